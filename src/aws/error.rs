@@ -1,0 +1,105 @@
+//! An SDK's error as the ports know it: its class, and one line that leaves nothing out.
+
+use std::error::Error;
+
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+
+use crate::ports::{CallError, ErrorClass};
+use crate::text::one_line;
+
+/// How much of a service's message is kept, in bytes: some answer with whole pages.
+const MAX_MESSAGE_LENGTH: usize = 600;
+
+/// Maps the error of `operation`.
+pub(super) fn call_error<E>(operation: &str, error: &SdkError<E, HttpResponse>) -> CallError
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    let status = error.raw_response().map(|response| response.status().as_u16());
+    let class = match error {
+        SdkError::DispatchFailure(failure) if failure.is_user() => ErrorClass::Other,
+        SdkError::TimeoutError(_) | SdkError::ResponseError(_) | SdkError::DispatchFailure(_) => {
+            ErrorClass::Unavailable
+        }
+        _ => class(error.code(), status),
+    };
+    let code = error.code().map(|code| format!("{code}: ")).unwrap_or_default();
+    let status = status.map(|status| format!(" (HTTP {status})")).unwrap_or_default();
+    let cause = match error.message() {
+        Some(message) => message.to_owned(),
+        None => chain(error),
+    };
+    let mut message = one_line(&format!("{operation}: {code}{cause}"));
+    if message.len() > MAX_MESSAGE_LENGTH {
+        message.truncate(message.floor_char_boundary(MAX_MESSAGE_LENGTH));
+        message.push('…');
+    }
+    message.push_str(&status);
+    CallError { class, message }
+}
+
+/// The class of an answer, by the service's code, and by the status where there is no code we know: a proxy, or a body
+/// that was not understood.
+fn class(code: Option<&str>, status: Option<u16>) -> ErrorClass {
+    match (code.unwrap_or_default(), status.unwrap_or_default()) {
+        ("TooManyInvalidationsInProgress", _) => ErrorClass::TooManyInProgress,
+        ("BatchTooLarge", _) | (_, 413) => ErrorClass::BatchTooLarge,
+        ("PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException", _)
+        | (_, 301 | 307) => ErrorClass::WrongRegion,
+        (
+            "Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "SlowDown" | "TooManyRequestsException",
+            _,
+        )
+        | (_, 429) => ErrorClass::Throttled,
+        ("RequestTimeout", _) | (_, 500..) => ErrorClass::Unavailable,
+        ("InvalidArgument", _) => ErrorClass::InvalidArgument,
+        (_, 401 | 403) => ErrorClass::AccessDenied,
+        (_, 404) => ErrorClass::NotFound,
+        _ => ErrorClass::Other,
+    }
+}
+
+/// An error and all its causes.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_statuses_have_their_classes() {
+        for (code, status, expected) in [
+            (Some("Throttling"), 400, ErrorClass::Throttled),
+            (Some("SlowDown"), 503, ErrorClass::Throttled),
+            (Some("TooManyInvalidationsInProgress"), 400, ErrorClass::TooManyInProgress),
+            (Some("BatchTooLarge"), 413, ErrorClass::BatchTooLarge),
+            (Some("InvalidArgument"), 400, ErrorClass::InvalidArgument),
+            (Some("AccessDenied"), 403, ErrorClass::AccessDenied),
+            (Some("AllAccessDisabled"), 403, ErrorClass::AccessDenied),
+            (None, 403, ErrorClass::AccessDenied),
+            (Some("NoSuchBucket"), 404, ErrorClass::NotFound),
+            (Some("NoSuchDistribution"), 404, ErrorClass::NotFound),
+            (Some("PermanentRedirect"), 301, ErrorClass::WrongRegion),
+            (Some("AuthorizationHeaderMalformed"), 400, ErrorClass::WrongRegion),
+            (Some("ServiceUnavailable"), 503, ErrorClass::Unavailable),
+            (None, 502, ErrorClass::Unavailable),
+            (Some("MissingBody"), 400, ErrorClass::Other),
+            (None, 400, ErrorClass::Other),
+        ] {
+            assert_eq!(class(code, Some(status)), expected, "{code:?} {status}");
+        }
+    }
+}

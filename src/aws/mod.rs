@@ -1,0 +1,35 @@
+//! The adapters for AWS, and the only place that names an SDK crate. They build requests and map answers and errors to
+//! the ports' types; they decide nothing.
+
+mod error;
+mod invalidations;
+mod tags;
+
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{AppName, BehaviorVersion, SdkConfig};
+
+pub use invalidations::CloudFront;
+pub use tags::S3Tags;
+
+/// How long a connection may take to be made. An endpoint of the same Region answers in milliseconds.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long one attempt of a call may take, connecting and reading included. `CreateInvalidation` takes up to a few
+/// seconds; what takes longer is better tried again, since a repeated request is the same invalidation.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Reads Region, credentials and endpoint as every AWS tool does; in Lambda all of them come from the environment.
+///
+/// The SDK's standard retry is on: three attempts with jittered backoff for throttling, server faults and broken
+/// connections.
+pub async fn load_config() -> SdkConfig {
+    let timeouts =
+        TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
+    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).timeout_config(timeouts);
+    if let Ok(name) = AppName::new(env!("CARGO_PKG_NAME")) {
+        loader = loader.app_name(name);
+    }
+    loader.load().await
+}

@@ -1,0 +1,229 @@
+//! The function's settings, from its environment. Absent is a default; present but bad is an error that names the
+//! variable and the value, and all defects are reported at once.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use crate::collapse::Budget;
+use crate::ports::AccountId;
+use crate::route::RouteSettings;
+use crate::text::excerpt;
+
+/// The longest life a remembered answer may be given, in seconds: a day.
+const MAX_TTL_SECONDS: u64 = 86_400;
+
+/// The longest key a tag can have, in characters. Source: S3 user guide, "Using cost allocation S3 bucket tags".
+const MAX_TAG_KEY_LENGTH: usize = 128;
+
+/// Everything an operator can set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `DISTRIBUTION_TAG`, `TAG_TTL_SECONDS`, `MISSING_TAG_TTL_SECONDS` and `INDEX_DOCUMENTS`.
+    pub route: RouteSettings,
+    /// `MAX_PATHS` and `MAX_WILDCARDS`.
+    pub budget: Budget,
+    /// `EXPECTED_BUCKET_OWNER`.
+    pub expected_owner: ExpectedOwner,
+    /// `DRY_RUN`.
+    pub dry_run: bool,
+}
+
+/// Who must own the buckets that are asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExpectedOwner {
+    /// The account that the function runs in, which its own ARN tells.
+    FunctionAccount,
+    /// This account.
+    Account(AccountId),
+    /// Anybody.
+    Any,
+}
+
+/// A variable whose value is no good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Defect {
+    variable: &'static str,
+    value: String,
+    expected: String,
+}
+
+/// All that is wrong with the settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError(Vec<Defect>);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, Defect { variable, value, expected }) in self.0.iter().enumerate() {
+            let separator = if place == 0 { "" } else { "; " };
+            write!(f, "{separator}{variable}=\"{value}\" is not {expected}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// Reads variables and gathers what is wrong with them.
+struct Reader<F> {
+    lookup: F,
+    defects: Vec<Defect>,
+}
+
+impl<F: Fn(&str) -> Option<String>> Reader<F> {
+    /// The value of `variable` as `parse` understands it; `default` where it is absent, and where it is bad.
+    fn read<T>(
+        &mut self,
+        variable: &'static str,
+        default: T,
+        expected: impl fmt::Display,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> T {
+        let Some(value) = (self.lookup)(variable) else { return default };
+        parse(value.trim()).unwrap_or_else(|| {
+            self.defects.push(Defect { variable, value: excerpt(&value), expected: expected.to_string() });
+            default
+        })
+    }
+
+    fn seconds(&mut self, variable: &'static str, default: u64) -> Duration {
+        let expected = format_args!("a number of seconds from 0 to {MAX_TTL_SECONDS}");
+        let parse = |value: &str| value.parse().ok().filter(|&seconds| seconds <= MAX_TTL_SECONDS);
+        Duration::from_secs(self.read(variable, default, expected, parse))
+    }
+
+    fn limit(&mut self, variable: &'static str, default: NonZeroUsize, most: NonZeroUsize) -> NonZeroUsize {
+        let expected = format_args!("a number from 1 to {most}");
+        self.read(variable, default, expected, |value| value.parse().ok().filter(|&number| number <= most))
+    }
+}
+
+impl Config {
+    /// The default of `MAX_PATHS`: a queued deploy is one to a few invalidations.
+    pub const DEFAULT_MAX_PATHS: NonZeroUsize = NonZeroUsize::new(30).unwrap();
+
+    /// The default of `MAX_WILDCARDS`: those of two batches in parallel stay under CloudFront's 15.
+    pub const DEFAULT_MAX_WILDCARDS: NonZeroUsize = NonZeroUsize::new(7).unwrap();
+
+    /// Reads the settings through `lookup`, which returns the value of an environment variable.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every variable whose value is no good.
+    ///
+    /// ```
+    /// use s3_cloudfront_invalidator::config::Config;
+    ///
+    /// let variable = |name: &str| (name == "MAX_PATHS").then(|| "0".to_owned());
+    /// assert_eq!(Config::from_lookup(variable).unwrap_err().to_string(), r#"MAX_PATHS="0" is not a number from 1 to 3000"#);
+    /// ```
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut reader = Reader { lookup, defects: Vec::new() };
+        let config = Self {
+            route: RouteSettings {
+                distribution_tag: reader.read(
+                    "DISTRIBUTION_TAG",
+                    "distributionId".to_owned(),
+                    "the key of a tag (1 to 128 characters)",
+                    |value| {
+                        let fits = (1..=MAX_TAG_KEY_LENGTH).contains(&value.chars().count());
+                        (fits && !value.contains(char::is_control)).then(|| value.to_owned())
+                    },
+                ),
+                tag_ttl: reader.seconds("TAG_TTL_SECONDS", 300),
+                missing_tag_ttl: reader.seconds("MISSING_TAG_TTL_SECONDS", 60),
+                index_documents: reader.read(
+                    "INDEX_DOCUMENTS",
+                    vec!["index.html".to_owned()],
+                    "a list of file names, separated by spaces",
+                    |value| {
+                        let names: Vec<_> = value.split_whitespace().map(ToOwned::to_owned).collect();
+                        names.iter().all(|name| !name.contains(['/', ','])).then_some(names)
+                    },
+                ),
+            },
+            budget: Budget {
+                max_paths: reader.limit("MAX_PATHS", Self::DEFAULT_MAX_PATHS, Budget::MOST_PATHS),
+                max_wildcards: reader.limit("MAX_WILDCARDS", Self::DEFAULT_MAX_WILDCARDS, Budget::MOST_WILDCARDS),
+            },
+            expected_owner: reader.read(
+                "EXPECTED_BUCKET_OWNER",
+                ExpectedOwner::FunctionAccount,
+                "an account's id (12 digits) or \"any\"",
+                |value| match value {
+                    "any" => Some(ExpectedOwner::Any),
+                    id => AccountId::new(id).map(ExpectedOwner::Account),
+                },
+            ),
+            dry_run: reader.read("DRY_RUN", false, "\"true\" or \"false\"", |value| value.parse().ok()),
+        };
+        if reader.defects.is_empty() { Ok(config) } else { Err(ConfigError(reader.defects)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        Config::from_lookup(|name| {
+            variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn nothing_set_is_the_documented_default() {
+        let config = config(&[]).unwrap();
+        assert_eq!(config.route.distribution_tag, "distributionId");
+        assert_eq!(config.route.tag_ttl, Duration::from_secs(300));
+        assert_eq!(config.route.missing_tag_ttl, Duration::from_secs(60));
+        assert_eq!(config.route.index_documents, ["index.html"]);
+        assert_eq!((config.budget.max_paths.get(), config.budget.max_wildcards.get()), (30, 7));
+        assert_eq!(config.expected_owner, ExpectedOwner::FunctionAccount);
+        assert!(!config.dry_run);
+    }
+
+    #[test]
+    fn every_setting_is_read() {
+        let config = config(&[
+            ("DISTRIBUTION_TAG", "cdn:id"),
+            ("TAG_TTL_SECONDS", "0"),
+            ("MISSING_TAG_TTL_SECONDS", "86400"),
+            ("INDEX_DOCUMENTS", "index.html  default.htm"),
+            ("MAX_PATHS", "3000"),
+            ("MAX_WILDCARDS", " 1 "),
+            ("EXPECTED_BUCKET_OWNER", "123456789012"),
+            ("DRY_RUN", "true"),
+        ])
+        .unwrap();
+        assert_eq!(config.route.distribution_tag, "cdn:id");
+        assert_eq!(config.route.tag_ttl, Duration::ZERO);
+        assert_eq!(config.route.missing_tag_ttl, Duration::from_secs(86_400));
+        assert_eq!(config.route.index_documents, ["index.html", "default.htm"]);
+        assert_eq!((config.budget.max_paths.get(), config.budget.max_wildcards.get()), (3000, 1));
+        assert_eq!(config.expected_owner, ExpectedOwner::Account(AccountId::new("123456789012").unwrap()));
+        assert!(config.dry_run);
+    }
+
+    #[test]
+    fn an_empty_list_of_index_documents_switches_them_off() {
+        assert!(config(&[("INDEX_DOCUMENTS", "")]).unwrap().route.index_documents.is_empty());
+    }
+
+    #[test]
+    fn every_defect_is_reported_at_once_by_name_and_value() {
+        let bad = [
+            ("DISTRIBUTION_TAG", ""),
+            ("TAG_TTL_SECONDS", "5m"),
+            ("MISSING_TAG_TTL_SECONDS", "-1"),
+            ("INDEX_DOCUMENTS", "a/b"),
+            ("MAX_PATHS", "0"),
+            ("MAX_WILDCARDS", "16"),
+            ("EXPECTED_BUCKET_OWNER", "me"),
+            ("DRY_RUN", "yes"),
+        ];
+        let message = config(&bad).unwrap_err().to_string();
+        for (variable, value) in bad {
+            assert!(message.contains(&format!("{variable}=\"{value}\"")), "{message}");
+        }
+    }
+}

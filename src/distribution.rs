@@ -1,0 +1,101 @@
+//! Which distribution: the value of a bucket's tag, checked before anything is addressed with it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::text::excerpt;
+
+/// The longest id accepted. CloudFront's own have 13 or 14 characters today, tenants' about 30.
+const MAX_ID_LENGTH: usize = 64;
+
+/// The id of a CloudFront distribution: capital letters and digits, the first a letter (`E2EXAMPLE1ABCD`).
+///
+/// The id becomes a segment of a request's URL and comes from a bucket's tag, so nothing but this grammar passes.
+///
+/// ```
+/// use s3_cloudfront_invalidator::distribution::DistributionId;
+///
+/// assert!(DistributionId::new("E2EXAMPLE1ABCD").is_ok());
+/// assert!(DistributionId::new("E1/../../x").is_err());
+/// assert!(DistributionId::new("d111111abcdef8.cloudfront.net").is_err());
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DistributionId(Arc<str>);
+
+/// An id that is none, with its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DistributionIdError(String);
+
+impl fmt::Display for DistributionIdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\" is not a distribution id (capital letters and digits, such as \"E2EXAMPLE1ABCD\")", self.0)
+    }
+}
+
+impl std::error::Error for DistributionIdError {}
+
+impl DistributionId {
+    /// Checks `id` against the grammar.
+    ///
+    /// # Errors
+    /// [`DistributionIdError`] with the value.
+    pub fn new(id: &str) -> Result<Self, DistributionIdError> {
+        let fits = id.len() <= MAX_ID_LENGTH
+            && id.starts_with(|first: char| first.is_ascii_uppercase())
+            && id.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+        if fits { Ok(Self(id.into())) } else { Err(DistributionIdError(excerpt(id))) }
+    }
+
+    /// The ids of a tag's value: one or several, separated by spaces (a tag's value cannot hold a comma), each once,
+    /// in order.
+    ///
+    /// # Errors
+    /// [`DistributionIdError`] for the first that is none, and for a value without any.
+    pub fn parse_list(value: &str) -> Result<Vec<Self>, DistributionIdError> {
+        let mut ids = value.split_whitespace().map(Self::new).collect::<Result<Vec<_>, _>>()?;
+        ids.sort();
+        ids.dedup();
+        if ids.is_empty() { Err(DistributionIdError(excerpt(value))) } else { Ok(ids) }
+    }
+
+    /// The id.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for DistributionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for DistributionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", &self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_checked_by_grammar() {
+        for good in ["E2EXAMPLE1ABCD", "EDFDVBD632BHDS5", "E1"] {
+            assert!(DistributionId::new(good).is_ok(), "{good}");
+        }
+        for bad in ["", "e1", "1E", "E 1", "E1/x", "E1?x", "E1%2F", "E\n", "É1", "*", "E".repeat(65).as_str()] {
+            assert!(DistributionId::new(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_tag_can_name_several_each_counts_once() {
+        let ids = DistributionId::parse_list("  E2 E1  E2 ").unwrap();
+        assert_eq!(ids.iter().map(DistributionId::as_str).collect::<Vec<_>>(), ["E1", "E2"]);
+        assert!(DistributionId::parse_list("E1 bad").is_err());
+        assert!(DistributionId::parse_list("   ").is_err());
+    }
+}

@@ -1,0 +1,255 @@
+//! Records of S3 event notifications, versions 2.0 to 2.6.
+//!
+//! Only what an invalidation needs is read, so a record without a size, an eTag, an identity or a time is as good as
+//! any. Source: S3 user guide, "Event message structure".
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Batch, IgnoredRecord, RecordError, decode_key};
+use crate::change::{BucketName, Change, Region};
+use crate::text::excerpt;
+
+/// The families of event names that change what a bucket serves. `LifecycleExpiration` is not part of `ObjectRemoved`.
+/// Source: S3 user guide, "Supported event types for SQS, SNS, and Lambda".
+const CONTENT_FAMILIES: [&str; 3] = ["ObjectCreated", "ObjectRemoved", "LifecycleExpiration"];
+
+/// SNS writes its field `EventSource`, so a record from there has no source here.
+const EVENT_SOURCE: &str = "eventSource";
+
+/// A string that borrows from the event unless it holds escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// The fields of a record that matter. None is required here, so that a missing one is reported by its name.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Record<'a> {
+    #[serde(borrow)]
+    event_source: Option<Text<'a>>,
+    #[serde(borrow)]
+    aws_region: Option<Text<'a>>,
+    #[serde(borrow)]
+    event_name: Option<Text<'a>>,
+    #[serde(borrow)]
+    s3: Option<Entity<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Entity<'a> {
+    #[serde(borrow)]
+    bucket: Option<Bucket<'a>>,
+    #[serde(borrow)]
+    object: Option<Object<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Bucket<'a> {
+    #[serde(borrow)]
+    name: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Object<'a> {
+    #[serde(borrow)]
+    key: Option<Text<'a>>,
+}
+
+/// Reads every record; `None` if there are records and not one of them comes from S3.
+pub(super) fn decode_records(records: &[&RawValue]) -> Option<Batch> {
+    let mut batch = Batch::default();
+    let mut from_s3 = records.is_empty();
+    for (index, record) in records.iter().enumerate() {
+        match decode_record(record) {
+            Ok(Decoded::Change(change)) => {
+                from_s3 = true;
+                batch.changes.push(change);
+            }
+            Ok(Decoded::Ignored(ignored)) => {
+                from_s3 = true;
+                batch.ignored.push(ignored);
+            }
+            Err(Defect { field, reason }) => {
+                from_s3 |= field != EVENT_SOURCE && says_s3(record);
+                batch.failed.push(RecordError { index, field, reason });
+            }
+        }
+    }
+    from_s3.then_some(batch)
+}
+
+enum Decoded {
+    Change(Change),
+    Ignored(IgnoredRecord),
+}
+
+/// What is wrong with a record.
+struct Defect {
+    field: String,
+    reason: String,
+}
+
+impl Defect {
+    fn new(field: &str, reason: impl Into<String>) -> Self {
+        Self { field: field.into(), reason: reason.into() }
+    }
+
+    fn missing(field: &str) -> Self {
+        Self::new(field, "missing")
+    }
+}
+
+fn decode_record(raw: &RawValue) -> Result<Decoded, Defect> {
+    let record: Record<'_> = serde_json::from_str(raw.get()).map_err(|error| wrong_type(raw, &error))?;
+    match record.event_source {
+        Some(Text(source)) if source == "aws:s3" => {}
+        Some(Text(other)) => {
+            return Err(Defect::new(EVENT_SOURCE, format!("\"{}\" is not \"aws:s3\"", excerpt(&other))));
+        }
+        None => return Err(Defect::missing(EVENT_SOURCE)),
+    }
+    let Text(name) = record.event_name.ok_or_else(|| Defect::missing("eventName"))?;
+    if !changes_content(&name) {
+        return Ok(Decoded::Ignored(IgnoredRecord { event_name: excerpt(&name) }));
+    }
+    let entity = record.s3.ok_or_else(|| Defect::missing("s3"))?;
+    let Text(bucket) = entity.bucket.and_then(|it| it.name).ok_or_else(|| Defect::missing("s3.bucket.name"))?;
+    let Text(key) = entity.object.and_then(|it| it.key).ok_or_else(|| Defect::missing("s3.object.key"))?;
+    let region = record.aws_region.map(|Text(name)| Region::new(&name)).transpose();
+    Ok(Decoded::Change(Change {
+        bucket: BucketName::new(&bucket).map_err(|error| Defect::new("s3.bucket.name", error.to_string()))?,
+        region: region.map_err(|error| Defect::new("awsRegion", error.to_string()))?,
+        key: decode_key(&key)
+            .map_err(|error| Defect::new("s3.object.key", format!("\"{}\": {error}", excerpt(&key))))?,
+    }))
+}
+
+/// Whether an event of this name changes what the bucket serves. Some S3-compatible stores prefix the name with `s3:`.
+fn changes_content(event_name: &str) -> bool {
+    let name = event_name.strip_prefix("s3:").unwrap_or(event_name);
+    let family = name.split_once(':').map_or(name, |(family, _)| family);
+    CONTENT_FAMILIES.contains(&family)
+}
+
+/// Whether a record that could not be read comes from S3 nevertheless.
+fn says_s3(raw: &RawValue) -> bool {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Source<'a> {
+        #[serde(borrow)]
+        event_source: Option<Text<'a>>,
+    }
+    serde_json::from_str(raw.get())
+        .is_ok_and(|source: Source<'_>| source.event_source.is_some_and(|Text(name)| name == "aws:s3"))
+}
+
+/// Reads a record again, slowly, to name the field whose type is wrong.
+fn wrong_type(raw: &RawValue, error: &serde_json::Error) -> Defect {
+    let mut again = serde_json::Deserializer::from_str(raw.get());
+    match serde_path_to_error::deserialize::<_, Record<'_>>(&mut again) {
+        Err(named) if named.path().iter().len() > 0 => {
+            Defect::new(&named.path().to_string(), excerpt(&named.inner().to_string()))
+        }
+        _ => Defect::new("", excerpt(&error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Trigger, decode};
+
+    fn batch(records: &str) -> Batch {
+        match decode(format!("{{\"Records\":[{records}]}}").as_bytes()) {
+            Ok(Trigger::Changes(batch)) => batch,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn record(name: &str, rest: &str) -> String {
+        format!(r#"{{"eventSource":"aws:s3","eventName":"{name}"{rest}}}"#)
+    }
+
+    const SITE: &str = r#","awsRegion":"eu-central-1","s3":{"bucket":{"name":"site"},"object":{"key":"a.txt"}}"#;
+
+    #[test]
+    fn events_are_matched_by_family() {
+        for name in [
+            "ObjectCreated:Put",
+            "ObjectCreated:CompleteMultipartUpload",
+            "ObjectCreated:InventedLater",
+            "ObjectRemoved:Delete",
+            "ObjectRemoved:DeleteMarkerCreated",
+            "LifecycleExpiration:Delete",
+            "LifecycleExpiration:DeleteMarkerCreated",
+            "s3:ObjectCreated:Put",
+        ] {
+            assert_eq!(batch(&record(name, SITE)).changes.len(), 1, "{name}");
+        }
+        for name in [
+            "ObjectTagging:Put",
+            "ObjectAcl:Put",
+            "ObjectRestore:Completed",
+            "Replication:OperationFailedReplication",
+            "LifecycleTransition",
+            "IntelligentTiering",
+            "ReducedRedundancyLostObject",
+            "ObjectCreatedLater:Put",
+            "",
+        ] {
+            let batch = batch(&record(name, SITE));
+            assert_eq!(batch.ignored, [IgnoredRecord { event_name: name.into() }]);
+            assert!(batch.changes.is_empty() && batch.failed.is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_bad_record_names_its_index_and_field_and_costs_only_itself() {
+        let bad = [
+            (record("ObjectCreated:Put", ""), "Records[1].s3: missing"),
+            (record("ObjectCreated:Put", r#","s3":{"object":{"key":"k"}}"#), "Records[1].s3.bucket.name: missing"),
+            (record("ObjectCreated:Put", r#","s3":{"bucket":{"name":"site"}}"#), "Records[1].s3.object.key: missing"),
+            (
+                record("ObjectCreated:Put", r#","s3":{"bucket":{"name":"site"},"object":{"key":5}}"#),
+                "Records[1].s3.object.key: invalid type: integer `5`, expected a string",
+            ),
+            (
+                record("ObjectCreated:Put", r#","s3":{"bucket":{"name":"s/../x"},"object":{"key":"k"}}"#),
+                "Records[1].s3.bucket.name: \"s/../x\" is not a bucket name",
+            ),
+            (
+                record("ObjectCreated:Put", r#","s3":{"bucket":{"name":"site"},"object":{"key":"a%FFb"}}"#),
+                "Records[1].s3.object.key: \"a%FFb\": not UTF-8",
+            ),
+            (
+                record(
+                    "ObjectCreated:Put",
+                    r#","awsRegion":"x.evil","s3":{"bucket":{"name":"site"},"object":{"key":"k"}}"#,
+                ),
+                "Records[1].awsRegion: \"x.evil\" is not a Region name",
+            ),
+            (r#"{"eventSource":"aws:s3"}"#.into(), "Records[1].eventName: missing"),
+            (r#"{"eventSource":"aws:sqs"}"#.into(), "Records[1].eventSource: \"aws:sqs\" is not \"aws:s3\""),
+            ("5".into(), "Records[1]: invalid type: integer `5`"),
+        ];
+        let good = record("ObjectCreated:Put", SITE);
+        for (record, expected) in bad {
+            let batch = batch(&format!("{good},{record},{good}"));
+            assert_eq!(batch.changes.len(), 2, "{expected}");
+            assert_eq!(batch.failed.len(), 1, "{expected}");
+            let message = batch.failed[0].to_string();
+            assert!(message.starts_with(expected), "{message}");
+        }
+    }
+
+    #[test]
+    fn escapes_in_names_are_read() {
+        let batch = batch(
+            r#"{"event\u0053ource":"aws:s3","eventName":"Object\u0043reated:Put","s3":{"bucket":{"name":"\u0073ite"},"object":{"key":"\u0061%2Bb"}}}"#,
+        );
+        assert_eq!(batch.changes[0].key.as_str(), "a+b");
+        assert_eq!(batch.changes[0].region, None);
+    }
+}

@@ -1,0 +1,46 @@
+//! Between Lambda's runtime and the function: what the runtime hands over and wants back.
+
+use lambda_runtime::{Diagnostic, LambdaEvent};
+use lambda_runtime_api_client::PooledClient;
+use lambda_runtime_api_client::body::Body;
+use serde_json::value::RawValue;
+
+use crate::app::{App, Invocation};
+use crate::ports::{BucketTags, Invalidations};
+use crate::report::{InvocationError, Report};
+
+/// The error type of a function that cannot start, as Lambda reports it.
+pub const CONFIGURATION_ERROR: &str = "ConfigurationError";
+
+/// Handles one invocation. The event is taken raw: it is neither built up as a tree nor copied.
+///
+/// # Errors
+/// That of [`App::handle`].
+pub async fn handle<T: BucketTags, I: Invalidations>(
+    app: &App<T, I>,
+    event: LambdaEvent<Box<RawValue>>,
+) -> Result<Report, InvocationError> {
+    let invocation =
+        Invocation { request_id: event.context.request_id, function_arn: event.context.invoked_function_arn };
+    app.handle(event.payload.get().as_bytes(), &invocation).await
+}
+
+impl From<InvocationError> for Diagnostic {
+    fn from(error: InvocationError) -> Self {
+        Self { error_type: error.error_type().to_owned(), error_message: error.to_string() }
+    }
+}
+
+/// Tells Lambda why the function cannot start. Source: Lambda developer guide, "Runtime API", initialization error.
+///
+/// # Errors
+/// If Lambda cannot be told, or `AWS_LAMBDA_RUNTIME_API` is no address.
+pub async fn report_init_error(error_type: &str, message: &str) -> anyhow::Result<()> {
+    let body = serde_json::json!({ "errorType": error_type, "errorMessage": message, "stackTrace": [] });
+    let request = http::Request::post("/2018-06-01/runtime/init/error")
+        .header("Content-Type", "application/json")
+        .header("Lambda-Runtime-Function-Error-Type", error_type)
+        .body(Body::from(body.to_string()))?;
+    PooledClient::builder().build().call(request).await.map_err(anyhow::Error::from_boxed)?;
+    Ok(())
+}

@@ -1,0 +1,40 @@
+//! Keeps CloudFront fresh when S3 changes.
+//!
+//! S3 tells an AWS Lambda function which objects were created or removed, in any number of buckets. The function reads
+//! each bucket's tags to learn which distributions are in front of it, turns the keys into the paths viewers use, and
+//! sends each distribution one invalidation.
+//!
+//! The way of the data, and the module that knows each step:
+//!
+//! ```text
+//! event JSON ─event─▶ Change ─route─▶ Route ─path─▶ InvalidationPath ─collapse─▶ items ─plan─▶ PlannedInvalidation
+//!                                                                                         │
+//!                                    Report, InvocationError ◀─report── app ◀─ports── aws ◀┘
+//! ```
+//!
+//! [`event`], [`change`], [`path`], [`collapse`] and [`plan`] are pure: no clock, no environment, no SDK. [`app`] goes
+//! the whole way over the traits in [`ports`]; [`aws`] implements them and is the only place that names an SDK crate.
+//!
+//! Feature `local` adds a stand-in of Lambda's Runtime API, S3 and CloudFront, on which everything runs without an AWS
+//! account; feature `cli` adds the command line `invalidator`.
+
+pub mod app;
+pub mod aws;
+pub mod cache;
+pub mod change;
+#[cfg(feature = "cli")]
+pub mod cli;
+pub mod collapse;
+pub mod config;
+pub mod distribution;
+pub mod event;
+pub mod handler;
+#[cfg(feature = "local")]
+pub mod local;
+pub mod logging;
+pub mod path;
+pub mod plan;
+pub mod ports;
+pub mod report;
+pub mod route;
+pub mod text;

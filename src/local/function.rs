@@ -1,0 +1,99 @@
+//! The function as a process of its own, with the environment that Lambda gives it.
+
+use std::io;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
+
+use super::{Cloud, Lambda, REGION};
+
+/// A running function. It is killed when this is dropped.
+pub struct Function {
+    child: Child,
+    lines: Arc<Mutex<Vec<String>>>,
+    reading: Vec<JoinHandle<()>>,
+}
+
+impl Function {
+    /// Starts the binary `bootstrap` with nothing in its environment but what Lambda sets, the endpoint of `cloud`, and
+    /// `variables`.
+    ///
+    /// # Errors
+    /// If the binary cannot be started.
+    pub fn start(bootstrap: &Path, lambda: &Lambda, cloud: &Cloud, variables: &[(&str, &str)]) -> io::Result<Self> {
+        let mut child = Command::new(bootstrap)
+            .env_clear()
+            .env("AWS_LAMBDA_RUNTIME_API", lambda.address().to_string())
+            .env("AWS_LAMBDA_FUNCTION_NAME", "invalidator")
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+            .env("AWS_LAMBDA_LOG_FORMAT", "JSON")
+            .env("AWS_REGION", REGION)
+            .env("AWS_ACCESS_KEY_ID", "AKIDLOCAL")
+            .env("AWS_SECRET_ACCESS_KEY", "local-secret-key")
+            .env("AWS_SESSION_TOKEN", "local-session-token")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("AWS_ENDPOINT_URL", cloud.url())
+            .envs(variables.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let mut reading = Vec::new();
+        if let Some(stdout) = child.stdout.take() {
+            reading.push(gather(stdout, &lines));
+        }
+        if let Some(stderr) = child.stderr.take() {
+            reading.push(gather(stderr, &lines));
+        }
+        Ok(Self { child, lines, reading })
+    }
+
+    /// The id of the process, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Kills the process and returns all it has logged.
+    ///
+    /// # Errors
+    /// If it cannot be killed.
+    pub async fn stop(mut self) -> io::Result<Vec<String>> {
+        self.child.kill().await?;
+        for reading in self.reading {
+            // It ends with the process's output.
+            let _ = reading.await;
+        }
+        Ok(std::mem::take(&mut *self.lines.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    /// Waits until the process ends by itself; tells whether it succeeded and what it had logged.
+    ///
+    /// # Errors
+    /// If it cannot be waited for.
+    pub async fn wait(mut self) -> io::Result<(bool, Vec<String>)> {
+        let status = self.child.wait().await?;
+        for reading in self.reading {
+            let _ = reading.await;
+        }
+        Ok((status.success(), std::mem::take(&mut *self.lines.lock().unwrap_or_else(PoisonError::into_inner))))
+    }
+}
+
+/// Keeps the lines of a stream, as a pipe that nobody reads would stop the function.
+fn gather(stream: impl AsyncRead + Send + Unpin + 'static, lines: &Arc<Mutex<Vec<String>>>) -> JoinHandle<()> {
+    let lines = Arc::clone(lines);
+    let mut reader = BufReader::new(stream).lines();
+    tokio::spawn(async move {
+        while let Ok(Some(line)) = reader.next_line().await {
+            lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        }
+    })
+}

@@ -1,0 +1,75 @@
+//! An HTTP/1.1 server on a loopback port, for a handler that takes whole requests.
+
+use std::future::Future;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+use tokio::task::{JoinHandle, JoinSet};
+
+/// An answer; `None` breaks the connection instead.
+pub(super) type Reply = Option<Response<Full<Bytes>>>;
+
+/// A server; it stops, and drops its connections, when this is dropped.
+pub(super) struct Server {
+    /// Where it listens.
+    pub(super) address: SocketAddr,
+    accepting: JoinHandle<()>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+impl Server {
+    /// Serves `handler` on a free port of 127.0.0.1.
+    pub(super) async fn start<H, F>(handler: H) -> io::Result<Self>
+    where
+        H: Fn(Request<Bytes>) -> F + Send + Sync + 'static,
+        F: Future<Output = Reply> + Send + 'static,
+    {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let handler = Arc::new(handler);
+        let accepting = tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            // A connection that could not be accepted is the client's to try again.
+            loop {
+                while connections.try_join_next().is_some() {}
+                let Ok((stream, _)) = listener.accept().await else { continue };
+                let handler = Arc::clone(&handler);
+                connections.spawn(async move {
+                    let service = service_fn(move |request| answer(Arc::clone(&handler), request));
+                    // An error is a client that went away, or a connection broken on purpose.
+                    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                });
+            }
+        });
+        Ok(Self { address, accepting })
+    }
+}
+
+async fn answer<H, F>(handler: Arc<H>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, io::Error>
+where
+    H: Fn(Request<Bytes>) -> F,
+    F: Future<Output = Reply>,
+{
+    let broken = || io::Error::from(io::ErrorKind::ConnectionReset);
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.map_err(|_| broken())?.to_bytes();
+    handler(Request::from_parts(parts, body)).await.ok_or_else(broken)
+}
+
+/// A whole answer.
+pub(super) fn reply(status: u16, content_type: &str, body: impl Into<Bytes>) -> Reply {
+    Response::builder().status(status).header("Content-Type", content_type).body(Full::new(body.into())).ok()
+}

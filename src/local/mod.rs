@@ -1,0 +1,28 @@
+//! A stand-in of AWS on loopback: Lambda's Runtime API, S3's and CloudFront's endpoints, and the function as a process.
+//!
+//! It is stricter than AWS where AWS is silent: a path that CloudFront would accept and never match is reported
+//! ([`cloudfront::Invalidation::ineffective`]), so that a test can insist on none. It records every call, plays the faults that a
+//! script asks for, and can tell the bill. It checks no signatures, and it serves no objects.
+
+pub mod bill;
+pub mod cloud;
+pub mod cloudfront;
+pub mod events;
+pub mod fault;
+pub mod function;
+pub mod runtime;
+
+mod http;
+mod rules;
+mod s3;
+
+pub use cloud::{Bucket, Call, Cloud, World};
+pub use cloudfront::Distribution;
+pub use function::Function;
+pub use runtime::{Invoke, Lambda, Outcome};
+
+/// The account that everything on the stand-in belongs to: the one AWS's own documents use.
+pub const ACCOUNT: &str = "123456789012";
+
+/// The Region that everything on the stand-in is in, unless it says otherwise.
+pub const REGION: &str = "eu-central-1";

@@ -1,0 +1,47 @@
+//! Log lines for CloudWatch: JSON where Lambda is set to it, text otherwise.
+//!
+//! Lambda's own settings are followed (`AWS_LAMBDA_LOG_FORMAT`, `AWS_LAMBDA_LOG_LEVEL`), and `RUST_LOG` before them for
+//! one who debugs. At TRACE the Lambda runtime logs whole events, which can hold credentials, and the SDK whole requests
+//! with their headers; so all crates but this one are capped at DEBUG, whatever was asked for.
+
+use tracing::Metadata;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::{Targets, filter_fn};
+use tracing_subscriber::fmt::{self, MakeWriter};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+
+/// The only crate that may log at TRACE: this one.
+const OUR_TARGET: &str = "s3_cloudfront_invalidator";
+
+/// A subscriber that writes to `writer` as the environment, read through `lookup`, asks for.
+pub fn subscriber<W>(lookup: impl Fn(&str) -> Option<String>, writer: W) -> impl tracing::Subscriber + Send + Sync
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let json = lookup("AWS_LAMBDA_LOG_FORMAT").is_some_and(|format| format.eq_ignore_ascii_case("json"));
+    tracing_subscriber::registry()
+        .with(lines(json, writer).with_filter(filter_fn(may_be_logged)).with_filter(levels(&lookup)))
+}
+
+/// Which levels of which targets are asked for; INFO where nothing is, or where it makes no sense.
+fn levels(lookup: impl Fn(&str) -> Option<String>) -> Targets {
+    let parse = |name| lookup(name).and_then(|value| value.to_ascii_lowercase().parse::<Targets>().ok());
+    parse("RUST_LOG")
+        .or_else(|| parse("AWS_LAMBDA_LOG_LEVEL"))
+        .unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO))
+}
+
+fn may_be_logged(line: &Metadata<'_>) -> bool {
+    *line.level() <= LevelFilter::DEBUG || line.target().split("::").next() == Some(OUR_TARGET)
+}
+
+/// Lambda takes `level` and `timestamp` from a JSON line. CloudWatch dates text lines itself.
+fn lines<S, W>(json: bool, writer: W) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: tracing::Subscriber + for<'s> LookupSpan<'s>,
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let layer = fmt::layer().with_writer(writer).with_ansi(false);
+    if json { Box::new(layer.json().flatten_event(true).with_span_list(false)) } else { Box::new(layer.without_time()) }
+}

@@ -1,0 +1,42 @@
+//! The Lambda function: reads its settings, makes its clients, and runs.
+
+use std::env;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use anyhow::{Context, bail};
+use lambda_runtime::service_fn;
+use s3_cloudfront_invalidator::app::App;
+use s3_cloudfront_invalidator::aws::{self, CloudFront, S3Tags};
+use s3_cloudfront_invalidator::config::Config;
+use s3_cloudfront_invalidator::{handler, logging};
+
+/// What Lambda sets for every function, and its runtime cannot do without.
+const RUNTIME_VARIABLES: [&str; 4] = [
+    "AWS_LAMBDA_RUNTIME_API",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+];
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let variable = |name: &str| env::var(name).ok();
+    tracing::subscriber::set_global_default(logging::subscriber(variable, std::io::stdout))?;
+    if let Some(missing) = RUNTIME_VARIABLES.iter().find(|name| variable(name).is_none()) {
+        bail!(
+            "{missing} is not set: this program runs in AWS Lambda; to see it work on this machine, run scripts/demo"
+        );
+    }
+    let config = match Config::from_lookup(variable) {
+        Ok(config) => config,
+        Err(error) => {
+            handler::report_init_error(handler::CONFIGURATION_ERROR, &error.to_string()).await?;
+            return Err(error).context(handler::CONFIGURATION_ERROR);
+        }
+    };
+    let sdk = aws::load_config().await;
+    let app = App::new(config, S3Tags::new(&sdk), CloudFront::new(&sdk), Arc::new(SystemTime::now));
+    let app = &app;
+    lambda_runtime::run(service_fn(move |event| handler::handle(app, event))).await.map_err(anyhow::Error::from_boxed)
+}

@@ -1,0 +1,118 @@
+//! Which URLs an object is cached under: below its origin path, in both spellings of a space, and as a directory.
+
+use std::fmt;
+
+use super::InvalidationPath;
+use super::encode::{Space, path_of};
+use crate::change::ObjectKey;
+use crate::text::excerpt;
+
+/// How the keys of a bucket turn into viewers' paths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathOptions {
+    /// What CloudFront puts in front of a viewer's path before it asks the bucket.
+    pub origin_path: OriginPath,
+    /// File names that are also served under their directory's URL.
+    pub index_documents: Vec<String>,
+}
+
+/// An origin path: empty, or `/` and a folder without a slash at its end, as CloudFront keeps it.
+///
+/// ```
+/// use s3_cloudfront_invalidator::change::ObjectKey;
+/// use s3_cloudfront_invalidator::path::OriginPath;
+///
+/// let origin_path = OriginPath::parse("/web")?;
+/// let key = ObjectKey::new("web/images/a.png")?;
+/// assert_eq!(origin_path.strip(&key).map(|it| it.as_str()), Some("images/a.png"));
+/// assert!(origin_path.strip(&ObjectKey::new("website/a.png")?).is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OriginPath(String);
+
+/// A text that is no origin path, with the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OriginPathError(String);
+
+impl fmt::Display for OriginPathError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\" is not an origin path (such as \"/web\": a slash first, none at the end)", self.0)
+    }
+}
+
+impl std::error::Error for OriginPathError {}
+
+impl OriginPath {
+    /// Takes an origin path as CloudFront's console and API show it; a single `/` is the same as none.
+    ///
+    /// # Errors
+    /// [`OriginPathError`] if it does not start with `/`, or ends with one.
+    pub fn parse(text: &str) -> Result<Self, OriginPathError> {
+        match text {
+            "" | "/" => Ok(Self::default()),
+            _ if text.starts_with('/') && !text.ends_with('/') => Ok(Self(text.to_owned())),
+            _ => Err(OriginPathError(excerpt(text))),
+        }
+    }
+
+    /// The part of `key` that a viewer sees; `None` if the key lies outside, where this origin never looks.
+    #[must_use]
+    pub fn strip<'k>(&self, key: &'k ObjectKey) -> Option<ViewerKey<'k>> {
+        match self.0.strip_prefix('/') {
+            None => Some(ViewerKey(key.as_str())),
+            Some(folder) => key.as_str().strip_prefix(folder)?.strip_prefix('/').map(ViewerKey),
+        }
+    }
+}
+
+impl fmt::Display for OriginPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A key relative to its origin path: never longer than a key, so its path always fits. Empty for the folder itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ViewerKey<'k>(&'k str);
+
+impl<'k> ViewerKey<'k> {
+    /// The rest of the key.
+    #[must_use]
+    pub fn as_str(self) -> &'k str {
+        self.0
+    }
+}
+
+/// The paths under which CloudFront may have cached an object, sorted, each once; at least one, at most four.
+///
+/// - A space makes two: every space as `%20`, and every space as `+`.
+/// - An index document makes its directory's URL as well: `docs/index.html` gives `/docs/` and `/docs/index.html`. The
+///   file name is compared whole, so `docs/myindex.html` is no index document.
+///
+/// ```
+/// use s3_cloudfront_invalidator::change::ObjectKey;
+/// use s3_cloudfront_invalidator::path::{OriginPath, viewer_paths};
+///
+/// let key = ObjectKey::new("my docs/index.html")?;
+/// let origin_path = OriginPath::default();
+/// let paths = viewer_paths(origin_path.strip(&key).unwrap(), &["index.html".into()]);
+/// let paths: Vec<_> = paths.iter().map(|path| path.as_str()).collect();
+/// assert_eq!(paths, ["/my%20docs/", "/my%20docs/index.html", "/my+docs/", "/my+docs/index.html"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use]
+pub fn viewer_paths(key: ViewerKey<'_>, index_documents: &[String]) -> Vec<InvalidationPath> {
+    let (directory, file) = key.0.split_at(key.0.rfind('/').map_or(0, |slash| slash + 1));
+    let is_index = index_documents.iter().any(|name| name == file);
+    let mut paths = Vec::with_capacity(1);
+    for form in std::iter::once(key.0).chain(is_index.then_some(directory)) {
+        paths.push(path_of(form, Space::Percent));
+        if form.contains(' ') {
+            paths.push(path_of(form, Space::Plus));
+        }
+    }
+    paths.sort_unstable();
+    paths.dedup();
+    paths
+}

@@ -1,0 +1,168 @@
+//! What the function needs of the world, as traits: the tags of a bucket, and a place to send invalidations.
+//!
+//! Adapters for AWS are in `aws`; tests bring their own. An error says what class it is of, so that whoever decides
+//! never looks at an SDK's types.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+
+use crate::change::{BucketName, Region};
+use crate::plan::PlannedInvalidation;
+
+/// A bucket's tags, by their keys.
+pub type Tags = BTreeMap<String, String>;
+
+/// A bucket to ask about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketQuery {
+    /// The bucket.
+    pub bucket: BucketName,
+    /// Its Region; `None` for the function's own.
+    pub region: Option<Region>,
+    /// The account that must own it, or the request is denied; `None` for any.
+    pub expected_owner: Option<AccountId>,
+}
+
+/// The id of an AWS account: 12 digits.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AccountId(Box<str>);
+
+impl AccountId {
+    /// Takes 12 digits; `None` for anything else.
+    #[must_use]
+    pub fn new(id: &str) -> Option<Self> {
+        (id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit())).then(|| Self(id.into()))
+    }
+
+    /// The account of a function, from its ARN (`arn:aws:lambda:eu-central-1:123456789012:function:name`).
+    #[must_use]
+    pub fn of_function(arn: &str) -> Option<Self> {
+        let mut parts = arn.split(':');
+        let (arn, service) = (parts.next()?, parts.nth(1)?);
+        (arn == "arn" && service == "lambda").then(|| parts.nth(1).and_then(Self::new))?
+    }
+
+    /// The id.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Reads the tags of buckets.
+pub trait BucketTags {
+    /// The bucket's tags; `None` if it has none at all.
+    fn bucket_tags(&self, query: &BucketQuery) -> impl Future<Output = Result<Option<Tags>, CallError>>;
+}
+
+/// Takes invalidations.
+pub trait Invalidations {
+    /// Sends one invalidation.
+    fn create(&self, invalidation: &PlannedInvalidation) -> impl Future<Output = Result<Accepted, CallError>>;
+}
+
+/// An invalidation that CloudFront has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// It took it, under this id; it answers the same again, and bills nothing, for one that it already had.
+    Created {
+        /// CloudFront's id of the invalidation.
+        id: String,
+    },
+    /// It says that it had one under this caller reference before.
+    AlreadyExists,
+}
+
+/// What a failed call means for those who wait for its result. Sources: API models of S3 and CloudFront; aws-sdk-js#3983.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorClass {
+    /// Too many requests.
+    Throttled,
+    /// CloudFront works on as many invalidations of this distribution as it takes.
+    TooManyInProgress,
+    /// A fault of the service or of the way to it: 5xx, a time-out, a broken connection, an unreadable answer.
+    Unavailable,
+    /// The function's role, or the owner the bucket should have, does not allow it.
+    AccessDenied,
+    /// There is no such bucket or distribution.
+    NotFound,
+    /// The bucket is in another Region.
+    WrongRegion,
+    /// A path of the request is not to CloudFront's liking.
+    InvalidArgument,
+    /// More paths than CloudFront takes in one request.
+    BatchTooLarge,
+    /// Anything else.
+    Other,
+}
+
+/// A call to AWS that failed, in one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallError {
+    /// What it means.
+    pub class: ErrorClass,
+    /// The operation, the service's code and message or the chain of causes, in one line.
+    pub message: String,
+}
+
+impl CallError {
+    /// Whether the same request may succeed later without anybody changing anything.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(self.class, ErrorClass::Throttled | ErrorClass::TooManyInProgress | ErrorClass::Unavailable)
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for CallError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_account_is_read_from_the_arn() {
+        let account = |arn| AccountId::of_function(arn).map(|id| id.as_str().to_owned());
+        let arn = "arn:aws:lambda:eu-central-1:123456789012:function:invalidator";
+        assert_eq!(account(arn).as_deref(), Some("123456789012"));
+        assert_eq!(
+            account("arn:aws-cn:lambda:cn-north-1:123456789012:function:f:alias").as_deref(),
+            Some("123456789012")
+        );
+        for bad in
+            ["", "arn:aws:lambda", "arn:aws:s3:eu-central-1:123456789012:x", "arn:aws:lambda:r:12345:function:f", "x"]
+        {
+            assert_eq!(account(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_what_passes_by_itself_is_retried() {
+        let retryable = |class| CallError { class, message: String::new() }.is_retryable();
+        for class in [ErrorClass::Throttled, ErrorClass::TooManyInProgress, ErrorClass::Unavailable] {
+            assert!(retryable(class), "{class:?}");
+        }
+        for class in [
+            ErrorClass::AccessDenied,
+            ErrorClass::NotFound,
+            ErrorClass::WrongRegion,
+            ErrorClass::InvalidArgument,
+            ErrorClass::BatchTooLarge,
+            ErrorClass::Other,
+        ] {
+            assert!(!retryable(class), "{class:?}");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Quoting text from outside in one line of a message or a log.
+
+use std::fmt::Write;
+
+/// How many characters of a value a message quotes. More of it helps nobody, and a log line has a price per byte.
+const EXCERPT_CHARACTERS: usize = 80;
+
+/// The first 80 characters of `value`, control characters, quotes and backslashes escaped, with `…` where it was cut.
+///
+/// ```
+/// use s3_cloudfront_invalidator::text::excerpt;
+///
+/// assert_eq!(excerpt("a\nb"), r"a\nb");
+/// assert_eq!(excerpt(&"x".repeat(100)).chars().count(), 81);
+/// ```
+#[must_use]
+pub fn excerpt(value: &str) -> String {
+    let mut out = String::with_capacity(value.len().min(EXCERPT_CHARACTERS) + 4);
+    for (at, character) in value.chars().enumerate() {
+        if at == EXCERPT_CHARACTERS {
+            out.push('…');
+            break;
+        }
+        escape(character, &mut out);
+    }
+    out
+}
+
+/// `value` whole, with everything escaped that could end a line or steer a terminal.
+#[must_use]
+pub fn one_line(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    for character in value.chars() {
+        if character == '"' { out.push('"') } else { escape(character, &mut out) }
+    }
+    out
+}
+
+/// Escapes as Rust's `Debug` does, which covers controls, line separators and invisible characters.
+fn escape(character: char, out: &mut String) {
+    if character == '\'' {
+        out.push('\'');
+    } else {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{}", character.escape_debug());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_ends_a_line_or_steers_a_terminal_survives() {
+        let hostile = "a\r\n\u{1b}[31m\u{2028}\u{2029}\u{85}\u{202e}b";
+        for text in [excerpt(hostile), one_line(hostile)] {
+            assert!(!text.contains(['\r', '\n', '\u{1b}', '\u{2028}', '\u{2029}', '\u{85}', '\u{202e}']), "{text}");
+        }
+    }
+
+    #[test]
+    fn ordinary_text_is_left_alone() {
+        assert_eq!(one_line("bucket \"site\", café's key"), "bucket \"site\", café's key");
+    }
+}
