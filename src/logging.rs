@@ -20,8 +20,9 @@ where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let json = lookup("AWS_LAMBDA_LOG_FORMAT").is_some_and(|format| format.eq_ignore_ascii_case("json"));
-    tracing_subscriber::registry()
-        .with(lines(json, writer).with_filter(filter_fn(may_be_logged)).with_filter(levels(&lookup)))
+    let levels = levels(lookup);
+    let wanted = filter_fn(move |it| if it.is_span() { holds_the_request_id(it) } else { may_be_logged(it, &levels) });
+    tracing_subscriber::registry().with(lines(json, writer).with_filter(wanted))
 }
 
 /// Which levels of which targets are asked for; INFO where nothing is, or where it makes no sense.
@@ -32,8 +33,15 @@ fn levels(lookup: impl Fn(&str) -> Option<String>) -> Targets {
         .unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO))
 }
 
-fn may_be_logged(line: &Metadata<'_>) -> bool {
-    *line.level() <= LevelFilter::DEBUG || line.target().split("::").next() == Some(OUR_TARGET)
+fn may_be_logged(line: &Metadata<'_>, levels: &Targets) -> bool {
+    let capped = *line.level() <= LevelFilter::DEBUG || line.target().split("::").next() == Some(OUR_TARGET);
+    capped && levels.would_enable(line.target(), line.level())
+}
+
+/// The runtime's span around an invocation, which every line must carry, whatever its level. Those of the SDK hold parts
+/// of requests.
+fn holds_the_request_id(span: &Metadata<'_>) -> bool {
+    span.target().starts_with("lambda_runtime")
 }
 
 /// Lambda takes `level` and `timestamp` from a JSON line. CloudWatch dates text lines itself.

@@ -39,6 +39,14 @@ where
     CallError { class, message }
 }
 
+/// A success that says less than AWS always says: it may come from something in between, so it may pass.
+pub(super) fn not_understood(operation: &str, reason: &str) -> CallError {
+    CallError {
+        class: ErrorClass::Unavailable,
+        message: format!("{operation}: the answer was not understood: {reason}"),
+    }
+}
+
 /// The class of an answer, by the service's code, and by the status where there is no code we know: a proxy, or a body
 /// that was not understood.
 fn class(code: Option<&str>, status: Option<u16>) -> ErrorClass {

@@ -5,7 +5,8 @@ use aws_sdk_cloudfront::Client;
 use aws_sdk_cloudfront::error::{BuildError, ProvideErrorMetadata};
 use aws_sdk_cloudfront::types::{InvalidationBatch, Paths};
 
-use super::error::call_error;
+use super::error::{call_error, not_understood};
+use super::whole::WholeAnswer;
 use crate::plan::PlannedInvalidation;
 use crate::ports::{Accepted, CallError, ErrorClass, Invalidations};
 
@@ -22,7 +23,8 @@ impl CloudFront {
     /// Makes the client; CloudFront's endpoint is global. Nothing is connected yet.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Client::new(config) }
+        let config = aws_sdk_cloudfront::config::Builder::from(config).interceptor(WholeAnswer).build();
+        Self { client: Client::from_conf(config) }
     }
 }
 
@@ -38,7 +40,11 @@ impl Invalidations for CloudFront {
             .send()
             .await;
         match answer {
-            Ok(created) => Ok(Accepted::Created { id: created.invalidation.map(|it| it.id).unwrap_or_default() }),
+            // An answer without an id, from a proxy perhaps, is no promise that anything was taken.
+            Ok(created) => match created.invalidation.map(|it| it.id).filter(|id| !id.is_empty()) {
+                Some(id) => Ok(Accepted::Created { id }),
+                None => Err(not_understood("CreateInvalidation", "it names no invalidation")),
+            },
             Err(error)
                 if error.code() == Some("InvalidationBatchAlreadyExists")
                     || error.message().is_some_and(|message| message.contains(REFERENCE_USED)) =>

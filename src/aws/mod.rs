@@ -4,6 +4,7 @@
 mod error;
 mod invalidations;
 mod tags;
+mod whole;
 
 use std::time::Duration;
 

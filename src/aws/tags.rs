@@ -7,6 +7,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 
 use super::error::call_error;
+use super::whole::WholeAnswer;
 use crate::change::Region;
 use crate::ports::{BucketQuery, BucketTags, CallError, Tags};
 
@@ -50,7 +51,7 @@ impl S3Tags {
 
 /// All clients share the connections and credentials of `config`.
 fn client(config: &SdkConfig, path_style: bool, region: Option<&Region>) -> Client {
-    let mut builder = aws_sdk_s3::config::Builder::from(config).force_path_style(path_style);
+    let mut builder = aws_sdk_s3::config::Builder::from(config).force_path_style(path_style).interceptor(WholeAnswer);
     if let Some(region) = region {
         builder = builder.region(aws_sdk_s3::config::Region::new(region.as_str().to_owned()));
     }

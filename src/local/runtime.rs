@@ -45,7 +45,7 @@ impl Invoke {
         Self {
             request_id: request_id.into(),
             function_arn: format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:invalidator"),
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
         }
     }
 }

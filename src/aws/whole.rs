@@ -1,0 +1,63 @@
+//! Answers that end too early.
+//!
+//! The SDK reads XML as far as it goes and takes what it has found by then for all there is. A list of tags that was cut
+//! short, by a proxy say, would make a bucket look untagged, and its changes would be ignored for good. So an answer
+//! counts only if its root element is closed; if not, the call fails and is made again.
+
+use aws_sdk_s3::config::interceptors::AfterDeserializationInterceptorContextRef;
+use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_s3::error::BoxError;
+
+/// Fails calls whose successful answer is not a whole XML document. For operations that answer with one.
+#[derive(Debug)]
+pub(super) struct WholeAnswer;
+
+impl Intercept for WholeAnswer {
+    fn name(&self) -> &'static str {
+        "WholeAnswer"
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let response = context.response();
+        if !response.status().is_success() || response.body().bytes().is_some_and(is_whole) {
+            return Ok(());
+        }
+        Err("the answer is not a whole XML document".into())
+    }
+}
+
+/// Whether the root element is closed at the end.
+fn is_whole(document: &[u8]) -> bool {
+    let document = document.trim_ascii_end();
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric();
+    let root = document
+        .split(|&byte| byte == b'<')
+        .skip(1)
+        // Not the declaration, nor a comment.
+        .find(|tag| tag.first().is_some_and(is_name))
+        .map(|tag| tag.split(|byte| !is_name(byte)).next().unwrap_or_default());
+    root.is_some_and(|root| {
+        document.strip_suffix(b">").and_then(|rest| rest.strip_suffix(root)).is_some_and(|rest| rest.ends_with(b"</"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_document_whose_root_is_closed_is_whole() {
+        let whole =
+            b"<?xml version=\"1.0\"?>\n<!-- tags -->\n<Tagging xmlns=\"urn:x\"><TagSet><Tag/></TagSet></Tagging>\n";
+        assert!(is_whole(whole));
+        for end in 0..whole.len() - 1 {
+            assert!(!is_whole(&whole[..end]), "{}", String::from_utf8_lossy(&whole[..end]));
+        }
+        assert!(!is_whole(b"<Tag><Tagging></Tagging>"));
+    }
+}

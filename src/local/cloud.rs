@@ -1,0 +1,237 @@
+//! S3's and CloudFront's endpoints in one, told apart by the service that a request is signed for.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, Request, Response};
+use http_body_util::Full;
+use hyper::body::Bytes;
+
+use super::cloudfront::{self, Distribution};
+use super::fault::{Effect, Fault};
+use super::http::{Reply, Server};
+use super::{ACCOUNT, REGION, bill, s3};
+
+/// AWS, as far as the function sees it.
+pub struct Cloud {
+    server: Server,
+    world: Arc<Mutex<World>>,
+}
+
+/// All that there is, and all that was asked.
+#[derive(Default)]
+pub struct World {
+    /// The buckets, by name.
+    pub buckets: BTreeMap<String, Bucket>,
+    /// The distributions, by id.
+    pub distributions: BTreeMap<String, Distribution>,
+    /// Faults to play, each as often as it says; the first that fits a call is taken.
+    pub faults: Vec<Fault>,
+    /// The least time between two `CreateInvalidation` calls of the account; sooner ones are throttled.
+    pub throttle: Option<Duration>,
+    /// Every call, in the order in which they were answered.
+    pub calls: Vec<Call>,
+    /// The most calls that were under way at the same time, by operation.
+    pub most_in_flight: BTreeMap<&'static str, usize>,
+    in_flight: BTreeMap<&'static str, usize>,
+    pub(super) last_invalidation: Option<Instant>,
+}
+
+/// A bucket: what the function may ask of it.
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    /// Its Region.
+    pub region: String,
+    /// The account that owns it.
+    pub owner: String,
+    /// Its tags; none at all is an error of its own in S3.
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Bucket {
+    /// A bucket of the stand-in's account and Region with these tags.
+    #[must_use]
+    pub fn tagged(tags: &[(&str, &str)]) -> Self {
+        Self {
+            region: REGION.into(),
+            owner: ACCOUNT.into(),
+            tags: tags.iter().map(|&(key, value)| (key.into(), value.into())).collect(),
+        }
+    }
+}
+
+/// One call that was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The operation, such as `GetBucketTagging`.
+    pub operation: &'static str,
+    /// The bucket or distribution.
+    pub target: String,
+    /// The HTTP status of the answer; 0 if the connection was broken instead.
+    pub status: u16,
+    /// The error code, if it was an error.
+    pub code: Option<String>,
+}
+
+/// An answer before it is written.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) code: Option<String>,
+    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) body: String,
+}
+
+/// What a request is for, as its signature, method and path tell.
+pub(super) struct Asked {
+    pub(super) operation: &'static str,
+    pub(super) target: String,
+    /// The Region the request is signed for.
+    pub(super) region: String,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl Cloud {
+    /// Starts serving `world` on a free port.
+    ///
+    /// # Errors
+    /// If there is no port to be had.
+    pub async fn start(world: World) -> io::Result<Self> {
+        let world = Arc::new(Mutex::new(world));
+        let serving = Arc::clone(&world);
+        let server = Server::start(move |request| serve(Arc::clone(&serving), request)).await?;
+        Ok(Self { server, world })
+    }
+
+    /// What the function finds in `AWS_ENDPOINT_URL`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.server.address)
+    }
+
+    /// Looks at the world, or changes it.
+    pub fn with<R>(&self, look: impl FnOnce(&mut World) -> R) -> R {
+        look(&mut lock(&self.world))
+    }
+
+    /// The calls of one operation so far.
+    #[must_use]
+    pub fn calls(&self, operation: &str) -> Vec<Call> {
+        self.with(|world| world.calls.iter().filter(|call| call.operation == operation).cloned().collect())
+    }
+
+    /// What all invalidations so far cost.
+    #[must_use]
+    pub fn bill(&self) -> bill::Bill {
+        self.with(|world| {
+            bill::Bill::of(world.distributions.values().flat_map(|it| &it.invalidations).map(|it| it.paths.len()))
+        })
+    }
+}
+
+fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
+    world.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn serve(world: Arc<Mutex<World>>, request: Request<Bytes>) -> Reply {
+    let asked = match Asked::of(request) {
+        Ok(asked) => asked,
+        Err(reason) => return write(s3::error(403, "AccessDenied", &reason)),
+    };
+    let fault = lock(&world).enter(&asked);
+    if let Some(Effect::Delay(time)) = fault {
+        tokio::time::sleep(time).await;
+    }
+    let mut world = lock(&world);
+    let answer = match fault {
+        Some(Effect::HangUp) => None,
+        Some(Effect::WorkThenHangUp) => {
+            world.answer(&asked);
+            None
+        }
+        Some(Effect::Error { status, code }) => Some(fault_answer(asked.operation, status, &code)),
+        Some(Effect::Raw { status, body }) => Some(Answer { status, code: None, headers: Vec::new(), body }),
+        Some(Effect::Delay(_)) | None => Some(world.answer(&asked)),
+    };
+    world.leave(&asked, answer.as_ref());
+    answer.and_then(write)
+}
+
+fn fault_answer(operation: &str, status: u16, code: &str) -> Answer {
+    let message = format!("{code}, as the script asked for");
+    if operation == "CreateInvalidation" {
+        cloudfront::error(status, code, &message)
+    } else {
+        s3::error(status, code, &message)
+    }
+}
+
+fn write(answer: Answer) -> Reply {
+    let mut response = Response::builder()
+        .status(answer.status)
+        .header("Content-Type", "text/xml")
+        .header("x-amz-request-id", "LOCALREQUEST");
+    for (name, value) in answer.headers {
+        response = response.header(name, value);
+    }
+    response.body(Full::new(answer.body.into())).ok()
+}
+
+impl Asked {
+    /// Reads what a request is for. It must be signed, for S3 or for CloudFront, and be a call that there is.
+    fn of(request: Request<Bytes>) -> Result<Self, String> {
+        let (parts, body) = request.into_parts();
+        let authorization = parts.headers.get("authorization").and_then(|value| value.to_str().ok());
+        let scope = authorization
+            .and_then(|value| value.strip_prefix("AWS4-HMAC-SHA256 Credential="))
+            .and_then(|value| value.split(',').next())
+            .ok_or("the request is not signed")?;
+        let [_key, _date, region, service, "aws4_request"] = scope.split('/').collect::<Vec<_>>()[..] else {
+            return Err(format!("\"{scope}\" is no credential scope"));
+        };
+        let path = parts.uri.path();
+        let segments: Vec<_> = path.trim_matches('/').split('/').collect();
+        let (operation, target) = match (service, parts.method.as_str(), segments.as_slice(), parts.uri.query()) {
+            ("s3", "GET", [bucket], Some("tagging")) => ("GetBucketTagging", bucket),
+            ("cloudfront", "POST", ["2020-05-31", "distribution", id, "invalidation"], None) => {
+                ("CreateInvalidation", id)
+            }
+            _ => return Err(format!("no such call: {} {}", parts.method, parts.uri)),
+        };
+        Ok(Self { operation, target: (*target).to_owned(), region: region.to_owned(), headers: parts.headers, body })
+    }
+}
+
+impl World {
+    /// Notes that a call began, and takes the fault that is meant for it.
+    fn enter(&mut self, asked: &Asked) -> Option<Effect> {
+        let in_flight = self.in_flight.entry(asked.operation).or_default();
+        *in_flight += 1;
+        let most = self.most_in_flight.entry(asked.operation).or_default();
+        *most = (*most).max(*in_flight);
+        let fault = self.faults.iter_mut().find(|fault| fault.is_for(asked.operation, &asked.target))?;
+        fault.times -= 1;
+        Some(fault.effect.clone())
+    }
+
+    fn leave(&mut self, asked: &Asked, answer: Option<&Answer>) {
+        if let Some(in_flight) = self.in_flight.get_mut(asked.operation) {
+            *in_flight -= 1;
+        }
+        self.calls.push(Call {
+            operation: asked.operation,
+            target: asked.target.clone(),
+            status: answer.map_or(0, |answer| answer.status),
+            code: answer.and_then(|answer| answer.code.clone()),
+        });
+    }
+
+    fn answer(&mut self, asked: &Asked) -> Answer {
+        match asked.operation {
+            "CreateInvalidation" => cloudfront::create_invalidation(self, asked),
+            _ => s3::get_bucket_tagging(self, asked),
+        }
+    }
+}

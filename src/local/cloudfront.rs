@@ -1,0 +1,164 @@
+//! CloudFront, as far as the function asks: invalidations, under the documented rules and quotas.
+//!
+//! Sources: CloudFront API reference, `CreateInvalidation`; developer guide, "Quotas".
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use quick_xml::escape::escape;
+use serde::Deserialize;
+
+use super::cloud::{Answer, Asked, World};
+use super::rules::{Verdict, judge};
+
+/// Paths in progress of one distribution, wildcards apart.
+const MAX_PATHS_IN_PROGRESS: usize = 3000;
+
+/// Wildcards in progress of one distribution.
+const MAX_WILDCARDS_IN_PROGRESS: usize = 15;
+
+/// A distribution: what it was told.
+#[derive(Clone, Debug)]
+pub struct Distribution {
+    /// The invalidations that were accepted, in order.
+    pub invalidations: Vec<Invalidation>,
+    /// How long an invalidation is in progress. Half a minute is what AWS quotes for 95 in 100 (April 2026).
+    pub takes: Duration,
+}
+
+impl Default for Distribution {
+    fn default() -> Self {
+        Self { invalidations: Vec::new(), takes: Duration::from_secs(25) }
+    }
+}
+
+/// An invalidation that was accepted.
+#[derive(Clone, Debug)]
+pub struct Invalidation {
+    /// CloudFront's id of it.
+    pub id: String,
+    /// The caller's name of it.
+    pub caller_reference: String,
+    /// Its items, as they came.
+    pub paths: Vec<String>,
+    /// Those of its items that match nothing: CloudFront says nothing of them.
+    pub ineffective: Vec<String>,
+    created: Instant,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct InvalidationBatch {
+    paths: Paths,
+    caller_reference: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Paths {
+    quantity: usize,
+    #[serde(default)]
+    items: Items,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Items {
+    #[serde(default)]
+    path: Vec<String>,
+}
+
+/// `CreateInvalidation`.
+pub(super) fn create_invalidation(world: &mut World, asked: &Asked) -> Answer {
+    let now = Instant::now();
+    if let (Some(least), Some(last)) = (world.throttle, world.last_invalidation)
+        && now.duration_since(last) < least
+    {
+        return error(400, "Throttling", "Rate exceeded");
+    }
+    world.last_invalidation = Some(now);
+    let Some(distribution) = world.distributions.get_mut(&asked.target) else {
+        return error(404, "NoSuchDistribution", "The specified distribution does not exist.");
+    };
+    let Ok(Ok(batch)) = std::str::from_utf8(&asked.body).map(quick_xml::de::from_str::<InvalidationBatch>) else {
+        return error(400, "MalformedXML", "The XML document is malformed.");
+    };
+    let paths = batch.paths.items.path;
+    if batch.paths.quantity != paths.len() {
+        return error(400, "InconsistentQuantities", "The value of Quantity and the size of Items don't match.");
+    }
+    if paths.is_empty() || batch.caller_reference.is_empty() {
+        return error(400, "MissingBody", "This operation requires a body.");
+    }
+    if let Some(earlier) = distribution.invalidations.iter().find(|it| it.caller_reference == batch.caller_reference) {
+        return if earlier.paths.iter().collect::<BTreeSet<_>>() == paths.iter().collect() {
+            created(earlier, &asked.target)
+        } else {
+            let message = "Your request contains a caller reference that was used for a previous invalidation batch for \
+                           the same distribution.";
+            error(400, "InvalidArgument", message)
+        };
+    }
+    if paths.len() > MAX_PATHS_IN_PROGRESS {
+        return error(413, "BatchTooLarge", "Invalidation batch specified is too large.");
+    }
+    let verdicts: Vec<_> = paths.iter().map(|path| judge(path)).collect();
+    if verdicts.contains(&Verdict::Refused) {
+        return error(400, "InvalidArgument", "Your request contains one or more invalid invalidation paths.");
+    }
+    if !distribution.has_room_for(&paths, now) {
+        let message = "You have exceeded the maximum number of allowable InProgress invalidation batch requests, or \
+                       invalidation objects.";
+        return error(400, "TooManyInvalidationsInProgress", message);
+    }
+    let ineffective = paths.iter().zip(&verdicts).filter(|(_, verdict)| **verdict == Verdict::Ineffective);
+    let invalidation = Invalidation {
+        id: format!("I{:013}", distribution.invalidations.len() + 1),
+        caller_reference: batch.caller_reference,
+        ineffective: ineffective.map(|(path, _)| path.clone()).collect(),
+        paths,
+        created: now,
+    };
+    let answer = created(&invalidation, &asked.target);
+    distribution.invalidations.push(invalidation);
+    answer
+}
+
+impl Distribution {
+    fn has_room_for(&self, paths: &[String], now: Instant) -> bool {
+        let in_progress = self.invalidations.iter().filter(|it| now.duration_since(it.created) < self.takes);
+        let (wildcards, files): (Vec<_>, Vec<_>) =
+            in_progress.flat_map(|it| &it.paths).chain(paths).partition(|path| path.ends_with('*'));
+        wildcards.len() <= MAX_WILDCARDS_IN_PROGRESS && files.len() <= MAX_PATHS_IN_PROGRESS
+    }
+}
+
+/// The answer for an invalidation that CloudFront has.
+fn created(invalidation: &Invalidation, distribution: &str) -> Answer {
+    let items: Vec<_> = invalidation.paths.iter().map(|path| format!("<Path>{}</Path>", escape(path))).collect();
+    let items = items.concat();
+    let body = format!(
+        "<?xml version=\"1.0\"?>\n<Invalidation xmlns=\"http://cloudfront.amazonaws.com/doc/2020-05-31/\"><Id>{}</Id>\
+         <Status>InProgress</Status><CreateTime>2026-01-02T03:04:05.006Z</CreateTime><InvalidationBatch><Paths><Quantity>{}</Quantity>\
+         <Items>{items}</Items></Paths><CallerReference>{}</CallerReference></InvalidationBatch></Invalidation>",
+        invalidation.id,
+        invalidation.paths.len(),
+        escape(&invalidation.caller_reference)
+    );
+    let location = format!(
+        "https://cloudfront.amazonaws.com/2020-05-31/distribution/{distribution}/invalidation/{}",
+        invalidation.id
+    );
+    Answer { status: 201, code: None, headers: vec![("Location", location)], body }
+}
+
+/// An error as CloudFront writes it.
+pub(super) fn error(status: u16, code: &str, message: &str) -> Answer {
+    let body = format!(
+        "<?xml version=\"1.0\"?>\n<ErrorResponse xmlns=\"http://cloudfront.amazonaws.com/doc/2020-05-31/\"><Error><Type>Sender</Type>\
+         <Code>{}</Code><Message>{}</Message></Error><RequestId>LOCALREQUEST</RequestId></ErrorResponse>",
+        escape(code),
+        escape(message)
+    );
+    Answer { status, code: Some(code.to_owned()), headers: Vec::new(), body }
+}

@@ -1,0 +1,101 @@
+//! CloudFront's rules for an invalidation's items, as its documents state them.
+//!
+//! Written apart from [`crate::path`] and sharing nothing with it, so that a mistake there is found here.
+//! Source: CloudFront developer guide, "What you need to know when invalidating files"; RFC 1738, section 2.2.
+
+/// What CloudFront does with an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It invalidates what it says.
+    Works,
+    /// It is accepted, and matches nothing that a viewer's request is cached under.
+    Ineffective,
+    /// It is refused, and with it the whole request.
+    Refused,
+}
+
+/// Judges one item.
+pub(super) fn judge(item: &str) -> Verdict {
+    if item.starts_with('#') {
+        return judge_tag(item);
+    }
+    let bytes = item.as_bytes();
+    if bytes.first() != Some(&b'/') || bytes.len() > 4000 {
+        return Verdict::Refused;
+    }
+    let unsafe_byte = |byte: &u8| !byte.is_ascii_graphic() || b"\"#<>[\\]^`{|}~".contains(byte);
+    if bytes.iter().any(unsafe_byte) {
+        return Verdict::Refused;
+    }
+    let mut works = true;
+    for (place, _) in item.match_indices('%') {
+        let digits = item.get(place + 1..place + 3).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
+        let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) else {
+            return Verdict::Refused;
+        };
+        // Over-encoded, in lower case, or a tilde: none is spelt so in a cache.
+        let needs_encoding = !byte.is_ascii_graphic() || b"\"#%<>?[\\]^`{|}+".contains(&byte);
+        works &= needs_encoding && digits.is_some_and(|digits| !digits.contains(|c: char| c.is_ascii_lowercase()));
+    }
+    if works { Verdict::Works } else { Verdict::Ineffective }
+}
+
+/// A cache tag is accepted, and ignored where the distribution is not set up for tags, as none is here.
+fn judge_tag(item: &str) -> Verdict {
+    let fits = (2..=257).contains(&item.len()) && item.bytes().all(|b| b.is_ascii_graphic() && b != b',');
+    if fits && !item.ends_with('*') { Verdict::Ineffective } else { Verdict::Refused }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::change::ObjectKey;
+    use crate::path::{InvalidationPath, OriginPath, viewer_paths};
+
+    #[test]
+    fn the_rules_are_those_of_the_developer_guide() {
+        for item in ["/", "/*", "/a*b", "/a%20b", "/a+b", "/a%2Bb", "/a?x=1&y=*", "/$-_.!*'(),/:@=&;", "/caf%C3%A9"] {
+            assert_eq!(judge(item), Verdict::Works, "{item}");
+        }
+        for item in ["/%7Ea", "/%2A", "/%41", "/a%2fb", "/caf%c3%a9", "#tag"] {
+            assert_eq!(judge(item), Verdict::Ineffective, "{item}");
+        }
+        let long = format!("/{}", "a".repeat(4000));
+        for item in [
+            "",
+            "a",
+            "/~a",
+            "/a b",
+            "/a\"b",
+            "/caf\u{e9}",
+            "/a\u{7f}",
+            "/100%",
+            "/a%2",
+            "/a%zz",
+            "#",
+            "#a,b",
+            "#a*",
+            &long,
+        ] {
+            assert_eq!(judge(item), Verdict::Refused, "{item}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_key_has_paths_that_work(key in "[ -~\\PC\\x00-\\x1f]{1,200}") {
+            let key = ObjectKey::new(key);
+            prop_assume!(key.is_ok());
+            let key = key.unwrap();
+            let index_documents = ["index.html".to_owned()];
+            let paths = viewer_paths(OriginPath::default().strip(&key).unwrap(), &index_documents);
+            prop_assert!(!paths.is_empty());
+            for path in paths {
+                prop_assert_eq!(judge(path.as_str()), Verdict::Works, "{}", path);
+                prop_assert_eq!(InvalidationPath::parse(path.as_str()), Ok(path));
+            }
+        }
+    }
+}

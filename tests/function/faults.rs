@@ -1,0 +1,152 @@
+//! Distributions and services that fail.
+
+use std::time::Duration;
+
+use s3_cloudfront_invalidator::local::Distribution;
+use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
+
+use crate::rig::{Rig, created, world};
+
+fn error(status: u16, code: &str) -> Effect {
+    Effect::Error { status, code: code.into() }
+}
+
+#[tokio::test]
+async fn one_distribution_failing_leaves_the_others_done() {
+    let mut world = world(&[("one", "E1"), ("two", "E2"), ("three", "E3"), ("both", "E1 E2")]);
+    world.distributions.remove("E2");
+    world.faults.push(Fault::always("CreateInvalidation", "E3", error(403, "AccessDenied")));
+    let rig = Rig::start(world, &[]).await;
+    let event = created(&[("one", "1"), ("two", "2"), ("three", "3"), ("both", "4")]);
+    let (error_type, message) = rig.error("r1", event.clone()).await;
+    assert_eq!(error_type, "ChangesNotInvalidated");
+    assert!(message.starts_with("3 of 4 changes were not invalidated: "), "{message}");
+    assert!(
+        message.contains("distribution E2 (2 changes of \"both\", \"two\"): CreateInvalidation: NoSuchDistribution"),
+        "{message}"
+    );
+    assert!(
+        message.contains("distribution E3 (1 changes of \"three\"): CreateInvalidation: AccessDenied"),
+        "{message}"
+    );
+    assert!(message.contains("cloudfront:CreateInvalidation") && message.contains("correct the tag"), "{message}");
+    assert!(!message.contains('\n'), "{message}");
+    assert_eq!(rig.invalidations("E1"), [["/1", "/4"]]);
+
+    // Lambda's retry, once somebody has put things right.
+    rig.cloud.with(|world| {
+        world.faults.clear();
+        world.distributions.insert("E2".into(), Distribution::default());
+    });
+    assert_eq!(rig.report("r1", event).await["changes"]["covered"], 4);
+    assert_eq!(rig.invalidations("E1").len(), 1, "what was done is not done again");
+    assert_eq!(rig.invalidations("E2"), [["/2", "/4"]]);
+    assert_eq!(rig.invalidations("E3"), [["/3"]]);
+}
+
+#[tokio::test]
+async fn what_passes_by_itself_is_tried_again() {
+    for effect in [
+        error(400, "Throttling"),
+        error(503, "ServiceUnavailable"),
+        Effect::HangUp,
+        Effect::Raw { status: 502, body: "<html>Bad gateway</html>".into() },
+    ] {
+        for (operation, target) in [("GetBucketTagging", "site"), ("CreateInvalidation", "E1")] {
+            let mut world = world(&[("site", "E1")]);
+            world.faults.push(Fault::once(operation, target, effect.clone()));
+            let rig = Rig::start(world, &[]).await;
+            let report = rig.report("r1", created(&[("site", "a")])).await;
+            assert_eq!(report["changes"]["covered"], 1, "{operation} {effect:?}");
+            assert_eq!(rig.cloud.calls(operation).len(), 2, "{operation} {effect:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_was_lost_is_not_billed_again() {
+    let mut world = world(&[("site", "E1")]);
+    world.faults.push(Fault::once("CreateInvalidation", "E1", Effect::WorkThenHangUp));
+    let rig = Rig::start(world, &[]).await;
+    let report = rig.report("r1", created(&[("site", "a")])).await;
+    assert_eq!(report["invalidations"][0]["status"], "accepted");
+    assert_eq!(rig.cloud.calls("CreateInvalidation").len(), 2);
+    assert_eq!(rig.invalidations("E1").len(), 1);
+}
+
+#[tokio::test]
+async fn a_caller_reference_already_used_counts_as_done() {
+    let rig = Rig::start(world(&[("site", "E1")]), &[]).await;
+    let event = created(&[("site", "a")]);
+    rig.report("r1", event.clone()).await;
+    // CloudFront now remembers other paths under this reference, and says so as it does in practice.
+    rig.cloud.with(|world| {
+        let distribution = world.distributions.get_mut("E1").unwrap();
+        distribution.invalidations[0].paths = vec!["/other".into()];
+    });
+    let report = rig.report("r1", event).await;
+    assert_eq!(rig.cloud.calls("CreateInvalidation")[1].code.as_deref(), Some("InvalidArgument"));
+    assert_eq!(report["invalidations"][0]["status"], "already-exists");
+    assert_eq!(report["changes"]["covered"], 1);
+}
+
+#[tokio::test]
+async fn errors_of_every_class_fail_with_code_and_status() {
+    for (status, code) in [
+        (400, "InvalidArgument"),
+        (400, "TooManyInvalidationsInProgress"),
+        (413, "BatchTooLarge"),
+        (403, "AccessDenied"),
+        (404, "NoSuchDistribution"),
+        (400, "InventedLater"),
+    ] {
+        let mut world = world(&[("site", "E1")]);
+        world.faults.push(Fault::always("CreateInvalidation", "E1", error(status, code)));
+        let rig = Rig::start(world, &[]).await;
+        let (_, message) = rig.error("r1", created(&[("site", "a")])).await;
+        assert!(message.contains(&format!("{code}: ")) && message.contains(&format!("(HTTP {status})")), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn answers_in_no_form_at_all_fail_in_one_line() {
+    let rig = Rig::start(world(&[("site", "E1")]), &[("AWS_MAX_ATTEMPTS", "1"), ("TAG_TTL_SECONDS", "0")]).await;
+    let tag = "<Tag><Key>team</Key><Value>web</Value></Tag>";
+    let bodies = [
+        "",
+        "<",
+        "<html>\n<body>\u{1b}[31mno\n</body>",
+        "<html><body/></html>",
+        "{}",
+        "\u{0}",
+        "<ErrorResponse><Error>",
+        "<Invalidation>",
+        "<Invalidation><Id></Id></Invalidation>",
+        "<Tagging>",
+        "<Tagging><TagSet>",
+        &format!("<Tagging><TagSet>{tag}"),
+        &format!("<Tagging><TagSet>{tag}<Tag>"),
+        &format!("<Tagging><TagSet>{tag}</TagSet>"),
+    ];
+    for (operation, target) in [("GetBucketTagging", "site"), ("CreateInvalidation", "E1")] {
+        for body in bodies {
+            for status in [200, 201, 204, 400, 403, 500] {
+                let effect = Effect::Raw { status, body: body.into() };
+                rig.cloud.with(|world| world.faults = vec![Fault::once(operation, target, effect)]);
+                let (_, message) = rig.error("r1", created(&[("site", "a")])).await;
+                let expected = format!("{operation}: ");
+                assert!(message.contains(&expected), "{status} {body:?}: {message}");
+                assert!(!message.contains(char::is_control), "{status} {body:?}: {message}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_slow_answer_is_waited_for() {
+    let mut world = world(&[("site", "E1")]);
+    world.faults.push(Fault::once("GetBucketTagging", "site", Effect::Delay(Duration::from_millis(700))));
+    let rig = Rig::start(world, &[]).await;
+    assert_eq!(rig.report("r1", created(&[("site", "a")])).await["changes"]["covered"], 1);
+    assert_eq!(rig.cloud.calls("GetBucketTagging").len(), 1);
+}

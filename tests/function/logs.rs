@@ -1,0 +1,81 @@
+//! What the function logs, and what it never does.
+
+use serde_json::Value;
+
+use crate::rig::{Rig, created, world};
+
+/// All that the function writes while it handles a change and a failure.
+async fn lines(variables: &[(&str, &str)]) -> Vec<String> {
+    let mut variables = variables.to_vec();
+    variables.push(("MISSING_TAG_TTL_SECONDS", "3600"));
+    let rig = Rig::start(world(&[("site", "E1"), ("untagged", "")]), &variables).await;
+    rig.report("request-one", created(&[("site", "very secret\nkey\u{1b}[31m"), ("untagged", "a")])).await;
+    rig.report("request-two", created(&[("untagged", "b")])).await;
+    rig.error("request-three", r#"{"marker-in-the-event":"hunter2"}"#).await;
+    rig.error("request-four", created(&[("gone", "c")])).await;
+    rig.function.stop().await.unwrap()
+}
+
+#[tokio::test]
+async fn json_where_lambda_asks_for_it_with_level_time_and_request_id() {
+    let lines = lines(&[]).await;
+    let lines: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).expect(line)).collect();
+    for line in &lines {
+        assert!(line["level"].is_string() && line["timestamp"].is_string() && line["message"].is_string(), "{line}");
+        assert!(line["span"]["requestId"].as_str().is_some_and(|id| id.starts_with("request-")), "{line}");
+    }
+    let of = |id: &str| lines.iter().filter(|line| line["span"]["requestId"] == id).collect::<Vec<_>>();
+    let [untagged, handled] = of("request-one")[..] else { panic!("{lines:#?}") };
+    assert_eq!((untagged["level"].as_str(), untagged["bucket"].as_str()), (Some("INFO"), Some("untagged")));
+    assert!(
+        untagged["message"].as_str().unwrap().contains("DISTRIBUTION_ID does not apply to S3 events"),
+        "{untagged}"
+    );
+    assert_eq!((handled["covered"].as_u64(), handled["ignored"].as_u64()), (Some(1), Some(1)));
+    let invalidations: Value = serde_json::from_str(handled["invalidations"].as_str().unwrap()).unwrap();
+    assert_eq!(invalidations[0]["paths"][0], "/very%20secret%0Akey%1B%5B31m");
+    assert_eq!(of("request-two").len(), 1, "a bucket without the tag is said once");
+    let [error] = of("request-three")[..] else { panic!("logged once: {lines:#?}") };
+    assert_eq!(error["level"], "ERROR");
+    let [_, error] = of("request-four")[..] else { panic!("{lines:#?}") };
+    assert!(error["message"].as_str().unwrap().starts_with("ChangesNotInvalidated: 1 of 1"), "{error}");
+}
+
+#[tokio::test]
+async fn text_otherwise_one_line_each_without_control_characters() {
+    let lines = lines(&[("AWS_LAMBDA_LOG_FORMAT", "Text")]).await;
+    assert!(lines.iter().any(|line| line.contains("INFO") && line.contains("request-one")), "{lines:#?}");
+    for line in &lines {
+        assert!(line.contains("INFO") || line.contains("ERROR"), "not a line of its own: {line:?}");
+        assert!(!line.contains(char::is_control), "{line:?}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_secret_is_logged_at_any_level() {
+    for variables in [
+        &[("RUST_LOG", "trace")][..],
+        &[("RUST_LOG", "lambda_runtime=trace,aws_smithy_runtime=trace,hyper=trace,s3_cloudfront_invalidator=trace")],
+        &[("AWS_LAMBDA_LOG_LEVEL", "TRACE")],
+        &[("AWS_LAMBDA_LOG_LEVEL", "DEBUG")],
+    ] {
+        let lines = lines(variables).await;
+        assert!(lines.iter().any(|line| line.contains("DEBUG")), "{variables:?} has an effect");
+        for secret in ["hunter2", "marker-in-the-event", "local-secret-key", "local-session-token", "requestParameters"]
+        {
+            let leak = lines.iter().find(|line| line.contains(secret));
+            assert_eq!(leak, None, "{variables:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_level_can_be_set() {
+    let lines = lines(&[("AWS_LAMBDA_LOG_LEVEL", "ERROR")]).await;
+    assert_eq!(lines.len(), 2, "{lines:#?}");
+    for line in lines {
+        let line: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(line["level"], "ERROR");
+        assert!(line["span"]["requestId"].is_string(), "at any level: {line}");
+    }
+}

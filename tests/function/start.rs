@@ -1,0 +1,36 @@
+//! Starting, and refusing to.
+
+use std::process::Command;
+
+use s3_cloudfront_invalidator::local::{Cloud, Function, Lambda, Outcome, World};
+
+use crate::rig::{bootstrap, within};
+
+#[tokio::test]
+async fn bad_settings_are_an_init_error_that_names_them_all() {
+    let lambda = Lambda::start().await.unwrap();
+    let cloud = Cloud::start(World::default()).await.unwrap();
+    let variables = [("MAX_PATHS", "0"), ("DRY_RUN", "yes"), ("TAG_TTL_SECONDS", "300")];
+    let function = Function::start(bootstrap(), &lambda, &cloud, &variables).unwrap();
+    let Err(Outcome::Error { error_type, message }) = within(lambda.ready()).await else { panic!("started") };
+    assert_eq!(error_type, "ConfigurationError");
+    assert_eq!(message, r#"MAX_PATHS="0" is not a number from 1 to 3000; DRY_RUN="yes" is not "true" or "false""#);
+    let (success, lines) = within(function.wait()).await.unwrap();
+    assert!(!success);
+    assert!(lines.iter().any(|line| line.contains("MAX_PATHS")), "{lines:?}");
+}
+
+#[tokio::test]
+async fn starting_asks_aws_nothing() {
+    let rig = crate::rig::Rig::start(World::default(), &[]).await;
+    assert!(rig.cloud.with(|world| world.calls.is_empty()));
+}
+
+#[test]
+fn outside_of_lambda_it_says_what_it_is() {
+    let output = Command::new(bootstrap()).env_clear().output().unwrap();
+    assert!(!output.status.success());
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(message.contains("AWS_LAMBDA_RUNTIME_API is not set") && message.contains("scripts/demo"), "{message}");
+    assert!(!message.contains("panicked"), "{message}");
+}

@@ -1,0 +1,103 @@
+//! Bucket tags: who is asked, how often, and what becomes of a bad answer.
+
+use s3_cloudfront_invalidator::local::Invoke;
+use serde_json::json;
+
+use crate::rig::{Rig, created, within, world};
+
+#[tokio::test]
+async fn the_tag_and_its_lives_can_be_set() {
+    let mut world = world(&[("site", "E1")]);
+    let site = world.buckets.get_mut("site").unwrap();
+    site.tags = [("cdn:id".to_owned(), "E1".to_owned())].into();
+    let rig = Rig::start(world, &[("DISTRIBUTION_TAG", "cdn:id"), ("TAG_TTL_SECONDS", "0")]).await;
+    for request_id in ["r1", "r2"] {
+        assert_eq!(rig.report(request_id, created(&[("site", "a.txt")])).await["changes"]["covered"], 1);
+    }
+    assert_eq!(rig.cloud.calls("GetBucketTagging").len(), 2, "remembered for no time at all");
+}
+
+#[tokio::test]
+async fn a_bucket_of_another_account_is_refused_unless_it_is_expected() {
+    let theirs = "210987654321";
+    for (variables, covered) in [
+        (&[][..], false),
+        (&[("EXPECTED_BUCKET_OWNER", "123456789012")][..], false),
+        (&[("EXPECTED_BUCKET_OWNER", theirs)][..], true),
+        (&[("EXPECTED_BUCKET_OWNER", "any")][..], true),
+    ] {
+        let mut world = world(&[("site", "E1")]);
+        world.buckets.get_mut("site").unwrap().owner = theirs.into();
+        let rig = Rig::start(world, variables).await;
+        let event = created(&[("site", "a.txt")]);
+        if covered {
+            assert_eq!(rig.report("r1", event).await["changes"]["covered"], 1, "{variables:?}");
+        } else {
+            let (_, message) = rig.error("r1", event).await;
+            assert!(
+                message.contains(
+                    "bucket \"site\" (1 changes): its tags could not be read: GetBucketTagging: AccessDenied"
+                ),
+                "{message}"
+            );
+            assert!(message.contains("EXPECTED_BUCKET_OWNER"), "{message}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_an_account_in_the_arn_nothing_is_asked() {
+    let rig = Rig::start(world(&[("site", "E1")]), &[]).await;
+    let invoke = Invoke { function_arn: "none".into(), ..Invoke::new("r1") };
+    let outcome = within(rig.lambda.invoke(created(&[("site", "a.txt")]), invoke)).await;
+    assert!(format!("{outcome:?}").contains("UnknownAccount"), "{outcome:?}");
+    assert!(rig.cloud.calls("GetBucketTagging").is_empty());
+}
+
+#[tokio::test]
+async fn the_region_of_the_record_is_asked() {
+    let mut world = world(&[("site", "E1")]);
+    world.buckets.get_mut("site").unwrap().region = "ap-southeast-2".into();
+    let rig = Rig::start(world, &[]).await;
+    let event = created(&[("site", "a.txt")]);
+    let (_, message) = rig.error("r1", event.clone()).await;
+    assert!(message.contains("PermanentRedirect") && message.contains("another Region"), "{message}");
+    assert_eq!(rig.report("r2", event.replace("eu-central-1", "ap-southeast-2")).await["changes"]["covered"], 1);
+}
+
+#[tokio::test]
+async fn a_bad_tag_fails_its_buckets_changes_only_and_is_read_again() {
+    let mut world = world(&[("good", "E1"), ("bad", "E2"), ("worse", "E3")]);
+    world.buckets.get_mut("bad").unwrap().tags.insert("distributionId".into(), "E2/../x".into());
+    world.buckets.get_mut("worse").unwrap().tags.insert("invalidation:originPath".into(), "web/".into());
+    let rig = Rig::start(world, &[]).await;
+    let event = created(&[("good", "a"), ("bad", "b"), ("worse", "c")]);
+    let (error_type, message) = rig.error("r1", event.clone()).await;
+    assert_eq!(error_type, "ChangesNotInvalidated");
+    assert!(message.starts_with("2 of 3 changes"), "{message}");
+    assert!(
+        message
+            .contains("bucket \"bad\" (1 changes): its tag \"distributionId\": \"E2/../x\" is not a distribution id"),
+        "{message}"
+    );
+    assert!(
+        message.contains("bucket \"worse\" (1 changes): its tag \"invalidation:originPath\": \"web/\""),
+        "{message}"
+    );
+    assert_eq!(rig.invalidations("E1"), [["/a"]]);
+    rig.cloud.with(|world| {
+        world.buckets.get_mut("bad").unwrap().tags.insert("distributionId".into(), "E2".into());
+        world.buckets.get_mut("worse").unwrap().tags.remove("invalidation:originPath");
+    });
+    let report = rig.report("r1", event).await;
+    assert_eq!(report["changes"], json!({ "covered": 3, "ignored": 0, "failed": 0 }));
+    assert_eq!(rig.cloud.calls("GetBucketTagging").len(), 5, "the good bucket's tags were remembered");
+    assert_eq!(rig.invalidations("E1").len(), 1, "the retry is the same invalidation");
+}
+
+#[tokio::test]
+async fn a_deleted_bucket_is_named() {
+    let rig = Rig::start(world(&[]), &[]).await;
+    let (_, message) = rig.error("r1", created(&[("gone", "a")])).await;
+    assert!(message.contains("bucket \"gone\"") && message.contains("NoSuchBucket"), "{message}");
+}

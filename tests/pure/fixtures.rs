@@ -1,0 +1,126 @@
+//! Events as files, each named by what it is about; `aws_lambda_events` is the second opinion on what they hold.
+
+use aws_lambda_events::event::s3::S3Event;
+use s3_cloudfront_invalidator::event::{Batch, Trigger, decode};
+
+fn read(name: &str) -> Vec<u8> {
+    let path = format!("{}/tests/fixtures/s3/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn batch(name: &str) -> Batch {
+    match decode(&read(name)) {
+        Ok(Trigger::Changes(batch)) => batch,
+        other => panic!("{name}: {other:?}"),
+    }
+}
+
+fn changes(batch: &Batch) -> Vec<(&str, &str)> {
+    batch.changes.iter().map(|change| (change.bucket.as_str(), change.key.as_str())).collect()
+}
+
+#[test]
+fn a_put() {
+    let batch = batch("created-put");
+    assert_eq!(changes(&batch), [("example-site", "images/logo.png")]);
+    assert_eq!(batch.changes[0].region.as_ref().unwrap().as_str(), "eu-central-1");
+}
+
+#[test]
+fn the_templates_of_the_lambda_console() {
+    for name in ["console-template-put", "console-template-delete"] {
+        assert_eq!(changes(&batch(name)), [("example-bucket", "test/key")], "{name}");
+    }
+}
+
+#[test]
+fn several_records_of_several_buckets() {
+    assert_eq!(
+        changes(&batch("several-records-several-buckets")),
+        [("example-site", "a.txt"), ("example-docs", "my docs/index.html"), ("example-site", "café/b+c.txt")]
+    );
+}
+
+#[test]
+fn removals_lack_size_and_etag() {
+    for name in ["removed-without-size-and-etag", "delete-marker-with-version-id", "lifecycle-expiration"] {
+        assert_eq!(changes(&batch(name)), [("example-site", "images/logo.png")], "{name}");
+    }
+}
+
+#[test]
+fn versions_2_0_to_2_6() {
+    let batch = batch("every-version");
+    let keys: Vec<_> = batch.changes.iter().map(|change| change.key.as_str()).collect();
+    assert_eq!(keys, ["v2.0.txt", "v2.1.txt", "v2.2.txt", "v2.3.txt", "v2.4.txt", "v2.5.txt", "v2.6.txt"]);
+}
+
+#[test]
+fn fields_that_are_new_or_missing_do_not_matter() {
+    assert_eq!(changes(&batch("unknown-fields")), [("example-site", "new.txt")]);
+    assert_eq!(changes(&batch("bare-minimum")), [("example-site", "bare.txt")]);
+}
+
+#[test]
+fn what_changes_no_content_is_ignored_by_name() {
+    let batch = batch("not-a-content-change");
+    assert_eq!(changes(&batch), [("example-site", "changed.txt")]);
+    let names: Vec<_> = batch.ignored.iter().map(|record| record.event_name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "ObjectTagging:Put",
+            "ObjectAcl:Put",
+            "ObjectRestore:Completed",
+            "Replication:OperationFailedReplication",
+            "InventedLater:Put"
+        ]
+    );
+    assert!(batch.failed.is_empty());
+}
+
+#[test]
+fn a_bad_key_costs_only_its_record() {
+    let batch = batch("one-bad-key-among-good");
+    assert_eq!(changes(&batch), [("example-site", "good-1.txt"), ("example-site", "good-2.txt")]);
+    assert_eq!((batch.failed[0].index, batch.failed[0].field.as_str()), (1, "s3.object.key"));
+}
+
+#[test]
+fn the_test_event() {
+    assert_eq!(decode(&read("test-event")), Ok(Trigger::TestEvent));
+}
+
+/// What both read, they read alike: bucket, Region, and the key as S3 encoded it.
+#[test]
+fn aws_lambda_events_sees_the_same_records() {
+    for name in [
+        "created-put",
+        "console-template-put",
+        "console-template-delete",
+        "several-records-several-buckets",
+        "removed-without-size-and-etag",
+        "delete-marker-with-version-id",
+        "every-version",
+        "unknown-fields",
+    ] {
+        let theirs: S3Event = serde_json::from_slice(&read(name)).unwrap();
+        let ours = batch(name);
+        assert_eq!(theirs.records.len(), ours.changes.len(), "{name}");
+        for (theirs, ours) in theirs.records.iter().zip(&ours.changes) {
+            assert_eq!(theirs.s3.bucket.name.as_deref(), Some(ours.bucket.as_str()), "{name}");
+            assert_eq!(theirs.aws_region.as_deref(), ours.region.as_ref().map(|region| region.as_str()), "{name}");
+            let encoded = theirs.s3.object.key.as_deref().unwrap();
+            let form = format!("key={encoded}");
+            let (_, decoded) = form_urlencoded::parse(form.as_bytes()).next().unwrap();
+            assert_eq!(decoded, ours.key.as_str(), "{name}");
+        }
+    }
+}
+
+/// Where it insists on fields that do not matter here, ours reads on.
+#[test]
+fn ours_is_the_more_lenient() {
+    assert!(serde_json::from_slice::<S3Event>(&read("bare-minimum")).is_err());
+    assert_eq!(batch("bare-minimum").changes.len(), 1);
+}
