@@ -174,8 +174,8 @@ mod tests {
     fn nothing_set_is_the_documented_default() {
         let config = config(&[]).unwrap();
         assert_eq!(config.route.distribution_tag, "distributionId");
-        assert_eq!(config.route.tag_ttl, Duration::from_secs(300));
-        assert_eq!(config.route.missing_tag_ttl, Duration::from_secs(60));
+        assert_eq!(config.route.tag_ttl, Duration::from_mins(5));
+        assert_eq!(config.route.missing_tag_ttl, Duration::from_mins(1));
         assert_eq!(config.route.index_documents, ["index.html"]);
         assert_eq!((config.budget.max_paths.get(), config.budget.max_wildcards.get()), (30, 7));
         assert_eq!(config.expected_owner, ExpectedOwner::FunctionAccount);
@@ -197,7 +197,7 @@ mod tests {
         .unwrap();
         assert_eq!(config.route.distribution_tag, "cdn:id");
         assert_eq!(config.route.tag_ttl, Duration::ZERO);
-        assert_eq!(config.route.missing_tag_ttl, Duration::from_secs(86_400));
+        assert_eq!(config.route.missing_tag_ttl, Duration::from_hours(24));
         assert_eq!(config.route.index_documents, ["index.html", "default.htm"]);
         assert_eq!((config.budget.max_paths.get(), config.budget.max_wildcards.get()), (3000, 1));
         assert_eq!(config.expected_owner, ExpectedOwner::Account(AccountId::new("123456789012").unwrap()));

@@ -155,21 +155,21 @@ mod tests {
         Change { bucket: bucket(name), region: None, key: ObjectKey::new(key).unwrap() }
     }
 
-    fn route(ids: &str, origin_path: &str) -> Result<Option<Arc<Route>>, Arc<RouteError>> {
-        Ok(Some(Arc::new(Route {
+    fn route(ids: &str, origin_path: &str) -> Arc<Route> {
+        Arc::new(Route {
             distributions: DistributionId::parse_list(ids).unwrap(),
             paths: PathOptions {
                 origin_path: OriginPath::parse(origin_path).unwrap(),
                 index_documents: vec!["index.html".into()],
             },
-        })))
+        })
     }
 
     fn routes() -> Routes {
         let denied = CallError { class: ErrorClass::AccessDenied, message: "denied".into() };
         [
-            (bucket("one"), route("E1", "")),
-            (bucket("two"), route("E1 E2", "/web")),
+            (bucket("one"), Ok(Some(route("E1", "")))),
+            (bucket("two"), Ok(Some(route("E1 E2", "/web")))),
             (bucket("untagged"), Ok(None)),
             (bucket("denied"), Err(Arc::new(RouteError::Lookup(denied)))),
         ]

@@ -148,8 +148,8 @@ mod tests {
     fn settings() -> RouteSettings {
         RouteSettings {
             distribution_tag: "distributionId".into(),
-            tag_ttl: Duration::from_secs(300),
-            missing_tag_ttl: Duration::from_secs(60),
+            tag_ttl: Duration::from_mins(5),
+            missing_tag_ttl: Duration::from_mins(1),
             index_documents: vec!["index.html".into()],
         }
     }

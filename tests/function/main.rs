@@ -1,6 +1,15 @@
 //! The real binary, driven through Lambda's Runtime API against the stand-in of AWS.
 
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 mod delivery;
+mod demo;
 mod faults;
 mod load;
 mod logs;

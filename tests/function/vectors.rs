@@ -62,7 +62,7 @@ async fn origin_paths_are_stripped() {
     for (number, row) in rows("origin_path").iter().enumerate() {
         let bucket = format!("origin-{number}");
         let mut tags = vec![("distributionId", "E1")];
-        if text(row, "origin_path") != "" {
+        if !text(row, "origin_path").is_empty() {
             tags.push(("invalidation:originPath", text(row, "origin_path")));
         }
         rig.cloud.with(|world| world.buckets.insert(bucket.clone(), Bucket::tagged(&tags)));

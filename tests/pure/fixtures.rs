@@ -1,6 +1,7 @@
 //! Events as files, each named by what it is about; `aws_lambda_events` is the second opinion on what they hold.
 
 use aws_lambda_events::event::s3::S3Event;
+use s3_cloudfront_invalidator::change::Region;
 use s3_cloudfront_invalidator::event::{Batch, Trigger, decode};
 
 fn read(name: &str) -> Vec<u8> {
@@ -109,7 +110,7 @@ fn aws_lambda_events_sees_the_same_records() {
         assert_eq!(theirs.records.len(), ours.changes.len(), "{name}");
         for (theirs, ours) in theirs.records.iter().zip(&ours.changes) {
             assert_eq!(theirs.s3.bucket.name.as_deref(), Some(ours.bucket.as_str()), "{name}");
-            assert_eq!(theirs.aws_region.as_deref(), ours.region.as_ref().map(|region| region.as_str()), "{name}");
+            assert_eq!(theirs.aws_region.as_deref(), ours.region.as_ref().map(Region::as_str), "{name}");
             let encoded = theirs.s3.object.key.as_deref().unwrap();
             let form = format!("key={encoded}");
             let (_, decoded) = form_urlencoded::parse(form.as_bytes()).next().unwrap();

@@ -1,0 +1,123 @@
+//! `invalidator demo`: the real function, at work on this machine.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Deserialize;
+
+use super::site::Site;
+use super::tables;
+use crate::change::ObjectKey;
+use crate::local::events::{notification, record};
+use crate::local::{Bucket, Cloud, Distribution, Function, Invoke, Lambda, Outcome, World};
+
+const BUCKET: &str = "demo-site";
+const DISTRIBUTION: &str = "E2DEMOEXAMPLE";
+
+/// How long the function may take to start. A Lambda function has 10 s.
+const START_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What to demonstrate.
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// The directory whose files have changed
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+    /// How many changes one event holds at the most
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u16).range(1..=5000))]
+    batch: u16,
+    /// The function's binary; by default the one beside this program
+    #[arg(long, value_name = "FILE")]
+    bootstrap: Option<PathBuf>,
+}
+
+/// One event and what the function made of it.
+pub(super) struct Delivery<'k> {
+    pub(super) keys: &'k [ObjectKey],
+    pub(super) report: Report,
+    pub(super) took: Duration,
+}
+
+/// The parts of the function's answer that are shown.
+#[derive(Deserialize)]
+pub(super) struct Report {
+    pub(super) changes: Counts,
+    pub(super) invalidations: Vec<Invalidation>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Counts {
+    pub(super) covered: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Invalidation {
+    pub(super) invalidation_id: Option<String>,
+    pub(super) paths: Vec<String>,
+}
+
+impl Demo {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let site = Site::read(&self.directory)?;
+        let bootstrap = match self.bootstrap {
+            Some(file) => file,
+            None => std::env::current_exe()?.with_file_name("bootstrap"),
+        };
+        let mut world = World::default();
+        world.buckets.insert(BUCKET.into(), Bucket::tagged(&[("distributionId", DISTRIBUTION)]));
+        world
+            .distributions
+            .insert(DISTRIBUTION.into(), Distribution { takes: Duration::ZERO, ..Distribution::default() });
+        let cloud = Cloud::start(world).await?;
+        let lambda = Lambda::start().await?;
+        let started = Instant::now();
+        // It runs until this is dropped.
+        let _function = start(&bootstrap, &lambda, &cloud).await?;
+        tables::heading(&self.directory, &site, BUCKET, DISTRIBUTION, started.elapsed());
+
+        let deliveries = deliver(&site.keys, self.batch.into(), &lambda).await?;
+        tables::events(&deliveries);
+        tables::paths(&deliveries);
+        tables::costs(&deliveries, cloud.bill(), cloud.calls("GetBucketTagging").len());
+        Ok(())
+    }
+}
+
+async fn start(bootstrap: &Path, lambda: &Lambda, cloud: &Cloud) -> anyhow::Result<Function> {
+    let function = Function::start(bootstrap, lambda, cloud, &[]).with_context(|| {
+        format!(
+            "cannot start {}; build it with `cargo build --bin bootstrap`, or run scripts/demo",
+            bootstrap.display()
+        )
+    })?;
+    match tokio::time::timeout(START_TIMEOUT, lambda.ready()).await {
+        Ok(Ok(())) => Ok(function),
+        Ok(Err(outcome)) => bail!("the function did not start: {outcome:?}"),
+        Err(_) => bail!("the function did not start within {} s", START_TIMEOUT.as_secs()),
+    }
+}
+
+/// Raises the events of all these objects having been created, one event after another.
+async fn deliver<'k>(keys: &'k [ObjectKey], batch: usize, lambda: &Lambda) -> anyhow::Result<Vec<Delivery<'k>>> {
+    let style = ProgressStyle::with_template("  {bar:40} {pos}/{len} changes delivered")?;
+    let progress = ProgressBar::new(keys.len() as u64).with_style(style);
+    let mut deliveries = Vec::new();
+    for (number, keys) in keys.chunks(batch).enumerate() {
+        let records: Vec<_> = keys.iter().map(|key| record("ObjectCreated:Put", BUCKET, key.as_str())).collect();
+        let started = Instant::now();
+        let invoke = Invoke::new(format!("00000000-0000-4000-8000-{number:012}"));
+        let report = match lambda.invoke(notification(&records), invoke).await {
+            Outcome::Response(body) => serde_json::from_slice(&body)?,
+            Outcome::Error { error_type, message } => bail!("the function failed with {error_type}: {message}"),
+            Outcome::TimedOut => bail!("the function did not answer in time"),
+        };
+        deliveries.push(Delivery { keys, report, took: started.elapsed() });
+        progress.inc(keys.len() as u64);
+    }
+    progress.finish_and_clear();
+    Ok(deliveries)
+}

@@ -1,0 +1,58 @@
+//! A directory as the content of a bucket.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+use crate::change::ObjectKey;
+
+/// The most files a demonstration takes; more would only take longer.
+const MAX_FILES: usize = 100_000;
+
+/// The objects that an upload of a directory makes.
+#[derive(Debug, Default)]
+pub(super) struct Site {
+    /// Their keys, sorted.
+    pub(super) keys: Vec<ObjectKey>,
+    /// Files whose names can be no keys.
+    pub(super) skipped: Vec<PathBuf>,
+}
+
+impl Site {
+    /// Reads the names of all files below `directory`. Symbolic links are not followed.
+    ///
+    /// # Errors
+    /// If a directory cannot be read, if there are no files, or too many.
+    pub(super) fn read(directory: &Path) -> anyhow::Result<Self> {
+        let mut site = Self::default();
+        let mut directories = vec![directory.to_owned()];
+        while let Some(next) = directories.pop() {
+            for entry in next.read_dir().with_context(|| format!("cannot read the directory {}", next.display()))? {
+                let entry = entry.with_context(|| format!("cannot read the directory {}", next.display()))?;
+                let kind = entry.file_type()?;
+                if kind.is_dir() {
+                    directories.push(entry.path());
+                } else if kind.is_file() {
+                    site.add(directory, entry.path());
+                }
+            }
+            if site.keys.len() > MAX_FILES {
+                bail!("{} holds more than {MAX_FILES} files; name a smaller directory", directory.display());
+            }
+        }
+        if site.keys.is_empty() {
+            bail!("{} holds no files; name a directory with some", directory.display());
+        }
+        site.keys.sort();
+        Ok(site)
+    }
+
+    fn add(&mut self, directory: &Path, file: PathBuf) {
+        let name = file.strip_prefix(directory).ok().and_then(Path::to_str);
+        let key = name.map(|name| name.replace(std::path::MAIN_SEPARATOR, "/"));
+        match key.map(ObjectKey::new) {
+            Some(Ok(key)) => self.keys.push(key),
+            _ => self.skipped.push(file),
+        }
+    }
+}

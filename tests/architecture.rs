@@ -1,0 +1,243 @@
+//! Guards over the sources themselves: the direction of dependencies, the size of files, the supply chain, the policy.
+
+#![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every Rust file below `directory`, by its path from the top.
+fn sources(directory: &str) -> BTreeMap<PathBuf, String> {
+    let mut found = BTreeMap::new();
+    let mut directories = vec![root().join(directory)];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(&directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                found.insert(path.strip_prefix(root()).unwrap().to_owned(), text);
+            }
+        }
+    }
+    assert!(!found.is_empty(), "{directory}");
+    found
+}
+
+/// The part of a file before its unit tests.
+fn without_tests(text: &str) -> &str {
+    text.split("#[cfg(test)]").next().unwrap()
+}
+
+/// The module of the crate that a file belongs to: `src/event/key.rs` is `event`.
+fn module(path: &Path) -> String {
+    let first = path.components().nth(1).unwrap().as_os_str().to_str().unwrap();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+/// The modules of the crate that a text names after `crate::`.
+fn uses(text: &str) -> BTreeSet<String> {
+    let name = |rest: &str| rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect::<String>();
+    let code = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    code.split("crate::").skip(1).map(name).collect()
+}
+
+#[test]
+fn dependencies_point_one_way() {
+    // Each module and what it may know; the order is the direction. `text` is for all.
+    let allowed: &[(&str, &[&str])] = &[
+        ("text", &[]),
+        ("cache", &[]),
+        ("logging", &[]),
+        ("change", &[]),
+        ("distribution", &[]),
+        ("event", &["change"]),
+        ("path", &["change"]),
+        ("collapse", &["path"]),
+        ("ports", &["change", "plan"]),
+        ("route", &["cache", "change", "distribution", "path", "ports"]),
+        ("plan", &["change", "collapse", "distribution", "path", "route"]),
+        ("report", &["change", "distribution", "event", "path", "plan", "ports", "route"]),
+        ("config", &["collapse", "ports", "route"]),
+        ("app", &["cache", "change", "collapse", "config", "event", "plan", "ports", "report", "route"]),
+        ("aws", &["change", "plan", "ports"]),
+        ("handler", &["app", "ports", "report"]),
+        ("local", &[]),
+        ("cli", &["change", "local", "path"]),
+    ];
+    let allowed: BTreeMap<_, _> = allowed.iter().copied().collect();
+    for (path, text) in sources("src") {
+        let module = module(&path);
+        if ["lib", "main", "invalidator"].contains(&module.as_str()) {
+            continue;
+        }
+        let Some(allowed) = allowed.get(module.as_str()) else { panic!("{module} has no place in the direction") };
+        for used in uses(without_tests(&text)) {
+            let fine = used == module || used == "text" || allowed.contains(&used.as_str());
+            assert!(fine, "{} uses crate::{used}", path.display());
+        }
+    }
+}
+
+#[test]
+fn only_the_adapters_name_an_sdk() {
+    for (path, text) in sources("src") {
+        if module(&path) == "aws" {
+            continue;
+        }
+        for sdk in ["aws_sdk_", "aws_config", "aws_smithy", "aws_types"] {
+            assert!(!text.contains(sdk), "{} names {sdk}", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_pure_side_knows_no_clock_and_no_environment() {
+    for (path, text) in sources("src") {
+        if ["change", "collapse", "distribution", "event", "path", "plan", "text"].contains(&module(&path).as_str()) {
+            for effect in ["std::time", "std::env", "std::fs", "std::net", "tokio", "tracing::", "async "] {
+                assert!(!without_tests(&text).contains(effect), "{} has {effect}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn no_file_is_over_300_lines() {
+    for (path, text) in ["src", "tests"].into_iter().flat_map(sources) {
+        let lines = text.lines().count();
+        assert!(lines <= 300, "{} has {lines} lines", path.display());
+    }
+    assert!(fs::read_to_string(root().join("src/main.rs")).unwrap().lines().count() <= 60);
+}
+
+/// The operations that the adapters call, as IAM names them: `.get_bucket_tagging()` on S3's client is
+/// `s3:GetBucketTagging`.
+fn called_actions() -> BTreeSet<String> {
+    let mut actions = BTreeSet::new();
+    for (path, text) in sources("src/aws") {
+        let code: String = without_tests(&text).split_whitespace().collect();
+        let calls = code.matches(".send()").count();
+        let services: Vec<_> =
+            ["s3", "cloudfront"].into_iter().filter(|it| code.contains(&format!("useaws_sdk_{it}::Client"))).collect();
+        assert!(calls == 0 || services.len() == 1, "{} calls several services", path.display());
+        // A call starts with the operation's builder, which takes nothing, and ends with `send`.
+        let operations: Vec<_> = ["get", "list", "create", "put", "delete"]
+            .into_iter()
+            .flat_map(|verb| {
+                code.match_indices(&format!(".{verb}_")).map(|(at, _)| &code[at + 1..]).collect::<Vec<_>>()
+            })
+            .filter_map(|rest| rest.split_once('(').filter(|(_, after)| after.starts_with(')')))
+            .map(|(operation, _)| {
+                operation.split('_').map(|word| word[..1].to_uppercase() + &word[1..]).collect::<String>()
+            })
+            .collect();
+        assert_eq!(operations.len(), calls, "{}: {operations:?}", path.display());
+        actions.extend(operations.iter().map(|operation| format!("{}:{operation}", services[0])));
+    }
+    actions
+}
+
+fn policy() -> Value {
+    serde_json::from_str(&fs::read_to_string(root().join("policy.json")).unwrap()).unwrap()
+}
+
+fn strings(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Array(values) => values.iter().flat_map(strings).collect(),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn the_policy_allows_what_the_adapters_call_and_nothing_else() {
+    let policy = policy();
+    assert_eq!(policy["Version"], "2012-10-17");
+    let allowed: BTreeSet<_> =
+        policy["Statement"].as_array().unwrap().iter().flat_map(|statement| strings(&statement["Action"])).collect();
+    let mut expected = called_actions();
+    assert_eq!(expected.len(), 2, "{expected:?}");
+    expected.extend(["logs:CreateLogStream", "logs:PutLogEvents"].map(str::to_owned));
+    expected.insert("logs:CreateLogGroup".to_owned());
+    assert_eq!(allowed, expected);
+}
+
+#[test]
+fn the_policy_names_resources_and_the_own_account() {
+    for statement in policy()["Statement"].as_array().unwrap() {
+        assert_eq!(statement["Effect"], "Allow");
+        assert!(statement["Sid"].as_str().unwrap().chars().all(|c| c.is_ascii_alphanumeric()), "{statement}");
+        for action in strings(&statement["Action"]) {
+            assert!(!action.contains('*'), "{statement}");
+        }
+        for resource in strings(&statement["Resource"]) {
+            assert!(resource.starts_with("arn:aws:") && resource.split(':').count() >= 6, "{statement}");
+        }
+        if strings(&statement["Action"]).iter().any(|action| action.starts_with("s3:")) {
+            let condition = &statement["Condition"]["StringEquals"]["aws:ResourceAccount"];
+            assert_eq!(condition, "${aws:PrincipalAccount}", "{statement}");
+        }
+    }
+}
+
+/// Licences that ask for no more than their text to be passed on.
+const LICENCES: [&str; 11] = [
+    "MIT",
+    "MIT-0",
+    "Apache-2.0",
+    "Apache-2.0 WITH LLVM-exception",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "ISC",
+    "OpenSSL",
+    "Unicode-3.0",
+    "Unlicense",
+    "Zlib",
+];
+
+/// Whether a licence expression can be met with `LICENCES`. `A/B` is an old way of writing `A OR B`.
+fn is_permissive(expression: &str) -> bool {
+    let expression = expression.replace(['(', ')'], "").replace('/', " OR ");
+    expression.split(" AND ").all(|group| group.split(" OR ").any(|licence| LICENCES.contains(&licence)))
+}
+
+#[test]
+fn dependencies_come_from_the_registry_under_permissive_licences() {
+    let arguments = ["metadata", "--format-version", "1", "--locked", "--all-features"];
+    let output = Command::new(env!("CARGO")).args(arguments).current_dir(root()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    assert!(packages.len() > 100);
+    for package in packages {
+        let name = &package["name"];
+        if name == env!("CARGO_PKG_NAME") {
+            continue;
+        }
+        let source = package["source"].as_str().unwrap_or_default();
+        assert!(source.starts_with("registry+"), "{name} comes from {source:?}");
+        let licence = package["license"].as_str().unwrap_or_default();
+        assert!(is_permissive(licence), "{name} is under {licence:?}");
+    }
+}
+
+#[test]
+fn the_function_does_not_carry_what_only_tests_and_the_command_line_need() {
+    let arguments = ["tree", "--locked", "--edges", "normal", "--prefix", "none", "--format", "{p}"];
+    let output = Command::new(env!("CARGO")).args(arguments).current_dir(root()).output().unwrap();
+    let tree = String::from_utf8(output.stdout).unwrap();
+    let names: BTreeSet<_> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(names.contains("lambda_runtime"));
+    for unwanted in ["clap", "comfy-table", "indicatif", "quick-xml", "openssl-sys", "native-tls", "regex", "ring"] {
+        assert!(!names.contains(unwanted), "{unwanted}");
+    }
+}

@@ -1,0 +1,35 @@
+//! The demonstration, as a person runs it.
+
+use std::process::Command;
+
+fn demo(arguments: &[&str]) -> (bool, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_invalidator")).arg("demo").args(arguments).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.success(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn it_shows_batches_paths_and_costs_within_80_columns() {
+    let site = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/sample-site");
+    let (success, shown, errors) = demo(&[site, "--batch", "20"]);
+    assert!(success, "{errors}");
+    let row = |cells: &[&str]| shown.lines().any(|line| line.split_whitespace().collect::<Vec<_>>().starts_with(cells));
+    assert!(row(&["1", "20", "20"]) && row(&["2", "6", "6"]), "two events, all covered: {shown}");
+    assert!(row(&["/menu/caf%C3%A9/carte%20du%20jour.html", "1"]), "{shown}");
+    assert!(row(&["one", "path", "per", "object", "26", "26", "$0.130"]), "{shown}");
+    assert!(row(&["\"/*\"", "per", "event", "2", "2", "$0.010"]), "{shown}");
+    for line in shown.lines() {
+        assert!(line.chars().count() <= 80 || line.starts_with("Content of the bucket"), "{line}");
+        assert!(!line.contains('\u{1b}'), "no colours where there is no terminal: {line}");
+    }
+}
+
+#[test]
+fn what_is_no_site_is_said_with_the_remedy() {
+    for (directory, expected) in
+        [("/nowhere/at/all", "cannot read the directory /nowhere/at/all"), ("/dev/null", "cannot read")]
+    {
+        let (success, _, errors) = demo(&[directory]);
+        assert!(!success && errors.contains(expected), "{errors}");
+    }
+}
