@@ -206,7 +206,7 @@ const LICENCES: [&str; 11] = [
 
 /// Whether a licence expression can be met with `LICENCES`. `A/B` is an old way of writing `A OR B`.
 fn is_permissive(expression: &str) -> bool {
-    let expression = expression.replace(['(', ')'], "").replace('/', " OR ");
+    let expression = expression.replace(['(', ')'], "").replace(" / ", "/").replace('/', " OR ");
     expression.split(" AND ").all(|group| group.split(" OR ").any(|licence| LICENCES.contains(&licence)))
 }
 

@@ -79,12 +79,12 @@ pub(super) fn events(deliveries: &[Delivery<'_>]) {
             paths.len().to_string(),
             wildcards.to_string(),
             sent.and_then(|it| it.invalidation_id.clone()).unwrap_or_else(|| "none".into()),
-            format!("{:.1}", delivery.took.as_secs_f64() * 1000.0),
+            format!("{:7.1}", delivery.took.as_secs_f64() * 1000.0),
         ]);
     }
     right(&mut table, &[0, 1, 2, 3, 4, 6]);
     say("What the function did with S3's events:");
-    say(table);
+    say(table.trim_fmt());
     more(deliveries.len(), "events");
 }
 
@@ -109,7 +109,7 @@ pub(super) fn paths(deliveries: &[Delivery<'_>]) {
     }
     right(&mut table, &[1]);
     say("");
-    say(table);
+    say(table.trim_fmt());
     more(covered.len(), "paths");
 }
 
@@ -129,7 +129,7 @@ pub(super) fn costs(deliveries: &[Delivery<'_>], bill: Bill, lookups: usize) {
     row("\"/*\" per event", Bill::of(deliveries.iter().map(|_| 1)), "everything");
     right(&mut table, &[1, 2, 3]);
     say("");
-    say(table);
+    say(table.trim_fmt());
     say(format_args!(
         "Prices are beyond the {FREE_PATHS_PER_MONTH} paths that are free each month.\n\
          The bucket's tags were read {lookups} time{}, for a thousandth of a path's price.",

@@ -24,6 +24,27 @@ fn it_shows_batches_paths_and_costs_within_80_columns() {
     }
 }
 
+/// Times differ from run to run; everything else in the README is what the command prints.
+#[test]
+fn the_readme_shows_its_real_output() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let block = readme.split("<!-- demo").nth(1).unwrap().split("```").nth(1).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_invalidator"))
+        .args(["demo", "tests/fixtures/sample-site"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert_eq!(without_times(block), without_times(&String::from_utf8(output.stdout).unwrap()));
+}
+
+fn without_times(shown: &str) -> Vec<&str> {
+    let end = |line: &str| {
+        let time = if line.contains(" I0000") { line.rfind(' ') } else { line.find(" started in ") };
+        time.unwrap_or(line.len())
+    };
+    shown.trim().lines().map(|line| line[..end(line)].trim_end()).collect()
+}
+
 #[test]
 fn what_is_no_site_is_said_with_the_remedy() {
     for (directory, expected) in
