@@ -6,7 +6,7 @@ use std::fmt::{self, Write};
 use sha2::{Digest, Sha256};
 
 use crate::change::{BucketName, Change};
-use crate::collapse::{Budget, collapse};
+use crate::collapse::{Blind, Budget, Objective, collapse};
 use crate::distribution::DistributionId;
 use crate::path::{InvalidationPath, viewer_paths};
 use crate::route::Routes;
@@ -124,7 +124,7 @@ pub fn plan(changes: &[Change], routes: &Routes, budget: Budget, delivery: &str)
     plan.invalidations = gathered
         .into_iter()
         .map(|(distribution, Gathered { paths, buckets, changes })| {
-            let paths = collapse(paths, budget);
+            let paths = collapse(paths, Objective { budget, path_weight: 0 }, &Blind).items;
             PlannedInvalidation {
                 distribution: distribution.clone(),
                 caller_reference: CallerReference::new(distribution, &paths, delivery),

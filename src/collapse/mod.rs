@@ -1,14 +1,27 @@
-//! The path set: as few items as the budget asks for, covering every path that was put in.
+//! The path set: the best items that cover every path within a budget, exactly.
 //!
-//! What holds for every input, whatever decides within: every input is covered; the budget is kept; the result depends
-//! on nothing but the set of inputs and the budget; collapsing a result again changes nothing; within the budget nothing
-//! is widened; nothing in, nothing out.
+//! A wildcard may end anywhere between the tokens of a path (`token`), and those worth looking at end where required paths
+//! part: the nodes of a compressed trie (`trie`). Among all sets of them that cover the paths within the budget, the one
+//! is chosen that costs least: in needless evictions, guessed or counted (`collateral`), and, where the bucket is
+//! listed, in `path_weight` for each item. Of equal ones that with fewer items, then with fewer wildcards; then the trie's
+//! own order decides, which knows nothing of the order of the input. `relax` and `optimum` find it in about linear time.
 //!
-//! Over the budget this folds whole levels of directories, the deepest first, until the budget is met.
+//! What holds for every input: every path is covered; the budget is kept; collapsing a result again changes nothing;
+//! nothing in, nothing out. Where nothing is known of the bucket, nothing is widened within the budget.
 
-use std::collections::BTreeMap;
+mod collateral;
+mod optimum;
+mod relax;
+mod token;
+mod trie;
+
 use std::num::NonZeroUsize;
 
+pub use collateral::{Blind, CollateralModel, Inventory};
+
+use self::collateral::UNIT;
+use self::relax::{Costs, Limits};
+use self::trie::Trie;
 use crate::path::InvalidationPath;
 
 /// How many items one invalidation may have.
@@ -28,60 +41,66 @@ impl Budget {
     /// The most wildcards an invalidation may have: CloudFront's quota of wildcards in progress for a distribution.
     /// Source: as above.
     pub const MOST_WILDCARDS: NonZeroUsize = NonZeroUsize::new(15).unwrap();
-
-    fn holds(self, items: &[InvalidationPath]) -> bool {
-        let wildcards = items.iter().filter(|item| item.wildcard_prefix().is_some()).count();
-        items.len() <= self.max_paths.get() && wildcards <= self.max_wildcards.get()
-    }
 }
 
-/// The items that cover every one of `paths` within `budget`, sorted, none covered by another.
+/// What a set of items is to achieve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Objective {
+    /// How many items it may have.
+    pub budget: Budget,
+    /// How many needlessly evicted URLs one item less is worth, where they are counted. At 0 only wildcards that evict
+    /// nothing needlessly are taken below the budget.
+    pub path_weight: u32,
+}
+
+/// A set of items.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Collapsed {
+    /// The items, sorted, none covered by another.
+    pub items: Vec<InvalidationPath>,
+    /// How many URLs the wildcards that were not asked for evict needlessly; `None` if that is not known for all of them.
+    pub collateral: Option<u64>,
+}
+
+/// The best set that covers every one of `paths`. `model` knows what a wildcard evicts needlessly.
 ///
 /// ```
 /// use std::num::NonZeroUsize;
-/// use s3_cloudfront_invalidator::collapse::{Budget, collapse};
+/// use s3_cloudfront_invalidator::collapse::{Blind, Budget, Objective, collapse};
 /// use s3_cloudfront_invalidator::path::InvalidationPath;
 ///
-/// let paths = ["/a/1", "/a/2", "/b"].map(|path| InvalidationPath::parse(path).unwrap());
+/// let paths = ["/img/2024-1.png", "/img/2024-2.png", "/b"].map(|path| InvalidationPath::parse(path).unwrap());
 /// let two = NonZeroUsize::new(2).unwrap();
-/// let items = collapse(paths.to_vec(), Budget { max_paths: two, max_wildcards: two });
-/// assert_eq!(items.iter().map(|item| item.as_str()).collect::<Vec<_>>(), ["/a/*", "/b"]);
+/// let objective = Objective { budget: Budget { max_paths: two, max_wildcards: two }, path_weight: 0 };
+/// let set = collapse(paths.to_vec(), objective, &Blind);
+/// assert_eq!(set.items.iter().map(|item| item.as_str()).collect::<Vec<_>>(), ["/b", "/img/2024-*"]);
 /// ```
 #[must_use]
-pub fn collapse(paths: Vec<InvalidationPath>, budget: Budget) -> Vec<InvalidationPath> {
-    let mut items = without_covered(paths);
-    let deepest = items.iter().map(|item| slashes(item).count()).max().unwrap_or(0);
-    for level in (1..=deepest).rev() {
-        if budget.holds(&items) {
-            return items;
-        }
-        items = fold(items, level);
+pub fn collapse(paths: Vec<InvalidationPath>, objective: Objective, model: &impl CollateralModel) -> Collapsed {
+    let path_weight = u64::from(objective.path_weight) * UNIT;
+    let trie = Trie::new(without_covered(paths), model, path_weight);
+    if trie.nodes.is_empty() {
+        return Collapsed { items: trie.items, collateral: Some(0) };
     }
-    if budget.holds(&items) { items } else { vec![InvalidationPath::everything()] }
-}
-
-/// The places of the `/` in a path.
-fn slashes(path: &InvalidationPath) -> impl Iterator<Item = usize> {
-    path.as_str().match_indices('/').map(|(at, _)| at)
-}
-
-/// Puts a wildcard in the place of all items that lie together below a directory of `level` slashes. An item that lies
-/// there alone stays as it is: widening it would save nothing.
-fn fold(items: Vec<InvalidationPath>, level: usize) -> Vec<InvalidationPath> {
-    let directory = |item: &InvalidationPath| slashes(item).nth(level - 1).map(|at| item.as_str()[..=at].to_owned());
-    let mut directories: BTreeMap<String, usize> = BTreeMap::new();
-    for item in &items {
-        if let Some(directory) = directory(item) {
-            *directories.entry(directory).or_default() += 1;
+    // What the budget has beyond the number of items changes nothing.
+    let limits = Limits {
+        items: objective.budget.max_paths.get().min(trie.items.len()),
+        wildcards: objective.budget.max_wildcards.get().min(trie.items.len()),
+    };
+    let mut chosen = optimum::wildcards(&Costs::new(&trie), trie.nodes.len(), limits);
+    chosen.sort_unstable();
+    let chosen: Vec<_> = chosen.iter().filter_map(|&node| trie.nodes.get(node)).collect();
+    let collateral = chosen.iter().map(|node| node.counted).sum();
+    let mut items: Vec<_> = chosen.iter().map(|node| InvalidationPath::wildcard(trie.prefix(node))).collect();
+    let mut covered = chosen.iter().map(|node| node.first..node.end).peekable();
+    for (place, item) in trie.items.iter().enumerate() {
+        while covered.next_if(|range| range.end <= place).is_some() {}
+        if !covered.peek().is_some_and(|range| range.contains(&place)) {
+            items.push(item.clone());
         }
     }
-    let folded = items.into_iter().map(|item| match directory(&item) {
-        Some(directory) if directories.get(&directory).is_some_and(|&items| items > 1) => {
-            InvalidationPath::wildcard(&directory)
-        }
-        _ => item,
-    });
-    without_covered(folded.collect())
+    items.sort_unstable();
+    Collapsed { items, collateral }
 }
 
 /// Sorts, and leaves out what occurs twice or is covered by another.
@@ -117,45 +136,82 @@ fn order(path: &InvalidationPath) -> (&str, bool) {
 mod tests {
     use super::*;
 
-    fn collapsed(paths: &[&str], max_paths: usize, max_wildcards: usize) -> Vec<String> {
-        let paths = paths.iter().map(|path| InvalidationPath::parse(path).unwrap()).collect();
+    fn paths(texts: &[&str]) -> Vec<InvalidationPath> {
+        texts.iter().map(|text| InvalidationPath::parse(text).unwrap()).collect()
+    }
+
+    fn objective(max_paths: usize, max_wildcards: usize) -> Objective {
         let number = |n| NonZeroUsize::new(n).unwrap();
         let budget = Budget { max_paths: number(max_paths), max_wildcards: number(max_wildcards) };
-        collapse(paths, budget).iter().map(ToString::to_string).collect()
+        Objective { budget, path_weight: 0 }
+    }
+
+    fn blind(texts: &[&str], max_paths: usize, max_wildcards: usize) -> Vec<String> {
+        let set = collapse(paths(texts), objective(max_paths, max_wildcards), &Blind);
+        set.items.iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn nothing_in_nothing_out() {
-        assert!(collapsed(&[], 1, 1).is_empty());
+        assert!(blind(&[], 1, 1).is_empty());
     }
 
     #[test]
     fn within_the_budget_nothing_is_widened() {
-        assert_eq!(collapsed(&["/b", "/a/x", "/a/y"], 3, 1), ["/a/x", "/a/y", "/b"]);
+        assert_eq!(blind(&["/b", "/a/x", "/a/y"], 3, 1), ["/a/x", "/a/y", "/b"]);
     }
 
     #[test]
     fn what_occurs_twice_or_is_covered_is_left_out() {
         // `!` and `%` sort before `*`: the wildcard must reach them all the same.
-        assert_eq!(
-            collapsed(&["/a", "/a", "/a!", "/a%20b", "/a*", "/a/b", "/a/c*", "/b*", "/b/c"], 30, 7),
-            ["/a*", "/b*"]
-        );
+        assert_eq!(blind(&["/a", "/a", "/a!", "/a%20b", "/a*", "/a/b", "/a/c*", "/b*", "/b/c"], 30, 7), ["/a*", "/b*"]);
     }
 
     #[test]
-    fn over_the_budget_the_deepest_level_folds_first() {
+    fn over_the_budget_the_deepest_goes_first() {
         let paths = ["/top", "/a/1", "/a/2", "/a/b/1", "/a/b/2", "/a/b/3"];
-        assert_eq!(collapsed(&paths, 4, 1), ["/a/1", "/a/2", "/a/b/*", "/top"]);
-        assert_eq!(collapsed(&paths, 3, 1), ["/a/*", "/top"]);
-        assert_eq!(collapsed(&paths, 1, 1), ["/*"]);
+        assert_eq!(blind(&paths, 4, 1), ["/a/1", "/a/2", "/a/b/*", "/top"]);
+        assert_eq!(blind(&paths, 3, 1), ["/a/*", "/top"]);
+        assert_eq!(blind(&paths, 1, 1), ["/*"]);
     }
 
     #[test]
-    fn wildcards_have_a_budget_of_their_own() {
+    fn wildcards_that_are_asked_for_count_in_both_budgets_and_can_be_absorbed() {
         let paths = ["/a/x*", "/a/y*", "/b/z*", "/c"];
-        assert_eq!(collapsed(&paths, 30, 3), ["/a/x*", "/a/y*", "/b/z*", "/c"]);
-        assert_eq!(collapsed(&paths, 30, 2), ["/a/*", "/b/z*", "/c"]);
-        assert_eq!(collapsed(&paths, 30, 1), ["/*"]);
+        assert_eq!(blind(&paths, 30, 3), ["/a/x*", "/a/y*", "/b/z*", "/c"]);
+        assert_eq!(blind(&paths, 30, 2), ["/a/*", "/b/z*", "/c"]);
+        assert_eq!(blind(&paths, 30, 1), ["/*"]);
+    }
+
+    #[test]
+    fn a_wildcard_ends_between_characters() {
+        assert_eq!(blind(&["/caf%C3%A9", "/caf%C3%A8"], 1, 1), ["/caf*"]);
+    }
+
+    #[test]
+    fn nine_files_in_one_folder_of_many_keep_to_it() {
+        let files: Vec<_> = (1..=9).map(|n| format!("/img/2024/{n}.png")).collect();
+        assert_eq!(blind(&files.iter().map(String::as_str).collect::<Vec<_>>(), 8, 7), ["/img/2024/*"]);
+    }
+
+    #[test]
+    fn a_wildcard_under_which_everything_changed_is_free() {
+        let required = paths(&["/a/1", "/a/2", "/b/1", "/b/2"]);
+        let urls = ["/a/1", "/a/2", "/b/1", "/b/2", "/b/3"].map(str::to_owned).to_vec();
+        let inventory = Inventory::new(urls, vec!["/".to_owned()], &required);
+        let set = collapse(required, objective(30, 7), &inventory);
+        assert_eq!(set.items, paths(&["/a/*", "/b/1", "/b/2"]));
+        assert_eq!(set.collateral, Some(0));
+    }
+
+    #[test]
+    fn a_weight_buys_fewer_paths_with_evictions() {
+        let required = paths(&["/a/1", "/a/2", "/a/3"]);
+        let urls = ["/a/1", "/a/2", "/a/3", "/a/4", "/a/5", "/a/6"].map(str::to_owned).to_vec();
+        let inventory = Inventory::new(urls, vec!["/a/".to_owned()], &required);
+        for (path_weight, items, collateral) in [(1, 3, 0), (2, 1, 3)] {
+            let set = collapse(required.clone(), Objective { path_weight, ..objective(30, 7) }, &inventory);
+            assert_eq!((set.items.len(), set.collateral), (items, Some(collateral)), "{path_weight}");
+        }
     }
 }

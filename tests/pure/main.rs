@@ -1,7 +1,16 @@
 //! The pure side of the function, from outside: path vectors, fixtures of events, properties.
 
-#![expect(clippy::panic, clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(
+    clippy::panic,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
+mod comparison;
+mod edge;
+mod exhaustive;
 mod fixtures;
 mod properties;
 mod settings;

@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use s3_cloudfront_invalidator::change::ObjectKey;
-use s3_cloudfront_invalidator::collapse::{Budget, collapse};
+use s3_cloudfront_invalidator::collapse::{Blind, Budget, Objective};
 use s3_cloudfront_invalidator::event::{Trigger, decode};
 use s3_cloudfront_invalidator::local::events::{encode_key, notification, record};
 use s3_cloudfront_invalidator::path::{InvalidationPath, OriginPath, viewer_paths};
@@ -26,6 +26,10 @@ fn budget() -> impl Strategy<Value = Budget> {
         max_paths: NonZeroUsize::new(max_paths).unwrap(),
         max_wildcards: NonZeroUsize::new(max_wildcards).unwrap(),
     })
+}
+
+fn collapse(paths: Vec<InvalidationPath>, budget: Budget) -> Vec<InvalidationPath> {
+    s3_cloudfront_invalidator::collapse::collapse(paths, Objective { budget, path_weight: 0 }, &Blind).items
 }
 
 fn wildcards(items: &[InvalidationPath]) -> usize {

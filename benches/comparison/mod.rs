@@ -1,0 +1,134 @@
+//! The path set beside those of other tools: the same deploys, the same budgets, an edge cache as the judge.
+
+mod lists;
+mod rules;
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::num::NonZeroUsize;
+
+use s3_cloudfront_invalidator::change::ObjectKey;
+use s3_cloudfront_invalidator::collapse::{Blind, Budget, Inventory, Objective, collapse};
+use s3_cloudfront_invalidator::config::Config;
+use s3_cloudfront_invalidator::path::{InvalidationPath, OriginPath, viewer_paths};
+
+pub(crate) use lists::{Deploy, deploys};
+
+/// The items one tool would send for one deploy, and what they do.
+pub(crate) struct Outcome {
+    pub(crate) tool: String,
+    pub(crate) items: usize,
+    pub(crate) wildcards: usize,
+    /// URLs evicted that nothing changed.
+    pub(crate) needless: usize,
+    /// URLs that changed and stay cached.
+    pub(crate) stale: usize,
+}
+
+/// A deploy as URLs.
+pub(crate) struct Urls {
+    pub(crate) required: Vec<InvalidationPath>,
+    pub(crate) unchanged: BTreeSet<String>,
+    objects: usize,
+}
+
+fn paths(keys: &[String]) -> Vec<InvalidationPath> {
+    let index_documents = ["index.html".to_owned()];
+    let keys = keys.iter().map(|key| ObjectKey::new(key.as_str()).expect("a key"));
+    keys.flat_map(|key| viewer_paths(OriginPath::default().strip(&key).expect("no origin path"), &index_documents)).collect()
+}
+
+impl Urls {
+    pub(crate) fn of(deploy: &Deploy) -> Self {
+        let unchanged = paths(&deploy.unchanged).iter().map(ToString::to_string).collect();
+        Self { required: paths(&deploy.changed), unchanged, objects: deploy.changed.len() }
+    }
+
+    /// What a set of items does at the edge.
+    pub(crate) fn judge(&self, tool: &str, items: &BTreeSet<String>) -> Outcome {
+        let matches = |item: &String, url: &str| item.strip_suffix('*').map_or(item == url, |prefix| url.starts_with(prefix));
+        let evicted = |url: &str| items.iter().any(|item| matches(item, url));
+        Outcome {
+            tool: tool.to_owned(),
+            items: items.len(),
+            wildcards: items.iter().filter(|item| item.ends_with('*')).count(),
+            needless: self.unchanged.iter().filter(|url| evicted(url)).count(),
+            stale: self.required.iter().filter(|path| !evicted(path.as_str())).count(),
+        }
+    }
+
+    pub(crate) fn blind(&self, tool: &str, items: usize, wildcards: usize) -> Outcome {
+        let set = collapse(self.required.clone(), objective(items, wildcards), &Blind);
+        self.judge(tool, &set.items.iter().map(ToString::to_string).collect())
+    }
+
+    pub(crate) fn inventory(&self, tool: &str, items: usize, wildcards: usize) -> Outcome {
+        let urls = self.unchanged.iter().cloned().chain(self.required.iter().map(ToString::to_string)).collect();
+        let model = Inventory::new(urls, vec!["/".to_owned()], &self.required);
+        let set = collapse(self.required.clone(), objective(items, wildcards), &model);
+        let outcome = self.judge(tool, &set.items.iter().map(ToString::to_string).collect());
+        assert_eq!(set.collateral, Some(outcome.needless as u64), "{tool}");
+        outcome
+    }
+
+    /// The rules of others.
+    pub(crate) fn others(&self) -> Vec<Outcome> {
+        let required = self.required.iter().map(ToString::to_string).collect();
+        vec![
+            self.judge("threshold 8", &rules::threshold(&required, 8)),
+            self.judge("balanced 30", &rules::balanced(&required, 30)),
+        ]
+    }
+}
+
+fn objective(items: usize, wildcards: usize) -> Objective {
+    let number = |n: usize| NonZeroUsize::new(n.max(1)).expect("at least one");
+    Objective { budget: Budget { max_paths: number(items), max_wildcards: number(wildcards) }, path_weight: 0 }
+}
+
+/// The whole comparison as a table in Markdown.
+pub(crate) fn table() -> String {
+    let mut table = String::from(
+        "| deploy | tool | items | wildcards | needless evictions | price |\n|---|---|--:|--:|--:|--:|\n",
+    );
+    for deploy in deploys() {
+        let urls = Urls::of(&deploy);
+        let others = urls.others();
+        let everything = BTreeSet::from(["/*".to_owned()]);
+        let (items, wildcards) = (Config::DEFAULT_MAX_PATHS.get(), Config::DEFAULT_MAX_WILDCARDS.get());
+        let mut outcomes = vec![urls.judge("`/*`", &everything)];
+        outcomes.push(Outcome {
+            tool: "one path per object".to_owned(),
+            items: urls.objects,
+            wildcards: 0,
+            needless: 0,
+            stale: urls.required.len() - urls.objects,
+        });
+        for other in others {
+            let (items, wildcards) = (other.items, other.wildcards);
+            let tool = format!("**blind**, within {items}/{wildcards}");
+            outcomes.push(other);
+            outcomes.push(urls.blind(&tool, items, wildcards));
+        }
+        outcomes.push(urls.blind(&format!("**blind**, within {items}/{wildcards}"), items, wildcards));
+        outcomes.push(urls.inventory("**inventory**, within 8/8", 8, 8));
+        outcomes.push(urls.inventory(&format!("**inventory**, within {items}/{wildcards}"), items, wildcards));
+        outcomes.push(urls.inventory("**inventory**, within 30/15", 30, 15));
+        for (place, it) in outcomes.iter().enumerate() {
+            let size = format!("{} ({} changed, {} not)", deploy.name, deploy.changed.len(), deploy.unchanged.len());
+            let name = if place == 0 { size } else { String::new() };
+            let stale = if it.stale > 0 { format!("; {} URLs stay stale", it.stale) } else { String::new() };
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                table,
+                "| {name} | {} | {} | {} | {}{stale} | ${:.3} |",
+                it.tool,
+                it.items,
+                it.wildcards,
+                it.needless,
+                f64::from(u32::try_from(it.items).unwrap_or(u32::MAX)) * 0.005
+            );
+        }
+    }
+    table
+}

@@ -1,0 +1,50 @@
+//! How other tools choose the items of an invalidation, after the published descriptions of their rules.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+fn slashes(path: &str) -> usize {
+    path.bytes().filter(|&byte| byte == b'/').count()
+}
+
+/// "Threshold": while there are more than `threshold` paths, from the deepest level up, every path with more than `k`
+/// slashes becomes the directory one level above its own, and everything below that. If it never gets there, everything.
+pub(crate) fn threshold(paths: &BTreeSet<String>, threshold: usize) -> BTreeSet<String> {
+    let mut paths = paths.clone();
+    let deepest = paths.iter().map(|path| slashes(path)).max().unwrap_or(0);
+    for k in (1..deepest).rev() {
+        if paths.len() <= threshold {
+            return paths;
+        }
+        paths = paths.into_iter().map(|path| if slashes(&path) > k { one_level_up(&path) } else { path }).collect();
+    }
+    if paths.len() <= threshold { paths } else { BTreeSet::from(["/*".to_owned()]) }
+}
+
+/// `/a/b/c` becomes `/a/*`, and what is not as deep `/*`.
+fn one_level_up(path: &str) -> String {
+    let directory = path.rfind('/').map_or("", |slash| &path[..slash]);
+    let above = directory.rfind('/').map_or("", |slash| &directory[..slash]);
+    format!("{above}/*")
+}
+
+/// "Balanced": while there are more than `limit` paths, the members of the deepest directory that two or more paths share
+/// become that directory and everything below it. Of directories as deep, the first.
+pub(crate) fn balanced(paths: &BTreeSet<String>, limit: usize) -> BTreeSet<String> {
+    let mut paths = paths.clone();
+    while paths.len() > limit {
+        let mut members: BTreeMap<&str, usize> = BTreeMap::new();
+        for path in &paths {
+            // A wildcard is its directory, so the next one up is what it can share.
+            let name = path.strip_suffix("/*").unwrap_or(path);
+            for (slash, _) in name.match_indices('/') {
+                *members.entry(&name[..slash]).or_default() += 1;
+            }
+        }
+        let shared = members.into_iter().filter(|(_, paths)| *paths > 1).map(|(directory, _)| directory);
+        let Some(deepest) = shared.min_by_key(|it| (std::cmp::Reverse(slashes(it)), *it)) else { break };
+        let below = format!("{deepest}/");
+        paths = paths.iter().filter(|path| !path.starts_with(&below)).cloned().collect();
+        paths.insert(format!("{below}*"));
+    }
+    paths
+}

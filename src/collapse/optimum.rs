@@ -1,0 +1,220 @@
+//! The cheapest set within the budgets, exactly: dynamic programming over the trie, kept small by the relaxation's bound.
+//!
+//! For each node and each number of items and of wildcards below it, the cheapest way to cover what is below. A way
+//! whose *excess*, by which it costs more than the cheapest at the relaxation's prices, is over the gap between the
+//! relaxation's bound and a set that is known, is part of no better set and is dropped: excesses add up along the way to
+//! the root. The gap is tried small first and widened until it is proved to be wide enough, so the result is exact
+//! whatever the prices were; they only decide how little is left to look at.
+
+#![expect(clippy::indexing_slicing, reason = "places of nodes and ways come from the tables themselves")]
+
+use super::relax::{Costs, Limits, Prices, Relaxed, Score, Sum};
+
+/// How much of the gap is tried first, and by how much a gap that was too narrow grows.
+const FIRST_GAP: Score = 256;
+const GAP_GROWTH: Score = 8;
+
+/// One way to cover what is below a node.
+#[derive(Clone, Copy)]
+struct Way {
+    sum: Sum,
+    /// How much more it costs than the cheapest way, at the relaxation's prices.
+    excess: Score,
+    /// Where it comes from: a way of the siblings before, and one of this child. Or, of a finished node, a way of all its
+    /// children together, or its wildcard.
+    from: (u32, u32),
+}
+
+/// Stands for the node's wildcard in place of a way of its children.
+const WILDCARD: u32 = u32::MAX;
+
+/// The nodes whose wildcards belong to the cheapest set; what is below none of them is sent as it is.
+pub(super) fn wildcards(costs: &Costs, nodes: usize, limits: Limits) -> Vec<usize> {
+    let free = costs.relax(Prices::default(), limits);
+    if free.sum.items <= limits.items && free.sum.wildcards <= limits.wildcards {
+        return Tables::build(costs, nodes, &free, limits, 0).trace(0);
+    }
+    let (relaxed, mut known) = costs.best_relaxation(limits);
+    let mut gap = (known - relaxed.bound) / FIRST_GAP;
+    loop {
+        let tables = Tables::build(costs, nodes, &relaxed, limits, gap);
+        if let Some((way, score)) = tables.best() {
+            known = known.min(score);
+            if known - relaxed.bound <= gap {
+                return tables.trace(way);
+            }
+        }
+        // Wide enough for the set that is known, so the next one at the latest is the last.
+        gap = (gap.max(1) * GAP_GROWTH).min(known - relaxed.bound).max(gap + 1);
+    }
+}
+
+/// The ways of all nodes.
+struct Tables<'c> {
+    costs: &'c Costs,
+    /// Of each node, finished: where each of its ways comes from.
+    finished: Vec<Vec<u32>>,
+    /// Of each child: which ways of the siblings before it and of itself were put together.
+    joined: Vec<Vec<(u32, u32)>>,
+    root: Vec<Way>,
+}
+
+impl<'c> Tables<'c> {
+    fn build(costs: &'c Costs, nodes: usize, relaxed: &Relaxed, limits: Limits, gap: Score) -> Self {
+        let mut finished = vec![Vec::new(); nodes];
+        let mut joined = vec![Vec::new(); nodes];
+        let mut open: Vec<Vec<Way>> = (0..nodes)
+            .map(|node| {
+                let sum = costs.direct(node);
+                let way = Way { sum, excess: 0, from: (0, 0) };
+                if fits(sum, limits) { vec![way] } else { Vec::new() }
+            })
+            .collect();
+        let mut ways = Vec::new();
+        for node in 0..nodes {
+            ways = finish(std::mem::take(&mut open[node]), node, costs, relaxed, gap);
+            finished[node] = ways.iter().map(|way| way.from.0).collect();
+            if let Some(parent) = costs.parent(node) {
+                open[parent] = join(&open[parent], &ways, limits, gap);
+                joined[node] = open[parent].iter().map(|way| way.from).collect();
+            }
+        }
+        Self { costs, finished, joined, root: ways }
+    }
+
+    /// The best way of the root, and its score.
+    fn best(&self) -> Option<(usize, Score)> {
+        let ways = self.root.iter().map(|way| way.sum.score).enumerate();
+        ways.min_by_key(|&(place, score)| (score, place))
+    }
+
+    /// The nodes whose wildcards are part of a way of the root.
+    fn trace(&self, way: usize) -> Vec<usize> {
+        let nodes = self.finished.len();
+        let mut children = vec![Vec::new(); nodes];
+        for node in 0..nodes {
+            if let Some(parent) = self.costs.parent(node) {
+                children[parent].push(node);
+            }
+        }
+        let mut wildcards = Vec::new();
+        let mut open = vec![(nodes - 1, way)];
+        while let Some((node, way)) = open.pop() {
+            let mut way = self.finished[node][way];
+            if way == WILDCARD {
+                wildcards.push(node);
+                continue;
+            }
+            for &child in children[node].iter().rev() {
+                let (before, below) = self.joined[child][way as usize];
+                open.push((child, below as usize));
+                way = before;
+            }
+        }
+        wildcards
+    }
+}
+
+fn fits(sum: Sum, limits: Limits) -> bool {
+    sum.items <= limits.items && sum.wildcards <= limits.wildcards
+}
+
+/// The ways of a node once those of its children are together: one of them, or its wildcard.
+fn finish(together: Vec<Way>, node: usize, costs: &Costs, relaxed: &Relaxed, gap: Score) -> Vec<Way> {
+    let wildcard = costs.wildcard(node);
+    let wildcard_price = relaxed.prices.of(wildcard);
+    let cheapest = wildcard_price.min(relaxed.split[node]);
+    let more = relaxed.split[node] - cheapest;
+    let own = Way { sum: wildcard, excess: wildcard_price - cheapest, from: (WILDCARD, 0) };
+    let mut ways: Vec<_> = together
+        .into_iter()
+        .zip(0..)
+        .map(|(way, place)| Way { excess: way.excess + more, from: (place, 0), ..way })
+        .chain(std::iter::once(own))
+        .filter(|way| way.excess <= gap)
+        .collect();
+    // Stable: of equal ways, those without a wildcard here stay first.
+    ways.sort_by_key(|way| (way.excess, way.sum.items, way.sum.wildcards));
+    ways
+}
+
+/// Every way of the siblings before with every way of the child, as far as limits and gap allow; of several with as many
+/// items and wildcards the cheapest, and of equal ones the first. Both lists are sorted by excess, and so is the result.
+fn join(before: &[Way], child: &[Way], limits: Limits, gap: Score) -> Vec<Way> {
+    let mut ways = Vec::new();
+    for (a, place_a) in before.iter().zip(0..) {
+        for (b, place_b) in child.iter().zip(0..) {
+            let excess = a.excess + b.excess;
+            if excess > gap {
+                break;
+            }
+            let sum = a.sum + b.sum;
+            if fits(sum, limits) {
+                ways.push(Way { sum, excess, from: (place_a, place_b) });
+            }
+        }
+    }
+    if before.len() > 1 && child.len() > 1 {
+        ways.sort_by_key(|way| (way.sum.items, way.sum.wildcards, way.excess));
+        ways.dedup_by_key(|way| (way.sum.items, way.sum.wildcards));
+        ways.sort_by_key(|way| (way.excess, way.sum.items, way.sum.wildcards));
+    }
+    ways
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+    use crate::collapse::trie::Trie;
+    use crate::collapse::{Blind, Inventory, without_covered};
+    use crate::path::InvalidationPath;
+
+    /// The score of the set that `wildcards` finds, and the best with a gap that drops nothing.
+    fn scores(costs: &Costs, trie: &Trie, limits: Limits) -> (Score, Score) {
+        let chosen = wildcards(costs, trie.nodes.len(), limits);
+        let covered = |node: usize| {
+            let mut above = costs.parent(node);
+            while let Some(parent) = above {
+                if chosen.contains(&parent) {
+                    return true;
+                }
+                above = costs.parent(parent);
+            }
+            chosen.contains(&node)
+        };
+        let rest = (0..trie.nodes.len()).filter(|&node| !covered(node)).map(|node| costs.direct(node));
+        let found = chosen.iter().map(|&node| costs.wildcard(node)).chain(rest).fold(Sum::default(), |a, b| a + b);
+        assert!(fits(found, limits));
+        let relaxed = costs.relax(Prices::default(), limits);
+        let everything = Tables::build(costs, trie.nodes.len(), &relaxed, limits, Score::MAX >> 1);
+        (found.score, everything.best().unwrap().1)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+
+        /// On inputs too large to search, where most ways are dropped.
+        #[test]
+        fn what_is_dropped_is_part_of_no_better_set(
+            parts in vec(vec(select(vec!["a", "b", "c", "/", "d/", "e*"]), 1..9), 2..150),
+            known in any::<bool>(),
+            items in 1..40_usize,
+            wildcards in 1..10_usize,
+        ) {
+            let paths: Vec<_> =
+                parts.iter().map(|parts| InvalidationPath::parse(&format!("/{}", parts.concat())).unwrap()).collect();
+            // Of two paths one is known to have a sibling, so that counts are small and often the same.
+            let urls = paths.iter().step_by(2).map(|path| format!("{}x", path.as_str())).collect();
+            let inventory = Inventory::new(urls, vec!["/a".into(), "/d/".into()], &paths);
+            let items_of = without_covered(paths);
+            let trie = if known { Trie::new(items_of, &inventory, 1000) } else { Trie::new(items_of, &Blind, 0) };
+            prop_assume!(!trie.nodes.is_empty());
+            let (found, best) = scores(&Costs::new(&trie), &trie, Limits { items, wildcards });
+            prop_assert_eq!(found, best);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Where a path may be cut: between its tokens, each of them one raw byte or one character's whole run of `%XX`.
+//!
+//! A wildcard that ended inside a character would be a prefix that no viewer's URL could be told apart by, and might end
+//! in half an escape, which CloudFront refuses.
+
+/// The greatest place up to `end` at which `path` may be cut.
+pub(super) fn boundary(path: &str, end: usize) -> usize {
+    let bytes = path.as_bytes();
+    let mut cut = end.min(bytes.len());
+    // Out of a `%X` that was cut in half.
+    if cut > 0 && bytes.get(cut - 1) == Some(&b'%') {
+        cut -= 1;
+    } else if cut > 1 && bytes.get(cut - 2) == Some(&b'%') {
+        cut -= 2;
+    }
+    // Back to the start of the character that goes on here: it has at most three bytes after its first.
+    let mut start = cut;
+    for _ in 0..3 {
+        if !is_continuation(bytes, start) || start < 3 || bytes.get(start - 3) != Some(&b'%') {
+            break;
+        }
+        start -= 3;
+    }
+    if start < cut && escaped(bytes, start).is_some_and(|first| first >= 0xC0) { start } else { cut }
+}
+
+/// Whether an escaped byte in the middle of a character stands at `at`.
+fn is_continuation(path: &[u8], at: usize) -> bool {
+    escaped(path, at).is_some_and(|byte| (0x80..0xC0).contains(&byte))
+}
+
+/// The byte whose escape stands at `at`.
+fn escaped(path: &[u8], at: usize) -> Option<u8> {
+    let [b'%', high, low] = *path.get(at..)?.first_chunk()? else { return None };
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    u8::try_from(digit(high)? << 4 | digit(low)?).ok()
+}
+
+/// The length of the longest prefix that both paths share and both may be cut at.
+pub(super) fn shared(a: &str, b: &str) -> usize {
+    let mut end = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
+    loop {
+        let cut = boundary(a, boundary(b, end));
+        if cut == end {
+            return cut;
+        }
+        end = cut;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_cut_between_characters() {
+        // `%C3%A9` is é, `%F0%9F%98%80` an emoji.
+        let path = "/caf%C3%A9/%F0%9F%98%80/x%20y";
+        let cuts: Vec<_> = (0..=path.len()).filter(|&end| boundary(path, end) == end).map(|end| &path[..end]).collect();
+        assert_eq!(
+            cuts,
+            [
+                "",
+                "/",
+                "/c",
+                "/ca",
+                "/caf",
+                "/caf%C3%A9",
+                "/caf%C3%A9/",
+                "/caf%C3%A9/%F0%9F%98%80",
+                "/caf%C3%A9/%F0%9F%98%80/",
+                "/caf%C3%A9/%F0%9F%98%80/x",
+                "/caf%C3%A9/%F0%9F%98%80/x%20",
+                "/caf%C3%A9/%F0%9F%98%80/x%20y"
+            ]
+        );
+    }
+
+    #[test]
+    fn characters_that_share_their_first_bytes_share_nothing() {
+        assert_eq!(shared("/caf%C3%A9", "/caf%C3%A8"), "/caf".len());
+        assert_eq!(shared("/%F0%9F%98%80a", "/%F0%9F%98%80b"), "/%F0%9F%98%80".len());
+        assert_eq!(shared("/a%20b", "/a%25b"), "/a".len());
+        assert_eq!(shared("/a", "/a/b"), "/a".len());
+    }
+
+    #[test]
+    fn escapes_that_are_no_characters_are_tokens_of_their_own() {
+        assert_eq!(shared("/%A9%A9x", "/%A9%A9y"), "/%A9%A9".len());
+        assert_eq!(shared("/%A9%A9", "/%A9%AA"), "/%A9".len());
+    }
+}

@@ -1,0 +1,204 @@
+//! The optimiser against exhaustive search: every set of prefixes, on many small inputs.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+use s3_cloudfront_invalidator::collapse::{Blind, Budget, CollateralModel, Inventory, Objective, collapse};
+use s3_cloudfront_invalidator::path::InvalidationPath;
+
+use crate::edge::Edge;
+
+/// Cost (in thousandths of a URL), items and wildcards: what is minimised, in this order.
+type Figures = (u64, usize, usize);
+
+/// The whole tokens of a path: raw bytes, and characters' runs of escapes.
+fn tokens(path: &str) -> Vec<&str> {
+    let characters = ["%C3%A9", "%C3%A8", "%20"];
+    let mut rest = path;
+    let mut tokens = Vec::new();
+    while !rest.is_empty() {
+        let escaped = characters.iter().find(|it| rest.starts_with(**it)).map_or(1, |it| it.len());
+        let (token, after) = rest.split_at(escaped);
+        tokens.push(token);
+        rest = after;
+    }
+    tokens
+}
+
+/// Everything that the figures of a set depend on, worked out the slow way.
+struct Search<'m, M> {
+    /// What must be covered, without what is covered anyway.
+    required: Vec<String>,
+    /// The prefixes at which required items part.
+    partings: Vec<String>,
+    model: &'m M,
+    path_weight: u64,
+}
+
+fn text(item: &str) -> &str {
+    item.strip_suffix('*').unwrap_or(item)
+}
+
+fn covers(item: &str, other: &str) -> bool {
+    item == other || item.strip_suffix('*').is_some_and(|prefix| other.starts_with(prefix))
+}
+
+impl<'m, M: CollateralModel> Search<'m, M> {
+    fn new(paths: &[InvalidationPath], model: &'m M, path_weight: u32) -> Self {
+        let all: BTreeSet<_> = paths.iter().map(ToString::to_string).collect();
+        let covered = |item: &String| all.iter().any(|other| other != item && covers(other, item));
+        let required: Vec<_> = all.iter().filter(|item| !covered(item)).cloned().collect();
+        let mut partings = BTreeSet::new();
+        for (place, a) in required.iter().enumerate() {
+            for b in &required[place + 1..] {
+                let (a, b) = (tokens(text(a)), tokens(text(b)));
+                let shared = a.iter().zip(&b).take_while(|(a, b)| a == b).map(|(a, _)| *a);
+                partings.insert(shared.collect::<String>());
+            }
+        }
+        Self { required, partings: partings.into_iter().collect(), model, path_weight: u64::from(path_weight) * 1000 }
+    }
+
+    fn weight(&self, prefix: &str) -> u64 {
+        if self.model.is_listed(prefix) { self.path_weight } else { 0 }
+    }
+
+    /// By the definition: counted where it is known; elsewhere the guess for every parting below, of which those that are
+    /// known count instead.
+    fn collateral(&self, prefix: &str) -> u64 {
+        if let Some(urls) = self.model.count(prefix) {
+            return urls * 1000;
+        }
+        let below = self.partings.iter().filter(|it| it.starts_with(prefix) && *it != prefix);
+        let next =
+            below.clone().filter(|it| !below.clone().any(|other| it.starts_with(other.as_str()) && it != &other));
+        self.model.prior(prefix) + next.map(|it| self.collateral(it)).sum::<u64>()
+    }
+
+    /// The figures of a set of wildcards, with everything else sent as it is.
+    fn figures(&self, wildcards: &[&str]) -> Figures {
+        let rest = || self.required.iter().filter(|item| !wildcards.iter().any(|it| text(item).starts_with(it)));
+        let cost = wildcards.iter().map(|it| self.collateral(it) + self.weight(it)).sum::<u64>()
+            + rest().map(|item| self.weight(text(item))).sum::<u64>();
+        let own = rest().filter(|item| item.ends_with('*')).count();
+        (cost, wildcards.len() + rest().count(), wildcards.len() + own)
+    }
+
+    /// The figures of every antichain of these prefixes.
+    fn all(&self, prefixes: &[String]) -> Vec<Figures> {
+        let mut all = Vec::new();
+        for set in 0_u32..1 << prefixes.len() {
+            let chosen: Vec<_> =
+                prefixes.iter().enumerate().filter(|(n, _)| set & (1 << n) != 0).map(|(_, it)| it.as_str()).collect();
+            let nested = chosen.iter().any(|a| chosen.iter().any(|b| a != b && a.starts_with(b)));
+            if !nested {
+                all.push(self.figures(&chosen));
+            }
+        }
+        all
+    }
+
+    /// The figures of a result; every item of it that was not required must be a wildcard at a parting.
+    fn of_result(&self, items: &[InvalidationPath]) -> Figures {
+        let widened =
+            items.iter().map(InvalidationPath::as_str).filter(|item| !self.required.iter().any(|it| it == item));
+        let wildcards: Vec<_> = widened.map(|item| item.strip_suffix('*').expect("a wildcard")).collect();
+        assert!(wildcards.iter().all(|it| self.partings.iter().any(|parting| parting == it)), "{items:?}");
+        let figures = self.figures(&wildcards);
+        assert_eq!(figures.1, items.len(), "{items:?}");
+        figures
+    }
+
+    /// Compares the optimiser with the best of `all` under every budget.
+    fn check(&self, paths: &[InvalidationPath], path_weight: u32, all: &[Figures]) {
+        for max_paths in 1..=paths.len() + 1 {
+            for max_wildcards in 1..=paths.len().min(6) + 1 {
+                let number = |n| NonZeroUsize::new(n).unwrap();
+                let budget = Budget { max_paths: number(max_paths), max_wildcards: number(max_wildcards) };
+                let result = collapse(paths.to_vec(), Objective { budget, path_weight }, self.model);
+                let within = |it: &&Figures| it.1 <= max_paths && it.2 <= max_wildcards;
+                let best = all.iter().filter(within).min().expect("the root's wildcard always fits");
+                assert_eq!(self.of_result(&result.items), *best, "{budget:?} {result:?}");
+            }
+        }
+    }
+}
+
+/// Paths that share prefixes: few tokens, and `*` and `~`'s cuts at the end of some.
+fn paths(most: usize) -> impl Strategy<Value = Vec<InvalidationPath>> {
+    let token = select(vec!["a", "a", "b", "/", "/", "%C3%A9", "%C3%A8", "%20"]);
+    let path = (vec(token, 0..7), select(vec!["", "", "", "", "", "*"]));
+    let path = path.prop_map(|(tokens, end)| InvalidationPath::parse(&format!("/{}{end}", tokens.concat())).unwrap());
+    vec(path, 1..=most)
+}
+
+/// URLs next to the paths, and prefixes below which they are complete.
+fn bucket(most: usize) -> impl Strategy<Value = (Vec<InvalidationPath>, Vec<String>, Vec<String>)> {
+    (paths(most), paths(8), subsequence(vec!["/", "/a", "/a/", "/b", "//", "/%C3%A9"], 0..4)).prop_map(
+        |(paths, others, listed)| {
+            let urls = paths.iter().chain(&others).map(|it| text(it.as_str()).to_owned()).collect();
+            (paths, urls, listed.into_iter().map(str::to_owned).collect())
+        },
+    )
+}
+
+/// Every prefix of required items, whether anything parts there or not.
+fn every_prefix(required: &[String]) -> Vec<String> {
+    let prefixes = required.iter().flat_map(|item| {
+        let tokens = tokens(text(item));
+        (1..=tokens.len()).map(|n| tokens[..n].concat()).collect::<Vec<_>>()
+    });
+    prefixes.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
+
+    #[test]
+    fn blind(paths in paths(12)) {
+        let search = Search::new(&paths, &Blind, 0);
+        search.check(&paths, 0, &search.all(&search.partings));
+    }
+
+    #[test]
+    fn with_an_inventory((paths, urls, listed) in bucket(12), path_weight in select(vec![0, 0, 1, 3])) {
+        let model = Inventory::new(urls, listed, &paths);
+        let search = Search::new(&paths, &model, path_weight);
+        search.check(&paths, path_weight, &search.all(&search.partings));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// A wildcard that ends where nothing parts is never better than one that ends at the next parting.
+    #[test]
+    fn partings_are_enough((paths, urls, listed) in bucket(3), path_weight in select(vec![0, 1])) {
+        let model = Inventory::new(urls, listed, &paths);
+        let search = Search::new(&paths, &model, path_weight);
+        let prefixes = every_prefix(&search.required);
+        prop_assume!(prefixes.len() <= 12);
+        search.check(&paths, path_weight, &search.all(&prefixes));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// What the optimiser reports as needless is what an edge sees evicted beyond what was asked for.
+    #[test]
+    fn reported_evictions_are_those_of_the_edge((paths, urls, _) in bucket(12), max_paths in 1..8_usize, max_wildcards in 1..5_usize) {
+        let everything = vec!["/".to_owned()];
+        let model = Inventory::new(urls.clone(), everything, &paths);
+        let number = |n| NonZeroUsize::new(n).unwrap();
+        let budget = Budget { max_paths: number(max_paths), max_wildcards: number(max_wildcards) };
+        let result = collapse(paths.clone(), Objective { budget, path_weight: 0 }, &model);
+        let evicted = Edge::new(urls.clone()).invalidate(result.items.iter().map(InvalidationPath::as_str));
+        let asked_for = Edge::new(urls).invalidate(paths.iter().map(InvalidationPath::as_str));
+        prop_assert!(evicted.is_superset(&asked_for), "nothing that changed stays");
+        prop_assert_eq!(result.collateral, Some((evicted.len() - asked_for.len()) as u64));
+    }
+}
