@@ -1,21 +1,27 @@
 //! The whole way of a delivery, over the ports: decode, look up, plan, send, report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
+use tokio::time::Instant;
 
 use crate::cache::Clock;
-use crate::change::BucketName;
+use crate::change::Bucket;
 use crate::collapse::Budget;
 use crate::config::{Config, ExpectedOwner};
 use crate::event::{self, Batch, Trigger};
 use crate::plan::{Plan, PlannedInvalidation, plan};
 use crate::ports::{AccountId, BucketQuery, BucketTags, Invalidations};
-use crate::report::{Counts, Failure, IgnoreReason, Ignored, InvocationError, Report, SentInvalidation};
-use crate::route::{Router, Routes};
+use crate::report::{Counts, FAILURES_SPELT_OUT, Failure, IgnoreReason, InvocationError, Report, SentInvalidation};
+use crate::router::{Learnt, Router};
 
 /// How many distributions are sent their invalidations at the same time.
 pub const CONCURRENT_SENDS: usize = 8;
+
+/// What part of the time that is left may be waited for buckets' tags. What has not answered by then must not keep the
+/// other buckets' changes from being sent.
+const LOOKUP_SHARE: u32 = 3;
 
 /// What the function knows of one invocation besides the event.
 #[derive(Clone, Debug)]
@@ -24,6 +30,8 @@ pub struct Invocation {
     pub request_id: String,
     /// The ARN by which the function was invoked.
     pub function_arn: String,
+    /// How much time is left to answer.
+    pub time_left: Duration,
 }
 
 /// The function, with what it needs of the world.
@@ -39,7 +47,7 @@ impl<T: BucketTags, I: Invalidations> App<T, I> {
     /// The function as `config` wants it. `clock` tells the age of remembered answers.
     pub fn new(config: Config, tags: T, invalidations: I, clock: Clock) -> Self {
         Self {
-            router: Router::new(tags, config.route, clock),
+            router: Router::new(tags, config.route, config.lives, clock),
             invalidations,
             budget: config.budget,
             expected_owner: config.expected_owner,
@@ -56,10 +64,8 @@ impl<T: BucketTags, I: Invalidations> App<T, I> {
     pub async fn handle(&self, event: &[u8], invocation: &Invocation) -> Result<Report, InvocationError> {
         match event::decode(event).map_err(InvocationError::Event)? {
             Trigger::TestEvent => {
-                let report = Report {
-                    ignored: vec![Ignored { reason: IgnoreReason::TestEvent, changes: 0 }],
-                    ..Report::default()
-                };
+                let mut report = Report::default();
+                report.ignore(IgnoreReason::TestEvent, 0);
                 log(&report);
                 Ok(report)
             }
@@ -68,33 +74,35 @@ impl<T: BucketTags, I: Invalidations> App<T, I> {
     }
 
     async fn invalidate(&self, batch: Batch, invocation: &Invocation) -> Result<Report, InvocationError> {
-        let routes = self.router.routes(self.queries(&batch, invocation)?).await;
-        let plan = plan(&batch.changes, &routes, self.budget, &invocation.request_id);
+        let queries = self.queries(&batch, invocation)?;
+        let learnt = self.router.learn(queries, Instant::now() + invocation.time_left / LOOKUP_SHARE).await;
+        let plan = plan(&batch.changes, &learnt.destinations(), self.budget, &invocation.request_id);
         let outcomes: Vec<_> = stream::iter(&plan.invalidations)
             .map(|planned| self.send(planned))
             .buffered(CONCURRENT_SENDS)
             .collect()
             .await;
-        let (report, failures) = self.settle(&batch, &plan, &routes, outcomes);
+        let (report, failures) = self.settle(&batch, &plan, &learnt, outcomes);
         log(&report);
         if report.changes.failed == 0 {
             return Ok(report);
         }
-        for failure in &failures {
-            tracing::debug!(failure = failure.to_string(), "not invalidated");
+        // The runtime logs the error, which spells out the first.
+        for failure in failures.iter().skip(FAILURES_SPELT_OUT) {
+            tracing::error!(failure = failure.to_string(), "not invalidated");
         }
         Err(InvocationError::NotInvalidated { report: Box::new(report), failures })
     }
 
-    /// One question per bucket, sorted. Where records disagree about a bucket's Region, the first counts.
+    /// One question per bucket, sorted.
     fn queries(&self, batch: &Batch, invocation: &Invocation) -> Result<Vec<BucketQuery>, InvocationError> {
-        let mut regions = BTreeMap::new();
+        let mut buckets = BTreeSet::new();
         for change in &batch.changes {
-            if !regions.contains_key(&change.bucket) {
-                regions.insert(change.bucket.clone(), change.region.clone());
+            if !buckets.contains(&change.bucket) {
+                buckets.insert(change.bucket.clone());
             }
         }
-        if regions.is_empty() {
+        if buckets.is_empty() {
             return Ok(Vec::new());
         }
         let expected_owner = match &self.expected_owner {
@@ -104,10 +112,8 @@ impl<T: BucketTags, I: Invalidations> App<T, I> {
                 Some(AccountId::of_function(&invocation.function_arn).ok_or(InvocationError::UnknownAccount)?)
             }
         };
-        Ok(regions
-            .into_iter()
-            .map(|(bucket, region)| BucketQuery { bucket, region, expected_owner: expected_owner.clone() })
-            .collect())
+        let query = |bucket| BucketQuery { bucket, expected_owner: expected_owner.clone() };
+        Ok(buckets.into_iter().map(query).collect())
     }
 
     async fn send(&self, planned: &PlannedInvalidation) -> Result<SentInvalidation, Failure> {
@@ -130,25 +136,24 @@ impl<T: BucketTags, I: Invalidations> App<T, I> {
         &self,
         batch: &Batch,
         plan: &Plan,
-        routes: &Routes,
+        learnt: &Learnt,
         outcomes: Vec<Result<SentInvalidation, Failure>>,
     ) -> (Report, Vec<Failure>) {
+        let mut report = Report::default();
         let mut covered = vec![false; batch.changes.len()];
         let mut failed = vec![false; batch.changes.len()];
         let mut failures: Vec<_> = batch.failed.iter().map(|error| Failure::Record(error.to_string())).collect();
         for (bucket, places) in &plan.unrouted {
             mark(&mut failed, places);
-            if let Some(Err(error)) = routes.get(bucket) {
-                let (bucket, error) = (bucket.clone(), error.clone());
-                failures.push(Failure::Route { bucket, changes: places.len(), error });
+            if let Some(error) = learnt.error(bucket) {
+                failures.push(Failure::Route { bucket: bucket.name.clone(), changes: places.len(), error });
             }
         }
-        let mut invalidations = Vec::with_capacity(outcomes.len());
         for (planned, outcome) in plan.invalidations.iter().zip(outcomes) {
             match outcome {
                 Ok(sent) => {
                     mark(&mut covered, &planned.changes);
-                    invalidations.push(sent);
+                    report.add(sent);
                 }
                 Err(failure) => {
                     mark(&mut failed, &planned.changes);
@@ -157,17 +162,16 @@ impl<T: BucketTags, I: Invalidations> App<T, I> {
             }
         }
         let covered = covered.iter().zip(&failed).filter(|&(&covered, &failed)| covered && !failed).count();
-        let failed = failed.iter().filter(|&&failed| failed).count() + batch.failed.len();
-        let mut ignored = ignored(batch, plan);
-        if self.dry_run && covered > 0 {
-            ignored.push(Ignored { reason: IgnoreReason::DryRun, changes: covered });
+        report.changes.failed = failed.iter().filter(|&&failed| failed).count() + batch.failed.len();
+        for (reason, changes) in ignored(batch, plan) {
+            report.ignore(reason, changes);
         }
-        let counts = Counts {
-            covered: if self.dry_run { 0 } else { covered },
-            ignored: ignored.iter().map(|it| it.changes).sum(),
-            failed,
-        };
-        (Report { changes: counts, invalidations, ignored }, failures)
+        if !self.dry_run {
+            report.changes.covered = covered;
+        } else if covered > 0 {
+            report.ignore(IgnoreReason::DryRun, covered);
+        }
+        (report, failures)
     }
 }
 
@@ -180,13 +184,11 @@ fn mark(changes: &mut [bool], places: &[usize]) {
 }
 
 /// The changes that need no invalidation, grouped by reason and sorted.
-fn ignored(batch: &Batch, plan: &Plan) -> Vec<Ignored> {
-    let name = |bucket: &BucketName| bucket.to_string();
-    let untagged = plan.untagged.iter().map(|(bucket, &n)| (IgnoreReason::BucketNotTagged { bucket: name(bucket) }, n));
-    let outside = plan
-        .outside_origin_path
-        .iter()
-        .map(|(bucket, &n)| (IgnoreReason::OutsideOriginPath { bucket: name(bucket) }, n));
+fn ignored(batch: &Batch, plan: &Plan) -> BTreeMap<IgnoreReason, usize> {
+    let name = |bucket: &Bucket| bucket.name.to_string();
+    let untagged = plan.untagged.iter().map(|(it, &n)| (IgnoreReason::BucketNotTagged { bucket: name(it) }, n));
+    let outside =
+        plan.outside_origin_path.iter().map(|(it, &n)| (IgnoreReason::OutsideOriginPath { bucket: name(it) }, n));
     let other_events = batch
         .ignored
         .iter()
@@ -195,7 +197,7 @@ fn ignored(batch: &Batch, plan: &Plan) -> Vec<Ignored> {
     for (reason, changes) in untagged.chain(outside).chain(other_events) {
         *by_reason.entry(reason).or_insert(0) += changes;
     }
-    by_reason.into_iter().map(|(reason, changes)| Ignored { reason, changes }).collect()
+    by_reason
 }
 
 /// The line that answers, by itself, what was invalidated and why not the rest.

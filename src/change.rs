@@ -10,6 +10,10 @@ use std::sync::Arc;
 /// Source: S3 user guide, "General purpose bucket naming rules".
 pub const MAX_BUCKET_NAME_LENGTH: usize = 255;
 
+/// How the names of directory buckets end. They have neither tags nor notifications, and the SDK would open a session
+/// with them first. Source: S3 user guide, "Directory bucket naming rules".
+const DIRECTORY_BUCKET_SUFFIX: &str = "--x-s3";
+
 /// The longest object key, in bytes of UTF-8. Source: S3 user guide, "Naming Amazon S3 objects".
 pub const MAX_KEY_BYTES: usize = 1024;
 
@@ -41,6 +45,7 @@ impl std::error::Error for NameError {}
 ///
 /// - 3 to 255 characters, each an ASCII letter, a digit, `.`, `-` or `_` (capitals and `_` only occur in old buckets)
 /// - at least one letter or digit, so that it is never a path segment such as `..`
+/// - not that of a directory bucket
 ///
 /// ```
 /// use s3_cloudfront_invalidator::change::BucketName;
@@ -60,7 +65,8 @@ impl BucketName {
     pub fn new(name: &str) -> Result<Self, NameError> {
         let fits = (3..=MAX_BUCKET_NAME_LENGTH).contains(&name.len())
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
-            && name.bytes().any(|b| b.is_ascii_alphanumeric());
+            && name.bytes().any(|b| b.is_ascii_alphanumeric())
+            && !name.ends_with(DIRECTORY_BUCKET_SUFFIX);
         if fits {
             Ok(Self(name.into()))
         } else {
@@ -167,13 +173,20 @@ impl fmt::Debug for ObjectKey {
     }
 }
 
+/// A bucket as an event names it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Bucket {
+    /// Its name.
+    pub name: BucketName,
+    /// Its Region; `None` where the event does not tell, which means the function's own.
+    pub region: Option<Region>,
+}
+
 /// One object whose content changed: created, overwritten or removed. Which of them makes no difference to a cache.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Change {
     /// The bucket that holds, or held, the object.
-    pub bucket: BucketName,
-    /// The bucket's Region; `None` where the event does not tell, which means the function's own.
-    pub region: Option<Region>,
+    pub bucket: Bucket,
     /// The object's key.
     pub key: ObjectKey,
 }
@@ -187,9 +200,19 @@ mod tests {
         for good in ["abc", "my-site.example.com", "Legacy_Bucket", "a".repeat(255).as_str()] {
             assert!(BucketName::new(good).is_ok(), "{good}");
         }
-        for bad in
-            ["", "ab", "a/b", "...", "a b", "caf\u{e9}", "a?b", "a\nb", "arn:aws:s3:::b", "a".repeat(256).as_str()]
-        {
+        for bad in [
+            "",
+            "ab",
+            "a/b",
+            "...",
+            "a b",
+            "caf\u{e9}",
+            "a?b",
+            "a\nb",
+            "arn:aws:s3:::b",
+            "abc--euc1-az1--x-s3",
+            "a".repeat(256).as_str(),
+        ] {
             assert!(BucketName::new(bad).is_err(), "{bad}");
         }
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::collapse::Budget;
 use crate::ports::AccountId;
 use crate::route::RouteSettings;
+use crate::router::Lives;
 use crate::text::excerpt;
 
 /// The longest life a remembered answer may be given, in seconds: a day.
@@ -19,8 +20,10 @@ const MAX_TAG_KEY_LENGTH: usize = 128;
 /// Everything an operator can set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// `DISTRIBUTION_TAG`, `TAG_TTL_SECONDS`, `MISSING_TAG_TTL_SECONDS` and `INDEX_DOCUMENTS`.
+    /// `DISTRIBUTION_TAG` and `INDEX_DOCUMENTS`.
     pub route: RouteSettings,
+    /// `TAG_TTL_SECONDS` and `MISSING_TAG_TTL_SECONDS`.
+    pub lives: Lives,
     /// `MAX_PATHS` and `MAX_WILDCARDS`.
     pub budget: Budget,
     /// `EXPECTED_BUCKET_OWNER`.
@@ -126,11 +129,10 @@ impl Config {
                     "the key of a tag (1 to 128 characters)",
                     |value| {
                         let fits = (1..=MAX_TAG_KEY_LENGTH).contains(&value.chars().count());
-                        (fits && !value.contains(char::is_control)).then(|| value.to_owned())
+                        (fits && !value.contains(|c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER))
+                            .then(|| value.to_owned())
                     },
                 ),
-                tag_ttl: reader.seconds("TAG_TTL_SECONDS", 300),
-                missing_tag_ttl: reader.seconds("MISSING_TAG_TTL_SECONDS", 60),
                 index_documents: reader.read(
                     "INDEX_DOCUMENTS",
                     vec!["index.html".to_owned()],
@@ -140,6 +142,10 @@ impl Config {
                         names.iter().all(|name| !name.contains(['/', ','])).then_some(names)
                     },
                 ),
+            },
+            lives: Lives {
+                tagged: reader.seconds("TAG_TTL_SECONDS", 300),
+                untagged: reader.seconds("MISSING_TAG_TTL_SECONDS", 60),
             },
             budget: Budget {
                 max_paths: reader.limit("MAX_PATHS", Self::DEFAULT_MAX_PATHS, Budget::MOST_PATHS),
@@ -174,8 +180,8 @@ mod tests {
     fn nothing_set_is_the_documented_default() {
         let config = config(&[]).unwrap();
         assert_eq!(config.route.distribution_tag, "distributionId");
-        assert_eq!(config.route.tag_ttl, Duration::from_mins(5));
-        assert_eq!(config.route.missing_tag_ttl, Duration::from_mins(1));
+        assert_eq!(config.lives.tagged, Duration::from_mins(5));
+        assert_eq!(config.lives.untagged, Duration::from_mins(1));
         assert_eq!(config.route.index_documents, ["index.html"]);
         assert_eq!((config.budget.max_paths.get(), config.budget.max_wildcards.get()), (30, 7));
         assert_eq!(config.expected_owner, ExpectedOwner::FunctionAccount);
@@ -196,8 +202,8 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(config.route.distribution_tag, "cdn:id");
-        assert_eq!(config.route.tag_ttl, Duration::ZERO);
-        assert_eq!(config.route.missing_tag_ttl, Duration::from_hours(24));
+        assert_eq!(config.lives.tagged, Duration::ZERO);
+        assert_eq!(config.lives.untagged, Duration::from_hours(24));
         assert_eq!(config.route.index_documents, ["index.html", "default.htm"]);
         assert_eq!((config.budget.max_paths.get(), config.budget.max_wildcards.get()), (3000, 1));
         assert_eq!(config.expected_owner, ExpectedOwner::Account(AccountId::new("123456789012").unwrap()));

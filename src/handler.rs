@@ -1,5 +1,7 @@
 //! Between Lambda's runtime and the function: what the runtime hands over and wants back.
 
+use std::time::{Duration, SystemTime};
+
 use lambda_runtime::{Diagnostic, LambdaEvent};
 use lambda_runtime_api_client::PooledClient;
 use lambda_runtime_api_client::body::Body;
@@ -12,6 +14,9 @@ use crate::report::{InvocationError, Report};
 /// The error type of a function that cannot start, as Lambda reports it.
 pub const CONFIGURATION_ERROR: &str = "ConfigurationError";
 
+/// The time to answer where the deadline is past: some tools that imitate Lambda send one in 1970.
+const UNKNOWN_TIME_LEFT: Duration = Duration::from_secs(30);
+
 /// Handles one invocation. The event is taken raw: it is neither built up as a tree nor copied.
 ///
 /// # Errors
@@ -20,8 +25,12 @@ pub async fn handle<T: BucketTags, I: Invalidations>(
     app: &App<T, I>,
     event: LambdaEvent<Box<RawValue>>,
 ) -> Result<Report, InvocationError> {
-    let invocation =
-        Invocation { request_id: event.context.request_id, function_arn: event.context.invoked_function_arn };
+    let deadline = event.context.deadline();
+    let invocation = Invocation {
+        request_id: event.context.request_id,
+        function_arn: event.context.invoked_function_arn,
+        time_left: deadline.duration_since(SystemTime::now()).unwrap_or(UNKNOWN_TIME_LEFT),
+    };
     app.handle(event.payload.get().as_bytes(), &invocation).await
 }
 

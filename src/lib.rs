@@ -7,12 +7,12 @@
 //! The way of the data, and the module that knows each step:
 //!
 //! ```text
-//! event JSON ─event─▶ Change ─route─▶ Route ─path─▶ InvalidationPath ─collapse─▶ items ─plan─▶ PlannedInvalidation
+//! event JSON ─event─▶ Change ─router─▶ Route ─path─▶ InvalidationPath ─collapse─▶ items ─plan─▶ PlannedInvalidation
 //!                                                                                         │
 //!                                    Report, InvocationError ◀─report── app ◀─ports── aws ◀┘
 //! ```
 //!
-//! [`event`], [`change`], [`path`], [`collapse`] and [`plan`] are pure: no clock, no environment, no SDK. [`app`] goes
+//! [`event`], [`change`], [`path`], [`collapse`], [`route`] and [`plan`] are pure: no clock, no environment, no SDK. [`app`] goes
 //! the whole way over the traits in [`ports`]; [`aws`] implements them and is the only place that names an SDK crate.
 //!
 //! Feature `local` adds a stand-in of Lambda's Runtime API, S3 and CloudFront, on which everything runs without an AWS
@@ -37,4 +37,5 @@ pub mod plan;
 pub mod ports;
 pub mod report;
 pub mod route;
+pub mod router;
 pub mod text;

@@ -2,7 +2,8 @@
 //!
 //! Lambda's own settings are followed (`AWS_LAMBDA_LOG_FORMAT`, `AWS_LAMBDA_LOG_LEVEL`), and `RUST_LOG` before them for
 //! one who debugs. At TRACE the Lambda runtime logs whole events, which can hold credentials, and the SDK whole requests
-//! with their headers; so all crates but this one are capped at DEBUG, whatever was asked for.
+//! with their headers; at DEBUG the SDK still logs what it signs, access key included. So the SDK is capped at INFO and all
+//! other crates but this one at DEBUG, whatever was asked for.
 
 use tracing::Metadata;
 use tracing::level_filters::LevelFilter;
@@ -25,17 +26,26 @@ where
     tracing_subscriber::registry().with(lines(json, writer).with_filter(wanted))
 }
 
-/// Which levels of which targets are asked for; INFO where nothing is, or where it makes no sense.
+/// Which levels of which targets are asked for; INFO where nothing is, or where it makes no sense. `RUST_LOG` counts if it
+/// is a level or names one for some target; Lambda's own setting is a level, of which `FATAL` is not one of ours.
 fn levels(lookup: impl Fn(&str) -> Option<String>) -> Targets {
-    let parse = |name| lookup(name).and_then(|value| value.to_ascii_lowercase().parse::<Targets>().ok());
-    parse("RUST_LOG")
-        .or_else(|| parse("AWS_LAMBDA_LOG_LEVEL"))
-        .unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO))
+    let value = |name| lookup(name).map(|value| value.trim().to_ascii_lowercase());
+    let level = |text: &str| if text == "fatal" { Some(LevelFilter::ERROR) } else { text.parse().ok() };
+    let everywhere = |level: LevelFilter| Targets::new().with_default(level);
+    let targets = |text: &str| text.contains('=').then(|| text.parse::<Targets>().ok())?;
+    value("RUST_LOG")
+        .and_then(|text| level(&text).map(everywhere).or_else(|| targets(&text)))
+        .or_else(|| value("AWS_LAMBDA_LOG_LEVEL").and_then(|text| level(&text)).map(everywhere))
+        .unwrap_or_else(|| everywhere(LevelFilter::INFO))
 }
 
 fn may_be_logged(line: &Metadata<'_>, levels: &Targets) -> bool {
-    let capped = *line.level() <= LevelFilter::DEBUG || line.target().split("::").next() == Some(OUR_TARGET);
-    capped && levels.would_enable(line.target(), line.level())
+    let most = match line.target().split("::").next() {
+        Some(OUR_TARGET) => LevelFilter::TRACE,
+        Some(name) if name.starts_with("aws_") => LevelFilter::INFO,
+        _ => LevelFilter::DEBUG,
+    };
+    *line.level() <= most && levels.would_enable(line.target(), line.level())
 }
 
 /// The runtime's span around an invocation, which every line must carry, whatever its level. Those of the SDK hold parts

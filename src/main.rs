@@ -21,7 +21,8 @@ const RUNTIME_VARIABLES: [&str; 4] = [
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
-    let variable = |name: &str| env::var(name).ok();
+    // What is not UTF-8 is there all the same, and is refused with the rest of what is bad.
+    let variable = |name: &str| env::var_os(name).map(|value| value.to_string_lossy().into_owned());
     tracing::subscriber::set_global_default(logging::subscriber(variable, std::io::stdout))?;
     if let Some(missing) = RUNTIME_VARIABLES.iter().find(|name| variable(name).is_none()) {
         bail!(
@@ -31,7 +32,12 @@ async fn main() -> anyhow::Result<()> {
     let config = match Config::from_lookup(variable) {
         Ok(config) => config,
         Err(error) => {
-            handler::report_init_error(handler::CONFIGURATION_ERROR, &error.to_string()).await?;
+            if let Err(untold) = handler::report_init_error(handler::CONFIGURATION_ERROR, &error.to_string()).await {
+                tracing::error!(
+                    error = format!("{untold:#}"),
+                    "Lambda could not be told why the function does not start"
+                );
+            }
             return Err(error).context(handler::CONFIGURATION_ERROR);
         }
     };

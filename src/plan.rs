@@ -5,11 +5,11 @@ use std::fmt::{self, Write};
 
 use sha2::{Digest, Sha256};
 
-use crate::change::{BucketName, Change};
+use crate::change::{Bucket, BucketName, Change};
 use crate::collapse::{Blind, Budget, Objective, collapse};
 use crate::distribution::DistributionId;
 use crate::path::{InvalidationPath, viewer_paths};
-use crate::route::Routes;
+use crate::route::{Destination, Destinations};
 
 /// The name under which CloudFront knows one invalidation of one distribution, so that the same work asked for twice is
 /// done and billed once.
@@ -75,11 +75,11 @@ pub struct Plan {
     /// The invalidations, one per distribution, sorted by it.
     pub invalidations: Vec<PlannedInvalidation>,
     /// How many changes of each bucket are ignored since it has no tag.
-    pub untagged: BTreeMap<BucketName, usize>,
+    pub untagged: BTreeMap<Bucket, usize>,
     /// How many changes of each bucket lie outside its origin path.
-    pub outside_origin_path: BTreeMap<BucketName, usize>,
-    /// The changes of each bucket whose route is not known, by their place in the batch.
-    pub unrouted: BTreeMap<BucketName, Vec<usize>>,
+    pub outside_origin_path: BTreeMap<Bucket, usize>,
+    /// The changes of each bucket whose destination is not known, by their place in the batch.
+    pub unrouted: BTreeMap<Bucket, Vec<usize>>,
 }
 
 /// What one distribution is to be told, while it is gathered.
@@ -92,17 +92,17 @@ struct Gathered {
 
 /// Plans the invalidations of a batch. `delivery` is the identity of the delivery, see [`CallerReference`].
 #[must_use]
-pub fn plan(changes: &[Change], routes: &Routes, budget: Budget, delivery: &str) -> Plan {
+pub fn plan(changes: &[Change], destinations: &Destinations, budget: Budget, delivery: &str) -> Plan {
     let mut plan = Plan::default();
     let mut gathered: BTreeMap<&DistributionId, Gathered> = BTreeMap::new();
     for (place, change) in changes.iter().enumerate() {
-        let route = match routes.get(&change.bucket) {
-            Some(Ok(Some(route))) => route,
-            Some(Ok(None)) => {
+        let route = match destinations.get(&change.bucket) {
+            Some(Destination::Route(route)) => route,
+            Some(Destination::Untagged) => {
                 *plan.untagged.entry(change.bucket.clone()).or_default() += 1;
                 continue;
             }
-            Some(Err(_)) | None => {
+            Some(Destination::Unknown) | None => {
                 plan.unrouted.entry(change.bucket.clone()).or_default().push(place);
                 continue;
             }
@@ -116,8 +116,8 @@ pub fn plan(changes: &[Change], routes: &Routes, budget: Budget, delivery: &str)
             let gathered = gathered.entry(distribution).or_default();
             gathered.paths.extend_from_slice(&paths);
             gathered.changes.push(place);
-            if !gathered.buckets.contains(&change.bucket) {
-                gathered.buckets.insert(change.bucket.clone());
+            if !gathered.buckets.contains(&change.bucket.name) {
+                gathered.buckets.insert(change.bucket.name.clone());
             }
         }
     }
@@ -144,34 +144,32 @@ mod tests {
     use super::*;
     use crate::change::ObjectKey;
     use crate::path::{OriginPath, PathOptions};
-    use crate::ports::{CallError, ErrorClass};
-    use crate::route::{Route, RouteError};
+    use crate::route::Route;
 
-    fn bucket(name: &str) -> BucketName {
-        BucketName::new(name).unwrap()
+    fn bucket(name: &str) -> Bucket {
+        Bucket { name: BucketName::new(name).unwrap(), region: None }
     }
 
     fn change(name: &str, key: &str) -> Change {
-        Change { bucket: bucket(name), region: None, key: ObjectKey::new(key).unwrap() }
+        Change { bucket: bucket(name), key: ObjectKey::new(key).unwrap() }
     }
 
-    fn route(ids: &str, origin_path: &str) -> Arc<Route> {
-        Arc::new(Route {
+    fn route(ids: &str, origin_path: &str) -> Destination {
+        Destination::Route(Arc::new(Route {
             distributions: DistributionId::parse_list(ids).unwrap(),
             paths: PathOptions {
                 origin_path: OriginPath::parse(origin_path).unwrap(),
                 index_documents: vec!["index.html".into()],
             },
-        })
+        }))
     }
 
-    fn routes() -> Routes {
-        let denied = CallError { class: ErrorClass::AccessDenied, message: "denied".into() };
+    fn destinations() -> Destinations {
         [
-            (bucket("one"), Ok(Some(route("E1", "")))),
-            (bucket("two"), Ok(Some(route("E1 E2", "/web")))),
-            (bucket("untagged"), Ok(None)),
-            (bucket("denied"), Err(Arc::new(RouteError::Lookup(denied)))),
+            (bucket("one"), route("E1", "")),
+            (bucket("two"), route("E1 E2", "/web")),
+            (bucket("untagged"), Destination::Untagged),
+            (bucket("denied"), Destination::Unknown),
         ]
         .into()
     }
@@ -188,7 +186,7 @@ mod tests {
             change("denied", "e.txt"),
             change("never-asked", "f.txt"),
         ];
-        let plan = plan(&changes, &routes(), BUDGET, "request");
+        let plan = plan(&changes, &destinations(), BUDGET, "request");
         let [first, second] = plan.invalidations.as_slice() else { panic!("{plan:?}") };
         assert_eq!(first.distribution.as_str(), "E1");
         assert_eq!(
@@ -206,7 +204,7 @@ mod tests {
     #[test]
     fn a_reference_depends_on_distribution_paths_and_delivery_and_on_nothing_else() {
         let reference = |changes: &[Change], delivery: &str| {
-            plan(changes, &routes(), BUDGET, delivery).invalidations.remove(0).caller_reference
+            plan(changes, &destinations(), BUDGET, delivery).invalidations.remove(0).caller_reference
         };
         let (a, b) = (change("one", "a.txt"), change("one", "b.txt"));
         let base = reference(&[a.clone(), b.clone()], "request");
@@ -214,13 +212,27 @@ mod tests {
         assert_eq!(base, reference(&[b.clone(), a.clone(), b.clone()], "request"), "order and repetition");
         assert_ne!(base, reference(&[a.clone(), b], "request 2"), "delivery");
         assert_ne!(base, reference(std::slice::from_ref(&a), "request"), "paths");
-        let both = plan(&[change("two", "web/a.txt")], &routes(), BUDGET, "request").invalidations;
+        let both = plan(&[change("two", "web/a.txt")], &destinations(), BUDGET, "request").invalidations;
         assert_ne!(both[0].caller_reference, both[1].caller_reference, "distribution");
         assert_eq!(both[0].paths, both[1].paths);
     }
 
     #[test]
+    fn a_reference_tells_apart_what_is_the_same_when_strung_together() {
+        let path = |text| InvalidationPath::parse(text).unwrap();
+        let id = |text| DistributionId::new(text).unwrap();
+        let references = [
+            CallerReference::new(&id("E1"), &[path("/a/b")], "r"),
+            CallerReference::new(&id("E1"), &[path("/a"), path("/b")], "r"),
+            CallerReference::new(&id("E1"), &[path("/a/b")], "rE"),
+            CallerReference::new(&id("EE1"), &[path("/a/b")], "r"),
+        ];
+        let different: BTreeSet<_> = references.iter().map(CallerReference::as_str).collect();
+        assert_eq!(different.len(), references.len());
+    }
+
+    #[test]
     fn nothing_to_do_plans_nothing() {
-        assert_eq!(plan(&[], &routes(), BUDGET, "request"), Plan::default());
+        assert_eq!(plan(&[], &destinations(), BUDGET, "request"), Plan::default());
     }
 }

@@ -3,23 +3,18 @@
 //! Adapters for AWS are in `aws`; tests bring their own. An error says what class it is of, so that whoever decides
 //! never looks at an SDK's types.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 
-use crate::change::{BucketName, Region};
+use crate::change::Bucket;
 use crate::plan::PlannedInvalidation;
-
-/// A bucket's tags, by their keys.
-pub type Tags = BTreeMap<String, String>;
+use crate::route::Tags;
 
 /// A bucket to ask about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BucketQuery {
     /// The bucket.
-    pub bucket: BucketName,
-    /// Its Region; `None` for the function's own.
-    pub region: Option<Region>,
+    pub bucket: Bucket,
     /// The account that must own it, or the request is denied; `None` for any.
     pub expected_owner: Option<AccountId>,
 }
@@ -58,8 +53,8 @@ impl fmt::Debug for AccountId {
 
 /// Reads the tags of buckets.
 pub trait BucketTags {
-    /// The bucket's tags; `None` if it has none at all.
-    fn bucket_tags(&self, query: &BucketQuery) -> impl Future<Output = Result<Option<Tags>, CallError>>;
+    /// The bucket's tags.
+    fn bucket_tags(&self, query: &BucketQuery) -> impl Future<Output = Result<Tags, CallError>>;
 }
 
 /// Takes invalidations.

@@ -11,10 +11,18 @@ use crate::event::EventError;
 use crate::path::InvalidationPath;
 use crate::plan::PlannedInvalidation;
 use crate::ports::{Accepted, CallError, ErrorClass};
-use crate::route::RouteError;
+use crate::router::RouteError;
 
-/// How many failures an error's message spells out. The rest is counted; each is in the log at DEBUG.
-const FAILURES_SPELT_OUT: usize = 20;
+/// How many failures an error's message spells out. The rest is counted there, and each is a line of the log.
+pub const FAILURES_SPELT_OUT: usize = 20;
+
+/// How many invalidations, reasons, and buckets of one invalidation a report lists, and how many bytes of paths it lists
+/// altogether: an answer may have 6 MB and a line of the log 256 kB, and what was done must not be reported as failed for
+/// a list that is too long. What is left out is counted. Source: Lambda and CloudWatch Logs quotas.
+const LISTED_INVALIDATIONS: usize = 100;
+const LISTED_REASONS: usize = 100;
+const LISTED_BUCKETS: usize = 10;
+const LISTED_PATH_BYTES: usize = 64 * 1024;
 
 /// The function's answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -24,8 +32,47 @@ pub struct Report {
     pub changes: Counts,
     /// The invalidations, one per distribution.
     pub invalidations: Vec<SentInvalidation>,
+    /// How many further invalidations are not listed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub further_invalidations: usize,
     /// The changes that needed none, by reason.
     pub ignored: Vec<Ignored>,
+    /// How many changes were ignored for reasons not listed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub further_ignored: usize,
+    /// How many bytes of paths are listed.
+    #[serde(skip)]
+    path_bytes: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+impl Report {
+    /// Lists an invalidation, as far as there is room.
+    pub fn add(&mut self, mut sent: SentInvalidation) {
+        if self.invalidations.len() == LISTED_INVALIDATIONS {
+            self.further_invalidations += 1;
+            return;
+        }
+        sent.paths.retain(|path| {
+            self.path_bytes += path.as_str().len();
+            self.path_bytes <= LISTED_PATH_BYTES
+        });
+        self.invalidations.push(sent);
+    }
+
+    /// Counts ignored changes, and lists their reason as far as there is room.
+    pub fn ignore(&mut self, reason: IgnoreReason, changes: usize) {
+        self.changes.ignored += changes;
+        if self.ignored.len() == LISTED_REASONS {
+            self.further_ignored += changes;
+        } else {
+            self.ignored.push(Ignored { reason, changes });
+        }
+    }
 }
 
 /// How many changes became what; every change is counted once.
@@ -52,11 +99,15 @@ pub struct SentInvalidation {
     pub invalidation_id: Option<String>,
     /// Our name of it.
     pub caller_reference: String,
-    /// The buckets it covers changes of.
+    /// How many buckets it covers changes of.
+    pub bucket_count: usize,
+    /// The first of them.
     pub buckets: Vec<String>,
     /// How many changes it covers. A change can count for several distributions.
     pub changes: usize,
-    /// Its items.
+    /// How many items it has.
+    pub path_count: usize,
+    /// Its items, or as many of them as there is room for.
     pub paths: Vec<InvalidationPath>,
 }
 
@@ -121,8 +172,10 @@ impl SentInvalidation {
             status,
             invalidation_id,
             caller_reference: planned.caller_reference.as_str().to_owned(),
-            buckets: planned.buckets.iter().map(ToString::to_string).collect(),
+            bucket_count: planned.buckets.len(),
+            buckets: planned.buckets.iter().take(LISTED_BUCKETS).map(ToString::to_string).collect(),
             changes: planned.changes.len(),
+            path_count: planned.paths.len(),
             paths: planned.paths.clone(),
         }
     }
@@ -161,8 +214,12 @@ impl fmt::Display for Failure {
             Self::Record(error) => f.write_str(error),
             Self::Route { bucket, changes, error } => write!(f, "bucket \"{bucket}\" ({changes} changes): {error}"),
             Self::Send { distribution, buckets, changes, error } => {
-                let buckets: Vec<_> = buckets.iter().map(|bucket| format!("\"{bucket}\"")).collect();
-                write!(f, "distribution {distribution} ({changes} changes of {}): {error}", buckets.join(", "))?;
+                let listed: Vec<_> = buckets.iter().take(LISTED_BUCKETS).map(|it| format!("\"{it}\"")).collect();
+                let more = match buckets.len().saturating_sub(LISTED_BUCKETS) {
+                    0 => String::new(),
+                    more => format!(" and {more} more buckets"),
+                };
+                write!(f, "distribution {distribution} ({changes} changes of {}{more}): {error}", listed.join(", "))?;
                 f.write_str(match error.class {
                     ErrorClass::AccessDenied => "; allow cloudfront:CreateInvalidation on it to the function's role",
                     ErrorClass::NotFound => "; correct the tag that names it on these buckets",

@@ -81,7 +81,8 @@ fn photos() -> Deploy {
     for year in 2022..=2025 {
         for month in 1..=12 {
             for day in 1..=28 {
-                let again = (year == 2024 && (month == 5 || month == 6)) || (year == 2025 && month == 3 && day % 9 == 0);
+                let again =
+                    (year == 2024 && (month == 5 || month == 6)) || (year == 2025 && month == 3 && day % 9 == 0);
                 for photo in 0..3 {
                     let key = format!("photos/{year}/{month:02}/{day:02}/IMG_{:04}.jpg", day * 31 + photo * 7);
                     if again { changed.push(key) } else { unchanged.push(key) }
@@ -94,7 +95,13 @@ fn photos() -> Deploy {
 
 /// A thousand files in forty folders at the top, each with as many again that did not change.
 fn folders() -> Deploy {
-    let key = |n: usize, what: &str| format!("{}/{what}-{}.html", ["north", "south", "east", "west"][n % 4].to_owned() + &(n % 40).to_string(), n / 40);
+    let key = |n: usize, what: &str| {
+        format!(
+            "{}/{what}-{}.html",
+            ["north", "south", "east", "west"][n % 4].to_owned() + &(n % 40).to_string(),
+            n / 40
+        )
+    };
     Deploy {
         name: "1,000 files in 40 folders",
         changed: (0..1000).map(|n| key(n, "changed")).collect(),

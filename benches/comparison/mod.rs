@@ -35,7 +35,8 @@ pub(crate) struct Urls {
 fn paths(keys: &[String]) -> Vec<InvalidationPath> {
     let index_documents = ["index.html".to_owned()];
     let keys = keys.iter().map(|key| ObjectKey::new(key.as_str()).expect("a key"));
-    keys.flat_map(|key| viewer_paths(OriginPath::default().strip(&key).expect("no origin path"), &index_documents)).collect()
+    keys.flat_map(|key| viewer_paths(OriginPath::default().strip(&key).expect("no origin path"), &index_documents))
+        .collect()
 }
 
 impl Urls {
@@ -46,7 +47,8 @@ impl Urls {
 
     /// What a set of items does at the edge.
     pub(crate) fn judge(&self, tool: &str, items: &BTreeSet<String>) -> Outcome {
-        let matches = |item: &String, url: &str| item.strip_suffix('*').map_or(item == url, |prefix| url.starts_with(prefix));
+        let matches =
+            |item: &String, url: &str| item.strip_suffix('*').map_or(item == url, |prefix| url.starts_with(prefix));
         let evicted = |url: &str| items.iter().any(|item| matches(item, url));
         Outcome {
             tool: tool.to_owned(),
@@ -88,9 +90,8 @@ fn objective(items: usize, wildcards: usize) -> Objective {
 
 /// The whole comparison as a table in Markdown.
 pub(crate) fn table() -> String {
-    let mut table = String::from(
-        "| deploy | tool | items | wildcards | needless evictions | price |\n|---|---|--:|--:|--:|--:|\n",
-    );
+    let mut table =
+        String::from("| deploy | tool | items | wildcards | needless evictions | price |\n|---|---|--:|--:|--:|--:|\n");
     for deploy in deploys() {
         let urls = Urls::of(&deploy);
         let others = urls.others();

@@ -23,7 +23,7 @@ impl CloudFront {
     /// Makes the client; CloudFront's endpoint is global. Nothing is connected yet.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
-        let config = aws_sdk_cloudfront::config::Builder::from(config).interceptor(WholeAnswer).build();
+        let config = aws_sdk_cloudfront::config::Builder::from(config).interceptor(WholeAnswer("<Id")).build();
         Self { client: Client::from_conf(config) }
     }
 }

@@ -9,7 +9,8 @@ use aws_sdk_s3::error::ProvideErrorMetadata;
 use super::error::call_error;
 use super::whole::WholeAnswer;
 use crate::change::Region;
-use crate::ports::{BucketQuery, BucketTags, CallError, Tags};
+use crate::ports::{BucketQuery, BucketTags, CallError};
+use crate::route::Tags;
 
 /// How many Regions' clients are kept. One deployment serves one Region, others come by forwarding; a forged event must
 /// not fill the memory. A client that was dropped is made again when it is needed.
@@ -49,9 +50,10 @@ impl S3Tags {
     }
 }
 
-/// All clients share the connections and credentials of `config`.
+/// The credentials of `config` are shared; each client makes connections of its own.
 fn client(config: &SdkConfig, path_style: bool, region: Option<&Region>) -> Client {
-    let mut builder = aws_sdk_s3::config::Builder::from(config).force_path_style(path_style).interceptor(WholeAnswer);
+    let mut builder =
+        aws_sdk_s3::config::Builder::from(config).force_path_style(path_style).interceptor(WholeAnswer("<TagSet"));
     if let Some(region) = region {
         builder = builder.region(aws_sdk_s3::config::Region::new(region.as_str().to_owned()));
     }
@@ -59,18 +61,18 @@ fn client(config: &SdkConfig, path_style: bool, region: Option<&Region>) -> Clie
 }
 
 impl BucketTags for S3Tags {
-    async fn bucket_tags(&self, query: &BucketQuery) -> Result<Option<Tags>, CallError> {
+    async fn bucket_tags(&self, query: &BucketQuery) -> Result<Tags, CallError> {
         let answer = self
-            .client(query.region.as_ref())
+            .client(query.bucket.region.as_ref())
             .get_bucket_tagging()
-            .bucket(query.bucket.as_str())
+            .bucket(query.bucket.name.as_str())
             .set_expected_bucket_owner(query.expected_owner.as_ref().map(|id| id.as_str().to_owned()))
             .send()
             .await;
         match answer {
-            Ok(tagging) => Ok(Some(tagging.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect())),
+            Ok(tagging) => Ok(tagging.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect()),
             // S3's way of saying "none"; the SDK does not model it.
-            Err(error) if error.code() == Some("NoSuchTagSet") => Ok(None),
+            Err(error) if error.code() == Some("NoSuchTagSet") => Ok(Tags::new()),
             Err(error) => Err(call_error("GetBucketTagging", &error)),
         }
     }

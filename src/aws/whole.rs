@@ -2,15 +2,17 @@
 //!
 //! The SDK reads XML as far as it goes and takes what it has found by then for all there is. A list of tags that was cut
 //! short, by a proxy say, would make a bucket look untagged, and its changes would be ignored for good. So an answer
-//! counts only if its root element is closed; if not, the call fails and is made again.
+//! counts only if its root element is closed and the element that matters occurs; if not, the call fails, and the
+//! delivery is made again.
 
 use aws_sdk_s3::config::interceptors::AfterDeserializationInterceptorContextRef;
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
 
-/// Fails calls whose successful answer is not a whole XML document. For operations that answer with one.
+/// Fails calls whose successful answer is not a whole XML document with this element in it. For operations that answer
+/// with one.
 #[derive(Debug)]
-pub(super) struct WholeAnswer;
+pub(super) struct WholeAnswer(pub(super) &'static str);
 
 impl Intercept for WholeAnswer {
     fn name(&self) -> &'static str {
@@ -24,10 +26,12 @@ impl Intercept for WholeAnswer {
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let response = context.response();
-        if !response.status().is_success() || response.body().bytes().is_some_and(is_whole) {
+        if !response.status().is_success()
+            || response.body().bytes().is_some_and(|it| is_whole(it) && holds(it, self.0))
+        {
             return Ok(());
         }
-        Err("the answer is not a whole XML document".into())
+        Err(format!("the answer is not a whole XML document with {}>", self.0).into())
     }
 }
 
@@ -44,6 +48,10 @@ fn is_whole(document: &[u8]) -> bool {
     root.is_some_and(|root| {
         document.strip_suffix(b">").and_then(|rest| rest.strip_suffix(root)).is_some_and(|rest| rest.ends_with(b"</"))
     })
+}
+
+fn holds(document: &[u8], element: &str) -> bool {
+    document.windows(element.len()).any(|window| window == element.as_bytes())
 }
 
 #[cfg(test)]

@@ -24,8 +24,11 @@ const START_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, Args)]
 pub(super) struct Demo {
     /// The directory whose files have changed
-    #[arg(value_name = "DIR")]
-    directory: PathBuf,
+    #[arg(value_name = "DIR", required_unless_present = "sample")]
+    directory: Option<PathBuf>,
+    /// The directory to take where none is named
+    #[arg(long, value_name = "DIR", hide = true)]
+    sample: Option<PathBuf>,
     /// How many changes one event holds at the most
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u16).range(1..=5000))]
     batch: u16,
@@ -62,7 +65,8 @@ pub(super) struct Invalidation {
 
 impl Demo {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let site = Site::read(&self.directory)?;
+        let directory = self.directory.or(self.sample).unwrap_or_default();
+        let site = Site::read(&directory)?;
         let bootstrap = match self.bootstrap {
             Some(file) => file,
             None => std::env::current_exe()?.with_file_name("bootstrap"),
@@ -77,10 +81,10 @@ impl Demo {
         let started = Instant::now();
         // It runs until this is dropped.
         let _function = start(&bootstrap, &lambda, &cloud).await?;
-        tables::heading(&self.directory, &site, BUCKET, DISTRIBUTION, started.elapsed());
+        tables::heading(&directory, &site, BUCKET, DISTRIBUTION, started.elapsed());
 
         let deliveries = deliver(&site.keys, self.batch.into(), &lambda).await?;
-        tables::events(&deliveries);
+        tables::events(&deliveries, self.batch);
         tables::paths(&deliveries);
         tables::costs(&deliveries, cloud.bill(), cloud.calls("GetBucketTagging").len());
         Ok(())

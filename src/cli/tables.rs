@@ -66,7 +66,7 @@ pub(super) fn heading(directory: &Path, site: &Site, bucket: &str, distribution:
 }
 
 /// The events, one row each.
-pub(super) fn events(deliveries: &[Delivery<'_>]) {
+pub(super) fn events(deliveries: &[Delivery<'_>], batch: u16) {
     let mut table = table(&["event", "changes", "covered", "paths", "wildcards", "invalidation", "ms"]);
     for (number, delivery) in deliveries.iter().enumerate().take(MAX_ROWS) {
         let sent = delivery.report.invalidations.first();
@@ -83,7 +83,10 @@ pub(super) fn events(deliveries: &[Delivery<'_>]) {
         ]);
     }
     right(&mut table, &[0, 1, 2, 3, 4, 6]);
-    say("What the function did with S3's events:");
+    say(format_args!(
+        "What the function did with S3's events, here of up to {batch} changes each. S3 itself\n\
+         mostly sends one at a time; see how that comes out with --batch 1."
+    ));
     say(table.trim_fmt());
     more(deliveries.len(), "events");
 }

@@ -5,6 +5,7 @@
 //! only itself.
 
 mod key;
+mod object;
 mod s3;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use self::object::Object;
 use crate::change::Change;
 
 pub use key::{KeyError, decode_key};
@@ -111,11 +113,12 @@ struct Discriminators<'a> {
 /// # Ok::<(), s3_cloudfront_invalidator::event::EventError>(())
 /// ```
 pub fn decode(event: &[u8]) -> Result<Trigger, EventError> {
-    let top: Discriminators<'_> = serde_json::from_slice(event).map_err(|error| match error.classify() {
-        // JSON that does not fit is another shape: not an object, or with a discriminator twice.
-        serde_json::error::Category::Data => EventError::UnknownShape,
-        _ => EventError::NotJson(error.to_string()),
-    })?;
+    let Object(top): Object<Discriminators<'_>> =
+        serde_json::from_slice(event).map_err(|error| match error.classify() {
+            // JSON that does not fit is another shape: not an object, or with a discriminator twice.
+            serde_json::error::Category::Data => EventError::UnknownShape,
+            _ => EventError::NotJson(error.to_string()),
+        })?;
     if let Some(records) = top.records {
         let records: Vec<&RawValue> = serde_json::from_str(records.get()).map_err(|_| EventError::UnknownShape)?;
         return s3::decode_records(&records).map(Trigger::Changes).ok_or(EventError::UnknownShape);
@@ -152,6 +155,9 @@ mod tests {
             r#"{"Event":"s3:Hunter2"}"#,
             r#"{"Event":{"hunter2":1}}"#,
             r#"{"Records":[],"Records":[]}"#,
+            r#"[null,"s3:TestEvent"]"#,
+            r#"[[["aws:s3","eu-central-1","ObjectCreated:Put",[["site"],["k"]]]],null]"#,
+            r#"{"Records":[["aws:sqs"]]}"#,
         ] {
             let error = decode(event.as_bytes()).unwrap_err();
             assert_eq!(error, EventError::UnknownShape, "{event}");

@@ -8,8 +8,9 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::object::Object;
 use super::{Batch, IgnoredRecord, RecordError, decode_key};
-use crate::change::{BucketName, Change, Region};
+use crate::change::{Bucket, BucketName, Change, Region};
 use crate::text::excerpt;
 
 /// The families of event names that change what a bucket serves. `LifecycleExpiration` is not part of `ObjectRemoved`.
@@ -34,25 +35,25 @@ struct Record<'a> {
     #[serde(borrow)]
     event_name: Option<Text<'a>>,
     #[serde(borrow)]
-    s3: Option<Entity<'a>>,
+    s3: Option<Object<Entity<'a>>>,
 }
 
 #[derive(Deserialize)]
 struct Entity<'a> {
     #[serde(borrow)]
-    bucket: Option<Bucket<'a>>,
+    bucket: Option<Object<BucketEntity<'a>>>,
     #[serde(borrow)]
-    object: Option<Object<'a>>,
+    object: Option<Object<ObjectEntity<'a>>>,
 }
 
 #[derive(Deserialize)]
-struct Bucket<'a> {
+struct BucketEntity<'a> {
     #[serde(borrow)]
     name: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Object<'a> {
+struct ObjectEntity<'a> {
     #[serde(borrow)]
     key: Option<Text<'a>>,
 }
@@ -102,7 +103,8 @@ impl Defect {
 }
 
 fn decode_record(raw: &RawValue) -> Result<Decoded, Defect> {
-    let record: Record<'_> = serde_json::from_str(raw.get()).map_err(|error| wrong_type(raw, &error))?;
+    let Object(record): Object<Record<'_>> =
+        serde_json::from_str(raw.get()).map_err(|error| wrong_type(raw, &error))?;
     match record.event_source {
         Some(Text(source)) if source == "aws:s3" => {}
         Some(Text(other)) => {
@@ -114,13 +116,15 @@ fn decode_record(raw: &RawValue) -> Result<Decoded, Defect> {
     if !changes_content(&name) {
         return Ok(Decoded::Ignored(IgnoredRecord { event_name: excerpt(&name) }));
     }
-    let entity = record.s3.ok_or_else(|| Defect::missing("s3"))?;
-    let Text(bucket) = entity.bucket.and_then(|it| it.name).ok_or_else(|| Defect::missing("s3.bucket.name"))?;
-    let Text(key) = entity.object.and_then(|it| it.key).ok_or_else(|| Defect::missing("s3.object.key"))?;
+    let entity = record.s3.ok_or_else(|| Defect::missing("s3"))?.0;
+    let Text(bucket) = entity.bucket.and_then(|it| it.0.name).ok_or_else(|| Defect::missing("s3.bucket.name"))?;
+    let Text(key) = entity.object.and_then(|it| it.0.key).ok_or_else(|| Defect::missing("s3.object.key"))?;
     let region = record.aws_region.map(|Text(name)| Region::new(&name)).transpose();
     Ok(Decoded::Change(Change {
-        bucket: BucketName::new(&bucket).map_err(|error| Defect::new("s3.bucket.name", error.to_string()))?,
-        region: region.map_err(|error| Defect::new("awsRegion", error.to_string()))?,
+        bucket: Bucket {
+            name: BucketName::new(&bucket).map_err(|error| Defect::new("s3.bucket.name", error.to_string()))?,
+            region: region.map_err(|error| Defect::new("awsRegion", error.to_string()))?,
+        },
         key: decode_key(&key)
             .map_err(|error| Defect::new("s3.object.key", format!("\"{}\": {error}", excerpt(&key))))?,
     }))
@@ -135,21 +139,15 @@ fn changes_content(event_name: &str) -> bool {
 
 /// Whether a record that could not be read comes from S3 nevertheless.
 fn says_s3(raw: &RawValue) -> bool {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Source<'a> {
-        #[serde(borrow)]
-        event_source: Option<Text<'a>>,
-    }
-    serde_json::from_str(raw.get())
-        .is_ok_and(|source: Source<'_>| source.event_source.is_some_and(|Text(name)| name == "aws:s3"))
+    raw.get().contains("\"aws:s3\"")
 }
 
 /// Reads a record again, slowly, to name the field whose type is wrong.
 fn wrong_type(raw: &RawValue, error: &serde_json::Error) -> Defect {
     let mut again = serde_json::Deserializer::from_str(raw.get());
-    match serde_path_to_error::deserialize::<_, Record<'_>>(&mut again) {
-        Err(named) if named.path().iter().len() > 0 => {
+    match serde_path_to_error::deserialize::<_, Object<Record<'_>>>(&mut again) {
+        // A name that could not be read has no place in a path.
+        Err(named) if named.path().iter().len() > 0 && named.path().to_string() != "?" => {
             Defect::new(&named.path().to_string(), excerpt(&named.inner().to_string()))
         }
         _ => Defect::new("", excerpt(&error.to_string())),
@@ -230,6 +228,14 @@ mod tests {
                 ),
                 "Records[1].awsRegion: \"x.evil\" is not a Region name",
             ),
+            (
+                record("ObjectCreated:Put", r#","s3":[["site"],["k"]]"#),
+                "Records[1].s3: invalid type: sequence, expected an object",
+            ),
+            (
+                record("ObjectCreated:Put", r#","\ud800":1,"s3":{"bucket":{"name":"site"},"object":{"key":"k"}}"#),
+                "Records[1]: unexpected end of hex escape",
+            ),
             (r#"{"eventSource":"aws:s3"}"#.into(), "Records[1].eventName: missing"),
             (r#"{"eventSource":"aws:sqs"}"#.into(), "Records[1].eventSource: \"aws:sqs\" is not \"aws:s3\""),
             ("5".into(), "Records[1]: invalid type: integer `5`"),
@@ -250,6 +256,6 @@ mod tests {
             r#"{"event\u0053ource":"aws:s3","eventName":"Object\u0043reated:Put","s3":{"bucket":{"name":"\u0073ite"},"object":{"key":"\u0061%2Bb"}}}"#,
         );
         assert_eq!(batch.changes[0].key.as_str(), "a+b");
-        assert_eq!(batch.changes[0].region, None);
+        assert_eq!(batch.changes[0].bucket.region, None);
     }
 }

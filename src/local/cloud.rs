@@ -62,10 +62,14 @@ impl Bucket {
     }
 }
 
+/// What stands for the operation of a request that is not signed, or that the stand-in does not know.
+pub const UNKNOWN_OPERATION: &str = "?";
+
 /// One call that was answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// The operation, such as `GetBucketTagging`.
+    /// The operation, such as `GetBucketTagging`; [`UNKNOWN_OPERATION`] for a request that is none there is, whose
+    /// target then says what it was.
     pub operation: &'static str,
     /// The bucket or distribution.
     pub target: String,
@@ -138,7 +142,16 @@ fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
 async fn serve(world: Arc<Mutex<World>>, request: Request<Bytes>) -> Reply {
     let asked = match Asked::of(request) {
         Ok(asked) => asked,
-        Err(reason) => return write(s3::error(403, "AccessDenied", &reason)),
+        Err(reason) => {
+            let answer = s3::error(403, "AccessDenied", &reason);
+            lock(&world).calls.push(Call {
+                operation: UNKNOWN_OPERATION,
+                target: reason,
+                status: answer.status,
+                code: answer.code.clone(),
+            });
+            return write(answer);
+        }
     };
     let fault = lock(&world).enter(&asked);
     if let Some(Effect::Delay(time)) = fault {

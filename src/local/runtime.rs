@@ -78,6 +78,7 @@ struct Pending {
     event: Bytes,
     invoke: Invoke,
     answer: oneshot::Sender<Outcome>,
+    taken: oneshot::Sender<()>,
 }
 
 struct Shared {
@@ -121,17 +122,22 @@ impl Lambda {
         }
     }
 
-    /// Invokes the function and waits for its answer.
+    /// Invokes the function and waits for its answer. Its time counts from when it is handed the event; an event that is
+    /// not taken in as long is withdrawn.
     pub async fn invoke(&self, event: impl Into<Bytes>, invoke: Invoke) -> Outcome {
         let (answer, outcome) = oneshot::channel();
-        let timeout = invoke.timeout;
-        if self.queue.send(Pending { event: event.into(), invoke, answer }).is_err() {
+        let (taken, begun) = oneshot::channel();
+        let (timeout, request_id) = (invoke.timeout, invoke.request_id.clone());
+        if self.queue.send(Pending { event: event.into(), invoke, answer, taken }).is_err() {
+            return Outcome::TimedOut;
+        }
+        if !matches!(tokio::time::timeout(timeout, begun).await, Ok(Ok(()))) {
             return Outcome::TimedOut;
         }
         let outcome = tokio::time::timeout(timeout, outcome).await;
         // Given up: an answer that comes later is refused.
         if outcome.is_err() {
-            *self.shared.current() = None;
+            self.shared.current().take_if(|(current, _)| *current == request_id);
         }
         outcome.ok().and_then(Result::ok).unwrap_or(Outcome::TimedOut)
     }
@@ -178,10 +184,12 @@ impl Shared {
             }
             first
         });
-        let Pending { event, invoke, answer } = self.waiting.lock().await.recv().await?;
+        let Pending { event, invoke, answer, taken } = self.take_up().await?;
         let deadline = SystemTime::now() + invoke.timeout;
         let deadline = deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         *self.current() = Some((invoke.request_id.clone(), answer));
+        // Whoever waits is there: it was not withdrawn.
+        let _ = taken.send(());
         Response::builder()
             .header("Content-Type", "application/json")
             .header("Lambda-Runtime-Aws-Request-Id", invoke.request_id)
@@ -190,6 +198,17 @@ impl Shared {
             .header("Lambda-Runtime-Trace-Id", "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0")
             .body(Full::new(event))
             .ok()
+    }
+
+    /// The next invocation that was not withdrawn.
+    async fn take_up(&self) -> Option<Pending> {
+        let mut waiting = self.waiting.lock().await;
+        loop {
+            let pending = waiting.recv().await?;
+            if !pending.taken.is_closed() {
+                return Some(pending);
+            }
+        }
     }
 
     fn take(&self, request_id: &str, outcome: Outcome) -> Reply {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use s3_cloudfront_invalidator::local::Distribution;
 use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
+use s3_cloudfront_invalidator::local::{Distribution, Invoke, Outcome};
 
-use crate::rig::{Rig, created, world};
+use crate::rig::{Rig, created, within, world};
 
 fn error(status: u16, code: &str) -> Effect {
     Effect::Error { status, code: code.into() }
@@ -91,6 +91,40 @@ async fn a_caller_reference_already_used_counts_as_done() {
 }
 
 #[tokio::test]
+async fn the_services_other_word_for_a_used_reference_counts_as_done_too() {
+    let mut world = world(&[("site", "E1")]);
+    world.faults.push(Fault::once("CreateInvalidation", "E1", error(400, "InvalidationBatchAlreadyExists")));
+    let rig = Rig::start(world, &[]).await;
+    let report = rig.report("r1", created(&[("site", "a")])).await;
+    assert_eq!(report["invalidations"][0]["status"], "already-exists");
+}
+
+#[tokio::test]
+async fn a_services_message_is_one_line_of_bounded_length() {
+    let mut world = world(&[("site", "E1")]);
+    let message = format!("first\n\u{85}second {}", "x".repeat(10_000));
+    let body =
+        format!("<ErrorResponse><Error><Code>AccessDenied</Code><Message>{message}</Message></Error></ErrorResponse>");
+    world.faults.push(Fault::always("CreateInvalidation", "E1", Effect::Raw { status: 403, body }));
+    let rig = Rig::start(world, &[]).await;
+    let (_, message) = rig.error("r1", created(&[("site", "a")])).await;
+    assert!(message.contains("AccessDenied: first\\n\\u{85}second") && message.len() < 1000, "{message}");
+    assert!(!message.contains(char::is_control), "{message}");
+}
+
+#[tokio::test]
+async fn a_bucket_that_does_not_answer_holds_up_no_other() {
+    let mut world = world(&[("good", "E1"), ("hung", "E2")]);
+    world.faults.push(Fault::always("GetBucketTagging", "hung", Effect::Delay(Duration::from_mins(2))));
+    let rig = Rig::start(world, &[]).await;
+    let invoke = Invoke { timeout: Duration::from_secs(6), ..Invoke::new("r1") };
+    let outcome = within(rig.lambda.invoke(created(&[("good", "a"), ("hung", "b")]), invoke)).await;
+    let Outcome::Error { message, .. } = outcome else { panic!("{outcome:?}") };
+    assert!(message.starts_with("1 of 2 changes were not invalidated: bucket \"hung\""), "{message}");
+    assert_eq!(rig.invalidations("E1"), [["/a"]]);
+}
+
+#[tokio::test]
 async fn errors_of_every_class_fail_with_code_and_status() {
     for (status, code) in [
         (400, "InvalidArgument"),
@@ -123,6 +157,7 @@ async fn answers_in_no_form_at_all_fail_in_one_line() {
         "<Invalidation>",
         "<Invalidation><Id></Id></Invalidation>",
         "<Tagging>",
+        "<Tagging></Tagging>",
         "<Tagging><TagSet>",
         &format!("<Tagging><TagSet>{tag}"),
         &format!("<Tagging><TagSet>{tag}<Tag>"),

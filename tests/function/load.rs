@@ -80,3 +80,31 @@ async fn lookups_and_sends_at_the_same_time_are_bounded() {
     let asked: BTreeSet<_> = rig.cloud.calls("GetBucketTagging").into_iter().map(|call| call.target).collect();
     assert_eq!(asked.len(), 40);
 }
+
+#[tokio::test]
+async fn an_answer_about_much_stays_small() {
+    let ids: Vec<_> = (0..17).map(|n| format!("E{n}")).collect();
+    let rig = Rig::start(world(&[("site", &ids.join(" "))]), &[("MAX_PATHS", "3000")]).await;
+    let keys: Vec<_> = (0..600).map(|n| format!("{n}-{}", "\u{e9}".repeat(500))).collect();
+    let objects: Vec<_> = keys.iter().map(|key| ("site", key.as_str())).collect();
+    let report = rig.report("r1", created(&objects)).await;
+    assert_eq!(report["changes"]["covered"], 600);
+    assert_eq!(report["invalidations"][16]["pathCount"], 600);
+    let body = report.to_string();
+    assert!(body.len() < 200_000, "{} bytes", body.len());
+    let longest = rig.function.stop().await.unwrap().iter().map(String::len).max().unwrap();
+    assert!(longest < 250_000, "{longest} bytes");
+}
+
+#[tokio::test]
+async fn every_failure_is_named_and_the_error_stays_small() {
+    let rig = Rig::start(world(&[]), &[]).await;
+    let buckets: Vec<_> = (0..300).map(|n| format!("gone-{n}")).collect();
+    let objects: Vec<_> = buckets.iter().map(|bucket| (bucket.as_str(), "a")).collect();
+    let (_, message) = rig.error("r1", created(&objects)).await;
+    assert!(message.starts_with("300 of 300") && message.ends_with("and 280 more failures"), "{message}");
+    let lines = rig.function.stop().await.unwrap().join("\n");
+    for bucket in &buckets {
+        assert!(lines.contains(&format!("\\\"{bucket}\\\"")), "{bucket}");
+    }
+}

@@ -61,8 +61,14 @@ async fn nothing_secret_is_logged_at_any_level() {
     ] {
         let lines = lines(variables).await;
         assert!(lines.iter().any(|line| line.contains("DEBUG")), "{variables:?} has an effect");
-        for secret in ["hunter2", "marker-in-the-event", "local-secret-key", "local-session-token", "requestParameters"]
-        {
+        for secret in [
+            "hunter2",
+            "marker-in-the-event",
+            "local-secret-key",
+            "local-session-token",
+            "AKIDLOCAL",
+            "requestParameters",
+        ] {
             let leak = lines.iter().find(|line| line.contains(secret));
             assert_eq!(leak, None, "{variables:?}");
         }
@@ -78,4 +84,14 @@ async fn the_level_can_be_set() {
         assert_eq!(line["level"], "ERROR");
         assert!(line["span"]["requestId"].is_string(), "at any level: {line}");
     }
+}
+
+#[tokio::test]
+async fn a_level_that_makes_no_sense_is_info() {
+    for variables in [&[("RUST_LOG", "nonsense")][..], &[("AWS_LAMBDA_LOG_LEVEL", "WARNING")]] {
+        let lines = lines(variables).await;
+        assert!(lines.iter().any(|line| line.contains("INFO")), "{variables:?}");
+    }
+    let lines = lines(&[("AWS_LAMBDA_LOG_LEVEL", "FATAL")]).await;
+    assert_eq!(lines.len(), 2, "{lines:#?}");
 }

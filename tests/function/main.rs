@@ -14,6 +14,7 @@ mod faults;
 mod load;
 mod logs;
 mod rig;
+mod standin;
 mod start;
 mod tags;
 mod vectors;

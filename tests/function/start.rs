@@ -20,6 +20,21 @@ async fn bad_settings_are_an_init_error_that_names_them_all() {
     assert!(lines.iter().any(|line| line.contains("MAX_PATHS")), "{lines:?}");
 }
 
+#[test]
+fn what_is_not_utf8_is_bad_and_said_even_if_lambda_cannot_be_told() {
+    use std::os::unix::ffi::OsStrExt;
+    let output = Command::new(bootstrap())
+        .env_clear()
+        .envs([("AWS_LAMBDA_FUNCTION_NAME", "f"), ("AWS_LAMBDA_FUNCTION_VERSION", "1")])
+        .envs([("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"), ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1")])
+        .env("MAX_PATHS", std::ffi::OsStr::from_bytes(b"\xff"))
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(message.contains("MAX_PATHS=\"\u{fffd}\" is not a number"), "{message}");
+}
+
 #[tokio::test]
 async fn starting_asks_aws_nothing() {
     let rig = crate::rig::Rig::start(World::default(), &[]).await;

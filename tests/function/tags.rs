@@ -66,6 +66,15 @@ async fn the_region_of_the_record_is_asked() {
 }
 
 #[tokio::test]
+async fn a_record_of_the_wrong_region_fails_alone() {
+    let rig = Rig::start(world(&[("site", "E1")]), &[]).await;
+    let event = created(&[("site", "a.txt"), ("site", "b.txt")]).replacen("eu-central-1", "us-west-2", 1);
+    let (_, message) = rig.error("r1", event).await;
+    assert!(message.starts_with("1 of 2 changes were not invalidated"), "{message}");
+    assert_eq!(rig.invalidations("E1"), [["/b.txt"]]);
+}
+
+#[tokio::test]
 async fn a_bad_tag_fails_its_buckets_changes_only_and_is_read_again() {
     let mut world = world(&[("good", "E1"), ("bad", "E2"), ("worse", "E3")]);
     world.buckets.get_mut("bad").unwrap().tags.insert("distributionId".into(), "E2/../x".into());

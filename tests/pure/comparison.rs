@@ -4,4 +4,6 @@
 mod comparison;
 
 #[test]
-fn show() { println!("{}", comparison::table()); }
+fn show() {
+    println!("{}", comparison::table());
+}

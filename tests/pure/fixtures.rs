@@ -17,14 +17,14 @@ fn batch(name: &str) -> Batch {
 }
 
 fn changes(batch: &Batch) -> Vec<(&str, &str)> {
-    batch.changes.iter().map(|change| (change.bucket.as_str(), change.key.as_str())).collect()
+    batch.changes.iter().map(|change| (change.bucket.name.as_str(), change.key.as_str())).collect()
 }
 
 #[test]
 fn a_put() {
     let batch = batch("created-put");
     assert_eq!(changes(&batch), [("example-site", "images/logo.png")]);
-    assert_eq!(batch.changes[0].region.as_ref().unwrap().as_str(), "eu-central-1");
+    assert_eq!(batch.changes[0].bucket.region.as_ref().unwrap().as_str(), "eu-central-1");
 }
 
 #[test]
@@ -109,8 +109,8 @@ fn aws_lambda_events_sees_the_same_records() {
         let ours = batch(name);
         assert_eq!(theirs.records.len(), ours.changes.len(), "{name}");
         for (theirs, ours) in theirs.records.iter().zip(&ours.changes) {
-            assert_eq!(theirs.s3.bucket.name.as_deref(), Some(ours.bucket.as_str()), "{name}");
-            assert_eq!(theirs.aws_region.as_deref(), ours.region.as_ref().map(Region::as_str), "{name}");
+            assert_eq!(theirs.s3.bucket.name.as_deref(), Some(ours.bucket.name.as_str()), "{name}");
+            assert_eq!(theirs.aws_region.as_deref(), ours.bucket.region.as_ref().map(Region::as_str), "{name}");
             let encoded = theirs.s3.object.key.as_deref().unwrap();
             let form = format!("key={encoded}");
             let (_, decoded) = form_urlencoded::parse(form.as_bytes()).next().unwrap();

@@ -1,0 +1,131 @@
+//! Finding out where buckets' changes go: their tags, read once in a while.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use tokio::time::{Instant, timeout_at};
+
+use crate::cache::{Clock, TtlCache};
+use crate::change::Bucket;
+use crate::ports::{BucketQuery, BucketTags, CallError, ErrorClass};
+use crate::route::{Destination, Route, RouteSettings, TagError};
+
+/// How many buckets' answers are remembered. An account has at most 10,000 buckets by default (S3 quotas, 2024); one
+/// answer takes a few hundred bytes.
+const CACHED_BUCKETS: u64 = 10_000;
+
+/// How many buckets are asked about at the same time.
+pub const CONCURRENT_LOOKUPS: usize = 16;
+
+/// How long answers are remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lives {
+    /// That of a bucket with the tag.
+    pub tagged: Duration,
+    /// That of a bucket without it.
+    pub untagged: Duration,
+}
+
+/// Why it is not known where a bucket's changes go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RouteError {
+    /// Its tags could not be read.
+    Lookup(CallError),
+    /// A tag's value is no good.
+    Tag(TagError),
+}
+
+impl fmt::Display for RouteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let error = match self {
+            Self::Tag(error) => return error.fmt(f),
+            Self::Lookup(error) => error,
+        };
+        write!(f, "its tags could not be read: {error}")?;
+        f.write_str(match error.class {
+            ErrorClass::AccessDenied => {
+                "; allow s3:GetBucketTagging on the bucket to the function's role, and if the bucket belongs to another \
+                 account set EXPECTED_BUCKET_OWNER"
+            }
+            ErrorClass::NotFound => "; the bucket was deleted, or is not the function's to see",
+            ErrorClass::WrongRegion => "; the event names another Region than the bucket's",
+            _ => "",
+        })
+    }
+}
+
+impl std::error::Error for RouteError {}
+
+/// What was learnt of each bucket that was asked about.
+#[derive(Default)]
+pub struct Learnt(BTreeMap<Bucket, Result<Option<Arc<Route>>, Arc<RouteError>>>);
+
+impl Learnt {
+    /// Where each bucket's changes go.
+    #[must_use]
+    pub fn destinations(&self) -> BTreeMap<Bucket, Destination> {
+        let destination = |answer: &Result<Option<Arc<Route>>, _>| match answer {
+            Ok(Some(route)) => Destination::Route(Arc::clone(route)),
+            Ok(None) => Destination::Untagged,
+            Err(_) => Destination::Unknown,
+        };
+        self.0.iter().map(|(bucket, answer)| (bucket.clone(), destination(answer))).collect()
+    }
+
+    /// Why it is not known where this bucket's changes go, if it is not.
+    #[must_use]
+    pub fn error(&self, bucket: &Bucket) -> Option<Arc<RouteError>> {
+        self.0.get(bucket)?.as_ref().err().cloned()
+    }
+}
+
+/// Finds routes, and remembers them.
+pub struct Router<T> {
+    tags: T,
+    settings: RouteSettings,
+    lives: Lives,
+    cache: TtlCache<Bucket, Option<Arc<Route>>>,
+}
+
+impl<T: BucketTags> Router<T> {
+    /// A router that reads tags from `tags`.
+    pub fn new(tags: T, settings: RouteSettings, lives: Lives, clock: Clock) -> Self {
+        Self { tags, settings, lives, cache: TtlCache::new(CACHED_BUCKETS, clock) }
+    }
+
+    /// What is known of all these buckets, looked up at the same time, at most [`CONCURRENT_LOOKUPS`] of them. A bucket
+    /// that has not answered by `deadline` is not waited for, so that the others' changes are not held up.
+    pub async fn learn(&self, queries: Vec<BucketQuery>, deadline: Instant) -> Learnt {
+        let answers = stream::iter(queries)
+            .map(|query| async move {
+                let answer = timeout_at(deadline, self.cache.get(&query.bucket, || self.look_up(&query))).await;
+                (query.bucket, answer.unwrap_or_else(|_| Err(Arc::new(no_answer()))))
+            })
+            .buffer_unordered(CONCURRENT_LOOKUPS)
+            .collect()
+            .await;
+        Learnt(answers)
+    }
+
+    async fn look_up(&self, query: &BucketQuery) -> Result<(Option<Arc<Route>>, Duration), RouteError> {
+        let tags = self.tags.bucket_tags(query).await.map_err(RouteError::Lookup)?;
+        if let Some(route) = self.settings.route(&tags).map_err(RouteError::Tag)? {
+            return Ok((Some(Arc::new(route)), self.lives.tagged));
+        }
+        // Here and not where the answer is used, so that it is said once in the answer's life.
+        tracing::info!(
+            bucket = query.bucket.name.as_str(),
+            tag = self.settings.distribution_tag,
+            "changes of this bucket are ignored: it does not have the tag (DISTRIBUTION_ID does not apply to S3 events)"
+        );
+        Ok((None, self.lives.untagged))
+    }
+}
+
+fn no_answer() -> RouteError {
+    let message = "GetBucketTagging: no answer in the time there is".to_owned();
+    RouteError::Lookup(CallError { class: ErrorClass::Unavailable, message })
+}
