@@ -7,7 +7,8 @@ fn slashes(path: &str) -> usize {
 }
 
 /// "Threshold": while there are more than `threshold` paths, from the deepest level up, every path with more than `k`
-/// slashes becomes the directory one level above its own, and everything below that. If it never gets there, everything.
+/// slashes becomes the directory one level above its own, and everything below that; what such an item covers goes. If it
+/// never gets there, everything.
 pub(crate) fn threshold(paths: &BTreeSet<String>, threshold: usize) -> BTreeSet<String> {
     let mut paths = paths.clone();
     let deepest = paths.iter().map(|path| slashes(path)).max().unwrap_or(0);
@@ -16,6 +17,8 @@ pub(crate) fn threshold(paths: &BTreeSet<String>, threshold: usize) -> BTreeSet<
             return paths;
         }
         paths = paths.into_iter().map(|path| if slashes(&path) > k { one_level_up(&path) } else { path }).collect();
+        let wildcards: Vec<_> = paths.iter().filter_map(|path| path.strip_suffix('*').map(str::to_owned)).collect();
+        paths.retain(|path| !wildcards.iter().any(|prefix| path.starts_with(prefix) && path[prefix.len()..] != *"*"));
     }
     if paths.len() <= threshold { paths } else { BTreeSet::from(["/*".to_owned()]) }
 }

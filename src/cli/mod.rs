@@ -1,8 +1,11 @@
 //! The command line `invalidator`.
 
 mod demo;
+mod lists;
+mod plan;
 mod site;
 mod tables;
+mod terminal;
 
 use clap::{Parser, Subcommand};
 
@@ -18,6 +21,8 @@ pub struct Cli {
 enum Command {
     /// Run the real function on this machine: a directory is the content of a bucket, and every file in it has changed.
     Demo(demo::Demo),
+    /// Show which paths an invalidation of these changes would have, what each covers, and what it costs; no call to AWS.
+    Plan(plan::Plan),
 }
 
 impl Cli {
@@ -28,6 +33,7 @@ impl Cli {
     pub async fn run(self) -> anyhow::Result<()> {
         match self.command {
             Command::Demo(demo) => demo.run().await,
+            Command::Plan(plan) => plan.run(),
         }
     }
 }

@@ -1,49 +1,15 @@
 //! What a demonstration shows, for a person at a terminal of 80 columns.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
-
 use super::demo::Delivery;
 use super::site::Site;
+use super::terminal::{MAX_ROWS, more, right, say, shorten, table};
 use crate::change::ObjectKey;
 use crate::local::bill::{Bill, FREE_PATHS_PER_MONTH};
 use crate::path::{InvalidationPath, OriginPath, viewer_paths};
-
-/// How wide a table may be, in columns.
-const WIDTH: u16 = 80;
-
-/// How many rows of a table are shown; the rest is counted.
-const MAX_ROWS: usize = 40;
-
-/// How many characters of an object's name are shown.
-const MAX_EXAMPLE: usize = 24;
-
-/// A line below the header and nothing else.
-const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::new('─', '─', '─', '─'));
-
-/// Prints a line. Nobody reading on (a closed pipe) is no error.
-fn say(line: impl std::fmt::Display) {
-    let _ = writeln!(io::stdout(), "{line}");
-}
-
-fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(STYLE).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
-    table.set_header(header);
-    table
-}
-
-fn right(table: &mut Table, columns: &[usize]) {
-    for &column in columns {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-}
 
 /// What is about to happen.
 pub(super) fn heading(directory: &Path, site: &Site, bucket: &str, distribution: &str, started: Duration) {
@@ -143,19 +109,4 @@ pub(super) fn costs(deliveries: &[Delivery<'_>], bill: Bill, lookups: usize) {
 fn paths_of(delivery: &Delivery<'_>) -> Vec<InvalidationPath> {
     let sent = delivery.report.invalidations.iter().flat_map(|it| &it.paths);
     sent.filter_map(|path| InvalidationPath::parse(path).ok()).collect()
-}
-
-/// The end of a name, which tells more than its start.
-fn shorten(name: &str) -> String {
-    let all = name.chars().count();
-    if all <= MAX_EXAMPLE {
-        return name.to_owned();
-    }
-    std::iter::once('…').chain(name.chars().skip(all + 1 - MAX_EXAMPLE)).collect()
-}
-
-fn more(rows: usize, what: &str) {
-    if rows > MAX_ROWS {
-        say(format_args!("… and {} more {what}", rows - MAX_ROWS));
-    }
 }

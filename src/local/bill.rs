@@ -31,6 +31,12 @@ impl Bill {
         self.paths * MILLIDOLLARS_PER_PATH
     }
 
+    /// The price in dollars.
+    #[must_use]
+    pub fn dollars(&self) -> f64 {
+        f64::from(u32::try_from(self.millidollars()).unwrap_or(u32::MAX)) / 1000.0
+    }
+
     /// The price as a person reads it, such as `$1.235`.
     #[must_use]
     pub fn price(&self) -> String {

@@ -25,27 +25,36 @@ pub(super) fn must_encode(character: char) -> bool {
     }
 }
 
-/// The path of a key, relative to its origin path.
+/// The URL of a key, relative to its origin path, as a viewer's request spells it.
 ///
 /// - A literal `+` becomes `%2B`: S3 reads a raw `+` in a URL as a space, so such an object is requested as `%2B`.
-/// - `*` stays raw, since `%2A` matches nothing; a key that ends in `*` becomes a wildcard, a superset of itself.
-/// - `~` cannot be invalidated in any spelling (aws/aws-sdk#525): the path ends before it, with `*`.
-pub(super) fn path_of(key: &str, space: Space) -> InvalidationPath {
-    let mut path = String::with_capacity(key.len() + 8);
-    path.push('/');
+/// - `*` and `~` stay as they are.
+pub(super) fn url_of(key: &str, space: Space) -> String {
+    let mut url = String::with_capacity(key.len() + 8);
+    url.push('/');
     for character in key.chars() {
         match character {
-            '~' => return InvalidationPath::wildcard(&path),
-            '+' => path.push_str("%2B"),
-            ' ' if space == Space::Plus => path.push('+'),
+            '+' => url.push_str("%2B"),
+            ' ' if space == Space::Plus => url.push('+'),
             other if must_encode(other) => {
                 for byte in other.encode_utf8(&mut [0; 4]).bytes() {
                     // Writing to a String cannot fail.
-                    let _ = write!(path, "%{byte:02X}");
+                    let _ = write!(url, "%{byte:02X}");
                 }
             }
-            other => path.push(other),
+            other => url.push(other),
         }
     }
-    InvalidationPath(path.into())
+    url
+}
+
+/// The path that invalidates a URL.
+///
+/// - `*` stays raw, since `%2A` matches nothing; a URL that ends in `*` becomes a wildcard, a superset of itself.
+/// - `~` cannot be invalidated in any spelling (aws/aws-sdk#525): the path ends before it, with `*`.
+pub(super) fn path_of(url: String) -> InvalidationPath {
+    match url.find('~') {
+        Some(tilde) => InvalidationPath::wildcard(url.get(..tilde).unwrap_or("/")),
+        None => InvalidationPath(url.into()),
+    }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::InvalidationPath;
-use super::encode::{Space, path_of};
+use super::encode::{Space, path_of, url_of};
 use crate::change::ObjectKey;
 use crate::text::excerpt;
 
@@ -103,16 +103,24 @@ impl<'k> ViewerKey<'k> {
 /// ```
 #[must_use]
 pub fn viewer_paths(key: ViewerKey<'_>, index_documents: &[String]) -> Vec<InvalidationPath> {
-    let (directory, file) = key.0.split_at(key.0.rfind('/').map_or(0, |slash| slash + 1));
-    let is_index = index_documents.iter().any(|name| name == file);
-    let mut paths = Vec::with_capacity(1);
-    for form in std::iter::once(key.0).chain(is_index.then_some(directory)) {
-        paths.push(path_of(form, Space::Percent));
-        if form.contains(' ') {
-            paths.push(path_of(form, Space::Plus));
-        }
-    }
+    let mut paths: Vec<_> = viewer_urls(key, index_documents).into_iter().map(path_of).collect();
     paths.sort_unstable();
     paths.dedup();
     paths
+}
+
+/// The URLs under which CloudFront may have cached an object, as viewers' requests spell them: what the items of
+/// [`viewer_paths`] are to match. They hold `~` and a last `*` literally.
+#[must_use]
+pub fn viewer_urls(key: ViewerKey<'_>, index_documents: &[String]) -> Vec<String> {
+    let (directory, file) = key.0.split_at(key.0.rfind('/').map_or(0, |slash| slash + 1));
+    let is_index = index_documents.iter().any(|name| name == file);
+    let mut urls = Vec::with_capacity(1);
+    for form in std::iter::once(key.0).chain(is_index.then_some(directory)) {
+        urls.push(url_of(form, Space::Percent));
+        if form.contains(' ') {
+            urls.push(url_of(form, Space::Plus));
+        }
+    }
+    urls
 }

@@ -11,7 +11,7 @@ mod forms;
 
 use std::fmt;
 
-pub use forms::{OriginPath, OriginPathError, PathOptions, ViewerKey, viewer_paths};
+pub use forms::{OriginPath, OriginPathError, PathOptions, ViewerKey, viewer_paths, viewer_urls};
 
 /// The longest path CloudFront accepts, in characters. Source: as above.
 pub const MAX_PATH_LENGTH: usize = 4000;

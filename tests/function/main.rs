@@ -13,6 +13,7 @@ mod demo;
 mod faults;
 mod load;
 mod logs;
+mod plan;
 mod rig;
 mod standin;
 mod start;

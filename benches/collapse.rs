@@ -1,0 +1,81 @@
+//! The time of the collapse over the number of paths: `scripts/bench collapse`.
+
+#![expect(clippy::expect_used, reason = "the paths are its own")]
+
+use std::hint::black_box;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
+use s3_cloudfront_invalidator::collapse::{Blind, Budget, Inventory, Objective, collapse};
+use s3_cloudfront_invalidator::path::InvalidationPath;
+
+/// Spreads numbers out, the same each time.
+fn scatter(number: usize) -> u64 {
+    (number as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20
+}
+
+/// Files with hashed names in a hundred folders at the top.
+fn shallow(number: usize) -> String {
+    format!("/folder-{}/{:x}.js", scatter(number) % 100, scatter(number))
+}
+
+/// Files eight folders deep, some of them with spaces and accents.
+fn deep(number: usize) -> String {
+    let n = scatter(number);
+    let part = |level: u32| (n >> (level * 4)) % 5;
+    format!(
+        "/a{}/b{}/c%20{}/d{}/caf%C3%A9/e{}/f{}/{n:x}/index.html",
+        part(0),
+        part(1),
+        part(2),
+        part(3),
+        part(4),
+        part(5)
+    )
+}
+
+/// Folders in folders, as deep as a key of 1,024 bytes allows.
+fn nested(number: usize) -> String {
+    format!("/{}{}", "a/".repeat(500 - number % 400), number)
+}
+
+fn paths(count: usize, shape: fn(usize) -> String) -> Vec<InvalidationPath> {
+    (0..count).map(|number| InvalidationPath::parse(&shape(number)).expect("a path")).collect()
+}
+
+fn main() {
+    let mut criterion = Criterion::default()
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(3))
+        .sample_size(10)
+        .configure_from_args();
+    let number = |n| NonZeroUsize::new(n).expect("at least one");
+    for (budget, max_paths, max_wildcards) in [("30/7", 30, 7), ("3000/15", 3000, 15)] {
+        let budget_of = Budget { max_paths: number(max_paths), max_wildcards: number(max_wildcards) };
+        let objective = Objective { budget: budget_of, path_weight: 0 };
+        let mut group = criterion.benchmark_group(budget);
+        for (name, shape) in [("shallow", shallow as fn(usize) -> String), ("deep", deep), ("nested", nested)] {
+            for count in [1_000, 6_000, 10_000, 100_000] {
+                let paths = paths(count, shape);
+                group.throughput(Throughput::Elements(count as u64));
+                group.bench_with_input(BenchmarkId::new(name, count), &paths, |bencher, paths| {
+                    let run = |paths| black_box(collapse(paths, objective, &Blind));
+                    bencher.iter_batched(|| paths.clone(), run, BatchSize::LargeInput);
+                });
+            }
+        }
+        // Of each two objects next to one another one has changed.
+        let all = paths(12_000, deep);
+        let changed: Vec<_> = all.iter().step_by(2).cloned().collect();
+        let urls = all.iter().map(ToString::to_string).collect();
+        let inventory = Inventory::new(urls, vec!["/".to_owned()], &changed);
+        group.throughput(Throughput::Elements(changed.len() as u64));
+        group.bench_function("deep, inventory of 12000/6000", |bencher| {
+            let run = |paths| black_box(collapse(paths, objective, &inventory));
+            bencher.iter_batched(|| changed.clone(), run, BatchSize::LargeInput);
+        });
+        group.finish();
+    }
+    criterion.final_summary();
+}

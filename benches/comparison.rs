@@ -1,0 +1,11 @@
+//! Prints the comparison with other tools' rules as a table in Markdown: `scripts/bench comparison`.
+
+#![expect(clippy::print_stdout, reason = "its output is its purpose")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "the lists are its own")]
+
+#[path = "comparison/mod.rs"]
+mod comparison;
+
+fn main() {
+    print!("{}", comparison::table());
+}

@@ -1,0 +1,187 @@
+//! `invalidator plan`: the path set of some changes, without AWS.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use clap::Args;
+
+use super::lists;
+use super::terminal::{MAX_ROWS, more, right, say, shorten, table};
+use crate::change::ObjectKey;
+use crate::collapse::{Blind, Budget, Collapsed, CollateralModel, Inventory, Objective, collapse};
+use crate::config::Config;
+use crate::event::{self, Trigger};
+use crate::local::bill::Bill;
+use crate::path::{InvalidationPath, OriginPath, viewer_paths, viewer_urls};
+
+/// What changed, and what is known beside it.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  invalidator plan --event event.json
+  aws s3 sync --dryrun --delete site s3://my-site | invalidator plan --sync -
+  aws s3 ls --recursive s3://my-site > before.txt
+  git diff --name-only HEAD~ | invalidator plan --keys - --inventory before.txt --json")]
+pub(super) struct Plan {
+    #[command(flatten)]
+    changes: Changes,
+    /// What the bucket holds: the output of `aws s3 ls --recursive` or `aws s3 sync`, or keys one per line
+    #[arg(long, value_name = "FILE")]
+    inventory: Option<PathBuf>,
+    /// The most paths of the invalidation
+    #[arg(long, value_name = "N", default_value_t = Config::DEFAULT_MAX_PATHS, value_parser = at_most(Budget::MOST_PATHS))]
+    max_paths: std::num::NonZeroUsize,
+    /// The most wildcards among them
+    #[arg(long, value_name = "N", default_value_t = Config::DEFAULT_MAX_WILDCARDS, value_parser = at_most(Budget::MOST_WILDCARDS))]
+    max_wildcards: std::num::NonZeroUsize,
+    /// How many needlessly evicted URLs one path less is worth, where an inventory tells them
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    path_weight: u32,
+    /// The folder of the bucket that CloudFront puts in front of a viewer's path, such as /web
+    #[arg(long, value_name = "PATH", default_value = "", value_parser = OriginPath::parse)]
+    origin_path: OriginPath,
+    /// Names of files that are also served as their directory, separated by spaces
+    #[arg(long, value_name = "NAMES", default_value = "index.html")]
+    index_documents: String,
+    /// Print one JSON object instead of tables
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Changes {
+    /// An event as the function gets it
+    #[arg(long, value_name = "FILE")]
+    event: Option<PathBuf>,
+    /// Changed keys, literally, one per line; - for standard input
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
+    /// The output of `aws s3 sync`, with or without --dryrun; - for standard input
+    #[arg(long, value_name = "FILE")]
+    sync: Option<PathBuf>,
+}
+
+fn at_most(most: std::num::NonZeroUsize) -> impl Fn(&str) -> Result<std::num::NonZeroUsize, String> + Clone {
+    move |text| text.parse().ok().filter(|&number| number <= most).ok_or(format!("not a number from 1 to {most}"))
+}
+
+impl Plan {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let (mut keys, unreadable) = self.changes.read()?;
+        keys.sort();
+        keys.dedup();
+        let index_documents: Vec<_> = self.index_documents.split_whitespace().map(ToOwned::to_owned).collect();
+        let changed: Vec<_> = keys
+            .iter()
+            .filter_map(|key| Some((key, viewer_paths(self.origin_path.strip(key)?, &index_documents))))
+            .collect();
+        let required: Vec<_> = changed.iter().flat_map(|(_, paths)| paths).cloned().collect();
+        let inventory = match &self.inventory {
+            None => None,
+            Some(file) => {
+                let keys = lists::inventory(&lists::read(file)?).with_context(|| file.display().to_string())?;
+                let urls =
+                    keys.iter().filter_map(|key| Some(viewer_urls(self.origin_path.strip(key)?, &index_documents)));
+                Some(Inventory::new(urls.flatten().collect(), vec!["/".to_owned()], &required))
+            }
+        };
+        let budget = Budget { max_paths: self.max_paths, max_wildcards: self.max_wildcards };
+        let objective = Objective { budget, path_weight: self.path_weight };
+        let set = match &inventory {
+            Some(inventory) => collapse(required, objective, inventory),
+            None => Collapsed { collateral: None, ..collapse(required, objective, &Blind) },
+        };
+        if self.json {
+            print_json(&set, changed.len());
+        } else {
+            print_tables(&set, &changed, inventory.as_ref(), keys.len() - changed.len());
+        }
+        if !unreadable.is_empty() {
+            bail!("{} records could not be read and are not in the plan: {}", unreadable.len(), unreadable.join("; "));
+        }
+        Ok(())
+    }
+}
+
+impl Changes {
+    /// The changed keys, and what could not be read of an event.
+    fn read(&self) -> anyhow::Result<(Vec<ObjectKey>, Vec<String>)> {
+        let named = |file: &PathBuf, read: fn(&str) -> anyhow::Result<Vec<ObjectKey>>| {
+            let keys = read(&lists::read(file)?).with_context(|| file.display().to_string())?;
+            Ok((keys, Vec::new()))
+        };
+        match (&self.event, &self.keys, &self.sync) {
+            (Some(file), _, _) => match event::decode(lists::read(file)?.as_bytes())? {
+                Trigger::TestEvent => Ok((Vec::new(), Vec::new())),
+                Trigger::Changes(batch) => {
+                    let failed = batch.failed.iter().map(ToString::to_string).collect();
+                    Ok((batch.changes.into_iter().map(|change| change.key).collect(), failed))
+                }
+            },
+            (_, Some(file), _) => named(file, lists::keys),
+            (_, _, Some(file)) => named(file, lists::synced),
+            (None, None, None) => bail!("name what changed: --event, --keys or --sync"),
+        }
+    }
+}
+
+fn print_json(set: &Collapsed, covered: usize) {
+    let bill = Bill::of([set.items.len()]);
+    say(serde_json::json!({
+        "paths": set.items,
+        "covered": covered,
+        "collateral": set.collateral,
+        "wildcards": wildcards(set),
+        "cost_usd": bill.dollars(),
+    }));
+}
+
+fn wildcards(set: &Collapsed) -> usize {
+    set.items.iter().filter(|item| item.wildcard_prefix().is_some()).count()
+}
+
+fn print_tables(
+    set: &Collapsed,
+    changed: &[(&ObjectKey, Vec<InvalidationPath>)],
+    inventory: Option<&Inventory>,
+    outside: usize,
+) {
+    if outside > 0 {
+        say(format_args!("{outside} changed keys lie outside the origin path, where CloudFront never looks.\n"));
+    }
+    if set.items.is_empty() {
+        say("There is nothing to invalidate.");
+        return;
+    }
+    let mut rows = table(&["path", "covers", "such as", "evicts needlessly"]);
+    for item in set.items.iter().take(MAX_ROWS) {
+        let covered = || changed.iter().filter(|(_, paths)| paths.iter().any(|path| item.covers(path)));
+        let evicted = match (item.wildcard_prefix(), inventory) {
+            (None, _) => Some(0),
+            (Some(prefix), inventory) => inventory.and_then(|it| it.count(prefix)),
+        };
+        rows.add_row([
+            item.to_string(),
+            covered().count().to_string(),
+            covered().next().map_or_else(String::new, |(key, _)| shorten(&crate::text::one_line(key.as_str()))),
+            evicted.map_or_else(|| "unknown".to_owned(), |urls| urls.to_string()),
+        ]);
+    }
+    right(&mut rows, &[1, 3]);
+    say(rows.trim_fmt());
+    more(set.items.len(), "paths");
+
+    let mut costs = table(&["these changes", "paths", "wildcards", "price", "evicts needlessly"]);
+    let known = |urls: Option<u64>| urls.map_or_else(|| "unknown".to_owned(), |urls| urls.to_string());
+    let mut row = |name: &str, paths: usize, wildcards: usize, evicted: Option<u64>| {
+        let price = Bill::of([paths]).price();
+        costs.add_row([name, &paths.to_string(), &wildcards.to_string(), &price, &known(evicted)]);
+    };
+    row("this plan", set.items.len(), wildcards(set), set.collateral);
+    row("one path per object", changed.len(), 0, Some(0));
+    row("\"/*\"", 1, 1, inventory.and_then(|it| it.count("/")));
+    right(&mut costs, &[1, 2, 3, 4]);
+    say("");
+    say(costs.trim_fmt());
+}

@@ -1,0 +1,55 @@
+//! Lines and tables for a person at a terminal of 80 columns. Without colours, so the same in a file.
+
+use std::io::{self, Write};
+
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
+
+/// How wide a table may be, in columns.
+const WIDTH: u16 = 80;
+
+/// How many rows of a table are shown; the rest is counted.
+pub(super) const MAX_ROWS: usize = 40;
+
+/// How many characters of an object's name are shown.
+const MAX_EXAMPLE: usize = 24;
+
+/// A line below the header and nothing else.
+const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::new('─', '─', '─', '─'));
+
+/// Prints a line. Nobody reading on (a closed pipe) is no error.
+pub(super) fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// An empty table.
+pub(super) fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(STYLE).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
+    table.set_header(header);
+    table
+}
+
+/// Aligns columns of numbers.
+pub(super) fn right(table: &mut Table, columns: &[usize]) {
+    for &column in columns {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+}
+
+/// The end of a name, which tells more than its start.
+pub(super) fn shorten(name: &str) -> String {
+    let all = name.chars().count();
+    if all <= MAX_EXAMPLE {
+        return name.to_owned();
+    }
+    std::iter::once('…').chain(name.chars().skip(all + 1 - MAX_EXAMPLE)).collect()
+}
+
+/// Tells how many rows of a table were left out.
+pub(super) fn more(rows: usize, what: &str) {
+    if rows > MAX_ROWS {
+        say(format_args!("… and {} more {what}", rows - MAX_ROWS));
+    }
+}

@@ -1,0 +1,108 @@
+//! `invalidator plan`, as a person or a script runs it.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use s3_cloudfront_invalidator::local::events::{notification, record};
+use serde_json::{Value, json};
+
+/// Whether it succeeded, and what it printed and complained of.
+fn plan(arguments: &[&str], input: &str) -> (bool, String, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_invalidator"))
+        .arg("plan")
+        .args(arguments)
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It may have refused its arguments and gone.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.success(), text(output.stdout), text(output.stderr))
+}
+
+fn json_of(arguments: &[&str], input: &str) -> Value {
+    let (success, printed, errors) = plan(&[arguments, &["--json"]].concat(), input);
+    assert!(success, "{errors}");
+    serde_json::from_str(&printed).unwrap()
+}
+
+#[test]
+fn keys_from_standard_input() {
+    assert_eq!(
+        json_of(&["--keys", "-"], "a b.txt\ndocs/index.html\n"),
+        json!({
+            "paths": ["/a%20b.txt", "/a+b.txt", "/docs/", "/docs/index.html"],
+            "covered": 2,
+            "collateral": null,
+            "wildcards": 0,
+            "cost_usd": 0.02,
+        })
+    );
+}
+
+#[test]
+fn nothing_to_do_is_no_path() {
+    assert_eq!(json_of(&["--keys", "-"], "")["paths"], json!([]));
+    let (success, printed, _) = plan(&["--keys", "-"], "\n");
+    assert!(success && printed.contains("nothing to invalidate"), "{printed}");
+}
+
+#[test]
+fn an_event_with_a_record_that_cannot_be_read() {
+    let records = ["a.txt", "BAD", "b.txt"].map(|key| record("ObjectCreated:Put", "site", key));
+    let event = notification(&records).replace("BAD", "%FF");
+    let (success, printed, errors) = plan(&["--json", "--event", "-"], &event);
+    assert!(!success, "a plan that lacks something is no success");
+    assert!(errors.contains("Records[1].s3.object.key"), "{errors}");
+    let printed: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(printed["paths"], json!(["/a.txt", "/b.txt"]));
+}
+
+#[test]
+fn a_sync_with_budget_and_origin_path() {
+    let sync = "(dryrun) upload: a to s3://b/web/img/1.png\n(dryrun) upload: a to s3://b/web/img/2.png\n\
+                (dryrun) delete: s3://b/web/old.html\n(dryrun) delete: s3://b/elsewhere.html\n";
+    let arguments = ["--sync", "-", "--origin-path", "/web", "--max-paths", "2", "--max-wildcards", "1"];
+    let printed = json_of(&arguments, sync);
+    assert_eq!((&printed["paths"], &printed["covered"]), (&json!(["/img/*", "/old.html"]), &json!(3)));
+}
+
+#[test]
+fn an_inventory_counts_and_a_weight_buys() {
+    let file = std::env::temp_dir().join(format!("inventory-{}.txt", std::process::id()));
+    let lines = ["a/1", "a/2", "a/3", "b/1", "b/2", "b/3~", "c", "d", "e"].map(|key| format!("2026-01-02 03:04:05 10 {key}\n"));
+    std::fs::write(&file, lines.concat()).unwrap();
+    let inventory = ["--keys", "-", "--inventory", file.to_str().unwrap()];
+    let changed = "a/1\na/2\na/3\nb/1\nb/2\n";
+    let free = json_of(&inventory, changed);
+    assert_eq!((&free["paths"], &free["collateral"]), (&json!(["/a/*", "/b/1", "/b/2"]), &json!(0)));
+    let bought = json_of(&[&inventory[..], &["--path-weight", "2"]].concat(), changed);
+    assert_eq!((&bought["paths"], &bought["collateral"]), (&json!(["/a/*", "/b/*"]), &json!(1)));
+    let (_, printed, _) = plan(&inventory, changed);
+    std::fs::remove_file(&file).unwrap();
+    let row = |cells: &[&str]| printed.lines().any(|line| line.split_whitespace().collect::<Vec<_>>() == cells);
+    assert!(row(&["/a/*", "3", "a/1", "0"]), "{printed}");
+    assert!(row(&["\"/*\"", "1", "1", "$0.005", "4"]), "{printed}");
+    assert!(printed.lines().all(|line| line.chars().count() <= 80), "{printed}");
+}
+
+#[test]
+fn bad_arguments_say_what_is_wrong() {
+    for (arguments, expected) in [
+        (&[][..], "--event"),
+        (&["--keys", "-", "--sync", "-"], "cannot be used with"),
+        (&["--keys", "-", "--max-paths", "0"], "not a number from 1 to 3000"),
+        (&["--keys", "-", "--max-wildcards", "16"], "not a number from 1 to 15"),
+        (&["--keys", "-", "--origin-path", "web"], "is not an origin path"),
+        (&["--keys", "/nowhere"], "cannot read /nowhere"),
+        (&["--event", "-"], "the event has no known shape"),
+        (&["--sync", "-"], "line 1 is not of `aws s3 sync`"),
+    ] {
+        let (success, _, errors) = plan(arguments, "{}");
+        assert!(!success && errors.contains(expected), "{arguments:?}: {errors}");
+    }
+}
