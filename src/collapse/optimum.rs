@@ -10,9 +10,15 @@
 
 use super::relax::{Costs, Limits, Prices, Relaxed, Score, Sum};
 
-/// How much of the gap is tried first, and by how much a gap that was too narrow grows.
+/// How much of the gap is tried first.
 const FIRST_GAP: Score = 256;
-const GAP_GROWTH: Score = 8;
+
+/// By how much a gap that was too narrow grows: the more, the fewer ways there were to look at.
+const GAP_GROWTH: Score = 2;
+const GAP_GROWTH_WHILE_FEW: Score = 32;
+
+/// How many ways there may be for each node for them to be few.
+const FEW_WAYS: usize = 16;
 
 /// One way to cover what is below a node.
 #[derive(Clone, Copy)]
@@ -44,8 +50,10 @@ pub(super) fn wildcards(costs: &Costs, nodes: usize, limits: Limits) -> Vec<usiz
                 return tables.trace(way);
             }
         }
-        // Wide enough for the set that is known, so the next one at the latest is the last.
-        gap = (gap.max(1) * GAP_GROWTH).min(known - relaxed.bound).max(gap + 1);
+        let few = tables.ways() <= nodes * FEW_WAYS;
+        let growth = if few { GAP_GROWTH_WHILE_FEW } else { GAP_GROWTH };
+        // No wider than proves the set that is known.
+        gap = (gap.max(1) * growth).min(known - relaxed.bound).max(gap + 1);
     }
 }
 
@@ -70,16 +78,22 @@ impl<'c> Tables<'c> {
                 if fits(sum, limits) { vec![way] } else { Vec::new() }
             })
             .collect();
+        let mut grid = Grid::new(limits);
         let mut ways = Vec::new();
         for node in 0..nodes {
             ways = finish(std::mem::take(&mut open[node]), node, costs, relaxed, gap);
             finished[node] = ways.iter().map(|way| way.from.0).collect();
             if let Some(parent) = costs.parent(node) {
-                open[parent] = join(&open[parent], &ways, limits, gap);
+                open[parent] = join(&open[parent], &ways, limits, gap, &mut grid);
                 joined[node] = open[parent].iter().map(|way| way.from).collect();
             }
         }
         Self { costs, finished, joined, root: ways }
+    }
+
+    /// How many ways were looked at.
+    fn ways(&self) -> usize {
+        self.joined.iter().map(Vec::len).sum()
     }
 
     /// The best way of the root, and its score.
@@ -138,10 +152,36 @@ fn finish(together: Vec<Way>, node: usize, costs: &Costs, relaxed: &Relaxed, gap
     ways
 }
 
+/// For each number of items and of wildcards, where the way with as many is. Cleared by starting a new round.
+struct Grid {
+    cells: Vec<(u32, u32)>,
+    width: usize,
+    round: u32,
+}
+
+impl Grid {
+    fn new(limits: Limits) -> Self {
+        let width = limits.wildcards + 1;
+        Self { cells: vec![(0, 0); (limits.items + 1) * width], width, round: 0 }
+    }
+
+    /// Adds a way unless there is one with as many items and wildcards that costs no more, and else in its place.
+    fn put(&mut self, ways: &mut Vec<Way>, way: Way) {
+        let (round, place) = &mut self.cells[way.sum.items * self.width + way.sum.wildcards];
+        if *round != self.round {
+            (*round, *place) = (self.round, u32::try_from(ways.len()).unwrap_or(u32::MAX));
+            ways.push(way);
+        } else if way.excess < ways[*place as usize].excess {
+            ways[*place as usize] = way;
+        }
+    }
+}
+
 /// Every way of the siblings before with every way of the child, as far as limits and gap allow; of several with as many
 /// items and wildcards the cheapest, and of equal ones the first. Both lists are sorted by excess, and so is the result.
-fn join(before: &[Way], child: &[Way], limits: Limits, gap: Score) -> Vec<Way> {
-    let mut ways = Vec::new();
+fn join(before: &[Way], child: &[Way], limits: Limits, gap: Score, grid: &mut Grid) -> Vec<Way> {
+    let mut ways = Vec::with_capacity(before.len().max(child.len()));
+    grid.round += 1;
     for (a, place_a) in before.iter().zip(0..) {
         for (b, place_b) in child.iter().zip(0..) {
             let excess = a.excess + b.excess;
@@ -150,16 +190,33 @@ fn join(before: &[Way], child: &[Way], limits: Limits, gap: Score) -> Vec<Way> {
             }
             let sum = a.sum + b.sum;
             if fits(sum, limits) {
-                ways.push(Way { sum, excess, from: (place_a, place_b) });
+                grid.put(&mut ways, Way { sum, excess, from: (place_a, place_b) });
             }
         }
     }
     if before.len() > 1 && child.len() > 1 {
-        ways.sort_by_key(|way| (way.sum.items, way.sum.wildcards, way.excess));
-        ways.dedup_by_key(|way| (way.sum.items, way.sum.wildcards));
-        ways.sort_by_key(|way| (way.excess, way.sum.items, way.sum.wildcards));
+        ways.sort_unstable_by_key(|way| (way.sum.items, way.sum.wildcards));
+        drop_worse(&mut ways, limits);
+        ways.sort_unstable_by_key(|way| (way.excess, way.sum.items, way.sum.wildcards));
     }
     ways
+}
+
+/// Keeps the ways for which there is none with at most as many items and wildcards that costs at most as much: in every
+/// set the other can take their place. They come sorted by items and wildcards.
+fn drop_worse(ways: &mut Vec<Way>, limits: Limits) {
+    // The least score so far of a way with at most so many wildcards.
+    let mut least = vec![Score::MAX; limits.wildcards + 1];
+    ways.retain(|way| {
+        let Sum { wildcards, score, .. } = way.sum;
+        let kept = score < least[wildcards];
+        if kept {
+            for other in least[wildcards..].iter_mut().take_while(|other| **other > score) {
+                *other = score;
+            }
+        }
+        kept
+    });
 }
 
 #[cfg(test)]

@@ -5,6 +5,11 @@
 //! budget costs (Lagrangian relaxation). Good prices make the bound tight; any prices leave it valid.
 
 #![expect(clippy::indexing_slicing, reason = "places of nodes come from the trie itself")]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "floating point only proposes prices, of which none is wrong"
+)]
 
 use super::trie::Trie;
 
@@ -118,71 +123,76 @@ impl Costs {
     }
 
     /// The relaxation with nearly the best bound, and the score of the best set within the limits that was met on the
-    /// way. The most expensive prices looked at are those at which the root's wildcard is cheapest.
+    /// way. At the highest price looked at the root's wildcard is cheapest.
     pub(super) fn best_relaxation(&self, limits: Limits) -> (Relaxed, Score) {
         let root = self.wildcard.len() - 1;
         let top = self.wildcard[root] + 1;
         let mut best = self.relax(Prices::default(), limits);
         let mut within = self.wildcard[root];
-        let mut look = |prices: Prices| {
-            let relaxed = self.relax(prices, limits);
-            let sum = relaxed.sum;
+        let over = |used: usize, limit: usize| amount(used) as f64 - amount(limit) as f64;
+        let mut at_prices = |item: Score, wildcard: Score| {
+            let relaxed = self.relax(Prices { item, wildcard }, limits);
+            let (bound, sum) = (relaxed.bound, relaxed.sum);
             if sum.items <= limits.items && sum.wildcards <= limits.wildcards {
                 within = within.min(sum.score);
             }
-            if relaxed.bound > best.bound {
+            if bound > best.bound {
                 best = relaxed;
             }
-            sum
+            let slopes = (over(sum.items, limits.items), over(sum.wildcards, limits.wildcards));
+            Tangent { price: item, bound, slope: slopes.0, other_slope: slopes.1 }
         };
-        // Too many items, or wildcards, at a price: it has to rise.
-        let mut item_price = |wildcard: Score, digits: u32| {
-            let mut wildcards = 0;
-            let item = rise(top, digits, |item| {
-                let sum = look(Prices { item, wildcard });
-                if sum.items <= limits.items {
-                    wildcards = sum.wildcards;
-                }
-                sum.items > limits.items
-            });
-            (item, wildcards)
-        };
-        let (_, wildcards) = item_price(0, FINE);
-        if wildcards > limits.wildcards {
-            let wildcard = rise(top, COARSE, |wildcard| item_price(wildcard, COARSE).1 > limits.wildcards);
-            item_price(wildcard, FINE);
-        }
+        // For each price of a wildcard the best price of an item, and how the bound there depends on the former.
+        highest(top, |wildcard| {
+            let at_best = highest(top, |item| at_prices(item, wildcard));
+            Tangent { price: wildcard, slope: at_best.other_slope, other_slope: at_best.slope, ..at_best }
+        });
         (best, within)
     }
 }
 
-/// How many binary digits of a price are settled: where the other price is still open, and where it is not.
-const COARSE: u32 = 5;
-const FINE: u32 = 20;
+/// How often a price is improved at the most.
+const STEPS: usize = 16;
 
-/// About the least price from 0 to `top` at which `too_low` no longer holds, to so many binary digits.
-fn rise(top: Score, digits: u32, mut too_low: impl FnMut(Score) -> bool) -> Score {
-    if !too_low(0) {
-        return 0;
+/// The bound at a price, and how it changes with that price and with the other.
+#[derive(Clone, Copy)]
+struct Tangent {
+    price: Score,
+    bound: Score,
+    slope: f64,
+    other_slope: f64,
+}
+
+/// About the highest point of a concave function of a price from 0 to `top`: where its tangents from both sides meet, again
+/// and again. Floating point only proposes prices, of which none is wrong.
+fn highest(top: Score, mut at: impl FnMut(Score) -> Tangent) -> Tangent {
+    let mut low = at(0);
+    if low.slope <= 0.0 {
+        return low;
     }
-    // First the place of the leading digit, then the digits after it.
-    let (mut low, mut high) = (0, top.ilog2() + 1);
-    while low < high {
-        let middle = low.midpoint(high);
-        if too_low(1 << middle) { low = middle + 1 } else { high = middle }
-    }
-    let mut price: Score = 1 << high;
-    let mut step = price >> 1;
-    for _ in 0..digits {
-        step >>= 1;
-        if step == 0 {
+    let mut high = at(top);
+    for _ in 0..STEPS {
+        let rise = (high.bound - low.bound) as f64 - high.slope * (high.price - low.price) as f64;
+        let step = (rise / (low.slope - high.slope)) as Score;
+        if step <= 0 || step >= high.price - low.price {
             break;
         }
-        if !too_low(price - step) {
-            price -= step;
+        let next = at(low.price + step);
+        let met = low.bound as f64 + low.slope * step as f64;
+        if next.slope > 0.0 {
+            low = next;
+        } else {
+            high = next;
+        }
+        if next.bound as f64 >= met - met.abs() * f64::EPSILON * 4.0 {
+            break;
         }
     }
-    price
+    // On the top both slopes are in force, in the proportion in which they cancel out.
+    let share = high.slope / (high.slope - low.slope);
+    let other_slope = share * low.other_slope + (1.0 - share) * high.other_slope;
+    let top = if low.bound > high.bound { low } else { high };
+    Tangent { other_slope, ..top }
 }
 
 impl Prices {

@@ -74,7 +74,8 @@ fn a_sync_with_budget_and_origin_path() {
 #[test]
 fn an_inventory_counts_and_a_weight_buys() {
     let file = std::env::temp_dir().join(format!("inventory-{}.txt", std::process::id()));
-    let lines = ["a/1", "a/2", "a/3", "b/1", "b/2", "b/3~", "c", "d", "e"].map(|key| format!("2026-01-02 03:04:05 10 {key}\n"));
+    let lines =
+        ["a/1", "a/2", "a/3", "b/1", "b/2", "b/3~", "c", "d", "e"].map(|key| format!("2026-01-02 03:04:05 10 {key}\n"));
     std::fs::write(&file, lines.concat()).unwrap();
     let inventory = ["--keys", "-", "--inventory", file.to_str().unwrap()];
     let changed = "a/1\na/2\na/3\nb/1\nb/2\n";
