@@ -14,9 +14,9 @@ pub trait CollateralModel {
     /// How many URLs start with `prefix` and need no invalidation; `None` if that is not known for all of them.
     fn count(&self, prefix: &str) -> Option<u64>;
 
-    /// A guess for what lies between the required paths that part at `prefix`, in thousandths of a URL; at least 1, and
-    /// dependent on nothing but the prefix.
-    fn prior(&self, prefix: &str) -> u64;
+    /// A guess for what lies between the `required` paths that start with `prefix` and part there, in thousandths of a
+    /// URL; at least 1, and never less for fewer paths.
+    fn prior(&self, prefix: &str, required: usize) -> u64;
 
     /// Whether all URLs that start with `prefix` are known.
     fn is_listed(&self, prefix: &str) -> bool;
@@ -25,8 +25,9 @@ pub trait CollateralModel {
 /// Nothing is known of the bucket.
 ///
 /// The guess: about a thousand unchanged URLs hide among the folders at the top, a quarter of that a level further
-/// down, and again a quarter for each character by which a prefix reaches into a name. What matters is the order it
-/// puts prefixes in: deep before shallow, within a name before a whole folder, few partings before many.
+/// down, and again a quarter for each character by which a prefix reaches into a name; and the less, the more has
+/// changed below, since where much changed all may have. What matters is the order it puts prefixes in: deep before
+/// shallow, within a name before a whole folder, few partings before many.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Blind;
 
@@ -38,11 +39,11 @@ impl CollateralModel for Blind {
         None
     }
 
-    fn prior(&self, prefix: &str) -> u64 {
+    fn prior(&self, prefix: &str, required: usize) -> u64 {
         let folders = prefix.bytes().filter(|&byte| byte == b'/').count().saturating_sub(1);
         let into_name = prefix.len() - prefix.rfind('/').map_or(0, |slash| slash + 1);
         let level = u32::try_from(folders + into_name).map_or(0, |depth| ROOT_LEVEL.saturating_sub(depth));
-        4_u64.pow(level)
+        (4_u64.pow(level) / u64::from(required.max(1).ilog2() + 1)).max(1)
     }
 
     fn is_listed(&self, _prefix: &str) -> bool {
@@ -94,8 +95,8 @@ impl CollateralModel for Inventory {
         Some(below.partition_point(|url| url.starts_with(prefix)) as u64)
     }
 
-    fn prior(&self, prefix: &str) -> u64 {
-        Blind.prior(prefix)
+    fn prior(&self, prefix: &str, required: usize) -> u64 {
+        Blind.prior(prefix, required)
     }
 
     fn is_listed(&self, prefix: &str) -> bool {
@@ -117,9 +118,11 @@ mod tests {
     #[test]
     fn the_guess_falls_with_depth_and_is_never_nothing() {
         let prefixes = ["/", "/a/", "/a/b/", "/a/b/c", "/a/b/cc", "/a/b/ccccccccccccccc"];
-        let guesses: Vec<_> = prefixes.iter().map(|prefix| Blind.prior(prefix)).collect();
+        let guesses: Vec<_> = prefixes.iter().map(|prefix| Blind.prior(prefix, 2)).collect();
         assert!(guesses.is_sorted_by(|a, b| a > b), "{guesses:?}");
         assert_eq!(guesses.last(), Some(&1));
+        let guesses: Vec<_> = (0..20).map(|power| Blind.prior("/a/", 1 << power)).collect();
+        assert!(guesses.is_sorted_by(|a, b| a > b), "{guesses:?}");
     }
 
     #[test]

@@ -75,7 +75,7 @@ impl Trie {
                 let counted = model.count(prefix);
                 let collateral = match counted {
                     Some(urls) => urls.saturating_mul(UNIT),
-                    None => model.prior(prefix).saturating_add(done.collateral),
+                    None => model.prior(prefix, place + 1 - done.first).saturating_add(done.collateral),
                 };
                 let place_of_node = nodes.len();
                 for &child in &done.children {

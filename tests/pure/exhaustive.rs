@@ -75,7 +75,8 @@ impl<'m, M: CollateralModel> Search<'m, M> {
         let below = self.partings.iter().filter(|it| it.starts_with(prefix) && *it != prefix);
         let next =
             below.clone().filter(|it| !below.clone().any(|other| it.starts_with(other.as_str()) && it != &other));
-        self.model.prior(prefix) + next.map(|it| self.collateral(it)).sum::<u64>()
+        let required = self.required.iter().filter(|item| text(item).starts_with(prefix)).count();
+        self.model.prior(prefix, required) + next.map(|it| self.collateral(it)).sum::<u64>()
     }
 
     /// The figures of a set of wildcards, with everything else sent as it is.
@@ -187,6 +188,24 @@ proptest! {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// Also where the bucket is known in part and a weight asks for more than the budget does.
+    #[test]
+    fn collapsing_a_result_again_changes_nothing(
+        (paths, urls, listed) in bucket(12),
+        path_weight in select(vec![0, 1, 50]),
+        max_paths in 1..10_usize,
+        max_wildcards in 1..5_usize,
+    ) {
+        let number = |n| NonZeroUsize::new(n).unwrap();
+        let budget = Budget { max_paths: number(max_paths), max_wildcards: number(max_wildcards) };
+        let collapsed = |paths: &[InvalidationPath]| {
+            let model = Inventory::new(urls.clone(), listed.clone(), paths);
+            collapse(paths.to_vec(), Objective { budget, path_weight }, &model).items
+        };
+        let once = collapsed(&paths);
+        prop_assert_eq!(&collapsed(&once), &once);
+    }
 
     /// What the optimiser reports as needless is what an edge sees evicted beyond what was asked for.
     #[test]
