@@ -23,28 +23,29 @@ pub(super) fn keys(text: &str) -> anyhow::Result<Vec<ObjectKey>> {
     numbered(text).map(|(number, line)| key(number, line)).collect()
 }
 
-/// The keys that a sync changes: the output of `aws s3 sync`, with or without `--dryrun`.
-pub(super) fn synced(text: &str) -> anyhow::Result<Vec<ObjectKey>> {
-    let key_of = |(number, line)| match of_sync(line) {
-        Some(name) => key(number, name),
-        None => bail!("line {number} is not of `aws s3 sync`: {}", crate::text::excerpt(line)),
-    };
-    numbered(text).map(key_of).collect()
+/// The keys in an output of the AWS CLI: of `aws s3 sync`, with or without `--dryrun`, or of `aws s3 ls --recursive`.
+pub(super) fn aws(text: &str) -> anyhow::Result<Vec<ObjectKey>> {
+    if let Some(keys) = outputs(text) {
+        return keys;
+    }
+    let odd = numbered(text).find(|(_, line)| of_sync(line).or(of_listing(line)).is_none());
+    let (number, line) = odd.unwrap_or((1, "lines of both"));
+    bail!("line {number} is not of `aws s3 sync` or `aws s3 ls --recursive`: {}", crate::text::excerpt(line))
 }
 
-/// What a bucket holds: the output of `aws s3 ls --recursive` or of `aws s3 sync`, or literal keys one per line. The form
-/// is that which fits every line.
+/// What a bucket holds: an output of the AWS CLI as above, or literal keys one per line. The form is that which fits every
+/// line.
 pub(super) fn inventory(text: &str) -> anyhow::Result<Vec<ObjectKey>> {
+    outputs(text).unwrap_or_else(|| keys(text))
+}
+
+/// The keys, if every line is of the same output.
+fn outputs(text: &str) -> Option<anyhow::Result<Vec<ObjectKey>>> {
+    // `aws s3 ls --summarize` ends with two lines more.
     let text = text.split("\nTotal Objects:").next().unwrap_or(text);
-    for form in [of_listing, of_sync] {
-        if numbered(text).all(|(_, line)| form(line).is_some()) {
-            return numbered(text)
-                .filter_map(|(number, line)| Some((number, form(line)?)))
-                .map(|(n, it)| key(n, it))
-                .collect();
-        }
-    }
-    keys(text)
+    let fits = |form: &fn(&str) -> Option<&str>| numbered(text).all(|(_, line)| form(line).is_some());
+    let form = [of_listing as fn(&str) -> Option<&str>, of_sync].into_iter().find(fits)?;
+    Some(numbered(text).filter_map(|(number, line)| Some(key(number, form(line)?))).collect())
 }
 
 /// The lines that hold something, by their numbers. A key may start or end with a space, so nothing is trimmed.
@@ -99,8 +100,8 @@ mod tests {
         let output = "(dryrun) upload: ../site/a to b.txt to s3://bucket/web/a to b.txt\n\
                       (dryrun) delete: s3://bucket/old page.html\n\
                       copy: s3://other/c.txt to s3://bucket/c.txt\n";
-        assert_eq!(names(synced(output)), ["web/a to b.txt", "old page.html", "c.txt"]);
-        let error = synced("upload: a to s3://b/a\nfatal error: no\n").unwrap_err().to_string();
+        assert_eq!(names(aws(output)), ["web/a to b.txt", "old page.html", "c.txt"]);
+        let error = aws("upload: a to s3://b/a\nfatal error: no\n").unwrap_err().to_string();
         assert!(error.contains("line 2") && error.contains("fatal error"), "{error}");
     }
 
@@ -109,6 +110,7 @@ mod tests {
         let listing = "2026-01-02 03:04:05          0 docs/\n2026-01-02 03:04:05   12345678 docs/a b.txt\n\
                        \nTotal Objects: 2\n   Total Size: 12345678\n";
         assert_eq!(names(inventory(listing)), ["docs/", "docs/a b.txt"]);
+        assert_eq!(names(aws(listing)), ["docs/", "docs/a b.txt"]);
         assert_eq!(names(inventory("upload: a to s3://b/a\ndelete: s3://b/c\n")), ["a", "c"]);
         assert_eq!(names(inventory("2026-01-02 03:04:05 1 a\nb\n")), ["2026-01-02 03:04:05 1 a", "b"]);
     }

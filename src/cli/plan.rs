@@ -57,7 +57,7 @@ struct Changes {
     /// Changed keys, literally, one per line; - for standard input
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
-    /// The output of `aws s3 sync`, with or without --dryrun; - for standard input
+    /// The output of `aws s3 sync`, with or without --dryrun, or of `aws s3 ls --recursive`; - for standard input
     #[arg(long, value_name = "FILE")]
     sync: Option<PathBuf>,
 }
@@ -120,7 +120,7 @@ impl Changes {
                 }
             },
             (_, Some(file), _) => named(file, lists::keys),
-            (_, _, Some(file)) => named(file, lists::synced),
+            (_, _, Some(file)) => named(file, lists::aws),
             (None, None, None) => bail!("name what changed: --event, --keys or --sync"),
         }
     }

@@ -101,7 +101,7 @@ fn bad_arguments_say_what_is_wrong() {
         (&["--keys", "-", "--origin-path", "web"], "is not an origin path"),
         (&["--keys", "/nowhere"], "cannot read /nowhere"),
         (&["--event", "-"], "the event has no known shape"),
-        (&["--sync", "-"], "line 1 is not of `aws s3 sync`"),
+        (&["--sync", "-"], "line 1 is not of `aws s3 sync` or"),
     ] {
         let (success, _, errors) = plan(arguments, "{}");
         assert!(!success && errors.contains(expected), "{arguments:?}: {errors}");
