@@ -29,7 +29,8 @@ pub(crate) struct Outcome {
 pub(crate) struct Urls {
     pub(crate) required: Vec<InvalidationPath>,
     pub(crate) unchanged: BTreeSet<String>,
-    objects: usize,
+    /// The one path that each changed object has in other tools.
+    objects: BTreeSet<String>,
 }
 
 fn paths(keys: &[String]) -> Vec<InvalidationPath> {
@@ -39,10 +40,15 @@ fn paths(keys: &[String]) -> Vec<InvalidationPath> {
         .collect()
 }
 
+fn objects(keys: &[String]) -> BTreeSet<String> {
+    let own = |key: &String| paths(std::slice::from_ref(key)).iter().map(ToString::to_string).max_by_key(String::len);
+    keys.iter().filter_map(own).collect()
+}
+
 impl Urls {
     pub(crate) fn of(deploy: &Deploy) -> Self {
         let unchanged = paths(&deploy.unchanged).iter().map(ToString::to_string).collect();
-        Self { required: paths(&deploy.changed), unchanged, objects: deploy.changed.len() }
+        Self { required: paths(&deploy.changed), unchanged, objects: objects(&deploy.changed) }
     }
 
     /// What a set of items does at the edge.
@@ -98,13 +104,7 @@ pub(crate) fn table() -> String {
         let everything = BTreeSet::from(["/*".to_owned()]);
         let (items, wildcards) = (Config::DEFAULT_MAX_PATHS.get(), Config::DEFAULT_MAX_WILDCARDS.get());
         let mut outcomes = vec![urls.judge("`/*`", &everything)];
-        outcomes.push(Outcome {
-            tool: "one path per object".to_owned(),
-            items: urls.objects,
-            wildcards: 0,
-            needless: 0,
-            stale: urls.required.len() - urls.objects,
-        });
+        outcomes.push(urls.judge("one path per object", &urls.objects));
         for other in others {
             let (items, wildcards) = (other.items, other.wildcards);
             let tool = format!("**blind**, within {items}/{wildcards}");

@@ -13,9 +13,18 @@ pub(super) fn read(file: &Path) -> anyhow::Result<String> {
     if file == Path::new("-") {
         let mut text = String::new();
         io::stdin().read_to_string(&mut text).context("cannot read standard input as UTF-8")?;
-        return Ok(text);
+        return Ok(without_mark(text));
     }
-    fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(without_mark(text))
+}
+
+/// Some editors put a byte order mark in front, which is part of no key.
+fn without_mark(mut text: String) -> String {
+    if text.starts_with('\u{feff}') {
+        text.remove(0);
+    }
+    text
 }
 
 /// Literal keys, one per line.
@@ -23,29 +32,45 @@ pub(super) fn keys(text: &str) -> anyhow::Result<Vec<ObjectKey>> {
     numbered(text).map(|(number, line)| key(number, line)).collect()
 }
 
-/// The keys in an output of the AWS CLI: of `aws s3 sync`, with or without `--dryrun`, or of `aws s3 ls --recursive`.
-pub(super) fn aws(text: &str) -> anyhow::Result<Vec<ObjectKey>> {
-    if let Some(keys) = outputs(text) {
-        return keys;
+/// An output of the AWS CLI, or keys.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum List {
+    /// Of `aws s3 ls --recursive`: all there is below what was listed.
+    Listing(Vec<ObjectKey>),
+    /// Of `aws s3 sync`, with or without `--dryrun`: what it changes.
+    Sync(Vec<ObjectKey>),
+    /// Literal keys, one per line.
+    Keys(Vec<ObjectKey>),
+}
+
+impl List {
+    /// Reads a list. One line in the form of an output of the AWS CLI makes it that: then every line must be.
+    pub(super) fn read(text: &str) -> anyhow::Result<Self> {
+        // `aws s3 ls --summarize` ends with two lines more.
+        let text = text.split("\nTotal Objects:").next().unwrap_or(text);
+        let is_any = |form: Form| numbered(text).any(|(_, line)| form(line).is_some());
+        if numbered(text).next().is_some() && numbered(text).all(|(_, line)| of_readable_listing(line).is_some()) {
+            return in_form(text, of_readable_listing, "ls").map(Self::Listing);
+        }
+        if is_any(of_listing) {
+            return in_form(text, of_listing, "ls").map(Self::Listing);
+        }
+        if is_any(of_sync) {
+            return in_form(text, of_sync, "sync").map(Self::Sync);
+        }
+        keys(text).map(Self::Keys)
     }
-    let odd = numbered(text).find(|(_, line)| of_sync(line).or(of_listing(line)).is_none());
-    let (number, line) = odd.unwrap_or((1, "lines of both"));
-    bail!("line {number} is not of `aws s3 sync` or `aws s3 ls --recursive`: {}", crate::text::excerpt(line))
 }
 
-/// What a bucket holds: an output of the AWS CLI as above, or literal keys one per line. The form is that which fits every
-/// line.
-pub(super) fn inventory(text: &str) -> anyhow::Result<Vec<ObjectKey>> {
-    outputs(text).unwrap_or_else(|| keys(text))
-}
+/// Finds the key in a line, if the line is of this form.
+type Form = fn(&str) -> Option<&str>;
 
-/// The keys, if every line is of the same output.
-fn outputs(text: &str) -> Option<anyhow::Result<Vec<ObjectKey>>> {
-    // `aws s3 ls --summarize` ends with two lines more.
-    let text = text.split("\nTotal Objects:").next().unwrap_or(text);
-    let fits = |form: &fn(&str) -> Option<&str>| numbered(text).all(|(_, line)| form(line).is_some());
-    let form = [of_listing as fn(&str) -> Option<&str>, of_sync].into_iter().find(fits)?;
-    Some(numbered(text).filter_map(|(number, line)| Some(key(number, form(line)?))).collect())
+fn in_form(text: &str, form: Form, command: &str) -> anyhow::Result<Vec<ObjectKey>> {
+    let key_of = |(number, line)| match form(line) {
+        Some(name) => key(number, name),
+        None => bail!("line {number} is not of `aws s3 {command}` as others are: {}", crate::text::excerpt(line)),
+    };
+    numbered(text).map(key_of).collect()
 }
 
 /// The lines that hold something, by their numbers. A key may start or end with a space, so nothing is trimmed.
@@ -71,14 +96,26 @@ fn of_sync(line: &str) -> Option<&str> {
 
 /// The key in `2026-01-02 03:04:05       1234 a b.txt`.
 fn of_listing(line: &str) -> Option<&str> {
+    let (size, key) = dated(line)?.split_once(' ')?;
+    size.parse::<u64>().ok().map(|_| key)
+}
+
+/// The key in `2026-01-02 03:04:05    1.2 KiB a b.txt`, the form of `--human-readable`.
+fn of_readable_listing(line: &str) -> Option<&str> {
+    let (size, rest) = dated(line)?.split_once(' ')?;
+    let (unit, key) = rest.split_once(' ')?;
+    let fits = size.parse::<f64>().is_ok() && ["Bytes", "Byte", "KiB", "MiB", "GiB", "TiB"].contains(&unit);
+    fits.then_some(key)
+}
+
+/// What follows date and time in a line of a listing.
+fn dated(line: &str) -> Option<&str> {
     let (date, rest) = line.split_once(' ')?;
     let (time, rest) = rest.split_once(' ')?;
-    let (size, key) = rest.trim_start().split_once(' ')?;
     let digits = |text: &str, separator: char, parts: [usize; 3]| {
         text.split(separator).map(str::len).eq(parts) && text.chars().all(|c| c.is_ascii_digit() || c == separator)
     };
-    let fits = digits(date, '-', [4, 2, 2]) && digits(time, ':', [2, 2, 2]) && size.parse::<u64>().is_ok();
-    fits.then_some(key)
+    (digits(date, '-', [4, 2, 2]) && digits(time, ':', [2, 2, 2])).then(|| rest.trim_start())
 }
 
 #[cfg(test)]
@@ -100,18 +137,35 @@ mod tests {
         let output = "(dryrun) upload: ../site/a to b.txt to s3://bucket/web/a to b.txt\n\
                       (dryrun) delete: s3://bucket/old page.html\n\
                       copy: s3://other/c.txt to s3://bucket/c.txt\n";
-        assert_eq!(names(aws(output)), ["web/a to b.txt", "old page.html", "c.txt"]);
-        let error = aws("upload: a to s3://b/a\nfatal error: no\n").unwrap_err().to_string();
-        assert!(error.contains("line 2") && error.contains("fatal error"), "{error}");
+        let List::Sync(found) = List::read(output).unwrap() else { panic!("a sync") };
+        assert_eq!(names(Ok(found)), ["web/a to b.txt", "old page.html", "c.txt"]);
     }
 
     #[test]
-    fn an_inventory_takes_the_form_that_fits_every_line() {
-        let listing = "2026-01-02 03:04:05          0 docs/\n2026-01-02 03:04:05   12345678 docs/a b.txt\n\
-                       \nTotal Objects: 2\n   Total Size: 12345678\n";
-        assert_eq!(names(inventory(listing)), ["docs/", "docs/a b.txt"]);
-        assert_eq!(names(aws(listing)), ["docs/", "docs/a b.txt"]);
-        assert_eq!(names(inventory("upload: a to s3://b/a\ndelete: s3://b/c\n")), ["a", "c"]);
-        assert_eq!(names(inventory("2026-01-02 03:04:05 1 a\nb\n")), ["2026-01-02 03:04:05 1 a", "b"]);
+    fn a_listing_names_what_there_is() {
+        let plain = "2026-01-02 03:04:05          0 docs/\n2026-01-02 03:04:05   12345678 docs/a b.txt\n\
+                     \nTotal Objects: 2\n   Total Size: 12345678\n";
+        let readable = "2026-01-02 03:04:05    0 Bytes docs/\n2026-01-02 03:04:05   11.8 MiB docs/a b.txt\n";
+        for listing in [plain, readable] {
+            let List::Listing(found) = List::read(listing).unwrap() else { panic!("a listing") };
+            assert_eq!(names(Ok(found)), ["docs/", "docs/a b.txt"]);
+        }
+    }
+
+    #[test]
+    fn one_odd_line_makes_no_list_of_keys() {
+        for (text, expected) in [
+            ("2026-01-02 03:04:05 1 a\nwarning: no\n", "line 2 is not of `aws s3 ls`"),
+            ("upload: a to s3://b/a\nfatal error: no\n", "line 2 is not of `aws s3 sync`"),
+        ] {
+            let error = List::read(text).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
+        assert!(matches!(List::read("a\nb c\n"), Ok(List::Keys(keys)) if keys.len() == 2));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_key() {
+        assert_eq!(without_mark("\u{feff}a.txt".into()), "a.txt");
     }
 }

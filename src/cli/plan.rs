@@ -1,16 +1,17 @@
 //! `invalidator plan`: the path set of some changes, without AWS.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::lists;
+use super::lists::{self, List};
 use super::terminal::{MAX_ROWS, more, right, say, shorten, table};
 use crate::change::ObjectKey;
 use crate::collapse::{Blind, Budget, Collapsed, CollateralModel, Inventory, Objective, collapse};
 use crate::config::Config;
-use crate::event::{self, Trigger};
+use crate::event::{self, Batch, Trigger};
 use crate::local::bill::Bill;
 use crate::path::{InvalidationPath, OriginPath, viewer_paths, viewer_urls};
 
@@ -25,9 +26,16 @@ Examples:
 pub(super) struct Plan {
     #[command(flatten)]
     changes: Changes,
-    /// What the bucket holds: the output of `aws s3 ls --recursive` or `aws s3 sync`, or keys one per line
+    /// What the bucket holds, all of it: the output of `aws s3 ls --recursive`, or keys one per line. The output of
+    /// `aws s3 sync` is taken as well, but shows only a part, so that nothing is free
     #[arg(long, value_name = "FILE")]
     inventory: Option<PathBuf>,
+    /// The inventory holds only the keys that start with this
+    #[arg(long, value_name = "PREFIX", requires = "inventory")]
+    inventory_prefix: Option<String>,
+    /// Of an event's changes, those of this bucket
+    #[arg(long, value_name = "NAME", requires = "event")]
+    bucket: Option<String>,
     /// The most paths of the invalidation
     #[arg(long, value_name = "N", default_value_t = Config::DEFAULT_MAX_PATHS, value_parser = at_most(Budget::MOST_PATHS))]
     max_paths: std::num::NonZeroUsize,
@@ -68,7 +76,7 @@ fn at_most(most: std::num::NonZeroUsize) -> impl Fn(&str) -> Result<std::num::No
 
 impl Plan {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let (mut keys, unreadable) = self.changes.read()?;
+        let (mut keys, unreadable) = self.changes.read(self.bucket.as_deref())?;
         keys.sort();
         keys.dedup();
         let index_documents: Vec<_> = self.index_documents.split_whitespace().map(ToOwned::to_owned).collect();
@@ -77,20 +85,12 @@ impl Plan {
             .filter_map(|key| Some((key, viewer_paths(self.origin_path.strip(key)?, &index_documents))))
             .collect();
         let required: Vec<_> = changed.iter().flat_map(|(_, paths)| paths).cloned().collect();
-        let inventory = match &self.inventory {
-            None => None,
-            Some(file) => {
-                let keys = lists::inventory(&lists::read(file)?).with_context(|| file.display().to_string())?;
-                let urls =
-                    keys.iter().filter_map(|key| Some(viewer_urls(self.origin_path.strip(key)?, &index_documents)));
-                Some(Inventory::new(urls.flatten().collect(), vec!["/".to_owned()], &required))
-            }
-        };
+        let inventory = self.inventory(&index_documents, &required)?;
         let budget = Budget { max_paths: self.max_paths, max_wildcards: self.max_wildcards };
         let objective = Objective { budget, path_weight: self.path_weight };
         let set = match &inventory {
             Some(inventory) => collapse(required, objective, inventory),
-            None => Collapsed { collateral: None, ..collapse(required, objective, &Blind) },
+            None => collapse(required, objective, &Blind),
         };
         if self.json {
             print_json(&set, changed.len());
@@ -102,28 +102,64 @@ impl Plan {
         }
         Ok(())
     }
+
+    /// What is known of the bucket, if anything was named.
+    fn inventory(
+        &self,
+        index_documents: &[String],
+        required: &[InvalidationPath],
+    ) -> anyhow::Result<Option<Inventory>> {
+        let Some(file) = &self.inventory else { return Ok(None) };
+        let list = List::read(&lists::read(file)?).with_context(|| file.display().to_string())?;
+        let (keys, complete) = match list {
+            List::Listing(keys) | List::Keys(keys) => (keys, true),
+            List::Sync(keys) => (keys, false),
+        };
+        if keys.is_empty() {
+            bail!("{} names no objects; leave --inventory out if nothing is known of the bucket", file.display());
+        }
+        let urls = |key: &ObjectKey| {
+            let key = self.origin_path.strip(key);
+            key.map(|key| viewer_urls(key, index_documents)).unwrap_or_default()
+        };
+        let listed = match &self.inventory_prefix {
+            _ if !complete => Vec::new(),
+            None => vec!["/".to_owned()],
+            Some(prefix) => urls(&ObjectKey::new(prefix.as_str())?),
+        };
+        Ok(Some(Inventory::new(keys.iter().flat_map(urls).collect(), listed, required)))
+    }
 }
 
 impl Changes {
     /// The changed keys, and what could not be read of an event.
-    fn read(&self) -> anyhow::Result<(Vec<ObjectKey>, Vec<String>)> {
-        let named = |file: &PathBuf, read: fn(&str) -> anyhow::Result<Vec<ObjectKey>>| {
-            let keys = read(&lists::read(file)?).with_context(|| file.display().to_string())?;
-            Ok((keys, Vec::new()))
-        };
+    fn read(&self, bucket: Option<&str>) -> anyhow::Result<(Vec<ObjectKey>, Vec<String>)> {
+        let name = |file: &Path| file.display().to_string();
         match (&self.event, &self.keys, &self.sync) {
             (Some(file), _, _) => match event::decode(lists::read(file)?.as_bytes())? {
                 Trigger::TestEvent => Ok((Vec::new(), Vec::new())),
-                Trigger::Changes(batch) => {
-                    let failed = batch.failed.iter().map(ToString::to_string).collect();
-                    Ok((batch.changes.into_iter().map(|change| change.key).collect(), failed))
-                }
+                Trigger::Changes(batch) => of_one_bucket(batch, bucket),
             },
-            (_, Some(file), _) => named(file, lists::keys),
-            (_, _, Some(file)) => named(file, lists::aws),
+            (_, Some(file), _) => Ok((lists::keys(&lists::read(file)?).with_context(|| name(file))?, Vec::new())),
+            (_, _, Some(file)) => match List::read(&lists::read(file)?).with_context(|| name(file))? {
+                List::Sync(keys) | List::Listing(keys) => Ok((keys, Vec::new())),
+                List::Keys(keys) if keys.is_empty() => Ok((keys, Vec::new())),
+                List::Keys(_) => bail!("{} is not the output of `aws s3 sync` or `aws s3 ls --recursive`", name(file)),
+            },
             (None, None, None) => bail!("name what changed: --event, --keys or --sync"),
         }
     }
+}
+
+/// The changes of a bucket; an invalidation is planned for one at a time, since each has its own distribution.
+fn of_one_bucket(batch: Batch, bucket: Option<&str>) -> anyhow::Result<(Vec<ObjectKey>, Vec<String>)> {
+    let buckets: BTreeSet<_> = batch.changes.iter().map(|change| change.bucket.name.to_string()).collect();
+    if bucket.is_none() && buckets.len() > 1 {
+        let names: Vec<_> = buckets.into_iter().collect();
+        bail!("the event is about several buckets ({}); name one with --bucket", names.join(", "));
+    }
+    let wanted = batch.changes.into_iter().filter(|it| bucket.is_none_or(|name| it.bucket.name.as_str() == name));
+    Ok((wanted.map(|change| change.key).collect(), batch.failed.iter().map(ToString::to_string).collect()))
 }
 
 fn print_json(set: &Collapsed, covered: usize) {

@@ -16,9 +16,16 @@ const MAX_EXAMPLE: usize = 24;
 /// A line below the header and nothing else.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::new('─', '─', '─', '─'));
 
-/// Prints a line. Nobody reading on (a closed pipe) is no error.
+/// Prints a line. Nobody reading on (a closed pipe) is no error; what cannot be written otherwise ends the program.
 pub(super) fn say(line: impl std::fmt::Display) {
-    let _ = writeln!(io::stdout(), "{line}");
+    match writeln!(io::stdout(), "{line}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            // Where this cannot be written either, the exit status tells.
+            let _ = writeln!(io::stderr(), "Error: cannot write the output: {error}");
+            std::process::exit(1);
+        }
+        _ => {}
+    }
 }
 
 /// An empty table.

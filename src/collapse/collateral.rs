@@ -56,7 +56,7 @@ impl CollateralModel for Blind {
 pub struct Inventory {
     /// URLs that need no invalidation, sorted, each once.
     unchanged: Vec<String>,
-    /// Prefixes below which every URL is known, sorted.
+    /// Prefixes below which every URL is known.
     listed: Vec<String>,
 }
 
@@ -65,12 +65,11 @@ impl Inventory {
     /// Below each prefix of `listed` they are known completely; `/` stands for everything. Those that one of `required`
     /// covers need an invalidation anyway, so they are never collateral.
     #[must_use]
-    pub fn new(mut urls: Vec<String>, mut listed: Vec<String>, required: &[InvalidationPath]) -> Self {
+    pub fn new(mut urls: Vec<String>, listed: Vec<String>, required: &[InvalidationPath]) -> Self {
         let required = super::without_covered(required.to_vec());
         urls.sort_unstable();
         urls.dedup();
         urls.retain(|url| !is_covered(&required, url));
-        listed.sort_unstable();
         Self { unchanged: urls, listed }
     }
 }
@@ -100,7 +99,6 @@ impl CollateralModel for Inventory {
     }
 
     fn is_listed(&self, prefix: &str) -> bool {
-        // Prefixes of a prefix are its neighbours from below in the order, but not only they; there are few.
         self.listed.iter().any(|listed| prefix.starts_with(listed.as_str()))
     }
 }

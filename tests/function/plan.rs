@@ -37,7 +37,7 @@ fn keys_from_standard_input() {
         json!({
             "paths": ["/a%20b.txt", "/a+b.txt", "/docs/", "/docs/index.html"],
             "covered": 2,
-            "collateral": null,
+            "collateral": 0,
             "wildcards": 0,
             "cost_usd": 0.02,
         })
@@ -68,6 +68,7 @@ fn a_sync_with_budget_and_origin_path() {
                 (dryrun) delete: s3://b/web/old.html\n(dryrun) delete: s3://b/elsewhere.html\n";
     let arguments = ["--sync", "-", "--origin-path", "/web", "--max-paths", "2", "--max-wildcards", "1"];
     let printed = json_of(&arguments, sync);
+    assert_eq!(printed["collateral"], json!(null), "nothing is known of the bucket");
     assert_eq!((&printed["paths"], &printed["covered"]), (&json!(["/img/*", "/old.html"]), &json!(3)));
 }
 
@@ -91,6 +92,49 @@ fn an_inventory_counts_and_a_weight_buys() {
     assert!(printed.lines().all(|line| line.chars().count() <= 80), "{printed}");
 }
 
+/// What is not known to be complete proves nothing to be free.
+#[test]
+fn an_inventory_that_shows_a_part_makes_nothing_free_elsewhere() {
+    let file = |name: &str, text: &str| {
+        let file = std::env::temp_dir().join(format!("{name}-{}.txt", std::process::id()));
+        std::fs::write(&file, text).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let keys = "a/1\na/2\nb/1\nb/2\n";
+    let listing = file("listing", "2026-01-02 03:04:05 10 a/1\n2026-01-02 03:04:05 10 a/2\n");
+    let sync = file("sync", "upload: 1 to s3://b/a/1\nupload: 2 to s3://b/a/2\n");
+    let empty = file("empty", "\n");
+    let paths =
+        |inventory: &[&str]| json_of(&[&["--keys", "-", "--inventory"], inventory].concat(), keys)["paths"].clone();
+    assert_eq!(paths(&[&listing, "--inventory-prefix", "a/"]), json!(["/a/*", "/b/1", "/b/2"]));
+    assert_eq!(paths(&[&sync]), json!(["/a/1", "/a/2", "/b/1", "/b/2"]));
+    let (success, _, errors) = plan(&["--keys", "-", "--inventory", &empty], keys);
+    assert!(!success && errors.contains("names no objects"), "{errors}");
+    for file in [listing, sync, empty] {
+        std::fs::remove_file(file).unwrap();
+    }
+}
+
+#[test]
+fn an_event_about_several_buckets_is_planned_for_one() {
+    let event = notification(&[record("ObjectCreated:Put", "one", "a"), record("ObjectCreated:Put", "two", "b")]);
+    let (success, _, errors) = plan(&["--event", "-"], &event);
+    assert!(!success && errors.contains("several buckets (one, two); name one with --bucket"), "{errors}");
+    assert_eq!(json_of(&["--event", "-", "--bucket", "two"], &event)["paths"], json!(["/b"]));
+}
+
+#[test]
+fn output_that_cannot_be_written_is_an_error() {
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let status = Command::new(env!("CARGO_BIN_EXE_invalidator"))
+        .args(["plan", "--keys", "/dev/null"])
+        .stdout(full)
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(!status.success());
+}
+
 #[test]
 fn bad_arguments_say_what_is_wrong() {
     for (arguments, expected) in [
@@ -101,7 +145,7 @@ fn bad_arguments_say_what_is_wrong() {
         (&["--keys", "-", "--origin-path", "web"], "is not an origin path"),
         (&["--keys", "/nowhere"], "cannot read /nowhere"),
         (&["--event", "-"], "the event has no known shape"),
-        (&["--sync", "-"], "line 1 is not of `aws s3 sync` or"),
+        (&["--sync", "-"], "is not the output of `aws s3 sync`"),
     ] {
         let (success, _, errors) = plan(arguments, "{}");
         assert!(!success && errors.contains(expected), "{arguments:?}: {errors}");

@@ -76,9 +76,19 @@ fn the_readme_quotes_real_rows() {
     let table = table();
     let rows: Vec<_> = quoted.lines().filter(|line| line.starts_with("| ") && line.contains('$')).collect();
     assert!(rows.len() >= 3, "{quoted}");
+    // In the table a deploy is named in its first row only.
+    let mut deploy = String::new();
+    let mut real = Vec::new();
+    for line in table.lines() {
+        let mut cells: Vec<_> = line.split('|').map(|cell| cell.trim().to_owned()).collect();
+        if cells[1].is_empty() {
+            cells[1].clone_from(&deploy);
+        }
+        deploy.clone_from(&cells[1]);
+        real.push(cells);
+    }
     for row in rows {
-        let figures = row.split('|').skip(2).map(str::trim).collect::<Vec<_>>();
-        let real = table.lines().map(|line| line.split('|').skip(2).map(str::trim).collect::<Vec<_>>());
-        assert!(real.into_iter().any(|real| real == figures), "{row}");
+        let cells: Vec<_> = row.split('|').map(|cell| cell.trim().to_owned()).collect();
+        assert!(real.contains(&cells), "{row}");
     }
 }
