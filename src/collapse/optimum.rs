@@ -13,12 +13,16 @@ use super::relax::{Costs, Limits, Prices, Relaxed, Score, Sum};
 /// How much of the gap is tried first.
 const FIRST_GAP: Score = 256;
 
-/// By how much a gap that was too narrow grows: the more, the fewer ways there were to look at.
+/// By how much a gap that was too narrow grows: little where looking at too many ways would take longer than looking twice.
 const GAP_GROWTH: Score = 2;
-const GAP_GROWTH_WHILE_FEW: Score = 32;
+const GAP_GROWTH_WHILE_FEW: Score = 8;
+const GAP_GROWTH_IN_SMALL_TABLES: Score = 32;
 
 /// How many ways there may be for each node for them to be few.
-const FEW_WAYS: usize = 16;
+const FEW_WAYS: usize = 4;
+
+/// How many ways of a node there can be for its table to be small.
+const SMALL_TABLE: usize = 1000;
 
 /// One way to cover what is below a node.
 #[derive(Clone, Copy)]
@@ -46,12 +50,17 @@ pub(super) fn wildcards(costs: &Costs, nodes: usize, limits: Limits) -> Vec<usiz
         let tables = Tables::build(costs, nodes, &relaxed, limits, gap);
         if let Some((way, score)) = tables.best() {
             known = known.min(score);
-            if known - relaxed.bound <= gap {
+            if known - relaxed.bound <= gap || !tables.dropped {
                 return tables.trace(way);
             }
         }
-        let few = tables.ways() <= nodes * FEW_WAYS;
-        let growth = if few { GAP_GROWTH_WHILE_FEW } else { GAP_GROWTH };
+        let growth = if limits.items.saturating_mul(limits.wildcards) <= SMALL_TABLE {
+            GAP_GROWTH_IN_SMALL_TABLES
+        } else if tables.ways() <= nodes * FEW_WAYS {
+            GAP_GROWTH_WHILE_FEW
+        } else {
+            GAP_GROWTH
+        };
         // No wider than proves the set that is known.
         gap = (gap.max(1) * growth).min(known - relaxed.bound).max(gap + 1);
     }
@@ -65,6 +74,8 @@ struct Tables<'c> {
     /// Of each child: which ways of the siblings before it and of itself were put together.
     joined: Vec<Vec<(u32, u32)>>,
     root: Vec<Way>,
+    /// Whether any way had more excess than the gap allows. If none had, these are all the ways there are.
+    dropped: bool,
 }
 
 impl<'c> Tables<'c> {
@@ -80,15 +91,19 @@ impl<'c> Tables<'c> {
             .collect();
         let mut grid = Grid::new(limits);
         let mut ways = Vec::new();
+        let mut dropped = false;
         for node in 0..nodes {
-            ways = finish(std::mem::take(&mut open[node]), node, costs, relaxed, gap);
+            ways = finish(std::mem::take(&mut open[node]), node, costs, relaxed);
+            let all = ways.len();
+            ways.retain(|way| way.excess <= gap);
+            dropped |= ways.len() < all;
             finished[node] = ways.iter().map(|way| way.from.0).collect();
             if let Some(parent) = costs.parent(node) {
-                open[parent] = join(&open[parent], &ways, limits, gap, &mut grid);
+                dropped |= join(&mut open[parent], &ways, limits, gap, &mut grid);
                 joined[node] = open[parent].iter().map(|way| way.from).collect();
             }
         }
-        Self { costs, finished, joined, root: ways }
+        Self { costs, finished, joined, root: ways, dropped }
     }
 
     /// How many ways were looked at.
@@ -134,7 +149,7 @@ fn fits(sum: Sum, limits: Limits) -> bool {
 }
 
 /// The ways of a node once those of its children are together: one of them, or its wildcard.
-fn finish(together: Vec<Way>, node: usize, costs: &Costs, relaxed: &Relaxed, gap: Score) -> Vec<Way> {
+fn finish(together: Vec<Way>, node: usize, costs: &Costs, relaxed: &Relaxed) -> Vec<Way> {
     let wildcard = costs.wildcard(node);
     let wildcard_price = relaxed.prices.of(wildcard);
     let cheapest = wildcard_price.min(relaxed.split[node]);
@@ -145,7 +160,6 @@ fn finish(together: Vec<Way>, node: usize, costs: &Costs, relaxed: &Relaxed, gap
         .zip(0..)
         .map(|(way, place)| Way { excess: way.excess + more, from: (place, 0), ..way })
         .chain(std::iter::once(own))
-        .filter(|way| way.excess <= gap)
         .collect();
     // Stable: of equal ways, those without a wildcard here stay first.
     ways.sort_by_key(|way| (way.excess, way.sum.items, way.sum.wildcards));
@@ -177,29 +191,33 @@ impl Grid {
     }
 }
 
-/// Every way of the siblings before with every way of the child, as far as limits and gap allow; of several with as many
-/// items and wildcards the cheapest, and of equal ones the first. Both lists are sorted by excess, and so is the result.
-fn join(before: &[Way], child: &[Way], limits: Limits, gap: Score, grid: &mut Grid) -> Vec<Way> {
-    let mut ways = Vec::with_capacity(before.len().max(child.len()));
+/// Puts every way of the siblings before together with every way of the child, as far as limits and gap allow; of several
+/// with as many items and wildcards the cheapest stays, and of equal ones the first. Both lists are sorted by excess, and
+/// so is the result. Tells whether the gap kept any out.
+fn join(siblings: &mut Vec<Way>, child: &[Way], limits: Limits, gap: Score, grid: &mut Grid) -> bool {
+    let before = std::mem::take(siblings);
+    let ways = siblings;
+    let mut dropped = false;
     grid.round += 1;
     for (a, place_a) in before.iter().zip(0..) {
         for (b, place_b) in child.iter().zip(0..) {
             let excess = a.excess + b.excess;
             if excess > gap {
+                dropped = true;
                 break;
             }
             let sum = a.sum + b.sum;
             if fits(sum, limits) {
-                grid.put(&mut ways, Way { sum, excess, from: (place_a, place_b) });
+                grid.put(ways, Way { sum, excess, from: (place_a, place_b) });
             }
         }
     }
     if before.len() > 1 && child.len() > 1 {
         ways.sort_unstable_by_key(|way| (way.sum.items, way.sum.wildcards));
-        drop_worse(&mut ways, limits);
+        drop_worse(ways, limits);
         ways.sort_unstable_by_key(|way| (way.excess, way.sum.items, way.sum.wildcards));
     }
-    ways
+    dropped
 }
 
 /// Keeps the ways for which there is none with at most as many items and wildcards that costs at most as much: in every
