@@ -98,7 +98,7 @@ pub(super) fn costs(deliveries: &[Delivery<'_>], bill: Bill, lookups: usize) {
     };
     row("this function", bill, "nothing stays stale");
     row("one path per object", Bill::of(std::iter::repeat_n(1, objects)), &format!("{missed} URLs stay stale"));
-    row("\"/*\" per event", Bill::of(deliveries.iter().map(|_| 1)), "everything is evicted");
+    row("\"/*\" per event", Bill::of(deliveries.iter().map(|_| 1)), "evicts everything");
     right(&mut table, &[1, 2, 3]);
     say("");
     say(table.trim_fmt());
