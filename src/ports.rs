@@ -107,14 +107,6 @@ pub struct CallError {
     pub message: String,
 }
 
-impl CallError {
-    /// Whether the same request may succeed later without anybody changing anything.
-    #[must_use]
-    pub fn is_retryable(&self) -> bool {
-        matches!(self.class, ErrorClass::Throttled | ErrorClass::TooManyInProgress | ErrorClass::Unavailable)
-    }
-}
-
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
@@ -140,24 +132,6 @@ mod tests {
             ["", "arn:aws:lambda", "arn:aws:s3:eu-central-1:123456789012:x", "arn:aws:lambda:r:12345:function:f", "x"]
         {
             assert_eq!(account(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn only_what_passes_by_itself_is_retried() {
-        let retryable = |class| CallError { class, message: String::new() }.is_retryable();
-        for class in [ErrorClass::Throttled, ErrorClass::TooManyInProgress, ErrorClass::Unavailable] {
-            assert!(retryable(class), "{class:?}");
-        }
-        for class in [
-            ErrorClass::AccessDenied,
-            ErrorClass::NotFound,
-            ErrorClass::WrongRegion,
-            ErrorClass::InvalidArgument,
-            ErrorClass::BatchTooLarge,
-            ErrorClass::Other,
-        ] {
-            assert!(!retryable(class), "{class:?}");
         }
     }
 }
