@@ -4,16 +4,19 @@
 //! part: the nodes of a compressed trie (`trie`). Among all sets of them that cover the paths within the budget, the one
 //! is chosen that costs least: in needless evictions, guessed or counted (`collateral`), and, where the bucket is
 //! listed, in `path_weight` for each item. Of equal ones that with fewer items, then with fewer wildcards; then the trie's
-//! own order decides, which knows nothing of the order of the input. `relax` and `optimum` find it in about linear time.
+//! own order decides, which knows nothing of the order of the input. `relax`, `profile` and `optimum` find it in about
+//! linear time.
 //!
 //! What holds for every input: every path is covered; the budget is kept; collapsing a result again changes nothing;
 //! nothing in, nothing out. Where nothing is known of the bucket, nothing is widened within the budget.
 
 mod collateral;
 mod optimum;
+mod profile;
 mod relax;
 mod token;
 mod trie;
+mod ways;
 
 use std::num::NonZeroUsize;
 
@@ -87,7 +90,7 @@ pub fn collapse(paths: Vec<InvalidationPath>, objective: Objective, model: &impl
         items: objective.budget.max_paths.get().min(trie.items.len()),
         wildcards: objective.budget.max_wildcards.get().min(trie.items.len()),
     };
-    let mut chosen = optimum::wildcards(&Costs::new(&trie), trie.nodes.len(), limits);
+    let mut chosen = optimum::wildcards(&Costs::new(&trie), limits);
     chosen.sort_unstable();
     let chosen: Vec<_> = chosen.iter().filter_map(|&node| trie.nodes.get(node)).collect();
     let collateral = chosen.iter().map(|node| node.counted).sum();

@@ -1,8 +1,8 @@
-//! The budgets as prices: a bound from below on what any set within them costs.
+//! The budget of items as a price: a bound from below on what any set within the budgets costs.
 //!
-//! With a price on every item and another on every wildcard in place of the budgets, the cheapest set is found in one
-//! walk up the trie. What it costs, less the prices of a budget used up, is never more than the cheapest set within the
-//! budget costs (Lagrangian relaxation). Good prices make the bound tight; any prices leave it valid.
+//! With a price on every item in place of their budget, and the budget of wildcards kept, the cheapest set is found in one
+//! walk up the trie (`profile`). What it costs, less the price of a budget used up, is never more than the cheapest set
+//! within both budgets costs (Lagrangian relaxation). A good price makes the bound tight; any price leaves it valid.
 
 #![expect(clippy::indexing_slicing, reason = "places of nodes come from the trie itself")]
 #![expect(
@@ -11,6 +11,7 @@
     reason = "floating point only proposes prices, of which none is wrong"
 )]
 
+use super::profile::{Inside, Shape};
 use super::trie::Trie;
 
 /// Cost, number of items and number of wildcards of a set in one number, compared in this order: 24 bits each for the
@@ -18,26 +19,27 @@ use super::trie::Trie;
 pub(super) type Score = i128;
 
 /// One thousandth of a needlessly evicted URL.
-pub(super) const COST: Score = 1 << 48;
+const COST: Score = 1 << 48;
 
 /// One item more.
-pub(super) const ITEM: Score = 1 << 24;
+const ITEM: Score = 1 << 24;
 
 /// One wildcard more, besides its being an item.
-pub(super) const WILDCARD: Score = 1;
-
-/// What an item and a wildcard cost on top, in place of the budgets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Prices {
-    pub(super) item: Score,
-    pub(super) wildcard: Score,
-}
+const WILDCARD: Score = 1;
 
 /// The budgets, as far as the required items can reach them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub(super) items: usize,
     pub(super) wildcards: usize,
+}
+
+/// A set, or a part of one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sum {
+    pub(super) items: usize,
+    pub(super) wildcards: usize,
+    pub(super) score: Score,
 }
 
 /// The trie as numbers.
@@ -49,26 +51,17 @@ pub(super) struct Costs {
     wildcard: Vec<Score>,
 }
 
-/// A set, or a part of one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sum {
-    pub(super) items: usize,
-    pub(super) wildcards: usize,
-    pub(super) score: Score,
-}
-
-/// The cheapest set at some prices.
+/// The price of an item that makes the bound about as tight as it gets.
 pub(super) struct Relaxed {
-    pub(super) prices: Prices,
-    /// What it costs, prices included, less the prices of the budgets: no set within the budgets costs less.
+    /// The cheapest of each part of the trie at that price.
+    pub(super) inside: Inside,
+    /// No set within the budgets costs less.
     pub(super) bound: Score,
-    /// The set itself; its score is without the prices.
-    pub(super) sum: Sum,
-    /// For each node, the cheapest way to cover what is below without a wildcard right here; prices included.
-    pub(super) split: Vec<Score>,
+    /// The score of the best set within the budgets that was met on the way.
+    pub(super) known: Score,
 }
 
-fn amount(count: usize) -> Score {
+pub(super) fn amount(count: usize) -> Score {
     Score::try_from(count).unwrap_or(Score::MAX >> 32)
 }
 
@@ -86,6 +79,10 @@ impl Costs {
         }
     }
 
+    pub(super) fn nodes(&self) -> usize {
+        self.parents.len()
+    }
+
     pub(super) fn parent(&self, node: usize) -> Option<usize> {
         self.parents[node]
     }
@@ -99,76 +96,48 @@ impl Costs {
         Sum { items: 1, wildcards: 1, score: self.wildcard[node] }
     }
 
-    /// The cheapest set at these prices.
-    pub(super) fn relax(&self, prices: Prices, limits: Limits) -> Relaxed {
-        let mut sums = self.direct.clone();
-        let mut split: Vec<_> = sums.iter().map(|sum| prices.of(*sum)).collect();
-        let mut cheapest = Sum::default();
-        let mut inside = 0;
-        for node in 0..sums.len() {
-            let wildcard = self.wildcard(node);
-            // Where both cost the same the wildcard is fewer items.
-            (cheapest, inside) = if prices.of(wildcard) <= split[node] {
-                (wildcard, prices.of(wildcard))
-            } else {
-                (sums[node], split[node])
-            };
-            if let Some(parent) = self.parents[node] {
-                sums[parent] = sums[parent] + cheapest;
-                split[parent] += inside;
+    /// The relaxation at nearly the best price. At the highest price looked at the root's wildcard is cheapest.
+    pub(super) fn relax(&self, shape: &Shape, limits: Limits) -> Relaxed {
+        let everything = self.wildcard(self.nodes() - 1).score;
+        let mut best: Option<(Score, Inside)> = None;
+        let mut known = everything;
+        highest(everything + 1, |price| {
+            let inside = shape.inside(self, price);
+            let mut cheapest = (Score::MAX, 0);
+            for (items, priced) in inside.whole() {
+                cheapest = cheapest.min((priced, items));
+                if items <= limits.items {
+                    known = known.min(priced - amount(items) * price);
+                }
             }
-        }
-        let bound = inside - amount(limits.items) * prices.item - amount(limits.wildcards) * prices.wildcard;
-        Relaxed { prices, bound, sum: cheapest, split }
-    }
-
-    /// The relaxation with nearly the best bound, and the score of the best set within the limits that was met on the
-    /// way. At the highest price looked at the root's wildcard is cheapest.
-    pub(super) fn best_relaxation(&self, limits: Limits) -> (Relaxed, Score) {
-        let root = self.wildcard.len() - 1;
-        let top = self.wildcard[root] + 1;
-        let mut best = self.relax(Prices::default(), limits);
-        let mut within = self.wildcard[root];
-        let over = |used: usize, limit: usize| amount(used) as f64 - amount(limit) as f64;
-        let mut at_prices = |item: Score, wildcard: Score| {
-            let relaxed = self.relax(Prices { item, wildcard }, limits);
-            let (bound, sum) = (relaxed.bound, relaxed.sum);
-            if sum.items <= limits.items && sum.wildcards <= limits.wildcards {
-                within = within.min(sum.score);
+            let bound = cheapest.0 - amount(limits.items) * price;
+            if best.as_ref().is_none_or(|(other, _)| bound > *other) {
+                best = Some((bound, inside));
             }
-            if bound > best.bound {
-                best = relaxed;
-            }
-            let slopes = (over(sum.items, limits.items), over(sum.wildcards, limits.wildcards));
-            Tangent { price: item, bound, slope: slopes.0, other_slope: slopes.1 }
-        };
-        // For each price of a wildcard the best price of an item, and how the bound there depends on the former.
-        highest(top, |wildcard| {
-            let at_best = highest(top, |item| at_prices(item, wildcard));
-            Tangent { price: wildcard, slope: at_best.other_slope, other_slope: at_best.slope, ..at_best }
+            Tangent { price, bound, slope: amount(cheapest.1) as f64 - amount(limits.items) as f64 }
         });
-        (best, within)
+        let (bound, inside) = best.unwrap_or_else(|| (0, shape.inside(self, 0)));
+        Relaxed { inside, bound, known }
     }
 }
 
 /// How often a price is improved at the most.
-const STEPS: usize = 16;
+const STEPS: usize = 24;
 
-/// The bound at a price, and how it changes with that price and with the other.
+/// The bound at a price, and how it changes with the price.
 #[derive(Clone, Copy)]
 struct Tangent {
     price: Score,
     bound: Score,
     slope: f64,
-    other_slope: f64,
 }
 
-/// About the highest point of a concave function of a price from 0 to `top`: where its tangents from both sides meet, again
-/// and again. Floating point only proposes prices, of which none is wrong.
-fn highest(top: Score, mut at: impl FnMut(Score) -> Tangent) -> Tangent {
+/// Looks for the highest point of a concave function of a price from 0 to `top`: where its tangents from both sides meet,
+/// again and again.
+fn highest(top: Score, mut at: impl FnMut(Score) -> Tangent) {
     let mut low = at(0);
     if low.slope <= 0.0 {
-        return low;
+        return;
     }
     let mut high = at(top);
     for _ in 0..STEPS {
@@ -187,18 +156,6 @@ fn highest(top: Score, mut at: impl FnMut(Score) -> Tangent) -> Tangent {
         if next.bound as f64 >= met - met.abs() * f64::EPSILON * 4.0 {
             break;
         }
-    }
-    // On the top both slopes are in force, in the proportion in which they cancel out.
-    let share = high.slope / (high.slope - low.slope);
-    let other_slope = share * low.other_slope + (1.0 - share) * high.other_slope;
-    let top = if low.bound > high.bound { low } else { high };
-    Tangent { other_slope, ..top }
-}
-
-impl Prices {
-    /// The score of a set with the prices on top.
-    pub(super) fn of(self, sum: Sum) -> Score {
-        sum.score + amount(sum.items) * self.item + amount(sum.wildcards) * self.wildcard
     }
 }
 
