@@ -1,15 +1,16 @@
-//! S3's and CloudFront's endpoints in one, told apart by the service that a request is signed for.
+//! S3's, CloudFront's and CodePipeline's endpoints in one, told apart by the service that a request is signed for.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, Request, Response};
-use http_body_util::Full;
+use http::Request;
 use hyper::body::Bytes;
 
+use super::asked::{Answer, Asked, Unknown};
 use super::cloudfront::{self, Distribution};
+use super::codepipeline::{self, Job};
 use super::fault::{Effect, Fault};
 use super::http::{Reply, Server};
 use super::{ACCOUNT, REGION, bill, s3};
@@ -27,6 +28,8 @@ pub struct World {
     pub buckets: BTreeMap<String, Bucket>,
     /// The distributions, by id.
     pub distributions: BTreeMap<String, Distribution>,
+    /// CodePipeline's jobs, by id.
+    pub jobs: BTreeMap<String, Job>,
     /// Faults to play, each as often as it says; the first that fits a call is taken.
     pub faults: Vec<Fault>,
     /// The least time between two `CreateInvalidation` calls of the account; sooner ones are throttled.
@@ -71,30 +74,12 @@ pub struct Call {
     /// The operation, such as `GetBucketTagging`; [`UNKNOWN_OPERATION`] for a request that is none there is, whose
     /// target then says what it was.
     pub operation: &'static str,
-    /// The bucket or distribution.
+    /// The bucket, distribution or job.
     pub target: String,
     /// The HTTP status of the answer; 0 if the connection was broken instead.
     pub status: u16,
     /// The error code, if it was an error.
     pub code: Option<String>,
-}
-
-/// An answer before it is written.
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) code: Option<String>,
-    pub(super) headers: Vec<(&'static str, String)>,
-    pub(super) body: String,
-}
-
-/// What a request is for, as its signature, method and path tell.
-pub(super) struct Asked {
-    pub(super) operation: &'static str,
-    pub(super) target: String,
-    /// The Region the request is signed for.
-    pub(super) region: String,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
 }
 
 impl Cloud {
@@ -142,15 +127,15 @@ fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
 async fn serve(world: Arc<Mutex<World>>, request: Request<Bytes>) -> Reply {
     let asked = match Asked::of(request) {
         Ok(asked) => asked,
-        Err(reason) => {
-            let answer = s3::error(403, "AccessDenied", &reason);
+        Err(Unknown { service, reason }) => {
+            let answer = service.error(403, "AccessDenied", &reason);
             lock(&world).calls.push(Call {
                 operation: UNKNOWN_OPERATION,
                 target: reason,
                 status: answer.status,
                 code: answer.code.clone(),
             });
-            return write(answer);
+            return service.write(answer);
         }
     };
     let fault = lock(&world).enter(&asked);
@@ -164,57 +149,14 @@ async fn serve(world: Arc<Mutex<World>>, request: Request<Bytes>) -> Reply {
             world.answer(&asked);
             None
         }
-        Some(Effect::Error { status, code }) => Some(fault_answer(asked.operation, status, &code)),
+        Some(Effect::Error { status, code }) => {
+            Some(asked.service.error(status, &code, &format!("{code}, as the script asked for")))
+        }
         Some(Effect::Raw { status, body }) => Some(Answer { status, code: None, headers: Vec::new(), body }),
         Some(Effect::Delay(_)) | None => Some(world.answer(&asked)),
     };
     world.leave(&asked, answer.as_ref());
-    answer.and_then(write)
-}
-
-fn fault_answer(operation: &str, status: u16, code: &str) -> Answer {
-    let message = format!("{code}, as the script asked for");
-    if operation == "CreateInvalidation" {
-        cloudfront::error(status, code, &message)
-    } else {
-        s3::error(status, code, &message)
-    }
-}
-
-fn write(answer: Answer) -> Reply {
-    let mut response = Response::builder()
-        .status(answer.status)
-        .header("Content-Type", "text/xml")
-        .header("x-amz-request-id", "LOCALREQUEST");
-    for (name, value) in answer.headers {
-        response = response.header(name, value);
-    }
-    response.body(Full::new(answer.body.into())).ok()
-}
-
-impl Asked {
-    /// Reads what a request is for. It must be signed, for S3 or for CloudFront, and be a call that there is.
-    fn of(request: Request<Bytes>) -> Result<Self, String> {
-        let (parts, body) = request.into_parts();
-        let authorization = parts.headers.get("authorization").and_then(|value| value.to_str().ok());
-        let scope = authorization
-            .and_then(|value| value.strip_prefix("AWS4-HMAC-SHA256 Credential="))
-            .and_then(|value| value.split(',').next())
-            .ok_or("the request is not signed")?;
-        let [_key, _date, region, service, "aws4_request"] = scope.split('/').collect::<Vec<_>>()[..] else {
-            return Err(format!("\"{scope}\" is no credential scope"));
-        };
-        let path = parts.uri.path();
-        let segments: Vec<_> = path.trim_matches('/').split('/').collect();
-        let (operation, target) = match (service, parts.method.as_str(), segments.as_slice(), parts.uri.query()) {
-            ("s3", "GET", [bucket], Some("tagging")) => ("GetBucketTagging", bucket),
-            ("cloudfront", "POST", ["2020-05-31", "distribution", id, "invalidation"], None) => {
-                ("CreateInvalidation", id)
-            }
-            _ => return Err(format!("no such call: {} {}", parts.method, parts.uri)),
-        };
-        Ok(Self { operation, target: (*target).to_owned(), region: region.to_owned(), headers: parts.headers, body })
-    }
+    answer.and_then(|answer| asked.service.write(answer))
 }
 
 impl World {
@@ -244,6 +186,9 @@ impl World {
     fn answer(&mut self, asked: &Asked) -> Answer {
         match asked.operation {
             "CreateInvalidation" => cloudfront::create_invalidation(self, asked),
+            "GetInvalidation" => cloudfront::get_invalidation(self, asked),
+            "PutJobSuccessResult" => codepipeline::put_job_success_result(self, asked),
+            "PutJobFailureResult" => codepipeline::put_job_failure_result(self, asked),
             _ => s3::get_bucket_tagging(self, asked),
         }
     }

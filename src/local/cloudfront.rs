@@ -1,6 +1,6 @@
 //! CloudFront, as far as the function asks: invalidations, under the documented rules and quotas.
 //!
-//! Sources: CloudFront API reference, `CreateInvalidation`; developer guide, "Quotas".
+//! Sources: CloudFront API reference, `CreateInvalidation` and `GetInvalidation`; developer guide, "Quotas".
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use quick_xml::escape::escape;
 use serde::Deserialize;
 
-use super::cloud::{Answer, Asked, World};
+use super::asked::{Answer, Asked};
+use super::cloud::World;
 use super::rules::{Verdict, judge};
 
 /// Paths in progress of one distribution, wildcards apart.
@@ -16,6 +17,12 @@ const MAX_PATHS_IN_PROGRESS: usize = 3000;
 
 /// Wildcards in progress of one distribution.
 const MAX_WILDCARDS_IN_PROGRESS: usize = 15;
+
+/// An invalidation's status, until it takes effect everywhere.
+const IN_PROGRESS: &str = "InProgress";
+
+/// An invalidation's status afterwards.
+const COMPLETED: &str = "Completed";
 
 /// A distribution: what it was told.
 #[derive(Clone, Debug)]
@@ -78,7 +85,7 @@ pub(super) fn create_invalidation(world: &mut World, asked: &Asked) -> Answer {
     }
     world.last_invalidation = Some(now);
     let Some(distribution) = world.distributions.get_mut(&asked.target) else {
-        return error(404, "NoSuchDistribution", "The specified distribution does not exist.");
+        return no_such_distribution();
     };
     let Ok(Ok(batch)) = std::str::from_utf8(&asked.body).map(quick_xml::de::from_str::<InvalidationBatch>) else {
         return error(400, "MalformedXML", "The XML document is malformed.");
@@ -92,7 +99,7 @@ pub(super) fn create_invalidation(world: &mut World, asked: &Asked) -> Answer {
     }
     if let Some(earlier) = distribution.invalidations.iter().find(|it| it.caller_reference == batch.caller_reference) {
         return if earlier.paths.iter().collect::<BTreeSet<_>>() == paths.iter().collect() {
-            created(earlier, &asked.target)
+            created(earlier, &asked.target, distribution.status(earlier, now))
         } else {
             let message = "Your request contains a caller reference that was used for a previous invalidation batch for \
                            the same distribution.";
@@ -119,37 +126,61 @@ pub(super) fn create_invalidation(world: &mut World, asked: &Asked) -> Answer {
         paths,
         created: now,
     };
-    let answer = created(&invalidation, &asked.target);
+    // A new one is in progress, whatever it takes.
+    let answer = created(&invalidation, &asked.target, IN_PROGRESS);
     distribution.invalidations.push(invalidation);
     answer
 }
 
+/// `GetInvalidation`.
+pub(super) fn get_invalidation(world: &World, asked: &Asked) -> Answer {
+    let Some(distribution) = world.distributions.get(&asked.target) else { return no_such_distribution() };
+    let Some(invalidation) = distribution.invalidations.iter().find(|it| it.id == asked.resource) else {
+        return error(404, "NoSuchInvalidation", "The specified invalidation does not exist.");
+    };
+    let body = document(invalidation, distribution.status(invalidation, Instant::now()));
+    Answer { status: 200, code: None, headers: Vec::new(), body }
+}
+
 impl Distribution {
     fn has_room_for(&self, paths: &[String], now: Instant) -> bool {
-        let in_progress = self.invalidations.iter().filter(|it| now.duration_since(it.created) < self.takes);
+        let in_progress = self.invalidations.iter().filter(|it| self.status(it, now) == IN_PROGRESS);
         let (wildcards, files): (Vec<_>, Vec<_>) =
             in_progress.flat_map(|it| &it.paths).chain(paths).partition(|path| path.ends_with('*'));
         wildcards.len() <= MAX_WILDCARDS_IN_PROGRESS && files.len() <= MAX_PATHS_IN_PROGRESS
     }
+
+    fn status(&self, invalidation: &Invalidation, now: Instant) -> &'static str {
+        if now.duration_since(invalidation.created) < self.takes { IN_PROGRESS } else { COMPLETED }
+    }
 }
 
-/// The answer for an invalidation that CloudFront has.
-fn created(invalidation: &Invalidation, distribution: &str) -> Answer {
-    let items: Vec<_> = invalidation.paths.iter().map(|path| format!("<Path>{}</Path>", escape(path))).collect();
-    let items = items.concat();
-    let body = format!(
-        "<?xml version=\"1.0\"?>\n<Invalidation xmlns=\"http://cloudfront.amazonaws.com/doc/2020-05-31/\"><Id>{}</Id>\
-         <Status>InProgress</Status><CreateTime>2026-01-02T03:04:05.006Z</CreateTime><InvalidationBatch><Paths><Quantity>{}</Quantity>\
-         <Items>{items}</Items></Paths><CallerReference>{}</CallerReference></InvalidationBatch></Invalidation>",
-        invalidation.id,
-        invalidation.paths.len(),
-        escape(&invalidation.caller_reference)
-    );
+/// The answer of `CreateInvalidation` for an invalidation that CloudFront has.
+fn created(invalidation: &Invalidation, distribution: &str, status: &str) -> Answer {
     let location = format!(
         "https://cloudfront.amazonaws.com/2020-05-31/distribution/{distribution}/invalidation/{}",
         invalidation.id
     );
+    let body = document(invalidation, status);
     Answer { status: 201, code: None, headers: vec![("Location", location)], body }
+}
+
+/// An invalidation as CloudFront writes it.
+fn document(invalidation: &Invalidation, status: &str) -> String {
+    let items: Vec<_> = invalidation.paths.iter().map(|path| format!("<Path>{}</Path>", escape(path))).collect();
+    let items = items.concat();
+    format!(
+        "<?xml version=\"1.0\"?>\n<Invalidation xmlns=\"http://cloudfront.amazonaws.com/doc/2020-05-31/\"><Id>{}</Id>\
+         <Status>{status}</Status><CreateTime>2026-01-02T03:04:05.006Z</CreateTime><InvalidationBatch><Paths><Quantity>{}</Quantity>\
+         <Items>{items}</Items></Paths><CallerReference>{}</CallerReference></InvalidationBatch></Invalidation>",
+        invalidation.id,
+        invalidation.paths.len(),
+        escape(&invalidation.caller_reference)
+    )
+}
+
+fn no_such_distribution() -> Answer {
+    error(404, "NoSuchDistribution", "The specified distribution does not exist.")
 }
 
 /// An error as CloudFront writes it.

@@ -7,7 +7,7 @@ use std::time::Duration;
 pub struct Fault {
     /// The operation it is for, such as `CreateInvalidation`.
     pub operation: &'static str,
-    /// The bucket or distribution it is for; `None` for any.
+    /// The bucket, distribution or job it is for; `None` for any.
     pub target: Option<String>,
     /// What happens.
     pub effect: Effect,

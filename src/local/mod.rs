@@ -1,4 +1,5 @@
-//! A stand-in of AWS on loopback: Lambda's Runtime API, S3's and CloudFront's endpoints, and the function as a process.
+//! A stand-in of AWS on loopback: Lambda's Runtime API, S3's, CloudFront's and CodePipeline's endpoints, and the function as
+//! a process.
 //!
 //! It is stricter than AWS where AWS is silent: a path that CloudFront would accept and never match is reported
 //! ([`cloudfront::Invalidation::ineffective`]), so that a test can insist on none. It records every call, plays the faults that a
@@ -7,17 +8,20 @@
 pub mod bill;
 pub mod cloud;
 pub mod cloudfront;
+pub mod codepipeline;
 pub mod events;
 pub mod fault;
 pub mod function;
 pub mod runtime;
 
+mod asked;
 mod http;
 mod rules;
 mod s3;
 
 pub use cloud::{Bucket, Call, Cloud, World};
 pub use cloudfront::Distribution;
+pub use codepipeline::{Job, JobResult};
 pub use function::Function;
 pub use runtime::{Invoke, Lambda, Outcome};
 

@@ -2,7 +2,8 @@
 
 use quick_xml::escape::escape;
 
-use super::cloud::{Answer, Asked, World};
+use super::asked::{Answer, Asked};
+use super::cloud::World;
 
 /// `GetBucketTagging`. Source: S3 API reference.
 pub(super) fn get_bucket_tagging(world: &World, asked: &Asked) -> Answer {

@@ -11,6 +11,12 @@ use crate::rig::{within, world};
 
 /// Status and body of a request.
 async fn request(address: &str, head: &str, body: &str) -> (u16, String) {
+    let (status, _, body) = exchange(address, head, body).await;
+    (status, body)
+}
+
+/// Status, head in lower case and body of a request.
+pub(crate) async fn exchange(address: &str, head: &str, body: &str) -> (u16, String, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let length = body.len();
     let text = format!("{head}\r\nHost: local\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}");
@@ -18,7 +24,7 @@ async fn request(address: &str, head: &str, body: &str) -> (u16, String) {
     let mut answer = String::new();
     within(stream.read_to_string(&mut answer)).await.unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), head.to_ascii_lowercase(), body.to_owned())
 }
 
 /// Asks for an invalidation of `paths` at the distribution `E1`; returns the status and the code of an error.

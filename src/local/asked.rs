@@ -1,0 +1,124 @@
+//! What a request is for, as its signature, method and path tell.
+
+use http::{HeaderMap, Request, Response};
+use http_body_util::Full;
+use hyper::body::Bytes;
+
+use super::http::Reply;
+use super::{cloudfront, codepipeline, s3};
+
+/// A service; it is told by what a request is signed for, as all share one port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Service {
+    S3,
+    CloudFront,
+    CodePipeline,
+}
+
+/// A request that the stand-in knows.
+pub(super) struct Asked {
+    pub(super) service: Service,
+    pub(super) operation: &'static str,
+    /// The bucket, distribution or job.
+    pub(super) target: String,
+    /// What is named below the target: an invalidation. Empty for other operations.
+    pub(super) resource: String,
+    /// The Region the request is signed for.
+    pub(super) region: String,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+/// A request that is not signed, or that the stand-in does not know.
+pub(super) struct Unknown {
+    /// The service whose form the answer has. S3 answers what is not signed: that is anonymous, not malformed, there.
+    pub(super) service: Service,
+    pub(super) reason: String,
+}
+
+/// An answer before it is written.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) code: Option<String>,
+    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) body: String,
+}
+
+impl Service {
+    /// The service by its name in a credential scope.
+    fn of_scope(name: &str) -> Option<Self> {
+        match name {
+            "s3" => Some(Self::S3),
+            "cloudfront" => Some(Self::CloudFront),
+            "codepipeline" => Some(Self::CodePipeline),
+            _ => None,
+        }
+    }
+
+    /// An error in the service's own form.
+    pub(super) fn error(self, status: u16, code: &str, message: &str) -> Answer {
+        match self {
+            Self::S3 => s3::error(status, code, message),
+            Self::CloudFront => cloudfront::error(status, code, message),
+            Self::CodePipeline => codepipeline::error(status, code, message),
+        }
+    }
+
+    /// Writes an answer with the headers that the service sets.
+    pub(super) fn write(self, answer: Answer) -> Reply {
+        let (content_type, request_id) = match self {
+            Self::S3 => ("application/xml", "x-amz-request-id"),
+            Self::CloudFront => ("text/xml", "x-amzn-requestid"),
+            Self::CodePipeline => (codepipeline::CONTENT_TYPE, "x-amzn-requestid"),
+        };
+        let mut response = Response::builder()
+            .status(answer.status)
+            .header("Content-Type", content_type)
+            .header(request_id, "LOCALREQUEST");
+        for (name, value) in answer.headers {
+            response = response.header(name, value);
+        }
+        response.body(Full::new(answer.body.into())).ok()
+    }
+}
+
+impl Asked {
+    /// Reads what a request is for. It must be signed, for a service that there is, and be a call that there is.
+    pub(super) fn of(request: Request<Bytes>) -> Result<Self, Unknown> {
+        let (parts, body) = request.into_parts();
+        let unknown = |service, reason| Unknown { service, reason };
+        let authorization = parts.headers.get("authorization").and_then(|value| value.to_str().ok());
+        let scope = authorization
+            .and_then(|value| value.strip_prefix("AWS4-HMAC-SHA256 Credential="))
+            .and_then(|value| value.split(',').next())
+            .ok_or_else(|| unknown(Service::S3, "the request is not signed".to_owned()))?;
+        let [_key, _date, region, service, "aws4_request"] = scope.split('/').collect::<Vec<_>>()[..] else {
+            return Err(unknown(Service::S3, format!("\"{scope}\" is no credential scope")));
+        };
+        let Some(service) = Service::of_scope(service) else {
+            return Err(unknown(Service::S3, format!("no such service: \"{service}\"")));
+        };
+        let path = parts.uri.path();
+        let segments: Vec<_> = path.trim_matches('/').split('/').collect();
+        let call = match (service, parts.method.as_str(), segments.as_slice(), parts.uri.query()) {
+            (Service::S3, "GET", [bucket], Some("tagging")) => Some(("GetBucketTagging", (*bucket).to_owned(), "")),
+            (Service::CloudFront, "POST", ["2020-05-31", "distribution", id, "invalidation"], None) => {
+                Some(("CreateInvalidation", (*id).to_owned(), ""))
+            }
+            (Service::CloudFront, "GET", ["2020-05-31", "distribution", id, "invalidation", invalidation], None) => {
+                Some(("GetInvalidation", (*id).to_owned(), *invalidation))
+            }
+            (Service::CodePipeline, "POST", [""], None) => {
+                codepipeline::operation(&parts.headers).map(|operation| (operation, codepipeline::job_id(&body), ""))
+            }
+            _ => None,
+        };
+        let Some((operation, target, resource)) = call else {
+            let named = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+            let reason = format!("no such call: {} {} {named}", parts.method, parts.uri);
+            return Err(unknown(service, reason.trim_end().to_owned()));
+        };
+        let (resource, region) = (resource.to_owned(), region.to_owned());
+        Ok(Self { service, operation, target, resource, region, headers: parts.headers, body })
+    }
+}

@@ -1,0 +1,253 @@
+//! CodePipeline, as far as the function asks: the results of its jobs, in the protocol AWS JSON 1.1.
+//!
+//! Sources: CodePipeline API reference, `PutJobSuccessResult`, `PutJobFailureResult` and the types they name; Smithy,
+//! "AWS JSON 1.1 protocol". Lengths count characters.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use http::HeaderMap;
+use hyper::body::Bytes;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::asked::{Answer, Asked};
+use super::cloud::World;
+
+/// The content type of every request and answer.
+pub(super) const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
+
+/// All output variables of an action together, in bytes. Source: CodePipeline user guide, "Quotas".
+const MAX_OUTPUT_VARIABLES_BYTES: usize = 122_880;
+
+/// The types of a failure.
+const FAILURE_TYPES: [&str; 6] = [
+    "JobFailed",
+    "ConfigurationError",
+    "PermissionError",
+    "RevisionOutOfSync",
+    "RevisionUnavailable",
+    "SystemUnavailable",
+];
+
+/// A job: what it was told. A new one waits for its result.
+#[derive(Clone, Debug, Default)]
+pub struct Job {
+    /// The results that were accepted, in order.
+    pub results: Vec<JobResult>,
+    answered: bool,
+}
+
+/// A result that was accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobResult {
+    /// `PutJobSuccessResult`.
+    Success {
+        /// What the console shows.
+        summary: Option<String>,
+        /// The caller's id of what it did.
+        external_execution_id: Option<String>,
+        /// Present if there is more to do: the action is invoked again, with this.
+        continuation_token: Option<String>,
+        /// What later actions may refer to.
+        output_variables: BTreeMap<String, String>,
+    },
+    /// `PutJobFailureResult`.
+    Failure {
+        /// Such as `JobFailed`.
+        failure_type: String,
+        /// What the console shows.
+        message: String,
+        /// The caller's id of what it did.
+        external_execution_id: Option<String>,
+    },
+}
+
+impl Job {
+    /// Continues a job whose last result has a continuation token: it takes one more result. Returns the token, which
+    /// the next event brings; `None`, and no change, for any other job.
+    pub fn resume(&mut self) -> Option<String> {
+        let Some(JobResult::Success { continuation_token: Some(token), .. }) = self.results.last() else { return None };
+        self.answered = false;
+        Some(token.clone())
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct PutJobSuccessResult {
+    job_id: String,
+    current_revision: Option<CurrentRevision>,
+    continuation_token: Option<String>,
+    execution_details: Option<ExecutionDetails>,
+    output_variables: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct CurrentRevision {
+    revision: String,
+    change_identifier: String,
+    #[serde(rename = "created")]
+    _created: Option<f64>,
+    revision_summary: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ExecutionDetails {
+    summary: Option<String>,
+    external_execution_id: Option<String>,
+    percent_complete: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct PutJobFailureResult {
+    job_id: String,
+    failure_details: FailureDetails,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct FailureDetails {
+    r#type: String,
+    message: String,
+    external_execution_id: Option<String>,
+}
+
+/// Why a request is refused: code and message.
+struct Refusal(&'static str, String);
+
+/// The operation that the headers name.
+pub(super) fn operation(headers: &HeaderMap) -> Option<&'static str> {
+    if headers.get("content-type")? != CONTENT_TYPE {
+        return None;
+    }
+    match headers.get("x-amz-target")?.to_str().ok()? {
+        "CodePipeline_20150709.PutJobSuccessResult" => Some("PutJobSuccessResult"),
+        "CodePipeline_20150709.PutJobFailureResult" => Some("PutJobFailureResult"),
+        _ => None,
+    }
+}
+
+/// The job that a request is for, whatever else is wrong with it; empty if it names none.
+pub(super) fn job_id(body: &Bytes) -> String {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    body.get("jobId").and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// `PutJobSuccessResult`.
+pub(super) fn put_job_success_result(world: &mut World, asked: &Asked) -> Answer {
+    take(world, asked, success(&asked.body))
+}
+
+/// `PutJobFailureResult`.
+pub(super) fn put_job_failure_result(world: &mut World, asked: &Asked) -> Answer {
+    take(world, asked, failure(&asked.body))
+}
+
+/// Takes a result, if its job is there and waits for one. A request that breaks the model is refused before that.
+fn take(world: &mut World, asked: &Asked, result: Result<JobResult, Refusal>) -> Answer {
+    let result = match result {
+        Ok(result) => result,
+        Err(Refusal(code, message)) => return error(400, code, &message),
+    };
+    let Some(job) = world.jobs.get_mut(&asked.target) else {
+        return error(400, "JobNotFoundException", "The specified job was not found.");
+    };
+    if job.answered {
+        return error(400, "InvalidJobStateException", "The job has a result already.");
+    }
+    job.answered = true;
+    job.results.push(result);
+    Answer { status: 200, code: None, headers: Vec::new(), body: String::new() }
+}
+
+fn success(body: &[u8]) -> Result<JobResult, Refusal> {
+    let input: PutJobSuccessResult = serde_json::from_slice(body).map_err(|error| invalid(error.to_string()))?;
+    check_job_id(&input.job_id)?;
+    if let Some(revision) = &input.current_revision {
+        check_length("currentRevision.revision", Some(&revision.revision), 1..=1500)?;
+        check_length("currentRevision.changeIdentifier", Some(&revision.change_identifier), 1..=100)?;
+        check_length("currentRevision.revisionSummary", revision.revision_summary.as_ref(), 1..=2048)?;
+    }
+    let details = input.execution_details.unwrap_or_default();
+    check_length("executionDetails.summary", details.summary.as_ref(), 0..=2048)?;
+    check_length("executionDetails.externalExecutionId", details.external_execution_id.as_ref(), 1..=1500)?;
+    if details.percent_complete.is_some_and(|percent| percent > 100) {
+        return Err(invalid("executionDetails.percentComplete is over 100".to_owned()));
+    }
+    check_length("continuationToken", input.continuation_token.as_ref(), 1..=2048)?;
+    // Stricter than the model, which says nothing of blanks: such a token tells the next job nothing.
+    if input.continuation_token.as_ref().is_some_and(|token| token.trim().is_empty()) {
+        return Err(invalid("continuationToken is blank".to_owned()));
+    }
+    let output_variables = input.output_variables.unwrap_or_default();
+    check_output_variables(&output_variables)?;
+    // Stricter than the model, which says nothing of both together: output variables belong to an action's last result.
+    if input.continuation_token.is_some() && !output_variables.is_empty() {
+        return Err(invalid("outputVariables come with a continuationToken".to_owned()));
+    }
+    Ok(JobResult::Success {
+        summary: details.summary,
+        external_execution_id: details.external_execution_id,
+        continuation_token: input.continuation_token,
+        output_variables,
+    })
+}
+
+fn failure(body: &[u8]) -> Result<JobResult, Refusal> {
+    let input: PutJobFailureResult = serde_json::from_slice(body).map_err(|error| invalid(error.to_string()))?;
+    check_job_id(&input.job_id)?;
+    let FailureDetails { r#type, message, external_execution_id } = input.failure_details;
+    if !FAILURE_TYPES.contains(&r#type.as_str()) {
+        return Err(invalid(format!("failureDetails.type is none of {}", FAILURE_TYPES.join(", "))));
+    }
+    check_length("failureDetails.message", Some(&message), 1..=5000)?;
+    check_length("failureDetails.externalExecutionId", external_execution_id.as_ref(), 1..=1500)?;
+    Ok(JobResult::Failure { failure_type: r#type, message, external_execution_id })
+}
+
+/// The model's pattern: `[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`.
+fn check_job_id(id: &str) -> Result<(), Refusal> {
+    let is_hex = |part: &str| part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    if id.split('-').all(is_hex) && id.split('-').map(str::len).eq([8, 4, 4, 4, 12]) {
+        Ok(())
+    } else {
+        Err(invalid("jobId does not match its pattern".to_owned()))
+    }
+}
+
+fn check_length(field: &str, text: Option<&String>, lengths: RangeInclusive<usize>) -> Result<(), Refusal> {
+    match text.map(|text| text.chars().count()) {
+        Some(length) if !lengths.contains(&length) => {
+            Err(invalid(format!("{field} has {length} characters, not {} to {}", lengths.start(), lengths.end())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Keys match `[A-Za-z0-9@\-_]+`.
+fn check_output_variables(variables: &BTreeMap<String, String>) -> Result<(), Refusal> {
+    let fits = |key: &String| !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"@-_".contains(&b));
+    if !variables.keys().all(fits) {
+        return Err(invalid("a key of outputVariables does not match its pattern".to_owned()));
+    }
+    let bytes: usize = variables.iter().map(|(key, value)| key.len() + value.len()).sum();
+    if bytes > MAX_OUTPUT_VARIABLES_BYTES {
+        let message = format!("outputVariables have {bytes} bytes of at most {MAX_OUTPUT_VARIABLES_BYTES}");
+        return Err(Refusal("OutputVariablesSizeExceededException", message));
+    }
+    Ok(())
+}
+
+fn invalid(message: String) -> Refusal {
+    Refusal("ValidationException", message)
+}
+
+/// An error as AWS JSON 1.1 writes it.
+pub(super) fn error(status: u16, code: &str, message: &str) -> Answer {
+    let body = json!({ "__type": code, "message": message }).to_string();
+    Answer { status, code: Some(code.to_owned()), headers: vec![("x-amzn-errortype", code.to_owned())], body }
+}

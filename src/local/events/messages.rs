@@ -1,0 +1,101 @@
+//! What SQS and SNS wrap around a message.
+
+use serde_json::{Value, json};
+
+use crate::local::{ACCOUNT, REGION};
+
+/// The subject that S3 gives its notifications.
+const SUBJECT: &str = "Amazon S3 Notification";
+
+/// A batch of messages, each with its id and its body, as the event source mapping of a standard queue hands it over.
+///
+/// Source: Lambda developer guide, "Using Lambda with Amazon SQS".
+#[must_use]
+pub fn sqs(messages: &[(&str, &str)]) -> String {
+    let records: Vec<_> = messages
+        .iter()
+        .map(|&(id, body)| {
+            json!({
+                "messageId": id,
+                "receiptHandle": format!("EXAMPLE-receipt-handle-of-{id}"),
+                "body": body,
+                "attributes": {
+                    "ApproximateReceiveCount": "1",
+                    "SentTimestamp": "1767323045006",
+                    "SenderId": "AIDAEXAMPLE",
+                    "ApproximateFirstReceiveTimestamp": "1767323045010",
+                },
+                "messageAttributes": {},
+                "md5OfBody": "0123456789abcdef0123456789abcdef",
+                "eventSource": "aws:sqs",
+                "eventSourceARN": format!("arn:aws:sqs:{REGION}:{ACCOUNT}:invalidations"),
+                "awsRegion": REGION,
+            })
+        })
+        .collect();
+    json!({ "Records": records }).to_string()
+}
+
+/// A notification of SNS around `message`: the body of a message in a queue that has subscribed without raw delivery.
+///
+/// Source: SNS developer guide, "Parsing Amazon SNS message formats".
+#[must_use]
+pub fn sns_notification(message: &str) -> String {
+    json!({
+        "Type": "Notification",
+        "MessageId": "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324",
+        "TopicArn": topic(),
+        "Subject": SUBJECT,
+        "Message": message,
+        "Timestamp": "2026-01-02T03:04:05.006Z",
+        "SignatureVersion": "1",
+        "Signature": "EXAMPLE+signature==",
+        "SigningCertURL": certificate(),
+        "UnsubscribeURL": unsubscribe(),
+    })
+    .to_string()
+}
+
+/// A notification of SNS around `message`, as a function that has subscribed gets it. Two names are spelt otherwise than
+/// in a queue's message.
+///
+/// Source: Lambda developer guide, "Invoking Lambda functions with Amazon SNS notifications".
+#[must_use]
+pub fn sns(message: &str) -> String {
+    let notification: Value = json!({
+        "Type": "Notification",
+        "MessageId": "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324",
+        "TopicArn": topic(),
+        "Subject": SUBJECT,
+        "Message": message,
+        "Timestamp": "2026-01-02T03:04:05.006Z",
+        "SignatureVersion": "1",
+        "Signature": "EXAMPLE+signature==",
+        "SigningCertUrl": certificate(),
+        "UnsubscribeUrl": unsubscribe(),
+        "MessageAttributes": {},
+    });
+    let record = json!({
+        "EventSource": "aws:sns",
+        "EventVersion": "1.0",
+        "EventSubscriptionArn": subscription(),
+        "Sns": notification,
+    });
+    json!({ "Records": [record] }).to_string()
+}
+
+fn topic() -> String {
+    format!("arn:aws:sns:{REGION}:{ACCOUNT}:changes")
+}
+
+fn subscription() -> String {
+    format!("{}:c9135db0-26c4-47ec-8998-413945fb5a96", topic())
+}
+
+fn certificate() -> String {
+    format!("https://sns.{REGION}.amazonaws.com/SimpleNotificationService-EXAMPLE.pem")
+}
+
+fn unsubscribe() -> String {
+    format!("https://sns.{REGION}.amazonaws.com/?Action=Unsubscribe&SubscriptionArn={}", subscription())
+}
