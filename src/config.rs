@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use crate::collapse::Budget;
+use crate::distribution::DistributionId;
 use crate::ports::AccountId;
 use crate::route::RouteSettings;
 use crate::router::Lives;
@@ -28,6 +29,8 @@ pub struct Config {
     pub budget: Budget,
     /// `EXPECTED_BUCKET_OWNER`.
     pub expected_owner: ExpectedOwner,
+    /// `DISTRIBUTION_ID`.
+    pub default_distribution: Option<DistributionId>,
     /// `DRY_RUN`.
     pub dry_run: bool,
 }
@@ -160,6 +163,12 @@ impl Config {
                     id => AccountId::new(id).map(ExpectedOwner::Account),
                 },
             ),
+            default_distribution: reader.read(
+                "DISTRIBUTION_ID",
+                None,
+                "a distribution's id (such as \"E2EXAMPLE1ABCD\")",
+                |value| DistributionId::new(value).ok().map(Some),
+            ),
             dry_run: reader.read("DRY_RUN", false, "\"true\" or \"false\"", |value| value.parse().ok()),
         };
         if reader.defects.is_empty() { Ok(config) } else { Err(ConfigError(reader.defects)) }
@@ -185,6 +194,7 @@ mod tests {
         assert_eq!(config.route.index_documents, ["index.html"]);
         assert_eq!((config.budget.max_paths.get(), config.budget.max_wildcards.get()), (30, 7));
         assert_eq!(config.expected_owner, ExpectedOwner::FunctionAccount);
+        assert_eq!(config.default_distribution, None);
         assert!(!config.dry_run);
     }
 
@@ -198,6 +208,7 @@ mod tests {
             ("MAX_PATHS", "3000"),
             ("MAX_WILDCARDS", " 1 "),
             ("EXPECTED_BUCKET_OWNER", "123456789012"),
+            ("DISTRIBUTION_ID", "E1"),
             ("DRY_RUN", "true"),
         ])
         .unwrap();
@@ -207,6 +218,7 @@ mod tests {
         assert_eq!(config.route.index_documents, ["index.html", "default.htm"]);
         assert_eq!((config.budget.max_paths.get(), config.budget.max_wildcards.get()), (3000, 1));
         assert_eq!(config.expected_owner, ExpectedOwner::Account(AccountId::new("123456789012").unwrap()));
+        assert_eq!(config.default_distribution, DistributionId::new("E1").ok());
         assert!(config.dry_run);
     }
 
@@ -225,6 +237,7 @@ mod tests {
             ("MAX_PATHS", "0"),
             ("MAX_WILDCARDS", "16"),
             ("EXPECTED_BUCKET_OWNER", "me"),
+            ("DISTRIBUTION_ID", "e1"),
             ("DRY_RUN", "yes"),
         ];
         let message = config(&bad).unwrap_err().to_string();

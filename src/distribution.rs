@@ -1,4 +1,4 @@
-//! Which distribution: the value of a bucket's tag, checked before anything is addressed with it.
+//! Which distribution, and which of its invalidations: ids, checked before anything is addressed with them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -74,6 +74,33 @@ impl fmt::Display for DistributionId {
 impl fmt::Debug for DistributionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", &self.0)
+    }
+}
+
+impl serde::Serialize for DistributionId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+/// CloudFront's id of an invalidation: capital letters and digits. It becomes a segment of a request's URL.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(transparent)]
+pub struct InvalidationId(Box<str>);
+
+impl InvalidationId {
+    /// Checks an id; `None` if it is none.
+    #[must_use]
+    pub fn new(id: &str) -> Option<Self> {
+        let fits =
+            (1..=MAX_ID_LENGTH).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+        fits.then(|| Self(id.into()))
+    }
+
+    /// The id.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 

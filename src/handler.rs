@@ -6,10 +6,12 @@ use lambda_runtime::{Diagnostic, LambdaEvent};
 use lambda_runtime_api_client::PooledClient;
 use lambda_runtime_api_client::body::Body;
 use serde_json::value::RawValue;
+use tokio::time::Instant;
 
 use crate::app::{App, Invocation};
-use crate::ports::{BucketTags, Invalidations};
-use crate::report::{InvocationError, Report};
+use crate::failure::InvocationError;
+use crate::ports::{BucketTags, Invalidations, Jobs};
+use crate::report::Answer;
 
 /// The error type of a function that cannot start, as Lambda reports it.
 pub const CONFIGURATION_ERROR: &str = "ConfigurationError";
@@ -21,15 +23,15 @@ const UNKNOWN_TIME_LEFT: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// That of [`App::handle`].
-pub async fn handle<T: BucketTags, I: Invalidations>(
-    app: &App<T, I>,
+pub async fn handle<T: BucketTags, I: Invalidations, J: Jobs>(
+    app: &App<T, I, J>,
     event: LambdaEvent<Box<RawValue>>,
-) -> Result<Report, InvocationError> {
+) -> Result<Answer, InvocationError> {
     let deadline = event.context.deadline();
     let invocation = Invocation {
         request_id: event.context.request_id,
         function_arn: event.context.invoked_function_arn,
-        time_left: deadline.duration_since(SystemTime::now()).unwrap_or(UNKNOWN_TIME_LEFT),
+        deadline: Instant::now() + deadline.duration_since(SystemTime::now()).unwrap_or(UNKNOWN_TIME_LEFT),
     };
     app.handle(event.payload.get().as_bytes(), &invocation).await
 }

@@ -28,13 +28,16 @@ pub mod collapse;
 pub mod config;
 pub mod distribution;
 pub mod event;
+pub mod failure;
 pub mod handler;
+pub mod job;
 #[cfg(feature = "local")]
 pub mod local;
 pub mod logging;
 pub mod path;
 pub mod plan;
 pub mod ports;
+pub mod reference;
 pub mod report;
 pub mod route;
 pub mod router;

@@ -1,58 +1,14 @@
 //! Changes and routes in, one invalidation per distribution out. Pure, and the same for the same input in any order.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::{self, Write};
 
-use sha2::{Digest, Sha256};
-
-use crate::change::{Bucket, BucketName, Change};
+use crate::change::{Bucket, BucketName};
 use crate::collapse::{Blind, Budget, Objective, collapse};
 use crate::distribution::DistributionId;
-use crate::path::{InvalidationPath, viewer_paths};
+use crate::event::Batch;
+use crate::path::{InvalidationPath, Item, viewer_paths};
+pub use crate::reference::{CallerReference, Identity};
 use crate::route::{Destination, Destinations};
-
-/// The name under which CloudFront knows one invalidation of one distribution, so that the same work asked for twice is
-/// done and billed once.
-///
-/// A hash of the distribution, the final paths and the identity of the delivery (for a direct event Lambda's request id,
-/// which is the same on each of its retries). Never the clock, and never what an event contains: test events repeat
-/// theirs, and an invalidation swallowed for a reference that was used before is a lost one.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct CallerReference(String);
-
-impl CallerReference {
-    fn new(distribution: &DistributionId, paths: &[InvalidationPath], delivery: &str) -> Self {
-        let mut hash = Sha256::new();
-        // Each part by its length first: no two different inputs are the same bytes.
-        let mut part = |text: &str| {
-            hash.update((text.len() as u64).to_be_bytes());
-            hash.update(text);
-        };
-        part(delivery);
-        part(distribution.as_str());
-        for path in paths {
-            part(path.as_str());
-        }
-        let mut reference = String::with_capacity(64);
-        for byte in hash.finalize() {
-            // Writing to a String cannot fail.
-            let _ = write!(reference, "{byte:02x}");
-        }
-        Self(reference)
-    }
-
-    /// The reference: 64 hex digits.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for CallerReference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// One invalidation to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,12 +16,12 @@ pub struct PlannedInvalidation {
     /// Where to.
     pub distribution: DistributionId,
     /// Its items, sorted; never empty.
-    pub paths: Vec<InvalidationPath>,
+    pub items: Vec<Item>,
     /// The name of this very work.
     pub caller_reference: CallerReference,
-    /// The buckets whose changes it covers, sorted.
+    /// The buckets whose changes it covers, or whose tag named the distribution, sorted.
     pub buckets: Vec<BucketName>,
-    /// The changes it answers for, by their place in the batch, ascending.
+    /// The changes it answers for, by their place in the batch, ascending; none where a person named the items.
     pub changes: Vec<usize>,
 }
 
@@ -90,12 +46,12 @@ struct Gathered {
     changes: Vec<usize>,
 }
 
-/// Plans the invalidations of a batch. `delivery` is the identity of the delivery, see [`CallerReference`].
+/// Plans the invalidations of a batch. `identity` is that of the delivery; for messages their own ids take its place.
 #[must_use]
-pub fn plan(changes: &[Change], destinations: &Destinations, budget: Budget, delivery: &str) -> Plan {
+pub fn plan(batch: &Batch, destinations: &Destinations, budget: Budget, identity: &Identity<'_>) -> Plan {
     let mut plan = Plan::default();
     let mut gathered: BTreeMap<&DistributionId, Gathered> = BTreeMap::new();
-    for (place, change) in changes.iter().enumerate() {
+    for (place, change) in batch.changes.iter().enumerate() {
         let route = match destinations.get(&change.bucket) {
             Some(Destination::Route(route)) => route,
             Some(Destination::Untagged) => {
@@ -125,10 +81,17 @@ pub fn plan(changes: &[Change], destinations: &Destinations, budget: Budget, del
         .into_iter()
         .map(|(distribution, Gathered { paths, buckets, changes })| {
             let paths = collapse(paths, Objective { budget, path_weight: 0 }, &Blind).items;
+            let items: Vec<_> = paths.into_iter().map(Item::Path).collect();
+            let identity = match batch.messages {
+                None => identity.clone(),
+                Some(_) => Identity::Messages(
+                    changes.iter().filter_map(|&change| batch.message_of(change)).map(|it| &*it.id).collect(),
+                ),
+            };
             PlannedInvalidation {
                 distribution: distribution.clone(),
-                caller_reference: CallerReference::new(distribution, &paths, delivery),
-                paths,
+                caller_reference: CallerReference::new(distribution, &items, &identity),
+                items,
                 buckets: buckets.into_iter().collect(),
                 changes,
             }
@@ -137,12 +100,32 @@ pub fn plan(changes: &[Change], destinations: &Destinations, budget: Budget, del
     plan
 }
 
+/// Plans invalidations of items that a person named, which are sent as they are; `bucket` is the one whose tag named the
+/// distributions, if one was asked.
+#[must_use]
+pub fn plan_named(
+    distributions: &[DistributionId],
+    items: &[Item],
+    bucket: Option<&BucketName>,
+    identity: &Identity<'_>,
+) -> Vec<PlannedInvalidation> {
+    let invalidation = |distribution: &DistributionId| PlannedInvalidation {
+        distribution: distribution.clone(),
+        caller_reference: CallerReference::new(distribution, items, identity),
+        items: items.to_vec(),
+        buckets: bucket.into_iter().cloned().collect(),
+        changes: Vec::new(),
+    };
+    distributions.iter().map(invalidation).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::change::ObjectKey;
+    use crate::change::{Change, ObjectKey};
+    use crate::event::Message;
     use crate::path::{OriginPath, PathOptions};
     use crate::route::Route;
 
@@ -152,6 +135,10 @@ mod tests {
 
     fn change(name: &str, key: &str) -> Change {
         Change { bucket: bucket(name), key: ObjectKey::new(key).unwrap() }
+    }
+
+    fn batch(changes: &[Change]) -> Batch {
+        Batch { changes: changes.to_vec(), ..Batch::default() }
     }
 
     fn route(ids: &str, origin_path: &str) -> Destination {
@@ -186,13 +173,10 @@ mod tests {
             change("denied", "e.txt"),
             change("never-asked", "f.txt"),
         ];
-        let plan = plan(&changes, &destinations(), BUDGET, "request");
+        let plan = plan(&batch(&changes), &destinations(), BUDGET, &Identity::Invocation("request"));
         let [first, second] = plan.invalidations.as_slice() else { panic!("{plan:?}") };
         assert_eq!(first.distribution.as_str(), "E1");
-        assert_eq!(
-            first.paths.iter().map(InvalidationPath::as_str).collect::<Vec<_>>(),
-            ["/a.txt", "/b/", "/b/index.html"]
-        );
+        assert_eq!(first.items.iter().map(Item::as_str).collect::<Vec<_>>(), ["/a.txt", "/b/", "/b/index.html"]);
         assert_eq!((first.changes.as_slice(), first.buckets.len()), (&[0, 1][..], 2));
         assert_eq!(second.distribution.as_str(), "E2");
         assert_eq!((second.changes.as_slice(), second.buckets.len()), (&[1][..], 1));
@@ -204,7 +188,10 @@ mod tests {
     #[test]
     fn a_reference_depends_on_distribution_paths_and_delivery_and_on_nothing_else() {
         let reference = |changes: &[Change], delivery: &str| {
-            plan(changes, &destinations(), BUDGET, delivery).invalidations.remove(0).caller_reference
+            plan(&batch(changes), &destinations(), BUDGET, &Identity::Invocation(delivery))
+                .invalidations
+                .remove(0)
+                .caller_reference
         };
         let (a, b) = (change("one", "a.txt"), change("one", "b.txt"));
         let base = reference(&[a.clone(), b.clone()], "request");
@@ -212,27 +199,32 @@ mod tests {
         assert_eq!(base, reference(&[b.clone(), a.clone(), b.clone()], "request"), "order and repetition");
         assert_ne!(base, reference(&[a.clone(), b], "request 2"), "delivery");
         assert_ne!(base, reference(std::slice::from_ref(&a), "request"), "paths");
-        let both = plan(&[change("two", "web/a.txt")], &destinations(), BUDGET, "request").invalidations;
+        let both =
+            plan(&batch(&[change("two", "web/a.txt")]), &destinations(), BUDGET, &Identity::Invocation("request"))
+                .invalidations;
         assert_ne!(both[0].caller_reference, both[1].caller_reference, "distribution");
-        assert_eq!(both[0].paths, both[1].paths);
+        assert_eq!(both[0].items, both[1].items);
     }
 
     #[test]
-    fn a_reference_tells_apart_what_is_the_same_when_strung_together() {
-        let path = |text| InvalidationPath::parse(text).unwrap();
-        let id = |text| DistributionId::new(text).unwrap();
-        let references = [
-            CallerReference::new(&id("E1"), &[path("/a/b")], "r"),
-            CallerReference::new(&id("E1"), &[path("/a"), path("/b")], "r"),
-            CallerReference::new(&id("E1"), &[path("/a/b")], "rE"),
-            CallerReference::new(&id("EE1"), &[path("/a/b")], "r"),
-        ];
-        let different: BTreeSet<_> = references.iter().map(CallerReference::as_str).collect();
-        assert_eq!(different.len(), references.len());
+    fn of_a_queue_only_the_messages_that_contributed_count_in_whatever_batch_they_come() {
+        let message = |id: &str, changes| Message { id: id.into(), changes, failed: 0..0 };
+        let reference = |changes: &[Change], messages: &[Message], request: &str| {
+            let batch = Batch { messages: Some(messages.to_vec()), ..batch(changes) };
+            plan(&batch, &destinations(), BUDGET, &Identity::Invocation(request))
+                .invalidations
+                .remove(0)
+                .caller_reference
+        };
+        let (a, b, untagged) = (change("one", "a"), change("one", "b"), change("untagged", "c"));
+        let both = reference(&[a.clone(), b.clone()], &[message("m1", 0..1), message("m2", 1..2)], "r1");
+        let again = [message("empty", 0..0), message("m2", 0..1), message("m3", 1..2), message("m1", 2..3)];
+        assert_eq!(both, reference(&[b.clone(), untagged, a.clone()], &again, "r2"));
+        assert_ne!(both, reference(&[a, b], &[message("m1", 0..1), message("m4", 1..2)], "r1"));
     }
 
     #[test]
     fn nothing_to_do_plans_nothing() {
-        assert_eq!(plan(&[], &destinations(), BUDGET, "request"), Plan::default());
+        assert_eq!(plan(&Batch::default(), &destinations(), BUDGET, &Identity::Invocation("request")), Plan::default());
     }
 }

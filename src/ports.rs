@@ -7,6 +7,9 @@ use std::fmt;
 use std::future::Future;
 
 use crate::change::Bucket;
+use crate::distribution::{DistributionId, InvalidationId};
+use crate::event::JobId;
+use crate::job::JobResult;
 use crate::plan::PlannedInvalidation;
 use crate::route::Tags;
 
@@ -61,6 +64,19 @@ pub trait BucketTags {
 pub trait Invalidations {
     /// Sends one invalidation.
     fn create(&self, invalidation: &PlannedInvalidation) -> impl Future<Output = Result<Accepted, CallError>>;
+
+    /// Tells how far one is that was sent.
+    fn progress(
+        &self,
+        distribution: &DistributionId,
+        invalidation: &InvalidationId,
+    ) -> impl Future<Output = Result<Progress, CallError>>;
+}
+
+/// Takes the results of pipelines' jobs.
+pub trait Jobs {
+    /// Puts the result of a job. One that has its result already is no error.
+    fn put(&self, job: &JobId, result: &JobResult) -> impl Future<Output = Result<(), CallError>>;
 }
 
 /// An invalidation that CloudFront has.
@@ -69,10 +85,19 @@ pub enum Accepted {
     /// It took it, under this id; it answers the same again, and bills nothing, for one that it already had.
     Created {
         /// CloudFront's id of the invalidation.
-        id: String,
+        id: InvalidationId,
     },
     /// It says that it had one under this caller reference before.
     AlreadyExists,
+}
+
+/// How far an invalidation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub enum Progress {
+    /// Some edges may still serve what it removes.
+    InProgress,
+    /// No edge does.
+    Completed,
 }
 
 /// What a failed call means for those who wait for its result. Sources: API models of S3 and CloudFront; aws-sdk-js#3983.
@@ -98,6 +123,14 @@ pub enum ErrorClass {
     Other,
 }
 
+impl ErrorClass {
+    /// Whether the same call may succeed a little later.
+    #[must_use]
+    pub fn is_transient(self) -> bool {
+        matches!(self, Self::Throttled | Self::TooManyInProgress | Self::Unavailable)
+    }
+}
+
 /// A call to AWS that failed, in one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallError {
@@ -105,6 +138,15 @@ pub struct CallError {
     pub class: ErrorClass,
     /// The operation, the service's code and message or the chain of causes, in one line.
     pub message: String,
+}
+
+impl CallError {
+    /// There was no answer in the time there is.
+    #[must_use]
+    pub fn no_time(operation: &str) -> Self {
+        let message = format!("{operation}: no answer in the time there is");
+        Self { class: ErrorClass::Unavailable, message }
+    }
 }
 
 impl fmt::Display for CallError {

@@ -1,30 +1,32 @@
-//! What became of a delivery: the response body, the line in the log, and the error where something failed.
+//! What became of a delivery: the function's answer, and what it logs.
 
-use std::fmt;
-use std::sync::Arc;
-
+use aws_lambda_events::event::sqs::SqsBatchResponse;
 use serde::Serialize;
 
-use crate::change::BucketName;
-use crate::distribution::DistributionId;
-use crate::event::EventError;
-use crate::path::InvalidationPath;
+use crate::distribution::{DistributionId, InvalidationId};
+use crate::path::Item;
 use crate::plan::PlannedInvalidation;
-use crate::ports::{Accepted, CallError, ErrorClass};
-use crate::router::RouteError;
-
-/// How many failures an error's message spells out. The rest is counted there, and each is a line of the log.
-pub const FAILURES_SPELT_OUT: usize = 20;
+use crate::ports::{Accepted, Progress};
 
 /// How many invalidations, reasons, and buckets of one invalidation a report lists, and how many bytes of paths it lists
 /// altogether: an answer may have 6 MB and a line of the log 256 kB, and what was done must not be reported as failed for
 /// a list that is too long. What is left out is counted. Source: Lambda and CloudWatch Logs quotas.
 const LISTED_INVALIDATIONS: usize = 100;
 const LISTED_REASONS: usize = 100;
-const LISTED_BUCKETS: usize = 10;
+pub(crate) const LISTED_BUCKETS: usize = 10;
 const LISTED_PATH_BYTES: usize = 64 * 1024;
 
 /// The function's answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// To whoever invoked it.
+    Report(Box<Report>),
+    /// To a queue: which messages are to come again.
+    Batch(SqsBatchResponse),
+}
+
+/// What became of a delivery.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
@@ -40,6 +42,9 @@ pub struct Report {
     /// How many changes were ignored for reasons not listed.
     #[serde(skip_serializing_if = "is_zero")]
     pub further_ignored: usize,
+    /// What a pipeline was told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobReport>,
     /// How many bytes of paths are listed.
     #[serde(skip)]
     path_bytes: usize,
@@ -75,6 +80,18 @@ impl Report {
     }
 }
 
+/// What a pipeline was told of its job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobReport {
+    /// The job.
+    pub id: String,
+    /// Whether it succeeded, failed or is to be continued.
+    pub result: &'static str,
+    /// The summary or message.
+    pub message: String,
+}
+
 /// How many changes became what; every change is counted once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
@@ -91,12 +108,15 @@ pub struct Counts {
 #[serde(rename_all = "camelCase")]
 pub struct SentInvalidation {
     /// The distribution.
-    pub distribution_id: String,
+    pub distribution_id: DistributionId,
     /// What happened to it.
     pub status: Status,
     /// CloudFront's id of it; absent if it was not told.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub invalidation_id: Option<String>,
+    pub invalidation_id: Option<InvalidationId>,
+    /// How far it is, in CloudFront's words; absent if it was not waited for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invalidation_status: Option<Progress>,
     /// Our name of it.
     pub caller_reference: String,
     /// How many buckets it covers changes of.
@@ -108,7 +128,7 @@ pub struct SentInvalidation {
     /// How many items it has.
     pub path_count: usize,
     /// Its items, or as many of them as there is room for.
-    pub paths: Vec<InvalidationPath>,
+    pub paths: Vec<Item>,
 }
 
 /// What happened to an invalidation.
@@ -168,124 +188,16 @@ impl SentInvalidation {
             None => (Status::DryRun, None),
         };
         Self {
-            distribution_id: planned.distribution.to_string(),
+            distribution_id: planned.distribution.clone(),
             status,
             invalidation_id,
+            invalidation_status: None,
             caller_reference: planned.caller_reference.as_str().to_owned(),
             bucket_count: planned.buckets.len(),
             buckets: planned.buckets.iter().take(LISTED_BUCKETS).map(ToString::to_string).collect(),
             changes: planned.changes.len(),
-            path_count: planned.paths.len(),
-            paths: planned.paths.clone(),
+            path_count: planned.items.len(),
+            paths: planned.items.clone(),
         }
     }
 }
-
-/// Why some changes were not covered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// A record could not be read.
-    Record(String),
-    /// It is not known where a bucket's changes go.
-    Route {
-        /// The bucket.
-        bucket: BucketName,
-        /// How many changes wait for it.
-        changes: usize,
-        /// Why.
-        error: Arc<RouteError>,
-    },
-    /// A distribution did not take its invalidation.
-    Send {
-        /// The distribution.
-        distribution: DistributionId,
-        /// The buckets whose changes it would have covered.
-        buckets: Vec<BucketName>,
-        /// How many changes it would have covered.
-        changes: usize,
-        /// Why.
-        error: CallError,
-    },
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Record(error) => f.write_str(error),
-            Self::Route { bucket, changes, error } => write!(f, "bucket \"{bucket}\" ({changes} changes): {error}"),
-            Self::Send { distribution, buckets, changes, error } => {
-                let listed: Vec<_> = buckets.iter().take(LISTED_BUCKETS).map(|it| format!("\"{it}\"")).collect();
-                let more = match buckets.len().saturating_sub(LISTED_BUCKETS) {
-                    0 => String::new(),
-                    more => format!(" and {more} more buckets"),
-                };
-                write!(f, "distribution {distribution} ({changes} changes of {}{more}): {error}", listed.join(", "))?;
-                f.write_str(match error.class {
-                    ErrorClass::AccessDenied => "; allow cloudfront:CreateInvalidation on it to the function's role",
-                    ErrorClass::NotFound => "; correct the tag that names it on these buckets",
-                    _ => "",
-                })
-            }
-        }
-    }
-}
-
-/// An invocation that did not do all it was asked for. Its type is stable, its message one line.
-#[derive(Clone, PartialEq, Eq)]
-pub enum InvocationError {
-    /// The event as a whole could not be read.
-    Event(EventError),
-    /// The account whose buckets these should be is not known.
-    UnknownAccount,
-    /// Some changes are not covered; all others are.
-    NotInvalidated {
-        /// What became of the whole delivery.
-        report: Box<Report>,
-        /// Why the failed changes failed.
-        failures: Vec<Failure>,
-    },
-}
-
-impl InvocationError {
-    /// The name of the error, as Lambda reports it in `errorType`. Alarms and redrives may rely on it.
-    #[must_use]
-    pub fn error_type(&self) -> &'static str {
-        match self {
-            Self::Event(_) => "UnrecognizedEvent",
-            Self::UnknownAccount => "UnknownAccount",
-            Self::NotInvalidated { .. } => "ChangesNotInvalidated",
-        }
-    }
-}
-
-impl fmt::Display for InvocationError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Event(error) => error.fmt(f),
-            Self::UnknownAccount => f.write_str(
-                "the function's ARN does not tell its account, which must own the buckets; set EXPECTED_BUCKET_OWNER to an \
-                 account's id or to \"any\"",
-            ),
-            Self::NotInvalidated { report, failures } => {
-                let Counts { covered, ignored, failed } = report.changes;
-                let all = covered + ignored + failed;
-                write!(f, "{failed} of {all} changes were not invalidated: ")?;
-                let spelt_out: Vec<_> = failures.iter().take(FAILURES_SPELT_OUT).map(ToString::to_string).collect();
-                f.write_str(&spelt_out.join("; "))?;
-                match failures.len().saturating_sub(FAILURES_SPELT_OUT) {
-                    0 => Ok(()),
-                    more => write!(f, "; and {more} more failures"),
-                }
-            }
-        }
-    }
-}
-
-/// The runtime logs an error by its `Debug`.
-impl fmt::Debug for InvocationError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {self}", self.error_type())
-    }
-}
-
-impl std::error::Error for InvocationError {}

@@ -102,7 +102,11 @@ impl<T: BucketTags> Router<T> {
         let answers = stream::iter(queries)
             .map(|query| async move {
                 let answer = timeout_at(deadline, self.cache.get(&query.bucket, || self.look_up(&query))).await;
-                (query.bucket, answer.unwrap_or_else(|_| Err(Arc::new(no_answer()))))
+                (
+                    query.bucket,
+                    answer
+                        .unwrap_or_else(|_| Err(Arc::new(RouteError::Lookup(CallError::no_time("GetBucketTagging"))))),
+                )
             })
             .buffer_unordered(CONCURRENT_LOOKUPS)
             .collect()
@@ -123,9 +127,4 @@ impl<T: BucketTags> Router<T> {
         );
         Ok((None, self.lives.untagged))
     }
-}
-
-fn no_answer() -> RouteError {
-    let message = "GetBucketTagging: no answer in the time there is".to_owned();
-    RouteError::Lookup(CallError { class: ErrorClass::Unavailable, message })
 }

@@ -36,6 +36,15 @@ pub fn one_line(value: &str) -> String {
     out
 }
 
+/// The first `length` characters of `value`, the last of them `…` if there are more.
+#[must_use]
+pub fn shortened(value: &str, length: usize) -> String {
+    match value.char_indices().nth(length) {
+        None => value.to_owned(),
+        Some(_) => value.chars().take(length.saturating_sub(1)).chain(['…']).collect(),
+    }
+}
+
 /// Escapes as Rust's `Debug` does, which covers controls, line separators and invisible characters.
 fn escape(character: char, out: &mut String) {
     if character == '\'' {
@@ -56,6 +65,12 @@ mod tests {
         for text in [excerpt(hostile), one_line(hostile)] {
             assert!(!text.contains(['\r', '\n', '\u{1b}', '\u{2028}', '\u{2029}', '\u{85}', '\u{202e}']), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_between_characters() {
+        assert_eq!(shortened("éé", 2), "éé");
+        assert_eq!(shortened("ééé", 2), "é…");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Invalidations to CloudFront.
+//! Invalidations to CloudFront, and how far they are.
 
 use aws_config::SdkConfig;
 use aws_sdk_cloudfront::Client;
@@ -7,14 +7,15 @@ use aws_sdk_cloudfront::types::{InvalidationBatch, Paths};
 
 use super::error::{call_error, not_understood};
 use super::whole::WholeAnswer;
+use crate::distribution::{DistributionId, InvalidationId};
 use crate::plan::PlannedInvalidation;
-use crate::ports::{Accepted, CallError, ErrorClass, Invalidations};
+use crate::ports::{Accepted, CallError, ErrorClass, Invalidations, Progress};
 
 /// What CloudFront's message says, among other words, when a caller reference was used before. It has a code of its own
 /// only in the API model; in practice it is an `InvalidArgument` (aws-cdk#3878).
 const REFERENCE_USED: &str = "caller reference that was used for a previous invalidation batch";
 
-/// Sends invalidations by `CreateInvalidation`.
+/// Sends invalidations by `CreateInvalidation`, and asks for them by `GetInvalidation`.
 pub struct CloudFront {
     client: Client,
 }
@@ -41,7 +42,7 @@ impl Invalidations for CloudFront {
             .await;
         match answer {
             // An answer without an id, from a proxy perhaps, is no promise that anything was taken.
-            Ok(created) => match created.invalidation.map(|it| it.id).filter(|id| !id.is_empty()) {
+            Ok(created) => match created.invalidation.and_then(|it| InvalidationId::new(&it.id)) {
                 Some(id) => Ok(Accepted::Created { id }),
                 None => Err(not_understood("CreateInvalidation", "it names no invalidation")),
             },
@@ -54,11 +55,33 @@ impl Invalidations for CloudFront {
             Err(error) => Err(call_error("CreateInvalidation", &error)),
         }
     }
+
+    async fn progress(
+        &self,
+        distribution: &DistributionId,
+        invalidation: &InvalidationId,
+    ) -> Result<Progress, CallError> {
+        let answer = self
+            .client
+            .get_invalidation()
+            .distribution_id(distribution.as_str())
+            .id(invalidation.as_str())
+            .send()
+            .await;
+        match answer {
+            Ok(got) => match got.invalidation.as_ref().map(|it| it.status.as_str()) {
+                Some("Completed") => Ok(Progress::Completed),
+                Some("InProgress") => Ok(Progress::InProgress),
+                _ => Err(not_understood("GetInvalidation", "it tells no status")),
+            },
+            Err(error) => Err(call_error("GetInvalidation", &error)),
+        }
+    }
 }
 
 /// `Paths` does not count its items by itself.
 fn batch(invalidation: &PlannedInvalidation) -> Result<InvalidationBatch, BuildError> {
-    let items: Vec<_> = invalidation.paths.iter().map(|path| path.as_str().to_owned()).collect();
+    let items: Vec<_> = invalidation.items.iter().map(|item| item.as_str().to_owned()).collect();
     let quantity = i32::try_from(items.len()).unwrap_or(i32::MAX);
     let paths = Paths::builder().quantity(quantity).set_items(Some(items)).build()?;
     InvalidationBatch::builder().paths(paths).caller_reference(invalidation.caller_reference.as_str()).build()

@@ -3,6 +3,7 @@
 
 mod error;
 mod invalidations;
+mod jobs;
 mod tags;
 mod whole;
 
@@ -12,6 +13,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, SdkConfig};
 
 pub use invalidations::CloudFront;
+pub use jobs::CodePipeline;
 pub use tags::S3Tags;
 
 /// How long a connection may take to be made. An endpoint of the same Region answers in milliseconds.

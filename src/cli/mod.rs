@@ -1,5 +1,6 @@
 //! The command line `invalidator`.
 
+mod changed;
 mod demo;
 mod lists;
 mod plan;

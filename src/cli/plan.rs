@@ -1,19 +1,18 @@
 //! `invalidator plan`: the path set of some changes, without AWS.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Args;
 
+use super::changed::{Changed, Changes};
 use super::lists::{self, List};
 use super::terminal::{MAX_ROWS, more, right, say, shorten, table};
 use crate::change::ObjectKey;
 use crate::collapse::{Blind, Budget, Collapsed, CollateralModel, Inventory, Objective, collapse};
 use crate::config::Config;
-use crate::event::{self, Batch, Trigger};
 use crate::local::bill::Bill;
-use crate::path::{InvalidationPath, OriginPath, viewer_paths, viewer_urls};
+use crate::path::{InvalidationPath, Item, OriginPath, viewer_paths, viewer_urls};
 
 /// What changed, and what is known beside it.
 #[derive(Debug, Args)]
@@ -56,27 +55,17 @@ pub(super) struct Plan {
     json: bool,
 }
 
-#[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
-struct Changes {
-    /// An event as the function gets it
-    #[arg(long, value_name = "FILE")]
-    event: Option<PathBuf>,
-    /// Changed keys, literally, one per line; - for standard input
-    #[arg(long, value_name = "FILE")]
-    keys: Option<PathBuf>,
-    /// The output of `aws s3 sync`, with or without --dryrun, or of `aws s3 ls --recursive`; - for standard input
-    #[arg(long, value_name = "FILE")]
-    sync: Option<PathBuf>,
-}
-
 fn at_most(most: std::num::NonZeroUsize) -> impl Fn(&str) -> Result<std::num::NonZeroUsize, String> + Clone {
     move |text| text.parse().ok().filter(|&number| number <= most).ok_or(format!("not a number from 1 to {most}"))
 }
 
 impl Plan {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let (mut keys, unreadable) = self.changes.read(self.bucket.as_deref())?;
+        let Changed { mut keys, items, unreadable } = self.changes.read(self.bucket.as_deref())?;
+        if let Some(items) = items {
+            self.print_named(&items);
+            return Ok(());
+        }
         keys.sort();
         keys.dedup();
         let index_documents: Vec<_> = self.index_documents.split_whitespace().map(ToOwned::to_owned).collect();
@@ -93,7 +82,7 @@ impl Plan {
             None => collapse(required, objective, &Blind),
         };
         if self.json {
-            print_json(&set, changed.len());
+            print_json(&set.items, changed.len(), set.collateral, wildcards(&set));
         } else {
             print_tables(&set, &changed, inventory.as_ref(), keys.len() - changed.len());
         }
@@ -101,6 +90,23 @@ impl Plan {
             bail!("{} records could not be read and are not in the plan: {}", unreadable.len(), unreadable.join("; "));
         }
         Ok(())
+    }
+
+    /// Items that somebody named are sent as they are.
+    fn print_named(&self, items: &[Item]) {
+        let wildcards = items.iter().filter(|item| item.as_str().ends_with('*')).count();
+        let bill = Bill::of([items.len()]);
+        if self.json {
+            print_json(items, 0, None, wildcards);
+            return;
+        }
+        let mut rows = table(&["item, as it was named"]);
+        for item in items.iter().take(MAX_ROWS) {
+            rows.add_row([item.to_string()]);
+        }
+        say(rows.trim_fmt());
+        more(items.len(), "items");
+        say(format_args!("\n{} paths, {wildcards} of them wildcards: {}", bill.paths, bill.price()));
     }
 
     /// What is known of the bucket, if anything was named.
@@ -131,45 +137,13 @@ impl Plan {
     }
 }
 
-impl Changes {
-    /// The changed keys, and what could not be read of an event.
-    fn read(&self, bucket: Option<&str>) -> anyhow::Result<(Vec<ObjectKey>, Vec<String>)> {
-        let name = |file: &Path| file.display().to_string();
-        match (&self.event, &self.keys, &self.sync) {
-            (Some(file), _, _) => match event::decode(lists::read(file)?.as_bytes())? {
-                Trigger::TestEvent => Ok((Vec::new(), Vec::new())),
-                Trigger::Changes(batch) => of_one_bucket(batch, bucket),
-            },
-            (_, Some(file), _) => Ok((lists::keys(&lists::read(file)?).with_context(|| name(file))?, Vec::new())),
-            (_, _, Some(file)) => match List::read(&lists::read(file)?).with_context(|| name(file))? {
-                List::Sync(keys) | List::Listing(keys) => Ok((keys, Vec::new())),
-                List::Keys(keys) if keys.is_empty() => Ok((keys, Vec::new())),
-                List::Keys(_) => bail!("{} is not the output of `aws s3 sync` or `aws s3 ls --recursive`", name(file)),
-            },
-            (None, None, None) => bail!("name what changed: --event, --keys or --sync"),
-        }
-    }
-}
-
-/// The changes of a bucket; an invalidation is planned for one at a time, since each has its own distribution.
-fn of_one_bucket(batch: Batch, bucket: Option<&str>) -> anyhow::Result<(Vec<ObjectKey>, Vec<String>)> {
-    let buckets: BTreeSet<_> = batch.changes.iter().map(|change| change.bucket.name.to_string()).collect();
-    if bucket.is_none() && buckets.len() > 1 {
-        let names: Vec<_> = buckets.into_iter().collect();
-        bail!("the event is about several buckets ({}); name one with --bucket", names.join(", "));
-    }
-    let wanted = batch.changes.into_iter().filter(|it| bucket.is_none_or(|name| it.bucket.name.as_str() == name));
-    Ok((wanted.map(|change| change.key).collect(), batch.failed.iter().map(ToString::to_string).collect()))
-}
-
-fn print_json(set: &Collapsed, covered: usize) {
-    let bill = Bill::of([set.items.len()]);
+fn print_json(paths: &[impl serde::Serialize], covered: usize, collateral: Option<u64>, wildcards: usize) {
     say(serde_json::json!({
-        "paths": set.items,
+        "paths": paths,
         "covered": covered,
-        "collateral": set.collateral,
-        "wildcards": wildcards(set),
-        "cost_usd": bill.dollars(),
+        "collateral": collateral,
+        "wildcards": wildcards,
+        "cost_usd": Bill::of([paths.len()]).dollars(),
     }));
 }
 

@@ -41,7 +41,7 @@ impl CollateralModel for Blind {
 
     fn prior(&self, prefix: &str, required: usize) -> u64 {
         let folders = prefix.bytes().filter(|&byte| byte == b'/').count().saturating_sub(1);
-        let into_name = prefix.len() - prefix.rfind('/').map_or(0, |slash| slash + 1);
+        let into_name = characters(prefix.rsplit('/').next().unwrap_or_default());
         let level = u32::try_from(folders + into_name).map_or(0, |depth| ROOT_LEVEL.saturating_sub(depth));
         (4_u64.pow(level) / u64::from(required.max(1).ilog2() + 1)).max(1)
     }
@@ -49,6 +49,18 @@ impl CollateralModel for Blind {
     fn is_listed(&self, _prefix: &str) -> bool {
         false
     }
+}
+
+/// How many characters an encoded name has.
+fn characters(name: &str) -> usize {
+    let bytes = name.as_bytes();
+    let starts = bytes.iter().enumerate().filter(|&(at, &byte)| match byte {
+        // A byte of UTF-8 that goes on with a character starts with the bits 10.
+        b'%' => !matches!(bytes.get(at + 1), Some(b'8' | b'9' | b'A' | b'B' | b'a' | b'b')),
+        _ => true,
+    });
+    let escapes = name.matches('%').count();
+    starts.count().saturating_sub(escapes * 2)
 }
 
 /// The bucket's content is known, wholly or below some prefixes.
@@ -111,6 +123,14 @@ mod tests {
         let own = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
         let required: Vec<_> = required.iter().map(|path| InvalidationPath::parse(path).unwrap()).collect();
         Inventory::new(own(urls), own(listed), &required)
+    }
+
+    #[test]
+    fn a_name_is_measured_in_characters() {
+        for (name, count) in [("", 0), ("abc", 3), ("%20a", 2), ("%C3%A9", 1), ("a%F0%9F%98%80b%2Bc", 5)] {
+            assert_eq!(characters(name), count, "{name}");
+        }
+        assert_eq!(Blind.prior("/caf%C3%A9", 2), Blind.prior("/cafe", 2));
     }
 
     #[test]

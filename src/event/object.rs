@@ -1,5 +1,6 @@
-//! JSON objects and nothing else.
+//! JSON objects and nothing else, and strings that are not copied.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -29,3 +30,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
         deserializer.deserialize_map(Fields(PhantomData)).map(Self)
     }
 }
+
+/// A string that borrows from the event unless it holds escapes.
+#[derive(serde::Deserialize)]
+pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);

@@ -3,12 +3,10 @@
 //! Only what an invalidation needs is read, so a record without a size, an eTag, an identity or a time is as good as
 //! any. Source: S3 user guide, "Event message structure".
 
-use std::borrow::Cow;
-
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::object::Object;
+use super::object::{Object, Text};
 use super::{Batch, IgnoredRecord, RecordError, decode_key};
 use crate::change::{Bucket, BucketName, Change, Region};
 use crate::text::excerpt;
@@ -16,13 +14,6 @@ use crate::text::excerpt;
 /// The families of event names that change what a bucket serves. `LifecycleExpiration` is not part of `ObjectRemoved`.
 /// Source: S3 user guide, "Supported event types for SQS, SNS, and Lambda".
 const CONTENT_FAMILIES: [&str; 3] = ["ObjectCreated", "ObjectRemoved", "LifecycleExpiration"];
-
-/// SNS writes its field `EventSource`, so a record from there has no source here.
-const EVENT_SOURCE: &str = "eventSource";
-
-/// A string that borrows from the event unless it holds escapes.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// The fields of a record that matter. None is required here, so that a missing one is reported by its name.
 #[derive(Deserialize)]
@@ -58,27 +49,13 @@ struct ObjectEntity<'a> {
     key: Option<Text<'a>>,
 }
 
-/// Reads every record; `None` if there are records and not one of them comes from S3.
-pub(super) fn decode_records(records: &[&RawValue]) -> Option<Batch> {
-    let mut batch = Batch::default();
-    let mut from_s3 = records.is_empty();
-    for (index, record) in records.iter().enumerate() {
-        match decode_record(record) {
-            Ok(Decoded::Change(change)) => {
-                from_s3 = true;
-                batch.changes.push(change);
-            }
-            Ok(Decoded::Ignored(ignored)) => {
-                from_s3 = true;
-                batch.ignored.push(ignored);
-            }
-            Err(Defect { field, reason }) => {
-                from_s3 |= field != EVENT_SOURCE && says_s3(record);
-                batch.failed.push(RecordError { index, field, reason });
-            }
-        }
+/// Adds what a record tells to the batch.
+pub(super) fn decode(record: &RawValue, batch: &mut Batch) {
+    match decode_record(record) {
+        Ok(Decoded::Change(change)) => batch.changes.push(change),
+        Ok(Decoded::Ignored(ignored)) => batch.ignored.push(ignored),
+        Err(error) => batch.failed.push(error),
     }
-    from_s3.then_some(batch)
 }
 
 enum Decoded {
@@ -86,47 +63,35 @@ enum Decoded {
     Ignored(IgnoredRecord),
 }
 
-/// What is wrong with a record.
-struct Defect {
-    field: String,
-    reason: String,
+fn missing(field: &str) -> RecordError {
+    RecordError::new(field, "missing")
 }
 
-impl Defect {
-    fn new(field: &str, reason: impl Into<String>) -> Self {
-        Self { field: field.into(), reason: reason.into() }
-    }
-
-    fn missing(field: &str) -> Self {
-        Self::new(field, "missing")
-    }
-}
-
-fn decode_record(raw: &RawValue) -> Result<Decoded, Defect> {
+fn decode_record(raw: &RawValue) -> Result<Decoded, RecordError> {
     let Object(record): Object<Record<'_>> =
         serde_json::from_str(raw.get()).map_err(|error| wrong_type(raw, &error))?;
     match record.event_source {
         Some(Text(source)) if source == "aws:s3" => {}
         Some(Text(other)) => {
-            return Err(Defect::new(EVENT_SOURCE, format!("\"{}\" is not \"aws:s3\"", excerpt(&other))));
+            return Err(RecordError::new("eventSource", format!("\"{}\" is not \"aws:s3\"", excerpt(&other))));
         }
-        None => return Err(Defect::missing(EVENT_SOURCE)),
+        None => return Err(missing("eventSource")),
     }
-    let Text(name) = record.event_name.ok_or_else(|| Defect::missing("eventName"))?;
+    let Text(name) = record.event_name.ok_or_else(|| missing("eventName"))?;
     if !changes_content(&name) {
         return Ok(Decoded::Ignored(IgnoredRecord { event_name: excerpt(&name) }));
     }
-    let entity = record.s3.ok_or_else(|| Defect::missing("s3"))?.0;
-    let Text(bucket) = entity.bucket.and_then(|it| it.0.name).ok_or_else(|| Defect::missing("s3.bucket.name"))?;
-    let Text(key) = entity.object.and_then(|it| it.0.key).ok_or_else(|| Defect::missing("s3.object.key"))?;
+    let entity = record.s3.ok_or_else(|| missing("s3"))?.0;
+    let Text(bucket) = entity.bucket.and_then(|it| it.0.name).ok_or_else(|| missing("s3.bucket.name"))?;
+    let Text(key) = entity.object.and_then(|it| it.0.key).ok_or_else(|| missing("s3.object.key"))?;
     let region = record.aws_region.map(|Text(name)| Region::new(&name)).transpose();
     Ok(Decoded::Change(Change {
         bucket: Bucket {
-            name: BucketName::new(&bucket).map_err(|error| Defect::new("s3.bucket.name", error.to_string()))?,
-            region: region.map_err(|error| Defect::new("awsRegion", error.to_string()))?,
+            name: BucketName::new(&bucket).map_err(|error| RecordError::new("s3.bucket.name", error.to_string()))?,
+            region: region.map_err(|error| RecordError::new("awsRegion", error.to_string()))?,
         },
         key: decode_key(&key)
-            .map_err(|error| Defect::new("s3.object.key", format!("\"{}\": {error}", excerpt(&key))))?,
+            .map_err(|error| RecordError::new("s3.object.key", format!("\"{}\": {error}", excerpt(&key))))?,
     }))
 }
 
@@ -137,20 +102,15 @@ fn changes_content(event_name: &str) -> bool {
     CONTENT_FAMILIES.contains(&family)
 }
 
-/// Whether a record that could not be read comes from S3 nevertheless.
-fn says_s3(raw: &RawValue) -> bool {
-    raw.get().contains("\"aws:s3\"")
-}
-
 /// Reads a record again, slowly, to name the field whose type is wrong.
-fn wrong_type(raw: &RawValue, error: &serde_json::Error) -> Defect {
+fn wrong_type(raw: &RawValue, error: &serde_json::Error) -> RecordError {
     let mut again = serde_json::Deserializer::from_str(raw.get());
     match serde_path_to_error::deserialize::<_, Object<Record<'_>>>(&mut again) {
         // A name that could not be read has no place in a path.
         Err(named) if named.path().iter().len() > 0 && named.path().to_string() != "?" => {
-            Defect::new(&named.path().to_string(), excerpt(&named.inner().to_string()))
+            RecordError::new(named.path().to_string(), excerpt(&named.inner().to_string()))
         }
-        _ => Defect::new("", excerpt(&error.to_string())),
+        _ => RecordError::new("", excerpt(&error.to_string())),
     }
 }
 

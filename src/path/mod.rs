@@ -6,15 +6,28 @@
 //!
 //! Sources: CloudFront developer guide, "What you need to know when invalidating files"; RFC 1738 for the characters.
 
+mod cover;
 mod encode;
 mod forms;
+mod item;
 
 use std::fmt;
+use std::num::NonZeroUsize;
 
+pub use cover::without_covered;
 pub use forms::{OriginPath, OriginPathError, PathOptions, ViewerKey, viewer_paths, viewer_urls};
+pub use item::{CacheTag, Item, ItemError, named_items};
 
 /// The longest path CloudFront accepts, in characters. Source: as above.
 pub const MAX_PATH_LENGTH: usize = 4000;
+
+/// The most items an invalidation may have: CloudFront's quota of paths in progress for a distribution.
+/// Source: CloudFront developer guide, "Quotas".
+pub const MOST_ITEMS: NonZeroUsize = NonZeroUsize::new(3000).unwrap();
+
+/// The most wildcards an invalidation may have: CloudFront's quota of wildcards in progress for a distribution.
+/// Source: as above.
+pub const MOST_WILDCARDS: NonZeroUsize = NonZeroUsize::new(15).unwrap();
 
 /// One item of an invalidation: the path of one URL, or a prefix followed by `*`.
 ///
@@ -121,7 +134,9 @@ impl InvalidationPath {
     /// prefixes, so `/a/*` covers `/a/` but not `/a`.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
-        self == other || self.wildcard_prefix().is_some_and(|prefix| other.0.starts_with(prefix))
+        // A wildcard's own `*` is no text: `/a**` covers what starts with `/a*`, and `/a*` is wider.
+        let text = other.wildcard_prefix().unwrap_or(&other.0);
+        self == other || self.wildcard_prefix().is_some_and(|prefix| text.starts_with(prefix))
     }
 }
 
@@ -179,6 +194,7 @@ mod tests {
         let path = |text| InvalidationPath::parse(text).unwrap();
         assert!(path("/a*").covers(&path("/a/b*")));
         assert!(!path("/a/b*").covers(&path("/a*")));
+        assert!(path("/a*").covers(&path("/a**")) && !path("/a**").covers(&path("/a*")));
         assert!(InvalidationPath::everything().covers(&path("/")));
     }
 }

@@ -144,7 +144,7 @@ fn bad_arguments_say_what_is_wrong() {
         (&["--keys", "-", "--max-wildcards", "16"], "not a number from 1 to 15"),
         (&["--keys", "-", "--origin-path", "web"], "is not an origin path"),
         (&["--keys", "/nowhere"], "cannot read /nowhere"),
-        (&["--event", "-"], "the event has no known shape"),
+        (&["--event", "/dev/null"], "the event is not JSON"),
         (&["--sync", "-"], "is not the output of `aws s3 sync`"),
     ] {
         let (success, _, errors) = plan(arguments, "{}");

@@ -84,12 +84,12 @@ fn what_changes_no_content_is_ignored_by_name() {
 fn a_bad_key_costs_only_its_record() {
     let batch = batch("one-bad-key-among-good");
     assert_eq!(changes(&batch), [("example-site", "good-1.txt"), ("example-site", "good-2.txt")]);
-    assert_eq!((batch.failed[0].index, batch.failed[0].field.as_str()), (1, "s3.object.key"));
+    assert_eq!(batch.failed[0].at, "Records[1].s3.object.key");
 }
 
 #[test]
 fn the_test_event() {
-    assert_eq!(decode(&read("test-event")), Ok(Trigger::TestEvent));
+    assert_eq!(batch("test-event"), Batch { test_events: 1, ..Batch::default() });
 }
 
 /// What both read, they read alike: bucket, Region, and the key as S3 encoded it.

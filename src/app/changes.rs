@@ -1,0 +1,209 @@
+//! Changes of objects, however they came.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_lambda_events::event::sqs::SqsBatchResponse;
+use futures_util::{StreamExt, stream};
+use tokio::time::Instant;
+
+use super::{App, Invocation, log};
+use crate::change::Bucket;
+use crate::event::{Batch, Message};
+use crate::failure::{FAILURES_SPELT_OUT, Failure, InvocationError};
+use crate::plan::{Identity, Plan, PlannedInvalidation, plan};
+use crate::ports::{BucketTags, Invalidations, Jobs};
+use crate::report::{Answer, IgnoreReason, Report, SentInvalidation};
+use crate::router::Learnt;
+use crate::text::excerpt;
+
+/// How many distributions are sent their invalidations at the same time.
+pub const CONCURRENT_SENDS: usize = 8;
+
+/// What part of the time that is left may be waited for buckets' tags. What has not answered by then must not keep the
+/// other buckets' changes from being sent.
+const LOOKUP_SHARE: u32 = 3;
+
+/// What became of changes.
+pub(super) struct Delivered {
+    pub(super) report: Report,
+    pub(super) failures: Vec<Failure>,
+    /// Whether each change failed, by its place in the batch.
+    failed: Vec<bool>,
+}
+
+impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
+    pub(super) async fn changes(&self, batch: Batch, invocation: &Invocation) -> Result<Answer, InvocationError> {
+        let delivered = self.deliver(&batch, &Identity::Invocation(&invocation.request_id), invocation).await?;
+        log(&delivered.report);
+        let answer = batch.messages.as_deref().and_then(|messages| delivered.for_queue(messages, &batch));
+        if answer.is_none() && delivered.failures.is_empty() {
+            return Ok(Answer::Report(Box::new(delivered.report)));
+        }
+        // Where the invocation fails the runtime logs its error, which spells out the first.
+        let spelt_out = if answer.is_some() { 0 } else { FAILURES_SPELT_OUT };
+        for failure in delivered.failures.iter().skip(spelt_out) {
+            tracing::error!(failure = failure.to_string(), "not invalidated");
+        }
+        answer.map(Answer::Batch).ok_or_else(|| delivered.into_error())
+    }
+
+    /// Sends each distribution one invalidation for all these changes. `identity` is that of the delivery.
+    pub(super) async fn deliver(
+        &self,
+        batch: &Batch,
+        identity: &Identity<'_>,
+        invocation: &Invocation,
+    ) -> Result<Delivered, InvocationError> {
+        let learnt = self.learn(buckets(batch), invocation).await?;
+        let plan = plan(batch, &learnt.destinations(), self.budget, identity);
+        let outcomes = self.send_all(&plan.invalidations).await;
+        Ok(self.settle(batch, &plan, &learnt, outcomes))
+    }
+
+    /// What is known of these buckets.
+    pub(super) async fn learn(
+        &self,
+        buckets: impl IntoIterator<Item = Bucket>,
+        invocation: &Invocation,
+    ) -> Result<Learnt, InvocationError> {
+        let queries = self.queries(buckets, invocation)?;
+        Ok(self.router.learn(queries, Instant::now() + invocation.time_left() / LOOKUP_SHARE).await)
+    }
+
+    pub(super) async fn send_all(
+        &self,
+        invalidations: &[PlannedInvalidation],
+    ) -> Vec<Result<SentInvalidation, Failure>> {
+        stream::iter(invalidations).map(|planned| self.send(planned)).buffered(CONCURRENT_SENDS).collect().await
+    }
+
+    async fn send(&self, planned: &PlannedInvalidation) -> Result<SentInvalidation, Failure> {
+        if self.dry_run {
+            return Ok(SentInvalidation::new(planned, None));
+        }
+        match self.invalidations.create(planned).await {
+            Ok(accepted) => Ok(SentInvalidation::new(planned, Some(accepted))),
+            Err(error) => Err(Failure::Send {
+                distribution: planned.distribution.clone(),
+                buckets: planned.buckets.clone(),
+                changes: planned.changes.len(),
+                error,
+            }),
+        }
+    }
+
+    /// Counts every change once. A change is covered only when each of its distributions took its invalidation.
+    fn settle(
+        &self,
+        batch: &Batch,
+        plan: &Plan,
+        learnt: &Learnt,
+        outcomes: Vec<Result<SentInvalidation, Failure>>,
+    ) -> Delivered {
+        let mut report = Report::default();
+        let mut covered = vec![false; batch.changes.len()];
+        let mut failed = vec![false; batch.changes.len()];
+        let mut failures: Vec<_> = unreadable(batch).collect();
+        for (bucket, places) in &plan.unrouted {
+            mark(&mut failed, places);
+            if let Some(error) = learnt.error(bucket) {
+                failures.push(Failure::Route { bucket: bucket.name.clone(), changes: places.len(), error });
+            }
+        }
+        for (planned, outcome) in plan.invalidations.iter().zip(outcomes) {
+            match outcome {
+                Ok(sent) => {
+                    mark(&mut covered, &planned.changes);
+                    report.add(sent);
+                }
+                Err(failure) => {
+                    mark(&mut failed, &planned.changes);
+                    failures.push(failure);
+                }
+            }
+        }
+        let covered = covered.iter().zip(&failed).filter(|&(&covered, &failed)| covered && !failed).count();
+        report.changes.failed = failed.iter().filter(|&&failed| failed).count() + batch.failed.len();
+        if batch.test_events > 0 {
+            report.ignore(IgnoreReason::TestEvent, 0);
+        }
+        for (reason, changes) in ignored(batch, plan) {
+            report.ignore(reason, changes);
+        }
+        if !self.dry_run {
+            report.changes.covered = covered;
+        } else if covered > 0 {
+            report.ignore(IgnoreReason::DryRun, covered);
+        }
+        Delivered { report, failures, failed }
+    }
+}
+
+impl Delivered {
+    pub(super) fn into_error(self) -> InvocationError {
+        InvocationError::NotInvalidated { report: Box::new(self.report), failures: self.failures }
+    }
+
+    /// Which messages are to come again: those of which anything failed. `None` if something failed that came with no
+    /// message that could be named; then the whole batch must come again.
+    fn for_queue(&self, messages: &[Message], batch: &Batch) -> Option<SqsBatchResponse> {
+        let named: usize = messages.iter().map(|message| message.failed.len()).sum();
+        if named < batch.failed.len() {
+            return None;
+        }
+        let mut response = SqsBatchResponse::default();
+        for message in messages {
+            let failed = self.failed.get(message.changes.clone()).is_some_and(|changes| changes.contains(&true));
+            if failed || !message.failed.is_empty() {
+                response.add_failure(&*message.id);
+            }
+        }
+        Some(response)
+    }
+}
+
+/// The buckets of a batch, each once and sorted.
+fn buckets(batch: &Batch) -> BTreeSet<Bucket> {
+    let mut buckets = BTreeSet::new();
+    for change in &batch.changes {
+        if !buckets.contains(&change.bucket) {
+            buckets.insert(change.bucket.clone());
+        }
+    }
+    buckets
+}
+
+/// What of a batch could not be read, with the messages it came with.
+fn unreadable(batch: &Batch) -> impl Iterator<Item = Failure> {
+    let mut messages = batch.messages.iter().flatten().peekable();
+    batch.failed.iter().enumerate().map(move |(place, error)| {
+        while messages.next_if(|message| message.failed.end <= place).is_some() {}
+        let message = messages.peek().filter(|message| message.failed.contains(&place));
+        Failure::Record { message: message.map(|message| excerpt(&message.id)), error: error.clone() }
+    })
+}
+
+fn mark(changes: &mut [bool], places: &[usize]) {
+    for &place in places {
+        if let Some(change) = changes.get_mut(place) {
+            *change = true;
+        }
+    }
+}
+
+/// The changes that need no invalidation, grouped by reason and sorted.
+fn ignored(batch: &Batch, plan: &Plan) -> BTreeMap<IgnoreReason, usize> {
+    let name = |bucket: &Bucket| bucket.name.to_string();
+    let untagged = plan.untagged.iter().map(|(it, &n)| (IgnoreReason::BucketNotTagged { bucket: name(it) }, n));
+    let outside =
+        plan.outside_origin_path.iter().map(|(it, &n)| (IgnoreReason::OutsideOriginPath { bucket: name(it) }, n));
+    let other_events = batch
+        .ignored
+        .iter()
+        .map(|record| (IgnoreReason::NotAContentChange { event_name: record.event_name.clone() }, 1));
+    let mut by_reason = BTreeMap::new();
+    for (reason, changes) in untagged.chain(outside).chain(other_events) {
+        *by_reason.entry(reason).or_insert(0) += changes;
+    }
+    by_reason
+}

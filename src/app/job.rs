@@ -1,0 +1,173 @@
+//! Jobs of a pipeline: whatever happens, each is given exactly one result.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::time::{Duration, Instant, sleep, timeout_at};
+
+use super::{App, Invocation};
+use crate::event::{Job, JobId, Request};
+use crate::failure::{Failure, InvocationError};
+use crate::job::{FailureType, JobResult, MAX_SUMMARY_LENGTH, Token, Waiting};
+use crate::plan::Identity;
+use crate::ports::{BucketTags, CallError, Invalidations, Jobs, Progress};
+use crate::report::{Answer, JobReport, Report, Status};
+use crate::text::shortened;
+
+/// How much of the time that is left is kept for putting the result: this part of it, and at most so much.
+const RESULT_SHARE: u32 = 3;
+const RESULT_TIME: Duration = Duration::from_secs(10);
+
+/// How long to wait before a result is put again, at first; twice as long each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+
+impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
+    /// Does what a job asks for and puts its result. The invocation succeeds though the job failed: its event holds
+    /// credentials, which must not come to lie in a dead-letter queue.
+    pub(super) async fn job(&self, job: Job, invocation: &Invocation) -> Result<Answer, InvocationError> {
+        let until = invocation.deadline.checked_sub((invocation.time_left() / RESULT_SHARE).min(RESULT_TIME));
+        let mut report = Report::default();
+        let work = self.work(&job, &mut report, invocation);
+        let result = timeout_at(until.unwrap_or_else(Instant::now), work).await.unwrap_or_else(|_| {
+            let message = "the function's time was up before AWS had answered; run the action again, and if that \
+                           happens often give the function a longer timeout";
+            JobResult::failed(FailureType::Unavailable, message)
+        });
+        let result = self.put(&job.id, result, invocation.deadline).await?;
+        let (result, message) = match result {
+            JobResult::Succeeded { summary, .. } => ("succeeded", summary),
+            JobResult::Continued { token } => ("continued", token.summary()),
+            JobResult::Failed { message, .. } => ("failed", message),
+        };
+        tracing::info!(job = job.id.as_str(), result, detail = message, "put the result of a pipeline's job");
+        report.job = Some(JobReport { id: job.id.to_string(), result, message });
+        Ok(Answer::Report(Box::new(report)))
+    }
+
+    async fn work(&self, job: &Job, report: &mut Report, invocation: &Invocation) -> JobResult {
+        // A job with a token has its invalidation already.
+        if let Some(token) = &job.continuation_token {
+            return match Token::parse(token) {
+                Ok(token) => self.look_again(token).await,
+                Err(error) => JobResult::failed(FailureType::Failed, &error.to_string()),
+            };
+        }
+        let request = match &job.request {
+            Ok(request) => request,
+            Err(error) => return JobResult::failed(FailureType::Configuration, &error.to_string()),
+        };
+        match self.carry_out(request, &Identity::Job(job.id.as_str()), invocation).await {
+            Ok(done) => {
+                *report = done;
+                self.begun(request, report)
+            }
+            Err(error) => error.job_result(),
+        }
+    }
+
+    /// The result once everything was sent.
+    fn begun(&self, request: &Request, report: &Report) -> JobResult {
+        let paths: Vec<_> =
+            report.invalidations.first().iter().flat_map(|sent| &sent.paths).map(ToString::to_string).collect();
+        // Those of one distribution are those of all: a job names items, or objects of one bucket.
+        let paths = shortened(&paths.join(" "), MAX_SUMMARY_LENGTH);
+        let waiting = report.invalidations.iter().filter_map(|sent| {
+            let (distribution, invalidation) = (sent.distribution_id.clone(), sent.invalidation_id.clone()?);
+            Some(Waiting { distribution, invalidation })
+        });
+        let invalidations: Vec<_> = waiting.collect();
+        match request.wait {
+            Some(wait) if !invalidations.is_empty() => {
+                JobResult::Continued { token: Token { invalidations, started: self.now(), wait, paths } }
+            }
+            _ => JobResult::Succeeded { summary: summary(report, &paths), invalidations, paths },
+        }
+    }
+
+    /// The result of a job that was continued.
+    async fn look_again(&self, token: Token) -> JobResult {
+        let mut completed = true;
+        for Waiting { distribution, invalidation } in &token.invalidations {
+            match self.invalidations.progress(distribution, invalidation).await {
+                Ok(progress) => completed &= progress == Progress::Completed,
+                Err(error) if error.class.is_transient() => completed = false,
+                Err(error) => {
+                    let failure = Failure::Wait { distribution: distribution.clone(), error };
+                    return InvocationError::Request(vec![failure]).job_result();
+                }
+            }
+        }
+        if completed {
+            return JobResult::Succeeded {
+                summary: token.summary(),
+                invalidations: token.invalidations,
+                paths: token.paths,
+            };
+        }
+        if self.now().saturating_sub(token.started) < token.wait {
+            return JobResult::Continued { token };
+        }
+        let message = format!(
+            "CloudFront was still at it after {} s (\"waitSeconds\"); the invalidation goes on: {}",
+            token.wait,
+            token.summary()
+        );
+        JobResult::failed(FailureType::Failed, &message)
+    }
+
+    /// Seconds since 1970, by the clock that all machines share.
+    fn now(&self) -> u64 {
+        let now: SystemTime = (self.clock)();
+        now.duration_since(UNIX_EPOCH).map_or(0, |passed| passed.as_secs())
+    }
+
+    /// Puts a result, again and again until the deadline if need be, and returns the one that was taken. One that is
+    /// refused for itself gives way to a failure that says so.
+    async fn put(&self, job: &JobId, result: JobResult, deadline: Instant) -> Result<JobResult, InvocationError> {
+        let refused = match self.put_until(job, &result, deadline).await {
+            Ok(()) => return Ok(result),
+            Err(error) => error,
+        };
+        let unput = |reason: String| InvocationError::JobResult { job: job.clone(), reason };
+        if refused.class.is_transient() || matches!(result, JobResult::Failed { .. }) {
+            return Err(unput(refused.to_string()));
+        }
+        let failed = JobResult::failed(FailureType::Failed, &format!("the result was refused: {refused}"));
+        match self.put_until(job, &failed, deadline).await {
+            Ok(()) => Ok(failed),
+            Err(error) => Err(unput(format!("{refused}; and then {error}"))),
+        }
+    }
+
+    async fn put_until(&self, job: &JobId, result: &JobResult, deadline: Instant) -> Result<(), CallError> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let error = match timeout_at(deadline, self.jobs.put(job, result)).await {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(error)) => error,
+                Err(_) => CallError::no_time("PutJobResult"),
+            };
+            if !error.class.is_transient() || Instant::now() + pause >= deadline {
+                return Err(error);
+            }
+            sleep(pause).await;
+            pause *= 2;
+        }
+    }
+}
+
+/// What was done, in a line.
+fn summary(report: &Report, paths: &str) -> String {
+    let sent = report.invalidations.iter().map(|sent| {
+        let what = match sent.status {
+            Status::Accepted => "invalidated",
+            Status::AlreadyExists => "was invalidated before:",
+            Status::DryRun => "would invalidate (DRY_RUN)",
+        };
+        format!("{}: {what} {paths}", sent.distribution_id)
+    });
+    let sent: Vec<_> = sent.collect();
+    if sent.is_empty() {
+        return "nothing to invalidate".into();
+    }
+    shortened(&sent.join("; "), MAX_SUMMARY_LENGTH)
+}

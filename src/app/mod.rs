@@ -1,0 +1,123 @@
+//! The whole way of an event, over the ports: decode, look up, plan, send, report.
+
+mod changes;
+mod job;
+mod request;
+
+use tokio::time::{Duration, Instant};
+
+use crate::cache::Clock;
+use crate::change::Bucket;
+use crate::collapse::Budget;
+use crate::config::{Config, ExpectedOwner};
+use crate::distribution::DistributionId;
+use crate::event::{self, Trigger};
+use crate::failure::InvocationError;
+use crate::ports::{AccountId, BucketQuery, BucketTags, Invalidations, Jobs};
+use crate::report::{Answer, Counts, Report};
+use crate::router::Router;
+
+pub use changes::CONCURRENT_SENDS;
+
+/// What the function knows of one invocation besides the event.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// Lambda's id of the request: the same on each of Lambda's own retries, so it is the identity of a direct event.
+    pub request_id: String,
+    /// The ARN by which the function was invoked.
+    pub function_arn: String,
+    /// When Lambda stops waiting for an answer.
+    pub deadline: Instant,
+}
+
+impl Invocation {
+    /// How much time is left to answer.
+    fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+}
+
+/// The function, with what it needs of the world.
+pub struct App<T, I, J> {
+    router: Router<T>,
+    invalidations: I,
+    jobs: J,
+    clock: Clock,
+    budget: Budget,
+    default_distribution: Option<DistributionId>,
+    distribution_tag: String,
+    expected_owner: ExpectedOwner,
+    dry_run: bool,
+}
+
+impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
+    /// The function as `config` wants it. `clock` tells the age of remembered answers, and how long a job has waited.
+    pub fn new(config: Config, tags: T, invalidations: I, jobs: J, clock: Clock) -> Self {
+        Self {
+            distribution_tag: config.route.distribution_tag.clone(),
+            router: Router::new(tags, config.route, config.lives, Clock::clone(&clock)),
+            invalidations,
+            jobs,
+            clock,
+            budget: config.budget,
+            default_distribution: config.default_distribution,
+            expected_owner: config.expected_owner,
+            dry_run: config.dry_run,
+        }
+    }
+
+    /// Handles one event, given as raw bytes. Every change in it ends as covered, as ignored for a named reason, or as
+    /// failed; one that fails keeps no other from being handled.
+    ///
+    /// # Errors
+    /// [`InvocationError`] if the event cannot be read, or anything failed that no message and no job answers for: the
+    /// invocation must fail, so that the event is delivered again.
+    pub async fn handle(&self, event: &[u8], invocation: &Invocation) -> Result<Answer, InvocationError> {
+        match event::decode(event).map_err(InvocationError::Event)? {
+            Trigger::Changes(batch) => self.changes(batch, invocation).await,
+            Trigger::Request(request) => self.request(&request, invocation).await,
+            Trigger::Job(job) => self.job(job, invocation).await,
+        }
+    }
+
+    /// The questions to ask about buckets.
+    fn queries(
+        &self,
+        buckets: impl IntoIterator<Item = Bucket>,
+        invocation: &Invocation,
+    ) -> Result<Vec<BucketQuery>, InvocationError> {
+        let mut buckets = buckets.into_iter().peekable();
+        if buckets.peek().is_none() {
+            return Ok(Vec::new());
+        }
+        let expected_owner = match &self.expected_owner {
+            ExpectedOwner::Any => None,
+            ExpectedOwner::Account(id) => Some(id.clone()),
+            ExpectedOwner::FunctionAccount => {
+                Some(AccountId::of_function(&invocation.function_arn).ok_or(InvocationError::UnknownAccount)?)
+            }
+        };
+        let query = |bucket| BucketQuery { bucket, expected_owner: expected_owner.clone() };
+        Ok(buckets.map(query).collect())
+    }
+}
+
+/// The line that answers, by itself, what was invalidated and why not the rest.
+fn log(report: &Report) {
+    let Counts { covered, ignored, failed } = report.changes;
+    tracing::info!(
+        covered,
+        ignored,
+        failed,
+        invalidations = json(&report.invalidations),
+        ignored_by_reason = json(&report.ignored),
+        "handled {} changes for {} distributions",
+        covered + ignored + failed,
+        report.invalidations.len(),
+    );
+}
+
+/// JSON of a value, in one line; its strings have no control characters left.
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}

@@ -1,0 +1,127 @@
+//! What a person asks for.
+
+use tokio::time::{Duration, Instant, sleep};
+
+use super::changes::Delivered;
+use super::{App, Invocation, log};
+use crate::change::{Bucket, Change};
+use crate::distribution::DistributionId;
+use crate::event::{Ask, Batch, EventError, Request, Target};
+use crate::failure::{Failure, InvocationError};
+use crate::plan::{Identity, plan_named};
+use crate::ports::{BucketTags, Invalidations, Jobs, Progress};
+use crate::report::{Answer, Report, SentInvalidation};
+use crate::route::Destination;
+
+/// How much of the invocation's time is kept for the answer when it is spent waiting.
+const KEPT_FOR_ANSWER: Duration = Duration::from_secs(2);
+
+/// How long to wait before CloudFront is asked again how far an invalidation is.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
+    /// Carries out a direct invocation, and waits as long as it may if that was asked for.
+    pub(super) async fn request(&self, request: &Request, invocation: &Invocation) -> Result<Answer, InvocationError> {
+        let identity = Identity::Invocation(&invocation.request_id);
+        let mut report = self.carry_out(request, &identity, invocation).await?;
+        if let Some(seconds) = request.wait {
+            let latest = invocation.deadline.checked_sub(KEPT_FOR_ANSWER).unwrap_or_else(Instant::now);
+            self.wait(&mut report, latest.min(Instant::now() + Duration::from_secs(seconds))).await?;
+        }
+        Ok(Answer::Report(Box::new(report)))
+    }
+
+    /// Sends what was asked for; succeeds only if all of it was taken.
+    pub(super) async fn carry_out(
+        &self,
+        request: &Request,
+        identity: &Identity<'_>,
+        invocation: &Invocation,
+    ) -> Result<Report, InvocationError> {
+        let (report, failures) = match &request.ask {
+            Ask::Keys { bucket, keys } => {
+                // Learnt twice, asked once: the answer is remembered.
+                self.distributions(bucket, invocation).await?;
+                let change = |key: &_| Change { bucket: bucket.clone(), key: Clone::clone(key) };
+                let batch = Batch { changes: keys.iter().map(change).collect(), ..Batch::default() };
+                let Delivered { report, failures, .. } = self.deliver(&batch, identity, invocation).await?;
+                (report, failures)
+            }
+            Ask::Items { of, items } => {
+                let (distributions, bucket) = match of {
+                    Target::Distribution(id) => (vec![id.clone()], None),
+                    Target::Bucket(bucket) => (self.distributions(bucket, invocation).await?, Some(&bucket.name)),
+                    Target::Default => (vec![self.own_distribution()?], None),
+                };
+                let planned = plan_named(&distributions, items, bucket, identity);
+                let mut report = Report::default();
+                let mut failures = Vec::new();
+                for outcome in self.send_all(&planned).await {
+                    match outcome {
+                        Ok(sent) => report.add(sent),
+                        Err(failure) => failures.push(failure),
+                    }
+                }
+                (report, failures)
+            }
+        };
+        log(&report);
+        if failures.is_empty() { Ok(report) } else { Err(InvocationError::Request(failures)) }
+    }
+
+    fn own_distribution(&self) -> Result<DistributionId, InvocationError> {
+        self.default_distribution.clone().ok_or(InvocationError::Event(EventError::NoDistribution))
+    }
+
+    /// The distributions that a bucket's tag names. A person who names a bucket means one that is tagged.
+    async fn distributions(
+        &self,
+        bucket: &Bucket,
+        invocation: &Invocation,
+    ) -> Result<Vec<DistributionId>, InvocationError> {
+        let learnt = self.learn([bucket.clone()], invocation).await?;
+        if let Some(error) = learnt.error(bucket) {
+            let failure = Failure::Route { bucket: bucket.name.clone(), changes: 0, error };
+            return Err(InvocationError::Request(vec![failure]));
+        }
+        match learnt.destinations().remove(bucket) {
+            Some(Destination::Route(route)) => Ok(route.distributions.clone()),
+            _ => Err(InvocationError::Request(vec![Failure::NotTagged {
+                bucket: bucket.name.clone(),
+                tag: self.distribution_tag.clone(),
+            }])),
+        }
+    }
+
+    /// Asks CloudFront until all invalidations of the report are completed, or it is too late to ask again.
+    async fn wait(&self, report: &mut Report, latest: Instant) -> Result<(), InvocationError> {
+        loop {
+            let mut completed = true;
+            for sent in &mut report.invalidations {
+                completed &= self.look(sent).await? == Progress::Completed;
+            }
+            if completed || Instant::now() + POLL_INTERVAL >= latest {
+                return Ok(());
+            }
+            sleep(POLL_INTERVAL).await;
+        }
+    }
+
+    /// How far an invalidation is. One that CloudFront has but did not name cannot be asked for.
+    async fn look(&self, sent: &mut SentInvalidation) -> Result<Progress, InvocationError> {
+        let Some(id) = sent.invalidation_id.as_ref().filter(|_| sent.invalidation_status != Some(Progress::Completed))
+        else {
+            return Ok(Progress::Completed);
+        };
+        let progress = match self.invalidations.progress(&sent.distribution_id, id).await {
+            Ok(progress) => progress,
+            Err(error) if error.class.is_transient() => Progress::InProgress,
+            Err(error) => {
+                let failure = Failure::Wait { distribution: sent.distribution_id.clone(), error };
+                return Err(InvocationError::Request(vec![failure]));
+            }
+        };
+        sent.invalidation_status = Some(progress);
+        Ok(progress)
+    }
+}

@@ -1,0 +1,100 @@
+//! Results of jobs to CodePipeline.
+
+use aws_config::SdkConfig;
+use aws_sdk_codepipeline::Client;
+use aws_sdk_codepipeline::error::{BuildError, ProvideErrorMetadata, SdkError};
+use aws_sdk_codepipeline::operation::RequestId;
+use aws_sdk_codepipeline::types::{ExecutionDetails, FailureDetails, FailureType as Kind};
+
+use super::error::{call_error, not_understood};
+use crate::event::JobId;
+use crate::job::{FailureType, JobResult, Waiting};
+use crate::ports::{CallError, ErrorClass, Jobs};
+
+/// What CodePipeline says of a job that has its result already: this very one, whose answer was lost, or one from an
+/// earlier attempt.
+const HAS_ITS_RESULT: &str = "InvalidJobStateException";
+
+/// Puts results by `PutJobSuccessResult` and `PutJobFailureResult`.
+pub struct CodePipeline {
+    client: Client,
+}
+
+impl CodePipeline {
+    /// Makes the client; a pipeline invokes functions of its own Region. Nothing is connected yet.
+    #[must_use]
+    pub fn new(config: &SdkConfig) -> Self {
+        Self { client: Client::new(config) }
+    }
+}
+
+impl Jobs for CodePipeline {
+    async fn put(&self, job: &JobId, result: &JobResult) -> Result<(), CallError> {
+        match result {
+            JobResult::Failed { kind, message } => {
+                let details = FailureDetails::builder().r#type(kind_of(*kind)).message(message);
+                let details = details.build().map_err(|error| incomplete(&error))?;
+                let call = self.client.put_job_failure_result().job_id(job.as_str()).failure_details(details);
+                taken("PutJobFailureResult", call.send().await)
+            }
+            JobResult::Continued { token } => {
+                let details = ExecutionDetails::builder().summary(token.summary());
+                let details = details.set_external_execution_id(execution_id(&token.invalidations)).build();
+                let call = self.client.put_job_success_result().job_id(job.as_str()).execution_details(details);
+                taken("PutJobSuccessResult", call.continuation_token(token.write()).send().await)
+            }
+            JobResult::Succeeded { summary, invalidations, paths } => {
+                let details = ExecutionDetails::builder().summary(summary).percent_complete(100);
+                let details = details.set_external_execution_id(execution_id(invalidations)).build();
+                let call = self.client.put_job_success_result().job_id(job.as_str()).execution_details(details);
+                let call = output_variables(invalidations, paths)
+                    .into_iter()
+                    .fold(call, |call, (name, value)| call.output_variables(name, value));
+                taken("PutJobSuccessResult", call.send().await)
+            }
+        }
+    }
+}
+
+fn kind_of(kind: FailureType) -> Kind {
+    match kind {
+        FailureType::Configuration => Kind::ConfigurationError,
+        FailureType::Permission => Kind::PermissionError,
+        FailureType::Unavailable => Kind::SystemUnavailable,
+        FailureType::Failed => Kind::JobFailed,
+    }
+}
+
+/// CloudFront's ids of the invalidations, which the pipeline's page shows.
+fn execution_id(invalidations: &[Waiting]) -> Option<String> {
+    let ids: Vec<_> = invalidations.iter().map(|it| it.invalidation.as_str()).collect();
+    (!ids.is_empty()).then(|| ids.join(" "))
+}
+
+/// What later actions of the pipeline can use.
+fn output_variables(invalidations: &[Waiting], paths: &str) -> Vec<(&'static str, String)> {
+    let Some(ids) = execution_id(invalidations) else { return Vec::new() };
+    let distributions: Vec<_> = invalidations.iter().map(|it| it.distribution.as_str()).collect();
+    vec![("invalidationId", ids), ("distributionId", distributions.join(" ")), ("paths", paths.to_owned())]
+}
+
+fn incomplete(error: &BuildError) -> CallError {
+    CallError { class: ErrorClass::Other, message: format!("PutJobFailureResult: {error}") }
+}
+
+/// The answer to either call is empty, so that anything would pass for it that has the right status. CodePipeline's own
+/// carries a request id.
+fn taken<T: RequestId, E>(
+    operation: &str,
+    answer: Result<T, SdkError<E, aws_sdk_codepipeline::config::http::HttpResponse>>,
+) -> Result<(), CallError>
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    match answer {
+        Ok(taken) if taken.request_id().is_some() => Ok(()),
+        Ok(_) => Err(not_understood(operation, "it has no request id")),
+        Err(error) if error.code() == Some(HAS_ITS_RESULT) => Ok(()),
+        Err(error) => Err(call_error(operation, &error)),
+    }
+}

@@ -1,0 +1,85 @@
+//! What changed, from an event or a list.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::Args;
+
+use super::lists::{self, List};
+use crate::change::ObjectKey;
+use crate::event::{self, Ask, Batch, Request, Trigger};
+use crate::path::Item;
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct Changes {
+    /// An event as the function gets it, of any shape it knows; - for standard input
+    #[arg(long, value_name = "FILE")]
+    event: Option<PathBuf>,
+    /// Changed keys, literally, one per line; - for standard input
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
+    /// The output of `aws s3 sync`, with or without --dryrun, or of `aws s3 ls --recursive`; - for standard input
+    #[arg(long, value_name = "FILE")]
+    sync: Option<PathBuf>,
+}
+
+/// What changed.
+#[derive(Default)]
+pub(super) struct Changed {
+    pub(super) keys: Vec<ObjectKey>,
+    /// What somebody named instead, which is sent as it is.
+    pub(super) items: Option<Vec<Item>>,
+    /// What could not be read of an event.
+    pub(super) unreadable: Vec<String>,
+}
+
+impl Changes {
+    /// Reads what changed; of an event's changes those of `bucket`.
+    pub(super) fn read(&self, bucket: Option<&str>) -> anyhow::Result<Changed> {
+        let name = |file: &Path| file.display().to_string();
+        let keys = match (&self.event, &self.keys, &self.sync) {
+            (Some(file), _, _) => {
+                return match event::decode(lists::read(file)?.as_bytes())? {
+                    Trigger::Changes(batch) => of_one_bucket(batch, bucket),
+                    Trigger::Request(request) => Ok(named(request)),
+                    Trigger::Job(job) if job.continuation_token.is_some() => {
+                        bail!("the job has a continuation token: its invalidation was created before")
+                    }
+                    Trigger::Job(job) => Ok(named(job.request?)),
+                };
+            }
+            (_, Some(file), _) => lists::keys(&lists::read(file)?).with_context(|| name(file))?,
+            (_, _, Some(file)) => match List::read(&lists::read(file)?).with_context(|| name(file))? {
+                List::Sync(keys) | List::Listing(keys) => keys,
+                List::Keys(keys) if keys.is_empty() => keys,
+                List::Keys(_) => bail!("{} is not the output of `aws s3 sync` or `aws s3 ls --recursive`", name(file)),
+            },
+            (None, None, None) => bail!("name what changed: --event, --keys or --sync"),
+        };
+        Ok(Changed { keys, ..Changed::default() })
+    }
+}
+
+fn named(request: Request) -> Changed {
+    match request.ask {
+        Ask::Keys { keys, .. } => Changed { keys, ..Changed::default() },
+        Ask::Items { items, .. } => Changed { items: Some(items), ..Changed::default() },
+    }
+}
+
+/// The changes of a bucket; an invalidation is planned for one at a time, since each has its own distribution.
+fn of_one_bucket(batch: Batch, bucket: Option<&str>) -> anyhow::Result<Changed> {
+    let buckets: BTreeSet<_> = batch.changes.iter().map(|change| change.bucket.name.to_string()).collect();
+    if bucket.is_none() && buckets.len() > 1 {
+        let names: Vec<_> = buckets.into_iter().collect();
+        bail!("the event is about several buckets ({}); name one with --bucket", names.join(", "));
+    }
+    let wanted = batch.changes.into_iter().filter(|it| bucket.is_none_or(|name| it.bucket.name.as_str() == name));
+    Ok(Changed {
+        keys: wanted.map(|change| change.key).collect(),
+        items: None,
+        unreadable: batch.failed.iter().map(ToString::to_string).collect(),
+    })
+}

@@ -1,0 +1,277 @@
+//! What a person asks for: in a pipeline's action, when invoking the function directly, or by pressing its button.
+
+use std::fmt;
+
+use serde_json::value::RawValue;
+
+use super::object::Text;
+use super::shape::Fields;
+use crate::change::{Bucket, BucketName, ObjectKey};
+use crate::distribution::DistributionId;
+use crate::path::{Item, named_items};
+use crate::text::excerpt;
+
+/// The fields of a request, all of them optional.
+pub(super) const FIELDS: [&str; 6] = ["distributionId", "bucket", "items", "keys", "wait", "waitSeconds"];
+
+/// How long a request waits at the most if it does not say, in seconds.
+pub const DEFAULT_WAIT: u64 = 900;
+
+/// The longest wait there can be, in seconds. AWS quotes 25 s for 95 in 100 invalidations (April 2026).
+const MAX_WAIT: u64 = 3600;
+
+/// What is to be invalidated, and whether to wait for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// What is to be invalidated.
+    pub ask: Ask,
+    /// How long to wait until viewers see it, in seconds; `None` for not at all.
+    pub wait: Option<u64>,
+}
+
+/// What a request names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Items, sent as they are.
+    Items {
+        /// Of which distributions.
+        of: Target,
+        /// At least one.
+        items: Vec<Item>,
+    },
+    /// Objects that changed, to be treated as if S3 had said so.
+    Keys {
+        /// Their bucket.
+        bucket: Bucket,
+        /// Their keys, literally.
+        keys: Vec<ObjectKey>,
+    },
+}
+
+/// Which distributions a request is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// This one.
+    Distribution(DistributionId),
+    /// Those that the bucket's tag names.
+    Bucket(Bucket),
+    /// The function's own.
+    Default,
+}
+
+/// Everything of the function's own distribution.
+impl Default for Request {
+    fn default() -> Self {
+        Self { ask: Ask::Items { of: Target::Default, items: vec![Item::everything()] }, wait: None }
+    }
+}
+
+/// What is wrong with a request, in which field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestError {
+    field: String,
+    reason: String,
+}
+
+impl RequestError {
+    pub(super) fn new(field: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { field: field.into(), reason: reason.into() }
+    }
+
+    /// The same, seen from outside of `envelope`.
+    pub(super) fn within(self, envelope: &str) -> Self {
+        let dot = if self.field.is_empty() { "" } else { "." };
+        Self { field: format!("{envelope}{dot}{}", self.field), ..self }
+    }
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.field.is_empty() {
+            write!(f, "{}: ", self.field)?;
+        }
+        f.write_str(&self.reason)
+    }
+}
+
+impl std::error::Error for RequestError {}
+
+/// The values of the fields, each as it stands.
+#[derive(Default)]
+struct Values<'a>([Option<&'a RawValue>; FIELDS.len()]);
+
+impl<'a> Values<'a> {
+    fn get(&self, field: &str) -> Option<&'a RawValue> {
+        let place = FIELDS.iter().position(|name| *name == field)?;
+        // `null` is as good as nothing.
+        self.0.get(place).copied().flatten().filter(|value| value.get() != "null")
+    }
+
+    fn read<T>(
+        &self,
+        field: &'static str,
+        what: &str,
+        read: impl FnOnce(&'a RawValue) -> Option<T>,
+    ) -> Result<Option<T>, RequestError> {
+        let Some(value) = self.get(field) else { return Ok(None) };
+        read(value).map(Some).ok_or_else(|| RequestError::new(field, format!("{} is not {what}", excerpt(value.get()))))
+    }
+
+    fn texts(&self, field: &'static str) -> Result<Option<Vec<Text<'a>>>, RequestError> {
+        self.read(field, "a list of strings", |value| serde_json::from_str(value.get()).ok())
+    }
+}
+
+impl Request {
+    /// Reads a request from JSON.
+    ///
+    /// # Errors
+    /// [`RequestError`] with the field and the remedy.
+    ///
+    /// ```
+    /// use s3_cloudfront_invalidator::event::{Ask, Request};
+    ///
+    /// let request = Request::parse(r#"{"distributionId":"E2EXAMPLE1ABCD","items":["a b.html"],"wait":true}"#)?;
+    /// assert_eq!(request.wait, Some(900));
+    /// let Ask::Items { items, .. } = request.ask else { panic!("items") };
+    /// assert_eq!(items[0].as_str(), "/a%20b.html");
+    /// let error = Request::parse(r#"{"distribution":"E2EXAMPLE1ABCD"}"#).unwrap_err();
+    /// assert!(error.to_string().starts_with("distribution: "));
+    /// # Ok::<(), s3_cloudfront_invalidator::event::RequestError>(())
+    /// ```
+    pub fn parse(json: &str) -> Result<Self, RequestError> {
+        let fields = serde_json::from_str(json)
+            .map_err(|error| RequestError::new("", format!("not a JSON object: {}", excerpt(&error.to_string()))))?;
+        Self::from_fields(fields)
+    }
+
+    pub(super) fn from_fields(fields: Fields<'_>) -> Result<Self, RequestError> {
+        let mut values = Values::default();
+        for (name, value) in fields.kept {
+            let slot = FIELDS.iter().position(|field| *field == name).and_then(|place| values.0.get_mut(place));
+            match slot {
+                Some(slot @ None) => *slot = Some(value),
+                Some(Some(_)) => return Err(RequestError::new(name, "is there twice")),
+                None => {
+                    let reason = format!("is not known; known are {}", FIELDS.join(", "));
+                    return Err(RequestError::new(excerpt(&name), reason));
+                }
+            }
+        }
+        Ok(Self { ask: ask(&values)?, wait: wait(&values)? })
+    }
+}
+
+fn ask(values: &Values<'_>) -> Result<Ask, RequestError> {
+    let text = |value: &RawValue| serde_json::from_str(value.get()).ok().map(|text: String| text);
+    let distribution = values.read("distributionId", "a string", text)?;
+    let distribution = distribution
+        .map(|id| DistributionId::new(&id).map_err(|error| RequestError::new("distributionId", error.to_string())))
+        .transpose()?;
+    let bucket = values.read("bucket", "a string", text)?;
+    let bucket = bucket
+        .map(|name| BucketName::new(&name).map_err(|error| RequestError::new("bucket", error.to_string())))
+        .transpose()?
+        .map(|name| Bucket { name, region: None });
+    let items = values.texts("items")?;
+    let Some(keys) = values.texts("keys")? else {
+        return Ok(Ask::Items {
+            of: match (distribution, bucket) {
+                (Some(id), _) => Target::Distribution(id),
+                (None, Some(bucket)) => Target::Bucket(bucket),
+                (None, None) => Target::Default,
+            },
+            items: match items {
+                None => vec![Item::everything()],
+                Some(items) => named_items(items.iter().map(|Text(item)| &**item))
+                    .map_err(|error| RequestError::new("items", error.to_string()))?,
+            },
+        });
+    };
+    if items.is_some() || distribution.is_some() {
+        let reason = "go where their bucket's tags say; leave out \"items\" and \"distributionId\"";
+        return Err(RequestError::new("keys", reason));
+    }
+    let bucket = bucket.ok_or_else(|| RequestError::new("keys", "need the \"bucket\" that they are in"))?;
+    if keys.is_empty() {
+        return Err(RequestError::new("keys", "is empty"));
+    }
+    let key = |Text(key): Text<'_>| ObjectKey::new(key);
+    let keys = keys.into_iter().map(key).collect::<Result<Vec<_>, _>>();
+    Ok(Ask::Keys { bucket, keys: keys.map_err(|error| RequestError::new("keys", error.to_string()))? })
+}
+
+fn wait(values: &Values<'_>) -> Result<Option<u64>, RequestError> {
+    let wait = values.read("wait", "true or false", |value| serde_json::from_str(value.get()).ok())?;
+    let seconds = values.read("waitSeconds", &format!("a number of seconds from 1 to {MAX_WAIT}"), |value| {
+        serde_json::from_str(value.get()).ok().filter(|seconds| (1..=MAX_WAIT).contains(seconds))
+    })?;
+    Ok(wait.unwrap_or(false).then(|| seconds.unwrap_or(DEFAULT_WAIT)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn items(json: &str) -> (Target, Vec<String>) {
+        match Request::parse(json).unwrap().ask {
+            Ask::Items { of, items } => (of, items.iter().map(ToString::to_string).collect()),
+            keys @ Ask::Keys { .. } => panic!("{keys:?}"),
+        }
+    }
+
+    #[test]
+    fn everything_is_optional() {
+        assert_eq!(Request::parse("{}"), Ok(Request::default()));
+        assert_eq!(Request::parse(r#"{"items":null,"wait":null,"keys":null}"#), Ok(Request::default()));
+        let id = DistributionId::new("E1").unwrap();
+        assert_eq!(items(r#"{"distributionId":"E1"}"#), (Target::Distribution(id.clone()), vec!["/*".to_owned()]));
+        assert_eq!(items(r#"{"distributionId":"E1","bucket":"site"}"#).0, Target::Distribution(id));
+        assert_eq!(
+            items(r#"{"items":["/b","a b","\u002fa b"]}"#),
+            (Target::Default, vec!["/a%20b".to_owned(), "/b".to_owned()])
+        );
+        assert!(matches!(items(r#"{"bucket":"site"}"#).0, Target::Bucket(_)));
+    }
+
+    #[test]
+    fn keys_are_literal_and_need_their_bucket() {
+        let Ok(Request { ask: Ask::Keys { bucket, keys }, wait: Some(60) }) =
+            Request::parse(r#"{"bucket":"site","keys":["a+b %41"],"wait":true,"waitSeconds":60}"#)
+        else {
+            panic!("keys");
+        };
+        assert_eq!((bucket.name.as_str(), keys[0].as_str()), ("site", "a+b %41"));
+    }
+
+    #[test]
+    fn an_error_names_the_field_and_the_remedy() {
+        for (json, expected) in [
+            ("", "not a JSON object: EOF"),
+            ("[]", "not a JSON object: invalid type"),
+            ("null", "not a JSON object: invalid type"),
+            (
+                r#"{"item":["/a"]}"#,
+                "item: is not known; known are distributionId, bucket, items, keys, wait, waitSeconds",
+            ),
+            (r#"{"wait":true,"wait":false}"#, "wait: is there twice"),
+            (r#"{"distributionId":"e1"}"#, "distributionId: \"e1\" is not a distribution id"),
+            (r#"{"distributionId":5}"#, "distributionId: 5 is not a string"),
+            (r#"{"bucket":"a/b"}"#, "bucket: \"a/b\" is not a bucket name"),
+            (r#"{"items":"/a"}"#, "items: \\\"/a\\\" is not a list of strings"),
+            (r#"{"items":[]}"#, "items: the list is empty"),
+            (r#"{"items":["/~a"]}"#, "items: \"/~a\": CloudFront cannot invalidate"),
+            (r#"{"keys":["a"]}"#, "keys: need the \"bucket\""),
+            (r#"{"bucket":"site","keys":[]}"#, "keys: is empty"),
+            (r#"{"bucket":"site","keys":[""]}"#, "keys: \"\" is not an object key"),
+            (r#"{"bucket":"site","keys":["a"],"items":["/a"]}"#, "keys: go where"),
+            (r#"{"distributionId":"E1","bucket":"site","keys":["a"]}"#, "keys: go where"),
+            (r#"{"wait":"yes"}"#, "wait: \\\"yes\\\" is not true or false"),
+            (r#"{"waitSeconds":0}"#, "waitSeconds: 0 is not a number of seconds from 1 to 3600"),
+            (r#"{"waitSeconds":3601}"#, "waitSeconds: 3601 is not"),
+        ] {
+            let message = Request::parse(json).unwrap_err().to_string();
+            assert!(message.starts_with(expected), "{message}");
+        }
+    }
+}

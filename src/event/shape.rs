@@ -1,0 +1,162 @@
+//! Which kind of event a JSON object is, by the fields that only that kind has.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::EventError;
+use super::object::Text;
+use super::request::FIELDS as REQUEST_FIELDS;
+
+/// The fields of the console's template "hello-world".
+const HELLO_WORLD: [&str; 3] = ["key1", "key2", "key3"];
+
+/// How many further fields of an object are kept. Requests have all of theirs among the first; other events may have what
+/// they like.
+const KEPT_FIELDS: usize = 64;
+
+/// The fields that tell events apart.
+const DISCRIMINATORS: [&str; 10] = [
+    "Records",
+    "Event",
+    "Type",
+    "Message",
+    "source",
+    "detail-type",
+    "detail",
+    "CodePipeline.job",
+    "requestContext",
+    "requestPayload",
+];
+
+/// A kind of event, with what it holds.
+pub(super) enum Shape<'a> {
+    /// Records of S3, SQS or SNS.
+    Records(&'a RawValue),
+    /// S3's test event.
+    TestEvent,
+    /// A message of SNS as a queue gets it; the message is a string.
+    Notification(&'a RawValue),
+    /// An event of S3 from EventBridge.
+    S3Event { detail_type: String, detail: &'a RawValue },
+    /// An event of another source from EventBridge.
+    OtherEvent,
+    /// An event whose detail is the record of an invocation.
+    InvocationEvent(&'a RawValue),
+    /// The record of a failed invocation: the context that tells how it ended, and the event.
+    InvocationRecord { context: &'a RawValue, payload: &'a RawValue },
+    /// A job of CodePipeline.
+    Job(&'a RawValue),
+    /// A request of a person's.
+    Request(Fields<'a>),
+    /// Nothing is named: a schedule, or a press of the console's button.
+    Bare,
+}
+
+/// The fields of an object, left as they stand.
+pub(super) struct Fields<'a> {
+    pub(super) kept: Vec<(Cow<'a, str>, &'a RawValue)>,
+    /// Whether a field that tells events apart occurs twice.
+    ambiguous: bool,
+}
+
+impl<'a> Fields<'a> {
+    fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.kept.iter().find(|(field, _)| field == name).map(|(_, value)| *value)
+    }
+
+    /// The value of a field that is a string.
+    fn text(&self, name: &str) -> Option<String> {
+        serde_json::from_str(self.get(name)?.get()).ok()
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Gather;
+
+        impl<'de> Visitor<'de> for Gather {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
+                let mut fields = Fields { kept: Vec::new(), ambiguous: false };
+                while let Some(Text(name)) = map.next_key()? {
+                    let value = map.next_value()?;
+                    let tells = DISCRIMINATORS.contains(&&*name);
+                    fields.ambiguous |= tells && fields.get(&name).is_some();
+                    if tells || fields.kept.len() < KEPT_FIELDS {
+                        fields.kept.push((name, value));
+                    }
+                }
+                Ok(fields)
+            }
+        }
+
+        deserializer.deserialize_map(Gather)
+    }
+}
+
+/// Tells what kind of event a JSON text is.
+pub(super) fn shape(json: &str) -> Result<Shape<'_>, EventError> {
+    if json.trim_ascii() == "null" {
+        return Ok(Shape::Bare);
+    }
+    let fields: Fields<'_> = serde_json::from_str(json).map_err(|error| match error.classify() {
+        // JSON that does not fit is another shape: no object.
+        serde_json::error::Category::Data if is_json(json) => EventError::UnknownShape,
+        _ => EventError::NotJson(error.to_string()),
+    })?;
+    if fields.ambiguous {
+        return Err(EventError::UnknownShape);
+    }
+    let mut shapes = [
+        fields.get("Records").map(Shape::Records),
+        fields.text("Event").filter(|event| event == "s3:TestEvent").map(|_| Shape::TestEvent),
+        notification(&fields),
+        from_event_bridge(&fields),
+        fields
+            .get("requestPayload")
+            .and_then(|payload| Some(Shape::InvocationRecord { context: fields.get("requestContext")?, payload })),
+        fields.get("CodePipeline.job").map(Shape::Job),
+    ]
+    .into_iter()
+    .flatten();
+    if let Some(shape) = shapes.next() {
+        // Of two kinds at once: it cannot be told which is meant.
+        return if shapes.next().is_none() { Ok(shape) } else { Err(EventError::UnknownShape) };
+    }
+    drop(shapes);
+    if fields.kept.iter().any(|(name, _)| REQUEST_FIELDS.contains(&&**name)) {
+        return Ok(Shape::Request(fields));
+    }
+    if fields.kept.iter().all(|(name, _)| HELLO_WORLD.contains(&&**name)) {
+        return Ok(Shape::Bare);
+    }
+    Err(EventError::UnknownShape)
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+}
+
+/// SNS writes other types to confirm subscriptions; those hold no event.
+fn notification<'a>(fields: &Fields<'a>) -> Option<Shape<'a>> {
+    let message = fields.get("Message")?;
+    (fields.text("Type")? == "Notification").then_some(Shape::Notification(message))
+}
+
+/// Source: EventBridge user guide, "Event structure"; Lambda developer guide, "Invocation record" for `lambda`.
+fn from_event_bridge<'a>(fields: &Fields<'a>) -> Option<Shape<'a>> {
+    let (source, detail_type, detail) = (fields.text("source")?, fields.text("detail-type")?, fields.get("detail")?);
+    Some(match source.as_str() {
+        "aws.s3" => Shape::S3Event { detail_type, detail },
+        "lambda" if detail_type.starts_with("Lambda Function Invocation Result") => Shape::InvocationEvent(detail),
+        _ => Shape::OtherEvent,
+    })
+}

@@ -1,0 +1,257 @@
+//! Items of an invalidation that a person names: in a pipeline's action, or when invoking the function directly.
+
+use std::fmt::{self, Write};
+
+use super::encode::must_encode;
+use super::{InvalidationPath, MAX_PATH_LENGTH, MOST_ITEMS, MOST_WILDCARDS, PathError, without_covered};
+use crate::text::excerpt;
+
+/// The longest cache tag, in characters. Source: CloudFront developer guide, "Invalidating content by cache tags".
+const MAX_TAG_LENGTH: usize = 256;
+
+/// One item of an invalidation. Both kinds are billed alike.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Item {
+    /// A path, or a prefix and `*`.
+    Path(InvalidationPath),
+    /// Everything that was cached with a tag.
+    Tag(CacheTag),
+}
+
+/// A cache tag with its `#`: up to 256 printable ASCII characters without a comma or a wildcard.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CacheTag(Box<str>);
+
+/// Why a list of items is no good: which, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ItemError {
+    /// There is none.
+    None,
+    /// One of them is empty.
+    Empty,
+    /// More than CloudFront takes.
+    TooMany(usize),
+    /// More wildcards than CloudFront takes.
+    TooManyWildcards(usize),
+    /// No cache tag.
+    BadTag(String),
+    /// It is spelt in a way that CloudFront accepts and never matches.
+    Ineffective(String, &'static str),
+    /// No path.
+    BadPath(String, PathError),
+}
+
+impl fmt::Display for ItemError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("the list is empty; leave it out to invalidate everything"),
+            Self::Empty => f.write_str("an item is empty; the root is \"/\", everything is \"/*\""),
+            Self::TooMany(number) => {
+                write!(f, "{number} are more than the {MOST_ITEMS} that CloudFront takes at a time")
+            }
+            Self::TooManyWildcards(number) => {
+                write!(f, "{number} wildcards are more than the {MOST_WILDCARDS} that CloudFront takes at a time")
+            }
+            Self::BadTag(tag) => write!(
+                f,
+                "\"{tag}\" is not a cache tag (\"#\" and 1 to {MAX_TAG_LENGTH} printable ASCII characters without comma and \
+                 wildcard)"
+            ),
+            Self::Ineffective(item, remedy) => write!(f, "\"{item}\": {remedy}"),
+            Self::BadPath(item, error) => write!(f, "\"{item}\": {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ItemError {}
+
+impl Item {
+    /// Takes an item as a person writes it. A missing leading slash is added; what is not encoded yet is encoded, and a
+    /// `%` without two hex digits is one that is not. A `?` starts a query, and `+` and `*` stay as they are.
+    ///
+    /// # Errors
+    /// [`ItemError`]. A `~` is one: CloudFront cannot invalidate it, and what a person names is never widened.
+    ///
+    /// ```
+    /// use s3_cloudfront_invalidator::path::Item;
+    ///
+    /// for (named, item) in [("a b.html", "/a%20b.html"), ("/a%20b?x=1", "/a%20b?x=1"), ("/100%", "/100%25"), ("#news", "#news")] {
+    ///     assert_eq!(Item::named(named)?.as_str(), item);
+    /// }
+    /// assert!(Item::named("/~user/").is_err());
+    /// # Ok::<(), s3_cloudfront_invalidator::path::ItemError>(())
+    /// ```
+    pub fn named(text: &str) -> Result<Self, ItemError> {
+        if text.is_empty() {
+            return Err(ItemError::Empty);
+        }
+        if text.starts_with('#') {
+            return CacheTag::new(text).map(Self::Tag).ok_or_else(|| ItemError::BadTag(excerpt(text)));
+        }
+        let ineffective = |remedy| Err(ItemError::Ineffective(excerpt(text), remedy));
+        if text.contains('~') || text.contains("%7E") || text.contains("%7e") {
+            return ineffective("CloudFront cannot invalidate a \"~\"; name a prefix that ends before it, with \"*\"");
+        }
+        if text.contains("%2A") || text.contains("%2a") {
+            return ineffective("CloudFront matches nothing with \"%2A\"; write \"*\"");
+        }
+        let path = encode(text);
+        InvalidationPath::parse(&path).map(Self::Path).map_err(|error| ItemError::BadPath(excerpt(text), error))
+    }
+
+    /// `/*`, which covers every path.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self::Path(InvalidationPath::everything())
+    }
+
+    /// The item as CloudFront gets it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Path(path) => path.as_str(),
+            Self::Tag(tag) => &tag.0,
+        }
+    }
+}
+
+impl CacheTag {
+    /// Takes a tag with its `#`; `None` if it breaks the rules.
+    fn new(text: &str) -> Option<Self> {
+        let name = text.strip_prefix('#')?;
+        let fits =
+            (1..=MAX_TAG_LENGTH).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_graphic() && b != b',');
+        (fits && !name.ends_with('*')).then(|| Self(text.into()))
+    }
+}
+
+impl fmt::Display for Item {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl From<InvalidationPath> for Item {
+    fn from(path: InvalidationPath) -> Self {
+        Self::Path(path)
+    }
+}
+
+impl serde::Serialize for Item {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// Items as a person names them: checked, encoded, sorted, without those that another covers. Never widened.
+///
+/// # Errors
+/// [`ItemError`] for the first that is no good, for none at all, and for more than CloudFront takes.
+pub fn named_items<'t>(texts: impl IntoIterator<Item = &'t str>) -> Result<Vec<Item>, ItemError> {
+    let (mut paths, mut tags) = (Vec::new(), Vec::new());
+    for text in texts {
+        match Item::named(text)? {
+            Item::Path(path) => paths.push(path),
+            Item::Tag(tag) => tags.push(tag),
+        }
+    }
+    tags.sort_unstable();
+    tags.dedup();
+    let paths = without_covered(paths);
+    let wildcards = paths.iter().filter(|path| path.wildcard_prefix().is_some()).count();
+    let items: Vec<_> = paths.into_iter().map(Item::Path).chain(tags.into_iter().map(Item::Tag)).collect();
+    match items.len() {
+        0 => Err(ItemError::None),
+        number if number > MOST_ITEMS.get() => Err(ItemError::TooMany(number)),
+        _ if wildcards > MOST_WILDCARDS.get() => Err(ItemError::TooManyWildcards(wildcards)),
+        _ => Ok(items),
+    }
+}
+
+/// A path with its leading slash, in which everything is encoded that must be and is not.
+fn encode(text: &str) -> String {
+    let mut path = String::with_capacity(text.len().min(MAX_PATH_LENGTH) + 8);
+    if !text.starts_with('/') {
+        path.push('/');
+    }
+    let mut rest = text.chars();
+    while let Some(character) = rest.next() {
+        let is_escape =
+            || rest.as_str().as_bytes().first_chunk::<2>().is_some_and(|pair| pair.iter().all(u8::is_ascii_hexdigit));
+        if character == '?' || (character == '%' && is_escape()) || !must_encode(character) {
+            path.push(character);
+            continue;
+        }
+        for byte in character.encode_utf8(&mut [0; 4]).bytes() {
+            // Writing to a String cannot fail.
+            let _ = write!(path, "%{byte:02X}");
+        }
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn items(texts: &[&str]) -> Result<Vec<String>, ItemError> {
+        named_items(texts.iter().copied()).map(|items| items.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn items_are_encoded_as_far_as_they_are_not() {
+        for (named, item) in [
+            ("*", "/*"),
+            ("/", "/"),
+            ("a/b", "/a/b"),
+            ("/a b.html", "/a%20b.html"),
+            ("/a%20b.html", "/a%20b.html"),
+            ("/caf\u{e9}", "/caf%C3%A9"),
+            ("/caf%c3%a9", "/caf%c3%a9"),
+            ("/100%", "/100%25"),
+            ("/50%zz", "/50%25zz"),
+            ("/a+b", "/a+b"),
+            ("/a?x=1&y=a b", "/a?x=1&y=a%20b"),
+            ("/a#b", "/a%23b"),
+            ("/a\nb", "/a%0Ab"),
+            ("#tag:1*2", "#tag:1*2"),
+        ] {
+            assert_eq!(items(&[named]), Ok(vec![item.to_owned()]), "{named}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_invalidated_is_an_error_with_the_remedy() {
+        for (named, part) in [
+            ("", "everything is \"/*\""),
+            ("/~user/", "ends before it"),
+            ("/%7Euser/", "ends before it"),
+            ("/a%2A", "write \"*\""),
+            ("#", "not a cache tag"),
+            ("#a,b", "not a cache tag"),
+            ("#a*", "not a cache tag"),
+            ("#caf\u{e9}", "not a cache tag"),
+        ] {
+            let message = items(&["/fine", named]).unwrap_err().to_string();
+            assert!(message.contains(part), "{message}");
+        }
+        assert!(items(&[&"a".repeat(4000)]).unwrap_err().to_string().contains("4000"));
+        assert!(items(&[]).is_err());
+    }
+
+    #[test]
+    fn what_is_covered_is_left_out_and_nothing_is_widened() {
+        assert_eq!(
+            items(&["/b", "#t", "/a/*", "a/b c", "/b", "#t", "/a!"]),
+            Ok(["/a!", "/a/*", "/b", "#t"].map(str::to_owned).to_vec())
+        );
+        let many: Vec<_> = (0..3000).map(|n| format!("/{n}x")).collect();
+        let mut many: Vec<_> = many.iter().map(String::as_str).collect();
+        assert_eq!(items(&many).unwrap().len(), 3000);
+        many.push("#t");
+        assert_eq!(items(&many), Err(ItemError::TooMany(3001)));
+        let wildcards: Vec<_> = (10..26).map(|n| format!("/{n}*")).collect();
+        let wildcards: Vec<_> = wildcards.iter().map(String::as_str).collect();
+        assert_eq!(items(&wildcards), Err(ItemError::TooManyWildcards(16)));
+    }
+}
