@@ -1,8 +1,9 @@
 //! Keeps CloudFront fresh when S3 changes.
 //!
-//! S3 tells an AWS Lambda function which objects were created or removed, in any number of buckets. The function reads
-//! each bucket's tags to learn which distributions are in front of it, turns the keys into the paths viewers use, and
-//! sends each distribution one invalidation.
+//! S3 tells an AWS Lambda function, directly or through queues, topics and EventBridge, which objects were created or
+//! removed, in any number of buckets. The function reads each bucket's tags to learn which distributions are in front of
+//! it, turns the keys into the paths viewers use, and sends each distribution one invalidation. Pipelines and people can
+//! ask it for invalidations too.
 //!
 //! The way of the data, and the module that knows each step:
 //!
@@ -12,11 +13,12 @@
 //!                                    Report, InvocationError ◀─report── app ◀─ports── aws ◀┘
 //! ```
 //!
-//! [`event`], [`change`], [`path`], [`collapse`], [`route`] and [`plan`] are pure: no clock, no environment, no SDK. [`app`] goes
-//! the whole way over the traits in [`ports`]; [`aws`] implements them and is the only place that names an SDK crate.
+//! [`event`], [`change`], [`path`], [`collapse`], [`route`], [`plan`], [`reference`] and [`job`] are
+//! pure: no clock, no environment, no SDK. [`app`] goes the whole way over the traits in [`ports`]; [`aws`] implements them
+//! and is the only place that names an SDK crate.
 //!
-//! Feature `local` adds a stand-in of Lambda's Runtime API, S3 and CloudFront, on which everything runs without an AWS
-//! account; feature `cli` adds the command line `invalidator`.
+//! Feature `local` adds a stand-in of Lambda's Runtime API, S3, CloudFront and CodePipeline, on which everything
+//! runs without an AWS account; feature `cli` adds the command line `invalidator`.
 
 pub mod app;
 pub mod aws;

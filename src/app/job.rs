@@ -17,6 +17,9 @@ use crate::text::shortened;
 const RESULT_SHARE: u32 = 3;
 const RESULT_TIME: Duration = Duration::from_secs(10);
 
+/// How much of the time is kept for the answer to Lambda.
+const ANSWER_TIME: Duration = Duration::from_millis(500);
+
 /// How long to wait before a result is put again, at first; twice as long each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
@@ -32,7 +35,8 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
                            happens often give the function a longer timeout";
             JobResult::failed(FailureType::Unavailable, message)
         });
-        let result = self.put(&job.id, result, invocation.deadline).await?;
+        let latest = invocation.deadline.checked_sub(ANSWER_TIME).unwrap_or_else(Instant::now);
+        let result = self.put(&job.id, result, latest).await?;
         let (result, message) = match result {
             JobResult::Succeeded { summary, .. } => ("succeeded", summary),
             JobResult::Continued { token } => ("continued", token.summary()),

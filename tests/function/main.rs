@@ -11,10 +11,15 @@
 mod delivery;
 mod demo;
 mod faults;
+mod job_wait;
+mod jobs;
 mod load;
 mod logs;
 mod plan;
+mod queue;
+mod requests;
 mod rig;
+mod scenario;
 mod standin;
 mod standin_events;
 mod standin_jobs;

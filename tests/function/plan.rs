@@ -3,7 +3,9 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use s3_cloudfront_invalidator::local::events::{notification, record};
+use s3_cloudfront_invalidator::local::events::{
+    event_bridge, invocation_record, job, notification, record, sns, sns_notification, sqs,
+};
 use serde_json::{Value, json};
 
 /// Whether it succeeded, and what it printed and complained of.
@@ -121,6 +123,43 @@ fn an_event_about_several_buckets_is_planned_for_one() {
     let (success, _, errors) = plan(&["--event", "-"], &event);
     assert!(!success && errors.contains("several buckets (one, two); name one with --bucket"), "{errors}");
     assert_eq!(json_of(&["--event", "-", "--bucket", "two"], &event)["paths"], json!(["/b"]));
+}
+
+#[test]
+fn events_of_every_shape() {
+    let put = notification(&[record("ObjectCreated:Put", "site", "a b")]);
+    let job_id = "11111111-abcd-1111-abcd-111111abcdef";
+    let changes = [
+        put.clone(),
+        sqs(&[("m1", &put), ("m2", &sns_notification(&put))]),
+        sns(&put),
+        event_bridge("Object Created", "site", "a b").to_string(),
+        invocation_record(&serde_json::from_str(&put).unwrap()).to_string(),
+        r#"{"bucket":"site","keys":["a b"]}"#.to_owned(),
+        job(job_id, Some(r#"{"bucket":"site","keys":["a b"]}"#), None),
+    ];
+    for event in changes {
+        let plan = json_of(&["--event", "-"], &event);
+        assert_eq!((&plan["paths"], &plan["covered"]), (&json!(["/a%20b", "/a+b"]), &json!(1)), "{event}");
+    }
+    for (event, paths) in [
+        (r##"{"distributionId":"E1","items":["a b","/x/*","#t"]}"##.to_owned(), json!(["/a%20b", "/x/*", "#t"])),
+        (job(job_id, Some(r#"{"items":["/a"]}"#), None), json!(["/a"])),
+        (job(job_id, None, None), json!(["/*"])),
+        ("null".to_owned(), json!(["/*"])),
+    ] {
+        assert_eq!(json_of(&["--event", "-"], &event)["paths"], paths, "{event}");
+        let (success, printed, errors) = plan(&["--event", "-"], &event);
+        assert!(success && printed.contains(paths[0].as_str().unwrap()), "{printed}{errors}");
+    }
+    for (event, expected) in [
+        (job(job_id, None, Some("token")), "continuation token"),
+        (job(job_id, Some("{"), None), "UserParameters: not a JSON object"),
+        (sqs(&[("m1", "junk"), ("m2", &put)]), "Records[0].body: not JSON"),
+    ] {
+        let (success, _, errors) = plan(&["--event", "-"], &event);
+        assert!(!success && errors.contains(expected), "{errors}");
+    }
 }
 
 #[test]

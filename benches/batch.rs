@@ -1,0 +1,75 @@
+//! A batch of 5,000 messages over 40 buckets and 12 distributions: how long the function takes, and its peak memory.
+//!
+//! `scripts/bench batch` builds the function and runs this. The time is that of the whole invocation, so it includes handing
+//! over 6 MB and the calls to the stand-in, which answers on the same machine.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    reason = "its output is its purpose, and the scenario is the tests'"
+)]
+
+#[expect(dead_code, reason = "what must come of a batch is for the tests to check")]
+#[path = "../tests/function/scenario.rs"]
+mod scenario;
+
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use s3_cloudfront_invalidator::local::{Cloud, Function, Invoke, Lambda, Outcome};
+
+const STARTS: usize = 5;
+const WARM_BATCHES: usize = 9;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let release = std::env::var("RELEASE_DIR").map_err(|_| "RELEASE_DIR is not set; run scripts/bench batch")?;
+    let program = Path::new(&release).join("bootstrap");
+    println!("{:>10}{:>8}{:>16}{:>16}{:>16}", "messages", "MB", "first, ms", "warm, ms", "peak memory, MB");
+    for messages in [1000, 5000, 10_000] {
+        let (mut first, mut warm, mut memory) = (Vec::new(), Vec::new(), Vec::new());
+        let mut bytes = 0;
+        for _ in 0..STARTS {
+            let cloud = Cloud::start(scenario::world()).await?;
+            let lambda = Lambda::start().await?;
+            let function = Function::start(&program, &lambda, &cloud, &[])?;
+            lambda.ready().await.map_err(|outcome| format!("{outcome:?}"))?;
+            for round in 0..=WARM_BATCHES {
+                let event = scenario::scenario(messages, round).event;
+                bytes = event.len();
+                let time = invoke(&lambda, event, round).await?;
+                if round == 0 { first.push(time) } else { warm.push(time) }
+            }
+            memory.push(peak_memory(&function)?);
+            function.stop().await?;
+        }
+        let megabytes = f64::from(u32::try_from(bytes)?) / 1e6;
+        let [first, warm, memory] = [first, warm, memory].map(median);
+        println!("{messages:>10}{megabytes:>8.1}{first:>16.1}{warm:>16.1}{memory:>16.1}");
+    }
+    Ok(())
+}
+
+async fn invoke(lambda: &Lambda, event: String, round: usize) -> Result<f64, Box<dyn Error>> {
+    let invoke = Invoke { timeout: Duration::from_mins(5), ..Invoke::new(format!("request-{round}")) };
+    let began = Instant::now();
+    match lambda.invoke(event, invoke).await {
+        Outcome::Response(_) => Ok(began.elapsed().as_secs_f64() * 1000.0),
+        other => Err(format!("{other:?}").into()),
+    }
+}
+
+/// In MB.
+fn peak_memory(function: &Function) -> Result<f64, Box<dyn Error>> {
+    let process = function.id().ok_or("the function has ended")?;
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
+    Ok(peak.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
+}
+
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
+}
