@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use moka::future::Cache;
-use moka::ops::compute::Op;
+use moka::ops::compute::{CompResult, Op};
 
 /// Tells the time. A parameter, so that tests can turn it.
 pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
@@ -20,6 +20,15 @@ pub struct TtlCache<K, V> {
     entries: Cache<K, Entry<V>>,
     clock: Clock,
     generation: AtomicU64,
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cached<V, E> {
+    /// The answer.
+    pub value: V,
+    /// Why it is an old one, if it is.
+    pub stale: Option<E>,
 }
 
 #[derive(Clone)]
@@ -43,44 +52,61 @@ where
     /// The remembered answer for `key`, or that of `fetch`, which also tells how long it may be remembered. While one
     /// caller fetches, others that ask for the same key wait for it.
     ///
+    /// Where `fetch` fails, an answer that was remembered before and is too old by now serves once more if `serves` says
+    /// so, given its age; the error comes with it.
+    ///
     /// # Errors
-    /// That of `fetch`, shared by all who waited for it.
-    pub async fn get<E, F>(&self, key: &K, fetch: impl Fn() -> F) -> Result<V, Arc<E>>
+    /// That of `fetch`.
+    pub async fn get<E, F>(
+        &self,
+        key: &K,
+        fetch: impl Fn() -> F,
+        serves: impl Fn(&V, Duration, &E) -> bool,
+    ) -> Result<Cached<V, E>, E>
     where
         F: Future<Output = Result<(V, Duration), E>>,
         E: Send + Sync + 'static,
     {
-        let asked_at = self.generation.load(Ordering::Relaxed);
-        let entry = self.get_or_fetch(key, &fetch).await?;
-        // What was fetched while this caller waited serves it, however short its life.
-        if entry.generation >= asked_at || self.is_fresh(&entry) {
-            return Ok(entry.value);
+        if let Some(entry) = self.entries.get(key).await
+            && self.is_fresh(&entry)
+        {
+            return Ok(Cached { value: entry.value, stale: None });
         }
-        // Forget this very entry, not one that somebody else has fetched in the meantime.
-        let too_old = entry.generation;
-        self.entries
-            .entry_by_ref(key)
-            .and_compute_with(|current| {
-                let remove = current.is_some_and(|it| it.value().generation == too_old);
-                std::future::ready(if remove { Op::Remove } else { Op::Nop })
-            })
-            .await;
-        Ok(self.get_or_fetch(key, &fetch).await?.value)
-    }
-
-    async fn get_or_fetch<E, F>(&self, key: &K, fetch: &impl Fn() -> F) -> Result<Entry<V>, Arc<E>>
-    where
-        F: Future<Output = Result<(V, Duration), E>>,
-        E: Send + Sync + 'static,
-    {
-        let miss = async {
-            // Dated before the call: the answer cannot be newer than that.
-            let fetched_at = (self.clock)();
-            let (value, life) = fetch().await?;
-            let generation = self.generation.fetch_add(1, Ordering::Relaxed);
-            Ok(Entry { value, fetched_at, life, generation })
-        };
-        self.entries.try_get_with_by_ref(key, miss).await
+        let asked_at = self.generation.load(Ordering::Relaxed);
+        loop {
+            let mut stale = None;
+            let compute = async |current: Option<moka::Entry<K, Entry<V>>>| {
+                let current = current.map(moka::Entry::into_value);
+                // What was fetched while this caller waited serves it, however short its life.
+                if current.as_ref().is_some_and(|entry| entry.generation >= asked_at || self.is_fresh(entry)) {
+                    return Ok(Op::Nop);
+                }
+                // Dated before the call: the answer cannot be newer than that.
+                let fetched_at = (self.clock)();
+                match fetch().await {
+                    Ok((value, life)) => {
+                        let generation = self.generation.fetch_add(1, Ordering::Relaxed);
+                        Ok(Op::Put(Entry { value, fetched_at, life, generation }))
+                    }
+                    Err(error) => {
+                        let age = |entry: &Entry<V>| (self.clock)().duration_since(entry.fetched_at).ok();
+                        let serves =
+                            current.is_some_and(|it| age(&it).is_some_and(|age| serves(&it.value, age, &error)));
+                        if !serves {
+                            return Err(error);
+                        }
+                        stale = Some(error);
+                        Ok(Op::Nop)
+                    }
+                }
+            };
+            let computed = self.entries.entry_by_ref(key).and_try_compute_with(compute).await?;
+            if let CompResult::Inserted(entry) | CompResult::ReplacedWith(entry) | CompResult::Unchanged(entry) =
+                computed
+            {
+                return Ok(Cached { value: entry.into_value().value, stale });
+            }
+        }
     }
 
     /// An entry from the future is not fresh: the clock was set back, so its age is unknown.
@@ -110,13 +136,21 @@ mod tests {
         Ok((calls.fetch_add(1, Ordering::Relaxed) + 1, Duration::from_secs(life)))
     }
 
+    async fn get(cache: &TtlCache<u8, usize>, calls: &AtomicUsize, life: u64) -> Result<usize, String> {
+        cache.get(&1, || fetch(calls, life), |_, _, _| false).await.map(|cached| cached.value)
+    }
+
+    async fn denied() -> Result<(usize, Duration), String> {
+        Err("denied".to_owned())
+    }
+
     #[tokio::test]
     async fn an_answer_lives_as_long_as_it_says_by_the_wall_clock() {
         let (cache, seconds) = cache();
         let calls = AtomicUsize::new(0);
         for (passed, expected) in [(0, 1), (299, 1), (1, 2), (299, 2), (100_000, 3)] {
             seconds.fetch_add(passed, Ordering::Relaxed);
-            assert_eq!(cache.get(&1, || fetch(&calls, 300)).await, Ok(expected), "after {passed} s more");
+            assert_eq!(get(&cache, &calls, 300).await, Ok(expected), "after {passed} s more");
         }
     }
 
@@ -124,17 +158,17 @@ mod tests {
     async fn an_answer_without_a_life_is_fetched_each_time_and_serves() {
         let (cache, _) = cache();
         let calls = AtomicUsize::new(0);
-        assert_eq!(cache.get(&1, || fetch(&calls, 0)).await, Ok(1));
-        assert_eq!(cache.get(&1, || fetch(&calls, 0)).await, Ok(2));
+        assert_eq!(get(&cache, &calls, 0).await, Ok(1));
+        assert_eq!(get(&cache, &calls, 0).await, Ok(2));
     }
 
     #[tokio::test]
     async fn a_clock_set_back_makes_answers_old() {
         let (cache, seconds) = cache();
         let calls = AtomicUsize::new(0);
-        assert_eq!(cache.get(&1, || fetch(&calls, 300)).await, Ok(1));
+        assert_eq!(get(&cache, &calls, 300).await, Ok(1));
         seconds.fetch_sub(5000, Ordering::Relaxed);
-        assert_eq!(cache.get(&1, || fetch(&calls, 300)).await, Ok(2));
+        assert_eq!(get(&cache, &calls, 300).await, Ok(2));
     }
 
     #[tokio::test]
@@ -143,7 +177,7 @@ mod tests {
         let calls = AtomicUsize::new(0);
         for (round, passed) in [(1, 0), (2, 301)] {
             seconds.fetch_add(passed, Ordering::Relaxed);
-            let all = futures_util::future::join_all((0..20).map(|_| cache.get(&1, || fetch(&calls, 300)))).await;
+            let all = futures_util::future::join_all((0..20).map(|_| get(&cache, &calls, 300))).await;
             assert_eq!(all, vec![Ok(round); 20]);
         }
         assert_eq!(calls.load(Ordering::Relaxed), 2);
@@ -153,9 +187,32 @@ mod tests {
     async fn errors_are_not_remembered() {
         let (cache, _) = cache();
         let calls = AtomicUsize::new(0);
-        let failed = cache.get(&1, || async { Err::<(usize, Duration), _>("denied".to_owned()) }).await;
-        assert_eq!(failed, Err(Arc::new("denied".to_owned())));
-        assert_eq!(cache.get(&1, || fetch(&calls, 300)).await, Ok(1));
+        assert_eq!(cache.get(&1, denied, |_, _, _| true).await, Err("denied".to_owned()));
+        assert_eq!(get(&cache, &calls, 300).await, Ok(1));
+    }
+
+    #[tokio::test]
+    async fn an_old_answer_serves_while_none_can_be_fetched_and_as_long_as_it_may() {
+        let (cache, seconds) = cache();
+        let calls = AtomicUsize::new(0);
+        assert_eq!(get(&cache, &calls, 300).await, Ok(1));
+        let serves = |value: &usize, age: Duration, error: &String| {
+            assert_eq!((*value, error.as_str()), (1, "denied"));
+            age < Duration::from_secs(1000)
+        };
+        for (passed, expected) in [
+            (299, Ok(Cached { value: 1, stale: None })),
+            (1, Ok(Cached { value: 1, stale: Some("denied".to_owned()) })),
+            (699, Ok(Cached { value: 1, stale: Some("denied".to_owned()) })),
+            (1, Err("denied".to_owned())),
+        ] {
+            seconds.fetch_add(passed, Ordering::Relaxed);
+            assert_eq!(cache.get(&1, denied, serves).await, expected, "after {passed} s more");
+        }
+        assert_eq!(get(&cache, &calls, 300).await, Ok(2), "and is fetched as soon as it can be");
+        // A clock set back: its age is not known.
+        seconds.fetch_sub(5000, Ordering::Relaxed);
+        assert_eq!(cache.get(&1, denied, serves).await, Err("denied".to_owned()));
     }
 
     #[tokio::test]
@@ -163,7 +220,7 @@ mod tests {
         let (cache, _) = cache();
         let calls = AtomicUsize::new(0);
         for key in 0..=255 {
-            assert!(cache.get(&key, || fetch(&calls, 300)).await.is_ok());
+            assert!(cache.get(&key, || fetch(&calls, 300), |_, _, _| false).await.is_ok());
         }
         cache.entries.run_pending_tasks().await;
         assert!(cache.entries.entry_count() <= 16);

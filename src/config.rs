@@ -31,8 +31,19 @@ pub struct Config {
     pub expected_owner: ExpectedOwner,
     /// `DISTRIBUTION_ID`.
     pub default_distribution: Option<DistributionId>,
+    /// `BACKOFF_MILLISECONDS` and `DIRECT_RETRY_SECONDS`.
+    pub retries: Retries,
     /// `DRY_RUN`.
     pub dry_run: bool,
+}
+
+/// How calls are made again that failed for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retries {
+    /// The longest pause before the second attempt; each further one may be twice as long.
+    pub backoff: Duration,
+    /// How long an event that nobody waits for, and that Lambda keeps for hours, is tried again inside the invocation.
+    pub direct: Duration,
 }
 
 /// Who must own the buckets that are asked about.
@@ -92,10 +103,13 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         })
     }
 
+    fn number(&mut self, variable: &'static str, default: u64, least: u64, most: u64, unit: &str) -> u64 {
+        let expected = format_args!("a number of {unit} from {least} to {most}");
+        self.read(variable, default, expected, |value| value.parse().ok().filter(|it| (least..=most).contains(it)))
+    }
+
     fn seconds(&mut self, variable: &'static str, default: u64) -> Duration {
-        let expected = format_args!("a number of seconds from 0 to {MAX_TTL_SECONDS}");
-        let parse = |value: &str| value.parse().ok().filter(|&seconds| seconds <= MAX_TTL_SECONDS);
-        Duration::from_secs(self.read(variable, default, expected, parse))
+        Duration::from_secs(self.number(variable, default, 0, MAX_TTL_SECONDS, "seconds"))
     }
 
     fn limit(&mut self, variable: &'static str, default: NonZeroUsize, most: NonZeroUsize) -> NonZeroUsize {
@@ -149,6 +163,7 @@ impl Config {
             lives: Lives {
                 tagged: reader.seconds("TAG_TTL_SECONDS", 300),
                 untagged: reader.seconds("MISSING_TAG_TTL_SECONDS", 60),
+                stale: reader.seconds("STALE_TAG_SECONDS", 3600),
             },
             budget: Budget {
                 max_paths: reader.limit("MAX_PATHS", Self::DEFAULT_MAX_PATHS, Budget::MOST_PATHS),
@@ -169,6 +184,10 @@ impl Config {
                 "a distribution's id (such as \"E2EXAMPLE1ABCD\")",
                 |value| DistributionId::new(value).ok().map(Some),
             ),
+            retries: Retries {
+                backoff: Duration::from_millis(reader.number("BACKOFF_MILLISECONDS", 2000, 1, 60_000, "milliseconds")),
+                direct: Duration::from_secs(reader.number("DIRECT_RETRY_SECONDS", 10, 0, 900, "seconds")),
+            },
             dry_run: reader.read("DRY_RUN", false, "\"true\" or \"false\"", |value| value.parse().ok()),
         };
         if reader.defects.is_empty() { Ok(config) } else { Err(ConfigError(reader.defects)) }
@@ -195,6 +214,9 @@ mod tests {
         assert_eq!((config.budget.max_paths.get(), config.budget.max_wildcards.get()), (30, 7));
         assert_eq!(config.expected_owner, ExpectedOwner::FunctionAccount);
         assert_eq!(config.default_distribution, None);
+        assert_eq!(config.lives.stale, Duration::from_hours(1));
+        let retries = Retries { backoff: Duration::from_secs(2), direct: Duration::from_secs(10) };
+        assert_eq!(config.retries, retries);
         assert!(!config.dry_run);
     }
 
@@ -209,6 +231,9 @@ mod tests {
             ("MAX_WILDCARDS", " 1 "),
             ("EXPECTED_BUCKET_OWNER", "123456789012"),
             ("DISTRIBUTION_ID", "E1"),
+            ("STALE_TAG_SECONDS", "0"),
+            ("BACKOFF_MILLISECONDS", "500"),
+            ("DIRECT_RETRY_SECONDS", "0"),
             ("DRY_RUN", "true"),
         ])
         .unwrap();
@@ -219,6 +244,8 @@ mod tests {
         assert_eq!((config.budget.max_paths.get(), config.budget.max_wildcards.get()), (3000, 1));
         assert_eq!(config.expected_owner, ExpectedOwner::Account(AccountId::new("123456789012").unwrap()));
         assert_eq!(config.default_distribution, DistributionId::new("E1").ok());
+        assert_eq!(config.lives.stale, Duration::ZERO);
+        assert_eq!(config.retries, Retries { backoff: Duration::from_millis(500), direct: Duration::ZERO });
         assert!(config.dry_run);
     }
 
@@ -238,6 +265,9 @@ mod tests {
             ("MAX_WILDCARDS", "16"),
             ("EXPECTED_BUCKET_OWNER", "me"),
             ("DISTRIBUTION_ID", "e1"),
+            ("STALE_TAG_SECONDS", "86401"),
+            ("BACKOFF_MILLISECONDS", "0"),
+            ("DIRECT_RETRY_SECONDS", "901"),
             ("DRY_RUN", "yes"),
         ];
         let message = config(&bad).unwrap_err().to_string();

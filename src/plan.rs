@@ -7,7 +7,7 @@ use crate::collapse::{Blind, Budget, Objective, collapse};
 use crate::distribution::DistributionId;
 use crate::event::Batch;
 use crate::path::{InvalidationPath, Item, viewer_paths};
-pub use crate::reference::{CallerReference, Identity};
+use crate::reference::{CallerReference, Delivery, Identity};
 use crate::route::{Destination, Destinations};
 
 /// One invalidation to send.
@@ -23,6 +23,54 @@ pub struct PlannedInvalidation {
     pub buckets: Vec<BucketName>,
     /// The changes it answers for, by their place in the batch, ascending; none where a person named the items.
     pub changes: Vec<usize>,
+    /// Whose work it is.
+    delivery: Delivery,
+}
+
+impl PlannedInvalidation {
+    /// Whether a person named the items. Those are never widened.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// How many wildcards it has.
+    #[must_use]
+    pub fn wildcards(&self) -> usize {
+        self.paths().filter(|path| path.wildcard_prefix().is_some()).count()
+    }
+
+    /// The same work with every path that holds anything unusual widened to a wildcard that does not, within `budget`;
+    /// `None` if no path does.
+    #[must_use]
+    pub fn widened(&self, budget: Budget) -> Option<Self> {
+        self.with(self.paths().map(InvalidationPath::widened).collect(), budget)
+    }
+
+    /// The same work within `budget`; `None` if it is already.
+    #[must_use]
+    pub fn within(&self, budget: Budget) -> Option<Self> {
+        self.with(self.paths().cloned().collect(), budget)
+    }
+
+    fn paths(&self) -> impl Iterator<Item = &InvalidationPath> {
+        self.items.iter().filter_map(|item| match item {
+            Item::Path(path) => Some(path),
+            Item::Tag(_) => None,
+        })
+    }
+
+    /// Other items are other work for CloudFront, under a reference of its own.
+    fn with(&self, paths: Vec<InvalidationPath>, budget: Budget) -> Option<Self> {
+        let items = collapsed(paths, budget);
+        let caller_reference = CallerReference::new(&self.distribution, &items, &self.delivery);
+        (items != self.items).then(|| Self { items, caller_reference, ..self.clone() })
+    }
+}
+
+fn collapsed(paths: Vec<InvalidationPath>, budget: Budget) -> Vec<Item> {
+    let set = collapse(paths, Objective { budget, path_weight: 0 }, &Blind);
+    set.items.into_iter().map(Item::Path).collect()
 }
 
 /// What is to become of every change of a batch.
@@ -80,20 +128,21 @@ pub fn plan(batch: &Batch, destinations: &Destinations, budget: Budget, identity
     plan.invalidations = gathered
         .into_iter()
         .map(|(distribution, Gathered { paths, buckets, changes })| {
-            let paths = collapse(paths, Objective { budget, path_weight: 0 }, &Blind).items;
-            let items: Vec<_> = paths.into_iter().map(Item::Path).collect();
+            let items = collapsed(paths, budget);
             let identity = match batch.messages {
                 None => identity.clone(),
                 Some(_) => Identity::Messages(
                     changes.iter().filter_map(|&change| batch.message_of(change)).map(|it| &*it.id).collect(),
                 ),
             };
+            let delivery = Delivery::from(&identity);
             PlannedInvalidation {
                 distribution: distribution.clone(),
-                caller_reference: CallerReference::new(distribution, &items, &identity),
+                caller_reference: CallerReference::new(distribution, &items, &delivery),
                 items,
                 buckets: buckets.into_iter().collect(),
                 changes,
+                delivery,
             }
         })
         .collect();
@@ -109,9 +158,11 @@ pub fn plan_named(
     bucket: Option<&BucketName>,
     identity: &Identity<'_>,
 ) -> Vec<PlannedInvalidation> {
+    let delivery = Delivery::from(identity);
     let invalidation = |distribution: &DistributionId| PlannedInvalidation {
         distribution: distribution.clone(),
-        caller_reference: CallerReference::new(distribution, items, identity),
+        caller_reference: CallerReference::new(distribution, items, &delivery),
+        delivery: delivery.clone(),
         items: items.to_vec(),
         buckets: bucket.into_iter().cloned().collect(),
         changes: Vec::new(),

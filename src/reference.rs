@@ -27,37 +27,50 @@ pub enum Identity<'a> {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct CallerReference(String);
 
-impl CallerReference {
-    pub(crate) fn new(distribution: &DistributionId, items: &[Item], identity: &Identity<'_>) -> Self {
-        let mut hash = Sha256::new();
-        // Each part by its length first, and each list by its own: no two different inputs are the same bytes.
-        let mut part = |text: &str| {
-            hash.update((text.len() as u64).to_be_bytes());
-            hash.update(text);
-        };
+/// An identity, made short.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Delivery([u8; 32]);
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Delivery")
+    }
+}
+
+impl From<&Identity<'_>> for Delivery {
+    fn from(identity: &Identity<'_>) -> Self {
+        let mut hash = Hash::default();
         match identity {
-            Identity::Invocation(id) => {
-                part("invocation");
-                part(id);
-            }
-            Identity::Job(id) => {
-                part("job");
-                part(id);
-            }
-            Identity::Messages(ids) => {
-                part("messages");
-                part(&ids.len().to_string());
-                for id in ids {
-                    part(id);
-                }
-            }
-        }
-        part(distribution.as_str());
+            Identity::Invocation(id) => hash.part("invocation").part(id),
+            Identity::Job(id) => hash.part("job").part(id),
+            Identity::Messages(ids) => ids.iter().fold(hash.part("messages"), |hash, id| hash.part(id)),
+        };
+        Self(hash.0.finalize().into())
+    }
+}
+
+/// A hash of texts, each by its length first: no two different lists are the same bytes.
+#[derive(Default)]
+struct Hash(Sha256);
+
+impl Hash {
+    fn part(&mut self, text: &str) -> &mut Self {
+        self.0.update((text.len() as u64).to_be_bytes());
+        self.0.update(text);
+        self
+    }
+}
+
+impl CallerReference {
+    pub(crate) fn new(distribution: &DistributionId, items: &[Item], delivery: &Delivery) -> Self {
+        let mut hash = Hash::default();
+        hash.0.update(delivery.0);
+        hash.part(distribution.as_str());
         for item in items {
-            part(item.as_str());
+            hash.part(item.as_str());
         }
         let mut reference = String::with_capacity(64);
-        for byte in hash.finalize() {
+        for byte in hash.0.finalize() {
             // Writing to a String cannot fail.
             let _ = write!(reference, "{byte:02x}");
         }
@@ -86,15 +99,18 @@ mod tests {
         let items = |paths: &[&str]| paths.iter().map(|path| Item::named(path).unwrap()).collect::<Vec<_>>();
         let id = |text| DistributionId::new(text).unwrap();
         let messages = |ids: &[&'static str]| Identity::Messages(ids.iter().copied().collect());
+        let reference = |id: &DistributionId, items: &[Item], identity: Identity<'_>| {
+            CallerReference::new(id, items, &Delivery::from(&identity))
+        };
         let references = [
-            CallerReference::new(&id("E1"), &items(&["/a/b"]), &Identity::Invocation("r")),
-            CallerReference::new(&id("E1"), &items(&["/a", "/b"]), &Identity::Invocation("r")),
-            CallerReference::new(&id("E1"), &items(&["/a/b"]), &Identity::Invocation("rE")),
-            CallerReference::new(&id("EE1"), &items(&["/a/b"]), &Identity::Invocation("r")),
-            CallerReference::new(&id("E1"), &items(&["/a/b"]), &Identity::Job("r")),
-            CallerReference::new(&id("E1"), &items(&["/a/b"]), &messages(&["r"])),
-            CallerReference::new(&id("E1"), &items(&["/a/b"]), &messages(&["r", "s"])),
-            CallerReference::new(&id("E1"), &items(&["/a/b"]), &messages(&["rs"])),
+            reference(&id("E1"), &items(&["/a/b"]), Identity::Invocation("r")),
+            reference(&id("E1"), &items(&["/a", "/b"]), Identity::Invocation("r")),
+            reference(&id("E1"), &items(&["/a/b"]), Identity::Invocation("rE")),
+            reference(&id("EE1"), &items(&["/a/b"]), Identity::Invocation("r")),
+            reference(&id("E1"), &items(&["/a/b"]), Identity::Job("r")),
+            reference(&id("E1"), &items(&["/a/b"]), messages(&["r"])),
+            reference(&id("E1"), &items(&["/a/b"]), messages(&["r", "s"])),
+            reference(&id("E1"), &items(&["/a/b"]), messages(&["rs"])),
         ];
         let different: BTreeSet<_> = references.iter().map(CallerReference::as_str).collect();
         assert_eq!(different.len(), references.len());

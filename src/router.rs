@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use tokio::time::{Instant, timeout_at};
 
-use crate::cache::{Clock, TtlCache};
+use crate::cache::{Cached, Clock, TtlCache};
 use crate::change::Bucket;
 use crate::ports::{BucketQuery, BucketTags, CallError, ErrorClass};
 use crate::route::{Destination, Route, RouteSettings, TagError};
@@ -27,6 +27,8 @@ pub struct Lives {
     pub tagged: Duration,
     /// That of a bucket without it.
     pub untagged: Duration,
+    /// How old the answer for a bucket with the tag may be that serves while S3 cannot be asked.
+    pub stale: Duration,
 }
 
 /// Why it is not known where a bucket's changes go.
@@ -101,17 +103,35 @@ impl<T: BucketTags> Router<T> {
     pub async fn learn(&self, queries: Vec<BucketQuery>, deadline: Instant) -> Learnt {
         let answers = stream::iter(queries)
             .map(|query| async move {
-                let answer = timeout_at(deadline, self.cache.get(&query.bucket, || self.look_up(&query))).await;
-                (
-                    query.bucket,
-                    answer
-                        .unwrap_or_else(|_| Err(Arc::new(RouteError::Lookup(CallError::no_time("GetBucketTagging"))))),
-                )
+                let answer = self.recall(&query, deadline).await;
+                (query.bucket, answer.map_err(Arc::new))
             })
             .buffer_unordered(CONCURRENT_LOOKUPS)
             .collect()
             .await;
         Learnt(answers)
+    }
+
+    /// The route of a bucket, remembered or looked up. Where S3 does not answer, or for a while not as it should, an old
+    /// one serves; that a bucket had no tag does not, as it may have one by now.
+    async fn recall(&self, query: &BucketQuery, deadline: Instant) -> Result<Option<Arc<Route>>, RouteError> {
+        let look_up = || async {
+            let no_time = |_| Err(RouteError::Lookup(CallError::no_time("GetBucketTagging")));
+            timeout_at(deadline, self.look_up(query)).await.unwrap_or_else(no_time)
+        };
+        let serves = |route: &Option<Arc<Route>>, age: Duration, error: &RouteError| {
+            let passes = matches!(error, RouteError::Lookup(error) if error.class.is_transient());
+            passes && route.is_some() && age <= self.lives.stale
+        };
+        let Cached { value, stale } = self.cache.get(&query.bucket, look_up, serves).await?;
+        if let Some(error) = stale {
+            tracing::warn!(
+                bucket = query.bucket.name.as_str(),
+                error = error.to_string(),
+                "the bucket's tags could not be read again; what they said last is used (STALE_TAG_SECONDS)"
+            );
+        }
+        Ok(value)
     }
 
     async fn look_up(&self, query: &BucketQuery) -> Result<(Option<Arc<Route>>, Duration), RouteError> {

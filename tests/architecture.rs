@@ -84,6 +84,7 @@ fn dependencies_point_one_way() {
                 "job",
                 "plan",
                 "ports",
+                "reference",
                 "report",
                 "route",
                 "router",

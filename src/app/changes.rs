@@ -3,21 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_lambda_events::event::sqs::SqsBatchResponse;
-use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 
+use super::sending::Patience;
 use super::{App, Invocation, log};
 use crate::change::Bucket;
 use crate::event::{Batch, Message};
 use crate::failure::{FAILURES_SPELT_OUT, Failure, InvocationError};
-use crate::plan::{Identity, Plan, PlannedInvalidation, plan};
+use crate::plan::{Plan, plan};
 use crate::ports::{BucketTags, Invalidations, Jobs};
+use crate::reference::Identity;
 use crate::report::{Answer, IgnoreReason, Report, SentInvalidation};
 use crate::router::Learnt;
 use crate::text::excerpt;
-
-/// How many distributions are sent their invalidations at the same time.
-pub const CONCURRENT_SENDS: usize = 8;
 
 /// What part of the time that is left may be waited for buckets' tags. What has not answered by then must not keep the
 /// other buckets' changes from being sent.
@@ -33,7 +31,10 @@ pub(super) struct Delivered {
 
 impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
     pub(super) async fn changes(&self, batch: Batch, invocation: &Invocation) -> Result<Answer, InvocationError> {
-        let delivered = self.deliver(&batch, &Identity::Invocation(&invocation.request_id), invocation).await?;
+        // An event of S3's own Lambda keeps for hours, at no cost, while each receive of a queue's message is one of few.
+        let retries = if batch.messages.is_some() { None } else { Some(self.retries.direct) };
+        let identity = Identity::Invocation(&invocation.request_id);
+        let delivered = self.deliver(&batch, &identity, invocation.patience(retries), invocation).await?;
         log(&delivered.report);
         let answer = batch.messages.as_deref().and_then(|messages| delivered.for_queue(messages, &batch));
         if answer.is_none() && delivered.failures.is_empty() {
@@ -52,11 +53,12 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
         &self,
         batch: &Batch,
         identity: &Identity<'_>,
+        patience: Patience,
         invocation: &Invocation,
     ) -> Result<Delivered, InvocationError> {
         let learnt = self.learn(buckets(batch), invocation).await?;
         let plan = plan(batch, &learnt.destinations(), self.budget, identity);
-        let outcomes = self.send_all(&plan.invalidations).await;
+        let outcomes = self.send_all(&plan.invalidations, patience).await;
         Ok(self.settle(batch, &plan, &learnt, outcomes))
     }
 
@@ -68,28 +70,6 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
     ) -> Result<Learnt, InvocationError> {
         let queries = self.queries(buckets, invocation)?;
         Ok(self.router.learn(queries, Instant::now() + invocation.time_left() / LOOKUP_SHARE).await)
-    }
-
-    pub(super) async fn send_all(
-        &self,
-        invalidations: &[PlannedInvalidation],
-    ) -> Vec<Result<SentInvalidation, Failure>> {
-        stream::iter(invalidations).map(|planned| self.send(planned)).buffered(CONCURRENT_SENDS).collect().await
-    }
-
-    async fn send(&self, planned: &PlannedInvalidation) -> Result<SentInvalidation, Failure> {
-        if self.dry_run {
-            return Ok(SentInvalidation::new(planned, None));
-        }
-        match self.invalidations.create(planned).await {
-            Ok(accepted) => Ok(SentInvalidation::new(planned, Some(accepted))),
-            Err(error) => Err(Failure::Send {
-                distribution: planned.distribution.clone(),
-                buckets: planned.buckets.clone(),
-                changes: planned.changes.len(),
-                error,
-            }),
-        }
     }
 
     /// Counts every change once. A change is covered only when each of its distributions took its invalidation.

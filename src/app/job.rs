@@ -8,8 +8,8 @@ use super::{App, Invocation};
 use crate::event::{Job, JobId, Request};
 use crate::failure::{Failure, InvocationError};
 use crate::job::{FailureType, JobResult, MAX_SUMMARY_LENGTH, Token, Waiting};
-use crate::plan::Identity;
 use crate::ports::{BucketTags, CallError, Invalidations, Jobs, Progress};
+use crate::reference::Identity;
 use crate::report::{Answer, JobReport, Report, Status};
 use crate::text::shortened;
 
@@ -28,9 +28,11 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
     /// credentials, which must not come to lie in a dead-letter queue.
     pub(super) async fn job(&self, job: Job, invocation: &Invocation) -> Result<Answer, InvocationError> {
         let until = invocation.deadline.checked_sub((invocation.time_left() / RESULT_SHARE).min(RESULT_TIME));
+        let until = until.unwrap_or_else(Instant::now);
         let mut report = Report::default();
-        let work = self.work(&job, &mut report, invocation);
-        let result = timeout_at(until.unwrap_or_else(Instant::now), work).await.unwrap_or_else(|_| {
+        let shorter = Invocation { deadline: until, ..invocation.clone() };
+        let work = self.work(&job, &mut report, &shorter);
+        let result = timeout_at(until, work).await.unwrap_or_else(|_| {
             let message = "the function's time was up before AWS had answered; run the action again, and if that \
                            happens often give the function a longer timeout";
             JobResult::failed(FailureType::Unavailable, message)

@@ -3,13 +3,14 @@
 mod changes;
 mod job;
 mod request;
+mod sending;
 
 use tokio::time::{Duration, Instant};
 
 use crate::cache::Clock;
 use crate::change::Bucket;
 use crate::collapse::Budget;
-use crate::config::{Config, ExpectedOwner};
+use crate::config::{Config, ExpectedOwner, Retries};
 use crate::distribution::DistributionId;
 use crate::event::{self, Trigger};
 use crate::failure::InvocationError;
@@ -17,7 +18,16 @@ use crate::ports::{AccountId, BucketQuery, BucketTags, Invalidations, Jobs};
 use crate::report::{Answer, Counts, Report};
 use crate::router::Router;
 
-pub use changes::CONCURRENT_SENDS;
+use self::sending::Patience;
+
+pub use sending::CONCURRENT_SENDS;
+
+/// How much of an invocation's time is kept for its answer: so much, or this part of what is left if that is less.
+const KEPT_FOR_ANSWER: Duration = Duration::from_secs(2);
+const KEPT_SHARE: u32 = 4;
+
+/// How much is kept for the answer to the last attempt, in the same way.
+const KEPT_FOR_LAST_ATTEMPT: Duration = Duration::from_secs(1);
 
 /// What the function knows of one invocation besides the event.
 #[derive(Clone, Debug)]
@@ -31,6 +41,14 @@ pub struct Invocation {
 }
 
 impl Invocation {
+    /// How long sending may take if `retries` bounds the time in which what failed is tried again.
+    fn patience(&self, retries: Option<Duration>) -> Patience {
+        let answers = self.deadline.checked_sub(KEPT_FOR_ANSWER.min(self.time_left() / KEPT_SHARE));
+        let answers = answers.unwrap_or_else(Instant::now);
+        let latest = answers.checked_sub(KEPT_FOR_LAST_ATTEMPT.min(self.time_left() / KEPT_SHARE)).unwrap_or(answers);
+        Patience { retries: retries.map_or(latest, |retries| latest.min(Instant::now() + retries)), answers }
+    }
+
     /// How much time is left to answer.
     fn time_left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
@@ -45,6 +63,7 @@ pub struct App<T, I, J> {
     clock: Clock,
     budget: Budget,
     default_distribution: Option<DistributionId>,
+    retries: Retries,
     distribution_tag: String,
     expected_owner: ExpectedOwner,
     dry_run: bool,
@@ -61,6 +80,7 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
             clock,
             budget: config.budget,
             default_distribution: config.default_distribution,
+            retries: config.retries,
             expected_owner: config.expected_owner,
             dry_run: config.dry_run,
         }

@@ -3,18 +3,16 @@
 use tokio::time::{Duration, Instant, sleep};
 
 use super::changes::Delivered;
-use super::{App, Invocation, log};
+use super::{App, Invocation, KEPT_FOR_ANSWER, log};
 use crate::change::{Bucket, Change};
 use crate::distribution::DistributionId;
 use crate::event::{Ask, Batch, EventError, Request, Target};
 use crate::failure::{Failure, InvocationError};
-use crate::plan::{Identity, plan_named};
+use crate::plan::plan_named;
 use crate::ports::{BucketTags, Invalidations, Jobs, Progress};
+use crate::reference::Identity;
 use crate::report::{Answer, Report, SentInvalidation};
 use crate::route::Destination;
-
-/// How much of the invocation's time is kept for the answer when it is spent waiting.
-const KEPT_FOR_ANSWER: Duration = Duration::from_secs(2);
 
 /// How long to wait before CloudFront is asked again how far an invalidation is.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -44,7 +42,8 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
                 self.distributions(bucket, invocation).await?;
                 let change = |key: &_| Change { bucket: bucket.clone(), key: Clone::clone(key) };
                 let batch = Batch { changes: keys.iter().map(change).collect(), ..Batch::default() };
-                let Delivered { report, failures, .. } = self.deliver(&batch, identity, invocation).await?;
+                let Delivered { report, failures, .. } =
+                    self.deliver(&batch, identity, invocation.patience(None), invocation).await?;
                 (report, failures)
             }
             Ask::Items { of, items } => {
@@ -56,7 +55,7 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
                 let planned = plan_named(&distributions, items, bucket, identity);
                 let mut report = Report::default();
                 let mut failures = Vec::new();
-                for outcome in self.send_all(&planned).await {
+                for outcome in self.send_all(&planned, invocation.patience(None)).await {
                     match outcome {
                         Ok(sent) => report.add(sent),
                         Err(failure) => failures.push(failure),

@@ -2,6 +2,7 @@
 
 use aws_config::SdkConfig;
 use aws_sdk_cloudfront::Client;
+use aws_sdk_cloudfront::config::retry::RetryConfig;
 use aws_sdk_cloudfront::error::{BuildError, ProvideErrorMetadata};
 use aws_sdk_cloudfront::types::{InvalidationBatch, Paths};
 
@@ -21,10 +22,14 @@ pub struct CloudFront {
 }
 
 impl CloudFront {
-    /// Makes the client; CloudFront's endpoint is global. Nothing is connected yet.
+    /// Makes the client; CloudFront's endpoint is global. Nothing is connected yet. It makes one attempt: whoever sends
+    /// several invalidations knows better than the SDK when to try which again.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
-        let config = aws_sdk_cloudfront::config::Builder::from(config).interceptor(WholeAnswer("<Id")).build();
+        let config = aws_sdk_cloudfront::config::Builder::from(config)
+            .interceptor(WholeAnswer("<Id"))
+            .retry_config(RetryConfig::disabled())
+            .build();
         Self { client: Client::from_conf(config) }
     }
 }

@@ -2,6 +2,7 @@
 
 use aws_config::SdkConfig;
 use aws_sdk_codepipeline::Client;
+use aws_sdk_codepipeline::config::retry::RetryConfig;
 use aws_sdk_codepipeline::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_codepipeline::operation::RequestId;
 use aws_sdk_codepipeline::types::{ExecutionDetails, FailureDetails, FailureType as Kind};
@@ -21,10 +22,12 @@ pub struct CodePipeline {
 }
 
 impl CodePipeline {
-    /// Makes the client; a pipeline invokes functions of its own Region. Nothing is connected yet.
+    /// Makes the client; a pipeline invokes functions of its own Region. Nothing is connected yet. It makes one attempt:
+    /// a result is put again until the deadline.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Client::new(config) }
+        let config = aws_sdk_codepipeline::config::Builder::from(config).retry_config(RetryConfig::disabled()).build();
+        Self { client: Client::from_conf(config) }
     }
 }
 

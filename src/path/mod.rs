@@ -118,6 +118,18 @@ impl InvalidationPath {
         Self::wildcard("/")
     }
 
+    /// The path itself if it holds nothing but letters, digits and `/._-`, or else the wildcard of the part before anything
+    /// unusual: what is left when CloudFront takes offence at a path and does not say at which.
+    #[must_use]
+    pub fn widened(&self) -> Self {
+        let text = self.wildcard_prefix().unwrap_or(&self.0);
+        let usual = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
+        match text.bytes().position(|byte| !usual(byte)) {
+            Some(end) => Self::wildcard(text.get(..end).unwrap_or("/")),
+            None => self.clone(),
+        }
+    }
+
     /// The path as CloudFront gets it.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -181,6 +193,22 @@ mod tests {
             ("/a%é", PathError::BadEscape),
         ] {
             assert_eq!(InvalidationPath::parse(path), Err(error), "{path}");
+        }
+    }
+
+    #[test]
+    fn widening_ends_before_anything_unusual() {
+        for (path, widened) in [
+            ("/a/b-c_d.txt", "/a/b-c_d.txt"),
+            ("/a/b*", "/a/b*"),
+            ("/a%20b/c", "/a*"),
+            ("/a/b+c*", "/a/b*"),
+            ("/%C3%A9", "/*"),
+            ("/a**", "/a*"),
+        ] {
+            let path = InvalidationPath::parse(path).unwrap();
+            assert_eq!(path.widened().as_str(), widened);
+            assert!(path.widened().covers(&path));
         }
     }
 

@@ -136,7 +136,7 @@ async fn errors_of_every_class_fail_with_code_and_status() {
     ] {
         let mut world = world(&[("site", "E1")]);
         world.faults.push(Fault::always("CreateInvalidation", "E1", error(status, code)));
-        let rig = Rig::start(world, &[]).await;
+        let rig = Rig::start(world, &[("DIRECT_RETRY_SECONDS", "0")]).await;
         let (_, message) = rig.error("r1", created(&[("site", "a")])).await;
         assert!(message.contains(&format!("{code}: ")) && message.contains(&format!("(HTTP {status})")), "{message}");
     }
@@ -144,7 +144,16 @@ async fn errors_of_every_class_fail_with_code_and_status() {
 
 #[tokio::test]
 async fn answers_in_no_form_at_all_fail_in_one_line() {
-    let rig = Rig::start(world(&[("site", "E1")]), &[("AWS_MAX_ATTEMPTS", "1"), ("TAG_TTL_SECONDS", "0")]).await;
+    let rig = Rig::start(
+        world(&[("site", "E1")]),
+        &[
+            ("AWS_MAX_ATTEMPTS", "1"),
+            ("TAG_TTL_SECONDS", "0"),
+            ("STALE_TAG_SECONDS", "0"),
+            ("DIRECT_RETRY_SECONDS", "0"),
+        ],
+    )
+    .await;
     let tag = "<Tag><Key>team</Key><Value>web</Value></Tag>";
     let bodies = [
         "",

@@ -112,7 +112,10 @@ async fn every_way_to_fail_ends_in_one_result_that_says_what_to_change() {
         let mut world = with_job(&[("site", "E1"), ("untagged", "")]);
         world.faults.extend(fault.clone());
         let rig = Rig::start(world, &[]).await;
-        let report = rig.report("r1", job(ID, parameters, None)).await;
+        let invoke = Invoke { timeout: Duration::from_secs(4), ..Invoke::new("r1") };
+        let outcome = within(rig.lambda.invoke(job(ID, parameters, None), invoke)).await;
+        let Outcome::Response(body) = outcome else { panic!("{outcome:?}") };
+        let report: serde_json::Value = serde_json::from_slice(&body).unwrap();
         let (actual, message) = failure(&rig);
         assert_eq!(actual, failure_type, "{parameters:?} {fault:?}: {message}");
         assert!(message.contains(part) && !message.contains('\n'), "{message}");

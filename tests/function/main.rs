@@ -18,6 +18,7 @@ mod logs;
 mod plan;
 mod queue;
 mod requests;
+mod retries;
 mod rig;
 mod scenario;
 mod standin;
