@@ -22,6 +22,7 @@
 
 pub mod app;
 pub mod aws;
+pub mod backoff;
 pub mod cache;
 pub mod change;
 #[cfg(feature = "cli")]

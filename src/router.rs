@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
+use crate::backoff::pause;
 use crate::cache::{Cached, Clock, TtlCache};
 use crate::change::Bucket;
 use crate::ports::{BucketQuery, BucketTags, CallError, ErrorClass};
@@ -19,6 +20,11 @@ const CACHED_BUCKETS: u64 = 10_000;
 
 /// How many buckets are asked about at the same time.
 pub const CONCURRENT_LOOKUPS: usize = 16;
+
+/// How often a bucket is asked about that does not answer as it should, and what part of the pause that suits CloudFront
+/// is made. S3 takes thousands of requests a second for a bucket, so what fails there passes soon.
+const LOOKUPS: u32 = 4;
+const PAUSE_SHARE: u32 = 10;
 
 /// How long answers are remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,13 +95,14 @@ pub struct Router<T> {
     tags: T,
     settings: RouteSettings,
     lives: Lives,
+    backoff: Duration,
     cache: TtlCache<Bucket, Option<Arc<Route>>>,
 }
 
 impl<T: BucketTags> Router<T> {
-    /// A router that reads tags from `tags`.
-    pub fn new(tags: T, settings: RouteSettings, lives: Lives, clock: Clock) -> Self {
-        Self { tags, settings, lives, cache: TtlCache::new(CACHED_BUCKETS, clock) }
+    /// A router that reads tags from `tags`. `backoff` is the longest pause before a second attempt at CloudFront.
+    pub fn new(tags: T, settings: RouteSettings, lives: Lives, backoff: Duration, clock: Clock) -> Self {
+        Self { tags, settings, lives, backoff, cache: TtlCache::new(CACHED_BUCKETS, clock) }
     }
 
     /// What is known of all these buckets, looked up at the same time, at most [`CONCURRENT_LOOKUPS`] of them. A bucket
@@ -115,10 +122,7 @@ impl<T: BucketTags> Router<T> {
     /// The route of a bucket, remembered or looked up. Where S3 does not answer, or for a while not as it should, an old
     /// one serves; that a bucket had no tag does not, as it may have one by now.
     async fn recall(&self, query: &BucketQuery, deadline: Instant) -> Result<Option<Arc<Route>>, RouteError> {
-        let look_up = || async {
-            let no_time = |_| Err(RouteError::Lookup(CallError::no_time("GetBucketTagging")));
-            timeout_at(deadline, self.look_up(query)).await.unwrap_or_else(no_time)
-        };
+        let look_up = || self.look_up_until(query, deadline);
         let serves = |route: &Option<Arc<Route>>, age: Duration, error: &RouteError| {
             let passes = matches!(error, RouteError::Lookup(error) if error.class.is_transient());
             passes && route.is_some() && age <= self.lives.stale
@@ -132,6 +136,29 @@ impl<T: BucketTags> Router<T> {
             );
         }
         Ok(value)
+    }
+
+    /// Looks a route up, again where that may help.
+    async fn look_up_until(
+        &self,
+        query: &BucketQuery,
+        deadline: Instant,
+    ) -> Result<(Option<Arc<Route>>, Duration), RouteError> {
+        let mut failures = 0;
+        loop {
+            let no_time = |_| Err(RouteError::Lookup(CallError::no_time("GetBucketTagging")));
+            let answer = timeout_at(deadline, self.look_up(query)).await.unwrap_or_else(no_time);
+            let pause = pause(self.backoff / PAUSE_SHARE, failures);
+            failures += 1;
+            match answer {
+                Err(RouteError::Lookup(error))
+                    if error.class.is_transient() && failures < LOOKUPS && Instant::now() + pause < deadline =>
+                {
+                    sleep(pause).await;
+                }
+                answer => return answer,
+            }
+        }
     }
 
     async fn look_up(&self, query: &BucketQuery) -> Result<(Option<Arc<Route>>, Duration), RouteError> {

@@ -74,7 +74,7 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
     pub fn new(config: Config, tags: T, invalidations: I, jobs: J, clock: Clock) -> Self {
         Self {
             distribution_tag: config.route.distribution_tag.clone(),
-            router: Router::new(tags, config.route, config.lives, Clock::clone(&clock)),
+            router: Router::new(tags, config.route, config.lives, config.retries.backoff, Clock::clone(&clock)),
             invalidations,
             jobs,
             clock,

@@ -11,6 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::time::{Duration, Instant, sleep_until};
 
 use super::App;
+use crate::backoff::pause;
 use crate::collapse::Budget;
 use crate::failure::Failure;
 use crate::plan::PlannedInvalidation;
@@ -19,9 +20,6 @@ use crate::report::SentInvalidation;
 
 /// How many distributions are sent their invalidations at the same time.
 pub const CONCURRENT_SENDS: usize = 8;
-
-/// The longest pause between two attempts.
-const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 
 /// How long before retries end the last of them begins.
 const LAST_ATTEMPT: Duration = Duration::from_millis(50);
@@ -90,13 +88,6 @@ impl Pace {
         let is_first = !pending.tried && !self.is_throttled();
         (start < patience.answers && (is_first || start <= patience.retries)).then_some(start)
     }
-}
-
-/// A pause of any length up to `first`, twice as much for each failure before ("full jitter": those that failed together
-/// do not come again together). Source: AWS Architecture Blog, "Exponential Backoff And Jitter".
-fn pause(first: Duration, failures: u32) -> Duration {
-    let longest = first.saturating_mul(1 << failures.min(16)).min(LONGEST_PAUSE.max(first));
-    longest.mul_f64(fastrand::f64())
 }
 
 impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
@@ -218,23 +209,5 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
             }
             _ => None,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_are_of_any_length_up_to_a_bound_that_doubles() {
-        fastrand::seed(7);
-        let first = Duration::from_secs(2);
-        for (failures, longest) in [(0, 2), (1, 4), (3, 16), (4, 20), (1000, 20)] {
-            let pauses: Vec<_> = (0..200).map(|_| pause(first, failures)).collect();
-            let longest = Duration::from_secs(longest);
-            assert!(pauses.iter().all(|it| *it <= longest));
-            assert!(pauses.iter().any(|it| *it > longest.mul_f64(0.9)) && pauses.iter().any(|it| *it < longest / 10));
-        }
-        assert!(pause(Duration::from_mins(1), 5) <= Duration::from_mins(1));
     }
 }

@@ -7,7 +7,7 @@ use aws_sdk_cloudfront::error::{BuildError, ProvideErrorMetadata};
 use aws_sdk_cloudfront::types::{InvalidationBatch, Paths};
 
 use super::error::{call_error, not_understood};
-use super::whole::WholeAnswer;
+use super::whole::{BoundedAnswer, WholeAnswer};
 use crate::distribution::{DistributionId, InvalidationId};
 use crate::plan::PlannedInvalidation;
 use crate::ports::{Accepted, CallError, ErrorClass, Invalidations, Progress};
@@ -28,6 +28,7 @@ impl CloudFront {
     pub fn new(config: &SdkConfig) -> Self {
         let config = aws_sdk_cloudfront::config::Builder::from(config)
             .interceptor(WholeAnswer("<Id"))
+            .interceptor(BoundedAnswer)
             .retry_config(RetryConfig::disabled())
             .build();
         Self { client: Client::from_conf(config) }

@@ -8,6 +8,7 @@ use aws_sdk_codepipeline::operation::RequestId;
 use aws_sdk_codepipeline::types::{ExecutionDetails, FailureDetails, FailureType as Kind};
 
 use super::error::{call_error, not_understood};
+use super::whole::BoundedAnswer;
 use crate::event::JobId;
 use crate::job::{FailureType, JobResult, Waiting};
 use crate::ports::{CallError, ErrorClass, Jobs};
@@ -26,7 +27,10 @@ impl CodePipeline {
     /// a result is put again until the deadline.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
-        let config = aws_sdk_codepipeline::config::Builder::from(config).retry_config(RetryConfig::disabled()).build();
+        let config = aws_sdk_codepipeline::config::Builder::from(config)
+            .retry_config(RetryConfig::disabled())
+            .interceptor(BoundedAnswer)
+            .build();
         Self { client: Client::from_conf(config) }
     }
 }

@@ -25,8 +25,7 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Reads Region, credentials and endpoint as every AWS tool does; in Lambda all of them come from the environment.
 ///
-/// The SDK's standard retry, three attempts with jittered backoff for throttling, server faults and broken connections, is
-/// for reading tags alone.
+/// None of the clients tries again by itself: whoever makes several calls knows better what to try when, and in which time.
 pub async fn load_config() -> SdkConfig {
     let timeouts =
         TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT).build();

@@ -4,10 +4,11 @@ use std::sync::{Mutex, PoisonError};
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 
 use super::error::call_error;
-use super::whole::WholeAnswer;
+use super::whole::{BoundedAnswer, WholeAnswer};
 use crate::change::Region;
 use crate::ports::{BucketQuery, BucketTags, CallError};
 use crate::route::Tags;
@@ -52,8 +53,12 @@ impl S3Tags {
 
 /// The credentials of `config` are shared; each client makes connections of its own.
 fn client(config: &SdkConfig, path_style: bool, region: Option<&Region>) -> Client {
-    let mut builder =
-        aws_sdk_s3::config::Builder::from(config).force_path_style(path_style).interceptor(WholeAnswer("<TagSet"));
+    let mut builder = aws_sdk_s3::config::Builder::from(config)
+        .force_path_style(path_style)
+        .interceptor(WholeAnswer("<TagSet"))
+        .interceptor(BoundedAnswer)
+        // Whoever asks tries again.
+        .retry_config(RetryConfig::disabled());
     if let Some(region) = region {
         builder = builder.region(aws_sdk_s3::config::Region::new(region.as_str().to_owned()));
     }

@@ -1,13 +1,42 @@
-//! Answers that end too early.
+//! Answers that end too early, or never.
 //!
 //! The SDK reads XML as far as it goes and takes what it has found by then for all there is. A list of tags that was cut
 //! short, by a proxy say, would make a bucket look untagged, and its changes would be ignored for good. So an answer
 //! counts only if its root element is closed and the element that matters occurs; if not, the call fails, and the
 //! delivery is made again.
 
-use aws_sdk_s3::config::interceptors::AfterDeserializationInterceptorContextRef;
+use aws_sdk_s3::config::interceptors::{
+    AfterDeserializationInterceptorContextRef, BeforeDeserializationInterceptorContextMut,
+};
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
+use aws_sdk_s3::primitives::SdkBody;
+use http_body_util::Limited;
+
+/// The longest answer that is read, in bytes. The longest that AWS gives are those of `CreateInvalidation`, which repeat the
+/// paths: 3,000 of 4,000 characters.
+const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
+
+/// Fails calls whose answer is too long, instead of filling the memory with it.
+#[derive(Debug)]
+pub(super) struct BoundedAnswer;
+
+impl Intercept for BoundedAnswer {
+    fn name(&self) -> &'static str {
+        "BoundedAnswer"
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let body = std::mem::replace(context.response_mut().body_mut(), SdkBody::taken());
+        *context.response_mut().body_mut() = SdkBody::from_body_1_x(Limited::new(body, LONGEST_ANSWER));
+        Ok(())
+    }
+}
 
 /// Fails calls whose successful answer is not a whole XML document with this element in it. For operations that answer
 /// with one.

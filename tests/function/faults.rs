@@ -176,7 +176,7 @@ async fn answers_in_no_form_at_all_fail_in_one_line() {
         for body in bodies {
             for status in [200, 201, 204, 400, 403, 500] {
                 let effect = Effect::Raw { status, body: body.into() };
-                rig.cloud.with(|world| world.faults = vec![Fault::once(operation, target, effect)]);
+                rig.cloud.with(|world| world.faults = vec![Fault::always(operation, target, effect)]);
                 let (_, message) = rig.error("r1", created(&[("site", "a")])).await;
                 let expected = format!("{operation}: ");
                 assert!(message.contains(&expected), "{status} {body:?}: {message}");
@@ -184,6 +184,19 @@ async fn answers_in_no_form_at_all_fail_in_one_line() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_not_read_to_the_end() {
+    let mut world = world(&[("site", "E1")]);
+    let body = "x".repeat(20 * 1024 * 1024);
+    for (operation, target) in [("GetBucketTagging", "site"), ("CreateInvalidation", "E1")] {
+        world.faults.push(Fault::once(operation, target, Effect::Raw { status: 200, body: body.clone() }));
+    }
+    let rig = Rig::start(world, &[("BACKOFF_MILLISECONDS", "20")]).await;
+    assert_eq!(rig.report("r1", created(&[("site", "a")])).await["changes"]["covered"], 1);
+    assert_eq!(rig.cloud.calls("GetBucketTagging").len(), 2);
+    assert_eq!(rig.cloud.calls("CreateInvalidation").len(), 2);
 }
 
 #[tokio::test]

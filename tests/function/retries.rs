@@ -153,7 +153,7 @@ async fn what_a_person_named_is_never_widened() {
 
 #[tokio::test]
 async fn old_tags_serve_while_s3_cannot_be_asked() {
-    let variables = [QUICK, ("TAG_TTL_SECONDS", "0"), ("MISSING_TAG_TTL_SECONDS", "0"), ("AWS_MAX_ATTEMPTS", "1")];
+    let variables = [QUICK, ("TAG_TTL_SECONDS", "0"), ("MISSING_TAG_TTL_SECONDS", "0")];
     for (effect, serves) in [
         (error(503, "SlowDown"), true),
         (Effect::HangUp, true),

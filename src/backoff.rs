@@ -1,0 +1,32 @@
+//! Pauses between attempts.
+
+use std::time::Duration;
+
+/// The longest pause between two attempts.
+const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+
+/// A pause of any length up to `first`, twice as much for each failure before ("full jitter": those that failed together
+/// do not come again together). Source: AWS Architecture Blog, "Exponential Backoff And Jitter".
+#[must_use]
+pub fn pause(first: Duration, failures: u32) -> Duration {
+    let longest = first.saturating_mul(1 << failures.min(16)).min(LONGEST_PAUSE.max(first));
+    longest.mul_f64(fastrand::f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_are_of_any_length_up_to_a_bound_that_doubles() {
+        fastrand::seed(7);
+        let first = Duration::from_secs(2);
+        for (failures, longest) in [(0, 2), (1, 4), (3, 16), (4, 20), (1000, 20)] {
+            let pauses: Vec<_> = (0..200).map(|_| pause(first, failures)).collect();
+            let longest = Duration::from_secs(longest);
+            assert!(pauses.iter().all(|it| *it <= longest));
+            assert!(pauses.iter().any(|it| *it > longest.mul_f64(0.9)) && pauses.iter().any(|it| *it < longest / 10));
+        }
+        assert!(pause(Duration::from_mins(1), 5) <= Duration::from_mins(1));
+    }
+}
