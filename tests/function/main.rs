@@ -15,6 +15,7 @@ mod load;
 mod logs;
 mod plan;
 mod rig;
+mod sources;
 mod standin;
 mod standin_events;
 mod standin_jobs;
