@@ -67,7 +67,7 @@ fn deep() -> impl Strategy<Value = String> {
     let opening =
         ["[", "{\"detail\":", "{\"requestContext\":{},\"requestPayload\":", "{\"Records\":[", "{\"s3\":{\"object\":"];
     let closing = ["]", "}", "}", "]}", "}}"];
-    (0..opening.len(), 0..3000_usize, any::<bool>()).prop_map(move |(kind, depth, balanced)| {
+    (0..opening.len(), 0..1000_usize, any::<bool>()).prop_map(move |(kind, depth, balanced)| {
         let end = if balanced { closing[kind].repeat(depth) } else { String::new() };
         format!("{}null{end}", opening[kind].repeat(depth))
     })
