@@ -147,7 +147,7 @@ async fn answers_in_no_form_at_all_fail_in_one_line() {
     let rig = Rig::start(
         world(&[("site", "E1")]),
         &[
-            ("AWS_MAX_ATTEMPTS", "1"),
+            ("BACKOFF_MILLISECONDS", "20"),
             ("TAG_TTL_SECONDS", "0"),
             ("STALE_TAG_SECONDS", "0"),
             ("DIRECT_RETRY_SECONDS", "0"),

@@ -21,6 +21,7 @@ mod requests;
 mod retries;
 mod rig;
 mod scenario;
+mod sources;
 mod standin;
 mod standin_events;
 mod standin_jobs;

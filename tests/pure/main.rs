@@ -12,6 +12,8 @@ mod comparison;
 mod edge;
 mod exhaustive;
 mod fixtures;
+mod nesting;
 mod properties;
 mod settings;
+mod sources;
 mod vectors;

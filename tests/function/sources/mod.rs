@@ -1,0 +1,137 @@
+//! Each event of the files goes once through the function, with a distribution of its own and without.
+
+mod expected;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::Duration;
+
+use s3_cloudfront_invalidator::local::{Distribution, Job, JobResult, Outcome, World};
+use serde_json::Value;
+
+use crate::rig::{Rig, world};
+use expected::EXPECTED;
+
+/// What is to come of an event, line by line.
+type Lines = &'static [&'static str];
+
+/// An event, and what is to come of it without `DISTRIBUTION_ID`; with it too, unless that is said.
+type Expected = (&'static str, Lines, Option<Lines>);
+
+/// The value of `DISTRIBUTION_ID`. No bucket's tag names it.
+const OWN: &str = "E2EXAMPLE3IJKL";
+
+fn directory() -> String {
+    format!("{}/tests/fixtures", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A world with the buckets, distributions and jobs that the files name.
+fn named() -> World {
+    let mut world = world(&[("example-site", "E2EXAMPLE1ABCD"), ("example-docs", "E2EXAMPLE2EFGH")]);
+    world.buckets.get_mut("example-docs").unwrap().region = "us-east-1".into();
+    world.distributions.insert(OWN.into(), Distribution { takes: Duration::ZERO, ..Distribution::default() });
+    let ids = EXPECTED.iter().filter_map(|(name, ..)| {
+        let event: Value = serde_json::from_slice(&read(name)).unwrap();
+        let job = [&event, &event["requestPayload"]].into_iter().find_map(|it| it.get("CodePipeline.job"))?;
+        job["id"].as_str().map(str::to_owned)
+    });
+    world.jobs = ids.map(|id| (id, Job::default())).collect();
+    world
+}
+
+fn read(name: &str) -> Vec<u8> {
+    fs::read(format!("{}/{name}.json", directory())).unwrap()
+}
+
+/// What came of an event: the answer, the results of jobs, and the invalidations that were accepted.
+async fn told(rig: &Rig, name: &str) -> Vec<String> {
+    let before = happened(rig);
+    // The id is part of a URL.
+    let mut lines = match rig.invoke(&name.replace('/', "-"), read(name)).await {
+        Outcome::Response(body) => answer(&serde_json::from_slice(&body).unwrap()),
+        Outcome::Error { error_type, message } => {
+            vec![format!("{error_type}: {}", message.split("; accepted:").next().unwrap())]
+        }
+        Outcome::TimedOut => panic!("{name}: timed out"),
+    };
+    lines.extend(happened(rig).difference(&before).map(|(.., line)| line.clone()));
+    lines
+}
+
+fn answer(body: &Value) -> Vec<String> {
+    if let Some(failures) = body.get("batchItemFailures") {
+        let failures = failures.as_array().unwrap().iter();
+        return failures.map(|it| format!("again {}", it["itemIdentifier"].as_str().unwrap())).collect();
+    }
+    let mut lines = Vec::new();
+    for ignored in body["ignored"].as_array().unwrap() {
+        let of = ignored.get("eventName").map_or_else(String::new, |it| format!(" {it}"));
+        lines.push(format!("ignored {} {}{of}", ignored["changes"], ignored["reason"].as_str().unwrap()));
+    }
+    for sent in body["invalidations"].as_array().unwrap() {
+        assert_eq!(sent["status"], "accepted", "{body}");
+        lines.extend(sent.get("invalidationStatus").map(|status| format!("waited until {status}")));
+    }
+    lines
+}
+
+/// What AWS was told so far: the job or distribution, how manyth of it, and what.
+fn happened(rig: &Rig) -> BTreeSet<(String, usize, String)> {
+    rig.cloud.with(|world| {
+        let results = world.jobs.iter().flat_map(|(id, job)| {
+            job.results.iter().enumerate().map(move |(place, it)| (id.clone(), place, result(it)))
+        });
+        let invalidations = world.distributions.iter().flat_map(|(id, distribution)| {
+            distribution.invalidations.iter().enumerate().map(move |(place, it)| {
+                // Only a distribution that has cache tags knows one; the stand-in's have none.
+                assert!(it.ineffective.iter().all(|item| item.starts_with('#')), "{it:?}");
+                (id.clone(), place, format!("{id} {}", it.paths.join(" ")))
+            })
+        });
+        results.chain(invalidations).collect()
+    })
+}
+
+fn result(result: &JobResult) -> String {
+    match result {
+        JobResult::Success { continuation_token: Some(_), .. } => "job continued".into(),
+        JobResult::Success { summary, .. } => format!("job succeeded: {}", summary.as_deref().unwrap()),
+        JobResult::Failure { failure_type, message, .. } => format!("job failed: {failure_type}: {message}"),
+    }
+}
+
+/// Takes every event once through one function, whose log must not show the credentials of jobs.
+async fn check(variables: &[(&str, &str)], expected: impl Fn(&Expected) -> Lines) {
+    let rig = Rig::start(named(), variables).await;
+    for event in EXPECTED {
+        assert_eq!(told(&rig, event.0).await, expected(event), "{}", event.0);
+    }
+    let log = rig.function.stop().await.unwrap().join("\n");
+    for credential in ["EXAMPLE-access-key-id", "EXAMPLE-secret-access-key", "EXAMPLE-session-token"] {
+        assert!(!log.contains(credential), "{credential}");
+    }
+}
+
+#[tokio::test]
+async fn every_event_has_its_outcome_without_a_distribution_of_its_own() {
+    check(&[], |(_, without, _)| without).await;
+}
+
+#[tokio::test]
+async fn every_event_has_its_outcome_with_a_distribution_of_its_own() {
+    check(&[("DISTRIBUTION_ID", OWN)], |(_, without, with)| with.unwrap_or(without)).await;
+}
+
+#[test]
+fn every_file_is_in_the_list_once() {
+    let listed: BTreeSet<_> = EXPECTED.iter().map(|(name, ..)| (*name).to_owned()).collect();
+    assert_eq!(listed.len(), EXPECTED.len());
+    let mut files = BTreeSet::new();
+    for source in ["sqs", "sns", "eventbridge", "codepipeline", "direct", "nested"] {
+        for file in fs::read_dir(format!("{}/{source}", directory())).unwrap() {
+            let file = file.unwrap().file_name().into_string().unwrap();
+            files.insert(format!("{source}/{}", file.trim_end_matches(".json")));
+        }
+    }
+    assert_eq!(files, listed);
+}

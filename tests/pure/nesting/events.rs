@@ -1,0 +1,243 @@
+//! Events in envelopes in a batch of a queue, and what is to be read in them.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use s3_cloudfront_invalidator::local::events::encode_key;
+
+use super::writer::Writer;
+
+/// How many envelopes there can be around an event in a message of a queue: eight, and the message is one of them.
+pub(super) const MOST_ENVELOPES: usize = 7;
+
+/// JSON that is no event, or none that a queue brings.
+const NO_EVENTS: [&str; 9] = [
+    "null",
+    "5",
+    "\"text\"",
+    "[]",
+    "{}",
+    "{\"hello\":\"world\"}",
+    "{\"distributionId\":\"E1\"}",
+    "{\"CodePipeline.job\":{\"id\":\"1\",\"data\":{}}}",
+    "{\"requestContext\":{\"condition\":\"Success\"},\"requestPayload\":{\"Records\":[]}}",
+];
+
+/// What is not even JSON.
+const NO_JSON: [&str; 5] = ["", "Hello!", "{\"Records\":[", "{} {}", "\u{feff}{}"];
+
+/// A record of S3.
+#[derive(Clone, Debug)]
+pub(super) enum Record {
+    Change(String),
+    Ignored,
+    Unreadable,
+}
+
+/// What can be around events.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Envelope {
+    /// SNS in a message of a queue.
+    Notification,
+    /// SNS to the function.
+    Topic,
+    Queue,
+    InvocationRecord,
+    /// An invocation record as an event of EventBridge.
+    InvocationEvent,
+}
+
+pub(super) const ENVELOPES: [Envelope; 5] =
+    [Envelope::Notification, Envelope::Topic, Envelope::Queue, Envelope::InvocationRecord, Envelope::InvocationEvent];
+
+#[derive(Clone, Debug)]
+pub(super) enum Event {
+    Notification(Vec<Record>),
+    Bridge(String),
+    Test,
+    None(&'static str),
+    /// Topics and queues can hold several events, the others hold one.
+    In(Envelope, Vec<Event>),
+}
+
+/// What is to be read in an event.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Told {
+    pub(super) keys: Vec<String>,
+    pub(super) ignored: usize,
+    pub(super) test_events: usize,
+    pub(super) failed: usize,
+}
+
+fn key() -> impl Strategy<Value = String> {
+    "[a-z +%/é\"\\\\😀]{1,6}"
+}
+
+fn base() -> impl Strategy<Value = Event> {
+    let record =
+        prop_oneof![4 => key().prop_map(Record::Change), 1 => Just(Record::Ignored), 1 => Just(Record::Unreadable)];
+    prop_oneof![
+        4 => vec(record, 0..=3).prop_map(Event::Notification),
+        3 => key().prop_map(Event::Bridge),
+        1 => Just(Event::Test),
+        1 => select(NO_EVENTS.as_slice()).prop_map(Event::None),
+    ]
+}
+
+/// An event in up to five envelopes, or as many as can be opened: in a chain of them, or with others beside it.
+pub(super) fn event() -> impl Strategy<Value = Event> {
+    let chain = (base(), vec(select(ENVELOPES.as_slice()), 0..=5)).prop_map(|(event, envelopes)| {
+        envelopes.into_iter().fold(event, |event, envelope| Event::In(envelope, vec![event]))
+    });
+    let event = base().prop_recursive(5, 16, 3, |inner| {
+        let several = (select(vec![Envelope::Topic, Envelope::Queue]), vec(inner.clone(), 1..=3));
+        let one = select(vec![Envelope::Notification, Envelope::InvocationRecord, Envelope::InvocationEvent]);
+        prop_oneof![several, (one, inner.prop_map(|event| vec![event]))]
+            .prop_map(|(envelope, events)| Event::In(envelope, events))
+    });
+    prop_oneof![chain, event].prop_filter("too deep", |event| event.envelopes() <= MOST_ENVELOPES)
+}
+
+/// The body of a message.
+#[derive(Clone, Debug)]
+pub(super) enum Body {
+    Event(Event),
+    Junk(&'static str),
+}
+
+pub(super) fn bodies() -> impl Strategy<Value = Vec<Body>> {
+    vec(prop_oneof![4 => event().prop_map(Body::Event), 1 => select(NO_JSON.as_slice()).prop_map(Body::Junk)], 1..6)
+}
+
+impl Body {
+    pub(super) fn write(&self, writer: &mut Writer) -> String {
+        match self {
+            Self::Event(event) => event.write(writer),
+            Self::Junk(text) => (*text).to_owned(),
+        }
+    }
+
+    pub(super) fn told(&self) -> Told {
+        let mut told = Told::default();
+        match self {
+            Self::Event(event) => event.tell(&mut told),
+            Self::Junk(_) => told.failed = 1,
+        }
+        told
+    }
+}
+
+impl Event {
+    pub(super) fn envelopes(&self) -> usize {
+        let Self::In(envelope, events) = self else { return 0 };
+        let own = if matches!(envelope, Envelope::InvocationEvent) { 2 } else { 1 };
+        own + events.iter().map(Self::envelopes).max().unwrap_or_default()
+    }
+
+    fn tell(&self, told: &mut Told) {
+        match self {
+            Self::Notification(records) => {
+                for record in records {
+                    match record {
+                        Record::Change(key) => told.keys.push(key.clone()),
+                        Record::Ignored => told.ignored += 1,
+                        Record::Unreadable => told.failed += 1,
+                    }
+                }
+            }
+            Self::Bridge(key) => told.keys.push(key.clone()),
+            Self::Test => told.test_events += 1,
+            Self::None(_) => told.failed += 1,
+            Self::In(_, events) => events.iter().for_each(|event| event.tell(told)),
+        }
+    }
+
+    pub(super) fn write(&self, writer: &mut Writer) -> String {
+        match self {
+            Self::Notification(records) => {
+                let records: Vec<_> = records.iter().map(|record| record.write(writer)).collect();
+                let records = writer.array(&records);
+                writer.object(&[("Records", records)])
+            }
+            Self::Bridge(key) => bridge(key, writer),
+            Self::Test => {
+                let name = writer.string("s3:TestEvent");
+                writer.object(&[("Service", "\"Amazon S3\"".into()), ("Event", name)])
+            }
+            Self::None(text) => (*text).to_owned(),
+            Self::In(envelope, events) => {
+                let events: Vec<_> = events.iter().map(|event| event.write(writer)).collect();
+                envelope.write(&events, writer)
+            }
+        }
+    }
+}
+
+impl Record {
+    fn write(&self, writer: &mut Writer) -> String {
+        let (name, key) = match self {
+            Self::Change(key) => ("ObjectCreated:Put", encode_key(key)),
+            Self::Ignored => ("ObjectTagging:Put", "k".into()),
+            Self::Unreadable => ("ObjectRemoved:Delete", "%FF".into()),
+        };
+        let key = writer.string(&key);
+        let site = writer.string("site");
+        let (bucket, object) = (writer.object(&[("name", site)]), writer.object(&[("key", key)]));
+        let s3 = writer.object(&[("bucket", bucket), ("object", object)]);
+        let (source, name) = (writer.string("aws:s3"), writer.string(name));
+        writer.object(&[("eventSource", source), ("eventName", name), ("s3", s3)])
+    }
+}
+
+fn bridge(key: &str, writer: &mut Writer) -> String {
+    let (site, key) = (writer.string("site"), writer.string(key));
+    let (bucket, object) = (writer.object(&[("name", site)]), writer.object(&[("key", key)]));
+    let detail = writer.object(&[("bucket", bucket), ("object", object)]);
+    let (source, name) = (writer.string("aws.s3"), writer.string("Object Created"));
+    writer.object(&[("source", source), ("detail-type", name), ("detail", detail)])
+}
+
+impl Envelope {
+    fn write(self, events: &[String], writer: &mut Writer) -> String {
+        match self {
+            Self::Notification => {
+                let (name, message) = (writer.string("Notification"), writer.string(&events[0]));
+                writer.object(&[("Type", name), ("Message", message)])
+            }
+            Self::Topic => {
+                let record = |event: &String| {
+                    let (source, message) = (writer.string("aws:sns"), writer.string(event));
+                    let sns = writer.object(&[("Type", "\"Notification\"".into()), ("Message", message)]);
+                    writer.object(&[("EventSource", source), ("Sns", sns)])
+                };
+                let records: Vec<_> = events.iter().map(record).collect();
+                let records = writer.array(&records);
+                writer.object(&[("Records", records)])
+            }
+            Self::Queue => batch(events, "inner", writer),
+            Self::InvocationRecord => {
+                let condition = writer.string("RetriesExhausted");
+                let context = writer.object(&[("condition", condition)]);
+                writer.object(&[("requestContext", context), ("requestPayload", events[0].clone())])
+            }
+            Self::InvocationEvent => {
+                let record = Self::InvocationRecord.write(events, writer);
+                let (source, name) =
+                    (writer.string("lambda"), writer.string("Lambda Function Invocation Result - Failure"));
+                writer.object(&[("source", source), ("detail-type", name), ("detail", record)])
+            }
+        }
+    }
+}
+
+/// A batch of messages with these bodies. Their ids are `prefix` and their place.
+pub(super) fn batch(bodies: &[String], prefix: &str, writer: &mut Writer) -> String {
+    let record = |(place, body): (usize, &String)| {
+        let (source, id, body) =
+            (writer.string("aws:sqs"), writer.string(&format!("{prefix}{place}")), writer.string(body));
+        writer.object(&[("eventSource", source), ("messageId", id), ("body", body)])
+    };
+    let records: Vec<_> = bodies.iter().enumerate().map(record).collect();
+    let records = writer.array(&records);
+    writer.object(&[("Records", records)])
+}

@@ -1,0 +1,211 @@
+//! However events are put into one another and written, each message answers for what it brought.
+
+mod events;
+mod weird;
+mod writer;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use s3_cloudfront_invalidator::event::{Batch, EventError, Trigger, decode};
+
+use crate::sources;
+use events::{Body, ENVELOPES, Envelope, Event, MOST_ENVELOPES, Told, batch, bodies, event};
+use writer::Writer;
+
+fn decoded(event: &str) -> Batch {
+    match decode(event.as_bytes()) {
+        Ok(Trigger::Changes(batch)) => batch,
+        other => panic!("{event}: {other:?}"),
+    }
+}
+
+/// What each message brought, in order. Panics unless every change and every failure is of exactly one of them.
+fn by_message(batch: &Batch) -> Vec<(&str, Vec<&str>, usize)> {
+    let messages = batch.messages.as_deref().unwrap();
+    let (mut changes, mut failed) = (0, 0);
+    for (place, message) in messages.iter().enumerate() {
+        assert_eq!((message.changes.start, message.failed.start), (changes, failed), "{batch:?}");
+        for error in &batch.failed[message.failed.clone()] {
+            assert!(error.at.starts_with(&format!("Records[{place}]")), "{error}");
+        }
+        for change in message.changes.clone() {
+            assert_eq!(batch.message_of(change), Some(message));
+        }
+        (changes, failed) = (message.changes.end, message.failed.end);
+    }
+    assert_eq!((changes, failed), (batch.changes.len(), batch.failed.len()), "{batch:?}");
+    let keys = |range: std::ops::Range<usize>| batch.changes[range].iter().map(|it| it.key.as_str()).collect();
+    messages.iter().map(|it| (&*it.id, keys(it.changes.clone()), it.failed.len())).collect()
+}
+
+/// Checks that a batch is read as its messages tell.
+fn check(event: &str, expected: &[Told]) {
+    let batch = decoded(event);
+    let messages = by_message(&batch);
+    assert_eq!(messages.len(), expected.len(), "no message is lost");
+    for (place, (message, told)) in messages.into_iter().zip(expected).enumerate() {
+        let keys = told.keys.iter().map(String::as_str).collect();
+        assert_eq!(message, (format!("m{place}").as_str(), keys, told.failed), "{event}");
+    }
+    assert_eq!(batch.ignored.len(), expected.iter().map(|told| told.ignored).sum::<usize>());
+    assert_eq!(batch.test_events, expected.iter().map(|told| told.test_events).sum::<usize>());
+}
+
+/// A batch of `body` between two messages that are good.
+fn between(body: &str) -> String {
+    let good = r#"{"source":"aws.s3","detail-type":"Object Created","detail":{"bucket":{"name":"site"},"object":{"key":"k"}}}"#;
+    batch(&[good.to_owned(), body.to_owned(), good.to_owned()], "m", &mut Writer::plain())
+}
+
+/// Checks that the messages around the middle one are untouched, and tells whether that one failed.
+fn fails_between(body: &str) -> bool {
+    let event = between(body);
+    let batch = decoded(&event);
+    let messages = by_message(&batch);
+    assert_eq!((&messages[0], &messages[2]), (&("m0", vec!["k"], 0), &("m2", vec!["k"], 0)), "{event}");
+    assert_eq!(messages.len(), 3);
+    messages[1].2 > 0
+}
+
+/// The fields that each kind of event is told by, and nothing else.
+fn kinds() -> Vec<Vec<(&'static str, String)>> {
+    let fields =
+        |fields: &[(&'static str, &str)]| fields.iter().map(|&(name, value)| (name, value.to_owned())).collect();
+    vec![
+        fields(&[("Records", "[]")]),
+        fields(&[("Event", "\"s3:TestEvent\"")]),
+        fields(&[("Type", "\"Notification\""), ("Message", "\"{}\"")]),
+        fields(&[("source", "\"aws.s3\""), ("detail-type", "\"Object Created\""), ("detail", "{}")]),
+        fields(&[("source", "\"aws.events\""), ("detail-type", "\"Scheduled Event\""), ("detail", "{}")]),
+        fields(&[
+            ("source", "\"lambda\""),
+            ("detail-type", "\"Lambda Function Invocation Result - Failure\""),
+            ("detail", "{\"Records\":[]}"),
+        ]),
+        fields(&[("requestContext", "{}"), ("requestPayload", "{\"Records\":[]}")]),
+        fields(&[("CodePipeline.job", "{\"id\":\"1\",\"data\":{}}")]),
+    ]
+}
+
+#[test]
+fn no_object_is_two_kinds_of_events() {
+    let kinds = kinds();
+    for (place, kind) in kinds.iter().enumerate() {
+        assert!(decode(Writer::plain().object(kind).as_bytes()).is_ok(), "{kind:?}");
+        for other in &kinds[place..] {
+            let both = [kind.as_slice(), other.as_slice()].concat();
+            for seed in 0..20 {
+                let event = Writer::by_chance(seed).object(&both);
+                assert_eq!(decode(event.as_bytes()), Err(EventError::UnknownShape), "{event}");
+                assert!(fails_between(&event));
+            }
+        }
+    }
+}
+
+#[test]
+fn envelopes_are_opened_to_their_bound_and_no_deeper() {
+    for envelope in ENVELOPES {
+        let mut event = Event::Bridge("k".into());
+        for _ in 0..=MOST_ENVELOPES {
+            let fits = event.envelopes() <= MOST_ENVELOPES;
+            assert_eq!(fails_between(&event.write(&mut Writer::plain())), !fits, "{event:?}");
+            event = Event::In(envelope, vec![event]);
+        }
+    }
+}
+
+#[test]
+fn an_event_is_told_by_its_last_field_as_well() {
+    let new: Vec<_> = (0..200).map(|place| format!("\"new{place}\":{place},")).collect();
+    let event = Event::Bridge("k".into()).write(&mut Writer::plain());
+    let longer = event.replacen('{', &format!("{{{}", new.concat()), 1);
+    assert_eq!(decoded(&longer), decoded(&event));
+    let told_twice = format!("{},\"Records\":[]}}", longer.strip_suffix('}').unwrap());
+    assert_eq!(decode(told_twice.as_bytes()), Err(EventError::UnknownShape));
+}
+
+/// A person's mistake must not become something else, such as the invalidation of everything.
+#[test]
+fn a_direct_invocation_has_no_further_fields() {
+    let request = r#"{"distributionId":"E1","items":["/a"],"item":"/b"}"#;
+    assert!(matches!(decode(request.as_bytes()), Err(EventError::Request(_))));
+    let hello_world = r#""key1":"a","key2":"b","key3":"c""#;
+    assert!(matches!(decode(format!("{{{hello_world}}}").as_bytes()), Ok(Trigger::Request(_))));
+    for times in [1, 30, 100] {
+        let event = format!("{{{},\"distribution\":\"E1\"}}", vec![hello_world; times].join(","));
+        assert_eq!(decode(event.as_bytes()), Err(EventError::UnknownShape), "{times}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn every_message_brings_what_was_put_into_it(bodies in bodies(), seed in any::<u64>()) {
+        let mut writer = Writer::by_chance(seed);
+        let texts: Vec<_> = bodies.iter().map(|body| body.write(&mut writer)).collect();
+        let told: Vec<_> = bodies.iter().map(Body::told).collect();
+        check(&batch(&texts, "m", &mut writer), &told);
+    }
+
+    #[test]
+    fn a_message_that_was_cut_off_fails_and_no_other(
+        bodies in vec(event().prop_map(Body::Event), 1..5),
+        which in any::<Index>(),
+        cut in any::<Index>(),
+        seed in any::<u64>(),
+    ) {
+        let mut writer = Writer::by_chance(seed);
+        let mut texts: Vec<_> = bodies.iter().map(|body| body.write(&mut writer)).collect();
+        let mut told: Vec<_> = bodies.iter().map(Body::told).collect();
+        let which = which.index(texts.len());
+        let text = &mut texts[which];
+        let ends: Vec<_> = text.char_indices().map(|(at, _)| at).collect();
+        text.truncate(ends[cut.index(ends.len())]);
+        told[which] = Told { failed: 1, ..Told::default() };
+        check(&batch(&texts, "m", &mut writer), &told);
+    }
+
+    #[test]
+    fn how_an_event_is_written_makes_no_difference(event in event(), seed in any::<u64>()) {
+        let (plain, written) = (event.write(&mut Writer::plain()), event.write(&mut Writer::by_chance(seed)));
+        let (decoded_plain, is_batch) = (decode(plain.as_bytes()), matches!(event, Event::In(Envelope::Queue, _)));
+        if let Ok(Trigger::Changes(batch)) = &decoded_plain {
+            // Whoever wrapped a batch waits for no answer about its messages.
+            prop_assert_eq!(batch.messages.is_some(), is_batch);
+        }
+        prop_assert_eq!(decode(written.as_bytes()), decoded_plain, "{}", written);
+        prop_assert_eq!(decoded(&between(&written)), decoded(&between(&plain)), "{}", written);
+    }
+
+    #[test]
+    fn an_event_that_was_cut_off_is_none(which in any::<Index>(), cut in any::<Index>()) {
+        let names: Vec<_> = sources::names().collect();
+        let event = sources::read(&names[which.index(names.len())]);
+        let event = event.trim_ascii();
+        let cut = &event[..cut.index(event.len())];
+        prop_assert!(matches!(decode(cut), Err(EventError::NotJson(_))), "{}", String::from_utf8_lossy(cut));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn bytes_never_panic(bytes in vec(any::<u8>(), 0..300)) {
+        let _ = decode(&bytes);
+        let text = String::from_utf8_lossy(&bytes);
+        let _ = decode(text.as_bytes());
+        fails_between(&text);
+    }
+
+    #[test]
+    fn json_never_panics_and_spoils_no_other_message(json in weird::json()) {
+        let is_json = serde_json::from_str::<serde::de::IgnoredAny>(&json).is_ok();
+        prop_assert!(is_json || decode(json.as_bytes()).is_err(), "{}", json);
+        let failed = fails_between(&json);
+        prop_assert!(is_json || failed, "{}", json);
+    }
+}

@@ -1,0 +1,132 @@
+//! Events of every source as files, each named by what it is about, and what each is read as.
+//!
+//! The fields and their order are those of AWS's own examples. Sources: Lambda developer guide, "Using Lambda with Amazon
+//! SQS", "… with Amazon SNS", "Capturing records of Lambda asynchronous invocations"; SNS developer guide, "Parsing Amazon
+//! SNS message formats"; S3 user guide, "EventBridge event message structure"; CodePipeline user guide, "JSON event example".
+
+mod opinion;
+mod people;
+mod queue;
+mod services;
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use s3_cloudfront_invalidator::change::{Bucket, ObjectKey, Region};
+use s3_cloudfront_invalidator::event::{Ask, Batch, Request, Target, Trigger, decode};
+
+/// What a file is read as, line by line.
+type Expected = (&'static str, &'static [&'static str]);
+
+/// Files and what they are read as, by directory.
+const SOURCES: [(&str, &[Expected]); 6] = [
+    ("sqs", queue::SQS),
+    ("sns", services::SNS),
+    ("eventbridge", services::EVENTBRIDGE),
+    ("codepipeline", people::CODEPIPELINE),
+    ("direct", people::DIRECT),
+    ("nested", services::NESTED),
+];
+
+fn path(name: &str) -> String {
+    format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+pub(crate) fn read(name: &str) -> Vec<u8> {
+    let path = path(&format!("{name}.json"));
+    fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The names of all files.
+pub(crate) fn names() -> impl Iterator<Item = String> {
+    SOURCES.into_iter().flat_map(|(directory, files)| files.iter().map(move |(name, _)| format!("{directory}/{name}")))
+}
+
+/// All that an event was read as: nothing that is in a [`Trigger`] is left out.
+fn told(event: &[u8]) -> Vec<String> {
+    match decode(event) {
+        Ok(Trigger::Changes(batch)) => batch_told(&batch),
+        Ok(Trigger::Job(job)) => {
+            let mut lines = vec![format!("job {}", job.id)];
+            lines.push(match &job.request {
+                Ok(request) => request_told(request),
+                Err(error) => format!("refused {error}"),
+            });
+            lines.extend(job.continuation_token.map(|token| format!("token {token}")));
+            lines
+        }
+        Ok(Trigger::Request(request)) => vec![request_told(&request)],
+        Err(error) => vec![format!("error {}", error.reason())],
+    }
+}
+
+fn batch_told(batch: &Batch) -> Vec<String> {
+    let Batch { messages, changes, ignored, test_events, failed } = batch;
+    let mut lines = Vec::new();
+    for message in messages.iter().flatten() {
+        lines.push(format!("message {} changes {:?} failed {:?}", message.id, message.changes, message.failed));
+    }
+    lines
+        .extend(changes.iter().map(|change| format!("change {} {}", bucket_told(&change.bucket), change.key.as_str())));
+    lines.extend(ignored.iter().map(|record| format!("ignored {}", record.event_name)));
+    lines.extend((*test_events > 0).then(|| format!("test events {test_events}")));
+    lines.extend(failed.iter().map(|error| format!("failed {}: {}", error.at, error.reason)));
+    lines
+}
+
+fn bucket_told(bucket: &Bucket) -> String {
+    format!("{} {}", bucket.name, bucket.region.as_ref().map_or("anywhere", Region::as_str))
+}
+
+fn request_told(request: &Request) -> String {
+    let ask = match &request.ask {
+        Ask::Items { of, items } => {
+            let of = match of {
+                Target::Distribution(id) => id.to_string(),
+                Target::Bucket(bucket) => bucket_told(bucket),
+                Target::Default => "own".into(),
+            };
+            let items: Vec<_> = items.iter().map(ToString::to_string).collect();
+            format!("items of {of}: {}", items.join(" "))
+        }
+        Ask::Keys { bucket, keys } => {
+            let keys: Vec<_> = keys.iter().map(ObjectKey::as_str).collect();
+            format!("keys of {}: {}", bucket_told(bucket), keys.join(" "))
+        }
+    };
+    match request.wait {
+        None => ask,
+        Some(seconds) => format!("{ask}; wait {seconds}"),
+    }
+}
+
+#[test]
+fn every_event_is_read_as_what_it_is() {
+    for (directory, expected) in SOURCES {
+        for (name, lines) in expected {
+            assert_eq!(told(&read(&format!("{directory}/{name}"))), *lines, "{directory}/{name}");
+        }
+    }
+}
+
+#[test]
+fn every_file_is_in_the_list_once() {
+    for (directory, expected) in SOURCES {
+        let listed: BTreeSet<_> = expected.iter().map(|(name, _)| format!("{name}.json")).collect();
+        assert_eq!(listed.len(), expected.len(), "{directory}");
+        let files = fs::read_dir(path(directory)).unwrap();
+        let files: BTreeSet<_> = files.map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
+        assert_eq!(files, listed, "{directory}");
+    }
+}
+
+#[test]
+fn a_change_of_a_queue_belongs_to_the_one_message_that_has_it() {
+    for (name, _) in queue::SQS {
+        let Ok(Trigger::Changes(batch)) = decode(&read(&format!("sqs/{name}"))) else { panic!("{name}") };
+        for place in 0..batch.changes.len() {
+            let messages = batch.messages.iter().flatten().filter(|it| it.changes.contains(&place));
+            assert_eq!(messages.collect::<Vec<_>>(), batch.message_of(place).into_iter().collect::<Vec<_>>(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! What people ask for, by a pipeline's action or directly, and how it is read.
+
+use super::Expected;
+
+/// Jobs of CodePipeline.
+pub(super) const CODEPIPELINE: &[Expected] = &[
+    (
+        "continuation-token-of-another-function",
+        &["job 11111111-abcd-1111-abcd-000000000007", "items of E2EXAMPLE1ABCD: /*", "token EXAMPLE-token"],
+    ),
+    (
+        "continuation-token",
+        &[
+            "job 11111111-abcd-1111-abcd-000000000006",
+            "items of E2EXAMPLE1ABCD: /pipeline/*; wait 900",
+            r#"token {"version":1,"invalidations":[["E2EXAMPLE1ABCD","I0000000000001"]],"started":1767323045,"wait":900,"paths":"/pipeline/*"}"#,
+        ],
+    ),
+    (
+        "parameters-that-are-not-json",
+        &[
+            "job 11111111-abcd-1111-abcd-000000000003",
+            "refused UserParameters: not a JSON object: expected value at line 1 column 1",
+        ],
+    ),
+    (
+        "parameters-that-wait",
+        &["job 11111111-abcd-1111-abcd-000000000005", "keys of example-site anywhere: pipeline/index.html; wait 60"],
+    ),
+    (
+        "parameters-with-an-unknown-field",
+        &[
+            "job 11111111-abcd-1111-abcd-000000000004",
+            "refused UserParameters.paths: is not known; known are distributionId, bucket, items, keys, wait, waitSeconds",
+        ],
+    ),
+    (
+        "with-parameters",
+        &["job 11111111-abcd-1111-abcd-000000000001", "items of E2EXAMPLE1ABCD: /a%20b.html /pipeline/*"],
+    ),
+    (
+        "without-id",
+        &[r#"error the CodePipeline job has no id that a result could be put for ("CodePipeline.job"."id")"#],
+    ),
+    ("without-parameters", &["job 11111111-abcd-1111-abcd-000000000002", "items of own: /*"]),
+];
+
+/// Direct invocations.
+pub(super) const DIRECT: &[Expected] = &[
+    ("bucket-and-items", &["items of example-site anywhere: /direct/manual.html"]),
+    ("bucket-of-another-region", &["items of example-docs anywhere: /direct/manual.html"]),
+    ("cache-tag", &["items of E2EXAMPLE1ABCD: #news"]),
+    ("bucket-and-keys", &["keys of example-site anywhere: direct/index.html direct/a+b%20c.html"]),
+    ("distribution-alone", &["items of E2EXAMPLE1ABCD: /*"]),
+    ("distribution-and-items", &["items of E2EXAMPLE1ABCD: /direct%20page.html /direct/*"]),
+    ("empty-object", &["items of own: /*"]),
+    ("hello-world", &["items of own: /*"]),
+    ("items-alone", &["items of own: /direct/own.html"]),
+    (
+        "keys-with-distribution",
+        &[r#"error keys: go where their bucket's tags say; leave out "items" and "distributionId""#],
+    ),
+    ("null", &["items of own: /*"]),
+    ("unknown-field", &["error paths: is not known; known are distributionId, bucket, items, keys, wait, waitSeconds"]),
+    ("wait", &["items of E2EXAMPLE1ABCD: /direct/wait.html; wait 30"]),
+];

@@ -1,0 +1,132 @@
+//! What events of SNS, EventBridge and Lambda itself are read as.
+
+use super::Expected;
+
+/// SNS, to the function itself.
+pub(super) const SNS: &[Expected] = &[
+    ("eventbridge", &["change example-site eu-central-1 topic/bus 100%.html"]),
+    (
+        "one-message-is-not-json",
+        &[
+            "change example-site eu-central-1 topic/before.html",
+            "change example-site eu-central-1 topic/after.html",
+            "failed Records[1].Sns.Message: not JSON: expected value at line 1 column 1",
+        ],
+    ),
+    ("s3-notification", &["change example-site eu-central-1 topic/red flower.jpg"]),
+    (
+        "several-records",
+        &[
+            "change example-site eu-central-1 topic/first.html",
+            "change example-docs us-east-1 topic/second.html",
+            "change example-site eu-central-1 topic/third.html",
+        ],
+    ),
+    ("test-event", &["test events 1"]),
+];
+
+/// EventBridge.
+pub(super) const EVENTBRIDGE: &[Expected] = &[
+    ("another-source", &["items of own: /*"]),
+    ("key-with-plus-and-percent", &["change example-site eu-central-1 bus/a+b%20c%2Bd 100%.html"]),
+    ("object-access-tier-changed", &["ignored Object Access Tier Changed"]),
+    ("object-acl-updated", &["ignored Object ACL Updated"]),
+    ("object-created-without-key", &["failed detail.object.key: missing"]),
+    ("object-created", &["change example-site eu-central-1 bus/logo.png"]),
+    ("object-deleted-by-a-delete-marker", &["change example-site eu-central-1 bus/marked.png"]),
+    ("object-deleted-by-lifecycle-expiration", &["change example-site eu-central-1 bus/expired.png"]),
+    ("object-deleted-permanently", &["change example-site eu-central-1 bus/gone.png"]),
+    ("object-restore-completed", &["ignored Object Restore Completed"]),
+    ("object-restore-expired", &["ignored Object Restore Expired"]),
+    ("object-restore-initiated", &["ignored Object Restore Initiated"]),
+    ("object-storage-class-changed", &["ignored Object Storage Class Changed"]),
+    ("object-tags-added", &["ignored Object Tags Added"]),
+    ("object-tags-deleted", &["ignored Object Tags Deleted"]),
+    ("own-application", &["items of own: /*"]),
+    ("scheduled-event", &["items of own: /*"]),
+];
+
+/// Envelopes around envelopes.
+pub(super) const NESTED: &[Expected] = &[
+    (
+        "failed-invocation-as-eventbridge-event-in-sqs",
+        &[
+            "message 059f36b4-87a3-44ab-83d2-000000000104 changes 0..1 failed 0..0",
+            "change example-site eu-central-1 failed/eventbridge-in-sqs.html",
+        ],
+    ),
+    ("failed-invocation-as-eventbridge-event", &["change example-site eu-central-1 failed/as-eventbridge-event.html"]),
+    ("failed-invocation-in-sns", &["change example-site eu-central-1 failed/in-sns.html"]),
+    (
+        "failed-invocation-in-sqs",
+        &[
+            "message 059f36b4-87a3-44ab-83d2-000000000100 changes 0..1 failed 0..0",
+            "change example-site eu-central-1 failed/in-sqs.html",
+        ],
+    ),
+    (
+        "failed-invocation-of-a-bad-record-in-sqs",
+        &[
+            "message 059f36b4-87a3-44ab-83d2-000000000105 changes 0..1 failed 0..1",
+            "change example-site eu-central-1 failed/good.html",
+            r#"failed Records[0].body.requestPayload.Records[0].Sns.Message.Records[1].s3.object.key: "failed/bad%2.html": "%" without two hex digits at byte 10"#,
+        ],
+    ),
+    (
+        "failed-invocation-of-a-job-in-sqs",
+        &[
+            "message 059f36b4-87a3-44ab-83d2-000000000102 changes 0..0 failed 0..1",
+            "message 059f36b4-87a3-44ab-83d2-000000000103 changes 0..1 failed 1..1",
+            "change example-site eu-central-1 failed/beside-a-job.html",
+            "failed Records[0].body: a job of a pipeline does not come through a queue or a topic; invoke the function with it",
+        ],
+    ),
+    (
+        "failed-invocation-of-a-job",
+        &["job 11111111-abcd-1111-abcd-000000000010", "items of E2EXAMPLE1ABCD: /failed/job.html"],
+    ),
+    ("failed-invocation-of-a-request", &["items of E2EXAMPLE1ABCD: /failed/request.html"]),
+    ("failed-invocation-of-a-schedule", &["items of own: /*"]),
+    ("failed-invocation-of-eventbridge", &["change example-site eu-central-1 failed/eventbridge +.html"]),
+    ("failed-invocation-of-s3", &["change example-site eu-central-1 failed/s3.html"]),
+    (
+        "failed-invocation-of-sns-in-sqs",
+        &[
+            "message 059f36b4-87a3-44ab-83d2-000000000101 changes 0..1 failed 0..0",
+            "change example-site eu-central-1 failed/sns-in-sqs.html",
+        ],
+    ),
+    (
+        "failed-invocation-of-sqs",
+        &[
+            "change example-site eu-central-1 failed/sqs.html",
+            "failed requestPayload.Records[1].body: not JSON: expected value at line 1 column 1",
+        ],
+    ),
+    ("failed-invocation-of-sns", &["change example-site eu-central-1 failed/sns.html"]),
+    (
+        "sns-in-sns-in-sqs",
+        &[
+            "message 059f36b4-87a3-44ab-83d2-000000000107 changes 0..1 failed 0..0",
+            "change example-site eu-central-1 failed/twice.html",
+        ],
+    ),
+    ("succeeded-invocation-as-eventbridge-event", &["error no known shape"]),
+    (
+        "succeeded-invocation-in-sqs",
+        &[
+            "message 059f36b4-87a3-44ab-83d2-000000000106 changes 0..0 failed 0..1",
+            "failed Records[0].body: no known shape",
+        ],
+    ),
+    ("succeeded-invocation", &["error no known shape"]),
+    (
+        "too-deep",
+        &[
+            "message 059f36b4-87a3-44ab-83d2-000000000108 changes 0..0 failed 0..1",
+            "message 059f36b4-87a3-44ab-83d2-000000000109 changes 0..1 failed 1..1",
+            "change example-site eu-central-1 failed/beside-too-deep.html",
+            "failed Records[0].body: too many envelopes within one another",
+        ],
+    ),
+];
