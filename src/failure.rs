@@ -75,6 +75,7 @@ impl fmt::Display for Failure {
                     _ => "",
                 })
             }
+            Self::Route { bucket, changes: 0, error } => write!(f, "bucket \"{bucket}\": {error}"),
             Self::Route { bucket, changes, error } => write!(f, "bucket \"{bucket}\" ({changes} changes): {error}"),
             Self::Send { distribution, buckets, changes, error } => {
                 write!(f, "distribution {distribution}")?;

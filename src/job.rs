@@ -8,17 +8,17 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::distribution::{DistributionId, InvalidationId};
+use crate::event::MAX_WAIT;
 use crate::text::shortened;
 
 /// The longest message of a failure, in characters.
 pub const MAX_MESSAGE_LENGTH: usize = 5000;
 
-/// The longest summary and the longest list of paths that are told. CodePipeline takes a summary of 2,048 characters, and a
-/// token of as many, which holds the paths too.
-pub const MAX_SUMMARY_LENGTH: usize = 800;
+/// The longest summary, and the longest list of paths, that is told.
+pub const MAX_TEXT_LENGTH: usize = 800;
 
-/// How many invalidations a token can hold. A bucket's tag, 256 characters, has room for less than twenty ids.
-const MAX_INVALIDATIONS: usize = 32;
+/// The longest continuation token, in characters. It holds the paths too, and has room for about 20 invalidations.
+const MAX_TOKEN_LENGTH: usize = 2048;
 
 const TOKEN_VERSION: u8 = 1;
 
@@ -124,7 +124,10 @@ impl Token {
         let invalidations: Option<Vec<_>> = invalidations.into_iter().map(waiting).collect();
         match invalidations {
             Some(invalidations)
-                if version == TOKEN_VERSION && (1..=MAX_INVALIDATIONS).contains(&invalidations.len()) =>
+                if version == TOKEN_VERSION
+                    && !invalidations.is_empty()
+                    && wait <= MAX_WAIT
+                    && !paths.contains(char::is_control) =>
             {
                 Ok(Self { invalidations, started, wait, paths })
             }
@@ -136,7 +139,13 @@ impl Token {
     #[must_use]
     pub fn summary(&self) -> String {
         let distributions: Vec<_> = self.invalidations.iter().map(|it| it.distribution.as_str()).collect();
-        shortened(&format!("{}: invalidated {}", distributions.join(" "), self.paths), MAX_SUMMARY_LENGTH)
+        shortened(&format!("{}: invalidated {}", distributions.join(" "), self.paths), MAX_TEXT_LENGTH)
+    }
+
+    /// Whether CodePipeline takes it.
+    #[must_use]
+    pub fn fits(&self) -> bool {
+        self.write().len() <= MAX_TOKEN_LENGTH
     }
 
     /// The token as CodePipeline keeps it.
@@ -175,7 +184,7 @@ mod tests {
             invalidations: (0..20).map(waiting).collect(),
             started: 1_767_323_045,
             wait: 3600,
-            paths: "/".repeat(MAX_SUMMARY_LENGTH),
+            paths: "/".repeat(MAX_TEXT_LENGTH),
         }
     }
 
@@ -183,7 +192,10 @@ mod tests {
     fn a_token_is_read_as_it_was_written_and_fits() {
         let written = token().write();
         assert_eq!(Token::parse(&written), Ok(token()));
-        assert!(written.len() <= 2048, "{}", written.len());
+        assert!(token().fits(), "{}", written.len());
+        let three = (0..3).flat_map(|_| token().invalidations).collect();
+        let more = Token { invalidations: three, ..token() };
+        assert!(!more.fits());
     }
 
     #[test]
@@ -203,6 +215,8 @@ mod tests {
             other("I0000", "i0000"),
             other("1767323045", "\"1767323045\""),
             other("3600", "-1"),
+            other("3600", "3601"),
+            other("//", "\\n/"),
             r#"{"version":1,"invalidations":[],"started":0,"wait":1,"paths":""}"#.to_owned(),
             r#"[1,[["E1","I1"]],0,1,""]"#.to_owned(),
             String::new(),

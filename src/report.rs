@@ -8,13 +8,13 @@ use crate::path::Item;
 use crate::plan::PlannedInvalidation;
 use crate::ports::{Accepted, Progress};
 
-/// How many invalidations, reasons, and buckets of one invalidation a report lists, and how many bytes of paths it lists
+/// How many invalidations, reasons, and buckets of one invalidation a report lists, and how many bytes of paths and names it lists
 /// altogether: an answer may have 6 MB and a line of the log 256 kB, and what was done must not be reported as failed for
 /// a list that is too long. What is left out is counted. Source: Lambda and CloudWatch Logs quotas.
 const LISTED_INVALIDATIONS: usize = 100;
 const LISTED_REASONS: usize = 100;
 pub(crate) const LISTED_BUCKETS: usize = 10;
-const LISTED_PATH_BYTES: usize = 64 * 1024;
+const LISTED_BYTES: usize = 64 * 1024;
 
 /// The function's answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -45,9 +45,9 @@ pub struct Report {
     /// What a pipeline was told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub job: Option<JobReport>,
-    /// How many bytes of paths are listed.
+    /// How many bytes of buckets' names and paths are listed.
     #[serde(skip)]
-    path_bytes: usize,
+    listed_bytes: usize,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -62,10 +62,12 @@ impl Report {
             self.further_invalidations += 1;
             return;
         }
-        sent.paths.retain(|path| {
-            self.path_bytes += path.as_str().len();
-            self.path_bytes <= LISTED_PATH_BYTES
-        });
+        let mut has_room = |length: usize| {
+            self.listed_bytes += length;
+            self.listed_bytes <= LISTED_BYTES
+        };
+        sent.buckets.retain(|bucket| has_room(bucket.len()));
+        sent.paths.retain(|path| has_room(path.as_str().len()));
         self.invalidations.push(sent);
     }
 
@@ -99,7 +101,7 @@ pub struct Counts {
     pub covered: usize,
     /// Ignored, for the reasons listed.
     pub ignored: usize,
-    /// Not covered; where this is not 0 the invocation fails, and S3's event is delivered again.
+    /// Not covered: reported to the sender, who delivers them again.
     pub failed: usize,
 }
 

@@ -59,7 +59,7 @@ impl fmt::Display for RouteError {
                  account set EXPECTED_BUCKET_OWNER"
             }
             ErrorClass::NotFound => "; the bucket was deleted, or is not the function's to see",
-            ErrorClass::WrongRegion => "; the event names another Region than the bucket's",
+            ErrorClass::WrongRegion => "; the bucket is in another Region than the event, or the function, says",
             _ => "",
         })
     }

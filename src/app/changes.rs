@@ -21,6 +21,9 @@ use crate::text::excerpt;
 /// other buckets' changes from being sent.
 const LOOKUP_SHARE: u32 = 3;
 
+/// How many failures have a line of the log of their own: what one delivery can make the function write must be bounded.
+const LOGGED_FAILURES: usize = 500;
+
 /// What became of changes.
 pub(super) struct Delivered {
     pub(super) report: Report,
@@ -34,7 +37,8 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
         // An event of S3's own Lambda keeps for hours, at no cost, while each receive of a queue's message is one of few.
         let retries = if batch.messages.is_some() { None } else { Some(self.retries.direct) };
         let identity = Identity::Invocation(&invocation.request_id);
-        let delivered = self.deliver(&batch, &identity, invocation.patience(retries), invocation).await?;
+        let learnt = self.learn(buckets(&batch), invocation).await?;
+        let delivered = self.deliver(&batch, &learnt, &identity, invocation.patience(retries)).await;
         log(&delivered.report);
         let answer = batch.messages.as_deref().and_then(|messages| delivered.for_queue(messages, &batch));
         if answer.is_none() && delivered.failures.is_empty() {
@@ -42,8 +46,13 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
         }
         // Where the invocation fails the runtime logs its error, which spells out the first.
         let spelt_out = if answer.is_some() { 0 } else { FAILURES_SPELT_OUT };
-        for failure in delivered.failures.iter().skip(spelt_out) {
+        let mut others = delivered.failures.iter().skip(spelt_out);
+        for failure in others.by_ref().take(LOGGED_FAILURES) {
             tracing::error!(failure = failure.to_string(), "not invalidated");
+        }
+        let unlisted = others.count() + batch.failed_too;
+        if unlisted > 0 {
+            tracing::error!(unlisted, "there are more failures");
         }
         answer.map(Answer::Batch).ok_or_else(|| delivered.into_error())
     }
@@ -52,14 +61,13 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
     pub(super) async fn deliver(
         &self,
         batch: &Batch,
+        learnt: &Learnt,
         identity: &Identity<'_>,
         patience: Patience,
-        invocation: &Invocation,
-    ) -> Result<Delivered, InvocationError> {
-        let learnt = self.learn(buckets(batch), invocation).await?;
+    ) -> Delivered {
         let plan = plan(batch, &learnt.destinations(), self.budget, identity);
         let outcomes = self.send_all(&plan.invalidations, patience).await;
-        Ok(self.settle(batch, &plan, &learnt, outcomes))
+        self.settle(batch, &plan, learnt, outcomes)
     }
 
     /// What is known of these buckets.
@@ -103,7 +111,7 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
             }
         }
         let covered = covered.iter().zip(&failed).filter(|&(&covered, &failed)| covered && !failed).count();
-        report.changes.failed = failed.iter().filter(|&&failed| failed).count() + batch.failed.len();
+        report.changes.failed = failed.iter().filter(|&&failed| failed).count() + batch.failed.len() + batch.failed_too;
         if batch.test_events > 0 {
             report.ignore(IgnoreReason::TestEvent, 0);
         }
@@ -131,12 +139,14 @@ impl Delivered {
         if named < batch.failed.len() {
             return None;
         }
-        let mut response = SqsBatchResponse::default();
-        for message in messages {
+        let has_failed = |message: &&Message| {
             let failed = self.failed.get(message.changes.clone()).is_some_and(|changes| changes.contains(&true));
-            if failed || !message.failed.is_empty() {
-                response.add_failure(&*message.id);
-            }
+            failed || !message.failed.is_empty()
+        };
+        let ids: BTreeSet<_> = messages.iter().filter(has_failed).map(|message| &*message.id).collect();
+        let mut response = SqsBatchResponse::default();
+        for id in ids {
+            response.add_failure(id);
         }
         Some(response)
     }

@@ -6,8 +6,9 @@ use tokio::time::{Duration, Instant, sleep, timeout_at};
 
 use super::{App, Invocation};
 use crate::event::{Job, JobId, Request};
-use crate::failure::{Failure, InvocationError};
-use crate::job::{FailureType, JobResult, MAX_SUMMARY_LENGTH, Token, Waiting};
+use crate::failure::InvocationError;
+use crate::job::{FailureType, JobResult, MAX_TEXT_LENGTH, Token, TokenError, Waiting};
+use crate::path::Item;
 use crate::ports::{BucketTags, CallError, Invalidations, Jobs, Progress};
 use crate::reference::Identity;
 use crate::report::{Answer, JobReport, Report, Status};
@@ -17,8 +18,17 @@ use crate::text::shortened;
 const RESULT_SHARE: u32 = 3;
 const RESULT_TIME: Duration = Duration::from_secs(10);
 
-/// How much of the time is kept for the answer to Lambda.
+/// How much is kept for the answer to Lambda, in the same way.
+const ANSWER_SHARE: u32 = 10;
 const ANSWER_TIME: Duration = Duration::from_millis(500);
+
+/// How long one attempt to put a result may take, at most so long and at most this part of what is left: one that hangs must
+/// leave time for another. A result that is put twice is taken once.
+const PUT_SHARE: u32 = 3;
+const PUT_TIME: Duration = Duration::from_secs(3);
+
+/// By how many seconds the clocks of two machines may differ.
+const CLOCKS_APART: u64 = 300;
 
 /// How long to wait before a result is put again, at first; twice as long each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -27,8 +37,10 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
     /// Does what a job asks for and puts its result. The invocation succeeds though the job failed: its event holds
     /// credentials, which must not come to lie in a dead-letter queue.
     pub(super) async fn job(&self, job: Job, invocation: &Invocation) -> Result<Answer, InvocationError> {
-        let until = invocation.deadline.checked_sub((invocation.time_left() / RESULT_SHARE).min(RESULT_TIME));
-        let until = until.unwrap_or_else(Instant::now);
+        let left = invocation.time_left();
+        let before_end = |time: Duration| invocation.deadline.checked_sub(time).unwrap_or_else(Instant::now);
+        let latest = before_end(ANSWER_TIME.min(left / ANSWER_SHARE));
+        let until = before_end(RESULT_TIME.min(left / RESULT_SHARE));
         let mut report = Report::default();
         let shorter = Invocation { deadline: until, ..invocation.clone() };
         let work = self.work(&job, &mut report, &shorter);
@@ -37,14 +49,17 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
                            happens often give the function a longer timeout";
             JobResult::failed(FailureType::Unavailable, message)
         });
-        let latest = invocation.deadline.checked_sub(ANSWER_TIME).unwrap_or_else(Instant::now);
         let result = self.put(&job.id, result, latest).await?;
         let (result, message) = match result {
             JobResult::Succeeded { summary, .. } => ("succeeded", summary),
             JobResult::Continued { token } => ("continued", token.summary()),
             JobResult::Failed { message, .. } => ("failed", message),
         };
-        tracing::info!(job = job.id.as_str(), result, detail = message, "put the result of a pipeline's job");
+        if result == "failed" {
+            tracing::warn!(job = job.id.as_str(), detail = message, "told a pipeline that its job failed");
+        } else {
+            tracing::info!(job = job.id.as_str(), result, detail = message, "put the result of a pipeline's job");
+        }
         report.job = Some(JobReport { id: job.id.to_string(), result, message });
         Ok(Answer::Report(Box::new(report)))
     }
@@ -53,7 +68,7 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
         // A job with a token has its invalidation already.
         if let Some(token) = &job.continuation_token {
             return match Token::parse(token) {
-                Ok(token) => self.look_again(token).await,
+                Ok(token) => self.look_again(token, invocation).await,
                 Err(error) => JobResult::failed(FailureType::Failed, &error.to_string()),
             };
         }
@@ -72,10 +87,8 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
 
     /// The result once everything was sent.
     fn begun(&self, request: &Request, report: &Report) -> JobResult {
-        let paths: Vec<_> =
-            report.invalidations.first().iter().flat_map(|sent| &sent.paths).map(ToString::to_string).collect();
         // Those of one distribution are those of all: a job names items, or objects of one bucket.
-        let paths = shortened(&paths.join(" "), MAX_SUMMARY_LENGTH);
+        let paths = listed(report.invalidations.first().map_or(&[], |sent| &sent.paths));
         let waiting = report.invalidations.iter().filter_map(|sent| {
             let (distribution, invalidation) = (sent.distribution_id.clone(), sent.invalidation_id.clone()?);
             Some(Waiting { distribution, invalidation })
@@ -83,23 +96,27 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
         let invalidations: Vec<_> = waiting.collect();
         match request.wait {
             Some(wait) if !invalidations.is_empty() => {
-                JobResult::Continued { token: Token { invalidations, started: self.now(), wait, paths } }
+                let token = Token { invalidations, started: self.now(), wait, paths };
+                if token.fits() {
+                    return JobResult::Continued { token };
+                }
+                let message =
+                    "these are too many distributions to wait for; the invalidations go on: leave \"wait\" out";
+                JobResult::failed(FailureType::Configuration, message)
             }
             _ => JobResult::Succeeded { summary: summary(report, &paths), invalidations, paths },
         }
     }
 
     /// The result of a job that was continued.
-    async fn look_again(&self, token: Token) -> JobResult {
+    async fn look_again(&self, token: Token, invocation: &Invocation) -> JobResult {
+        // Sooner than the work is given up: what is not told in time is still in progress.
+        let latest = Instant::now() + invocation.time_left() / 2;
         let mut completed = true;
         for Waiting { distribution, invalidation } in &token.invalidations {
-            match self.invalidations.progress(distribution, invalidation).await {
+            match self.progress(distribution, invalidation, latest).await {
                 Ok(progress) => completed &= progress == Progress::Completed,
-                Err(error) if error.class.is_transient() => completed = false,
-                Err(error) => {
-                    let failure = Failure::Wait { distribution: distribution.clone(), error };
-                    return InvocationError::Request(vec![failure]).job_result();
-                }
+                Err(error) => return error.job_result(),
             }
         }
         if completed {
@@ -109,7 +126,11 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
                 paths: token.paths,
             };
         }
-        if self.now().saturating_sub(token.started) < token.wait {
+        let now = self.now();
+        if token.started > now + CLOCKS_APART {
+            return JobResult::failed(FailureType::Failed, &TokenError.to_string());
+        }
+        if now.saturating_sub(token.started) < token.wait {
             return JobResult::Continued { token };
         }
         let message = format!(
@@ -147,7 +168,9 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
     async fn put_until(&self, job: &JobId, result: &JobResult, deadline: Instant) -> Result<(), CallError> {
         let mut pause = FIRST_PAUSE;
         loop {
-            let error = match timeout_at(deadline, self.jobs.put(job, result)).await {
+            let now = Instant::now();
+            let attempt = now + PUT_TIME.min(deadline.saturating_duration_since(now) / PUT_SHARE);
+            let error = match timeout_at(attempt, self.jobs.put(job, result)).await {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(error)) => error,
                 Err(_) => CallError::no_time("PutJobResult"),
@@ -161,12 +184,28 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
     }
 }
 
+/// As many items as there is room for.
+fn listed(items: &[Item]) -> String {
+    let mut list = String::new();
+    for (place, item) in items.iter().enumerate() {
+        let more = format!(" and {} more", items.len() - place);
+        if list.len() + item.as_str().len() + 1 + more.len() > MAX_TEXT_LENGTH {
+            return list + &more;
+        }
+        if place > 0 {
+            list.push(' ');
+        }
+        list.push_str(item.as_str());
+    }
+    list
+}
+
 /// What was done, in a line.
 fn summary(report: &Report, paths: &str) -> String {
     let sent = report.invalidations.iter().map(|sent| {
         let what = match sent.status {
             Status::Accepted => "invalidated",
-            Status::AlreadyExists => "was invalidated before:",
+            Status::AlreadyExists => "was invalidated before, so it is not waited for:",
             Status::DryRun => "would invalidate (DRY_RUN)",
         };
         format!("{}: {what} {paths}", sent.distribution_id)
@@ -175,5 +214,5 @@ fn summary(report: &Report, paths: &str) -> String {
     if sent.is_empty() {
         return "nothing to invalidate".into();
     }
-    shortened(&sent.join("; "), MAX_SUMMARY_LENGTH)
+    shortened(&sent.join("; "), MAX_TEXT_LENGTH)
 }

@@ -133,7 +133,7 @@ fn log(report: &Report) {
         ignored_by_reason = json(&report.ignored),
         "handled {} changes for {} distributions",
         covered + ignored + failed,
-        report.invalidations.len(),
+        report.invalidations.len() + report.further_invalidations,
     );
 }
 

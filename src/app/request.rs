@@ -1,11 +1,11 @@
 //! What a person asks for.
 
-use tokio::time::{Duration, Instant, sleep};
+use tokio::time::{Duration, Instant, sleep, timeout_at};
 
 use super::changes::Delivered;
 use super::{App, Invocation, KEPT_FOR_ANSWER, log};
 use crate::change::{Bucket, Change};
-use crate::distribution::DistributionId;
+use crate::distribution::{DistributionId, InvalidationId};
 use crate::event::{Ask, Batch, EventError, Request, Target};
 use crate::failure::{Failure, InvocationError};
 use crate::plan::plan_named;
@@ -13,6 +13,7 @@ use crate::ports::{BucketTags, Invalidations, Jobs, Progress};
 use crate::reference::Identity;
 use crate::report::{Answer, Report, SentInvalidation};
 use crate::route::Destination;
+use crate::router::Learnt;
 
 /// How long to wait before CloudFront is asked again how far an invalidation is.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -38,18 +39,21 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
     ) -> Result<Report, InvocationError> {
         let (report, failures) = match &request.ask {
             Ask::Keys { bucket, keys } => {
-                // Learnt twice, asked once: the answer is remembered.
-                self.distributions(bucket, invocation).await?;
+                let learnt = self.learn([bucket.clone()], invocation).await?;
+                self.distributions(bucket, &learnt)?;
                 let change = |key: &_| Change { bucket: bucket.clone(), key: Clone::clone(key) };
                 let batch = Batch { changes: keys.iter().map(change).collect(), ..Batch::default() };
                 let Delivered { report, failures, .. } =
-                    self.deliver(&batch, identity, invocation.patience(None), invocation).await?;
+                    self.deliver(&batch, &learnt, identity, invocation.patience(None)).await;
                 (report, failures)
             }
             Ask::Items { of, items } => {
                 let (distributions, bucket) = match of {
                     Target::Distribution(id) => (vec![id.clone()], None),
-                    Target::Bucket(bucket) => (self.distributions(bucket, invocation).await?, Some(&bucket.name)),
+                    Target::Bucket(bucket) => {
+                        let learnt = self.learn([bucket.clone()], invocation).await?;
+                        (self.distributions(bucket, &learnt)?, Some(&bucket.name))
+                    }
                     Target::Default => (vec![self.own_distribution()?], None),
                 };
                 let planned = plan_named(&distributions, items, bucket, identity);
@@ -73,12 +77,7 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
     }
 
     /// The distributions that a bucket's tag names. A person who names a bucket means one that is tagged.
-    async fn distributions(
-        &self,
-        bucket: &Bucket,
-        invocation: &Invocation,
-    ) -> Result<Vec<DistributionId>, InvocationError> {
-        let learnt = self.learn([bucket.clone()], invocation).await?;
+    fn distributions(&self, bucket: &Bucket, learnt: &Learnt) -> Result<Vec<DistributionId>, InvocationError> {
         if let Some(error) = learnt.error(bucket) {
             let failure = Failure::Route { bucket: bucket.name.clone(), changes: 0, error };
             return Err(InvocationError::Request(vec![failure]));
@@ -97,7 +96,7 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
         loop {
             let mut completed = true;
             for sent in &mut report.invalidations {
-                completed &= self.look(sent).await? == Progress::Completed;
+                completed &= self.look(sent, latest).await? == Progress::Completed;
             }
             if completed || Instant::now() + POLL_INTERVAL >= latest {
                 return Ok(());
@@ -107,20 +106,30 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
     }
 
     /// How far an invalidation is. One that CloudFront has but did not name cannot be asked for.
-    async fn look(&self, sent: &mut SentInvalidation) -> Result<Progress, InvocationError> {
+    async fn look(&self, sent: &mut SentInvalidation, latest: Instant) -> Result<Progress, InvocationError> {
         let Some(id) = sent.invalidation_id.as_ref().filter(|_| sent.invalidation_status != Some(Progress::Completed))
         else {
             return Ok(Progress::Completed);
         };
-        let progress = match self.invalidations.progress(&sent.distribution_id, id).await {
-            Ok(progress) => progress,
-            Err(error) if error.class.is_transient() => Progress::InProgress,
-            Err(error) => {
-                let failure = Failure::Wait { distribution: sent.distribution_id.clone(), error };
-                return Err(InvocationError::Request(vec![failure]));
-            }
-        };
+        let progress = self.progress(&sent.distribution_id, id, latest).await?;
         sent.invalidation_status = Some(progress);
         Ok(progress)
+    }
+
+    /// How far an invalidation is; in progress if CloudFront does not say in time, or cannot say for a while.
+    pub(super) async fn progress(
+        &self,
+        distribution: &DistributionId,
+        invalidation: &InvalidationId,
+        latest: Instant,
+    ) -> Result<Progress, InvocationError> {
+        match timeout_at(latest, self.invalidations.progress(distribution, invalidation)).await {
+            Ok(Ok(progress)) => Ok(progress),
+            Err(_) => Ok(Progress::InProgress),
+            Ok(Err(error)) if error.class.is_transient() => Ok(Progress::InProgress),
+            Ok(Err(error)) => {
+                Err(InvocationError::Request(vec![Failure::Wait { distribution: distribution.clone(), error }]))
+            }
+        }
     }
 }

@@ -16,8 +16,10 @@ pub struct Batch {
     pub ignored: Vec<IgnoredRecord>,
     /// How many of S3's test events came, which ask for nothing.
     pub test_events: usize,
-    /// What could not be read.
+    /// What could not be read, as far as it is listed: of each list of records the first few.
     pub failed: Vec<RecordError>,
+    /// How much more could not be read.
+    pub failed_too: usize,
 }
 
 /// A message of a queue: which of a batch's changes and failures came with it.

@@ -14,6 +14,9 @@ use crate::text::excerpt;
 /// How many envelopes there can be around an event. A failed delivery of a topic's, kept in a queue, has four.
 const MAX_DEPTH: usize = 8;
 
+/// How many failures of one list of records are spelt out. A message can hold half a million records, each of them bad.
+const LISTED_FAILURES: usize = 10;
+
 /// Where an envelope was found.
 #[derive(Clone, Copy)]
 struct Place {
@@ -149,20 +152,30 @@ fn open_records(records: &RawValue, place: Place, batch: &mut Batch) -> Result<(
     let source = source_of(&records).ok_or(EventError::UnknownShape)?;
     // Whoever wrapped a batch of messages waits for no answer about each.
     let mut messages = (place.depth == 0 && matches!(source, Source::Sqs)).then(Vec::new);
+    let first_failed = batch.failed.len();
     for (index, record) in records.into_iter().enumerate() {
         let (changes, failed) = (batch.changes.len(), batch.failed.len());
-        let mut id = None;
-        match source {
-            Source::S3 => s3::decode(record, batch),
-            Source::Sns => open_record::<SnsRecord<'_>>(record, place, batch, &mut id),
-            Source::Sqs => open_record::<SqsRecord<'_>>(record, place, batch, &mut id),
+        let id = messages.is_some().then(|| message_id(record));
+        match (source, &id) {
+            // It could not be named as failed, nor its work as done.
+            (_, Some(None)) => batch.failed.push(RecordError::new("messageId", "missing")),
+            (Source::S3, _) => s3::decode(record, batch),
+            (Source::Sns, _) => open_record::<SnsRecord<'_>>(record, place, batch),
+            (Source::Sqs, _) => open_record::<SqsRecord<'_>>(record, place, batch),
         }
         if batch.failed.len() > failed {
             name_envelope(batch, failed, &format!("Records[{index}]"));
         }
-        if let (Some(messages), Some(id)) = (&mut messages, id) {
-            let (changes, failed) = (changes..batch.changes.len(), failed..batch.failed.len());
-            messages.push(Message { id, changes, failed });
+        match (&mut messages, id.flatten()) {
+            (Some(messages), Some(id)) => {
+                let (changes, failed) = (changes..batch.changes.len(), failed..batch.failed.len());
+                messages.push(Message { id, changes, failed });
+            }
+            (Some(_), None) => {}
+            (None, _) => {
+                let listed = batch.failed.len().min(first_failed + LISTED_FAILURES);
+                batch.failed_too += batch.failed.drain(listed..).len();
+            }
         }
     }
     batch.messages = messages.or_else(|| batch.messages.take());
@@ -228,9 +241,8 @@ impl<'a> Envelope<'a> for SnsRecord<'a> {
     }
 }
 
-/// Opens a record around a message, and tells the queue's id of it.
-fn open_record<'a, E: Envelope<'a>>(record: &'a RawValue, place: Place, batch: &mut Batch, id: &mut Option<Box<str>>) {
-    *id = message_id(record);
+/// Opens a record around a message.
+fn open_record<'a, E: Envelope<'a>>(record: &'a RawValue, place: Place, batch: &mut Batch) {
     match serde_json::from_str(record.get()) {
         Ok(Object(envelope)) => match E::source(&envelope) {
             (_, Some(source), expected) if source == expected => match envelope.message() {

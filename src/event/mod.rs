@@ -23,7 +23,7 @@ pub use batch::{Batch, IgnoredRecord, Message, RecordError};
 pub use codepipeline::{Job, JobId};
 pub use error::{ACCEPTED_SHAPES, EventError};
 pub use key::{KeyError, decode_key};
-pub use request::{Ask, DEFAULT_WAIT, Request, RequestError, Target};
+pub use request::{Ask, DEFAULT_WAIT, MAX_WAIT, Request, RequestError, Target};
 
 /// What an invocation asks for.
 #[derive(Debug, PartialEq, Eq)]

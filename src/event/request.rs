@@ -18,7 +18,7 @@ pub(super) const FIELDS: [&str; 6] = ["distributionId", "bucket", "items", "keys
 pub const DEFAULT_WAIT: u64 = 900;
 
 /// The longest wait there can be, in seconds. AWS quotes 25 s for 95 in 100 invalidations (April 2026).
-const MAX_WAIT: u64 = 3600;
+pub const MAX_WAIT: u64 = 3600;
 
 /// What is to be invalidated, and whether to wait for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,7 +114,13 @@ impl<'a> Values<'a> {
         read: impl FnOnce(&'a RawValue) -> Option<T>,
     ) -> Result<Option<T>, RequestError> {
         let Some(value) = self.get(field) else { return Ok(None) };
-        read(value).map(Some).ok_or_else(|| RequestError::new(field, format!("{} is not {what}", excerpt(value.get()))))
+        // Of a whole object nobody knows what it holds.
+        let quoted = match value.get().get(..1) {
+            Some("{") => "an object".to_owned(),
+            Some("[") => "this list".to_owned(),
+            _ => excerpt(value.get()),
+        };
+        read(value).map(Some).ok_or_else(|| RequestError::new(field, format!("{quoted} is not {what}")))
     }
 
     fn texts(&self, field: &'static str) -> Result<Option<Vec<Text<'a>>>, RequestError> {

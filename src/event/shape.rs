@@ -60,6 +60,8 @@ pub(super) struct Fields<'a> {
     pub(super) kept: Vec<(Cow<'a, str>, &'a RawValue)>,
     /// Whether a field that tells events apart occurs twice.
     ambiguous: bool,
+    /// Whether there are more fields than are kept.
+    left_out: bool,
 }
 
 impl<'a> Fields<'a> {
@@ -85,13 +87,15 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
-                let mut fields = Fields { kept: Vec::new(), ambiguous: false };
+                let mut fields = Fields { kept: Vec::new(), ambiguous: false, left_out: false };
                 while let Some(Text(name)) = map.next_key()? {
                     let value = map.next_value()?;
                     let tells = DISCRIMINATORS.contains(&&*name);
                     fields.ambiguous |= tells && fields.get(&name).is_some();
                     if tells || fields.kept.len() < KEPT_FIELDS {
                         fields.kept.push((name, value));
+                    } else {
+                        fields.left_out = true;
                     }
                 }
                 Ok(fields)
@@ -127,17 +131,21 @@ pub(super) fn shape(json: &str) -> Result<Shape<'_>, EventError> {
     ]
     .into_iter()
     .flatten();
+    let is_request = fields.kept.iter().any(|(name, _)| REQUEST_FIELDS.contains(&&**name));
     if let Some(shape) = shapes.next() {
-        // Of two kinds at once: it cannot be told which is meant.
-        return if shapes.next().is_none() { Ok(shape) } else { Err(EventError::UnknownShape) };
+        // Of two kinds at once: it cannot be told which is meant. An event that asks for nothing in particular is no match
+        // for fields that do; in others such a field is new to us.
+        let is_two = shapes.next().is_some() || (is_request && matches!(shape, Shape::OtherEvent));
+        return if is_two { Err(EventError::UnknownShape) } else { Ok(shape) };
     }
     drop(shapes);
-    if fields.kept.iter().any(|(name, _)| REQUEST_FIELDS.contains(&&**name)) {
+    if fields.left_out {
+        return Err(EventError::UnknownShape);
+    }
+    if is_request {
         return Ok(Shape::Request(fields));
     }
-    // Of as many fields as are kept there may be more, which have not been seen.
-    let all_seen = fields.kept.len() < KEPT_FIELDS;
-    if all_seen && fields.kept.iter().all(|(name, _)| HELLO_WORLD.contains(&&**name)) {
+    if fields.kept.iter().all(|(name, _)| HELLO_WORLD.contains(&&**name)) {
         return Ok(Shape::Bare);
     }
     Err(EventError::UnknownShape)

@@ -85,6 +85,12 @@ impl Item {
         if text.is_empty() {
             return Err(ItemError::Empty);
         }
+        if text.starts_with(char::is_whitespace) {
+            return Err(ItemError::Ineffective(excerpt(text), "it starts with a blank; a path starts with \"/\""));
+        }
+        if text.starts_with("http://") || text.starts_with("https://") {
+            return Err(ItemError::Ineffective(excerpt(text), "name the path alone, without the site's name"));
+        }
         if text.starts_with('#') {
             return CacheTag::new(text).map(Self::Tag).ok_or_else(|| ItemError::BadTag(excerpt(text)));
         }
@@ -227,6 +233,8 @@ mod tests {
             ("/~user/", "ends before it"),
             ("/%7Euser/", "ends before it"),
             ("/a%2A", "write \"*\""),
+            (" /a", "starts with a blank"),
+            ("https://site.example/a", "without the site's name"),
             ("#", "not a cache tag"),
             ("#a,b", "not a cache tag"),
             ("#a*", "not a cache tag"),

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use s3_cloudfront_invalidator::local::events::{ARTIFACT_CREDENTIALS, job};
 use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
-use s3_cloudfront_invalidator::local::{Job, JobResult, World};
+use s3_cloudfront_invalidator::local::{Invoke, Job, JobResult, World};
 
-use crate::rig::{Rig, world};
+use crate::rig::{Rig, within, world};
 
 const FIRST: &str = "11111111-abcd-1111-abcd-111111abcdef";
 const WAIT: &str = r#"{"distributionId":"E1","items":["/a"],"wait":true}"#;
@@ -129,6 +129,19 @@ async fn a_look_that_fails_for_a_while_is_no_failure_and_a_lasting_one_is() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_look_that_hangs_is_a_look_in_vain() {
+    let mut world = slow(Duration::ZERO);
+    world.faults.push(Fault::always("GetInvalidation", "E1", Effect::Delay(Duration::from_mins(1))));
+    let rig = Rig::start(world, &[]).await;
+    let kept = begin(&rig, WAIT).await;
+    let id = continued(1);
+    rig.cloud.with(|world| world.jobs.insert(id.clone(), Job::default()));
+    let invoke = Invoke { timeout: Duration::from_secs(4), ..Invoke::new("r1") };
+    within(rig.lambda.invoke(job(&id, Some(WAIT), Some(&kept)), invoke)).await;
+    assert_eq!(token(&result(&rig, &id)), Some(kept));
 }
 
 #[tokio::test]

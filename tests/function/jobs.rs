@@ -143,6 +143,36 @@ async fn near_the_deadline_the_job_is_told_so_in_time() {
 }
 
 #[tokio::test]
+async fn a_job_with_hardly_any_time_still_gets_its_result() {
+    for (timeout, effect) in [(700, None), (1000, Some(Effect::Delay(Duration::from_secs(30))))] {
+        let mut world = with_job(&[("site", "E1")]);
+        world.faults.extend(effect.clone().map(|effect| Fault::always("CreateInvalidation", "E1", effect)));
+        let rig = Rig::start(world, &[]).await;
+        // The first invocation makes connections.
+        rig.invoke("warm", "{}").await;
+        let invoke = Invoke { timeout: Duration::from_millis(timeout), ..Invoke::new("r1") };
+        within(rig.lambda.invoke(job(ID, Some(r#"{"distributionId":"E1"}"#), None), invoke)).await;
+        assert_eq!(results(&rig).len(), 1, "{timeout} ms, {effect:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_put_that_hangs_leaves_time_for_another() {
+    for (operation, parameters, timeout) in [
+        ("PutJobSuccessResult", r#"{"distributionId":"E1"}"#, 8),
+        ("PutJobFailureResult", r#"{"distributionId":"E9"}"#, 8),
+    ] {
+        let mut world = with_job(&[("site", "E1")]);
+        world.faults.push(Fault::once(operation, ID, Effect::Delay(Duration::from_mins(1))));
+        let rig = Rig::start(world, &[]).await;
+        let invoke = Invoke { timeout: Duration::from_secs(timeout), ..Invoke::new("r1") };
+        let outcome = within(rig.lambda.invoke(job(ID, Some(parameters), None), invoke)).await;
+        assert!(matches!(outcome, Outcome::Response(_)), "{outcome:?}");
+        assert_eq!(results(&rig).len(), 1, "{operation}");
+    }
+}
+
+#[tokio::test]
 async fn a_result_is_put_until_it_is_taken() {
     for effect in [
         error(400, "ThrottlingException"),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use s3_cloudfront_invalidator::local::Outcome;
 use s3_cloudfront_invalidator::local::events::{event_bridge, notification, record, sns_notification, sqs};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::rig::{Rig, created, world};
 use crate::scenario::{self, Scenario, scenario};
@@ -115,12 +115,31 @@ async fn what_no_message_answers_for_makes_the_whole_batch_come_again() {
         assert!(event.contains(from));
         let (error_type, message) = rig.error("r1", event.replace(from, to)).await;
         assert_eq!(error_type, "ChangesNotInvalidated");
-        assert!(message.contains("Records[1].body: not JSON"), "{message}");
+        assert!(message.contains("Records[1].messageId: missing"), "{message}");
     }
     assert_eq!(rig.invalidations("E1"), [["/a"]], "what could be done was, once");
-    // A message without an id that is handled needs none.
+    // It is not even opened: nobody could be told how it went.
     let event = sqs(&[("m1", &put("one", "b"))]).replace(r#""messageId":"m1","#, "");
-    assert_eq!(rig.report("r2", event).await, json!({ "batchItemFailures": [] }));
+    let (_, message) = rig.error("r2", event).await;
+    assert!(message.contains("Records[0].messageId: missing"), "{message}");
+    assert_eq!(rig.invalidations("E1").len(), 1);
+}
+
+#[tokio::test]
+async fn an_id_that_comes_twice_is_named_once() {
+    let rig = Rig::start(world(&[("one", "E1")]), &[]).await;
+    assert_eq!(failed(&rig.report("r1", sqs(&[("m1", "junk"), ("m1", "junk")])).await), ids(["m1"]));
+}
+
+#[tokio::test]
+async fn half_a_million_bad_records_in_one_message_are_a_few_lines() {
+    let rig = Rig::start(world(&[("one", "E1")]), &[]).await;
+    let body = format!(r#"{{"Records":[{{"eventSource":"aws:s3"}}{}]}}"#, ",5".repeat(500_000));
+    assert_eq!(failed(&rig.report("r1", sqs(&[("bad", &body), ("good", &put("one", "a"))])).await), ids(["bad"]));
+    assert_eq!(rig.invalidations("E1"), [["/a"]]);
+    let lines = rig.function.stop().await.unwrap();
+    assert!(lines.len() < 20, "{} lines", lines.len());
+    assert!(lines.iter().any(|line| line.contains("\"unlisted\":499991")), "{lines:#?}");
 }
 
 /// What the largest batches come to, in the function's own time.

@@ -157,6 +157,16 @@ async fn a_wait_that_is_too_long_is_no_error() {
 }
 
 #[tokio::test]
+async fn a_wait_for_a_slow_answer_ends_in_time() {
+    let mut world = world(&[("site", "E1")]);
+    world.faults.push(Fault::always("GetInvalidation", "E1", Effect::Delay(Duration::from_millis(2500))));
+    let rig = Rig::start(world, &[]).await;
+    let invoke = Invoke { timeout: Duration::from_secs(4), ..Invoke::new("r1") };
+    let outcome = within(rig.lambda.invoke(r#"{"distributionId":"E1","wait":true}"#, invoke)).await;
+    assert_eq!(status(&outcome), "InProgress");
+}
+
+#[tokio::test]
 async fn a_wait_survives_a_failing_look_and_names_a_lasting_one() {
     for (status, code, fails) in [(503, "ServiceUnavailable", false), (403, "AccessDenied", true)] {
         let mut world = world(&[("site", "E1")]);

@@ -61,7 +61,7 @@ fn told(event: &[u8]) -> Vec<String> {
 }
 
 fn batch_told(batch: &Batch) -> Vec<String> {
-    let Batch { messages, changes, ignored, test_events, failed } = batch;
+    let Batch { messages, changes, ignored, test_events, failed, failed_too } = batch;
     let mut lines = Vec::new();
     for message in messages.iter().flatten() {
         lines.push(format!("message {} changes {:?} failed {:?}", message.id, message.changes, message.failed));
@@ -71,6 +71,7 @@ fn batch_told(batch: &Batch) -> Vec<String> {
     lines.extend(ignored.iter().map(|record| format!("ignored {}", record.event_name)));
     lines.extend((*test_events > 0).then(|| format!("test events {test_events}")));
     lines.extend(failed.iter().map(|error| format!("failed {}: {}", error.at, error.reason)));
+    lines.extend((*failed_too > 0).then(|| format!("failed too {failed_too}")));
     lines
 }
 

@@ -63,7 +63,9 @@ fn messages_of_a_queue_have_the_same_ids_and_tell_of_the_same_objects() {
         let batch = batch(&event);
         let ids: Vec<_> = theirs.records.iter().filter_map(|message| message.message_id.as_deref()).collect();
         assert_eq!(batch.messages.iter().flatten().map(|it| &*it.id).collect::<Vec<_>>(), ids, "{name}");
-        let bodies = theirs.records.iter().filter_map(|message| message.body.as_deref());
+        // A message without an id is not opened.
+        let named = theirs.records.iter().filter(|message| message.message_id.is_some());
+        let bodies = named.filter_map(|message| message.body.as_deref());
         assert_eq!(ours(&batch), bodies.flat_map(changes).collect::<Vec<_>>(), "{name}");
     }
 }

@@ -46,7 +46,7 @@ pub(super) const SQS: &[Expected] = &[
         &[
             "message 059f36b4-87a3-44ab-83d2-000000000090 changes 0..1 failed 0..0",
             "change example-site eu-central-1 id/with.html",
-            "change example-site eu-central-1 id/without.html",
+            "failed Records[1].messageId: missing",
         ],
     ),
     (
