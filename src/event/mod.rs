@@ -100,9 +100,10 @@ mod tests {
 
     #[test]
     fn what_is_not_json_says_where() {
-        for event in [&b""[..], b"{", b"{\"a\":1,}", b"{} {}", b"[1,2"] {
+        for event in [&b""[..], b"{", b"{\"a\":1,}", b"{} {}", b"[1,2", b"\"hunter2\" 5", b"5 hunter2"] {
             let error = decode(event).unwrap_err();
             assert!(matches!(error, EventError::NotJson(_)), "{error}");
+            assert!(!error.to_string().contains("hunter2"), "{error}");
             assert!(error.to_string().contains("line 1 column"), "{error}");
         }
         for event in [&b"\xff"[..], b"{\"Records\":\"\xff\"}"] {

@@ -112,8 +112,9 @@ pub(super) fn shape(json: &str) -> Result<Shape<'_>, EventError> {
         return Ok(Shape::Bare);
     }
     let fields: Fields<'_> = serde_json::from_str(json).map_err(|error| match error.classify() {
-        // JSON that does not fit is another shape: no object.
-        serde_json::error::Category::Data if is_json(json) => EventError::UnknownShape,
+        // JSON that does not fit is another shape: no object. What starts like that and is no JSON is read again, since
+        // this error quotes it.
+        serde_json::error::Category::Data => not_an_object(json),
         _ => EventError::NotJson(error.to_string()),
     })?;
     if fields.ambiguous {
@@ -151,8 +152,11 @@ pub(super) fn shape(json: &str) -> Result<Shape<'_>, EventError> {
     Err(EventError::UnknownShape)
 }
 
-fn is_json(text: &str) -> bool {
-    serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+fn not_an_object(text: &str) -> EventError {
+    match serde_json::from_str::<serde::de::IgnoredAny>(text) {
+        Ok(_) => EventError::UnknownShape,
+        Err(error) => EventError::NotJson(error.to_string()),
+    }
 }
 
 /// SNS writes other types to confirm subscriptions; those hold no event.

@@ -1,0 +1,55 @@
+//! Damage to JSON that leaves it JSON: bytes alone rarely get past the parser.
+
+use serde_json::{Value, json};
+
+use crate::mutate::pick;
+
+/// A JSON text with one of its values replaced, wrapped, doubled or taken out; `None` if it is no JSON.
+pub(crate) fn graft(input: &[u8], at: u32, how: u32, other: &[u8]) -> Option<Vec<u8>> {
+    let mut value: Value = serde_json::from_slice(input).ok()?;
+    let mut place = at as usize % count(&value);
+    let node = nth(&mut value, &mut place)?;
+    let old = node.take();
+    *node = match how % 8 {
+        0 => Value::Null,
+        1 => pick(
+            &[json!([]), json!({}), json!(""), json!(true), json!(-1), json!(1e300), json!("\u{0}\n\u{2028}")],
+            how >> 3,
+        )
+        .clone(),
+        2 => serde_json::from_slice(other).unwrap_or_else(|_| json!(String::from_utf8_lossy(other))),
+        3 => json!({"Records": [{"eventSource": "aws:sqs", "messageId": "m", "body": old.to_string()}]}),
+        4 => json!({"Records": [{"EventSource": "aws:sns", "Sns": {"Message": old.to_string()}}]}),
+        5 => json!({"Type": "Notification", "Message": old.to_string()}),
+        6 => json!({"requestContext": {"condition": "RetriesExhausted"}, "requestPayload": old}),
+        _ => match old {
+            Value::Array(list) => [list.clone(), list].concat().into(),
+            Value::Object(fields) => fields.into_iter().skip(1).collect(),
+            Value::String(text) => serde_json::from_str(&text).unwrap_or(Value::String(text.repeat(40))),
+            other => json!([other]),
+        },
+    };
+    Some(value.to_string().into_bytes())
+}
+
+/// How many values there are in a value, itself among them.
+fn count(value: &Value) -> usize {
+    1 + match value {
+        Value::Array(list) => list.iter().map(count).sum(),
+        Value::Object(fields) => fields.values().map(count).sum(),
+        _ => 0,
+    }
+}
+
+/// The value at a place in a walk over all.
+fn nth<'v>(value: &'v mut Value, place: &mut usize) -> Option<&'v mut Value> {
+    if *place == 0 {
+        return Some(value);
+    }
+    *place -= 1;
+    match value {
+        Value::Array(list) => list.iter_mut().find_map(|it| nth(it, place)),
+        Value::Object(fields) => fields.values_mut().find_map(|it| nth(it, place)),
+        _ => None,
+    }
+}

@@ -1,0 +1,118 @@
+//! The path set.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+
+use proptest::{prop_assert, prop_assert_eq};
+use s3_cloudfront_invalidator::change::ObjectKey;
+use s3_cloudfront_invalidator::collapse::{Blind, Budget, Inventory, Objective, collapse};
+use s3_cloudfront_invalidator::path::{InvalidationPath, OriginPath, viewer_paths, viewer_urls, without_covered};
+
+use crate::driver::Checked;
+use crate::edge::Edge;
+use crate::rules::{is_path, magnitude};
+
+/// How many lines are read: what is checked of a set takes its square.
+const MOST_LINES: usize = 60;
+
+/// What an input asks for.
+struct Input {
+    objective: Objective,
+    paths: Vec<InvalidationPath>,
+    /// The URLs of the keys.
+    changed: BTreeSet<String>,
+    /// The URLs of objects that did not change.
+    others: BTreeSet<String>,
+    /// Whether all paths are those of keys. Others can cut a character in two.
+    of_keys: bool,
+}
+
+/// The budget of paths, that of wildcards and the weight in the first line, then a key in each; or, after `item `, a path
+/// as it is; or, after `other `, the key of an object that did not change.
+fn read(text: &str) -> Input {
+    let mut lines = text.split('\n');
+    let mut numbers = lines.next().unwrap_or_default().split(' ').map(str::parse::<u16>);
+    let mut number = |default| numbers.next().and_then(Result::ok).unwrap_or(default);
+    let one_at_least = |number: u16| NonZeroUsize::new(number.max(1).into()).unwrap();
+    let budget = Budget { max_paths: one_at_least(number(30)), max_wildcards: one_at_least(number(7)) };
+    let objective = Objective { budget, path_weight: number(0).into() };
+    let (mut paths, mut changed, mut others) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+    let mut of_keys = true;
+    for line in lines.take(MOST_LINES) {
+        if let Some(path) = line.strip_prefix("item ").and_then(|it| InvalidationPath::parse(it).ok()) {
+            paths.push(path);
+            of_keys = false;
+            continue;
+        }
+        let (key, unchanged) = line.strip_prefix("other ").map_or((line, false), |it| (it, true));
+        let Ok(key) = ObjectKey::new(key) else { continue };
+        let key = OriginPath::default().strip(&key).unwrap();
+        let index_documents = ["index.html".to_owned()];
+        if unchanged {
+            others.extend(viewer_urls(key, &index_documents));
+        } else {
+            paths.extend(viewer_paths(key, &index_documents));
+            changed.extend(viewer_urls(key, &index_documents));
+        }
+    }
+    Input { objective, paths, changed, others, of_keys }
+}
+
+fn texts(items: &[InvalidationPath]) -> impl Iterator<Item = &str> {
+    items.iter().map(InvalidationPath::as_str)
+}
+
+fn wildcards(items: &[InvalidationPath]) -> usize {
+    texts(items).filter(|item| item.ends_with('*')).count()
+}
+
+pub(crate) fn path_set(input: &[u8]) -> Checked {
+    let Input { objective, paths, changed, others, of_keys } = read(&String::from_utf8_lossy(input));
+    let Budget { max_paths, max_wildcards } = objective.budget;
+    let urls: Vec<_> = changed.iter().chain(&others).cloned().collect();
+    let inventory = |required: &[InvalidationPath]| Inventory::new(urls.clone(), vec!["/".to_owned()], required);
+    let blind = |paths: Vec<_>| collapse(paths, objective, &Blind);
+    let known = |paths: Vec<_>| {
+        let inventory = inventory(&paths);
+        collapse(paths, objective, &inventory)
+    };
+    let mut shuffled = paths.clone();
+    shuffled.reverse();
+    shuffled.rotate_left(paths.len() / 3);
+    shuffled.extend_from_slice(&paths[..paths.len() / 2]);
+
+    let sets = [(blind(paths.clone()), blind(shuffled.clone())), (known(paths.clone()), known(shuffled))];
+    for (set, again) in &sets {
+        prop_assert_eq!(set, again, "the order of the paths made a difference");
+        let items = &set.items;
+        prop_assert_eq!(items.is_empty(), paths.is_empty());
+        prop_assert!(items.len() <= max_paths.get() && wildcards(items) <= max_wildcards.get(), "{:?}", items);
+        for item in texts(items) {
+            prop_assert!(is_path(item, true), "{item}");
+        }
+        for path in &paths {
+            prop_assert!(items.iter().any(|item| item.covers(path)), "{path} is not covered by {items:?}");
+        }
+        prop_assert_eq!(&without_covered(items.clone()), items);
+        let evicted = Edge::new(urls.iter().cloned()).invalidate(texts(items));
+        prop_assert!(evicted.is_superset(&changed), "{:?} leaves something stale", items);
+    }
+    let [(blindly, _), (knowing, _)] = sets;
+    let needed = without_covered(paths.clone());
+    if needed.len() <= max_paths.get() && wildcards(&needed) <= max_wildcards.get() {
+        prop_assert_eq!(&blindly.items, &needed, "widened within the budget");
+    }
+    if of_keys {
+        prop_assert_eq!(&blind(blindly.items.clone()).items, &blindly.items);
+        prop_assert_eq!(&known(knowing.items.clone()).items, &knowing.items);
+        let evicted = |items: &[InvalidationPath]| Edge::new(urls.iter().cloned()).invalidate(texts(items)).len();
+        prop_assert_eq!(knowing.collateral, Some((evicted(&knowing.items) - evicted(&paths)) as u64));
+    }
+    let sizes =
+        [paths.len(), blindly.items.len(), knowing.items.len(), wildcards(&blindly.items), wildcards(&knowing.items)];
+    Ok(format!(
+        "{of_keys} {:?} {:?}",
+        sizes.map(magnitude),
+        knowing.collateral.map(|it| magnitude(usize::try_from(it).unwrap()))
+    ))
+}

@@ -1,0 +1,195 @@
+//! Events: whole ones as anything may send them, and messages among others as a queue hands them over.
+
+use proptest::test_runner::TestCaseError;
+use proptest::{prop_assert, prop_assert_eq};
+use s3_cloudfront_invalidator::change::Change;
+use s3_cloudfront_invalidator::event::{Ask, Batch, EventError, Request, Target, Trigger, decode};
+use s3_cloudfront_invalidator::failure::InvocationError;
+use s3_cloudfront_invalidator::local::events::{notification, record, sns_notification, sqs};
+use serde_json::Value;
+
+use crate::driver::Checked;
+use crate::rules::{gist, is_distribution, is_path, magnitude, said};
+use crate::targets::grammar::{is_bucket, is_region};
+
+/// The longest message about one thing that cannot be read: up to 80 characters of it, each up to ten times as long when
+/// escaped, among text of ours, in up to nine envelopes.
+const LONGEST: usize = 2000;
+
+pub(crate) fn event(event: &[u8]) -> Checked {
+    let decoded = decode(event);
+    prop_assert_eq!(&decoded, &decode(event));
+    prop_assert!(decoded.is_err() || serde_json::from_slice::<serde::de::IgnoredAny>(event).is_ok(), "no JSON");
+    let behaviour = match &decoded {
+        Ok(Trigger::Changes(batch)) => changes(batch, event.len())?,
+        Ok(Trigger::Request(request)) => asked(request)?,
+        Ok(Trigger::Job(job)) => {
+            let id = job.id.as_str();
+            prop_assert!((1..=64).contains(&id.len()) && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'));
+            match &job.request {
+                Ok(request) => format!("job {}", asked(request)?),
+                Err(error) => {
+                    said(&error.to_string(), LONGEST)?;
+                    format!("job {}", gist(&error.to_string()))
+                }
+            }
+        }
+        Err(error) => refused(error)?,
+    };
+    // Written anew it holds no field twice, so that it can be judged by another reader.
+    if let Ok(value) = serde_json::from_slice::<Value>(event) {
+        let compact = decode(value.to_string().as_bytes());
+        let pretty = decode(serde_json::to_string_pretty(&value)?.as_bytes());
+        prop_assert_eq!(outline(&compact), outline(&pretty));
+        if let (Some((service, records)), Ok(Trigger::Changes(batch))) = (records(&value), &compact) {
+            counted(service, records, batch)?;
+        }
+    }
+    Ok(behaviour)
+}
+
+fn refused(error: &EventError) -> Checked {
+    if let EventError::NotJson(place) = error {
+        // The parser's words and the place; nothing of the event.
+        said(place, 120)?;
+    }
+    said(&error.reason(), LONGEST)?;
+    said(&error.to_string(), LONGEST)?;
+    said(&format!("{:?}", InvocationError::Event(error.clone())), LONGEST)?;
+    Ok(gist(&error.reason()))
+}
+
+/// What holds for every batch that was read from `length` bytes.
+fn changes(batch: &Batch, length: usize) -> Checked {
+    let Batch { messages, changes, ignored, test_events, failed } = batch;
+    // Each takes more than two bytes, and what is kept of them was in the event.
+    prop_assert!(2 * (changes.len() + ignored.len() + test_events + failed.len()) <= length);
+    prop_assert!(changes.iter().map(|change| change.key.as_str().len()).sum::<usize>() <= length);
+    for Change { bucket, key } in changes {
+        prop_assert!(is_bucket(bucket.name.as_str()), "{bucket:?}");
+        prop_assert!(bucket.region.as_ref().is_none_or(|region| is_region(region.as_str())), "{bucket:?}");
+        prop_assert!((1..=1024).contains(&key.as_str().len()));
+    }
+    for ignored in ignored {
+        said(&ignored.event_name, LONGEST)?;
+    }
+    for error in failed {
+        said(&error.to_string(), LONGEST)?;
+    }
+    let (mut change, mut failure) = (0, 0);
+    for message in messages.iter().flatten() {
+        prop_assert!(!message.id.is_empty());
+        prop_assert!(change <= message.changes.start && message.changes.start <= message.changes.end);
+        prop_assert!(failure <= message.failed.start && message.failed.start <= message.failed.end);
+        (change, failure) = (message.changes.end, message.failed.end);
+        for place in message.changes.clone() {
+            prop_assert_eq!(batch.message_of(place), Some(message));
+        }
+    }
+    prop_assert!(change <= changes.len() && failure <= failed.len());
+    let first = failed.first().map(|error| gist(&error.to_string())).unwrap_or_default();
+    let sizes = [changes.len(), ignored.len(), *test_events, failed.len()].map(magnitude);
+    Ok(format!("changes {sizes:?} {:?} {first}", messages.as_ref().map(|it| magnitude(it.len()))))
+}
+
+fn asked(request: &Request) -> Checked {
+    prop_assert!(request.wait.is_none_or(|seconds| (1..=3600).contains(&seconds)));
+    Ok(match &request.ask {
+        Ask::Items { of, items } => {
+            prop_assert!((1..=3000).contains(&items.len()));
+            for item in items {
+                prop_assert!(item.as_str().starts_with('#') || is_path(item.as_str(), true), "{item}");
+            }
+            let kind = match of {
+                Target::Distribution(id) => {
+                    prop_assert!(is_distribution(id.as_str()), "{id}");
+                    "distribution"
+                }
+                Target::Bucket(bucket) => {
+                    prop_assert!(is_bucket(bucket.name.as_str()), "{bucket:?}");
+                    "bucket"
+                }
+                Target::Default => "default",
+            };
+            format!("items {kind} {}", magnitude(items.len()))
+        }
+        Ask::Keys { bucket, keys } => {
+            prop_assert!(is_bucket(bucket.name.as_str()) && !keys.is_empty());
+            format!("keys {}", magnitude(keys.len()))
+        }
+    })
+}
+
+/// The records of an event that holds nothing else, all of them of one service.
+fn records(event: &Value) -> Option<(&str, &[Value])> {
+    let records = event.as_object().filter(|fields| fields.len() == 1)?.get("Records")?.as_array()?;
+    let service = records.first()?.get("eventSource")?.as_str()?;
+    let pure = |record: &Value| record.get("EventSource").is_none() && record["eventSource"] == *service;
+    records.iter().all(pure).then_some((service, records.as_slice()))
+}
+
+/// Each record of S3 is in exactly one list; each message of a queue answers for its own.
+fn counted(service: &str, records: &[Value], batch: &Batch) -> Result<(), TestCaseError> {
+    if service == "aws:s3" {
+        prop_assert_eq!(batch.changes.len() + batch.ignored.len() + batch.failed.len(), records.len());
+        prop_assert_eq!(&batch.messages, &None);
+    } else if service == "aws:sqs" {
+        let ids: Vec<_> =
+            records.iter().filter_map(|it| it["messageId"].as_str()).filter(|it| !it.is_empty()).collect();
+        let messages = batch.messages.as_deref().unwrap_or_default();
+        prop_assert_eq!(messages.iter().map(|it| &*it.id).collect::<Vec<_>>(), ids.clone());
+        if ids.len() == records.len() {
+            prop_assert_eq!(messages.iter().map(|it| it.changes.len()).sum::<usize>(), batch.changes.len());
+            prop_assert_eq!(messages.iter().map(|it| it.failed.len()).sum::<usize>(), batch.failed.len());
+        }
+    }
+    Ok(())
+}
+
+/// What an event says, without the places of what is wrong in its text.
+fn outline(decoded: &Result<Trigger, EventError>) -> String {
+    match decoded {
+        Ok(Trigger::Changes(Batch { messages, changes, ignored, test_events, failed })) => {
+            let failed: Vec<_> = failed.iter().map(|error| &error.at).collect();
+            format!("{changes:?} {ignored:?} {test_events} {failed:?} {messages:?}")
+        }
+        Ok(Trigger::Request(request)) => format!("{request:?}"),
+        Ok(Trigger::Job(job)) => format!("{:?} {:?}", job.id, job.request.as_ref().ok()),
+        Err(error) => format!("{:?}", std::mem::discriminant(error)),
+    }
+}
+
+/// A body of a message between two good ones, as it is and as a topic's notification.
+pub(crate) fn message(body: &[u8]) -> Checked {
+    let body = String::from_utf8_lossy(body);
+    let good = notification(&[record("ObjectCreated:Put", "site", "good.txt")]);
+    let mut behaviour = String::new();
+    for body in [body.clone().into_owned(), sns_notification(&body)] {
+        let event = sqs(&[("first", &good), ("fuzzed", &body), ("last", &good)]);
+        let Ok(Trigger::Changes(batch)) = decode(event.as_bytes()) else {
+            return Err(TestCaseError::fail("one message took the others with it"));
+        };
+        behaviour = changes(&batch, event.len())?;
+        let messages = batch.messages.clone().unwrap_or_default();
+        prop_assert_eq!(messages.iter().map(|it| &*it.id).collect::<Vec<_>>(), ["first", "fuzzed", "last"]);
+        let [first, fuzzed, last] = &messages[..] else { unreachable!("three") };
+        for good in [first, last] {
+            prop_assert_eq!((good.changes.len(), good.failed.len()), (1, 0));
+        }
+        let (found, failed) = (&batch.changes[fuzzed.changes.clone()], &batch.failed[fuzzed.failed.clone()]);
+        for error in failed {
+            prop_assert!(error.at.starts_with("Records[1].body"), "{error}");
+        }
+        match decode(body.as_bytes()) {
+            // One envelope less may make the difference.
+            _ if failed.iter().any(|error| error.reason.starts_with("too many envelopes")) => {}
+            Ok(Trigger::Changes(alone)) => {
+                prop_assert_eq!(found, &alone.changes[..]);
+                prop_assert_eq!(failed.len(), alone.failed.len());
+                prop_assert_eq!((&batch.ignored, batch.test_events), (&alone.ignored, alone.test_events));
+            }
+            Ok(Trigger::Job(_) | Trigger::Request(_)) | Err(_) => prop_assert_eq!((found.len(), failed.len()), (0, 1)),
+        }
+    }
+    Ok(behaviour)
+}

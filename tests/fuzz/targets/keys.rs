@@ -1,0 +1,69 @@
+//! Keys as S3 encodes them, held against the form decoder that browsers have.
+
+use proptest::test_runner::TestCaseError;
+use proptest::{prop_assert, prop_assert_eq};
+use s3_cloudfront_invalidator::change::ObjectKey;
+use s3_cloudfront_invalidator::event::{KeyError, Trigger, decode, decode_key};
+use s3_cloudfront_invalidator::local::events::{encode_key, event_bridge, notification, record};
+
+use crate::driver::Checked;
+use crate::rules::{form_decoded, gist, magnitude, said};
+
+pub(crate) fn key(input: &[u8]) -> Checked {
+    let text = String::from_utf8_lossy(input);
+    as_encoded(&text)?;
+    as_literal(&text)?;
+    let decoded = decode_key(&text);
+    Ok(match decoded {
+        Ok(key) => format!("{} {} {}", magnitude(key.as_str().len()), text.contains('%'), text.contains('+')),
+        Err(error) => gist(&error.to_string()),
+    })
+}
+
+/// `text` as it may stand in an event: decoded right, or refused for the reason there is.
+fn as_encoded(text: &str) -> Result<(), TestCaseError> {
+    let escape = |at: usize| {
+        let digits = text.as_bytes().get(at + 1..at + 3);
+        digits.is_some_and(|it| it.iter().all(u8::is_ascii_hexdigit))
+    };
+    let bad_escape = text.match_indices('%').map(|(at, _)| at).find(|at| !escape(*at));
+    let expected = form_decoded(text);
+    match decode_key(text) {
+        Ok(key) => {
+            prop_assert_eq!(bad_escape, None);
+            prop_assert_eq!(key.as_str(), &expected);
+            // That decoder writes U+FFFD for what is not UTF-8. There are as many as somebody wrote.
+            let written = text.matches('\u{fffd}').count() + text.to_uppercase().matches("%EF%BF%BD").count();
+            prop_assert_eq!(expected.matches('\u{fffd}').count(), written);
+        }
+        Err(error) => {
+            said(&error.to_string(), 1500)?;
+            match error {
+                // An escape cannot begin within another: `%` is no digit.
+                KeyError::Escape(at) => prop_assert_eq!(Some(at), bad_escape),
+                KeyError::NotUtf8(at) => prop_assert!(expected[at..].starts_with('\u{fffd}'), "{at} {expected:?}"),
+                KeyError::Length(_) => prop_assert!(!(1..=1024).contains(&expected.len()), "{expected:?}"),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `text` as a key: it survives its way through an event, encoded in a notification and literal from EventBridge.
+fn as_literal(text: &str) -> Result<(), TestCaseError> {
+    let form: String = form_urlencoded::byte_serialize(text.as_bytes()).collect();
+    let whole = notification(&[record("ObjectCreated:Put", "site", text)]);
+    let literal = event_bridge("Object Created", "site", text).to_string();
+    let Ok(key) = ObjectKey::new(text) else {
+        prop_assert!(decode_key(&form).is_err());
+        return Ok(());
+    };
+    for encoded in [form, encode_key(text)] {
+        prop_assert_eq!(decode_key(&encoded), Ok(key.clone()));
+    }
+    for event in [whole, literal] {
+        let Ok(Trigger::Changes(batch)) = decode(event.as_bytes()) else { return Err(TestCaseError::fail(event)) };
+        prop_assert_eq!(batch.changes.iter().map(|it| &it.key).collect::<Vec<_>>(), [&key]);
+    }
+    Ok(())
+}

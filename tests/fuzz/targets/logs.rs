@@ -1,0 +1,61 @@
+//! What is said to people and logs: one line each, whatever it quotes.
+
+use proptest::{prop_assert, prop_assert_eq};
+use s3_cloudfront_invalidator::change::{BucketName, ObjectKey, Region};
+use s3_cloudfront_invalidator::config::Config;
+use s3_cloudfront_invalidator::distribution::DistributionId;
+use s3_cloudfront_invalidator::event::{Request, decode, decode_key};
+use s3_cloudfront_invalidator::path::{InvalidationPath, Item, OriginPath, named_items};
+use s3_cloudfront_invalidator::text::{excerpt, one_line, shortened};
+use serde_json::json;
+
+use crate::driver::Checked;
+use crate::rules::said;
+
+/// What one character is written as at the most: `\u{10ffff}`.
+const LONGEST_ESCAPE: usize = 10;
+
+/// The longest message that quotes one value.
+const LONGEST: usize = 2000;
+
+pub(crate) fn lines(input: &[u8]) -> Checked {
+    let text = String::from_utf8_lossy(input);
+    said(&one_line(&text), LONGEST_ESCAPE * text.len())?;
+    let quoted = excerpt(&text);
+    said(&quoted, 80 * LONGEST_ESCAPE + '…'.len_utf8())?;
+    prop_assert_eq!(quoted.ends_with('…') && !text.ends_with('…'), text.chars().count() > 80 && !text.ends_with('…'));
+    // Nothing in an excerpt ends the quotes around it.
+    prop_assert!(quoted.match_indices('"').all(|(at, _)| quoted[..at].ends_with('\\')), "{quoted}");
+    let length = input.len() % 100 + 1;
+    let cut = shortened(&text, length);
+    prop_assert!(cut.chars().count() <= length);
+    prop_assert_eq!(cut == text, text.chars().count() <= length);
+
+    let request = json!({"distributionId": text, "bucket": text, "items": [text], "wait": text}).to_string();
+    let errors = [
+        decode(input).err().map(|error| error.to_string()),
+        decode(json!({"distributionId": text}).to_string().as_bytes()).err().map(|error| error.to_string()),
+        decode(json!({ text.as_ref(): 1, "items": [] }).to_string().as_bytes()).err().map(|error| error.to_string()),
+        Request::parse(&text).err().map(|error| error.to_string()),
+        Request::parse(&request).err().map(|error| error.to_string()),
+        Request::parse(&json!({ "keys": text }).to_string()).err().map(|error| error.to_string()),
+        decode_key(&text).err().map(|error| error.to_string()),
+        BucketName::new(&text).err().map(|error| error.to_string()),
+        Region::new(&text).err().map(|error| error.to_string()),
+        ObjectKey::new(text.as_ref()).err().map(|error| error.to_string()),
+        DistributionId::new(&text).err().map(|error| error.to_string()),
+        DistributionId::parse_list(&text).err().map(|error| error.to_string()),
+        OriginPath::parse(&text).err().map(|error| error.to_string()),
+        InvalidationPath::parse(&text).err().map(|error| error.to_string()),
+        Item::named(&text).err().map(|error| error.to_string()),
+        named_items(text.split(',')).err().map(|error| error.to_string()),
+    ];
+    for error in errors.iter().flatten() {
+        said(error, LONGEST)?;
+    }
+    // Every setting at once, each with the same value.
+    if let Err(error) = Config::from_lookup(|_| Some(text.clone().into_owned())) {
+        said(&error.to_string(), 20 * LONGEST)?;
+    }
+    Ok(format!("{:?} {}", errors.each_ref().map(Option::is_some), quoted.len() / 100))
+}
