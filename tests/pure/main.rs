@@ -9,6 +9,7 @@
 )]
 
 mod comparison;
+mod docs;
 mod edge;
 mod exhaustive;
 mod fixtures;
