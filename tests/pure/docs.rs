@@ -14,7 +14,7 @@ fn read(name: &str) -> String {
 #[test]
 fn every_promise_names_a_proof_that_is_there() {
     let reliability = read("docs/reliability.md");
-    let rows: Vec<_> = reliability.lines().filter(|line| line.ends_with(" |") && line.contains("`")).collect();
+    let rows: Vec<_> = reliability.lines().filter(|line| line.ends_with(" |") && line.contains('`')).collect();
     let mut proofs = BTreeSet::new();
     for row in rows {
         let last = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();

@@ -61,9 +61,9 @@ fn refused(error: &EventError) -> Checked {
 
 /// What holds for every batch that was read from `length` bytes.
 fn changes(batch: &Batch, length: usize) -> Checked {
-    let Batch { messages, changes, ignored, test_events, failed } = batch;
+    let Batch { messages, changes, ignored, test_events, failed, failed_too } = batch;
     // Each takes more than two bytes, and what is kept of them was in the event.
-    prop_assert!(2 * (changes.len() + ignored.len() + test_events + failed.len()) <= length);
+    prop_assert!(2 * (changes.len() + ignored.len() + test_events + failed.len() + failed_too) <= length);
     prop_assert!(changes.iter().map(|change| change.key.as_str().len()).sum::<usize>() <= length);
     for Change { bucket, key } in changes {
         prop_assert!(is_bucket(bucket.name.as_str()), "{bucket:?}");
@@ -131,7 +131,10 @@ fn records(event: &Value) -> Option<(&str, &[Value])> {
 /// Each record of S3 is in exactly one list; each message of a queue answers for its own.
 fn counted(service: &str, records: &[Value], batch: &Batch) -> Result<(), TestCaseError> {
     if service == "aws:s3" {
-        prop_assert_eq!(batch.changes.len() + batch.ignored.len() + batch.failed.len(), records.len());
+        prop_assert_eq!(
+            batch.changes.len() + batch.ignored.len() + batch.failed.len() + batch.failed_too,
+            records.len()
+        );
         prop_assert_eq!(&batch.messages, &None);
     } else if service == "aws:sqs" {
         let ids: Vec<_> =
@@ -149,9 +152,9 @@ fn counted(service: &str, records: &[Value], batch: &Batch) -> Result<(), TestCa
 /// What an event says, without the places of what is wrong in its text.
 fn outline(decoded: &Result<Trigger, EventError>) -> String {
     match decoded {
-        Ok(Trigger::Changes(Batch { messages, changes, ignored, test_events, failed })) => {
+        Ok(Trigger::Changes(Batch { messages, changes, ignored, test_events, failed, failed_too })) => {
             let failed: Vec<_> = failed.iter().map(|error| &error.at).collect();
-            format!("{changes:?} {ignored:?} {test_events} {failed:?} {messages:?}")
+            format!("{changes:?} {ignored:?} {test_events} {failed:?} {failed_too} {messages:?}")
         }
         Ok(Trigger::Request(request)) => format!("{request:?}"),
         Ok(Trigger::Job(job)) => format!("{:?} {:?}", job.id, job.request.as_ref().ok()),

@@ -91,7 +91,9 @@ pub(crate) fn items(input: &[u8]) -> Checked {
             }
             Err(error) => {
                 said(&error.to_string(), 1500)?;
-                let hopeless = ["~", "%7E", "%7e", "%2A", "%2a"].iter().any(|it| line.contains(it));
+                let hopeless = ["~", "%7E", "%7e", "%2A", "%2a"].iter().any(|it| line.contains(it))
+                    || line.starts_with(char::is_whitespace)
+                    || ["http://", "https://"].iter().any(|it| line.starts_with(it));
                 prop_assert!(
                     line.is_empty() || line.starts_with('#') || hopeless || 3 * line.len() >= 4000,
                     "{line:?}: {error}"

@@ -2,8 +2,8 @@
 
 use proptest::{prop_assert, prop_assert_eq};
 use s3_cloudfront_invalidator::distribution::{DistributionId, InvalidationId};
-use s3_cloudfront_invalidator::job::{MAX_SUMMARY_LENGTH, Token, TokenError, Waiting};
-use s3_cloudfront_invalidator::text::shortened;
+use s3_cloudfront_invalidator::job::{MAX_TEXT_LENGTH, Token, TokenError, Waiting};
+use s3_cloudfront_invalidator::text::{one_line, shortened};
 
 use crate::driver::Checked;
 use crate::rules::{is_distribution, is_id, magnitude, said};
@@ -13,11 +13,11 @@ pub(crate) fn token(input: &[u8]) -> Checked {
     said(&TokenError.to_string(), 200)?;
     let behaviour = match Token::parse(&text) {
         Ok(token) => {
-            prop_assert!((1..=32).contains(&token.invalidations.len()));
+            prop_assert!(!token.invalidations.is_empty());
             for Waiting { distribution, invalidation } in &token.invalidations {
                 prop_assert!(is_distribution(distribution.as_str()) && is_id(invalidation.as_str()));
             }
-            prop_assert!(token.summary().chars().count() <= MAX_SUMMARY_LENGTH);
+            prop_assert!(token.summary().chars().count() <= MAX_TEXT_LENGTH);
             prop_assert_eq!(Token::parse(&token.write()), Ok(token.clone()));
             format!("{} {}", magnitude(token.invalidations.len()), magnitude(token.paths.len()))
         }
@@ -33,7 +33,7 @@ pub(crate) fn token(input: &[u8]) -> Checked {
         invalidations: (0..=number % 20).map(waiting).collect(),
         started: number,
         wait: number % 3601,
-        paths: shortened(&text, MAX_SUMMARY_LENGTH),
+        paths: shortened(&one_line(&text), MAX_TEXT_LENGTH),
     };
     prop_assert_eq!(Token::parse(&written.write()), Ok(written.clone()));
     Ok(behaviour)
