@@ -1,12 +1,13 @@
 //! Changes and routes in, one invalidation per distribution out. Pure, and the same for the same input in any order.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 
 use crate::change::{Bucket, BucketName};
 use crate::collapse::{Blind, Budget, Objective, collapse};
 use crate::distribution::DistributionId;
 use crate::event::Batch;
-use crate::path::{InvalidationPath, Item, viewer_paths};
+use crate::path::{InvalidationPath, Item};
 use crate::reference::{CallerReference, Delivery, Identity};
 use crate::route::{Destination, Destinations};
 
@@ -23,6 +24,8 @@ pub struct PlannedInvalidation {
     pub buckets: Vec<BucketName>,
     /// The changes it answers for, by their place in the batch, ascending; none where a person named the items.
     pub changes: Vec<usize>,
+    /// How many items it may have.
+    pub budget: Budget,
     /// Whose work it is.
     delivery: Delivery,
 }
@@ -40,14 +43,14 @@ impl PlannedInvalidation {
         self.paths().filter(|path| path.wildcard_prefix().is_some()).count()
     }
 
-    /// The same work with every path that holds anything unusual widened to a wildcard that does not, within `budget`;
+    /// The same work with every path that holds anything unusual widened to a wildcard that does not, within its budget;
     /// `None` if no path does.
     #[must_use]
-    pub fn widened(&self, budget: Budget) -> Option<Self> {
-        self.with(self.paths().map(InvalidationPath::widened).collect(), budget)
+    pub fn widened(&self) -> Option<Self> {
+        self.with(self.paths().map(InvalidationPath::widened).collect(), self.budget)
     }
 
-    /// The same work within `budget`; `None` if it is already.
+    /// The same work within `budget`, which it has from now on; `None` if it is already.
     #[must_use]
     pub fn within(&self, budget: Budget) -> Option<Self> {
         self.with(self.paths().cloned().collect(), budget)
@@ -64,7 +67,7 @@ impl PlannedInvalidation {
     fn with(&self, paths: Vec<InvalidationPath>, budget: Budget) -> Option<Self> {
         let items = collapsed(paths, budget);
         let caller_reference = CallerReference::new(&self.distribution, &items, &self.delivery);
-        (items != self.items).then(|| Self { items, caller_reference, ..self.clone() })
+        (items != self.items).then(|| Self { items, caller_reference, budget, ..self.clone() })
     }
 }
 
@@ -82,6 +85,8 @@ pub struct Plan {
     pub untagged: BTreeMap<Bucket, usize>,
     /// How many changes of each bucket lie outside its origin path.
     pub outside_origin_path: BTreeMap<Bucket, usize>,
+    /// How many changes of each bucket are ignored for the end of their keys that its tag names.
+    pub ignored_suffix: BTreeMap<(Bucket, String), usize>,
     /// The changes of each bucket whose destination is not known, by their place in the batch.
     pub unrouted: BTreeMap<Bucket, Vec<usize>>,
 }
@@ -92,6 +97,8 @@ struct Gathered {
     paths: Vec<InvalidationPath>,
     buckets: BTreeSet<BucketName>,
     changes: Vec<usize>,
+    /// The least that a contributing bucket asks for.
+    max_paths: Option<NonZeroUsize>,
 }
 
 /// Plans the invalidations of a batch. `identity` is that of the delivery; for messages their own ids take its place.
@@ -111,15 +118,20 @@ pub fn plan(batch: &Batch, destinations: &Destinations, budget: Budget, identity
                 continue;
             }
         };
+        if let Some(suffix) = route.ignored_suffix(&change.key) {
+            *plan.ignored_suffix.entry((change.bucket.clone(), suffix.to_owned())).or_default() += 1;
+            continue;
+        }
         let Some(key) = route.paths.origin_path.strip(&change.key) else {
             *plan.outside_origin_path.entry(change.bucket.clone()).or_default() += 1;
             continue;
         };
-        let paths = viewer_paths(key, &route.paths.index_documents);
+        let paths = route.paths.viewer_paths(key);
         for distribution in &route.distributions {
             let gathered = gathered.entry(distribution).or_default();
             gathered.paths.extend_from_slice(&paths);
             gathered.changes.push(place);
+            gathered.max_paths = gathered.max_paths.into_iter().chain(route.max_paths).min();
             if !gathered.buckets.contains(&change.bucket.name) {
                 gathered.buckets.insert(change.bucket.name.clone());
             }
@@ -127,7 +139,10 @@ pub fn plan(batch: &Batch, destinations: &Destinations, budget: Budget, identity
     }
     plan.invalidations = gathered
         .into_iter()
-        .map(|(distribution, Gathered { paths, buckets, changes })| {
+        .map(|(distribution, Gathered { paths, buckets, changes, max_paths })| {
+            // A bucket's tag can lower the bill, and never raise it.
+            let max_paths = max_paths.map_or(budget.max_paths, |most| most.min(budget.max_paths));
+            let budget = Budget { max_paths, ..budget };
             let items = collapsed(paths, budget);
             let identity = match batch.messages {
                 None => identity.clone(),
@@ -142,6 +157,7 @@ pub fn plan(batch: &Batch, destinations: &Destinations, budget: Budget, identity
                 items,
                 buckets: buckets.into_iter().collect(),
                 changes,
+                budget,
                 delivery,
             }
         })
@@ -166,6 +182,7 @@ pub fn plan_named(
         items: items.to_vec(),
         buckets: bucket.into_iter().cloned().collect(),
         changes: Vec::new(),
+        budget: Budget { max_paths: Budget::MOST_PATHS, max_wildcards: Budget::MOST_WILDCARDS },
     };
     distributions.iter().map(invalidation).collect()
 }
@@ -177,7 +194,7 @@ mod tests {
     use super::*;
     use crate::change::{Change, ObjectKey};
     use crate::event::Message;
-    use crate::path::{OriginPath, PathOptions};
+    use crate::path::{DirectoryUrls, OriginPath, PathOptions};
     use crate::route::Route;
 
     fn bucket(name: &str) -> Bucket {
@@ -198,7 +215,11 @@ mod tests {
             paths: PathOptions {
                 origin_path: OriginPath::parse(origin_path).unwrap(),
                 index_documents: vec!["index.html".into()],
+                directory_urls: DirectoryUrls::Slash,
+                query_strings: false,
             },
+            max_paths: None,
+            ignored_suffixes: vec![".map".into()],
         }))
     }
 
@@ -216,6 +237,7 @@ mod tests {
 
     #[test]
     fn every_change_has_its_place() {
+        assert_eq!(plan(&Batch::default(), &destinations(), BUDGET, &Identity::Job("1")), Plan::default());
         let changes = [
             change("one", "a.txt"),
             change("two", "web/b/index.html"),
@@ -272,10 +294,5 @@ mod tests {
         let again = [message("empty", 0..0), message("m2", 0..1), message("m3", 1..2), message("m1", 2..3)];
         assert_eq!(both, reference(&[b.clone(), untagged, a.clone()], &again, "r2"));
         assert_ne!(both, reference(&[a, b], &[message("m1", 0..1), message("m4", 1..2)], "r1"));
-    }
-
-    #[test]
-    fn nothing_to_do_plans_nothing() {
-        assert_eq!(plan(&Batch::default(), &destinations(), BUDGET, &Identity::Invocation("request")), Plan::default());
     }
 }

@@ -169,6 +169,13 @@ pub enum IgnoreReason {
         /// The bucket.
         bucket: String,
     },
+    /// The bucket's tag `invalidation:ignore` names the end of the key.
+    IgnoredSuffix {
+        /// The bucket.
+        bucket: String,
+        /// The end.
+        suffix: String,
+    },
     /// The event is not about an object's content.
     NotAContentChange {
         /// Its name.

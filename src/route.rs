@@ -2,14 +2,31 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use crate::change::Bucket;
+use crate::change::{Bucket, ObjectKey};
 use crate::distribution::DistributionId;
-use crate::path::{OriginPath, PathOptions};
+use crate::path::{DirectoryUrls, MOST_ITEMS, OriginPath, PathOptions};
+use crate::text::excerpt;
 
 /// The tag that names the folder CloudFront prepends to a viewer's path.
 pub const ORIGIN_PATH_TAG: &str = "invalidation:originPath";
+
+/// The tag that lowers the number of paths of an invalidation that the bucket contributes to.
+pub const MAX_PATHS_TAG: &str = "invalidation:maxPaths";
+
+/// The tag that names the files which are also served as their directory, instead of `INDEX_DOCUMENTS`.
+pub const INDEX_DOCUMENTS_TAG: &str = "invalidation:indexDocuments";
+
+/// The tag that tells how such a directory is requested: `slash` or `both`.
+pub const DIRECTORY_URLS_TAG: &str = "invalidation:directoryUrls";
+
+/// The tag that tells that URLs are cached once for each query string: `include`.
+pub const QUERY_STRINGS_TAG: &str = "invalidation:queryStrings";
+
+/// The tag that lists the ends of keys whose changes nobody sees, such as `.map`.
+pub const IGNORE_TAG: &str = "invalidation:ignore";
 
 /// A bucket's tags, by their keys.
 pub type Tags = BTreeMap<String, String>;
@@ -21,6 +38,18 @@ pub struct Route {
     pub distributions: Vec<DistributionId>,
     /// How keys turn into paths.
     pub paths: PathOptions,
+    /// The most paths of an invalidation that the bucket contributes to, if it says.
+    pub max_paths: Option<NonZeroUsize>,
+    /// The ends of keys whose changes nobody sees.
+    pub ignored_suffixes: Vec<String>,
+}
+
+impl Route {
+    /// Why changes of this key are ignored: the suffix that its bucket's tag names.
+    #[must_use]
+    pub fn ignored_suffix(&self, key: &ObjectKey) -> Option<&str> {
+        self.ignored_suffixes.iter().find(|suffix| key.as_str().ends_with(*suffix)).map(String::as_str)
+    }
 }
 
 /// What is known of where a bucket's changes go.
@@ -71,10 +100,40 @@ impl RouteSettings {
         let bad = |tag: &str, reason: String| TagError { tag: tag.to_owned(), reason };
         let distributions =
             DistributionId::parse_list(ids).map_err(|error| bad(&self.distribution_tag, error.to_string()))?;
+        let value = |tag| tags.get(tag).map(|value| value.trim());
         let origin_path = OriginPath::parse(tags.get(ORIGIN_PATH_TAG).map_or("", String::as_str))
             .map_err(|error| bad(ORIGIN_PATH_TAG, error.to_string()))?;
-        let paths = PathOptions { origin_path, index_documents: self.index_documents.clone() };
-        Ok(Some(Route { distributions, paths }))
+        let words = |tag| value(tag).map(|value| value.split_whitespace().map(ToOwned::to_owned).collect::<Vec<_>>());
+        let index_documents = words(INDEX_DOCUMENTS_TAG).unwrap_or_else(|| self.index_documents.clone());
+        if let Some(name) = index_documents.iter().find(|name| name.contains('/')) {
+            return Err(bad(INDEX_DOCUMENTS_TAG, format!("\"{}\" is not a file's name", excerpt(name))));
+        }
+        let directory_urls = match value(DIRECTORY_URLS_TAG) {
+            None | Some("slash") => DirectoryUrls::Slash,
+            Some("both") => DirectoryUrls::Both,
+            Some(other) => {
+                let reason = format!("\"{}\" is neither \"slash\" nor \"both\"", excerpt(other));
+                return Err(bad(DIRECTORY_URLS_TAG, reason));
+            }
+        };
+        let query_strings = match value(QUERY_STRINGS_TAG) {
+            None => false,
+            Some("include") => true,
+            Some(other) => return Err(bad(QUERY_STRINGS_TAG, format!("\"{}\" is not \"include\"", excerpt(other)))),
+        };
+        let max_paths = value(MAX_PATHS_TAG)
+            .map(|text| {
+                let number = text.parse().ok().filter(|number| *number <= MOST_ITEMS);
+                let reason = || format!("\"{}\" is not a number from 1 to {MOST_ITEMS}", excerpt(text));
+                number.ok_or_else(|| bad(MAX_PATHS_TAG, reason()))
+            })
+            .transpose()?;
+        Ok(Some(Route {
+            distributions,
+            paths: PathOptions { origin_path, index_documents, directory_urls, query_strings },
+            max_paths,
+            ignored_suffixes: words(IGNORE_TAG).unwrap_or_default(),
+        }))
     }
 }
 
@@ -105,8 +164,40 @@ mod tests {
     }
 
     #[test]
+    fn every_option_has_its_tag() {
+        let tags = tags(&[
+            ("distributionId", "E1"),
+            (MAX_PATHS_TAG, " 10 "),
+            (INDEX_DOCUMENTS_TAG, "default.htm  home.html"),
+            (DIRECTORY_URLS_TAG, "both"),
+            (QUERY_STRINGS_TAG, "include"),
+            (IGNORE_TAG, ".map  .LICENSE.txt"),
+        ]);
+        let route = settings().route(&tags).unwrap().unwrap();
+        assert_eq!(route.max_paths.map(NonZeroUsize::get), Some(10));
+        assert_eq!(route.paths.index_documents, ["default.htm", "home.html"]);
+        assert_eq!((route.paths.directory_urls, route.paths.query_strings), (DirectoryUrls::Both, true));
+        let ignored = |key| route.ignored_suffix(&ObjectKey::new(key).unwrap());
+        assert_eq!(ignored("js/app.js.map"), Some(".map"));
+        assert_eq!((ignored("js/app.map.js"), ignored("a.license.txt")), (None, None));
+        let none = settings()
+            .route(&[("distributionId".into(), "E1".into()), (INDEX_DOCUMENTS_TAG.into(), String::new())].into());
+        assert!(none.unwrap().unwrap().paths.index_documents.is_empty());
+    }
+
+    #[test]
     fn a_bad_value_names_tag_and_value() {
-        for (key, value) in [("distributionId", "E1/../x"), ("distributionId", ""), (ORIGIN_PATH_TAG, "web")] {
+        for (key, value) in [
+            ("distributionId", "E1/../x"),
+            ("distributionId", ""),
+            (ORIGIN_PATH_TAG, "web"),
+            (MAX_PATHS_TAG, "0"),
+            (MAX_PATHS_TAG, "3001"),
+            (MAX_PATHS_TAG, ""),
+            (INDEX_DOCUMENTS_TAG, "a/index.html"),
+            (DIRECTORY_URLS_TAG, "none"),
+            (QUERY_STRINGS_TAG, "true"),
+        ] {
             let mut tags = tags(&[("distributionId", "E1")]);
             tags.insert(key.into(), value.into());
             let message = settings().route(&tags).unwrap_err().to_string();

@@ -187,12 +187,16 @@ fn ignored(batch: &Batch, plan: &Plan) -> BTreeMap<IgnoreReason, usize> {
     let untagged = plan.untagged.iter().map(|(it, &n)| (IgnoreReason::BucketNotTagged { bucket: name(it) }, n));
     let outside =
         plan.outside_origin_path.iter().map(|(it, &n)| (IgnoreReason::OutsideOriginPath { bucket: name(it) }, n));
+    let suffixes = plan
+        .ignored_suffix
+        .iter()
+        .map(|((it, suffix), &n)| (IgnoreReason::IgnoredSuffix { bucket: name(it), suffix: excerpt(suffix) }, n));
     let other_events = batch
         .ignored
         .iter()
         .map(|record| (IgnoreReason::NotAContentChange { event_name: record.event_name.clone() }, 1));
     let mut by_reason = BTreeMap::new();
-    for (reason, changes) in untagged.chain(outside).chain(other_events) {
+    for (reason, changes) in untagged.chain(outside).chain(suffixes).chain(other_events) {
         *by_reason.entry(reason).or_insert(0) += changes;
     }
     by_reason

@@ -93,10 +93,11 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
     /// [`InvocationError`] if the event cannot be read, or anything failed that no message and no job answers for: the
     /// invocation must fail, so that the event is delivered again.
     pub async fn handle(&self, event: &[u8], invocation: &Invocation) -> Result<Answer, InvocationError> {
+        // Boxed, so that the types of what is waited for stay within the compiler's limit of nesting.
         match event::decode(event).map_err(InvocationError::Event)? {
-            Trigger::Changes(batch) => self.changes(batch, invocation).await,
-            Trigger::Request(request) => self.request(&request, invocation).await,
-            Trigger::Job(job) => self.job(job, invocation).await,
+            Trigger::Changes(batch) => Box::pin(self.changes(batch, invocation)).await,
+            Trigger::Request(request) => Box::pin(self.request(&request, invocation)).await,
+            Trigger::Job(job) => Box::pin(self.job(job, invocation)).await,
         }
     }
 

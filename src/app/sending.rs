@@ -5,6 +5,7 @@
 //! are sent at a time; from then on one after the other, at its pace, each that was refused behind all others.
 
 use std::collections::VecDeque;
+use std::num::NonZeroUsize;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -39,7 +40,6 @@ struct Pending {
     number: usize,
     /// What is tried, which may be wider than what was planned.
     invalidation: PlannedInvalidation,
-    budget: Budget,
     widened: bool,
     /// Whether just this was tried before.
     tried: bool,
@@ -90,6 +90,11 @@ impl Pace {
     }
 }
 
+fn pending((number, planned): (usize, &PlannedInvalidation), now: Instant) -> Pending {
+    let invalidation = planned.clone();
+    Pending { number, invalidation, widened: false, tried: false, failures: 0, not_before: now }
+}
+
 impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
     /// Sends these invalidations, each until it is accepted, refused for good, or out of time.
     pub(super) async fn send_all(
@@ -102,7 +107,7 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
         }
         let began = Instant::now();
         let mut outcomes: Vec<_> = planned.iter().map(|_| Err(CallError::no_time("CreateInvalidation"))).collect();
-        let mut waiting: VecDeque<_> = planned.iter().enumerate().map(|it| self.pending(it, began)).collect();
+        let mut waiting: VecDeque<_> = planned.iter().enumerate().map(|it| pending(it, began)).collect();
         let mut under_way = FuturesUnordered::new();
         let backoff = self.retries.backoff;
         let mut pace = Pace { concurrent: CONCURRENT_SENDS, not_before: began, refusals: 0, backoff };
@@ -158,19 +163,6 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
             .collect()
     }
 
-    fn pending(&self, (number, planned): (usize, &PlannedInvalidation), now: Instant) -> Pending {
-        let invalidation = planned.clone();
-        Pending {
-            number,
-            invalidation,
-            budget: self.budget,
-            widened: false,
-            tried: false,
-            failures: 0,
-            not_before: now,
-        }
-    }
-
     async fn attempt(&self, mut pending: Pending) -> (Pending, Result<Accepted, CallError>) {
         pending.tried = true;
         let answer = self.invalidations.create(&pending.invalidation).await;
@@ -183,22 +175,23 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
         match error.class {
             // It says that a path is bad, and not which.
             ErrorClass::InvalidArgument if !named && !pending.widened => {
-                let widened = pending.invalidation.widened(pending.budget)?;
+                let widened = pending.invalidation.widened()?;
                 Some(Pending { widened: true, ..pending.reworded(widened) })
             }
             ErrorClass::BatchTooLarge if !named => {
-                let half = std::num::NonZeroUsize::new(pending.invalidation.items.len() / 2)?;
-                let budget = Budget { max_paths: pending.budget.max_paths.min(half), ..pending.budget };
+                let half = NonZeroUsize::new(pending.invalidation.items.len() / 2)?;
+                let budget = pending.invalidation.budget;
+                let budget = Budget { max_paths: budget.max_paths.min(half), ..budget };
                 let smaller = pending.invalidation.within(budget)?;
-                Some(Pending { budget, ..pending.reworded(smaller) })
+                Some(pending.reworded(smaller))
             }
             ErrorClass::Throttled => Some(pending),
             ErrorClass::TooManyInProgress | ErrorClass::Unavailable => {
                 let is_late = began.elapsed() >= patience.retries.saturating_duration_since(began) / 2;
                 if error.class == ErrorClass::TooManyInProgress && is_late && !named {
-                    let budget = Budget { max_wildcards: std::num::NonZeroUsize::MIN, ..pending.budget };
+                    let budget = Budget { max_wildcards: NonZeroUsize::MIN, ..pending.invalidation.budget };
                     if let Some(narrower) = pending.invalidation.within(budget) {
-                        return Some(Pending { budget, ..pending.reworded(narrower) });
+                        return Some(pending.reworded(narrower));
                     }
                 }
                 let now = Instant::now();

@@ -14,6 +14,48 @@ pub struct PathOptions {
     pub origin_path: OriginPath,
     /// File names that are also served under their directory's URL.
     pub index_documents: Vec<String>,
+    /// How such a directory is spelt.
+    pub directory_urls: DirectoryUrls,
+    /// Whether the distribution caches a URL once for each query string.
+    pub query_strings: bool,
+}
+
+/// How the directory of an index document is requested.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DirectoryUrls {
+    /// As `/docs/`.
+    #[default]
+    Slash,
+    /// As `/docs/`, and as `/docs` where a function at the edge rewrites that.
+    Both,
+}
+
+impl PathOptions {
+    /// The paths under which CloudFront may have cached an object, sorted, each once; at least one.
+    ///
+    /// As [`viewer_paths`], and:
+    ///
+    /// - With [`DirectoryUrls::Both`] a directory is also its URL without the last slash.
+    /// - With query strings, a file's path gets a `*`. A directory's does not, which would cover all that is in it: it is
+    ///   itself, and itself with `?*`.
+    #[must_use]
+    pub fn viewer_paths(&self, key: ViewerKey<'_>) -> Vec<InvalidationPath> {
+        let mut paths = Vec::with_capacity(1);
+        for (url, is_file) in urls(key, &self.index_documents, self.directory_urls) {
+            let with_query = self.query_strings.then(|| if is_file { format!("{url}*") } else { format!("{url}?*") });
+            let path = path_of(url);
+            match with_query {
+                // A wildcard covers its queries.
+                None => paths.push(path),
+                Some(_) if path.wildcard_prefix().is_some() => paths.push(path),
+                Some(queries) if is_file => paths.push(path_of(queries)),
+                Some(queries) => paths.extend([path, path_of(queries)]),
+            }
+        }
+        paths.sort_unstable();
+        paths.dedup();
+        paths
+    }
 }
 
 /// An origin path: empty, or `/` and a folder without a slash at its end, as CloudFront keeps it.
@@ -113,14 +155,57 @@ pub fn viewer_paths(key: ViewerKey<'_>, index_documents: &[String]) -> Vec<Inval
 /// [`viewer_paths`] are to match. They hold `~` and a last `*` literally.
 #[must_use]
 pub fn viewer_urls(key: ViewerKey<'_>, index_documents: &[String]) -> Vec<String> {
+    urls(key, index_documents, DirectoryUrls::Slash).into_iter().map(|(url, _)| url).collect()
+}
+
+/// URLs, and whether each is that of the file itself.
+fn urls(key: ViewerKey<'_>, index_documents: &[String], directory_urls: DirectoryUrls) -> Vec<(String, bool)> {
     let (directory, file) = key.0.split_at(key.0.rfind('/').map_or(0, |slash| slash + 1));
     let is_index = index_documents.iter().any(|name| name == file);
+    let bare = directory.strip_suffix('/').filter(|_| directory_urls == DirectoryUrls::Both);
+    let directories = [Some(directory), bare].into_iter().flatten().filter(|_| is_index);
     let mut urls = Vec::with_capacity(1);
-    for form in std::iter::once(key.0).chain(is_index.then_some(directory)) {
-        urls.push(url_of(form, Space::Percent));
+    for (form, is_file) in std::iter::once((key.0, true)).chain(directories.map(|form| (form, false))) {
+        urls.push((url_of(form, Space::Percent), is_file));
         if form.contains(' ') {
-            urls.push(url_of(form, Space::Plus));
+            urls.push((url_of(form, Space::Plus), is_file));
         }
     }
     urls
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(key: &str, directory_urls: DirectoryUrls, query_strings: bool) -> Vec<String> {
+        let index_documents = vec!["index.html".to_owned()];
+        let options =
+            PathOptions { origin_path: OriginPath::default(), index_documents, directory_urls, query_strings };
+        let key = ObjectKey::new(key).unwrap();
+        let paths = options.viewer_paths(OriginPath::default().strip(&key).unwrap());
+        paths.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_directory_can_be_requested_without_its_slash() {
+        assert_eq!(
+            paths("a b/index.html", DirectoryUrls::Both, false),
+            ["/a%20b", "/a%20b/", "/a%20b/index.html", "/a+b", "/a+b/", "/a+b/index.html"]
+        );
+        assert_eq!(paths("index.html", DirectoryUrls::Both, false), ["/", "/index.html"]);
+        assert_eq!(paths("a/b.txt", DirectoryUrls::Both, false), ["/a/b.txt"]);
+    }
+
+    #[test]
+    fn queries_of_a_file_are_covered_and_those_of_a_directory_without_its_content() {
+        assert_eq!(paths("a.jpg", DirectoryUrls::Slash, true), ["/a.jpg*"]);
+        assert_eq!(paths("a/index.html", DirectoryUrls::Slash, true), ["/a/", "/a/?*", "/a/index.html*"]);
+        assert_eq!(paths("a/index.html", DirectoryUrls::Both, true), ["/a", "/a/", "/a/?*", "/a/index.html*", "/a?*"]);
+        assert_eq!(paths("index.html", DirectoryUrls::Slash, true), ["/", "/?*", "/index.html*"]);
+        for already_a_wildcard in ["a~b.txt", "a*"] {
+            assert_eq!(paths(already_a_wildcard, DirectoryUrls::Slash, true), ["/a*"]);
+        }
+        assert_eq!(paths("~a/index.html", DirectoryUrls::Both, true), ["/*"]);
+    }
 }

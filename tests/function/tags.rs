@@ -110,3 +110,53 @@ async fn a_deleted_bucket_is_named() {
     let (_, message) = rig.error("r1", created(&[("gone", "a")])).await;
     assert!(message.contains("bucket \"gone\"") && message.contains("NoSuchBucket"), "{message}");
 }
+
+#[tokio::test]
+async fn every_option_of_a_bucket_is_a_tag() {
+    let mut world = world(&[("site", "E1"), ("other", "E1")]);
+    let tags = [
+        ("invalidation:indexDocuments", "home.html"),
+        ("invalidation:directoryUrls", "both"),
+        ("invalidation:queryStrings", "include"),
+        ("invalidation:ignore", ".map .txt"),
+    ];
+    for (tag, value) in tags {
+        world.buckets.get_mut("site").unwrap().tags.insert(tag.into(), value.into());
+    }
+    let rig = Rig::start(world, &[]).await;
+    let keys = ["docs/home.html", "docs/index.html", "a.js", "a.js.map", "robots.txt"];
+    let mut objects: Vec<_> = keys.iter().map(|key| ("site", *key)).collect();
+    objects.push(("other", "robots.txt"));
+    let report = rig.report("r1", created(&objects)).await;
+    let expected =
+        ["/a.js*", "/docs", "/docs/", "/docs/?*", "/docs/home.html*", "/docs/index.html*", "/docs?*", "/robots.txt"];
+    assert_eq!(rig.invalidations("E1"), [expected]);
+    assert_eq!(report["changes"], json!({ "covered": 4, "ignored": 2, "failed": 0 }));
+    assert_eq!(
+        report["ignored"],
+        json!([
+            { "reason": "ignored-suffix", "bucket": "site", "suffix": ".map", "changes": 1 },
+            { "reason": "ignored-suffix", "bucket": "site", "suffix": ".txt", "changes": 1 },
+        ])
+    );
+}
+
+#[tokio::test]
+async fn the_smallest_budget_of_those_that_contribute_counts_and_a_tag_never_raises_it() {
+    let mut world = world(&[("small", "E1"), ("large", "E1 E2"), ("larger", "E3")]);
+    for (bucket, most) in [("small", "2"), ("large", "3"), ("larger", "3000")] {
+        world.buckets.get_mut(bucket).unwrap().tags.insert("invalidation:maxPaths".into(), most.into());
+    }
+    let rig = Rig::start(world, &[("MAX_PATHS", "4")]).await;
+    let keys: Vec<_> = (0..6).map(|n| format!("d{n}/x")).collect();
+    let objects: Vec<_> =
+        keys.iter().flat_map(|key| ["small", "large", "larger"].map(|bucket| (bucket, key.as_str()))).collect();
+    rig.report("r1", created(&objects)).await;
+    for (id, most) in [("E1", 2), ("E2", 3), ("E3", 4)] {
+        let paths = rig.invalidations(id)[0].len();
+        assert!((1..=most).contains(&paths), "{id}: {paths}");
+    }
+    // Alone, the larger bucket is not held to what the other asks for.
+    rig.report("r2", created(&[("large", "a"), ("large", "b"), ("large", "c")])).await;
+    assert_eq!(rig.invalidations("E1")[1].len(), 3);
+}

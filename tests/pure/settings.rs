@@ -8,7 +8,7 @@ use s3_cloudfront_invalidator::config::Config;
 /// The rows of the table of settings: variable and default.
 fn table() -> Vec<(String, String)> {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-    let section = readme.split("\n## Settings\n").nth(1).unwrap().split("\n## ").next().unwrap().to_owned();
+    let section = readme.split("\n## Settings\n").nth(1).unwrap().split("\nLambda's own").next().unwrap().to_owned();
     let cell = |text: &str| text.trim().trim_matches('`').to_owned();
     section
         .lines()
