@@ -199,7 +199,12 @@ impl Instance {
                 let _ = self.function.signal("CONT").await;
             }
         }
-        Ended { outcome: invocation.await, disturbed }
+        let outcome = invocation.await;
+        if let (Disturbance::Stop(_), true) = (disturbance, outcome != Outcome::TimedOut) {
+            // It had answered before it was stopped.
+            let _ = self.function.signal("CONT").await;
+        }
+        Ended { outcome, disturbed }
     }
 }
 

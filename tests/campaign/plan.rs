@@ -1,9 +1,7 @@
 //! What happens in a scenario, all of it drawn before it begins.
 
 use fastrand::Rng;
-use s3_cloudfront_invalidator::local::events::{
-    event_bridge, notification, record, sns, sns_notification, sqs,
-};
+use s3_cloudfront_invalidator::local::events::{event_bridge, notification, record, sns, sns_notification, sqs};
 
 use crate::places::{Places, key};
 use crate::queues::{Queues, Waiting};

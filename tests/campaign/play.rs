@@ -133,8 +133,7 @@ impl<'a, 'p> Play<'a, 'p> {
 
     /// How much has gone wrong so far.
     fn trouble(&self) -> usize {
-        let refused =
-            |code: Option<&str>| matches!(code, Some("Throttling" | "TooManyInvalidationsInProgress"));
+        let refused = |code: Option<&str>| matches!(code, Some("Throttling" | "TooManyInvalidationsInProgress"));
         self.lane.cloud.with(|world| {
             let faults = self.faults.map_or(0, |faults| faults.played(world).values().sum());
             faults + world.calls.iter().filter(|call| refused(call.code.as_deref())).count()
@@ -274,7 +273,10 @@ impl<'a, 'p> Play<'a, 'p> {
             .flatten()
             .map(|it| ((text(&it["reason"]), text(&it["bucket"]) + &text(&it["eventName"])), count(&it["changes"])))
             .collect();
-        if count(&report["changes"]["covered"]) != covered || count(&report["changes"]["failed"]) > 0 || ignored != expected {
+        if count(&report["changes"]["covered"]) != covered
+            || count(&report["changes"]["failed"]) > 0
+            || ignored != expected
+        {
             self.found.push(format!("{}: {covered} and {expected:?} expected, not {report}", event.id));
         }
     }

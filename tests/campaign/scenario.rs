@@ -47,11 +47,9 @@ pub(crate) async fn run(lane: &mut Lane<'_>, seed: u64) -> Vec<String> {
         tally.with_faults.add(spent);
         tally.scenarios += 1;
         tally.changes += plan.changes.len();
-        for (end, count) in [
-            (End::Covered, &mut tally.covered),
-            (End::Ignored, &mut tally.ignored),
-            (End::Dead, &mut tally.dead),
-        ] {
+        for (end, count) in
+            [(End::Covered, &mut tally.covered), (End::Ignored, &mut tally.ignored), (End::Dead, &mut tally.dead)]
+        {
             *count += ends.values().filter(|it| **it == end).count();
         }
     }
