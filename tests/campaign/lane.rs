@@ -61,6 +61,8 @@ pub(crate) struct Ended {
     pub(crate) outcome: Outcome,
     /// Whether its process was killed, stopped or lied to.
     pub(crate) disturbed: bool,
+    /// Whether its process was kept from answering.
+    pub(crate) silenced: bool,
 }
 
 struct Instance {
@@ -185,13 +187,13 @@ impl Instance {
         if let Disturbance::Kill(calls) | Disturbance::Stop(calls) | Disturbance::Pause(calls, _) = disturbance {
             tokio::select! {
                 biased;
-                outcome = &mut invocation => return Ended { outcome, disturbed },
+                outcome = &mut invocation => return Ended { outcome, disturbed, silenced: false },
                 () = reached(cloud, begun + calls) => disturbed = true,
             }
             if let Disturbance::Kill(_) = disturbance {
                 // It is killed, and its end awaited, by whoever replaces it; it must not do anything until then.
                 let _ = self.function.signal("KILL").await;
-                return Ended { outcome: Outcome::TimedOut, disturbed };
+                return Ended { outcome: Outcome::TimedOut, disturbed, silenced: true };
             }
             let _ = self.function.signal("STOP").await;
             if let Disturbance::Pause(_, time) = disturbance {
@@ -204,7 +206,8 @@ impl Instance {
             // It had answered before it was stopped.
             let _ = self.function.signal("CONT").await;
         }
-        Ended { outcome, disturbed }
+        let silenced = disturbed && matches!(disturbance, Disturbance::Stop(_));
+        Ended { outcome, disturbed, silenced }
     }
 }
 

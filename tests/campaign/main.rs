@@ -12,6 +12,7 @@
     reason = "it fails by panicking, and its output is its purpose"
 )]
 
+mod check;
 #[path = "../pure/edge.rs"]
 mod edge;
 mod faults;
