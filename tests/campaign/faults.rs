@@ -10,6 +10,9 @@ use s3_cloudfront_invalidator::local::wire::Wire;
 use crate::places::Places;
 use crate::tally::Kinds;
 
+/// Longer than the time of a function that is in a hurry.
+const LONG: Duration = Duration::from_secs(4);
+
 /// How large an absurdly large answer is.
 const LARGE: usize = 2 << 20;
 
@@ -33,7 +36,7 @@ pub(crate) struct Faults {
 
 impl Faults {
     /// Faults with few calls each, in one scenario of sixteen with one that lasts.
-    pub(crate) fn draw(rng: &mut Rng, places: &Places) -> Self {
+    pub(crate) fn draw(rng: &mut Rng, places: &Places, burst: bool) -> Self {
         let mut faults = Self::default();
         for _ in 0..rng.usize(2..=9) {
             let operation = ["GetBucketTagging", "CreateInvalidation"][usize::from(rng.u8(0..5) > 1)];
@@ -47,7 +50,8 @@ impl Faults {
             faults.widening |= ["invalid argument", "batch too large", "too many in progress"].contains(&kind);
             faults.asked.push(Asked { kind, fault: Fault { operation, target, effect, times } });
         }
-        if rng.u8(0..16) == 0 {
+        // Thousands of events that all fail three times take hours.
+        if rng.u8(0..16) == 0 && !burst {
             faults.lasting = true;
             let place = rng.usize(0..faults.asked.len());
             faults.asked[place].fault.times = usize::MAX;
@@ -84,7 +88,7 @@ fn effect(rng: &mut Rng, operation: &str) -> (&'static str, Effect) {
     let wire = |ends_after, stays_open, reset| {
         Effect::Wire(Wire { ends_after: Some(ends_after), stays_open, reset, drip: None })
     };
-    match rng.u8(0..30) {
+    match rng.u8(0..31) {
         0 | 1 if operation == "GetBucketTagging" => ("slow down", error(503, "SlowDown")),
         0 | 1 => ("throttling", error(400, "Throttling")),
         2 => ("service unavailable", error(503, "ServiceUnavailable")),
@@ -118,6 +122,7 @@ fn effect(rng: &mut Rng, operation: &str) -> (&'static str, Effect) {
             ("caller reference used", after(error(400, "InvalidationBatchAlreadyExists")))
         }
         28 => ("HTML page", page(502, "text/html")),
+        29 => ("delay past a short timeout", Effect::Delay(LONG)),
         _ => ("redirect", Effect::Raw { status: 302, body: String::new() }),
     }
 }

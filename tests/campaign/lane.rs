@@ -14,6 +14,13 @@ const INVOCATIONS_OF_A_PROCESS: usize = 2000;
 /// What must never be seen in a log: the credentials of the stand-in.
 const SECRETS: [&str; 3] = ["AKIDLOCAL", "local-secret-key", "local-session-token"];
 
+/// The function's timeout. Long enough for what it tries by itself, short enough for faults that last.
+const TIMEOUT: Duration = Duration::from_secs(12);
+
+/// Whether the function is held to its answer where a call takes longer than its time. It does not bound its calls by
+/// the deadline yet; until then such a delivery is one that Lambda gives up and makes again.
+const BOUND_BY_THE_DEADLINE: bool = false;
+
 /// For how long a call is waited for that a process is to be killed or stopped at.
 const PATIENCE: Duration = Duration::from_millis(200);
 
@@ -27,6 +34,8 @@ pub(crate) enum Disturbance {
     Stop(usize),
     /// Stopped for so long, and within its time.
     Pause(usize, Duration),
+    /// Given so little time.
+    Hurry(Duration),
     /// Told that its deadline was then.
     Deadline(SystemTime),
 }
@@ -40,6 +49,7 @@ impl Disturbance {
             2 => Self::Pause(calls, Duration::from_millis(rng.u64(20..120))),
             3 => Self::Deadline(SystemTime::UNIX_EPOCH),
             4 => Self::Deadline(SystemTime::now()),
+            5 | 6 => Self::Hurry(Duration::from_millis(rng.u64(1000..3000))),
             _ => Self::None,
         }
     }
@@ -50,6 +60,7 @@ impl Disturbance {
             Self::Kill(_) => "function killed",
             Self::Stop(_) => "function stopped past its time",
             Self::Pause(..) => "function stopped within its time",
+            Self::Hurry(_) => "short timeout",
             Self::Deadline(SystemTime::UNIX_EPOCH) => "deadline in 1970",
             Self::Deadline(_) => "deadline now",
         }
@@ -172,10 +183,14 @@ impl Instance {
     async fn invoke(&mut self, cloud: &Cloud, request_id: String, event: String, disturbance: Disturbance) -> Ended {
         self.invocations += 1;
         let begun = cloud.with(|world| world.begun);
-        let mut invoke = Invoke::new(request_id);
+        let mut invoke = Invoke { timeout: TIMEOUT, ..Invoke::new(request_id) };
         let mut disturbed = false;
         match disturbance {
             Disturbance::Stop(_) => invoke.timeout = Duration::from_millis(700),
+            Disturbance::Hurry(timeout) => {
+                invoke.timeout = timeout;
+                disturbed = true;
+            }
             Disturbance::Deadline(deadline) => {
                 invoke.deadline = Some(deadline);
                 disturbed = true;
@@ -206,7 +221,11 @@ impl Instance {
             // It had answered before it was stopped.
             let _ = self.function.signal("CONT").await;
         }
-        let silenced = disturbed && matches!(disturbance, Disturbance::Stop(_));
+        let silenced = match disturbance {
+            Disturbance::Stop(_) => disturbed,
+            Disturbance::Hurry(_) => !BOUND_BY_THE_DEADLINE,
+            _ => false,
+        };
         Ended { outcome, disturbed, silenced }
     }
 }

@@ -21,7 +21,7 @@ const UNCHANGED: usize = 12;
 pub(crate) async fn run(lane: &mut Lane<'_>, seed: u64) -> Vec<String> {
     let mut rng = Rng::with_seed(seed);
     let plan = Plan::draw(&mut rng, seed);
-    let faults = Faults::draw(&mut rng, &plan.places);
+    let faults = Faults::draw(&mut rng, &plan.places, plan.burst);
     let unchanged: Vec<_> = plan
         .places
         .buckets
