@@ -143,8 +143,9 @@ async fn serve(world: Arc<Mutex<World>>, request: Request<Bytes>) -> Reply {
     let mut effect = lock(&world).enter(&asked);
     let mut worked = None;
     while let Some(Effect::After(then)) = effect {
-        worked.get_or_insert_with(|| lock(&world).answer(&asked));
-        effect = Some(*then);
+        let answer = worked.get_or_insert_with(|| lock(&world).answer(&asked));
+        // What did not work is not said to have worked: there would be no telling a lost change from a lie.
+        effect = (answer.status < 300).then_some(*then);
     }
     if let Some(Effect::Delay(time)) = effect {
         tokio::time::sleep(time).await;

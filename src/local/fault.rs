@@ -49,7 +49,7 @@ pub enum Effect {
     HangUp,
     /// The connection breaks after the call has worked.
     WorkThenHangUp,
-    /// The call works, and then this happens in place of its answer.
+    /// The call works, and then this happens in place of its answer. If it does not work, its answer comes.
     After(Box<Effect>),
     /// The call works; of its answer only so many bytes, taken modulo its length, are sent, as if they were all.
     Shortened(usize),

@@ -1,6 +1,7 @@
 //! Buckets, distributions and keys, drawn at random.
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -183,7 +184,10 @@ fn spell(key: &str, space: &str) -> String {
         match byte {
             b' ' => url.push_str(space),
             b if b.is_ascii_alphanumeric() || b"$-_.!*'(),/:@=&;~".contains(&b) => url.push(char::from(b)),
-            b => url.push_str(&format!("%{b:02X}")),
+            b => {
+                // Writing to a String cannot fail.
+                let _ = write!(url, "%{b:02X}");
+            }
         }
     }
     url

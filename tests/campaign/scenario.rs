@@ -31,10 +31,10 @@ pub(crate) async fn run(lane: &mut Lane<'_>, seed: u64) -> Vec<String> {
     let deliveries = rng.fork();
     let mut found = Vec::new();
     for faults in [Some(&faults), None] {
-        let mut play = Play::new(&plan, lane, faults, deliveries.clone());
-        play.play().await;
-        let (since, ends) = (play.since, play.ends);
-        found.extend(play.found);
+        let mut one = Play::new(&plan, lane, faults, deliveries.clone());
+        one.play().await;
+        let (since, ends) = (one.since, one.ends);
+        found.extend(one.found);
         let spent = lane.cloud.with(|world| {
             check_rules(world, &mut found);
             spent(world, &plan, &since, &unchanged)
