@@ -15,7 +15,7 @@ const INVOCATIONS_OF_A_PROCESS: usize = 2000;
 const SECRETS: [&str; 3] = ["AKIDLOCAL", "local-secret-key", "local-session-token"];
 
 /// The function's timeout. Long enough for what it tries by itself, short enough for faults that last.
-const TIMEOUT: Duration = Duration::from_secs(12);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Whether the function is held to its answer where a call takes longer than its time. It does not bound its calls by
 /// the deadline yet; until then such a delivery is one that Lambda gives up and makes again.

@@ -48,7 +48,7 @@ impl Campaign {
     /// What the arguments ask for; by default what takes some seconds and is the same each time. `None` if they ask for
     /// something else: Cargo hands a name to look for, and `--list`, to every test.
     fn of(mut arguments: impl Iterator<Item = String>) -> Option<Self> {
-        let mut campaign = Self { seed: 1, scenarios: 150, lanes: 16, seconds: 20 };
+        let mut campaign = Self { seed: 1, scenarios: 150, lanes: 16, seconds: 15 };
         while let Some(argument) = arguments.next() {
             let number = match argument.as_str() {
                 "--seed" => &mut campaign.seed,
