@@ -5,7 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::Request;
+use http::{HeaderValue, Request};
 use hyper::body::Bytes;
 
 use super::asked::{Answer, Asked, Unknown};
@@ -38,6 +38,8 @@ pub struct World {
     pub calls: Vec<Call>,
     /// The most calls that were under way at the same time, by operation.
     pub most_in_flight: BTreeMap<&'static str, usize>,
+    /// How many calls have begun.
+    pub begun: usize,
     in_flight: BTreeMap<&'static str, usize>,
     pub(super) last_invalidation: Option<Instant>,
 }
@@ -138,30 +140,63 @@ async fn serve(world: Arc<Mutex<World>>, request: Request<Bytes>) -> Reply {
             return service.write(answer);
         }
     };
-    let fault = lock(&world).enter(&asked);
-    if let Some(Effect::Delay(time)) = fault {
+    let mut effect = lock(&world).enter(&asked);
+    let mut worked = None;
+    while let Some(Effect::After(then)) = effect {
+        let answer = worked.get_or_insert_with(|| lock(&world).answer(&asked));
+        // What did not work is not said to have worked: there would be no telling a lost change from a lie.
+        effect = (answer.status < 300).then_some(*then);
+    }
+    if let Some(Effect::Delay(time)) = effect {
         tokio::time::sleep(time).await;
     }
     let mut world = lock(&world);
-    let answer = match fault {
+    let mut work = || worked.take().unwrap_or_else(|| world.answer(&asked));
+    let (mut content_type, mut wire) = (None, None);
+    let answer = match effect {
         Some(Effect::HangUp) => None,
         Some(Effect::WorkThenHangUp) => {
-            world.answer(&asked);
+            work();
             None
         }
         Some(Effect::Error { status, code }) => {
             Some(asked.service.error(status, &code, &format!("{code}, as the script asked for")))
         }
         Some(Effect::Raw { status, body }) => Some(Answer { status, code: None, headers: Vec::new(), body }),
-        Some(Effect::Delay(_)) | None => Some(world.answer(&asked)),
+        Some(Effect::Page { status, content_type: other, body }) => {
+            content_type = Some(other);
+            Some(Answer { status, code: None, headers: Vec::new(), body })
+        }
+        Some(Effect::Shortened(at)) => {
+            let answer = work();
+            let body = answer.body.get(..answer.body.floor_char_boundary(at % answer.body.len().max(1)));
+            Some(Answer { body: body.unwrap_or_default().to_owned(), ..answer })
+        }
+        Some(Effect::Retyped(other)) => {
+            content_type = Some(other);
+            Some(work())
+        }
+        Some(Effect::Wire(way)) => {
+            wire = Some(way);
+            Some(work())
+        }
+        Some(Effect::After(_) | Effect::Delay(_)) | None => Some(work()),
     };
     world.leave(&asked, answer.as_ref());
-    answer.and_then(|answer| asked.service.write(answer))
+    let mut reply = answer.and_then(|answer| asked.service.write(answer))?;
+    if let Some(other) = content_type {
+        reply.headers_mut().insert("Content-Type", HeaderValue::from_static(other));
+    }
+    if let Some(wire) = wire {
+        reply.extensions_mut().insert(wire);
+    }
+    Some(reply)
 }
 
 impl World {
     /// Notes that a call began, and takes the fault that is meant for it.
     fn enter(&mut self, asked: &Asked) -> Option<Effect> {
+        self.begun += 1;
         let in_flight = self.in_flight.entry(asked.operation).or_default();
         *in_flight += 1;
         let most = self.most_in_flight.entry(asked.operation).or_default();
@@ -173,7 +208,8 @@ impl World {
 
     fn leave(&mut self, asked: &Asked, answer: Option<&Answer>) {
         if let Some(in_flight) = self.in_flight.get_mut(asked.operation) {
-            *in_flight -= 1;
+            // It may have begun in another world: a script can put one in the place of another.
+            *in_flight = in_flight.saturating_sub(1);
         }
         self.calls.push(Call {
             operation: asked.operation,

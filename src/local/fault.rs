@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::wire::Wire;
+
 /// What is to go wrong, where, and how often.
 #[derive(Clone, Debug)]
 pub struct Fault {
@@ -32,12 +34,29 @@ pub enum Effect {
         /// The body.
         body: String,
     },
+    /// An answer of somebody in between, such as a proxy; the call does nothing.
+    Page {
+        /// The HTTP status.
+        status: u16,
+        /// What it says it is.
+        content_type: &'static str,
+        /// The body.
+        body: String,
+    },
     /// The call works, but takes this long.
     Delay(Duration),
     /// The connection breaks; the call does nothing.
     HangUp,
     /// The connection breaks after the call has worked.
     WorkThenHangUp,
+    /// The call works, and then this happens in place of its answer. If it does not work, its answer comes.
+    After(Box<Effect>),
+    /// The call works; of its answer only so many bytes, taken modulo its length, are sent, as if they were all.
+    Shortened(usize),
+    /// The call works; its answer says it is of this type.
+    Retyped(&'static str),
+    /// The call works, and something happens to its answer on the way.
+    Wire(Wire),
 }
 
 impl Fault {

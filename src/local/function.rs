@@ -61,6 +61,18 @@ impl Function {
         self.child.id()
     }
 
+    /// Sends the process a signal, such as `STOP` or `CONT`.
+    ///
+    /// # Errors
+    /// If it has ended, or cannot be sent one.
+    pub async fn signal(&self, signal: &str) -> io::Result<()> {
+        let process = self.id().ok_or(io::ErrorKind::NotFound)?.to_string();
+        // The shell's own, since not every system has one apart.
+        let command = ["-c", "kill -s \"$0\" \"$1\"", signal, &process];
+        let status = Command::new("sh").args(command).stderr(Stdio::null()).status().await?;
+        if status.success() { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
+
     /// Kills the process and returns all it has logged.
     ///
     /// # Errors

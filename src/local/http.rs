@@ -14,7 +14,9 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
-/// An answer; `None` breaks the connection instead.
+use super::wire::{self, Connection, Next, Wire};
+
+/// An answer; `None` breaks the connection instead. A [`Wire`] among its extensions says what happens to it on the way.
 pub(super) type Reply = Option<Response<Full<Bytes>>>;
 
 /// A server; it stops, and drops its connections, when this is dropped.
@@ -48,9 +50,11 @@ impl Server {
                 let Ok((stream, _)) = listener.accept().await else { continue };
                 let handler = Arc::clone(&handler);
                 connections.spawn(async move {
-                    let service = service_fn(move |request| answer(Arc::clone(&handler), request));
+                    let connection = Connection::new(stream);
+                    let next = connection.next();
+                    let service = service_fn(move |request| answer(Arc::clone(&handler), Arc::clone(&next), request));
                     // An error is a client that went away, or a connection broken on purpose.
-                    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                    let _ = http1::Builder::new().serve_connection(TokioIo::new(connection), service).await;
                 });
             }
         });
@@ -58,7 +62,11 @@ impl Server {
     }
 }
 
-async fn answer<H, F>(handler: Arc<H>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, io::Error>
+async fn answer<H, F>(
+    handler: Arc<H>,
+    next: Next,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, io::Error>
 where
     H: Fn(Request<Bytes>) -> F,
     F: Future<Output = Reply>,
@@ -66,7 +74,9 @@ where
     let broken = || io::Error::from(io::ErrorKind::ConnectionReset);
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| broken())?.to_bytes();
-    handler(Request::from_parts(parts, body)).await.ok_or_else(broken)
+    let mut response = handler(Request::from_parts(parts, body)).await.ok_or_else(broken)?;
+    wire::set(&next, response.extensions_mut().remove::<Wire>().unwrap_or_default());
+    Ok(response)
 }
 
 /// A whole answer.

@@ -13,6 +13,7 @@ pub mod events;
 pub mod fault;
 pub mod function;
 pub mod runtime;
+pub mod wire;
 
 mod asked;
 mod http;

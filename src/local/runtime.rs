@@ -36,6 +36,8 @@ pub struct Invoke {
     pub function_arn: String,
     /// The function's timeout.
     pub timeout: Duration,
+    /// The deadline that the function is told; `None` for the true one, as `timeout` makes it.
+    pub deadline: Option<SystemTime>,
 }
 
 impl Invoke {
@@ -46,6 +48,7 @@ impl Invoke {
             request_id: request_id.into(),
             function_arn: format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:invalidator"),
             timeout: Duration::from_mins(1),
+            deadline: None,
         }
     }
 }
@@ -185,7 +188,7 @@ impl Shared {
             first
         });
         let Pending { event, invoke, answer, taken } = self.take_up().await?;
-        let deadline = SystemTime::now() + invoke.timeout;
+        let deadline = invoke.deadline.unwrap_or_else(|| SystemTime::now() + invoke.timeout);
         let deadline = deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         *self.current() = Some((invoke.request_id.clone(), answer));
         // Whoever waits is there: it was not withdrawn.

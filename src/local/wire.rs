@@ -1,0 +1,117 @@
+//! A connection on which an answer can come slowly, stop, or break at any byte, its status line and headers included.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
+
+/// What happens to an answer on its way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wire {
+    /// After so many bytes nothing more comes.
+    pub ends_after: Option<usize>,
+    /// How long the connection then stays open, silent.
+    pub stays_open: Duration,
+    /// Whether it then ends with a reset and not in good order.
+    pub reset: bool,
+    /// At most so many bytes come at a time, and so long lies between them.
+    pub drip: Option<(usize, Duration)>,
+}
+
+/// What is to happen to the answer that is sent next.
+pub(super) type Next = Arc<Mutex<Wire>>;
+
+/// Sets what is to happen to the answer that is sent next.
+pub(super) fn set(next: &Next, wire: Wire) {
+    *next.lock().unwrap_or_else(PoisonError::into_inner) = wire;
+}
+
+/// A connection, with what is to happen on it.
+pub(super) struct Connection {
+    stream: TcpStream,
+    next: Next,
+    pause: Option<Pin<Box<Sleep>>>,
+    stalled: bool,
+}
+
+impl Connection {
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self { stream, next: Next::default(), pause: None, stalled: false }
+    }
+
+    pub(super) fn next(&self) -> Next {
+        Arc::clone(&self.next)
+    }
+
+    fn broken(&self, reset: bool) -> io::Error {
+        if reset {
+            // If it cannot be set, the connection ends in good order, which is a fault as well.
+            let _ = self.stream.set_zero_linger();
+        }
+        io::ErrorKind::ConnectionReset.into()
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if let Some(pause) = &mut self.pause {
+            ready!(pause.as_mut().poll(context));
+            self.pause = None;
+        }
+        let next = self.next();
+        let mut wire = next.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut most = bytes.len();
+        if let Some(left) = wire.ends_after {
+            if left == 0 {
+                if self.stalled || wire.stays_open.is_zero() {
+                    return Poll::Ready(Err(self.broken(wire.reset)));
+                }
+                self.stalled = true;
+                let mut pause = Box::pin(sleep(wire.stays_open));
+                // Asked at once, so that it wakes this task.
+                if pause.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(Err(self.broken(wire.reset)));
+                }
+                self.pause = Some(pause);
+                return Poll::Pending;
+            }
+            most = most.min(left);
+        }
+        if let Some((at_a_time, _)) = wire.drip {
+            most = most.min(at_a_time.max(1));
+        }
+        let part = bytes.get(..most).unwrap_or(bytes);
+        let written = ready!(Pin::new(&mut self.stream).poll_write(context, part))?;
+        if let Some(left) = &mut wire.ends_after {
+            *left = left.saturating_sub(written);
+        }
+        if let Some((_, between)) = wire.drip {
+            self.pause = Some(Box::pin(sleep(between)));
+        }
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

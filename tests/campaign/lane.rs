@@ -1,0 +1,245 @@
+//! One AWS account with its functions, on which one scenario runs after another.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use fastrand::Rng;
+use s3_cloudfront_invalidator::local::{Cloud, Function, Invoke, Lambda, Outcome, World};
+
+use crate::tally::Tally;
+
+/// After how many invocations a function is replaced, and its log read.
+const INVOCATIONS_OF_A_PROCESS: usize = 2000;
+
+/// What must never be seen in a log: the credentials of the stand-in.
+const SECRETS: [&str; 3] = ["AKIDLOCAL", "local-secret-key", "local-session-token"];
+
+/// The function's timeout. Long enough for what it tries by itself, short enough for faults that last.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Whether the function is held to its answer where a call takes longer than its time. It does not bound its calls by
+/// the deadline yet; until then such a delivery is one that Lambda gives up and makes again.
+const BOUND_BY_THE_DEADLINE: bool = false;
+
+/// For how long a call is waited for that a process is to be killed or stopped at.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// What happens to the process, or what it is told, while it handles a delivery.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Disturbance {
+    None,
+    /// Killed once so many calls have begun.
+    Kill(usize),
+    /// Stopped once so many calls have begun, until Lambda's patience is over; it goes on beside its replacement.
+    Stop(usize),
+    /// Stopped for so long, and within its time.
+    Pause(usize, Duration),
+    /// Given so little time.
+    Hurry(Duration),
+    /// Told that its deadline was then.
+    Deadline(SystemTime),
+}
+
+impl Disturbance {
+    pub(crate) fn draw(rng: &mut Rng) -> Self {
+        let calls = rng.usize(0..4);
+        match rng.u8(0..40) {
+            0 => Self::Kill(calls),
+            1 => Self::Stop(calls),
+            2 => Self::Pause(calls, Duration::from_millis(rng.u64(20..120))),
+            3 => Self::Deadline(SystemTime::UNIX_EPOCH),
+            4 => Self::Deadline(SystemTime::now()),
+            5 | 6 => Self::Hurry(Duration::from_millis(rng.u64(1000..3000))),
+            _ => Self::None,
+        }
+    }
+
+    fn kind(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Kill(_) => "function killed",
+            Self::Stop(_) => "function stopped past its time",
+            Self::Pause(..) => "function stopped within its time",
+            Self::Hurry(_) => "short timeout",
+            Self::Deadline(SystemTime::UNIX_EPOCH) => "deadline in 1970",
+            Self::Deadline(_) => "deadline now",
+        }
+    }
+}
+
+/// How a delivery ended.
+pub(crate) struct Ended {
+    pub(crate) outcome: Outcome,
+    /// Whether its process was killed, stopped or lied to.
+    pub(crate) disturbed: bool,
+    /// Whether its process was kept from answering.
+    pub(crate) silenced: bool,
+}
+
+struct Instance {
+    lambda: Lambda,
+    function: Function,
+    invocations: usize,
+}
+
+pub(crate) struct Lane<'p> {
+    program: &'p Path,
+    pub(crate) cloud: Cloud,
+    instances: Vec<Instance>,
+    /// Functions that were given up, and do not know it.
+    stray: Vec<Instance>,
+    pub(crate) tally: Tally,
+    /// What a log held that it must not.
+    pub(crate) found: Vec<String>,
+}
+
+impl<'p> Lane<'p> {
+    pub(crate) async fn start(program: &'p Path) -> Self {
+        let cloud = Cloud::start(World::default()).await.expect("a port");
+        Self { program, cloud, instances: Vec::new(), stray: Vec::new(), tally: Tally::default(), found: Vec::new() }
+    }
+
+    /// Sees to it that there are so many functions.
+    pub(crate) async fn provide(&mut self, instances: usize) {
+        while self.instances.len() < instances {
+            let instance = self.new_instance().await;
+            self.instances.push(instance);
+        }
+        for place in 0..self.instances.len() {
+            if self.instances[place].invocations >= INVOCATIONS_OF_A_PROCESS {
+                let next = self.new_instance().await;
+                let old = std::mem::replace(&mut self.instances[place], next);
+                self.retire(old).await;
+            }
+        }
+    }
+
+    async fn new_instance(&mut self) -> Instance {
+        self.tally.processes += 1;
+        let lambda = Lambda::start().await.expect("a port");
+        let function = Function::start(self.program, &lambda, &self.cloud, &[]).expect("the function");
+        assert_eq!(tokio::time::timeout(Duration::from_mins(1), lambda.ready()).await, Ok(Ok(())), "it starts");
+        Instance { lambda, function, invocations: 0 }
+    }
+
+    /// Kills a function and reads its log.
+    async fn retire(&mut self, instance: Instance) {
+        for line in instance.function.stop().await.expect("its end") {
+            let forged = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&line).is_err();
+            if forged || line.contains("panicked") || SECRETS.iter().any(|secret| line.contains(secret)) {
+                self.found.push(format!("in the log: {}", line.escape_default()));
+            }
+        }
+    }
+
+    /// Ends the functions that were given up.
+    pub(crate) async fn end_stray(&mut self) {
+        for instance in std::mem::take(&mut self.stray) {
+            self.retire(instance).await;
+        }
+    }
+
+    pub(crate) async fn end(&mut self) {
+        self.end_stray().await;
+        for instance in std::mem::take(&mut self.instances) {
+            self.retire(instance).await;
+        }
+    }
+
+    /// Makes these deliveries at the same time, each by a function of its own.
+    pub(crate) async fn deliver(&mut self, deliveries: Vec<(String, String, Disturbance)>) -> Vec<Ended> {
+        self.tally.invocations += deliveries.len();
+        let disturbances: Vec<_> = deliveries.iter().map(|(_, _, disturbance)| *disturbance).collect();
+        let cloud = &self.cloud;
+        let under_way = self
+            .instances
+            .iter_mut()
+            .zip(deliveries)
+            .map(|(instance, (id, event, disturbance))| instance.invoke(cloud, id, event, disturbance));
+        let ended: Vec<_> = futures_util::future::join_all(under_way).await;
+        for (place, (ended, disturbance)) in ended.iter().zip(disturbances).enumerate() {
+            if ended.disturbed {
+                *self.tally.faults.entry(disturbance.kind()).or_default() += 1;
+            }
+            if ended.outcome != Outcome::TimedOut {
+                continue;
+            }
+            // Lambda starts a function anew that did not answer.
+            let next = self.new_instance().await;
+            let old = std::mem::replace(&mut self.instances[place], next);
+            if let Disturbance::Stop(_) = disturbance {
+                // Where it is gone already there is nothing to go on.
+                let _ = old.function.signal("CONT").await;
+                self.stray.push(old);
+            } else {
+                self.retire(old).await;
+            }
+        }
+        ended
+    }
+}
+
+impl Instance {
+    async fn invoke(&mut self, cloud: &Cloud, request_id: String, event: String, disturbance: Disturbance) -> Ended {
+        self.invocations += 1;
+        let begun = cloud.with(|world| world.begun);
+        let mut invoke = Invoke { timeout: TIMEOUT, ..Invoke::new(request_id) };
+        let mut disturbed = false;
+        match disturbance {
+            Disturbance::Stop(_) => invoke.timeout = Duration::from_millis(700),
+            Disturbance::Hurry(timeout) => {
+                invoke.timeout = timeout;
+                disturbed = true;
+            }
+            Disturbance::Deadline(deadline) => {
+                invoke.deadline = Some(deadline);
+                disturbed = true;
+            }
+            _ => {}
+        }
+        let invocation = self.lambda.invoke(event, invoke);
+        tokio::pin!(invocation);
+        if let Disturbance::Kill(calls) | Disturbance::Stop(calls) | Disturbance::Pause(calls, _) = disturbance {
+            tokio::select! {
+                biased;
+                outcome = &mut invocation => {
+                    // On a busy machine the little time before a stop can be too little by itself.
+                    let silenced = outcome == Outcome::TimedOut && matches!(disturbance, Disturbance::Stop(_));
+                    return Ended { outcome, disturbed: silenced, silenced };
+                }
+                () = reached(cloud, begun + calls) => disturbed = true,
+            }
+            if let Disturbance::Kill(_) = disturbance {
+                // It is killed, and its end awaited, by whoever replaces it; it must not do anything until then.
+                let _ = self.function.signal("KILL").await;
+                return Ended { outcome: Outcome::TimedOut, disturbed, silenced: true };
+            }
+            let _ = self.function.signal("STOP").await;
+            if let Disturbance::Pause(_, time) = disturbance {
+                tokio::time::sleep(time).await;
+                let _ = self.function.signal("CONT").await;
+            }
+        }
+        let outcome = invocation.await;
+        if let (Disturbance::Stop(_), true) = (disturbance, outcome != Outcome::TimedOut) {
+            // It had answered before it was stopped.
+            let _ = self.function.signal("CONT").await;
+        }
+        let silenced = match disturbance {
+            Disturbance::Stop(_) => disturbed,
+            Disturbance::Hurry(_) => !BOUND_BY_THE_DEADLINE,
+            _ => false,
+        };
+        Ended { outcome, disturbed, silenced }
+    }
+}
+
+/// Waits until so many calls have begun, as far as patience goes.
+async fn reached(cloud: &Cloud, calls: usize) {
+    let wait = async {
+        while cloud.with(|world| world.begun) < calls {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let _ = tokio::time::timeout(PATIENCE, wait).await;
+}

@@ -1,0 +1,110 @@
+//! Randomised scenarios against the real binary: every change is covered, ignored by name, or in a dead-letter queue with
+//! its reason, whatever goes wrong.
+//!
+//! Arguments: `--scenarios N`, `--seed S`, `--lanes L` (scenarios at the same time), `--seconds T` (no new scenario after
+//! that long). The seed of scenario `n` is `S + n`, so `--seed X --scenarios 1` makes the scenario of seed `X` again, as far
+//! as time allows: what happens at the same time does not always happen in the same order.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "it fails by panicking, and its output is its purpose"
+)]
+
+mod check;
+#[path = "../pure/edge.rs"]
+mod edge;
+mod faults;
+mod lane;
+mod places;
+mod plan;
+mod play;
+mod queues;
+mod scenario;
+mod tally;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use lane::Lane;
+use tally::Tally;
+
+/// How much of what does not hold in a scenario is printed.
+const PRINTED: usize = 5;
+
+/// What is run.
+struct Campaign {
+    seed: u64,
+    scenarios: u64,
+    lanes: u64,
+    seconds: u64,
+}
+
+impl Campaign {
+    /// What the arguments ask for; by default what takes some seconds and is the same each time. `None` if they ask for
+    /// something else: Cargo hands a name to look for, and `--list`, to every test.
+    fn of(mut arguments: impl Iterator<Item = String>) -> Option<Self> {
+        let mut campaign = Self { seed: 1, scenarios: 150, lanes: 16, seconds: 15 };
+        while let Some(argument) = arguments.next() {
+            let number = match argument.as_str() {
+                "--seed" => &mut campaign.seed,
+                "--scenarios" => &mut campaign.scenarios,
+                "--lanes" => &mut campaign.lanes,
+                "--seconds" => &mut campaign.seconds,
+                "--list" => return None,
+                other if other.starts_with('-') || "campaign".contains(other) => continue,
+                _ => return None,
+            };
+            *number = arguments.next().and_then(|it| it.parse().ok()).expect("a number after the option");
+        }
+        Some(campaign)
+    }
+}
+
+fn main() -> ExitCode {
+    let Some(campaign) = Campaign::of(std::env::args().skip(1)) else { return ExitCode::SUCCESS };
+    let Campaign { seed, scenarios, lanes, seconds } = campaign;
+    println!("campaign: seed {seed}, {scenarios} scenarios, {lanes} at a time, at most {seconds} s");
+    let (begun, next) = (Instant::now(), AtomicU64::new(0));
+    let total = Mutex::new((Tally::default(), 0));
+    std::thread::scope(|scope| {
+        for _ in 0..lanes.min(scenarios) {
+            scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+                runtime.block_on(async {
+                    let mut lane = Lane::start(Path::new(env!("CARGO_BIN_EXE_bootstrap"))).await;
+                    let mut failed = 0;
+                    while begun.elapsed() < Duration::from_secs(seconds) {
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        if number >= scenarios {
+                            break;
+                        }
+                        let found = scenario::run(&mut lane, seed + number).await;
+                        failed += usize::from(!found.is_empty());
+                        tell(seed + number, &found);
+                    }
+                    lane.end().await;
+                    failed += usize::from(!lane.found.is_empty());
+                    tell(seed, &lane.found);
+                    let mut total = total.lock().expect("a total");
+                    total.0.add(&lane.tally);
+                    total.1 += failed;
+                });
+            });
+        }
+    });
+    let (tally, failed) = total.into_inner().expect("a total");
+    tally.print(begun.elapsed());
+    println!("{failed:>9} scenarios failed");
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn tell(seed: u64, found: &[String]) {
+    for line in found.iter().take(PRINTED) {
+        println!("FAILED --seed {seed} --scenarios 1: {line}");
+    }
+}

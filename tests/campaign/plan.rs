@@ -1,0 +1,187 @@
+//! What happens in a scenario, all of it drawn before it begins.
+
+use fastrand::Rng;
+use s3_cloudfront_invalidator::local::events::{event_bridge, notification, record, sns, sns_notification, sqs};
+
+use crate::places::{Places, key};
+use crate::queues::{Queues, Waiting};
+
+/// One scenario in so many is a burst of direct events.
+const SMALL_BURSTS: u64 = 83;
+const LARGE_BURSTS: u64 = 2000;
+
+/// How many events a burst has.
+const SMALL_BURST: usize = 60;
+const LARGE_BURST: usize = 5000;
+
+/// An object that changed.
+pub(crate) struct Change {
+    pub(crate) bucket: usize,
+    pub(crate) key: String,
+}
+
+/// What S3 tells at one time.
+#[derive(Default)]
+pub(crate) struct Wave {
+    pub(crate) events: Vec<Waiting>,
+    pub(crate) messages: Vec<Waiting>,
+}
+
+pub(crate) struct Plan {
+    pub(crate) places: Places,
+    pub(crate) changes: Vec<Change>,
+    pub(crate) waves: Vec<Wave>,
+    /// Reserved concurrency.
+    pub(crate) functions: usize,
+    pub(crate) max_receive_count: usize,
+    pub(crate) max_batch: usize,
+    pub(crate) burst: bool,
+}
+
+impl Plan {
+    pub(crate) fn draw(rng: &mut Rng, seed: u64) -> Self {
+        let mut plan = Self {
+            places: Places::draw(rng, seed),
+            changes: Vec::new(),
+            waves: Vec::new(),
+            functions: rng.usize(1..=2),
+            max_receive_count: rng.usize(3..=5),
+            max_batch: *rng.choice(&[1, 3, 10, 100]).unwrap_or(&10),
+            burst: true,
+        };
+        if seed % LARGE_BURSTS == LARGE_BURSTS - 1 {
+            plan.burst(rng, LARGE_BURST);
+        } else if seed % SMALL_BURSTS == SMALL_BURSTS - 1 {
+            plan.burst(rng, SMALL_BURST);
+        } else {
+            plan.burst = false;
+            for _ in 0..rng.usize(1..=3) {
+                plan.wave(rng);
+            }
+        }
+        plan
+    }
+
+    pub(crate) fn queues(&self) -> Queues {
+        Queues::new(self.max_receive_count, self.max_batch)
+    }
+
+    /// A deploy whose notifications come to the function directly, each object by itself.
+    fn burst(&mut self, rng: &mut Rng, events: usize) {
+        self.functions = 2;
+        let mut wave = Wave::default();
+        for number in 0..events {
+            let (change, record) = self.change(rng);
+            wave.events.push(Waiting::new(format!("burst-{number}"), notification(&[record]), vec![change]));
+        }
+        self.waves.push(wave);
+    }
+
+    fn wave(&mut self, rng: &mut Rng) {
+        let mut wave = Wave::default();
+        let number = self.waves.len();
+        for event in 0..rng.usize(0..=4) {
+            wave.events.push(self.event(rng, format!("request-{number}-{event}")));
+        }
+        for message in 0..if rng.bool() { 0 } else { rng.usize(1..=20) } {
+            let id = format!("message-{number}-{message}");
+            let kind = rng.u8(0..60);
+            if kind < 2 {
+                let junk = ["", "hello", "{}", "[]", r#"{"Records":5}"#, r#"{"CodePipeline.job":{"id":"x"}}"#];
+                let test = r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"site"}"#;
+                let body = if kind == 0 { junk[rng.usize(0..junk.len())] } else { test };
+                let mut waiting = Waiting::new(id, body.to_owned(), Vec::new());
+                waiting.poison = kind == 0;
+                wave.messages.push(waiting);
+                continue;
+            }
+            let mut waiting = self.event(rng, id);
+            match kind {
+                2 => {
+                    let cut = waiting.body.floor_char_boundary(rng.usize(0..waiting.body.len()));
+                    waiting.body.truncate(cut);
+                    waiting.poison = true;
+                }
+                3..20 if !waiting.body.contains("aws:sns") => waiting.body = sns_notification(&waiting.body),
+                _ => {}
+            }
+            wave.messages.push(waiting);
+        }
+        if wave.events.is_empty() && wave.messages.is_empty() {
+            wave.events.push(self.event(rng, format!("request-{number}-only")));
+        }
+        self.waves.push(wave);
+    }
+
+    /// An event from one of the sources that tell of changes.
+    fn event(&mut self, rng: &mut Rng, id: String) -> Waiting {
+        let records = if rng.bool() { 1 } else { rng.usize(2..=12) };
+        let mut changes = Vec::new();
+        let mut told = Vec::new();
+        let (mut others, mut poison) = (0, false);
+        if rng.u8(0..4) == 0 {
+            let (bucket, key) = self.object(rng);
+            let kind = if rng.bool() { "Object Created" } else { "Object Deleted" };
+            let body = event_bridge(kind, &self.places.buckets[bucket].name, &key).to_string();
+            return Waiting::new(id, body, vec![self.remember(bucket, key)]);
+        }
+        for _ in 0..records {
+            match rng.u16(0..200) {
+                0..4 => {
+                    let (bucket, key) = self.object(rng);
+                    told.push(record("ObjectTagging:Put", &self.places.buckets[bucket].name, &key));
+                    others += 1;
+                }
+                4 => {
+                    let mut record = self.change_record(rng, "UNREADABLE");
+                    record["s3"]["object"]["key"] = "%FF".into();
+                    told.push(record);
+                    poison = true;
+                }
+                _ => {
+                    let (change, record) = self.change(rng);
+                    changes.push(change);
+                    told.push(record);
+                }
+            }
+        }
+        let body = notification(&told);
+        let body = if rng.u8(0..4) == 0 { sns(&body) } else { body };
+        let mut waiting = Waiting::new(id, body, changes);
+        (waiting.others, waiting.poison) = (others, poison);
+        waiting
+    }
+
+    fn change_record(&self, rng: &mut Rng, key: &str) -> serde_json::Value {
+        record("ObjectCreated:Put", &self.places.buckets[rng.usize(0..self.places.buckets.len())].name, key)
+    }
+
+    fn change(&mut self, rng: &mut Rng) -> (usize, serde_json::Value) {
+        let (bucket, key) = self.object(rng);
+        let name = ["ObjectCreated:Put", "ObjectRemoved:Delete", "LifecycleExpiration:Delete"][rng.usize(0..3)];
+        let record = record(name, &self.places.buckets[bucket].name, &key);
+        (self.remember(bucket, key), record)
+    }
+
+    fn remember(&mut self, bucket: usize, key: String) -> usize {
+        self.changes.push(Change { bucket, key });
+        self.changes.len() - 1
+    }
+
+    /// An object, now and then one that has changed before.
+    fn object(&self, rng: &mut Rng) -> (usize, String) {
+        if rng.u8(0..5) == 0
+            && let Some(again) = rng.choice(&self.changes)
+        {
+            return (again.bucket, again.key.clone());
+        }
+        let bucket = rng.usize(0..self.places.buckets.len());
+        (bucket, key(rng, self.places.buckets[bucket].folder))
+    }
+}
+
+/// A batch of messages as Lambda hands it over.
+pub(crate) fn batch(messages: &[Waiting]) -> String {
+    let messages: Vec<_> = messages.iter().map(|it| (it.id.as_str(), it.body.as_str())).collect();
+    sqs(&messages)
+}

@@ -1,0 +1,159 @@
+//! Lambda's asynchronous queue and a queue of SQS, in virtual time.
+//!
+//! Sources: Lambda developer guide, "How Lambda handles errors and retries with asynchronous invocation" and "Using Lambda
+//! with Amazon SQS"; SQS developer guide, "Dead-letter queues".
+
+use std::collections::BTreeSet;
+
+use fastrand::Rng;
+use serde_json::Value;
+
+/// The waits before Lambda's two retries, in seconds.
+const RETRIES: [u64; 2] = [60, 120];
+
+/// How long Lambda keeps an event that it cannot hand over, and the longest wait between two tries, in seconds.
+const MAX_AGE: u64 = 6 * 60 * 60;
+const MAX_WAIT: u64 = 300;
+
+/// For how long a message that was handed out is not handed out again, in seconds.
+const VISIBILITY_TIMEOUT: u64 = 360;
+
+/// What waits to be delivered.
+#[derive(Clone)]
+pub(crate) struct Waiting {
+    /// The request's id, or the message's.
+    pub(crate) id: String,
+    pub(crate) body: String,
+    /// The changes it tells of, by their place in the scenario.
+    pub(crate) changes: Vec<usize>,
+    /// How many of its records tell of no change of content.
+    pub(crate) others: usize,
+    /// Whether part of it cannot be read, so that it can never succeed.
+    pub(crate) poison: bool,
+    pub(crate) tries: usize,
+    throttled: u32,
+    sent: u64,
+    ready: u64,
+}
+
+impl Waiting {
+    pub(crate) fn new(id: String, body: String, changes: Vec<usize>) -> Self {
+        Self { id, body, changes, others: 0, poison: false, tries: 0, throttled: 0, sent: 0, ready: 0 }
+    }
+}
+
+/// What is handed over at once.
+#[derive(Clone)]
+pub(crate) enum Delivery {
+    Event(Waiting),
+    Batch(Vec<Waiting>),
+}
+
+#[derive(Default)]
+pub(crate) struct Queues {
+    now: u64,
+    events: Vec<Waiting>,
+    messages: Vec<Waiting>,
+    max_receive_count: usize,
+    max_batch: usize,
+    /// Both dead-letter queues, with why.
+    pub(crate) dead: Vec<(Waiting, String)>,
+}
+
+impl Queues {
+    pub(crate) fn new(max_receive_count: usize, max_batch: usize) -> Self {
+        Self { max_receive_count, max_batch, ..Self::default() }
+    }
+
+    pub(crate) fn send_event(&mut self, mut event: Waiting) {
+        (event.sent, event.ready) = (self.now, self.now);
+        self.events.push(event);
+    }
+
+    pub(crate) fn send_message(&mut self, mut message: Waiting) {
+        message.ready = self.now;
+        self.messages.push(message);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.messages.is_empty()
+    }
+
+    /// The next deliveries, as many as there are functions. What else Lambda would have handed over waits for longer.
+    pub(crate) fn next(&mut self, rng: &mut Rng, functions: usize) -> Vec<Delivery> {
+        let first = self.events.iter().chain(&self.messages).map(|it| it.ready).min();
+        self.now = self.now.max(first.unwrap_or_default());
+        let mut deliveries = Vec::new();
+        while deliveries.len() < functions {
+            let ready = |waiting: &[Waiting], now| -> Vec<_> {
+                waiting.iter().enumerate().filter(|(_, it)| it.ready <= now).map(|(place, _)| place).collect()
+            };
+            let (events, messages) = (ready(&self.events, self.now), ready(&self.messages, self.now));
+            if !events.is_empty() && (messages.is_empty() || rng.bool()) {
+                deliveries.push(Delivery::Event(self.events.swap_remove(events[rng.usize(0..events.len())])));
+            } else if !messages.is_empty() {
+                let size = rng.usize(1..=self.max_batch);
+                let mut places = rng.choose_multiple(messages, size);
+                places.sort_unstable_by(|a, b| b.cmp(a));
+                let batch = places.into_iter().map(|place| self.messages.swap_remove(place)).collect();
+                deliveries.push(Delivery::Batch(batch));
+            } else {
+                break;
+            }
+        }
+        self.throttle();
+        self.now += rng.u64(1..=3);
+        deliveries
+    }
+
+    /// Reserved concurrency is used up: events that were due are tried later, and given up when they are too old.
+    fn throttle(&mut self) {
+        for event in self.events.iter_mut().filter(|it| it.ready <= self.now) {
+            event.throttled += 1;
+            event.ready = self.now + MAX_WAIT.min(1 << event.throttled.min(9));
+        }
+        let too_old = |it: &mut Waiting| it.ready - it.sent > MAX_AGE;
+        let dead = self.events.extract_if(.., too_old).map(|it| (it, "EventAgeExceeded".to_owned()));
+        self.dead.extend(dead);
+    }
+
+    /// An event failed.
+    pub(crate) fn failed_event(&mut self, mut event: Waiting, reason: String) {
+        event.tries += 1;
+        match RETRIES.get(event.tries - 1) {
+            Some(wait) => {
+                event.ready = self.now + wait;
+                self.events.push(event);
+            }
+            None => self.dead.push((event, reason)),
+        }
+    }
+
+    /// A message was not deleted: it becomes visible again.
+    pub(crate) fn failed_message(&mut self, mut message: Waiting, reason: String) {
+        message.tries += 1;
+        if message.tries >= self.max_receive_count {
+            self.dead.push((message, reason));
+        } else {
+            message.ready = self.now + VISIBILITY_TIMEOUT;
+            self.messages.push(message);
+        }
+    }
+}
+
+/// The messages that an answer reports as failed. An answer in another form, or one that names what is not in the batch,
+/// fails the whole batch, which this function must never cause.
+pub(crate) fn failed(answer: &[u8], batch: &[Waiting]) -> Result<BTreeSet<String>, String> {
+    let malformed = || format!("malformed answer to a batch: {}", String::from_utf8_lossy(answer));
+    let json: Value = serde_json::from_slice(answer).map_err(|_| malformed())?;
+    let failures = json["batchItemFailures"].as_array().ok_or_else(malformed)?;
+    let mut ids = BTreeSet::new();
+    for failure in failures {
+        let id = failure["itemIdentifier"].as_str().ok_or_else(malformed)?;
+        if !batch.iter().any(|message| message.id == id) {
+            return Err(malformed());
+        }
+        ids.insert(id.to_owned());
+    }
+    Ok(ids)
+}
