@@ -17,9 +17,9 @@ const SECRETS: [&str; 3] = ["AKIDLOCAL", "local-secret-key", "local-session-toke
 /// The function's timeout. Long enough for what it tries by itself, short enough for faults that last.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Whether the function is held to its answer where a call takes longer than its time. It does not bound its calls by
-/// the deadline yet; until then such a delivery is one that Lambda gives up and makes again.
-const BOUND_BY_THE_DEADLINE: bool = false;
+/// The function's settings: it waits for less long between its attempts than CloudFront would make it, and tries S3's own
+/// events again for a moment only, so that scenarios are many.
+const HURRY: [(&str, &str); 2] = [("BACKOFF_MILLISECONDS", "20"), ("DIRECT_RETRY_SECONDS", "1")];
 
 /// For how long a call is waited for that a process is to be killed or stopped at.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -117,7 +117,7 @@ impl<'p> Lane<'p> {
     async fn new_instance(&mut self) -> Instance {
         self.tally.processes += 1;
         let lambda = Lambda::start().await.expect("a port");
-        let function = Function::start(self.program, &lambda, &self.cloud, &[]).expect("the function");
+        let function = Function::start(self.program, &lambda, &self.cloud, &HURRY).expect("the function");
         assert_eq!(tokio::time::timeout(Duration::from_mins(1), lambda.ready()).await, Ok(Ok(())), "it starts");
         Instance { lambda, function, invocations: 0 }
     }
@@ -225,11 +225,7 @@ impl Instance {
             // It had answered before it was stopped.
             let _ = self.function.signal("CONT").await;
         }
-        let silenced = match disturbance {
-            Disturbance::Stop(_) => disturbed,
-            Disturbance::Hurry(_) => !BOUND_BY_THE_DEADLINE,
-            _ => false,
-        };
+        let silenced = matches!(disturbance, Disturbance::Stop(_)) && disturbed;
         Ended { outcome, disturbed, silenced }
     }
 }
