@@ -14,7 +14,7 @@ use crate::tally::Kinds;
 const LONG: Duration = Duration::from_secs(4);
 
 /// How large an absurdly large answer is.
-const LARGE: usize = 2 << 20;
+const LARGE: usize = 256 << 10;
 
 /// A fault that a scenario asks for.
 pub(crate) struct Asked {
