@@ -16,8 +16,9 @@ use crate::report::Answer;
 /// The error type of a function that cannot start, as Lambda reports it.
 pub const CONFIGURATION_ERROR: &str = "ConfigurationError";
 
-/// The time to answer where the deadline is past: some tools that imitate Lambda send one in 1970.
-const UNKNOWN_TIME_LEFT: Duration = Duration::from_secs(30);
+/// The time to answer where the deadline is past, as some tools that imitate Lambda send one in 1970: what Lambda gives a
+/// function for which nobody said.
+const UNKNOWN_TIME_LEFT: Duration = Duration::from_secs(3);
 
 /// Handles one invocation. The event is taken raw: it is neither built up as a tree nor copied.
 ///

@@ -14,8 +14,9 @@ const INVOCATIONS_OF_A_PROCESS: usize = 2000;
 /// What must never be seen in a log: the credentials of the stand-in.
 const SECRETS: [&str; 3] = ["AKIDLOCAL", "local-secret-key", "local-session-token"];
 
-/// The function's timeout. Long enough for what it tries by itself, short enough for faults that last.
-const TIMEOUT: Duration = Duration::from_secs(30);
+/// The function's timeout, and that where a fault lasts: it tries until shortly before.
+const TIMEOUT: Duration = Duration::from_secs(5);
+const TIMEOUT_IN_VAIN: Duration = Duration::from_secs(2);
 
 /// The function's settings: it waits for less long between its attempts than CloudFront would make it, and tries S3's own
 /// events again for a moment only, so that scenarios are many.
@@ -88,6 +89,7 @@ pub(crate) struct Lane<'p> {
     instances: Vec<Instance>,
     /// Functions that were given up, and do not know it.
     stray: Vec<Instance>,
+    timeout: Duration,
     pub(crate) tally: Tally,
     /// What a log held that it must not.
     pub(crate) found: Vec<String>,
@@ -96,7 +98,13 @@ pub(crate) struct Lane<'p> {
 impl<'p> Lane<'p> {
     pub(crate) async fn start(program: &'p Path) -> Self {
         let cloud = Cloud::start(World::default()).await.expect("a port");
-        Self { program, cloud, instances: Vec::new(), stray: Vec::new(), tally: Tally::default(), found: Vec::new() }
+        let (tally, found, timeout) = (Tally::default(), Vec::new(), TIMEOUT);
+        Self { program, cloud, instances: Vec::new(), stray: Vec::new(), timeout, tally, found }
+    }
+
+    /// Gives the function less time from now on, or as much as before.
+    pub(crate) fn expect_failures(&mut self, lasting: bool) {
+        self.timeout = if lasting { TIMEOUT_IN_VAIN } else { TIMEOUT };
     }
 
     /// Sees to it that there are so many functions.
@@ -150,12 +158,12 @@ impl<'p> Lane<'p> {
     pub(crate) async fn deliver(&mut self, deliveries: Vec<(String, String, Disturbance)>) -> Vec<Ended> {
         self.tally.invocations += deliveries.len();
         let disturbances: Vec<_> = deliveries.iter().map(|(_, _, disturbance)| *disturbance).collect();
-        let cloud = &self.cloud;
+        let (cloud, timeout) = (&self.cloud, self.timeout);
         let under_way = self
             .instances
             .iter_mut()
             .zip(deliveries)
-            .map(|(instance, (id, event, disturbance))| instance.invoke(cloud, id, event, disturbance));
+            .map(|(instance, (id, event, disturbance))| instance.invoke(cloud, id, event, disturbance, timeout));
         let ended: Vec<_> = futures_util::future::join_all(under_way).await;
         for (place, (ended, disturbance)) in ended.iter().zip(disturbances).enumerate() {
             if ended.disturbed {
@@ -180,10 +188,17 @@ impl<'p> Lane<'p> {
 }
 
 impl Instance {
-    async fn invoke(&mut self, cloud: &Cloud, request_id: String, event: String, disturbance: Disturbance) -> Ended {
+    async fn invoke(
+        &mut self,
+        cloud: &Cloud,
+        request_id: String,
+        event: String,
+        disturbance: Disturbance,
+        timeout: Duration,
+    ) -> Ended {
         self.invocations += 1;
         let begun = cloud.with(|world| world.begun);
-        let mut invoke = Invoke { timeout: TIMEOUT, ..Invoke::new(request_id) };
+        let mut invoke = Invoke { timeout, ..Invoke::new(request_id) };
         let mut disturbed = false;
         match disturbance {
             Disturbance::Stop(_) => invoke.timeout = Duration::from_millis(700),
@@ -192,6 +207,8 @@ impl Instance {
                 disturbed = true;
             }
             Disturbance::Deadline(deadline) => {
+                // It takes its time for what Lambda gives by default.
+                invoke.timeout = TIMEOUT;
                 invoke.deadline = Some(deadline);
                 disturbed = true;
             }

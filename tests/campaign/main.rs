@@ -36,6 +36,10 @@ use tally::Tally;
 /// How much of what does not hold in a scenario is printed.
 const PRINTED: usize = 5;
 
+/// How long a scenario may go on when no other is begun any more. Where a fault lasts, each delivery is tried until its
+/// deadline, again and again, and a scenario takes minutes.
+const LATE: Duration = Duration::from_secs(10);
+
 /// What is run.
 struct Campaign {
     seed: u64,
@@ -70,20 +74,25 @@ fn main() -> ExitCode {
     let Campaign { seed, scenarios, lanes, seconds } = campaign;
     println!("campaign: seed {seed}, {scenarios} scenarios, {lanes} at a time, at most {seconds} s");
     let (begun, next) = (Instant::now(), AtomicU64::new(0));
-    let total = Mutex::new((Tally::default(), 0));
+    let total = Mutex::new((Tally::default(), 0, 0));
     std::thread::scope(|scope| {
         for _ in 0..lanes.min(scenarios) {
             scope.spawn(|| {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
                 runtime.block_on(async {
                     let mut lane = Lane::start(Path::new(env!("CARGO_BIN_EXE_bootstrap"))).await;
-                    let mut failed = 0;
+                    let (mut failed, mut given_up) = (0, 0);
+                    let end = tokio::time::Instant::from_std(begun + Duration::from_secs(seconds) + LATE);
                     while begun.elapsed() < Duration::from_secs(seconds) {
                         let number = next.fetch_add(1, Ordering::Relaxed);
                         if number >= scenarios {
                             break;
                         }
-                        let found = scenario::run(&mut lane, seed + number).await;
+                        let Ok(found) = tokio::time::timeout_at(end, scenario::run(&mut lane, seed + number)).await
+                        else {
+                            given_up += 1;
+                            break;
+                        };
                         failed += usize::from(!found.is_empty());
                         tell(seed + number, &found);
                     }
@@ -93,12 +102,14 @@ fn main() -> ExitCode {
                     let mut total = total.lock().expect("a total");
                     total.0.add(&lane.tally);
                     total.1 += failed;
+                    total.2 += given_up;
                 });
             });
         }
     });
-    let (tally, failed) = total.into_inner().expect("a total");
+    let (tally, failed, given_up) = total.into_inner().expect("a total");
     tally.print(begun.elapsed());
+    println!("{given_up:>9} scenarios given up, as there was no time left for them");
     println!("{failed:>9} scenarios failed");
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -48,6 +48,7 @@ impl<'a, 'p> Play<'a, 'p> {
                 faults.set(world);
             }
         });
+        self.lane.expect_failures(self.faults.is_some_and(|faults| faults.lasting));
         let mut waves = self.plan.waves.iter();
         loop {
             if self.queues.is_empty() || self.rng.u8(0..4) == 0 {
