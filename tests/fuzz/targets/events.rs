@@ -186,9 +186,11 @@ pub(crate) fn message(body: &[u8]) -> Checked {
         match decode(body.as_bytes()) {
             // One envelope less may make the difference.
             _ if failed.iter().any(|error| error.reason.starts_with("too many envelopes")) => {}
+            // A batch by itself names its messages; one within another has nobody to name them to.
+            Ok(Trigger::Changes(alone)) if alone.failed.iter().any(|error| error.at.ends_with("messageId")) => {}
             Ok(Trigger::Changes(alone)) => {
                 prop_assert_eq!(found, &alone.changes[..]);
-                prop_assert_eq!(failed.len(), alone.failed.len());
+                prop_assert_eq!(failed.len() + batch.failed_too, alone.failed.len() + alone.failed_too);
                 prop_assert_eq!((&batch.ignored, batch.test_events), (&alone.ignored, alone.test_events));
             }
             Ok(Trigger::Job(_) | Trigger::Request(_)) | Err(_) => prop_assert_eq!((found.len(), failed.len()), (0, 1)),
