@@ -13,7 +13,7 @@
 //!                                    Report, InvocationError ◀─report── app ◀─ports── aws ◀┘
 //! ```
 //!
-//! [`event`], [`change`], [`path`], [`collapse`], [`route`], [`plan`], [`reference`] and [`job`] are
+//! [`event`], [`change`], [`path`], [`collapse`], [`route`], [`plan`], [`mod@reference`] and [`job`] are
 //! pure: no clock, no environment, no SDK. [`app`] goes the whole way over the traits in [`ports`]; [`aws`] implements them
 //! and is the only place that names an SDK crate.
 //!
