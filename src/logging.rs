@@ -42,6 +42,8 @@ fn levels(lookup: impl Fn(&str) -> Option<String>) -> Targets {
 fn may_be_logged(line: &Metadata<'_>, levels: &Targets) -> bool {
     let most = match line.target().split("::").next() {
         Some(OUR_TARGET) => LevelFilter::TRACE,
+        // Where a call fails twice over it prints the first error whole, with what the answer held. We tell of the second.
+        Some("aws_smithy_runtime_api") => LevelFilter::OFF,
         Some(name) if name.starts_with("aws_") => LevelFilter::INFO,
         _ => LevelFilter::DEBUG,
     };

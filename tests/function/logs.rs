@@ -1,5 +1,6 @@
 //! What the function logs, and what it never does.
 
+use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
 use serde_json::Value;
 
 use crate::rig::{Rig, created, world};
@@ -72,6 +73,29 @@ async fn nothing_secret_is_logged_at_any_level() {
             let leak = lines.iter().find(|line| line.contains(secret));
             assert_eq!(leak, None, "{variables:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_not_printed_by_the_sdk_either() {
+    let mut world = world(&[("site", "E1")]);
+    let code = "x".repeat(5000);
+    for status in [200, 201, 301, 400, 500] {
+        for (operation, target) in [("GetBucketTagging", "site"), ("CreateInvalidation", "E1")] {
+            let body = format!("<ErrorResponse><Error><Code>{code}</Code></Error></ErrorResponse>");
+            world.faults.push(Fault::once(operation, target, Effect::Raw { status, body }));
+            let body = format!("<Error><Code>{code}</Code></Error>");
+            world.faults.push(Fault::once(operation, target, Effect::Raw { status, body }));
+        }
+    }
+    let rig = Rig::start(world, &[("BACKOFF_MILLISECONDS", "20"), ("TAG_TTL_SECONDS", "0")]).await;
+    for number in 0..30 {
+        rig.invoke(&format!("request-{number}"), created(&[("site", "a")])).await;
+    }
+    let left = rig.cloud.with(|world| world.faults.iter().filter(|fault| fault.times > 0).count());
+    assert_eq!(left, 0, "all were played");
+    for line in rig.function.stop().await.unwrap() {
+        assert!(line.len() < 4000 && !line.contains(&"x".repeat(1000)), "{line}");
     }
 }
 
