@@ -15,14 +15,20 @@ use tracing_subscriber::registry::LookupSpan;
 /// The only crate that may log at TRACE: this one.
 const OUR_TARGET: &str = "s3_cloudfront_invalidator";
 
-/// A subscriber that writes to `writer` as the environment, read through `lookup`, asks for.
-pub fn subscriber<W>(lookup: impl Fn(&str) -> Option<String>, writer: W) -> impl tracing::Subscriber + Send + Sync
+/// A subscriber that writes to `writer` as the environment, read through `lookup`, asks for. Nothing is written of the
+/// crates in `silent`.
+pub fn subscriber<W>(
+    lookup: impl Fn(&str) -> Option<String>,
+    writer: W,
+    silent: &'static [&'static str],
+) -> impl tracing::Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let json = lookup("AWS_LAMBDA_LOG_FORMAT").is_some_and(|format| format.eq_ignore_ascii_case("json"));
     let levels = levels(lookup);
-    let wanted = filter_fn(move |it| if it.is_span() { holds_the_request_id(it) } else { may_be_logged(it, &levels) });
+    let wanted =
+        filter_fn(move |it| if it.is_span() { holds_the_request_id(it) } else { may_be_logged(it, &levels, silent) });
     tracing_subscriber::registry().with(lines(json, writer).with_filter(wanted))
 }
 
@@ -39,11 +45,10 @@ fn levels(lookup: impl Fn(&str) -> Option<String>) -> Targets {
         .unwrap_or_else(|| everywhere(LevelFilter::INFO))
 }
 
-fn may_be_logged(line: &Metadata<'_>, levels: &Targets) -> bool {
+fn may_be_logged(line: &Metadata<'_>, levels: &Targets, silent: &[&str]) -> bool {
     let most = match line.target().split("::").next() {
         Some(OUR_TARGET) => LevelFilter::TRACE,
-        // Where a call fails twice over it prints the first error whole, with what the answer held. We tell of the second.
-        Some("aws_smithy_runtime_api") => LevelFilter::OFF,
+        Some(name) if silent.contains(&name) => LevelFilter::OFF,
         Some(name) if name.starts_with("aws_") => LevelFilter::INFO,
         _ => LevelFilter::DEBUG,
     };

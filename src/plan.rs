@@ -37,12 +37,6 @@ impl PlannedInvalidation {
         self.changes.is_empty()
     }
 
-    /// How many wildcards it has.
-    #[must_use]
-    pub fn wildcards(&self) -> usize {
-        self.paths().filter(|path| path.wildcard_prefix().is_some()).count()
-    }
-
     /// The same work with every path that holds anything unusual widened to a wildcard that does not, within its budget;
     /// `None` if no path does.
     #[must_use]

@@ -105,6 +105,11 @@ impl<T: BucketTags> Router<T> {
         Self { tags, settings, lives, backoff, cache: TtlCache::new(CACHED_BUCKETS, clock) }
     }
 
+    /// The tag that names a bucket's distributions.
+    pub fn distribution_tag(&self) -> &str {
+        &self.settings.distribution_tag
+    }
+
     /// What is known of all these buckets, looked up at the same time, at most [`CONCURRENT_LOOKUPS`] of them. A bucket
     /// that has not answered by `deadline` is not waited for, so that the others' changes are not held up.
     pub async fn learn(&self, queries: Vec<BucketQuery>, deadline: Instant) -> Learnt {

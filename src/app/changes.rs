@@ -128,7 +128,7 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
 }
 
 impl Delivered {
-    pub(super) fn into_error(self) -> InvocationError {
+    fn into_error(self) -> InvocationError {
         InvocationError::NotInvalidated { report: Box::new(self.report), failures: self.failures }
     }
 

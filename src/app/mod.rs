@@ -64,7 +64,6 @@ pub struct App<T, I, J> {
     budget: Budget,
     default_distribution: Option<DistributionId>,
     retries: Retries,
-    distribution_tag: String,
     expected_owner: ExpectedOwner,
     dry_run: bool,
 }
@@ -73,7 +72,6 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
     /// The function as `config` wants it. `clock` tells the age of remembered answers, and how long a job has waited.
     pub fn new(config: Config, tags: T, invalidations: I, jobs: J, clock: Clock) -> Self {
         Self {
-            distribution_tag: config.route.distribution_tag.clone(),
             router: Router::new(tags, config.route, config.lives, config.retries.backoff, Clock::clone(&clock)),
             invalidations,
             jobs,

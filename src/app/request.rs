@@ -41,8 +41,8 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
             Ask::Keys { bucket, keys } => {
                 let learnt = self.learn([bucket.clone()], invocation).await?;
                 self.distributions(bucket, &learnt)?;
-                let change = |key: &_| Change { bucket: bucket.clone(), key: Clone::clone(key) };
-                let batch = Batch { changes: keys.iter().map(change).collect(), ..Batch::default() };
+                let changes = keys.iter().cloned().map(|key| Change { bucket: bucket.clone(), key }).collect();
+                let batch = Batch { changes, ..Batch::default() };
                 let Delivered { report, failures, .. } =
                     self.deliver(&batch, &learnt, identity, invocation.patience(None)).await;
                 (report, failures)
@@ -86,7 +86,7 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
             Some(Destination::Route(route)) => Ok(route.distributions.clone()),
             _ => Err(InvocationError::Request(vec![Failure::NotTagged {
                 bucket: bucket.name.clone(),
-                tag: self.distribution_tag.clone(),
+                tag: self.router.distribution_tag().to_owned(),
             }])),
         }
     }

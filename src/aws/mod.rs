@@ -23,6 +23,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// seconds; what takes longer is better tried again, since a repeated request is the same invalidation.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The crates of the SDK whose log lines can hold a whole answer of AWS's: where a call fails twice over, the first error is
+/// printed with everything that the answer held. We tell of the second.
+pub const SILENT_IN_LOG: &[&str] = &["aws_smithy_runtime_api"];
+
 /// Reads Region, credentials and endpoint as every AWS tool does; in Lambda all of them come from the environment.
 ///
 /// None of the clients tries again by itself: whoever makes several calls knows better what to try when, and in which time.

@@ -45,7 +45,7 @@ fn open_at(json: &str, place: Place, batch: &mut Batch) -> Result<Option<Trigger
             let Text(message) = serde_json::from_str(message.get()).map_err(|_| EventError::UnknownShape)?;
             open_message(&message, "Message", place, batch);
         }
-        Shape::S3Event { detail_type, detail } => eventbridge::decode(json, &detail_type, detail, batch),
+        Shape::S3Event { detail_type, region, detail } => eventbridge::decode(&detail_type, region, detail, batch),
         Shape::InvocationEvent(detail) => return open_inner(detail, "detail", place, batch),
         Shape::InvocationRecord { context, payload } => {
             if ended_well(context) {
@@ -155,18 +155,25 @@ fn open_records(records: &RawValue, place: Place, batch: &mut Batch) -> Result<(
     let first_failed = batch.failed.len();
     for (index, record) in records.into_iter().enumerate() {
         let (changes, failed) = (batch.changes.len(), batch.failed.len());
-        let id = messages.is_some().then(|| message_id(record));
-        match (source, &id) {
-            // It could not be named as failed, nor its work as done.
-            (_, Some(None)) => batch.failed.push(RecordError::new("messageId", "missing")),
-            (Source::S3, _) => s3::decode(record, batch),
-            (Source::Sns, _) => open_record::<SnsRecord<'_>>(record, place, batch),
-            (Source::Sqs, _) => open_record::<SqsRecord<'_>>(record, place, batch),
+        let mut id = None;
+        match source {
+            Source::S3 => s3::decode(record, batch),
+            Source::Sns => open_record(read::<SnsRecord<'_>>(record), place, batch),
+            Source::Sqs => {
+                let message = read::<SqsRecord<'_>>(record);
+                id = messages.is_some().then(|| message_id(&message, record)).flatten();
+                if messages.is_some() && id.is_none() {
+                    // It could not be named as failed, nor its work as done.
+                    batch.failed.push(RecordError::new("messageId", "missing"));
+                } else {
+                    open_record(message, place, batch);
+                }
+            }
         }
         if batch.failed.len() > failed {
             name_envelope(batch, failed, &format!("Records[{index}]"));
         }
-        match (&mut messages, id.flatten()) {
+        match (&mut messages, id) {
             (Some(messages), Some(id)) => {
                 let (changes, failed) = (changes..batch.changes.len(), failed..batch.failed.len());
                 messages.push(Message { id, changes, failed });
@@ -195,6 +202,8 @@ trait Envelope<'a>: Deserialize<'a> {
 
 #[derive(Deserialize)]
 struct SqsRecord<'a> {
+    #[serde(borrow, rename = "messageId")]
+    id: Option<Text<'a>>,
     #[serde(borrow, rename = "eventSource")]
     source: Option<Text<'a>>,
     #[serde(borrow)]
@@ -241,10 +250,18 @@ impl<'a> Envelope<'a> for SnsRecord<'a> {
     }
 }
 
-/// Opens a record around a message.
-fn open_record<'a, E: Envelope<'a>>(record: &'a RawValue, place: Place, batch: &mut Batch) {
+/// Reads a record around a message.
+fn read<'a, E: Envelope<'a>>(record: &'a RawValue) -> Result<E, RecordError> {
     match serde_json::from_str(record.get()) {
-        Ok(Object(envelope)) => match E::source(&envelope) {
+        Ok(Object(envelope)) => Ok(envelope),
+        Err(error) => Err(RecordError::new("", excerpt(&error.to_string()))),
+    }
+}
+
+/// Opens what a record holds.
+fn open_record<'a, E: Envelope<'a>>(record: Result<E, RecordError>, place: Place, batch: &mut Batch) {
+    match record {
+        Ok(envelope) => match envelope.source() {
             (_, Some(source), expected) if source == expected => match envelope.message() {
                 Some(Text(message)) => open_message(&message, E::FIELD, place, batch),
                 None => batch.failed.push(RecordError::new(E::FIELD, "missing")),
@@ -257,17 +274,21 @@ fn open_record<'a, E: Envelope<'a>>(record: &'a RawValue, place: Place, batch: &
                 batch.failed.push(RecordError::new(field, reason));
             }
         },
-        Err(error) => batch.failed.push(RecordError::new("", excerpt(&error.to_string()))),
+        Err(error) => batch.failed.push(error),
     }
 }
 
-/// A queue's id of a message, read by itself so that nothing else about the message can hide it.
-fn message_id(record: &RawValue) -> Option<Box<str>> {
+/// A queue's id of a message. Where the message could not be read the id is read by itself, so that nothing else can hide it.
+fn message_id(message: &Result<SqsRecord<'_>, RecordError>, record: &RawValue) -> Option<Box<str>> {
     #[derive(Deserialize)]
     struct Identified<'a> {
         #[serde(borrow, rename = "messageId")]
         id: Option<Text<'a>>,
     }
+    let non_empty = |id: &Text<'_>| (!id.0.is_empty()).then(|| Box::from(&*id.0));
+    if let Ok(message) = message {
+        return message.id.as_ref().and_then(non_empty);
+    }
     let Object(Identified { id }) = serde_json::from_str(record.get()).ok()?;
-    id.filter(|Text(id)| !id.is_empty()).map(|Text(id)| id.into())
+    id.as_ref().and_then(non_empty)
 }

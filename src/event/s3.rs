@@ -3,6 +3,8 @@
 //! Only what an invalidation needs is read, so a record without a size, an eTag, an identity or a time is as good as
 //! any. Source: S3 user guide, "Event message structure".
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -29,8 +31,9 @@ struct Record<'a> {
     s3: Option<Object<Entity<'a>>>,
 }
 
+/// What happened to what: the same in a notification and in an event of EventBridge's.
 #[derive(Deserialize)]
-struct Entity<'a> {
+pub(super) struct Entity<'a> {
     #[serde(borrow)]
     bucket: Option<Object<BucketEntity<'a>>>,
     #[serde(borrow)]
@@ -47,6 +50,24 @@ struct BucketEntity<'a> {
 struct ObjectEntity<'a> {
     #[serde(borrow)]
     key: Option<Text<'a>>,
+}
+
+impl<'a> Entity<'a> {
+    /// The bucket's name and the key as it is written; `at` is where this stands.
+    pub(super) fn names(self, at: &str) -> Result<(BucketName, Cow<'a, str>), RecordError> {
+        let missing = |field| RecordError::new(format!("{at}.{field}"), "missing");
+        let Text(bucket) = self.bucket.and_then(|it| it.0.name).ok_or_else(|| missing("bucket.name"))?;
+        let Text(key) = self.object.and_then(|it| it.0.key).ok_or_else(|| missing("object.key"))?;
+        let bucket = BucketName::new(&bucket)
+            .map_err(|error| RecordError::new(format!("{at}.bucket.name"), error.to_string()))?;
+        Ok((bucket, key))
+    }
+}
+
+/// The Region that the field `at` names.
+pub(super) fn region(name: Option<Text<'_>>, at: &str) -> Result<Option<Region>, RecordError> {
+    let region = name.map(|Text(name)| Region::new(&name)).transpose();
+    region.map_err(|error| RecordError::new(at, error.to_string()))
 }
 
 /// Adds what a record tells to the batch.
@@ -81,15 +102,10 @@ fn decode_record(raw: &RawValue) -> Result<Decoded, RecordError> {
     if !changes_content(&name) {
         return Ok(Decoded::Ignored(IgnoredRecord { event_name: excerpt(&name) }));
     }
-    let entity = record.s3.ok_or_else(|| missing("s3"))?.0;
-    let Text(bucket) = entity.bucket.and_then(|it| it.0.name).ok_or_else(|| missing("s3.bucket.name"))?;
-    let Text(key) = entity.object.and_then(|it| it.0.key).ok_or_else(|| missing("s3.object.key"))?;
-    let region = record.aws_region.map(|Text(name)| Region::new(&name)).transpose();
+    let Object(entity) = record.s3.ok_or_else(|| missing("s3"))?;
+    let (name, key) = entity.names("s3")?;
     Ok(Decoded::Change(Change {
-        bucket: Bucket {
-            name: BucketName::new(&bucket).map_err(|error| RecordError::new("s3.bucket.name", error.to_string()))?,
-            region: region.map_err(|error| RecordError::new("awsRegion", error.to_string()))?,
-        },
+        bucket: Bucket { name, region: region(record.aws_region, "awsRegion")? },
         key: decode_key(&key)
             .map_err(|error| RecordError::new("s3.object.key", format!("\"{}\": {error}", excerpt(&key))))?,
     }))

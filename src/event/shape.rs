@@ -17,8 +17,8 @@ const HELLO_WORLD: [&str; 3] = ["key1", "key2", "key3"];
 /// they like.
 const KEPT_FIELDS: usize = 64;
 
-/// The fields that tell events apart.
-const DISCRIMINATORS: [&str; 10] = [
+/// The fields that tell events apart, and what is read along with them: they are always kept, and must not occur twice.
+const DISCRIMINATORS: [&str; 11] = [
     "Records",
     "Event",
     "Type",
@@ -26,6 +26,7 @@ const DISCRIMINATORS: [&str; 10] = [
     "source",
     "detail-type",
     "detail",
+    "region",
     "CodePipeline.job",
     "requestContext",
     "requestPayload",
@@ -40,7 +41,7 @@ pub(super) enum Shape<'a> {
     /// A message of SNS as a queue gets it; the message is a string.
     Notification(&'a RawValue),
     /// An event of S3 from EventBridge.
-    S3Event { detail_type: String, detail: &'a RawValue },
+    S3Event { detail_type: String, region: Option<&'a RawValue>, detail: &'a RawValue },
     /// An event of another source from EventBridge.
     OtherEvent,
     /// An event whose detail is the record of an invocation.
@@ -169,7 +170,7 @@ fn notification<'a>(fields: &Fields<'a>) -> Option<Shape<'a>> {
 fn from_event_bridge<'a>(fields: &Fields<'a>) -> Option<Shape<'a>> {
     let (source, detail_type, detail) = (fields.text("source")?, fields.text("detail-type")?, fields.get("detail")?);
     Some(match source.as_str() {
-        "aws.s3" => Shape::S3Event { detail_type, detail },
+        "aws.s3" => Shape::S3Event { detail_type, region: fields.get("region"), detail },
         "lambda" if detail_type.starts_with("Lambda Function Invocation Result") => Shape::InvocationEvent(detail),
         _ => Shape::OtherEvent,
     })

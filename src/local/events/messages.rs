@@ -1,11 +1,8 @@
 //! What SQS and SNS wrap around a message.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::local::{ACCOUNT, REGION};
-
-/// The subject that S3 gives its notifications.
-const SUBJECT: &str = "Amazon S3 Notification";
 
 /// A batch of messages, each with its id and its body, as the event source mapping of a standard queue hands it over.
 ///
@@ -41,19 +38,10 @@ pub fn sqs(messages: &[(&str, &str)]) -> String {
 /// Source: SNS developer guide, "Parsing Amazon SNS message formats".
 #[must_use]
 pub fn sns_notification(message: &str) -> String {
-    json!({
-        "Type": "Notification",
-        "MessageId": "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324",
-        "TopicArn": topic(),
-        "Subject": SUBJECT,
-        "Message": message,
-        "Timestamp": "2026-01-02T03:04:05.006Z",
-        "SignatureVersion": "1",
-        "Signature": "EXAMPLE+signature==",
-        "SigningCertURL": certificate(),
-        "UnsubscribeURL": unsubscribe(),
-    })
-    .to_string()
+    let mut fields = notification(message);
+    fields.insert("SigningCertURL".into(), certificate().into());
+    fields.insert("UnsubscribeURL".into(), unsubscribe().into());
+    Value::Object(fields).to_string()
 }
 
 /// A notification of SNS around `message`, as a function that has subscribed gets it. Two names are spelt otherwise than
@@ -62,26 +50,32 @@ pub fn sns_notification(message: &str) -> String {
 /// Source: Lambda developer guide, "Invoking Lambda functions with Amazon SNS notifications".
 #[must_use]
 pub fn sns(message: &str) -> String {
-    let notification: Value = json!({
-        "Type": "Notification",
-        "MessageId": "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324",
-        "TopicArn": topic(),
-        "Subject": SUBJECT,
-        "Message": message,
-        "Timestamp": "2026-01-02T03:04:05.006Z",
-        "SignatureVersion": "1",
-        "Signature": "EXAMPLE+signature==",
-        "SigningCertUrl": certificate(),
-        "UnsubscribeUrl": unsubscribe(),
-        "MessageAttributes": {},
-    });
+    let mut fields = notification(message);
+    fields.insert("SigningCertUrl".into(), certificate().into());
+    fields.insert("UnsubscribeUrl".into(), unsubscribe().into());
+    fields.insert("MessageAttributes".into(), json!({}));
     let record = json!({
         "EventSource": "aws:sns",
         "EventVersion": "1.0",
         "EventSubscriptionArn": subscription(),
-        "Sns": notification,
+        "Sns": fields,
     });
     json!({ "Records": [record] }).to_string()
+}
+
+/// What both spell alike.
+fn notification(message: &str) -> Map<String, Value> {
+    let fields = [
+        ("Type", "Notification"),
+        ("MessageId", "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324"),
+        ("TopicArn", &topic()),
+        ("Subject", "Amazon S3 Notification"),
+        ("Message", message),
+        ("Timestamp", "2026-01-02T03:04:05.006Z"),
+        ("SignatureVersion", "1"),
+        ("Signature", "EXAMPLE+signature=="),
+    ];
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
 }
 
 fn topic() -> String {
