@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use crate::collapse::Budget;
 use crate::distribution::DistributionId;
+use crate::lookup::Lives;
 use crate::ports::AccountId;
 use crate::route::RouteSettings;
-use crate::router::Lives;
 use crate::text::excerpt;
 
 /// The longest life a remembered answer may be given, in seconds: a day.
@@ -33,6 +33,8 @@ pub struct Config {
     pub default_distribution: Option<DistributionId>,
     /// `BACKOFF_MILLISECONDS` and `DIRECT_RETRY_SECONDS`.
     pub retries: Retries,
+    /// `DISTRIBUTION_SETTINGS`: whether distributions are asked how they are set.
+    pub distribution_settings: bool,
     /// `DRY_RUN`.
     pub dry_run: bool,
 }
@@ -112,6 +114,15 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         Duration::from_secs(self.number(variable, default, 0, MAX_TTL_SECONDS, "seconds"))
     }
 
+    /// What is read from AWS if it helps and may be.
+    fn switch(&mut self, variable: &'static str) -> bool {
+        self.read(variable, true, "\"auto\" or \"off\"", |value| match value {
+            "auto" => Some(true),
+            "off" => Some(false),
+            _ => None,
+        })
+    }
+
     fn limit(&mut self, variable: &'static str, default: NonZeroUsize, most: NonZeroUsize) -> NonZeroUsize {
         let expected = format_args!("a number from 1 to {most}");
         self.read(variable, default, expected, |value| value.parse().ok().filter(|&number| number <= most))
@@ -188,6 +199,7 @@ impl Config {
                 backoff: Duration::from_millis(reader.number("BACKOFF_MILLISECONDS", 2000, 1, 60_000, "milliseconds")),
                 direct: Duration::from_secs(reader.number("DIRECT_RETRY_SECONDS", 10, 0, 900, "seconds")),
             },
+            distribution_settings: reader.switch("DISTRIBUTION_SETTINGS"),
             dry_run: reader.read("DRY_RUN", false, "\"true\" or \"false\"", |value| value.parse().ok()),
         };
         if reader.defects.is_empty() { Ok(config) } else { Err(ConfigError(reader.defects)) }

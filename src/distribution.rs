@@ -8,7 +8,11 @@ use crate::text::excerpt;
 /// The longest id accepted. CloudFront's own have 13 or 14 characters today, tenants' about 30.
 const MAX_ID_LENGTH: usize = 64;
 
-/// The id of a CloudFront distribution: capital letters and digits, the first a letter (`E2EXAMPLE1ABCD`).
+/// How the id of a distribution tenant starts. Source: CloudFront API model, `DistributionTenant`.
+const TENANT: &str = "dt_";
+
+/// The id of a CloudFront distribution: capital letters and digits, the first a letter (`E2EXAMPLE1ABCD`); or that of a
+/// distribution tenant, which has a cache of its own: `dt_`, letters and digits.
 ///
 /// The id becomes a segment of a request's URL and comes from a bucket's tag, so nothing but this grammar passes.
 ///
@@ -16,6 +20,7 @@ const MAX_ID_LENGTH: usize = 64;
 /// use s3_cloudfront_invalidator::distribution::DistributionId;
 ///
 /// assert!(DistributionId::new("E2EXAMPLE1ABCD").is_ok());
+/// assert!(DistributionId::new("dt_2vExAmPle1AbCd").is_ok());
 /// assert!(DistributionId::new("E1/../../x").is_err());
 /// assert!(DistributionId::new("d111111abcdef8.cloudfront.net").is_err());
 /// ```
@@ -28,7 +33,7 @@ pub struct DistributionIdError(String);
 
 impl fmt::Display for DistributionIdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{}\" is not a distribution id (capital letters and digits, such as \"E2EXAMPLE1ABCD\")", self.0)
+        write!(f, "\"{}\" is not a distribution id (such as \"E2EXAMPLE1ABCD\", or \"dt_…\" for a tenant)", self.0)
     }
 }
 
@@ -40,10 +45,20 @@ impl DistributionId {
     /// # Errors
     /// [`DistributionIdError`] with the value.
     pub fn new(id: &str) -> Result<Self, DistributionIdError> {
-        let fits = id.len() <= MAX_ID_LENGTH
-            && id.starts_with(|first: char| first.is_ascii_uppercase())
-            && id.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
-        if fits { Ok(Self(id.into())) } else { Err(DistributionIdError(excerpt(id))) }
+        let fits = match id.strip_prefix(TENANT) {
+            Some(rest) => !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric()),
+            None => {
+                id.starts_with(|first: char| first.is_ascii_uppercase())
+                    && id.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+            }
+        };
+        if fits && id.len() <= MAX_ID_LENGTH { Ok(Self(id.into())) } else { Err(DistributionIdError(excerpt(id))) }
+    }
+
+    /// Whether this is a tenant.
+    #[must_use]
+    pub fn is_tenant(&self) -> bool {
+        self.0.starts_with(TENANT)
     }
 
     /// The ids of a tag's value: one or several, separated by spaces (a tag's value cannot hold a comma), each once,
@@ -112,6 +127,12 @@ mod tests {
     fn ids_are_checked_by_grammar() {
         for good in ["E2EXAMPLE1ABCD", "EDFDVBD632BHDS5", "E1"] {
             assert!(DistributionId::new(good).is_ok(), "{good}");
+        }
+        for good in ["dt_2vExAmPle", "dt_1"] {
+            assert!(DistributionId::new(good).unwrap().is_tenant(), "{good}");
+        }
+        for bad in ["dt_", "dt_a/b", "dt-1", "DT_1", "dt_a_b", "xdt_1"] {
+            assert!(DistributionId::new(bad).is_err(), "{bad}");
         }
         for bad in ["", "e1", "1E", "E 1", "E1/x", "E1?x", "E1%2F", "E\n", "É1", "*", "E".repeat(65).as_str()] {
             assert!(DistributionId::new(bad).is_err(), "{bad}");

@@ -47,6 +47,15 @@ pub enum Failure {
         /// Why.
         error: Arc<RouteError>,
     },
+    /// It is not known which URLs the objects have in a distribution.
+    Settings {
+        /// The distribution.
+        distribution: DistributionId,
+        /// How many changes wait for it.
+        changes: usize,
+        /// Why.
+        error: Arc<CallError>,
+    },
     /// A distribution did not take its invalidation.
     Send {
         /// The distribution.
@@ -77,6 +86,13 @@ impl fmt::Display for Failure {
             }
             Self::Route { bucket, changes: 0, error } => write!(f, "bucket \"{bucket}\": {error}"),
             Self::Route { bucket, changes, error } => write!(f, "bucket \"{bucket}\" ({changes} changes): {error}"),
+            Self::Settings { distribution, changes, error } => {
+                write!(f, "distribution {distribution} ({changes} changes): its settings could not be read: {error}")?;
+                f.write_str(match error.class {
+                    ErrorClass::NotFound => "; correct the tag that names it",
+                    _ => "",
+                })
+            }
             Self::Send { distribution, buckets, changes, error } => {
                 write!(f, "distribution {distribution}")?;
                 if *changes > 0 {
@@ -118,6 +134,7 @@ impl From<&Failure> for FailureType {
                 RouteError::Tag(_) => return Self::Configuration,
                 RouteError::Lookup(error) => error.class,
             },
+            Failure::Settings { error, .. } => error.class,
             Failure::Send { error, .. } | Failure::Wait { error, .. } => error.class,
         };
         match class {

@@ -37,6 +37,7 @@ pub mod job;
 #[cfg(feature = "local")]
 pub mod local;
 pub mod logging;
+pub mod lookup;
 pub mod path;
 pub mod plan;
 pub mod ports;
@@ -44,4 +45,7 @@ pub mod reference;
 pub mod report;
 pub mod route;
 pub mod router;
+pub mod settings;
+pub mod surveyor;
 pub mod text;
+pub mod view;

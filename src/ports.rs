@@ -12,6 +12,7 @@ use crate::event::JobId;
 use crate::job::JobResult;
 use crate::plan::PlannedInvalidation;
 use crate::route::Tags;
+use crate::settings::{DistributionSettings, PolicyId};
 
 /// A bucket to ask about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +78,15 @@ pub trait Invalidations {
 pub trait Jobs {
     /// Puts the result of a job. One that has its result already is no error.
     fn put(&self, job: &JobId, result: &JobResult) -> impl Future<Output = Result<(), CallError>>;
+}
+
+/// Tells how distributions are set.
+pub trait Settings {
+    /// The settings of a distribution.
+    fn settings(&self, distribution: &DistributionId) -> impl Future<Output = Result<DistributionSettings, CallError>>;
+
+    /// Whether query strings, or some of their parameters, are in the key of a cache policy.
+    fn has_query_strings(&self, policy: &PolicyId) -> impl Future<Output = Result<bool, CallError>>;
 }
 
 /// An invalidation that CloudFront has.

@@ -169,6 +169,11 @@ pub enum IgnoreReason {
         /// The bucket.
         bucket: String,
     },
+    /// Requests for the object's URLs go to other origins of the distribution.
+    ServedElsewhere {
+        /// The bucket.
+        bucket: String,
+    },
     /// The bucket's tag `invalidation:ignore` names the end of the key.
     IgnoredSuffix {
         /// The bucket.

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 
-use crate::change::{Bucket, ObjectKey};
+use crate::change::ObjectKey;
 use crate::distribution::DistributionId;
-use crate::path::{DirectoryUrls, MOST_ITEMS, OriginPath, PathOptions};
+use crate::path::{DirectoryUrls, MOST_ITEMS, OriginPath};
 use crate::text::excerpt;
 
 /// The tag that names the folder CloudFront prepends to a viewer's path.
@@ -22,7 +21,7 @@ pub const INDEX_DOCUMENTS_TAG: &str = "invalidation:indexDocuments";
 /// The tag that tells how such a directory is requested: `slash` or `both`.
 pub const DIRECTORY_URLS_TAG: &str = "invalidation:directoryUrls";
 
-/// The tag that tells that URLs are cached once for each query string: `include`.
+/// The tag that tells whether URLs are cached once for each query string: `include` or `ignore`.
 pub const QUERY_STRINGS_TAG: &str = "invalidation:queryStrings";
 
 /// The tag that lists the ends of keys whose changes nobody sees, such as `.map`.
@@ -36,12 +35,27 @@ pub type Tags = BTreeMap<String, String>;
 pub struct Route {
     /// The distributions to invalidate; at least one.
     pub distributions: Vec<DistributionId>,
-    /// How keys turn into paths.
-    pub paths: PathOptions,
+    /// What CloudFront puts in front of a viewer's path before it asks the bucket, if a tag says.
+    pub origin_path: Option<OriginPath>,
+    /// File names that are also served under their directory's URL.
+    pub index_documents: IndexDocuments,
+    /// How such a directory is spelt.
+    pub directory_urls: DirectoryUrls,
+    /// Whether the distributions cache a URL once for each query string, if a tag says.
+    pub query_strings: Option<bool>,
     /// The most paths of an invalidation that the bucket contributes to, if it says.
     pub max_paths: Option<NonZeroUsize>,
     /// The ends of keys whose changes nobody sees.
     pub ignored_suffixes: Vec<String>,
+}
+
+/// File names that are also served under their directory's URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IndexDocuments {
+    /// Those of the bucket's tag: somebody knows.
+    Tagged(Vec<String>),
+    /// Those that are usual: they count where a directory can be served at all.
+    Usual(Vec<String>),
 }
 
 impl Route {
@@ -51,20 +65,6 @@ impl Route {
         self.ignored_suffixes.iter().find(|suffix| key.as_str().ends_with(*suffix)).map(String::as_str)
     }
 }
-
-/// What is known of where a bucket's changes go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Destination {
-    /// To these distributions.
-    Route(Arc<Route>),
-    /// Nowhere: the bucket does not have the tag.
-    Untagged,
-    /// It could not be learnt.
-    Unknown,
-}
-
-/// The destinations of buckets.
-pub type Destinations = BTreeMap<Bucket, Destination>;
 
 /// Settings of the function that a route depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,13 +101,17 @@ impl RouteSettings {
         let distributions =
             DistributionId::parse_list(ids).map_err(|error| bad(&self.distribution_tag, error.to_string()))?;
         let value = |tag| tags.get(tag).map(|value| value.trim());
-        let origin_path = OriginPath::parse(tags.get(ORIGIN_PATH_TAG).map_or("", String::as_str))
+        let origin_path = tags
+            .get(ORIGIN_PATH_TAG)
+            .map(|path| OriginPath::parse(path))
+            .transpose()
             .map_err(|error| bad(ORIGIN_PATH_TAG, error.to_string()))?;
         let words = |tag| value(tag).map(|value| value.split_whitespace().map(ToOwned::to_owned).collect::<Vec<_>>());
-        let index_documents = words(INDEX_DOCUMENTS_TAG).unwrap_or_else(|| self.index_documents.clone());
-        if let Some(name) = index_documents.iter().find(|name| name.contains('/')) {
+        let index_documents = words(INDEX_DOCUMENTS_TAG);
+        if let Some(name) = index_documents.iter().flatten().find(|name| name.contains('/')) {
             return Err(bad(INDEX_DOCUMENTS_TAG, format!("\"{}\" is not a file's name", excerpt(name))));
         }
+        let usual = || IndexDocuments::Usual(self.index_documents.clone());
         let directory_urls = match value(DIRECTORY_URLS_TAG) {
             None | Some("slash") => DirectoryUrls::Slash,
             Some("both") => DirectoryUrls::Both,
@@ -117,9 +121,13 @@ impl RouteSettings {
             }
         };
         let query_strings = match value(QUERY_STRINGS_TAG) {
-            None => false,
-            Some("include") => true,
-            Some(other) => return Err(bad(QUERY_STRINGS_TAG, format!("\"{}\" is not \"include\"", excerpt(other)))),
+            None => None,
+            Some("include") => Some(true),
+            Some("ignore") => Some(false),
+            Some(other) => {
+                let reason = format!("\"{}\" is neither \"include\" nor \"ignore\"", excerpt(other));
+                return Err(bad(QUERY_STRINGS_TAG, reason));
+            }
         };
         let max_paths = value(MAX_PATHS_TAG)
             .map(|text| {
@@ -130,7 +138,10 @@ impl RouteSettings {
             .transpose()?;
         Ok(Some(Route {
             distributions,
-            paths: PathOptions { origin_path, index_documents, directory_urls, query_strings },
+            origin_path,
+            index_documents: index_documents.map_or_else(usual, IndexDocuments::Tagged),
+            directory_urls,
+            query_strings,
             max_paths,
             ignored_suffixes: words(IGNORE_TAG).unwrap_or_default(),
         }))
@@ -159,8 +170,8 @@ mod tests {
         let route =
             settings().route(&tags(&[("distributionId", "E1 E2"), (ORIGIN_PATH_TAG, "/web")])).unwrap().unwrap();
         assert_eq!(route.distributions.len(), 2);
-        assert_eq!(route.paths.origin_path.to_string(), "/web");
-        assert_eq!(route.paths.index_documents, ["index.html"]);
+        assert_eq!(route.origin_path.unwrap().to_string(), "/web");
+        assert_eq!(route.index_documents, IndexDocuments::Usual(vec!["index.html".into()]));
     }
 
     #[test]
@@ -175,14 +186,14 @@ mod tests {
         ]);
         let route = settings().route(&tags).unwrap().unwrap();
         assert_eq!(route.max_paths.map(NonZeroUsize::get), Some(10));
-        assert_eq!(route.paths.index_documents, ["default.htm", "home.html"]);
-        assert_eq!((route.paths.directory_urls, route.paths.query_strings), (DirectoryUrls::Both, true));
+        assert_eq!(route.index_documents, IndexDocuments::Tagged(vec!["default.htm".into(), "home.html".into()]));
+        assert_eq!((route.directory_urls, route.query_strings), (DirectoryUrls::Both, Some(true)));
         let ignored = |key| route.ignored_suffix(&ObjectKey::new(key).unwrap());
         assert_eq!(ignored("js/app.js.map"), Some(".map"));
         assert_eq!((ignored("js/app.map.js"), ignored("a.license.txt")), (None, None));
         let none = settings()
             .route(&[("distributionId".into(), "E1".into()), (INDEX_DOCUMENTS_TAG.into(), String::new())].into());
-        assert!(none.unwrap().unwrap().paths.index_documents.is_empty());
+        assert_eq!(none.unwrap().unwrap().index_documents, IndexDocuments::Tagged(Vec::new()));
     }
 
     #[test]

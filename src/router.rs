@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::Instant;
 
-use crate::backoff::pause;
-use crate::cache::{Cached, Clock, TtlCache};
+use crate::cache::{Cached, Clock};
 use crate::change::Bucket;
+use crate::lookup::{Lives, LookupError, Lookups};
 use crate::ports::{BucketQuery, BucketTags, CallError, ErrorClass};
-use crate::route::{Destination, Route, RouteSettings, TagError};
+use crate::route::{Route, RouteSettings, TagError};
+use crate::surveyor::Surveyed;
+use crate::view::{Destination, Destinations};
 
 /// How many buckets' answers are remembered. An account has at most 10,000 buckets by default (S3 quotas, 2024); one
 /// answer takes a few hundred bytes.
@@ -20,22 +22,6 @@ const CACHED_BUCKETS: u64 = 10_000;
 
 /// How many buckets are asked about at the same time.
 pub const CONCURRENT_LOOKUPS: usize = 16;
-
-/// How often a bucket is asked about that does not answer as it should, and what part of the pause that suits CloudFront
-/// is made. S3 takes thousands of requests a second for a bucket, so what fails there passes soon.
-const LOOKUPS: u32 = 4;
-const PAUSE_SHARE: u32 = 10;
-
-/// How long answers are remembered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lives {
-    /// That of a bucket with the tag.
-    pub tagged: Duration,
-    /// That of a bucket without it.
-    pub untagged: Duration,
-    /// How old the answer for a bucket with the tag may be that serves while S3 cannot be asked.
-    pub stale: Duration,
-}
 
 /// Why it is not known where a bucket's changes go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,20 +53,37 @@ impl fmt::Display for RouteError {
 
 impl std::error::Error for RouteError {}
 
+impl From<CallError> for RouteError {
+    fn from(error: CallError) -> Self {
+        Self::Lookup(error)
+    }
+}
+
+impl LookupError for RouteError {
+    fn is_transient(&self) -> bool {
+        matches!(self, Self::Lookup(error) if error.class.is_transient())
+    }
+}
+
 /// What was learnt of each bucket that was asked about.
 #[derive(Default)]
 pub struct Learnt(BTreeMap<Bucket, Result<Option<Arc<Route>>, Arc<RouteError>>>);
 
 impl Learnt {
-    /// Where each bucket's changes go.
+    /// The routes that are known, by bucket.
+    pub fn routes(&self) -> impl Iterator<Item = (&Bucket, &Arc<Route>)> {
+        self.0.iter().filter_map(|(bucket, answer)| Some((bucket, answer.as_ref().ok()?.as_ref()?)))
+    }
+
+    /// Where each bucket's changes go, by what is known of the distributions.
     #[must_use]
-    pub fn destinations(&self) -> BTreeMap<Bucket, Destination> {
-        let destination = |answer: &Result<Option<Arc<Route>>, _>| match answer {
-            Ok(Some(route)) => Destination::Route(Arc::clone(route)),
+    pub fn destinations(&self, surveyed: &Surveyed) -> Destinations {
+        let destination = |bucket: &Bucket, answer: &Result<Option<Arc<Route>>, _>| match answer {
+            Ok(Some(route)) => Destination::Shown { route: Arc::clone(route), views: surveyed.views(bucket, route) },
             Ok(None) => Destination::Untagged,
             Err(_) => Destination::Unknown,
         };
-        self.0.iter().map(|(bucket, answer)| (bucket.clone(), destination(answer))).collect()
+        self.0.iter().map(|(bucket, answer)| (bucket.clone(), destination(bucket, answer))).collect()
     }
 
     /// Why it is not known where this bucket's changes go, if it is not.
@@ -95,14 +98,14 @@ pub struct Router<T> {
     tags: T,
     settings: RouteSettings,
     lives: Lives,
-    backoff: Duration,
-    cache: TtlCache<Bucket, Option<Arc<Route>>>,
+    routes: Lookups<Bucket, Option<Arc<Route>>>,
 }
 
 impl<T: BucketTags> Router<T> {
     /// A router that reads tags from `tags`. `backoff` is the longest pause before a second attempt at CloudFront.
     pub fn new(tags: T, settings: RouteSettings, lives: Lives, backoff: Duration, clock: Clock) -> Self {
-        Self { tags, settings, lives, backoff, cache: TtlCache::new(CACHED_BUCKETS, clock) }
+        let routes = Lookups::new("GetBucketTagging", CACHED_BUCKETS, lives, backoff, clock);
+        Self { tags, settings, lives, routes }
     }
 
     /// The tag that names a bucket's distributions.
@@ -127,12 +130,8 @@ impl<T: BucketTags> Router<T> {
     /// The route of a bucket, remembered or looked up. Where S3 does not answer, or for a while not as it should, an old
     /// one serves; that a bucket had no tag does not, as it may have one by now.
     async fn recall(&self, query: &BucketQuery, deadline: Instant) -> Result<Option<Arc<Route>>, RouteError> {
-        let look_up = || self.look_up_until(query, deadline);
-        let serves = |route: &Option<Arc<Route>>, age: Duration, error: &RouteError| {
-            let passes = matches!(error, RouteError::Lookup(error) if error.class.is_transient());
-            passes && route.is_some() && age <= self.lives.stale
-        };
-        let Cached { value, stale } = self.cache.get(&query.bucket, look_up, serves).await?;
+        let Cached { value, stale } =
+            self.routes.get(&query.bucket, deadline, || self.look_up(query), Option::is_some).await?;
         if let Some(error) = stale {
             tracing::warn!(
                 bucket = query.bucket.name.as_str(),
@@ -141,29 +140,6 @@ impl<T: BucketTags> Router<T> {
             );
         }
         Ok(value)
-    }
-
-    /// Looks a route up, again where that may help.
-    async fn look_up_until(
-        &self,
-        query: &BucketQuery,
-        deadline: Instant,
-    ) -> Result<(Option<Arc<Route>>, Duration), RouteError> {
-        let mut failures = 0;
-        loop {
-            let no_time = |_| Err(RouteError::Lookup(CallError::no_time("GetBucketTagging")));
-            let answer = timeout_at(deadline, self.look_up(query)).await.unwrap_or_else(no_time);
-            let pause = pause(self.backoff / PAUSE_SHARE, failures);
-            failures += 1;
-            match answer {
-                Err(RouteError::Lookup(error))
-                    if error.class.is_transient() && failures < LOOKUPS && Instant::now() + pause < deadline =>
-                {
-                    sleep(pause).await;
-                }
-                answer => return answer,
-            }
-        }
     }
 
     async fn look_up(&self, query: &BucketQuery) -> Result<(Option<Arc<Route>>, Duration), RouteError> {

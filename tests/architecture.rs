@@ -60,17 +60,21 @@ fn dependencies_point_one_way() {
         ("change", &[]),
         ("distribution", &[]),
         ("path", &["change"]),
+        ("settings", &["change", "path"]),
         ("event", &["change", "distribution", "path"]),
         ("job", &["distribution", "event"]),
         ("collapse", &["path"]),
         ("route", &["change", "distribution", "path"]),
         ("reference", &["distribution", "path"]),
-        ("plan", &["change", "collapse", "distribution", "event", "path", "reference", "route"]),
-        ("ports", &["change", "distribution", "event", "job", "plan", "route"]),
-        ("router", &["backoff", "cache", "change", "ports", "route"]),
+        ("view", &["change", "distribution", "path", "route", "settings"]),
+        ("plan", &["change", "collapse", "distribution", "event", "path", "reference", "route", "view"]),
+        ("ports", &["change", "distribution", "event", "job", "plan", "route", "settings"]),
+        ("lookup", &["backoff", "cache", "ports"]),
+        ("surveyor", &["cache", "change", "distribution", "lookup", "ports", "route", "settings", "view"]),
+        ("router", &["cache", "change", "lookup", "ports", "route", "surveyor", "view"]),
         ("report", &["distribution", "path", "plan", "ports"]),
         ("failure", &["change", "distribution", "event", "job", "ports", "report", "router"]),
-        ("config", &["collapse", "distribution", "ports", "route", "router"]),
+        ("config", &["collapse", "distribution", "lookup", "ports", "route"]),
         (
             "app",
             &[
@@ -90,9 +94,11 @@ fn dependencies_point_one_way() {
                 "report",
                 "route",
                 "router",
+                "surveyor",
+                "view",
             ],
         ),
-        ("aws", &["change", "distribution", "event", "job", "plan", "ports", "route"]),
+        ("aws", &["change", "distribution", "event", "job", "path", "plan", "ports", "route", "settings"]),
         ("handler", &["app", "failure", "ports", "report"]),
         ("local", &[]),
         ("cli", &["change", "collapse", "config", "event", "local", "path"]),
@@ -134,8 +140,21 @@ fn only_the_adapters_name_an_sdk() {
 #[test]
 fn the_pure_side_knows_no_clock_and_no_environment() {
     for (path, text) in sources("src") {
-        if ["change", "collapse", "distribution", "event", "job", "path", "plan", "reference", "route", "text"]
-            .contains(&module(&path).as_str())
+        if [
+            "change",
+            "collapse",
+            "distribution",
+            "event",
+            "job",
+            "path",
+            "plan",
+            "reference",
+            "route",
+            "settings",
+            "text",
+            "view",
+        ]
+        .contains(&module(&path).as_str())
         {
             for effect in ["std::time", "std::env", "std::fs", "std::net", "tokio", "tracing::", "async "] {
                 assert!(!without_tests(&text).contains(effect), "{} has {effect}", path.display());
@@ -201,7 +220,7 @@ fn the_policy_allows_what_the_adapters_call_and_nothing_else() {
     let allowed: BTreeSet<_> =
         policy["Statement"].as_array().unwrap().iter().flat_map(|statement| strings(&statement["Action"])).collect();
     let mut expected = called_actions();
-    assert_eq!(expected.len(), 5, "{expected:?}");
+    assert_eq!(expected.len(), 9, "{expected:?}");
     expected.extend(["logs:CreateLogStream", "logs:PutLogEvents"].map(str::to_owned));
     expected.insert("logs:CreateLogGroup".to_owned());
     assert_eq!(allowed, expected);

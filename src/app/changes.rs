@@ -11,14 +11,16 @@ use crate::change::Bucket;
 use crate::event::{Batch, Message};
 use crate::failure::{FAILURES_SPELT_OUT, Failure, InvocationError};
 use crate::plan::{Plan, plan};
-use crate::ports::{BucketTags, Invalidations, Jobs};
+use crate::ports::{BucketTags, Invalidations, Jobs, Settings};
 use crate::reference::Identity;
 use crate::report::{Answer, IgnoreReason, Report, SentInvalidation};
 use crate::router::Learnt;
+use crate::surveyor::Surveyed;
 use crate::text::excerpt;
+use crate::view::Unseen;
 
-/// What part of the time that is left may be waited for buckets' tags. What has not answered by then must not keep the
-/// other buckets' changes from being sent.
+/// What part of the time that is left may be waited for buckets' tags, and of what is left then for distributions'
+/// settings. What has not answered by then must not keep the other changes from being sent.
 const LOOKUP_SHARE: u32 = 3;
 
 /// How many failures have a line of the log of their own: what one delivery can make the function write must be bounded.
@@ -32,7 +34,7 @@ pub(super) struct Delivered {
     failed: Vec<bool>,
 }
 
-impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
+impl<T: BucketTags, I: Invalidations + Settings, J: Jobs> App<T, I, J> {
     pub(super) async fn changes(&self, batch: Batch, invocation: &Invocation) -> Result<Answer, InvocationError> {
         // An event of S3's own Lambda keeps for hours, at no cost, while each receive of a queue's message is one of few.
         let retries = if batch.messages.is_some() { None } else { Some(self.retries.direct) };
@@ -65,9 +67,13 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
         identity: &Identity<'_>,
         patience: Patience,
     ) -> Delivered {
-        let plan = plan(batch, &learnt.destinations(), self.budget, identity);
+        let now = Instant::now();
+        let deadline = now + patience.answers.saturating_duration_since(now) / LOOKUP_SHARE;
+        let distributions = learnt.routes().flat_map(|(_, route)| &route.distributions).collect();
+        let surveyed = self.surveyor.learn(&self.invalidations, distributions, deadline).await;
+        let plan = plan(batch, &learnt.destinations(&surveyed), self.budget, identity);
         let outcomes = self.send_all(&plan.invalidations, patience).await;
-        self.settle(batch, &plan, learnt, outcomes)
+        self.settle(batch, &plan, (learnt, &surveyed), outcomes)
     }
 
     /// What is known of these buckets.
@@ -85,7 +91,7 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
         &self,
         batch: &Batch,
         plan: &Plan,
-        learnt: &Learnt,
+        (learnt, surveyed): (&Learnt, &Surveyed),
         outcomes: Vec<Result<SentInvalidation, Failure>>,
     ) -> Delivered {
         let mut report = Report::default();
@@ -96,6 +102,13 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
             mark(&mut failed, places);
             if let Some(error) = learnt.error(bucket) {
                 failures.push(Failure::Route { bucket: bucket.name.clone(), changes: places.len(), error });
+            }
+        }
+        for (distribution, places) in &plan.unsettled {
+            mark(&mut failed, places);
+            if let Some(error) = surveyed.error(distribution) {
+                let distribution = distribution.clone();
+                failures.push(Failure::Settings { distribution, changes: places.len(), error });
             }
         }
         for (planned, outcome) in plan.invalidations.iter().zip(outcomes) {
@@ -185,8 +198,10 @@ fn mark(changes: &mut [bool], places: &[usize]) {
 fn ignored(batch: &Batch, plan: &Plan) -> BTreeMap<IgnoreReason, usize> {
     let name = |bucket: &Bucket| bucket.name.to_string();
     let untagged = plan.untagged.iter().map(|(it, &n)| (IgnoreReason::BucketNotTagged { bucket: name(it) }, n));
-    let outside =
-        plan.outside_origin_path.iter().map(|(it, &n)| (IgnoreReason::OutsideOriginPath { bucket: name(it) }, n));
+    let unseen = plan.unseen.iter().map(|((it, unseen), &n)| match unseen {
+        Unseen::OutsideOriginPath => (IgnoreReason::OutsideOriginPath { bucket: name(it) }, n),
+        Unseen::Elsewhere => (IgnoreReason::ServedElsewhere { bucket: name(it) }, n),
+    });
     let suffixes = plan
         .ignored_suffix
         .iter()
@@ -196,7 +211,7 @@ fn ignored(batch: &Batch, plan: &Plan) -> BTreeMap<IgnoreReason, usize> {
         .iter()
         .map(|record| (IgnoreReason::NotAContentChange { event_name: record.event_name.clone() }, 1));
     let mut by_reason = BTreeMap::new();
-    for (reason, changes) in untagged.chain(outside).chain(suffixes).chain(other_events) {
+    for (reason, changes) in untagged.chain(unseen).chain(suffixes).chain(other_events) {
         *by_reason.entry(reason).or_insert(0) += changes;
     }
     by_reason

@@ -14,9 +14,10 @@ use crate::config::{Config, ExpectedOwner, Retries};
 use crate::distribution::DistributionId;
 use crate::event::{self, Trigger};
 use crate::failure::InvocationError;
-use crate::ports::{AccountId, BucketQuery, BucketTags, Invalidations, Jobs};
+use crate::ports::{AccountId, BucketQuery, BucketTags, Invalidations, Jobs, Settings};
 use crate::report::{Answer, Counts, Report};
 use crate::router::Router;
+use crate::surveyor::Surveyor;
 
 use self::sending::Patience;
 
@@ -62,16 +63,18 @@ pub struct App<T, I, J> {
     jobs: J,
     clock: Clock,
     budget: Budget,
+    surveyor: Surveyor,
     default_distribution: Option<DistributionId>,
     retries: Retries,
     expected_owner: ExpectedOwner,
     dry_run: bool,
 }
 
-impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
+impl<T: BucketTags, I: Invalidations + Settings, J: Jobs> App<T, I, J> {
     /// The function as `config` wants it. `clock` tells the age of remembered answers, and how long a job has waited.
     pub fn new(config: Config, tags: T, invalidations: I, jobs: J, clock: Clock) -> Self {
         Self {
+            surveyor: Surveyor::new(config.distribution_settings, config.lives, config.retries.backoff, &clock),
             router: Router::new(tags, config.route, config.lives, config.retries.backoff, Clock::clone(&clock)),
             invalidations,
             jobs,

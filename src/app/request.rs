@@ -9,16 +9,15 @@ use crate::distribution::{DistributionId, InvalidationId};
 use crate::event::{Ask, Batch, EventError, Request, Target};
 use crate::failure::{Failure, InvocationError};
 use crate::plan::plan_named;
-use crate::ports::{BucketTags, Invalidations, Jobs, Progress};
+use crate::ports::{BucketTags, Invalidations, Jobs, Progress, Settings};
 use crate::reference::Identity;
 use crate::report::{Answer, Report, SentInvalidation};
-use crate::route::Destination;
 use crate::router::Learnt;
 
 /// How long to wait before CloudFront is asked again how far an invalidation is.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
+impl<T: BucketTags, I: Invalidations + Settings, J: Jobs> App<T, I, J> {
     /// Carries out a direct invocation, and waits as long as it may if that was asked for.
     pub(super) async fn request(&self, request: &Request, invocation: &Invocation) -> Result<Answer, InvocationError> {
         let identity = Identity::Invocation(&invocation.request_id);
@@ -82,9 +81,9 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
             let failure = Failure::Route { bucket: bucket.name.clone(), changes: 0, error };
             return Err(InvocationError::Request(vec![failure]));
         }
-        match learnt.destinations().remove(bucket) {
-            Some(Destination::Route(route)) => Ok(route.distributions.clone()),
-            _ => Err(InvocationError::Request(vec![Failure::NotTagged {
+        match learnt.routes().find(|(it, _)| *it == bucket) {
+            Some((_, route)) => Ok(route.distributions.clone()),
+            None => Err(InvocationError::Request(vec![Failure::NotTagged {
                 bucket: bucket.name.clone(),
                 tag: self.router.distribution_tag().to_owned(),
             }])),

@@ -1,10 +1,13 @@
 //! Invalidations to CloudFront, and how far they are.
 
+use std::error::Error;
+
 use aws_config::SdkConfig;
 use aws_sdk_cloudfront::Client;
+use aws_sdk_cloudfront::config::http::HttpResponse;
 use aws_sdk_cloudfront::config::retry::RetryConfig;
-use aws_sdk_cloudfront::error::{BuildError, ProvideErrorMetadata};
-use aws_sdk_cloudfront::types::{InvalidationBatch, Paths};
+use aws_sdk_cloudfront::error::{BuildError, ProvideErrorMetadata, SdkError};
+use aws_sdk_cloudfront::types::{Invalidation, InvalidationBatch, Paths};
 
 use super::error::{call_error, not_understood};
 use super::whole::{BoundedAnswer, WholeAnswer};
@@ -18,7 +21,7 @@ const REFERENCE_USED: &str = "caller reference that was used for a previous inva
 
 /// Sends invalidations by `CreateInvalidation`, and asks for them by `GetInvalidation`.
 pub struct CloudFront {
-    client: Client,
+    pub(super) client: Client,
 }
 
 impl CloudFront {
@@ -39,27 +42,14 @@ impl Invalidations for CloudFront {
     async fn create(&self, invalidation: &PlannedInvalidation) -> Result<Accepted, CallError> {
         let batch = batch(invalidation)
             .map_err(|error| CallError { class: ErrorClass::Other, message: format!("CreateInvalidation: {error}") })?;
-        let answer = self
-            .client
-            .create_invalidation()
-            .distribution_id(invalidation.distribution.as_str())
-            .invalidation_batch(batch)
-            .send()
-            .await;
-        match answer {
-            // An answer without an id, from a proxy perhaps, is no promise that anything was taken.
-            Ok(created) => match created.invalidation.and_then(|it| InvalidationId::new(&it.id)) {
-                Some(id) => Ok(Accepted::Created { id }),
-                None => Err(not_understood("CreateInvalidation", "it names no invalidation")),
-            },
-            Err(error)
-                if error.code() == Some("InvalidationBatchAlreadyExists")
-                    || error.message().is_some_and(|message| message.contains(REFERENCE_USED)) =>
-            {
-                Ok(Accepted::AlreadyExists)
-            }
-            Err(error) => Err(call_error("CreateInvalidation", &error)),
+        let id = invalidation.distribution.as_str();
+        if invalidation.distribution.is_tenant() {
+            let call = self.client.create_invalidation_for_distribution_tenant().id(id);
+            let answer = call.invalidation_batch(batch).send().await;
+            return accepted("CreateInvalidationForDistributionTenant", answer.map(|created| created.invalidation));
         }
+        let answer = self.client.create_invalidation().distribution_id(id).invalidation_batch(batch).send().await;
+        accepted("CreateInvalidation", answer.map(|created| created.invalidation))
     }
 
     async fn progress(
@@ -67,21 +57,56 @@ impl Invalidations for CloudFront {
         distribution: &DistributionId,
         invalidation: &InvalidationId,
     ) -> Result<Progress, CallError> {
-        let answer = self
-            .client
-            .get_invalidation()
-            .distribution_id(distribution.as_str())
-            .id(invalidation.as_str())
-            .send()
-            .await;
-        match answer {
-            Ok(got) => match got.invalidation.as_ref().map(|it| it.status.as_str()) {
-                Some("Completed") => Ok(Progress::Completed),
-                Some("InProgress") => Ok(Progress::InProgress),
-                _ => Err(not_understood("GetInvalidation", "it tells no status")),
-            },
-            Err(error) => Err(call_error("GetInvalidation", &error)),
+        let (of, id) = (distribution.as_str(), invalidation.as_str());
+        if distribution.is_tenant() {
+            let call = self.client.get_invalidation_for_distribution_tenant().distribution_tenant_id(of).id(id);
+            let answer = call.send().await;
+            return told("GetInvalidationForDistributionTenant", answer.map(|got| got.invalidation));
         }
+        let answer = self.client.get_invalidation().distribution_id(of).id(id).send().await;
+        told("GetInvalidation", answer.map(|got| got.invalidation))
+    }
+}
+
+/// What CloudFront's answer to a new invalidation says. One without an id, from a proxy perhaps, is no promise that anything
+/// was taken.
+fn accepted<E>(
+    operation: &str,
+    answer: Result<Option<Invalidation>, SdkError<E, HttpResponse>>,
+) -> Result<Accepted, CallError>
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    match answer {
+        Ok(created) => match created.and_then(|it| InvalidationId::new(&it.id)) {
+            Some(id) => Ok(Accepted::Created { id }),
+            None => Err(not_understood(operation, "it names no invalidation")),
+        },
+        Err(error)
+            if error.code() == Some("InvalidationBatchAlreadyExists")
+                || error.message().is_some_and(|message| message.contains(REFERENCE_USED)) =>
+        {
+            Ok(Accepted::AlreadyExists)
+        }
+        Err(error) => Err(call_error(operation, &error)),
+    }
+}
+
+/// What CloudFront's answer says of an invalidation.
+fn told<E>(
+    operation: &str,
+    answer: Result<Option<Invalidation>, SdkError<E, HttpResponse>>,
+) -> Result<Progress, CallError>
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    match answer {
+        Ok(got) => match got.as_ref().map(|it| it.status.as_str()) {
+            Some("Completed") => Ok(Progress::Completed),
+            Some("InProgress") => Ok(Progress::InProgress),
+            _ => Err(not_understood(operation, "it tells no status")),
+        },
+        Err(error) => Err(call_error(operation, &error)),
     }
 }
 

@@ -4,6 +4,7 @@
 mod error;
 mod invalidations;
 mod jobs;
+mod settings;
 mod tags;
 mod whole;
 

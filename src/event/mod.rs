@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn what_is_not_json_says_where() {
-        for event in [&b""[..], b"{", b"{\"a\":1,}", b"{} {}", b"[1,2", b"\"hunter2\" 5", b"5 hunter2"] {
+        for event in [&b""[..], b"{", b"{\"a\":1,}", b"{} {}", b"[1,2", b"\"hunter2\" 5", b"5 hunter2", b"null\x0c"] {
             let error = decode(event).unwrap_err();
             assert!(matches!(error, EventError::NotJson(_)), "{error}");
             assert!(!error.to_string().contains("hunter2"), "{error}");

@@ -109,7 +109,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
 
 /// Tells what kind of event a JSON text is.
 pub(super) fn shape(json: &str) -> Result<Shape<'_>, EventError> {
-    if json.trim_ascii() == "null" {
+    // JSON has fewer blanks than ASCII.
+    if json.trim_matches([' ', '\t', '\n', '\r']) == "null" {
         return Ok(Shape::Bare);
     }
     let fields: Fields<'_> = serde_json::from_str(json).map_err(|error| match error.classify() {

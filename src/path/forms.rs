@@ -2,23 +2,12 @@
 
 use std::fmt;
 
+use percent_encoding::percent_decode_str;
+
 use super::InvalidationPath;
 use super::encode::{Space, path_of, url_of};
 use crate::change::ObjectKey;
 use crate::text::excerpt;
-
-/// How the keys of a bucket turn into viewers' paths.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PathOptions {
-    /// What CloudFront puts in front of a viewer's path before it asks the bucket.
-    pub origin_path: OriginPath,
-    /// File names that are also served under their directory's URL.
-    pub index_documents: Vec<String>,
-    /// How such a directory is spelt.
-    pub directory_urls: DirectoryUrls,
-    /// Whether the distribution caches a URL once for each query string.
-    pub query_strings: bool,
-}
 
 /// How the directory of an index document is requested.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,32 +19,63 @@ pub enum DirectoryUrls {
     Both,
 }
 
-impl PathOptions {
-    /// The paths under which CloudFront may have cached an object, sorted, each once; at least one.
-    ///
-    /// As [`viewer_paths`], and:
-    ///
-    /// - With [`DirectoryUrls::Both`] a directory is also its URL without the last slash.
-    /// - With query strings, a file's path gets a `*`. A directory's does not, which would cover all that is in it: it is
-    ///   itself, and itself with `?*`.
+/// A URL that an object is cached under, relative to the distribution, as viewers' requests spell it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ViewerUrl {
+    /// It starts with `/`, and holds `~` and a last `*` literally.
+    pub text: String,
+    /// Whether it is the object's own, and not that of a directory which shows it.
+    pub is_file: bool,
+}
+
+impl ViewerUrl {
+    /// The URL of the distribution itself, which shows its default root object.
     #[must_use]
-    pub fn viewer_paths(&self, key: ViewerKey<'_>) -> Vec<InvalidationPath> {
-        let mut paths = Vec::with_capacity(1);
-        for (url, is_file) in urls(key, &self.index_documents, self.directory_urls) {
-            let with_query = self.query_strings.then(|| if is_file { format!("{url}*") } else { format!("{url}?*") });
-            let path = path_of(url);
-            match with_query {
-                // A wildcard covers its queries.
-                None => paths.push(path),
-                Some(_) if path.wildcard_prefix().is_some() => paths.push(path),
-                Some(queries) if is_file => paths.push(path_of(queries)),
-                Some(queries) => paths.extend([path, path_of(queries)]),
-            }
-        }
-        paths.sort_unstable();
-        paths.dedup();
-        paths
+    pub fn root() -> Self {
+        Self { text: "/".into(), is_file: false }
     }
+
+    /// How it reads without escapes, if it has any.
+    #[must_use]
+    pub fn decoded(&self) -> Option<String> {
+        let decoded = || percent_decode_str(&self.text).decode_utf8_lossy().into_owned();
+        self.text.contains('%').then(decoded)
+    }
+
+    /// The paths that invalidate it. If it is cached once for each query string, a file's path gets a `*`. A directory's
+    /// does not, which would cover all that is in it: it is itself, and itself with `?*`.
+    pub fn paths(self, query_strings: bool) -> impl Iterator<Item = InvalidationPath> {
+        let with_query = query_strings.then(|| {
+            let Self { text, is_file } = &self;
+            if *is_file { format!("{text}*") } else { format!("{text}?*") }
+        });
+        let path = path_of(self.text);
+        let (path, queries) = match with_query {
+            // A wildcard covers its queries.
+            Some(_) if path.wildcard_prefix().is_some() => (Some(path), None),
+            Some(queries) => (Some(path).filter(|_| !self.is_file), Some(path_of(queries))),
+            None => (Some(path), None),
+        };
+        path.into_iter().chain(queries)
+    }
+}
+
+/// The URLs under which CloudFront may have cached an object: its own, and with a name of `index_documents` those of its
+/// directory. With [`DirectoryUrls::Both`] a directory is also its URL without the last slash.
+#[must_use]
+pub fn urls(key: ViewerKey<'_>, index_documents: &[String], directory_urls: DirectoryUrls) -> Vec<ViewerUrl> {
+    let (directory, file) = key.0.split_at(key.0.rfind('/').map_or(0, |slash| slash + 1));
+    let is_index = index_documents.iter().any(|name| name == file);
+    let bare = directory.strip_suffix('/').filter(|_| directory_urls == DirectoryUrls::Both);
+    let directories = [Some(directory), bare].into_iter().flatten().filter(|_| is_index);
+    let mut urls = Vec::with_capacity(1);
+    for (form, is_file) in std::iter::once((key.0, true)).chain(directories.map(|form| (form, false))) {
+        urls.push(ViewerUrl { text: url_of(form, Space::Percent), is_file });
+        if form.contains(' ') {
+            urls.push(ViewerUrl { text: url_of(form, Space::Plus), is_file });
+        }
+    }
+    urls
 }
 
 /// An origin path: empty, or `/` and a folder without a slash at its end, as CloudFront keeps it.
@@ -155,35 +175,20 @@ pub fn viewer_paths(key: ViewerKey<'_>, index_documents: &[String]) -> Vec<Inval
 /// [`viewer_paths`] are to match. They hold `~` and a last `*` literally.
 #[must_use]
 pub fn viewer_urls(key: ViewerKey<'_>, index_documents: &[String]) -> Vec<String> {
-    urls(key, index_documents, DirectoryUrls::Slash).into_iter().map(|(url, _)| url).collect()
-}
-
-/// URLs, and whether each is that of the file itself.
-fn urls(key: ViewerKey<'_>, index_documents: &[String], directory_urls: DirectoryUrls) -> Vec<(String, bool)> {
-    let (directory, file) = key.0.split_at(key.0.rfind('/').map_or(0, |slash| slash + 1));
-    let is_index = index_documents.iter().any(|name| name == file);
-    let bare = directory.strip_suffix('/').filter(|_| directory_urls == DirectoryUrls::Both);
-    let directories = [Some(directory), bare].into_iter().flatten().filter(|_| is_index);
-    let mut urls = Vec::with_capacity(1);
-    for (form, is_file) in std::iter::once((key.0, true)).chain(directories.map(|form| (form, false))) {
-        urls.push((url_of(form, Space::Percent), is_file));
-        if form.contains(' ') {
-            urls.push((url_of(form, Space::Plus), is_file));
-        }
-    }
-    urls
+    urls(key, index_documents, DirectoryUrls::Slash).into_iter().map(|url| url.text).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn paths(key: &str, directory_urls: DirectoryUrls, query_strings: bool) -> Vec<String> {
         let index_documents = vec!["index.html".to_owned()];
-        let options =
-            PathOptions { origin_path: OriginPath::default(), index_documents, directory_urls, query_strings };
         let key = ObjectKey::new(key).unwrap();
-        let paths = options.viewer_paths(OriginPath::default().strip(&key).unwrap());
+        let urls = urls(OriginPath::default().strip(&key).unwrap(), &index_documents, directory_urls);
+        let paths: BTreeSet<_> = urls.into_iter().flat_map(|url| url.paths(query_strings)).collect();
         paths.iter().map(ToString::to_string).collect()
     }
 

@@ -15,7 +15,7 @@ use std::fmt;
 use std::num::NonZeroUsize;
 
 pub use cover::without_covered;
-pub use forms::{DirectoryUrls, OriginPath, OriginPathError, PathOptions, ViewerKey, viewer_paths, viewer_urls};
+pub use forms::{DirectoryUrls, OriginPath, OriginPathError, ViewerKey, ViewerUrl, urls, viewer_paths, viewer_urls};
 pub use item::{CacheTag, Item, ItemError, named_items};
 
 /// The longest path CloudFront accepts, in characters. Source: as above.

@@ -9,6 +9,7 @@ use crate::rig::{Rig, created, world};
 async fn lines(variables: &[(&str, &str)]) -> Vec<String> {
     let mut variables = variables.to_vec();
     variables.push(("MISSING_TAG_TTL_SECONDS", "3600"));
+    variables.push(("DISTRIBUTION_SETTINGS", "off"));
     let rig = Rig::start(world(&[("site", "E1"), ("untagged", "")]), &variables).await;
     rig.report("request-one", created(&[("site", "very secret\nkey\u{1b}[31m"), ("untagged", "a")])).await;
     rig.report("request-two", created(&[("untagged", "b")])).await;

@@ -22,7 +22,10 @@ pub(crate) fn is_id(id: &str) -> bool {
 
 /// The same for distributions and their tenants, whose ids start with a letter.
 pub(crate) fn is_distribution(id: &str) -> bool {
-    is_id(id) && id.starts_with(|first: char| first.is_ascii_uppercase())
+    match id.strip_prefix("dt_") {
+        Some(rest) => (1..=61).contains(&rest.len()) && rest.chars().all(|c| c.is_ascii_alphanumeric()),
+        None => is_id(id) && id.starts_with(|first: char| first.is_ascii_uppercase()),
+    }
 }
 
 /// Whether nothing in `text` can end a line, steer a terminal or turn the direction of writing.

@@ -52,7 +52,7 @@ pub(crate) fn names(input: &[u8]) -> Checked {
             named.dedup();
             prop_assert_eq!(route.distributions.iter().map(DistributionId::as_str).collect::<Vec<_>>(), named);
             let kept = if origin_path == "/" { "" } else { origin_path };
-            prop_assert_eq!(route.paths.origin_path.to_string(), kept);
+            prop_assert_eq!(route.origin_path.unwrap().to_string(), kept);
             Ok(format!("{} {}", route.distributions.len(), kept.len().min(2)))
         }
         Err(error) => {

@@ -1,74 +1,20 @@
 //! Changes and routes in, one invalidation per distribution out. Pure, and the same for the same input in any order.
 
+mod planned;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 
 use crate::change::{Bucket, BucketName};
-use crate::collapse::{Blind, Budget, Objective, collapse};
+use crate::collapse::Budget;
 use crate::distribution::DistributionId;
 use crate::event::Batch;
 use crate::path::{InvalidationPath, Item};
 use crate::reference::{CallerReference, Delivery, Identity};
-use crate::route::{Destination, Destinations};
+use crate::view::{Destination, Destinations, Unseen};
 
-/// One invalidation to send.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PlannedInvalidation {
-    /// Where to.
-    pub distribution: DistributionId,
-    /// Its items, sorted; never empty.
-    pub items: Vec<Item>,
-    /// The name of this very work.
-    pub caller_reference: CallerReference,
-    /// The buckets whose changes it covers, or whose tag named the distribution, sorted.
-    pub buckets: Vec<BucketName>,
-    /// The changes it answers for, by their place in the batch, ascending; none where a person named the items.
-    pub changes: Vec<usize>,
-    /// How many items it may have.
-    pub budget: Budget,
-    /// Whose work it is.
-    delivery: Delivery,
-}
-
-impl PlannedInvalidation {
-    /// Whether a person named the items. Those are never widened.
-    #[must_use]
-    pub fn is_named(&self) -> bool {
-        self.changes.is_empty()
-    }
-
-    /// The same work with every path that holds anything unusual widened to a wildcard that does not, within its budget;
-    /// `None` if no path does.
-    #[must_use]
-    pub fn widened(&self) -> Option<Self> {
-        self.with(self.paths().map(InvalidationPath::widened).collect(), self.budget)
-    }
-
-    /// The same work within `budget`, which it has from now on; `None` if it is already.
-    #[must_use]
-    pub fn within(&self, budget: Budget) -> Option<Self> {
-        self.with(self.paths().cloned().collect(), budget)
-    }
-
-    fn paths(&self) -> impl Iterator<Item = &InvalidationPath> {
-        self.items.iter().filter_map(|item| match item {
-            Item::Path(path) => Some(path),
-            Item::Tag(_) => None,
-        })
-    }
-
-    /// Other items are other work for CloudFront, under a reference of its own.
-    fn with(&self, paths: Vec<InvalidationPath>, budget: Budget) -> Option<Self> {
-        let items = collapsed(paths, budget);
-        let caller_reference = CallerReference::new(&self.distribution, &items, &self.delivery);
-        (items != self.items).then(|| Self { items, caller_reference, budget, ..self.clone() })
-    }
-}
-
-fn collapsed(paths: Vec<InvalidationPath>, budget: Budget) -> Vec<Item> {
-    let set = collapse(paths, Objective { budget, path_weight: 0 }, &Blind);
-    set.items.into_iter().map(Item::Path).collect()
-}
+pub use self::planned::PlannedInvalidation;
+use self::planned::collapsed;
 
 /// What is to become of every change of a batch.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -77,12 +23,14 @@ pub struct Plan {
     pub invalidations: Vec<PlannedInvalidation>,
     /// How many changes of each bucket are ignored since it has no tag.
     pub untagged: BTreeMap<Bucket, usize>,
-    /// How many changes of each bucket lie outside its origin path.
-    pub outside_origin_path: BTreeMap<Bucket, usize>,
+    /// How many changes of each bucket none of its distributions shows, by the reason.
+    pub unseen: BTreeMap<(Bucket, Unseen), usize>,
     /// How many changes of each bucket are ignored for the end of their keys that its tag names.
     pub ignored_suffix: BTreeMap<(Bucket, String), usize>,
     /// The changes of each bucket whose destination is not known, by their place in the batch.
     pub unrouted: BTreeMap<Bucket, Vec<usize>>,
+    /// The changes for each distribution whose settings are not known, by their place in the batch.
+    pub unsettled: BTreeMap<DistributionId, Vec<usize>>,
 }
 
 /// What one distribution is to be told, while it is gathered.
@@ -101,8 +49,8 @@ pub fn plan(batch: &Batch, destinations: &Destinations, budget: Budget, identity
     let mut plan = Plan::default();
     let mut gathered: BTreeMap<&DistributionId, Gathered> = BTreeMap::new();
     for (place, change) in batch.changes.iter().enumerate() {
-        let route = match destinations.get(&change.bucket) {
-            Some(Destination::Route(route)) => route,
+        let (route, views) = match destinations.get(&change.bucket) {
+            Some(Destination::Shown { route, views }) => (route, views),
             Some(Destination::Untagged) => {
                 *plan.untagged.entry(change.bucket.clone()).or_default() += 1;
                 continue;
@@ -116,19 +64,32 @@ pub fn plan(batch: &Batch, destinations: &Destinations, budget: Budget, identity
             *plan.ignored_suffix.entry((change.bucket.clone(), suffix.to_owned())).or_default() += 1;
             continue;
         }
-        let Some(key) = route.paths.origin_path.strip(&change.key) else {
-            *plan.outside_origin_path.entry(change.bucket.clone()).or_default() += 1;
-            continue;
-        };
-        let paths = route.paths.viewer_paths(key);
-        for distribution in &route.distributions {
+        let mut unseen = None;
+        let mut is_seen = false;
+        for (distribution, view) in views {
+            let paths = match view.as_ref().map(|view| view.paths(&change.key)) {
+                Some(Ok(paths)) => paths,
+                Some(Err(reason)) => {
+                    unseen = unseen.max(Some(reason));
+                    continue;
+                }
+                None => {
+                    plan.unsettled.entry(distribution.clone()).or_default().push(place);
+                    is_seen = true;
+                    continue;
+                }
+            };
+            is_seen = true;
             let gathered = gathered.entry(distribution).or_default();
-            gathered.paths.extend_from_slice(&paths);
+            gathered.paths.extend(paths);
             gathered.changes.push(place);
             gathered.max_paths = gathered.max_paths.into_iter().chain(route.max_paths).min();
             if !gathered.buckets.contains(&change.bucket.name) {
                 gathered.buckets.insert(change.bucket.name.clone());
             }
+        }
+        if let (Some(reason), false) = (unseen, is_seen) {
+            *plan.unseen.entry((change.bucket.clone(), reason)).or_default() += 1;
         }
     }
     plan.invalidations = gathered
@@ -188,8 +149,9 @@ mod tests {
     use super::*;
     use crate::change::{Change, ObjectKey};
     use crate::event::Message;
-    use crate::path::{DirectoryUrls, OriginPath, PathOptions};
-    use crate::route::Route;
+    use crate::path::{DirectoryUrls, OriginPath};
+    use crate::route::{IndexDocuments, Route};
+    use crate::view::View;
 
     fn bucket(name: &str) -> Bucket {
         Bucket { name: BucketName::new(name).unwrap(), region: None }
@@ -204,17 +166,18 @@ mod tests {
     }
 
     fn route(ids: &str, origin_path: &str) -> Destination {
-        Destination::Route(Arc::new(Route {
+        let route = Arc::new(Route {
             distributions: DistributionId::parse_list(ids).unwrap(),
-            paths: PathOptions {
-                origin_path: OriginPath::parse(origin_path).unwrap(),
-                index_documents: vec!["index.html".into()],
-                directory_urls: DirectoryUrls::Slash,
-                query_strings: false,
-            },
+            origin_path: Some(OriginPath::parse(origin_path).unwrap()),
+            index_documents: IndexDocuments::Usual(vec!["index.html".into()]),
+            directory_urls: DirectoryUrls::Slash,
+            query_strings: None,
             max_paths: None,
             ignored_suffixes: vec![".map".into()],
-        }))
+        });
+        let view = View::new(&bucket("any"), &route, None);
+        let views = route.distributions.iter().map(|id| (id.clone(), Some(view.clone()))).collect();
+        Destination::Shown { route, views }
     }
 
     fn destinations() -> Destinations {
@@ -247,7 +210,7 @@ mod tests {
         assert_eq!((first.changes.as_slice(), first.buckets.len()), (&[0, 1][..], 2));
         assert_eq!(second.distribution.as_str(), "E2");
         assert_eq!((second.changes.as_slice(), second.buckets.len()), (&[1][..], 1));
-        assert_eq!(plan.outside_origin_path, [(bucket("two"), 1)].into());
+        assert_eq!(plan.unseen, [((bucket("two"), Unseen::OutsideOriginPath), 1)].into());
         assert_eq!(plan.untagged, [(bucket("untagged"), 1)].into());
         assert_eq!(plan.unrouted, [(bucket("denied"), vec![4]), (bucket("never-asked"), vec![5])].into());
     }

@@ -1,0 +1,100 @@
+//! Looking things up at AWS: remembered for a while, asked again where that may help, and old rather than not at all.
+
+use std::hash::Hash;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::backoff::pause;
+use crate::cache::{Cached, Clock, TtlCache};
+use crate::ports::CallError;
+
+/// How often something is asked for that does not come as it should, and what part of the pause that suits
+/// `CreateInvalidation` is made. Other calls are not as scarce, so what fails there passes soon.
+const ATTEMPTS: u32 = 4;
+const PAUSE_SHARE: u32 = 10;
+
+/// How long answers are remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lives {
+    /// That of a bucket with the tag, and of a distribution's settings.
+    pub tagged: Duration,
+    /// That of a bucket without it.
+    pub untagged: Duration,
+    /// How old an answer may be that serves while AWS cannot be asked.
+    pub stale: Duration,
+}
+
+/// Why something could not be looked up.
+pub trait LookupError: From<CallError> + Send + Sync + 'static {
+    /// Whether it may work a little later.
+    fn is_transient(&self) -> bool;
+}
+
+impl LookupError for CallError {
+    fn is_transient(&self) -> bool {
+        self.class.is_transient()
+    }
+}
+
+/// Answers of one operation, by what was asked about.
+pub struct Lookups<K, V> {
+    operation: &'static str,
+    cache: TtlCache<K, V>,
+    stale: Duration,
+    backoff: Duration,
+}
+
+impl<K, V> Lookups<K, V>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    /// At most about `capacity` answers of `operation`. `backoff` is the longest pause before a second attempt at
+    /// `CreateInvalidation`.
+    pub fn new(operation: &'static str, capacity: u64, lives: Lives, backoff: Duration, clock: Clock) -> Self {
+        Self { operation, cache: TtlCache::new(capacity, clock), stale: lives.stale, backoff }
+    }
+
+    /// The answer for `key`, remembered or that of `look_up`, which also tells how long it may be remembered. It is called
+    /// again where that may help, until `deadline`. Where there is no answer by then an old one serves, if `may_serve`
+    /// agrees; the error comes with it.
+    ///
+    /// # Errors
+    /// The last one of `look_up`.
+    pub async fn get<E, F>(
+        &self,
+        key: &K,
+        deadline: Instant,
+        look_up: impl Fn() -> F,
+        may_serve: impl Fn(&V) -> bool,
+    ) -> Result<Cached<V, E>, E>
+    where
+        E: LookupError,
+        F: Future<Output = Result<(V, Duration), E>>,
+    {
+        let serves =
+            |value: &V, age: Duration, error: &E| error.is_transient() && may_serve(value) && age <= self.stale;
+        self.cache.get(key, || self.attempts(deadline, &look_up), serves).await
+    }
+
+    async fn attempts<E, F>(&self, deadline: Instant, look_up: &impl Fn() -> F) -> Result<(V, Duration), E>
+    where
+        E: LookupError,
+        F: Future<Output = Result<(V, Duration), E>>,
+    {
+        let mut failures = 0;
+        loop {
+            let no_time = |_| Err(CallError::no_time(self.operation).into());
+            let answer = timeout_at(deadline, look_up()).await.unwrap_or_else(no_time);
+            let pause = pause(self.backoff / PAUSE_SHARE, failures);
+            failures += 1;
+            match answer {
+                Err(error) if error.is_transient() && failures < ATTEMPTS && Instant::now() + pause < deadline => {
+                    sleep(pause).await;
+                }
+                answer => return answer,
+            }
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! What a distribution is set to, as far as it tells which URLs an object has.
+//!
+//! Pure. The settings come from CloudFront by a port; here is what follows from them: which of the origins are a bucket
+//! (`origin`), which requests go to which origin (`pattern`), and what a cache entry is named by.
+
+mod origin;
+mod pattern;
+mod policy;
+
+use std::fmt;
+
+use percent_encoding::percent_decode_str;
+
+pub use origin::{Endpoint, endpoint_of};
+pub use pattern::PathPattern;
+pub use policy::{PolicyId, managed_policy};
+
+use crate::change::Bucket;
+use crate::path::OriginPath;
+
+/// The settings of a distribution.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DistributionSettings {
+    /// Where it gets what it serves.
+    pub origins: Vec<Origin>,
+    /// Groups of origins, of which a second one is asked where the first fails.
+    pub origin_groups: Vec<OriginGroup>,
+    /// The cache behaviours in their order; the first whose pattern matches is the one. The last is the default.
+    pub behaviors: Vec<Behavior>,
+    /// The object that `/` shows, without a slash at its start; it can lie in a folder.
+    pub default_root_object: Option<String>,
+}
+
+/// An origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Its name within the distribution.
+    pub id: String,
+    /// Its host.
+    pub domain: String,
+    /// What is put in front of a viewer's path before it is asked.
+    pub path: OriginPath,
+}
+
+/// A group of origins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OriginGroup {
+    /// Its name, used like an origin's.
+    pub id: String,
+    /// Its origins.
+    pub members: Vec<String>,
+}
+
+/// What happens to requests whose path matches a pattern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Behavior {
+    /// The pattern.
+    pub pattern: PathPattern,
+    /// The origin, or group of origins, that they go to.
+    pub target: String,
+    /// Whether query strings tell cache entries apart.
+    pub query_strings: QueryStrings,
+    /// Whether a function at the edge sees a request before the origin does, and may change its path or its origin.
+    pub rewrites: bool,
+}
+
+/// Whether query strings tell cache entries apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum QueryStrings {
+    /// They do not: one entry for all of them.
+    Ignored,
+    /// They do, or some of their parameters do.
+    InKey,
+    /// As a cache policy says, which is to be looked up.
+    ByPolicy(PolicyId),
+}
+
+/// What AWS tells of a distribution that cannot be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SettingsError {
+    /// No origin path.
+    OriginPath,
+    /// No id of a cache policy.
+    CachePolicy,
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OriginPath => "an origin's path is none",
+            Self::CachePolicy => "a cache policy's id is none",
+        })
+    }
+}
+
+impl std::error::Error for SettingsError {}
+
+impl Origin {
+    /// An origin as CloudFront tells it. Its path is part of a URL there.
+    ///
+    /// # Errors
+    /// [`SettingsError::OriginPath`].
+    pub fn new(id: &str, domain: &str, path: &str) -> Result<Self, SettingsError> {
+        let path = percent_decode_str(path.trim_end_matches('/')).decode_utf8();
+        let path = path.ok().and_then(|path| OriginPath::parse(&path).ok()).ok_or(SettingsError::OriginPath)?;
+        Ok(Self { id: id.to_owned(), domain: domain.to_owned(), path })
+    }
+}
+
+impl Behavior {
+    /// A behaviour as CloudFront tells it: its pattern, none for the default; its target; its cache policy, or whether
+    /// query strings are forwarded where it has none; and the events that functions of its own see.
+    ///
+    /// # Errors
+    /// [`SettingsError::CachePolicy`].
+    pub fn new<'e>(
+        pattern: Option<&str>,
+        target: &str,
+        cache_policy: Option<&str>,
+        forwards_query_strings: bool,
+        events: impl IntoIterator<Item = &'e str>,
+    ) -> Result<Self, SettingsError> {
+        let query_strings = match cache_policy.filter(|id| !id.is_empty()) {
+            Some(id) => QueryStrings::ByPolicy(PolicyId::new(id).ok_or(SettingsError::CachePolicy)?),
+            None if forwards_query_strings => QueryStrings::InKey,
+            None => QueryStrings::Ignored,
+        };
+        Ok(Self {
+            pattern: pattern.map_or_else(PathPattern::everything, PathPattern::new),
+            target: target.to_owned(),
+            query_strings,
+            // What comes after the origin's answer changes no path.
+            rewrites: events.into_iter().any(|event| !["viewer-response", "origin-response"].contains(&event)),
+        })
+    }
+}
+
+impl DistributionSettings {
+    /// The default root object as CloudFront tells it, which is empty if there is none.
+    #[must_use]
+    pub fn root_object(told: Option<&str>) -> Option<String> {
+        told.map(|it| it.trim_start_matches('/')).filter(|it| !it.is_empty()).map(ToOwned::to_owned)
+    }
+
+    /// The origins that are this bucket, by their place, and what they do with folders.
+    pub fn origins_of(&self, bucket: &Bucket) -> impl Iterator<Item = (&Origin, Endpoint)> {
+        self.origins.iter().filter_map(|origin| Some((origin, endpoint_of(bucket, &origin.domain)?)))
+    }
+
+    /// Whether requests of this behaviour go to the origin, at first or where another fails.
+    #[must_use]
+    pub fn goes_to(&self, behavior: &Behavior, origin: &str) -> bool {
+        let in_group = |group: &OriginGroup| group.id == behavior.target && group.members.iter().any(|it| it == origin);
+        behavior.target == origin || self.origin_groups.iter().any(in_group)
+    }
+
+    /// The behaviour of requests for this path: the first whose pattern matches.
+    #[must_use]
+    pub fn behavior_of(&self, path: &str) -> Option<&Behavior> {
+        self.behaviors.iter().find(|behavior| behavior.pattern.matches(path))
+    }
+
+    /// Whether any function at the edge may send a request elsewhere than its path says.
+    #[must_use]
+    pub fn rewrites(&self) -> bool {
+        self.behaviors.iter().any(|behavior| behavior.rewrites)
+    }
+
+    /// The cache policies that are to be looked up, each once.
+    #[must_use]
+    pub fn unknown_policies(&self) -> Vec<PolicyId> {
+        let mut policies: Vec<_> = self
+            .behaviors
+            .iter()
+            .filter_map(|behavior| match &behavior.query_strings {
+                QueryStrings::ByPolicy(id) => Some(id.clone()),
+                QueryStrings::Ignored | QueryStrings::InKey => None,
+            })
+            .collect();
+        policies.sort();
+        policies.dedup();
+        policies
+    }
+
+    /// Puts what was learnt of a cache policy in its place.
+    pub fn resolve(&mut self, policy: &PolicyId, in_key: bool) {
+        for behavior in &mut self.behaviors {
+            if matches!(&behavior.query_strings, QueryStrings::ByPolicy(id) if id == policy) {
+                behavior.query_strings = if in_key { QueryStrings::InKey } else { QueryStrings::Ignored };
+            }
+        }
+    }
+
+    /// Whether all that viewers can see at URLs that start with `prefix` comes from these origins: then what those hold
+    /// is all that an invalidation of the prefix can evict.
+    #[must_use]
+    pub fn serves_only(&self, prefix: &str, origins: &[&str]) -> bool {
+        for behavior in &self.behaviors {
+            if !behavior.pattern.may_match_below(prefix) {
+                continue;
+            }
+            let group = self.origin_groups.iter().find(|group| group.id == behavior.target);
+            let is_ours = |origin: &str| origins.contains(&origin);
+            if !group.map_or_else(|| is_ours(&behavior.target), |group| group.members.iter().all(|it| is_ours(it))) {
+                return false;
+            }
+            if behavior.pattern.matches_all_below(prefix) {
+                return true;
+            }
+        }
+        true
+    }
+}

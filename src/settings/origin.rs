@@ -1,0 +1,160 @@
+//! Which origins are a bucket: S3's endpoints, taken exactly.
+
+use crate::change::{Bucket, BucketName};
+
+/// How the names of a partition's Regions start, and the domain that its endpoints end with; the standard partition is what
+/// is left. A bucket of one partition is not the bucket of the same name in another.
+///
+/// Source: AWS SDKs, `partitions.json`.
+const PARTITIONS: [(&str, &str); 8] = [
+    ("us-gov-", "amazonaws.com"),
+    ("cn-", "amazonaws.com.cn"),
+    ("us-iso-", "c2s.ic.gov"),
+    ("us-isob-", "sc2s.sgov.gov"),
+    ("eu-isoe-", "cloud.adc-e.uk"),
+    ("us-isof-", "csp.hci.ic.gov"),
+    ("eusc-", "amazonaws.eu"),
+    STANDARD,
+];
+const STANDARD: (&str, &str) = ("", "amazonaws.com");
+
+/// What an origin that is a bucket does with a path that ends in `/`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// It looks for an object with that key, as S3's API does.
+    Rest,
+    /// It answers with the folder's index document, as S3's static website hosting does.
+    Website,
+}
+
+/// Which kind of endpoint of the bucket this domain is; `None` if it is none of its endpoints.
+///
+/// A name is compared whole: `site-staging.s3.amazonaws.com` is no endpoint of the bucket `site`, and neither is
+/// `my.site.s3.amazonaws.com`.
+///
+/// Source: AWS General Reference, "Amazon S3 endpoints and quotas".
+#[must_use]
+pub fn endpoint_of(bucket: &Bucket, domain: &str) -> Option<Endpoint> {
+    let domain = domain.trim_end_matches('.').to_ascii_lowercase();
+    let service = strip_bucket(&bucket.name, &domain)?;
+    let (endpoint, region, domain) = parse(service)?;
+    // Only the standard partition has endpoints without a Region.
+    let partition = region.map_or(STANDARD, partition);
+    let is_same = bucket.region.as_ref().is_none_or(|own| self::partition(own.as_str()) == partition);
+    (is_same && partition.1 == domain).then_some(endpoint)
+}
+
+fn partition(region: &str) -> (&'static str, &'static str) {
+    PARTITIONS.into_iter().find(|(start, _)| region.starts_with(start)).unwrap_or(STANDARD)
+}
+
+fn strip_bucket<'d>(bucket: &BucketName, domain: &'d str) -> Option<&'d str> {
+    domain.strip_prefix(&bucket.as_str().to_ascii_lowercase())?.strip_prefix('.')
+}
+
+/// The kind of a service's endpoint, its Region if it has one, and its partition's domain.
+fn parse(service: &str) -> Option<(Endpoint, Option<&str>, &str)> {
+    let suffix = PARTITIONS
+        .iter()
+        .map(|(_, domain)| *domain)
+        .find(|suffix| service.strip_suffix(suffix).is_some_and(|rest| rest.ends_with('.')))?;
+    let host = service.strip_suffix(suffix)?.strip_suffix('.')?;
+    if let Some(region) = host.strip_prefix("s3-website-").or_else(|| host.strip_prefix("s3-website.")) {
+        return is_region(region).then_some((Endpoint::Website, Some(region), suffix));
+    }
+    let global = ["s3", "s3-external-1", "s3-accelerate", "s3-accelerate.dualstack"];
+    if global.contains(&host) {
+        return Some((Endpoint::Rest, None, suffix));
+    }
+    let starts = ["s3.dualstack.", "s3-fips.dualstack.", "s3-fips.", "s3-fips-", "s3.", "s3-"];
+    let region = starts.iter().find_map(|start| host.strip_prefix(start).filter(|region| is_region(region)))?;
+    Some((Endpoint::Rest, Some(region), suffix))
+}
+
+/// Whether this is the name of a Region, such as `eu-central-1`, `us-gov-west-1` or `us-isob-east-1`.
+fn is_region(name: &str) -> bool {
+    let parts: Vec<_> = name.split('-').collect();
+    let (number, words) = parts.split_last().map_or(("", &[][..]), |(last, words)| (*last, words));
+    (2..=3).contains(&words.len())
+        && words.iter().all(|word| word.len() >= 2 && word.bytes().all(|it| it.is_ascii_lowercase()))
+        && !number.is_empty()
+        && number.bytes().all(|it| it.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::Region;
+
+    fn endpoint(bucket: &str, region: Option<&str>, domain: &str) -> Option<Endpoint> {
+        let region = region.map(|name| Region::new(name).unwrap());
+        endpoint_of(&Bucket { name: BucketName::new(bucket).unwrap(), region }, domain)
+    }
+
+    #[test]
+    fn each_of_a_buckets_endpoints_is_known() {
+        for domain in [
+            "site.s3.amazonaws.com",
+            "site.s3.eu-central-1.amazonaws.com",
+            "site.s3-eu-central-1.amazonaws.com",
+            "site.s3.dualstack.eu-central-1.amazonaws.com",
+            "site.s3-fips.us-east-1.amazonaws.com",
+            "site.s3-fips.dualstack.us-east-1.amazonaws.com",
+            "site.s3-external-1.amazonaws.com",
+            "site.s3-accelerate.amazonaws.com",
+            "site.s3-accelerate.dualstack.amazonaws.com",
+            "SITE.S3.EU-Central-1.amazonaws.com.",
+        ] {
+            assert_eq!(endpoint("site", Some("eu-central-1"), domain), Some(Endpoint::Rest), "{domain}");
+            assert_eq!(endpoint("site", None, domain), Some(Endpoint::Rest), "{domain}");
+        }
+        for domain in ["site.s3-website-us-east-1.amazonaws.com", "site.s3-website.eu-central-1.amazonaws.com"] {
+            assert_eq!(endpoint("site", Some("eu-central-1"), domain), Some(Endpoint::Website), "{domain}");
+        }
+    }
+
+    #[test]
+    fn partitions_are_kept_apart() {
+        let china = "site.s3.cn-north-1.amazonaws.com.cn";
+        assert_eq!(endpoint("site", Some("cn-northwest-1"), china), Some(Endpoint::Rest));
+        assert_eq!(endpoint("site", Some("eu-central-1"), china), None);
+        let website = "site.s3-website.cn-northwest-1.amazonaws.com.cn";
+        assert_eq!(endpoint("site", Some("cn-north-1"), website), Some(Endpoint::Website));
+        let gov = "site.s3.us-gov-west-1.amazonaws.com";
+        assert_eq!(endpoint("site", Some("us-gov-east-1"), gov), Some(Endpoint::Rest));
+        assert_eq!(endpoint("site", Some("us-east-1"), gov), None);
+        assert_eq!(endpoint("site", Some("us-east-1"), "site.s3.us-isob-east-1.sc2s.sgov.gov"), None);
+        let sovereign = "site.s3.eusc-de-east-1.amazonaws.eu";
+        assert_eq!(endpoint("site", Some("eusc-de-east-1"), sovereign), Some(Endpoint::Rest));
+        assert_eq!(endpoint("site", None, "site.s3.cn-north-1.amazonaws.com"), None, "no such endpoint");
+        assert_eq!(endpoint("site", Some("eu-central-1"), "site.s3.amazonaws.com.cn"), None);
+    }
+
+    #[test]
+    fn look_alikes_are_not_the_bucket() {
+        for domain in [
+            "site-staging.s3.amazonaws.com",
+            "my.site.s3.amazonaws.com",
+            "site.staging.s3.amazonaws.com",
+            "site.s3.s3.amazonaws.com",
+            "site.s3.eu-central-1.s3.amazonaws.com",
+            "site.s3.amazonaws.com.evil.example",
+            "site.s3.evil.example",
+            "sites3.amazonaws.com",
+            "site.s3-object-lambda.eu-central-1.amazonaws.com",
+            "site.s3-accesspoint.eu-central-1.amazonaws.com",
+            "site.s3-website.amazonaws.com",
+            "site.s3.eu-central.amazonaws.com",
+            "site.execute-api.eu-central-1.amazonaws.com",
+            "s3.eu-central-1.amazonaws.com",
+            "www.example.com",
+            "site",
+            "",
+        ] {
+            assert_eq!(endpoint("site", None, domain), None, "{domain}");
+        }
+        assert_eq!(endpoint("www.example.com", None, "www.example.com.s3.amazonaws.com"), Some(Endpoint::Rest));
+        assert_eq!(endpoint("abc", None, "abc.s3.eu-west-1.s3.amazonaws.com"), None);
+        assert_eq!(endpoint("abc.s3.eu-west-1", None, "abc.s3.eu-west-1.s3.amazonaws.com"), Some(Endpoint::Rest));
+    }
+}

@@ -1,0 +1,75 @@
+//! Cache policies: what a cache entry is named by besides its path.
+
+use std::sync::Arc;
+
+/// The longest id accepted; CloudFront's have 36 characters.
+const MAX_ID_LENGTH: usize = 64;
+
+/// AWS's own cache policies, and whether query strings are part of their keys.
+///
+/// Source: CloudFront developer guide, "Use managed cache policies".
+const MANAGED: [(&str, bool); 7] = [
+    // Amplify
+    ("2e54312d-136d-493c-8eb9-b001f22f67d2", true),
+    // CachingDisabled
+    ("4135ea2d-6df8-44a3-9df3-4b5a84be39ad", false),
+    // CachingOptimized
+    ("658327ea-f89d-4fab-a63d-7e88639e58f6", false),
+    // CachingOptimizedForUncompressedObjects
+    ("b2884449-e4de-46a7-ac36-70bc7f1ddd6d", false),
+    // Elemental-MediaPackage: some parameters of them
+    ("08627262-05a9-4f76-9ded-b50ca2e3a84f", true),
+    // UseOriginCacheControlHeaders
+    ("83da9c7e-98b4-4e11-a168-04f0df8e2c65", false),
+    // UseOriginCacheControlHeaders-QueryStrings
+    ("4cc15a8a-d715-48a4-82b8-cc0b614638fe", true),
+];
+
+/// The id of a cache policy: letters, digits and hyphens. It becomes a segment of a request's URL.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PolicyId(Arc<str>);
+
+impl PolicyId {
+    /// Checks an id; `None` if it is none.
+    #[must_use]
+    pub fn new(id: &str) -> Option<Self> {
+        let fits =
+            (1..=MAX_ID_LENGTH).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        fits.then(|| Self(id.into()))
+    }
+
+    /// The id.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Whether query strings are part of the key of this policy, if it is one of AWS's own.
+#[must_use]
+pub fn managed_policy(id: &PolicyId) -> Option<bool> {
+    MANAGED.iter().find(|(managed, _)| *managed == id.as_str()).map(|(_, in_key)| *in_key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_checked_by_grammar() {
+        for (id, _) in MANAGED {
+            assert!(PolicyId::new(id).is_some(), "{id}");
+        }
+        for bad in ["", "a/b", "a b", "..", "a?b", "é", &"a".repeat(65)] {
+            assert_eq!(PolicyId::new(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn policies_of_aws_need_no_call() {
+        let known = |id: &str| managed_policy(&PolicyId::new(id).unwrap());
+        assert_eq!(known("658327ea-f89d-4fab-a63d-7e88639e58f6"), Some(false));
+        assert_eq!(known("2e54312d-136d-493c-8eb9-b001f22f67d2"), Some(true));
+        assert_eq!(known("00000000-0000-0000-0000-000000000000"), None);
+    }
+}

@@ -1,0 +1,185 @@
+//! Finding out how distributions are set, and so how each shows its buckets: asked once in a while.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use tokio::time::Instant;
+
+use crate::cache::{Cached, Clock};
+use crate::change::Bucket;
+use crate::distribution::DistributionId;
+use crate::lookup::{Lives, Lookups};
+use crate::ports::{CallError, ErrorClass, Settings};
+use crate::route::Route;
+use crate::settings::{DistributionSettings, PolicyId, managed_policy};
+use crate::view::View;
+
+/// How many distributions' settings are remembered, and how many cache policies. An account has at most 200 distributions
+/// and 20 policies by default (CloudFront quotas).
+const CACHED_DISTRIBUTIONS: u64 = 1000;
+const CACHED_POLICIES: u64 = 1000;
+
+/// How many distributions are asked about at the same time.
+const CONCURRENT_LOOKUPS: usize = 8;
+
+/// Reads settings, and remembers them.
+pub struct Surveyor {
+    /// Whether it reads them at all.
+    is_on: bool,
+    life: Duration,
+    distributions: Lookups<DistributionId, Arc<Settled>>,
+    /// Whether query strings are in the key; `None` where it may not be asked.
+    policies: Lookups<PolicyId, Option<bool>>,
+}
+
+/// What is known of a distribution for a while.
+struct Settled {
+    /// `None` where it may not be asked.
+    settings: Option<Arc<DistributionSettings>>,
+    /// The buckets that it was said of that no origin is one of them.
+    told: Mutex<BTreeSet<Bucket>>,
+}
+
+/// What was learnt of the distributions that were asked about; the others' settings are not known.
+#[derive(Default)]
+pub struct Surveyed(BTreeMap<DistributionId, Result<Arc<Settled>, Arc<CallError>>>);
+
+impl Surveyor {
+    /// A surveyor that asks if it `is_on`. `backoff` is the longest pause before a second attempt at `CreateInvalidation`.
+    pub fn new(is_on: bool, lives: Lives, backoff: Duration, clock: &Clock) -> Self {
+        let clock = || Clock::clone(clock);
+        Self {
+            is_on,
+            life: lives.tagged,
+            distributions: Lookups::new("GetDistributionConfig", CACHED_DISTRIBUTIONS, lives, backoff, clock()),
+            policies: Lookups::new("GetCachePolicy", CACHED_POLICIES, lives, backoff, clock()),
+        }
+    }
+
+    /// What is known of these distributions, asked for at the same time. One that has not answered by `deadline` is not
+    /// waited for.
+    pub async fn learn<S: Settings>(&self, source: &S, ids: BTreeSet<&DistributionId>, deadline: Instant) -> Surveyed {
+        // A tenant's settings are those of another distribution, with changes of its own.
+        let ids = ids.into_iter().filter(|id| self.is_on && !id.is_tenant());
+        let answers = stream::iter(ids)
+            .map(|id| async move { (id.clone(), self.recall(source, id, deadline).await.map_err(Arc::new)) })
+            .buffer_unordered(CONCURRENT_LOOKUPS)
+            .collect()
+            .await;
+        Surveyed(answers)
+    }
+
+    async fn recall<S: Settings>(
+        &self,
+        source: &S,
+        id: &DistributionId,
+        deadline: Instant,
+    ) -> Result<Arc<Settled>, CallError> {
+        let look_up = || self.look_up(source, id, deadline);
+        let may_serve = |settled: &Arc<Settled>| settled.settings.is_some();
+        let Cached { value, stale } = self.distributions.get(id, deadline, look_up, may_serve).await?;
+        if let Some(error) = stale {
+            tracing::warn!(
+                distribution = id.as_str(),
+                error = error.to_string(),
+                "the distribution's settings could not be read again; the last are used (STALE_TAG_SECONDS)"
+            );
+        }
+        Ok(value)
+    }
+
+    async fn look_up<S: Settings>(
+        &self,
+        source: &S,
+        id: &DistributionId,
+        deadline: Instant,
+    ) -> Result<(Arc<Settled>, Duration), CallError> {
+        let settings = match source.settings(id).await {
+            Ok(mut settings) => {
+                for policy in settings.unknown_policies() {
+                    if let Some(in_key) = self.policy(source, &policy, deadline).await? {
+                        settings.resolve(&policy, in_key);
+                    }
+                }
+                Some(Arc::new(settings))
+            }
+            Err(error) if error.class == ErrorClass::AccessDenied => {
+                tracing::warn!(
+                    distribution = id.as_str(),
+                    error = error.to_string(),
+                    "the distribution's settings may not be read: buckets' tags and defaults are used instead; allow \
+                     cloudfront:GetDistributionConfig, tag buckets that have an origin path with \
+                     invalidation:originPath, or set DISTRIBUTION_SETTINGS=off"
+                );
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        Ok((Arc::new(Settled { settings, told: Mutex::default() }), self.life))
+    }
+
+    /// Whether query strings are in the key of this policy; `None` if it may not be asked, which is said.
+    async fn policy<S: Settings>(
+        &self,
+        source: &S,
+        id: &PolicyId,
+        deadline: Instant,
+    ) -> Result<Option<bool>, CallError> {
+        if let Some(in_key) = managed_policy(id) {
+            return Ok(Some(in_key));
+        }
+        let look_up = || async {
+            match source.has_query_strings(id).await {
+                Ok(in_key) => Ok((Some(in_key), self.life)),
+                Err(error) if error.class == ErrorClass::AccessDenied => {
+                    tracing::warn!(
+                        policy = id.as_str(),
+                        error = error.to_string(),
+                        "the cache policy may not be read: it is taken that query strings are not in its key; allow \
+                         cloudfront:GetCachePolicy, or tag the bucket with invalidation:queryStrings"
+                    );
+                    Ok((None, self.life))
+                }
+                Err(error) => Err(error),
+            }
+        };
+        Ok(self.policies.get(id, deadline, look_up, Option::is_some).await?.value)
+    }
+}
+
+impl Surveyed {
+    /// Why the settings of this distribution are not known, if they should be.
+    #[must_use]
+    pub fn error(&self, id: &DistributionId) -> Option<Arc<CallError>> {
+        self.0.get(id)?.as_ref().err().cloned()
+    }
+
+    /// How each distribution of a bucket shows it. Where no origin is the bucket, that is said once in the settings' life.
+    #[must_use]
+    pub fn views(&self, bucket: &Bucket, route: &Route) -> Vec<(DistributionId, Option<View>)> {
+        let view = |id: &DistributionId| match self.0.get(id) {
+            None => Some(View::new(bucket, route, None)),
+            Some(Err(_)) => None,
+            Some(Ok(settled)) => {
+                let view = View::new(bucket, route, settled.settings.as_ref());
+                if settled.settings.is_some() && !view.is_known() && settled.is_news(bucket) {
+                    tracing::warn!(
+                        bucket = bucket.name.as_str(),
+                        distribution = id.as_str(),
+                        "no origin of the distribution is this bucket: its tags and defaults are used"
+                    );
+                }
+                Some(view)
+            }
+        };
+        route.distributions.iter().map(|id| (id.clone(), view(id))).collect()
+    }
+}
+
+impl Settled {
+    fn is_news(&self, bucket: &Bucket) -> bool {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(bucket.clone())
+    }
+}
