@@ -16,9 +16,12 @@ pub mod runtime;
 pub mod wire;
 
 mod asked;
+mod denial;
 mod http;
 mod rules;
 mod s3;
+mod settings;
+mod xml;
 
 pub use cloud::{Bucket, Call, Cloud, World};
 pub use cloudfront::Distribution;
