@@ -5,7 +5,7 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 
 use super::http::Reply;
-use super::{cloudfront, codepipeline, s3};
+use super::{cloudfront, codepipeline, listing, s3};
 
 /// A service; it is told by what a request is signed for, as all share one port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(super) struct Asked {
     pub(super) operation: &'static str,
     /// The bucket, distribution, tenant, cache policy or job.
     pub(super) target: String,
-    /// What is named below the target: an invalidation. Empty for other operations.
+    /// What is named below the target: an invalidation, or the query of a listing. Empty for other operations.
     pub(super) resource: String,
     /// The Region the request is signed for.
     pub(super) region: String,
@@ -126,6 +126,9 @@ type Call = (&'static str, String, String);
 fn s3_call(method: &str, segments: &[&str], query: Option<&str>) -> Option<Call> {
     match (method, segments, query) {
         ("GET", &[bucket], Some("tagging")) => Some(("GetBucketTagging", bucket.to_owned(), String::new())),
+        ("GET", &[bucket], Some(query)) if listing::is_listing(query) => {
+            Some(("ListObjectsV2", bucket.to_owned(), query.to_owned()))
+        }
         _ => None,
     }
 }

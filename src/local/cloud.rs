@@ -15,7 +15,7 @@ use super::codepipeline::{self, Job};
 use super::denial::denied;
 use super::fault::{Effect, Fault};
 use super::http::{Reply, Server};
-use super::{ACCOUNT, REGION, bill, s3, settings};
+use super::{ACCOUNT, REGION, bill, listing, s3, settings};
 
 /// AWS, as far as the function sees it.
 pub struct Cloud {
@@ -64,16 +64,19 @@ pub struct Bucket {
     pub owner: String,
     /// Its tags; none at all is an error of its own in S3.
     pub tags: BTreeMap<String, String>,
+    /// The keys of its objects, which are all empty. In the order of S3's listings: that of their UTF-8.
+    pub objects: BTreeSet<String>,
 }
 
 impl Bucket {
-    /// A bucket of the stand-in's account and Region with these tags.
+    /// A bucket of the stand-in's account and Region with these tags, and no objects.
     #[must_use]
     pub fn tagged(tags: &[(&str, &str)]) -> Self {
         Self {
             region: REGION.into(),
             owner: ACCOUNT.into(),
             tags: tags.iter().map(|&(key, value)| (key.into(), value.into())).collect(),
+            objects: BTreeSet::new(),
         }
     }
 }
@@ -263,6 +266,7 @@ impl World {
             "GetCachePolicy" => settings::get_cache_policy(self, asked),
             "PutJobSuccessResult" => codepipeline::put_job_success_result(self, asked),
             "PutJobFailureResult" => codepipeline::put_job_failure_result(self, asked),
+            "ListObjectsV2" => listing::list_objects_v2(self, asked),
             _ => s3::get_bucket_tagging(self, asked),
         }
     }

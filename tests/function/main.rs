@@ -27,6 +27,7 @@ mod standin;
 mod standin_calls;
 mod standin_events;
 mod standin_jobs;
+mod standin_listing;
 mod standin_settings;
 mod standin_status;
 mod standin_tenants;

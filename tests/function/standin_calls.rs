@@ -13,8 +13,9 @@ use crate::standin::exchange;
 const JOB: &str = "11111111-abcd-1111-abcd-111111abcdef";
 
 /// Each operation: its name, its request line, its target, its action and its resource.
-const OPERATIONS: [(&str, &str, &str, &str, &str); 9] = [
+const OPERATIONS: [(&str, &str, &str, &str, &str); 10] = [
     ("GetBucketTagging", "GET /site?tagging", "site", "s3:GetBucketTagging", "arn:aws:s3:::site"),
+    ("ListObjectsV2", "GET /site?list-type=2&max-keys=1", "site", "s3:ListBucket", "arn:aws:s3:::site"),
     (
         "CreateInvalidation",
         "POST /2020-05-31/distribution/E1/invalidation",
@@ -177,6 +178,13 @@ async fn what_is_nearly_an_operation_is_none() {
         "GET /2020-05-31/cache-policy/p1/config",
         "GET /2020-05-31/cache-policy",
         "GET /2020-05-31/",
+        "POST /site?list-type=2",
+        "GET /site?list-type=1",
+        "GET /site?prefix=a",
+        "GET /site?list-type=2&list-type=2",
+        "GET /site?list-type=2&prefix=a&prefix=a",
+        "GET /site?list-type=2&marker=a",
+        "GET /site/key?list-type=2",
     ];
     for line in lines {
         assert_eq!(call(&cloud, "", line).await.0, 403, "{line}");
