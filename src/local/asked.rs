@@ -5,7 +5,7 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 
 use super::http::Reply;
-use super::{cloudfront, codepipeline, s3};
+use super::{cloudfront, codepipeline, listing, s3};
 
 /// A service; it is told by what a request is signed for, as all share one port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,9 +19,9 @@ pub(super) enum Service {
 pub(super) struct Asked {
     pub(super) service: Service,
     pub(super) operation: &'static str,
-    /// The bucket, distribution or job.
+    /// The bucket, distribution, tenant, cache policy or job.
     pub(super) target: String,
-    /// What is named below the target: an invalidation. Empty for other operations.
+    /// What is named below the target: an invalidation, or the query of a listing. Empty for other operations.
     pub(super) resource: String,
     /// The Region the request is signed for.
     pub(super) region: String,
@@ -100,25 +100,51 @@ impl Asked {
         };
         let path = parts.uri.path();
         let segments: Vec<_> = path.trim_matches('/').split('/').collect();
-        let call = match (service, parts.method.as_str(), segments.as_slice(), parts.uri.query()) {
-            (Service::S3, "GET", [bucket], Some("tagging")) => Some(("GetBucketTagging", (*bucket).to_owned(), "")),
-            (Service::CloudFront, "POST", ["2020-05-31", "distribution", id, "invalidation"], None) => {
-                Some(("CreateInvalidation", (*id).to_owned(), ""))
-            }
-            (Service::CloudFront, "GET", ["2020-05-31", "distribution", id, "invalidation", invalidation], None) => {
-                Some(("GetInvalidation", (*id).to_owned(), *invalidation))
-            }
-            (Service::CodePipeline, "POST", [""], None) => {
-                codepipeline::operation(&parts.headers).map(|operation| (operation, codepipeline::job_id(&body), ""))
-            }
-            _ => None,
+        let (method, query) = (parts.method.as_str(), parts.uri.query());
+        let call = match service {
+            Service::S3 => s3_call(method, &segments, query),
+            Service::CloudFront => cloudfront_call(method, &segments, query),
+            Service::CodePipeline => match (method, segments.as_slice(), query) {
+                ("POST", [""], None) => codepipeline::operation(&parts.headers)
+                    .map(|operation| (operation, codepipeline::job_id(&body), String::new())),
+                _ => None,
+            },
         };
         let Some((operation, target, resource)) = call else {
             let named = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
             let reason = format!("no such call: {} {} {named}", parts.method, parts.uri);
             return Err(unknown(service, reason.trim_end().to_owned()));
         };
-        let (resource, region) = (resource.to_owned(), region.to_owned());
+        let region = region.to_owned();
         Ok(Self { service, operation, target, resource, region, headers: parts.headers, body })
     }
+}
+
+/// An operation, its target and what is named below that.
+type Call = (&'static str, String, String);
+
+fn s3_call(method: &str, segments: &[&str], query: Option<&str>) -> Option<Call> {
+    match (method, segments, query) {
+        ("GET", &[bucket], Some("tagging")) => Some(("GetBucketTagging", bucket.to_owned(), String::new())),
+        ("GET", &[bucket], Some(query)) if listing::is_listing(query) => {
+            Some(("ListObjectsV2", bucket.to_owned(), query.to_owned()))
+        }
+        _ => None,
+    }
+}
+
+fn cloudfront_call(method: &str, segments: &[&str], query: Option<&str>) -> Option<Call> {
+    let (&"2020-05-31", segments, None) = (segments.first()?, segments.get(1..)?, query) else { return None };
+    let (operation, target, resource) = match (method, segments) {
+        ("POST", &["distribution", id, "invalidation"]) => ("CreateInvalidation", id, ""),
+        ("GET", &["distribution", id, "invalidation", invalidation]) => ("GetInvalidation", id, invalidation),
+        ("POST", &["distribution-tenant", id, "invalidation"]) => ("CreateInvalidationForDistributionTenant", id, ""),
+        ("GET", &["distribution-tenant", id, "invalidation", invalidation]) => {
+            ("GetInvalidationForDistributionTenant", id, invalidation)
+        }
+        ("GET", &["distribution", id, "config"]) => ("GetDistributionConfig", id, ""),
+        ("GET", &["cache-policy", id]) => ("GetCachePolicy", id, ""),
+        _ => return None,
+    };
+    Some((operation, target.to_owned(), resource.to_owned()))
 }

@@ -1,19 +1,21 @@
 //! S3's, CloudFront's and CodePipeline's endpoints in one, told apart by the service that a request is signed for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Request};
 use hyper::body::Bytes;
+use serde_json::Value;
 
 use super::asked::{Answer, Asked, Unknown};
 use super::cloudfront::{self, Distribution};
 use super::codepipeline::{self, Job};
+use super::denial::denied;
 use super::fault::{Effect, Fault};
 use super::http::{Reply, Server};
-use super::{ACCOUNT, REGION, bill, s3};
+use super::{ACCOUNT, REGION, bill, listing, s3, settings};
 
 /// AWS, as far as the function sees it.
 pub struct Cloud {
@@ -26,13 +28,22 @@ pub struct Cloud {
 pub struct World {
     /// The buckets, by name.
     pub buckets: BTreeMap<String, Bucket>,
-    /// The distributions, by id.
+    /// The distributions, and the distribution tenants, by id.
     pub distributions: BTreeMap<String, Distribution>,
+    /// The cache policies, by id, as the AWS CLI prints them below `CachePolicyConfig` for `aws cloudfront get-cache-policy`.
+    /// None is there by itself, not even one that AWS manages.
+    pub cache_policies: BTreeMap<String, Value>,
     /// CodePipeline's jobs, by id.
     pub jobs: BTreeMap<String, Job>,
     /// Faults to play, each as often as it says; the first that fits a call is taken.
     pub faults: Vec<Fault>,
-    /// The least time between two `CreateInvalidation` calls of the account; sooner ones are throttled.
+    /// The operations that the caller's role has no statement for: each is answered as the service does then (S3
+    /// and CloudFront: `AccessDenied`), and does nothing.
+    pub denied: BTreeSet<String>,
+    /// How long the answers to an operation take, by operation. Others are answered meanwhile.
+    pub latency: BTreeMap<String, Duration>,
+    /// The least time between two `CreateInvalidation` calls of the account, those for tenants included; sooner ones are
+    /// throttled.
     pub throttle: Option<Duration>,
     /// Every call, in the order in which they were answered.
     pub calls: Vec<Call>,
@@ -53,16 +64,19 @@ pub struct Bucket {
     pub owner: String,
     /// Its tags; none at all is an error of its own in S3.
     pub tags: BTreeMap<String, String>,
+    /// The keys of its objects, which are all empty. In the order of S3's listings: that of their UTF-8.
+    pub objects: BTreeSet<String>,
 }
 
 impl Bucket {
-    /// A bucket of the stand-in's account and Region with these tags.
+    /// A bucket of the stand-in's account and Region with these tags, and no objects.
     #[must_use]
     pub fn tagged(tags: &[(&str, &str)]) -> Self {
         Self {
             region: REGION.into(),
             owner: ACCOUNT.into(),
             tags: tags.iter().map(|&(key, value)| (key.into(), value.into())).collect(),
+            objects: BTreeSet::new(),
         }
     }
 }
@@ -76,7 +90,7 @@ pub struct Call {
     /// The operation, such as `GetBucketTagging`; [`UNKNOWN_OPERATION`] for a request that is none there is, whose
     /// target then says what it was.
     pub operation: &'static str,
-    /// The bucket, distribution or job.
+    /// The bucket, distribution, tenant, cache policy or job.
     pub target: String,
     /// The HTTP status of the answer; 0 if the connection was broken instead.
     pub status: u16,
@@ -140,7 +154,8 @@ async fn serve(world: Arc<Mutex<World>>, request: Request<Bytes>) -> Reply {
             return service.write(answer);
         }
     };
-    let mut effect = lock(&world).enter(&asked);
+    let (mut effect, mut takes) = lock(&world).enter(&asked);
+    let _under_way = UnderWay { world: Arc::clone(&world), operation: asked.operation };
     let mut worked = None;
     while let Some(Effect::After(then)) = effect {
         let answer = worked.get_or_insert_with(|| lock(&world).answer(&asked));
@@ -148,8 +163,12 @@ async fn serve(world: Arc<Mutex<World>>, request: Request<Bytes>) -> Reply {
         effect = (answer.status < 300).then_some(*then);
     }
     if let Some(Effect::Delay(time)) = effect {
-        tokio::time::sleep(time).await;
+        takes += time;
     }
+    if !takes.is_zero() {
+        tokio::time::sleep(takes).await;
+    }
+    // Unlocked before the call is no longer under way, as it is declared later.
     let mut world = lock(&world);
     let mut work = || worked.take().unwrap_or_else(|| world.answer(&asked));
     let (mut content_type, mut wire) = (None, None);
@@ -193,24 +212,39 @@ async fn serve(world: Arc<Mutex<World>>, request: Request<Bytes>) -> Reply {
     Some(reply)
 }
 
+/// A call under way, until this is dropped: with the answer, or when the caller gives up waiting for it.
+struct UnderWay {
+    world: Arc<Mutex<World>>,
+    operation: &'static str,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if let Some(in_flight) = lock(&self.world).in_flight.get_mut(self.operation) {
+            // It may have begun in another world: a script can put one in the place of another.
+            *in_flight = in_flight.saturating_sub(1);
+        }
+    }
+}
+
 impl World {
-    /// Notes that a call began, and takes the fault that is meant for it.
-    fn enter(&mut self, asked: &Asked) -> Option<Effect> {
+    /// Notes that a call began, and takes the fault that is meant for it; tells as well how long it takes without one.
+    fn enter(&mut self, asked: &Asked) -> (Option<Effect>, Duration) {
         self.begun += 1;
         let in_flight = self.in_flight.entry(asked.operation).or_default();
         *in_flight += 1;
         let most = self.most_in_flight.entry(asked.operation).or_default();
         *most = (*most).max(*in_flight);
-        let fault = self.faults.iter_mut().find(|fault| fault.is_for(asked.operation, &asked.target))?;
-        fault.times -= 1;
-        Some(fault.effect.clone())
+        let fault = self.faults.iter_mut().find(|fault| fault.is_for(asked.operation, &asked.target));
+        let effect = fault.map(|fault| {
+            fault.times -= 1;
+            fault.effect.clone()
+        });
+        (effect, self.latency.get(asked.operation).copied().unwrap_or_default())
     }
 
+    /// Notes how a call was answered.
     fn leave(&mut self, asked: &Asked, answer: Option<&Answer>) {
-        if let Some(in_flight) = self.in_flight.get_mut(asked.operation) {
-            // It may have begun in another world: a script can put one in the place of another.
-            *in_flight = in_flight.saturating_sub(1);
-        }
         self.calls.push(Call {
             operation: asked.operation,
             target: asked.target.clone(),
@@ -220,11 +254,19 @@ impl World {
     }
 
     fn answer(&mut self, asked: &Asked) -> Answer {
+        if self.denied.contains(asked.operation) {
+            return denied(asked);
+        }
         match asked.operation {
-            "CreateInvalidation" => cloudfront::create_invalidation(self, asked),
-            "GetInvalidation" => cloudfront::get_invalidation(self, asked),
+            "CreateInvalidation" | "CreateInvalidationForDistributionTenant" => {
+                cloudfront::create_invalidation(self, asked)
+            }
+            "GetInvalidation" | "GetInvalidationForDistributionTenant" => cloudfront::get_invalidation(self, asked),
+            "GetDistributionConfig" => settings::get_distribution_config(self, asked),
+            "GetCachePolicy" => settings::get_cache_policy(self, asked),
             "PutJobSuccessResult" => codepipeline::put_job_success_result(self, asked),
             "PutJobFailureResult" => codepipeline::put_job_failure_result(self, asked),
+            "ListObjectsV2" => listing::list_objects_v2(self, asked),
             _ => s3::get_bucket_tagging(self, asked),
         }
     }

@@ -1,12 +1,14 @@
 //! CloudFront, as far as the function asks: invalidations, under the documented rules and quotas.
 //!
-//! Sources: CloudFront API reference, `CreateInvalidation` and `GetInvalidation`; developer guide, "Quotas".
+//! Sources: CloudFront API reference, `CreateInvalidation`, `GetInvalidation` and the same `ForDistributionTenant`; developer
+//! guide, "Quotas".
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use quick_xml::escape::escape;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::asked::{Answer, Asked};
 use super::cloud::World;
@@ -18,25 +20,38 @@ const MAX_PATHS_IN_PROGRESS: usize = 3000;
 /// Wildcards in progress of one distribution.
 const MAX_WILDCARDS_IN_PROGRESS: usize = 15;
 
+/// What the id of a distribution tenant starts with.
+const TENANT_PREFIX: &str = "dt_";
+
 /// An invalidation's status, until it takes effect everywhere.
 const IN_PROGRESS: &str = "InProgress";
 
 /// An invalidation's status afterwards.
 const COMPLETED: &str = "Completed";
 
-/// A distribution: what it was told.
+/// A distribution, or a distribution tenant if its id starts with `dt_`: what it is, and what it was told.
 #[derive(Clone, Debug)]
 pub struct Distribution {
     /// The invalidations that were accepted, in order.
     pub invalidations: Vec<Invalidation>,
     /// How long an invalidation is in progress. Half a minute is what AWS quotes for 95 in 100 (April 2026).
     pub takes: Duration,
+    /// Its config, as the AWS CLI prints it below `DistributionConfig` for `aws cloudfront get-distribution-config`. Without
+    /// one, the caller's role lacks the statement for it; a tenant has none.
+    pub config: Option<Value>,
 }
 
 impl Default for Distribution {
     fn default() -> Self {
-        Self { invalidations: Vec::new(), takes: Duration::from_secs(25) }
+        Self { invalidations: Vec::new(), takes: Duration::from_secs(25), config: None }
     }
+}
+
+/// What has invalidations. An operation for the one kind finds none of the other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Distribution,
+    Tenant,
 }
 
 /// An invalidation that was accepted.
@@ -75,7 +90,7 @@ struct Items {
     path: Vec<String>,
 }
 
-/// `CreateInvalidation`.
+/// `CreateInvalidation` and `CreateInvalidationForDistributionTenant`, which differ in what they are for alone.
 pub(super) fn create_invalidation(world: &mut World, asked: &Asked) -> Answer {
     let now = Instant::now();
     if let (Some(least), Some(last)) = (world.throttle, world.last_invalidation)
@@ -84,8 +99,10 @@ pub(super) fn create_invalidation(world: &mut World, asked: &Asked) -> Answer {
         return error(400, "Throttling", "Rate exceeded");
     }
     world.last_invalidation = Some(now);
-    let Some(distribution) = world.distributions.get_mut(&asked.target) else {
-        return no_such_distribution();
+    let kind = Kind::of(asked.operation);
+    let distribution = match kind.find(world, &asked.target) {
+        Ok(distribution) => distribution,
+        Err(missing) => return missing,
     };
     let Ok(Ok(batch)) = std::str::from_utf8(&asked.body).map(quick_xml::de::from_str::<InvalidationBatch>) else {
         return error(400, "MalformedXML", "The XML document is malformed.");
@@ -99,7 +116,7 @@ pub(super) fn create_invalidation(world: &mut World, asked: &Asked) -> Answer {
     }
     if let Some(earlier) = distribution.invalidations.iter().find(|it| it.caller_reference == batch.caller_reference) {
         return if earlier.paths.iter().collect::<BTreeSet<_>>() == paths.iter().collect() {
-            created(earlier, &asked.target, distribution.status(earlier, now))
+            created(earlier, &kind.path(&asked.target), distribution.status(earlier, now))
         } else {
             let message = "Your request contains a caller reference that was used for a previous invalidation batch for \
                            the same distribution.";
@@ -127,19 +144,46 @@ pub(super) fn create_invalidation(world: &mut World, asked: &Asked) -> Answer {
         created: now,
     };
     // A new one is in progress, whatever it takes.
-    let answer = created(&invalidation, &asked.target, IN_PROGRESS);
+    let answer = created(&invalidation, &kind.path(&asked.target), IN_PROGRESS);
     distribution.invalidations.push(invalidation);
     answer
 }
 
-/// `GetInvalidation`.
-pub(super) fn get_invalidation(world: &World, asked: &Asked) -> Answer {
-    let Some(distribution) = world.distributions.get(&asked.target) else { return no_such_distribution() };
+/// `GetInvalidation` and `GetInvalidationForDistributionTenant`.
+pub(super) fn get_invalidation(world: &mut World, asked: &Asked) -> Answer {
+    let distribution = match Kind::of(asked.operation).find(world, &asked.target) {
+        Ok(distribution) => distribution,
+        Err(missing) => return missing,
+    };
     let Some(invalidation) = distribution.invalidations.iter().find(|it| it.id == asked.resource) else {
         return error(404, "NoSuchInvalidation", "The specified invalidation does not exist.");
     };
     let body = document(invalidation, distribution.status(invalidation, Instant::now()));
     Answer { status: 200, code: None, headers: Vec::new(), body }
+}
+
+impl Kind {
+    /// What an operation is for.
+    fn of(operation: &str) -> Self {
+        if operation.ends_with("ForDistributionTenant") { Self::Tenant } else { Self::Distribution }
+    }
+
+    /// The one with this id, or the answer that there is none.
+    pub(super) fn find<'w>(self, world: &'w mut World, id: &str) -> Result<&'w mut Distribution, Answer> {
+        let fits = id.starts_with(TENANT_PREFIX) == (self == Self::Tenant);
+        world.distributions.get_mut(id).filter(|_| fits).ok_or_else(|| match self {
+            Self::Distribution => error(404, "NoSuchDistribution", "The specified distribution does not exist."),
+            Self::Tenant => error(404, "EntityNotFound", "The entity was not found."),
+        })
+    }
+
+    /// Where the one with this id is.
+    fn path(self, id: &str) -> String {
+        match self {
+            Self::Distribution => format!("distribution/{id}"),
+            Self::Tenant => format!("distribution-tenant/{id}"),
+        }
+    }
 }
 
 impl Distribution {
@@ -155,12 +199,9 @@ impl Distribution {
     }
 }
 
-/// The answer of `CreateInvalidation` for an invalidation that CloudFront has.
-fn created(invalidation: &Invalidation, distribution: &str, status: &str) -> Answer {
-    let location = format!(
-        "https://cloudfront.amazonaws.com/2020-05-31/distribution/{distribution}/invalidation/{}",
-        invalidation.id
-    );
+/// The answer of `CreateInvalidation` for an invalidation that CloudFront has, of the distribution at this path.
+fn created(invalidation: &Invalidation, path: &str, status: &str) -> Answer {
+    let location = format!("https://cloudfront.amazonaws.com/2020-05-31/{path}/invalidation/{}", invalidation.id);
     let body = document(invalidation, status);
     Answer { status: 201, code: None, headers: vec![("Location", location)], body }
 }
@@ -177,10 +218,6 @@ fn document(invalidation: &Invalidation, status: &str) -> String {
         invalidation.paths.len(),
         escape(&invalidation.caller_reference)
     )
-}
-
-fn no_such_distribution() -> Answer {
-    error(404, "NoSuchDistribution", "The specified distribution does not exist.")
 }
 
 /// An error as CloudFront writes it.

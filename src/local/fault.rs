@@ -9,7 +9,7 @@ use super::wire::Wire;
 pub struct Fault {
     /// The operation it is for, such as `CreateInvalidation`.
     pub operation: &'static str,
-    /// The bucket, distribution or job it is for; `None` for any.
+    /// The bucket, distribution, tenant, cache policy or job it is for; `None` for any.
     pub target: Option<String>,
     /// What happens.
     pub effect: Effect,

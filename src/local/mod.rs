@@ -3,7 +3,8 @@
 //!
 //! It is stricter than AWS where AWS is silent: a path that CloudFront would accept and never match is reported
 //! ([`cloudfront::Invalidation::ineffective`]), so that a test can insist on none. It records every call, plays the faults that a
-//! script asks for, and can tell the bill. It checks no signatures, and it serves no objects.
+//! script asks for, and can tell the bill. It checks no signatures; of objects it knows the keys
+//! alone.
 
 pub mod bill;
 pub mod cloud;
@@ -16,9 +17,13 @@ pub mod runtime;
 pub mod wire;
 
 mod asked;
+mod denial;
 mod http;
+mod listing;
 mod rules;
 mod s3;
+mod settings;
+mod xml;
 
 pub use cloud::{Bucket, Call, Cloud, World};
 pub use cloudfront::Distribution;

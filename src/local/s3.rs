@@ -1,25 +1,38 @@
-//! S3, as far as the function asks: the tags of a bucket.
+//! S3, as far as the function asks: the tags of a bucket, and what its operations share.
 
 use quick_xml::escape::escape;
 
 use super::asked::{Answer, Asked};
-use super::cloud::World;
+use super::cloud::{Bucket, World};
 
-/// `GetBucketTagging`. Source: S3 API reference.
-pub(super) fn get_bucket_tagging(world: &World, asked: &Asked) -> Answer {
+/// The namespace of S3's documents.
+pub(super) const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
+
+/// The bucket that a request is for: it must be there, in the Region that the request is signed for, and its owner's who is
+/// expected.
+pub(super) fn bucket<'w>(world: &'w World, asked: &Asked) -> Result<&'w Bucket, Answer> {
     let Some(bucket) = world.buckets.get(&asked.target) else {
-        return error(404, "NoSuchBucket", "The specified bucket does not exist");
+        return Err(error(404, "NoSuchBucket", "The specified bucket does not exist"));
     };
     if bucket.region != asked.region {
         let message = "The bucket you are attempting to access must be addressed using the specified endpoint.";
         let mut answer = error(301, "PermanentRedirect", message);
         answer.headers.push(("x-amz-bucket-region", bucket.region.clone()));
-        return answer;
+        return Err(answer);
     }
     let expected_owner = asked.headers.get("x-amz-expected-bucket-owner");
     if expected_owner.is_some_and(|owner| owner.as_bytes() != bucket.owner.as_bytes()) {
-        return error(403, "AccessDenied", "Access Denied");
+        return Err(error(403, "AccessDenied", "Access Denied"));
     }
+    Ok(bucket)
+}
+
+/// `GetBucketTagging`. Source: S3 API reference.
+pub(super) fn get_bucket_tagging(world: &World, asked: &Asked) -> Answer {
+    let bucket = match bucket(world, asked) {
+        Ok(bucket) => bucket,
+        Err(refusal) => return refusal,
+    };
     if bucket.tags.is_empty() {
         return error(404, "NoSuchTagSet", "The TagSet does not exist");
     }
@@ -30,8 +43,7 @@ pub(super) fn get_bucket_tagging(world: &World, asked: &Asked) -> Answer {
         .collect();
     let tags = tags.concat();
     let body = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Tagging xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><TagSet>{tags}\
-         </TagSet></Tagging>"
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Tagging xmlns=\"{NAMESPACE}\"><TagSet>{tags}</TagSet></Tagging>"
     );
     Answer { status: 200, code: None, headers: Vec::new(), body }
 }

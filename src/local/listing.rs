@@ -1,0 +1,288 @@
+//! S3's `ListObjectsV2`: the keys of a bucket, a page at a time.
+//!
+//! Sources: S3 API reference, `ListObjectsV2`; S3 user guide, "Listing object keys programmatically" and "Organizing objects
+//! using prefixes". Both are silent on a `start-after` inside a common prefix: here, as with other stores that follow S3, the
+//! prefix is listed if a later key has it.
+
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashSet};
+use std::fmt::Write;
+use std::ops::Bound;
+
+use quick_xml::escape::escape;
+
+use super::asked::{Answer, Asked};
+use super::cloud::World;
+use super::s3::{NAMESPACE, bucket, error};
+
+/// The most entries of a page, common prefixes included.
+const MAX_KEYS: usize = 1000;
+
+/// The entity tag of an object without content, as all are.
+const EMPTY: &str = "\"d41d8cd98f00b204e9800998ecf8427e\"";
+
+/// What a listing may be asked with. `fetch-owner` is not among it, as nobody here asks who owns what.
+const PARAMETERS: [&str; 7] =
+    ["continuation-token", "delimiter", "encoding-type", "list-type", "max-keys", "prefix", "start-after"];
+
+/// What a page is asked for with.
+struct Request {
+    prefix: String,
+    delimiter: String,
+    start_after: String,
+    token: Option<String>,
+    max_keys: usize,
+    encoded: bool,
+}
+
+/// One thing listed; both are parts of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Entry<'a> {
+    Object(&'a str),
+    /// A part of several keys, from their start to a delimiter.
+    CommonPrefix(&'a str),
+}
+
+/// Whether a query is that of the operation, and has nothing that the stand-in does not know.
+pub(super) fn is_listing(query: &str) -> bool {
+    let mut seen = HashSet::new();
+    let known = form_urlencoded::parse(query.as_bytes())
+        .all(|(name, _)| PARAMETERS.contains(&name.as_ref()) && seen.insert(name.into_owned()));
+    known && form_urlencoded::parse(query.as_bytes()).any(|pair| pair == ("list-type".into(), "2".into()))
+}
+
+/// `ListObjectsV2`.
+pub(super) fn list_objects_v2(world: &World, asked: &Asked) -> Answer {
+    let list = || {
+        let bucket = bucket(world, asked)?;
+        let request = Request::read(&asked.resource)?;
+        let (entries, more) = request.page(&bucket.objects)?;
+        request.write(&asked.target, &entries, more)
+    };
+    match list() {
+        Ok(body) => Answer { status: 200, code: None, headers: Vec::new(), body },
+        Err(refusal) => refusal,
+    }
+}
+
+impl Request {
+    fn read(query: &str) -> Result<Self, Answer> {
+        let value = |wanted: &str| {
+            form_urlencoded::parse(query.as_bytes())
+                .find(|(name, _)| name == wanted)
+                .map(|(_, value)| value.into_owned())
+        };
+        let max_keys = match value("max-keys").map(|text| text.parse::<i32>().map(usize::try_from)) {
+            None => MAX_KEYS,
+            Some(Ok(Ok(number))) => number.min(MAX_KEYS),
+            Some(_) => return Err(invalid("Provided max-keys not an integer or within integer range")),
+        };
+        let encoded = match value("encoding-type").as_deref() {
+            None => false,
+            Some("url") => true,
+            Some(_) => return Err(invalid("Invalid Encoding Method specified in Request")),
+        };
+        Ok(Self {
+            prefix: value("prefix").unwrap_or_default(),
+            delimiter: value("delimiter").unwrap_or_default(),
+            start_after: value("start-after").unwrap_or_default(),
+            token: value("continuation-token"),
+            max_keys,
+            encoded,
+        })
+    }
+
+    /// The entries of the page, and whether there are more. Each is looked up by itself, so that neither what is skipped
+    /// nor what comes after costs time.
+    fn page<'a>(&'a self, objects: &'a BTreeSet<String>) -> Result<(Vec<Entry<'a>>, bool), Answer> {
+        let mut entries: Vec<Entry> = Vec::new();
+        let start = match &self.token {
+            Some(token) => after_token(token).ok_or_else(|| invalid("The continuation token provided is incorrect"))?,
+            None => Some(Bound::Excluded(Cow::Borrowed(self.start_after.as_str()))),
+        };
+        let mut next = start.map(|start| match &start {
+            Bound::Included(key) | Bound::Excluded(key) if **key >= *self.prefix => start,
+            _ => Bound::Included(Cow::Borrowed(self.prefix.as_str())),
+        });
+        while let Some(from) = next.filter(|_| self.max_keys > 0) {
+            let from = (from.as_ref().map(Cow::as_ref), Bound::Unbounded);
+            let key = objects.range::<str, _>(from).next().filter(|key| key.starts_with(&self.prefix));
+            let Some(key) = key else { break };
+            if entries.len() == self.max_keys {
+                return Ok((entries, true));
+            }
+            let entry = self.entry(key);
+            entries.push(entry);
+            next = entry.end();
+        }
+        Ok((entries, false))
+    }
+
+    /// What a key is listed as.
+    fn entry<'a>(&self, key: &'a str) -> Entry<'a> {
+        let rest = key.get(self.prefix.len()..).unwrap_or_default();
+        let delimiter = Some(&self.delimiter).filter(|it| !it.is_empty()).and_then(|it| rest.find(it.as_str()));
+        let common = delimiter.and_then(|at| key.get(..self.prefix.len() + at + self.delimiter.len()));
+        common.map_or(Entry::Object(key), Entry::CommonPrefix)
+    }
+
+    fn write(&self, bucket: &str, entries: &[Entry], more: bool) -> Result<String, Answer> {
+        let mut xml = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListBucketResult xmlns=\"{NAMESPACE}\">");
+        let mut element = |name: &str, text: &str| xml.extend(["<", name, ">", text, "</", name, ">"]);
+        element("Name", &escape(bucket));
+        element("Prefix", &self.text(&self.prefix)?);
+        if !self.start_after.is_empty() {
+            element("StartAfter", &self.text(&self.start_after)?);
+        }
+        if let Some(token) = &self.token {
+            element("ContinuationToken", &escape(token));
+        }
+        if let Some(last) = entries.last().filter(|_| more) {
+            element("NextContinuationToken", &last.token());
+        }
+        element("KeyCount", &entries.len().to_string());
+        element("MaxKeys", &self.max_keys.to_string());
+        if !self.delimiter.is_empty() {
+            element("Delimiter", &self.text(&self.delimiter)?);
+        }
+        if self.encoded {
+            element("EncodingType", "url");
+        }
+        element("IsTruncated", if more { "true" } else { "false" });
+        for entry in entries {
+            match entry {
+                Entry::Object(key) => {
+                    let (key, tag) = (self.text(key)?, escape(EMPTY));
+                    let contents = format!(
+                        "<Key>{key}</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified><ETag>{tag}</ETag><Size>0</Size>\
+                         <StorageClass>STANDARD</StorageClass>"
+                    );
+                    element("Contents", &contents);
+                }
+                Entry::CommonPrefix(prefix) => {
+                    element("CommonPrefixes", &format!("<Prefix>{}</Prefix>", self.text(prefix)?));
+                }
+            }
+        }
+        xml.push_str("</ListBucketResult>");
+        Ok(xml)
+    }
+
+    /// A key, or a part of one, as it is written. Without an encoding S3 writes what no XML reader takes; here that is an
+    /// error which names it, so that the cause is found.
+    fn text(&self, key: &str) -> Result<String, Answer> {
+        if self.encoded {
+            // As forms are, but for the slash.
+            return Ok(form_urlencoded::byte_serialize(key.as_bytes()).collect::<String>().replace("%2F", "/"));
+        }
+        // XML 1.0, section 2.2, "Char".
+        let carried = |c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
+        if key.chars().all(carried) {
+            // A reader takes a raw carriage return for a line feed. Source: XML 1.0, section 2.11.
+            Ok(escape(key).replace('\r', "&#13;"))
+        } else {
+            Err(invalid(&format!("XML 1.0 cannot carry the key {key:?}: it needs encoding-type=url")))
+        }
+    }
+}
+
+impl Entry<'_> {
+    /// Where the listing goes on after it; `None` if no key can come after.
+    fn end(self) -> Option<Bound<Cow<'static, str>>> {
+        match self {
+            Self::Object(key) => Some(Bound::Excluded(Cow::Owned(key.to_owned()))),
+            Self::CommonPrefix(prefix) => after_all_with(prefix).map(|key| Bound::Included(Cow::Owned(key))),
+        }
+    }
+
+    /// What continues a listing after it. Nobody is to read it, and like S3's own it has characters that a query must encode.
+    fn token(self) -> String {
+        let (kind, text) = match self {
+            Self::Object(key) => ('1', key),
+            Self::CommonPrefix(prefix) => ('2', prefix),
+        };
+        text.bytes().fold(format!("{kind}/+"), |mut token, byte| {
+            // A string takes whatever is written to it.
+            let _ = write!(token, "{byte:02x}");
+            token
+        }) + "=="
+    }
+}
+
+/// Where the listing goes on after the entry of a token; `None` if it is not one of ours.
+#[expect(clippy::option_option, reason = "the inner one is the end of all keys")]
+fn after_token(token: &str) -> Option<Option<Bound<Cow<'_, str>>>> {
+    let (kind, digits) = token.strip_suffix("==")?.split_once("/+")?;
+    let byte = |pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    let text = String::from_utf8(digits.as_bytes().chunks(2).map(byte).collect::<Option<_>>()?).ok()?;
+    match kind {
+        "1" => Some(Entry::Object(&text).end()),
+        "2" => Some(Entry::CommonPrefix(&text).end()),
+        _ => None,
+    }
+}
+
+/// The least text that is greater than all that starts with `prefix`; `None` if there is none.
+fn after_all_with(prefix: &str) -> Option<String> {
+    let mut text = prefix.to_owned();
+    while let Some(last) = text.pop() {
+        if let Some(next) = (last..=char::MAX).nth(1) {
+            text.push(next);
+            return Some(text);
+        }
+    }
+    None
+}
+
+fn invalid(message: &str) -> Answer {
+    error(400, "InvalidArgument", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    #[test]
+    fn what_comes_after_a_prefix_is_the_least_that_does() {
+        for (prefix, after) in [
+            ("a", Some("b")),
+            ("a/", Some("a0")),
+            ("\u{d7ff}", Some("\u{e000}")),
+            ("a\u{10ffff}", Some("b")),
+            ("\u{10ffff}\u{10ffff}", None),
+            ("", None),
+        ] {
+            assert_eq!(after_all_with(prefix).as_deref(), after, "{prefix:?}");
+        }
+    }
+
+    #[test]
+    fn a_page_costs_what_it_shows_and_not_what_there_is() {
+        let objects = (0..100_000).map(|n| format!("{}/{n:05}", n / 50_000)).collect();
+        let began = Instant::now();
+        for (query, entries) in [
+            ("start-after=1/9999&max-keys=1", [Entry::Object("1/99990")].as_slice()),
+            ("prefix=1/&max-keys=1", &[Entry::Object("1/50000")]),
+            ("delimiter=/", &[Entry::CommonPrefix("0/"), Entry::CommonPrefix("1/")]),
+        ] {
+            let request = Request::read(query).ok().unwrap();
+            for _ in 0..1000 {
+                assert_eq!(request.page(&objects).ok().unwrap().0, entries);
+            }
+        }
+        // It takes a fiftieth of that; to look at every key each time takes ten times as much.
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    }
+
+    #[test]
+    fn a_token_continues_after_its_entry() {
+        let key = "é+\u{1}/";
+        assert_eq!(after_token(&Entry::Object(key).token()), Some(Entry::Object(key).end()));
+        assert_eq!(after_token(&Entry::CommonPrefix(key).token()), Some(Entry::CommonPrefix(key).end()));
+        for token in ["", "a", "1/+==", "1/ 61==", "3/+61==", "1/+6x==", "1/+ff==", "1/+61"] {
+            assert_eq!(after_token(token).is_some(), token == "1/+==", "{token}");
+        }
+    }
+}
