@@ -12,7 +12,7 @@ use crate::change::{Bucket, ObjectKey};
 use crate::distribution::DistributionId;
 use crate::path::{DirectoryUrls, InvalidationPath, OriginPath, ViewerKey, ViewerUrl, urls};
 use crate::route::{IndexDocuments, Route};
-use crate::settings::{Behavior, DistributionSettings, Endpoint, QueryStrings};
+use crate::settings::{Behavior, DistributionSettings, Endpoint, Origin, QueryStrings};
 use crate::text::excerpt;
 
 /// What is known of where a bucket's changes go.
@@ -92,6 +92,10 @@ impl View {
     #[must_use]
     pub fn new(bucket: &Bucket, route: &Route, settings: Option<&Arc<DistributionSettings>>) -> Self {
         let origins: Vec<_> = settings.iter().flat_map(|it| it.origins_of(bucket)).collect();
+        Self::through(&origins, route, settings)
+    }
+
+    fn through(origins: &[(&Origin, Endpoint)], route: &Route, settings: Option<&Arc<DistributionSettings>>) -> Self {
         // What no origin of a known distribution is, may be one under a name of its own.
         let known = settings.filter(|_| !origins.is_empty());
         let index_documents = |has_directories: bool| match &route.index_documents {
@@ -101,7 +105,7 @@ impl View {
         };
         let rewrites = known.is_none_or(|settings| settings.rewrites());
         let mut windows: Vec<Window> = Vec::new();
-        for &(origin, endpoint) in &origins {
+        for &(origin, endpoint) in origins {
             let path = route.origin_path.as_ref().unwrap_or(&origin.path);
             let names = index_documents(rewrites || endpoint == Endpoint::Website);
             match windows.iter_mut().find(|window| window.path == *path) {
@@ -128,6 +132,12 @@ impl View {
             query_strings: route.query_strings,
             settings: known.cloned(),
         }
+    }
+
+    /// How a distribution is taken to show a bucket of which nothing but the tags is known.
+    #[must_use]
+    pub fn unknown(route: &Route) -> Self {
+        Self::through(&[], route, None)
     }
 
     /// Whether it is taken from the distribution's settings, and not from tags and defaults alone.

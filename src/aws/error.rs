@@ -62,7 +62,8 @@ fn class(code: Option<&str>, status: Option<u16>) -> ErrorClass {
         | (_, 429) => ErrorClass::Throttled,
         ("RequestTimeout", _) | (_, 500..) => ErrorClass::Unavailable,
         ("InvalidArgument", _) => ErrorClass::InvalidArgument,
-        (_, 401 | 403) => ErrorClass::AccessDenied,
+        // CodePipeline says it with a status of 400.
+        ("AccessDeniedException", _) | (_, 401 | 403) => ErrorClass::AccessDenied,
         (_, 404) => ErrorClass::NotFound,
         _ => ErrorClass::Other,
     }

@@ -2,8 +2,10 @@
 
 mod changed;
 mod demo;
+mod explain;
 mod lists;
 mod plan;
+mod settings;
 mod site;
 mod tables;
 mod terminal;
@@ -22,7 +24,7 @@ pub struct Cli {
 enum Command {
     /// Run the real function on this machine: a directory is the content of a bucket, and every file in it has changed.
     Demo(demo::Demo),
-    /// Show which paths an invalidation of these changes would have, what each covers, and what it costs; no call to AWS.
+    /// Show which paths an invalidation of these changes would have, what each covers, and what it costs.
     Plan(plan::Plan),
 }
 
@@ -34,7 +36,7 @@ impl Cli {
     pub async fn run(self) -> anyhow::Result<()> {
         match self.command {
             Command::Demo(demo) => demo.run().await,
-            Command::Plan(plan) => plan.run(),
+            Command::Plan(plan) => plan.run().await,
         }
     }
 }

@@ -1,18 +1,24 @@
-//! `invalidator plan`: the path set of some changes, without AWS.
+//! `invalidator plan`: the path set of some changes.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use serde_json::{Value, json};
 
 use super::changed::{Changed, Changes};
+use super::explain;
 use super::lists::{self, List};
-use super::terminal::{MAX_ROWS, more, right, say, shorten, table};
-use crate::change::ObjectKey;
+use super::settings::Source;
+use super::terminal::{MAX_ROWS, more, note, right, say, shorten, table};
+use crate::change::{Bucket, BucketName, ObjectKey, Region};
 use crate::collapse::{Blind, Budget, Collapsed, CollateralModel, Inventory, Objective, collapse};
 use crate::config::Config;
 use crate::local::bill::Bill;
-use crate::path::{InvalidationPath, Item, OriginPath, viewer_paths, viewer_urls};
+use crate::path::{DirectoryUrls, InvalidationPath, Item, OriginPath};
+use crate::route::{IndexDocuments, Route};
+use crate::view::View;
 
 /// What changed, and what is known beside it.
 #[derive(Debug, Args)]
@@ -21,7 +27,8 @@ Examples:
   invalidator plan --event event.json
   aws s3 sync --dryrun --delete site s3://my-site | invalidator plan --sync -
   aws s3 ls --recursive s3://my-site > before.txt
-  git diff --name-only HEAD~ | invalidator plan --keys - --inventory before.txt --json")]
+  git diff --name-only HEAD~ | invalidator plan --keys - --inventory before.txt --json
+  invalidator plan --keys changed.txt --bucket my-site --distribution E2EXAMPLE1ABCD --explain")]
 pub(super) struct Plan {
     #[command(flatten)]
     changes: Changes,
@@ -32,9 +39,17 @@ pub(super) struct Plan {
     /// The inventory holds only the keys that start with this
     #[arg(long, value_name = "PREFIX", requires = "inventory")]
     inventory_prefix: Option<String>,
-    /// Of an event's changes, those of this bucket
-    #[arg(long, value_name = "NAME", requires = "event")]
-    bucket: Option<String>,
+    /// The bucket: of an event's changes those of it, and what the distribution's origins are compared with
+    #[arg(long, value_name = "NAME", value_parser = BucketName::new)]
+    bucket: Option<BucketName>,
+    /// The bucket's Region; without it any will do
+    #[arg(long, value_name = "REGION", value_parser = Region::new)]
+    region: Option<Region>,
+    #[command(flatten)]
+    source: Source,
+    /// Show each key's URLs, and why requests for them get to the bucket or not
+    #[arg(long)]
+    explain: bool,
     /// The most paths of the invalidation
     #[arg(long, value_name = "N", default_value_t = Config::DEFAULT_MAX_PATHS, value_parser = at_most(Budget::MOST_PATHS))]
     max_paths: std::num::NonZeroUsize,
@@ -44,12 +59,14 @@ pub(super) struct Plan {
     /// How many needlessly evicted URLs one path less is worth, where an inventory tells them
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
     path_weight: u32,
-    /// The folder of the bucket that CloudFront puts in front of a viewer's path, such as /web
-    #[arg(long, value_name = "PATH", default_value = "", value_parser = OriginPath::parse)]
-    origin_path: OriginPath,
-    /// Names of files that are also served as their directory, separated by spaces
-    #[arg(long, value_name = "NAMES", default_value = "index.html")]
-    index_documents: String,
+    /// The folder of the bucket that CloudFront puts in front of a viewer's path, such as /web; as the distribution is set
+    /// if that is known
+    #[arg(long, value_name = "PATH", value_parser = OriginPath::parse)]
+    origin_path: Option<OriginPath>,
+    /// Names of files that are also served as their directory, separated by spaces; index.html where a directory can be
+    /// served
+    #[arg(long, value_name = "NAMES")]
+    index_documents: Option<String>,
     /// Print one JSON object instead of tables
     #[arg(long)]
     json: bool,
@@ -60,21 +77,19 @@ fn at_most(most: std::num::NonZeroUsize) -> impl Fn(&str) -> Result<std::num::No
 }
 
 impl Plan {
-    pub(super) fn run(self) -> anyhow::Result<()> {
-        let Changed { mut keys, items, unreadable } = self.changes.read(self.bucket.as_deref())?;
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let bucket = self.bucket.as_ref().map(BucketName::as_str);
+        let Changed { mut keys, items, unreadable } = self.changes.read(bucket)?;
         if let Some(items) = items {
             self.print_named(&items);
             return Ok(());
         }
         keys.sort();
         keys.dedup();
-        let index_documents: Vec<_> = self.index_documents.split_whitespace().map(ToOwned::to_owned).collect();
-        let changed: Vec<_> = keys
-            .iter()
-            .filter_map(|key| Some((key, viewer_paths(self.origin_path.strip(key)?, &index_documents))))
-            .collect();
+        let view = self.view().await?;
+        let changed: Vec<_> = keys.iter().filter_map(|key| Some((key, view.paths(key).ok()?))).collect();
         let required: Vec<_> = changed.iter().flat_map(|(_, paths)| paths).cloned().collect();
-        let inventory = self.inventory(&index_documents, &required)?;
+        let inventory = self.inventory(&view, &required)?;
         let budget = Budget { max_paths: self.max_paths, max_wildcards: self.max_wildcards };
         let objective = Objective { budget, path_weight: self.path_weight };
         let set = match &inventory {
@@ -82,8 +97,12 @@ impl Plan {
             None => collapse(required, objective, &Blind),
         };
         if self.json {
-            print_json(&set.items, changed.len(), set.collateral, wildcards(&set));
+            let explained = self.explain.then(|| explain::json(&view, &keys));
+            print_json(&set.items, changed.len(), set.collateral, wildcards(&set), explained);
         } else {
+            if self.explain {
+                explain::print(&view, &keys);
+            }
             print_tables(&set, &changed, inventory.as_ref(), keys.len() - changed.len());
         }
         if !unreadable.is_empty() {
@@ -92,12 +111,38 @@ impl Plan {
         Ok(())
     }
 
+    /// How the distribution shows the bucket.
+    async fn view(&self) -> anyhow::Result<View> {
+        let settings = self.source.read().await?.map(Arc::new);
+        let usual = || IndexDocuments::Usual(vec!["index.html".to_owned()]);
+        let named = |names: &String| names.split_whitespace().map(ToOwned::to_owned).collect();
+        let route = Route {
+            distributions: Vec::new(),
+            origin_path: self.origin_path.clone(),
+            index_documents: self.index_documents.as_ref().map(named).map_or_else(usual, IndexDocuments::Tagged),
+            directory_urls: DirectoryUrls::default(),
+            query_strings: None,
+            max_paths: None,
+            ignored_suffixes: Vec::new(),
+        };
+        let bucket = self.bucket.clone().map(|name| Bucket { name, region: self.region.clone() });
+        let Some(bucket) = bucket else { return Ok(View::unknown(&route)) };
+        let view = View::new(&bucket, &route, settings.as_ref());
+        if settings.is_some() && !view.is_known() {
+            note(format_args!(
+                "No origin of the distribution is the bucket {}: planned without its settings.",
+                bucket.name
+            ));
+        }
+        Ok(view)
+    }
+
     /// Items that somebody named are sent as they are.
     fn print_named(&self, items: &[Item]) {
         let wildcards = items.iter().filter(|item| item.as_str().ends_with('*')).count();
         let bill = Bill::of([items.len()]);
         if self.json {
-            print_json(items, 0, None, wildcards);
+            print_json(items, 0, None, wildcards, None);
             return;
         }
         let mut rows = table(&["item, as it was named"]);
@@ -110,11 +155,7 @@ impl Plan {
     }
 
     /// What is known of the bucket, if anything was named.
-    fn inventory(
-        &self,
-        index_documents: &[String],
-        required: &[InvalidationPath],
-    ) -> anyhow::Result<Option<Inventory>> {
+    fn inventory(&self, view: &View, required: &[InvalidationPath]) -> anyhow::Result<Option<Inventory>> {
         let Some(file) = &self.inventory else { return Ok(None) };
         let list = List::read(&lists::read(file)?).with_context(|| file.display().to_string())?;
         let (keys, complete) = match list {
@@ -125,8 +166,8 @@ impl Plan {
             bail!("{} names no objects; leave --inventory out if nothing is known of the bucket", file.display());
         }
         let urls = |key: &ObjectKey| {
-            let key = self.origin_path.strip(key);
-            key.map(|key| viewer_urls(key, index_documents)).unwrap_or_default()
+            let seen = view.explain(key).into_iter().filter(|it| it.seen.is_seen());
+            seen.map(|it| it.url.text).collect::<Vec<_>>()
         };
         let listed = match &self.inventory_prefix {
             _ if !complete => Vec::new(),
@@ -137,14 +178,24 @@ impl Plan {
     }
 }
 
-fn print_json(paths: &[impl serde::Serialize], covered: usize, collateral: Option<u64>, wildcards: usize) {
-    say(serde_json::json!({
+fn print_json(
+    paths: &[impl serde::Serialize],
+    covered: usize,
+    collateral: Option<u64>,
+    wildcards: usize,
+    explained: Option<Value>,
+) {
+    let mut plan = json!({
         "paths": paths,
         "covered": covered,
         "collateral": collateral,
         "wildcards": wildcards,
         "cost_usd": Bill::of([paths.len()]).dollars(),
-    }));
+    });
+    if let (Some(explained), Some(plan)) = (explained, plan.as_object_mut()) {
+        plan.insert("explained".into(), explained);
+    }
+    say(plan);
 }
 
 fn wildcards(set: &Collapsed) -> usize {
@@ -158,7 +209,7 @@ fn print_tables(
     outside: usize,
 ) {
     if outside > 0 {
-        say(format_args!("{outside} changed keys lie outside the origin path, where CloudFront never looks.\n"));
+        say(format_args!("{outside} changed keys are not served: outside the origin path, or from other origins.\n"));
     }
     if set.items.is_empty() {
         say("There is nothing to invalidate.");

@@ -28,6 +28,12 @@ pub(super) fn say(line: impl std::fmt::Display) {
     }
 }
 
+/// Tells something beside the output.
+pub(super) fn note(line: impl std::fmt::Display) {
+    // Where this cannot be written either, the output still can.
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
 /// An empty table.
 pub(super) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();

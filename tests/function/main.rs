@@ -10,6 +10,7 @@
 
 mod delivery;
 mod demo;
+mod distributions;
 mod faults;
 mod job_wait;
 mod jobs;

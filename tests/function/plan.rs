@@ -8,12 +8,17 @@ use s3_cloudfront_invalidator::local::events::{
 };
 use serde_json::{Value, json};
 
-/// Whether it succeeded, and what it printed and complained of.
 fn plan(arguments: &[&str], input: &str) -> (bool, String, String) {
+    run(arguments, &[], input)
+}
+
+/// Whether it succeeded, and what it printed and complained of.
+pub(crate) fn run(arguments: &[&str], environment: &[(&str, &str)], input: &str) -> (bool, String, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_invalidator"))
         .arg("plan")
         .args(arguments)
         .env_clear()
+        .envs(environment.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -1,0 +1,52 @@
+//! Why requests for a key's URLs get to the bucket or not.
+
+use serde_json::{Value, json};
+
+use super::terminal::{MAX_ROWS, more, say, table};
+use crate::change::ObjectKey;
+use crate::text::one_line;
+use crate::view::{Unseen, View};
+
+/// A URL of a key; none if it has none.
+struct Row {
+    key: String,
+    url: Option<String>,
+    is_seen: bool,
+    reason: String,
+}
+
+fn rows(view: &View, keys: &[ObjectKey]) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for key in keys {
+        let name = one_line(key.as_str());
+        let sightings = view.explain(key);
+        if sightings.is_empty() {
+            let reason = format!("not served: {}", Unseen::OutsideOriginPath);
+            rows.push(Row { key: name.clone(), url: None, is_seen: false, reason });
+        }
+        rows.extend(sightings.into_iter().map(|it| Row {
+            key: name.clone(),
+            is_seen: it.seen.is_seen(),
+            reason: it.seen.to_string(),
+            url: Some(it.url.text),
+        }));
+    }
+    rows
+}
+
+pub(super) fn json(view: &View, keys: &[ObjectKey]) -> Value {
+    let row = |row: Row| json!({ "key": row.key, "url": row.url, "served": row.is_seen, "reason": row.reason });
+    rows(view, keys).into_iter().map(row).collect()
+}
+
+pub(super) fn print(view: &View, keys: &[ObjectKey]) {
+    let rows = rows(view, keys);
+    let count = rows.len();
+    let mut explained = table(&["key", "URL", "why"]);
+    for row in rows.into_iter().take(MAX_ROWS) {
+        explained.add_row([row.key, row.url.unwrap_or_default(), row.reason]);
+    }
+    say(explained.trim_fmt());
+    more(count, "URLs");
+    say("");
+}
