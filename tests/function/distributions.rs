@@ -68,19 +68,19 @@ fn cases() -> Vec<Case> {
     serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap()
 }
 
-fn list(items: Vec<Value>) -> Value {
+fn list(items: &[Value]) -> Value {
     json!({ "Quantity": items.len(), "Items": items })
 }
 
 fn behavior(target: &str, options: &Options) -> Value {
     let arn = |name: &str, event: &str| json!({ name: "arn:aws:example", "EventType": event });
-    let functions = options.functions.iter().map(|event| arn("FunctionARN", event)).collect();
-    let lambdas = options.lambdas.iter().map(|event| arn("LambdaFunctionARN", event)).collect();
+    let functions: Vec<_> = options.functions.iter().map(|event| arn("FunctionARN", event)).collect();
+    let lambdas: Vec<_> = options.lambdas.iter().map(|event| arn("LambdaFunctionARN", event)).collect();
     let mut behavior = json!({
         "TargetOriginId": target,
         "ViewerProtocolPolicy": "redirect-to-https",
-        "FunctionAssociations": list(functions),
-        "LambdaFunctionAssociations": list(lambdas),
+        "FunctionAssociations": list(&functions),
+        "LambdaFunctionAssociations": list(&lambdas),
     });
     if let Some(policy) = &options.policy {
         behavior["CachePolicyId"] = policy.as_str().into();
@@ -96,9 +96,9 @@ impl Case {
     fn config(&self) -> Value {
         let origin = |(id, domain, path): &(String, String, String)| json!({ "Id": id, "DomainName": domain, "OriginPath": path, "CustomHeaders": { "Quantity": 0 } });
         let group = |(id, members): &(String, Vec<String>)| {
-            let members = members.iter().map(|id| json!({ "OriginId": id })).collect();
+            let members: Vec<_> = members.iter().map(|id| json!({ "OriginId": id })).collect();
             let codes = json!({ "StatusCodes": { "Quantity": 1, "Items": [503] } });
-            json!({ "Id": id, "FailoverCriteria": codes, "Members": list(members) })
+            json!({ "Id": id, "FailoverCriteria": codes, "Members": list(&members) })
         };
         let ordered = |(pattern, target, options): &(String, String, Options)| {
             let mut behavior = behavior(target, options);
@@ -109,9 +109,9 @@ impl Case {
             "CallerReference": "example",
             "Comment": self.name,
             "Enabled": true,
-            "Origins": list(self.origins.iter().map(origin).collect()),
-            "OriginGroups": list(self.groups.iter().map(group).collect()),
-            "CacheBehaviors": list(self.behaviors.iter().map(ordered).collect()),
+            "Origins": list(&self.origins.iter().map(origin).collect::<Vec<_>>()),
+            "OriginGroups": list(&self.groups.iter().map(group).collect::<Vec<_>>()),
+            "CacheBehaviors": list(&self.behaviors.iter().map(ordered).collect::<Vec<_>>()),
             "DefaultCacheBehavior": behavior(&self.default.0, &self.default.1),
             "DefaultRootObject": self.root.as_deref().unwrap_or_default(),
         });
@@ -138,7 +138,7 @@ impl Case {
                     "EnableAcceptEncodingGzip": true,
                     "HeadersConfig": { "HeaderBehavior": "none" },
                     "CookiesConfig": { "CookieBehavior": "none" },
-                    "QueryStringsConfig": { "QueryStringBehavior": strings, "QueryStrings": list(names) },
+                    "QueryStringsConfig": { "QueryStringBehavior": strings, "QueryStrings": list(&names) },
                 },
             });
             world.cache_policies.insert(id.clone(), policy);

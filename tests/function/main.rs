@@ -23,6 +23,7 @@ mod retries;
 mod rig;
 mod scenario;
 mod sdk;
+mod settings;
 mod sources;
 mod standin;
 mod standin_calls;
