@@ -68,6 +68,7 @@ fn dependencies_point_one_way() {
         ("plan", &["change", "collapse", "distribution", "event", "path", "reference", "route"]),
         ("ports", &["change", "distribution", "event", "job", "plan", "route"]),
         ("router", &["backoff", "cache", "change", "ports", "route"]),
+        ("inventory", &["backoff", "ports"]),
         ("report", &["distribution", "path", "plan", "ports"]),
         ("failure", &["change", "distribution", "event", "job", "ports", "report", "router"]),
         ("config", &["collapse", "distribution", "ports", "route", "router"]),
