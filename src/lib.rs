@@ -33,6 +33,7 @@ pub mod distribution;
 pub mod event;
 pub mod failure;
 pub mod handler;
+pub mod inventory;
 pub mod job;
 #[cfg(feature = "local")]
 pub mod local;

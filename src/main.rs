@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use anyhow::{Context, bail};
 use lambda_runtime::service_fn;
 use s3_cloudfront_invalidator::app::App;
-use s3_cloudfront_invalidator::aws::{self, CloudFront, CodePipeline, S3Tags};
+use s3_cloudfront_invalidator::aws::{self, CloudFront, CodePipeline, S3};
 use s3_cloudfront_invalidator::config::Config;
 use s3_cloudfront_invalidator::{handler, logging};
 
@@ -42,8 +42,8 @@ async fn main() -> anyhow::Result<()> {
         }
     };
     let sdk = aws::load_config().await;
-    let (tags, invalidations, jobs) = (S3Tags::new(&sdk), CloudFront::new(&sdk), CodePipeline::new(&sdk));
-    let app = App::new(config, tags, invalidations, jobs, Arc::new(SystemTime::now));
+    let (s3, invalidations, jobs) = (S3::new(&sdk), CloudFront::new(&sdk), CodePipeline::new(&sdk));
+    let app = App::new(config, s3, invalidations, jobs, Arc::new(SystemTime::now));
     let app = &app;
     lambda_runtime::run(service_fn(move |event| handler::handle(app, event))).await.map_err(anyhow::Error::from_boxed)
 }

@@ -1,4 +1,4 @@
-//! What the function needs of the world, as traits: the tags of a bucket, and a place to send invalidations.
+//! What the function needs of the world, as traits: the tags and keys of a bucket, and a place to send invalidations.
 //!
 //! Adapters for AWS are in `aws`; tests bring their own. An error says what class it is of, so that whoever decides
 //! never looks at an SDK's types.
@@ -59,6 +59,26 @@ impl fmt::Debug for AccountId {
 pub trait BucketTags {
     /// The bucket's tags.
     fn bucket_tags(&self, query: &BucketQuery) -> impl Future<Output = Result<Tags, CallError>>;
+}
+
+/// Lists the keys of buckets.
+pub trait Objects {
+    /// A page of the keys that start with `prefix` and come after `after`, in the order of their bytes.
+    fn list(
+        &self,
+        query: &BucketQuery,
+        prefix: &str,
+        after: Option<&str>,
+    ) -> impl Future<Output = Result<Page, CallError>>;
+}
+
+/// A page of a bucket's keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The keys, in the order of their bytes.
+    pub keys: Vec<String>,
+    /// Whether there are more behind the last one.
+    pub more: bool,
 }
 
 /// Takes invalidations.

@@ -72,6 +72,7 @@ fn dependencies_point_one_way() {
         ("lookup", &["backoff", "cache", "ports"]),
         ("surveyor", &["cache", "change", "distribution", "lookup", "ports", "route", "settings", "view"]),
         ("router", &["cache", "change", "lookup", "ports", "route", "surveyor", "view"]),
+        ("inventory", &["backoff", "ports"]),
         ("report", &["distribution", "path", "plan", "ports"]),
         ("failure", &["change", "distribution", "event", "job", "ports", "report", "router"]),
         ("config", &["collapse", "distribution", "lookup", "ports", "route"]),
@@ -189,7 +190,8 @@ fn no_file_is_over_300_lines() {
 }
 
 /// The operations that the adapters call, as IAM names them: `.get_bucket_tagging()` on S3's client is
-/// `s3:GetBucketTagging`.
+/// `s3:GetBucketTagging`. For one of them IAM has another name. Source: S3 user guide, "Required permissions for Amazon S3
+/// API operations".
 fn called_actions() -> BTreeSet<String> {
     let mut actions = BTreeSet::new();
     for (path, text) in sources("src/aws") {
@@ -212,7 +214,11 @@ fn called_actions() -> BTreeSet<String> {
             })
             .collect();
         assert_eq!(operations.len(), calls, "{}: {operations:?}", path.display());
-        actions.extend(operations.iter().map(|operation| format!("{}:{operation}", services[0])));
+        let action = |operation: &String| match format!("{}:{operation}", services[0]).as_str() {
+            "s3:ListObjectsV2" => "s3:ListBucket".to_owned(),
+            action => action.to_owned(),
+        };
+        actions.extend(operations.iter().map(action));
     }
     actions
 }
@@ -236,7 +242,7 @@ fn the_policy_allows_what_the_adapters_call_and_nothing_else() {
     let allowed: BTreeSet<_> =
         policy["Statement"].as_array().unwrap().iter().flat_map(|statement| strings(&statement["Action"])).collect();
     let mut expected = called_actions();
-    assert_eq!(expected.len(), 9, "{expected:?}");
+    assert_eq!(expected.len(), 10, "{expected:?}");
     expected.extend(["logs:CreateLogStream", "logs:PutLogEvents"].map(str::to_owned));
     expected.insert("logs:CreateLogGroup".to_owned());
     assert_eq!(allowed, expected);

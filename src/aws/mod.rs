@@ -4,6 +4,8 @@
 mod error;
 mod invalidations;
 mod jobs;
+mod objects;
+mod s3;
 mod settings;
 mod tags;
 mod whole;
@@ -15,7 +17,7 @@ use aws_config::{AppName, BehaviorVersion, SdkConfig};
 
 pub use invalidations::CloudFront;
 pub use jobs::CodePipeline;
-pub use tags::S3Tags;
+pub use s3::S3;
 
 /// How long a connection may take to be made. An endpoint of the same Region answers in milliseconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);

@@ -1,9 +1,9 @@
 //! Answers that end too early, or never.
 //!
 //! The SDK reads XML as far as it goes and takes what it has found by then for all there is. A list of tags that was cut
-//! short, by a proxy say, would make a bucket look untagged, and its changes would be ignored for good. So an answer
-//! counts only if its root element is closed and the element that matters occurs; if not, the call fails, and the
-//! delivery is made again.
+//! short, by a proxy say, would make a bucket look untagged, and its changes would be ignored for good; a list of keys
+//! would make it look as if there were no others. So an answer counts only if its root element is closed and the element
+//! that matters occurs; if not, the call fails, and may be made again.
 
 use aws_sdk_s3::config::interceptors::{
     AfterDeserializationInterceptorContextRef, BeforeDeserializationInterceptorContextMut,

@@ -13,6 +13,7 @@ mod docs;
 mod edge;
 mod exhaustive;
 mod fixtures;
+mod inventory;
 mod nesting;
 mod properties;
 mod settings;

@@ -1,0 +1,90 @@
+//! S3, with a client for each Region that events come from.
+
+use std::sync::{Mutex, PoisonError};
+
+use aws_config::SdkConfig;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::retry::RetryConfig;
+
+use super::whole::BoundedAnswer;
+use crate::change::Region;
+
+/// How many Regions' clients are kept. One deployment serves one Region, others come by forwarding; a forged event must
+/// not fill the memory. A client that was dropped is made again when it is needed.
+const KEPT_CLIENTS: usize = 8;
+
+/// Reads tags and keys of buckets.
+pub struct S3 {
+    config: SdkConfig,
+    path_style: bool,
+    home: Client,
+    /// Clients of other Regions, the latest used last.
+    away: Mutex<Vec<(Region, Client)>>,
+}
+
+impl S3 {
+    /// Makes the client of the function's own Region. Nothing is connected yet.
+    #[must_use]
+    pub fn new(config: &SdkConfig) -> Self {
+        // An endpoint of one's own seldom has a DNS name for every bucket.
+        let path_style = config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
+        let home = client(config, path_style, None);
+        Self { config: config.clone(), path_style, home, away: Mutex::new(Vec::new()) }
+    }
+
+    pub(super) fn client(&self, region: Option<&Region>) -> Client {
+        let home = self.config.region().map(AsRef::as_ref);
+        let Some(region) = region.filter(|region| Some(region.as_str()) != home) else { return self.home.clone() };
+        let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = away.iter().position(|(kept, _)| kept == region).map(|place| away.remove(place));
+        let (region, client) =
+            kept.unwrap_or_else(|| (region.clone(), client(&self.config, self.path_style, Some(region))));
+        if away.len() == KEPT_CLIENTS {
+            away.remove(0);
+        }
+        away.push((region, client.clone()));
+        client
+    }
+}
+
+/// The credentials of `config` are shared; each client makes connections of its own. What makes an answer whole depends on
+/// the operation, and is for each call to say.
+fn client(config: &SdkConfig, path_style: bool, region: Option<&Region>) -> Client {
+    let mut builder = aws_sdk_s3::config::Builder::from(config)
+        .force_path_style(path_style)
+        .interceptor(BoundedAnswer)
+        // Whoever asks tries again.
+        .retry_config(RetryConfig::disabled());
+    if let Some(region) = region {
+        builder = builder.region(aws_sdk_s3::config::Region::new(region.as_str().to_owned()));
+    }
+    Client::from_conf(builder.build())
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_config::BehaviorVersion;
+
+    use super::*;
+
+    #[test]
+    fn the_number_of_clients_is_bounded_and_the_latest_used_are_kept() {
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(aws_sdk_s3::config::Region::new("eu-central-1"))
+            .build();
+        let s3 = S3::new(&config);
+        let region = |n: usize| Region::new(&format!("eu-test-{n}")).unwrap();
+        s3.client(Some(&Region::new("eu-central-1").unwrap()));
+        s3.client(None);
+        assert!(s3.away.lock().unwrap().is_empty(), "the function's own Region has its client already");
+        for n in 0..100 {
+            s3.client(Some(&region(0)));
+            let client = s3.client(Some(&region(n)));
+            assert_eq!(client.config().region().map(AsRef::as_ref), Some(region(n).as_str()));
+        }
+        let away = s3.away.lock().unwrap();
+        assert_eq!(away.len(), KEPT_CLIENTS);
+        assert!(away.iter().any(|(kept, _)| *kept == region(0)), "used all the time");
+    }
+}
