@@ -180,7 +180,7 @@ impl Course {
                 }
                 // As long as it took is how long it may still take.
                 sum.cost += piece.pages;
-                sum.barred += usize::from(!self.has_turn(piece));
+                sum.barred += usize::from(is_free && !self.has_turn(piece));
                 sum.free += usize::from(is_free);
             }
             sum.last_is_open = piece.is_open;
@@ -195,10 +195,10 @@ impl Course {
 struct Sum {
     /// The least number of pages that what is open may take.
     cost: usize,
-    /// How many are open and have no turn in this round.
-    barred: usize,
     /// How many are open and are not about to be read.
     free: usize,
+    /// How many of those have no turn in this round.
+    barred: usize,
     last_is_open: bool,
 }
 
