@@ -51,6 +51,8 @@ pub enum Failure {
     Settings {
         /// The distribution.
         distribution: DistributionId,
+        /// The buckets whose changes wait for it.
+        buckets: Vec<BucketName>,
         /// How many changes wait for it.
         changes: usize,
         /// Why.
@@ -86,23 +88,18 @@ impl fmt::Display for Failure {
             }
             Self::Route { bucket, changes: 0, error } => write!(f, "bucket \"{bucket}\": {error}"),
             Self::Route { bucket, changes, error } => write!(f, "bucket \"{bucket}\" ({changes} changes): {error}"),
-            Self::Settings { distribution, changes, error } => {
-                write!(f, "distribution {distribution} ({changes} changes): its settings could not be read: {error}")?;
+            Self::Settings { distribution, buckets, changes, error } => {
+                write!(f, "distribution {distribution}")?;
+                write_changes(f, *changes, buckets)?;
+                write!(f, ": its settings could not be read: {error}")?;
                 f.write_str(match error.class {
-                    ErrorClass::NotFound => "; correct the tag that names it",
+                    ErrorClass::NotFound => "; correct the tag that names it on these buckets",
                     _ => "",
                 })
             }
             Self::Send { distribution, buckets, changes, error } => {
                 write!(f, "distribution {distribution}")?;
-                if *changes > 0 {
-                    let listed: Vec<_> = buckets.iter().take(LISTED_BUCKETS).map(|it| format!("\"{it}\"")).collect();
-                    write!(f, " ({changes} changes of {}", listed.join(", "))?;
-                    match buckets.len().saturating_sub(LISTED_BUCKETS) {
-                        0 => f.write_str(")")?,
-                        more => write!(f, " and {more} more buckets)")?,
-                    }
-                }
+                write_changes(f, *changes, buckets)?;
                 write!(f, ": {error}")?;
                 f.write_str(match error.class {
                     ErrorClass::AccessDenied => "; allow cloudfront:CreateInvalidation on it to the function's role",
@@ -113,6 +110,19 @@ impl fmt::Display for Failure {
                 })
             }
         }
+    }
+}
+
+/// How many changes, if any, and of which buckets.
+fn write_changes(f: &mut fmt::Formatter<'_>, changes: usize, buckets: &[BucketName]) -> fmt::Result {
+    if changes == 0 {
+        return Ok(());
+    }
+    let listed: Vec<_> = buckets.iter().take(LISTED_BUCKETS).map(|it| format!("\"{it}\"")).collect();
+    write!(f, " ({changes} changes of {}", listed.join(", "))?;
+    match buckets.len().saturating_sub(LISTED_BUCKETS) {
+        0 => f.write_str(")"),
+        more => write!(f, " and {more} more buckets)"),
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::app::{App, Invocation};
 use crate::failure::InvocationError;
-use crate::ports::{BucketTags, Invalidations, Jobs, Settings};
+use crate::ports::{BucketTags, Invalidations, Jobs, Objects, Settings};
 use crate::report::Answer;
 
 /// The error type of a function that cannot start, as Lambda reports it.
@@ -24,7 +24,7 @@ const UNKNOWN_TIME_LEFT: Duration = Duration::from_secs(3);
 ///
 /// # Errors
 /// That of [`App::handle`].
-pub async fn handle<T: BucketTags, I: Invalidations + Settings, J: Jobs>(
+pub async fn handle<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs>(
     app: &App<T, I, J>,
     event: LambdaEvent<Box<RawValue>>,
 ) -> Result<Answer, InvocationError> {

@@ -35,6 +35,7 @@ pub mod failure;
 pub mod handler;
 pub mod inventory;
 pub mod job;
+pub mod lister;
 #[cfg(feature = "local")]
 pub mod local;
 pub mod logging;
@@ -47,6 +48,7 @@ pub mod report;
 pub mod route;
 pub mod router;
 pub mod settings;
+pub mod stock;
 pub mod surveyor;
 pub mod text;
 pub mod view;

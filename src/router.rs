@@ -67,12 +67,22 @@ impl LookupError for RouteError {
 
 /// What was learnt of each bucket that was asked about.
 #[derive(Default)]
-pub struct Learnt(BTreeMap<Bucket, Result<Option<Arc<Route>>, Arc<RouteError>>>);
+pub struct Learnt {
+    answers: BTreeMap<Bucket, Result<Option<Arc<Route>>, Arc<RouteError>>>,
+    /// How to ask each of them something.
+    queries: BTreeMap<Bucket, BucketQuery>,
+}
 
 impl Learnt {
+    /// How to ask each bucket something.
+    #[must_use]
+    pub fn queries(&self) -> &BTreeMap<Bucket, BucketQuery> {
+        &self.queries
+    }
+
     /// The routes that are known, by bucket.
     pub fn routes(&self) -> impl Iterator<Item = (&Bucket, &Arc<Route>)> {
-        self.0.iter().filter_map(|(bucket, answer)| Some((bucket, answer.as_ref().ok()?.as_ref()?)))
+        self.answers.iter().filter_map(|(bucket, answer)| Some((bucket, answer.as_ref().ok()?.as_ref()?)))
     }
 
     /// Where each bucket's changes go, by what is known of the distributions.
@@ -83,13 +93,13 @@ impl Learnt {
             Ok(None) => Destination::Untagged,
             Err(_) => Destination::Unknown,
         };
-        self.0.iter().map(|(bucket, answer)| (bucket.clone(), destination(bucket, answer))).collect()
+        self.answers.iter().map(|(bucket, answer)| (bucket.clone(), destination(bucket, answer))).collect()
     }
 
     /// Why it is not known where this bucket's changes go, if it is not.
     #[must_use]
     pub fn error(&self, bucket: &Bucket) -> Option<Arc<RouteError>> {
-        self.0.get(bucket)?.as_ref().err().cloned()
+        self.answers.get(bucket)?.as_ref().err().cloned()
     }
 }
 
@@ -108,6 +118,11 @@ impl<T: BucketTags> Router<T> {
         Self { tags, settings, lives, routes }
     }
 
+    /// What it asks.
+    pub fn source(&self) -> &T {
+        &self.tags
+    }
+
     /// The tag that names a bucket's distributions.
     pub fn distribution_tag(&self) -> &str {
         &self.settings.distribution_tag
@@ -116,6 +131,7 @@ impl<T: BucketTags> Router<T> {
     /// What is known of all these buckets, looked up at the same time, at most [`CONCURRENT_LOOKUPS`] of them. A bucket
     /// that has not answered by `deadline` is not waited for, so that the others' changes are not held up.
     pub async fn learn(&self, queries: Vec<BucketQuery>, deadline: Instant) -> Learnt {
+        let asked = queries.iter().map(|query| (query.bucket.clone(), query.clone())).collect();
         let answers = stream::iter(queries)
             .map(|query| async move {
                 let answer = self.recall(&query, deadline).await;
@@ -124,7 +140,7 @@ impl<T: BucketTags> Router<T> {
             .buffer_unordered(CONCURRENT_LOOKUPS)
             .collect()
             .await;
-        Learnt(answers)
+        Learnt { answers, queries: asked }
     }
 
     /// The route of a bucket, remembered or looked up. Where S3 does not answer, or for a while not as it should, an old

@@ -166,6 +166,27 @@ impl View {
         if paths.is_empty() { Err(reason) } else { Ok(paths) }
     }
 
+    /// The distribution's settings, if they are known.
+    #[must_use]
+    pub fn settings(&self) -> Option<&Arc<DistributionSettings>> {
+        self.settings.as_ref()
+    }
+
+    /// The folders that it looks into, each empty or ending with `/`.
+    pub fn folders(&self) -> impl Iterator<Item = String> {
+        self.windows.iter().map(|window| window.path.folder())
+    }
+
+    /// The origins that look into each folder.
+    pub fn origins_by_folder(&self) -> impl Iterator<Item = (&[String], String)> {
+        self.windows.iter().map(|window| (window.origins.as_slice(), window.path.folder()))
+    }
+
+    /// The URLs at which a viewer may see an object.
+    pub fn seen_urls(&self, key: &ObjectKey) -> impl Iterator<Item = String> + use<'_> {
+        self.explain(key).into_iter().filter(|it| it.seen.is_seen()).map(|it| it.url.text)
+    }
+
     /// All URLs of an object, whether requests for them get to the bucket or not; none if it lies outside.
     #[must_use]
     pub fn explain(&self, key: &ObjectKey) -> Vec<Sighting<'_>> {

@@ -3,18 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_lambda_events::event::sqs::SqsBatchResponse;
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 
 use super::sending::Patience;
 use super::{App, Invocation, log};
 use crate::change::Bucket;
+use crate::distribution::DistributionId;
 use crate::event::{Batch, Message};
 use crate::failure::{FAILURES_SPELT_OUT, Failure, InvocationError};
-use crate::plan::{Plan, plan};
-use crate::ports::{BucketTags, Invalidations, Jobs, Settings};
+use crate::path::InvalidationPath;
+use crate::plan::{Plan, gather};
+use crate::ports::{BucketTags, Invalidations, Jobs, Objects, Settings};
 use crate::reference::Identity;
 use crate::report::{Answer, IgnoreReason, Report, SentInvalidation};
 use crate::router::Learnt;
+use crate::stock::{self, Stock};
 use crate::surveyor::Surveyed;
 use crate::text::excerpt;
 use crate::view::Unseen;
@@ -22,6 +25,10 @@ use crate::view::Unseen;
 /// What part of the time that is left may be waited for buckets' tags, and of what is left then for distributions'
 /// settings. What has not answered by then must not keep the other changes from being sent.
 const LOOKUP_SHARE: u32 = 3;
+
+/// What part of the time that is left then buckets may be listed, and for how long at the most.
+const LISTING_SHARE: u32 = 4;
+const LONGEST_LISTING: Duration = Duration::from_secs(10);
 
 /// How many failures have a line of the log of their own: what one delivery can make the function write must be bounded.
 const LOGGED_FAILURES: usize = 500;
@@ -34,7 +41,7 @@ pub(super) struct Delivered {
     failed: Vec<bool>,
 }
 
-impl<T: BucketTags, I: Invalidations + Settings, J: Jobs> App<T, I, J> {
+impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J> {
     pub(super) async fn changes(&self, batch: Batch, invocation: &Invocation) -> Result<Answer, InvocationError> {
         // An event of S3's own Lambda keeps for hours, at no cost, while each receive of a queue's message is one of few.
         let retries = if batch.messages.is_some() { None } else { Some(self.retries.direct) };
@@ -71,7 +78,17 @@ impl<T: BucketTags, I: Invalidations + Settings, J: Jobs> App<T, I, J> {
         let deadline = now + patience.answers.saturating_duration_since(now) / LOOKUP_SHARE;
         let distributions = learnt.routes().flat_map(|(_, route)| &route.distributions).collect();
         let surveyed = self.surveyor.learn(&self.invalidations, distributions, deadline).await;
-        let plan = plan(batch, &learnt.destinations(&surveyed), self.budget, identity);
+        let destinations = learnt.destinations(&surveyed);
+        let gathering = gather(batch, &destinations);
+        let stock = if self.lister.is_on() {
+            let wanted = stock::wanted(batch, &destinations, &gathering, self.objective.budget);
+            // Not boxed it would make the types of what is waited for too deep for the compiler.
+            Box::pin(self.lister.list(self.router.source(), wanted, learnt.queries(), listing_deadline(patience))).await
+        } else {
+            Stock::default()
+        };
+        let inventory = |id: &DistributionId, paths: &[InvalidationPath]| stock.inventory(&destinations, id, paths);
+        let plan = gathering.plan(batch, self.objective, identity, inventory);
         let outcomes = self.send_all(&plan.invalidations, patience).await;
         self.settle(batch, &plan, (learnt, &surveyed), outcomes)
     }
@@ -107,8 +124,14 @@ impl<T: BucketTags, I: Invalidations + Settings, J: Jobs> App<T, I, J> {
         for (distribution, places) in &plan.unsettled {
             mark(&mut failed, places);
             if let Some(error) = surveyed.error(distribution) {
-                let distribution = distribution.clone();
-                failures.push(Failure::Settings { distribution, changes: places.len(), error });
+                let buckets: BTreeSet<_> =
+                    places.iter().filter_map(|&place| batch.changes.get(place)).map(|it| &it.bucket.name).collect();
+                failures.push(Failure::Settings {
+                    distribution: distribution.clone(),
+                    buckets: buckets.into_iter().cloned().collect(),
+                    changes: places.len(),
+                    error,
+                });
             }
         }
         for (planned, outcome) in plan.invalidations.iter().zip(outcomes) {
@@ -163,6 +186,12 @@ impl Delivered {
         }
         Some(response)
     }
+}
+
+/// Until when buckets may be listed: it saves money, and must not cost the time to spend it.
+fn listing_deadline(patience: Patience) -> Instant {
+    let now = Instant::now();
+    now + (patience.answers.saturating_duration_since(now) / LISTING_SHARE).min(LONGEST_LISTING)
 }
 
 /// The buckets of a batch, each once and sorted.

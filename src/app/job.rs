@@ -9,7 +9,7 @@ use crate::event::{Job, JobId, Request};
 use crate::failure::InvocationError;
 use crate::job::{FailureType, JobResult, MAX_TEXT_LENGTH, Token, TokenError, Waiting};
 use crate::path::Item;
-use crate::ports::{BucketTags, CallError, Invalidations, Jobs, Progress, Settings};
+use crate::ports::{BucketTags, CallError, Invalidations, Jobs, Objects, Progress, Settings};
 use crate::reference::Identity;
 use crate::report::{Answer, JobReport, Report, Status};
 use crate::text::shortened;
@@ -33,7 +33,7 @@ const CLOCKS_APART: u64 = 300;
 /// How long to wait before a result is put again, at first; twice as long each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
-impl<T: BucketTags, I: Invalidations + Settings, J: Jobs> App<T, I, J> {
+impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J> {
     /// Does what a job asks for and puts its result. The invocation succeeds though the job failed: its event holds
     /// credentials, which must not come to lie in a dead-letter queue.
     pub(super) async fn job(&self, job: Job, invocation: &Invocation) -> Result<Answer, InvocationError> {

@@ -9,12 +9,13 @@ use tokio::time::{Duration, Instant};
 
 use crate::cache::Clock;
 use crate::change::Bucket;
-use crate::collapse::Budget;
+use crate::collapse::Objective;
 use crate::config::{Config, ExpectedOwner, Retries};
 use crate::distribution::DistributionId;
 use crate::event::{self, Trigger};
 use crate::failure::InvocationError;
-use crate::ports::{AccountId, BucketQuery, BucketTags, Invalidations, Jobs, Settings};
+use crate::lister::Lister;
+use crate::ports::{AccountId, BucketQuery, BucketTags, Invalidations, Jobs, Objects, Settings};
 use crate::report::{Answer, Counts, Report};
 use crate::router::Router;
 use crate::surveyor::Surveyor;
@@ -62,24 +63,31 @@ pub struct App<T, I, J> {
     invalidations: I,
     jobs: J,
     clock: Clock,
-    budget: Budget,
+    objective: Objective,
     surveyor: Surveyor,
+    lister: Lister,
     default_distribution: Option<DistributionId>,
     retries: Retries,
     expected_owner: ExpectedOwner,
     dry_run: bool,
 }
 
-impl<T: BucketTags, I: Invalidations + Settings, J: Jobs> App<T, I, J> {
+impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J> {
     /// The function as `config` wants it. `clock` tells the age of remembered answers, and how long a job has waited.
     pub fn new(config: Config, tags: T, invalidations: I, jobs: J, clock: Clock) -> Self {
         Self {
             surveyor: Surveyor::new(config.distribution_settings, config.lives, config.retries.backoff, &clock),
+            lister: Lister::new(
+                config.inventory_pages,
+                config.lives.tagged,
+                config.retries.backoff,
+                Clock::clone(&clock),
+            ),
             router: Router::new(tags, config.route, config.lives, config.retries.backoff, Clock::clone(&clock)),
             invalidations,
             jobs,
             clock,
-            budget: config.budget,
+            objective: config.objective,
             default_distribution: config.default_distribution,
             retries: config.retries,
             expected_owner: config.expected_owner,

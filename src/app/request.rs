@@ -9,7 +9,7 @@ use crate::distribution::{DistributionId, InvalidationId};
 use crate::event::{Ask, Batch, EventError, Request, Target};
 use crate::failure::{Failure, InvocationError};
 use crate::plan::plan_named;
-use crate::ports::{BucketTags, Invalidations, Jobs, Progress, Settings};
+use crate::ports::{BucketTags, Invalidations, Jobs, Objects, Progress, Settings};
 use crate::reference::Identity;
 use crate::report::{Answer, Report, SentInvalidation};
 use crate::router::Learnt;
@@ -17,7 +17,7 @@ use crate::router::Learnt;
 /// How long to wait before CloudFront is asked again how far an invalidation is.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-impl<T: BucketTags, I: Invalidations + Settings, J: Jobs> App<T, I, J> {
+impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J> {
     /// Carries out a direct invocation, and waits as long as it may if that was asked for.
     pub(super) async fn request(&self, request: &Request, invocation: &Invocation) -> Result<Answer, InvocationError> {
         let identity = Identity::Invocation(&invocation.request_id);

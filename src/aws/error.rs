@@ -60,7 +60,8 @@ fn class(code: Option<&str>, status: Option<u16>) -> ErrorClass {
             _,
         )
         | (_, 429) => ErrorClass::Throttled,
-        ("RequestTimeout", _) | (_, 500..) => ErrorClass::Unavailable,
+        // A success that is an error could not be read.
+        ("RequestTimeout" | "RequestTimeTooSkewed", _) | (_, 200..=299 | 408 | 500..) => ErrorClass::Unavailable,
         ("InvalidArgument", _) => ErrorClass::InvalidArgument,
         // CodePipeline says it with a status of 400.
         ("AccessDeniedException", _) | (_, 401 | 403) => ErrorClass::AccessDenied,

@@ -165,10 +165,7 @@ impl Plan {
         if keys.is_empty() {
             bail!("{} names no objects; leave --inventory out if nothing is known of the bucket", file.display());
         }
-        let urls = |key: &ObjectKey| {
-            let seen = view.explain(key).into_iter().filter(|it| it.seen.is_seen());
-            seen.map(|it| it.url.text).collect::<Vec<_>>()
-        };
+        let urls = |key: &ObjectKey| view.seen_urls(key).collect::<Vec<_>>();
         let listed = match &self.inventory_prefix {
             _ if !complete => Vec::new(),
             None => vec!["/".to_owned()],

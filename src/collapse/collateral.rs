@@ -63,21 +63,34 @@ fn characters(name: &str) -> usize {
     starts.count().saturating_sub(escapes * 2)
 }
 
-/// The bucket's content is known, wholly or below some prefixes.
-#[derive(Clone, Debug)]
-pub struct Inventory {
-    /// URLs that need no invalidation, sorted, each once.
-    unchanged: Vec<String>,
-    /// Prefixes below which every URL is known.
-    listed: Vec<String>,
+/// Where all URLs are known.
+pub trait Extent {
+    /// Whether all that start with `prefix` are. If so, they are for each longer prefix.
+    fn includes(&self, prefix: &str) -> bool;
 }
 
-impl Inventory {
-    /// An inventory of `urls`, the paths of all URLs that the bucket's objects are cached under, as far as they are known.
-    /// Below each prefix of `listed` they are known completely; `/` stands for everything. Those that one of `required`
-    /// covers need an invalidation anyway, so they are never collateral.
+/// Below some prefixes; `/` stands for everything.
+impl Extent for Vec<String> {
+    fn includes(&self, prefix: &str) -> bool {
+        self.iter().any(|listed| prefix.starts_with(listed.as_str()))
+    }
+}
+
+/// The bucket's content is known, wholly or in some parts.
+#[derive(Clone, Debug)]
+pub struct Inventory<E = Vec<String>> {
+    /// URLs that need no invalidation, sorted, each once.
+    unchanged: Vec<String>,
+    /// Where every URL is known.
+    listed: E,
+}
+
+impl<E: Extent> Inventory<E> {
+    /// An inventory of `urls`, the paths of all URLs that the bucket's objects are cached under, as far as they are known:
+    /// all of them in the parts that are `listed`. Those that one of `required` covers need an invalidation anyway, so they
+    /// are never collateral.
     #[must_use]
-    pub fn new(mut urls: Vec<String>, listed: Vec<String>, required: &[InvalidationPath]) -> Self {
+    pub fn new(mut urls: Vec<String>, listed: E, required: &[InvalidationPath]) -> Self {
         let required = super::without_covered(required.to_vec());
         urls.sort_unstable();
         urls.dedup();
@@ -96,7 +109,7 @@ fn is_covered(items: &[InvalidationPath], url: &str) -> bool {
     })
 }
 
-impl CollateralModel for Inventory {
+impl<E: Extent> CollateralModel for Inventory<E> {
     fn count(&self, prefix: &str) -> Option<u64> {
         if !self.is_listed(prefix) {
             return None;
@@ -111,7 +124,7 @@ impl CollateralModel for Inventory {
     }
 
     fn is_listed(&self, prefix: &str) -> bool {
-        self.listed.iter().any(|listed| prefix.starts_with(listed.as_str()))
+        self.listed.includes(prefix)
     }
 }
 

@@ -19,7 +19,7 @@ mod ways;
 
 use std::num::NonZeroUsize;
 
-pub use collateral::{Blind, CollateralModel, Inventory};
+pub use collateral::{Blind, CollateralModel, Extent, Inventory};
 
 use self::collateral::UNIT;
 use self::relax::{Costs, Limits};

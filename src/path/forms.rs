@@ -118,6 +118,12 @@ impl OriginPath {
         }
     }
 
+    /// What all keys start with that lie inside: nothing, or a folder and its slash.
+    #[must_use]
+    pub fn folder(&self) -> String {
+        self.0.strip_prefix('/').map_or_else(String::new, |folder| format!("{folder}/"))
+    }
+
     /// The part of `key` that a viewer sees; `None` if the key lies outside, where this origin never looks.
     #[must_use]
     pub fn strip<'k>(&self, key: &'k ObjectKey) -> Option<ViewerKey<'k>> {

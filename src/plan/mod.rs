@@ -1,20 +1,21 @@
 //! Changes and routes in, one invalidation per distribution out. Pure, and the same for the same input in any order.
+//!
+//! In two steps, between which can be found out what lies next to the changes.
 
+mod gathering;
 mod planned;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZeroUsize;
+use std::collections::BTreeMap;
 
 use crate::change::{Bucket, BucketName};
 use crate::collapse::Budget;
 use crate::distribution::DistributionId;
-use crate::event::Batch;
-use crate::path::{InvalidationPath, Item};
+use crate::path::Item;
 use crate::reference::{CallerReference, Delivery, Identity};
-use crate::view::{Destination, Destinations, Unseen};
+use crate::view::Unseen;
 
+pub use self::gathering::{Gathered, Gathering, gather};
 pub use self::planned::PlannedInvalidation;
-use self::planned::collapsed;
 
 /// What is to become of every change of a batch.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -31,93 +32,6 @@ pub struct Plan {
     pub unrouted: BTreeMap<Bucket, Vec<usize>>,
     /// The changes for each distribution whose settings are not known, by their place in the batch.
     pub unsettled: BTreeMap<DistributionId, Vec<usize>>,
-}
-
-/// What one distribution is to be told, while it is gathered.
-#[derive(Default)]
-struct Gathered {
-    paths: Vec<InvalidationPath>,
-    buckets: BTreeSet<BucketName>,
-    changes: Vec<usize>,
-    /// The least that a contributing bucket asks for.
-    max_paths: Option<NonZeroUsize>,
-}
-
-/// Plans the invalidations of a batch. `identity` is that of the delivery; for messages their own ids take its place.
-#[must_use]
-pub fn plan(batch: &Batch, destinations: &Destinations, budget: Budget, identity: &Identity<'_>) -> Plan {
-    let mut plan = Plan::default();
-    let mut gathered: BTreeMap<&DistributionId, Gathered> = BTreeMap::new();
-    for (place, change) in batch.changes.iter().enumerate() {
-        let (route, views) = match destinations.get(&change.bucket) {
-            Some(Destination::Shown { route, views }) => (route, views),
-            Some(Destination::Untagged) => {
-                *plan.untagged.entry(change.bucket.clone()).or_default() += 1;
-                continue;
-            }
-            Some(Destination::Unknown) | None => {
-                plan.unrouted.entry(change.bucket.clone()).or_default().push(place);
-                continue;
-            }
-        };
-        if let Some(suffix) = route.ignored_suffix(&change.key) {
-            *plan.ignored_suffix.entry((change.bucket.clone(), suffix.to_owned())).or_default() += 1;
-            continue;
-        }
-        let mut unseen = None;
-        let mut is_seen = false;
-        for (distribution, view) in views {
-            let paths = match view.as_ref().map(|view| view.paths(&change.key)) {
-                Some(Ok(paths)) => paths,
-                Some(Err(reason)) => {
-                    unseen = unseen.max(Some(reason));
-                    continue;
-                }
-                None => {
-                    plan.unsettled.entry(distribution.clone()).or_default().push(place);
-                    is_seen = true;
-                    continue;
-                }
-            };
-            is_seen = true;
-            let gathered = gathered.entry(distribution).or_default();
-            gathered.paths.extend(paths);
-            gathered.changes.push(place);
-            gathered.max_paths = gathered.max_paths.into_iter().chain(route.max_paths).min();
-            if !gathered.buckets.contains(&change.bucket.name) {
-                gathered.buckets.insert(change.bucket.name.clone());
-            }
-        }
-        if let (Some(reason), false) = (unseen, is_seen) {
-            *plan.unseen.entry((change.bucket.clone(), reason)).or_default() += 1;
-        }
-    }
-    plan.invalidations = gathered
-        .into_iter()
-        .map(|(distribution, Gathered { paths, buckets, changes, max_paths })| {
-            // A bucket's tag can lower the bill, and never raise it.
-            let max_paths = max_paths.map_or(budget.max_paths, |most| most.min(budget.max_paths));
-            let budget = Budget { max_paths, ..budget };
-            let items = collapsed(paths, budget);
-            let identity = match batch.messages {
-                None => identity.clone(),
-                Some(_) => Identity::Messages(
-                    changes.iter().filter_map(|&change| batch.message_of(change)).map(|it| &*it.id).collect(),
-                ),
-            };
-            let delivery = Delivery::from(&identity);
-            PlannedInvalidation {
-                distribution: distribution.clone(),
-                caller_reference: CallerReference::new(distribution, &items, &delivery),
-                items,
-                buckets: buckets.into_iter().collect(),
-                changes,
-                budget,
-                delivery,
-            }
-        })
-        .collect();
-    plan
 }
 
 /// Plans invalidations of items that a person named, which are sent as they are; `bucket` is the one whose tag named the
@@ -137,6 +51,7 @@ pub fn plan_named(
         items: items.to_vec(),
         buckets: bucket.into_iter().cloned().collect(),
         changes: Vec::new(),
+        collateral: None,
         budget: Budget { max_paths: Budget::MOST_PATHS, max_wildcards: Budget::MOST_WILDCARDS },
     };
     distributions.iter().map(invalidation).collect()
@@ -148,10 +63,11 @@ mod tests {
 
     use super::*;
     use crate::change::{Change, ObjectKey};
-    use crate::event::Message;
+    use crate::collapse::{Blind, Objective};
+    use crate::event::{Batch, Message};
     use crate::path::{DirectoryUrls, OriginPath};
     use crate::route::{IndexDocuments, Route};
-    use crate::view::View;
+    use crate::view::{Destination, Destinations, View};
 
     fn bucket(name: &str) -> Bucket {
         Bucket { name: BucketName::new(name).unwrap(), region: None }
@@ -191,6 +107,11 @@ mod tests {
     }
 
     const BUDGET: Budget = Budget { max_paths: Budget::MOST_PATHS, max_wildcards: Budget::MOST_WILDCARDS };
+
+    fn plan(batch: &Batch, destinations: &Destinations, budget: Budget, identity: &Identity<'_>) -> Plan {
+        let objective = Objective { budget, path_weight: 0 };
+        gather(batch, destinations).plan(batch, objective, identity, |_, _| None::<Blind>)
+    }
 
     #[test]
     fn every_change_has_its_place() {

@@ -1,7 +1,7 @@
 //! One invalidation, and what it can be made into where CloudFront does not take it.
 
 use crate::change::BucketName;
-use crate::collapse::{Blind, Budget, Objective, collapse};
+use crate::collapse::{Blind, Budget, CollateralModel, Objective, collapse};
 use crate::distribution::DistributionId;
 use crate::path::{InvalidationPath, Item};
 use crate::reference::{CallerReference, Delivery};
@@ -19,6 +19,8 @@ pub struct PlannedInvalidation {
     pub buckets: Vec<BucketName>,
     /// The changes it answers for, by their place in the batch, ascending; none where a person named the items.
     pub changes: Vec<usize>,
+    /// How many URLs it evicts needlessly, if that is known.
+    pub collateral: Option<u64>,
     /// How many items it may have.
     pub budget: Budget,
     /// Whose work it is.
@@ -54,14 +56,18 @@ impl PlannedInvalidation {
 
     /// Other items are other work for CloudFront, under a reference of its own.
     fn with(&self, paths: Vec<InvalidationPath>, budget: Budget) -> Option<Self> {
-        let items = collapsed(paths, budget);
+        let (items, collateral) = collapsed(paths, Objective { budget, path_weight: 0 }, &Blind);
         let caller_reference = CallerReference::new(&self.distribution, &items, &self.delivery);
-        (items != self.items).then(|| Self { items, caller_reference, budget, ..self.clone() })
+        (items != self.items).then(|| Self { items, caller_reference, collateral, budget, ..self.clone() })
     }
 }
 
-/// The best items for these paths within the budget.
-pub(super) fn collapsed(paths: Vec<InvalidationPath>, budget: Budget) -> Vec<Item> {
-    let set = collapse(paths, Objective { budget, path_weight: 0 }, &Blind);
-    set.items.into_iter().map(Item::Path).collect()
+/// The best items for these paths, and how many URLs they evict needlessly, if that is known.
+pub(super) fn collapsed(
+    paths: Vec<InvalidationPath>,
+    objective: Objective,
+    model: &impl CollateralModel,
+) -> (Vec<Item>, Option<u64>) {
+    let set = collapse(paths, objective, model);
+    (set.items.into_iter().map(Item::Path).collect(), set.collateral)
 }

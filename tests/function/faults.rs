@@ -22,7 +22,8 @@ async fn one_distribution_failing_leaves_the_others_done() {
     assert_eq!(error_type, "ChangesNotInvalidated");
     assert!(message.starts_with("3 of 4 changes were not invalidated: "), "{message}");
     assert!(
-        message.contains("distribution E2 (2 changes of \"both\", \"two\"): CreateInvalidation: NoSuchDistribution"),
+        message.contains("distribution E2 (2 changes of \"both\", \"two\"): its settings could not be read: ")
+            && message.contains("NoSuchDistribution"),
         "{message}"
     );
     assert!(

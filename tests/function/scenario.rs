@@ -38,12 +38,10 @@ pub(crate) fn world() -> World {
     for number in 0..BUCKETS {
         let id = distribution(number % DISTRIBUTIONS);
         world.buckets.insert(bucket(number), Bucket::tagged(&[("distributionId", &id)]));
-        if number % DISTRIBUTIONS != GONE {
-            world
-                .distributions
-                .insert(id, Distribution { takes: std::time::Duration::ZERO, ..Distribution::default() });
-        }
+        world.distributions.insert(id, Distribution { takes: std::time::Duration::ZERO, ..Distribution::default() });
     }
+    let gone = Effect::Error { status: 404, code: "NoSuchDistribution".into() };
+    world.faults.push(Fault::always("CreateInvalidation", &distribution(GONE), gone));
     let denied = || Effect::Error { status: 403, code: "AccessDenied".into() };
     world.faults.push(Fault::always("CreateInvalidation", &distribution(FORBIDDEN), denied()));
     world.faults.push(Fault::always("GetBucketTagging", &bucket(DENIED), denied()));

@@ -164,7 +164,9 @@ async fn what_cannot_be_read_fails_its_changes_and_no_others() {
     let (kind, message) = rig.error("r1", event.clone()).await;
     assert_eq!(kind, "ChangesNotInvalidated");
     assert!(
-        message.starts_with("2 of 3 changes were not invalidated: distribution E1 (2 changes): its settings"),
+        message.starts_with(
+            "2 of 3 changes were not invalidated: distribution E1 (2 changes of \"both\", \"site\"): its settings"
+        ),
         "{message}"
     );
     assert!(rig.invalidations("E1").is_empty());

@@ -1,22 +1,29 @@
 //! The function's settings, from its environment. Absent is a default; present but bad is an error that names the
 //! variable and the value, and all defects are reported at once.
 
-use std::fmt;
+mod reader;
+
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use crate::collapse::Budget;
+use crate::collapse::{Budget, Objective};
 use crate::distribution::DistributionId;
 use crate::lookup::Lives;
 use crate::ports::AccountId;
 use crate::route::RouteSettings;
-use crate::text::excerpt;
 
-/// The longest life a remembered answer may be given, in seconds: a day.
-const MAX_TTL_SECONDS: u64 = 86_400;
+use self::reader::Reader;
+pub use self::reader::{ConfigError, Defect};
 
 /// The longest key a tag can have, in characters. Source: S3 user guide, "Using cost allocation S3 bucket tags".
 const MAX_TAG_KEY_LENGTH: usize = 128;
+
+/// The most that an item can be worth, in URLs.
+const MAX_PATH_WEIGHT: u32 = 1_000_000;
+
+/// How many requests may list what lies next to the changes of a delivery: 60,000 keys, at a cost of six hundredths of a path.
+const DEFAULT_INVENTORY_PAGES: NonZeroUsize = NonZeroUsize::new(60).unwrap();
+const MAX_INVENTORY_PAGES: NonZeroUsize = NonZeroUsize::new(1000).unwrap();
 
 /// Everything an operator can set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,14 +32,16 @@ pub struct Config {
     pub route: RouteSettings,
     /// `TAG_TTL_SECONDS` and `MISSING_TAG_TTL_SECONDS`.
     pub lives: Lives,
-    /// `MAX_PATHS` and `MAX_WILDCARDS`.
-    pub budget: Budget,
+    /// `MAX_PATHS`, `MAX_WILDCARDS` and `PATH_WEIGHT`.
+    pub objective: Objective,
     /// `EXPECTED_BUCKET_OWNER`.
     pub expected_owner: ExpectedOwner,
     /// `DISTRIBUTION_ID`.
     pub default_distribution: Option<DistributionId>,
     /// `BACKOFF_MILLISECONDS` and `DIRECT_RETRY_SECONDS`.
     pub retries: Retries,
+    /// `INVENTORY` and `INVENTORY_PAGES`: how many requests may list what lies next to the changes of a delivery.
+    pub inventory_pages: Option<NonZeroUsize>,
     /// `DISTRIBUTION_SETTINGS`: whether distributions are asked how they are set.
     pub distribution_settings: bool,
     /// `DRY_RUN`.
@@ -57,76 +66,6 @@ pub enum ExpectedOwner {
     Account(AccountId),
     /// Anybody.
     Any,
-}
-
-/// A variable whose value is no good.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Defect {
-    variable: &'static str,
-    value: String,
-    expected: String,
-}
-
-/// All that is wrong with the settings.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError(Vec<Defect>);
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, Defect { variable, value, expected }) in self.0.iter().enumerate() {
-            let separator = if place == 0 { "" } else { "; " };
-            write!(f, "{separator}{variable}=\"{value}\" is not {expected}")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for ConfigError {}
-
-/// Reads variables and gathers what is wrong with them.
-struct Reader<F> {
-    lookup: F,
-    defects: Vec<Defect>,
-}
-
-impl<F: Fn(&str) -> Option<String>> Reader<F> {
-    /// The value of `variable` as `parse` understands it; `default` where it is absent, and where it is bad.
-    fn read<T>(
-        &mut self,
-        variable: &'static str,
-        default: T,
-        expected: impl fmt::Display,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> T {
-        let Some(value) = (self.lookup)(variable) else { return default };
-        parse(value.trim()).unwrap_or_else(|| {
-            self.defects.push(Defect { variable, value: excerpt(&value), expected: expected.to_string() });
-            default
-        })
-    }
-
-    fn number(&mut self, variable: &'static str, default: u64, least: u64, most: u64, unit: &str) -> u64 {
-        let expected = format_args!("a number of {unit} from {least} to {most}");
-        self.read(variable, default, expected, |value| value.parse().ok().filter(|it| (least..=most).contains(it)))
-    }
-
-    fn seconds(&mut self, variable: &'static str, default: u64) -> Duration {
-        Duration::from_secs(self.number(variable, default, 0, MAX_TTL_SECONDS, "seconds"))
-    }
-
-    /// What is read from AWS if it helps and may be.
-    fn switch(&mut self, variable: &'static str) -> bool {
-        self.read(variable, true, "\"auto\" or \"off\"", |value| match value {
-            "auto" => Some(true),
-            "off" => Some(false),
-            _ => None,
-        })
-    }
-
-    fn limit(&mut self, variable: &'static str, default: NonZeroUsize, most: NonZeroUsize) -> NonZeroUsize {
-        let expected = format_args!("a number from 1 to {most}");
-        self.read(variable, default, expected, |value| value.parse().ok().filter(|&number| number <= most))
-    }
 }
 
 impl Config {
@@ -176,9 +115,12 @@ impl Config {
                 untagged: reader.seconds("MISSING_TAG_TTL_SECONDS", 60),
                 stale: reader.seconds("STALE_TAG_SECONDS", 3600),
             },
-            budget: Budget {
-                max_paths: reader.limit("MAX_PATHS", Self::DEFAULT_MAX_PATHS, Budget::MOST_PATHS),
-                max_wildcards: reader.limit("MAX_WILDCARDS", Self::DEFAULT_MAX_WILDCARDS, Budget::MOST_WILDCARDS),
+            objective: Objective {
+                budget: Budget {
+                    max_paths: reader.limit("MAX_PATHS", Self::DEFAULT_MAX_PATHS, Budget::MOST_PATHS),
+                    max_wildcards: reader.limit("MAX_WILDCARDS", Self::DEFAULT_MAX_WILDCARDS, Budget::MOST_WILDCARDS),
+                },
+                path_weight: reader.small_number("PATH_WEIGHT", 0, 0, MAX_PATH_WEIGHT, "URLs"),
             },
             expected_owner: reader.read(
                 "EXPECTED_BUCKET_OWNER",
@@ -198,6 +140,10 @@ impl Config {
             retries: Retries {
                 backoff: Duration::from_millis(reader.number("BACKOFF_MILLISECONDS", 2000, 1, 60_000, "milliseconds")),
                 direct: Duration::from_secs(reader.number("DIRECT_RETRY_SECONDS", 10, 0, 900, "seconds")),
+            },
+            inventory_pages: {
+                let pages = reader.limit("INVENTORY_PAGES", DEFAULT_INVENTORY_PAGES, MAX_INVENTORY_PAGES);
+                reader.switch("INVENTORY").then_some(pages)
             },
             distribution_settings: reader.switch("DISTRIBUTION_SETTINGS"),
             dry_run: reader.read("DRY_RUN", false, "\"true\" or \"false\"", |value| value.parse().ok()),
@@ -223,7 +169,7 @@ mod tests {
         assert_eq!(config.lives.tagged, Duration::from_mins(5));
         assert_eq!(config.lives.untagged, Duration::from_mins(1));
         assert_eq!(config.route.index_documents, ["index.html"]);
-        assert_eq!((config.budget.max_paths.get(), config.budget.max_wildcards.get()), (30, 7));
+        assert_eq!((config.objective.budget.max_paths.get(), config.objective.budget.max_wildcards.get()), (30, 7));
         assert_eq!(config.expected_owner, ExpectedOwner::FunctionAccount);
         assert_eq!(config.default_distribution, None);
         assert_eq!(config.lives.stale, Duration::from_hours(1));
@@ -253,7 +199,7 @@ mod tests {
         assert_eq!(config.lives.tagged, Duration::ZERO);
         assert_eq!(config.lives.untagged, Duration::from_hours(24));
         assert_eq!(config.route.index_documents, ["index.html", "default.htm"]);
-        assert_eq!((config.budget.max_paths.get(), config.budget.max_wildcards.get()), (3000, 1));
+        assert_eq!((config.objective.budget.max_paths.get(), config.objective.budget.max_wildcards.get()), (3000, 1));
         assert_eq!(config.expected_owner, ExpectedOwner::Account(AccountId::new("123456789012").unwrap()));
         assert_eq!(config.default_distribution, DistributionId::new("E1").ok());
         assert_eq!(config.lives.stale, Duration::ZERO);

@@ -1,0 +1,110 @@
+//! Listing buckets where that can save paths or evictions, within what it may cost.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use futures_util::{StreamExt, stream};
+use tokio::time::Instant;
+
+use crate::cache::Clock;
+use crate::change::Bucket;
+use crate::inventory::{self, Limits};
+use crate::ports::{BucketQuery, ErrorClass, Objects};
+use crate::stock::{Folder, Stock};
+
+/// How many folders are listed at the same time, and by how many requests each.
+const CONCURRENT_FOLDERS: usize = 4;
+const CONCURRENT_REQUESTS: usize = 8;
+
+/// What part of the pause that suits `CreateInvalidation` is made before a page is asked for again.
+const PAUSE_SHARE: u32 = 10;
+
+/// How many buckets are remembered that may not be listed.
+const REMEMBERED_DENIALS: usize = 10_000;
+
+/// Lists buckets.
+pub struct Lister {
+    /// The most requests for a delivery; `None` where nothing is listed.
+    pages: Option<NonZeroUsize>,
+    backoff: Duration,
+    clock: Clock,
+    /// How long it is remembered that a bucket may not be listed.
+    life: Duration,
+    denied: Mutex<BTreeMap<Bucket, SystemTime>>,
+}
+
+impl Lister {
+    /// A lister that makes so many requests for a delivery at the most. That a bucket may not be listed is remembered for
+    /// `life`; `backoff` is the longest pause before a second attempt at `CreateInvalidation`.
+    pub fn new(pages: Option<NonZeroUsize>, life: Duration, backoff: Duration, clock: Clock) -> Self {
+        Self { pages, backoff, clock, life, denied: Mutex::default() }
+    }
+
+    /// Whether it lists at all.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.pages.is_some()
+    }
+
+    /// Lists these folders, for the changed keys in each, until `deadline`. What could not be listed is not known, and
+    /// nothing is lost for it.
+    pub async fn list<O: Objects>(
+        &self,
+        source: &O,
+        wanted: BTreeMap<Folder, BTreeSet<&str>>,
+        queries: &BTreeMap<Bucket, BucketQuery>,
+        deadline: Instant,
+    ) -> Stock {
+        let Some(pages) = self.pages else { return Stock::default() };
+        let mut wanted: Vec<_> = wanted.into_iter().filter(|((bucket, _), _)| !self.is_denied(bucket)).collect();
+        // Where most has changed there is most to save.
+        wanted.sort_by_key(|(_, keys)| std::cmp::Reverse(keys.len()));
+        wanted.truncate(pages.get());
+        let share = pages.get() / wanted.len().max(1);
+        let limits =
+            Limits { pages: share, concurrency: CONCURRENT_REQUESTS, deadline, backoff: self.backoff / PAUSE_SHARE };
+        let listings = stream::iter(wanted)
+            .filter_map(async |((bucket, folder), keys)| Some(((bucket.clone(), folder), queries.get(&bucket)?, keys)))
+            .map(|((bucket, folder), query, keys)| async move {
+                let keys: Vec<_> = keys.into_iter().collect();
+                let (listing, error) = inventory::list(source, query, &folder, &keys, &limits).await;
+                if let Some(error) = error {
+                    let is_denied = error.class == ErrorClass::AccessDenied;
+                    tracing::warn!(
+                        bucket = bucket.name.as_str(),
+                        error = error.to_string(),
+                        "the bucket could not be listed, so it is guessed what wildcards evict{}",
+                        if is_denied { "; allow s3:ListBucket, or set INVENTORY=off" } else { "" }
+                    );
+                    if is_denied {
+                        self.deny(&bucket);
+                    }
+                }
+                ((bucket, folder), listing)
+            })
+            .buffer_unordered(CONCURRENT_FOLDERS)
+            .collect()
+            .await;
+        Stock(listings)
+    }
+
+    fn is_denied(&self, bucket: &Bucket) -> bool {
+        let mut denied = self.denied.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(since) = denied.get(bucket) else { return false };
+        let is_fresh = (self.clock)().duration_since(*since).is_ok_and(|age| age < self.life);
+        if !is_fresh {
+            denied.remove(bucket);
+        }
+        is_fresh
+    }
+
+    fn deny(&self, bucket: &Bucket) {
+        let mut denied = self.denied.lock().unwrap_or_else(PoisonError::into_inner);
+        if denied.len() >= REMEMBERED_DENIALS {
+            denied.clear();
+        }
+        denied.insert(bucket.clone(), (self.clock)());
+    }
+}
