@@ -127,6 +127,9 @@ pub struct SentInvalidation {
     pub buckets: Vec<String>,
     /// How many changes it covers. A change can count for several distributions.
     pub changes: usize,
+    /// How many URLs it evicts although nothing changed there; absent where that is guessed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub needless_evictions: Option<u64>,
     /// How many items it has.
     pub path_count: usize,
     /// Its items, or as many of them as there is room for.
@@ -210,6 +213,7 @@ impl SentInvalidation {
             bucket_count: planned.buckets.len(),
             buckets: planned.buckets.iter().take(LISTED_BUCKETS).map(ToString::to_string).collect(),
             changes: planned.changes.len(),
+            needless_evictions: planned.collateral,
             path_count: planned.items.len(),
             paths: planned.items.clone(),
         }

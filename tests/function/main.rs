@@ -8,10 +8,14 @@
     reason = "a test fails by panicking"
 )]
 
+#[expect(dead_code, reason = "the table is made elsewhere")]
+#[path = "../../benches/comparison/mod.rs"]
+mod comparison;
 mod delivery;
 mod demo;
 mod distributions;
 mod faults;
+mod inventory;
 mod job_wait;
 mod jobs;
 mod load;
