@@ -1,0 +1,128 @@
+//! 5,000 changes of 100,000 objects, with and without the inventory: requests, added time, paths and needless evictions.
+//!
+//! `scripts/bench inventory` builds the function and runs this against the stand-in, which answers each request to list
+//! after 30 ms. Times are medians of several first invocations.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    reason = "its output is its purpose, and a bug in it should end it"
+)]
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use s3_cloudfront_invalidator::local::events::{notification, record};
+use s3_cloudfront_invalidator::local::{Bucket, Cloud, Distribution, Function, Invoke, Lambda, Outcome, World};
+use serde_json::json;
+
+const STARTS: usize = 5;
+const ANSWER_TIME: Duration = Duration::from_millis(30);
+
+/// A name, what the bucket holds, and what of it changed.
+type Shape = (&'static str, Vec<String>, Vec<String>);
+
+fn shapes() -> Vec<Shape> {
+    let folders = |folders: usize, files: usize| -> Vec<String> {
+        (0..folders).flat_map(|folder| (0..files).map(move |file| format!("d{folder:04}/f{file:05}.html"))).collect()
+    };
+    let (wide, narrow) = (folders(200, 500), folders(2000, 50));
+    let of = |objects: &[String], changed: &dyn Fn(usize) -> bool| -> Vec<String> {
+        objects.iter().enumerate().filter(|(place, _)| changed(*place)).map(|(_, key)| key.clone()).collect()
+    };
+    let flat: Vec<_> = (0..100_000).map(|n| format!("f{n:06}.html")).collect();
+    vec![
+        ("10 of 200 folders wholly", wide.clone(), of(&wide, &|place| place / 500 % 20 == 7)),
+        ("a twentieth of each of 200 folders", wide.clone(), of(&wide, &|place| place % 20 == 0)),
+        (
+            "500 of 2,000 folders, a fifth of each",
+            narrow.clone(),
+            of(&narrow, &|place| place / 50 % 4 == 0 && place % 5 == 0),
+        ),
+        ("100 of 2,000 folders wholly", narrow.clone(), of(&narrow, &|place| place / 50 < 100)),
+        ("one flat folder", flat.clone(), of(&flat, &|place| place % 20 == 0)),
+    ]
+}
+
+fn world(objects: &[String]) -> World {
+    let mut world = World::default();
+    let bucket = Bucket { objects: objects.iter().cloned().collect(), ..Bucket::tagged(&[("distributionId", "E1")]) };
+    world.buckets.insert("site".into(), bucket);
+    let config = json!({
+        "CallerReference": "example",
+        "Comment": "",
+        "Enabled": true,
+        "Origins": { "Items": [{ "Id": "s3", "DomainName": "site.s3.eu-central-1.amazonaws.com", "OriginPath": "" }] },
+        "DefaultCacheBehavior": { "TargetOriginId": "s3", "ViewerProtocolPolicy": "https-only" },
+    });
+    world.distributions.insert("E1".into(), Distribution { config: Some(config), ..Distribution::default() });
+    world.latency.insert("ListObjectsV2".into(), ANSWER_TIME);
+    world
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let release = std::env::var("RELEASE_DIR").map_err(|_| "RELEASE_DIR is not set; run scripts/bench inventory")?;
+    let program = Path::new(&release).join("bootstrap");
+    println!(
+        "| {:<38} | requests | added time, s | paths, without | evicts needlessly, without |\n|---|--:|--:|--:|--:|",
+        "5,000 changes of 100,000 objects"
+    );
+    for (name, objects, changed) in shapes() {
+        let on = run(&program, &objects, &changed, "auto").await?;
+        let off = run(&program, &objects, &changed, "off").await?;
+        println!(
+            "| {name:<38} | {} | {:.2} | {}, {} | {}, {} |",
+            on.requests,
+            on.seconds - off.seconds,
+            on.paths,
+            off.paths,
+            on.evicted,
+            off.evicted
+        );
+    }
+    Ok(())
+}
+
+struct Figures {
+    requests: usize,
+    seconds: f64,
+    paths: usize,
+    evicted: usize,
+}
+
+async fn run(
+    program: &Path,
+    objects: &[String],
+    changed: &[String],
+    inventory: &str,
+) -> Result<Figures, Box<dyn Error>> {
+    let records: Vec<_> = changed.iter().map(|key| record("ObjectCreated:Put", "site", key)).collect();
+    let event = notification(&records);
+    let mut seconds = Vec::new();
+    let mut last = None;
+    for _ in 0..STARTS {
+        let cloud = Cloud::start(world(objects)).await?;
+        let lambda = Lambda::start().await?;
+        let function = Function::start(program, &lambda, &cloud, &[("INVENTORY", inventory)])?;
+        lambda.ready().await.map_err(|outcome| format!("{outcome:?}"))?;
+        let began = Instant::now();
+        match lambda.invoke(event.clone(), Invoke::new("request")).await {
+            Outcome::Response(_) => seconds.push(began.elapsed().as_secs_f64()),
+            other => return Err(format!("{other:?}").into()),
+        }
+        function.stop().await?;
+        let items = cloud.with(|world| world.distributions["E1"].invalidations[0].paths.clone());
+        last = Some((cloud.calls("ListObjectsV2").len(), items));
+    }
+    seconds.sort_by(f64::total_cmp);
+    let (requests, items) = last.ok_or("nothing ran")?;
+    let changed: BTreeSet<_> = changed.iter().collect();
+    let matches = |url: &str| {
+        items.iter().any(|item| item.strip_suffix('*').map_or(item == url, |prefix| url.starts_with(prefix)))
+    };
+    let evicted = objects.iter().filter(|key| !changed.contains(key) && matches(&format!("/{key}"))).count();
+    Ok(Figures { requests, seconds: seconds[STARTS / 2], paths: items.len(), evicted })
+}
