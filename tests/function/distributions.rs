@@ -224,3 +224,66 @@ async fn the_command_line_explains_it() {
         }
     }
 }
+
+/// The example of the document is what it prints.
+#[test]
+fn the_document_shows_what_is_printed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let document = fs::read_to_string(root.join("docs/distributions.md")).unwrap();
+    let block = |kind: &str, number: usize| {
+        let block = document.split(&format!("\n```{kind}\n")).nth(number).unwrap();
+        block.split("\n```").next().unwrap().to_owned()
+    };
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("example");
+    fs::create_dir_all(&directory).unwrap();
+    let settings = directory.join("config.json");
+    fs::write(&settings, block("json", 1)).unwrap();
+    let arguments = ["--keys", "-", "--bucket", "my-site", "--settings", settings.to_str().unwrap(), "--explain"];
+    let (success, printed, errors) = run(&arguments, &[], &block("text", 1));
+    assert!(success && errors.is_empty(), "{errors}");
+    let printed: Vec<_> = printed.lines().map(str::trim_end).collect();
+    assert_eq!(printed.join("\n").trim_end(), block("text", 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_read_is_said_and_offline_nothing_is() {
+    let cloud = Cloud::start(World::default()).await.unwrap();
+    let url = cloud.url();
+    let environment = [
+        ("AWS_ENDPOINT_URL", url.as_str()),
+        ("AWS_ACCESS_KEY_ID", "AKIDLOCAL"),
+        ("AWS_SECRET_ACCESS_KEY", "local-secret-key"),
+        ("AWS_REGION", REGION),
+    ];
+    let arguments = ["--keys", "-", "--json", "--bucket", "site", "--distribution", "E1"];
+    let (success, printed, errors) = run(&arguments, &environment, "docs/index.html");
+    assert!(success && printed.contains("/docs/"), "{printed}");
+    assert!(errors.contains("The settings of E1 are not known") && errors.contains("NoSuchDistribution"), "{errors}");
+    // Neither credentials nor a Region: nothing to ask with.
+    let (success, _, errors) = run(&arguments, &[("AWS_EC2_METADATA_DISABLED", "true")], "docs/index.html");
+    assert!(success && errors.contains("The settings of E1 are not known"), "{errors}");
+    let asked = cloud.with(|world| world.calls.len());
+    let (success, printed, errors) = run(&[&arguments[..], &["--offline"]].concat(), &environment, "docs/index.html");
+    assert!(success && printed.contains("/docs/") && errors.is_empty(), "{errors}");
+    assert_eq!(cloud.with(|world| world.calls.len()), asked);
+    // What belongs together.
+    for (arguments, part) in [
+        (&["--keys", "-", "--distribution", "E1"][..], "--bucket"),
+        (&["--keys", "-", "--bucket", "site", "--distribution", "e1"], "is not a distribution id"),
+        (&["--keys", "-", "--bucket", "s/../x"], "is not a bucket name"),
+        (&["--keys", "-", "--bucket", "site", "--region", "x.evil"], "is not a Region name"),
+    ] {
+        let (success, _, errors) = run(arguments, &[], "a");
+        assert!(!success && errors.contains(part), "{errors}");
+    }
+    let bad = Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-config.json");
+    for text in ["", "{}", "[]", "{\"DistributionConfig\":{}}", "{\"DistributionConfig\":5}"] {
+        fs::write(&bad, text).unwrap();
+        let arguments = ["--keys", "-", "--bucket", "site", "--settings", bad.to_str().unwrap()];
+        let (success, _, errors) = run(&arguments, &[], "a");
+        assert!(
+            !success && errors.contains("no-config.json") && errors.contains("get-distribution-config"),
+            "{errors}"
+        );
+    }
+}
