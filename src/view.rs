@@ -95,7 +95,11 @@ impl View {
         Self::through(&origins, route, settings)
     }
 
-    fn through(origins: &[(&Origin, Endpoint)], route: &Route, settings: Option<&Arc<DistributionSettings>>) -> Self {
+    fn through(
+        origins: &[(&Origin, OriginPath, Endpoint)],
+        route: &Route,
+        settings: Option<&Arc<DistributionSettings>>,
+    ) -> Self {
         // What no origin of a known distribution is, may be one under a name of its own.
         let known = settings.filter(|_| !origins.is_empty());
         let index_documents = |has_directories: bool| match &route.index_documents {
@@ -105,9 +109,9 @@ impl View {
         };
         let rewrites = known.is_none_or(|settings| settings.rewrites());
         let mut windows: Vec<Window> = Vec::new();
-        for &(origin, endpoint) in origins {
-            let path = route.origin_path.as_ref().unwrap_or(&origin.path);
-            let names = index_documents(rewrites || endpoint == Endpoint::Website);
+        for (origin, path, endpoint) in origins {
+            let path = route.origin_path.as_ref().unwrap_or(path);
+            let names = index_documents(rewrites || *endpoint == Endpoint::Website);
             match windows.iter_mut().find(|window| window.path == *path) {
                 Some(window) => {
                     window.origins.push(origin.id.clone());

@@ -118,6 +118,13 @@ impl OriginPath {
         }
     }
 
+    /// What is left of it below its first folder, if that is `folder`.
+    #[must_use]
+    pub fn within(&self, folder: &str) -> Option<Self> {
+        let rest = self.0.strip_prefix('/')?.strip_prefix(folder)?;
+        (rest.is_empty() || rest.starts_with('/')).then(|| Self(rest.to_owned()))
+    }
+
     /// What all keys start with that lie inside: nothing, or a folder and its slash.
     #[must_use]
     pub fn folder(&self) -> String {

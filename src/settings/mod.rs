@@ -11,7 +11,7 @@ use std::fmt;
 
 use percent_encoding::percent_decode_str;
 
-pub use origin::{Endpoint, endpoint_of};
+pub use origin::{Endpoint, endpoint_of, serves_by_path};
 pub use pattern::PathPattern;
 pub use policy::{PolicyId, managed_policy};
 
@@ -142,9 +142,15 @@ impl DistributionSettings {
         told.map(|it| it.trim_start_matches('/')).filter(|it| !it.is_empty()).map(ToOwned::to_owned)
     }
 
-    /// The origins that are this bucket, by their place, and what they do with folders.
-    pub fn origins_of(&self, bucket: &Bucket) -> impl Iterator<Item = (&Origin, Endpoint)> {
-        self.origins.iter().filter_map(|origin| Some((origin, endpoint_of(bucket, &origin.domain)?)))
+    /// The origins that are this bucket, with the folder that each looks into, and what it does with directories.
+    pub fn origins_of(&self, bucket: &Bucket) -> impl Iterator<Item = (&Origin, OriginPath, Endpoint)> {
+        self.origins.iter().filter_map(|origin| {
+            if let Some(endpoint) = endpoint_of(bucket, &origin.domain) {
+                return Some((origin, origin.path.clone(), endpoint));
+            }
+            let path = origin.path.within(bucket.name.as_str()).filter(|_| serves_by_path(bucket, &origin.domain))?;
+            Some((origin, path, Endpoint::Rest))
+        })
     }
 
     /// Whether requests of this behaviour go to the origin, at first or where another fails.

@@ -35,8 +35,23 @@ pub enum Endpoint {
 /// Source: AWS General Reference, "Amazon S3 endpoints and quotas".
 #[must_use]
 pub fn endpoint_of(bucket: &Bucket, domain: &str) -> Option<Endpoint> {
-    let domain = domain.trim_end_matches('.').to_ascii_lowercase();
-    let service = strip_bucket(&bucket.name, &domain)?;
+    let domain = host(domain);
+    service_of(bucket, strip_bucket(&bucket.name, &domain)?)
+}
+
+/// Whether this domain is S3's for all buckets of the bucket's partition; the bucket is then the first part of the path.
+#[must_use]
+pub fn serves_by_path(bucket: &Bucket, domain: &str) -> bool {
+    service_of(bucket, &host(domain)) == Some(Endpoint::Rest)
+}
+
+/// Domains are the same in any case, and with a dot at the end.
+fn host(domain: &str) -> String {
+    domain.trim_end_matches('.').to_ascii_lowercase()
+}
+
+/// What kind of endpoint this service is, if it may be the bucket's.
+fn service_of(bucket: &Bucket, service: &str) -> Option<Endpoint> {
     let (endpoint, region, domain) = parse(service)?;
     // Only the standard partition has endpoints without a Region.
     let partition = region.map_or(STANDARD, partition);
@@ -110,6 +125,18 @@ mod tests {
         }
         for domain in ["site.s3-website-us-east-1.amazonaws.com", "site.s3-website.eu-central-1.amazonaws.com"] {
             assert_eq!(endpoint("site", Some("eu-central-1"), domain), Some(Endpoint::Website), "{domain}");
+        }
+    }
+
+    #[test]
+    fn a_bucket_can_be_a_part_of_the_path() {
+        let bucket = Bucket { name: BucketName::new("site").unwrap(), region: Region::new("eu-central-1").ok() };
+        for domain in ["s3.amazonaws.com", "s3.eu-central-1.amazonaws.com", "s3-eu-west-1.amazonaws.com"] {
+            assert!(serves_by_path(&bucket, domain), "{domain}");
+        }
+        for domain in ["s3-website-us-east-1.amazonaws.com", "s3.cn-north-1.amazonaws.com.cn", "site.s3.amazonaws.com"]
+        {
+            assert!(!serves_by_path(&bucket, domain), "{domain}");
         }
     }
 
