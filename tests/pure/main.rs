@@ -18,4 +18,5 @@ mod nesting;
 mod properties;
 mod settings;
 mod sources;
+mod templates;
 mod vectors;
