@@ -168,7 +168,8 @@ impl Surveyed {
                     tracing::warn!(
                         bucket = bucket.name.as_str(),
                         distribution = id.as_str(),
-                        "no origin of the distribution is this bucket: its tags and defaults are used"
+                        "it cannot be told which origins of the distribution are this bucket: its tags and defaults are used \
+                         where the settings do not tell"
                     );
                 }
                 Some(view)

@@ -64,7 +64,7 @@ fn understand(config: &DistributionConfig) -> Result<DistributionSettings, Strin
     let default = config.default_cache_behavior.as_ref().ok_or("it tells no default behavior")?;
     let behaviors = config.cache_behaviors.iter().flat_map(CacheBehaviors::items).map(behavior);
     Ok(DistributionSettings {
-        origins: origins.items.iter().map(origin).collect::<Result<_, _>>().map_err(|it| it.to_string())?,
+        origins: origins.items.iter().map(origin).collect(),
         origin_groups: config.origin_groups.iter().flat_map(OriginGroups::items).map(group).collect(),
         behaviors: behaviors
             .chain([default_behavior(default)])

@@ -130,7 +130,7 @@ impl Plan {
         let view = View::new(&bucket, &route, settings.as_ref());
         if settings.is_some() && !view.is_known() {
             note(format_args!(
-                "No origin of the distribution is the bucket {}: planned without its settings.",
+                "It cannot be told which origins of the distribution are the bucket {}: planned by defaults where its settings do not tell.",
                 bucket.name
             ));
         }

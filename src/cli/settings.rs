@@ -191,12 +191,7 @@ fn parse(json: &str) -> anyhow::Result<DistributionSettings> {
     let ordered = config.cache_behaviors.items.iter().map(|it| behavior(it, it.path_pattern.as_deref()));
     Ok(DistributionSettings {
         behaviors: ordered.chain([behavior(&config.default_cache_behavior, None)]).collect::<Result<_, _>>()?,
-        origins: config
-            .origins
-            .items
-            .iter()
-            .map(|it| Origin::new(&it.id, &it.domain_name, &it.origin_path))
-            .collect::<Result<_, _>>()?,
+        origins: config.origins.items.iter().map(|it| Origin::new(&it.id, &it.domain_name, &it.origin_path)).collect(),
         origin_groups: config.origin_groups.items.into_iter().map(group).collect(),
         default_root_object: DistributionSettings::root_object(config.default_root_object.as_deref()),
     })

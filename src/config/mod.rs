@@ -21,9 +21,10 @@ const MAX_TAG_KEY_LENGTH: usize = 128;
 /// The most that an item can be worth, in URLs.
 const MAX_PATH_WEIGHT: u32 = 1_000_000;
 
-/// How many requests may list what lies next to the changes of a delivery: 60,000 keys, at a cost of six hundredths of a path.
+/// How many requests may list what lies next to the changes of a delivery: 60,000 keys, at a cost of six hundredths of a path. At
+/// the most 300,000, which with what they mean take 75 MB.
 const DEFAULT_INVENTORY_PAGES: NonZeroUsize = NonZeroUsize::new(60).unwrap();
-const MAX_INVENTORY_PAGES: NonZeroUsize = NonZeroUsize::new(1000).unwrap();
+const MAX_INVENTORY_PAGES: NonZeroUsize = NonZeroUsize::new(300).unwrap();
 
 /// Everything an operator can set.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,6 +12,8 @@ use std::fmt;
 use percent_encoding::percent_decode_str;
 
 pub use origin::{Endpoint, endpoint_of, serves_by_path};
+
+use self::origin::is_access_point;
 pub use pattern::PathPattern;
 pub use policy::{PolicyId, managed_policy};
 
@@ -38,8 +40,8 @@ pub struct Origin {
     pub id: String,
     /// Its host.
     pub domain: String,
-    /// What is put in front of a viewer's path before it is asked.
-    pub path: OriginPath,
+    /// What is put in front of a viewer's path before it is asked; `None` where that cannot be told.
+    pub path: Option<OriginPath>,
 }
 
 /// A group of origins.
@@ -75,36 +77,43 @@ pub enum QueryStrings {
     ByPolicy(PolicyId),
 }
 
-/// What AWS tells of a distribution that cannot be.
+/// CloudFront tells a cache policy whose id is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SettingsError {
-    /// No origin path.
-    OriginPath,
-    /// No id of a cache policy.
-    CachePolicy,
-}
+pub struct SettingsError;
 
 impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::OriginPath => "an origin's path is none",
-            Self::CachePolicy => "a cache policy's id is none",
-        })
+        f.write_str("a cache policy's id is none")
     }
 }
 
 impl std::error::Error for SettingsError {}
 
 impl Origin {
-    /// An origin as CloudFront tells it. Its path is part of a URL there.
-    ///
-    /// # Errors
-    /// [`SettingsError::OriginPath`].
-    pub fn new(id: &str, domain: &str, path: &str) -> Result<Self, SettingsError> {
-        let path = percent_decode_str(path.trim_end_matches('/')).decode_utf8();
-        let path = path.ok().and_then(|path| OriginPath::parse(&path).ok()).ok_or(SettingsError::OriginPath)?;
-        Ok(Self { id: id.to_owned(), domain: domain.to_owned(), path })
+    /// An origin as CloudFront tells it. Its path is part of a URL there, in which S3 reads a plus as a space; one with
+    /// parameters of a multi-tenant distribution (`{{name}}`) is another for each tenant.
+    #[must_use]
+    pub fn new(id: &str, domain: &str, path: &str) -> Self {
+        let spelt = path.trim_end_matches('/').replace('+', " ");
+        let decoded = percent_decode_str(&spelt).decode_utf8().ok().filter(|_| !has_parameter(path));
+        Self {
+            id: id.to_owned(),
+            domain: domain.to_owned(),
+            path: decoded.and_then(|path| OriginPath::parse(&path).ok()),
+        }
     }
+
+    /// Whether it may be any bucket: an access point, or a host that is another for each tenant.
+    #[must_use]
+    pub fn may_be_any_bucket(&self) -> bool {
+        has_parameter(&self.domain) || is_access_point(&self.domain)
+    }
+}
+
+/// Whether it holds a parameter of a multi-tenant distribution. Source: CloudFront developer guide, "Use parameters in
+/// multi-tenant distributions".
+fn has_parameter(text: &str) -> bool {
+    text.contains("{{")
 }
 
 impl Behavior {
@@ -112,7 +121,7 @@ impl Behavior {
     /// query strings are forwarded where it has none; and the events that functions of its own see.
     ///
     /// # Errors
-    /// [`SettingsError::CachePolicy`].
+    /// [`SettingsError`].
     pub fn new<'e>(
         pattern: Option<&str>,
         target: &str,
@@ -121,7 +130,7 @@ impl Behavior {
         events: impl IntoIterator<Item = &'e str>,
     ) -> Result<Self, SettingsError> {
         let query_strings = match cache_policy.filter(|id| !id.is_empty()) {
-            Some(id) => QueryStrings::ByPolicy(PolicyId::new(id).ok_or(SettingsError::CachePolicy)?),
+            Some(id) => QueryStrings::ByPolicy(PolicyId::new(id).ok_or(SettingsError)?),
             None if forwards_query_strings => QueryStrings::InKey,
             None => QueryStrings::Ignored,
         };
@@ -142,14 +151,15 @@ impl DistributionSettings {
         told.map(|it| it.trim_start_matches('/')).filter(|it| !it.is_empty()).map(ToOwned::to_owned)
     }
 
-    /// The origins that are this bucket, with the folder that each looks into, and what it does with directories.
-    pub fn origins_of(&self, bucket: &Bucket) -> impl Iterator<Item = (&Origin, OriginPath, Endpoint)> {
+    /// The origins that are this bucket, with the folder that each looks into, if that can be told, and what it does with
+    /// directories.
+    pub fn origins_of(&self, bucket: &Bucket) -> impl Iterator<Item = (&Origin, Option<OriginPath>, Endpoint)> {
         self.origins.iter().filter_map(|origin| {
             if let Some(endpoint) = endpoint_of(bucket, &origin.domain) {
                 return Some((origin, origin.path.clone(), endpoint));
             }
-            let path = origin.path.within(bucket.name.as_str()).filter(|_| serves_by_path(bucket, &origin.domain))?;
-            Some((origin, path, Endpoint::Rest))
+            let path = origin.path.as_ref().filter(|_| serves_by_path(bucket, &origin.domain));
+            Some((origin, Some(path?.within(bucket.name.as_str())?), Endpoint::Rest))
         })
     }
 
@@ -160,10 +170,13 @@ impl DistributionSettings {
         behavior.target == origin || self.origin_groups.iter().any(in_group)
     }
 
-    /// The behaviour of requests for this path: the first whose pattern matches.
-    #[must_use]
-    pub fn behavior_of(&self, path: &str) -> Option<&Behavior> {
-        self.behaviors.iter().find(|behavior| behavior.pattern.matches(path))
+    /// The behaviours that may be that of requests for this path: the first whose pattern matches, with patterns taken as
+    /// they are written, and as they read without escapes.
+    pub fn behaviors_of(&self, path: &str) -> impl Iterator<Item = &Behavior> {
+        let spelt = self.behaviors.iter().find(|behavior| behavior.pattern.matches(path));
+        let has_escapes = self.behaviors.iter().any(|behavior| behavior.pattern.has_escapes());
+        let read = || self.behaviors.iter().find(|behavior| behavior.pattern.decoded().matches(path));
+        spelt.into_iter().chain(has_escapes.then(read).flatten())
     }
 
     /// Whether any function at the edge may send a request elsewhere than its path says.
@@ -201,6 +214,10 @@ impl DistributionSettings {
     /// is all that an invalidation of the prefix can evict.
     #[must_use]
     pub fn serves_only(&self, prefix: &str, origins: &[&str]) -> bool {
+        // A function may choose among all origins.
+        if self.rewrites() && !self.origins.iter().all(|origin| origins.contains(&origin.id.as_str())) {
+            return false;
+        }
         for behavior in &self.behaviors {
             if !behavior.pattern.may_match_below(prefix) {
                 continue;

@@ -45,6 +45,20 @@ pub fn serves_by_path(bucket: &Bucket, domain: &str) -> bool {
     service_of(bucket, &host(domain)) == Some(Endpoint::Rest)
 }
 
+/// Whether this domain is that of an access point, behind which there may be any bucket.
+///
+/// Source: S3 user guide, "Using a bucket-style alias for your access point", "Multi-Region Access Points".
+#[must_use]
+pub(super) fn is_access_point(domain: &str) -> bool {
+    let domain = host(domain);
+    let name = domain.split('.').next().unwrap_or_default();
+    name.ends_with("-s3alias")
+        || name.ends_with("--ol-s3")
+        || [".s3-accesspoint.", ".s3-accesspoint-fips.", ".s3-object-lambda.", ".accesspoint.s3-global."]
+            .iter()
+            .any(|part| domain.contains(part))
+}
+
 /// Domains are the same in any case, and with a dot at the end.
 fn host(domain: &str) -> String {
     domain.trim_end_matches('.').to_ascii_lowercase()

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use percent_encoding::percent_decode_str;
+
 /// A pattern: `*` stands for any characters or none, `/` included, and `?` for exactly one. Letters count in their case,
 /// and the first `/` may be left out.
 ///
@@ -31,6 +33,18 @@ impl PathPattern {
     #[must_use]
     pub fn everything() -> Self {
         Self("*".into())
+    }
+
+    /// Whether it holds anything encoded.
+    #[must_use]
+    pub fn has_escapes(&self) -> bool {
+        self.0.contains('%')
+    }
+
+    /// It without escapes.
+    #[must_use]
+    pub fn decoded(&self) -> Self {
+        Self(percent_decode_str(&self.0).decode_utf8_lossy().into_owned())
     }
 
     /// Whether it matches this path, which starts with `/` and has no query.

@@ -4,8 +4,9 @@
 //! which requests get there. Without them it is taken that the whole bucket is served at the root, or below the origin path
 //! that its tag names. Where a function at the edge can send a request elsewhere than its path says, no URL is ruled out.
 
+mod seen;
+
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use crate::change::{Bucket, ObjectKey};
@@ -13,7 +14,9 @@ use crate::distribution::DistributionId;
 use crate::path::{DirectoryUrls, InvalidationPath, OriginPath, ViewerKey, ViewerUrl, urls};
 use crate::route::{IndexDocuments, Route};
 use crate::settings::{Behavior, DistributionSettings, Endpoint, Origin, QueryStrings};
-use crate::text::excerpt;
+
+use self::seen::normalized;
+pub use self::seen::{Seen, Sighting, Unseen};
 
 /// What is known of where a bucket's changes go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +45,10 @@ pub struct View {
     /// What the bucket's tag says.
     query_strings: Option<bool>,
     settings: Option<Arc<DistributionSettings>>,
+    /// Whether it is known of every origin whether it is the bucket.
+    is_certain: bool,
+    /// What is taken of objects that are not seen, where it is not.
+    fallback: Option<Box<Self>>,
 }
 
 /// A folder of the bucket that is seen at the root of the distribution.
@@ -54,39 +61,6 @@ struct Window {
     index_documents: Vec<String>,
 }
 
-/// Why a distribution does not show an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Unseen {
-    /// It lies outside of every folder that the distribution looks into.
-    OutsideOriginPath,
-    /// Requests for its URLs go to other origins.
-    Elsewhere,
-}
-
-/// One URL of an object, and whether requests for it get to the bucket.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sighting<'v> {
-    /// The URL.
-    pub url: ViewerUrl,
-    /// Whether they do.
-    pub seen: Seen<'v>,
-}
-
-/// Whether requests for a URL get to the bucket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen<'v> {
-    /// The distribution's settings are not known.
-    Perhaps,
-    /// A function at the edge may send them there.
-    MayBeSent,
-    /// This behaviour sends them there.
-    By(&'v Behavior),
-    /// This behaviour, the first that matches, sends them elsewhere.
-    Elsewhere(&'v Behavior),
-    /// No behaviour matches.
-    Never,
-}
-
 impl View {
     /// How a distribution with these settings shows the bucket. What the bucket's tags say comes before what the settings do.
     #[must_use]
@@ -96,22 +70,29 @@ impl View {
     }
 
     fn through(
-        origins: &[(&Origin, OriginPath, Endpoint)],
+        origins: &[(&Origin, Option<OriginPath>, Endpoint)],
         route: &Route,
         settings: Option<&Arc<DistributionSettings>>,
     ) -> Self {
-        // What no origin of a known distribution is, may be one under a name of its own.
-        let known = settings.filter(|_| !origins.is_empty());
         let index_documents = |has_directories: bool| match &route.index_documents {
             IndexDocuments::Tagged(names) => names.clone(),
             IndexDocuments::Usual(names) if has_directories => names.clone(),
             IndexDocuments::Usual(_) => Vec::new(),
         };
-        let rewrites = known.is_none_or(|settings| settings.rewrites());
+        let rewrites = settings.is_none_or(|settings| settings.rewrites());
+        let is_other = |origin: &&Origin| origins.iter().all(|(known, ..)| known.id != origin.id);
+        // Those that may be the bucket under another name.
+        let perhaps = settings.iter().flat_map(|settings| &settings.origins);
+        let perhaps: Vec<_> = perhaps.filter(|it| it.may_be_any_bucket()).filter(is_other).collect();
+        let also = perhaps.iter().map(|origin| (*origin, origin.path.as_ref(), Endpoint::Rest));
         let mut windows: Vec<Window> = Vec::new();
-        for (origin, path, endpoint) in origins {
-            let path = route.origin_path.as_ref().unwrap_or(path);
-            let names = index_documents(rewrites || *endpoint == Endpoint::Website);
+        let mut is_certain = !origins.is_empty() && perhaps.is_empty();
+        for (origin, path, endpoint) in origins.iter().map(|(it, path, kind)| (*it, path.as_ref(), *kind)).chain(also) {
+            let Some(path) = route.origin_path.as_ref().or(path) else {
+                is_certain = false;
+                continue;
+            };
+            let names = index_documents(rewrites || endpoint == Endpoint::Website);
             match windows.iter_mut().find(|window| window.path == *path) {
                 Some(window) => {
                     window.origins.push(origin.id.clone());
@@ -126,16 +107,14 @@ impl View {
                 }),
             }
         }
+        let settings = settings.filter(|_| !windows.is_empty()).cloned();
         if windows.is_empty() {
             let path = route.origin_path.clone().unwrap_or_default();
             windows.push(Window { path, origins: Vec::new(), index_documents: index_documents(true) });
         }
-        Self {
-            windows,
-            directory_urls: route.directory_urls,
-            query_strings: route.query_strings,
-            settings: known.cloned(),
-        }
+        let fallback = (!is_certain && settings.is_some()).then(|| Box::new(Self::unknown(route)));
+        let (directory_urls, query_strings) = (route.directory_urls, route.query_strings);
+        Self { windows, directory_urls, query_strings, settings, is_certain, fallback }
     }
 
     /// How a distribution is taken to show a bucket of which nothing but the tags is known.
@@ -144,10 +123,10 @@ impl View {
         Self::through(&[], route, None)
     }
 
-    /// Whether it is taken from the distribution's settings, and not from tags and defaults alone.
+    /// Whether it is taken from the distribution's settings, and not from tags and defaults where those do not tell.
     #[must_use]
     pub fn is_known(&self) -> bool {
-        self.settings.is_some()
+        self.is_certain
     }
 
     /// The paths to invalidate when this object changes, sorted, each once; at least one.
@@ -167,7 +146,11 @@ impl View {
         }
         paths.sort_unstable();
         paths.dedup();
-        if paths.is_empty() { Err(reason) } else { Ok(paths) }
+        match &self.fallback {
+            _ if !paths.is_empty() => Ok(paths),
+            Some(fallback) => fallback.paths(key),
+            None => Err(reason),
+        }
     }
 
     /// The distribution's settings, if they are known.
@@ -194,7 +177,11 @@ impl View {
     /// All URLs of an object, whether requests for them get to the bucket or not; none if it lies outside.
     #[must_use]
     pub fn explain(&self, key: &ObjectKey) -> Vec<Sighting<'_>> {
-        self.windows_on(key).flat_map(|(window, key)| self.sightings(window, key)).collect()
+        let sightings: Vec<_> = self.windows_on(key).flat_map(|(window, key)| self.sightings(window, key)).collect();
+        match &self.fallback {
+            Some(fallback) if !sightings.iter().any(|it| it.seen.is_seen()) => fallback.explain(key),
+            _ => sightings,
+        }
     }
 
     /// The folders that the object lies in, with its key there.
@@ -214,15 +201,19 @@ impl View {
     fn seen(&self, window: &Window, url: &ViewerUrl, key: ViewerKey<'_>) -> Seen<'_> {
         let Some(settings) = &self.settings else { return Seen::Perhaps };
         let goes = |behavior: &&Behavior| window.origins.iter().any(|origin| settings.goes_to(behavior, origin));
-        let spelt = settings.behavior_of(&url.text);
-        // A pattern may be meant for a URL as it is encoded or as it reads, and the root for its object's own URL.
-        let read = url.decoded().map(|text| settings.behavior_of(&text));
-        let root = (*url == ViewerUrl::root()).then(|| settings.behavior_of(&format!("/{}", key.as_str())));
-        let candidates = [Some(spelt), read, root].into_iter().flatten().flatten();
-        match candidates.filter(goes).max_by_key(|it| it.query_strings == QueryStrings::InKey) {
+        let mut forms = vec![url.text.clone()];
+        forms.extend(url.decoded());
+        if *url == ViewerUrl::root() {
+            // It may stand for its object's own URL.
+            forms.push(format!("/{}", key.as_str()));
+        }
+        let normal: Vec<_> = forms.iter().filter_map(|form| normalized(form)).collect();
+        forms.extend(normal);
+        let candidates = || forms.iter().flat_map(|form| settings.behaviors_of(form));
+        match candidates().filter(goes).max_by_key(|it| it.query_strings == QueryStrings::InKey) {
             Some(behavior) => Seen::By(behavior),
             None if settings.rewrites() => Seen::MayBeSent,
-            None => spelt.map_or(Seen::Never, Seen::Elsewhere),
+            None => candidates().next().map_or(Seen::Never, Seen::Elsewhere),
         }
     }
 
@@ -239,42 +230,6 @@ impl View {
             }
             (_, Seen::By(behavior)) => in_key(behavior),
             _ => false,
-        })
-    }
-}
-
-impl Seen<'_> {
-    /// Whether a viewer may see the object at this URL.
-    #[must_use]
-    pub fn is_seen(self) -> bool {
-        matches!(self, Self::Perhaps | Self::MayBeSent | Self::By(_))
-    }
-}
-
-impl fmt::Display for Seen<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = |behavior: &Behavior| (excerpt(&behavior.pattern.to_string()), excerpt(&behavior.target));
-        match self {
-            Self::Perhaps => f.write_str("the distribution's settings are not known"),
-            Self::MayBeSent => f.write_str("a function at the edge may send requests to the bucket"),
-            Self::By(behavior) => {
-                let (pattern, target) = name(behavior);
-                write!(f, "behavior {pattern} sends requests to origin \"{target}\"")
-            }
-            Self::Elsewhere(behavior) => {
-                let (pattern, target) = name(behavior);
-                write!(f, "not served: behavior {pattern} sends requests to origin \"{target}\"")
-            }
-            Self::Never => f.write_str("not served: no behavior matches"),
-        }
-    }
-}
-
-impl fmt::Display for Unseen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::OutsideOriginPath => "outside of the origin path",
-            Self::Elsewhere => "requests for it go to other origins",
         })
     }
 }
