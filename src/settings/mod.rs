@@ -82,6 +82,10 @@ pub enum SettingsError {
     OriginPath,
     /// No id of a cache policy.
     CachePolicy,
+    /// An origin, or a group of them or a member of one, without a name; or an origin without a host.
+    Origin,
+    /// A behaviour without a pattern, or without a target.
+    Behavior,
 }
 
 impl fmt::Display for SettingsError {
@@ -89,6 +93,8 @@ impl fmt::Display for SettingsError {
         f.write_str(match self {
             Self::OriginPath => "an origin's path is none",
             Self::CachePolicy => "a cache policy's id is none",
+            Self::Origin => "an origin has no name, or no host",
+            Self::Behavior => "a behavior has no pattern, or no target",
         })
     }
 }
@@ -99,11 +105,25 @@ impl Origin {
     /// An origin as CloudFront tells it. Its path is part of a URL there.
     ///
     /// # Errors
-    /// [`SettingsError::OriginPath`].
+    /// [`SettingsError::Origin`], [`SettingsError::OriginPath`].
     pub fn new(id: &str, domain: &str, path: &str) -> Result<Self, SettingsError> {
+        if id.is_empty() || domain.is_empty() {
+            return Err(SettingsError::Origin);
+        }
         let path = percent_decode_str(path.trim_end_matches('/')).decode_utf8();
         let path = path.ok().and_then(|path| OriginPath::parse(&path).ok()).ok_or(SettingsError::OriginPath)?;
         Ok(Self { id: id.to_owned(), domain: domain.to_owned(), path })
+    }
+}
+
+impl OriginGroup {
+    /// A group as CloudFront tells it.
+    ///
+    /// # Errors
+    /// [`SettingsError::Origin`].
+    pub fn new(id: &str, members: Vec<String>) -> Result<Self, SettingsError> {
+        let is_told = !id.is_empty() && !members.is_empty() && members.iter().all(|member| !member.is_empty());
+        is_told.then(|| Self { id: id.to_owned(), members }).ok_or(SettingsError::Origin)
     }
 }
 
@@ -112,7 +132,7 @@ impl Behavior {
     /// query strings are forwarded where it has none; and the events that functions of its own see.
     ///
     /// # Errors
-    /// [`SettingsError::CachePolicy`].
+    /// [`SettingsError::Behavior`], [`SettingsError::CachePolicy`].
     pub fn new<'e>(
         pattern: Option<&str>,
         target: &str,
@@ -120,6 +140,9 @@ impl Behavior {
         forwards_query_strings: bool,
         events: impl IntoIterator<Item = &'e str>,
     ) -> Result<Self, SettingsError> {
+        if target.is_empty() || pattern.is_some_and(str::is_empty) {
+            return Err(SettingsError::Behavior);
+        }
         let query_strings = match cache_policy.filter(|id| !id.is_empty()) {
             Some(id) => QueryStrings::ByPolicy(PolicyId::new(id).ok_or(SettingsError::CachePolicy)?),
             None if forwards_query_strings => QueryStrings::InKey,

@@ -11,6 +11,7 @@
 mod delivery;
 mod demo;
 mod distributions;
+mod doubtful;
 mod faults;
 mod job_wait;
 mod jobs;
@@ -24,6 +25,8 @@ mod rig;
 mod scenario;
 mod sdk;
 mod settings;
+mod settings_amiss;
+mod size;
 mod sources;
 mod standin;
 mod standin_calls;
