@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::distribution::{DistributionId, InvalidationId};
 use crate::event::MAX_WAIT;
-use crate::text::shortened;
+use crate::text::{is_one_line, shortened};
 
 /// The longest message of a failure, in characters.
 pub const MAX_MESSAGE_LENGTH: usize = 5000;
@@ -124,10 +124,7 @@ impl Token {
         let invalidations: Option<Vec<_>> = invalidations.into_iter().map(waiting).collect();
         match invalidations {
             Some(invalidations)
-                if version == TOKEN_VERSION
-                    && !invalidations.is_empty()
-                    && wait <= MAX_WAIT
-                    && !paths.contains(char::is_control) =>
+                if version == TOKEN_VERSION && !invalidations.is_empty() && wait <= MAX_WAIT && is_one_line(&paths) =>
             {
                 Ok(Self { invalidations, started, wait, paths })
             }
@@ -217,6 +214,8 @@ mod tests {
             other("3600", "-1"),
             other("3600", "3601"),
             other("//", "\\n/"),
+            other("//", "/\u{2028}forged"),
+            other("//", "/\\u202eforged"),
             r#"{"version":1,"invalidations":[],"started":0,"wait":1,"paths":""}"#.to_owned(),
             r#"[1,[["E1","I1"]],0,1,""]"#.to_owned(),
             String::new(),

@@ -51,9 +51,17 @@ impl From<&Identity<'_>> for Delivery {
 
 /// A hash of texts, each by its length first: no two different lists are the same bytes.
 #[derive(Default)]
-struct Hash(Sha256);
+pub(crate) struct Hash(Sha256);
 
 impl Hash {
+    pub(crate) fn of<'t>(texts: impl IntoIterator<Item = &'t str>) -> [u8; 32] {
+        let mut hash = Self::default();
+        for text in texts {
+            hash.part(text);
+        }
+        hash.0.finalize().into()
+    }
+
     fn part(&mut self, text: &str) -> &mut Self {
         self.0.update((text.len() as u64).to_be_bytes());
         self.0.update(text);

@@ -46,8 +46,7 @@ pub fn wanted<'b>(
 }
 
 fn is_worthwhile(gathered: &Gathered, budget: Budget) -> bool {
-    let paths = gathered.paths.len();
-    paths >= WORTHWHILE_PATHS || paths > gathered.max_paths(budget).get()
+    gathered.paths >= WORTHWHILE_PATHS || gathered.paths > gathered.max_paths(budget).get()
 }
 
 /// How a distribution shows a bucket, if that is known.

@@ -36,6 +36,12 @@ pub fn one_line(value: &str) -> String {
     out
 }
 
+/// Whether nothing in `value` could end a line or steer a terminal, so that it may stand where it is read.
+#[must_use]
+pub fn is_one_line(value: &str) -> bool {
+    value.chars().all(|character| matches!(character, '\\' | '"' | '\'') || character.escape_debug().len() == 1)
+}
+
 /// The first `length` characters of `value`, the last of them `…` if there are more.
 #[must_use]
 pub fn shortened(value: &str, length: usize) -> String {
@@ -63,8 +69,17 @@ mod tests {
     fn nothing_that_ends_a_line_or_steers_a_terminal_survives() {
         let hostile = "a\r\n\u{1b}[31m\u{2028}\u{2029}\u{85}\u{202e}b";
         for text in [excerpt(hostile), one_line(hostile)] {
+            assert!(is_one_line(&text), "{text}");
             assert!(!text.contains(['\r', '\n', '\u{1b}', '\u{2028}', '\u{2029}', '\u{85}', '\u{202e}']), "{text}");
         }
+    }
+
+    #[test]
+    fn each_such_character_is_told() {
+        for character in "\r\n\u{1b}\u{7f}\u{9b}\u{2028}\u{2029}\u{85}\u{202e}\u{feff}\u{200b}\0".chars() {
+            assert!(!is_one_line(&format!("a{character}b")), "{character:?}");
+        }
+        assert!(is_one_line("/café/\\ \"it's\" 世界*…"));
     }
 
     #[test]

@@ -11,12 +11,32 @@ use crate::text::one_line;
 /// How much of a service's message is kept, in bytes: some answer with whole pages.
 const MAX_MESSAGE_LENGTH: usize = 600;
 
+/// The codes by which services throttle, and those of what passes by itself. Source: the SDK's own lists,
+/// `aws_runtime::retries::classifiers`.
+const THROTTLING_CODES: [&str; 14] = [
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestThrottledException",
+    "TooManyRequestsException",
+    "ProvisionedThroughputExceededException",
+    "TransactionInProgressException",
+    "RequestLimitExceeded",
+    "BandwidthLimitExceeded",
+    "LimitExceededException",
+    "RequestThrottled",
+    "SlowDown",
+    "PriorRequestNotComplete",
+    "EC2ThrottledException",
+];
+const TRANSIENT_CODES: [&str; 2] = ["RequestTimeout", "RequestTimeoutException"];
+
 /// Maps the error of `operation`.
 pub(super) fn call_error<E>(operation: &str, error: &SdkError<E, HttpResponse>) -> CallError
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
-    let status = error.raw_response().map(|response| response.status().as_u16());
+    let status = status(error);
     let class = match error {
         SdkError::DispatchFailure(failure) if failure.is_user() => ErrorClass::Other,
         SdkError::TimeoutError(_) | SdkError::ResponseError(_) | SdkError::DispatchFailure(_) => {
@@ -24,19 +44,30 @@ where
         }
         _ => class(error.code(), status),
     };
-    let code = error.code().map(|code| format!("{code}: ")).unwrap_or_default();
+    let code = error.code().map(|code| format!("{}: ", start(code))).unwrap_or_default();
     let status = status.map(|status| format!(" (HTTP {status})")).unwrap_or_default();
+    // What is cut off is cut before it is escaped, which makes up to ten bytes of one.
     let cause = match error.message() {
-        Some(message) => message.to_owned(),
+        Some(message) => start(message).to_owned(),
         None => chain(error),
     };
-    let mut message = one_line(&format!("{operation}: {code}{cause}"));
+    let mut message = one_line(start(&format!("{operation}: {code}{cause}")));
     if message.len() > MAX_MESSAGE_LENGTH {
         message.truncate(message.floor_char_boundary(MAX_MESSAGE_LENGTH));
         message.push('…');
     }
     message.push_str(&status);
     CallError { class, message }
+}
+
+/// The status of the answer, if there was one.
+pub(super) fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
+    error.raw_response().map(|response| response.status().as_u16())
+}
+
+/// As much of a text as can be kept, and one byte more or a few, so that it shows if there is more.
+fn start(text: &str) -> &str {
+    text.get(..text.ceil_char_boundary(MAX_MESSAGE_LENGTH + 1)).unwrap_or(text)
 }
 
 /// A success that says less than AWS always says: it may come from something in between, so it may pass.
@@ -55,13 +86,10 @@ fn class(code: Option<&str>, status: Option<u16>) -> ErrorClass {
         ("BatchTooLarge", _) | (_, 413) => ErrorClass::BatchTooLarge,
         ("PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException", _)
         | (_, 301 | 307) => ErrorClass::WrongRegion,
-        (
-            "Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "SlowDown" | "TooManyRequestsException",
-            _,
-        )
-        | (_, 429) => ErrorClass::Throttled,
+        (code, status) if THROTTLING_CODES.contains(&code) || status == 429 => ErrorClass::Throttled,
+        (code, _) if TRANSIENT_CODES.contains(&code) => ErrorClass::Unavailable,
         // A success that is an error could not be read.
-        ("RequestTimeout" | "RequestTimeTooSkewed", _) | (_, 200..=299 | 408 | 500..) => ErrorClass::Unavailable,
+        ("RequestTimeTooSkewed", _) | (_, 200..=299 | 408 | 500..) => ErrorClass::Unavailable,
         ("InvalidArgument", _) => ErrorClass::InvalidArgument,
         // CodePipeline says it with a status of 400.
         ("AccessDeniedException", _) | (_, 401 | 403) => ErrorClass::AccessDenied,
@@ -93,7 +121,14 @@ mod tests {
     fn codes_and_statuses_have_their_classes() {
         for (code, status, expected) in [
             (Some("Throttling"), 400, ErrorClass::Throttled),
+            (Some("ThrottledException"), 400, ErrorClass::Throttled),
+            (Some("RequestThrottled"), 400, ErrorClass::Throttled),
+            (Some("RequestThrottledException"), 400, ErrorClass::Throttled),
+            (Some("BandwidthLimitExceeded"), 509, ErrorClass::Throttled),
+            (None, 429, ErrorClass::Throttled),
             (Some("SlowDown"), 503, ErrorClass::Throttled),
+            (Some("RequestTimeout"), 400, ErrorClass::Unavailable),
+            (Some("RequestTimeoutException"), 400, ErrorClass::Unavailable),
             (Some("TooManyInvalidationsInProgress"), 400, ErrorClass::TooManyInProgress),
             (Some("BatchTooLarge"), 413, ErrorClass::BatchTooLarge),
             (Some("InvalidArgument"), 400, ErrorClass::InvalidArgument),

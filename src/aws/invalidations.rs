@@ -10,7 +10,7 @@ use aws_sdk_cloudfront::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_cloudfront::types::{Invalidation, InvalidationBatch, Paths};
 
 use super::error::{call_error, not_understood};
-use super::whole::{BoundedAnswer, WholeAnswer};
+use super::whole::{BoundedAnswer, SHORT_ANSWER, WholeAnswer, is_told};
 use crate::distribution::{DistributionId, InvalidationId};
 use crate::plan::PlannedInvalidation;
 use crate::ports::{Accepted, CallError, ErrorClass, Invalidations, Progress};
@@ -18,6 +18,13 @@ use crate::ports::{Accepted, CallError, ErrorClass, Invalidations, Progress};
 /// What CloudFront's message says, among other words, when a caller reference was used before. It has a code of its own
 /// only in the API model; in practice it is an `InvalidArgument` (aws-cdk#3878).
 const REFERENCE_USED: &str = "caller reference that was used for a previous invalidation batch";
+
+/// The longest answer that is read, in bytes: that of `GetInvalidation`, which repeats 3,000 paths of 4,000 characters.
+const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
+
+/// How many bytes an answer has at the most for each of an item, and for what is around an item: `&` is five in XML.
+const BYTES_PER_BYTE: usize = 6;
+const BYTES_PER_ITEM: usize = 64;
 
 /// Sends invalidations by `CreateInvalidation`, and asks for them by `GetInvalidation`.
 pub struct CloudFront {
@@ -31,7 +38,7 @@ impl CloudFront {
     pub fn new(config: &SdkConfig) -> Self {
         let config = aws_sdk_cloudfront::config::Builder::from(config)
             .interceptor(WholeAnswer("<Id"))
-            .interceptor(BoundedAnswer)
+            .interceptor(BoundedAnswer(LONGEST_ANSWER))
             .retry_config(RetryConfig::disabled())
             .build();
         Self { client: Client::from_conf(config) }
@@ -43,12 +50,14 @@ impl Invalidations for CloudFront {
         let batch = batch(invalidation)
             .map_err(|error| CallError { class: ErrorClass::Other, message: format!("CreateInvalidation: {error}") })?;
         let id = invalidation.distribution.as_str();
+        let bounded = BoundedAnswer(longest_answer(invalidation));
         if invalidation.distribution.is_tenant() {
             let call = self.client.create_invalidation_for_distribution_tenant().id(id);
-            let answer = call.invalidation_batch(batch).send().await;
+            let answer = call.invalidation_batch(batch).customize().interceptor(bounded).send().await;
             return accepted("CreateInvalidationForDistributionTenant", answer.map(|created| created.invalidation));
         }
-        let answer = self.client.create_invalidation().distribution_id(id).invalidation_batch(batch).send().await;
+        let call = self.client.create_invalidation().distribution_id(id).invalidation_batch(batch);
+        let answer = call.customize().interceptor(bounded).send().await;
         accepted("CreateInvalidation", answer.map(|created| created.invalidation))
     }
 
@@ -82,14 +91,26 @@ where
             Some(id) => Ok(Accepted::Created { id }),
             None => Err(not_understood(operation, "it names no invalidation")),
         },
-        Err(error)
-            if error.code() == Some("InvalidationBatchAlreadyExists")
-                || error.message().is_some_and(|message| message.contains(REFERENCE_USED)) =>
-        {
+        Err(error) if is_told(&error, 400) && is_reference_used(error.code(), error.message()) => {
             Ok(Accepted::AlreadyExists)
         }
         Err(error) => Err(call_error(operation, &error)),
     }
+}
+
+/// Whether an error says that the caller reference was used before.
+fn is_reference_used(code: Option<&str>, message: Option<&str>) -> bool {
+    match code {
+        Some("InvalidationBatchAlreadyExists") => true,
+        Some("InvalidArgument") => message.is_some_and(|message| message.contains(REFERENCE_USED)),
+        _ => false,
+    }
+}
+
+/// The longest answer to a new invalidation, in bytes. It repeats the items.
+fn longest_answer(invalidation: &PlannedInvalidation) -> usize {
+    let items = invalidation.items.iter().map(|item| item.as_str().len() * BYTES_PER_BYTE + BYTES_PER_ITEM);
+    items.sum::<usize>() + SHORT_ANSWER
 }
 
 /// What CloudFront's answer says of an invalidation.

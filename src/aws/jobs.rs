@@ -7,8 +7,8 @@ use aws_sdk_codepipeline::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_codepipeline::operation::RequestId;
 use aws_sdk_codepipeline::types::{ExecutionDetails, FailureDetails, FailureType as Kind};
 
-use super::error::{call_error, not_understood};
-use super::whole::BoundedAnswer;
+use super::error::{call_error, not_understood, status};
+use super::whole::{BoundedAnswer, SHORT_ANSWER};
 use crate::event::JobId;
 use crate::job::{FailureType, JobResult, Waiting};
 use crate::ports::{CallError, ErrorClass, Jobs};
@@ -29,7 +29,7 @@ impl CodePipeline {
     pub fn new(config: &SdkConfig) -> Self {
         let config = aws_sdk_codepipeline::config::Builder::from(config)
             .retry_config(RetryConfig::disabled())
-            .interceptor(BoundedAnswer)
+            .interceptor(BoundedAnswer(SHORT_ANSWER))
             .build();
         Self { client: Client::from_conf(config) }
     }
@@ -101,7 +101,7 @@ where
     match answer {
         Ok(taken) if taken.request_id().is_some() => Ok(()),
         Ok(_) => Err(not_understood(operation, "it has no request id")),
-        Err(error) if error.code() == Some(HAS_ITS_RESULT) => Ok(()),
+        Err(error) if error.code() == Some(HAS_ITS_RESULT) && status(&error) == Some(400) => Ok(()),
         Err(error) => Err(call_error(operation, &error)),
     }
 }

@@ -13,6 +13,10 @@ use crate::change::Region;
 /// not fill the memory. A client that was dropped is made again when it is needed.
 const KEPT_CLIENTS: usize = 8;
 
+/// The longest answer that is read, in bytes: a page of 1,000 keys, each of up to 1,024 bytes that are encoded as three
+/// characters, and what else is told of an object.
+const LONGEST_ANSWER: usize = 5 * 1024 * 1024;
+
 /// Reads tags and keys of buckets.
 pub struct S3 {
     config: SdkConfig,
@@ -52,7 +56,7 @@ impl S3 {
 fn client(config: &SdkConfig, path_style: bool, region: Option<&Region>) -> Client {
     let mut builder = aws_sdk_s3::config::Builder::from(config)
         .force_path_style(path_style)
-        .interceptor(BoundedAnswer)
+        .interceptor(BoundedAnswer(LONGEST_ANSWER))
         // Whoever asks tries again.
         .retry_config(RetryConfig::disabled());
     if let Some(region) = region {

@@ -5,7 +5,7 @@ use aws_sdk_s3::error::ProvideErrorMetadata;
 
 use super::error::call_error;
 use super::s3::S3;
-use super::whole::WholeAnswer;
+use super::whole::{BoundedAnswer, SHORT_ANSWER, WholeAnswer, is_told};
 use crate::ports::{BucketQuery, BucketTags, CallError};
 use crate::route::Tags;
 
@@ -18,12 +18,14 @@ impl BucketTags for S3 {
             .set_expected_bucket_owner(query.expected_owner.as_ref().map(|id| id.as_str().to_owned()))
             .customize()
             .interceptor(WholeAnswer("<TagSet"))
+            // 50 tags of up to 128 and 256 characters.
+            .interceptor(BoundedAnswer(SHORT_ANSWER))
             .send()
             .await;
         match answer {
             Ok(tagging) => Ok(tagging.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect()),
             // S3's way of saying "none"; the SDK does not model it.
-            Err(error) if error.code() == Some("NoSuchTagSet") => Ok(Tags::new()),
+            Err(error) if error.code() == Some("NoSuchTagSet") && is_told(&error, 404) => Ok(Tags::new()),
             Err(error) => Err(call_error("GetBucketTagging", &error)),
         }
     }

@@ -3,23 +3,27 @@
 //! The SDK reads XML as far as it goes and takes what it has found by then for all there is. A list of tags that was cut
 //! short, by a proxy say, would make a bucket look untagged, and its changes would be ignored for good; a list of keys
 //! would make it look as if there were no others. So an answer counts only if its root element is closed and the element
-//! that matters occurs; if not, the call fails, and may be made again.
+//! that matters occurs; if not, the call fails, and may be made again. The same holds for errors that say that all is well.
 
+use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::config::interceptors::{
     AfterDeserializationInterceptorContextRef, BeforeDeserializationInterceptorContextMut,
 };
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_s3::error::BoxError;
+use aws_sdk_s3::error::{BoxError, SdkError};
 use aws_sdk_s3::primitives::SdkBody;
 use http_body_util::Limited;
 
-/// The longest answer that is read, in bytes. The longest that AWS gives are those of `CreateInvalidation`, which repeat the
-/// paths: 3,000 of 4,000 characters.
-const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
+/// The longest error that is read, in bytes. AWS's own have some hundred; a longer one is a page of something in between.
+const LONGEST_ERROR: usize = 64 * 1024;
 
-/// Fails calls whose answer is too long, instead of filling the memory with it.
+/// The longest answer that is read where AWS has little to say, in bytes.
+pub(super) const SHORT_ANSWER: usize = 256 * 1024;
+
+/// Fails calls whose answer is too long, instead of filling the memory with it. A success may have so many bytes: as many as
+/// the operation's longest, since several calls are made at the same time. Of several bounds the lowest holds.
 #[derive(Debug)]
-pub(super) struct BoundedAnswer;
+pub(super) struct BoundedAnswer(pub(super) usize);
 
 impl Intercept for BoundedAnswer {
     fn name(&self) -> &'static str {
@@ -32,8 +36,10 @@ impl Intercept for BoundedAnswer {
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let body = std::mem::replace(context.response_mut().body_mut(), SdkBody::taken());
-        *context.response_mut().body_mut() = SdkBody::from_body_1_x(Limited::new(body, LONGEST_ANSWER));
+        let response = context.response_mut();
+        let longest = if response.status().is_success() { self.0 } else { LONGEST_ERROR };
+        let body = std::mem::replace(response.body_mut(), SdkBody::taken());
+        *response.body_mut() = SdkBody::from_body_1_x(Limited::new(body, longest));
         Ok(())
     }
 }
@@ -62,6 +68,12 @@ impl Intercept for WholeAnswer {
         }
         Err(format!("the answer is not a whole XML document with {}>", self.0).into())
     }
+}
+
+/// Whether this error is a whole answer with this status, as AWS gives it: one whose words can be taken for an outcome.
+pub(super) fn is_told<E>(error: &SdkError<E, HttpResponse>, status: u16) -> bool {
+    let answer = error.raw_response();
+    answer.is_some_and(|it| it.status().as_u16() == status && it.body().bytes().is_some_and(is_whole))
 }
 
 /// Whether the root element is closed at the end.

@@ -184,15 +184,18 @@ fn parse(json: &str) -> anyhow::Result<DistributionSettings> {
         let events = events.map(|it| it.event_type.as_str());
         Behavior::new(pattern, &it.target_origin_id, it.cache_policy_id.as_deref(), forwards, events)
     };
-    let group = |it: ConfigGroup| OriginGroup {
-        id: it.id,
-        members: it.members.items.into_iter().map(|it| it.origin_id).collect(),
-    };
+    let group =
+        |it: ConfigGroup| OriginGroup::new(&it.id, it.members.items.into_iter().map(|it| it.origin_id).collect());
     let ordered = config.cache_behaviors.items.iter().map(|it| behavior(it, it.path_pattern.as_deref()));
     Ok(DistributionSettings {
         behaviors: ordered.chain([behavior(&config.default_cache_behavior, None)]).collect::<Result<_, _>>()?,
-        origins: config.origins.items.iter().map(|it| Origin::new(&it.id, &it.domain_name, &it.origin_path)).collect(),
-        origin_groups: config.origin_groups.items.into_iter().map(group).collect(),
+        origins: config
+            .origins
+            .items
+            .iter()
+            .map(|it| Origin::new(&it.id, &it.domain_name, &it.origin_path))
+            .collect::<Result<_, _>>()?,
+        origin_groups: config.origin_groups.items.into_iter().map(group).collect::<Result<_, _>>()?,
         default_root_object: DistributionSettings::root_object(config.default_root_object.as_deref()),
     })
 }

@@ -152,7 +152,8 @@ fn open_records(records: &RawValue, place: Place, batch: &mut Batch) -> Result<(
     let source = source_of(&records).ok_or(EventError::UnknownShape)?;
     // Whoever wrapped a batch of messages waits for no answer about each.
     let mut messages = (place.depth == 0 && matches!(source, Source::Sqs)).then(Vec::new);
-    let first_failed = batch.failed.len();
+    // Failures that are no named message's.
+    let mut listed = 0;
     for (index, record) in records.into_iter().enumerate() {
         let (changes, failed) = (batch.changes.len(), batch.failed.len());
         let mut id = None;
@@ -173,17 +174,14 @@ fn open_records(records: &RawValue, place: Place, batch: &mut Batch) -> Result<(
         if batch.failed.len() > failed {
             name_envelope(batch, failed, &format!("Records[{index}]"));
         }
-        match (&mut messages, id) {
-            (Some(messages), Some(id)) => {
-                let (changes, failed) = (changes..batch.changes.len(), failed..batch.failed.len());
-                messages.push(Message { id, changes, failed });
-            }
-            (Some(_), None) => {}
-            (None, _) => {
-                let listed = batch.failed.len().min(first_failed + LISTED_FAILURES);
-                batch.failed_too += batch.failed.drain(listed..).len();
-            }
+        if let (Some(messages), Some(id)) = (&mut messages, id) {
+            let (changes, failed) = (changes..batch.changes.len(), failed..batch.failed.len());
+            messages.push(Message { id, changes, failed });
+            continue;
         }
+        let end = batch.failed.len().min(failed + LISTED_FAILURES - listed);
+        listed += end - failed;
+        batch.failed_too += batch.failed.drain(end..).len();
     }
     batch.messages = messages.or_else(|| batch.messages.take());
     Ok(())

@@ -116,6 +116,19 @@ mod tests {
         assert_eq!(decode(br#"{"Records":[]}"#), Ok(Trigger::Changes(Batch::default())));
     }
 
+    /// One is enough to have the whole batch come again.
+    #[test]
+    fn of_messages_without_an_id_few_are_listed() {
+        let message = r#"{"eventSource":"aws:sqs","messageId":"m","body":"{}"}"#;
+        let event = format!("{{\"Records\":[{}{message},5,{message}]}}", "0,".repeat(100_000));
+        let Ok(Trigger::Changes(batch)) = decode(event.as_bytes()) else { panic!("changes") };
+        assert_eq!(batch.failed.len() + batch.failed_too, 100_003);
+        assert_eq!(batch.failed.len(), 10 + 2, "and what is wrong with those that have one");
+        let failed: Vec<_> = batch.messages.iter().flatten().map(|it| it.failed.clone()).collect();
+        assert_eq!(failed, [10..11, 11..12]);
+        assert!(batch.failed[11].to_string().starts_with("Records[100002].body: "), "{}", batch.failed[11]);
+    }
+
     #[test]
     fn nesting_is_skipped_without_recursion() {
         let deep = format!("{{\"x\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));

@@ -92,8 +92,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
                 while let Some(Text(name)) = map.next_key()? {
                     let value = map.next_value()?;
                     let tells = DISCRIMINATORS.contains(&&*name);
-                    fields.ambiguous |= tells && fields.get(&name).is_some();
-                    if tells || fields.kept.len() < KEPT_FIELDS {
+                    // Only the first of each is kept, so that the list stays short however often one is repeated.
+                    if tells && fields.get(&name).is_some() {
+                        fields.ambiguous = true;
+                    } else if tells || fields.kept.len() < KEPT_FIELDS {
                         fields.kept.push((name, value));
                     } else {
                         fields.left_out = true;
@@ -175,4 +177,39 @@ fn from_event_bridge<'a>(fields: &Fields<'a>) -> Option<Shape<'a>> {
         "lambda" if detail_type.starts_with("Lambda Function Invocation Result") => Shape::InvocationEvent(detail),
         _ => Shape::OtherEvent,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is looked for among the fields is looked for in few, however many there are.
+    #[test]
+    fn the_fields_that_are_kept_are_few() {
+        let repeated = |names: &[&str]| -> String {
+            let fields = names.iter().flat_map(|name| std::iter::repeat_n(format!("\"{name}\":1,"), 1000));
+            format!("{{{}\"last\":1}}", fields.collect::<String>())
+        };
+        let escaped = DISCRIMINATORS.map(|name| name.replace('e', "\\u0065"));
+        let escaped: Vec<_> = escaped.iter().map(String::as_str).collect();
+        for (names, ambiguous) in [
+            (&DISCRIMINATORS[..], true),
+            (&escaped, true),
+            (&["x", "wait", "items"], false),
+            (&["Event", "x", "Type"], true),
+        ] {
+            let json = repeated(names);
+            let fields: Fields<'_> = serde_json::from_str(&json).unwrap();
+            assert!(fields.kept.len() <= DISCRIMINATORS.len() + KEPT_FIELDS, "{names:?}: {}", fields.kept.len());
+            assert_eq!(fields.ambiguous, ambiguous, "{names:?}");
+            assert_eq!(shape(&json).err(), Some(EventError::UnknownShape), "{names:?}");
+        }
+    }
+
+    #[test]
+    fn what_follows_a_repeated_field_must_be_json_all_the_same() {
+        for json in ["{\"Event\":1,\"Event\":2,\"Event\":x}", "{\"Event\":1,\"Event\":2,\"Type\":1"] {
+            assert!(matches!(shape(json), Err(EventError::NotJson(_))), "{json}");
+        }
+    }
 }

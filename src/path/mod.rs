@@ -13,6 +13,7 @@ mod item;
 
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 pub use cover::without_covered;
 pub use forms::{DirectoryUrls, OriginPath, OriginPathError, ViewerKey, ViewerUrl, urls, viewer_paths, viewer_urls};
@@ -48,8 +49,10 @@ pub const MOST_WILDCARDS: NonZeroUsize = NonZeroUsize::new(15).unwrap();
 /// }
 /// # Ok::<(), s3_cloudfront_invalidator::path::PathError>(())
 /// ```
+///
+/// A clone shares the text: the same path is sent to several distributions, and told in the answer.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct InvalidationPath(Box<str>);
+pub struct InvalidationPath(Arc<str>);
 
 /// Why a text is no invalidation path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,15 @@
-//! What each distribution is to be told, before it is made into few paths.
+//! What each distribution is to be told, and how it is made into few paths.
+//!
+//! A bucket can be shown by many distributions, most of them alike. What is the same for several is worked out once: the
+//! paths for those that show the bucket alike, and the collapse for those that have the same paths.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use super::planned::collapsed;
+use super::strand::{Strand, paths};
 use super::{Plan, PlannedInvalidation};
 use crate::change::BucketName;
 use crate::collapse::{Blind, Budget, CollateralModel, Objective};
@@ -11,25 +17,35 @@ use crate::distribution::DistributionId;
 use crate::event::Batch;
 use crate::path::InvalidationPath;
 use crate::reference::{CallerReference, Delivery, Identity};
-use crate::view::{Destination, Destinations};
 
 /// The changes of a batch, sorted by what is to become of them.
 #[derive(Debug)]
 pub struct Gathering<'d> {
-    plan: Plan,
-    gathered: BTreeMap<&'d DistributionId, Gathered>,
+    pub(super) plan: Plan,
+    pub(super) strands: Vec<Strand<'d>>,
+    pub(super) groups: Vec<Group<'d>>,
 }
 
-/// What one distribution is to be told.
-#[derive(Debug, Default)]
+/// Distributions that are to be told the same.
+#[derive(Debug)]
+pub(super) struct Group<'d> {
+    pub(super) gathered: Gathered,
+    /// The strands that are theirs, by their place.
+    pub(super) strands: Vec<usize>,
+    /// The distributions, by how they show the buckets: the numbers of their views.
+    pub(super) distributions: BTreeMap<Vec<usize>, Vec<&'d DistributionId>>,
+}
+
+/// What a distribution is to be told.
+#[derive(Debug)]
 pub struct Gathered {
-    /// The paths of the changes, sorted, each once.
-    pub paths: Vec<InvalidationPath>,
+    /// How many paths the changes have. A path of two buckets counts twice.
+    pub paths: usize,
     /// The changes, by their place in the batch, ascending.
-    pub changes: Vec<usize>,
-    buckets: BTreeSet<BucketName>,
+    pub changes: Arc<[usize]>,
+    pub(super) buckets: BTreeSet<BucketName>,
     /// The least that a contributing bucket asks for.
-    max_paths: Option<NonZeroUsize>,
+    pub(super) max_paths: Option<NonZeroUsize>,
 }
 
 impl Gathered {
@@ -40,70 +56,16 @@ impl Gathered {
     }
 }
 
-/// Finds out what is to become of each change.
-#[must_use]
-pub fn gather<'d>(batch: &Batch, destinations: &'d Destinations) -> Gathering<'d> {
-    let mut plan = Plan::default();
-    let mut gathered: BTreeMap<&'d DistributionId, Gathered> = BTreeMap::new();
-    for (place, change) in batch.changes.iter().enumerate() {
-        let (route, views) = match destinations.get(&change.bucket) {
-            Some(Destination::Shown { route, views }) => (route, views),
-            Some(Destination::Untagged) => {
-                *plan.untagged.entry(change.bucket.clone()).or_default() += 1;
-                continue;
-            }
-            Some(Destination::Unknown) | None => {
-                plan.unrouted.entry(change.bucket.clone()).or_default().push(place);
-                continue;
-            }
-        };
-        if let Some(suffix) = route.ignored_suffix(&change.key) {
-            *plan.ignored_suffix.entry((change.bucket.clone(), suffix.to_owned())).or_default() += 1;
-            continue;
-        }
-        let mut unseen = None;
-        let mut is_seen = false;
-        for (distribution, view) in views {
-            let paths = match view.as_ref().map(|view| view.paths(&change.key)) {
-                Some(Ok(paths)) => paths,
-                Some(Err(reason)) => {
-                    unseen = unseen.max(Some(reason));
-                    continue;
-                }
-                None => {
-                    plan.unsettled.entry(distribution.clone()).or_default().push(place);
-                    is_seen = true;
-                    continue;
-                }
-            };
-            is_seen = true;
-            let gathered = gathered.entry(distribution).or_default();
-            gathered.paths.extend(paths);
-            gathered.changes.push(place);
-            gathered.max_paths = gathered.max_paths.into_iter().chain(route.max_paths).min();
-            if !gathered.buckets.contains(&change.bucket.name) {
-                gathered.buckets.insert(change.bucket.name.clone());
-            }
-        }
-        if let (Some(reason), false) = (unseen, is_seen) {
-            *plan.unseen.entry((change.bucket.clone(), reason)).or_default() += 1;
-        }
-    }
-    for gathered in gathered.values_mut() {
-        gathered.paths.sort_unstable();
-        gathered.paths.dedup();
-    }
-    Gathering { plan, gathered }
-}
-
 impl Gathering<'_> {
     /// The distributions, and what each is to be told.
     pub fn distributions(&self) -> impl Iterator<Item = (&DistributionId, &Gathered)> {
-        self.gathered.iter().map(|(distribution, gathered)| (*distribution, gathered))
+        self.groups.iter().flat_map(|group| {
+            group.distributions.values().flatten().map(|distribution| (*distribution, &group.gathered))
+        })
     }
 
     /// Plans the invalidations. `identity` is that of the delivery; for messages their own ids take its place. `model` tells
-    /// what is known of what lies next to a distribution's changes.
+    /// what is known of what lies next to a distribution's changes; it is asked once for all that show the buckets alike.
     #[must_use]
     pub fn plan<M: CollateralModel>(
         self,
@@ -112,14 +74,10 @@ impl Gathering<'_> {
         identity: &Identity<'_>,
         model: impl Fn(&DistributionId, &[InvalidationPath]) -> Option<M>,
     ) -> Plan {
-        let Self { mut plan, gathered } = self;
-        let invalidation = |(distribution, gathered): (&DistributionId, Gathered)| {
+        let Self { mut plan, strands, groups } = self;
+        for Group { gathered, strands: numbers, distributions } in groups {
             let budget = Budget { max_paths: gathered.max_paths(objective.budget), ..objective.budget };
             let objective = Objective { budget, ..objective };
-            let (items, collateral) = match model(distribution, &gathered.paths) {
-                Some(model) => collapsed(gathered.paths, objective, &model),
-                None => collapsed(gathered.paths, objective, &Blind),
-            };
             let identity = match batch.messages {
                 None => identity.clone(),
                 Some(_) => Identity::Messages(
@@ -127,18 +85,93 @@ impl Gathering<'_> {
                 ),
             };
             let delivery = Delivery::from(&identity);
-            PlannedInvalidation {
-                distribution: distribution.clone(),
-                caller_reference: CallerReference::new(distribution, &items, &delivery),
-                items,
-                collateral,
-                buckets: gathered.buckets.into_iter().collect(),
-                changes: gathered.changes,
-                budget,
-                delivery,
+            let buckets: Vec<_> = gathered.buckets.into_iter().collect();
+            let mut paths = paths(numbers.iter().filter_map(|&number| strands.get(number)), batch);
+            let mut blind = None;
+            let mut left = distributions.len();
+            for alike in distributions.into_values() {
+                left -= 1;
+                let model = alike.first().and_then(|distribution| model(distribution, &paths));
+                let mut take = || if left == 0 { mem::take(&mut paths) } else { paths.clone() };
+                let (items, collateral) = match model {
+                    Some(model) => collapsed(take(), objective, &model),
+                    None => blind.get_or_insert_with(|| collapsed(take(), objective, &Blind)).clone(),
+                };
+                plan.invalidations.extend(alike.into_iter().map(|distribution| PlannedInvalidation {
+                    distribution: distribution.clone(),
+                    caller_reference: CallerReference::new(distribution, &items, &delivery),
+                    items: items.clone(),
+                    collateral,
+                    buckets: buckets.clone(),
+                    changes: Arc::clone(&gathered.changes),
+                    budget,
+                    delivery: delivery.clone(),
+                }));
             }
-        };
-        plan.invalidations = gathered.into_iter().map(invalidation).collect();
+        }
+        plan.invalidations.sort_unstable_by(|one, other| one.distribution.cmp(&other.distribution));
         plan
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::change::{Bucket, Change, ObjectKey};
+    use crate::path::DirectoryUrls;
+    use crate::plan::gather;
+    use crate::route::{IndexDocuments, Route};
+    use crate::view::{Destination, View};
+
+    const ONE: NonZeroUsize = NonZeroUsize::new(1).unwrap();
+    const OBJECTIVE: Objective = Objective { budget: Budget { max_paths: ONE, max_wildcards: ONE }, path_weight: 0 };
+
+    fn view(bucket: &Bucket, route: &Route, query_strings: bool, directory_urls: DirectoryUrls) -> View {
+        View::new(bucket, &Route { query_strings: Some(query_strings), directory_urls, ..route.clone() }, None)
+    }
+
+    /// Twelve distributions: every second one tells query strings apart, and half of them have directories' second URLs,
+    /// of which there are none.
+    #[test]
+    fn what_is_the_same_for_several_is_worked_out_once() {
+        let bucket = Bucket { name: BucketName::new("site").unwrap(), region: None };
+        let ids: Vec<_> = (0..12).map(|n| format!("E{n:02}")).collect();
+        let route = Arc::new(Route {
+            distributions: DistributionId::parse_list(&ids.join(" ")).unwrap(),
+            origin_path: None,
+            index_documents: IndexDocuments::Usual(Vec::new()),
+            directory_urls: DirectoryUrls::Slash,
+            query_strings: None,
+            max_paths: None,
+            ignored_suffixes: Vec::new(),
+        });
+        let forms = [DirectoryUrls::Slash, DirectoryUrls::Both];
+        let views = route.distributions.iter().enumerate();
+        let views = views.map(|(n, id)| (id.clone(), Some(view(&bucket, &route, n % 2 == 0, forms[n / 6]))));
+        let destinations =
+            [(bucket.clone(), Destination::Shown { route: route.clone(), views: views.collect() })].into();
+        let change = |n: usize| Change { bucket: bucket.clone(), key: ObjectKey::new(format!("a/{n}")).unwrap() };
+        let batch = Batch { changes: (0..100).map(change).collect(), ..Batch::default() };
+
+        let gathering = gather(&batch, &destinations);
+        assert_eq!(gathering.strands.len(), 2, "with and without query strings");
+        assert_eq!(gathering.groups.len(), 2);
+        assert!(gathering.distributions().all(|(_, it)| it.paths == 100));
+        let [one, other] = gathering.strands.as_slice() else { panic!("two") };
+        assert!(Arc::ptr_eq(&one.changes, &other.changes), "one list of changes");
+        let asked = Cell::new(0);
+        let plan = gathering.plan(&batch, OBJECTIVE, &Identity::Job("1"), |_, paths| {
+            assert_eq!(paths.len(), 100);
+            asked.set(asked.get() + 1);
+            None::<Blind>
+        });
+        assert_eq!(asked.get(), 4, "once for all that show the bucket alike");
+        assert_eq!(plan.invalidations.len(), 12);
+        for planned in &plan.invalidations {
+            assert_eq!(planned.items.iter().map(ToString::to_string).collect::<Vec<_>>(), ["/a/*"]);
+            assert!(Arc::ptr_eq(&planned.changes, &plan.invalidations[0].changes));
+        }
     }
 }

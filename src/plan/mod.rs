@@ -4,8 +4,11 @@
 
 mod gathering;
 mod planned;
+mod sorting;
+mod strand;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::change::{Bucket, BucketName};
 use crate::collapse::Budget;
@@ -14,8 +17,9 @@ use crate::path::Item;
 use crate::reference::{CallerReference, Delivery, Identity};
 use crate::view::Unseen;
 
-pub use self::gathering::{Gathered, Gathering, gather};
+pub use self::gathering::{Gathered, Gathering};
 pub use self::planned::PlannedInvalidation;
+pub use self::sorting::gather;
 
 /// What is to become of every change of a batch.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -31,7 +35,7 @@ pub struct Plan {
     /// The changes of each bucket whose destination is not known, by their place in the batch.
     pub unrouted: BTreeMap<Bucket, Vec<usize>>,
     /// The changes for each distribution whose settings are not known, by their place in the batch.
-    pub unsettled: BTreeMap<DistributionId, Vec<usize>>,
+    pub unsettled: BTreeMap<DistributionId, Arc<[usize]>>,
 }
 
 /// Plans invalidations of items that a person named, which are sent as they are; `bucket` is the one whose tag named the
@@ -50,7 +54,7 @@ pub fn plan_named(
         delivery: delivery.clone(),
         items: items.to_vec(),
         buckets: bucket.into_iter().cloned().collect(),
-        changes: Vec::new(),
+        changes: Arc::default(),
         collateral: None,
         budget: Budget { max_paths: Budget::MOST_PATHS, max_wildcards: Budget::MOST_WILDCARDS },
     };
@@ -59,8 +63,6 @@ pub fn plan_named(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::change::{Change, ObjectKey};
     use crate::collapse::{Blind, Objective};
@@ -128,9 +130,9 @@ mod tests {
         let [first, second] = plan.invalidations.as_slice() else { panic!("{plan:?}") };
         assert_eq!(first.distribution.as_str(), "E1");
         assert_eq!(first.items.iter().map(Item::as_str).collect::<Vec<_>>(), ["/a.txt", "/b/", "/b/index.html"]);
-        assert_eq!((first.changes.as_slice(), first.buckets.len()), (&[0, 1][..], 2));
+        assert_eq!((&*first.changes, first.buckets.len()), (&[0, 1][..], 2));
         assert_eq!(second.distribution.as_str(), "E2");
-        assert_eq!((second.changes.as_slice(), second.buckets.len()), (&[1][..], 1));
+        assert_eq!((&*second.changes, second.buckets.len()), (&[1][..], 1));
         assert_eq!(plan.unseen, [((bucket("two"), Unseen::OutsideOriginPath), 1)].into());
         assert_eq!(plan.untagged, [(bucket("untagged"), 1)].into());
         assert_eq!(plan.unrouted, [(bucket("denied"), vec![4]), (bucket("never-asked"), vec![5])].into());
@@ -172,5 +174,50 @@ mod tests {
         let again = [message("empty", 0..0), message("m2", 0..1), message("m3", 1..2), message("m1", 2..3)];
         assert_eq!(both, reference(&[b.clone(), untagged, a.clone()], &again, "r2"));
         assert_ne!(both, reference(&[a, b], &[message("m1", 0..1), message("m4", 1..2)], "r1"));
+    }
+
+    /// What is shared between distributions must not tell.
+    #[test]
+    fn each_distribution_is_told_what_it_would_be_told_alone() {
+        let mut random = fastrand::Rng::with_seed(5);
+        let pick = |random: &mut fastrand::Rng, from: &[&str]| from[random.usize(..from.len())].to_owned();
+        for round in 0..300 {
+            let mut destinations = Destinations::new();
+            for name in ["one", "two", "three"] {
+                let Destination::Shown { route, .. } = route("E1 E2 E3 E4 E5", "") else { panic!("shown") };
+                let views = route.distributions.iter().filter_map(|id| {
+                    let alike = Route {
+                        origin_path: OriginPath::parse(&pick(&mut random, &["", "", "/web"])).ok(),
+                        query_strings: Some(random.u8(..4) == 0),
+                        ..(*route).clone()
+                    };
+                    let view = (random.u8(..8) > 0).then(|| View::new(&bucket(name), &alike, None));
+                    (random.u8(..4) > 0).then(|| (id.clone(), view))
+                });
+                let views = views.collect();
+                destinations.insert(bucket(name), Destination::Shown { route, views });
+            }
+            let keys = ["a", "b", "web/a", "web/b c", "web/index.html", "index.html", "x.map"];
+            let changes = (0..random.usize(..12)).map(|_| {
+                let name = pick(&mut random, &["one", "two", "three"]);
+                change(&name, &pick(&mut random, &keys))
+            });
+            let batch = batch(&changes.collect::<Vec<_>>());
+            let plan = |destinations: &Destinations| plan(&batch, destinations, BUDGET, &Identity::Job("1"));
+            let together = plan(&destinations);
+            let mut alone = Plan::default();
+            for id in DistributionId::parse_list("E1 E2 E3 E4 E5").unwrap() {
+                let mut its_own = destinations.clone();
+                for destination in its_own.values_mut() {
+                    let Destination::Shown { views, .. } = destination else { panic!("shown") };
+                    views.retain(|(it, _)| *it == id);
+                }
+                let plan = plan(&its_own);
+                alone.invalidations.extend(plan.invalidations);
+                alone.unsettled.extend(plan.unsettled);
+            }
+            assert_eq!(together.invalidations, alone.invalidations, "{round}");
+            assert_eq!(together.unsettled, alone.unsettled, "{round}");
+        }
     }
 }

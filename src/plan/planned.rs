@@ -1,5 +1,7 @@
 //! One invalidation, and what it can be made into where CloudFront does not take it.
 
+use std::sync::Arc;
+
 use crate::change::BucketName;
 use crate::collapse::{Blind, Budget, CollateralModel, Objective, collapse};
 use crate::distribution::DistributionId;
@@ -18,7 +20,7 @@ pub struct PlannedInvalidation {
     /// The buckets whose changes it covers, or whose tag named the distribution, sorted.
     pub buckets: Vec<BucketName>,
     /// The changes it answers for, by their place in the batch, ascending; none where a person named the items.
-    pub changes: Vec<usize>,
+    pub changes: Arc<[usize]>,
     /// How many URLs it evicts needlessly, if that is known.
     pub collateral: Option<u64>,
     /// How many items it may have.
@@ -62,12 +64,14 @@ impl PlannedInvalidation {
     }
 }
 
-/// The best items for these paths, and how many URLs they evict needlessly, if that is known.
+/// The best items for these paths, and how many URLs they evict needlessly, if that is known: what a path that was a wildcard
+/// from the start evicts is not counted.
 pub(super) fn collapsed(
     paths: Vec<InvalidationPath>,
     objective: Objective,
     model: &impl CollateralModel,
 ) -> (Vec<Item>, Option<u64>) {
+    let is_counted = paths.iter().all(|path| path.wildcard_prefix().is_none());
     let set = collapse(paths, objective, model);
-    (set.items.into_iter().map(Item::Path).collect(), set.collateral)
+    (set.items.into_iter().map(Item::Path).collect(), set.collateral.filter(|_| is_counted))
 }

@@ -77,13 +77,24 @@ pub enum QueryStrings {
     ByPolicy(PolicyId),
 }
 
-/// CloudFront tells a cache policy whose id is none.
+/// What CloudFront tells of a distribution that cannot be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SettingsError;
+pub enum SettingsError {
+    /// No id of a cache policy.
+    CachePolicy,
+    /// An origin, or a group of them or a member of one, without a name; or an origin without a host.
+    Origin,
+    /// A behaviour without a pattern, or without a target.
+    Behavior,
+}
 
 impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a cache policy's id is none")
+        f.write_str(match self {
+            Self::CachePolicy => "a cache policy's id is none",
+            Self::Origin => "an origin has no name, or no host",
+            Self::Behavior => "a behavior has no pattern, or no target",
+        })
     }
 }
 
@@ -92,15 +103,20 @@ impl std::error::Error for SettingsError {}
 impl Origin {
     /// An origin as CloudFront tells it. Its path is part of a URL there, in which S3 reads a plus as a space; one with
     /// parameters of a multi-tenant distribution (`{{name}}`) is another for each tenant.
-    #[must_use]
-    pub fn new(id: &str, domain: &str, path: &str) -> Self {
+    ///
+    /// # Errors
+    /// [`SettingsError::Origin`].
+    pub fn new(id: &str, domain: &str, path: &str) -> Result<Self, SettingsError> {
+        if id.is_empty() || domain.is_empty() {
+            return Err(SettingsError::Origin);
+        }
         let spelt = path.trim_end_matches('/').replace('+', " ");
         let decoded = percent_decode_str(&spelt).decode_utf8().ok().filter(|_| !has_parameter(path));
-        Self {
+        Ok(Self {
             id: id.to_owned(),
             domain: domain.to_owned(),
             path: decoded.and_then(|path| OriginPath::parse(&path).ok()),
-        }
+        })
     }
 
     /// Whether it may be any bucket: an access point, or a host that is another for each tenant.
@@ -116,12 +132,23 @@ fn has_parameter(text: &str) -> bool {
     text.contains("{{")
 }
 
+impl OriginGroup {
+    /// A group as CloudFront tells it.
+    ///
+    /// # Errors
+    /// [`SettingsError::Origin`].
+    pub fn new(id: &str, members: Vec<String>) -> Result<Self, SettingsError> {
+        let is_told = !id.is_empty() && !members.is_empty() && members.iter().all(|member| !member.is_empty());
+        is_told.then(|| Self { id: id.to_owned(), members }).ok_or(SettingsError::Origin)
+    }
+}
+
 impl Behavior {
     /// A behaviour as CloudFront tells it: its pattern, none for the default; its target; its cache policy, or whether
     /// query strings are forwarded where it has none; and the events that functions of its own see.
     ///
     /// # Errors
-    /// [`SettingsError`].
+    /// [`SettingsError::Behavior`], [`SettingsError::CachePolicy`].
     pub fn new<'e>(
         pattern: Option<&str>,
         target: &str,
@@ -129,8 +156,11 @@ impl Behavior {
         forwards_query_strings: bool,
         events: impl IntoIterator<Item = &'e str>,
     ) -> Result<Self, SettingsError> {
+        if target.is_empty() || pattern.is_some_and(str::is_empty) {
+            return Err(SettingsError::Behavior);
+        }
         let query_strings = match cache_policy.filter(|id| !id.is_empty()) {
-            Some(id) => QueryStrings::ByPolicy(PolicyId::new(id).ok_or(SettingsError)?),
+            Some(id) => QueryStrings::ByPolicy(PolicyId::new(id).ok_or(SettingsError::CachePolicy)?),
             None if forwards_query_strings => QueryStrings::InKey,
             None => QueryStrings::Ignored,
         };

@@ -23,6 +23,7 @@ async fn a_change_becomes_an_invalidation() {
                 "bucketCount": 1,
                 "buckets": ["site"],
                 "changes": 1,
+                "needlessEvictions": 0,
                 "pathCount": 4,
                 "paths": paths,
             }],

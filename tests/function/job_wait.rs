@@ -147,7 +147,8 @@ async fn a_look_that_hangs_is_a_look_in_vain() {
 #[tokio::test]
 async fn a_token_that_is_not_ours_creates_nothing() {
     let rig = Rig::start(slow(Duration::ZERO), &[]).await;
-    for (number, token) in ["", "x", r#"{"version":1}"#, "[]", "null"].into_iter().enumerate() {
+    let forged = r#"{"version":1,"invalidations":[["E1","I1"]],"started":1,"wait":5,"paths":"/a\u2028forged\u202e"}"#;
+    for (number, token) in ["", "x", r#"{"version":1}"#, "[]", "null", forged].into_iter().enumerate() {
         let JobResult::Failure { failure_type, message, .. } = go_on(&rig, number, WAIT, token).await else {
             panic!("{token}")
         };
