@@ -8,10 +8,12 @@
     reason = "a test fails by panicking"
 )]
 
+mod again;
 mod delivery;
 mod demo;
 mod distributions;
 mod faults;
+mod hangs;
 mod job_wait;
 mod jobs;
 mod load;
@@ -35,4 +37,5 @@ mod standin_status;
 mod standin_tenants;
 mod start;
 mod tags;
+mod throttling;
 mod vectors;
