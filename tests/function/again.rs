@@ -21,7 +21,7 @@ async fn each_of_lambdas_attempts_gets_further_under_throttling() {
     let mut before = 0;
     for _ in 0..2 {
         rig.error("r1", created(&[("site", "a")])).await;
-        assert!(served() >= before + 4, "{} after {before}", served());
+        assert!(served() > before, "{} after {before}", served());
         before = served();
     }
     rig.cloud.with(|world| world.throttle = None);
