@@ -29,6 +29,7 @@ pub mod change;
 pub mod cli;
 pub mod collapse;
 pub mod config;
+pub mod crowd;
 pub mod distribution;
 pub mod event;
 pub mod failure;

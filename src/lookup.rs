@@ -14,6 +14,13 @@ use crate::ports::CallError;
 const ATTEMPTS: u32 = 4;
 const PAUSE_SHARE: u32 = 10;
 
+/// How long one attempt may take, connecting and reading included: at most so long, and this part of the time that is left
+/// unless that is next to nothing. One that hangs must leave time for another; S3 and CloudFront answer such a question in
+/// a tenth of a second.
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(3);
+const LEAST_ATTEMPT: Duration = Duration::from_secs(1);
+const ATTEMPT_SHARE: u32 = 2;
+
 /// How long answers are remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lives {
@@ -57,7 +64,7 @@ where
     }
 
     /// The answer for `key`, remembered or that of `look_up`, which also tells how long it may be remembered. It is called
-    /// again where that may help, until `deadline`. Where there is no answer by then an old one serves, if `may_serve`
+    /// again where that may help, and not at all after `deadline`. Where there is no answer by then an old one serves, if `may_serve`
     /// agrees; the error comes with it.
     ///
     /// # Errors
@@ -84,9 +91,17 @@ where
         F: Future<Output = Result<(V, Duration), E>>,
     {
         let mut failures = 0;
+        let no_time = || Err(CallError::no_time(self.operation).into());
         loop {
-            let no_time = |_| Err(CallError::no_time(self.operation).into());
-            let answer = timeout_at(deadline, look_up()).await.unwrap_or_else(no_time);
+            let now = Instant::now();
+            // Of very many calls most may have to wait until it is too late, and even a call that is given up at once
+            // costs its making and signing.
+            if now >= deadline {
+                return no_time();
+            }
+            let share = (deadline - now) / ATTEMPT_SHARE;
+            let end = deadline.min(now + share.clamp(LEAST_ATTEMPT, LONGEST_ATTEMPT));
+            let answer = timeout_at(end, look_up()).await.unwrap_or_else(|_| no_time());
             let pause = pause(self.backoff / PAUSE_SHARE, failures);
             failures += 1;
             match answer {

@@ -5,11 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 
 use crate::cache::{Cached, Clock};
 use crate::change::Bucket;
+use crate::crowd;
 use crate::lookup::{Lives, LookupError, Lookups};
 use crate::ports::{BucketQuery, BucketTags, CallError, ErrorClass};
 use crate::route::{Route, RouteSettings, TagError};
@@ -20,7 +20,7 @@ use crate::view::{Destination, Destinations};
 /// answer takes a few hundred bytes.
 const CACHED_BUCKETS: u64 = 10_000;
 
-/// How many buckets are asked about at the same time.
+/// How many buckets are asked about at the same time, besides those that hang.
 pub const CONCURRENT_LOOKUPS: usize = 16;
 
 /// Why it is not known where a bucket's changes go.
@@ -128,18 +128,17 @@ impl<T: BucketTags> Router<T> {
         &self.settings.distribution_tag
     }
 
-    /// What is known of all these buckets, looked up at the same time, at most [`CONCURRENT_LOOKUPS`] of them. A bucket
-    /// that has not answered by `deadline` is not waited for, so that the others' changes are not held up.
-    pub async fn learn(&self, queries: Vec<BucketQuery>, deadline: Instant) -> Learnt {
+    /// What is known of all these buckets, looked up at the same time, [`CONCURRENT_LOOKUPS`] of them and those that hang.
+    /// A bucket that has not answered by `deadline` is not waited for, so that the others' changes are not held up.
+    pub async fn learn(&self, mut queries: Vec<BucketQuery>, deadline: Instant) -> Learnt {
         let asked = queries.iter().map(|query| (query.bucket.clone(), query.clone())).collect();
-        let answers = stream::iter(queries)
-            .map(|query| async move {
-                let answer = self.recall(&query, deadline).await;
-                (query.bucket, answer.map_err(Arc::new))
-            })
-            .buffer_unordered(CONCURRENT_LOOKUPS)
-            .collect()
-            .await;
+        // Where there is no time for all, it must not always be the same that go without.
+        fastrand::shuffle(&mut queries);
+        let lookups = queries.into_iter().map(|query| async move {
+            let answer = self.recall(&query, deadline).await;
+            (query.bucket, answer.map_err(Arc::new))
+        });
+        let answers = crowd::all(lookups, CONCURRENT_LOOKUPS, deadline).await.into_iter().collect();
         Learnt { answers, queries: asked }
     }
 

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 
 use crate::cache::{Cached, Clock};
 use crate::change::Bucket;
+use crate::crowd;
 use crate::distribution::DistributionId;
 use crate::lookup::{Lives, Lookups};
 use crate::ports::{CallError, ErrorClass, Settings};
@@ -21,7 +21,7 @@ use crate::view::View;
 const CACHED_DISTRIBUTIONS: u64 = 1000;
 const CACHED_POLICIES: u64 = 1000;
 
-/// How many distributions are asked about at the same time.
+/// How many distributions are asked about at the same time, besides those that hang.
 const CONCURRENT_LOOKUPS: usize = 8;
 
 /// Reads settings, and remembers them.
@@ -62,13 +62,13 @@ impl Surveyor {
     /// waited for.
     pub async fn learn<S: Settings>(&self, source: &S, ids: BTreeSet<&DistributionId>, deadline: Instant) -> Surveyed {
         // A tenant's settings are those of another distribution, with changes of its own.
-        let ids = ids.into_iter().filter(|id| self.is_on && !id.is_tenant());
-        let answers = stream::iter(ids)
-            .map(|id| async move { (id.clone(), self.recall(source, id, deadline).await.map_err(Arc::new)) })
-            .buffer_unordered(CONCURRENT_LOOKUPS)
-            .collect()
-            .await;
-        Surveyed(answers)
+        let mut ids: Vec<_> = ids.into_iter().filter(|id| self.is_on && !id.is_tenant()).collect();
+        // Where there is no time for all, it must not always be the same that go without.
+        fastrand::shuffle(&mut ids);
+        let lookups = ids
+            .into_iter()
+            .map(|id| async move { (id.clone(), self.recall(source, id, deadline).await.map_err(Arc::new)) });
+        Surveyed(crowd::all(lookups, CONCURRENT_LOOKUPS, deadline).await.into_iter().collect())
     }
 
     async fn recall<S: Settings>(

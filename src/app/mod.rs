@@ -2,6 +2,7 @@
 
 mod changes;
 mod job;
+mod memory;
 mod request;
 mod sending;
 
@@ -20,6 +21,7 @@ use crate::report::{Answer, Counts, Report};
 use crate::router::Router;
 use crate::surveyor::Surveyor;
 
+use self::memory::Memory;
 use self::sending::Patience;
 
 pub use sending::CONCURRENT_SENDS;
@@ -48,7 +50,8 @@ impl Invocation {
         let answers = self.deadline.checked_sub(KEPT_FOR_ANSWER.min(self.time_left() / KEPT_SHARE));
         let answers = answers.unwrap_or_else(Instant::now);
         let latest = answers.checked_sub(KEPT_FOR_LAST_ATTEMPT.min(self.time_left() / KEPT_SHARE)).unwrap_or(answers);
-        Patience { retries: retries.map_or(latest, |retries| latest.min(Instant::now() + retries)), answers }
+        let retries = retries.map_or(latest, |retries| latest.min(Instant::now() + retries));
+        Patience { retries, attempts: latest, answers }
     }
 
     /// How much time is left to answer.
@@ -66,6 +69,7 @@ pub struct App<T, I, J> {
     objective: Objective,
     surveyor: Surveyor,
     lister: Lister,
+    memory: Memory,
     default_distribution: Option<DistributionId>,
     retries: Retries,
     expected_owner: ExpectedOwner,
@@ -84,6 +88,7 @@ impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J>
                 Clock::clone(&clock),
             ),
             router: Router::new(tags, config.route, config.lives, config.retries.backoff, Clock::clone(&clock)),
+            memory: Memory::new(Clock::clone(&clock)),
             invalidations,
             jobs,
             clock,

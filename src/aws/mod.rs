@@ -22,9 +22,9 @@ pub use s3::S3;
 /// How long a connection may take to be made. An endpoint of the same Region answers in milliseconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long one attempt of a call may take, connecting and reading included. `CreateInvalidation` takes up to a few
-/// seconds; what takes longer is better tried again, since a repeated request is the same invalidation.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long one attempt of a call may take, connecting and reading included. Whoever makes the call mostly gives it less, by
+/// what it is and by the time there is; this is for those who do not.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The crates of the SDK whose log lines can hold a whole answer of AWS's: where a call fails twice over, the first error is
 /// printed with everything that the answer held. We tell of the second.

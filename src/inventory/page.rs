@@ -11,6 +11,9 @@ use crate::ports::{BucketQuery, CallError, ErrorClass, Objects, Page};
 /// The operation, as errors name it.
 const OPERATION: &str = "ListObjectsV2";
 
+/// How long one attempt may take, connecting and reading included: one that hangs must leave time for another.
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(3);
+
 /// A page to ask for.
 #[derive(Clone, Debug)]
 pub(super) struct Request {
@@ -41,7 +44,8 @@ pub(super) async fn ask<O: Objects>(
         sleep(pause).await;
     }
     let after = (request.from != Place::before(within)).then(|| request.from.after());
-    let answer = timeout_at(deadline, objects.list(query, within, after.as_deref()))
+    let end = deadline.min(Instant::now() + LONGEST_ATTEMPT);
+    let answer = timeout_at(end, objects.list(query, within, after.as_deref()))
         .await
         .unwrap_or_else(|_| Err(CallError::no_time(OPERATION)));
     let read = answer.and_then(|page| {

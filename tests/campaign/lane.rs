@@ -122,6 +122,16 @@ impl<'p> Lane<'p> {
         }
     }
 
+    /// Replaces the first function by one that knows nothing.
+    pub(crate) async fn renew(&mut self) {
+        if !self.instances.is_empty() {
+            let old = self.instances.remove(0);
+            self.retire(old).await;
+            let next = self.new_instance().await;
+            self.instances.insert(0, next);
+        }
+    }
+
     async fn new_instance(&mut self) -> Instance {
         self.tally.processes += 1;
         let lambda = Lambda::start().await.expect("a port");

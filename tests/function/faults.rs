@@ -85,6 +85,7 @@ async fn a_caller_reference_already_used_counts_as_done() {
         let distribution = world.distributions.get_mut("E1").unwrap();
         distribution.invalidations[0].paths = vec!["/other".into()];
     });
+    let rig = rig.in_a_new_sandbox(&[]).await;
     let report = rig.report("r1", event).await;
     assert_eq!(rig.cloud.calls("CreateInvalidation")[1].code.as_deref(), Some("InvalidArgument"));
     assert_eq!(report["invalidations"][0]["status"], "already-exists");

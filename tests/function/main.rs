@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod again;
 #[expect(dead_code, reason = "the table is made elsewhere")]
 #[path = "../../benches/comparison/mod.rs"]
 mod comparison;
@@ -16,6 +17,7 @@ mod demo;
 mod distributions;
 mod doubtful;
 mod faults;
+mod hangs;
 mod inventory;
 mod job_wait;
 mod jobs;
@@ -42,4 +44,5 @@ mod standin_status;
 mod standin_tenants;
 mod start;
 mod tags;
+mod throttling;
 mod vectors;

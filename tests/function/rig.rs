@@ -23,6 +23,14 @@ impl Rig {
         Self { lambda, cloud, function }
     }
 
+    /// The same with a new process in place of the function's, which knows nothing of what came before.
+    pub(crate) async fn in_a_new_sandbox(self, variables: &[(&str, &str)]) -> Self {
+        let Self { lambda, cloud, function } = self;
+        function.stop().await.unwrap();
+        let function = Function::start(bootstrap(), &lambda, &cloud, variables).unwrap();
+        Self { lambda, cloud, function }
+    }
+
     pub(crate) async fn invoke(&self, request_id: &str, event: impl Into<Vec<u8>>) -> Outcome {
         within(self.lambda.invoke(event.into(), Invoke::new(request_id))).await
     }

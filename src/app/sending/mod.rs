@@ -2,37 +2,35 @@
 //!
 //! `CreateInvalidation` is limited for the whole account, to about one request in two seconds (AWS staff, aws-sdk-js#3983),
 //! and it does not say when to come again. So the invalidations stand in one queue. Until CloudFront throttles, several
-//! are sent at a time; from then on one after the other, at its pace, each that was refused behind all others.
+//! are sent at a time; from then on one after the other, at its pace, each that was refused behind all others. What was
+//! taken for an earlier attempt at the same delivery is not sent again.
+
+mod pace;
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::time::{Duration, Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::App;
 use crate::backoff::pause;
 use crate::collapse::Budget;
+use crate::crowd::Places;
 use crate::failure::Failure;
 use crate::plan::PlannedInvalidation;
 use crate::ports::{Accepted, BucketTags, CallError, ErrorClass, Invalidations, Jobs};
 use crate::report::SentInvalidation;
 
-/// How many distributions are sent their invalidations at the same time.
+use self::pace::Pace;
+pub(super) use self::pace::Patience;
+
+/// How many distributions are sent their invalidations at the same time, besides those that hang.
 pub const CONCURRENT_SENDS: usize = 8;
 
-/// How long before retries end the last of them begins.
-const LAST_ATTEMPT: Duration = Duration::from_millis(50);
-
-/// How long sending may take.
-#[derive(Clone, Copy)]
-pub(super) struct Patience {
-    /// Until then what failed may be tried again.
-    pub(super) retries: Instant,
-    /// Until then answers are waited for.
-    pub(super) answers: Instant,
-}
+/// The call, as errors name it.
+const OPERATION: &str = "CreateInvalidation";
 
 /// An invalidation that is not accepted yet.
 struct Pending {
@@ -49,50 +47,22 @@ struct Pending {
 }
 
 impl Pending {
+    fn new((number, planned): (usize, &PlannedInvalidation), now: Instant) -> Self {
+        let invalidation = planned.clone();
+        Self { number, invalidation, widened: false, tried: false, failures: 0, not_before: now }
+    }
+
     /// The same in other words, to be tried at once.
     fn reworded(self, invalidation: PlannedInvalidation) -> Self {
         Self { invalidation, tried: false, ..self }
     }
 }
 
-/// How fast requests may follow one another.
-struct Pace {
-    concurrent: usize,
-    not_before: Instant,
-    /// How often in a row CloudFront has throttled.
-    refusals: u32,
-    backoff: Duration,
-}
-
-impl Pace {
-    fn is_throttled(&self) -> bool {
-        self.concurrent == 1
-    }
-
-    fn throttled(&mut self) {
-        self.concurrent = 1;
-        self.not_before = Instant::now() + pause(self.backoff, self.refusals);
-        self.refusals += 1;
-    }
-
-    fn accepted(&mut self) {
-        if self.is_throttled() {
-            self.refusals = 0;
-            self.not_before = Instant::now() + self.backoff;
-        }
-    }
-
-    /// When this may be tried, if it may: from now on, and not again once there is no time for it.
-    fn start(&self, pending: &Pending, now: Instant, patience: Patience) -> Option<Instant> {
-        let start = pending.not_before.max(self.not_before).max(now);
-        let is_first = !pending.tried && !self.is_throttled();
-        (start < patience.answers && (is_first || start <= patience.retries)).then_some(start)
-    }
-}
-
-fn pending((number, planned): (usize, &PlannedInvalidation), now: Instant) -> Pending {
-    let invalidation = planned.clone();
-    Pending { number, invalidation, widened: false, tried: false, failures: 0, not_before: now }
+/// What came of an attempt that began then.
+struct Attempt {
+    pending: Pending,
+    begun: Instant,
+    answer: Result<Accepted, CallError>,
 }
 
 impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
@@ -106,34 +76,47 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
             return planned.iter().map(|planned| Ok(SentInvalidation::new(planned, None))).collect();
         }
         let began = Instant::now();
-        let mut outcomes: Vec<_> = planned.iter().map(|_| Err(CallError::no_time("CreateInvalidation"))).collect();
-        let mut waiting: VecDeque<_> = planned.iter().enumerate().map(|it| pending(it, began)).collect();
+        let recall = |planned| self.memory.recall(planned).ok_or_else(|| CallError::no_time(OPERATION));
+        let mut outcomes: Vec<_> = planned.iter().map(recall).collect();
+        let to_send = planned.iter().enumerate().zip(&outcomes).filter(|(_, outcome)| outcome.is_err());
+        let mut waiting: Vec<_> = to_send.map(|(planned, _)| Pending::new(planned, began)).collect();
+        // Where there is no time for all, it must not always be the same that go without.
+        fastrand::shuffle(&mut waiting);
+        let mut waiting = VecDeque::from(waiting);
         let mut under_way = FuturesUnordered::new();
-        let backoff = self.retries.backoff;
-        let mut pace = Pace { concurrent: CONCURRENT_SENDS, not_before: began, refusals: 0, backoff };
+        let mut places = Places::new(CONCURRENT_SENDS, began, patience.answers);
+        let mut pace = Pace::new(patience, self.retries.backoff, began);
         loop {
             let now = Instant::now();
-            while under_way.len() < pace.concurrent {
-                let ready = waiting.iter().position(|it| pace.start(it, now, patience) == Some(now));
-                let Some(next) = ready.and_then(|place| waiting.remove(place)) else { break };
-                under_way.push(self.attempt(next));
+            let next = |pace: &Pace, it: &Pending| pace.next(it.not_before, it.tried, now);
+            while places.free_from(now) == Some(now) {
+                let ready = waiting.iter().position(|it| next(&pace, it) == Some(now));
+                let Some(pending) = ready.and_then(|place| waiting.remove(place)) else { break };
+                places.begin(now);
+                pace.begin(now);
+                under_way.push(self.attempt(pending, now, patience));
             }
-            let next_start = waiting.iter().filter_map(|it| pace.start(it, now, patience)).min();
-            let next_start = next_start.filter(|_| under_way.len() < pace.concurrent);
+            let next_start = waiting.iter().filter_map(|it| next(&pace, it)).min();
+            let next_start = next_start.and_then(|start| Some(start.max(places.free_from(now)?)));
             if under_way.is_empty() && next_start.is_none() {
                 break;
             }
             tokio::select! {
-                Some((pending, answer)) = under_way.next() => {
+                Some(Attempt { pending, begun, answer }) = under_way.next() => {
+                    let now = Instant::now();
+                    places.end(begun);
                     let number = pending.number;
                     let outcome = match answer {
                         Ok(accepted) => {
-                            pace.accepted();
+                            pace.accepted(begun, now);
+                            if let Some(planned) = planned.get(number) {
+                                self.memory.remember(&planned.caller_reference, &pending.invalidation, &accepted);
+                            }
                             Ok(SentInvalidation::new(&pending.invalidation, Some(accepted)))
                         }
                         Err(error) => {
                             if error.class == ErrorClass::Throttled {
-                                pace.throttled();
+                                pace.throttled(begun, now);
                             }
                             waiting.extend(self.judge(pending, &error, began, patience));
                             Err(error)
@@ -163,10 +146,12 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
             .collect()
     }
 
-    async fn attempt(&self, mut pending: Pending) -> (Pending, Result<Accepted, CallError>) {
+    async fn attempt(&self, mut pending: Pending, begun: Instant, patience: Patience) -> Attempt {
         pending.tried = true;
-        let answer = self.invalidations.create(&pending.invalidation).await;
-        (pending, answer)
+        // One that hangs may have been taken. To send it again is safe, as it has the same reference.
+        let answer = timeout_at(patience.end_of_attempt(begun), self.invalidations.create(&pending.invalidation)).await;
+        let answer = answer.unwrap_or_else(|_| Err(CallError::no_time(OPERATION)));
+        Attempt { pending, begun, answer }
     }
 
     /// What to try next for an invalidation that was not accepted, if anything. What a person named is never widened.
@@ -195,9 +180,7 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
                     }
                 }
                 let now = Instant::now();
-                let last = patience.retries.checked_sub(LAST_ATTEMPT).filter(|last| now < *last)?;
-                // Rather a little early than not at all.
-                let not_before = last.min(now + pause(self.retries.backoff, pending.failures));
+                let not_before = patience.again(now + pause(self.retries.backoff, pending.failures), now)?;
                 Some(Pending { failures: pending.failures + 1, not_before, ..pending })
             }
             _ => None,
