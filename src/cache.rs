@@ -109,6 +109,11 @@ where
         }
     }
 
+    /// The last answer for `key`, however old, if it is remembered.
+    pub async fn last(&self, key: &K) -> Option<V> {
+        self.entries.get(key).await.map(|entry| entry.value)
+    }
+
     /// An entry from the future is not fresh: the clock was set back, so its age is unknown.
     fn is_fresh(&self, entry: &Entry<V>) -> bool {
         (self.clock)().duration_since(entry.fetched_at).is_ok_and(|age| age < entry.life)

@@ -85,6 +85,11 @@ where
         self.cache.get(key, || self.attempts(deadline, &look_up), serves).await
     }
 
+    /// The last answer for `key`, however old, if it is remembered.
+    pub async fn last(&self, key: &K) -> Option<V> {
+        self.cache.last(key).await
+    }
+
     async fn attempts<E, F>(&self, deadline: Instant, look_up: &impl Fn() -> F) -> Result<(V, Duration), E>
     where
         E: LookupError,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
@@ -28,7 +28,8 @@ const CONCURRENT_LOOKUPS: usize = 8;
 pub struct Surveyor {
     /// Whether it reads them at all.
     is_on: bool,
-    life: Duration,
+    lives: Lives,
+    clock: Clock,
     distributions: Lookups<DistributionId, Arc<Settled>>,
     /// Whether query strings are in the key; `None` where it may not be asked.
     policies: Lookups<PolicyId, Option<bool>>,
@@ -36,15 +37,27 @@ pub struct Surveyor {
 
 /// What is known of a distribution for a while.
 struct Settled {
-    /// `None` where it may not be asked.
+    /// `None` where it may not be asked. Cache policies are not looked up yet.
     settings: Option<Arc<DistributionSettings>>,
+    read_at: SystemTime,
+    /// Why they are those read last, if they are.
+    error: Option<Arc<CallError>>,
     /// The buckets that it was said of that no origin is one of them.
     told: Mutex<BTreeSet<Bucket>>,
 }
 
+/// What was learnt of a distribution.
+struct Known {
+    settled: Arc<Settled>,
+    /// The settings with all that cache policies say.
+    settings: Option<Arc<DistributionSettings>>,
+    /// Why they may have changed, if they may.
+    error: Option<Arc<CallError>>,
+}
+
 /// What was learnt of the distributions that were asked about; the others' settings are not known.
 #[derive(Default)]
-pub struct Surveyed(BTreeMap<DistributionId, Result<Arc<Settled>, Arc<CallError>>>);
+pub struct Surveyed(BTreeMap<DistributionId, Result<Known, Arc<CallError>>>);
 
 impl Surveyor {
     /// A surveyor that asks if it `is_on`. `backoff` is the longest pause before a second attempt at `CreateInvalidation`.
@@ -52,7 +65,8 @@ impl Surveyor {
         let clock = || Clock::clone(clock);
         Self {
             is_on,
-            life: lives.tagged,
+            lives,
+            clock: clock(),
             distributions: Lookups::new("GetDistributionConfig", CACHED_DISTRIBUTIONS, lives, backoff, clock()),
             policies: Lookups::new("GetCachePolicy", CACHED_POLICIES, lives, backoff, clock()),
         }
@@ -76,48 +90,59 @@ impl Surveyor {
         source: &S,
         id: &DistributionId,
         deadline: Instant,
-    ) -> Result<Arc<Settled>, CallError> {
-        let look_up = || self.look_up(source, id, deadline);
+    ) -> Result<Known, CallError> {
+        let look_up = || self.look_up(source, id);
         let may_serve = |settled: &Arc<Settled>| settled.settings.is_some();
-        let Cached { value, stale } = self.distributions.get(id, deadline, look_up, may_serve).await?;
-        if let Some(error) = stale {
+        let Cached { value: settled, stale } = self.distributions.get(id, deadline, look_up, may_serve).await?;
+        if let Some(error) = &stale {
             tracing::warn!(
                 distribution = id.as_str(),
                 error = error.to_string(),
                 "the distribution's settings could not be read again; the last are used (STALE_TAG_SECONDS)"
             );
         }
-        Ok(value)
+        let mut settings = settled.settings.clone();
+        if let Some(known) = &mut settings {
+            for policy in known.unknown_policies() {
+                if let Some(in_key) = self.policy(source, &policy, deadline).await? {
+                    Arc::make_mut(known).resolve(&policy, in_key);
+                }
+            }
+        }
+        let error = stale.map(Arc::new).or_else(|| settled.error.clone());
+        Ok(Known { settled, settings, error })
     }
 
     async fn look_up<S: Settings>(
         &self,
         source: &S,
         id: &DistributionId,
-        deadline: Instant,
     ) -> Result<(Arc<Settled>, Duration), CallError> {
-        let settings = match source.settings(id).await {
-            Ok(mut settings) => {
-                for policy in settings.unknown_policies() {
-                    if let Some(in_key) = self.policy(source, &policy, deadline).await? {
-                        settings.resolve(&policy, in_key);
-                    }
-                }
-                Some(Arc::new(settings))
-            }
+        let now = (self.clock)();
+        let settled = |settings, read_at, error| Arc::new(Settled { settings, read_at, error, told: Mutex::default() });
+        match source.settings(id).await {
+            Ok(settings) => Ok((settled(Some(Arc::new(settings)), now, None), self.lives.tagged)),
             Err(error) if error.class == ErrorClass::AccessDenied => {
+                // What was known is better than a guess. Whoever corrects the role should not wait for long.
+                let is_recent =
+                    |it: &Arc<Settled>| now.duration_since(it.read_at).is_ok_and(|age| age <= self.lives.stale);
+                let last = self.distributions.last(id).await.filter(is_recent);
+                let last = last.and_then(|it| Some((Arc::clone(it.settings.as_ref()?), it.read_at)));
                 tracing::warn!(
                     distribution = id.as_str(),
                     error = error.to_string(),
-                    "the distribution's settings may not be read: buckets' tags and defaults are used instead; allow \
-                     cloudfront:GetDistributionConfig, tag buckets that have an origin path with \
-                     invalidation:originPath, or set DISTRIBUTION_SETTINGS=off"
+                    "the distribution's settings may not be read: {}; allow cloudfront:GetDistributionConfig, tag buckets \
+                     that have an origin path with invalidation:originPath, or set DISTRIBUTION_SETTINGS=off",
+                    if last.is_some() { "the last are used" } else { "buckets' tags and defaults are used instead" }
                 );
-                None
+                let life = self.lives.untagged;
+                Ok(match last {
+                    Some((settings, read_at)) => (settled(Some(settings), read_at, Some(Arc::new(error))), life),
+                    None => (settled(None, now, None), life),
+                })
             }
-            Err(error) => return Err(error),
-        };
-        Ok((Arc::new(Settled { settings, told: Mutex::default() }), self.life))
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether query strings are in the key of this policy; `None` if it may not be asked, which is said.
@@ -132,7 +157,7 @@ impl Surveyor {
         }
         let look_up = || async {
             match source.has_query_strings(id).await {
-                Ok(in_key) => Ok((Some(in_key), self.life)),
+                Ok(in_key) => Ok((Some(in_key), self.lives.tagged)),
                 Err(error) if error.class == ErrorClass::AccessDenied => {
                     tracing::warn!(
                         policy = id.as_str(),
@@ -140,7 +165,7 @@ impl Surveyor {
                         "the cache policy may not be read: it is taken that query strings are not in its key; allow \
                          cloudfront:GetCachePolicy, or tag the bucket with invalidation:queryStrings"
                     );
-                    Ok((None, self.life))
+                    Ok((None, self.lives.untagged))
                 }
                 Err(error) => Err(error),
             }
@@ -150,10 +175,13 @@ impl Surveyor {
 }
 
 impl Surveyed {
-    /// Why the settings of this distribution are not known, if they should be.
+    /// Why the settings of this distribution are not known, or may have changed, if so.
     #[must_use]
     pub fn error(&self, id: &DistributionId) -> Option<Arc<CallError>> {
-        self.0.get(id)?.as_ref().err().cloned()
+        match self.0.get(id)? {
+            Ok(known) => known.error.clone(),
+            Err(error) => Some(Arc::clone(error)),
+        }
     }
 
     /// How each distribution of a bucket shows it. Where no origin is the bucket, that is said once in the settings' life.
@@ -162,9 +190,9 @@ impl Surveyed {
         let view = |id: &DistributionId| match self.0.get(id) {
             None => Some(View::new(bucket, route, None)),
             Some(Err(_)) => None,
-            Some(Ok(settled)) => {
-                let view = View::new(bucket, route, settled.settings.as_ref());
-                if settled.settings.is_some() && !view.is_known() && settled.is_news(bucket) {
+            Some(Ok(known)) => {
+                let view = View::new(bucket, route, known.settings.as_ref());
+                if known.settings.is_some() && !view.is_known() && known.settled.is_news(bucket) {
                     tracing::warn!(
                         bucket = bucket.name.as_str(),
                         distribution = id.as_str(),
@@ -172,7 +200,7 @@ impl Surveyed {
                          where the settings do not tell"
                     );
                 }
-                Some(view)
+                Some(if known.error.is_some() { view.old() } else { view })
             }
         };
         route.distributions.iter().map(|id| (id.clone(), view(id))).collect()

@@ -70,6 +70,20 @@ fn start(text: &str) -> &str {
     text.get(..text.ceil_char_boundary(MAX_MESSAGE_LENGTH + 1)).unwrap_or(text)
 }
 
+/// Maps the error of an `operation` for one who goes on without its answer if it may not ask, which is worse than waiting for
+/// one. So only AWS's own word for it counts: a 403 can also mean that the credentials have just expired, or come from
+/// something in between.
+pub(super) fn denied_or_not<E>(operation: &str, error: &SdkError<E, HttpResponse>) -> CallError
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    let mut told = call_error(operation, error);
+    if told.class == ErrorClass::AccessDenied && error.code() != Some("AccessDenied") {
+        told.class = ErrorClass::Unavailable;
+    }
+    told
+}
+
 /// A success that says less than AWS always says: it may come from something in between, so it may pass.
 pub(super) fn not_understood(operation: &str, reason: &str) -> CallError {
     CallError {

@@ -4,7 +4,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::types::EncodingType;
 
-use super::error::{call_error, not_understood};
+use super::error::{denied_or_not, not_understood};
 use super::s3::S3;
 use super::whole::WholeAnswer;
 use crate::event::decode_key;
@@ -31,7 +31,7 @@ impl Objects for S3 {
             .interceptor(WholeAnswer("<IsTruncated"))
             .send()
             .await;
-        page(answer.map_err(|error| call_error(OPERATION, &error))?)
+        page(answer.map_err(|error| denied_or_not(OPERATION, &error))?)
             .map_err(|reason| not_understood(OPERATION, &reason))
     }
 }

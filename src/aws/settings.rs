@@ -1,20 +1,16 @@
 //! How distributions are set, from CloudFront.
 
-use std::error::Error;
-
 use aws_sdk_cloudfront::Client;
-use aws_sdk_cloudfront::config::http::HttpResponse;
-use aws_sdk_cloudfront::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cloudfront::types::{
     CacheBehavior, CacheBehaviors, CachePolicyQueryStringBehavior, DefaultCacheBehavior, DistributionConfig,
     FunctionAssociations, LambdaFunctionAssociations, OriginGroupMembers, OriginGroups,
 };
 
-use super::error::{call_error, not_understood};
+use super::error::{denied_or_not, not_understood};
 use super::invalidations::CloudFront;
 use super::whole::{BoundedAnswer, SHORT_ANSWER};
 use crate::distribution::DistributionId;
-use crate::ports::{CallError, ErrorClass, Settings};
+use crate::ports::{CallError, Settings};
 use crate::settings::{Behavior, DistributionSettings, Origin, OriginGroup, PolicyId, SettingsError};
 
 /// The longest settings that are read, in bytes: by CloudFront's quotas 100 origins with 10,240 characters of headers each,
@@ -45,19 +41,6 @@ impl Settings for CloudFront {
         let strings = config.parameters_in_cache_key_and_forwarded_to_origin.and_then(|it| it.query_strings_config);
         Ok(strings.is_some_and(|it| it.query_string_behavior != CachePolicyQueryStringBehavior::None))
     }
-}
-
-/// Whoever may not ask goes on without an answer, which is worse than waiting for one. So only CloudFront's own word for it
-/// counts: a 403 can also mean that the credentials have just expired, or come from something in between.
-fn denied_or_not<E>(operation: &str, error: &SdkError<E, HttpResponse>) -> CallError
-where
-    E: ProvideErrorMetadata + Error + 'static,
-{
-    let mut told = call_error(operation, error);
-    if told.class == ErrorClass::AccessDenied && error.code() != Some("AccessDenied") {
-        told.class = ErrorClass::Unavailable;
-    }
-    told
 }
 
 /// What matters of a distribution's settings. Where something is missing that every distribution has, the SDK puts something

@@ -10,7 +10,7 @@ use super::lists;
 use super::terminal::note;
 use crate::aws::{self, CloudFront};
 use crate::distribution::DistributionId;
-use crate::ports::Settings;
+use crate::ports::{CallError, ErrorClass, Settings};
 use crate::settings::{Behavior, DistributionSettings, Origin, OriginGroup, managed_policy};
 
 /// Whose settings tell which URLs an object has.
@@ -41,21 +41,32 @@ impl Source {
         }
         match ask(id).await {
             Ok(settings) => Ok(Some(settings)),
+            Err(error) if error.class == ErrorClass::NotFound => bail!("{error}; correct --distribution"),
             Err(error) => {
-                note(format_args!("The settings of {id} are not known, so this is planned without them: {error:#}"));
+                note(format_args!("The settings of {id} are not known, so this is planned without them: {error}"));
                 Ok(None)
             }
         }
     }
 }
 
-async fn ask(id: &DistributionId) -> anyhow::Result<DistributionSettings> {
+async fn ask(id: &DistributionId) -> Result<DistributionSettings, CallError> {
     let cloudfront = CloudFront::new(&aws::load_config().await);
     let mut settings = cloudfront.settings(id).await?;
     for policy in settings.unknown_policies() {
         let in_key = match managed_policy(&policy) {
             Some(in_key) => in_key,
-            None => cloudfront.has_query_strings(&policy).await?,
+            None => match cloudfront.has_query_strings(&policy).await {
+                Ok(in_key) => in_key,
+                Err(error) if error.class == ErrorClass::AccessDenied => {
+                    note(format_args!(
+                        "It is taken that query strings are not in the key of {}: {error}",
+                        policy.as_str()
+                    ));
+                    false
+                }
+                Err(error) => return Err(error),
+            },
         };
         settings.resolve(&policy, in_key);
     }

@@ -17,7 +17,7 @@ use crate::view::{Destination, Destinations, View};
 struct Shown {
     strands: Vec<usize>,
     views: Vec<usize>,
-    /// The changes of buckets of which it is not known how it shows them.
+    /// The changes of which it is not known how it shows them.
     unsettled: Vec<Arc<[usize]>>,
 }
 
@@ -26,6 +26,13 @@ struct Changed<'d> {
     route: &'d Route,
     views: &'d [(DistributionId, Option<View>)],
     places: Vec<usize>,
+}
+
+/// A view of a bucket: the place of the strand that it shows, if any, and the changes of which it does not tell.
+struct Known<'d> {
+    view: &'d Option<View>,
+    strand: Option<usize>,
+    unsettled: Arc<[usize]>,
 }
 
 /// Finds out what is to become of each change.
@@ -39,24 +46,27 @@ pub fn gather<'d>(batch: &Batch, destinations: &'d Destinations) -> Gathering<'d
         let places: Arc<[usize]> = places.into();
         let mut sights = vec![Sight::default(); places.len()];
         let strands_before = strands.len();
-        let mut known: Vec<(&Option<View>, Option<usize>)> = Vec::new();
+        let mut known: Vec<Known<'_>> = Vec::new();
         for (distribution, view) in views {
-            let number = known.iter().position(|(it, _)| *it == view).unwrap_or_else(|| {
-                let strand = view.as_ref().and_then(|view| {
-                    let strand = Strand::new((bucket, route, view), batch, &places, &mut sights);
-                    (!strand.changes.is_empty()).then(|| place_of(strand, strands_before, &mut strands))
-                });
-                known.push((view, strand));
+            let number = known.iter().position(|it| it.view == view).unwrap_or_else(|| {
+                let (strand, unsettled) = if let Some(view) = view {
+                    let (strand, unsettled) = Strand::new((bucket, route, view), batch, &places, &mut sights);
+                    let is_any = !strand.changes.is_empty();
+                    (is_any.then(|| place_of(strand, strands_before, &mut strands)), unsettled)
+                } else {
+                    for sight in &mut sights {
+                        sight.is_seen = true;
+                    }
+                    (None, Arc::clone(&places))
+                };
+                known.push(Known { view, strand, unsettled });
                 known.len() - 1
             });
             let shown = shown.entry(distribution).or_default();
             shown.views.push(views_before + number);
-            shown.strands.extend(known.get(number).and_then(|(_, strand)| *strand));
-            if view.is_none() {
-                for sight in &mut sights {
-                    sight.is_seen = true;
-                }
-                shown.unsettled.push(Arc::clone(&places));
+            if let Some(known) = known.get(number) {
+                shown.strands.extend(known.strand);
+                shown.unsettled.extend((!known.unsettled.is_empty()).then(|| Arc::clone(&known.unsettled)));
             }
         }
         views_before += known.len();

@@ -37,14 +37,16 @@ pub(super) struct Sight {
 }
 
 impl<'d> Strand<'d> {
-    /// What a view shows of the bucket's changes at `places`, and notes it for each of them.
+    /// What a view shows of the bucket's changes at `places`, and notes it for each of them. With it the changes that an old
+    /// view does not show, of which nothing is known therefore: what old settings say is good for sending too much, and not
+    /// for ignoring what never comes again.
     pub(super) fn new(
         (bucket, route, view): (&'d Bucket, &Route, &'d View),
         batch: &Batch,
         places: &Arc<[usize]>,
         sights: &mut [Sight],
-    ) -> Self {
-        let mut changes = Vec::new();
+    ) -> (Self, Arc<[usize]>) {
+        let (mut changes, mut unsettled) = (Vec::new(), Vec::new());
         let mut paths = PathSet::default();
         for (&place, sight) in places.iter().zip(sights) {
             match batch.changes.get(place).map(|change| view.paths(&change.key)) {
@@ -53,6 +55,10 @@ impl<'d> Strand<'d> {
                     changes.push(place);
                     paths.extend(more);
                 }
+                Some(Err(_)) if view.is_old() => {
+                    sight.is_seen = true;
+                    unsettled.push(place);
+                }
                 Some(Err(reason)) => sight.unseen = sight.unseen.max(Some(reason)),
                 None => {}
             }
@@ -60,7 +66,7 @@ impl<'d> Strand<'d> {
         let paths = paths.sorted();
         let digest = Hash::of(paths.iter().map(InvalidationPath::as_str));
         let changes = if changes.len() == places.len() { Arc::clone(places) } else { changes.into() };
-        Self { bucket, view, max_paths: route.max_paths, changes, paths: paths.len(), digest }
+        (Self { bucket, view, max_paths: route.max_paths, changes, paths: paths.len(), digest }, unsettled.into())
     }
 
     /// Whether these are the same paths of the same changes of a bucket.

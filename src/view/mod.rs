@@ -45,6 +45,8 @@ pub struct View {
     /// What the bucket's tag says.
     query_strings: Option<bool>,
     settings: Option<Arc<DistributionSettings>>,
+    /// Whether the settings are those read last, since they could not be read again.
+    is_old: bool,
     /// Whether it is known of every origin whether it is the bucket.
     is_certain: bool,
     /// What is taken of objects that are not seen, where it is not.
@@ -114,13 +116,25 @@ impl View {
         }
         let fallback = (!is_certain && settings.is_some()).then(|| Box::new(Self::unknown(route)));
         let (directory_urls, query_strings) = (route.directory_urls, route.query_strings);
-        Self { windows, directory_urls, query_strings, settings, is_certain, fallback }
+        Self { windows, directory_urls, query_strings, settings, is_old: false, is_certain, fallback }
     }
 
     /// How a distribution is taken to show a bucket of which nothing but the tags is known.
     #[must_use]
     pub fn unknown(route: &Route) -> Self {
         Self::through(&[], route, None)
+    }
+
+    /// The same, from settings that could not be read again.
+    #[must_use]
+    pub fn old(self) -> Self {
+        Self { is_old: true, ..self }
+    }
+
+    /// Whether it is taken from settings that could not be read again, and may have changed.
+    #[must_use]
+    pub fn is_old(&self) -> bool {
+        self.is_old
     }
 
     /// Whether it is taken from the distribution's settings, and not from tags and defaults where those do not tell.

@@ -257,8 +257,12 @@ async fn what_cannot_be_read_is_said_and_offline_nothing_is() {
     ];
     let arguments = ["--keys", "-", "--json", "--bucket", "site", "--distribution", "E1"];
     let (success, printed, errors) = run(&arguments, &environment, "docs/index.html");
+    assert!(!success && printed.is_empty(), "{printed}");
+    assert!(errors.contains("NoSuchDistribution") && errors.contains("correct --distribution"), "{errors}");
+    cloud.with(|world| world.distributions.insert("E1".into(), Distribution::default()));
+    let (success, printed, errors) = run(&arguments, &environment, "docs/index.html");
     assert!(success && printed.contains("/docs/"), "{printed}");
-    assert!(errors.contains("The settings of E1 are not known") && errors.contains("NoSuchDistribution"), "{errors}");
+    assert!(errors.contains("The settings of E1 are not known") && errors.contains("AccessDenied"), "{errors}");
     // Neither credentials nor a Region: nothing to ask with.
     let (success, _, errors) = run(&arguments, &[("AWS_EC2_METADATA_DISABLED", "true")], "docs/index.html");
     assert!(success && errors.contains("The settings of E1 are not known"), "{errors}");

@@ -23,6 +23,7 @@ mod job_wait;
 mod jobs;
 mod load;
 mod logs;
+mod old_settings;
 mod plan;
 mod queue;
 mod requests;
