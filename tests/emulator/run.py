@@ -218,6 +218,15 @@ def play(emulator, zip_file, place):
         changed = {"/docs/index.html", "/posts/2024/007.html"}
         sync(emulator, bucket, files, target, distributions[bucket], changed)
         (files / "posts/2024/007.html").write_text("back")
+    # A bucket and its distribution from one template.
+    template = ["--template-file", "infra/cloudformation/site.yaml", "--stack-name", "site"]
+    parameters = ["--parameter-overrides", "BucketName=by-template", f"InvalidatorStack={STACK}"]
+    emulator.run("aws", "cloudformation", "deploy", *template, *parameters)
+    described = emulator.client("cloudformation").describe_stacks(StackName="site")["Stacks"][0]["Outputs"]
+    distribution = next(it["OutputValue"] for it in described if it["OutputKey"] == "DistributionId")
+    # The emulator's CloudFormation gives buckets no tags.
+    s3.put_bucket_tagging(Bucket="by-template", Tagging={"TagSet": [{"Key": "distributionId", "Value": distribution}]})
+    sync(emulator, "by-template", files, "s3://by-template", distribution, {url_of(key) for key in keys} | {"/"})
     failed = dead_letters(emulator, outputs)
     assert failed == 0, f"{failed} dead letters"
 
