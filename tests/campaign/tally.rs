@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How often each kind of fault was played.
-pub(crate) type Kinds = BTreeMap<&'static str, usize>;
+/// How often each kind of fault was played, by the kind and the operation; the latter is empty where it is none's.
+pub(crate) type Kinds = BTreeMap<(&'static str, &'static str), usize>;
 
 /// What all invalidations of a run came to.
 #[derive(Clone, Copy, Default)]
@@ -43,7 +43,7 @@ impl Spent {
 impl Tally {
     pub(crate) fn count(&mut self, kinds: &Kinds) {
         for (kind, times) in kinds {
-            *self.faults.entry(kind).or_default() += times;
+            *self.faults.entry(*kind).or_default() += times;
         }
     }
 
@@ -68,9 +68,20 @@ impl Tally {
             "{:>9} changes: {} covered, {} ignored by name, {} in a dead-letter queue with their reason",
             self.changes, self.covered, self.ignored, self.dead
         );
-        println!("{:>9} faults of {} kinds:", self.faults.values().sum::<usize>(), self.faults.len());
-        for (kind, times) in &self.faults {
-            println!("{times:>15} {kind}");
+        let mut kinds: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        let mut operations: BTreeMap<_, usize> = BTreeMap::new();
+        for ((kind, operation), times) in &self.faults {
+            kinds.entry(kind).or_default().push((*operation, *times));
+            *operations.entry(*operation).or_default() += times;
+        }
+        println!("{:>9} faults of {} kinds:", self.faults.values().sum::<usize>(), kinds.len());
+        for (kind, by_operation) in kinds {
+            let all: usize = by_operation.iter().map(|(_, times)| times).sum();
+            let places: Vec<_> = by_operation.iter().map(|(operation, times)| format!("{times} {operation}")).collect();
+            println!("{all:>15} {kind}: {}", places.join(", "));
+        }
+        for (operation, times) in operations {
+            println!("{times:>15} at {}", if operation.is_empty() { "no call" } else { operation });
         }
         let (with, without) = (self.with_faults, self.without_faults);
         println!("{:>9} invalidations, {} without faults", with.invalidations, without.invalidations);
