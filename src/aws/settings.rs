@@ -30,7 +30,8 @@ impl Settings for CloudFront {
         let client: &Client = &self.client;
         let answer = client.get_cache_policy().id(policy.as_str()).send().await;
         let policy = answer.map_err(|error| denied_or_not("GetCachePolicy", &error))?.cache_policy;
-        let config = policy.and_then(|it| it.cache_policy_config);
+        // What is not there the SDK puts there empty. Every policy has a name.
+        let config = policy.and_then(|it| it.cache_policy_config).filter(|it| !it.name.is_empty());
         let config = config.ok_or_else(|| not_understood("GetCachePolicy", "it tells no settings"))?;
         // A policy without parameters has a key of nothing but the path.
         let strings = config.parameters_in_cache_key_and_forwarded_to_origin.and_then(|it| it.query_strings_config);
@@ -53,7 +54,8 @@ where
 
 /// What matters of a distribution's settings.
 fn understand(config: &DistributionConfig) -> Result<DistributionSettings, String> {
-    let origins = config.origins.as_ref().ok_or("it tells no origins")?;
+    // What is not there the SDK puts there empty. Every distribution has an origin, and a default behaviour that goes to one.
+    let origins = config.origins.as_ref().filter(|it| !it.items.is_empty()).ok_or("it tells no origins")?;
     let origin = |it: &aws_sdk_cloudfront::types::Origin| {
         Origin::new(&it.id, &it.domain_name, it.origin_path.as_deref().unwrap_or_default())
     };
@@ -61,7 +63,8 @@ fn understand(config: &DistributionConfig) -> Result<DistributionSettings, Strin
         id: it.id.clone(),
         members: it.members.iter().flat_map(OriginGroupMembers::items).map(|it| it.origin_id.clone()).collect(),
     };
-    let default = config.default_cache_behavior.as_ref().ok_or("it tells no default behavior")?;
+    let default = config.default_cache_behavior.as_ref().filter(|it| !it.target_origin_id.is_empty());
+    let default = default.ok_or("it tells no default behavior")?;
     let behaviors = config.cache_behaviors.iter().flat_map(CacheBehaviors::items).map(behavior);
     Ok(DistributionSettings {
         origins: origins.items.iter().map(origin).collect::<Result<_, _>>().map_err(|it| it.to_string())?,

@@ -15,6 +15,7 @@ mod delivery;
 mod demo;
 mod distributions;
 mod faults;
+mod hollow;
 mod inventory;
 mod job_wait;
 mod jobs;

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use crate::rig::{Rig, created, world};
 
-const READ: &str = "GetDistributionConfig";
+pub(crate) const READ: &str = "GetDistributionConfig";
 
 /// The settings of a distribution that shows a folder of `site`, and sends requests for `/api/*` elsewhere.
-fn config(origin_path: &str) -> Value {
+pub(crate) fn config(origin_path: &str) -> Value {
     json!({
         "CallerReference": "example",
         "Comment": "",
@@ -27,11 +27,11 @@ fn config(origin_path: &str) -> Value {
     })
 }
 
-fn set(world: &mut World, id: &str, config: Value) {
+pub(crate) fn set(world: &mut World, id: &str, config: Value) {
     world.distributions.get_mut(id).unwrap().config = Some(config);
 }
 
-fn known() -> World {
+pub(crate) fn known() -> World {
     let mut world = world(&[("site", "E1")]);
     set(&mut world, "E1", config("/web"));
     world
