@@ -103,7 +103,7 @@ fn operation(rng: &mut Rng, places: &Places) -> &'static str {
     match rng.u8(0..20) {
         0..4 if has_settings => "GetDistributionConfig",
         4..6 if has_settings => "GetCachePolicy",
-        6..9 if places.stocked => "ListObjectsV2",
+        6..10 if places.stocked => "ListObjectsV2",
         0..13 => ["GetBucketTagging", "CreateInvalidation"][usize::from(rng.u8(0..5) > 1)],
         13 => "GetDistributionConfig",
         14..16 => "GetBucketTagging",

@@ -82,7 +82,7 @@ impl Places {
         let distributions: Vec<_> = (0..rng.usize(1..=4)).map(|n| format!("E{seed}D{n}")).collect();
         // No distribution has settings; they tell more than the tags; the tags tell the same.
         let (has_settings, tags_suffice) = [(false, true), (true, false), (true, true)][usize::from(rng.u8(0..3))];
-        let stocked = has_settings && rng.bool();
+        let stocked = has_settings && rng.u8(0..3) > 0;
         let count = rng.usize(1..=6);
         let mut places = Self {
             buckets: (0..count)

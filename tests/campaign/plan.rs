@@ -16,7 +16,7 @@ const SMALL_BURST: usize = 60;
 const LARGE_BURST: usize = 5000;
 
 /// How many records an event has that is worth a listing.
-const MANY: std::ops::RangeInclusive<usize> = 10..=60;
+const MANY: std::ops::RangeInclusive<usize> = 10..=40;
 
 /// An object that changed.
 pub(crate) struct Change {
@@ -123,7 +123,7 @@ impl Plan {
     fn event(&mut self, rng: &mut Rng, id: String) -> Waiting {
         let records = match rng.u8(0..8) {
             0..4 => 1,
-            4 | 5 if self.places.stocked => rng.usize(MANY),
+            4..7 if self.places.stocked => rng.usize(MANY),
             _ => rng.usize(2..=12),
         };
         let mut changes = Vec::new();

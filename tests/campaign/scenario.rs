@@ -25,9 +25,10 @@ pub(crate) async fn run(lane: &mut Lane<'_>, seed: u64) -> Vec<String> {
         one.play().await;
         let (since, ends) = (one.since, one.ends);
         found.extend(one.found);
-        let spent = lane.cloud.with(|world| {
+        let (spent, calls) = lane.cloud.with(|world| {
             check_rules(world, &plan.places, &mut found);
-            spent(world, &plan, &since)
+            let calls: Vec<_> = world.calls.iter().map(|call| call.operation).collect();
+            (spent(world, &plan, &since), calls)
         });
         let tally = &mut lane.tally;
         if played.is_none() {
@@ -35,6 +36,9 @@ pub(crate) async fn run(lane: &mut Lane<'_>, seed: u64) -> Vec<String> {
             continue;
         }
         tally.with_faults.add(spent);
+        for call in &calls {
+            *tally.calls.entry(call).or_default() += 1;
+        }
         tally.scenarios += 1;
         tally.changes += plan.changes.len();
         for (end, count) in

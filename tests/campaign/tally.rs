@@ -27,6 +27,8 @@ pub(crate) struct Tally {
     pub(crate) dead: usize,
     /// Deliveries that the function answered after its time.
     pub(crate) late: usize,
+    /// How often AWS was asked in scenarios with faults, by operation.
+    pub(crate) calls: BTreeMap<&'static str, usize>,
     pub(crate) faults: Kinds,
     pub(crate) with_faults: Spent,
     pub(crate) without_faults: Spent,
@@ -57,6 +59,9 @@ impl Tally {
         self.dead += other.dead;
         self.late += other.late;
         self.count(&other.faults);
+        for (operation, times) in &other.calls {
+            *self.calls.entry(operation).or_default() += times;
+        }
         self.with_faults.add(other.with_faults);
         self.without_faults.add(other.without_faults);
     }
@@ -81,7 +86,11 @@ impl Tally {
             println!("{all:>15} {kind}: {}", places.join(", "));
         }
         for (operation, times) in operations {
-            println!("{times:>15} at {}", if operation.is_empty() { "no call" } else { operation });
+            let calls = self.calls.get(operation).copied().unwrap_or_default();
+            match operation {
+                "" => println!("{times:>15} at no call"),
+                _ => println!("{times:>15} at {operation}, of {calls} calls"),
+            }
         }
         let (with, without) = (self.with_faults, self.without_faults);
         println!("{:>9} invalidations, {} without faults", with.invalidations, without.invalidations);
