@@ -130,6 +130,7 @@ impl Play<'_, '_> {
             names.extend(place.ids.iter().map(String::as_str));
             names.extend(place.has_distribution_gone().then_some("EGONE"));
         }
+        names.extend(failed.job.iter().flat_map(|&job| self.plan.jobs[job].names(&self.plan.places)));
         names.extend(self.plan.places.policies.keys().map(String::as_str));
         self.lane.cloud.with(|world| {
             // How often an account may call counts for all of it.

@@ -46,6 +46,23 @@ pub(crate) fn effect(rng: &mut Rng, operation: &'static str, may_be: bool) -> (&
     }
 }
 
+/// Something that goes wrong with the result of a job. A success is one whatever it holds, so only one that took the result
+/// can be told with an odd answer.
+pub(crate) fn job_effect(rng: &mut Rng, operation: &'static str) -> (&'static str, Effect) {
+    match rng.u8(0..8) {
+        0 => ("throttling", error(400, "ThrottlingException")),
+        1 => ("validation", error(400, "ValidationException")),
+        2 => ("job answered", after(error(400, "InvalidJobStateException"))),
+        3 => ("access denied", error(400, "AccessDeniedException")),
+        _ => match effect(rng, operation, false) {
+            (kind, odd @ (Effect::Raw { status: 200..300, .. } | Effect::Page { status: 200..300, .. })) => {
+                (kind, after(odd))
+            }
+            other => other,
+        },
+    }
+}
+
 /// An error that the operation's service may answer with.
 fn refusal(rng: &mut Rng, operation: &'static str, may_be: bool) -> (&'static str, Effect) {
     let settings = ["GetDistributionConfig", "GetCachePolicy"].contains(&operation);

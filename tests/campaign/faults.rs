@@ -7,7 +7,7 @@ use fastrand::Rng;
 use s3_cloudfront_invalidator::local::World;
 use s3_cloudfront_invalidator::local::fault::Fault;
 
-use crate::effects::effect;
+use crate::effects::{effect, job_effect};
 use crate::places::Places;
 use crate::tally::Kinds;
 
@@ -37,10 +37,15 @@ impl Faults {
         let mut faults = Self::default();
         for _ in 0..rng.usize(2..=9) {
             let operation = operation(rng, places);
-            let (kind, effect) = effect(rng, operation, places.tags_suffice);
+            let (kind, effect) = match operation {
+                "PutJobSuccessResult" | "PutJobFailureResult" => job_effect(rng, operation),
+                _ => effect(rng, operation, places.tags_suffice),
+            };
             let names: Vec<_> = match operation {
                 "GetBucketTagging" | "ListObjectsV2" => places.buckets.iter().map(|it| it.name.clone()).collect(),
                 "GetCachePolicy" => places.policies.keys().cloned().collect(),
+                // Any job.
+                "PutJobSuccessResult" | "PutJobFailureResult" => Vec::new(),
                 _ => places.distributions.clone(),
             };
             let target = if rng.u8(0..3) == 0 { None } else { rng.choice(names) };
@@ -104,6 +109,8 @@ fn operation(rng: &mut Rng, places: &Places) -> &'static str {
         0..4 if has_settings => "GetDistributionConfig",
         4..6 if has_settings => "GetCachePolicy",
         6..10 if places.stocked => "ListObjectsV2",
+        10..12 if places.has_jobs => "PutJobSuccessResult",
+        12 if places.has_jobs => "PutJobFailureResult",
         0..13 => ["GetBucketTagging", "CreateInvalidation"][usize::from(rng.u8(0..5) > 1)],
         13 => "GetDistributionConfig",
         14..16 => "GetBucketTagging",

@@ -17,6 +17,7 @@ mod check;
 mod edge;
 mod effects;
 mod faults;
+mod jobs;
 mod keys;
 mod lane;
 mod modes;

@@ -71,6 +71,8 @@ pub(crate) struct Places {
     pub(crate) tags_suffice: bool,
     /// Whether buckets hold enough for a listing to tell something.
     pub(crate) stocked: bool,
+    /// Whether pipelines have jobs.
+    pub(crate) has_jobs: bool,
     /// The most paths of an invalidation, by every bucket's tag.
     pub(crate) max_paths: Option<usize>,
     denied: Option<&'static str>,
@@ -100,6 +102,7 @@ impl Places {
             },
             tags_suffice,
             stocked,
+            has_jobs: rng.u8(0..6) == 0,
             max_paths: (rng.u8(0..8) == 0).then(|| rng.usize(3..20)),
             denied: match rng.u8(0..12) {
                 0 if tags_suffice => Some("GetCachePolicy"),
@@ -255,6 +258,10 @@ impl Fate {
 impl Place {
     fn source(&self) -> Source<'_> {
         Source { bucket: &self.name, home: self.home }
+    }
+
+    pub(crate) fn is_bad(&self) -> bool {
+        self.bad.is_some()
     }
 
     pub(crate) fn has_distribution_gone(&self) -> bool {

@@ -3,6 +3,7 @@
 use fastrand::Rng;
 use s3_cloudfront_invalidator::local::events::{event_bridge, notification, record, sns, sns_notification, sqs};
 
+use crate::jobs::Task;
 use crate::keys::key;
 use crate::places::Places;
 use crate::queues::{Queues, Waiting};
@@ -36,6 +37,7 @@ pub(crate) struct Wave {
 pub(crate) struct Plan {
     pub(crate) places: Places,
     pub(crate) changes: Vec<Change>,
+    pub(crate) jobs: Vec<Task>,
     pub(crate) waves: Vec<Wave>,
     /// Reserved concurrency.
     pub(crate) functions: usize,
@@ -49,6 +51,7 @@ impl Plan {
         let mut plan = Self {
             places: Places::draw(rng, seed),
             changes: Vec::new(),
+            jobs: Vec::new(),
             waves: Vec::new(),
             functions: rng.usize(1..=2),
             max_receive_count: rng.usize(3..=5),
@@ -63,6 +66,9 @@ impl Plan {
             plan.burst = false;
             for _ in 0..rng.usize(1..=3) {
                 plan.wave(rng);
+            }
+            if plan.places.has_jobs {
+                plan.pipelines(rng, seed);
             }
         }
         plan
@@ -117,6 +123,16 @@ impl Plan {
             wave.events.push(self.event(rng, format!("request-{number}-only")));
         }
         self.waves.push(wave);
+    }
+
+    /// Pipelines that end with an action which invalidates.
+    fn pipelines(&mut self, rng: &mut Rng, seed: u64) {
+        for number in 0..rng.usize(1..=4) {
+            let job = Task::draw(rng, &self.places, seed, number);
+            let wave = rng.usize(0..self.waves.len());
+            self.waves[wave].events.push(job.event(format!("pipeline-{number}"), &self.places, number));
+            self.jobs.push(job);
+        }
     }
 
     /// An event from one of the sources that tell of changes.

@@ -86,6 +86,7 @@ impl<'a, 'p> Play<'a, 'p> {
     pub(crate) async fn play(&mut self) {
         self.lane.cloud.with(|world| {
             *world = self.plan.places.world();
+            self.plan.jobs.iter().for_each(|job| job.begin(world));
             if let Some(faults) = self.faults {
                 faults.set(world);
             }
@@ -183,7 +184,10 @@ impl<'a, 'p> Play<'a, 'p> {
     fn settle_event(&mut self, mut event: Waiting, Ended { outcome, .. }: Ended, cause: Cause) -> bool {
         let reason = match outcome {
             Outcome::Response(body) => {
-                self.check_report(&event, &body);
+                match event.job {
+                    Some(number) => self.check_job(&event, number, cause),
+                    None => self.check_report(&event, &body),
+                }
                 self.succeed(&event);
                 return true;
             }

@@ -30,6 +30,8 @@ pub(crate) struct Waiting {
     pub(crate) others: usize,
     /// Whether part of it cannot be read, so that it can never succeed.
     pub(crate) poison: bool,
+    /// The job that it is, by its place in the scenario.
+    pub(crate) job: Option<usize>,
     pub(crate) tries: usize,
     /// Why one of its deliveries failed, if that was for nothing that concerns it.
     pub(crate) unexplained: Option<String>,
@@ -46,6 +48,7 @@ impl Waiting {
             changes,
             others: 0,
             poison: false,
+            job: None,
             tries: 0,
             unexplained: None,
             throttled: 0,

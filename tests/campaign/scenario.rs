@@ -41,6 +41,7 @@ pub(crate) async fn run(lane: &mut Lane<'_>, seed: u64) -> Vec<String> {
         }
         tally.scenarios += 1;
         tally.changes += plan.changes.len();
+        tally.jobs += plan.jobs.len();
         for (end, count) in
             [(End::Covered, &mut tally.covered), (End::Ignored, &mut tally.ignored), (End::Dead, &mut tally.dead)]
         {

@@ -21,6 +21,7 @@ pub(crate) struct Tally {
     pub(crate) invocations: usize,
     pub(crate) processes: usize,
     pub(crate) changes: usize,
+    pub(crate) jobs: usize,
     pub(crate) covered: usize,
     pub(crate) ignored: usize,
     /// Changes that ended in a dead-letter queue, with their reason.
@@ -54,6 +55,7 @@ impl Tally {
         self.invocations += other.invocations;
         self.processes += other.processes;
         self.changes += other.changes;
+        self.jobs += other.jobs;
         self.covered += other.covered;
         self.ignored += other.ignored;
         self.dead += other.dead;
@@ -73,6 +75,7 @@ impl Tally {
             "{:>9} changes: {} covered, {} ignored by name, {} in a dead-letter queue with their reason",
             self.changes, self.covered, self.ignored, self.dead
         );
+        println!("{:>9} jobs of pipelines", self.jobs);
         let mut kinds: BTreeMap<_, Vec<_>> = BTreeMap::new();
         let mut operations: BTreeMap<_, usize> = BTreeMap::new();
         for ((kind, operation), times) in &self.faults {
