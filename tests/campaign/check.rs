@@ -1,69 +1,143 @@
-//! Whether an answer is true.
+//! Whether an answer is true, and a failure has a cause.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use crate::edge::Edge;
-use crate::places::{Fate, urls};
-use crate::play::Play;
+use crate::places::Fate;
+use crate::play::{Cause, End, Play, is_refusal};
 use crate::queues::Waiting;
 
 impl Play<'_, '_> {
-    /// Every copy of the object at every distribution was evicted since the change was told of.
-    pub(crate) fn check_covered(&mut self, change: usize) {
+    /// What may become of a change.
+    fn fates(&self, change: usize) -> BTreeSet<Fate> {
+        let change = &self.plan.changes[change];
+        self.plan.places.fates(change.bucket, &change.key, &self.known)
+    }
+
+    pub(crate) fn name(&self, change: usize) -> String {
+        let change = &self.plan.changes[change];
+        format!("{:?} of {}", change.key, self.plan.places.buckets[change.bucket].name)
+    }
+
+    /// What is said to be done is done.
+    pub(crate) fn succeed(&mut self, done: &Waiting) {
+        if done.poison {
+            self.found.push(format!("{} cannot be read, and was taken", done.id));
+        }
+        for &change in &done.changes {
+            let fates = self.fates(change);
+            if fates == [Fate::Fails].into() {
+                self.found.push(format!("said to be done, which cannot be: {}", self.name(change)));
+            }
+            self.check_covered(change);
+            let ignored = fates.iter().all(|fate| matches!(fate, Fate::Ignored(_)));
+            self.ends.insert(change, if ignored { End::Ignored } else { End::Covered });
+        }
+    }
+
+    /// Every copy of the object at every distribution was evicted since the change was told of: at all URLs that the
+    /// distribution's settings give it, or gave it while the function could go by them.
+    fn check_covered(&mut self, change: usize) {
         let told = &self.plan.changes[change];
-        let place = &self.plan.places.buckets[told.bucket];
-        let urls = urls(&told.key, place.folder);
-        for id in &place.ids {
-            let mut edge = Edge::new(urls.clone());
+        for id in &self.plan.places.buckets[told.bucket].ids {
             let since = self.since[&change][id];
-            self.lane.cloud.with(|world| {
-                // The latest first: a burst has thousands.
-                for invalidation in world.distributions[id].invalidations[since..].iter().rev() {
-                    edge.invalidate(invalidation.paths.iter().map(String::as_str));
-                    if !urls.iter().any(|url| edge.holds(url)) {
-                        break;
+            let held = self.known.settings.clone().map(|settings| {
+                let urls = self.plan.places.urls(told.bucket, &told.key, id, settings);
+                let mut edge = Edge::new(urls.clone());
+                self.lane.cloud.with(|world| {
+                    // The latest first: a burst has thousands.
+                    for invalidation in world.distributions[id].invalidations[since..].iter().rev() {
+                        if !urls.iter().any(|url| edge.holds(url)) {
+                            break;
+                        }
+                        edge.invalidate(invalidation.paths.iter().map(String::as_str));
                     }
-                }
+                });
+                urls.into_iter().filter(|url| edge.holds(url)).collect::<Vec<_>>()
             });
-            for url in urls.iter().filter(|url| edge.holds(url)) {
-                self.found.push(format!("stale: {url} at {id}, said to be covered: {}", self.name(change)));
+            let held = held.min_by_key(Vec::len).unwrap_or_default();
+            for url in held {
+                self.found.push(format!("stale: {url} at {id}, said to be done: {}", self.name(change)));
             }
         }
     }
 
     /// An answer counts every change, and names why it ignores what it ignores.
     pub(crate) fn check_report(&mut self, event: &Waiting, body: &[u8]) {
-        let mut expected: BTreeMap<(String, String), usize> = BTreeMap::new();
-        let mut covered = 0;
+        // At least and at most; both are the same, unless something is in doubt.
+        let mut expected: BTreeMap<(String, String), (usize, usize)> = BTreeMap::new();
+        let mut covered = (0, 0);
         for &change in &event.changes {
-            match self.fate(change) {
-                Fate::Covered => covered += 1,
-                Fate::Ignored(reason) => {
-                    let bucket = self.plan.places.buckets[self.plan.changes[change].bucket].name.clone();
-                    *expected.entry((reason.to_owned(), bucket)).or_default() += 1;
-                }
-                Fate::Fails => {}
+            let fates = self.fates(change);
+            let sure = usize::from(fates.len() == 1);
+            let bucket = &self.plan.places.buckets[self.plan.changes[change].bucket].name;
+            for fate in fates {
+                let counts = match fate {
+                    Fate::Covered => &mut covered,
+                    Fate::Ignored(reason) => expected.entry((reason.to_owned(), bucket.clone())).or_default(),
+                    Fate::Fails => continue,
+                };
+                *counts = (counts.0 + sure, counts.1 + 1);
             }
         }
         if event.others > 0 {
-            expected.insert(("not-a-content-change".to_owned(), "ObjectTagging:Put".to_owned()), event.others);
+            let others = ("not-a-content-change".to_owned(), "ObjectTagging:Put".to_owned());
+            expected.insert(others, (event.others, event.others));
         }
         let report: Value = serde_json::from_slice(body).unwrap_or_default();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let count = |value: &Value| value.as_u64().and_then(|it| usize::try_from(it).ok()).unwrap_or_default();
-        let ignored: BTreeMap<_, _> = report["ignored"]
+        let mut ignored: BTreeMap<_, _> = report["ignored"]
             .as_array()
             .into_iter()
             .flatten()
             .map(|it| ((text(&it["reason"]), text(&it["bucket"]) + &text(&it["eventName"])), count(&it["changes"])))
             .collect();
-        if count(&report["changes"]["covered"]) != covered
+        let within = |(least, most): (usize, usize), number: usize| (least..=most).contains(&number);
+        let told = count(&report["changes"]["covered"]);
+        let all = told + ignored.values().sum::<usize>();
+        let named = expected.iter().all(|(reason, &counts)| within(counts, ignored.remove(reason).unwrap_or_default()));
+        if all != event.changes.len() + event.others
+            || !within(covered, told)
             || count(&report["changes"]["failed"]) > 0
-            || ignored != expected
+            || !named
+            || !ignored.is_empty()
         {
-            self.found.push(format!("{}: {covered} and {expected:?} expected, not {report}", event.id));
+            self.found.push(format!("{}: {covered:?} and {expected:?} expected, not {report}", event.id));
         }
+    }
+
+    /// Nothing fails without a cause, and nothing is given up for what does not concern it.
+    pub(crate) fn check_failure(&mut self, failed: &mut Waiting, cause: Cause, reason: &str) {
+        let fails = failed.poison || failed.changes.iter().any(|&change| self.fates(change).contains(&Fate::Fails));
+        let provoked = cause.provoked || cause.disturbed;
+        if !fails && !provoked && self.faults.is_none_or(|faults| !faults.lasting) {
+            self.found.push(format!("{} failed without a cause: {reason}", failed.id));
+        }
+        if !fails && !cause.disturbed && !self.concerns(failed) {
+            failed.unexplained = Some(reason.to_owned());
+        }
+    }
+
+    /// Whether anything went wrong in this round with what these changes need.
+    fn concerns(&self, failed: &Waiting) -> bool {
+        let mut names = BTreeSet::new();
+        for &change in &failed.changes {
+            let place = &self.plan.places.buckets[self.plan.changes[change].bucket];
+            names.insert(place.name.as_str());
+            names.extend(place.ids.iter().map(String::as_str));
+            names.extend(place.has_distribution_gone().then_some("EGONE"));
+        }
+        names.extend(failed.job.iter().flat_map(|&job| self.plan.jobs[job].names(&self.plan.places)));
+        names.extend(self.plan.places.policies.keys().map(String::as_str));
+        self.lane.cloud.with(|world| {
+            // How often an account may call counts for all of it.
+            let mut refused = world.calls.iter().skip(self.before.calls).filter(|call| is_refusal(call));
+            let refused =
+                refused.any(|call| call.code.as_deref() == Some("Throttling") || names.contains(&*call.target));
+            refused || self.faults.is_some_and(|faults| faults.touched(&self.before.faults, world, &names))
+        })
     }
 }

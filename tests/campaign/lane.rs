@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use fastrand::Rng;
 use s3_cloudfront_invalidator::local::{Cloud, Function, Invoke, Lambda, Outcome, World};
 
+use crate::modes::Mode;
 use crate::tally::Tally;
 
 /// After how many invocations a function is replaced, and its log read.
@@ -80,7 +81,14 @@ pub(crate) struct Ended {
 struct Instance {
     lambda: Lambda,
     function: Function,
+    mode: Mode,
     invocations: usize,
+}
+
+/// What happens to the world while deliveries are under way, once so many calls have begun.
+pub(crate) struct Meanwhile<'m> {
+    pub(crate) calls: usize,
+    pub(crate) what: Box<dyn FnOnce(&mut World) + 'm>,
 }
 
 pub(crate) struct Lane<'p> {
@@ -90,6 +98,7 @@ pub(crate) struct Lane<'p> {
     /// Functions that were given up, and do not know it.
     stray: Vec<Instance>,
     timeout: Duration,
+    mode: Mode,
     pub(crate) tally: Tally,
     /// What a log held that it must not.
     pub(crate) found: Vec<String>,
@@ -98,13 +107,19 @@ pub(crate) struct Lane<'p> {
 impl<'p> Lane<'p> {
     pub(crate) async fn start(program: &'p Path) -> Self {
         let cloud = Cloud::start(World::default()).await.expect("a port");
-        let (tally, found, timeout) = (Tally::default(), Vec::new(), TIMEOUT);
-        Self { program, cloud, instances: Vec::new(), stray: Vec::new(), timeout, tally, found }
+        let (tally, found) = (Tally::default(), Vec::new());
+        let (instances, stray) = (Vec::new(), Vec::new());
+        Self { program, cloud, instances, stray, timeout: TIMEOUT, mode: Mode::default(), tally, found }
     }
 
     /// Gives the function less time from now on, or as much as before.
     pub(crate) fn expect_failures(&mut self, lasting: bool) {
         self.timeout = if lasting { TIMEOUT_IN_VAIN } else { TIMEOUT };
+    }
+
+    /// Sets the functions so from now on.
+    pub(crate) fn set(&mut self, mode: Mode) {
+        self.mode = mode;
     }
 
     /// Sees to it that there are so many functions.
@@ -114,7 +129,8 @@ impl<'p> Lane<'p> {
             self.instances.push(instance);
         }
         for place in 0..self.instances.len() {
-            if self.instances[place].invocations >= INVOCATIONS_OF_A_PROCESS {
+            let instance = &self.instances[place];
+            if instance.mode != self.mode || instance.invocations >= INVOCATIONS_OF_A_PROCESS {
                 let next = self.new_instance().await;
                 let old = std::mem::replace(&mut self.instances[place], next);
                 self.retire(old).await;
@@ -135,9 +151,10 @@ impl<'p> Lane<'p> {
     async fn new_instance(&mut self) -> Instance {
         self.tally.processes += 1;
         let lambda = Lambda::start().await.expect("a port");
-        let function = Function::start(self.program, &lambda, &self.cloud, &HURRY).expect("the function");
+        let variables = [&HURRY, self.mode.variables()].concat();
+        let function = Function::start(self.program, &lambda, &self.cloud, &variables).expect("the function");
         assert_eq!(tokio::time::timeout(Duration::from_mins(1), lambda.ready()).await, Ok(Ok(())), "it starts");
-        Instance { lambda, function, invocations: 0 }
+        Instance { lambda, function, mode: self.mode, invocations: 0 }
     }
 
     /// Kills a function and reads its log.
@@ -165,19 +182,30 @@ impl<'p> Lane<'p> {
     }
 
     /// Makes these deliveries at the same time, each by a function of its own.
-    pub(crate) async fn deliver(&mut self, deliveries: Vec<(String, String, Disturbance)>) -> Vec<Ended> {
+    pub(crate) async fn deliver(
+        &mut self,
+        deliveries: Vec<(String, String, Disturbance)>,
+        meanwhile: Option<Meanwhile<'_>>,
+    ) -> Vec<Ended> {
         self.tally.invocations += deliveries.len();
         let disturbances: Vec<_> = deliveries.iter().map(|(_, _, disturbance)| *disturbance).collect();
         let (cloud, timeout) = (&self.cloud, self.timeout);
+        let begun = cloud.with(|world| world.begun);
+        let change = async {
+            if let Some(Meanwhile { calls, what }) = meanwhile {
+                reached(cloud, begun + calls).await;
+                cloud.with(what);
+            }
+        };
         let under_way = self
             .instances
             .iter_mut()
             .zip(deliveries)
             .map(|(instance, (id, event, disturbance))| instance.invoke(cloud, id, event, disturbance, timeout));
-        let ended: Vec<_> = futures_util::future::join_all(under_way).await;
+        let (ended, ()) = tokio::join!(futures_util::future::join_all(under_way), change);
         for (place, (ended, disturbance)) in ended.iter().zip(disturbances).enumerate() {
             if ended.disturbed {
-                *self.tally.faults.entry(disturbance.kind()).or_default() += 1;
+                *self.tally.faults.entry((disturbance.kind(), "")).or_default() += 1;
             }
             if ended.outcome != Outcome::TimedOut {
                 continue;

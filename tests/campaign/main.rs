@@ -15,14 +15,21 @@
 mod check;
 #[path = "../pure/edge.rs"]
 mod edge;
+mod effects;
 mod faults;
+mod jobs;
+mod keys;
 mod lane;
+mod modes;
 mod places;
 mod plan;
 mod play;
 mod queues;
 mod scenario;
+mod site;
 mod tally;
+mod turns;
+mod viewer;
 
 use std::path::Path;
 use std::process::ExitCode;

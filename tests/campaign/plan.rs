@@ -3,7 +3,9 @@
 use fastrand::Rng;
 use s3_cloudfront_invalidator::local::events::{event_bridge, notification, record, sns, sns_notification, sqs};
 
-use crate::places::{Places, key};
+use crate::jobs::Task;
+use crate::keys::key;
+use crate::places::Places;
 use crate::queues::{Queues, Waiting};
 
 /// One scenario in so many is a burst of direct events.
@@ -14,10 +16,15 @@ const LARGE_BURSTS: u64 = 2000;
 const SMALL_BURST: usize = 60;
 const LARGE_BURST: usize = 5000;
 
+/// How many records an event has that is worth a listing.
+const MANY: std::ops::RangeInclusive<usize> = 10..=40;
+
 /// An object that changed.
 pub(crate) struct Change {
     pub(crate) bucket: usize,
     pub(crate) key: String,
+    /// Whether it is gone.
+    pub(crate) removed: bool,
 }
 
 /// What S3 tells at one time.
@@ -30,6 +37,7 @@ pub(crate) struct Wave {
 pub(crate) struct Plan {
     pub(crate) places: Places,
     pub(crate) changes: Vec<Change>,
+    pub(crate) jobs: Vec<Task>,
     pub(crate) waves: Vec<Wave>,
     /// Reserved concurrency.
     pub(crate) functions: usize,
@@ -43,6 +51,7 @@ impl Plan {
         let mut plan = Self {
             places: Places::draw(rng, seed),
             changes: Vec::new(),
+            jobs: Vec::new(),
             waves: Vec::new(),
             functions: rng.usize(1..=2),
             max_receive_count: rng.usize(3..=5),
@@ -57,6 +66,9 @@ impl Plan {
             plan.burst = false;
             for _ in 0..rng.usize(1..=3) {
                 plan.wave(rng);
+            }
+            if plan.places.has_jobs {
+                plan.pipelines(rng, seed);
             }
         }
         plan
@@ -113,17 +125,32 @@ impl Plan {
         self.waves.push(wave);
     }
 
+    /// Pipelines that end with an action which invalidates.
+    fn pipelines(&mut self, rng: &mut Rng, seed: u64) {
+        for number in 0..rng.usize(1..=4) {
+            let job = Task::draw(rng, &self.places, seed, number);
+            let wave = rng.usize(0..self.waves.len());
+            self.waves[wave].events.push(job.event(format!("pipeline-{number}"), &self.places, number));
+            self.jobs.push(job);
+        }
+    }
+
     /// An event from one of the sources that tell of changes.
     fn event(&mut self, rng: &mut Rng, id: String) -> Waiting {
-        let records = if rng.bool() { 1 } else { rng.usize(2..=12) };
+        let records = match rng.u8(0..8) {
+            0..4 => 1,
+            4..7 if self.places.stocked => rng.usize(MANY),
+            _ => rng.usize(2..=12),
+        };
         let mut changes = Vec::new();
         let mut told = Vec::new();
         let (mut others, mut poison) = (0, false);
         if rng.u8(0..4) == 0 {
             let (bucket, key) = self.object(rng);
-            let kind = if rng.bool() { "Object Created" } else { "Object Deleted" };
+            let removed = rng.bool();
+            let kind = if removed { "Object Deleted" } else { "Object Created" };
             let body = event_bridge(kind, &self.places.buckets[bucket].name, &key).to_string();
-            return Waiting::new(id, body, vec![self.remember(bucket, key)]);
+            return Waiting::new(id, body, vec![self.remember(Change { bucket, key, removed })]);
         }
         for _ in 0..records {
             match rng.u16(0..200) {
@@ -160,11 +187,11 @@ impl Plan {
         let (bucket, key) = self.object(rng);
         let name = ["ObjectCreated:Put", "ObjectRemoved:Delete", "LifecycleExpiration:Delete"][rng.usize(0..3)];
         let record = record(name, &self.places.buckets[bucket].name, &key);
-        (self.remember(bucket, key), record)
+        (self.remember(Change { bucket, key, removed: name != "ObjectCreated:Put" }), record)
     }
 
-    fn remember(&mut self, bucket: usize, key: String) -> usize {
-        self.changes.push(Change { bucket, key });
+    fn remember(&mut self, change: Change) -> usize {
+        self.changes.push(change);
         self.changes.len() - 1
     }
 
@@ -176,7 +203,9 @@ impl Plan {
             return (again.bucket, again.key.clone());
         }
         let bucket = rng.usize(0..self.places.buckets.len());
-        (bucket, key(rng, self.places.buckets[bucket].folder))
+        let place = &self.places.buckets[bucket];
+        let known = if self.places.stocked && rng.bool() { rng.choice(&place.objects) } else { None };
+        (bucket, known.cloned().unwrap_or_else(|| key(rng, place.home)))
     }
 }
 

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
-use s3_cloudfront_invalidator::local::{Outcome, World};
+use s3_cloudfront_invalidator::local::{Call, Outcome, World};
 
 use crate::faults::Faults;
 use crate::lane::{Disturbance, Ended, Lane};
-use crate::places::Fate;
+use crate::places::Known;
 use crate::plan::{Plan, batch};
 use crate::queues::{Delivery, Queues, Waiting, failed};
 
@@ -22,9 +22,15 @@ pub(crate) enum End {
 pub(crate) struct Play<'a, 'p> {
     pub(crate) plan: &'a Plan,
     pub(crate) lane: &'a mut Lane<'p>,
-    faults: Option<&'a Faults>,
-    rng: Rng,
-    queues: Queues,
+    pub(crate) faults: Option<&'a Faults>,
+    pub(crate) rng: Rng,
+    pub(crate) queues: Queues,
+    /// Which of the distributions' settings are in force.
+    pub(crate) settings: usize,
+    /// What the function goes by in this round.
+    pub(crate) known: Known,
+    /// What had happened before this round.
+    pub(crate) before: Before,
     /// How many invalidations each distribution had when a change was told of, by the change's place.
     pub(crate) since: BTreeMap<usize, BTreeMap<String, usize>>,
     pub(crate) ends: BTreeMap<usize, End>,
@@ -35,19 +41,57 @@ pub(crate) struct Play<'a, 'p> {
     pub(crate) found: Vec<String>,
 }
 
+/// What made a delivery fail, perhaps.
+#[derive(Clone, Copy)]
+pub(crate) struct Cause {
+    /// Whether anything at all went wrong with the calls.
+    pub(crate) provoked: bool,
+    /// Whether its process was disturbed.
+    pub(crate) disturbed: bool,
+}
+
+/// What had happened at some time.
+#[derive(Default)]
+pub(crate) struct Before {
+    pub(crate) calls: usize,
+    pub(crate) faults: Vec<usize>,
+    trouble: usize,
+}
+
 impl<'a, 'p> Play<'a, 'p> {
-    pub(crate) fn new(plan: &'a Plan, lane: &'a mut Lane<'p>, faults: Option<&'a Faults>, rng: Rng) -> Self {
-        let (since, ends) = (BTreeMap::new(), BTreeMap::new());
-        Self { plan, lane, faults, rng, queues: plan.queues(), since, ends, done: None, requests: 0, found: Vec::new() }
+    /// A play of this plan. What processes remember of one with `faults` before this they still know.
+    pub(crate) fn new(
+        plan: &'a Plan,
+        lane: &'a mut Lane<'p>,
+        (faults, earlier): (Option<&'a Faults>, &Faults),
+        rng: Rng,
+    ) -> Self {
+        Self {
+            plan,
+            lane,
+            faults,
+            rng,
+            queues: plan.queues(),
+            settings: 0,
+            known: plan.places.known(0..=0, earlier.denying),
+            before: Before::default(),
+            since: BTreeMap::new(),
+            ends: BTreeMap::new(),
+            done: None,
+            requests: 0,
+            found: Vec::new(),
+        }
     }
 
     pub(crate) async fn play(&mut self) {
         self.lane.cloud.with(|world| {
             *world = self.plan.places.world();
+            self.plan.jobs.iter().for_each(|job| job.begin(world));
             if let Some(faults) = self.faults {
                 faults.set(world);
             }
         });
+        self.lane.set(self.plan.places.mode);
         self.lane.expect_failures(self.faults.is_some_and(|faults| faults.lasting));
         let mut waves = self.plan.waves.iter();
         loop {
@@ -75,6 +119,9 @@ impl<'a, 'p> Play<'a, 'p> {
             if reason.is_empty() {
                 self.found.push(format!("{} is in the dead-letter queue without a reason", waiting.id));
             }
+            if let Some(reason) = waiting.unexplained {
+                self.found.push(format!("lost for what does not concern it: {}: {reason}", waiting.id));
+            }
             self.ends.extend(waiting.changes.into_iter().map(|change| (change, End::Dead)));
         }
         for change in (0..self.plan.changes.len()).filter(|change| !self.ends.contains_key(change)) {
@@ -89,14 +136,6 @@ impl<'a, 'p> Play<'a, 'p> {
         let mut own = waiting.clone();
         own.id = format!("{}-{playing}", own.id);
         own
-    }
-
-    fn tell(&mut self, changes: Vec<usize>) {
-        let count = |world: &mut World| -> BTreeMap<_, _> {
-            world.distributions.iter().map(|(id, it)| (id.clone(), it.invalidations.len())).collect()
-        };
-        let now = self.lane.cloud.with(count);
-        self.since.extend(changes.into_iter().map(|change| (change, now.clone())));
     }
 
     /// Some deliveries at the same time.
@@ -120,18 +159,19 @@ impl<'a, 'p> Play<'a, 'p> {
                 (id, body, disturbance)
             })
             .collect();
-        let before = self.trouble();
-        let ended = self.lane.deliver(made.clone()).await;
-        let provoked = self.trouble() > before;
+        let meanwhile = self.turn();
+        self.before = self.so_far();
+        let ended = self.lane.deliver(made.clone(), meanwhile).await;
+        let provoked = self.so_far().trouble > self.before.trouble;
         for ((delivery, ended), (id, body, _)) in deliveries.into_iter().zip(ended).zip(made) {
-            let provoked = provoked || ended.disturbed;
             if ended.outcome == Outcome::TimedOut && !ended.silenced {
                 self.lane.tally.late += 1;
                 self.found.push(format!("{id}: no answer in time"));
             }
+            let cause = Cause { provoked, disturbed: ended.disturbed };
             let succeeded = match delivery {
-                Delivery::Event(event) => self.settle_event(event, ended, provoked),
-                Delivery::Batch(messages) => self.settle_batch(messages, ended, provoked),
+                Delivery::Event(event) => self.settle_event(event, ended, cause),
+                Delivery::Batch(messages) => self.settle_batch(messages, ended, cause),
             };
             if succeeded {
                 self.done = Some((id, body));
@@ -139,36 +179,36 @@ impl<'a, 'p> Play<'a, 'p> {
         }
     }
 
-    /// How much has gone wrong so far.
-    fn trouble(&self) -> usize {
-        let refused = |code: Option<&str>| matches!(code, Some("Throttling" | "TooManyInvalidationsInProgress"));
+    fn so_far(&self) -> Before {
         self.lane.cloud.with(|world| {
-            let faults = self.faults.map_or(0, |faults| faults.played(world).values().sum());
-            faults + world.calls.iter().filter(|call| refused(call.code.as_deref())).count()
+            let faults: usize = self.faults.map_or(0, |faults| faults.played(world).values().sum());
+            Before {
+                calls: world.calls.len(),
+                faults: self.faults.map(|faults| faults.times(world)).unwrap_or_default(),
+                trouble: faults + world.calls.iter().filter(|call| is_refusal(call)).count(),
+            }
         })
     }
 
-    fn settle_event(&mut self, event: Waiting, Ended { outcome, .. }: Ended, provoked: bool) -> bool {
+    fn settle_event(&mut self, mut event: Waiting, Ended { outcome, .. }: Ended, cause: Cause) -> bool {
         let reason = match outcome {
             Outcome::Response(body) => {
-                self.check_report(&event, &body);
+                match event.job {
+                    Some(number) => self.check_job(&event, number, cause),
+                    None => self.check_report(&event, &body),
+                }
                 self.succeed(&event);
                 return true;
             }
             Outcome::Error { error_type, message } => format!("{error_type}: {message}"),
             Outcome::TimedOut => "the function did not answer".to_owned(),
         };
-        self.check_failure(&event, provoked, &reason);
+        self.check_failure(&mut event, cause, &reason);
         self.queues.failed_event(event, reason);
         false
     }
 
-    fn settle_batch(
-        &mut self,
-        messages: Vec<Waiting>,
-        Ended { outcome, disturbed, .. }: Ended,
-        provoked: bool,
-    ) -> bool {
+    fn settle_batch(&mut self, messages: Vec<Waiting>, Ended { outcome, disturbed, .. }: Ended, cause: Cause) -> bool {
         let (failed, reason) = match outcome {
             Outcome::Response(answer) => match failed(&answer, &messages) {
                 Ok(ids) => (Some(ids), "reported as failed".to_owned()),
@@ -186,10 +226,10 @@ impl<'a, 'p> Play<'a, 'p> {
             Outcome::TimedOut => (None, "the function did not answer".to_owned()),
         };
         let mut all = true;
-        for message in messages {
+        for mut message in messages {
             if failed.as_ref().is_none_or(|ids| ids.contains(&message.id)) {
                 all = false;
-                self.check_failure(&message, provoked, &reason);
+                self.check_failure(&mut message, cause, &reason);
                 self.queues.failed_message(message, reason.clone());
             } else {
                 self.succeed(&message);
@@ -198,49 +238,13 @@ impl<'a, 'p> Play<'a, 'p> {
         all
     }
 
-    pub(crate) fn fate(&self, change: usize) -> Fate {
-        let change = &self.plan.changes[change];
-        self.plan.places.buckets[change.bucket].fate(&change.key)
-    }
-
-    pub(crate) fn name(&self, change: usize) -> String {
-        let change = &self.plan.changes[change];
-        format!("{:?} of {}", change.key, self.plan.places.buckets[change.bucket].name)
-    }
-
-    /// Nothing fails without a cause.
-    fn check_failure(&mut self, failed: &Waiting, provoked: bool, reason: &str) {
-        let fails = failed.poison || failed.changes.iter().any(|&change| self.fate(change) == Fate::Fails);
-        if !fails && !provoked && self.faults.is_none_or(|faults| !faults.lasting) {
-            self.found.push(format!("{} failed without a cause: {reason}", failed.id));
-        }
-    }
-
-    /// What is said to be done is done.
-    fn succeed(&mut self, done: &Waiting) {
-        if done.poison {
-            self.found.push(format!("{} cannot be read, and was taken", done.id));
-        }
-        for &change in &done.changes {
-            let end = match self.fate(change) {
-                Fate::Ignored(_) => End::Ignored,
-                Fate::Covered => {
-                    self.check_covered(change);
-                    End::Covered
-                }
-                Fate::Fails => {
-                    self.found.push(format!("said to be done, which cannot be: {}", self.name(change)));
-                    End::Covered
-                }
-            };
-            self.ends.insert(change, end);
-        }
-    }
-
     /// What was done completely and comes again is not billed again, as long as it comes to the same paths.
     async fn again(&mut self) {
-        let widened = self.plan.places.crowded() || self.faults.is_some_and(|faults| faults.widening);
-        let Some((id, body)) = self.done.take().filter(|_| !widened) else { return };
+        let places = &self.plan.places;
+        let widened = places.crowded() || self.faults.is_some_and(|faults| faults.widening);
+        // Other settings, or another view of what lies beside the changes, come to other paths.
+        let differs = places.settings.len() > 1 || self.known.perhaps_denied || (places.stocked && self.lists());
+        let Some((id, body)) = self.done.take().filter(|_| !widened && !differs) else { return };
         self.lane.end_stray().await;
         if let Some(faults) = self.faults {
             let played = self.lane.cloud.with(|world| faults.played(world));
@@ -260,10 +264,20 @@ impl<'a, 'p> Play<'a, 'p> {
             world.throttle = None;
             invalidations(world)
         });
-        self.lane.deliver(vec![(id.clone(), body, Disturbance::None)]).await;
+        self.lane.deliver(vec![(id.clone(), body, Disturbance::None)], None).await;
         let after = self.lane.cloud.with(invalidations);
         if before != after {
             self.found.push(format!("{id} came again after it was done, and is billed again"));
         }
     }
+
+    /// Whether the function lists buckets.
+    fn lists(&self) -> bool {
+        self.lane.cloud.with(|world| world.calls.iter().any(|call| call.operation == "ListObjectsV2"))
+    }
+}
+
+/// Whether CloudFront said that there were too many.
+pub(crate) fn is_refusal(call: &Call) -> bool {
+    matches!(call.code.as_deref(), Some("Throttling" | "TooManyInvalidationsInProgress"))
 }

@@ -30,7 +30,11 @@ pub(crate) struct Waiting {
     pub(crate) others: usize,
     /// Whether part of it cannot be read, so that it can never succeed.
     pub(crate) poison: bool,
+    /// The job that it is, by its place in the scenario.
+    pub(crate) job: Option<usize>,
     pub(crate) tries: usize,
+    /// Why one of its deliveries failed, if that was for nothing that concerns it.
+    pub(crate) unexplained: Option<String>,
     throttled: u32,
     sent: u64,
     ready: u64,
@@ -38,7 +42,19 @@ pub(crate) struct Waiting {
 
 impl Waiting {
     pub(crate) fn new(id: String, body: String, changes: Vec<usize>) -> Self {
-        Self { id, body, changes, others: 0, poison: false, tries: 0, throttled: 0, sent: 0, ready: 0 }
+        Self {
+            id,
+            body,
+            changes,
+            others: 0,
+            poison: false,
+            job: None,
+            tries: 0,
+            unexplained: None,
+            throttled: 0,
+            sent: 0,
+            ready: 0,
+        }
     }
 }
 

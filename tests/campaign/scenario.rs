@@ -3,50 +3,45 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
-use s3_cloudfront_invalidator::config::Config;
 use s3_cloudfront_invalidator::local::World;
 
 use crate::edge::Edge;
 use crate::faults::Faults;
 use crate::lane::Lane;
-use crate::places::{key, urls};
+use crate::places::Places;
 use crate::plan::Plan;
 use crate::play::{End, Play};
 use crate::tally::Spent;
-
-/// How many objects of each bucket do not change.
-const UNCHANGED: usize = 12;
 
 /// Plays the scenario of this seed; returns what does not hold.
 pub(crate) async fn run(lane: &mut Lane<'_>, seed: u64) -> Vec<String> {
     let mut rng = Rng::with_seed(seed);
     let plan = Plan::draw(&mut rng, seed);
     let faults = Faults::draw(&mut rng, &plan.places, plan.burst);
-    let unchanged: Vec<_> = plan
-        .places
-        .buckets
-        .iter()
-        .map(|place| (0..UNCHANGED).map(|_| key(&mut rng, place.folder)).collect::<Vec<_>>())
-        .collect();
     let deliveries = rng.fork();
     let mut found = Vec::new();
-    for faults in [Some(&faults), None] {
-        let mut one = Play::new(&plan, lane, faults, deliveries.clone());
+    for played in [Some(&faults), None] {
+        let mut one = Play::new(&plan, lane, (played, &faults), deliveries.clone());
         one.play().await;
         let (since, ends) = (one.since, one.ends);
         found.extend(one.found);
-        let spent = lane.cloud.with(|world| {
-            check_rules(world, &mut found);
-            spent(world, &plan, &since, &unchanged)
+        let (spent, calls) = lane.cloud.with(|world| {
+            check_rules(world, &plan.places, &mut found);
+            let calls: Vec<_> = world.calls.iter().map(|call| call.operation).collect();
+            (spent(world, &plan, &since), calls)
         });
         let tally = &mut lane.tally;
-        if faults.is_none() {
+        if played.is_none() {
             tally.without_faults.add(spent);
             continue;
         }
         tally.with_faults.add(spent);
+        for call in &calls {
+            *tally.calls.entry(call).or_default() += 1;
+        }
         tally.scenarios += 1;
         tally.changes += plan.changes.len();
+        tally.jobs += plan.jobs.len();
         for (end, count) in
             [(End::Covered, &mut tally.covered), (End::Ignored, &mut tally.ignored), (End::Dead, &mut tally.dead)]
         {
@@ -58,11 +53,12 @@ pub(crate) async fn run(lane: &mut Lane<'_>, seed: u64) -> Vec<String> {
 }
 
 /// No invalidation has an item that matches nothing, or more items than it may.
-fn check_rules(world: &World, found: &mut Vec<String>) {
+fn check_rules(world: &World, places: &Places, found: &mut Vec<String>) {
+    let (paths, most_wildcards) = places.mode.budget();
+    let most = places.max_paths.map_or(paths, |most| most.min(paths));
     for invalidation in world.distributions.values().flat_map(|it| &it.invalidations) {
         let wildcards = invalidation.paths.iter().filter(|path| path.ends_with('*')).count();
-        let within = invalidation.paths.len() <= Config::DEFAULT_MAX_PATHS.get()
-            && wildcards <= Config::DEFAULT_MAX_WILDCARDS.get();
+        let within = invalidation.paths.len() <= most && wildcards <= most_wildcards;
         if !within || !invalidation.ineffective.is_empty() {
             found.push(format!("against the rules: {invalidation:?}"));
         }
@@ -70,13 +66,8 @@ fn check_rules(world: &World, found: &mut Vec<String>) {
 }
 
 /// What the invalidations cost, in money and in copies that viewers' requests must fill again. An evicted copy is filled
-/// at once, as if every object were asked for all the time.
-fn spent(
-    world: &World,
-    plan: &Plan,
-    since: &BTreeMap<usize, BTreeMap<String, usize>>,
-    unchanged: &[Vec<String>],
-) -> Spent {
+/// at once, as if every object were asked for all the time, at the URLs that it had at first.
+fn spent(world: &World, plan: &Plan, since: &BTreeMap<usize, BTreeMap<String, usize>>) -> Spent {
     let mut spent = Spent::default();
     for (id, distribution) in &world.distributions {
         spent.invalidations += distribution.invalidations.len();
@@ -87,14 +78,12 @@ fn spent(
         }
         let served: Vec<_> = plan.places.buckets.iter().map(|it| it.ids.contains(id)).collect();
         let mut cached = BTreeSet::new();
-        for ((place, keys), served) in plan.places.buckets.iter().zip(unchanged).zip(&served) {
-            if *served {
-                cached.extend(keys.iter().flat_map(|key| urls(key, place.folder)));
-            }
+        for (number, place) in plan.places.buckets.iter().enumerate().filter(|(number, _)| served[*number]) {
+            cached.extend(place.objects.iter().flat_map(|key| plan.places.urls(number, key, id, 0)));
         }
         let mut changed: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
         for (place, change) in plan.changes.iter().enumerate().filter(|(_, it)| served[it.bucket]) {
-            let urls = urls(&change.key, plan.places.buckets[change.bucket].folder);
+            let urls = plan.places.urls(change.bucket, &change.key, id, 0);
             cached.extend(urls.clone());
             if let Some(counts) = since.get(&place) {
                 changed.entry(counts[id]).or_default().extend(urls);

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How often each kind of fault was played.
-pub(crate) type Kinds = BTreeMap<&'static str, usize>;
+/// How often each kind of fault was played, by the kind and the operation; the latter is empty where it is none's.
+pub(crate) type Kinds = BTreeMap<(&'static str, &'static str), usize>;
 
 /// What all invalidations of a run came to.
 #[derive(Clone, Copy, Default)]
@@ -21,12 +21,15 @@ pub(crate) struct Tally {
     pub(crate) invocations: usize,
     pub(crate) processes: usize,
     pub(crate) changes: usize,
+    pub(crate) jobs: usize,
     pub(crate) covered: usize,
     pub(crate) ignored: usize,
     /// Changes that ended in a dead-letter queue, with their reason.
     pub(crate) dead: usize,
     /// Deliveries that the function answered after its time.
     pub(crate) late: usize,
+    /// How often AWS was asked in scenarios with faults, by operation.
+    pub(crate) calls: BTreeMap<&'static str, usize>,
     pub(crate) faults: Kinds,
     pub(crate) with_faults: Spent,
     pub(crate) without_faults: Spent,
@@ -43,7 +46,7 @@ impl Spent {
 impl Tally {
     pub(crate) fn count(&mut self, kinds: &Kinds) {
         for (kind, times) in kinds {
-            *self.faults.entry(kind).or_default() += times;
+            *self.faults.entry(*kind).or_default() += times;
         }
     }
 
@@ -52,11 +55,15 @@ impl Tally {
         self.invocations += other.invocations;
         self.processes += other.processes;
         self.changes += other.changes;
+        self.jobs += other.jobs;
         self.covered += other.covered;
         self.ignored += other.ignored;
         self.dead += other.dead;
         self.late += other.late;
         self.count(&other.faults);
+        for (operation, times) in &other.calls {
+            *self.calls.entry(operation).or_default() += times;
+        }
         self.with_faults.add(other.with_faults);
         self.without_faults.add(other.without_faults);
     }
@@ -68,9 +75,25 @@ impl Tally {
             "{:>9} changes: {} covered, {} ignored by name, {} in a dead-letter queue with their reason",
             self.changes, self.covered, self.ignored, self.dead
         );
-        println!("{:>9} faults of {} kinds:", self.faults.values().sum::<usize>(), self.faults.len());
-        for (kind, times) in &self.faults {
-            println!("{times:>15} {kind}");
+        println!("{:>9} jobs of pipelines", self.jobs);
+        let mut kinds: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        let mut operations: BTreeMap<_, usize> = BTreeMap::new();
+        for ((kind, operation), times) in &self.faults {
+            kinds.entry(kind).or_default().push((*operation, *times));
+            *operations.entry(*operation).or_default() += times;
+        }
+        println!("{:>9} faults of {} kinds:", self.faults.values().sum::<usize>(), kinds.len());
+        for (kind, by_operation) in kinds {
+            let all: usize = by_operation.iter().map(|(_, times)| times).sum();
+            let places: Vec<_> = by_operation.iter().map(|(operation, times)| format!("{times} {operation}")).collect();
+            println!("{all:>15} {kind}: {}", places.join(", "));
+        }
+        for (operation, times) in operations {
+            let calls = self.calls.get(operation).copied().unwrap_or_default();
+            match operation {
+                "" => println!("{times:>15} at no call"),
+                _ => println!("{times:>15} at {operation}, of {calls} calls"),
+            }
         }
         let (with, without) = (self.with_faults, self.without_faults);
         println!("{:>9} invalidations, {} without faults", with.invalidations, without.invalidations);

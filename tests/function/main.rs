@@ -18,6 +18,7 @@ mod distributions;
 mod doubtful;
 mod faults;
 mod hangs;
+mod hollow;
 mod inventory;
 mod job_wait;
 mod jobs;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::rig::{Rig, created, world};
 
-const READ: &str = "GetDistributionConfig";
+pub(crate) const READ: &str = "GetDistributionConfig";
 
 /// The settings of a distribution that shows a folder of `site`, and sends requests for `/api/*` elsewhere.
 pub(crate) fn config(origin_path: &str) -> Value {

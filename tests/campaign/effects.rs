@@ -1,0 +1,137 @@
+//! What is made to go wrong, each kind with its name.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+use s3_cloudfront_invalidator::local::fault::Effect;
+use s3_cloudfront_invalidator::local::wire::Wire;
+
+/// Longer than the time of a function that is in a hurry.
+const LONG: Duration = Duration::from_secs(4);
+
+/// How large an absurdly large answer is.
+const LARGE: usize = 256 << 10;
+
+/// Something that goes wrong with a call of the operation. Settings are denied only if they `may_be`.
+pub(crate) fn effect(rng: &mut Rng, operation: &'static str, may_be: bool) -> (&'static str, Effect) {
+    let moment = Duration::from_millis(rng.u64(5..150));
+    let wire = |ends_after, stays_open, reset| {
+        Effect::Wire(Wire { ends_after: Some(ends_after), stays_open, reset, drip: None })
+    };
+    match rng.u8(0..32) {
+        0..10 => refusal(rng, operation, may_be),
+        10 => ("HTML page", page(*rng.choice(&[200, 403, 502, 503]).unwrap_or(&502), "text/html")),
+        11 => ("page of another type", page(*rng.choice(&[200, 201, 500]).unwrap_or(&500), "application/json")),
+        12 => ("wrong content type", Effect::Retyped("text/html; charset=nonsense")),
+        13 => ("empty success", Effect::Raw { status: *rng.choice(&[200, 201]).unwrap_or(&200), body: String::new() }),
+        14 => ("no content", Effect::Raw { status: 204, body: String::new() }),
+        15 => ("large answer", large(rng)),
+        16 | 17 => ("answer cut short, its length agrees", Effect::Shortened(rng.usize(0..2000))),
+        18 => ("answer cut, connection closed", wire(rng.usize(0..700), Duration::ZERO, false)),
+        19 => ("answer cut, connection stays open", wire(rng.usize(0..700), moment, false)),
+        20 | 21 => ("reset in the answer", wire(rng.usize(0..700), Duration::ZERO, true)),
+        22 => ("answer drips", drip(rng)),
+        23 => ("delay before the work", Effect::Delay(moment)),
+        24 => ("delay after the work", after(Effect::Delay(moment))),
+        25 => ("broken before the work", Effect::HangUp),
+        26 => ("broken after the work", Effect::WorkThenHangUp),
+        27 => ("server fault after the work", after(error(500, "InternalError"))),
+        28 if operation == "CreateInvalidation" => {
+            ("caller reference used", after(error(400, "InvalidationBatchAlreadyExists")))
+        }
+        28 => ("HTML page", page(502, "text/html")),
+        29 => ("delay past a short timeout", Effect::Delay(LONG)),
+        30 => ("answer without its content", Effect::Raw { status: 200, body: hollow(rng, operation).to_owned() }),
+        _ => ("redirect", Effect::Raw { status: 302, body: String::new() }),
+    }
+}
+
+/// Something that goes wrong with the result of a job. A success is one whatever it holds, so only one that took the result
+/// can be told with an odd answer.
+pub(crate) fn job_effect(rng: &mut Rng, operation: &'static str) -> (&'static str, Effect) {
+    match rng.u8(0..8) {
+        0 => ("throttling", error(400, "ThrottlingException")),
+        1 => ("validation", error(400, "ValidationException")),
+        2 => ("job answered", after(error(400, "InvalidJobStateException"))),
+        3 => ("access denied", error(400, "AccessDeniedException")),
+        _ => match effect(rng, operation, false) {
+            (kind, odd @ (Effect::Raw { status: 200..300, .. } | Effect::Page { status: 200..300, .. })) => {
+                (kind, after(odd))
+            }
+            other => other,
+        },
+    }
+}
+
+/// An error that the operation's service may answer with.
+fn refusal(rng: &mut Rng, operation: &'static str, may_be: bool) -> (&'static str, Effect) {
+    let settings = ["GetDistributionConfig", "GetCachePolicy"].contains(&operation);
+    let s3 = ["GetBucketTagging", "ListObjectsV2"].contains(&operation);
+    match rng.u8(0..10) {
+        0 | 1 if s3 => ("slow down", error(503, "SlowDown")),
+        0 | 1 => ("throttling", error(400, "Throttling")),
+        2 => ("service unavailable", error(503, "ServiceUnavailable")),
+        3 => ("internal error", error(500, "InternalError")),
+        4 if settings && !may_be => ("expired credentials", error(403, "ExpiredToken")),
+        4 => ("access denied", error(403, "AccessDenied")),
+        5 if s3 => ("no such bucket", error(404, "NoSuchBucket")),
+        5 if operation == "GetCachePolicy" => ("no such policy", error(404, "NoSuchCachePolicy")),
+        5 => ("no such distribution", error(404, "NoSuchDistribution")),
+        6 if s3 => ("request time-out", error(400, "RequestTimeout")),
+        6 if settings => ("expired credentials", error(403, "ExpiredToken")),
+        6 => ("invalid argument", error(400, "InvalidArgument")),
+        7 if s3 => ("wrong Region", error(301, "PermanentRedirect")),
+        7 if settings => ("denied without a word", Effect::Raw { status: 403, body: String::new() }),
+        7 => ("batch too large", error(413, "BatchTooLarge")),
+        8 if operation != "CreateInvalidation" => ("not modelled", error(400, "InventedLater")),
+        _ => ("too many in progress", error(400, "TooManyInvalidationsInProgress")),
+    }
+}
+
+/// A whole document that tells nothing, or says of a listing that there is more and not what.
+fn hollow(rng: &mut Rng, operation: &str) -> &'static str {
+    match operation {
+        "GetBucketTagging" => "<Tagging></Tagging>",
+        "GetDistributionConfig" => {
+            let hollow = [
+                "<DistributionConfig></DistributionConfig>",
+                "<DistributionConfig><Origins><Quantity>0</Quantity></Origins><Comment>no <Id/></Comment></DistributionConfig>",
+                "<DistributionConfig><Origins><Items><Origin><Id>s3</Id></Origin></Items></Origins></DistributionConfig>",
+            ];
+            hollow[rng.usize(0..hollow.len())]
+        }
+        "GetCachePolicy" => "<CachePolicy><Id>policy</Id></CachePolicy>",
+        "ListObjectsV2" => {
+            let hollow = [
+                "<ListBucketResult></ListBucketResult>",
+                "<ListBucketResult><KeyCount>0</KeyCount><IsTruncated>true</IsTruncated></ListBucketResult>",
+            ];
+            hollow[rng.usize(0..hollow.len())]
+        }
+        _ => "<Invalidation></Invalidation>",
+    }
+}
+
+fn error(status: u16, code: &str) -> Effect {
+    Effect::Error { status, code: code.to_owned() }
+}
+
+fn after(effect: Effect) -> Effect {
+    Effect::After(Box::new(effect))
+}
+
+fn page(status: u16, content_type: &'static str) -> Effect {
+    let body = "<!DOCTYPE html>\n<html><head><title>Bad gateway</title></head><body><h1>502</h1></body></html>\n";
+    Effect::Page { status, content_type, body: body.to_owned() }
+}
+
+fn large(rng: &mut Rng) -> Effect {
+    let status = *rng.choice(&[200, 400, 503]).unwrap_or(&200);
+    Effect::Raw { status, body: "<Error><Code>".to_owned() + &"x".repeat(LARGE) }
+}
+
+/// An answer of about 600 bytes then takes up to half a second.
+fn drip(rng: &mut Rng) -> Effect {
+    let drip = Some((rng.usize(5..40), Duration::from_millis(rng.u64(1..4))));
+    Effect::Wire(Wire { drip, ..Wire::default() })
+}

@@ -1,0 +1,87 @@
+//! Jobs of pipelines: each is given one result, or its invocation fails.
+
+use fastrand::Rng;
+use s3_cloudfront_invalidator::local::events::job;
+use s3_cloudfront_invalidator::local::{JobResult, World};
+use serde_json::json;
+
+use crate::places::Places;
+use crate::play::{Cause, Play};
+use crate::queues::Waiting;
+
+/// What a job asks for.
+pub(crate) struct Task {
+    id: String,
+    /// The bucket that it names, if it does not name a distribution.
+    bucket: Option<usize>,
+    /// The distributions that it is for.
+    ids: Vec<String>,
+    /// The directory below which it has everything invalidated, and a file of its own.
+    directory: String,
+}
+
+impl Task {
+    pub(crate) fn draw(rng: &mut Rng, places: &Places, seed: u64, number: usize) -> Self {
+        let id = format!("{:08x}-0000-4000-8000-{number:012x}", seed & 0xffff_ffff);
+        let bucket = rng.bool().then(|| rng.usize(0..places.buckets.len()));
+        let ids = match bucket {
+            Some(bucket) => places.buckets[bucket].ids.clone(),
+            None => rng.choice(&places.distributions).cloned().into_iter().collect(),
+        };
+        Self { id, bucket, ids, directory: format!("/job-{number}") }
+    }
+
+    /// The event, which CodePipeline hands to Lambda's queue.
+    pub(crate) fn event(&self, request: String, places: &Places, number: usize) -> Waiting {
+        let items = [format!("{}/*", self.directory), format!("{}.html", self.directory)];
+        let parameters = match self.bucket {
+            Some(bucket) => json!({ "bucket": places.buckets[bucket].name, "items": items }),
+            None => json!({ "distributionId": self.ids[0], "items": items }),
+        };
+        let mut waiting = Waiting::new(request, job(&self.id, Some(&parameters.to_string()), None), Vec::new());
+        waiting.job = Some(number);
+        waiting
+    }
+
+    /// Begins to wait for a result.
+    pub(crate) fn begin(&self, world: &mut World) {
+        world.jobs.entry(self.id.clone()).or_default();
+    }
+
+    /// What it needs of AWS, by name.
+    pub(crate) fn names<'t>(&'t self, places: &'t Places) -> impl Iterator<Item = &'t str> {
+        let bucket = self.bucket.map(|bucket| places.buckets[bucket].name.as_str());
+        self.ids.iter().map(String::as_str).chain(bucket).chain([self.id.as_str()])
+    }
+
+    /// Whether it cannot succeed.
+    fn is_hopeless(&self, places: &Places) -> bool {
+        self.ids.is_empty() || self.bucket.is_some_and(|bucket| places.buckets[bucket].is_bad())
+    }
+}
+
+impl Play<'_, '_> {
+    /// Where the invocation succeeds, the job has one result, which is true.
+    pub(crate) fn check_job(&mut self, event: &Waiting, number: usize, cause: Cause) {
+        let task = &self.plan.jobs[number];
+        let places = &self.plan.places;
+        let (file, below) = (format!("{}.html", task.directory), format!("{}/*", task.directory));
+        let (results, invalidated) = self.lane.cloud.with(|world| {
+            let has = |id: &String| {
+                let mut all = world.distributions[id].invalidations.iter();
+                all.any(|it| [&file, &below].iter().all(|item| it.paths.contains(*item)))
+            };
+            (world.jobs[&task.id].results.clone(), task.ids.iter().all(has))
+        });
+        let excused = task.is_hopeless(places) || event.tries > 0 || cause.provoked || cause.disturbed;
+        let is_true = match &results[..] {
+            [JobResult::Success { .. }] => !task.is_hopeless(places) && invalidated,
+            [JobResult::Failure { .. }] => excused,
+            _ => false,
+        };
+        if !is_true {
+            let name = &event.id;
+            self.found.push(format!("{name}: the invocation succeeded; its job {} has {results:?}", task.id));
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! What changes in a scenario while it is played.
+
+use std::collections::BTreeMap;
+
+use s3_cloudfront_invalidator::local::World;
+
+use crate::keys::key;
+use crate::lane::Meanwhile;
+use crate::play::Play;
+
+impl<'a> Play<'a, '_> {
+    /// S3 tells of changes, which have happened.
+    pub(crate) fn tell(&mut self, changes: Vec<usize>) {
+        let count = |world: &mut World| -> BTreeMap<_, _> {
+            world.distributions.iter().map(|(id, it)| (id.clone(), it.invalidations.len())).collect()
+        };
+        let now = self.lane.cloud.with(|world| {
+            for change in changes.iter().map(|&change| &self.plan.changes[change]).filter(|_| self.plan.places.stocked)
+            {
+                let name = &self.plan.places.buckets[change.bucket].name;
+                let Some(bucket) = world.buckets.get_mut(name) else { continue };
+                if change.removed {
+                    bucket.objects.remove(&change.key);
+                } else {
+                    bucket.objects.insert(change.key.clone());
+                }
+            }
+            count(world)
+        });
+        self.since.extend(changes.into_iter().map(|change| (change, now.clone())));
+    }
+
+    /// Now and then the distributions get other settings, and buckets other objects: at once or in the middle.
+    pub(crate) fn turn(&mut self) -> Option<Meanwhile<'a>> {
+        let places = &self.plan.places;
+        let turns = self.settings + 1 < places.settings.len() && self.rng.u8(0..3) == 0;
+        let (from, to) = (self.settings, self.settings + usize::from(turns));
+        self.settings = to;
+        let stirs = places.stocked && self.rng.u8(0..4) == 0;
+        let calls = self.rng.usize(0..12);
+        let mut rng = self.rng.fork();
+        let what = move |world: &mut World| {
+            if turns {
+                for (id, distribution) in &mut world.distributions {
+                    distribution.config = places.settings[to].get(id).cloned();
+                }
+            }
+            for place in places.buckets.iter().filter(|_| stirs) {
+                let Some(bucket) = world.buckets.get_mut(&place.name) else { continue };
+                for _ in 0..20 {
+                    bucket.objects.remove(&place.objects[rng.usize(0..place.objects.len())]);
+                    bucket.objects.insert(key(&mut rng, place.home));
+                }
+            }
+        };
+        let in_the_middle = (turns || stirs) && self.rng.bool();
+        if in_the_middle {
+            self.known.settings = self.plan.places.known(from..=to, false).settings;
+            return Some(Meanwhile { calls, what: Box::new(what) });
+        }
+        let mut what = what;
+        self.lane.cloud.with(&mut what);
+        self.known.settings = self.plan.places.known(to..=to, false).settings;
+        None
+    }
+}

@@ -1,0 +1,138 @@
+//! Which URLs show an object, by CloudFront's documented rules, from a distribution's settings as they are written.
+//!
+//! Written apart from the crate's own reading of settings and sharing nothing with it. It asks of a URL what CloudFront
+//! does with a request for it, and what the bucket does then.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::keys::{spellings, urls};
+use crate::site::{ENDPOINTS, MANAGED};
+
+/// A query that every policy of the campaign has in its key if it has any.
+const QUERY: &str = "?v=1";
+
+/// How far an object can be seen through a distribution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Sight {
+    /// No origin looks into its folder.
+    Outside,
+    /// Requests for it go elsewhere.
+    Elsewhere,
+    Seen,
+}
+
+/// What is told of a bucket where settings tell nothing.
+pub(crate) fn by_tags(key: &str, folder: &str) -> (Sight, BTreeSet<String>) {
+    let urls = urls(key, folder);
+    (if urls.is_empty() { Sight::Outside } else { Sight::Seen }, urls)
+}
+
+/// The URLs that viewers may have the object cached under. `folder` is what the bucket's tag says, which counts where no
+/// origin is known to be the bucket.
+pub(crate) fn by_settings(
+    config: &Value,
+    policies: &BTreeMap<String, Value>,
+    (bucket, folder): (&str, &str),
+    key: &str,
+) -> (Sight, BTreeSet<String>) {
+    let origins: Vec<_> = items(&config["Origins"])
+        .filter_map(|origin| {
+            let end = text(&origin["DomainName"]).strip_prefix(bucket)?;
+            let website = ENDPOINTS.iter().find(|(endpoint, _)| *endpoint == end)?.1;
+            Some((text(&origin["Id"]), text(&origin["OriginPath"]), website))
+        })
+        .collect();
+    if origins.is_empty() {
+        return by_tags(key, folder);
+    }
+    let behaviors: Vec<_> = items(&config["CacheBehaviors"]).chain([&config["DefaultCacheBehavior"]]).collect();
+    let rewritten = behaviors.iter().any(|it| rewrites(it));
+    let mut sight = Sight::Outside;
+    let mut found = BTreeSet::new();
+    for (id, path, website) in origins {
+        // What CloudFront asks the origin for is the path and then the URL.
+        let whole = format!("/{key}");
+        let Some(rest) = whole.strip_prefix(path).and_then(|rest| rest.strip_prefix('/')) else { continue };
+        sight = sight.max(Sight::Elsewhere);
+        let goes_here = |behavior: &Value| {
+            let target = text(&behavior["TargetOriginId"]);
+            let groups = items(&config["OriginGroups"]).filter(|group| text(&group["Id"]) == target);
+            target == id || groups.flat_map(|it| items(&it["Members"])).any(|it| text(&it["OriginId"]) == id)
+        };
+        let first = |url: &str| behaviors.iter().find(|it| matches(it["PathPattern"].as_str().unwrap_or("*"), url));
+        let mut shown = |url: String, as_if: &str| {
+            let by: Vec<_> = [&*url, as_if].iter().filter_map(|url| first(url)).filter(|it| goes_here(it)).collect();
+            // A function may bring requests of any behaviour here that it sees.
+            let strings = if rewritten {
+                behaviors.iter().any(|it| (rewrites(it) || goes_here(it)) && has_strings(it, policies))
+            } else {
+                by.iter().any(|it| has_strings(it, policies))
+            };
+            if rewritten || !by.is_empty() {
+                sight = Sight::Seen;
+                found.extend(strings.then(|| format!("{url}{QUERY}")));
+                found.insert(url);
+            }
+        };
+        let directory = rest.strip_suffix("index.html").filter(|it| it.is_empty() || it.ends_with('/'));
+        // A website answers for a directory with its index document, and a function most often asks for that.
+        let directory = directory.filter(|_| website || rewritten);
+        for url in [Some(rest), directory].into_iter().flatten().flat_map(spellings) {
+            shown(url.clone(), &url);
+        }
+        if text(&config["DefaultRootObject"]) == rest {
+            shown("/".to_owned(), &format!("/{rest}"));
+        }
+    }
+    (sight, found)
+}
+
+/// Whether a function may change what is asked for.
+fn rewrites(behavior: &Value) -> bool {
+    let functions = items(&behavior["FunctionAssociations"]).chain(items(&behavior["LambdaFunctionAssociations"]));
+    functions.map(|it| text(&it["EventType"])).any(|event| event.ends_with("-request"))
+}
+
+/// Whether there is a copy for each query.
+fn has_strings(behavior: &Value, policies: &BTreeMap<String, Value>) -> bool {
+    let Some(id) = behavior["CachePolicyId"].as_str() else {
+        return behavior["ForwardedValues"]["QueryString"] == true;
+    };
+    match policies.get(id) {
+        Some(policy) => {
+            let strings = &policy["ParametersInCacheKeyAndForwardedToOrigin"]["QueryStringsConfig"];
+            strings["QueryStringBehavior"] != "none"
+        }
+        None => MANAGED.contains(&(id, true)),
+    }
+}
+
+/// Whether settings hold a behaviour with query strings in its key.
+pub(crate) fn any_has_strings(config: &Value, policies: &BTreeMap<String, Value>) -> bool {
+    let mut behaviors = items(&config["CacheBehaviors"]).chain([&config["DefaultCacheBehavior"]]);
+    behaviors.any(|it| has_strings(it, policies))
+}
+
+/// A star stands for anything, a question mark for one character; a slash at the start may be left out.
+fn matches(pattern: &str, url: &str) -> bool {
+    fn rest(pattern: &[u8], url: &[u8]) -> bool {
+        match (pattern, url) {
+            ([], _) => url.is_empty(),
+            ([b'*', after @ ..], _) => (0..=url.len()).any(|taken| rest(after, &url[taken..])),
+            ([b'?', after @ ..], [_, more @ ..]) => rest(after, more),
+            ([one, after @ ..], [other, more @ ..]) => one == other && rest(after, more),
+            (_, []) => false,
+        }
+    }
+    rest(pattern.strip_prefix('/').unwrap_or(pattern).as_bytes(), url.strip_prefix('/').unwrap_or(url).as_bytes())
+}
+
+fn items(list: &Value) -> impl Iterator<Item = &Value> {
+    list["Items"].as_array().into_iter().flatten()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
