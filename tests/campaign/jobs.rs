@@ -11,7 +11,8 @@ use crate::queues::Waiting;
 
 /// What a job asks for.
 pub(crate) struct Task {
-    id: String,
+    /// Without faults and with them: a function rightly takes what it knows the id of for the same work.
+    jobs: [String; 2],
     /// The bucket that it names, if it does not name a distribution.
     bucket: Option<usize>,
     /// The distributions that it is for.
@@ -22,13 +23,13 @@ pub(crate) struct Task {
 
 impl Task {
     pub(crate) fn draw(rng: &mut Rng, places: &Places, seed: u64, number: usize) -> Self {
-        let id = format!("{:08x}-0000-4000-8000-{number:012x}", seed & 0xffff_ffff);
+        let jobs = ["4000", "4001"].map(|part| format!("{:08x}-0000-{part}-8000-{number:012x}", seed & 0xffff_ffff));
         let bucket = rng.bool().then(|| rng.usize(0..places.buckets.len()));
         let ids = match bucket {
             Some(bucket) => places.buckets[bucket].ids.clone(),
             None => rng.choice(&places.distributions).cloned().into_iter().collect(),
         };
-        Self { id, bucket, ids, directory: format!("/job-{number}") }
+        Self { jobs, bucket, ids, directory: format!("/job-{number}") }
     }
 
     /// The event, which CodePipeline hands to Lambda's queue.
@@ -38,20 +39,27 @@ impl Task {
             Some(bucket) => json!({ "bucket": places.buckets[bucket].name, "items": items }),
             None => json!({ "distributionId": self.ids[0], "items": items }),
         };
-        let mut waiting = Waiting::new(request, job(&self.id, Some(&parameters.to_string()), None), Vec::new());
+        let mut waiting = Waiting::new(request, job(&self.jobs[0], Some(&parameters.to_string()), None), Vec::new());
         waiting.job = Some(number);
         waiting
     }
 
     /// Begins to wait for a result.
     pub(crate) fn begin(&self, world: &mut World) {
-        world.jobs.entry(self.id.clone()).or_default();
+        for job in &self.jobs {
+            world.jobs.entry(job.clone()).or_default();
+        }
+    }
+
+    /// The event as it is with faults.
+    pub(crate) fn with_faults(&self, body: &str) -> String {
+        body.replace(&self.jobs[0], &self.jobs[1])
     }
 
     /// What it needs of AWS, by name.
     pub(crate) fn names<'t>(&'t self, places: &'t Places) -> impl Iterator<Item = &'t str> {
         let bucket = self.bucket.map(|bucket| places.buckets[bucket].name.as_str());
-        self.ids.iter().map(String::as_str).chain(bucket).chain([self.id.as_str()])
+        self.ids.iter().map(String::as_str).chain(bucket).chain(self.jobs.iter().map(String::as_str))
     }
 
     /// Whether it cannot succeed.
@@ -64,6 +72,7 @@ impl Play<'_, '_> {
     /// Where the invocation succeeds, the job has one result, which is true.
     pub(crate) fn check_job(&mut self, event: &Waiting, number: usize, cause: Cause) {
         let task = &self.plan.jobs[number];
+        let job = &task.jobs[usize::from(self.faults.is_some())];
         let places = &self.plan.places;
         let (file, below) = (format!("{}.html", task.directory), format!("{}/*", task.directory));
         let (results, invalidated) = self.lane.cloud.with(|world| {
@@ -71,7 +80,7 @@ impl Play<'_, '_> {
                 let mut all = world.distributions[id].invalidations.iter();
                 all.any(|it| [&file, &below].iter().all(|item| it.paths.contains(*item)))
             };
-            (world.jobs[&task.id].results.clone(), task.ids.iter().all(has))
+            (world.jobs[job].results.clone(), task.ids.iter().all(has))
         });
         let excused = task.is_hopeless(places) || event.tries > 0 || cause.provoked || cause.disturbed;
         let is_true = match &results[..] {
@@ -81,7 +90,7 @@ impl Play<'_, '_> {
         };
         if !is_true {
             let name = &event.id;
-            self.found.push(format!("{name}: the invocation succeeded; its job {} has {results:?}", task.id));
+            self.found.push(format!("{name}: the invocation succeeded; its job {job} has {results:?}"));
         }
     }
 }

@@ -135,6 +135,9 @@ impl<'a, 'p> Play<'a, 'p> {
         let playing = if self.faults.is_some() { "faults" } else { "plain" };
         let mut own = waiting.clone();
         own.id = format!("{}-{playing}", own.id);
+        if let Some(job) = own.job.filter(|_| self.faults.is_some()) {
+            own.body = self.plan.jobs[job].with_faults(&own.body);
+        }
         own
     }
 
