@@ -69,8 +69,8 @@ impl Task {
 }
 
 impl Play<'_, '_> {
-    /// Where the invocation succeeds, the job has one result, which is true.
-    pub(crate) fn check_job(&mut self, event: &Waiting, number: usize, cause: Cause) {
+    /// Where the invocation succeeds, the job has one result, which is true. Says whether it is a success.
+    pub(crate) fn check_job(&mut self, event: &Waiting, number: usize, cause: Cause) -> bool {
         let task = &self.plan.jobs[number];
         let job = &task.jobs[usize::from(self.faults.is_some())];
         let places = &self.plan.places;
@@ -92,5 +92,6 @@ impl Play<'_, '_> {
             let name = &event.id;
             self.found.push(format!("{name}: the invocation succeeded; its job {job} has {results:?}"));
         }
+        matches!(&results[..], [JobResult::Success { .. }])
     }
 }

@@ -196,12 +196,14 @@ impl<'a, 'p> Play<'a, 'p> {
     fn settle_event(&mut self, mut event: Waiting, Ended { outcome, .. }: Ended, cause: Cause) -> bool {
         let reason = match outcome {
             Outcome::Response(body) => {
-                match event.job {
-                    Some(number) => self.check_job(&event, number, cause),
-                    None => self.check_report(&event, &body),
-                }
+                let is_done = if let Some(number) = event.job {
+                    self.check_job(&event, number, cause)
+                } else {
+                    self.check_report(&event, &body);
+                    true
+                };
                 self.succeed(&event);
-                return true;
+                return is_done;
             }
             Outcome::Error { error_type, message } => format!("{error_type}: {message}"),
             Outcome::TimedOut => "the function did not answer".to_owned(),
@@ -246,7 +248,7 @@ impl<'a, 'p> Play<'a, 'p> {
         let places = &self.plan.places;
         let widened = places.crowded() || self.faults.is_some_and(|faults| faults.widening);
         // Other settings, or another view of what lies beside the changes, come to other paths.
-        let differs = places.settings.len() > 1 || self.known.perhaps_denied || (places.stocked && self.lists());
+        let differs = places.settings.len() > 1 || self.known.perhaps_denied || self.lists();
         let Some((id, body)) = self.done.take().filter(|_| !widened && !differs) else { return };
         self.lane.end_stray().await;
         if let Some(faults) = self.faults {
@@ -269,7 +271,8 @@ impl<'a, 'p> Play<'a, 'p> {
         });
         self.lane.deliver(vec![(id.clone(), body, Disturbance::None)], None).await;
         let after = self.lane.cloud.with(invalidations);
-        if before != after {
+        // A listing that nobody waited for is in nobody's book until it works.
+        if before != after && !self.lists() {
             self.found.push(format!("{id} came again after it was done, and is billed again"));
         }
     }

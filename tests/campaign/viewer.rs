@@ -63,7 +63,9 @@ pub(crate) fn by_settings(
         };
         let first = |url: &str| behaviors.iter().find(|it| matches(it["PathPattern"].as_str().unwrap_or("*"), url));
         let mut shown = |url: String, as_if: &str| {
-            let by: Vec<_> = [&*url, as_if].iter().filter_map(|url| first(url)).filter(|it| goes_here(it)).collect();
+            // CloudFront says that it compares the normal path. Who only might see it counts as one who does.
+            let forms = [url.clone(), as_if.to_owned(), normal(&url), normal(as_if)];
+            let by: Vec<_> = forms.iter().filter_map(|form| first(form)).filter(|it| goes_here(it)).collect();
             // A function may bring requests of any behaviour here that it sees.
             let strings = if rewritten {
                 behaviors.iter().any(|it| (rewrites(it) || goes_here(it)) && has_strings(it, policies))
@@ -87,6 +89,31 @@ pub(crate) fn by_settings(
         }
     }
     (sight, found)
+}
+
+/// A path as CloudFront compares it with patterns: RFC 3986, section 5.2.4, and without empty segments. Source: developer
+/// guide, "Path normalization".
+fn normal(path: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    let (last, folders) = parts.split_last().unwrap_or((&"", &[]));
+    for part in folders {
+        match *part {
+            ".." => drop(kept.pop()),
+            "." | "" => {}
+            other => kept.push(other),
+        }
+    }
+    let end = match *last {
+        "." => "",
+        ".." => {
+            kept.pop();
+            ""
+        }
+        other => other,
+    };
+    kept.push(end);
+    format!("/{}", kept.join("/"))
 }
 
 /// Whether a function may change what is asked for.
