@@ -22,6 +22,16 @@ fn actions(template: &str) -> BTreeMap<String, BTreeSet<String>> {
     actions.collect()
 }
 
+/// What the metric of stale answers counts is what the function writes.
+#[test]
+fn the_metric_counts_lines_that_are_written() {
+    let words = "could not be read again";
+    assert!(read("infra/cloudformation/template.yaml").contains(&format!(r#"$.message = "*{words}*""#)));
+    for source in ["src/router.rs", "src/surveyor.rs"] {
+        assert!(read(source).contains(words), "{source}");
+    }
+}
+
 #[test]
 fn the_template_allows_what_the_policy_does() {
     let template = actions(&read("infra/cloudformation/template.yaml"));
