@@ -67,10 +67,8 @@ where
         F: Future<Output = Result<(V, Duration), E>>,
         E: Send + Sync + 'static,
     {
-        if let Some(entry) = self.entries.get(key).await
-            && self.is_fresh(&entry)
-        {
-            return Ok(Cached { value: entry.value, stale: None });
+        if let Some(value) = self.fresh(key).await {
+            return Ok(Cached { value, stale: None });
         }
         let asked_at = self.generation.load(Ordering::Relaxed);
         loop {
@@ -107,6 +105,17 @@ where
                 return Ok(Cached { value: entry.into_value().value, stale });
             }
         }
+    }
+
+    /// The remembered answer for `key`, if it is not too old.
+    pub async fn fresh(&self, key: &K) -> Option<V> {
+        self.entries.get(key).await.filter(|entry| self.is_fresh(entry)).map(|entry| entry.value)
+    }
+
+    /// Remembers an answer for so long.
+    pub async fn put(&self, key: K, value: V, life: Duration) {
+        let generation = self.generation.fetch_add(1, Ordering::Relaxed);
+        self.entries.insert(key, Entry { value, fetched_at: (self.clock)(), life, generation }).await;
     }
 
     /// The last answer for `key`, however old, if it is remembered.

@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 
-use crate::cache::Clock;
+use crate::cache::{Clock, TtlCache};
 use crate::change::Bucket;
 use crate::inventory::{self, Limits};
 use crate::ports::{BucketQuery, ErrorClass, Objects};
@@ -22,24 +21,23 @@ const CONCURRENT_REQUESTS: usize = 8;
 const PAUSE_SHARE: u32 = 10;
 
 /// How many buckets are remembered that may not be listed.
-const REMEMBERED_DENIALS: usize = 10_000;
+const REMEMBERED_DENIALS: u64 = 10_000;
 
 /// Lists buckets.
 pub struct Lister {
     /// The most requests for a delivery; `None` where nothing is listed.
     pages: Option<NonZeroUsize>,
     backoff: Duration,
-    clock: Clock,
     /// How long it is remembered that a bucket may not be listed.
     life: Duration,
-    denied: Mutex<BTreeMap<Bucket, SystemTime>>,
+    denied: TtlCache<Bucket, ()>,
 }
 
 impl Lister {
     /// A lister that makes so many requests for a delivery at the most. That a bucket may not be listed is remembered for
     /// `life`; `backoff` is the longest pause before a second attempt at `CreateInvalidation`.
     pub fn new(pages: Option<NonZeroUsize>, life: Duration, backoff: Duration, clock: Clock) -> Self {
-        Self { pages, backoff, clock, life, denied: Mutex::default() }
+        Self { pages, backoff, life, denied: TtlCache::new(REMEMBERED_DENIALS, clock) }
     }
 
     /// Whether it lists at all.
@@ -54,11 +52,17 @@ impl Lister {
         &self,
         source: &O,
         wanted: BTreeMap<Folder, BTreeSet<&str>>,
-        queries: &BTreeMap<Bucket, BucketQuery>,
+        queries: &[BucketQuery],
         deadline: Instant,
     ) -> Stock {
         let Some(pages) = self.pages else { return Stock::default() };
-        let mut wanted: Vec<_> = wanted.into_iter().filter(|((bucket, _), _)| !self.is_denied(bucket)).collect();
+        let mut listed = Vec::new();
+        for (folder, keys) in wanted {
+            if self.denied.fresh(&folder.0).await.is_none() {
+                listed.push((folder, keys));
+            }
+        }
+        let mut wanted = listed;
         // Where most has changed there is most to save.
         wanted.sort_by_key(|(_, keys)| std::cmp::Reverse(keys.len()));
         wanted.truncate(pages.get());
@@ -66,7 +70,10 @@ impl Lister {
         let limits =
             Limits { pages: share, concurrency: CONCURRENT_REQUESTS, deadline, backoff: self.backoff / PAUSE_SHARE };
         let listings = stream::iter(wanted)
-            .filter_map(async |((bucket, folder), keys)| Some(((bucket.clone(), folder), queries.get(&bucket)?, keys)))
+            .filter_map(async |((bucket, folder), keys)| {
+                let query = queries.iter().find(|query| query.bucket == bucket)?;
+                Some(((bucket, folder), query, keys))
+            })
             .map(|((bucket, folder), query, keys)| async move {
                 let keys: Vec<_> = keys.into_iter().collect();
                 let (listing, error) = inventory::list(source, query, &folder, &keys, &limits).await;
@@ -79,7 +86,7 @@ impl Lister {
                         if is_denied { "; allow s3:ListBucket, or set INVENTORY=off" } else { "" }
                     );
                     if is_denied {
-                        self.deny(&bucket);
+                        self.denied.put(bucket.clone(), (), self.life).await;
                     }
                 }
                 ((bucket, folder), listing)
@@ -88,23 +95,5 @@ impl Lister {
             .collect()
             .await;
         Stock(listings)
-    }
-
-    fn is_denied(&self, bucket: &Bucket) -> bool {
-        let mut denied = self.denied.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(since) = denied.get(bucket) else { return false };
-        let is_fresh = (self.clock)().duration_since(*since).is_ok_and(|age| age < self.life);
-        if !is_fresh {
-            denied.remove(bucket);
-        }
-        is_fresh
-    }
-
-    fn deny(&self, bucket: &Bucket) {
-        let mut denied = self.denied.lock().unwrap_or_else(PoisonError::into_inner);
-        if denied.len() >= REMEMBERED_DENIALS {
-            denied.clear();
-        }
-        denied.insert(bucket.clone(), (self.clock)());
     }
 }

@@ -67,22 +67,12 @@ impl LookupError for RouteError {
 
 /// What was learnt of each bucket that was asked about.
 #[derive(Default)]
-pub struct Learnt {
-    answers: BTreeMap<Bucket, Result<Option<Arc<Route>>, Arc<RouteError>>>,
-    /// How to ask each of them something.
-    queries: BTreeMap<Bucket, BucketQuery>,
-}
+pub struct Learnt(BTreeMap<Bucket, Result<Option<Arc<Route>>, Arc<RouteError>>>);
 
 impl Learnt {
-    /// How to ask each bucket something.
-    #[must_use]
-    pub fn queries(&self) -> &BTreeMap<Bucket, BucketQuery> {
-        &self.queries
-    }
-
     /// The routes that are known, by bucket.
     pub fn routes(&self) -> impl Iterator<Item = (&Bucket, &Arc<Route>)> {
-        self.answers.iter().filter_map(|(bucket, answer)| Some((bucket, answer.as_ref().ok()?.as_ref()?)))
+        self.0.iter().filter_map(|(bucket, answer)| Some((bucket, answer.as_ref().ok()?.as_ref()?)))
     }
 
     /// Where each bucket's changes go, by what is known of the distributions.
@@ -93,13 +83,13 @@ impl Learnt {
             Ok(None) => Destination::Untagged,
             Err(_) => Destination::Unknown,
         };
-        self.answers.iter().map(|(bucket, answer)| (bucket.clone(), destination(bucket, answer))).collect()
+        self.0.iter().map(|(bucket, answer)| (bucket.clone(), destination(bucket, answer))).collect()
     }
 
     /// Why it is not known where this bucket's changes go, if it is not.
     #[must_use]
     pub fn error(&self, bucket: &Bucket) -> Option<Arc<RouteError>> {
-        self.answers.get(bucket)?.as_ref().err().cloned()
+        self.0.get(bucket)?.as_ref().err().cloned()
     }
 }
 
@@ -131,7 +121,6 @@ impl<T: BucketTags> Router<T> {
     /// What is known of all these buckets, looked up at the same time, [`CONCURRENT_LOOKUPS`] of them and those that hang.
     /// A bucket that has not answered by `deadline` is not waited for, so that the others' changes are not held up.
     pub async fn learn(&self, mut queries: Vec<BucketQuery>, deadline: Instant) -> Learnt {
-        let asked = queries.iter().map(|query| (query.bucket.clone(), query.clone())).collect();
         // Where there is no time for all, it must not always be the same that go without.
         fastrand::shuffle(&mut queries);
         let lookups = queries.into_iter().map(|query| async move {
@@ -139,7 +128,7 @@ impl<T: BucketTags> Router<T> {
             (query.bucket, answer.map_err(Arc::new))
         });
         let answers = crowd::all(lookups, CONCURRENT_LOOKUPS, deadline).await.into_iter().collect();
-        Learnt { answers, queries: asked }
+        Learnt(answers)
     }
 
     /// The route of a bucket, remembered or looked up. Where S3 does not answer, or for a while not as it should, an old

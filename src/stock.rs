@@ -82,11 +82,10 @@ impl Stock {
         let mut urls = Vec::new();
         let mut known: Option<Known<'s>> = None;
         let mut seen = BTreeSet::new();
-        for (bucket, folder) in self.0.keys() {
+        for (bucket, _) in self.0.keys() {
             let Some(view) = view_of(destinations, distribution, bucket).filter(|_| seen.insert(bucket)) else {
                 continue;
             };
-            debug_assert!(folder.is_empty() || folder.ends_with('/'));
             let known = known.get_or_insert_with(|| Known {
                 settings: view.settings().cloned().unwrap_or_default(),
                 origins: Vec::new(),

@@ -13,7 +13,7 @@ use crate::distribution::DistributionId;
 use crate::lookup::{Lives, Lookups};
 use crate::ports::{CallError, ErrorClass, Settings};
 use crate::route::Route;
-use crate::settings::{DistributionSettings, PolicyId, managed_policy};
+use crate::settings::{DistributionSettings, PolicyId};
 use crate::view::View;
 
 /// How many distributions' settings are remembered, and how many cache policies. An account has at most 200 distributions
@@ -152,9 +152,6 @@ impl Surveyor {
         id: &PolicyId,
         deadline: Instant,
     ) -> Result<Option<bool>, CallError> {
-        if let Some(in_key) = managed_policy(id) {
-            return Ok(Some(in_key));
-        }
         let look_up = || async {
             match source.has_query_strings(id).await {
                 Ok(in_key) => Ok((Some(in_key), self.lives.tagged)),

@@ -47,7 +47,7 @@ impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J>
         let retries = if batch.messages.is_some() { None } else { Some(self.retries.direct) };
         let identity = Identity::Invocation(&invocation.request_id);
         let learnt = self.learn(buckets(&batch), invocation).await?;
-        let delivered = self.deliver(&batch, &learnt, &identity, invocation.patience(retries)).await;
+        let delivered = self.deliver(&batch, &learnt, &identity, (invocation, invocation.patience(retries))).await;
         log(&delivered.report);
         let answer = batch.messages.as_deref().and_then(|messages| delivered.for_queue(messages, &batch));
         if answer.is_none() && delivered.failures.is_empty() {
@@ -72,7 +72,7 @@ impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J>
         batch: &Batch,
         learnt: &Learnt,
         identity: &Identity<'_>,
-        patience: Patience,
+        (invocation, patience): (&Invocation, Patience),
     ) -> Delivered {
         let now = Instant::now();
         let deadline = now + patience.answers.saturating_duration_since(now) / LOOKUP_SHARE;
@@ -82,8 +82,11 @@ impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J>
         let gathering = gather(batch, &destinations);
         let stock = if self.lister.is_on() {
             let wanted = stock::wanted(batch, &destinations, &gathering, self.objective.budget);
+            let buckets: BTreeSet<_> = wanted.keys().map(|(bucket, _)| bucket.clone()).collect();
+            // Who can be asked for its tags can be asked for its keys.
+            let queries = self.queries(buckets, invocation).unwrap_or_default();
             // Not boxed it would make the types of what is waited for too deep for the compiler.
-            Box::pin(self.lister.list(self.router.source(), wanted, learnt.queries(), listing_deadline(patience))).await
+            Box::pin(self.lister.list(self.router.source(), wanted, &queries, listing_deadline(patience))).await
         } else {
             Stock::default()
         };

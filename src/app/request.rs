@@ -43,7 +43,7 @@ impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J>
                 let changes = keys.iter().cloned().map(|key| Change { bucket: bucket.clone(), key }).collect();
                 let batch = Batch { changes, ..Batch::default() };
                 let Delivered { report, failures, .. } =
-                    self.deliver(&batch, &learnt, identity, invocation.patience(None)).await;
+                    self.deliver(&batch, &learnt, identity, (invocation, invocation.patience(None))).await;
                 (report, failures)
             }
             Ask::Items { of, items } => {

@@ -11,7 +11,7 @@ use super::terminal::note;
 use crate::aws::{self, CloudFront};
 use crate::distribution::DistributionId;
 use crate::ports::{CallError, ErrorClass, Settings};
-use crate::settings::{Behavior, DistributionSettings, Origin, OriginGroup, managed_policy};
+use crate::settings::{Behavior, DistributionSettings, Origin, OriginGroup};
 
 /// Whose settings tell which URLs an object has.
 #[derive(Debug, Args)]
@@ -32,7 +32,13 @@ impl Source {
     pub(super) async fn read(&self) -> anyhow::Result<Option<DistributionSettings>> {
         if let Some(file) = &self.settings {
             let config = parse(&lists::read(file)?).with_context(|| file.display().to_string())?;
-            return Ok(Some(resolved(config)));
+            for policy in config.unknown_policies() {
+                note(format_args!(
+                    "The cache policy {} is not in the file: it is taken that query strings are not in its key.",
+                    policy.as_str()
+                ));
+            }
+            return Ok(Some(config));
         }
         let Some(id) = self.distribution.as_ref().filter(|_| !self.offline) else { return Ok(None) };
         if id.is_tenant() {
@@ -54,38 +60,17 @@ async fn ask(id: &DistributionId) -> Result<DistributionSettings, CallError> {
     let cloudfront = CloudFront::new(&aws::load_config().await);
     let mut settings = cloudfront.settings(id).await?;
     for policy in settings.unknown_policies() {
-        let in_key = match managed_policy(&policy) {
-            Some(in_key) => in_key,
-            None => match cloudfront.has_query_strings(&policy).await {
-                Ok(in_key) => in_key,
-                Err(error) if error.class == ErrorClass::AccessDenied => {
-                    note(format_args!(
-                        "It is taken that query strings are not in the key of {}: {error}",
-                        policy.as_str()
-                    ));
-                    false
-                }
-                Err(error) => return Err(error),
-            },
+        let in_key = match cloudfront.has_query_strings(&policy).await {
+            Ok(in_key) => in_key,
+            Err(error) if error.class == ErrorClass::AccessDenied => {
+                note(format_args!("It is taken that query strings are not in the key of {}: {error}", policy.as_str()));
+                false
+            }
+            Err(error) => return Err(error),
         };
         settings.resolve(&policy, in_key);
     }
     Ok(settings)
-}
-
-/// AWS's own cache policies are known; of others it is taken that query strings are not in their keys.
-fn resolved(mut settings: DistributionSettings) -> DistributionSettings {
-    for policy in settings.unknown_policies() {
-        if let Some(in_key) = managed_policy(&policy) {
-            settings.resolve(&policy, in_key);
-        } else {
-            note(format_args!(
-                "The cache policy {} is not in the file: it is taken that query strings are not in its key.",
-                policy.as_str()
-            ));
-        }
-    }
-    settings
 }
 
 /// What `get-distribution-config` and `get-distribution` print, or the settings alone.

@@ -14,8 +14,9 @@ use percent_encoding::percent_decode_str;
 pub use origin::{Endpoint, endpoint_of, serves_by_path};
 
 use self::origin::is_access_point;
+use self::policy::managed_policy;
 pub use pattern::PathPattern;
-pub use policy::{PolicyId, managed_policy};
+pub use policy::PolicyId;
 
 use crate::change::Bucket;
 use crate::path::OriginPath;
@@ -73,8 +74,19 @@ pub enum QueryStrings {
     Ignored,
     /// They do, or some of their parameters do.
     InKey,
-    /// As a cache policy says, which is to be looked up.
+    /// As a cache policy of the account's own says, which is to be looked up.
     ByPolicy(PolicyId),
+}
+
+impl QueryStrings {
+    fn in_key(in_key: bool) -> Self {
+        if in_key { Self::InKey } else { Self::Ignored }
+    }
+
+    /// AWS's own cache policies are known; others are to be looked up.
+    fn by_policy(id: PolicyId) -> Self {
+        managed_policy(&id).map_or(Self::ByPolicy(id), Self::in_key)
+    }
 }
 
 /// What CloudFront tells of a distribution that cannot be.
@@ -160,7 +172,7 @@ impl Behavior {
             return Err(SettingsError::Behavior);
         }
         let query_strings = match cache_policy.filter(|id| !id.is_empty()) {
-            Some(id) => QueryStrings::ByPolicy(PolicyId::new(id).ok_or(SettingsError::CachePolicy)?),
+            Some(id) => QueryStrings::by_policy(PolicyId::new(id).ok_or(SettingsError::CachePolicy)?),
             None if forwards_query_strings => QueryStrings::InKey,
             None => QueryStrings::Ignored,
         };
@@ -205,7 +217,7 @@ impl DistributionSettings {
     pub fn behaviors_of(&self, path: &str) -> impl Iterator<Item = &Behavior> {
         let spelt = self.behaviors.iter().find(|behavior| behavior.pattern.matches(path));
         let has_escapes = self.behaviors.iter().any(|behavior| behavior.pattern.has_escapes());
-        let read = || self.behaviors.iter().find(|behavior| behavior.pattern.decoded().matches(path));
+        let read = || self.behaviors.iter().find(|behavior| behavior.pattern.matches_decoded(path));
         spelt.into_iter().chain(has_escapes.then(read).flatten())
     }
 
@@ -235,7 +247,7 @@ impl DistributionSettings {
     pub fn resolve(&mut self, policy: &PolicyId, in_key: bool) {
         for behavior in &mut self.behaviors {
             if matches!(&behavior.query_strings, QueryStrings::ByPolicy(id) if id == policy) {
-                behavior.query_strings = if in_key { QueryStrings::InKey } else { QueryStrings::Ignored };
+                behavior.query_strings = QueryStrings::in_key(in_key);
             }
         }
     }

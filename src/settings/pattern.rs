@@ -18,7 +18,11 @@ use percent_encoding::percent_decode_str;
 /// assert!(PathPattern::new("/img/*").matches_all_below("/img/2024/"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PathPattern(String);
+pub struct PathPattern {
+    text: String,
+    /// It without escapes, if it has any.
+    decoded: Option<String>,
+}
 
 impl PathPattern {
     /// The pattern as CloudFront shows it.
@@ -26,54 +30,33 @@ impl PathPattern {
     pub fn new(pattern: &str) -> Self {
         // `*` alone matches the first slash as well.
         let slash = if pattern.starts_with(['/', '*']) { "" } else { "/" };
-        Self(format!("{slash}{pattern}"))
+        let text = format!("{slash}{pattern}");
+        let decoded = text.contains('%').then(|| percent_decode_str(&text).decode_utf8_lossy().into_owned());
+        Self { text, decoded }
     }
 
     /// That of the default behaviour.
     #[must_use]
     pub fn everything() -> Self {
-        Self("*".into())
-    }
-
-    /// Whether it holds anything encoded.
-    #[must_use]
-    pub fn has_escapes(&self) -> bool {
-        self.0.contains('%')
-    }
-
-    /// It without escapes.
-    #[must_use]
-    pub fn decoded(&self) -> Self {
-        Self(percent_decode_str(&self.0).decode_utf8_lossy().into_owned())
+        Self::new("*")
     }
 
     /// Whether it matches this path, which starts with `/` and has no query.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
-        // Without looking back further than to the last star: what an earlier one can take, the last can as well.
-        let (mut pattern, mut text) = (self.0.chars(), path.chars());
-        let mut last_star = None;
-        loop {
-            let at = text.clone();
-            match (pattern.next(), text.next()) {
-                (None, None) => return true,
-                (Some('*'), _) => {
-                    text = at;
-                    last_star = Some((pattern.clone(), text.clone()));
-                }
-                (Some('?'), Some(_)) => {}
-                (Some(expected), Some(character)) if expected == character => {}
-                _ => {
-                    // The star takes one character more.
-                    let Some((behind, mut taken)) = last_star.take() else { return false };
-                    if taken.next().is_none() {
-                        return false;
-                    }
-                    (pattern, text) = (behind.clone(), taken.clone());
-                    last_star = Some((behind, taken));
-                }
-            }
-        }
+        matches(&self.text, path)
+    }
+
+    /// Whether it holds anything encoded.
+    #[must_use]
+    pub fn has_escapes(&self) -> bool {
+        self.decoded.is_some()
+    }
+
+    /// Whether it matches this path when it is taken without its escapes.
+    #[must_use]
+    pub fn matches_decoded(&self, path: &str) -> bool {
+        matches(self.decoded.as_ref().unwrap_or(&self.text), path)
     }
 
     /// Whether it matches any path that starts with `prefix`.
@@ -86,14 +69,14 @@ impl PathPattern {
     /// Whether it surely matches every path that starts with `prefix`.
     #[must_use]
     pub fn matches_all_below(&self, prefix: &str) -> bool {
-        let stars = self.0.chars().rev().take_while(|&it| it == '*').count();
+        let stars = self.text.chars().rev().take_while(|&it| it == '*').count();
         let reached = self.after(prefix);
         stars > 0 && reached.iter().rev().take(stars + 1).any(|&it| it)
     }
 
     /// Which places of the pattern can be reached by `text`: place `n` is before its character `n`, the last behind it.
     fn after(&self, text: &str) -> Vec<bool> {
-        let pattern: Vec<char> = self.0.chars().collect();
+        let pattern: Vec<char> = self.text.chars().collect();
         let mut reached = vec![false; pattern.len() + 1];
         if let Some(first) = reached.first_mut() {
             *first = true;
@@ -122,6 +105,34 @@ impl PathPattern {
     }
 }
 
+/// Whether a pattern matches the whole of a text.
+fn matches(pattern: &str, text: &str) -> bool {
+    // Without looking back further than to the last star: what an earlier one can take, the last can as well.
+    let (mut pattern, mut text) = (pattern.chars(), text.chars());
+    let mut last_star = None;
+    loop {
+        let at = text.clone();
+        match (pattern.next(), text.next()) {
+            (None, None) => return true,
+            (Some('*'), _) => {
+                text = at;
+                last_star = Some((pattern.clone(), text.clone()));
+            }
+            (Some('?'), Some(_)) => {}
+            (Some(expected), Some(character)) if expected == character => {}
+            _ => {
+                // The star takes one character more.
+                let Some((behind, mut taken)) = last_star.take() else { return false };
+                if taken.next().is_none() {
+                    return false;
+                }
+                (pattern, text) = (behind.clone(), taken.clone());
+                last_star = Some((behind, taken));
+            }
+        }
+    }
+}
+
 /// A star can stand for nothing.
 fn skip_stars(pattern: &[char], reached: &mut [bool]) {
     for (place, _) in pattern.iter().enumerate().filter(|(_, character)| **character == '*') {
@@ -135,7 +146,7 @@ fn skip_stars(pattern: &[char], reached: &mut [bool]) {
 
 impl fmt::Display for PathPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 

@@ -46,8 +46,7 @@ impl PolicyId {
 }
 
 /// Whether query strings are part of the key of this policy, if it is one of AWS's own.
-#[must_use]
-pub fn managed_policy(id: &PolicyId) -> Option<bool> {
+pub(super) fn managed_policy(id: &PolicyId) -> Option<bool> {
     MANAGED.iter().find(|(managed, _)| *managed == id.as_str()).map(|(_, in_key)| *in_key)
 }
 

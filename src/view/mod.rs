@@ -215,15 +215,13 @@ impl View {
     fn seen(&self, window: &Window, url: &ViewerUrl, key: ViewerKey<'_>) -> Seen<'_> {
         let Some(settings) = &self.settings else { return Seen::Perhaps };
         let goes = |behavior: &&Behavior| window.origins.iter().any(|origin| settings.goes_to(behavior, origin));
-        let mut forms = vec![url.text.clone()];
-        forms.extend(url.decoded());
-        if *url == ViewerUrl::root() {
-            // It may stand for its object's own URL.
-            forms.push(format!("/{}", key.as_str()));
-        }
-        let normal: Vec<_> = forms.iter().filter_map(|form| normalized(form)).collect();
-        forms.extend(normal);
-        let candidates = || forms.iter().flat_map(|form| settings.behaviors_of(form));
+        let decoded = url.decoded();
+        // The root may stand for its object's own URL.
+        let root = (*url == ViewerUrl::root()).then(|| format!("/{}", key.as_str()));
+        let forms = [Some(url.text.as_str()), decoded.as_deref(), root.as_deref()];
+        let normal: Vec<_> = forms.iter().flatten().filter_map(|form| normalized(form)).collect();
+        let forms = || forms.into_iter().flatten().chain(normal.iter().map(String::as_str));
+        let candidates = || forms().flat_map(|form| settings.behaviors_of(form));
         match candidates().filter(goes).max_by_key(|it| it.query_strings == QueryStrings::InKey) {
             Some(behavior) => Seen::By(behavior),
             None if settings.rewrites() => Seen::MayBeSent,

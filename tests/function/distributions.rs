@@ -8,7 +8,7 @@ use s3_cloudfront_invalidator::local::{Bucket, Cloud, Distribution, REGION, Worl
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::plan::run;
+use crate::plan::{asking, run};
 use crate::rig::{Rig, created};
 
 /// A distribution in short, and what becomes of objects of the bucket behind it.
@@ -183,12 +183,7 @@ async fn the_command_line_explains_it() {
     for case in cases() {
         let cloud = Cloud::start(case.world()).await.unwrap();
         let url = cloud.url();
-        let environment = [
-            ("AWS_ENDPOINT_URL", url.as_str()),
-            ("AWS_ACCESS_KEY_ID", "AKIDLOCAL"),
-            ("AWS_SECRET_ACCESS_KEY", "local-secret-key"),
-            ("AWS_REGION", REGION),
-        ];
+        let environment = asking(&url);
         fs::write(&file, json!({ "ETag": "E2", "DistributionConfig": case.config() }).to_string()).unwrap();
         for (key, expected) in &case.keys {
             let settings = file.to_str().unwrap();
@@ -249,12 +244,7 @@ fn the_document_shows_what_is_printed() {
 async fn what_cannot_be_read_is_said_and_offline_nothing_is() {
     let cloud = Cloud::start(World::default()).await.unwrap();
     let url = cloud.url();
-    let environment = [
-        ("AWS_ENDPOINT_URL", url.as_str()),
-        ("AWS_ACCESS_KEY_ID", "AKIDLOCAL"),
-        ("AWS_SECRET_ACCESS_KEY", "local-secret-key"),
-        ("AWS_REGION", REGION),
-    ];
+    let environment = asking(&url);
     let arguments = ["--keys", "-", "--json", "--bucket", "site", "--distribution", "E1"];
     let (success, printed, errors) = run(&arguments, &environment, "docs/index.html");
     assert!(!success && printed.is_empty(), "{printed}");

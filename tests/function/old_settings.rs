@@ -1,10 +1,10 @@
 //! What old, denied and doubtful settings may not do: proofs of a review.
 
 use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
-use s3_cloudfront_invalidator::local::{Outcome, REGION, World};
+use s3_cloudfront_invalidator::local::{Outcome, World};
 use serde_json::{Value, json};
 
-use crate::plan::run;
+use crate::plan::{asking, run};
 use crate::rig::{Rig, created, world};
 
 const READ: &str = "GetDistributionConfig";
@@ -91,12 +91,7 @@ async fn the_command_line_decides_like_the_function_without_a_policy() {
     let rig = Rig::start(world, &[]).await;
     rig.report("r1", created(&[("site", "web/a")])).await;
     let url = rig.cloud.url();
-    let environment = [
-        ("AWS_ENDPOINT_URL", url.as_str()),
-        ("AWS_ACCESS_KEY_ID", "AKIDLOCAL"),
-        ("AWS_SECRET_ACCESS_KEY", "local-secret-key"),
-        ("AWS_REGION", REGION),
-    ];
+    let environment = asking(&url);
     let arguments = ["--keys", "-", "--json", "--bucket", "site", "--distribution", "E1"];
     let (_, printed, errors) = run(&arguments, &environment, "web/a");
     let plan: Value = serde_json::from_str(&printed).unwrap();

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use s3_cloudfront_invalidator::local::REGION;
 use s3_cloudfront_invalidator::local::events::{
     event_bridge, invocation_record, job, notification, record, sns, sns_notification, sqs,
 };
@@ -29,6 +30,16 @@ pub(crate) fn run(arguments: &[&str], environment: &[(&str, &str)], input: &str)
     let output = child.wait_with_output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.success(), text(output.stdout), text(output.stderr))
+}
+
+/// What the AWS CLI and this one read, to ask this stand-in.
+pub(crate) fn asking(url: &str) -> [(&str, &str); 4] {
+    [
+        ("AWS_ENDPOINT_URL", url),
+        ("AWS_ACCESS_KEY_ID", "AKIDLOCAL"),
+        ("AWS_SECRET_ACCESS_KEY", "local-secret-key"),
+        ("AWS_REGION", REGION),
+    ]
 }
 
 fn json_of(arguments: &[&str], input: &str) -> Value {
