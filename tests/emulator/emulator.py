@@ -1,0 +1,169 @@
+"""An emulator of AWS by another author (ministack) as a process, the AWS CLI beside it, and what the tests on it share.
+
+It checks neither paths nor quotas, never gives a queue's batch more than ten messages, and knows no CodePipeline: those are the
+stand-in's.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import zipfile
+from pathlib import Path
+from urllib.parse import quote
+
+import botocore.session
+from botocore.config import Config
+
+ROOT = Path(__file__).resolve().parents[2]
+REGION = "eu-central-1"
+
+# How long changes may take to be covered, in seconds; the emulator polls its queue once a second, ten messages at a time.
+PATIENCE = 120
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+class Emulator:
+    """The emulator as a process, and the AWS CLI that talks to it."""
+
+    def __init__(self, place, auth=False):
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        # Functions inherit its environment.
+        self.environment = {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "HOME": str(place),
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_PAGER": "",
+        }
+        own = {
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(port),
+            "MINISTACK_REGION": REGION,
+            "SFTP_ENABLED": "0",
+            "IOT_MTLS_ENABLED": "0",
+            "PERSIST_STATE": "0",
+            "DOCKER_HOST": "unix:///nonexistent",
+        }
+        config = place / ".aws"
+        config.mkdir(exist_ok=True)
+        (config / "config").write_text("[default]\ns3 =\n  addressing_style = path\n")
+        program = Path(sys.executable).parent / "ministack"
+        self.log = open(place / "emulator.log", "ab")
+        self.process = subprocess.Popen(
+            [program], env=self.environment | own, cwd=place, stdout=self.log, stderr=self.log, start_new_session=True
+        )
+        until(f"the emulator answers at {self.url}", self.is_up)
+
+    def is_up(self):
+        if self.process.poll() is not None:
+            raise SystemExit(f"the emulator has ended with {self.process.returncode}")
+        try:
+            return urllib.request.urlopen(f"{self.url}/_ministack/health", timeout=2).status == 200
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def stop(self):
+        # The group: functions are its children.
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.log.close()
+
+    def run(self, *command):
+        done = subprocess.run(command, env=self.environment, cwd=ROOT, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise SystemExit(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def client(self, service):
+        """The SDK that the CLI is made of."""
+        return botocore.session.get_session().create_client(
+            service,
+            endpoint_url=self.url,
+            region_name=REGION,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=Config(s3={"addressing_style": "path"}),
+        )
+
+    def distribution(self, bucket, origin_path=""):
+        """A new distribution that shows a bucket; its id."""
+        config = {
+            "CallerReference": bucket,
+            "Comment": "",
+            "Enabled": True,
+            "DefaultRootObject": "index.html",
+            "Origins": {
+                "Quantity": 1,
+                "Items": [
+                    {
+                        "Id": "s3",
+                        "DomainName": f"{bucket}.s3.{REGION}.amazonaws.com",
+                        "OriginPath": origin_path,
+                        "CustomHeaders": {"Quantity": 0},
+                        "S3OriginConfig": {"OriginAccessIdentity": ""},
+                    }
+                ],
+            },
+            "DefaultCacheBehavior": {
+                "TargetOriginId": "s3",
+                "ViewerProtocolPolicy": "redirect-to-https",
+                "CachePolicyId": "658327ea-f89d-4fab-a63d-7e88639e58f6",
+            },
+        }
+        return self.client("cloudfront").create_distribution(DistributionConfig=config)["Distribution"]["Id"]
+
+    def invalidations(self, distribution):
+        """The items of each of its invalidations, by their ids."""
+        cloudfront = self.client("cloudfront")
+        answer = cloudfront.list_invalidations(DistributionId=distribution)["InvalidationList"]
+        assert not answer.get("IsTruncated"), "more than a page of invalidations"
+        ids = [summary["Id"] for summary in answer.get("Items", [])]
+        found = {id: cloudfront.get_invalidation(DistributionId=distribution, Id=id)["Invalidation"] for id in ids}
+        return {id: it["InvalidationBatch"]["Paths"]["Items"] for id, it in found.items()}
+
+
+def until(what, is_so, patience=PATIENCE):
+    """Waits; how long it took, in seconds."""
+    began = time.monotonic()
+    while not is_so():
+        if time.monotonic() - began > patience:
+            raise SystemExit(f"not within {patience} s: {what}")
+        time.sleep(0.5)
+    return time.monotonic() - began
+
+
+def url_of(key):
+    """A viewer's request for a key, spelt by another encoder than ours."""
+    return "/" + quote(key, safe="/!$&'()*,:=@;-._~")
+
+
+def is_covered(url, items):
+    """CloudFront's rule: equal, or below the prefix before a last `*`."""
+    return any(url.startswith(item[:-1]) if item.endswith("*") else url == item for item in items)
+
+
+def site(place):
+    """Some hundred files with odd names, as keys."""
+    keys = ["index.html", "404.html", "docs/index.html", "robots.txt", "a+b/c d.txt", "ünïcode/日本.txt", "100%.txt"]
+    keys += ["js/runtime~main.js", "tilde~/x", "paren(1)/[2].txt", "quote's/&amp;.txt", "semi;colon=1,2.txt", "🎉/party.png"]
+    keys += [f"posts/{year}/{number:03}.html" for year in (2024, 2025) for number in range(60)]
+    for key in keys:
+        file = place / key
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(key)
+    return keys
