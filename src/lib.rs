@@ -41,6 +41,8 @@ pub mod lister;
 pub mod local;
 pub mod logging;
 pub mod lookup;
+#[cfg(feature = "cli")]
+pub mod operator;
 pub mod path;
 pub mod plan;
 pub mod ports;

@@ -105,21 +105,26 @@ fn dependencies_point_one_way() {
                 "view",
             ],
         ),
-        ("aws", &["change", "distribution", "event", "job", "path", "plan", "ports", "route", "settings"]),
+        ("operator", &["change", "config", "distribution", "ports", "route", "settings"]),
+        ("aws", &["change", "distribution", "event", "job", "operator", "path", "plan", "ports", "route", "settings"]),
         ("handler", &["app", "failure", "ports", "report"]),
         ("local", &[]),
         (
             "cli",
             &[
+                "app",
                 "aws",
                 "change",
                 "collapse",
                 "config",
                 "distribution",
                 "event",
+                "failure",
                 "local",
+                "operator",
                 "path",
                 "ports",
+                "report",
                 "route",
                 "settings",
                 "view",
@@ -201,6 +206,10 @@ fn no_file_is_over_300_lines() {
 fn called_actions() -> BTreeSet<String> {
     let mut actions = BTreeSet::new();
     for (path, text) in sources("src/aws") {
+        // What a person's credentials are for.
+        if path.starts_with("src/aws/operator") {
+            continue;
+        }
         let code: String = without_tests(&text).split_whitespace().collect();
         let calls = code.matches(".send()").count();
         let services: Vec<_> = ["s3", "cloudfront", "codepipeline"]

@@ -4,6 +4,7 @@ use std::error::Error;
 
 use aws_config::SdkConfig;
 use aws_sdk_cloudfront::Client;
+use aws_sdk_cloudfront::config::Builder;
 use aws_sdk_cloudfront::config::http::HttpResponse;
 use aws_sdk_cloudfront::config::retry::RetryConfig;
 use aws_sdk_cloudfront::error::{BuildError, ProvideErrorMetadata, SdkError};
@@ -36,12 +37,18 @@ impl CloudFront {
     /// several invalidations knows better than the SDK when to try which again.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
-        let config = aws_sdk_cloudfront::config::Builder::from(config)
-            .interceptor(WholeAnswer("<Id"))
-            .interceptor(BoundedAnswer(LONGEST_ANSWER))
-            .retry_config(RetryConfig::disabled())
-            .build();
-        Self { client: Client::from_conf(config) }
+        let builder = Builder::from(config);
+        Self::of(builder.interceptor(WholeAnswer("<Id")).retry_config(RetryConfig::disabled()))
+    }
+
+    /// The same with the SDK's own retries, for whoever asks little and waits for it.
+    #[cfg(feature = "cli")]
+    pub(super) fn patient(config: &SdkConfig) -> Self {
+        Self::of(Builder::from(config))
+    }
+
+    fn of(builder: Builder) -> Self {
+        Self { client: Client::from_conf(builder.interceptor(BoundedAnswer(LONGEST_ANSWER)).build()) }
     }
 }
 

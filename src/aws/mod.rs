@@ -5,6 +5,8 @@ mod error;
 mod invalidations;
 mod jobs;
 mod objects;
+#[cfg(feature = "cli")]
+mod operator;
 mod s3;
 mod settings;
 mod tags;
@@ -13,10 +15,15 @@ mod whole;
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{AppName, BehaviorVersion, SdkConfig};
+use aws_config::{AppName, BehaviorVersion};
+
+pub use aws_config::SdkConfig as Config;
+use aws_config::SdkConfig;
 
 pub use invalidations::CloudFront;
 pub use jobs::CodePipeline;
+#[cfg(feature = "cli")]
+pub use operator::Operator;
 pub use s3::S3;
 
 /// How long a connection may take to be made. An endpoint of the same Region answers in milliseconds.
@@ -34,11 +41,36 @@ pub const SILENT_IN_LOG: &[&str] = &["aws_smithy_runtime_api"];
 ///
 /// None of the clients tries again by itself: whoever makes several calls knows better what to try when, and in which time.
 pub async fn load_config() -> SdkConfig {
+    load_config_of(&Named::default()).await
+}
+
+/// What somebody named instead of what the environment and the shared configuration say.
+#[derive(Clone, Debug, Default)]
+pub struct Named {
+    /// A profile of the shared configuration.
+    pub profile: Option<String>,
+    /// The Region.
+    pub region: Option<String>,
+    /// The endpoint of all services.
+    pub endpoint: Option<String>,
+}
+
+/// The same, with what somebody named.
+pub async fn load_config_of(named: &Named) -> SdkConfig {
     let timeouts =
         TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).timeout_config(timeouts);
     if let Ok(name) = AppName::new(env!("CARGO_PKG_NAME")) {
         loader = loader.app_name(name);
+    }
+    if let Some(profile) = &named.profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(region) = &named.region {
+        loader = loader.region(aws_config::Region::new(region.clone()));
+    }
+    if let Some(endpoint) = &named.endpoint {
+        loader = loader.endpoint_url(endpoint);
     }
     loader.load().await
 }

@@ -30,8 +30,7 @@ impl S3 {
     /// Makes the client of the function's own Region. Nothing is connected yet.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
-        // An endpoint of one's own seldom has a DNS name for every bucket.
-        let path_style = config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
+        let path_style = is_path_style(config);
         let home = client(config, path_style, None);
         Self { config: config.clone(), path_style, home, away: Mutex::new(Vec::new()) }
     }
@@ -49,6 +48,11 @@ impl S3 {
         away.push((region, client.clone()));
         client
     }
+}
+
+/// Whether buckets are named in the path: an endpoint of one's own seldom has a DNS name for every bucket.
+pub(super) fn is_path_style(config: &SdkConfig) -> bool {
+    config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some()
 }
 
 /// The credentials of `config` are shared; each client makes connections of its own. What makes an answer whole depends on

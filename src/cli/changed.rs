@@ -7,9 +7,9 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use super::lists::{self, List};
-use crate::change::ObjectKey;
-use crate::event::{self, Ask, Batch, Request, Trigger};
-use crate::path::Item;
+use crate::change::{Bucket, BucketName, Change, ObjectKey};
+use crate::event::{self, Ask, Batch, Request, Target, Trigger};
+use crate::path::{Item, named_items};
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
@@ -23,6 +23,17 @@ pub(super) struct Changes {
     /// The output of `aws s3 sync`, with or without --dryrun, or of `aws s3 ls --recursive`; - for standard input
     #[arg(long, value_name = "FILE")]
     sync: Option<PathBuf>,
+    /// Paths, wildcards and #tags, which go to CloudFront as they are
+    #[arg(long, value_name = "ITEM", num_args = 1..)]
+    items: Option<Vec<String>>,
+}
+
+/// What is to be sent.
+pub(super) enum Sent {
+    /// Changes of objects, and what could not be read of an event.
+    Changes { changes: Vec<Change>, unreadable: Vec<String> },
+    /// What somebody named.
+    Items { of: Target, items: Vec<Item> },
 }
 
 /// What changed.
@@ -39,6 +50,9 @@ impl Changes {
     /// Reads what changed; of an event's changes those of `bucket`.
     pub(super) fn read(&self, bucket: Option<&str>) -> anyhow::Result<Changed> {
         let name = |file: &Path| file.display().to_string();
+        if let Some(items) = &self.items {
+            return Ok(Changed { items: Some(named_items(items.iter().map(String::as_str))?), ..Changed::default() });
+        }
         let keys = match (&self.event, &self.keys, &self.sync) {
             (Some(file), _, _) => {
                 return match event::decode(lists::read(file)?.as_bytes())? {
@@ -56,9 +70,62 @@ impl Changes {
                 List::Keys(keys) if keys.is_empty() => keys,
                 List::Keys(_) => bail!("{} is not the output of `aws s3 sync` or `aws s3 ls --recursive`", name(file)),
             },
-            (None, None, None) => bail!("name what changed: --event, --keys or --sync"),
+            (None, None, None) => bail!("name what changed: --event, --keys, --sync or --items"),
         };
         Ok(Changed { keys, ..Changed::default() })
+    }
+
+    /// Reads what is to be sent. `bucket` is that of keys whose source does not say.
+    pub(super) fn to_send(&self, bucket: Option<&BucketName>) -> anyhow::Result<Sent> {
+        if let Some(file) = &self.event {
+            return match event::decode(lists::read(file)?.as_bytes())? {
+                Trigger::Changes(batch) => {
+                    let wanted = |change: &Change| bucket.is_none_or(|name| change.bucket.name == *name);
+                    let unreadable = batch.failed.iter().map(ToString::to_string).collect();
+                    Ok(Sent::Changes { changes: batch.changes.into_iter().filter(wanted).collect(), unreadable })
+                }
+                Trigger::Request(request) => Ok(asked(request.ask)),
+                Trigger::Job(job) => Ok(asked(job.request?.ask)),
+            };
+        }
+        if let Some(file) = &self.sync {
+            let text = lists::read(file)?;
+            let told = lists::synced_bucket(&text)?;
+            if let (Some(told), Some(named)) = (&told, bucket)
+                && told != named
+            {
+                bail!("{} is about the bucket {told}, not {named}", file.display());
+            }
+            let keys = self.read(None)?.keys;
+            return of_bucket(keys, told.as_ref().or(bucket));
+        }
+        let Changed { keys, items, .. } = self.read(None)?;
+        match items {
+            Some(items) => Ok(Sent::Items { of: Target::Default, items }),
+            None => of_bucket(keys, bucket),
+        }
+    }
+}
+
+fn of_bucket(keys: Vec<ObjectKey>, bucket: Option<&BucketName>) -> anyhow::Result<Sent> {
+    let Some(name) = bucket else {
+        if keys.is_empty() {
+            return Ok(Sent::Changes { changes: Vec::new(), unreadable: Vec::new() });
+        }
+        bail!("whose keys are these? give --bucket");
+    };
+    let bucket = Bucket { name: name.clone(), region: None };
+    let changes = keys.into_iter().map(|key| Change { bucket: bucket.clone(), key }).collect();
+    Ok(Sent::Changes { changes, unreadable: Vec::new() })
+}
+
+fn asked(ask: Ask) -> Sent {
+    match ask {
+        Ask::Items { of, items } => Sent::Items { of, items },
+        Ask::Keys { bucket, keys } => {
+            let changes = keys.into_iter().map(|key| Change { bucket: bucket.clone(), key }).collect();
+            Sent::Changes { changes, unreadable: Vec::new() }
+        }
     }
 }
 

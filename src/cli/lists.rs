@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 
-use crate::change::ObjectKey;
+use crate::change::{BucketName, ObjectKey};
 
 /// Reads a file, or standard input for `-`.
 pub(super) fn read(file: &Path) -> anyhow::Result<String> {
@@ -48,6 +48,9 @@ impl List {
     pub(super) fn read(text: &str) -> anyhow::Result<Self> {
         // `aws s3 ls --summarize` ends with two lines more.
         let text = text.split("\nTotal Objects:").next().unwrap_or(text);
+        if text.lines().any(|line| line.starts_with("Completed ") && line.contains('\r')) {
+            bail!("the output of `aws s3 sync` has its progress in it, which pads the keys; run it with --no-progress");
+        }
         let is_any = |form: Form| numbered(text).any(|(_, line)| form(line).is_some());
         if numbered(text).next().is_some() && numbered(text).all(|(_, line)| of_readable_listing(line).is_some()) {
             return in_form(text, of_readable_listing, "ls").map(Self::Listing);
@@ -60,6 +63,16 @@ impl List {
         }
         keys(text).map(Self::Keys)
     }
+}
+
+/// The bucket that an output of `aws s3 sync` is about; `None` for another list.
+pub(super) fn synced_bucket(text: &str) -> anyhow::Result<Option<BucketName>> {
+    let mut found = numbered(text).filter_map(|(_, line)| synced(line)).map(|(bucket, _)| bucket);
+    let Some(first) = found.next() else { return Ok(None) };
+    if let Some(other) = found.find(|bucket| *bucket != first) {
+        bail!("it is about several buckets, {first} and {other}; give one at a time");
+    }
+    Ok(Some(BucketName::new(first)?))
 }
 
 /// Finds the key in a line, if the line is of this form.
@@ -84,6 +97,11 @@ fn key(number: usize, name: &str) -> anyhow::Result<ObjectKey> {
 
 /// The key in `(dryrun) upload: ./a.txt to s3://bucket/a.txt` and its like; the last address is the one that changes.
 fn of_sync(line: &str) -> Option<&str> {
+    synced(line).map(|(_, key)| key)
+}
+
+/// The bucket and the key in such a line.
+fn synced(line: &str) -> Option<(&str, &str)> {
     let line = line.strip_prefix("(dryrun) ").unwrap_or(line);
     let (action, rest) = line.split_once(": ")?;
     let address = match action {
@@ -91,7 +109,7 @@ fn of_sync(line: &str) -> Option<&str> {
         "delete" => rest.strip_prefix("s3://"),
         _ => None,
     };
-    address?.split_once('/').map(|(_, key)| key)
+    address?.split_once('/')
 }
 
 /// The key in `2026-01-02 03:04:05       1234 a b.txt`.

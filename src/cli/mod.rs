@@ -3,18 +3,25 @@
 mod changed;
 mod demo;
 mod explain;
+mod link;
 mod lists;
+mod place;
 mod plan;
+mod send;
+mod sent;
 mod settings;
 mod site;
+mod snippet;
+mod status;
 mod tables;
 mod terminal;
+mod wait;
 
 use clap::{Parser, Subcommand};
 
 /// Keeps CloudFront fresh when S3 changes: the operator's side of the Lambda function.
 #[derive(Debug, Parser)]
-#[command(name = "invalidator", version, about)]
+#[command(name = "invalidator", version, about, max_term_width = 80)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -24,8 +31,16 @@ pub struct Cli {
 enum Command {
     /// Run the real function on this machine: a directory is the content of a bucket, and every file in it has changed.
     Demo(demo::Demo),
+    /// Have a bucket's changes invalidated: tag it and have it tell the function.
+    Link(link::Link),
     /// Show which paths an invalidation of these changes would have, what each covers, and what it costs.
     Plan(plan::Plan),
+    /// Invalidate what changed right away, as the function would.
+    Send(send::Send),
+    /// Show what is right and wrong with buckets, distributions and the function.
+    Status(status::Status),
+    /// Remove from a bucket what link added.
+    Unlink(link::Unlink),
 }
 
 impl Cli {
@@ -36,7 +51,11 @@ impl Cli {
     pub async fn run(self) -> anyhow::Result<()> {
         match self.command {
             Command::Demo(demo) => demo.run().await,
+            Command::Link(link) => link.run().await,
             Command::Plan(plan) => plan.run().await,
+            Command::Send(send) => send.run().await,
+            Command::Status(status) => status.run().await,
+            Command::Unlink(unlink) => unlink.run().await,
         }
     }
 }

@@ -72,7 +72,8 @@ pub(super) struct Plan {
     json: bool,
 }
 
-fn at_most(most: std::num::NonZeroUsize) -> impl Fn(&str) -> Result<std::num::NonZeroUsize, String> + Clone {
+/// Reads a number from 1 up to this.
+pub(super) fn at_most(most: std::num::NonZeroUsize) -> impl Fn(&str) -> Result<std::num::NonZeroUsize, String> + Clone {
     move |text| text.parse().ok().filter(|&number| number <= most).ok_or(format!("not a number from 1 to {most}"))
 }
 

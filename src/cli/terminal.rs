@@ -42,6 +42,13 @@ pub(super) fn table(header: &[&str]) -> Table {
     table
 }
 
+/// An empty table without a header or lines.
+pub(super) fn plain_table() -> Table {
+    let mut table = Table::new();
+    table.load_style(TableStyle::new()).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
+    table
+}
+
 /// Aligns columns of numbers.
 pub(super) fn right(table: &mut Table, columns: &[usize]) {
     for &column in columns {
@@ -53,11 +60,16 @@ pub(super) fn right(table: &mut Table, columns: &[usize]) {
 
 /// The end of a name, which tells more than its start.
 pub(super) fn shorten(name: &str) -> String {
+    shorten_to(MAX_EXAMPLE, name)
+}
+
+/// The same, of at most so many characters.
+pub(super) fn shorten_to(most: usize, name: &str) -> String {
     let all = name.chars().count();
-    if all <= MAX_EXAMPLE {
+    if all <= most {
         return name.to_owned();
     }
-    std::iter::once('…').chain(name.chars().skip(all + 1 - MAX_EXAMPLE)).collect()
+    std::iter::once('…').chain(name.chars().skip(all + 1 - most)).collect()
 }
 
 /// Tells how many rows of a table were left out.

@@ -70,6 +70,9 @@ pub enum ExpectedOwner {
 }
 
 impl Config {
+    /// The default of `DISTRIBUTION_TAG`.
+    pub const DEFAULT_DISTRIBUTION_TAG: &str = "distributionId";
+
     /// The default of `MAX_PATHS`: a queued deploy is one to a few invalidations.
     pub const DEFAULT_MAX_PATHS: NonZeroUsize = NonZeroUsize::new(30).unwrap();
 
@@ -93,7 +96,7 @@ impl Config {
             route: RouteSettings {
                 distribution_tag: reader.read(
                     "DISTRIBUTION_TAG",
-                    "distributionId".to_owned(),
+                    Self::DEFAULT_DISTRIBUTION_TAG.to_owned(),
                     "the key of a tag (1 to 128 characters)",
                     |value| {
                         let fits = (1..=MAX_TAG_KEY_LENGTH).contains(&value.chars().count());

@@ -1,0 +1,62 @@
+//! Which account, Region and function a command is about.
+
+use anyhow::bail;
+use clap::Args;
+
+use crate::aws::{self, Named, Operator};
+use crate::operator::{Deployment, Place, find};
+
+/// Whose credentials, and where.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "AWS")]
+pub(super) struct Aws {
+    /// A profile of the AWS CLI's configuration
+    #[arg(long, value_name = "NAME", help = "A profile of the AWS CLI's configuration; otherwise AWS_PROFILE")]
+    profile: Option<String>,
+    /// The Region
+    #[arg(long, value_name = "REGION", help = "The Region; otherwise AWS_REGION, or the profile's")]
+    region: Option<String>,
+    /// An endpoint instead of AWS's
+    #[arg(long, value_name = "URL", help = "An endpoint instead of AWS's; otherwise AWS_ENDPOINT_URL, if it is set")]
+    endpoint_url: Option<String>,
+}
+
+/// The function, however it was deployed.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Function")]
+pub(super) struct Deployed {
+    /// The stack that the function was deployed with
+    #[arg(long, value_name = "NAME", default_value = "cloudfront-invalidator")]
+    stack: String,
+    /// The function itself, by name or ARN, if it was deployed otherwise
+    #[arg(long, value_name = "NAME", conflicts_with = "stack")]
+    function: Option<String>,
+}
+
+impl Aws {
+    fn named(&self) -> Named {
+        Named { profile: self.profile.clone(), region: self.region.clone(), endpoint: self.endpoint_url.clone() }
+    }
+
+    /// The SDK's configuration.
+    pub(super) async fn config(&self) -> anyhow::Result<aws::Config> {
+        let config = aws::load_config_of(&self.named()).await;
+        if config.region().is_none() {
+            bail!("there is no Region: give --region, set AWS_REGION, or run `aws configure`");
+        }
+        Ok(config)
+    }
+}
+
+impl Deployed {
+    /// Finds the function.
+    pub(super) async fn find(&self, aws: &Aws) -> anyhow::Result<(Operator, Deployment)> {
+        let operator = Operator::new(&aws.config().await?);
+        let place = match &self.function {
+            Some(name) => Place::Function(name.clone()),
+            None => Place::Stack(self.stack.clone()),
+        };
+        let deployment = find(&operator, &place).await?;
+        Ok((operator, deployment))
+    }
+}

@@ -1,0 +1,206 @@
+//! `invalidator send`: what the function would do with these changes, done from here.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::bail;
+use clap::Args;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::changed::{Changes, Sent};
+use super::place::Aws;
+use super::plan::at_most;
+use super::sent;
+use super::terminal::say;
+use super::wait;
+use crate::app::{App, Invocation};
+use crate::aws::{CloudFront, CodePipeline, Operator, S3};
+use crate::change::{BucketName, Change};
+use crate::collapse::Budget;
+use crate::config::{Config, ExpectedOwner};
+use crate::distribution::DistributionId;
+use crate::event::Target;
+use crate::failure::InvocationError;
+use crate::operator::Cloud;
+use crate::path::Item;
+use crate::ports::{AccountId, BucketQuery, BucketTags, CallError, ErrorClass, Objects, Page};
+use crate::report::{Answer, IgnoreReason, Report};
+use crate::route::Tags;
+
+/// What to invalidate.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The bucket's tags, the distribution's settings and the plan are those of the
+function, and so is the patience with a CloudFront that throttles. No function
+is needed.
+
+Examples:
+  aws s3 sync --no-progress --delete site s3://my-site | invalidator send --sync -
+  git diff --name-only HEAD~ | invalidator send --keys - --bucket my-site --wait
+  invalidator send --distribution E2EXAMPLE1ABCD --items /index.html '/img/*'
+  invalidator send --event failed.json")]
+pub(super) struct Send {
+    #[command(flatten)]
+    changes: Changes,
+    /// The bucket of the keys, where the input does not say
+    #[arg(long, value_name = "NAME", value_parser = BucketName::new)]
+    bucket: Option<BucketName>,
+    /// The distribution, instead of those that the bucket's tag names
+    #[arg(long, value_name = "ID", value_parser = DistributionId::new)]
+    distribution: Option<DistributionId>,
+    /// The bucket tag that names the distribution
+    #[arg(long, value_name = "KEY", default_value = Config::DEFAULT_DISTRIBUTION_TAG)]
+    tag: String,
+    /// The most paths of an invalidation
+    #[arg(long, value_name = "N", default_value_t = Config::DEFAULT_MAX_PATHS, value_parser = at_most(Budget::MOST_PATHS))]
+    max_paths: NonZeroUsize,
+    /// The most wildcards among them
+    #[arg(long, value_name = "N", default_value_t = Config::DEFAULT_MAX_WILDCARDS, value_parser = at_most(Budget::MOST_WILDCARDS))]
+    max_wildcards: NonZeroUsize,
+    /// Wait until viewers see it
+    #[arg(long)]
+    wait: bool,
+    /// How long all of it may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(10..=3600))]
+    timeout: u64,
+    /// Plan and show, and send nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Print the function's answer as one JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    aws: Aws,
+}
+
+impl Send {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let input = self.changes.to_send(self.bucket.as_ref())?;
+        let (event, unreadable) = match &input {
+            Sent::Items { of, items } => (self.request(of, items)?, &[][..]),
+            Sent::Changes { changes, .. } if changes.is_empty() => {
+                say("There is nothing to invalidate.");
+                return Ok(());
+            }
+            Sent::Changes { changes, unreadable } => (notification(changes), unreadable.as_slice()),
+        };
+        let config = self.aws.config().await?;
+        let operator = Operator::new(&config);
+        let settings = self.settings(operator.account().await?)?;
+        let source = Source { s3: S3::new(&config), tag: self.tag.clone(), distribution: self.distribution.clone() };
+        let app =
+            App::new(settings, source, CloudFront::new(&config), CodePipeline::new(&config), Arc::new(SystemTime::now));
+        let deadline = Instant::now() + Duration::from_secs(self.timeout);
+        let invocation = Invocation { request_id: request_id(), function_arn: String::new(), deadline };
+        let (report, failure) = match app.handle(event.to_string().as_bytes(), &invocation).await {
+            Ok(Answer::Report(report)) => (*report, None),
+            Ok(Answer::Batch(_)) => (Report::default(), None),
+            Err(InvocationError::NotInvalidated { report, failures }) => {
+                (*report, Some(failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
+            }
+            Err(error) => (Report::default(), Some(error.to_string())),
+        };
+        if self.json {
+            say(serde_json::to_string(&report)?);
+        } else {
+            sent::show(&report);
+        }
+        if self.wait {
+            wait::for_all(operator.cloud_front(), &report.invalidations, deadline).await?;
+        }
+        if let Some(failure) = failure {
+            bail!("{failure}");
+        }
+        let untagged = report.ignored.iter().find_map(|it| match &it.reason {
+            IgnoreReason::BucketNotTagged { bucket } => Some(bucket),
+            _ => None,
+        });
+        if let Some(bucket) = untagged {
+            bail!("bucket \"{bucket}\" does not have the tag \"{}\"; add it, or give --distribution", self.tag);
+        }
+        if let Some(first) = unreadable.first() {
+            bail!("{} records could not be read, the first: {first}", unreadable.len());
+        }
+        Ok(())
+    }
+
+    /// A person's request, as the function takes it.
+    fn request(&self, of: &Target, items: &[Item]) -> anyhow::Result<Value> {
+        let named = match of {
+            Target::Distribution(id) => Some(id),
+            Target::Bucket(_) | Target::Default => None,
+        };
+        let tagged = match of {
+            Target::Bucket(bucket) => Some(&bucket.name),
+            Target::Distribution(_) | Target::Default => None,
+        };
+        match (self.distribution.as_ref().or(named), self.bucket.as_ref().or(tagged)) {
+            (Some(id), _) => Ok(json!({ "distributionId": id.as_str(), "items": items })),
+            (None, Some(bucket)) => Ok(json!({ "bucket": bucket.as_str(), "items": items })),
+            (None, None) => bail!("which distribution? give --distribution, or --bucket for those that its tag names"),
+        }
+    }
+
+    /// The function's settings.
+    fn settings(&self, account: AccountId) -> anyhow::Result<Config> {
+        let mut config = Config::from_lookup(|_| None)?;
+        config.route.distribution_tag.clone_from(&self.tag);
+        config.objective.budget = Budget { max_paths: self.max_paths, max_wildcards: self.max_wildcards };
+        config.expected_owner = ExpectedOwner::Account(account);
+        // Somebody waits, and nobody delivers it again.
+        config.retries.direct = Duration::from_secs(self.timeout);
+        config.dry_run = self.dry_run;
+        Ok(config)
+    }
+}
+
+/// S3's words for these objects having changed.
+fn notification(changes: &[Change]) -> Value {
+    let record = |change: &Change| {
+        json!({
+            "eventSource": "aws:s3",
+            "eventName": "ObjectCreated:Put",
+            "awsRegion": change.bucket.region.as_ref().map(ToString::to_string),
+            "s3": {
+                "bucket": { "name": change.bucket.name.as_str() },
+                "object": { "key": utf8_percent_encode(change.key.as_str(), NON_ALPHANUMERIC).to_string() },
+            },
+        })
+    };
+    json!({ "Records": changes.iter().map(record).collect::<Vec<_>>() })
+}
+
+/// The identity of this run: what is sent twice is wanted twice.
+fn request_id() -> String {
+    format!("{:032x}", fastrand::u128(..))
+}
+
+/// The bucket as S3 has it, but for the distribution if somebody named one.
+struct Source {
+    s3: S3,
+    tag: String,
+    distribution: Option<DistributionId>,
+}
+
+impl BucketTags for Source {
+    async fn bucket_tags(&self, query: &BucketQuery) -> Result<Tags, CallError> {
+        let told = self.s3.bucket_tags(query).await;
+        let Some(id) = &self.distribution else { return told };
+        let mut tags = match told {
+            // The tags would tell no more than how it is to be done.
+            Err(error) if error.class == ErrorClass::AccessDenied => Tags::new(),
+            told => told?,
+        };
+        tags.insert(self.tag.clone(), id.to_string());
+        Ok(tags)
+    }
+}
+
+impl Objects for Source {
+    async fn list(&self, query: &BucketQuery, prefix: &str, after: Option<&str>) -> Result<Page, CallError> {
+        self.s3.list(query, prefix, after).await
+    }
+}

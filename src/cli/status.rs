@@ -1,0 +1,153 @@
+//! `invalidator status`: what is right and wrong between buckets and distributions.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::bail;
+use clap::Args;
+use futures_util::{StreamExt, stream};
+use serde_json::json;
+
+use super::place::{Aws, Deployed};
+use super::terminal::{right, say, shorten, shorten_to, table};
+use crate::change::BucketName;
+use crate::operator::{BucketStatus, Cloud, Deployment, DeploymentStatus, check_bucket, check_deployment};
+
+/// How many buckets are looked at at the same time.
+const AT_A_TIME: usize = 8;
+
+/// How many characters of a queue's name are shown.
+const MAX_NAME: usize = 44;
+
+/// What to look at.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+What is wrong is marked with ! and told below the table with its remedy; then
+the exit status is 1. Without a bucket only the function and its queues are
+looked at.
+
+Examples:
+  invalidator status my-site
+  invalidator status --all
+  invalidator status --all --json | jq '.buckets[].bucket'")]
+pub(super) struct Status {
+    /// The buckets
+    #[arg(value_name = "BUCKET", value_parser = BucketName::new)]
+    buckets: Vec<BucketName>,
+    /// All buckets of the account in this Region that have the tag
+    #[arg(long, conflicts_with = "buckets")]
+    all: bool,
+    /// Print one JSON object instead of tables
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    deployed: Deployed,
+    #[command(flatten)]
+    aws: Aws,
+}
+
+impl Status {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let (operator, deployment) = self.deployed.find(&self.aws).await?;
+        let function = check_deployment(&operator, &deployment).await;
+        let buckets = if self.all { tagged(&operator, &deployment).await? } else { self.buckets };
+        let look = |name: BucketName| {
+            let (operator, deployment) = (&operator, &deployment);
+            async move { check_bucket(operator, operator.cloud_front(), deployment, &name).await }
+        };
+        let buckets: Vec<_> = stream::iter(buckets).map(look).buffered(AT_A_TIME).collect().await;
+        let faults = faults(&function, &buckets);
+        if self.json {
+            say(json!({ "function": function, "buckets": buckets, "faults": faults }));
+        } else {
+            show_buckets(&buckets);
+            show_queues(&function);
+            for fault in &faults {
+                say(format_args!("\n! {fault}"));
+            }
+        }
+        if !faults.is_empty() {
+            bail!(
+                "{} to mend",
+                if faults.len() == 1 { "1 thing".to_owned() } else { format!("{} things", faults.len()) }
+            );
+        }
+        Ok(())
+    }
+}
+
+/// The Region's buckets that have the tag.
+async fn tagged(cloud: &impl Cloud, deployment: &Deployment) -> anyhow::Result<Vec<BucketName>> {
+    let names = cloud.buckets().await?;
+    let look = |name: BucketName| async move {
+        match cloud.tags(&name).await {
+            Ok(tags) => tags.contains_key(deployment.tag()).then_some(name),
+            // It is told what is wrong with it.
+            Err(_) => Some(name),
+        }
+    };
+    Ok(stream::iter(names).map(look).buffered(AT_A_TIME).filter_map(|it| async { it }).collect().await)
+}
+
+fn faults(function: &DeploymentStatus, buckets: &[BucketStatus]) -> Vec<String> {
+    let of_bucket = |it: &BucketStatus| {
+        let wrong = it.cells().filter_map(|(what, cell)| Some((what, cell.remedy.as_ref()?)));
+        wrong.map(|(what, remedy)| format!("{}, {what}: {remedy}", it.bucket)).collect::<Vec<_>>()
+    };
+    buckets.iter().flat_map(of_bucket).chain(function.faults()).collect()
+}
+
+fn show_buckets(buckets: &[BucketStatus]) {
+    if buckets.is_empty() {
+        return;
+    }
+    let mut rows = table(&["bucket", "tag", "distribution", "origin", "told by", "let in", "last"]);
+    for it in buckets {
+        let name = shorten(&it.bucket);
+        let shared = [&it.tag, &it.notification, &it.permission].map(mark);
+        let [tag, notification, permission] = &shared;
+        if it.distributions.is_empty() {
+            rows.add_row([name.as_str(), tag, "", "", notification, permission, ""]);
+        }
+        for (number, each) in it.distributions.iter().enumerate() {
+            let (id, origin) = (mark(&each.distribution), mark(&each.origin));
+            let last = each.last_invalidation.as_ref().map_or_else(|| "never".to_owned(), |it| ago(it.0));
+            if number == 0 {
+                rows.add_row([&name, tag, &id, &origin, notification, permission, &last].map(String::as_str));
+            } else {
+                rows.add_row(["", "", &id, &origin, "", "", &last]);
+            }
+        }
+    }
+    right(&mut rows, &[6]);
+    say(rows.trim_fmt());
+    say("");
+}
+
+fn show_queues(function: &DeploymentStatus) {
+    let mut rows = table(&["queue", "is", "waiting", "in flight"]);
+    for it in function.queues.iter().chain(&function.dead_letters) {
+        rows.add_row([
+            shorten_to(MAX_NAME, &it.name),
+            mark(&it.state),
+            it.waiting.to_string(),
+            it.in_flight.to_string(),
+        ]);
+    }
+    right(&mut rows, &[2, 3]);
+    say(rows.trim_fmt());
+}
+
+fn mark(cell: &crate::operator::Cell) -> String {
+    if cell.remedy.is_some() { format!("! {}", cell.text) } else { cell.text.clone() }
+}
+
+/// How long ago this was.
+fn ago(seconds: i64) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    match now.saturating_sub(u64::try_from(seconds).unwrap_or_default()) {
+        seconds @ 0..120 => format!("{seconds} s ago"),
+        seconds @ 120..7200 => format!("{} min ago", seconds / 60),
+        seconds @ 7200..172_800 => format!("{} h ago", seconds / 3600),
+        seconds => format!("{} d ago", seconds / 86_400),
+    }
+}

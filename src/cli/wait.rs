@@ -1,0 +1,61 @@
+//! Waits until viewers see what was invalidated.
+
+use std::time::Duration;
+
+use anyhow::bail;
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::time::{Instant, sleep};
+
+use super::terminal::say;
+use crate::ports::{Invalidations, Progress};
+use crate::report::SentInvalidation;
+
+/// How long to wait before an invalidation is asked for again. Most are complete within 25 s (CloudFront, April 2026).
+const PAUSE: Duration = Duration::from_secs(3);
+
+/// Waits for all of them, with a bar where there is a terminal.
+pub(super) async fn for_all(
+    cloudfront: &impl Invalidations,
+    sent: &[SentInvalidation],
+    deadline: Instant,
+) -> anyhow::Result<()> {
+    let mut open: Vec<_> =
+        sent.iter().filter_map(|it| Some((&it.distribution_id, it.invalidation_id.as_ref()?))).collect();
+    if open.is_empty() {
+        return Ok(());
+    }
+    let count = open.len();
+    let style = ProgressStyle::with_template("  {bar:40} {pos}/{len} invalidations complete, {elapsed}")?;
+    let bar = ProgressBar::new(count as u64).with_style(style);
+    bar.tick();
+    let began = Instant::now();
+    loop {
+        let mut still_open = Vec::new();
+        for (distribution, id) in open {
+            match cloudfront.progress(distribution, id).await {
+                Ok(Progress::Completed) => bar.inc(1),
+                Ok(Progress::InProgress) => still_open.push((distribution, id)),
+                Err(error) if error.class.is_transient() => still_open.push((distribution, id)),
+                Err(error) => {
+                    bar.finish_and_clear();
+                    bail!(
+                        "the invalidation {} of {distribution} was sent and cannot be waited for: {error}",
+                        id.as_str()
+                    );
+                }
+            }
+        }
+        open = still_open;
+        if open.is_empty() {
+            bar.finish_and_clear();
+            say(format_args!("Viewers see it, {} s after it was sent.", began.elapsed().as_secs()));
+            return Ok(());
+        }
+        if Instant::now() + PAUSE > deadline {
+            bar.finish_and_clear();
+            bail!("{} of {count} invalidations are not complete yet; they go on by themselves", open.len());
+        }
+        bar.tick();
+        sleep(PAUSE).await;
+    }
+}

@@ -1,0 +1,140 @@
+//! Which function serves the Region's buckets, and by which queues: found by its stack, or by its name.
+
+use std::fmt;
+
+use super::cloud::{Cloud, EventSource, Function};
+use super::notification::{Target, name_in};
+use crate::config::Config;
+use crate::ports::{AccountId, CallError, ErrorClass};
+use crate::route::RouteSettings;
+
+/// How the function is named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// By the stack that it was deployed with, whose output `FunctionArn` names it.
+    Stack(String),
+    /// By its own name or ARN.
+    Function(String),
+}
+
+/// The function, and what its events come through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deployment {
+    /// The function.
+    pub function: Function,
+    /// What it is called from.
+    pub sources: Vec<EventSource>,
+    /// The account it is in.
+    pub account: AccountId,
+    /// The Region it is in, from its ARN.
+    pub region: String,
+}
+
+/// Why there is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotFound {
+    /// There is no stack of this name.
+    Stack(String),
+    /// The stack has no output `FunctionArn`.
+    Output(String),
+    /// There is no function of this name.
+    Function(String),
+    /// AWS could not be asked.
+    Call(CallError),
+}
+
+impl fmt::Display for NotFound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stack(stack) => write!(
+                f,
+                "there is no stack \"{stack}\" in this account and Region; deploy it (scripts/deploy), name it with --stack or the \
+                 function with --function, or choose --profile and --region"
+            ),
+            Self::Output(stack) => {
+                write!(f, "the stack \"{stack}\" has no output FunctionArn; name the function with --function")
+            }
+            Self::Function(name) => write!(f, "there is no function \"{name}\" in this account and Region"),
+            Self::Call(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for NotFound {}
+
+impl From<CallError> for NotFound {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
+    }
+}
+
+/// Finds the function.
+///
+/// # Errors
+/// [`NotFound`], with the remedy.
+pub async fn find(cloud: &impl Cloud, place: &Place) -> Result<Deployment, NotFound> {
+    let name = match place {
+        Place::Function(name) => name.clone(),
+        Place::Stack(stack) => {
+            let outputs = cloud.stack_outputs(stack).await?.ok_or_else(|| NotFound::Stack(stack.clone()))?;
+            outputs.get("FunctionArn").cloned().ok_or_else(|| NotFound::Output(stack.clone()))?
+        }
+    };
+    let function = match cloud.function(&name).await {
+        Err(error) if error.class == ErrorClass::NotFound => return Err(NotFound::Function(name)),
+        told => told?,
+    };
+    let sources = cloud.event_sources(&function.arn).await?;
+    // Whoever may change the function is not always of its account, but its buckets are.
+    let account = match AccountId::of_function(&function.arn) {
+        Some(account) => account,
+        None => cloud.account().await?,
+    };
+    let region = function.arn.split(':').nth(3).unwrap_or_default().to_owned();
+    Ok(Deployment { function, sources, account, region })
+}
+
+impl Deployment {
+    /// The queues that the function is called from, by their ARNs.
+    pub fn queues(&self) -> impl Iterator<Item = &str> {
+        self.sources.iter().map(|it| it.arn.as_str()).filter(|arn| arn.split(':').nth(2) == Some("sqs"))
+    }
+
+    /// The tag that names a bucket's distributions.
+    #[must_use]
+    pub fn tag(&self) -> &str {
+        self.function.distribution_tag.as_deref().unwrap_or(Config::DEFAULT_DISTRIBUTION_TAG)
+    }
+
+    /// How a bucket's tags are understood.
+    #[must_use]
+    pub fn routes(&self) -> RouteSettings {
+        RouteSettings { distribution_tag: self.tag().to_owned(), index_documents: Vec::new() }
+    }
+
+    /// The ARN of a bucket in the function's partition.
+    #[must_use]
+    pub fn bucket_arn(&self, bucket: &crate::change::BucketName) -> String {
+        let partition = self.function.arn.split(':').nth(1).unwrap_or("aws");
+        format!("arn:{partition}:s3:::{bucket}")
+    }
+
+    /// Whether events that go to this target reach the function.
+    #[must_use]
+    pub fn is_reached_by(&self, target: &Target) -> bool {
+        match target {
+            Target::Queue(arn) => self.queues().any(|queue| queue == arn),
+            // With a version or an alias it is another name of the same.
+            Target::Function(arn) => {
+                arn.strip_prefix(&self.function.arn).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+            }
+            Target::Topic(_) => false,
+        }
+    }
+
+    /// The function's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        name_in(&self.function.arn)
+    }
+}

@@ -1,0 +1,59 @@
+//! Whether an EventBridge rule lets a bucket's changes through. Source: EventBridge user guide, "Event patterns".
+
+use serde_json::{Value, json};
+
+use super::permission::is_like;
+
+/// Whether a rule's pattern, as JSON, matches the events of objects that were created in and deleted from a bucket.
+pub(super) fn lets_through(pattern: &str, bucket: &str) -> bool {
+    let Ok(Value::Object(pattern)) = serde_json::from_str::<Value>(pattern) else { return false };
+    ["Object Created", "Object Deleted"].into_iter().all(|kind| {
+        let event = json!({ "source": "aws.s3", "detail-type": kind, "detail": { "bucket": { "name": bucket } } });
+        matches(&Value::Object(pattern.clone()), &event)
+    })
+}
+
+/// Whether each field of the pattern matches. A field that is not known here, such as the object's key, may match some
+/// events and not others, so it is taken not to.
+fn matches(pattern: &Value, event: &Value) -> bool {
+    match pattern {
+        Value::Object(fields) => {
+            fields.iter().all(|(name, inner)| event.get(name).is_some_and(|value| matches(inner, value)))
+        }
+        Value::Array(any) => event.as_str().is_some_and(|text| any.iter().any(|one| is_one(one, text))),
+        _ => false,
+    }
+}
+
+fn is_one(one: &Value, text: &str) -> bool {
+    let word = |name: &str| one.get(name).and_then(Value::as_str);
+    one.as_str() == Some(text)
+        || word("prefix").is_some_and(|start| text.starts_with(start))
+        || word("suffix").is_some_and(|end| text.ends_with(end))
+        || word("wildcard").is_some_and(|pattern| is_like(pattern, text))
+        || word("equals-ignore-case").is_some_and(|it| it.eq_ignore_ascii_case(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_must_let_creations_and_deletions_of_the_bucket_through() {
+        let kinds = r#""source":["aws.s3"],"detail-type":["Object Created","Object Deleted"]"#;
+        for (pattern, expected) in [
+            (format!(r#"{{{kinds},"detail":{{"bucket":{{"name":["other","my-site"]}}}}}}"#), true),
+            (format!(r#"{{{kinds},"detail":{{"bucket":{{"name":[{{"prefix":"my-"}}]}}}}}}"#), true),
+            (format!("{{{kinds}}}"), true),
+            (r#"{"source":["aws.s3"]}"#.to_owned(), true),
+            (format!(r#"{{{kinds},"detail":{{"bucket":{{"name":["other"]}}}}}}"#), false),
+            (format!(r#"{{{kinds},"detail":{{"object":{{"key":[{{"prefix":"a"}}]}}}}}}"#), false),
+            (r#"{"source":["aws.s3"],"detail-type":["Object Created"]}"#.to_owned(), false),
+            (r#"{"source":["aws.ec2"]}"#.to_owned(), false),
+            (r#"{"source":"aws.s3"}"#.to_owned(), false),
+            (String::new(), false),
+        ] {
+            assert_eq!(lets_through(&pattern, "my-site"), expected, "{pattern}");
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! A bucket, its distributions, and the way between them.
+
+use std::collections::BTreeSet;
+
+use super::{BucketStatus, Cell, DistributionStatus};
+use crate::change::{Bucket, BucketName, Region};
+use crate::distribution::DistributionId;
+use crate::operator::cloud::Cloud;
+use crate::operator::deployment::Deployment;
+use crate::operator::link::{is_sent_on, origins};
+use crate::operator::link_error::LinkError;
+use crate::operator::notification::{EVENTS, Filter, Notifications, Rule, Target};
+use crate::operator::permission::{Asked, KEY_OF_SQS, S3, allows};
+use crate::ports::Settings;
+
+/// Looks at a bucket.
+pub async fn check_bucket(
+    cloud: &impl Cloud,
+    settings: &impl Settings,
+    deployment: &Deployment,
+    name: &BucketName,
+) -> BucketStatus {
+    let bucket = Bucket { name: name.clone(), region: Region::new(&deployment.region).ok() };
+    let mut distributions = Vec::new();
+    let (mut tag, route) = tag(cloud, deployment, name).await;
+    for id in route.iter().flatten() {
+        distributions.push(distribution(cloud, settings, &bucket, id).await);
+    }
+    if let Ok(region) = cloud.bucket_region(name).await
+        && region != deployment.region
+    {
+        tag = Cell::wrong(
+            "far",
+            LinkError::OtherRegion { bucket: region, function: deployment.region.clone() }.to_string(),
+        );
+    }
+    let (notification, permission) = match cloud.notifications(name).await {
+        Ok(notifications) => way(cloud, deployment, name, &notifications).await,
+        Err(error) => (Cell::unknown(&error), Cell::right("")),
+    };
+    BucketStatus { bucket: name.to_string(), tag, notification, permission, distributions }
+}
+
+async fn tag(cloud: &impl Cloud, deployment: &Deployment, name: &BucketName) -> (Cell, Option<Vec<DistributionId>>) {
+    let tags = match cloud.tags(name).await {
+        Ok(tags) => tags,
+        Err(error) => return (Cell::unknown(&error), None),
+    };
+    match deployment.routes().route(&tags) {
+        Ok(Some(route)) => (Cell::right("ok"), Some(route.distributions)),
+        Ok(None) => {
+            let remedy = format!("it names no distribution: `invalidator link {name} DISTRIBUTION`");
+            (Cell::wrong("none", remedy), None)
+        }
+        Err(error) => (Cell::wrong("bad", error.to_string()), None),
+    }
+}
+
+async fn distribution(
+    cloud: &impl Cloud,
+    settings: &impl Settings,
+    bucket: &Bucket,
+    id: &DistributionId,
+) -> DistributionStatus {
+    let right = || Cell::right(id.as_str());
+    let (distribution, origin) = match origins(cloud, settings, bucket, id).await {
+        Ok(paths) => (right(), Cell::right(paths.join(" "))),
+        Err(error @ LinkError::NoDistribution(_)) => {
+            let remedy = format!("{error}; correct the tag, or `invalidator unlink {} {id}`", bucket.name);
+            (Cell::wrong(id.as_str(), remedy), Cell::right("gone"))
+        }
+        Err(LinkError::NoOrigin { domains, .. }) => {
+            let remedy = format!("no origin of {id} is the bucket; they are {}", domains.join(", "));
+            (right(), Cell::wrong("none", remedy))
+        }
+        Err(error) => (right(), Cell::wrong("unknown", error.to_string())),
+    };
+    // What is wrong with the distribution has been told; that its invalidations may not be listed is nothing wrong.
+    let last = cloud.last_invalidation(id).await.ok().flatten();
+    DistributionStatus { distribution, origin, last_invalidation: last.map(|it| (it.created, it.status)) }
+}
+
+/// Which way the bucket's events take to the function, and whether they are let in.
+async fn way(cloud: &impl Cloud, deployment: &Deployment, name: &BucketName, now: &Notifications) -> (Cell, Cell) {
+    let rules: Vec<_> = now.rules.iter().filter(|rule| deployment.is_reached_by(&rule.target)).collect();
+    if rules.is_empty() {
+        return other_way(cloud, deployment, name, now).await;
+    }
+    let everything = Filter::default();
+    let taken = |event: &&str| rules.iter().any(|rule| rule.takes(event));
+    let untaken: Vec<_> = EVENTS.iter().filter(|event| !taken(event)).map(|it| it.trim_start_matches("s3:")).collect();
+    let first = rules.first().map(|rule| &rule.target);
+    let kind = if matches!(first, Some(Target::Function(_))) { "function" } else { "queue" };
+    let notification = if !untaken.is_empty() {
+        let remedy = format!("no rule takes {}: `invalidator link {name} …`", untaken.join(", "));
+        Cell::wrong(kind, remedy)
+    } else if rules.iter().any(|rule| rule.filter == everything) {
+        Cell::right(kind)
+    } else {
+        Cell::right(format!("{kind}, some keys"))
+    };
+    (notification, permission(cloud, deployment, name, &rules).await)
+}
+
+async fn permission(cloud: &impl Cloud, deployment: &Deployment, name: &BucketName, rules: &[&Rule]) -> Cell {
+    let bucket = deployment.bucket_arn(name);
+    let asked =
+        |action| Asked { service: S3, action, source_arn: &bucket, source_account: deployment.account.as_str() };
+    let targets: BTreeSet<_> = rules.iter().map(|rule| &rule.target).collect();
+    for target in targets {
+        let told = match target {
+            Target::Queue(arn) => match cloud.queue(arn).await {
+                Ok(queue) if queue.kms_key.as_deref() == Some(KEY_OF_SQS) => {
+                    return Cell::wrong("key", LinkError::QueueKey(arn.clone()).to_string());
+                }
+                told => told.map(|queue| (queue.policy, asked("sqs:SendMessage"))),
+            },
+            Target::Function(arn) | Target::Topic(arn) => {
+                cloud.function_policy(arn).await.map(|policy| (policy, asked("lambda:InvokeFunction")))
+            }
+        };
+        match told {
+            Ok((Some(policy), asked)) if allows(&policy, asked) => {}
+            Ok(_) => {
+                let remedy =
+                    format!("the policy of the {target} does not let the bucket in: `invalidator link {name} …`");
+                return Cell::wrong("missing", remedy);
+            }
+            Err(error) => return Cell::unknown(&error),
+        }
+    }
+    Cell::right("ok")
+}
+
+/// Where no rule of the bucket names the function or its queue.
+async fn other_way(
+    cloud: &impl Cloud,
+    deployment: &Deployment,
+    name: &BucketName,
+    now: &Notifications,
+) -> (Cell, Cell) {
+    if now.event_bridge {
+        return match is_sent_on(cloud, deployment, name).await {
+            Ok(true) => (Cell::right("EventBridge"), Cell::right("ok")),
+            Ok(false) => (Cell::wrong("EventBridge", LinkError::NoEventRule.to_string()), Cell::right("")),
+            Err(error) => (Cell::right("EventBridge"), Cell::unknown(&error)),
+        };
+    }
+    if let Some(rule) = now.rules.iter().find(|rule| matches!(rule.target, Target::Topic(_))) {
+        // Who has subscribed there is not looked at.
+        return (Cell::right(rule.target.to_string()), Cell::right("unknown"));
+    }
+    let remedy = format!("the function is not told of its changes: `invalidator link {name} …`");
+    (Cell::wrong("none", remedy), Cell::right(""))
+}

@@ -1,0 +1,72 @@
+//! The function and its queues.
+
+use std::collections::BTreeSet;
+
+use super::{Cell, DeploymentStatus, QueueStatus};
+use crate::operator::cloud::{Cloud, EventSource};
+use crate::operator::deployment::Deployment;
+use crate::operator::notification::name_in;
+use crate::ports::CallError;
+
+/// Looks at the function and its queues.
+pub async fn check_deployment(cloud: &impl Cloud, deployment: &Deployment) -> DeploymentStatus {
+    let mut dead: BTreeSet<_> = deployment.function.dead_letters.iter().cloned().collect();
+    let mut queues = Vec::new();
+    for source in deployment.sources.iter().filter(|it| deployment.queues().any(|arn| arn == it.arn)) {
+        let told = cloud.queue(&source.arn).await;
+        dead.extend(told.iter().filter_map(|queue| queue.dead_letters.clone()));
+        queues.push(match told {
+            Ok(queue) => {
+                let state = source_state(source, queue.dead_letters.is_some());
+                QueueStatus {
+                    name: name_in(&source.arn).into(),
+                    waiting: queue.waiting,
+                    in_flight: queue.in_flight,
+                    state,
+                }
+            }
+            Err(error) => unknown_queue(&source.arn, &error),
+        });
+    }
+    let mut dead_letters = Vec::new();
+    for arn in dead.iter().filter(|arn| arn.split(':').nth(2) == Some("sqs")) {
+        dead_letters.push(match cloud.queue(arn).await {
+            Ok(queue) => {
+                let state = match queue.waiting {
+                    0 => Cell::right("empty"),
+                    waiting => Cell::wrong(
+                        "failures",
+                        format!(
+                            "{waiting} failed for good; when the cause is gone, send them again: `aws sqs start-message-move-task \
+                             --source-arn {arn}`"
+                        ),
+                    ),
+                };
+                QueueStatus { name: name_in(arn).into(), waiting: queue.waiting, in_flight: queue.in_flight, state }
+            }
+            Err(error) => unknown_queue(arn, &error),
+        });
+    }
+    let mut remedies = Vec::new();
+    if dead.is_empty() {
+        remedies.push("what fails for good is lost: give the function and its queue a dead-letter queue".to_owned());
+    }
+    DeploymentStatus { function: deployment.function.arn.clone(), queues, dead_letters, remedies }
+}
+
+fn unknown_queue(arn: &str, error: &CallError) -> QueueStatus {
+    QueueStatus { name: name_in(arn).into(), waiting: 0, in_flight: 0, state: Cell::unknown(error) }
+}
+
+fn source_state(source: &EventSource, has_dead_letters: bool) -> Cell {
+    let is_on = ["Enabled", "Enabling", "Updating", "Creating"].contains(&source.state.as_str());
+    match (is_on, source.reports_failures, has_dead_letters) {
+        (false, ..) => Cell::wrong(&source.state, "the function does not read it: enable its event source mapping"),
+        (_, false, _) => Cell::wrong(
+            "on",
+            "messages that failed would be lost: set ReportBatchItemFailures in the event source mapping",
+        ),
+        (.., false) => Cell::wrong("on", "what is received too often is lost: give it a dead-letter queue"),
+        _ => Cell::right("on"),
+    }
+}

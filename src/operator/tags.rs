@@ -1,0 +1,240 @@
+//! A bucket's tags as `link` and `unlink` write them, and what they tell of who else writes them.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use crate::distribution::{DistributionId, DistributionIdError};
+use crate::route::Tags;
+
+/// The tag in which `link` keeps what it added, so that `unlink` takes away that and nothing else: ids of distributions, and
+/// [`TURNED_ON`].
+pub const LINK_TAG: &str = "invalidation:link";
+
+/// Stands in [`LINK_TAG`] where `link` turned the bucket's EventBridge events on.
+const TURNED_ON: &str = "EventBridge";
+
+/// How many tags a bucket can have, and how many characters the value of one. Source: S3 user guide, "Using cost allocation
+/// S3 bucket tags".
+const MOST_TAGS: usize = 50;
+const LONGEST_VALUE: usize = 256;
+
+/// Why tags cannot be as they would have to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TagsError {
+    /// The tag names something that is no distribution.
+    NoId {
+        /// The tag.
+        tag: String,
+        /// What it says.
+        error: DistributionIdError,
+    },
+    /// There are too many.
+    TooMany,
+    /// The value of this one would be too long.
+    TooLong(String),
+}
+
+impl fmt::Display for TagsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoId { tag, error } => write!(f, "the bucket's tag \"{tag}\": {error}; correct the tag first"),
+            Self::TooMany => write!(f, "a bucket can have {MOST_TAGS} tags, and this would be more; remove one first"),
+            Self::TooLong(tag) => write!(
+                f,
+                "the tag \"{tag}\" would be longer than {LONGEST_VALUE} characters; a bucket can name fewer distributions"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for TagsError {}
+
+/// The tags with these distributions in them.
+pub(super) fn linked(
+    before: &Tags,
+    tag: &str,
+    distributions: &[DistributionId],
+    turns_on: bool,
+) -> Result<Tags, TagsError> {
+    let named = named(before, tag)?;
+    let added: BTreeSet<_> = distributions.iter().filter(|id| !named.contains(*id)).cloned().collect();
+    let mut mark = Mark::of(before);
+    mark.added.extend(added.iter().map(ToString::to_string));
+    mark.turned_on |= turns_on;
+    let mut after = before.clone();
+    if !added.is_empty() {
+        after.insert(tag.to_owned(), words(named.union(&added)));
+    }
+    mark.write(&mut after);
+    if after.len() > MOST_TAGS && after.len() > before.len() {
+        return Err(TagsError::TooMany);
+    }
+    match [tag, LINK_TAG].into_iter().find(|key| after.get(*key).is_some_and(|it| it.chars().count() > LONGEST_VALUE)) {
+        Some(tag) => Err(TagsError::TooLong(tag.to_owned())),
+        None => Ok(after),
+    }
+}
+
+/// What remains after these distributions are taken away, all that `link` added if none are named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Remainder {
+    /// The tags.
+    pub(super) tags: Tags,
+    /// Distributions that are named there and were not added by `link`.
+    pub(super) foreign: Vec<DistributionId>,
+    /// Whether nothing that `link` added is left, so that rules and permissions can go.
+    pub(super) is_last: bool,
+    /// Whether `link` turned EventBridge's events on.
+    pub(super) turned_on: bool,
+}
+
+/// Takes distributions away.
+pub(super) fn unlinked(before: &Tags, tag: &str, distributions: &[DistributionId]) -> Result<Remainder, TagsError> {
+    let mut named = named(before, tag)?;
+    let mut mark = Mark::of(before);
+    let wanted: BTreeSet<_> = if distributions.is_empty() {
+        named.iter().cloned().collect()
+    } else {
+        distributions.iter().cloned().collect()
+    };
+    let (own, foreign): (Vec<_>, Vec<_>) =
+        wanted.into_iter().filter(|id| named.contains(id)).partition(|id| mark.added.contains(id.as_str()));
+    for id in &own {
+        named.remove(id);
+        mark.added.remove(id.as_str());
+    }
+    let is_last = distributions.is_empty() || mark.added.is_empty();
+    let turned_on = mark.turned_on;
+    if is_last {
+        mark = Mark::default();
+    }
+    let mut tags = before.clone();
+    if !own.is_empty() {
+        tags.remove(tag);
+        if !named.is_empty() {
+            tags.insert(tag.to_owned(), words(&named));
+        }
+    }
+    mark.write(&mut tags);
+    Ok(Remainder { tags, foreign, is_last, turned_on })
+}
+
+fn named(tags: &Tags, tag: &str) -> Result<BTreeSet<DistributionId>, TagsError> {
+    let Some(value) = tags.get(tag) else { return Ok(BTreeSet::new()) };
+    let ids = DistributionId::parse_list(value).map_err(|error| TagsError::NoId { tag: tag.to_owned(), error })?;
+    Ok(ids.into_iter().collect())
+}
+
+fn words<T: ToString>(all: impl IntoIterator<Item = T>) -> String {
+    all.into_iter().map(|it| it.to_string()).collect::<Vec<_>>().join(" ")
+}
+
+/// What the tag of `link` says.
+#[derive(Default)]
+struct Mark {
+    added: BTreeSet<String>,
+    turned_on: bool,
+}
+
+impl Mark {
+    fn of(tags: &Tags) -> Self {
+        let mut added: BTreeSet<_> =
+            tags.get(LINK_TAG).map(|it| it.split_whitespace().map(ToOwned::to_owned).collect()).unwrap_or_default();
+        let turned_on = added.remove(TURNED_ON);
+        Self { added, turned_on }
+    }
+
+    fn write(self, tags: &mut Tags) {
+        let bridge = self.turned_on.then(|| TURNED_ON.to_owned());
+        let value = words(self.added.into_iter().chain(bridge));
+        if value.is_empty() {
+            tags.remove(LINK_TAG);
+        } else {
+            tags.insert(LINK_TAG.to_owned(), value);
+        }
+    }
+}
+
+/// What else writes a bucket's configuration, so that it may undo what is written here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Manager {
+    /// A stack of CloudFormation, by its name.
+    CloudFormation(String),
+    /// Terraform, as somebody's tag says; it leaves none of its own.
+    Terraform,
+}
+
+impl Manager {
+    pub(super) fn of(tags: &Tags) -> Option<Self> {
+        if let Some(stack) = tags.get("aws:cloudformation:stack-name") {
+            return Some(Self::CloudFormation(stack.clone()));
+        }
+        let says = |text: &str| ["terraform", "opentofu"].iter().any(|tool| text.to_ascii_lowercase().contains(tool));
+        tags.iter().any(|(key, value)| says(key) && value != "false" || says(value)).then_some(Self::Terraform)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tags(tags: &[(&str, &str)]) -> Tags {
+        tags.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect()
+    }
+
+    fn ids(ids: &[&str]) -> Vec<DistributionId> {
+        ids.iter().map(|id| DistributionId::new(id).unwrap()).collect()
+    }
+
+    #[test]
+    fn what_link_adds_unlink_takes_away() {
+        for before in [
+            tags(&[]),
+            tags(&[("team", "web"), ("aws:cloudformation:stack-name", "site")]),
+            tags(&[("distributionId", "E7 E9"), ("team", "web")]),
+        ] {
+            for turns_on in [false, true] {
+                let once = linked(&before, "distributionId", &ids(&["E2", "E1"]), turns_on).unwrap();
+                assert_eq!(linked(&once, "distributionId", &ids(&["E1", "E2"]), false).unwrap(), once);
+                let back = unlinked(&once, "distributionId", &[]).unwrap();
+                assert_eq!((back.tags, back.is_last, back.turned_on), (before.clone(), true, turns_on));
+            }
+        }
+    }
+
+    #[test]
+    fn one_distribution_of_several_can_go_and_what_others_added_stays() {
+        let before = tags(&[("distributionId", "E7")]);
+        let both = linked(&before, "distributionId", &ids(&["E1", "E2"]), true).unwrap();
+        assert_eq!(both["distributionId"], "E1 E2 E7");
+        assert_eq!(both[LINK_TAG], "E1 E2 EventBridge");
+        let one = unlinked(&both, "distributionId", &ids(&["E1"])).unwrap();
+        assert_eq!((one.tags["distributionId"].as_str(), one.is_last), ("E2 E7", false));
+        assert_eq!(one.tags[LINK_TAG], "E2 EventBridge");
+        let last = unlinked(&one.tags, "distributionId", &ids(&["E2"])).unwrap();
+        assert_eq!((&last.tags, last.is_last, last.turned_on), (&before, true, true));
+        let foreign = unlinked(&one.tags, "distributionId", &ids(&["E7", "E8"])).unwrap();
+        assert_eq!((foreign.tags, foreign.foreign, foreign.is_last), (one.tags, ids(&["E7"]), false));
+    }
+
+    #[test]
+    fn tags_that_cannot_be_are_named() {
+        let bad = tags(&[("distributionId", "nonsense")]);
+        assert!(linked(&bad, "distributionId", &ids(&["E1"]), false).unwrap_err().to_string().contains("\"nonsense\""));
+        let many: Tags = (0..49).map(|n| (format!("key{n}"), String::new())).collect();
+        assert_eq!(linked(&many, "distributionId", &ids(&["E1"]), false), Err(TagsError::TooMany));
+        let long: Vec<_> = (100..130).map(|n| format!("E{n}000000000")).collect();
+        let long = ids(&long.iter().map(String::as_str).collect::<Vec<_>>());
+        let error = linked(&tags(&[]), "distributionId", &long, false);
+        assert_eq!(error, Err(TagsError::TooLong("distributionId".into())));
+    }
+
+    #[test]
+    fn who_manages_a_bucket_shows_in_its_tags() {
+        let stack = tags(&[("aws:cloudformation:stack-name", "site"), ("ManagedBy", "Terraform")]);
+        assert_eq!(Manager::of(&stack), Some(Manager::CloudFormation("site".into())));
+        assert_eq!(Manager::of(&tags(&[("managed-by", "terraform-cloud")])), Some(Manager::Terraform));
+        assert_eq!(Manager::of(&tags(&[("Terraform", "true")])), Some(Manager::Terraform));
+        assert_eq!(Manager::of(&tags(&[("Terraform", "false"), ("team", "web")])), None);
+    }
+}
