@@ -87,7 +87,7 @@ impl Step {
     pub fn lines(&self) -> (&'static str, Vec<String>) {
         match self {
             Self::Tags { before, after } => ("tags", tag_difference(before, after)),
-            Self::Notifications { before, after } => ("notification", before.difference(after)),
+            Self::Notifications { before, after } => ("notifications", before.difference(after)),
             Self::Allow(permission) => {
                 ("permission", vec![format!("+ {} may call the function", permission.bucket_arn)])
             }
@@ -137,6 +137,12 @@ impl Step {
     /// Writes, and looks until it shows.
     async fn take(&self, cloud: &impl Cloud, bucket: &BucketName, pause: Duration) -> Result<(), String> {
         let what = self.lines().0;
+        // As shortly before the write as can be: S3 takes no condition.
+        match self.look(cloud, bucket).await.map_err(|error| error.to_string())? {
+            State::Before => {}
+            State::After => return Ok(()),
+            State::Neither => return Err(changed_meanwhile(what)),
+        }
         let written = self.write(cloud, bucket).await;
         if matches!(self, Self::Allow(_) | Self::Forbid(_)) {
             return written.map_err(|error| error.to_string());
@@ -202,7 +208,7 @@ pub async fn apply(cloud: &impl Cloud, difference: &Difference, pause: Duration)
     for step in &difference.steps {
         let state = step.look(cloud, bucket).await.map_err(|error| untouched(error.to_string()))?;
         if state != State::Before {
-            return Err(untouched(format!("the bucket's {} have just been changed by somebody else", step.lines().0)));
+            return Err(untouched(changed_meanwhile(step.lines().0)));
         }
     }
     for (number, step) in difference.steps.iter().enumerate() {
@@ -215,6 +221,10 @@ pub async fn apply(cloud: &impl Cloud, difference: &Difference, pause: Duration)
         }
     }
     Ok(Applied)
+}
+
+fn changed_meanwhile(what: &str) -> String {
+    format!("somebody else has just changed the bucket's {what}")
 }
 
 /// Takes a step back that was done, or perhaps done; what is left of it if that fails. What somebody else has written since

@@ -15,6 +15,8 @@ mod exhaustive;
 mod fixtures;
 mod inventory;
 mod nesting;
+#[cfg(feature = "cli")]
+mod operator;
 mod properties;
 mod settings;
 mod sources;

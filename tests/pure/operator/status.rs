@@ -1,0 +1,102 @@
+//! What status says of a bucket and of the function, and what it says to do.
+
+use s3_cloudfront_invalidator::operator::{EVENTS, Target, Via, check_bucket, check_deployment};
+
+use super::fake::{Account, QUEUE};
+use super::{bucket, deployment, link, rule, run, wish};
+
+/// The faults of a linked bucket and of the function after something was broken.
+fn faults(via: Via, breakage: impl Fn(&Account)) -> (Vec<String>, Vec<String>) {
+    let account = Account::new();
+    link(&account, &wish(via)).unwrap().unwrap();
+    breakage(&account);
+    run(async {
+        let deployment = deployment(&account).await;
+        let status = check_bucket(&account, &account, &deployment, &bucket()).await;
+        let told = status.cells().filter_map(|(what, cell)| Some(format!("{what}: {}", cell.remedy.as_ref()?)));
+        (told.collect(), check_deployment(&account, &deployment).await.faults().collect())
+    })
+}
+
+#[test]
+fn nothing_is_wrong_with_what_link_has_made() {
+    for via in [Via::Queue, Via::Function, Via::EventBridge] {
+        assert_eq!(faults(via, |_| {}), (vec![], vec![]), "{via:?}");
+    }
+}
+
+#[test]
+fn each_breakage_of_a_bucket_is_told_with_its_remedy() {
+    type Breakage = fn(&Account);
+    let cases: [(Via, Breakage, &str, &str); 11] = [
+        (Via::Queue, |it| it.tags.borrow_mut().newest.clear(), "tag", "invalidator link my-site"),
+        (
+            Via::Queue,
+            |it| drop(it.tags.borrow_mut().newest.insert("distributionId".into(), "nonsense".into())),
+            "tag",
+            "correct the tag",
+        ),
+        (Via::Queue, |it| *it.region.borrow_mut() = "eu-west-1".into(), "tag", "--region eu-west-1"),
+        (Via::Queue, |it| it.origins.borrow_mut().clear(), "distribution", "unlink my-site E1"),
+        (
+            Via::Queue,
+            |it| it.origins.borrow_mut().get_mut("E1").unwrap()[0].0 = "other.example.com".into(),
+            "origin",
+            "other.example.com",
+        ),
+        (Via::Queue, |it| it.notifications.borrow_mut().newest.rules.clear(), "notification", "not told"),
+        (
+            Via::Queue,
+            |it| {
+                let part = rule("part", Target::Queue(QUEUE.into()), &EVENTS[..1], "", "");
+                it.notifications.borrow_mut().newest.rules = [part].into();
+            },
+            "notification",
+            "no rule takes ObjectRemoved:*, LifecycleExpiration:*",
+        ),
+        (Via::Queue, |it| it.queue.borrow_mut().policy = None, "permission", "does not let the bucket in"),
+        (Via::Queue, |it| it.queue.borrow_mut().kms_key = Some("alias/aws/sqs".into()), "permission", "S3 cannot use"),
+        (Via::Function, |it| it.statements.borrow_mut().clear(), "permission", "does not let the bucket in"),
+        (Via::EventBridge, |it| it.rules.borrow_mut().clear(), "notification", "EventBridgeBuckets"),
+    ];
+    for (via, breakage, what, remedy) in cases {
+        let (told, _) = faults(via, breakage);
+        let fits = |fault: &String| fault.starts_with(&format!("{what}: ")) && fault.contains(remedy);
+        assert!(told.iter().any(fits), "{what} {remedy}: {told:?}");
+    }
+}
+
+#[test]
+fn each_breakage_of_the_function_is_told_with_its_remedy() {
+    type Breakage = fn(&Account);
+    let cases: [(Breakage, &str); 5] = [
+        (|it| it.dead.borrow_mut().waiting = 3, "start-message-move-task"),
+        (|it| it.sources.borrow_mut()[0].state = "Disabled".into(), "enable its event source mapping"),
+        (|it| it.sources.borrow_mut()[0].reports_failures = false, "ReportBatchItemFailures"),
+        (|it| it.queue.borrow_mut().dead_letters = None, "give it a dead-letter queue"),
+        (
+            |it| {
+                it.queue.borrow_mut().dead_letters = None;
+                *it.function_dead.borrow_mut() = None;
+            },
+            "what fails for good is lost",
+        ),
+    ];
+    for (breakage, remedy) in cases {
+        let (_, told) = faults(Via::Queue, breakage);
+        assert!(told.iter().any(|fault| fault.contains(remedy)), "{remedy}: {told:?}");
+    }
+}
+
+#[test]
+fn a_function_is_found_by_its_stack_or_by_its_name() {
+    use s3_cloudfront_invalidator::operator::{Place, find};
+    let account = Account::new();
+    let found = |place| run(find(&account, &place));
+    let by_stack = found(Place::Stack("cloudfront-invalidator".into())).unwrap();
+    assert_eq!(found(Place::Function("invalidator".into())).unwrap(), by_stack);
+    assert_eq!(by_stack.queues().collect::<Vec<_>>(), [QUEUE]);
+    let error = found(Place::Stack("other".into())).unwrap_err().to_string();
+    assert!(error.contains("there is no stack \"other\"") && error.contains("--stack"), "{error}");
+    assert!(found(Place::Function("other".into())).unwrap_err().to_string().contains("no function \"other\""));
+}
