@@ -48,7 +48,7 @@ impl List {
     pub(super) fn read(text: &str) -> anyhow::Result<Self> {
         // `aws s3 ls --summarize` ends with two lines more.
         let text = text.split("\nTotal Objects:").next().unwrap_or(text);
-        if text.lines().any(|line| line.starts_with("Completed ") && line.contains('\r')) {
+        if text.lines().any(|line| line.starts_with("Completed ") && line.contains(" remaining")) {
             bail!("the output of `aws s3 sync` has its progress in it, which pads the keys; run it with --no-progress");
         }
         let is_any = |form: Form| numbered(text).any(|(_, line)| form(line).is_some());

@@ -8,14 +8,15 @@ use futures_util::{StreamExt, stream};
 use serde_json::json;
 
 use super::place::{Aws, Deployed};
-use super::terminal::{right, say, shorten, shorten_to, table};
+use super::terminal::{narrow, right, say, shorten_to, table};
 use crate::change::BucketName;
 use crate::operator::{BucketStatus, Cloud, Deployment, DeploymentStatus, check_bucket, check_deployment};
 
 /// How many buckets are looked at at the same time.
 const AT_A_TIME: usize = 8;
 
-/// How many characters of a queue's name are shown.
+/// How many characters of a bucket's name are shown, and of a queue's.
+const MAX_BUCKET: usize = 20;
 const MAX_NAME: usize = 44;
 
 /// What to look at.
@@ -100,9 +101,10 @@ fn show_buckets(buckets: &[BucketStatus]) {
     if buckets.is_empty() {
         return;
     }
-    let mut rows = table(&["bucket", "tag", "distribution", "origin", "told by", "let in", "last"]);
+    let mut rows = table(&["bucket", "tag", "distribution", "origin", "told by", "let in", "ago"]);
+    narrow(&mut rows);
     for it in buckets {
-        let name = shorten(&it.bucket);
+        let name = shorten_to(MAX_BUCKET, &it.bucket);
         let shared = [&it.tag, &it.notification, &it.permission].map(mark);
         let [tag, notification, permission] = &shared;
         if it.distributions.is_empty() {
@@ -145,9 +147,9 @@ fn mark(cell: &crate::operator::Cell) -> String {
 fn ago(seconds: i64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     match now.saturating_sub(u64::try_from(seconds).unwrap_or_default()) {
-        seconds @ 0..120 => format!("{seconds} s ago"),
-        seconds @ 120..7200 => format!("{} min ago", seconds / 60),
-        seconds @ 7200..172_800 => format!("{} h ago", seconds / 3600),
-        seconds => format!("{} d ago", seconds / 86_400),
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7200 => format!("{} min", seconds / 60),
+        seconds @ 7200..172_800 => format!("{} h", seconds / 3600),
+        seconds => format!("{} days", seconds / 86_400),
     }
 }

@@ -49,6 +49,13 @@ pub(super) fn plain_table() -> Table {
     table
 }
 
+/// Leaves little between the columns.
+pub(super) fn narrow(table: &mut Table) {
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 1));
+    }
+}
+
 /// Aligns columns of numbers.
 pub(super) fn right(table: &mut Table, columns: &[usize]) {
     for &column in columns {

@@ -58,6 +58,8 @@ class Emulator:
             "IOT_MTLS_ENABLED": "0",
             "PERSIST_STATE": "0",
             "DOCKER_HOST": "unix:///nonexistent",
+            # Whether policies count.
+            "AUTH": "true" if auth else "false",
         }
         config = place / ".aws"
         config.mkdir(exist_ok=True)
@@ -83,22 +85,37 @@ class Emulator:
         self.process.wait()
         self.log.close()
 
-    def run(self, *command):
-        done = subprocess.run(command, env=self.environment, cwd=ROOT, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise SystemExit(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
-        return done.stdout
+    def run(self, *command, fails=False, **environment):
+        """Runs a command; what it printed. `fails`: it must end with 1, and its errors are part of what it printed."""
+        environment = self.environment | environment
+        done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+        if done.returncode != (1 if fails else 0):
+            raise SystemExit(f"{' '.join(map(str, command))}: {done.returncode}\n{done.stdout}{done.stderr}")
+        return done.stdout + done.stderr if fails else done.stdout
 
-    def client(self, service):
+    def invalidator(self, *arguments, **options):
+        """The operator's command line."""
+        return self.run(ROOT / "target/debug/invalidator", *arguments, **options)
+
+    def client(self, service, key="test", secret="test"):
         """The SDK that the CLI is made of."""
         return botocore.session.get_session().create_client(
             service,
             endpoint_url=self.url,
             region_name=REGION,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
+            aws_access_key_id=key,
+            aws_secret_access_key=secret,
             config=Config(s3={"addressing_style": "path"}),
         )
+
+    def bucket(self, name):
+        """A new bucket."""
+        self.client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+
+    def outputs(self, stack):
+        """What a stack tells."""
+        told = self.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["Outputs"]
+        return {it["OutputKey"]: it["OutputValue"] for it in told}
 
     def distribution(self, bucket, origin_path=""):
         """A new distribution that shows a bucket; its id."""
@@ -130,9 +147,8 @@ class Emulator:
     def invalidations(self, distribution):
         """The items of each of its invalidations, by their ids."""
         cloudfront = self.client("cloudfront")
-        answer = cloudfront.list_invalidations(DistributionId=distribution)["InvalidationList"]
-        assert not answer.get("IsTruncated"), "more than a page of invalidations"
-        ids = [summary["Id"] for summary in answer.get("Items", [])]
+        pages = cloudfront.get_paginator("list_invalidations").paginate(DistributionId=distribution)
+        ids = [summary["Id"] for page in pages for summary in page["InvalidationList"].get("Items", [])]
         found = {id: cloudfront.get_invalidation(DistributionId=distribution, Id=id)["Invalidation"] for id in ids}
         return {id: it["InvalidationBatch"]["Paths"]["Items"] for id, it in found.items()}
 

@@ -1,54 +1,70 @@
-"""Deploys the template to an emulator of AWS by another author, and lets buckets change there.
+"""Deploys the template to an emulator of AWS by another author, links buckets there, and lets them change.
 
-`scripts/test` runs this with the emulator and the AWS CLI in an environment of their own. The function is the real binary, given
-as the first argument; S3, SQS, EventBridge, Lambda, IAM, CloudFormation and CloudFront are the emulator's.
+`scripts/test` runs this with the emulator and the AWS CLI in an environment of their own, after it has built the package and the
+command line. S3, SQS, EventBridge, Lambda, IAM, CloudFormation and CloudFront are the emulator's.
 """
 
-import sys
+import json
+import re
 import tempfile
-import zipfile
 from pathlib import Path
 
-from emulator import REGION, ROOT, Emulator, is_covered, site, until, url_of
+import breakage
+import busy
+import rights
+from emulator import ROOT, Emulator, is_covered, site, until, url_of
 
 STACK = "cloudfront-invalidator"
+ZIP = ROOT / "target/package/function.zip"
 
 
-def main(bootstrap):
+def main():
     with tempfile.TemporaryDirectory() as directory:
         place = Path(directory)
-        zip_file = place / "function.zip"
-        with zipfile.ZipFile(zip_file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-            archive.write(bootstrap, "bootstrap")
         emulator = Emulator(place)
         try:
-            play(emulator, zip_file, place)
+            as_the_readme_says(emulator)
+            play(emulator, place)
+        finally:
+            emulator.stop()
+        emulator = Emulator(place, auth=True)
+        try:
+            rights.play(emulator, place, ZIP)
         finally:
             emulator.stop()
 
 
-def play(emulator, zip_file, place):
-    deploy = [ROOT / "scripts/deploy", "--stack", STACK, "--zip", zip_file, "BatchingWindowSeconds=1"]
-    printed = emulator.run(*deploy, "EventBridgeBuckets=by-eventbridge", "Alarms=true", "Dashboard=true")
-    outputs = dict(line.split("\t") for line in printed.splitlines() if "\t" in line)
-    events = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]
-    ways = {
-        "by-queue": {"QueueConfigurations": [{"QueueArn": outputs["QueueArn"], "Events": events}]},
-        "by-function": {"LambdaFunctionConfigurations": [{"LambdaFunctionArn": outputs["FunctionArn"], "Events": events}]},
-        "by-eventbridge": {"EventBridgeConfiguration": {}},
-    }
+def as_the_readme_says(emulator):
+    """The commands of the README's deployment, exactly as they stand there."""
+    block = re.search(r"<!-- four commands[^>]*-->\n```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    commands = block.group(1).strip()
+    assert len(commands.splitlines()) == 4, commands
+    emulator.bucket("my-site")
+    distribution = emulator.distribution("my-site")
+    printed = emulator.run("bash", "-euc", commands, BUCKET="my-site", DISTRIBUTION=distribution)
+    assert "shows my-site below /" in printed and "! " not in printed, printed
+    sample = ROOT / "tests/fixtures/sample-site"
+    urls = {url_of(str(file.relative_to(sample))) for file in sample.rglob("*") if file.is_file()} | {"/"}
+    wait_for(emulator, "my-site", distribution, {}, urls)
+    emulator.invalidator("unlink", "my-site", "--yes")
+
+
+def play(emulator, place):
+    deploy = [ROOT / "scripts/deploy", "--stack", STACK, "--zip", ZIP, "BatchingWindowSeconds=1"]
+    emulator.run(*deploy, "EventBridgeBuckets=by-eventbridge", "Alarms=true", "Dashboard=true")
+    outputs = emulator.outputs(STACK)
     files = place / "site"
     keys = site(files)
+    buckets = {"by-queue": "queue", "by-function": "function", "by-eventbridge": "eventbridge"}
     distributions = {}
-    s3 = emulator.client("s3")
-    for bucket, notification in ways.items():
-        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    for bucket, way in buckets.items():
+        emulator.bucket(bucket)
         # One of them lies behind an origin path, which only the distribution's settings tell.
         folder = "/web" if bucket == "by-queue" else ""
         distributions[bucket] = emulator.distribution(bucket, folder)
-        tags = [{"Key": "distributionId", "Value": distributions[bucket]}]
-        s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tags})
-        s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=notification)
+        emulator.invalidator("link", bucket, distributions[bucket], "--via", way, "--yes")
+        again = emulator.invalidator("link", bucket, distributions[bucket], "--via", way)
+        assert f"Nothing to do: {bucket} is linked." in again, again
         target = f"s3://{bucket}{folder}"
         urls = {url_of(key) for key in keys} | {"/"}
         sync(emulator, bucket, files, target, distributions[bucket], urls)
@@ -58,17 +74,71 @@ def play(emulator, zip_file, place):
         changed = {"/docs/index.html", "/posts/2024/007.html"}
         sync(emulator, bucket, files, target, distributions[bucket], changed)
         (files / "posts/2024/007.html").write_text("back")
-    # A bucket and its distribution from one template.
+    from_a_template(emulator, files, keys)
+    printed = emulator.invalidator("status", "--all")
+    assert all(bucket in printed for bucket in buckets) and "!" not in printed, printed
+    failed = dead_letters(emulator, outputs)
+    assert failed == 0, f"{failed} dead letters"
+    send(emulator, place, distributions["by-function"])
+    busy.play(emulator)
+    breakage.play(emulator, distributions, outputs)
+    by_its_own_distribution(emulator)
+
+
+def from_a_template(emulator, files, keys):
+    """A bucket and its distribution from one template."""
     template = ["--template-file", "infra/cloudformation/site.yaml", "--stack-name", "site"]
     parameters = ["--parameter-overrides", "BucketName=by-template", f"InvalidatorStack={STACK}"]
     emulator.run("aws", "cloudformation", "deploy", *template, *parameters)
-    described = emulator.client("cloudformation").describe_stacks(StackName="site")["Stacks"][0]["Outputs"]
-    distribution = next(it["OutputValue"] for it in described if it["OutputKey"] == "DistributionId")
+    distribution = emulator.outputs("site")["DistributionId"]
     # The emulator's CloudFormation gives buckets no tags.
-    s3.put_bucket_tagging(Bucket="by-template", Tagging={"TagSet": [{"Key": "distributionId", "Value": distribution}]})
+    tags = [{"Key": "distributionId", "Value": distribution}]
+    emulator.client("s3").put_bucket_tagging(Bucket="by-template", Tagging={"TagSet": tags})
     sync(emulator, "by-template", files, "s3://by-template", distribution, {url_of(key) for key in keys} | {"/"})
-    failed = dead_letters(emulator, outputs)
-    assert failed == 0, f"{failed} dead letters"
+    # The template's rules and the tag are all that link would add.
+    before = busy.everything(emulator, "by-template")
+    emulator.invalidator("link", "by-template", distribution)
+    assert busy.everything(emulator, "by-template") == before
+
+
+def send(emulator, place, distribution):
+    """What a deploy script does without any function."""
+    files = place / "sent"
+    files.mkdir()
+    for name in ["index.html", "a b+c.txt", "ünïcode.txt"]:
+        (files / name).write_text("sent")
+    emulator.bucket("without-function")
+    shown = emulator.distribution("without-function")
+    synced = emulator.run("aws", "s3", "sync", "--no-progress", files, "s3://without-function")
+    (place / "synced").write_text(synced)
+    failed = emulator.invalidator("send", "--sync", place / "synced", fails=True)
+    assert 'does not have the tag "distributionId"' in failed, failed
+    printed = emulator.invalidator("send", "--sync", place / "synced", "--distribution", shown, "--wait")
+    assert "Viewers see it" in printed, printed
+    [items] = emulator.invalidations(shown).values()
+    assert all(is_covered(url, items) for url in ["/", "/index.html", "/a%20b%2Bc.txt", "/%C3%BCn%C3%AFcode.txt"]), items
+    before = emulator.invalidations(distribution)
+    report = json.loads(emulator.invalidator("send", "--items", "/a b", "/c/*", "--distribution", distribution, "--json"))
+    id = report["invalidations"][0]["invalidationId"]
+    assert id not in before and emulator.invalidations(distribution)[id] == ["/a%20b", "/c/*"]
+    padded = emulator.run("aws", "s3", "sync", "--delete", files / "..", "s3://without-function")
+    (place / "synced").write_text(padded)
+    if "Completed " in padded:
+        failed = emulator.invalidator("send", "--sync", place / "synced", "--distribution", shown, fails=True)
+        assert "--no-progress" in failed, failed
+
+
+def by_its_own_distribution(emulator):
+    """The simplest deployment: one distribution as a parameter, and the Test button of the console."""
+    emulator.bucket("simple")
+    distribution = emulator.distribution("simple")
+    deploy = [ROOT / "scripts/deploy", "--stack", "simple", "--zip", ZIP]
+    emulator.run(*deploy, f"DistributionId={distribution}")
+    function = emulator.outputs("simple")["FunctionArn"]
+    event = json.dumps({"key1": "value1", "key2": "value2", "key3": "value3"})
+    answer = emulator.client("lambda").invoke(FunctionName=function, Payload=event)
+    assert "FunctionError" not in answer, answer["Payload"].read()
+    assert list(emulator.invalidations(distribution).values()) == [["/*"]]
 
 
 def dead_letters(emulator, outputs):
@@ -83,6 +153,10 @@ def sync(emulator, bucket, files, target, distribution, urls):
     """Syncs, and waits until every URL that shows something new is covered by what was sent since."""
     before = emulator.invalidations(distribution)
     emulator.run("aws", "s3", "sync", "--quiet", "--delete", files, target)
+    wait_for(emulator, bucket, distribution, before, urls)
+
+
+def wait_for(emulator, bucket, distribution, before, urls):
     sent = []
 
     def covered():
@@ -98,4 +172,4 @@ def sync(emulator, bucket, files, target, distribution, urls):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).resolve())
+    main()
