@@ -29,14 +29,16 @@ def play(emulator, place, archive):
 
 
 def narrowed(policy, without):
-    """The policy without an action. The emulator's account takes the place of the variable."""
+    """The policy without an action. The emulator knows no variables, so the account takes the place of that."""
     statements = []
     for statement in policy["Statement"]:
         actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
         actions = [action for action in actions if action != without]
         if actions:
             statements.append(statement | {"Action": actions})
-    return policy | {"Statement": statements}
+    text = json.dumps(policy | {"Statement": statements}).replace("${aws:PrincipalAccount}", ACCOUNT)
+    assert "${" not in text, text
+    return json.loads(text)
 
 
 def invoke(emulator, archive, name, policy):
