@@ -81,6 +81,20 @@ async fn a_job_is_continued_until_the_invalidation_is_completed() {
     assert_eq!(rig.cloud.calls("GetInvalidation").len(), 5);
 }
 
+/// The last stage of `pipeline.yaml`, with the parameters that stand there.
+#[tokio::test]
+async fn the_templates_pipeline_goes_on_when_viewers_see_it() {
+    let template = include_str!("../../infra/cloudformation/pipeline.yaml");
+    let (_, parameters) = template.split_once("UserParameters: !Sub '").unwrap();
+    let parameters = parameters.split('\'').next().unwrap().replace("${DistributionId}", "E1");
+    let rig = Rig::start(slow(Duration::from_hours(1)), &[]).await;
+    let kept = begin(&rig, &parameters).await;
+    let kept = token(&go_on(&rig, 1, &parameters, &kept).await).expect("not completed yet");
+    done(&rig);
+    assert_eq!(token(&go_on(&rig, 2, &parameters, &kept).await), None);
+    assert_eq!(rig.invalidations("E1")[0].paths, ["/*"]);
+}
+
 #[tokio::test]
 async fn the_same_job_can_be_continued_too() {
     let rig = Rig::start(slow(Duration::from_hours(1)), &[]).await;
