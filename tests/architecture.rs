@@ -1,12 +1,10 @@
-//! Guards over the sources themselves: the direction of dependencies, the size of files, the policy.
+//! Guards over the sources themselves: the direction of dependencies and the size of files.
 
 #![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-
-use serde_json::Value;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -198,88 +196,4 @@ fn no_file_is_over_300_lines() {
         assert!(lines <= 300, "{} has {lines} lines", path.display());
     }
     assert!(fs::read_to_string(root().join("src/main.rs")).unwrap().lines().count() <= 60);
-}
-
-/// The operations that the adapters call, as IAM names them: `.get_bucket_tagging()` on S3's client is
-/// `s3:GetBucketTagging`. For one of them IAM has another name. Source: S3 user guide, "Required permissions for Amazon S3
-/// API operations".
-fn called_actions() -> BTreeSet<String> {
-    let mut actions = BTreeSet::new();
-    for (path, text) in sources("src/aws") {
-        // What a person's credentials are for.
-        if path.starts_with("src/aws/operator") {
-            continue;
-        }
-        let code: String = without_tests(&text).split_whitespace().collect();
-        let calls = code.matches(".send()").count();
-        let services: Vec<_> = ["s3", "cloudfront", "codepipeline"]
-            .into_iter()
-            .filter(|it| code.contains(&format!("useaws_sdk_{it}::Client")))
-            .collect();
-        assert!(calls == 0 || services.len() == 1, "{} calls several services", path.display());
-        // A call starts with the operation's builder, which takes nothing, and ends with `send`.
-        let operations: Vec<_> = ["get", "list", "create", "put", "delete"]
-            .into_iter()
-            .flat_map(|verb| {
-                code.match_indices(&format!(".{verb}_")).map(|(at, _)| &code[at + 1..]).collect::<Vec<_>>()
-            })
-            .filter_map(|rest| rest.split_once('(').filter(|(_, after)| after.starts_with(')')))
-            .map(|(operation, _)| {
-                operation.split('_').map(|word| word[..1].to_uppercase() + &word[1..]).collect::<String>()
-            })
-            .collect();
-        assert_eq!(operations.len(), calls, "{}: {operations:?}", path.display());
-        let action = |operation: &String| match format!("{}:{operation}", services[0]).as_str() {
-            "s3:ListObjectsV2" => "s3:ListBucket".to_owned(),
-            action => action.to_owned(),
-        };
-        actions.extend(operations.iter().map(action));
-    }
-    actions
-}
-
-fn policy() -> Value {
-    serde_json::from_str(&fs::read_to_string(root().join("policy.json")).unwrap()).unwrap()
-}
-
-fn strings(value: &Value) -> Vec<String> {
-    match value {
-        Value::String(text) => vec![text.clone()],
-        Value::Array(values) => values.iter().flat_map(strings).collect(),
-        other => panic!("{other}"),
-    }
-}
-
-#[test]
-fn the_policy_allows_what_the_adapters_call_and_nothing_else() {
-    let policy = policy();
-    assert_eq!(policy["Version"], "2012-10-17");
-    let allowed: BTreeSet<_> =
-        policy["Statement"].as_array().unwrap().iter().flat_map(|statement| strings(&statement["Action"])).collect();
-    let mut expected = called_actions();
-    assert_eq!(expected.len(), 10, "{expected:?}");
-    expected.extend(["logs:CreateLogStream", "logs:PutLogEvents"].map(str::to_owned));
-    expected.insert("logs:CreateLogGroup".to_owned());
-    assert_eq!(allowed, expected);
-}
-
-#[test]
-fn the_policy_names_resources_and_the_own_account() {
-    for statement in policy()["Statement"].as_array().unwrap() {
-        assert_eq!(statement["Effect"], "Allow");
-        assert!(statement["Sid"].as_str().unwrap().chars().all(|c| c.is_ascii_alphanumeric()), "{statement}");
-        for action in strings(&statement["Action"]) {
-            assert!(!action.contains('*'), "{statement}");
-        }
-        for resource in strings(&statement["Resource"]) {
-            // The results of jobs know no narrower one. Source: Service Authorization Reference, "AWS CodePipeline".
-            let unnamed = strings(&statement["Action"]).iter().all(|it| it.starts_with("codepipeline:PutJob"));
-            assert!(unnamed == (resource == "*"), "{statement}");
-            assert!(unnamed || resource.starts_with("arn:aws:") && resource.split(':').count() >= 6, "{statement}");
-        }
-        if strings(&statement["Action"]).iter().any(|action| action.starts_with("s3:")) {
-            let condition = &statement["Condition"]["StringEquals"]["aws:ResourceAccount"];
-            assert_eq!(condition, "${aws:PrincipalAccount}", "{statement}");
-        }
-    }
 }

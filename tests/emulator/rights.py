@@ -25,7 +25,28 @@ def play(emulator, place, archive):
         else:
             assert without in answer["errorMessage"], answer
     assert len(emulator.invalidations(distribution)) == 1
+    as_an_operator(emulator, place, archive)
     print("rights: policy.json is enough, and not without s3:GetBucketTagging or cloudfront:CreateInvalidation")
+
+
+def as_an_operator(emulator, place, archive):
+    """docs/operator-policy.json is enough for the commands."""
+    emulator.run(ROOT / "scripts/deploy", "--zip", archive, "EventBridgeBuckets=own")
+    iam = emulator.client("iam")
+    iam.create_user(UserName="operator")
+    policy = (ROOT / "docs/operator-policy.json").read_text()
+    iam.put_user_policy(UserName="operator", PolicyName="operator", PolicyDocument=policy)
+    key = iam.create_access_key(UserName="operator")["AccessKey"]
+    credentials = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+    emulator.bucket("own")
+    distribution = emulator.distribution("own")
+    (place / "keys").write_text("a.txt\n")
+    for way in ["queue", "function", "eventbridge"]:
+        emulator.invalidator("link", "own", distribution, "--via", way, "--yes", **credentials)
+        emulator.invalidator("status", "own", **credentials)
+        emulator.invalidator("send", "--keys", place / "keys", "--bucket", "own", "--wait", **credentials)
+        emulator.invalidator("unlink", "own", "--yes", **credentials)
+    emulator.invalidator("status", "--all", fails=True, **credentials)
 
 
 def narrowed(policy, without):

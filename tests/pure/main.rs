@@ -17,6 +17,7 @@ mod inventory;
 mod nesting;
 #[cfg(feature = "cli")]
 mod operator;
+mod policies;
 mod properties;
 mod settings;
 mod sources;

@@ -1,0 +1,147 @@
+//! The policies allow what is called, and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The Rust files in a directory, by their paths from the top.
+fn sources(directory: &str) -> BTreeMap<PathBuf, String> {
+    let files = fs::read_dir(root().join(directory)).unwrap().map(|entry| entry.unwrap().path());
+    let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    let found: BTreeMap<_, _> = files.map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect();
+    assert!(found.len() > 3, "{directory}");
+    found
+}
+
+/// The part of a file before its unit tests.
+fn without_tests(text: &str) -> &str {
+    text.split("#[cfg(test)]").next().unwrap()
+}
+
+/// The operations that the files of a directory call, as IAM names them: `.get_bucket_tagging()` on S3's client is
+/// `s3:GetBucketTagging`. Some have another name there. Source: S3 user guide, "Required permissions for Amazon S3 API
+/// operations".
+fn called(path: &Path, text: &str, clients: &[(&str, &str)]) -> BTreeSet<String> {
+    let code: String = without_tests(text).split_whitespace().collect();
+    let sent = code.matches(".send()").count();
+    let mut actions = BTreeSet::new();
+    let mut found = 0;
+    for (at, _) in code.match_indices('.') {
+        // A call starts with the operation's builder, which takes nothing, and is sent.
+        let Some((operation, rest)) = code[at + 1..].split_once("()") else { continue };
+        let verb = operation.split('_').next().unwrap();
+        let verbs = ["add", "create", "delete", "describe", "get", "head", "list", "put", "remove"];
+        let is_operation =
+            verbs.contains(&verb) && operation.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c == '2');
+        if !is_operation || !operation.contains('_') || rest.is_empty() {
+            continue;
+        }
+        let before = &code[..at];
+        let Some((_, service)) = clients.iter().find(|(client, _)| before.ends_with(client)) else { continue };
+        let name: String = operation.split('_').map(|word| word[..1].to_uppercase() + &word[1..]).collect();
+        found += 1;
+        actions.insert(match format!("{service}:{name}").as_str() {
+            "s3:ListObjectsV2" | "s3:HeadBucket" => "s3:ListBucket".to_owned(),
+            "s3:ListBuckets" => "s3:ListAllMyBuckets".to_owned(),
+            "s3:GetBucketNotificationConfiguration" => "s3:GetBucketNotification".to_owned(),
+            "s3:PutBucketNotificationConfiguration" => "s3:PutBucketNotification".to_owned(),
+            "s3:DeleteBucketTagging" => "s3:PutBucketTagging".to_owned(),
+            action => action.to_owned(),
+        });
+    }
+    assert!(found >= sent, "{}: {sent} calls are sent, and these were found: {actions:?}", path.display());
+    actions
+}
+
+/// What the function itself calls.
+fn called_actions() -> BTreeSet<String> {
+    let mut actions = BTreeSet::new();
+    for (path, text) in sources("src/aws") {
+        let code: String = without_tests(&text).split_whitespace().collect();
+        let services: Vec<_> = ["s3", "cloudfront", "codepipeline"]
+            .into_iter()
+            .filter(|it| code.contains(&format!("useaws_sdk_{it}::Client")))
+            .collect();
+        assert!(!code.contains(".send()") || services.len() == 1, "{} calls several services", path.display());
+        let service = services.first().copied().unwrap_or_default();
+        actions.extend(called(&path, &text, &[("client", service)]));
+    }
+    actions
+}
+
+#[test]
+fn the_operators_policy_allows_what_the_commands_call_and_nothing_else() {
+    let clients = [
+        ("self.cloud_formation", "cloudformation"),
+        ("self.cloud_front.client", "cloudfront"),
+        ("client", "cloudfront"),
+        ("self.event_bridge", "events"),
+        ("self.lambda", "lambda"),
+        ("self.s3", "s3"),
+        ("self.sqs", "sqs"),
+        ("self.sts", "sts"),
+    ];
+    let mut expected: BTreeSet<_> =
+        sources("src/aws/operator").iter().flat_map(|(path, text)| called(path, text, &clients)).collect();
+    // Which nobody can be denied. Source: STS API reference, GetCallerIdentity.
+    assert!(expected.remove("sts:GetCallerIdentity"));
+    // `send` does what the function does, but for pipelines.
+    expected.extend(called_actions().into_iter().filter(|action| !action.starts_with("codepipeline:")));
+    let policy: Value =
+        serde_json::from_str(&fs::read_to_string(root().join("docs/operator-policy.json")).unwrap()).unwrap();
+    let statements = policy["Statement"].as_array().unwrap();
+    let allowed: BTreeSet<_> = statements.iter().flat_map(|statement| strings(&statement["Action"])).collect();
+    assert_eq!(allowed, expected);
+}
+
+fn policy() -> Value {
+    serde_json::from_str(&fs::read_to_string(root().join("policy.json")).unwrap()).unwrap()
+}
+
+fn strings(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Array(values) => values.iter().flat_map(strings).collect(),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn the_policy_allows_what_the_adapters_call_and_nothing_else() {
+    let policy = policy();
+    assert_eq!(policy["Version"], "2012-10-17");
+    let allowed: BTreeSet<_> =
+        policy["Statement"].as_array().unwrap().iter().flat_map(|statement| strings(&statement["Action"])).collect();
+    let mut expected = called_actions();
+    assert_eq!(expected.len(), 10, "{expected:?}");
+    expected.extend(["logs:CreateLogStream", "logs:PutLogEvents"].map(str::to_owned));
+    expected.insert("logs:CreateLogGroup".to_owned());
+    assert_eq!(allowed, expected);
+}
+
+#[test]
+fn the_policy_names_resources_and_the_own_account() {
+    for statement in policy()["Statement"].as_array().unwrap() {
+        assert_eq!(statement["Effect"], "Allow");
+        assert!(statement["Sid"].as_str().unwrap().chars().all(|c| c.is_ascii_alphanumeric()), "{statement}");
+        for action in strings(&statement["Action"]) {
+            assert!(!action.contains('*'), "{statement}");
+        }
+        for resource in strings(&statement["Resource"]) {
+            // The results of jobs know no narrower one. Source: Service Authorization Reference, "AWS CodePipeline".
+            let unnamed = strings(&statement["Action"]).iter().all(|it| it.starts_with("codepipeline:PutJob"));
+            assert!(unnamed == (resource == "*"), "{statement}");
+            assert!(unnamed || resource.starts_with("arn:aws:") && resource.split(':').count() >= 6, "{statement}");
+        }
+        if strings(&statement["Action"]).iter().any(|action| action.starts_with("s3:")) {
+            let condition = &statement["Condition"]["StringEquals"]["aws:ResourceAccount"];
+            assert_eq!(condition, "${aws:PrincipalAccount}", "{statement}");
+        }
+    }
+}
