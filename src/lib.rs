@@ -41,6 +41,8 @@ pub mod lister;
 pub mod local;
 pub mod logging;
 pub mod lookup;
+pub mod metrics;
+pub mod moment;
 #[cfg(feature = "cli")]
 pub mod operator;
 pub mod path;
@@ -52,6 +54,8 @@ pub mod route;
 pub mod router;
 pub mod settings;
 pub mod stock;
+pub mod summary;
 pub mod surveyor;
+pub mod tally;
 pub mod text;
 pub mod view;

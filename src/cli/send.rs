@@ -95,7 +95,8 @@ impl Send {
             App::new(settings, source, CloudFront::new(&config), CodePipeline::new(&config), Arc::new(SystemTime::now));
         let deadline = Instant::now() + Duration::from_secs(self.timeout);
         let invocation = Invocation { request_id: request_id(), function_arn: String::new(), deadline };
-        let (report, failure) = match app.handle(event.to_string().as_bytes(), &invocation).await {
+        let (told, _) = app.handle(event.to_string().as_bytes(), &invocation).await;
+        let (report, failure) = match told {
             Ok(Answer::Report(report)) => (*report, None),
             Ok(Answer::Batch(_)) => (Report::default(), None),
             Err(InvocationError::NotInvalidated { report, failures }) => {
