@@ -6,10 +6,9 @@ as the first argument; S3, SQS, EventBridge, Lambda, IAM, CloudFormation and Clo
 
 import sys
 import tempfile
-import zipfile
 from pathlib import Path
 
-from emulator import REGION, ROOT, Emulator, is_covered, site, until, url_of
+from emulator import REGION, ROOT, Emulator, is_covered, site, until, url_of, zip_of
 
 STACK = "cloudfront-invalidator"
 
@@ -17,9 +16,7 @@ STACK = "cloudfront-invalidator"
 def main(bootstrap):
     with tempfile.TemporaryDirectory() as directory:
         place = Path(directory)
-        zip_file = place / "function.zip"
-        with zipfile.ZipFile(zip_file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-            archive.write(bootstrap, "bootstrap")
+        zip_file = zip_of(place, bootstrap)
         emulator = Emulator(place)
         try:
             play(emulator, zip_file, place)
