@@ -64,14 +64,14 @@ def play(emulator, zip_file, place):
     # The emulator's CloudFormation gives buckets no tags.
     s3.put_bucket_tagging(Bucket="by-template", Tagging={"TagSet": [{"Key": "distributionId", "Value": distribution}]})
     sync(emulator, "by-template", files, "s3://by-template", distribution, {url_of(key) for key in keys} | {"/"})
-    failed = dead_letters(emulator, outputs)
+    failed = dead_letters(emulator, outputs["DeadLetterQueueArn"].rsplit(":", 1)[1])
     assert failed == 0, f"{failed} dead letters"
 
 
-def dead_letters(emulator, outputs):
+def dead_letters(emulator, queue):
     """How many changes failed for good."""
     sqs = emulator.client("sqs")
-    url = sqs.get_queue_url(QueueName=outputs["DeadLetterQueueArn"].rsplit(":", 1)[1])["QueueUrl"]
+    url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
     answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
     return int(answer["Attributes"]["ApproximateNumberOfMessages"])
 

@@ -105,7 +105,7 @@ def play(emulator, place, zip_file):
     sync(emulator, bucket, files, f"s3://{bucket}", distribution, {url_of(key) for key in keys} | {"/"})
     (files / "robots.txt").unlink()
     sync(emulator, bucket, files, f"s3://{bucket}", distribution, {"/robots.txt"})
-    failed = dead_letters(emulator, {"DeadLetterQueueArn": outputs["dead_letter_queue_arn"]})
+    failed = dead_letters(emulator, outputs["dead_letter_queue_arn"].rsplit(":", 1)[1])
     assert failed == 0, f"{failed} dead letters"
     emulator.run("aws", "s3", "rm", "--quiet", "--recursive", f"s3://{bucket}")
     terraform.destroy()
