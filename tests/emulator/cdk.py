@@ -18,6 +18,10 @@ CDK = ROOT / "infra/cdk"
 
 
 def main(bootstrap):
+    if not (CDK / "dist/example/app.js").exists():
+        # Whether that may be, `equality` says.
+        print("SKIPPED: the CDK's example is not built", file=sys.stderr)
+        return
     with tempfile.TemporaryDirectory() as directory:
         place = Path(directory)
         emulator = Emulator(place)

