@@ -1,5 +1,5 @@
-"""Runs all that holds the three deployments to each other, and those that `emulator/run.py` does not deploy, at the same time:
-Terraform's provider waits for most of it.
+"""Runs all that deploys, and all that holds the deployments to each other, at the same time: Terraform's provider waits for most
+of it.
 """
 
 import subprocess
@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
-PARTS = ["infra/handler.py", "infra/equality.py", "emulator/terraform.py", "emulator/cdk.py"]
+PARTS = ["infra/handler.py", "infra/equality.py", "emulator/run.py", "emulator/terraform.py", "emulator/cdk.py"]
 
 
 def run(part, bootstrap):
