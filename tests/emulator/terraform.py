@@ -39,6 +39,8 @@ class Terraform:
         shutil.copytree(MODULES, copy, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
         self.directory = copy / directory
         (self.directory / "emulated.tf").write_text(extra)
+        # Which attributes each resource is given, by its address; a plan tells.
+        self.written = {}
         # A configuration of the user's own may name places that are not for this.
         own = {name: value for name, value in os.environ.items() if not name.startswith(("TF_", "AWS_"))}
         self.environment = own | (environment or {}) | {"TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"}
@@ -47,8 +49,10 @@ class Terraform:
         found = [Path(it).expanduser() for it in places if it and (Path(it).expanduser() / PROVIDER).is_dir()]
         init += [f"-plugin-dir={found[0]}"] if found else []
         done = self.call(*init)
+        if "Failed to query available provider packages" in done.stderr or "Failed to install provider" in done.stderr:
+            raise Missing(f"terraform's provider cannot be had; TF_PLUGIN_DIR may name a place of it\n{done.stderr}")
         if done.returncode != 0:
-            raise Missing(f"terraform's provider cannot be had: {(done.stderr or done.stdout).strip().splitlines()[-1]}")
+            raise SystemExit(f"terraform {' '.join(init)}\n{done.stdout}{done.stderr}")
 
     def call(self, *arguments):
         command = ["terraform", *arguments]
@@ -72,7 +76,10 @@ class Terraform:
     def plan(self):
         """What would change, by its address; nothing where all is as it was said."""
         self.run("plan", "-input=false", "-no-color", "-out=plan")
-        changes = json.loads(self.run("show", "-json", "plan").stdout).get("resource_changes", [])
+        plan = json.loads(self.run("show", "-json", "plan").stdout)
+        written = [it for it in plan["configuration"]["root_module"].get("resources", []) if it["mode"] == "managed"]
+        self.written = {it["address"]: set(it["expressions"]) for it in written}
+        changes = plan.get("resource_changes", [])
         return {it["address"]: it["change"]["after"] for it in changes if it["change"]["actions"] not in (["no-op"], ["read"])}
 
     def state(self):

@@ -89,6 +89,7 @@ def terraform(emulator, place, zip_file, name, values):
     if name == "everything":
         drift = made.plan().keys() - alarms.keys()
         assert not drift, drift
+    state.check(made.written)
     found = state.model(made.state(), alarms, outputs, REGION, ACCOUNT)
     return found | {"outputs": {camel(key): it for key, it in found["outputs"].items()}}
 

@@ -5,6 +5,36 @@ import json
 from template import plain, text
 
 
+# What of each resource is compared, or need not be: names, and where the code is.
+READ = {
+    "aws_cloudwatch_dashboard.this": {"dashboard_body", "dashboard_name"},
+    "aws_cloudwatch_event_rule.this": {"description", "event_pattern", "name"},
+    "aws_cloudwatch_event_target.this": {"arn", "rule", "target_id"},
+    "aws_cloudwatch_log_group.this": {"name", "retention_in_days"},
+    "aws_cloudwatch_log_metric_filter.stale_answers": {"log_group_name", "metric_transformation", "name", "pattern"},
+    "aws_cloudwatch_metric_alarm.this": {"alarm_actions", "alarm_description", "alarm_name", "comparison_operator", "dimensions"}
+    | {"evaluation_periods", "metric_name", "namespace", "period", "statistic", "threshold", "treat_missing_data"},
+    "aws_iam_role.this": {"assume_role_policy", "name"},
+    "aws_iam_role_policy.this": {"name", "policy", "role"},
+    "aws_lambda_event_source_mapping.this": {"batch_size", "event_source_arn", "function_name", "function_response_types"}
+    | {"maximum_batching_window_in_seconds", "scaling_config"},
+    "aws_lambda_function.this": {"architectures", "dead_letter_config", "description", "environment", "filename", "function_name"}
+    | {"handler", "logging_config", "memory_size", "reserved_concurrent_executions", "role", "runtime", "source_code_hash", "timeout"},
+    "aws_lambda_permission.buckets": {"action", "function_name", "principal", "source_account", "source_arn", "statement_id"},
+    "aws_sqs_queue.dead_letters": {"message_retention_seconds", "name", "sqs_managed_sse_enabled"},
+    "aws_sqs_queue.this": {"message_retention_seconds", "name", "redrive_policy", "sqs_managed_sse_enabled"}
+    | {"visibility_timeout_seconds"},
+    "aws_sqs_queue_policy.this": {"policy", "queue_url"},
+}
+
+
+def check(written):
+    """Everything that the module says of its resources is read here."""
+    for address, attributes in written.items():
+        more = attributes - READ.get(address, set())
+        assert not more, f"{address}: not compared: {sorted(more)}"
+
+
 def model(state, alarms, outputs, region, account):
     """Every resource of the module in CloudFormation's words, and the outputs; alarms as they were planned."""
     found = {}
