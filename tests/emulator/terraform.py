@@ -64,17 +64,20 @@ class Terraform:
             raise SystemExit(f"terraform {' '.join(arguments)}\n{done.stdout}{done.stderr}")
         return done
 
-    def apply(self, variables):
-        """The outputs, and what was planned for each resource."""
-        settings = self.directory / "test.auto.tfvars.json"
-        settings.write_text(json.dumps(variables))
-        planned = self.plan()
-        self.run("apply", "-input=false", "-no-color", "plan")
-        outputs = json.loads(self.run("output", "-json").stdout)
-        return {name: it["value"] for name, it in outputs.items()}, planned
+    def give(self, variables):
+        (self.directory / "test.auto.tfvars.json").write_text(json.dumps(variables))
 
-    def plan(self):
+    def apply(self, variables=None):
+        """Applies; the outputs."""
+        if variables is not None:
+            self.give(variables)
+        self.run("apply", "-auto-approve", "-input=false", "-no-color")
+        return {name: it["value"] for name, it in json.loads(self.run("output", "-json").stdout).items()}
+
+    def plan(self, variables=None):
         """What would change, by its address; nothing where all is as it was said."""
+        if variables is not None:
+            self.give(variables)
         self.run("plan", "-input=false", "-no-color", "-out=plan")
         plan = json.loads(self.run("show", "-json", "plan").stdout)
         written = [it for it in plan["configuration"]["root_module"].get("resources", []) if it["mode"] == "managed"]
@@ -104,9 +107,8 @@ def main(bootstrap):
 def play(emulator, place, zip_file):
     began = time.monotonic()
     terraform = Terraform(place, "examples/basic", emulator.environment)
-    terraform.run("validate", "-no-color")
     variables = {"bucket": "by-terraform", "zip": str(zip_file), "batching_window_seconds": 1}
-    outputs, _ = terraform.apply(variables)
+    outputs = terraform.apply(variables)
     applied = time.monotonic()
     drift = terraform.plan()
     assert not drift, drift

@@ -67,29 +67,38 @@ def camel(name):
 
 
 def cloudformation(values):
-    as_text = lambda it: ",".join(it) if isinstance(it, list) else text(it)
-    return Template(yaml_parse(TEMPLATE.read_text()), {name: as_text(it) for name, it in values.items()})
+    parameters = {name: ",".join(it) if isinstance(it, list) else text(it) for name, it in values.items()}
+    return Template(yaml_parse(TEMPLATE.read_text()), parameters)
 
 
-def cdk(values):
-    spelt = {SPELT_IN_CDK.get(name, name): it for name, it in values.items()}
-    props = json.dumps({name[0].lower() + name[1:]: it for name, it in spelt.items()})
-    done = subprocess.run(["node", CDK / "dist/test/synthesise.js", props], capture_output=True, text=True, check=False)
+def cdk():
+    """The model of each configuration."""
+    props = []
+    for values in CONFIGURATIONS.values():
+        spelt = {SPELT_IN_CDK.get(name, name): it for name, it in values.items()}
+        props.append({name[0].lower() + name[1:]: it for name, it in spelt.items()})
+    command = ["node", CDK / "dist/test/synthesise.js", json.dumps(props)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise SystemExit(done.stderr)
-    return Template(json.loads(done.stdout)).model()
+    return {name: Template(it).model() for name, it in zip(CONFIGURATIONS, json.loads(done.stdout), strict=True)}
 
 
 def terraform(emulator, place, zip_file, name, values):
     (place / name).mkdir()
     made = Terraform(place / name, ".", emulator.environment)
-    outputs, planned = made.apply({"zip": str(zip_file), "name": name} | {snake(key): it for key, it in values.items()})
-    # The emulator forgets most of an alarm when it is asked for it.
-    alarms = {address: it for address, it in planned.items() if address.startswith("aws_cloudwatch_metric_alarm.")}
+    variables = {"zip": str(zip_file), "name": name} | {snake(key): it for key, it in values.items()}
+    alarms = {}
     if name == "everything":
+        planned = made.plan(variables)
+        state.check(made.written)
+        # The emulator forgets most of an alarm when it is asked for it.
+        alarms = {address: it for address, it in planned.items() if address.startswith("aws_cloudwatch_metric_alarm.")}
+        outputs = made.apply()
         drift = made.plan().keys() - alarms.keys()
         assert not drift, drift
-    state.check(made.written)
+    else:
+        outputs = made.apply(variables)
     found = state.model(made.state(), alarms, outputs, REGION, ACCOUNT)
     return found | {"outputs": {camel(key): it for key, it in found["outputs"].items()}}
 
@@ -162,8 +171,8 @@ def main(bootstrap):
             applied = {name: pool.submit(terraform, emulator, place, zip_file, name, it) for name, it in CONFIGURATIONS.items()}
             if (CDK / "dist/test/synthesise.js").exists() and shutil.which("node"):
                 names(failures, "cdk")
-                for name, values in CONFIGURATIONS.items():
-                    compare(failures, "cdk", name, cdk(values))
+                for name, found in cdk().items():
+                    compare(failures, "cdk", name, found)
             else:
                 print("SKIPPED: the CDK's construct is not built, or node is not here", file=sys.stderr)
                 assert not os.environ.get("CI"), "in CI there is Node"
@@ -174,6 +183,8 @@ def main(bootstrap):
             except Missing as missing:
                 print(f"SKIPPED: {missing}", file=sys.stderr)
         finally:
+            # What still runs needs it.
+            pool.shutdown()
             emulator.stop()
     for failure in failures:
         print(failure, file=sys.stderr)

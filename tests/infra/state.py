@@ -42,9 +42,9 @@ def model(state, alarms, outputs, region, account):
         if it["mode"] == "managed" and it["address"] not in alarms:
             key = it["name"] if it["name"] != "this" else it["type"].removeprefix("aws_")
             found[f"{it['type'].removeprefix('aws_')}.{it.get('index', key)}"] = it["values"]
-    take = lambda key: found.pop(key)
-
-    function, log, role = take("lambda_function.lambda_function"), take("cloudwatch_log_group.cloudwatch_log_group"), take("iam_role.iam_role")
+    take = found.pop
+    function, role = take("lambda_function.lambda_function"), take("iam_role.iam_role")
+    log = take("cloudwatch_log_group.cloudwatch_log_group")
     queue, dead = take("sqs_queue.sqs_queue"), take("sqs_queue.dead_letters")
     rule = found.pop("cloudwatch_event_rule.0", None)
     known = {

@@ -120,7 +120,10 @@ def plain(properties, kind):
 
 def policy(document):
     """The statements of a policy by their name, with what may be one or several always a list."""
-    many = lambda value: sorted(value) if isinstance(value, list) else [value]
+
+    def many(value):
+        return sorted(value) if isinstance(value, list) else [value]
+
     statements = {}
     for it in document["Statement"]:
         it = dict(it)
