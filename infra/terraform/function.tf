@@ -44,7 +44,7 @@ resource "aws_lambda_function" "this" {
 }
 
 resource "aws_cloudwatch_log_group" "this" {
-  #checkov:skip=CKV_AWS_158: CloudWatch encrypts logs with its own key; there is no secret in them. A key of one's own costs 1 USD a month.
+  #checkov:skip=CKV_AWS_158: CloudWatch encrypts logs with its own key; there is no secret in them, and a key has a price.
   #checkov:skip=CKV_AWS_338: A month is enough to find a fault; how long is a variable, and logs cost by the month.
   name              = "/aws/lambda/${var.name}"
   retention_in_days = var.log_retention_days

@@ -22,7 +22,7 @@ data "aws_iam_policy_document" "assume" {
 
 # policy.json at the top, narrowed to this deployment, and what the queues need.
 data "aws_iam_policy_document" "this" {
-  #checkov:skip=CKV_AWS_356: CodePipeline's results know no narrower resource. Source: Service Authorization Reference, "AWS CodePipeline".
+  #checkov:skip=CKV_AWS_356: Results of CodePipeline's jobs know no narrower resource (Service Authorization Reference).
   #checkov:skip=CKV_AWS_111: As above; all other statements that write name what they write to.
   statement {
     sid       = "WriteLogs"

@@ -152,7 +152,8 @@ def compare(failures, which, configuration, found):
     expected = cloudformation(CONFIGURATIONS[configuration]).model()
     failures += [f"{which}, {configuration}: {it}" for it in differences(expected, found)]
     statements = sum(len(it) for name in ("Role", "QueuePolicy") for it in policies(expected["resources"][name]))
-    print(f"{which}, {configuration}: {len(expected['resources'])} resources, {statements} statements, {len(expected['outputs'])} outputs")
+    counts = f"{len(expected['resources'])} resources, {statements} statements, {len(expected['outputs'])} outputs"
+    print(f"{which}, {configuration}: compared {counts}")
 
 
 def policies(properties):
