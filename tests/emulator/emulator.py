@@ -163,6 +163,14 @@ def until(what, is_so, patience=PATIENCE):
     return time.monotonic() - began
 
 
+def zip_of(place, bootstrap):
+    """The function's zip."""
+    zip_file = place / "function.zip"
+    with zipfile.ZipFile(zip_file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.write(bootstrap, "bootstrap")
+    return zip_file
+
+
 def url_of(key):
     """A viewer's request for a key, spelt by another encoder than ours."""
     return "/" + quote(key, safe="/!$&'()*,:=@;-._~")

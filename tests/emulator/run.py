@@ -77,7 +77,7 @@ def play(emulator, place):
     from_a_template(emulator, files, keys)
     printed = emulator.invalidator("status", "--all")
     assert all(bucket in printed for bucket in buckets) and "!" not in printed, printed
-    failed = dead_letters(emulator, outputs)
+    failed = dead_letters(emulator, outputs["DeadLetterQueueArn"].rsplit(":", 1)[1])
     assert failed == 0, f"{failed} dead letters"
     send(emulator, place, distributions["by-function"])
     busy.play(emulator)
@@ -141,10 +141,10 @@ def by_its_own_distribution(emulator):
     assert list(emulator.invalidations(distribution).values()) == [["/*"]]
 
 
-def dead_letters(emulator, outputs):
+def dead_letters(emulator, queue):
     """How many changes failed for good."""
     sqs = emulator.client("sqs")
-    url = sqs.get_queue_url(QueueName=outputs["DeadLetterQueueArn"].rsplit(":", 1)[1])["QueueUrl"]
+    url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
     answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
     return int(answer["Attributes"]["ApproximateNumberOfMessages"])
 

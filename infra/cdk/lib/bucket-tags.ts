@@ -1,0 +1,89 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { CustomResource, Duration, Lazy, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
+import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import * as s3 from 'aws-cdk-lib/aws-s3';
+import { Construct } from 'constructs';
+
+export interface BucketTagsProps {
+  readonly bucket: s3.IBucket;
+  readonly tags: Record<string, string>;
+}
+
+/**
+ * Tags of a bucket, set when both the bucket and its distribution are there.
+ *
+ * In the bucket's own properties the tag would make a circle: the tag names the distribution, whose origin names the bucket. The
+ * tags that a bucket has otherwise stay.
+ */
+export class BucketTags extends Construct {
+  constructor(scope: Construct, id: string, props: BucketTagsProps) {
+    super(scope, id);
+    const setter = TagSetter.of(this);
+    const granted = setter.grant(props.bucket);
+    const resource = new CustomResource(this, 'Resource', {
+      resourceType: 'Custom::BucketTags',
+      serviceToken: setter.function.functionArn,
+      properties: {
+        Bucket: props.bucket.bucketName,
+        Region: props.bucket.env.region,
+        Set: props.tags,
+        // When these change, CloudFormation replaces all tags of the bucket: so that the others are set again.
+        TemplateTags: Lazy.any({ produce: () => tagsInTemplate(props.bucket) }),
+      },
+    });
+    resource.node.addDependency(granted, props.bucket);
+  }
+}
+
+function tagsInTemplate(bucket: s3.IBucket): unknown {
+  const resource = bucket.node.defaultChild;
+  return resource instanceof s3.CfnBucket ? resource.tags.renderTags() : undefined;
+}
+
+/** The function behind it, once for each stack. */
+class TagSetter extends Construct {
+  public static of(scope: Construct): TagSetter {
+    const stack = Stack.of(scope);
+    const id = 'S3CloudFrontInvalidatorBucketTags';
+    return (stack.node.tryFindChild(id) as TagSetter | undefined) ?? new TagSetter(stack, id);
+  }
+
+  public readonly function: lambda.Function;
+  private readonly role: iam.Role;
+
+  private constructor(scope: Construct, id: string) {
+    super(scope, id);
+    const logGroup = new LogGroup(this, 'Log', { retention: RetentionDays.ONE_MONTH, removalPolicy: RemovalPolicy.DESTROY });
+    const writeLogs = new iam.PolicyStatement({
+      actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
+      resources: [logGroup.logGroupArn],
+    });
+    this.role = new iam.Role(this, 'Role', {
+      assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com'),
+      inlinePolicies: { log: new iam.PolicyDocument({ statements: [writeLogs] }) },
+    });
+    this.function = new lambda.Function(this, 'Function', {
+      description: 'Sets tags of buckets when stacks are deployed',
+      runtime: lambda.Runtime.PYTHON_3_13,
+      handler: 'index.handler',
+      code: lambda.Code.fromInline(readFileSync(join(__dirname, '../../handler/bucket_tags.py'), 'utf8')),
+      timeout: Duration.minutes(1),
+      role: this.role,
+      logGroup,
+    });
+  }
+
+  /** What a resource must wait for that tags this bucket. */
+  public grant(bucket: s3.IBucket): Construct {
+    const granted = this.role.addToPrincipalPolicy(
+      new iam.PolicyStatement({
+        actions: ['s3:GetBucketTagging', 's3:PutBucketTagging'],
+        resources: [bucket.bucketArn],
+      }),
+    );
+    return granted.policyDependable as Construct;
+  }
+}

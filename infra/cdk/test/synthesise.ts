@@ -1,0 +1,30 @@
+/** Prints the templates that each of the properties in the first argument makes, with the CloudFormation template's outputs. */
+
+import { App, CfnOutput, Stack } from 'aws-cdk-lib';
+import { Architecture, Code } from 'aws-cdk-lib/aws-lambda';
+import { Bucket } from 'aws-cdk-lib/aws-s3';
+import { Topic } from 'aws-cdk-lib/aws-sns';
+import { S3CloudFrontInvalidator } from '../lib';
+
+function template({ architecture, alarmTopic, ...props }: Record<string, any>): unknown {
+  const app = new App();
+  const stack = new Stack(app, 'Stack');
+  const made = new S3CloudFrontInvalidator(stack, 'Invalidator', {
+    ...props,
+    code: Code.fromBucket(Bucket.fromBucketName(stack, 'Code', 'code'), 'function.zip'),
+    architecture: architecture === 'arm64' ? Architecture.ARM_64 : undefined,
+    alarmTopic: alarmTopic && Topic.fromTopicArn(stack, 'Topic', alarmTopic),
+  });
+  const outputs = {
+    FunctionArn: made.functionArn,
+    FunctionName: made.functionName,
+    QueueArn: made.queueArn,
+    QueueUrl: made.queueUrl,
+    DeadLetterQueueArn: made.deadLetterQueueArn,
+    RoleArn: made.roleArn,
+  };
+  for (const [name, value] of Object.entries(outputs)) new CfnOutput(stack, name, { value });
+  return app.synth().getStackByName('Stack').template;
+}
+
+console.log(JSON.stringify(JSON.parse(process.argv[2]).map(template)));

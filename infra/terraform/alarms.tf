@@ -1,0 +1,73 @@
+locals {
+  alarms = {
+    dead-letters = {
+      description = "Changes failed for good. They are kept in the dead-letter queue, from where they can be sent again."
+      namespace   = "AWS/SQS"
+      metric      = "ApproximateNumberOfMessagesVisible"
+      dimensions  = { QueueName = aws_sqs_queue.dead_letters.name }
+      statistic   = "Maximum"
+      periods     = 1
+      threshold   = 0
+    }
+    age = {
+      description = "Changes have waited for more than 15 minutes."
+      namespace   = "AWS/SQS"
+      metric      = "ApproximateAgeOfOldestMessage"
+      dimensions  = { QueueName = aws_sqs_queue.this.name }
+      statistic   = "Maximum"
+      periods     = 1
+      threshold   = 900
+    }
+    errors = {
+      description = "Invocations fail. Lambda and the queue try again before anything is given up."
+      namespace   = "AWS/Lambda"
+      metric      = "Errors"
+      dimensions  = { FunctionName = aws_lambda_function.this.function_name }
+      statistic   = "Sum"
+      periods     = 3
+      threshold   = 0
+    }
+    throttles = {
+      description = "There is no concurrency for the function. Events wait for up to 6 hours."
+      namespace   = "AWS/Lambda"
+      metric      = "Throttles"
+      dimensions  = { FunctionName = aws_lambda_function.this.function_name }
+      statistic   = "Sum"
+      periods     = 3
+      threshold   = 0
+    }
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "this" {
+  for_each = var.alarms ? local.alarms : {}
+
+  alarm_name          = "${var.name}-${each.key}"
+  alarm_description   = each.value.description
+  namespace           = each.value.namespace
+  metric_name         = each.value.metric
+  dimensions          = each.value.dimensions
+  statistic           = each.value.statistic
+  period              = 300
+  evaluation_periods  = each.value.periods
+  threshold           = each.value.threshold
+  comparison_operator = "GreaterThanThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = var.alarm_topic_arn == "" ? [] : [var.alarm_topic_arn]
+}
+
+# How often tags or settings read before had to serve, since AWS could not be asked.
+resource "aws_cloudwatch_log_metric_filter" "stale_answers" {
+  count = var.alarms ? 1 : 0
+
+  name           = "${var.name}-stale-answers"
+  log_group_name = aws_cloudwatch_log_group.this.name
+  pattern        = "{ $.level = \"WARN\" && $.message = \"*could not be read again*\" }"
+
+  metric_transformation {
+    namespace = "S3CloudFrontInvalidator"
+    name      = "StaleAnswers"
+    value     = "1"
+    unit      = "Count"
+  }
+}

@@ -1,0 +1,111 @@
+resource "aws_iam_role" "this" {
+  name               = "${var.name}-${local.region}"
+  assume_role_policy = data.aws_iam_policy_document.assume.json
+}
+
+resource "aws_iam_role_policy" "this" {
+  name   = "invalidator"
+  role   = aws_iam_role.this.id
+  policy = data.aws_iam_policy_document.this.json
+}
+
+data "aws_iam_policy_document" "assume" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["lambda.amazonaws.com"]
+    }
+  }
+}
+
+# policy.json at the top, narrowed to this deployment, and what the queues need.
+data "aws_iam_policy_document" "this" {
+  #checkov:skip=CKV_AWS_356: Results of CodePipeline's jobs know no narrower resource (Service Authorization Reference).
+  #checkov:skip=CKV_AWS_111: As above; all other statements that write name what they write to.
+  statement {
+    sid       = "WriteLogs"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["${aws_cloudwatch_log_group.this.arn}:*"]
+  }
+
+  statement {
+    sid       = "ReadBucketTags"
+    actions   = ["s3:GetBucketTagging"]
+    resources = [local.buckets]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceAccount"
+      values   = [local.account]
+    }
+  }
+
+  statement {
+    sid       = "InvalidateDistributions"
+    actions   = ["cloudfront:CreateInvalidation", "cloudfront:GetInvalidation"]
+    resources = local.all_distributions ? ["${local.cloudfront}:distribution/*"] : var.allowed_distributions
+  }
+
+  dynamic "statement" {
+    for_each = var.tenants ? [true] : []
+
+    content {
+      sid = "InvalidateTenants"
+      actions = [
+        "cloudfront:CreateInvalidationForDistributionTenant",
+        "cloudfront:GetInvalidationForDistributionTenant",
+      ]
+      resources = ["${local.cloudfront}:distribution-tenant/*"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.distribution_settings == "auto" ? [true] : []
+
+    content {
+      sid       = "ReadDistributionSettings"
+      actions   = ["cloudfront:GetCachePolicy", "cloudfront:GetDistributionConfig"]
+      resources = ["${local.cloudfront}:cache-policy/*", "${local.cloudfront}:distribution/*"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.inventory == "auto" ? [true] : []
+
+    content {
+      sid       = "Inventory"
+      actions   = ["s3:ListBucket"]
+      resources = [local.buckets]
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:ResourceAccount"
+        values   = [local.account]
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.pipelines ? [true] : []
+
+    content {
+      sid       = "AnswerPipelines"
+      actions   = ["codepipeline:PutJobFailureResult", "codepipeline:PutJobSuccessResult"]
+      resources = ["*"]
+    }
+  }
+
+  statement {
+    sid       = "ReceiveChanges"
+    actions   = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+    resources = [aws_sqs_queue.this.arn]
+  }
+
+  statement {
+    sid       = "KeepFailures"
+    actions   = ["sqs:SendMessage"]
+    resources = [aws_sqs_queue.dead_letters.arn]
+  }
+}

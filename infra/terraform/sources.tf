@@ -1,0 +1,44 @@
+resource "aws_lambda_event_source_mapping" "this" {
+  function_name    = aws_lambda_function.this.function_name
+  event_source_arn = aws_sqs_queue.this.arn
+  # More than ten only where there is a window. Source: Lambda API reference, CreateEventSourceMapping.
+  batch_size                         = var.batching_window_seconds == 0 ? 10 : 10000
+  maximum_batching_window_in_seconds = var.batching_window_seconds
+  # Without it Lambda deletes the messages that the function says have failed.
+  function_response_types = ["ReportBatchItemFailures"]
+
+  # Each batch is an invalidation for each distribution: the fewer at a time, the fewer paths.
+  scaling_config {
+    maximum_concurrency = 2
+  }
+}
+
+resource "aws_lambda_permission" "buckets" {
+  statement_id   = "BucketsMayInvoke"
+  function_name  = aws_lambda_function.this.function_name
+  action         = "lambda:InvokeFunction"
+  principal      = "s3.amazonaws.com"
+  source_account = local.account
+  source_arn     = local.buckets
+}
+
+resource "aws_cloudwatch_event_rule" "this" {
+  count = local.event_bridge ? 1 : 0
+
+  name        = var.name
+  description = "Changes of objects for the invalidation of CloudFront"
+
+  event_pattern = jsonencode({
+    source      = ["aws.s3"]
+    detail-type = ["Object Created", "Object Deleted"]
+    detail      = { bucket = { name = var.event_bridge_buckets } }
+  })
+}
+
+resource "aws_cloudwatch_event_target" "this" {
+  count = local.event_bridge ? 1 : 0
+
+  rule      = aws_cloudwatch_event_rule.this[0].name
+  target_id = "queue"
+  arn       = aws_sqs_queue.this.arn
+}

@@ -1,0 +1,86 @@
+"""Deploys what the CDK's example synthesises to an emulator of AWS by another author, and lets its bucket change.
+
+The templates are those a user gets. What `cdk bootstrap` and `cdk deploy` do, the parameter of its version and the upload of
+assets, is done here.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from emulator import REGION, ROOT, Emulator, site, url_of, zip_of
+from run import dead_letters, sync
+
+CDK = ROOT / "infra/cdk"
+
+
+def main(bootstrap):
+    if not (CDK / "dist/example/app.js").exists():
+        # Whether that may be, `equality` says.
+        print("SKIPPED: the CDK's example is not built", file=sys.stderr)
+        return
+    with tempfile.TemporaryDirectory() as directory:
+        place = Path(directory)
+        emulator = Emulator(place)
+        try:
+            play(emulator, place, zip_of(place, bootstrap))
+        finally:
+            emulator.stop()
+
+
+def synth(emulator, place, zip_file):
+    """The assembly of the example; `npm ci && npm run build` were before."""
+    out = place / "cdk.out"
+    own = {"FUNCTION_ZIP": str(zip_file), "CDK_OUTDIR": str(out), "BATCHING_WINDOW_SECONDS": "1"}
+    command = ["node", CDK / "dist/example/app.js"]
+    subprocess.run(command, env=emulator.environment | own, cwd=place, check=True)
+    return out
+
+
+def bootstrap_of(emulator, out):
+    """Uploads the assets of the stacks, templates apart, to the bucket that they name."""
+    account = emulator.client("sts").get_caller_identity()["Account"]
+    emulator.client("ssm").put_parameter(Name="/cdk-bootstrap/hnb659fds/version", Type="String", Value="99")
+    s3 = emulator.client("s3")
+    for manifest in sorted(out.glob("*.assets.json")):
+        for asset in json.loads(manifest.read_text())["files"].values():
+            if asset["source"]["packaging"] != "file" or asset["source"]["path"].endswith(".template.json"):
+                continue
+            for there in asset["destinations"].values():
+                bucket = there["bucketName"].replace("${AWS::AccountId}", account).replace("${AWS::Region}", REGION)
+                s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+                s3.put_object(Bucket=bucket, Key=there["objectKey"], Body=(out / asset["source"]["path"]).read_bytes())
+
+
+def deploy(emulator, out, stack):
+    file = ["--template-file", out / f"{stack}.template.json", "--stack-name", stack, "--capabilities", "CAPABILITY_IAM"]
+    emulator.run("aws", "cloudformation", "deploy", *file)
+    described = emulator.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["Outputs"]
+    return {it.get("ExportName", it["OutputKey"]): it["OutputValue"] for it in described}
+
+
+def play(emulator, place, zip_file):
+    began = time.monotonic()
+    out = synth(emulator, place, zip_file)
+    bootstrap_of(emulator, out)
+    deploy(emulator, out, "Invalidator")
+    outputs = deploy(emulator, out, "Site")
+    print(f"cdk: two stacks deployed in {time.monotonic() - began:.0f} s")
+    bucket, distribution = outputs["Site-BucketName"], outputs["Site-DistributionId"]
+    tags = {it["Key"]: it["Value"] for it in emulator.client("s3").get_bucket_tagging(Bucket=bucket)["TagSet"]}
+    assert tags == {"distributionId": distribution, "invalidation:ignore": ".map"}, tags
+    files = place / "site"
+    keys = site(files)
+    sync(emulator, bucket, files, f"s3://{bucket}", distribution, {url_of(key) for key in keys} | {"/"})
+    (files / "robots.txt").unlink()
+    sync(emulator, bucket, files, f"s3://{bucket}", distribution, {"/robots.txt"})
+    [url] = [it for it in emulator.client("sqs").list_queues()["QueueUrls"] if "DeadLetters" in it]
+    failed = dead_letters(emulator, url.rsplit("/", 1)[1])
+    assert failed == 0, f"{failed} dead letters"
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve())

@@ -1,0 +1,132 @@
+"""Applies the Terraform example to an emulator of AWS by another author, lets its bucket change, and destroys it again.
+
+The provider is the real one. Where neither Terraform nor its provider can be had, that is said.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from emulator import ROOT, Emulator, site, url_of, zip_of
+from run import dead_letters, sync
+
+MODULES = ROOT / "infra/terraform"
+
+# Where a provider may lie beforehand, besides TF_PLUGIN_DIR: Terraform's own places, and one of images that bring it along.
+PLUGIN_DIRS = ["~/.terraform.d/plugins", "/usr/local/share/terraform/plugins", "/usr/share/terraform/plugins", "/opt/tf-plugins"]
+PROVIDER = "registry.terraform.io/hashicorp/aws"
+
+# The emulator's buckets are named in paths.
+EMULATED = 'provider "aws" {\n  s3_use_path_style = true\n}\n'
+
+
+class Missing(Exception):
+    """Terraform or its provider cannot be had."""
+
+
+class Terraform:
+    """A copy of the modules with one of their directories as the root module, and a state of its own."""
+
+    def __init__(self, place, directory=".", environment=None, extra=EMULATED):
+        if not shutil.which("terraform"):
+            raise Missing("terraform is not here")
+        copy = place / "terraform"
+        shutil.copytree(MODULES, copy, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
+        self.directory = copy / directory
+        (self.directory / "emulated.tf").write_text(extra)
+        # Which attributes each resource is given, by its address; a plan tells.
+        self.written = {}
+        # A configuration of the user's own may name places that are not for this.
+        own = {name: value for name, value in os.environ.items() if not name.startswith(("TF_", "AWS_"))}
+        self.environment = own | (environment or {}) | {"TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"}
+        init = ["init", "-input=false", "-no-color", "-backend=false"]
+        places = [os.environ.get("TF_PLUGIN_DIR", "")] + PLUGIN_DIRS
+        found = [Path(it).expanduser() for it in places if it and (Path(it).expanduser() / PROVIDER).is_dir()]
+        init += [f"-plugin-dir={found[0]}"] if found else []
+        done = self.call(*init)
+        if "Failed to query available provider packages" in done.stderr or "Failed to install provider" in done.stderr:
+            raise Missing(f"terraform's provider cannot be had; TF_PLUGIN_DIR may name a place of it\n{done.stderr}")
+        if done.returncode != 0:
+            raise SystemExit(f"terraform {' '.join(init)}\n{done.stdout}{done.stderr}")
+
+    def call(self, *arguments):
+        command = ["terraform", *arguments]
+        return subprocess.run(command, cwd=self.directory, env=self.environment, capture_output=True, text=True, check=False)
+
+    def run(self, *arguments):
+        done = self.call(*arguments)
+        if done.returncode != 0:
+            raise SystemExit(f"terraform {' '.join(arguments)}\n{done.stdout}{done.stderr}")
+        return done
+
+    def give(self, variables):
+        (self.directory / "test.auto.tfvars.json").write_text(json.dumps(variables))
+
+    def apply(self, variables=None):
+        """Applies; the outputs."""
+        if variables is not None:
+            self.give(variables)
+        self.run("apply", "-auto-approve", "-input=false", "-no-color")
+        return {name: it["value"] for name, it in json.loads(self.run("output", "-json").stdout).items()}
+
+    def plan(self, variables=None):
+        """What would change, by its address; nothing where all is as it was said."""
+        if variables is not None:
+            self.give(variables)
+        self.run("plan", "-input=false", "-no-color", "-out=plan")
+        plan = json.loads(self.run("show", "-json", "plan").stdout)
+        written = [it for it in plan["configuration"]["root_module"].get("resources", []) if it["mode"] == "managed"]
+        self.written = {it["address"]: set(it["expressions"]) for it in written}
+        changes = plan.get("resource_changes", [])
+        return {it["address"]: it["change"]["after"] for it in changes if it["change"]["actions"] not in (["no-op"], ["read"])}
+
+    def state(self):
+        return json.loads(self.run("show", "-json").stdout)["values"]["root_module"]
+
+    def destroy(self):
+        self.run("destroy", "-auto-approve", "-input=false", "-no-color")
+
+
+def main(bootstrap):
+    with tempfile.TemporaryDirectory() as directory:
+        place = Path(directory)
+        emulator = Emulator(place)
+        try:
+            play(emulator, place, zip_of(place, bootstrap))
+        except Missing as missing:
+            print(f"SKIPPED: {missing}", file=sys.stderr)
+        finally:
+            emulator.stop()
+
+
+def play(emulator, place, zip_file):
+    began = time.monotonic()
+    terraform = Terraform(place, "examples/basic", emulator.environment)
+    variables = {"bucket": "by-terraform", "zip": str(zip_file), "batching_window_seconds": 1}
+    outputs = terraform.apply(variables)
+    applied = time.monotonic()
+    drift = terraform.plan()
+    assert not drift, drift
+    print(f"terraform: applied in {applied - began:.0f} s, a second plan changes nothing")
+    files = place / "site"
+    keys = site(files)
+    bucket, distribution = outputs["bucket"], outputs["distribution_id"]
+    sync(emulator, bucket, files, f"s3://{bucket}", distribution, {url_of(key) for key in keys} | {"/"})
+    (files / "robots.txt").unlink()
+    sync(emulator, bucket, files, f"s3://{bucket}", distribution, {"/robots.txt"})
+    failed = dead_letters(emulator, outputs["dead_letter_queue_arn"].rsplit(":", 1)[1])
+    assert failed == 0, f"{failed} dead letters"
+    emulator.run("aws", "s3", "rm", "--quiet", "--recursive", f"s3://{bucket}")
+    terraform.destroy()
+    left = emulator.client("lambda").list_functions()["Functions"] + emulator.client("s3").list_buckets()["Buckets"]
+    assert not left, left
+    print("terraform: destroyed")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve())

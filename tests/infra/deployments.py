@@ -1,0 +1,30 @@
+"""Runs all that deploys, and all that holds the deployments to each other, at the same time: Terraform's provider waits for most
+of it.
+"""
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parents[1]
+PARTS = ["infra/handler.py", "infra/equality.py", "emulator/run.py", "emulator/terraform.py", "emulator/cdk.py"]
+
+
+def run(part, bootstrap):
+    command = [sys.executable, TESTS / part, bootstrap]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    print(done.stdout, end="", flush=True)
+    return done.returncode
+
+
+def main(bootstrap):
+    with ThreadPoolExecutor() as pool:
+        codes = list(pool.map(lambda part: run(part, bootstrap), PARTS))
+    failed = [part for part, code in zip(PARTS, codes) if code != 0]
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve())

@@ -1,0 +1,196 @@
+"""Holds the Terraform module and the CDK's construct to the CloudFormation template, and that to policy.json.
+
+The template is resolved here; the construct is synthesised; the module is applied to an emulator of AWS with the real provider,
+and its state read. Each is compared with the template for each of `CONFIGURATIONS`: all resources with their properties, all
+permissions, the outputs; and the names of what can be set.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "emulator"))
+
+from awscli.customizations.cloudformation.yamlhelper import yaml_parse
+from emulator import REGION, ROOT, Emulator, zip_of
+from terraform import Missing, Terraform
+
+import state
+from template import Template, policy, text
+
+TEMPLATE = ROOT / "infra/cloudformation/template.yaml"
+CDK = ROOT / "infra/cdk"
+ACCOUNT = "000000000000"
+
+# What only some have: parameters, and variables or properties by the same name in CamelCase.
+ONLY_CLOUDFORMATION = {"DistributionIdExport"}  # elsewhere a reference does it
+ONLY_TERRAFORM = {"Zip", "Name"}  # the template names its zip, and its stack names the rest
+ONLY_CDK = {"Code"}  # as above
+SPELT_IN_CDK = {"AlarmTopicArn": "AlarmTopic"}  # a topic, not its ARN
+
+CONFIGURATIONS = {
+    "defaults": {},
+    "everything": {
+        "Architecture": "arm64",
+        "MemorySize": 512,
+        "LogRetentionDays": 90,
+        "ReservedConcurrency": 5,
+        # Of another partition: this one's is `<Partition>`.
+        "AllowedDistributions": [f"arn:aws-cn:cloudfront::111111111111:distribution/E{it}EXAMPLE1ABCD" for it in "23"],
+        "DistributionId": "E2EXAMPLE1ABCD",
+        "Tenants": True,
+        "MaxPaths": 100,
+        "MaxWildcards": 3,
+        "BatchingWindowSeconds": 300,
+        "EventBridgeBuckets": ["one", "two"],
+        "Alarms": True,
+        "AlarmTopicArn": f"arn:aws:sns:{REGION}:111111111111:alarms",
+        "Dashboard": True,
+    },
+    "least": {"DistributionSettings": "off", "Inventory": "off", "Pipelines": False, "BatchingWindowSeconds": 0},
+}
+
+
+def snake(name):
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+def camel(name):
+    return "".join(part[0].upper() + part[1:] for part in name.split("_"))
+
+
+def cloudformation(values):
+    parameters = {name: ",".join(it) if isinstance(it, list) else text(it) for name, it in values.items()}
+    return Template(yaml_parse(TEMPLATE.read_text()), parameters)
+
+
+def cdk():
+    """The model of each configuration."""
+    props = []
+    for values in CONFIGURATIONS.values():
+        spelt = {SPELT_IN_CDK.get(name, name): it for name, it in values.items()}
+        props.append({name[0].lower() + name[1:]: it for name, it in spelt.items()})
+    command = ["node", CDK / "dist/test/synthesise.js", json.dumps(props)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SystemExit(done.stderr)
+    return {name: Template(it).model() for name, it in zip(CONFIGURATIONS, json.loads(done.stdout), strict=True)}
+
+
+def terraform(emulator, place, zip_file, name, values):
+    (place / name).mkdir()
+    made = Terraform(place / name, ".", emulator.environment)
+    variables = {"zip": str(zip_file), "name": name} | {snake(key): it for key, it in values.items()}
+    alarms = {}
+    if name == "everything":
+        planned = made.plan(variables)
+        state.check(made.written)
+        # The emulator forgets most of an alarm when it is asked for it.
+        alarms = {address: it for address, it in planned.items() if address.startswith("aws_cloudwatch_metric_alarm.")}
+        outputs = made.apply()
+        drift = made.plan().keys() - alarms.keys()
+        assert not drift, drift
+    else:
+        outputs = made.apply(variables)
+    found = state.model(made.state(), alarms, outputs, REGION, ACCOUNT)
+    return found | {"outputs": {camel(key): it for key, it in found["outputs"].items()}}
+
+
+def differences(expected, found, path=""):
+    """The places where two values differ."""
+    if isinstance(expected, dict) and isinstance(found, dict):
+        for key in sorted(expected.keys() | found.keys()):
+            yield from differences(expected.get(key), found.get(key), f"{path}/{key}")
+    elif expected != found:
+        yield f"{path}: {found} instead of {expected}"
+
+
+def names(failures, which):
+    """The names of what can be set and of what comes out."""
+    parameters = set(yaml_parse(TEMPLATE.read_text())["Parameters"]) - ONLY_CLOUDFORMATION
+    if which == "terraform":
+        variables = (ROOT / "infra/terraform/variables.tf").read_text()
+        found = {camel(it) for it in re.findall(r'^variable "(\w+)"', variables, re.MULTILINE)} - ONLY_TERRAFORM
+    else:
+        props = (CDK / "lib/props.ts").read_text()
+        spelt = {it: name for name, it in SPELT_IN_CDK.items()}
+        found = {spelt.get(camel(it), camel(it)) for it in re.findall(r"^  readonly (\w+)\??:", props, re.MULTILINE)} - ONLY_CDK
+    failures += [f"{which}: {it} is not a parameter of both" for it in sorted(parameters ^ found)]
+
+
+def held_to_policy(failures):
+    """The role's statements are those of policy.json, narrowed, and the queues'."""
+    role = cloudformation(CONFIGURATIONS["defaults"] | {"Tenants": True}).model()["resources"]["Role"]["Policies"]["invalidator"]
+    wide = text(policy(json.loads((ROOT / "policy.json").read_text())))
+    failures += list(differences(sorted([*wide, "ReceiveChanges", "KeepFailures"]), sorted(role), "statements of the role"))
+    for sid in role.keys() & wide.keys():
+        ours, theirs = role[sid], wide[sid]
+        # The log group is made beforehand, and is the function's own.
+        actions = [it for it in theirs["Action"] if it != "logs:CreateLogGroup"]
+        failures += differences(actions, ours["Action"], f"{sid}/Action")
+        own = json.dumps(ours["Condition"]).replace("<AccountId>", "${aws:PrincipalAccount}")
+        failures += differences(theirs["Condition"], json.loads(own), f"{sid}/Condition")
+        for resource in ours["Resource"] if sid != "WriteLogs" else []:
+            named = resource.replace("<Partition>", "aws").replace("<AccountId>", "111111111111")
+            if not any(fnmatchcase(named, it) for it in theirs["Resource"]):
+                failures.append(f"{sid}/Resource: {resource} is not within {theirs['Resource']}")
+        if sid == "WriteLogs" and ours["Resource"] != ["<LogGroup.Arn>"]:
+            failures.append(f"{sid}/Resource: {ours['Resource']}")
+        narrowed = "<AccountId>" in json.dumps(ours) or sid in ("WriteLogs", "AnswerPipelines")
+        if not narrowed:
+            failures.append(f"{sid}: not narrowed to the account")
+
+
+def compare(failures, which, configuration, found):
+    expected = cloudformation(CONFIGURATIONS[configuration]).model()
+    failures += [f"{which}, {configuration}: {it}" for it in differences(expected, found)]
+    statements = sum(len(it) for name in ("Role", "QueuePolicy") for it in policies(expected["resources"][name]))
+    counts = f"{len(expected['resources'])} resources, {statements} statements, {len(expected['outputs'])} outputs"
+    print(f"{which}, {configuration}: compared {counts}")
+
+
+def policies(properties):
+    return [properties["PolicyDocument"]] if "PolicyDocument" in properties else properties["Policies"].values()
+
+
+def main(bootstrap):
+    failures = []
+    held_to_policy(failures)
+    with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor() as pool:
+        place = Path(directory)
+        emulator = Emulator(place)
+        try:
+            zip_file = zip_of(place, bootstrap)
+            # The provider waits for a minute at queues; these wait together.
+            applied = {name: pool.submit(terraform, emulator, place, zip_file, name, it) for name, it in CONFIGURATIONS.items()}
+            if (CDK / "dist/test/synthesise.js").exists() and shutil.which("node"):
+                names(failures, "cdk")
+                for name, found in cdk().items():
+                    compare(failures, "cdk", name, found)
+            else:
+                print("SKIPPED: the CDK's construct is not built, or node is not here", file=sys.stderr)
+                assert not os.environ.get("CI"), "in CI there is Node"
+            try:
+                for name, found in applied.items():
+                    compare(failures, "terraform", name, found.result())
+                names(failures, "terraform")
+            except Missing as missing:
+                print(f"SKIPPED: {missing}", file=sys.stderr)
+        finally:
+            # What still runs needs it.
+            pool.shutdown()
+            emulator.stop()
+    for failure in failures:
+        print(failure, file=sys.stderr)
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve())

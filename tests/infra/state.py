@@ -1,0 +1,178 @@
+"""Reads what a Terraform state holds, in the words of `template`."""
+
+import json
+
+from template import plain, text
+
+
+# What of each resource is compared, or need not be: names, and where the code is.
+READ = {
+    "aws_cloudwatch_dashboard.this": {"dashboard_body", "dashboard_name"},
+    "aws_cloudwatch_event_rule.this": {"description", "event_pattern", "name"},
+    "aws_cloudwatch_event_target.this": {"arn", "rule", "target_id"},
+    "aws_cloudwatch_log_group.this": {"name", "retention_in_days"},
+    "aws_cloudwatch_log_metric_filter.stale_answers": {"log_group_name", "metric_transformation", "name", "pattern"},
+    "aws_cloudwatch_metric_alarm.this": {"alarm_actions", "alarm_description", "alarm_name", "comparison_operator", "dimensions"}
+    | {"evaluation_periods", "metric_name", "namespace", "period", "statistic", "threshold", "treat_missing_data"},
+    "aws_iam_role.this": {"assume_role_policy", "name"},
+    "aws_iam_role_policy.this": {"name", "policy", "role"},
+    "aws_lambda_event_source_mapping.this": {"batch_size", "event_source_arn", "function_name", "function_response_types"}
+    | {"maximum_batching_window_in_seconds", "scaling_config"},
+    "aws_lambda_function.this": {"architectures", "dead_letter_config", "description", "environment", "filename", "function_name"}
+    | {"handler", "logging_config", "memory_size", "reserved_concurrent_executions", "role", "runtime", "source_code_hash", "timeout"},
+    "aws_lambda_permission.buckets": {"action", "function_name", "principal", "source_account", "source_arn", "statement_id"},
+    "aws_sqs_queue.dead_letters": {"message_retention_seconds", "name", "sqs_managed_sse_enabled"},
+    "aws_sqs_queue.this": {"message_retention_seconds", "name", "redrive_policy", "sqs_managed_sse_enabled"}
+    | {"visibility_timeout_seconds"},
+    "aws_sqs_queue_policy.this": {"policy", "queue_url"},
+}
+
+
+def check(written):
+    """Everything that the module says of its resources is read here."""
+    for address, attributes in written.items():
+        more = attributes - READ.get(address, set())
+        assert not more, f"{address}: not compared: {sorted(more)}"
+
+
+def model(state, alarms, outputs, region, account):
+    """Every resource of the module in CloudFormation's words, and the outputs; alarms as they were planned."""
+    found = {}
+    for it in state["resources"]:
+        if it["mode"] == "managed" and it["address"] not in alarms:
+            key = it["name"] if it["name"] != "this" else it["type"].removeprefix("aws_")
+            found[f"{it['type'].removeprefix('aws_')}.{it.get('index', key)}"] = it["values"]
+    take = found.pop
+    function, role = take("lambda_function.lambda_function"), take("iam_role.iam_role")
+    log = take("cloudwatch_log_group.cloudwatch_log_group")
+    queue, dead = take("sqs_queue.sqs_queue"), take("sqs_queue.dead_letters")
+    rule = found.pop("cloudwatch_event_rule.0", None)
+    known = {
+        function["arn"]: "<Function.Arn>",
+        log["arn"] + ":*": "<LogGroup.Arn>",
+        role["arn"]: "<Role.Arn>",
+        queue["url"]: "<Queue>",
+        queue["arn"]: "<Queue.Arn>",
+        dead["arn"]: "<DeadLetters.Arn>",
+    }
+    if rule:
+        known[rule["arn"]] = "<Rule.Arn>"
+
+    def named(value):
+        """A value with what this deployment made, and where, by name."""
+        if isinstance(value, dict):
+            return {key: named(it) for key, it in value.items()}
+        if isinstance(value, list):
+            return [named(it) for it in value]
+        if not isinstance(value, str):
+            return value
+        if value in known:
+            return known[value]
+        return value.replace("arn:aws:", "arn:<Partition>:").replace(account, "<AccountId>").replace(region, "<Region>")
+
+    def queue_name(name):
+        return {queue["name"]: "<Queue.QueueName>", dead["name"]: "<DeadLetters.QueueName>"}[name]
+
+    def document(value):
+        return named(json.loads(value))
+
+    made = {}
+    made["Function"] = {
+        "Description": function["description"],
+        "Runtime": function["runtime"],
+        "Handler": function["handler"],
+        "Architectures": function["architectures"],
+        "MemorySize": function["memory_size"],
+        "Timeout": function["timeout"],
+        "Role": named(function["role"]),
+        "DeadLetterConfig": {"TargetArn": named(function["dead_letter_config"][0]["target_arn"])},
+        "LoggingConfig": logging(function["logging_config"][0], log["name"]),
+        "Environment": {"Variables": function["environment"][0]["variables"]},
+    }
+    if function["reserved_concurrent_executions"] != -1:
+        made["Function"]["ReservedConcurrentExecutions"] = function["reserved_concurrent_executions"]
+    made["LogGroup"] = {"RetentionInDays": log["retention_in_days"]}
+    inline = take("iam_role_policy.iam_role_policy")
+    made["Role"] = {
+        "AssumeRolePolicyDocument": document(role["assume_role_policy"]),
+        "Policies": [{"PolicyName": inline["name"], "PolicyDocument": document(inline["policy"])}],
+    }
+    for name, it in (("Queue", queue), ("DeadLetters", dead)):
+        made[name] = {"SqsManagedSseEnabled": it["sqs_managed_sse_enabled"], "MessageRetentionPeriod": it["message_retention_seconds"]}
+    made["Queue"] |= {"VisibilityTimeout": queue["visibility_timeout_seconds"], "RedrivePolicy": document(queue["redrive_policy"])}
+    queue_policy = take("sqs_queue_policy.sqs_queue_policy")
+    made["QueuePolicy"] = {"Queues": [named(queue_policy["queue_url"])], "PolicyDocument": document(queue_policy["policy"])}
+    source = take("lambda_event_source_mapping.lambda_event_source_mapping")
+    made["EventSourceMapping"] = {
+        "FunctionName": "<Function>",
+        "EventSourceArn": named(source["event_source_arn"]),
+        "BatchSize": source["batch_size"],
+        "MaximumBatchingWindowInSeconds": source["maximum_batching_window_in_seconds"],
+        "FunctionResponseTypes": source["function_response_types"],
+        "ScalingConfig": {"MaximumConcurrency": source["scaling_config"][0]["maximum_concurrency"]},
+    }
+    permission = take("lambda_permission.buckets")
+    made["Permission"] = {
+        "FunctionName": "<Function>",
+        "Action": permission["action"],
+        "Principal": permission["principal"],
+        "SourceAccount": named(permission["source_account"]),
+        "SourceArn": named(permission["source_arn"]),
+    }
+    if rule:
+        target = take("cloudwatch_event_target.0")
+        made["Rule"] = {
+            "Description": rule["description"],
+            "EventPattern": json.loads(rule["event_pattern"]),
+            "Targets": [{"Id": target["target_id"], "Arn": named(target["arn"])}],
+        }
+    for alarm in alarms.values():
+        dimensions = alarm["dimensions"].items()
+        made[f"Alarm.{alarm['metric_name']}"] = {
+            "AlarmDescription": alarm["alarm_description"],
+            "Namespace": alarm["namespace"],
+            "MetricName": alarm["metric_name"],
+            "Dimensions": [{"Name": it, "Value": queue_name(of) if it == "QueueName" else "<Function>"} for it, of in dimensions],
+            "Statistic": alarm["statistic"],
+            "Period": alarm["period"],
+            "EvaluationPeriods": alarm["evaluation_periods"],
+            "Threshold": alarm["threshold"],
+            "ComparisonOperator": alarm["comparison_operator"],
+            "TreatMissingData": alarm["treat_missing_data"],
+        }
+        if alarm["alarm_actions"]:
+            # Given, and so not named.
+            made[f"Alarm.{alarm['metric_name']}"]["AlarmActions"] = alarm["alarm_actions"]
+    metric = found.pop("cloudwatch_log_metric_filter.0", None)
+    if metric:
+        [change] = metric["metric_transformation"]
+        made["MetricFilter"] = {
+            "LogGroupName": "<LogGroup>" if metric["log_group_name"] == log["name"] else metric["log_group_name"],
+            "FilterPattern": metric["pattern"],
+            "MetricTransformations": [
+                {
+                    "MetricNamespace": change["namespace"],
+                    "MetricName": change["name"],
+                    "MetricValue": change["value"],
+                    "Unit": change["unit"],
+                }
+            ],
+        }
+    board = found.pop("cloudwatch_dashboard.0", None)
+    if board:
+        body = json.loads(board["dashboard_body"])
+        for widget in body["widgets"]:
+            properties = widget["properties"]
+            properties["region"] = named(properties["region"])
+            names = {queue["name"]: "<Queue.QueueName>", dead["name"]: "<DeadLetters.QueueName>"}
+            if properties["metrics"][0][2] == "FunctionName":
+                names = {function["function_name"]: "<Function>"}
+            properties["metrics"] = [[names.get(it, it) if isinstance(it, str) else it for it in row] for row in properties["metrics"]]
+        made["Dashboard"] = {"DashboardBody": json.dumps(body)}
+    assert not found, f"not compared: {sorted(found)}"
+    values = {name: "<Function>" if name == "function_name" else named(value) for name, value in outputs.items()}
+    return {"resources": {name: plain(it, name) for name, it in made.items()}, "outputs": text(values)}
+
+
+def logging(config, name):
+    return {"LogFormat": config["log_format"], "LogGroup": "<LogGroup>" if config["log_group"] == name else config["log_group"]}

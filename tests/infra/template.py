@@ -1,0 +1,150 @@
+"""Reads what a CloudFormation template makes, the hand-written one or one of the CDK, in words that both share.
+
+References become `<Queue.Arn>` and the like, whatever the resources are called there.
+"""
+
+import json
+import re
+
+# What is said in no other word: names that tools make up, where the code is, and what is for the tool.
+LEFT_OUT = {"Code", "Tags", "FunctionName:AWS::Lambda::Function"}
+
+GONE = object()
+
+
+class Template:
+    """A template with its parameters' values, defaults where none are given."""
+
+    def __init__(self, template, values=None):
+        self.template = template
+        declared = template.get("Parameters", {})
+        unknown = set(values or {}) - set(declared)
+        assert not unknown, f"no parameters: {unknown}"
+        self.values = {}
+        for name, it in declared.items():
+            value = (values or {}).get(name, it.get("Default"))
+            is_list = it["Type"] == "CommaDelimitedList"
+            self.values[name] = [part.strip() for part in str(value).split(",")] if is_list else str(value)
+        self.resources = {
+            name: it
+            for name, it in template["Resources"].items()
+            if it["Type"] != "AWS::CDK::Metadata" and ("Condition" not in it or self.holds(it["Condition"]))
+        }
+        self.names = {name: self.name_of(it) for name, it in self.resources.items()}
+        assert len(set(self.names.values())) == len(self.names), self.names
+
+    @staticmethod
+    def name_of(resource):
+        kind = resource["Type"].split("::")[-1]
+        properties = resource.get("Properties", {})
+        if kind == "Queue":
+            return "Queue" if "RedrivePolicy" in properties else "DeadLetters"
+        return f"Alarm.{properties['MetricName']}" if kind == "Alarm" else kind
+
+    def holds(self, condition):
+        return self.resolve(self.template["Conditions"][condition])
+
+    def reference(self, name, attribute=""):
+        if name.startswith("AWS::"):
+            return GONE if name == "AWS::NoValue" else f"<{name[5:]}>"
+        if name in self.values:
+            return self.values[name]
+        return f"<{self.names[name]}{attribute and '.' + attribute}>"
+
+    def resolve(self, value):
+        if isinstance(value, list):
+            return [it for it in map(self.resolve, value) if it is not GONE]
+        if not isinstance(value, dict):
+            return value
+        if len(value) == 1:
+            [(function, argument)] = value.items()
+            if function == "Ref":
+                return self.reference(argument)
+            if function == "Condition" and isinstance(argument, str):
+                return self.holds(argument)
+            if function.startswith("Fn::"):
+                return self.call(function[4:], argument)
+        resolved = {key: self.resolve(it) for key, it in value.items()}
+        return {key: it for key, it in resolved.items() if it is not GONE}
+
+    def call(self, function, argument):
+        match function:
+            case "GetAtt":
+                name, attribute = argument.split(".", 1) if isinstance(argument, str) else argument
+                return self.reference(name, attribute)
+            case "Sub":
+                return re.sub(r"\$\{([^}!]+)\}", lambda it: self.reference(*it.group(1).split(".", 1)), argument)
+            case "Join":
+                return argument[0].join(self.resolve(argument[1]))
+            case "If":
+                return self.resolve(argument[1 if self.holds(argument[0]) else 2])
+            case "Equals":
+                first, second = self.resolve(argument)
+                return first == second
+            case "Not":
+                return not self.resolve(argument[0])
+            case "FindInMap":
+                name, first, second = self.resolve(argument)
+                return self.template["Mappings"][name][first][second]
+        # CloudFormation has more than these templates use.
+        raise SystemExit(f"tests/infra does not know Fn::{function}: {argument}")
+
+    def model(self):
+        """Every resource's properties by the name it has here, and the outputs."""
+        made = {}
+        for name, resource in self.resources.items():
+            properties = self.resolve(resource.get("Properties", {}))
+            made[self.names[name]] = plain(properties, resource["Type"])
+        outputs = {name: self.resolve(it["Value"]) for name, it in self.template["Outputs"].items()}
+        # The CDK's outputs may carry other templates' needs.
+        return {"resources": made, "outputs": {name: value for name, value in outputs.items() if not name.startswith("Export")}}
+
+
+def plain(properties, kind):
+    """Properties as they are compared: what is left out is gone, policies are by statement, numbers are text."""
+    made = {}
+    for name, value in properties.items():
+        if name in LEFT_OUT or f"{name}:{kind}" in LEFT_OUT:
+            continue
+        if name in ("PolicyDocument", "AssumeRolePolicyDocument"):
+            value = policy(value)
+        elif name == "Policies":
+            [only] = value
+            value = {only["PolicyName"]: policy(only["PolicyDocument"])}
+        elif name == "DashboardBody":
+            value = json.loads(value)
+        # A function is named by its name or its ARN.
+        made[name] = text("<Function>" if name == "FunctionName" else value)
+    return made
+
+
+def policy(document):
+    """The statements of a policy by their name, with what may be one or several always a list."""
+
+    def many(value):
+        return sorted(value) if isinstance(value, list) else [value]
+
+    statements = {}
+    for it in document["Statement"]:
+        it = dict(it)
+        sid = it.pop("Sid", "") or "-"
+        assert sid not in statements, f"two statements {sid}"
+        it["Action"] = many(it["Action"])
+        if "Resource" in it:
+            it["Resource"] = many(it["Resource"])
+        conditions = it.get("Condition", {})
+        it["Condition"] = {test: {key: many(value) for key, value in keys.items()} for test, keys in conditions.items()}
+        statements[sid] = it
+    return statements
+
+
+def text(value):
+    if isinstance(value, dict):
+        return {str(key): text(it) for key, it in value.items()}
+    if isinstance(value, list):
+        return [text(it) for it in value]
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value)
