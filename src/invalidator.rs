@@ -1,9 +1,11 @@
 //! The operator's command line.
 
+use std::process::ExitCode;
+
 use clap::Parser;
 use s3_cloudfront_invalidator::cli::Cli;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
     Cli::parse().run().await
 }

@@ -14,6 +14,10 @@ mod whole;
 
 use std::time::Duration;
 
+#[cfg(feature = "cli")]
+use aws_config::profile::ProfileFileCredentialsProvider;
+#[cfg(feature = "cli")]
+use aws_config::provider_config::ProviderConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion};
 
@@ -63,8 +67,14 @@ pub async fn load_config_of(named: &Named) -> SdkConfig {
     if let Ok(name) = AppName::new(env!("CARGO_PKG_NAME")) {
         loader = loader.app_name(name);
     }
+    #[cfg(feature = "cli")]
     if let Some(profile) = &named.profile {
-        loader = loader.profile_name(profile);
+        // As with the AWS CLI, a profile that somebody names comes before credentials in the environment.
+        let region = named.region.clone().map(aws_config::Region::new);
+        let provider = ProviderConfig::with_default_region().await;
+        let provider = if region.is_some() { provider.with_region(region) } else { provider };
+        let of_profile = ProfileFileCredentialsProvider::builder().profile_name(profile).configure(&provider).build();
+        loader = loader.profile_name(profile).credentials_provider(of_profile);
     }
     if let Some(region) = &named.region {
         loader = loader.region(aws_config::Region::new(region.clone()));

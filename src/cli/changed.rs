@@ -65,11 +65,7 @@ impl Changes {
                 };
             }
             (_, Some(file), _) => lists::keys(&lists::read(file)?).with_context(|| name(file))?,
-            (_, _, Some(file)) => match List::read(&lists::read(file)?).with_context(|| name(file))? {
-                List::Sync(keys) | List::Listing(keys) => keys,
-                List::Keys(keys) if keys.is_empty() => keys,
-                List::Keys(_) => bail!("{} is not the output of `aws s3 sync` or `aws s3 ls --recursive`", name(file)),
-            },
+            (_, _, Some(file)) => synced(&lists::read(file)?).with_context(|| name(file))?,
             (None, None, None) => bail!("name what changed: --event, --keys, --sync or --items"),
         };
         Ok(Changed { keys, ..Changed::default() })
@@ -84,19 +80,23 @@ impl Changes {
                     let unreadable = batch.failed.iter().map(ToString::to_string).collect();
                     Ok(Sent::Changes { changes: batch.changes.into_iter().filter(wanted).collect(), unreadable })
                 }
-                Trigger::Request(request) => Ok(asked(request.ask)),
-                Trigger::Job(job) => Ok(asked(job.request?.ask)),
+                Trigger::Request(request) => asked(request.ask, bucket),
+                Trigger::Job(job) if job.continuation_token.is_some() => {
+                    bail!("the job has a continuation token: its invalidation was created before")
+                }
+                Trigger::Job(job) => asked(job.request?.ask, bucket),
             };
         }
         if let Some(file) = &self.sync {
             let text = lists::read(file)?;
-            let told = lists::synced_bucket(&text)?;
+            let told = lists::synced_bucket(&text).with_context(|| file.display().to_string())?;
             if let (Some(told), Some(named)) = (&told, bucket)
                 && told != named
             {
                 bail!("{} is about the bucket {told}, not {named}", file.display());
             }
-            let keys = self.read(None)?.keys;
+            // Standard input can be read only once.
+            let keys = synced(&text).with_context(|| file.display().to_string())?;
             return of_bucket(keys, told.as_ref().or(bucket));
         }
         let Changed { keys, items, .. } = self.read(None)?;
@@ -119,13 +119,25 @@ fn of_bucket(keys: Vec<ObjectKey>, bucket: Option<&BucketName>) -> anyhow::Resul
     Ok(Sent::Changes { changes, unreadable: Vec::new() })
 }
 
-fn asked(ask: Ask) -> Sent {
+fn asked(ask: Ask, named: Option<&BucketName>) -> anyhow::Result<Sent> {
     match ask {
-        Ask::Items { of, items } => Sent::Items { of, items },
+        Ask::Items { of, items } => Ok(Sent::Items { of, items }),
+        Ask::Keys { bucket, .. } if named.is_some_and(|named| *named != bucket.name) => {
+            bail!("the event is about the bucket {}, not the one of --bucket", bucket.name)
+        }
         Ask::Keys { bucket, keys } => {
             let changes = keys.into_iter().map(|key| Change { bucket: bucket.clone(), key }).collect();
-            Sent::Changes { changes, unreadable: Vec::new() }
+            Ok(Sent::Changes { changes, unreadable: Vec::new() })
         }
+    }
+}
+
+/// The keys in the output of a sync, or in a listing.
+fn synced(text: &str) -> anyhow::Result<Vec<ObjectKey>> {
+    match List::read(text)? {
+        List::Sync(keys) | List::Listing(keys) => Ok(keys),
+        List::Keys(keys) if keys.is_empty() => Ok(keys),
+        List::Keys(_) => bail!("not the output of `aws s3 sync` or `aws s3 ls --recursive`"),
     }
 }
 

@@ -62,7 +62,8 @@ Only what link added is removed. What others tagged or set up stays, and is name
 
 Examples:
   invalidator unlink my-site
-  invalidator unlink my-site E2EXAMPLE1ABCD --dry-run")]
+  invalidator unlink my-site E2EXAMPLE1ABCD --dry-run
+  invalidator unlink my-site --function-gone")]
 pub(super) struct Unlink {
     /// The bucket
     #[arg(value_parser = BucketName::new)]
@@ -70,6 +71,12 @@ pub(super) struct Unlink {
     /// Of its distributions only these
     #[arg(value_name = "DISTRIBUTION", value_parser = DistributionId::new)]
     distributions: Vec<DistributionId>,
+    /// The function does not exist any more
+    #[arg(long)]
+    function_gone: bool,
+    /// The bucket tag that names the distributions; by default the function's
+    #[arg(long, value_name = "KEY")]
+    tag: Option<String>,
     #[command(flatten)]
     doing: Doing,
     #[command(flatten)]
@@ -116,7 +123,7 @@ impl Link {
             any_origin: self.any_origin,
         };
         let linked = plan_link(&operator, operator.cloud_front(), &deployment, &wish).await?;
-        let Linked { difference, shown, manager, target, kept } = &linked;
+        let Linked { difference, shown, manager, is_read, tag, target, kept } = &linked;
         for (id, paths) in shown {
             match paths.as_slice() {
                 [] => note(format_args!("It is not known whether {id} shows {}.", wish.bucket)),
@@ -132,11 +139,17 @@ impl Link {
             say(format_args!("Tags that stay as they are: {}; rules: {}.", kept.0, kept.1));
         }
         if let Some(manager) = manager {
-            note(snippet::of(manager, &wish, deployment.tag(), target.as_ref()));
+            note(snippet::of(manager, &wish, (deployment.tag(), tag), target.as_ref()));
+        }
+        if !is_read {
+            note("The function does not read its queue: enable its event source mapping.");
         }
         if self.doing.goes_on()? {
             apply(&operator, difference, PAUSE).await?;
-            say(format_args!("Done. Changes of {} are invalidated from now on.", wish.bucket));
+            say(format_args!(
+                "Done. Changes of {} are invalidated, once S3 has it everywhere: within minutes.",
+                wish.bucket
+            ));
         }
         Ok(())
     }
@@ -144,8 +157,10 @@ impl Link {
 
 impl Unlink {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let (operator, deployment) = self.deployed.find(&self.aws).await?;
-        let unlinked = plan_unlink(&operator, &deployment, &self.bucket, &self.distributions).await?;
+        let (operator, deployment) =
+            if self.function_gone { self.aws.without_function().await? } else { self.deployed.find(&self.aws).await? };
+        let tag = self.tag.as_deref().unwrap_or_else(|| deployment.tag());
+        let unlinked = plan_unlink(&operator, &deployment, tag, &self.bucket, &self.distributions).await?;
         let Unlinked { difference, foreign, rules } = &unlinked;
         for id in foreign {
             note(format_args!("The tag names {id}, which link did not add: it stays."));
@@ -160,7 +175,7 @@ impl Unlink {
         show(difference);
         if self.doing.goes_on()? {
             apply(&operator, difference, PAUSE).await?;
-            say(format_args!("Done. {} is as it was before it was linked.", self.bucket));
+            say(format_args!("Done. That is what link had added."));
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 
 use crate::change::{BucketName, ObjectKey};
+use crate::text::excerpt;
 
 /// Reads a file, or standard input for `-`.
 pub(super) fn read(file: &Path) -> anyhow::Result<String> {
@@ -47,7 +48,10 @@ impl List {
     /// Reads a list. One line in the form of an output of the AWS CLI makes it that: then every line must be.
     pub(super) fn read(text: &str) -> anyhow::Result<Self> {
         // `aws s3 ls --summarize` ends with two lines more.
-        let text = text.split("\nTotal Objects:").next().unwrap_or(text);
+        let text = match text.rsplit_once("\nTotal Objects:") {
+            Some((list, summary)) if summary.trim_end().lines().nth(1).is_some_and(is_total_size) => list,
+            _ => text,
+        };
         if text.lines().any(|line| line.starts_with("Completed ") && line.contains(" remaining")) {
             bail!("the output of `aws s3 sync` has its progress in it, which pads the keys; run it with --no-progress");
         }
@@ -65,12 +69,16 @@ impl List {
     }
 }
 
+fn is_total_size(line: &str) -> bool {
+    line.trim_start().starts_with("Total Size: ")
+}
+
 /// The bucket that an output of `aws s3 sync` is about; `None` for another list.
 pub(super) fn synced_bucket(text: &str) -> anyhow::Result<Option<BucketName>> {
     let mut found = numbered(text).filter_map(|(_, line)| synced(line)).map(|(bucket, _)| bucket);
     let Some(first) = found.next() else { return Ok(None) };
     if let Some(other) = found.find(|bucket| *bucket != first) {
-        bail!("it is about several buckets, {first} and {other}; give one at a time");
+        bail!("it is about several buckets, {} and {}; give one at a time", excerpt(first), excerpt(other));
     }
     Ok(Some(BucketName::new(first)?))
 }
@@ -81,7 +89,7 @@ type Form = fn(&str) -> Option<&str>;
 fn in_form(text: &str, form: Form, command: &str) -> anyhow::Result<Vec<ObjectKey>> {
     let key_of = |(number, line)| match form(line) {
         Some(name) => key(number, name),
-        None => bail!("line {number} is not of `aws s3 {command}` as others are: {}", crate::text::excerpt(line)),
+        None => bail!("line {number} is not of `aws s3 {command}` as others are: {}", excerpt(line)),
     };
     numbered(text).map(key_of).collect()
 }
@@ -105,7 +113,12 @@ fn synced(line: &str) -> Option<(&str, &str)> {
     let line = line.strip_prefix("(dryrun) ").unwrap_or(line);
     let (action, rest) = line.split_once(": ")?;
     let address = match action {
-        "upload" | "copy" | "move" => rest.rsplit_once(" to s3://").map(|(_, address)| address),
+        // Two keys change where an object is moved from one to the other; that is no sync.
+        "move" if rest.starts_with("s3://") => None,
+        // With a key that holds this too, it could be read in two ways.
+        "upload" | "copy" | "move" if rest.matches(" to s3://").count() == 1 => {
+            rest.split_once(" to s3://").map(|(_, address)| address)
+        }
         "delete" => rest.strip_prefix("s3://"),
         _ => None,
     };
@@ -157,6 +170,26 @@ mod tests {
                       copy: s3://other/c.txt to s3://bucket/c.txt\n";
         let List::Sync(found) = List::read(output).unwrap() else { panic!("a sync") };
         assert_eq!(names(Ok(found)), ["web/a to b.txt", "old page.html", "c.txt"]);
+    }
+
+    #[test]
+    fn what_could_be_read_in_two_ways_is_refused() {
+        let first = "upload: a to s3://bucket/a\n";
+        for line in [
+            "copy: s3://b/x to s3://evil/y to s3://b/x to s3://evil/y",
+            "move: s3://bucket/old to s3://bucket/new",
+            "upload failed: ./b to s3://bucket/b An error occurred",
+            "warning: Skipping file /c",
+        ] {
+            let error = List::read(&format!("{first}{line}\n")).unwrap_err().to_string();
+            assert!(error.starts_with("line 2 is not of `aws s3 sync`"), "{error}");
+        }
+        let padded = format!("Completed 1 KiB/2 KiB (1 KiB/s) with 1 file(s) remaining\r{first}");
+        assert!(List::read(&padded).unwrap_err().to_string().contains("--no-progress"));
+        let odd = format!("{first}upload: b to s3://bucket/x\nTotal Objects: 1\n");
+        assert!(List::read(&odd).is_err());
+        let two = format!("{first}upload: b to s3://other/b\n");
+        assert!(synced_bucket(&two).unwrap_err().to_string().contains("bucket and other"));
     }
 
     #[test]

@@ -17,6 +17,8 @@ mod tables;
 mod terminal;
 mod wait;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 /// Keeps CloudFront fresh when S3 changes: the operator's side of the Lambda function.
@@ -44,12 +46,22 @@ enum Command {
 }
 
 impl Cli {
-    /// Does what was asked for.
-    ///
-    /// # Errors
-    /// Whatever kept it from being done, with the remedy.
-    pub async fn run(self) -> anyhow::Result<()> {
-        match self.command {
+    /// Does what was asked for. What kept it from being done, with the remedy, is told on standard error.
+    pub async fn run(self) -> ExitCode {
+        match self.command.run().await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                // It may quote what others named.
+                terminal::note(format_args!("Error: {}", crate::text::one_line(&format!("{error:#}"))));
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+impl Command {
+    async fn run(self) -> anyhow::Result<()> {
+        match self {
             Command::Demo(demo) => demo.run().await,
             Command::Link(link) => link.run().await,
             Command::Plan(plan) => plan.run().await,

@@ -38,6 +38,15 @@ impl Aws {
         Named { profile: self.profile.clone(), region: self.region.clone(), endpoint: self.endpoint_url.clone() }
     }
 
+    /// What is left where the function is gone.
+    pub(super) async fn without_function(&self) -> anyhow::Result<(Operator, Deployment)> {
+        let config = self.config().await?;
+        let operator = Operator::new(&config);
+        let region = config.region().map(ToString::to_string).unwrap_or_default();
+        let deployment = Deployment::gone(&operator, &region).await?;
+        Ok((operator, deployment))
+    }
+
     /// The SDK's configuration.
     pub(super) async fn config(&self) -> anyhow::Result<aws::Config> {
         let config = aws::load_config_of(&self.named()).await;

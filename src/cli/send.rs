@@ -38,7 +38,7 @@ function, and so is the patience with a CloudFront that throttles. No function
 is needed.
 
 Examples:
-  aws s3 sync --no-progress --delete site s3://my-site | invalidator send --sync -
+  aws s3 sync --no-progress site s3://my-site | invalidator send --sync -
   git diff --name-only HEAD~ | invalidator send --keys - --bucket my-site --wait
   invalidator send --distribution E2EXAMPLE1ABCD --items /index.html '/img/*'
   invalidator send --event failed.json")]
@@ -81,8 +81,14 @@ impl Send {
         let input = self.changes.to_send(self.bucket.as_ref())?;
         let (event, unreadable) = match &input {
             Sent::Items { of, items } => (self.request(of, items)?, &[][..]),
-            Sent::Changes { changes, .. } if changes.is_empty() => {
-                say("There is nothing to invalidate.");
+            Sent::Changes { changes, unreadable } if changes.is_empty() => {
+                if let Some(first) = unreadable.first() {
+                    bail!("{} records could not be read, the first: {first}", unreadable.len());
+                }
+                match self.json {
+                    true => say(serde_json::to_string(&Report::default())?),
+                    false => say("There is nothing to invalidate."),
+                }
                 return Ok(());
             }
             Sent::Changes { changes, unreadable } => (notification(changes), unreadable.as_slice()),
@@ -100,7 +106,7 @@ impl Send {
             Ok(Answer::Report(report)) => (*report, None),
             Ok(Answer::Batch(_)) => (Report::default(), None),
             Err(InvocationError::NotInvalidated { report, failures }) => {
-                (*report, Some(failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
+                (*report, Some(failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))
             }
             Err(error) => (Report::default(), Some(error.to_string())),
         };
@@ -109,11 +115,13 @@ impl Send {
         } else {
             sent::show(&report);
         }
+        let mut failures: Vec<_> = failure.into_iter().collect();
         if self.wait {
-            wait::for_all(operator.cloud_front(), &report.invalidations, deadline).await?;
+            let waited = wait::for_all(operator.cloud_front(), &report, deadline).await;
+            failures.extend(waited.err().map(|error| error.to_string()));
         }
-        if let Some(failure) = failure {
-            bail!("{failure}");
+        if !failures.is_empty() {
+            bail!("{}", failures.join("; "));
         }
         let untagged = report.ignored.iter().find_map(|it| match &it.reason {
             IgnoreReason::BucketNotTagged { bucket } => Some(bucket),

@@ -1,23 +1,33 @@
 //! What to write where a bucket is managed by templates, so that their next run does not undo the link.
 
 use crate::operator::{EVENTS, Manager, Target, Wish};
+use crate::text::one_line;
 
 /// A note with the snippet, in the manager's language.
-pub(super) fn of(manager: &Manager, wish: &Wish, tag: &str, target: Option<&Target>) -> String {
-    let ids = wish.distributions.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+pub(super) fn of(manager: &Manager, wish: &Wish, tag: (&str, &str), target: Option<&Target>) -> String {
     let lines = match manager {
-        Manager::CloudFormation(stack) => cloud_formation(stack, wish, (tag, &ids), target),
-        Manager::Terraform => terraform(wish, (tag, &ids), target),
+        Manager::CloudFormation(stack) => cloud_formation(stack, wish, tag, target),
+        Manager::Terraform => terraform(wish, tag, target),
     };
     lines.join("\n")
 }
 
+/// A text in quotes, as JSON has it, which YAML and HCL read too.
+fn quoted(text: &str) -> String {
+    one_line(&serde_json::Value::from(text).to_string())
+}
+
+/// The same for HCL, which would fill in variables.
+fn quoted_hcl(text: &str) -> String {
+    quoted(text).replace("${", "$${").replace("%{", "%%{")
+}
+
 fn cloud_formation(stack: &str, wish: &Wish, (tag, ids): (&str, &str), target: Option<&Target>) -> Vec<String> {
     let mut lines = vec![
-        format!("The stack \"{stack}\" manages this bucket: its next update may undo this."),
+        format!("The stack {} manages this bucket: its next update may undo this.", quoted(stack)),
         "Put into the bucket's Properties there:".to_owned(),
         "  Tags:".to_owned(),
-        format!("    - {{ Key: {tag}, Value: {ids} }}"),
+        format!("    - {{ Key: {}, Value: {} }}", quoted(tag), quoted(ids)),
         "  NotificationConfiguration:".to_owned(),
     ];
     let (list, name, arn) = match target {
@@ -36,8 +46,10 @@ fn cloud_formation(stack: &str, wish: &Wish, (tag, ids): (&str, &str), target: O
 
 fn terraform(wish: &Wish, (tag, ids): (&str, &str), target: Option<&Target>) -> Vec<String> {
     let mut lines = vec![
-        "Terraform seems to manage this bucket: its next run may undo this. Put there:".to_owned(),
-        format!("  tags = {{ {tag} = \"{ids}\" }}"),
+        "Terraform seems to manage this bucket: its next run may undo this. Put into the bucket's tags there:"
+            .to_owned(),
+        format!("  tags = {{ {} = {} }}", quoted_hcl(tag), quoted_hcl(ids)),
+        "and into its notification, of which a bucket can have only one there:".to_owned(),
         "  resource \"aws_s3_bucket_notification\" \"invalidation\" {".to_owned(),
         format!("    bucket = \"{}\"", wish.bucket),
     ];
@@ -57,7 +69,7 @@ fn terraform(wish: &Wish, (tag, ids): (&str, &str), target: Option<&Target>) -> 
     ]);
     let filters = [("filter_prefix", &wish.filter.prefix), ("filter_suffix", &wish.filter.suffix)];
     let filters = filters.into_iter().filter(|(_, value)| !value.is_empty());
-    lines.extend(filters.map(|(name, value)| format!("      {name} = {value:?}")));
+    lines.extend(filters.map(|(name, value)| format!("      {name} = {}", quoted_hcl(value))));
     lines.extend(["    }".to_owned(), "  }".to_owned()]);
     lines
 }
@@ -67,7 +79,7 @@ fn cloud_formation_filter(wish: &Wish) -> String {
     let rules: Vec<_> = parts
         .into_iter()
         .filter(|(_, value)| !value.is_empty())
-        .map(|(name, value)| format!("{{ Name: {name}, Value: {value:?} }}"))
+        .map(|(name, value)| format!("{{ Name: {name}, Value: {} }}", quoted(value)))
         .collect();
     if rules.is_empty() { String::new() } else { format!(", Filter: {{ S3Key: {{ Rules: [{}] }} }}", rules.join(", ")) }
 }

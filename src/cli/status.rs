@@ -1,5 +1,6 @@
 //! `invalidator status`: what is right and wrong between buckets and distributions.
 
+use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::bail;
@@ -11,6 +12,7 @@ use super::place::{Aws, Deployed};
 use super::terminal::{narrow, right, say, shorten_to, table};
 use crate::change::BucketName;
 use crate::operator::{BucketStatus, Cloud, Deployment, DeploymentStatus, check_bucket, check_deployment};
+use crate::text::one_line;
 
 /// How many buckets are looked at at the same time.
 const AT_A_TIME: usize = 8;
@@ -50,7 +52,8 @@ impl Status {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let (operator, deployment) = self.deployed.find(&self.aws).await?;
         let function = check_deployment(&operator, &deployment).await;
-        let buckets = if self.all { tagged(&operator, &deployment).await? } else { self.buckets };
+        let named = self.buckets.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+        let buckets = if self.all { tagged(&operator, &deployment).await? } else { named };
         let look = |name: BucketName| {
             let (operator, deployment) = (&operator, &deployment);
             async move { check_bucket(operator, operator.cloud_front(), deployment, &name).await }
@@ -63,7 +66,7 @@ impl Status {
             show_buckets(&buckets);
             show_queues(&function);
             for fault in &faults {
-                say(format_args!("\n! {fault}"));
+                say(format_args!("\n! {}", one_line(fault)));
             }
         }
         if !faults.is_empty() {
@@ -112,7 +115,11 @@ fn show_buckets(buckets: &[BucketStatus]) {
         }
         for (number, each) in it.distributions.iter().enumerate() {
             let (id, origin) = (mark(&each.distribution), mark(&each.origin));
-            let last = each.last_invalidation.as_ref().map_or_else(|| "never".to_owned(), |it| ago(it.0));
+            let last = match &each.last_invalidation {
+                Some((created, _)) => ago(*created),
+                None if each.is_listed => "never".to_owned(),
+                None => "unknown".to_owned(),
+            };
             if number == 0 {
                 rows.add_row([&name, tag, &id, &origin, notification, permission, &last].map(String::as_str));
             } else {

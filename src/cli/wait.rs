@@ -6,21 +6,20 @@ use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::{Instant, sleep};
 
-use super::terminal::say;
+use super::terminal::note;
 use crate::ports::{Invalidations, Progress};
-use crate::report::SentInvalidation;
+use crate::report::Report;
 
 /// How long to wait before an invalidation is asked for again. Most are complete within 25 s (CloudFront, April 2026).
 const PAUSE: Duration = Duration::from_secs(3);
 
 /// Waits for all of them, with a bar where there is a terminal.
-pub(super) async fn for_all(
-    cloudfront: &impl Invalidations,
-    sent: &[SentInvalidation],
-    deadline: Instant,
-) -> anyhow::Result<()> {
-    let mut open: Vec<_> =
-        sent.iter().filter_map(|it| Some((&it.distribution_id, it.invalidation_id.as_ref()?))).collect();
+pub(super) async fn for_all(cloudfront: &impl Invalidations, report: &Report, deadline: Instant) -> anyhow::Result<()> {
+    let mut open: Vec<_> = report
+        .invalidations
+        .iter()
+        .filter_map(|it| Some((&it.distribution_id, it.invalidation_id.as_ref()?)))
+        .collect();
     if open.is_empty() {
         return Ok(());
     }
@@ -48,7 +47,13 @@ pub(super) async fn for_all(
         open = still_open;
         if open.is_empty() {
             bar.finish_and_clear();
-            say(format_args!("Viewers see it, {} s after it was sent.", began.elapsed().as_secs()));
+            if report.further_invalidations > 0 {
+                bail!(
+                    "{count} invalidations are complete; {} more were sent and not waited for",
+                    report.further_invalidations
+                );
+            }
+            note(format_args!("Viewers see it, {} s after it was sent.", began.elapsed().as_secs()));
             return Ok(());
         }
         if Instant::now() + PAUSE > deadline {

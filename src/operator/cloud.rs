@@ -31,6 +31,14 @@ pub struct EventSource {
     pub reports_failures: bool,
 }
 
+impl EventSource {
+    /// Whether the function reads it, or will in a moment.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        ["Enabled", "Enabling", "Updating", "Creating"].contains(&self.state.as_str())
+    }
+}
+
 /// A queue, as far as it matters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Queue {

@@ -1,12 +1,14 @@
 //! Which function serves the Region's buckets, and by which queues: found by its stack, or by its name.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use super::cloud::{Cloud, EventSource, Function};
-use super::notification::{Target, name_in};
+use super::notification::{Notifications, Rule, Target, name_in};
 use crate::config::Config;
 use crate::ports::{AccountId, CallError, ErrorClass};
 use crate::route::RouteSettings;
+use crate::text::excerpt;
 
 /// How the function is named.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +41,10 @@ pub enum NotFound {
     Output(String),
     /// There is no function of this name.
     Function(String),
+    /// It is of another account than who asks, whose buckets it cannot serve.
+    OtherAccount(String),
+    /// Its settings are no good.
+    Settings(String),
     /// AWS could not be asked.
     Call(CallError),
 }
@@ -48,13 +54,24 @@ impl fmt::Display for NotFound {
         match self {
             Self::Stack(stack) => write!(
                 f,
-                "there is no stack \"{stack}\" in this account and Region; deploy it (scripts/deploy), name it with --stack or the \
-                 function with --function, or choose --profile and --region"
+                "there is no stack \"{}\" in this account and Region; deploy it (scripts/deploy), name it with --stack or the \
+                 function with --function, or choose --profile and --region",
+                excerpt(stack)
             ),
             Self::Output(stack) => {
-                write!(f, "the stack \"{stack}\" has no output FunctionArn; name the function with --function")
+                write!(
+                    f,
+                    "the stack \"{}\" has no output FunctionArn; name the function with --function",
+                    excerpt(stack)
+                )
             }
-            Self::Function(name) => write!(f, "there is no function \"{name}\" in this account and Region"),
+            Self::Function(name) => write!(f, "there is no function \"{}\" in this account and Region", excerpt(name)),
+            Self::OtherAccount(account) => write!(
+                f,
+                "the function is in the account {account}, which is not yours; buckets are linked with the credentials of \
+                 the function's account"
+            ),
+            Self::Settings(reason) => write!(f, "the function's settings are no good: {reason}"),
             Self::Call(error) => error.fmt(f),
         }
     }
@@ -84,14 +101,24 @@ pub async fn find(cloud: &impl Cloud, place: &Place) -> Result<Deployment, NotFo
         Err(error) if error.class == ErrorClass::NotFound => return Err(NotFound::Function(name)),
         told => told?,
     };
+    let account = cloud.account().await?;
+    if let Some(own) = AccountId::of_function(&function.arn).filter(|own| *own != account) {
+        return Err(NotFound::OtherAccount(own.as_str().to_owned()));
+    }
+    let tag = |name: &str| function.distribution_tag.clone().filter(|_| name == "DISTRIBUTION_TAG");
+    if let Err(error) = Config::from_lookup(tag) {
+        return Err(NotFound::Settings(error.to_string()));
+    }
     let sources = cloud.event_sources(&function.arn).await?;
-    // Whoever may change the function is not always of its account, but its buckets are.
-    let account = match AccountId::of_function(&function.arn) {
-        Some(account) => account,
-        None => cloud.account().await?,
-    };
     let region = function.arn.split(':').nth(3).unwrap_or_default().to_owned();
     Ok(Deployment { function, sources, account, region })
+}
+
+fn is_missing(told: Result<(), CallError>) -> Result<bool, CallError> {
+    match told {
+        Err(error) if error.class == ErrorClass::NotFound => Ok(true),
+        told => told.map(|()| false),
+    }
 }
 
 impl Deployment {
@@ -104,6 +131,35 @@ impl Deployment {
     #[must_use]
     pub fn tag(&self) -> &str {
         self.function.distribution_tag.as_deref().unwrap_or(Config::DEFAULT_DISTRIBUTION_TAG)
+    }
+
+    /// What is left of one whose function is gone: nothing reaches it.
+    ///
+    /// # Errors
+    /// If it cannot be learnt who asks.
+    pub async fn gone(cloud: &impl Cloud, region: &str) -> Result<Self, CallError> {
+        let account = cloud.account().await?;
+        Ok(Self { function: Function::default(), sources: Vec::new(), account, region: region.to_owned() })
+    }
+
+    /// The rules that `link` made for this function: by their name, and by a target that is its own, or is there no more.
+    ///
+    /// # Errors
+    /// If it cannot be learnt whether a target is there.
+    pub async fn own_rules(&self, cloud: &impl Cloud, all: &Notifications) -> Result<BTreeSet<Rule>, CallError> {
+        let mut own = BTreeSet::new();
+        for rule in all.rules.iter().filter(|rule| rule.is_named_as_own()) {
+            let is_own = self.is_reached_by(&rule.target)
+                || match &rule.target {
+                    Target::Queue(arn) => is_missing(cloud.queue(arn).await.map(|_| ()))?,
+                    Target::Function(arn) => is_missing(cloud.function(arn).await.map(|_| ()))?,
+                    Target::Topic(_) => false,
+                };
+            if is_own {
+                own.insert(rule.clone());
+            }
+        }
+        Ok(own)
     }
 
     /// How a bucket's tags are understood.

@@ -1,12 +1,15 @@
 //! What has to change so that a bucket's changes reach its distributions.
 
-use super::apply::{Difference, Permission, Step};
-use super::cloud::Cloud;
+use std::collections::BTreeSet;
+
+use super::apply::Difference;
+use super::cloud::{Cloud, EventSource};
 use super::deployment::Deployment;
-use super::link_error::LinkError;
+use super::link_error::{LinkError, TagCommand};
 use super::notification::{Filter, Notifications, Target};
 use super::pattern::lets_through;
-use super::permission::{Asked, EVENT_BRIDGE, KEY_OF_SQS, S3, allows};
+use super::permission::{Asked, EVENT_BRIDGE, S3, allows, is_key_of_sqs};
+use super::step::{Permission, Step};
 use super::tags::{self, Manager};
 use crate::change::{Bucket, BucketName, Region};
 use crate::distribution::DistributionId;
@@ -48,6 +51,10 @@ pub struct Linked {
     pub shown: Vec<(DistributionId, Vec<String>)>,
     /// What else writes the bucket's configuration, by its tags.
     pub manager: Option<Manager>,
+    /// Whether the function reads its queue, if that is the way.
+    pub is_read: bool,
+    /// What the tag that names the distributions will say.
+    pub tag: String,
     /// Where the events go.
     pub target: Option<Target>,
     /// How many tags and how many rules stay as they are.
@@ -70,7 +77,7 @@ pub async fn plan_link(
     }
     let bucket = Bucket { name: wish.bucket.clone(), region: Region::new(&region).ok() };
     let mut shown = Vec::new();
-    for id in &wish.distributions {
+    for id in wish.distributions.iter().collect::<BTreeSet<_>>() {
         match origins(cloud, settings, &bucket, id).await {
             Ok(paths) => shown.push((id.clone(), paths)),
             Err(LinkError::NoOrigin { .. } | LinkError::UnknownOrigins { .. }) if wish.any_origin => {
@@ -81,17 +88,22 @@ pub async fn plan_link(
     }
     let before = cloud.tags(&wish.bucket).await?;
     let notifications = cloud.notifications(&wish.bucket).await?;
-    let turns_on = wish.via == Via::EventBridge && !notifications.event_bridge;
+    // What link turned on before is turned off for another way, or every change would come twice.
+    let turned_on = tags::turned_on(&before);
+    let turns_on = match wish.via {
+        Via::EventBridge => (!notifications.event_bridge).then_some(true),
+        Via::Queue | Via::Function => turned_on.then_some(false),
+    };
     let after = tags::linked(&before, deployment.tag(), &wish.distributions, turns_on).map_err(LinkError::Tags)?;
-    let (target, wanted) = way(cloud, deployment, wish, &notifications).await?;
+    let (target, mut wanted) = way(cloud, deployment, wish, &notifications).await?;
+    wanted.event_bridge &= turns_on != Some(false);
     let mut steps = Vec::new();
     if wish.via == Via::Function {
         steps.extend(permission(cloud, deployment, &wish.bucket).await?.map(Step::Allow));
     }
     if after != before {
         if cloud.has_tag_access_control(&wish.bucket).await.unwrap_or(false) {
-            let added = after.iter().filter(|(key, value)| before.get(*key) != Some(value));
-            return Err(LinkError::TagResource(added.map(|(key, value)| (key.clone(), value.clone())).collect()));
+            return Err(LinkError::TagResource(TagCommand::new(deployment, &wish.bucket, &before, &after)));
         }
         steps.push(Step::Tags { before: before.clone(), after: after.clone() });
     }
@@ -104,6 +116,8 @@ pub async fn plan_link(
         difference: Difference { bucket: wish.bucket.clone(), steps },
         shown,
         manager: Manager::of(&before),
+        is_read: wish.via != Via::Queue || deployment.sources.iter().any(EventSource::is_on),
+        tag: after.get(deployment.tag()).cloned().unwrap_or_default(),
         target,
         kept: (before.iter().filter(|(key, value)| after.get(*key) == Some(value)).count(), rules),
     })
@@ -126,11 +140,12 @@ async fn way(
             if !is_sent_on(cloud, deployment, &wish.bucket).await? {
                 return Err(LinkError::NoEventRule);
             }
-            let without = now.without_own();
+            let without = now.without(&deployment.own_rules(cloud, now).await?);
             return Ok((None, Notifications { event_bridge: true, ..without }));
         }
     };
-    let wanted = now.with(&target, &wish.filter).map_err(LinkError::Overlap)?;
+    let own = deployment.own_rules(cloud, now).await?;
+    let wanted = now.with(&target, &wish.filter, &own).map_err(LinkError::Overlap)?;
     Ok((Some(target), wanted))
 }
 
@@ -138,11 +153,12 @@ async fn way(
 async fn queue(cloud: &impl Cloud, deployment: &Deployment, bucket: &BucketName) -> Result<String, LinkError> {
     let arn = deployment.queues().next().ok_or(LinkError::NoQueue)?;
     let queue = cloud.queue(arn).await?;
-    if queue.kms_key.as_deref() == Some(KEY_OF_SQS) {
+    if is_key_of_sqs(queue.kms_key.as_deref()) {
         return Err(LinkError::QueueKey(arn.to_owned()));
     }
     let (bucket, account) = (deployment.bucket_arn(bucket), deployment.account.as_str());
-    let asked = Asked { service: S3, action: "sqs:SendMessage", source_arn: &bucket, source_account: account };
+    let asked =
+        Asked { service: S3, action: "sqs:SendMessage", resource: arn, source_arn: &bucket, source_account: account };
     if !queue.policy.is_some_and(|policy| allows(&policy, asked)) {
         return Err(LinkError::QueueForbids { queue: arn.to_owned(), account: account.to_owned(), bucket });
     }
@@ -158,7 +174,7 @@ pub(super) async fn is_sent_on(
     let account = deployment.account.as_str();
     for target in deployment.queues().chain([deployment.function.arn.as_str()]) {
         let rules = cloud.event_rules(target).await?;
-        let fits = |pattern: &String| lets_through(pattern, bucket.as_str());
+        let fits = |pattern: &String| lets_through(pattern, bucket.as_str(), account, &deployment.region);
         let rules: Vec<_> = rules.iter().filter(|it| it.is_enabled && it.pattern.as_ref().is_some_and(fits)).collect();
         if rules.is_empty() {
             continue;
@@ -169,7 +185,8 @@ pub(super) async fn is_sent_on(
             (cloud.queue(target).await?.policy, "sqs:SendMessage")
         };
         let is_let_in = |arn: &str| {
-            let asked = Asked { service: EVENT_BRIDGE, action, source_arn: arn, source_account: account };
+            let asked =
+                Asked { service: EVENT_BRIDGE, action, resource: target, source_arn: arn, source_account: account };
             policy.as_ref().is_some_and(|policy| allows(policy, asked))
         };
         if rules.iter().any(|rule| is_let_in(&rule.arn)) {

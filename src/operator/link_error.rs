@@ -2,12 +2,49 @@
 
 use std::fmt;
 
+use super::deployment::Deployment;
 use super::notification::{Overlap, name_in};
 use super::permission::{KEY_OF_SQS, S3};
 use super::tags::TagsError;
+use crate::change::BucketName;
 use crate::distribution::DistributionId;
 use crate::ports::CallError;
 use crate::route::Tags;
+use crate::text::one_line;
+
+/// What writes tags where `PutBucketTagging` may not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagCommand {
+    account: String,
+    bucket_arn: String,
+    changed: Tags,
+    removed: Vec<String>,
+}
+
+impl TagCommand {
+    pub(super) fn new(deployment: &Deployment, bucket: &BucketName, before: &Tags, after: &Tags) -> Self {
+        let changed = after.iter().filter(|(key, value)| before.get(*key) != Some(value));
+        Self {
+            account: deployment.account.as_str().to_owned(),
+            bucket_arn: deployment.bucket_arn(bucket),
+            changed: changed.map(|(key, value)| (key.clone(), value.clone())).collect(),
+            removed: before.keys().filter(|key| !after.contains_key(*key)).cloned().collect(),
+        }
+    }
+}
+
+impl fmt::Display for TagCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of = format!("--account-id {} --resource-arn {}", self.account, self.bucket_arn);
+        let pairs = self.changed.iter().map(|(key, value)| one_line(&format!("\"Key={key},Value={value}\"")));
+        let keys = self.removed.iter().map(|key| one_line(&format!("\"{key}\"")));
+        let (pairs, keys): (Vec<_>, Vec<_>) = (pairs.collect(), keys.collect());
+        let tag = (!pairs.is_empty()).then(|| format!("`aws s3control tag-resource {of} --tags {}`", pairs.join(" ")));
+        let untag =
+            (!keys.is_empty()).then(|| format!("`aws s3control untag-resource {of} --tag-keys {}`", keys.join(" ")));
+        f.write_str(&tag.into_iter().chain(untag).collect::<Vec<_>>().join(" and "))
+    }
+}
 
 /// Why a bucket cannot be linked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +77,7 @@ pub enum LinkError {
     /// The tags cannot be as they would have to.
     Tags(TagsError),
     /// The bucket's tags can only be written by S3's newer call.
-    TagResource(Tags),
+    TagResource(TagCommand),
     /// Rules of others take the events.
     Overlap(Overlap),
     /// The function has no queue.
@@ -81,21 +118,17 @@ impl fmt::Display for LinkError {
             Self::NoOrigin { distribution, domains } => write!(
                 f,
                 "no origin of {distribution} is the bucket; they are {}; with --any-origin it is linked all the same",
-                domains.join(", ")
+                one_line(&domains.join(", "))
             ),
             Self::UnknownOrigins { distribution, error } => {
                 write!(f, "the origins of {distribution} are not known; with --any-origin it is linked all the same: {error}")
             }
             Self::Tags(error) => error.fmt(f),
-            Self::TagResource(added) => {
-                let pairs: Vec<_> = added.iter().map(|(key, value)| format!("\"Key={key},Value={value}\"")).collect();
-                write!(
-                    f,
-                    "the bucket has attribute-based access control, so its tags can only be written by TagResource; run `aws s3control \
-                     tag-resource --account-id ACCOUNT --resource-arn BUCKET_ARN --tags {}` first, then this again",
-                    pairs.join(" ")
-                )
-            }
+            Self::TagResource(command) => write!(
+                f,
+                "the bucket has attribute-based access control, so its tags can only be written by TagResource and \
+                 UntagResource; run {command} first, then this again"
+            ),
             Self::Overlap(Overlap(rules)) => {
                 let rules: Vec<_> = rules.iter().map(ToString::to_string).collect();
                 write!(

@@ -12,18 +12,20 @@ mod notification;
 mod pattern;
 mod permission;
 mod status;
+mod step;
 mod tags;
 mod unlink;
 
-pub use apply::{Applied, ApplyError, Difference, Permission, Step, apply};
+pub use apply::{Applied, ApplyError, Difference, apply};
 pub use cloud::{Cloud, EventRule, EventSource, Function, LastInvalidation, Queue};
 pub use deployment::{Deployment, NotFound, Place, find};
 pub use link::{Linked, Via, Wish, plan_link};
-pub use link_error::LinkError;
+pub use link_error::{LinkError, TagCommand};
 pub use notification::{EVENTS, Filter, Notifications, OWN_RULE, Overlap, Rule, Target, name_in};
 pub use permission::{Asked, S3, allows};
 pub use status::{
     BucketStatus, Cell, DeploymentStatus, DistributionStatus, QueueStatus, check_bucket, check_deployment,
 };
+pub use step::{Permission, Step};
 pub use tags::{LINK_TAG, Manager, TagsError};
 pub use unlink::{Unlinked, plan_unlink};

@@ -5,11 +5,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use crate::text::one_line;
+
 /// The event types of a change of content. `ObjectRemoved:*` does not include what a lifecycle rule expires. Source: S3 user
 /// guide, "Supported event types for SQS, SNS, and Lambda".
 pub const EVENTS: [&str; 3] = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:LifecycleExpiration:*"];
 
-/// How the ids of rules start that `link` made. A rule of somebody else's that starts so would be taken for one.
+/// What the rules are called that `link` makes; a second one has a number behind.
 pub const OWN_RULE: &str = "cloudfront-invalidator";
 
 /// Where a rule sends events.
@@ -30,7 +32,9 @@ impl fmt::Display for Target {
             Self::Queue(arn) => ("queue", arn),
             Self::Topic(arn) => ("topic", arn),
         };
-        write!(f, "{kind} {}", name_in(arn))
+        // Behind it there may be an alias.
+        let name = arn.split_once(":function:").map_or_else(|| name_in(arn), |(_, name)| name);
+        write!(f, "{kind} {}", one_line(name))
     }
 }
 
@@ -78,10 +82,11 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Whether `link` made it.
+    /// Whether it is called as those that `link` makes.
     #[must_use]
-    pub fn is_own(&self) -> bool {
-        self.id.as_ref().is_some_and(|id| id.starts_with(OWN_RULE))
+    pub fn is_named_as_own(&self) -> bool {
+        let number = |rest: &str| rest.is_empty() || rest.strip_prefix('-').is_some_and(|it| it.parse::<u32>().is_ok());
+        self.id.as_deref().and_then(|id| id.strip_prefix(OWN_RULE)).is_some_and(number)
     }
 
     /// Whether it takes all events of this type or family.
@@ -106,10 +111,11 @@ fn is_within(event: &str, family: &str) -> bool {
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let events: Vec<_> = self.events.iter().map(|it| it.strip_prefix("s3:").unwrap_or(it)).collect();
-        write!(f, "\"{}\": {} → {}", self.id.as_deref().unwrap_or_default(), events.join(", "), self.target)?;
+        let id = one_line(self.id.as_deref().unwrap_or_default());
+        write!(f, "\"{id}\": {} → {}", events.join(", "), self.target)?;
         for (name, value) in [("prefix", &self.filter.prefix), ("suffix", &self.filter.suffix)] {
             if !value.is_empty() {
-                write!(f, ", {name} \"{value}\"")?;
+                write!(f, ", {name} \"{}\"", one_line(value))?;
             }
         }
         Ok(())
@@ -140,24 +146,29 @@ impl Notifications {
         EVENTS.into_iter().filter(|event| !reaches(event)).collect()
     }
 
-    /// The same with all events on these keys going to the target. Rules that `link` made before give way.
+    /// The same with all events on these keys going to the target. Of the rules that `link` made before, `own`, those that
+    /// have some of these keys give way.
     ///
     /// # Errors
     /// [`Overlap`] if rules of others take some of them.
-    pub fn with(&self, target: &Target, filter: &Filter) -> Result<Self, Overlap> {
-        let mut after = self.clone();
-        if self.missing(target, filter).is_empty() {
-            return Ok(after);
-        }
+    pub fn with(&self, target: &Target, filter: &Filter, own: &BTreeSet<Rule>) -> Result<Self, Overlap> {
+        let mut after = self.without(own);
+        let mut events = after.missing(target, filter);
         let all = Rule {
             id: None,
             target: target.clone(),
             events: EVENTS.map(ToOwned::to_owned).into(),
             filter: filter.clone(),
         };
-        after.rules.retain(|rule| !(rule.is_own() && rule.overlaps(&all)));
-        let events = after.missing(target, filter).into_iter().map(ToOwned::to_owned).collect();
-        let added = Rule { id: Some(after.free_id()), events, ..all };
+        // Those for other keys stay.
+        after.rules.extend(own.iter().filter(|rule| !rule.overlaps(&all)).cloned());
+        if events.is_empty() {
+            return Ok(after);
+        }
+        let events: BTreeSet<_> = events.drain(..).map(ToOwned::to_owned).collect();
+        let same = |rule: &&Rule| rule.target == all.target && rule.filter == all.filter && rule.events == events;
+        let id = own.iter().find(same).map_or_else(|| Some(after.free_id()), |rule| rule.id.clone());
+        let added = Rule { id, events, ..all };
         let overlap: Vec<_> = after.rules.iter().filter(|rule| rule.overlaps(&added)).cloned().collect();
         if !overlap.is_empty() {
             return Err(Overlap(overlap));
@@ -166,10 +177,10 @@ impl Notifications {
         Ok(after)
     }
 
-    /// The same without the rules that `link` made.
+    /// The same without these rules.
     #[must_use]
-    pub fn without_own(&self) -> Self {
-        Self { rules: self.rules.iter().filter(|rule| !rule.is_own()).cloned().collect(), ..*self }
+    pub fn without(&self, rules: &BTreeSet<Rule>) -> Self {
+        Self { rules: self.rules.difference(rules).cloned().collect(), ..*self }
     }
 
     /// An id that no rule has.
@@ -202,5 +213,5 @@ pub(super) fn tag_difference(before: &BTreeMap<String, String>, after: &BTreeMap
         (Some(old), Some(new)) if old != new => Some(format!("~ {key} = {new} (was {old})")),
         _ => None,
     };
-    keys.into_iter().filter_map(line).collect()
+    keys.into_iter().filter_map(line).map(|line| one_line(&line)).collect()
 }

@@ -13,6 +13,9 @@ pub const LINK_TAG: &str = "invalidation:link";
 /// Stands in [`LINK_TAG`] where `link` turned the bucket's EventBridge events on.
 const TURNED_ON: &str = "EventBridge";
 
+/// How the keys of AWS's own tags start, which do not count.
+const SYSTEM: &str = "aws:";
+
 /// How many tags a bucket can have, and how many characters the value of one. Source: S3 user guide, "Using cost allocation
 /// S3 bucket tags".
 const MOST_TAGS: usize = 50;
@@ -54,25 +57,33 @@ pub(super) fn linked(
     before: &Tags,
     tag: &str,
     distributions: &[DistributionId],
-    turns_on: bool,
+    turns_on: Option<bool>,
 ) -> Result<Tags, TagsError> {
     let named = named(before, tag)?;
     let added: BTreeSet<_> = distributions.iter().filter(|id| !named.contains(*id)).cloned().collect();
-    let mut mark = Mark::of(before);
+    let mut mark = Mark::of(before, &named);
     mark.added.extend(added.iter().map(ToString::to_string));
-    mark.turned_on |= turns_on;
+    mark.turned_on = turns_on.unwrap_or(mark.turned_on);
     let mut after = before.clone();
     if !added.is_empty() {
-        after.insert(tag.to_owned(), words(named.union(&added)));
+        // Behind what is there, which stays as it is written.
+        let words = before.get(tag).cloned().into_iter().chain(added.iter().map(ToString::to_string));
+        after.insert(tag.to_owned(), words.collect::<Vec<_>>().join(" "));
     }
     mark.write(&mut after);
-    if after.len() > MOST_TAGS && after.len() > before.len() {
+    let own = |tags: &Tags| tags.keys().filter(|key| !key.starts_with(SYSTEM)).count();
+    if own(&after) > MOST_TAGS && own(&after) > own(before) {
         return Err(TagsError::TooMany);
     }
     match [tag, LINK_TAG].into_iter().find(|key| after.get(*key).is_some_and(|it| it.chars().count() > LONGEST_VALUE)) {
         Some(tag) => Err(TagsError::TooLong(tag.to_owned())),
         None => Ok(after),
     }
+}
+
+/// Whether `link` turned the bucket's EventBridge events on.
+pub(super) fn turned_on(tags: &Tags) -> bool {
+    Mark::of(tags, &BTreeSet::new()).turned_on
 }
 
 /// What remains after these distributions are taken away, all that `link` added if none are named.
@@ -82,16 +93,18 @@ pub(super) struct Remainder {
     pub(super) tags: Tags,
     /// Distributions that are named there and were not added by `link`.
     pub(super) foreign: Vec<DistributionId>,
-    /// Whether nothing that `link` added is left, so that rules and permissions can go.
+    /// Whether the last that `link` added goes, so that rules and permissions can go.
     pub(super) is_last: bool,
+    /// Whether nothing tells that `link` was ever here.
+    pub(super) is_unmarked: bool,
     /// Whether `link` turned EventBridge's events on.
     pub(super) turned_on: bool,
 }
 
 /// Takes distributions away.
 pub(super) fn unlinked(before: &Tags, tag: &str, distributions: &[DistributionId]) -> Result<Remainder, TagsError> {
-    let mut named = named(before, tag)?;
-    let mut mark = Mark::of(before);
+    let named = named(before, tag)?;
+    let mut mark = Mark::of(before, &named);
     let wanted: BTreeSet<_> = if distributions.is_empty() {
         named.iter().cloned().collect()
     } else {
@@ -100,23 +113,40 @@ pub(super) fn unlinked(before: &Tags, tag: &str, distributions: &[DistributionId
     let (own, foreign): (Vec<_>, Vec<_>) =
         wanted.into_iter().filter(|id| named.contains(id)).partition(|id| mark.added.contains(id.as_str()));
     for id in &own {
-        named.remove(id);
         mark.added.remove(id.as_str());
     }
-    let is_last = distributions.is_empty() || mark.added.is_empty();
+    let is_last = distributions.is_empty() || (!own.is_empty() && mark.added.is_empty());
     let turned_on = mark.turned_on;
     if is_last {
         mark = Mark::default();
     }
     let mut tags = before.clone();
-    if !own.is_empty() {
-        tags.remove(tag);
-        if !named.is_empty() {
-            tags.insert(tag.to_owned(), words(&named));
+    if let Some(value) = before.get(tag).filter(|_| !own.is_empty()) {
+        let rest = own.iter().fold(value.clone(), |value, id| without_word(&value, id.as_str()));
+        if rest.trim().is_empty() {
+            tags.remove(tag);
+        } else {
+            tags.insert(tag.to_owned(), rest);
         }
     }
     mark.write(&mut tags);
-    Ok(Remainder { tags, foreign, is_last, turned_on })
+    let is_unmarked = !before.contains_key(LINK_TAG);
+    Ok(Remainder { tags, foreign, is_last, is_unmarked, turned_on })
+}
+
+/// The text without this word and the space before it, everything else as it is written.
+fn without_word(text: &str, word: &str) -> String {
+    let is_whole = |at: usize| {
+        let (before, after) = (text.get(..at), text.get(at + word.len()..));
+        before.is_none_or(|it| it.is_empty() || it.ends_with(char::is_whitespace))
+            && after.is_none_or(|it| it.is_empty() || it.starts_with(char::is_whitespace))
+    };
+    let Some(at) = text.match_indices(word).map(|(at, _)| at).find(|at| is_whole(*at)) else { return text.to_owned() };
+    let (before, after) = (text.get(..at).unwrap_or_default(), text.get(at + word.len()..).unwrap_or_default());
+    match before.strip_suffix(char::is_whitespace) {
+        Some(before) => format!("{before}{after}"),
+        None => after.strip_prefix(char::is_whitespace).unwrap_or(after).to_owned(),
+    }
 }
 
 fn named(tags: &Tags, tag: &str) -> Result<BTreeSet<DistributionId>, TagsError> {
@@ -137,10 +167,12 @@ struct Mark {
 }
 
 impl Mark {
-    fn of(tags: &Tags) -> Self {
+    /// What is in the tag, of the distributions that are still named.
+    fn of(tags: &Tags, named: &BTreeSet<DistributionId>) -> Self {
         let mut added: BTreeSet<_> =
             tags.get(LINK_TAG).map(|it| it.split_whitespace().map(ToOwned::to_owned).collect()).unwrap_or_default();
         let turned_on = added.remove(TURNED_ON);
+        added.retain(|id| named.iter().any(|it| it.as_str() == id));
         Self { added, turned_on }
     }
 
@@ -191,11 +223,11 @@ mod tests {
         for before in [
             tags(&[]),
             tags(&[("team", "web"), ("aws:cloudformation:stack-name", "site")]),
-            tags(&[("distributionId", "E7 E9"), ("team", "web")]),
+            tags(&[("distributionId", "E9  E7"), ("team", "web")]),
         ] {
             for turns_on in [false, true] {
-                let once = linked(&before, "distributionId", &ids(&["E2", "E1"]), turns_on).unwrap();
-                assert_eq!(linked(&once, "distributionId", &ids(&["E1", "E2"]), false).unwrap(), once);
+                let once = linked(&before, "distributionId", &ids(&["E2", "E1"]), turns_on.then_some(true)).unwrap();
+                assert_eq!(linked(&once, "distributionId", &ids(&["E1", "E2"]), None).unwrap(), once);
                 let back = unlinked(&once, "distributionId", &[]).unwrap();
                 assert_eq!((back.tags, back.is_last, back.turned_on), (before.clone(), true, turns_on));
             }
@@ -205,11 +237,11 @@ mod tests {
     #[test]
     fn one_distribution_of_several_can_go_and_what_others_added_stays() {
         let before = tags(&[("distributionId", "E7")]);
-        let both = linked(&before, "distributionId", &ids(&["E1", "E2"]), true).unwrap();
-        assert_eq!(both["distributionId"], "E1 E2 E7");
+        let both = linked(&before, "distributionId", &ids(&["E1", "E2"]), Some(true)).unwrap();
+        assert_eq!(both["distributionId"], "E7 E1 E2");
         assert_eq!(both[LINK_TAG], "E1 E2 EventBridge");
         let one = unlinked(&both, "distributionId", &ids(&["E1"])).unwrap();
-        assert_eq!((one.tags["distributionId"].as_str(), one.is_last), ("E2 E7", false));
+        assert_eq!((one.tags["distributionId"].as_str(), one.is_last), ("E7 E2", false));
         assert_eq!(one.tags[LINK_TAG], "E2 EventBridge");
         let last = unlinked(&one.tags, "distributionId", &ids(&["E2"])).unwrap();
         assert_eq!((&last.tags, last.is_last, last.turned_on), (&before, true, true));
@@ -218,14 +250,41 @@ mod tests {
     }
 
     #[test]
+    fn what_link_never_added_is_no_last_one() {
+        let by_hand = tags(&[("distributionId", "E1")]);
+        for id in ["E1", "E9"] {
+            let rest = unlinked(&by_hand, "distributionId", &ids(&[id])).unwrap();
+            assert_eq!((rest.tags, rest.is_last, rest.is_unmarked), (by_hand.clone(), false, true));
+        }
+        // Somebody has taken E1 out of the tag since.
+        let edited = tags(&[("distributionId", "E2"), (LINK_TAG, "E1 E2")]);
+        let rest = unlinked(&edited, "distributionId", &ids(&["E2"])).unwrap();
+        assert_eq!((rest.tags, rest.is_last), (Tags::new(), true));
+    }
+
+    #[test]
+    fn a_word_is_cut_out_whole() {
+        for (text, word, expected) in [
+            ("E1", "E1", ""),
+            ("E1 E12", "E1", "E12"),
+            ("E12 E1", "E1", "E12"),
+            ("E9  E7 E1 ", "E1", "E9  E7 "),
+            ("E12", "E1", "E12"),
+        ] {
+            assert_eq!(without_word(text, word), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn tags_that_cannot_be_are_named() {
         let bad = tags(&[("distributionId", "nonsense")]);
-        assert!(linked(&bad, "distributionId", &ids(&["E1"]), false).unwrap_err().to_string().contains("\"nonsense\""));
-        let many: Tags = (0..49).map(|n| (format!("key{n}"), String::new())).collect();
-        assert_eq!(linked(&many, "distributionId", &ids(&["E1"]), false), Err(TagsError::TooMany));
+        assert!(linked(&bad, "distributionId", &ids(&["E1"]), None).unwrap_err().to_string().contains("\"nonsense\""));
+        let mut many: Tags = (0..49).map(|n| (format!("key{n}"), String::new())).collect();
+        many.insert("aws:cloudformation:stack-name".into(), "site".into());
+        assert_eq!(linked(&many, "distributionId", &ids(&["E1"]), None), Err(TagsError::TooMany));
         let long: Vec<_> = (100..130).map(|n| format!("E{n}000000000")).collect();
         let long = ids(&long.iter().map(String::as_str).collect::<Vec<_>>());
-        let error = linked(&tags(&[]), "distributionId", &long, false);
+        let error = linked(&tags(&[]), "distributionId", &long, None);
         assert_eq!(error, Err(TagsError::TooLong("distributionId".into())));
     }
 

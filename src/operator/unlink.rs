@@ -1,13 +1,15 @@
 //! What has to change so that a bucket is as it was before it was linked.
 
-use super::apply::{Difference, Permission, Step};
+use super::apply::Difference;
 use super::cloud::Cloud;
 use super::deployment::Deployment;
-use super::link_error::LinkError;
-use super::notification::Rule;
+use super::link_error::{LinkError, TagCommand};
+use super::notification::{Rule, Target};
+use super::step::{Permission, Step};
 use super::tags::{self, Remainder};
 use crate::change::BucketName;
 use crate::distribution::DistributionId;
+use crate::ports::ErrorClass;
 
 /// What there is to do, and what stays although it looks as if it should not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,29 +22,28 @@ pub struct Unlinked {
     pub rules: Vec<Rule>,
 }
 
-/// Finds out what has to change: what `link` added for these distributions, or all of it if none are named. Nothing is changed
-/// yet.
+/// Finds out what has to change: what `link` added for these distributions, or all of it if none are named. `tag` is the one
+/// that names them. Nothing is changed yet.
 ///
 /// # Errors
 /// [`LinkError`], with the remedy.
 pub async fn plan_unlink(
     cloud: &impl Cloud,
     deployment: &Deployment,
+    tag: &str,
     bucket: &BucketName,
     distributions: &[DistributionId],
 ) -> Result<Unlinked, LinkError> {
     let before = cloud.tags(bucket).await?;
-    let Remainder { tags: after, foreign, is_last, turned_on } =
-        tags::unlinked(&before, deployment.tag(), distributions).map_err(LinkError::Tags)?;
+    let Remainder { tags: after, foreign, is_last, is_unmarked, turned_on } =
+        tags::unlinked(&before, tag, distributions).map_err(LinkError::Tags)?;
     let notifications = cloud.notifications(bucket).await?;
-    let rules = |own: bool| {
-        let fits = move |rule: &&Rule| rule.is_own() == own && deployment.is_reached_by(&rule.target);
-        notifications.rules.iter().filter(fits).cloned().collect::<Vec<_>>()
-    };
-    let foreign_rules = if is_last { rules(false) } else { Vec::new() };
+    let own = deployment.own_rules(cloud, &notifications).await?;
+    let reaching = notifications.rules.difference(&own).filter(|rule| deployment.is_reached_by(&rule.target));
+    let rules: Vec<_> = if is_last { reaching.cloned().collect() } else { Vec::new() };
     let mut steps = Vec::new();
     if is_last {
-        let mut wanted = notifications.without_own();
+        let mut wanted = notifications.without(&own);
         wanted.event_bridge &= !turned_on;
         // First, so that no change comes when it is no longer known where it goes.
         if wanted != notifications {
@@ -50,15 +51,24 @@ pub async fn plan_unlink(
         }
     }
     if after != before {
+        if cloud.has_tag_access_control(bucket).await.unwrap_or(false) {
+            return Err(LinkError::TagResource(TagCommand::new(deployment, bucket, &before, &after)));
+        }
         steps.push(Step::Tags { before, after });
     }
-    if is_last {
-        let own = Permission::of(deployment, bucket);
-        // The statement's id, in quotes as JSON has it, is in no policy by chance.
-        let policy = cloud.function_policy(&own.function).await?.unwrap_or_default();
-        if policy.contains(&format!("\"{}\"", own.id)) {
-            steps.push(Step::Forbid(own));
+    let calls = |rule: &Rule| matches!(rule.target, Target::Function(_)) && deployment.is_reached_by(&rule.target);
+    let is_called = notifications.rules.difference(&own).any(calls);
+    // Also what an unlink that was interrupted has left.
+    if (is_last || is_unmarked && own.is_empty()) && !is_called && !deployment.function.arn.is_empty() {
+        let permission = Permission::of(deployment, bucket);
+        let policy = match cloud.function_policy(&permission.function).await {
+            // Whoever may not look has not added it either.
+            Err(error) if error.class == ErrorClass::AccessDenied => None,
+            told => told?,
+        };
+        if policy.is_some_and(|policy| permission.is_in(&policy)) {
+            steps.push(Step::Forbid(permission));
         }
     }
-    Ok(Unlinked { difference: Difference { bucket: bucket.clone(), steps }, foreign, rules: foreign_rules })
+    Ok(Unlinked { difference: Difference { bucket: bucket.clone(), steps }, foreign, rules })
 }

@@ -15,6 +15,10 @@ impl Operator {
         let arn = told.function_arn.ok_or_else(|| not_understood("GetFunctionConfiguration", "it tells no ARN"))?;
         // `arn:aws:lambda:REGION:ACCOUNT:function:NAME`, and perhaps a version.
         let arn = arn.split(':').take(7).collect::<Vec<_>>().join(":");
+        let environment = told.environment.as_ref();
+        if let Some(error) = environment.and_then(|it| it.error.as_ref()).and_then(|it| it.message.as_deref()) {
+            return Err(not_understood("GetFunctionConfiguration", &format!("it does not tell the settings: {error}")));
+        }
         let tag = told.environment.and_then(|it| it.variables).and_then(|mut it| it.remove("DISTRIBUTION_TAG"));
         Ok(Function { arn, distribution_tag: tag, dead_letters: told.dead_letter_config.and_then(|it| it.target_arn) })
     }

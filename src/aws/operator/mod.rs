@@ -7,8 +7,10 @@ mod notifications;
 mod queues;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use aws_config::SdkConfig;
+use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use tokio::sync::OnceCell;
 
@@ -20,6 +22,9 @@ use crate::distribution::DistributionId;
 use crate::operator::{Cloud, EventRule, EventSource, Function, LastInvalidation, Notifications, Queue};
 use crate::ports::{AccountId, CallError, ErrorClass};
 use crate::route::Tags;
+
+/// How long one attempt of a call to S3 may take.
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(30);
 
 /// One account and one Region.
 pub struct Operator {
@@ -38,7 +43,10 @@ impl Operator {
     /// Makes the clients. Nothing is connected yet.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
-        let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(is_path_style(config)).build();
+        let builder = aws_sdk_s3::config::Builder::from(config).force_path_style(is_path_style(config));
+        // It tries the destinations of notifications before it answers.
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(LONGEST_ATTEMPT).build();
+        let s3 = builder.timeout_config(timeouts).build();
         Self {
             cloud_formation: aws_sdk_cloudformation::Client::new(config),
             cloud_front: CloudFront::patient(config),

@@ -10,8 +10,9 @@ use crate::operator::deployment::Deployment;
 use crate::operator::link::{is_sent_on, origins};
 use crate::operator::link_error::LinkError;
 use crate::operator::notification::{EVENTS, Filter, Notifications, Rule, Target};
-use crate::operator::permission::{Asked, KEY_OF_SQS, S3, allows};
+use crate::operator::permission::{Asked, S3, allows, is_key_of_sqs};
 use crate::ports::Settings;
+use crate::text::one_line;
 
 /// Looks at a bucket.
 pub async fn check_bucket(
@@ -66,18 +67,20 @@ async fn distribution(
     let (distribution, origin) = match origins(cloud, settings, bucket, id).await {
         Ok(paths) => (right(), Cell::right(paths.join(" "))),
         Err(error @ LinkError::NoDistribution(_)) => {
-            let remedy = format!("{error}; correct the tag, or `invalidator unlink {} {id}`", bucket.name);
+            let remedy = format!("{error}; take it out of the bucket's tag");
             (Cell::wrong(id.as_str(), remedy), Cell::right("gone"))
         }
         Err(LinkError::NoOrigin { domains, .. }) => {
-            let remedy = format!("no origin of {id} is the bucket; they are {}", domains.join(", "));
+            let remedy = format!("no origin of {id} is the bucket; they are {}", one_line(&domains.join(", ")));
             (right(), Cell::wrong("none", remedy))
         }
         Err(error) => (right(), Cell::wrong("unknown", error.to_string())),
     };
     // What is wrong with the distribution has been told; that its invalidations may not be listed is nothing wrong.
-    let last = cloud.last_invalidation(id).await.ok().flatten();
-    DistributionStatus { distribution, origin, last_invalidation: last.map(|it| (it.created, it.status)) }
+    let last = cloud.last_invalidation(id).await;
+    let is_listed = last.is_ok();
+    let last_invalidation = last.ok().flatten().map(|it| (it.created, it.status));
+    DistributionStatus { distribution, origin, is_listed, last_invalidation }
 }
 
 /// Which way the bucket's events take to the function, and whether they are let in.
@@ -86,31 +89,45 @@ async fn way(cloud: &impl Cloud, deployment: &Deployment, name: &BucketName, now
     if rules.is_empty() {
         return other_way(cloud, deployment, name, now).await;
     }
-    let everything = Filter::default();
-    let taken = |event: &&str| rules.iter().any(|rule| rule.takes(event));
-    let untaken: Vec<_> = EVENTS.iter().filter(|event| !taken(event)).map(|it| it.trim_start_matches("s3:")).collect();
+    let filters = EVENTS.map(|event| {
+        let taking = rules.iter().filter(|rule| rule.takes(event));
+        taking.map(|rule| rule.filter.clone()).collect::<BTreeSet<_>>()
+    });
+    let untaken = EVENTS.iter().zip(&filters).filter(|(_, filters)| filters.is_empty());
+    let untaken: Vec<_> = untaken.map(|(event, _)| event.trim_start_matches("s3:")).collect();
+    let all_keys = filters.each_ref().map(|it| it.contains(&Filter::default()));
     let first = rules.first().map(|rule| &rule.target);
     let kind = if matches!(first, Some(Target::Function(_))) { "function" } else { "queue" };
     let notification = if !untaken.is_empty() {
         let remedy = format!("no rule takes {}: `invalidator link {name} …`", untaken.join(", "));
         Cell::wrong(kind, remedy)
-    } else if rules.iter().any(|rule| rule.filter == everything) {
+    } else if all_keys == [true; 3] {
         Cell::right(kind)
-    } else {
+    } else if filters.windows(2).all(|two| matches!(two, [one, other] if one == other)) {
         Cell::right(format!("{kind}, some keys"))
+    } else {
+        let remedy = "its rules take other keys for one kind of event than for another";
+        Cell::wrong(kind, format!("{remedy}: `invalidator link {name} …`"))
     };
     (notification, permission(cloud, deployment, name, &rules).await)
 }
 
 async fn permission(cloud: &impl Cloud, deployment: &Deployment, name: &BucketName, rules: &[&Rule]) -> Cell {
     let bucket = deployment.bucket_arn(name);
-    let asked =
-        |action| Asked { service: S3, action, source_arn: &bucket, source_account: deployment.account.as_str() };
+    let account = deployment.account.as_str();
     let targets: BTreeSet<_> = rules.iter().map(|rule| &rule.target).collect();
     for target in targets {
+        let (Target::Queue(arn) | Target::Function(arn) | Target::Topic(arn)) = target;
+        let asked = |action| Asked {
+            service: S3,
+            action,
+            resource: arn.as_str(),
+            source_arn: bucket.as_str(),
+            source_account: account,
+        };
         let told = match target {
             Target::Queue(arn) => match cloud.queue(arn).await {
-                Ok(queue) if queue.kms_key.as_deref() == Some(KEY_OF_SQS) => {
+                Ok(queue) if is_key_of_sqs(queue.kms_key.as_deref()) => {
                     return Cell::wrong("key", LinkError::QueueKey(arn.clone()).to_string());
                 }
                 told => told.map(|queue| (queue.policy, asked("sqs:SendMessage"))),
@@ -146,7 +163,8 @@ async fn other_way(
             Err(error) => (Cell::right("EventBridge"), Cell::unknown(&error)),
         };
     }
-    if let Some(rule) = now.rules.iter().find(|rule| matches!(rule.target, Target::Topic(_))) {
+    let is_whole = |rule: &&Rule| matches!(rule.target, Target::Topic(_)) && EVENTS.iter().all(|it| rule.takes(it));
+    if let Some(rule) = now.rules.iter().find(is_whole) {
         // Who has subscribed there is not looked at.
         return (Cell::right(rule.target.to_string()), Cell::right("unknown"));
     }

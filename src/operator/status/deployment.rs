@@ -59,8 +59,7 @@ fn unknown_queue(arn: &str, error: &CallError) -> QueueStatus {
 }
 
 fn source_state(source: &EventSource, has_dead_letters: bool) -> Cell {
-    let is_on = ["Enabled", "Enabling", "Updating", "Creating"].contains(&source.state.as_str());
-    match (is_on, source.reports_failures, has_dead_letters) {
+    match (source.is_on(), source.reports_failures, has_dead_letters) {
         (false, ..) => Cell::wrong(&source.state, "the function does not read it: enable its event source mapping"),
         (_, false, _) => Cell::wrong(
             "on",

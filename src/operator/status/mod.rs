@@ -57,6 +57,9 @@ pub struct DistributionStatus {
     pub distribution: Cell,
     /// Below which origin path it shows the bucket.
     pub origin: Cell,
+    /// Whether its invalidations may be listed.
+    #[serde(skip)]
+    pub is_listed: bool,
     /// The invalidation it got last: when, in seconds since 1970, and how far it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_invalidation: Option<(i64, String)>,

@@ -30,7 +30,9 @@ pub(crate) enum Fault {
     Killed,
     /// It is done, and nothing after it.
     KilledAfter,
-    /// Somebody else tags the bucket and adds a rule just after it.
+    /// It is not answered, and done a little later.
+    Late,
+    /// Somebody else tags the bucket just after it.
     Interference,
 }
 
@@ -67,7 +69,9 @@ pub(crate) struct Account {
     pub(crate) sources: RefCell<Vec<EventSource>>,
     pub(crate) rules: RefCell<Vec<EventRule>>,
     pub(crate) origins: RefCell<BTreeMap<String, Vec<(String, String)>>>,
+    pub(crate) account: RefCell<String>,
     pub(crate) region: RefCell<String>,
+    pub(crate) tag: RefCell<Option<String>>,
     pub(crate) abac: Cell<bool>,
     pub(crate) function_dead: RefCell<Option<String>>,
     /// How often the old is shown after a write.
@@ -117,7 +121,9 @@ impl Account {
             sources: RefCell::new(vec![source]),
             rules: RefCell::new(vec![rule]),
             origins: RefCell::new([("E1".to_owned(), origin("")), ("E2".to_owned(), origin("/web"))].into()),
+            account: RefCell::new(ACCOUNT.into()),
             region: RefCell::new(REGION.into()),
+            tag: RefCell::new(None),
             abac: Cell::new(false),
             function_dead: RefCell::new(Some(DEAD.into())),
             late: Cell::new(0),
@@ -146,7 +152,7 @@ impl Account {
             Some(Fault::Refused) => return Err(failed("refused")),
             Some(Fault::AnswerLost) => {
                 effect();
-                return Err(failed("no answer"));
+                return Err(CallError::no_time("it"));
             }
             Some(Fault::Killed) => {
                 self.dead_program.set(true);
@@ -156,6 +162,8 @@ impl Account {
                 effect();
                 self.dead_program.set(true);
             }
+            // Nobody looks any more when it is.
+            Some(Fault::Late) => return Err(CallError::no_time("it")),
             Some(Fault::Interference) => {
                 effect();
                 self.tags.borrow_mut().newest.insert("somebody".into(), "else".into());
@@ -175,7 +183,7 @@ fn missing(message: &str) -> CallError {
 
 impl Cloud for Account {
     async fn account(&self) -> Result<AccountId, CallError> {
-        Ok(AccountId::new(ACCOUNT).unwrap())
+        Ok(AccountId::new(&self.account.borrow()).unwrap())
     }
 
     async fn stack_outputs(&self, stack: &str) -> Result<Option<BTreeMap<String, String>>, CallError> {
@@ -188,7 +196,7 @@ impl Cloud for Account {
             return Err(missing(name));
         }
         let dead_letters = self.function_dead.borrow().clone();
-        Ok(Function { arn: FUNCTION.into(), distribution_tag: None, dead_letters })
+        Ok(Function { arn: FUNCTION.into(), distribution_tag: self.tag.borrow().clone(), dead_letters })
     }
 
     async fn event_sources(&self, _function: &str) -> Result<Vec<EventSource>, CallError> {
@@ -214,7 +222,10 @@ impl Cloud for Account {
     ) -> Result<(), CallError> {
         assert_eq!(account.as_str(), ACCOUNT);
         let statement = statement("s3.amazonaws.com", "lambda:InvokeFunction", function, bucket_arn);
-        self.write(|| drop(self.statements.borrow_mut().insert(id.to_owned(), statement)))
+        // As Lambda does it: what is there stays, which is no error here.
+        self.write(|| {
+            self.statements.borrow_mut().entry(id.to_owned()).or_insert(statement);
+        })
     }
 
     async fn remove_permission(&self, _function: &str, id: &str) -> Result<(), CallError> {

@@ -3,6 +3,7 @@
 mod fake;
 mod faults;
 mod link;
+mod others;
 mod status;
 
 use std::collections::BTreeMap;
@@ -50,7 +51,8 @@ fn link(account: &Account, wish: &Wish) -> Result<Result<Linked, ApplyError>, Li
 fn unlink(account: &Account, distributions: &[&str]) -> Result<usize, ApplyError> {
     run(async {
         let deployment = deployment(account).await;
-        let unlinked = plan_unlink(account, &deployment, &bucket(), &ids(distributions)).await.unwrap();
+        let unlinked =
+            plan_unlink(account, &deployment, deployment.tag(), &bucket(), &ids(distributions)).await.unwrap();
         apply(account, &unlinked.difference, Duration::ZERO).await.map(|_| unlinked.difference.steps.len())
     })
 }

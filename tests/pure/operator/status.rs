@@ -28,7 +28,7 @@ fn nothing_is_wrong_with_what_link_has_made() {
 #[test]
 fn each_breakage_of_a_bucket_is_told_with_its_remedy() {
     type Breakage = fn(&Account);
-    let cases: [(Via, Breakage, &str, &str); 11] = [
+    let cases: [(Via, Breakage, &str, &str); 13] = [
         (Via::Queue, |it| it.tags.borrow_mut().newest.clear(), "tag", "invalidator link my-site"),
         (
             Via::Queue,
@@ -37,7 +37,7 @@ fn each_breakage_of_a_bucket_is_told_with_its_remedy() {
             "correct the tag",
         ),
         (Via::Queue, |it| *it.region.borrow_mut() = "eu-west-1".into(), "tag", "--region eu-west-1"),
-        (Via::Queue, |it| it.origins.borrow_mut().clear(), "distribution", "unlink my-site E1"),
+        (Via::Queue, |it| it.origins.borrow_mut().clear(), "distribution", "take it out of the bucket's tag"),
         (
             Via::Queue,
             |it| it.origins.borrow_mut().get_mut("E1").unwrap()[0].0 = "other.example.com".into(),
@@ -53,6 +53,25 @@ fn each_breakage_of_a_bucket_is_told_with_its_remedy() {
             },
             "notification",
             "no rule takes ObjectRemoved:*, LifecycleExpiration:*",
+        ),
+        (
+            Via::Queue,
+            |it| {
+                let kinds = [("a", &EVENTS[..1], ""), ("b", &EVENTS[1..], "logs/")];
+                let rules = kinds.map(|(id, events, prefix)| rule(id, Target::Queue(QUEUE.into()), events, prefix, ""));
+                it.notifications.borrow_mut().newest.rules = rules.into();
+            },
+            "notification",
+            "other keys for one kind of event",
+        ),
+        (
+            Via::Queue,
+            |it| {
+                let topic = Target::Topic("arn:aws:sns:eu-central-1:123456789012:audit".into());
+                it.notifications.borrow_mut().newest.rules = [rule("a", topic, &["s3:ObjectTagging:*"], "", "")].into();
+            },
+            "notification",
+            "not told",
         ),
         (Via::Queue, |it| it.queue.borrow_mut().policy = None, "permission", "does not let the bucket in"),
         (Via::Queue, |it| it.queue.borrow_mut().kms_key = Some("alias/aws/sqs".into()), "permission", "S3 cannot use"),
