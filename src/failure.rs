@@ -71,6 +71,47 @@ pub enum Failure {
     },
 }
 
+impl Failure {
+    /// The kind of it, by which failures are counted: stable, such as `tags-access-denied`.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        let (step, class) = match self {
+            Self::Record { .. } => return "record-unreadable".into(),
+            Self::NotTagged { .. } => return "bucket-not-tagged".into(),
+            Self::Route { error, .. } => match &**error {
+                RouteError::Tag(_) => return "tag-invalid".into(),
+                RouteError::Lookup(error) => ("tags", error.class),
+            },
+            Self::Settings { error, .. } => ("settings", error.class),
+            Self::Send { error, .. } => ("invalidation", error.class),
+            Self::Wait { error, .. } => ("wait", error.class),
+        };
+        format!("{step}-{}", class.name())
+    }
+
+    /// What it is about.
+    #[must_use]
+    pub fn subject(&self) -> (Option<&BucketName>, Option<&DistributionId>) {
+        match self {
+            Self::Record { .. } => (None, None),
+            Self::NotTagged { bucket, .. } | Self::Route { bucket, .. } => (Some(bucket), None),
+            Self::Settings { distribution, .. } | Self::Send { distribution, .. } | Self::Wait { distribution, .. } => {
+                (None, Some(distribution))
+            }
+        }
+    }
+
+    /// How many changes it keeps from being covered. One can be kept by several failures.
+    #[must_use]
+    pub fn changes(&self) -> usize {
+        match self {
+            Self::Record { .. } => 1,
+            Self::NotTagged { .. } | Self::Wait { .. } => 0,
+            Self::Route { changes, .. } | Self::Settings { changes, .. } | Self::Send { changes, .. } => *changes,
+        }
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

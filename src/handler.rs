@@ -1,5 +1,6 @@
 //! Between Lambda's runtime and the function: what the runtime hands over and wants back.
 
+use std::io;
 use std::time::{Duration, SystemTime};
 
 use lambda_runtime::{Diagnostic, LambdaEvent};
@@ -10,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::app::{App, Invocation};
 use crate::failure::InvocationError;
+use crate::metrics::Metrics;
 use crate::ports::{BucketTags, Invalidations, Jobs, Objects, Settings};
 use crate::report::Answer;
 
@@ -20,21 +22,33 @@ pub const CONFIGURATION_ERROR: &str = "ConfigurationError";
 /// function for which nobody said.
 const UNKNOWN_TIME_LEFT: Duration = Duration::from_secs(3);
 
-/// Handles one invocation. The event is taken raw: it is neither built up as a tree nor copied.
+/// Handles one invocation, and writes what it did: a line of the log, and its `metrics`, if they are on. The event is taken
+/// raw: it is neither built up as a tree nor copied.
 ///
 /// # Errors
 /// That of [`App::handle`].
 pub async fn handle<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs>(
     app: &App<T, I, J>,
+    metrics: Option<&Metrics>,
     event: LambdaEvent<Box<RawValue>>,
 ) -> Result<Answer, InvocationError> {
     let deadline = event.context.deadline();
+    let function = event.context.env_config.clone();
     let invocation = Invocation {
         request_id: event.context.request_id,
         function_arn: event.context.invoked_function_arn,
         deadline: Instant::now() + deadline.duration_since(SystemTime::now()).unwrap_or(UNKNOWN_TIME_LEFT),
     };
-    app.handle(event.payload.get().as_bytes(), &invocation).await
+    let (answer, summary) = app.handle(event.payload.get().as_bytes(), &invocation).await;
+    summary.log();
+    if let Some(metrics) = metrics
+        && let Some(now) = app.now()
+        && let Err(error) =
+            metrics.write(&mut io::stdout(), &summary, (&function.function_name, &invocation.request_id), now)
+    {
+        tracing::warn!(error = error.to_string(), "the metrics could not be written");
+    }
+    answer
 }
 
 impl From<InvocationError> for Diagnostic {

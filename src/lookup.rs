@@ -1,5 +1,6 @@
 //! Looking things up at AWS: remembered for a while, asked again where that may help, and old rather than not at all.
 
+use std::cell::Cell;
 use std::hash::Hash;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::backoff::pause;
 use crate::cache::{Cached, Clock, TtlCache};
 use crate::ports::CallError;
+use crate::tally::{self, Tally};
 
 /// How often something is asked for that does not come as it should, and what part of the pause that suits
 /// `CreateInvalidation` is made. Other calls are not as scarce, so what fails there passes soon.
@@ -44,9 +46,20 @@ impl LookupError for CallError {
     }
 }
 
+/// An operation that looks something up.
+#[derive(Clone, Copy, Debug)]
+pub struct Operation {
+    /// AWS's name of it.
+    pub name: &'static str,
+    /// Counts an answer that was remembered.
+    pub hit: fn(&mut Tally),
+    /// Counts one that had to be asked for.
+    pub miss: fn(&mut Tally),
+}
+
 /// Answers of one operation, by what was asked about.
 pub struct Lookups<K, V> {
-    operation: &'static str,
+    operation: Operation,
     cache: TtlCache<K, V>,
     stale: Duration,
     backoff: Duration,
@@ -59,7 +72,7 @@ where
 {
     /// At most about `capacity` answers of `operation`. `backoff` is the longest pause before a second attempt at
     /// `CreateInvalidation`.
-    pub fn new(operation: &'static str, capacity: u64, lives: Lives, backoff: Duration, clock: Clock) -> Self {
+    pub fn new(operation: Operation, capacity: u64, lives: Lives, backoff: Duration, clock: Clock) -> Self {
         Self { operation, cache: TtlCache::new(capacity, clock), stale: lives.stale, backoff }
     }
 
@@ -82,7 +95,14 @@ where
     {
         let serves =
             |value: &V, age: Duration, error: &E| error.is_transient() && may_serve(value) && age <= self.stale;
-        self.cache.get(key, || self.attempts(deadline, &look_up), serves).await
+        let missed = Cell::new(false);
+        let fetch = || {
+            missed.set(true);
+            self.attempts(deadline, &look_up)
+        };
+        let answer = self.cache.get(key, fetch, serves).await;
+        tally::count(if missed.get() { self.operation.miss } else { self.operation.hit });
+        answer
     }
 
     /// The last answer for `key`, however old, if it is remembered.
@@ -96,7 +116,7 @@ where
         F: Future<Output = Result<(V, Duration), E>>,
     {
         let mut failures = 0;
-        let no_time = || Err(CallError::no_time(self.operation).into());
+        let no_time = || Err(CallError::no_time(self.operation.name).into());
         loop {
             let now = Instant::now();
             // Of very many calls most may have to wait until it is too late, and even a call that is given up at once
@@ -112,6 +132,7 @@ where
             match answer {
                 Err(error) if error.is_transient() && failures < ATTEMPTS && Instant::now() + pause < deadline => {
                     sleep(pause).await;
+                    tally::count(|tally| tally.retries += 1);
                 }
                 answer => return answer,
             }

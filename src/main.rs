@@ -9,6 +9,7 @@ use lambda_runtime::service_fn;
 use s3_cloudfront_invalidator::app::App;
 use s3_cloudfront_invalidator::aws::{self, CloudFront, CodePipeline, S3};
 use s3_cloudfront_invalidator::config::Config;
+use s3_cloudfront_invalidator::metrics::Metrics;
 use s3_cloudfront_invalidator::{handler, logging};
 
 /// What Lambda sets for every function, and its runtime cannot do without.
@@ -41,9 +42,12 @@ async fn main() -> anyhow::Result<()> {
             return Err(error).context(handler::CONFIGURATION_ERROR);
         }
     };
+    let metrics = config.metrics.then(|| Metrics::new(variable));
     let sdk = aws::load_config().await;
     let (s3, invalidations, jobs) = (S3::new(&sdk), CloudFront::new(&sdk), CodePipeline::new(&sdk));
     let app = App::new(config, s3, invalidations, jobs, Arc::new(SystemTime::now));
-    let app = &app;
-    lambda_runtime::run(service_fn(move |event| handler::handle(app, event))).await.map_err(anyhow::Error::from_boxed)
+    let (app, metrics) = (&app, metrics.as_ref());
+    lambda_runtime::run(service_fn(move |event| handler::handle(app, metrics, event)))
+        .await
+        .map_err(anyhow::Error::from_boxed)
 }

@@ -154,6 +154,22 @@ pub enum ErrorClass {
 }
 
 impl ErrorClass {
+    /// Its name, as the log has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Throttled => "throttled",
+            Self::TooManyInProgress => "too-many-in-progress",
+            Self::Unavailable => "unavailable",
+            Self::AccessDenied => "access-denied",
+            Self::NotFound => "not-found",
+            Self::WrongRegion => "wrong-region",
+            Self::InvalidArgument => "invalid-argument",
+            Self::BatchTooLarge => "batch-too-large",
+            Self::Other => "other",
+        }
+    }
+
     /// Whether the same call may succeed a little later.
     #[must_use]
     pub fn is_transient(self) -> bool {

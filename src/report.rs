@@ -1,9 +1,10 @@
-//! What became of a delivery: the function's answer, and what it logs.
+//! What became of a delivery: the function's answer.
 
 use aws_lambda_events::event::sqs::SqsBatchResponse;
 use serde::Serialize;
 
 use crate::distribution::{DistributionId, InvalidationId};
+use crate::moment::Moment;
 use crate::path::Item;
 use crate::plan::PlannedInvalidation;
 use crate::ports::{Accepted, Progress};
@@ -45,9 +46,50 @@ pub struct Report {
     /// What a pipeline was told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub job: Option<JobReport>,
+    /// What was sent comes to, the invalidations that are not listed included.
+    #[serde(skip)]
+    pub totals: Totals,
+    /// When the oldest change happened that is covered, if that was told.
+    #[serde(skip)]
+    pub oldest_covered: Option<Moment>,
     /// How many bytes of buckets' names and paths are listed.
     #[serde(skip)]
     listed_bytes: usize,
+}
+
+/// What the invalidations come to that CloudFront took now, and bills: not those that it had before, nor those of a dry run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// How many there are.
+    pub invalidations: usize,
+    /// How many items they have.
+    pub paths: usize,
+    /// How many of these are wildcards.
+    pub wildcards: usize,
+    /// How many paths less than one for each change and distribution; less than none where objects have several URLs.
+    /// `None` where a person named all of them.
+    pub paths_saved: Option<i64>,
+    /// How many URLs they evict although nothing changed there, of those where that was counted.
+    pub needless_evictions: Option<u64>,
+}
+
+impl Totals {
+    fn add(&mut self, sent: &SentInvalidation) {
+        if !sent.is_billed() {
+            return;
+        }
+        self.invalidations += 1;
+        self.paths += sent.path_count;
+        self.wildcards += sent.wildcard_count;
+        if sent.changes > 0 {
+            // Both are bounded by the size of an event, far below the limits of the type.
+            let saved = i64::try_from(sent.changes).unwrap_or(i64::MAX) - i64::try_from(sent.path_count).unwrap_or(0);
+            *self.paths_saved.get_or_insert(0) += saved;
+        }
+        if let Some(evicted) = sent.needless_evictions {
+            *self.needless_evictions.get_or_insert(0) += evicted;
+        }
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -58,6 +100,7 @@ fn is_zero(number: &usize) -> bool {
 impl Report {
     /// Lists an invalidation, as far as there is room.
     pub fn add(&mut self, mut sent: SentInvalidation) {
+        self.totals.add(&sent);
         if self.invalidations.len() == LISTED_INVALIDATIONS {
             self.further_invalidations += 1;
             return;
@@ -134,6 +177,12 @@ pub struct SentInvalidation {
     pub path_count: usize,
     /// Its items, or as many of them as there is room for.
     pub paths: Vec<Item>,
+    /// How many of all its items are wildcards.
+    #[serde(skip)]
+    pub wildcard_count: usize,
+    /// Whether it was sent for an earlier attempt at this delivery, so that it was not sent again.
+    #[serde(skip)]
+    pub is_recalled: bool,
 }
 
 /// What happened to an invalidation.
@@ -216,6 +265,20 @@ impl SentInvalidation {
             needless_evictions: planned.collateral,
             path_count: planned.items.len(),
             paths: planned.items.clone(),
+            wildcard_count: planned.items.iter().filter(|item| item.is_wildcard()).count(),
+            is_recalled: false,
         }
+    }
+
+    /// The same, which was sent for an earlier attempt at this delivery.
+    #[must_use]
+    pub fn recalled(self) -> Self {
+        Self { is_recalled: true, ..self }
+    }
+
+    /// Whether CloudFront took it now. What it says that it has under this reference it does not bill again.
+    #[must_use]
+    pub fn is_billed(&self) -> bool {
+        self.status == Status::Accepted && !self.is_recalled
     }
 }

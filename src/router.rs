@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::cache::{Cached, Clock};
 use crate::change::Bucket;
 use crate::crowd;
-use crate::lookup::{Lives, LookupError, Lookups};
+use crate::lookup::{Lives, LookupError, Lookups, Operation};
 use crate::ports::{BucketQuery, BucketTags, CallError, ErrorClass};
 use crate::route::{Route, RouteSettings, TagError};
 use crate::surveyor::Surveyed;
@@ -22,6 +22,9 @@ const CACHED_BUCKETS: u64 = 10_000;
 
 /// How many buckets are asked about at the same time, besides those that hang.
 pub const CONCURRENT_LOOKUPS: usize = 16;
+
+const OPERATION: Operation =
+    Operation { name: "GetBucketTagging", hit: |tally| tally.tag_hits += 1, miss: |tally| tally.tag_misses += 1 };
 
 /// Why it is not known where a bucket's changes go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,7 +107,7 @@ pub struct Router<T> {
 impl<T: BucketTags> Router<T> {
     /// A router that reads tags from `tags`. `backoff` is the longest pause before a second attempt at CloudFront.
     pub fn new(tags: T, settings: RouteSettings, lives: Lives, backoff: Duration, clock: Clock) -> Self {
-        let routes = Lookups::new("GetBucketTagging", CACHED_BUCKETS, lives, backoff, clock);
+        let routes = Lookups::new(OPERATION, CACHED_BUCKETS, lives, backoff, clock);
         Self { tags, settings, lives, routes }
     }
 

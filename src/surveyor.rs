@@ -10,7 +10,7 @@ use crate::cache::{Cached, Clock};
 use crate::change::Bucket;
 use crate::crowd;
 use crate::distribution::DistributionId;
-use crate::lookup::{Lives, Lookups};
+use crate::lookup::{Lives, Lookups, Operation};
 use crate::ports::{CallError, ErrorClass, Settings};
 use crate::route::Route;
 use crate::settings::{DistributionSettings, PolicyId};
@@ -23,6 +23,11 @@ const CACHED_POLICIES: u64 = 1000;
 
 /// How many distributions are asked about at the same time, besides those that hang.
 const CONCURRENT_LOOKUPS: usize = 8;
+
+/// The operations are told apart in errors, and not in what is counted.
+const fn operation(name: &'static str) -> Operation {
+    Operation { name, hit: |tally| tally.settings_hits += 1, miss: |tally| tally.settings_misses += 1 }
+}
 
 /// Reads settings, and remembers them.
 pub struct Surveyor {
@@ -67,8 +72,14 @@ impl Surveyor {
             is_on,
             lives,
             clock: clock(),
-            distributions: Lookups::new("GetDistributionConfig", CACHED_DISTRIBUTIONS, lives, backoff, clock()),
-            policies: Lookups::new("GetCachePolicy", CACHED_POLICIES, lives, backoff, clock()),
+            distributions: Lookups::new(
+                operation("GetDistributionConfig"),
+                CACHED_DISTRIBUTIONS,
+                lives,
+                backoff,
+                clock(),
+            ),
+            policies: Lookups::new(operation("GetCachePolicy"), CACHED_POLICIES, lives, backoff, clock()),
         }
     }
 

@@ -6,7 +6,7 @@ use aws_lambda_events::event::sqs::SqsBatchResponse;
 use tokio::time::{Duration, Instant};
 
 use super::sending::Patience;
-use super::{App, Invocation, log};
+use super::{App, Invocation, log_each};
 use crate::change::Bucket;
 use crate::distribution::DistributionId;
 use crate::event::{Batch, Message};
@@ -18,6 +18,7 @@ use crate::reference::Identity;
 use crate::report::{Answer, IgnoreReason, Report, SentInvalidation};
 use crate::router::Learnt;
 use crate::stock::{self, Stock};
+use crate::summary::Summary;
 use crate::surveyor::Surveyed;
 use crate::text::excerpt;
 use crate::view::Unseen;
@@ -42,13 +43,21 @@ pub(super) struct Delivered {
 }
 
 impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J> {
-    pub(super) async fn changes(&self, batch: Batch, invocation: &Invocation) -> Result<Answer, InvocationError> {
+    pub(super) async fn changes(
+        &self,
+        batch: Batch,
+        invocation: &Invocation,
+        summary: &mut Summary,
+    ) -> Result<Answer, InvocationError> {
+        // What is true until more is known.
+        summary.changes.failed = batch.changes.len() + batch.failed.len() + batch.failed_too;
         // An event of S3's own Lambda keeps for hours, at no cost, while each receive of a queue's message is one of few.
         let retries = if batch.messages.is_some() { None } else { Some(self.retries.direct) };
         let identity = Identity::Invocation(&invocation.request_id);
         let learnt = self.learn(buckets(&batch), invocation).await?;
         let delivered = self.deliver(&batch, &learnt, &identity, (invocation, invocation.patience(retries))).await;
-        log(&delivered.report);
+        summary.tell(&delivered.report, &delivered.failures);
+        log_each(&delivered.report);
         let answer = batch.messages.as_deref().and_then(|messages| delivered.for_queue(messages, &batch));
         if answer.is_none() && delivered.failures.is_empty() {
             return Ok(Answer::Report(Box::new(delivered.report)));
@@ -149,7 +158,10 @@ impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J>
                 }
             }
         }
-        let covered = covered.iter().zip(&failed).filter(|&(&covered, &failed)| covered && !failed).count();
+        let is_covered = |place: usize| covered.get(place) == Some(&true) && failed.get(place) == Some(&false);
+        let times = batch.times.iter().enumerate().filter(|(place, _)| !self.dry_run && is_covered(*place));
+        report.oldest_covered = times.filter_map(|(_, time)| *time).min();
+        let covered = (0..batch.changes.len()).filter(|&place| is_covered(place)).count();
         report.changes.failed = failed.iter().filter(|&&failed| failed).count() + batch.failed.len() + batch.failed_too;
         if batch.test_events > 0 {
             report.ignore(IgnoreReason::TestEvent, 0);

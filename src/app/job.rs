@@ -1,7 +1,5 @@
 //! Jobs of a pipeline: whatever happens, each is given exactly one result.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use tokio::time::{Duration, Instant, sleep, timeout_at};
 
 use super::{App, Invocation};
@@ -12,6 +10,8 @@ use crate::path::Item;
 use crate::ports::{BucketTags, CallError, Invalidations, Jobs, Objects, Progress, Settings};
 use crate::reference::Identity;
 use crate::report::{Answer, JobReport, Report, Status};
+use crate::summary::Summary;
+use crate::tally;
 use crate::text::shortened;
 
 /// How much of the time that is left is kept for putting the result: this part of it, and at most so much.
@@ -36,14 +36,19 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J> {
     /// Does what a job asks for and puts its result. The invocation succeeds though the job failed: its event holds
     /// credentials, which must not come to lie in a dead-letter queue.
-    pub(super) async fn job(&self, job: Job, invocation: &Invocation) -> Result<Answer, InvocationError> {
+    pub(super) async fn job(
+        &self,
+        job: Job,
+        invocation: &Invocation,
+        summary: &mut Summary,
+    ) -> Result<Answer, InvocationError> {
         let left = invocation.time_left();
         let before_end = |time: Duration| invocation.deadline.checked_sub(time).unwrap_or_else(Instant::now);
         let latest = before_end(ANSWER_TIME.min(left / ANSWER_SHARE));
         let until = before_end(RESULT_TIME.min(left / RESULT_SHARE));
         let mut report = Report::default();
         let shorter = Invocation { deadline: until, ..invocation.clone() };
-        let work = self.work(&job, &mut report, &shorter);
+        let work = self.work(&job, &mut report, &shorter, summary);
         let result = timeout_at(until, work).await.unwrap_or_else(|_| {
             let message = "the function's time was up before AWS had answered; run the action again, and if that \
                            happens often give the function a longer timeout";
@@ -57,14 +62,13 @@ impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J>
         };
         if result == "failed" {
             tracing::warn!(job = job.id.as_str(), detail = message, "told a pipeline that its job failed");
-        } else {
-            tracing::info!(job = job.id.as_str(), result, detail = message, "put the result of a pipeline's job");
         }
+        summary.tell_job(&job.id, result, &message);
         report.job = Some(JobReport { id: job.id.to_string(), result, message });
         Ok(Answer::Report(Box::new(report)))
     }
 
-    async fn work(&self, job: &Job, report: &mut Report, invocation: &Invocation) -> JobResult {
+    async fn work(&self, job: &Job, report: &mut Report, invocation: &Invocation, summary: &mut Summary) -> JobResult {
         // A job with a token has its invalidation already.
         if let Some(token) = &job.continuation_token {
             return match Token::parse(token) {
@@ -76,12 +80,15 @@ impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J>
             Ok(request) => request,
             Err(error) => return JobResult::failed(FailureType::Configuration, &error.to_string()),
         };
-        match self.carry_out(request, &Identity::Job(job.id.as_str()), invocation).await {
+        match self.carry_out(request, &Identity::Job(job.id.as_str()), invocation, summary).await {
             Ok(done) => {
                 *report = done;
                 self.begun(request, report)
             }
-            Err(error) => error.job_result(),
+            Err(error) => {
+                summary.fail(&error);
+                error.job_result()
+            }
         }
     }
 
@@ -96,7 +103,7 @@ impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J>
         let invalidations: Vec<_> = waiting.collect();
         match request.wait {
             Some(wait) if !invalidations.is_empty() => {
-                let token = Token { invalidations, started: self.now(), wait, paths };
+                let token = Token { invalidations, started: self.seconds(), wait, paths };
                 if token.fits() {
                     return JobResult::Continued { token };
                 }
@@ -126,7 +133,7 @@ impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J>
                 paths: token.paths,
             };
         }
-        let now = self.now();
+        let now = self.seconds();
         if token.started > now + CLOCKS_APART {
             return JobResult::failed(FailureType::Failed, &TokenError.to_string());
         }
@@ -141,10 +148,9 @@ impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J>
         JobResult::failed(FailureType::Failed, &message)
     }
 
-    /// Seconds since 1970, by the clock that all machines share.
-    fn now(&self) -> u64 {
-        let now: SystemTime = (self.clock)();
-        now.duration_since(UNIX_EPOCH).map_or(0, |passed| passed.as_secs())
+    /// Seconds since 1970.
+    fn seconds(&self) -> u64 {
+        self.now().map_or(0, |now| now.milliseconds() / 1000)
     }
 
     /// Puts a result, again and again until the deadline if need be, and returns the one that was taken. One that is
@@ -179,6 +185,7 @@ impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J>
                 return Err(error);
             }
             sleep(pause).await;
+            tally::count(|tally| tally.retries += 1);
             pause *= 2;
         }
     }

@@ -13,13 +13,16 @@ use crate::change::Bucket;
 use crate::collapse::Objective;
 use crate::config::{Config, ExpectedOwner, Retries};
 use crate::distribution::DistributionId;
-use crate::event::{self, Trigger};
+use crate::event::{self, Source, Trigger};
 use crate::failure::InvocationError;
 use crate::lister::Lister;
+use crate::moment::Moment;
 use crate::ports::{AccountId, BucketQuery, BucketTags, Invalidations, Jobs, Objects, Settings};
-use crate::report::{Answer, Counts, Report};
+use crate::report::{Answer, Report};
 use crate::router::Router;
+use crate::summary::Summary;
 use crate::surveyor::Surveyor;
+use crate::tally;
 
 use self::memory::Memory;
 use self::sending::Patience;
@@ -101,18 +104,47 @@ impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J>
     }
 
     /// Handles one event, given as raw bytes. Every change in it ends as covered, as ignored for a named reason, or as
-    /// failed; one that fails keeps no other from being handled.
+    /// failed; one that fails keeps no other from being handled. What was done comes with the answer.
     ///
-    /// # Errors
-    /// [`InvocationError`] if the event cannot be read, or anything failed that no message and no job answers for: the
-    /// invocation must fail, so that the event is delivered again.
-    pub async fn handle(&self, event: &[u8], invocation: &Invocation) -> Result<Answer, InvocationError> {
-        // Boxed, so that the types of what is waited for stay within the compiler's limit of nesting.
-        match event::decode(event).map_err(InvocationError::Event)? {
-            Trigger::Changes(batch) => Box::pin(self.changes(batch, invocation)).await,
-            Trigger::Request(request) => Box::pin(self.request(&request, invocation)).await,
-            Trigger::Job(job) => Box::pin(self.job(job, invocation)).await,
+    /// The answer is an [`InvocationError`] if the event cannot be read, or anything failed that no message and no job
+    /// answers for: the invocation must fail, so that the event is delivered again.
+    pub async fn handle(&self, event: &[u8], invocation: &Invocation) -> (Result<Answer, InvocationError>, Summary) {
+        let began = Instant::now();
+        let mut summary = Summary::default();
+        let (answer, tally) = tally::during(self.answer(event, invocation, &mut summary)).await;
+        if let Err(error) = &answer {
+            summary.fail(error);
         }
+        summary.conclude(tally, began.elapsed(), self.now());
+        (answer, summary)
+    }
+
+    async fn answer(
+        &self,
+        event: &[u8],
+        invocation: &Invocation,
+        summary: &mut Summary,
+    ) -> Result<Answer, InvocationError> {
+        let trigger = event::decode(event).map_err(|error| {
+            summary.changes.failed = 1;
+            InvocationError::Event(error)
+        })?;
+        summary.source = match &trigger {
+            Trigger::Changes(batch) => batch.source,
+            Trigger::Request(_) => Source::Direct,
+            Trigger::Job(_) => Source::CodePipeline,
+        };
+        // Boxed, so that the types of what is waited for stay within the compiler's limit of nesting.
+        match trigger {
+            Trigger::Changes(batch) => Box::pin(self.changes(batch, invocation, summary)).await,
+            Trigger::Request(request) => Box::pin(self.request(&request, invocation, summary)).await,
+            Trigger::Job(job) => Box::pin(self.job(job, invocation, summary)).await,
+        }
+    }
+
+    /// Now, by the clock that all machines share; `None` where that stands before 1970.
+    pub fn now(&self) -> Option<Moment> {
+        Moment::of((self.clock)())
     }
 
     /// The questions to ask about buckets.
@@ -137,22 +169,10 @@ impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J>
     }
 }
 
-/// The line that answers, by itself, what was invalidated and why not the rest.
-fn log(report: &Report) {
-    let Counts { covered, ignored, failed } = report.changes;
-    tracing::info!(
-        covered,
-        ignored,
-        failed,
-        invalidations = json(&report.invalidations),
-        ignored_by_reason = json(&report.ignored),
-        "handled {} changes for {} distributions",
-        covered + ignored + failed,
-        report.invalidations.len() + report.further_invalidations,
-    );
-}
-
-/// JSON of a value, in one line; its strings have no control characters left.
-fn json(value: &impl serde::Serialize) -> String {
-    serde_json::to_string(value).unwrap_or_default()
+/// A line for each distribution that was told something, for one who looks closely.
+fn log_each(report: &Report) {
+    for sent in &report.invalidations {
+        let line = serde_json::to_string(sent).unwrap_or_default();
+        tracing::debug!(summary = line, "invalidation of {}", sent.distribution_id);
+    }
 }

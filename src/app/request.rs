@@ -3,7 +3,7 @@
 use tokio::time::{Duration, Instant, sleep, timeout_at};
 
 use super::changes::Delivered;
-use super::{App, Invocation, KEPT_FOR_ANSWER, log};
+use super::{App, Invocation, KEPT_FOR_ANSWER, log_each};
 use crate::change::{Bucket, Change};
 use crate::distribution::{DistributionId, InvalidationId};
 use crate::event::{Ask, Batch, EventError, Request, Target};
@@ -13,15 +13,21 @@ use crate::ports::{BucketTags, Invalidations, Jobs, Objects, Progress, Settings}
 use crate::reference::Identity;
 use crate::report::{Answer, Report, SentInvalidation};
 use crate::router::Learnt;
+use crate::summary::Summary;
 
 /// How long to wait before CloudFront is asked again how far an invalidation is.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J> {
     /// Carries out a direct invocation, and waits as long as it may if that was asked for.
-    pub(super) async fn request(&self, request: &Request, invocation: &Invocation) -> Result<Answer, InvocationError> {
+    pub(super) async fn request(
+        &self,
+        request: &Request,
+        invocation: &Invocation,
+        summary: &mut Summary,
+    ) -> Result<Answer, InvocationError> {
         let identity = Identity::Invocation(&invocation.request_id);
-        let mut report = self.carry_out(request, &identity, invocation).await?;
+        let mut report = self.carry_out(request, &identity, invocation, summary).await?;
         if let Some(seconds) = request.wait {
             let latest = invocation.deadline.checked_sub(KEPT_FOR_ANSWER).unwrap_or_else(Instant::now);
             self.wait(&mut report, latest.min(Instant::now() + Duration::from_secs(seconds))).await?;
@@ -35,9 +41,12 @@ impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J>
         request: &Request,
         identity: &Identity<'_>,
         invocation: &Invocation,
+        summary: &mut Summary,
     ) -> Result<Report, InvocationError> {
         let (report, failures) = match &request.ask {
             Ask::Keys { bucket, keys } => {
+                // What is true until more is known.
+                summary.changes.failed = keys.len();
                 let learnt = self.learn([bucket.clone()], invocation).await?;
                 self.distributions(bucket, &learnt)?;
                 let changes = keys.iter().cloned().map(|key| Change { bucket: bucket.clone(), key }).collect();
@@ -67,7 +76,8 @@ impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J>
                 (report, failures)
             }
         };
-        log(&report);
+        summary.tell(&report, &failures);
+        log_each(&report);
         if failures.is_empty() { Ok(report) } else { Err(InvocationError::Request(failures)) }
     }
 

@@ -45,6 +45,8 @@ pub struct Config {
     pub inventory_pages: Option<NonZeroUsize>,
     /// `DISTRIBUTION_SETTINGS`: whether distributions are asked how they are set.
     pub distribution_settings: bool,
+    /// `METRICS`: whether metrics are written.
+    pub metrics: bool,
     /// `DRY_RUN`.
     pub dry_run: bool,
 }
@@ -147,6 +149,11 @@ impl Config {
                 reader.switch("INVENTORY").then_some(pages)
             },
             distribution_settings: reader.switch("DISTRIBUTION_SETTINGS"),
+            metrics: reader.read("METRICS", true, "\"on\" or \"off\"", |value| match value {
+                "on" => Some(true),
+                "off" => Some(false),
+                _ => None,
+            }),
             dry_run: reader.read("DRY_RUN", false, "\"true\" or \"false\"", |value| value.parse().ok()),
         };
         if reader.defects.is_empty() { Ok(config) } else { Err(ConfigError(reader.defects)) }
@@ -176,7 +183,7 @@ mod tests {
         assert_eq!(config.lives.stale, Duration::from_hours(1));
         let retries = Retries { backoff: Duration::from_secs(2), direct: Duration::from_secs(10) };
         assert_eq!(config.retries, retries);
-        assert!(!config.dry_run);
+        assert!(!config.dry_run && config.metrics);
     }
 
     #[test]
@@ -193,6 +200,7 @@ mod tests {
             ("STALE_TAG_SECONDS", "0"),
             ("BACKOFF_MILLISECONDS", "500"),
             ("DIRECT_RETRY_SECONDS", "0"),
+            ("METRICS", "off"),
             ("DRY_RUN", "true"),
         ])
         .unwrap();
@@ -205,7 +213,7 @@ mod tests {
         assert_eq!(config.default_distribution, DistributionId::new("E1").ok());
         assert_eq!(config.lives.stale, Duration::ZERO);
         assert_eq!(config.retries, Retries { backoff: Duration::from_millis(500), direct: Duration::ZERO });
-        assert!(config.dry_run);
+        assert!(config.dry_run && !config.metrics);
     }
 
     #[test]
@@ -227,6 +235,7 @@ mod tests {
             ("STALE_TAG_SECONDS", "86401"),
             ("BACKOFF_MILLISECONDS", "0"),
             ("DIRECT_RETRY_SECONDS", "901"),
+            ("METRICS", "true"),
             ("DRY_RUN", "yes"),
         ];
         let message = config(&bad).unwrap_err().to_string();

@@ -4,14 +4,42 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::change::Change;
+use crate::moment::Moment;
+
+/// What brought a delivery to the function: the outermost of what was put around the changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// S3 itself.
+    #[default]
+    S3,
+    /// A queue.
+    Sqs,
+    /// A topic.
+    Sns,
+    /// A rule of EventBridge's.
+    EventBridge,
+    /// The record of a failed invocation.
+    InvocationRecord,
+    /// A pipeline.
+    CodePipeline,
+    /// A person, a schedule, a press of the console's button.
+    Direct,
+    /// Nobody knows: the event could not be read.
+    Unknown,
+}
 
 /// What one delivery holds: every record of it is in exactly one of the lists, or counted.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Batch {
+    /// What brought it.
+    pub source: Source,
     /// The messages, if the delivery is a batch of a queue's; each answers for itself.
     pub messages: Option<Vec<Message>>,
     /// Objects whose content changed, in the order of the records; an object can occur several times.
     pub changes: Vec<Change>,
+    /// When each of them happened, by place, as far as that was told.
+    pub times: Vec<Option<Moment>>,
     /// Records of something that changes no content.
     pub ignored: Vec<IgnoredRecord>,
     /// How many of S3's test events came, which ask for nothing.
@@ -34,6 +62,11 @@ pub struct Message {
 }
 
 impl Batch {
+    pub(super) fn push(&mut self, change: Change, time: Option<Moment>) {
+        self.changes.push(change);
+        self.times.push(time);
+    }
+
     /// The message that this change came with, if it came with one. Messages lie in the order of their changes.
     #[must_use]
     pub fn message_of(&self, change: usize) -> Option<&Message> {

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::object::{Object, Text};
 use super::shape::{Shape, shape};
-use super::{Batch, EventError, Message, RecordError, Request, Trigger, codepipeline, eventbridge, s3};
+use super::{Batch, EventError, Message, RecordError, Request, Source, Trigger, codepipeline, eventbridge, s3};
 use crate::text::excerpt;
 
 /// How many envelopes there can be around an event. A failed delivery of a topic's, kept in a queue, has four.
@@ -38,14 +38,20 @@ fn open_at(json: &str, place: Place, batch: &mut Batch) -> Result<Option<Trigger
         return Err(EventError::TooDeep);
     }
     let misplaced = |what| if place.invoked { Ok(()) } else { Err(EventError::Misplaced(what)) };
-    match shape(json)? {
+    let shape = shape(json)?;
+    if place.depth == 0 {
+        batch.source = shape.source();
+    }
+    match shape {
         Shape::Records(records) => open_records(records, place, batch)?,
         Shape::TestEvent => batch.test_events += 1,
         Shape::Notification(message) => {
             let Text(message) = serde_json::from_str(message.get()).map_err(|_| EventError::UnknownShape)?;
             open_message(&message, "Message", place, batch);
         }
-        Shape::S3Event { detail_type, region, detail } => eventbridge::decode(&detail_type, region, detail, batch),
+        Shape::S3Event { detail_type, region, time, detail } => {
+            eventbridge::decode(&detail_type, (region, time), detail, batch);
+        }
         Shape::InvocationEvent(detail) => return open_inner(detail, "detail", place, batch),
         Shape::InvocationRecord { context, payload } => {
             if ended_well(context) {
@@ -105,13 +111,6 @@ fn ended_well(context: &RawValue) -> bool {
 }
 
 /// The services whose records are called `Records`.
-#[derive(Clone, Copy)]
-enum Source {
-    Sqs,
-    Sns,
-    S3,
-}
-
 const SOURCES: [(&str, Source); 3] = [("aws:sqs", Source::Sqs), ("aws:sns", Source::Sns), ("aws:s3", Source::S3)];
 
 /// SNS spells its field with a capital.
@@ -150,6 +149,9 @@ fn open_records(records: &RawValue, place: Place, batch: &mut Batch) -> Result<(
         return Ok(());
     }
     let source = source_of(&records).ok_or(EventError::UnknownShape)?;
+    if place.depth == 0 {
+        batch.source = source;
+    }
     // Whoever wrapped a batch of messages waits for no answer about each.
     let mut messages = (place.depth == 0 && matches!(source, Source::Sqs)).then(Vec::new);
     // Failures that are no named message's.
@@ -158,7 +160,6 @@ fn open_records(records: &RawValue, place: Place, batch: &mut Batch) -> Result<(
         let (changes, failed) = (batch.changes.len(), batch.failed.len());
         let mut id = None;
         match source {
-            Source::S3 => s3::decode(record, batch),
             Source::Sns => open_record(read::<SnsRecord<'_>>(record), place, batch),
             Source::Sqs => {
                 let message = read::<SqsRecord<'_>>(record);
@@ -170,6 +171,7 @@ fn open_records(records: &RawValue, place: Place, batch: &mut Batch) -> Result<(
                     open_record(message, place, batch);
                 }
             }
+            _ => s3::decode(record, batch),
         }
         if batch.failed.len() > failed {
             name_envelope(batch, failed, &format!("Records[{index}]"));

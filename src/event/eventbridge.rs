@@ -12,14 +12,19 @@ use crate::text::excerpt;
 /// The detail types that change what a bucket serves; expirations and delete markers are `Object Deleted` as well.
 const CONTENT_TYPES: [&str; 2] = ["Object Created", "Object Deleted"];
 
-/// Adds what happened in a Region to the batch.
-pub(super) fn decode(detail_type: &str, region: Option<&RawValue>, detail: &RawValue, batch: &mut Batch) {
+/// Adds what happened in a Region, at a time, to the batch.
+pub(super) fn decode(
+    detail_type: &str,
+    (region, time): (Option<&RawValue>, Option<&RawValue>),
+    detail: &RawValue,
+    batch: &mut Batch,
+) {
     if !CONTENT_TYPES.contains(&detail_type) {
         batch.ignored.push(IgnoredRecord { event_name: excerpt(detail_type) });
         return;
     }
     match change(region, detail) {
-        Ok(change) => batch.changes.push(change),
+        Ok(change) => batch.push(change, s3::time(time)),
         Err(error) => batch.failed.push(error),
     }
 }

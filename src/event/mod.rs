@@ -19,7 +19,7 @@ mod request;
 mod s3;
 mod shape;
 
-pub use batch::{Batch, IgnoredRecord, Message, RecordError};
+pub use batch::{Batch, IgnoredRecord, Message, RecordError, Source};
 pub use codepipeline::{Job, JobId};
 pub use error::{ACCEPTED_SHAPES, EventError};
 pub use key::{KeyError, decode_key};

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use super::object::{Object, Text};
 use super::{Batch, IgnoredRecord, RecordError, decode_key};
 use crate::change::{Bucket, BucketName, Change, Region};
+use crate::moment::Moment;
 use crate::text::excerpt;
 
 /// The families of event names that change what a bucket serves. `LifecycleExpiration` is not part of `ObjectRemoved`.
@@ -27,6 +28,9 @@ struct Record<'a> {
     aws_region: Option<Text<'a>>,
     #[serde(borrow)]
     event_name: Option<Text<'a>>,
+    /// Not worth a record that it is no string.
+    #[serde(borrow)]
+    event_time: Option<&'a RawValue>,
     #[serde(borrow)]
     s3: Option<Object<Entity<'a>>>,
 }
@@ -70,17 +74,23 @@ pub(super) fn region(name: Option<Text<'_>>, at: &str) -> Result<Option<Region>,
     region.map_err(|error| RecordError::new(at, error.to_string()))
 }
 
+/// The time that a field tells, if it does.
+pub(super) fn time(field: Option<&RawValue>) -> Option<Moment> {
+    let Text(text) = serde_json::from_str(field?.get()).ok()?;
+    Moment::parse(&text)
+}
+
 /// Adds what a record tells to the batch.
 pub(super) fn decode(record: &RawValue, batch: &mut Batch) {
     match decode_record(record) {
-        Ok(Decoded::Change(change)) => batch.changes.push(change),
+        Ok(Decoded::Change(change, time)) => batch.push(change, time),
         Ok(Decoded::Ignored(ignored)) => batch.ignored.push(ignored),
         Err(error) => batch.failed.push(error),
     }
 }
 
 enum Decoded {
-    Change(Change),
+    Change(Change, Option<Moment>),
     Ignored(IgnoredRecord),
 }
 
@@ -104,11 +114,12 @@ fn decode_record(raw: &RawValue) -> Result<Decoded, RecordError> {
     }
     let Object(entity) = record.s3.ok_or_else(|| missing("s3"))?;
     let (name, key) = entity.names("s3")?;
-    Ok(Decoded::Change(Change {
+    let change = Change {
         bucket: Bucket { name, region: region(record.aws_region, "awsRegion")? },
         key: decode_key(&key)
             .map_err(|error| RecordError::new("s3.object.key", format!("\"{}\": {error}", excerpt(&key))))?,
-    }))
+    };
+    Ok(Decoded::Change(change, time(record.event_time)))
 }
 
 /// Whether an event of this name changes what the bucket serves. Some S3-compatible stores prefix the name with `s3:`.
@@ -223,6 +234,22 @@ mod tests {
             assert_eq!(batch.failed.len(), 1, "{expected}");
             let message = batch.failed[0].to_string();
             assert!(message.starts_with(expected), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_time_is_taken_where_there_is_one_and_never_asked_for() {
+        for (time, expected) in [
+            (r#","eventTime":"2026-01-02T03:04:05.006Z""#, Some(1_767_323_045_006)),
+            (r#","eventTime":"1970-01-01T00:00:00.000Z""#, None),
+            (r#","eventTime":"soon""#, None),
+            (r#","eventTime":5"#, None),
+            (r#","eventTime":null"#, None),
+            ("", None),
+        ] {
+            let batch = batch(&record("ObjectCreated:Put", &format!("{SITE}{time}")));
+            assert_eq!(batch.times, [expected.and_then(Moment::new)], "{time}");
+            assert_eq!(batch.changes.len(), 1, "{time}");
         }
     }
 

@@ -6,9 +6,9 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::EventError;
 use super::object::Text;
 use super::request::FIELDS as REQUEST_FIELDS;
+use super::{EventError, Source};
 
 /// The fields of the console's template "hello-world".
 const HELLO_WORLD: [&str; 3] = ["key1", "key2", "key3"];
@@ -41,7 +41,7 @@ pub(super) enum Shape<'a> {
     /// A message of SNS as a queue gets it; the message is a string.
     Notification(&'a RawValue),
     /// An event of S3 from EventBridge.
-    S3Event { detail_type: String, region: Option<&'a RawValue>, detail: &'a RawValue },
+    S3Event { detail_type: String, region: Option<&'a RawValue>, time: Option<&'a RawValue>, detail: &'a RawValue },
     /// An event of another source from EventBridge.
     OtherEvent,
     /// An event whose detail is the record of an invocation.
@@ -54,6 +54,18 @@ pub(super) enum Shape<'a> {
     Request(Fields<'a>),
     /// Nothing is named: a schedule, or a press of the console's button.
     Bare,
+}
+
+impl Shape<'_> {
+    /// What brought an event of this shape. Records tell it themselves, and what is no change is told by what it asks for.
+    pub(super) fn source(&self) -> Source {
+        match self {
+            Self::S3Event { .. } => Source::EventBridge,
+            Self::InvocationEvent(_) | Self::InvocationRecord { .. } => Source::InvocationRecord,
+            Self::Notification(_) => Source::Sns,
+            _ => Source::S3,
+        }
+    }
 }
 
 /// The fields of an object, left as they stand.
@@ -173,7 +185,7 @@ fn notification<'a>(fields: &Fields<'a>) -> Option<Shape<'a>> {
 fn from_event_bridge<'a>(fields: &Fields<'a>) -> Option<Shape<'a>> {
     let (source, detail_type, detail) = (fields.text("source")?, fields.text("detail-type")?, fields.get("detail")?);
     Some(match source.as_str() {
-        "aws.s3" => Shape::S3Event { detail_type, region: fields.get("region"), detail },
+        "aws.s3" => Shape::S3Event { detail_type, region: fields.get("region"), time: fields.get("time"), detail },
         "lambda" if detail_type.starts_with("Lambda Function Invocation Result") => Shape::InvocationEvent(detail),
         _ => Shape::OtherEvent,
     })

@@ -22,6 +22,7 @@ pub use listing::Listing;
 
 use crate::backoff::pause;
 use crate::ports::{BucketQuery, CallError, Objects};
+use crate::tally;
 use course::Course;
 use listing::Place;
 use page::{Read, Request, ask};
@@ -108,6 +109,7 @@ impl Survey {
             if Instant::now() + pause >= limits.deadline {
                 return None;
             }
+            tally::count(|tally| tally.retries += 1);
             (self.again.pop()?.0, pause)
         } else {
             let start = self.course.next(&mut self.terrain, self.pages)?;
@@ -115,6 +117,7 @@ impl Survey {
             (Request { start, from, failures: 0 }, Duration::ZERO)
         };
         self.pages -= 1;
+        tally::count(|tally| tally.list_requests += 1);
         Some(next)
     }
 

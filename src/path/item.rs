@@ -111,6 +111,12 @@ impl Item {
         Self::Path(InvalidationPath::everything())
     }
 
+    /// Whether it is a path that ends with a wildcard.
+    #[must_use]
+    pub fn is_wildcard(&self) -> bool {
+        matches!(self, Self::Path(path) if path.wildcard_prefix().is_some())
+    }
+
     /// The item as CloudFront gets it.
     #[must_use]
     pub fn as_str(&self) -> &str {

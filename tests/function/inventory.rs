@@ -16,8 +16,13 @@ const LIST: &str = "ListObjectsV2";
 fn site(objects: impl IntoIterator<Item = String>) -> World {
     let mut world = world(&[("site", "E1")]);
     world.buckets.get_mut("site").unwrap().objects = objects.into_iter().collect();
-    world.distributions.get_mut("E1").unwrap().config = Some(config(&json!({ "Quantity": 0 })));
+    world.distributions.get_mut("E1").unwrap().config = Some(site_config());
     world
+}
+
+/// The settings of a distribution that shows `site` by its website endpoint, and nothing else.
+pub(crate) fn site_config() -> Value {
+    config(&json!({ "Quantity": 0 }))
 }
 
 fn config(behaviors: &Value) -> Value {

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::rig::{Rig, created, world};
 
-/// All that the function writes while it handles a change and a failure.
+/// All that the function writes while it handles a change and a failure, but its metrics.
 async fn lines(variables: &[(&str, &str)]) -> Vec<String> {
     let mut variables = variables.to_vec();
     variables.push(("MISSING_TAG_TTL_SECONDS", "3600"));
@@ -15,7 +15,10 @@ async fn lines(variables: &[(&str, &str)]) -> Vec<String> {
     rig.report("request-two", created(&[("untagged", "b")])).await;
     rig.error("request-three", r#"{"marker-in-the-event":"hunter2"}"#).await;
     rig.error("request-four", created(&[("gone", "c")])).await;
-    rig.function.stop().await.unwrap()
+    let lines = rig.function.stop().await.unwrap();
+    let (metrics, lines): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| line.contains("\"_aws\""));
+    assert_eq!(metrics.len(), 4);
+    lines
 }
 
 #[tokio::test]
@@ -24,9 +27,10 @@ async fn json_where_lambda_asks_for_it_with_level_time_and_request_id() {
     let lines: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).expect(line)).collect();
     for line in &lines {
         assert!(line["level"].is_string() && line["timestamp"].is_string() && line["message"].is_string(), "{line}");
-        assert!(line["span"]["requestId"].as_str().is_some_and(|id| id.starts_with("request-")), "{line}");
+        assert!(line["requestId"].as_str().is_some_and(|id| id.starts_with("request-")), "{line}");
+        assert_eq!(line["xrayTraceId"], "1-5759e988-bd862e3fe1be46a994272793", "{line}");
     }
-    let of = |id: &str| lines.iter().filter(|line| line["span"]["requestId"] == id).collect::<Vec<_>>();
+    let of = |id: &str| lines.iter().filter(|line| line["requestId"] == id).collect::<Vec<_>>();
     let [untagged, handled] = of("request-one")[..] else { panic!("{lines:#?}") };
     assert_eq!((untagged["level"].as_str(), untagged["bucket"].as_str()), (Some("INFO"), Some("untagged")));
     assert!(
@@ -34,10 +38,10 @@ async fn json_where_lambda_asks_for_it_with_level_time_and_request_id() {
         "{untagged}"
     );
     assert_eq!((handled["covered"].as_u64(), handled["ignored"].as_u64()), (Some(1), Some(1)));
-    let invalidations: Value = serde_json::from_str(handled["invalidations"].as_str().unwrap()).unwrap();
-    assert_eq!(invalidations[0]["paths"][0], "/very%20secret%0Akey%1B%5B31m");
+    assert_eq!(handled["invalidations"][0]["paths"][0], "/very%20secret%0Akey%1B%5B31m");
     assert_eq!(of("request-two").len(), 1, "a bucket without the tag is said once");
-    let [error] = of("request-three")[..] else { panic!("logged once: {lines:#?}") };
+    let [handled, error] = of("request-three")[..] else { panic!("logged once: {lines:#?}") };
+    assert_eq!((handled["level"].as_str(), handled["error"].as_str()), (Some("INFO"), Some("UnrecognizedEvent")));
     assert_eq!(error["level"], "ERROR");
     let [_, error] = of("request-four")[..] else { panic!("{lines:#?}") };
     assert!(error["message"].as_str().unwrap().starts_with("ChangesNotInvalidated: 1 of 1"), "{error}");
@@ -107,7 +111,7 @@ async fn the_level_can_be_set() {
     for line in lines {
         let line: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(line["level"], "ERROR");
-        assert!(line["span"]["requestId"].is_string(), "at any level: {line}");
+        assert!(line["requestId"].is_string() && line["xrayTraceId"].is_string(), "at any level: {line}");
     }
 }
 

@@ -34,6 +34,7 @@ fn every_link_between_the_documents_leads_somewhere() {
         "CHANGELOG.md",
         "docs/collapse.md",
         "docs/distributions.md",
+        "docs/operations.md",
         "docs/reliability.md",
         "docs/sources.md",
         "infra/cdk/README.md",

@@ -22,6 +22,7 @@ use crate::failure::Failure;
 use crate::plan::PlannedInvalidation;
 use crate::ports::{Accepted, BucketTags, CallError, ErrorClass, Invalidations, Jobs};
 use crate::report::SentInvalidation;
+use crate::tally;
 
 use self::pace::Pace;
 pub(super) use self::pace::Patience;
@@ -41,6 +42,8 @@ struct Pending {
     widened: bool,
     /// Whether just this was tried before.
     tried: bool,
+    /// Whether this was, in whatever words.
+    again: bool,
     /// How often it has failed by itself for a while.
     failures: u32,
     not_before: Instant,
@@ -49,7 +52,7 @@ struct Pending {
 impl Pending {
     fn new((number, planned): (usize, &PlannedInvalidation), now: Instant) -> Self {
         let invalidation = planned.clone();
-        Self { number, invalidation, widened: false, tried: false, failures: 0, not_before: now }
+        Self { number, invalidation, widened: false, tried: false, again: false, failures: 0, not_before: now }
     }
 
     /// The same in other words, to be tried at once.
@@ -76,7 +79,10 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
             return planned.iter().map(|planned| Ok(SentInvalidation::new(planned, None))).collect();
         }
         let began = Instant::now();
-        let recall = |planned| self.memory.recall(planned).ok_or_else(|| CallError::no_time(OPERATION));
+        let recall = |planned| {
+            let taken = self.memory.recall(planned).map(SentInvalidation::recalled);
+            taken.ok_or_else(|| CallError::no_time(OPERATION))
+        };
         let mut outcomes: Vec<_> = planned.iter().map(recall).collect();
         let to_send = planned.iter().enumerate().zip(&outcomes).filter(|(_, outcome)| outcome.is_err());
         let mut waiting: Vec<_> = to_send.map(|(planned, _)| Pending::new(planned, began)).collect();
@@ -147,7 +153,10 @@ impl<T: BucketTags, I: Invalidations, J: Jobs> App<T, I, J> {
     }
 
     async fn attempt(&self, mut pending: Pending, begun: Instant, patience: Patience) -> Attempt {
-        pending.tried = true;
+        if pending.again {
+            tally::count(|tally| tally.retries += 1);
+        }
+        (pending.tried, pending.again) = (true, true);
         // One that hangs may have been taken. To send it again is safe, as it has the same reference.
         let answer = timeout_at(patience.end_of_attempt(begun), self.invalidations.create(&pending.invalidation)).await;
         let answer = answer.unwrap_or_else(|_| Err(CallError::no_time(OPERATION)));

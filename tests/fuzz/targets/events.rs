@@ -61,9 +61,10 @@ fn refused(error: &EventError) -> Checked {
 
 /// What holds for every batch that was read from `length` bytes.
 fn changes(batch: &Batch, length: usize) -> Checked {
-    let Batch { messages, changes, ignored, test_events, failed, failed_too } = batch;
+    let Batch { source: _, times, messages, changes, ignored, test_events, failed, failed_too } = batch;
     // Each takes more than two bytes, and what is kept of them was in the event.
     prop_assert!(2 * (changes.len() + ignored.len() + test_events + failed.len() + failed_too) <= length);
+    prop_assert_eq!(times.len(), changes.len());
     prop_assert!(changes.iter().map(|change| change.key.as_str().len()).sum::<usize>() <= length);
     for Change { bucket, key } in changes {
         prop_assert!(is_bucket(bucket.name.as_str()), "{bucket:?}");
@@ -152,9 +153,10 @@ fn counted(service: &str, records: &[Value], batch: &Batch) -> Result<(), TestCa
 /// What an event says, without the places of what is wrong in its text.
 fn outline(decoded: &Result<Trigger, EventError>) -> String {
     match decoded {
-        Ok(Trigger::Changes(Batch { messages, changes, ignored, test_events, failed, failed_too })) => {
+        Ok(Trigger::Changes(batch)) => {
+            let Batch { source, times, messages, changes, ignored, test_events, failed, failed_too } = batch;
             let failed: Vec<_> = failed.iter().map(|error| &error.at).collect();
-            format!("{changes:?} {ignored:?} {test_events} {failed:?} {failed_too} {messages:?}")
+            format!("{source:?} {changes:?} {times:?} {ignored:?} {test_events} {failed:?} {failed_too} {messages:?}")
         }
         Ok(Trigger::Request(request)) => format!("{request:?}"),
         Ok(Trigger::Job(job)) => format!("{:?} {:?}", job.id, job.request.as_ref().ok()),

@@ -61,7 +61,7 @@ fn told(event: &[u8]) -> Vec<String> {
 }
 
 fn batch_told(batch: &Batch) -> Vec<String> {
-    let Batch { messages, changes, ignored, test_events, failed, failed_too } = batch;
+    let Batch { source: _, times: _, messages, changes, ignored, test_events, failed, failed_too } = batch;
     let mut lines = Vec::new();
     for message in messages.iter().flatten() {
         lines.push(format!("message {} changes {:?} failed {:?}", message.id, message.changes, message.failed));

@@ -5,31 +5,32 @@
 //! with their headers; at DEBUG the SDK still logs what it signs, access key included. So the SDK is capped at INFO and all
 //! other crates but this one at DEBUG, whatever was asked for.
 
+mod lines;
+
+use std::io::Write;
+
 use tracing::Metadata;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::{Targets, filter_fn};
-use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
-use tracing_subscriber::registry::LookupSpan;
+
+use self::lines::Lines;
 
 /// The only crate that may log at TRACE: this one.
 const OUR_TARGET: &str = "s3_cloudfront_invalidator";
 
-/// A subscriber that writes to `writer` as the environment, read through `lookup`, asks for. Nothing is written of the
-/// crates in `silent`.
-pub fn subscriber<W>(
+/// A subscriber that writes to what `writer` returns as the environment, read through `lookup`, asks for. Nothing is written
+/// of the crates in `silent`.
+pub fn subscriber<O: Write + 'static>(
     lookup: impl Fn(&str) -> Option<String>,
-    writer: W,
+    writer: impl Fn() -> O + Send + Sync + 'static,
     silent: &'static [&'static str],
-) -> impl tracing::Subscriber + Send + Sync
-where
-    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
-{
+) -> impl tracing::Subscriber + Send + Sync {
     let json = lookup("AWS_LAMBDA_LOG_FORMAT").is_some_and(|format| format.eq_ignore_ascii_case("json"));
     let levels = levels(lookup);
     let wanted =
         filter_fn(move |it| if it.is_span() { holds_the_request_id(it) } else { may_be_logged(it, &levels, silent) });
-    tracing_subscriber::registry().with(lines(json, writer).with_filter(wanted))
+    tracing_subscriber::registry().with(Lines { json, writer }.with_filter(wanted))
 }
 
 /// Which levels of which targets are asked for; INFO where nothing is, or where it makes no sense. `RUST_LOG` counts if it
@@ -59,14 +60,4 @@ fn may_be_logged(line: &Metadata<'_>, levels: &Targets, silent: &[&str]) -> bool
 /// of requests.
 fn holds_the_request_id(span: &Metadata<'_>) -> bool {
     span.target().starts_with("lambda_runtime")
-}
-
-/// Lambda takes `level` and `timestamp` from a JSON line. CloudWatch dates text lines itself.
-fn lines<S, W>(json: bool, writer: W) -> Box<dyn Layer<S> + Send + Sync>
-where
-    S: tracing::Subscriber + for<'s> LookupSpan<'s>,
-    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
-{
-    let layer = fmt::layer().with_writer(writer).with_ansi(false);
-    if json { Box::new(layer.json().flatten_event(true).with_span_list(false)) } else { Box::new(layer.without_time()) }
 }

@@ -1,0 +1,209 @@
+//! The metrics that CloudWatch reads from the log: one line for each invocation, by the format's rules, with the right values.
+
+use std::collections::BTreeSet;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use s3_cloudfront_invalidator::local::Job;
+use s3_cloudfront_invalidator::local::events::{event_bridge, job, notification, record, sqs};
+use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
+use s3_cloudfront_invalidator::metrics::{DIMENSION, METRICS, NAMESPACE};
+use s3_cloudfront_invalidator::moment::Moment;
+use serde_json::{Value, json};
+
+use crate::rig::{Rig, created, world};
+
+const QUICK: (&str, &str) = ("BACKOFF_MILLISECONDS", "20");
+const OFF: (&str, &str) = ("DISTRIBUTION_SETTINGS", "off");
+const JOB: &str = "11111111-abcd-1111-abcd-111111abcdef";
+
+fn now() -> u64 {
+    u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
+}
+
+/// A record of an object that was created so many seconds ago.
+fn ago(seconds: u64, bucket: &str, key: &str) -> Value {
+    let mut record = record("ObjectCreated:Put", bucket, key);
+    record["eventTime"] = Moment::new(now() - seconds * 1000).unwrap().to_string().into();
+    record
+}
+
+fn error(status: u16, code: &str) -> Effect {
+    Effect::Error { status, code: code.into() }
+}
+
+/// The lines of metrics among these, each by the rules. Source: CloudWatch user guide, "Specification: Embedded metric
+/// format"; Lambda developer guide, "Log-level filtering".
+fn metrics(lines: &[String]) -> Vec<Value> {
+    let lines = lines.iter().filter(|line| line.contains("_aws")).map(|line| {
+        assert!(line.len() <= 1024, "its bytes have a price: {line}");
+        let line: Value = serde_json::from_str(line).unwrap();
+        let timestamp = line["_aws"]["Timestamp"].as_u64().unwrap();
+        assert!(timestamp.abs_diff(now()) < 600_000, "milliseconds since 1970: {line}");
+        let stamp = Moment::parse(line["timestamp"].as_str().unwrap()).unwrap();
+        assert_eq!(stamp.milliseconds(), timestamp, "or Lambda takes the line for INFO: {line}");
+        let [directive] = &line["_aws"]["CloudWatchMetrics"].as_array().unwrap()[..] else { panic!("{line}") };
+        assert_eq!(directive["Namespace"], NAMESPACE);
+        assert_eq!(directive["Dimensions"], json!([[DIMENSION]]));
+        assert_eq!(line[DIMENSION], "invalidator");
+        let definitions = directive["Metrics"].as_array().unwrap();
+        let names: BTreeSet<_> = definitions.iter().map(|it| it["Name"].as_str().unwrap()).collect();
+        assert!(names.len() == definitions.len() && names.len() <= 10, "each once, and few: {line}");
+        for definition in definitions {
+            assert!(line[definition["Name"].as_str().unwrap()].is_i64(), "{definition}: {line}");
+            let unit = definition["Unit"].as_str().unwrap();
+            assert!(["Count", "Milliseconds"].contains(&unit), "{definition}");
+        }
+        for (name, ..) in METRICS {
+            assert_eq!(names.contains(name), line.get(name).is_some(), "{name}: {line}");
+        }
+        line
+    });
+    lines.collect()
+}
+
+/// The metrics of the one invocation there was.
+async fn of(rig: Rig) -> Value {
+    let lines = rig.function.stop().await.unwrap();
+    let [line] = &metrics(&lines)[..] else { panic!("one line: {lines:#?}") };
+    line.clone()
+}
+
+/// The values, in the order of the table; `null` where there is none.
+fn values(line: &Value) -> Value {
+    METRICS.iter().map(|(name, ..)| line.get(*name).cloned().unwrap_or_default()).collect()
+}
+
+#[tokio::test]
+async fn a_batch_with_some_of_everything() {
+    let rig = Rig::start(world(&[("site", "E1 E2"), ("untagged", "")]), &[OFF]).await;
+    let body = |record: Value| notification(&[record]);
+    let bodies = [
+        body(ago(100, "site", "a.txt")),
+        body(ago(20, "site", "docs/index.html")),
+        body(ago(5000, "untagged", "b.txt")),
+        body(ago(5000, "gone", "c.txt")),
+        "junk".to_owned(),
+    ];
+    let messages: Vec<_> = ["m1", "m2", "m3", "m4", "m5"].into_iter().zip(bodies.iter().map(String::as_str)).collect();
+    rig.report("r1", sqs(&messages)).await;
+    let line = of(rig).await;
+    let age = line["OldestChangeAge"].as_u64().unwrap();
+    assert!((100_000..160_000).contains(&age), "of what is covered: {line}");
+    // Two changes for two distributions, one of them with two URLs.
+    assert_eq!(values(&line), json!([2, 1, 2, 2, 6, -2, 0, 0, age]));
+    assert_eq!((&line["level"], &line["requestId"]), (&json!("INFO"), &json!("r1")));
+}
+
+#[tokio::test]
+async fn what_a_person_or_a_pipeline_asks_for() {
+    let named = json!({ "distributionId": "E1", "items": ["/a", "/b*"] });
+    let keys = json!({ "bucket": "site", "keys": ["a", "b"] });
+    for (event, expected) in [
+        (named.to_string(), json!([0, 0, 0, 1, 2, null, null, 0, null])),
+        (job(JOB, Some(&named.to_string()), None), json!([0, 0, 0, 1, 2, null, null, 0, null])),
+        (keys.to_string(), json!([2, 0, 0, 1, 2, 0, 0, 0, null])),
+    ] {
+        let mut world = world(&[("site", "E1")]);
+        world.jobs.insert(JOB.into(), Job::default());
+        let rig = Rig::start(world, &[OFF]).await;
+        rig.report("r1", event.clone()).await;
+        assert_eq!(values(&of(rig).await), expected, "{event}");
+    }
+}
+
+#[tokio::test]
+async fn calls_that_are_made_again_are_counted() {
+    let mut world = world(&[("site", "E1")]);
+    world.faults.push(Fault::once("GetBucketTagging", "site", error(503, "SlowDown")));
+    for _ in 0..2 {
+        world.faults.push(Fault::once("CreateInvalidation", "E1", error(400, "Throttling")));
+    }
+    let rig = Rig::start(world, &[QUICK, OFF]).await;
+    rig.report("r1", created(&[("site", "a")])).await;
+    assert_eq!(values(&of(rig).await), json!([1, 0, 0, 1, 1, 0, 0, 3, null]));
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_has_failed() {
+    let rig = Rig::start(world(&[]), &[]).await;
+    rig.error("r1", r#"{"marker-in-the-event":"hunter2"}"#).await;
+    let line = of(rig).await;
+    assert_eq!(values(&line), json!([0, 0, 1, 0, 0, null, null, 0, null]));
+    assert!(!line.to_string().contains("hunter2"));
+}
+
+/// What CloudFront took before is covered and not billed again; what a dry run would send is neither.
+#[tokio::test]
+async fn what_was_not_sent_is_no_path() {
+    let buckets = [("site", "E1 E2")];
+    let mut denied = world(&buckets);
+    denied.faults.push(Fault::once("CreateInvalidation", "E2", error(403, "AccessDenied")));
+    let rig = Rig::start(denied, &[OFF]).await;
+    rig.error("r1", created(&[("site", "a")])).await;
+    rig.report("r1", created(&[("site", "a")])).await;
+    let lines: Vec<_> = metrics(&rig.function.stop().await.unwrap()).iter().map(values).collect();
+    assert_eq!(lines, [json!([0, 0, 1, 1, 1, 0, 0, 0, null]), json!([1, 0, 0, 1, 1, 0, 0, 0, null])]);
+    let rig = Rig::start(world(&buckets), &[OFF, ("DRY_RUN", "true")]).await;
+    rig.report("r1", notification(&[ago(9, "site", "a")])).await;
+    assert_eq!(values(&of(rig).await), json!([0, 1, 0, 0, 0, null, null, 0, null]));
+}
+
+#[tokio::test]
+async fn needless_evictions_are_told_where_they_were_counted() {
+    let keys: Vec<_> = (0..40).map(|n| format!("d{}/{n}.html", n % 8)).collect();
+    let objects: Vec<_> = keys.iter().map(|key| ("site", key.as_str())).collect();
+    let mut told = Vec::new();
+    for listed in [true, false] {
+        let mut world = world(&[("site", "E1")]);
+        let more = ["d0/other.html", "d1/other.html"].map(str::to_owned);
+        world.buckets.get_mut("site").unwrap().objects = keys.iter().cloned().chain(more).collect();
+        world.distributions.get_mut("E1").unwrap().config = Some(crate::inventory::site_config());
+        let variables =
+            [("MAX_PATHS", "8"), ("MAX_WILDCARDS", "7"), ("INVENTORY", if listed { "auto" } else { "off" })];
+        let rig = Rig::start(world, &variables).await;
+        let report = rig.report("r1", created(&objects)).await;
+        told.push(report["invalidations"][0]["needlessEvictions"].clone());
+        let line = of(rig).await;
+        assert_eq!(line.get("NeedlessEvictions").cloned().unwrap_or_default(), told[told.len() - 1]);
+        assert_eq!(line["PathsSaved"], 40 - line["Paths"].as_i64().unwrap());
+    }
+    assert!(told[0].as_u64().is_some_and(|evicted| evicted > 0) && told[1].is_null(), "{told:?}");
+}
+
+/// Lambda drops what is below the level that is set.
+#[tokio::test]
+async fn they_are_there_at_every_level_and_in_every_format() {
+    for (variables, level) in [
+        (&[("AWS_LAMBDA_LOG_LEVEL", "ERROR")][..], "ERROR"),
+        (&[("AWS_LAMBDA_LOG_LEVEL", "FATAL")], "FATAL"),
+        (&[("AWS_LAMBDA_LOG_LEVEL", "debug")], "DEBUG"),
+        (&[("AWS_LAMBDA_LOG_FORMAT", "Text"), ("RUST_LOG", "error")], "INFO"),
+    ] {
+        let rig = Rig::start(world(&[("site", "E1")]), variables).await;
+        rig.report("r1", created(&[("site", "a")])).await;
+        assert_eq!(of(rig).await["level"], level, "{variables:?}");
+    }
+}
+
+#[tokio::test]
+async fn none_where_they_are_off() {
+    let rig = Rig::start(world(&[("site", "E1")]), &[("METRICS", "off")]).await;
+    rig.report("r1", created(&[("site", "a")])).await;
+    rig.error("r2", "{").await;
+    let lines = rig.function.stop().await.unwrap();
+    assert!(metrics(&lines).is_empty() && lines.iter().any(|line| line.contains("covered")), "{lines:#?}");
+}
+
+#[tokio::test]
+async fn the_age_is_that_of_the_event_and_never_negative() {
+    let mut bridge = event_bridge("Object Created", "site", "a");
+    bridge["time"] = Moment::new(now() - 30_000).unwrap().to_string().into();
+    let mut ahead = ago(0, "site", "a");
+    ahead["eventTime"] = Moment::new(now() + 3_600_000).unwrap().to_string().into();
+    for (event, expected) in [(bridge.to_string(), 30_000..90_000), (notification(&[ahead]), 0..1)] {
+        let rig = Rig::start(world(&[("site", "E1")]), &[]).await;
+        rig.report("r1", event.clone()).await;
+        let line = of(rig).await;
+        assert!(expected.contains(&line["OldestChangeAge"].as_i64().unwrap()), "{event}: {line}");
+    }
+}
