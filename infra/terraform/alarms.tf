@@ -19,13 +19,15 @@ locals {
       threshold   = 900
     }
     errors = {
-      description = "Invocations fail. Lambda and the queue try again before anything is given up."
-      namespace   = "AWS/Lambda"
-      metric      = "Errors"
-      dimensions  = { FunctionName = aws_lambda_function.this.function_name }
-      statistic   = "Sum"
-      periods     = 3
-      threshold   = 0
+      description = "Changes fail, or invocations if there are no metrics. Lambda and the queue try again before anything is given up."
+      # Lambda's metric does not count the messages of a batch that fail. What crashes or times out comes again, and at last the
+      # other alarms tell of it.
+      namespace  = var.metrics == "on" ? "S3CloudFrontInvalidator" : "AWS/Lambda"
+      metric     = var.metrics == "on" ? "ChangesFailed" : "Errors"
+      dimensions = { FunctionName = aws_lambda_function.this.function_name }
+      statistic  = "Sum"
+      periods    = 3
+      threshold  = 0
     }
     throttles = {
       description = "There is no concurrency for the function. Events wait for up to 6 hours."

@@ -1,3 +1,8 @@
+locals {
+  own         = "S3CloudFrontInvalidator"
+  of_function = ["FunctionName", aws_lambda_function.this.function_name]
+}
+
 resource "aws_cloudwatch_dashboard" "this" {
   count = var.dashboard ? 1 : 0
 
@@ -25,6 +30,56 @@ resource "aws_cloudwatch_dashboard" "this" {
             [".", ".", ".", aws_sqs_queue.dead_letters.name],
             [".", "ApproximateAgeOfOldestMessage", ".", aws_sqs_queue.this.name, { yAxis = "right" }],
           ]
+        }
+      },
+      {
+        type = "metric", x = 0, y = 6, width = 12, height = 6
+        properties = {
+          title   = "Changes", region = local.region, stat = "Sum", period = 300
+          metrics = [for name in ["ChangesCovered", "ChangesIgnored", "ChangesFailed"] : concat([local.own, name], local.of_function)]
+        }
+      },
+      {
+        type = "metric", x = 12, y = 6, width = 12, height = 6
+        properties = {
+          title = "Age of the oldest change when covered", region = local.region, period = 300
+          metrics = [
+            [local.own, "OldestChangeAge", "FunctionName", aws_lambda_function.this.function_name, { stat = "Maximum" }],
+            [local.own, "OldestChangeAge", "FunctionName", aws_lambda_function.this.function_name, { stat = "p50" }],
+          ]
+        }
+      },
+      {
+        type = "metric", x = 0, y = 12, width = 12, height = 6
+        properties = {
+          title   = "Paths", region = local.region, stat = "Sum", period = 3600
+          metrics = [for name in ["Paths", "PathsSaved", "NeedlessEvictions"] : concat([local.own, name], local.of_function)]
+        }
+      },
+      {
+        type = "metric", x = 12, y = 12, width = 12, height = 6
+        properties = {
+          title = "Invalidations and retries", region = local.region, stat = "Sum", period = 300
+          metrics = [
+            concat([local.own, "Invalidations"], local.of_function),
+            concat([local.own, "Retries"], local.of_function),
+            [local.own, "StaleAnswers"],
+          ]
+        }
+      },
+      {
+        type = "log", x = 0, y = 18, width = 24, height = 9
+        properties = {
+          title = "What was invalidated last", region = local.region, view = "table"
+          query = join(" | ", [
+            "SOURCE '${aws_cloudwatch_log_group.this.name}'",
+            "filter invalidationCount > 0",
+            "fields jsonParse(@message) as line",
+            "unnest line.invalidations into sent",
+            "display @timestamp, source, sent.distributionId, sent.status, sent.invalidationId, sent.changes, sent.pathCount, sent.paths",
+            "sort @timestamp desc",
+            "limit 50",
+          ])
         }
       },
     ]

@@ -34,6 +34,7 @@ resource "aws_lambda_function" "this" {
         INVENTORY             = var.inventory
         MAX_PATHS             = tostring(var.max_paths)
         MAX_WILDCARDS         = tostring(var.max_wildcards)
+        METRICS               = var.metrics
       },
       var.distribution_id == "" ? {} : { DISTRIBUTION_ID = var.distribution_id },
     )

@@ -172,6 +172,17 @@ variable "event_bridge_buckets" {
   nullable    = false
 }
 
+variable "metrics" {
+  description = "Whether the function writes metrics: on or off. Nine, which are free if they are among the account's first ten."
+  type        = string
+  default     = "on"
+
+  validation {
+    condition     = contains(["on", "off"], var.metrics)
+    error_message = "It is on or off."
+  }
+}
+
 variable "alarms" {
   description = "Whether four alarms and a metric of stale answers are made (0.70 USD a month in all)."
   type        = bool

@@ -17,9 +17,9 @@ from run import dead_letters, sync
 
 MODULES = ROOT / "infra/terraform"
 
-# Where a provider may lie beforehand, besides TF_PLUGIN_DIR: Terraform's own places, and one of images that bring it along.
-PLUGIN_DIRS = ["~/.terraform.d/plugins", "/usr/local/share/terraform/plugins", "/usr/share/terraform/plugins", "/opt/tf-plugins"]
-PROVIDER = "registry.terraform.io/hashicorp/aws"
+# Where a provider may lie beforehand, besides TF_PLUGIN_DIR: Terraform's own places, and those that images use.
+PLUGIN_DIRS = ["~/.terraform.d/plugins", "/usr/local/share/terraform/plugins", "/usr/share/terraform/plugins"]
+PLUGIN_DIRS += map(str, Path("/opt").glob("*"))
 
 # The emulator's buckets are named in paths.
 EMULATED = 'provider "aws" {\n  s3_use_path_style = true\n}\n'
@@ -46,7 +46,8 @@ class Terraform:
         self.environment = own | (environment or {}) | {"TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"}
         init = ["init", "-input=false", "-no-color", "-backend=false"]
         places = [os.environ.get("TF_PLUGIN_DIR", "")] + PLUGIN_DIRS
-        found = [Path(it).expanduser() for it in places if it and (Path(it).expanduser() / PROVIDER).is_dir()]
+        # Below the name of a registry.
+        found = [it for it in (Path(it).expanduser() for it in places if it) if any(it.glob("*/hashicorp/aws"))]
         init += [f"-plugin-dir={found[0]}"] if found else []
         done = self.call(*init)
         if "Failed to query available provider packages" in done.stderr or "Failed to install provider" in done.stderr:

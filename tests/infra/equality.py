@@ -54,7 +54,15 @@ CONFIGURATIONS = {
         "AlarmTopicArn": f"arn:aws:sns:{REGION}:111111111111:alarms",
         "Dashboard": True,
     },
-    "least": {"DistributionSettings": "off", "Inventory": "off", "Pipelines": False, "BatchingWindowSeconds": 0},
+    # And the alarm that there is without metrics.
+    "least": {
+        "DistributionSettings": "off",
+        "Inventory": "off",
+        "Pipelines": False,
+        "BatchingWindowSeconds": 0,
+        "Metrics": "off",
+        "Alarms": True,
+    },
 }
 
 
@@ -89,16 +97,15 @@ def terraform(emulator, place, zip_file, name, values):
     made = Terraform(place / name, ".", emulator.environment)
     variables = {"zip": str(zip_file), "name": name} | {snake(key): it for key, it in values.items()}
     alarms = {}
-    if name == "everything":
+    if values.get("Alarms"):
         planned = made.plan(variables)
         state.check(made.written)
         # The emulator forgets most of an alarm when it is asked for it.
         alarms = {address: it for address, it in planned.items() if address.startswith("aws_cloudwatch_metric_alarm.")}
-        outputs = made.apply()
+    outputs = made.apply(variables)
+    if name == "everything":
         drift = made.plan().keys() - alarms.keys()
         assert not drift, drift
-    else:
-        outputs = made.apply(variables)
     found = state.model(made.state(), alarms, outputs, REGION, ACCOUNT)
     return found | {"outputs": {camel(key): it for key, it in found["outputs"].items()}}
 

@@ -164,6 +164,9 @@ def model(state, alarms, outputs, region, account):
         for widget in body["widgets"]:
             properties = widget["properties"]
             properties["region"] = named(properties["region"])
+            if widget["type"] == "log":
+                properties["query"] = properties["query"].replace(f"'{log['name']}'", "'<LogGroup>'")
+                continue
             names = {queue["name"]: "<Queue.QueueName>", dead["name"]: "<DeadLetters.QueueName>"}
             if properties["metrics"][0][2] == "FunctionName":
                 names = {function["function_name"]: "<Function>"}

@@ -33,13 +33,12 @@ class Template:
         self.names = {name: self.name_of(it) for name, it in self.resources.items()}
         assert len(set(self.names.values())) == len(self.names), self.names
 
-    @staticmethod
-    def name_of(resource):
+    def name_of(self, resource):
         kind = resource["Type"].split("::")[-1]
         properties = resource.get("Properties", {})
         if kind == "Queue":
             return "Queue" if "RedrivePolicy" in properties else "DeadLetters"
-        return f"Alarm.{properties['MetricName']}" if kind == "Alarm" else kind
+        return f"Alarm.{self.resolve(properties['MetricName'])}" if kind == "Alarm" else kind
 
     def holds(self, condition):
         return self.resolve(self.template["Conditions"][condition])

@@ -61,14 +61,16 @@ export abstract class InvalidatorBase extends Construct {
     const place = distributions.find((it): it is IDistribution => Construct.isConstruct(it)) ?? bucket;
     const id = `InvalidatorTags${bucket.node.addr}`;
     if (place.node.tryFindChild(id)) throw new Error(`${bucket.node.path} is watched already: give all its distributions at once`);
-    new BucketTags(place, id, { bucket, tags });
+    const tagged = new BucketTags(place, id, { bucket, tags });
     if (via === 'eventbridge') {
       this.listen(bucket);
       bucket.enableEventBridgeNotification();
       return;
     }
     const filters = props.prefix === undefined && props.suffix === undefined ? [] : [{ prefix: props.prefix, suffix: props.suffix }];
-    for (const event of EVENTS) bucket.addEventNotification(event, this.destination(via), ...filters);
+    // A change that comes before the tag is ignored. Across stacks to wait for it could be a circle.
+    const before = Stack.of(tagged) === Stack.of(bucket) ? [...this.callable, tagged] : this.callable;
+    for (const event of EVENTS) bucket.addEventNotification(event, this.destination(via, before), ...filters);
   }
 
   /** An action of a stage: the pipeline goes on when viewers see what is new, unless it is told not to wait. */
@@ -94,13 +96,13 @@ export abstract class InvalidatorBase extends Construct {
    * S3's own way to the queue or function. Those of `aws-s3-notifications` would add a permission for each bucket, which makes a
    * circle between stacks; here all buckets of the account have it.
    */
-  private destination(via: 'queue' | 'function'): s3.IBucketNotificationDestination {
+  private destination(via: 'queue' | 'function', dependencies: IDependable[]): s3.IBucketNotificationDestination {
     const toQueue = via === 'queue';
     return {
       bind: () => ({
         arn: toQueue ? this.queueArn : this.functionArn,
         type: toQueue ? s3.BucketNotificationDestinationType.QUEUE : s3.BucketNotificationDestinationType.LAMBDA,
-        dependencies: this.callable,
+        dependencies,
       }),
     };
   }

@@ -34,7 +34,7 @@ export class BucketTags extends Construct {
         TemplateTags: Lazy.any({ produce: () => tagsInTemplate(props.bucket) }),
       },
     });
-    resource.node.addDependency(granted, props.bucket);
+    resource.node.addDependency(granted);
   }
 }
 

@@ -83,6 +83,7 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
         INVENTORY: props.inventory ?? 'auto',
         MAX_PATHS: String(props.maxPaths ?? 30),
         MAX_WILDCARDS: String(props.maxWildcards ?? 7),
+        METRICS: props.metrics ?? 'on',
         ...(props.distributionId !== undefined && { DISTRIBUTION_ID: props.distributionId }),
       },
     });
@@ -118,7 +119,7 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
 
     this.eventBridgeBuckets = [];
     for (const name of props.eventBridgeBuckets ?? []) this.listenTo(name);
-    this.alarms = (props.alarms ?? false) ? addAlarms(this, this, props.alarmTopic) : [];
+    this.alarms = (props.alarms ?? false) ? addAlarms(this, this, props.metrics ?? 'on', props.alarmTopic) : [];
     if (props.dashboard ?? false) addDashboard(this, this);
   }
 

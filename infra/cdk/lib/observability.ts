@@ -7,6 +7,9 @@ import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 
+/** Of the function's own metrics, and of the one that is counted in its log. */
+const NAMESPACE = 'S3CloudFrontInvalidator';
+
 export interface Watched {
   readonly function: IFunction;
   readonly logGroup: ILogGroup;
@@ -15,9 +18,16 @@ export interface Watched {
 }
 
 /** Four alarms, and the metric of stale answers. */
-export function addAlarms(scope: Construct, watched: Watched, topic?: ITopic): cloudwatch.Alarm[] {
+export function addAlarms(scope: Construct, watched: Watched, metrics: 'on' | 'off', topic?: ITopic): cloudwatch.Alarm[] {
   const period = Duration.minutes(5);
   const { queue, deadLetterQueue } = watched;
+  const failed = new cloudwatch.Metric({
+    namespace: NAMESPACE,
+    metricName: 'ChangesFailed',
+    dimensionsMap: { FunctionName: watched.function.functionName },
+    period,
+    statistic: 'Sum',
+  });
   const alarms: [string, cloudwatch.Metric, number, number, string][] = [
     [
       'DeadLettersAlarm',
@@ -35,10 +45,12 @@ export function addAlarms(scope: Construct, watched: Watched, topic?: ITopic): c
     ],
     [
       'ErrorsAlarm',
-      watched.function.metricErrors({ period, statistic: 'Sum' }),
+      // Lambda's metric does not count the messages of a batch that fail. What crashes or times out comes again, and at last the
+      // other alarms tell of it.
+      metrics === 'on' ? failed : watched.function.metricErrors({ period, statistic: 'Sum' }),
       3,
       0,
-      'Invocations fail. Lambda and the queue try again before anything is given up.',
+      'Changes fail, or invocations if there are no metrics. Lambda and the queue try again before anything is given up.',
     ],
     [
       'ThrottlesAlarm',
@@ -52,7 +64,7 @@ export function addAlarms(scope: Construct, watched: Watched, topic?: ITopic): c
   new MetricFilter(scope, 'StaleAnswers', {
     logGroup: watched.logGroup,
     filterPattern: FilterPattern.literal('{ $.level = "WARN" && $.message = "*could not be read again*" }'),
-    metricNamespace: 'S3CloudFrontInvalidator',
+    metricNamespace: NAMESPACE,
     metricName: 'StaleAnswers',
     metricValue: '1',
     unit: cloudwatch.Unit.COUNT,
@@ -76,6 +88,7 @@ export function addDashboard(scope: Construct, watched: Watched): cloudwatch.Cfn
   const stack = Stack.of(scope);
   const name = watched.function.functionName;
   const queue = watched.queue.queueName;
+  const own = (metric: string, ...options: object[]) => [NAMESPACE, metric, 'FunctionName', name, ...options];
   const place = { type: 'metric', y: 0, width: 12, height: 6 };
   const shown = { region: stack.region, period: 300 };
   const widgets = [
@@ -107,6 +120,71 @@ export function addDashboard(scope: Construct, watched: Watched): cloudwatch.Cfn
         ],
       },
     },
+    {
+      ...place,
+      x: 0,
+      y: 6,
+      properties: {
+        ...shown,
+        title: 'Changes',
+        stat: 'Sum',
+        metrics: ['ChangesCovered', 'ChangesIgnored', 'ChangesFailed'].map((it) => own(it)),
+      },
+    },
+    {
+      ...place,
+      x: 12,
+      y: 6,
+      properties: {
+        ...shown,
+        title: 'Age of the oldest change when covered',
+        metrics: [own('OldestChangeAge', { stat: 'Maximum' }), own('OldestChangeAge', { stat: 'p50' })],
+      },
+    },
+    {
+      ...place,
+      x: 0,
+      y: 12,
+      properties: {
+        ...shown,
+        period: 3600,
+        title: 'Paths',
+        stat: 'Sum',
+        metrics: ['Paths', 'PathsSaved', 'NeedlessEvictions'].map((it) => own(it)),
+      },
+    },
+    {
+      ...place,
+      x: 12,
+      y: 12,
+      properties: {
+        ...shown,
+        title: 'Invalidations and retries',
+        stat: 'Sum',
+        metrics: [own('Invalidations'), own('Retries'), [NAMESPACE, 'StaleAnswers']],
+      },
+    },
+    {
+      type: 'log',
+      x: 0,
+      y: 18,
+      width: 24,
+      height: 9,
+      properties: { region: stack.region, title: 'What was invalidated last', view: 'table', query: lastSent(watched.logGroup) },
+    },
   ];
   return new cloudwatch.CfnDashboard(scope, 'Board', { dashboardBody: stack.toJsonString({ widgets }) });
+}
+
+function lastSent(log: ILogGroup): string {
+  const sent = ['distributionId', 'status', 'invalidationId', 'changes', 'pathCount', 'paths'].map((it) => `sent.${it}`);
+  return [
+    `SOURCE '${log.logGroupName}'`,
+    'filter invalidationCount > 0',
+    'fields jsonParse(@message) as line',
+    'unnest line.invalidations into sent',
+    `display @timestamp, source, ${sent.join(', ')}`,
+    'sort @timestamp desc',
+    'limit 50',
+  ].join(' | ');
 }

@@ -38,6 +38,8 @@ export interface S3CloudFrontInvalidatorProps {
   readonly batchingWindowSeconds?: number;
   /** Names of buckets whose EventBridge events go to the queue, besides those that are watched so. @default none */
   readonly eventBridgeBuckets?: string[];
+  /** Whether the function writes metrics. Nine, which are free if they are among the account's first ten. @default 'on' */
+  readonly metrics?: 'on' | 'off';
   /** Whether four alarms and a metric of stale answers are made (0.70 USD a month in all). @default false */
   readonly alarms?: boolean;
   /** The topic that alarms are sent to. @default none */

@@ -48,6 +48,9 @@ for (const together of [true, false]) {
     app.synth();
     const template = Template.fromStack(where);
     assert.equal(notifications(template).NotificationConfiguration.QueueConfigurations.length, 3);
+    // The notification waits for the tag.
+    const [notification] = Object.values(template.findResources('Custom::S3BucketNotifications'));
+    assert.ok(notification.DependsOn.some((it: string) => it.startsWith('DistributionInvalidatorTags')));
     assert.match(JSON.stringify(tags(template).Set), /"distributionId":\{"Ref":"Distribution/);
     assert.equal(Object.values(template.findResources('AWS::S3::Bucket')).some((it) => it.Properties?.Tags), false);
   });
