@@ -1,14 +1,73 @@
 //! What the documents name is there.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn read(name: &str) -> String {
+fn read(name: impl AsRef<Path>) -> String {
     std::fs::read_to_string(root().join(name)).unwrap()
+}
+
+/// Every document at the top and, with all that lies below, in `docs`, `.github` and `infra`, by its path from the top. What tools
+/// put there is none of ours.
+fn documents() -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    let mut directories = vec![PathBuf::new(), "docs".into(), ".github".into(), "infra".into()];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(root().join(&directory)).unwrap() {
+            let entry = entry.unwrap();
+            let path = directory.join(entry.file_name());
+            let name = entry.file_name().into_string().unwrap();
+            if entry.file_type().unwrap().is_dir() {
+                let is_of_a_tool = name == "node_modules" || name.starts_with('.');
+                if directory != Path::new("") && !is_of_a_tool {
+                    directories.push(path);
+                }
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                found.insert(path);
+            }
+        }
+    }
+    for expected in ["README.md", "docs/sources.md", ".github/SECURITY.md", "infra/cdk/README.md"] {
+        assert!(found.contains(Path::new(expected)), "{expected} of {found:?}");
+    }
+    found
+}
+
+/// The lines of a document, each with the language of the block that it is in, if it is in one.
+fn lines(text: &str) -> Vec<(Option<&str>, &str)> {
+    let mut block = None;
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        if let Some(language) = line.trim_start().strip_prefix("```") {
+            block = if block.is_some() { None } else { Some(language.trim()) };
+        } else {
+            lines.push((block, line));
+        }
+    }
+    assert_eq!(block, None, "a block has no end");
+    lines
+}
+
+/// A document without its blocks.
+fn prose(text: &str) -> String {
+    let prose = lines(text).into_iter().filter(|(block, _)| block.is_none());
+    prose.map(|(_, line)| line).collect::<Vec<_>>().join("\n")
+}
+
+/// What of a document's prose stands in back-ticks.
+fn named(text: &str) -> Vec<String> {
+    prose(text).split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// A heading as links name it.
+fn slug(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = text.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
 }
 
 #[test]
@@ -29,41 +88,76 @@ fn every_promise_names_a_proof_that_is_there() {
 
 #[test]
 fn every_link_between_the_documents_leads_somewhere() {
-    let documents = [
-        "README.md",
-        "CHANGELOG.md",
-        "docs/collapse.md",
-        "docs/distributions.md",
-        "docs/operations.md",
-        "docs/reliability.md",
-        "docs/sources.md",
-        "infra/cdk/README.md",
-        "infra/terraform/README.md",
-    ];
     let mut links = 0;
-    for document in documents {
-        let text = read(document);
-        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+    for document in documents() {
+        let from = document.display();
+        for target in prose(&read(&document)).split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if target.contains("://") {
                 continue;
             }
             links += 1;
             let (file, heading) = target.split_once('#').unwrap_or((target, ""));
-            let place = if file.is_empty() {
-                root().join(document)
-            } else {
-                root().join(document).parent().unwrap().join(file)
-            };
-            assert!(place.exists(), "{document} links to {target}");
+            let place = if file.is_empty() { document.clone() } else { document.parent().unwrap().join(file) };
+            assert!(root().join(&place).exists(), "{from} links to {target}");
             if !heading.is_empty() {
-                let text = std::fs::read_to_string(&place).unwrap();
-                let slug = |line: &str| line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
-                assert!(
-                    text.lines().any(|line| line.starts_with('#') && slug(line) == heading),
-                    "{document}: {target}"
-                );
+                let text = read(&place);
+                let mut headings =
+                    lines(&text).into_iter().filter(|(block, line)| block.is_none() && line.starts_with('#'));
+                assert!(headings.any(|(_, line)| slug(line) == heading), "{from} links to {target}");
             }
         }
     }
-    assert!(links > 8, "{links}");
+    assert!(links > 30, "{links}");
+}
+
+/// Paths that stand for many (`src/…`, `tests/fixtures/*`, `<target>`) are held to what is before that.
+#[test]
+fn every_path_that_the_documents_name_is_there() {
+    let mut paths = 0;
+    for document in documents() {
+        for name in named(&read(&document)) {
+            let Some(path) = name.split_whitespace().next() else { continue };
+            if !["scripts/", "src/", "tests/", "infra/"].iter().any(|start| path.starts_with(start)) {
+                continue;
+            }
+            paths += 1;
+            let path = path.split(['…', '*', '<', '{', ':']).next().unwrap();
+            assert!(root().join(path).exists(), "{} names {name}", document.display());
+        }
+    }
+    assert!(paths > 50, "{paths}");
+}
+
+/// The commands of the command line, by the names of their variants.
+fn commands() -> BTreeSet<String> {
+    let source = read("src/cli/mod.rs");
+    let variants = source.split("enum Command {").nth(1).unwrap().split("\n}").next().unwrap();
+    let variants = variants.lines().map(str::trim).filter(|line| !line.starts_with("//"));
+    variants.filter_map(|line| Some(line.split_once('(')?.0.to_lowercase())).collect()
+}
+
+#[test]
+fn every_command_that_the_documents_show_is_one() {
+    let commands = commands();
+    assert_eq!(
+        commands.iter().map(String::as_str).collect::<Vec<_>>(),
+        ["demo", "link", "plan", "send", "status", "unlink"]
+    );
+    let mut shown = BTreeSet::new();
+    for document in documents() {
+        let text = read(&document);
+        let script = lines(&text).into_iter().filter(|(block, _)| matches!(block, Some("sh" | "bash")));
+        for (_, line) in script {
+            // A command stands at the start of a line or behind one of these; elsewhere the word may be a function's name.
+            let code = line.split(" #").next().unwrap();
+            for command in code.split(['|', ';', '&', '(']) {
+                let mut words = command.split_whitespace();
+                let is_ours = words.next().is_some_and(|program| program.rsplit('/').next() == Some("invalidator"));
+                let Some(name) = words.next().filter(|name| is_ours && !name.starts_with('-')) else { continue };
+                assert!(commands.contains(name), "{} shows: {line}", document.display());
+                shown.insert(name.to_owned());
+            }
+        }
+    }
+    assert!(shown.len() > 3, "{shown:?}");
 }
