@@ -161,7 +161,7 @@ impl Unlink {
             if self.function_gone { self.aws.without_function().await? } else { self.deployed.find(&self.aws).await? };
         let tag = self.tag.as_deref().unwrap_or_else(|| deployment.tag());
         let unlinked = plan_unlink(&operator, &deployment, tag, &self.bucket, &self.distributions).await?;
-        let Unlinked { difference, foreign, rules } = &unlinked;
+        let Unlinked { difference, foreign, rules, waiting } = &unlinked;
         for id in foreign {
             note(format_args!("The tag names {id}, which link did not add: it stays."));
         }
@@ -173,6 +173,11 @@ impl Unlink {
             return Ok(());
         }
         show(difference);
+        if *waiting > 0 {
+            note(format_args!(
+                "About {waiting} messages wait in the queue; those of this bucket will be ignored once its tag is gone."
+            ));
+        }
         if self.doing.goes_on()? {
             apply(&operator, difference, PAUSE).await?;
             say(format_args!("Done. That is what link had added."));

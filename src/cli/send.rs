@@ -85,9 +85,10 @@ impl Send {
                 if let Some(first) = unreadable.first() {
                     bail!("{} records could not be read, the first: {first}", unreadable.len());
                 }
-                match self.json {
-                    true => say(serde_json::to_string(&Report::default())?),
-                    false => say("There is nothing to invalidate."),
+                if self.json {
+                    say(serde_json::to_string(&Report::default())?);
+                } else {
+                    say("There is nothing to invalidate.");
                 }
                 return Ok(());
             }

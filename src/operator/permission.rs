@@ -230,7 +230,7 @@ mod tests {
             ),
             (r#"{"ArnLike":{"aws:SourceArn":"*site"}}"#, false),
             (r#"{"ArnLike":{"aws:SourceArn":"arn:aws:s3:*"}}"#, false),
-            (r#"[]"#, false),
+            ("[]", false),
         ] {
             let policy = policy(&[statement("Allow", S3, r#""lambda:InvokeFunction""#, condition)]);
             assert_eq!(allows(&policy, BUCKET), expected, "{condition}");

@@ -90,8 +90,8 @@ fn statement_id(bucket: &BucketName) -> String {
         return format!("{OWN_RULE}-{name}");
     }
     let digest = Sha256::digest(name);
-    let digest: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    format!("{OWN_RULE}_{digest}")
+    let start = digest.first_chunk().map_or(0, |bytes| u128::from_be_bytes(*bytes));
+    format!("{OWN_RULE}_{start:032x}")
 }
 
 impl Step {

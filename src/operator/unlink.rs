@@ -20,6 +20,9 @@ pub struct Unlinked {
     pub foreign: Vec<DistributionId>,
     /// Rules that send to the function, or its queue, and that `link` did not make.
     pub rules: Vec<Rule>,
+    /// About how many messages wait in the function's queues, if the bucket's tag goes: those that are about it will be
+    /// ignored.
+    pub waiting: u64,
 }
 
 /// Finds out what has to change: what `link` added for these distributions, or all of it if none are named. `tag` is the one
@@ -70,5 +73,12 @@ pub async fn plan_unlink(
             steps.push(Step::Forbid(permission));
         }
     }
-    Ok(Unlinked { difference: Difference { bucket: bucket.clone(), steps }, foreign, rules })
+    let mut waiting = 0;
+    if steps.iter().any(|step| matches!(step, Step::Tags { .. })) {
+        for arn in deployment.queues() {
+            let queue = cloud.queue(arn).await?;
+            waiting += queue.waiting + queue.in_flight;
+        }
+    }
+    Ok(Unlinked { difference: Difference { bucket: bucket.clone(), steps }, foreign, rules, waiting })
 }

@@ -113,7 +113,8 @@ def send(emulator, place, distribution):
     (place / "synced").write_text(synced)
     failed = emulator.invalidator("send", "--sync", place / "synced", fails=True)
     assert 'does not have the tag "distributionId"' in failed, failed
-    printed = emulator.invalidator("send", "--sync", place / "synced", "--distribution", shown, "--wait")
+    pipe = 'cat "$SYNCED" | target/debug/invalidator send --sync - --distribution "$SHOWN" --wait'
+    printed = emulator.run("bash", "-euc", pipe, notes=True, SYNCED=str(place / "synced"), SHOWN=shown)
     assert "Viewers see it" in printed, printed
     [items] = emulator.invalidations(shown).values()
     assert all(is_covered(url, items) for url in ["/", "/index.html", "/a%20b%2Bc.txt", "/%C3%BCn%C3%AFcode.txt"]), items

@@ -3,14 +3,9 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 
-use s3_cloudfront_invalidator::change::BucketName;
-use s3_cloudfront_invalidator::distribution::DistributionId;
-use s3_cloudfront_invalidator::operator::{
-    Cloud, EventRule, EventSource, Function, LastInvalidation, Notifications, Queue,
-};
-use s3_cloudfront_invalidator::ports::{AccountId, CallError, ErrorClass, Settings};
+use s3_cloudfront_invalidator::operator::{EventRule, EventSource, Notifications, Queue};
+use s3_cloudfront_invalidator::ports::{CallError, ErrorClass};
 use s3_cloudfront_invalidator::route::Tags;
-use s3_cloudfront_invalidator::settings::{Behavior, DistributionSettings, Origin, PolicyId};
 
 pub(crate) const REGION: &str = "eu-central-1";
 pub(crate) const ACCOUNT: &str = "123456789012";
@@ -48,12 +43,12 @@ impl<T: Clone> Shown<T> {
         Self { newest, old: VecDeque::new() }
     }
 
-    fn set(&mut self, value: T, late: usize) {
+    pub(crate) fn set(&mut self, value: T, late: usize) {
         self.old = std::iter::repeat_n(self.newest.clone(), late).collect();
         self.newest = value;
     }
 
-    fn look(&mut self) -> T {
+    pub(crate) fn look(&mut self) -> T {
         self.old.pop_front().unwrap_or_else(|| self.newest.clone())
     }
 }
@@ -69,7 +64,7 @@ pub(crate) struct Account {
     pub(crate) sources: RefCell<Vec<EventSource>>,
     pub(crate) rules: RefCell<Vec<EventRule>>,
     pub(crate) origins: RefCell<BTreeMap<String, Vec<(String, String)>>>,
-    pub(crate) account: RefCell<String>,
+    pub(crate) caller: RefCell<String>,
     pub(crate) region: RefCell<String>,
     pub(crate) tag: RefCell<Option<String>>,
     pub(crate) abac: Cell<bool>,
@@ -121,7 +116,7 @@ impl Account {
             sources: RefCell::new(vec![source]),
             rules: RefCell::new(vec![rule]),
             origins: RefCell::new([("E1".to_owned(), origin("")), ("E2".to_owned(), origin("/web"))].into()),
-            account: RefCell::new(ACCOUNT.into()),
+            caller: RefCell::new(ACCOUNT.into()),
             region: RefCell::new(REGION.into()),
             tag: RefCell::new(None),
             abac: Cell::new(false),
@@ -140,11 +135,11 @@ impl Account {
         self.writes.set(0);
     }
 
-    fn read<T>(&self, value: T) -> Result<T, CallError> {
+    pub(crate) fn read<T>(&self, value: T) -> Result<T, CallError> {
         if self.dead_program.get() { Err(failed("killed")) } else { Ok(value) }
     }
 
-    fn write(&self, effect: impl FnOnce()) -> Result<(), CallError> {
+    pub(crate) fn write(&self, effect: impl FnOnce()) -> Result<(), CallError> {
         self.read(())?;
         let number = self.writes.replace(self.writes.get() + 1);
         match self.fault.get().filter(|(at, _)| *at == number).map(|(_, fault)| fault) {
@@ -173,134 +168,10 @@ impl Account {
     }
 }
 
-fn failed(message: &str) -> CallError {
+pub(crate) fn failed(message: &str) -> CallError {
     CallError { class: ErrorClass::Other, message: message.into() }
 }
 
-fn missing(message: &str) -> CallError {
+pub(crate) fn missing(message: &str) -> CallError {
     CallError { class: ErrorClass::NotFound, message: message.into() }
-}
-
-impl Cloud for Account {
-    async fn account(&self) -> Result<AccountId, CallError> {
-        Ok(AccountId::new(&self.account.borrow()).unwrap())
-    }
-
-    async fn stack_outputs(&self, stack: &str) -> Result<Option<BTreeMap<String, String>>, CallError> {
-        let outputs = || BTreeMap::from([("FunctionArn".to_owned(), FUNCTION.to_owned())]);
-        Ok((stack == "cloudfront-invalidator").then(outputs))
-    }
-
-    async fn function(&self, name: &str) -> Result<Function, CallError> {
-        if ![FUNCTION, "invalidator"].contains(&name) {
-            return Err(missing(name));
-        }
-        let dead_letters = self.function_dead.borrow().clone();
-        Ok(Function { arn: FUNCTION.into(), distribution_tag: self.tag.borrow().clone(), dead_letters })
-    }
-
-    async fn event_sources(&self, _function: &str) -> Result<Vec<EventSource>, CallError> {
-        Ok(self.sources.borrow().clone())
-    }
-
-    async fn function_policy(&self, _function: &str) -> Result<Option<String>, CallError> {
-        let statements: Vec<_> = self
-            .statements
-            .borrow()
-            .iter()
-            .map(|(id, statement)| statement.replacen('{', &format!(r#"{{"Sid":"{id}","#), 1))
-            .collect();
-        self.read((!statements.is_empty()).then(|| policy(&statements)))
-    }
-
-    async fn add_permission(
-        &self,
-        function: &str,
-        id: &str,
-        bucket_arn: &str,
-        account: &AccountId,
-    ) -> Result<(), CallError> {
-        assert_eq!(account.as_str(), ACCOUNT);
-        let statement = statement("s3.amazonaws.com", "lambda:InvokeFunction", function, bucket_arn);
-        // As Lambda does it: what is there stays, which is no error here.
-        self.write(|| {
-            self.statements.borrow_mut().entry(id.to_owned()).or_insert(statement);
-        })
-    }
-
-    async fn remove_permission(&self, _function: &str, id: &str) -> Result<(), CallError> {
-        self.write(|| drop(self.statements.borrow_mut().remove(id)))
-    }
-
-    async fn queue(&self, arn: &str) -> Result<Queue, CallError> {
-        match arn {
-            QUEUE => Ok(self.queue.borrow().clone()),
-            DEAD => Ok(self.dead.borrow().clone()),
-            other => Err(missing(other)),
-        }
-    }
-
-    async fn event_rules(&self, target: &str) -> Result<Vec<EventRule>, CallError> {
-        Ok(if target == QUEUE { self.rules.borrow().clone() } else { Vec::new() })
-    }
-
-    async fn buckets(&self) -> Result<Vec<BucketName>, CallError> {
-        Ok(vec![BucketName::new("my-site").unwrap()])
-    }
-
-    async fn bucket_region(&self, _bucket: &BucketName) -> Result<String, CallError> {
-        Ok(self.region.borrow().clone())
-    }
-
-    async fn tags(&self, _bucket: &BucketName) -> Result<Tags, CallError> {
-        self.read(self.tags.borrow_mut().look())
-    }
-
-    async fn put_tags(&self, _bucket: &BucketName, tags: &Tags) -> Result<(), CallError> {
-        self.write(|| self.tags.borrow_mut().set(tags.clone(), self.late.get()))
-    }
-
-    async fn has_tag_access_control(&self, _bucket: &BucketName) -> Result<bool, CallError> {
-        Ok(self.abac.get())
-    }
-
-    async fn notifications(&self, _bucket: &BucketName) -> Result<Notifications, CallError> {
-        self.read(self.notifications.borrow_mut().look())
-    }
-
-    async fn put_notifications(&self, _bucket: &BucketName, all: &Notifications) -> Result<(), CallError> {
-        // As S3 does it.
-        let rules: Vec<_> = all.rules.iter().collect();
-        for (number, rule) in rules.iter().enumerate() {
-            if let Some(other) = rules[..number].iter().find(|other| other.overlaps(rule)) {
-                return Err(failed(&format!("configurations overlap: {rule} and {other}")));
-            }
-        }
-        self.write(|| self.notifications.borrow_mut().set(all.clone(), self.late.get()))
-    }
-
-    async fn distribution_of(&self, tenant: &DistributionId) -> Result<DistributionId, CallError> {
-        if tenant.as_str() == "dt_1" { Ok(DistributionId::new("E1").unwrap()) } else { Err(missing("EntityNotFound")) }
-    }
-
-    async fn last_invalidation(&self, _distribution: &DistributionId) -> Result<Option<LastInvalidation>, CallError> {
-        Ok(Some(LastInvalidation { created: 1_000, status: "Completed".into() }))
-    }
-}
-
-impl Settings for Account {
-    async fn settings(&self, distribution: &DistributionId) -> Result<DistributionSettings, CallError> {
-        let origins = self.origins.borrow();
-        let origins = origins.get(distribution.as_str()).ok_or_else(|| missing("NoSuchDistribution"))?;
-        let origin = |(domain, path): &(String, String)| Origin::new("o", domain, path).unwrap();
-        Ok(DistributionSettings {
-            origins: origins.iter().map(origin).collect(),
-            behaviors: vec![Behavior::new(None, "o", None, false, std::iter::empty::<&str>()).unwrap()],
-            ..DistributionSettings::default()
-        })
-    }
-
-    async fn has_query_strings(&self, _policy: &PolicyId) -> Result<bool, CallError> {
-        Ok(false)
-    }
 }

@@ -1,6 +1,6 @@
 //! What is left when something goes wrong between two calls: all or nothing, and nothing of others is lost.
 
-use s3_cloudfront_invalidator::operator::{Filter, Via};
+use s3_cloudfront_invalidator::operator::{Filter, Rule, Via};
 
 use super::fake::{Account, Fault};
 use super::{busy_account, everything, link, unlink, wish};
@@ -158,7 +158,7 @@ fn a_wider_filter_takes_the_place_of_narrower_ones() {
         let filter = Filter { prefix: prefix.into(), suffix: String::new() };
         link(&account, &super::Wish { filter, ..wish(Via::Queue) }).unwrap().unwrap();
     }
-    let own: Vec<_> = everything(&account).1.rules.into_iter().filter(|rule| rule.is_named_as_own()).collect();
+    let own: Vec<_> = everything(&account).1.rules.into_iter().filter(Rule::is_named_as_own).collect();
     assert_eq!(own.len(), 1);
     assert_eq!(own[0].filter, Filter::default());
     unlink(&account, &[]).unwrap();

@@ -1,6 +1,6 @@
 //! What is linked and unlinked, and what is refused.
 
-use s3_cloudfront_invalidator::operator::{EVENTS, Filter, LINK_TAG, LinkError, Manager, Target, Via};
+use s3_cloudfront_invalidator::operator::{EVENTS, Filter, LINK_TAG, LinkError, Manager, Rule, Target, Via};
 
 use super::fake::{Account, FUNCTION, QUEUE, Shown, policy, statement};
 use super::{busy_account, everything, ids, link, rule, unlink, wish};
@@ -58,7 +58,7 @@ fn another_way_takes_the_place_of_the_first() {
             let before = everything(&account);
             link(&account, &wish(first)).unwrap().unwrap();
             link(&account, &wish(second)).unwrap().unwrap();
-            let own: Vec<_> = everything(&account).1.rules.into_iter().filter(|rule| rule.is_named_as_own()).collect();
+            let own: Vec<_> = everything(&account).1.rules.into_iter().filter(Rule::is_named_as_own).collect();
             assert_eq!(own.len(), usize::from(second != Via::EventBridge), "{first:?} {second:?}");
             unlink(&account, &[]).unwrap();
             assert_eq!(everything(&account), before, "{first:?} {second:?}");
@@ -91,7 +91,7 @@ fn rules_that_somebody_made_for_the_function_are_enough() {
     // One that is missing is added.
     account.notifications.borrow_mut().newest.rules.pop_first();
     link(&account, &wish(Via::Queue)).unwrap().unwrap();
-    let own: Vec<_> = everything(&account).1.rules.into_iter().filter(|rule| rule.is_named_as_own()).collect();
+    let own: Vec<_> = everything(&account).1.rules.into_iter().filter(Rule::is_named_as_own).collect();
     assert_eq!(own[0].events, [EVENTS[0].to_owned()].into());
 }
 

@@ -1,5 +1,6 @@
 //! What an operator's commands do, against an account in memory.
 
+mod cloud;
 mod fake;
 mod faults;
 mod link;

@@ -124,7 +124,7 @@ fn a_narrower_filter_narrows() {
 #[test]
 fn the_function_of_another_account_is_refused_and_so_are_settings_that_are_no_good() {
     let account = Account::new();
-    *account.account.borrow_mut() = "999999999999".into();
+    *account.caller.borrow_mut() = "999999999999".into();
     let place = Place::Function("invalidator".into());
     assert!(matches!(run(find(&account, &place)), Err(NotFound::OtherAccount(_))));
     let account = Account::new();
