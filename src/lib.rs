@@ -13,8 +13,8 @@
 //!                                    Report, InvocationError ◀─report── app ◀─ports── aws ◀┘
 //! ```
 //!
-//! [`event`], [`change`], [`path`], [`collapse`], [`route`], [`plan`], [`mod@reference`] and [`job`] are
-//! pure: no clock, no environment, no SDK. [`app`] goes the whole way over the traits in [`ports`]; [`aws`] implements them
+//! [`event`], [`change`], [`distribution`], [`path`], [`settings`], [`view`], [`collapse`], [`route`], [`plan`], [`mod@reference`],
+//! [`job`] and [`text`] are pure: no clock, no environment, no SDK. [`app`] goes the whole way over the traits in [`ports`]; [`aws`] implements them
 //! and is the only place that names an SDK crate.
 //!
 //! Feature `local` adds a stand-in of Lambda's Runtime API, S3, CloudFront and CodePipeline, on which everything

@@ -41,12 +41,38 @@ def as_the_readme_says(emulator):
     assert len(commands.splitlines()) == 4, commands
     emulator.bucket("my-site")
     distribution = emulator.distribution("my-site")
+    tags = [{"Key": "team", "Value": "web"}]
+    emulator.client("s3").put_bucket_tagging(Bucket="my-site", Tagging={"TagSet": tags})
     printed = emulator.run("bash", "-euc", commands, BUCKET="my-site", DISTRIBUTION=distribution)
-    assert "shows my-site below /" in printed and "! " not in printed, printed
+    for document in ["README.md", "docs/command-line.md"]:
+        for name in ["link", "status"]:
+            is_shown(document, name, printed, distribution)
     sample = ROOT / "tests/fixtures/sample-site"
     urls = {url_of(str(file.relative_to(sample))) for file in sample.rglob("*") if file.is_file()} | {"/"}
     wait_for(emulator, "my-site", distribution, {}, urls)
+    send = ["send", "--distribution", distribution, "--items", "/index.html", "/img/*", "--wait"]
+    is_shown("docs/command-line.md", "send", emulator.invalidator(*send, notes=True), distribution)
+    emulator.client("s3").delete_bucket_tagging(Bucket="my-site")
+    printed = emulator.invalidator("status", "my-site", fails=True)
+    is_shown("docs/command-line.md", "status without the tag", printed, distribution)
     emulator.invalidator("unlink", "my-site", "--yes")
+
+
+def is_shown(document, name, printed, distribution):
+    """A document shows what was printed, but for names that are made up, times, and the widths that follow of them."""
+    found = re.search(rf"<!-- output: {name} -->\n```\n(.*?)```", (ROOT / document).read_text(), re.DOTALL)
+    assert found, f"{document} shows no output of {name}"
+    assert all(len(line) <= 80 for line in found.group(1).splitlines() if not line.startswith(("!", "Done"))), document
+
+    def plain(text):
+        text = text.replace(distribution, "E2EXAMPLE1ABCD")
+        rules = [(r"\bI[A-Z0-9]{13}\b", "I…"), (r"-[0-9A-F]{13}\b", "-…"), (r"\b\d+ s\b", "N s"), ("─+", "─"), (" +", " ")]
+        for pattern, made_up in rules:
+            text = re.sub(pattern, made_up, text)
+        return [line.strip() for line in text.splitlines() if line.strip()]
+
+    shown, real = "\n".join(plain(found.group(1))), "\n".join(plain(printed))
+    assert shown in real, f"{document}, {name}:\n{shown}\n\nand really:\n{real}"
 
 
 def play(emulator, place):
