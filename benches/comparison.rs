@@ -1,4 +1,5 @@
-//! Prints the comparison with other tools' rules as a table in Markdown: `scripts/bench comparison`.
+//! Prints the comparison with other tools' rules as a table in Markdown: `scripts/bench comparison`; as a
+//! picture: `scripts/bench picture`.
 
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "the lists are its own")]
@@ -7,5 +8,6 @@
 mod comparison;
 
 fn main() {
-    print!("{}", comparison::table());
+    let picture = std::env::args().any(|it| it == "--picture");
+    print!("{}", if picture { comparison::picture() } else { comparison::table() });
 }

@@ -28,7 +28,7 @@ struct Sample {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let release = std::env::var("RELEASE_DIR").map_err(|_| "RELEASE_DIR is not set; run scripts/bench start")?;
-    let programs = ["bootstrap", "examples/bare"].map(|name| Path::new(&release).join(name));
+    let programs = ["bootstrap", "bare"].map(|name| Path::new(&release).join(name));
     let mut samples = [Vec::new(), Vec::new()];
     for _ in 0..STARTS {
         for (program, samples) in programs.iter().zip(&mut samples) {

@@ -30,8 +30,9 @@ async fn main() -> anyhow::Result<()> {
             "{missing} is not set: this program runs in AWS Lambda; to see it work on this machine, run scripts/demo"
         );
     }
-    let config = match Config::from_lookup(variable) {
-        Ok(config) => config,
+    let started = async { anyhow::Ok((Config::from_lookup(variable)?, aws::load_config().await?)) };
+    let (config, sdk) = match started.await {
+        Ok(started) => started,
         Err(error) => {
             if let Err(untold) = handler::report_init_error(handler::CONFIGURATION_ERROR, &error.to_string()).await {
                 tracing::error!(
@@ -43,7 +44,6 @@ async fn main() -> anyhow::Result<()> {
         }
     };
     let metrics = config.metrics.then(|| Metrics::new(variable));
-    let sdk = aws::load_config().await;
     let (s3, invalidations, jobs) = (S3::new(&sdk), CloudFront::new(&sdk), CodePipeline::new(&sdk));
     let app = App::new(config, s3, invalidations, jobs, Arc::new(SystemTime::now));
     let (app, metrics) = (&app, metrics.as_ref());

@@ -1,5 +1,7 @@
 //! Results of jobs to CodePipeline.
 
+use std::sync::OnceLock;
+
 use aws_config::SdkConfig;
 use aws_sdk_codepipeline::Client;
 use aws_sdk_codepipeline::config::retry::RetryConfig;
@@ -19,19 +21,27 @@ const HAS_ITS_RESULT: &str = "InvalidJobStateException";
 
 /// Puts results by `PutJobSuccessResult` and `PutJobFailureResult`.
 pub struct CodePipeline {
-    client: Client,
+    config: SdkConfig,
+    client: OnceLock<Client>,
 }
 
 impl CodePipeline {
-    /// Makes the client; a pipeline invokes functions of its own Region. Nothing is connected yet. It makes one attempt:
-    /// a result is put again until the deadline.
+    /// A pipeline invokes functions of its own Region. The client is made for the first job, as most functions never have
+    /// one.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
-        let config = aws_sdk_codepipeline::config::Builder::from(config)
-            .retry_config(RetryConfig::disabled())
-            .interceptor(BoundedAnswer(SHORT_ANSWER))
-            .build();
-        Self { client: Client::from_conf(config) }
+        Self { config: config.clone(), client: OnceLock::new() }
+    }
+
+    /// The client. It makes one attempt: a result is put again until the deadline.
+    fn client(&self) -> &Client {
+        self.client.get_or_init(|| {
+            let config = aws_sdk_codepipeline::config::Builder::from(&self.config)
+                .retry_config(RetryConfig::disabled())
+                .interceptor(BoundedAnswer(SHORT_ANSWER))
+                .build();
+            Client::from_conf(config)
+        })
     }
 }
 
@@ -41,19 +51,19 @@ impl Jobs for CodePipeline {
             JobResult::Failed { kind, message } => {
                 let details = FailureDetails::builder().r#type(kind_of(*kind)).message(message);
                 let details = details.build().map_err(|error| incomplete(&error))?;
-                let call = self.client.put_job_failure_result().job_id(job.as_str()).failure_details(details);
+                let call = self.client().put_job_failure_result().job_id(job.as_str()).failure_details(details);
                 taken("PutJobFailureResult", call.send().await)
             }
             JobResult::Continued { token } => {
                 let details = ExecutionDetails::builder().summary(token.summary());
                 let details = details.set_external_execution_id(execution_id(&token.invalidations)).build();
-                let call = self.client.put_job_success_result().job_id(job.as_str()).execution_details(details);
+                let call = self.client().put_job_success_result().job_id(job.as_str()).execution_details(details);
                 taken("PutJobSuccessResult", call.continuation_token(token.write()).send().await)
             }
             JobResult::Succeeded { summary, invalidations, paths } => {
                 let details = ExecutionDetails::builder().summary(summary).percent_complete(100);
                 let details = details.set_external_execution_id(execution_id(invalidations)).build();
-                let call = self.client.put_job_success_result().job_id(job.as_str()).execution_details(details);
+                let call = self.client().put_job_success_result().job_id(job.as_str()).execution_details(details);
                 let call = output_variables(invalidations, paths)
                     .into_iter()
                     .fold(call, |call, (name, value)| call.output_variables(name, value));

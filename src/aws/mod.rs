@@ -10,6 +10,7 @@ mod operator;
 mod s3;
 mod settings;
 mod tags;
+mod trust;
 mod whole;
 
 use std::time::Duration;
@@ -20,6 +21,13 @@ use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion};
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
 
 pub use aws_config::SdkConfig as Config;
 use aws_config::SdkConfig;
@@ -29,6 +37,7 @@ pub use jobs::CodePipeline;
 #[cfg(feature = "cli")]
 pub use operator::Operator;
 pub use s3::S3;
+pub use trust::TrustError;
 
 /// How long a connection may take to be made. An endpoint of the same Region answers in milliseconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -41,10 +50,14 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 /// printed with everything that the answer held. We tell of the second.
 pub const SILENT_IN_LOG: &[&str] = &["aws_smithy_runtime_api"];
 
-/// Reads Region, credentials and endpoint as every AWS tool does; in Lambda all of them come from the environment.
+/// Reads Region, credentials and endpoint as every AWS tool does; in Lambda all of them come from the environment. The roots
+/// of trust are those of `SSL_CERT_FILE`, or the platform's.
 ///
 /// None of the clients tries again by itself: whoever makes several calls knows better what to try when, and in which time.
-pub async fn load_config() -> SdkConfig {
+///
+/// # Errors
+/// If `SSL_CERT_FILE` is set to what cannot be used.
+pub async fn load_config() -> Result<SdkConfig, TrustError> {
     load_config_of(&Named::default()).await
 }
 
@@ -60,10 +73,16 @@ pub struct Named {
 }
 
 /// The same, with what somebody named.
-pub async fn load_config_of(named: &Named) -> SdkConfig {
+///
+/// # Errors
+/// As above.
+pub async fn load_config_of(named: &Named) -> Result<SdkConfig, TrustError> {
+    let roots = trust::choose(|name| std::env::var_os(name), trust::read)?;
+    let client = http_client(roots)?;
     let timeouts =
         TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
-    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).timeout_config(timeouts);
+    let mut loader =
+        aws_config::defaults(BehaviorVersion::v2026_01_12()).timeout_config(timeouts).http_client(client.clone());
     if let Ok(name) = AppName::new(env!("CARGO_PKG_NAME")) {
         loader = loader.app_name(name);
     }
@@ -71,7 +90,7 @@ pub async fn load_config_of(named: &Named) -> SdkConfig {
     if let Some(profile) = &named.profile {
         // As with the AWS CLI, a profile that somebody names comes before credentials in the environment.
         let region = named.region.clone().map(aws_config::Region::new);
-        let provider = ProviderConfig::with_default_region().await;
+        let provider = ProviderConfig::with_default_region().await.with_http_client(client);
         let provider = if region.is_some() { provider.with_region(region) } else { provider };
         let of_profile = ProfileFileCredentialsProvider::builder().profile_name(profile).configure(&provider).build();
         loader = loader.profile_name(profile).credentials_provider(of_profile);
@@ -82,5 +101,23 @@ pub async fn load_config_of(named: &Named) -> SdkConfig {
     if let Some(endpoint) = &named.endpoint {
         loader = loader.endpoint_url(endpoint);
     }
-    loader.load().await
+    Ok(loader.load().await)
+}
+
+/// One client for all services and Regions, so that its TLS is set up once; it keeps connections apart by host. The SDK's own
+/// is set up for every service once to try it and once to use it.
+fn http_client(roots: trust::Roots) -> Result<SharedHttpClient, TrustError> {
+    let mut store = TrustStore::empty().with_native_roots(roots.native);
+    if !roots.pem.is_empty() {
+        store = store.with_pem_certificate(roots.pem);
+    }
+    let connector = Connector::builder()
+        .connector_settings(HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build())
+        // As the SDK's own.
+        .proxy_config(ProxyConfig::from_env())
+        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+        .tls_context(TlsContext::builder().with_trust_store(store).build()?)
+        .build();
+    let connector = SharedHttpConnector::new(connector);
+    Ok(http_client_fn(move |_, _| connector.clone()))
 }

@@ -55,8 +55,8 @@ pub(super) fn is_path_style(config: &SdkConfig) -> bool {
     config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some()
 }
 
-/// The credentials of `config` are shared; each client makes connections of its own. What makes an answer whole depends on
-/// the operation, and is for each call to say.
+/// The credentials and the HTTP client of `config` are shared, and with that the connections to a host. What makes an answer whole
+/// depends on the operation, and is for each call to say.
 fn client(config: &SdkConfig, path_style: bool, region: Option<&Region>) -> Client {
     let mut builder = aws_sdk_s3::config::Builder::from(config)
         .force_path_style(path_style)

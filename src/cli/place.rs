@@ -49,7 +49,7 @@ impl Aws {
 
     /// The SDK's configuration.
     pub(super) async fn config(&self) -> anyhow::Result<aws::Config> {
-        let config = aws::load_config_of(&self.named()).await;
+        let config = aws::load_config_of(&self.named()).await?;
         if config.region().is_none() {
             bail!("there is no Region: give --region, set AWS_REGION, or run `aws configure`");
         }

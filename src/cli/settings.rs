@@ -45,7 +45,7 @@ impl Source {
             note(format_args!("The settings of the tenant {id} are not read: planned without them."));
             return Ok(None);
         }
-        match ask(id).await {
+        match ask(&CloudFront::new(&aws::load_config().await?), id).await {
             Ok(settings) => Ok(Some(settings)),
             Err(error) if error.class == ErrorClass::NotFound => bail!("{error}; correct --distribution"),
             Err(error) => {
@@ -56,8 +56,7 @@ impl Source {
     }
 }
 
-async fn ask(id: &DistributionId) -> Result<DistributionSettings, CallError> {
-    let cloudfront = CloudFront::new(&aws::load_config().await);
+async fn ask(cloudfront: &CloudFront, id: &DistributionId) -> Result<DistributionSettings, CallError> {
     let mut settings = cloudfront.settings(id).await?;
     for policy in settings.unknown_policies() {
         let in_key = match cloudfront.has_query_strings(&policy).await {

@@ -3,7 +3,7 @@
 #[path = "../../benches/comparison/mod.rs"]
 mod bench;
 
-use bench::{Urls, deploys, table};
+use bench::{Urls, deploys, picture, table};
 
 fn urls(name: &str) -> Urls {
     Urls::of(deploys().iter().find(|deploy| deploy.name == name).unwrap())
@@ -66,6 +66,11 @@ fn sixteen_items_where_the_threshold_evicts_39() {
 fn the_document_shows_the_real_table() {
     let document = include_str!("../../docs/collapse.md");
     assert!(document.contains(&table()), "run scripts/bench comparison and paste its table");
+}
+
+#[test]
+fn the_picture_shows_the_real_comparison() {
+    assert!(include_str!("../../docs/comparison.svg") == picture(), "run scripts/bench picture");
 }
 
 /// The README quotes rows of it.

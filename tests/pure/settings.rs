@@ -8,7 +8,8 @@ use s3_cloudfront_invalidator::config::Config;
 /// The rows of the table of settings: variable and default.
 fn table() -> Vec<(String, String)> {
     let document = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/settings.md")).unwrap();
-    let section = document.split("\n## Environment variables\n").nth(1).unwrap().split("\nLambda's own").next().unwrap();
+    let section =
+        document.split("\n## Environment variables\n").nth(1).unwrap().split("\nLambda's own").next().unwrap();
     let cell = |text: &str| text.trim().trim_matches('`').to_owned();
     section
         .lines()

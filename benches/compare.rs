@@ -1,0 +1,131 @@
+//! The function beside the usual Python handler and beside a bare program of the same libraries: time, memory, and what a
+//! deploy costs at CloudFront's throttle.
+//!
+//! `scripts/bench compare` builds all of it and runs this. It prints tables in Markdown, and writes what they are made of to
+//! `target/bench/compare/compare.json`. All take turns, so that a change of the machine's speed meets all. What is
+//! measured and what is computed, and how, is told in `docs/performance.md`.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "its output is its purpose")]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::indexing_slicing,
+    reason = "numbers are small, and a bug should end it"
+)]
+
+#[path = "compare/contender.rs"]
+mod contender;
+#[path = "compare/deploy.rs"]
+mod deploy;
+#[path = "../tests/function/front.rs"]
+mod front;
+#[path = "compare/model.rs"]
+mod model;
+#[path = "compare/session.rs"]
+mod session;
+#[path = "compare/table.rs"]
+mod table;
+
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use contender::{Contenders, Kind};
+use session::{Case, Sample, session};
+use table::{Figure, Table};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// How the stand-in is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Transport {
+    /// As it is.
+    Http,
+    /// Behind TLS, as AWS is.
+    Tls,
+}
+
+impl Transport {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Http => "HTTP",
+            Self::Tls => "TLS",
+        }
+    }
+}
+
+/// How many processes are started of one, and how many events each is given after the first.
+fn rounds(kind: Kind, case: Case) -> Option<(usize, usize)> {
+    match (kind, case) {
+        (Kind::Python, Case::One) => Some((7, 150)),
+        (_, Case::One) => Some((21, 150)),
+        (Kind::Python, Case::Thousand) => Some((1, 2)),
+        (Kind::Function, Case::Thousand) => Some((3, 9)),
+        (Kind::Python, Case::Batch) => Some((1, 1)),
+        (Kind::Function, Case::Batch) => Some((3, 5)),
+        // It reads the first record only.
+        (Kind::Bare | Kind::BareSameRoots, _) => None,
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<()> {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap_or(Path::new(".")).join("compare");
+    fs::create_dir_all(&directory)?;
+    let contenders = Contenders::new(&directory)?;
+    let began = Instant::now();
+    let mut table = Table::default();
+    // For one who changes the start and wants to know in a minute what came of it.
+    let starts_only = std::env::args().any(|it| it == "--starts");
+    let cases: &[_] = if starts_only { &[Case::One] } else { &[Case::One, Case::Thousand, Case::Batch] };
+    for transport in [Transport::Http, Transport::Tls] {
+        for &case in cases {
+            eprintln!("{:>5.0} s  {}, {}", began.elapsed().as_secs_f64(), case.name(), transport.name());
+            let samples = measure(&contenders, transport, case).await?;
+            for (kind, samples) in Kind::ALL.into_iter().zip(&samples) {
+                table.add(transport, case, kind, samples);
+            }
+        }
+    }
+    table.sizes(&contenders)?;
+    if starts_only {
+        print!("{}", table.markdown());
+        return Ok(());
+    }
+    eprintln!("{:>5.0} s  a deploy, in real time", began.elapsed().as_secs_f64());
+    let deploys = deploy::deploys(&contenders).await?;
+    let took = began.elapsed().as_secs_f64();
+    print!("{}\n{}\n{}", table.markdown(), deploy::markdown(&deploys), table.aims(&deploys));
+    let file = directory.join("compare.json");
+    let json = serde_json::json!({
+        "python": table::python_versions()?,
+        "processors": std::thread::available_parallelism()?.get(),
+        "seconds": took.round(),
+        "figures": table.figures.iter().map(Figure::json).collect::<Vec<_>>(),
+        "deploys": deploys.iter().map(deploy::Deploy::json).collect::<Vec<_>>(),
+    });
+    fs::write(&file, format!("{json:#}\n"))?;
+    eprintln!("{took:>5.0} s  done; the figures are in {}", file.display());
+    Ok(())
+}
+
+/// Everyone's samples of a case, in turns.
+async fn measure(contenders: &Contenders, transport: Transport, case: Case) -> Result<[Vec<Sample>; 4]> {
+    let mut samples = [const { Vec::new() }; 4];
+    let most = Kind::ALL.into_iter().filter_map(|kind| rounds(kind, case)).map(|(starts, _)| starts).max();
+    for turn in 0..most.unwrap_or_default() {
+        let mut turns: Vec<_> = Kind::ALL.into_iter().zip(&mut samples).collect();
+        // Nobody always comes after the same one.
+        turns.rotate_left(turn % Kind::ALL.len());
+        for (kind, samples) in turns {
+            // Who is started less often is so evenly over the time.
+            let is_turn = |starts: usize| turn % (most.unwrap_or(1) / starts).max(1) == 0 && samples.len() < starts;
+            if let Some((_, events)) = rounds(kind, case).filter(|(starts, _)| is_turn(*starts)) {
+                samples.push(session(contenders, (kind, transport), case, events).await?);
+            }
+        }
+    }
+    Ok(samples)
+}

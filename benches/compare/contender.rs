@@ -1,0 +1,99 @@
+//! What is measured, and how it reaches the stand-in.
+
+use std::env;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::front::Authority;
+use super::{Result, Transport};
+
+/// The platform's roots in one file: on Amazon Linux 2023, and on Debian.
+const BUNDLES: [&str; 2] = ["/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/certs/ca-certificates.crt"];
+
+/// Where platforms keep one file for each root.
+const DIRECTORY: &str = "/etc/ssl/certs";
+
+/// Whose time is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The release binary.
+    Function,
+    /// The usual handler, on AWS's own runtime client.
+    Python,
+    /// The least program of the same libraries, as the SDK sets it up.
+    Bare,
+    /// The same, with the roots that the function reads.
+    BareSameRoots,
+}
+
+impl Kind {
+    pub(super) const ALL: [Self; 4] = [Self::Function, Self::Python, Self::Bare, Self::BareSameRoots];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Function => "function",
+            Self::Python => "Python",
+            Self::Bare => "bare",
+            Self::BareSameRoots => "bare, same roots",
+        }
+    }
+}
+
+/// The programs, and the roots that they are given.
+pub(super) struct Contenders {
+    pub(super) release: PathBuf,
+    python: PathBuf,
+    bundle: Option<&'static str>,
+    roots: PathBuf,
+    pub(super) authority: Authority,
+}
+
+impl Contenders {
+    /// Finds the programs, and makes a certificate authority. For TLS everyone has it among the platform's roots, so that they
+    /// read as much as they would in Lambda.
+    pub(super) fn new(directory: &Path) -> Result<Self> {
+        let variable = |name| env::var(name).map_err(|_| format!("{name} is not set; run scripts/bench compare"));
+        let release = PathBuf::from(variable("RELEASE_DIR")?);
+        let interpreter = variable("PYTHON_WITH_BOTO3")?;
+        let bundle = BUNDLES.into_iter().find(|path| Path::new(path).is_file());
+        let authority = Authority::new("of the benchmark")?;
+        let roots = directory.join("roots.pem");
+        let platform = bundle.map(fs::read_to_string).transpose()?.unwrap_or_default();
+        fs::write(&roots, format!("{platform}\n{}", authority.pem()))?;
+        // As Lambda starts the handler, with nothing in between. The handler's byte code is not kept there either.
+        fs::write(directory.join("handler.py"), include_str!("handler.py"))?;
+        let python = directory.join("python");
+        let main = "from awslambdaric.__main__ import main\nmain(['awslambdaric', 'handler.handler'])\n";
+        fs::write(&python, format!("#!{interpreter} -B\n{main}"))?;
+        fs::set_permissions(&python, fs::Permissions::from_mode(0o755))?;
+        Ok(Self { release, python, bundle, roots, authority })
+    }
+
+    pub(super) fn program(&self, kind: Kind) -> PathBuf {
+        match kind {
+            Kind::Function => self.release.join("bootstrap"),
+            Kind::Python => self.python.clone(),
+            Kind::Bare | Kind::BareSameRoots => self.release.join("bare"),
+        }
+    }
+
+    /// What is in the environment of one besides that of every function.
+    pub(super) fn variables(&self, kind: Kind, transport: Transport) -> Vec<(&'static str, String)> {
+        let roots = self.roots.display().to_string();
+        let trust = match (kind, transport) {
+            (Kind::Function | Kind::Bare, Transport::Http) => Vec::new(),
+            (Kind::BareSameRoots, Transport::Http) => {
+                self.bundle.map(|path| ("SSL_CERT_FILE", path.to_owned())).into_iter().collect()
+            }
+            (Kind::Function | Kind::BareSameRoots, Transport::Tls) => vec![("SSL_CERT_FILE", roots)],
+            // What the SDK reads by itself, and the authority.
+            (Kind::Bare, Transport::Tls) => vec![("SSL_CERT_FILE", roots), ("SSL_CERT_DIR", DIRECTORY.to_owned())],
+            (Kind::Python, Transport::Http) => Vec::new(),
+            (Kind::Python, Transport::Tls) => vec![("AWS_CA_BUNDLE", roots)],
+        };
+        // Lambda sets it for all; the function's own stand-in does not.
+        let region = (kind == Kind::Python).then(|| ("AWS_DEFAULT_REGION", "eu-central-1".to_owned()));
+        trust.into_iter().chain(region).collect()
+    }
+}

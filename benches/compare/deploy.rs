@@ -1,0 +1,176 @@
+//! A deploy of 5,000 files, at the pace at which CloudFront takes invalidations: what it needs and costs, and what of it
+//! viewers never see.
+//!
+//! From the queue the function is measured, in real time. Everything else takes hours or minutes of waiting, and is computed
+//! ([`super::model`]).
+
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+use s3_cloudfront_invalidator::local::events::{notification, record, sqs};
+use s3_cloudfront_invalidator::local::{Bucket, Cloud, Distribution, Function, Invoke, Lambda, Outcome, World};
+use serde_json::{Value, json};
+
+use super::contender::{Contenders, Kind};
+use super::model;
+use super::session::config;
+use super::{Result, Transport};
+
+pub(super) const CHANGES: usize = 5000;
+const BATCH: usize = 1000;
+
+/// How many batches are under way at a time: what the template allows.
+pub(super) const CONCURRENCY: usize = 2;
+
+/// The least time between two invalidations of an account. Source: AWS staff in aws-sdk-js#3983: 0.5 a second.
+pub(super) const THROTTLE: Duration = Duration::from_secs(2);
+
+/// How often a queue gives a message out before it goes to the dead letters, as in the template.
+pub(super) const RECEIVES: usize = 5;
+
+/// What came of one.
+pub(super) struct Deploy {
+    pub(super) name: &'static str,
+    /// Measured in real time, or computed.
+    pub(super) measured: bool,
+    /// How many `CreateInvalidation` calls were made, throttled ones included.
+    pub(super) requests: f64,
+    /// How many paths were accepted, so billed.
+    pub(super) paths: f64,
+    /// How many objects an accepted invalidation covers.
+    pub(super) covered: f64,
+    /// Until the last invalidation was accepted, from the first event.
+    pub(super) seconds: f64,
+    /// What becomes of the others.
+    pub(super) rest: &'static str,
+}
+
+impl Deploy {
+    pub(super) fn json(&self) -> Value {
+        json!({
+            "name": self.name,
+            "measured": self.measured,
+            "requests": self.requests,
+            "paths": self.paths,
+            "dollars": self.dollars(),
+            "covered": self.covered,
+            "never": CHANGES as f64 - self.covered,
+            "seconds": self.seconds,
+        })
+    }
+
+    /// Beyond the free paths of the month.
+    fn dollars(&self) -> f64 {
+        self.paths * 0.005
+    }
+}
+
+pub(super) async fn deploys(contenders: &Contenders) -> Result<Vec<Deploy>> {
+    let mut deploys = vec![queued(contenders).await?];
+    deploys.extend(model::deploys());
+    Ok(deploys)
+}
+
+pub(super) fn markdown(deploys: &[Deploy]) -> String {
+    let mut text = String::from(
+        "| 5,000 files | | requests | paths | price | covered | never | after, s | the rest |\n|---|---|--:|--:|--:|--:|--:|--:|---|\n",
+    );
+    for it in deploys {
+        let how = if it.measured { "measured" } else { "computed" };
+        let _ = writeln!(
+            text,
+            "| {} | {how} | {:.0} | {:.0} | ${:.2} | {:.0} | {:.0} | {:.0} | {} |",
+            it.name,
+            it.requests,
+            it.paths,
+            it.dollars(),
+            it.covered,
+            CHANGES as f64 - it.covered,
+            it.seconds,
+            it.rest
+        );
+    }
+    text
+}
+
+fn key(number: usize) -> String {
+    format!("section-{:02}/page-{number:04}.html", number / 84)
+}
+
+/// 5,000 of 6,000 objects change. They are uploaded in the order of their keys, so that a batch is about a dozen folders.
+async fn queued(contenders: &Contenders) -> Result<Deploy> {
+    let mut world = World::default();
+    world.throttle = Some(THROTTLE);
+    let objects = (0..CHANGES).map(key).chain((0..1000).map(|it| format!("downloads/file-{it}.zip"))).collect();
+    let bucket = Bucket { objects, ..Bucket::tagged(&[("distributionId", "EDEPLOY")]) };
+    world.buckets.insert("site".into(), bucket);
+    let settings = Some(config(&["site".to_owned()]));
+    world.distributions.insert("EDEPLOY".into(), Distribution { config: settings, ..Distribution::default() });
+    let cloud = Cloud::start(world).await?;
+
+    let batches: Vec<_> =
+        (0..CHANGES / BATCH).map(|batch| (batch * BATCH..(batch + 1) * BATCH).collect::<Vec<_>>()).collect();
+    let began = Instant::now();
+    // Each sandbox takes every other batch, and what failed of it as often as the queue gives it out.
+    let sandboxes = (0..CONCURRENCY).map(|sandbox| {
+        let batches: Vec<_> = batches.iter().skip(sandbox).step_by(CONCURRENCY).cloned().collect();
+        deliver(contenders, &cloud, sandbox, batches)
+    });
+    for outcome in futures_util::future::join_all(sandboxes).await {
+        outcome?;
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    let bill = cloud.bill();
+    let requests = cloud.calls("CreateInvalidation").len();
+    let covered = cloud.with(|world| {
+        let paths: Vec<_> =
+            world.distributions.values().flat_map(|it| &it.invalidations).flat_map(|it| it.paths.clone()).collect();
+        let covers = |url: &str| {
+            paths.iter().any(|path| path.strip_suffix('*').map_or(path == url, |prefix| url.starts_with(prefix)))
+        };
+        (0..CHANGES).filter(|it| covers(&format!("/{}", key(*it)))).count()
+    });
+    Ok(Deploy {
+        name: "function, queued",
+        measured: true,
+        requests: requests as f64,
+        paths: bill.paths as f64,
+        covered: covered as f64,
+        seconds,
+        rest: "",
+    })
+}
+
+/// Gives one sandbox its batches, one after the other. What failed comes again at once, where a queue would wait.
+async fn deliver(contenders: &Contenders, cloud: &Cloud, sandbox: usize, batches: Vec<Vec<usize>>) -> Result<()> {
+    let lambda = Lambda::start().await?;
+    let variables = contenders.variables(Kind::Function, Transport::Http);
+    let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let function = Function::start(&contenders.program(Kind::Function), &lambda, cloud, &variables)?;
+    for (place, batch) in batches.into_iter().enumerate() {
+        let mut left = batch;
+        for receive in 0..RECEIVES {
+            if left.is_empty() {
+                break;
+            }
+            let body = |number: &usize| {
+                (format!("message-{number}"), notification(&[record("ObjectCreated:Put", "site", &key(*number))]))
+            };
+            let messages: Vec<_> = left.iter().map(body).collect();
+            let event = sqs(&messages.iter().map(|(id, body)| (id.as_str(), body.as_str())).collect::<Vec<_>>());
+            let invoke = Invoke::new(format!("deploy-{sandbox}-{place}-{receive}"));
+            let Outcome::Response(body) = lambda.invoke(event, invoke).await else { continue };
+            let body: Value = serde_json::from_slice(&body)?;
+            let failed: Vec<_> = body
+                .pointer("/batchItemFailures")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .filter_map(|it| it.pointer("/itemIdentifier")?.as_str()?.strip_prefix("message-")?.parse().ok())
+                .collect();
+            left = failed;
+        }
+    }
+    function.stop().await?;
+    Ok(())
+}

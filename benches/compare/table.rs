@@ -1,0 +1,185 @@
+//! The figures, and the tables they are printed as.
+
+use std::env;
+use std::fmt::Write;
+use std::fs;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::contender::{Contenders, Kind};
+use super::deploy::Deploy;
+use super::session::{Case, Sample};
+use super::{Result, Transport};
+
+/// One row: what it is, and everyone's value of it.
+pub(super) struct Figure {
+    /// The transport; empty for what has none.
+    transport: &'static str,
+    name: String,
+    values: [Option<f64>; 4],
+}
+
+impl Figure {
+    pub(super) fn json(&self) -> Value {
+        let values: serde_json::Map<_, _> = Kind::ALL
+            .into_iter()
+            .zip(self.values)
+            .filter_map(|(kind, value)| Some((kind.name().to_owned(), json!(value?))))
+            .collect();
+        json!({ "transport": self.transport, "name": self.name, "values": values })
+    }
+
+    /// How many times as much as the function another has.
+    fn ratio(&self, kind: Kind) -> Option<f64> {
+        Some(self.of(kind)? / self.of(Kind::Function)?)
+    }
+
+    fn of(&self, kind: Kind) -> Option<f64> {
+        Kind::ALL.into_iter().zip(self.values).find(|(it, _)| *it == kind)?.1
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Table {
+    pub(super) figures: Vec<Figure>,
+}
+
+impl Table {
+    fn set(&mut self, transport: &'static str, name: String, kind: Kind, value: f64) {
+        let known = self.figures.iter().position(|it| it.transport == transport && it.name == name);
+        let place = known.unwrap_or_else(|| {
+            self.figures.push(Figure { transport, name, values: [None; 4] });
+            self.figures.len() - 1
+        });
+        if let Some(figure) = self.figures.get_mut(place) {
+            for (it, old) in Kind::ALL.into_iter().zip(&mut figure.values) {
+                if it == kind {
+                    *old = Some(value);
+                }
+            }
+        }
+    }
+
+    /// Takes the medians of one's samples of a case.
+    pub(super) fn add(&mut self, transport: Transport, case: Case, kind: Kind, samples: &[Sample]) {
+        if samples.is_empty() {
+            return;
+        }
+        let mut set = |name: String, value: f64| self.set(transport.name(), name, kind, value);
+        let all = |figure: fn(&Sample) -> f64| quantile(samples.iter().map(figure).collect(), 0.5);
+        let warm: Vec<_> = samples.iter().flat_map(|it| it.warm.iter().copied()).collect();
+        if case == Case::One {
+            set("start to first `next`, ms".into(), all(|it| it.next));
+            set("start to first answer, ms".into(), all(|it| it.next + it.first));
+            set("of it the invocation, ms".into(), all(|it| it.first));
+            set("of it processor time, ms".into(), all(|it| it.cpu_first));
+        }
+        let name = case.name();
+        set(format!("{name}, warm, ms"), quantile(warm.clone(), 0.5));
+        if case == Case::One {
+            set(format!("{name}, warm, 99 of 100, ms"), quantile(warm, 0.99));
+        }
+        set(format!("{name}, processor time, ms"), all(|it| it.cpu_warm));
+        set(format!("{name}, peak memory, MB"), all(|it| it.memory));
+    }
+
+    /// What is deployed: the binary, and the zip of it.
+    pub(super) fn sizes(&mut self, contenders: &Contenders) -> Result<()> {
+        for kind in [Kind::Function, Kind::Bare] {
+            let program = contenders.program(kind);
+            let bytes = fs::metadata(&program)?.len();
+            self.set("", "binary, MB".into(), kind, f64::from(u32::try_from(bytes)?) / 1e6);
+            let zip = "import io, sys, zipfile\nout = io.BytesIO()\n\
+                       zipfile.ZipFile(out, 'w', zipfile.ZIP_DEFLATED, compresslevel=9).write(sys.argv[1])\n\
+                       print(len(out.getvalue()))";
+            let bytes: f64 = python(&["-c", zip, &program.display().to_string()])?.parse()?;
+            self.set("", "zip, MB".into(), kind, bytes / 1e6);
+        }
+        Ok(())
+    }
+
+    pub(super) fn markdown(&self) -> String {
+        let mut text = String::from(
+            "| | | function | Python | × | bare | × | bare, same roots | × |\n|---|---|--:|--:|--:|--:|--:|--:|--:|\n",
+        );
+        let mut last = "";
+        for figure in &self.figures {
+            let transport = if last == figure.transport { "" } else { figure.transport };
+            last = figure.transport;
+            let _ = write!(text, "| {transport} | {} | {} |", figure.name, number(figure.of(Kind::Function)));
+            for kind in [Kind::Python, Kind::Bare, Kind::BareSameRoots] {
+                let _ = write!(text, " {} | {} |", number(figure.of(kind)), number(figure.ratio(kind)));
+            }
+            text.push('\n');
+        }
+        text
+    }
+
+    /// The aims beside what came of them.
+    pub(super) fn aims(&self, deploys: &[Deploy]) -> String {
+        let mut text = String::from("| aim | | measured | |\n|---|---|--:|---|\n");
+        let mut row = |aim: &str, transport: &str, measured: f64, met: bool| {
+            let met = if met { "met" } else { "**missed**" };
+            let _ = writeln!(text, "| {aim} | {transport} | {} | {met} |", number(Some(measured)));
+        };
+        let aims: [(&str, &str, Kind, f64); 6] = [
+            ("first answer from the start: 40 × Python's", "start to first answer, ms", Kind::Python, 40.0),
+            ("one warm record: 8 ×", "one record, warm, ms", Kind::Python, 8.0),
+            ("6 MB batch: 20 ×", "6 MB batch, warm, ms", Kind::Python, 20.0),
+            ("peak memory: less than a fifth", "one record, peak memory, MB", Kind::Python, 5.0),
+            ("first answer: before the bare program's", "start to first answer, ms", Kind::Bare, 1.0),
+            (
+                "first answer: within 1.3 × of it with the same roots",
+                "start to first answer, ms",
+                Kind::BareSameRoots,
+                1.0 / 1.3,
+            ),
+        ];
+        for (aim, name, kind, least) in aims {
+            for figure in self.figures.iter().filter(|it| it.name == name) {
+                let ratio = figure.ratio(kind).unwrap_or(f64::NAN);
+                row(aim, figure.transport, ratio, ratio >= least);
+            }
+        }
+        for deploy in deploys.iter().filter(|it| it.measured) {
+            let changes = super::deploy::CHANGES as f64;
+            row("5,000 files, queued: every object covered", "", deploy.covered, deploy.covered >= changes);
+            row("at most 150 paths", "", deploy.paths, deploy.paths <= 150.0);
+            row("in less than 120 s", "", deploy.seconds, deploy.seconds < 120.0);
+        }
+        text
+    }
+}
+
+/// Three digits that count; nothing for what there is not.
+pub(super) fn number(value: Option<f64>) -> String {
+    match value {
+        None => String::new(),
+        Some(value) if value < 9.995 => format!("{value:.2}"),
+        Some(value) if value < 99.95 => format!("{value:.1}"),
+        Some(value) => format!("{value:.0}"),
+    }
+}
+
+pub(super) fn quantile(mut values: Vec<f64>, part: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let places = values.len().saturating_sub(1) as f64 * part;
+    values.get(places.round() as usize).copied().unwrap_or(f64::NAN)
+}
+
+/// What Python itself and its libraries say they are.
+pub(super) fn python_versions() -> Result<String> {
+    let versions = "import sys, boto3, importlib.metadata as m\n\
+                    print('Python %d.%d.%d' % sys.version_info[:3] + ', boto3 ' + boto3.__version__ + ', awslambdaric ' \
+                    + m.version('awslambdaric'))";
+    python(&["-c", versions])
+}
+
+fn python(arguments: &[&str]) -> Result<String> {
+    let output = Command::new(env::var("PYTHON_WITH_BOTO3")?).args(arguments).output()?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into());
+    }
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}

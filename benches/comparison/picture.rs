@@ -1,0 +1,149 @@
+//! The comparison as a picture: what each deploy costs, and what it evicts that did not change.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use s3_cloudfront_invalidator::config::Config;
+
+use super::{Deploy, Outcome, Urls, deploys};
+
+const WIDTH: usize = 860;
+const MARGIN: usize = 24;
+const TOP: usize = 92;
+const ROW: usize = 20;
+const HEADING: usize = 34;
+
+/// Where the two scales begin, and how long they are.
+const PRICE: usize = 206;
+const EVICTIONS: usize = 530;
+const LENGTH: f64 = 210.0;
+
+/// The largest value of each scale, a power of ten.
+const MOST_DOLLARS: f64 = 10.0;
+const MOST_EVICTIONS: f64 = 10_000.0;
+
+/// The name under which this function is shown.
+const OURS: &str = "this function";
+
+/// Colours of light and dark pages. A background of its own makes it legible on any.
+const STYLE: &str = "\
+text{font:13px system-ui,sans-serif;fill:#1f2328}.back{fill:#fff}.grid{stroke:#d8dee4}.line{stroke:#8c959f;stroke-width:2}\
+.dot{fill:#6e7781}.scale{font-size:11px;fill:#59636e}.name{font-weight:600}.head{font-size:16px;font-weight:600}\
+.ours{fill:#0550ae;font-weight:600}.line.ours{stroke:#0550ae}.stale{fill:#a40e26}\
+@media (prefers-color-scheme:dark){text{fill:#e6edf3}.back{fill:#0d1117}.grid{stroke:#30363d}.line{stroke:#6e7681}\
+.dot{fill:#8b949e}.scale{fill:#9198a1}.ours{fill:#79c0ff}.line.ours{stroke:#79c0ff}.stale{fill:#ff9492}}";
+
+/// The picture of all deploys, as SVG.
+pub(crate) fn picture() -> String {
+    let deploys: Vec<_> = deploys().into_iter().map(|deploy| (outcomes(&deploy), deploy)).collect();
+    let rows: usize = deploys.iter().map(|(outcomes, _)| HEADING + outcomes.len() * ROW).sum();
+    let height = TOP + rows + MARGIN;
+    let mut out = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" viewBox=\"0 0 {WIDTH} {height}\" \
+         role=\"img\" aria-labelledby=\"title description\">\n<title id=\"title\">What a deploy costs, and what it evicts \
+         needlessly</title>\n<desc id=\"description\">{}</desc>\n<style>{STYLE}</style>\n",
+        description(&deploys)
+    );
+    let mut line = |text: String| {
+        out.push_str(&text);
+        out.push('\n');
+    };
+    line(format!("<rect class=\"back\" width=\"{WIDTH}\" height=\"{height}\" rx=\"6\"/>"));
+    line(text(MARGIN, 34, "head", "What a deploy costs, and what it evicts needlessly"));
+    line(text(PRICE, 64, "", "price in dollars, by powers of ten"));
+    line(text(EVICTIONS, 64, "", "unchanged URLs evicted, likewise"));
+    for (at, label) in [(0.01, "0.01"), (0.1, "0.1"), (1.0, "1"), (10.0, "10")] {
+        tick(&mut line, PRICE + price(at), height, label);
+    }
+    for (at, label) in [(0, "0"), (10, "10"), (100, "100"), (1000, "1,000"), (10_000, "10,000")] {
+        tick(&mut line, EVICTIONS + evictions(at), height, label);
+    }
+    let mut y = TOP;
+    for (outcomes, deploy) in &deploys {
+        y += HEADING;
+        let size = format!("{} ({} changed, {} not)", deploy.name, deploy.changed.len(), deploy.unchanged.len());
+        line(text(MARGIN, y - 10, "name", &size));
+        for outcome in outcomes {
+            row(&mut line, y, outcome);
+            y += ROW;
+        }
+    }
+    out.push_str("</svg>\n");
+    out
+}
+
+/// What is compared: the rules of others, and this function as it is set by default.
+fn outcomes(deploy: &Deploy) -> Vec<Outcome> {
+    let urls = Urls::of(deploy);
+    let (items, wildcards) = (Config::DEFAULT_MAX_PATHS.get(), Config::DEFAULT_MAX_WILDCARDS.get());
+    let mut outcomes = vec![urls.judge("/*", &BTreeSet::from(["/*".to_owned()]))];
+    outcomes.push(urls.judge("one path per object", &urls.objects));
+    outcomes.extend(urls.others());
+    outcomes.push(urls.inventory(OURS, items, wildcards));
+    outcomes
+}
+
+/// The same in words, for who does not see it.
+fn description(deploys: &[(Vec<Outcome>, Deploy)]) -> String {
+    let mut text = String::new();
+    for (outcomes, deploy) in deploys {
+        let each: Vec<_> = outcomes.iter().map(|it| format!("{} {}", it.tool, told(it))).collect();
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{}: {}. ", deploy.name, each.join("; "));
+    }
+    text.trim_end().to_owned()
+}
+
+fn told(outcome: &Outcome) -> String {
+    let stale = if outcome.stale > 0 { format!(", {} URLs stay stale", outcome.stale) } else { String::new() };
+    format!("${:.3}, {} evicted needlessly{stale}", dollars(outcome), outcome.needless)
+}
+
+fn row(line: &mut impl FnMut(String), y: usize, outcome: &Outcome) {
+    let class = if outcome.tool == OURS { "ours" } else { "" };
+    let middle = y + 5;
+    line(format!("<g><title>{}: {}</title>", outcome.tool, told(outcome)));
+    line(text(MARGIN + 12, y + 9, class, &outcome.tool));
+    let stale = if outcome.stale > 0 { format!(" ({} stay stale)", outcome.stale) } else { String::new() };
+    for (start, length, label, class_of_label) in [
+        (PRICE, price(dollars(outcome)), format!("{:.3}", dollars(outcome)), class),
+        (EVICTIONS, evictions(outcome.needless), format!("{}{stale}", outcome.needless), class),
+    ] {
+        let end = start + length;
+        line(format!("<path class=\"line {class}\" d=\"M{start} {middle}H{end}\"/>"));
+        line(format!("<circle class=\"dot {class}\" cx=\"{end}\" cy=\"{middle}\" r=\"4\"/>"));
+        let class_of_label = if label.contains("stale") { "stale" } else { class_of_label };
+        line(text(end + 9, y + 9, class_of_label, &label));
+    }
+    line("</g>".to_owned());
+}
+
+fn tick(line: &mut impl FnMut(String), x: usize, height: usize, label: &str) {
+    line(format!("<path class=\"grid\" d=\"M{x} {TOP}V{}\"/>", height - MARGIN));
+    line(format!("<text class=\"scale\" x=\"{x}\" y=\"84\" text-anchor=\"middle\">{label}</text>"));
+}
+
+fn text(x: usize, y: usize, class: &str, content: &str) -> String {
+    format!("<text class=\"{class}\" x=\"{x}\" y=\"{y}\">{content}</text>")
+}
+
+fn dollars(outcome: &Outcome) -> f64 {
+    f64::from(u32::try_from(outcome.items).unwrap_or(u32::MAX)) * 0.005
+}
+
+/// By powers of ten, from a third of the cheapest invalidation on.
+fn price(dollars: f64) -> usize {
+    let least = 0.005_f64.log10() - 0.5;
+    pixels((dollars.log10() - least) / (MOST_DOLLARS.log10() - least))
+}
+
+/// By powers of ten, from none on.
+fn evictions(urls: usize) -> usize {
+    let urls = f64::from(u32::try_from(urls).unwrap_or(u32::MAX));
+    pixels((urls + 1.0).log10() / MOST_EVICTIONS.log10())
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to the length of a scale")]
+fn pixels(part: f64) -> usize {
+    (part.max(0.0) * LENGTH).round() as usize
+}
