@@ -9,5 +9,5 @@ mod comparison;
 
 fn main() {
     let picture = std::env::args().any(|it| it == "--picture");
-    print!("{}", if picture { comparison::picture() } else { comparison::table() });
+    print!("{}", if picture { comparison::picture::picture() } else { comparison::table() });
 }

@@ -82,14 +82,13 @@ impl Contenders {
     pub(super) fn variables(&self, kind: Kind, transport: Transport) -> Vec<(&'static str, String)> {
         let roots = self.roots.display().to_string();
         let trust = match (kind, transport) {
-            (Kind::Function | Kind::Bare, Transport::Http) => Vec::new(),
+            (Kind::Function | Kind::Bare | Kind::Python, Transport::Http) => Vec::new(),
             (Kind::BareSameRoots, Transport::Http) => {
                 self.bundle.map(|path| ("SSL_CERT_FILE", path.to_owned())).into_iter().collect()
             }
             (Kind::Function | Kind::BareSameRoots, Transport::Tls) => vec![("SSL_CERT_FILE", roots)],
             // What the SDK reads by itself, and the authority.
             (Kind::Bare, Transport::Tls) => vec![("SSL_CERT_FILE", roots), ("SSL_CERT_DIR", DIRECTORY.to_owned())],
-            (Kind::Python, Transport::Http) => Vec::new(),
             (Kind::Python, Transport::Tls) => vec![("AWS_CA_BUNDLE", roots)],
         };
         // Lambda sets it for all; the function's own stand-in does not.

@@ -108,10 +108,10 @@ fn queued(client: Client, raises: bool) -> Edge {
         sandboxes.push(Reverse((0, sandbox, None::<Batch>, 0, 0)));
     }
     while let Some(Reverse((now, sandbox, batch, done, throttled))) = sandboxes.pop() {
-        let Some((received, number, receives)) = batch else {
-            if let Some(Reverse((available, number, receives))) = queue.pop() {
+        let Some((received, number, deliveries)) = batch else {
+            if let Some(Reverse((available, number, deliveries))) = queue.pop() {
                 let begin = now.max(available);
-                sandboxes.push(Reverse((begin, sandbox, Some((begin, number, receives + 1)), 0, 0)));
+                sandboxes.push(Reverse((begin, sandbox, Some((begin, number, deliveries + 1)), 0, 0)));
             }
             continue;
         };
@@ -127,8 +127,8 @@ fn queued(client: Client, raises: bool) -> Edge {
                 None => (done, throttled) = (done + 1, 0),
             }
         }
-        if failed && receives < RECEIVES {
-            queue.push(Reverse((received + VISIBILITY, number, receives)));
+        if failed && deliveries < RECEIVES {
+            queue.push(Reverse((received + VISIBILITY, number, deliveries)));
         }
         let over = failed || done == BATCH;
         sandboxes.push(Reverse((answered + wait, sandbox, batch.filter(|_| !over), done, throttled)));

@@ -12,6 +12,9 @@ use super::deploy::Deploy;
 use super::session::{Case, Sample};
 use super::{Result, Transport};
 
+/// The figure that Lambda's users wait for.
+const FIRST_ANSWER: &str = "start to first answer, ms";
+
 /// One row: what it is, and everyone's value of it.
 pub(super) struct Figure {
     /// The transport; empty for what has none.
@@ -71,7 +74,7 @@ impl Table {
         let warm: Vec<_> = samples.iter().flat_map(|it| it.warm.iter().copied()).collect();
         if case == Case::One {
             set("start to first `next`, ms".into(), all(|it| it.next));
-            set("start to first answer, ms".into(), all(|it| it.next + it.first));
+            set(FIRST_ANSWER.into(), all(|it| it.next + it.first));
             set("of it the invocation, ms".into(), all(|it| it.first));
             set("of it processor time, ms".into(), all(|it| it.cpu_first));
         }
@@ -123,24 +126,25 @@ impl Table {
             let met = if met { "met" } else { "**missed**" };
             let _ = writeln!(text, "| {aim} | {transport} | {} | {met} |", number(Some(measured)));
         };
-        let aims: [(&str, &str, Kind, f64); 6] = [
-            ("first answer from the start: 40 × Python's", "start to first answer, ms", Kind::Python, 40.0),
-            ("one warm record: 8 ×", "one record, warm, ms", Kind::Python, 8.0),
-            ("6 MB batch: 20 ×", "6 MB batch, warm, ms", Kind::Python, 20.0),
-            ("peak memory: less than a fifth", "one record, peak memory, MB", Kind::Python, 5.0),
-            ("first answer: before the bare program's", "start to first answer, ms", Kind::Bare, 1.0),
-            (
-                "first answer: within 1.3 × of it with the same roots",
-                "start to first answer, ms",
-                Kind::BareSameRoots,
-                1.0 / 1.3,
-            ),
+        // How many times as much as the function the other is to have, at least.
+        let aims: [(&str, &str, Kind, f64); 7] = [
+            ("first answer from the start: 40 × sooner", FIRST_ANSWER, Kind::Python, 40.0),
+            ("one warm record: 8 × sooner", "one record, warm, ms", Kind::Python, 8.0),
+            ("6 MB batch: 20 × sooner", "6 MB batch, warm, ms", Kind::Python, 20.0),
+            ("peak memory, one record: a fifth", "one record, peak memory, MB", Kind::Python, 5.0),
+            ("peak memory, 1,000 records: a fifth", "1,000 records, peak memory, MB", Kind::Python, 5.0),
+            ("peak memory, 6 MB batch: a fifth", "6 MB batch, peak memory, MB", Kind::Python, 5.0),
+            ("first answer: sooner than bare", FIRST_ANSWER, Kind::Bare, 1.0),
         ];
         for (aim, name, kind, least) in aims {
             for figure in self.figures.iter().filter(|it| it.name == name) {
                 let ratio = figure.ratio(kind).unwrap_or(f64::NAN);
                 row(aim, figure.transport, ratio, ratio >= least);
             }
+        }
+        for figure in self.figures.iter().filter(|it| it.name == FIRST_ANSWER) {
+            let ratio = 1.0 / figure.ratio(Kind::BareSameRoots).unwrap_or(f64::NAN);
+            row("first answer: at most 1.3 × that of bare, same roots", figure.transport, ratio, ratio <= 1.3);
         }
         for deploy in deploys.iter().filter(|it| it.measured) {
             let changes = super::deploy::CHANGES as f64;

@@ -1,7 +1,7 @@
 //! The path set beside those of other tools: the same deploys, the same budgets, an edge cache as the judge.
 
 mod lists;
-mod picture;
+pub(crate) mod picture;
 mod rules;
 
 use std::collections::BTreeSet;
@@ -14,7 +14,6 @@ use s3_cloudfront_invalidator::config::Config;
 use s3_cloudfront_invalidator::path::{InvalidationPath, OriginPath, viewer_paths};
 
 pub(crate) use lists::{Deploy, deploys};
-pub(crate) use picture::picture;
 
 /// The items one tool would send for one deploy, and what they do.
 pub(crate) struct Outcome {

@@ -188,8 +188,8 @@ mod tests {
         choose(|name| variables.get(name).map(OsString::from), read).map_err(|error| error.to_string())
     }
 
-    fn only(pem: &str) -> Result<Roots, String> {
-        Ok(Roots { pem: pem.to_owned(), native: false })
+    fn only(pem: &str) -> Roots {
+        Roots { pem: pem.to_owned(), native: false }
     }
 
     const AMAZON: &str = "/etc/pki/tls/certs/ca-bundle.crt";
@@ -199,16 +199,16 @@ mod tests {
     fn the_variable_then_the_platforms_bundle_then_its_own_way() {
         let [named, amazon, debian] = [root(), root(), root()];
         let files = [("/named", named.as_str()), (AMAZON, &amazon), (DEBIAN, &debian)];
-        assert_eq!(chosen(&[(FILE_VARIABLE, "/named")], &files), only(&named));
-        assert_eq!(chosen(&[], &files), only(&amazon));
-        assert_eq!(chosen(&[], &files[2..]), only(&debian));
+        assert_eq!(chosen(&[(FILE_VARIABLE, "/named")], &files), Ok(only(&named)));
+        assert_eq!(chosen(&[], &files), Ok(only(&amazon)));
+        assert_eq!(chosen(&[], &files[2..]), Ok(only(&debian)));
         assert_eq!(chosen(&[], &[]), Ok(Roots { pem: String::new(), native: true }));
     }
 
     #[test]
     fn a_bundle_that_is_no_good_is_passed_over() {
         let debian = root();
-        assert_eq!(chosen(&[], &[(AMAZON, ""), (DEBIAN, &debian)]), only(&debian));
+        assert_eq!(chosen(&[], &[(AMAZON, ""), (DEBIAN, &debian)]), Ok(only(&debian)));
         assert!(chosen(&[], &[(AMAZON, "junk")]).unwrap().native);
     }
 
@@ -220,7 +220,7 @@ mod tests {
         assert_eq!(chosen(&[directory], &files), Ok(Roots { pem: String::new(), native: true }));
         let both = chosen(&[directory, (FILE_VARIABLE, "/named")], &files).unwrap();
         assert!(both.native && both.pem == named, "{both:?}");
-        assert_eq!(chosen(&[(DIRECTORY_VARIABLE, "")], &files), only(&named));
+        assert_eq!(chosen(&[(DIRECTORY_VARIABLE, "")], &files), Ok(only(&named)));
     }
 
     #[test]

@@ -3,7 +3,8 @@
 #[path = "../../benches/comparison/mod.rs"]
 mod bench;
 
-use bench::{Urls, deploys, picture, table};
+use bench::picture::picture;
+use bench::{Urls, deploys, table};
 
 fn urls(name: &str) -> Urls {
     Urls::of(deploys().iter().find(|deploy| deploy.name == name).unwrap())
