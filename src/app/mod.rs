@@ -172,7 +172,10 @@ impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J>
 /// A line for each distribution that was told something, for one who looks closely.
 fn log_each(report: &Report) {
     for sent in &report.invalidations {
-        let line = serde_json::to_string(sent).unwrap_or_default();
-        tracing::debug!(summary = line, "invalidation of {}", sent.distribution_id);
+        tracing::debug!(
+            summary = serde_json::to_string(sent).unwrap_or_default(),
+            "invalidation of {}",
+            sent.distribution_id
+        );
     }
 }
