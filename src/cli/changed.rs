@@ -137,7 +137,7 @@ fn synced(text: &str) -> anyhow::Result<Vec<ObjectKey>> {
     match List::read(text)? {
         List::Sync(keys) | List::Listing(keys) => Ok(keys),
         List::Keys(keys) if keys.is_empty() => Ok(keys),
-        List::Keys(_) => bail!("not the output of `aws s3 sync` or `aws s3 ls --recursive`"),
+        List::Keys(_) => bail!("it is not the output of `aws s3 sync` or `aws s3 ls --recursive`"),
     }
 }
 
