@@ -70,7 +70,7 @@ fn called_actions() -> BTreeSet<String> {
             .collect();
         assert!(!code.contains(".send()") || services.len() == 1, "{} calls several services", path.display());
         let service = services.first().copied().unwrap_or_default();
-        actions.extend(called(&path, &text, &[("client", service)]));
+        actions.extend(called(&path, &text, &[("client", service), ("client()", service)]));
     }
     actions
 }
