@@ -7,7 +7,7 @@ use crate::distribution::{DistributionId, DistributionIdError};
 use crate::route::Tags;
 
 /// The tag in which `link` keeps what it added, so that `unlink` takes away that and nothing else: ids of distributions, and
-/// [`TURNED_ON`].
+/// `EventBridge`.
 pub const LINK_TAG: &str = "invalidation:link";
 
 /// Stands in [`LINK_TAG`] where `link` turned the bucket's EventBridge events on.
