@@ -67,7 +67,8 @@ data "aws_iam_policy_document" "this" {
     content {
       sid       = "ReadDistributionSettings"
       actions   = ["cloudfront:GetCachePolicy", "cloudfront:GetDistributionConfig"]
-      resources = ["${local.cloudfront}:cache-policy/*", "${local.cloudfront}:distribution/*"]
+      # Cache policies of AWS's own are of no account.
+      resources = ["arn:${local.partition}:cloudfront::*:cache-policy/*", "${local.cloudfront}:distribution/*"]
     }
   }
 

@@ -15,8 +15,8 @@ variable "name" {
 
   validation {
     # A role's name, the longest suffix included, has at most 64 characters.
-    condition     = can(regex("^[A-Za-z0-9_-]{1,50}$", var.name))
-    error_message = "The name is of 1 to 50 letters, digits, hyphens and underscores."
+    condition     = can(regex("^[A-Za-z0-9_-]{1,49}$", var.name))
+    error_message = "The name is of 1 to 49 letters, digits, hyphens and underscores."
   }
 }
 

@@ -107,7 +107,8 @@ fn class(code: Option<&str>, status: Option<u16>) -> ErrorClass {
         ("InvalidArgument", _) => ErrorClass::InvalidArgument,
         // CodePipeline says it with a status of 400.
         ("AccessDeniedException", _) | (_, 401 | 403) => ErrorClass::AccessDenied,
-        (_, 404) => ErrorClass::NotFound,
+        // SQS says it with a status of 400.
+        ("AWS.SimpleQueueService.NonExistentQueue" | "QueueDoesNotExist", _) | (_, 404) => ErrorClass::NotFound,
         _ => ErrorClass::Other,
     }
 }
@@ -151,6 +152,7 @@ mod tests {
             (None, 403, ErrorClass::AccessDenied),
             (Some("NoSuchBucket"), 404, ErrorClass::NotFound),
             (Some("NoSuchDistribution"), 404, ErrorClass::NotFound),
+            (Some("AWS.SimpleQueueService.NonExistentQueue"), 400, ErrorClass::NotFound),
             (Some("PermanentRedirect"), 301, ErrorClass::WrongRegion),
             (Some("AuthorizationHeaderMalformed"), 400, ErrorClass::WrongRegion),
             (Some("ServiceUnavailable"), 503, ErrorClass::Unavailable),

@@ -5,6 +5,7 @@ command line. S3, SQS, EventBridge, Lambda, IAM, CloudFormation and CloudFront a
 """
 
 import json
+import os
 import re
 import tempfile
 from pathlib import Path
@@ -43,7 +44,9 @@ def as_the_readme_says(emulator):
     distribution = emulator.distribution("my-site")
     tags = [{"Key": "team", "Value": "web"}]
     emulator.client("s3").put_bucket_tagging(Bucket="my-site", Tagging={"TagSet": tags})
-    printed = emulator.run("bash", "-euc", commands, BUCKET="my-site", DISTRIBUTION=distribution)
+    home = Path(os.environ["HOME"])
+    own = {name: os.environ.get(name, str(home / place)) for name, place in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")]}
+    printed = emulator.run("bash", "-euc", commands, BUCKET="my-site", DISTRIBUTION=distribution, **own)
     for document in ["README.md", "docs/command-line.md"]:
         for name in ["link", "status"]:
             is_shown(document, name, printed, distribution)

@@ -69,6 +69,8 @@ def main():
     spec = importlib.util.spec_from_file_location("bucket_tags", HANDLER)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    pauses = []
+    module.time.sleep = pauses.append
     run = lambda *arguments: called(module.handler, *arguments)
 
     bare = Bucket({})
@@ -87,6 +89,19 @@ def main():
     run(bucket, "Update", {"distributionId": "E2"}, {"distributionId": "E2"})
     run(bucket, "Delete", {"distributionId": "E2"})
     assert len(bucket.calls) == calls
+
+    # S3 works on another change twice.
+    put, busy = bucket.put_bucket_tagging, [True, True]
+
+    def in_turn(**tagging):
+        if busy:
+            busy.pop()
+            raise ClientError({"Error": {"Code": "OperationAborted"}}, "PutBucketTagging")
+        put(**tagging)
+
+    bucket.put_bucket_tagging = in_turn
+    assert run(bucket, "Update", {"distributionId": "E3"}, {"distributionId": "E2"})["Status"] == "SUCCESS"
+    assert bucket.tags["distributionId"] == "E3" and pauses == [1, 2], pauses
 
     def refused(**_):
         raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetBucketTagging")

@@ -21,7 +21,7 @@ const REASONS: Record<string, NagPackSuppression[]> = {
     {
       id: 'AwsSolutions-IAM5',
       reason: 'Which cache policies they have is known only when they are read.',
-      appliesTo: ['Resource::arn:<AWS::Partition>:cloudfront::<AWS::AccountId>:cache-policy/*'],
+      appliesTo: ['Resource::arn:<AWS::Partition>:cloudfront::*:cache-policy/*'],
     },
     {
       id: 'AwsSolutions-IAM5',

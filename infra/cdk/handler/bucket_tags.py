@@ -6,6 +6,7 @@ one, and what it set must not go with that.
 """
 
 import json
+import time
 import urllib.request
 
 import boto3
@@ -30,6 +31,18 @@ def handler(event, _context):
 
 
 def tag(s3, bucket, wanted, stale):
+    """The same as `write`, again for a while: S3 takes one change of a bucket at a time, and a new permission takes some seconds to
+    be known."""
+    for pause in (1, 2, 4, 8, 16, None):
+        try:
+            return write(s3, bucket, wanted, stale)
+        except ClientError as error:
+            if pause is None or error.response["Error"]["Code"] not in ("OperationAborted", "AccessDenied"):
+                raise
+            time.sleep(pause)
+
+
+def write(s3, bucket, wanted, stale):
     """Sets the wanted tags, and takes away those of the stale ones that are not wanted any more."""
     before = read(s3, bucket)
     after = {key: value for key, value in before.items() if key not in stale} | wanted

@@ -76,7 +76,7 @@ export abstract class InvalidatorBase extends Construct {
   /** An action of a stage: the pipeline goes on when viewers see what is new, unless it is told not to wait. */
   public pipelineAction(props: PipelineActionProps): LambdaInvokeAction {
     const { distribution, items, wait, waitSeconds, ...action } = props;
-    within('waitSeconds', waitSeconds, 0, 86400);
+    within('waitSeconds', waitSeconds, 1, 3600);
     return new LambdaInvokeAction({
       ...action,
       lambda: this.invoked,

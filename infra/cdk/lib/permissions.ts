@@ -35,7 +35,8 @@ export function permissions(
     (props.distributionSettings ?? 'auto') === 'auto' && {
       sid: 'ReadDistributionSettings',
       actions: ['cloudfront:GetCachePolicy', 'cloudfront:GetDistributionConfig'],
-      resources: [`${cloudFront}:cache-policy/*`, `${cloudFront}:distribution/*`],
+      // Cache policies of AWS's own are of no account.
+      resources: [`arn:${stack.partition}:cloudfront::*:cache-policy/*`, `${cloudFront}:distribution/*`],
     },
     (props.inventory ?? 'auto') === 'auto' && {
       sid: 'Inventory',

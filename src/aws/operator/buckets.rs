@@ -3,7 +3,7 @@
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::{BucketAbacStatus, BucketLocationConstraint, Tag, Tagging};
 
-use super::Operator;
+use super::{Operator, in_turn};
 use crate::aws::error::{call_error, not_understood};
 use crate::aws::whole::{WholeAnswer, is_told};
 use crate::change::BucketName;
@@ -69,15 +69,15 @@ impl Operator {
         let owner = self.own_account().await?.as_str();
         if tags.is_empty() {
             // A set without tags cannot be put.
-            let call = self.s3.delete_bucket_tagging().bucket(bucket.as_str()).expected_bucket_owner(owner);
-            return call.send().await.map(|_| ()).map_err(|error| call_error("DeleteBucketTagging", &error));
+            let call = || self.s3.delete_bucket_tagging().bucket(bucket.as_str()).expected_bucket_owner(owner).send();
+            return in_turn(call).await.map(|_| ()).map_err(|error| call_error("DeleteBucketTagging", &error));
         }
         let unfit = |error| not_understood("PutBucketTagging", &format!("{error}"));
         let tag = |(key, value)| Tag::builder().key(key).value(value).build();
         let tags = tags.iter().map(tag).collect::<Result<Vec<_>, _>>().map_err(unfit)?;
         let tagging = Tagging::builder().set_tag_set(Some(tags)).build().map_err(unfit)?;
-        let call = self.s3.put_bucket_tagging().bucket(bucket.as_str()).expected_bucket_owner(owner);
-        call.tagging(tagging).send().await.map(|_| ()).map_err(|error| call_error("PutBucketTagging", &error))
+        let call = self.s3.put_bucket_tagging().bucket(bucket.as_str()).expected_bucket_owner(owner).tagging(tagging);
+        in_turn(|| call.clone().send()).await.map(|_| ()).map_err(|error| call_error("PutBucketTagging", &error))
     }
 
     pub(super) async fn has_abac(&self, bucket: &BucketName) -> Result<bool, CallError> {

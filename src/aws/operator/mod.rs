@@ -97,6 +97,30 @@ impl Operator {
     }
 }
 
+/// How often a change of a bucket is tried while S3 works on another.
+const TURNS: u32 = 5;
+
+/// Whether S3 works on another change of the bucket; it takes one at a time. Source: terraform-provider-aws#2008.
+fn is_busy<E: ProvideErrorMetadata>(error: &E) -> bool {
+    error.code() == Some("OperationAborted")
+}
+
+/// Makes a change of a bucket again while S3 works on another.
+async fn in_turn<T, E, F>(change: impl Fn() -> F) -> Result<T, E>
+where
+    E: ProvideErrorMetadata,
+    F: Future<Output = Result<T, E>>,
+{
+    let mut turn = 1;
+    loop {
+        match change().await {
+            Err(error) if turn < TURNS && is_busy(&error) => tokio::time::sleep(Duration::from_secs(turn.into())).await,
+            told => return told,
+        }
+        turn += 1;
+    }
+}
+
 /// Answers `None` for what is not there.
 fn unless_missing<T>(told: Result<T, CallError>) -> Result<Option<T>, CallError> {
     match told {

@@ -11,7 +11,7 @@ use aws_sdk_s3::types::{
 };
 use quick_xml::events::Event as Part;
 
-use super::Operator;
+use super::{Operator, in_turn};
 use crate::aws::error::{call_error, not_understood};
 use crate::change::BucketName;
 use crate::operator::{Filter, Notifications, Rule, Target};
@@ -124,7 +124,8 @@ impl Operator {
             .map_err(|error| not_understood("PutBucketNotificationConfiguration", &error.to_string()))?;
         // S3 checks that it may write to the destinations, also those that were there; a test message goes to each.
         let call = self.s3.put_bucket_notification_configuration().bucket(bucket.as_str()).expected_bucket_owner(owner);
-        let told = call.notification_configuration(configuration).send().await;
+        let call = call.notification_configuration(configuration);
+        let told = in_turn(|| call.clone().send()).await;
         told.map(|_| ()).map_err(|error| call_error("PutBucketNotificationConfiguration", &error))
     }
 }

@@ -34,13 +34,7 @@ pub async fn check_deployment(cloud: &impl Cloud, deployment: &Deployment) -> De
             Ok(queue) => {
                 let state = match queue.waiting {
                     0 => Cell::right("empty"),
-                    waiting => Cell::wrong(
-                        "failures",
-                        format!(
-                            "{waiting} failed for good; when the cause is gone, send them again: `aws sqs start-message-move-task \
-                             --source-arn {arn}`"
-                        ),
-                    ),
+                    waiting => Cell::wrong("failures", send_again(waiting, arn, deployment.queues().next())),
                 };
                 QueueStatus { name: name_in(arn).into(), waiting: queue.waiting, in_flight: queue.in_flight, state }
             }
@@ -52,6 +46,16 @@ pub async fn check_deployment(cloud: &impl Cloud, deployment: &Deployment) -> De
         remedies.push("what fails for good is lost: give the function and its queue a dead-letter queue".to_owned());
     }
     DeploymentStatus { function: deployment.function.arn.clone(), queues, dead_letters, remedies }
+}
+
+/// What to do with dead letters. The destination is named, since SQS does not know where those came from that Lambda put there.
+/// Source: SQS developer guide, "Troubleshooting dead-letter queue redrive".
+fn send_again(waiting: u64, arn: &str, queue: Option<&str>) -> String {
+    let how = match queue {
+        Some(queue) => format!("`aws sqs start-message-move-task --source-arn {arn} --destination-arn {queue}`"),
+        None => "invoke the function with their bodies".to_owned(),
+    };
+    format!("{waiting} failed for good; when the cause is gone, send them again: {how}")
 }
 
 fn unknown_queue(arn: &str, error: &CallError) -> QueueStatus {
