@@ -147,7 +147,7 @@ impl Link {
         if self.doing.goes_on()? {
             apply(&operator, difference, PAUSE).await?;
             say(format_args!(
-                "Done. Changes of {} are invalidated, once S3 has it everywhere: within minutes.",
+                "Done. Within minutes S3 tells of changes of {}.",
                 wish.bucket
             ));
         }
