@@ -146,10 +146,7 @@ impl Link {
         }
         if self.doing.goes_on()? {
             apply(&operator, difference, PAUSE).await?;
-            say(format_args!(
-                "Done. Within minutes S3 tells of changes of {}.",
-                wish.bucket
-            ));
+            say(format_args!("Done. Within minutes S3 tells of changes of {}.", wish.bucket));
         }
         Ok(())
     }
