@@ -65,8 +65,8 @@ data "aws_iam_policy_document" "this" {
     for_each = var.distribution_settings == "auto" ? [true] : []
 
     content {
-      sid       = "ReadDistributionSettings"
-      actions   = ["cloudfront:GetCachePolicy", "cloudfront:GetDistributionConfig"]
+      sid     = "ReadDistributionSettings"
+      actions = ["cloudfront:GetCachePolicy", "cloudfront:GetDistributionConfig"]
       # Cache policies of AWS's own are of no account.
       resources = ["arn:${local.partition}:cloudfront::*:cache-policy/*", "${local.cloudfront}:distribution/*"]
     }
