@@ -76,7 +76,8 @@ pub async fn plan_unlink(
     let mut waiting = 0;
     if steps.iter().any(|step| matches!(step, Step::Tags { .. })) {
         for arn in deployment.queues() {
-            let queue = cloud.queue(arn).await?;
+            // What is only for a warning must not keep anything from being taken back.
+            let queue = cloud.queue(arn).await.unwrap_or_default();
             waiting += queue.waiting + queue.in_flight;
         }
     }

@@ -161,3 +161,15 @@ fn a_policy_that_may_deny_is_not_taken_to_allow() {
     account.queue.borrow_mut().policy = Some(policy(&[allowed, perimeter.to_owned()]));
     assert!(link(&account, &wish(Via::Queue)).unwrap_err().to_string().contains("does not let the bucket in"));
 }
+
+#[test]
+fn a_queue_that_cannot_be_asked_keeps_nothing_from_being_taken_back() {
+    let account = busy_account();
+    let before = everything(&account);
+    link(&account, &wish(Via::Queue)).unwrap().unwrap();
+    let mut denied = account.sources.borrow()[0].clone();
+    denied.arn = "arn:aws:sqs:eu-central-1:123456789012:denied".into();
+    account.sources.borrow_mut().push(denied);
+    unlink(&account, &[]).unwrap();
+    assert_eq!(everything(&account), before);
+}
