@@ -1,7 +1,5 @@
 //! Quoting text from outside in one line of a message or a log.
 
-use std::fmt::Write;
-
 /// How many characters of a value a message quotes. More of it helps nobody, and a log line has a price per byte.
 const EXCERPT_CHARACTERS: usize = 80;
 
@@ -31,7 +29,8 @@ pub fn excerpt(value: &str) -> String {
 pub fn one_line(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
     for character in value.chars() {
-        if character == '"' { out.push('"') } else { escape(character, &mut out) }
+        // What was escaped before stays as it is.
+        if matches!(character, '"' | '\\') { out.push(character) } else { escape(character, &mut out) }
     }
     out
 }
@@ -53,11 +52,11 @@ pub fn shortened(value: &str, length: usize) -> String {
 
 /// Escapes as Rust's `Debug` does, which covers controls, line separators and invisible characters.
 fn escape(character: char, out: &mut String) {
-    if character == '\'' {
-        out.push('\'');
-    } else {
-        // Writing to a String cannot fail.
-        let _ = write!(out, "{}", character.escape_debug());
+    match character {
+        '"' | '\\' => out.extend(['\\', character]),
+        // Most of what is quoted; a whole line of the log goes through here.
+        ' '..='~' => out.push(character),
+        _ => out.extend(character.escape_debug()),
     }
 }
 
@@ -91,5 +90,13 @@ mod tests {
     #[test]
     fn ordinary_text_is_left_alone() {
         assert_eq!(one_line("bucket \"site\", café's key"), "bucket \"site\", café's key");
+        assert_eq!(excerpt("bucket's \"a\\b\" é"), r#"bucket's \"a\\b\" é"#);
+    }
+
+    #[test]
+    fn what_was_quoted_before_is_not_escaped_twice() {
+        let quoted = excerpt("C:\\a\n\"b\"");
+        assert_eq!(quoted, r#"C:\\a\n\"b\""#);
+        assert_eq!(one_line(&quoted), quoted);
     }
 }
