@@ -57,10 +57,11 @@ impl Gathered {
 }
 
 impl Gathering<'_> {
-    /// The distributions, and what each is to be told.
+    /// What distributions are to be told: of those that show the buckets alike only one.
     pub fn distributions(&self) -> impl Iterator<Item = (&DistributionId, &Gathered)> {
         self.groups.iter().flat_map(|group| {
-            group.distributions.values().flatten().map(|distribution| (*distribution, &group.gathered))
+            let each = group.distributions.values().filter_map(|alike| alike.first());
+            each.map(|distribution| (*distribution, &group.gathered))
         })
     }
 
