@@ -65,9 +65,10 @@ impl BucketName {
     pub fn new(name: &str) -> Result<Self, NameError> {
         let fits = (3..=MAX_BUCKET_NAME_LENGTH).contains(&name.len())
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
-            && name.bytes().any(|b| b.is_ascii_alphanumeric())
-            && !name.ends_with(DIRECTORY_BUCKET_SUFFIX);
-        if fits {
+            && name.bytes().any(|b| b.is_ascii_alphanumeric());
+        if fits && name.ends_with(DIRECTORY_BUCKET_SUFFIX) {
+            Err(NameError::new(name, "is a directory bucket, which has neither tags nor notifications"))
+        } else if fits {
             Ok(Self(name.into()))
         } else {
             Err(NameError::new(name, "is not a bucket name (3 to 255 letters, digits, \".\", \"-\" and \"_\")"))
@@ -95,7 +96,7 @@ impl fmt::Debug for BucketName {
 
 /// The name of an AWS Region, which becomes part of an endpoint's host name.
 ///
-/// Lower-case letters and digits in two or more parts joined by `-`, the first a word and the last a number.
+/// Two or more parts joined by `-`: words of lower-case letters, and a number as the last.
 ///
 /// ```
 /// use s3_cloudfront_invalidator::change::Region;

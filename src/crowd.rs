@@ -15,7 +15,7 @@ const TENURE_SHARE: u32 = 4;
 
 /// How many times as many calls as there are places may be under way at the most. Each holds a connection, of which a
 /// process of Lambda's has at most 1,024 (Lambda quotas, file descriptors).
-const MOST_AT_ONCE: usize = 4;
+const MOST_PER_PLACE: usize = 4;
 
 /// Places for calls.
 pub struct Places {
@@ -36,7 +36,7 @@ impl Places {
     /// When there is a place for another call: `now`, or later. `None` if only the end of a call can make one.
     #[must_use]
     pub fn free_from(&self, now: Instant) -> Option<Instant> {
-        if self.begun.len() >= self.number * MOST_AT_ONCE {
+        if self.begun.len() >= self.number * MOST_PER_PLACE {
             return None;
         }
         let ends = self.begun.iter().map(|begun| *begun + self.tenure).filter(|end| *end > now);

@@ -23,7 +23,7 @@ pub const CONFIGURATION_ERROR: &str = "ConfigurationError";
 const UNKNOWN_TIME_LEFT: Duration = Duration::from_secs(3);
 
 /// Handles one invocation, and writes what it did: a line of the log, and its `metrics`, if they are on. The event is taken
-/// raw: it is neither built up as a tree nor copied.
+/// raw: it is not built up as a tree, and copied once, by the runtime.
 ///
 /// # Errors
 /// That of [`App::handle`].

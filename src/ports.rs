@@ -187,10 +187,10 @@ pub struct CallError {
 }
 
 impl CallError {
-    /// There was no answer in the time there is.
+    /// There was not answered before the time was up.
     #[must_use]
     pub fn no_time(operation: &str) -> Self {
-        let message = format!("{operation}: no answer in the time there is");
+        let message = format!("{operation}: not answered before the time was up");
         Self { class: ErrorClass::Unavailable, message }
     }
 }

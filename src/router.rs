@@ -44,11 +44,16 @@ impl fmt::Display for RouteError {
         write!(f, "its tags could not be read: {error}")?;
         f.write_str(match error.class {
             ErrorClass::AccessDenied => {
-                "; allow s3:GetBucketTagging on the bucket to the function's role, and if the bucket belongs to another \
-                 account set EXPECTED_BUCKET_OWNER"
+                "; allow s3:GetBucketTagging on the bucket to the calling role; for a bucket of another account set the \
+                 function's EXPECTED_BUCKET_OWNER"
             }
-            ErrorClass::NotFound => "; the bucket was deleted, or is not the function's to see",
-            ErrorClass::WrongRegion => "; the bucket is in another Region than the event, or the function, says",
+            ErrorClass::NotFound => {
+                "; there is no such bucket: correct its name, or have its events sent no more if it was deleted"
+            }
+            ErrorClass::WrongRegion => {
+                "; the bucket is not in the Region that the event names (without one, the function's); ask the deployment of \
+                 the bucket's Region"
+            }
             _ => "",
         })
     }

@@ -170,7 +170,7 @@ impl Surveyor {
                     tracing::warn!(
                         policy = id.as_str(),
                         error = error.to_string(),
-                        "the cache policy may not be read: it is taken that query strings are not in its key; allow \
+                        "the cache policy may not be read: it is assumed that query strings are not in its key; allow \
                          cloudfront:GetCachePolicy, or tag the bucket with invalidation:queryStrings"
                     );
                     Ok((None, self.lives.untagged))

@@ -1,13 +1,15 @@
 //! Jobs of a pipeline: whatever happens, each is given exactly one result.
 
+use std::collections::BTreeSet;
+
 use tokio::time::{Duration, Instant, sleep, timeout_at};
 
 use super::{App, Invocation};
-use crate::event::{Job, JobId, Request};
+use crate::event::{Job, JobId, MAX_WAIT, Request};
 use crate::failure::InvocationError;
 use crate::job::{FailureType, JobResult, MAX_TEXT_LENGTH, Token, TokenError, Waiting};
 use crate::path::Item;
-use crate::ports::{BucketTags, CallError, Invalidations, Jobs, Objects, Progress, Settings};
+use crate::ports::{BucketTags, CallError, ErrorClass, Invalidations, Jobs, Objects, Progress, Settings};
 use crate::reference::Identity;
 use crate::report::{Answer, JobReport, Report, Status};
 use crate::summary::Summary;
@@ -29,6 +31,10 @@ const PUT_TIME: Duration = Duration::from_secs(3);
 
 /// By how many seconds the clocks of two machines may differ.
 const CLOCKS_APART: u64 = 300;
+
+/// What the function needs to put results.
+const RESULT_RIGHTS: &str = "; allow codepipeline:PutJobSuccessResult and codepipeline:PutJobFailureResult to the function's \
+                             role (in the templates: Pipelines)";
 
 /// How long to wait before a result is put again, at first; twice as long each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -94,8 +100,7 @@ impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J>
 
     /// The result once everything was sent.
     fn begun(&self, request: &Request, report: &Report) -> JobResult {
-        // Those of one distribution are those of all: a job names items, or objects of one bucket.
-        let paths = listed(report.invalidations.first().map_or(&[], |sent| &sent.paths));
+        let paths = all_paths(report);
         let waiting = report.invalidations.iter().filter_map(|sent| {
             let (distribution, invalidation) = (sent.distribution_id.clone(), sent.invalidation_id.clone()?);
             Some(Waiting { distribution, invalidation })
@@ -111,7 +116,7 @@ impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J>
                     "these are too many distributions to wait for; the invalidations go on: leave \"wait\" out";
                 JobResult::failed(FailureType::Configuration, message)
             }
-            _ => JobResult::Succeeded { summary: summary(report, &paths), invalidations, paths },
+            _ => JobResult::Succeeded { summary: summary(report), invalidations, paths },
         }
     }
 
@@ -141,7 +146,7 @@ impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J>
             return JobResult::Continued { token };
         }
         let message = format!(
-            "CloudFront was still at it after {} s (\"waitSeconds\"); the invalidation goes on: {}",
+            "the invalidation was not complete after {} s; it goes on by itself; \"waitSeconds\" can be up to {MAX_WAIT}: {}",
             token.wait,
             token.summary()
         );
@@ -160,7 +165,12 @@ impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J>
             Ok(()) => return Ok(result),
             Err(error) => error,
         };
-        let unput = |reason: String| InvocationError::JobResult { job: job.clone(), reason };
+        let unput = |mut reason: String| {
+            if refused.class == ErrorClass::AccessDenied {
+                reason.push_str(RESULT_RIGHTS);
+            }
+            InvocationError::JobResult { job: job.clone(), reason }
+        };
         if refused.class.is_transient() || matches!(result, JobResult::Failed { .. }) {
             return Err(unput(refused.to_string()));
         }
@@ -179,7 +189,10 @@ impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J>
             let error = match timeout_at(attempt, self.jobs.put(job, result)).await {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(error)) => error,
-                Err(_) => CallError::no_time("PutJobResult"),
+                Err(_) => CallError::no_time(match result {
+                    JobResult::Failed { .. } => "PutJobFailureResult",
+                    JobResult::Succeeded { .. } | JobResult::Continued { .. } => "PutJobSuccessResult",
+                }),
             };
             if !error.class.is_transient() || Instant::now() + pause >= deadline {
                 return Err(error);
@@ -191,31 +204,46 @@ impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J>
     }
 }
 
-/// As many items as there is room for.
-fn listed(items: &[Item]) -> String {
+/// As many of `count` items as there is room for.
+fn listed<'a>(items: impl IntoIterator<Item = &'a Item>, count: usize) -> String {
     let mut list = String::new();
-    for (place, item) in items.iter().enumerate() {
-        let more = format!(" and {} more", items.len() - place);
-        if list.len() + item.as_str().len() + 1 + more.len() > MAX_TEXT_LENGTH {
-            return list + &more;
-        }
-        if place > 0 {
+    let mut left = count;
+    for item in items {
+        let room = MAX_TEXT_LENGTH - format!(" and {left} more").len();
+        if list.is_empty() {
+            list = shortened(item.as_str(), room);
+        } else if list.len() + 1 + item.as_str().len() <= room {
             list.push(' ');
+            list.push_str(item.as_str());
+        } else {
+            break;
         }
-        list.push_str(item.as_str());
+        left -= 1;
     }
-    list
+    match (left, list.is_empty()) {
+        (0, _) => list,
+        (_, true) => format!("{left} paths"),
+        (_, false) => format!("{list} and {left} more"),
+    }
+}
+
+/// What was sent to any distribution. One can have other paths than another for the same objects, by its settings.
+fn all_paths(report: &Report) -> String {
+    let unlisted: usize = report.invalidations.iter().map(|sent| sent.path_count - sent.paths.len()).sum();
+    let paths: BTreeSet<_> = report.invalidations.iter().flat_map(|sent| &sent.paths).collect();
+    let count = paths.len() + unlisted;
+    listed(paths, count)
 }
 
 /// What was done, in a line.
-fn summary(report: &Report, paths: &str) -> String {
+fn summary(report: &Report) -> String {
     let sent = report.invalidations.iter().map(|sent| {
         let what = match sent.status {
             Status::Accepted => "invalidated",
             Status::AlreadyExists => "was invalidated before, so it is not waited for:",
             Status::DryRun => "would invalidate (DRY_RUN)",
         };
-        format!("{}: {what} {paths}", sent.distribution_id)
+        format!("{}: {what} {}", sent.distribution_id, listed(&sent.paths, sent.path_count))
     });
     let sent: Vec<_> = sent.collect();
     if sent.is_empty() {

@@ -51,6 +51,7 @@ where
         Some(message) => start(message).to_owned(),
         None => chain(error),
     };
+    let cause = if cause.contains(NOT_LOADED) { NO_CREDENTIALS.to_owned() } else { cause };
     let mut message = one_line(start(&format!("{operation}: {code}{cause}")));
     if message.len() > MAX_MESSAGE_LENGTH {
         message.truncate(message.floor_char_boundary(MAX_MESSAGE_LENGTH));
@@ -59,6 +60,13 @@ where
     message.push_str(&status);
     CallError { class, message }
 }
+
+/// How the SDK says that no provider has credentials. Source: `aws_credential_types::provider::error`.
+const NOT_LOADED: &str = "the credential provider was not enabled";
+
+/// How we say it.
+const NO_CREDENTIALS: &str = "there are no credentials; choose a profile that has some (--profile, AWS_PROFILE), set AWS_ACCESS_KEY_ID and \
+     AWS_SECRET_ACCESS_KEY, or run `aws configure`";
 
 /// The status of the answer, if there was one.
 pub(super) fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {

@@ -53,7 +53,8 @@ pub const SILENT_IN_LOG: &[&str] = &["aws_smithy_runtime_api"];
 /// Reads Region, credentials and endpoint as every AWS tool does; in Lambda all of them come from the environment. The roots
 /// of trust are those of `SSL_CERT_FILE`, or the platform's.
 ///
-/// None of the clients tries again by itself: whoever makes several calls knows better what to try when, and in which time.
+/// The function's clients switch the SDK's retries off: whoever makes several calls knows better what to try when, and in which
+/// time. Those of an operator's commands leave them on.
 ///
 /// # Errors
 /// If `SSL_CERT_FILE` is set to what cannot be used.

@@ -18,14 +18,14 @@ struct Row {
 fn rows(view: &View, keys: &[ObjectKey]) -> Vec<Row> {
     let mut rows = Vec::new();
     for key in keys {
-        let name = one_line(key.as_str());
+        let name = key.as_str();
         let sightings = view.explain(key);
         if sightings.is_empty() {
             let reason = format!("not served: {}", Unseen::OutsideOriginPath);
-            rows.push(Row { key: name.clone(), url: None, is_seen: false, reason });
+            rows.push(Row { key: name.to_owned(), url: None, is_seen: false, reason });
         }
         rows.extend(sightings.into_iter().map(|it| Row {
-            key: name.clone(),
+            key: name.to_owned(),
             is_seen: it.seen.is_seen(),
             reason: it.seen.to_string(),
             url: Some(it.url.text),
@@ -44,7 +44,7 @@ pub(super) fn print(view: &View, keys: &[ObjectKey]) {
     let count = rows.len();
     let mut explained = table(&["key", "URL", "why"]);
     for row in rows.into_iter().take(MAX_ROWS) {
-        explained.add_row([row.key, row.url.unwrap_or_default(), row.reason]);
+        explained.add_row([one_line(&row.key), row.url.unwrap_or_default(), row.reason]);
     }
     say(explained.trim_fmt());
     more(count, "URLs");

@@ -27,7 +27,7 @@ Examples:
   invalidator link my-site E2EXAMPLE1ABCD
   invalidator link my-site E2EXAMPLE1ABCD E2EXAMPLE2ABCD --dry-run
   invalidator link my-site E2EXAMPLE1ABCD --via function --prefix web/ --yes
-  invalidator link my-site E2EXAMPLE1ABCD --profile production --region eu-west-1")]
+  invalidator link my-site E2EXAMPLE1ABCD --profile prod --region eu-west-1")]
 pub(super) struct Link {
     /// The bucket
     #[arg(value_parser = BucketName::new)]
@@ -126,7 +126,9 @@ impl Link {
         let Linked { difference, shown, manager, is_read, tag, target, kept } = &linked;
         for (id, paths) in shown {
             match paths.as_slice() {
-                [] => note(format_args!("It is not known whether {id} shows {}.", wish.bucket)),
+                [] => {
+                    note(format_args!("No origin of {id} is known to be {}; it is linked all the same.", wish.bucket))
+                }
                 paths => say(format_args!("{id} shows {} below {}.", wish.bucket, paths.join(" and "))),
             }
         }
@@ -166,7 +168,11 @@ impl Unlink {
             note(format_args!("link did not make this rule, it stays: {rule}"));
         }
         if difference.steps.is_empty() {
-            say(format_args!("Nothing to do: link added nothing to {}.", self.bucket));
+            let what: Vec<_> = self.distributions.iter().map(DistributionId::as_str).collect();
+            match what.as_slice() {
+                [] => say(format_args!("Nothing to do: link added nothing to {}.", self.bucket)),
+                ids => say(format_args!("Nothing to do: link did not add {} to {}.", ids.join(" or "), self.bucket)),
+            }
             return Ok(());
         }
         show(difference);

@@ -4,20 +4,28 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 
 use crate::change::{BucketName, ObjectKey};
 use crate::text::excerpt;
 
 /// Reads a file, or standard input for `-`.
 pub(super) fn read(file: &Path) -> anyhow::Result<String> {
+    let mut text = Vec::new();
     if file == Path::new("-") {
-        let mut text = String::new();
-        io::stdin().read_to_string(&mut text).context("cannot read standard input as UTF-8")?;
-        return Ok(without_mark(text));
+        io::stdin().read_to_end(&mut text).context("cannot read standard input")?;
+    } else {
+        text = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     }
-    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let text = String::from_utf8(text).map_err(|_| {
+        anyhow!("{} is not UTF-8 (the > of Windows PowerShell writes UTF-16); save it as UTF-8", name(file))
+    })?;
     Ok(without_mark(text))
+}
+
+/// What a file is called in a message.
+pub(super) fn name(file: &Path) -> String {
+    if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() }
 }
 
 /// Some editors put a byte order mark in front, which is part of no key.

@@ -21,9 +21,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Keeps CloudFront fresh when S3 changes: the operator's side of the Lambda function.
+/// Keeps CloudFront fresh when S3 changes: links buckets to the Lambda function, looks after them, and invalidates by hand.
 #[derive(Debug, Parser)]
-#[command(name = "invalidator", version, about, max_term_width = 80)]
+#[command(name = "invalidator", version, max_term_width = 80)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,

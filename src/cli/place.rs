@@ -1,10 +1,17 @@
 //! Which account, Region and function a command is about.
 
-use anyhow::bail;
+use std::env;
+
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
 
 use crate::aws::{self, Named, Operator};
+use crate::change::Region;
 use crate::operator::{Deployment, Place, find};
+use crate::text::excerpt;
+
+/// Where the AWS CLI and the SDKs read an endpoint of all services.
+const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL";
 
 /// Whose credentials, and where.
 #[derive(Debug, Args)]
@@ -14,11 +21,29 @@ pub(super) struct Aws {
     #[arg(long, value_name = "NAME", help = "A profile of the AWS CLI's configuration; otherwise AWS_PROFILE")]
     profile: Option<String>,
     /// The Region
-    #[arg(long, value_name = "REGION", help = "The Region; otherwise AWS_REGION, or the profile's")]
-    region: Option<String>,
+    #[arg(
+        long,
+        value_name = "REGION",
+        value_parser = Region::new,
+        help = "The Region; otherwise AWS_REGION, or the profile's"
+    )]
+    region: Option<Region>,
     /// An endpoint instead of AWS's
-    #[arg(long, value_name = "URL", help = "An endpoint instead of AWS's; otherwise AWS_ENDPOINT_URL, if it is set")]
+    #[arg(
+        long,
+        value_name = "URL",
+        value_parser = endpoint,
+        help = "An endpoint instead of AWS's; otherwise AWS_ENDPOINT_URL, if it is set"
+    )]
     endpoint_url: Option<String>,
+}
+
+/// Reads an endpoint. The SDK's error of one that is none holds the whole request.
+fn endpoint(text: &str) -> Result<String, String> {
+    let is_url = text.parse::<http::Uri>().is_ok_and(|url| {
+        matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some_and(|host| !host.is_empty())
+    });
+    if is_url { Ok(text.to_owned()) } else { Err("not an endpoint (such as \"http://localhost:4566\")".to_owned()) }
 }
 
 /// The function, however it was deployed.
@@ -35,7 +60,11 @@ pub(super) struct Deployed {
 
 impl Aws {
     fn named(&self) -> Named {
-        Named { profile: self.profile.clone(), region: self.region.clone(), endpoint: self.endpoint_url.clone() }
+        Named {
+            profile: self.profile.clone(),
+            region: self.region.as_ref().map(ToString::to_string),
+            endpoint: self.endpoint_url.clone(),
+        }
     }
 
     /// What is left where the function is gone.
@@ -50,8 +79,13 @@ impl Aws {
     /// The SDK's configuration.
     pub(super) async fn config(&self) -> anyhow::Result<aws::Config> {
         let config = aws::load_config_of(&self.named()).await?;
-        if config.region().is_none() {
+        let Some(region) = config.region() else {
             bail!("there is no Region: give --region, set AWS_REGION, or run `aws configure`");
+        };
+        Region::new(region.as_ref()).context("AWS_REGION, or the profile's region")?;
+        if let Some(url) = env::var_os(ENDPOINT_VARIABLE).filter(|_| self.endpoint_url.is_none()) {
+            let url = url.to_string_lossy();
+            endpoint(&url).map_err(|error| anyhow!("{ENDPOINT_VARIABLE} \"{}\": {error}", excerpt(&url)))?;
         }
         Ok(config)
     }

@@ -1,6 +1,7 @@
 //! `invalidator plan`: the path set of some changes.
 
-use std::path::PathBuf;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -11,7 +12,7 @@ use super::changed::{Changed, Changes};
 use super::explain;
 use super::lists::{self, List};
 use super::settings::Source;
-use super::terminal::{MAX_ROWS, more, note, right, say, shorten, table};
+use super::terminal::{MAX_ROWS, counted, more, note, right, say, shorten, table};
 use crate::change::{Bucket, BucketName, ObjectKey, Region};
 use crate::collapse::{Blind, Budget, Collapsed, CollateralModel, Inventory, Objective, collapse};
 use crate::config::Config;
@@ -27,19 +28,20 @@ Examples:
   invalidator plan --event event.json
   aws s3 sync --dryrun --delete site s3://my-site | invalidator plan --sync -
   aws s3 ls --recursive s3://my-site > before.txt
-  git diff --name-only HEAD~ | invalidator plan --keys - --inventory before.txt --json
-  invalidator plan --keys changed.txt --bucket my-site --distribution E2EXAMPLE1ABCD --explain")]
+  git diff --name-only HEAD~ | invalidator plan --keys - --inventory before.txt
+  invalidator plan --keys changed.txt --bucket my-site \\
+    --distribution E2EXAMPLE1ABCD --explain")]
 pub(super) struct Plan {
     #[command(flatten)]
     changes: Changes,
     /// What the bucket holds, all of it: the output of `aws s3 ls --recursive`, or keys one per line. The output of
-    /// `aws s3 sync` is taken as well, but shows only a part, so that nothing is free
+    /// `aws s3 sync` is taken as well; it shows only a part, so what a wildcard evicts stays unknown
     #[arg(long, value_name = "FILE")]
     inventory: Option<PathBuf>,
     /// The inventory holds only the keys that start with this
     #[arg(long, value_name = "PREFIX", requires = "inventory")]
     inventory_prefix: Option<String>,
-    /// The bucket: of an event's changes those of it, and what the distribution's origins are compared with
+    /// The bucket: only its changes of an event count, and the distribution's origins are compared with it
     #[arg(long, value_name = "NAME", value_parser = BucketName::new)]
     bucket: Option<BucketName>,
     /// The bucket's Region; without it any will do
@@ -52,15 +54,15 @@ pub(super) struct Plan {
     explain: bool,
     /// The most paths of the invalidation
     #[arg(long, value_name = "N", default_value_t = Config::DEFAULT_MAX_PATHS, value_parser = at_most(Budget::MOST_PATHS))]
-    max_paths: std::num::NonZeroUsize,
+    max_paths: NonZeroUsize,
     /// The most wildcards among them
     #[arg(long, value_name = "N", default_value_t = Config::DEFAULT_MAX_WILDCARDS, value_parser = at_most(Budget::MOST_WILDCARDS))]
-    max_wildcards: std::num::NonZeroUsize,
+    max_wildcards: NonZeroUsize,
     /// How many needlessly evicted URLs one path less is worth, where an inventory tells them
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = weight)]
     path_weight: u32,
-    /// The folder of the bucket that CloudFront puts in front of a viewer's path, such as /web; as the distribution is set
-    /// if that is known
+    /// The folder of the bucket that CloudFront puts in front of a viewer's path, such as /web; by default the
+    /// distribution's, if it is known
     #[arg(long, value_name = "PATH", value_parser = OriginPath::parse)]
     origin_path: Option<OriginPath>,
     /// Names of files that are also served as their directory, separated by spaces; index.html where a directory can be
@@ -73,12 +75,30 @@ pub(super) struct Plan {
 }
 
 /// Reads a number from 1 up to this.
-pub(super) fn at_most(most: std::num::NonZeroUsize) -> impl Fn(&str) -> Result<std::num::NonZeroUsize, String> + Clone {
-    move |text| text.parse().ok().filter(|&number| number <= most).ok_or(format!("not a number from 1 to {most}"))
+pub(super) fn at_most(most: NonZeroUsize) -> impl Fn(&str) -> Result<NonZeroUsize, String> + Clone {
+    from_to(1, most.get())
+}
+
+/// Reads a number of this range, which must not hold zero.
+pub(super) fn from_to(least: usize, most: usize) -> impl Fn(&str) -> Result<NonZeroUsize, String> + Clone {
+    move |text| {
+        let fits = |number: &NonZeroUsize| (least..=most).contains(&number.get());
+        text.parse().ok().filter(fits).ok_or(format!("not a number from {least} to {most}"))
+    }
+}
+
+/// Reads a weight.
+fn weight(text: &str) -> Result<u32, String> {
+    let fits = |number: &u32| *number <= Config::MAX_PATH_WEIGHT;
+    text.parse().ok().filter(fits).ok_or(format!("not a number from 0 to {}", Config::MAX_PATH_WEIGHT))
 }
 
 impl Plan {
     pub(super) async fn run(self) -> anyhow::Result<()> {
+        let inputs = self.changes.files().chain(self.inventory.as_deref()).chain(self.source.file());
+        if inputs.filter(|file| *file == Path::new("-")).count() > 1 {
+            bail!("standard input can be read once only: give - for one of the inputs, and files for the others");
+        }
         let bucket = self.bucket.as_ref().map(BucketName::as_str);
         let Changed { mut keys, items, unreadable } = self.changes.read(bucket)?;
         if let Some(items) = items {
@@ -106,16 +126,13 @@ impl Plan {
             }
             print_tables(&set, &changed, inventory.as_ref(), keys.len() - changed.len());
         }
-        if !unreadable.is_empty() {
-            bail!("{} records could not be read and are not in the plan: {}", unreadable.len(), unreadable.join("; "));
-        }
-        Ok(())
+        unreadable.refuse().context("the plan is not of all that the event holds")
     }
 
     /// How the distribution shows the bucket.
     async fn view(&self) -> anyhow::Result<View> {
         let settings = self.source.read().await?.map(Arc::new);
-        let usual = || IndexDocuments::Usual(vec!["index.html".to_owned()]);
+        let usual = || IndexDocuments::Usual(vec![Config::DEFAULT_INDEX_DOCUMENT.to_owned()]);
         let named = |names: &String| names.split_whitespace().map(ToOwned::to_owned).collect();
         let route = Route {
             distributions: Vec::new(),
@@ -140,7 +157,7 @@ impl Plan {
 
     /// Items that somebody named are sent as they are.
     fn print_named(&self, items: &[Item]) {
-        let wildcards = items.iter().filter(|item| item.as_str().ends_with('*')).count();
+        let wildcards = items.iter().filter(|item| item.is_wildcard()).count();
         let bill = Bill::of([items.len()]);
         if self.json {
             print_json(items, 0, None, wildcards, None);
@@ -152,19 +169,19 @@ impl Plan {
         }
         say(rows.trim_fmt());
         more(items.len(), "items");
-        say(format_args!("\n{} paths, {wildcards} of them wildcards: {}", bill.paths, bill.price()));
+        say(format_args!("\n{}, {wildcards} of them wildcards: {}", counted(bill.paths, "path"), bill.price()));
     }
 
     /// What is known of the bucket, if anything was named.
     fn inventory(&self, view: &View, required: &[InvalidationPath]) -> anyhow::Result<Option<Inventory>> {
         let Some(file) = &self.inventory else { return Ok(None) };
-        let list = List::read(&lists::read(file)?).with_context(|| file.display().to_string())?;
+        let list = List::read(&lists::read(file)?).with_context(|| lists::name(file))?;
         let (keys, complete) = match list {
             List::Listing(keys) | List::Keys(keys) => (keys, true),
             List::Sync(keys) => (keys, false),
         };
         if keys.is_empty() {
-            bail!("{} names no objects; leave --inventory out if nothing is known of the bucket", file.display());
+            bail!("{} names no objects; leave --inventory out if nothing is known of the bucket", lists::name(file));
         }
         let urls = |key: &ObjectKey| view.seen_urls(key).collect::<Vec<_>>();
         let listed = match &self.inventory_prefix {
@@ -186,9 +203,9 @@ fn print_json(
     let mut plan = json!({
         "paths": paths,
         "covered": covered,
-        "collateral": collateral,
+        "needlessEvictions": collateral,
         "wildcards": wildcards,
-        "cost_usd": Bill::of([paths.len()]).dollars(),
+        "costUsd": Bill::of([paths.len()]).dollars(),
     });
     if let (Some(explained), Some(plan)) = (explained, plan.as_object_mut()) {
         plan.insert("explained".into(), explained);
@@ -207,7 +224,8 @@ fn print_tables(
     outside: usize,
 ) {
     if outside > 0 {
-        say(format_args!("{outside} changed keys are not served: outside the origin path, or from other origins.\n"));
+        let keys = counted(outside, "changed key");
+        say(format_args!("Not served, outside the origin path or from other origins: {keys}.\n"));
     }
     if set.items.is_empty() {
         say("There is nothing to invalidate.");

@@ -6,13 +6,12 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::bail;
 use clap::Args;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::changed::{Changes, Sent};
+use super::changed::{Changes, Sent, Unreadable};
 use super::place::Aws;
-use super::plan::at_most;
+use super::plan::{at_most, from_to};
 use super::sent;
 use super::terminal::say;
 use super::wait;
@@ -24,6 +23,7 @@ use crate::config::{Config, ExpectedOwner};
 use crate::distribution::DistributionId;
 use crate::event::Target;
 use crate::failure::InvocationError;
+use crate::local::events::encode_key;
 use crate::operator::Cloud;
 use crate::path::Item;
 use crate::ports::{AccountId, BucketQuery, BucketTags, CallError, ErrorClass, Objects, Page};
@@ -33,9 +33,9 @@ use crate::route::Tags;
 /// What to invalidate.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The bucket's tags, the distribution's settings and the plan are those of the
-function, and so is the patience with a CloudFront that throttles. No function
-is needed.
+It reads the bucket's tags and the distribution's settings, plans as the
+function does with its defaults (a deployed function's settings are not read),
+and is as patient when CloudFront throttles. No function is needed.
 
 Examples:
   aws s3 sync --no-progress site s3://my-site | invalidator send --sync -
@@ -64,8 +64,8 @@ pub(super) struct Send {
     #[arg(long)]
     wait: bool,
     /// How long all of it may take, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(10..=3600))]
-    timeout: u64,
+    #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = from_to(10, 3600))]
+    timeout: NonZeroUsize,
     /// Plan and show, and send nothing
     #[arg(long)]
     dry_run: bool,
@@ -80,11 +80,9 @@ impl Send {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let input = self.changes.to_send(self.bucket.as_ref())?;
         let (event, unreadable) = match &input {
-            Sent::Items { of, items } => (self.request(of, items)?, &[][..]),
+            Sent::Items { of, items } => (self.request(of, items)?, None),
             Sent::Changes { changes, unreadable } if changes.is_empty() => {
-                if let Some(first) = unreadable.first() {
-                    bail!("{} records could not be read, the first: {first}", unreadable.len());
-                }
+                unreadable.refuse()?;
                 if self.json {
                     say(serde_json::to_string(&Report::default())?);
                 } else {
@@ -92,7 +90,7 @@ impl Send {
                 }
                 return Ok(());
             }
-            Sent::Changes { changes, unreadable } => (notification(changes), unreadable.as_slice()),
+            Sent::Changes { changes, unreadable } => (notification(changes), Some(unreadable)),
         };
         let config = self.aws.config().await?;
         let operator = Operator::new(&config);
@@ -100,7 +98,7 @@ impl Send {
         let source = Source { s3: S3::new(&config), tag: self.tag.clone(), distribution: self.distribution.clone() };
         let app =
             App::new(settings, source, CloudFront::new(&config), CodePipeline::new(&config), Arc::new(SystemTime::now));
-        let deadline = Instant::now() + Duration::from_secs(self.timeout);
+        let deadline = Instant::now() + self.timeout();
         let invocation = Invocation { request_id: request_id(), function_arn: String::new(), deadline };
         let (told, _) = app.handle(event.to_string().as_bytes(), &invocation).await;
         let (report, failure) = match told {
@@ -131,10 +129,11 @@ impl Send {
         if let Some(bucket) = untagged {
             bail!("bucket \"{bucket}\" does not have the tag \"{}\"; add it, or give --distribution", self.tag);
         }
-        if let Some(first) = unreadable.first() {
-            bail!("{} records could not be read, the first: {first}", unreadable.len());
-        }
-        Ok(())
+        unreadable.map_or(Ok(()), Unreadable::refuse)
+    }
+
+    fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout.get().try_into().unwrap_or(u64::MAX))
     }
 
     /// A person's request, as the function takes it.
@@ -150,7 +149,9 @@ impl Send {
         match (self.distribution.as_ref().or(named), self.bucket.as_ref().or(tagged)) {
             (Some(id), _) => Ok(json!({ "distributionId": id.as_str(), "items": items })),
             (None, Some(bucket)) => Ok(json!({ "bucket": bucket.as_str(), "items": items })),
-            (None, None) => bail!("which distribution? give --distribution, or --bucket for those that its tag names"),
+            (None, None) => {
+                bail!("no distribution is named: give --distribution, or --bucket for those that its tag names")
+            }
         }
     }
 
@@ -161,7 +162,7 @@ impl Send {
         config.objective.budget = Budget { max_paths: self.max_paths, max_wildcards: self.max_wildcards };
         config.expected_owner = ExpectedOwner::Account(account);
         // Somebody waits, and nobody delivers it again.
-        config.retries.direct = Duration::from_secs(self.timeout);
+        config.retries.direct = self.timeout();
         config.dry_run = self.dry_run;
         Ok(config)
     }
@@ -176,7 +177,7 @@ fn notification(changes: &[Change]) -> Value {
             "awsRegion": change.bucket.region.as_ref().map(ToString::to_string),
             "s3": {
                 "bucket": { "name": change.bucket.name.as_str() },
-                "object": { "key": utf8_percent_encode(change.key.as_str(), NON_ALPHANUMERIC).to_string() },
+                "object": { "key": encode_key(change.key.as_str()) },
             },
         })
     };

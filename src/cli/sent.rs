@@ -1,8 +1,9 @@
 //! What became of what was sent, for a person.
 
-use super::terminal::{MAX_ROWS, more, right, say, table};
+use super::terminal::{MAX_ROWS, counted, more, right, say, table};
 use crate::local::bill::Bill;
 use crate::report::{IgnoreReason, Report, Status};
+use crate::route::IGNORE_TAG;
 
 /// Shows the function's answer.
 pub(super) fn show(report: &Report) {
@@ -12,15 +13,14 @@ pub(super) fn show(report: &Report) {
             let id = match (&sent.invalidation_id, sent.status) {
                 (Some(id), _) => id.as_str().to_owned(),
                 (None, Status::DryRun) => "not sent".to_owned(),
-                (None, _) => "was there".to_owned(),
+                (None, _) => "existed before".to_owned(),
             };
-            let wildcards = sent.paths.iter().filter(|path| path.as_str().ends_with('*')).count();
             rows.add_row([
                 sent.distribution_id.to_string(),
                 id,
                 sent.changes.to_string(),
                 sent.path_count.to_string(),
-                wildcards.to_string(),
+                sent.wildcard_count.to_string(),
                 Bill::of([sent.path_count]).price(),
             ]);
         }
@@ -30,7 +30,7 @@ pub(super) fn show(report: &Report) {
     }
     for ignored in &report.ignored {
         if ignored.reason != IgnoreReason::DryRun {
-            say(format_args!("{} ignored: {}", ignored.changes, reason(&ignored.reason)));
+            say(format_args!("{} ignored: {}", counted(ignored.changes, "change"), reason(&ignored.reason)));
         }
     }
     if report.invalidations.is_empty() && report.ignored.is_empty() {
@@ -40,10 +40,12 @@ pub(super) fn show(report: &Report) {
 
 fn reason(reason: &IgnoreReason) -> String {
     match reason {
-        IgnoreReason::BucketNotTagged { bucket } => format!("the bucket {bucket} has no tag that names a distribution"),
+        IgnoreReason::BucketNotTagged { bucket } => format!("bucket \"{bucket}\" has no tag that names a distribution"),
         IgnoreReason::OutsideOriginPath { bucket } => format!("outside the origin path of {bucket}"),
-        IgnoreReason::ServedElsewhere { bucket } => format!("their URLs show other origins than {bucket}"),
-        IgnoreReason::IgnoredSuffix { bucket, suffix } => format!("the tags of {bucket} say so for {suffix}"),
+        IgnoreReason::ServedElsewhere { bucket } => format!("requests for them go to other origins than {bucket}"),
+        IgnoreReason::IgnoredSuffix { bucket, suffix } => {
+            format!("the tag \"{IGNORE_TAG}\" of {bucket} names \"{suffix}\"")
+        }
         IgnoreReason::NotAContentChange { event_name } => format!("{event_name} changes no content"),
         IgnoreReason::TestEvent => "a test event".to_owned(),
         IgnoreReason::DryRun => "--dry-run".to_owned(),

@@ -1,6 +1,6 @@
 //! How a distribution is set: asked for, or from a file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -22,19 +22,24 @@ pub(super) struct Source {
     /// The distribution's settings: the output of `aws cloudfront get-distribution-config`; - for standard input
     #[arg(long, value_name = "FILE", requires = "bucket", conflicts_with = "distribution")]
     settings: Option<PathBuf>,
-    /// Make no call to AWS: the distribution's settings are not known
+    /// Make no call to AWS; without --settings the distribution's settings are not known
     #[arg(long)]
     offline: bool,
 }
 
 impl Source {
+    /// The file to read, if there is one.
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.settings.as_deref()
+    }
+
     /// The settings, if they are known.
     pub(super) async fn read(&self) -> anyhow::Result<Option<DistributionSettings>> {
         if let Some(file) = &self.settings {
-            let config = parse(&lists::read(file)?).with_context(|| file.display().to_string())?;
+            let config = parse(&lists::read(file)?).with_context(|| lists::name(file))?;
             for policy in config.unknown_policies() {
                 note(format_args!(
-                    "The cache policy {} is not in the file: it is taken that query strings are not in its key.",
+                    "The cache policy {} is not in the file: it is assumed that query strings are not in its key.",
                     policy.as_str()
                 ));
             }
@@ -62,7 +67,10 @@ async fn ask(cloudfront: &CloudFront, id: &DistributionId) -> Result<Distributio
         let in_key = match cloudfront.has_query_strings(&policy).await {
             Ok(in_key) => in_key,
             Err(error) if error.class == ErrorClass::AccessDenied => {
-                note(format_args!("It is taken that query strings are not in the key of {}: {error}", policy.as_str()));
+                note(format_args!(
+                    "It is assumed that query strings are not in the key of {}: {error}",
+                    policy.as_str()
+                ));
                 false
             }
             Err(error) => return Err(error),

@@ -9,7 +9,7 @@ use futures_util::{StreamExt, stream};
 use serde_json::json;
 
 use super::place::{Aws, Deployed};
-use super::terminal::{narrow, right, say, shorten_to, table};
+use super::terminal::{counted, narrow, right, say, shorten_to, table};
 use crate::change::BucketName;
 use crate::operator::{BucketStatus, Cloud, Deployment, DeploymentStatus, check_bucket, check_deployment};
 use crate::text::one_line;
@@ -36,7 +36,7 @@ pub(super) struct Status {
     /// The buckets
     #[arg(value_name = "BUCKET", value_parser = BucketName::new)]
     buckets: Vec<BucketName>,
-    /// All buckets of the account in this Region that have the tag
+    /// All buckets in this Region that have the function's tag, and those whose tags cannot be read
     #[arg(long, conflicts_with = "buckets")]
     all: bool,
     /// Print one JSON object instead of tables
@@ -70,10 +70,7 @@ impl Status {
             }
         }
         if !faults.is_empty() {
-            bail!(
-                "{} to mend",
-                if faults.len() == 1 { "1 thing".to_owned() } else { format!("{} things", faults.len()) }
-            );
+            bail!("{} to mend", counted(faults.len(), "thing"));
         }
         Ok(())
     }
@@ -104,7 +101,7 @@ fn show_buckets(buckets: &[BucketStatus]) {
     if buckets.is_empty() {
         return;
     }
-    let mut rows = table(&["bucket", "tag", "distribution", "origin", "told by", "let in", "ago"]);
+    let mut rows = table(&["bucket", "tag", "distribution", "origin", "notification", "permission", "last"]);
     narrow(&mut rows);
     for it in buckets {
         let name = shorten_to(MAX_BUCKET, &it.bucket);

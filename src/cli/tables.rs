@@ -8,6 +8,7 @@ use super::demo::Delivery;
 use super::site::Site;
 use super::terminal::{MAX_ROWS, more, right, say, shorten, table};
 use crate::change::ObjectKey;
+use crate::config::Config;
 use crate::local::bill::{Bill, FREE_PATHS_PER_MONTH};
 use crate::path::{InvalidationPath, OriginPath, viewer_paths};
 
@@ -60,7 +61,7 @@ pub(super) fn events(deliveries: &[Delivery<'_>], batch: u16) {
 /// The paths that CloudFront was sent, and what each covers.
 pub(super) fn paths(deliveries: &[Delivery<'_>]) {
     let mut covered: BTreeMap<InvalidationPath, (usize, &str)> = BTreeMap::new();
-    let index_documents = ["index.html".to_owned()];
+    let index_documents = [Config::DEFAULT_INDEX_DOCUMENT.to_owned()];
     for delivery in deliveries {
         let urls: Vec<_> = delivery.keys.iter().map(|key| (key, urls(key, &index_documents))).collect();
         for path in paths_of(delivery) {
@@ -88,7 +89,7 @@ fn urls(key: &ObjectKey, index_documents: &[String]) -> Vec<InvalidationPath> {
 
 /// What it cost, beside what others would have paid.
 pub(super) fn costs(deliveries: &[Delivery<'_>], bill: Bill, lookups: usize) {
-    let index_documents = ["index.html".to_owned()];
+    let index_documents = [Config::DEFAULT_INDEX_DOCUMENT.to_owned()];
     let keys = || deliveries.iter().flat_map(|delivery| delivery.keys);
     let objects = keys().count();
     let missed: usize = keys().map(|key| urls(key, &index_documents).len() - 1).sum();

@@ -79,6 +79,11 @@ pub(super) fn shorten_to(most: usize, name: &str) -> String {
     std::iter::once('…').chain(name.chars().skip(all + 1 - most)).collect()
 }
 
+/// A number of things, in words.
+pub(super) fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 /// Tells how many rows of a table were left out.
 pub(super) fn more(rows: usize, what: &str) {
     if rows > MAX_ROWS {

@@ -49,7 +49,7 @@ pub(super) async fn for_all(cloudfront: &impl Invalidations, report: &Report, de
             bar.finish_and_clear();
             if report.further_invalidations > 0 {
                 bail!(
-                    "{count} invalidations are complete; {} more were sent and not waited for",
+                    "{count} invalidations are complete; {} more were sent and are not waited for",
                     report.further_invalidations
                 );
             }
@@ -58,7 +58,10 @@ pub(super) async fn for_all(cloudfront: &impl Invalidations, report: &Report, de
         }
         if Instant::now() + PAUSE > deadline {
             bar.finish_and_clear();
-            bail!("{} of {count} invalidations are not complete yet; they go on by themselves", open.len());
+            bail!(
+                "{} of {count} invalidations are not complete yet; they go on by themselves; give a longer --timeout",
+                open.len()
+            );
         }
         bar.tick();
         sleep(PAUSE).await;

@@ -18,9 +18,6 @@ pub use self::reader::{ConfigError, Defect};
 /// The longest key a tag can have, in characters. Source: S3 user guide, "Using cost allocation S3 bucket tags".
 const MAX_TAG_KEY_LENGTH: usize = 128;
 
-/// The most that an item can be worth, in URLs.
-const MAX_PATH_WEIGHT: u32 = 1_000_000;
-
 /// How many requests may list what lies next to the changes of a delivery: 60,000 keys, at a cost of six hundredths of a path. At
 /// the most 300,000, which with what they mean take 75 MB.
 const DEFAULT_INVENTORY_PAGES: NonZeroUsize = NonZeroUsize::new(60).unwrap();
@@ -75,6 +72,12 @@ impl Config {
     /// The default of `DISTRIBUTION_TAG`.
     pub const DEFAULT_DISTRIBUTION_TAG: &str = "distributionId";
 
+    /// The default of `INDEX_DOCUMENTS`.
+    pub const DEFAULT_INDEX_DOCUMENT: &str = "index.html";
+
+    /// The most that an item can be worth, in URLs.
+    pub const MAX_PATH_WEIGHT: u32 = 1_000_000;
+
     /// The default of `MAX_PATHS`: a queued deploy is one to a few invalidations.
     pub const DEFAULT_MAX_PATHS: NonZeroUsize = NonZeroUsize::new(30).unwrap();
 
@@ -108,8 +111,8 @@ impl Config {
                 ),
                 index_documents: reader.read(
                     "INDEX_DOCUMENTS",
-                    vec!["index.html".to_owned()],
-                    "a list of file names, separated by spaces",
+                    vec![Self::DEFAULT_INDEX_DOCUMENT.to_owned()],
+                    "a list of file names, separated by spaces, without \"/\" and \",\"",
                     |value| {
                         let names: Vec<_> = value.split_whitespace().map(ToOwned::to_owned).collect();
                         names.iter().all(|name| !name.contains(['/', ','])).then_some(names)
@@ -126,7 +129,7 @@ impl Config {
                     max_paths: reader.limit("MAX_PATHS", Self::DEFAULT_MAX_PATHS, Budget::MOST_PATHS),
                     max_wildcards: reader.limit("MAX_WILDCARDS", Self::DEFAULT_MAX_WILDCARDS, Budget::MOST_WILDCARDS),
                 },
-                path_weight: reader.small_number("PATH_WEIGHT", 0, 0, MAX_PATH_WEIGHT, "URLs"),
+                path_weight: reader.small_number("PATH_WEIGHT", 0, 0, Self::MAX_PATH_WEIGHT, "URLs"),
             },
             expected_owner: reader.read(
                 "EXPECTED_BUCKET_OWNER",
@@ -140,7 +143,7 @@ impl Config {
             default_distribution: reader.read(
                 "DISTRIBUTION_ID",
                 None,
-                "a distribution's id (such as \"E2EXAMPLE1ABCD\")",
+                "a distribution's id (such as \"E2EXAMPLE1ABCD\", or \"dt_…\" for a tenant)",
                 |value| DistributionId::new(value).ok().map(Some),
             ),
             retries: Retries {

@@ -13,6 +13,7 @@ use quick_xml::escape::escape;
 
 use super::asked::{Answer, Asked};
 use super::cloud::World;
+use super::events::encode_key;
 use super::s3::{NAMESPACE, bucket, error};
 
 /// The most entries of a page, common prefixes included.
@@ -172,8 +173,7 @@ impl Request {
     /// error which names it, so that the cause is found.
     fn text(&self, key: &str) -> Result<String, Answer> {
         if self.encoded {
-            // As forms are, but for the slash.
-            return Ok(form_urlencoded::byte_serialize(key.as_bytes()).collect::<String>().replace("%2F", "/"));
+            return Ok(encode_key(key));
         }
         // XML 1.0, section 2.2, "Char".
         let carried = |c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);

@@ -16,10 +16,6 @@ pub struct Difference {
     pub steps: Vec<Step>,
 }
 
-/// All steps were done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Applied;
-
 /// A step failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApplyError {
@@ -33,7 +29,7 @@ impl fmt::Display for ApplyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.reason)?;
         if self.left.is_empty() {
-            return f.write_str("; everything is as it was");
+            return f.write_str("; nothing of this command is left");
         }
         write!(
             f,
@@ -49,7 +45,7 @@ impl std::error::Error for ApplyError {}
 ///
 /// # Errors
 /// [`ApplyError`] if the bucket changed since the difference was made, or a step failed.
-pub async fn apply(cloud: &impl Cloud, difference: &Difference, pause: Duration) -> Result<Applied, ApplyError> {
+pub async fn apply(cloud: &impl Cloud, difference: &Difference, pause: Duration) -> Result<(), ApplyError> {
     let bucket = &difference.bucket;
     let untouched = |reason: String| ApplyError { reason, left: Vec::new() };
     for step in &difference.steps {
@@ -70,7 +66,7 @@ pub async fn apply(cloud: &impl Cloud, difference: &Difference, pause: Duration)
             return Err(ApplyError { reason, left });
         }
     }
-    Ok(Applied)
+    Ok(())
 }
 
 /// Whether a step was done.

@@ -6,7 +6,7 @@ use std::future::Future;
 use super::notification::Notifications;
 use crate::change::BucketName;
 use crate::distribution::DistributionId;
-use crate::ports::{AccountId, CallError};
+use crate::ports::{AccountId, CallError, ErrorClass};
 use crate::route::Tags;
 
 /// A function, as far as it matters.
@@ -142,4 +142,12 @@ pub trait Cloud {
         &self,
         distribution: &DistributionId,
     ) -> impl Future<Output = Result<Option<LastInvalidation>, CallError>>;
+}
+
+/// What to do about a call that was refused.
+pub(super) fn missing_rights(error: &CallError) -> &'static str {
+    match error.class {
+        ErrorClass::AccessDenied => "; your role needs what docs/operator-policy.json allows",
+        _ => "",
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::cloud::{Cloud, EventSource, Function};
+use super::cloud::{Cloud, EventSource, Function, missing_rights};
 use super::notification::{Notifications, Rule, Target, name_in};
 use crate::config::Config;
 use crate::ports::{AccountId, CallError, ErrorClass};
@@ -34,7 +34,7 @@ pub struct Deployment {
 
 /// Why there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NotFound {
+pub enum FindError {
     /// There is no stack of this name.
     Stack(String),
     /// The stack has no output `FunctionArn`.
@@ -49,13 +49,14 @@ pub enum NotFound {
     Call(CallError),
 }
 
-impl fmt::Display for NotFound {
+impl fmt::Display for FindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stack(stack) => write!(
                 f,
                 "there is no stack \"{}\" in this account and Region; deploy it (scripts/deploy), name it with --stack or the \
-                 function with --function, or choose --profile and --region",
+                 function with --function, or choose --profile and --region; if the function is gone for good: \
+                 `invalidator unlink --function-gone`",
                 excerpt(stack)
             ),
             Self::Output(stack) => {
@@ -65,21 +66,25 @@ impl fmt::Display for NotFound {
                     excerpt(stack)
                 )
             }
-            Self::Function(name) => write!(f, "there is no function \"{}\" in this account and Region", excerpt(name)),
+            Self::Function(name) => write!(
+                f,
+                "there is no function \"{}\" in this account and Region; correct --function, or choose --profile and --region",
+                excerpt(name)
+            ),
             Self::OtherAccount(account) => write!(
                 f,
                 "the function is in the account {account}, which is not yours; buckets are linked with the credentials of \
-                 the function's account"
+                 the function's account: choose --profile"
             ),
             Self::Settings(reason) => write!(f, "the function's settings are no good: {reason}"),
-            Self::Call(error) => error.fmt(f),
+            Self::Call(error) => write!(f, "{error}{}", missing_rights(error)),
         }
     }
 }
 
-impl std::error::Error for NotFound {}
+impl std::error::Error for FindError {}
 
-impl From<CallError> for NotFound {
+impl From<CallError> for FindError {
     fn from(error: CallError) -> Self {
         Self::Call(error)
     }
@@ -88,30 +93,40 @@ impl From<CallError> for NotFound {
 /// Finds the function.
 ///
 /// # Errors
-/// [`NotFound`], with the remedy.
-pub async fn find(cloud: &impl Cloud, place: &Place) -> Result<Deployment, NotFound> {
+/// [`FindError`], with the remedy.
+pub async fn find(cloud: &impl Cloud, place: &Place) -> Result<Deployment, FindError> {
     let name = match place {
         Place::Function(name) => name.clone(),
         Place::Stack(stack) => {
-            let outputs = cloud.stack_outputs(stack).await?.ok_or_else(|| NotFound::Stack(stack.clone()))?;
-            outputs.get("FunctionArn").cloned().ok_or_else(|| NotFound::Output(stack.clone()))?
+            let outputs = cloud.stack_outputs(stack).await?.ok_or_else(|| FindError::Stack(stack.clone()))?;
+            outputs.get("FunctionArn").cloned().ok_or_else(|| FindError::Output(stack.clone()))?
         }
     };
     let function = match cloud.function(&name).await {
-        Err(error) if error.class == ErrorClass::NotFound => return Err(NotFound::Function(name)),
+        Err(error) if error.class == ErrorClass::NotFound => return Err(FindError::Function(name)),
         told => told?,
     };
     let account = cloud.account().await?;
     if let Some(own) = AccountId::of_function(&function.arn).filter(|own| *own != account) {
-        return Err(NotFound::OtherAccount(own.as_str().to_owned()));
+        return Err(FindError::OtherAccount(own.as_str().to_owned()));
     }
     let tag = |name: &str| function.distribution_tag.clone().filter(|_| name == "DISTRIBUTION_TAG");
     if let Err(error) = Config::from_lookup(tag) {
-        return Err(NotFound::Settings(error.to_string()));
+        return Err(FindError::Settings(error.to_string()));
     }
     let sources = cloud.event_sources(&function.arn).await?;
-    let region = function.arn.split(':').nth(3).unwrap_or_default().to_owned();
+    let region = part(&function.arn, 3).unwrap_or_default().to_owned();
     Ok(Deployment { function, sources, account, region })
+}
+
+/// Whether an ARN names a queue.
+pub(super) fn is_queue(arn: &str) -> bool {
+    part(arn, 2) == Some("sqs")
+}
+
+/// A part of an ARN: 1 its partition, 2 its service, 3 its Region. Source: IAM user guide, "Amazon Resource Names (ARNs)".
+fn part(arn: &str, number: usize) -> Option<&str> {
+    arn.split(':').nth(number)
 }
 
 fn is_missing(told: Result<(), CallError>) -> Result<bool, CallError> {
@@ -124,7 +139,7 @@ fn is_missing(told: Result<(), CallError>) -> Result<bool, CallError> {
 impl Deployment {
     /// The queues that the function is called from, by their ARNs.
     pub fn queues(&self) -> impl Iterator<Item = &str> {
-        self.sources.iter().map(|it| it.arn.as_str()).filter(|arn| arn.split(':').nth(2) == Some("sqs"))
+        self.sources.iter().map(|it| it.arn.as_str()).filter(|arn| is_queue(arn))
     }
 
     /// The tag that names a bucket's distributions.
@@ -171,7 +186,7 @@ impl Deployment {
     /// The ARN of a bucket in the function's partition.
     #[must_use]
     pub fn bucket_arn(&self, bucket: &crate::change::BucketName) -> String {
-        let partition = self.function.arn.split(':').nth(1).unwrap_or("aws");
+        let partition = part(&self.function.arn, 1).unwrap_or("aws");
         format!("arn:{partition}:s3:::{bucket}")
     }
 

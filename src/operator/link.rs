@@ -8,7 +8,7 @@ use super::deployment::Deployment;
 use super::link_error::{LinkError, TagCommand};
 use super::notification::{Filter, Notifications, Target};
 use super::pattern::lets_through;
-use super::permission::{Asked, EVENT_BRIDGE, S3, allows, is_key_of_sqs};
+use super::permission::{Asked, EVENT_BRIDGE_PRINCIPAL, S3_PRINCIPAL, allows, is_key_of_sqs};
 use super::step::{Permission, Step};
 use super::tags::{self, Manager};
 use crate::change::{Bucket, BucketName, Region};
@@ -16,10 +16,9 @@ use crate::distribution::DistributionId;
 use crate::ports::{CallError, ErrorClass, Settings};
 
 /// Which way a bucket's events take.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Via {
     /// Through the function's queue, which gathers them.
-    #[default]
     Queue,
     /// Straight to the function.
     Function,
@@ -157,8 +156,13 @@ async fn queue(cloud: &impl Cloud, deployment: &Deployment, bucket: &BucketName)
         return Err(LinkError::QueueKey(arn.to_owned()));
     }
     let (bucket, account) = (deployment.bucket_arn(bucket), deployment.account.as_str());
-    let asked =
-        Asked { service: S3, action: "sqs:SendMessage", resource: arn, source_arn: &bucket, source_account: account };
+    let asked = Asked {
+        service: S3_PRINCIPAL,
+        action: "sqs:SendMessage",
+        resource: arn,
+        source_arn: &bucket,
+        source_account: account,
+    };
     if !queue.policy.is_some_and(|policy| allows(&policy, asked)) {
         return Err(LinkError::QueueForbids { queue: arn.to_owned(), account: account.to_owned(), bucket });
     }
@@ -185,8 +189,13 @@ pub(super) async fn is_sent_on(
             (cloud.queue(target).await?.policy, "sqs:SendMessage")
         };
         let is_let_in = |arn: &str| {
-            let asked =
-                Asked { service: EVENT_BRIDGE, action, resource: target, source_arn: arn, source_account: account };
+            let asked = Asked {
+                service: EVENT_BRIDGE_PRINCIPAL,
+                action,
+                resource: target,
+                source_arn: arn,
+                source_account: account,
+            };
             policy.as_ref().is_some_and(|policy| allows(policy, asked))
         };
         if rules.iter().any(|rule| is_let_in(&rule.arn)) {

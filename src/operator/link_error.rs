@@ -1,14 +1,15 @@
-//! Why a bucket cannot be linked, with the remedy.
+//! Why a bucket cannot be linked or unlinked, with the remedy.
 
 use std::fmt;
 
+use super::cloud::missing_rights;
 use super::deployment::Deployment;
 use super::notification::{Overlap, name_in};
-use super::permission::{KEY_OF_SQS, S3};
+use super::permission::{KEY_OF_SQS, S3_PRINCIPAL};
 use super::tags::TagsError;
 use crate::change::BucketName;
 use crate::distribution::DistributionId;
-use crate::ports::CallError;
+use crate::ports::{CallError, ErrorClass};
 use crate::route::Tags;
 use crate::text::one_line;
 
@@ -46,7 +47,7 @@ impl fmt::Display for TagCommand {
     }
 }
 
-/// Why a bucket cannot be linked.
+/// Why a bucket cannot be linked or unlinked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkError {
     /// AWS could not be asked.
@@ -108,20 +109,29 @@ impl From<CallError> for LinkError {
 impl fmt::Display for LinkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Call(error) => error.fmt(f),
+            Self::Call(error) => write!(f, "{error}{}", missing_rights(error)),
             Self::OtherRegion { bucket, function } => write!(
                 f,
                 "the bucket is in {bucket} and the function in {function}, and S3 notifies within a Region only; deploy the \
                  function in {bucket} too and link with --region {bucket}, or forward the bucket's EventBridge events to {function}"
             ),
-            Self::NoDistribution(id) => write!(f, "there is no distribution {id} in this account"),
+            Self::NoDistribution(id) => {
+                write!(f, "there is no distribution {id} in this account; correct the id, or choose --profile")
+            }
             Self::NoOrigin { distribution, domains } => write!(
                 f,
-                "no origin of {distribution} is the bucket; they are {}; with --any-origin it is linked all the same",
+                "no origin of {distribution} is the bucket (its origins: {}); correct the id, or link it all the same with \
+                 --any-origin",
                 one_line(&domains.join(", "))
             ),
             Self::UnknownOrigins { distribution, error } => {
-                write!(f, "the origins of {distribution} are not known; with --any-origin it is linked all the same: {error}")
+                write!(f, "the origins of {distribution} are not known: {error}")?;
+                if error.class == ErrorClass::AccessDenied {
+                    let operation =
+                        if distribution.is_tenant() { "GetDistributionTenant" } else { "GetDistributionConfig" };
+                    write!(f, "; allow cloudfront:{operation}, or link it all the same with --any-origin")?;
+                }
+                Ok(())
             }
             Self::Tags(error) => error.fmt(f),
             Self::TagResource(command) => write!(
@@ -141,7 +151,7 @@ impl fmt::Display for LinkError {
             Self::NoQueue => f.write_str("the function is called from no queue; choose --via function, or deploy the template"),
             Self::QueueForbids { queue, bucket, account } => write!(
                 f,
-                "the policy of the queue {} does not let the bucket in; add {{\"Effect\":\"Allow\",\"Principal\":{{\"Service\":\"{S3}\"}},\
+                "the policy of the queue {} does not let the bucket in; add {{\"Effect\":\"Allow\",\"Principal\":{{\"Service\":\"{S3_PRINCIPAL}\"}},\
                  \"Action\":\"sqs:SendMessage\",\"Resource\":\"{queue}\",\"Condition\":{{\"StringEquals\":{{\"aws:SourceAccount\":\
                  \"{account}\"}},\"ArnLike\":{{\"aws:SourceArn\":\"{bucket}\"}}}}}}",
                 name_in(queue)

@@ -16,13 +16,13 @@ mod step;
 mod tags;
 mod unlink;
 
-pub use apply::{Applied, ApplyError, Difference, apply};
+pub use apply::{ApplyError, Difference, apply};
 pub use cloud::{Cloud, EventRule, EventSource, Function, LastInvalidation, Queue};
-pub use deployment::{Deployment, NotFound, Place, find};
+pub use deployment::{Deployment, FindError, Place, find};
 pub use link::{Linked, Via, Wish, plan_link};
 pub use link_error::{LinkError, TagCommand};
 pub use notification::{EVENTS, Filter, Notifications, OWN_RULE, Overlap, Rule, Target, name_in};
-pub use permission::{Asked, S3, allows};
+pub use permission::{Asked, S3_PRINCIPAL, allows};
 pub use status::{
     BucketStatus, Cell, DeploymentStatus, DistributionStatus, QueueStatus, check_bucket, check_deployment,
 };

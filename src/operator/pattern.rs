@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::permission::is_like;
+use crate::settings::is_like;
 
 /// Whether a rule's pattern, as JSON, matches the events of objects that were created in and deleted from a bucket of this
 /// account and Region.

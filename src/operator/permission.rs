@@ -4,11 +4,13 @@
 
 use serde_json::Value;
 
+use crate::settings::is_like;
+
 /// What S3 is called in policies.
-pub const S3: &str = "s3.amazonaws.com";
+pub const S3_PRINCIPAL: &str = "s3.amazonaws.com";
 
 /// What EventBridge is called there.
-pub(super) const EVENT_BRIDGE: &str = "events.amazonaws.com";
+pub(super) const EVENT_BRIDGE_PRINCIPAL: &str = "events.amazonaws.com";
 
 /// The key that SQS makes by itself, whose policy nobody can change, so that S3 may not use it. Source: S3 user guide,
 /// "Granting permissions to publish event notification messages to a destination".
@@ -159,31 +161,6 @@ fn is_like_arn(pattern: &str, arn: &str) -> bool {
     let (patterns, parts): (Vec<_>, Vec<_>) = (pattern.splitn(6, ':').collect(), arn.splitn(6, ':').collect());
     pattern == "*"
         || patterns.len() == parts.len() && patterns.iter().zip(parts).all(|(pattern, part)| is_like(pattern, part))
-}
-
-/// Whether a text is like a pattern, in which `*` is any text and `?` any character.
-pub(super) fn is_like(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<_>, Vec<_>) = (pattern.chars().collect(), text.chars().collect());
-    // The place behind the last `*`, and the text it has not taken yet: only the last one can have to take more.
-    let (mut at, mut from, mut back) = (0, 0, None);
-    while from < text.len() {
-        match pattern.get(at) {
-            Some('*') => {
-                back = Some((at + 1, from));
-                at += 1;
-            }
-            Some('?') => (at, from) = (at + 1, from + 1),
-            Some(literal) if text.get(from) == Some(literal) => (at, from) = (at + 1, from + 1),
-            _ => match &mut back {
-                Some((behind, taken)) => {
-                    *taken += 1;
-                    (at, from) = (*behind, *taken);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern.iter().skip(at).all(|rest| *rest == '*')
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::cloud::Cloud;
 use super::deployment::Deployment;
 use super::notification::{Notifications, OWN_RULE, tag_difference};
-use super::permission::{Asked, S3, allows};
+use super::permission::{Asked, S3_PRINCIPAL, allows};
 use crate::change::BucketName;
 use crate::ports::{AccountId, CallError};
 use crate::route::Tags;
@@ -67,7 +67,7 @@ impl Permission {
 
     pub(super) fn asked(&self) -> Asked<'_> {
         Asked {
-            service: S3,
+            service: S3_PRINCIPAL,
             action: "lambda:InvokeFunction",
             resource: &self.function,
             source_arn: &self.bucket_arn,
@@ -191,11 +191,11 @@ impl Step {
                     continue;
                 }
                 (Err(error), Ok(State::Before)) => format!("{error}; it may still be done later"),
-                (Ok(()), Ok(State::Before)) => format!("the {what} were written and do not show"),
+                (Ok(()), Ok(State::Before)) => format!("what was written does not show ({what})"),
                 (_, Ok(State::Neither)) => {
-                    format!("the {what} are not what was written: somebody else writes them too")
+                    format!("what shows is not what was written ({what}): somebody else writes there too")
                 }
-                (_, Err(error)) => format!("it is not known whether the {what} were written: {error}"),
+                (_, Err(error)) => format!("it is not known whether it was written ({what}): {error}"),
             };
             return Err(Failed { reason, is_untouched: false });
         }
@@ -204,9 +204,14 @@ impl Step {
     pub(super) fn changed_meanwhile(&self) -> String {
         match self {
             Self::Allow(it) => {
-                format!("the function has a statement \"{}\" that does not let the bucket in; remove it", it.id)
+                format!(
+                    "the function's policy has a statement \"{id}\" that does not let the bucket in; remove it: `aws lambda \
+                     remove-permission --function-name {} --statement-id {id}`",
+                    it.function,
+                    id = it.id
+                )
             }
-            _ => format!("somebody else has just changed the bucket's {}", self.lines().0),
+            _ => format!("somebody else has just changed the bucket's {}; run the command again", self.lines().0),
         }
     }
 }

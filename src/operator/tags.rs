@@ -41,10 +41,10 @@ impl fmt::Display for TagsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoId { tag, error } => write!(f, "the bucket's tag \"{tag}\": {error}; correct the tag first"),
-            Self::TooMany => write!(f, "a bucket can have {MOST_TAGS} tags, and this would be more; remove one first"),
+            Self::TooMany => write!(f, "a bucket can have {MOST_TAGS} tags; remove some first"),
             Self::TooLong(tag) => write!(
                 f,
-                "the tag \"{tag}\" would be longer than {LONGEST_VALUE} characters; a bucket can name fewer distributions"
+                "the value of the tag \"{tag}\" would have more than {LONGEST_VALUE} characters; name fewer distributions"
             ),
         }
     }

@@ -143,12 +143,6 @@ impl fmt::Display for Item {
     }
 }
 
-impl From<InvalidationPath> for Item {
-    fn from(path: InvalidationPath) -> Self {
-        Self::Path(path)
-    }
-}
-
 impl serde::Serialize for Item {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())

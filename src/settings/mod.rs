@@ -16,6 +16,7 @@ pub use origin::{Endpoint, endpoint_of, serves_by_path};
 use self::origin::is_access_point;
 use self::policy::managed_policy;
 pub use pattern::PathPattern;
+pub(crate) use pattern::is_like;
 pub use policy::PolicyId;
 
 use crate::change::Bucket;
@@ -103,9 +104,9 @@ pub enum SettingsError {
 impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::CachePolicy => "a cache policy's id is none",
-            Self::Origin => "an origin has no name, or no host",
-            Self::Behavior => "a behavior has no pattern, or no target",
+            Self::CachePolicy => "a cache policy's id is malformed",
+            Self::Origin => "an origin has no id or domain, or an origin group no id or members",
+            Self::Behavior => "a cache behavior has no path pattern, or no target origin",
         })
     }
 }

@@ -30,7 +30,10 @@ async fn one_distribution_failing_leaves_the_others_done() {
         message.contains("distribution E3 (1 changes of \"three\"): CreateInvalidation: AccessDenied"),
         "{message}"
     );
-    assert!(message.contains("cloudfront:CreateInvalidation") && message.contains("correct the tag"), "{message}");
+    assert!(
+        message.contains("cloudfront:CreateInvalidation") && message.contains("correct the id, or the tag"),
+        "{message}"
+    );
     assert!(!message.contains('\n'), "{message}");
     assert_eq!(rig.invalidations("E1"), [["/1", "/4"]]);
 

@@ -123,7 +123,7 @@ async fn give_up(buckets: usize, time: Duration) {
     let outcome = within(rig.lambda.invoke(event, Invoke { timeout: time, ..Invoke::new("r1") })).await;
     let Outcome::Error { message, .. } = outcome else { panic!("{outcome:?}") };
     assert!(message.starts_with(&format!("{buckets} of {buckets} changes")), "{message}");
-    assert!(message.contains("GetBucketTagging: no answer in the time there is"), "{message}");
+    assert!(message.contains("GetBucketTagging: not answered before the time was up"), "{message}");
     assert!(began.elapsed() < time, "{:?}", began.elapsed());
 }
 

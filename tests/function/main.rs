@@ -9,6 +9,7 @@
 )]
 
 mod again;
+mod amiss;
 #[expect(dead_code, reason = "the table is made elsewhere")]
 #[path = "../../benches/comparison/mod.rs"]
 mod comparison;

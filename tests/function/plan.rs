@@ -14,9 +14,8 @@ fn plan(arguments: &[&str], input: &str) -> (bool, String, String) {
 }
 
 /// Whether it succeeded, and what it printed and complained of.
-pub(crate) fn run(arguments: &[&str], environment: &[(&str, &str)], input: &str) -> (bool, String, String) {
+pub(crate) fn invalidator(arguments: &[&str], environment: &[(&str, &str)], input: &[u8]) -> (bool, String, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_invalidator"))
-        .arg("plan")
         .args(arguments)
         .env_clear()
         .envs(environment.iter().copied())
@@ -26,10 +25,15 @@ pub(crate) fn run(arguments: &[&str], environment: &[(&str, &str)], input: &str)
         .spawn()
         .unwrap();
     // It may have refused its arguments and gone.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let _ = child.stdin.take().unwrap().write_all(input);
     let output = child.wait_with_output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.success(), text(output.stdout), text(output.stderr))
+}
+
+/// The same of `plan`.
+pub(crate) fn run(arguments: &[&str], environment: &[(&str, &str)], input: &str) -> (bool, String, String) {
+    invalidator(&[&["plan"], arguments].concat(), environment, input.as_bytes())
 }
 
 /// What the AWS CLI and this one read, to ask this stand-in.
@@ -55,9 +59,9 @@ fn keys_from_standard_input() {
         json!({
             "paths": ["/a%20b.txt", "/a+b.txt", "/docs/", "/docs/index.html"],
             "covered": 2,
-            "collateral": 0,
+            "needlessEvictions": 0,
             "wildcards": 0,
-            "cost_usd": 0.02,
+            "costUsd": 0.02,
         })
     );
 }
@@ -86,7 +90,7 @@ fn a_sync_with_budget_and_origin_path() {
                 (dryrun) delete: s3://b/web/old.html\n(dryrun) delete: s3://b/elsewhere.html\n";
     let arguments = ["--sync", "-", "--origin-path", "/web", "--max-paths", "2", "--max-wildcards", "1"];
     let printed = json_of(&arguments, sync);
-    assert_eq!(printed["collateral"], json!(null), "nothing is known of the bucket");
+    assert_eq!(printed["needlessEvictions"], json!(null), "nothing is known of the bucket");
     assert_eq!((&printed["paths"], &printed["covered"]), (&json!(["/img/*", "/old.html"]), &json!(3)));
 }
 
@@ -99,9 +103,9 @@ fn an_inventory_counts_and_a_weight_buys() {
     let inventory = ["--keys", "-", "--inventory", file.to_str().unwrap()];
     let changed = "a/1\na/2\na/3\nb/1\nb/2\n";
     let free = json_of(&inventory, changed);
-    assert_eq!((&free["paths"], &free["collateral"]), (&json!(["/a/*", "/b/1", "/b/2"]), &json!(0)));
+    assert_eq!((&free["paths"], &free["needlessEvictions"]), (&json!(["/a/*", "/b/1", "/b/2"]), &json!(0)));
     let bought = json_of(&[&inventory[..], &["--path-weight", "2"]].concat(), changed);
-    assert_eq!((&bought["paths"], &bought["collateral"]), (&json!(["/a/*", "/b/*"]), &json!(1)));
+    assert_eq!((&bought["paths"], &bought["needlessEvictions"]), (&json!(["/a/*", "/b/*"]), &json!(1)));
     let (_, printed, _) = plan(&inventory, changed);
     std::fs::remove_file(&file).unwrap();
     let row = |cells: &[&str]| printed.lines().any(|line| line.split_whitespace().collect::<Vec<_>>() == cells);

@@ -209,7 +209,7 @@ async fn a_distribution_that_is_gone_is_named() {
     let rig = Rig::start(world, &[]).await;
     let (_, message) = rig.error("r1", created(&[("site", "web/a")])).await;
     assert!(message.contains("distribution E1") && message.contains("NoSuchDistribution"), "{message}");
-    assert!(message.contains("correct the tag"), "{message}");
+    assert!(message.contains("correct the id, or the tag"), "{message}");
 }
 
 #[tokio::test]

@@ -61,7 +61,7 @@ async fn the_region_of_the_record_is_asked() {
     let rig = Rig::start(world, &[]).await;
     let event = created(&[("site", "a.txt")]);
     let (_, message) = rig.error("r1", event.clone()).await;
-    assert!(message.contains("PermanentRedirect") && message.contains("another Region"), "{message}");
+    assert!(message.contains("PermanentRedirect") && message.contains("not in the Region"), "{message}");
     assert_eq!(rig.report("r2", event.replace("eu-central-1", "ap-southeast-2")).await["changes"]["covered"], 1);
 }
 

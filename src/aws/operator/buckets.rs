@@ -42,7 +42,7 @@ impl Operator {
         told.map_err(|error| match call_error("HeadBucket", &error) {
             // An answer without a body has no words.
             missing if missing.class == ErrorClass::NotFound => {
-                CallError { message: format!("there is no bucket \"{bucket}\""), ..missing }
+                CallError { message: format!("there is no bucket \"{bucket}\"; correct its name"), ..missing }
             }
             other => other,
         })?;

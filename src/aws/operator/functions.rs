@@ -5,7 +5,7 @@ use aws_sdk_lambda::types::FunctionResponseType;
 
 use super::{Operator, unless_missing};
 use crate::aws::error::{call_error, not_understood};
-use crate::operator::{EventSource, Function, S3};
+use crate::operator::{EventSource, Function, S3_PRINCIPAL};
 use crate::ports::{AccountId, CallError};
 
 impl Operator {
@@ -54,7 +54,7 @@ impl Operator {
         bucket_arn: &str,
         account: &AccountId,
     ) -> Result<(), CallError> {
-        let call = self.lambda.add_permission().function_name(function).statement_id(id).principal(S3);
+        let call = self.lambda.add_permission().function_name(function).statement_id(id).principal(S3_PRINCIPAL);
         let call = call.action("lambda:InvokeFunction").source_arn(bucket_arn).source_account(account.as_str());
         match call.send().await {
             Ok(_) => Ok(()),

@@ -71,7 +71,9 @@ fn known_only(document: &str) -> Result<(), String> {
             let name = element.local_name();
             let name = name.as_ref();
             if !KNOWN.contains(&name) {
-                return Err(format!("this version does not know the element {name}, and would lose it; update it"));
+                return Err(format!(
+                    "this version does not know the element {name}, and would lose it; update invalidator"
+                ));
             }
             is_seen |= name == KNOWN[0];
         }
@@ -138,7 +140,12 @@ fn read_filter(filter: Option<&NotificationConfigurationFilter>) -> Result<Filte
         match rule.name().map(|it| it.as_str().to_ascii_lowercase()).as_deref() {
             Some("prefix") => value.clone_into(&mut read.prefix),
             Some("suffix") => value.clone_into(&mut read.suffix),
-            other => return Err(format!("it filters by {}", other.unwrap_or("nothing"))),
+            other => {
+                let name = other.unwrap_or_default();
+                return Err(format!(
+                    "a rule filters by \"{name}\", which this version does not know; update invalidator"
+                ));
+            }
         }
     }
     Ok(read)

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use super::{BucketStatus, Cell, DistributionStatus};
 use crate::change::{Bucket, BucketName, Region};
 use crate::distribution::DistributionId;
-use crate::operator::cloud::Cloud;
+use crate::operator::cloud::{Cloud, missing_rights};
 use crate::operator::deployment::Deployment;
 use crate::operator::link::{is_sent_on, origins};
 use crate::operator::link_error::LinkError;
 use crate::operator::notification::{EVENTS, Filter, Notifications, Rule, Target};
-use crate::operator::permission::{Asked, S3, allows, is_key_of_sqs};
+use crate::operator::permission::{Asked, S3_PRINCIPAL, allows, is_key_of_sqs};
 use crate::ports::Settings;
 use crate::text::one_line;
 
@@ -31,12 +31,17 @@ pub async fn check_bucket(
         && region != deployment.region
     {
         tag = Cell::wrong(
-            "far",
+            "other Region",
             LinkError::OtherRegion { bucket: region, function: deployment.region.clone() }.to_string(),
         );
     }
     let (notification, permission) = match cloud.notifications(name).await {
-        Ok(notifications) => way(cloud, deployment, name, &notifications).await,
+        Ok(notifications) => {
+            let ids: Vec<_> = route.iter().flatten().map(DistributionId::as_str).collect();
+            let link =
+                Relink { bucket: name, ids: if ids.is_empty() { "DISTRIBUTION".to_owned() } else { ids.join(" ") } };
+            way(cloud, deployment, &link, &notifications).await
+        }
         Err(error) => (Cell::unknown(&error), Cell::right("")),
     };
     BucketStatus { bucket: name.to_string(), tag, notification, permission, distributions }
@@ -71,9 +76,16 @@ async fn distribution(
             (Cell::wrong(id.as_str(), remedy), Cell::right("gone"))
         }
         Err(LinkError::NoOrigin { domains, .. }) => {
-            let remedy = format!("no origin of {id} is the bucket; they are {}", one_line(&domains.join(", ")));
+            let origins = one_line(&domains.join(", "));
+            let remedy = format!(
+                "no origin of {id} is the bucket (its origins: {origins}); correct the bucket's tag, or the distribution's origins"
+            );
             (right(), Cell::wrong("none", remedy))
         }
+        Err(LinkError::UnknownOrigins { error, .. }) => (
+            right(),
+            Cell::wrong("unknown", format!("the origins of {id} are not known: {error}{}", missing_rights(&error))),
+        ),
         Err(error) => (right(), Cell::wrong("unknown", error.to_string())),
     };
     // What is wrong with the distribution has been told; that its invalidations may not be listed is nothing wrong.
@@ -83,11 +95,24 @@ async fn distribution(
     DistributionStatus { distribution, origin, is_listed, last_invalidation }
 }
 
+/// The command that links a bucket again.
+struct Relink<'a> {
+    bucket: &'a BucketName,
+    ids: String,
+}
+
+impl Relink<'_> {
+    fn via(&self, way: &str) -> String {
+        let via = if way == "queue" { "" } else { " --via function" };
+        format!("`invalidator link {} {}{via}`", self.bucket, self.ids)
+    }
+}
+
 /// Which way the bucket's events take to the function, and whether they are let in.
-async fn way(cloud: &impl Cloud, deployment: &Deployment, name: &BucketName, now: &Notifications) -> (Cell, Cell) {
+async fn way(cloud: &impl Cloud, deployment: &Deployment, link: &Relink<'_>, now: &Notifications) -> (Cell, Cell) {
     let rules: Vec<_> = now.rules.iter().filter(|rule| deployment.is_reached_by(&rule.target)).collect();
     if rules.is_empty() {
-        return other_way(cloud, deployment, name, now).await;
+        return other_way(cloud, deployment, link, now).await;
     }
     let filters = EVENTS.map(|event| {
         let taking = rules.iter().filter(|rule| rule.takes(event));
@@ -99,27 +124,27 @@ async fn way(cloud: &impl Cloud, deployment: &Deployment, name: &BucketName, now
     let first = rules.first().map(|rule| &rule.target);
     let kind = if matches!(first, Some(Target::Function(_))) { "function" } else { "queue" };
     let notification = if !untaken.is_empty() {
-        let remedy = format!("no rule takes {}: `invalidator link {name} …`", untaken.join(", "));
-        Cell::wrong(kind, remedy)
+        Cell::wrong(kind, format!("no rule takes {}: {}", untaken.join(", "), link.via(kind)))
     } else if all_keys == [true; 3] {
         Cell::right(kind)
     } else if filters.windows(2).all(|two| matches!(two, [one, other] if one == other)) {
         Cell::right(format!("{kind}, some keys"))
     } else {
         let remedy = "its rules take other keys for one kind of event than for another";
-        Cell::wrong(kind, format!("{remedy}: `invalidator link {name} …`"))
+        Cell::wrong(kind, format!("{remedy}: {}", link.via(kind)))
     };
-    (notification, permission(cloud, deployment, name, &rules).await)
+    (notification, permission(cloud, deployment, link, &rules).await)
 }
 
-async fn permission(cloud: &impl Cloud, deployment: &Deployment, name: &BucketName, rules: &[&Rule]) -> Cell {
-    let bucket = deployment.bucket_arn(name);
+async fn permission(cloud: &impl Cloud, deployment: &Deployment, link: &Relink<'_>, rules: &[&Rule]) -> Cell {
+    let bucket = deployment.bucket_arn(link.bucket);
     let account = deployment.account.as_str();
     let targets: BTreeSet<_> = rules.iter().map(|rule| &rule.target).collect();
     for target in targets {
-        let (Target::Queue(arn) | Target::Function(arn) | Target::Topic(arn)) = target;
+        // Topics reach nothing by themselves.
+        let (Target::Queue(arn) | Target::Function(arn)) = target else { continue };
         let asked = |action| Asked {
-            service: S3,
+            service: S3_PRINCIPAL,
             action,
             resource: arn.as_str(),
             source_arn: bucket.as_str(),
@@ -132,15 +157,17 @@ async fn permission(cloud: &impl Cloud, deployment: &Deployment, name: &BucketNa
                 }
                 told => told.map(|queue| (queue.policy, asked("sqs:SendMessage"))),
             },
-            Target::Function(arn) | Target::Topic(arn) => {
-                cloud.function_policy(arn).await.map(|policy| (policy, asked("lambda:InvokeFunction")))
-            }
+            _ => cloud.function_policy(arn).await.map(|policy| (policy, asked("lambda:InvokeFunction"))),
         };
         match told {
             Ok((Some(policy), asked)) if allows(&policy, asked) => {}
             Ok(_) => {
-                let remedy =
-                    format!("the policy of the {target} does not let the bucket in: `invalidator link {name} …`");
+                let remedy = if matches!(target, Target::Queue(_)) {
+                    let (queue, account) = (arn.clone(), account.to_owned());
+                    LinkError::QueueForbids { queue, bucket, account }.to_string()
+                } else {
+                    format!("the policy of the {target} does not let the bucket in: {}", link.via("function"))
+                };
                 return Cell::wrong("missing", remedy);
             }
             Err(error) => return Cell::unknown(&error),
@@ -153,11 +180,11 @@ async fn permission(cloud: &impl Cloud, deployment: &Deployment, name: &BucketNa
 async fn other_way(
     cloud: &impl Cloud,
     deployment: &Deployment,
-    name: &BucketName,
+    link: &Relink<'_>,
     now: &Notifications,
 ) -> (Cell, Cell) {
     if now.event_bridge {
-        return match is_sent_on(cloud, deployment, name).await {
+        return match is_sent_on(cloud, deployment, link.bucket).await {
             Ok(true) => (Cell::right("EventBridge"), Cell::right("ok")),
             Ok(false) => (Cell::wrong("EventBridge", LinkError::NoEventRule.to_string()), Cell::right("")),
             Err(error) => (Cell::right("EventBridge"), Cell::unknown(&error)),
@@ -168,6 +195,6 @@ async fn other_way(
         // Who has subscribed there is not looked at.
         return (Cell::right(rule.target.to_string()), Cell::right("unknown"));
     }
-    let remedy = format!("the function is not told of its changes: `invalidator link {name} …`");
+    let remedy = format!("the function is not told of its changes: {}", link.via("queue"));
     (Cell::wrong("none", remedy), Cell::right(""))
 }

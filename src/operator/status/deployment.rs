@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Cell, DeploymentStatus, QueueStatus};
 use crate::operator::cloud::{Cloud, EventSource};
-use crate::operator::deployment::Deployment;
+use crate::operator::deployment::{Deployment, is_queue};
 use crate::operator::notification::name_in;
 use crate::ports::CallError;
 
@@ -29,7 +29,7 @@ pub async fn check_deployment(cloud: &impl Cloud, deployment: &Deployment) -> De
         });
     }
     let mut dead_letters = Vec::new();
-    for arn in dead.iter().filter(|arn| arn.split(':').nth(2) == Some("sqs")) {
+    for arn in dead.iter().filter(|arn| is_queue(arn)) {
         dead_letters.push(match cloud.queue(arn).await {
             Ok(queue) => {
                 let state = match queue.waiting {
@@ -55,7 +55,7 @@ fn send_again(waiting: u64, arn: &str, queue: Option<&str>) -> String {
         Some(queue) => format!("`aws sqs start-message-move-task --source-arn {arn} --destination-arn {queue}`"),
         None => "invoke the function with their bodies".to_owned(),
     };
-    format!("{waiting} failed for good; when the cause is gone, send them again: {how}")
+    format!("messages that failed for good: {waiting}; when the cause is gone, send them again: {how}")
 }
 
 fn unknown_queue(arn: &str, error: &CallError) -> QueueStatus {

@@ -5,6 +5,7 @@ mod deployment;
 
 use serde::Serialize;
 
+use super::cloud::missing_rights;
 use crate::ports::CallError;
 
 pub use bucket::check_bucket;
@@ -30,7 +31,7 @@ impl Cell {
     }
 
     fn unknown(error: &CallError) -> Self {
-        Self::wrong("unknown", error.to_string())
+        Self::wrong("unknown", format!("{error}{}", missing_rights(error)))
     }
 }
 

@@ -149,7 +149,7 @@ pub(super) const EXPECTED: &[Expected] = &[
     (
         "direct/bucket-of-another-region",
         &[
-            r#"RequestFailed: bucket "example-docs": its tags could not be read: GetBucketTagging: PermanentRedirect: The bucket you are attempting to access must be addressed using the specified endpoint. (HTTP 301); the bucket is in another Region than the event, or the function, says"#,
+            r#"RequestFailed: bucket "example-docs": its tags could not be read: GetBucketTagging: PermanentRedirect: The bucket you are attempting to access must be addressed using the specified endpoint. (HTTP 301); the bucket is not in the Region that the event names (without one, the function's); ask the deployment of the bucket's Region"#,
         ],
         None,
     ),

@@ -34,7 +34,7 @@ fn a_step_that_fails_takes_the_others_back() {
             let before = everything(&account);
             account.fault.set(Some((at, Fault::Refused)));
             let error = link(&account, &wish(via)).unwrap().unwrap_err();
-            assert_eq!(error.to_string(), "refused; everything is as it was");
+            assert_eq!(error.to_string(), "refused; nothing of this command is left");
             assert_eq!(everything(&account), before, "{via:?} {at}");
         }
         for at in 0..unlinking {

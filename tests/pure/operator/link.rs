@@ -130,7 +130,7 @@ fn what_cannot_work_is_refused_with_the_remedy() {
         (
             Via::Queue,
             |it| it.origins.borrow_mut().get_mut("E1").unwrap()[0].0 = "my-site-2.s3.amazonaws.com".into(),
-            "they are my-site-2.s3.amazonaws.com",
+            "(its origins: my-site-2.s3.amazonaws.com)",
         ),
         (Via::Queue, |it| it.sources.borrow_mut().clear(), "called from no queue"),
         (Via::Queue, |it| it.queue.borrow_mut().policy = None, "\"Action\":\"sqs:SendMessage\""),

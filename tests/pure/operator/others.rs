@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use s3_cloudfront_invalidator::operator::{EVENTS, NotFound, Place, Target, Via, find};
+use s3_cloudfront_invalidator::operator::{EVENTS, FindError, Place, Target, Via, find};
 
 use super::fake::{Account, FUNCTION, QUEUE, Shown, policy, statement};
 use super::{busy_account, everything, ids, link, rule, run, unlink, wish};
@@ -126,10 +126,10 @@ fn the_function_of_another_account_is_refused_and_so_are_settings_that_are_no_go
     let account = Account::new();
     *account.caller.borrow_mut() = "999999999999".into();
     let place = Place::Function("invalidator".into());
-    assert!(matches!(run(find(&account, &place)), Err(NotFound::OtherAccount(_))));
+    assert!(matches!(run(find(&account, &place)), Err(FindError::OtherAccount(_))));
     let account = Account::new();
     *account.tag.borrow_mut() = Some(String::new());
-    assert!(matches!(run(find(&account, &place)), Err(NotFound::Settings(_))));
+    assert!(matches!(run(find(&account, &place)), Err(FindError::Settings(_))));
 }
 
 #[test]

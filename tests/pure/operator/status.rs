@@ -29,7 +29,7 @@ fn nothing_is_wrong_with_what_link_has_made() {
 fn each_breakage_of_a_bucket_is_told_with_its_remedy() {
     type Breakage = fn(&Account);
     let cases: [(Via, Breakage, &str, &str); 13] = [
-        (Via::Queue, |it| it.tags.borrow_mut().newest.clear(), "tag", "invalidator link my-site"),
+        (Via::Queue, |it| it.tags.borrow_mut().newest.clear(), "tag", "invalidator link my-site DISTRIBUTION`"),
         (
             Via::Queue,
             |it| drop(it.tags.borrow_mut().newest.insert("distributionId".into(), "nonsense".into())),
@@ -44,7 +44,12 @@ fn each_breakage_of_a_bucket_is_told_with_its_remedy() {
             "origin",
             "other.example.com",
         ),
-        (Via::Queue, |it| it.notifications.borrow_mut().newest.rules.clear(), "notification", "not told"),
+        (
+            Via::Queue,
+            |it| it.notifications.borrow_mut().newest.rules.clear(),
+            "notification",
+            "`invalidator link my-site E1",
+        ),
         (
             Via::Queue,
             |it| {
@@ -52,7 +57,7 @@ fn each_breakage_of_a_bucket_is_told_with_its_remedy() {
                 it.notifications.borrow_mut().newest.rules = [part].into();
             },
             "notification",
-            "no rule takes ObjectRemoved:*, LifecycleExpiration:*",
+            "no rule takes ObjectRemoved:*, LifecycleExpiration:*: `invalidator link my-site E1",
         ),
         (
             Via::Queue,
@@ -73,9 +78,14 @@ fn each_breakage_of_a_bucket_is_told_with_its_remedy() {
             "notification",
             "not told",
         ),
-        (Via::Queue, |it| it.queue.borrow_mut().policy = None, "permission", "does not let the bucket in"),
+        (
+            Via::Queue,
+            |it| it.queue.borrow_mut().policy = None,
+            "permission",
+            "does not let the bucket in; add {\"Effect\"",
+        ),
         (Via::Queue, |it| it.queue.borrow_mut().kms_key = Some("alias/aws/sqs".into()), "permission", "S3 cannot use"),
-        (Via::Function, |it| it.statements.borrow_mut().clear(), "permission", "does not let the bucket in"),
+        (Via::Function, |it| it.statements.borrow_mut().clear(), "permission", "--via function`"),
         (Via::EventBridge, |it| it.rules.borrow_mut().clear(), "notification", "EventBridgeBuckets"),
     ];
     for (via, breakage, what, remedy) in cases {
