@@ -15,6 +15,7 @@ mod comparison;
 mod delivery;
 mod demo;
 mod distributions;
+mod documents;
 mod doubtful;
 mod faults;
 mod front;
