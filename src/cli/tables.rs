@@ -105,7 +105,7 @@ pub(super) fn costs(deliveries: &[Delivery<'_>], bill: Bill, lookups: usize) {
     say(table.trim_fmt());
     say(format_args!(
         "Prices are beyond the {FREE_PATHS_PER_MONTH} paths that are free each month.\n\
-         The bucket's tags were read {lookups} time{}, for a thousandth of a path's price.",
+         The bucket's tags were read {lookups} time{}, at less than 1/10,000 of a path's price.",
         if lookups == 1 { "" } else { "s" },
     ));
 }

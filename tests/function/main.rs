@@ -16,6 +16,7 @@ mod comparison;
 mod delivery;
 mod demo;
 mod distributions;
+mod documents;
 mod doubtful;
 mod faults;
 mod front;

@@ -3,17 +3,17 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn read(name: impl AsRef<Path>) -> String {
+pub(crate) fn read(name: impl AsRef<Path>) -> String {
     std::fs::read_to_string(root().join(name)).unwrap()
 }
 
 /// Every document at the top and, with all that lies below, in `docs`, `.github` and `infra`, by its path from the top. What tools
 /// put there is none of ours.
-fn documents() -> BTreeSet<PathBuf> {
+pub(crate) fn documents() -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
     let mut directories = vec![PathBuf::new(), "docs".into(), ".github".into(), "infra".into()];
     while let Some(directory) = directories.pop() {
@@ -38,7 +38,7 @@ fn documents() -> BTreeSet<PathBuf> {
 }
 
 /// The lines of a document, each with the language of the block that it is in, if it is in one.
-fn lines(text: &str) -> Vec<(Option<&str>, &str)> {
+pub(crate) fn lines(text: &str) -> Vec<(Option<&str>, &str)> {
     let mut block = None;
     let mut lines = Vec::new();
     for line in text.lines() {
@@ -53,13 +53,13 @@ fn lines(text: &str) -> Vec<(Option<&str>, &str)> {
 }
 
 /// A document without its blocks.
-fn prose(text: &str) -> String {
+pub(crate) fn prose(text: &str) -> String {
     let prose = lines(text).into_iter().filter(|(block, _)| block.is_none());
     prose.map(|(_, line)| line).collect::<Vec<_>>().join("\n")
 }
 
 /// What of a document's prose stands in back-ticks.
-fn named(text: &str) -> Vec<String> {
+pub(crate) fn named(text: &str) -> Vec<String> {
     prose(text).split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 

@@ -21,5 +21,6 @@ mod policies;
 mod properties;
 mod settings;
 mod sources;
+mod statements;
 mod templates;
 mod vectors;

@@ -5,9 +5,13 @@ use std::collections::BTreeSet;
 
 use s3_cloudfront_invalidator::config::Config;
 
+fn read(name: &str) -> String {
+    std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
 /// The rows of the table of settings: variable and default.
 fn table() -> Vec<(String, String)> {
-    let document = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/settings.md")).unwrap();
+    let document = read("docs/settings.md");
     let section =
         document.split("\n## Environment variables\n").nth(1).unwrap().split("\nLambda's own").next().unwrap();
     let cell = |text: &str| text.trim().trim_matches('`').to_owned();
@@ -45,10 +49,64 @@ fn the_table_tells_the_real_defaults() {
     }
 }
 
+/// The bounds that a row tells: `(1 to 3000)` or `(0 to 900, …`.
+fn bounds(row: &str) -> Option<(u64, u64)> {
+    row.split('(').skip(1).find_map(|text| {
+        let mut words = text.split([' ', ')', ',', ';']);
+        let least = words.next()?.parse().ok()?;
+        (words.next()? == "to").then_some(())?;
+        Some((least, words.next()?.parse().ok()?))
+    })
+}
+
+#[test]
+fn the_table_tells_the_real_bounds() {
+    let document = read("docs/settings.md");
+    let mut bounded = 0;
+    for (variable, default) in table() {
+        let row = document.lines().find(|line| line.starts_with(&format!("| `{variable}` |"))).unwrap();
+        let Some((least, most)) = bounds(row) else {
+            assert!(default.parse::<u64>().is_err(), "a number has bounds: {row}");
+            continue;
+        };
+        bounded += 1;
+        let is_taken = |value: &str| Config::from_lookup(|name| (name == variable).then(|| value.to_owned())).is_ok();
+        assert!(is_taken(&least.to_string()) && is_taken(&most.to_string()), "{row}");
+        let below = least.checked_sub(1).map_or_else(|| "-1".to_owned(), |number| number.to_string());
+        assert!(!is_taken(&below) && !is_taken(&(most + 1).to_string()), "{row}");
+    }
+    assert!(bounded > 5, "{bounded}");
+}
+
+/// What a source calls a bucket's tags.
+fn tags(source: &str) -> BTreeSet<String> {
+    let text = read(source);
+    let constants = text.lines().filter_map(|line| line.strip_prefix("pub const ")?.split_once("_TAG: &str = \""));
+    constants.map(|(_, rest)| rest.trim_end_matches("\";").to_owned()).collect()
+}
+
+#[test]
+fn every_tag_is_in_the_table_and_no_other() {
+    let document = read("docs/settings.md");
+    let section = document.split("\n## Tags of a bucket\n").nth(1).unwrap();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let named: BTreeSet<_> = rows.map(str::to_owned).collect();
+    let options = tags("src/route.rs");
+    assert!(options.len() > 4, "{options:?}");
+    let mut expected = options.clone();
+    expected.insert(Config::DEFAULT_DISTRIBUTION_TAG.to_owned());
+    expected.extend(tags("src/operator/tags.rs"));
+    assert_eq!(named, expected);
+    let readme = read("README.md");
+    let told: BTreeSet<_> =
+        readme.split('`').filter(|word| word.starts_with("invalidation:")).map(str::to_owned).collect();
+    assert_eq!(told, options);
+}
+
 /// The README's table is a part of the other.
 #[test]
 fn the_readme_says_the_same() {
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let readme = read("README.md");
     let section = readme.split("\n## Settings\n").nth(1).unwrap().split("\n## ").next().unwrap();
     let cell = |text: &str| text.trim().trim_matches('`').to_owned();
     let rows = section.lines().filter(|line| line.starts_with("| `") && line.matches('|').count() == 4);

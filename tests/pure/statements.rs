@@ -1,0 +1,256 @@
+//! What the documents say of the code is so.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use s3_cloudfront_invalidator::distribution::DistributionId;
+use s3_cloudfront_invalidator::event::Request;
+use s3_cloudfront_invalidator::failure::Failure;
+use s3_cloudfront_invalidator::ports::{CallError, ErrorClass};
+use serde_json::Value;
+
+use crate::docs::{documents, lines, named, prose, read, root};
+
+/// What stands in back-ticks in a text without blocks.
+fn quoted(text: &str) -> BTreeSet<String> {
+    text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// A part of a document: from a heading to the next of its rank.
+fn section(document: &str, heading: &str) -> String {
+    let text = read(document);
+    let rest = text.split(&format!("\n{heading}\n")).nth(1).unwrap_or_else(|| panic!("{document} has no {heading}"));
+    let rank = heading.split(' ').next().unwrap();
+    rest.split(&format!("\n{rank} ")).next().unwrap().to_owned()
+}
+
+/// The first cells of the rows of a table in this text, without its head.
+fn first_cells(text: &str) -> Vec<String> {
+    let rows = text.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
+    rows.take_while(|line| line.starts_with('|')).map(|row| row.split(" | ").next().unwrap().to_owned()).collect()
+}
+
+/// The fields that a request may have, as its error lists them.
+fn fields() -> BTreeSet<String> {
+    let error = Request::parse(r#"{"other":1}"#).unwrap_err().to_string();
+    error.split("known are ").nth(1).unwrap().split(", ").map(str::to_owned).collect()
+}
+
+#[test]
+fn every_request_that_the_documents_show_is_taken() {
+    let fields = fields();
+    let mut shown = 0;
+    for document in documents() {
+        let text = read(&document);
+        let mut candidates = named(&text);
+        candidates.extend(text.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()));
+        candidates.extend(text.split("--payload '").skip(1).map(|rest| rest.split('\'').next().unwrap().to_owned()));
+        for candidate in candidates {
+            let first = candidate.trim_start().strip_prefix('{').and_then(|rest| rest.trim_start().strip_prefix('"'));
+            let first = first.and_then(|rest| rest.split('"').next());
+            if !first.is_some_and(|name| fields.contains(name)) {
+                continue;
+            }
+            // What a reader puts in.
+            let filled = candidate.replace("\"E…\"", "\"E2EXAMPLE1ABCD\"").replace("\"…\"", "\"my-site\"");
+            let parsed = Request::parse(&filled);
+            assert!(parsed.is_ok(), "{}: {candidate}: {parsed:?}", document.display());
+            shown += 1;
+        }
+    }
+    assert!(shown >= 5, "{shown}");
+    let table = first_cells(&section("docs/sources.md", "## CodePipeline"));
+    assert_eq!(table.iter().flat_map(|cell| quoted(cell)).collect::<BTreeSet<_>>(), fields);
+}
+
+/// Every reason that a failure can be told by.
+fn reasons() -> BTreeSet<String> {
+    let ports = read("src/ports.rs");
+    let names = ports.split("pub fn name(self)").nth(1).unwrap().split("\n    }\n").next().unwrap();
+    let names: Vec<_> = names.split('"').skip(1).step_by(2).collect();
+    let source = read("src/failure.rs");
+    let body = source.split("pub fn reason(&self)").nth(1).unwrap().split("\n    }\n").next().unwrap();
+    let literals: Vec<_> = body.split('"').skip(1).step_by(2).collect();
+    let (whole, steps): (Vec<_>, Vec<_>) =
+        literals.into_iter().filter(|it| !it.contains('{')).partition(|it| it.contains('-'));
+    assert!(names.len() > 5 && steps.len() > 2 && whole.len() > 1, "{names:?} {steps:?} {whole:?}");
+    let class = |name: &&str| steps.iter().map(|step| format!("{step}-{name}")).collect::<Vec<_>>();
+    let reasons: BTreeSet<_> = names.iter().flat_map(class).chain(whole.iter().map(|&it| it.to_owned())).collect();
+    let error = CallError { class: ErrorClass::NotFound, message: String::new() };
+    let distribution = DistributionId::new("E2EXAMPLE1ABCD").unwrap();
+    assert!(reasons.contains(&Failure::Wait { distribution, error }.reason()), "{reasons:?}");
+    reasons
+}
+
+#[test]
+fn reasons_and_alarms_have_the_names_that_operations_says() {
+    let reasons = reasons();
+    let operations = prose(&read("docs/operations.md"));
+    let row = operations.lines().find(|line| line.starts_with("| `failedReasons[].reason`")).unwrap().to_owned();
+    let alarms = prose(&section("docs/operations.md", "## When an alarm rings"));
+    let mut told = BTreeSet::new();
+    for name in quoted(&alarms).into_iter().chain(quoted(row.split(" | ").nth(1).unwrap())) {
+        let is_word = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase());
+        if let Some(class) = name.strip_prefix("…-") {
+            assert!(reasons.iter().any(|reason| reason.ends_with(&format!("-{class}"))), "{name}");
+        } else if name.contains('-') && name.split('-').all(is_word) {
+            assert!(reasons.contains(&name), "{name} is none of {reasons:?}");
+            told.insert(name);
+        }
+    }
+    assert!(told.len() > 8, "{told:?}");
+
+    let template = read("infra/cloudformation/template.yaml");
+    let made = template.lines().filter_map(|line| line.strip_prefix("  ")?.strip_suffix("Alarm:"));
+    let made: BTreeSet<_> = made.map(|name| format!("{name}Alarm")).collect();
+    let bold = alarms.split("\n**").skip(1).map(|rest| rest.split("**").next().unwrap().to_owned());
+    assert_eq!(bold.collect::<BTreeSet<_>>(), made);
+    for document in documents() {
+        let text = read(&document);
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric());
+        for word in words.filter(|word| word.len() > 5 && word.ends_with("Alarm") && !word.ends_with("MetricAlarm")) {
+            assert!(made.contains(word), "{}: {word}", document.display());
+        }
+    }
+}
+
+#[test]
+fn the_statements_of_the_role_are_those_that_security_says() {
+    let policy: Value = serde_json::from_str(&read("policy.json")).unwrap();
+    let sids = policy["Statement"].as_array().unwrap().iter().map(|it| it["Sid"].as_str().unwrap().to_owned());
+    let template = read("infra/cloudformation/template.yaml");
+    let role = template.split("\n  Role:\n").nth(1).unwrap().split("\n  Queue:\n").next().unwrap();
+    let own = role.split("Sid: ").skip(1).map(|rest| rest.split_whitespace().next().unwrap().to_owned());
+    let expected: BTreeSet<_> = sids.chain(own).collect();
+    let table = first_cells(&section("docs/security.md", "## The role, statement by statement"));
+    let told: BTreeSet<_> = table.iter().flat_map(|cell| quoted(cell)).collect();
+    assert_eq!(told, expected);
+    let operator: Value = serde_json::from_str(&read("docs/operator-policy.json")).unwrap();
+    let sids = operator["Statement"].as_array().unwrap().iter().map(|it| it["Sid"].as_str().unwrap().to_owned());
+    let known: BTreeSet<_> = sids.collect();
+    for name in quoted(&section("docs/security.md", "## The operator")) {
+        let is_sid =
+            name.starts_with(|c: char| c.is_ascii_uppercase()) && name.chars().all(|c| c.is_ascii_alphabetic());
+        assert!(!is_sid || known.contains(&name), "{name} is none of {known:?}");
+    }
+}
+
+/// The files of the sources, by their paths from `src`.
+fn sources() -> BTreeMap<PathBuf, String> {
+    let mut found = BTreeMap::new();
+    let mut directories = vec![root().join("src")];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else {
+                let text = std::fs::read_to_string(&path).unwrap();
+                found.insert(path.strip_prefix(root().join("src")).unwrap().to_owned(), text);
+            }
+        }
+    }
+    found
+}
+
+fn has_word(text: &str, word: &str) -> bool {
+    text.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|it| it == word)
+}
+
+/// Whether `owner`, a type or a module, has `name`: a function, or a variant.
+fn is_there(sources: &BTreeMap<PathBuf, String>, owner: &str, name: &str) -> bool {
+    if owner.starts_with(|c: char| c.is_ascii_lowercase()) {
+        let is_module = |path: &PathBuf| {
+            path.components().any(|part| part.as_os_str().to_str().unwrap().trim_end_matches(".rs") == owner)
+        };
+        return sources.iter().any(|(path, text)| is_module(path) && text.contains(&format!("fn {name}")));
+    }
+    let is_its = |line: &str| line.trim_start().starts_with("impl") && has_word(line, owner);
+    sources.values().any(|text| {
+        let mut blocks = text
+            .split("\nimpl")
+            .skip(1)
+            .map(|block| (block.split('{').next().unwrap(), block.split("\n}").next().unwrap()));
+        let has_function = blocks.any(|(head, body)| {
+            is_its(&format!("impl{head}")) && has_word(body, name) && body.contains(&format!("fn {name}"))
+        });
+        let variants = text.split(&format!("enum {owner} {{")).nth(1).map(|rest| rest.split("\n}").next().unwrap());
+        has_function || variants.is_some_and(|body| has_word(body, name))
+    })
+}
+
+#[test]
+fn what_architecture_names_is_there() {
+    let sources = sources();
+    let text = read("docs/architecture.md");
+    let diagram = text.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
+    let manifest = read("Cargo.toml");
+    let template = read("infra/cloudformation/template.yaml");
+    let mut paths = 0;
+    let mut words = 0;
+    let in_diagram = diagram.split(|c: char| c.is_whitespace() || "()".contains(c)).map(str::to_owned);
+    for name in named(&text).into_iter().chain(in_diagram.filter(|word| word.contains("::"))) {
+        let is_name = |it: &str| !it.is_empty() && it.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        match name.split_once("::") {
+            Some((owner, member)) if is_name(owner) && is_name(member) => {
+                paths += 1;
+                assert!(is_there(&sources, owner, member), "{name}");
+            }
+            None if is_name(&name) => {
+                words += 1;
+                let is_module = sources.contains_key(&PathBuf::from(format!("{name}.rs")))
+                    || root().join("src").join(&name).is_dir();
+                assert!(
+                    is_module
+                        || sources.values().any(|text| has_word(text, &name))
+                        || has_word(&manifest, &name)
+                        || has_word(&template, &name),
+                    "{name}"
+                );
+            }
+            _ => {}
+        }
+    }
+    assert!(paths > 15 && words > 40, "{paths} {words}");
+
+    let library = read("src/lib.rs");
+    let modules = library.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+    let modules: BTreeSet<_> = modules.map(str::to_owned).collect();
+    let cells = first_cells(&section("docs/architecture.md", "## What each module knows"));
+    // A feature is named behind its module.
+    let told = cells.iter().flat_map(|cell| quoted(cell.split(" (").next().unwrap()));
+    assert_eq!(told.collect::<BTreeSet<_>>(), modules);
+
+    let programs = first_cells(&section("docs/architecture.md", "## Programs and features"));
+    let programs: BTreeSet<_> = programs.iter().flat_map(|cell| quoted(cell)).collect();
+    let binaries = manifest.split("[[bin]]\nname = \"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned());
+    assert_eq!(programs, binaries.collect());
+}
+
+#[test]
+fn the_words_of_bench_are_told_wherever_they_are_listed() {
+    let script = read("scripts/bench");
+    let labels = script.lines().filter_map(|line| line.strip_prefix("  ")?.strip_suffix(')'));
+    let labels = labels.filter(|label| label.chars().all(|c| c.is_ascii_lowercase() || " |".contains(c)));
+    let labels: BTreeSet<_> = labels.flat_map(|label| label.split(" | ")).collect();
+    assert!(labels.len() > 5, "{labels:?}");
+    let usage = script.lines().find_map(|line| line.strip_prefix("# Measures: scripts/bench ")).unwrap();
+    assert_eq!(usage.split('|').collect::<BTreeSet<_>>(), labels);
+    let told = script.lines().filter_map(|line| line.strip_prefix("#   ")?.split("  ").next());
+    assert_eq!(told.filter(|word| !word.is_empty()).collect::<BTreeSet<_>>(), labels);
+    let contributing = read(".github/CONTRIBUTING.md");
+    let row = contributing.lines().find(|line| line.starts_with("| measure |")).unwrap();
+    let row: BTreeSet<_> = quoted(row);
+    assert_eq!(row.iter().map(|word| word.trim_start_matches("scripts/bench ")).collect::<BTreeSet<_>>(), labels);
+    for document in documents() {
+        for (_, line) in lines(&read(&document)) {
+            for rest in line.split("scripts/bench ").skip(1) {
+                let word = rest.split(|c: char| !c.is_ascii_lowercase()).next().unwrap();
+                assert!(
+                    word.is_empty() || !line.contains(&format!("`scripts/bench {word}")) || labels.contains(word),
+                    "{line}"
+                );
+            }
+        }
+    }
+}
