@@ -8,9 +8,10 @@
 //! The way of the data, and the module that knows each step:
 //!
 //! ```text
-//! event JSON ─event─▶ Change ─router─▶ Route ─path─▶ InvalidationPath ─collapse─▶ items ─plan─▶ PlannedInvalidation
-//!                                                                                         │
-//!                                    Report, InvocationError ◀─report── app ◀─ports── aws ◀┘
+//! event JSON ─event─▶ Change ─router─▶ Route ─surveyor─▶ View ─path─▶ InvalidationPath ─lister, collapse─▶ items
+//!                                                                                                            │
+//!           Report ◀─report──┬── app ◀─ports── aws ◀── PlannedInvalidation ◀─plan────────────────────────────┘
+//!  InvocationError ◀─failure─┘
 //! ```
 //!
 //! [`event`], [`change`], [`distribution`], [`path`], [`settings`], [`view`], [`collapse`], [`route`], [`plan`], [`mod@reference`],

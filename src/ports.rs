@@ -1,4 +1,5 @@
-//! What the function needs of the world, as traits: the tags and keys of a bucket, and a place to send invalidations.
+//! What the function needs of the world, as traits: the tags and keys of a bucket, how distributions are set, a place to send
+//! invalidations, and whom to tell what became of a pipeline's job.
 //!
 //! Adapters for AWS are in `aws`; tests bring their own. An error says what class it is of, so that whoever decides
 //! never looks at an SDK's types.

@@ -46,7 +46,7 @@ pub struct Report {
     /// What a pipeline was told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub job: Option<JobReport>,
-    /// What was sent comes to, the invalidations that are not listed included.
+    /// What the invalidations come to, those that are not listed included.
     #[serde(skip)]
     pub totals: Totals,
     /// When the oldest change happened that is covered, if that was told.
@@ -93,7 +93,7 @@ impl Totals {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-fn is_zero(number: &usize) -> bool {
+pub(crate) fn is_zero(number: &usize) -> bool {
     *number == 0
 }
 

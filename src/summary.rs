@@ -1,8 +1,8 @@
 //! What one invocation did, in one line of the log: what was invalidated and why not the rest.
 //!
 //! What is counted stands first, since CloudWatch makes fields of the first few hundred values of a line only; lists follow. They
-//! are short, as a line may have 256 KB and every byte has a price. Nothing here is of an event's own text but names of
-//! buckets and paths, which are encoded.
+//! are short, as a line may have 256 KB and every byte has a price. Of an event's own text there are names of buckets and of
+//! events, and paths, each by its grammar or an excerpt.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use crate::event::{JobId, Source};
 use crate::failure::{Failure, InvocationError};
 use crate::moment::Moment;
 use crate::path::Item;
-use crate::report::{Counts, Ignored, Report, SentInvalidation, Status, Totals};
+use crate::report::{Counts, Ignored, Report, SentInvalidation, Status, Totals, is_zero};
 use crate::tally::Tally;
 use crate::text::shortened;
 
@@ -43,7 +43,7 @@ pub struct Summary {
     /// How many changes became what. An event that could not be read at all counts as one that failed.
     #[serde(flatten)]
     pub changes: Counts,
-    /// What was sent comes to.
+    /// What the invalidations come to.
     #[serde(flatten)]
     sent: Sent,
     /// How long ago the oldest change happened that is covered now, in milliseconds; absent if that was not told.
@@ -75,11 +75,6 @@ pub struct Summary {
     /// The same as is told, in numbers.
     #[serde(skip)]
     pub totals: Totals,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-fn is_zero(number: &usize) -> bool {
-    *number == 0
 }
 
 #[derive(Clone, Debug, Default, Serialize)]

@@ -127,6 +127,7 @@ fn dependencies_point_one_way() {
                 "event",
                 "failure",
                 "local",
+                "logging",
                 "operator",
                 "path",
                 "ports",

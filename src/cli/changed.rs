@@ -191,10 +191,10 @@ fn is_of(bucket: &Bucket, named: Option<&str>) -> anyhow::Result<()> {
 
 /// Refuses changes of other buckets alone, which a name misspelt would leave out without a word.
 fn is_about(batch: &Batch, named: &str) -> anyhow::Result<()> {
-    let names = buckets(batch);
-    if !names.is_empty() && !names.contains(named) {
-        let names: Vec<_> = names.into_iter().collect();
-        bail!("the event is about {}, not {named}; correct --bucket", names.join(", "));
+    let all = buckets(batch);
+    if !all.is_empty() && !all.contains(named) {
+        let all: Vec<_> = all.into_iter().collect();
+        bail!("the event is about {}, not {named}; correct --bucket", all.join(", "));
     }
     Ok(())
 }

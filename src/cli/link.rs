@@ -127,7 +127,7 @@ impl Link {
         for (id, paths) in shown {
             match paths.as_slice() {
                 [] => {
-                    note(format_args!("No origin of {id} is known to be {}; it is linked all the same.", wish.bucket))
+                    note(format_args!("No origin of {id} is known to be {}; it is linked all the same.", wish.bucket));
                 }
                 paths => say(format_args!("{id} shows {} below {}.", wish.bucket, paths.join(" and "))),
             }

@@ -1,5 +1,6 @@
 //! `invalidator send`: what the function would do with these changes, done from here.
 
+use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -16,7 +17,7 @@ use super::sent;
 use super::terminal::say;
 use super::wait;
 use crate::app::{App, Invocation};
-use crate::aws::{CloudFront, CodePipeline, Operator, S3};
+use crate::aws::{self, CloudFront, CodePipeline, Operator, S3};
 use crate::change::{BucketName, Change};
 use crate::collapse::Budget;
 use crate::config::{Config, ExpectedOwner};
@@ -24,6 +25,7 @@ use crate::distribution::DistributionId;
 use crate::event::Target;
 use crate::failure::InvocationError;
 use crate::local::events::encode_key;
+use crate::logging;
 use crate::operator::Cloud;
 use crate::path::Item;
 use crate::ports::{AccountId, BucketQuery, BucketTags, CallError, ErrorClass, Objects, Page};
@@ -92,6 +94,9 @@ impl Send {
             }
             Sent::Changes { changes, unreadable } => (notification(changes), Some(unreadable)),
         };
+        // What the function would warn of in its log, such as settings that may not be read.
+        let level = |name: &str| (name == "AWS_LAMBDA_LOG_LEVEL").then(|| "warn".to_owned());
+        tracing::subscriber::set_global_default(logging::subscriber(level, io::stderr, aws::SILENT_IN_LOG))?;
         let config = self.aws.config().await?;
         let operator = Operator::new(&config);
         let settings = self.settings(operator.account().await?)?;

@@ -97,7 +97,7 @@ impl<'c> Tables<'c> {
             for (way, place) in ways.iter_mut().zip(0..) {
                 way.from = (place, 0);
             }
-            let own = costs.wildcard(node).score + price;
+            let own = costs.wildcard(node) + price;
             if own <= bounds.most(node, gap)(1) {
                 // Of equal ways, those without a wildcard here stay first.
                 let place = ways.partition_point(|way| (way.wildcards, way.priced) <= (1, own));
@@ -175,14 +175,16 @@ mod tests {
             chosen.contains(&node)
         };
         let rest = (0..trie.nodes.len()).filter(|&node| !covered(node)).map(|node| costs.direct(node));
-        let found = chosen.iter().map(|&node| costs.wildcard(node)).chain(rest).fold(Sum::default(), |a, b| a + b);
-        assert!(found.items <= limits.items && found.wildcards <= limits.wildcards);
+        let wildcard = |&node: &usize| Sum { items: 1, wildcards: 1, score: costs.wildcard(node) };
+        let set: Vec<_> = chosen.iter().map(wildcard).chain(rest).collect();
+        assert!(set.iter().map(|it| it.items).sum::<usize>() <= limits.items);
+        assert!(set.iter().map(|it| it.wildcards).sum::<usize>() <= limits.wildcards);
         let shape = Shape::new(costs, limits);
         let inside = shape.inside(costs, 0);
         let outside = shape.outside(&inside);
         let bounds = Bounds { shape, outside, price: 0, least: 0, limits };
         let everything = Tables::build(costs, &bounds, UNREACHABLE >> 1);
-        (found.score, everything.best().unwrap().1)
+        (set.iter().map(|it| it.score).sum(), everything.best().unwrap().1)
     }
 
     proptest! {

@@ -113,7 +113,7 @@ impl Shape {
             }
         }
         for node in 0..self.nodes {
-            let own = costs.wildcard(node).score + price;
+            let own = costs.wildcard(node) + price;
             let with_one = &mut cells[self.starts[node] + 1];
             // Where both cost the same the wildcard is fewer items.
             if own <= with_one.priced {

@@ -35,7 +35,7 @@ pub(super) struct Limits {
 }
 
 /// A set, or a part of one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sum {
     pub(super) items: usize,
     pub(super) wildcards: usize,
@@ -91,14 +91,14 @@ impl Costs {
         self.direct[node]
     }
 
-    /// The set of the node's wildcard alone.
-    pub(super) fn wildcard(&self, node: usize) -> Sum {
-        Sum { items: 1, wildcards: 1, score: self.wildcard[node] }
+    /// The score of the node's wildcard.
+    pub(super) fn wildcard(&self, node: usize) -> Score {
+        self.wildcard[node]
     }
 
     /// The relaxation at nearly the best price. At the highest price looked at the root's wildcard is cheapest.
     pub(super) fn relax(&self, shape: &Shape, limits: Limits) -> Relaxed {
-        let everything = self.wildcard(self.nodes() - 1).score;
+        let everything = self.wildcard(self.nodes() - 1);
         let mut best: Option<(Score, Inside)> = None;
         let mut known = everything;
         highest(everything + 1, |price| {
@@ -155,18 +155,6 @@ fn highest(top: Score, mut at: impl FnMut(Score) -> Tangent) {
         }
         if next.bound as f64 >= met - met.abs() * f64::EPSILON * 4.0 {
             break;
-        }
-    }
-}
-
-impl std::ops::Add for Sum {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self {
-            items: self.items + other.items,
-            wildcards: self.wildcards + other.wildcards,
-            score: self.score + other.score,
         }
     }
 }

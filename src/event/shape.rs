@@ -17,7 +17,8 @@ const HELLO_WORLD: [&str; 3] = ["key1", "key2", "key3"];
 /// they like.
 const KEPT_FIELDS: usize = 64;
 
-/// The fields that tell events apart, and what is read along with them: they are always kept, and must not occur twice.
+/// The fields that tell events apart, and what is read along with them: they are always kept, and must not
+/// occur twice. The time of an event is read where it is given.
 const DISCRIMINATORS: [&str; 11] = [
     "Records",
     "Event",

@@ -82,16 +82,16 @@ impl Failure {
     /// The kind of it, by which failures are counted: stable, such as `tags-access-denied`.
     #[must_use]
     pub fn reason(&self) -> String {
-        let (step, without_call) = match self {
-            Self::Record { .. } => ("record", "unreadable"),
-            Self::NotTagged { .. } => ("bucket", "not-tagged"),
-            Self::Route { error, .. } if matches!(**error, RouteError::Tag(_)) => ("tag", "invalid"),
-            Self::Route { .. } => ("tags", ""),
-            Self::Settings { .. } => ("settings", ""),
-            Self::Send { .. } => ("invalidation", ""),
-            Self::Wait { .. } => ("wait", ""),
+        let step = match self {
+            Self::Record { .. } => return "record-unreadable".into(),
+            Self::NotTagged { .. } => return "bucket-not-tagged".into(),
+            Self::Route { error, .. } if matches!(**error, RouteError::Tag(_)) => return "tag-invalid".into(),
+            Self::Route { .. } => "tags",
+            Self::Settings { .. } => "settings",
+            Self::Send { .. } => "invalidation",
+            Self::Wait { .. } => "wait",
         };
-        format!("{step}-{}", self.class().map_or(without_call, ErrorClass::name))
+        self.class().map_or_else(|| step.to_owned(), |class| format!("{step}-{}", class.name()))
     }
 
     /// The class of the error, where a call failed.

@@ -59,6 +59,14 @@ pub enum Effect {
     Wire(Wire),
 }
 
+impl Effect {
+    /// An error in the service's own form.
+    #[must_use]
+    pub fn error(status: u16, code: &str) -> Self {
+        Self::Error { status, code: code.to_owned() }
+    }
+}
+
 impl Fault {
     /// A fault for every call of `operation` to `target`.
     #[must_use]

@@ -16,6 +16,7 @@ pub use origin::{Endpoint, endpoint_of, serves_by_path};
 use self::origin::is_access_point;
 use self::policy::managed_policy;
 pub use pattern::PathPattern;
+#[cfg(feature = "cli")]
 pub(crate) use pattern::is_like;
 pub use policy::PolicyId;
 

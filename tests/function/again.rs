@@ -7,10 +7,6 @@ use serde_json::json;
 
 use crate::rig::{Rig, created, world};
 
-fn error(status: u16, code: &str) -> Effect {
-    Effect::Error { status, code: code.into() }
-}
-
 #[tokio::test]
 async fn each_of_lambdas_attempts_gets_further_under_throttling() {
     let ids: Vec<_> = (0..16).map(|n| format!("E{n}X")).collect();
@@ -43,7 +39,7 @@ async fn what_was_taken_in_other_words_is_not_billed_again() {
         [("BACKOFF_MILLISECONDS", "20"), ("DIRECT_RETRY_SECONDS", "1"), ("MAX_PATHS", "2"), ("MAX_WILDCARDS", "2")];
     let mut world = world(&[("site", "E1"), ("other", "E2")]);
     world.distributions.get_mut("E1").unwrap().takes = Duration::from_hours(1);
-    world.faults.push(Fault::once("CreateInvalidation", "E2", error(403, "AccessDenied")));
+    world.faults.push(Fault::once("CreateInvalidation", "E2", Effect::error(403, "AccessDenied")));
     let rig = Rig::start(world, &variables).await;
     let in_progress: Vec<_> = (0..14).map(|n| format!("/in-progress-{n}x*")).collect();
     rig.report("r0", json!({ "distributionId": "E1", "items": in_progress }).to_string()).await;

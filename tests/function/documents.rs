@@ -149,12 +149,12 @@ fn the_readmes_example_is_what_is_planned() {
     let inventory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readmes-example.txt");
     fs::write(&inventory, format!("{keys}img/2023-12-5.jpg\nabout.html\n")).unwrap();
     let planned = plan(&keys, Some(&settings), &["--inventory", inventory.to_str().unwrap()]);
-    assert_eq!(planned["collateral"], 0, "nothing is evicted needlessly: {planned}");
+    assert_eq!(planned["needlessEvictions"], 0, "nothing is evicted needlessly: {planned}");
     let paths = paths(&planned);
     assert_eq!(paths.len(), 3, "{planned}");
     for path in &paths {
         assert!(example.contains(&format!("`{path}`")), "{path}: {example}");
     }
-    let price = format!("Three paths are sent, for ${:.3}", planned["cost_usd"].as_f64().unwrap());
+    let price = format!("Three paths are sent, for ${:.3}", planned["costUsd"].as_f64().unwrap());
     assert!(example.contains(&price), "{price}: {example}");
 }

@@ -7,15 +7,11 @@ use s3_cloudfront_invalidator::local::{Distribution, Invoke, Outcome};
 
 use crate::rig::{Rig, created, within, world};
 
-fn error(status: u16, code: &str) -> Effect {
-    Effect::Error { status, code: code.into() }
-}
-
 #[tokio::test]
 async fn one_distribution_failing_leaves_the_others_done() {
     let mut world = world(&[("one", "E1"), ("two", "E2"), ("three", "E3"), ("both", "E1 E2")]);
     world.distributions.remove("E2");
-    world.faults.push(Fault::always("CreateInvalidation", "E3", error(403, "AccessDenied")));
+    world.faults.push(Fault::always("CreateInvalidation", "E3", Effect::error(403, "AccessDenied")));
     let rig = Rig::start(world, &[]).await;
     let event = created(&[("one", "1"), ("two", "2"), ("three", "3"), ("both", "4")]);
     let (error_type, message) = rig.error("r1", event.clone()).await;
@@ -51,8 +47,8 @@ async fn one_distribution_failing_leaves_the_others_done() {
 #[tokio::test]
 async fn what_passes_by_itself_is_tried_again() {
     for effect in [
-        error(400, "Throttling"),
-        error(503, "ServiceUnavailable"),
+        Effect::error(400, "Throttling"),
+        Effect::error(503, "ServiceUnavailable"),
         Effect::HangUp,
         Effect::Raw { status: 502, body: "<html>Bad gateway</html>".into() },
     ] {
@@ -98,7 +94,7 @@ async fn a_caller_reference_already_used_counts_as_done() {
 #[tokio::test]
 async fn the_services_other_word_for_a_used_reference_counts_as_done_too() {
     let mut world = world(&[("site", "E1")]);
-    world.faults.push(Fault::once("CreateInvalidation", "E1", error(400, "InvalidationBatchAlreadyExists")));
+    world.faults.push(Fault::once("CreateInvalidation", "E1", Effect::error(400, "InvalidationBatchAlreadyExists")));
     let rig = Rig::start(world, &[]).await;
     let report = rig.report("r1", created(&[("site", "a")])).await;
     assert_eq!(report["invalidations"][0]["status"], "already-exists");
@@ -140,7 +136,7 @@ async fn errors_of_every_class_fail_with_code_and_status() {
         (400, "InventedLater"),
     ] {
         let mut world = world(&[("site", "E1")]);
-        world.faults.push(Fault::always("CreateInvalidation", "E1", error(status, code)));
+        world.faults.push(Fault::always("CreateInvalidation", "E1", Effect::error(status, code)));
         let rig = Rig::start(world, &[("DIRECT_RETRY_SECONDS", "0")]).await;
         let (_, message) = rig.error("r1", created(&[("site", "a")])).await;
         assert!(message.contains(&format!("{code}: ")) && message.contains(&format!("(HTTP {status})")), "{message}");

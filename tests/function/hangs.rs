@@ -58,7 +58,7 @@ async fn distributions_that_hang_hold_up_no_other() {
 async fn a_distribution_that_hangs_holds_up_none_that_is_throttled() {
     let mut world = world(&[("hung", "E1"), ("fine", "E2")]);
     world.faults.push(Fault::always("CreateInvalidation", "E1", HUNG));
-    let throttled = Effect::Error { status: 400, code: "Throttling".into() };
+    let throttled = Effect::error(400, "Throttling");
     world.faults.push(Fault::once("CreateInvalidation", "E2", throttled));
     let rig = Rig::start(world, &[QUICK]).await;
     let outcome = deliver(&rig, &["hung", "fine"], 3).await;

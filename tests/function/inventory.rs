@@ -193,8 +193,8 @@ async fn a_listing_that_fails_is_no_listing() {
     let objects = folders(3, 12);
     let changed = &objects[..12];
     for effect in [
-        Effect::Error { status: 503, code: "SlowDown".into() },
-        Effect::Error { status: 404, code: "NoSuchBucket".into() },
+        Effect::error(503, "SlowDown"),
+        Effect::error(404, "NoSuchBucket"),
         Effect::HangUp,
         Effect::Raw { status: 200, body: "<html>hello</html>".into() },
         Effect::Raw { status: 200, body: "<ListBucketResult></ListBucketResult>".into() },

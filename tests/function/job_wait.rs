@@ -134,7 +134,7 @@ async fn a_look_that_fails_for_a_while_is_no_failure_and_a_lasting_one_is() {
         (404, "NoSuchInvalidation", Some("ConfigurationError")),
     ] {
         let mut world = slow(Duration::ZERO);
-        let effect = Effect::Error { status, code: code.into() };
+        let effect = Effect::error(status, code);
         world.faults.push(Fault::always("GetInvalidation", "E1", effect));
         let rig = Rig::start(world, &[]).await;
         let kept = begin(&rig, WAIT).await;
@@ -202,7 +202,7 @@ async fn credentials_of_the_pipeline_are_never_logged() {
         rig.report("r1", job(FIRST, Some(WAIT), None)).await;
         // Again, with everything wrong that can be: the parameters, the result, and the event's own form.
         rig.report("r2", job(FIRST, Some("{"), Some("token"))).await;
-        let effect = Effect::Error { status: 400, code: "JobNotFoundException".into() };
+        let effect = Effect::error(400, "JobNotFoundException");
         rig.cloud.with(|world| world.faults.push(Fault::always("PutJobFailureResult", FIRST, effect)));
         let (_, message) = rig.error("r3", job(FIRST, Some("{"), None)).await;
         let mut texts = vec![message];

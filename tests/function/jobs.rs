@@ -26,10 +26,6 @@ fn put_calls(rig: &Rig) -> usize {
     rig.cloud.calls("PutJobSuccessResult").len() + rig.cloud.calls("PutJobFailureResult").len()
 }
 
-fn error(status: u16, code: &str) -> Effect {
-    Effect::Error { status, code: code.into() }
-}
-
 /// The only result of the job, which must be a failure: type and message.
 fn failure(rig: &Rig) -> (String, String) {
     match &results(rig)[..] {
@@ -118,7 +114,7 @@ async fn what_there_is_no_room_for_is_counted() {
 
 #[tokio::test]
 async fn every_way_to_fail_ends_in_one_result_that_says_what_to_change() {
-    let denied = || error(403, "AccessDenied");
+    let denied = || Effect::error(403, "AccessDenied");
     let create = |effect| Some(Fault::always("CreateInvalidation", "E1", effect));
     let tags = |effect| Some(Fault::always("GetBucketTagging", "site", effect));
     let (for_e1, for_site) = (Some(r#"{"distributionId":"E1"}"#), Some(r#"{"bucket":"site"}"#));
@@ -135,12 +131,17 @@ async fn every_way_to_fail_ends_in_one_result_that_says_what_to_change() {
         (Some(r#"{"bucket":"gone"}"#), None, "ConfigurationError", "NoSuchBucket"),
         (for_e1, create(denied()), "PermissionError", "allow cloudfront:CreateInvalidation"),
         (for_site, tags(denied()), "PermissionError", "allow s3:GetBucketTagging"),
-        (for_e1, create(error(400, "InvalidArgument")), "ConfigurationError", "correct the items"),
-        (for_e1, create(error(400, "Throttling")), "SystemUnavailable", "Throttling"),
-        (for_e1, create(error(400, "TooManyInvalidationsInProgress")), "SystemUnavailable", "TooManyInvalidations"),
-        (for_e1, create(error(503, "ServiceUnavailable")), "SystemUnavailable", "ServiceUnavailable"),
+        (for_e1, create(Effect::error(400, "InvalidArgument")), "ConfigurationError", "correct the items"),
+        (for_e1, create(Effect::error(400, "Throttling")), "SystemUnavailable", "Throttling"),
+        (
+            for_e1,
+            create(Effect::error(400, "TooManyInvalidationsInProgress")),
+            "SystemUnavailable",
+            "TooManyInvalidations",
+        ),
+        (for_e1, create(Effect::error(503, "ServiceUnavailable")), "SystemUnavailable", "ServiceUnavailable"),
         (for_e1, create(Effect::HangUp), "SystemUnavailable", "CreateInvalidation"),
-        (for_e1, create(error(400, "MalformedXML")), "JobFailed", "MalformedXML"),
+        (for_e1, create(Effect::error(400, "MalformedXML")), "JobFailed", "MalformedXML"),
     ];
     for (parameters, fault, failure_type, part) in cases {
         let mut world = with_job(&[("site", "E1"), ("untagged", "")]);
@@ -209,8 +210,8 @@ async fn a_put_that_hangs_leaves_time_for_another() {
 #[tokio::test]
 async fn a_result_is_put_until_it_is_taken() {
     for effect in [
-        error(400, "ThrottlingException"),
-        error(500, "InternalFailure"),
+        Effect::error(400, "ThrottlingException"),
+        Effect::error(500, "InternalFailure"),
         Effect::HangUp,
         Effect::WorkThenHangUp,
         Effect::Raw { status: 200, body: "<html>proxy</html>".into() },
@@ -228,7 +229,11 @@ async fn a_result_is_put_until_it_is_taken() {
 #[tokio::test]
 async fn a_result_that_is_refused_becomes_a_failure_that_says_so() {
     let mut world = with_job(&[("site", "E1")]);
-    world.faults.push(Fault::always("PutJobSuccessResult", ID, error(400, "OutputVariablesSizeExceededException")));
+    world.faults.push(Fault::always(
+        "PutJobSuccessResult",
+        ID,
+        Effect::error(400, "OutputVariablesSizeExceededException"),
+    ));
     let rig = Rig::start(world, &[]).await;
     rig.report("r1", job(ID, Some(r#"{"distributionId":"E1"}"#), None)).await;
     let (failure_type, message) = failure(&rig);
@@ -238,7 +243,9 @@ async fn a_result_that_is_refused_becomes_a_failure_that_says_so() {
 
 #[tokio::test]
 async fn a_result_that_cannot_be_put_fails_the_invocation() {
-    for effect in [error(400, "JobNotFoundException"), error(403, "AccessDeniedException"), Effect::HangUp] {
+    for effect in
+        [Effect::error(400, "JobNotFoundException"), Effect::error(403, "AccessDeniedException"), Effect::HangUp]
+    {
         let mut world = with_job(&[("site", "E1")]);
         for operation in ["PutJobSuccessResult", "PutJobFailureResult"] {
             world.faults.push(Fault::always(operation, ID, effect.clone()));

@@ -27,10 +27,6 @@ fn ago(seconds: u64, bucket: &str, key: &str) -> Value {
     record
 }
 
-fn error(status: u16, code: &str) -> Effect {
-    Effect::Error { status, code: code.into() }
-}
-
 /// The lines of metrics among these, each by the rules. Source: CloudWatch user guide, "Specification: Embedded metric
 /// format"; Lambda developer guide, "Log-level filtering".
 fn metrics(lines: &[String]) -> Vec<Value> {
@@ -114,9 +110,9 @@ async fn what_a_person_or_a_pipeline_asks_for() {
 #[tokio::test]
 async fn calls_that_are_made_again_are_counted() {
     let mut world = world(&[("site", "E1")]);
-    world.faults.push(Fault::once("GetBucketTagging", "site", error(503, "SlowDown")));
+    world.faults.push(Fault::once("GetBucketTagging", "site", Effect::error(503, "SlowDown")));
     for _ in 0..2 {
-        world.faults.push(Fault::once("CreateInvalidation", "E1", error(400, "Throttling")));
+        world.faults.push(Fault::once("CreateInvalidation", "E1", Effect::error(400, "Throttling")));
     }
     let rig = Rig::start(world, &[QUICK, OFF]).await;
     rig.report("r1", created(&[("site", "a")])).await;
@@ -137,7 +133,7 @@ async fn what_cannot_be_read_has_failed() {
 async fn what_was_not_sent_is_no_path() {
     let buckets = [("site", "E1 E2")];
     let mut denied = world(&buckets);
-    denied.faults.push(Fault::once("CreateInvalidation", "E2", error(403, "AccessDenied")));
+    denied.faults.push(Fault::once("CreateInvalidation", "E2", Effect::error(403, "AccessDenied")));
     let rig = Rig::start(denied, &[OFF]).await;
     rig.error("r1", created(&[("site", "a")])).await;
     rig.report("r1", created(&[("site", "a")])).await;

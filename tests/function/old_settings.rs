@@ -45,7 +45,7 @@ async fn nothing_is_ignored_for_what_old_settings_said() {
     rig.report("r1", created(&[("site", "v1/a")])).await;
     rig.cloud.with(|world| {
         world.distributions.get_mut("E1").unwrap().config = Some(after);
-        let effect = Effect::Error { status: 503, code: "ServiceUnavailable".into() };
+        let effect = Effect::error(503, "ServiceUnavailable");
         world.faults.push(Fault { operation: READ, target: None, effect, times: 4 });
     });
     match rig.invoke("r2", created(&[("site", "v2/a")])).await {
@@ -76,7 +76,7 @@ fn with_policy() -> Value {
 async fn a_policy_is_asked_for_four_times_at_the_most() {
     let rig = Rig::start(shown(with_policy()), &[("BACKOFF_MILLISECONDS", "20")]).await;
     rig.cloud.with(|world| {
-        let effect = Effect::Error { status: 503, code: "ServiceUnavailable".into() };
+        let effect = Effect::error(503, "ServiceUnavailable");
         world.faults.push(Fault { operation: "GetCachePolicy", target: None, effect, times: 1000 });
     });
     rig.error("r1", created(&[("site", "web/a")])).await;
@@ -103,7 +103,7 @@ async fn credentials_that_have_expired_are_no_denial_of_listing() {
     let keys: Vec<_> = (0..12).map(|n| format!("d/f{n:04}")).collect();
     let mut world = shown(config(&[("s3", S3, "")], &[], "s3"));
     world.buckets.get_mut("site").unwrap().objects = keys.iter().cloned().collect();
-    let effect = Effect::Error { status: 403, code: "ExpiredToken".into() };
+    let effect = Effect::error(403, "ExpiredToken");
     world.faults.push(Fault { operation: "ListObjectsV2", target: None, effect, times: 1 });
     let rig = Rig::start(world, &[]).await;
     let event = created(&keys.iter().map(|key| ("site", key.as_str())).collect::<Vec<_>>());

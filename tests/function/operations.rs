@@ -120,7 +120,7 @@ async fn more() -> Vec<Value> {
     let mut world = world(&buckets);
     world.buckets.get_mut("site").unwrap().tags.insert("invalidation:ignore".into(), ".map".into());
     world.jobs.insert(JOB.into(), Job::default());
-    let denied = Effect::Error { status: 403, code: "AccessDenied".into() };
+    let denied = Effect::error(403, "AccessDenied");
     world.faults.push(Fault::always("CreateInvalidation", "E1", denied));
     let rig = Rig::start(world, &[("DISTRIBUTION_SETTINGS", "off")]).await;
     let mut records = vec![record("ObjectTagging:Put", "site", "a"); 2];
@@ -147,7 +147,7 @@ async fn stale() -> Vec<Value> {
     rig.report("r1", created(&[("site", "a")])).await;
     rig.cloud.with(|world| {
         for (operation, target) in [("GetBucketTagging", "site"), ("GetDistributionConfig", "E1")] {
-            let effect = Effect::Error { status: 503, code: "ServiceUnavailable".into() };
+            let effect = Effect::error(503, "ServiceUnavailable");
             world.faults.push(Fault::always(operation, target, effect));
         }
     });

@@ -61,11 +61,7 @@ async fn a_bucket_stands_for_the_distributions_of_its_tag() {
 #[tokio::test]
 async fn an_error_says_what_to_correct() {
     let mut world = world(&[("site", "E1")]);
-    world.faults.push(Fault::always(
-        "CreateInvalidation",
-        "E1",
-        Effect::Error { status: 403, code: "AccessDenied".into() },
-    ));
+    world.faults.push(Fault::always("CreateInvalidation", "E1", Effect::error(403, "AccessDenied")));
     let rig = Rig::start(world, &[]).await;
     for (event, error_type, part) in [
         (r#"{"distributionId":"E1"}"#, "RequestFailed", "allow cloudfront:CreateInvalidation"),
@@ -170,7 +166,7 @@ async fn a_wait_for_a_slow_answer_ends_in_time() {
 async fn a_wait_survives_a_failing_look_and_names_a_lasting_one() {
     for (status, code, fails) in [(503, "ServiceUnavailable", false), (403, "AccessDenied", true)] {
         let mut world = world(&[("site", "E1")]);
-        let effect = Effect::Error { status, code: code.into() };
+        let effect = Effect::error(status, code);
         world.faults.push(Fault { times: 3, ..Fault::always("GetInvalidation", "E1", effect) });
         let rig = Rig::start(world, &[]).await;
         match rig.invoke("r1", r#"{"distributionId":"E1","wait":true}"#).await {

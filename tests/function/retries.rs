@@ -13,10 +13,6 @@ use crate::rig::{Rig, created, within, world};
 /// Pauses so short that nobody waits for them.
 const QUICK: (&str, &str) = ("BACKOFF_MILLISECONDS", "20");
 
-fn error(status: u16, code: &str) -> Effect {
-    Effect::Error { status, code: code.into() }
-}
-
 /// A batch of one message for each bucket, named like it.
 fn batch(buckets: &[(&str, &str)]) -> String {
     let bodies: Vec<_> = buckets.iter().map(|(bucket, _)| created(&[(*bucket, "a")])).collect();
@@ -76,7 +72,7 @@ async fn a_throttling_storm_at_full_size() {
 #[tokio::test]
 async fn one_distribution_that_is_busy_starves_no_other() {
     let mut world = world(&[("busy", "E1"), ("idle", "E2")]);
-    world.faults.push(Fault::always("CreateInvalidation", "E1", error(400, "TooManyInvalidationsInProgress")));
+    world.faults.push(Fault::always("CreateInvalidation", "E1", Effect::error(400, "TooManyInvalidationsInProgress")));
     let rig = Rig::start(world, &[QUICK, ("DIRECT_RETRY_SECONDS", "1")]).await;
     let began = Instant::now();
     let (_, message) = rig.error("r1", created(&[("busy", "a"), ("idle", "b")])).await;
@@ -89,13 +85,15 @@ async fn one_distribution_that_is_busy_starves_no_other() {
 #[tokio::test]
 async fn a_path_that_is_refused_is_widened_once() {
     let rig = Rig::start(world(&[("site", "E1")]), &[QUICK, ("MAX_PATHS", "4")]).await;
-    rig.cloud.with(|world| world.faults.push(Fault::once("CreateInvalidation", "E1", error(400, "InvalidArgument"))));
+    rig.cloud.with(|world| {
+        world.faults.push(Fault::once("CreateInvalidation", "E1", Effect::error(400, "InvalidArgument")));
+    });
     let event = created(&[("site", "img/a b"), ("site", "img/plain.txt"), ("site", "caf\u{e9}/x")]);
     let report = rig.report("r1", event.clone()).await;
     assert_eq!(rig.invalidations("E1"), [["/caf*", "/img/a*", "/img/plain.txt"]]);
     assert_eq!(report["invalidations"][0]["pathCount"], 3);
     // Refused again and again it fails, after two attempts.
-    let effect = error(400, "InvalidArgument");
+    let effect = Effect::error(400, "InvalidArgument");
     rig.cloud.with(|world| world.faults.push(Fault::always("CreateInvalidation", "E1", effect)));
     let (_, message) = rig.error("r2", event).await;
     assert!(message.contains("InvalidArgument"), "{message}");
@@ -108,7 +106,7 @@ async fn a_path_that_is_refused_is_widened_once() {
 #[tokio::test]
 async fn a_batch_that_is_too_large_is_halved_until_it_is_taken() {
     let rig = Rig::start(world(&[("site", "E1")]), &[QUICK]).await;
-    let fault = Fault { times: 3, ..Fault::always("CreateInvalidation", "E1", error(413, "BatchTooLarge")) };
+    let fault = Fault { times: 3, ..Fault::always("CreateInvalidation", "E1", Effect::error(413, "BatchTooLarge")) };
     rig.cloud.with(|world| world.faults.push(fault));
     let keys: Vec<_> = (0..24).map(|n| format!("folder-{}/{n}", n % 6)).collect();
     let objects: Vec<_> = keys.iter().map(|key| ("site", key.as_str())).collect();
@@ -119,7 +117,9 @@ async fn a_batch_that_is_too_large_is_halved_until_it_is_taken() {
         assert!(items.iter().any(|it| format!("/{key}").starts_with(it.trim_end_matches('*'))), "{key}: {items:?}");
     }
     // A single path cannot be halved.
-    rig.cloud.with(|world| world.faults.push(Fault::always("CreateInvalidation", "E1", error(413, "BatchTooLarge"))));
+    rig.cloud.with(|world| {
+        world.faults.push(Fault::always("CreateInvalidation", "E1", Effect::error(413, "BatchTooLarge")));
+    });
     let (_, message) = rig.error("r2", created(&[("site", "a")])).await;
     assert!(message.contains("BatchTooLarge"), "{message}");
 }
@@ -141,7 +141,7 @@ async fn a_distribution_that_stays_busy_is_asked_for_one_wildcard() {
 async fn what_a_person_named_is_never_widened() {
     for (status, code, calls) in [(400, "InvalidArgument", 1), (413, "BatchTooLarge", 1)] {
         let mut world = world(&[("site", "E1")]);
-        world.faults.push(Fault::always("CreateInvalidation", "E1", error(status, code)));
+        world.faults.push(Fault::always("CreateInvalidation", "E1", Effect::error(status, code)));
         let rig = Rig::start(world, &[QUICK]).await;
         let event = json!({ "distributionId": "E1", "items": ["/a b", "/c*", "/d*"] });
         let (error_type, message) = rig.error("r1", event.to_string()).await;
@@ -155,10 +155,10 @@ async fn what_a_person_named_is_never_widened() {
 async fn old_tags_serve_while_s3_cannot_be_asked() {
     let variables = [QUICK, ("TAG_TTL_SECONDS", "0"), ("MISSING_TAG_TTL_SECONDS", "0")];
     for (effect, serves) in [
-        (error(503, "SlowDown"), true),
+        (Effect::error(503, "SlowDown"), true),
         (Effect::HangUp, true),
-        (error(403, "AccessDenied"), false),
-        (error(404, "NoSuchBucket"), false),
+        (Effect::error(403, "AccessDenied"), false),
+        (Effect::error(404, "NoSuchBucket"), false),
     ] {
         let rig = Rig::start(world(&[("site", "E1"), ("untagged", "")]), &variables).await;
         rig.report("r1", created(&[("site", "a"), ("untagged", "a")])).await;

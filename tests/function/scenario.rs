@@ -40,9 +40,9 @@ pub(crate) fn world() -> World {
         world.buckets.insert(bucket(number), Bucket::tagged(&[("distributionId", &id)]));
         world.distributions.insert(id, Distribution { takes: std::time::Duration::ZERO, ..Distribution::default() });
     }
-    let gone = Effect::Error { status: 404, code: "NoSuchDistribution".into() };
+    let gone = Effect::error(404, "NoSuchDistribution");
     world.faults.push(Fault::always("CreateInvalidation", &distribution(GONE), gone));
-    let denied = || Effect::Error { status: 403, code: "AccessDenied".into() };
+    let denied = || Effect::error(403, "AccessDenied");
     world.faults.push(Fault::always("CreateInvalidation", &distribution(FORBIDDEN), denied()));
     world.faults.push(Fault::always("GetBucketTagging", &bucket(DENIED), denied()));
     world

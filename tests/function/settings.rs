@@ -38,7 +38,7 @@ pub(crate) fn known() -> World {
 }
 
 fn fail(cloud: &Cloud, operation: &'static str, status: u16, code: &str, times: usize) {
-    let effect = Effect::Error { status, code: code.into() };
+    let effect = Effect::error(status, code);
     cloud.with(|world| world.faults.push(Fault { operation, target: None, effect, times }));
 }
 

@@ -214,7 +214,7 @@ async fn a_failure_must_be_as_the_model_says() {
 async fn a_fault_is_one_of_codepipeline() {
     let cloud = cloud().await;
     for operation in ["PutJobSuccessResult", "PutJobFailureResult"] {
-        let effect = Effect::Error { status: 400, code: "ThrottlingException".into() };
+        let effect = Effect::error(400, "ThrottlingException");
         cloud.with(|world| world.faults.push(Fault::once(operation, JOB, effect)));
         assert_eq!(put(&cloud, operation, &with_job(json!({}))).await, "ThrottlingException");
     }

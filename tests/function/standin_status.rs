@@ -78,7 +78,7 @@ async fn an_unknown_distribution_and_an_unknown_invalidation_are_told_apart() {
 #[tokio::test]
 async fn a_fault_of_get_invalidation_is_one_of_cloudfront() {
     let mut world = world(&[("site", "E1")]);
-    let effect = Effect::Error { status: 503, code: "ServiceUnavailable".into() };
+    let effect = Effect::error(503, "ServiceUnavailable");
     world.faults.push(Fault::once("GetInvalidation", "E1", effect));
     let cloud = Cloud::start(world).await.unwrap();
     let (status, body) = get(&cloud, "E1", "I1").await;

@@ -47,7 +47,7 @@ async fn a_burst_at_full_size() {
 async fn what_is_refused_again_and_again_is_tried_as_long_as_there_is_time() {
     join_all((0..4).map(|_| async {
         let mut world = world(&[("site", "E1")]);
-        let throttled = Effect::Error { status: 400, code: "Throttling".into() };
+        let throttled = Effect::error(400, "Throttling");
         world.faults.push(Fault::always("CreateInvalidation", "E1", throttled));
         let rig = Rig::start(world, &TENTH).await;
         let began = Instant::now();

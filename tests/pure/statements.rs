@@ -68,7 +68,7 @@ fn reasons() -> BTreeSet<String> {
     let ports = read("src/ports.rs");
     let names = ports.split("pub fn name(self)").nth(1).unwrap().split("\n    }\n").next().unwrap();
     let names: Vec<_> = names.split('"').skip(1).step_by(2).collect();
-    let source = read("src/failure.rs");
+    let source = read("src/failure/mod.rs");
     let body = source.split("pub fn reason(&self)").nth(1).unwrap().split("\n    }\n").next().unwrap();
     let literals: Vec<_> = body.split('"').skip(1).step_by(2).collect();
     let (whole, steps): (Vec<_>, Vec<_>) =

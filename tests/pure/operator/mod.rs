@@ -45,7 +45,7 @@ fn link(account: &Account, wish: &Wish) -> Result<Result<Linked, ApplyError>, Li
     run(async {
         let deployment = deployment(account).await;
         let linked = plan_link(account, account, &deployment, wish).await?;
-        Ok(apply(account, &linked.difference, Duration::ZERO).await.map(|_| linked))
+        Ok(apply(account, &linked.difference, Duration::ZERO).await.map(|()| linked))
     })
 }
 
@@ -54,7 +54,7 @@ fn unlink(account: &Account, distributions: &[&str]) -> Result<usize, ApplyError
         let deployment = deployment(account).await;
         let unlinked =
             plan_unlink(account, &deployment, deployment.tag(), &bucket(), &ids(distributions)).await.unwrap();
-        apply(account, &unlinked.difference, Duration::ZERO).await.map(|_| unlinked.difference.steps.len())
+        apply(account, &unlinked.difference, Duration::ZERO).await.map(|()| unlinked.difference.steps.len())
     })
 }
 
