@@ -79,7 +79,7 @@ pub(super) fn markdown(deploys: &[Deploy]) -> String {
         let how = if it.measured { "measured" } else { "computed" };
         let _ = writeln!(
             text,
-            "| {} | {how} | {:.0} | {:.0} | ${:.2} | {:.0} | {:.0} | {:.0} | {} |",
+            "| {} | {how} | {:.0} | {:.0} | ${:.3} | {:.0} | {:.0} | {:.0} | {} |",
             it.name,
             it.requests,
             it.paths,
