@@ -47,7 +47,7 @@ def of_property(name, props):
     name = name[0].lower() + name[1:]
     if bounds := re.search(rf"within\('{name}', props\.{name}, (\d+), (\d+)\)", props):
         return int(bounds.group(1)), int(bounds.group(2))
-    if pattern := re.search(rf"^  {name}: \[\s*/\^(.*)\$/u?,", props, re.MULTILINE):
+    if pattern := re.search(rf"^  {name}: \[\s*/\^(.*)\$/,", props, re.MULTILINE):
         return pattern.group(1)
     declared = re.search(rf"^  readonly {name}\?: (.*);", props, re.MULTILINE)
     if declared and declared.group(1) == "boolean":

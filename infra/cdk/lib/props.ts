@@ -86,10 +86,10 @@ const FORMS = {
     /^([A-Z][A-Z0-9]{0,63}|dt_[A-Za-z0-9]{1,61})$/,
     'the id of a distribution (such as E2EXAMPLE1ABCD) or of a tenant (dt_...)',
   ],
-  // What S3 takes as a tag's key. Source: S3 user guide, "Using cost allocation S3 bucket tags".
+  // What S3 takes as a tag's key, without the letters of other scripts. Source: S3 user guide, "Using cost allocation S3 bucket tags".
   distributionTag: [
-    /^[\p{L}\p{N}_.:/=+@-][\p{L}\p{N}\p{Z}_.:/=+@-]{0,127}$/u,
-    "a tag's key, of 1 to 128 letters, digits, spaces and _.:/=+-@",
+    /^[A-Za-z0-9_.:/=+@-][A-Za-z0-9 _.:/=+@-]{0,127}$/,
+    "a tag's key, of 1 to 128 letters from A to Z, digits, spaces and _.:/=+-@",
   ],
   expectedBucketOwner: [/^([0-9]{12}|any)$/, "an account's id (12 digits) or any"],
   indexDocuments: [/^[^/,]*$/, 'names of files, separated by spaces, without / and commas'],
