@@ -177,7 +177,8 @@ def main(bootstrap):
     held_to_policy(failures)
     parameters = yaml_parse(TEMPLATE.read_text())["Parameters"]
     variables, props = (ROOT / "infra/terraform/variables.tf").read_text(), (CDK / "lib/props.ts").read_text()
-    failures += limits.differences({name: it for name, it in parameters.items() if name not in ONLY_CLOUDFORMATION}, variables, props)
+    shared = {name: it for name, it in parameters.items() if name not in ONLY_CLOUDFORMATION}
+    failures += limits.differences(shared, variables, props)
     with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor() as pool:
         place = Path(directory)
         emulator = Emulator(place)
