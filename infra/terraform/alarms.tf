@@ -26,32 +26,39 @@ locals {
       metric     = var.metrics == "on" ? "ChangesFailed" : "Errors"
       dimensions = { FunctionName = aws_lambda_function.this.function_name }
       statistic  = "Sum"
-      periods    = 3
-      threshold  = 0
+      # A message that failed comes again after its visibility timeout and the window, 8 minutes by default; in the periods between
+      # there is nothing, or a zero of other changes.
+      periods   = 6
+      of_these  = 3
+      threshold = 0
     }
     throttles = {
-      description = "There is no concurrency for the function. Events wait for up to 6 hours."
-      namespace   = "AWS/Lambda"
-      metric      = "Throttles"
-      dimensions  = { FunctionName = aws_lambda_function.this.function_name }
-      statistic   = "Sum"
-      periods     = 3
-      threshold   = 0
+      description = join(" ", [
+        "Lambda has no concurrency for the function.",
+        "Events that S3 sends it directly wait for up to 6 hours, messages stay in the queue.",
+      ])
+      namespace  = "AWS/Lambda"
+      metric     = "Throttles"
+      dimensions = { FunctionName = aws_lambda_function.this.function_name }
+      statistic  = "Sum"
+      periods    = 3
+      threshold  = 0
     }
   }
 }
 
 resource "aws_cloudwatch_metric_alarm" "this" {
-  for_each = var.alarms ? local.alarms : {}
+  for_each = { for name, it in local.alarms : name => it if var.alarms }
 
   alarm_name          = "${var.name}-${each.key}"
-  alarm_description   = each.value.description
+  alarm_description   = "${each.value.description} What to do: docs/operations.md."
   namespace           = each.value.namespace
   metric_name         = each.value.metric
   dimensions          = each.value.dimensions
   statistic           = each.value.statistic
   period              = 300
   evaluation_periods  = each.value.periods
+  datapoints_to_alarm = lookup(each.value, "of_these", null)
   threshold           = each.value.threshold
   comparison_operator = "GreaterThanThreshold"
   treat_missing_data  = "notBreaching"

@@ -23,19 +23,24 @@ resource "aws_lambda_function" "this" {
   }
 
   logging_config {
-    log_format = "JSON"
-    log_group  = aws_cloudwatch_log_group.this.name
+    log_format            = "JSON"
+    application_log_level = var.log_level
+    log_group             = aws_cloudwatch_log_group.this.name
   }
 
   environment {
     variables = merge(
       {
         DISTRIBUTION_SETTINGS = var.distribution_settings
+        DISTRIBUTION_TAG      = var.distribution_tag
+        DRY_RUN               = tostring(var.dry_run)
+        INDEX_DOCUMENTS       = var.index_documents
         INVENTORY             = var.inventory
         MAX_PATHS             = tostring(var.max_paths)
         MAX_WILDCARDS         = tostring(var.max_wildcards)
         METRICS               = var.metrics
       },
+      var.expected_bucket_owner == "" ? {} : { EXPECTED_BUCKET_OWNER = var.expected_bucket_owner },
       var.distribution_id == "" ? {} : { DISTRIBUTION_ID = var.distribution_id },
     )
   }

@@ -14,7 +14,9 @@ locals {
   buckets    = "arn:${local.partition}:s3:::*"
 
   all_distributions = length(var.allowed_distributions) == 1 && var.allowed_distributions[0] == "*"
-  event_bridge      = length(var.event_bridge_buckets) > 0
+  # With any, that of the senders.
+  owner        = contains(["", "any"], var.expected_bucket_owner) ? local.account : var.expected_bucket_owner
+  event_bridge = length(var.event_bridge_buckets) > 0
 
   timeout = 60
 }

@@ -25,7 +25,7 @@ resource "aws_sqs_queue_policy" "this" {
 
 data "aws_iam_policy_document" "queue" {
   statement {
-    sid       = "BucketsOfThisAccount"
+    sid       = "BucketsOfOneAccount"
     actions   = ["sqs:SendMessage"]
     resources = [aws_sqs_queue.this.arn]
 
@@ -37,7 +37,7 @@ data "aws_iam_policy_document" "queue" {
     condition {
       test     = "StringEquals"
       variable = "aws:SourceAccount"
-      values   = [local.account]
+      values   = [local.owner]
     }
 
     condition {

@@ -35,10 +35,14 @@ data "aws_iam_policy_document" "this" {
     actions   = ["s3:GetBucketTagging"]
     resources = [local.buckets]
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:ResourceAccount"
-      values   = [local.account]
+    dynamic "condition" {
+      for_each = var.expected_bucket_owner == "any" ? [] : [local.owner]
+
+      content {
+        test     = "StringEquals"
+        variable = "aws:ResourceAccount"
+        values   = [condition.value]
+      }
     }
   }
 
@@ -80,10 +84,14 @@ data "aws_iam_policy_document" "this" {
       actions   = ["s3:ListBucket"]
       resources = [local.buckets]
 
-      condition {
-        test     = "StringEquals"
-        variable = "aws:ResourceAccount"
-        values   = [local.account]
+      dynamic "condition" {
+        for_each = var.expected_bucket_owner == "any" ? [] : [local.owner]
+
+        content {
+          test     = "StringEquals"
+          variable = "aws:ResourceAccount"
+          values   = [condition.value]
+        }
       }
     }
   }

@@ -18,7 +18,7 @@ resource "aws_lambda_permission" "buckets" {
   function_name  = aws_lambda_function.this.function_name
   action         = "lambda:InvokeFunction"
   principal      = "s3.amazonaws.com"
-  source_account = local.account
+  source_account = local.owner
   source_arn     = local.buckets
 }
 

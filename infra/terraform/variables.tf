@@ -32,7 +32,7 @@ variable "architecture" {
 }
 
 variable "memory_size" {
-  description = "The function's memory in MB, of which its share of processor time follows."
+  description = "The function's memory in MB, from which its share of processor time follows."
   type        = number
   default     = 256
 
@@ -53,6 +53,20 @@ variable "log_retention_days" {
       var.log_retention_days
     )
     error_message = "CloudWatch keeps logs for certain numbers of days only, such as 7, 14, 30, 90 or 365."
+  }
+}
+
+variable "log_level" {
+  description = <<-EOT
+    The least level of the function's own lines: DEBUG, INFO, WARN or ERROR. The lines that tell what was invalidated are INFO, those
+    that StaleAnswers counts WARN; metrics are written at each.
+  EOT
+  type        = string
+  default     = "INFO"
+
+  validation {
+    condition     = contains(["DEBUG", "INFO", "WARN", "ERROR"], var.log_level)
+    error_message = "It is DEBUG, INFO, WARN or ERROR."
   }
 }
 
@@ -91,7 +105,34 @@ variable "distribution_id" {
 
   validation {
     condition     = can(regex("^([A-Z][A-Z0-9]{0,63}|dt_[A-Za-z0-9]{1,61})?$", var.distribution_id))
-    error_message = "That is the id of neither a distribution nor a tenant."
+    error_message = "It is the id of a distribution (such as E2EXAMPLE1ABCD) or of a tenant (dt_...), or empty."
+  }
+}
+
+variable "distribution_tag" {
+  description = "The bucket tag that names the distribution."
+  type        = string
+  default     = "distributionId"
+
+  validation {
+    # What S3 takes as a tag's key, without the letters of other scripts. Source: S3 user guide, "Using cost allocation S3 bucket tags".
+    condition     = can(regex("^[A-Za-z0-9_.:/=+@-][A-Za-z0-9 _.:/=+@-]{0,127}$", var.distribution_tag))
+    error_message = "It is a tag's key, of 1 to 128 letters from A to Z, digits, spaces and _.:/=+-@."
+  }
+}
+
+variable "expected_bucket_owner" {
+  description = <<-EOT
+    The account that must own the buckets, empty for this one, or any. Buckets of the account that is named may be read and may
+    send; with any they may be of every account, and only this one's may send.
+  EOT
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^([0-9]{12}|any)?$", var.expected_bucket_owner))
+    error_message = "It is an account's id (12 digits), any, or empty."
   }
 }
 
@@ -141,13 +182,25 @@ variable "max_paths" {
 }
 
 variable "max_wildcards" {
-  description = "The most wildcards among them."
+  description = "The most wildcards of one invalidation (CloudFront's limit is 15)."
   type        = number
   default     = 7
 
   validation {
     condition     = var.max_wildcards >= 1 && var.max_wildcards <= 15 && floor(var.max_wildcards) == var.max_wildcards
     error_message = "The wildcards are from 1 to 15, CloudFront's limit."
+  }
+}
+
+variable "index_documents" {
+  description = "Names of files that are also served as their directory, separated by spaces, or empty for none."
+  type        = string
+  default     = "index.html"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[^/,]*$", var.index_documents))
+    error_message = "They are names of files, separated by spaces, without / and commas, or empty."
   }
 }
 
@@ -163,6 +216,12 @@ variable "batching_window_seconds" {
     )
     error_message = "The window is from 0 to 300 seconds."
   }
+}
+
+variable "dry_run" {
+  description = "Whether the function only plans and logs, and sends nothing."
+  type        = bool
+  default     = false
 }
 
 variable "event_bridge_buckets" {

@@ -59,7 +59,29 @@ def as_the_readme_says(emulator):
     emulator.client("s3").delete_bucket_tagging(Bucket="my-site")
     printed = emulator.invalidator("status", "my-site", fails=True)
     is_shown("docs/command-line.md", "status without the tag", printed, distribution)
-    emulator.invalidator("unlink", "my-site", "--yes")
+    is_removed(emulator)
+
+
+def is_removed(emulator):
+    """The bucket is unlinked and the stack deleted, and nothing of either is left."""
+    s3 = emulator.client("s3")
+    printed = emulator.invalidator("unlink", "my-site", "--yes")
+    told = s3.get_bucket_notification_configuration(Bucket="my-site")
+    assert not {it for it in told if it.endswith("Configurations")}, (told, printed)
+    names = {it["ResourceType"]: it["PhysicalResourceId"] for it in resources(emulator)}
+    assert {"AWS::Lambda::Function", "AWS::SQS::Queue", "AWS::IAM::Role", "AWS::Logs::LogGroup"} <= names.keys(), names
+    emulator.run("aws", "cloudformation", "delete-stack", "--stack-name", STACK)
+    emulator.run("aws", "cloudformation", "wait", "stack-delete-complete", "--stack-name", STACK)
+    left = emulator.client("lambda").list_functions()["Functions"] + emulator.client("sqs").list_queues().get("QueueUrls", [])
+    left += emulator.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+    left += [it for it in emulator.client("iam").list_roles()["Roles"] if it["RoleName"] == names["AWS::IAM::Role"]]
+    left += emulator.client("logs").describe_log_groups(logGroupNamePrefix=names["AWS::Logs::LogGroup"])["logGroups"]
+    assert not left, left
+    print(f"{STACK}: unlinked and deleted, nothing is left")
+
+
+def resources(emulator):
+    return emulator.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
 
 
 def is_shown(document, name, printed, distribution):
@@ -160,12 +182,22 @@ def send(emulator, place, distribution):
 
 
 def by_its_own_distribution(emulator):
-    """The simplest deployment: one distribution as a parameter, and the Test button of the console."""
+    """The simplest deployment: one distribution as a parameter, and the Test button of the console. With other settings."""
     emulator.bucket("simple")
     distribution = emulator.distribution("simple")
     deploy = [ROOT / "scripts/deploy", "--stack", "simple", "--zip", ZIP]
-    emulator.run(*deploy, f"DistributionId={distribution}")
+    own = ["DistributionTag=cdn:id", "ExpectedBucketOwner=000000000000", "IndexDocuments=index.html index.htm", "LogLevel=DEBUG"]
+    emulator.run(*deploy, f"DistributionId={distribution}", *own)
     function = emulator.outputs("simple")["FunctionArn"]
+    told = emulator.client("lambda").get_function_configuration(FunctionName=function)
+    settings = {"DISTRIBUTION_ID": distribution, "DISTRIBUTION_TAG": "cdn:id", "DRY_RUN": "false"}
+    settings |= {"EXPECTED_BUCKET_OWNER": "000000000000", "INDEX_DOCUMENTS": "index.html index.htm"}
+    assert settings.items() <= told["Environment"]["Variables"].items(), told
+    assert told["LoggingConfig"]["ApplicationLogLevel"] == "DEBUG", told
+    # The command line asks the function for the tag's name.
+    emulator.invalidator("link", "simple", distribution, "--stack", "simple", "--yes")
+    tags = {it["Key"]: it["Value"] for it in emulator.client("s3").get_bucket_tagging(Bucket="simple")["TagSet"]}
+    assert tags["cdn:id"] == distribution and "distributionId" not in tags, tags
     event = json.dumps({"key1": "value1", "key2": "value2", "key3": "value3"})
     answer = emulator.client("lambda").invoke(FunctionName=function, Payload=event)
     assert "FunctionError" not in answer, answer["Payload"].read()

@@ -38,6 +38,7 @@ class Terraform:
         copy = place / "terraform"
         shutil.copytree(MODULES, copy, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
         self.directory = copy / directory
+        self.directory.mkdir(exist_ok=True)
         (self.directory / "emulated.tf").write_text(extra)
         # Which attributes each resource is given, by its address; a plan tells.
         self.written = {}

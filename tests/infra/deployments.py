@@ -1,5 +1,5 @@
-"""Runs all that deploys, and all that holds the deployments to each other, at the same time: Terraform's provider waits for most
-of it.
+"""Runs all that deploys, all that holds the deployments to each other, and what looks at the documents' commands, at the same time:
+Terraform's provider waits for most of it.
 """
 
 import subprocess
@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
-PARTS = ["infra/handler.py", "infra/equality.py", "emulator/run.py", "emulator/terraform.py", "emulator/cdk.py"]
+PARTS = ["infra/commands.py", "infra/handler.py", "infra/module.py", "infra/equality.py"]
+PARTS += ["emulator/run.py", "emulator/terraform.py", "emulator/cdk.py"]
 
 
 def run(part, bootstrap):

@@ -22,6 +22,7 @@ from awscli.customizations.cloudformation.yamlhelper import yaml_parse
 from emulator import REGION, ROOT, Emulator, zip_of
 from terraform import Missing, Terraform
 
+import limits
 import state
 from template import Template, policy, text
 
@@ -41,21 +42,29 @@ CONFIGURATIONS = {
         "Architecture": "arm64",
         "MemorySize": 512,
         "LogRetentionDays": 90,
+        "LogLevel": "DEBUG",
         "ReservedConcurrency": 5,
         # Of another partition: this one's is `<Partition>`.
         "AllowedDistributions": [f"arn:aws-cn:cloudfront::111111111111:distribution/E{it}EXAMPLE1ABCD" for it in "23"],
         "DistributionId": "E2EXAMPLE1ABCD",
+        "DistributionTag": "cdn:id",
+        "ExpectedBucketOwner": "222222222222",
         "Tenants": True,
         "MaxPaths": 100,
         "MaxWildcards": 3,
+        "IndexDocuments": "index.html index.htm",
+        "DryRun": True,
         "BatchingWindowSeconds": 300,
         "EventBridgeBuckets": ["one", "two"],
         "Alarms": True,
         "AlarmTopicArn": f"arn:aws:sns:{REGION}:111111111111:alarms",
         "Dashboard": True,
     },
-    # And the alarm that there is without metrics.
+    # And the alarm that there is without metrics, and buckets of any account, which are listed.
     "least": {
+        "LogLevel": "ERROR",
+        "ExpectedBucketOwner": "any",
+        "IndexDocuments": "",
         "DistributionSettings": "off",
         "Inventory": "off",
         "Pipelines": False,
@@ -64,10 +73,6 @@ CONFIGURATIONS = {
         "Alarms": True,
     },
 }
-
-
-def snake(name):
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
 def camel(name):
@@ -95,7 +100,7 @@ def cdk():
 def terraform(emulator, place, zip_file, name, values):
     (place / name).mkdir()
     made = Terraform(place / name, ".", emulator.environment)
-    variables = {"zip": str(zip_file), "name": name} | {snake(key): it for key, it in values.items()}
+    variables = {"zip": str(zip_file), "name": name} | {limits.snake(key): it for key, it in values.items()}
     alarms = {}
     if values.get("Alarms"):
         planned = made.plan(variables)
@@ -170,6 +175,10 @@ def policies(properties):
 def main(bootstrap):
     failures = []
     held_to_policy(failures)
+    parameters = yaml_parse(TEMPLATE.read_text())["Parameters"]
+    variables, props = (ROOT / "infra/terraform/variables.tf").read_text(), (CDK / "lib/props.ts").read_text()
+    shared = {name: it for name, it in parameters.items() if name not in ONLY_CLOUDFORMATION}
+    failures += limits.differences(shared, variables, props)
     with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor() as pool:
         place = Path(directory)
         emulator = Emulator(place)

@@ -13,7 +13,7 @@ READ = {
     "aws_cloudwatch_log_group.this": {"name", "retention_in_days"},
     "aws_cloudwatch_log_metric_filter.stale_answers": {"log_group_name", "metric_transformation", "name", "pattern"},
     "aws_cloudwatch_metric_alarm.this": {"alarm_actions", "alarm_description", "alarm_name", "comparison_operator", "dimensions"}
-    | {"evaluation_periods", "metric_name", "namespace", "period", "statistic", "threshold", "treat_missing_data"},
+    | {"datapoints_to_alarm", "evaluation_periods", "metric_name", "namespace", "period", "statistic", "threshold", "treat_missing_data"},
     "aws_iam_role.this": {"assume_role_policy", "name"},
     "aws_iam_role_policy.this": {"name", "policy", "role"},
     "aws_lambda_event_source_mapping.this": {"batch_size", "event_source_arn", "function_name", "function_response_types"}
@@ -140,6 +140,8 @@ def model(state, alarms, outputs, region, account):
             "ComparisonOperator": alarm["comparison_operator"],
             "TreatMissingData": alarm["treat_missing_data"],
         }
+        if alarm["datapoints_to_alarm"] is not None:
+            made[f"Alarm.{alarm['metric_name']}"]["DatapointsToAlarm"] = alarm["datapoints_to_alarm"]
         if alarm["alarm_actions"]:
             # Given, and so not named.
             made[f"Alarm.{alarm['metric_name']}"]["AlarmActions"] = alarm["alarm_actions"]
@@ -178,4 +180,5 @@ def model(state, alarms, outputs, region, account):
 
 
 def logging(config, name):
-    return {"LogFormat": config["log_format"], "LogGroup": "<LogGroup>" if config["log_group"] == name else config["log_group"]}
+    group = "<LogGroup>" if config["log_group"] == name else config["log_group"]
+    return {"LogFormat": config["log_format"], "ApplicationLogLevel": config["application_log_level"], "LogGroup": group}

@@ -82,6 +82,8 @@ class Template:
                 return first == second
             case "Not":
                 return not self.resolve(argument[0])
+            case "And":
+                return all(map(self.resolve, argument))
             case "FindInMap":
                 name, first, second = self.resolve(argument)
                 return self.template["Mappings"][name][first][second]

@@ -1,8 +1,9 @@
-//! The templates allow what the policy does.
+//! The templates allow what the policy does, and set what the code knows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use s3_cloudfront_invalidator::config::Config;
 use serde_json::Value;
 
 fn read(name: &str) -> String {
@@ -48,4 +49,74 @@ fn the_template_allows_what_the_policy_does() {
         assert_eq!(template.get(sid), Some(&expected), "{sid}");
     }
     assert_eq!(template.len(), statements.len() + 4, "the queue's and its policy's statements: {template:#?}");
+}
+
+/// The function's variables in the template, each with the parameter that sets it.
+fn variables(template: &str) -> BTreeMap<String, String> {
+    let variables = template.split("\n        Variables:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let mut found = BTreeMap::new();
+    let mut variable = "";
+    for line in variables.lines() {
+        if line.starts_with(&format!("{}{}", " ".repeat(10), line.trim_start())) {
+            variable = line.trim_start().split(':').next().unwrap();
+        }
+        if let Some((_, parameter)) = line.split_once("!Ref ") {
+            let parameter = parameter.split([',', ']']).next().unwrap();
+            found.entry(variable.to_owned()).or_insert_with(|| parameter.to_owned());
+        }
+    }
+    found
+}
+
+/// What the template says of a parameter, such as its default.
+fn said(template: &str, parameter: &str, what: &str) -> Option<String> {
+    let block = template.split(&format!("\n  {parameter}:\n")).nth(1).unwrap();
+    let mut lines = block.lines().take_while(|line| line.starts_with("    "));
+    lines.find_map(|line| Some(line.trim().strip_prefix(what)?.strip_prefix(": ")?.trim_matches('"').to_owned()))
+}
+
+/// The other tools' defaults and limits are those of the template (`tests/infra`).
+#[test]
+fn the_templates_parameters_are_the_codes_settings() {
+    let template = read("infra/cloudformation/template.yaml");
+    let variables = variables(&template);
+    assert_eq!(variables.len(), 10, "{variables:?}");
+    let document = read("docs/settings.md");
+    let rows = document.split("\nLambda's own").next().unwrap().lines().filter(|line| line.starts_with("| `"));
+    let rows =
+        rows.map(|line| line.split('|').map(|cell| cell.trim().trim_matches('`').to_owned()).collect::<Vec<_>>());
+    let named: BTreeMap<_, _> =
+        rows.map(|it| (it[1].clone(), it[3].clone())).filter(|(_, it)| !it.is_empty()).collect();
+    assert_eq!(named, variables, "docs/settings.md");
+    let defaults = Config::from_lookup(|_| None).unwrap();
+    for (variable, parameter) in variables {
+        let config = |value: &str| Config::from_lookup(|name| (name == variable).then(|| value.to_owned()));
+        let said = |what| said(&template, &parameter, what);
+        // Those that may be left out are, if they are empty.
+        let default = said("Default").unwrap();
+        if !["DISTRIBUTION_ID", "EXPECTED_BUCKET_OWNER"].contains(&variable.as_str()) {
+            assert_eq!(config(&default).as_ref(), Ok(&defaults), "{parameter}");
+        }
+        let values = said("AllowedValues").unwrap_or_default();
+        let values = values.trim_matches(['[', ']']).split(", ").map(|value| value.trim_matches('"'));
+        for value in values.filter(|value| !value.is_empty()) {
+            assert!(config(value).is_ok(), "{parameter}={value}");
+            assert_eq!(config(value).as_ref() == Ok(&defaults), value == default, "{parameter}={value}");
+        }
+        for (limit, beyond) in [("MinValue", -1), ("MaxValue", 1)] {
+            let Some(value) = said(limit).map(|value| value.parse::<i64>().unwrap()) else { continue };
+            assert!(config(&value.to_string()).is_ok(), "{parameter}={value}");
+            assert!(config(&(value + beyond).to_string()).is_err(), "{parameter}={value}");
+        }
+    }
+}
+
+#[test]
+fn the_log_knows_the_templates_levels() {
+    let template = read("infra/cloudformation/template.yaml");
+    let levels = said(&template, "LogLevel", "AllowedValues").unwrap();
+    let levels: Vec<tracing::Level> =
+        levels.trim_matches(['[', ']']).split(", ").map(|level| level.parse().unwrap()).collect();
+    assert!(levels.contains(&tracing::Level::INFO), "{levels:?}");
+    assert_eq!(said(&template, "LogLevel", "Default").as_deref(), Some("INFO"));
 }

@@ -13,6 +13,8 @@ import { tagsOf, type WatchProps } from './watch';
 export interface InvalidatorAttributes {
   readonly functionArn: string;
   readonly queueArn: string;
+  /** The bucket tag that names the distribution. @default 'distributionId' */
+  readonly distributionTag?: string;
 }
 
 /** An action of a pipeline that invalidates a distribution. All but the action's name is optional. */
@@ -35,6 +37,8 @@ export abstract class InvalidatorBase extends Construct {
   public abstract readonly functionArn: string;
   public abstract readonly queueArn: string;
   protected abstract readonly invoked: IFunction;
+  /** The bucket tag that names the distribution. */
+  protected abstract readonly distributionTag: string;
   /** What must be there before S3 is told to call: it tries at once. */
   protected abstract readonly callable: IDependable[];
 
@@ -52,10 +56,11 @@ export abstract class InvalidatorBase extends Construct {
     const distributions = [distribution].flat();
     if (distributions.length === 0) throw new Error(`${bucket.node.path}: no distribution is given`);
     this.checkPlace(bucket);
-    const tags = tagsOf(distributions.map((it) => it.distributionId), props);
+    const tags = tagsOf(this.distributionTag, distributions.map((it) => it.distributionId), props);
     const via = props.via ?? 'queue';
     if (via === 'eventbridge' && (props.prefix !== undefined || props.suffix !== undefined)) {
-      throw new Error(`${bucket.node.path}: a rule of EventBridge is for whole buckets: leave prefix and suffix, or use the queue`);
+      const why = 'a rule of EventBridge is for whole buckets: leave out prefix and suffix, or use the queue';
+      throw new Error(`${bucket.node.path}: ${why}`);
     }
     // Next to the distribution, whose stack may depend on the bucket's but not the other way round.
     const place = distributions.find((it): it is IDistribution => Construct.isConstruct(it)) ?? bucket;

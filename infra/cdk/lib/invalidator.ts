@@ -9,13 +9,13 @@ import * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct, type IDependable } from 'constructs';
 import { InvalidatorBase, type InvalidatorAttributes, type PipelineActionProps } from './base';
 import { addAlarms, addDashboard } from './observability';
-import { permissions } from './permissions';
-import { check, type S3CloudFrontInvalidatorProps } from './props';
+import { permissions, senders } from './permissions';
+import { check, DEFAULT_TAG, like, type S3CloudFrontInvalidatorProps } from './props';
 
 const TIMEOUT = Duration.seconds(60);
 
 /**
- * One function for all buckets and distributions of the Region, with a queue for the buckets' notifications: what
+ * One function for all buckets of the Region, with a queue for the buckets' notifications: what
  * infra/cloudformation/template.yaml makes, which a test holds it to.
  */
 export class S3CloudFrontInvalidator extends InvalidatorBase {
@@ -34,6 +34,7 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
 
   protected readonly invoked: lambda.IFunction;
   protected readonly callable: IDependable[];
+  protected readonly distributionTag: string;
   private readonly eventBridgeBuckets: string[];
   private readonly pipelines: boolean;
 
@@ -41,6 +42,7 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
     super(scope, id);
     check(props);
     const stack = Stack.of(this);
+    this.distributionTag = props.distributionTag ?? DEFAULT_TAG;
     const window = props.batchingWindowSeconds ?? 60;
 
     this.logGroup = new logs.LogGroup(this, 'LogGroup', {
@@ -77,13 +79,18 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
       // What fails three times is kept as it came, so that it can be sent again as it is.
       deadLetterQueue: this.deadLetterQueue,
       loggingFormat: lambda.LoggingFormat.JSON,
+      applicationLogLevelV2: lambda.ApplicationLogLevel[props.logLevel ?? 'INFO'],
       logGroup: this.logGroup,
       environment: {
         DISTRIBUTION_SETTINGS: props.distributionSettings ?? 'auto',
+        DISTRIBUTION_TAG: this.distributionTag,
+        DRY_RUN: String(props.dryRun ?? false),
+        INDEX_DOCUMENTS: props.indexDocuments ?? 'index.html',
         INVENTORY: props.inventory ?? 'auto',
         MAX_PATHS: String(props.maxPaths ?? 30),
         MAX_WILDCARDS: String(props.maxWildcards ?? 7),
         METRICS: props.metrics ?? 'on',
+        ...(props.expectedBucketOwner !== undefined && { EXPECTED_BUCKET_OWNER: props.expectedBucketOwner }),
         ...(props.distributionId !== undefined && { DISTRIBUTION_ID: props.distributionId }),
       },
     });
@@ -103,16 +110,17 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
     });
     eventSource.node.addDependency(this.role);
 
+    const account = senders(stack, props);
     const buckets = `arn:${stack.partition}:s3:::*`;
     const s3 = new iam.ServicePrincipal('s3.amazonaws.com');
-    this.function.addPermission('BucketsMayInvoke', { principal: s3, sourceAccount: stack.account, sourceArn: buckets });
+    this.function.addPermission('BucketsMayInvoke', { principal: s3, sourceAccount: account, sourceArn: buckets });
     const written = this.queue.addToResourcePolicy(
       new iam.PolicyStatement({
-        sid: 'BucketsOfThisAccount',
+        sid: 'BucketsOfOneAccount',
         principals: [s3],
         actions: ['sqs:SendMessage'],
         resources: [this.queue.queueArn],
-        conditions: { StringEquals: { 'aws:SourceAccount': stack.account }, ArnLike: { 'aws:SourceArn': buckets } },
+        conditions: { StringEquals: { 'aws:SourceAccount': account }, ArnLike: { 'aws:SourceArn': buckets } },
       }),
     );
     this.callable = [this.function.node.findChild('BucketsMayInvoke'), written.policyDependable!];
@@ -184,11 +192,14 @@ class Imported extends InvalidatorBase {
   public readonly queueArn: string;
   protected readonly invoked: lambda.IFunction;
   protected readonly callable: IDependable[] = [];
+  protected readonly distributionTag: string;
 
   public constructor(scope: Construct, id: string, attributes: InvalidatorAttributes) {
     super(scope, id);
     this.functionArn = attributes.functionArn;
     this.queueArn = attributes.queueArn;
+    like('distributionTag', attributes.distributionTag);
+    this.distributionTag = attributes.distributionTag ?? DEFAULT_TAG;
     const { functionArn } = attributes;
     this.invoked = lambda.Function.fromFunctionAttributes(this, 'Function', { functionArn, sameEnvironment: true });
   }

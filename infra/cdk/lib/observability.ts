@@ -28,11 +28,13 @@ export function addAlarms(scope: Construct, watched: Watched, metrics: 'on' | 'o
     period,
     statistic: 'Sum',
   });
-  const alarms: [string, cloudwatch.Metric, number, number, string][] = [
+  // Name, metric, of how many periods how many must be above which threshold, and what that means.
+  const alarms: [string, cloudwatch.Metric, number, number | undefined, number, string][] = [
     [
       'DeadLettersAlarm',
       deadLetterQueue.metricApproximateNumberOfMessagesVisible({ period, statistic: 'Maximum' }),
       1,
+      undefined,
       0,
       'Changes failed for good. They are kept in the dead-letter queue, from where they can be sent again.',
     ],
@@ -40,6 +42,7 @@ export function addAlarms(scope: Construct, watched: Watched, metrics: 'on' | 'o
       'AgeAlarm',
       queue.metricApproximateAgeOfOldestMessage({ period, statistic: 'Maximum' }),
       1,
+      undefined,
       900,
       'Changes have waited for more than 15 minutes.',
     ],
@@ -48,6 +51,9 @@ export function addAlarms(scope: Construct, watched: Watched, metrics: 'on' | 'o
       // Lambda's metric does not count the messages of a batch that fail. What crashes or times out comes again, and at last the
       // other alarms tell of it.
       metrics === 'on' ? failed : watched.function.metricErrors({ period, statistic: 'Sum' }),
+      // A message that failed comes again after its visibility timeout and the window, 8 minutes by default; in the periods between
+      // there is nothing, or a zero of other changes.
+      6,
       3,
       0,
       'Changes fail, or invocations if there are no metrics. Lambda and the queue try again before anything is given up.',
@@ -56,8 +62,10 @@ export function addAlarms(scope: Construct, watched: Watched, metrics: 'on' | 'o
       'ThrottlesAlarm',
       watched.function.metricThrottles({ period, statistic: 'Sum' }),
       3,
+      undefined,
       0,
-      'There is no concurrency for the function. Events wait for up to 6 hours.',
+      'Lambda has no concurrency for the function. ' +
+        'Events that S3 sends it directly wait for up to 6 hours, messages stay in the queue.',
     ],
   ];
   // How often tags or settings read before had to serve, since AWS could not be asked.
@@ -69,11 +77,12 @@ export function addAlarms(scope: Construct, watched: Watched, metrics: 'on' | 'o
     metricValue: '1',
     unit: cloudwatch.Unit.COUNT,
   });
-  return alarms.map(([id, metric, evaluationPeriods, threshold, alarmDescription]) => {
+  return alarms.map(([id, metric, evaluationPeriods, datapointsToAlarm, threshold, description]) => {
     const alarm = new cloudwatch.Alarm(scope, id, {
-      alarmDescription,
+      alarmDescription: `${description} What to do: docs/operations.md.`,
       metric,
       evaluationPeriods,
+      datapointsToAlarm,
       threshold,
       comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
       treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,

@@ -4,6 +4,12 @@ import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { S3CloudFrontInvalidatorProps } from './props';
 
+/** The account whose buckets may send, and may be read unless any may. */
+export function senders(stack: Stack, props: S3CloudFrontInvalidatorProps): string {
+  const owner = props.expectedBucketOwner;
+  return owner === undefined || owner === 'any' ? stack.account : owner;
+}
+
 /** All the function may do: policy.json at the top of the repository, narrowed to this deployment, and what the queues need. */
 export function permissions(
   stack: Stack,
@@ -12,7 +18,7 @@ export function permissions(
 ): iam.PolicyDocument {
   const cloudFront = `arn:${stack.partition}:cloudfront::${stack.account}`;
   const buckets = `arn:${stack.partition}:s3:::*`;
-  const ofThisAccount = { StringEquals: { 'aws:ResourceAccount': stack.account } };
+  const owned = props.expectedBucketOwner === 'any' ? undefined : { StringEquals: { 'aws:ResourceAccount': senders(stack, props) } };
   const distributions = props.allowedDistributions ?? ['*'];
   const all = distributions.length === 1 && distributions[0] === '*';
   const statements: (iam.PolicyStatementProps | false)[] = [
@@ -21,7 +27,7 @@ export function permissions(
       actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
       resources: [needs.logGroup.logGroupArn],
     },
-    { sid: 'ReadBucketTags', actions: ['s3:GetBucketTagging'], resources: [buckets], conditions: ofThisAccount },
+    { sid: 'ReadBucketTags', actions: ['s3:GetBucketTagging'], resources: [buckets], conditions: owned },
     {
       sid: 'InvalidateDistributions',
       actions: ['cloudfront:CreateInvalidation', 'cloudfront:GetInvalidation'],
@@ -42,7 +48,7 @@ export function permissions(
       sid: 'Inventory',
       actions: ['s3:ListBucket'],
       resources: [buckets],
-      conditions: ofThisAccount,
+      conditions: owned,
     },
     (props.pipelines ?? true) && {
       sid: 'AnswerPipelines',

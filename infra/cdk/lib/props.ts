@@ -3,16 +3,24 @@ import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Token } from 'aws-cdk-lib';
 
+/** The tag that the function reads unless it is told of another. */
+export const DEFAULT_TAG = 'distributionId';
+
 /** What a deployment can be given. Names and defaults are those of the CloudFormation template's parameters. */
 export interface S3CloudFrontInvalidatorProps {
   /** The function's zip, as `scripts/package` makes it: `Code.fromAsset('function.zip')`. */
   readonly code: Code;
   /** What the function is built for. @default Architecture.X86_64 */
   readonly architecture?: Architecture;
-  /** The function's memory in MB, of which its share of processor time follows. @default 256 */
+  /** The function's memory in MB, from which its share of processor time follows. @default 256 */
   readonly memorySize?: number;
   /** How long the function's log is kept. @default RetentionDays.ONE_MONTH */
   readonly logRetentionDays?: RetentionDays;
+  /**
+   * The least level of the function's own lines. The lines that tell what was invalidated are INFO, those that StaleAnswers counts
+   * WARN; metrics are written at each. @default 'INFO'
+   */
+  readonly logLevel?: 'DEBUG' | 'INFO' | 'WARN' | 'ERROR';
   /**
    * How many invocations may run at the same time. With buckets that notify the function directly, 5 or more keep a deploy from
    * taking all of the account's concurrency. @default no limit of its own
@@ -22,6 +30,13 @@ export interface S3CloudFrontInvalidatorProps {
   readonly allowedDistributions?: string[];
   /** The distribution of events that name none (pipelines, direct invocations, the Test button). @default none */
   readonly distributionId?: string;
+  /** The bucket tag that names the distribution. @default 'distributionId' */
+  readonly distributionTag?: string;
+  /**
+   * The account that must own the buckets, or `any`. Buckets of the account that is named may be read and may send; with `any` they
+   * may be of every account, and only the function's own may send. @default the function's own
+   */
+  readonly expectedBucketOwner?: string;
   /** Whether the function reads how distributions are set, to tell which URLs an object has. @default 'auto' */
   readonly distributionSettings?: 'auto' | 'off';
   /** Whether the function lists buckets where that saves paths or evictions. @default 'auto' */
@@ -32,10 +47,14 @@ export interface S3CloudFrontInvalidatorProps {
   readonly tenants?: boolean;
   /** The most paths of one invalidation. @default 30 */
   readonly maxPaths?: number;
-  /** The most wildcards among them. @default 7 */
+  /** The most wildcards of one invalidation (CloudFront's limit is 15). @default 7 */
   readonly maxWildcards?: number;
+  /** Names of files that are also served as their directory, separated by spaces, or empty for none. @default 'index.html' */
+  readonly indexDocuments?: string;
   /** How long messages are gathered, in seconds (0 to 300). Longer is cheaper, shorter is fresher. @default 60 */
   readonly batchingWindowSeconds?: number;
+  /** Whether the function only plans and logs, and sends nothing. @default false */
+  readonly dryRun?: boolean;
   /** Names of buckets whose EventBridge events go to the queue, besides those that are watched so. @default none */
   readonly eventBridgeBuckets?: string[];
   /** Whether the function writes metrics. Nine, which are free if they are among the account's first ten. @default 'on' */
@@ -58,10 +77,29 @@ export function check(props: S3CloudFrontInvalidatorProps): void {
   if (props.allowedDistributions?.length === 0) {
     throw new Error("allowedDistributions is empty: name one distribution's ARN at least, or '*'");
   }
-  const id = props.distributionId;
-  if (id !== undefined && !Token.isUnresolved(id) && !/^([A-Z][A-Z0-9]{0,63}|dt_[A-Za-z0-9]{1,61})$/.test(id)) {
-    throw new Error(`distributionId="${id}" is the id of neither a distribution nor a tenant`);
-  }
+  for (const name of Object.keys(FORMS) as (keyof typeof FORMS)[]) like(name, props[name]);
+}
+
+/** How texts look: the patterns of the template's parameters, and what is said of others. */
+const FORMS = {
+  distributionId: [
+    /^([A-Z][A-Z0-9]{0,63}|dt_[A-Za-z0-9]{1,61})$/,
+    'the id of a distribution (such as E2EXAMPLE1ABCD) or of a tenant (dt_...)',
+  ],
+  // What S3 takes as a tag's key, without the letters of other scripts. Source: S3 user guide, "Using cost allocation S3 bucket tags".
+  distributionTag: [
+    /^[A-Za-z0-9_.:/=+@-][A-Za-z0-9 _.:/=+@-]{0,127}$/,
+    "a tag's key, of 1 to 128 letters from A to Z, digits, spaces and _.:/=+-@",
+  ],
+  expectedBucketOwner: [/^([0-9]{12}|any)$/, "an account's id (12 digits) or any"],
+  indexDocuments: [/^[^/,]*$/, 'names of files, separated by spaces, without / and commas'],
+} as const;
+
+/** Says so if a text does not look as it must. */
+export function like(name: keyof typeof FORMS, value: string | undefined): void {
+  const [form, said] = FORMS[name];
+  if (value === undefined || Token.isUnresolved(value)) return;
+  if (!form.test(value)) throw new Error(`${name}="${value}" is not ${said}`);
 }
 
 export function within(name: string, value: number | undefined, least: number, most: number): void {

@@ -27,10 +27,10 @@ export interface WatchProps extends NotificationKeyFilter {
 const LONGEST = 256;
 
 /** The bucket's tags, which the function reads. */
-export function tagsOf(distributionIds: string[], props: WatchProps): Record<string, string> {
+export function tagsOf(distributionTag: string, distributionIds: string[], props: WatchProps): Record<string, string> {
   within('maxPaths', props.maxPaths, 1, 3000);
   const given: Record<string, string | undefined> = {
-    distributionId: distributionIds.join(' '),
+    [distributionTag]: distributionIds.join(' '),
     'invalidation:originPath': props.originPath,
     'invalidation:maxPaths': props.maxPaths?.toString(),
     'invalidation:indexDocuments': props.indexDocuments?.join(' '),

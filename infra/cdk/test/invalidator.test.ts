@@ -99,11 +99,12 @@ test("a deployment that is there already watches other apps' buckets, and serves
   const stack = new Stack(new App(), 'Site', { env });
   const functionArn = 'arn:aws:lambda:eu-central-1:111111111111:function:invalidator';
   const queueArn = 'arn:aws:sqs:eu-central-1:111111111111:invalidator';
-  const invalidator = S3CloudFrontInvalidator.fromAttributes(stack, 'Invalidator', { functionArn, queueArn });
+  const invalidator = S3CloudFrontInvalidator.fromAttributes(stack, 'Invalidator', { functionArn, queueArn, distributionTag: 'cdn' });
   const { bucket, distribution } = site(stack);
   invalidator.watch(bucket, distribution);
   invalidator.pipelineAction({ actionName: 'Invalidate' });
   const template = Template.fromStack(stack);
+  assert.deepEqual(Object.keys(tags(template).Set), ['cdn']);
   assert.equal(notifications(template).NotificationConfiguration.QueueConfigurations[0].QueueArn, queueArn);
   assert.throws(() => invalidator.watch(new s3.Bucket(stack, 'Other'), distribution, { via: 'eventbridge' }), /eventBridgeBuckets/);
 });
@@ -131,6 +132,12 @@ test('options become tags; several distributions and tenants one tag', () => {
   });
 });
 
+test('the tag is the one that the function reads', () => {
+  const { stack, invalidator } = start({ distributionTag: 'cdn' });
+  invalidator.watch(site(stack).bucket, { distributionId: 'E2EXAMPLE1ABCD' });
+  assert.deepEqual(tags(Template.fromStack(stack)).Set, { cdn: 'E2EXAMPLE1ABCD' });
+});
+
 test("when the bucket's other tags change, those of the invalidator are set again", () => {
   const { stack, invalidator } = start();
   const { bucket, distribution } = site(stack);
@@ -145,7 +152,7 @@ test('what cannot work is said at once', () => {
   const said = (expected: RegExp, props: WatchProps) => assert.throws(() => invalidator.watch(bucket, distribution, props), expected);
   said(/maxPaths=0 is not a number from 1 to 3000/, { maxPaths: 0 });
   said(/invalidation:ignore="\*\.map" cannot be a bucket's tag/, { ignore: ['*.map'] });
-  said(/leave prefix and suffix, or use the queue/, { via: 'eventbridge', prefix: 'web/' });
+  said(/leave out prefix and suffix, or use the queue/, { via: 'eventbridge', prefix: 'web/' });
   assert.throws(() => invalidator.watch(bucket, []), /no distribution is given/);
   invalidator.watch(bucket, distribution);
   said(/is watched already/, {});
@@ -153,7 +160,10 @@ test('what cannot work is said at once', () => {
   const there = new s3.Bucket(far, 'Bucket');
   assert.throws(() => invalidator.watch(there, distribution), /region us-east-1, the invalidator in eu-central-1/);
   assert.throws(() => start({ maxWildcards: 16 }), /maxWildcards=16 is not a number from 1 to 15/);
-  assert.throws(() => start({ distributionId: 'e2' }), /distributionId="e2"/);
+  assert.throws(() => start({ distributionId: 'e2' }), /distributionId="e2" is not the id of a distribution/);
+  assert.throws(() => start({ distributionTag: 'a,b' }), /distributionTag="a,b" is not a tag's key/);
+  assert.throws(() => start({ expectedBucketOwner: '1' }), /expectedBucketOwner="1" is not an account's id/);
+  assert.throws(() => start({ indexDocuments: 'a/b' }), /indexDocuments="a\/b" is not names of files/);
   assert.throws(() => start({ pipelines: false }).invalidator.pipelineAction({ actionName: 'A' }), /pipelines is false/);
 });
 
@@ -174,7 +184,7 @@ test("a pipeline's action names the distribution and waits, and widens no permis
       { stageName: 'Invalidate', actions: [action] },
     ],
   });
-  new CfnOutput(stack, 'Paths', { value: action.variable('pathCount') });
+  new CfnOutput(stack, 'Paths', { value: action.variable('paths') });
   const template = Template.fromStack(stack);
   const [pipeline] = Object.values(template.findResources('AWS::CodePipeline::Pipeline'));
   const { UserParameters } = pipeline.Properties.Stages[1].Actions[0].Configuration;

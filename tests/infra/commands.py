@@ -1,0 +1,167 @@
+"""Checks the commands that the documents show: of the AWS CLI, of scripts/ and of the command line.
+
+Those of the AWS CLI are looked up in its own tables, which it makes of botocore's models of the services: operation, options, what
+an operation cannot do without, and values of which there are a few. Nothing is called.
+"""
+
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+from awscli.clidriver import create_clidriver
+from awscli.customizations.cloudformation.yamlhelper import yaml_parse
+
+from shell import ASSIGNMENT, commands
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = ["README.md", *sorted(str(it.relative_to(ROOT)) for it in ROOT.glob("docs/*.md"))]
+DOCUMENTS += [".github/CONTRIBUTING.md", "infra/cdk/README.md", "infra/terraform/README.md"]
+
+# What version 2 of the AWS CLI has, and version 1, which is the one of Python's index, has not.
+ONLY_VERSION_2 = {"--cli-binary-format", "--no-cli-pager"}
+TAIL = {"--since", "--follow", "--format", "--filter-pattern", "--log-stream-names", "--log-stream-name-prefix"}
+
+
+class Wrong(Exception):
+    """What is wrong with a command."""
+
+
+def shown(text):
+    """The commands of a document, each with whether it is whole: one of a block is, one in the prose may be shortened."""
+    blocks = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+    for language, block in blocks.findall(text):
+        if language in ("sh", "bash"):
+            yield from ((words, True) for words in commands(block))
+    for span in re.findall(r"`([^`]+)`", blocks.sub("", text)):
+        if re.match(r"(aws|invalidator|scripts/\w+) ", span):
+            yield from ((words, False) for words in commands(span))
+        elif re.match(r"[A-Z][a-z]\w+=\S*$", span):
+            yield ["scripts/deploy", span], False
+
+
+class Aws:
+    """The tables of the AWS CLI."""
+
+    def __init__(self):
+        self.driver = create_clidriver()
+        self.services = self.driver._get_command_table()
+        self.everywhere = {f"--{name}" for name in self.driver._get_argument_table()} | ONLY_VERSION_2
+
+    def check(self, words, whole):
+        if words[:2] == ["logs", "tail"]:
+            self.known(words, self.everywhere | TAIL)
+            return
+        command, table, path = None, self.services, []
+        while words and words[0] in table:
+            path.append(words.pop(0))
+            command = table[path[-1]]
+            of_service = getattr(command, "_get_command_table", None)
+            table = of_service() if of_service else getattr(command, "subcommand_table", {})
+        if table:
+            raise Wrong(f"aws {' '.join(path)} has no {words[0] if words else 'meaning by itself'}")
+        # The others stand by themselves, as the file that `lambda invoke` writes.
+        arguments = {it.cli_name: it for it in command.arg_table.values() if it.cli_name.startswith("--") and not it.positional_arg}
+        given = self.known(words, self.everywhere | set(arguments))
+        missing = [name for name, it in arguments.items() if it.required and name not in given]
+        if whole and missing:
+            raise Wrong(f"aws {' '.join(path)} cannot do without {missing}")
+        for name, values in given.items():
+            shape = getattr(arguments.get(name), "argument_model", None)
+            shape = getattr(shape, "member", shape)
+            known = getattr(shape, "enum", None)
+            # A shape with members is spelt otherwise, and what is put in at run time is not known.
+            for value in values if known else []:
+                if "$" not in value and value not in known:
+                    raise Wrong(f"{name} is one of {known}, and not {value}")
+
+    def known(self, words, options):
+        """The values of each option that is given."""
+        given, name = {}, None
+        for word in words:
+            if word.startswith("--"):
+                name, _, value = word.partition("=")
+                if name not in options:
+                    raise Wrong(f"there is no {name}")
+                given[name] = [value] if value else []
+            elif name:
+                given[name].append(word)
+        return given
+
+
+@cache
+def told(program):
+    """What a script's usage, or the help of a command of the command line, tells."""
+    if program.startswith("scripts/"):
+        lines = (ROOT / program).read_text().splitlines()[1:]
+        return "\n".join(lines[: next(number for number, line in enumerate(lines) if not line.startswith("#"))])
+    called = [ROOT / "target/debug/invalidator", *program.split(), "--help"]
+    return subprocess.run(called, capture_output=True, text=True, check=True).stdout
+
+
+def check_flags(program, words):
+    for word in words:
+        flag = word.partition("=")[0]
+        if flag == "--":
+            return
+        if flag.startswith("-") and flag != "-" and not re.search(rf"(?<![\w-]){re.escape(flag)}(?![\w-])", told(program)):
+            raise Wrong(f"{program} has no {flag}")
+
+
+@cache
+def parameters():
+    return yaml_parse((ROOT / "infra/cloudformation/template.yaml").read_text())["Parameters"]
+
+
+def check_parameter(name, value):
+    if name not in parameters():
+        raise Wrong(f"the template has no parameter {name}")
+    it = parameters()[name]
+    if "$" in value:
+        return
+    if value not in map(str, it.get("AllowedValues", [value])) or not re.fullmatch(it.get("AllowedPattern", ".*"), value):
+        raise Wrong(f"{name} may not be {value}")
+    if it["Type"] == "Number" and not it.get("MinValue", 0) <= int(value) <= it.get("MaxValue", int(value)):
+        raise Wrong(f"{name} may not be {value}")
+
+
+def check(aws, words, whole):
+    """Checks a command; whether it is one that is known here."""
+    program, *rest = words
+    # What stands for something, or for what is left out.
+    rest = [it for it in rest if not it.startswith(("[", "…"))]
+    if program == "aws":
+        aws.check(rest, whole)
+    elif program in ("invalidator", "scripts/invalidator"):
+        named = rest and not rest[0].startswith("-")
+        check_flags(rest[0] if named else "", rest)
+    elif program == "scripts/demo":
+        check_flags("demo", rest)
+    elif program.startswith("scripts/"):
+        check_flags(program, rest)
+        for word in rest if program == "scripts/deploy" else []:
+            if ASSIGNMENT.match(word):
+                check_parameter(*word.split("=", 1))
+    else:
+        return False
+    return True
+
+
+def main():
+    aws, checked, failed = Aws(), {}, 0
+    for document in DOCUMENTS:
+        for words, whole in shown((ROOT / document).read_text()):
+            try:
+                if check(aws, list(words), whole):
+                    checked[words[0]] = checked.get(words[0], 0) + 1
+            except Wrong as wrong:
+                failed += 1
+                print(f"{document}: {' '.join(words)}: {wrong}", file=sys.stderr)
+    print("commands of the documents: " + ", ".join(f"{number} of {program}" for program, number in sorted(checked.items())))
+    assert checked["aws"] > 20 and checked["scripts/deploy"] > 5, checked
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
