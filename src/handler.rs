@@ -6,10 +6,11 @@ use std::time::{Duration, SystemTime};
 use lambda_runtime::{Diagnostic, LambdaEvent};
 use lambda_runtime_api_client::PooledClient;
 use lambda_runtime_api_client::body::Body;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
-use crate::app::{App, Invocation};
+use crate::app::{App, Invocation, Received};
 use crate::failure::InvocationError;
 use crate::metrics::Metrics;
 use crate::ports::{BucketTags, Invalidations, Jobs, Objects, Settings};
@@ -22,15 +23,25 @@ pub const CONFIGURATION_ERROR: &str = "ConfigurationError";
 /// function for which nobody said.
 const UNKNOWN_TIME_LEFT: Duration = Duration::from_secs(3);
 
-/// Handles one invocation, and writes what it did: a line of the log, and its `metrics`, if they are on. The event is taken
-/// raw: it is not built up as a tree, and copied once, by the runtime.
+/// An event as the runtime hands it over.
+pub struct Event(Received);
+
+impl<'de> Deserialize<'de> for Event {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let event = <&RawValue>::deserialize(deserializer)?;
+        Ok(Self(Received::read(event.get().as_bytes())))
+    }
+}
+
+/// Handles one invocation, and writes what it did: a line of the log, and its `metrics`, if they are on. The event was
+/// decoded from what the runtime had read, which is neither built up as a tree nor copied.
 ///
 /// # Errors
 /// That of [`App::handle`].
 pub async fn handle<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs>(
     app: &App<T, I, J>,
     metrics: Option<&Metrics>,
-    event: LambdaEvent<Box<RawValue>>,
+    event: LambdaEvent<Event>,
 ) -> Result<Answer, InvocationError> {
     let deadline = event.context.deadline();
     let function = event.context.env_config.clone();
@@ -39,7 +50,7 @@ pub async fn handle<T: BucketTags + Objects, I: Invalidations + Settings, J: Job
         function_arn: event.context.invoked_function_arn,
         deadline: Instant::now() + deadline.duration_since(SystemTime::now()).unwrap_or(UNKNOWN_TIME_LEFT),
     };
-    let (answer, summary) = app.handle(event.payload.get().as_bytes(), &invocation).await;
+    let (answer, summary) = app.handle_received(event.payload.0, &invocation).await;
     summary.log();
     if let Some(metrics) = metrics
         && let Some(now) = app.now()

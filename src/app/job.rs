@@ -209,7 +209,7 @@ fn listed<'a>(items: impl IntoIterator<Item = &'a Item>, count: usize) -> String
     let mut list = String::new();
     let mut left = count;
     for item in items {
-        let room = MAX_TEXT_LENGTH - format!(" and {left} more").len();
+        let room = MAX_TEXT_LENGTH.saturating_sub(format!(" and {left} more").len());
         if list.is_empty() {
             list = shortened(item.as_str(), room);
         } else if list.len() + 1 + item.as_str().len() <= room {
@@ -218,7 +218,7 @@ fn listed<'a>(items: impl IntoIterator<Item = &'a Item>, count: usize) -> String
         } else {
             break;
         }
-        left -= 1;
+        left = left.saturating_sub(1);
     }
     match (left, list.is_empty()) {
         (0, _) => list,
@@ -229,7 +229,8 @@ fn listed<'a>(items: impl IntoIterator<Item = &'a Item>, count: usize) -> String
 
 /// What was sent to any distribution. One can have other paths than another for the same objects, by its settings.
 fn all_paths(report: &Report) -> String {
-    let unlisted: usize = report.invalidations.iter().map(|sent| sent.path_count - sent.paths.len()).sum();
+    let unlisted: usize =
+        report.invalidations.iter().map(|sent| sent.path_count.saturating_sub(sent.paths.len())).sum();
     let paths: BTreeSet<_> = report.invalidations.iter().flat_map(|sent| &sent.paths).collect();
     let count = paths.len() + unlisted;
     listed(paths, count)

@@ -13,7 +13,7 @@ use crate::change::Bucket;
 use crate::collapse::Objective;
 use crate::config::{Config, ExpectedOwner, Retries};
 use crate::distribution::DistributionId;
-use crate::event::{self, Source, Trigger};
+use crate::event::{self, EventError, Source, Trigger};
 use crate::failure::InvocationError;
 use crate::lister::Lister;
 use crate::moment::Moment;
@@ -63,6 +63,21 @@ impl Invocation {
     }
 }
 
+/// An event, decoded, and when it came. What it was decoded from is not kept: it can have 6 MB.
+pub struct Received {
+    trigger: Result<Trigger, EventError>,
+    at: Instant,
+}
+
+impl Received {
+    /// Decodes an event.
+    #[must_use]
+    pub fn read(event: &[u8]) -> Self {
+        let at = Instant::now();
+        Self { trigger: event::decode(event), at }
+    }
+}
+
 /// The function, with what it needs of the world.
 pub struct App<T, I, J> {
     router: Router<T>,
@@ -109,23 +124,31 @@ impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J>
     /// The answer is an [`InvocationError`] if the event cannot be read, or anything failed that no message and no job
     /// answers for: the invocation must fail, so that the event is delivered again.
     pub async fn handle(&self, event: &[u8], invocation: &Invocation) -> (Result<Answer, InvocationError>, Summary) {
-        let began = Instant::now();
+        self.handle_received(Received::read(event), invocation).await
+    }
+
+    /// The same of an event that was decoded before.
+    pub async fn handle_received(
+        &self,
+        event: Received,
+        invocation: &Invocation,
+    ) -> (Result<Answer, InvocationError>, Summary) {
         let mut summary = Summary::default();
-        let (answer, tally) = tally::during(self.answer(event, invocation, &mut summary)).await;
+        let (answer, tally) = tally::during(self.answer(event.trigger, invocation, &mut summary)).await;
         if let Err(error) = &answer {
             summary.fail(error);
         }
-        summary.conclude(tally, began.elapsed(), self.now());
+        summary.conclude(tally, event.at.elapsed(), self.now());
         (answer, summary)
     }
 
     async fn answer(
         &self,
-        event: &[u8],
+        trigger: Result<Trigger, EventError>,
         invocation: &Invocation,
         summary: &mut Summary,
     ) -> Result<Answer, InvocationError> {
-        let trigger = event::decode(event).map_err(|error| {
+        let trigger = trigger.map_err(|error| {
             summary.changes.failed = 1;
             InvocationError::Event(error)
         })?;

@@ -67,7 +67,7 @@ impl Unreadable {
     /// An error if there are any.
     pub(super) fn refuse(&self) -> anyhow::Result<()> {
         let Self { count, first } = self;
-        match count - first.len() {
+        match count.saturating_sub(first.len()) {
             _ if *count == 0 => Ok(()),
             0 => bail!("{} could not be read: {}", counted(*count, "record"), first.join("; ")),
             more => bail!("{count} records could not be read: {}; and {more} more", first.join("; ")),
