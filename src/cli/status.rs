@@ -101,7 +101,7 @@ fn show_buckets(buckets: &[BucketStatus]) {
     if buckets.is_empty() {
         return;
     }
-    let mut rows = table(&["bucket", "tag", "distribution", "origin", "notification", "permission", "last"]);
+    let mut rows = table(&["bucket", "tag", "distribution", "origin", "told by", "let in", "ago"]);
     narrow(&mut rows);
     for it in buckets {
         let name = shorten_to(MAX_BUCKET, &it.bucket);
