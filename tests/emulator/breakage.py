@@ -53,7 +53,7 @@ def play(emulator, distributions, outputs):
     # The emulator wraps the event, as AWS does for destinations only.
     kept = kept.get("requestPayload", kept)
     assert kept["Records"][0]["s3"]["object"]["key"] == "lost+and+found.txt", kept
-    tells(emulator, "by-function", "1 failed for good")
+    tells(emulator, "by-function", "messages that failed for good: 1")
     sqs.purge_queue(**dead)
     # All of it can be taken back.
     for bucket in distributions:

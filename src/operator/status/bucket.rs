@@ -71,8 +71,8 @@ async fn distribution(
     let right = || Cell::right(id.as_str());
     let (distribution, origin) = match origins(cloud, settings, bucket, id).await {
         Ok(paths) => (right(), Cell::right(paths.join(" "))),
-        Err(error @ LinkError::NoDistribution(_)) => {
-            let remedy = format!("{error}; take it out of the bucket's tag");
+        Err(LinkError::NoDistribution(_)) => {
+            let remedy = format!("there is no distribution {id} in this account; take it out of the bucket's tag");
             (Cell::wrong(id.as_str(), remedy), Cell::right("gone"))
         }
         Err(LinkError::NoOrigin { domains, .. }) => {
