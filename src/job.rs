@@ -136,7 +136,8 @@ impl Token {
     #[must_use]
     pub fn summary(&self) -> String {
         let distributions: Vec<_> = self.invalidations.iter().map(|it| it.distribution.as_str()).collect();
-        shortened(&format!("{}: invalidated {}", distributions.join(" "), self.paths), MAX_TEXT_LENGTH)
+        let together = if distributions.len() > 1 { "together " } else { "" };
+        shortened(&format!("{}: {together}invalidated {}", distributions.join(" "), self.paths), MAX_TEXT_LENGTH)
     }
 
     /// Whether CodePipeline takes it.

@@ -35,6 +35,21 @@ pub fn one_line(value: &str) -> String {
     out
 }
 
+/// JSON, with everything escaped inside its strings that could steer a terminal. It stays the same JSON.
+#[must_use]
+pub fn json_line(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for character in json.chars() {
+        if matches!(character, ' '..='~') || character.escape_debug().len() == 1 {
+            out.push(character);
+        } else {
+            let mut units = [0; 2];
+            out.extend(character.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    out
+}
+
 /// Whether nothing in `value` could end a line or steer a terminal, so that it may stand where it is read.
 #[must_use]
 pub fn is_one_line(value: &str) -> bool {
@@ -71,6 +86,14 @@ mod tests {
             assert!(is_one_line(&text), "{text}");
             assert!(!text.contains(['\r', '\n', '\u{1b}', '\u{2028}', '\u{2029}', '\u{85}', '\u{202e}']), "{text}");
         }
+    }
+
+    #[test]
+    fn json_is_the_same_and_on_one_line() {
+        let value = serde_json::json!({ "a\u{9b}\u{202e}": "b\u{85}\u{1f600}\u{e0001}\"\\ é\n" });
+        let line = json_line(&value.to_string());
+        assert!(is_one_line(&line) && line.contains("\\u009b\\u202e") && line.contains('é'), "{line}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap(), value);
     }
 
     #[test]

@@ -116,15 +116,15 @@ variable "distribution_tag" {
 
   validation {
     # What S3 takes as a tag's key, without the letters of other scripts. Source: S3 user guide, "Using cost allocation S3 bucket tags".
-    condition     = can(regex("^[A-Za-z0-9_.:/=+@-][A-Za-z0-9 _.:/=+@-]{0,127}$", var.distribution_tag))
-    error_message = "It is a tag's key, of 1 to 128 letters from A to Z, digits, spaces and _.:/=+-@."
+    condition     = can(regex("^[A-Za-z0-9_.:/=+@-]([A-Za-z0-9 _.:/=+@-]{0,126}[A-Za-z0-9_.:/=+@-])?$", var.distribution_tag))
+    error_message = "It is a tag's key, of 1 to 128 letters from A to Z, digits, _.:/=+-@ and spaces between."
   }
 }
 
 variable "expected_bucket_owner" {
   description = <<-EOT
-    The account that must own the buckets, empty for this one, or any. Buckets of the account that is named may be read and may
-    send; with any they may be of every account, and only this one's may send.
+    The account that must own the buckets, empty for this one, or any. With an account this one's own buckets are neither read nor let
+    in: take a stack of its own for it. With any, buckets of every account may be read, and only this one's may send.
   EOT
   type        = string
   default     = ""

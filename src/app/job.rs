@@ -204,12 +204,15 @@ impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J>
     }
 }
 
+/// What stands between two distributions.
+const SEPARATOR: &str = "; ";
+
 /// As many of `count` items as there is room for.
-fn listed<'a>(items: impl IntoIterator<Item = &'a Item>, count: usize) -> String {
+fn listed<'a>(items: impl IntoIterator<Item = &'a Item>, count: usize, most: usize) -> String {
     let mut list = String::new();
     let mut left = count;
     for item in items {
-        let room = MAX_TEXT_LENGTH.saturating_sub(format!(" and {left} more").len());
+        let room = most.saturating_sub(format!(" and {left} more").len());
         if list.is_empty() {
             list = shortened(item.as_str(), room);
         } else if list.len() + 1 + item.as_str().len() <= room {
@@ -233,22 +236,26 @@ fn all_paths(report: &Report) -> String {
         report.invalidations.iter().map(|sent| sent.path_count.saturating_sub(sent.paths.len())).sum();
     let paths: BTreeSet<_> = report.invalidations.iter().flat_map(|sent| &sent.paths).collect();
     let count = paths.len() + unlisted;
-    listed(paths, count)
+    listed(paths, count, MAX_TEXT_LENGTH)
 }
 
 /// What was done, in a line.
 fn summary(report: &Report) -> String {
+    // So that none is left out for another's paths.
+    let most = MAX_TEXT_LENGTH / report.invalidations.len().max(1);
     let sent = report.invalidations.iter().map(|sent| {
         let what = match sent.status {
             Status::Accepted => "invalidated",
             Status::AlreadyExists => "was invalidated before, so it is not waited for:",
             Status::DryRun => "would invalidate (DRY_RUN)",
         };
-        format!("{}: {what} {}", sent.distribution_id, listed(&sent.paths, sent.path_count))
+        let start = format!("{}: {what} ", sent.distribution_id);
+        let paths = listed(&sent.paths, sent.path_count, most.saturating_sub(start.len() + SEPARATOR.len()));
+        format!("{start}{paths}")
     });
     let sent: Vec<_> = sent.collect();
     if sent.is_empty() {
         return "nothing to invalidate".into();
     }
-    shortened(&sent.join("; "), MAX_TEXT_LENGTH)
+    shortened(&sent.join(SEPARATOR), MAX_TEXT_LENGTH)
 }

@@ -51,7 +51,11 @@ where
         Some(message) => start(message).to_owned(),
         None => chain(error),
     };
-    let cause = if cause.contains(NOT_LOADED) { NO_CREDENTIALS.to_owned() } else { cause };
+    let cause = match cause.find(LOADING) {
+        _ if cause.contains(NOT_LOADED) => NO_CREDENTIALS.to_owned(),
+        Some(at) => format!("{}{BAD_CREDENTIALS}", cause.get(at..).unwrap_or_default()),
+        None => cause,
+    };
     let mut message = one_line(start(&format!("{operation}: {code}{cause}")));
     if message.len() > MAX_MESSAGE_LENGTH {
         message.truncate(message.floor_char_boundary(MAX_MESSAGE_LENGTH));
@@ -63,6 +67,13 @@ where
 
 /// How the SDK says that no provider has credentials. Source: `aws_credential_types::provider::error`.
 const NOT_LOADED: &str = "the credential provider was not enabled";
+
+/// And that one that has some could not get them.
+const LOADING: &str = "an error occurred while loading credentials";
+
+/// What to do then.
+const BAD_CREDENTIALS: &str =
+    "; correct the profile (--profile, AWS_PROFILE), or sign in again if it is one to sign in with (`aws sso login`)";
 
 /// How we say it.
 const NO_CREDENTIALS: &str = "there are no credentials; choose a profile that has some (--profile, AWS_PROFILE), set AWS_ACCESS_KEY_ID and \

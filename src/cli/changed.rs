@@ -12,6 +12,7 @@ use crate::change::{Bucket, BucketName, Change, ObjectKey};
 use crate::event::{self, Ask, Batch, Request, Target, Trigger};
 use crate::failure::FAILURES_SPELT_OUT;
 use crate::path::{Item, named_items};
+use crate::report::LISTED_BUCKETS;
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
@@ -193,10 +194,18 @@ fn is_of(bucket: &Bucket, named: Option<&str>) -> anyhow::Result<()> {
 fn is_about(batch: &Batch, named: &str) -> anyhow::Result<()> {
     let all = buckets(batch);
     if !all.is_empty() && !all.contains(named) {
-        let all: Vec<_> = all.into_iter().collect();
-        bail!("the event is about {}, not {named}; correct --bucket", all.join(", "));
+        bail!("the event is about {}, not {named}; correct --bucket", some(&all));
     }
     Ok(())
+}
+
+/// The first of these names, and how many more there are.
+fn some(names: &BTreeSet<&str>) -> String {
+    let first: Vec<_> = names.iter().take(LISTED_BUCKETS).copied().collect();
+    match names.len().saturating_sub(LISTED_BUCKETS) {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
+    }
 }
 
 fn buckets(batch: &Batch) -> BTreeSet<&str> {
@@ -222,8 +231,7 @@ fn of_one_bucket(batch: Batch, bucket: Option<&str>) -> anyhow::Result<Changed> 
     match bucket {
         Some(bucket) => is_about(&batch, bucket)?,
         None if names.len() > 1 => {
-            let names: Vec<_> = names.into_iter().collect();
-            bail!("the event is about several buckets ({}); name one with --bucket", names.join(", "));
+            bail!("the event is about several buckets ({}); name one with --bucket", some(&names));
         }
         None => {}
     }

@@ -143,6 +143,9 @@ impl Link {
         if let Some(manager) = manager {
             note(snippet::of(manager, &wish, (deployment.tag(), tag), target.as_ref()));
         }
+        if deployment.function.is_dry {
+            note("The function only plans and sends nothing (DRY_RUN): `scripts/deploy DryRun=false`.");
+        }
         if !is_read {
             note("The function does not read its queue: enable its event source mapping.");
         }

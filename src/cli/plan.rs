@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::local::bill::Bill;
 use crate::path::{DirectoryUrls, InvalidationPath, Item, OriginPath};
 use crate::route::{IndexDocuments, Route};
+use crate::text::json_line;
 use crate::view::View;
 
 /// What changed, and what is known beside it.
@@ -210,7 +211,7 @@ fn print_json(
     if let (Some(explained), Some(plan)) = (explained, plan.as_object_mut()) {
         plan.insert("explained".into(), explained);
     }
-    say(plan);
+    say(json_line(&plan.to_string()));
 }
 
 fn wildcards(set: &Collapsed) -> usize {

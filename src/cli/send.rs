@@ -31,6 +31,7 @@ use crate::path::Item;
 use crate::ports::{AccountId, BucketQuery, BucketTags, CallError, ErrorClass, Objects, Page};
 use crate::report::{Answer, IgnoreReason, Report};
 use crate::route::Tags;
+use crate::text::json_line;
 
 /// What to invalidate.
 #[derive(Debug, Args)]
@@ -86,7 +87,7 @@ impl Send {
             Sent::Changes { changes, unreadable } if changes.is_empty() => {
                 unreadable.refuse()?;
                 if self.json {
-                    say(serde_json::to_string(&Report::default())?);
+                    say(json_line(&serde_json::to_string(&Report::default())?));
                 } else {
                     say("There is nothing to invalidate.");
                 }
@@ -115,7 +116,7 @@ impl Send {
             Err(error) => (Report::default(), Some(error.to_string())),
         };
         if self.json {
-            say(serde_json::to_string(&report)?);
+            say(json_line(&serde_json::to_string(&report)?));
         } else {
             sent::show(&report);
         }

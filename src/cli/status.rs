@@ -12,7 +12,7 @@ use super::place::{Aws, Deployed};
 use super::terminal::{counted, narrow, right, say, shorten_to, table};
 use crate::change::BucketName;
 use crate::operator::{BucketStatus, Cloud, Deployment, DeploymentStatus, check_bucket, check_deployment};
-use crate::text::one_line;
+use crate::text::{json_line, one_line};
 
 /// How many buckets are looked at at the same time.
 const AT_A_TIME: usize = 8;
@@ -61,7 +61,7 @@ impl Status {
         let buckets: Vec<_> = stream::iter(buckets).map(look).buffered(AT_A_TIME).collect().await;
         let faults = faults(&function, &buckets);
         if self.json {
-            say(json!({ "function": function, "buckets": buckets, "faults": faults }));
+            say(json_line(&json!({ "function": function, "buckets": buckets, "faults": faults }).to_string()));
         } else {
             show_buckets(&buckets);
             show_queues(&function);

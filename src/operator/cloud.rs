@@ -16,6 +16,10 @@ pub struct Function {
     pub arn: String,
     /// The tag that names a bucket's distributions, if its settings name one.
     pub distribution_tag: Option<String>,
+    /// Whether it only plans and logs, and sends nothing.
+    pub is_dry: bool,
+    /// The account whose buckets it takes, if its settings name one; "any" for all.
+    pub bucket_owner: Option<String>,
     /// The ARN of the queue, or topic, that what fails for good goes to.
     pub dead_letters: Option<String>,
 }

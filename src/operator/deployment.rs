@@ -148,6 +148,13 @@ impl Deployment {
         self.function.distribution_tag.as_deref().unwrap_or(Config::DEFAULT_DISTRIBUTION_TAG)
     }
 
+    /// The account whose buckets alone the function takes, if that is not its own.
+    #[must_use]
+    pub fn other_owner(&self) -> Option<&str> {
+        let owner = self.function.bucket_owner.as_deref().map(str::trim).filter(|it| !it.is_empty() && *it != "any");
+        owner.filter(|owner| *owner != self.account.as_str())
+    }
+
     /// What is left of one whose function is gone: nothing reaches it.
     ///
     /// # Errors

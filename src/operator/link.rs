@@ -74,6 +74,9 @@ pub async fn plan_link(
     if region != deployment.region {
         return Err(LinkError::OtherRegion { bucket: region, function: deployment.region.clone() });
     }
+    if let Some(owner) = deployment.other_owner() {
+        return Err(LinkError::OtherOwner(owner.to_owned()));
+    }
     let bucket = Bucket { name: wish.bucket.clone(), region: Region::new(&region).ok() };
     let mut shown = Vec::new();
     for id in wish.distributions.iter().collect::<BTreeSet<_>>() {

@@ -59,6 +59,8 @@ pub enum LinkError {
         /// The function's.
         function: String,
     },
+    /// The function takes buckets of this account only, which is not its own.
+    OtherOwner(String),
     /// There is no such distribution.
     NoDistribution(DistributionId),
     /// The distribution does not have the bucket as an origin.
@@ -115,6 +117,11 @@ impl fmt::Display for LinkError {
                 "the bucket is in {bucket} and the function in {function}, and S3 notifies within a Region only; deploy the \
                  function in {bucket} too and link with --region {bucket}, or forward the bucket's EventBridge events to {function}"
             ),
+            Self::OtherOwner(account) => write!(
+                f,
+                "the function takes buckets of the account {account} only (EXPECTED_BUCKET_OWNER), so this one's changes would \
+                 fail; deploy a stack of its own for them"
+            ),
             Self::NoDistribution(id) => {
                 write!(f, "there is no distribution {id} in this account; correct the id, or choose --profile")
             }
@@ -162,8 +169,8 @@ impl fmt::Display for LinkError {
                 name_in(queue)
             ),
             Self::NoEventRule => f.write_str(
-                "no rule of EventBridge sends this bucket's events to the function or its queue; deploy the stack with the bucket \
-                 in EventBridgeBuckets first",
+                "no rule of EventBridge sends this bucket's events to the function or its queue; first deploy the stack with \
+                 EventBridgeBuckets naming this bucket and all that it names already",
             ),
             Self::FilterInEventBridge => {
                 f.write_str("--prefix and --suffix are of no use with EventBridge: its rule says which keys it takes")

@@ -45,6 +45,15 @@ fn an_input_is_named_as_a_person_would() {
 }
 
 #[test]
+fn the_event_of_many_buckets_makes_no_long_line() {
+    let records: Vec<_> = (0..5000).map(|it| record("ObjectCreated:Put", &format!("bucket-{it}"), "a")).collect();
+    for bucket in [&[][..], &["--bucket", "other"]] {
+        let errors = complaint(&[&["plan", "--event", "-"], bucket].concat(), &[], notification(&records).as_bytes());
+        assert!(errors.contains("and 4990 more") && errors.len() < 400, "{errors}");
+    }
+}
+
+#[test]
 fn how_many_records_could_not_be_read_is_told_in_full() {
     let records: Vec<_> =
         (0..300).map(|_| json!({ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put" })).collect();
@@ -62,6 +71,17 @@ fn who_cannot_be_asked_with_is_told_before_anything_is() {
     let nobody = complaint(&send, &NOBODY, b"");
     assert!(nobody.contains("there are no credentials") && nobody.contains("--profile"), "{nobody}");
     assert!(!nobody.contains("\\n"), "{nobody}");
+    let home = std::env::temp_dir().join(format!("amiss-{}", std::process::id()));
+    std::fs::create_dir_all(&home).unwrap();
+    let (config, credentials) = (home.join("config"), home.join("credentials"));
+    std::fs::write(&config, "[profile broken]\ncredential_process = /nowhere/at-all\n").unwrap();
+    std::fs::write(&credentials, "").unwrap();
+    let shared =
+        [("AWS_CONFIG_FILE", config.to_str().unwrap()), ("AWS_SHARED_CREDENTIALS_FILE", credentials.to_str().unwrap())];
+    let environment = [&NOBODY[..], &shared[..]].concat();
+    let broken = complaint(&[&send[..], &["--profile", "broken"]].concat(), &environment, b"");
+    std::fs::remove_dir_all(&home).unwrap();
+    assert!(broken.contains("loading credentials") && broken.contains("correct the profile"), "{broken}");
     let nowhere = complaint(&send, &NOBODY[..1], b"");
     assert!(nowhere.contains("there is no Region: give --region"), "{nowhere}");
     for (arguments, environment, expected) in [

@@ -8,17 +8,16 @@ use s3_cloudfront_invalidator::local::{Invoke, Job, JobResult, Outcome, World};
 use serde_json::json;
 
 use crate::rig::{Rig, within, world};
-use crate::settings::{config, set};
 
-const ID: &str = "11111111-abcd-1111-abcd-111111abcdef";
+pub(crate) const ID: &str = "11111111-abcd-1111-abcd-111111abcdef";
 
-fn with_job(buckets: &[(&str, &str)]) -> World {
+pub(crate) fn with_job(buckets: &[(&str, &str)]) -> World {
     let mut world = world(buckets);
     world.jobs.insert(ID.into(), Job::default());
     world
 }
 
-fn results(rig: &Rig) -> Vec<JobResult> {
+pub(crate) fn results(rig: &Rig) -> Vec<JobResult> {
     rig.cloud.with(|world| world.jobs[ID].results.clone())
 }
 
@@ -75,39 +74,6 @@ async fn the_distribution_comes_from_the_parameters_the_bucket_or_the_function()
         for id in ["E1", "E2", "E3"] {
             let expected = usize::from(ids.contains(&id));
             assert_eq!(rig.invalidations(id).len(), expected, "{parameters:?} {id}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn each_distribution_is_told_with_its_own_paths() {
-    let mut world = with_job(&[("site", "E1 E2")]);
-    set(&mut world, "E1", config(""));
-    set(&mut world, "E2", config("/web"));
-    let rig = Rig::start(world, &[]).await;
-    rig.report("r1", job(ID, Some(r#"{"bucket":"site","keys":["web/a","web/b"]}"#), None)).await;
-    let [JobResult::Success { summary: Some(summary), output_variables, .. }] = &results(&rig)[..] else {
-        panic!("{:?}", results(&rig))
-    };
-    assert_eq!(summary, "E1: invalidated /web/a /web/b; E2: invalidated /a /b");
-    assert_eq!(output_variables["paths"], "/a /b /web/a /web/b");
-}
-
-#[tokio::test]
-async fn what_there_is_no_room_for_is_counted() {
-    let items: Vec<_> = (0..1000).map(|it| format!("/some/longer/path/number-{it:04}.html")).collect();
-    let long = format!("/{}", "x".repeat(2000));
-    for (items, start, end) in
-        [(items, "/some/longer/path/number-0000.html /some", " more"), (vec![long], "/xxx", "x…")]
-    {
-        let rig = Rig::start(with_job(&[("site", "E1")]), &[]).await;
-        let parameters = json!({ "distributionId": "E1", "items": items }).to_string();
-        rig.report("r1", job(ID, Some(&parameters), None)).await;
-        let [JobResult::Success { output_variables, .. }] = &results(&rig)[..] else { panic!("{:?}", results(&rig)) };
-        let paths = &output_variables["paths"];
-        assert!(paths.starts_with(start) && paths.ends_with(end), "{paths}");
-        if let Some((listed, more)) = paths.strip_suffix(" more").and_then(|it| it.rsplit_once(" and ")) {
-            assert_eq!(listed.split(' ').count() + more.parse::<usize>().unwrap(), items.len(), "{paths}");
         }
     }
 }

@@ -23,6 +23,7 @@ mod front;
 mod hangs;
 mod hollow;
 mod inventory;
+mod job_texts;
 mod job_wait;
 mod jobs;
 mod load;

@@ -39,6 +39,8 @@ export abstract class InvalidatorBase extends Construct {
   protected abstract readonly invoked: IFunction;
   /** The bucket tag that names the distribution. */
   protected abstract readonly distributionTag: string;
+  /** The account that must own the buckets, if that is not the invalidator's own. */
+  protected abstract readonly owner: string | undefined;
   /** What must be there before S3 is told to call: it tries at once. */
   protected abstract readonly callable: IDependable[];
 
@@ -119,6 +121,11 @@ export abstract class InvalidatorBase extends Construct {
       if (!Token.isUnresolved(theirs) && !Token.isUnresolved(ours) && theirs !== ours) {
         throw new Error(`${bucket.node.path} is in the ${part} ${theirs}, the invalidator in ${ours}: make one there`);
       }
+    }
+    const owner = this.owner ?? 'any';
+    if (owner !== 'any' && !Token.isUnresolved(here.account) && owner !== here.account) {
+      const why = `the invalidator takes buckets of the account ${owner} only (expectedBucketOwner): make another for this one's`;
+      throw new Error(`${bucket.node.path}: ${why}`);
     }
   }
 }

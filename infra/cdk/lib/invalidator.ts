@@ -35,6 +35,7 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
   protected readonly invoked: lambda.IFunction;
   protected readonly callable: IDependable[];
   protected readonly distributionTag: string;
+  protected readonly owner: string | undefined;
   private readonly eventBridgeBuckets: string[];
   private readonly pipelines: boolean;
 
@@ -43,6 +44,7 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
     check(props);
     const stack = Stack.of(this);
     this.distributionTag = props.distributionTag ?? DEFAULT_TAG;
+    this.owner = props.expectedBucketOwner;
     const window = props.batchingWindowSeconds ?? 60;
 
     this.logGroup = new logs.LogGroup(this, 'LogGroup', {
@@ -193,6 +195,7 @@ class Imported extends InvalidatorBase {
   protected readonly invoked: lambda.IFunction;
   protected readonly callable: IDependable[] = [];
   protected readonly distributionTag: string;
+  protected readonly owner = undefined;
 
   public constructor(scope: Construct, id: string, attributes: InvalidatorAttributes) {
     super(scope, id);

@@ -88,8 +88,8 @@ const FORMS = {
   ],
   // What S3 takes as a tag's key, without the letters of other scripts. Source: S3 user guide, "Using cost allocation S3 bucket tags".
   distributionTag: [
-    /^[A-Za-z0-9_.:/=+@-][A-Za-z0-9 _.:/=+@-]{0,127}$/,
-    "a tag's key, of 1 to 128 letters from A to Z, digits, spaces and _.:/=+-@",
+    /^[A-Za-z0-9_.:/=+@-]([A-Za-z0-9 _.:/=+@-]{0,126}[A-Za-z0-9_.:/=+@-])?$/,
+    "a tag's key, of 1 to 128 letters from A to Z, digits, _.:/=+-@ and spaces between",
   ],
   expectedBucketOwner: [/^([0-9]{12}|any)$/, "an account's id (12 digits) or any"],
   indexDocuments: [/^[^/,]*$/, 'names of files, separated by spaces, without / and commas'],

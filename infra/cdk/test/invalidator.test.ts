@@ -159,6 +159,11 @@ test('what cannot work is said at once', () => {
   const far = new Stack(app, 'Far', { env: { ...env, region: 'us-east-1' } });
   const there = new s3.Bucket(far, 'Bucket');
   assert.throws(() => invalidator.watch(there, distribution), /region us-east-1, the invalidator in eu-central-1/);
+  const others = start({ expectedBucketOwner: '222222222222' });
+  assert.throws(
+    () => others.invalidator.watch(new s3.Bucket(others.stack, 'Own'), distribution),
+    /takes buckets of the account 222222222222 only/,
+  );
   assert.throws(() => start({ maxWildcards: 16 }), /maxWildcards=16 is not a number from 1 to 15/);
   assert.throws(() => start({ distributionId: 'e2' }), /distributionId="e2" is not the id of a distribution/);
   assert.throws(() => start({ distributionTag: 'a,b' }), /distributionTag="a,b" is not a tag's key/);

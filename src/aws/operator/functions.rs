@@ -19,8 +19,14 @@ impl Operator {
         if let Some(error) = environment.and_then(|it| it.error.as_ref()).and_then(|it| it.message.as_deref()) {
             return Err(not_understood("GetFunctionConfiguration", &format!("it does not tell the settings: {error}")));
         }
-        let tag = told.environment.and_then(|it| it.variables).and_then(|mut it| it.remove("DISTRIBUTION_TAG"));
-        Ok(Function { arn, distribution_tag: tag, dead_letters: told.dead_letter_config.and_then(|it| it.target_arn) })
+        let mut variables = told.environment.and_then(|it| it.variables).unwrap_or_default();
+        Ok(Function {
+            arn,
+            distribution_tag: variables.remove("DISTRIBUTION_TAG"),
+            is_dry: variables.remove("DRY_RUN").is_some_and(|it| it.trim() == "true"),
+            bucket_owner: variables.remove("EXPECTED_BUCKET_OWNER"),
+            dead_letters: told.dead_letter_config.and_then(|it| it.target_arn),
+        })
     }
 
     pub(super) async fn list_event_sources(&self, function: &str) -> Result<Vec<EventSource>, CallError> {

@@ -28,7 +28,13 @@ impl Cloud for Account {
             return Err(missing(name));
         }
         let dead_letters = self.function_dead.borrow().clone();
-        Ok(Function { arn: FUNCTION.into(), distribution_tag: self.tag.borrow().clone(), dead_letters })
+        Ok(Function {
+            arn: FUNCTION.into(),
+            distribution_tag: self.tag.borrow().clone(),
+            is_dry: self.is_dry.get(),
+            bucket_owner: self.owner.borrow().clone(),
+            dead_letters,
+        })
     }
 
     async fn event_sources(&self, _function: &str) -> Result<Vec<EventSource>, CallError> {

@@ -65,6 +65,9 @@ pub(crate) struct Account {
     pub(crate) rules: RefCell<Vec<EventRule>>,
     pub(crate) origins: RefCell<BTreeMap<String, Vec<(String, String)>>>,
     pub(crate) caller: RefCell<String>,
+    /// The function's `EXPECTED_BUCKET_OWNER` and `DRY_RUN`.
+    pub(crate) owner: RefCell<Option<String>>,
+    pub(crate) is_dry: Cell<bool>,
     pub(crate) region: RefCell<String>,
     pub(crate) tag: RefCell<Option<String>>,
     pub(crate) abac: Cell<bool>,
@@ -117,6 +120,8 @@ impl Account {
             rules: RefCell::new(vec![rule]),
             origins: RefCell::new([("E1".to_owned(), origin("")), ("E2".to_owned(), origin("/web"))].into()),
             caller: RefCell::new(ACCOUNT.into()),
+            owner: RefCell::new(None),
+            is_dry: Cell::new(false),
             region: RefCell::new(REGION.into()),
             tag: RefCell::new(None),
             abac: Cell::new(false),

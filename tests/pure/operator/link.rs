@@ -124,7 +124,8 @@ fn an_overlapping_rule_of_others_is_shown_and_stays() {
 #[test]
 fn what_cannot_work_is_refused_with_the_remedy() {
     type Breakage = fn(&Account);
-    let cases: [(Via, Breakage, &str); 9] = [
+    let cases: [(Via, Breakage, &str); 10] = [
+        (Via::Function, |it| *it.owner.borrow_mut() = Some("222222222222".into()), "of the account 222222222222 only"),
         (Via::Queue, |it| *it.region.borrow_mut() = "eu-west-1".into(), "link with --region eu-west-1"),
         (Via::Queue, |it| drop(it.origins.borrow_mut().remove("E1")), "there is no distribution E1"),
         (

@@ -98,7 +98,12 @@ fn each_breakage_of_a_bucket_is_told_with_its_remedy() {
 #[test]
 fn each_breakage_of_the_function_is_told_with_its_remedy() {
     type Breakage = fn(&Account);
-    let cases: [(Breakage, &str); 5] = [
+    let cases: [(Breakage, &str); 7] = [
+        (|it| it.is_dry.set(true), "the function sends nothing (DRY_RUN): `scripts/deploy DryRun=false`"),
+        (
+            |it| *it.owner.borrow_mut() = Some("222222222222".into()),
+            "takes buckets of the account 222222222222 only (EXPECTED_BUCKET_OWNER)",
+        ),
         (|it| it.dead.borrow_mut().waiting = 3, "start-message-move-task"),
         (|it| it.sources.borrow_mut()[0].state = "Disabled".into(), "enable its event source mapping"),
         (|it| it.sources.borrow_mut()[0].reports_failures = false, "ReportBatchItemFailures"),

@@ -1,0 +1,55 @@
+//! What a pipeline is told of a job that was done: the paths of each distribution, as far as there is room.
+
+use s3_cloudfront_invalidator::local::JobResult;
+use s3_cloudfront_invalidator::local::events::job;
+use serde_json::json;
+
+use crate::jobs::{ID, results, with_job};
+use crate::rig::Rig;
+use crate::settings::{config, set};
+
+#[tokio::test]
+async fn each_distribution_is_told_with_its_own_paths() {
+    let mut world = with_job(&[("site", "E1 E2")]);
+    set(&mut world, "E1", config(""));
+    set(&mut world, "E2", config("/web"));
+    let rig = Rig::start(world, &[]).await;
+    rig.report("r1", job(ID, Some(r#"{"bucket":"site","keys":["web/a","web/b"]}"#), None)).await;
+    let [JobResult::Success { summary: Some(summary), output_variables, .. }] = &results(&rig)[..] else {
+        panic!("{:?}", results(&rig))
+    };
+    assert_eq!(summary, "E1: invalidated /web/a /web/b; E2: invalidated /a /b");
+    assert_eq!(output_variables["paths"], "/a /b /web/a /web/b");
+}
+
+#[tokio::test]
+async fn no_distribution_is_left_out_for_anothers_paths() {
+    let rig = Rig::start(with_job(&[("site", "E1 E2 E3")]), &[]).await;
+    let items: Vec<_> = (0..40).map(|it| format!("/some/longer/path/object-{it:03}.html")).collect();
+    let parameters = json!({ "bucket": "site", "items": items }).to_string();
+    rig.report("r1", job(ID, Some(&parameters), None)).await;
+    let [JobResult::Success { summary: Some(summary), .. }] = &results(&rig)[..] else { panic!("{:?}", results(&rig)) };
+    for id in ["E1", "E2", "E3"] {
+        assert!(summary.contains(&format!("{id}: invalidated /some/longer/path/object-000.html ")), "{summary}");
+    }
+    assert_eq!(summary.matches(" more").count(), 3, "{summary}");
+}
+
+#[tokio::test]
+async fn what_there_is_no_room_for_is_counted() {
+    let items: Vec<_> = (0..1000).map(|it| format!("/some/longer/path/number-{it:04}.html")).collect();
+    let long = format!("/{}", "x".repeat(2000));
+    for (items, start, end) in
+        [(items, "/some/longer/path/number-0000.html /some", " more"), (vec![long], "/xxx", "x…")]
+    {
+        let rig = Rig::start(with_job(&[("site", "E1")]), &[]).await;
+        let parameters = json!({ "distributionId": "E1", "items": items }).to_string();
+        rig.report("r1", job(ID, Some(&parameters), None)).await;
+        let [JobResult::Success { output_variables, .. }] = &results(&rig)[..] else { panic!("{:?}", results(&rig)) };
+        let paths = &output_variables["paths"];
+        assert!(paths.starts_with(start) && paths.ends_with(end), "{paths}");
+        if let Some((listed, more)) = paths.strip_suffix(" more").and_then(|it| it.rsplit_once(" and ")) {
+            assert_eq!(listed.split(' ').count() + more.parse::<usize>().unwrap(), items.len(), "{paths}");
+        }
+    }
+}
