@@ -44,8 +44,8 @@ impl fmt::Display for RouteError {
         write!(f, "its tags could not be read: {error}")?;
         f.write_str(match error.class {
             ErrorClass::AccessDenied => {
-                "; allow s3:GetBucketTagging on it to the calling role, and to its account in the bucket's policy if that \
-                 account does not own it (docs/security.md)"
+                "; allow s3:GetBucketTagging on it to the calling role; a bucket of another account takes more, \
+                 EXPECTED_BUCKET_OWNER among it (docs/security.md)"
             }
             ErrorClass::NotFound => {
                 "; there is no such bucket: correct its name, or have its events sent no more if it was deleted"

@@ -204,6 +204,9 @@ impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J>
     }
 }
 
+/// With less room than this for the first item the items are counted and not listed, in characters.
+const SHORTEST_ITEM: usize = 8;
+
 /// What stands between two distributions.
 const SEPARATOR: &str = "; ";
 
@@ -212,9 +215,12 @@ fn listed<'a>(items: impl IntoIterator<Item = &'a Item>, count: usize, most: usi
     let mut list = String::new();
     let mut left = count;
     for item in items {
-        let room = most.saturating_sub(format!(" and {left} more").len());
-        if list.is_empty() {
+        let more = if left > 1 { format!(" and {} more", left - 1).len() } else { 0 };
+        let room = most.saturating_sub(more);
+        if list.is_empty() && room > SHORTEST_ITEM {
             list = shortened(item.as_str(), room);
+        } else if list.is_empty() {
+            break;
         } else if list.len() + 1 + item.as_str().len() <= room {
             list.push(' ');
             list.push_str(item.as_str());
@@ -241,8 +247,17 @@ fn all_paths(report: &Report) -> String {
 
 /// What was done, in a line.
 fn summary(report: &Report) -> String {
+    let whole = summary_of(report, MAX_TEXT_LENGTH);
+    if whole.len() <= MAX_TEXT_LENGTH {
+        return whole;
+    }
     // So that none is left out for another's paths.
-    let most = MAX_TEXT_LENGTH / report.invalidations.len().max(1);
+    let share = MAX_TEXT_LENGTH / report.invalidations.len().max(1);
+    shortened(&summary_of(report, share), MAX_TEXT_LENGTH)
+}
+
+/// The same, with so much room for each distribution.
+fn summary_of(report: &Report, most: usize) -> String {
     let sent = report.invalidations.iter().map(|sent| {
         let what = match sent.status {
             Status::Accepted => "invalidated",
@@ -257,5 +272,5 @@ fn summary(report: &Report) -> String {
     if sent.is_empty() {
         return "nothing to invalidate".into();
     }
-    shortened(&sent.join(SEPARATOR), MAX_TEXT_LENGTH)
+    sent.join(SEPARATOR)
 }

@@ -53,7 +53,14 @@ where
     };
     let cause = match cause.find(LOADING) {
         _ if cause.contains(NOT_LOADED) => NO_CREDENTIALS.to_owned(),
-        Some(at) => format!("{}{BAD_CREDENTIALS}", cause.get(at..).unwrap_or_default()),
+        // Who could not be asked is no matter of the profile.
+        Some(at) if !cause.contains("dispatch failure: io") && !cause.contains("timed out") => {
+            let told = cause.get(at..).unwrap_or_default();
+            // What a program says can have any length; the remedy must not be cut off.
+            let told = told.get(..told.floor_char_boundary(MAX_MESSAGE_LENGTH / 2)).unwrap_or_default();
+            format!("{told}{BAD_CREDENTIALS}")
+        }
+        Some(at) => cause.get(at..).unwrap_or_default().to_owned(),
         None => cause,
     };
     let mut message = one_line(start(&format!("{operation}: {code}{cause}")));

@@ -132,6 +132,12 @@ impl Link {
                 paths => say(format_args!("{id} shows {} below {}.", wish.bucket, paths.join(" and "))),
             }
         }
+        if deployment.function.is_dry {
+            note("The function only plans and sends nothing (DRY_RUN): deploy it with DryRun=false.");
+        }
+        if !is_read {
+            note("The function does not read its queue: enable its event source mapping.");
+        }
         if difference.steps.is_empty() {
             say(format_args!("Nothing to do: {} is linked.", wish.bucket));
             return Ok(());
@@ -142,12 +148,6 @@ impl Link {
         }
         if let Some(manager) = manager {
             note(snippet::of(manager, &wish, (deployment.tag(), tag), target.as_ref()));
-        }
-        if deployment.function.is_dry {
-            note("The function only plans and sends nothing (DRY_RUN): `scripts/deploy DryRun=false`.");
-        }
-        if !is_read {
-            note("The function does not read its queue: enable its event source mapping.");
         }
         if self.doing.goes_on()? {
             apply(&operator, difference, PAUSE).await?;

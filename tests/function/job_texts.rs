@@ -53,3 +53,21 @@ async fn what_there_is_no_room_for_is_counted() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_fits_is_told_whole_for_as_many_distributions_as_a_tag_can_name() {
+    let ids: Vec<_> = (0..17).map(|it| format!("E{it:013}")).collect();
+    let rig = Rig::start(with_job(&[("site", &ids.join(" "))]), &[]).await;
+    let parameters = json!({ "bucket": "site", "items": ["/index.html"] }).to_string();
+    rig.report("r1", job(ID, Some(&parameters), None)).await;
+    let [JobResult::Success { summary: Some(summary), .. }] = &results(&rig)[..] else { panic!("{:?}", results(&rig)) };
+    let whole: Vec<_> = ids.iter().map(|id| format!("{id}: invalidated /index.html")).collect();
+    assert_eq!(*summary, whole.join("; "));
+    // The items that have no room are counted.
+    let many: Vec<_> = (0..20).map(|it| format!("/some/longer/path/object-{it:03}.html")).collect();
+    let rig = Rig::start(with_job(&[("site", &ids.join(" "))]), &[]).await;
+    rig.report("r1", job(ID, Some(&json!({ "bucket": "site", "items": many }).to_string()), None)).await;
+    let [JobResult::Success { summary: Some(summary), .. }] = &results(&rig)[..] else { panic!("{:?}", results(&rig)) };
+    let each = ids.iter().all(|id| summary.contains(&format!("{id}: invalidated ")));
+    assert!(each && summary.matches("20 paths").count() == 17, "{summary}");
+}

@@ -123,7 +123,7 @@ export abstract class InvalidatorBase extends Construct {
       }
     }
     const owner = this.owner ?? 'any';
-    if (owner !== 'any' && !Token.isUnresolved(here.account) && owner !== here.account) {
+    if (owner !== 'any' && !Token.isUnresolved(owner) && !Token.isUnresolved(here.account) && owner !== here.account) {
       const why = `the invalidator takes buckets of the account ${owner} only (expectedBucketOwner): make another for this one's`;
       throw new Error(`${bucket.node.path}: ${why}`);
     }

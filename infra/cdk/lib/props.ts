@@ -33,8 +33,9 @@ export interface S3CloudFrontInvalidatorProps {
   /** The bucket tag that names the distribution. @default 'distributionId' */
   readonly distributionTag?: string;
   /**
-   * The account that must own the buckets, or `any`. Buckets of the account that is named may be read and may send; with `any` they
-   * may be of every account, and only the function's own may send. @default the function's own
+   * The account that must own the buckets, or `any`. With an account the invalidator's own buckets are neither read nor let in: make
+   * another for them. With `any` buckets of every account may be read, and only those of the invalidator's own may send.
+   * @default the function's own
    */
   readonly expectedBucketOwner?: string;
   /** Whether the function reads how distributions are set, to tell which URLs an object has. @default 'auto' */

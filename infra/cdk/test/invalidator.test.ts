@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { App, CfnOutput, Stack, Tags } from 'aws-cdk-lib';
+import { App, Aws, CfnOutput, Stack, Tags } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import * as cloudfront from 'aws-cdk-lib/aws-cloudfront';
 import { S3BucketOrigin } from 'aws-cdk-lib/aws-cloudfront-origins';
@@ -164,6 +164,8 @@ test('what cannot work is said at once', () => {
     () => others.invalidator.watch(new s3.Bucket(others.stack, 'Own'), distribution),
     /takes buckets of the account 222222222222 only/,
   );
+  const own = start({ expectedBucketOwner: Aws.ACCOUNT_ID });
+  own.invalidator.watch(new s3.Bucket(own.stack, 'Own'), distribution);
   assert.throws(() => start({ maxWildcards: 16 }), /maxWildcards=16 is not a number from 1 to 15/);
   assert.throws(() => start({ distributionId: 'e2' }), /distributionId="e2" is not the id of a distribution/);
   assert.throws(() => start({ distributionTag: 'a,b' }), /distributionTag="a,b" is not a tag's key/);

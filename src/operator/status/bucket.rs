@@ -35,6 +35,9 @@ pub async fn check_bucket(
             LinkError::OtherRegion { bucket: region, function: deployment.region.clone() }.to_string(),
         );
     }
+    if let Some(owner) = deployment.other_owner() {
+        tag = Cell::wrong("other owner", LinkError::OtherOwner(owner.to_owned()).to_string());
+    }
     let (notification, permission) = match cloud.notifications(name).await {
         Ok(notifications) => {
             let ids: Vec<_> = route.iter().flatten().map(DistributionId::as_str).collect();

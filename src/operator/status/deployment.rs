@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use super::{Cell, DeploymentStatus, QueueStatus};
 use crate::operator::cloud::{Cloud, EventSource};
 use crate::operator::deployment::{Deployment, is_queue};
-use crate::operator::link_error::LinkError;
 use crate::operator::notification::name_in;
 use crate::ports::CallError;
 
@@ -44,10 +43,7 @@ pub async fn check_deployment(cloud: &impl Cloud, deployment: &Deployment) -> De
     }
     let mut remedies = Vec::new();
     if deployment.function.is_dry {
-        remedies.push("the function sends nothing (DRY_RUN): `scripts/deploy DryRun=false`".to_owned());
-    }
-    if let Some(owner) = deployment.other_owner() {
-        remedies.push(format!("the buckets of this account: {}", LinkError::OtherOwner(owner.to_owned())));
+        remedies.push("the function sends nothing (DRY_RUN); deploy it with DryRun=false".to_owned());
     }
     if dead.is_empty() {
         remedies.push("what fails for good is lost: give the function and its queue a dead-letter queue".to_owned());
