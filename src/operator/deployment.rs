@@ -56,7 +56,7 @@ impl fmt::Display for FindError {
                 f,
                 "there is no stack \"{}\" in this account and Region; deploy it (scripts/deploy), name it with --stack or the \
                  function with --function, or choose --profile and --region; if the function is gone for good: \
-                 `invalidator unlink --function-gone`",
+                 `invalidator unlink BUCKET --function-gone`",
                 excerpt(stack)
             ),
             Self::Output(stack) => {
