@@ -21,42 +21,18 @@
 //! Feature `local` adds a stand-in of Lambda's Runtime API, S3, CloudFront and CodePipeline, on which everything
 //! runs without an AWS account; feature `cli` adds the command line `invalidator`.
 
-pub mod app;
 pub mod aws;
-pub mod backoff;
-pub mod cache;
 pub mod change;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod collapse;
 pub mod config;
-pub mod crowd;
-pub mod distribution;
 pub mod event;
-pub mod failure;
 pub mod handler;
-pub mod inventory;
-pub mod job;
-pub mod lister;
 #[cfg(feature = "local")]
 pub mod local;
-pub mod logging;
 pub mod lookup;
-pub mod metrics;
-pub mod moment;
-#[cfg(feature = "cli")]
-pub mod operator;
 pub mod path;
 pub mod plan;
-pub mod ports;
-pub mod reference;
 pub mod report;
-pub mod route;
-pub mod router;
-pub mod settings;
-pub mod stock;
-pub mod summary;
-pub mod surveyor;
-pub mod tally;
-pub mod text;
-pub mod view;
+pub mod send;

@@ -6,11 +6,10 @@ use std::time::SystemTime;
 
 use anyhow::{Context, bail};
 use lambda_runtime::service_fn;
-use s3_cloudfront_invalidator::app::App;
 use s3_cloudfront_invalidator::aws::{self, CloudFront, CodePipeline, S3};
 use s3_cloudfront_invalidator::config::Config;
-use s3_cloudfront_invalidator::metrics::Metrics;
-use s3_cloudfront_invalidator::{handler, logging};
+use s3_cloudfront_invalidator::handler::{App, runtime};
+use s3_cloudfront_invalidator::report::{Metrics, logging};
 
 /// What Lambda sets for every function, and its runtime cannot do without.
 const RUNTIME_VARIABLES: [&str; 4] = [
@@ -34,20 +33,20 @@ async fn main() -> anyhow::Result<()> {
     let (config, sdk) = match started.await {
         Ok(started) => started,
         Err(error) => {
-            if let Err(untold) = handler::report_init_error(handler::CONFIGURATION_ERROR, &error.to_string()).await {
+            if let Err(untold) = runtime::report_init_error(runtime::CONFIGURATION_ERROR, &error.to_string()).await {
                 tracing::error!(
                     error = format!("{untold:#}"),
                     "Lambda could not be told why the function does not start"
                 );
             }
-            return Err(error).context(handler::CONFIGURATION_ERROR);
+            return Err(error).context(runtime::CONFIGURATION_ERROR);
         }
     };
     let metrics = config.metrics.then(|| Metrics::new(variable));
     let (s3, invalidations, jobs) = (S3::new(&sdk), CloudFront::new(&sdk), CodePipeline::new(&sdk));
     let app = App::new(config, s3, invalidations, jobs, Arc::new(SystemTime::now));
     let (app, metrics) = (&app, metrics.as_ref());
-    lambda_runtime::run(service_fn(move |event| handler::handle(app, metrics, event)))
+    lambda_runtime::run(service_fn(move |event| runtime::handle(app, metrics, event)))
         .await
         .map_err(anyhow::Error::from_boxed)
 }

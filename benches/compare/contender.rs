@@ -1,9 +1,8 @@
 //! What is measured, and how it reaches the stand-in.
 
-use std::env;
-use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 use super::front::Authority;
 use super::{Result, Transport};

@@ -12,9 +12,8 @@ use s3_cloudfront_invalidator::local::{Bucket, Cloud, Distribution, Function, In
 use serde_json::{Value, json};
 
 use super::contender::{Contenders, Kind};
-use super::model;
 use super::session::config;
-use super::{Result, Transport};
+use super::{Result, Transport, model};
 
 pub(super) const CHANGES: usize = 5000;
 const BATCH: usize = 1000;

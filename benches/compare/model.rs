@@ -10,7 +10,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use s3_cloudfront_invalidator::backoff::pause;
+use s3_cloudfront_invalidator::lookup::backoff::pause;
 
 use super::deploy::{CHANGES, CONCURRENCY, Deploy, RECEIVES, THROTTLE};
 

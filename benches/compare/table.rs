@@ -1,9 +1,8 @@
 //! The figures, and the tables they are printed as.
 
-use std::env;
 use std::fmt::Write;
-use std::fs;
 use std::process::Command;
+use std::{env, fs};
 
 use serde_json::{Value, json};
 

@@ -1,12 +1,86 @@
 //! An SDK's error as the ports know it: its class, and one line that leaves nothing out.
 
+use std::fmt;
+
 use std::error::Error;
 
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
-use crate::ports::{CallError, ErrorClass};
-use crate::text::one_line;
+use crate::change::text::one_line;
+
+/// What a failed call means for those who wait for its result. Sources: API models of S3 and CloudFront; aws-sdk-js#3983.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorClass {
+    /// Too many requests.
+    Throttled,
+    /// CloudFront works on as many invalidations of this distribution as it takes.
+    TooManyInProgress,
+    /// A fault of the service or of the way to it: 5xx, a time-out, a broken connection, an unreadable answer.
+    Unavailable,
+    /// The function's role, or the owner the bucket should have, does not allow it.
+    AccessDenied,
+    /// There is no such bucket or distribution.
+    NotFound,
+    /// The bucket is in another Region.
+    WrongRegion,
+    /// A path of the request is not to CloudFront's liking.
+    InvalidArgument,
+    /// More paths than CloudFront takes in one request.
+    BatchTooLarge,
+    /// Anything else.
+    Other,
+}
+
+impl ErrorClass {
+    /// Its name, as the log has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Throttled => "throttled",
+            Self::TooManyInProgress => "too-many-in-progress",
+            Self::Unavailable => "unavailable",
+            Self::AccessDenied => "access-denied",
+            Self::NotFound => "not-found",
+            Self::WrongRegion => "wrong-region",
+            Self::InvalidArgument => "invalid-argument",
+            Self::BatchTooLarge => "batch-too-large",
+            Self::Other => "other",
+        }
+    }
+
+    /// Whether the same call may succeed a little later.
+    #[must_use]
+    pub fn is_transient(self) -> bool {
+        matches!(self, Self::Throttled | Self::TooManyInProgress | Self::Unavailable)
+    }
+}
+
+/// A call to AWS that failed, in one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallError {
+    /// What it means.
+    pub class: ErrorClass,
+    /// The operation, the service's code and message or the chain of causes, in one line.
+    pub message: String,
+}
+
+impl CallError {
+    /// There was not answered before the time was up.
+    #[must_use]
+    pub fn no_time(operation: &str) -> Self {
+        let message = format!("{operation}: not answered before the time was up");
+        Self { class: ErrorClass::Unavailable, message }
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for CallError {}
 
 /// How much of a service's message is kept, in bytes: some answer with whole pages.
 const MAX_MESSAGE_LENGTH: usize = 600;
@@ -32,7 +106,7 @@ const THROTTLING_CODES: [&str; 14] = [
 const TRANSIENT_CODES: [&str; 2] = ["RequestTimeout", "RequestTimeoutException"];
 
 /// Maps the error of `operation`.
-pub(super) fn call_error<E>(operation: &str, error: &SdkError<E, HttpResponse>) -> CallError
+pub(crate) fn call_error<E>(operation: &str, error: &SdkError<E, HttpResponse>) -> CallError
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
@@ -87,7 +161,7 @@ const NO_CREDENTIALS: &str = "there are no credentials; choose a profile that ha
      AWS_SECRET_ACCESS_KEY, or run `aws configure`";
 
 /// The status of the answer, if there was one.
-pub(super) fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
+pub(crate) fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
     error.raw_response().map(|response| response.status().as_u16())
 }
 
@@ -99,7 +173,7 @@ fn start(text: &str) -> &str {
 /// Maps the error of an `operation` for one who goes on without its answer if it may not ask, which is worse than waiting for
 /// one. So only AWS's own word for it counts: a 403 can also mean that the credentials have just expired, or come from
 /// something in between.
-pub(super) fn denied_or_not<E>(operation: &str, error: &SdkError<E, HttpResponse>) -> CallError
+pub(crate) fn denied_or_not<E>(operation: &str, error: &SdkError<E, HttpResponse>) -> CallError
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
@@ -111,7 +185,7 @@ where
 }
 
 /// A success that says less than AWS always says: it may come from something in between, so it may pass.
-pub(super) fn not_understood(operation: &str, reason: &str) -> CallError {
+pub(crate) fn not_understood(operation: &str, reason: &str) -> CallError {
     CallError {
         class: ErrorClass::Unavailable,
         message: format!("{operation}: the answer was not understood: {reason}"),

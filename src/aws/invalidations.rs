@@ -1,5 +1,7 @@
 //! Invalidations to CloudFront, and how far they are.
 
+use std::future::Future;
+
 use std::error::Error;
 
 use aws_config::SdkConfig;
@@ -11,10 +13,44 @@ use aws_sdk_cloudfront::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_cloudfront::types::{Invalidation, InvalidationBatch, Paths};
 
 use super::error::{call_error, not_understood};
-use super::whole::{BoundedAnswer, SHORT_ANSWER, WholeAnswer, is_told};
-use crate::distribution::{DistributionId, InvalidationId};
+use super::response::{BoundedAnswer, SHORT_ANSWER, WholeAnswer, is_told};
+use super::{CallError, ErrorClass};
+use crate::change::{DistributionId, InvalidationId};
 use crate::plan::PlannedInvalidation;
-use crate::ports::{Accepted, CallError, ErrorClass, Invalidations, Progress};
+
+/// Takes invalidations.
+pub trait Invalidations {
+    /// Sends one invalidation.
+    fn create(&self, invalidation: &PlannedInvalidation) -> impl Future<Output = Result<Accepted, CallError>>;
+
+    /// Tells how far one is that was sent.
+    fn progress(
+        &self,
+        distribution: &DistributionId,
+        invalidation: &InvalidationId,
+    ) -> impl Future<Output = Result<Progress, CallError>>;
+}
+
+/// An invalidation that CloudFront has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// It took it, under this id; it answers the same again, and bills nothing, for one that it already had.
+    Created {
+        /// CloudFront's id of the invalidation.
+        id: InvalidationId,
+    },
+    /// It says that it had one under this caller reference before.
+    AlreadyExists,
+}
+
+/// How far an invalidation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub enum Progress {
+    /// Some edges may still serve what it removes.
+    InProgress,
+    /// No edge does.
+    Completed,
+}
 
 /// What CloudFront's message says, among other words, when a caller reference was used before. It has a code of its own
 /// only in the API model; in practice it is an `InvalidArgument` (aws-cdk#3878).
@@ -29,7 +65,7 @@ const BYTES_PER_ITEM: usize = 64;
 
 /// Sends invalidations by `CreateInvalidation`, and asks for them by `GetInvalidation`.
 pub struct CloudFront {
-    pub(super) client: Client,
+    pub(crate) client: Client,
 }
 
 impl CloudFront {
@@ -43,7 +79,7 @@ impl CloudFront {
 
     /// The same with the SDK's own retries, for whoever asks little and waits for it.
     #[cfg(feature = "cli")]
-    pub(super) fn patient(config: &SdkConfig) -> Self {
+    pub(crate) fn patient(config: &SdkConfig) -> Self {
         Self::of(Builder::from(config))
     }
 

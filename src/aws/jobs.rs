@@ -1,5 +1,7 @@
 //! Results of jobs to CodePipeline.
 
+use std::future::Future;
+
 use std::sync::OnceLock;
 
 use aws_config::SdkConfig;
@@ -10,10 +12,15 @@ use aws_sdk_codepipeline::operation::RequestId;
 use aws_sdk_codepipeline::types::{ExecutionDetails, FailureDetails, FailureType as Kind};
 
 use super::error::{call_error, not_understood, status};
-use super::whole::{BoundedAnswer, SHORT_ANSWER};
-use crate::event::JobId;
-use crate::job::{FailureType, JobResult, Waiting};
-use crate::ports::{CallError, ErrorClass, Jobs};
+use super::response::{BoundedAnswer, SHORT_ANSWER};
+use super::{CallError, ErrorClass};
+use crate::event::{FailureType, JobId, JobResult, Waiting};
+
+/// Takes the results of pipelines' jobs.
+pub trait Jobs {
+    /// Puts the result of a job. One that has its result already is no error.
+    fn put(&self, job: &JobId, result: &JobResult) -> impl Future<Output = Result<(), CallError>>;
+}
 
 /// What CodePipeline says of a job that has its result already: this very one, whose answer was lost, or one from an
 /// earlier attempt.

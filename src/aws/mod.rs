@@ -1,17 +1,15 @@
 //! The adapters for AWS, and the only place that names an SDK crate. They build requests and map answers and errors to
 //! the ports' types; they decide nothing.
 
-mod error;
-mod invalidations;
+mod configs;
+pub(crate) mod error;
+pub(crate) mod invalidations;
 mod jobs;
-mod objects;
-#[cfg(feature = "cli")]
-mod operator;
-mod s3;
-mod settings;
+mod keys;
+pub(crate) mod response;
+pub(crate) mod s3;
 mod tags;
-mod trust;
-mod whole;
+mod tls;
 
 use std::time::Duration;
 
@@ -20,7 +18,7 @@ use aws_config::profile::ProfileFileCredentialsProvider;
 #[cfg(feature = "cli")]
 use aws_config::provider_config::ProviderConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{AppName, BehaviorVersion};
+use aws_config::{AppName, BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
@@ -30,14 +28,15 @@ use aws_smithy_runtime_api::client::http::{
 };
 
 pub use aws_config::SdkConfig as Config;
-use aws_config::SdkConfig;
 
-pub use invalidations::CloudFront;
-pub use jobs::CodePipeline;
-#[cfg(feature = "cli")]
-pub use operator::Operator;
-pub use s3::S3;
-pub use trust::TrustError;
+pub use self::configs::Settings;
+pub use self::error::{CallError, ErrorClass};
+pub use self::invalidations::{Accepted, CloudFront, Invalidations, Progress};
+pub use self::jobs::{CodePipeline, Jobs};
+pub use self::keys::{Objects, Page};
+pub use self::s3::S3;
+pub use self::tags::{BucketQuery, BucketTags};
+pub use self::tls::TrustError;
 
 /// How long a connection may take to be made. An endpoint of the same Region answers in milliseconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -78,7 +77,7 @@ pub struct Named {
 /// # Errors
 /// As above.
 pub async fn load_config_of(named: &Named) -> Result<SdkConfig, TrustError> {
-    let roots = trust::choose(|name| std::env::var_os(name), trust::read)?;
+    let roots = tls::choose(|name| std::env::var_os(name), tls::read)?;
     let client = http_client(roots)?;
     let timeouts =
         TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
@@ -107,7 +106,7 @@ pub async fn load_config_of(named: &Named) -> Result<SdkConfig, TrustError> {
 
 /// One client for all services and Regions, so that its TLS is set up once; it keeps connections apart by host. The SDK's own
 /// is set up for every service once to try it and once to use it.
-fn http_client(roots: trust::Roots) -> Result<SharedHttpClient, TrustError> {
+fn http_client(roots: tls::Roots) -> Result<SharedHttpClient, TrustError> {
     let mut store = TrustStore::empty().with_native_roots(roots.native);
     if !roots.pem.is_empty() {
         store = store.with_pem_certificate(roots.pem);

@@ -6,7 +6,7 @@ use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 
-use super::whole::BoundedAnswer;
+use super::response::BoundedAnswer;
 use crate::change::Region;
 
 /// How many Regions' clients are kept. One deployment serves one Region, others come by forwarding; a forged event must
@@ -35,7 +35,7 @@ impl S3 {
         Self { config: config.clone(), path_style, home, away: Mutex::new(Vec::new()) }
     }
 
-    pub(super) fn client(&self, region: Option<&Region>) -> Client {
+    pub(crate) fn client(&self, region: Option<&Region>) -> Client {
         let home = self.config.region().map(AsRef::as_ref);
         let Some(region) = region.filter(|region| Some(region.as_str()) != home) else { return self.home.clone() };
         let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
@@ -51,7 +51,7 @@ impl S3 {
 }
 
 /// Whether buckets are named in the path: an endpoint of one's own seldom has a DNS name for every bucket.
-pub(super) fn is_path_style(config: &SdkConfig) -> bool {
+pub(crate) fn is_path_style(config: &SdkConfig) -> bool {
     config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some()
 }
 

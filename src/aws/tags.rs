@@ -1,13 +1,31 @@
 //! Bucket tags from S3.
 
+use std::future::Future;
+
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 
+use super::CallError;
 use super::error::call_error;
+use super::response::{BoundedAnswer, SHORT_ANSWER, WholeAnswer, is_told};
 use super::s3::S3;
-use super::whole::{BoundedAnswer, SHORT_ANSWER, WholeAnswer, is_told};
-use crate::ports::{BucketQuery, BucketTags, CallError};
-use crate::route::Tags;
+use crate::change::{AccountId, Bucket};
+use crate::path::Tags;
+
+/// A bucket to ask about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketQuery {
+    /// The bucket.
+    pub bucket: Bucket,
+    /// The account that must own it, or the request is denied; `None` for any.
+    pub expected_owner: Option<AccountId>,
+}
+
+/// Reads the tags of buckets.
+pub trait BucketTags {
+    /// The bucket's tags.
+    fn bucket_tags(&self, query: &BucketQuery) -> impl Future<Output = Result<Tags, CallError>>;
+}
 
 impl BucketTags for S3 {
     async fn bucket_tags(&self, query: &BucketQuery) -> Result<Tags, CallError> {

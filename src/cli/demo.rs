@@ -8,8 +8,8 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
 
-use super::site::Site;
-use super::tables;
+use super::demo_tables;
+use super::directory::Site;
 use crate::change::ObjectKey;
 use crate::local::events::{notification, record};
 use crate::local::{Bucket, Cloud, Distribution, Function, Invoke, Lambda, Outcome, World};
@@ -81,12 +81,12 @@ impl Demo {
         let started = Instant::now();
         // It runs until this is dropped.
         let _function = start(&bootstrap, &lambda, &cloud).await?;
-        tables::heading(&directory, &site, BUCKET, DISTRIBUTION, started.elapsed());
+        demo_tables::heading(&directory, &site, BUCKET, DISTRIBUTION, started.elapsed());
 
         let deliveries = deliver(&site.keys, self.batch.into(), &lambda).await?;
-        tables::events(&deliveries, self.batch);
-        tables::paths(&deliveries);
-        tables::costs(&deliveries, cloud.bill(), cloud.calls("GetBucketTagging").len());
+        demo_tables::events(&deliveries, self.batch);
+        demo_tables::paths(&deliveries);
+        demo_tables::costs(&deliveries, cloud.bill(), cloud.calls("GetBucketTagging").len());
         Ok(())
     }
 }

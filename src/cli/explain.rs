@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::terminal::{MAX_ROWS, more, say, table};
 use crate::change::ObjectKey;
-use crate::text::one_line;
-use crate::view::{Unseen, View};
+use crate::change::text::one_line;
+use crate::path::{Unseen, View};
 
 /// A URL of a key; none if it has none.
 struct Row {

@@ -1,19 +1,21 @@
 //! The command line `invalidator`.
 
-mod changed;
+pub mod aws;
+mod aws_args;
+mod changes;
+mod config;
 mod demo;
+mod demo_tables;
+mod directory;
 mod explain;
-mod link;
-mod lists;
-mod place;
+mod key_lists;
+pub mod link;
+mod link_command;
 mod plan;
 mod send;
-mod sent;
-mod settings;
-mod site;
-mod snippet;
+mod send_table;
 mod status;
-mod tables;
+mod template_snippet;
 mod terminal;
 mod wait;
 
@@ -34,7 +36,7 @@ enum Command {
     /// Run the real function on this machine: a directory is the content of a bucket, and every file in it has changed.
     Demo(demo::Demo),
     /// Have a bucket's changes invalidated: tag it and have it tell the function.
-    Link(link::Link),
+    Link(link_command::Link),
     /// Show which paths an invalidation of these changes would have, what each covers, and what it costs.
     Plan(plan::Plan),
     /// Invalidate what changed right away, as the function would.
@@ -42,7 +44,7 @@ enum Command {
     /// Show what is right and wrong with buckets, distributions and the function.
     Status(status::Status),
     /// Remove from a bucket what link added.
-    Unlink(link::Unlink),
+    Unlink(link_command::Unlink),
 }
 
 impl Cli {
@@ -52,7 +54,7 @@ impl Cli {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 // It may quote what others named.
-                terminal::note(format_args!("Error: {}", crate::text::one_line(&format!("{error:#}"))));
+                terminal::note(format_args!("Error: {}", crate::change::text::one_line(&format!("{error:#}"))));
                 ExitCode::FAILURE
             }
         }

@@ -8,19 +8,17 @@ use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::changed::{Changed, Changes};
+use super::changes::{Changed, Changes};
+use super::config::Source;
 use super::explain;
-use super::lists::{self, List};
-use super::settings::Source;
+use super::key_lists::{self, List};
 use super::terminal::{MAX_ROWS, counted, more, note, right, say, shorten, table};
+use crate::change::text::json_line;
 use crate::change::{Bucket, BucketName, ObjectKey, Region};
 use crate::collapse::{Blind, Budget, Collapsed, CollateralModel, Inventory, Objective, collapse};
 use crate::config::Config;
 use crate::local::bill::Bill;
-use crate::path::{DirectoryUrls, InvalidationPath, Item, OriginPath};
-use crate::route::{IndexDocuments, Route};
-use crate::text::json_line;
-use crate::view::View;
+use crate::path::{DirectoryUrls, IndexDocuments, InvalidationPath, Item, OriginPath, Route, View};
 
 /// What changed, and what is known beside it.
 #[derive(Debug, Args)]
@@ -176,13 +174,16 @@ impl Plan {
     /// What is known of the bucket, if anything was named.
     fn inventory(&self, view: &View, required: &[InvalidationPath]) -> anyhow::Result<Option<Inventory>> {
         let Some(file) = &self.inventory else { return Ok(None) };
-        let list = List::read(&lists::read(file)?).with_context(|| lists::name(file))?;
+        let list = List::read(&key_lists::read(file)?).with_context(|| key_lists::name(file))?;
         let (keys, complete) = match list {
             List::Listing(keys) | List::Keys(keys) => (keys, true),
             List::Sync(keys) => (keys, false),
         };
         if keys.is_empty() {
-            bail!("{} names no objects; leave --inventory out if nothing is known of the bucket", lists::name(file));
+            bail!(
+                "{} names no objects; leave --inventory out if nothing is known of the bucket",
+                key_lists::name(file)
+            );
         }
         let urls = |key: &ObjectKey| view.seen_urls(key).collect::<Vec<_>>();
         let listed = match &self.inventory_prefix {
@@ -242,7 +243,7 @@ fn print_tables(
         rows.add_row([
             item.to_string(),
             covered().count().to_string(),
-            covered().next().map_or_else(String::new, |(key, _)| shorten(&crate::text::one_line(key.as_str()))),
+            covered().next().map_or_else(String::new, |(key, _)| shorten(&crate::change::text::one_line(key.as_str()))),
             evicted.map_or_else(|| "unknown".to_owned(), |urls| urls.to_string()),
         ]);
     }

@@ -10,28 +10,24 @@ use clap::Args;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::changed::{Changes, Sent, Unreadable};
-use super::place::Aws;
+use super::aws::Operator;
+use super::aws_args::Aws;
+use super::changes::{Changes, Sent, Unreadable};
+use super::link::Cloud;
 use super::plan::{at_most, from_to};
-use super::sent;
 use super::terminal::say;
-use super::wait;
-use crate::app::{App, Invocation};
-use crate::aws::{self, CloudFront, CodePipeline, Operator, S3};
-use crate::change::{BucketName, Change};
+use super::{send_table, wait};
+use crate::aws::{self, BucketQuery, BucketTags, CallError, CloudFront, CodePipeline, ErrorClass, Objects, Page, S3};
+use crate::change::text::json_line;
+use crate::change::{AccountId, BucketName, Change, DistributionId};
 use crate::collapse::Budget;
 use crate::config::{Config, ExpectedOwner};
-use crate::distribution::DistributionId;
 use crate::event::Target;
-use crate::failure::InvocationError;
+use crate::handler::{App, Invocation};
 use crate::local::events::encode_key;
-use crate::logging;
-use crate::operator::Cloud;
-use crate::path::Item;
-use crate::ports::{AccountId, BucketQuery, BucketTags, CallError, ErrorClass, Objects, Page};
-use crate::report::{Answer, IgnoreReason, Report};
-use crate::route::Tags;
-use crate::text::json_line;
+use crate::path::{Item, Tags};
+use crate::plan::IgnoreReason;
+use crate::report::{Answer, InvocationError, Report, logging};
 
 /// What to invalidate.
 #[derive(Debug, Args)]
@@ -118,7 +114,7 @@ impl Send {
         if self.json {
             say(json_line(&serde_json::to_string(&report)?));
         } else {
-            sent::show(&report);
+            send_table::show(&report);
         }
         let mut failures: Vec<_> = failure.into_iter().collect();
         if self.wait {

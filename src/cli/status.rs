@@ -8,11 +8,11 @@ use clap::Args;
 use futures_util::{StreamExt, stream};
 use serde_json::json;
 
-use super::place::{Aws, Deployed};
+use super::aws_args::{Aws, Deployed};
+use super::link::{BucketStatus, Cloud, Deployment, DeploymentStatus, check_bucket, check_deployment};
 use super::terminal::{counted, narrow, right, say, shorten_to, table};
 use crate::change::BucketName;
-use crate::operator::{BucketStatus, Cloud, Deployment, DeploymentStatus, check_bucket, check_deployment};
-use crate::text::{json_line, one_line};
+use crate::change::text::{json_line, one_line};
 
 /// How many buckets are looked at at the same time.
 const AT_A_TIME: usize = 8;
@@ -143,7 +143,7 @@ fn show_queues(function: &DeploymentStatus) {
     say(rows.trim_fmt());
 }
 
-fn mark(cell: &crate::operator::Cell) -> String {
+fn mark(cell: &super::link::Cell) -> String {
     if cell.remedy.is_some() { format!("! {}", cell.text) } else { cell.text.clone() }
 }
 

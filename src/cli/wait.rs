@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::{Instant, sleep};
 
 use super::terminal::note;
-use crate::ports::{Invalidations, Progress};
+use crate::aws::{Invalidations, Progress};
 use crate::report::Report;
 
 /// How long to wait before an invalidation is asked for again. Most are complete within 25 s (CloudFront, April 2026).

@@ -9,20 +9,20 @@
 //! What holds for every input: every path is covered; the budget is kept; collapsing a result again changes nothing;
 //! nothing in, nothing out. Where nothing is known of the bucket, nothing is widened within the budget.
 
-mod collateral;
+mod boundary;
+mod bounds;
+mod cost;
+mod frontier;
+mod lagrangian;
 mod optimum;
-mod profile;
-mod relax;
-mod token;
 mod trie;
-mod ways;
 
 use std::num::NonZeroUsize;
 
-pub use collateral::{Blind, CollateralModel, Extent, Inventory};
+pub use self::cost::{Blind, CollateralModel, Extent, Inventory};
 
-use self::collateral::UNIT;
-use self::relax::{Costs, Limits};
+use self::cost::UNIT;
+use self::lagrangian::{Costs, Limits};
 use self::trie::Trie;
 use crate::path::{InvalidationPath, MOST_ITEMS, MOST_WILDCARDS, without_covered};
 

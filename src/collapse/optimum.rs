@@ -8,9 +8,9 @@
 
 #![expect(clippy::indexing_slicing, reason = "places of nodes and ways come from the tables themselves")]
 
-use super::profile::{Outside, Shape};
-use super::relax::{Costs, Limits, Score, amount};
-use super::ways::{Grid, Way};
+use super::bounds::{Outside, Shape};
+use super::frontier::{Grid, Way};
+use super::lagrangian::{Costs, Limits, Score, amount};
 
 /// What part of the gap is tried first: a look at a few ways, which often finds a set that makes the gap much narrower.
 const FIRST_GAP: Score = 32;
@@ -155,8 +155,8 @@ mod tests {
     use proptest::sample::select;
 
     use super::*;
-    use crate::collapse::profile::UNREACHABLE;
-    use crate::collapse::relax::Sum;
+    use crate::collapse::bounds::UNREACHABLE;
+    use crate::collapse::lagrangian::Sum;
     use crate::collapse::trie::Trie;
     use crate::collapse::{Blind, Inventory, without_covered};
     use crate::path::InvalidationPath;

@@ -3,8 +3,8 @@
 //! Nodes lie in post-order, children before their parent, so that everything that is worked out over the trie is a loop
 //! and no recursion, however deep the keys are nested.
 
-use super::collateral::{CollateralModel, UNIT};
-use super::token;
+use super::boundary;
+use super::cost::{CollateralModel, UNIT};
 use crate::path::InvalidationPath;
 
 /// A prefix that two or more required items share and part at. As a wildcard it covers them all.
@@ -64,7 +64,7 @@ impl Trie {
         let mut open: Vec<Open> = Vec::new();
         for (place, item) in items.iter().enumerate() {
             // What the item shares with the next one. The last shares nothing, not even the root.
-            let shared = items.get(place + 1).map(|next| token::shared(text(item), text(next)));
+            let shared = items.get(place + 1).map(|next| boundary::shared(text(item), text(next)));
             make_room(&mut open, place, shared);
             if let Some(top) = open.last_mut() {
                 top.add(item, weight(text(item)));
@@ -130,7 +130,7 @@ impl Open {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::collapse::collateral::Blind;
+    use crate::collapse::cost::Blind;
 
     #[test]
     fn items_hang_below_the_prefixes_they_share() {

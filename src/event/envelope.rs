@@ -6,10 +6,11 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::object::{Object, Text};
-use super::shape::{Shape, shape};
-use super::{Batch, EventError, Message, RecordError, Request, Source, Trigger, codepipeline, eventbridge, s3};
-use crate::text::excerpt;
+use super::json::{Object, Text};
+use super::kind::{Shape, shape};
+use super::{EventError, Request, Trigger, eventbridge, job, s3};
+use crate::change::text::excerpt;
+use crate::change::{Batch, Message, RecordError, Source};
 
 /// How many envelopes there can be around an event. A failed delivery of a topic's, kept in a queue, has four.
 const MAX_DEPTH: usize = 8;
@@ -61,7 +62,7 @@ fn open_at(json: &str, place: Place, batch: &mut Batch) -> Result<Option<Trigger
         }
         Shape::Job(job) => {
             misplaced("a job of a pipeline")?;
-            return codepipeline::decode(job).map(|job| Some(Trigger::Job(job)));
+            return job::decode(job).map(|job| Some(Trigger::Job(job)));
         }
         Shape::Request(fields) => {
             misplaced("a direct invocation")?;

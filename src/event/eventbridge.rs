@@ -3,11 +3,10 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::object::{Object, Text};
+use super::json::{Object, Text};
 use super::s3::{self, Entity};
-use super::{Batch, IgnoredRecord, RecordError};
-use crate::change::{Bucket, Change, ObjectKey};
-use crate::text::excerpt;
+use crate::change::text::excerpt;
+use crate::change::{Batch, Bucket, Change, IgnoredRecord, ObjectKey, RecordError};
 
 /// The detail types that change what a bucket serves; expirations and delete markers are `Object Deleted` as well.
 const CONTENT_TYPES: [&str; 2] = ["Object Created", "Object Deleted"];

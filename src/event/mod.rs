@@ -8,22 +8,23 @@
 //! opened however they are nested (`envelope`), and keys are decoded by the rule of the service that wrote them (`s3`,
 //! `eventbridge`).
 
-mod batch;
-mod codepipeline;
 mod envelope;
 mod error;
 mod eventbridge;
+mod job;
+mod job_result;
+mod json;
 mod key;
-mod object;
+mod kind;
 mod request;
 mod s3;
-mod shape;
 
-pub use batch::{Batch, IgnoredRecord, Message, RecordError, Source};
-pub use codepipeline::{Job, JobId};
-pub use error::{ACCEPTED_SHAPES, EventError};
-pub use key::{KeyError, decode_key};
-pub use request::{Ask, DEFAULT_WAIT, MAX_WAIT, Request, RequestError, Target};
+pub use self::error::{ACCEPTED_SHAPES, EventError};
+pub use self::job::{Job, JobId};
+pub use self::job_result::{FailureType, JobResult, MAX_MESSAGE_LENGTH, MAX_TEXT_LENGTH, Token, TokenError, Waiting};
+pub use self::key::{KeyError, decode_key};
+pub use self::request::{Ask, DEFAULT_WAIT, MAX_WAIT, Request, RequestError, Target};
+use crate::change::Batch;
 
 /// What an invocation asks for.
 #[derive(Debug, PartialEq, Eq)]

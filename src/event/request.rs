@@ -4,12 +4,11 @@ use std::fmt;
 
 use serde_json::value::RawValue;
 
-use super::object::Text;
-use super::shape::Fields;
-use crate::change::{Bucket, BucketName, ObjectKey};
-use crate::distribution::DistributionId;
+use super::json::Text;
+use super::kind::Fields;
+use crate::change::text::excerpt;
+use crate::change::{Bucket, BucketName, DistributionId, ObjectKey};
 use crate::path::{Item, named_items};
-use crate::text::excerpt;
 
 /// The fields of a request, all of them optional.
 pub(super) const FIELDS: [&str; 6] = ["distributionId", "bucket", "items", "keys", "wait", "waitSeconds"];

@@ -8,11 +8,10 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::object::{Object, Text};
-use super::{Batch, IgnoredRecord, RecordError, decode_key};
-use crate::change::{Bucket, BucketName, Change, Region};
-use crate::moment::Moment;
-use crate::text::excerpt;
+use super::decode_key;
+use super::json::{Object, Text};
+use crate::change::text::excerpt;
+use crate::change::{Batch, Bucket, BucketName, Change, IgnoredRecord, Moment, RecordError, Region};
 
 /// The families of event names that change what a bucket serves. `LifecycleExpiration` is not part of `ObjectRemoved`.
 /// Source: S3 user guide, "Supported event types for SQS, SNS, and Lambda".

@@ -10,9 +10,9 @@ use quick_xml::escape::escape;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::asked::{Answer, Asked};
-use super::cloud::World;
-use super::rules::{Verdict, judge};
+use super::fake_aws::World;
+use super::path_rules::{Verdict, judge};
+use super::request::{Answer, Asked};
 
 /// Paths in progress of one distribution, wildcards apart.
 const MAX_PATHS_IN_PROGRESS: usize = 3000;

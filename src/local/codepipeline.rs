@@ -11,8 +11,8 @@ use hyper::body::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::asked::{Answer, Asked};
-use super::cloud::World;
+use super::fake_aws::World;
+use super::request::{Answer, Asked};
 
 /// The content type of every request and answer.
 pub(super) const CONTENT_TYPE: &str = "application/x-amz-json-1.1";

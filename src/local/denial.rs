@@ -1,7 +1,7 @@
 //! What AWS says to a caller whose role has no statement for a call.
 
 use super::ACCOUNT;
-use super::asked::{Answer, Asked, Service};
+use super::request::{Answer, Asked, Service};
 
 /// The answer, which names caller, action and resource. Source: IAM user guide, "Troubleshoot access denied error messages".
 pub(super) fn denied(asked: &Asked) -> Answer {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::wire::Wire;
+use super::connection::Wire;
 
 /// What is to go wrong, where, and how often.
 #[derive(Clone, Debug)]

@@ -14,7 +14,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::wire::{self, Connection, Next, Wire};
+use super::connection::{self, Connection, Next, Wire};
 
 /// An answer; `None` breaks the connection instead. A [`Wire`] among its extensions says what happens to it on the way.
 pub(super) type Reply = Option<Response<Full<Bytes>>>;
@@ -75,7 +75,7 @@ where
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| broken())?.to_bytes();
     let mut response = handler(Request::from_parts(parts, body)).await.ok_or_else(broken)?;
-    wire::set(&next, response.extensions_mut().remove::<Wire>().unwrap_or_default());
+    connection::set(&next, response.extensions_mut().remove::<Wire>().unwrap_or_default());
     Ok(response)
 }
 

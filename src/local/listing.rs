@@ -11,9 +11,9 @@ use std::ops::Bound;
 
 use quick_xml::escape::escape;
 
-use super::asked::{Answer, Asked};
-use super::cloud::World;
 use super::events::encode_key;
+use super::fake_aws::World;
+use super::request::{Answer, Asked};
 use super::s3::{NAMESPACE, bucket, error};
 
 /// The most entries of a page, common prefixes included.

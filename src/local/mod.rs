@@ -7,29 +7,29 @@
 //! alone.
 
 pub mod bill;
-pub mod cloud;
 pub mod cloudfront;
 pub mod codepipeline;
+pub mod connection;
 pub mod events;
+pub mod fake_aws;
 pub mod fault;
 pub mod function;
 pub mod runtime;
-pub mod wire;
 
-mod asked;
 mod denial;
+mod distribution_config;
 mod http;
 mod listing;
-mod rules;
+mod path_rules;
+mod request;
 mod s3;
-mod settings;
 mod xml;
 
-pub use cloud::{Bucket, Call, Cloud, World};
-pub use cloudfront::Distribution;
-pub use codepipeline::{Job, JobResult};
-pub use function::Function;
-pub use runtime::{Invoke, Lambda, Outcome};
+pub use self::cloudfront::Distribution;
+pub use self::codepipeline::{Job, JobResult};
+pub use self::fake_aws::{Bucket, Call, Cloud, World};
+pub use self::function::Function;
+pub use self::runtime::{Invoke, Lambda, Outcome};
 
 /// The account that everything on the stand-in belongs to: the one AWS's own documents use.
 pub const ACCOUNT: &str = "123456789012";

@@ -2,8 +2,8 @@
 
 use quick_xml::escape::escape;
 
-use super::asked::{Answer, Asked};
-use super::cloud::{Bucket, World};
+use super::fake_aws::{Bucket, World};
+use super::request::{Answer, Asked};
 
 /// The namespace of S3's documents.
 pub(super) const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";

@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use super::encode::must_encode;
 use super::{InvalidationPath, MAX_PATH_LENGTH, MOST_ITEMS, MOST_WILDCARDS, PathError, without_covered};
-use crate::text::excerpt;
+use crate::change::text::excerpt;
 
 /// The longest cache tag, in characters. Source: CloudFront developer guide, "Invalidating content by cache tags".
 const MAX_TAG_LENGTH: usize = 256;

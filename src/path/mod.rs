@@ -6,18 +6,34 @@
 //!
 //! Sources: CloudFront developer guide, "What you need to know when invalidating files"; RFC 1738 for the characters.
 
-mod cover;
+mod distribution_config;
 mod encode;
-mod forms;
 mod item;
+mod mapping;
+mod options;
+mod origin_path;
+mod routing;
+mod viewer_url;
 
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-pub use cover::without_covered;
-pub use forms::{DirectoryUrls, OriginPath, OriginPathError, ViewerKey, ViewerUrl, urls, viewer_paths, viewer_urls};
-pub use item::{CacheTag, Item, ItemError, named_items};
+#[cfg(feature = "cli")]
+pub(crate) use self::distribution_config::is_like;
+pub use self::distribution_config::{
+    Behavior, DistributionSettings, Endpoint, Origin, OriginGroup, PathPattern, PolicyId, QueryStrings, SettingsError,
+    endpoint_of, serves_by_path,
+};
+pub use self::item::{CacheTag, Item, ItemError, named_items};
+pub use self::mapping::View;
+pub use self::options::{
+    DIRECTORY_URLS_TAG, IGNORE_TAG, INDEX_DOCUMENTS_TAG, IndexDocuments, MAX_PATHS_TAG, ORIGIN_PATH_TAG,
+    QUERY_STRINGS_TAG, Route, RouteSettings, TagError, Tags,
+};
+pub use self::origin_path::{OriginPath, OriginPathError, ViewerKey};
+pub use self::routing::{Seen, Sighting, Unseen};
+pub use self::viewer_url::{DirectoryUrls, ViewerUrl, urls, viewer_paths, viewer_urls};
 
 /// The longest path CloudFront accepts, in characters. Source: as above.
 pub const MAX_PATH_LENGTH: usize = 4000;
@@ -170,6 +186,36 @@ impl fmt::Debug for InvalidationPath {
 impl serde::Serialize for InvalidationPath {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.0)
+    }
+}
+
+/// Sorts, and leaves out what occurs twice or is covered by another.
+#[must_use]
+pub fn without_covered(mut paths: Vec<InvalidationPath>) -> Vec<InvalidationPath> {
+    // What a wildcard covers follows it directly in this order, as `*` itself does not count in the comparison.
+    paths.sort_unstable_by(|a, b| order(a).cmp(&order(b)));
+    let mut kept: Vec<InvalidationPath> = Vec::with_capacity(paths.len());
+    let mut widest: Option<usize> = None;
+    for path in paths {
+        if widest.and_then(|at| kept.get(at)).is_some_and(|wildcard| wildcard.covers(&path))
+            || kept.last() == Some(&path)
+        {
+            continue;
+        }
+        if path.wildcard_prefix().is_some() {
+            widest = Some(kept.len());
+        }
+        kept.push(path);
+    }
+    kept.sort_unstable();
+    kept
+}
+
+/// The prefix of a wildcard or the path of one URL, the wildcard first where they are the same.
+fn order(path: &InvalidationPath) -> (&str, bool) {
+    match path.wildcard_prefix() {
+        Some(prefix) => (prefix, false),
+        None => (path.as_str(), true),
     }
 }
 

@@ -2,24 +2,33 @@
 //!
 //! In two steps, between which can be found out what lies next to the changes.
 
-mod gathering;
-mod planned;
-mod sorting;
-mod strand;
+mod assign;
+mod assignment;
+mod bucket_changes;
+mod caller_reference;
+mod invalidation;
+mod key_listing;
+mod listed_keys;
+mod resolution;
+mod skip_reason;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::change::{Bucket, BucketName};
+use crate::change::{Bucket, BucketName, DistributionId};
 use crate::collapse::Budget;
-use crate::distribution::DistributionId;
-use crate::path::Item;
-use crate::reference::{CallerReference, Delivery, Identity};
-use crate::view::Unseen;
+use crate::path::{Item, Unseen};
 
-pub use self::gathering::{Gathered, Gathering};
-pub use self::planned::PlannedInvalidation;
-pub use self::sorting::gather;
+pub use self::assign::gather;
+pub use self::assignment::{Gathered, Gathering};
+pub(crate) use self::caller_reference::Hash;
+pub use self::caller_reference::{CallerReference, Delivery, Identity};
+pub use self::invalidation::PlannedInvalidation;
+pub use self::key_listing::Listing;
+pub(crate) use self::key_listing::Place;
+pub use self::listed_keys::{Folder, Known, Stock, wanted};
+pub use self::resolution::{Destination, Destinations};
+pub use self::skip_reason::IgnoreReason;
 
 /// What is to become of every change of a batch.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -64,12 +73,11 @@ pub fn plan_named(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::{Change, ObjectKey};
+    use super::{Destination, Destinations};
+    use crate::change::{Batch, Change, Message, ObjectKey};
     use crate::collapse::{Blind, Objective};
-    use crate::event::{Batch, Message};
-    use crate::path::{DirectoryUrls, OriginPath};
-    use crate::route::{IndexDocuments, Route};
-    use crate::view::{Destination, Destinations, View};
+    use crate::path::View;
+    use crate::path::{DirectoryUrls, IndexDocuments, OriginPath, Route};
 
     fn bucket(name: &str) -> Bucket {
         Bucket { name: BucketName::new(name).unwrap(), region: None }

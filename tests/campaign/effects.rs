@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use fastrand::Rng;
+use s3_cloudfront_invalidator::local::connection::Wire;
 use s3_cloudfront_invalidator::local::fault::Effect;
-use s3_cloudfront_invalidator::local::wire::Wire;
 
 /// Longer than the time of a function that is in a hurry.
 const LONG: Duration = Duration::from_secs(4);

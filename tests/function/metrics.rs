@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use s3_cloudfront_invalidator::change::Moment;
 use s3_cloudfront_invalidator::local::Job;
 use s3_cloudfront_invalidator::local::events::{event_bridge, job, notification, record, sqs};
 use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
-use s3_cloudfront_invalidator::metrics::{DIMENSION, METRICS, NAMESPACE};
-use s3_cloudfront_invalidator::moment::Moment;
+use s3_cloudfront_invalidator::report::{DIMENSION, METRICS, NAMESPACE};
 use serde_json::{Value, json};
 
 use crate::rig::{Rig, created, world};

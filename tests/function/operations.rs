@@ -6,7 +6,7 @@ use std::time::Duration;
 use s3_cloudfront_invalidator::local::Job;
 use s3_cloudfront_invalidator::local::events::{job, notification, record, sqs};
 use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
-use s3_cloudfront_invalidator::metrics::{METRICS, NAMESPACE};
+use s3_cloudfront_invalidator::report::{METRICS, NAMESPACE};
 use serde_json::{Value, json};
 
 use crate::inventory::site_config;

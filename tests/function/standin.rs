@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use s3_cloudfront_invalidator::local::cloud::UNKNOWN_OPERATION;
+use s3_cloudfront_invalidator::local::fake_aws::UNKNOWN_OPERATION;
 use s3_cloudfront_invalidator::local::{Cloud, Invoke, Lambda, Outcome, REGION, World};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

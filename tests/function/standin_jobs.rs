@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use s3_cloudfront_invalidator::local::cloud::UNKNOWN_OPERATION;
+use s3_cloudfront_invalidator::local::fake_aws::UNKNOWN_OPERATION;
 use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
 use s3_cloudfront_invalidator::local::{Cloud, Job, JobResult, REGION, World};
 use serde_json::{Value, json};

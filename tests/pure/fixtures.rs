@@ -1,8 +1,8 @@
 //! Events as files, each named by what it is about; `aws_lambda_events` is the second opinion on what they hold.
 
 use aws_lambda_events::event::s3::S3Event;
-use s3_cloudfront_invalidator::change::Region;
-use s3_cloudfront_invalidator::event::{Batch, Trigger, decode};
+use s3_cloudfront_invalidator::change::{Batch, Region};
+use s3_cloudfront_invalidator::event::{Trigger, decode};
 
 fn read(name: &str) -> Vec<u8> {
     let path = format!("{}/tests/fixtures/s3/{name}.json", env!("CARGO_MANIFEST_DIR"));

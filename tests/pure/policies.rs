@@ -88,7 +88,7 @@ fn the_operators_policy_allows_what_the_commands_call_and_nothing_else() {
         ("self.sts", "sts"),
     ];
     let mut expected: BTreeSet<_> =
-        sources("src/aws/operator").iter().flat_map(|(path, text)| called(path, text, &clients)).collect();
+        sources("src/cli/aws").iter().flat_map(|(path, text)| called(path, text, &clients)).collect();
     // Which nobody can be denied. Source: STS API reference, GetCallerIdentity.
     assert!(expected.remove("sts:GetCallerIdentity"));
     // `send` does what the function does, but for pipelines.

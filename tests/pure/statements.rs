@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use s3_cloudfront_invalidator::distribution::DistributionId;
+use s3_cloudfront_invalidator::aws::{CallError, ErrorClass};
+use s3_cloudfront_invalidator::change::DistributionId;
 use s3_cloudfront_invalidator::event::Request;
-use s3_cloudfront_invalidator::failure::Failure;
-use s3_cloudfront_invalidator::ports::{CallError, ErrorClass};
+use s3_cloudfront_invalidator::report::Failure;
 use serde_json::Value;
 
 use crate::docs::{documents, lines, named, prose, read, root};
@@ -65,10 +65,10 @@ fn every_request_that_the_documents_show_is_taken() {
 
 /// Every reason that a failure can be told by.
 fn reasons() -> BTreeSet<String> {
-    let ports = read("src/ports.rs");
+    let ports = read("src/aws/error.rs");
     let names = ports.split("pub fn name(self)").nth(1).unwrap().split("\n    }\n").next().unwrap();
     let names: Vec<_> = names.split('"').skip(1).step_by(2).collect();
-    let source = read("src/failure/mod.rs");
+    let source = read("src/report/failure.rs");
     let body = source.split("pub fn reason(&self)").nth(1).unwrap().split("\n    }\n").next().unwrap();
     let literals: Vec<_> = body.split('"').skip(1).step_by(2).collect();
     let (whole, steps): (Vec<_>, Vec<_>) =

@@ -28,7 +28,7 @@ fn actions(template: &str) -> BTreeMap<String, BTreeSet<String>> {
 fn the_metric_counts_lines_that_are_written() {
     let words = "could not be read again";
     assert!(read("infra/cloudformation/template.yaml").contains(&format!(r#"$.message = "*{words}*""#)));
-    for source in ["src/router.rs", "src/surveyor.rs"] {
+    for source in ["src/lookup/tags.rs", "src/lookup/configs.rs"] {
         assert!(read(source).contains(words), "{source}");
     }
 }

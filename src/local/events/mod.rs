@@ -9,10 +9,10 @@ mod s3;
 
 use serde_json::Value;
 
-pub use codepipeline::{ARTIFACT_CREDENTIALS, job};
-pub use lambda::invocation_record;
-pub use messages::{sns, sns_notification, sqs};
-pub use s3::{encode_key, event_bridge, notification, record};
+pub use self::codepipeline::{ARTIFACT_CREDENTIALS, job};
+pub use self::lambda::invocation_record;
+pub use self::messages::{sns, sns_notification, sqs};
+pub use self::s3::{encode_key, event_bridge, notification, record};
 
 /// An object with the fields of another added.
 fn with(mut object: Value, more: Value) -> Value {

@@ -2,10 +2,10 @@
 
 use proptest::test_runner::TestCaseError;
 use proptest::{prop_assert, prop_assert_eq};
-use s3_cloudfront_invalidator::change::Change;
-use s3_cloudfront_invalidator::event::{Ask, Batch, EventError, Request, Target, Trigger, decode};
-use s3_cloudfront_invalidator::failure::InvocationError;
+use s3_cloudfront_invalidator::change::{Batch, Change};
+use s3_cloudfront_invalidator::event::{Ask, EventError, Request, Target, Trigger, decode};
 use s3_cloudfront_invalidator::local::events::{notification, record, sns_notification, sqs};
+use s3_cloudfront_invalidator::report::InvocationError;
 use serde_json::Value;
 
 use crate::driver::Checked;

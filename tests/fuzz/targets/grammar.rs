@@ -2,10 +2,9 @@
 //! what a bucket's tags say. Nothing but their grammar passes, and all of it does.
 
 use proptest::{prop_assert, prop_assert_eq};
-use s3_cloudfront_invalidator::change::{BucketName, Region};
-use s3_cloudfront_invalidator::distribution::{DistributionId, InvalidationId};
+use s3_cloudfront_invalidator::change::{BucketName, DistributionId, InvalidationId, Region};
 use s3_cloudfront_invalidator::event::JobId;
-use s3_cloudfront_invalidator::route::{ORIGIN_PATH_TAG, RouteSettings, Tags};
+use s3_cloudfront_invalidator::path::{ORIGIN_PATH_TAG, RouteSettings, Tags};
 
 use crate::driver::Checked;
 use crate::rules::{gist, is_distribution, is_id, magnitude, said};

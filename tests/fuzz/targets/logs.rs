@@ -1,12 +1,11 @@
 //! What is said to people and logs: one line each, whatever it quotes.
 
 use proptest::{prop_assert, prop_assert_eq};
-use s3_cloudfront_invalidator::change::{BucketName, ObjectKey, Region};
+use s3_cloudfront_invalidator::change::text::{excerpt, one_line, shortened};
+use s3_cloudfront_invalidator::change::{BucketName, DistributionId, ObjectKey, Region};
 use s3_cloudfront_invalidator::config::Config;
-use s3_cloudfront_invalidator::distribution::DistributionId;
 use s3_cloudfront_invalidator::event::{Request, decode, decode_key};
 use s3_cloudfront_invalidator::path::{InvalidationPath, Item, OriginPath, named_items};
-use s3_cloudfront_invalidator::text::{excerpt, one_line, shortened};
 use serde_json::json;
 
 use crate::driver::Checked;

@@ -1,9 +1,9 @@
 //! The token that a job is continued with. It comes back from outside and names what is asked of CloudFront.
 
 use proptest::{prop_assert, prop_assert_eq};
-use s3_cloudfront_invalidator::distribution::{DistributionId, InvalidationId};
-use s3_cloudfront_invalidator::job::{MAX_TEXT_LENGTH, Token, TokenError, Waiting};
-use s3_cloudfront_invalidator::text::{one_line, shortened};
+use s3_cloudfront_invalidator::change::text::{one_line, shortened};
+use s3_cloudfront_invalidator::change::{DistributionId, InvalidationId};
+use s3_cloudfront_invalidator::event::{MAX_TEXT_LENGTH, Token, TokenError, Waiting};
 
 use crate::driver::Checked;
 use crate::rules::{is_distribution, is_id, magnitude, said};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::future::pending;
 use std::time::Duration;
 
-use s3_cloudfront_invalidator::ports::{BucketQuery, CallError, ErrorClass, Objects, Page};
+use s3_cloudfront_invalidator::aws::{BucketQuery, CallError, ErrorClass, Objects, Page};
 use tokio::time::Instant;
 
 use super::{Limits, Shelf, error, limits, read};

@@ -7,9 +7,10 @@ mod shapes;
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
+use s3_cloudfront_invalidator::aws::{BucketQuery, CallError, ErrorClass, Objects, Page};
 use s3_cloudfront_invalidator::change::{Bucket, BucketName};
-use s3_cloudfront_invalidator::inventory::{Limits, Listing, list};
-use s3_cloudfront_invalidator::ports::{BucketQuery, CallError, ErrorClass, Objects, Page};
+use s3_cloudfront_invalidator::lookup::keys::{Limits, list};
+use s3_cloudfront_invalidator::plan::Listing;
 use tokio::task::yield_now;
 use tokio::time::Instant;
 

@@ -3,7 +3,7 @@
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
-use s3_cloudfront_invalidator::ports::{ErrorClass, Page};
+use s3_cloudfront_invalidator::aws::{ErrorClass, Page};
 
 use super::{Shelf, error, limits, read};
 
@@ -36,7 +36,7 @@ fn fates() -> impl Strategy<Value = Vec<Fate>> {
     prop_oneof![Just(Vec::new()), vec(prop_oneof![4 => Just(Fate::Fine), 1 => faults], 1..12)]
 }
 
-fn meet(fate: Fate, mut page: Page, within: &str) -> Result<Page, s3_cloudfront_invalidator::ports::CallError> {
+fn meet(fate: Fate, mut page: Page, within: &str) -> Result<Page, s3_cloudfront_invalidator::aws::CallError> {
     match fate {
         Fate::Error(class) => return Err(error(class)),
         Fate::Empty => page = Page { keys: Vec::new(), more: true },

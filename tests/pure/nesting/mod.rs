@@ -7,7 +7,8 @@ mod writer;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use s3_cloudfront_invalidator::event::{Batch, EventError, Trigger, decode};
+use s3_cloudfront_invalidator::change::Batch;
+use s3_cloudfront_invalidator::event::{EventError, Trigger, decode};
 
 use crate::sources;
 use events::{Body, ENVELOPES, Envelope, Event, MOST_ENVELOPES, Told, batch, bodies, event};

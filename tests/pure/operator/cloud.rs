@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use s3_cloudfront_invalidator::change::BucketName;
-use s3_cloudfront_invalidator::distribution::DistributionId;
-use s3_cloudfront_invalidator::operator::{
+use s3_cloudfront_invalidator::aws::{CallError, Settings};
+use s3_cloudfront_invalidator::change::{AccountId, BucketName, DistributionId};
+use s3_cloudfront_invalidator::cli::link::{
     Cloud, EventRule, EventSource, Function, LastInvalidation, Notifications, Queue,
 };
-use s3_cloudfront_invalidator::ports::{AccountId, CallError, Settings};
-use s3_cloudfront_invalidator::route::Tags;
-use s3_cloudfront_invalidator::settings::{Behavior, DistributionSettings, Origin, PolicyId};
+use s3_cloudfront_invalidator::path::{Behavior, DistributionSettings, Origin, PolicyId, Tags};
 
 use super::fake::{ACCOUNT, Account, DEAD, FUNCTION, QUEUE, failed, missing, policy, statement};
 

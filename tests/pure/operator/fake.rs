@@ -3,9 +3,9 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 
-use s3_cloudfront_invalidator::operator::{EventRule, EventSource, Notifications, Queue};
-use s3_cloudfront_invalidator::ports::{CallError, ErrorClass};
-use s3_cloudfront_invalidator::route::Tags;
+use s3_cloudfront_invalidator::aws::{CallError, ErrorClass};
+use s3_cloudfront_invalidator::cli::link::{EventRule, EventSource, Notifications, Queue};
+use s3_cloudfront_invalidator::path::Tags;
 
 pub(crate) const REGION: &str = "eu-central-1";
 pub(crate) const ACCOUNT: &str = "123456789012";

@@ -1,6 +1,6 @@
 //! What is left when something goes wrong between two calls: all or nothing, and nothing of others is lost.
 
-use s3_cloudfront_invalidator::operator::{Filter, Rule, Via};
+use s3_cloudfront_invalidator::cli::link::{Filter, Rule, Via};
 
 use super::fake::{Account, Fault};
 use super::{busy_account, everything, link, unlink, wish};

@@ -1,6 +1,6 @@
 //! What is linked and unlinked, and what is refused.
 
-use s3_cloudfront_invalidator::operator::{EVENTS, Filter, LINK_TAG, LinkError, Manager, Rule, Target, Via};
+use s3_cloudfront_invalidator::cli::link::{EVENTS, Filter, LINK_TAG, LinkError, Manager, Rule, Target, Via};
 
 use super::fake::{Account, FUNCTION, QUEUE, Shown, policy, statement};
 use super::{busy_account, everything, ids, link, rule, unlink, wish};

@@ -10,13 +10,12 @@ mod status;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use s3_cloudfront_invalidator::change::BucketName;
-use s3_cloudfront_invalidator::distribution::DistributionId;
-use s3_cloudfront_invalidator::operator::{
+use s3_cloudfront_invalidator::change::{BucketName, DistributionId};
+use s3_cloudfront_invalidator::cli::link::{
     ApplyError, Deployment, Filter, LinkError, Linked, Notifications, Place, Rule, Target, Via, Wish, apply, find,
     plan_link, plan_unlink,
 };
-use s3_cloudfront_invalidator::route::Tags;
+use s3_cloudfront_invalidator::path::Tags;
 
 use self::fake::{Account, Shown};
 

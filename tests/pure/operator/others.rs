@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use s3_cloudfront_invalidator::operator::{EVENTS, FindError, Place, Target, Via, find};
+use s3_cloudfront_invalidator::cli::link::{EVENTS, FindError, Place, Target, Via, find};
 
 use super::fake::{Account, FUNCTION, QUEUE, Shown, policy, statement};
 use super::{busy_account, everything, ids, link, rule, run, unlink, wish};
@@ -113,7 +113,7 @@ fn another_way_turns_off_what_link_had_turned_on() {
 fn a_narrower_filter_narrows() {
     let account = Account::new();
     link(&account, &wish(Via::Queue)).unwrap().unwrap();
-    let filter = s3_cloudfront_invalidator::operator::Filter { prefix: "a/".into(), suffix: String::new() };
+    let filter = s3_cloudfront_invalidator::cli::link::Filter { prefix: "a/".into(), suffix: String::new() };
     let narrowed = super::Wish { filter: filter.clone(), ..wish(Via::Queue) };
     link(&account, &narrowed).unwrap().unwrap();
     let rules: Vec<_> = everything(&account).1.rules.into_iter().map(|rule| rule.filter).collect();

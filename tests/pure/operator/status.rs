@@ -1,6 +1,6 @@
 //! What status says of a bucket and of the function, and what it says to do.
 
-use s3_cloudfront_invalidator::operator::{EVENTS, Target, Via, check_bucket, check_deployment};
+use s3_cloudfront_invalidator::cli::link::{EVENTS, Target, Via, check_bucket, check_deployment};
 
 use super::fake::{Account, QUEUE};
 use super::{bucket, deployment, link, rule, run, wish};
@@ -128,7 +128,7 @@ fn each_breakage_of_the_function_is_told_with_its_remedy() {
 
 #[test]
 fn a_function_is_found_by_its_stack_or_by_its_name() {
-    use s3_cloudfront_invalidator::operator::{Place, find};
+    use s3_cloudfront_invalidator::cli::link::{Place, find};
     let account = Account::new();
     let found = |place| run(find(&account, &place));
     let by_stack = found(Place::Stack("cloudfront-invalidator".into())).unwrap();

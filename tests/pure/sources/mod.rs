@@ -12,8 +12,8 @@ mod services;
 use std::collections::BTreeSet;
 use std::fs;
 
-use s3_cloudfront_invalidator::change::{Bucket, ObjectKey, Region};
-use s3_cloudfront_invalidator::event::{Ask, Batch, Request, Target, Trigger, decode};
+use s3_cloudfront_invalidator::change::{Batch, Bucket, ObjectKey, Region};
+use s3_cloudfront_invalidator::event::{Ask, Request, Target, Trigger, decode};
 
 /// What a file is read as, line by line.
 type Expected = (&'static str, &'static [&'static str]);

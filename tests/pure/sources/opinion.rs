@@ -6,8 +6,8 @@ use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use aws_lambda_events::event::s3::S3Event;
 use aws_lambda_events::event::sns::{SnsEvent, SnsMessage};
 use aws_lambda_events::event::sqs::SqsEvent;
-use s3_cloudfront_invalidator::change::Region;
-use s3_cloudfront_invalidator::event::{Batch, Request, Trigger, decode};
+use s3_cloudfront_invalidator::change::{Batch, Region};
+use s3_cloudfront_invalidator::event::{Request, Trigger, decode};
 use serde_json::Value;
 
 use super::{people, queue, read, services};

@@ -1,0 +1,169 @@
+//! A bucket's keys from S3.
+
+use std::future::Future;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
+use aws_sdk_s3::types::EncodingType;
+
+use super::error::{denied_or_not, not_understood};
+use super::response::WholeAnswer;
+use super::s3::S3;
+use super::{BucketQuery, CallError};
+use crate::event::decode_key;
+
+/// Lists the keys of buckets.
+pub trait Objects {
+    /// A page of the keys that start with `prefix` and come after `after`, in the order of their bytes.
+    fn list(
+        &self,
+        query: &BucketQuery,
+        prefix: &str,
+        after: Option<&str>,
+    ) -> impl Future<Output = Result<Page, CallError>>;
+}
+
+/// A page of a bucket's keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The keys, in the order of their bytes.
+    pub keys: Vec<String>,
+    /// Whether there are more behind the last one.
+    pub more: bool,
+}
+
+const OPERATION: &str = "ListObjectsV2";
+
+/// How many keys are asked for at a time: the most there are. Source: S3 API reference, `ListObjectsV2`.
+const PAGE_SIZE: i32 = 1000;
+
+impl Objects for S3 {
+    async fn list(&self, query: &BucketQuery, prefix: &str, after: Option<&str>) -> Result<Page, CallError> {
+        let client: Client = self.client(query.bucket.region.as_ref());
+        let answer = client
+            .list_objects_v2()
+            .bucket(query.bucket.name.as_str())
+            .set_expected_bucket_owner(query.expected_owner.as_ref().map(|id| id.as_str().to_owned()))
+            .set_prefix((!prefix.is_empty()).then(|| prefix.to_owned()))
+            .set_start_after(after.map(str::to_owned))
+            .max_keys(PAGE_SIZE)
+            // A key may hold characters that XML cannot.
+            .encoding_type(EncodingType::Url)
+            .customize()
+            .interceptor(WholeAnswer("<IsTruncated"))
+            .send()
+            .await;
+        page(answer.map_err(|error| denied_or_not(OPERATION, &error))?)
+            .map_err(|reason| not_understood(OPERATION, &reason))
+    }
+}
+
+/// The page that an answer holds. What of it is strange fails it: a key that is missing would be taken for one that
+/// does not exist.
+fn page(answer: ListObjectsV2Output) -> Result<Page, String> {
+    let more = answer.is_truncated.ok_or("it does not tell whether there are more keys")?;
+    let contents = answer.contents.unwrap_or_default();
+    if answer.key_count.is_some_and(|count| usize::try_from(count) != Ok(contents.len())) {
+        return Err("it does not hold as many keys as it says".to_owned());
+    }
+    if !contents.is_empty() && answer.encoding_type != Some(EncodingType::Url) {
+        return Err("its keys are not encoded as asked for".to_owned());
+    }
+    let key = |key: Option<String>| {
+        let key = key.ok_or("an object has no key")?;
+        Ok(decode_key(&key).map_err(|error| error.to_string())?.as_str().to_owned())
+    };
+    let keys = contents.into_iter().map(|object| key(object.key)).collect::<Result<_, String>>()?;
+    Ok(Page { keys, more })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use aws_config::{BehaviorVersion, Region, SdkConfig};
+    use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+
+    use super::*;
+    use crate::aws::{BucketTags, ErrorClass};
+    use crate::change::{AccountId, Bucket, BucketName};
+
+    /// An S3 that answers each request the same, and what it was asked first.
+    fn s3(answer: &str) -> (S3, thread::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{answer}", answer.len());
+        let asked = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let head: Vec<_> = lines.map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
+            stream.write_all(answer.as_bytes()).unwrap();
+            head.join("\n")
+        });
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::new("eu-central-1"))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                "AKID", "secret", None, None, "test",
+            )))
+            .endpoint_url(endpoint)
+            .build();
+        (S3::new(&config), asked)
+    }
+
+    fn query() -> BucketQuery {
+        let bucket = Bucket { name: BucketName::new("site").unwrap(), region: None };
+        BucketQuery { bucket, expected_owner: AccountId::new("123456789012") }
+    }
+
+    const ANSWER: &str = "<?xml version=\"1.0\"?>\n<ListBucketResult><Name>site</Name><KeyCount>2</KeyCount>\
+        <EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><Contents><Key>w/a+b%2Bc%0B</Key></Contents>\
+        <Contents><Key>w/caf%C3%A9</Key></Contents></ListBucketResult>";
+
+    #[tokio::test]
+    async fn keys_are_asked_for_and_read_encoded() {
+        let (s3, asked) = s3(ANSWER);
+        let page = s3.list(&query(), "w/", Some("w/ a&\u{10fffd}")).await.unwrap();
+        assert_eq!(page, Page { keys: vec!["w/a b+c\u{b}".into(), "w/café".into()], more: true });
+        let asked = asked.join().unwrap();
+        for part in [
+            "GET /site/?list-type=2&",
+            "encoding-type=url",
+            "max-keys=1000",
+            "prefix=w%2F",
+            "start-after=w%2F%20a%26%F4%8F%BF%BD",
+            "x-amz-expected-bucket-owner: 123456789012",
+        ] {
+            assert!(asked.contains(part), "{part}: {asked}");
+        }
+        assert!(!asked.contains("delimiter"), "{asked}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_may_lack_keys_is_none() {
+        for (from, to) in [
+            ("</ListBucketResult>", ""),
+            ("</Contents></ListBucketResult>", ""),
+            ("<IsTruncated>true</IsTruncated>", ""),
+            ("<KeyCount>2", "<KeyCount>3"),
+            ("<Key>w/caf%C3%A9</Key>", ""),
+            ("%C3%A9", "%C3"),
+            ("%0B", "%0"),
+            ("<EncodingType>url</EncodingType>", ""),
+        ] {
+            let (s3, asked) = s3(&ANSWER.replace(from, to));
+            let error = s3.list(&query(), "w/", None).await.unwrap_err();
+            assert_eq!(error.class, ErrorClass::Unavailable, "{from} {to}: {error}");
+            assert!(error.message.starts_with("ListObjectsV2: "), "{error}");
+            assert!(!asked.join().unwrap().contains("start-after"));
+        }
+    }
+
+    #[tokio::test]
+    async fn tags_are_still_whole_or_none() {
+        let (s3, _) = s3("<Tagging></Tagging>");
+        assert_eq!(s3.bucket_tags(&query()).await.unwrap_err().class, ErrorClass::Unavailable);
+    }
+}

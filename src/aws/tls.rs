@@ -1,0 +1,280 @@
+//! The roots that AWS's certificates are checked against.
+//!
+//! They are read from one file: that of `SSL_CERT_FILE`, or the platform's bundle. The SDK's own client reads the bundle and
+//! every file of the certificate directory beside it (292 on Debian), and takes the platform's roots anew for every client.
+//! No root is built in or pinned: what the platform trusts is for its maintainers to say.
+//!
+//! Certificates that cannot be a root are left out here, as the SDK's TLS panics at one where a file is given to it
+//! (`aws-smithy-http-client` 1.5, `rustls_root_certs`).
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::{fmt, io};
+
+use aws_smithy_http_client::HttpClientError;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+
+use crate::change::text::excerpt;
+
+/// Names a file of roots, as for OpenSSL and what is built like it.
+const FILE_VARIABLE: &str = "SSL_CERT_FILE";
+
+/// Names directories of roots. Whoever sets it wants all their files read.
+const DIRECTORY_VARIABLE: &str = "SSL_CERT_DIR";
+
+/// Where platforms keep all their roots in one file. Source: the list of `openssl-probe` 0.2; the first is that of Amazon
+/// Linux 2023, so of Lambda, and of Fedora, the second that of Debian, the others those of SUSE and Alpine.
+const BUNDLES: [&str; 4] = [
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// What lines around a certificate begin and end with.
+const MARK: &str = "-----";
+const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+const END: &str = "-----END CERTIFICATE-----";
+
+/// Where roots come from.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Roots {
+    /// Certificates in PEM form, each of which can be a root; empty if there is no file to take them from.
+    pub(super) pem: String,
+    /// Whether the platform's own way of finding roots is to be gone as well.
+    pub(super) native: bool,
+}
+
+/// Why there are no roots to check against: `SSL_CERT_FILE` is set to what cannot be used.
+#[derive(Debug, PartialEq, Eq)]
+pub struct TrustError(String);
+
+impl TrustError {
+    fn of(path: &Path, reason: impl fmt::Display) -> Self {
+        Self(format!("{FILE_VARIABLE}=\"{}\" {reason}", excerpt(&path.to_string_lossy())))
+    }
+}
+
+impl fmt::Display for TrustError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Making TLS of roots. It does not fail, the library says; if it does, it says why.
+impl From<HttpClientError> for TrustError {
+    fn from(error: HttpClientError) -> Self {
+        Self(format!("the roots of trust cannot be used: {error}"))
+    }
+}
+
+impl std::error::Error for TrustError {}
+
+/// Chooses the roots. `read` reads a file whole.
+///
+/// # Errors
+/// If `SSL_CERT_FILE` names what cannot be read or holds no root. A platform's bundle that is no good is passed over.
+pub(super) fn choose(
+    variable: impl Fn(&str) -> Option<OsString>,
+    read: impl Fn(&Path) -> io::Result<Vec<u8>>,
+) -> Result<Roots, TrustError> {
+    let native = variable(DIRECTORY_VARIABLE).is_some_and(|directories| !directories.is_empty());
+    if let Some(path) = variable(FILE_VARIABLE).map(PathBuf::from) {
+        let (pem, left_out) = match read(&path) {
+            Ok(content) => usable(&content),
+            Err(error) => return Err(TrustError::of(&path, format_args!("cannot be read: {error}"))),
+        };
+        if pem.is_empty() {
+            let which = if left_out == 0 { "in PEM form" } else { "that can be read" };
+            return Err(TrustError::of(&path, format_args!("holds no certificate {which}")));
+        }
+        if left_out > 0 {
+            let file = path.to_string_lossy();
+            tracing::warn!(%file, left_out, "certificates of {FILE_VARIABLE} that cannot be read are not trusted");
+        }
+        return Ok(Roots { pem, native });
+    }
+    // Elsewhere the roots are no file, or one that is not the whole truth.
+    if !native && cfg!(target_os = "linux") {
+        for bundle in BUNDLES {
+            let (pem, _) = read(Path::new(bundle)).map(|content| usable(&content)).unwrap_or_default();
+            if !pem.is_empty() {
+                return Ok(Roots { pem, native });
+            }
+        }
+    }
+    Ok(Roots { pem: String::new(), native: true })
+}
+
+/// Reads a file whole. Nothing else is: a device would not end.
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    std::fs::read(path)
+}
+
+/// The certificates of a file that can be roots, and how many cannot. What is no certificate is passed over, as is one that
+/// does not end.
+fn usable(content: &[u8]) -> (String, usize) {
+    let content = String::from_utf8_lossy(content);
+    let (mut pem, mut left_out, mut at) = (String::with_capacity(content.len()), 0, 0);
+    while let Some(begin) = mark(&content, at) {
+        at = begin + 1;
+        if !starts_with(&content, begin, BEGIN) {
+            continue;
+        }
+        let start = begin + BEGIN.len();
+        let end = mark(&content, start).filter(|end| starts_with(&content, *end, END));
+        at = end.map_or(start, |end| end + END.len());
+        let base64: Option<String> =
+            end.and_then(|end| content.get(start..end)).map(|body| body.split_ascii_whitespace().collect());
+        match base64.filter(|base64| is_root(base64)) {
+            Some(base64) => pem.extend([BEGIN, "\n", &base64, "\n", END, "\n"]),
+            None => left_out += 1,
+        }
+    }
+    (pem, left_out)
+}
+
+/// Whether this is a certificate that TLS can have as a root. All of them are decoded and read once more by the SDK's TLS,
+/// which takes PEM alone.
+fn is_root(base64: &str) -> bool {
+    let der = base64_simd::STANDARD.decode_to_vec(base64).map(CertificateDer::from);
+    der.is_ok_and(|der| RootCertStore::empty().add(der).is_ok())
+}
+
+/// Where the next line of dashes begins, from a place on. Every start looks through 200 kB so, and one character is found
+/// several times faster than a text.
+fn mark(content: &str, mut from: usize) -> Option<usize> {
+    loop {
+        from += content.get(from..)?.find('-')?;
+        if starts_with(content, from, MARK) {
+            return Some(from);
+        }
+        from += 1;
+    }
+}
+
+fn starts_with(content: &str, at: usize, text: &str) -> bool {
+    content.get(at..).is_some_and(|rest| rest.starts_with(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// A certificate that can be a root, in the form in which it is handed on.
+    fn root() -> String {
+        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let pem = params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem();
+        let base64 = pem.trim().strip_prefix(BEGIN).unwrap().strip_suffix(END).unwrap();
+        format!("{BEGIN}\n{}\n{END}\n", base64.split_ascii_whitespace().collect::<String>())
+    }
+
+    /// What is chosen where these variables and these files are all there is.
+    fn chosen(variables: &[(&str, &str)], files: &[(&str, &str)]) -> Result<Roots, String> {
+        let variables: BTreeMap<_, _> = variables.iter().copied().collect();
+        let files: BTreeMap<_, _> = files.iter().map(|&(path, content)| (PathBuf::from(path), content)).collect();
+        let read = |path: &Path| {
+            let content = files.get(path).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+            Ok(content.as_bytes().to_vec())
+        };
+        choose(|name| variables.get(name).map(OsString::from), read).map_err(|error| error.to_string())
+    }
+
+    fn only(pem: &str) -> Roots {
+        Roots { pem: pem.to_owned(), native: false }
+    }
+
+    const AMAZON: &str = "/etc/pki/tls/certs/ca-bundle.crt";
+    const DEBIAN: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+    #[test]
+    fn the_variable_then_the_platforms_bundle_then_its_own_way() {
+        let [named, amazon, debian] = [root(), root(), root()];
+        let files = [("/named", named.as_str()), (AMAZON, &amazon), (DEBIAN, &debian)];
+        assert_eq!(chosen(&[(FILE_VARIABLE, "/named")], &files), Ok(only(&named)));
+        assert_eq!(chosen(&[], &files), Ok(only(&amazon)));
+        assert_eq!(chosen(&[], &files[2..]), Ok(only(&debian)));
+        assert_eq!(chosen(&[], &[]), Ok(Roots { pem: String::new(), native: true }));
+    }
+
+    #[test]
+    fn a_bundle_that_is_no_good_is_passed_over() {
+        let debian = root();
+        assert_eq!(chosen(&[], &[(AMAZON, ""), (DEBIAN, &debian)]), Ok(only(&debian)));
+        assert!(chosen(&[], &[(AMAZON, "junk")]).unwrap().native);
+    }
+
+    #[test]
+    fn directories_are_read_as_the_platform_does() {
+        let named = root();
+        let files = [("/named", named.as_str()), (DEBIAN, &named)];
+        let directory = (DIRECTORY_VARIABLE, "/some/certs");
+        assert_eq!(chosen(&[directory], &files), Ok(Roots { pem: String::new(), native: true }));
+        let both = chosen(&[directory, (FILE_VARIABLE, "/named")], &files).unwrap();
+        assert!(both.native && both.pem == named, "{both:?}");
+        assert_eq!(chosen(&[(DIRECTORY_VARIABLE, "")], &files), Ok(only(&named)));
+    }
+
+    #[test]
+    fn a_bad_file_is_named_with_what_is_wrong() {
+        let files = [
+            ("/empty", ""),
+            ("/key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"),
+            ("/torn", "-----BEGIN CERTIFICATE-----\nAAAA"),
+            ("/not-der", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+            ("/not-base64", "-----BEGIN CERTIFICATE-----\n?\n-----END CERTIFICATE-----\n"),
+            (DEBIAN, "not looked at"),
+        ];
+        for (path, reason) in [
+            ("/missing", "cannot be read: entity not found"),
+            ("", "cannot be read: entity not found"),
+            ("/empty", "holds no certificate in PEM form"),
+            ("/key", "holds no certificate in PEM form"),
+            ("/torn", "holds no certificate that can be read"),
+            ("/not-der", "holds no certificate that can be read"),
+            ("/not-base64", "holds no certificate that can be read"),
+        ] {
+            let expected = format!("SSL_CERT_FILE=\"{path}\" {reason}");
+            assert_eq!(chosen(&[(FILE_VARIABLE, path)], &files), Err(expected));
+        }
+    }
+
+    #[test]
+    fn one_that_is_malformed_leaves_the_others() {
+        let (first, last) = (root(), root());
+        let between = "Bag Attributes\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n# \u{e9}\n";
+        let torn = "-----BEGIN CERTIFICATE-----\nAAAA";
+        let file = [first.as_str(), between, &last, torn].concat();
+        let roots = chosen(&[(FILE_VARIABLE, "/mixed")], &[("/mixed", &file)]).unwrap();
+        assert_eq!(roots.pem, [first, last].concat());
+        assert_eq!(usable(file.as_bytes()).1, 2);
+        let latin = [b"\xe9\n", root().as_bytes()].concat();
+        assert_eq!(usable(&latin).1, 0);
+    }
+
+    /// However its lines are broken, and whatever stands beside it.
+    #[test]
+    fn a_certificate_is_handed_on_in_one_form() {
+        let root = root();
+        let base64 = root.lines().nth(1).unwrap();
+        let (first, rest) = base64.split_at(10);
+        for broken in
+            [format!("{BEGIN}\r\n{first}\r\n{rest}\r\n{END}\r\n"), format!("-{BEGIN} {first} \t{rest}{END} x")]
+        {
+            assert_eq!(usable(broken.as_bytes()), (root.clone(), 0), "{broken}");
+        }
+    }
+
+    #[test]
+    fn only_files_are_read() {
+        assert_eq!(read(Path::new("/")).unwrap_err().to_string(), "it is not a file");
+        assert!(read(Path::new("/dev/zero")).is_err());
+    }
+}

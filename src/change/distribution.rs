@@ -1,0 +1,149 @@
+//! Which distribution, and which of its invalidations: ids, checked before anything is addressed with them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::text::excerpt;
+
+/// The longest id accepted. CloudFront's own have 13 or 14 characters today, tenants' about 30.
+const MAX_ID_LENGTH: usize = 64;
+
+/// How the id of a distribution tenant starts. Source: CloudFront API model, `DistributionTenant`.
+const TENANT: &str = "dt_";
+
+/// The id of a CloudFront distribution: capital letters and digits, the first a letter (`E2EXAMPLE1ABCD`); or that of a
+/// distribution tenant, which has a cache of its own: `dt_`, letters and digits.
+///
+/// The id becomes a segment of a request's URL and comes from a bucket's tag, so nothing but this grammar passes.
+///
+/// ```
+/// use s3_cloudfront_invalidator::change::DistributionId;
+///
+/// assert!(DistributionId::new("E2EXAMPLE1ABCD").is_ok());
+/// assert!(DistributionId::new("dt_2vExAmPle1AbCd").is_ok());
+/// assert!(DistributionId::new("E1/../../x").is_err());
+/// assert!(DistributionId::new("d111111abcdef8.cloudfront.net").is_err());
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DistributionId(Arc<str>);
+
+/// An id that is none, with its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DistributionIdError(String);
+
+impl fmt::Display for DistributionIdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\" is not a distribution id (such as \"E2EXAMPLE1ABCD\", or \"dt_…\" for a tenant)", self.0)
+    }
+}
+
+impl std::error::Error for DistributionIdError {}
+
+impl DistributionId {
+    /// Checks `id` against the grammar.
+    ///
+    /// # Errors
+    /// [`DistributionIdError`] with the value.
+    pub fn new(id: &str) -> Result<Self, DistributionIdError> {
+        let fits = match id.strip_prefix(TENANT) {
+            Some(rest) => !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric()),
+            None => {
+                id.starts_with(|first: char| first.is_ascii_uppercase())
+                    && id.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+            }
+        };
+        if fits && id.len() <= MAX_ID_LENGTH { Ok(Self(id.into())) } else { Err(DistributionIdError(excerpt(id))) }
+    }
+
+    /// Whether this is a tenant.
+    #[must_use]
+    pub fn is_tenant(&self) -> bool {
+        self.0.starts_with(TENANT)
+    }
+
+    /// The ids of a tag's value: one or several, separated by spaces (a tag's value cannot hold a comma), each once,
+    /// in order.
+    ///
+    /// # Errors
+    /// [`DistributionIdError`] for the first that is none, and for a value without any.
+    pub fn parse_list(value: &str) -> Result<Vec<Self>, DistributionIdError> {
+        let mut ids = value.split_whitespace().map(Self::new).collect::<Result<Vec<_>, _>>()?;
+        ids.sort();
+        ids.dedup();
+        if ids.is_empty() { Err(DistributionIdError(excerpt(value))) } else { Ok(ids) }
+    }
+
+    /// The id.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for DistributionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for DistributionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", &self.0)
+    }
+}
+
+impl serde::Serialize for DistributionId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+/// CloudFront's id of an invalidation: capital letters and digits. It becomes a segment of a request's URL.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(transparent)]
+pub struct InvalidationId(Box<str>);
+
+impl InvalidationId {
+    /// Checks an id; `None` if it is none.
+    #[must_use]
+    pub fn new(id: &str) -> Option<Self> {
+        let fits =
+            (1..=MAX_ID_LENGTH).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+        fits.then(|| Self(id.into()))
+    }
+
+    /// The id.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_checked_by_grammar() {
+        for good in ["E2EXAMPLE1ABCD", "EDFDVBD632BHDS5", "E1"] {
+            assert!(DistributionId::new(good).is_ok(), "{good}");
+        }
+        for good in ["dt_2vExAmPle", "dt_1"] {
+            assert!(DistributionId::new(good).unwrap().is_tenant(), "{good}");
+        }
+        for bad in ["dt_", "dt_a/b", "dt-1", "DT_1", "dt_a_b", "xdt_1"] {
+            assert!(DistributionId::new(bad).is_err(), "{bad}");
+        }
+        for bad in ["", "e1", "1E", "E 1", "E1/x", "E1?x", "E1%2F", "E\n", "É1", "*", "E".repeat(65).as_str()] {
+            assert!(DistributionId::new(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_tag_can_name_several_each_counts_once() {
+        let ids = DistributionId::parse_list("  E2 E1  E2 ").unwrap();
+        assert_eq!(ids.iter().map(DistributionId::as_str).collect::<Vec<_>>(), ["E1", "E2"]);
+        assert!(DistributionId::parse_list("E1 bad").is_err());
+        assert!(DistributionId::parse_list("   ").is_err());
+    }
+}

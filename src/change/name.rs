@@ -1,0 +1,276 @@
+//! What changed: an object of a bucket, in S3's own terms.
+//!
+//! Names arrive in events, and events can be forged by whoever may invoke the function. So [`BucketName`], [`Region`]
+//! and [`ObjectKey`] can only be made by their grammar: what holds one may hand it to an SDK.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// The longest bucket name there is. Today's limit is 63; buckets made in us-east-1 before March 2018 have up to 255.
+/// Source: S3 user guide, "General purpose bucket naming rules".
+pub const MAX_BUCKET_NAME_LENGTH: usize = 255;
+
+/// How the names of directory buckets end. They have neither tags nor notifications, and the SDK would open a session
+/// with them first. Source: S3 user guide, "Directory bucket naming rules".
+const DIRECTORY_BUCKET_SUFFIX: &str = "--x-s3";
+
+/// The longest object key, in bytes of UTF-8. Source: S3 user guide, "Naming Amazon S3 objects".
+pub const MAX_KEY_BYTES: usize = 1024;
+
+/// The longest Region name accepted. The longest in use (`us-isob-east-1`, `ap-southeast-2`) have 14 characters.
+const MAX_REGION_LENGTH: usize = 32;
+
+/// A name that breaks its grammar, with the name and the rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameError {
+    value: String,
+    rule: &'static str,
+}
+
+impl NameError {
+    fn new(value: &str, rule: &'static str) -> Self {
+        Self { value: super::text::excerpt(value), rule }
+    }
+}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\" {}", self.value, self.rule)
+    }
+}
+
+impl std::error::Error for NameError {}
+
+/// The name of an S3 general purpose bucket.
+///
+/// - 3 to 255 characters, each an ASCII letter, a digit, `.`, `-` or `_` (capitals and `_` only occur in old buckets)
+/// - at least one letter or digit, so that it is never a path segment such as `..`
+/// - not that of a directory bucket
+///
+/// ```
+/// use s3_cloudfront_invalidator::change::BucketName;
+///
+/// assert!(BucketName::new("my-site.example.com").is_ok());
+/// assert!(BucketName::new("evil/../bucket").is_err());
+/// assert!(BucketName::new("...").is_err());
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BucketName(Arc<str>);
+
+impl BucketName {
+    /// Checks `name` against the grammar.
+    ///
+    /// # Errors
+    /// [`NameError`] with the name and the rule it breaks.
+    pub fn new(name: &str) -> Result<Self, NameError> {
+        let fits = (3..=MAX_BUCKET_NAME_LENGTH).contains(&name.len())
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+            && name.bytes().any(|b| b.is_ascii_alphanumeric());
+        if fits && name.ends_with(DIRECTORY_BUCKET_SUFFIX) {
+            Err(NameError::new(name, "is a directory bucket, which has neither tags nor notifications"))
+        } else if fits {
+            Ok(Self(name.into()))
+        } else {
+            Err(NameError::new(name, "is not a bucket name (3 to 255 letters, digits, \".\", \"-\" and \"_\")"))
+        }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for BucketName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for BucketName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", &self.0)
+    }
+}
+
+/// The name of an AWS Region, which becomes part of an endpoint's host name.
+///
+/// Two or more parts joined by `-`: words of lower-case letters, and a number as the last.
+///
+/// ```
+/// use s3_cloudfront_invalidator::change::Region;
+///
+/// assert!(Region::new("us-gov-west-1").is_ok());
+/// assert!(Region::new("eu-west-1.evil.example").is_err());
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Region(Arc<str>);
+
+impl Region {
+    /// Checks `name` against the grammar.
+    ///
+    /// # Errors
+    /// [`NameError`] with the name and the rule it breaks.
+    pub fn new(name: &str) -> Result<Self, NameError> {
+        let word = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
+        let number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        let fits = name.len() <= MAX_REGION_LENGTH
+            && name.rsplit_once('-').is_some_and(|(words, last)| number(last) && words.split('-').all(word));
+        if fits {
+            Ok(Self(name.into()))
+        } else {
+            Err(NameError::new(name, "is not a Region name (such as \"eu-central-1\")"))
+        }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Region {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Region {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", &self.0)
+    }
+}
+
+/// The key of an object as S3 stores it, decoded: 1 to 1,024 bytes of UTF-8, of any characters.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectKey(Box<str>);
+
+impl ObjectKey {
+    /// Checks the length of `key`.
+    ///
+    /// # Errors
+    /// [`NameError`] for an empty key and for one over [`MAX_KEY_BYTES`].
+    pub fn new(key: impl Into<Box<str>>) -> Result<Self, NameError> {
+        let key = key.into();
+        if (1..=MAX_KEY_BYTES).contains(&key.len()) {
+            Ok(Self(key))
+        } else {
+            Err(NameError::new(&key, "is not an object key (1 to 1,024 bytes of UTF-8)"))
+        }
+    }
+
+    /// The key.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", &self.0)
+    }
+}
+
+/// The id of an AWS account: 12 digits.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AccountId(Box<str>);
+
+impl AccountId {
+    /// Takes 12 digits; `None` for anything else.
+    #[must_use]
+    pub fn new(id: &str) -> Option<Self> {
+        (id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit())).then(|| Self(id.into()))
+    }
+
+    /// The account of a function, from its ARN (`arn:aws:lambda:eu-central-1:123456789012:function:name`).
+    #[must_use]
+    pub fn of_function(arn: &str) -> Option<Self> {
+        let mut parts = arn.split(':');
+        let (arn, service) = (parts.next()?, parts.nth(1)?);
+        (arn == "arn" && service == "lambda").then(|| parts.nth(1).and_then(Self::new))?
+    }
+
+    /// The id.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bucket_names_are_checked_by_grammar() {
+        for good in ["abc", "my-site.example.com", "Legacy_Bucket", "a".repeat(255).as_str()] {
+            assert!(BucketName::new(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "ab",
+            "a/b",
+            "...",
+            "a b",
+            "caf\u{e9}",
+            "a?b",
+            "a\nb",
+            "arn:aws:s3:::b",
+            "abc--euc1-az1--x-s3",
+            "a".repeat(256).as_str(),
+        ] {
+            assert!(BucketName::new(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn region_names_are_checked_by_grammar() {
+        for good in ["us-east-1", "us-gov-west-1", "us-isob-east-1", "eusc-de-east-1", "ap-southeast-12"] {
+            assert!(Region::new(good).is_ok(), "{good}");
+        }
+        for bad in
+            ["", "us", "1", "-1", "us--1", "us-east-", "us-east-1a", "US-EAST-1", "a.b-1", "us-east-1/x", "us-1-east"]
+        {
+            assert!(Region::new(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_hostile_name_is_quoted_in_part_and_on_one_line() {
+        let error = BucketName::new(&"\n\u{1b}".repeat(500)).unwrap_err().to_string();
+        assert!(error.len() < 400, "{error}");
+        assert!(!error.contains(char::is_control), "{error}");
+    }
+
+    #[test]
+    fn keys_have_one_to_1024_bytes() {
+        assert!(ObjectKey::new("").is_err());
+        assert!(ObjectKey::new("k".repeat(1024)).is_ok());
+        assert!(ObjectKey::new("k".repeat(1025)).is_err());
+    }
+
+    #[test]
+    fn the_account_is_read_from_the_arn() {
+        let account = |arn| AccountId::of_function(arn).map(|id| id.as_str().to_owned());
+        let arn = "arn:aws:lambda:eu-central-1:123456789012:function:invalidator";
+        assert_eq!(account(arn).as_deref(), Some("123456789012"));
+        assert_eq!(
+            account("arn:aws-cn:lambda:cn-north-1:123456789012:function:f:alias").as_deref(),
+            Some("123456789012")
+        );
+        for bad in
+            ["", "arn:aws:lambda", "arn:aws:s3:eu-central-1:123456789012:x", "arn:aws:lambda:r:12345:function:f", "x"]
+        {
+            assert_eq!(account(bad), None, "{bad}");
+        }
+    }
+}

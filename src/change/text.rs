@@ -1,0 +1,125 @@
+//! Quoting text from outside in one line of a message or a log.
+
+/// How many characters of a value a message quotes. More of it helps nobody, and a log line has a price per byte.
+const EXCERPT_CHARACTERS: usize = 80;
+
+/// The first 80 characters of `value`, control characters, quotes and backslashes escaped, with `…` where it was cut.
+///
+/// ```
+/// use s3_cloudfront_invalidator::change::text::excerpt;
+///
+/// assert_eq!(excerpt("a\nb"), r"a\nb");
+/// assert_eq!(excerpt(&"x".repeat(100)).chars().count(), 81);
+/// ```
+#[must_use]
+pub fn excerpt(value: &str) -> String {
+    let mut out = String::with_capacity(value.len().min(EXCERPT_CHARACTERS) + 4);
+    for (at, character) in value.chars().enumerate() {
+        if at == EXCERPT_CHARACTERS {
+            out.push('…');
+            break;
+        }
+        escape(character, &mut out);
+    }
+    out
+}
+
+/// `value` whole, with everything escaped that could end a line or steer a terminal.
+#[must_use]
+pub fn one_line(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    for character in value.chars() {
+        // What was escaped before stays as it is.
+        if matches!(character, '"' | '\\') { out.push(character) } else { escape(character, &mut out) }
+    }
+    out
+}
+
+/// JSON, with everything escaped inside its strings that could steer a terminal. It stays the same JSON.
+#[must_use]
+pub fn json_line(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for character in json.chars() {
+        if matches!(character, ' '..='~') || character.escape_debug().len() == 1 {
+            out.push(character);
+        } else {
+            let mut units = [0; 2];
+            out.extend(character.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    out
+}
+
+/// Whether nothing in `value` could end a line or steer a terminal, so that it may stand where it is read.
+#[must_use]
+pub fn is_one_line(value: &str) -> bool {
+    value.chars().all(|character| matches!(character, '\\' | '"' | '\'') || character.escape_debug().len() == 1)
+}
+
+/// The first `length` characters of `value`, the last of them `…` if there are more.
+#[must_use]
+pub fn shortened(value: &str, length: usize) -> String {
+    match value.char_indices().nth(length) {
+        None => value.to_owned(),
+        Some(_) => value.chars().take(length.saturating_sub(1)).chain(['…']).collect(),
+    }
+}
+
+/// Escapes as Rust's `Debug` does, which covers controls, line separators and invisible characters.
+fn escape(character: char, out: &mut String) {
+    match character {
+        '"' | '\\' => out.extend(['\\', character]),
+        // Most of what is quoted; a whole line of the log goes through here.
+        ' '..='~' => out.push(character),
+        _ => out.extend(character.escape_debug()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_ends_a_line_or_steers_a_terminal_survives() {
+        let hostile = "a\r\n\u{1b}[31m\u{2028}\u{2029}\u{85}\u{202e}b";
+        for text in [excerpt(hostile), one_line(hostile)] {
+            assert!(is_one_line(&text), "{text}");
+            assert!(!text.contains(['\r', '\n', '\u{1b}', '\u{2028}', '\u{2029}', '\u{85}', '\u{202e}']), "{text}");
+        }
+    }
+
+    #[test]
+    fn json_is_the_same_and_on_one_line() {
+        let value = serde_json::json!({ "a\u{9b}\u{202e}": "b\u{85}\u{1f600}\u{e0001}\"\\ é\n" });
+        let line = json_line(&value.to_string());
+        assert!(is_one_line(&line) && line.contains("\\u009b\\u202e") && line.contains('é'), "{line}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap(), value);
+    }
+
+    #[test]
+    fn each_such_character_is_told() {
+        for character in "\r\n\u{1b}\u{7f}\u{9b}\u{2028}\u{2029}\u{85}\u{202e}\u{feff}\u{200b}\0".chars() {
+            assert!(!is_one_line(&format!("a{character}b")), "{character:?}");
+        }
+        assert!(is_one_line("/café/\\ \"it's\" 世界*…"));
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_between_characters() {
+        assert_eq!(shortened("éé", 2), "éé");
+        assert_eq!(shortened("ééé", 2), "é…");
+    }
+
+    #[test]
+    fn ordinary_text_is_left_alone() {
+        assert_eq!(one_line("bucket \"site\", café's key"), "bucket \"site\", café's key");
+        assert_eq!(excerpt("bucket's \"a\\b\" é"), r#"bucket's \"a\\b\" é"#);
+    }
+
+    #[test]
+    fn what_was_quoted_before_is_not_escaped_twice() {
+        let quoted = excerpt("C:\\a\n\"b\"");
+        assert_eq!(quoted, r#"C:\\a\n\"b\""#);
+        assert_eq!(one_line(&quoted), quoted);
+    }
+}

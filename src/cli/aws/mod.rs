@@ -1,0 +1,209 @@
+//! AWS as an operator's commands see it. Here the SDK tries again by itself: a person waits, and each command makes few calls.
+
+mod buckets;
+mod distributions;
+mod functions;
+mod notifications;
+mod queues;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_s3::error::ProvideErrorMetadata;
+use tokio::sync::OnceCell;
+
+use super::link::{Cloud, EventRule, EventSource, Function, LastInvalidation, Notifications, Queue};
+use crate::aws::error::call_error;
+use crate::aws::invalidations::CloudFront;
+use crate::aws::s3::is_path_style;
+use crate::aws::{CallError, ErrorClass};
+use crate::change::{AccountId, BucketName, DistributionId};
+use crate::path::Tags;
+
+/// How long one attempt of a call to S3 may take.
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(30);
+
+/// One account and one Region.
+pub struct Operator {
+    cloud_formation: aws_sdk_cloudformation::Client,
+    cloud_front: CloudFront,
+    event_bridge: aws_sdk_eventbridge::Client,
+    lambda: aws_sdk_lambda::Client,
+    s3: aws_sdk_s3::Client,
+    sqs: aws_sdk_sqs::Client,
+    sts: aws_sdk_sts::Client,
+    region: String,
+    account: OnceCell<AccountId>,
+}
+
+impl Operator {
+    /// Makes the clients. Nothing is connected yet.
+    #[must_use]
+    pub fn new(config: &SdkConfig) -> Self {
+        let builder = aws_sdk_s3::config::Builder::from(config).force_path_style(is_path_style(config));
+        // It tries the destinations of notifications before it answers.
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(LONGEST_ATTEMPT).build();
+        let s3 = builder.timeout_config(timeouts).build();
+        Self {
+            cloud_formation: aws_sdk_cloudformation::Client::new(config),
+            cloud_front: CloudFront::patient(config),
+            event_bridge: aws_sdk_eventbridge::Client::new(config),
+            lambda: aws_sdk_lambda::Client::new(config),
+            s3: aws_sdk_s3::Client::from_conf(s3),
+            sqs: aws_sdk_sqs::Client::new(config),
+            sts: aws_sdk_sts::Client::new(config),
+            region: config.region().map(ToString::to_string).unwrap_or_default(),
+            account: OnceCell::new(),
+        }
+    }
+
+    /// What tells how distributions are set, and takes invalidations.
+    #[must_use]
+    pub fn cloud_front(&self) -> &CloudFront {
+        &self.cloud_front
+    }
+
+    async fn own_account(&self) -> Result<&AccountId, CallError> {
+        self.account
+            .get_or_try_init(|| async {
+                let told = self.sts.get_caller_identity().send().await;
+                let told = told.map_err(|error| call_error("GetCallerIdentity", &error))?;
+                let account = told.account.as_deref().and_then(AccountId::new);
+                account.ok_or_else(|| crate::aws::error::not_understood("GetCallerIdentity", "it names no account"))
+            })
+            .await
+    }
+
+    async fn outputs(&self, stack: &str) -> Result<Option<BTreeMap<String, String>>, CallError> {
+        match self.cloud_formation.describe_stacks().stack_name(stack).send().await {
+            Ok(told) => {
+                let outputs =
+                    told.stacks.unwrap_or_default().into_iter().next().map(|it| it.outputs.unwrap_or_default());
+                let pair = |it: aws_sdk_cloudformation::types::Output| Some((it.output_key?, it.output_value?));
+                Ok(outputs.map(|all| all.into_iter().filter_map(pair).collect()))
+            }
+            // CloudFormation's way of saying that there is none.
+            Err(error)
+                if error.code() == Some("ValidationError")
+                    && error.message().is_some_and(|it| it.contains("does not exist")) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(call_error("DescribeStacks", &error)),
+        }
+    }
+}
+
+/// How often a change of a bucket is tried while S3 works on another.
+const TURNS: u32 = 5;
+
+/// Whether S3 works on another change of the bucket; it takes one at a time. Source: terraform-provider-aws#2008.
+fn is_busy<E: ProvideErrorMetadata>(error: &E) -> bool {
+    error.code() == Some("OperationAborted")
+}
+
+/// Makes a change of a bucket again while S3 works on another.
+async fn in_turn<T, E, F>(change: impl Fn() -> F) -> Result<T, E>
+where
+    E: ProvideErrorMetadata,
+    F: Future<Output = Result<T, E>>,
+{
+    let mut turn = 1;
+    loop {
+        match change().await {
+            Err(error) if turn < TURNS && is_busy(&error) => tokio::time::sleep(Duration::from_secs(turn.into())).await,
+            told => return told,
+        }
+        turn += 1;
+    }
+}
+
+/// Answers `None` for what is not there.
+fn unless_missing<T>(told: Result<T, CallError>) -> Result<Option<T>, CallError> {
+    match told {
+        Err(error) if error.class == ErrorClass::NotFound => Ok(None),
+        told => told.map(Some),
+    }
+}
+
+impl Cloud for Operator {
+    async fn account(&self) -> Result<AccountId, CallError> {
+        self.own_account().await.cloned()
+    }
+
+    async fn stack_outputs(&self, stack: &str) -> Result<Option<BTreeMap<String, String>>, CallError> {
+        self.outputs(stack).await
+    }
+
+    async fn function(&self, name: &str) -> Result<Function, CallError> {
+        self.describe_function(name).await
+    }
+
+    async fn event_sources(&self, function: &str) -> Result<Vec<EventSource>, CallError> {
+        self.list_event_sources(function).await
+    }
+
+    async fn function_policy(&self, function: &str) -> Result<Option<String>, CallError> {
+        self.read_policy(function).await
+    }
+
+    async fn add_permission(
+        &self,
+        function: &str,
+        id: &str,
+        bucket_arn: &str,
+        account: &AccountId,
+    ) -> Result<(), CallError> {
+        self.allow(function, id, bucket_arn, account).await
+    }
+
+    async fn remove_permission(&self, function: &str, id: &str) -> Result<(), CallError> {
+        self.forbid(function, id).await
+    }
+
+    async fn queue(&self, arn: &str) -> Result<Queue, CallError> {
+        self.describe_queue(arn).await
+    }
+
+    async fn event_rules(&self, target: &str) -> Result<Vec<EventRule>, CallError> {
+        self.list_rules(target).await
+    }
+
+    async fn buckets(&self) -> Result<Vec<BucketName>, CallError> {
+        self.list_buckets().await
+    }
+
+    async fn bucket_region(&self, bucket: &BucketName) -> Result<String, CallError> {
+        self.region_of(bucket).await
+    }
+
+    async fn tags(&self, bucket: &BucketName) -> Result<Tags, CallError> {
+        self.read_tags(bucket).await
+    }
+
+    async fn put_tags(&self, bucket: &BucketName, tags: &Tags) -> Result<(), CallError> {
+        self.write_tags(bucket, tags).await
+    }
+
+    async fn has_tag_access_control(&self, bucket: &BucketName) -> Result<bool, CallError> {
+        self.has_abac(bucket).await
+    }
+
+    async fn notifications(&self, bucket: &BucketName) -> Result<Notifications, CallError> {
+        self.read_notifications(bucket).await
+    }
+
+    async fn put_notifications(&self, bucket: &BucketName, notifications: &Notifications) -> Result<(), CallError> {
+        self.write_notifications(bucket, notifications).await
+    }
+
+    async fn distribution_of(&self, tenant: &DistributionId) -> Result<DistributionId, CallError> {
+        self.parent_of(tenant).await
+    }
+
+    async fn last_invalidation(&self, distribution: &DistributionId) -> Result<Option<LastInvalidation>, CallError> {
+        self.newest_invalidation(distribution).await
+    }
+}

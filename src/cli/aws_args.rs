@@ -1,0 +1,106 @@
+//! Which account, Region and function a command is about.
+
+use std::env;
+
+use anyhow::{Context, anyhow, bail};
+use clap::Args;
+
+use super::aws::Operator;
+use super::link::{Deployment, Place, find};
+use crate::aws::{self, Named};
+use crate::change::Region;
+use crate::change::text::excerpt;
+
+/// Where the AWS CLI and the SDKs read an endpoint of all services.
+const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL";
+
+/// Whose credentials, and where.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "AWS")]
+pub(super) struct Aws {
+    /// A profile of the AWS CLI's configuration
+    #[arg(long, value_name = "NAME", help = "A profile of the AWS CLI's configuration; otherwise AWS_PROFILE")]
+    profile: Option<String>,
+    /// The Region
+    #[arg(
+        long,
+        value_name = "REGION",
+        value_parser = Region::new,
+        help = "The Region; otherwise AWS_REGION, or the profile's"
+    )]
+    region: Option<Region>,
+    /// An endpoint instead of AWS's
+    #[arg(
+        long,
+        value_name = "URL",
+        value_parser = endpoint,
+        help = "An endpoint instead of AWS's; otherwise AWS_ENDPOINT_URL, if it is set"
+    )]
+    endpoint_url: Option<String>,
+}
+
+/// Reads an endpoint. The SDK's error of one that is none holds the whole request.
+fn endpoint(text: &str) -> Result<String, String> {
+    let is_url = text.parse::<http::Uri>().is_ok_and(|url| {
+        matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some_and(|host| !host.is_empty())
+    });
+    if is_url { Ok(text.to_owned()) } else { Err("not an endpoint (such as \"http://localhost:4566\")".to_owned()) }
+}
+
+/// The function, however it was deployed.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Function")]
+pub(super) struct Deployed {
+    /// The stack that the function was deployed with
+    #[arg(long, value_name = "NAME", default_value = "cloudfront-invalidator")]
+    stack: String,
+    /// The function itself, by name or ARN, if it was deployed otherwise
+    #[arg(long, value_name = "NAME", conflicts_with = "stack")]
+    function: Option<String>,
+}
+
+impl Aws {
+    fn named(&self) -> Named {
+        Named {
+            profile: self.profile.clone(),
+            region: self.region.as_ref().map(ToString::to_string),
+            endpoint: self.endpoint_url.clone(),
+        }
+    }
+
+    /// What is left where the function is gone.
+    pub(super) async fn without_function(&self) -> anyhow::Result<(Operator, Deployment)> {
+        let config = self.config().await?;
+        let operator = Operator::new(&config);
+        let region = config.region().map(ToString::to_string).unwrap_or_default();
+        let deployment = Deployment::gone(&operator, &region).await?;
+        Ok((operator, deployment))
+    }
+
+    /// The SDK's configuration.
+    pub(super) async fn config(&self) -> anyhow::Result<aws::Config> {
+        let config = aws::load_config_of(&self.named()).await?;
+        let Some(region) = config.region() else {
+            bail!("there is no Region: give --region, set AWS_REGION, or run `aws configure`");
+        };
+        Region::new(region.as_ref()).context("AWS_REGION, or the profile's region")?;
+        if let Some(url) = env::var_os(ENDPOINT_VARIABLE).filter(|_| self.endpoint_url.is_none()) {
+            let url = url.to_string_lossy();
+            endpoint(&url).map_err(|error| anyhow!("{ENDPOINT_VARIABLE} \"{}\": {error}", excerpt(&url)))?;
+        }
+        Ok(config)
+    }
+}
+
+impl Deployed {
+    /// Finds the function.
+    pub(super) async fn find(&self, aws: &Aws) -> anyhow::Result<(Operator, Deployment)> {
+        let operator = Operator::new(&aws.config().await?);
+        let place = match &self.function {
+            Some(name) => Place::Function(name.clone()),
+            None => Place::Stack(self.stack.clone()),
+        };
+        let deployment = find(&operator, &place).await?;
+        Ok((operator, deployment))
+    }
+}

@@ -1,0 +1,241 @@
+//! What changed, from an event or a list.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::Args;
+
+use super::key_lists::{self, List};
+use super::terminal::counted;
+use crate::change::{Batch, Bucket, BucketName, Change, ObjectKey};
+use crate::event::{self, Ask, Request, Target, Trigger};
+use crate::path::{Item, named_items};
+use crate::report::FAILURES_SPELT_OUT;
+use crate::send::LISTED_BUCKETS;
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct Changes {
+    /// An event as the function gets it, of any shape it knows; - for standard input
+    #[arg(long, value_name = "FILE")]
+    event: Option<PathBuf>,
+    /// Changed keys, literally, one per line; - for standard input
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
+    /// The output of `aws s3 sync`, with or without --dryrun, or of `aws s3 ls --recursive`; - for standard input
+    #[arg(long, value_name = "FILE")]
+    sync: Option<PathBuf>,
+    /// Paths, wildcards and #tags, which go to CloudFront as they are
+    #[arg(long, value_name = "ITEM", num_args = 1..)]
+    items: Option<Vec<String>>,
+}
+
+/// What is to be sent.
+pub(super) enum Sent {
+    /// Changes of objects, and what could not be read of an event.
+    Changes { changes: Vec<Change>, unreadable: Unreadable },
+    /// What somebody named.
+    Items { of: Target, items: Vec<Item> },
+}
+
+/// What changed.
+#[derive(Default)]
+pub(super) struct Changed {
+    pub(super) keys: Vec<ObjectKey>,
+    /// What somebody named instead, which is sent as it is.
+    pub(super) items: Option<Vec<Item>>,
+    /// What could not be read of an event.
+    pub(super) unreadable: Unreadable,
+}
+
+/// Records of an event that could not be read.
+#[derive(Default)]
+pub(super) struct Unreadable {
+    pub(super) count: usize,
+    /// Why, of the first of them.
+    pub(super) first: Vec<String>,
+}
+
+impl Unreadable {
+    fn of(batch: &Batch) -> Self {
+        Self {
+            count: batch.failed.len() + batch.failed_too,
+            first: batch.failed.iter().take(FAILURES_SPELT_OUT).map(ToString::to_string).collect(),
+        }
+    }
+
+    /// An error if there are any.
+    pub(super) fn refuse(&self) -> anyhow::Result<()> {
+        let Self { count, first } = self;
+        match count.saturating_sub(first.len()) {
+            _ if *count == 0 => Ok(()),
+            0 => bail!("{} could not be read: {}", counted(*count, "record"), first.join("; ")),
+            more => bail!("{count} records could not be read: {}; and {more} more", first.join("; ")),
+        }
+    }
+}
+
+impl Changes {
+    /// The files to read.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        [&self.event, &self.keys, &self.sync].into_iter().flatten().map(PathBuf::as_path)
+    }
+
+    /// Reads what changed; of an event's changes those of `bucket`.
+    pub(super) fn read(&self, bucket: Option<&str>) -> anyhow::Result<Changed> {
+        if let Some(items) = &self.items {
+            return Ok(Changed { items: Some(named_items(items.iter().map(String::as_str))?), ..Changed::default() });
+        }
+        let keys = match (&self.event, &self.keys, &self.sync) {
+            (Some(file), _, _) => {
+                return match decoded(file)? {
+                    Trigger::Changes(batch) => of_one_bucket(batch, bucket).with_context(|| key_lists::name(file)),
+                    Trigger::Request(request) => named(request, bucket),
+                    Trigger::Job(job) => named(job.request?, bucket),
+                };
+            }
+            (_, Some(file), _) => key_lists::keys(&key_lists::read(file)?).with_context(|| key_lists::name(file))?,
+            (_, _, Some(file)) => synced(&key_lists::read(file)?).with_context(|| key_lists::name(file))?,
+            (None, None, None) => bail!("name what changed: --event, --keys, --sync or --items"),
+        };
+        Ok(Changed { keys, ..Changed::default() })
+    }
+
+    /// Reads what is to be sent. `bucket` is that of keys whose source does not say.
+    pub(super) fn to_send(&self, bucket: Option<&BucketName>) -> anyhow::Result<Sent> {
+        if let Some(file) = &self.event {
+            return match decoded(file)? {
+                Trigger::Changes(batch) => {
+                    if let Some(name) = bucket {
+                        is_about(&batch, name.as_str()).with_context(|| key_lists::name(file))?;
+                    }
+                    let unreadable = Unreadable::of(&batch);
+                    let wanted = |change: &Change| bucket.is_none_or(|name| change.bucket.name == *name);
+                    Ok(Sent::Changes { changes: batch.changes.into_iter().filter(wanted).collect(), unreadable })
+                }
+                Trigger::Request(request) => asked(request.ask, bucket),
+                Trigger::Job(job) => asked(job.request?.ask, bucket),
+            };
+        }
+        if let Some(file) = &self.sync {
+            let text = key_lists::read(file)?;
+            let told = key_lists::synced_bucket(&text).with_context(|| key_lists::name(file))?;
+            if let (Some(told), Some(named)) = (&told, bucket)
+                && told != named
+            {
+                bail!("{} is about the bucket {told}, not {named}; correct --bucket", key_lists::name(file));
+            }
+            // Standard input can be read only once.
+            let keys = synced(&text).with_context(|| key_lists::name(file))?;
+            return of_bucket(keys, told.as_ref().or(bucket));
+        }
+        let Changed { keys, items, .. } = self.read(None)?;
+        match items {
+            Some(items) => Ok(Sent::Items { of: Target::Default, items }),
+            None => of_bucket(keys, bucket),
+        }
+    }
+}
+
+fn of_bucket(keys: Vec<ObjectKey>, bucket: Option<&BucketName>) -> anyhow::Result<Sent> {
+    let Some(name) = bucket else {
+        if keys.is_empty() {
+            return Ok(Sent::Changes { changes: Vec::new(), unreadable: Unreadable::default() });
+        }
+        bail!("no bucket is named: give --bucket, the one that holds the keys");
+    };
+    let bucket = Bucket { name: name.clone(), region: None };
+    let changes = keys.into_iter().map(|key| Change { bucket: bucket.clone(), key }).collect();
+    Ok(Sent::Changes { changes, unreadable: Unreadable::default() })
+}
+
+fn asked(ask: Ask, named: Option<&BucketName>) -> anyhow::Result<Sent> {
+    match ask {
+        Ask::Items { of, items } => Ok(Sent::Items { of, items }),
+        Ask::Keys { bucket, keys } => {
+            is_of(&bucket, named.map(BucketName::as_str))?;
+            let changes = keys.into_iter().map(|key| Change { bucket: bucket.clone(), key }).collect();
+            Ok(Sent::Changes { changes, unreadable: Unreadable::default() })
+        }
+    }
+}
+
+/// The keys in the output of a sync, or in a listing.
+fn synced(text: &str) -> anyhow::Result<Vec<ObjectKey>> {
+    match List::read(text)? {
+        List::Sync(keys) | List::Listing(keys) => Ok(keys),
+        List::Keys(keys) if keys.is_empty() => Ok(keys),
+        List::Keys(_) => bail!("it is not the output of `aws s3 sync` or `aws s3 ls --recursive`"),
+    }
+}
+
+fn named(request: Request, named: Option<&str>) -> anyhow::Result<Changed> {
+    match request.ask {
+        Ask::Keys { bucket, keys } => {
+            is_of(&bucket, named)?;
+            Ok(Changed { keys, ..Changed::default() })
+        }
+        Ask::Items { items, .. } => Ok(Changed { items: Some(items), ..Changed::default() }),
+    }
+}
+
+/// Refuses an event that is about another bucket than the one that was named.
+fn is_of(bucket: &Bucket, named: Option<&str>) -> anyhow::Result<()> {
+    match named {
+        Some(named) if named != bucket.name.as_str() => {
+            bail!("the event is about the bucket {}, not {named}; correct --bucket", bucket.name)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses changes of other buckets alone, which a name misspelt would leave out without a word.
+fn is_about(batch: &Batch, named: &str) -> anyhow::Result<()> {
+    let all = buckets(batch);
+    if !all.is_empty() && !all.contains(named) {
+        bail!("the event is about {}, not {named}; correct --bucket", some(&all));
+    }
+    Ok(())
+}
+
+/// The first of these names, and how many more there are.
+fn some(names: &BTreeSet<&str>) -> String {
+    let first: Vec<_> = names.iter().take(LISTED_BUCKETS).copied().collect();
+    match names.len().saturating_sub(LISTED_BUCKETS) {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
+    }
+}
+
+fn buckets(batch: &Batch) -> BTreeSet<&str> {
+    batch.changes.iter().map(|change| change.bucket.name.as_str()).collect()
+}
+
+/// An event that asks for something.
+fn decoded(file: &Path) -> anyhow::Result<Trigger> {
+    let event = key_lists::read(file)?;
+    match event::decode(event.as_bytes()).with_context(|| key_lists::name(file))? {
+        Trigger::Job(job) if job.continuation_token.is_some() => {
+            bail!(
+                "the job has a continuation token: its invalidation was created before; there is nothing left to send"
+            )
+        }
+        trigger => Ok(trigger),
+    }
+}
+
+/// The changes of a bucket; an invalidation is planned for one at a time, since each has its own distribution.
+fn of_one_bucket(batch: Batch, bucket: Option<&str>) -> anyhow::Result<Changed> {
+    let names = buckets(&batch);
+    match bucket {
+        Some(bucket) => is_about(&batch, bucket)?,
+        None if names.len() > 1 => {
+            bail!("the event is about several buckets ({}); name one with --bucket", some(&names));
+        }
+        None => {}
+    }
+    let unreadable = Unreadable::of(&batch);
+    let wanted = batch.changes.into_iter().filter(|it| bucket.is_none_or(|name| it.bucket.name.as_str() == name));
+    Ok(Changed { keys: wanted.map(|change| change.key).collect(), items: None, unreadable })
+}

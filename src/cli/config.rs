@@ -1,0 +1,203 @@
+//! How a distribution is set: asked for, or from a file.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use serde::Deserialize;
+
+use super::key_lists;
+use super::terminal::note;
+use crate::aws::{self, CallError, CloudFront, ErrorClass, Settings};
+use crate::change::DistributionId;
+use crate::path::{Behavior, DistributionSettings, Origin, OriginGroup};
+
+/// Whose settings tell which URLs an object has.
+#[derive(Debug, Args)]
+pub(super) struct Source {
+    /// The distribution: its settings are read from CloudFront, with the credentials and the Region that the AWS CLI uses
+    #[arg(long, value_name = "ID", value_parser = DistributionId::new, requires = "bucket")]
+    distribution: Option<DistributionId>,
+    /// The distribution's settings: the output of `aws cloudfront get-distribution-config`; - for standard input
+    #[arg(long, value_name = "FILE", requires = "bucket", conflicts_with = "distribution")]
+    settings: Option<PathBuf>,
+    /// Make no call to AWS; without --settings the distribution's settings are not known
+    #[arg(long)]
+    offline: bool,
+}
+
+impl Source {
+    /// The file to read, if there is one.
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.settings.as_deref()
+    }
+
+    /// The settings, if they are known.
+    pub(super) async fn read(&self) -> anyhow::Result<Option<DistributionSettings>> {
+        if let Some(file) = &self.settings {
+            let config = parse(&key_lists::read(file)?).with_context(|| key_lists::name(file))?;
+            for policy in config.unknown_policies() {
+                note(format_args!(
+                    "The cache policy {} is not in the file: it is assumed that query strings are not in its key.",
+                    policy.as_str()
+                ));
+            }
+            return Ok(Some(config));
+        }
+        let Some(id) = self.distribution.as_ref().filter(|_| !self.offline) else { return Ok(None) };
+        if id.is_tenant() {
+            note(format_args!("The settings of the tenant {id} are not read: planned without them."));
+            return Ok(None);
+        }
+        match ask(&CloudFront::new(&aws::load_config().await?), id).await {
+            Ok(settings) => Ok(Some(settings)),
+            Err(error) if error.class == ErrorClass::NotFound => bail!("{error}; correct --distribution"),
+            Err(error) => {
+                note(format_args!("The settings of {id} are not known, so this is planned without them: {error}"));
+                Ok(None)
+            }
+        }
+    }
+}
+
+async fn ask(cloudfront: &CloudFront, id: &DistributionId) -> Result<DistributionSettings, CallError> {
+    let mut settings = cloudfront.settings(id).await?;
+    for policy in settings.unknown_policies() {
+        let in_key = match cloudfront.has_query_strings(&policy).await {
+            Ok(in_key) => in_key,
+            Err(error) if error.class == ErrorClass::AccessDenied => {
+                note(format_args!(
+                    "It is assumed that query strings are not in the key of {}: {error}",
+                    policy.as_str()
+                ));
+                false
+            }
+            Err(error) => return Err(error),
+        };
+        settings.resolve(&policy, in_key);
+    }
+    Ok(settings)
+}
+
+/// What `get-distribution-config` and `get-distribution` print, or the settings alone.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Output {
+    #[serde(rename_all = "PascalCase")]
+    Distribution {
+        distribution: Inner,
+    },
+    Inner(Inner),
+    Config(Config),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Inner {
+    distribution_config: Config,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Config {
+    origins: Items<ConfigOrigin>,
+    #[serde(default)]
+    origin_groups: Items<ConfigGroup>,
+    default_cache_behavior: ConfigBehavior,
+    #[serde(default)]
+    cache_behaviors: Items<ConfigBehavior>,
+    #[serde(default)]
+    default_root_object: Option<String>,
+}
+
+/// A list as CloudFront has it; without `Items` it is empty.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Items<T> {
+    #[serde(default = "Vec::new")]
+    items: Vec<T>,
+}
+
+impl<T> Default for Items<T> {
+    fn default() -> Self {
+        Self { items: Vec::new() }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ConfigOrigin {
+    id: String,
+    domain_name: String,
+    #[serde(default)]
+    origin_path: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ConfigGroup {
+    id: String,
+    members: Items<Member>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Member {
+    origin_id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ConfigBehavior {
+    path_pattern: Option<String>,
+    target_origin_id: String,
+    cache_policy_id: Option<String>,
+    forwarded_values: Option<Forwarded>,
+    #[serde(default)]
+    function_associations: Items<Association>,
+    #[serde(default)]
+    lambda_function_associations: Items<Association>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Forwarded {
+    query_string: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Association {
+    event_type: String,
+}
+
+fn parse(json: &str) -> anyhow::Result<DistributionSettings> {
+    let config = match serde_json::from_str(json) {
+        Ok(
+            Output::Distribution { distribution: Inner { distribution_config } }
+            | Output::Inner(Inner { distribution_config }),
+        ) => distribution_config,
+        Ok(Output::Config(config)) => config,
+        Err(_) => bail!("not the output of `aws cloudfront get-distribution-config`"),
+    };
+    let behavior = |it: &ConfigBehavior, pattern: Option<&str>| {
+        let events = it.function_associations.items.iter().chain(&it.lambda_function_associations.items);
+        let forwards = it.forwarded_values.as_ref().is_some_and(|it| it.query_string);
+        let events = events.map(|it| it.event_type.as_str());
+        Behavior::new(pattern, &it.target_origin_id, it.cache_policy_id.as_deref(), forwards, events)
+    };
+    let group =
+        |it: ConfigGroup| OriginGroup::new(&it.id, it.members.items.into_iter().map(|it| it.origin_id).collect());
+    let ordered = config.cache_behaviors.items.iter().map(|it| behavior(it, it.path_pattern.as_deref()));
+    Ok(DistributionSettings {
+        behaviors: ordered.chain([behavior(&config.default_cache_behavior, None)]).collect::<Result<_, _>>()?,
+        origins: config
+            .origins
+            .items
+            .iter()
+            .map(|it| Origin::new(&it.id, &it.domain_name, &it.origin_path))
+            .collect::<Result<_, _>>()?,
+        origin_groups: config.origin_groups.items.into_iter().map(group).collect::<Result<_, _>>()?,
+        default_root_object: DistributionSettings::root_object(config.default_root_object.as_deref()),
+    })
+}

@@ -1,0 +1,116 @@
+//! What a demonstration shows, for a person at a terminal of 80 columns.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use super::demo::Delivery;
+use super::directory::Site;
+use super::terminal::{MAX_ROWS, more, right, say, shorten, table};
+use crate::change::ObjectKey;
+use crate::config::Config;
+use crate::local::bill::{Bill, FREE_PATHS_PER_MONTH};
+use crate::path::{InvalidationPath, OriginPath, viewer_paths};
+
+/// What is about to happen.
+pub(super) fn heading(directory: &Path, site: &Site, bucket: &str, distribution: &str, started: Duration) {
+    say(format_args!(
+        "Content of the bucket \"{bucket}\": {} files of {}\n\
+         Its tag distributionId names the distribution {distribution}.\n\
+         The function started in {:.0} ms.",
+        site.keys.len(),
+        directory.display(),
+        started.as_secs_f64() * 1000.0,
+    ));
+    if let Some(first) = site.skipped.first() {
+        say(format_args!(
+            "{} files can be no objects and are left out, such as {}.",
+            site.skipped.len(),
+            first.display()
+        ));
+    }
+    say("");
+}
+
+/// The events, one row each.
+pub(super) fn events(deliveries: &[Delivery<'_>], batch: u16) {
+    let mut table = table(&["event", "changes", "covered", "paths", "wildcards", "invalidation", "ms"]);
+    for (number, delivery) in deliveries.iter().enumerate().take(MAX_ROWS) {
+        let sent = delivery.report.invalidations.first();
+        let paths = paths_of(delivery);
+        let wildcards = paths.iter().filter(|path| path.wildcard_prefix().is_some()).count();
+        table.add_row([
+            (number + 1).to_string(),
+            delivery.keys.len().to_string(),
+            delivery.report.changes.covered.to_string(),
+            paths.len().to_string(),
+            wildcards.to_string(),
+            sent.and_then(|it| it.invalidation_id.clone()).unwrap_or_else(|| "none".into()),
+            format!("{:7.1}", delivery.took.as_secs_f64() * 1000.0),
+        ]);
+    }
+    right(&mut table, &[0, 1, 2, 3, 4, 6]);
+    say(format_args!(
+        "What the function did with S3's events, here of up to {batch} changes each. S3 itself\n\
+         mostly sends one at a time; see how that comes out with --batch 1."
+    ));
+    say(table.trim_fmt());
+    more(deliveries.len(), "events");
+}
+
+/// The paths that CloudFront was sent, and what each covers.
+pub(super) fn paths(deliveries: &[Delivery<'_>]) {
+    let mut covered: BTreeMap<InvalidationPath, (usize, &str)> = BTreeMap::new();
+    let index_documents = [Config::DEFAULT_INDEX_DOCUMENT.to_owned()];
+    for delivery in deliveries {
+        let urls: Vec<_> = delivery.keys.iter().map(|key| (key, urls(key, &index_documents))).collect();
+        for path in paths_of(delivery) {
+            let matched = urls.iter().filter(|(_, urls)| urls.iter().any(|url| path.covers(url)));
+            let (count, example) = covered.entry(path.clone()).or_insert((0, ""));
+            for (key, _) in matched {
+                *count += 1;
+                *example = key.as_str();
+            }
+        }
+    }
+    let mut table = table(&["path sent to CloudFront", "objects", "such as"]);
+    for (path, (count, example)) in covered.iter().take(MAX_ROWS) {
+        table.add_row([path.to_string(), count.to_string(), shorten(&crate::change::text::one_line(example))]);
+    }
+    right(&mut table, &[1]);
+    say("");
+    say(table.trim_fmt());
+    more(covered.len(), "paths");
+}
+
+fn urls(key: &ObjectKey, index_documents: &[String]) -> Vec<InvalidationPath> {
+    OriginPath::default().strip(key).map(|key| viewer_paths(key, index_documents)).unwrap_or_default()
+}
+
+/// What it cost, beside what others would have paid.
+pub(super) fn costs(deliveries: &[Delivery<'_>], bill: Bill, lookups: usize) {
+    let index_documents = [Config::DEFAULT_INDEX_DOCUMENT.to_owned()];
+    let keys = || deliveries.iter().flat_map(|delivery| delivery.keys);
+    let objects = keys().count();
+    let missed: usize = keys().map(|key| urls(key, &index_documents).len() - 1).sum();
+    let mut table = table(&["the same changes", "invalidations", "paths", "price", "result"]);
+    let mut row = |name: &str, bill: Bill, result: &str| {
+        table.add_row([name, &bill.invalidations.to_string(), &bill.paths.to_string(), &bill.price(), result]);
+    };
+    row("this function", bill, "nothing stays stale");
+    row("one path per object", Bill::of(std::iter::repeat_n(1, objects)), &format!("{missed} URLs stay stale"));
+    row("\"/*\" per event", Bill::of(deliveries.iter().map(|_| 1)), "evicts everything");
+    right(&mut table, &[1, 2, 3]);
+    say("");
+    say(table.trim_fmt());
+    say(format_args!(
+        "Prices are beyond the {FREE_PATHS_PER_MONTH} paths that are free each month.\n\
+         The bucket's tags were read {lookups} time{}, at less than 1/10,000 of a path's price.",
+        if lookups == 1 { "" } else { "s" },
+    ));
+}
+
+fn paths_of(delivery: &Delivery<'_>) -> Vec<InvalidationPath> {
+    let sent = delivery.report.invalidations.iter().flat_map(|it| &it.paths);
+    sent.filter_map(|path| InvalidationPath::parse(path).ok()).collect()
+}

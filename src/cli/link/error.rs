@@ -1,0 +1,181 @@
+//! Why a bucket cannot be linked or unlinked, with the remedy.
+
+use std::fmt;
+
+use super::api::missing_rights;
+use super::deployment::Deployment;
+use super::notification::{Overlap, name_in};
+use super::policy::{KEY_OF_SQS, S3_PRINCIPAL};
+use super::tags::TagsError;
+use crate::aws::{CallError, ErrorClass};
+use crate::change::text::one_line;
+use crate::change::{BucketName, DistributionId};
+use crate::path::Tags;
+
+/// What writes tags where `PutBucketTagging` may not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagCommand {
+    account: String,
+    bucket_arn: String,
+    changed: Tags,
+    removed: Vec<String>,
+}
+
+impl TagCommand {
+    pub(super) fn new(deployment: &Deployment, bucket: &BucketName, before: &Tags, after: &Tags) -> Self {
+        let changed = after.iter().filter(|(key, value)| before.get(*key) != Some(value));
+        Self {
+            account: deployment.account.as_str().to_owned(),
+            bucket_arn: deployment.bucket_arn(bucket),
+            changed: changed.map(|(key, value)| (key.clone(), value.clone())).collect(),
+            removed: before.keys().filter(|key| !after.contains_key(*key)).cloned().collect(),
+        }
+    }
+}
+
+impl fmt::Display for TagCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of = format!("--account-id {} --resource-arn {}", self.account, self.bucket_arn);
+        let pairs = self.changed.iter().map(|(key, value)| one_line(&format!("\"Key={key},Value={value}\"")));
+        let keys = self.removed.iter().map(|key| one_line(&format!("\"{key}\"")));
+        let (pairs, keys): (Vec<_>, Vec<_>) = (pairs.collect(), keys.collect());
+        let tag = (!pairs.is_empty()).then(|| format!("`aws s3control tag-resource {of} --tags {}`", pairs.join(" ")));
+        let untag =
+            (!keys.is_empty()).then(|| format!("`aws s3control untag-resource {of} --tag-keys {}`", keys.join(" ")));
+        f.write_str(&tag.into_iter().chain(untag).collect::<Vec<_>>().join(" and "))
+    }
+}
+
+/// Why a bucket cannot be linked or unlinked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkError {
+    /// AWS could not be asked.
+    Call(CallError),
+    /// The bucket is in another Region than the function.
+    OtherRegion {
+        /// The bucket's.
+        bucket: String,
+        /// The function's.
+        function: String,
+    },
+    /// The function takes buckets of this account only, which is not its own.
+    OtherOwner(String),
+    /// There is no such distribution.
+    NoDistribution(DistributionId),
+    /// The distribution does not have the bucket as an origin.
+    NoOrigin {
+        /// The distribution.
+        distribution: DistributionId,
+        /// The domains that it has.
+        domains: Vec<String>,
+    },
+    /// It may not be asked what its origins are.
+    UnknownOrigins {
+        /// The distribution.
+        distribution: DistributionId,
+        /// What was said.
+        error: CallError,
+    },
+    /// The tags cannot be as they would have to.
+    Tags(TagsError),
+    /// The bucket's tags can only be written by S3's newer call.
+    TagResource(TagCommand),
+    /// Rules of others take the events.
+    Overlap(Overlap),
+    /// The function has no queue.
+    NoQueue,
+    /// The queue's policy does not let the bucket in.
+    QueueForbids {
+        /// The queue's ARN.
+        queue: String,
+        /// The bucket's ARN.
+        bucket: String,
+        /// The account.
+        account: String,
+    },
+    /// The queue is encrypted under a key that S3 cannot use.
+    QueueKey(String),
+    /// EventBridge has no rule that sends the bucket's events on.
+    NoEventRule,
+    /// EventBridge's rules filter, not the bucket.
+    FilterInEventBridge,
+}
+
+impl From<CallError> for LinkError {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
+    }
+}
+
+impl fmt::Display for LinkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Call(error) => write!(f, "{error}{}", missing_rights(error)),
+            Self::OtherRegion { bucket, function } => write!(
+                f,
+                "the bucket is in {bucket} and the function in {function}, and S3 notifies within a Region only; deploy the \
+                 function in {bucket} too and link with --region {bucket}, or forward the bucket's EventBridge events to {function}"
+            ),
+            Self::OtherOwner(account) => write!(
+                f,
+                "the function takes buckets of the account {account} only (EXPECTED_BUCKET_OWNER), so this one's changes would \
+                 fail; deploy a stack of its own for them"
+            ),
+            Self::NoDistribution(id) => {
+                write!(f, "there is no distribution {id} in this account; correct the id, or choose --profile")
+            }
+            Self::NoOrigin { distribution, domains } => write!(
+                f,
+                "no origin of {distribution} is the bucket (its origins: {}); correct the id, or link it all the same with \
+                 --any-origin",
+                one_line(&domains.join(", "))
+            ),
+            Self::UnknownOrigins { distribution, error } => {
+                write!(f, "the origins of {distribution} are not known: {error}")?;
+                if error.class == ErrorClass::AccessDenied {
+                    let operation =
+                        if distribution.is_tenant() { "GetDistributionTenant" } else { "GetDistributionConfig" };
+                    write!(f, "; allow cloudfront:{operation}, or link it all the same with --any-origin")?;
+                }
+                Ok(())
+            }
+            Self::Tags(error) => error.fmt(f),
+            Self::TagResource(command) => write!(
+                f,
+                "the bucket has attribute-based access control, so its tags can only be written by TagResource and \
+                 UntagResource; run {command} first, then this again"
+            ),
+            Self::Overlap(Overlap(rules)) => {
+                let rules: Vec<_> = rules.iter().map(ToString::to_string).collect();
+                write!(
+                    f,
+                    "S3 sends an event to one destination only, and these rules of the bucket take some already: {}; narrow them, \
+                     or choose other keys with --prefix and --suffix, or --via eventbridge, which takes all events beside any rule",
+                    rules.join("; ")
+                )
+            }
+            Self::NoQueue => f.write_str("the function is called from no queue; choose --via function, or deploy the template"),
+            Self::QueueForbids { queue, bucket, account } => write!(
+                f,
+                "the policy of the queue {} does not let the bucket in; add {{\"Effect\":\"Allow\",\"Principal\":{{\"Service\":\"{S3_PRINCIPAL}\"}},\
+                 \"Action\":\"sqs:SendMessage\",\"Resource\":\"{queue}\",\"Condition\":{{\"StringEquals\":{{\"aws:SourceAccount\":\
+                 \"{account}\"}},\"ArnLike\":{{\"aws:SourceArn\":\"{bucket}\"}}}}}}",
+                name_in(queue)
+            ),
+            Self::QueueKey(queue) => write!(
+                f,
+                "the queue {} is encrypted under {KEY_OF_SQS}, which S3 cannot use; encrypt it with SSE-SQS or a key of your own",
+                name_in(queue)
+            ),
+            Self::NoEventRule => f.write_str(
+                "no rule of EventBridge sends this bucket's events to the function or its queue; first deploy the stack with \
+                 EventBridgeBuckets naming this bucket and all that it names already",
+            ),
+            Self::FilterInEventBridge => {
+                f.write_str("--prefix and --suffix are of no use with EventBridge: its rule says which keys it takes")
+            }
+        }
+    }
+}
+
+impl std::error::Error for LinkError {}

@@ -1,0 +1,265 @@
+//! Whether a resource's policy lets a bucket, or EventBridge, in: the parts of IAM's language that such policies are made of.
+//!
+//! What cannot be understood allows nothing and may deny, so that what is said to be allowed is.
+
+use serde_json::Value;
+
+use crate::path::is_like;
+
+/// What S3 is called in policies.
+pub const S3_PRINCIPAL: &str = "s3.amazonaws.com";
+
+/// What EventBridge is called there.
+pub(super) const EVENT_BRIDGE_PRINCIPAL: &str = "events.amazonaws.com";
+
+/// The key that SQS makes by itself, whose policy nobody can change, so that S3 may not use it. Source: S3 user guide,
+/// "Granting permissions to publish event notification messages to a destination".
+pub(super) const KEY_OF_SQS: &str = "alias/aws/sqs";
+
+/// Whether a queue is encrypted under it, by its alias or the alias's ARN.
+pub(super) fn is_key_of_sqs(key: Option<&str>) -> bool {
+    key.is_some_and(|key| key == KEY_OF_SQS || key.ends_with(":alias/aws/sqs"))
+}
+
+/// Who asks for what.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The service that calls, such as `s3.amazonaws.com`.
+    pub service: &'a str,
+    /// What it wants to do, such as `lambda:InvokeFunction`.
+    pub action: &'a str,
+    /// With what: a queue's or function's ARN.
+    pub resource: &'a str,
+    /// On whose behalf: a bucket's or a rule's ARN.
+    pub source_arn: &'a str,
+    /// The account of that.
+    pub source_account: &'a str,
+}
+
+/// Whether a part of a statement is about what is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Fits {
+    No,
+    /// It says something that is not understood here.
+    Perhaps,
+    Yes,
+}
+
+impl From<bool> for Fits {
+    fn from(yes: bool) -> Self {
+        if yes { Self::Yes } else { Self::No }
+    }
+}
+
+impl Fits {
+    fn negated(self) -> Self {
+        match self {
+            Self::No => Self::Yes,
+            Self::Perhaps => Self::Perhaps,
+            Self::Yes => Self::No,
+        }
+    }
+}
+
+/// Whether a policy, as JSON, surely allows it: a statement that is understood does, and none that may be about it denies it.
+#[must_use]
+pub fn allows(policy: &str, asked: Asked<'_>) -> bool {
+    let Ok(policy) = serde_json::from_str::<Value>(policy) else { return false };
+    let statements = match policy.get("Statement") {
+        Some(Value::Array(statements)) => statements.as_slice(),
+        Some(statement) => std::slice::from_ref(statement),
+        None => return false,
+    };
+    let with = |effect: &str, least: Fits| {
+        let is_effect = |it: &&Value| it.get("Effect").and_then(Value::as_str) == Some(effect);
+        statements.iter().filter(is_effect).any(|it| fits(it, asked) >= least)
+    };
+    with("Allow", Fits::Yes) && !with("Deny", Fits::Perhaps)
+}
+
+fn fits(statement: &Value, asked: Asked<'_>) -> Fits {
+    let conditions = match statement.get("Condition") {
+        None => Fits::Yes,
+        Some(Value::Object(operators)) => operators
+            .iter()
+            .map(|(operator, keys)| {
+                let each = |keys: &serde_json::Map<_, _>| {
+                    keys.iter().map(|(key, values)| is_met(operator, key, values, asked)).min().unwrap_or(Fits::Yes)
+                };
+                keys.as_object().map_or(Fits::Perhaps, each)
+            })
+            .min()
+            .unwrap_or(Fits::Yes),
+        Some(_) => Fits::Perhaps,
+    };
+    let resource = part(statement, "Resource", "NotResource", |it| is_like_arn(it, asked.resource));
+    let action = part(statement, "Action", "NotAction", |it| {
+        is_like(&it.to_ascii_lowercase(), &asked.action.to_ascii_lowercase())
+    });
+    conditions.min(resource).min(action).min(principal(statement, asked.service))
+}
+
+/// Whether one of a part's texts fits, or none of those of its opposite.
+fn part(statement: &Value, name: &str, opposite: &str, fits: impl Fn(&str) -> bool) -> Fits {
+    match (statement.get(name), statement.get(opposite)) {
+        (Some(texts), None) => strings(texts).any(fits).into(),
+        (None, Some(texts)) => Fits::from(strings(texts).any(fits)).negated(),
+        _ => Fits::Perhaps,
+    }
+}
+
+fn principal(statement: &Value, service: &str) -> Fits {
+    let named = |principal: &Value| match principal {
+        Value::String(all) => (all == "*").into(),
+        Value::Object(kinds) => {
+            let is_service = kinds.get("Service").is_some_and(|it| strings(it).any(|it| it == service));
+            Fits::from(is_service || kinds.get("AWS").is_some_and(|it| strings(it).any(|all| all == "*")))
+        }
+        _ => Fits::Perhaps,
+    };
+    match (statement.get("Principal"), statement.get("NotPrincipal")) {
+        (Some(principal), None) => named(principal),
+        (None, Some(others)) => named(others).negated(),
+        _ => Fits::Perhaps,
+    }
+}
+
+/// Whether a condition holds. Of keys that are not about the source, and of operators that are not listed, nothing is known.
+fn is_met(operator: &str, key: &str, values: &Value, asked: Asked<'_>) -> Fits {
+    let told = match key.to_ascii_lowercase().as_str() {
+        "aws:sourcearn" => asked.source_arn,
+        "aws:sourceaccount" => asked.source_account,
+        // S3 and EventBridge write by TLS.
+        "aws:securetransport" => "true",
+        _ => return Fits::Perhaps,
+    };
+    let operator = operator.to_ascii_lowercase();
+    let operator = operator.strip_suffix("ifexists").unwrap_or(&operator);
+    let operator = operator.strip_prefix("foranyvalue:").unwrap_or(operator);
+    let flag = values.as_bool().map(|flag| flag.to_string());
+    let any = |fits: &dyn Fn(&str) -> bool| Fits::from(strings(values).chain(flag.as_deref()).any(fits));
+    match operator {
+        "arnlike" | "arnequals" => any(&|it| is_like_arn(it, told)),
+        "arnnotlike" | "arnnotequals" => any(&|it| is_like_arn(it, told)).negated(),
+        "stringlike" => any(&|it| is_like(it, told)),
+        "stringnotlike" => any(&|it| is_like(it, told)).negated(),
+        "stringequals" => any(&|it| it == told),
+        "stringnotequals" => any(&|it| it == told).negated(),
+        "stringequalsignorecase" | "bool" => any(&|it| it.eq_ignore_ascii_case(told)),
+        "stringnotequalsignorecase" => any(&|it| it.eq_ignore_ascii_case(told)).negated(),
+        _ => Fits::Perhaps,
+    }
+}
+
+fn strings(value: &Value) -> impl Iterator<Item = &str> {
+    let several = value.as_array().map(Vec::as_slice).unwrap_or_default().iter();
+    several.chain(Some(value)).filter_map(Value::as_str)
+}
+
+/// Whether an ARN is like a pattern, each of the six parts by itself.
+fn is_like_arn(pattern: &str, arn: &str) -> bool {
+    let (patterns, parts): (Vec<_>, Vec<_>) = (pattern.splitn(6, ':').collect(), arn.splitn(6, ':').collect());
+    pattern == "*"
+        || patterns.len() == parts.len() && patterns.iter().zip(parts).all(|(pattern, part)| is_like(pattern, part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BUCKET: Asked<'_> = Asked {
+        service: "s3.amazonaws.com",
+        action: "lambda:InvokeFunction",
+        resource: "arn:aws:lambda:eu-central-1:123456789012:function:f",
+        source_arn: "arn:aws:s3:::my-site",
+        source_account: "123456789012",
+    };
+
+    fn statement(effect: &str, principal: &str, action: &str, condition: &str) -> String {
+        format!(
+            r#"{{"Effect":"{effect}","Principal":{principal},"Action":{action},"Resource":"*","Condition":{condition}}}"#
+        )
+    }
+
+    fn policy(statements: &[String]) -> String {
+        format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(","))
+    }
+
+    const S3: &str = r#"{"Service":"s3.amazonaws.com"}"#;
+    const ACCOUNT: &str =
+        r#"{"StringEquals":{"aws:SourceAccount":"123456789012"},"ArnLike":{"AWS:SourceArn":"arn:aws:s3:::*"}}"#;
+
+    #[test]
+    fn what_the_templates_and_people_write_is_understood() {
+        for (condition, expected) in [
+            (ACCOUNT, true),
+            ("{}", true),
+            (r#"{"ArnLike":{"AWS:SourceArn":"arn:aws:s3:::my-site"}}"#, true),
+            (r#"{"ArnEquals":{"aws:SourceArn":["arn:aws:s3:::other","arn:aws:s3:::my-*"]}}"#, true),
+            (r#"{"ArnLike":{"aws:SourceArn":"arn:aws:s3:::my-site-2"}}"#, false),
+            (r#"{"StringEquals":{"aws:SourceAccount":"999999999999"}}"#, false),
+            (r#"{"StringEquals":{"aws:SourceArn":"arn:aws:s3:::*"}}"#, false),
+            (r#"{"StringEquals":{"aws:PrincipalOrgID":"o-1"}}"#, false),
+            (r#"{"StringNotEquals":{"aws:SourceAccount":"1"}}"#, true),
+            (
+                r#"{"ForAnyValue:StringEquals":{"aws:SourceAccount":"123456789012"},"Bool":{"aws:SecureTransport":true}}"#,
+                true,
+            ),
+            (r#"{"ArnLike":{"aws:SourceArn":"*site"}}"#, false),
+            (r#"{"ArnLike":{"aws:SourceArn":"arn:aws:s3:*"}}"#, false),
+            ("[]", false),
+        ] {
+            let policy = policy(&[statement("Allow", S3, r#""lambda:InvokeFunction""#, condition)]);
+            assert_eq!(allows(&policy, BUCKET), expected, "{condition}");
+        }
+    }
+
+    #[test]
+    fn who_and_what_count_and_a_denial_wins() {
+        let one = |principal, action| allows(&policy(&[statement("Allow", principal, action, ACCOUNT)]), BUCKET);
+        assert!(
+            one(S3, r#"["lambda:*","x:Y"]"#) && one(r#""*""#, r#""lambda:Invoke*""#) && one(r#"{"AWS":"*"}"#, r#""*""#)
+        );
+        assert!(!one(r#"{"Service":"events.amazonaws.com"}"#, r#""*""#) && !one(S3, r#""lambda:GetFunction""#));
+        let denied = [statement("Allow", S3, r#""*""#, "{}"), statement("Deny", r#""*""#, r#""*""#, ACCOUNT)];
+        assert!(!allows(&policy(&denied), BUCKET));
+        for bad in ["", "{}", "[]", r#"{"Statement":7}"#, r#"{"Statement":[7]}"#] {
+            assert!(!allows(bad, BUCKET), "{bad}");
+        }
+        for denial in [
+            r#""Principal":"*","Action":"SQS:*","Resource":"*""#.replace("SQS", "LAMBDA"),
+            r#""Principal":"*","NotAction":"lambda:GetPolicy","Resource":"*""#.to_owned(),
+            r#""NotPrincipal":{"AWS":"arn:aws:iam::123456789012:root"},"Action":"*","Resource":"*""#.to_owned(),
+            r#""Principal":"*","Action":"*","Resource":"*","Condition":{"StringNotEquals":{"aws:SourceVpce":"vpce-1"}}"#.to_owned(),
+            r#""Principal":"*","Action":"*","Resource":"*","Condition":{"ArnNotLike":{"aws:SourceArn":"arn:aws:s3:::other"}}"#
+                .to_owned(),
+        ] {
+            let denied = [statement("Allow", S3, r#""*""#, "{}"), format!(r#"{{"Effect":"Deny",{denial}}}"#)];
+            assert!(!allows(&policy(&denied), BUCKET), "{denial}");
+        }
+        let other = [statement("Allow", S3, r#""*""#, "{}")
+            .replace(r#""Resource":"*""#, r#""Resource":"arn:aws:lambda:x:1:function:g""#)];
+        assert!(!allows(&policy(&other), BUCKET), "of another resource");
+        let elsewhere = r#"{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*","Condition":{"ArnNotLike":{"aws:SourceArn":"arn:aws:s3:::my-*"}}}"#;
+        assert!(allows(&policy(&[statement("Allow", S3, r#""*""#, "{}"), elsewhere.to_owned()]), BUCKET));
+        let single = format!(r#"{{"Statement":{}}}"#, statement("Allow", S3, r#""*""#, "{}"));
+        assert!(allows(&single, BUCKET));
+    }
+
+    #[test]
+    fn a_pattern_takes_any_text_for_a_star() {
+        for (pattern, text, expected) in [
+            ("", "", true),
+            ("*", "", true),
+            ("a*b*c", "aXbYbZc", true),
+            ("a*b*c", "aXbYbZcd", false),
+            ("a?c", "abc", true),
+            ("a?c", "ac", false),
+            ("*site", "my-site", true),
+            ("a", "ab", false),
+            ("**a", "a", true),
+        ] {
+            assert_eq!(is_like(pattern, text), expected, "{pattern} {text}");
+        }
+    }
+}

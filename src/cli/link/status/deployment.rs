@@ -1,0 +1,78 @@
+//! The function and its queues.
+
+use std::collections::BTreeSet;
+
+use super::{Cell, DeploymentStatus, QueueStatus};
+use crate::aws::CallError;
+use crate::cli::link::api::{Cloud, EventSource};
+use crate::cli::link::deployment::{Deployment, is_queue};
+use crate::cli::link::notification::name_in;
+
+/// Looks at the function and its queues.
+pub async fn check_deployment(cloud: &impl Cloud, deployment: &Deployment) -> DeploymentStatus {
+    let mut dead: BTreeSet<_> = deployment.function.dead_letters.iter().cloned().collect();
+    let mut queues = Vec::new();
+    for source in deployment.sources.iter().filter(|it| deployment.queues().any(|arn| arn == it.arn)) {
+        let told = cloud.queue(&source.arn).await;
+        dead.extend(told.iter().filter_map(|queue| queue.dead_letters.clone()));
+        queues.push(match told {
+            Ok(queue) => {
+                let state = source_state(source, queue.dead_letters.is_some());
+                QueueStatus {
+                    name: name_in(&source.arn).into(),
+                    waiting: queue.waiting,
+                    in_flight: queue.in_flight,
+                    state,
+                }
+            }
+            Err(error) => unknown_queue(&source.arn, &error),
+        });
+    }
+    let mut dead_letters = Vec::new();
+    for arn in dead.iter().filter(|arn| is_queue(arn)) {
+        dead_letters.push(match cloud.queue(arn).await {
+            Ok(queue) => {
+                let state = match queue.waiting {
+                    0 => Cell::right("empty"),
+                    waiting => Cell::wrong("failures", send_again(waiting, arn, deployment.queues().next())),
+                };
+                QueueStatus { name: name_in(arn).into(), waiting: queue.waiting, in_flight: queue.in_flight, state }
+            }
+            Err(error) => unknown_queue(arn, &error),
+        });
+    }
+    let mut remedies = Vec::new();
+    if deployment.function.is_dry {
+        remedies.push("the function sends nothing (DRY_RUN); deploy it with DryRun=false".to_owned());
+    }
+    if dead.is_empty() {
+        remedies.push("what fails for good is lost: give the function and its queue a dead-letter queue".to_owned());
+    }
+    DeploymentStatus { function: deployment.function.arn.clone(), queues, dead_letters, remedies }
+}
+
+/// What to do with dead letters. The destination is named, since SQS does not know where those came from that Lambda put there.
+/// Source: SQS developer guide, "Troubleshooting dead-letter queue redrive".
+fn send_again(waiting: u64, arn: &str, queue: Option<&str>) -> String {
+    let how = match queue {
+        Some(queue) => format!("`aws sqs start-message-move-task --source-arn {arn} --destination-arn {queue}`"),
+        None => "invoke the function with their bodies".to_owned(),
+    };
+    format!("messages that failed for good: {waiting}; when the cause is gone, send them again: {how}")
+}
+
+fn unknown_queue(arn: &str, error: &CallError) -> QueueStatus {
+    QueueStatus { name: name_in(arn).into(), waiting: 0, in_flight: 0, state: Cell::unknown(error) }
+}
+
+fn source_state(source: &EventSource, has_dead_letters: bool) -> Cell {
+    match (source.is_on(), source.reports_failures, has_dead_letters) {
+        (false, ..) => Cell::wrong(&source.state, "the function does not read it: enable its event source mapping"),
+        (_, false, _) => Cell::wrong(
+            "on",
+            "messages that failed would be lost: set ReportBatchItemFailures in the event source mapping",
+        ),
+        (.., false) => Cell::wrong("on", "what is received too often is lost: give it a dead-letter queue"),
+        _ => Cell::right("on"),
+    }
+}

@@ -1,0 +1,299 @@
+//! A bucket's tags as `link` and `unlink` write them, and what they tell of who else writes them.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use crate::change::{DistributionId, DistributionIdError};
+use crate::path::Tags;
+
+/// The tag in which `link` keeps what it added, so that `unlink` takes away that and nothing else: ids of distributions, and
+/// `EventBridge`.
+pub const LINK_TAG: &str = "invalidation:link";
+
+/// Stands in [`LINK_TAG`] where `link` turned the bucket's EventBridge events on.
+const TURNED_ON: &str = "EventBridge";
+
+/// How the keys of AWS's own tags start, which do not count.
+const SYSTEM: &str = "aws:";
+
+/// How many tags a bucket can have, and how many characters the value of one. Source: S3 user guide, "Using cost allocation
+/// S3 bucket tags".
+const MOST_TAGS: usize = 50;
+const LONGEST_VALUE: usize = 256;
+
+/// Why tags cannot be as they would have to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TagsError {
+    /// The tag names something that is no distribution.
+    NoId {
+        /// The tag.
+        tag: String,
+        /// What it says.
+        error: DistributionIdError,
+    },
+    /// There are too many.
+    TooMany,
+    /// The value of this one would be too long.
+    TooLong(String),
+}
+
+impl fmt::Display for TagsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoId { tag, error } => write!(f, "the bucket's tag \"{tag}\": {error}; correct the tag first"),
+            Self::TooMany => write!(f, "a bucket can have {MOST_TAGS} tags; remove some first"),
+            Self::TooLong(tag) => write!(
+                f,
+                "the value of the tag \"{tag}\" would have more than {LONGEST_VALUE} characters; name fewer distributions"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for TagsError {}
+
+/// The tags with these distributions in them.
+pub(super) fn linked(
+    before: &Tags,
+    tag: &str,
+    distributions: &[DistributionId],
+    turns_on: Option<bool>,
+) -> Result<Tags, TagsError> {
+    let named = named(before, tag)?;
+    let added: BTreeSet<_> = distributions.iter().filter(|id| !named.contains(*id)).cloned().collect();
+    let mut mark = Mark::of(before, &named);
+    mark.added.extend(added.iter().map(ToString::to_string));
+    mark.turned_on = turns_on.unwrap_or(mark.turned_on);
+    let mut after = before.clone();
+    if !added.is_empty() {
+        // Behind what is there, which stays as it is written.
+        let words = before.get(tag).cloned().into_iter().chain(added.iter().map(ToString::to_string));
+        after.insert(tag.to_owned(), words.collect::<Vec<_>>().join(" "));
+    }
+    mark.write(&mut after);
+    let own = |tags: &Tags| tags.keys().filter(|key| !key.starts_with(SYSTEM)).count();
+    if own(&after) > MOST_TAGS && own(&after) > own(before) {
+        return Err(TagsError::TooMany);
+    }
+    match [tag, LINK_TAG].into_iter().find(|key| after.get(*key).is_some_and(|it| it.chars().count() > LONGEST_VALUE)) {
+        Some(tag) => Err(TagsError::TooLong(tag.to_owned())),
+        None => Ok(after),
+    }
+}
+
+/// Whether `link` turned the bucket's EventBridge events on.
+pub(super) fn turned_on(tags: &Tags) -> bool {
+    Mark::of(tags, &BTreeSet::new()).turned_on
+}
+
+/// What remains after these distributions are taken away, all that `link` added if none are named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Remainder {
+    /// The tags.
+    pub(super) tags: Tags,
+    /// Distributions that are named there and were not added by `link`.
+    pub(super) foreign: Vec<DistributionId>,
+    /// Whether the last that `link` added goes, so that rules and permissions can go.
+    pub(super) is_last: bool,
+    /// Whether nothing tells that `link` was ever here.
+    pub(super) is_unmarked: bool,
+    /// Whether `link` turned EventBridge's events on.
+    pub(super) turned_on: bool,
+}
+
+/// Takes distributions away.
+pub(super) fn unlinked(before: &Tags, tag: &str, distributions: &[DistributionId]) -> Result<Remainder, TagsError> {
+    let named = named(before, tag)?;
+    let mut mark = Mark::of(before, &named);
+    let wanted: BTreeSet<_> = if distributions.is_empty() {
+        named.iter().cloned().collect()
+    } else {
+        distributions.iter().cloned().collect()
+    };
+    let (own, foreign): (Vec<_>, Vec<_>) =
+        wanted.into_iter().filter(|id| named.contains(id)).partition(|id| mark.added.contains(id.as_str()));
+    for id in &own {
+        mark.added.remove(id.as_str());
+    }
+    let is_last = distributions.is_empty() || (!own.is_empty() && mark.added.is_empty());
+    let turned_on = mark.turned_on;
+    if is_last {
+        mark = Mark::default();
+    }
+    let mut tags = before.clone();
+    if let Some(value) = before.get(tag).filter(|_| !own.is_empty()) {
+        let rest = own.iter().fold(value.clone(), |value, id| without_word(&value, id.as_str()));
+        if rest.trim().is_empty() {
+            tags.remove(tag);
+        } else {
+            tags.insert(tag.to_owned(), rest);
+        }
+    }
+    mark.write(&mut tags);
+    let is_unmarked = !before.contains_key(LINK_TAG);
+    Ok(Remainder { tags, foreign, is_last, is_unmarked, turned_on })
+}
+
+/// The text without this word and the space before it, everything else as it is written.
+fn without_word(text: &str, word: &str) -> String {
+    let is_whole = |at: usize| {
+        let (before, after) = (text.get(..at), text.get(at + word.len()..));
+        before.is_none_or(|it| it.is_empty() || it.ends_with(char::is_whitespace))
+            && after.is_none_or(|it| it.is_empty() || it.starts_with(char::is_whitespace))
+    };
+    let Some(at) = text.match_indices(word).map(|(at, _)| at).find(|at| is_whole(*at)) else { return text.to_owned() };
+    let (before, after) = (text.get(..at).unwrap_or_default(), text.get(at + word.len()..).unwrap_or_default());
+    match before.strip_suffix(char::is_whitespace) {
+        Some(before) => format!("{before}{after}"),
+        None => after.strip_prefix(char::is_whitespace).unwrap_or(after).to_owned(),
+    }
+}
+
+fn named(tags: &Tags, tag: &str) -> Result<BTreeSet<DistributionId>, TagsError> {
+    let Some(value) = tags.get(tag) else { return Ok(BTreeSet::new()) };
+    let ids = DistributionId::parse_list(value).map_err(|error| TagsError::NoId { tag: tag.to_owned(), error })?;
+    Ok(ids.into_iter().collect())
+}
+
+fn words<T: ToString>(all: impl IntoIterator<Item = T>) -> String {
+    all.into_iter().map(|it| it.to_string()).collect::<Vec<_>>().join(" ")
+}
+
+/// What the tag of `link` says.
+#[derive(Default)]
+struct Mark {
+    added: BTreeSet<String>,
+    turned_on: bool,
+}
+
+impl Mark {
+    /// What is in the tag, of the distributions that are still named.
+    fn of(tags: &Tags, named: &BTreeSet<DistributionId>) -> Self {
+        let mut added: BTreeSet<_> =
+            tags.get(LINK_TAG).map(|it| it.split_whitespace().map(ToOwned::to_owned).collect()).unwrap_or_default();
+        let turned_on = added.remove(TURNED_ON);
+        added.retain(|id| named.iter().any(|it| it.as_str() == id));
+        Self { added, turned_on }
+    }
+
+    fn write(self, tags: &mut Tags) {
+        let bridge = self.turned_on.then(|| TURNED_ON.to_owned());
+        let value = words(self.added.into_iter().chain(bridge));
+        if value.is_empty() {
+            tags.remove(LINK_TAG);
+        } else {
+            tags.insert(LINK_TAG.to_owned(), value);
+        }
+    }
+}
+
+/// What else writes a bucket's configuration, so that it may undo what is written here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Manager {
+    /// A stack of CloudFormation, by its name.
+    CloudFormation(String),
+    /// Terraform, as somebody's tag says; it leaves none of its own.
+    Terraform,
+}
+
+impl Manager {
+    pub(super) fn of(tags: &Tags) -> Option<Self> {
+        if let Some(stack) = tags.get("aws:cloudformation:stack-name") {
+            return Some(Self::CloudFormation(stack.clone()));
+        }
+        let says = |text: &str| ["terraform", "opentofu"].iter().any(|tool| text.to_ascii_lowercase().contains(tool));
+        tags.iter().any(|(key, value)| says(key) && value != "false" || says(value)).then_some(Self::Terraform)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tags(tags: &[(&str, &str)]) -> Tags {
+        tags.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect()
+    }
+
+    fn ids(ids: &[&str]) -> Vec<DistributionId> {
+        ids.iter().map(|id| DistributionId::new(id).unwrap()).collect()
+    }
+
+    #[test]
+    fn what_link_adds_unlink_takes_away() {
+        for before in [
+            tags(&[]),
+            tags(&[("team", "web"), ("aws:cloudformation:stack-name", "site")]),
+            tags(&[("distributionId", "E9  E7"), ("team", "web")]),
+        ] {
+            for turns_on in [false, true] {
+                let once = linked(&before, "distributionId", &ids(&["E2", "E1"]), turns_on.then_some(true)).unwrap();
+                assert_eq!(linked(&once, "distributionId", &ids(&["E1", "E2"]), None).unwrap(), once);
+                let back = unlinked(&once, "distributionId", &[]).unwrap();
+                assert_eq!((back.tags, back.is_last, back.turned_on), (before.clone(), true, turns_on));
+            }
+        }
+    }
+
+    #[test]
+    fn one_distribution_of_several_can_go_and_what_others_added_stays() {
+        let before = tags(&[("distributionId", "E7")]);
+        let both = linked(&before, "distributionId", &ids(&["E1", "E2"]), Some(true)).unwrap();
+        assert_eq!(both["distributionId"], "E7 E1 E2");
+        assert_eq!(both[LINK_TAG], "E1 E2 EventBridge");
+        let one = unlinked(&both, "distributionId", &ids(&["E1"])).unwrap();
+        assert_eq!((one.tags["distributionId"].as_str(), one.is_last), ("E7 E2", false));
+        assert_eq!(one.tags[LINK_TAG], "E2 EventBridge");
+        let last = unlinked(&one.tags, "distributionId", &ids(&["E2"])).unwrap();
+        assert_eq!((&last.tags, last.is_last, last.turned_on), (&before, true, true));
+        let foreign = unlinked(&one.tags, "distributionId", &ids(&["E7", "E8"])).unwrap();
+        assert_eq!((foreign.tags, foreign.foreign, foreign.is_last), (one.tags, ids(&["E7"]), false));
+    }
+
+    #[test]
+    fn what_link_never_added_is_no_last_one() {
+        let by_hand = tags(&[("distributionId", "E1")]);
+        for id in ["E1", "E9"] {
+            let rest = unlinked(&by_hand, "distributionId", &ids(&[id])).unwrap();
+            assert_eq!((rest.tags, rest.is_last, rest.is_unmarked), (by_hand.clone(), false, true));
+        }
+        // Somebody has taken E1 out of the tag since.
+        let edited = tags(&[("distributionId", "E2"), (LINK_TAG, "E1 E2")]);
+        let rest = unlinked(&edited, "distributionId", &ids(&["E2"])).unwrap();
+        assert_eq!((rest.tags, rest.is_last), (Tags::new(), true));
+    }
+
+    #[test]
+    fn a_word_is_cut_out_whole() {
+        for (text, word, expected) in [
+            ("E1", "E1", ""),
+            ("E1 E12", "E1", "E12"),
+            ("E12 E1", "E1", "E12"),
+            ("E9  E7 E1 ", "E1", "E9  E7 "),
+            ("E12", "E1", "E12"),
+        ] {
+            assert_eq!(without_word(text, word), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn tags_that_cannot_be_are_named() {
+        let bad = tags(&[("distributionId", "nonsense")]);
+        assert!(linked(&bad, "distributionId", &ids(&["E1"]), None).unwrap_err().to_string().contains("\"nonsense\""));
+        let mut many: Tags = (0..49).map(|n| (format!("key{n}"), String::new())).collect();
+        many.insert("aws:cloudformation:stack-name".into(), "site".into());
+        assert_eq!(linked(&many, "distributionId", &ids(&["E1"]), None), Err(TagsError::TooMany));
+        let long: Vec<_> = (100..130).map(|n| format!("E{n}000000000")).collect();
+        let long = ids(&long.iter().map(String::as_str).collect::<Vec<_>>());
+        let error = linked(&tags(&[]), "distributionId", &long, None);
+        assert_eq!(error, Err(TagsError::TooLong("distributionId".into())));
+    }
+
+    #[test]
+    fn who_manages_a_bucket_shows_in_its_tags() {
+        let stack = tags(&[("aws:cloudformation:stack-name", "site"), ("ManagedBy", "Terraform")]);
+        assert_eq!(Manager::of(&stack), Some(Manager::CloudFormation("site".into())));
+        assert_eq!(Manager::of(&tags(&[("managed-by", "terraform-cloud")])), Some(Manager::Terraform));
+        assert_eq!(Manager::of(&tags(&[("Terraform", "true")])), Some(Manager::Terraform));
+        assert_eq!(Manager::of(&tags(&[("Terraform", "false"), ("team", "web")])), None);
+    }
+}

@@ -1,0 +1,230 @@
+//! `invalidator link` and `invalidator unlink`: a bucket's tag, rule and permission.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::time::Duration;
+
+use anyhow::bail;
+use clap::{Args, ValueEnum};
+
+use super::aws_args::{Aws, Deployed};
+use super::link::{Difference, Filter, Linked, Unlinked, Via, Wish, apply, plan_link, plan_unlink};
+use super::template_snippet;
+use super::terminal::{note, plain_table, say};
+use crate::change::{BucketName, DistributionId};
+
+/// How long to wait before it is looked again whether S3 shows what was written.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Which bucket is shown by which distributions, and how the function is told.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The bucket's other tags and notification rules stay as they are. What will
+change is shown first; when a step fails, everything goes back to what it was.
+To do it again changes nothing.
+
+Examples:
+  invalidator link my-site E2EXAMPLE1ABCD
+  invalidator link my-site E2EXAMPLE1ABCD E2EXAMPLE2ABCD --dry-run
+  invalidator link my-site E2EXAMPLE1ABCD --via function --prefix web/ --yes
+  invalidator link my-site E2EXAMPLE1ABCD --profile prod --region eu-west-1")]
+pub(super) struct Link {
+    /// The bucket
+    #[arg(value_parser = BucketName::new)]
+    bucket: BucketName,
+    /// The distributions in front of it
+    #[arg(required = true, value_name = "DISTRIBUTION", value_parser = DistributionId::new)]
+    distributions: Vec<DistributionId>,
+    /// How the function is told of changes
+    #[arg(long, value_name = "WAY", default_value = "queue")]
+    via: Way,
+    /// Tell only of keys that start with this
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    prefix: String,
+    /// Tell only of keys that end with this
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    suffix: String,
+    /// Link distributions that do not have the bucket as an origin, or may not be asked
+    #[arg(long)]
+    any_origin: bool,
+    #[command(flatten)]
+    doing: Doing,
+    #[command(flatten)]
+    deployed: Deployed,
+    #[command(flatten)]
+    aws: Aws,
+}
+
+/// What is taken back.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Only what link added is removed. What others tagged or set up stays, and is named.
+
+Examples:
+  invalidator unlink my-site
+  invalidator unlink my-site E2EXAMPLE1ABCD --dry-run
+  invalidator unlink my-site --function-gone")]
+pub(super) struct Unlink {
+    /// The bucket
+    #[arg(value_parser = BucketName::new)]
+    bucket: BucketName,
+    /// Of its distributions only these
+    #[arg(value_name = "DISTRIBUTION", value_parser = DistributionId::new)]
+    distributions: Vec<DistributionId>,
+    /// The function does not exist any more
+    #[arg(long)]
+    function_gone: bool,
+    /// The bucket tag that names the distributions; by default the function's
+    #[arg(long, value_name = "KEY")]
+    tag: Option<String>,
+    #[command(flatten)]
+    doing: Doing,
+    #[command(flatten)]
+    deployed: Deployed,
+    #[command(flatten)]
+    aws: Aws,
+}
+
+/// Whether to ask first.
+#[derive(Debug, Args)]
+struct Doing {
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+    /// Show what would change, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Way {
+    /// Through the function's queue: a deploy is one invalidation
+    Queue,
+    /// Straight to the function: fresh at once, an invalidation for each object
+    Function,
+    /// Through EventBridge, where a rule sends the bucket's events on
+    #[value(name = "eventbridge")]
+    EventBridge,
+}
+
+impl Link {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let (operator, deployment) = self.deployed.find(&self.aws).await?;
+        let via = match self.via {
+            Way::Queue => Via::Queue,
+            Way::Function => Via::Function,
+            Way::EventBridge => Via::EventBridge,
+        };
+        let wish = Wish {
+            bucket: self.bucket,
+            distributions: self.distributions,
+            via,
+            filter: Filter { prefix: self.prefix, suffix: self.suffix },
+            any_origin: self.any_origin,
+        };
+        let linked = plan_link(&operator, operator.cloud_front(), &deployment, &wish).await?;
+        let Linked { difference, shown, manager, is_read, tag, target, kept } = &linked;
+        for (id, paths) in shown {
+            match paths.as_slice() {
+                [] => {
+                    note(format_args!("No origin of {id} is known to be {}; it is linked all the same.", wish.bucket));
+                }
+                paths => say(format_args!("{id} shows {} below {}.", wish.bucket, paths.join(" and "))),
+            }
+        }
+        if deployment.function.is_dry {
+            note("The function only plans and sends nothing (DRY_RUN): deploy it with DryRun=false.");
+        }
+        if !is_read {
+            note("The function does not read its queue: enable its event source mapping.");
+        }
+        if difference.steps.is_empty() {
+            say(format_args!("Nothing to do: {} is linked.", wish.bucket));
+            return Ok(());
+        }
+        show(difference);
+        if *kept != (0, 0) {
+            say(format_args!("Tags that stay as they are: {}; rules: {}.", kept.0, kept.1));
+        }
+        if let Some(manager) = manager {
+            note(template_snippet::of(manager, &wish, (deployment.tag(), tag), target.as_ref()));
+        }
+        if self.doing.goes_on()? {
+            apply(&operator, difference, PAUSE).await?;
+            say(format_args!("Done. Within minutes S3 tells of changes of {}.", wish.bucket));
+        }
+        Ok(())
+    }
+}
+
+impl Unlink {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let (operator, deployment) =
+            if self.function_gone { self.aws.without_function().await? } else { self.deployed.find(&self.aws).await? };
+        let tag = self.tag.as_deref().unwrap_or_else(|| deployment.tag());
+        let unlinked = plan_unlink(&operator, &deployment, tag, &self.bucket, &self.distributions).await?;
+        let Unlinked { difference, foreign, rules, waiting } = &unlinked;
+        for id in foreign {
+            note(format_args!("The tag names {id}, which link did not add: it stays."));
+        }
+        for rule in rules {
+            note(format_args!("link did not make this rule, it stays: {rule}"));
+        }
+        if difference.steps.is_empty() {
+            let what: Vec<_> = self.distributions.iter().map(DistributionId::as_str).collect();
+            match what.as_slice() {
+                [] => say(format_args!("Nothing to do: link added nothing to {}.", self.bucket)),
+                ids => say(format_args!("Nothing to do: link did not add {} to {}.", ids.join(" or "), self.bucket)),
+            }
+            return Ok(());
+        }
+        show(difference);
+        if *waiting > 0 {
+            note(format_args!(
+                "About {waiting} messages wait in the queue; those of this bucket will be ignored once its tag is gone."
+            ));
+        }
+        if self.doing.goes_on()? {
+            apply(&operator, difference, PAUSE).await?;
+            say(format_args!("Done. That is what link had added."));
+        }
+        Ok(())
+    }
+}
+
+impl Doing {
+    /// Whether it is to be done.
+    fn goes_on(&self) -> anyhow::Result<bool> {
+        if self.dry_run {
+            say("Nothing was changed: --dry-run.");
+            return Ok(false);
+        }
+        if self.yes {
+            return Ok(true);
+        }
+        if !io::stdin().is_terminal() {
+            bail!("nobody can be asked whether to go on; nothing was changed; give --yes or --dry-run");
+        }
+        let mut question = io::stderr();
+        // Where it cannot be asked there is no answer either.
+        let _ = write!(question, "Change it? [y/N] ").and_then(|()| question.flush());
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer)?;
+        let is_yes = ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str());
+        if !is_yes {
+            say("Nothing was changed.");
+        }
+        Ok(is_yes)
+    }
+}
+
+/// What will change.
+fn show(difference: &Difference) {
+    let mut rows = plain_table();
+    for step in &difference.steps {
+        let (what, lines) = step.lines();
+        for (number, line) in lines.into_iter().enumerate() {
+            rows.add_row([if number == 0 { what } else { "" }, &line]);
+        }
+    }
+    say(rows.trim_fmt());
+}

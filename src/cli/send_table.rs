@@ -1,0 +1,55 @@
+//! What became of what was sent, for a person.
+
+use super::terminal::{MAX_ROWS, counted, more, right, say, table};
+use crate::local::bill::Bill;
+use crate::path::IGNORE_TAG;
+use crate::plan::IgnoreReason;
+use crate::report::Report;
+use crate::send::Status;
+
+/// Shows the function's answer.
+pub(super) fn show(report: &Report) {
+    if !report.invalidations.is_empty() {
+        let mut rows = table(&["distribution", "invalidation", "changes", "paths", "wildcards", "price"]);
+        for sent in report.invalidations.iter().take(MAX_ROWS) {
+            let id = match (&sent.invalidation_id, sent.status) {
+                (Some(id), _) => id.as_str().to_owned(),
+                (None, Status::DryRun) => "not sent".to_owned(),
+                (None, _) => "existed before".to_owned(),
+            };
+            rows.add_row([
+                sent.distribution_id.to_string(),
+                id,
+                sent.changes.to_string(),
+                sent.path_count.to_string(),
+                sent.wildcard_count.to_string(),
+                Bill::of([sent.path_count]).price(),
+            ]);
+        }
+        right(&mut rows, &[2, 3, 4, 5]);
+        say(rows.trim_fmt());
+        more(report.invalidations.len() + report.further_invalidations, "invalidations");
+    }
+    for ignored in &report.ignored {
+        if ignored.reason != IgnoreReason::DryRun {
+            say(format_args!("{} ignored: {}", counted(ignored.changes, "change"), reason(&ignored.reason)));
+        }
+    }
+    if report.invalidations.is_empty() && report.ignored.is_empty() {
+        say("Nothing was invalidated.");
+    }
+}
+
+fn reason(reason: &IgnoreReason) -> String {
+    match reason {
+        IgnoreReason::BucketNotTagged { bucket } => format!("bucket \"{bucket}\" has no tag that names a distribution"),
+        IgnoreReason::OutsideOriginPath { bucket } => format!("outside the origin path of {bucket}"),
+        IgnoreReason::ServedElsewhere { bucket } => format!("requests for them go to other origins than {bucket}"),
+        IgnoreReason::IgnoredSuffix { bucket, suffix } => {
+            format!("the tag \"{IGNORE_TAG}\" of {bucket} names \"{suffix}\"")
+        }
+        IgnoreReason::NotAContentChange { event_name } => format!("{event_name} changes no content"),
+        IgnoreReason::TestEvent => "a test event".to_owned(),
+        IgnoreReason::DryRun => "--dry-run".to_owned(),
+    }
+}

@@ -1,0 +1,85 @@
+//! What to write where a bucket is managed by templates, so that their next run does not undo the link.
+
+use super::link::{EVENTS, Manager, Target, Wish};
+use crate::change::text::one_line;
+
+/// A note with the snippet, in the manager's language.
+pub(super) fn of(manager: &Manager, wish: &Wish, tag: (&str, &str), target: Option<&Target>) -> String {
+    let lines = match manager {
+        Manager::CloudFormation(stack) => cloud_formation(stack, wish, tag, target),
+        Manager::Terraform => terraform(wish, tag, target),
+    };
+    lines.join("\n")
+}
+
+/// A text in quotes, as JSON has it, which YAML and HCL read too.
+fn quoted(text: &str) -> String {
+    one_line(&serde_json::Value::from(text).to_string())
+}
+
+/// The same for HCL, which would fill in variables.
+fn quoted_hcl(text: &str) -> String {
+    quoted(text).replace("${", "$${").replace("%{", "%%{")
+}
+
+fn cloud_formation(stack: &str, wish: &Wish, (tag, ids): (&str, &str), target: Option<&Target>) -> Vec<String> {
+    let mut lines = vec![
+        format!("The stack {} manages this bucket: its next update may undo this.", quoted(stack)),
+        "Put into the bucket's Properties there:".to_owned(),
+        "  Tags:".to_owned(),
+        format!("    - {{ Key: {}, Value: {} }}", quoted(tag), quoted(ids)),
+        "  NotificationConfiguration:".to_owned(),
+    ];
+    let (list, name, arn) = match target {
+        None => {
+            lines.push("    EventBridgeConfiguration: { EventBridgeEnabled: true }".to_owned());
+            return lines;
+        }
+        Some(Target::Function(arn)) => ("LambdaConfigurations", "Function", arn),
+        Some(Target::Queue(arn) | Target::Topic(arn)) => ("QueueConfigurations", "Queue", arn),
+    };
+    lines.push(format!("    {list}:"));
+    let rule = |event| format!("      - {{ Event: \"{event}\", {name}: \"{arn}\"{} }}", cloud_formation_filter(wish));
+    lines.extend(EVENTS.map(rule));
+    lines
+}
+
+fn terraform(wish: &Wish, (tag, ids): (&str, &str), target: Option<&Target>) -> Vec<String> {
+    let mut lines = vec![
+        "Terraform seems to manage this bucket: its next run may undo this. Put into the bucket's tags there:"
+            .to_owned(),
+        format!("  tags = {{ {} = {} }}", quoted_hcl(tag), quoted_hcl(ids)),
+        "and into its notification, of which a bucket can have only one there:".to_owned(),
+        "  resource \"aws_s3_bucket_notification\" \"invalidation\" {".to_owned(),
+        format!("    bucket = \"{}\"", wish.bucket),
+    ];
+    let (block, name, arn) = match target {
+        None => {
+            lines.extend(["    eventbridge = true".to_owned(), "  }".to_owned()]);
+            return lines;
+        }
+        Some(Target::Function(arn)) => ("lambda_function", "lambda_function_arn", arn),
+        Some(Target::Queue(arn) | Target::Topic(arn)) => ("queue", "queue_arn", arn),
+    };
+    let events = EVENTS.map(|event| format!("\"{event}\"")).join(", ");
+    lines.extend([
+        format!("    {block} {{"),
+        format!("      {name} = \"{arn}\""),
+        format!("      events = [{events}]"),
+    ]);
+    let filters = [("filter_prefix", &wish.filter.prefix), ("filter_suffix", &wish.filter.suffix)];
+    let filters = filters.into_iter().filter(|(_, value)| !value.is_empty());
+    lines.extend(filters.map(|(name, value)| format!("      {name} = {}", quoted_hcl(value))));
+    lines.extend(["    }".to_owned(), "  }".to_owned()]);
+    lines
+}
+
+fn cloud_formation_filter(wish: &Wish) -> String {
+    let parts = [("prefix", &wish.filter.prefix), ("suffix", &wish.filter.suffix)];
+    let rules: Vec<_> = parts
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| format!("{{ Name: {name}, Value: {} }}", quoted(value)))
+        .collect();
+    if rules.is_empty() { String::new() } else { format!(", Filter: {{ S3Key: {{ Rules: [{}] }} }}", rules.join(", ")) }
+}

@@ -1,0 +1,334 @@
+//! The function's settings, from its environment. Absent is a default; present but bad is an error that names the
+//! variable and the value, and all defects are reported at once.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use crate::change::text::excerpt;
+use crate::change::{AccountId, DistributionId};
+use crate::collapse::{Budget, Objective};
+use crate::lookup::Lives;
+use crate::path::RouteSettings;
+
+/// The longest key a tag can have, in characters. Source: S3 user guide, "Using cost allocation S3 bucket tags".
+const MAX_TAG_KEY_LENGTH: usize = 128;
+
+/// How many requests may list what lies next to the changes of a delivery: 60,000 keys, at a cost of six hundredths of a path. At
+/// the most 300,000, which with what they mean take 75 MB.
+const DEFAULT_INVENTORY_PAGES: NonZeroUsize = NonZeroUsize::new(60).unwrap();
+const MAX_INVENTORY_PAGES: NonZeroUsize = NonZeroUsize::new(300).unwrap();
+
+/// Everything an operator can set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `DISTRIBUTION_TAG` and `INDEX_DOCUMENTS`.
+    pub route: RouteSettings,
+    /// `TAG_TTL_SECONDS` and `MISSING_TAG_TTL_SECONDS`.
+    pub lives: Lives,
+    /// `MAX_PATHS`, `MAX_WILDCARDS` and `PATH_WEIGHT`.
+    pub objective: Objective,
+    /// `EXPECTED_BUCKET_OWNER`.
+    pub expected_owner: ExpectedOwner,
+    /// `DISTRIBUTION_ID`.
+    pub default_distribution: Option<DistributionId>,
+    /// `BACKOFF_MILLISECONDS` and `DIRECT_RETRY_SECONDS`.
+    pub retries: Retries,
+    /// `INVENTORY` and `INVENTORY_PAGES`: how many requests may list what lies next to the changes of a delivery.
+    pub inventory_pages: Option<NonZeroUsize>,
+    /// `DISTRIBUTION_SETTINGS`: whether distributions are asked how they are set.
+    pub distribution_settings: bool,
+    /// `METRICS`: whether metrics are written.
+    pub metrics: bool,
+    /// `DRY_RUN`.
+    pub dry_run: bool,
+}
+
+/// How calls are made again that failed for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retries {
+    /// The longest pause before the second attempt; each further one may be twice as long.
+    pub backoff: Duration,
+    /// How long an event that nobody waits for, and that Lambda keeps for hours, is tried again inside the invocation.
+    pub direct: Duration,
+}
+
+/// Who must own the buckets that are asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExpectedOwner {
+    /// The account that the function runs in, which its own ARN tells.
+    FunctionAccount,
+    /// This account.
+    Account(AccountId),
+    /// Anybody.
+    Any,
+}
+
+impl Config {
+    /// The default of `DISTRIBUTION_TAG`.
+    pub const DEFAULT_DISTRIBUTION_TAG: &str = "distributionId";
+
+    /// The default of `INDEX_DOCUMENTS`.
+    pub const DEFAULT_INDEX_DOCUMENT: &str = "index.html";
+
+    /// The most that an item can be worth, in URLs.
+    pub const MAX_PATH_WEIGHT: u32 = 1_000_000;
+
+    /// The default of `MAX_PATHS`: a queued deploy is one to a few invalidations.
+    pub const DEFAULT_MAX_PATHS: NonZeroUsize = NonZeroUsize::new(30).unwrap();
+
+    /// The default of `MAX_WILDCARDS`: those of two batches in parallel stay under CloudFront's 15.
+    pub const DEFAULT_MAX_WILDCARDS: NonZeroUsize = NonZeroUsize::new(7).unwrap();
+
+    /// Reads the settings through `lookup`, which returns the value of an environment variable.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every variable whose value is no good.
+    ///
+    /// ```
+    /// use s3_cloudfront_invalidator::config::Config;
+    ///
+    /// let variable = |name: &str| (name == "MAX_PATHS").then(|| "0".to_owned());
+    /// assert_eq!(Config::from_lookup(variable).unwrap_err().to_string(), r#"MAX_PATHS="0" is not a number from 1 to 3000"#);
+    /// ```
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut reader = Reader { lookup, defects: Vec::new() };
+        let config = Self {
+            route: RouteSettings {
+                distribution_tag: reader.read(
+                    "DISTRIBUTION_TAG",
+                    Self::DEFAULT_DISTRIBUTION_TAG.to_owned(),
+                    "the key of a tag (1 to 128 characters)",
+                    |value| {
+                        let fits = (1..=MAX_TAG_KEY_LENGTH).contains(&value.chars().count());
+                        (fits && !value.contains(|c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER))
+                            .then(|| value.to_owned())
+                    },
+                ),
+                index_documents: reader.read(
+                    "INDEX_DOCUMENTS",
+                    vec![Self::DEFAULT_INDEX_DOCUMENT.to_owned()],
+                    "a list of file names, separated by spaces, without \"/\" and \",\"",
+                    |value| {
+                        let names: Vec<_> = value.split_whitespace().map(ToOwned::to_owned).collect();
+                        names.iter().all(|name| !name.contains(['/', ','])).then_some(names)
+                    },
+                ),
+            },
+            lives: Lives {
+                tagged: reader.seconds("TAG_TTL_SECONDS", 300),
+                untagged: reader.seconds("MISSING_TAG_TTL_SECONDS", 60),
+                stale: reader.seconds("STALE_TAG_SECONDS", 3600),
+            },
+            objective: Objective {
+                budget: Budget {
+                    max_paths: reader.limit("MAX_PATHS", Self::DEFAULT_MAX_PATHS, Budget::MOST_PATHS),
+                    max_wildcards: reader.limit("MAX_WILDCARDS", Self::DEFAULT_MAX_WILDCARDS, Budget::MOST_WILDCARDS),
+                },
+                path_weight: reader.small_number("PATH_WEIGHT", 0, 0, Self::MAX_PATH_WEIGHT, "URLs"),
+            },
+            expected_owner: reader.read(
+                "EXPECTED_BUCKET_OWNER",
+                ExpectedOwner::FunctionAccount,
+                "an account's id (12 digits) or \"any\"",
+                |value| match value {
+                    "any" => Some(ExpectedOwner::Any),
+                    id => AccountId::new(id).map(ExpectedOwner::Account),
+                },
+            ),
+            default_distribution: reader.read(
+                "DISTRIBUTION_ID",
+                None,
+                "a distribution's id (such as \"E2EXAMPLE1ABCD\", or \"dt_…\" for a tenant)",
+                |value| DistributionId::new(value).ok().map(Some),
+            ),
+            retries: Retries {
+                backoff: Duration::from_millis(reader.number("BACKOFF_MILLISECONDS", 2000, 1, 60_000, "milliseconds")),
+                direct: Duration::from_secs(reader.number("DIRECT_RETRY_SECONDS", 10, 0, 900, "seconds")),
+            },
+            inventory_pages: {
+                let pages = reader.limit("INVENTORY_PAGES", DEFAULT_INVENTORY_PAGES, MAX_INVENTORY_PAGES);
+                reader.switch("INVENTORY").then_some(pages)
+            },
+            distribution_settings: reader.switch("DISTRIBUTION_SETTINGS"),
+            metrics: reader.read("METRICS", true, "\"on\" or \"off\"", |value| match value {
+                "on" => Some(true),
+                "off" => Some(false),
+                _ => None,
+            }),
+            dry_run: reader.read("DRY_RUN", false, "\"true\" or \"false\"", |value| value.parse().ok()),
+        };
+        if reader.defects.is_empty() { Ok(config) } else { Err(ConfigError(reader.defects)) }
+    }
+}
+
+/// The longest life a remembered answer may be given, in seconds: a day.
+const MAX_TTL_SECONDS: u64 = 86_400;
+
+/// A variable whose value is no good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Defect {
+    variable: &'static str,
+    value: String,
+    expected: String,
+}
+
+/// All that is wrong with the settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError(pub(super) Vec<Defect>);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, Defect { variable, value, expected }) in self.0.iter().enumerate() {
+            let separator = if place == 0 { "" } else { "; " };
+            write!(f, "{separator}{variable}=\"{value}\" is not {expected}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// Reads variables and gathers what is wrong with them.
+pub(super) struct Reader<F> {
+    pub(super) lookup: F,
+    pub(super) defects: Vec<Defect>,
+}
+
+impl<F: Fn(&str) -> Option<String>> Reader<F> {
+    /// The value of `variable` as `parse` understands it; `default` where it is absent, and where it is bad.
+    pub(super) fn read<T>(
+        &mut self,
+        variable: &'static str,
+        default: T,
+        expected: impl fmt::Display,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> T {
+        let Some(value) = (self.lookup)(variable) else { return default };
+        parse(value.trim()).unwrap_or_else(|| {
+            self.defects.push(Defect { variable, value: excerpt(&value), expected: expected.to_string() });
+            default
+        })
+    }
+
+    pub(super) fn number(&mut self, variable: &'static str, default: u64, least: u64, most: u64, unit: &str) -> u64 {
+        let expected = format_args!("a number of {unit} from {least} to {most}");
+        self.read(variable, default, expected, |value| value.parse().ok().filter(|it| (least..=most).contains(it)))
+    }
+
+    pub(super) fn seconds(&mut self, variable: &'static str, default: u64) -> Duration {
+        Duration::from_secs(self.number(variable, default, 0, MAX_TTL_SECONDS, "seconds"))
+    }
+
+    /// What is read from AWS if it helps and may be.
+    pub(super) fn switch(&mut self, variable: &'static str) -> bool {
+        self.read(variable, true, "\"auto\" or \"off\"", |value| match value {
+            "auto" => Some(true),
+            "off" => Some(false),
+            _ => None,
+        })
+    }
+
+    /// A number that fits in 32 bits, as its bounds do.
+    pub(super) fn small_number(
+        &mut self,
+        variable: &'static str,
+        default: u32,
+        least: u32,
+        most: u32,
+        unit: &str,
+    ) -> u32 {
+        let number = self.number(variable, default.into(), least.into(), most.into(), unit);
+        u32::try_from(number).unwrap_or(default)
+    }
+
+    pub(super) fn limit(&mut self, variable: &'static str, default: NonZeroUsize, most: NonZeroUsize) -> NonZeroUsize {
+        let expected = format_args!("a number from 1 to {most}");
+        self.read(variable, default, expected, |value| value.parse().ok().filter(|&number| number <= most))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        Config::from_lookup(|name| {
+            variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn nothing_set_is_the_documented_default() {
+        let config = config(&[]).unwrap();
+        assert_eq!(config.route.distribution_tag, "distributionId");
+        assert_eq!(config.lives.tagged, Duration::from_mins(5));
+        assert_eq!(config.lives.untagged, Duration::from_mins(1));
+        assert_eq!(config.route.index_documents, ["index.html"]);
+        assert_eq!((config.objective.budget.max_paths.get(), config.objective.budget.max_wildcards.get()), (30, 7));
+        assert_eq!(config.expected_owner, ExpectedOwner::FunctionAccount);
+        assert_eq!(config.default_distribution, None);
+        assert_eq!(config.lives.stale, Duration::from_hours(1));
+        let retries = Retries { backoff: Duration::from_secs(2), direct: Duration::from_secs(10) };
+        assert_eq!(config.retries, retries);
+        assert!(!config.dry_run && config.metrics);
+    }
+
+    #[test]
+    fn every_setting_is_read() {
+        let config = config(&[
+            ("DISTRIBUTION_TAG", "cdn:id"),
+            ("TAG_TTL_SECONDS", "0"),
+            ("MISSING_TAG_TTL_SECONDS", "86400"),
+            ("INDEX_DOCUMENTS", "index.html  default.htm"),
+            ("MAX_PATHS", "3000"),
+            ("MAX_WILDCARDS", " 1 "),
+            ("EXPECTED_BUCKET_OWNER", "123456789012"),
+            ("DISTRIBUTION_ID", "E1"),
+            ("STALE_TAG_SECONDS", "0"),
+            ("BACKOFF_MILLISECONDS", "500"),
+            ("DIRECT_RETRY_SECONDS", "0"),
+            ("METRICS", "off"),
+            ("DRY_RUN", "true"),
+        ])
+        .unwrap();
+        assert_eq!(config.route.distribution_tag, "cdn:id");
+        assert_eq!(config.lives.tagged, Duration::ZERO);
+        assert_eq!(config.lives.untagged, Duration::from_hours(24));
+        assert_eq!(config.route.index_documents, ["index.html", "default.htm"]);
+        assert_eq!((config.objective.budget.max_paths.get(), config.objective.budget.max_wildcards.get()), (3000, 1));
+        assert_eq!(config.expected_owner, ExpectedOwner::Account(AccountId::new("123456789012").unwrap()));
+        assert_eq!(config.default_distribution, DistributionId::new("E1").ok());
+        assert_eq!(config.lives.stale, Duration::ZERO);
+        assert_eq!(config.retries, Retries { backoff: Duration::from_millis(500), direct: Duration::ZERO });
+        assert!(config.dry_run && !config.metrics);
+    }
+
+    #[test]
+    fn an_empty_list_of_index_documents_switches_them_off() {
+        assert!(config(&[("INDEX_DOCUMENTS", "")]).unwrap().route.index_documents.is_empty());
+    }
+
+    #[test]
+    fn every_defect_is_reported_at_once_by_name_and_value() {
+        let bad = [
+            ("DISTRIBUTION_TAG", ""),
+            ("TAG_TTL_SECONDS", "5m"),
+            ("MISSING_TAG_TTL_SECONDS", "-1"),
+            ("INDEX_DOCUMENTS", "a/b"),
+            ("MAX_PATHS", "0"),
+            ("MAX_WILDCARDS", "16"),
+            ("EXPECTED_BUCKET_OWNER", "me"),
+            ("DISTRIBUTION_ID", "e1"),
+            ("STALE_TAG_SECONDS", "86401"),
+            ("BACKOFF_MILLISECONDS", "0"),
+            ("DIRECT_RETRY_SECONDS", "901"),
+            ("METRICS", "true"),
+            ("DRY_RUN", "yes"),
+        ];
+        let message = config(&bad).unwrap_err().to_string();
+        for (variable, value) in bad {
+            assert!(message.contains(&format!("{variable}=\"{value}\"")), "{message}");
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Jobs of CodePipeline. Source: CodePipeline user guide, "JSON event example" of the Lambda invoke action.
+//!
+//! The event carries live credentials for the pipeline's artifacts. They are skipped, never read.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::json::{Object, Text};
+use super::{EventError, Request, RequestError};
+
+/// The longest id accepted; CodePipeline's have 36 characters.
+const MAX_ID_LENGTH: usize = 64;
+
+/// The id of a job: letters, digits and `-`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobId(Box<str>);
+
+impl JobId {
+    /// Checks an id.
+    #[must_use]
+    pub fn new(id: &str) -> Option<Self> {
+        let fits =
+            (1..=MAX_ID_LENGTH).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        fits.then(|| Self(id.into()))
+    }
+
+    /// The id.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A job: exactly one result must be put for it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Job {
+    /// What the result is put for.
+    pub id: JobId,
+    /// What the action's `UserParameters` ask for.
+    pub request: Result<Request, RequestError>,
+    /// What the function gave with its last result, if it asked to be called again.
+    pub continuation_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    id: Option<Text<'a>>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Data<'a> {
+    #[serde(borrow)]
+    action_configuration: Option<Object<Action<'a>>>,
+    #[serde(borrow)]
+    continuation_token: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Action<'a> {
+    #[serde(borrow)]
+    configuration: Option<Object<Configuration<'a>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Configuration<'a> {
+    #[serde(borrow)]
+    user_parameters: Option<Text<'a>>,
+}
+
+/// Reads a job. Whatever is wrong with it beside its id is for its result to say.
+pub(super) fn decode(job: &RawValue) -> Result<Job, EventError> {
+    let Object(envelope): Object<Envelope<'_>> =
+        serde_json::from_str(job.get()).map_err(|_| EventError::JobWithoutId)?;
+    let id = envelope.id.and_then(|Text(id)| JobId::new(&id)).ok_or(EventError::JobWithoutId)?;
+    // The message of the error could quote what must not be quoted.
+    let unreadable = || RequestError::new("", "the job's \"data\" could not be read");
+    let data = envelope.data.and_then(|data| serde_json::from_str(data.get()).ok());
+    let Some(Object(data)): Option<Object<Data<'_>>> = data else {
+        return Ok(Job { id, request: Err(unreadable()), continuation_token: None });
+    };
+    let configuration = data.action_configuration.and_then(|it| it.0.configuration);
+    let parameters = configuration.and_then(|it| it.0.user_parameters);
+    Ok(Job {
+        id,
+        request: match parameters.as_ref().map(|Text(text)| text.trim()).filter(|text| !text.is_empty()) {
+            Some(text) => Request::parse(text).map_err(|error| error.within("UserParameters")),
+            None => Ok(Request::default()),
+        },
+        continuation_token: data.continuation_token.map(|token| {
+            // What is no string is no token of ours, which is for whoever reads it to say.
+            serde_json::from_str(token.get()).unwrap_or_else(|_| token.get().to_owned())
+        }),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Trigger, decode};
+
+    fn job(data: &str) -> Job {
+        let event = format!(r#"{{"CodePipeline.job":{{"id":"11111111-abcd-1111-abcd-111111abcdef","data":{data}}}}}"#);
+        match decode(event.as_bytes()) {
+            Ok(Trigger::Job(job)) => job,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn without_parameters_it_asks_for_everything() {
+        for data in [
+            "{}",
+            r#"{"actionConfiguration":{"configuration":{"FunctionName":"f"}}}"#,
+            r#"{"actionConfiguration":{"configuration":{"UserParameters":"  "}}}"#,
+            r#"{"actionConfiguration":{"configuration":{"UserParameters":null}},"continuationToken":null}"#,
+        ] {
+            let Job { request, continuation_token, .. } = job(data);
+            assert_eq!((request, continuation_token), (Ok(Request::default()), None), "{data}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_wrong_is_for_the_result_to_say_without_quoting_credentials() {
+        for (data, part) in [
+            (r#""hunter2""#, "could not be read"),
+            (
+                r#"{"artifactCredentials":{"secretAccessKey":"hunter2"},"actionConfiguration":"hunter2"}"#,
+                "could not be read",
+            ),
+            (r#"{"actionConfiguration":{"configuration":{"UserParameters":5}}}"#, "could not be read"),
+            (r#"{"actionConfiguration":{"configuration":{"UserParameters":"E1"}}}"#, "UserParameters"),
+        ] {
+            let message = job(data).request.unwrap_err().to_string();
+            assert!(message.contains(part) && !message.contains("hunter2"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_kept_whatever_it_is() {
+        assert_eq!(job(r#"{"continuationToken":"t"}"#).continuation_token.as_deref(), Some("t"));
+        assert_eq!(job(r#"{"continuationToken":""}"#).continuation_token.as_deref(), Some(""));
+        assert_eq!(job(r#"{"continuationToken":[5]}"#).continuation_token.as_deref(), Some("[5]"));
+    }
+
+    #[test]
+    fn without_an_id_there_is_nothing_to_put_a_result_for() {
+        for event in [
+            r#"{"CodePipeline.job":null}"#,
+            r#"{"CodePipeline.job":"hunter2"}"#,
+            r#"{"CodePipeline.job":{"data":{}}}"#,
+            r#"{"CodePipeline.job":{"id":"","data":{}}}"#,
+            r#"{"CodePipeline.job":{"id":"../hunter2","data":{}}}"#,
+        ] {
+            assert_eq!(decode(event.as_bytes()), Err(EventError::JobWithoutId), "{event}");
+        }
+    }
+}

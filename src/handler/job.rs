@@ -1,0 +1,276 @@
+//! Jobs of a pipeline: whatever happens, each is given exactly one result.
+
+use std::collections::BTreeSet;
+
+use tokio::time::{Duration, Instant, sleep, timeout_at};
+
+use super::{App, Invocation};
+use crate::aws::{BucketTags, CallError, ErrorClass, Invalidations, Jobs, Objects, Progress, Settings};
+use crate::change::text::shortened;
+use crate::event::{
+    FailureType, Job, JobId, JobResult, MAX_TEXT_LENGTH, MAX_WAIT, Request, Token, TokenError, Waiting,
+};
+use crate::lookup::stats;
+use crate::path::Item;
+use crate::plan::Identity;
+use crate::report::{Answer, InvocationError, JobReport, Report, Summary};
+use crate::send::Status;
+
+/// How much of the time that is left is kept for putting the result: this part of it, and at most so much.
+const RESULT_SHARE: u32 = 3;
+const RESULT_TIME: Duration = Duration::from_secs(10);
+
+/// How much is kept for the answer to Lambda, in the same way.
+const ANSWER_SHARE: u32 = 10;
+const ANSWER_TIME: Duration = Duration::from_millis(500);
+
+/// How long one attempt to put a result may take, at most so long and at most this part of what is left: one that hangs must
+/// leave time for another. A result that is put twice is taken once.
+const PUT_SHARE: u32 = 3;
+const PUT_TIME: Duration = Duration::from_secs(3);
+
+/// By how many seconds the clocks of two machines may differ.
+const CLOCKS_APART: u64 = 300;
+
+/// What the function needs to put results.
+const RESULT_RIGHTS: &str = "; allow codepipeline:PutJobSuccessResult and codepipeline:PutJobFailureResult to the function's \
+                             role (in the templates: Pipelines)";
+
+/// How long to wait before a result is put again, at first; twice as long each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+
+impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J> {
+    /// Does what a job asks for and puts its result. The invocation succeeds though the job failed: its event holds
+    /// credentials, which must not come to lie in a dead-letter queue.
+    pub(super) async fn job(
+        &self,
+        job: Job,
+        invocation: &Invocation,
+        summary: &mut Summary,
+    ) -> Result<Answer, InvocationError> {
+        let left = invocation.time_left();
+        let before_end = |time: Duration| invocation.deadline.checked_sub(time).unwrap_or_else(Instant::now);
+        let latest = before_end(ANSWER_TIME.min(left / ANSWER_SHARE));
+        let until = before_end(RESULT_TIME.min(left / RESULT_SHARE));
+        let mut report = Report::default();
+        let shorter = Invocation { deadline: until, ..invocation.clone() };
+        let work = self.work(&job, &mut report, &shorter, summary);
+        let result = timeout_at(until, work).await.unwrap_or_else(|_| {
+            let message = "the function's time was up before AWS had answered; run the action again, and if that \
+                           happens often give the function a longer timeout";
+            JobResult::failed(FailureType::Unavailable, message)
+        });
+        let result = self.put(&job.id, result, latest).await?;
+        let (result, message) = match result {
+            JobResult::Succeeded { summary, .. } => ("succeeded", summary),
+            JobResult::Continued { token } => ("continued", token.summary()),
+            JobResult::Failed { message, .. } => ("failed", message),
+        };
+        if result == "failed" {
+            tracing::warn!(job = job.id.as_str(), detail = message, "told a pipeline that its job failed");
+        }
+        summary.tell_job(&job.id, result, &message);
+        report.job = Some(JobReport { id: job.id.to_string(), result, message });
+        Ok(Answer::Report(Box::new(report)))
+    }
+
+    async fn work(&self, job: &Job, report: &mut Report, invocation: &Invocation, summary: &mut Summary) -> JobResult {
+        // A job with a token has its invalidation already.
+        if let Some(token) = &job.continuation_token {
+            return match Token::parse(token) {
+                Ok(token) => self.look_again(token, invocation).await,
+                Err(error) => JobResult::failed(FailureType::Failed, &error.to_string()),
+            };
+        }
+        let request = match &job.request {
+            Ok(request) => request,
+            Err(error) => return JobResult::failed(FailureType::Configuration, &error.to_string()),
+        };
+        match self.carry_out(request, &Identity::Job(job.id.as_str()), invocation, summary).await {
+            Ok(done) => {
+                *report = done;
+                self.begun(request, report)
+            }
+            Err(error) => {
+                summary.fail(&error);
+                error.job_result()
+            }
+        }
+    }
+
+    /// The result once everything was sent.
+    fn begun(&self, request: &Request, report: &Report) -> JobResult {
+        let paths = all_paths(report);
+        let waiting = report.invalidations.iter().filter_map(|sent| {
+            let (distribution, invalidation) = (sent.distribution_id.clone(), sent.invalidation_id.clone()?);
+            Some(Waiting { distribution, invalidation })
+        });
+        let invalidations: Vec<_> = waiting.collect();
+        match request.wait {
+            Some(wait) if !invalidations.is_empty() => {
+                let token = Token { invalidations, started: self.seconds(), wait, paths };
+                if token.fits() {
+                    return JobResult::Continued { token };
+                }
+                let message =
+                    "these are too many distributions to wait for; the invalidations go on: leave \"wait\" out";
+                JobResult::failed(FailureType::Configuration, message)
+            }
+            _ => JobResult::Succeeded { summary: summary(report), invalidations, paths },
+        }
+    }
+
+    /// The result of a job that was continued.
+    async fn look_again(&self, token: Token, invocation: &Invocation) -> JobResult {
+        // Sooner than the work is given up: what is not told in time is still in progress.
+        let latest = Instant::now() + invocation.time_left() / 2;
+        let mut completed = true;
+        for Waiting { distribution, invalidation } in &token.invalidations {
+            match self.progress(distribution, invalidation, latest).await {
+                Ok(progress) => completed &= progress == Progress::Completed,
+                Err(error) => return error.job_result(),
+            }
+        }
+        if completed {
+            return JobResult::Succeeded {
+                summary: token.summary(),
+                invalidations: token.invalidations,
+                paths: token.paths,
+            };
+        }
+        let now = self.seconds();
+        if token.started > now + CLOCKS_APART {
+            return JobResult::failed(FailureType::Failed, &TokenError.to_string());
+        }
+        if now.saturating_sub(token.started) < token.wait {
+            return JobResult::Continued { token };
+        }
+        let message = format!(
+            "the invalidation was not complete after {} s; it goes on by itself; \"waitSeconds\" can be up to {MAX_WAIT}: {}",
+            token.wait,
+            token.summary()
+        );
+        JobResult::failed(FailureType::Failed, &message)
+    }
+
+    /// Seconds since 1970.
+    fn seconds(&self) -> u64 {
+        self.now().map_or(0, |now| now.milliseconds() / 1000)
+    }
+
+    /// Puts a result, again and again until the deadline if need be, and returns the one that was taken. One that is
+    /// refused for itself gives way to a failure that says so.
+    async fn put(&self, job: &JobId, result: JobResult, deadline: Instant) -> Result<JobResult, InvocationError> {
+        let refused = match self.put_until(job, &result, deadline).await {
+            Ok(()) => return Ok(result),
+            Err(error) => error,
+        };
+        let unput = |mut reason: String| {
+            if refused.class == ErrorClass::AccessDenied {
+                reason.push_str(RESULT_RIGHTS);
+            }
+            InvocationError::JobResult { job: job.clone(), reason }
+        };
+        if refused.class.is_transient() || matches!(result, JobResult::Failed { .. }) {
+            return Err(unput(refused.to_string()));
+        }
+        let failed = JobResult::failed(FailureType::Failed, &format!("the result was refused: {refused}"));
+        match self.put_until(job, &failed, deadline).await {
+            Ok(()) => Ok(failed),
+            Err(error) => Err(unput(format!("{refused}; and then {error}"))),
+        }
+    }
+
+    async fn put_until(&self, job: &JobId, result: &JobResult, deadline: Instant) -> Result<(), CallError> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let now = Instant::now();
+            let attempt = now + PUT_TIME.min(deadline.saturating_duration_since(now) / PUT_SHARE);
+            let error = match timeout_at(attempt, self.jobs.put(job, result)).await {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(error)) => error,
+                Err(_) => CallError::no_time(match result {
+                    JobResult::Failed { .. } => "PutJobFailureResult",
+                    JobResult::Succeeded { .. } | JobResult::Continued { .. } => "PutJobSuccessResult",
+                }),
+            };
+            if !error.class.is_transient() || Instant::now() + pause >= deadline {
+                return Err(error);
+            }
+            sleep(pause).await;
+            stats::count(|tally| tally.retries += 1);
+            pause *= 2;
+        }
+    }
+}
+
+/// With less room than this for the first item the items are counted and not listed, in characters.
+const SHORTEST_ITEM: usize = 8;
+
+/// What stands between two distributions.
+const SEPARATOR: &str = "; ";
+
+/// As many of `count` items as there is room for.
+fn listed<'a>(items: impl IntoIterator<Item = &'a Item>, count: usize, most: usize) -> String {
+    let mut list = String::new();
+    let mut left = count;
+    for item in items {
+        let more = if left > 1 { format!(" and {} more", left - 1).len() } else { 0 };
+        let room = most.saturating_sub(more);
+        if list.is_empty() && room > SHORTEST_ITEM {
+            list = shortened(item.as_str(), room);
+        } else if list.is_empty() {
+            break;
+        } else if list.len() + 1 + item.as_str().len() <= room {
+            list.push(' ');
+            list.push_str(item.as_str());
+        } else {
+            break;
+        }
+        left = left.saturating_sub(1);
+    }
+    match (left, list.is_empty()) {
+        (0, _) => list,
+        (_, true) => format!("{left} paths"),
+        (_, false) => format!("{list} and {left} more"),
+    }
+}
+
+/// What was sent to any distribution. One can have other paths than another for the same objects, by its settings.
+fn all_paths(report: &Report) -> String {
+    let unlisted: usize =
+        report.invalidations.iter().map(|sent| sent.path_count.saturating_sub(sent.paths.len())).sum();
+    let paths: BTreeSet<_> = report.invalidations.iter().flat_map(|sent| &sent.paths).collect();
+    let count = paths.len() + unlisted;
+    listed(paths, count, MAX_TEXT_LENGTH)
+}
+
+/// What was done, in a line.
+fn summary(report: &Report) -> String {
+    let whole = summary_of(report, MAX_TEXT_LENGTH);
+    if whole.len() <= MAX_TEXT_LENGTH {
+        return whole;
+    }
+    // So that none is left out for another's paths.
+    let share = MAX_TEXT_LENGTH / report.invalidations.len().max(1);
+    shortened(&summary_of(report, share), MAX_TEXT_LENGTH)
+}
+
+/// The same, with so much room for each distribution.
+fn summary_of(report: &Report, most: usize) -> String {
+    let sent = report.invalidations.iter().map(|sent| {
+        let what = match sent.status {
+            Status::Accepted => "invalidated",
+            Status::AlreadyExists => "was invalidated before, so it is not waited for:",
+            Status::DryRun => "would invalidate (DRY_RUN)",
+        };
+        let start = format!("{}: {what} ", sent.distribution_id);
+        let paths = listed(&sent.paths, sent.path_count, most.saturating_sub(start.len() + SEPARATOR.len()));
+        format!("{start}{paths}")
+    });
+    let sent: Vec<_> = sent.collect();
+    if sent.is_empty() {
+        return "nothing to invalidate".into();
+    }
+    sent.join(SEPARATOR)
+}

@@ -1,0 +1,81 @@
+//! Between Lambda's runtime and the function: what the runtime hands over and wants back.
+
+use std::io;
+use std::time::{Duration, SystemTime};
+
+use lambda_runtime::{Diagnostic, LambdaEvent};
+use lambda_runtime_api_client::PooledClient;
+use lambda_runtime_api_client::body::Body;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+
+use super::{App, Invocation, Received};
+use crate::aws::{BucketTags, Invalidations, Jobs, Objects, Settings};
+use crate::report::{Answer, InvocationError, Metrics};
+
+/// The error type of a function that cannot start, as Lambda reports it.
+pub const CONFIGURATION_ERROR: &str = "ConfigurationError";
+
+/// The time to answer where the deadline is past, as some tools that imitate Lambda send one in 1970: what Lambda gives a
+/// function for which nobody said.
+const UNKNOWN_TIME_LEFT: Duration = Duration::from_secs(3);
+
+/// An event as the runtime hands it over.
+pub struct Event(Received);
+
+impl<'de> Deserialize<'de> for Event {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let event = <&RawValue>::deserialize(deserializer)?;
+        Ok(Self(Received::read(event.get().as_bytes())))
+    }
+}
+
+/// Handles one invocation, and writes what it did: a line of the log, and its `metrics`, if they are on. The event was
+/// decoded from what the runtime had read, which is neither built up as a tree nor copied.
+///
+/// # Errors
+/// That of [`App::handle`].
+pub async fn handle<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs>(
+    app: &App<T, I, J>,
+    metrics: Option<&Metrics>,
+    event: LambdaEvent<Event>,
+) -> Result<Answer, InvocationError> {
+    let deadline = event.context.deadline();
+    let function = event.context.env_config.clone();
+    let invocation = Invocation {
+        request_id: event.context.request_id,
+        function_arn: event.context.invoked_function_arn,
+        deadline: Instant::now() + deadline.duration_since(SystemTime::now()).unwrap_or(UNKNOWN_TIME_LEFT),
+    };
+    let (answer, summary) = app.handle_received(event.payload.0, &invocation).await;
+    summary.log();
+    if let Some(metrics) = metrics
+        && let Some(now) = app.now()
+        && let Err(error) =
+            metrics.write(&mut io::stdout(), &summary, (&function.function_name, &invocation.request_id), now)
+    {
+        tracing::warn!(error = error.to_string(), "the metrics could not be written");
+    }
+    answer
+}
+
+impl From<InvocationError> for Diagnostic {
+    fn from(error: InvocationError) -> Self {
+        Self { error_type: error.error_type().to_owned(), error_message: error.to_string() }
+    }
+}
+
+/// Tells Lambda why the function cannot start. Source: Lambda developer guide, "Runtime API", initialization error.
+///
+/// # Errors
+/// If Lambda cannot be told, or `AWS_LAMBDA_RUNTIME_API` is no address.
+pub async fn report_init_error(error_type: &str, message: &str) -> anyhow::Result<()> {
+    let body = serde_json::json!({ "errorType": error_type, "errorMessage": message, "stackTrace": [] });
+    let request = http::Request::post("/2018-06-01/runtime/init/error")
+        .header("Content-Type", "application/json")
+        .header("Lambda-Runtime-Function-Error-Type", error_type)
+        .body(Body::from(body.to_string()))?;
+    PooledClient::builder().build().call(request).await.map_err(anyhow::Error::from_boxed)?;
+    Ok(())
+}

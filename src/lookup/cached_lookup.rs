@@ -1,0 +1,140 @@
+//! Looking things up at AWS: remembered for a while, asked again where that may help, and old rather than not at all.
+
+use std::cell::Cell;
+use std::hash::Hash;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::backoff::pause;
+use super::{Cached, Clock, Tally, TtlCache, stats};
+use crate::aws::CallError;
+
+/// How often something is asked for that does not come as it should, and what part of the pause that suits
+/// `CreateInvalidation` is made. Other calls are not as scarce, so what fails there passes soon.
+const ATTEMPTS: u32 = 4;
+const PAUSE_SHARE: u32 = 10;
+
+/// How long one attempt may take, connecting and reading included: at most so long, and this part of the time that is left
+/// unless that is next to nothing. One that hangs must leave time for another; S3 and CloudFront answer such a question in
+/// a tenth of a second.
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(3);
+const LEAST_ATTEMPT: Duration = Duration::from_secs(1);
+const ATTEMPT_SHARE: u32 = 2;
+
+/// How long answers are remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lives {
+    /// That of a bucket with the tag, and of a distribution's settings.
+    pub tagged: Duration,
+    /// That of a bucket without it.
+    pub untagged: Duration,
+    /// How old an answer may be that serves while AWS cannot be asked.
+    pub stale: Duration,
+}
+
+/// Why something could not be looked up.
+pub trait LookupError: From<CallError> + Send + Sync + 'static {
+    /// Whether it may work a little later.
+    fn is_transient(&self) -> bool;
+}
+
+impl LookupError for CallError {
+    fn is_transient(&self) -> bool {
+        self.class.is_transient()
+    }
+}
+
+/// An operation that looks something up.
+#[derive(Clone, Copy, Debug)]
+pub struct Operation {
+    /// AWS's name of it.
+    pub name: &'static str,
+    /// Counts an answer that was remembered.
+    pub hit: fn(&mut Tally),
+    /// Counts one that had to be asked for.
+    pub miss: fn(&mut Tally),
+}
+
+/// Answers of one operation, by what was asked about.
+pub struct Lookups<K, V> {
+    operation: Operation,
+    cache: TtlCache<K, V>,
+    stale: Duration,
+    backoff: Duration,
+}
+
+impl<K, V> Lookups<K, V>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    /// At most about `capacity` answers of `operation`. `backoff` is the longest pause before a second attempt at
+    /// `CreateInvalidation`.
+    pub fn new(operation: Operation, capacity: u64, lives: Lives, backoff: Duration, clock: Clock) -> Self {
+        Self { operation, cache: TtlCache::new(capacity, clock), stale: lives.stale, backoff }
+    }
+
+    /// The answer for `key`, remembered or that of `look_up`, which also tells how long it may be remembered. It is called
+    /// again where that may help, and not at all after `deadline`. Where there is no answer by then an old one serves, if `may_serve`
+    /// agrees; the error comes with it.
+    ///
+    /// # Errors
+    /// The last one of `look_up`.
+    pub async fn get<E, F>(
+        &self,
+        key: &K,
+        deadline: Instant,
+        look_up: impl Fn() -> F,
+        may_serve: impl Fn(&V) -> bool,
+    ) -> Result<Cached<V, E>, E>
+    where
+        E: LookupError,
+        F: Future<Output = Result<(V, Duration), E>>,
+    {
+        let serves =
+            |value: &V, age: Duration, error: &E| error.is_transient() && may_serve(value) && age <= self.stale;
+        let missed = Cell::new(false);
+        let fetch = || {
+            missed.set(true);
+            self.attempts(deadline, &look_up)
+        };
+        let answer = self.cache.get(key, fetch, serves).await;
+        stats::count(if missed.get() { self.operation.miss } else { self.operation.hit });
+        answer
+    }
+
+    /// The last answer for `key`, however old, if it is remembered.
+    pub async fn last(&self, key: &K) -> Option<V> {
+        self.cache.last(key).await
+    }
+
+    async fn attempts<E, F>(&self, deadline: Instant, look_up: &impl Fn() -> F) -> Result<(V, Duration), E>
+    where
+        E: LookupError,
+        F: Future<Output = Result<(V, Duration), E>>,
+    {
+        let mut failures = 0;
+        let no_time = || Err(CallError::no_time(self.operation.name).into());
+        loop {
+            let now = Instant::now();
+            // Of very many calls most may have to wait until it is too late, and even a call that is given up at once
+            // costs its making and signing.
+            if now >= deadline {
+                return no_time();
+            }
+            let share = (deadline - now) / ATTEMPT_SHARE;
+            let end = deadline.min(now + share.clamp(LEAST_ATTEMPT, LONGEST_ATTEMPT));
+            let answer = timeout_at(end, look_up()).await.unwrap_or_else(|_| no_time());
+            let pause = pause(self.backoff / PAUSE_SHARE, failures);
+            failures += 1;
+            match answer {
+                Err(error) if error.is_transient() && failures < ATTEMPTS && Instant::now() + pause < deadline => {
+                    sleep(pause).await;
+                    stats::count(|tally| tally.retries += 1);
+                }
+                answer => return answer,
+            }
+        }
+    }
+}

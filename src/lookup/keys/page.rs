@@ -1,0 +1,104 @@
+//! One request for a page of keys, and whether its answer can be true.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::order::Start;
+use crate::aws::{BucketQuery, CallError, ErrorClass, Objects, Page};
+use crate::plan::Place;
+
+/// The operation, as errors name it.
+const OPERATION: &str = "ListObjectsV2";
+
+/// How long one attempt may take, connecting and reading included: one that hangs must leave time for another.
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(3);
+
+/// A page to ask for.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    pub(super) start: Start,
+    /// The place it begins at.
+    pub(super) from: Place,
+    /// How often it failed.
+    pub(super) failures: u32,
+}
+
+/// What a page says.
+#[derive(Debug)]
+pub(super) struct Read {
+    pub(super) keys: Vec<String>,
+    /// Up to where nothing is missing.
+    pub(super) to: Place,
+}
+
+/// Asks for the page, after a pause, until `deadline`.
+pub(super) async fn ask<O: Objects>(
+    objects: &O,
+    query: &BucketQuery,
+    within: &str,
+    request: Request,
+    (pause, deadline): (Duration, Instant),
+) -> (Request, Result<Read, CallError>) {
+    if !pause.is_zero() {
+        sleep(pause).await;
+    }
+    let after = (request.from != Place::before(within)).then(|| request.from.after());
+    let end = deadline.min(Instant::now() + LONGEST_ATTEMPT);
+    let answer = timeout_at(end, objects.list(query, within, after.as_deref()))
+        .await
+        .unwrap_or_else(|_| Err(CallError::no_time(OPERATION)));
+    let read = answer.and_then(|page| {
+        check(&page, within, after.as_deref()).map_err(|reason| CallError {
+            // It may come from something in between, so it may pass.
+            class: ErrorClass::Unavailable,
+            message: format!("{OPERATION}: the answer makes no sense: {reason}"),
+        })?;
+        let to = match page.keys.last() {
+            Some(last) if page.more => Place::behind(last),
+            _ => Place::behind_all(within),
+        };
+        Ok(Read { keys: page.keys, to })
+    });
+    (request, read)
+}
+
+/// Whether a page can be what was asked for. If not, nothing of it counts.
+fn check(page: &Page, within: &str, after: Option<&str>) -> Result<(), &'static str> {
+    if page.more && page.keys.is_empty() {
+        return Err("there are more keys, but none of them is here");
+    }
+    if page.keys.iter().any(|key| !key.starts_with(within)) {
+        return Err("a key does not start with the prefix");
+    }
+    if page.keys.first().is_some_and(|first| after.is_some_and(|after| first.as_str() <= after)) {
+        return Err("it starts with keys that were not asked for");
+    }
+    if !page.keys.is_sorted_by(|one, next| one < next) {
+        return Err("its keys are out of order");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_that_cannot_be_true_does_not_count() {
+        let page = |keys: &[&str], more| Page { keys: keys.iter().map(|&key| key.to_owned()).collect(), more };
+        for (keys, more, fine) in [
+            (&["w/b", "w/c"][..], true, true),
+            (&[], false, true),
+            (&[], true, false),
+            (&["w/c", "w/b"], true, false),
+            (&["w/b", "w/b"], true, false),
+            (&["w/a"], true, false),
+            (&["w/A"], true, false),
+            (&["w/b", "x"], true, false),
+        ] {
+            assert_eq!(check(&page(keys, more), "w/", Some("w/a")).is_ok(), fine, "{keys:?}");
+        }
+        assert!(check(&page(&["w/a"], false), "w/", None).is_ok());
+    }
+}

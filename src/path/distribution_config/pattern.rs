@@ -1,0 +1,224 @@
+//! The path pattern of a cache behaviour: which URLs it is for.
+
+use std::fmt;
+
+use percent_encoding::percent_decode_str;
+
+/// A pattern: `*` stands for any characters or none, `/` included, and `?` for exactly one. Letters count in their case,
+/// and the first `/` may be left out.
+///
+/// Source: CloudFront developer guide, "Path pattern".
+///
+/// ```
+/// use s3_cloudfront_invalidator::path::PathPattern;
+///
+/// let pattern = PathPattern::new("assets/*.js");
+/// assert!(pattern.matches("/assets/a/b.js") && !pattern.matches("/assets/a.JS"));
+/// assert!(pattern.may_match_below("/ass") && !pattern.may_match_below("/img/"));
+/// assert!(PathPattern::new("/img/*").matches_all_below("/img/2024/"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathPattern {
+    text: String,
+    /// It without escapes, if it has any.
+    decoded: Option<String>,
+}
+
+impl PathPattern {
+    /// The pattern as CloudFront shows it.
+    #[must_use]
+    pub fn new(pattern: &str) -> Self {
+        // `*` alone matches the first slash as well.
+        let slash = if pattern.starts_with(['/', '*']) { "" } else { "/" };
+        let text = format!("{slash}{pattern}");
+        let decoded = text.contains('%').then(|| percent_decode_str(&text).decode_utf8_lossy().into_owned());
+        Self { text, decoded }
+    }
+
+    /// That of the default behaviour.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self::new("*")
+    }
+
+    /// Whether it matches this path, which starts with `/` and has no query.
+    #[must_use]
+    pub fn matches(&self, path: &str) -> bool {
+        is_like(&self.text, path)
+    }
+
+    /// Whether it holds anything encoded.
+    #[must_use]
+    pub fn has_escapes(&self) -> bool {
+        self.decoded.is_some()
+    }
+
+    /// Whether it matches this path when it is taken without its escapes.
+    #[must_use]
+    pub fn matches_decoded(&self, path: &str) -> bool {
+        is_like(self.decoded.as_ref().unwrap_or(&self.text), path)
+    }
+
+    /// Whether it matches any path that starts with `prefix`.
+    #[must_use]
+    pub fn may_match_below(&self, prefix: &str) -> bool {
+        // Whatever of the pattern is left, some text matches it.
+        self.after(prefix).contains(&true)
+    }
+
+    /// Whether it surely matches every path that starts with `prefix`.
+    #[must_use]
+    pub fn matches_all_below(&self, prefix: &str) -> bool {
+        let stars = self.text.chars().rev().take_while(|&it| it == '*').count();
+        let reached = self.after(prefix);
+        stars > 0 && reached.iter().rev().take(stars + 1).any(|&it| it)
+    }
+
+    /// Which places of the pattern can be reached by `text`: place `n` is before its character `n`, the last behind it.
+    fn after(&self, text: &str) -> Vec<bool> {
+        let pattern: Vec<char> = self.text.chars().collect();
+        let mut reached = vec![false; pattern.len() + 1];
+        if let Some(first) = reached.first_mut() {
+            *first = true;
+        }
+        skip_stars(&pattern, &mut reached);
+        for character in text.chars() {
+            let mut next = vec![false; reached.len()];
+            for (place, expected) in pattern.iter().enumerate() {
+                if reached.get(place) != Some(&true) {
+                    continue;
+                }
+                let goes_to = match expected {
+                    '*' => place,
+                    '?' => place + 1,
+                    expected if *expected == character => place + 1,
+                    _ => continue,
+                };
+                if let Some(next) = next.get_mut(goes_to) {
+                    *next = true;
+                }
+            }
+            skip_stars(&pattern, &mut next);
+            reached = next;
+        }
+        reached
+    }
+}
+
+/// Whether a pattern matches the whole of a text: `*` is any text and `?` any character.
+pub(crate) fn is_like(pattern: &str, text: &str) -> bool {
+    // Without looking back further than to the last star: what an earlier one can take, the last can as well.
+    let (mut pattern, mut text) = (pattern.chars(), text.chars());
+    let mut last_star = None;
+    loop {
+        let at = text.clone();
+        match (pattern.next(), text.next()) {
+            (None, None) => return true,
+            (Some('*'), _) => {
+                text = at;
+                last_star = Some((pattern.clone(), text.clone()));
+            }
+            (Some('?'), Some(_)) => {}
+            (Some(expected), Some(character)) if expected == character => {}
+            _ => {
+                // The star takes one character more.
+                let Some((behind, mut taken)) = last_star.take() else { return false };
+                if taken.next().is_none() {
+                    return false;
+                }
+                (pattern, text) = (behind.clone(), taken.clone());
+                last_star = Some((behind, taken));
+            }
+        }
+    }
+}
+
+/// A star can stand for nothing.
+fn skip_stars(pattern: &[char], reached: &mut [bool]) {
+    for (place, _) in pattern.iter().enumerate().filter(|(_, character)| **character == '*') {
+        if reached.get(place) == Some(&true)
+            && let Some(behind) = reached.get_mut(place + 1)
+        {
+            *behind = true;
+        }
+    }
+}
+
+impl fmt::Display for PathPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stars_and_question_marks_match_what_cloudfront_says() {
+        for (pattern, path, expected) in [
+            ("*", "/", true),
+            ("/*", "/a/b", true),
+            ("*.jpg", "/a/b.jpg", true),
+            ("*.jpg", "/a/b.JPG", false),
+            ("*.jpg", "/a/b.jpg.txt", false),
+            ("images/*", "/images/", true),
+            ("/images/*", "/images", false),
+            ("images*", "/images-2/a", true),
+            ("a??.jpg", "/a12.jpg", true),
+            ("a??.jpg", "/a1.jpg", false),
+            ("/a*b*c", "/aXbYbZc", true),
+            ("/a*b*c", "/aXcYb", false),
+            ("/", "/", true),
+            ("/", "/a", false),
+            ("**", "/x", true),
+            ("/%C3%A9/*", "/%C3%A9/a", true),
+            ("/a?", "/a\u{e9}", true),
+        ] {
+            assert_eq!(PathPattern::new(pattern).matches(path), expected, "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn matching_is_reaching_the_end() {
+        let texts = |alphabet: &[char], length: u32| {
+            let count = alphabet.len().pow(length);
+            let text = |mut number: usize| -> String {
+                let mut next = || (alphabet[number % alphabet.len()], number /= alphabet.len()).0;
+                (0..length).map(|_| next()).collect()
+            };
+            (0..count).map(text).collect::<Vec<_>>()
+        };
+        for pattern in (0..5).flat_map(|length| texts(&['a', 'b', '*', '?'], length)) {
+            let pattern = PathPattern::new(&format!("/{pattern}"));
+            for path in (0..5).flat_map(|length| texts(&['a', 'b'], length)) {
+                let path = format!("/{path}");
+                assert_eq!(pattern.matches(&path), pattern.after(&path).last() == Some(&true), "{pattern} {path}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_starts_alike_may_or_must_match() {
+        for (pattern, prefix, may, all) in [
+            ("*", "/", true, true),
+            ("/img/*", "/", true, false),
+            ("/img/*", "/img/", true, true),
+            ("/img/*", "/img", true, false),
+            ("/img/*", "/img/a/b", true, true),
+            ("/img/*", "/css/", false, false),
+            ("*.js", "/img/", true, false),
+            ("/a*b*", "/ab", true, true),
+            ("/a*b*", "/a", true, false),
+            ("/a.js", "/a.js", true, false),
+            ("/a.js", "/a.js.map", false, false),
+        ] {
+            let pattern = PathPattern::new(pattern);
+            assert_eq!(
+                (pattern.may_match_below(prefix), pattern.matches_all_below(prefix)),
+                (may, all),
+                "{pattern} {prefix}"
+            );
+        }
+    }
+}

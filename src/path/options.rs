@@ -1,0 +1,217 @@
+//! Where a bucket's changes go: its tags, understood.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::num::NonZeroUsize;
+
+use super::{DirectoryUrls, MOST_ITEMS, OriginPath};
+use crate::change::text::excerpt;
+use crate::change::{DistributionId, ObjectKey};
+
+/// The tag that names the folder CloudFront prepends to a viewer's path.
+pub const ORIGIN_PATH_TAG: &str = "invalidation:originPath";
+
+/// The tag that lowers the number of paths of an invalidation that the bucket contributes to.
+pub const MAX_PATHS_TAG: &str = "invalidation:maxPaths";
+
+/// The tag that names the files which are also served as their directory, instead of `INDEX_DOCUMENTS`.
+pub const INDEX_DOCUMENTS_TAG: &str = "invalidation:indexDocuments";
+
+/// The tag that tells how such a directory is requested: `slash` or `both`.
+pub const DIRECTORY_URLS_TAG: &str = "invalidation:directoryUrls";
+
+/// The tag that tells whether URLs are cached once for each query string: `include` or `ignore`.
+pub const QUERY_STRINGS_TAG: &str = "invalidation:queryStrings";
+
+/// The tag that lists the ends of keys whose changes nobody sees, such as `.map`.
+pub const IGNORE_TAG: &str = "invalidation:ignore";
+
+/// A bucket's tags, by their keys.
+pub type Tags = BTreeMap<String, String>;
+
+/// What a bucket's tags say: the distributions in front of it, and how its keys turn into their paths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The distributions to invalidate; at least one.
+    pub distributions: Vec<DistributionId>,
+    /// What CloudFront puts in front of a viewer's path before it asks the bucket, if a tag says.
+    pub origin_path: Option<OriginPath>,
+    /// File names that are also served under their directory's URL.
+    pub index_documents: IndexDocuments,
+    /// How such a directory is spelt.
+    pub directory_urls: DirectoryUrls,
+    /// Whether the distributions cache a URL once for each query string, if a tag says.
+    pub query_strings: Option<bool>,
+    /// The most paths of an invalidation that the bucket contributes to, if it says.
+    pub max_paths: Option<NonZeroUsize>,
+    /// The ends of keys whose changes nobody sees.
+    pub ignored_suffixes: Vec<String>,
+}
+
+/// File names that are also served under their directory's URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IndexDocuments {
+    /// Those of the bucket's tag: somebody knows.
+    Tagged(Vec<String>),
+    /// Those that are usual: they count where a directory can be served at all.
+    Usual(Vec<String>),
+}
+
+impl Route {
+    /// Why changes of this key are ignored: the suffix that its bucket's tag names.
+    #[must_use]
+    pub fn ignored_suffix(&self, key: &ObjectKey) -> Option<&str> {
+        self.ignored_suffixes.iter().find(|suffix| key.as_str().ends_with(*suffix)).map(String::as_str)
+    }
+}
+
+/// Settings of the function that a route depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteSettings {
+    /// The tag that names the distribution.
+    pub distribution_tag: String,
+    /// File names that are also served under their directory's URL.
+    pub index_documents: Vec<String>,
+}
+
+/// A tag whose value is no good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagError {
+    tag: String,
+    reason: String,
+}
+
+impl fmt::Display for TagError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "its tag \"{}\": {}; correct the tag", self.tag, self.reason)
+    }
+}
+
+impl std::error::Error for TagError {}
+
+impl RouteSettings {
+    /// Understands a bucket's tags; `None` if they name no distribution.
+    ///
+    /// # Errors
+    /// [`TagError`] for the first value that is no good.
+    pub fn route(&self, tags: &Tags) -> Result<Option<Route>, TagError> {
+        let Some(ids) = tags.get(&self.distribution_tag) else { return Ok(None) };
+        let bad = |tag: &str, reason: String| TagError { tag: tag.to_owned(), reason };
+        let distributions =
+            DistributionId::parse_list(ids).map_err(|error| bad(&self.distribution_tag, error.to_string()))?;
+        let value = |tag| tags.get(tag).map(|value| value.trim());
+        let origin_path = tags
+            .get(ORIGIN_PATH_TAG)
+            .map(|path| OriginPath::parse(path))
+            .transpose()
+            .map_err(|error| bad(ORIGIN_PATH_TAG, error.to_string()))?;
+        let words = |tag| value(tag).map(|value| value.split_whitespace().map(ToOwned::to_owned).collect::<Vec<_>>());
+        let index_documents = words(INDEX_DOCUMENTS_TAG);
+        if let Some(name) = index_documents.iter().flatten().find(|name| name.contains('/')) {
+            return Err(bad(INDEX_DOCUMENTS_TAG, format!("\"{}\" is not a file's name", excerpt(name))));
+        }
+        let usual = || IndexDocuments::Usual(self.index_documents.clone());
+        let directory_urls = match value(DIRECTORY_URLS_TAG) {
+            None | Some("slash") => DirectoryUrls::Slash,
+            Some("both") => DirectoryUrls::Both,
+            Some(other) => {
+                let reason = format!("\"{}\" is neither \"slash\" nor \"both\"", excerpt(other));
+                return Err(bad(DIRECTORY_URLS_TAG, reason));
+            }
+        };
+        let query_strings = match value(QUERY_STRINGS_TAG) {
+            None => None,
+            Some("include") => Some(true),
+            Some("ignore") => Some(false),
+            Some(other) => {
+                let reason = format!("\"{}\" is neither \"include\" nor \"ignore\"", excerpt(other));
+                return Err(bad(QUERY_STRINGS_TAG, reason));
+            }
+        };
+        let max_paths = value(MAX_PATHS_TAG)
+            .map(|text| {
+                let number = text.parse().ok().filter(|number| *number <= MOST_ITEMS);
+                let reason = || format!("\"{}\" is not a number from 1 to {MOST_ITEMS}", excerpt(text));
+                number.ok_or_else(|| bad(MAX_PATHS_TAG, reason()))
+            })
+            .transpose()?;
+        Ok(Some(Route {
+            distributions,
+            origin_path,
+            index_documents: index_documents.map_or_else(usual, IndexDocuments::Tagged),
+            directory_urls,
+            query_strings,
+            max_paths,
+            ignored_suffixes: words(IGNORE_TAG).unwrap_or_default(),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> RouteSettings {
+        RouteSettings { distribution_tag: "distributionId".into(), index_documents: vec!["index.html".into()] }
+    }
+
+    fn tags(tags: &[(&str, &str)]) -> Tags {
+        tags.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect()
+    }
+
+    #[test]
+    fn a_bucket_without_the_tag_has_no_route() {
+        assert_eq!(settings().route(&tags(&[("team", "web"), ("distributionid", "E1")])), Ok(None));
+    }
+
+    #[test]
+    fn a_tag_names_distributions_and_another_the_origin_path() {
+        let route =
+            settings().route(&tags(&[("distributionId", "E1 E2"), (ORIGIN_PATH_TAG, "/web")])).unwrap().unwrap();
+        assert_eq!(route.distributions.len(), 2);
+        assert_eq!(route.origin_path.unwrap().to_string(), "/web");
+        assert_eq!(route.index_documents, IndexDocuments::Usual(vec!["index.html".into()]));
+    }
+
+    #[test]
+    fn every_option_has_its_tag() {
+        let tags = tags(&[
+            ("distributionId", "E1"),
+            (MAX_PATHS_TAG, " 10 "),
+            (INDEX_DOCUMENTS_TAG, "default.htm  home.html"),
+            (DIRECTORY_URLS_TAG, "both"),
+            (QUERY_STRINGS_TAG, "include"),
+            (IGNORE_TAG, ".map  .LICENSE.txt"),
+        ]);
+        let route = settings().route(&tags).unwrap().unwrap();
+        assert_eq!(route.max_paths.map(NonZeroUsize::get), Some(10));
+        assert_eq!(route.index_documents, IndexDocuments::Tagged(vec!["default.htm".into(), "home.html".into()]));
+        assert_eq!((route.directory_urls, route.query_strings), (DirectoryUrls::Both, Some(true)));
+        let ignored = |key| route.ignored_suffix(&ObjectKey::new(key).unwrap());
+        assert_eq!(ignored("js/app.js.map"), Some(".map"));
+        assert_eq!((ignored("js/app.map.js"), ignored("a.license.txt")), (None, None));
+        let none = settings()
+            .route(&[("distributionId".into(), "E1".into()), (INDEX_DOCUMENTS_TAG.into(), String::new())].into());
+        assert_eq!(none.unwrap().unwrap().index_documents, IndexDocuments::Tagged(Vec::new()));
+    }
+
+    #[test]
+    fn a_bad_value_names_tag_and_value() {
+        for (key, value) in [
+            ("distributionId", "E1/../x"),
+            ("distributionId", ""),
+            (ORIGIN_PATH_TAG, "web"),
+            (MAX_PATHS_TAG, "0"),
+            (MAX_PATHS_TAG, "3001"),
+            (MAX_PATHS_TAG, ""),
+            (INDEX_DOCUMENTS_TAG, "a/index.html"),
+            (DIRECTORY_URLS_TAG, "none"),
+            (QUERY_STRINGS_TAG, "true"),
+        ] {
+            let mut tags = tags(&[("distributionId", "E1")]);
+            tags.insert(key.into(), value.into());
+            let message = settings().route(&tags).unwrap_err().to_string();
+            assert!(message.contains(key) && message.contains(&format!("\"{value}\"")), "{message}");
+        }
+    }
+}

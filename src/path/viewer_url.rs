@@ -1,0 +1,146 @@
+//! Which URLs an object is cached under: below its origin path, in both spellings of a space, and as a directory.
+
+use percent_encoding::percent_decode_str;
+
+use super::encode::{Space, path_of, url_of};
+use super::{InvalidationPath, ViewerKey};
+
+/// How the directory of an index document is requested.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DirectoryUrls {
+    /// As `/docs/`.
+    #[default]
+    Slash,
+    /// As `/docs/`, and as `/docs` where a function at the edge rewrites that.
+    Both,
+}
+
+/// A URL that an object is cached under, relative to the distribution, as viewers' requests spell it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ViewerUrl {
+    /// It starts with `/`, and holds `~` and a last `*` literally.
+    pub text: String,
+    /// Whether it is the object's own, and not that of a directory which shows it.
+    pub is_file: bool,
+}
+
+impl ViewerUrl {
+    /// The URL of the distribution itself, which shows its default root object.
+    #[must_use]
+    pub fn root() -> Self {
+        Self { text: "/".into(), is_file: false }
+    }
+
+    /// How it reads without escapes, if it has any.
+    #[must_use]
+    pub fn decoded(&self) -> Option<String> {
+        let decoded = || percent_decode_str(&self.text).decode_utf8_lossy().into_owned();
+        self.text.contains('%').then(decoded)
+    }
+
+    /// The paths that invalidate it. If it is cached once for each query string, a file's path gets a `*`. A directory's
+    /// does not, which would cover all that is in it: it is itself, and itself with `?*`.
+    pub fn paths(self, query_strings: bool) -> impl Iterator<Item = InvalidationPath> {
+        let with_query = query_strings.then(|| {
+            let Self { text, is_file } = &self;
+            if *is_file { format!("{text}*") } else { format!("{text}?*") }
+        });
+        let path = path_of(self.text);
+        let (path, queries) = match with_query {
+            // A wildcard covers its queries.
+            Some(_) if path.wildcard_prefix().is_some() => (Some(path), None),
+            Some(queries) => (Some(path).filter(|_| !self.is_file), Some(path_of(queries))),
+            None => (Some(path), None),
+        };
+        path.into_iter().chain(queries)
+    }
+}
+
+/// The URLs under which CloudFront may have cached an object: its own, and with a name of `index_documents` those of its
+/// directory. With [`DirectoryUrls::Both`] a directory is also its URL without the last slash.
+#[must_use]
+pub fn urls(key: ViewerKey<'_>, index_documents: &[String], directory_urls: DirectoryUrls) -> Vec<ViewerUrl> {
+    let (directory, file) = key.as_str().split_at(key.as_str().rfind('/').map_or(0, |slash| slash + 1));
+    let is_index = index_documents.iter().any(|name| name == file);
+    let bare = directory.strip_suffix('/').filter(|_| directory_urls == DirectoryUrls::Both);
+    let directories = [Some(directory), bare].into_iter().flatten().filter(|_| is_index);
+    let mut urls = Vec::with_capacity(1);
+    for (form, is_file) in std::iter::once((key.as_str(), true)).chain(directories.map(|form| (form, false))) {
+        urls.push(ViewerUrl { text: url_of(form, Space::Percent), is_file });
+        if form.contains(' ') {
+            urls.push(ViewerUrl { text: url_of(form, Space::Plus), is_file });
+        }
+    }
+    urls
+}
+
+/// The paths under which CloudFront may have cached an object, sorted, each once; at least one, at most four.
+///
+/// - A space makes two: every space as `%20`, and every space as `+`.
+/// - An index document makes its directory's URL as well: `docs/index.html` gives `/docs/` and `/docs/index.html`. The
+///   file name is compared whole, so `docs/myindex.html` is no index document.
+///
+/// ```
+/// use s3_cloudfront_invalidator::change::ObjectKey;
+/// use s3_cloudfront_invalidator::path::{OriginPath, viewer_paths};
+///
+/// let key = ObjectKey::new("my docs/index.html")?;
+/// let origin_path = OriginPath::default();
+/// let paths = viewer_paths(origin_path.strip(&key).unwrap(), &["index.html".into()]);
+/// let paths: Vec<_> = paths.iter().map(|path| path.as_str()).collect();
+/// assert_eq!(paths, ["/my%20docs/", "/my%20docs/index.html", "/my+docs/", "/my+docs/index.html"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use]
+pub fn viewer_paths(key: ViewerKey<'_>, index_documents: &[String]) -> Vec<InvalidationPath> {
+    let mut paths: Vec<_> = viewer_urls(key, index_documents).into_iter().map(path_of).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    paths
+}
+
+/// The URLs under which CloudFront may have cached an object, as viewers' requests spell them: what the items of
+/// [`viewer_paths`] are to match. They hold `~` and a last `*` literally.
+#[must_use]
+pub fn viewer_urls(key: ViewerKey<'_>, index_documents: &[String]) -> Vec<String> {
+    urls(key, index_documents, DirectoryUrls::Slash).into_iter().map(|url| url.text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::change::ObjectKey;
+    use crate::path::OriginPath;
+
+    fn paths(key: &str, directory_urls: DirectoryUrls, query_strings: bool) -> Vec<String> {
+        let index_documents = vec!["index.html".to_owned()];
+        let key = ObjectKey::new(key).unwrap();
+        let urls = urls(OriginPath::default().strip(&key).unwrap(), &index_documents, directory_urls);
+        let paths: BTreeSet<_> = urls.into_iter().flat_map(|url| url.paths(query_strings)).collect();
+        paths.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_directory_can_be_requested_without_its_slash() {
+        assert_eq!(
+            paths("a b/index.html", DirectoryUrls::Both, false),
+            ["/a%20b", "/a%20b/", "/a%20b/index.html", "/a+b", "/a+b/", "/a+b/index.html"]
+        );
+        assert_eq!(paths("index.html", DirectoryUrls::Both, false), ["/", "/index.html"]);
+        assert_eq!(paths("a/b.txt", DirectoryUrls::Both, false), ["/a/b.txt"]);
+    }
+
+    #[test]
+    fn queries_of_a_file_are_covered_and_those_of_a_directory_without_its_content() {
+        assert_eq!(paths("a.jpg", DirectoryUrls::Slash, true), ["/a.jpg*"]);
+        assert_eq!(paths("a/index.html", DirectoryUrls::Slash, true), ["/a/", "/a/?*", "/a/index.html*"]);
+        assert_eq!(paths("a/index.html", DirectoryUrls::Both, true), ["/a", "/a/", "/a/?*", "/a/index.html*", "/a?*"]);
+        assert_eq!(paths("index.html", DirectoryUrls::Slash, true), ["/", "/?*", "/index.html*"]);
+        for already_a_wildcard in ["a~b.txt", "a*"] {
+            assert_eq!(paths(already_a_wildcard, DirectoryUrls::Slash, true), ["/a*"]);
+        }
+        assert_eq!(paths("~a/index.html", DirectoryUrls::Both, true), ["/*"]);
+    }
+}

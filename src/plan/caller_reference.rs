@@ -1,0 +1,126 @@
+//! The names of invalidations, by which CloudFront knows the same work when it sees it again.
+
+use std::collections::BTreeSet;
+use std::fmt::{self, Write};
+
+use sha2::{Digest, Sha256};
+
+use crate::change::DistributionId;
+use crate::path::Item;
+
+/// Whose work an invalidation is: what stays the same when the same work is asked for again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity<'a> {
+    /// An event that the function was invoked with: Lambda's request id, the same on each of its retries.
+    Invocation(&'a str),
+    /// Messages of a queue, which come again in other batches: their ids.
+    Messages(BTreeSet<&'a str>),
+    /// An action of a pipeline: the id of its job.
+    Job(&'a str),
+}
+
+/// The name under which CloudFront knows one invalidation of one distribution, so that the same work asked for twice is
+/// done and billed once.
+///
+/// A hash of the distribution, the final items and the identity of the delivery. Never the clock, and never what an event
+/// contains: test events repeat theirs, and an invalidation swallowed for a reference that was used before is a lost one.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct CallerReference(String);
+
+/// An identity, made short.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Delivery([u8; 32]);
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Delivery")
+    }
+}
+
+impl From<&Identity<'_>> for Delivery {
+    fn from(identity: &Identity<'_>) -> Self {
+        let mut hash = Hash::default();
+        match identity {
+            Identity::Invocation(id) => hash.part("invocation").part(id),
+            Identity::Job(id) => hash.part("job").part(id),
+            Identity::Messages(ids) => ids.iter().fold(hash.part("messages"), |hash, id| hash.part(id)),
+        };
+        Self(hash.0.finalize().into())
+    }
+}
+
+/// A hash of texts, each by its length first: no two different lists are the same bytes.
+#[derive(Default)]
+pub(crate) struct Hash(Sha256);
+
+impl Hash {
+    pub(crate) fn of<'t>(texts: impl IntoIterator<Item = &'t str>) -> [u8; 32] {
+        let mut hash = Self::default();
+        for text in texts {
+            hash.part(text);
+        }
+        hash.0.finalize().into()
+    }
+
+    fn part(&mut self, text: &str) -> &mut Self {
+        self.0.update((text.len() as u64).to_be_bytes());
+        self.0.update(text);
+        self
+    }
+}
+
+impl CallerReference {
+    pub(crate) fn new(distribution: &DistributionId, items: &[Item], delivery: &Delivery) -> Self {
+        let mut hash = Hash::default();
+        hash.0.update(delivery.0);
+        hash.part(distribution.as_str());
+        for item in items {
+            hash.part(item.as_str());
+        }
+        let mut reference = String::with_capacity(64);
+        for byte in hash.0.finalize() {
+            // Writing to a String cannot fail.
+            let _ = write!(reference, "{byte:02x}");
+        }
+        Self(reference)
+    }
+
+    /// The reference: 64 hex digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for CallerReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_tells_apart_what_is_the_same_when_strung_together() {
+        let items = |paths: &[&str]| paths.iter().map(|path| Item::named(path).unwrap()).collect::<Vec<_>>();
+        let id = |text| DistributionId::new(text).unwrap();
+        let messages = |ids: &[&'static str]| Identity::Messages(ids.iter().copied().collect());
+        let reference = |id: &DistributionId, items: &[Item], identity: Identity<'_>| {
+            CallerReference::new(id, items, &Delivery::from(&identity))
+        };
+        let references = [
+            reference(&id("E1"), &items(&["/a/b"]), Identity::Invocation("r")),
+            reference(&id("E1"), &items(&["/a", "/b"]), Identity::Invocation("r")),
+            reference(&id("E1"), &items(&["/a/b"]), Identity::Invocation("rE")),
+            reference(&id("EE1"), &items(&["/a/b"]), Identity::Invocation("r")),
+            reference(&id("E1"), &items(&["/a/b"]), Identity::Job("r")),
+            reference(&id("E1"), &items(&["/a/b"]), messages(&["r"])),
+            reference(&id("E1"), &items(&["/a/b"]), messages(&["r", "s"])),
+            reference(&id("E1"), &items(&["/a/b"]), messages(&["rs"])),
+        ];
+        let different: BTreeSet<_> = references.iter().map(CallerReference::as_str).collect();
+        assert_eq!(different.len(), references.len());
+    }
+}

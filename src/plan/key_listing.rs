@@ -1,0 +1,154 @@
+//! What is known of a bucket's keys, and how far it goes.
+
+/// A byte that no key holds, as keys are UTF-8. Behind a prefix it stands for the end of all that starts with it.
+const END: u8 = 0xff;
+
+/// A place in the order of keys: before the key that has these bytes, if there is one. A key's text stands for the place
+/// just before it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place(Vec<u8>);
+
+impl Place {
+    /// Before everything that starts with `prefix`.
+    pub(crate) fn before(prefix: &str) -> Self {
+        Self(prefix.into())
+    }
+
+    /// Behind everything that starts with `prefix`.
+    pub(crate) fn behind_all(prefix: &str) -> Self {
+        Self([prefix.as_bytes(), &[END]].concat())
+    }
+
+    /// Between `key` and whatever may follow it.
+    pub(crate) fn behind(key: &str) -> Self {
+        Self([key.as_bytes(), &[0]].concat())
+    }
+
+    /// Whether the key lies before this place.
+    pub(crate) fn is_behind(&self, key: &str) -> bool {
+        key.as_bytes() < self.0.as_slice()
+    }
+
+    /// What to list `after`, exclusively, so that nothing from this place on is missed. There is no string right below
+    /// another, so a few keys before the place may come along: those with one of the last characters of Unicode.
+    pub(crate) fn after(&self) -> String {
+        let (text, is_end) = match self.0.split_last() {
+            Some((&END, prefix)) => (prefix, true),
+            _ => (self.0.as_slice(), false),
+        };
+        // A place is made of a text and at most one byte more.
+        let mut after = String::from_utf8_lossy(text).into_owned();
+        if !is_end {
+            match after.pop().and_then(|last| ('\0'..last).next_back()) {
+                Some(lower) => after.push(lower),
+                // Behind a key.
+                None => return after,
+            }
+        }
+        if after.len() + LAST_CHARACTER.len_utf8() <= MAX_START_BYTES {
+            after.push(LAST_CHARACTER);
+        }
+        after
+    }
+}
+
+/// The last character of Unicode that may be used.
+const LAST_CHARACTER: char = '\u{10fffd}';
+
+/// The longest `StartAfter`, which is a key. Source: S3 user guide, "Naming Amazon S3 objects".
+const MAX_START_BYTES: usize = 1024;
+
+/// What was learnt of one bucket's keys.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    /// Sorted, each once.
+    keys: Vec<String>,
+    /// Where every key is known, from the first place to the second: sorted, and none touches another.
+    known: Vec<(Place, Place)>,
+    requests: usize,
+}
+
+impl Listing {
+    /// Takes what was read, in any order.
+    pub(crate) fn new(mut keys: Vec<String>, mut read: Vec<(Place, Place)>, requests: usize) -> Self {
+        // Not an unstable sort: pages are runs, which a stable one merges.
+        keys.sort();
+        keys.dedup();
+        read.sort();
+        let mut known: Vec<(Place, Place)> = Vec::new();
+        for (from, to) in read {
+            match known.last_mut() {
+                Some((_, end)) if from <= *end => *end = to.max(end.clone()),
+                _ => known.push((from, to)),
+            }
+        }
+        Self { keys, known, requests }
+    }
+
+    /// The keys that are known, in the order of their bytes, each once.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().map(String::as_str)
+    }
+
+    /// Whether every key that starts with `key_prefix` is known. If so, it is for every longer prefix.
+    #[must_use]
+    pub fn is_complete(&self, key_prefix: &str) -> bool {
+        let behind = self.known.partition_point(|(from, _)| from.0.as_slice() <= key_prefix.as_bytes());
+        let holds = |(_, to): &(Place, Place)| *to >= Place::behind_all(key_prefix);
+        behind.checked_sub(1).and_then(|last| self.known.get(last)).is_some_and(holds)
+    }
+
+    /// How many requests it took, those that failed included.
+    #[must_use]
+    pub fn requests(&self) -> usize {
+        self.requests
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_listed_after_is_just_before_the_place() {
+        for (place, after) in [
+            (Place::before("a/"), "a.\u{10fffd}"),
+            (Place::behind_all("a/"), "a/\u{10fffd}"),
+            (Place::behind_all(""), "\u{10fffd}"),
+            (Place::behind("a/b"), "a/b"),
+            (Place::behind("a\0"), "a\0"),
+            (Place::before("a\0"), "a"),
+            (Place::before("\u{e000}"), "\u{d7ff}\u{10fffd}"),
+        ] {
+            assert_eq!(place.after(), after, "{place:?}");
+            assert!(place.is_behind(after));
+        }
+        for key in ["a/", "a/b"] {
+            assert!(!Place::before("a/").is_behind(key));
+            assert!(Place::behind_all("a/").is_behind(key));
+        }
+        assert!(Place::before("a/").is_behind("a.html"));
+        assert!(!Place::behind_all("a/").is_behind("a0"));
+        assert!(Place::before(&"k".repeat(1024)).after().len() <= 1024);
+    }
+
+    #[test]
+    fn a_prefix_is_complete_where_all_that_starts_with_it_was_read() {
+        let read = vec![
+            (Place::behind("b/5"), Place::behind_all("b/")),
+            (Place::before("a/"), Place::behind("b/5")),
+            (Place::before("c"), Place::behind("c")),
+        ];
+        let listing = Listing::new(vec!["b/5".into(), "a/".into(), "b/5".into()], read, 3);
+        assert_eq!(listing.keys().collect::<Vec<_>>(), ["a/", "b/5"]);
+        for complete in ["a/", "a/x", "b/", "b", "aa", "b/5", "ab/"] {
+            assert_eq!(listing.is_complete(complete), complete != "b", "{complete}");
+        }
+        for incomplete in ["", "a", "c", "a.", "b0", "d"] {
+            assert!(!listing.is_complete(incomplete), "{incomplete}");
+        }
+        assert!(!Listing::default().is_complete(""));
+        let all = Listing::new(Vec::new(), vec![(Place::before(""), Place::behind_all(""))], 1);
+        assert!(all.is_complete("") && all.is_complete("x"));
+    }
+}

@@ -1,0 +1,278 @@
+//! What one invocation did, in one line of the log: what was invalidated and why not the rest.
+//!
+//! What is counted stands first, since CloudWatch makes fields of the first few hundred values of a line only; lists follow. They
+//! are short, as a line may have 256 KB and every byte has a price. Of an event's own text there are names of buckets and of
+//! events, and paths, each by its grammar or an excerpt.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{Counts, Failure, Ignored, InvocationError, Report, Totals, is_zero};
+use crate::change::text::shortened;
+use crate::change::{BucketName, DistributionId, InvalidationId, Moment, Source};
+use crate::event::JobId;
+use crate::lookup::Tally;
+use crate::path::Item;
+use crate::send::{SentInvalidation, Status};
+
+/// How many invalidations, reasons, and buckets and paths of one invalidation a line lists, and how many bytes of paths
+/// altogether.
+const LISTED_INVALIDATIONS: usize = 30;
+const LISTED_REASONS: usize = 30;
+const LISTED_BUCKETS: usize = 3;
+const LISTED_PATHS: usize = 5;
+const LISTED_BYTES: usize = 16 * 1024;
+
+/// How many characters of what a pipeline was told are repeated.
+const MESSAGE_LENGTH: usize = 300;
+
+/// How many paths are had for a dollar, beyond those that are free. Source: CloudFront pricing, "Invalidation requests".
+const PATHS_PER_DOLLAR: f64 = 200.0;
+
+/// What one invocation did.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// What brought the event.
+    pub source: Source,
+    /// How many changes became what. An event that could not be read at all counts as one that failed.
+    #[serde(flatten)]
+    pub changes: Counts,
+    /// What the invalidations come to.
+    #[serde(flatten)]
+    sent: Sent,
+    /// How long ago the oldest change happened that is covered now, in milliseconds; absent if that was not told.
+    #[serde(rename = "oldestChangeMs", skip_serializing_if = "Option::is_none")]
+    pub oldest_change: Option<u64>,
+    /// What was looked up.
+    #[serde(flatten)]
+    pub tally: Tally,
+    /// How long it took, in milliseconds.
+    #[serde(rename = "durationMs")]
+    duration: u64,
+    /// The type of the error that the invocation failed with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'static str>,
+    #[serde(flatten)]
+    job: Option<JobOutcome>,
+    failed_reasons: Vec<Failed>,
+    #[serde(skip_serializing_if = "is_zero")]
+    further_failed: usize,
+    ignored_reasons: Vec<Ignored>,
+    #[serde(skip_serializing_if = "is_zero")]
+    further_ignored: usize,
+    invalidations: Vec<Listed>,
+    #[serde(skip_serializing_if = "is_zero")]
+    further_invalidations: usize,
+    /// When the oldest change happened that is covered.
+    #[serde(skip)]
+    oldest: Option<Moment>,
+    /// The same as is told, in numbers.
+    #[serde(skip)]
+    pub totals: Totals,
+}
+
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Sent {
+    invalidation_count: usize,
+    path_count: usize,
+    wildcard_count: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paths_saved: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    needless_evictions: Option<u64>,
+    cost_usd: f64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct JobOutcome {
+    #[serde(rename = "jobId")]
+    id: String,
+    #[serde(rename = "jobResult")]
+    result: &'static str,
+    #[serde(rename = "jobMessage")]
+    message: String,
+}
+
+/// Changes that failed, and why.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Failed {
+    reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bucket: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    distribution_id: Option<DistributionId>,
+    changes: usize,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    distribution_id: DistributionId,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invalidation_id: Option<InvalidationId>,
+    changes: usize,
+    path_count: usize,
+    wildcard_count: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    needless_evictions: Option<u64>,
+    cost_usd: f64,
+    bucket_count: usize,
+    buckets: Vec<String>,
+    paths: Vec<Item>,
+}
+
+/// A line of an event of which nothing is known yet.
+impl Default for Summary {
+    fn default() -> Self {
+        Self {
+            source: Source::Unknown,
+            changes: Counts::default(),
+            sent: Sent::default(),
+            oldest_change: None,
+            tally: Tally::default(),
+            duration: 0,
+            error: None,
+            job: None,
+            failed_reasons: Vec::new(),
+            further_failed: 0,
+            ignored_reasons: Vec::new(),
+            further_ignored: 0,
+            invalidations: Vec::new(),
+            further_invalidations: 0,
+            oldest: None,
+            totals: Totals::default(),
+        }
+    }
+}
+
+impl Summary {
+    /// Takes down what became of a delivery.
+    pub fn tell(&mut self, report: &Report, failures: &[Failure]) {
+        self.changes = report.changes;
+        self.totals = report.totals;
+        self.oldest = report.oldest_covered;
+        self.sent = Sent {
+            invalidation_count: report.totals.invalidations,
+            path_count: report.totals.paths,
+            wildcard_count: report.totals.wildcards,
+            paths_saved: report.totals.paths_saved,
+            needless_evictions: report.totals.needless_evictions,
+            cost_usd: price(report.totals.paths),
+        };
+        let ignored = most(report.ignored.clone(), |it| it.changes);
+        self.further_ignored = report.further_ignored + ignored.1;
+        self.ignored_reasons = ignored.0;
+        let mut room = LISTED_BYTES;
+        self.invalidations =
+            report.invalidations.iter().take(LISTED_INVALIDATIONS).map(|sent| Listed::new(sent, &mut room)).collect();
+        self.further_invalidations =
+            report.further_invalidations + report.invalidations.len() - self.invalidations.len();
+        self.tell_failures(failures);
+    }
+
+    fn tell_failures(&mut self, failures: &[Failure]) {
+        let mut reasons: BTreeMap<_, usize> = BTreeMap::new();
+        for failure in failures {
+            *reasons.entry((failure.reason(), failure.subject())).or_default() += failure.changes();
+        }
+        let failed = |((reason, (bucket, distribution)), changes): ((String, (Option<&BucketName>, _)), _)| Failed {
+            reason,
+            bucket: bucket.map(ToString::to_string),
+            distribution_id: Option::<&DistributionId>::cloned(distribution),
+            changes,
+        };
+        (self.failed_reasons, self.further_failed) = most(reasons.into_iter().map(failed).collect(), |it| it.changes);
+    }
+
+    /// Takes down what a pipeline was told.
+    pub fn tell_job(&mut self, id: &JobId, result: &'static str, message: &str) {
+        let message = shortened(message, MESSAGE_LENGTH);
+        self.job = Some(JobOutcome { id: id.to_string(), result, message });
+    }
+
+    /// Takes down an error, whether the invocation fails with it or a pipeline is told.
+    pub fn fail(&mut self, error: &InvocationError) {
+        self.error = Some(error.error_type());
+        if !self.failed_reasons.is_empty() {
+            return;
+        }
+        if let InvocationError::Request(failures) | InvocationError::NotInvalidated { failures, .. } = error {
+            self.tell_failures(failures);
+            return;
+        }
+        let reason = match error {
+            InvocationError::Event(_) => "event-unreadable",
+            InvocationError::UnknownAccount => "account-unknown",
+            _ => "job-result-not-put",
+        };
+        let changes = self.changes.failed;
+        self.failed_reasons = vec![Failed { reason: reason.into(), bucket: None, distribution_id: None, changes }];
+    }
+
+    /// Takes down what is known once the answer is made.
+    pub fn conclude(&mut self, tally: Tally, took: Duration, now: Option<Moment>) {
+        self.tally = tally;
+        self.duration = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        self.oldest_change = self.oldest.and_then(|oldest| Some(now?.since(oldest)));
+    }
+
+    /// Writes it.
+    pub fn log(&self) {
+        let Counts { covered, ignored, failed } = self.changes;
+        let Totals { invalidations, paths, .. } = self.totals;
+        tracing::info!(
+            summary = serde_json::to_string(self).unwrap_or_default(),
+            "handled {} changes: {covered} covered, {ignored} ignored, {failed} failed; sent {invalidations} \
+             invalidations of {paths} paths",
+            covered + ignored + failed,
+        );
+    }
+}
+
+/// Those with most changes, as many as are listed, and how many changes the others have.
+fn most<T>(mut all: Vec<T>, changes: impl Fn(&T) -> usize) -> (Vec<T>, usize) {
+    all.sort_by_key(|it| Reverse(changes(it)));
+    let further = all.iter().skip(LISTED_REASONS).map(&changes).sum();
+    all.truncate(LISTED_REASONS);
+    (all, further)
+}
+
+impl Listed {
+    fn new(sent: &SentInvalidation, room: &mut usize) -> Self {
+        let mut has_room = |path: &&Item| {
+            let left = room.checked_sub(path.as_str().len());
+            *room = left.unwrap_or_default();
+            left.is_some()
+        };
+        Self {
+            distribution_id: sent.distribution_id.clone(),
+            status: match sent.status {
+                Status::Accepted if sent.is_recalled => "accepted-before",
+                Status::Accepted => "accepted",
+                Status::AlreadyExists => "already-exists",
+                Status::DryRun => "dry-run",
+            },
+            invalidation_id: sent.invalidation_id.clone(),
+            changes: sent.changes,
+            path_count: sent.path_count,
+            wildcard_count: sent.wildcard_count,
+            needless_evictions: sent.needless_evictions,
+            cost_usd: price(if sent.is_billed() { sent.path_count } else { 0 }),
+            bucket_count: sent.bucket_count,
+            buckets: sent.buckets.iter().take(LISTED_BUCKETS).cloned().collect(),
+            paths: sent.paths.iter().take(LISTED_PATHS).take_while(&mut has_room).cloned().collect(),
+        }
+    }
+}
+
+/// What so many paths cost beyond those that are free, in US dollars.
+fn price(paths: usize) -> f64 {
+    f64::from(u32::try_from(paths).unwrap_or(u32::MAX)) / PATHS_PER_DOLLAR
+}

@@ -1,0 +1,249 @@
+//! Log lines for CloudWatch: JSON where Lambda is set to it, text otherwise.
+//!
+//! Lambda's own settings are followed (`AWS_LAMBDA_LOG_FORMAT`, `AWS_LAMBDA_LOG_LEVEL`), and `RUST_LOG` before them for
+//! one who debugs. At TRACE the Lambda runtime logs whole events, which can hold credentials, and the SDK whole requests
+//! with their headers; at DEBUG the SDK still logs what it signs, access key included. So the SDK is capped at INFO and all
+//! other crates but this one at DEBUG, whatever was asked for.
+
+use std::fmt::{Debug, Write as _};
+use std::io::Write;
+use std::time::SystemTime;
+
+use serde::Serialize;
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::span::{Attributes, Id};
+use tracing::{Event, Metadata, Subscriber};
+use tracing_subscriber::filter::{Targets, filter_fn};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::change::Moment;
+use crate::change::text::one_line;
+
+/// The only crate that may log at TRACE: this one.
+const OUR_TARGET: &str = "s3_cloudfront_invalidator";
+
+/// A subscriber that writes to what `writer` returns as the environment, read through `lookup`, asks for. Nothing is written
+/// of the crates in `silent`.
+pub fn subscriber<O: Write + 'static>(
+    lookup: impl Fn(&str) -> Option<String>,
+    writer: impl Fn() -> O + Send + Sync + 'static,
+    silent: &'static [&'static str],
+) -> impl Subscriber + Send + Sync {
+    let json = lookup("AWS_LAMBDA_LOG_FORMAT").is_some_and(|format| format.eq_ignore_ascii_case("json"));
+    let levels = levels(lookup);
+    let wanted =
+        filter_fn(move |it| if it.is_span() { holds_the_request_id(it) } else { may_be_logged(it, &levels, silent) });
+    tracing_subscriber::registry().with(Lines { json, writer }.with_filter(wanted))
+}
+
+/// Which levels of which targets are asked for; INFO where nothing is, or where it makes no sense. `RUST_LOG` counts if it
+/// is a level or names one for some target; Lambda's own setting is a level, of which `FATAL` is not one of ours.
+fn levels(lookup: impl Fn(&str) -> Option<String>) -> Targets {
+    let value = |name| lookup(name).map(|value| value.trim().to_ascii_lowercase());
+    let level = |text: &str| if text == "fatal" { Some(LevelFilter::ERROR) } else { text.parse().ok() };
+    let everywhere = |level: LevelFilter| Targets::new().with_default(level);
+    let targets = |text: &str| text.contains('=').then(|| text.parse::<Targets>().ok())?;
+    value("RUST_LOG")
+        .and_then(|text| level(&text).map(everywhere).or_else(|| targets(&text)))
+        .or_else(|| value("AWS_LAMBDA_LOG_LEVEL").and_then(|text| level(&text)).map(everywhere))
+        .unwrap_or_else(|| everywhere(LevelFilter::INFO))
+}
+
+fn may_be_logged(line: &Metadata<'_>, levels: &Targets, silent: &[&str]) -> bool {
+    let most = match line.target().split("::").next() {
+        Some(OUR_TARGET) => LevelFilter::TRACE,
+        Some(name) if silent.contains(&name) => LevelFilter::OFF,
+        Some(name) if name.starts_with("aws_") => LevelFilter::INFO,
+        _ => LevelFilter::DEBUG,
+    };
+    *line.level() <= most && levels.would_enable(line.target(), line.level())
+}
+
+/// The runtime's span around an invocation, which every line must carry, whatever its level. Those of the SDK hold parts
+/// of requests.
+fn holds_the_request_id(span: &Metadata<'_>) -> bool {
+    span.target().starts_with("lambda_runtime")
+}
+
+/// A field of ours that holds a JSON object, whose members become members of the line.
+const SUMMARY: &str = "summary";
+
+/// Writes lines, as JSON or as text, to what `writer` returns.
+pub(super) struct Lines<W> {
+    pub(super) json: bool,
+    pub(super) writer: W,
+}
+
+impl<S, W, O> Layer<S> for Lines<W>
+where
+    S: Subscriber + for<'s> LookupSpan<'s>,
+    W: Fn() -> O + 'static,
+    O: Write,
+{
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if let Some(span) = context.span(id) {
+            let mut ids = Ids::default();
+            attributes.record(&mut ids);
+            span.extensions_mut().insert(ids);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let mut told = Told { is_ours: event.metadata().target().starts_with(OUR_TARGET), ..Told::default() };
+        event.record(&mut told);
+        let ids = context.event_scope(event).into_iter().flatten().find_map(|span| {
+            let ids = span.extensions().get::<Ids>().cloned()?;
+            ids.request.is_some().then_some(ids)
+        });
+        let ids = ids.unwrap_or_default();
+        let line = if self.json { told.json(event, &ids) } else { told.text(event, &ids) };
+        // There is nobody to tell that the log cannot be written.
+        let _ = (self.writer)().write_all(line.as_bytes());
+    }
+}
+
+/// Whose line it is: what the runtime's span tells of the invocation.
+#[derive(Clone, Default)]
+struct Ids {
+    request: Option<String>,
+    /// X-Ray's id of the trace, by which its console finds it: the root of the header.
+    trace: Option<String>,
+}
+
+impl Visit for Ids {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "requestId" => self.request = Some(value.to_owned()),
+            "xrayTraceId" => {
+                self.trace = value.split(';').find_map(|part| part.trim().strip_prefix("Root=")).map(str::to_owned);
+            }
+            _ => {}
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
+}
+
+/// What an event tells.
+#[derive(Default)]
+struct Told {
+    is_ours: bool,
+    message: String,
+    fields: Vec<(&'static str, Value)>,
+}
+
+enum Value {
+    /// JSON.
+    Plain(String),
+    Text(String),
+    /// The members of an object.
+    Members(String),
+}
+
+impl Told {
+    fn text(&self, event: &Event<'_>, ids: &Ids) -> String {
+        let mut line = event.metadata().level().to_string();
+        let mut tell = |name: &str, separator: char, value: &str| {
+            // Writing to a String cannot fail.
+            let _ = write!(line, " {name}{separator}{value}");
+        };
+        for (name, id) in [("requestId", &ids.request), ("xrayTraceId", &ids.trace)] {
+            if let Some(id) = id {
+                tell(name, '=', &one_line(id));
+            }
+        }
+        tell(if self.is_ours { "" } else { event.metadata().target() }, ' ', &one_line(&self.message));
+        for (name, value) in &self.fields {
+            match value {
+                Value::Plain(value) => tell(name, '=', value),
+                Value::Text(value) => tell(name, '=', &format!("{value:?}")),
+                Value::Members(members) => tell(name, '=', &format!("{{{}}}", one_line(members))),
+            }
+        }
+        line.push('\n');
+        line
+    }
+
+    fn json(&self, event: &Event<'_>, ids: &Ids) -> String {
+        let mut line = Members(String::with_capacity(512));
+        line.add("timestamp", &Moment::of(SystemTime::now()).map(|now| now.to_string()));
+        line.add("level", event.metadata().level().as_str());
+        line.add("message", &self.message);
+        for (name, id) in [("requestId", &ids.request), ("xrayTraceId", &ids.trace)] {
+            if let Some(id) = id {
+                line.add(name, id);
+            }
+        }
+        if !self.is_ours {
+            line.add("target", event.metadata().target());
+        }
+        for (name, value) in &self.fields {
+            match value {
+                Value::Plain(value) => line.add_json(name, value),
+                Value::Text(value) => line.add(name, value),
+                Value::Members(members) => line.append(members),
+            }
+        }
+        format!("{{{}}}\n", line.0)
+    }
+
+    fn add(&mut self, field: &Field, value: Value) {
+        self.fields.push((field.name(), value));
+    }
+}
+
+/// The members of a JSON object that is being written.
+struct Members(String);
+
+impl Members {
+    fn add(&mut self, name: &str, value: &(impl Serialize + ?Sized)) {
+        if let Ok(value) = serde_json::to_string(value) {
+            self.add_json(name, &value);
+        }
+    }
+
+    fn add_json(&mut self, name: &str, value: &str) {
+        // The names are those of fields in the source.
+        self.append(&format!("\"{name}\":{value}"));
+    }
+
+    fn append(&mut self, members: &str) {
+        if !self.0.is_empty() && !members.is_empty() {
+            self.0.push(',');
+        }
+        self.0.push_str(members);
+    }
+}
+
+impl Visit for Told {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        let members = || value.strip_prefix('{')?.strip_suffix('}');
+        match (field.name(), members()) {
+            ("message", _) => value.clone_into(&mut self.message),
+            (SUMMARY, Some(members)) if self.is_ours => self.add(field, Value::Members(members.to_owned())),
+            _ => self.add(field, Value::Text(value.to_owned())),
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if field.name() == "message" {
+            self.message = format!("{value:?}");
+        } else {
+            self.add(field, Value::Text(format!("{value:?}")));
+        }
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.add(field, Value::Plain(value.to_string()));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.add(field, Value::Plain(value.to_string()));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.add(field, Value::Plain(value.to_string()));
+    }
+}

@@ -1,0 +1,171 @@
+//! The function's metrics, as a line of its log that CloudWatch reads (embedded metric format): no call, no permission.
+//!
+//! By hand, since the format is one small object: `metrics_cloudwatch_embedded` (0.10) collects into a recorder that is
+//! global to the process, and `metrique` (0.1) brings some thirty further crates.
+//!
+//! Under JSON log format Lambda drops lines below the application's log level, and takes a line for INFO that has no valid
+//! `level` and `timestamp` (Lambda developer guide, "Log-level filtering"). So the line names the very level that is set,
+//! which Lambda tells in `AWS_LAMBDA_LOG_LEVEL`, and gets through whatever it is. Under text format nothing is dropped.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+use super::Summary;
+use crate::change::Moment;
+
+/// The namespace of all metrics.
+pub const NAMESPACE: &str = "S3CloudFrontInvalidator";
+
+/// Their one dimension: each combination of values is a metric of its own, which is billed. Lambda's own metrics have the same.
+pub const DIMENSION: &str = "FunctionName";
+
+/// The levels that Lambda knows. Source: Lambda developer guide, "Log-level filtering".
+const LEVELS: [&str; 6] = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
+
+/// What of a summary a metric is; `None` where it is not known.
+type Value = fn(&Summary) -> Option<i64>;
+
+/// Every metric with its unit. Of ten an account has the first free, the template's `StaleAnswers` included.
+pub const METRICS: [(&str, &str, Value); 9] = [
+    ("ChangesCovered", "Count", |it| number(it.changes.covered)),
+    ("ChangesIgnored", "Count", |it| number(it.changes.ignored)),
+    ("ChangesFailed", "Count", |it| number(it.changes.failed)),
+    ("Invalidations", "Count", |it| number(it.totals.invalidations)),
+    ("Paths", "Count", |it| number(it.totals.paths)),
+    ("PathsSaved", "Count", |it| it.totals.paths_saved),
+    ("NeedlessEvictions", "Count", |it| number(it.totals.needless_evictions?)),
+    ("Retries", "Count", |it| number(it.tally.retries)),
+    ("OldestChangeAge", "Milliseconds", |it| number(it.oldest_change?)),
+];
+
+fn number(value: impl TryInto<i64>) -> Option<i64> {
+    value.try_into().ok()
+}
+
+/// Writes the metrics of invocations.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    level: &'static str,
+}
+
+impl Metrics {
+    /// Metrics that Lambda does not drop at the level that the environment names, which is read through `lookup`.
+    pub fn new(lookup: impl Fn(&str) -> Option<String>) -> Self {
+        let set = lookup("AWS_LAMBDA_LOG_LEVEL").unwrap_or_default();
+        let level = LEVELS.into_iter().find(|level| level.eq_ignore_ascii_case(set.trim()));
+        Self { level: level.unwrap_or("INFO") }
+    }
+
+    /// Writes those of one invocation, in one line and by one call.
+    ///
+    /// # Errors
+    /// That of `writer`.
+    pub fn write(
+        &self,
+        writer: &mut impl Write,
+        summary: &Summary,
+        (function_name, request_id): (&str, &str),
+        now: Moment,
+    ) -> io::Result<()> {
+        let values: Vec<_> =
+            METRICS.iter().filter_map(|(name, unit, value)| Some((*name, *unit, value(summary)?))).collect();
+        let mut line = serde_json::to_vec(&Line { level: self.level, function_name, request_id, values, now })?;
+        line.push(b'\n');
+        writer.write_all(&line)
+    }
+}
+
+/// A line as CloudWatch reads it. Source: CloudWatch user guide, "Specification: Embedded metric format".
+struct Line<'a> {
+    level: &'static str,
+    function_name: &'a str,
+    request_id: &'a str,
+    values: Vec<(&'static str, &'static str, i64)>,
+    now: Moment,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metadata {
+    timestamp: u64,
+    cloud_watch_metrics: [Directive; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Directive {
+    namespace: &'static str,
+    dimensions: [[&'static str; 1]; 1],
+    metrics: Vec<Definition>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Definition {
+    name: &'static str,
+    unit: &'static str,
+}
+
+impl Serialize for Line<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let metrics = self.values.iter().map(|&(name, unit, _)| Definition { name, unit }).collect();
+        let directive = Directive { namespace: NAMESPACE, dimensions: [[DIMENSION]], metrics };
+        let mut line = serializer.serialize_map(None)?;
+        line.serialize_entry("level", self.level)?;
+        line.serialize_entry("timestamp", &format_args!("{}", self.now))?;
+        let metadata = Metadata { timestamp: self.now.milliseconds(), cloud_watch_metrics: [directive] };
+        line.serialize_entry("_aws", &metadata)?;
+        line.serialize_entry(DIMENSION, self.function_name)?;
+        line.serialize_entry("requestId", self.request_id)?;
+        for (name, _, value) in &self.values {
+            line.serialize_entry(name, value)?;
+        }
+        line.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_level_is_the_one_that_is_set() {
+        let level = |set: Option<&str>| Metrics::new(|_| set.map(str::to_owned)).level;
+        for (set, expected) in [
+            (None, "INFO"),
+            (Some("warn"), "WARN"),
+            (Some(" FATAL "), "FATAL"),
+            (Some("loud"), "INFO"),
+            (Some(""), "INFO"),
+        ] {
+            assert_eq!(level(set), expected, "{set:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_is_written_at_once() {
+        struct Calls(Vec<Vec<u8>>);
+        impl Write for Calls {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0.push(bytes.to_vec());
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut calls = Calls(Vec::new());
+        let now = Moment::parse("2026-01-02T03:04:05.006Z").unwrap();
+        let metrics = Metrics::new(|_| None);
+        metrics.write(&mut calls, &Summary::default(), ("a \"name\"\n", "r1"), now).unwrap();
+        let [line] = &calls.0[..] else { panic!("one call") };
+        assert_eq!(line.iter().position(|byte| *byte == b'\n'), Some(line.len() - 1));
+        assert!(line.len() < 1024, "{}", line.len());
+        let line: serde_json::Value = serde_json::from_slice(line).unwrap();
+        assert_eq!(line["FunctionName"], "a \"name\"\n");
+        assert_eq!(line["timestamp"], "2026-01-02T03:04:05.006Z");
+        assert!(line.get("PathsSaved").is_none() && line.get("OldestChangeAge").is_none(), "not known: {line}");
+    }
+}

@@ -1,0 +1,210 @@
+//! Sending the invalidations of one delivery: all of them, again where that may help, in the time there is.
+//!
+//! `CreateInvalidation` is limited for the whole account, to about one request in two seconds (AWS staff, aws-sdk-js#3983),
+//! and it does not say when to come again. So the invalidations stand in one queue. Until CloudFront throttles, several
+//! are sent at a time; from then on one after the other, at its pace, each that was refused behind all others. What was
+//! taken for an earlier attempt at the same delivery is not sent again.
+
+mod sent;
+mod sent_cache;
+mod throttle;
+
+use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::time::{Duration, Instant, sleep_until, timeout_at};
+
+use crate::aws::{Accepted, CallError, ErrorClass, Invalidations};
+use crate::collapse::Budget;
+use crate::lookup::backoff::pause;
+use crate::lookup::permits::Places;
+use crate::lookup::stats;
+use crate::plan::PlannedInvalidation;
+
+pub(crate) use self::sent::LISTED_BUCKETS;
+pub use self::sent::{SentInvalidation, Status};
+pub use self::sent_cache::Memory;
+use self::throttle::Pace;
+pub use self::throttle::Patience;
+
+/// How many distributions are sent their invalidations at the same time, besides those that hang.
+pub const CONCURRENT_SENDS: usize = 8;
+
+/// The call, as errors name it.
+const OPERATION: &str = "CreateInvalidation";
+
+/// An invalidation that is not accepted yet.
+struct Pending {
+    /// Its place among those to be sent.
+    number: usize,
+    /// What is tried, which may be wider than what was planned.
+    invalidation: PlannedInvalidation,
+    widened: bool,
+    /// Whether just this was tried before.
+    tried: bool,
+    /// Whether this was, in whatever words.
+    again: bool,
+    /// How often it has failed by itself for a while.
+    failures: u32,
+    not_before: Instant,
+}
+
+impl Pending {
+    fn new((number, planned): (usize, &PlannedInvalidation), now: Instant) -> Self {
+        let invalidation = planned.clone();
+        Self { number, invalidation, widened: false, tried: false, again: false, failures: 0, not_before: now }
+    }
+
+    /// The same in other words, to be tried at once.
+    fn reworded(self, invalidation: PlannedInvalidation) -> Self {
+        Self { invalidation, tried: false, ..self }
+    }
+}
+
+/// What came of an attempt that began then.
+struct Attempt {
+    pending: Pending,
+    begun: Instant,
+    answer: Result<Accepted, CallError>,
+}
+
+/// How invalidations are sent.
+#[derive(Clone, Copy, Debug)]
+pub struct SendOptions {
+    /// The longest pause before a second attempt, and the time between two requests once CloudFront throttles.
+    pub backoff: Duration,
+    /// Whether nothing is sent.
+    pub dry_run: bool,
+}
+
+/// Sends these invalidations, each until it is accepted, refused for good, or out of time. What `memory` knows as taken is
+/// not sent again.
+pub async fn send_all<I: Invalidations>(
+    invalidations: &I,
+    planned: &[PlannedInvalidation],
+    memory: &Memory,
+    options: SendOptions,
+    patience: Patience,
+) -> Vec<Result<SentInvalidation, CallError>> {
+    if options.dry_run {
+        return planned.iter().map(|planned| Ok(SentInvalidation::new(planned, None))).collect();
+    }
+    let began = Instant::now();
+    let recall = |planned| {
+        let taken = memory.recall(planned).map(SentInvalidation::recalled);
+        taken.ok_or_else(|| CallError::no_time(OPERATION))
+    };
+    let mut outcomes: Vec<_> = planned.iter().map(recall).collect();
+    let to_send = planned.iter().enumerate().zip(&outcomes).filter(|(_, outcome)| outcome.is_err());
+    let mut waiting: Vec<_> = to_send.map(|(planned, _)| Pending::new(planned, began)).collect();
+    // Where there is no time for all, it must not always be the same that go without.
+    fastrand::shuffle(&mut waiting);
+    let mut waiting = VecDeque::from(waiting);
+    let mut under_way = FuturesUnordered::new();
+    let mut places = Places::new(CONCURRENT_SENDS, began, patience.answers);
+    let mut pace = Pace::new(patience, options.backoff, began);
+    loop {
+        let now = Instant::now();
+        let next = |pace: &Pace, it: &Pending| pace.next(it.not_before, it.tried, now);
+        while places.free_from(now) == Some(now) {
+            let ready = waiting.iter().position(|it| next(&pace, it) == Some(now));
+            let Some(pending) = ready.and_then(|place| waiting.remove(place)) else { break };
+            places.begin(now);
+            pace.begin(now);
+            under_way.push(attempt(invalidations, pending, now, patience));
+        }
+        let next_start = waiting.iter().filter_map(|it| next(&pace, it)).min();
+        let next_start = next_start.and_then(|start| Some(start.max(places.free_from(now)?)));
+        if under_way.is_empty() && next_start.is_none() {
+            break;
+        }
+        tokio::select! {
+            Some(Attempt { pending, begun, answer }) = under_way.next() => {
+                let now = Instant::now();
+                places.end(begun);
+                let number = pending.number;
+                let outcome = match answer {
+                    Ok(accepted) => {
+                        pace.accepted(begun, now);
+                        if let Some(planned) = planned.get(number) {
+                            memory.remember(&planned.caller_reference, &pending.invalidation, &accepted);
+                        }
+                        Ok(SentInvalidation::new(&pending.invalidation, Some(accepted)))
+                    }
+                    Err(error) => {
+                        if error.class == ErrorClass::Throttled {
+                            pace.throttled(begun, now);
+                        }
+                        waiting.extend(judge(pending, &error, options.backoff, (began, patience)));
+                        Err(error)
+                    }
+                };
+                if let Some(slot) = outcomes.get_mut(number) {
+                    *slot = outcome;
+                }
+            }
+            () = sleep_until(next_start.unwrap_or(patience.answers)) => {
+                if Instant::now() >= patience.answers {
+                    break;
+                }
+            }
+        }
+    }
+    outcomes
+}
+
+async fn attempt<I: Invalidations>(
+    invalidations: &I,
+    mut pending: Pending,
+    begun: Instant,
+    patience: Patience,
+) -> Attempt {
+    if pending.again {
+        stats::count(|tally| tally.retries += 1);
+    }
+    (pending.tried, pending.again) = (true, true);
+    // One that hangs may have been taken. To send it again is safe, as it has the same reference.
+    let answer = timeout_at(patience.end_of_attempt(begun), invalidations.create(&pending.invalidation)).await;
+    let answer = answer.unwrap_or_else(|_| Err(CallError::no_time(OPERATION)));
+    Attempt { pending, begun, answer }
+}
+
+/// What to try next for an invalidation that was not accepted, if anything. What a person named is never widened.
+fn judge(
+    pending: Pending,
+    error: &CallError,
+    backoff: Duration,
+    (began, patience): (Instant, Patience),
+) -> Option<Pending> {
+    let named = pending.invalidation.is_named();
+    match error.class {
+        // It says that a path is bad, and not which.
+        ErrorClass::InvalidArgument if !named && !pending.widened => {
+            let widened = pending.invalidation.widened()?;
+            Some(Pending { widened: true, ..pending.reworded(widened) })
+        }
+        ErrorClass::BatchTooLarge if !named => {
+            let half = NonZeroUsize::new(pending.invalidation.items.len() / 2)?;
+            let budget = pending.invalidation.budget;
+            let budget = Budget { max_paths: budget.max_paths.min(half), ..budget };
+            let smaller = pending.invalidation.within(budget)?;
+            Some(pending.reworded(smaller))
+        }
+        ErrorClass::Throttled => Some(pending),
+        ErrorClass::TooManyInProgress | ErrorClass::Unavailable => {
+            let is_late = began.elapsed() >= patience.retries.saturating_duration_since(began) / 2;
+            if error.class == ErrorClass::TooManyInProgress && is_late && !named {
+                let budget = Budget { max_wildcards: NonZeroUsize::MIN, ..pending.invalidation.budget };
+                if let Some(narrower) = pending.invalidation.within(budget) {
+                    return Some(pending.reworded(narrower));
+                }
+            }
+            let now = Instant::now();
+            let not_before = patience.again(now + pause(backoff, pending.failures), now)?;
+            Some(Pending { failures: pending.failures + 1, not_before, ..pending })
+        }
+        _ => None,
+    }
+}
