@@ -11,7 +11,7 @@
 )]
 
 #[expect(dead_code, reason = "what must come of a batch is for the tests to check")]
-#[path = "../tests/function/scenario.rs"]
+#[path = "../tests/function/delivery/largest_batch.rs"]
 mod scenario;
 
 use std::error::Error;
@@ -19,7 +19,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use s3_cloudfront_invalidator::local::{Cloud, Function, Invoke, Lambda, Outcome};
+use s3_cloudfront_invalidator::local::{FakeAws, FunctionProcess, InvocationOutcome, Invoke, Lambda};
 
 const STARTS: usize = 5;
 const WARM_BATCHES: usize = 9;
@@ -36,9 +36,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let (mut first, mut warm, mut cpu, mut memory) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut bytes = 0;
         for _ in 0..STARTS {
-            let cloud = Cloud::start(scenario::world()).await?;
+            let aws = FakeAws::start(scenario::state()).await?;
             let lambda = Lambda::start().await?;
-            let function = Function::start(&program, &lambda, &cloud, &[])?;
+            let function = FunctionProcess::start(&program, &lambda, &aws, &[])?;
             lambda.ready().await.map_err(|outcome| format!("{outcome:?}"))?;
             let mut before = 0.0;
             for round in 0..=WARM_BATCHES {
@@ -67,14 +67,14 @@ async fn invoke(lambda: &Lambda, event: String, round: usize) -> Result<f64, Box
     let invoke = Invoke { timeout: Duration::from_mins(5), ..Invoke::new(format!("request-{round}")) };
     let began = Instant::now();
     match lambda.invoke(event, invoke).await {
-        Outcome::Response(_) => Ok(began.elapsed().as_secs_f64() * 1000.0),
+        InvocationOutcome::Response(_) => Ok(began.elapsed().as_secs_f64() * 1000.0),
         other => Err(format!("{other:?}").into()),
     }
 }
 
 /// In milliseconds. Source: proc(5), fields 14 and 15 of `stat`, which follow the program's name in brackets; a tick is
 /// 10 ms on Linux (`USER_HZ`).
-fn processor_time(function: &Function) -> Result<f64, Box<dyn Error>> {
+fn processor_time(function: &FunctionProcess) -> Result<f64, Box<dyn Error>> {
     let process = function.id().ok_or("the function has ended")?;
     let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
     let (_, fields) = stat.rsplit_once(") ").ok_or("no name")?;
@@ -83,7 +83,7 @@ fn processor_time(function: &Function) -> Result<f64, Box<dyn Error>> {
 }
 
 /// In MB.
-fn peak_memory(function: &Function) -> Result<f64, Box<dyn Error>> {
+fn peak_memory(function: &FunctionProcess) -> Result<f64, Box<dyn Error>> {
     let process = function.id().ok_or("the function has ended")?;
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;

@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
-use s3_cloudfront_invalidator::collapse::{Blind, Budget, Inventory, Objective, collapse};
+use s3_cloudfront_invalidator::collapse::{Budget, Counted, Heuristic, Objective, collapse};
 use s3_cloudfront_invalidator::path::InvalidationPath;
 
 /// Spreads numbers out, the same each time.
@@ -73,7 +73,7 @@ fn main() {
                 let paths = paths(count, shape);
                 group.throughput(Throughput::Elements(count as u64));
                 group.bench_with_input(BenchmarkId::new(name, count), &paths, |bencher, paths| {
-                    let run = |paths| black_box(collapse(paths, objective, &Blind));
+                    let run = |paths| black_box(collapse(paths, objective, &Heuristic));
                     bencher.iter_batched(|| paths.clone(), run, BatchSize::LargeInput);
                 });
             }
@@ -90,7 +90,7 @@ fn main() {
             let changed: Vec<_> =
                 all.iter().zip(0..).filter(|&(_, place)| has_changed(place)).map(|(path, _)| path.clone()).collect();
             let urls = all.iter().map(ToString::to_string).collect();
-            let inventory = Inventory::new(urls, vec!["/".to_owned()], &changed);
+            let inventory = Counted::new(urls, vec!["/".to_owned()], &changed);
             group.throughput(Throughput::Elements(changed.len() as u64));
             group.bench_function(BenchmarkId::new(name, count / 2), |bencher| {
                 let run = |paths| black_box(collapse(paths, objective, &inventory));

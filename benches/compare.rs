@@ -18,7 +18,7 @@
 mod contender;
 #[path = "compare/deploy.rs"]
 mod deploy;
-#[path = "../tests/function/front.rs"]
+#[path = "../tests/function/startup/tls_proxy.rs"]
 mod front;
 #[path = "compare/model.rs"]
 mod model;
@@ -62,9 +62,9 @@ fn rounds(kind: Kind, case: Case) -> Option<(usize, usize)> {
         (Kind::Python, Case::One) => Some((7, 150)),
         (_, Case::One) => Some((21, 150)),
         (Kind::Python, Case::Thousand) => Some((1, 2)),
-        (Kind::Function, Case::Thousand) => Some((3, 9)),
+        (Kind::FunctionProcess, Case::Thousand) => Some((3, 9)),
         (Kind::Python, Case::Batch) => Some((1, 1)),
-        (Kind::Function, Case::Batch) => Some((3, 5)),
+        (Kind::FunctionProcess, Case::Batch) => Some((3, 5)),
         // It reads the first record only.
         (Kind::Bare | Kind::BareSameRoots, _) => None,
     }

@@ -15,7 +15,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use s3_cloudfront_invalidator::local::events::{notification, record};
-use s3_cloudfront_invalidator::local::{Bucket, Cloud, Distribution, Function, Invoke, Lambda, Outcome, World};
+use s3_cloudfront_invalidator::local::{
+    FakeAws, FakeBucket, FakeDistribution, FunctionProcess, InvocationOutcome, Invoke, Lambda, State,
+};
 use serde_json::json;
 
 const STARTS: usize = 5;
@@ -46,10 +48,11 @@ fn shapes() -> Vec<Shape> {
     ]
 }
 
-fn world(objects: &[String]) -> World {
-    let mut world = World::default();
-    let bucket = Bucket { objects: objects.iter().cloned().collect(), ..Bucket::tagged(&[("distributionId", "E1")]) };
-    world.buckets.insert("site".into(), bucket);
+fn state(objects: &[String]) -> State {
+    let mut state = State::default();
+    let bucket =
+        FakeBucket { objects: objects.iter().cloned().collect(), ..FakeBucket::tagged(&[("distributionId", "E1")]) };
+    state.buckets.insert("site".into(), bucket);
     let config = json!({
         "CallerReference": "example",
         "Comment": "",
@@ -57,9 +60,9 @@ fn world(objects: &[String]) -> World {
         "Origins": { "Items": [{ "Id": "s3", "DomainName": "site.s3.eu-central-1.amazonaws.com", "OriginPath": "" }] },
         "DefaultCacheBehavior": { "TargetOriginId": "s3", "ViewerProtocolPolicy": "https-only" },
     });
-    world.distributions.insert("E1".into(), Distribution { config: Some(config), ..Distribution::default() });
-    world.latency.insert("ListObjectsV2".into(), ANSWER_TIME);
-    world
+    state.distributions.insert("E1".into(), FakeDistribution { config: Some(config), ..FakeDistribution::default() });
+    state.latency.insert("ListObjectsV2".into(), ANSWER_TIME);
+    state
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -104,18 +107,18 @@ async fn run(
     let mut seconds = Vec::new();
     let mut last = None;
     for _ in 0..STARTS {
-        let cloud = Cloud::start(world(objects)).await?;
+        let aws = FakeAws::start(state(objects)).await?;
         let lambda = Lambda::start().await?;
-        let function = Function::start(program, &lambda, &cloud, &[("INVENTORY", inventory)])?;
+        let function = FunctionProcess::start(program, &lambda, &aws, &[("INVENTORY", inventory)])?;
         lambda.ready().await.map_err(|outcome| format!("{outcome:?}"))?;
         let began = Instant::now();
         match lambda.invoke(event.clone(), Invoke::new("request")).await {
-            Outcome::Response(_) => seconds.push(began.elapsed().as_secs_f64()),
+            InvocationOutcome::Response(_) => seconds.push(began.elapsed().as_secs_f64()),
             other => return Err(format!("{other:?}").into()),
         }
         function.stop().await?;
-        let items = cloud.with(|world| world.distributions["E1"].invalidations[0].paths.clone());
-        last = Some((cloud.calls("ListObjectsV2").len(), items));
+        let items = aws.with(|state| state.distributions["E1"].invalidations[0].paths.clone());
+        last = Some((aws.calls("ListObjectsV2").len(), items));
     }
     seconds.sort_by(f64::total_cmp);
     let (requests, items) = last.ok_or("nothing ran")?;

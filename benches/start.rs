@@ -11,7 +11,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use s3_cloudfront_invalidator::local::events::{notification, record};
-use s3_cloudfront_invalidator::local::{Bucket, Cloud, Distribution, Function, Invoke, Lambda, Outcome, World};
+use s3_cloudfront_invalidator::local::{
+    FakeAws, FakeBucket, FakeDistribution, FunctionProcess, InvocationOutcome, Invoke, Lambda, State,
+};
 
 const STARTS: usize = 20;
 const WARM_EVENTS: usize = 300;
@@ -49,13 +51,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn sample(program: &Path) -> Result<Sample, Box<dyn Error>> {
-    let mut world = World::default();
-    world.buckets.insert("site".into(), Bucket::tagged(&[("distributionId", "E1")]));
-    world.distributions.insert("E1".into(), Distribution { takes: Duration::ZERO, ..Distribution::default() });
-    let cloud = Cloud::start(world).await?;
+    let mut state = State::default();
+    state.buckets.insert("site".into(), FakeBucket::tagged(&[("distributionId", "E1")]));
+    state.distributions.insert("E1".into(), FakeDistribution { delay: Duration::ZERO, ..FakeDistribution::default() });
+    let aws = FakeAws::start(state).await?;
     let lambda = Lambda::start().await?;
     let began = Instant::now();
-    let function = Function::start(program, &lambda, &cloud, &[])?;
+    let function = FunctionProcess::start(program, &lambda, &aws, &[])?;
     lambda.ready().await.map_err(|outcome| format!("{outcome:?}"))?;
     let start = began.elapsed();
     let mut times = Vec::with_capacity(WARM_EVENTS + 1);
@@ -63,7 +65,7 @@ async fn sample(program: &Path) -> Result<Sample, Box<dyn Error>> {
         let event = notification(&[record("ObjectCreated:Put", "site", &format!("file-{number}"))]);
         let began = Instant::now();
         match lambda.invoke(event, Invoke::new(format!("request-{number}"))).await {
-            Outcome::Response(_) => times.push(began.elapsed()),
+            InvocationOutcome::Response(_) => times.push(began.elapsed()),
             other => return Err(format!("{}: {other:?}", program.display()).into()),
         }
     }

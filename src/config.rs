@@ -8,8 +8,8 @@ use std::time::Duration;
 use crate::change::text::excerpt;
 use crate::change::{AccountId, DistributionId};
 use crate::collapse::{Budget, Objective};
-use crate::lookup::Lives;
-use crate::path::RouteSettings;
+use crate::lookup::CacheTtl;
+use crate::path::BucketDefaults;
 
 /// The longest key a tag can have, in characters. Source: S3 user guide, "Using cost allocation S3 bucket tags".
 const MAX_TAG_KEY_LENGTH: usize = 128;
@@ -23,9 +23,9 @@ const MAX_INVENTORY_PAGES: NonZeroUsize = NonZeroUsize::new(300).unwrap();
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// `DISTRIBUTION_TAG` and `INDEX_DOCUMENTS`.
-    pub route: RouteSettings,
+    pub bucket_defaults: BucketDefaults,
     /// `TAG_TTL_SECONDS` and `MISSING_TAG_TTL_SECONDS`.
-    pub lives: Lives,
+    pub cache_ttl: CacheTtl,
     /// `MAX_PATHS`, `MAX_WILDCARDS` and `PATH_WEIGHT`.
     pub objective: Objective,
     /// `EXPECTED_BUCKET_OWNER`.
@@ -35,9 +35,9 @@ pub struct Config {
     /// `BACKOFF_MILLISECONDS` and `DIRECT_RETRY_SECONDS`.
     pub retries: Retries,
     /// `INVENTORY` and `INVENTORY_PAGES`: how many requests may list what lies next to the changes of a delivery.
-    pub inventory_pages: Option<NonZeroUsize>,
+    pub listing_max_requests: Option<NonZeroUsize>,
     /// `DISTRIBUTION_SETTINGS`: whether distributions are asked how they are set.
-    pub distribution_settings: bool,
+    pub read_distribution_configs: bool,
     /// `METRICS`: whether metrics are written.
     pub metrics: bool,
     /// `DRY_RUN`.
@@ -94,7 +94,7 @@ impl Config {
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut reader = Reader { lookup, defects: Vec::new() };
         let config = Self {
-            route: RouteSettings {
+            bucket_defaults: BucketDefaults {
                 distribution_tag: reader.read(
                     "DISTRIBUTION_TAG",
                     Self::DEFAULT_DISTRIBUTION_TAG.to_owned(),
@@ -115,9 +115,9 @@ impl Config {
                     },
                 ),
             },
-            lives: Lives {
-                tagged: reader.seconds("TAG_TTL_SECONDS", 300),
-                untagged: reader.seconds("MISSING_TAG_TTL_SECONDS", 60),
+            cache_ttl: CacheTtl {
+                positive: reader.seconds("TAG_TTL_SECONDS", 300),
+                negative: reader.seconds("MISSING_TAG_TTL_SECONDS", 60),
                 stale: reader.seconds("STALE_TAG_SECONDS", 3600),
             },
             objective: Objective {
@@ -146,11 +146,11 @@ impl Config {
                 backoff: Duration::from_millis(reader.number("BACKOFF_MILLISECONDS", 2000, 1, 60_000, "milliseconds")),
                 direct: Duration::from_secs(reader.number("DIRECT_RETRY_SECONDS", 10, 0, 900, "seconds")),
             },
-            inventory_pages: {
+            listing_max_requests: {
                 let pages = reader.limit("INVENTORY_PAGES", DEFAULT_INVENTORY_PAGES, MAX_INVENTORY_PAGES);
                 reader.switch("INVENTORY").then_some(pages)
             },
-            distribution_settings: reader.switch("DISTRIBUTION_SETTINGS"),
+            read_distribution_configs: reader.switch("DISTRIBUTION_SETTINGS"),
             metrics: reader.read("METRICS", true, "\"on\" or \"off\"", |value| match value {
                 "on" => Some(true),
                 "off" => Some(false),
@@ -261,14 +261,14 @@ mod tests {
     #[test]
     fn nothing_set_is_the_documented_default() {
         let config = config(&[]).unwrap();
-        assert_eq!(config.route.distribution_tag, "distributionId");
-        assert_eq!(config.lives.tagged, Duration::from_mins(5));
-        assert_eq!(config.lives.untagged, Duration::from_mins(1));
-        assert_eq!(config.route.index_documents, ["index.html"]);
+        assert_eq!(config.bucket_defaults.distribution_tag, "distributionId");
+        assert_eq!(config.cache_ttl.positive, Duration::from_mins(5));
+        assert_eq!(config.cache_ttl.negative, Duration::from_mins(1));
+        assert_eq!(config.bucket_defaults.index_documents, ["index.html"]);
         assert_eq!((config.objective.budget.max_paths.get(), config.objective.budget.max_wildcards.get()), (30, 7));
         assert_eq!(config.expected_owner, ExpectedOwner::FunctionAccount);
         assert_eq!(config.default_distribution, None);
-        assert_eq!(config.lives.stale, Duration::from_hours(1));
+        assert_eq!(config.cache_ttl.stale, Duration::from_hours(1));
         let retries = Retries { backoff: Duration::from_secs(2), direct: Duration::from_secs(10) };
         assert_eq!(config.retries, retries);
         assert!(!config.dry_run && config.metrics);
@@ -292,21 +292,21 @@ mod tests {
             ("DRY_RUN", "true"),
         ])
         .unwrap();
-        assert_eq!(config.route.distribution_tag, "cdn:id");
-        assert_eq!(config.lives.tagged, Duration::ZERO);
-        assert_eq!(config.lives.untagged, Duration::from_hours(24));
-        assert_eq!(config.route.index_documents, ["index.html", "default.htm"]);
+        assert_eq!(config.bucket_defaults.distribution_tag, "cdn:id");
+        assert_eq!(config.cache_ttl.positive, Duration::ZERO);
+        assert_eq!(config.cache_ttl.negative, Duration::from_hours(24));
+        assert_eq!(config.bucket_defaults.index_documents, ["index.html", "default.htm"]);
         assert_eq!((config.objective.budget.max_paths.get(), config.objective.budget.max_wildcards.get()), (3000, 1));
         assert_eq!(config.expected_owner, ExpectedOwner::Account(AccountId::new("123456789012").unwrap()));
         assert_eq!(config.default_distribution, DistributionId::new("E1").ok());
-        assert_eq!(config.lives.stale, Duration::ZERO);
+        assert_eq!(config.cache_ttl.stale, Duration::ZERO);
         assert_eq!(config.retries, Retries { backoff: Duration::from_millis(500), direct: Duration::ZERO });
         assert!(config.dry_run && !config.metrics);
     }
 
     #[test]
     fn an_empty_list_of_index_documents_switches_them_off() {
-        assert!(config(&[("INDEX_DOCUMENTS", "")]).unwrap().route.index_documents.is_empty());
+        assert!(config(&[("INDEX_DOCUMENTS", "")]).unwrap().bucket_defaults.index_documents.is_empty());
     }
 
     #[test]

@@ -8,9 +8,9 @@
 //! The way of the data, and the module that knows each step:
 //!
 //! ```text
-//! event JSON ─event─▶ Change ─router─▶ Route ─surveyor─▶ View ─path─▶ InvalidationPath ─lister, collapse─▶ items
+//! event JSON ─event─▶ Change ─router─▶ BucketOptions ─surveyor─▶ Mapping ─path─▶ InvalidationPath ─lister, collapse─▶ items
 //!                                                                                                            │
-//!           Report ◀─report──┬── app ◀─ports── aws ◀── PlannedInvalidation ◀─plan────────────────────────────┘
+//!           Report ◀─report──┬── app ◀─ports── aws ◀── Invalidation ◀─plan────────────────────────────┘
 //!  InvocationError ◀─failure─┘
 //! ```
 //!

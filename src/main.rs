@@ -23,7 +23,7 @@ const RUNTIME_VARIABLES: [&str; 4] = [
 async fn main() -> anyhow::Result<()> {
     // What is not UTF-8 is there all the same, and is refused with the rest of what is bad.
     let variable = |name: &str| env::var_os(name).map(|value| value.to_string_lossy().into_owned());
-    tracing::subscriber::set_global_default(logging::subscriber(variable, std::io::stdout, aws::SILENT_IN_LOG))?;
+    tracing::subscriber::set_global_default(logging::subscriber(variable, std::io::stdout, aws::SILENT_CRATES))?;
     if let Some(missing) = RUNTIME_VARIABLES.iter().find(|name| variable(name).is_none()) {
         bail!(
             "{missing} is not set: this program runs in AWS Lambda; to see it work on this machine, run scripts/demo"

@@ -1,6 +1,6 @@
 //! Guards over the sources: the direction between rooms, which files import each other, the size of files, and the vocabulary.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

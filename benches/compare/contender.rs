@@ -17,7 +17,7 @@ const DIRECTORY: &str = "/etc/ssl/certs";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// The release binary.
-    Function,
+    FunctionProcess,
     /// The usual handler, on AWS's own runtime client.
     Python,
     /// The least program of the same libraries, as the SDK sets it up.
@@ -27,11 +27,11 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 4] = [Self::Function, Self::Python, Self::Bare, Self::BareSameRoots];
+    pub(super) const ALL: [Self; 4] = [Self::FunctionProcess, Self::Python, Self::Bare, Self::BareSameRoots];
 
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Function => "function",
+            Self::FunctionProcess => "function",
             Self::Python => "Python",
             Self::Bare => "bare",
             Self::BareSameRoots => "bare, same roots",
@@ -71,7 +71,7 @@ impl Contenders {
 
     pub(super) fn program(&self, kind: Kind) -> PathBuf {
         match kind {
-            Kind::Function => self.release.join("bootstrap"),
+            Kind::FunctionProcess => self.release.join("bootstrap"),
             Kind::Python => self.python.clone(),
             Kind::Bare | Kind::BareSameRoots => self.release.join("bare"),
         }
@@ -81,11 +81,11 @@ impl Contenders {
     pub(super) fn variables(&self, kind: Kind, transport: Transport) -> Vec<(&'static str, String)> {
         let roots = self.roots.display().to_string();
         let trust = match (kind, transport) {
-            (Kind::Function | Kind::Bare | Kind::Python, Transport::Http) => Vec::new(),
+            (Kind::FunctionProcess | Kind::Bare | Kind::Python, Transport::Http) => Vec::new(),
             (Kind::BareSameRoots, Transport::Http) => {
                 self.bundle.map(|path| ("SSL_CERT_FILE", path.to_owned())).into_iter().collect()
             }
-            (Kind::Function | Kind::BareSameRoots, Transport::Tls) => vec![("SSL_CERT_FILE", roots)],
+            (Kind::FunctionProcess | Kind::BareSameRoots, Transport::Tls) => vec![("SSL_CERT_FILE", roots)],
             // What the SDK reads by itself, and the authority.
             (Kind::Bare, Transport::Tls) => vec![("SSL_CERT_FILE", roots), ("SSL_CERT_DIR", DIRECTORY.to_owned())],
             (Kind::Python, Transport::Tls) => vec![("AWS_CA_BUNDLE", roots)],

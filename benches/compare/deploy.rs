@@ -8,7 +8,9 @@ use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use s3_cloudfront_invalidator::local::events::{notification, record, sqs};
-use s3_cloudfront_invalidator::local::{Bucket, Cloud, Distribution, Function, Invoke, Lambda, Outcome, World};
+use s3_cloudfront_invalidator::local::{
+    FakeAws, FakeBucket, FakeDistribution, FunctionProcess, InvocationOutcome, Invoke, Lambda, State,
+};
 use serde_json::{Value, json};
 
 use super::contender::{Contenders, Kind};
@@ -98,14 +100,14 @@ fn key(number: usize) -> String {
 
 /// 5,000 of 6,000 objects change. They are uploaded in the order of their keys, so that a batch is about a dozen folders.
 async fn queued(contenders: &Contenders) -> Result<Deploy> {
-    let mut world = World::default();
-    world.throttle = Some(THROTTLE);
+    let mut state = State::default();
+    state.throttle = Some(THROTTLE);
     let objects = (0..CHANGES).map(key).chain((0..1000).map(|it| format!("downloads/file-{it}.zip"))).collect();
-    let bucket = Bucket { objects, ..Bucket::tagged(&[("distributionId", "EDEPLOY")]) };
-    world.buckets.insert("site".into(), bucket);
+    let bucket = FakeBucket { objects, ..FakeBucket::tagged(&[("distributionId", "EDEPLOY")]) };
+    state.buckets.insert("site".into(), bucket);
     let settings = Some(config(&["site".to_owned()]));
-    world.distributions.insert("EDEPLOY".into(), Distribution { config: settings, ..Distribution::default() });
-    let cloud = Cloud::start(world).await?;
+    state.distributions.insert("EDEPLOY".into(), FakeDistribution { config: settings, ..FakeDistribution::default() });
+    let aws = FakeAws::start(state).await?;
 
     let batches: Vec<_> =
         (0..CHANGES / BATCH).map(|batch| (batch * BATCH..(batch + 1) * BATCH).collect::<Vec<_>>()).collect();
@@ -113,17 +115,17 @@ async fn queued(contenders: &Contenders) -> Result<Deploy> {
     // Each sandbox takes every other batch, and what failed of it as often as the queue gives it out.
     let sandboxes = (0..CONCURRENCY).map(|sandbox| {
         let batches: Vec<_> = batches.iter().skip(sandbox).step_by(CONCURRENCY).cloned().collect();
-        deliver(contenders, &cloud, sandbox, batches)
+        deliver(contenders, &aws, sandbox, batches)
     });
     for outcome in futures_util::future::join_all(sandboxes).await {
         outcome?;
     }
     let seconds = began.elapsed().as_secs_f64();
-    let bill = cloud.bill();
-    let requests = cloud.calls("CreateInvalidation").len();
-    let covered = cloud.with(|world| {
+    let bill = aws.bill();
+    let requests = aws.calls("CreateInvalidation").len();
+    let covered = aws.with(|state| {
         let paths: Vec<_> =
-            world.distributions.values().flat_map(|it| &it.invalidations).flat_map(|it| it.paths.clone()).collect();
+            state.distributions.values().flat_map(|it| &it.invalidations).flat_map(|it| it.paths.clone()).collect();
         let covers = |url: &str| {
             paths.iter().any(|path| path.strip_suffix('*').map_or(path == url, |prefix| url.starts_with(prefix)))
         };
@@ -141,11 +143,11 @@ async fn queued(contenders: &Contenders) -> Result<Deploy> {
 }
 
 /// Gives one sandbox its batches, one after the other. What failed comes again at once, where a queue would wait.
-async fn deliver(contenders: &Contenders, cloud: &Cloud, sandbox: usize, batches: Vec<Vec<usize>>) -> Result<()> {
+async fn deliver(contenders: &Contenders, aws: &FakeAws, sandbox: usize, batches: Vec<Vec<usize>>) -> Result<()> {
     let lambda = Lambda::start().await?;
-    let variables = contenders.variables(Kind::Function, Transport::Http);
+    let variables = contenders.variables(Kind::FunctionProcess, Transport::Http);
     let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let function = Function::start(&contenders.program(Kind::Function), &lambda, cloud, &variables)?;
+    let function = FunctionProcess::start(&contenders.program(Kind::FunctionProcess), &lambda, aws, &variables)?;
     for (place, batch) in batches.into_iter().enumerate() {
         let mut left = batch;
         for receive in 0..RECEIVES {
@@ -158,7 +160,7 @@ async fn deliver(contenders: &Contenders, cloud: &Cloud, sandbox: usize, batches
             let messages: Vec<_> = left.iter().map(body).collect();
             let event = sqs(&messages.iter().map(|(id, body)| (id.as_str(), body.as_str())).collect::<Vec<_>>());
             let invoke = Invoke::new(format!("deploy-{sandbox}-{place}-{receive}"));
-            let Outcome::Response(body) = lambda.invoke(event, invoke).await else { continue };
+            let InvocationOutcome::Response(body) = lambda.invoke(event, invoke).await else { continue };
             let body: Value = serde_json::from_slice(&body)?;
             let failed: Vec<_> = body
                 .pointer("/batchItemFailures")

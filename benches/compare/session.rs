@@ -4,7 +4,9 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use s3_cloudfront_invalidator::local::events::{notification, record, sqs};
-use s3_cloudfront_invalidator::local::{Bucket, Cloud, Distribution, Function, Invoke, Lambda, Outcome, World};
+use s3_cloudfront_invalidator::local::{
+    FakeAws, FakeBucket, FakeDistribution, FunctionProcess, InvocationOutcome, Invoke, Lambda, State,
+};
 use serde_json::json;
 
 use super::contender::{Contenders, Kind};
@@ -53,20 +55,21 @@ impl Case {
     }
 
     /// The buckets hold what changes. An invalidation is done at once, so that none waits for another.
-    fn world(self) -> World {
-        let mut world = World::default();
+    fn state(self) -> State {
+        let mut state = State::default();
         let distributions = self.buckets().min(12);
         for number in 0..self.buckets() {
             let id = format!("E{}COMPARE", number % distributions);
             let objects = (0..self.changes()).filter(|it| it % self.buckets() == number).map(Self::key).collect();
-            let bucket = Bucket { objects, ..Bucket::tagged(&[("distributionId", &id)]) };
-            world.buckets.insert(format!("bucket-{number}"), bucket);
+            let bucket = FakeBucket { objects, ..FakeBucket::tagged(&[("distributionId", &id)]) };
+            state.buckets.insert(format!("bucket-{number}"), bucket);
             let same = (0..self.buckets()).filter(|it| it % distributions == number % distributions);
             let config = config(&same.map(|it| format!("bucket-{it}")).collect::<Vec<_>>());
-            let distribution = Distribution { takes: Duration::ZERO, config: Some(config), ..Distribution::default() };
-            world.distributions.insert(id, distribution);
+            let distribution =
+                FakeDistribution { delay: Duration::ZERO, config: Some(config), ..FakeDistribution::default() };
+            state.distributions.insert(id, distribution);
         }
-        world
+        state
     }
 
     fn event(self, round: usize) -> String {
@@ -122,14 +125,14 @@ pub(super) async fn session(
     case: Case,
     rounds: usize,
 ) -> Result<Sample> {
-    let cloud = Cloud::start(case.world()).await?;
+    let aws = FakeAws::start(case.state()).await?;
     let lambda = Lambda::start().await?;
     let mut variables = contenders.variables(kind, transport);
     // A host for each service, as in AWS: whoever calls two has two connections to make.
     let mut fronts = Vec::new();
     if transport == Transport::Tls {
         for service in ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_CLOUDFRONT"] {
-            let front = Front::start(&cloud, &contenders.authority).await?;
+            let front = Front::start(&aws, &contenders.authority).await?;
             variables.push((service, front.url()));
             fronts.push(front);
         }
@@ -137,7 +140,7 @@ pub(super) async fn session(
     let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
 
     let began = Instant::now();
-    let function = Function::start(&contenders.program(kind), &lambda, &cloud, &variables)?;
+    let function = FunctionProcess::start(&contenders.program(kind), &lambda, &aws, &variables)?;
     lambda.ready().await.map_err(|outcome| format!("{}: {outcome:?}", kind.name()))?;
     let next = milliseconds(began.elapsed());
     let first = invoke(&lambda, Case::One.event(0), "first").await?;
@@ -151,7 +154,7 @@ pub(super) async fn session(
     let memory = peak_memory(process)?;
     function.stop().await?;
     drop(fronts);
-    let accepted = cloud.with(|world| world.distributions.values().map(|it| it.invalidations.len()).sum::<usize>());
+    let accepted = aws.with(|state| state.distributions.values().map(|it| it.invalidations.len()).sum::<usize>());
     if accepted == 0 {
         return Err(format!("{} invalidated nothing", kind.name()).into());
     }
@@ -162,7 +165,7 @@ async fn invoke(lambda: &Lambda, event: String, request: &str) -> Result<f64> {
     let invoke = Invoke { timeout: Duration::from_mins(15), ..Invoke::new(request) };
     let began = Instant::now();
     match lambda.invoke(event, invoke).await {
-        Outcome::Response(body) if !String::from_utf8_lossy(&body).contains("itemIdentifier") => {
+        InvocationOutcome::Response(body) if !String::from_utf8_lossy(&body).contains("itemIdentifier") => {
             Ok(milliseconds(began.elapsed()))
         }
         other => Err(format!("{other:?}").into()),

@@ -34,7 +34,7 @@ impl Figure {
 
     /// How many times as much as the function another has.
     fn ratio(&self, kind: Kind) -> Option<f64> {
-        Some(self.of(kind)? / self.of(Kind::Function)?)
+        Some(self.of(kind)? / self.of(Kind::FunctionProcess)?)
     }
 
     fn of(&self, kind: Kind) -> Option<f64> {
@@ -88,7 +88,7 @@ impl Table {
 
     /// What is deployed: the binary, and the zip of it.
     pub(super) fn sizes(&mut self, contenders: &Contenders) -> Result<()> {
-        for kind in [Kind::Function, Kind::Bare] {
+        for kind in [Kind::FunctionProcess, Kind::Bare] {
             let program = contenders.program(kind);
             let bytes = fs::metadata(&program)?.len();
             self.set("", "binary, MB".into(), kind, f64::from(u32::try_from(bytes)?) / 1e6);
@@ -109,7 +109,7 @@ impl Table {
         for figure in &self.figures {
             let transport = if last == figure.transport { "" } else { figure.transport };
             last = figure.transport;
-            let _ = write!(text, "| {transport} | {} | {} |", figure.name, number(figure.of(Kind::Function)));
+            let _ = write!(text, "| {transport} | {} | {} |", figure.name, number(figure.of(Kind::FunctionProcess)));
             for kind in [Kind::Python, Kind::Bare, Kind::BareSameRoots] {
                 let _ = write!(text, " {} | {} |", number(figure.of(kind)), number(figure.ratio(kind)));
             }

@@ -9,7 +9,7 @@ use std::fmt::Write;
 use std::num::NonZeroUsize;
 
 use s3_cloudfront_invalidator::change::ObjectKey;
-use s3_cloudfront_invalidator::collapse::{Blind, Budget, Inventory, Objective, collapse};
+use s3_cloudfront_invalidator::collapse::{Budget, Counted, Heuristic, Objective, collapse};
 use s3_cloudfront_invalidator::config::Config;
 use s3_cloudfront_invalidator::path::{InvalidationPath, OriginPath, viewer_paths};
 
@@ -67,16 +67,16 @@ impl Urls {
     }
 
     pub(crate) fn blind(&self, tool: &str, items: usize, wildcards: usize) -> Outcome {
-        let set = collapse(self.required.clone(), objective(items, wildcards), &Blind);
+        let set = collapse(self.required.clone(), objective(items, wildcards), &Heuristic);
         self.judge(tool, &set.items.iter().map(ToString::to_string).collect())
     }
 
     pub(crate) fn inventory(&self, tool: &str, items: usize, wildcards: usize) -> Outcome {
         let urls = self.unchanged.iter().cloned().chain(self.required.iter().map(ToString::to_string)).collect();
-        let model = Inventory::new(urls, vec!["/".to_owned()], &self.required);
+        let model = Counted::new(urls, vec!["/".to_owned()], &self.required);
         let set = collapse(self.required.clone(), objective(items, wildcards), &model);
         let outcome = self.judge(tool, &set.items.iter().map(ToString::to_string).collect());
-        assert_eq!(set.collateral, Some(outcome.needless as u64), "{tool}");
+        assert_eq!(set.unchanged_evicted, Some(outcome.needless as u64), "{tool}");
         outcome
     }
 

@@ -4,21 +4,25 @@ use std::future::Future;
 
 use aws_sdk_cloudfront::Client;
 use aws_sdk_cloudfront::types::{
-    CacheBehavior, CacheBehaviors, CachePolicyQueryStringBehavior, DefaultCacheBehavior, DistributionConfig,
-    FunctionAssociations, LambdaFunctionAssociations, OriginGroupMembers, OriginGroups,
+    CacheBehavior, CacheBehaviors, CachePolicyQueryStringBehavior, DefaultCacheBehavior,
+    DistributionConfig as SdkDistributionConfig, FunctionAssociations, LambdaFunctionAssociations, OriginGroupMembers,
+    OriginGroups,
 };
 
 use super::CallError;
-use super::error::{denied_or_not, not_understood};
+use super::error::{call_error_unless_denied, invalid_response};
 use super::invalidations::CloudFront;
-use super::response::{BoundedAnswer, SHORT_ANSWER};
+use super::response::{SMALL_RESPONSE_BYTES, SizeLimit};
 use crate::change::DistributionId;
-use crate::path::{Behavior, DistributionSettings, Origin, OriginGroup, PolicyId, SettingsError};
+use crate::path::{Behavior, DistributionConfig, DistributionConfigError, Origin, OriginGroup, PolicyId};
 
 /// Tells how distributions are set.
-pub trait Settings {
+pub trait DistributionConfigs {
     /// The settings of a distribution.
-    fn settings(&self, distribution: &DistributionId) -> impl Future<Output = Result<DistributionSettings, CallError>>;
+    fn distribution_config(
+        &self,
+        distribution: &DistributionId,
+    ) -> impl Future<Output = Result<DistributionConfig, CallError>>;
 
     /// Whether query strings, or some of their parameters, are in the key of a cache policy.
     fn has_query_strings(&self, policy: &PolicyId) -> impl Future<Output = Result<bool, CallError>>;
@@ -26,28 +30,29 @@ pub trait Settings {
 
 /// The longest settings that are read, in bytes: by CloudFront's quotas 100 origins with 10,240 characters of headers each,
 /// 75 behaviours and 100 names.
-const LONGEST_SETTINGS: usize = 2 * 1024 * 1024;
+const MAX_CONFIG_BYTES: usize = 2 * 1024 * 1024;
 
-impl Settings for CloudFront {
-    async fn settings(&self, distribution: &DistributionId) -> Result<DistributionSettings, CallError> {
+impl DistributionConfigs for CloudFront {
+    async fn distribution_config(&self, distribution: &DistributionId) -> Result<DistributionConfig, CallError> {
         let client: &Client = &self.client;
         let call = client.get_distribution_config().id(distribution.as_str()).customize();
-        let answer = call.interceptor(BoundedAnswer(LONGEST_SETTINGS)).send().await;
-        let config = answer.map_err(|error| denied_or_not("GetDistributionConfig", &error))?.distribution_config;
-        let understood = config.as_ref().map(understand);
-        let understood = understood.unwrap_or_else(|| Err("it tells no settings".into()));
-        understood.map_err(|reason| not_understood("GetDistributionConfig", &reason))
+        let answer = call.interceptor(SizeLimit(MAX_CONFIG_BYTES)).send().await;
+        let config =
+            answer.map_err(|error| call_error_unless_denied("GetDistributionConfig", &error))?.distribution_config;
+        let converted = config.as_ref().map(to_distribution_config);
+        let converted = converted.unwrap_or_else(|| Err("it tells no settings".into()));
+        converted.map_err(|reason| invalid_response("GetDistributionConfig", &reason))
     }
 
     async fn has_query_strings(&self, policy: &PolicyId) -> Result<bool, CallError> {
         let client: &Client = &self.client;
         let call = client.get_cache_policy().id(policy.as_str()).customize();
-        let answer = call.interceptor(BoundedAnswer(SHORT_ANSWER)).send().await;
-        let policy = answer.map_err(|error| denied_or_not("GetCachePolicy", &error))?.cache_policy;
+        let answer = call.interceptor(SizeLimit(SMALL_RESPONSE_BYTES)).send().await;
+        let policy = answer.map_err(|error| call_error_unless_denied("GetCachePolicy", &error))?.cache_policy;
         let config = policy.and_then(|it| it.cache_policy_config);
         // The SDK makes up settings that are missing; each policy has a name.
         let config = config.filter(|it| !it.name.is_empty());
-        let config = config.ok_or_else(|| not_understood("GetCachePolicy", "it tells no settings"))?;
+        let config = config.ok_or_else(|| invalid_response("GetCachePolicy", "it tells no settings"))?;
         // A policy without parameters has a key of nothing but the path.
         let strings = config.parameters_in_cache_key_and_forwarded_to_origin.and_then(|it| it.query_strings_config);
         Ok(strings.is_some_and(|it| it.query_string_behavior != CachePolicyQueryStringBehavior::None))
@@ -56,7 +61,7 @@ impl Settings for CloudFront {
 
 /// What matters of a distribution's settings. Where something is missing that every distribution has, the SDK puts something
 /// empty in its place, which would pass for a distribution that shows nothing of the bucket.
-fn understand(config: &DistributionConfig) -> Result<DistributionSettings, String> {
+fn to_distribution_config(config: &SdkDistributionConfig) -> Result<DistributionConfig, String> {
     let origins = config.origins.as_ref().filter(|it| !it.items.is_empty()).ok_or("it tells no origins")?;
     let origin = |it: &aws_sdk_cloudfront::types::Origin| {
         Origin::new(&it.id, &it.domain_name, it.origin_path.as_deref().unwrap_or_default())
@@ -68,30 +73,30 @@ fn understand(config: &DistributionConfig) -> Result<DistributionSettings, Strin
     let default = config.default_cache_behavior.as_ref().ok_or("it tells no default behavior")?;
     let behaviors = config.cache_behaviors.iter().flat_map(CacheBehaviors::items).map(behavior);
     let groups = config.origin_groups.iter().flat_map(OriginGroups::items);
-    Ok(DistributionSettings {
+    Ok(DistributionConfig {
         origins: all(origins.items.iter().map(origin))?,
         origin_groups: all(groups.map(group))?,
         behaviors: all(behaviors.chain([default_behavior(default)]))?,
-        default_root_object: DistributionSettings::root_object(config.default_root_object.as_deref()),
+        default_root_object: DistributionConfig::root_object(config.default_root_object.as_deref()),
     })
 }
 
-fn all<T>(told: impl Iterator<Item = Result<T, SettingsError>>) -> Result<Vec<T>, String> {
-    told.collect::<Result<_, _>>().map_err(|error| error.to_string())
+fn all<T>(converted: impl Iterator<Item = Result<T, DistributionConfigError>>) -> Result<Vec<T>, String> {
+    converted.collect::<Result<_, _>>().map_err(|error| error.to_string())
 }
 
 // The two kinds of behaviours have the same fields and nothing in common. Distributions that were made before there were
 // cache policies forward values instead.
 
 #[expect(deprecated, reason = "see above")]
-fn behavior(it: &CacheBehavior) -> Result<Behavior, SettingsError> {
+fn behavior(it: &CacheBehavior) -> Result<Behavior, DistributionConfigError> {
     let events = events(it.function_associations.as_ref(), it.lambda_function_associations.as_ref());
     let forwards = it.forwarded_values.as_ref().is_some_and(|it| it.query_string);
     Behavior::new(Some(&it.path_pattern), &it.target_origin_id, it.cache_policy_id.as_deref(), forwards, events)
 }
 
 #[expect(deprecated, reason = "see above")]
-fn default_behavior(it: &DefaultCacheBehavior) -> Result<Behavior, SettingsError> {
+fn default_behavior(it: &DefaultCacheBehavior) -> Result<Behavior, DistributionConfigError> {
     let events = events(it.function_associations.as_ref(), it.lambda_function_associations.as_ref());
     let forwards = it.forwarded_values.as_ref().is_some_and(|it| it.query_string);
     Behavior::new(None, &it.target_origin_id, it.cache_policy_id.as_deref(), forwards, events)

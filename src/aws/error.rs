@@ -118,26 +118,27 @@ where
         }
         _ => class(error.code(), status),
     };
-    let code = error.code().map(|code| format!("{}: ", start(code))).unwrap_or_default();
+    let code = error.code().map(|code| format!("{}: ", leading(code))).unwrap_or_default();
     let status = status.map(|status| format!(" (HTTP {status})")).unwrap_or_default();
     // What is cut off is cut before it is escaped, which makes up to ten bytes of one.
     let cause = match error.message() {
-        Some(message) => start(message).to_owned(),
+        Some(message) => leading(message).to_owned(),
         None => chain(error),
     };
-    let cause = match cause.find(LOADING) {
-        _ if cause.contains(NOT_LOADED) => NO_CREDENTIALS.to_owned(),
+    let cause = match cause.find(LOADING_FAILED) {
+        _ if cause.contains(NO_PROVIDER) => NO_CREDENTIALS.to_owned(),
         // Who could not be asked is no matter of the profile.
         Some(at) if !cause.contains("dispatch failure: io") && !cause.contains("timed out") => {
-            let told = cause.get(at..).unwrap_or_default();
+            let cause_text = cause.get(at..).unwrap_or_default();
             // What a program says can have any length; the remedy must not be cut off.
-            let told = told.get(..told.floor_char_boundary(MAX_MESSAGE_LENGTH / 2)).unwrap_or_default();
-            format!("{told}{BAD_CREDENTIALS}")
+            let cause_text =
+                cause_text.get(..cause_text.floor_char_boundary(MAX_MESSAGE_LENGTH / 2)).unwrap_or_default();
+            format!("{cause_text}{BAD_CREDENTIALS}")
         }
         Some(at) => cause.get(at..).unwrap_or_default().to_owned(),
         None => cause,
     };
-    let mut message = one_line(start(&format!("{operation}: {code}{cause}")));
+    let mut message = one_line(leading(&format!("{operation}: {code}{cause}")));
     if message.len() > MAX_MESSAGE_LENGTH {
         message.truncate(message.floor_char_boundary(MAX_MESSAGE_LENGTH));
         message.push('…');
@@ -147,10 +148,10 @@ where
 }
 
 /// How the SDK says that no provider has credentials. Source: `aws_credential_types::provider::error`.
-const NOT_LOADED: &str = "the credential provider was not enabled";
+const NO_PROVIDER: &str = "the credential provider was not enabled";
 
 /// And that one that has some could not get them.
-const LOADING: &str = "an error occurred while loading credentials";
+const LOADING_FAILED: &str = "an error occurred while loading credentials";
 
 /// What to do then.
 const BAD_CREDENTIALS: &str =
@@ -166,26 +167,26 @@ pub(crate) fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
 }
 
 /// As much of a text as can be kept, and one byte more or a few, so that it shows if there is more.
-fn start(text: &str) -> &str {
+fn leading(text: &str) -> &str {
     text.get(..text.ceil_char_boundary(MAX_MESSAGE_LENGTH + 1)).unwrap_or(text)
 }
 
 /// Maps the error of an `operation` for one who goes on without its answer if it may not ask, which is worse than waiting for
 /// one. So only AWS's own word for it counts: a 403 can also mean that the credentials have just expired, or come from
 /// something in between.
-pub(crate) fn denied_or_not<E>(operation: &str, error: &SdkError<E, HttpResponse>) -> CallError
+pub(crate) fn call_error_unless_denied<E>(operation: &str, error: &SdkError<E, HttpResponse>) -> CallError
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
-    let mut told = call_error(operation, error);
-    if told.class == ErrorClass::AccessDenied && error.code() != Some("AccessDenied") {
-        told.class = ErrorClass::Unavailable;
+    let mut cause_text = call_error(operation, error);
+    if cause_text.class == ErrorClass::AccessDenied && error.code() != Some("AccessDenied") {
+        cause_text.class = ErrorClass::Unavailable;
     }
-    told
+    cause_text
 }
 
 /// A success that says less than AWS always says: it may come from something in between, so it may pass.
-pub(crate) fn not_understood(operation: &str, reason: &str) -> CallError {
+pub(crate) fn invalid_response(operation: &str, reason: &str) -> CallError {
     CallError {
         class: ErrorClass::Unavailable,
         message: format!("{operation}: the answer was not understood: {reason}"),

@@ -10,18 +10,18 @@ use aws_sdk_cloudfront::config::Builder;
 use aws_sdk_cloudfront::config::http::HttpResponse;
 use aws_sdk_cloudfront::config::retry::RetryConfig;
 use aws_sdk_cloudfront::error::{BuildError, ProvideErrorMetadata, SdkError};
-use aws_sdk_cloudfront::types::{Invalidation, InvalidationBatch, Paths};
+use aws_sdk_cloudfront::types::{Invalidation as SdkInvalidation, InvalidationBatch, Paths};
 
-use super::error::{call_error, not_understood};
-use super::response::{BoundedAnswer, SHORT_ANSWER, WholeAnswer, is_told};
+use super::error::{call_error, invalid_response};
+use super::response::{CompleteXml, SMALL_RESPONSE_BYTES, SizeLimit, is_complete_with_status};
 use super::{CallError, ErrorClass};
 use crate::change::{DistributionId, InvalidationId};
-use crate::plan::PlannedInvalidation;
+use crate::plan::Invalidation;
 
 /// Takes invalidations.
 pub trait Invalidations {
     /// Sends one invalidation.
-    fn create(&self, invalidation: &PlannedInvalidation) -> impl Future<Output = Result<Accepted, CallError>>;
+    fn create(&self, invalidation: &Invalidation) -> impl Future<Output = Result<Accepted, CallError>>;
 
     /// Tells how far one is that was sent.
     fn progress(
@@ -57,7 +57,7 @@ pub enum Progress {
 const REFERENCE_USED: &str = "caller reference that was used for a previous invalidation batch";
 
 /// The longest answer that is read, in bytes: that of `GetInvalidation`, which repeats 3,000 paths of 4,000 characters.
-const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
+const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 
 /// How many bytes an answer has at the most for each of an item, and for what is around an item: `&` is five in XML.
 const BYTES_PER_BYTE: usize = 6;
@@ -74,26 +74,26 @@ impl CloudFront {
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
         let builder = Builder::from(config);
-        Self::of(builder.interceptor(WholeAnswer("<Id")).retry_config(RetryConfig::disabled()))
+        Self::id_of_distribution(builder.interceptor(CompleteXml("<Id")).retry_config(RetryConfig::disabled()))
     }
 
     /// The same with the SDK's own retries, for whoever asks little and waits for it.
     #[cfg(feature = "cli")]
-    pub(crate) fn patient(config: &SdkConfig) -> Self {
-        Self::of(Builder::from(config))
+    pub(crate) fn with_sdk_retries(config: &SdkConfig) -> Self {
+        Self::id_of_distribution(Builder::from(config))
     }
 
-    fn of(builder: Builder) -> Self {
-        Self { client: Client::from_conf(builder.interceptor(BoundedAnswer(LONGEST_ANSWER)).build()) }
+    fn id_of_distribution(builder: Builder) -> Self {
+        Self { client: Client::from_conf(builder.interceptor(SizeLimit(MAX_RESPONSE_BYTES)).build()) }
     }
 }
 
 impl Invalidations for CloudFront {
-    async fn create(&self, invalidation: &PlannedInvalidation) -> Result<Accepted, CallError> {
+    async fn create(&self, invalidation: &Invalidation) -> Result<Accepted, CallError> {
         let batch = batch(invalidation)
             .map_err(|error| CallError { class: ErrorClass::Other, message: format!("CreateInvalidation: {error}") })?;
         let id = invalidation.distribution.as_str();
-        let bounded = BoundedAnswer(longest_answer(invalidation));
+        let bounded = SizeLimit(max_response_bytes(invalidation));
         if invalidation.distribution.is_tenant() {
             let call = self.client.create_invalidation_for_distribution_tenant().id(id);
             let answer = call.invalidation_batch(batch).customize().interceptor(bounded).send().await;
@@ -109,14 +109,18 @@ impl Invalidations for CloudFront {
         distribution: &DistributionId,
         invalidation: &InvalidationId,
     ) -> Result<Progress, CallError> {
-        let (of, id) = (distribution.as_str(), invalidation.as_str());
+        let (id_of_distribution, id) = (distribution.as_str(), invalidation.as_str());
         if distribution.is_tenant() {
-            let call = self.client.get_invalidation_for_distribution_tenant().distribution_tenant_id(of).id(id);
+            let call = self
+                .client
+                .get_invalidation_for_distribution_tenant()
+                .distribution_tenant_id(id_of_distribution)
+                .id(id);
             let answer = call.send().await;
-            return told("GetInvalidationForDistributionTenant", answer.map(|got| got.invalidation));
+            return progress_of("GetInvalidationForDistributionTenant", answer.map(|got| got.invalidation));
         }
-        let answer = self.client.get_invalidation().distribution_id(of).id(id).send().await;
-        told("GetInvalidation", answer.map(|got| got.invalidation))
+        let answer = self.client.get_invalidation().distribution_id(id_of_distribution).id(id).send().await;
+        progress_of("GetInvalidation", answer.map(|got| got.invalidation))
     }
 }
 
@@ -124,7 +128,7 @@ impl Invalidations for CloudFront {
 /// was taken.
 fn accepted<E>(
     operation: &str,
-    answer: Result<Option<Invalidation>, SdkError<E, HttpResponse>>,
+    answer: Result<Option<SdkInvalidation>, SdkError<E, HttpResponse>>,
 ) -> Result<Accepted, CallError>
 where
     E: ProvideErrorMetadata + Error + 'static,
@@ -132,9 +136,9 @@ where
     match answer {
         Ok(created) => match created.and_then(|it| InvalidationId::new(&it.id)) {
             Some(id) => Ok(Accepted::Created { id }),
-            None => Err(not_understood(operation, "it names no invalidation")),
+            None => Err(invalid_response(operation, "it names no invalidation")),
         },
-        Err(error) if is_told(&error, 400) && is_reference_used(error.code(), error.message()) => {
+        Err(error) if is_complete_with_status(&error, 400) && is_reference_used(error.code(), error.message()) => {
             Ok(Accepted::AlreadyExists)
         }
         Err(error) => Err(call_error(operation, &error)),
@@ -151,15 +155,15 @@ fn is_reference_used(code: Option<&str>, message: Option<&str>) -> bool {
 }
 
 /// The longest answer to a new invalidation, in bytes. It repeats the items.
-fn longest_answer(invalidation: &PlannedInvalidation) -> usize {
+fn max_response_bytes(invalidation: &Invalidation) -> usize {
     let items = invalidation.items.iter().map(|item| item.as_str().len() * BYTES_PER_BYTE + BYTES_PER_ITEM);
-    items.sum::<usize>() + SHORT_ANSWER
+    items.sum::<usize>() + SMALL_RESPONSE_BYTES
 }
 
 /// What CloudFront's answer says of an invalidation.
-fn told<E>(
+fn progress_of<E>(
     operation: &str,
-    answer: Result<Option<Invalidation>, SdkError<E, HttpResponse>>,
+    answer: Result<Option<SdkInvalidation>, SdkError<E, HttpResponse>>,
 ) -> Result<Progress, CallError>
 where
     E: ProvideErrorMetadata + Error + 'static,
@@ -168,14 +172,14 @@ where
         Ok(got) => match got.as_ref().map(|it| it.status.as_str()) {
             Some("Completed") => Ok(Progress::Completed),
             Some("InProgress") => Ok(Progress::InProgress),
-            _ => Err(not_understood(operation, "it tells no status")),
+            _ => Err(invalid_response(operation, "it tells no status")),
         },
         Err(error) => Err(call_error(operation, &error)),
     }
 }
 
 /// `Paths` does not count its items by itself.
-fn batch(invalidation: &PlannedInvalidation) -> Result<InvalidationBatch, BuildError> {
+fn batch(invalidation: &Invalidation) -> Result<InvalidationBatch, BuildError> {
     let items: Vec<_> = invalidation.items.iter().map(|item| item.as_str().to_owned()).collect();
     let quantity = i32::try_from(items.len()).unwrap_or(i32::MAX);
     let paths = Paths::builder().quantity(quantity).set_items(Some(items)).build()?;

@@ -11,10 +11,10 @@ use aws_sdk_codepipeline::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_codepipeline::operation::RequestId;
 use aws_sdk_codepipeline::types::{ExecutionDetails, FailureDetails, FailureType as Kind};
 
-use super::error::{call_error, not_understood, status};
-use super::response::{BoundedAnswer, SHORT_ANSWER};
+use super::error::{call_error, invalid_response, status};
+use super::response::{SMALL_RESPONSE_BYTES, SizeLimit};
 use super::{CallError, ErrorClass};
-use crate::event::{FailureType, JobId, JobResult, Waiting};
+use crate::event::{FailureType, InvalidationRef, JobId, JobResult};
 
 /// Takes the results of pipelines' jobs.
 pub trait Jobs {
@@ -24,7 +24,7 @@ pub trait Jobs {
 
 /// What CodePipeline says of a job that has its result already: this very one, whose answer was lost, or one from an
 /// earlier attempt.
-const HAS_ITS_RESULT: &str = "InvalidJobStateException";
+const ALREADY_HAS_RESULT: &str = "InvalidJobStateException";
 
 /// Puts results by `PutJobSuccessResult` and `PutJobFailureResult`.
 pub struct CodePipeline {
@@ -45,7 +45,7 @@ impl CodePipeline {
         self.client.get_or_init(|| {
             let config = aws_sdk_codepipeline::config::Builder::from(&self.config)
                 .retry_config(RetryConfig::disabled())
-                .interceptor(BoundedAnswer(SHORT_ANSWER))
+                .interceptor(SizeLimit(SMALL_RESPONSE_BYTES))
                 .build();
             Client::from_conf(config)
         })
@@ -56,16 +56,16 @@ impl Jobs for CodePipeline {
     async fn put(&self, job: &JobId, result: &JobResult) -> Result<(), CallError> {
         match result {
             JobResult::Failed { kind, message } => {
-                let details = FailureDetails::builder().r#type(kind_of(*kind)).message(message);
+                let details = FailureDetails::builder().r#type(sdk_failure_type(*kind)).message(message);
                 let details = details.build().map_err(|error| incomplete(&error))?;
                 let call = self.client().put_job_failure_result().job_id(job.as_str()).failure_details(details);
-                taken("PutJobFailureResult", call.send().await)
+                accepted("PutJobFailureResult", call.send().await)
             }
             JobResult::Continued { token } => {
                 let details = ExecutionDetails::builder().summary(token.summary());
                 let details = details.set_external_execution_id(execution_id(&token.invalidations)).build();
                 let call = self.client().put_job_success_result().job_id(job.as_str()).execution_details(details);
-                taken("PutJobSuccessResult", call.continuation_token(token.write()).send().await)
+                accepted("PutJobSuccessResult", call.continuation_token(token.write()).send().await)
             }
             JobResult::Succeeded { summary, invalidations, paths } => {
                 let details = ExecutionDetails::builder().summary(summary).percent_complete(100);
@@ -74,13 +74,13 @@ impl Jobs for CodePipeline {
                 let call = output_variables(invalidations, paths)
                     .into_iter()
                     .fold(call, |call, (name, value)| call.output_variables(name, value));
-                taken("PutJobSuccessResult", call.send().await)
+                accepted("PutJobSuccessResult", call.send().await)
             }
         }
     }
 }
 
-fn kind_of(kind: FailureType) -> Kind {
+fn sdk_failure_type(kind: FailureType) -> Kind {
     match kind {
         FailureType::Configuration => Kind::ConfigurationError,
         FailureType::Permission => Kind::PermissionError,
@@ -90,13 +90,13 @@ fn kind_of(kind: FailureType) -> Kind {
 }
 
 /// CloudFront's ids of the invalidations, which the pipeline's page shows.
-fn execution_id(invalidations: &[Waiting]) -> Option<String> {
+fn execution_id(invalidations: &[InvalidationRef]) -> Option<String> {
     let ids: Vec<_> = invalidations.iter().map(|it| it.invalidation.as_str()).collect();
     (!ids.is_empty()).then(|| ids.join(" "))
 }
 
 /// What later actions of the pipeline can use.
-fn output_variables(invalidations: &[Waiting], paths: &str) -> Vec<(&'static str, String)> {
+fn output_variables(invalidations: &[InvalidationRef], paths: &str) -> Vec<(&'static str, String)> {
     let Some(ids) = execution_id(invalidations) else { return Vec::new() };
     let distributions: Vec<_> = invalidations.iter().map(|it| it.distribution.as_str()).collect();
     vec![("invalidationId", ids), ("distributionId", distributions.join(" ")), ("paths", paths.to_owned())]
@@ -108,7 +108,7 @@ fn incomplete(error: &BuildError) -> CallError {
 
 /// The answer to either call is empty, so that anything would pass for it that has the right status. CodePipeline's own
 /// carries a request id.
-fn taken<T: RequestId, E>(
+fn accepted<T: RequestId, E>(
     operation: &str,
     answer: Result<T, SdkError<E, aws_sdk_codepipeline::config::http::HttpResponse>>,
 ) -> Result<(), CallError>
@@ -116,9 +116,9 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     match answer {
-        Ok(taken) if taken.request_id().is_some() => Ok(()),
-        Ok(_) => Err(not_understood(operation, "it has no request id")),
-        Err(error) if error.code() == Some(HAS_ITS_RESULT) && status(&error) == Some(400) => Ok(()),
+        Ok(accepted) if accepted.request_id().is_some() => Ok(()),
+        Ok(_) => Err(invalid_response(operation, "it has no request id")),
+        Err(error) if error.code() == Some(ALREADY_HAS_RESULT) && status(&error) == Some(400) => Ok(()),
         Err(error) => Err(call_error(operation, &error)),
     }
 }

@@ -6,26 +6,26 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::types::EncodingType;
 
-use super::error::{denied_or_not, not_understood};
-use super::response::WholeAnswer;
+use super::error::{call_error_unless_denied, invalid_response};
+use super::response::CompleteXml;
 use super::s3::S3;
 use super::{BucketQuery, CallError};
 use crate::event::decode_key;
 
 /// Lists the keys of buckets.
-pub trait Objects {
+pub trait BucketKeys {
     /// A page of the keys that start with `prefix` and come after `after`, in the order of their bytes.
     fn list(
         &self,
         query: &BucketQuery,
         prefix: &str,
         after: Option<&str>,
-    ) -> impl Future<Output = Result<Page, CallError>>;
+    ) -> impl Future<Output = Result<KeyPage, CallError>>;
 }
 
 /// A page of a bucket's keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Page {
+pub struct KeyPage {
     /// The keys, in the order of their bytes.
     pub keys: Vec<String>,
     /// Whether there are more behind the last one.
@@ -37,8 +37,8 @@ const OPERATION: &str = "ListObjectsV2";
 /// How many keys are asked for at a time: the most there are. Source: S3 API reference, `ListObjectsV2`.
 const PAGE_SIZE: i32 = 1000;
 
-impl Objects for S3 {
-    async fn list(&self, query: &BucketQuery, prefix: &str, after: Option<&str>) -> Result<Page, CallError> {
+impl BucketKeys for S3 {
+    async fn list(&self, query: &BucketQuery, prefix: &str, after: Option<&str>) -> Result<KeyPage, CallError> {
         let client: Client = self.client(query.bucket.region.as_ref());
         let answer = client
             .list_objects_v2()
@@ -50,17 +50,17 @@ impl Objects for S3 {
             // A key may hold characters that XML cannot.
             .encoding_type(EncodingType::Url)
             .customize()
-            .interceptor(WholeAnswer("<IsTruncated"))
+            .interceptor(CompleteXml("<IsTruncated"))
             .send()
             .await;
-        page(answer.map_err(|error| denied_or_not(OPERATION, &error))?)
-            .map_err(|reason| not_understood(OPERATION, &reason))
+        page(answer.map_err(|error| call_error_unless_denied(OPERATION, &error))?)
+            .map_err(|reason| invalid_response(OPERATION, &reason))
     }
 }
 
 /// The page that an answer holds. What of it is strange fails it: a key that is missing would be taken for one that
 /// does not exist.
-fn page(answer: ListObjectsV2Output) -> Result<Page, String> {
+fn page(answer: ListObjectsV2Output) -> Result<KeyPage, String> {
     let more = answer.is_truncated.ok_or("it does not tell whether there are more keys")?;
     let contents = answer.contents.unwrap_or_default();
     if answer.key_count.is_some_and(|count| usize::try_from(count) != Ok(contents.len())) {
@@ -74,7 +74,7 @@ fn page(answer: ListObjectsV2Output) -> Result<Page, String> {
         Ok(decode_key(&key).map_err(|error| error.to_string())?.as_str().to_owned())
     };
     let keys = contents.into_iter().map(|object| key(object.key)).collect::<Result<_, String>>()?;
-    Ok(Page { keys, more })
+    Ok(KeyPage { keys, more })
 }
 
 #[cfg(test)]
@@ -126,7 +126,7 @@ mod tests {
     async fn keys_are_asked_for_and_read_encoded() {
         let (s3, asked) = s3(ANSWER);
         let page = s3.list(&query(), "w/", Some("w/ a&\u{10fffd}")).await.unwrap();
-        assert_eq!(page, Page { keys: vec!["w/a b+c\u{b}".into(), "w/café".into()], more: true });
+        assert_eq!(page, KeyPage { keys: vec!["w/a b+c\u{b}".into(), "w/café".into()], more: true });
         let asked = asked.join().unwrap();
         for part in [
             "GET /site/?list-type=2&",

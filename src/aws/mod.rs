@@ -29,14 +29,14 @@ use aws_smithy_runtime_api::client::http::{
 
 pub use aws_config::SdkConfig as Config;
 
-pub use self::configs::Settings;
+pub use self::configs::DistributionConfigs;
 pub use self::error::{CallError, ErrorClass};
 pub use self::invalidations::{Accepted, CloudFront, Invalidations, Progress};
 pub use self::jobs::{CodePipeline, Jobs};
-pub use self::keys::{Objects, Page};
+pub use self::keys::{BucketKeys, KeyPage};
 pub use self::s3::S3;
 pub use self::tags::{BucketQuery, BucketTags};
-pub use self::tls::TrustError;
+pub use self::tls::TlsError;
 
 /// How long a connection may take to be made. An endpoint of the same Region answers in milliseconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -47,7 +47,7 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The crates of the SDK whose log lines can hold a whole answer of AWS's: where a call fails twice over, the first error is
 /// printed with everything that the answer held. We tell of the second.
-pub const SILENT_IN_LOG: &[&str] = &["aws_smithy_runtime_api"];
+pub const SILENT_CRATES: &[&str] = &["aws_smithy_runtime_api"];
 
 /// Reads Region, credentials and endpoint as every AWS tool does; in Lambda all of them come from the environment. The roots
 /// of trust are those of `SSL_CERT_FILE`, or the platform's.
@@ -57,13 +57,13 @@ pub const SILENT_IN_LOG: &[&str] = &["aws_smithy_runtime_api"];
 ///
 /// # Errors
 /// If `SSL_CERT_FILE` is set to what cannot be used.
-pub async fn load_config() -> Result<SdkConfig, TrustError> {
-    load_config_of(&Named::default()).await
+pub async fn load_config() -> Result<SdkConfig, TlsError> {
+    load_config_with(&ConfigOverrides::default()).await
 }
 
 /// What somebody named instead of what the environment and the shared configuration say.
 #[derive(Clone, Debug, Default)]
-pub struct Named {
+pub struct ConfigOverrides {
     /// A profile of the shared configuration.
     pub profile: Option<String>,
     /// The Region.
@@ -76,8 +76,8 @@ pub struct Named {
 ///
 /// # Errors
 /// As above.
-pub async fn load_config_of(named: &Named) -> Result<SdkConfig, TrustError> {
-    let roots = tls::choose(|name| std::env::var_os(name), tls::read)?;
+pub async fn load_config_with(overrides: &ConfigOverrides) -> Result<SdkConfig, TlsError> {
+    let roots = tls::choose_roots(|name| std::env::var_os(name), tls::read)?;
     let client = http_client(roots)?;
     let timeouts =
         TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
@@ -87,18 +87,18 @@ pub async fn load_config_of(named: &Named) -> Result<SdkConfig, TrustError> {
         loader = loader.app_name(name);
     }
     #[cfg(feature = "cli")]
-    if let Some(profile) = &named.profile {
+    if let Some(profile) = &overrides.profile {
         // As with the AWS CLI, a profile that somebody names comes before credentials in the environment.
-        let region = named.region.clone().map(aws_config::Region::new);
+        let region = overrides.region.clone().map(aws_config::Region::new);
         let provider = ProviderConfig::with_default_region().await.with_http_client(client);
         let provider = if region.is_some() { provider.with_region(region) } else { provider };
         let of_profile = ProfileFileCredentialsProvider::builder().profile_name(profile).configure(&provider).build();
         loader = loader.profile_name(profile).credentials_provider(of_profile);
     }
-    if let Some(region) = &named.region {
+    if let Some(region) = &overrides.region {
         loader = loader.region(aws_config::Region::new(region.clone()));
     }
-    if let Some(endpoint) = &named.endpoint {
+    if let Some(endpoint) = &overrides.endpoint {
         loader = loader.endpoint_url(endpoint);
     }
     Ok(loader.load().await)
@@ -106,7 +106,7 @@ pub async fn load_config_of(named: &Named) -> Result<SdkConfig, TrustError> {
 
 /// One client for all services and Regions, so that its TLS is set up once; it keeps connections apart by host. The SDK's own
 /// is set up for every service once to try it and once to use it.
-fn http_client(roots: tls::Roots) -> Result<SharedHttpClient, TrustError> {
+fn http_client(roots: tls::TrustedRoots) -> Result<SharedHttpClient, TlsError> {
     let mut store = TrustStore::empty().with_native_roots(roots.native);
     if !roots.pem.is_empty() {
         store = store.with_pem_certificate(roots.pem);

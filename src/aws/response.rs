@@ -15,17 +15,17 @@ use aws_sdk_s3::primitives::SdkBody;
 use http_body_util::Limited;
 
 /// The longest error that is read, in bytes. AWS's own have some hundred; a longer one is a page of something in between.
-const LONGEST_ERROR: usize = 64 * 1024;
+const MAX_ERROR_BYTES: usize = 64 * 1024;
 
 /// The longest answer that is read where AWS has little to say, in bytes.
-pub(crate) const SHORT_ANSWER: usize = 256 * 1024;
+pub(crate) const SMALL_RESPONSE_BYTES: usize = 256 * 1024;
 
 /// Fails calls whose answer is too long, instead of filling the memory with it. A success may have so many bytes: as many as
 /// the operation's longest, since several calls are made at the same time. Of several bounds the lowest holds.
 #[derive(Debug)]
-pub(crate) struct BoundedAnswer(pub(crate) usize);
+pub(crate) struct SizeLimit(pub(crate) usize);
 
-impl Intercept for BoundedAnswer {
+impl Intercept for SizeLimit {
     fn name(&self) -> &'static str {
         "BoundedAnswer"
     }
@@ -37,7 +37,7 @@ impl Intercept for BoundedAnswer {
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let response = context.response_mut();
-        let longest = if response.status().is_success() { self.0 } else { LONGEST_ERROR };
+        let longest = if response.status().is_success() { self.0 } else { MAX_ERROR_BYTES };
         let body = std::mem::replace(response.body_mut(), SdkBody::taken());
         *response.body_mut() = SdkBody::from_body_1_x(Limited::new(body, longest));
         Ok(())
@@ -47,9 +47,9 @@ impl Intercept for BoundedAnswer {
 /// Fails calls whose successful answer is not a whole XML document with this element in it. For operations that answer
 /// with one.
 #[derive(Debug)]
-pub(crate) struct WholeAnswer(pub(crate) &'static str);
+pub(crate) struct CompleteXml(pub(crate) &'static str);
 
-impl Intercept for WholeAnswer {
+impl Intercept for CompleteXml {
     fn name(&self) -> &'static str {
         "WholeAnswer"
     }
@@ -62,7 +62,7 @@ impl Intercept for WholeAnswer {
     ) -> Result<(), BoxError> {
         let response = context.response();
         if !response.status().is_success()
-            || response.body().bytes().is_some_and(|it| is_whole(it) && holds(it, self.0))
+            || response.body().bytes().is_some_and(|it| is_complete_xml(it) && contains_element(it, self.0))
         {
             return Ok(());
         }
@@ -71,13 +71,13 @@ impl Intercept for WholeAnswer {
 }
 
 /// Whether this error is a whole answer with this status, as AWS gives it: one whose words can be taken for an outcome.
-pub(crate) fn is_told<E>(error: &SdkError<E, HttpResponse>, status: u16) -> bool {
+pub(crate) fn is_complete_with_status<E>(error: &SdkError<E, HttpResponse>, status: u16) -> bool {
     let answer = error.raw_response();
-    answer.is_some_and(|it| it.status().as_u16() == status && it.body().bytes().is_some_and(is_whole))
+    answer.is_some_and(|it| it.status().as_u16() == status && it.body().bytes().is_some_and(is_complete_xml))
 }
 
 /// Whether the root element is closed at the end.
-fn is_whole(document: &[u8]) -> bool {
+fn is_complete_xml(document: &[u8]) -> bool {
     let document = document.trim_ascii_end();
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric();
     let root = document
@@ -91,7 +91,7 @@ fn is_whole(document: &[u8]) -> bool {
     })
 }
 
-fn holds(document: &[u8], element: &str) -> bool {
+fn contains_element(document: &[u8], element: &str) -> bool {
     document.windows(element.len()).any(|window| window == element.as_bytes())
 }
 
@@ -101,12 +101,12 @@ mod tests {
 
     #[test]
     fn only_a_document_whose_root_is_closed_is_whole() {
-        let whole =
+        let complete =
             b"<?xml version=\"1.0\"?>\n<!-- tags -->\n<Tagging xmlns=\"urn:x\"><TagSet><Tag/></TagSet></Tagging>\n";
-        assert!(is_whole(whole));
-        for end in 0..whole.len() - 1 {
-            assert!(!is_whole(&whole[..end]), "{}", String::from_utf8_lossy(&whole[..end]));
+        assert!(is_complete_xml(complete));
+        for end in 0..complete.len() - 1 {
+            assert!(!is_complete_xml(&complete[..end]), "{}", String::from_utf8_lossy(&complete[..end]));
         }
-        assert!(!is_whole(b"<Tag><Tagging></Tagging>"));
+        assert!(!is_complete_xml(b"<Tag><Tagging></Tagging>"));
     }
 }

@@ -6,24 +6,24 @@ use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 
-use super::response::BoundedAnswer;
+use super::response::SizeLimit;
 use crate::change::Region;
 
 /// How many Regions' clients are kept. One deployment serves one Region, others come by forwarding; a forged event must
 /// not fill the memory. A client that was dropped is made again when it is needed.
-const KEPT_CLIENTS: usize = 8;
+const MAX_REGIONAL_CLIENTS: usize = 8;
 
 /// The longest answer that is read, in bytes: a page of 1,000 keys, each of up to 1,024 bytes that are encoded as three
 /// characters, and what else is told of an object.
-const LONGEST_ANSWER: usize = 5 * 1024 * 1024;
+const MAX_RESPONSE_BYTES: usize = 5 * 1024 * 1024;
 
 /// Reads tags and keys of buckets.
 pub struct S3 {
     config: SdkConfig,
     path_style: bool,
-    home: Client,
+    default_client: Client,
     /// Clients of other Regions, the latest used last.
-    away: Mutex<Vec<(Region, Client)>>,
+    regional_clients: Mutex<Vec<(Region, Client)>>,
 }
 
 impl S3 {
@@ -31,21 +31,26 @@ impl S3 {
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
         let path_style = is_path_style(config);
-        let home = client(config, path_style, None);
-        Self { config: config.clone(), path_style, home, away: Mutex::new(Vec::new()) }
+        let default_client = client(config, path_style, None);
+        Self { config: config.clone(), path_style, default_client, regional_clients: Mutex::new(Vec::new()) }
     }
 
     pub(crate) fn client(&self, region: Option<&Region>) -> Client {
-        let home = self.config.region().map(AsRef::as_ref);
-        let Some(region) = region.filter(|region| Some(region.as_str()) != home) else { return self.home.clone() };
-        let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = away.iter().position(|(kept, _)| kept == region).map(|place| away.remove(place));
+        let default_client = self.config.region().map(AsRef::as_ref);
+        let Some(region) = region.filter(|region| Some(region.as_str()) != default_client) else {
+            return self.default_client.clone();
+        };
+        let mut regional_clients = self.regional_clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let cached = regional_clients
+            .iter()
+            .position(|(cached, _)| cached == region)
+            .map(|index| regional_clients.remove(index));
         let (region, client) =
-            kept.unwrap_or_else(|| (region.clone(), client(&self.config, self.path_style, Some(region))));
-        if away.len() == KEPT_CLIENTS {
-            away.remove(0);
+            cached.unwrap_or_else(|| (region.clone(), client(&self.config, self.path_style, Some(region))));
+        if regional_clients.len() == MAX_REGIONAL_CLIENTS {
+            regional_clients.remove(0);
         }
-        away.push((region, client.clone()));
+        regional_clients.push((region, client.clone()));
         client
     }
 }
@@ -60,7 +65,7 @@ pub(crate) fn is_path_style(config: &SdkConfig) -> bool {
 fn client(config: &SdkConfig, path_style: bool, region: Option<&Region>) -> Client {
     let mut builder = aws_sdk_s3::config::Builder::from(config)
         .force_path_style(path_style)
-        .interceptor(BoundedAnswer(LONGEST_ANSWER))
+        .interceptor(SizeLimit(MAX_RESPONSE_BYTES))
         // Whoever asks tries again.
         .retry_config(RetryConfig::disabled());
     if let Some(region) = region {
@@ -85,14 +90,14 @@ mod tests {
         let region = |n: usize| Region::new(&format!("eu-test-{n}")).unwrap();
         s3.client(Some(&Region::new("eu-central-1").unwrap()));
         s3.client(None);
-        assert!(s3.away.lock().unwrap().is_empty(), "the function's own Region has its client already");
+        assert!(s3.regional_clients.lock().unwrap().is_empty(), "the function's own Region has its client already");
         for n in 0..100 {
             s3.client(Some(&region(0)));
             let client = s3.client(Some(&region(n)));
             assert_eq!(client.config().region().map(AsRef::as_ref), Some(region(n).as_str()));
         }
-        let away = s3.away.lock().unwrap();
-        assert_eq!(away.len(), KEPT_CLIENTS);
-        assert!(away.iter().any(|(kept, _)| *kept == region(0)), "used all the time");
+        let regional_clients = s3.regional_clients.lock().unwrap();
+        assert_eq!(regional_clients.len(), MAX_REGIONAL_CLIENTS);
+        assert!(regional_clients.iter().any(|(cached, _)| *cached == region(0)), "used all the time");
     }
 }

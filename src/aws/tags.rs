@@ -7,7 +7,7 @@ use aws_sdk_s3::error::ProvideErrorMetadata;
 
 use super::CallError;
 use super::error::call_error;
-use super::response::{BoundedAnswer, SHORT_ANSWER, WholeAnswer, is_told};
+use super::response::{CompleteXml, SMALL_RESPONSE_BYTES, SizeLimit, is_complete_with_status};
 use super::s3::S3;
 use crate::change::{AccountId, Bucket};
 use crate::path::Tags;
@@ -35,15 +35,17 @@ impl BucketTags for S3 {
             .bucket(query.bucket.name.as_str())
             .set_expected_bucket_owner(query.expected_owner.as_ref().map(|id| id.as_str().to_owned()))
             .customize()
-            .interceptor(WholeAnswer("<TagSet"))
+            .interceptor(CompleteXml("<TagSet"))
             // 50 tags of up to 128 and 256 characters.
-            .interceptor(BoundedAnswer(SHORT_ANSWER))
+            .interceptor(SizeLimit(SMALL_RESPONSE_BYTES))
             .send()
             .await;
         match answer {
             Ok(tagging) => Ok(tagging.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect()),
             // S3's way of saying "none"; the SDK does not model it.
-            Err(error) if error.code() == Some("NoSuchTagSet") && is_told(&error, 404) => Ok(Tags::new()),
+            Err(error) if error.code() == Some("NoSuchTagSet") && is_complete_with_status(&error, 404) => {
+                Ok(Tags::new())
+            }
             Err(error) => Err(call_error("GetBucketTagging", &error)),
         }
     }

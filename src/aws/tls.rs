@@ -33,13 +33,13 @@ const BUNDLES: [&str; 4] = [
 ];
 
 /// What lines around a certificate begin and end with.
-const MARK: &str = "-----";
+const DASHES: &str = "-----";
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 
 /// Where roots come from.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Roots {
+pub(super) struct TrustedRoots {
     /// Certificates in PEM form, each of which can be a root; empty if there is no file to take them from.
     pub(super) pem: String,
     /// Whether the platform's own way of finding roots is to be gone as well.
@@ -48,63 +48,63 @@ pub(super) struct Roots {
 
 /// Why there are no roots to check against: `SSL_CERT_FILE` is set to what cannot be used.
 #[derive(Debug, PartialEq, Eq)]
-pub struct TrustError(String);
+pub struct TlsError(String);
 
-impl TrustError {
+impl TlsError {
     fn of(path: &Path, reason: impl fmt::Display) -> Self {
         Self(format!("{FILE_VARIABLE}=\"{}\" {reason}", excerpt(&path.to_string_lossy())))
     }
 }
 
-impl fmt::Display for TrustError {
+impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
 /// Making TLS of roots. It does not fail, the library says; if it does, it says why.
-impl From<HttpClientError> for TrustError {
+impl From<HttpClientError> for TlsError {
     fn from(error: HttpClientError) -> Self {
         Self(format!("the roots of trust cannot be used: {error}"))
     }
 }
 
-impl std::error::Error for TrustError {}
+impl std::error::Error for TlsError {}
 
 /// Chooses the roots. `read` reads a file whole.
 ///
 /// # Errors
 /// If `SSL_CERT_FILE` names what cannot be read or holds no root. A platform's bundle that is no good is passed over.
-pub(super) fn choose(
+pub(super) fn choose_roots(
     variable: impl Fn(&str) -> Option<OsString>,
     read: impl Fn(&Path) -> io::Result<Vec<u8>>,
-) -> Result<Roots, TrustError> {
+) -> Result<TrustedRoots, TlsError> {
     let native = variable(DIRECTORY_VARIABLE).is_some_and(|directories| !directories.is_empty());
     if let Some(path) = variable(FILE_VARIABLE).map(PathBuf::from) {
         let (pem, left_out) = match read(&path) {
-            Ok(content) => usable(&content),
-            Err(error) => return Err(TrustError::of(&path, format_args!("cannot be read: {error}"))),
+            Ok(content) => usable_certificates(&content),
+            Err(error) => return Err(TlsError::of(&path, format_args!("cannot be read: {error}"))),
         };
         if pem.is_empty() {
             let which = if left_out == 0 { "in PEM form" } else { "that can be read" };
-            return Err(TrustError::of(&path, format_args!("holds no certificate {which}")));
+            return Err(TlsError::of(&path, format_args!("holds no certificate {which}")));
         }
         if left_out > 0 {
             let file = path.to_string_lossy();
             tracing::warn!(%file, left_out, "certificates of {FILE_VARIABLE} that cannot be read are not trusted");
         }
-        return Ok(Roots { pem, native });
+        return Ok(TrustedRoots { pem, native });
     }
     // Elsewhere the roots are no file, or one that is not the whole truth.
     if !native && cfg!(target_os = "linux") {
         for bundle in BUNDLES {
-            let (pem, _) = read(Path::new(bundle)).map(|content| usable(&content)).unwrap_or_default();
+            let (pem, _) = read(Path::new(bundle)).map(|content| usable_certificates(&content)).unwrap_or_default();
             if !pem.is_empty() {
-                return Ok(Roots { pem, native });
+                return Ok(TrustedRoots { pem, native });
             }
         }
     }
-    Ok(Roots { pem: String::new(), native: true })
+    Ok(TrustedRoots { pem: String::new(), native: true })
 }
 
 /// Reads a file whole. Nothing else is: a device would not end.
@@ -117,17 +117,17 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
 
 /// The certificates of a file that can be roots, and how many cannot. What is no certificate is passed over, as is one that
 /// does not end.
-fn usable(content: &[u8]) -> (String, usize) {
+fn usable_certificates(content: &[u8]) -> (String, usize) {
     let content = String::from_utf8_lossy(content);
-    let (mut pem, mut left_out, mut at) = (String::with_capacity(content.len()), 0, 0);
-    while let Some(begin) = mark(&content, at) {
-        at = begin + 1;
+    let (mut pem, mut left_out, mut position) = (String::with_capacity(content.len()), 0, 0);
+    while let Some(begin) = find_dashes(&content, position) {
+        position = begin + 1;
         if !starts_with(&content, begin, BEGIN) {
             continue;
         }
         let start = begin + BEGIN.len();
-        let end = mark(&content, start).filter(|end| starts_with(&content, *end, END));
-        at = end.map_or(start, |end| end + END.len());
+        let end = find_dashes(&content, start).filter(|end| starts_with(&content, *end, END));
+        position = end.map_or(start, |end| end + END.len());
         let base64: Option<String> =
             end.and_then(|end| content.get(start..end)).map(|body| body.split_ascii_whitespace().collect());
         match base64.filter(|base64| is_root(base64)) {
@@ -147,18 +147,18 @@ fn is_root(base64: &str) -> bool {
 
 /// Where the next line of dashes begins, from a place on. Every start looks through 200 kB so, and one character is found
 /// several times faster than a text.
-fn mark(content: &str, mut from: usize) -> Option<usize> {
+fn find_dashes(content: &str, mut from: usize) -> Option<usize> {
     loop {
         from += content.get(from..)?.find('-')?;
-        if starts_with(content, from, MARK) {
+        if starts_with(content, from, DASHES) {
             return Some(from);
         }
         from += 1;
     }
 }
 
-fn starts_with(content: &str, at: usize, text: &str) -> bool {
-    content.get(at..).is_some_and(|rest| rest.starts_with(text))
+fn starts_with(content: &str, position: usize, text: &str) -> bool {
+    content.get(position..).is_some_and(|rest| rest.starts_with(text))
 }
 
 #[cfg(test)]
@@ -177,18 +177,18 @@ mod tests {
     }
 
     /// What is chosen where these variables and these files are all there is.
-    fn chosen(variables: &[(&str, &str)], files: &[(&str, &str)]) -> Result<Roots, String> {
+    fn chosen(variables: &[(&str, &str)], files: &[(&str, &str)]) -> Result<TrustedRoots, String> {
         let variables: BTreeMap<_, _> = variables.iter().copied().collect();
         let files: BTreeMap<_, _> = files.iter().map(|&(path, content)| (PathBuf::from(path), content)).collect();
         let read = |path: &Path| {
             let content = files.get(path).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
             Ok(content.as_bytes().to_vec())
         };
-        choose(|name| variables.get(name).map(OsString::from), read).map_err(|error| error.to_string())
+        choose_roots(|name| variables.get(name).map(OsString::from), read).map_err(|error| error.to_string())
     }
 
-    fn only(pem: &str) -> Roots {
-        Roots { pem: pem.to_owned(), native: false }
+    fn only(pem: &str) -> TrustedRoots {
+        TrustedRoots { pem: pem.to_owned(), native: false }
     }
 
     const AMAZON: &str = "/etc/pki/tls/certs/ca-bundle.crt";
@@ -196,12 +196,12 @@ mod tests {
 
     #[test]
     fn the_variable_then_the_platforms_bundle_then_its_own_way() {
-        let [named, amazon, debian] = [root(), root(), root()];
-        let files = [("/named", named.as_str()), (AMAZON, &amazon), (DEBIAN, &debian)];
-        assert_eq!(chosen(&[(FILE_VARIABLE, "/named")], &files), Ok(only(&named)));
+        let [overrides, amazon, debian] = [root(), root(), root()];
+        let files = [("/named", overrides.as_str()), (AMAZON, &amazon), (DEBIAN, &debian)];
+        assert_eq!(chosen(&[(FILE_VARIABLE, "/named")], &files), Ok(only(&overrides)));
         assert_eq!(chosen(&[], &files), Ok(only(&amazon)));
         assert_eq!(chosen(&[], &files[2..]), Ok(only(&debian)));
-        assert_eq!(chosen(&[], &[]), Ok(Roots { pem: String::new(), native: true }));
+        assert_eq!(chosen(&[], &[]), Ok(TrustedRoots { pem: String::new(), native: true }));
     }
 
     #[test]
@@ -213,13 +213,13 @@ mod tests {
 
     #[test]
     fn directories_are_read_as_the_platform_does() {
-        let named = root();
-        let files = [("/named", named.as_str()), (DEBIAN, &named)];
+        let overrides = root();
+        let files = [("/named", overrides.as_str()), (DEBIAN, &overrides)];
         let directory = (DIRECTORY_VARIABLE, "/some/certs");
-        assert_eq!(chosen(&[directory], &files), Ok(Roots { pem: String::new(), native: true }));
+        assert_eq!(chosen(&[directory], &files), Ok(TrustedRoots { pem: String::new(), native: true }));
         let both = chosen(&[directory, (FILE_VARIABLE, "/named")], &files).unwrap();
-        assert!(both.native && both.pem == named, "{both:?}");
-        assert_eq!(chosen(&[(DIRECTORY_VARIABLE, "")], &files), Ok(only(&named)));
+        assert!(both.native && both.pem == overrides, "{both:?}");
+        assert_eq!(chosen(&[(DIRECTORY_VARIABLE, "")], &files), Ok(only(&overrides)));
     }
 
     #[test]
@@ -254,9 +254,9 @@ mod tests {
         let file = [first.as_str(), between, &last, torn].concat();
         let roots = chosen(&[(FILE_VARIABLE, "/mixed")], &[("/mixed", &file)]).unwrap();
         assert_eq!(roots.pem, [first, last].concat());
-        assert_eq!(usable(file.as_bytes()).1, 2);
+        assert_eq!(usable_certificates(file.as_bytes()).1, 2);
         let latin = [b"\xe9\n", root().as_bytes()].concat();
-        assert_eq!(usable(&latin).1, 0);
+        assert_eq!(usable_certificates(&latin).1, 0);
     }
 
     /// However its lines are broken, and whatever stands beside it.
@@ -268,7 +268,7 @@ mod tests {
         for broken in
             [format!("{BEGIN}\r\n{first}\r\n{rest}\r\n{END}\r\n"), format!("-{BEGIN} {first} \t{rest}{END} x")]
         {
-            assert_eq!(usable(broken.as_bytes()), (root.clone(), 0), "{broken}");
+            assert_eq!(usable_certificates(broken.as_bytes()), (root.clone(), 0), "{broken}");
         }
     }
 

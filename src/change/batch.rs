@@ -3,12 +3,12 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::{Change, Moment};
+use super::{Change, Timestamp};
 
 /// What brought a delivery to the function: the outermost of what was put around the changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Source {
+pub enum EventSource {
     /// S3 itself.
     #[default]
     S3,
@@ -32,21 +32,21 @@ pub enum Source {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Batch {
     /// What brought it.
-    pub source: Source,
+    pub source: EventSource,
     /// The messages, if the delivery is a batch of a queue's; each answers for itself.
     pub messages: Option<Vec<Message>>,
     /// Objects whose content changed, in the order of the records; an object can occur several times.
     pub changes: Vec<Change>,
     /// When each of them happened, by place, as far as that was told.
-    pub times: Vec<Option<Moment>>,
+    pub times: Vec<Option<Timestamp>>,
     /// Records of something that changes no content.
-    pub ignored: Vec<IgnoredRecord>,
+    pub ignored: Vec<SkippedRecord>,
     /// How many of S3's test events came, which ask for nothing.
     pub test_events: usize,
     /// What could not be read, as far as it is listed: of each list of records the first few.
     pub failed: Vec<RecordError>,
     /// How much more could not be read.
-    pub failed_too: usize,
+    pub unlisted_failures: usize,
 }
 
 /// A message of a queue: which of a batch's changes and failures came with it.
@@ -61,7 +61,7 @@ pub struct Message {
 }
 
 impl Batch {
-    pub(crate) fn push(&mut self, change: Change, time: Option<Moment>) {
+    pub(crate) fn push(&mut self, change: Change, time: Option<Timestamp>) {
         self.changes.push(change);
         self.times.push(time);
     }
@@ -70,14 +70,14 @@ impl Batch {
     #[must_use]
     pub fn message_of(&self, change: usize) -> Option<&Message> {
         let messages = self.messages.as_deref()?;
-        let place = messages.partition_point(|message| message.changes.end <= change);
-        messages.get(place).filter(|message| message.changes.contains(&change))
+        let index = messages.partition_point(|message| message.changes.end <= change);
+        messages.get(index).filter(|message| message.changes.contains(&change))
     }
 }
 
 /// A record of an event that changes no content (a tag, an access list, a replication, a restore …) or that is new to us.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IgnoredRecord {
+pub struct SkippedRecord {
     /// The event's name, shortened and escaped.
     pub event_name: String,
 }

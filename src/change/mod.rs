@@ -6,10 +6,10 @@ mod name;
 pub mod text;
 mod timestamp;
 
-pub use self::batch::{Batch, IgnoredRecord, Message, RecordError, Source};
+pub use self::batch::{Batch, EventSource, Message, RecordError, SkippedRecord};
 pub use self::distribution::{DistributionId, DistributionIdError, InvalidationId};
 pub use self::name::{AccountId, BucketName, MAX_BUCKET_NAME_LENGTH, MAX_KEY_BYTES, NameError, ObjectKey, Region};
-pub use self::timestamp::Moment;
+pub use self::timestamp::Timestamp;
 
 /// A bucket as an event names it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -11,18 +11,18 @@ use time::format_description::well_known::Rfc3339;
 /// names it, and means no time.
 ///
 /// ```
-/// use s3_cloudfront_invalidator::change::Moment;
+/// use s3_cloudfront_invalidator::change::Timestamp;
 ///
-/// let moment = Moment::parse("2026-01-02T03:04:05.006Z").unwrap();
-/// assert_eq!(moment, Moment::parse("2026-01-02T05:04:05.006+02:00").unwrap());
+/// let moment = Timestamp::parse("2026-01-02T03:04:05.006Z").unwrap();
+/// assert_eq!(moment, Timestamp::parse("2026-01-02T05:04:05.006+02:00").unwrap());
 /// assert_eq!((moment.milliseconds(), moment.to_string().as_str()), (1_767_323_045_006, "2026-01-02T03:04:05.006Z"));
-/// assert_eq!(Moment::parse("1970-01-01T00:00:00.000Z"), None);
-/// assert_eq!(Moment::parse("yesterday"), None);
+/// assert_eq!(Timestamp::parse("1970-01-01T00:00:00.000Z"), None);
+/// assert_eq!(Timestamp::parse("yesterday"), None);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Moment(NonZeroU64);
+pub struct Timestamp(NonZeroU64);
 
-impl Moment {
+impl Timestamp {
     /// So many milliseconds after the start of 1970; `None` for that start, and beyond the year 9999.
     #[must_use]
     pub fn new(milliseconds: u64) -> Option<Self> {
@@ -62,7 +62,7 @@ fn date(milliseconds: u64) -> Option<OffsetDateTime> {
 }
 
 /// As RFC 3339 has it, in UTC.
-impl fmt::Display for Moment {
+impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(date) = date(self.milliseconds()) else { return Ok(()) };
         let (year, month, day) = date.to_calendar_date();
@@ -83,17 +83,17 @@ mod tests {
             ("2026-01-02T03:04:05.0067Z", 1_767_323_045_006),
             ("9999-12-31T23:59:59.999Z", 253_402_300_799_999),
         ] {
-            assert_eq!(Moment::parse(text).map(Moment::milliseconds), Some(milliseconds), "{text}");
+            assert_eq!(Timestamp::parse(text).map(Timestamp::milliseconds), Some(milliseconds), "{text}");
         }
         for text in ["", "2026-01-02", "2026-13-02T03:04:05Z", "1969-12-31T23:59:59Z", "1767323045006", "\u{0}"] {
-            assert_eq!(Moment::parse(text), None, "{text}");
+            assert_eq!(Timestamp::parse(text), None, "{text}");
         }
-        assert_eq!(Moment::new(u64::MAX), None);
+        assert_eq!(Timestamp::new(u64::MAX), None);
     }
 
     #[test]
     fn no_time_has_passed_since_the_future() {
-        let [one, two] = [1, 5].map(|it| Moment::new(it).unwrap());
+        let [one, two] = [1, 5].map(|it| Timestamp::new(it).unwrap());
         assert_eq!((two.since(one), one.since(two)), (4, 0));
     }
 }

@@ -5,9 +5,9 @@ use std::env;
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
 
-use super::aws::Operator;
-use super::link::{Deployment, Place, find};
-use crate::aws::{self, Named};
+use super::aws::OperatorClients;
+use super::link::{Deployment, FunctionLocator, find};
+use crate::aws::{self, ConfigOverrides};
 use crate::change::Region;
 use crate::change::text::excerpt;
 
@@ -17,7 +17,7 @@ const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL";
 /// Whose credentials, and where.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "AWS")]
-pub(super) struct Aws {
+pub(super) struct AwsArgs {
     /// A profile of the AWS CLI's configuration
     #[arg(long, value_name = "NAME", help = "A profile of the AWS CLI's configuration; otherwise AWS_PROFILE")]
     profile: Option<String>,
@@ -50,7 +50,7 @@ fn endpoint(text: &str) -> Result<String, String> {
 /// The function, however it was deployed.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Function")]
-pub(super) struct Deployed {
+pub(super) struct DeploymentArgs {
     /// The stack that the function was deployed with
     #[arg(long, value_name = "NAME", default_value = "cloudfront-invalidator")]
     stack: String,
@@ -59,9 +59,9 @@ pub(super) struct Deployed {
     function: Option<String>,
 }
 
-impl Aws {
-    fn named(&self) -> Named {
-        Named {
+impl AwsArgs {
+    fn overrides(&self) -> ConfigOverrides {
+        ConfigOverrides {
             profile: self.profile.clone(),
             region: self.region.as_ref().map(ToString::to_string),
             endpoint: self.endpoint_url.clone(),
@@ -69,9 +69,9 @@ impl Aws {
     }
 
     /// What is left where the function is gone.
-    pub(super) async fn without_function(&self) -> anyhow::Result<(Operator, Deployment)> {
+    pub(super) async fn without_function(&self) -> anyhow::Result<(OperatorClients, Deployment)> {
         let config = self.config().await?;
-        let operator = Operator::new(&config);
+        let operator = OperatorClients::new(&config);
         let region = config.region().map(ToString::to_string).unwrap_or_default();
         let deployment = Deployment::gone(&operator, &region).await?;
         Ok((operator, deployment))
@@ -79,7 +79,7 @@ impl Aws {
 
     /// The SDK's configuration.
     pub(super) async fn config(&self) -> anyhow::Result<aws::Config> {
-        let config = aws::load_config_of(&self.named()).await?;
+        let config = aws::load_config_with(&self.overrides()).await?;
         let Some(region) = config.region() else {
             bail!("there is no Region: give --region, set AWS_REGION, or run `aws configure`");
         };
@@ -92,13 +92,13 @@ impl Aws {
     }
 }
 
-impl Deployed {
+impl DeploymentArgs {
     /// Finds the function.
-    pub(super) async fn find(&self, aws: &Aws) -> anyhow::Result<(Operator, Deployment)> {
-        let operator = Operator::new(&aws.config().await?);
+    pub(super) async fn find(&self, aws: &AwsArgs) -> anyhow::Result<(OperatorClients, Deployment)> {
+        let operator = OperatorClients::new(&aws.config().await?);
         let place = match &self.function {
-            Some(name) => Place::Function(name.clone()),
-            None => Place::Stack(self.stack.clone()),
+            Some(name) => FunctionLocator::Function(name.clone()),
+            None => FunctionLocator::Stack(self.stack.clone()),
         };
         let deployment = find(&operator, &place).await?;
         Ok((operator, deployment))

@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::key_lists::{self, List};
+use super::key_lists::{self, KeyList};
 use super::terminal::counted;
 use crate::change::{Batch, Bucket, BucketName, Change, ObjectKey};
-use crate::event::{self, Ask, Request, Target, Trigger};
+use crate::event::{self, Event, Request, RequestKind, RequestTarget};
 use crate::path::{Item, named_items};
-use crate::report::FAILURES_SPELT_OUT;
+use crate::report::MAX_FAILURES_IN_MESSAGE;
 use crate::send::LISTED_BUCKETS;
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-pub(super) struct Changes {
+pub(super) struct ChangesArgs {
     /// An event as the function gets it, of any shape it knows; - for standard input
     #[arg(long, value_name = "FILE")]
     event: Option<PathBuf>,
@@ -32,36 +32,36 @@ pub(super) struct Changes {
 }
 
 /// What is to be sent.
-pub(super) enum Sent {
+pub(super) enum ToSend {
     /// Changes of objects, and what could not be read of an event.
-    Changes { changes: Vec<Change>, unreadable: Unreadable },
+    Changes { changes: Vec<Change>, unreadable: UnreadableRecords },
     /// What somebody named.
-    Items { of: Target, items: Vec<Item> },
+    Items { of: RequestTarget, items: Vec<Item> },
 }
 
 /// What changed.
 #[derive(Default)]
-pub(super) struct Changed {
+pub(super) struct ChangedKeys {
     pub(super) keys: Vec<ObjectKey>,
     /// What somebody named instead, which is sent as it is.
     pub(super) items: Option<Vec<Item>>,
     /// What could not be read of an event.
-    pub(super) unreadable: Unreadable,
+    pub(super) unreadable: UnreadableRecords,
 }
 
 /// Records of an event that could not be read.
 #[derive(Default)]
-pub(super) struct Unreadable {
+pub(super) struct UnreadableRecords {
     pub(super) count: usize,
     /// Why, of the first of them.
     pub(super) first: Vec<String>,
 }
 
-impl Unreadable {
+impl UnreadableRecords {
     fn of(batch: &Batch) -> Self {
         Self {
-            count: batch.failed.len() + batch.failed_too,
-            first: batch.failed.iter().take(FAILURES_SPELT_OUT).map(ToString::to_string).collect(),
+            count: batch.failed.len() + batch.unlisted_failures,
+            first: batch.failed.iter().take(MAX_FAILURES_IN_MESSAGE).map(ToString::to_string).collect(),
         }
     }
 
@@ -76,46 +76,49 @@ impl Unreadable {
     }
 }
 
-impl Changes {
+impl ChangesArgs {
     /// The files to read.
     pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
         [&self.event, &self.keys, &self.sync].into_iter().flatten().map(PathBuf::as_path)
     }
 
     /// Reads what changed; of an event's changes those of `bucket`.
-    pub(super) fn read(&self, bucket: Option<&str>) -> anyhow::Result<Changed> {
+    pub(super) fn read(&self, bucket: Option<&str>) -> anyhow::Result<ChangedKeys> {
         if let Some(items) = &self.items {
-            return Ok(Changed { items: Some(named_items(items.iter().map(String::as_str))?), ..Changed::default() });
+            return Ok(ChangedKeys {
+                items: Some(named_items(items.iter().map(String::as_str))?),
+                ..ChangedKeys::default()
+            });
         }
         let keys = match (&self.event, &self.keys, &self.sync) {
             (Some(file), _, _) => {
                 return match decoded(file)? {
-                    Trigger::Changes(batch) => of_one_bucket(batch, bucket).with_context(|| key_lists::name(file)),
-                    Trigger::Request(request) => named(request, bucket),
-                    Trigger::Job(job) => named(job.request?, bucket),
+                    Event::Changes(batch) => of_one_bucket(batch, bucket).with_context(|| key_lists::name(file)),
+                    Event::Request(request) => named(request, bucket),
+                    Event::Job(job) => named(job.request?, bucket),
                 };
             }
             (_, Some(file), _) => key_lists::keys(&key_lists::read(file)?).with_context(|| key_lists::name(file))?,
             (_, _, Some(file)) => synced(&key_lists::read(file)?).with_context(|| key_lists::name(file))?,
             (None, None, None) => bail!("name what changed: --event, --keys, --sync or --items"),
         };
-        Ok(Changed { keys, ..Changed::default() })
+        Ok(ChangedKeys { keys, ..ChangedKeys::default() })
     }
 
     /// Reads what is to be sent. `bucket` is that of keys whose source does not say.
-    pub(super) fn to_send(&self, bucket: Option<&BucketName>) -> anyhow::Result<Sent> {
+    pub(super) fn to_send(&self, bucket: Option<&BucketName>) -> anyhow::Result<ToSend> {
         if let Some(file) = &self.event {
             return match decoded(file)? {
-                Trigger::Changes(batch) => {
+                Event::Changes(batch) => {
                     if let Some(name) = bucket {
                         is_about(&batch, name.as_str()).with_context(|| key_lists::name(file))?;
                     }
-                    let unreadable = Unreadable::of(&batch);
+                    let unreadable = UnreadableRecords::of(&batch);
                     let wanted = |change: &Change| bucket.is_none_or(|name| change.bucket.name == *name);
-                    Ok(Sent::Changes { changes: batch.changes.into_iter().filter(wanted).collect(), unreadable })
+                    Ok(ToSend::Changes { changes: batch.changes.into_iter().filter(wanted).collect(), unreadable })
                 }
-                Trigger::Request(request) => asked(request.ask, bucket),
-                Trigger::Job(job) => asked(job.request?.ask, bucket),
+                Event::Request(request) => asked(request.kind, bucket),
+                Event::Job(job) => asked(job.request?.kind, bucket),
             };
         }
         if let Some(file) = &self.sync {
@@ -130,53 +133,53 @@ impl Changes {
             let keys = synced(&text).with_context(|| key_lists::name(file))?;
             return of_bucket(keys, told.as_ref().or(bucket));
         }
-        let Changed { keys, items, .. } = self.read(None)?;
+        let ChangedKeys { keys, items, .. } = self.read(None)?;
         match items {
-            Some(items) => Ok(Sent::Items { of: Target::Default, items }),
+            Some(items) => Ok(ToSend::Items { of: RequestTarget::Default, items }),
             None => of_bucket(keys, bucket),
         }
     }
 }
 
-fn of_bucket(keys: Vec<ObjectKey>, bucket: Option<&BucketName>) -> anyhow::Result<Sent> {
+fn of_bucket(keys: Vec<ObjectKey>, bucket: Option<&BucketName>) -> anyhow::Result<ToSend> {
     let Some(name) = bucket else {
         if keys.is_empty() {
-            return Ok(Sent::Changes { changes: Vec::new(), unreadable: Unreadable::default() });
+            return Ok(ToSend::Changes { changes: Vec::new(), unreadable: UnreadableRecords::default() });
         }
         bail!("no bucket is named: give --bucket, the one that holds the keys");
     };
     let bucket = Bucket { name: name.clone(), region: None };
     let changes = keys.into_iter().map(|key| Change { bucket: bucket.clone(), key }).collect();
-    Ok(Sent::Changes { changes, unreadable: Unreadable::default() })
+    Ok(ToSend::Changes { changes, unreadable: UnreadableRecords::default() })
 }
 
-fn asked(ask: Ask, named: Option<&BucketName>) -> anyhow::Result<Sent> {
-    match ask {
-        Ask::Items { of, items } => Ok(Sent::Items { of, items }),
-        Ask::Keys { bucket, keys } => {
+fn asked(kind: RequestKind, named: Option<&BucketName>) -> anyhow::Result<ToSend> {
+    match kind {
+        RequestKind::Items { of, items } => Ok(ToSend::Items { of, items }),
+        RequestKind::Keys { bucket, keys } => {
             is_of(&bucket, named.map(BucketName::as_str))?;
             let changes = keys.into_iter().map(|key| Change { bucket: bucket.clone(), key }).collect();
-            Ok(Sent::Changes { changes, unreadable: Unreadable::default() })
+            Ok(ToSend::Changes { changes, unreadable: UnreadableRecords::default() })
         }
     }
 }
 
 /// The keys in the output of a sync, or in a listing.
 fn synced(text: &str) -> anyhow::Result<Vec<ObjectKey>> {
-    match List::read(text)? {
-        List::Sync(keys) | List::Listing(keys) => Ok(keys),
-        List::Keys(keys) if keys.is_empty() => Ok(keys),
-        List::Keys(_) => bail!("it is not the output of `aws s3 sync` or `aws s3 ls --recursive`"),
+    match KeyList::read(text)? {
+        KeyList::Sync(keys) | KeyList::KeyListing(keys) => Ok(keys),
+        KeyList::Keys(keys) if keys.is_empty() => Ok(keys),
+        KeyList::Keys(_) => bail!("it is not the output of `aws s3 sync` or `aws s3 ls --recursive`"),
     }
 }
 
-fn named(request: Request, named: Option<&str>) -> anyhow::Result<Changed> {
-    match request.ask {
-        Ask::Keys { bucket, keys } => {
+fn named(request: Request, named: Option<&str>) -> anyhow::Result<ChangedKeys> {
+    match request.kind {
+        RequestKind::Keys { bucket, keys } => {
             is_of(&bucket, named)?;
-            Ok(Changed { keys, ..Changed::default() })
+            Ok(ChangedKeys { keys, ..ChangedKeys::default() })
         }
-        Ask::Items { items, .. } => Ok(Changed { items: Some(items), ..Changed::default() }),
+        RequestKind::Items { items, .. } => Ok(ChangedKeys { items: Some(items), ..ChangedKeys::default() }),
     }
 }
 
@@ -213,10 +216,10 @@ fn buckets(batch: &Batch) -> BTreeSet<&str> {
 }
 
 /// An event that asks for something.
-fn decoded(file: &Path) -> anyhow::Result<Trigger> {
+fn decoded(file: &Path) -> anyhow::Result<Event> {
     let event = key_lists::read(file)?;
     match event::decode(event.as_bytes()).with_context(|| key_lists::name(file))? {
-        Trigger::Job(job) if job.continuation_token.is_some() => {
+        Event::Job(job) if job.continuation_token.is_some() => {
             bail!(
                 "the job has a continuation token: its invalidation was created before; there is nothing left to send"
             )
@@ -226,7 +229,7 @@ fn decoded(file: &Path) -> anyhow::Result<Trigger> {
 }
 
 /// The changes of a bucket; an invalidation is planned for one at a time, since each has its own distribution.
-fn of_one_bucket(batch: Batch, bucket: Option<&str>) -> anyhow::Result<Changed> {
+fn of_one_bucket(batch: Batch, bucket: Option<&str>) -> anyhow::Result<ChangedKeys> {
     let names = buckets(&batch);
     match bucket {
         Some(bucket) => is_about(&batch, bucket)?,
@@ -235,7 +238,7 @@ fn of_one_bucket(batch: Batch, bucket: Option<&str>) -> anyhow::Result<Changed> 
         }
         None => {}
     }
-    let unreadable = Unreadable::of(&batch);
+    let unreadable = UnreadableRecords::of(&batch);
     let wanted = batch.changes.into_iter().filter(|it| bucket.is_none_or(|name| it.bucket.name.as_str() == name));
-    Ok(Changed { keys: wanted.map(|change| change.key).collect(), items: None, unreadable })
+    Ok(ChangedKeys { keys: wanted.map(|change| change.key).collect(), items: None, unreadable })
 }

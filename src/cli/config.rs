@@ -8,13 +8,13 @@ use serde::Deserialize;
 
 use super::key_lists;
 use super::terminal::note;
-use crate::aws::{self, CallError, CloudFront, ErrorClass, Settings};
+use crate::aws::{self, CallError, CloudFront, DistributionConfigs, ErrorClass};
 use crate::change::DistributionId;
-use crate::path::{Behavior, DistributionSettings, Origin, OriginGroup};
+use crate::path::{Behavior, DistributionConfig, Origin, OriginGroup};
 
 /// Whose settings tell which URLs an object has.
 #[derive(Debug, Args)]
-pub(super) struct Source {
+pub(super) struct ConfigArgs {
     /// The distribution: its settings are read from CloudFront, with the credentials and the Region that the AWS CLI uses
     #[arg(long, value_name = "ID", value_parser = DistributionId::new, requires = "bucket")]
     distribution: Option<DistributionId>,
@@ -26,14 +26,14 @@ pub(super) struct Source {
     offline: bool,
 }
 
-impl Source {
+impl ConfigArgs {
     /// The file to read, if there is one.
     pub(super) fn file(&self) -> Option<&Path> {
         self.settings.as_deref()
     }
 
     /// The settings, if they are known.
-    pub(super) async fn read(&self) -> anyhow::Result<Option<DistributionSettings>> {
+    pub(super) async fn read(&self) -> anyhow::Result<Option<DistributionConfig>> {
         if let Some(file) = &self.settings {
             let config = parse(&key_lists::read(file)?).with_context(|| key_lists::name(file))?;
             for policy in config.unknown_policies() {
@@ -60,8 +60,8 @@ impl Source {
     }
 }
 
-async fn ask(cloudfront: &CloudFront, id: &DistributionId) -> Result<DistributionSettings, CallError> {
-    let mut settings = cloudfront.settings(id).await?;
+async fn ask(cloudfront: &CloudFront, id: &DistributionId) -> Result<DistributionConfig, CallError> {
+    let mut settings = cloudfront.distribution_config(id).await?;
     for policy in settings.unknown_policies() {
         let in_key = match cloudfront.has_query_strings(&policy).await {
             Ok(in_key) => in_key,
@@ -82,43 +82,43 @@ async fn ask(cloudfront: &CloudFront, id: &DistributionId) -> Result<Distributio
 /// What `get-distribution-config` and `get-distribution` print, or the settings alone.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Output {
+enum ConfigOutput {
     #[serde(rename_all = "PascalCase")]
     Distribution {
-        distribution: Inner,
+        distribution: ConfigWrapper,
     },
-    Inner(Inner),
-    Config(Config),
+    ConfigWrapper(ConfigWrapper),
+    ConfigJson(ConfigJson),
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Inner {
-    distribution_config: Config,
+struct ConfigWrapper {
+    distribution_config: ConfigJson,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Config {
-    origins: Items<ConfigOrigin>,
+struct ConfigJson {
+    origins: ListJson<OriginJson>,
     #[serde(default)]
-    origin_groups: Items<ConfigGroup>,
-    default_cache_behavior: ConfigBehavior,
+    origin_groups: ListJson<OriginGroupJson>,
+    default_cache_behavior: BehaviorJson,
     #[serde(default)]
-    cache_behaviors: Items<ConfigBehavior>,
+    cache_behaviors: ListJson<BehaviorJson>,
     #[serde(default)]
     default_root_object: Option<String>,
 }
 
-/// A list as CloudFront has it; without `Items` it is empty.
+/// A list as CloudFront has it; without `ListJson` it is empty.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Items<T> {
+struct ListJson<T> {
     #[serde(default = "Vec::new")]
     items: Vec<T>,
 }
 
-impl<T> Default for Items<T> {
+impl<T> Default for ListJson<T> {
     fn default() -> Self {
         Self { items: Vec::new() }
     }
@@ -126,7 +126,7 @@ impl<T> Default for Items<T> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct ConfigOrigin {
+struct OriginJson {
     id: String,
     domain_name: String,
     #[serde(default)]
@@ -135,61 +135,61 @@ struct ConfigOrigin {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct ConfigGroup {
+struct OriginGroupJson {
     id: String,
-    members: Items<Member>,
+    members: ListJson<MemberJson>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Member {
+struct MemberJson {
     origin_id: String,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct ConfigBehavior {
+struct BehaviorJson {
     path_pattern: Option<String>,
     target_origin_id: String,
     cache_policy_id: Option<String>,
-    forwarded_values: Option<Forwarded>,
+    forwarded_values: Option<ForwardedJson>,
     #[serde(default)]
-    function_associations: Items<Association>,
+    function_associations: ListJson<AssociationJson>,
     #[serde(default)]
-    lambda_function_associations: Items<Association>,
+    lambda_function_associations: ListJson<AssociationJson>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Forwarded {
+struct ForwardedJson {
     query_string: bool,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Association {
+struct AssociationJson {
     event_type: String,
 }
 
-fn parse(json: &str) -> anyhow::Result<DistributionSettings> {
+fn parse(json: &str) -> anyhow::Result<DistributionConfig> {
     let config = match serde_json::from_str(json) {
         Ok(
-            Output::Distribution { distribution: Inner { distribution_config } }
-            | Output::Inner(Inner { distribution_config }),
+            ConfigOutput::Distribution { distribution: ConfigWrapper { distribution_config } }
+            | ConfigOutput::ConfigWrapper(ConfigWrapper { distribution_config }),
         ) => distribution_config,
-        Ok(Output::Config(config)) => config,
+        Ok(ConfigOutput::ConfigJson(config)) => config,
         Err(_) => bail!("not the output of `aws cloudfront get-distribution-config`"),
     };
-    let behavior = |it: &ConfigBehavior, pattern: Option<&str>| {
+    let behavior = |it: &BehaviorJson, pattern: Option<&str>| {
         let events = it.function_associations.items.iter().chain(&it.lambda_function_associations.items);
         let forwards = it.forwarded_values.as_ref().is_some_and(|it| it.query_string);
         let events = events.map(|it| it.event_type.as_str());
         Behavior::new(pattern, &it.target_origin_id, it.cache_policy_id.as_deref(), forwards, events)
     };
     let group =
-        |it: ConfigGroup| OriginGroup::new(&it.id, it.members.items.into_iter().map(|it| it.origin_id).collect());
+        |it: OriginGroupJson| OriginGroup::new(&it.id, it.members.items.into_iter().map(|it| it.origin_id).collect());
     let ordered = config.cache_behaviors.items.iter().map(|it| behavior(it, it.path_pattern.as_deref()));
-    Ok(DistributionSettings {
+    Ok(DistributionConfig {
         behaviors: ordered.chain([behavior(&config.default_cache_behavior, None)]).collect::<Result<_, _>>()?,
         origins: config
             .origins
@@ -198,6 +198,6 @@ fn parse(json: &str) -> anyhow::Result<DistributionSettings> {
             .map(|it| Origin::new(&it.id, &it.domain_name, &it.origin_path))
             .collect::<Result<_, _>>()?,
         origin_groups: config.origin_groups.items.into_iter().map(group).collect::<Result<_, _>>()?,
-        default_root_object: DistributionSettings::root_object(config.default_root_object.as_deref()),
+        default_root_object: DistributionConfig::root_object(config.default_root_object.as_deref()),
     })
 }

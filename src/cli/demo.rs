@@ -9,10 +9,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
 
 use super::demo_tables;
-use super::directory::Site;
+use super::directory::SiteDirectory;
 use crate::change::ObjectKey;
 use crate::local::events::{notification, record};
-use crate::local::{Bucket, Cloud, Distribution, Function, Invoke, Lambda, Outcome, World};
+use crate::local::{FakeAws, FakeBucket, FakeDistribution, FunctionProcess, InvocationOutcome, Invoke, Lambda, State};
 
 const BUCKET: &str = "demo-site";
 const DISTRIBUTION: &str = "E2DEMOEXAMPLE";
@@ -22,7 +22,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What to demonstrate.
 #[derive(Debug, Args)]
-pub(super) struct Demo {
+pub(super) struct DemoArgs {
     /// The directory whose files have changed
     #[arg(value_name = "DIR", required_unless_present = "sample")]
     directory: Option<PathBuf>,
@@ -38,61 +38,61 @@ pub(super) struct Demo {
 }
 
 /// One event and what the function made of it.
-pub(super) struct Delivery<'k> {
+pub(super) struct DemoDelivery<'k> {
     pub(super) keys: &'k [ObjectKey],
-    pub(super) report: Report,
+    pub(super) report: DemoReport,
     pub(super) took: Duration,
 }
 
 /// The parts of the function's answer that are shown.
 #[derive(Deserialize)]
-pub(super) struct Report {
-    pub(super) changes: Counts,
-    pub(super) invalidations: Vec<Invalidation>,
+pub(super) struct DemoReport {
+    pub(super) changes: DemoCounts,
+    pub(super) invalidations: Vec<DemoInvalidation>,
 }
 
 #[derive(Deserialize)]
-pub(super) struct Counts {
+pub(super) struct DemoCounts {
     pub(super) covered: usize,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Invalidation {
+pub(super) struct DemoInvalidation {
     pub(super) invalidation_id: Option<String>,
     pub(super) paths: Vec<String>,
 }
 
-impl Demo {
+impl DemoArgs {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let directory = self.directory.or(self.sample).unwrap_or_default();
-        let site = Site::read(&directory)?;
+        let site = SiteDirectory::read(&directory)?;
         let bootstrap = match self.bootstrap {
             Some(file) => file,
             None => std::env::current_exe()?.with_file_name("bootstrap"),
         };
-        let mut world = World::default();
-        world.buckets.insert(BUCKET.into(), Bucket::tagged(&[("distributionId", DISTRIBUTION)]));
-        world
+        let mut state = State::default();
+        state.buckets.insert(BUCKET.into(), FakeBucket::tagged(&[("distributionId", DISTRIBUTION)]));
+        state
             .distributions
-            .insert(DISTRIBUTION.into(), Distribution { takes: Duration::ZERO, ..Distribution::default() });
-        let cloud = Cloud::start(world).await?;
+            .insert(DISTRIBUTION.into(), FakeDistribution { delay: Duration::ZERO, ..FakeDistribution::default() });
+        let aws = FakeAws::start(state).await?;
         let lambda = Lambda::start().await?;
         let started = Instant::now();
         // It runs until this is dropped.
-        let _function = start(&bootstrap, &lambda, &cloud).await?;
+        let _function = start(&bootstrap, &lambda, &aws).await?;
         demo_tables::heading(&directory, &site, BUCKET, DISTRIBUTION, started.elapsed());
 
         let deliveries = deliver(&site.keys, self.batch.into(), &lambda).await?;
         demo_tables::events(&deliveries, self.batch);
         demo_tables::paths(&deliveries);
-        demo_tables::costs(&deliveries, cloud.bill(), cloud.calls("GetBucketTagging").len());
+        demo_tables::costs(&deliveries, aws.bill(), aws.calls("GetBucketTagging").len());
         Ok(())
     }
 }
 
-async fn start(bootstrap: &Path, lambda: &Lambda, cloud: &Cloud) -> anyhow::Result<Function> {
-    let function = Function::start(bootstrap, lambda, cloud, &[]).with_context(|| {
+async fn start(bootstrap: &Path, lambda: &Lambda, aws: &FakeAws) -> anyhow::Result<FunctionProcess> {
+    let function = FunctionProcess::start(bootstrap, lambda, aws, &[]).with_context(|| {
         format!(
             "cannot start {}; build it with `cargo build --bin bootstrap`, or run scripts/demo",
             bootstrap.display()
@@ -106,7 +106,7 @@ async fn start(bootstrap: &Path, lambda: &Lambda, cloud: &Cloud) -> anyhow::Resu
 }
 
 /// Raises the events of all these objects having been created, one event after another.
-async fn deliver<'k>(keys: &'k [ObjectKey], batch: usize, lambda: &Lambda) -> anyhow::Result<Vec<Delivery<'k>>> {
+async fn deliver<'k>(keys: &'k [ObjectKey], batch: usize, lambda: &Lambda) -> anyhow::Result<Vec<DemoDelivery<'k>>> {
     let style = ProgressStyle::with_template("  {bar:40} {pos}/{len} changes delivered")?;
     let progress = ProgressBar::new(keys.len() as u64).with_style(style);
     let mut deliveries = Vec::new();
@@ -115,11 +115,13 @@ async fn deliver<'k>(keys: &'k [ObjectKey], batch: usize, lambda: &Lambda) -> an
         let started = Instant::now();
         let invoke = Invoke::new(format!("00000000-0000-4000-8000-{number:012}"));
         let report = match lambda.invoke(notification(&records), invoke).await {
-            Outcome::Response(body) => serde_json::from_slice(&body)?,
-            Outcome::Error { error_type, message } => bail!("the function failed with {error_type}: {message}"),
-            Outcome::TimedOut => bail!("the function did not answer in time"),
+            InvocationOutcome::Response(body) => serde_json::from_slice(&body)?,
+            InvocationOutcome::Error { error_type, message } => {
+                bail!("the function failed with {error_type}: {message}")
+            }
+            InvocationOutcome::TimedOut => bail!("the function did not answer in time"),
         };
-        deliveries.push(Delivery { keys, report, took: started.elapsed() });
+        deliveries.push(DemoDelivery { keys, report, took: started.elapsed() });
         progress.inc(keys.len() as u64);
     }
     progress.finish_and_clear();

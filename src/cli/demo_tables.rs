@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use super::demo::Delivery;
-use super::directory::Site;
+use super::demo::DemoDelivery;
+use super::directory::SiteDirectory;
 use super::terminal::{MAX_ROWS, more, right, say, shorten, table};
 use crate::change::ObjectKey;
 use crate::config::Config;
@@ -13,7 +13,7 @@ use crate::local::bill::{Bill, FREE_PATHS_PER_MONTH};
 use crate::path::{InvalidationPath, OriginPath, viewer_paths};
 
 /// What is about to happen.
-pub(super) fn heading(directory: &Path, site: &Site, bucket: &str, distribution: &str, started: Duration) {
+pub(super) fn heading(directory: &Path, site: &SiteDirectory, bucket: &str, distribution: &str, started: Duration) {
     say(format_args!(
         "Content of the bucket \"{bucket}\": {} files of {}\n\
          Its tag distributionId names the distribution {distribution}.\n\
@@ -33,7 +33,7 @@ pub(super) fn heading(directory: &Path, site: &Site, bucket: &str, distribution:
 }
 
 /// The events, one row each.
-pub(super) fn events(deliveries: &[Delivery<'_>], batch: u16) {
+pub(super) fn events(deliveries: &[DemoDelivery<'_>], batch: u16) {
     let mut table = table(&["event", "changes", "covered", "paths", "wildcards", "invalidation", "ms"]);
     for (number, delivery) in deliveries.iter().enumerate().take(MAX_ROWS) {
         let sent = delivery.report.invalidations.first();
@@ -59,7 +59,7 @@ pub(super) fn events(deliveries: &[Delivery<'_>], batch: u16) {
 }
 
 /// The paths that CloudFront was sent, and what each covers.
-pub(super) fn paths(deliveries: &[Delivery<'_>]) {
+pub(super) fn paths(deliveries: &[DemoDelivery<'_>]) {
     let mut covered: BTreeMap<InvalidationPath, (usize, &str)> = BTreeMap::new();
     let index_documents = [Config::DEFAULT_INDEX_DOCUMENT.to_owned()];
     for delivery in deliveries {
@@ -88,7 +88,7 @@ fn urls(key: &ObjectKey, index_documents: &[String]) -> Vec<InvalidationPath> {
 }
 
 /// What it cost, beside what others would have paid.
-pub(super) fn costs(deliveries: &[Delivery<'_>], bill: Bill, lookups: usize) {
+pub(super) fn costs(deliveries: &[DemoDelivery<'_>], bill: Bill, lookups: usize) {
     let index_documents = [Config::DEFAULT_INDEX_DOCUMENT.to_owned()];
     let keys = || deliveries.iter().flat_map(|delivery| delivery.keys);
     let objects = keys().count();
@@ -110,7 +110,7 @@ pub(super) fn costs(deliveries: &[Delivery<'_>], bill: Bill, lookups: usize) {
     ));
 }
 
-fn paths_of(delivery: &Delivery<'_>) -> Vec<InvalidationPath> {
+fn paths_of(delivery: &DemoDelivery<'_>) -> Vec<InvalidationPath> {
     let sent = delivery.report.invalidations.iter().flat_map(|it| &it.paths);
     sent.filter_map(|path| InvalidationPath::parse(path).ok()).collect()
 }

@@ -11,14 +11,14 @@ const MAX_FILES: usize = 100_000;
 
 /// The objects that an upload of a directory makes.
 #[derive(Debug, Default)]
-pub(super) struct Site {
+pub(super) struct SiteDirectory {
     /// Their keys, sorted.
     pub(super) keys: Vec<ObjectKey>,
     /// Files whose names can be no keys.
     pub(super) skipped: Vec<PathBuf>,
 }
 
-impl Site {
+impl SiteDirectory {
     /// Reads the names of all files below `directory`. Symbolic links are not followed.
     ///
     /// # Errors

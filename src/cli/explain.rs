@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::terminal::{MAX_ROWS, more, say, table};
 use crate::change::ObjectKey;
 use crate::change::text::one_line;
-use crate::path::{Unseen, View};
+use crate::path::{Mapping, NotServed};
 
 /// A URL of a key; none if it has none.
 struct Row {
@@ -15,31 +15,31 @@ struct Row {
     reason: String,
 }
 
-fn rows(view: &View, keys: &[ObjectKey]) -> Vec<Row> {
+fn rows(view: &Mapping, keys: &[ObjectKey]) -> Vec<Row> {
     let mut rows = Vec::new();
     for key in keys {
         let name = key.as_str();
         let sightings = view.explain(key);
         if sightings.is_empty() {
-            let reason = format!("not served: {}", Unseen::OutsideOriginPath);
+            let reason = format!("not served: {}", NotServed::OutsideOriginPath);
             rows.push(Row { key: name.to_owned(), url: None, is_seen: false, reason });
         }
         rows.extend(sightings.into_iter().map(|it| Row {
             key: name.to_owned(),
-            is_seen: it.seen.is_seen(),
-            reason: it.seen.to_string(),
+            is_seen: it.routing.is_served(),
+            reason: it.routing.to_string(),
             url: Some(it.url.text),
         }));
     }
     rows
 }
 
-pub(super) fn json(view: &View, keys: &[ObjectKey]) -> Value {
+pub(super) fn json(view: &Mapping, keys: &[ObjectKey]) -> Value {
     let row = |row: Row| json!({ "key": row.key, "url": row.url, "served": row.is_seen, "reason": row.reason });
     rows(view, keys).into_iter().map(row).collect()
 }
 
-pub(super) fn print(view: &View, keys: &[ObjectKey]) {
+pub(super) fn print(view: &Mapping, keys: &[ObjectKey]) {
     let rows = rows(view, keys);
     let count = rows.len();
     let mut explained = table(&["key", "URL", "why"]);

@@ -43,16 +43,16 @@ pub(super) fn keys(text: &str) -> anyhow::Result<Vec<ObjectKey>> {
 
 /// An output of the AWS CLI, or keys.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum List {
+pub(super) enum KeyList {
     /// Of `aws s3 ls --recursive`: all there is below what was listed.
-    Listing(Vec<ObjectKey>),
+    KeyListing(Vec<ObjectKey>),
     /// Of `aws s3 sync`, with or without `--dryrun`: what it changes.
     Sync(Vec<ObjectKey>),
     /// Literal keys, one per line.
     Keys(Vec<ObjectKey>),
 }
 
-impl List {
+impl KeyList {
     /// Reads a list. One line in the form of an output of the AWS CLI makes it that: then every line must be.
     pub(super) fn read(text: &str) -> anyhow::Result<Self> {
         // `aws s3 ls --summarize` ends with two lines more.
@@ -63,12 +63,12 @@ impl List {
         if text.lines().any(|line| line.starts_with("Completed ") && line.contains(" remaining")) {
             bail!("the output of `aws s3 sync` has its progress in it, which pads the keys; run it with --no-progress");
         }
-        let is_any = |form: Form| numbered(text).any(|(_, line)| form(line).is_some());
+        let is_any = |form: LineFormat| numbered(text).any(|(_, line)| form(line).is_some());
         if numbered(text).next().is_some() && numbered(text).all(|(_, line)| of_readable_listing(line).is_some()) {
-            return in_form(text, of_readable_listing, "ls").map(Self::Listing);
+            return in_form(text, of_readable_listing, "ls").map(Self::KeyListing);
         }
         if is_any(of_listing) {
-            return in_form(text, of_listing, "ls").map(Self::Listing);
+            return in_form(text, of_listing, "ls").map(Self::KeyListing);
         }
         if is_any(of_sync) {
             return in_form(text, of_sync, "sync").map(Self::Sync);
@@ -92,9 +92,9 @@ pub(super) fn synced_bucket(text: &str) -> anyhow::Result<Option<BucketName>> {
 }
 
 /// Finds the key in a line, if the line is of this form.
-type Form = fn(&str) -> Option<&str>;
+type LineFormat = fn(&str) -> Option<&str>;
 
-fn in_form(text: &str, form: Form, command: &str) -> anyhow::Result<Vec<ObjectKey>> {
+fn in_form(text: &str, form: LineFormat, command: &str) -> anyhow::Result<Vec<ObjectKey>> {
     let key_of = |(number, line)| match form(line) {
         Some(name) => key(number, name),
         None => bail!("line {number} is not of `aws s3 {command}` as others are: {}", excerpt(line)),
@@ -176,7 +176,7 @@ mod tests {
         let output = "(dryrun) upload: ../site/a to b.txt to s3://bucket/web/a to b.txt\n\
                       (dryrun) delete: s3://bucket/old page.html\n\
                       copy: s3://other/c.txt to s3://bucket/c.txt\n";
-        let List::Sync(found) = List::read(output).unwrap() else { panic!("a sync") };
+        let KeyList::Sync(found) = KeyList::read(output).unwrap() else { panic!("a sync") };
         assert_eq!(names(Ok(found)), ["web/a to b.txt", "old page.html", "c.txt"]);
     }
 
@@ -189,13 +189,13 @@ mod tests {
             "upload failed: ./b to s3://bucket/b An error occurred",
             "warning: Skipping file /c",
         ] {
-            let error = List::read(&format!("{first}{line}\n")).unwrap_err().to_string();
+            let error = KeyList::read(&format!("{first}{line}\n")).unwrap_err().to_string();
             assert!(error.starts_with("line 2 is not of `aws s3 sync`"), "{error}");
         }
         let padded = format!("Completed 1 KiB/2 KiB (1 KiB/s) with 1 file(s) remaining\r{first}");
-        assert!(List::read(&padded).unwrap_err().to_string().contains("--no-progress"));
+        assert!(KeyList::read(&padded).unwrap_err().to_string().contains("--no-progress"));
         let odd = format!("{first}upload: b to s3://bucket/x\nTotal Objects: 1\n");
-        assert!(List::read(&odd).is_err());
+        assert!(KeyList::read(&odd).is_err());
         let two = format!("{first}upload: b to s3://other/b\n");
         assert!(synced_bucket(&two).unwrap_err().to_string().contains("bucket and other"));
     }
@@ -206,7 +206,7 @@ mod tests {
                      \nTotal Objects: 2\n   Total Size: 12345678\n";
         let readable = "2026-01-02 03:04:05    0 Bytes docs/\n2026-01-02 03:04:05   11.8 MiB docs/a b.txt\n";
         for listing in [plain, readable] {
-            let List::Listing(found) = List::read(listing).unwrap() else { panic!("a listing") };
+            let KeyList::KeyListing(found) = KeyList::read(listing).unwrap() else { panic!("a listing") };
             assert_eq!(names(Ok(found)), ["docs/", "docs/a b.txt"]);
         }
     }
@@ -217,10 +217,10 @@ mod tests {
             ("2026-01-02 03:04:05 1 a\nwarning: no\n", "line 2 is not of `aws s3 ls`"),
             ("upload: a to s3://b/a\nfatal error: no\n", "line 2 is not of `aws s3 sync`"),
         ] {
-            let error = List::read(text).unwrap_err().to_string();
+            let error = KeyList::read(text).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{error}");
         }
-        assert!(matches!(List::read("a\nb c\n"), Ok(List::Keys(keys)) if keys.len() == 2));
+        assert!(matches!(KeyList::read("a\nb c\n"), Ok(KeyList::Keys(keys)) if keys.len() == 2));
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 
-use super::aws_args::{Aws, Deployed};
-use super::link::{Difference, Filter, Linked, Unlinked, Via, Wish, apply, plan_link, plan_unlink};
+use super::aws_args::{AwsArgs, DeploymentArgs};
+use super::link::{ChangeSet, KeyFilter, LinkPlan, LinkRequest, UnlinkPlan, Via, apply, plan_link, plan_unlink};
 use super::template_snippet;
 use super::terminal::{note, plain_table, say};
 use crate::change::{BucketName, DistributionId};
@@ -27,7 +27,7 @@ Examples:
   invalidator link my-site E2EXAMPLE1ABCD E2EXAMPLE2ABCD --dry-run
   invalidator link my-site E2EXAMPLE1ABCD --via function --prefix web/ --yes
   invalidator link my-site E2EXAMPLE1ABCD --profile prod --region eu-west-1")]
-pub(super) struct Link {
+pub(super) struct LinkArgs {
     /// The bucket
     #[arg(value_parser = BucketName::new)]
     bucket: BucketName,
@@ -36,7 +36,7 @@ pub(super) struct Link {
     distributions: Vec<DistributionId>,
     /// How the function is told of changes
     #[arg(long, value_name = "WAY", default_value = "queue")]
-    via: Way,
+    via: ViaArg,
     /// Tell only of keys that start with this
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     prefix: String,
@@ -47,11 +47,11 @@ pub(super) struct Link {
     #[arg(long)]
     any_origin: bool,
     #[command(flatten)]
-    doing: Doing,
+    doing: ConfirmArgs,
     #[command(flatten)]
-    deployed: Deployed,
+    deployed: DeploymentArgs,
     #[command(flatten)]
-    aws: Aws,
+    aws: AwsArgs,
 }
 
 /// What is taken back.
@@ -63,7 +63,7 @@ Examples:
   invalidator unlink my-site
   invalidator unlink my-site E2EXAMPLE1ABCD --dry-run
   invalidator unlink my-site --function-gone")]
-pub(super) struct Unlink {
+pub(super) struct UnlinkArgs {
     /// The bucket
     #[arg(value_parser = BucketName::new)]
     bucket: BucketName,
@@ -77,16 +77,16 @@ pub(super) struct Unlink {
     #[arg(long, value_name = "KEY")]
     tag: Option<String>,
     #[command(flatten)]
-    doing: Doing,
+    doing: ConfirmArgs,
     #[command(flatten)]
-    deployed: Deployed,
+    deployed: DeploymentArgs,
     #[command(flatten)]
-    aws: Aws,
+    aws: AwsArgs,
 }
 
 /// Whether to ask first.
 #[derive(Debug, Args)]
-struct Doing {
+struct ConfirmArgs {
     /// Do not ask
     #[arg(long, short)]
     yes: bool,
@@ -96,7 +96,7 @@ struct Doing {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Way {
+enum ViaArg {
     /// Through the function's queue: a deploy is one invalidation
     Queue,
     /// Straight to the function: fresh at once, an invalidation for each object
@@ -106,70 +106,74 @@ enum Way {
     EventBridge,
 }
 
-impl Link {
+impl LinkArgs {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let (operator, deployment) = self.deployed.find(&self.aws).await?;
         let via = match self.via {
-            Way::Queue => Via::Queue,
-            Way::Function => Via::Function,
-            Way::EventBridge => Via::EventBridge,
+            ViaArg::Queue => Via::Queue,
+            ViaArg::Function => Via::Function,
+            ViaArg::EventBridge => Via::EventBridge,
         };
-        let wish = Wish {
+        let request = LinkRequest {
             bucket: self.bucket,
             distributions: self.distributions,
             via,
-            filter: Filter { prefix: self.prefix, suffix: self.suffix },
-            any_origin: self.any_origin,
+            filter: KeyFilter { prefix: self.prefix, suffix: self.suffix },
+            skip_origin_check: self.any_origin,
         };
-        let linked = plan_link(&operator, operator.cloud_front(), &deployment, &wish).await?;
-        let Linked { difference, shown, manager, is_read, tag, target, kept } = &linked;
-        for (id, paths) in shown {
+        let link_plan = plan_link(&operator, operator.cloud_front(), &deployment, &request).await?;
+        let LinkPlan { change_set, served_below, managed_by, is_queue_read, tag, target, unchanged_counts } =
+            &link_plan;
+        for (id, paths) in served_below {
             match paths.as_slice() {
                 [] => {
-                    note(format_args!("No origin of {id} is known to be {}; it is linked all the same.", wish.bucket));
+                    note(format_args!(
+                        "No origin of {id} is known to be {}; it is linked all the same.",
+                        request.bucket
+                    ));
                 }
-                paths => say(format_args!("{id} shows {} below {}.", wish.bucket, paths.join(" and "))),
+                paths => say(format_args!("{id} shows {} below {}.", request.bucket, paths.join(" and "))),
             }
         }
-        if deployment.function.is_dry {
+        if deployment.function.is_dry_run {
             note("The function only plans and sends nothing (DRY_RUN): deploy it with DryRun=false.");
         }
-        if !is_read {
+        if !is_queue_read {
             note("The function does not read its queue: enable its event source mapping.");
         }
-        if difference.steps.is_empty() {
-            say(format_args!("Nothing to do: {} is linked.", wish.bucket));
+        if change_set.steps.is_empty() {
+            say(format_args!("Nothing to do: {} is linked.", request.bucket));
             return Ok(());
         }
-        show(difference);
-        if *kept != (0, 0) {
-            say(format_args!("Tags that stay as they are: {}; rules: {}.", kept.0, kept.1));
+        show(change_set);
+        if *unchanged_counts != (0, 0) {
+            say(format_args!("Tags that stay as they are: {}; rules: {}.", unchanged_counts.0, unchanged_counts.1));
         }
-        if let Some(manager) = manager {
-            note(template_snippet::of(manager, &wish, (deployment.tag(), tag), target.as_ref()));
+        if let Some(managed_by) = managed_by {
+            note(template_snippet::of(managed_by, &request, (deployment.tag(), tag), target.as_ref()));
         }
-        if self.doing.goes_on()? {
-            apply(&operator, difference, PAUSE).await?;
-            say(format_args!("Done. Within minutes S3 tells of changes of {}.", wish.bucket));
+        if self.doing.confirmed()? {
+            apply(&operator, change_set, PAUSE).await?;
+            say(format_args!("Done. Within minutes S3 tells of changes of {}.", request.bucket));
         }
         Ok(())
     }
 }
 
-impl Unlink {
+impl UnlinkArgs {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let (operator, deployment) =
             if self.function_gone { self.aws.without_function().await? } else { self.deployed.find(&self.aws).await? };
         let tag = self.tag.as_deref().unwrap_or_else(|| deployment.tag());
-        let unlinked = plan_unlink(&operator, &deployment, tag, &self.bucket, &self.distributions).await?;
-        let Unlinked { difference, foreign, rules, waiting } = &unlinked;
+        let unlink_plan = plan_unlink(&operator, &deployment, tag, &self.bucket, &self.distributions).await?;
+        let UnlinkPlan { change_set, foreign, rules, waiting } = &unlink_plan;
         for id in foreign {
             note(format_args!("The tag names {id}, which link did not add: it stays."));
         }
         for rule in rules {
             note(format_args!("link did not make this rule, it stays: {rule}"));
         }
-        if difference.steps.is_empty() {
+        if change_set.steps.is_empty() {
             let what: Vec<_> = self.distributions.iter().map(DistributionId::as_str).collect();
             match what.as_slice() {
                 [] => say(format_args!("Nothing to do: link added nothing to {}.", self.bucket)),
@@ -177,23 +181,23 @@ impl Unlink {
             }
             return Ok(());
         }
-        show(difference);
+        show(change_set);
         if *waiting > 0 {
             note(format_args!(
                 "About {waiting} messages wait in the queue; those of this bucket will be ignored once its tag is gone."
             ));
         }
-        if self.doing.goes_on()? {
-            apply(&operator, difference, PAUSE).await?;
+        if self.doing.confirmed()? {
+            apply(&operator, change_set, PAUSE).await?;
             say(format_args!("Done. That is what link had added."));
         }
         Ok(())
     }
 }
 
-impl Doing {
+impl ConfirmArgs {
     /// Whether it is to be done.
-    fn goes_on(&self) -> anyhow::Result<bool> {
+    fn confirmed(&self) -> anyhow::Result<bool> {
         if self.dry_run {
             say("Nothing was changed: --dry-run.");
             return Ok(false);
@@ -218,9 +222,9 @@ impl Doing {
 }
 
 /// What will change.
-fn show(difference: &Difference) {
+fn show(change_set: &ChangeSet) {
     let mut rows = plain_table();
-    for step in &difference.steps {
+    for step in &change_set.steps {
         let (what, lines) = step.lines();
         for (number, line) in lines.into_iter().enumerate() {
             rows.add_row([if number == 0 { what } else { "" }, &line]);

@@ -34,17 +34,17 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the real function on this machine: a directory is the content of a bucket, and every file in it has changed.
-    Demo(demo::Demo),
+    Demo(demo::DemoArgs),
     /// Have a bucket's changes invalidated: tag it and have it tell the function.
-    Link(link_command::Link),
+    Link(link_command::LinkArgs),
     /// Show which paths an invalidation of these changes would have, what each covers, and what it costs.
-    Plan(plan::Plan),
+    Plan(plan::PlanArgs),
     /// Invalidate what changed right away, as the function would.
-    Send(send::Send),
+    Send(send::SendArgs),
     /// Show what is right and wrong with buckets, distributions and the function.
-    Status(status::Status),
+    Status(status::StatusArgs),
     /// Remove from a bucket what link added.
-    Unlink(link_command::Unlink),
+    Unlink(link_command::UnlinkArgs),
 }
 
 impl Cli {

@@ -8,17 +8,17 @@ use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::changes::{Changed, Changes};
-use super::config::Source;
+use super::changes::{ChangedKeys, ChangesArgs};
+use super::config::ConfigArgs;
 use super::explain;
-use super::key_lists::{self, List};
+use super::key_lists::{self, KeyList};
 use super::terminal::{MAX_ROWS, counted, more, note, right, say, shorten, table};
 use crate::change::text::json_line;
 use crate::change::{Bucket, BucketName, ObjectKey, Region};
-use crate::collapse::{Blind, Budget, Collapsed, CollateralModel, Inventory, Objective, collapse};
+use crate::collapse::{Budget, Collapsed, CostModel, Counted, Heuristic, Objective, collapse};
 use crate::config::Config;
 use crate::local::bill::Bill;
-use crate::path::{DirectoryUrls, IndexDocuments, InvalidationPath, Item, OriginPath, Route, View};
+use crate::path::{BucketOptions, DirectoryUrls, IndexDocuments, InvalidationPath, Item, Mapping, OriginPath};
 
 /// What changed, and what is known beside it.
 #[derive(Debug, Args)]
@@ -30,9 +30,9 @@ Examples:
   git diff --name-only HEAD~ | invalidator plan --keys - --inventory before.txt
   invalidator plan --keys changed.txt --bucket my-site \\
     --distribution E2EXAMPLE1ABCD --explain")]
-pub(super) struct Plan {
+pub(super) struct PlanArgs {
     #[command(flatten)]
-    changes: Changes,
+    changes: ChangesArgs,
     /// What the bucket holds, all of it: the output of `aws s3 ls --recursive`, or keys one per line. The output of
     /// `aws s3 sync` is taken as well; it shows only a part, so what a wildcard evicts stays unknown
     #[arg(long, value_name = "FILE")]
@@ -47,7 +47,7 @@ pub(super) struct Plan {
     #[arg(long, value_name = "REGION", value_parser = Region::new)]
     region: Option<Region>,
     #[command(flatten)]
-    source: Source,
+    source: ConfigArgs,
     /// Show each key's URLs, and why requests for them get to the bucket or not
     #[arg(long)]
     explain: bool,
@@ -92,14 +92,14 @@ fn weight(text: &str) -> Result<u32, String> {
     text.parse().ok().filter(fits).ok_or(format!("not a number from 0 to {}", Config::MAX_PATH_WEIGHT))
 }
 
-impl Plan {
+impl PlanArgs {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let inputs = self.changes.files().chain(self.inventory.as_deref()).chain(self.source.file());
         if inputs.filter(|file| *file == Path::new("-")).count() > 1 {
             bail!("standard input can be read once only: give - for one of the inputs, and files for the others");
         }
         let bucket = self.bucket.as_ref().map(BucketName::as_str);
-        let Changed { mut keys, items, unreadable } = self.changes.read(bucket)?;
+        let ChangedKeys { mut keys, items, unreadable } = self.changes.read(bucket)?;
         if let Some(items) = items {
             self.print_named(&items);
             return Ok(());
@@ -114,11 +114,11 @@ impl Plan {
         let objective = Objective { budget, path_weight: self.path_weight };
         let set = match &inventory {
             Some(inventory) => collapse(required, objective, inventory),
-            None => collapse(required, objective, &Blind),
+            None => collapse(required, objective, &Heuristic),
         };
         if self.json {
             let explained = self.explain.then(|| explain::json(&view, &keys));
-            print_json(&set.items, changed.len(), set.collateral, wildcards(&set), explained);
+            print_json(&set.items, changed.len(), set.unchanged_evicted, wildcards(&set), explained);
         } else {
             if self.explain {
                 explain::print(&view, &keys);
@@ -129,22 +129,22 @@ impl Plan {
     }
 
     /// How the distribution shows the bucket.
-    async fn view(&self) -> anyhow::Result<View> {
+    async fn view(&self) -> anyhow::Result<Mapping> {
         let settings = self.source.read().await?.map(Arc::new);
-        let usual = || IndexDocuments::Usual(vec![Config::DEFAULT_INDEX_DOCUMENT.to_owned()]);
+        let usual = || IndexDocuments::Default(vec![Config::DEFAULT_INDEX_DOCUMENT.to_owned()]);
         let named = |names: &String| names.split_whitespace().map(ToOwned::to_owned).collect();
-        let route = Route {
+        let route = BucketOptions {
             distributions: Vec::new(),
             origin_path: self.origin_path.clone(),
-            index_documents: self.index_documents.as_ref().map(named).map_or_else(usual, IndexDocuments::Tagged),
+            index_documents: self.index_documents.as_ref().map(named).map_or_else(usual, IndexDocuments::FromTag),
             directory_urls: DirectoryUrls::default(),
             query_strings: None,
             max_paths: None,
             ignored_suffixes: Vec::new(),
         };
         let bucket = self.bucket.clone().map(|name| Bucket { name, region: self.region.clone() });
-        let Some(bucket) = bucket else { return Ok(View::unknown(&route)) };
-        let view = View::new(&bucket, &route, settings.as_ref());
+        let Some(bucket) = bucket else { return Ok(Mapping::without_config(&route)) };
+        let view = Mapping::new(&bucket, &route, settings.as_ref());
         if settings.is_some() && !view.is_known() {
             note(format_args!(
                 "It cannot be told which origins of the distribution are the bucket {}: planned by defaults where its settings do not tell.",
@@ -172,12 +172,12 @@ impl Plan {
     }
 
     /// What is known of the bucket, if anything was named.
-    fn inventory(&self, view: &View, required: &[InvalidationPath]) -> anyhow::Result<Option<Inventory>> {
+    fn inventory(&self, view: &Mapping, required: &[InvalidationPath]) -> anyhow::Result<Option<Counted>> {
         let Some(file) = &self.inventory else { return Ok(None) };
-        let list = List::read(&key_lists::read(file)?).with_context(|| key_lists::name(file))?;
+        let list = KeyList::read(&key_lists::read(file)?).with_context(|| key_lists::name(file))?;
         let (keys, complete) = match list {
-            List::Listing(keys) | List::Keys(keys) => (keys, true),
-            List::Sync(keys) => (keys, false),
+            KeyList::KeyListing(keys) | KeyList::Keys(keys) => (keys, true),
+            KeyList::Sync(keys) => (keys, false),
         };
         if keys.is_empty() {
             bail!(
@@ -185,27 +185,27 @@ impl Plan {
                 key_lists::name(file)
             );
         }
-        let urls = |key: &ObjectKey| view.seen_urls(key).collect::<Vec<_>>();
+        let urls = |key: &ObjectKey| view.served_urls(key).collect::<Vec<_>>();
         let listed = match &self.inventory_prefix {
             _ if !complete => Vec::new(),
             None => vec!["/".to_owned()],
             Some(prefix) => urls(&ObjectKey::new(prefix.as_str())?),
         };
-        Ok(Some(Inventory::new(keys.iter().flat_map(urls).collect(), listed, required)))
+        Ok(Some(Counted::new(keys.iter().flat_map(urls).collect(), listed, required)))
     }
 }
 
 fn print_json(
     paths: &[impl serde::Serialize],
     covered: usize,
-    collateral: Option<u64>,
+    unchanged_evicted: Option<u64>,
     wildcards: usize,
     explained: Option<Value>,
 ) {
     let mut plan = json!({
         "paths": paths,
         "covered": covered,
-        "needlessEvictions": collateral,
+        "needlessEvictions": unchanged_evicted,
         "wildcards": wildcards,
         "costUsd": Bill::of([paths.len()]).dollars(),
     });
@@ -222,7 +222,7 @@ fn wildcards(set: &Collapsed) -> usize {
 fn print_tables(
     set: &Collapsed,
     changed: &[(&ObjectKey, Vec<InvalidationPath>)],
-    inventory: Option<&Inventory>,
+    inventory: Option<&Counted>,
     outside: usize,
 ) {
     if outside > 0 {
@@ -257,7 +257,7 @@ fn print_tables(
         let price = Bill::of([paths]).price();
         costs.add_row([name, &paths.to_string(), &wildcards.to_string(), &price, &known(evicted)]);
     };
-    row("this plan", set.items.len(), wildcards(set), set.collateral);
+    row("this plan", set.items.len(), wildcards(set), set.unchanged_evicted);
     row("one path per object", changed.len(), 0, Some(0));
     row("\"/*\"", 1, 1, inventory.and_then(|it| it.count("/")));
     right(&mut costs, &[1, 2, 3, 4]);

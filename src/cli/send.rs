@@ -10,23 +10,25 @@ use clap::Args;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::aws::Operator;
-use super::aws_args::Aws;
-use super::changes::{Changes, Sent, Unreadable};
-use super::link::Cloud;
+use super::aws::OperatorClients;
+use super::aws_args::AwsArgs;
+use super::changes::{ChangesArgs, ToSend, UnreadableRecords};
+use super::link::OperatorApi;
 use super::plan::{at_most, from_to};
 use super::terminal::say;
 use super::{send_table, wait};
-use crate::aws::{self, BucketQuery, BucketTags, CallError, CloudFront, CodePipeline, ErrorClass, Objects, Page, S3};
+use crate::aws::{
+    self, BucketKeys, BucketQuery, BucketTags, CallError, CloudFront, CodePipeline, ErrorClass, KeyPage, S3,
+};
 use crate::change::text::json_line;
 use crate::change::{AccountId, BucketName, Change, DistributionId};
 use crate::collapse::Budget;
 use crate::config::{Config, ExpectedOwner};
-use crate::event::Target;
+use crate::event::RequestTarget;
 use crate::handler::{App, Invocation};
 use crate::local::events::encode_key;
 use crate::path::{Item, Tags};
-use crate::plan::IgnoreReason;
+use crate::plan::SkipReason;
 use crate::report::{Answer, InvocationError, Report, logging};
 
 /// What to invalidate.
@@ -41,9 +43,9 @@ Examples:
   git diff --name-only HEAD~ | invalidator send --keys - --bucket my-site --wait
   invalidator send --distribution E2EXAMPLE1ABCD --items /index.html '/img/*'
   invalidator send --event failed.json")]
-pub(super) struct Send {
+pub(super) struct SendArgs {
     #[command(flatten)]
-    changes: Changes,
+    changes: ChangesArgs,
     /// The bucket of the keys, where the input does not say
     #[arg(long, value_name = "NAME", value_parser = BucketName::new)]
     bucket: Option<BucketName>,
@@ -72,15 +74,15 @@ pub(super) struct Send {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    aws: Aws,
+    aws: AwsArgs,
 }
 
-impl Send {
+impl SendArgs {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let input = self.changes.to_send(self.bucket.as_ref())?;
         let (event, unreadable) = match &input {
-            Sent::Items { of, items } => (self.request(of, items)?, None),
-            Sent::Changes { changes, unreadable } if changes.is_empty() => {
+            ToSend::Items { of, items } => (self.request(of, items)?, None),
+            ToSend::Changes { changes, unreadable } if changes.is_empty() => {
                 unreadable.refuse()?;
                 if self.json {
                     say(json_line(&serde_json::to_string(&Report::default())?));
@@ -89,15 +91,16 @@ impl Send {
                 }
                 return Ok(());
             }
-            Sent::Changes { changes, unreadable } => (notification(changes), Some(unreadable)),
+            ToSend::Changes { changes, unreadable } => (notification(changes), Some(unreadable)),
         };
         // What the function would warn of in its log, such as settings that may not be read.
         let level = |name: &str| (name == "AWS_LAMBDA_LOG_LEVEL").then(|| "warn".to_owned());
-        tracing::subscriber::set_global_default(logging::subscriber(level, io::stderr, aws::SILENT_IN_LOG))?;
+        tracing::subscriber::set_global_default(logging::subscriber(level, io::stderr, aws::SILENT_CRATES))?;
         let config = self.aws.config().await?;
-        let operator = Operator::new(&config);
+        let operator = OperatorClients::new(&config);
         let settings = self.settings(operator.account().await?)?;
-        let source = Source { s3: S3::new(&config), tag: self.tag.clone(), distribution: self.distribution.clone() };
+        let source =
+            BucketReader { s3: S3::new(&config), tag: self.tag.clone(), distribution: self.distribution.clone() };
         let app =
             App::new(settings, source, CloudFront::new(&config), CodePipeline::new(&config), Arc::new(SystemTime::now));
         let deadline = Instant::now() + self.timeout();
@@ -124,14 +127,14 @@ impl Send {
         if !failures.is_empty() {
             bail!("{}", failures.join("; "));
         }
-        let untagged = report.ignored.iter().find_map(|it| match &it.reason {
-            IgnoreReason::BucketNotTagged { bucket } => Some(bucket),
+        let negative = report.ignored.iter().find_map(|it| match &it.reason {
+            SkipReason::BucketNotTagged { bucket } => Some(bucket),
             _ => None,
         });
-        if let Some(bucket) = untagged {
+        if let Some(bucket) = negative {
             bail!("bucket \"{bucket}\" does not have the tag \"{}\"; add it, or give --distribution", self.tag);
         }
-        unreadable.map_or(Ok(()), Unreadable::refuse)
+        unreadable.map_or(Ok(()), UnreadableRecords::refuse)
     }
 
     fn timeout(&self) -> Duration {
@@ -139,16 +142,16 @@ impl Send {
     }
 
     /// A person's request, as the function takes it.
-    fn request(&self, of: &Target, items: &[Item]) -> anyhow::Result<Value> {
+    fn request(&self, of: &RequestTarget, items: &[Item]) -> anyhow::Result<Value> {
         let named = match of {
-            Target::Distribution(id) => Some(id),
-            Target::Bucket(_) | Target::Default => None,
+            RequestTarget::Distribution(id) => Some(id),
+            RequestTarget::Bucket(_) | RequestTarget::Default => None,
         };
-        let tagged = match of {
-            Target::Bucket(bucket) => Some(&bucket.name),
-            Target::Distribution(_) | Target::Default => None,
+        let positive = match of {
+            RequestTarget::Bucket(bucket) => Some(&bucket.name),
+            RequestTarget::Distribution(_) | RequestTarget::Default => None,
         };
-        match (self.distribution.as_ref().or(named), self.bucket.as_ref().or(tagged)) {
+        match (self.distribution.as_ref().or(named), self.bucket.as_ref().or(positive)) {
             (Some(id), _) => Ok(json!({ "distributionId": id.as_str(), "items": items })),
             (None, Some(bucket)) => Ok(json!({ "bucket": bucket.as_str(), "items": items })),
             (None, None) => {
@@ -160,7 +163,7 @@ impl Send {
     /// The function's settings.
     fn settings(&self, account: AccountId) -> anyhow::Result<Config> {
         let mut config = Config::from_lookup(|_| None)?;
-        config.route.distribution_tag.clone_from(&self.tag);
+        config.bucket_defaults.distribution_tag.clone_from(&self.tag);
         config.objective.budget = Budget { max_paths: self.max_paths, max_wildcards: self.max_wildcards };
         config.expected_owner = ExpectedOwner::Account(account);
         // Somebody waits, and nobody delivers it again.
@@ -192,13 +195,13 @@ fn request_id() -> String {
 }
 
 /// The bucket as S3 has it, but for the distribution if somebody named one.
-struct Source {
+struct BucketReader {
     s3: S3,
     tag: String,
     distribution: Option<DistributionId>,
 }
 
-impl BucketTags for Source {
+impl BucketTags for BucketReader {
     async fn bucket_tags(&self, query: &BucketQuery) -> Result<Tags, CallError> {
         let told = self.s3.bucket_tags(query).await;
         let Some(id) = &self.distribution else { return told };
@@ -212,8 +215,8 @@ impl BucketTags for Source {
     }
 }
 
-impl Objects for Source {
-    async fn list(&self, query: &BucketQuery, prefix: &str, after: Option<&str>) -> Result<Page, CallError> {
+impl BucketKeys for BucketReader {
+    async fn list(&self, query: &BucketQuery, prefix: &str, after: Option<&str>) -> Result<KeyPage, CallError> {
         self.s3.list(query, prefix, after).await
     }
 }

@@ -3,9 +3,9 @@
 use super::terminal::{MAX_ROWS, counted, more, right, say, table};
 use crate::local::bill::Bill;
 use crate::path::IGNORE_TAG;
-use crate::plan::IgnoreReason;
+use crate::plan::SkipReason;
 use crate::report::Report;
-use crate::send::Status;
+use crate::send::SentStatus;
 
 /// Shows the function's answer.
 pub(super) fn show(report: &Report) {
@@ -14,7 +14,7 @@ pub(super) fn show(report: &Report) {
         for sent in report.invalidations.iter().take(MAX_ROWS) {
             let id = match (&sent.invalidation_id, sent.status) {
                 (Some(id), _) => id.as_str().to_owned(),
-                (None, Status::DryRun) => "not sent".to_owned(),
+                (None, SentStatus::DryRun) => "not sent".to_owned(),
                 (None, _) => "existed before".to_owned(),
             };
             rows.add_row([
@@ -31,7 +31,7 @@ pub(super) fn show(report: &Report) {
         more(report.invalidations.len() + report.further_invalidations, "invalidations");
     }
     for ignored in &report.ignored {
-        if ignored.reason != IgnoreReason::DryRun {
+        if ignored.reason != SkipReason::DryRun {
             say(format_args!("{} ignored: {}", counted(ignored.changes, "change"), reason(&ignored.reason)));
         }
     }
@@ -40,16 +40,16 @@ pub(super) fn show(report: &Report) {
     }
 }
 
-fn reason(reason: &IgnoreReason) -> String {
+fn reason(reason: &SkipReason) -> String {
     match reason {
-        IgnoreReason::BucketNotTagged { bucket } => format!("bucket \"{bucket}\" has no tag that names a distribution"),
-        IgnoreReason::OutsideOriginPath { bucket } => format!("outside the origin path of {bucket}"),
-        IgnoreReason::ServedElsewhere { bucket } => format!("requests for them go to other origins than {bucket}"),
-        IgnoreReason::IgnoredSuffix { bucket, suffix } => {
+        SkipReason::BucketNotTagged { bucket } => format!("bucket \"{bucket}\" has no tag that names a distribution"),
+        SkipReason::OutsideOriginPath { bucket } => format!("outside the origin path of {bucket}"),
+        SkipReason::ServedElsewhere { bucket } => format!("requests for them go to other origins than {bucket}"),
+        SkipReason::IgnoredSuffix { bucket, suffix } => {
             format!("the tag \"{IGNORE_TAG}\" of {bucket} names \"{suffix}\"")
         }
-        IgnoreReason::NotAContentChange { event_name } => format!("{event_name} changes no content"),
-        IgnoreReason::TestEvent => "a test event".to_owned(),
-        IgnoreReason::DryRun => "--dry-run".to_owned(),
+        SkipReason::NotAContentChange { event_name } => format!("{event_name} changes no content"),
+        SkipReason::TestEvent => "a test event".to_owned(),
+        SkipReason::DryRun => "--dry-run".to_owned(),
     }
 }

@@ -8,8 +8,8 @@ use clap::Args;
 use futures_util::{StreamExt, stream};
 use serde_json::json;
 
-use super::aws_args::{Aws, Deployed};
-use super::link::{BucketStatus, Cloud, Deployment, DeploymentStatus, check_bucket, check_deployment};
+use super::aws_args::{AwsArgs, DeploymentArgs};
+use super::link::{BucketStatus, Deployment, DeploymentStatus, OperatorApi, check_bucket, check_deployment};
 use super::terminal::{counted, narrow, right, say, shorten_to, table};
 use crate::change::BucketName;
 use crate::change::text::{json_line, one_line};
@@ -32,7 +32,7 @@ Examples:
   invalidator status my-site
   invalidator status --all
   invalidator status --all --json | jq '.buckets[].bucket'")]
-pub(super) struct Status {
+pub(super) struct StatusArgs {
     /// The buckets
     #[arg(value_name = "BUCKET", value_parser = BucketName::new)]
     buckets: Vec<BucketName>,
@@ -43,12 +43,12 @@ pub(super) struct Status {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    deployed: Deployed,
+    deployed: DeploymentArgs,
     #[command(flatten)]
-    aws: Aws,
+    aws: AwsArgs,
 }
 
-impl Status {
+impl StatusArgs {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let (operator, deployment) = self.deployed.find(&self.aws).await?;
         let function = check_deployment(&operator, &deployment).await;
@@ -59,25 +59,25 @@ impl Status {
             async move { check_bucket(operator, operator.cloud_front(), deployment, &name).await }
         };
         let buckets: Vec<_> = stream::iter(buckets).map(look).buffered(AT_A_TIME).collect().await;
-        let faults = faults(&function, &buckets);
+        let problems = problems(&function, &buckets);
         if self.json {
-            say(json_line(&json!({ "function": function, "buckets": buckets, "faults": faults }).to_string()));
+            say(json_line(&json!({ "function": function, "buckets": buckets, "faults": problems }).to_string()));
         } else {
             show_buckets(&buckets);
             show_queues(&function);
-            for fault in &faults {
+            for fault in &problems {
                 say(format_args!("\n! {}", one_line(fault)));
             }
         }
-        if !faults.is_empty() {
-            bail!("{} to mend", counted(faults.len(), "thing"));
+        if !problems.is_empty() {
+            bail!("{} to mend", counted(problems.len(), "thing"));
         }
         Ok(())
     }
 }
 
 /// The Region's buckets that have the tag.
-async fn tagged(cloud: &impl Cloud, deployment: &Deployment) -> anyhow::Result<Vec<BucketName>> {
+async fn tagged(cloud: &impl OperatorApi, deployment: &Deployment) -> anyhow::Result<Vec<BucketName>> {
     let names = cloud.buckets().await?;
     let look = |name: BucketName| async move {
         match cloud.tags(&name).await {
@@ -89,12 +89,12 @@ async fn tagged(cloud: &impl Cloud, deployment: &Deployment) -> anyhow::Result<V
     Ok(stream::iter(names).map(look).buffered(AT_A_TIME).filter_map(|it| async { it }).collect().await)
 }
 
-fn faults(function: &DeploymentStatus, buckets: &[BucketStatus]) -> Vec<String> {
+fn problems(function: &DeploymentStatus, buckets: &[BucketStatus]) -> Vec<String> {
     let of_bucket = |it: &BucketStatus| {
-        let wrong = it.cells().filter_map(|(what, cell)| Some((what, cell.remedy.as_ref()?)));
-        wrong.map(|(what, remedy)| format!("{}, {what}: {remedy}", it.bucket)).collect::<Vec<_>>()
+        let problem = it.checks().filter_map(|(what, cell)| Some((what, cell.remedy.as_ref()?)));
+        problem.map(|(what, remedy)| format!("{}, {what}: {remedy}", it.bucket)).collect::<Vec<_>>()
     };
-    buckets.iter().flat_map(of_bucket).chain(function.faults()).collect()
+    buckets.iter().flat_map(of_bucket).chain(function.problems()).collect()
 }
 
 fn show_buckets(buckets: &[BucketStatus]) {
@@ -143,7 +143,7 @@ fn show_queues(function: &DeploymentStatus) {
     say(rows.trim_fmt());
 }
 
-fn mark(cell: &super::link::Cell) -> String {
+fn mark(cell: &super::link::Check) -> String {
     if cell.remedy.is_some() { format!("! {}", cell.text) } else { cell.text.clone() }
 }
 

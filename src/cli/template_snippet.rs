@@ -1,13 +1,18 @@
 //! What to write where a bucket is managed by templates, so that their next run does not undo the link.
 
-use super::link::{EVENTS, Manager, Target, Wish};
+use super::link::{Destination, EVENTS, LinkRequest, ManagedBy};
 use crate::change::text::one_line;
 
 /// A note with the snippet, in the manager's language.
-pub(super) fn of(manager: &Manager, wish: &Wish, tag: (&str, &str), target: Option<&Target>) -> String {
-    let lines = match manager {
-        Manager::CloudFormation(stack) => cloud_formation(stack, wish, tag, target),
-        Manager::Terraform => terraform(wish, tag, target),
+pub(super) fn of(
+    managed_by: &ManagedBy,
+    request: &LinkRequest,
+    tag: (&str, &str),
+    target: Option<&Destination>,
+) -> String {
+    let lines = match managed_by {
+        ManagedBy::CloudFormation(stack) => cloud_formation(stack, request, tag, target),
+        ManagedBy::Terraform => terraform(request, tag, target),
     };
     lines.join("\n")
 }
@@ -22,7 +27,12 @@ fn quoted_hcl(text: &str) -> String {
     quoted(text).replace("${", "$${").replace("%{", "%%{")
 }
 
-fn cloud_formation(stack: &str, wish: &Wish, (tag, ids): (&str, &str), target: Option<&Target>) -> Vec<String> {
+fn cloud_formation(
+    stack: &str,
+    request: &LinkRequest,
+    (tag, ids): (&str, &str),
+    target: Option<&Destination>,
+) -> Vec<String> {
     let mut lines = vec![
         format!("The stack {} manages this bucket: its next update may undo this.", quoted(stack)),
         "Put into the bucket's Properties there:".to_owned(),
@@ -35,31 +45,32 @@ fn cloud_formation(stack: &str, wish: &Wish, (tag, ids): (&str, &str), target: O
             lines.push("    EventBridgeConfiguration: { EventBridgeEnabled: true }".to_owned());
             return lines;
         }
-        Some(Target::Function(arn)) => ("LambdaConfigurations", "Function", arn),
-        Some(Target::Queue(arn) | Target::Topic(arn)) => ("QueueConfigurations", "Queue", arn),
+        Some(Destination::Function(arn)) => ("LambdaConfigurations", "Function", arn),
+        Some(Destination::Queue(arn) | Destination::Topic(arn)) => ("QueueConfigurations", "Queue", arn),
     };
     lines.push(format!("    {list}:"));
-    let rule = |event| format!("      - {{ Event: \"{event}\", {name}: \"{arn}\"{} }}", cloud_formation_filter(wish));
+    let rule =
+        |event| format!("      - {{ Event: \"{event}\", {name}: \"{arn}\"{} }}", cloud_formation_filter(request));
     lines.extend(EVENTS.map(rule));
     lines
 }
 
-fn terraform(wish: &Wish, (tag, ids): (&str, &str), target: Option<&Target>) -> Vec<String> {
+fn terraform(request: &LinkRequest, (tag, ids): (&str, &str), target: Option<&Destination>) -> Vec<String> {
     let mut lines = vec![
         "Terraform seems to manage this bucket: its next run may undo this. Put into the bucket's tags there:"
             .to_owned(),
         format!("  tags = {{ {} = {} }}", quoted_hcl(tag), quoted_hcl(ids)),
         "and into its notification, of which a bucket can have only one there:".to_owned(),
         "  resource \"aws_s3_bucket_notification\" \"invalidation\" {".to_owned(),
-        format!("    bucket = \"{}\"", wish.bucket),
+        format!("    bucket = \"{}\"", request.bucket),
     ];
     let (block, name, arn) = match target {
         None => {
             lines.extend(["    eventbridge = true".to_owned(), "  }".to_owned()]);
             return lines;
         }
-        Some(Target::Function(arn)) => ("lambda_function", "lambda_function_arn", arn),
-        Some(Target::Queue(arn) | Target::Topic(arn)) => ("queue", "queue_arn", arn),
+        Some(Destination::Function(arn)) => ("lambda_function", "lambda_function_arn", arn),
+        Some(Destination::Queue(arn) | Destination::Topic(arn)) => ("queue", "queue_arn", arn),
     };
     let events = EVENTS.map(|event| format!("\"{event}\"")).join(", ");
     lines.extend([
@@ -67,15 +78,15 @@ fn terraform(wish: &Wish, (tag, ids): (&str, &str), target: Option<&Target>) -> 
         format!("      {name} = \"{arn}\""),
         format!("      events = [{events}]"),
     ]);
-    let filters = [("filter_prefix", &wish.filter.prefix), ("filter_suffix", &wish.filter.suffix)];
+    let filters = [("filter_prefix", &request.filter.prefix), ("filter_suffix", &request.filter.suffix)];
     let filters = filters.into_iter().filter(|(_, value)| !value.is_empty());
     lines.extend(filters.map(|(name, value)| format!("      {name} = {}", quoted_hcl(value))));
     lines.extend(["    }".to_owned(), "  }".to_owned()]);
     lines
 }
 
-fn cloud_formation_filter(wish: &Wish) -> String {
-    let parts = [("prefix", &wish.filter.prefix), ("suffix", &wish.filter.suffix)];
+fn cloud_formation_filter(request: &LinkRequest) -> String {
+    let parts = [("prefix", &request.filter.prefix), ("suffix", &request.filter.suffix)];
     let rules: Vec<_> = parts
         .into_iter()
         .filter(|(_, value)| !value.is_empty())

@@ -3,20 +3,20 @@
 use crate::path::InvalidationPath;
 
 /// The cost of one needlessly evicted URL. Guesses are finer than whole URLs.
-pub(super) const UNIT: u64 = 1000;
+pub(super) const SCALE: u64 = 1000;
 
 /// What is known of the URLs that a distribution may have cached.
 ///
-/// The cost of a wildcard is [`count`](Self::count) where that is known. Elsewhere it is the [`prior`](Self::prior) of its
+/// The cost of a wildcard is [`count`](Self::count) where that is known. Elsewhere it is the [`estimate`](Self::prior) of its
 /// prefix and the costs of the prefixes below it at which required paths part: so it always costs more than the wildcards
 /// below it together, and is never free.
-pub trait CollateralModel {
+pub trait CostModel {
     /// How many URLs start with `prefix` and need no invalidation; `None` if that is not known for all of them.
     fn count(&self, prefix: &str) -> Option<u64>;
 
     /// A guess for what lies between the `required` paths that start with `prefix` and part there, in thousandths of a
     /// URL; at least 1, and never less for fewer paths.
-    fn prior(&self, prefix: &str, required: usize) -> u64;
+    fn estimate(&self, prefix: &str, required: usize) -> u64;
 
     /// Whether all URLs that start with `prefix` are known.
     fn is_listed(&self, prefix: &str) -> bool;
@@ -29,17 +29,17 @@ pub trait CollateralModel {
 /// changed below, since where much changed all may have. What matters is the order it puts prefixes in: deep before
 /// shallow, within a name before a whole folder, few partings before many.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Blind;
+pub struct Heuristic;
 
 /// The logarithm to base 4 of the guess for the root, in thousandths of a URL: about a million of them, a thousand URLs.
 const ROOT_LEVEL: u32 = 10;
 
-impl CollateralModel for Blind {
+impl CostModel for Heuristic {
     fn count(&self, _prefix: &str) -> Option<u64> {
         None
     }
 
-    fn prior(&self, prefix: &str, required: usize) -> u64 {
+    fn estimate(&self, prefix: &str, required: usize) -> u64 {
         let folders = prefix.bytes().filter(|&byte| byte == b'/').count().saturating_sub(1);
         let into_name = characters(prefix.rsplit('/').next().unwrap_or_default());
         let level = u32::try_from(folders + into_name).map_or(0, |depth| ROOT_LEVEL.saturating_sub(depth));
@@ -64,13 +64,13 @@ fn characters(name: &str) -> usize {
 }
 
 /// Where all URLs are known.
-pub trait Extent {
+pub trait Coverage {
     /// Whether all that start with `prefix` are. If so, they are for each longer prefix.
     fn includes(&self, prefix: &str) -> bool;
 }
 
 /// Below some prefixes; `/` stands for everything.
-impl Extent for Vec<String> {
+impl Coverage for Vec<String> {
     fn includes(&self, prefix: &str) -> bool {
         self.iter().any(|listed| prefix.starts_with(listed.as_str()))
     }
@@ -78,14 +78,14 @@ impl Extent for Vec<String> {
 
 /// The bucket's content is known, wholly or in some parts.
 #[derive(Clone, Debug)]
-pub struct Inventory<E = Vec<String>> {
+pub struct Counted<E = Vec<String>> {
     /// URLs that need no invalidation, sorted, each once.
     unchanged: Vec<String>,
     /// Where every URL is known.
     listed: E,
 }
 
-impl<E: Extent> Inventory<E> {
+impl<E: Coverage> Counted<E> {
     /// An inventory of `urls`, the paths of all URLs that the bucket's objects are cached under, as far as they are known:
     /// all of them in the parts that are `listed`. Those that one of `required` covers need an invalidation anyway, so they
     /// are never collateral.
@@ -109,7 +109,7 @@ fn is_covered(items: &[InvalidationPath], url: &str) -> bool {
     })
 }
 
-impl<E: Extent> CollateralModel for Inventory<E> {
+impl<E: Coverage> CostModel for Counted<E> {
     fn count(&self, prefix: &str) -> Option<u64> {
         if !self.is_listed(prefix) {
             return None;
@@ -119,8 +119,8 @@ impl<E: Extent> CollateralModel for Inventory<E> {
         Some(below.partition_point(|url| url.starts_with(prefix)) as u64)
     }
 
-    fn prior(&self, prefix: &str, required: usize) -> u64 {
-        Blind.prior(prefix, required)
+    fn estimate(&self, prefix: &str, required: usize) -> u64 {
+        Heuristic.estimate(prefix, required)
     }
 
     fn is_listed(&self, prefix: &str) -> bool {
@@ -132,10 +132,10 @@ impl<E: Extent> CollateralModel for Inventory<E> {
 mod tests {
     use super::*;
 
-    fn inventory(urls: &[&str], listed: &[&str], required: &[&str]) -> Inventory {
+    fn inventory(urls: &[&str], listed: &[&str], required: &[&str]) -> Counted {
         let own = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
         let required: Vec<_> = required.iter().map(|path| InvalidationPath::parse(path).unwrap()).collect();
-        Inventory::new(own(urls), own(listed), &required)
+        Counted::new(own(urls), own(listed), &required)
     }
 
     #[test]
@@ -143,16 +143,16 @@ mod tests {
         for (name, count) in [("", 0), ("abc", 3), ("%20a", 2), ("%C3%A9", 1), ("a%F0%9F%98%80b%2Bc", 5)] {
             assert_eq!(characters(name), count, "{name}");
         }
-        assert_eq!(Blind.prior("/caf%C3%A9", 2), Blind.prior("/cafe", 2));
+        assert_eq!(Heuristic.estimate("/caf%C3%A9", 2), Heuristic.estimate("/cafe", 2));
     }
 
     #[test]
     fn the_guess_falls_with_depth_and_is_never_nothing() {
         let prefixes = ["/", "/a/", "/a/b/", "/a/b/c", "/a/b/cc", "/a/b/ccccccccccccccc"];
-        let guesses: Vec<_> = prefixes.iter().map(|prefix| Blind.prior(prefix, 2)).collect();
+        let guesses: Vec<_> = prefixes.iter().map(|prefix| Heuristic.estimate(prefix, 2)).collect();
         assert!(guesses.is_sorted_by(|a, b| a > b), "{guesses:?}");
         assert_eq!(guesses.last(), Some(&1));
-        let guesses: Vec<_> = (0..20).map(|power| Blind.prior("/a/", 1 << power)).collect();
+        let guesses: Vec<_> = (0..20).map(|power| Heuristic.estimate("/a/", 1 << power)).collect();
         assert!(guesses.is_sorted_by(|a, b| a > b), "{guesses:?}");
     }
 

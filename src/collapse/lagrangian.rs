@@ -11,7 +11,7 @@
     reason = "floating point only proposes prices, of which none is wrong"
 )]
 
-use super::bounds::{Inside, Shape};
+use super::bounds::{InsideCosts, Parts};
 use super::trie::Trie;
 
 /// Cost, number of items and number of wildcards of a set in one number, compared in this order: 24 bits each for the
@@ -29,14 +29,14 @@ const WILDCARD: Score = 1;
 
 /// The budgets, as far as the required items can reach them.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(super) struct EffectiveBudget {
     pub(super) items: usize,
     pub(super) wildcards: usize,
 }
 
 /// A set, or a part of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Sum {
+pub(super) struct SetTotals {
     pub(super) items: usize,
     pub(super) wildcards: usize,
     pub(super) score: Score,
@@ -46,19 +46,19 @@ pub(super) struct Sum {
 pub(super) struct Costs {
     parents: Vec<Option<usize>>,
     /// Items and wildcards right below each node, and their score.
-    direct: Vec<Sum>,
+    direct: Vec<SetTotals>,
     /// The score of each node's wildcard.
     wildcard: Vec<Score>,
 }
 
 /// The price of an item that makes the bound about as tight as it gets.
-pub(super) struct Relaxed {
+pub(super) struct LagrangianBound {
     /// The cheapest of each part of the trie at that price.
-    pub(super) inside: Inside,
+    pub(super) inside: InsideCosts,
     /// No set within the budgets costs less.
     pub(super) bound: Score,
     /// The score of the best set within the budgets that was met on the way.
-    pub(super) known: Score,
+    pub(super) best_known: Score,
 }
 
 pub(super) fn amount(count: usize) -> Score {
@@ -70,7 +70,7 @@ impl Costs {
         let direct = |node: &super::trie::Node| {
             let items = node.paths + node.wildcards;
             let score = Score::from(node.items_cost) * COST + amount(items) * ITEM + amount(node.wildcards) * WILDCARD;
-            Sum { items, wildcards: node.wildcards, score }
+            SetTotals { items, wildcards: node.wildcards, score }
         };
         Self {
             parents: trie.nodes.iter().map(|node| node.parent).collect(),
@@ -87,7 +87,7 @@ impl Costs {
         self.parents[node]
     }
 
-    pub(super) fn direct(&self, node: usize) -> Sum {
+    pub(super) fn direct(&self, node: usize) -> SetTotals {
         self.direct[node]
     }
 
@@ -97,27 +97,27 @@ impl Costs {
     }
 
     /// The relaxation at nearly the best price. At the highest price looked at the root's wildcard is cheapest.
-    pub(super) fn relax(&self, shape: &Shape, limits: Limits) -> Relaxed {
+    pub(super) fn lagrangian_bound(&self, parts: &Parts, budget: EffectiveBudget) -> LagrangianBound {
         let everything = self.wildcard(self.nodes() - 1);
-        let mut best: Option<(Score, Inside)> = None;
-        let mut known = everything;
+        let mut best: Option<(Score, InsideCosts)> = None;
+        let mut best_known = everything;
         highest(everything + 1, |price| {
-            let inside = shape.inside(self, price);
+            let inside = parts.inside(self, price);
             let mut cheapest = (Score::MAX, 0);
             for (items, priced) in inside.whole() {
                 cheapest = cheapest.min((priced, items));
-                if items <= limits.items {
-                    known = known.min(priced - amount(items) * price);
+                if items <= budget.items {
+                    best_known = best_known.min(priced - amount(items) * price);
                 }
             }
-            let bound = cheapest.0 - amount(limits.items) * price;
+            let bound = cheapest.0 - amount(budget.items) * price;
             if best.as_ref().is_none_or(|(other, _)| bound > *other) {
                 best = Some((bound, inside));
             }
-            Tangent { price, bound, slope: amount(cheapest.1) as f64 - amount(limits.items) as f64 }
+            Tangent { price, bound, slope: amount(cheapest.1) as f64 - amount(budget.items) as f64 }
         });
-        let (bound, inside) = best.unwrap_or_else(|| (0, shape.inside(self, 0)));
-        Relaxed { inside, bound, known }
+        let (bound, inside) = best.unwrap_or_else(|| (0, parts.inside(self, 0)));
+        LagrangianBound { inside, bound, best_known }
     }
 }
 

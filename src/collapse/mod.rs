@@ -2,9 +2,9 @@
 //!
 //! A wildcard may end anywhere between the tokens of a path (`token`), and those worth looking at end where required paths
 //! part: the nodes of a compressed trie (`trie`). Among all sets of them that cover the paths within the budget, the one
-//! is chosen that costs least: in needless evictions, guessed or counted (`collateral`), and, where the bucket is
+//! is chosen that costs least: in needless evictions, guessed or counted (`unchanged_evicted`), and, where the bucket is
 //! listed, in `path_weight` for each item. Of equal ones that with fewer items, then with fewer wildcards; then the trie's
-//! own order decides, which knows nothing of the order of the input. `relax`, `profile` and `optimum` find it.
+//! own order decides, which knows nothing of the order of the input. `lagrangian_bound`, `profile` and `optimum` find it.
 //!
 //! What holds for every input: every path is covered; the budget is kept; collapsing a result again changes nothing;
 //! nothing in, nothing out. Where nothing is known of the bucket, nothing is widened within the budget.
@@ -19,10 +19,10 @@ mod trie;
 
 use std::num::NonZeroUsize;
 
-pub use self::cost::{Blind, CollateralModel, Extent, Inventory};
+pub use self::cost::{CostModel, Counted, Coverage, Heuristic};
 
-use self::cost::UNIT;
-use self::lagrangian::{Costs, Limits};
+use self::cost::SCALE;
+use self::lagrangian::{Costs, EffectiveBudget};
 use self::trie::Trie;
 use crate::path::{InvalidationPath, MOST_ITEMS, MOST_WILDCARDS, without_covered};
 
@@ -59,48 +59,48 @@ pub struct Collapsed {
     /// The items, sorted, none covered by another.
     pub items: Vec<InvalidationPath>,
     /// How many URLs the wildcards that were not asked for evict needlessly; `None` if that is not known for all of them.
-    pub collateral: Option<u64>,
+    pub unchanged_evicted: Option<u64>,
 }
 
 /// The best set that covers every one of `paths`. `model` knows what a wildcard evicts needlessly.
 ///
 /// ```
 /// use std::num::NonZeroUsize;
-/// use s3_cloudfront_invalidator::collapse::{Blind, Budget, Objective, collapse};
+/// use s3_cloudfront_invalidator::collapse::{Heuristic, Budget, Objective, collapse};
 /// use s3_cloudfront_invalidator::path::InvalidationPath;
 ///
 /// let paths = ["/img/2024-1.png", "/img/2024-2.png", "/b"].map(|path| InvalidationPath::parse(path).unwrap());
 /// let two = NonZeroUsize::new(2).unwrap();
 /// let objective = Objective { budget: Budget { max_paths: two, max_wildcards: two }, path_weight: 0 };
-/// let set = collapse(paths.to_vec(), objective, &Blind);
+/// let set = collapse(paths.to_vec(), objective, &Heuristic);
 /// assert_eq!(set.items.iter().map(|item| item.as_str()).collect::<Vec<_>>(), ["/b", "/img/2024-*"]);
 /// ```
 #[must_use]
-pub fn collapse(paths: Vec<InvalidationPath>, objective: Objective, model: &impl CollateralModel) -> Collapsed {
-    let path_weight = u64::from(objective.path_weight) * UNIT;
+pub fn collapse(paths: Vec<InvalidationPath>, objective: Objective, model: &impl CostModel) -> Collapsed {
+    let path_weight = u64::from(objective.path_weight) * SCALE;
     let trie = Trie::new(without_covered(paths), model, path_weight);
     if trie.nodes.is_empty() {
-        return Collapsed { items: trie.items, collateral: Some(0) };
+        return Collapsed { items: trie.items, unchanged_evicted: Some(0) };
     }
     // What the budget has beyond the number of items changes nothing.
-    let limits = Limits {
+    let budget = EffectiveBudget {
         items: objective.budget.max_paths.get().min(trie.items.len()),
         wildcards: objective.budget.max_wildcards.get().min(trie.items.len()),
     };
-    let mut chosen = optimum::wildcards(&Costs::new(&trie), limits);
+    let mut chosen = optimum::wildcards(&Costs::new(&trie), budget);
     chosen.sort_unstable();
     let chosen: Vec<_> = chosen.iter().filter_map(|&node| trie.nodes.get(node)).collect();
-    let collateral = chosen.iter().map(|node| node.counted).sum();
+    let unchanged_evicted = chosen.iter().map(|node| node.counted).sum();
     let mut items: Vec<_> = chosen.iter().map(|node| InvalidationPath::wildcard(trie.prefix(node))).collect();
     let mut covered = chosen.iter().map(|node| node.first..node.end).peekable();
-    for (place, item) in trie.items.iter().enumerate() {
-        while covered.next_if(|range| range.end <= place).is_some() {}
-        if !covered.peek().is_some_and(|range| range.contains(&place)) {
+    for (index, item) in trie.items.iter().enumerate() {
+        while covered.next_if(|range| range.end <= index).is_some() {}
+        if !covered.peek().is_some_and(|range| range.contains(&index)) {
             items.push(item.clone());
         }
     }
     // A wildcard ends between characters, but where escapes are broken UTF-8 it may cover what is none of its node's.
-    Collapsed { items: without_covered(items), collateral }
+    Collapsed { items: without_covered(items), unchanged_evicted }
 }
 
 #[cfg(test)]
@@ -118,7 +118,7 @@ mod tests {
     }
 
     fn blind(texts: &[&str], max_paths: usize, max_wildcards: usize) -> Vec<String> {
-        let set = collapse(paths(texts), objective(max_paths, max_wildcards), &Blind);
+        let set = collapse(paths(texts), objective(max_paths, max_wildcards), &Heuristic);
         set.items.iter().map(ToString::to_string).collect()
     }
 
@@ -176,20 +176,20 @@ mod tests {
     fn a_wildcard_under_which_everything_changed_is_free() {
         let required = paths(&["/a/1", "/a/2", "/b/1", "/b/2"]);
         let urls = ["/a/1", "/a/2", "/b/1", "/b/2", "/b/3"].map(str::to_owned).to_vec();
-        let inventory = Inventory::new(urls, vec!["/".to_owned()], &required);
+        let inventory = Counted::new(urls, vec!["/".to_owned()], &required);
         let set = collapse(required, objective(30, 7), &inventory);
         assert_eq!(set.items, paths(&["/a/*", "/b/1", "/b/2"]));
-        assert_eq!(set.collateral, Some(0));
+        assert_eq!(set.unchanged_evicted, Some(0));
     }
 
     #[test]
     fn a_weight_buys_fewer_paths_with_evictions() {
         let required = paths(&["/a/1", "/a/2", "/a/3"]);
         let urls = ["/a/1", "/a/2", "/a/3", "/a/4", "/a/5", "/a/6"].map(str::to_owned).to_vec();
-        let inventory = Inventory::new(urls, vec!["/a/".to_owned()], &required);
-        for (path_weight, items, collateral) in [(1, 3, 0), (2, 1, 3)] {
+        let inventory = Counted::new(urls, vec!["/a/".to_owned()], &required);
+        for (path_weight, items, unchanged_evicted) in [(1, 3, 0), (2, 1, 3)] {
             let set = collapse(required.clone(), Objective { path_weight, ..objective(30, 7) }, &inventory);
-            assert_eq!((set.items.len(), set.collateral), (items, Some(collateral)), "{path_weight}");
+            assert_eq!((set.items.len(), set.unchanged_evicted), (items, Some(unchanged_evicted)), "{path_weight}");
         }
     }
 }

@@ -8,53 +8,53 @@
 
 #![expect(clippy::indexing_slicing, reason = "places of nodes and ways come from the tables themselves")]
 
-use super::bounds::{Outside, Shape};
-use super::frontier::{Grid, Way};
-use super::lagrangian::{Costs, Limits, Score, amount};
+use super::bounds::{OutsideCosts, Parts};
+use super::frontier::{Candidate, Frontier};
+use super::lagrangian::{Costs, EffectiveBudget, Score, amount};
 
 /// What part of the gap is tried first: a look at a few ways, which often finds a set that makes the gap much narrower.
-const FIRST_GAP: Score = 32;
+const FIRST_GAP_SHARE: Score = 32;
 
 /// Stands for the node's wildcard in place of a way of its children.
 const WILDCARD: u32 = u32::MAX;
 
 /// The nodes whose wildcards belong to the cheapest set; what is below none of them is sent as it is.
-pub(super) fn wildcards(costs: &Costs, limits: Limits) -> Vec<usize> {
-    let shape = Shape::new(costs, limits);
-    let relaxed = costs.relax(&shape, limits);
-    let outside = shape.outside(&relaxed.inside);
-    let bounds = Bounds { shape, outside, price: relaxed.inside.price, least: relaxed.bound, limits };
-    let gap = (relaxed.known - relaxed.bound) / FIRST_GAP;
-    let tables = Tables::build(costs, &bounds, gap);
+pub(super) fn wildcards(costs: &Costs, budget: EffectiveBudget) -> Vec<usize> {
+    let parts = Parts::new(costs, budget);
+    let lagrangian = costs.lagrangian_bound(&parts, budget);
+    let outside = parts.outside(&lagrangian.inside);
+    let bounds = PruningBounds { parts, outside, price: lagrangian.inside.price, least: lagrangian.bound, budget };
+    let duality_gap = (lagrangian.best_known - lagrangian.bound) / FIRST_GAP_SHARE;
+    let tables = Tables::build(costs, &bounds, duality_gap);
     let best = tables.best();
     // What costs no more than this is a set that is known, or better.
-    let needed = best.map_or(relaxed.known, |(_, score)| score.min(relaxed.known)) - relaxed.bound;
+    let needed = best.map_or(lagrangian.best_known, |(_, score)| score.min(lagrangian.best_known)) - lagrangian.bound;
     match best {
-        Some((way, _)) if needed <= gap || !tables.dropped => tables.trace(way),
+        Some((candidate, _)) if needed <= duality_gap || !tables.dropped => tables.trace(candidate),
         _ => {
             let tables = Tables::build(costs, &bounds, needed);
-            tables.best().map_or_else(|| vec![costs.nodes() - 1], |(way, _)| tables.trace(way))
+            tables.best().map_or_else(|| vec![costs.nodes() - 1], |(candidate, _)| tables.trace(candidate))
         }
     }
 }
 
 /// What tells whether a way can be part of a better set.
-struct Bounds {
-    shape: Shape,
-    outside: Outside,
+struct PruningBounds {
+    parts: Parts,
+    outside: OutsideCosts,
     /// What an item costs on top.
     price: Score,
     /// No set within the budgets costs less.
     least: Score,
-    limits: Limits,
+    budget: EffectiveBudget,
 }
 
-impl Bounds {
+impl PruningBounds {
     /// For each number of wildcards in a part, what its ways may cost, price included.
-    fn most(&self, part: usize, gap: Score) -> impl Fn(usize) -> Score {
-        let most = self.least + amount(self.limits.items) * self.price + gap;
-        let beside = self.shape.beside(&self.outside, part);
-        move |wildcards| beside.get(wildcards).map_or(-1, |beside| most - beside)
+    fn most(&self, part: usize, duality_gap: Score) -> impl Fn(usize) -> Score {
+        let most = self.least + amount(self.budget.items) * self.price + duality_gap;
+        let outside_costs = self.parts.outside_costs(&self.outside, part);
+        move |wildcards| outside_costs.get(wildcards).map_or(-1, |outside_costs| most - outside_costs)
     }
 }
 
@@ -65,24 +65,29 @@ struct Tables<'c> {
     finished: Vec<Vec<u32>>,
     /// Of each child: which ways of the siblings before it and of itself were put together.
     joined: Vec<Vec<(u32, u32)>>,
-    root: Vec<Way>,
+    root: Vec<Candidate>,
     price: Score,
     /// Whether any way was dropped for the gap. If none was, these are all the ways there are.
     dropped: bool,
 }
 
 impl<'c> Tables<'c> {
-    fn build(costs: &'c Costs, bounds: &Bounds, gap: Score) -> Self {
+    fn build(costs: &'c Costs, bounds: &PruningBounds, duality_gap: Score) -> Self {
         let nodes = costs.nodes();
-        let Bounds { shape, limits, price, .. } = bounds;
+        let PruningBounds { parts, budget, price, .. } = bounds;
         let mut dropped = false;
         let mut open = vec![Vec::new(); nodes];
-        for (node, ways) in open.iter_mut().enumerate() {
+        for (node, candidates) in open.iter_mut().enumerate() {
             let direct = costs.direct(node);
-            if direct.items <= limits.items && direct.wildcards <= limits.wildcards {
+            if direct.items <= budget.items && direct.wildcards <= budget.wildcards {
                 let priced = direct.score + amount(direct.items) * price;
-                if priced <= bounds.most(shape.first(node), gap)(direct.wildcards) {
-                    ways.push(Way { items: direct.items, wildcards: direct.wildcards, priced, from: (0, 0) });
+                if priced <= bounds.most(parts.first(node), duality_gap)(direct.wildcards) {
+                    candidates.push(Candidate {
+                        items: direct.items,
+                        wildcards: direct.wildcards,
+                        priced,
+                        from: (0, 0),
+                    });
                 } else {
                     dropped = true;
                 }
@@ -90,39 +95,40 @@ impl<'c> Tables<'c> {
         }
         let mut finished = vec![Vec::new(); nodes];
         let mut joined = vec![Vec::new(); nodes];
-        let mut grid = Grid::new(*limits, *price);
-        let mut ways: Vec<Way> = Vec::new();
+        let mut frontier = Frontier::new(*budget, *price);
+        let mut candidates: Vec<Candidate> = Vec::new();
         for node in 0..nodes {
-            ways = std::mem::take(&mut open[node]);
-            for (way, place) in ways.iter_mut().zip(0..) {
-                way.from = (place, 0);
+            candidates = std::mem::take(&mut open[node]);
+            for (candidate, index) in candidates.iter_mut().zip(0..) {
+                candidate.from = (index, 0);
             }
             let own = costs.wildcard(node) + price;
-            if own <= bounds.most(node, gap)(1) {
+            if own <= bounds.most(node, duality_gap)(1) {
                 // Of equal ways, those without a wildcard here stay first.
-                let place = ways.partition_point(|way| (way.wildcards, way.priced) <= (1, own));
-                ways.insert(place, Way { items: 1, wildcards: 1, priced: own, from: (WILDCARD, 0) });
+                let index = candidates.partition_point(|candidate| (candidate.wildcards, candidate.priced) <= (1, own));
+                candidates.insert(index, Candidate { items: 1, wildcards: 1, priced: own, from: (WILDCARD, 0) });
             } else {
                 dropped = true;
             }
-            finished[node] = ways.iter().map(|way| way.from.0).collect();
+            finished[node] = candidates.iter().map(|candidate| candidate.from.0).collect();
             if let Some(parent) = costs.parent(node) {
-                let most = bounds.most(shape.joined(node), gap);
-                dropped |= grid.join(&mut open[parent], &ways, most);
-                joined[node] = open[parent].iter().map(|way| way.from).collect();
+                let most = bounds.most(parts.joined(node), duality_gap);
+                dropped |= frontier.join(&mut open[parent], &candidates, most);
+                joined[node] = open[parent].iter().map(|candidate| candidate.from).collect();
             }
         }
-        Self { costs, finished, joined, root: ways, price: *price, dropped }
+        Self { costs, finished, joined, root: candidates, price: *price, dropped }
     }
 
     /// The best way of the root, and its score.
     fn best(&self) -> Option<(usize, Score)> {
-        let ways = self.root.iter().map(|way| way.priced - amount(way.items) * self.price).enumerate();
-        ways.min_by_key(|&(place, score)| (score, place))
+        let candidates =
+            self.root.iter().map(|candidate| candidate.priced - amount(candidate.items) * self.price).enumerate();
+        candidates.min_by_key(|&(index, score)| (score, index))
     }
 
     /// The nodes whose wildcards are part of a way of the root.
-    fn trace(&self, way: usize) -> Vec<usize> {
+    fn trace(&self, candidate: usize) -> Vec<usize> {
         let nodes = self.finished.len();
         let mut children = vec![Vec::new(); nodes];
         for node in 0..nodes {
@@ -131,17 +137,17 @@ impl<'c> Tables<'c> {
             }
         }
         let mut wildcards = Vec::new();
-        let mut open = vec![(nodes - 1, way)];
-        while let Some((node, way)) = open.pop() {
-            let mut way = self.finished[node][way];
-            if way == WILDCARD {
+        let mut open = vec![(nodes - 1, candidate)];
+        while let Some((node, candidate)) = open.pop() {
+            let mut candidate = self.finished[node][candidate];
+            if candidate == WILDCARD {
                 wildcards.push(node);
                 continue;
             }
             for &child in children[node].iter().rev() {
-                let (before, below) = self.joined[child][way as usize];
+                let (before, below) = self.joined[child][candidate as usize];
                 open.push((child, below as usize));
-                way = before;
+                candidate = before;
             }
         }
         wildcards
@@ -156,14 +162,14 @@ mod tests {
 
     use super::*;
     use crate::collapse::bounds::UNREACHABLE;
-    use crate::collapse::lagrangian::Sum;
+    use crate::collapse::lagrangian::SetTotals;
     use crate::collapse::trie::Trie;
-    use crate::collapse::{Blind, Inventory, without_covered};
+    use crate::collapse::{Counted, Heuristic, without_covered};
     use crate::path::InvalidationPath;
 
     /// The score of the set that `wildcards` finds, and the best with a gap that drops nothing.
-    fn scores(costs: &Costs, trie: &Trie, limits: Limits) -> (Score, Score) {
-        let chosen = wildcards(costs, limits);
+    fn scores(costs: &Costs, trie: &Trie, budget: EffectiveBudget) -> (Score, Score) {
+        let chosen = wildcards(costs, budget);
         let covered = |node: usize| {
             let mut above = costs.parent(node);
             while let Some(parent) = above {
@@ -175,14 +181,14 @@ mod tests {
             chosen.contains(&node)
         };
         let rest = (0..trie.nodes.len()).filter(|&node| !covered(node)).map(|node| costs.direct(node));
-        let wildcard = |&node: &usize| Sum { items: 1, wildcards: 1, score: costs.wildcard(node) };
+        let wildcard = |&node: &usize| SetTotals { items: 1, wildcards: 1, score: costs.wildcard(node) };
         let set: Vec<_> = chosen.iter().map(wildcard).chain(rest).collect();
-        assert!(set.iter().map(|it| it.items).sum::<usize>() <= limits.items);
-        assert!(set.iter().map(|it| it.wildcards).sum::<usize>() <= limits.wildcards);
-        let shape = Shape::new(costs, limits);
-        let inside = shape.inside(costs, 0);
-        let outside = shape.outside(&inside);
-        let bounds = Bounds { shape, outside, price: 0, least: 0, limits };
+        assert!(set.iter().map(|it| it.items).sum::<usize>() <= budget.items);
+        assert!(set.iter().map(|it| it.wildcards).sum::<usize>() <= budget.wildcards);
+        let parts = Parts::new(costs, budget);
+        let inside = parts.inside(costs, 0);
+        let outside = parts.outside(&inside);
+        let bounds = PruningBounds { parts, outside, price: 0, least: 0, budget };
         let everything = Tables::build(costs, &bounds, UNREACHABLE >> 1);
         (set.iter().map(|it| it.score).sum(), everything.best().unwrap().1)
     }
@@ -194,7 +200,7 @@ mod tests {
         #[test]
         fn what_is_dropped_is_part_of_no_better_set(
             parts in vec(vec(select(vec!["a", "b", "c", "/", "d/", "e*"]), 1..9), 2..150),
-            known in any::<bool>(),
+            best_known in any::<bool>(),
             items in 1..40_usize,
             wildcards in 1..10_usize,
         ) {
@@ -202,11 +208,11 @@ mod tests {
                 parts.iter().map(|parts| InvalidationPath::parse(&format!("/{}", parts.concat())).unwrap()).collect();
             // Of two paths one is known to have a sibling, so that counts are small and often the same.
             let urls = paths.iter().step_by(2).map(|path| format!("{}x", path.as_str())).collect();
-            let inventory = Inventory::new(urls, vec!["/a".into(), "/d/".into()], &paths);
+            let inventory = Counted::new(urls, vec!["/a".into(), "/d/".into()], &paths);
             let items_of = without_covered(paths);
-            let trie = if known { Trie::new(items_of, &inventory, 1000) } else { Trie::new(items_of, &Blind, 0) };
+            let trie = if best_known { Trie::new(items_of, &inventory, 1000) } else { Trie::new(items_of, &Heuristic, 0) };
             prop_assume!(!trie.nodes.is_empty());
-            let (found, best) = scores(&Costs::new(&trie), &trie, Limits { items, wildcards });
+            let (found, best) = scores(&Costs::new(&trie), &trie, EffectiveBudget { items, wildcards });
             prop_assert_eq!(found, best);
         }
     }

@@ -4,7 +4,7 @@
 //! and no recursion, however deep the keys are nested.
 
 use super::boundary;
-use super::cost::{CollateralModel, UNIT};
+use super::cost::{CostModel, SCALE};
 use crate::path::InvalidationPath;
 
 /// A prefix that two or more required items share and part at. As a wildcard it covers them all.
@@ -44,12 +44,12 @@ pub(super) fn text(item: &InvalidationPath) -> &str {
 }
 
 /// A node whose last item has not been seen yet.
-struct Open {
+struct OpenNode {
     first: usize,
     length: usize,
     children: Vec<usize>,
     /// What its children's wildcards cost together, without the price of the items.
-    collateral: u64,
+    unchanged_evicted: u64,
     paths: usize,
     wildcards: usize,
     items_cost: u64,
@@ -58,24 +58,24 @@ struct Open {
 impl Trie {
     /// Builds the trie of sorted items none of which covers another. `model` tells the cost of each prefix, and
     /// `path_weight` that of an item where the bucket is listed.
-    pub(super) fn new(items: Vec<InvalidationPath>, model: &impl CollateralModel, path_weight: u64) -> Self {
+    pub(super) fn new(items: Vec<InvalidationPath>, model: &impl CostModel, path_weight: u64) -> Self {
         let weight = |prefix: &str| if path_weight > 0 && model.is_listed(prefix) { path_weight } else { 0 };
         let mut nodes: Vec<Node> = Vec::new();
-        let mut open: Vec<Open> = Vec::new();
-        for (place, item) in items.iter().enumerate() {
+        let mut open: Vec<OpenNode> = Vec::new();
+        for (index, item) in items.iter().enumerate() {
             // What the item shares with the next one. The last shares nothing, not even the root.
-            let shared = items.get(place + 1).map(|next| boundary::shared(text(item), text(next)));
-            make_room(&mut open, place, shared);
+            let shared = items.get(index + 1).map(|next| boundary::shared(text(item), text(next)));
+            open_node(&mut open, index, shared);
             if let Some(top) = open.last_mut() {
                 top.add(item, weight(text(item)));
             }
             while let Some(done) = open.pop_if(|top| shared.is_none_or(|shared| top.length > shared)) {
-                make_room(&mut open, done.first, shared);
+                open_node(&mut open, done.first, shared);
                 let prefix = text(item).get(..done.length).unwrap_or_default();
                 let counted = model.count(prefix);
-                let collateral = match counted {
-                    Some(urls) => urls.saturating_mul(UNIT),
-                    None => model.prior(prefix, place + 1 - done.first).saturating_add(done.collateral),
+                let unchanged_evicted = match counted {
+                    Some(urls) => urls.saturating_mul(SCALE),
+                    None => model.estimate(prefix, index + 1 - done.first).saturating_add(done.unchanged_evicted),
                 };
                 let place_of_node = nodes.len();
                 for &child in &done.children {
@@ -85,17 +85,17 @@ impl Trie {
                 }
                 if let Some(parent) = open.last_mut() {
                     parent.children.push(place_of_node);
-                    parent.collateral = parent.collateral.saturating_add(collateral);
+                    parent.unchanged_evicted = parent.unchanged_evicted.saturating_add(unchanged_evicted);
                 }
                 nodes.push(Node {
                     first: done.first,
-                    end: place + 1,
+                    end: index + 1,
                     length: done.length,
                     parent: None,
                     paths: done.paths,
                     wildcards: done.wildcards,
                     items_cost: done.items_cost,
-                    wildcard_cost: collateral.saturating_add(weight(prefix)),
+                    wildcard_cost: unchanged_evicted.saturating_add(weight(prefix)),
                     counted,
                 });
             }
@@ -110,13 +110,21 @@ impl Trie {
 }
 
 /// Opens a node for what is shared with the next item, unless the one on top is it, or lies below it.
-fn make_room(open: &mut Vec<Open>, first: usize, shared: Option<usize>) {
+fn open_node(open: &mut Vec<OpenNode>, first: usize, shared: Option<usize>) {
     if let Some(length) = shared.filter(|&shared| open.last().is_none_or(|top| top.length < shared)) {
-        open.push(Open { first, length, children: Vec::new(), collateral: 0, paths: 0, wildcards: 0, items_cost: 0 });
+        open.push(OpenNode {
+            first,
+            length,
+            children: Vec::new(),
+            unchanged_evicted: 0,
+            paths: 0,
+            wildcards: 0,
+            items_cost: 0,
+        });
     }
 }
 
-impl Open {
+impl OpenNode {
     fn add(&mut self, item: &InvalidationPath, weight: u64) {
         if item.wildcard_prefix().is_some() {
             self.wildcards += 1;
@@ -130,13 +138,13 @@ impl Open {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::collapse::cost::Blind;
+    use crate::collapse::cost::Heuristic;
 
     #[test]
     fn items_hang_below_the_prefixes_they_share() {
         let paths = ["/a", "/a/b/1", "/a/b/2", "/a/c", "/a/d*", "/b"];
         let items = paths.iter().map(|path| InvalidationPath::parse(path).unwrap()).collect();
-        let trie = Trie::new(items, &Blind, 0);
+        let trie = Trie::new(items, &Heuristic, 0);
         let nodes: Vec<_> = trie
             .nodes
             .iter()
@@ -155,17 +163,17 @@ mod tests {
 
     #[test]
     fn one_item_or_none_shares_nothing() {
-        assert!(Trie::new(Vec::new(), &Blind, 0).nodes.is_empty());
-        assert!(Trie::new(vec![InvalidationPath::everything()], &Blind, 0).nodes.is_empty());
+        assert!(Trie::new(Vec::new(), &Heuristic, 0).nodes.is_empty());
+        assert!(Trie::new(vec![InvalidationPath::everything()], &Heuristic, 0).nodes.is_empty());
     }
 
     #[test]
     fn a_wildcard_costs_more_than_those_below_it_together() {
         let paths = ["/a/1/x", "/a/1/y", "/a/2/x", "/a/2/y", "/b/x", "/b/y"];
         let items = paths.iter().map(|path| InvalidationPath::parse(path).unwrap()).collect();
-        let trie = Trie::new(items, &Blind, 0);
-        for (place, node) in trie.nodes.iter().enumerate() {
-            let below: u64 = trie.nodes.iter().filter(|it| it.parent == Some(place)).map(|it| it.wildcard_cost).sum();
+        let trie = Trie::new(items, &Heuristic, 0);
+        for (index, node) in trie.nodes.iter().enumerate() {
+            let below: u64 = trie.nodes.iter().filter(|it| it.parent == Some(index)).map(|it| it.wildcard_cost).sum();
             assert!(node.wildcard_cost > below, "{}", trie.prefix(node));
         }
     }

@@ -6,11 +6,11 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::json::{Object, Text};
-use super::kind::{Shape, shape};
-use super::{EventError, Request, Trigger, eventbridge, job, s3};
+use super::json::{JsonObject, JsonText};
+use super::kind::{EventKind, event_kind};
+use super::{Event, EventError, Request, eventbridge, job, s3};
 use crate::change::text::excerpt;
-use crate::change::{Batch, Message, RecordError, Source};
+use crate::change::{Batch, EventSource, Message, RecordError};
 
 /// How many envelopes there can be around an event. A failed delivery of a topic's, kept in a queue, has four.
 const MAX_DEPTH: usize = 8;
@@ -20,75 +20,75 @@ const LISTED_FAILURES: usize = 10;
 
 /// Where an envelope was found.
 #[derive(Clone, Copy)]
-struct Place {
+struct Nesting {
     depth: usize,
     /// Whether somebody invoked the function with this, not a queue or a topic that only changes come through.
     invoked: bool,
 }
 
 /// Opens an event as the function gets it.
-pub(super) fn open(event: &str) -> Result<Trigger, EventError> {
+pub(super) fn open(event: &str) -> Result<Event, EventError> {
     let mut batch = Batch::default();
-    let trigger = open_at(event, Place { depth: 0, invoked: true }, &mut batch)?;
-    Ok(trigger.unwrap_or(Trigger::Changes(batch)))
+    let event = open_at(event, Nesting { depth: 0, invoked: true }, &mut batch)?;
+    Ok(event.unwrap_or(Event::Changes(batch)))
 }
 
 /// Adds the changes of an event to the batch, or returns what else it asks for.
-fn open_at(json: &str, place: Place, batch: &mut Batch) -> Result<Option<Trigger>, EventError> {
-    if place.depth > MAX_DEPTH {
+fn open_at(json: &str, nesting: Nesting, batch: &mut Batch) -> Result<Option<Event>, EventError> {
+    if nesting.depth > MAX_DEPTH {
         return Err(EventError::TooDeep);
     }
-    let misplaced = |what| if place.invoked { Ok(()) } else { Err(EventError::Misplaced(what)) };
-    let shape = shape(json)?;
-    if place.depth == 0 {
-        batch.source = shape.source();
+    let not_allowed_here = |what| if nesting.invoked { Ok(()) } else { Err(EventError::NotAllowedHere(what)) };
+    let event_kind = event_kind(json)?;
+    if nesting.depth == 0 {
+        batch.source = event_kind.source();
     }
-    match shape {
-        Shape::Records(records) => open_records(records, place, batch)?,
-        Shape::TestEvent => batch.test_events += 1,
-        Shape::Notification(message) => {
-            let Text(message) = serde_json::from_str(message.get()).map_err(|_| EventError::UnknownShape)?;
-            open_message(&message, "Message", place, batch);
+    match event_kind {
+        EventKind::Records(records) => open_records(records, nesting, batch)?,
+        EventKind::TestEvent => batch.test_events += 1,
+        EventKind::Notification(message) => {
+            let JsonText(message) = serde_json::from_str(message.get()).map_err(|_| EventError::UnknownKind)?;
+            open_message(&message, "Message", nesting, batch);
         }
-        Shape::S3Event { detail_type, region, time, detail } => {
+        EventKind::S3Event { detail_type, region, time, detail } => {
             eventbridge::decode(&detail_type, (region, time), detail, batch);
         }
-        Shape::InvocationEvent(detail) => return open_inner(detail, "detail", place, batch),
-        Shape::InvocationRecord { context, payload } => {
-            if ended_well(context) {
-                return Err(EventError::UnknownShape);
+        EventKind::InvocationEvent(detail) => return open_inner(detail, "detail", nesting, batch),
+        EventKind::InvocationRecord { context, payload } => {
+            if is_success_record(context) {
+                return Err(EventError::UnknownKind);
             }
-            return open_inner(payload, "requestPayload", place, batch);
+            return open_inner(payload, "requestPayload", nesting, batch);
         }
-        Shape::Job(job) => {
-            misplaced("a job of a pipeline")?;
-            return job::decode(job).map(|job| Some(Trigger::Job(job)));
+        EventKind::Job(job) => {
+            not_allowed_here("a job of a pipeline")?;
+            return job::decode(job).map(|job| Some(Event::Job(job)));
         }
-        Shape::Request(fields) => {
-            misplaced("a direct invocation")?;
+        EventKind::Request(fields) => {
+            not_allowed_here("a direct invocation")?;
             let request = Request::from_fields(fields).map_err(EventError::Request)?;
-            return Ok(Some(Trigger::Request(request)));
+            return Ok(Some(Event::Request(request)));
         }
-        Shape::Bare | Shape::OtherEvent => {
-            misplaced("an event that names no change")?;
-            return Ok(Some(Trigger::Request(Request::default())));
+        EventKind::Empty | EventKind::OtherEvent => {
+            not_allowed_here("an event that names no change")?;
+            return Ok(Some(Event::Request(Request::default())));
         }
     }
     Ok(None)
 }
 
 /// Opens an event that another one holds as JSON.
-fn open_inner(event: &RawValue, field: &str, place: Place, batch: &mut Batch) -> Result<Option<Trigger>, EventError> {
+fn open_inner(event: &RawValue, field: &str, nesting: Nesting, batch: &mut Batch) -> Result<Option<Event>, EventError> {
     let failed = batch.failed.len();
-    let trigger = open_at(event.get(), Place { depth: place.depth + 1, ..place }, batch)?;
+    let event = open_at(event.get(), Nesting { depth: nesting.depth + 1, ..nesting }, batch)?;
     name_envelope(batch, failed, field);
-    Ok(trigger)
+    Ok(event)
 }
 
 /// Opens an event that another one holds as a string. What is wrong with it costs nothing else.
-fn open_message(event: &str, field: &str, place: Place, batch: &mut Batch) {
+fn open_message(event: &str, field: &str, nesting: Nesting, batch: &mut Batch) {
     let failed = batch.failed.len();
-    if let Err(error) = open_at(event, Place { depth: place.depth + 1, invoked: false }, batch) {
+    if let Err(error) = open_at(event, Nesting { depth: nesting.depth + 1, invoked: false }, batch) {
         batch.failed.push(RecordError::new("", error.reason()));
     }
     name_envelope(batch, failed, field);
@@ -101,75 +101,78 @@ fn name_envelope(batch: &mut Batch, first: usize, envelope: &str) {
 }
 
 /// Whether this is the record of an invocation that succeeded, which must not be done again.
-fn ended_well(context: &RawValue) -> bool {
+fn is_success_record(context: &RawValue) -> bool {
     #[derive(Deserialize)]
-    struct Context<'a> {
+    struct RequestContext<'a> {
         #[serde(borrow)]
-        condition: Option<Text<'a>>,
+        condition: Option<JsonText<'a>>,
     }
     let context = serde_json::from_str(context.get());
-    context.is_ok_and(|Object(context): Object<Context<'_>>| context.condition.is_some_and(|it| it.0 == "Success"))
+    context.is_ok_and(|JsonObject(context): JsonObject<RequestContext<'_>>| {
+        context.condition.is_some_and(|it| it.0 == "Success")
+    })
 }
 
 /// The services whose records are called `Records`.
-const SOURCES: [(&str, Source); 3] = [("aws:sqs", Source::Sqs), ("aws:sns", Source::Sns), ("aws:s3", Source::S3)];
+const EVENT_SOURCES: [(&str, EventSource); 3] =
+    [("aws:sqs", EventSource::Sqs), ("aws:sns", EventSource::Sns), ("aws:s3", EventSource::S3)];
 
 /// SNS spells its field with a capital.
 #[derive(Deserialize)]
-struct Named<'a> {
+struct SourceNames<'a> {
     #[serde(borrow, rename = "eventSource")]
-    event_source: Option<Text<'a>>,
+    event_source: Option<JsonText<'a>>,
     #[serde(borrow, rename = "EventSource")]
-    sns_source: Option<Text<'a>>,
+    sns_source: Option<JsonText<'a>>,
 }
 
 /// The service that a record names.
-fn source(record: &RawValue) -> Option<Source> {
-    let Object(named): Object<Named<'_>> = serde_json::from_str(record.get()).ok()?;
+fn source(record: &RawValue) -> Option<EventSource> {
+    let JsonObject(named): JsonObject<SourceNames<'_>> = serde_json::from_str(record.get()).ok()?;
     match (named.event_source, named.sns_source) {
-        (Some(Text(name)), None) if name == "aws:sqs" => Some(Source::Sqs),
-        (Some(Text(name)), None) if name == "aws:s3" => Some(Source::S3),
-        (None, Some(Text(name))) if name == "aws:sns" => Some(Source::Sns),
+        (Some(JsonText(name)), None) if name == "aws:sqs" => Some(EventSource::Sqs),
+        (Some(JsonText(name)), None) if name == "aws:s3" => Some(EventSource::S3),
+        (None, Some(JsonText(name))) if name == "aws:sns" => Some(EventSource::Sns),
         _ => None,
     }
 }
 
 /// The service of a list of records: they all come from one. Where no record can be read, what an object among them seems
 /// to say.
-fn source_of(records: &[&RawValue]) -> Option<Source> {
+fn source_of(records: &[&RawValue]) -> Option<EventSource> {
     let seems = |name: &str| {
         records.iter().any(|record| record.get().starts_with('{') && record.get().contains(&format!("\"{name}\"")))
     };
-    let guess = || SOURCES.iter().find(|(name, _)| seems(name)).map(|(_, source)| *source);
+    let guess = || EVENT_SOURCES.iter().find(|(name, _)| seems(name)).map(|(_, source)| *source);
     records.iter().find_map(|record| source(record)).or_else(guess)
 }
 
-fn open_records(records: &RawValue, place: Place, batch: &mut Batch) -> Result<(), EventError> {
-    let records: Vec<&RawValue> = serde_json::from_str(records.get()).map_err(|_| EventError::UnknownShape)?;
+fn open_records(records: &RawValue, nesting: Nesting, batch: &mut Batch) -> Result<(), EventError> {
+    let records: Vec<&RawValue> = serde_json::from_str(records.get()).map_err(|_| EventError::UnknownKind)?;
     if records.is_empty() {
         return Ok(());
     }
-    let source = source_of(&records).ok_or(EventError::UnknownShape)?;
-    if place.depth == 0 {
+    let source = source_of(&records).ok_or(EventError::UnknownKind)?;
+    if nesting.depth == 0 {
         batch.source = source;
     }
     // Whoever wrapped a batch of messages waits for no answer about each.
-    let mut messages = (place.depth == 0 && matches!(source, Source::Sqs)).then(Vec::new);
+    let mut messages = (nesting.depth == 0 && matches!(source, EventSource::Sqs)).then(Vec::new);
     // Failures that are no named message's.
     let mut listed = 0;
     for (index, record) in records.into_iter().enumerate() {
         let (changes, failed) = (batch.changes.len(), batch.failed.len());
         let mut id = None;
         match source {
-            Source::Sns => open_record(read::<SnsRecord<'_>>(record), place, batch),
-            Source::Sqs => {
+            EventSource::Sns => open_record(read::<SnsRecord<'_>>(record), nesting, batch),
+            EventSource::Sqs => {
                 let message = read::<SqsRecord<'_>>(record);
                 id = messages.is_some().then(|| message_id(&message, record)).flatten();
                 if messages.is_some() && id.is_none() {
                     // It could not be named as failed, nor its work as done.
                     batch.failed.push(RecordError::new("messageId", "missing"));
                 } else {
-                    open_record(message, place, batch);
+                    open_record(message, nesting, batch);
                 }
             }
             _ => s3::decode(record, batch),
@@ -184,7 +187,7 @@ fn open_records(records: &RawValue, place: Place, batch: &mut Batch) -> Result<(
         }
         let end = batch.failed.len().min(failed + LISTED_FAILURES - listed);
         listed += end - failed;
-        batch.failed_too += batch.failed.drain(end..).len();
+        batch.unlisted_failures += batch.failed.drain(end..).len();
     }
     batch.messages = messages.or_else(|| batch.messages.take());
     Ok(())
@@ -198,17 +201,17 @@ trait Envelope<'a>: Deserialize<'a> {
     /// What it says it is from, in the field and with the value that it should have.
     fn source(&self) -> (&'static str, Option<&str>, &'static str);
 
-    fn message(self) -> Option<Text<'a>>;
+    fn message(self) -> Option<JsonText<'a>>;
 }
 
 #[derive(Deserialize)]
 struct SqsRecord<'a> {
     #[serde(borrow, rename = "messageId")]
-    id: Option<Text<'a>>,
+    id: Option<JsonText<'a>>,
     #[serde(borrow, rename = "eventSource")]
-    source: Option<Text<'a>>,
+    source: Option<JsonText<'a>>,
     #[serde(borrow)]
-    body: Option<Text<'a>>,
+    body: Option<JsonText<'a>>,
 }
 
 impl<'a> Envelope<'a> for SqsRecord<'a> {
@@ -218,7 +221,7 @@ impl<'a> Envelope<'a> for SqsRecord<'a> {
         ("eventSource", self.source.as_ref().map(|it| &*it.0), "aws:sqs")
     }
 
-    fn message(self) -> Option<Text<'a>> {
+    fn message(self) -> Option<JsonText<'a>> {
         self.body
     }
 }
@@ -227,16 +230,16 @@ impl<'a> Envelope<'a> for SqsRecord<'a> {
 #[serde(rename_all = "PascalCase")]
 struct SnsRecord<'a> {
     #[serde(borrow)]
-    event_source: Option<Text<'a>>,
+    event_source: Option<JsonText<'a>>,
     #[serde(borrow)]
-    sns: Option<Object<Sns<'a>>>,
+    sns: Option<JsonObject<Sns<'a>>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Sns<'a> {
     #[serde(borrow)]
-    message: Option<Text<'a>>,
+    message: Option<JsonText<'a>>,
 }
 
 impl<'a> Envelope<'a> for SnsRecord<'a> {
@@ -246,7 +249,7 @@ impl<'a> Envelope<'a> for SnsRecord<'a> {
         ("EventSource", self.event_source.as_ref().map(|it| &*it.0), "aws:sns")
     }
 
-    fn message(self) -> Option<Text<'a>> {
+    fn message(self) -> Option<JsonText<'a>> {
         self.sns?.0.message
     }
 }
@@ -254,17 +257,17 @@ impl<'a> Envelope<'a> for SnsRecord<'a> {
 /// Reads a record around a message.
 fn read<'a, E: Envelope<'a>>(record: &'a RawValue) -> Result<E, RecordError> {
     match serde_json::from_str(record.get()) {
-        Ok(Object(envelope)) => Ok(envelope),
+        Ok(JsonObject(envelope)) => Ok(envelope),
         Err(error) => Err(RecordError::new("", excerpt(&error.to_string()))),
     }
 }
 
 /// Opens what a record holds.
-fn open_record<'a, E: Envelope<'a>>(record: Result<E, RecordError>, place: Place, batch: &mut Batch) {
+fn open_record<'a, E: Envelope<'a>>(record: Result<E, RecordError>, nesting: Nesting, batch: &mut Batch) {
     match record {
         Ok(envelope) => match envelope.source() {
             (_, Some(source), expected) if source == expected => match envelope.message() {
-                Some(Text(message)) => open_message(&message, E::FIELD, place, batch),
+                Some(JsonText(message)) => open_message(&message, E::FIELD, nesting, batch),
                 None => batch.failed.push(RecordError::new(E::FIELD, "missing")),
             },
             (field, source, expected) => {
@@ -282,14 +285,14 @@ fn open_record<'a, E: Envelope<'a>>(record: Result<E, RecordError>, place: Place
 /// A queue's id of a message. Where the message could not be read the id is read by itself, so that nothing else can hide it.
 fn message_id(message: &Result<SqsRecord<'_>, RecordError>, record: &RawValue) -> Option<Box<str>> {
     #[derive(Deserialize)]
-    struct Identified<'a> {
+    struct MessageIdOnly<'a> {
         #[serde(borrow, rename = "messageId")]
-        id: Option<Text<'a>>,
+        id: Option<JsonText<'a>>,
     }
-    let non_empty = |id: &Text<'_>| (!id.0.is_empty()).then(|| Box::from(&*id.0));
+    let non_empty = |id: &JsonText<'_>| (!id.0.is_empty()).then(|| Box::from(&*id.0));
     if let Ok(message) = message {
         return message.id.as_ref().and_then(non_empty);
     }
-    let Object(Identified { id }) = serde_json::from_str(record.get()).ok()?;
+    let JsonObject(MessageIdOnly { id }) = serde_json::from_str(record.get()).ok()?;
     id.as_ref().and_then(non_empty)
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use super::RequestError;
 
 /// The shapes of events that are known, as a message names them.
-pub const ACCEPTED_SHAPES: &str = "an S3 event notification (\"Records\" whose \"eventSource\" is \"aws:s3\") or S3's test \
+pub const ACCEPTED_EVENTS: &str = "an S3 event notification (\"Records\" whose \"eventSource\" is \"aws:s3\") or S3's test \
     event (\"Event\": \"s3:TestEvent\"); an event of S3 from EventBridge (\"source\": \"aws.s3\"); any of these in messages of SQS \
     or SNS; the record of a failed invocation (\"requestPayload\"); a CodePipeline job; {\"distributionId\": …, \"items\": […]} \
     or {\"bucket\": …, \"keys\": […]}; with DISTRIBUTION_ID set also an empty object, null, other events from EventBridge, and \
@@ -17,7 +17,7 @@ pub enum EventError {
     /// Not JSON; the message tells line and column.
     NotJson(String),
     /// JSON of another shape.
-    UnknownShape,
+    UnknownKind,
     /// Envelopes within envelopes without end.
     TooDeep,
     /// A request of a person's, who must correct it.
@@ -27,7 +27,7 @@ pub enum EventError {
     /// It is for the function's own distribution, and the function has none.
     NoDistribution,
     /// A request or a job where only changes come from.
-    Misplaced(&'static str),
+    NotAllowedHere(&'static str),
 }
 
 impl EventError {
@@ -36,7 +36,7 @@ impl EventError {
     pub fn reason(&self) -> String {
         match self {
             Self::NotJson(reason) => format!("not JSON: {reason}"),
-            Self::UnknownShape => "no known shape".into(),
+            Self::UnknownKind => "no known shape".into(),
             Self::TooDeep => "too many envelopes within one another".into(),
             Self::Request(error) => error.to_string(),
             Self::JobWithoutId => {
@@ -47,7 +47,7 @@ impl EventError {
                  give the function one of its own (DISTRIBUTION_ID)"
                     .into()
             }
-            Self::Misplaced(what) => {
+            Self::NotAllowedHere(what) => {
                 format!("{what} does not come through a queue or a topic; invoke the function with it")
             }
         }
@@ -57,9 +57,9 @@ impl EventError {
 impl fmt::Display for EventError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotJson(reason) => write!(f, "the event is not JSON: {reason}; accepted: {ACCEPTED_SHAPES}"),
-            Self::UnknownShape => write!(f, "the event has no known shape; accepted: {ACCEPTED_SHAPES}"),
-            Self::NoDistribution => write!(f, "{}; accepted: {ACCEPTED_SHAPES}", self.reason()),
+            Self::NotJson(reason) => write!(f, "the event is not JSON: {reason}; accepted: {ACCEPTED_EVENTS}"),
+            Self::UnknownKind => write!(f, "the event has no known shape; accepted: {ACCEPTED_EVENTS}"),
+            Self::NoDistribution => write!(f, "{}; accepted: {ACCEPTED_EVENTS}", self.reason()),
             other => f.write_str(&other.reason()),
         }
     }

@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::json::{Object, Text};
-use super::s3::{self, Entity};
+use super::json::{JsonObject, JsonText};
+use super::s3::{self, S3Entity};
 use crate::change::text::excerpt;
-use crate::change::{Batch, Bucket, Change, IgnoredRecord, ObjectKey, RecordError};
+use crate::change::{Batch, Bucket, Change, ObjectKey, RecordError, SkippedRecord};
 
 /// The detail types that change what a bucket serves; expirations and delete markers are `Object Deleted` as well.
 const CONTENT_TYPES: [&str; 2] = ["Object Created", "Object Deleted"];
@@ -19,7 +19,7 @@ pub(super) fn decode(
     batch: &mut Batch,
 ) {
     if !CONTENT_TYPES.contains(&detail_type) {
-        batch.ignored.push(IgnoredRecord { event_name: excerpt(detail_type) });
+        batch.ignored.push(SkippedRecord { event_name: excerpt(detail_type) });
         return;
     }
     match change(region, detail) {
@@ -29,8 +29,8 @@ pub(super) fn decode(
 }
 
 fn change(region: Option<&RawValue>, detail: &RawValue) -> Result<Change, RecordError> {
-    let (name, key) = read::<Object<Entity<'_>>>(detail, "detail")?.0.names("detail")?;
-    let region = region.map(|region| read::<Option<Text<'_>>>(region, "region")).transpose()?.flatten();
+    let (name, key) = read::<JsonObject<S3Entity<'_>>>(detail, "detail")?.0.names("detail")?;
+    let region = region.map(|region| read::<Option<JsonText<'_>>>(region, "region")).transpose()?.flatten();
     Ok(Change {
         bucket: Bucket { name, region: s3::region(region, "region")? },
         // Literal: unlike in a notification nothing is encoded (aws-samples/s3-to-lambda-patterns#43).

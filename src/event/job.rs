@@ -7,7 +7,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::json::{Object, Text};
+use super::json::{JsonObject, JsonText};
 use super::{EventError, Request, RequestError};
 
 /// The longest id accepted; CodePipeline's have 36 characters.
@@ -51,51 +51,51 @@ pub struct Job {
 }
 
 #[derive(Deserialize)]
-struct Envelope<'a> {
+struct JobJson<'a> {
     #[serde(borrow)]
-    id: Option<Text<'a>>,
+    id: Option<JsonText<'a>>,
     #[serde(borrow)]
     data: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Data<'a> {
+struct JobData<'a> {
     #[serde(borrow)]
-    action_configuration: Option<Object<Action<'a>>>,
+    action_configuration: Option<JsonObject<JobAction<'a>>>,
     #[serde(borrow)]
     continuation_token: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
-struct Action<'a> {
+struct JobAction<'a> {
     #[serde(borrow)]
-    configuration: Option<Object<Configuration<'a>>>,
+    configuration: Option<JsonObject<JobConfiguration<'a>>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Configuration<'a> {
+struct JobConfiguration<'a> {
     #[serde(borrow)]
-    user_parameters: Option<Text<'a>>,
+    user_parameters: Option<JsonText<'a>>,
 }
 
 /// Reads a job. Whatever is wrong with it beside its id is for its result to say.
 pub(super) fn decode(job: &RawValue) -> Result<Job, EventError> {
-    let Object(envelope): Object<Envelope<'_>> =
+    let JsonObject(envelope): JsonObject<JobJson<'_>> =
         serde_json::from_str(job.get()).map_err(|_| EventError::JobWithoutId)?;
-    let id = envelope.id.and_then(|Text(id)| JobId::new(&id)).ok_or(EventError::JobWithoutId)?;
+    let id = envelope.id.and_then(|JsonText(id)| JobId::new(&id)).ok_or(EventError::JobWithoutId)?;
     // The message of the error could quote what must not be quoted.
     let unreadable = || RequestError::new("", "the job's \"data\" could not be read");
     let data = envelope.data.and_then(|data| serde_json::from_str(data.get()).ok());
-    let Some(Object(data)): Option<Object<Data<'_>>> = data else {
+    let Some(JsonObject(data)): Option<JsonObject<JobData<'_>>> = data else {
         return Ok(Job { id, request: Err(unreadable()), continuation_token: None });
     };
     let configuration = data.action_configuration.and_then(|it| it.0.configuration);
     let parameters = configuration.and_then(|it| it.0.user_parameters);
     Ok(Job {
         id,
-        request: match parameters.as_ref().map(|Text(text)| text.trim()).filter(|text| !text.is_empty()) {
+        request: match parameters.as_ref().map(|JsonText(text)| text.trim()).filter(|text| !text.is_empty()) {
             Some(text) => Request::parse(text).map_err(|error| error.within("UserParameters")),
             None => Ok(Request::default()),
         },
@@ -109,12 +109,12 @@ pub(super) fn decode(job: &RawValue) -> Result<Job, EventError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Trigger, decode};
+    use crate::event::{Event, decode};
 
     fn job(data: &str) -> Job {
         let event = format!(r#"{{"CodePipeline.job":{{"id":"11111111-abcd-1111-abcd-111111abcdef","data":{data}}}}}"#);
         match decode(event.as_bytes()) {
-            Ok(Trigger::Job(job)) => job,
+            Ok(Event::Job(job)) => job,
             other => panic!("{other:?}"),
         }
     }

@@ -30,14 +30,14 @@ pub enum JobResult {
         /// What was done, for the pipeline's page.
         summary: String,
         /// The invalidations, for later actions of the pipeline; none if nothing was sent.
-        invalidations: Vec<Waiting>,
+        invalidations: Vec<InvalidationRef>,
         /// Their paths, for the same, as far as there is room.
         paths: String,
     },
     /// CodePipeline is to call again in a while, with this token.
     Continued {
         /// What is waited for.
-        token: Token,
+        token: ContinuationToken,
     },
     /// It failed.
     Failed {
@@ -63,7 +63,7 @@ pub enum FailureType {
 
 /// An invalidation that is waited for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Waiting {
+pub struct InvalidationRef {
     /// The distribution.
     pub distribution: DistributionId,
     /// Its invalidation.
@@ -72,9 +72,9 @@ pub struct Waiting {
 
 /// What a job is continued with. Whoever has one must not create an invalidation again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Token {
+pub struct ContinuationToken {
     /// What is waited for; at least one.
-    pub invalidations: Vec<Waiting>,
+    pub invalidations: Vec<InvalidationRef>,
     /// When the waiting began, in seconds since 1970.
     pub started: u64,
     /// How long to wait at the most, in seconds.
@@ -85,19 +85,19 @@ pub struct Token {
 
 /// A text that is no token of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TokenError;
+pub struct ContinuationTokenError;
 
-impl fmt::Display for TokenError {
+impl fmt::Display for ContinuationTokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the job's continuation token is none that this function wrote; run the action again")
     }
 }
 
-impl std::error::Error for TokenError {}
+impl std::error::Error for ContinuationTokenError {}
 
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+struct TokenJson {
     version: u8,
     invalidations: Vec<(String, String)>,
     started: u64,
@@ -105,22 +105,22 @@ struct Written {
     paths: String,
 }
 
-impl Token {
-    /// Reads what [`Token::write`] wrote, and nothing else.
+impl ContinuationToken {
+    /// Reads what [`ContinuationToken::write`] wrote, and nothing else.
     ///
     /// # Errors
-    /// [`TokenError`].
-    pub fn parse(text: &str) -> Result<Self, TokenError> {
+    /// [`ContinuationTokenError`].
+    pub fn parse(text: &str) -> Result<Self, ContinuationTokenError> {
         // What serde derives takes a list of the fields as well.
-        let written: Written =
-            text.starts_with('{').then(|| serde_json::from_str(text).ok()).flatten().ok_or(TokenError)?;
+        let written: TokenJson =
+            text.starts_with('{').then(|| serde_json::from_str(text).ok()).flatten().ok_or(ContinuationTokenError)?;
         let waiting = |(distribution, invalidation): (String, String)| {
-            Some(Waiting {
+            Some(InvalidationRef {
                 distribution: DistributionId::new(&distribution).ok()?,
                 invalidation: InvalidationId::new(&invalidation)?,
             })
         };
-        let Written { version, invalidations, started, wait, paths } = written;
+        let TokenJson { version, invalidations, started, wait, paths } = written;
         let invalidations: Option<Vec<_>> = invalidations.into_iter().map(waiting).collect();
         match invalidations {
             Some(invalidations)
@@ -128,7 +128,7 @@ impl Token {
             {
                 Ok(Self { invalidations, started, wait, paths })
             }
-            _ => Err(TokenError),
+            _ => Err(ContinuationTokenError),
         }
     }
 
@@ -149,8 +149,8 @@ impl Token {
     /// The token as CodePipeline keeps it.
     #[must_use]
     pub fn write(&self) -> String {
-        let pair = |it: &Waiting| (it.distribution.to_string(), it.invalidation.as_str().to_owned());
-        let written = Written {
+        let pair = |it: &InvalidationRef| (it.distribution.to_string(), it.invalidation.as_str().to_owned());
+        let written = TokenJson {
             version: TOKEN_VERSION,
             invalidations: self.invalidations.iter().map(pair).collect(),
             started: self.started,
@@ -173,12 +173,12 @@ impl JobResult {
 mod tests {
     use super::*;
 
-    fn token() -> Token {
-        let waiting = |n: usize| Waiting {
+    fn token() -> ContinuationToken {
+        let waiting = |n: usize| InvalidationRef {
             distribution: DistributionId::new(&format!("E{n:013}")).unwrap(),
             invalidation: InvalidationId::new(&format!("I{n:025}")).unwrap(),
         };
-        Token {
+        ContinuationToken {
             invalidations: (0..20).map(waiting).collect(),
             started: 1_767_323_045,
             wait: 3600,
@@ -189,10 +189,10 @@ mod tests {
     #[test]
     fn a_token_is_read_as_it_was_written_and_fits() {
         let written = token().write();
-        assert_eq!(Token::parse(&written), Ok(token()));
+        assert_eq!(ContinuationToken::parse(&written), Ok(token()));
         assert!(token().fits(), "{}", written.len());
         let three = (0..3).flat_map(|_| token().invalidations).collect();
-        let more = Token { invalidations: three, ..token() };
+        let more = ContinuationToken { invalidations: three, ..token() };
         assert!(!more.fits());
     }
 
@@ -200,7 +200,7 @@ mod tests {
     fn nothing_else_is_a_token() {
         let written = token().write();
         for end in 0..written.len() {
-            assert_eq!(Token::parse(&written[..end]), Err(TokenError));
+            assert_eq!(ContinuationToken::parse(&written[..end]), Err(ContinuationTokenError));
         }
         let other = |from: &str, to: &str| {
             assert!(written.contains(from), "{from}");
@@ -221,7 +221,7 @@ mod tests {
             r#"[1,[["E1","I1"]],0,1,""]"#.to_owned(),
             String::new(),
         ] {
-            assert_eq!(Token::parse(&text), Err(TokenError), "{text}");
+            assert_eq!(ContinuationToken::parse(&text), Err(ContinuationTokenError), "{text}");
         }
     }
 }

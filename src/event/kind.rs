@@ -7,9 +7,9 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::EventError;
-use super::json::Text;
+use super::json::JsonText;
 use super::request::FIELDS as REQUEST_FIELDS;
-use crate::change::Source;
+use crate::change::EventSource;
 
 /// The fields of the console's template "hello-world".
 const HELLO_WORLD: [&str; 3] = ["key1", "key2", "key3"];
@@ -35,7 +35,7 @@ const DISCRIMINATORS: [&str; 11] = [
 ];
 
 /// A kind of event, with what it holds.
-pub(super) enum Shape<'a> {
+pub(super) enum EventKind<'a> {
     /// Records of S3, SQS or SNS.
     Records(&'a RawValue),
     /// S3's test event.
@@ -53,25 +53,25 @@ pub(super) enum Shape<'a> {
     /// A job of CodePipeline.
     Job(&'a RawValue),
     /// A request of a person's.
-    Request(Fields<'a>),
+    Request(EventFields<'a>),
     /// Nothing is named: a schedule, or a press of the console's button.
-    Bare,
+    Empty,
 }
 
-impl Shape<'_> {
+impl EventKind<'_> {
     /// What brought an event of this shape. Records tell it themselves, and what is no change is told by what it asks for.
-    pub(super) fn source(&self) -> Source {
+    pub(super) fn source(&self) -> EventSource {
         match self {
-            Self::S3Event { .. } => Source::EventBridge,
-            Self::InvocationEvent(_) | Self::InvocationRecord { .. } => Source::InvocationRecord,
-            Self::Notification(_) => Source::Sns,
-            _ => Source::S3,
+            Self::S3Event { .. } => EventSource::EventBridge,
+            Self::InvocationEvent(_) | Self::InvocationRecord { .. } => EventSource::InvocationRecord,
+            Self::Notification(_) => EventSource::Sns,
+            _ => EventSource::S3,
         }
     }
 }
 
 /// The fields of an object, left as they stand.
-pub(super) struct Fields<'a> {
+pub(super) struct EventFields<'a> {
     pub(super) kept: Vec<(Cow<'a, str>, &'a RawValue)>,
     /// Whether a field that tells events apart occurs twice.
     ambiguous: bool,
@@ -79,7 +79,7 @@ pub(super) struct Fields<'a> {
     left_out: bool,
 }
 
-impl<'a> Fields<'a> {
+impl<'a> EventFields<'a> {
     fn get(&self, name: &str) -> Option<&'a RawValue> {
         self.kept.iter().find(|(field, _)| field == name).map(|(_, value)| *value)
     }
@@ -90,20 +90,20 @@ impl<'a> Fields<'a> {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for EventFields<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Gather;
+        struct FieldsVisitor;
 
-        impl<'de> Visitor<'de> for Gather {
-            type Value = Fields<'de>;
+        impl<'de> Visitor<'de> for FieldsVisitor {
+            type Value = EventFields<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
-                let mut fields = Fields { kept: Vec::new(), ambiguous: false, left_out: false };
-                while let Some(Text(name)) = map.next_key()? {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<EventFields<'de>, A::Error> {
+                let mut fields = EventFields { kept: Vec::new(), ambiguous: false, left_out: false };
+                while let Some(JsonText(name)) = map.next_key()? {
                     let value = map.next_value()?;
                     let tells = DISCRIMINATORS.contains(&&*name);
                     // Only the first of each is kept, so that the list stays short however often one is repeated.
@@ -119,77 +119,77 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
             }
         }
 
-        deserializer.deserialize_map(Gather)
+        deserializer.deserialize_map(FieldsVisitor)
     }
 }
 
 /// Tells what kind of event a JSON text is.
-pub(super) fn shape(json: &str) -> Result<Shape<'_>, EventError> {
+pub(super) fn event_kind(json: &str) -> Result<EventKind<'_>, EventError> {
     // JSON has fewer blanks than ASCII.
     if json.trim_matches([' ', '\t', '\n', '\r']) == "null" {
-        return Ok(Shape::Bare);
+        return Ok(EventKind::Empty);
     }
-    let fields: Fields<'_> = serde_json::from_str(json).map_err(|error| match error.classify() {
+    let fields: EventFields<'_> = serde_json::from_str(json).map_err(|error| match error.classify() {
         // JSON that does not fit is another shape: no object. What starts like that and is no JSON is read again, since
         // this error quotes it.
         serde_json::error::Category::Data => not_an_object(json),
         _ => EventError::NotJson(error.to_string()),
     })?;
     if fields.ambiguous {
-        return Err(EventError::UnknownShape);
+        return Err(EventError::UnknownKind);
     }
-    let mut shapes = [
-        fields.get("Records").map(Shape::Records),
-        fields.text("Event").filter(|event| event == "s3:TestEvent").map(|_| Shape::TestEvent),
+    let mut kinds = [
+        fields.get("Records").map(EventKind::Records),
+        fields.text("Event").filter(|event| event == "s3:TestEvent").map(|_| EventKind::TestEvent),
         notification(&fields),
         from_event_bridge(&fields),
         fields
             .get("requestPayload")
-            .and_then(|payload| Some(Shape::InvocationRecord { context: fields.get("requestContext")?, payload })),
-        fields.get("CodePipeline.job").map(Shape::Job),
+            .and_then(|payload| Some(EventKind::InvocationRecord { context: fields.get("requestContext")?, payload })),
+        fields.get("CodePipeline.job").map(EventKind::Job),
     ]
     .into_iter()
     .flatten();
     let is_request = fields.kept.iter().any(|(name, _)| REQUEST_FIELDS.contains(&&**name));
-    if let Some(shape) = shapes.next() {
+    if let Some(event_kind) = kinds.next() {
         // Of two kinds at once: it cannot be told which is meant. An event that asks for nothing in particular is no match
         // for fields that do; in others such a field is new to us.
-        let is_two = shapes.next().is_some() || (is_request && matches!(shape, Shape::OtherEvent));
-        return if is_two { Err(EventError::UnknownShape) } else { Ok(shape) };
+        let is_two = kinds.next().is_some() || (is_request && matches!(event_kind, EventKind::OtherEvent));
+        return if is_two { Err(EventError::UnknownKind) } else { Ok(event_kind) };
     }
-    drop(shapes);
+    drop(kinds);
     if fields.left_out {
-        return Err(EventError::UnknownShape);
+        return Err(EventError::UnknownKind);
     }
     if is_request {
-        return Ok(Shape::Request(fields));
+        return Ok(EventKind::Request(fields));
     }
     if fields.kept.iter().all(|(name, _)| HELLO_WORLD.contains(&&**name)) {
-        return Ok(Shape::Bare);
+        return Ok(EventKind::Empty);
     }
-    Err(EventError::UnknownShape)
+    Err(EventError::UnknownKind)
 }
 
 fn not_an_object(text: &str) -> EventError {
     match serde_json::from_str::<serde::de::IgnoredAny>(text) {
-        Ok(_) => EventError::UnknownShape,
+        Ok(_) => EventError::UnknownKind,
         Err(error) => EventError::NotJson(error.to_string()),
     }
 }
 
 /// SNS writes other types to confirm subscriptions; those hold no event.
-fn notification<'a>(fields: &Fields<'a>) -> Option<Shape<'a>> {
+fn notification<'a>(fields: &EventFields<'a>) -> Option<EventKind<'a>> {
     let message = fields.get("Message")?;
-    (fields.text("Type")? == "Notification").then_some(Shape::Notification(message))
+    (fields.text("Type")? == "Notification").then_some(EventKind::Notification(message))
 }
 
 /// Source: EventBridge user guide, "Event structure"; Lambda developer guide, "Invocation record" for `lambda`.
-fn from_event_bridge<'a>(fields: &Fields<'a>) -> Option<Shape<'a>> {
+fn from_event_bridge<'a>(fields: &EventFields<'a>) -> Option<EventKind<'a>> {
     let (source, detail_type, detail) = (fields.text("source")?, fields.text("detail-type")?, fields.get("detail")?);
     Some(match source.as_str() {
-        "aws.s3" => Shape::S3Event { detail_type, region: fields.get("region"), time: fields.get("time"), detail },
-        "lambda" if detail_type.starts_with("Lambda Function Invocation Result") => Shape::InvocationEvent(detail),
-        _ => Shape::OtherEvent,
+        "aws.s3" => EventKind::S3Event { detail_type, region: fields.get("region"), time: fields.get("time"), detail },
+        "lambda" if detail_type.starts_with("Lambda Function Invocation Result") => EventKind::InvocationEvent(detail),
+        _ => EventKind::OtherEvent,
     })
 }
 
@@ -213,17 +213,17 @@ mod tests {
             (&["Event", "x", "Type"], true),
         ] {
             let json = repeated(names);
-            let fields: Fields<'_> = serde_json::from_str(&json).unwrap();
+            let fields: EventFields<'_> = serde_json::from_str(&json).unwrap();
             assert!(fields.kept.len() <= DISCRIMINATORS.len() + KEPT_FIELDS, "{names:?}: {}", fields.kept.len());
             assert_eq!(fields.ambiguous, ambiguous, "{names:?}");
-            assert_eq!(shape(&json).err(), Some(EventError::UnknownShape), "{names:?}");
+            assert_eq!(event_kind(&json).err(), Some(EventError::UnknownKind), "{names:?}");
         }
     }
 
     #[test]
     fn what_follows_a_repeated_field_must_be_json_all_the_same() {
         for json in ["{\"Event\":1,\"Event\":2,\"Event\":x}", "{\"Event\":1,\"Event\":2,\"Type\":1"] {
-            assert!(matches!(shape(json), Err(EventError::NotJson(_))), "{json}");
+            assert!(matches!(event_kind(json), Err(EventError::NotJson(_))), "{json}");
         }
     }
 }

@@ -4,7 +4,7 @@
 //! error is one short value. What belongs to several records is split before it is read, so that one bad record costs
 //! only itself.
 //!
-//! Events are told apart by fields that only one of them has (`shape`), never by which type happens to fit. Envelopes are
+//! Events are told apart by fields that only one of them has (`event_kind`), never by which type happens to fit. Envelopes are
 //! opened however they are nested (`envelope`), and keys are decoded by the rule of the service that wrote them (`s3`,
 //! `eventbridge`).
 
@@ -19,16 +19,19 @@ mod kind;
 mod request;
 mod s3;
 
-pub use self::error::{ACCEPTED_SHAPES, EventError};
+pub use self::error::{ACCEPTED_EVENTS, EventError};
 pub use self::job::{Job, JobId};
-pub use self::job_result::{FailureType, JobResult, MAX_MESSAGE_LENGTH, MAX_TEXT_LENGTH, Token, TokenError, Waiting};
+pub use self::job_result::{
+    ContinuationToken, ContinuationTokenError, FailureType, InvalidationRef, JobResult, MAX_MESSAGE_LENGTH,
+    MAX_TEXT_LENGTH,
+};
 pub use self::key::{KeyError, decode_key};
-pub use self::request::{Ask, DEFAULT_WAIT, MAX_WAIT, Request, RequestError, Target};
+pub use self::request::{DEFAULT_WAIT, MAX_WAIT, Request, RequestError, RequestKind, RequestTarget};
 use crate::change::Batch;
 
 /// What an invocation asks for.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Trigger {
+pub enum Event {
     /// Objects changed.
     Changes(Batch),
     /// An action of a pipeline waits for its result.
@@ -44,15 +47,15 @@ pub enum Trigger {
 /// of the event: it is listed in [`Batch::failed`].
 ///
 /// ```
-/// use s3_cloudfront_invalidator::event::{Trigger, decode};
+/// use s3_cloudfront_invalidator::event::{Event, decode};
 ///
 /// let event = br#"{"Records":[{"eventSource":"aws:s3","awsRegion":"eu-central-1","eventName":"ObjectCreated:Put",
 ///     "s3":{"bucket":{"name":"site"},"object":{"key":"red+flower.jpg"}}}]}"#;
-/// let Trigger::Changes(batch) = decode(event)? else { panic!("changes") };
+/// let Event::Changes(batch) = decode(event)? else { panic!("changes") };
 /// assert_eq!(batch.changes[0].key.as_str(), "red flower.jpg");
 /// # Ok::<(), s3_cloudfront_invalidator::event::EventError>(())
 /// ```
-pub fn decode(event: &[u8]) -> Result<Trigger, EventError> {
+pub fn decode(event: &[u8]) -> Result<Event, EventError> {
     let text = std::str::from_utf8(event).map_err(|error| EventError::NotJson(error.to_string()))?;
     envelope::open(text)
 }
@@ -64,7 +67,7 @@ mod tests {
     #[test]
     fn a_test_event_asks_for_nothing() {
         let event = br#"{"Service":"Amazon S3","Event":"s3:TestEvent","Time":"2026-01-02T03:04:05.006Z","Bucket":"site","RequestId":"R","HostId":"H"}"#;
-        assert_eq!(decode(event), Ok(Trigger::Changes(Batch { test_events: 1, ..Batch::default() })));
+        assert_eq!(decode(event), Ok(Event::Changes(Batch { test_events: 1, ..Batch::default() })));
     }
 
     #[test]
@@ -92,7 +95,7 @@ mod tests {
             r#"{"key1":"hunter2","key4":"b"}"#,
         ] {
             let error = decode(event.as_bytes()).unwrap_err();
-            assert_eq!(error, EventError::UnknownShape, "{event}");
+            assert_eq!(error, EventError::UnknownKind, "{event}");
             let message = error.to_string();
             assert!(message.contains("aws:s3") && message.contains("s3:TestEvent"), "{message}");
             assert!(!message.to_lowercase().contains("hunter2"), "{message}");
@@ -114,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_notification_without_records_asks_for_nothing() {
-        assert_eq!(decode(br#"{"Records":[]}"#), Ok(Trigger::Changes(Batch::default())));
+        assert_eq!(decode(br#"{"Records":[]}"#), Ok(Event::Changes(Batch::default())));
     }
 
     /// One is enough to have the whole batch come again.
@@ -122,8 +125,8 @@ mod tests {
     fn of_messages_without_an_id_few_are_listed() {
         let message = r#"{"eventSource":"aws:sqs","messageId":"m","body":"{}"}"#;
         let event = format!("{{\"Records\":[{}{message},5,{message}]}}", "0,".repeat(100_000));
-        let Ok(Trigger::Changes(batch)) = decode(event.as_bytes()) else { panic!("changes") };
-        assert_eq!(batch.failed.len() + batch.failed_too, 100_003);
+        let Ok(Event::Changes(batch)) = decode(event.as_bytes()) else { panic!("changes") };
+        assert_eq!(batch.failed.len() + batch.unlisted_failures, 100_003);
         assert_eq!(batch.failed.len(), 10 + 2, "and what is wrong with those that have one");
         let failed: Vec<_> = batch.messages.iter().flatten().map(|it| it.failed.clone()).collect();
         assert_eq!(failed, [10..11, 11..12]);
@@ -133,6 +136,6 @@ mod tests {
     #[test]
     fn nesting_is_skipped_without_recursion() {
         let deep = format!("{{\"x\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
-        assert_eq!(decode(deep.as_bytes()), Err(EventError::UnknownShape));
+        assert_eq!(decode(deep.as_bytes()), Err(EventError::UnknownKind));
     }
 }

@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde_json::value::RawValue;
 
-use super::json::Text;
-use super::kind::Fields;
+use super::json::JsonText;
+use super::kind::EventFields;
 use crate::change::text::excerpt;
 use crate::change::{Bucket, BucketName, DistributionId, ObjectKey};
 use crate::path::{Item, named_items};
@@ -23,18 +23,18 @@ pub const MAX_WAIT: u64 = 3600;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// What is to be invalidated.
-    pub ask: Ask,
+    pub kind: RequestKind,
     /// How long to wait until viewers see it, in seconds; `None` for not at all.
     pub wait: Option<u64>,
 }
 
 /// What a request names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ask {
+pub enum RequestKind {
     /// Items, sent as they are.
     Items {
         /// Of which distributions.
-        of: Target,
+        of: RequestTarget,
         /// At least one.
         items: Vec<Item>,
     },
@@ -49,7 +49,7 @@ pub enum Ask {
 
 /// Which distributions a request is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum RequestTarget {
     /// This one.
     Distribution(DistributionId),
     /// Those that the bucket's tag names.
@@ -61,7 +61,7 @@ pub enum Target {
 /// Everything of the function's own distribution.
 impl Default for Request {
     fn default() -> Self {
-        Self { ask: Ask::Items { of: Target::Default, items: vec![Item::everything()] }, wait: None }
+        Self { kind: RequestKind::Items { of: RequestTarget::Default, items: vec![Item::everything()] }, wait: None }
     }
 }
 
@@ -97,13 +97,13 @@ impl std::error::Error for RequestError {}
 
 /// The values of the fields, each as it stands.
 #[derive(Default)]
-struct Values<'a>([Option<&'a RawValue>; FIELDS.len()]);
+struct RequestFields<'a>([Option<&'a RawValue>; FIELDS.len()]);
 
-impl<'a> Values<'a> {
+impl<'a> RequestFields<'a> {
     fn get(&self, field: &str) -> Option<&'a RawValue> {
-        let place = FIELDS.iter().position(|name| *name == field)?;
+        let index = FIELDS.iter().position(|name| *name == field)?;
         // `null` is as good as nothing.
-        self.0.get(place).copied().flatten().filter(|value| value.get() != "null")
+        self.0.get(index).copied().flatten().filter(|value| value.get() != "null")
     }
 
     fn read<T>(
@@ -122,7 +122,7 @@ impl<'a> Values<'a> {
         read(value).map(Some).ok_or_else(|| RequestError::new(field, format!("{quoted} is not {what}")))
     }
 
-    fn texts(&self, field: &'static str) -> Result<Option<Vec<Text<'a>>>, RequestError> {
+    fn texts(&self, field: &'static str) -> Result<Option<Vec<JsonText<'a>>>, RequestError> {
         self.read(field, "a list of strings", |value| serde_json::from_str(value.get()).ok())
     }
 }
@@ -134,11 +134,11 @@ impl Request {
     /// [`RequestError`] with the field and the remedy.
     ///
     /// ```
-    /// use s3_cloudfront_invalidator::event::{Ask, Request};
+    /// use s3_cloudfront_invalidator::event::{RequestKind, Request};
     ///
     /// let request = Request::parse(r#"{"distributionId":"E2EXAMPLE1ABCD","items":["a b.html"],"wait":true}"#)?;
     /// assert_eq!(request.wait, Some(900));
-    /// let Ask::Items { items, .. } = request.ask else { panic!("items") };
+    /// let RequestKind::Items { items, .. } = request.kind else { panic!("items") };
     /// assert_eq!(items[0].as_str(), "/a%20b.html");
     /// let error = Request::parse(r#"{"distribution":"E2EXAMPLE1ABCD"}"#).unwrap_err();
     /// assert!(error.to_string().starts_with("distribution: "));
@@ -150,10 +150,10 @@ impl Request {
         Self::from_fields(fields)
     }
 
-    pub(super) fn from_fields(fields: Fields<'_>) -> Result<Self, RequestError> {
-        let mut values = Values::default();
+    pub(super) fn from_fields(fields: EventFields<'_>) -> Result<Self, RequestError> {
+        let mut values = RequestFields::default();
         for (name, value) in fields.kept {
-            let slot = FIELDS.iter().position(|field| *field == name).and_then(|place| values.0.get_mut(place));
+            let slot = FIELDS.iter().position(|field| *field == name).and_then(|index| values.0.get_mut(index));
             match slot {
                 Some(slot @ None) => *slot = Some(value),
                 Some(Some(_)) => return Err(RequestError::new(name, "is there twice")),
@@ -163,11 +163,11 @@ impl Request {
                 }
             }
         }
-        Ok(Self { ask: ask(&values)?, wait: wait(&values)? })
+        Ok(Self { kind: kind(&values)?, wait: wait(&values)? })
     }
 }
 
-fn ask(values: &Values<'_>) -> Result<Ask, RequestError> {
+fn kind(values: &RequestFields<'_>) -> Result<RequestKind, RequestError> {
     let text = |value: &RawValue| serde_json::from_str(value.get()).ok().map(|text: String| text);
     let distribution = values.read("distributionId", "a string", text)?;
     let distribution = distribution
@@ -180,15 +180,15 @@ fn ask(values: &Values<'_>) -> Result<Ask, RequestError> {
         .map(|name| Bucket { name, region: None });
     let items = values.texts("items")?;
     let Some(keys) = values.texts("keys")? else {
-        return Ok(Ask::Items {
+        return Ok(RequestKind::Items {
             of: match (distribution, bucket) {
-                (Some(id), _) => Target::Distribution(id),
-                (None, Some(bucket)) => Target::Bucket(bucket),
-                (None, None) => Target::Default,
+                (Some(id), _) => RequestTarget::Distribution(id),
+                (None, Some(bucket)) => RequestTarget::Bucket(bucket),
+                (None, None) => RequestTarget::Default,
             },
             items: match items {
                 None => vec![Item::everything()],
-                Some(items) => named_items(items.iter().map(|Text(item)| &**item))
+                Some(items) => named_items(items.iter().map(|JsonText(item)| &**item))
                     .map_err(|error| RequestError::new("items", error.to_string()))?,
             },
         });
@@ -201,12 +201,12 @@ fn ask(values: &Values<'_>) -> Result<Ask, RequestError> {
     if keys.is_empty() {
         return Err(RequestError::new("keys", "is empty"));
     }
-    let key = |Text(key): Text<'_>| ObjectKey::new(key);
+    let key = |JsonText(key): JsonText<'_>| ObjectKey::new(key);
     let keys = keys.into_iter().map(key).collect::<Result<Vec<_>, _>>();
-    Ok(Ask::Keys { bucket, keys: keys.map_err(|error| RequestError::new("keys", error.to_string()))? })
+    Ok(RequestKind::Keys { bucket, keys: keys.map_err(|error| RequestError::new("keys", error.to_string()))? })
 }
 
-fn wait(values: &Values<'_>) -> Result<Option<u64>, RequestError> {
+fn wait(values: &RequestFields<'_>) -> Result<Option<u64>, RequestError> {
     let wait = values.read("wait", "true or false", |value| serde_json::from_str(value.get()).ok())?;
     let seconds = values.read("waitSeconds", &format!("a number of seconds from 1 to {MAX_WAIT}"), |value| {
         serde_json::from_str(value.get()).ok().filter(|seconds| (1..=MAX_WAIT).contains(seconds))
@@ -218,10 +218,10 @@ fn wait(values: &Values<'_>) -> Result<Option<u64>, RequestError> {
 mod tests {
     use super::*;
 
-    fn items(json: &str) -> (Target, Vec<String>) {
-        match Request::parse(json).unwrap().ask {
-            Ask::Items { of, items } => (of, items.iter().map(ToString::to_string).collect()),
-            keys @ Ask::Keys { .. } => panic!("{keys:?}"),
+    fn items(json: &str) -> (RequestTarget, Vec<String>) {
+        match Request::parse(json).unwrap().kind {
+            RequestKind::Items { of, items } => (of, items.iter().map(ToString::to_string).collect()),
+            keys @ RequestKind::Keys { .. } => panic!("{keys:?}"),
         }
     }
 
@@ -230,18 +230,21 @@ mod tests {
         assert_eq!(Request::parse("{}"), Ok(Request::default()));
         assert_eq!(Request::parse(r#"{"items":null,"wait":null,"keys":null}"#), Ok(Request::default()));
         let id = DistributionId::new("E1").unwrap();
-        assert_eq!(items(r#"{"distributionId":"E1"}"#), (Target::Distribution(id.clone()), vec!["/*".to_owned()]));
-        assert_eq!(items(r#"{"distributionId":"E1","bucket":"site"}"#).0, Target::Distribution(id));
+        assert_eq!(
+            items(r#"{"distributionId":"E1"}"#),
+            (RequestTarget::Distribution(id.clone()), vec!["/*".to_owned()])
+        );
+        assert_eq!(items(r#"{"distributionId":"E1","bucket":"site"}"#).0, RequestTarget::Distribution(id));
         assert_eq!(
             items(r#"{"items":["/b","a b","\u002fa b"]}"#),
-            (Target::Default, vec!["/a%20b".to_owned(), "/b".to_owned()])
+            (RequestTarget::Default, vec!["/a%20b".to_owned(), "/b".to_owned()])
         );
-        assert!(matches!(items(r#"{"bucket":"site"}"#).0, Target::Bucket(_)));
+        assert!(matches!(items(r#"{"bucket":"site"}"#).0, RequestTarget::Bucket(_)));
     }
 
     #[test]
     fn keys_are_literal_and_need_their_bucket() {
-        let Ok(Request { ask: Ask::Keys { bucket, keys }, wait: Some(60) }) =
+        let Ok(Request { kind: RequestKind::Keys { bucket, keys }, wait: Some(60) }) =
             Request::parse(r#"{"bucket":"site","keys":["a+b %41"],"wait":true,"waitSeconds":60}"#)
         else {
             panic!("keys");

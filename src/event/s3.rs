@@ -9,9 +9,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::decode_key;
-use super::json::{Object, Text};
+use super::json::{JsonObject, JsonText};
 use crate::change::text::excerpt;
-use crate::change::{Batch, Bucket, BucketName, Change, IgnoredRecord, Moment, RecordError, Region};
+use crate::change::{Batch, Bucket, BucketName, Change, RecordError, Region, SkippedRecord, Timestamp};
 
 /// The families of event names that change what a bucket serves. `LifecycleExpiration` is not part of `ObjectRemoved`.
 /// Source: S3 user guide, "Supported event types for SQS, SNS, and Lambda".
@@ -20,47 +20,47 @@ const CONTENT_FAMILIES: [&str; 3] = ["ObjectCreated", "ObjectRemoved", "Lifecycl
 /// The fields of a record that matter. None is required here, so that a missing one is reported by its name.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Record<'a> {
+struct S3Record<'a> {
     #[serde(borrow)]
-    event_source: Option<Text<'a>>,
+    event_source: Option<JsonText<'a>>,
     #[serde(borrow)]
-    aws_region: Option<Text<'a>>,
+    aws_region: Option<JsonText<'a>>,
     #[serde(borrow)]
-    event_name: Option<Text<'a>>,
+    event_name: Option<JsonText<'a>>,
     /// Not worth a record that it is no string.
     #[serde(borrow)]
     event_time: Option<&'a RawValue>,
     #[serde(borrow)]
-    s3: Option<Object<Entity<'a>>>,
+    s3: Option<JsonObject<S3Entity<'a>>>,
 }
 
 /// What happened to what: the same in a notification and in an event of EventBridge's.
 #[derive(Deserialize)]
-pub(super) struct Entity<'a> {
+pub(super) struct S3Entity<'a> {
     #[serde(borrow)]
-    bucket: Option<Object<BucketEntity<'a>>>,
+    bucket: Option<JsonObject<S3Bucket<'a>>>,
     #[serde(borrow)]
-    object: Option<Object<ObjectEntity<'a>>>,
+    object: Option<JsonObject<S3Object<'a>>>,
 }
 
 #[derive(Deserialize)]
-struct BucketEntity<'a> {
+struct S3Bucket<'a> {
     #[serde(borrow)]
-    name: Option<Text<'a>>,
+    name: Option<JsonText<'a>>,
 }
 
 #[derive(Deserialize)]
-struct ObjectEntity<'a> {
+struct S3Object<'a> {
     #[serde(borrow)]
-    key: Option<Text<'a>>,
+    key: Option<JsonText<'a>>,
 }
 
-impl<'a> Entity<'a> {
+impl<'a> S3Entity<'a> {
     /// The bucket's name and the key as it is written; `at` is where this stands.
     pub(super) fn names(self, at: &str) -> Result<(BucketName, Cow<'a, str>), RecordError> {
         let missing = |field| RecordError::new(format!("{at}.{field}"), "missing");
-        let Text(bucket) = self.bucket.and_then(|it| it.0.name).ok_or_else(|| missing("bucket.name"))?;
-        let Text(key) = self.object.and_then(|it| it.0.key).ok_or_else(|| missing("object.key"))?;
+        let JsonText(bucket) = self.bucket.and_then(|it| it.0.name).ok_or_else(|| missing("bucket.name"))?;
+        let JsonText(key) = self.object.and_then(|it| it.0.key).ok_or_else(|| missing("object.key"))?;
         let bucket = BucketName::new(&bucket)
             .map_err(|error| RecordError::new(format!("{at}.bucket.name"), error.to_string()))?;
         Ok((bucket, key))
@@ -68,15 +68,15 @@ impl<'a> Entity<'a> {
 }
 
 /// The Region that the field `at` names.
-pub(super) fn region(name: Option<Text<'_>>, at: &str) -> Result<Option<Region>, RecordError> {
-    let region = name.map(|Text(name)| Region::new(&name)).transpose();
+pub(super) fn region(name: Option<JsonText<'_>>, at: &str) -> Result<Option<Region>, RecordError> {
+    let region = name.map(|JsonText(name)| Region::new(&name)).transpose();
     region.map_err(|error| RecordError::new(at, error.to_string()))
 }
 
 /// The time that a field tells, if it does.
-pub(super) fn time(field: Option<&RawValue>) -> Option<Moment> {
-    let Text(text) = serde_json::from_str(field?.get()).ok()?;
-    Moment::parse(&text)
+pub(super) fn time(field: Option<&RawValue>) -> Option<Timestamp> {
+    let JsonText(text) = serde_json::from_str(field?.get()).ok()?;
+    Timestamp::parse(&text)
 }
 
 /// Adds what a record tells to the batch.
@@ -89,8 +89,8 @@ pub(super) fn decode(record: &RawValue, batch: &mut Batch) {
 }
 
 enum Decoded {
-    Change(Change, Option<Moment>),
-    Ignored(IgnoredRecord),
+    Change(Change, Option<Timestamp>),
+    Ignored(SkippedRecord),
 }
 
 fn missing(field: &str) -> RecordError {
@@ -98,20 +98,20 @@ fn missing(field: &str) -> RecordError {
 }
 
 fn decode_record(raw: &RawValue) -> Result<Decoded, RecordError> {
-    let Object(record): Object<Record<'_>> =
+    let JsonObject(record): JsonObject<S3Record<'_>> =
         serde_json::from_str(raw.get()).map_err(|error| wrong_type(raw, &error))?;
     match record.event_source {
-        Some(Text(source)) if source == "aws:s3" => {}
-        Some(Text(other)) => {
+        Some(JsonText(source)) if source == "aws:s3" => {}
+        Some(JsonText(other)) => {
             return Err(RecordError::new("eventSource", format!("\"{}\" is not \"aws:s3\"", excerpt(&other))));
         }
         None => return Err(missing("eventSource")),
     }
-    let Text(name) = record.event_name.ok_or_else(|| missing("eventName"))?;
+    let JsonText(name) = record.event_name.ok_or_else(|| missing("eventName"))?;
     if !changes_content(&name) {
-        return Ok(Decoded::Ignored(IgnoredRecord { event_name: excerpt(&name) }));
+        return Ok(Decoded::Ignored(SkippedRecord { event_name: excerpt(&name) }));
     }
-    let Object(entity) = record.s3.ok_or_else(|| missing("s3"))?;
+    let JsonObject(entity) = record.s3.ok_or_else(|| missing("s3"))?;
     let (name, key) = entity.names("s3")?;
     let change = Change {
         bucket: Bucket { name, region: region(record.aws_region, "awsRegion")? },
@@ -130,8 +130,8 @@ fn changes_content(event_name: &str) -> bool {
 
 /// Reads a record again, slowly, to name the field whose type is wrong.
 fn wrong_type(raw: &RawValue, error: &serde_json::Error) -> RecordError {
-    let mut again = serde_json::Deserializer::from_str(raw.get());
-    match serde_path_to_error::deserialize::<_, Object<Record<'_>>>(&mut again) {
+    let mut deserializer = serde_json::Deserializer::from_str(raw.get());
+    match serde_path_to_error::deserialize::<_, JsonObject<S3Record<'_>>>(&mut deserializer) {
         // A name that could not be read has no place in a path.
         Err(named) if named.path().iter().len() > 0 && named.path().to_string() != "?" => {
             RecordError::new(named.path().to_string(), excerpt(&named.inner().to_string()))
@@ -143,11 +143,11 @@ fn wrong_type(raw: &RawValue, error: &serde_json::Error) -> RecordError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Trigger, decode};
+    use crate::event::{Event, decode};
 
     fn batch(records: &str) -> Batch {
         match decode(format!("{{\"Records\":[{records}]}}").as_bytes()) {
-            Ok(Trigger::Changes(batch)) => batch,
+            Ok(Event::Changes(batch)) => batch,
             other => panic!("{other:?}"),
         }
     }
@@ -184,7 +184,7 @@ mod tests {
             "",
         ] {
             let batch = batch(&record(name, SITE));
-            assert_eq!(batch.ignored, [IgnoredRecord { event_name: name.into() }]);
+            assert_eq!(batch.ignored, [SkippedRecord { event_name: name.into() }]);
             assert!(batch.changes.is_empty() && batch.failed.is_empty(), "{name}");
         }
     }
@@ -247,7 +247,7 @@ mod tests {
             ("", None),
         ] {
             let batch = batch(&record("ObjectCreated:Put", &format!("{SITE}{time}")));
-            assert_eq!(batch.times, [expected.and_then(Moment::new)], "{time}");
+            assert_eq!(batch.times, [expected.and_then(Timestamp::new)], "{time}");
             assert_eq!(batch.changes.len(), 1, "{time}");
         }
     }

@@ -5,16 +5,17 @@ use std::collections::BTreeSet;
 use tokio::time::{Duration, Instant, sleep, timeout_at};
 
 use super::{App, Invocation};
-use crate::aws::{BucketTags, CallError, ErrorClass, Invalidations, Jobs, Objects, Progress, Settings};
+use crate::aws::{BucketKeys, BucketTags, CallError, DistributionConfigs, ErrorClass, Invalidations, Jobs, Progress};
 use crate::change::text::shortened;
 use crate::event::{
-    FailureType, Job, JobId, JobResult, MAX_TEXT_LENGTH, MAX_WAIT, Request, Token, TokenError, Waiting,
+    ContinuationToken, ContinuationTokenError, FailureType, InvalidationRef, Job, JobId, JobResult, MAX_TEXT_LENGTH,
+    MAX_WAIT, Request,
 };
 use crate::lookup::stats;
 use crate::path::Item;
-use crate::plan::Identity;
-use crate::report::{Answer, InvocationError, JobReport, Report, Summary};
-use crate::send::Status;
+use crate::plan::DeliveryId;
+use crate::report::{Answer, InvocationError, JobReport, LogLine, Report};
+use crate::send::SentStatus;
 
 /// How much of the time that is left is kept for putting the result: this part of it, and at most so much.
 const RESULT_SHARE: u32 = 3;
@@ -30,23 +31,23 @@ const PUT_SHARE: u32 = 3;
 const PUT_TIME: Duration = Duration::from_secs(3);
 
 /// By how many seconds the clocks of two machines may differ.
-const CLOCKS_APART: u64 = 300;
+const MAX_CLOCK_SKEW_SECONDS: u64 = 300;
 
 /// What the function needs to put results.
-const RESULT_RIGHTS: &str = "; allow codepipeline:PutJobSuccessResult and codepipeline:PutJobFailureResult to the function's \
+const RESULT_PERMISSIONS: &str = "; allow codepipeline:PutJobSuccessResult and codepipeline:PutJobFailureResult to the function's \
                              role (in the templates: Pipelines)";
 
 /// How long to wait before a result is put again, at first; twice as long each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const FIRST_RETRY_DELAY: Duration = Duration::from_millis(200);
 
-impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J> {
+impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs> App<T, I, J> {
     /// Does what a job asks for and puts its result. The invocation succeeds though the job failed: its event holds
     /// credentials, which must not come to lie in a dead-letter queue.
     pub(super) async fn job(
         &self,
         job: Job,
         invocation: &Invocation,
-        summary: &mut Summary,
+        summary: &mut LogLine,
     ) -> Result<Answer, InvocationError> {
         let left = invocation.time_left();
         let before_end = |time: Duration| invocation.deadline.checked_sub(time).unwrap_or_else(Instant::now);
@@ -54,8 +55,8 @@ impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J>
         let until = before_end(RESULT_TIME.min(left / RESULT_SHARE));
         let mut report = Report::default();
         let shorter = Invocation { deadline: until, ..invocation.clone() };
-        let work = self.work(&job, &mut report, &shorter, summary);
-        let result = timeout_at(until, work).await.unwrap_or_else(|_| {
+        let execute = self.execute(&job, &mut report, &shorter, summary);
+        let result = timeout_at(until, execute).await.unwrap_or_else(|_| {
             let message = "the function's time was up before AWS had answered; run the action again, and if that \
                            happens often give the function a longer timeout";
             JobResult::failed(FailureType::Unavailable, message)
@@ -69,16 +70,22 @@ impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J>
         if result == "failed" {
             tracing::warn!(job = job.id.as_str(), detail = message, "told a pipeline that its job failed");
         }
-        summary.tell_job(&job.id, result, &message);
+        summary.record_job(&job.id, result, &message);
         report.job = Some(JobReport { id: job.id.to_string(), result, message });
         Ok(Answer::Report(Box::new(report)))
     }
 
-    async fn work(&self, job: &Job, report: &mut Report, invocation: &Invocation, summary: &mut Summary) -> JobResult {
+    async fn execute(
+        &self,
+        job: &Job,
+        report: &mut Report,
+        invocation: &Invocation,
+        summary: &mut LogLine,
+    ) -> JobResult {
         // A job with a token has its invalidation already.
         if let Some(token) = &job.continuation_token {
-            return match Token::parse(token) {
-                Ok(token) => self.look_again(token, invocation).await,
+            return match ContinuationToken::parse(token) {
+                Ok(token) => self.check_progress(token, invocation).await,
                 Err(error) => JobResult::failed(FailureType::Failed, &error.to_string()),
             };
         }
@@ -86,29 +93,29 @@ impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J>
             Ok(request) => request,
             Err(error) => return JobResult::failed(FailureType::Configuration, &error.to_string()),
         };
-        match self.carry_out(request, &Identity::Job(job.id.as_str()), invocation, summary).await {
+        match self.execute_request(request, &DeliveryId::Job(job.id.as_str()), invocation, summary).await {
             Ok(done) => {
                 *report = done;
-                self.begun(request, report)
+                self.started(request, report)
             }
             Err(error) => {
-                summary.fail(&error);
+                summary.record_error(&error);
                 error.job_result()
             }
         }
     }
 
     /// The result once everything was sent.
-    fn begun(&self, request: &Request, report: &Report) -> JobResult {
+    fn started(&self, request: &Request, report: &Report) -> JobResult {
         let paths = all_paths(report);
         let waiting = report.invalidations.iter().filter_map(|sent| {
             let (distribution, invalidation) = (sent.distribution_id.clone(), sent.invalidation_id.clone()?);
-            Some(Waiting { distribution, invalidation })
+            Some(InvalidationRef { distribution, invalidation })
         });
         let invalidations: Vec<_> = waiting.collect();
         match request.wait {
             Some(wait) if !invalidations.is_empty() => {
-                let token = Token { invalidations, started: self.seconds(), wait, paths };
+                let token = ContinuationToken { invalidations, started: self.seconds(), wait, paths };
                 if token.fits() {
                     return JobResult::Continued { token };
                 }
@@ -121,11 +128,11 @@ impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J>
     }
 
     /// The result of a job that was continued.
-    async fn look_again(&self, token: Token, invocation: &Invocation) -> JobResult {
+    async fn check_progress(&self, token: ContinuationToken, invocation: &Invocation) -> JobResult {
         // Sooner than the work is given up: what is not told in time is still in progress.
         let latest = Instant::now() + invocation.time_left() / 2;
         let mut completed = true;
-        for Waiting { distribution, invalidation } in &token.invalidations {
+        for InvalidationRef { distribution, invalidation } in &token.invalidations {
             match self.progress(distribution, invalidation, latest).await {
                 Ok(progress) => completed &= progress == Progress::Completed,
                 Err(error) => return error.job_result(),
@@ -139,8 +146,8 @@ impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J>
             };
         }
         let now = self.seconds();
-        if token.started > now + CLOCKS_APART {
-            return JobResult::failed(FailureType::Failed, &TokenError.to_string());
+        if token.started > now + MAX_CLOCK_SKEW_SECONDS {
+            return JobResult::failed(FailureType::Failed, &ContinuationTokenError.to_string());
         }
         if now.saturating_sub(token.started) < token.wait {
             return JobResult::Continued { token };
@@ -161,28 +168,28 @@ impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J>
     /// Puts a result, again and again until the deadline if need be, and returns the one that was taken. One that is
     /// refused for itself gives way to a failure that says so.
     async fn put(&self, job: &JobId, result: JobResult, deadline: Instant) -> Result<JobResult, InvocationError> {
-        let refused = match self.put_until(job, &result, deadline).await {
+        let refused = match self.put_result_until(job, &result, deadline).await {
             Ok(()) => return Ok(result),
             Err(error) => error,
         };
-        let unput = |mut reason: String| {
+        let not_put = |mut reason: String| {
             if refused.class == ErrorClass::AccessDenied {
-                reason.push_str(RESULT_RIGHTS);
+                reason.push_str(RESULT_PERMISSIONS);
             }
             InvocationError::JobResult { job: job.clone(), reason }
         };
         if refused.class.is_transient() || matches!(result, JobResult::Failed { .. }) {
-            return Err(unput(refused.to_string()));
+            return Err(not_put(refused.to_string()));
         }
         let failed = JobResult::failed(FailureType::Failed, &format!("the result was refused: {refused}"));
-        match self.put_until(job, &failed, deadline).await {
+        match self.put_result_until(job, &failed, deadline).await {
             Ok(()) => Ok(failed),
-            Err(error) => Err(unput(format!("{refused}; and then {error}"))),
+            Err(error) => Err(not_put(format!("{refused}; and then {error}"))),
         }
     }
 
-    async fn put_until(&self, job: &JobId, result: &JobResult, deadline: Instant) -> Result<(), CallError> {
-        let mut pause = FIRST_PAUSE;
+    async fn put_result_until(&self, job: &JobId, result: &JobResult, deadline: Instant) -> Result<(), CallError> {
+        let mut pause = FIRST_RETRY_DELAY;
         loop {
             let now = Instant::now();
             let attempt = now + PUT_TIME.min(deadline.saturating_duration_since(now) / PUT_SHARE);
@@ -198,7 +205,7 @@ impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J>
                 return Err(error);
             }
             sleep(pause).await;
-            stats::count(|tally| tally.retries += 1);
+            stats::count(|stats| stats.retries += 1);
             pause *= 2;
         }
     }
@@ -211,7 +218,7 @@ const SHORTEST_ITEM: usize = 8;
 const SEPARATOR: &str = "; ";
 
 /// As many of `count` items as there is room for.
-fn listed<'a>(items: impl IntoIterator<Item = &'a Item>, count: usize, most: usize) -> String {
+fn list_items<'a>(items: impl IntoIterator<Item = &'a Item>, count: usize, most: usize) -> String {
     let mut list = String::new();
     let mut left = count;
     for item in items {
@@ -242,7 +249,7 @@ fn all_paths(report: &Report) -> String {
         report.invalidations.iter().map(|sent| sent.path_count.saturating_sub(sent.paths.len())).sum();
     let paths: BTreeSet<_> = report.invalidations.iter().flat_map(|sent| &sent.paths).collect();
     let count = paths.len() + unlisted;
-    listed(paths, count, MAX_TEXT_LENGTH)
+    list_items(paths, count, MAX_TEXT_LENGTH)
 }
 
 /// What was done, in a line.
@@ -260,12 +267,12 @@ fn summary(report: &Report) -> String {
 fn summary_of(report: &Report, most: usize) -> String {
     let sent = report.invalidations.iter().map(|sent| {
         let what = match sent.status {
-            Status::Accepted => "invalidated",
-            Status::AlreadyExists => "was invalidated before, so it is not waited for:",
-            Status::DryRun => "would invalidate (DRY_RUN)",
+            SentStatus::Accepted => "invalidated",
+            SentStatus::AlreadyExists => "was invalidated before, so it is not waited for:",
+            SentStatus::DryRun => "would invalidate (DRY_RUN)",
         };
         let start = format!("{}: {what} ", sent.distribution_id);
-        let paths = listed(&sent.paths, sent.path_count, most.saturating_sub(start.len() + SEPARATOR.len()));
+        let paths = list_items(&sent.paths, sent.path_count, most.saturating_sub(start.len() + SEPARATOR.len()));
         format!("{start}{paths}")
     });
     let sent: Vec<_> = sent.collect();

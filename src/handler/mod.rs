@@ -7,25 +7,25 @@ pub mod runtime;
 
 use tokio::time::{Duration, Instant};
 
-use crate::aws::{BucketQuery, BucketTags, CallError, Invalidations, Jobs, Objects, Settings};
-use crate::change::{AccountId, Bucket, DistributionId, Moment, Source};
+use crate::aws::{BucketKeys, BucketQuery, BucketTags, CallError, DistributionConfigs, Invalidations, Jobs};
+use crate::change::{AccountId, Bucket, DistributionId, EventSource, Timestamp};
 use crate::collapse::Objective;
 use crate::config::{Config, ExpectedOwner, Retries};
-use crate::event::{self, EventError, Trigger};
-use crate::lookup::{Clock, Lister, Router, Surveyor, stats};
-use crate::report::{Answer, InvocationError, Report, Summary};
+use crate::event::{self, Event, EventError};
+use crate::lookup::{Clock, ConfigLookup, KeyLookup, TagLookup, stats};
+use crate::report::{Answer, InvocationError, LogLine, Report};
 
-use crate::plan::PlannedInvalidation;
-use crate::send::{Memory, Patience, SendOptions, SentInvalidation, send_all};
+use crate::plan::Invalidation;
+use crate::send::{SendDeadlines, SendOptions, SentCache, SentInvalidation, send_all};
 
 pub use crate::send::CONCURRENT_SENDS;
 
 /// How much of an invocation's time is kept for its answer: so much, or this part of what is left if that is less.
-const KEPT_FOR_ANSWER: Duration = Duration::from_secs(2);
-const KEPT_SHARE: u32 = 4;
+const ANSWER_RESERVE: Duration = Duration::from_secs(2);
+const ANSWER_RESERVE_SHARE: u32 = 4;
 
 /// How much is kept for the answer to the last attempt, in the same way.
-const KEPT_FOR_LAST_ATTEMPT: Duration = Duration::from_secs(1);
+const LAST_ATTEMPT_RESERVE: Duration = Duration::from_secs(1);
 
 /// What the function knows of one invocation besides the event.
 #[derive(Clone, Debug)]
@@ -40,12 +40,13 @@ pub struct Invocation {
 
 impl Invocation {
     /// How long sending may take if `retries` bounds the time in which what failed is tried again.
-    fn patience(&self, retries: Option<Duration>) -> Patience {
-        let answers = self.deadline.checked_sub(KEPT_FOR_ANSWER.min(self.time_left() / KEPT_SHARE));
+    fn deadlines(&self, retries: Option<Duration>) -> SendDeadlines {
+        let answers = self.deadline.checked_sub(ANSWER_RESERVE.min(self.time_left() / ANSWER_RESERVE_SHARE));
         let answers = answers.unwrap_or_else(Instant::now);
-        let latest = answers.checked_sub(KEPT_FOR_LAST_ATTEMPT.min(self.time_left() / KEPT_SHARE)).unwrap_or(answers);
+        let latest =
+            answers.checked_sub(LAST_ATTEMPT_RESERVE.min(self.time_left() / ANSWER_RESERVE_SHARE)).unwrap_or(answers);
         let retries = retries.map_or(latest, |retries| latest.min(Instant::now() + retries));
-        Patience { retries, attempts: latest, answers }
+        SendDeadlines { retries, attempts: latest, answers }
     }
 
     /// How much time is left to answer.
@@ -55,49 +56,60 @@ impl Invocation {
 }
 
 /// An event, decoded, and when it came. What it was decoded from is not kept: it can have 6 MB.
-pub struct Received {
-    trigger: Result<Trigger, EventError>,
+pub struct DecodedEvent {
+    event: Result<Event, EventError>,
     at: Instant,
 }
 
-impl Received {
+impl DecodedEvent {
     /// Decodes an event.
     #[must_use]
     pub fn read(event: &[u8]) -> Self {
         let at = Instant::now();
-        Self { trigger: event::decode(event), at }
+        Self { event: event::decode(event), at }
     }
 }
 
 /// The function, with what it needs of the world.
 pub struct App<T, I, J> {
-    router: Router<T>,
+    tag_lookup: TagLookup<T>,
     invalidations: I,
     jobs: J,
     clock: Clock,
     objective: Objective,
-    surveyor: Surveyor,
-    lister: Lister,
-    memory: Memory,
+    config_lookup: ConfigLookup,
+    key_lookup: KeyLookup,
+    sent_cache: SentCache,
     default_distribution: Option<DistributionId>,
     retries: Retries,
     expected_owner: ExpectedOwner,
     dry_run: bool,
 }
 
-impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J> {
+impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs> App<T, I, J> {
     /// The function as `config` wants it. `clock` tells the age of remembered answers, and how long a job has waited.
     pub fn new(config: Config, tags: T, invalidations: I, jobs: J, clock: Clock) -> Self {
         Self {
-            surveyor: Surveyor::new(config.distribution_settings, config.lives, config.retries.backoff, &clock),
-            lister: Lister::new(
-                config.inventory_pages,
-                config.lives.tagged,
+            config_lookup: ConfigLookup::new(
+                config.read_distribution_configs,
+                config.cache_ttl,
+                config.retries.backoff,
+                &clock,
+            ),
+            key_lookup: KeyLookup::new(
+                config.listing_max_requests,
+                config.cache_ttl.positive,
                 config.retries.backoff,
                 Clock::clone(&clock),
             ),
-            router: Router::new(tags, config.route, config.lives, config.retries.backoff, Clock::clone(&clock)),
-            memory: Memory::new(Clock::clone(&clock)),
+            tag_lookup: TagLookup::new(
+                tags,
+                config.bucket_defaults,
+                config.cache_ttl,
+                config.retries.backoff,
+                Clock::clone(&clock),
+            ),
+            sent_cache: SentCache::new(Clock::clone(&clock)),
             invalidations,
             jobs,
             clock,
@@ -114,60 +126,60 @@ impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J>
     ///
     /// The answer is an [`InvocationError`] if the event cannot be read, or anything failed that no message and no job
     /// answers for: the invocation must fail, so that the event is delivered again.
-    pub async fn handle(&self, event: &[u8], invocation: &Invocation) -> (Result<Answer, InvocationError>, Summary) {
-        self.handle_received(Received::read(event), invocation).await
+    pub async fn handle(&self, event: &[u8], invocation: &Invocation) -> (Result<Answer, InvocationError>, LogLine) {
+        self.handle_decoded(DecodedEvent::read(event), invocation).await
     }
 
     /// The same of an event that was decoded before.
-    pub async fn handle_received(
+    pub async fn handle_decoded(
         &self,
-        event: Received,
+        decoded: DecodedEvent,
         invocation: &Invocation,
-    ) -> (Result<Answer, InvocationError>, Summary) {
-        let mut summary = Summary::default();
-        let (answer, tally) = stats::during(self.answer(event.trigger, invocation, &mut summary)).await;
+    ) -> (Result<Answer, InvocationError>, LogLine) {
+        let mut summary = LogLine::default();
+        let (answer, stats) = stats::collect(self.answer(decoded.event, invocation, &mut summary)).await;
         if let Err(error) = &answer {
-            summary.fail(error);
+            summary.record_error(error);
         }
-        summary.conclude(tally, event.at.elapsed(), self.now());
+        summary.finish(stats, decoded.at.elapsed(), self.now());
         (answer, summary)
     }
 
     async fn answer(
         &self,
-        trigger: Result<Trigger, EventError>,
+        event: Result<Event, EventError>,
         invocation: &Invocation,
-        summary: &mut Summary,
+        summary: &mut LogLine,
     ) -> Result<Answer, InvocationError> {
-        let trigger = trigger.map_err(|error| {
+        let event = event.map_err(|error| {
             summary.changes.failed = 1;
             InvocationError::Event(error)
         })?;
-        summary.source = match &trigger {
-            Trigger::Changes(batch) => batch.source,
-            Trigger::Request(_) => Source::Direct,
-            Trigger::Job(_) => Source::CodePipeline,
+        summary.source = match &event {
+            Event::Changes(batch) => batch.source,
+            Event::Request(_) => EventSource::Direct,
+            Event::Job(_) => EventSource::CodePipeline,
         };
         // Boxed, so that the types of what is waited for stay within the compiler's limit of nesting.
-        match trigger {
-            Trigger::Changes(batch) => Box::pin(self.changes(batch, invocation, summary)).await,
-            Trigger::Request(request) => Box::pin(self.request(&request, invocation, summary)).await,
-            Trigger::Job(job) => Box::pin(self.job(job, invocation, summary)).await,
+        match event {
+            Event::Changes(batch) => Box::pin(self.changes(batch, invocation, summary)).await,
+            Event::Request(request) => Box::pin(self.request(&request, invocation, summary)).await,
+            Event::Job(job) => Box::pin(self.job(job, invocation, summary)).await,
         }
     }
 
     /// Now, by the clock that all machines share; `None` where that stands before 1970.
-    pub fn now(&self) -> Option<Moment> {
-        Moment::of((self.clock)())
+    pub fn now(&self) -> Option<Timestamp> {
+        Timestamp::of((self.clock)())
     }
 
     async fn send(
         &self,
-        planned: &[PlannedInvalidation],
-        patience: Patience,
+        invalidation: &[Invalidation],
+        deadlines: SendDeadlines,
     ) -> Vec<Result<SentInvalidation, CallError>> {
         let options = SendOptions { backoff: self.retries.backoff, dry_run: self.dry_run };
-        send_all(&self.invalidations, planned, &self.memory, options, patience).await
+        send_all(&self.invalidations, invalidation, &self.sent_cache, options, deadlines).await
     }
 
     /// The questions to ask about buckets.

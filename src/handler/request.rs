@@ -2,98 +2,98 @@
 
 use tokio::time::{Duration, Instant, sleep, timeout_at};
 
-use super::changes::Delivered;
-use super::{App, Invocation, KEPT_FOR_ANSWER, log_each};
-use crate::aws::{BucketTags, Invalidations, Jobs, Objects, Progress, Settings};
+use super::changes::HandledChanges;
+use super::{ANSWER_RESERVE, App, Invocation, log_each};
+use crate::aws::{BucketKeys, BucketTags, DistributionConfigs, Invalidations, Jobs, Progress};
 use crate::change::{Batch, Bucket, Change, DistributionId, InvalidationId};
-use crate::event::{Ask, EventError, Request, Target};
-use crate::lookup::Learnt;
-use crate::plan::{Identity, plan_named};
-use crate::report::{Answer, Failure, InvocationError, Report, Summary};
+use crate::event::{EventError, Request, RequestKind, RequestTarget};
+use crate::lookup::ResolvedTags;
+use crate::plan::{DeliveryId, plan_named};
+use crate::report::{Answer, Failure, InvocationError, LogLine, Report};
 use crate::send::SentInvalidation;
 
 /// How long to wait before CloudFront is asked again how far an invalidation is.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J> {
+impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs> App<T, I, J> {
     /// Carries out a direct invocation, and waits as long as it may if that was asked for.
     pub(super) async fn request(
         &self,
         request: &Request,
         invocation: &Invocation,
-        summary: &mut Summary,
+        summary: &mut LogLine,
     ) -> Result<Answer, InvocationError> {
-        let identity = Identity::Invocation(&invocation.request_id);
-        let mut report = self.carry_out(request, &identity, invocation, summary).await?;
+        let delivery_id = DeliveryId::Invocation(&invocation.request_id);
+        let mut report = self.execute_request(request, &delivery_id, invocation, summary).await?;
         if let Some(seconds) = request.wait {
-            let latest = invocation.deadline.checked_sub(KEPT_FOR_ANSWER).unwrap_or_else(Instant::now);
+            let latest = invocation.deadline.checked_sub(ANSWER_RESERVE).unwrap_or_else(Instant::now);
             self.wait(&mut report, latest.min(Instant::now() + Duration::from_secs(seconds))).await?;
         }
         Ok(Answer::Report(Box::new(report)))
     }
 
     /// Sends what was asked for; succeeds only if all of it was taken.
-    pub(super) async fn carry_out(
+    pub(super) async fn execute_request(
         &self,
         request: &Request,
-        identity: &Identity<'_>,
+        delivery_id: &DeliveryId<'_>,
         invocation: &Invocation,
-        summary: &mut Summary,
+        summary: &mut LogLine,
     ) -> Result<Report, InvocationError> {
-        let (report, failures) = match &request.ask {
-            Ask::Keys { bucket, keys } => {
+        let (report, failures) = match &request.kind {
+            RequestKind::Keys { bucket, keys } => {
                 // What is true until more is known.
                 summary.changes.failed = keys.len();
-                let learnt = self.learn([bucket.clone()], invocation).await?;
-                self.distributions(bucket, &learnt)?;
+                let tags = self.look_up_tags([bucket.clone()], invocation).await?;
+                self.distributions(bucket, &tags)?;
                 let changes = keys.iter().cloned().map(|key| Change { bucket: bucket.clone(), key }).collect();
                 let batch = Batch { changes, ..Batch::default() };
-                let Delivered { report, failures, .. } =
-                    self.deliver(&batch, &learnt, identity, (invocation, invocation.patience(None))).await;
+                let HandledChanges { report, failures, .. } =
+                    self.handle_changes(&batch, &tags, delivery_id, (invocation, invocation.deadlines(None))).await;
                 (report, failures)
             }
-            Ask::Items { of, items } => {
+            RequestKind::Items { of, items } => {
                 let (distributions, bucket) = match of {
-                    Target::Distribution(id) => (vec![id.clone()], None),
-                    Target::Bucket(bucket) => {
-                        let learnt = self.learn([bucket.clone()], invocation).await?;
-                        (self.distributions(bucket, &learnt)?, Some(&bucket.name))
+                    RequestTarget::Distribution(id) => (vec![id.clone()], None),
+                    RequestTarget::Bucket(bucket) => {
+                        let tags = self.look_up_tags([bucket.clone()], invocation).await?;
+                        (self.distributions(bucket, &tags)?, Some(&bucket.name))
                     }
-                    Target::Default => (vec![self.own_distribution()?], None),
+                    RequestTarget::Default => (vec![self.function_distribution()?], None),
                 };
-                let planned = plan_named(&distributions, items, bucket, identity);
+                let invalidation = plan_named(&distributions, items, bucket, delivery_id);
                 let mut report = Report::default();
                 let mut failures = Vec::new();
-                let outcomes = self.send(&planned, invocation.patience(None)).await;
-                for (planned, outcome) in planned.iter().zip(outcomes) {
+                let outcomes = self.send(&invalidation, invocation.deadlines(None)).await;
+                for (invalidation, outcome) in invalidation.iter().zip(outcomes) {
                     match outcome {
                         Ok(sent) => report.add(sent),
-                        Err(error) => failures.push(Failure::send(planned, error)),
+                        Err(error) => failures.push(Failure::send(invalidation, error)),
                     }
                 }
                 (report, failures)
             }
         };
-        summary.tell(&report, &failures);
+        summary.record(&report, &failures);
         log_each(&report);
         if failures.is_empty() { Ok(report) } else { Err(InvocationError::Request(failures)) }
     }
 
-    fn own_distribution(&self) -> Result<DistributionId, InvocationError> {
+    fn function_distribution(&self) -> Result<DistributionId, InvocationError> {
         self.default_distribution.clone().ok_or(InvocationError::Event(EventError::NoDistribution))
     }
 
     /// The distributions that a bucket's tag names. A person who names a bucket means one that is tagged.
-    fn distributions(&self, bucket: &Bucket, learnt: &Learnt) -> Result<Vec<DistributionId>, InvocationError> {
-        if let Some(error) = learnt.error(bucket) {
-            let failure = Failure::Route { bucket: bucket.name.clone(), changes: 0, error };
+    fn distributions(&self, bucket: &Bucket, tags: &ResolvedTags) -> Result<Vec<DistributionId>, InvocationError> {
+        if let Some(error) = tags.error(bucket) {
+            let failure = Failure::Tags { bucket: bucket.name.clone(), changes: 0, error };
             return Err(InvocationError::Request(vec![failure]));
         }
-        match learnt.routes().find(|(it, _)| *it == bucket) {
-            Some((_, route)) => Ok(route.distributions.clone()),
+        match tags.options().find(|(it, _)| *it == bucket) {
+            Some((_, options)) => Ok(options.distributions.clone()),
             None => Err(InvocationError::Request(vec![Failure::NotTagged {
                 bucket: bucket.name.clone(),
-                tag: self.router.distribution_tag().to_owned(),
+                tag: self.tag_lookup.distribution_tag().to_owned(),
             }])),
         }
     }
@@ -103,7 +103,7 @@ impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J>
         loop {
             let mut completed = true;
             for sent in &mut report.invalidations {
-                completed &= self.look(sent, latest).await? == Progress::Completed;
+                completed &= self.update_progress(sent, latest).await? == Progress::Completed;
             }
             if completed || Instant::now() + POLL_INTERVAL >= latest {
                 return Ok(());
@@ -113,7 +113,7 @@ impl<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs> App<T, I, J>
     }
 
     /// How far an invalidation is. One that CloudFront has but did not name cannot be asked for.
-    async fn look(&self, sent: &mut SentInvalidation, latest: Instant) -> Result<Progress, InvocationError> {
+    async fn update_progress(&self, sent: &mut SentInvalidation, latest: Instant) -> Result<Progress, InvocationError> {
         let Some(id) = sent.invalidation_id.as_ref().filter(|_| sent.invalidation_status != Some(Progress::Completed))
         else {
             return Ok(Progress::Completed);

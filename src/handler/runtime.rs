@@ -10,8 +10,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
-use super::{App, Invocation, Received};
-use crate::aws::{BucketTags, Invalidations, Jobs, Objects, Settings};
+use super::{App, DecodedEvent, Invocation};
+use crate::aws::{BucketKeys, BucketTags, DistributionConfigs, Invalidations, Jobs};
 use crate::report::{Answer, InvocationError, Metrics};
 
 /// The error type of a function that cannot start, as Lambda reports it.
@@ -22,12 +22,12 @@ pub const CONFIGURATION_ERROR: &str = "ConfigurationError";
 const UNKNOWN_TIME_LEFT: Duration = Duration::from_secs(3);
 
 /// An event as the runtime hands it over.
-pub struct Event(Received);
+pub struct IncomingEvent(DecodedEvent);
 
-impl<'de> Deserialize<'de> for Event {
+impl<'de> Deserialize<'de> for IncomingEvent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let event = <&RawValue>::deserialize(deserializer)?;
-        Ok(Self(Received::read(event.get().as_bytes())))
+        Ok(Self(DecodedEvent::read(event.get().as_bytes())))
     }
 }
 
@@ -36,10 +36,10 @@ impl<'de> Deserialize<'de> for Event {
 ///
 /// # Errors
 /// That of [`App::handle`].
-pub async fn handle<T: BucketTags + Objects, I: Invalidations + Settings, J: Jobs>(
+pub async fn handle<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs>(
     app: &App<T, I, J>,
     metrics: Option<&Metrics>,
-    event: LambdaEvent<Event>,
+    event: LambdaEvent<IncomingEvent>,
 ) -> Result<Answer, InvocationError> {
     let deadline = event.context.deadline();
     let function = event.context.env_config.clone();
@@ -48,7 +48,7 @@ pub async fn handle<T: BucketTags + Objects, I: Invalidations + Settings, J: Job
         function_arn: event.context.invoked_function_arn,
         deadline: Instant::now() + deadline.duration_since(SystemTime::now()).unwrap_or(UNKNOWN_TIME_LEFT),
     };
-    let (answer, summary) = app.handle_received(event.payload.0, &invocation).await;
+    let (answer, summary) = app.handle_decoded(event.payload.0, &invocation).await;
     summary.log();
     if let Some(metrics) = metrics
         && let Some(now) = app.now()

@@ -10,9 +10,9 @@ use quick_xml::escape::escape;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::fake_aws::World;
-use super::path_rules::{Verdict, judge};
-use super::request::{Answer, Asked};
+use super::fake_aws::State;
+use super::path_rules::{PathVerdict, judge};
+use super::request::{ApiRequest, ApiResponse};
 
 /// Paths in progress of one distribution, wildcards apart.
 const MAX_PATHS_IN_PROGRESS: usize = 3000;
@@ -31,32 +31,32 @@ const COMPLETED: &str = "Completed";
 
 /// A distribution, or a distribution tenant if its id starts with `dt_`: what it is, and what it was told.
 #[derive(Clone, Debug)]
-pub struct Distribution {
+pub struct FakeDistribution {
     /// The invalidations that were accepted, in order.
-    pub invalidations: Vec<Invalidation>,
+    pub invalidations: Vec<AcceptedInvalidation>,
     /// How long an invalidation is in progress. Half a minute is what AWS quotes for 95 in 100 (April 2026).
-    pub takes: Duration,
+    pub delay: Duration,
     /// Its config, as the AWS CLI prints it below `DistributionConfig` for `aws cloudfront get-distribution-config`. Without
     /// one, the caller's role lacks the statement for it; a tenant has none.
     pub config: Option<Value>,
 }
 
-impl Default for Distribution {
+impl Default for FakeDistribution {
     fn default() -> Self {
-        Self { invalidations: Vec::new(), takes: Duration::from_secs(25), config: None }
+        Self { invalidations: Vec::new(), delay: Duration::from_secs(25), config: None }
     }
 }
 
 /// What has invalidations. An operation for the one kind finds none of the other.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Distribution,
+pub(super) enum InvalidationTarget {
+    FakeDistribution,
     Tenant,
 }
 
 /// An invalidation that was accepted.
 #[derive(Clone, Debug)]
-pub struct Invalidation {
+pub struct AcceptedInvalidation {
     /// CloudFront's id of it.
     pub id: String,
     /// The caller's name of it.
@@ -91,20 +91,20 @@ struct Items {
 }
 
 /// `CreateInvalidation` and `CreateInvalidationForDistributionTenant`, which differ in what they are for alone.
-pub(super) fn create_invalidation(world: &mut World, asked: &Asked) -> Answer {
+pub(super) fn create_invalidation(state: &mut State, request: &ApiRequest) -> ApiResponse {
     let now = Instant::now();
-    if let (Some(least), Some(last)) = (world.throttle, world.last_invalidation)
+    if let (Some(least), Some(last)) = (state.throttle, state.last_invalidation)
         && now.duration_since(last) < least
     {
         return error(400, "Throttling", "Rate exceeded");
     }
-    world.last_invalidation = Some(now);
-    let kind = Kind::of(asked.operation);
-    let distribution = match kind.find(world, &asked.target) {
+    state.last_invalidation = Some(now);
+    let target_kind = InvalidationTarget::of(request.operation);
+    let distribution = match target_kind.find(state, &request.target) {
         Ok(distribution) => distribution,
         Err(missing) => return missing,
     };
-    let Ok(Ok(batch)) = std::str::from_utf8(&asked.body).map(quick_xml::de::from_str::<InvalidationBatch>) else {
+    let Ok(Ok(batch)) = std::str::from_utf8(&request.body).map(quick_xml::de::from_str::<InvalidationBatch>) else {
         return error(400, "MalformedXML", "The XML document is malformed.");
     };
     let paths = batch.paths.items.path;
@@ -116,7 +116,7 @@ pub(super) fn create_invalidation(world: &mut World, asked: &Asked) -> Answer {
     }
     if let Some(earlier) = distribution.invalidations.iter().find(|it| it.caller_reference == batch.caller_reference) {
         return if earlier.paths.iter().collect::<BTreeSet<_>>() == paths.iter().collect() {
-            created(earlier, &kind.path(&asked.target), distribution.status(earlier, now))
+            created(earlier, &target_kind.path(&request.target), distribution.status(earlier, now))
         } else {
             let message = "Your request contains a caller reference that was used for a previous invalidation batch for \
                            the same distribution.";
@@ -127,7 +127,7 @@ pub(super) fn create_invalidation(world: &mut World, asked: &Asked) -> Answer {
         return error(413, "BatchTooLarge", "Invalidation batch specified is too large.");
     }
     let verdicts: Vec<_> = paths.iter().map(|path| judge(path)).collect();
-    if verdicts.contains(&Verdict::Refused) {
+    if verdicts.contains(&PathVerdict::Refused) {
         return error(400, "InvalidArgument", "Your request contains one or more invalid invalidation paths.");
     }
     if !distribution.has_room_for(&paths, now) {
@@ -135,8 +135,8 @@ pub(super) fn create_invalidation(world: &mut World, asked: &Asked) -> Answer {
                        invalidation objects.";
         return error(400, "TooManyInvalidationsInProgress", message);
     }
-    let ineffective = paths.iter().zip(&verdicts).filter(|(_, verdict)| **verdict == Verdict::Ineffective);
-    let invalidation = Invalidation {
+    let ineffective = paths.iter().zip(&verdicts).filter(|(_, verdict)| **verdict == PathVerdict::Ineffective);
+    let invalidation = AcceptedInvalidation {
         id: format!("I{:013}", distribution.invalidations.len() + 1),
         caller_reference: batch.caller_reference,
         ineffective: ineffective.map(|(path, _)| path.clone()).collect(),
@@ -144,35 +144,35 @@ pub(super) fn create_invalidation(world: &mut World, asked: &Asked) -> Answer {
         created: now,
     };
     // A new one is in progress, whatever it takes.
-    let answer = created(&invalidation, &kind.path(&asked.target), IN_PROGRESS);
+    let answer = created(&invalidation, &target_kind.path(&request.target), IN_PROGRESS);
     distribution.invalidations.push(invalidation);
     answer
 }
 
 /// `GetInvalidation` and `GetInvalidationForDistributionTenant`.
-pub(super) fn get_invalidation(world: &mut World, asked: &Asked) -> Answer {
-    let distribution = match Kind::of(asked.operation).find(world, &asked.target) {
+pub(super) fn get_invalidation(state: &mut State, request: &ApiRequest) -> ApiResponse {
+    let distribution = match InvalidationTarget::of(request.operation).find(state, &request.target) {
         Ok(distribution) => distribution,
         Err(missing) => return missing,
     };
-    let Some(invalidation) = distribution.invalidations.iter().find(|it| it.id == asked.resource) else {
+    let Some(invalidation) = distribution.invalidations.iter().find(|it| it.id == request.resource) else {
         return error(404, "NoSuchInvalidation", "The specified invalidation does not exist.");
     };
     let body = document(invalidation, distribution.status(invalidation, Instant::now()));
-    Answer { status: 200, code: None, headers: Vec::new(), body }
+    ApiResponse { status: 200, code: None, headers: Vec::new(), body }
 }
 
-impl Kind {
+impl InvalidationTarget {
     /// What an operation is for.
     fn of(operation: &str) -> Self {
-        if operation.ends_with("ForDistributionTenant") { Self::Tenant } else { Self::Distribution }
+        if operation.ends_with("ForDistributionTenant") { Self::Tenant } else { Self::FakeDistribution }
     }
 
     /// The one with this id, or the answer that there is none.
-    pub(super) fn find<'w>(self, world: &'w mut World, id: &str) -> Result<&'w mut Distribution, Answer> {
+    pub(super) fn find<'w>(self, state: &'w mut State, id: &str) -> Result<&'w mut FakeDistribution, ApiResponse> {
         let fits = id.starts_with(TENANT_PREFIX) == (self == Self::Tenant);
-        world.distributions.get_mut(id).filter(|_| fits).ok_or_else(|| match self {
-            Self::Distribution => error(404, "NoSuchDistribution", "The specified distribution does not exist."),
+        state.distributions.get_mut(id).filter(|_| fits).ok_or_else(|| match self {
+            Self::FakeDistribution => error(404, "NoSuchDistribution", "The specified distribution does not exist."),
             Self::Tenant => error(404, "EntityNotFound", "The entity was not found."),
         })
     }
@@ -180,13 +180,13 @@ impl Kind {
     /// Where the one with this id is.
     fn path(self, id: &str) -> String {
         match self {
-            Self::Distribution => format!("distribution/{id}"),
+            Self::FakeDistribution => format!("distribution/{id}"),
             Self::Tenant => format!("distribution-tenant/{id}"),
         }
     }
 }
 
-impl Distribution {
+impl FakeDistribution {
     fn has_room_for(&self, paths: &[String], now: Instant) -> bool {
         let in_progress = self.invalidations.iter().filter(|it| self.status(it, now) == IN_PROGRESS);
         let (wildcards, files): (Vec<_>, Vec<_>) =
@@ -194,20 +194,20 @@ impl Distribution {
         wildcards.len() <= MAX_WILDCARDS_IN_PROGRESS && files.len() <= MAX_PATHS_IN_PROGRESS
     }
 
-    fn status(&self, invalidation: &Invalidation, now: Instant) -> &'static str {
-        if now.duration_since(invalidation.created) < self.takes { IN_PROGRESS } else { COMPLETED }
+    fn status(&self, invalidation: &AcceptedInvalidation, now: Instant) -> &'static str {
+        if now.duration_since(invalidation.created) < self.delay { IN_PROGRESS } else { COMPLETED }
     }
 }
 
 /// The answer of `CreateInvalidation` for an invalidation that CloudFront has, of the distribution at this path.
-fn created(invalidation: &Invalidation, path: &str, status: &str) -> Answer {
+fn created(invalidation: &AcceptedInvalidation, path: &str, status: &str) -> ApiResponse {
     let location = format!("https://cloudfront.amazonaws.com/2020-05-31/{path}/invalidation/{}", invalidation.id);
     let body = document(invalidation, status);
-    Answer { status: 201, code: None, headers: vec![("Location", location)], body }
+    ApiResponse { status: 201, code: None, headers: vec![("Location", location)], body }
 }
 
 /// An invalidation as CloudFront writes it.
-fn document(invalidation: &Invalidation, status: &str) -> String {
+fn document(invalidation: &AcceptedInvalidation, status: &str) -> String {
     let items: Vec<_> = invalidation.paths.iter().map(|path| format!("<Path>{}</Path>", escape(path))).collect();
     let items = items.concat();
     format!(
@@ -221,12 +221,12 @@ fn document(invalidation: &Invalidation, status: &str) -> String {
 }
 
 /// An error as CloudFront writes it.
-pub(super) fn error(status: u16, code: &str, message: &str) -> Answer {
+pub(super) fn error(status: u16, code: &str, message: &str) -> ApiResponse {
     let body = format!(
         "<?xml version=\"1.0\"?>\n<ErrorResponse xmlns=\"http://cloudfront.amazonaws.com/doc/2020-05-31/\"><Error><Type>Sender</Type>\
          <Code>{}</Code><Message>{}</Message></Error><RequestId>LOCALREQUEST</RequestId></ErrorResponse>",
         escape(code),
         escape(message)
     );
-    Answer { status, code: Some(code.to_owned()), headers: Vec::new(), body }
+    ApiResponse { status, code: Some(code.to_owned()), headers: Vec::new(), body }
 }

@@ -11,8 +11,8 @@ use hyper::body::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::fake_aws::World;
-use super::request::{Answer, Asked};
+use super::fake_aws::State;
+use super::request::{ApiRequest, ApiResponse};
 
 /// The content type of every request and answer.
 pub(super) const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
@@ -32,15 +32,15 @@ const FAILURE_TYPES: [&str; 6] = [
 
 /// A job: what it was told. A new one waits for its result.
 #[derive(Clone, Debug, Default)]
-pub struct Job {
+pub struct FakeJob {
     /// The results that were accepted, in order.
-    pub results: Vec<JobResult>,
+    pub results: Vec<PutResult>,
     answered: bool,
 }
 
 /// A result that was accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum JobResult {
+pub enum PutResult {
     /// `PutJobSuccessResult`.
     Success {
         /// What the console shows.
@@ -63,11 +63,11 @@ pub enum JobResult {
     },
 }
 
-impl Job {
+impl FakeJob {
     /// Continues a job whose last result has a continuation token: it takes one more result. Returns the token, which
     /// the next event brings; `None`, and no change, for any other job.
     pub fn resume(&mut self) -> Option<String> {
-        let Some(JobResult::Success { continuation_token: Some(token), .. }) = self.results.last() else { return None };
+        let Some(PutResult::Success { continuation_token: Some(token), .. }) = self.results.last() else { return None };
         self.answered = false;
         Some(token.clone())
     }
@@ -138,22 +138,22 @@ pub(super) fn job_id(body: &Bytes) -> String {
 }
 
 /// `PutJobSuccessResult`.
-pub(super) fn put_job_success_result(world: &mut World, asked: &Asked) -> Answer {
-    take(world, asked, success(&asked.body))
+pub(super) fn put_job_success_result(state: &mut State, request: &ApiRequest) -> ApiResponse {
+    take(state, request, success(&request.body))
 }
 
 /// `PutJobFailureResult`.
-pub(super) fn put_job_failure_result(world: &mut World, asked: &Asked) -> Answer {
-    take(world, asked, failure(&asked.body))
+pub(super) fn put_job_failure_result(state: &mut State, request: &ApiRequest) -> ApiResponse {
+    take(state, request, failure(&request.body))
 }
 
 /// Takes a result, if its job is there and waits for one. A request that breaks the model is refused before that.
-fn take(world: &mut World, asked: &Asked, result: Result<JobResult, Refusal>) -> Answer {
+fn take(state: &mut State, request: &ApiRequest, result: Result<PutResult, Refusal>) -> ApiResponse {
     let result = match result {
         Ok(result) => result,
         Err(Refusal(code, message)) => return error(400, code, &message),
     };
-    let Some(job) = world.jobs.get_mut(&asked.target) else {
+    let Some(job) = state.jobs.get_mut(&request.target) else {
         return error(400, "JobNotFoundException", "The specified job was not found.");
     };
     if job.answered {
@@ -161,10 +161,10 @@ fn take(world: &mut World, asked: &Asked, result: Result<JobResult, Refusal>) ->
     }
     job.answered = true;
     job.results.push(result);
-    Answer { status: 200, code: None, headers: Vec::new(), body: String::new() }
+    ApiResponse { status: 200, code: None, headers: Vec::new(), body: String::new() }
 }
 
-fn success(body: &[u8]) -> Result<JobResult, Refusal> {
+fn success(body: &[u8]) -> Result<PutResult, Refusal> {
     let input: PutJobSuccessResult = serde_json::from_slice(body).map_err(|error| invalid(error.to_string()))?;
     check_job_id(&input.job_id)?;
     if let Some(revision) = &input.current_revision {
@@ -189,7 +189,7 @@ fn success(body: &[u8]) -> Result<JobResult, Refusal> {
     if input.continuation_token.is_some() && !output_variables.is_empty() {
         return Err(invalid("outputVariables come with a continuationToken".to_owned()));
     }
-    Ok(JobResult::Success {
+    Ok(PutResult::Success {
         summary: details.summary,
         external_execution_id: details.external_execution_id,
         continuation_token: input.continuation_token,
@@ -197,7 +197,7 @@ fn success(body: &[u8]) -> Result<JobResult, Refusal> {
     })
 }
 
-fn failure(body: &[u8]) -> Result<JobResult, Refusal> {
+fn failure(body: &[u8]) -> Result<PutResult, Refusal> {
     let input: PutJobFailureResult = serde_json::from_slice(body).map_err(|error| invalid(error.to_string()))?;
     check_job_id(&input.job_id)?;
     let FailureDetails { r#type, message, external_execution_id } = input.failure_details;
@@ -206,7 +206,7 @@ fn failure(body: &[u8]) -> Result<JobResult, Refusal> {
     }
     check_length("failureDetails.message", Some(&message), 1..=5000)?;
     check_length("failureDetails.externalExecutionId", external_execution_id.as_ref(), 1..=1500)?;
-    Ok(JobResult::Failure { failure_type: r#type, message, external_execution_id })
+    Ok(PutResult::Failure { failure_type: r#type, message, external_execution_id })
 }
 
 /// The model's pattern: `[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`.
@@ -247,7 +247,7 @@ fn invalid(message: String) -> Refusal {
 }
 
 /// An error as AWS JSON 1.1 writes it.
-pub(super) fn error(status: u16, code: &str, message: &str) -> Answer {
+pub(super) fn error(status: u16, code: &str, message: &str) -> ApiResponse {
     let body = json!({ "__type": code, "message": message }).to_string();
-    Answer { status, code: Some(code.to_owned()), headers: vec![("x-amzn-errortype", code.to_owned())], body }
+    ApiResponse { status, code: Some(code.to_owned()), headers: vec![("x-amzn-errortype", code.to_owned())], body }
 }

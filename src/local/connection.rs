@@ -13,7 +13,7 @@ use tokio::time::{Sleep, sleep};
 
 /// What happens to an answer on its way.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wire {
+pub struct ConnectionFault {
     /// After so many bytes nothing more comes.
     pub ends_after: Option<usize>,
     /// How long the connection then stays open, silent.
@@ -25,27 +25,27 @@ pub struct Wire {
 }
 
 /// What is to happen to the answer that is sent next.
-pub(super) type Next = Arc<Mutex<Wire>>;
+pub(super) type NextFault = Arc<Mutex<ConnectionFault>>;
 
 /// Sets what is to happen to the answer that is sent next.
-pub(super) fn set(next: &Next, wire: Wire) {
-    *next.lock().unwrap_or_else(PoisonError::into_inner) = wire;
+pub(super) fn set(next: &NextFault, fault: ConnectionFault) {
+    *next.lock().unwrap_or_else(PoisonError::into_inner) = fault;
 }
 
 /// A connection, with what is to happen on it.
 pub(super) struct Connection {
     stream: TcpStream,
-    next: Next,
+    next: NextFault,
     pause: Option<Pin<Box<Sleep>>>,
     stalled: bool,
 }
 
 impl Connection {
     pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, next: Next::default(), pause: None, stalled: false }
+        Self { stream, next: NextFault::default(), pause: None, stalled: false }
     }
 
-    pub(super) fn next(&self) -> Next {
+    pub(super) fn next(&self) -> NextFault {
         Arc::clone(&self.next)
     }
 
@@ -75,33 +75,33 @@ impl AsyncWrite for Connection {
             self.pause = None;
         }
         let next = self.next();
-        let mut wire = next.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut fault = next.lock().unwrap_or_else(PoisonError::into_inner);
         let mut most = bytes.len();
-        if let Some(left) = wire.ends_after {
+        if let Some(left) = fault.ends_after {
             if left == 0 {
-                if self.stalled || wire.stays_open.is_zero() {
-                    return Poll::Ready(Err(self.broken(wire.reset)));
+                if self.stalled || fault.stays_open.is_zero() {
+                    return Poll::Ready(Err(self.broken(fault.reset)));
                 }
                 self.stalled = true;
-                let mut pause = Box::pin(sleep(wire.stays_open));
+                let mut pause = Box::pin(sleep(fault.stays_open));
                 // Asked at once, so that it wakes this task.
                 if pause.as_mut().poll(context).is_ready() {
-                    return Poll::Ready(Err(self.broken(wire.reset)));
+                    return Poll::Ready(Err(self.broken(fault.reset)));
                 }
                 self.pause = Some(pause);
                 return Poll::Pending;
             }
             most = most.min(left);
         }
-        if let Some((at_a_time, _)) = wire.drip {
+        if let Some((at_a_time, _)) = fault.drip {
             most = most.min(at_a_time.max(1));
         }
         let part = bytes.get(..most).unwrap_or(bytes);
         let written = ready!(Pin::new(&mut self.stream).poll_write(context, part))?;
-        if let Some(left) = &mut wire.ends_after {
+        if let Some(left) = &mut fault.ends_after {
             *left = left.saturating_sub(written);
         }
-        if let Some((_, between)) = wire.drip {
+        if let Some((_, between)) = fault.drip {
             self.pause = Some(Box::pin(sleep(between)));
         }
         Poll::Ready(Ok(written))

@@ -1,20 +1,20 @@
 //! What AWS says to a caller whose role has no statement for a call.
 
 use super::ACCOUNT;
-use super::request::{Answer, Asked, Service};
+use super::request::{ApiRequest, ApiResponse, Service};
 
 /// The answer, which names caller, action and resource. Source: IAM user guide, "Troubleshoot access denied error messages".
-pub(super) fn denied(asked: &Asked) -> Answer {
-    let action = match (asked.service, asked.operation) {
+pub(super) fn denied(request: &ApiRequest) -> ApiResponse {
+    let action = match (request.service, request.operation) {
         // Listing objects is a permission on the bucket. Source: S3 user guide, "Required permissions for Amazon S3 API operations".
         (Service::S3, "ListObjectsV2") => "s3:ListBucket".to_owned(),
         (Service::S3, operation) => format!("s3:{operation}"),
         (Service::CloudFront, operation) => format!("cloudfront:{operation}"),
         (Service::CodePipeline, operation) => format!("codepipeline:{operation}"),
     };
-    let target = &asked.target;
+    let target = &request.target;
     let cloudfront = |kind: &str| format!("arn:aws:cloudfront::{ACCOUNT}:{kind}/{target}");
-    let resource = match (asked.service, asked.operation) {
+    let resource = match (request.service, request.operation) {
         (Service::S3, _) => format!("arn:aws:s3:::{target}"),
         (Service::CloudFront, "GetCachePolicy") => cloudfront("cache-policy"),
         (Service::CloudFront, operation) if operation.ends_with("ForDistributionTenant") => {
@@ -29,9 +29,9 @@ pub(super) fn denied(asked: &Asked) -> Answer {
          resource: {resource} because no identity-based policy allows the {action} action"
     );
     // The services that speak JSON have another code, and the status of any mistake of the caller (aws/aws-cdk#15235).
-    let (status, code) = match asked.service {
+    let (status, code) = match request.service {
         Service::S3 | Service::CloudFront => (403, "AccessDenied"),
         Service::CodePipeline => (400, "AccessDeniedException"),
     };
-    asked.service.error(status, code, &message)
+    request.service.error(status, code, &message)
 }

@@ -6,44 +6,44 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::{Value, json};
 
-use super::cloudfront::{Kind, error};
+use super::cloudfront::{InvalidationTarget, error};
 use super::denial::denied;
-use super::fake_aws::World;
-use super::request::{Answer, Asked};
+use super::fake_aws::State;
+use super::request::{ApiRequest, ApiResponse};
 use super::xml::document;
 
 /// `GetDistributionConfig`.
-pub(super) fn get_distribution_config(world: &mut World, asked: &Asked) -> Answer {
-    match Kind::Distribution.find(world, &asked.target) {
+pub(super) fn get_distribution_config(state: &mut State, request: &ApiRequest) -> ApiResponse {
+    match InvalidationTarget::FakeDistribution.find(state, &request.target) {
         Err(missing) => missing,
         Ok(distribution) => match &distribution.config {
-            None => denied(asked),
+            None => denied(request),
             Some(config) => answer("DistributionConfig", config),
         },
     }
 }
 
 /// `GetCachePolicy`.
-pub(super) fn get_cache_policy(world: &World, asked: &Asked) -> Answer {
-    let Some(config) = world.cache_policies.get(&asked.target) else {
+pub(super) fn get_cache_policy(state: &State, request: &ApiRequest) -> ApiResponse {
+    let Some(config) = state.cache_policies.get(&request.target) else {
         return error(404, "NoSuchCachePolicy", "The specified cache policy does not exist.");
     };
     let policy = json!({
         "CachePolicyConfig": config,
-        "Id": asked.target,
+        "Id": request.target,
         "LastModifiedTime": "2026-01-02T03:04:05.006Z",
     });
     answer("CachePolicy", &policy)
 }
 
 /// An answer with the version of what it tells, without which CloudFront takes no changes to it.
-fn answer(root: &str, value: &Value) -> Answer {
+fn answer(root: &str, value: &Value) -> ApiResponse {
     match document(root, value) {
         Ok(body) => {
             let mut version = DefaultHasher::new();
             body.hash(&mut version);
             let version = format!("E{:016X}", version.finish());
-            Answer { status: 200, code: None, headers: vec![("ETag", version)], body }
+            ApiResponse { status: 200, code: None, headers: vec![("ETag", version)], body }
         }
         // The test's own mistake; no client can make it.
         Err(reason) => error(500, "InternalError", &reason),

@@ -9,32 +9,32 @@ use http::{HeaderValue, Request};
 use hyper::body::Bytes;
 use serde_json::Value;
 
-use super::cloudfront::{self, Distribution};
-use super::codepipeline::{self, Job};
+use super::cloudfront::{self, FakeDistribution};
+use super::codepipeline::{self, FakeJob};
 use super::denial::denied;
 use super::fault::{Effect, Fault};
 use super::http::{Reply, Server};
-use super::request::{Answer, Asked, Unknown};
+use super::request::{ApiRequest, ApiResponse, UnknownRequest};
 use super::{ACCOUNT, REGION, bill, distribution_config, listing, s3};
 
 /// AWS, as far as the function sees it.
-pub struct Cloud {
+pub struct FakeAws {
     server: Server,
-    world: Arc<Mutex<World>>,
+    state: Arc<Mutex<State>>,
 }
 
 /// All that there is, and all that was asked.
 #[derive(Default)]
-pub struct World {
+pub struct State {
     /// The buckets, by name.
-    pub buckets: BTreeMap<String, Bucket>,
+    pub buckets: BTreeMap<String, FakeBucket>,
     /// The distributions, and the distribution tenants, by id.
-    pub distributions: BTreeMap<String, Distribution>,
+    pub distributions: BTreeMap<String, FakeDistribution>,
     /// The cache policies, by id, as the AWS CLI prints them below `CachePolicyConfig` for `aws cloudfront get-cache-policy`.
     /// None is there by itself, not even one that AWS manages.
     pub cache_policies: BTreeMap<String, Value>,
     /// CodePipeline's jobs, by id.
-    pub jobs: BTreeMap<String, Job>,
+    pub jobs: BTreeMap<String, FakeJob>,
     /// Faults to play, each as often as it says; the first that fits a call is taken.
     pub faults: Vec<Fault>,
     /// The operations that the caller's role has no statement for: each is answered as the service does then (S3
@@ -50,14 +50,14 @@ pub struct World {
     /// The most calls that were under way at the same time, by operation.
     pub most_in_flight: BTreeMap<&'static str, usize>,
     /// How many calls have begun.
-    pub begun: usize,
+    pub started_calls: usize,
     in_flight: BTreeMap<&'static str, usize>,
     pub(super) last_invalidation: Option<Instant>,
 }
 
 /// A bucket: what the function may ask of it.
 #[derive(Clone, Debug)]
-pub struct Bucket {
+pub struct FakeBucket {
     /// Its Region.
     pub region: String,
     /// The account that owns it.
@@ -68,7 +68,7 @@ pub struct Bucket {
     pub objects: BTreeSet<String>,
 }
 
-impl Bucket {
+impl FakeBucket {
     /// A bucket of the stand-in's account and Region with these tags, and no objects.
     #[must_use]
     pub fn tagged(tags: &[(&str, &str)]) -> Self {
@@ -98,16 +98,16 @@ pub struct Call {
     pub code: Option<String>,
 }
 
-impl Cloud {
-    /// Starts serving `world` on a free port.
+impl FakeAws {
+    /// Starts serving `state` on a free port.
     ///
     /// # Errors
     /// If there is no port to be had.
-    pub async fn start(world: World) -> io::Result<Self> {
-        let world = Arc::new(Mutex::new(world));
-        let serving = Arc::clone(&world);
+    pub async fn start(state: State) -> io::Result<Self> {
+        let state = Arc::new(Mutex::new(state));
+        let serving = Arc::clone(&state);
         let server = Server::start(move |request| serve(Arc::clone(&serving), request)).await?;
-        Ok(Self { server, world })
+        Ok(Self { server, state })
     }
 
     /// What the function finds in `AWS_ENDPOINT_URL`.
@@ -117,35 +117,35 @@ impl Cloud {
     }
 
     /// Looks at the world, or changes it.
-    pub fn with<R>(&self, look: impl FnOnce(&mut World) -> R) -> R {
-        look(&mut lock(&self.world))
+    pub fn with<R>(&self, look: impl FnOnce(&mut State) -> R) -> R {
+        look(&mut lock(&self.state))
     }
 
     /// The calls of one operation so far.
     #[must_use]
     pub fn calls(&self, operation: &str) -> Vec<Call> {
-        self.with(|world| world.calls.iter().filter(|call| call.operation == operation).cloned().collect())
+        self.with(|state| state.calls.iter().filter(|call| call.operation == operation).cloned().collect())
     }
 
     /// What all invalidations so far cost.
     #[must_use]
     pub fn bill(&self) -> bill::Bill {
-        self.with(|world| {
-            bill::Bill::of(world.distributions.values().flat_map(|it| &it.invalidations).map(|it| it.paths.len()))
+        self.with(|state| {
+            bill::Bill::of(state.distributions.values().flat_map(|it| &it.invalidations).map(|it| it.paths.len()))
         })
     }
 }
 
-fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
-    world.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn serve(world: Arc<Mutex<World>>, request: Request<Bytes>) -> Reply {
-    let asked = match Asked::of(request) {
-        Ok(asked) => asked,
-        Err(Unknown { service, reason }) => {
+async fn serve(state: Arc<Mutex<State>>, request: Request<Bytes>) -> Reply {
+    let request = match ApiRequest::of(request) {
+        Ok(request) => request,
+        Err(UnknownRequest { service, reason }) => {
             let answer = service.error(403, "AccessDenied", &reason);
-            lock(&world).calls.push(Call {
+            lock(&state).calls.push(Call {
                 operation: UNKNOWN_OPERATION,
                 target: reason,
                 status: answer.status,
@@ -154,24 +154,24 @@ async fn serve(world: Arc<Mutex<World>>, request: Request<Bytes>) -> Reply {
             return service.write(answer);
         }
     };
-    let (mut effect, mut takes) = lock(&world).enter(&asked);
-    let _under_way = UnderWay { world: Arc::clone(&world), operation: asked.operation };
+    let (mut effect, mut delay) = lock(&state).enter(&request);
+    let _under_way = InFlight { state: Arc::clone(&state), operation: request.operation };
     let mut worked = None;
     while let Some(Effect::After(then)) = effect {
-        let answer = worked.get_or_insert_with(|| lock(&world).answer(&asked));
+        let answer = worked.get_or_insert_with(|| lock(&state).answer(&request));
         // What did not work is not said to have worked: there would be no telling a lost change from a lie.
         effect = (answer.status < 300).then_some(*then);
     }
     if let Some(Effect::Delay(time)) = effect {
-        takes += time;
+        delay += time;
     }
-    if !takes.is_zero() {
-        tokio::time::sleep(takes).await;
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
     }
     // Unlocked before the call is no longer under way, as it is declared later.
-    let mut world = lock(&world);
-    let mut work = || worked.take().unwrap_or_else(|| world.answer(&asked));
-    let (mut content_type, mut wire) = (None, None);
+    let mut state = lock(&state);
+    let mut work = || worked.take().unwrap_or_else(|| state.answer(&request));
+    let (mut content_type, mut connection_fault) = (None, None);
     let answer = match effect {
         Some(Effect::HangUp) => None,
         Some(Effect::WorkThenHangUp) => {
@@ -179,95 +179,95 @@ async fn serve(world: Arc<Mutex<World>>, request: Request<Bytes>) -> Reply {
             None
         }
         Some(Effect::Error { status, code }) => {
-            Some(asked.service.error(status, &code, &format!("{code}, as the script asked for")))
+            Some(request.service.error(status, &code, &format!("{code}, as the script asked for")))
         }
-        Some(Effect::Raw { status, body }) => Some(Answer { status, code: None, headers: Vec::new(), body }),
+        Some(Effect::Raw { status, body }) => Some(ApiResponse { status, code: None, headers: Vec::new(), body }),
         Some(Effect::Page { status, content_type: other, body }) => {
             content_type = Some(other);
-            Some(Answer { status, code: None, headers: Vec::new(), body })
+            Some(ApiResponse { status, code: None, headers: Vec::new(), body })
         }
         Some(Effect::Shortened(at)) => {
             let answer = work();
             let body = answer.body.get(..answer.body.floor_char_boundary(at % answer.body.len().max(1)));
-            Some(Answer { body: body.unwrap_or_default().to_owned(), ..answer })
+            Some(ApiResponse { body: body.unwrap_or_default().to_owned(), ..answer })
         }
         Some(Effect::Retyped(other)) => {
             content_type = Some(other);
             Some(work())
         }
-        Some(Effect::Wire(way)) => {
-            wire = Some(way);
+        Some(Effect::ConnectionFault(way)) => {
+            connection_fault = Some(way);
             Some(work())
         }
         Some(Effect::After(_) | Effect::Delay(_)) | None => Some(work()),
     };
-    world.leave(&asked, answer.as_ref());
-    let mut reply = answer.and_then(|answer| asked.service.write(answer))?;
+    state.leave(&request, answer.as_ref());
+    let mut reply = answer.and_then(|answer| request.service.write(answer))?;
     if let Some(other) = content_type {
         reply.headers_mut().insert("Content-Type", HeaderValue::from_static(other));
     }
-    if let Some(wire) = wire {
-        reply.extensions_mut().insert(wire);
+    if let Some(connection_fault) = connection_fault {
+        reply.extensions_mut().insert(connection_fault);
     }
     Some(reply)
 }
 
 /// A call under way, until this is dropped: with the answer, or when the caller gives up waiting for it.
-struct UnderWay {
-    world: Arc<Mutex<World>>,
+struct InFlight {
+    state: Arc<Mutex<State>>,
     operation: &'static str,
 }
 
-impl Drop for UnderWay {
+impl Drop for InFlight {
     fn drop(&mut self) {
-        if let Some(in_flight) = lock(&self.world).in_flight.get_mut(self.operation) {
+        if let Some(in_flight) = lock(&self.state).in_flight.get_mut(self.operation) {
             // It may have begun in another world: a script can put one in the place of another.
             *in_flight = in_flight.saturating_sub(1);
         }
     }
 }
 
-impl World {
+impl State {
     /// Notes that a call began, and takes the fault that is meant for it; tells as well how long it takes without one.
-    fn enter(&mut self, asked: &Asked) -> (Option<Effect>, Duration) {
-        self.begun += 1;
-        let in_flight = self.in_flight.entry(asked.operation).or_default();
+    fn enter(&mut self, request: &ApiRequest) -> (Option<Effect>, Duration) {
+        self.started_calls += 1;
+        let in_flight = self.in_flight.entry(request.operation).or_default();
         *in_flight += 1;
-        let most = self.most_in_flight.entry(asked.operation).or_default();
+        let most = self.most_in_flight.entry(request.operation).or_default();
         *most = (*most).max(*in_flight);
-        let fault = self.faults.iter_mut().find(|fault| fault.is_for(asked.operation, &asked.target));
+        let fault = self.faults.iter_mut().find(|fault| fault.is_for(request.operation, &request.target));
         let effect = fault.map(|fault| {
             fault.times -= 1;
             fault.effect.clone()
         });
-        (effect, self.latency.get(asked.operation).copied().unwrap_or_default())
+        (effect, self.latency.get(request.operation).copied().unwrap_or_default())
     }
 
     /// Notes how a call was answered.
-    fn leave(&mut self, asked: &Asked, answer: Option<&Answer>) {
+    fn leave(&mut self, request: &ApiRequest, answer: Option<&ApiResponse>) {
         self.calls.push(Call {
-            operation: asked.operation,
-            target: asked.target.clone(),
+            operation: request.operation,
+            target: request.target.clone(),
             status: answer.map_or(0, |answer| answer.status),
             code: answer.and_then(|answer| answer.code.clone()),
         });
     }
 
-    fn answer(&mut self, asked: &Asked) -> Answer {
-        if self.denied.contains(asked.operation) {
-            return denied(asked);
+    fn answer(&mut self, request: &ApiRequest) -> ApiResponse {
+        if self.denied.contains(request.operation) {
+            return denied(request);
         }
-        match asked.operation {
+        match request.operation {
             "CreateInvalidation" | "CreateInvalidationForDistributionTenant" => {
-                cloudfront::create_invalidation(self, asked)
+                cloudfront::create_invalidation(self, request)
             }
-            "GetInvalidation" | "GetInvalidationForDistributionTenant" => cloudfront::get_invalidation(self, asked),
-            "GetDistributionConfig" => distribution_config::get_distribution_config(self, asked),
-            "GetCachePolicy" => distribution_config::get_cache_policy(self, asked),
-            "PutJobSuccessResult" => codepipeline::put_job_success_result(self, asked),
-            "PutJobFailureResult" => codepipeline::put_job_failure_result(self, asked),
-            "ListObjectsV2" => listing::list_objects_v2(self, asked),
-            _ => s3::get_bucket_tagging(self, asked),
+            "GetInvalidation" | "GetInvalidationForDistributionTenant" => cloudfront::get_invalidation(self, request),
+            "GetDistributionConfig" => distribution_config::get_distribution_config(self, request),
+            "GetCachePolicy" => distribution_config::get_cache_policy(self, request),
+            "PutJobSuccessResult" => codepipeline::put_job_success_result(self, request),
+            "PutJobFailureResult" => codepipeline::put_job_failure_result(self, request),
+            "ListObjectsV2" => listing::list_objects_v2(self, request),
+            _ => s3::get_bucket_tagging(self, request),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::connection::Wire;
+use super::connection::ConnectionFault;
 
 /// What is to go wrong, where, and how often.
 #[derive(Clone, Debug)]
@@ -56,7 +56,7 @@ pub enum Effect {
     /// The call works; its answer says it is of this type.
     Retyped(&'static str),
     /// The call works, and something happens to its answer on the way.
-    Wire(Wire),
+    ConnectionFault(ConnectionFault),
 }
 
 impl Effect {

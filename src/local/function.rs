@@ -9,22 +9,22 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
-use super::{Cloud, Lambda, REGION};
+use super::{FakeAws, Lambda, REGION};
 
 /// A running function. It is killed when this is dropped.
-pub struct Function {
+pub struct FunctionProcess {
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
     reading: Vec<JoinHandle<()>>,
 }
 
-impl Function {
+impl FunctionProcess {
     /// Starts the binary `bootstrap` with nothing in its environment but what Lambda sets, the endpoint of `cloud`, and
     /// `variables`.
     ///
     /// # Errors
     /// If the binary cannot be started.
-    pub fn start(bootstrap: &Path, lambda: &Lambda, cloud: &Cloud, variables: &[(&str, &str)]) -> io::Result<Self> {
+    pub fn start(bootstrap: &Path, lambda: &Lambda, cloud: &FakeAws, variables: &[(&str, &str)]) -> io::Result<Self> {
         let mut child = Command::new(bootstrap)
             .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", lambda.address().to_string())

@@ -14,9 +14,9 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::connection::{self, Connection, Next, Wire};
+use super::connection::{self, Connection, ConnectionFault, NextFault};
 
-/// An answer; `None` breaks the connection instead. A [`Wire`] among its extensions says what happens to it on the way.
+/// An answer; `None` breaks the connection instead. A [`ConnectionFault`] among its extensions says what happens to it on the way.
 pub(super) type Reply = Option<Response<Full<Bytes>>>;
 
 /// A server; it stops, and drops its connections, when this is dropped.
@@ -64,7 +64,7 @@ impl Server {
 
 async fn answer<H, F>(
     handler: Arc<H>,
-    next: Next,
+    next: NextFault,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, io::Error>
 where
@@ -75,7 +75,7 @@ where
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| broken())?.to_bytes();
     let mut response = handler(Request::from_parts(parts, body)).await.ok_or_else(broken)?;
-    connection::set(&next, response.extensions_mut().remove::<Wire>().unwrap_or_default());
+    connection::set(&next, response.extensions_mut().remove::<ConnectionFault>().unwrap_or_default());
     Ok(response)
 }
 

@@ -12,8 +12,8 @@ use std::ops::Bound;
 use quick_xml::escape::escape;
 
 use super::events::encode_key;
-use super::fake_aws::World;
-use super::request::{Answer, Asked};
+use super::fake_aws::State;
+use super::request::{ApiRequest, ApiResponse};
 use super::s3::{NAMESPACE, bucket, error};
 
 /// The most entries of a page, common prefixes included.
@@ -27,7 +27,7 @@ const PARAMETERS: [&str; 7] =
     ["continuation-token", "delimiter", "encoding-type", "list-type", "max-keys", "prefix", "start-after"];
 
 /// What a page is asked for with.
-struct Request {
+struct ListRequest {
     prefix: String,
     delimiter: String,
     start_after: String,
@@ -38,7 +38,7 @@ struct Request {
 
 /// One thing listed; both are parts of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Entry<'a> {
+enum ListEntry<'a> {
     Object(&'a str),
     /// A part of several keys, from their start to a delimiter.
     CommonPrefix(&'a str),
@@ -53,21 +53,21 @@ pub(super) fn is_listing(query: &str) -> bool {
 }
 
 /// `ListObjectsV2`.
-pub(super) fn list_objects_v2(world: &World, asked: &Asked) -> Answer {
+pub(super) fn list_objects_v2(state: &State, request: &ApiRequest) -> ApiResponse {
     let list = || {
-        let bucket = bucket(world, asked)?;
-        let request = Request::read(&asked.resource)?;
-        let (entries, more) = request.page(&bucket.objects)?;
-        request.write(&asked.target, &entries, more)
+        let bucket = bucket(state, request)?;
+        let query = ListRequest::read(&request.resource)?;
+        let (entries, more) = query.page(&bucket.objects)?;
+        query.write(&request.target, &entries, more)
     };
     match list() {
-        Ok(body) => Answer { status: 200, code: None, headers: Vec::new(), body },
+        Ok(body) => ApiResponse { status: 200, code: None, headers: Vec::new(), body },
         Err(refusal) => refusal,
     }
 }
 
-impl Request {
-    fn read(query: &str) -> Result<Self, Answer> {
+impl ListRequest {
+    fn read(query: &str) -> Result<Self, ApiResponse> {
         let value = |wanted: &str| {
             form_urlencoded::parse(query.as_bytes())
                 .find(|(name, _)| name == wanted)
@@ -95,8 +95,8 @@ impl Request {
 
     /// The entries of the page, and whether there are more. Each is looked up by itself, so that neither what is skipped
     /// nor what comes after costs time.
-    fn page<'a>(&'a self, objects: &'a BTreeSet<String>) -> Result<(Vec<Entry<'a>>, bool), Answer> {
-        let mut entries: Vec<Entry> = Vec::new();
+    fn page<'a>(&'a self, objects: &'a BTreeSet<String>) -> Result<(Vec<ListEntry<'a>>, bool), ApiResponse> {
+        let mut entries: Vec<ListEntry> = Vec::new();
         let start = match &self.token {
             Some(token) => after_token(token).ok_or_else(|| invalid("The continuation token provided is incorrect"))?,
             None => Some(Bound::Excluded(Cow::Borrowed(self.start_after.as_str()))),
@@ -120,14 +120,14 @@ impl Request {
     }
 
     /// What a key is listed as.
-    fn entry<'a>(&self, key: &'a str) -> Entry<'a> {
+    fn entry<'a>(&self, key: &'a str) -> ListEntry<'a> {
         let rest = key.get(self.prefix.len()..).unwrap_or_default();
         let delimiter = Some(&self.delimiter).filter(|it| !it.is_empty()).and_then(|it| rest.find(it.as_str()));
         let common = delimiter.and_then(|at| key.get(..self.prefix.len() + at + self.delimiter.len()));
-        common.map_or(Entry::Object(key), Entry::CommonPrefix)
+        common.map_or(ListEntry::Object(key), ListEntry::CommonPrefix)
     }
 
-    fn write(&self, bucket: &str, entries: &[Entry], more: bool) -> Result<String, Answer> {
+    fn write(&self, bucket: &str, entries: &[ListEntry], more: bool) -> Result<String, ApiResponse> {
         let mut xml = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListBucketResult xmlns=\"{NAMESPACE}\">");
         let mut element = |name: &str, text: &str| xml.extend(["<", name, ">", text, "</", name, ">"]);
         element("Name", &escape(bucket));
@@ -152,7 +152,7 @@ impl Request {
         element("IsTruncated", if more { "true" } else { "false" });
         for entry in entries {
             match entry {
-                Entry::Object(key) => {
+                ListEntry::Object(key) => {
                     let (key, tag) = (self.text(key)?, escape(EMPTY));
                     let contents = format!(
                         "<Key>{key}</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified><ETag>{tag}</ETag><Size>0</Size>\
@@ -160,7 +160,7 @@ impl Request {
                     );
                     element("Contents", &contents);
                 }
-                Entry::CommonPrefix(prefix) => {
+                ListEntry::CommonPrefix(prefix) => {
                     element("CommonPrefixes", &format!("<Prefix>{}</Prefix>", self.text(prefix)?));
                 }
             }
@@ -171,7 +171,7 @@ impl Request {
 
     /// A key, or a part of one, as it is written. Without an encoding S3 writes what no XML reader takes; here that is an
     /// error which names it, so that the cause is found.
-    fn text(&self, key: &str) -> Result<String, Answer> {
+    fn text(&self, key: &str) -> Result<String, ApiResponse> {
         if self.encoded {
             return Ok(encode_key(key));
         }
@@ -186,7 +186,7 @@ impl Request {
     }
 }
 
-impl Entry<'_> {
+impl ListEntry<'_> {
     /// Where the listing goes on after it; `None` if no key can come after.
     fn end(self) -> Option<Bound<Cow<'static, str>>> {
         match self {
@@ -216,8 +216,8 @@ fn after_token(token: &str) -> Option<Option<Bound<Cow<'_, str>>>> {
     let byte = |pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
     let text = String::from_utf8(digits.as_bytes().chunks(2).map(byte).collect::<Option<_>>()?).ok()?;
     match kind {
-        "1" => Some(Entry::Object(&text).end()),
-        "2" => Some(Entry::CommonPrefix(&text).end()),
+        "1" => Some(ListEntry::Object(&text).end()),
+        "2" => Some(ListEntry::CommonPrefix(&text).end()),
         _ => None,
     }
 }
@@ -234,7 +234,7 @@ fn after_all_with(prefix: &str) -> Option<String> {
     None
 }
 
-fn invalid(message: &str) -> Answer {
+fn invalid(message: &str) -> ApiResponse {
     error(400, "InvalidArgument", message)
 }
 
@@ -263,11 +263,11 @@ mod tests {
         let objects = (0..100_000).map(|n| format!("{}/{n:05}", n / 50_000)).collect();
         let began = Instant::now();
         for (query, entries) in [
-            ("start-after=1/9999&max-keys=1", [Entry::Object("1/99990")].as_slice()),
-            ("prefix=1/&max-keys=1", &[Entry::Object("1/50000")]),
-            ("delimiter=/", &[Entry::CommonPrefix("0/"), Entry::CommonPrefix("1/")]),
+            ("start-after=1/9999&max-keys=1", [ListEntry::Object("1/99990")].as_slice()),
+            ("prefix=1/&max-keys=1", &[ListEntry::Object("1/50000")]),
+            ("delimiter=/", &[ListEntry::CommonPrefix("0/"), ListEntry::CommonPrefix("1/")]),
         ] {
-            let request = Request::read(query).ok().unwrap();
+            let request = ListRequest::read(query).ok().unwrap();
             for _ in 0..1000 {
                 assert_eq!(request.page(&objects).ok().unwrap().0, entries);
             }
@@ -279,8 +279,8 @@ mod tests {
     #[test]
     fn a_token_continues_after_its_entry() {
         let key = "é+\u{1}/";
-        assert_eq!(after_token(&Entry::Object(key).token()), Some(Entry::Object(key).end()));
-        assert_eq!(after_token(&Entry::CommonPrefix(key).token()), Some(Entry::CommonPrefix(key).end()));
+        assert_eq!(after_token(&ListEntry::Object(key).token()), Some(ListEntry::Object(key).end()));
+        assert_eq!(after_token(&ListEntry::CommonPrefix(key).token()), Some(ListEntry::CommonPrefix(key).end()));
         for token in ["", "a", "1/+==", "1/ 61==", "3/+61==", "1/+6x==", "1/+ff==", "1/+61"] {
             assert_eq!(after_token(token).is_some(), token == "1/+==", "{token}");
         }

@@ -2,7 +2,7 @@
 //! a process.
 //!
 //! It is stricter than AWS where AWS is silent: a path that CloudFront would accept and never match is reported
-//! ([`cloudfront::Invalidation::ineffective`]), so that a test can insist on none. It records every call, plays the faults that a
+//! ([`cloudfront::AcceptedInvalidation::ineffective`]), so that a test can insist on none. It records every call, plays the faults that a
 //! script asks for, and can tell the bill. It checks no signatures; of objects it knows the keys
 //! alone.
 
@@ -25,11 +25,11 @@ mod request;
 mod s3;
 mod xml;
 
-pub use self::cloudfront::Distribution;
-pub use self::codepipeline::{Job, JobResult};
-pub use self::fake_aws::{Bucket, Call, Cloud, World};
-pub use self::function::Function;
-pub use self::runtime::{Invoke, Lambda, Outcome};
+pub use self::cloudfront::FakeDistribution;
+pub use self::codepipeline::{FakeJob, PutResult};
+pub use self::fake_aws::{Call, FakeAws, FakeBucket, State};
+pub use self::function::FunctionProcess;
+pub use self::runtime::{InvocationOutcome, Invoke, Lambda};
 
 /// The account that everything on the stand-in belongs to: the one AWS's own documents use.
 pub const ACCOUNT: &str = "123456789012";

@@ -5,7 +5,7 @@
 
 /// What CloudFront does with an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum PathVerdict {
     /// It invalidates what it says.
     Works,
     /// It is accepted, and matches nothing that a viewer's request is cached under.
@@ -15,35 +15,35 @@ pub(super) enum Verdict {
 }
 
 /// Judges one item.
-pub(super) fn judge(item: &str) -> Verdict {
+pub(super) fn judge(item: &str) -> PathVerdict {
     if item.starts_with('#') {
         return judge_tag(item);
     }
     let bytes = item.as_bytes();
     if bytes.first() != Some(&b'/') || bytes.len() > 4000 {
-        return Verdict::Refused;
+        return PathVerdict::Refused;
     }
     let unsafe_byte = |byte: &u8| !byte.is_ascii_graphic() || b"\"#<>[\\]^`{|}~".contains(byte);
     if bytes.iter().any(unsafe_byte) {
-        return Verdict::Refused;
+        return PathVerdict::Refused;
     }
     let mut works = true;
-    for (place, _) in item.match_indices('%') {
-        let digits = item.get(place + 1..place + 3).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
+    for (index, _) in item.match_indices('%') {
+        let digits = item.get(index + 1..index + 3).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
         let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) else {
-            return Verdict::Refused;
+            return PathVerdict::Refused;
         };
         // Over-encoded, in lower case, or a tilde: none is spelt so in a cache.
         let needs_encoding = !byte.is_ascii_graphic() || b"\"#%<>?[\\]^`{|}+".contains(&byte);
         works &= needs_encoding && digits.is_some_and(|digits| !digits.contains(|c: char| c.is_ascii_lowercase()));
     }
-    if works { Verdict::Works } else { Verdict::Ineffective }
+    if works { PathVerdict::Works } else { PathVerdict::Ineffective }
 }
 
 /// A cache tag is accepted, and ignored where the distribution is not set up for tags, as none is here.
-fn judge_tag(item: &str) -> Verdict {
+fn judge_tag(item: &str) -> PathVerdict {
     let fits = (2..=257).contains(&item.len()) && item.bytes().all(|b| b.is_ascii_graphic() && b != b',');
-    if fits && !item.ends_with('*') { Verdict::Ineffective } else { Verdict::Refused }
+    if fits && !item.ends_with('*') { PathVerdict::Ineffective } else { PathVerdict::Refused }
 }
 
 #[cfg(test)]
@@ -57,10 +57,10 @@ mod tests {
     #[test]
     fn the_rules_are_those_of_the_developer_guide() {
         for item in ["/", "/*", "/a*b", "/a%20b", "/a+b", "/a%2Bb", "/a?x=1&y=*", "/$-_.!*'(),/:@=&;", "/caf%C3%A9"] {
-            assert_eq!(judge(item), Verdict::Works, "{item}");
+            assert_eq!(judge(item), PathVerdict::Works, "{item}");
         }
         for item in ["/%7Ea", "/%2A", "/%41", "/a%2fb", "/caf%c3%a9", "#tag"] {
-            assert_eq!(judge(item), Verdict::Ineffective, "{item}");
+            assert_eq!(judge(item), PathVerdict::Ineffective, "{item}");
         }
         let long = format!("/{}", "a".repeat(4000));
         for item in [
@@ -79,7 +79,7 @@ mod tests {
             "#a*",
             &long,
         ] {
-            assert_eq!(judge(item), Verdict::Refused, "{item}");
+            assert_eq!(judge(item), PathVerdict::Refused, "{item}");
         }
     }
 
@@ -93,7 +93,7 @@ mod tests {
             let paths = viewer_paths(OriginPath::default().strip(&key).unwrap(), &index_documents);
             prop_assert!(!paths.is_empty());
             for path in paths {
-                prop_assert_eq!(judge(path.as_str()), Verdict::Works, "{}", path);
+                prop_assert_eq!(judge(path.as_str()), PathVerdict::Works, "{}", path);
                 prop_assert_eq!(InvalidationPath::parse(path.as_str()), Ok(path));
             }
         }

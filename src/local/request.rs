@@ -16,7 +16,7 @@ pub(super) enum Service {
 }
 
 /// A request that the stand-in knows.
-pub(super) struct Asked {
+pub(super) struct ApiRequest {
     pub(super) service: Service,
     pub(super) operation: &'static str,
     /// The bucket, distribution, tenant, cache policy or job.
@@ -30,14 +30,14 @@ pub(super) struct Asked {
 }
 
 /// A request that is not signed, or that the stand-in does not know.
-pub(super) struct Unknown {
+pub(super) struct UnknownRequest {
     /// The service whose form the answer has. S3 answers what is not signed: that is anonymous, not malformed, there.
     pub(super) service: Service,
     pub(super) reason: String,
 }
 
 /// An answer before it is written.
-pub(super) struct Answer {
+pub(super) struct ApiResponse {
     pub(super) status: u16,
     pub(super) code: Option<String>,
     pub(super) headers: Vec<(&'static str, String)>,
@@ -56,7 +56,7 @@ impl Service {
     }
 
     /// An error in the service's own form.
-    pub(super) fn error(self, status: u16, code: &str, message: &str) -> Answer {
+    pub(super) fn error(self, status: u16, code: &str, message: &str) -> ApiResponse {
         match self {
             Self::S3 => s3::error(status, code, message),
             Self::CloudFront => cloudfront::error(status, code, message),
@@ -65,7 +65,7 @@ impl Service {
     }
 
     /// Writes an answer with the headers that the service sets.
-    pub(super) fn write(self, answer: Answer) -> Reply {
+    pub(super) fn write(self, answer: ApiResponse) -> Reply {
         let (content_type, request_id) = match self {
             Self::S3 => ("application/xml", "x-amz-request-id"),
             Self::CloudFront => ("text/xml", "x-amzn-requestid"),
@@ -82,11 +82,11 @@ impl Service {
     }
 }
 
-impl Asked {
+impl ApiRequest {
     /// Reads what a request is for. It must be signed, for a service that there is, and be a call that there is.
-    pub(super) fn of(request: Request<Bytes>) -> Result<Self, Unknown> {
+    pub(super) fn of(request: Request<Bytes>) -> Result<Self, UnknownRequest> {
         let (parts, body) = request.into_parts();
-        let unknown = |service, reason| Unknown { service, reason };
+        let unknown = |service, reason| UnknownRequest { service, reason };
         let authorization = parts.headers.get("authorization").and_then(|value| value.to_str().ok());
         let scope = authorization
             .and_then(|value| value.strip_prefix("AWS4-HMAC-SHA256 Credential="))

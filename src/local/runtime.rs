@@ -24,7 +24,7 @@ const MAX_RESPONSE_BYTES: usize = 6 * 1024 * 1024;
 pub struct Lambda {
     server: Server,
     shared: Arc<Shared>,
-    queue: mpsc::UnboundedSender<Pending>,
+    queue: mpsc::UnboundedSender<PendingInvocation>,
 }
 
 /// How an invocation is made.
@@ -55,7 +55,7 @@ impl Invoke {
 
 /// How an invocation, or the start of a function, ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum InvocationOutcome {
     /// The function's answer.
     Response(Vec<u8>),
     /// The function reported an error.
@@ -77,17 +77,17 @@ struct ErrorBody {
     error_message: String,
 }
 
-struct Pending {
+struct PendingInvocation {
     event: Bytes,
     invoke: Invoke,
-    answer: oneshot::Sender<Outcome>,
+    answer: oneshot::Sender<InvocationOutcome>,
     taken: oneshot::Sender<()>,
 }
 
 struct Shared {
-    waiting: tokio::sync::Mutex<mpsc::UnboundedReceiver<Pending>>,
-    current: Mutex<Option<(String, oneshot::Sender<Outcome>)>>,
-    started: watch::Sender<Option<Result<(), Outcome>>>,
+    waiting: tokio::sync::Mutex<mpsc::UnboundedReceiver<PendingInvocation>>,
+    current: Mutex<Option<(String, oneshot::Sender<InvocationOutcome>)>>,
+    started: watch::Sender<Option<Result<(), InvocationOutcome>>>,
 }
 
 impl Lambda {
@@ -117,37 +117,37 @@ impl Lambda {
     ///
     /// # Errors
     /// The error it reported instead of starting.
-    pub async fn ready(&self) -> Result<(), Outcome> {
+    pub async fn ready(&self) -> Result<(), InvocationOutcome> {
         let mut started = self.shared.started.subscribe();
         match started.wait_for(Option::is_some).await {
-            Ok(outcome) => outcome.clone().unwrap_or(Err(Outcome::TimedOut)),
-            Err(_) => Err(Outcome::TimedOut),
+            Ok(outcome) => outcome.clone().unwrap_or(Err(InvocationOutcome::TimedOut)),
+            Err(_) => Err(InvocationOutcome::TimedOut),
         }
     }
 
     /// Invokes the function and waits for its answer. Its time counts from when it is handed the event; an event that is
     /// not taken in as long is withdrawn.
-    pub async fn invoke(&self, event: impl Into<Bytes>, invoke: Invoke) -> Outcome {
+    pub async fn invoke(&self, event: impl Into<Bytes>, invoke: Invoke) -> InvocationOutcome {
         let (answer, outcome) = oneshot::channel();
-        let (taken, begun) = oneshot::channel();
+        let (taken, started_calls) = oneshot::channel();
         let (timeout, request_id) = (invoke.timeout, invoke.request_id.clone());
-        if self.queue.send(Pending { event: event.into(), invoke, answer, taken }).is_err() {
-            return Outcome::TimedOut;
+        if self.queue.send(PendingInvocation { event: event.into(), invoke, answer, taken }).is_err() {
+            return InvocationOutcome::TimedOut;
         }
-        if !matches!(tokio::time::timeout(timeout, begun).await, Ok(Ok(()))) {
-            return Outcome::TimedOut;
+        if !matches!(tokio::time::timeout(timeout, started_calls).await, Ok(Ok(()))) {
+            return InvocationOutcome::TimedOut;
         }
         let outcome = tokio::time::timeout(timeout, outcome).await;
         // Given up: an answer that comes later is refused.
         if outcome.is_err() {
             self.shared.current().take_if(|(current, _)| *current == request_id);
         }
-        outcome.ok().and_then(Result::ok).unwrap_or(Outcome::TimedOut)
+        outcome.ok().and_then(Result::ok).unwrap_or(InvocationOutcome::TimedOut)
     }
 }
 
 impl Shared {
-    fn current(&self) -> std::sync::MutexGuard<'_, Option<(String, oneshot::Sender<Outcome>)>> {
+    fn current(&self) -> std::sync::MutexGuard<'_, Option<(String, oneshot::Sender<InvocationOutcome>)>> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -158,11 +158,11 @@ impl Shared {
             (&Method::GET, ["invocation", "next"]) => self.next().await,
             (&Method::POST, ["invocation", id, "response"]) if body.len() > MAX_RESPONSE_BYTES => {
                 let message = format!("{} bytes are more than {MAX_RESPONSE_BYTES}", body.len());
-                let error = Outcome::Error { error_type: "Function.ResponseSizeTooLarge".into(), message };
+                let error = InvocationOutcome::Error { error_type: "Function.ResponseSizeTooLarge".into(), message };
                 self.finish(id, error);
                 refuse(413, "RequestEntityTooLarge", "the answer is too large")
             }
-            (&Method::POST, ["invocation", id, "response"]) => self.take(id, Outcome::Response(body.into())),
+            (&Method::POST, ["invocation", id, "response"]) => self.take(id, InvocationOutcome::Response(body.into())),
             (&Method::POST, ["invocation", id, "error"]) => match reported(&parts.headers, &body) {
                 Ok(error) => self.take(id, error),
                 Err(reason) => refuse(400, "InvalidError", &reason),
@@ -187,7 +187,7 @@ impl Shared {
             }
             first
         });
-        let Pending { event, invoke, answer, taken } = self.take_up().await?;
+        let PendingInvocation { event, invoke, answer, taken } = self.take_up().await?;
         let deadline = invoke.deadline.unwrap_or_else(|| SystemTime::now() + invoke.timeout);
         let deadline = deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         *self.current() = Some((invoke.request_id.clone(), answer));
@@ -204,7 +204,7 @@ impl Shared {
     }
 
     /// The next invocation that was not withdrawn.
-    async fn take_up(&self) -> Option<Pending> {
+    async fn take_up(&self) -> Option<PendingInvocation> {
         let mut waiting = self.waiting.lock().await;
         loop {
             let pending = waiting.recv().await?;
@@ -214,7 +214,7 @@ impl Shared {
         }
     }
 
-    fn take(&self, request_id: &str, outcome: Outcome) -> Reply {
+    fn take(&self, request_id: &str, outcome: InvocationOutcome) -> Reply {
         if self.finish(request_id, outcome) {
             reply(202, "application/json", r#"{"status":"OK"}"#)
         } else {
@@ -223,19 +223,19 @@ impl Shared {
     }
 
     /// Ends the invocation under way, if it is this one.
-    fn finish(&self, request_id: &str, outcome: Outcome) -> bool {
+    fn finish(&self, request_id: &str, outcome: InvocationOutcome) -> bool {
         let taken = self.current().take_if(|(current, _)| current == request_id);
         taken.is_some_and(|(_, answer)| answer.send(outcome).is_ok())
     }
 }
 
 /// The error that a function reports; it must name its type in the header as well.
-fn reported(headers: &HeaderMap, body: &[u8]) -> Result<Outcome, String> {
+fn reported(headers: &HeaderMap, body: &[u8]) -> Result<InvocationOutcome, String> {
     if !headers.contains_key("Lambda-Runtime-Function-Error-Type") {
         return Err("the header Lambda-Runtime-Function-Error-Type is missing".into());
     }
     let ErrorBody { error_type, error_message } = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    Ok(Outcome::Error { error_type, message: error_message })
+    Ok(InvocationOutcome::Error { error_type, message: error_message })
 }
 
 fn refuse(status: u16, error_type: &str, message: &str) -> Reply {

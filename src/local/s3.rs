@@ -2,25 +2,25 @@
 
 use quick_xml::escape::escape;
 
-use super::fake_aws::{Bucket, World};
-use super::request::{Answer, Asked};
+use super::fake_aws::{FakeBucket, State};
+use super::request::{ApiRequest, ApiResponse};
 
 /// The namespace of S3's documents.
 pub(super) const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 
 /// The bucket that a request is for: it must be there, in the Region that the request is signed for, and its owner's who is
 /// expected.
-pub(super) fn bucket<'w>(world: &'w World, asked: &Asked) -> Result<&'w Bucket, Answer> {
-    let Some(bucket) = world.buckets.get(&asked.target) else {
+pub(super) fn bucket<'w>(state: &'w State, request: &ApiRequest) -> Result<&'w FakeBucket, ApiResponse> {
+    let Some(bucket) = state.buckets.get(&request.target) else {
         return Err(error(404, "NoSuchBucket", "The specified bucket does not exist"));
     };
-    if bucket.region != asked.region {
+    if bucket.region != request.region {
         let message = "The bucket you are attempting to access must be addressed using the specified endpoint.";
         let mut answer = error(301, "PermanentRedirect", message);
         answer.headers.push(("x-amz-bucket-region", bucket.region.clone()));
         return Err(answer);
     }
-    let expected_owner = asked.headers.get("x-amz-expected-bucket-owner");
+    let expected_owner = request.headers.get("x-amz-expected-bucket-owner");
     if expected_owner.is_some_and(|owner| owner.as_bytes() != bucket.owner.as_bytes()) {
         return Err(error(403, "AccessDenied", "Access Denied"));
     }
@@ -28,8 +28,8 @@ pub(super) fn bucket<'w>(world: &'w World, asked: &Asked) -> Result<&'w Bucket, 
 }
 
 /// `GetBucketTagging`. Source: S3 API reference.
-pub(super) fn get_bucket_tagging(world: &World, asked: &Asked) -> Answer {
-    let bucket = match bucket(world, asked) {
+pub(super) fn get_bucket_tagging(state: &State, request: &ApiRequest) -> ApiResponse {
+    let bucket = match bucket(state, request) {
         Ok(bucket) => bucket,
         Err(refusal) => return refusal,
     };
@@ -45,16 +45,16 @@ pub(super) fn get_bucket_tagging(world: &World, asked: &Asked) -> Answer {
     let body = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Tagging xmlns=\"{NAMESPACE}\"><TagSet>{tags}</TagSet></Tagging>"
     );
-    Answer { status: 200, code: None, headers: Vec::new(), body }
+    ApiResponse { status: 200, code: None, headers: Vec::new(), body }
 }
 
 /// An error as S3 writes it.
-pub(super) fn error(status: u16, code: &str, message: &str) -> Answer {
+pub(super) fn error(status: u16, code: &str, message: &str) -> ApiResponse {
     let body = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{}</Code><Message>{}</Message><RequestId>LOCALREQUEST</RequestId>\
          <HostId>local</HostId></Error>",
         escape(code),
         escape(message)
     );
-    Answer { status, code: Some(code.to_owned()), headers: Vec::new(), body }
+    ApiResponse { status, code: Some(code.to_owned()), headers: Vec::new(), body }
 }

@@ -9,15 +9,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use moka::future::Cache;
+use moka::future::Cache as MokaCache;
 use moka::ops::compute::{CompResult, Op};
 
 /// Tells the time. A parameter, so that tests can turn it.
 pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
 /// Answers by key, each for a life of its own. Errors are not remembered.
-pub struct TtlCache<K, V> {
-    entries: Cache<K, Entry<V>>,
+pub struct Cache<K, V> {
+    entries: MokaCache<K, CacheEntry<V>>,
     clock: Clock,
     generation: AtomicU64,
 }
@@ -32,27 +32,27 @@ pub struct Cached<V, E> {
 }
 
 #[derive(Clone)]
-struct Entry<V> {
+struct CacheEntry<V> {
     value: V,
     fetched_at: SystemTime,
-    life: Duration,
+    ttl: Duration,
     generation: u64,
 }
 
-impl<K, V> TtlCache<K, V>
+impl<K, V> Cache<K, V>
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
     /// A cache of at most about `capacity` answers.
     pub fn new(capacity: u64, clock: Clock) -> Self {
-        Self { entries: Cache::new(capacity), clock, generation: AtomicU64::new(0) }
+        Self { entries: MokaCache::new(capacity), clock, generation: AtomicU64::new(0) }
     }
 
     /// The remembered answer for `key`, or that of `fetch`, which also tells how long it may be remembered. While one
     /// caller fetches, others that ask for the same key wait for it.
     ///
-    /// Where `fetch` fails, an answer that was remembered before and is too old by now serves once more if `serves` says
+    /// Where `fetch` fails, an answer that was remembered before and is too old by now serves once more if `allow_stale` says
     /// so, given its age; the error comes with it.
     ///
     /// # Errors
@@ -61,7 +61,7 @@ where
         &self,
         key: &K,
         fetch: impl Fn() -> F,
-        serves: impl Fn(&V, Duration, &E) -> bool,
+        allow_stale: impl Fn(&V, Duration, &E) -> bool,
     ) -> Result<Cached<V, E>, E>
     where
         F: Future<Output = Result<(V, Duration), E>>,
@@ -73,7 +73,7 @@ where
         let asked_at = self.generation.load(Ordering::Relaxed);
         loop {
             let mut stale = None;
-            let compute = async |current: Option<moka::Entry<K, Entry<V>>>| {
+            let compute = async |current: Option<moka::Entry<K, CacheEntry<V>>>| {
                 let current = current.map(moka::Entry::into_value);
                 // What was fetched while this caller waited serves it, however short its life.
                 if current.as_ref().is_some_and(|entry| entry.generation >= asked_at || self.is_fresh(entry)) {
@@ -82,15 +82,15 @@ where
                 // Dated before the call: the answer cannot be newer than that.
                 let fetched_at = (self.clock)();
                 match fetch().await {
-                    Ok((value, life)) => {
+                    Ok((value, ttl)) => {
                         let generation = self.generation.fetch_add(1, Ordering::Relaxed);
-                        Ok(Op::Put(Entry { value, fetched_at, life, generation }))
+                        Ok(Op::Put(CacheEntry { value, fetched_at, ttl, generation }))
                     }
                     Err(error) => {
-                        let age = |entry: &Entry<V>| (self.clock)().duration_since(entry.fetched_at).ok();
-                        let serves =
-                            current.is_some_and(|it| age(&it).is_some_and(|age| serves(&it.value, age, &error)));
-                        if !serves {
+                        let age = |entry: &CacheEntry<V>| (self.clock)().duration_since(entry.fetched_at).ok();
+                        let allow_stale =
+                            current.is_some_and(|it| age(&it).is_some_and(|age| allow_stale(&it.value, age, &error)));
+                        if !allow_stale {
                             return Err(error);
                         }
                         stale = Some(error);
@@ -113,19 +113,19 @@ where
     }
 
     /// Remembers an answer for so long.
-    pub async fn put(&self, key: K, value: V, life: Duration) {
+    pub async fn put(&self, key: K, value: V, ttl: Duration) {
         let generation = self.generation.fetch_add(1, Ordering::Relaxed);
-        self.entries.insert(key, Entry { value, fetched_at: (self.clock)(), life, generation }).await;
+        self.entries.insert(key, CacheEntry { value, fetched_at: (self.clock)(), ttl, generation }).await;
     }
 
     /// The last answer for `key`, however old, if it is remembered.
-    pub async fn last(&self, key: &K) -> Option<V> {
+    pub async fn peek(&self, key: &K) -> Option<V> {
         self.entries.get(key).await.map(|entry| entry.value)
     }
 
     /// An entry from the future is not fresh: the clock was set back, so its age is unknown.
-    fn is_fresh(&self, entry: &Entry<V>) -> bool {
-        (self.clock)().duration_since(entry.fetched_at).is_ok_and(|age| age < entry.life)
+    fn is_fresh(&self, entry: &CacheEntry<V>) -> bool {
+        (self.clock)().duration_since(entry.fetched_at).is_ok_and(|age| age < entry.ttl)
     }
 }
 
@@ -136,22 +136,22 @@ mod tests {
     use super::*;
 
     /// A cache whose clock stands where `seconds` says.
-    fn cache() -> (TtlCache<u8, usize>, Arc<AtomicU64>) {
+    fn cache() -> (Cache<u8, usize>, Arc<AtomicU64>) {
         let seconds = Arc::new(AtomicU64::new(1_000_000));
         let reading = Arc::clone(&seconds);
         let clock: Clock =
             Arc::new(move || SystemTime::UNIX_EPOCH + Duration::from_secs(reading.load(Ordering::Relaxed)));
-        (TtlCache::new(16, clock), seconds)
+        (Cache::new(16, clock), seconds)
     }
 
-    /// Answers with how often it was called, for a life of `life` seconds.
-    async fn fetch(calls: &AtomicUsize, life: u64) -> Result<(usize, Duration), String> {
+    /// Answers with how often it was called, for a life of `ttl` seconds.
+    async fn fetch(calls: &AtomicUsize, ttl: u64) -> Result<(usize, Duration), String> {
         tokio::task::yield_now().await;
-        Ok((calls.fetch_add(1, Ordering::Relaxed) + 1, Duration::from_secs(life)))
+        Ok((calls.fetch_add(1, Ordering::Relaxed) + 1, Duration::from_secs(ttl)))
     }
 
-    async fn get(cache: &TtlCache<u8, usize>, calls: &AtomicUsize, life: u64) -> Result<usize, String> {
-        cache.get(&1, || fetch(calls, life), |_, _, _| false).await.map(|cached| cached.value)
+    async fn get(cache: &Cache<u8, usize>, calls: &AtomicUsize, ttl: u64) -> Result<usize, String> {
+        cache.get(&1, || fetch(calls, ttl), |_, _, _| false).await.map(|cached| cached.value)
     }
 
     async fn denied() -> Result<(usize, Duration), String> {
@@ -210,7 +210,7 @@ mod tests {
         let (cache, seconds) = cache();
         let calls = AtomicUsize::new(0);
         assert_eq!(get(&cache, &calls, 300).await, Ok(1));
-        let serves = |value: &usize, age: Duration, error: &String| {
+        let allow_stale = |value: &usize, age: Duration, error: &String| {
             assert_eq!((*value, error.as_str()), (1, "denied"));
             age < Duration::from_secs(1000)
         };
@@ -221,12 +221,12 @@ mod tests {
             (1, Err("denied".to_owned())),
         ] {
             seconds.fetch_add(passed, Ordering::Relaxed);
-            assert_eq!(cache.get(&1, denied, serves).await, expected, "after {passed} s more");
+            assert_eq!(cache.get(&1, denied, allow_stale).await, expected, "after {passed} s more");
         }
         assert_eq!(get(&cache, &calls, 300).await, Ok(2), "and is fetched as soon as it can be");
         // A clock set back: its age is not known.
         seconds.fetch_sub(5000, Ordering::Relaxed);
-        assert_eq!(cache.get(&1, denied, serves).await, Err("denied".to_owned()));
+        assert_eq!(cache.get(&1, denied, allow_stale).await, Err("denied".to_owned()));
     }
 
     #[tokio::test]

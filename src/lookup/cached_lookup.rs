@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::backoff::pause;
-use super::{Cached, Clock, Tally, TtlCache, stats};
+use super::{Cache, Cached, Clock, Stats, stats};
 use crate::aws::CallError;
 
 /// How often something is asked for that does not come as it should, and what part of the pause that suits
@@ -24,11 +24,11 @@ const ATTEMPT_SHARE: u32 = 2;
 
 /// How long answers are remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lives {
+pub struct CacheTtl {
     /// That of a bucket with the tag, and of a distribution's settings.
-    pub tagged: Duration,
+    pub positive: Duration,
     /// That of a bucket without it.
-    pub untagged: Duration,
+    pub negative: Duration,
     /// How old an answer may be that serves while AWS cannot be asked.
     pub stale: Duration,
 }
@@ -51,65 +51,65 @@ pub struct Operation {
     /// AWS's name of it.
     pub name: &'static str,
     /// Counts an answer that was remembered.
-    pub hit: fn(&mut Tally),
+    pub hit: fn(&mut Stats),
     /// Counts one that had to be asked for.
-    pub miss: fn(&mut Tally),
+    pub miss: fn(&mut Stats),
 }
 
 /// Answers of one operation, by what was asked about.
-pub struct Lookups<K, V> {
+pub struct CachedLookup<K, V> {
     operation: Operation,
-    cache: TtlCache<K, V>,
+    cache: Cache<K, V>,
     stale: Duration,
     backoff: Duration,
 }
 
-impl<K, V> Lookups<K, V>
+impl<K, V> CachedLookup<K, V>
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
     /// At most about `capacity` answers of `operation`. `backoff` is the longest pause before a second attempt at
     /// `CreateInvalidation`.
-    pub fn new(operation: Operation, capacity: u64, lives: Lives, backoff: Duration, clock: Clock) -> Self {
-        Self { operation, cache: TtlCache::new(capacity, clock), stale: lives.stale, backoff }
+    pub fn new(operation: Operation, capacity: u64, ttl: CacheTtl, backoff: Duration, clock: Clock) -> Self {
+        Self { operation, cache: Cache::new(capacity, clock), stale: ttl.stale, backoff }
     }
 
-    /// The answer for `key`, remembered or that of `look_up`, which also tells how long it may be remembered. It is called
-    /// again where that may help, and not at all after `deadline`. Where there is no answer by then an old one serves, if `may_serve`
+    /// The answer for `key`, remembered or that of `fetch`, which also tells how long it may be remembered. It is called
+    /// again where that may help, and not at all after `deadline`. Where there is no answer by then an old one serves, if `allow_stale`
     /// agrees; the error comes with it.
     ///
     /// # Errors
-    /// The last one of `look_up`.
+    /// The last one of `fetch`.
     pub async fn get<E, F>(
         &self,
         key: &K,
         deadline: Instant,
-        look_up: impl Fn() -> F,
-        may_serve: impl Fn(&V) -> bool,
+        fetch: impl Fn() -> F,
+        allow_stale: impl Fn(&V) -> bool,
     ) -> Result<Cached<V, E>, E>
     where
         E: LookupError,
         F: Future<Output = Result<(V, Duration), E>>,
     {
-        let serves =
-            |value: &V, age: Duration, error: &E| error.is_transient() && may_serve(value) && age <= self.stale;
+        let is_allowed =
+            |value: &V, age: Duration, error: &E| error.is_transient() && allow_stale(value) && age <= self.stale;
         let missed = Cell::new(false);
-        let fetch = || {
+        let refresh = || {
             missed.set(true);
-            self.attempts(deadline, &look_up)
+            self.attempts(deadline, &fetch)
         };
-        let answer = self.cache.get(key, fetch, serves).await;
+        let answer = self.cache.get(key, refresh, is_allowed).await;
         stats::count(if missed.get() { self.operation.miss } else { self.operation.hit });
         answer
     }
 
     /// The last answer for `key`, however old, if it is remembered.
-    pub async fn last(&self, key: &K) -> Option<V> {
-        self.cache.last(key).await
+    pub async fn peek(&self, key: &K) -> Option<V> {
+        self.cache.peek(key).await
     }
 
-    async fn attempts<E, F>(&self, deadline: Instant, look_up: &impl Fn() -> F) -> Result<(V, Duration), E>
+    async fn attempts<E, F>(&self, deadline: Instant, fetch: &impl Fn() -> F) -> Result<(V, Duration), E>
     where
         E: LookupError,
         F: Future<Output = Result<(V, Duration), E>>,
@@ -125,13 +125,13 @@ where
             }
             let share = (deadline - now) / ATTEMPT_SHARE;
             let end = deadline.min(now + share.clamp(LEAST_ATTEMPT, LONGEST_ATTEMPT));
-            let answer = timeout_at(end, look_up()).await.unwrap_or_else(|_| no_time());
+            let answer = timeout_at(end, fetch()).await.unwrap_or_else(|_| no_time());
             let pause = pause(self.backoff / PAUSE_SHARE, failures);
             failures += 1;
             match answer {
                 Err(error) if error.is_transient() && failures < ATTEMPTS && Instant::now() + pause < deadline => {
                     sleep(pause).await;
-                    stats::count(|tally| tally.retries += 1);
+                    stats::count(|stats| stats.retries += 1);
                 }
                 answer => return answer,
             }

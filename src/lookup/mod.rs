@@ -9,9 +9,9 @@ pub mod permits;
 pub mod stats;
 mod tags;
 
-pub use self::cache::{Cached, Clock, TtlCache};
-pub use self::cached_lookup::{Lives, LookupError, Lookups, Operation};
-pub use self::configs::{Surveyed, Surveyor};
-pub use self::keys::Lister;
-pub use self::stats::Tally;
-pub use self::tags::{CONCURRENT_LOOKUPS, Learnt, RouteError, Router};
+pub use self::cache::{Cache, Cached, Clock};
+pub use self::cached_lookup::{CacheTtl, CachedLookup, LookupError, Operation};
+pub use self::configs::{ConfigLookup, ResolvedConfigs};
+pub use self::keys::KeyLookup;
+pub use self::stats::Stats;
+pub use self::tags::{CONCURRENT_LOOKUPS, ResolvedTags, TagLookup, TagLookupError};

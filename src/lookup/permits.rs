@@ -10,77 +10,77 @@ use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep_until};
 
 /// How long a call takes a place: at most so long, and this part of the time there is for all of them.
-const LONGEST_TENURE: Duration = Duration::from_secs(1);
-const TENURE_SHARE: u32 = 4;
+const MAX_HOLD: Duration = Duration::from_secs(1);
+const HOLD_SHARE: u32 = 4;
 
 /// How many times as many calls as there are places may be under way at the most. Each holds a connection, of which a
 /// process of Lambda's has at most 1,024 (Lambda quotas, file descriptors).
-const MOST_PER_PLACE: usize = 4;
+const MAX_CALLS_PER_PERMIT: usize = 4;
 
 /// Places for calls.
-pub struct Places {
-    number: usize,
-    tenure: Duration,
+pub struct Permits {
+    count: usize,
+    hold: Duration,
     /// When each call under way began.
     begun: Vec<Instant>,
 }
 
-impl Places {
+impl Permits {
     /// So many places for calls that are made from `now` until `deadline`.
     #[must_use]
-    pub fn new(number: usize, now: Instant, deadline: Instant) -> Self {
-        let tenure = LONGEST_TENURE.min(deadline.saturating_duration_since(now) / TENURE_SHARE);
-        Self { number: number.max(1), tenure, begun: Vec::new() }
+    pub fn new(count: usize, now: Instant, deadline: Instant) -> Self {
+        let hold = MAX_HOLD.min(deadline.saturating_duration_since(now) / HOLD_SHARE);
+        Self { count: count.max(1), hold, begun: Vec::new() }
     }
 
     /// When there is a place for another call: `now`, or later. `None` if only the end of a call can make one.
     #[must_use]
-    pub fn free_from(&self, now: Instant) -> Option<Instant> {
-        if self.begun.len() >= self.number * MOST_PER_PLACE {
+    pub fn available_from(&self, now: Instant) -> Option<Instant> {
+        if self.begun.len() >= self.count * MAX_CALLS_PER_PERMIT {
             return None;
         }
-        let ends = self.begun.iter().map(|begun| *begun + self.tenure).filter(|end| *end > now);
-        if ends.clone().count() < self.number { Some(now) } else { ends.min() }
+        let ends = self.begun.iter().map(|begun| *begun + self.hold).filter(|end| *end > now);
+        if ends.clone().count() < self.count { Some(now) } else { ends.min() }
     }
 
     /// A call begins.
-    pub fn begin(&mut self, now: Instant) {
+    pub fn acquire(&mut self, now: Instant) {
         self.begun.push(now);
     }
 
     /// A call ends that began then.
-    pub fn end(&mut self, begun: Instant) {
-        if let Some(place) = self.begun.iter().position(|it| *it == begun) {
-            self.begun.swap_remove(place);
+    pub fn release(&mut self, begun: Instant) {
+        if let Some(index) = self.begun.iter().position(|it| *it == begun) {
+            self.begun.swap_remove(index);
         }
     }
 }
 
-/// What comes of all these calls, in the order in which they end. Each begins once there is one of `number` places for it;
+/// What comes of all these calls, in the order in which they end. Each begins once there is one of `count` places for it;
 /// they know themselves what is to become of them after `deadline`.
-pub async fn all<C>(calls: impl IntoIterator<Item = C>, number: usize, deadline: Instant) -> Vec<C::Output>
+pub async fn run<C>(calls: impl IntoIterator<Item = C>, count: usize, deadline: Instant) -> Vec<C::Output>
 where
     C: Future,
 {
     let mut calls = calls.into_iter().peekable();
-    let mut places = Places::new(number, Instant::now(), deadline);
+    let mut permits = Permits::new(count, Instant::now(), deadline);
     let mut under_way = FuturesUnordered::new();
     let mut outputs = Vec::new();
     loop {
         let now = Instant::now();
-        let free = places.free_from(now);
-        if free == Some(now)
+        let available = permits.available_from(now);
+        if available == Some(now)
             && let Some(call) = calls.next()
         {
-            places.begin(now);
+            permits.acquire(now);
             under_way.push(async move { (now, call.await) });
             continue;
         }
-        let next = free.filter(|_| calls.peek().is_some());
+        let next = available.filter(|_| calls.peek().is_some());
         tokio::select! {
             ended = under_way.next() => {
                 let Some((begun, output)) = ended else { return outputs };
-                places.end(begun);
+                permits.release(begun);
                 outputs.push(output);
             }
             () = sleep_until(next.unwrap_or(now)), if next.is_some() => {}
@@ -100,35 +100,35 @@ mod tests {
     fn a_call_that_hangs_makes_way_after_a_while() {
         let now = Instant::now();
         let after = |milliseconds| now + Duration::from_millis(milliseconds);
-        let mut places = Places::new(2, now, after(60_000));
-        places.begin(now);
-        assert_eq!(places.free_from(now), Some(now));
-        places.begin(after(300));
-        assert_eq!(places.free_from(after(400)), Some(after(1000)));
-        assert_eq!(places.free_from(after(1000)), Some(after(1000)));
-        places.begin(after(1000));
-        assert_eq!(places.free_from(after(1100)), Some(after(1300)));
-        places.end(after(300));
-        assert_eq!(places.free_from(after(1100)), Some(after(1100)));
+        let mut permits = Permits::new(2, now, after(60_000));
+        permits.acquire(now);
+        assert_eq!(permits.available_from(now), Some(now));
+        permits.acquire(after(300));
+        assert_eq!(permits.available_from(after(400)), Some(after(1000)));
+        assert_eq!(permits.available_from(after(1000)), Some(after(1000)));
+        permits.acquire(after(1000));
+        assert_eq!(permits.available_from(after(1100)), Some(after(1300)));
+        permits.release(after(300));
+        assert_eq!(permits.available_from(after(1100)), Some(after(1100)));
         for begun in 2..8 {
-            places.begin(after(begun * 1000));
+            permits.acquire(after(begun * 1000));
         }
-        assert_eq!(places.free_from(after(100_000)), None, "each of them costs a connection");
-        assert_eq!(Places::new(2, now, after(800)).tenure, Duration::from_millis(200));
+        assert_eq!(permits.available_from(after(100_000)), None, "each of them costs a connection");
+        assert_eq!(Permits::new(2, now, after(800)).hold, Duration::from_millis(200));
     }
 
     #[tokio::test]
     async fn as_many_calls_are_made_as_there_are_places_and_all_of_them() {
         let (now, most) = (Cell::new(0), Cell::new(0));
         let (now, most) = (&now, &most);
-        let calls = (0..20).map(|number| async move {
+        let calls = (0..20).map(|count| async move {
             now.set(now.get() + 1);
             most.set(now.get().max(most.get()));
             sleep(Duration::from_millis(5)).await;
             now.set(now.get() - 1);
-            number
+            count
         });
-        let mut outputs = all(calls, 4, Instant::now() + Duration::from_secs(8)).await;
+        let mut outputs = run(calls, 4, Instant::now() + Duration::from_secs(8)).await;
         outputs.sort_unstable();
         assert_eq!(outputs, (0..20).collect::<Vec<_>>());
         assert_eq!(most.get(), 4);
@@ -138,12 +138,12 @@ mod tests {
     async fn calls_that_hang_hold_up_no_other() {
         let answered = Cell::new(0);
         let answered = &answered;
-        let calls = (0..12).map(|number| async move {
-            sleep(if number < 8 { Duration::from_mins(1) } else { Duration::ZERO }).await;
+        let calls = (0..12).map(|count| async move {
+            sleep(if count < 8 { Duration::from_mins(1) } else { Duration::ZERO }).await;
             answered.set(answered.get() + 1);
         });
         let deadline = Instant::now() + Duration::from_millis(100);
-        let in_time = tokio::time::timeout_at(deadline, all(calls, 4, deadline)).await;
+        let in_time = tokio::time::timeout_at(deadline, run(calls, 4, deadline)).await;
         assert!(in_time.is_err());
         assert_eq!(answered.get(), 4);
     }

@@ -8,13 +8,13 @@ use std::cell::Cell;
 use serde::Serialize;
 
 tokio::task_local! {
-    static TALLY: Cell<Tally>;
+    static STATS: Cell<Stats>;
 }
 
 /// What was looked up, and how often.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Tally {
+pub struct Stats {
     /// Buckets' tags that were remembered.
     pub tag_hits: u64,
     /// Buckets' tags that had to be asked for.
@@ -30,21 +30,21 @@ pub struct Tally {
 }
 
 /// What `future` comes to, and what was counted on the way.
-pub async fn during<F: Future>(future: F) -> (F::Output, Tally) {
-    let counted = async {
+pub async fn collect<F: Future>(future: F) -> (F::Output, Stats) {
+    let collected = async {
         let output = future.await;
-        (output, TALLY.with(Cell::get))
+        (output, STATS.with(Cell::get))
     };
-    TALLY.scope(Cell::default(), counted).await
+    STATS.scope(Cell::default(), collected).await
 }
 
 /// Counts.
-pub fn count(what: impl FnOnce(&mut Tally)) {
+pub fn count(what: impl FnOnce(&mut Stats)) {
     // An error says that there is no tally to count in.
-    let _ = TALLY.try_with(|tally| {
-        let mut counted = tally.get();
-        what(&mut counted);
-        tally.set(counted);
+    let _ = STATS.try_with(|stats| {
+        let mut collected = stats.get();
+        what(&mut collected);
+        stats.set(collected);
     });
 }
 
@@ -54,11 +54,11 @@ mod tests {
 
     #[tokio::test]
     async fn each_has_a_tally_of_its_own_and_nobody_needs_one() {
-        count(|tally| tally.retries += 100);
+        count(|stats| stats.retries += 100);
         let counting = |number: u64| {
-            during(async move {
+            collect(async move {
                 for _ in 0..number {
-                    count(|tally| tally.retries += 1);
+                    count(|stats| stats.retries += 1);
                     tokio::task::yield_now().await;
                 }
                 number

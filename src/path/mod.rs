@@ -22,17 +22,17 @@ use std::sync::Arc;
 #[cfg(feature = "cli")]
 pub(crate) use self::distribution_config::is_like;
 pub use self::distribution_config::{
-    Behavior, DistributionSettings, Endpoint, Origin, OriginGroup, PathPattern, PolicyId, QueryStrings, SettingsError,
-    endpoint_of, serves_by_path,
+    Behavior, DistributionConfig, DistributionConfigError, Endpoint, Origin, OriginGroup, PathPattern, PolicyId,
+    QueryStrings, endpoint_of, serves_by_path,
 };
 pub use self::item::{CacheTag, Item, ItemError, named_items};
-pub use self::mapping::View;
+pub use self::mapping::Mapping;
 pub use self::options::{
-    DIRECTORY_URLS_TAG, IGNORE_TAG, INDEX_DOCUMENTS_TAG, IndexDocuments, MAX_PATHS_TAG, ORIGIN_PATH_TAG,
-    QUERY_STRINGS_TAG, Route, RouteSettings, TagError, Tags,
+    BucketDefaults, BucketOptions, DIRECTORY_URLS_TAG, IGNORE_TAG, INDEX_DOCUMENTS_TAG, IndexDocuments, MAX_PATHS_TAG,
+    ORIGIN_PATH_TAG, QUERY_STRINGS_TAG, TagError, Tags,
 };
 pub use self::origin_path::{OriginPath, OriginPathError, ViewerKey};
-pub use self::routing::{Seen, Sighting, Unseen};
+pub use self::routing::{NotServed, RoutedUrl, Routing};
 pub use self::viewer_url::{DirectoryUrls, ViewerUrl, urls, viewer_paths, viewer_urls};
 
 /// The longest path CloudFront accepts, in characters. Source: as above.

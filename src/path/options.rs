@@ -31,7 +31,7 @@ pub type Tags = BTreeMap<String, String>;
 
 /// What a bucket's tags say: the distributions in front of it, and how its keys turn into their paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Route {
+pub struct BucketOptions {
     /// The distributions to invalidate; at least one.
     pub distributions: Vec<DistributionId>,
     /// What CloudFront puts in front of a viewer's path before it asks the bucket, if a tag says.
@@ -52,12 +52,12 @@ pub struct Route {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IndexDocuments {
     /// Those of the bucket's tag: somebody knows.
-    Tagged(Vec<String>),
+    FromTag(Vec<String>),
     /// Those that are usual: they count where a directory can be served at all.
-    Usual(Vec<String>),
+    Default(Vec<String>),
 }
 
-impl Route {
+impl BucketOptions {
     /// Why changes of this key are ignored: the suffix that its bucket's tag names.
     #[must_use]
     pub fn ignored_suffix(&self, key: &ObjectKey) -> Option<&str> {
@@ -67,7 +67,7 @@ impl Route {
 
 /// Settings of the function that a route depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RouteSettings {
+pub struct BucketDefaults {
     /// The tag that names the distribution.
     pub distribution_tag: String,
     /// File names that are also served under their directory's URL.
@@ -89,12 +89,12 @@ impl fmt::Display for TagError {
 
 impl std::error::Error for TagError {}
 
-impl RouteSettings {
+impl BucketDefaults {
     /// Understands a bucket's tags; `None` if they name no distribution.
     ///
     /// # Errors
     /// [`TagError`] for the first value that is no good.
-    pub fn route(&self, tags: &Tags) -> Result<Option<Route>, TagError> {
+    pub fn parse(&self, tags: &Tags) -> Result<Option<BucketOptions>, TagError> {
         let Some(ids) = tags.get(&self.distribution_tag) else { return Ok(None) };
         let bad = |tag: &str, reason: String| TagError { tag: tag.to_owned(), reason };
         let distributions =
@@ -110,7 +110,7 @@ impl RouteSettings {
         if let Some(name) = index_documents.iter().flatten().find(|name| name.contains('/')) {
             return Err(bad(INDEX_DOCUMENTS_TAG, format!("\"{}\" is not a file's name", excerpt(name))));
         }
-        let usual = || IndexDocuments::Usual(self.index_documents.clone());
+        let usual = || IndexDocuments::Default(self.index_documents.clone());
         let directory_urls = match value(DIRECTORY_URLS_TAG) {
             None | Some("slash") => DirectoryUrls::Slash,
             Some("both") => DirectoryUrls::Both,
@@ -135,10 +135,10 @@ impl RouteSettings {
                 number.ok_or_else(|| bad(MAX_PATHS_TAG, reason()))
             })
             .transpose()?;
-        Ok(Some(Route {
+        Ok(Some(BucketOptions {
             distributions,
             origin_path,
-            index_documents: index_documents.map_or_else(usual, IndexDocuments::Tagged),
+            index_documents: index_documents.map_or_else(usual, IndexDocuments::FromTag),
             directory_urls,
             query_strings,
             max_paths,
@@ -151,8 +151,8 @@ impl RouteSettings {
 mod tests {
     use super::*;
 
-    fn settings() -> RouteSettings {
-        RouteSettings { distribution_tag: "distributionId".into(), index_documents: vec!["index.html".into()] }
+    fn settings() -> BucketDefaults {
+        BucketDefaults { distribution_tag: "distributionId".into(), index_documents: vec!["index.html".into()] }
     }
 
     fn tags(tags: &[(&str, &str)]) -> Tags {
@@ -161,16 +161,16 @@ mod tests {
 
     #[test]
     fn a_bucket_without_the_tag_has_no_route() {
-        assert_eq!(settings().route(&tags(&[("team", "web"), ("distributionid", "E1")])), Ok(None));
+        assert_eq!(settings().parse(&tags(&[("team", "web"), ("distributionid", "E1")])), Ok(None));
     }
 
     #[test]
     fn a_tag_names_distributions_and_another_the_origin_path() {
         let route =
-            settings().route(&tags(&[("distributionId", "E1 E2"), (ORIGIN_PATH_TAG, "/web")])).unwrap().unwrap();
+            settings().parse(&tags(&[("distributionId", "E1 E2"), (ORIGIN_PATH_TAG, "/web")])).unwrap().unwrap();
         assert_eq!(route.distributions.len(), 2);
         assert_eq!(route.origin_path.unwrap().to_string(), "/web");
-        assert_eq!(route.index_documents, IndexDocuments::Usual(vec!["index.html".into()]));
+        assert_eq!(route.index_documents, IndexDocuments::Default(vec!["index.html".into()]));
     }
 
     #[test]
@@ -183,16 +183,16 @@ mod tests {
             (QUERY_STRINGS_TAG, "include"),
             (IGNORE_TAG, ".map  .LICENSE.txt"),
         ]);
-        let route = settings().route(&tags).unwrap().unwrap();
+        let route = settings().parse(&tags).unwrap().unwrap();
         assert_eq!(route.max_paths.map(NonZeroUsize::get), Some(10));
-        assert_eq!(route.index_documents, IndexDocuments::Tagged(vec!["default.htm".into(), "home.html".into()]));
+        assert_eq!(route.index_documents, IndexDocuments::FromTag(vec!["default.htm".into(), "home.html".into()]));
         assert_eq!((route.directory_urls, route.query_strings), (DirectoryUrls::Both, Some(true)));
         let ignored = |key| route.ignored_suffix(&ObjectKey::new(key).unwrap());
         assert_eq!(ignored("js/app.js.map"), Some(".map"));
         assert_eq!((ignored("js/app.map.js"), ignored("a.license.txt")), (None, None));
         let none = settings()
-            .route(&[("distributionId".into(), "E1".into()), (INDEX_DOCUMENTS_TAG.into(), String::new())].into());
-        assert_eq!(none.unwrap().unwrap().index_documents, IndexDocuments::Tagged(Vec::new()));
+            .parse(&[("distributionId".into(), "E1".into()), (INDEX_DOCUMENTS_TAG.into(), String::new())].into());
+        assert_eq!(none.unwrap().unwrap().index_documents, IndexDocuments::FromTag(Vec::new()));
     }
 
     #[test]
@@ -210,7 +210,7 @@ mod tests {
         ] {
             let mut tags = tags(&[("distributionId", "E1")]);
             tags.insert(key.into(), value.into());
-            let message = settings().route(&tags).unwrap_err().to_string();
+            let message = settings().parse(&tags).unwrap_err().to_string();
             assert!(message.contains(key) && message.contains(&format!("\"{value}\"")), "{message}");
         }
     }

@@ -7,7 +7,7 @@ use crate::change::text::excerpt;
 
 /// Why a distribution does not show an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Unseen {
+pub enum NotServed {
     /// It lies outside of every folder that the distribution looks into.
     OutsideOriginPath,
     /// Requests for its URLs go to other origins.
@@ -16,26 +16,26 @@ pub enum Unseen {
 
 /// One URL of an object, and whether requests for it get to the bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sighting<'v> {
+pub struct RoutedUrl<'v> {
     /// The URL.
     pub url: ViewerUrl,
     /// Whether they do.
-    pub seen: Seen<'v>,
+    pub routing: Routing<'v>,
 }
 
 /// Whether requests for a URL get to the bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen<'v> {
+pub enum Routing<'v> {
     /// The distribution's settings are not known.
-    Perhaps,
+    ConfigUnknown,
     /// A function at the edge may send them there.
-    MayBeSent,
+    EdgeFunction,
     /// This behaviour sends them there.
-    By(&'v Behavior),
+    ToBucket(&'v Behavior),
     /// This behaviour, the first that matches, sends them elsewhere.
     Elsewhere(&'v Behavior),
     /// No behaviour matches.
-    Never,
+    NoBehavior,
 }
 
 /// A path without empty and dot segments, if it has any: so CloudFront compares it with patterns, and still asks the origin
@@ -58,21 +58,21 @@ pub(super) fn normalized(path: &str) -> Option<String> {
     Some(format!("/{}{}", segments.join("/"), if is_folder { "/" } else { "" }))
 }
 
-impl Seen<'_> {
+impl Routing<'_> {
     /// Whether a viewer may see the object at this URL.
     #[must_use]
-    pub fn is_seen(self) -> bool {
-        matches!(self, Self::Perhaps | Self::MayBeSent | Self::By(_))
+    pub fn is_served(self) -> bool {
+        matches!(self, Self::ConfigUnknown | Self::EdgeFunction | Self::ToBucket(_))
     }
 }
 
-impl fmt::Display for Seen<'_> {
+impl fmt::Display for Routing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = |behavior: &Behavior| (excerpt(&behavior.pattern.to_string()), excerpt(&behavior.target));
         match self {
-            Self::Perhaps => f.write_str("the distribution's settings are not known"),
-            Self::MayBeSent => f.write_str("a function at the edge may send requests to the bucket"),
-            Self::By(behavior) => {
+            Self::ConfigUnknown => f.write_str("the distribution's settings are not known"),
+            Self::EdgeFunction => f.write_str("a function at the edge may send requests to the bucket"),
+            Self::ToBucket(behavior) => {
                 let (pattern, target) = name(behavior);
                 write!(f, "behavior {pattern} sends requests to origin \"{target}\"")
             }
@@ -80,12 +80,12 @@ impl fmt::Display for Seen<'_> {
                 let (pattern, target) = name(behavior);
                 write!(f, "not served: behavior {pattern} sends requests to origin \"{target}\"")
             }
-            Self::Never => f.write_str("not served: no behavior matches"),
+            Self::NoBehavior => f.write_str("not served: no behavior matches"),
         }
     }
 }
 
-impl fmt::Display for Unseen {
+impl fmt::Display for NotServed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::OutsideOriginPath => "outside of the origin path",

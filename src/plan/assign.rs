@@ -3,128 +3,142 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::assignment::{Gathered, Gathering, Group};
-use super::bucket_changes::{Sight, Strand};
-use super::{Destination, Destinations, Plan};
+use super::assignment::{AssignedChanges, Assignment, DistributionGroup};
+use super::bucket_changes::{BucketChanges, ServedState};
+use super::{Plan, Resolution, Resolutions};
 use crate::change::{Batch, Bucket, DistributionId};
-use crate::path::{Route, View};
+use crate::path::{BucketOptions, Mapping};
 
 /// A distribution's strands, and the numbers of its views of all buckets.
 #[derive(Default)]
-struct Shown {
-    strands: Vec<usize>,
-    views: Vec<usize>,
+struct DistributionChanges {
+    all_bucket_changes: Vec<usize>,
+    mappings: Vec<usize>,
     /// The changes of which it is not known how it shows them.
-    unsettled: Vec<Arc<[usize]>>,
+    config_unavailable: Vec<Arc<[usize]>>,
 }
 
 /// A bucket's route, its distributions, and its changes by their place in the batch.
-struct Changed<'d> {
-    route: &'d Route,
-    views: &'d [(DistributionId, Option<View>)],
-    places: Vec<usize>,
+struct ServedBucket<'d> {
+    options: &'d BucketOptions,
+    mappings: &'d [(DistributionId, Option<Mapping>)],
+    indices: Vec<usize>,
 }
 
 /// A view of a bucket: the place of the strand that it shows, if any, and the changes of which it does not tell.
-struct Known<'d> {
-    view: &'d Option<View>,
-    strand: Option<usize>,
-    unsettled: Arc<[usize]>,
+struct MappedChanges<'d> {
+    mapping: &'d Option<Mapping>,
+    bucket_changes: Option<usize>,
+    config_unavailable: Arc<[usize]>,
 }
 
 /// Finds out what is to become of each change.
 #[must_use]
-pub fn gather<'d>(batch: &Batch, destinations: &'d Destinations) -> Gathering<'d> {
+pub fn assign<'d>(batch: &Batch, resolutions: &'d Resolutions) -> Assignment<'d> {
     let mut plan = Plan::default();
-    let mut strands: Vec<Strand<'d>> = Vec::new();
-    let mut shown: BTreeMap<&'d DistributionId, Shown> = BTreeMap::new();
+    let mut all_bucket_changes: Vec<BucketChanges<'d>> = Vec::new();
+    let mut by_distribution: BTreeMap<&'d DistributionId, DistributionChanges> = BTreeMap::new();
     let mut views_before = 0;
-    for (bucket, Changed { route, views, places }) in sort(batch, destinations, &mut plan) {
-        let places: Arc<[usize]> = places.into();
-        let mut sights = vec![Sight::default(); places.len()];
-        let strands_before = strands.len();
-        let mut known: Vec<Known<'_>> = Vec::new();
-        for (distribution, view) in views {
-            let number = known.iter().position(|it| it.view == view).unwrap_or_else(|| {
-                let (strand, unsettled) = if let Some(view) = view {
-                    let (strand, unsettled) = Strand::new((bucket, route, view), batch, &places, &mut sights);
-                    let is_any = !strand.changes.is_empty();
-                    (is_any.then(|| place_of(strand, strands_before, &mut strands)), unsettled)
+    for (bucket, ServedBucket { options, mappings, indices }) in sort(batch, resolutions, &mut plan) {
+        let indices: Arc<[usize]> = indices.into();
+        let mut states = vec![ServedState::default(); indices.len()];
+        let strands_before = all_bucket_changes.len();
+        let mut mapped: Vec<MappedChanges<'_>> = Vec::new();
+        for (distribution, mapping) in mappings {
+            let number = mapped.iter().position(|it| it.mapping == mapping).unwrap_or_else(|| {
+                let (bucket_changes, config_unavailable) = if let Some(mapping) = mapping {
+                    let (bucket_changes, config_unavailable) =
+                        BucketChanges::new((bucket, options, mapping), batch, &indices, &mut states);
+                    let is_any = !bucket_changes.changes.is_empty();
+                    (
+                        is_any.then(|| index_of(bucket_changes, strands_before, &mut all_bucket_changes)),
+                        config_unavailable,
+                    )
                 } else {
-                    for sight in &mut sights {
-                        sight.is_seen = true;
+                    for state in &mut states {
+                        state.is_served = true;
                     }
-                    (None, Arc::clone(&places))
+                    (None, Arc::clone(&indices))
                 };
-                known.push(Known { view, strand, unsettled });
-                known.len() - 1
+                mapped.push(MappedChanges { mapping, bucket_changes, config_unavailable });
+                mapped.len() - 1
             });
-            let shown = shown.entry(distribution).or_default();
-            shown.views.push(views_before + number);
-            if let Some(known) = known.get(number) {
-                shown.strands.extend(known.strand);
-                shown.unsettled.extend((!known.unsettled.is_empty()).then(|| Arc::clone(&known.unsettled)));
+            let by_distribution = by_distribution.entry(distribution).or_default();
+            by_distribution.mappings.push(views_before + number);
+            if let Some(mapped) = mapped.get(number) {
+                by_distribution.all_bucket_changes.extend(mapped.bucket_changes);
+                by_distribution
+                    .config_unavailable
+                    .extend((!mapped.config_unavailable.is_empty()).then(|| Arc::clone(&mapped.config_unavailable)));
             }
         }
-        views_before += known.len();
-        for reason in sights.iter().filter(|sight| !sight.is_seen).filter_map(|sight| sight.unseen) {
-            *plan.unseen.entry((bucket.clone(), reason)).or_default() += 1;
+        views_before += mapped.len();
+        for reason in states.iter().filter(|state| !state.is_served).filter_map(|state| state.not_served) {
+            *plan.not_served.entry((bucket.clone(), reason)).or_default() += 1;
         }
     }
     let mut groups: BTreeMap<Vec<usize>, BTreeMap<Vec<usize>, Vec<&DistributionId>>> = BTreeMap::new();
-    for (distribution, Shown { strands, views, unsettled }) in shown {
-        if !unsettled.is_empty() {
-            plan.unsettled.insert(distribution.clone(), joined(&unsettled));
+    for (distribution, DistributionChanges { all_bucket_changes, mappings, config_unavailable }) in by_distribution {
+        if !config_unavailable.is_empty() {
+            plan.config_unavailable.insert(distribution.clone(), joined(&config_unavailable));
         }
-        if !strands.is_empty() {
-            groups.entry(strands).or_default().entry(views).or_default().push(distribution);
+        if !all_bucket_changes.is_empty() {
+            groups.entry(all_bucket_changes).or_default().entry(mappings).or_default().push(distribution);
         }
     }
     let group = |(numbers, distributions): (Vec<usize>, _)| {
-        let strands = || numbers.iter().filter_map(|&number| strands.get(number));
-        let gathered = Gathered {
-            paths: strands().map(|strand| strand.paths).sum(),
-            changes: joined(strands().map(|strand| &strand.changes)),
-            buckets: strands().map(|strand| strand.bucket.name.clone()).collect(),
-            max_paths: strands().filter_map(|strand| strand.max_paths).min(),
+        let all_bucket_changes = || numbers.iter().filter_map(|&number| all_bucket_changes.get(number));
+        let assigned = AssignedChanges {
+            paths: all_bucket_changes().map(|bucket_changes| bucket_changes.paths).sum(),
+            changes: joined(all_bucket_changes().map(|bucket_changes| &bucket_changes.changes)),
+            buckets: all_bucket_changes().map(|bucket_changes| bucket_changes.bucket.name.clone()).collect(),
+            max_paths: all_bucket_changes().filter_map(|bucket_changes| bucket_changes.max_paths).min(),
         };
-        Group { gathered, strands: numbers, distributions }
+        DistributionGroup { assigned, all_bucket_changes: numbers, distributions }
     };
     let groups = groups.into_iter().map(group).collect();
-    Gathering { plan, strands, groups }
+    Assignment { plan, all_bucket_changes, groups }
 }
 
 /// The buckets that are shown, each with its changes; what becomes of all others is noted in the plan.
-fn sort<'d>(batch: &Batch, destinations: &'d Destinations, plan: &mut Plan) -> BTreeMap<&'d Bucket, Changed<'d>> {
-    let mut shown: BTreeMap<&'d Bucket, Changed<'d>> = BTreeMap::new();
-    for (place, change) in batch.changes.iter().enumerate() {
-        let (bucket, route, views) = match destinations.get_key_value(&change.bucket) {
-            Some((bucket, Destination::Shown { route, views })) => (bucket, route, views),
-            Some((_, Destination::Untagged)) => {
+fn sort<'d>(batch: &Batch, resolutions: &'d Resolutions, plan: &mut Plan) -> BTreeMap<&'d Bucket, ServedBucket<'d>> {
+    let mut by_distribution: BTreeMap<&'d Bucket, ServedBucket<'d>> = BTreeMap::new();
+    for (index, change) in batch.changes.iter().enumerate() {
+        let (bucket, options, mappings) = match resolutions.get_key_value(&change.bucket) {
+            Some((bucket, Resolution::Served { options, mappings })) => (bucket, options, mappings),
+            Some((_, Resolution::Untagged)) => {
                 *plan.untagged.entry(change.bucket.clone()).or_default() += 1;
                 continue;
             }
-            Some((_, Destination::Unknown)) | None => {
-                plan.unrouted.entry(change.bucket.clone()).or_default().push(place);
+            Some((_, Resolution::Failed)) | None => {
+                plan.tags_unavailable.entry(change.bucket.clone()).or_default().push(index);
                 continue;
             }
         };
-        if let Some(suffix) = route.ignored_suffix(&change.key) {
+        if let Some(suffix) = options.ignored_suffix(&change.key) {
             *plan.ignored_suffix.entry((change.bucket.clone(), suffix.to_owned())).or_default() += 1;
             continue;
         }
-        shown.entry(bucket).or_insert_with(|| Changed { route, views, places: Vec::new() }).places.push(place);
+        by_distribution
+            .entry(bucket)
+            .or_insert_with(|| ServedBucket { options, mappings, indices: Vec::new() })
+            .indices
+            .push(index);
     }
-    shown
+    by_distribution
 }
 
 /// The place of a strand among all of them, or of one like it that is there from `first` on.
-fn place_of<'d>(strand: Strand<'d>, first: usize, strands: &mut Vec<Strand<'d>>) -> usize {
-    if let Some(like) = strands.iter().skip(first).position(|it| it.is_like(&strand)) {
+fn index_of<'d>(
+    bucket_changes: BucketChanges<'d>,
+    first: usize,
+    all_bucket_changes: &mut Vec<BucketChanges<'d>>,
+) -> usize {
+    if let Some(like) = all_bucket_changes.iter().skip(first).position(|it| it.is_same(&bucket_changes)) {
         return first + like;
     }
-    strands.push(strand);
-    strands.len() - 1
+    all_bucket_changes.push(bucket_changes);
+    all_bucket_changes.len() - 1
 }
 
 /// Places of several lists in one, ascending. A list that is the only one is shared.
@@ -133,7 +147,7 @@ fn joined<'l>(lists: impl IntoIterator<Item = &'l Arc<[usize]>>) -> Arc<[usize]>
     if let [list] = lists.as_slice() {
         return Arc::clone(list);
     }
-    let mut places: Vec<_> = lists.into_iter().flat_map(|list| list.iter().copied()).collect();
-    places.sort_unstable();
-    places.into()
+    let mut indices: Vec<_> = lists.into_iter().flat_map(|list| list.iter().copied()).collect();
+    indices.sort_unstable();
+    indices.into()
 }

@@ -8,34 +8,34 @@ use std::mem;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use super::bucket_changes::{Strand, paths};
+use super::bucket_changes::{BucketChanges, paths};
 use super::invalidation::collapsed;
-use super::{CallerReference, Delivery, Identity, Plan, PlannedInvalidation};
+use super::{CallerReference, DeliveryDigest, DeliveryId, Invalidation, Plan};
 use crate::change::{Batch, BucketName, DistributionId};
-use crate::collapse::{Blind, Budget, CollateralModel, Objective};
+use crate::collapse::{Budget, CostModel, Heuristic, Objective};
 use crate::path::InvalidationPath;
 
 /// The changes of a batch, sorted by what is to become of them.
 #[derive(Debug)]
-pub struct Gathering<'d> {
+pub struct Assignment<'d> {
     pub(super) plan: Plan,
-    pub(super) strands: Vec<Strand<'d>>,
-    pub(super) groups: Vec<Group<'d>>,
+    pub(super) all_bucket_changes: Vec<BucketChanges<'d>>,
+    pub(super) groups: Vec<DistributionGroup<'d>>,
 }
 
 /// Distributions that are to be told the same.
 #[derive(Debug)]
-pub(super) struct Group<'d> {
-    pub(super) gathered: Gathered,
+pub(super) struct DistributionGroup<'d> {
+    pub(super) assigned: AssignedChanges,
     /// The strands that are theirs, by their place.
-    pub(super) strands: Vec<usize>,
+    pub(super) all_bucket_changes: Vec<usize>,
     /// The distributions, by how they show the buckets: the numbers of their views.
     pub(super) distributions: BTreeMap<Vec<usize>, Vec<&'d DistributionId>>,
 }
 
 /// What a distribution is to be told.
 #[derive(Debug)]
-pub struct Gathered {
+pub struct AssignedChanges {
     /// How many paths the changes have. A path of two buckets counts twice.
     pub paths: usize,
     /// The changes, by their place in the batch, ascending.
@@ -45,7 +45,7 @@ pub struct Gathered {
     pub(super) max_paths: Option<NonZeroUsize>,
 }
 
-impl Gathered {
+impl AssignedChanges {
     /// The most paths that the invalidation may have. A bucket's tag can lower the bill, and never raise it.
     #[must_use]
     pub fn max_paths(&self, budget: Budget) -> NonZeroUsize {
@@ -53,57 +53,57 @@ impl Gathered {
     }
 }
 
-impl Gathering<'_> {
+impl Assignment<'_> {
     /// What distributions are to be told: of those that show the buckets alike only one.
-    pub fn distributions(&self) -> impl Iterator<Item = (&DistributionId, &Gathered)> {
+    pub fn distributions(&self) -> impl Iterator<Item = (&DistributionId, &AssignedChanges)> {
         self.groups.iter().flat_map(|group| {
-            let each = group.distributions.values().filter_map(|alike| alike.first());
-            each.map(|distribution| (*distribution, &group.gathered))
+            let each = group.distributions.values().filter_map(|same_mapping| same_mapping.first());
+            each.map(|distribution| (*distribution, &group.assigned))
         })
     }
 
-    /// Plans the invalidations. `identity` is that of the delivery; for messages their own ids take its place. `model` tells
+    /// Plans the invalidations. `delivery_id` is that of the delivery; for messages their own ids take its place. `model` tells
     /// what is known of what lies next to a distribution's changes; it is asked once for all that show the buckets alike.
     #[must_use]
-    pub fn plan<M: CollateralModel>(
+    pub fn plan<M: CostModel>(
         self,
         batch: &Batch,
         objective: Objective,
-        identity: &Identity<'_>,
+        delivery_id: &DeliveryId<'_>,
         model: impl Fn(&DistributionId, &[InvalidationPath]) -> Option<M>,
     ) -> Plan {
-        let Self { mut plan, strands, groups } = self;
-        for Group { gathered, strands: numbers, distributions } in groups {
-            let budget = Budget { max_paths: gathered.max_paths(objective.budget), ..objective.budget };
+        let Self { mut plan, all_bucket_changes, groups } = self;
+        for DistributionGroup { assigned, all_bucket_changes: numbers, distributions } in groups {
+            let budget = Budget { max_paths: assigned.max_paths(objective.budget), ..objective.budget };
             let objective = Objective { budget, ..objective };
-            let identity = match batch.messages {
-                None => identity.clone(),
-                Some(_) => Identity::Messages(
-                    gathered.changes.iter().filter_map(|&change| batch.message_of(change)).map(|it| &*it.id).collect(),
+            let delivery_id = match batch.messages {
+                None => delivery_id.clone(),
+                Some(_) => DeliveryId::Messages(
+                    assigned.changes.iter().filter_map(|&change| batch.message_of(change)).map(|it| &*it.id).collect(),
                 ),
             };
-            let delivery = Delivery::from(&identity);
-            let buckets: Vec<_> = gathered.buckets.into_iter().collect();
-            let mut paths = paths(numbers.iter().filter_map(|&number| strands.get(number)), batch);
-            let mut blind = None;
+            let delivery_digest = DeliveryDigest::from(&delivery_id);
+            let buckets: Vec<_> = assigned.buckets.into_iter().collect();
+            let mut paths = paths(numbers.iter().filter_map(|&number| all_bucket_changes.get(number)), batch);
+            let mut heuristic = None;
             let mut left = distributions.len();
-            for alike in distributions.into_values() {
+            for same_mapping in distributions.into_values() {
                 left -= 1;
-                let model = alike.first().and_then(|distribution| model(distribution, &paths));
+                let model = same_mapping.first().and_then(|distribution| model(distribution, &paths));
                 let mut take = || if left == 0 { mem::take(&mut paths) } else { paths.clone() };
-                let (items, collateral) = match model {
+                let (items, unchanged_evicted) = match model {
                     Some(model) => collapsed(take(), objective, &model),
-                    None => blind.get_or_insert_with(|| collapsed(take(), objective, &Blind)).clone(),
+                    None => heuristic.get_or_insert_with(|| collapsed(take(), objective, &Heuristic)).clone(),
                 };
-                plan.invalidations.extend(alike.into_iter().map(|distribution| PlannedInvalidation {
+                plan.invalidations.extend(same_mapping.into_iter().map(|distribution| Invalidation {
                     distribution: distribution.clone(),
-                    caller_reference: CallerReference::new(distribution, &items, &delivery),
+                    caller_reference: CallerReference::new(distribution, &items, &delivery_digest),
                     items: items.clone(),
-                    collateral,
+                    unchanged_evicted,
                     buckets: buckets.clone(),
-                    changes: Arc::clone(&gathered.changes),
+                    changes: Arc::clone(&assigned.changes),
                     budget,
-                    delivery: delivery.clone(),
+                    delivery_digest: delivery_digest.clone(),
                 }));
             }
         }
@@ -118,15 +118,24 @@ mod tests {
 
     use super::*;
     use crate::change::{Bucket, Change, ObjectKey};
-    use crate::path::View;
-    use crate::path::{DirectoryUrls, IndexDocuments, Route};
-    use crate::plan::{Destination, gather};
+    use crate::path::Mapping;
+    use crate::path::{BucketOptions, DirectoryUrls, IndexDocuments};
+    use crate::plan::{Resolution, assign};
 
     const ONE: NonZeroUsize = NonZeroUsize::new(1).unwrap();
     const OBJECTIVE: Objective = Objective { budget: Budget { max_paths: ONE, max_wildcards: ONE }, path_weight: 0 };
 
-    fn view(bucket: &Bucket, route: &Route, query_strings: bool, directory_urls: DirectoryUrls) -> View {
-        View::new(bucket, &Route { query_strings: Some(query_strings), directory_urls, ..route.clone() }, None)
+    fn mapping(
+        bucket: &Bucket,
+        options: &BucketOptions,
+        query_strings: bool,
+        directory_urls: DirectoryUrls,
+    ) -> Mapping {
+        Mapping::new(
+            bucket,
+            &BucketOptions { query_strings: Some(query_strings), directory_urls, ..options.clone() },
+            None,
+        )
     }
 
     /// Twelve distributions: every second one tells query strings apart, and half of them have directories' second URLs,
@@ -135,40 +144,40 @@ mod tests {
     fn what_is_the_same_for_several_is_worked_out_once() {
         let bucket = Bucket { name: BucketName::new("site").unwrap(), region: None };
         let ids: Vec<_> = (0..12).map(|n| format!("E{n:02}")).collect();
-        let route = Arc::new(Route {
+        let options = Arc::new(BucketOptions {
             distributions: DistributionId::parse_list(&ids.join(" ")).unwrap(),
             origin_path: None,
-            index_documents: IndexDocuments::Usual(Vec::new()),
+            index_documents: IndexDocuments::Default(Vec::new()),
             directory_urls: DirectoryUrls::Slash,
             query_strings: None,
             max_paths: None,
             ignored_suffixes: Vec::new(),
         });
         let forms = [DirectoryUrls::Slash, DirectoryUrls::Both];
-        let views = route.distributions.iter().enumerate();
-        let views = views.map(|(n, id)| (id.clone(), Some(view(&bucket, &route, n % 2 == 0, forms[n / 6]))));
-        let destinations =
-            [(bucket.clone(), Destination::Shown { route: route.clone(), views: views.collect() })].into();
+        let mappings = options.distributions.iter().enumerate();
+        let mappings = mappings.map(|(n, id)| (id.clone(), Some(mapping(&bucket, &options, n % 2 == 0, forms[n / 6]))));
+        let resolutions =
+            [(bucket.clone(), Resolution::Served { options: options.clone(), mappings: mappings.collect() })].into();
         let change = |n: usize| Change { bucket: bucket.clone(), key: ObjectKey::new(format!("a/{n}")).unwrap() };
         let batch = Batch { changes: (0..100).map(change).collect(), ..Batch::default() };
 
-        let gathering = gather(&batch, &destinations);
-        assert_eq!(gathering.strands.len(), 2, "with and without query strings");
-        assert_eq!(gathering.groups.len(), 2);
-        assert!(gathering.distributions().all(|(_, it)| it.paths == 100));
-        let [one, other] = gathering.strands.as_slice() else { panic!("two") };
+        let assignment = assign(&batch, &resolutions);
+        assert_eq!(assignment.all_bucket_changes.len(), 2, "with and without query strings");
+        assert_eq!(assignment.groups.len(), 2);
+        assert!(assignment.distributions().all(|(_, it)| it.paths == 100));
+        let [one, other] = assignment.all_bucket_changes.as_slice() else { panic!("two") };
         assert!(Arc::ptr_eq(&one.changes, &other.changes), "one list of changes");
         let asked = Cell::new(0);
-        let plan = gathering.plan(&batch, OBJECTIVE, &Identity::Job("1"), |_, paths| {
+        let plan = assignment.plan(&batch, OBJECTIVE, &DeliveryId::Job("1"), |_, paths| {
             assert_eq!(paths.len(), 100);
             asked.set(asked.get() + 1);
-            None::<Blind>
+            None::<Heuristic>
         });
         assert_eq!(asked.get(), 4, "once for all that show the bucket alike");
         assert_eq!(plan.invalidations.len(), 12);
-        for planned in &plan.invalidations {
-            assert_eq!(planned.items.iter().map(ToString::to_string).collect::<Vec<_>>(), ["/a/*"]);
-            assert!(Arc::ptr_eq(&planned.changes, &plan.invalidations[0].changes));
+        for invalidation in &plan.invalidations {
+            assert_eq!(invalidation.items.iter().map(ToString::to_string).collect::<Vec<_>>(), ["/a/*"]);
+            assert!(Arc::ptr_eq(&invalidation.changes, &plan.invalidations[0].changes));
         }
     }
 }

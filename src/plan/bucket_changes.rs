@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Hash;
 use crate::change::{Batch, Bucket};
-use crate::path::{InvalidationPath, Route, Unseen, View};
+use crate::path::{BucketOptions, InvalidationPath, Mapping, NotServed};
 
 /// How many paths are gathered before they are looked through for such as occur twice.
 const FEW_PATHS: usize = 4096;
@@ -13,9 +13,9 @@ const FEW_PATHS: usize = 4096;
 /// Changes of a bucket and their paths. The paths are not kept, but made again when they are needed: of all lists of them
 /// there is one at a time, however many distributions there are.
 #[derive(Debug)]
-pub(super) struct Strand<'d> {
+pub(super) struct BucketChanges<'d> {
     pub(super) bucket: &'d Bucket,
-    view: &'d View,
+    mapping: &'d Mapping,
     /// The most that the bucket asks for.
     pub(super) max_paths: Option<NonZeroUsize>,
     /// The changes that the view shows, by their place in the batch, ascending.
@@ -28,56 +28,62 @@ pub(super) struct Strand<'d> {
 
 /// Whether a change is seen through any of its bucket's views.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Sight {
-    pub(super) is_seen: bool,
-    pub(super) unseen: Option<Unseen>,
+pub(super) struct ServedState {
+    pub(super) is_served: bool,
+    pub(super) not_served: Option<NotServed>,
 }
 
-impl<'d> Strand<'d> {
-    /// What a view shows of the bucket's changes at `places`, and notes it for each of them. With it the changes that an old
+impl<'d> BucketChanges<'d> {
+    /// What a view shows of the bucket's changes at `indices`, and notes it for each of them. With it the changes that an old
     /// view does not show, of which nothing is known therefore: what old settings say is good for sending too much, and not
     /// for ignoring what never comes again.
     pub(super) fn new(
-        (bucket, route, view): (&'d Bucket, &Route, &'d View),
+        (bucket, options, mapping): (&'d Bucket, &BucketOptions, &'d Mapping),
         batch: &Batch,
-        places: &Arc<[usize]>,
-        sights: &mut [Sight],
+        indices: &Arc<[usize]>,
+        states: &mut [ServedState],
     ) -> (Self, Arc<[usize]>) {
-        let (mut changes, mut unsettled) = (Vec::new(), Vec::new());
+        let (mut changes, mut config_unavailable) = (Vec::new(), Vec::new());
         let mut paths = PathSet::default();
-        for (&place, sight) in places.iter().zip(sights) {
-            match batch.changes.get(place).map(|change| view.paths(&change.key)) {
+        for (&index, state) in indices.iter().zip(states) {
+            match batch.changes.get(index).map(|change| mapping.paths(&change.key)) {
                 Some(Ok(more)) => {
-                    sight.is_seen = true;
-                    changes.push(place);
+                    state.is_served = true;
+                    changes.push(index);
                     paths.extend(more);
                 }
-                Some(Err(_)) if view.is_old() => {
-                    sight.is_seen = true;
-                    unsettled.push(place);
+                Some(Err(_)) if mapping.is_stale() => {
+                    state.is_served = true;
+                    config_unavailable.push(index);
                 }
-                Some(Err(reason)) => sight.unseen = sight.unseen.max(Some(reason)),
+                Some(Err(reason)) => state.not_served = state.not_served.max(Some(reason)),
                 None => {}
             }
         }
         let paths = paths.sorted();
         let digest = Hash::of(paths.iter().map(InvalidationPath::as_str));
-        let changes = if changes.len() == places.len() { Arc::clone(places) } else { changes.into() };
-        (Self { bucket, view, max_paths: route.max_paths, changes, paths: paths.len(), digest }, unsettled.into())
+        let changes = if changes.len() == indices.len() { Arc::clone(indices) } else { changes.into() };
+        (
+            Self { bucket, mapping, max_paths: options.max_paths, changes, paths: paths.len(), digest },
+            config_unavailable.into(),
+        )
     }
 
     /// Whether these are the same paths of the same changes of a bucket.
-    pub(super) fn is_like(&self, other: &Self) -> bool {
+    pub(super) fn is_same(&self, other: &Self) -> bool {
         self.digest == other.digest && self.changes == other.changes
     }
 }
 
 /// The paths of these strands, sorted, each once.
-pub(super) fn paths<'s>(strands: impl IntoIterator<Item = &'s Strand<'s>>, batch: &Batch) -> Vec<InvalidationPath> {
+pub(super) fn paths<'s>(
+    all_bucket_changes: impl IntoIterator<Item = &'s BucketChanges<'s>>,
+    batch: &Batch,
+) -> Vec<InvalidationPath> {
     let mut paths = PathSet::default();
-    for strand in strands {
-        for change in strand.changes.iter().filter_map(|&place| batch.changes.get(place)) {
-            paths.extend(strand.view.paths(&change.key).unwrap_or_default());
+    for bucket_changes in all_bucket_changes {
+        for change in bucket_changes.changes.iter().filter_map(|&index| batch.changes.get(index)) {
+            paths.extend(bucket_changes.mapping.paths(&change.key).unwrap_or_default());
         }
     }
     paths.sorted()

@@ -10,7 +10,7 @@ use crate::path::Item;
 
 /// Whose work an invalidation is: what stays the same when the same work is asked for again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Identity<'a> {
+pub enum DeliveryId<'a> {
     /// An event that the function was invoked with: Lambda's request id, the same on each of its retries.
     Invocation(&'a str),
     /// Messages of a queue, which come again in other batches: their ids.
@@ -29,21 +29,21 @@ pub struct CallerReference(String);
 
 /// An identity, made short.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Delivery([u8; 32]);
+pub struct DeliveryDigest([u8; 32]);
 
-impl fmt::Debug for Delivery {
+impl fmt::Debug for DeliveryDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Delivery")
     }
 }
 
-impl From<&Identity<'_>> for Delivery {
-    fn from(identity: &Identity<'_>) -> Self {
+impl From<&DeliveryId<'_>> for DeliveryDigest {
+    fn from(delivery_id: &DeliveryId<'_>) -> Self {
         let mut hash = Hash::default();
-        match identity {
-            Identity::Invocation(id) => hash.part("invocation").part(id),
-            Identity::Job(id) => hash.part("job").part(id),
-            Identity::Messages(ids) => ids.iter().fold(hash.part("messages"), |hash, id| hash.part(id)),
+        match delivery_id {
+            DeliveryId::Invocation(id) => hash.part("invocation").part(id),
+            DeliveryId::Job(id) => hash.part("job").part(id),
+            DeliveryId::Messages(ids) => ids.iter().fold(hash.part("messages"), |hash, id| hash.part(id)),
         };
         Self(hash.0.finalize().into())
     }
@@ -70,9 +70,9 @@ impl Hash {
 }
 
 impl CallerReference {
-    pub(crate) fn new(distribution: &DistributionId, items: &[Item], delivery: &Delivery) -> Self {
+    pub(crate) fn new(distribution: &DistributionId, items: &[Item], delivery_digest: &DeliveryDigest) -> Self {
         let mut hash = Hash::default();
-        hash.0.update(delivery.0);
+        hash.0.update(delivery_digest.0);
         hash.part(distribution.as_str());
         for item in items {
             hash.part(item.as_str());
@@ -106,16 +106,16 @@ mod tests {
     fn a_reference_tells_apart_what_is_the_same_when_strung_together() {
         let items = |paths: &[&str]| paths.iter().map(|path| Item::named(path).unwrap()).collect::<Vec<_>>();
         let id = |text| DistributionId::new(text).unwrap();
-        let messages = |ids: &[&'static str]| Identity::Messages(ids.iter().copied().collect());
-        let reference = |id: &DistributionId, items: &[Item], identity: Identity<'_>| {
-            CallerReference::new(id, items, &Delivery::from(&identity))
+        let messages = |ids: &[&'static str]| DeliveryId::Messages(ids.iter().copied().collect());
+        let reference = |id: &DistributionId, items: &[Item], delivery_id: DeliveryId<'_>| {
+            CallerReference::new(id, items, &DeliveryDigest::from(&delivery_id))
         };
         let references = [
-            reference(&id("E1"), &items(&["/a/b"]), Identity::Invocation("r")),
-            reference(&id("E1"), &items(&["/a", "/b"]), Identity::Invocation("r")),
-            reference(&id("E1"), &items(&["/a/b"]), Identity::Invocation("rE")),
-            reference(&id("EE1"), &items(&["/a/b"]), Identity::Invocation("r")),
-            reference(&id("E1"), &items(&["/a/b"]), Identity::Job("r")),
+            reference(&id("E1"), &items(&["/a/b"]), DeliveryId::Invocation("r")),
+            reference(&id("E1"), &items(&["/a", "/b"]), DeliveryId::Invocation("r")),
+            reference(&id("E1"), &items(&["/a/b"]), DeliveryId::Invocation("rE")),
+            reference(&id("EE1"), &items(&["/a/b"]), DeliveryId::Invocation("r")),
+            reference(&id("E1"), &items(&["/a/b"]), DeliveryId::Job("r")),
             reference(&id("E1"), &items(&["/a/b"]), messages(&["r"])),
             reference(&id("E1"), &items(&["/a/b"]), messages(&["r", "s"])),
             reference(&id("E1"), &items(&["/a/b"]), messages(&["rs"])),

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{CallerReference, Delivery};
+use super::{CallerReference, DeliveryDigest};
 use crate::change::{BucketName, DistributionId};
-use crate::collapse::{Blind, Budget, CollateralModel, Objective, collapse};
+use crate::collapse::{Budget, CostModel, Heuristic, Objective, collapse};
 use crate::path::{InvalidationPath, Item};
 
 /// One invalidation to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PlannedInvalidation {
+pub struct Invalidation {
     /// Where to.
     pub distribution: DistributionId,
     /// Its items, sorted; never empty.
@@ -21,14 +21,14 @@ pub struct PlannedInvalidation {
     /// The changes it answers for, by their place in the batch, ascending; none where a person named the items.
     pub changes: Arc<[usize]>,
     /// How many URLs it evicts needlessly, if that is known.
-    pub collateral: Option<u64>,
+    pub unchanged_evicted: Option<u64>,
     /// How many items it may have.
     pub budget: Budget,
     /// Whose work it is.
-    pub(super) delivery: Delivery,
+    pub(super) delivery_digest: DeliveryDigest,
 }
 
-impl PlannedInvalidation {
+impl Invalidation {
     /// Whether a person named the items. Those are never widened.
     #[must_use]
     pub fn is_named(&self) -> bool {
@@ -57,9 +57,9 @@ impl PlannedInvalidation {
 
     /// Other items are other work for CloudFront, under a reference of its own.
     fn with(&self, paths: Vec<InvalidationPath>, budget: Budget) -> Option<Self> {
-        let (items, collateral) = collapsed(paths, Objective { budget, path_weight: 0 }, &Blind);
-        let caller_reference = CallerReference::new(&self.distribution, &items, &self.delivery);
-        (items != self.items).then(|| Self { items, caller_reference, collateral, budget, ..self.clone() })
+        let (items, unchanged_evicted) = collapsed(paths, Objective { budget, path_weight: 0 }, &Heuristic);
+        let caller_reference = CallerReference::new(&self.distribution, &items, &self.delivery_digest);
+        (items != self.items).then(|| Self { items, caller_reference, unchanged_evicted, budget, ..self.clone() })
     }
 }
 
@@ -68,9 +68,9 @@ impl PlannedInvalidation {
 pub(super) fn collapsed(
     paths: Vec<InvalidationPath>,
     objective: Objective,
-    model: &impl CollateralModel,
+    model: &impl CostModel,
 ) -> (Vec<Item>, Option<u64>) {
     let is_counted = paths.iter().all(|path| path.wildcard_prefix().is_none());
     let set = collapse(paths, objective, model);
-    (set.items.into_iter().map(Item::Path).collect(), set.collateral.filter(|_| is_counted))
+    (set.items.into_iter().map(Item::Path).collect(), set.unchanged_evicted.filter(|_| is_counted))
 }

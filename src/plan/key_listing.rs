@@ -6,9 +6,9 @@ const END: u8 = 0xff;
 /// A place in the order of keys: before the key that has these bytes, if there is one. A key's text stands for the place
 /// just before it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place(Vec<u8>);
+pub(crate) struct KeyPosition(Vec<u8>);
 
-impl Place {
+impl KeyPosition {
     /// Before everything that starts with `prefix`.
     pub(crate) fn before(prefix: &str) -> Self {
         Self(prefix.into())
@@ -60,29 +60,29 @@ const MAX_START_BYTES: usize = 1024;
 
 /// What was learnt of one bucket's keys.
 #[derive(Clone, Debug, Default)]
-pub struct Listing {
+pub struct KeyListing {
     /// Sorted, each once.
     keys: Vec<String>,
     /// Where every key is known, from the first place to the second: sorted, and none touches another.
-    known: Vec<(Place, Place)>,
+    known_ranges: Vec<(KeyPosition, KeyPosition)>,
     requests: usize,
 }
 
-impl Listing {
+impl KeyListing {
     /// Takes what was read, in any order.
-    pub(crate) fn new(mut keys: Vec<String>, mut read: Vec<(Place, Place)>, requests: usize) -> Self {
+    pub(crate) fn new(mut keys: Vec<String>, mut read: Vec<(KeyPosition, KeyPosition)>, requests: usize) -> Self {
         // Not an unstable sort: pages are runs, which a stable one merges.
         keys.sort();
         keys.dedup();
         read.sort();
-        let mut known: Vec<(Place, Place)> = Vec::new();
+        let mut known_ranges: Vec<(KeyPosition, KeyPosition)> = Vec::new();
         for (from, to) in read {
-            match known.last_mut() {
+            match known_ranges.last_mut() {
                 Some((_, end)) if from <= *end => *end = to.max(end.clone()),
-                _ => known.push((from, to)),
+                _ => known_ranges.push((from, to)),
             }
         }
-        Self { keys, known, requests }
+        Self { keys, known_ranges, requests }
     }
 
     /// The keys that are known, in the order of their bytes, each once.
@@ -93,9 +93,9 @@ impl Listing {
     /// Whether every key that starts with `key_prefix` is known. If so, it is for every longer prefix.
     #[must_use]
     pub fn is_complete(&self, key_prefix: &str) -> bool {
-        let behind = self.known.partition_point(|(from, _)| from.0.as_slice() <= key_prefix.as_bytes());
-        let holds = |(_, to): &(Place, Place)| *to >= Place::behind_all(key_prefix);
-        behind.checked_sub(1).and_then(|last| self.known.get(last)).is_some_and(holds)
+        let behind = self.known_ranges.partition_point(|(from, _)| from.0.as_slice() <= key_prefix.as_bytes());
+        let holds = |(_, to): &(KeyPosition, KeyPosition)| *to >= KeyPosition::behind_all(key_prefix);
+        behind.checked_sub(1).and_then(|last| self.known_ranges.get(last)).is_some_and(holds)
     }
 
     /// How many requests it took, those that failed included.
@@ -111,35 +111,35 @@ mod tests {
 
     #[test]
     fn what_is_listed_after_is_just_before_the_place() {
-        for (place, after) in [
-            (Place::before("a/"), "a.\u{10fffd}"),
-            (Place::behind_all("a/"), "a/\u{10fffd}"),
-            (Place::behind_all(""), "\u{10fffd}"),
-            (Place::behind("a/b"), "a/b"),
-            (Place::behind("a\0"), "a\0"),
-            (Place::before("a\0"), "a"),
-            (Place::before("\u{e000}"), "\u{d7ff}\u{10fffd}"),
+        for (position, after) in [
+            (KeyPosition::before("a/"), "a.\u{10fffd}"),
+            (KeyPosition::behind_all("a/"), "a/\u{10fffd}"),
+            (KeyPosition::behind_all(""), "\u{10fffd}"),
+            (KeyPosition::behind("a/b"), "a/b"),
+            (KeyPosition::behind("a\0"), "a\0"),
+            (KeyPosition::before("a\0"), "a"),
+            (KeyPosition::before("\u{e000}"), "\u{d7ff}\u{10fffd}"),
         ] {
-            assert_eq!(place.after(), after, "{place:?}");
-            assert!(place.is_behind(after));
+            assert_eq!(position.after(), after, "{position:?}");
+            assert!(position.is_behind(after));
         }
         for key in ["a/", "a/b"] {
-            assert!(!Place::before("a/").is_behind(key));
-            assert!(Place::behind_all("a/").is_behind(key));
+            assert!(!KeyPosition::before("a/").is_behind(key));
+            assert!(KeyPosition::behind_all("a/").is_behind(key));
         }
-        assert!(Place::before("a/").is_behind("a.html"));
-        assert!(!Place::behind_all("a/").is_behind("a0"));
-        assert!(Place::before(&"k".repeat(1024)).after().len() <= 1024);
+        assert!(KeyPosition::before("a/").is_behind("a.html"));
+        assert!(!KeyPosition::behind_all("a/").is_behind("a0"));
+        assert!(KeyPosition::before(&"k".repeat(1024)).after().len() <= 1024);
     }
 
     #[test]
     fn a_prefix_is_complete_where_all_that_starts_with_it_was_read() {
         let read = vec![
-            (Place::behind("b/5"), Place::behind_all("b/")),
-            (Place::before("a/"), Place::behind("b/5")),
-            (Place::before("c"), Place::behind("c")),
+            (KeyPosition::behind("b/5"), KeyPosition::behind_all("b/")),
+            (KeyPosition::before("a/"), KeyPosition::behind("b/5")),
+            (KeyPosition::before("c"), KeyPosition::behind("c")),
         ];
-        let listing = Listing::new(vec!["b/5".into(), "a/".into(), "b/5".into()], read, 3);
+        let listing = KeyListing::new(vec!["b/5".into(), "a/".into(), "b/5".into()], read, 3);
         assert_eq!(listing.keys().collect::<Vec<_>>(), ["a/", "b/5"]);
         for complete in ["a/", "a/x", "b/", "b", "aa", "b/5", "ab/"] {
             assert_eq!(listing.is_complete(complete), complete != "b", "{complete}");
@@ -147,8 +147,8 @@ mod tests {
         for incomplete in ["", "a", "c", "a.", "b0", "d"] {
             assert!(!listing.is_complete(incomplete), "{incomplete}");
         }
-        assert!(!Listing::default().is_complete(""));
-        let all = Listing::new(Vec::new(), vec![(Place::before(""), Place::behind_all(""))], 1);
+        assert!(!KeyListing::default().is_complete(""));
+        let all = KeyListing::new(Vec::new(), vec![(KeyPosition::before(""), KeyPosition::behind_all(""))], 1);
         assert!(all.is_complete("") && all.is_complete("x"));
     }
 }

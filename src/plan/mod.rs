@@ -17,34 +17,34 @@ use std::sync::Arc;
 
 use crate::change::{Bucket, BucketName, DistributionId};
 use crate::collapse::Budget;
-use crate::path::{Item, Unseen};
+use crate::path::{Item, NotServed};
 
-pub use self::assign::gather;
-pub use self::assignment::{Gathered, Gathering};
+pub use self::assign::assign;
+pub use self::assignment::{AssignedChanges, Assignment};
 pub(crate) use self::caller_reference::Hash;
-pub use self::caller_reference::{CallerReference, Delivery, Identity};
-pub use self::invalidation::PlannedInvalidation;
-pub use self::key_listing::Listing;
-pub(crate) use self::key_listing::Place;
-pub use self::listed_keys::{Folder, Known, Stock, wanted};
-pub use self::resolution::{Destination, Destinations};
-pub use self::skip_reason::IgnoreReason;
+pub use self::caller_reference::{CallerReference, DeliveryDigest, DeliveryId};
+pub use self::invalidation::Invalidation;
+pub use self::key_listing::KeyListing;
+pub(crate) use self::key_listing::KeyPosition;
+pub use self::listed_keys::{BucketPrefix, ListedKeys, ListedOrigins, prefixes_to_list};
+pub use self::resolution::{Resolution, Resolutions};
+pub use self::skip_reason::SkipReason;
 
 /// What is to become of every change of a batch.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// The invalidations, one per distribution, sorted by it.
-    pub invalidations: Vec<PlannedInvalidation>,
+    pub invalidations: Vec<Invalidation>,
     /// How many changes of each bucket are ignored since it has no tag.
     pub untagged: BTreeMap<Bucket, usize>,
     /// How many changes of each bucket none of its distributions shows, by the reason.
-    pub unseen: BTreeMap<(Bucket, Unseen), usize>,
+    pub not_served: BTreeMap<(Bucket, NotServed), usize>,
     /// How many changes of each bucket are ignored for the end of their keys that its tag names.
     pub ignored_suffix: BTreeMap<(Bucket, String), usize>,
     /// The changes of each bucket whose destination is not known, by their place in the batch.
-    pub unrouted: BTreeMap<Bucket, Vec<usize>>,
+    pub tags_unavailable: BTreeMap<Bucket, Vec<usize>>,
     /// The changes for each distribution whose settings are not known, by their place in the batch.
-    pub unsettled: BTreeMap<DistributionId, Arc<[usize]>>,
+    pub config_unavailable: BTreeMap<DistributionId, Arc<[usize]>>,
 }
 
 /// Plans invalidations of items that a person named, which are sent as they are; `bucket` is the one whose tag named the
@@ -54,17 +54,17 @@ pub fn plan_named(
     distributions: &[DistributionId],
     items: &[Item],
     bucket: Option<&BucketName>,
-    identity: &Identity<'_>,
-) -> Vec<PlannedInvalidation> {
-    let delivery = Delivery::from(identity);
-    let invalidation = |distribution: &DistributionId| PlannedInvalidation {
+    delivery_id: &DeliveryId<'_>,
+) -> Vec<Invalidation> {
+    let delivery_digest = DeliveryDigest::from(delivery_id);
+    let invalidation = |distribution: &DistributionId| Invalidation {
         distribution: distribution.clone(),
-        caller_reference: CallerReference::new(distribution, items, &delivery),
-        delivery: delivery.clone(),
+        caller_reference: CallerReference::new(distribution, items, &delivery_digest),
+        delivery_digest: delivery_digest.clone(),
         items: items.to_vec(),
         buckets: bucket.into_iter().cloned().collect(),
         changes: Arc::default(),
-        collateral: None,
+        unchanged_evicted: None,
         budget: Budget { max_paths: Budget::MOST_PATHS, max_wildcards: Budget::MOST_WILDCARDS },
     };
     distributions.iter().map(invalidation).collect()
@@ -73,11 +73,11 @@ pub fn plan_named(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use super::{Destination, Destinations};
+    use super::{Resolution, Resolutions};
     use crate::change::{Batch, Change, Message, ObjectKey};
-    use crate::collapse::{Blind, Objective};
-    use crate::path::View;
-    use crate::path::{DirectoryUrls, IndexDocuments, OriginPath, Route};
+    use crate::collapse::{Heuristic, Objective};
+    use crate::path::Mapping;
+    use crate::path::{BucketOptions, DirectoryUrls, IndexDocuments, OriginPath};
 
     fn bucket(name: &str) -> Bucket {
         Bucket { name: BucketName::new(name).unwrap(), region: None }
@@ -91,41 +91,41 @@ mod tests {
         Batch { changes: changes.to_vec(), ..Batch::default() }
     }
 
-    fn route(ids: &str, origin_path: &str) -> Destination {
-        let route = Arc::new(Route {
+    fn options(ids: &str, origin_path: &str) -> Resolution {
+        let options = Arc::new(BucketOptions {
             distributions: DistributionId::parse_list(ids).unwrap(),
             origin_path: Some(OriginPath::parse(origin_path).unwrap()),
-            index_documents: IndexDocuments::Usual(vec!["index.html".into()]),
+            index_documents: IndexDocuments::Default(vec!["index.html".into()]),
             directory_urls: DirectoryUrls::Slash,
             query_strings: None,
             max_paths: None,
             ignored_suffixes: vec![".map".into()],
         });
-        let view = View::new(&bucket("any"), &route, None);
-        let views = route.distributions.iter().map(|id| (id.clone(), Some(view.clone()))).collect();
-        Destination::Shown { route, views }
+        let mapping = Mapping::new(&bucket("any"), &options, None);
+        let mappings = options.distributions.iter().map(|id| (id.clone(), Some(mapping.clone()))).collect();
+        Resolution::Served { options, mappings }
     }
 
-    fn destinations() -> Destinations {
+    fn resolutions() -> Resolutions {
         [
-            (bucket("one"), route("E1", "")),
-            (bucket("two"), route("E1 E2", "/web")),
-            (bucket("untagged"), Destination::Untagged),
-            (bucket("denied"), Destination::Unknown),
+            (bucket("one"), options("E1", "")),
+            (bucket("two"), options("E1 E2", "/web")),
+            (bucket("untagged"), Resolution::Untagged),
+            (bucket("denied"), Resolution::Failed),
         ]
         .into()
     }
 
     const BUDGET: Budget = Budget { max_paths: Budget::MOST_PATHS, max_wildcards: Budget::MOST_WILDCARDS };
 
-    fn plan(batch: &Batch, destinations: &Destinations, budget: Budget, identity: &Identity<'_>) -> Plan {
+    fn plan(batch: &Batch, resolutions: &Resolutions, budget: Budget, delivery_id: &DeliveryId<'_>) -> Plan {
         let objective = Objective { budget, path_weight: 0 };
-        gather(batch, destinations).plan(batch, objective, identity, |_, _| None::<Blind>)
+        assign(batch, resolutions).plan(batch, objective, delivery_id, |_, _| None::<Heuristic>)
     }
 
     #[test]
     fn every_change_has_its_place() {
-        assert_eq!(plan(&Batch::default(), &destinations(), BUDGET, &Identity::Job("1")), Plan::default());
+        assert_eq!(plan(&Batch::default(), &resolutions(), BUDGET, &DeliveryId::Job("1")), Plan::default());
         let changes = [
             change("one", "a.txt"),
             change("two", "web/b/index.html"),
@@ -134,22 +134,22 @@ mod tests {
             change("denied", "e.txt"),
             change("never-asked", "f.txt"),
         ];
-        let plan = plan(&batch(&changes), &destinations(), BUDGET, &Identity::Invocation("request"));
+        let plan = plan(&batch(&changes), &resolutions(), BUDGET, &DeliveryId::Invocation("request"));
         let [first, second] = plan.invalidations.as_slice() else { panic!("{plan:?}") };
         assert_eq!(first.distribution.as_str(), "E1");
         assert_eq!(first.items.iter().map(Item::as_str).collect::<Vec<_>>(), ["/a.txt", "/b/", "/b/index.html"]);
         assert_eq!((&*first.changes, first.buckets.len()), (&[0, 1][..], 2));
         assert_eq!(second.distribution.as_str(), "E2");
         assert_eq!((&*second.changes, second.buckets.len()), (&[1][..], 1));
-        assert_eq!(plan.unseen, [((bucket("two"), Unseen::OutsideOriginPath), 1)].into());
+        assert_eq!(plan.not_served, [((bucket("two"), NotServed::OutsideOriginPath), 1)].into());
         assert_eq!(plan.untagged, [(bucket("untagged"), 1)].into());
-        assert_eq!(plan.unrouted, [(bucket("denied"), vec![4]), (bucket("never-asked"), vec![5])].into());
+        assert_eq!(plan.tags_unavailable, [(bucket("denied"), vec![4]), (bucket("never-asked"), vec![5])].into());
     }
 
     #[test]
     fn a_reference_depends_on_distribution_paths_and_delivery_and_on_nothing_else() {
-        let reference = |changes: &[Change], delivery: &str| {
-            plan(&batch(changes), &destinations(), BUDGET, &Identity::Invocation(delivery))
+        let reference = |changes: &[Change], delivery_digest: &str| {
+            plan(&batch(changes), &resolutions(), BUDGET, &DeliveryId::Invocation(delivery_digest))
                 .invalidations
                 .remove(0)
                 .caller_reference
@@ -161,7 +161,7 @@ mod tests {
         assert_ne!(base, reference(&[a.clone(), b], "request 2"), "delivery");
         assert_ne!(base, reference(std::slice::from_ref(&a), "request"), "paths");
         let both =
-            plan(&batch(&[change("two", "web/a.txt")]), &destinations(), BUDGET, &Identity::Invocation("request"))
+            plan(&batch(&[change("two", "web/a.txt")]), &resolutions(), BUDGET, &DeliveryId::Invocation("request"))
                 .invalidations;
         assert_ne!(both[0].caller_reference, both[1].caller_reference, "distribution");
         assert_eq!(both[0].items, both[1].items);
@@ -172,7 +172,7 @@ mod tests {
         let message = |id: &str, changes| Message { id: id.into(), changes, failed: 0..0 };
         let reference = |changes: &[Change], messages: &[Message], request: &str| {
             let batch = Batch { messages: Some(messages.to_vec()), ..batch(changes) };
-            plan(&batch, &destinations(), BUDGET, &Identity::Invocation(request))
+            plan(&batch, &resolutions(), BUDGET, &DeliveryId::Invocation(request))
                 .invalidations
                 .remove(0)
                 .caller_reference
@@ -190,20 +190,20 @@ mod tests {
         let mut random = fastrand::Rng::with_seed(5);
         let pick = |random: &mut fastrand::Rng, from: &[&str]| from[random.usize(..from.len())].to_owned();
         for round in 0..300 {
-            let mut destinations = Destinations::new();
+            let mut resolutions = Resolutions::new();
             for name in ["one", "two", "three"] {
-                let Destination::Shown { route, .. } = route("E1 E2 E3 E4 E5", "") else { panic!("shown") };
-                let views = route.distributions.iter().filter_map(|id| {
-                    let alike = Route {
+                let Resolution::Served { options, .. } = options("E1 E2 E3 E4 E5", "") else { panic!("shown") };
+                let mappings = options.distributions.iter().filter_map(|id| {
+                    let same_mapping = BucketOptions {
                         origin_path: OriginPath::parse(&pick(&mut random, &["", "", "/web"])).ok(),
                         query_strings: Some(random.u8(..4) == 0),
-                        ..(*route).clone()
+                        ..(*options).clone()
                     };
-                    let view = (random.u8(..8) > 0).then(|| View::new(&bucket(name), &alike, None));
-                    (random.u8(..4) > 0).then(|| (id.clone(), view))
+                    let mapping = (random.u8(..8) > 0).then(|| Mapping::new(&bucket(name), &same_mapping, None));
+                    (random.u8(..4) > 0).then(|| (id.clone(), mapping))
                 });
-                let views = views.collect();
-                destinations.insert(bucket(name), Destination::Shown { route, views });
+                let mappings = mappings.collect();
+                resolutions.insert(bucket(name), Resolution::Served { options, mappings });
             }
             let keys = ["a", "b", "web/a", "web/b c", "web/index.html", "index.html", "x.map"];
             let changes = (0..random.usize(..12)).map(|_| {
@@ -211,21 +211,21 @@ mod tests {
                 change(&name, &pick(&mut random, &keys))
             });
             let batch = batch(&changes.collect::<Vec<_>>());
-            let plan = |destinations: &Destinations| plan(&batch, destinations, BUDGET, &Identity::Job("1"));
-            let together = plan(&destinations);
+            let plan = |resolutions: &Resolutions| plan(&batch, resolutions, BUDGET, &DeliveryId::Job("1"));
+            let together = plan(&resolutions);
             let mut alone = Plan::default();
             for id in DistributionId::parse_list("E1 E2 E3 E4 E5").unwrap() {
-                let mut its_own = destinations.clone();
+                let mut its_own = resolutions.clone();
                 for destination in its_own.values_mut() {
-                    let Destination::Shown { views, .. } = destination else { panic!("shown") };
-                    views.retain(|(it, _)| *it == id);
+                    let Resolution::Served { mappings, .. } = destination else { panic!("shown") };
+                    mappings.retain(|(it, _)| *it == id);
                 }
                 let plan = plan(&its_own);
                 alone.invalidations.extend(plan.invalidations);
-                alone.unsettled.extend(plan.unsettled);
+                alone.config_unavailable.extend(plan.config_unavailable);
             }
             assert_eq!(together.invalidations, alone.invalidations, "{round}");
-            assert_eq!(together.unsettled, alone.unsettled, "{round}");
+            assert_eq!(together.config_unavailable, alone.config_unavailable, "{round}");
         }
     }
 }

@@ -4,23 +4,23 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::change::{Bucket, DistributionId};
-use crate::path::{Route, View};
+use crate::path::{BucketOptions, Mapping};
 
 /// What is known of where a bucket's changes go.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Destination {
+pub enum Resolution {
     /// To distributions.
-    Shown {
+    Served {
         /// What the bucket's tags say.
-        route: Arc<Route>,
+        options: Arc<BucketOptions>,
         /// How each distribution shows the bucket; `None` where its settings could not be learnt, so that no URL is known.
-        views: Vec<(DistributionId, Option<View>)>,
+        mappings: Vec<(DistributionId, Option<Mapping>)>,
     },
     /// Nowhere: the bucket does not have the tag.
     Untagged,
     /// It could not be learnt.
-    Unknown,
+    Failed,
 }
 
 /// The destinations of buckets.
-pub type Destinations = BTreeMap<Bucket, Destination>;
+pub type Resolutions = BTreeMap<Bucket, Resolution>;

@@ -5,7 +5,7 @@ use serde::Serialize;
 /// Why a change needs no invalidation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(tag = "reason", rename_all = "kebab-case", rename_all_fields = "camelCase")]
-pub enum IgnoreReason {
+pub enum SkipReason {
     /// The bucket does not have the tag that names a distribution.
     BucketNotTagged {
         /// The bucket.

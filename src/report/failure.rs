@@ -6,12 +6,12 @@ use std::sync::Arc;
 use crate::aws::{CallError, ErrorClass};
 use crate::change::{BucketName, DistributionId, RecordError};
 use crate::event::FailureType;
-use crate::lookup::RouteError;
-use crate::plan::PlannedInvalidation;
+use crate::lookup::TagLookupError;
+use crate::plan::Invalidation;
 use crate::send::LISTED_BUCKETS;
 
 /// How many failures an error's message spells out. The rest is counted there, and each is a line of the log.
-pub const FAILURES_SPELT_OUT: usize = 20;
+pub const MAX_FAILURES_IN_MESSAGE: usize = 20;
 
 /// What to do where there is no such distribution.
 const WRONG_ID: &str = "; correct the id, or the tag of these buckets that names it";
@@ -41,16 +41,16 @@ pub enum Failure {
         error: CallError,
     },
     /// It is not known where a bucket's changes go.
-    Route {
+    Tags {
         /// The bucket.
         bucket: BucketName,
         /// How many changes wait for it.
         changes: usize,
         /// Why.
-        error: Arc<RouteError>,
+        error: Arc<TagLookupError>,
     },
     /// It is not known which URLs the objects have in a distribution.
-    Settings {
+    Config {
         /// The distribution.
         distribution: DistributionId,
         /// The buckets whose changes wait for it.
@@ -76,7 +76,7 @@ pub enum Failure {
 impl Failure {
     /// That an invalidation was not accepted.
     #[must_use]
-    pub fn send(planned: &PlannedInvalidation, error: CallError) -> Self {
+    pub fn send(planned: &Invalidation, error: CallError) -> Self {
         Self::Send {
             distribution: planned.distribution.clone(),
             buckets: planned.buckets.clone(),
@@ -91,9 +91,9 @@ impl Failure {
         let step = match self {
             Self::Record { .. } => return "record-unreadable".into(),
             Self::NotTagged { .. } => return "bucket-not-tagged".into(),
-            Self::Route { error, .. } if matches!(**error, RouteError::Tag(_)) => return "tag-invalid".into(),
-            Self::Route { .. } => "tags",
-            Self::Settings { .. } => "settings",
+            Self::Tags { error, .. } if matches!(**error, TagLookupError::Tag(_)) => return "tag-invalid".into(),
+            Self::Tags { .. } => "tags",
+            Self::Config { .. } => "settings",
             Self::Send { .. } => "invalidation",
             Self::Wait { .. } => "wait",
         };
@@ -103,11 +103,11 @@ impl Failure {
     /// The class of the error, where a call failed.
     fn class(&self) -> Option<ErrorClass> {
         match self {
-            Self::Route { error, .. } => match &**error {
-                RouteError::Tag(_) => None,
-                RouteError::Lookup(error) => Some(error.class),
+            Self::Tags { error, .. } => match &**error {
+                TagLookupError::Tag(_) => None,
+                TagLookupError::Lookup(error) => Some(error.class),
             },
-            Self::Settings { error, .. } => Some(error.class),
+            Self::Config { error, .. } => Some(error.class),
             Self::Send { error, .. } | Self::Wait { error, .. } => Some(error.class),
             Self::Record { .. } | Self::NotTagged { .. } => None,
         }
@@ -118,8 +118,8 @@ impl Failure {
     pub fn subject(&self) -> (Option<&BucketName>, Option<&DistributionId>) {
         match self {
             Self::Record { .. } => (None, None),
-            Self::NotTagged { bucket, .. } | Self::Route { bucket, .. } => (Some(bucket), None),
-            Self::Settings { distribution, .. } | Self::Send { distribution, .. } | Self::Wait { distribution, .. } => {
+            Self::NotTagged { bucket, .. } | Self::Tags { bucket, .. } => (Some(bucket), None),
+            Self::Config { distribution, .. } | Self::Send { distribution, .. } | Self::Wait { distribution, .. } => {
                 (None, Some(distribution))
             }
         }
@@ -131,7 +131,7 @@ impl Failure {
         match self {
             Self::Record { .. } => 1,
             Self::NotTagged { .. } | Self::Wait { .. } => 0,
-            Self::Route { changes, .. } | Self::Settings { changes, .. } | Self::Send { changes, .. } => *changes,
+            Self::Tags { changes, .. } | Self::Config { changes, .. } | Self::Send { changes, .. } => *changes,
         }
     }
 }
@@ -147,11 +147,11 @@ impl fmt::Display for Failure {
             Self::Wait { distribution, error } => {
                 write!(f, "distribution {distribution} has its invalidation, but it cannot be waited for: {error}")?;
                 let is_denied = error.class == ErrorClass::AccessDenied;
-                if is_denied { write_right(f, "GetInvalidation", distribution) } else { Ok(()) }
+                if is_denied { write_missing_permission(f, "GetInvalidation", distribution) } else { Ok(()) }
             }
-            Self::Route { bucket, changes: 0, error } => write!(f, "bucket \"{bucket}\": {error}"),
-            Self::Route { bucket, changes, error } => write!(f, "bucket \"{bucket}\" ({changes} changes): {error}"),
-            Self::Settings { distribution, buckets, changes, error } => {
+            Self::Tags { bucket, changes: 0, error } => write!(f, "bucket \"{bucket}\": {error}"),
+            Self::Tags { bucket, changes, error } => write!(f, "bucket \"{bucket}\" ({changes} changes): {error}"),
+            Self::Config { distribution, buckets, changes, error } => {
                 write!(f, "distribution {distribution}")?;
                 write_changes(f, *changes, buckets)?;
                 write!(f, ": its settings could not be read: {error}")?;
@@ -162,7 +162,7 @@ impl fmt::Display for Failure {
                 write_changes(f, *changes, buckets)?;
                 write!(f, ": {error}")?;
                 f.write_str(match error.class {
-                    ErrorClass::AccessDenied => return write_right(f, "CreateInvalidation", distribution),
+                    ErrorClass::AccessDenied => return write_missing_permission(f, "CreateInvalidation", distribution),
                     ErrorClass::NotFound if buckets.is_empty() => "; correct its id",
                     ErrorClass::NotFound => WRONG_ID,
                     ErrorClass::InvalidArgument if *changes == 0 => "; correct the items",
@@ -174,7 +174,7 @@ impl fmt::Display for Failure {
 }
 
 /// Which right is missing. Source: policy.json; tenants have operations of their own.
-fn write_right(f: &mut fmt::Formatter<'_>, operation: &str, distribution: &DistributionId) -> fmt::Result {
+fn write_missing_permission(f: &mut fmt::Formatter<'_>, operation: &str, distribution: &DistributionId) -> fmt::Result {
     let (of, parameter) =
         if distribution.is_tenant() { ("ForDistributionTenant", "Tenants") } else { ("", "AllowedDistributions") };
     write!(f, "; allow cloudfront:{operation}{of} on it to the calling role (in the templates: {parameter})")

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Counts, FAILURES_SPELT_OUT, Failure, Report};
+use super::{ChangeCounts, Failure, MAX_FAILURES_IN_MESSAGE, Report};
 use crate::event::{EventError, FailureType, JobId, JobResult};
 
 /// An invocation that did not do all it was asked for. Its type is stable, its message one line.
@@ -38,7 +38,7 @@ impl InvocationError {
             Self::Event(error) => (FailureType::Configuration, error.reason()),
             Self::UnknownAccount => (FailureType::Configuration, self.to_string()),
             Self::Request(failures) | Self::NotInvalidated { failures, .. } => {
-                (failures.first().map_or(FailureType::Failed, FailureType::from), spelt_out(failures))
+                (failures.first().map_or(FailureType::Failed, FailureType::from), listed(failures))
             }
             Self::JobResult { .. } => (FailureType::Failed, self.to_string()),
         };
@@ -67,15 +67,15 @@ impl fmt::Display for InvocationError {
                 "the function's ARN does not tell its account, which must own the buckets; set EXPECTED_BUCKET_OWNER to an \
                  account's id or to \"any\"",
             ),
-            Self::Request(failures) => f.write_str(&spelt_out(failures)),
+            Self::Request(failures) => f.write_str(&listed(failures)),
             Self::JobResult { job, reason } => {
                 write!(f, "the result of the job {job} could not be given to CodePipeline: {reason}")
             }
             Self::NotInvalidated { report, failures } => {
-                let Counts { covered, ignored, failed } = report.changes;
+                let ChangeCounts { covered, ignored, failed } = report.changes;
                 let all = covered + ignored + failed;
                 write!(f, "{failed} of {all} changes were not invalidated: ")?;
-                f.write_str(&spelt_out(failures))
+                f.write_str(&listed(failures))
             }
         }
     }
@@ -91,9 +91,9 @@ impl fmt::Debug for InvocationError {
 impl std::error::Error for InvocationError {}
 
 /// The first failures, and how many more there are.
-fn spelt_out(failures: &[Failure]) -> String {
-    let first: Vec<_> = failures.iter().take(FAILURES_SPELT_OUT).map(ToString::to_string).collect();
-    match failures.len().saturating_sub(FAILURES_SPELT_OUT) {
+fn listed(failures: &[Failure]) -> String {
+    let first: Vec<_> = failures.iter().take(MAX_FAILURES_IN_MESSAGE).map(ToString::to_string).collect();
+    match failures.len().saturating_sub(MAX_FAILURES_IN_MESSAGE) {
         0 => first.join("; "),
         more => format!("{}; and {more} more failures", first.join("; ")),
     }

@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Counts, Failure, Ignored, InvocationError, Report, Totals, is_zero};
+use super::{ChangeCounts, Failure, InvocationError, Report, Skipped, Totals, is_zero};
 use crate::change::text::shortened;
-use crate::change::{BucketName, DistributionId, InvalidationId, Moment, Source};
+use crate::change::{BucketName, DistributionId, EventSource, InvalidationId, Timestamp};
 use crate::event::JobId;
-use crate::lookup::Tally;
+use crate::lookup::Stats;
 use crate::path::Item;
-use crate::send::{SentInvalidation, Status};
+use crate::send::{SentInvalidation, SentStatus};
 
 /// How many invalidations, reasons, and buckets and paths of one invalidation a line lists, and how many bytes of paths
 /// altogether.
@@ -35,21 +35,21 @@ const PATHS_PER_DOLLAR: f64 = 200.0;
 /// What one invocation did.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Summary {
+pub struct LogLine {
     /// What brought the event.
-    pub source: Source,
+    pub source: EventSource,
     /// How many changes became what. An event that could not be read at all counts as one that failed.
     #[serde(flatten)]
-    pub changes: Counts,
+    pub changes: ChangeCounts,
     /// What the invalidations come to.
     #[serde(flatten)]
-    sent: Sent,
+    sent: SentTotals,
     /// How long ago the oldest change happened that is covered now, in milliseconds; absent if that was not told.
     #[serde(rename = "oldestChangeMs", skip_serializing_if = "Option::is_none")]
     pub oldest_change: Option<u64>,
     /// What was looked up.
     #[serde(flatten)]
-    pub tally: Tally,
+    pub stats: Stats,
     /// How long it took, in milliseconds.
     #[serde(rename = "durationMs")]
     duration: u64,
@@ -57,19 +57,19 @@ pub struct Summary {
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'static str>,
     #[serde(flatten)]
-    job: Option<JobOutcome>,
-    failed_reasons: Vec<Failed>,
+    job: Option<JobFields>,
+    failed_reasons: Vec<FailedChanges>,
     #[serde(skip_serializing_if = "is_zero")]
     further_failed: usize,
-    ignored_reasons: Vec<Ignored>,
+    ignored_reasons: Vec<Skipped>,
     #[serde(skip_serializing_if = "is_zero")]
     further_ignored: usize,
-    invalidations: Vec<Listed>,
+    invalidations: Vec<ListedInvalidation>,
     #[serde(skip_serializing_if = "is_zero")]
     further_invalidations: usize,
     /// When the oldest change happened that is covered.
     #[serde(skip)]
-    oldest: Option<Moment>,
+    oldest: Option<Timestamp>,
     /// The same as is told, in numbers.
     #[serde(skip)]
     pub totals: Totals,
@@ -77,7 +77,7 @@ pub struct Summary {
 
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Sent {
+struct SentTotals {
     invalidation_count: usize,
     path_count: usize,
     wildcard_count: usize,
@@ -89,7 +89,7 @@ struct Sent {
 }
 
 #[derive(Clone, Debug, Serialize)]
-struct JobOutcome {
+struct JobFields {
     #[serde(rename = "jobId")]
     id: String,
     #[serde(rename = "jobResult")]
@@ -101,7 +101,7 @@ struct JobOutcome {
 /// Changes that failed, and why.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Failed {
+struct FailedChanges {
     reason: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     bucket: Option<String>,
@@ -112,7 +112,7 @@ struct Failed {
 
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Listed {
+struct ListedInvalidation {
     distribution_id: DistributionId,
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -129,14 +129,14 @@ struct Listed {
 }
 
 /// A line of an event of which nothing is known yet.
-impl Default for Summary {
+impl Default for LogLine {
     fn default() -> Self {
         Self {
-            source: Source::Unknown,
-            changes: Counts::default(),
-            sent: Sent::default(),
+            source: EventSource::Unknown,
+            changes: ChangeCounts::default(),
+            sent: SentTotals::default(),
             oldest_change: None,
-            tally: Tally::default(),
+            stats: Stats::default(),
             duration: 0,
             error: None,
             job: None,
@@ -152,13 +152,13 @@ impl Default for Summary {
     }
 }
 
-impl Summary {
+impl LogLine {
     /// Takes down what became of a delivery.
-    pub fn tell(&mut self, report: &Report, failures: &[Failure]) {
+    pub fn record(&mut self, report: &Report, failures: &[Failure]) {
         self.changes = report.changes;
         self.totals = report.totals;
         self.oldest = report.oldest_covered;
-        self.sent = Sent {
+        self.sent = SentTotals {
             invalidation_count: report.totals.invalidations,
             path_count: report.totals.paths,
             wildcard_count: report.totals.wildcards,
@@ -170,41 +170,46 @@ impl Summary {
         self.further_ignored = report.further_ignored + ignored.1;
         self.ignored_reasons = ignored.0;
         let mut room = LISTED_BYTES;
-        self.invalidations =
-            report.invalidations.iter().take(LISTED_INVALIDATIONS).map(|sent| Listed::new(sent, &mut room)).collect();
+        self.invalidations = report
+            .invalidations
+            .iter()
+            .take(LISTED_INVALIDATIONS)
+            .map(|sent| ListedInvalidation::new(sent, &mut room))
+            .collect();
         self.further_invalidations =
             report.further_invalidations + report.invalidations.len() - self.invalidations.len();
-        self.tell_failures(failures);
+        self.record_failures(failures);
     }
 
-    fn tell_failures(&mut self, failures: &[Failure]) {
+    fn record_failures(&mut self, failures: &[Failure]) {
         let mut reasons: BTreeMap<_, usize> = BTreeMap::new();
         for failure in failures {
             *reasons.entry((failure.reason(), failure.subject())).or_default() += failure.changes();
         }
-        let failed = |((reason, (bucket, distribution)), changes): ((String, (Option<&BucketName>, _)), _)| Failed {
-            reason,
-            bucket: bucket.map(ToString::to_string),
-            distribution_id: Option::<&DistributionId>::cloned(distribution),
-            changes,
-        };
+        let failed =
+            |((reason, (bucket, distribution)), changes): ((String, (Option<&BucketName>, _)), _)| FailedChanges {
+                reason,
+                bucket: bucket.map(ToString::to_string),
+                distribution_id: Option::<&DistributionId>::cloned(distribution),
+                changes,
+            };
         (self.failed_reasons, self.further_failed) = most(reasons.into_iter().map(failed).collect(), |it| it.changes);
     }
 
     /// Takes down what a pipeline was told.
-    pub fn tell_job(&mut self, id: &JobId, result: &'static str, message: &str) {
+    pub fn record_job(&mut self, id: &JobId, result: &'static str, message: &str) {
         let message = shortened(message, MESSAGE_LENGTH);
-        self.job = Some(JobOutcome { id: id.to_string(), result, message });
+        self.job = Some(JobFields { id: id.to_string(), result, message });
     }
 
     /// Takes down an error, whether the invocation fails with it or a pipeline is told.
-    pub fn fail(&mut self, error: &InvocationError) {
+    pub fn record_error(&mut self, error: &InvocationError) {
         self.error = Some(error.error_type());
         if !self.failed_reasons.is_empty() {
             return;
         }
         if let InvocationError::Request(failures) | InvocationError::NotInvalidated { failures, .. } = error {
-            self.tell_failures(failures);
+            self.record_failures(failures);
             return;
         }
         let reason = match error {
@@ -213,19 +218,20 @@ impl Summary {
             _ => "job-result-not-put",
         };
         let changes = self.changes.failed;
-        self.failed_reasons = vec![Failed { reason: reason.into(), bucket: None, distribution_id: None, changes }];
+        self.failed_reasons =
+            vec![FailedChanges { reason: reason.into(), bucket: None, distribution_id: None, changes }];
     }
 
     /// Takes down what is known once the answer is made.
-    pub fn conclude(&mut self, tally: Tally, took: Duration, now: Option<Moment>) {
-        self.tally = tally;
+    pub fn finish(&mut self, stats: Stats, took: Duration, now: Option<Timestamp>) {
+        self.stats = stats;
         self.duration = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         self.oldest_change = self.oldest.and_then(|oldest| Some(now?.since(oldest)));
     }
 
     /// Writes it.
     pub fn log(&self) {
-        let Counts { covered, ignored, failed } = self.changes;
+        let ChangeCounts { covered, ignored, failed } = self.changes;
         let Totals { invalidations, paths, .. } = self.totals;
         tracing::info!(
             summary = serde_json::to_string(self).unwrap_or_default(),
@@ -244,7 +250,7 @@ fn most<T>(mut all: Vec<T>, changes: impl Fn(&T) -> usize) -> (Vec<T>, usize) {
     (all, further)
 }
 
-impl Listed {
+impl ListedInvalidation {
     fn new(sent: &SentInvalidation, room: &mut usize) -> Self {
         let mut has_room = |path: &&Item| {
             let left = room.checked_sub(path.as_str().len());
@@ -254,10 +260,10 @@ impl Listed {
         Self {
             distribution_id: sent.distribution_id.clone(),
             status: match sent.status {
-                Status::Accepted if sent.is_recalled => "accepted-before",
-                Status::Accepted => "accepted",
-                Status::AlreadyExists => "already-exists",
-                Status::DryRun => "dry-run",
+                SentStatus::Accepted if sent.is_cached => "accepted-before",
+                SentStatus::Accepted => "accepted",
+                SentStatus::AlreadyExists => "already-exists",
+                SentStatus::DryRun => "dry-run",
             },
             invalidation_id: sent.invalidation_id.clone(),
             changes: sent.changes,

@@ -18,7 +18,7 @@ use tracing_subscriber::filter::{Targets, filter_fn};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::change::Moment;
+use crate::change::Timestamp;
 use crate::change::text::one_line;
 
 /// The only crate that may log at TRACE: this one.
@@ -33,9 +33,9 @@ pub fn subscriber<O: Write + 'static>(
 ) -> impl Subscriber + Send + Sync {
     let json = lookup("AWS_LAMBDA_LOG_FORMAT").is_some_and(|format| format.eq_ignore_ascii_case("json"));
     let levels = levels(lookup);
-    let wanted =
-        filter_fn(move |it| if it.is_span() { holds_the_request_id(it) } else { may_be_logged(it, &levels, silent) });
-    tracing_subscriber::registry().with(Lines { json, writer }.with_filter(wanted))
+    let filter =
+        filter_fn(move |it| if it.is_span() { is_invocation_span(it) } else { may_be_logged(it, &levels, silent) });
+    tracing_subscriber::registry().with(LineWriter { json, writer }.with_filter(filter))
 }
 
 /// Which levels of which targets are asked for; INFO where nothing is, or where it makes no sense. `RUST_LOG` counts if it
@@ -63,7 +63,7 @@ fn may_be_logged(line: &Metadata<'_>, levels: &Targets, silent: &[&str]) -> bool
 
 /// The runtime's span around an invocation, which every line must carry, whatever its level. Those of the SDK hold parts
 /// of requests.
-fn holds_the_request_id(span: &Metadata<'_>) -> bool {
+fn is_invocation_span(span: &Metadata<'_>) -> bool {
     span.target().starts_with("lambda_runtime")
 }
 
@@ -71,12 +71,12 @@ fn holds_the_request_id(span: &Metadata<'_>) -> bool {
 const SUMMARY: &str = "summary";
 
 /// Writes lines, as JSON or as text, to what `writer` returns.
-pub(super) struct Lines<W> {
+pub(super) struct LineWriter<W> {
     pub(super) json: bool,
     pub(super) writer: W,
 }
 
-impl<S, W, O> Layer<S> for Lines<W>
+impl<S, W, O> Layer<S> for LineWriter<W>
 where
     S: Subscriber + for<'s> LookupSpan<'s>,
     W: Fn() -> O + 'static,
@@ -84,21 +84,22 @@ where
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         if let Some(span) = context.span(id) {
-            let mut ids = Ids::default();
+            let mut ids = InvocationIds::default();
             attributes.record(&mut ids);
             span.extensions_mut().insert(ids);
         }
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let mut told = Told { is_ours: event.metadata().target().starts_with(OUR_TARGET), ..Told::default() };
-        event.record(&mut told);
+        let mut fields =
+            LogFields { is_ours: event.metadata().target().starts_with(OUR_TARGET), ..LogFields::default() };
+        event.record(&mut fields);
         let ids = context.event_scope(event).into_iter().flatten().find_map(|span| {
-            let ids = span.extensions().get::<Ids>().cloned()?;
+            let ids = span.extensions().get::<InvocationIds>().cloned()?;
             ids.request.is_some().then_some(ids)
         });
         let ids = ids.unwrap_or_default();
-        let line = if self.json { told.json(event, &ids) } else { told.text(event, &ids) };
+        let line = if self.json { fields.json(event, &ids) } else { fields.text(event, &ids) };
         // There is nobody to tell that the log cannot be written.
         let _ = (self.writer)().write_all(line.as_bytes());
     }
@@ -106,13 +107,13 @@ where
 
 /// Whose line it is: what the runtime's span tells of the invocation.
 #[derive(Clone, Default)]
-struct Ids {
+struct InvocationIds {
     request: Option<String>,
     /// X-Ray's id of the trace, by which its console finds it: the root of the header.
     trace: Option<String>,
 }
 
-impl Visit for Ids {
+impl Visit for InvocationIds {
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
             "requestId" => self.request = Some(value.to_owned()),
@@ -128,47 +129,47 @@ impl Visit for Ids {
 
 /// What an event tells.
 #[derive(Default)]
-struct Told {
+struct LogFields {
     is_ours: bool,
     message: String,
-    fields: Vec<(&'static str, Value)>,
+    fields: Vec<(&'static str, FieldValue)>,
 }
 
-enum Value {
+enum FieldValue {
     /// JSON.
     Plain(String),
     Text(String),
     /// The members of an object.
-    Members(String),
+    JsonMembers(String),
 }
 
-impl Told {
-    fn text(&self, event: &Event<'_>, ids: &Ids) -> String {
+impl LogFields {
+    fn text(&self, event: &Event<'_>, ids: &InvocationIds) -> String {
         let mut line = event.metadata().level().to_string();
-        let mut tell = |name: &str, separator: char, value: &str| {
+        let mut record = |name: &str, separator: char, value: &str| {
             // Writing to a String cannot fail.
             let _ = write!(line, " {name}{separator}{value}");
         };
         for (name, id) in [("requestId", &ids.request), ("xrayTraceId", &ids.trace)] {
             if let Some(id) = id {
-                tell(name, '=', &one_line(id));
+                record(name, '=', &one_line(id));
             }
         }
-        tell(if self.is_ours { "" } else { event.metadata().target() }, ' ', &one_line(&self.message));
+        record(if self.is_ours { "" } else { event.metadata().target() }, ' ', &one_line(&self.message));
         for (name, value) in &self.fields {
             match value {
-                Value::Plain(value) => tell(name, '=', value),
-                Value::Text(value) => tell(name, '=', &format!("{value:?}")),
-                Value::Members(members) => tell(name, '=', &format!("{{{}}}", one_line(members))),
+                FieldValue::Plain(value) => record(name, '=', value),
+                FieldValue::Text(value) => record(name, '=', &format!("{value:?}")),
+                FieldValue::JsonMembers(members) => record(name, '=', &format!("{{{}}}", one_line(members))),
             }
         }
         line.push('\n');
         line
     }
 
-    fn json(&self, event: &Event<'_>, ids: &Ids) -> String {
-        let mut line = Members(String::with_capacity(512));
-        line.add("timestamp", &Moment::of(SystemTime::now()).map(|now| now.to_string()));
+    fn json(&self, event: &Event<'_>, ids: &InvocationIds) -> String {
+        let mut line = JsonMembers(String::with_capacity(512));
+        line.add("timestamp", &Timestamp::of(SystemTime::now()).map(|now| now.to_string()));
         line.add("level", event.metadata().level().as_str());
         line.add("message", &self.message);
         for (name, id) in [("requestId", &ids.request), ("xrayTraceId", &ids.trace)] {
@@ -181,23 +182,23 @@ impl Told {
         }
         for (name, value) in &self.fields {
             match value {
-                Value::Plain(value) => line.add_json(name, value),
-                Value::Text(value) => line.add(name, value),
-                Value::Members(members) => line.append(members),
+                FieldValue::Plain(value) => line.add_json(name, value),
+                FieldValue::Text(value) => line.add(name, value),
+                FieldValue::JsonMembers(members) => line.append(members),
             }
         }
         format!("{{{}}}\n", line.0)
     }
 
-    fn add(&mut self, field: &Field, value: Value) {
+    fn add(&mut self, field: &Field, value: FieldValue) {
         self.fields.push((field.name(), value));
     }
 }
 
 /// The members of a JSON object that is being written.
-struct Members(String);
+struct JsonMembers(String);
 
-impl Members {
+impl JsonMembers {
     fn add(&mut self, name: &str, value: &(impl Serialize + ?Sized)) {
         if let Ok(value) = serde_json::to_string(value) {
             self.add_json(name, &value);
@@ -217,13 +218,13 @@ impl Members {
     }
 }
 
-impl Visit for Told {
+impl Visit for LogFields {
     fn record_str(&mut self, field: &Field, value: &str) {
         let members = || value.strip_prefix('{')?.strip_suffix('}');
         match (field.name(), members()) {
             ("message", _) => value.clone_into(&mut self.message),
-            (SUMMARY, Some(members)) if self.is_ours => self.add(field, Value::Members(members.to_owned())),
-            _ => self.add(field, Value::Text(value.to_owned())),
+            (SUMMARY, Some(members)) if self.is_ours => self.add(field, FieldValue::JsonMembers(members.to_owned())),
+            _ => self.add(field, FieldValue::Text(value.to_owned())),
         }
     }
 
@@ -231,19 +232,19 @@ impl Visit for Told {
         if field.name() == "message" {
             self.message = format!("{value:?}");
         } else {
-            self.add(field, Value::Text(format!("{value:?}")));
+            self.add(field, FieldValue::Text(format!("{value:?}")));
         }
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.add(field, Value::Plain(value.to_string()));
+        self.add(field, FieldValue::Plain(value.to_string()));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.add(field, Value::Plain(value.to_string()));
+        self.add(field, FieldValue::Plain(value.to_string()));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.add(field, Value::Plain(value.to_string()));
+        self.add(field, FieldValue::Plain(value.to_string()));
     }
 }

@@ -12,8 +12,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use super::Summary;
-use crate::change::Moment;
+use super::LogLine;
+use crate::change::Timestamp;
 
 /// The namespace of all metrics.
 pub const NAMESPACE: &str = "S3CloudFrontInvalidator";
@@ -25,10 +25,10 @@ pub const DIMENSION: &str = "FunctionName";
 const LEVELS: [&str; 6] = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
 
 /// What of a summary a metric is; `None` where it is not known.
-type Value = fn(&Summary) -> Option<i64>;
+type MetricValue = fn(&LogLine) -> Option<i64>;
 
 /// Every metric with its unit. Of ten an account has the first free, the template's `StaleAnswers` included.
-pub const METRICS: [(&str, &str, Value); 9] = [
+pub const METRICS: [(&str, &str, MetricValue); 9] = [
     ("ChangesCovered", "Count", |it| number(it.changes.covered)),
     ("ChangesIgnored", "Count", |it| number(it.changes.ignored)),
     ("ChangesFailed", "Count", |it| number(it.changes.failed)),
@@ -36,7 +36,7 @@ pub const METRICS: [(&str, &str, Value); 9] = [
     ("Paths", "Count", |it| number(it.totals.paths)),
     ("PathsSaved", "Count", |it| it.totals.paths_saved),
     ("NeedlessEvictions", "Count", |it| number(it.totals.needless_evictions?)),
-    ("Retries", "Count", |it| number(it.tally.retries)),
+    ("Retries", "Count", |it| number(it.stats.retries)),
     ("OldestChangeAge", "Milliseconds", |it| number(it.oldest_change?)),
 ];
 
@@ -65,25 +65,25 @@ impl Metrics {
     pub fn write(
         &self,
         writer: &mut impl Write,
-        summary: &Summary,
+        log_line: &LogLine,
         (function_name, request_id): (&str, &str),
-        now: Moment,
+        now: Timestamp,
     ) -> io::Result<()> {
         let values: Vec<_> =
-            METRICS.iter().filter_map(|(name, unit, value)| Some((*name, *unit, value(summary)?))).collect();
-        let mut line = serde_json::to_vec(&Line { level: self.level, function_name, request_id, values, now })?;
+            METRICS.iter().filter_map(|(name, unit, value)| Some((*name, *unit, value(log_line)?))).collect();
+        let mut line = serde_json::to_vec(&EmfLine { level: self.level, function_name, request_id, values, now })?;
         line.push(b'\n');
         writer.write_all(&line)
     }
 }
 
 /// A line as CloudWatch reads it. Source: CloudWatch user guide, "Specification: Embedded metric format".
-struct Line<'a> {
+struct EmfLine<'a> {
     level: &'static str,
     function_name: &'a str,
     request_id: &'a str,
     values: Vec<(&'static str, &'static str, i64)>,
-    now: Moment,
+    now: Timestamp,
 }
 
 #[derive(Serialize)]
@@ -108,7 +108,7 @@ struct Definition {
     unit: &'static str,
 }
 
-impl Serialize for Line<'_> {
+impl Serialize for EmfLine<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let metrics = self.values.iter().map(|&(name, unit, _)| Definition { name, unit }).collect();
         let directive = Directive { namespace: NAMESPACE, dimensions: [[DIMENSION]], metrics };
@@ -157,9 +157,9 @@ mod tests {
             }
         }
         let mut calls = Calls(Vec::new());
-        let now = Moment::parse("2026-01-02T03:04:05.006Z").unwrap();
+        let now = Timestamp::parse("2026-01-02T03:04:05.006Z").unwrap();
         let metrics = Metrics::new(|_| None);
-        metrics.write(&mut calls, &Summary::default(), ("a \"name\"\n", "r1"), now).unwrap();
+        metrics.write(&mut calls, &LogLine::default(), ("a \"name\"\n", "r1"), now).unwrap();
         let [line] = &calls.0[..] else { panic!("one call") };
         assert_eq!(line.iter().position(|byte| *byte == b'\n'), Some(line.len() - 1));
         assert!(line.len() < 1024, "{}", line.len());

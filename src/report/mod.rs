@@ -9,13 +9,13 @@ mod metrics;
 use aws_lambda_events::event::sqs::SqsBatchResponse;
 use serde::Serialize;
 
-use crate::change::Moment;
-use crate::plan::IgnoreReason;
+use crate::change::Timestamp;
+use crate::plan::SkipReason;
 use crate::send::SentInvalidation;
 
-pub use self::failure::{FAILURES_SPELT_OUT, Failure};
+pub use self::failure::{Failure, MAX_FAILURES_IN_MESSAGE};
 pub use self::invocation_error::InvocationError;
-pub use self::log_line::Summary;
+pub use self::log_line::LogLine;
 pub use self::metrics::{DIMENSION, METRICS, Metrics, NAMESPACE};
 
 /// How many invalidations, reasons, and buckets of one invalidation a report lists, and how many bytes of paths and names it lists
@@ -40,14 +40,14 @@ pub enum Answer {
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// How many changes became what.
-    pub changes: Counts,
+    pub changes: ChangeCounts,
     /// The invalidations, one per distribution.
     pub invalidations: Vec<SentInvalidation>,
     /// How many further invalidations are not listed.
     #[serde(skip_serializing_if = "is_zero")]
     pub further_invalidations: usize,
     /// The changes that needed none, by reason.
-    pub ignored: Vec<Ignored>,
+    pub ignored: Vec<Skipped>,
     /// How many changes were ignored for reasons not listed.
     #[serde(skip_serializing_if = "is_zero")]
     pub further_ignored: usize,
@@ -59,7 +59,7 @@ pub struct Report {
     pub totals: Totals,
     /// When the oldest change happened that is covered, if that was told.
     #[serde(skip)]
-    pub oldest_covered: Option<Moment>,
+    pub oldest_covered: Option<Timestamp>,
     /// How many bytes of buckets' names and paths are listed.
     #[serde(skip)]
     listed_bytes: usize,
@@ -123,12 +123,12 @@ impl Report {
     }
 
     /// Counts ignored changes, and lists their reason as far as there is room.
-    pub fn ignore(&mut self, reason: IgnoreReason, changes: usize) {
+    pub fn ignore(&mut self, reason: SkipReason, changes: usize) {
         self.changes.ignored += changes;
         if self.ignored.len() == LISTED_REASONS {
             self.further_ignored += changes;
         } else {
-            self.ignored.push(Ignored { reason, changes });
+            self.ignored.push(Skipped { reason, changes });
         }
     }
 }
@@ -147,7 +147,7 @@ pub struct JobReport {
 
 /// How many changes became what; every change is counted once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
+pub struct ChangeCounts {
     /// Covered by accepted invalidations of all their distributions.
     pub covered: usize,
     /// Ignored, for the reasons listed.
@@ -158,10 +158,10 @@ pub struct Counts {
 
 /// Changes that need no invalidation, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Ignored {
+pub struct Skipped {
     /// Why.
     #[serde(flatten)]
-    pub reason: IgnoreReason,
+    pub reason: SkipReason,
     /// How many.
     pub changes: usize,
 }

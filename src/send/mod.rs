@@ -19,15 +19,15 @@ use tokio::time::{Duration, Instant, sleep_until, timeout_at};
 use crate::aws::{Accepted, CallError, ErrorClass, Invalidations};
 use crate::collapse::Budget;
 use crate::lookup::backoff::pause;
-use crate::lookup::permits::Places;
+use crate::lookup::permits::Permits;
 use crate::lookup::stats;
-use crate::plan::PlannedInvalidation;
+use crate::plan::Invalidation;
 
 pub(crate) use self::sent::LISTED_BUCKETS;
-pub use self::sent::{SentInvalidation, Status};
-pub use self::sent_cache::Memory;
-use self::throttle::Pace;
-pub use self::throttle::Patience;
+pub use self::sent::{SentInvalidation, SentStatus};
+pub use self::sent_cache::SentCache;
+pub use self::throttle::SendDeadlines;
+use self::throttle::Throttle;
 
 /// How many distributions are sent their invalidations at the same time, besides those that hang.
 pub const CONCURRENT_SENDS: usize = 8;
@@ -36,36 +36,36 @@ pub const CONCURRENT_SENDS: usize = 8;
 const OPERATION: &str = "CreateInvalidation";
 
 /// An invalidation that is not accepted yet.
-struct Pending {
+struct PendingInvalidation {
     /// Its place among those to be sent.
     number: usize,
     /// What is tried, which may be wider than what was planned.
-    invalidation: PlannedInvalidation,
+    invalidation: Invalidation,
     widened: bool,
     /// Whether just this was tried before.
     tried: bool,
     /// Whether this was, in whatever words.
-    again: bool,
+    retry_at: bool,
     /// How often it has failed by itself for a while.
     failures: u32,
     not_before: Instant,
 }
 
-impl Pending {
-    fn new((number, planned): (usize, &PlannedInvalidation), now: Instant) -> Self {
+impl PendingInvalidation {
+    fn new((number, planned): (usize, &Invalidation), now: Instant) -> Self {
         let invalidation = planned.clone();
-        Self { number, invalidation, widened: false, tried: false, again: false, failures: 0, not_before: now }
+        Self { number, invalidation, widened: false, tried: false, retry_at: false, failures: 0, not_before: now }
     }
 
     /// The same in other words, to be tried at once.
-    fn reworded(self, invalidation: PlannedInvalidation) -> Self {
+    fn rewritten(self, invalidation: Invalidation) -> Self {
         Self { invalidation, tried: false, ..self }
     }
 }
 
 /// What came of an attempt that began then.
 struct Attempt {
-    pending: Pending,
+    pending: PendingInvalidation,
     begun: Instant,
     answer: Result<Accepted, CallError>,
 }
@@ -79,65 +79,65 @@ pub struct SendOptions {
     pub dry_run: bool,
 }
 
-/// Sends these invalidations, each until it is accepted, refused for good, or out of time. What `memory` knows as taken is
+/// Sends these invalidations, each until it is accepted, refused for good, or out of time. What `sent_cache` knows as taken is
 /// not sent again.
 pub async fn send_all<I: Invalidations>(
     invalidations: &I,
-    planned: &[PlannedInvalidation],
-    memory: &Memory,
+    planned: &[Invalidation],
+    sent_cache: &SentCache,
     options: SendOptions,
-    patience: Patience,
+    deadlines: SendDeadlines,
 ) -> Vec<Result<SentInvalidation, CallError>> {
     if options.dry_run {
         return planned.iter().map(|planned| Ok(SentInvalidation::new(planned, None))).collect();
     }
     let began = Instant::now();
-    let recall = |planned| {
-        let taken = memory.recall(planned).map(SentInvalidation::recalled);
-        taken.ok_or_else(|| CallError::no_time(OPERATION))
+    let get = |planned| {
+        let cached = sent_cache.get(planned).map(SentInvalidation::cached);
+        cached.ok_or_else(|| CallError::no_time(OPERATION))
     };
-    let mut outcomes: Vec<_> = planned.iter().map(recall).collect();
+    let mut outcomes: Vec<_> = planned.iter().map(get).collect();
     let to_send = planned.iter().enumerate().zip(&outcomes).filter(|(_, outcome)| outcome.is_err());
-    let mut waiting: Vec<_> = to_send.map(|(planned, _)| Pending::new(planned, began)).collect();
+    let mut waiting: Vec<_> = to_send.map(|(planned, _)| PendingInvalidation::new(planned, began)).collect();
     // Where there is no time for all, it must not always be the same that go without.
     fastrand::shuffle(&mut waiting);
     let mut waiting = VecDeque::from(waiting);
-    let mut under_way = FuturesUnordered::new();
-    let mut places = Places::new(CONCURRENT_SENDS, began, patience.answers);
-    let mut pace = Pace::new(patience, options.backoff, began);
+    let mut in_flight = FuturesUnordered::new();
+    let mut permits = Permits::new(CONCURRENT_SENDS, began, deadlines.answers);
+    let mut throttle = Throttle::new(deadlines, options.backoff, began);
     loop {
         let now = Instant::now();
-        let next = |pace: &Pace, it: &Pending| pace.next(it.not_before, it.tried, now);
-        while places.free_from(now) == Some(now) {
-            let ready = waiting.iter().position(|it| next(&pace, it) == Some(now));
-            let Some(pending) = ready.and_then(|place| waiting.remove(place)) else { break };
-            places.begin(now);
-            pace.begin(now);
-            under_way.push(attempt(invalidations, pending, now, patience));
+        let next = |throttle: &Throttle, it: &PendingInvalidation| throttle.next(it.not_before, it.tried, now);
+        while permits.available_from(now) == Some(now) {
+            let ready = waiting.iter().position(|it| next(&throttle, it) == Some(now));
+            let Some(pending) = ready.and_then(|index| waiting.remove(index)) else { break };
+            permits.acquire(now);
+            throttle.begin(now);
+            in_flight.push(attempt(invalidations, pending, now, deadlines));
         }
-        let next_start = waiting.iter().filter_map(|it| next(&pace, it)).min();
-        let next_start = next_start.and_then(|start| Some(start.max(places.free_from(now)?)));
-        if under_way.is_empty() && next_start.is_none() {
+        let next_start = waiting.iter().filter_map(|it| next(&throttle, it)).min();
+        let next_start = next_start.and_then(|start| Some(start.max(permits.available_from(now)?)));
+        if in_flight.is_empty() && next_start.is_none() {
             break;
         }
         tokio::select! {
-            Some(Attempt { pending, begun, answer }) = under_way.next() => {
+            Some(Attempt { pending, begun, answer }) = in_flight.next() => {
                 let now = Instant::now();
-                places.end(begun);
+                permits.release(begun);
                 let number = pending.number;
                 let outcome = match answer {
                     Ok(accepted) => {
-                        pace.accepted(begun, now);
+                        throttle.accepted(begun, now);
                         if let Some(planned) = planned.get(number) {
-                            memory.remember(&planned.caller_reference, &pending.invalidation, &accepted);
+                            sent_cache.insert(&planned.caller_reference, &pending.invalidation, &accepted);
                         }
                         Ok(SentInvalidation::new(&pending.invalidation, Some(accepted)))
                     }
                     Err(error) => {
                         if error.class == ErrorClass::Throttled {
-                            pace.throttled(begun, now);
+                            throttle.throttled(begun, now);
                         }
-                        waiting.extend(judge(pending, &error, options.backoff, (began, patience)));
+                        waiting.extend(next_attempt(pending, &error, options.backoff, (began, deadlines)));
                         Err(error)
                     }
                 };
@@ -145,8 +145,8 @@ pub async fn send_all<I: Invalidations>(
                     *slot = outcome;
                 }
             }
-            () = sleep_until(next_start.unwrap_or(patience.answers)) => {
-                if Instant::now() >= patience.answers {
+            () = sleep_until(next_start.unwrap_or(deadlines.answers)) => {
+                if Instant::now() >= deadlines.answers {
                     break;
                 }
             }
@@ -157,53 +157,53 @@ pub async fn send_all<I: Invalidations>(
 
 async fn attempt<I: Invalidations>(
     invalidations: &I,
-    mut pending: Pending,
+    mut pending: PendingInvalidation,
     begun: Instant,
-    patience: Patience,
+    deadlines: SendDeadlines,
 ) -> Attempt {
-    if pending.again {
-        stats::count(|tally| tally.retries += 1);
+    if pending.retry_at {
+        stats::count(|stats| stats.retries += 1);
     }
-    (pending.tried, pending.again) = (true, true);
+    (pending.tried, pending.retry_at) = (true, true);
     // One that hangs may have been taken. To send it again is safe, as it has the same reference.
-    let answer = timeout_at(patience.end_of_attempt(begun), invalidations.create(&pending.invalidation)).await;
+    let answer = timeout_at(deadlines.attempt_deadline(begun), invalidations.create(&pending.invalidation)).await;
     let answer = answer.unwrap_or_else(|_| Err(CallError::no_time(OPERATION)));
     Attempt { pending, begun, answer }
 }
 
 /// What to try next for an invalidation that was not accepted, if anything. What a person named is never widened.
-fn judge(
-    pending: Pending,
+fn next_attempt(
+    pending: PendingInvalidation,
     error: &CallError,
     backoff: Duration,
-    (began, patience): (Instant, Patience),
-) -> Option<Pending> {
+    (began, deadlines): (Instant, SendDeadlines),
+) -> Option<PendingInvalidation> {
     let named = pending.invalidation.is_named();
     match error.class {
         // It says that a path is bad, and not which.
         ErrorClass::InvalidArgument if !named && !pending.widened => {
             let widened = pending.invalidation.widened()?;
-            Some(Pending { widened: true, ..pending.reworded(widened) })
+            Some(PendingInvalidation { widened: true, ..pending.rewritten(widened) })
         }
         ErrorClass::BatchTooLarge if !named => {
             let half = NonZeroUsize::new(pending.invalidation.items.len() / 2)?;
             let budget = pending.invalidation.budget;
             let budget = Budget { max_paths: budget.max_paths.min(half), ..budget };
             let smaller = pending.invalidation.within(budget)?;
-            Some(pending.reworded(smaller))
+            Some(pending.rewritten(smaller))
         }
         ErrorClass::Throttled => Some(pending),
         ErrorClass::TooManyInProgress | ErrorClass::Unavailable => {
-            let is_late = began.elapsed() >= patience.retries.saturating_duration_since(began) / 2;
+            let is_late = began.elapsed() >= deadlines.retries.saturating_duration_since(began) / 2;
             if error.class == ErrorClass::TooManyInProgress && is_late && !named {
                 let budget = Budget { max_wildcards: NonZeroUsize::MIN, ..pending.invalidation.budget };
                 if let Some(narrower) = pending.invalidation.within(budget) {
-                    return Some(pending.reworded(narrower));
+                    return Some(pending.rewritten(narrower));
                 }
             }
             let now = Instant::now();
-            let not_before = patience.again(now + pause(backoff, pending.failures), now)?;
-            Some(Pending { failures: pending.failures + 1, not_before, ..pending })
+            let not_before = deadlines.retry_at(now + pause(backoff, pending.failures), now)?;
+            Some(PendingInvalidation { failures: pending.failures + 1, not_before, ..pending })
         }
         _ => None,
     }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::aws::{Accepted, Progress};
 use crate::change::{DistributionId, InvalidationId};
 use crate::path::Item;
-use crate::plan::PlannedInvalidation;
+use crate::plan::Invalidation;
 
 /// How many buckets of one invalidation are listed.
 pub(crate) const LISTED_BUCKETS: usize = 10;
@@ -17,7 +17,7 @@ pub struct SentInvalidation {
     /// The distribution.
     pub distribution_id: DistributionId,
     /// What happened to it.
-    pub status: Status,
+    pub status: SentStatus,
     /// CloudFront's id of it; absent if it was not told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invalidation_id: Option<InvalidationId>,
@@ -44,13 +44,13 @@ pub struct SentInvalidation {
     pub wildcard_count: usize,
     /// Whether it was sent for an earlier attempt at this delivery, so that it was not sent again.
     #[serde(skip)]
-    pub is_recalled: bool,
+    pub is_cached: bool,
 }
 
 /// What happened to an invalidation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Status {
+pub enum SentStatus {
     /// CloudFront has it.
     Accepted,
     /// CloudFront said that it had it from an earlier attempt at the same work.
@@ -62,11 +62,11 @@ pub enum Status {
 impl SentInvalidation {
     /// What is reported of `planned` once CloudFront has `accepted` it; `None` for a dry run.
     #[must_use]
-    pub fn new(planned: &PlannedInvalidation, accepted: Option<Accepted>) -> Self {
+    pub fn new(planned: &Invalidation, accepted: Option<Accepted>) -> Self {
         let (status, invalidation_id) = match accepted {
-            Some(Accepted::Created { id }) => (Status::Accepted, Some(id)),
-            Some(Accepted::AlreadyExists) => (Status::AlreadyExists, None),
-            None => (Status::DryRun, None),
+            Some(Accepted::Created { id }) => (SentStatus::Accepted, Some(id)),
+            Some(Accepted::AlreadyExists) => (SentStatus::AlreadyExists, None),
+            None => (SentStatus::DryRun, None),
         };
         Self {
             distribution_id: planned.distribution.clone(),
@@ -77,23 +77,23 @@ impl SentInvalidation {
             bucket_count: planned.buckets.len(),
             buckets: planned.buckets.iter().take(LISTED_BUCKETS).map(ToString::to_string).collect(),
             changes: planned.changes.len(),
-            needless_evictions: planned.collateral,
+            needless_evictions: planned.unchanged_evicted,
             path_count: planned.items.len(),
             paths: planned.items.clone(),
             wildcard_count: planned.items.iter().filter(|item| item.is_wildcard()).count(),
-            is_recalled: false,
+            is_cached: false,
         }
     }
 
     /// The same, which was sent for an earlier attempt at this delivery.
     #[must_use]
-    pub fn recalled(self) -> Self {
-        Self { is_recalled: true, ..self }
+    pub fn cached(self) -> Self {
+        Self { is_cached: true, ..self }
     }
 
     /// Whether CloudFront took it now. What it says that it has under this reference it does not bill again.
     #[must_use]
     pub fn is_billed(&self) -> bool {
-        self.status == Status::Accepted && !self.is_recalled
+        self.status == SentStatus::Accepted && !self.is_cached
     }
 }

@@ -19,7 +19,7 @@ const ATTEMPT_SHARE: u32 = 2;
 
 /// How long sending may take.
 #[derive(Clone, Copy)]
-pub struct Patience {
+pub struct SendDeadlines {
     /// Until then what failed may be tried again.
     pub retries: Instant,
     /// Until then anything may be tried: what begins later may be taken, and yet be told as failed.
@@ -28,24 +28,24 @@ pub struct Patience {
     pub answers: Instant,
 }
 
-impl Patience {
+impl SendDeadlines {
     /// When something is tried again that would be at `wanted`: there and then, or if that is too late a little before it
     /// is. `None` if it is too late already.
-    pub(super) fn again(&self, wanted: Instant, now: Instant) -> Option<Instant> {
+    pub(super) fn retry_at(&self, wanted: Instant, now: Instant) -> Option<Instant> {
         let last = self.retries.checked_sub(LAST_ATTEMPT).filter(|last| now < *last)?;
         Some(wanted.min(last))
     }
 
     /// Until when an attempt that begins `now` is waited for.
-    pub(super) fn end_of_attempt(&self, now: Instant) -> Instant {
+    pub(super) fn attempt_deadline(&self, now: Instant) -> Instant {
         let share = self.answers.saturating_duration_since(now) / ATTEMPT_SHARE;
         self.answers.min(now + share.clamp(LEAST_ATTEMPT, LONGEST_ATTEMPT))
     }
 }
 
 /// How fast requests may follow one another.
-pub(super) struct Pace {
-    patience: Patience,
+pub(super) struct Throttle {
+    deadlines: SendDeadlines,
     /// The longest pause before a second attempt, and the time between two requests that CloudFront takes.
     backoff: Duration,
     not_before: Instant,
@@ -56,9 +56,9 @@ pub(super) struct Pace {
     accepted: Option<Instant>,
 }
 
-impl Pace {
-    pub(super) fn new(patience: Patience, backoff: Duration, now: Instant) -> Self {
-        Self { patience, backoff, not_before: now, refusals: 0, throttled: None, accepted: None }
+impl Throttle {
+    pub(super) fn new(deadlines: SendDeadlines, backoff: Duration, now: Instant) -> Self {
+        Self { deadlines, backoff, not_before: now, refusals: 0, throttled: None, accepted: None }
     }
 
     /// When the next request may begin, if there is time for one: after `not_before`, which is its own, and if it was
@@ -66,7 +66,7 @@ impl Pace {
     pub(super) fn next(&self, not_before: Instant, tried: bool, now: Instant) -> Option<Instant> {
         let start = not_before.max(self.not_before).max(now);
         let is_first = !tried && self.throttled.is_none();
-        let latest = if is_first { self.patience.attempts } else { self.patience.retries };
+        let latest = if is_first { self.deadlines.attempts } else { self.deadlines.retries };
         (start <= latest).then_some(start)
     }
 
@@ -101,7 +101,7 @@ impl Pace {
     }
 
     fn wait_until(&mut self, wanted: Instant, now: Instant) {
-        self.not_before = self.patience.again(wanted, now).unwrap_or(wanted);
+        self.not_before = self.deadlines.retry_at(wanted, now).unwrap_or(wanted);
     }
 }
 
@@ -116,21 +116,21 @@ mod tests {
     }
 
     /// Ten seconds for retries, of half a minute.
-    fn patience(now: Instant) -> Patience {
-        Patience { retries: now + seconds(10.0), attempts: now + seconds(29.0), answers: now + seconds(30.0) }
+    fn deadlines(now: Instant) -> SendDeadlines {
+        SendDeadlines { retries: now + seconds(10.0), attempts: now + seconds(29.0), answers: now + seconds(30.0) }
     }
 
     #[test]
     fn a_burst_that_is_refused_is_one_refusal() {
         let now = Instant::now();
-        let mut pace = Pace::new(patience(now), BACKOFF, now);
+        let mut throttle = Throttle::new(deadlines(now), BACKOFF, now);
         for answered in 1..8 {
-            pace.throttled(now, now + seconds(0.01) * answered);
+            throttle.throttled(now, now + seconds(0.01) * answered);
         }
-        assert_eq!(pace.refusals, 1);
-        assert!(pace.not_before <= now + seconds(2.01), "no longer than after one");
-        pace.throttled(now + seconds(2.1), now + seconds(2.2));
-        assert_eq!(pace.refusals, 2);
+        assert_eq!(throttle.refusals, 1);
+        assert!(throttle.not_before <= now + seconds(2.01), "no longer than after one");
+        throttle.throttled(now + seconds(2.1), now + seconds(2.2));
+        assert_eq!(throttle.refusals, 2);
     }
 
     #[test]
@@ -139,29 +139,29 @@ mod tests {
         let taken = now + seconds(0.1);
         // In whatever order the answers of a burst come.
         for taken_first in [true, false] {
-            let mut pace = Pace::new(patience(now), BACKOFF, now);
+            let mut throttle = Throttle::new(deadlines(now), BACKOFF, now);
             if taken_first {
-                pace.accepted(now, taken);
+                throttle.accepted(now, taken);
             }
-            pace.throttled(now, taken);
+            throttle.throttled(now, taken);
             if !taken_first {
-                pace.accepted(now, taken);
+                throttle.accepted(now, taken);
             }
-            assert_eq!(pace.next(now, true, now), Some(taken + BACKOFF));
-            assert_eq!(pace.refusals, 1, "one that was under way with it does not say that it is over");
+            assert_eq!(throttle.next(now, true, now), Some(taken + BACKOFF));
+            assert_eq!(throttle.refusals, 1, "one that was under way with it does not say that it is over");
         }
     }
 
     #[test]
     fn once_throttled_one_begins_after_the_other_though_none_is_answered() {
         let now = Instant::now();
-        let mut pace = Pace::new(patience(now), BACKOFF, now);
-        pace.begin(now);
-        assert_eq!(pace.next(now, false, now), Some(now), "before that all at once");
-        pace.throttled(now, now);
-        let start = pace.next(now, true, now).unwrap();
-        pace.begin(start);
-        assert_eq!(pace.next(now, true, start), Some(start + BACKOFF));
+        let mut throttle = Throttle::new(deadlines(now), BACKOFF, now);
+        throttle.begin(now);
+        assert_eq!(throttle.next(now, false, now), Some(now), "before that all at once");
+        throttle.throttled(now, now);
+        let start = throttle.next(now, true, now).unwrap();
+        throttle.begin(start);
+        assert_eq!(throttle.next(now, true, start), Some(start + BACKOFF));
     }
 
     #[test]
@@ -169,31 +169,31 @@ mod tests {
         let now = Instant::now();
         let late = now + seconds(9.5);
         let last = now + seconds(10.0) - LAST_ATTEMPT;
-        let mut pace = Pace::new(patience(now), BACKOFF, now);
-        pace.accepted(now, late);
-        pace.throttled(late, late);
-        assert_eq!(pace.next(now, true, late), Some(last));
-        assert_eq!(pace.next(now, true, last), Some(last));
-        pace.begin(last);
-        assert_eq!(pace.next(now, true, last), None, "that was the last");
-        assert_eq!(patience(now).again(late, last), None);
+        let mut throttle = Throttle::new(deadlines(now), BACKOFF, now);
+        throttle.accepted(now, late);
+        throttle.throttled(late, late);
+        assert_eq!(throttle.next(now, true, late), Some(last));
+        assert_eq!(throttle.next(now, true, last), Some(last));
+        throttle.begin(last);
+        assert_eq!(throttle.next(now, true, last), None, "that was the last");
+        assert_eq!(deadlines(now).retry_at(late, last), None);
     }
 
     #[test]
     fn nothing_begins_that_could_not_be_waited_for() {
         let now = Instant::now();
-        let pace = Pace::new(patience(now), BACKOFF, now);
-        assert_eq!(pace.next(now, false, now + seconds(29.0)), Some(now + seconds(29.0)));
-        assert_eq!(pace.next(now, false, now + seconds(29.1)), None);
-        assert_eq!(pace.next(now, true, now + seconds(10.1)), None);
+        let throttle = Throttle::new(deadlines(now), BACKOFF, now);
+        assert_eq!(throttle.next(now, false, now + seconds(29.0)), Some(now + seconds(29.0)));
+        assert_eq!(throttle.next(now, false, now + seconds(29.1)), None);
+        assert_eq!(throttle.next(now, true, now + seconds(10.1)), None);
     }
 
     #[test]
     fn an_attempt_that_hangs_leaves_time_for_another() {
         let now = Instant::now();
         for (left, attempt) in [(60.0, 5.0), (10.0, 5.0), (6.0, 3.0), (1.5, 1.0), (0.5, 0.5)] {
-            let patience = Patience { answers: now + seconds(left), ..patience(now) };
-            assert_eq!(patience.end_of_attempt(now), now + seconds(attempt), "{left}");
+            let deadlines = SendDeadlines { answers: now + seconds(left), ..deadlines(now) };
+            assert_eq!(deadlines.attempt_deadline(now), now + seconds(attempt), "{left}");
         }
     }
 }

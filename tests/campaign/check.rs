@@ -5,24 +5,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::edge::Edge;
-use crate::places::Fate;
 use crate::play::{Cause, End, Play, is_refusal};
-use crate::queues::Waiting;
+use crate::queues::InvalidationRef;
+use crate::resources::Fate;
 
 impl Play<'_, '_> {
     /// What may become of a change.
     fn fates(&self, change: usize) -> BTreeSet<Fate> {
         let change = &self.plan.changes[change];
-        self.plan.places.fates(change.bucket, &change.key, &self.known)
+        self.plan.resources.fates(change.bucket, &change.key, &self.known)
     }
 
     pub(crate) fn name(&self, change: usize) -> String {
         let change = &self.plan.changes[change];
-        format!("{:?} of {}", change.key, self.plan.places.buckets[change.bucket].name)
+        format!("{:?} of {}", change.key, self.plan.resources.buckets[change.bucket].name)
     }
 
     /// What is said to be done is done.
-    pub(crate) fn succeed(&mut self, done: &Waiting) {
+    pub(crate) fn succeed(&mut self, done: &InvalidationRef) {
         if done.poison {
             self.found.push(format!("{} cannot be read, and was taken", done.id));
         }
@@ -41,14 +41,14 @@ impl Play<'_, '_> {
     /// distribution's settings give it, or gave it while the function could go by them.
     fn check_covered(&mut self, change: usize) {
         let told = &self.plan.changes[change];
-        for id in &self.plan.places.buckets[told.bucket].ids {
+        for id in &self.plan.resources.buckets[told.bucket].ids {
             let since = self.since[&change][id];
             let held = self.known.settings.clone().map(|settings| {
-                let urls = self.plan.places.urls(told.bucket, &told.key, id, settings);
+                let urls = self.plan.resources.urls(told.bucket, &told.key, id, settings);
                 let mut edge = Edge::new(urls.clone());
-                self.lane.cloud.with(|world| {
+                self.lane.aws.with(|state| {
                     // The latest first: a burst has thousands.
-                    for invalidation in world.distributions[id].invalidations[since..].iter().rev() {
+                    for invalidation in state.distributions[id].invalidations[since..].iter().rev() {
                         if !urls.iter().any(|url| edge.holds(url)) {
                             break;
                         }
@@ -65,14 +65,14 @@ impl Play<'_, '_> {
     }
 
     /// An answer counts every change, and names why it ignores what it ignores.
-    pub(crate) fn check_report(&mut self, event: &Waiting, body: &[u8]) {
+    pub(crate) fn check_report(&mut self, event: &InvalidationRef, body: &[u8]) {
         // At least and at most; both are the same, unless something is in doubt.
         let mut expected: BTreeMap<(String, String), (usize, usize)> = BTreeMap::new();
         let mut covered = (0, 0);
         for &change in &event.changes {
             let fates = self.fates(change);
             let sure = usize::from(fates.len() == 1);
-            let bucket = &self.plan.places.buckets[self.plan.changes[change].bucket].name;
+            let bucket = &self.plan.resources.buckets[self.plan.changes[change].bucket].name;
             for fate in fates {
                 let counts = match fate {
                     Fate::Covered => &mut covered,
@@ -110,7 +110,7 @@ impl Play<'_, '_> {
     }
 
     /// Nothing fails without a cause, and nothing is given up for what does not concern it.
-    pub(crate) fn check_failure(&mut self, failed: &mut Waiting, cause: Cause, reason: &str) {
+    pub(crate) fn check_failure(&mut self, failed: &mut InvalidationRef, cause: Cause, reason: &str) {
         let fails = failed.poison || failed.changes.iter().any(|&change| self.fates(change).contains(&Fate::Fails));
         let provoked = cause.provoked || cause.disturbed;
         if !fails && !provoked && self.faults.is_none_or(|faults| !faults.lasting) {
@@ -122,22 +122,22 @@ impl Play<'_, '_> {
     }
 
     /// Whether anything went wrong in this round with what these changes need.
-    fn concerns(&self, failed: &Waiting) -> bool {
+    fn concerns(&self, failed: &InvalidationRef) -> bool {
         let mut names = BTreeSet::new();
         for &change in &failed.changes {
-            let place = &self.plan.places.buckets[self.plan.changes[change].bucket];
+            let place = &self.plan.resources.buckets[self.plan.changes[change].bucket];
             names.insert(place.name.as_str());
             names.extend(place.ids.iter().map(String::as_str));
             names.extend(place.has_distribution_gone().then_some("EGONE"));
         }
-        names.extend(failed.job.iter().flat_map(|&job| self.plan.jobs[job].names(&self.plan.places)));
-        names.extend(self.plan.places.policies.keys().map(String::as_str));
-        self.lane.cloud.with(|world| {
+        names.extend(failed.job.iter().flat_map(|&job| self.plan.jobs[job].names(&self.plan.resources)));
+        names.extend(self.plan.resources.policies.keys().map(String::as_str));
+        self.lane.aws.with(|state| {
             // How often an account may call counts for all of it.
-            let mut refused = world.calls.iter().skip(self.before.calls).filter(|call| is_refusal(call));
+            let mut refused = state.calls.iter().skip(self.before.calls).filter(|call| is_refusal(call));
             let refused =
                 refused.any(|call| call.code.as_deref() == Some("Throttling") || names.contains(&*call.target));
-            refused || self.faults.is_some_and(|faults| faults.touched(&self.before.faults, world, &names))
+            refused || self.faults.is_some_and(|faults| faults.touched(&self.before.faults, state, &names))
         })
     }
 }

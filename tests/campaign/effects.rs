@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use s3_cloudfront_invalidator::local::connection::Wire;
+use s3_cloudfront_invalidator::local::connection::ConnectionFault;
 use s3_cloudfront_invalidator::local::fault::Effect;
 
 /// Longer than the time of a function that is in a hurry.
@@ -15,8 +15,8 @@ const LARGE: usize = 256 << 10;
 /// Something that goes wrong with a call of the operation. Settings are denied only if they `may_be`.
 pub(crate) fn effect(rng: &mut Rng, operation: &'static str, may_be: bool) -> (&'static str, Effect) {
     let moment = Duration::from_millis(rng.u64(5..150));
-    let wire = |ends_after, stays_open, reset| {
-        Effect::Wire(Wire { ends_after: Some(ends_after), stays_open, reset, drip: None })
+    let connection_fault = |ends_after, stays_open, reset| {
+        Effect::ConnectionFault(ConnectionFault { ends_after: Some(ends_after), stays_open, reset, drip: None })
     };
     match rng.u8(0..32) {
         0..10 => refusal(rng, operation, may_be),
@@ -27,9 +27,9 @@ pub(crate) fn effect(rng: &mut Rng, operation: &'static str, may_be: bool) -> (&
         14 => ("no content", Effect::Raw { status: 204, body: String::new() }),
         15 => ("large answer", large(rng)),
         16 | 17 => ("answer cut short, its length agrees", Effect::Shortened(rng.usize(0..2000))),
-        18 => ("answer cut, connection closed", wire(rng.usize(0..700), Duration::ZERO, false)),
-        19 => ("answer cut, connection stays open", wire(rng.usize(0..700), moment, false)),
-        20 | 21 => ("reset in the answer", wire(rng.usize(0..700), Duration::ZERO, true)),
+        18 => ("answer cut, connection closed", connection_fault(rng.usize(0..700), Duration::ZERO, false)),
+        19 => ("answer cut, connection stays open", connection_fault(rng.usize(0..700), moment, false)),
+        20 | 21 => ("reset in the answer", connection_fault(rng.usize(0..700), Duration::ZERO, true)),
         22 => ("answer drips", drip(rng)),
         23 => ("delay before the work", Effect::Delay(moment)),
         24 => ("delay after the work", after(Effect::Delay(moment))),
@@ -133,5 +133,5 @@ fn large(rng: &mut Rng) -> Effect {
 /// An answer of about 600 bytes then takes up to half a second.
 fn drip(rng: &mut Rng) -> Effect {
     let drip = Some((rng.usize(5..40), Duration::from_millis(rng.u64(1..4))));
-    Effect::Wire(Wire { drip, ..Wire::default() })
+    Effect::ConnectionFault(ConnectionFault { drip, ..ConnectionFault::default() })
 }

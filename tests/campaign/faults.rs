@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use fastrand::Rng;
-use s3_cloudfront_invalidator::local::World;
+use s3_cloudfront_invalidator::local::State;
 use s3_cloudfront_invalidator::local::fault::Fault;
 
 use crate::effects::{effect, job_effect};
-use crate::places::Places;
-use crate::tally::Kinds;
+use crate::resources::Resources;
+use crate::stats::Kinds;
 
 /// A fault that a scenario asks for.
-struct Asked {
+struct ApiRequest {
     kind: &'static str,
     fault: Fault,
 }
@@ -20,7 +20,7 @@ struct Asked {
 /// What is to go wrong with the calls of a scenario.
 #[derive(Default)]
 pub(crate) struct Faults {
-    asked: Vec<Asked>,
+    asked: Vec<ApiRequest>,
     /// The least time between two invalidations of the account, in a storm of throttling.
     throttle: Option<Duration>,
     /// Whether some fault never ends.
@@ -33,27 +33,27 @@ pub(crate) struct Faults {
 
 impl Faults {
     /// Faults with few calls each, in one scenario of sixteen with one that lasts.
-    pub(crate) fn draw(rng: &mut Rng, places: &Places, burst: bool) -> Self {
+    pub(crate) fn draw(rng: &mut Rng, resources: &Resources, burst: bool) -> Self {
         let mut faults = Self::default();
         for _ in 0..rng.usize(2..=9) {
-            let operation = operation(rng, places);
+            let operation = operation(rng, resources);
             let (kind, effect) = match operation {
                 "PutJobSuccessResult" | "PutJobFailureResult" => job_effect(rng, operation),
-                _ => effect(rng, operation, places.tags_suffice),
+                _ => effect(rng, operation, resources.tags_suffice),
             };
             let names: Vec<_> = match operation {
-                "GetBucketTagging" | "ListObjectsV2" => places.buckets.iter().map(|it| it.name.clone()).collect(),
-                "GetCachePolicy" => places.policies.keys().cloned().collect(),
+                "GetBucketTagging" | "ListObjectsV2" => resources.buckets.iter().map(|it| it.name.clone()).collect(),
+                "GetCachePolicy" => resources.policies.keys().cloned().collect(),
                 // Any job.
                 "PutJobSuccessResult" | "PutJobFailureResult" => Vec::new(),
-                _ => places.distributions.clone(),
+                _ => resources.distributions.clone(),
             };
             let target = if rng.u8(0..3) == 0 { None } else { rng.choice(names) };
             let times = rng.usize(1..=3);
             faults.widening |= ["invalid argument", "batch too large", "too many in progress"].contains(&kind);
             faults.denying |=
                 kind == "access denied" && ["GetDistributionConfig", "GetCachePolicy"].contains(&operation);
-            faults.asked.push(Asked { kind, fault: Fault { operation, target, effect, times } });
+            faults.asked.push(ApiRequest { kind, fault: Fault { operation, target, effect, times } });
         }
         // Thousands of events that all fail three times take hours.
         if rng.u8(0..16) == 0 && !burst {
@@ -67,19 +67,19 @@ impl Faults {
         faults
     }
 
-    pub(crate) fn set(&self, world: &mut World) {
-        world.faults = self.asked.iter().map(|it| it.fault.clone()).collect();
-        world.throttle = self.throttle;
+    pub(crate) fn set(&self, state: &mut State) {
+        state.faults = self.asked.iter().map(|it| it.fault.clone()).collect();
+        state.throttle = self.throttle;
     }
 
     /// How often each kind was played in this world.
-    pub(crate) fn played(&self, world: &World) -> Kinds {
+    pub(crate) fn played(&self, state: &State) -> Kinds {
         let mut kinds = Kinds::default();
-        for (Asked { kind, fault }, times) in self.asked.iter().zip(self.times(world)) {
+        for (ApiRequest { kind, fault }, times) in self.asked.iter().zip(self.times(state)) {
             *kinds.entry((kind, fault.operation)).or_default() += times;
         }
         if self.throttle.is_some() {
-            let throttled = world.calls.iter().filter(|call| call.code.as_deref() == Some("Throttling"));
+            let throttled = state.calls.iter().filter(|call| call.code.as_deref() == Some("Throttling"));
             let throttled = throttled.filter(|call| call.operation == "CreateInvalidation").count();
             let asked_for = kinds.get(&("throttling", "CreateInvalidation")).copied().unwrap_or_default();
             kinds.insert(("throttling storm", "CreateInvalidation"), throttled.saturating_sub(asked_for));
@@ -89,13 +89,13 @@ impl Faults {
     }
 
     /// How often each fault was played in this world.
-    pub(crate) fn times(&self, world: &World) -> Vec<usize> {
-        self.asked.iter().zip(&world.faults).map(|(asked, left)| asked.fault.times - left.times).collect()
+    pub(crate) fn times(&self, state: &State) -> Vec<usize> {
+        self.asked.iter().zip(&state.faults).map(|(asked, left)| asked.fault.times - left.times).collect()
     }
 
     /// Whether any fault was played since then that can touch what has one of these names.
-    pub(crate) fn touched(&self, before: &[usize], world: &World, names: &BTreeSet<&str>) -> bool {
-        let mut now = self.asked.iter().zip(before).zip(self.times(world));
+    pub(crate) fn touched(&self, before: &[usize], state: &State, names: &BTreeSet<&str>) -> bool {
+        let mut now = self.asked.iter().zip(before).zip(self.times(state));
         now.any(|((asked, before), now)| {
             now > *before && asked.fault.target.as_deref().is_none_or(|target| names.contains(target))
         })
@@ -103,14 +103,14 @@ impl Faults {
 }
 
 /// An operation that the scenario has a use for.
-fn operation(rng: &mut Rng, places: &Places) -> &'static str {
-    let has_settings = places.settings.iter().any(|it| !it.is_empty());
+fn operation(rng: &mut Rng, resources: &Resources) -> &'static str {
+    let has_settings = resources.settings.iter().any(|it| !it.is_empty());
     match rng.u8(0..20) {
         0..4 if has_settings => "GetDistributionConfig",
         4..6 if has_settings => "GetCachePolicy",
-        6..10 if places.stocked => "ListObjectsV2",
-        10..12 if places.has_jobs => "PutJobSuccessResult",
-        12 if places.has_jobs => "PutJobFailureResult",
+        6..10 if resources.stocked => "ListObjectsV2",
+        10..12 if resources.has_jobs => "PutJobSuccessResult",
+        12 if resources.has_jobs => "PutJobFailureResult",
         0..13 => ["GetBucketTagging", "CreateInvalidation"][usize::from(rng.u8(0..5) > 1)],
         13 => "GetDistributionConfig",
         14..16 => "GetBucketTagging",

@@ -2,12 +2,12 @@
 
 use fastrand::Rng;
 use s3_cloudfront_invalidator::local::events::job;
-use s3_cloudfront_invalidator::local::{JobResult, World};
+use s3_cloudfront_invalidator::local::{PutResult, State};
 use serde_json::json;
 
-use crate::places::Places;
 use crate::play::{Cause, Play};
-use crate::queues::Waiting;
+use crate::queues::InvalidationRef;
+use crate::resources::Resources;
 
 /// What a job asks for.
 pub(crate) struct Task {
@@ -22,32 +22,33 @@ pub(crate) struct Task {
 }
 
 impl Task {
-    pub(crate) fn draw(rng: &mut Rng, places: &Places, seed: u64, number: usize) -> Self {
+    pub(crate) fn draw(rng: &mut Rng, resources: &Resources, seed: u64, number: usize) -> Self {
         let jobs = ["4000", "4001"].map(|part| format!("{:08x}-0000-{part}-8000-{number:012x}", seed & 0xffff_ffff));
-        let bucket = rng.bool().then(|| rng.usize(0..places.buckets.len()));
+        let bucket = rng.bool().then(|| rng.usize(0..resources.buckets.len()));
         let ids = match bucket {
-            Some(bucket) => places.buckets[bucket].ids.clone(),
-            None => rng.choice(&places.distributions).cloned().into_iter().collect(),
+            Some(bucket) => resources.buckets[bucket].ids.clone(),
+            None => rng.choice(&resources.distributions).cloned().into_iter().collect(),
         };
         Self { jobs, bucket, ids, directory: format!("/job-{number}") }
     }
 
     /// The event, which CodePipeline hands to Lambda's queue.
-    pub(crate) fn event(&self, request: String, places: &Places, number: usize) -> Waiting {
+    pub(crate) fn event(&self, request: String, resources: &Resources, number: usize) -> InvalidationRef {
         let items = [format!("{}/*", self.directory), format!("{}.html", self.directory)];
         let parameters = match self.bucket {
-            Some(bucket) => json!({ "bucket": places.buckets[bucket].name, "items": items }),
+            Some(bucket) => json!({ "bucket": resources.buckets[bucket].name, "items": items }),
             None => json!({ "distributionId": self.ids[0], "items": items }),
         };
-        let mut waiting = Waiting::new(request, job(&self.jobs[0], Some(&parameters.to_string()), None), Vec::new());
+        let mut waiting =
+            InvalidationRef::new(request, job(&self.jobs[0], Some(&parameters.to_string()), None), Vec::new());
         waiting.job = Some(number);
         waiting
     }
 
     /// Begins to wait for a result.
-    pub(crate) fn begin(&self, world: &mut World) {
+    pub(crate) fn begin(&self, state: &mut State) {
         for job in &self.jobs {
-            world.jobs.entry(job.clone()).or_default();
+            state.jobs.entry(job.clone()).or_default();
         }
     }
 
@@ -57,41 +58,41 @@ impl Task {
     }
 
     /// What it needs of AWS, by name.
-    pub(crate) fn names<'t>(&'t self, places: &'t Places) -> impl Iterator<Item = &'t str> {
-        let bucket = self.bucket.map(|bucket| places.buckets[bucket].name.as_str());
+    pub(crate) fn names<'t>(&'t self, resources: &'t Resources) -> impl Iterator<Item = &'t str> {
+        let bucket = self.bucket.map(|bucket| resources.buckets[bucket].name.as_str());
         self.ids.iter().map(String::as_str).chain(bucket).chain(self.jobs.iter().map(String::as_str))
     }
 
     /// Whether it cannot succeed.
-    fn is_hopeless(&self, places: &Places) -> bool {
-        self.ids.is_empty() || self.bucket.is_some_and(|bucket| places.buckets[bucket].is_bad())
+    fn is_hopeless(&self, resources: &Resources) -> bool {
+        self.ids.is_empty() || self.bucket.is_some_and(|bucket| resources.buckets[bucket].is_bad())
     }
 }
 
 impl Play<'_, '_> {
     /// Where the invocation succeeds, the job has one result, which is true. Says whether it is a success.
-    pub(crate) fn check_job(&mut self, event: &Waiting, number: usize, cause: Cause) -> bool {
+    pub(crate) fn check_job(&mut self, event: &InvalidationRef, number: usize, cause: Cause) -> bool {
         let task = &self.plan.jobs[number];
         let job = &task.jobs[usize::from(self.faults.is_some())];
-        let places = &self.plan.places;
+        let resources = &self.plan.resources;
         let (file, below) = (format!("{}.html", task.directory), format!("{}/*", task.directory));
-        let (results, invalidated) = self.lane.cloud.with(|world| {
+        let (results, invalidated) = self.lane.aws.with(|state| {
             let has = |id: &String| {
-                let mut all = world.distributions[id].invalidations.iter();
+                let mut all = state.distributions[id].invalidations.iter();
                 all.any(|it| [&file, &below].iter().all(|item| it.paths.contains(*item)))
             };
-            (world.jobs[job].results.clone(), task.ids.iter().all(has))
+            (state.jobs[job].results.clone(), task.ids.iter().all(has))
         });
-        let excused = task.is_hopeless(places) || event.tries > 0 || cause.provoked || cause.disturbed;
+        let excused = task.is_hopeless(resources) || event.tries > 0 || cause.provoked || cause.disturbed;
         let is_true = match &results[..] {
-            [JobResult::Success { .. }] => !task.is_hopeless(places) && invalidated,
-            [JobResult::Failure { .. }] => excused,
+            [PutResult::Success { .. }] => !task.is_hopeless(resources) && invalidated,
+            [PutResult::Failure { .. }] => excused,
             _ => false,
         };
         if !is_true {
             let name = &event.id;
             self.found.push(format!("{name}: the invocation succeeded; its job {job} has {results:?}"));
         }
-        matches!(&results[..], [JobResult::Success { .. }])
+        matches!(&results[..], [PutResult::Success { .. }])
     }
 }

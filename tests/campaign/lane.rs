@@ -4,10 +4,10 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use fastrand::Rng;
-use s3_cloudfront_invalidator::local::{Cloud, Function, Invoke, Lambda, Outcome, World};
+use s3_cloudfront_invalidator::local::{FakeAws, FunctionProcess, InvocationOutcome, Invoke, Lambda, State};
 
 use crate::modes::Mode;
-use crate::tally::Tally;
+use crate::stats::Stats;
 
 /// After how many invocations a function is replaced, and its log read.
 const INVOCATIONS_OF_A_PROCESS: usize = 2000;
@@ -71,7 +71,7 @@ impl Disturbance {
 
 /// How a delivery ended.
 pub(crate) struct Ended {
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: InvocationOutcome,
     /// Whether its process was killed, stopped or lied to.
     pub(crate) disturbed: bool,
     /// Whether its process was kept from answering.
@@ -80,7 +80,7 @@ pub(crate) struct Ended {
 
 struct Instance {
     lambda: Lambda,
-    function: Function,
+    function: FunctionProcess,
     mode: Mode,
     invocations: usize,
 }
@@ -88,28 +88,28 @@ struct Instance {
 /// What happens to the world while deliveries are under way, once so many calls have begun.
 pub(crate) struct Meanwhile<'m> {
     pub(crate) calls: usize,
-    pub(crate) what: Box<dyn FnOnce(&mut World) + 'm>,
+    pub(crate) what: Box<dyn FnOnce(&mut State) + 'm>,
 }
 
 pub(crate) struct Lane<'p> {
     program: &'p Path,
-    pub(crate) cloud: Cloud,
+    pub(crate) aws: FakeAws,
     instances: Vec<Instance>,
     /// Functions that were given up, and do not know it.
     stray: Vec<Instance>,
     timeout: Duration,
     mode: Mode,
-    pub(crate) tally: Tally,
+    pub(crate) stats: Stats,
     /// What a log held that it must not.
     pub(crate) found: Vec<String>,
 }
 
 impl<'p> Lane<'p> {
     pub(crate) async fn start(program: &'p Path) -> Self {
-        let cloud = Cloud::start(World::default()).await.expect("a port");
-        let (tally, found) = (Tally::default(), Vec::new());
+        let aws = FakeAws::start(State::default()).await.expect("a port");
+        let (stats, found) = (Stats::default(), Vec::new());
         let (instances, stray) = (Vec::new(), Vec::new());
-        Self { program, cloud, instances, stray, timeout: TIMEOUT, mode: Mode::default(), tally, found }
+        Self { program, aws, instances, stray, timeout: TIMEOUT, mode: Mode::default(), stats, found }
     }
 
     /// Gives the function less time from now on, or as much as before.
@@ -149,10 +149,10 @@ impl<'p> Lane<'p> {
     }
 
     async fn new_instance(&mut self) -> Instance {
-        self.tally.processes += 1;
+        self.stats.processes += 1;
         let lambda = Lambda::start().await.expect("a port");
         let variables = [&HURRY, self.mode.variables()].concat();
-        let function = Function::start(self.program, &lambda, &self.cloud, &variables).expect("the function");
+        let function = FunctionProcess::start(self.program, &lambda, &self.aws, &variables).expect("the function");
         assert_eq!(tokio::time::timeout(Duration::from_mins(1), lambda.ready()).await, Ok(Ok(())), "it starts");
         Instance { lambda, function, mode: self.mode, invocations: 0 }
     }
@@ -187,27 +187,27 @@ impl<'p> Lane<'p> {
         deliveries: Vec<(String, String, Disturbance)>,
         meanwhile: Option<Meanwhile<'_>>,
     ) -> Vec<Ended> {
-        self.tally.invocations += deliveries.len();
+        self.stats.invocations += deliveries.len();
         let disturbances: Vec<_> = deliveries.iter().map(|(_, _, disturbance)| *disturbance).collect();
-        let (cloud, timeout) = (&self.cloud, self.timeout);
-        let begun = cloud.with(|world| world.begun);
+        let (aws, timeout) = (&self.aws, self.timeout);
+        let begun = aws.with(|state| state.started_calls);
         let change = async {
             if let Some(Meanwhile { calls, what }) = meanwhile {
-                reached(cloud, begun + calls).await;
-                cloud.with(what);
+                reached(aws, begun + calls).await;
+                aws.with(what);
             }
         };
         let under_way = self
             .instances
             .iter_mut()
             .zip(deliveries)
-            .map(|(instance, (id, event, disturbance))| instance.invoke(cloud, id, event, disturbance, timeout));
+            .map(|(instance, (id, event, disturbance))| instance.invoke(aws, id, event, disturbance, timeout));
         let (ended, ()) = tokio::join!(futures_util::future::join_all(under_way), change);
         for (place, (ended, disturbance)) in ended.iter().zip(disturbances).enumerate() {
             if ended.disturbed {
-                *self.tally.faults.entry((disturbance.kind(), "")).or_default() += 1;
+                *self.stats.faults.entry((disturbance.kind(), "")).or_default() += 1;
             }
-            if ended.outcome != Outcome::TimedOut {
+            if ended.outcome != InvocationOutcome::TimedOut {
                 continue;
             }
             // Lambda starts a function anew that did not answer.
@@ -228,14 +228,14 @@ impl<'p> Lane<'p> {
 impl Instance {
     async fn invoke(
         &mut self,
-        cloud: &Cloud,
+        aws: &FakeAws,
         request_id: String,
         event: String,
         disturbance: Disturbance,
         timeout: Duration,
     ) -> Ended {
         self.invocations += 1;
-        let begun = cloud.with(|world| world.begun);
+        let begun = aws.with(|state| state.started_calls);
         let mut invoke = Invoke { timeout, ..Invoke::new(request_id) };
         let mut disturbed = false;
         match disturbance {
@@ -259,15 +259,15 @@ impl Instance {
                 biased;
                 outcome = &mut invocation => {
                     // On a busy machine the little time before a stop can be too little by itself.
-                    let silenced = outcome == Outcome::TimedOut && matches!(disturbance, Disturbance::Stop(_));
+                    let silenced = outcome == InvocationOutcome::TimedOut && matches!(disturbance, Disturbance::Stop(_));
                     return Ended { outcome, disturbed: silenced, silenced };
                 }
-                () = reached(cloud, begun + calls) => disturbed = true,
+                () = reached(aws, begun + calls) => disturbed = true,
             }
             if let Disturbance::Kill(_) = disturbance {
                 // It is killed, and its end awaited, by whoever replaces it; it must not do anything until then.
                 let _ = self.function.signal("KILL").await;
-                return Ended { outcome: Outcome::TimedOut, disturbed, silenced: true };
+                return Ended { outcome: InvocationOutcome::TimedOut, disturbed, silenced: true };
             }
             let _ = self.function.signal("STOP").await;
             if let Disturbance::Pause(_, time) = disturbance {
@@ -276,7 +276,7 @@ impl Instance {
             }
         }
         let outcome = invocation.await;
-        if let (Disturbance::Stop(_), true) = (disturbance, outcome != Outcome::TimedOut) {
+        if let (Disturbance::Stop(_), true) = (disturbance, outcome != InvocationOutcome::TimedOut) {
             // It had answered before it was stopped.
             let _ = self.function.signal("CONT").await;
         }
@@ -286,9 +286,9 @@ impl Instance {
 }
 
 /// Waits until so many calls have begun, as far as patience goes.
-async fn reached(cloud: &Cloud, calls: usize) {
+async fn reached(aws: &FakeAws, calls: usize) {
     let wait = async {
-        while cloud.with(|world| world.begun) < calls {
+        while aws.with(|state| state.started_calls) < calls {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };

@@ -13,7 +13,7 @@
 )]
 
 mod check;
-#[path = "../pure/edge.rs"]
+#[path = "../pure/edge_cache.rs"]
 mod edge;
 mod effects;
 mod faults;
@@ -21,13 +21,13 @@ mod jobs;
 mod keys;
 mod lane;
 mod modes;
-mod places;
 mod plan;
 mod play;
 mod queues;
+mod resources;
 mod scenario;
 mod site;
-mod tally;
+mod stats;
 mod turns;
 mod viewer;
 
@@ -38,7 +38,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use lane::Lane;
-use tally::Tally;
+use stats::Stats;
 
 /// How much of what does not hold in a scenario is printed.
 const PRINTED: usize = 5;
@@ -81,7 +81,7 @@ fn main() -> ExitCode {
     let Campaign { seed, scenarios, lanes, seconds } = campaign;
     println!("campaign: seed {seed}, {scenarios} scenarios, {lanes} at a time, at most {seconds} s");
     let (begun, next) = (Instant::now(), AtomicU64::new(0));
-    let total = Mutex::new((Tally::default(), 0, 0));
+    let total = Mutex::new((Stats::default(), 0, 0));
     std::thread::scope(|scope| {
         for _ in 0..lanes.min(scenarios) {
             scope.spawn(|| {
@@ -107,15 +107,15 @@ fn main() -> ExitCode {
                     failed += usize::from(!lane.found.is_empty());
                     tell(seed, &lane.found);
                     let mut total = total.lock().expect("a total");
-                    total.0.add(&lane.tally);
+                    total.0.add(&lane.stats);
                     total.1 += failed;
                     total.2 += given_up;
                 });
             });
         }
     });
-    let (tally, failed, given_up) = total.into_inner().expect("a total");
-    tally.print(begun.elapsed());
+    let (stats, failed, given_up) = total.into_inner().expect("a total");
+    stats.print(begun.elapsed());
     println!("{given_up:>9} scenarios given up, as there was no time left for them");
     println!("{failed:>9} scenarios failed");
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

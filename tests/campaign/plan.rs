@@ -5,8 +5,8 @@ use s3_cloudfront_invalidator::local::events::{event_bridge, notification, recor
 
 use crate::jobs::Task;
 use crate::keys::key;
-use crate::places::Places;
-use crate::queues::{Queues, Waiting};
+use crate::queues::{InvalidationRef, Queues};
+use crate::resources::Resources;
 
 /// One scenario in so many is a burst of direct events.
 const SMALL_BURSTS: u64 = 83;
@@ -30,12 +30,12 @@ pub(crate) struct Change {
 /// What S3 tells at one time.
 #[derive(Default)]
 pub(crate) struct Wave {
-    pub(crate) events: Vec<Waiting>,
-    pub(crate) messages: Vec<Waiting>,
+    pub(crate) events: Vec<InvalidationRef>,
+    pub(crate) messages: Vec<InvalidationRef>,
 }
 
 pub(crate) struct Plan {
-    pub(crate) places: Places,
+    pub(crate) resources: Resources,
     pub(crate) changes: Vec<Change>,
     pub(crate) jobs: Vec<Task>,
     pub(crate) waves: Vec<Wave>,
@@ -49,7 +49,7 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) fn draw(rng: &mut Rng, seed: u64) -> Self {
         let mut plan = Self {
-            places: Places::draw(rng, seed),
+            resources: Resources::draw(rng, seed),
             changes: Vec::new(),
             jobs: Vec::new(),
             waves: Vec::new(),
@@ -67,7 +67,7 @@ impl Plan {
             for _ in 0..rng.usize(1..=3) {
                 plan.wave(rng);
             }
-            if plan.places.has_jobs {
+            if plan.resources.has_jobs {
                 plan.pipelines(rng, seed);
             }
         }
@@ -84,7 +84,7 @@ impl Plan {
         let mut wave = Wave::default();
         for number in 0..events {
             let (change, record) = self.change(rng);
-            wave.events.push(Waiting::new(format!("burst-{number}"), notification(&[record]), vec![change]));
+            wave.events.push(InvalidationRef::new(format!("burst-{number}"), notification(&[record]), vec![change]));
         }
         self.waves.push(wave);
     }
@@ -102,7 +102,7 @@ impl Plan {
                 let junk = ["", "hello", "{}", "[]", r#"{"Records":5}"#, r#"{"CodePipeline.job":{"id":"x"}}"#];
                 let test = r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"site"}"#;
                 let body = if kind == 0 { junk[rng.usize(0..junk.len())] } else { test };
-                let mut waiting = Waiting::new(id, body.to_owned(), Vec::new());
+                let mut waiting = InvalidationRef::new(id, body.to_owned(), Vec::new());
                 waiting.poison = kind == 0;
                 wave.messages.push(waiting);
                 continue;
@@ -128,18 +128,18 @@ impl Plan {
     /// Pipelines that end with an action which invalidates.
     fn pipelines(&mut self, rng: &mut Rng, seed: u64) {
         for number in 0..rng.usize(1..=4) {
-            let job = Task::draw(rng, &self.places, seed, number);
+            let job = Task::draw(rng, &self.resources, seed, number);
             let wave = rng.usize(0..self.waves.len());
-            self.waves[wave].events.push(job.event(format!("pipeline-{number}"), &self.places, number));
+            self.waves[wave].events.push(job.event(format!("pipeline-{number}"), &self.resources, number));
             self.jobs.push(job);
         }
     }
 
     /// An event from one of the sources that tell of changes.
-    fn event(&mut self, rng: &mut Rng, id: String) -> Waiting {
+    fn event(&mut self, rng: &mut Rng, id: String) -> InvalidationRef {
         let records = match rng.u8(0..8) {
             0..4 => 1,
-            4..7 if self.places.stocked => rng.usize(MANY),
+            4..7 if self.resources.stocked => rng.usize(MANY),
             _ => rng.usize(2..=12),
         };
         let mut changes = Vec::new();
@@ -149,14 +149,14 @@ impl Plan {
             let (bucket, key) = self.object(rng);
             let removed = rng.bool();
             let kind = if removed { "Object Deleted" } else { "Object Created" };
-            let body = event_bridge(kind, &self.places.buckets[bucket].name, &key).to_string();
-            return Waiting::new(id, body, vec![self.remember(Change { bucket, key, removed })]);
+            let body = event_bridge(kind, &self.resources.buckets[bucket].name, &key).to_string();
+            return InvalidationRef::new(id, body, vec![self.remember(Change { bucket, key, removed })]);
         }
         for _ in 0..records {
             match rng.u16(0..200) {
                 0..4 => {
                     let (bucket, key) = self.object(rng);
-                    told.push(record("ObjectTagging:Put", &self.places.buckets[bucket].name, &key));
+                    told.push(record("ObjectTagging:Put", &self.resources.buckets[bucket].name, &key));
                     others += 1;
                 }
                 4 => {
@@ -174,19 +174,19 @@ impl Plan {
         }
         let body = notification(&told);
         let body = if rng.u8(0..4) == 0 { sns(&body) } else { body };
-        let mut waiting = Waiting::new(id, body, changes);
+        let mut waiting = InvalidationRef::new(id, body, changes);
         (waiting.others, waiting.poison) = (others, poison);
         waiting
     }
 
     fn change_record(&self, rng: &mut Rng, key: &str) -> serde_json::Value {
-        record("ObjectCreated:Put", &self.places.buckets[rng.usize(0..self.places.buckets.len())].name, key)
+        record("ObjectCreated:Put", &self.resources.buckets[rng.usize(0..self.resources.buckets.len())].name, key)
     }
 
     fn change(&mut self, rng: &mut Rng) -> (usize, serde_json::Value) {
         let (bucket, key) = self.object(rng);
         let name = ["ObjectCreated:Put", "ObjectRemoved:Delete", "LifecycleExpiration:Delete"][rng.usize(0..3)];
-        let record = record(name, &self.places.buckets[bucket].name, &key);
+        let record = record(name, &self.resources.buckets[bucket].name, &key);
         (self.remember(Change { bucket, key, removed: name != "ObjectCreated:Put" }), record)
     }
 
@@ -202,15 +202,15 @@ impl Plan {
         {
             return (again.bucket, again.key.clone());
         }
-        let bucket = rng.usize(0..self.places.buckets.len());
-        let place = &self.places.buckets[bucket];
-        let known = if self.places.stocked && rng.bool() { rng.choice(&place.objects) } else { None };
+        let bucket = rng.usize(0..self.resources.buckets.len());
+        let place = &self.resources.buckets[bucket];
+        let known = if self.resources.stocked && rng.bool() { rng.choice(&place.objects) } else { None };
         (bucket, known.cloned().unwrap_or_else(|| key(rng, place.home)))
     }
 }
 
 /// A batch of messages as Lambda hands it over.
-pub(crate) fn batch(messages: &[Waiting]) -> String {
+pub(crate) fn batch(messages: &[InvalidationRef]) -> String {
     let messages: Vec<_> = messages.iter().map(|it| (it.id.as_str(), it.body.as_str())).collect();
     sqs(&messages)
 }

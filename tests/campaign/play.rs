@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
-use s3_cloudfront_invalidator::local::{Call, Outcome, World};
+use s3_cloudfront_invalidator::local::{Call, InvocationOutcome, State};
 
 use crate::faults::Faults;
 use crate::lane::{Disturbance, Ended, Lane};
-use crate::places::Known;
 use crate::plan::{Plan, batch};
-use crate::queues::{Delivery, Queues, Waiting, failed};
+use crate::queues::{Delivery, InvalidationRef, Queues, failed};
+use crate::resources::Known;
 
 /// What became of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +73,7 @@ impl<'a, 'p> Play<'a, 'p> {
             rng,
             queues: plan.queues(),
             settings: 0,
-            known: plan.places.known(0..=0, earlier.denying),
+            known: plan.resources.known(0..=0, earlier.denying),
             before: Before::default(),
             since: BTreeMap::new(),
             ends: BTreeMap::new(),
@@ -84,14 +84,14 @@ impl<'a, 'p> Play<'a, 'p> {
     }
 
     pub(crate) async fn play(&mut self) {
-        self.lane.cloud.with(|world| {
-            *world = self.plan.places.world();
-            self.plan.jobs.iter().for_each(|job| job.begin(world));
+        self.lane.aws.with(|state| {
+            *state = self.plan.resources.state();
+            self.plan.jobs.iter().for_each(|job| job.begin(state));
             if let Some(faults) = self.faults {
-                faults.set(world);
+                faults.set(state);
             }
         });
-        self.lane.set(self.plan.places.mode);
+        self.lane.set(self.plan.resources.mode);
         self.lane.expect_failures(self.faults.is_some_and(|faults| faults.lasting));
         let mut waves = self.plan.waves.iter();
         loop {
@@ -112,8 +112,8 @@ impl<'a, 'p> Play<'a, 'p> {
         self.again().await;
         self.lane.end_stray().await;
         if let Some(faults) = self.faults {
-            let played = self.lane.cloud.with(|world| faults.played(world));
-            self.lane.tally.count(&played);
+            let played = self.lane.aws.with(|state| faults.played(state));
+            self.lane.stats.count(&played);
         }
         for (waiting, reason) in std::mem::take(&mut self.queues.dead) {
             if reason.is_empty() {
@@ -131,7 +131,7 @@ impl<'a, 'p> Play<'a, 'p> {
 
     /// The same under an id of this playing alone: a function rightly takes what it knows the id of for the same delivery,
     /// and this world knows nothing of what was done in another.
-    fn own(&self, waiting: &Waiting) -> Waiting {
+    fn own(&self, waiting: &InvalidationRef) -> InvalidationRef {
         let playing = if self.faults.is_some() { "faults" } else { "plain" };
         let mut own = waiting.clone();
         own.id = format!("{}-{playing}", own.id);
@@ -167,8 +167,8 @@ impl<'a, 'p> Play<'a, 'p> {
         let ended = self.lane.deliver(made.clone(), meanwhile).await;
         let provoked = self.so_far().trouble > self.before.trouble;
         for ((delivery, ended), (id, body, _)) in deliveries.into_iter().zip(ended).zip(made) {
-            if ended.outcome == Outcome::TimedOut && !ended.silenced {
-                self.lane.tally.late += 1;
+            if ended.outcome == InvocationOutcome::TimedOut && !ended.silenced {
+                self.lane.stats.late += 1;
                 self.found.push(format!("{id}: no answer in time"));
             }
             let cause = Cause { provoked, disturbed: ended.disturbed };
@@ -183,19 +183,19 @@ impl<'a, 'p> Play<'a, 'p> {
     }
 
     fn so_far(&self) -> Before {
-        self.lane.cloud.with(|world| {
-            let faults: usize = self.faults.map_or(0, |faults| faults.played(world).values().sum());
+        self.lane.aws.with(|state| {
+            let faults: usize = self.faults.map_or(0, |faults| faults.played(state).values().sum());
             Before {
-                calls: world.calls.len(),
-                faults: self.faults.map(|faults| faults.times(world)).unwrap_or_default(),
-                trouble: faults + world.calls.iter().filter(|call| is_refusal(call)).count(),
+                calls: state.calls.len(),
+                faults: self.faults.map(|faults| faults.times(state)).unwrap_or_default(),
+                trouble: faults + state.calls.iter().filter(|call| is_refusal(call)).count(),
             }
         })
     }
 
-    fn settle_event(&mut self, mut event: Waiting, Ended { outcome, .. }: Ended, cause: Cause) -> bool {
+    fn settle_event(&mut self, mut event: InvalidationRef, Ended { outcome, .. }: Ended, cause: Cause) -> bool {
         let reason = match outcome {
-            Outcome::Response(body) => {
+            InvocationOutcome::Response(body) => {
                 let is_done = if let Some(number) = event.job {
                     self.check_job(&event, number, cause)
                 } else {
@@ -205,30 +205,35 @@ impl<'a, 'p> Play<'a, 'p> {
                 self.succeed(&event);
                 return is_done;
             }
-            Outcome::Error { error_type, message } => format!("{error_type}: {message}"),
-            Outcome::TimedOut => "the function did not answer".to_owned(),
+            InvocationOutcome::Error { error_type, message } => format!("{error_type}: {message}"),
+            InvocationOutcome::TimedOut => "the function did not answer".to_owned(),
         };
         self.check_failure(&mut event, cause, &reason);
         self.queues.failed_event(event, reason);
         false
     }
 
-    fn settle_batch(&mut self, messages: Vec<Waiting>, Ended { outcome, disturbed, .. }: Ended, cause: Cause) -> bool {
+    fn settle_batch(
+        &mut self,
+        messages: Vec<InvalidationRef>,
+        Ended { outcome, disturbed, .. }: Ended,
+        cause: Cause,
+    ) -> bool {
         let (failed, reason) = match outcome {
-            Outcome::Response(answer) => match failed(&answer, &messages) {
+            InvocationOutcome::Response(answer) => match failed(&answer, &messages) {
                 Ok(ids) => (Some(ids), "reported as failed".to_owned()),
                 Err(reason) => {
                     self.found.push(reason.clone());
                     (None, reason)
                 }
             },
-            Outcome::Error { error_type, message } => {
+            InvocationOutcome::Error { error_type, message } => {
                 if !disturbed {
                     self.found.push(format!("a batch failed as a whole: {error_type}: {message}"));
                 }
                 (None, error_type)
             }
-            Outcome::TimedOut => (None, "the function did not answer".to_owned()),
+            InvocationOutcome::TimedOut => (None, "the function did not answer".to_owned()),
         };
         let mut all = true;
         for mut message in messages {
@@ -245,32 +250,32 @@ impl<'a, 'p> Play<'a, 'p> {
 
     /// What was done completely and comes again is not billed again, as long as it comes to the same paths.
     async fn again(&mut self) {
-        let places = &self.plan.places;
-        let widened = places.crowded() || self.faults.is_some_and(|faults| faults.widening);
+        let resources = &self.plan.resources;
+        let widened = resources.crowded() || self.faults.is_some_and(|faults| faults.widening);
         // Other settings, or another view of what lies beside the changes, come to other paths.
-        let differs = places.settings.len() > 1 || self.known.perhaps_denied || self.lists();
+        let differs = resources.settings.len() > 1 || self.known.perhaps_denied || self.lists();
         let Some((id, body)) = self.done.take().filter(|_| !widened && !differs) else { return };
         self.lane.end_stray().await;
         if let Some(faults) = self.faults {
-            let played = self.lane.cloud.with(|world| faults.played(world));
-            self.lane.tally.count(&played);
+            let played = self.lane.aws.with(|state| faults.played(state));
+            self.lane.stats.count(&played);
             self.faults = None;
         }
-        let invalidations = |world: &mut World| -> BTreeSet<_> {
-            let all = world.distributions.iter();
+        let invalidations = |state: &mut State| -> BTreeSet<_> {
+            let all = state.distributions.iter();
             all.flat_map(|(id, it)| it.invalidations.iter().map(move |it| (id.clone(), it.id.clone()))).collect()
         };
         // Mostly a process that remembers it, sometimes one for which CloudFront must.
         if self.rng.u8(0..8) == 0 {
             self.lane.renew().await;
         }
-        let before = self.lane.cloud.with(|world| {
-            world.faults.clear();
-            world.throttle = None;
-            invalidations(world)
+        let before = self.lane.aws.with(|state| {
+            state.faults.clear();
+            state.throttle = None;
+            invalidations(state)
         });
         self.lane.deliver(vec![(id.clone(), body, Disturbance::None)], None).await;
-        let after = self.lane.cloud.with(invalidations);
+        let after = self.lane.aws.with(invalidations);
         // A listing that nobody waited for is in nobody's book until it works.
         if before != after && !self.lists() {
             self.found.push(format!("{id} came again after it was done, and is billed again"));
@@ -279,7 +284,7 @@ impl<'a, 'p> Play<'a, 'p> {
 
     /// Whether the function lists buckets.
     fn lists(&self) -> bool {
-        self.lane.cloud.with(|world| world.calls.iter().any(|call| call.operation == "ListObjectsV2"))
+        self.lane.aws.with(|state| state.calls.iter().any(|call| call.operation == "ListObjectsV2"))
     }
 }
 

@@ -20,7 +20,7 @@ const VISIBILITY_TIMEOUT: u64 = 360;
 
 /// What waits to be delivered.
 #[derive(Clone)]
-pub(crate) struct Waiting {
+pub(crate) struct InvalidationRef {
     /// The request's id, or the message's.
     pub(crate) id: String,
     pub(crate) body: String,
@@ -40,7 +40,7 @@ pub(crate) struct Waiting {
     ready: u64,
 }
 
-impl Waiting {
+impl InvalidationRef {
     pub(crate) fn new(id: String, body: String, changes: Vec<usize>) -> Self {
         Self {
             id,
@@ -61,19 +61,19 @@ impl Waiting {
 /// What is handed over at once.
 #[derive(Clone)]
 pub(crate) enum Delivery {
-    Event(Waiting),
-    Batch(Vec<Waiting>),
+    Event(InvalidationRef),
+    Batch(Vec<InvalidationRef>),
 }
 
 #[derive(Default)]
 pub(crate) struct Queues {
     now: u64,
-    events: Vec<Waiting>,
-    messages: Vec<Waiting>,
+    events: Vec<InvalidationRef>,
+    messages: Vec<InvalidationRef>,
     max_receive_count: usize,
     max_batch: usize,
     /// Both dead-letter queues, with why.
-    pub(crate) dead: Vec<(Waiting, String)>,
+    pub(crate) dead: Vec<(InvalidationRef, String)>,
 }
 
 impl Queues {
@@ -81,12 +81,12 @@ impl Queues {
         Self { max_receive_count, max_batch, ..Self::default() }
     }
 
-    pub(crate) fn send_event(&mut self, mut event: Waiting) {
+    pub(crate) fn send_event(&mut self, mut event: InvalidationRef) {
         (event.sent, event.ready) = (self.now, self.now);
         self.events.push(event);
     }
 
-    pub(crate) fn send_message(&mut self, mut message: Waiting) {
+    pub(crate) fn send_message(&mut self, mut message: InvalidationRef) {
         message.ready = self.now;
         self.messages.push(message);
     }
@@ -101,7 +101,7 @@ impl Queues {
         self.now = self.now.max(first.unwrap_or_default());
         let mut deliveries = Vec::new();
         while deliveries.len() < functions {
-            let ready = |waiting: &[Waiting], now| -> Vec<_> {
+            let ready = |waiting: &[InvalidationRef], now| -> Vec<_> {
                 waiting.iter().enumerate().filter(|(_, it)| it.ready <= now).map(|(place, _)| place).collect()
             };
             let (events, messages) = (ready(&self.events, self.now), ready(&self.messages, self.now));
@@ -109,9 +109,9 @@ impl Queues {
                 deliveries.push(Delivery::Event(self.events.swap_remove(events[rng.usize(0..events.len())])));
             } else if !messages.is_empty() {
                 let size = rng.usize(1..=self.max_batch);
-                let mut places = rng.choose_multiple(messages, size);
-                places.sort_unstable_by(|a, b| b.cmp(a));
-                let batch = places.into_iter().map(|place| self.messages.swap_remove(place)).collect();
+                let mut resources = rng.choose_multiple(messages, size);
+                resources.sort_unstable_by(|a, b| b.cmp(a));
+                let batch = resources.into_iter().map(|place| self.messages.swap_remove(place)).collect();
                 deliveries.push(Delivery::Batch(batch));
             } else {
                 break;
@@ -128,13 +128,13 @@ impl Queues {
             event.throttled += 1;
             event.ready = self.now + MAX_WAIT.min(1 << event.throttled.min(9));
         }
-        let too_old = |it: &mut Waiting| it.ready - it.sent > MAX_AGE;
+        let too_old = |it: &mut InvalidationRef| it.ready - it.sent > MAX_AGE;
         let dead = self.events.extract_if(.., too_old).map(|it| (it, "EventAgeExceeded".to_owned()));
         self.dead.extend(dead);
     }
 
     /// An event failed.
-    pub(crate) fn failed_event(&mut self, mut event: Waiting, reason: String) {
+    pub(crate) fn failed_event(&mut self, mut event: InvalidationRef, reason: String) {
         event.tries += 1;
         match RETRIES.get(event.tries - 1) {
             Some(wait) => {
@@ -146,7 +146,7 @@ impl Queues {
     }
 
     /// A message was not deleted: it becomes visible again.
-    pub(crate) fn failed_message(&mut self, mut message: Waiting, reason: String) {
+    pub(crate) fn failed_message(&mut self, mut message: InvalidationRef, reason: String) {
         message.tries += 1;
         if message.tries >= self.max_receive_count {
             self.dead.push((message, reason));
@@ -159,7 +159,7 @@ impl Queues {
 
 /// The messages that an answer reports as failed. An answer in another form, or one that names what is not in the batch,
 /// fails the whole batch, which this function must never cause.
-pub(crate) fn failed(answer: &[u8], batch: &[Waiting]) -> Result<BTreeSet<String>, String> {
+pub(crate) fn failed(answer: &[u8], batch: &[InvalidationRef]) -> Result<BTreeSet<String>, String> {
     let malformed = || format!("malformed answer to a batch: {}", String::from_utf8_lossy(answer));
     let json: Value = serde_json::from_slice(answer).map_err(|_| malformed())?;
     let failures = json["batchItemFailures"].as_array().ok_or_else(malformed)?;

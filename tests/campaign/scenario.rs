@@ -3,21 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
-use s3_cloudfront_invalidator::local::World;
+use s3_cloudfront_invalidator::local::State;
 
 use crate::edge::Edge;
 use crate::faults::Faults;
 use crate::lane::Lane;
-use crate::places::Places;
 use crate::plan::Plan;
 use crate::play::{End, Play};
-use crate::tally::Spent;
+use crate::resources::Resources;
+use crate::stats::Spent;
 
 /// Plays the scenario of this seed; returns what does not hold.
 pub(crate) async fn run(lane: &mut Lane<'_>, seed: u64) -> Vec<String> {
     let mut rng = Rng::with_seed(seed);
     let plan = Plan::draw(&mut rng, seed);
-    let faults = Faults::draw(&mut rng, &plan.places, plan.burst);
+    let faults = Faults::draw(&mut rng, &plan.resources, plan.burst);
     let deliveries = rng.fork();
     let mut found = Vec::new();
     for played in [Some(&faults), None] {
@@ -25,25 +25,25 @@ pub(crate) async fn run(lane: &mut Lane<'_>, seed: u64) -> Vec<String> {
         one.play().await;
         let (since, ends) = (one.since, one.ends);
         found.extend(one.found);
-        let (spent, calls) = lane.cloud.with(|world| {
-            check_rules(world, &plan.places, &mut found);
-            let calls: Vec<_> = world.calls.iter().map(|call| call.operation).collect();
-            (spent(world, &plan, &since), calls)
+        let (spent, calls) = lane.aws.with(|state| {
+            check_rules(state, &plan.resources, &mut found);
+            let calls: Vec<_> = state.calls.iter().map(|call| call.operation).collect();
+            (spent(state, &plan, &since), calls)
         });
-        let tally = &mut lane.tally;
+        let stats = &mut lane.stats;
         if played.is_none() {
-            tally.without_faults.add(spent);
+            stats.without_faults.add(spent);
             continue;
         }
-        tally.with_faults.add(spent);
+        stats.with_faults.add(spent);
         for call in &calls {
-            *tally.calls.entry(call).or_default() += 1;
+            *stats.calls.entry(call).or_default() += 1;
         }
-        tally.scenarios += 1;
-        tally.changes += plan.changes.len();
-        tally.jobs += plan.jobs.len();
+        stats.scenarios += 1;
+        stats.changes += plan.changes.len();
+        stats.jobs += plan.jobs.len();
         for (end, count) in
-            [(End::Covered, &mut tally.covered), (End::Ignored, &mut tally.ignored), (End::Dead, &mut tally.dead)]
+            [(End::Covered, &mut stats.covered), (End::Ignored, &mut stats.ignored), (End::Dead, &mut stats.dead)]
         {
             *count += ends.values().filter(|it| **it == end).count();
         }
@@ -53,10 +53,10 @@ pub(crate) async fn run(lane: &mut Lane<'_>, seed: u64) -> Vec<String> {
 }
 
 /// No invalidation has an item that matches nothing, or more items than it may.
-fn check_rules(world: &World, places: &Places, found: &mut Vec<String>) {
-    let (paths, most_wildcards) = places.mode.budget();
-    let most = places.max_paths.map_or(paths, |most| most.min(paths));
-    for invalidation in world.distributions.values().flat_map(|it| &it.invalidations) {
+fn check_rules(state: &State, resources: &Resources, found: &mut Vec<String>) {
+    let (paths, most_wildcards) = resources.mode.budget();
+    let most = resources.max_paths.map_or(paths, |most| most.min(paths));
+    for invalidation in state.distributions.values().flat_map(|it| &it.invalidations) {
         let wildcards = invalidation.paths.iter().filter(|path| path.ends_with('*')).count();
         let within = invalidation.paths.len() <= most && wildcards <= most_wildcards;
         if !within || !invalidation.ineffective.is_empty() {
@@ -67,34 +67,34 @@ fn check_rules(world: &World, places: &Places, found: &mut Vec<String>) {
 
 /// What the invalidations cost, in money and in copies that viewers' requests must fill again. An evicted copy is filled
 /// at once, as if every object were asked for all the time, at the URLs that it had at first.
-fn spent(world: &World, plan: &Plan, since: &BTreeMap<usize, BTreeMap<String, usize>>) -> Spent {
+fn spent(state: &State, plan: &Plan, since: &BTreeMap<usize, BTreeMap<String, usize>>) -> Spent {
     let mut spent = Spent::default();
-    for (id, distribution) in &world.distributions {
+    for (id, distribution) in &state.distributions {
         spent.invalidations += distribution.invalidations.len();
         spent.paths += distribution.invalidations.iter().map(|it| it.paths.len()).sum::<usize>();
         if plan.burst {
             // Thousands of invalidations over thousands of URLs take too long to look through.
             continue;
         }
-        let served: Vec<_> = plan.places.buckets.iter().map(|it| it.ids.contains(id)).collect();
+        let served: Vec<_> = plan.resources.buckets.iter().map(|it| it.ids.contains(id)).collect();
         let mut cached = BTreeSet::new();
-        for (number, place) in plan.places.buckets.iter().enumerate().filter(|(number, _)| served[*number]) {
-            cached.extend(place.objects.iter().flat_map(|key| plan.places.urls(number, key, id, 0)));
+        for (number, place) in plan.resources.buckets.iter().enumerate().filter(|(number, _)| served[*number]) {
+            cached.extend(place.objects.iter().flat_map(|key| plan.resources.urls(number, key, id, 0)));
         }
         let mut changed: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
         for (place, change) in plan.changes.iter().enumerate().filter(|(_, it)| served[it.bucket]) {
-            let urls = plan.places.urls(change.bucket, &change.key, id, 0);
+            let urls = plan.resources.urls(change.bucket, &change.key, id, 0);
             cached.extend(urls.clone());
             if let Some(counts) = since.get(&place) {
                 changed.entry(counts[id]).or_default().extend(urls);
             }
         }
-        let mut stale = BTreeSet::new();
+        let mut outdated = BTreeSet::new();
         for (number, invalidation) in distribution.invalidations.iter().enumerate() {
-            stale.extend(changed.remove(&number).unwrap_or_default());
+            outdated.extend(changed.remove(&number).unwrap_or_default());
             let evicted = Edge::new(cached.clone()).invalidate(invalidation.paths.iter().map(String::as_str));
-            spent.needless += evicted.difference(&stale).count();
-            stale.retain(|url| !evicted.contains(url));
+            spent.needless += evicted.difference(&outdated).count();
+            outdated.retain(|url| !evicted.contains(url));
         }
     }
     spent

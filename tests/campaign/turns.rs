@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use s3_cloudfront_invalidator::local::World;
+use s3_cloudfront_invalidator::local::State;
 
 use crate::keys::key;
 use crate::lane::Meanwhile;
@@ -11,42 +11,43 @@ use crate::play::Play;
 impl<'a> Play<'a, '_> {
     /// S3 tells of changes, which have happened.
     pub(crate) fn tell(&mut self, changes: Vec<usize>) {
-        let count = |world: &mut World| -> BTreeMap<_, _> {
-            world.distributions.iter().map(|(id, it)| (id.clone(), it.invalidations.len())).collect()
+        let count = |state: &mut State| -> BTreeMap<_, _> {
+            state.distributions.iter().map(|(id, it)| (id.clone(), it.invalidations.len())).collect()
         };
-        let now = self.lane.cloud.with(|world| {
-            for change in changes.iter().map(|&change| &self.plan.changes[change]).filter(|_| self.plan.places.stocked)
+        let now = self.lane.aws.with(|state| {
+            for change in
+                changes.iter().map(|&change| &self.plan.changes[change]).filter(|_| self.plan.resources.stocked)
             {
-                let name = &self.plan.places.buckets[change.bucket].name;
-                let Some(bucket) = world.buckets.get_mut(name) else { continue };
+                let name = &self.plan.resources.buckets[change.bucket].name;
+                let Some(bucket) = state.buckets.get_mut(name) else { continue };
                 if change.removed {
                     bucket.objects.remove(&change.key);
                 } else {
                     bucket.objects.insert(change.key.clone());
                 }
             }
-            count(world)
+            count(state)
         });
         self.since.extend(changes.into_iter().map(|change| (change, now.clone())));
     }
 
     /// Now and then the distributions get other settings, and buckets other objects: at once or in the middle.
     pub(crate) fn turn(&mut self) -> Option<Meanwhile<'a>> {
-        let places = &self.plan.places;
-        let turns = self.settings + 1 < places.settings.len() && self.rng.u8(0..3) == 0;
+        let resources = &self.plan.resources;
+        let turns = self.settings + 1 < resources.settings.len() && self.rng.u8(0..3) == 0;
         let (from, to) = (self.settings, self.settings + usize::from(turns));
         self.settings = to;
-        let stirs = places.stocked && self.rng.u8(0..4) == 0;
+        let stirs = resources.stocked && self.rng.u8(0..4) == 0;
         let calls = self.rng.usize(0..12);
         let mut rng = self.rng.fork();
-        let what = move |world: &mut World| {
+        let what = move |state: &mut State| {
             if turns {
-                for (id, distribution) in &mut world.distributions {
-                    distribution.config = places.settings[to].get(id).cloned();
+                for (id, distribution) in &mut state.distributions {
+                    distribution.config = resources.settings[to].get(id).cloned();
                 }
             }
-            for place in places.buckets.iter().filter(|_| stirs) {
-                let Some(bucket) = world.buckets.get_mut(&place.name) else { continue };
+            for place in resources.buckets.iter().filter(|_| stirs) {
+                let Some(bucket) = state.buckets.get_mut(&place.name) else { continue };
                 for _ in 0..20 {
                     bucket.objects.remove(&place.objects[rng.usize(0..place.objects.len())]);
                     bucket.objects.insert(key(&mut rng, place.home));
@@ -55,12 +56,12 @@ impl<'a> Play<'a, '_> {
         };
         let in_the_middle = (turns || stirs) && self.rng.bool();
         if in_the_middle {
-            self.known.settings = self.plan.places.known(from..=to, false).settings;
+            self.known.settings = self.plan.resources.known(from..=to, false).settings;
             return Some(Meanwhile { calls, what: Box::new(what) });
         }
         let mut what = what;
-        self.lane.cloud.with(&mut what);
-        self.known.settings = self.plan.places.known(to..=to, false).settings;
+        self.lane.aws.with(&mut what);
+        self.known.settings = self.plan.resources.known(to..=to, false).settings;
         None
     }
 }

@@ -15,18 +15,18 @@ const QUERY: &str = "?v=1";
 
 /// How far an object can be seen through a distribution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Sight {
+pub(crate) enum ServedState {
     /// No origin looks into its folder.
     Outside,
     /// Requests for it go elsewhere.
     Elsewhere,
-    Seen,
+    Routing,
 }
 
 /// What is told of a bucket where settings tell nothing.
-pub(crate) fn by_tags(key: &str, folder: &str) -> (Sight, BTreeSet<String>) {
+pub(crate) fn by_tags(key: &str, folder: &str) -> (ServedState, BTreeSet<String>) {
     let urls = urls(key, folder);
-    (if urls.is_empty() { Sight::Outside } else { Sight::Seen }, urls)
+    (if urls.is_empty() { ServedState::Outside } else { ServedState::Routing }, urls)
 }
 
 /// The URLs that viewers may have the object cached under. `folder` is what the bucket's tag says, which counts where no
@@ -36,7 +36,7 @@ pub(crate) fn by_settings(
     policies: &BTreeMap<String, Value>,
     (bucket, folder): (&str, &str),
     key: &str,
-) -> (Sight, BTreeSet<String>) {
+) -> (ServedState, BTreeSet<String>) {
     let origins: Vec<_> = items(&config["Origins"])
         .filter_map(|origin| {
             let end = text(&origin["DomainName"]).strip_prefix(bucket)?;
@@ -49,13 +49,13 @@ pub(crate) fn by_settings(
     }
     let behaviors: Vec<_> = items(&config["CacheBehaviors"]).chain([&config["DefaultCacheBehavior"]]).collect();
     let rewritten = behaviors.iter().any(|it| rewrites(it));
-    let mut sight = Sight::Outside;
+    let mut sight = ServedState::Outside;
     let mut found = BTreeSet::new();
     for (id, path, website) in origins {
         // What CloudFront asks the origin for is the path and then the URL.
         let whole = format!("/{key}");
         let Some(rest) = whole.strip_prefix(path).and_then(|rest| rest.strip_prefix('/')) else { continue };
-        sight = sight.max(Sight::Elsewhere);
+        sight = sight.max(ServedState::Elsewhere);
         let goes_here = |behavior: &Value| {
             let target = text(&behavior["TargetOriginId"]);
             let groups = items(&config["OriginGroups"]).filter(|group| text(&group["Id"]) == target);
@@ -73,7 +73,7 @@ pub(crate) fn by_settings(
                 by.iter().any(|it| has_strings(it, policies))
             };
             if rewritten || !by.is_empty() {
-                sight = Sight::Seen;
+                sight = ServedState::Routing;
                 found.extend(strings.then(|| format!("{url}{QUERY}")));
                 found.insert(url);
             }

@@ -8,50 +8,16 @@
     reason = "a test fails by panicking"
 )]
 
-mod again;
-mod amiss;
+mod cli;
 #[expect(dead_code, reason = "the table is made elsewhere")]
 #[path = "../../benches/comparison/mod.rs"]
 mod comparison;
+mod config;
 mod delivery;
-mod demo;
-mod distributions;
-mod documents;
-mod doubtful;
+mod fake_aws;
 mod faults;
-mod front;
-mod hangs;
-mod hollow;
-mod inventory;
-mod job_texts;
-mod job_wait;
+mod harness;
 mod jobs;
-mod load;
 mod logs;
-mod metrics;
-mod old_settings;
-mod operations;
-mod plan;
-mod queue;
-mod requests;
-mod retries;
-mod rig;
-mod scenario;
-mod sdk;
-mod settings;
-mod settings_amiss;
-mod size;
 mod sources;
-mod standin;
-mod standin_calls;
-mod standin_events;
-mod standin_jobs;
-mod standin_listing;
-mod standin_settings;
-mod standin_status;
-mod standin_tenants;
-mod start;
-mod tags;
-mod throttling;
-mod trust;
-mod vectors;
+mod startup;

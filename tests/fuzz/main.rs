@@ -13,7 +13,7 @@
 )]
 
 mod driver;
-#[path = "../pure/edge.rs"]
+#[path = "../pure/edge_cache.rs"]
 mod edge;
 mod graft;
 mod mutate;

@@ -6,10 +6,10 @@ use std::num::NonZeroUsize;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
-use s3_cloudfront_invalidator::collapse::{Blind, Budget, Collapsed, CollateralModel, Inventory, Objective, collapse};
+use s3_cloudfront_invalidator::collapse::{Budget, Collapsed, CostModel, Counted, Heuristic, Objective, collapse};
 use s3_cloudfront_invalidator::path::InvalidationPath;
 
-use crate::edge::Edge;
+use crate::edge_cache::Edge;
 
 /// Cost (in thousandths of a URL), items and wildcards: what is minimised, in this order.
 type Figures = (u64, usize, usize);
@@ -46,7 +46,7 @@ fn covers(item: &str, other: &str) -> bool {
     item == other || item.strip_suffix('*').is_some_and(|prefix| other.starts_with(prefix))
 }
 
-impl<'m, M: CollateralModel> Search<'m, M> {
+impl<'m, M: CostModel> Search<'m, M> {
     fn new(paths: &[InvalidationPath], model: &'m M, path_weight: u32) -> Self {
         let all: BTreeSet<_> = paths.iter().map(ToString::to_string).collect();
         let covered = |item: &String| all.iter().any(|other| other != item && covers(other, item));
@@ -68,7 +68,7 @@ impl<'m, M: CollateralModel> Search<'m, M> {
 
     /// By the definition: counted where it is known; elsewhere the guess for every parting below, of which those that are
     /// known count instead.
-    fn collateral(&self, prefix: &str) -> u64 {
+    fn unchanged_evicted(&self, prefix: &str) -> u64 {
         if let Some(urls) = self.model.count(prefix) {
             return urls * 1000;
         }
@@ -76,13 +76,13 @@ impl<'m, M: CollateralModel> Search<'m, M> {
         let next =
             below.clone().filter(|it| !below.clone().any(|other| it.starts_with(other.as_str()) && it != &other));
         let required = self.required.iter().filter(|item| text(item).starts_with(prefix)).count();
-        self.model.prior(prefix, required) + next.map(|it| self.collateral(it)).sum::<u64>()
+        self.model.estimate(prefix, required) + next.map(|it| self.unchanged_evicted(it)).sum::<u64>()
     }
 
     /// The figures of a set of wildcards, with everything else sent as it is.
     fn figures(&self, wildcards: &[&str]) -> Figures {
         let rest = || self.required.iter().filter(|item| !wildcards.iter().any(|it| text(item).starts_with(it)));
-        let cost = wildcards.iter().map(|it| self.collateral(it) + self.weight(it)).sum::<u64>()
+        let cost = wildcards.iter().map(|it| self.unchanged_evicted(it) + self.weight(it)).sum::<u64>()
             + rest().map(|item| self.weight(text(item))).sum::<u64>();
         let own = rest().filter(|item| item.ends_with('*')).count();
         (cost, wildcards.len() + rest().count(), wildcards.len() + own)
@@ -112,7 +112,7 @@ impl<'m, M: CollateralModel> Search<'m, M> {
         let figures = self.figures(&wildcards);
         assert_eq!(figures.1, items.len(), "{items:?}");
         let counted: Option<u64> = wildcards.iter().map(|it| self.model.count(it)).sum();
-        assert_eq!(result.collateral, counted, "known only if it is known of every wildcard: {items:?}");
+        assert_eq!(result.unchanged_evicted, counted, "known only if it is known of every wildcard: {items:?}");
         figures
     }
 
@@ -163,13 +163,13 @@ proptest! {
 
     #[test]
     fn blind(paths in paths(12)) {
-        let search = Search::new(&paths, &Blind, 0);
+        let search = Search::new(&paths, &Heuristic, 0);
         search.check(&paths, 0, &search.all(&search.partings));
     }
 
     #[test]
     fn with_an_inventory((paths, urls, listed) in bucket(12), path_weight in select(vec![0, 0, 1, 3])) {
-        let model = Inventory::new(urls, listed, &paths);
+        let model = Counted::new(urls, listed, &paths);
         let search = Search::new(&paths, &model, path_weight);
         search.check(&paths, path_weight, &search.all(&search.partings));
     }
@@ -181,7 +181,7 @@ proptest! {
     /// A wildcard that ends where nothing parts is never better than one that ends at the next parting.
     #[test]
     fn partings_are_enough((paths, urls, listed) in bucket(3), path_weight in select(vec![0, 1])) {
-        let model = Inventory::new(urls, listed, &paths);
+        let model = Counted::new(urls, listed, &paths);
         let search = Search::new(&paths, &model, path_weight);
         let prefixes = every_prefix(&search.required);
         prop_assume!(prefixes.len() <= 12);
@@ -203,7 +203,7 @@ proptest! {
         let number = |n| NonZeroUsize::new(n).unwrap();
         let budget = Budget { max_paths: number(max_paths), max_wildcards: number(max_wildcards) };
         let collapsed = |paths: &[InvalidationPath]| {
-            let model = Inventory::new(urls.clone(), listed.clone(), paths);
+            let model = Counted::new(urls.clone(), listed.clone(), paths);
             collapse(paths.to_vec(), Objective { budget, path_weight }, &model).items
         };
         let once = collapsed(&paths);
@@ -214,13 +214,13 @@ proptest! {
     #[test]
     fn reported_evictions_are_those_of_the_edge((paths, urls, _) in bucket(12), max_paths in 1..8_usize, max_wildcards in 1..5_usize) {
         let everything = vec!["/".to_owned()];
-        let model = Inventory::new(urls.clone(), everything, &paths);
+        let model = Counted::new(urls.clone(), everything, &paths);
         let number = |n| NonZeroUsize::new(n).unwrap();
         let budget = Budget { max_paths: number(max_paths), max_wildcards: number(max_wildcards) };
         let result = collapse(paths.clone(), Objective { budget, path_weight: 0 }, &model);
         let evicted = Edge::new(urls.clone()).invalidate(result.items.iter().map(InvalidationPath::as_str));
         let asked_for = Edge::new(urls).invalidate(paths.iter().map(InvalidationPath::as_str));
         prop_assert!(evicted.is_superset(&asked_for), "nothing that changed stays");
-        prop_assert_eq!(result.collateral, Some((evicted.len() - asked_for.len()) as u64));
+        prop_assert_eq!(result.unchanged_evicted, Some((evicted.len() - asked_for.len()) as u64));
     }
 }

@@ -2,7 +2,7 @@
 
 use aws_lambda_events::event::s3::S3Event;
 use s3_cloudfront_invalidator::change::{Batch, Region};
-use s3_cloudfront_invalidator::event::{Trigger, decode};
+use s3_cloudfront_invalidator::event::{Event, decode};
 
 fn read(name: &str) -> Vec<u8> {
     let path = format!("{}/tests/fixtures/s3/{name}.json", env!("CARGO_MANIFEST_DIR"));
@@ -11,7 +11,7 @@ fn read(name: &str) -> Vec<u8> {
 
 fn batch(name: &str) -> Batch {
     match decode(&read(name)) {
-        Ok(Trigger::Changes(batch)) => batch,
+        Ok(Event::Changes(batch)) => batch,
         other => panic!("{name}: {other:?}"),
     }
 }

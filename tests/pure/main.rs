@@ -10,13 +10,13 @@
 
 mod comparison;
 mod docs;
-mod edge;
+mod edge_cache;
 mod exhaustive;
 mod fixtures;
-mod inventory;
-mod nesting;
+mod key_listing;
 #[cfg(feature = "cli")]
-mod operator;
+mod link;
+mod nesting;
 mod policies;
 mod properties;
 mod settings;

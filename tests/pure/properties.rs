@@ -6,8 +6,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use s3_cloudfront_invalidator::change::ObjectKey;
-use s3_cloudfront_invalidator::collapse::{Blind, Budget, Objective};
-use s3_cloudfront_invalidator::event::{Trigger, decode};
+use s3_cloudfront_invalidator::collapse::{Budget, Heuristic, Objective};
+use s3_cloudfront_invalidator::event::{Event, decode};
 use s3_cloudfront_invalidator::local::events::{encode_key, notification, record};
 use s3_cloudfront_invalidator::path::{InvalidationPath, OriginPath, viewer_paths};
 
@@ -29,7 +29,7 @@ fn budget() -> impl Strategy<Value = Budget> {
 }
 
 fn collapse(paths: Vec<InvalidationPath>, budget: Budget) -> Vec<InvalidationPath> {
-    s3_cloudfront_invalidator::collapse::collapse(paths, Objective { budget, path_weight: 0 }, &Blind).items
+    s3_cloudfront_invalidator::collapse::collapse(paths, Objective { budget, path_weight: 0 }, &Heuristic).items
 }
 
 fn wildcards(items: &[InvalidationPath]) -> usize {
@@ -90,7 +90,7 @@ proptest! {
         let mut event = notification(&records).into_bytes();
         let cut = cut.min(event.len() - 1);
         event[cut] = byte;
-        if let Ok(Trigger::Changes(batch)) = decode(&event) {
+        if let Ok(Event::Changes(batch)) = decode(&event) {
             let found = batch.changes.len() + batch.ignored.len() + batch.failed.len();
             // Damage can put two records into one, which JSON then reads as one; it never hides one that JSON shows.
             let shown = serde_json::from_slice::<serde_json::Value>(&event)
@@ -105,7 +105,7 @@ proptest! {
     fn a_key_survives_its_way_through_a_notification(key in "[\\PC\\x00-\\x1f +%~]{1,100}") {
         prop_assume!(key.len() <= 1024);
         let event = notification(&[record("ObjectCreated:Put", "site", &key)]);
-        let Ok(Trigger::Changes(batch)) = decode(event.as_bytes()) else { panic!("{event}") };
+        let Ok(Event::Changes(batch)) = decode(event.as_bytes()) else { panic!("{event}") };
         prop_assert_eq!(batch.changes[0].key.as_str(), key.as_str(), "{}", encode_key(&key));
     }
 }

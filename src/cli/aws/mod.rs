@@ -14,7 +14,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use tokio::sync::OnceCell;
 
-use super::link::{Cloud, EventRule, EventSource, Function, LastInvalidation, Notifications, Queue};
+use super::link::{EventRule, EventSourceMapping, FunctionInfo, LastInvalidation, Notifications, OperatorApi, Queue};
 use crate::aws::error::call_error;
 use crate::aws::invalidations::CloudFront;
 use crate::aws::s3::is_path_style;
@@ -23,10 +23,10 @@ use crate::change::{AccountId, BucketName, DistributionId};
 use crate::path::Tags;
 
 /// How long one attempt of a call to S3 may take.
-const LONGEST_ATTEMPT: Duration = Duration::from_secs(30);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One account and one Region.
-pub struct Operator {
+pub struct OperatorClients {
     cloud_formation: aws_sdk_cloudformation::Client,
     cloud_front: CloudFront,
     event_bridge: aws_sdk_eventbridge::Client,
@@ -38,17 +38,17 @@ pub struct Operator {
     account: OnceCell<AccountId>,
 }
 
-impl Operator {
+impl OperatorClients {
     /// Makes the clients. Nothing is connected yet.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
         let builder = aws_sdk_s3::config::Builder::from(config).force_path_style(is_path_style(config));
         // It tries the destinations of notifications before it answers.
-        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(LONGEST_ATTEMPT).build();
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
         let s3 = builder.timeout_config(timeouts).build();
         Self {
             cloud_formation: aws_sdk_cloudformation::Client::new(config),
-            cloud_front: CloudFront::patient(config),
+            cloud_front: CloudFront::with_sdk_retries(config),
             event_bridge: aws_sdk_eventbridge::Client::new(config),
             lambda: aws_sdk_lambda::Client::new(config),
             s3: aws_sdk_s3::Client::from_conf(s3),
@@ -65,22 +65,22 @@ impl Operator {
         &self.cloud_front
     }
 
-    async fn own_account(&self) -> Result<&AccountId, CallError> {
+    async fn caller_account(&self) -> Result<&AccountId, CallError> {
         self.account
             .get_or_try_init(|| async {
-                let told = self.sts.get_caller_identity().send().await;
-                let told = told.map_err(|error| call_error("GetCallerIdentity", &error))?;
-                let account = told.account.as_deref().and_then(AccountId::new);
-                account.ok_or_else(|| crate::aws::error::not_understood("GetCallerIdentity", "it names no account"))
+                let output = self.sts.get_caller_identity().send().await;
+                let output = output.map_err(|error| call_error("GetCallerIdentity", &error))?;
+                let account = output.account.as_deref().and_then(AccountId::new);
+                account.ok_or_else(|| crate::aws::error::invalid_response("GetCallerIdentity", "it names no account"))
             })
             .await
     }
 
     async fn outputs(&self, stack: &str) -> Result<Option<BTreeMap<String, String>>, CallError> {
         match self.cloud_formation.describe_stacks().stack_name(stack).send().await {
-            Ok(told) => {
+            Ok(output) => {
                 let outputs =
-                    told.stacks.unwrap_or_default().into_iter().next().map(|it| it.outputs.unwrap_or_default());
+                    output.stacks.unwrap_or_default().into_iter().next().map(|it| it.outputs.unwrap_or_default());
                 let pair = |it: aws_sdk_cloudformation::types::Output| Some((it.output_key?, it.output_value?));
                 Ok(outputs.map(|all| all.into_iter().filter_map(pair).collect()))
             }
@@ -97,7 +97,7 @@ impl Operator {
 }
 
 /// How often a change of a bucket is tried while S3 works on another.
-const TURNS: u32 = 5;
+const MAX_ATTEMPTS: u32 = 5;
 
 /// Whether S3 works on another change of the bucket; it takes one at a time. Source: terraform-provider-aws#2008.
 fn is_busy<E: ProvideErrorMetadata>(error: &E) -> bool {
@@ -105,43 +105,45 @@ fn is_busy<E: ProvideErrorMetadata>(error: &E) -> bool {
 }
 
 /// Makes a change of a bucket again while S3 works on another.
-async fn in_turn<T, E, F>(change: impl Fn() -> F) -> Result<T, E>
+async fn retry_while_busy<T, E, F>(change: impl Fn() -> F) -> Result<T, E>
 where
     E: ProvideErrorMetadata,
     F: Future<Output = Result<T, E>>,
 {
-    let mut turn = 1;
+    let mut attempt = 1;
     loop {
         match change().await {
-            Err(error) if turn < TURNS && is_busy(&error) => tokio::time::sleep(Duration::from_secs(turn.into())).await,
-            told => return told,
+            Err(error) if attempt < MAX_ATTEMPTS && is_busy(&error) => {
+                tokio::time::sleep(Duration::from_secs(attempt.into())).await;
+            }
+            output => return output,
         }
-        turn += 1;
+        attempt += 1;
     }
 }
 
 /// Answers `None` for what is not there.
-fn unless_missing<T>(told: Result<T, CallError>) -> Result<Option<T>, CallError> {
-    match told {
+fn unless_missing<T>(output: Result<T, CallError>) -> Result<Option<T>, CallError> {
+    match output {
         Err(error) if error.class == ErrorClass::NotFound => Ok(None),
-        told => told.map(Some),
+        output => output.map(Some),
     }
 }
 
-impl Cloud for Operator {
+impl OperatorApi for OperatorClients {
     async fn account(&self) -> Result<AccountId, CallError> {
-        self.own_account().await.cloned()
+        self.caller_account().await.cloned()
     }
 
     async fn stack_outputs(&self, stack: &str) -> Result<Option<BTreeMap<String, String>>, CallError> {
         self.outputs(stack).await
     }
 
-    async fn function(&self, name: &str) -> Result<Function, CallError> {
+    async fn function(&self, name: &str) -> Result<FunctionInfo, CallError> {
         self.describe_function(name).await
     }
 
-    async fn event_sources(&self, function: &str) -> Result<Vec<EventSource>, CallError> {
+    async fn event_sources(&self, function: &str) -> Result<Vec<EventSourceMapping>, CallError> {
         self.list_event_sources(function).await
     }
 

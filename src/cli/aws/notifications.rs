@@ -11,15 +11,15 @@ use aws_sdk_s3::types::{
 };
 use quick_xml::events::Event as Part;
 
-use super::{Operator, in_turn};
+use super::{OperatorClients, retry_while_busy};
 use crate::aws::CallError;
-use crate::aws::error::{call_error, not_understood};
+use crate::aws::error::{call_error, invalid_response};
 use crate::change::BucketName;
-use crate::cli::link::{Filter, Notifications, Rule, Target};
+use crate::cli::link::{Destination, KeyFilter, NotificationRule, Notifications};
 
 /// The elements of a configuration that are read and written here. One that is not among them, which S3 may have tomorrow,
 /// would be lost when the rest is written back. Source: S3 API reference, `GetBucketNotificationConfiguration`.
-const KNOWN: [&str; 15] = [
+const KNOWN_ELEMENTS: [&str; 15] = [
     "NotificationConfiguration",
     "TopicConfiguration",
     "Topic",
@@ -39,9 +39,9 @@ const KNOWN: [&str; 15] = [
 
 /// Fails an answer in which there is something that we would lose.
 #[derive(Debug)]
-struct NothingUnknown;
+struct OnlyKnownElements;
 
-impl Intercept for NothingUnknown {
+impl Intercept for OnlyKnownElements {
     fn name(&self) -> &'static str {
         "NothingUnknown"
     }
@@ -70,12 +70,12 @@ fn known_only(document: &str) -> Result<(), String> {
         if let Part::Start(element) | Part::Empty(element) = &part {
             let name = element.local_name();
             let name = name.as_ref();
-            if !KNOWN.contains(&name) {
+            if !KNOWN_ELEMENTS.contains(&name) {
                 return Err(format!(
                     "this version does not know the element {name}, and would lose it; update invalidator"
                 ));
             }
-            is_seen |= name == KNOWN[0];
+            is_seen |= name == KNOWN_ELEMENTS[0];
         }
         match part {
             // The SDK would leave it out.
@@ -89,31 +89,36 @@ fn known_only(document: &str) -> Result<(), String> {
     }
 }
 
-impl Operator {
+impl OperatorClients {
     pub(super) async fn read_notifications(&self, bucket: &BucketName) -> Result<Notifications, CallError> {
-        let owner = self.own_account().await?.as_str();
+        let owner = self.caller_account().await?.as_str();
         let call = self.s3.get_bucket_notification_configuration().bucket(bucket.as_str()).expected_bucket_owner(owner);
-        let call = call.customize().interceptor(NothingUnknown);
-        let told = call.send().await.map_err(|error| call_error("GetBucketNotificationConfiguration", &error))?;
+        let call = call.customize().interceptor(OnlyKnownElements);
+        let output = call.send().await.map_err(|error| call_error("GetBucketNotificationConfiguration", &error))?;
         let read = |target, id: Option<&str>, events: &[Event], filter: Option<&NotificationConfigurationFilter>| {
             let events = events.iter().map(|it| it.as_str().to_owned()).collect();
-            Ok::<_, String>(Rule { id: id.map(ToOwned::to_owned), target, events, filter: read_filter(filter)? })
+            Ok::<_, String>(NotificationRule {
+                id: id.map(ToOwned::to_owned),
+                target,
+                events,
+                filter: read_filter(filter)?,
+            })
         };
-        let queues = told.queue_configurations().iter();
-        let queues = queues.map(|it| read(Target::Queue(it.queue_arn.clone()), it.id(), it.events(), it.filter()));
-        let topics = told.topic_configurations().iter();
-        let topics = topics.map(|it| read(Target::Topic(it.topic_arn.clone()), it.id(), it.events(), it.filter()));
-        let functions = told.lambda_function_configurations().iter();
+        let queues = output.queue_configurations().iter();
+        let queues = queues.map(|it| read(Destination::Queue(it.queue_arn.clone()), it.id(), it.events(), it.filter()));
+        let topics = output.topic_configurations().iter();
+        let topics = topics.map(|it| read(Destination::Topic(it.topic_arn.clone()), it.id(), it.events(), it.filter()));
+        let functions = output.lambda_function_configurations().iter();
         let functions = functions
-            .map(|it| read(Target::Function(it.lambda_function_arn.clone()), it.id(), it.events(), it.filter()));
+            .map(|it| read(Destination::Function(it.lambda_function_arn.clone()), it.id(), it.events(), it.filter()));
         let rules: Result<Vec<_>, _> = queues.chain(topics).chain(functions).collect();
-        let rules = rules.map_err(|reason| not_understood("GetBucketNotificationConfiguration", &reason))?;
+        let rules = rules.map_err(|reason| invalid_response("GetBucketNotificationConfiguration", &reason))?;
         let count = rules.len();
         let rules: BTreeSet<_> = rules.into_iter().collect();
         if rules.len() < count {
-            return Err(not_understood("GetBucketNotificationConfiguration", "it has the same rule twice"));
+            return Err(invalid_response("GetBucketNotificationConfiguration", "it has the same rule twice"));
         }
-        Ok(Notifications { rules, event_bridge: told.event_bridge_configuration().is_some() })
+        Ok(Notifications { rules, event_bridge: output.event_bridge_configuration().is_some() })
     }
 
     pub(super) async fn write_notifications(
@@ -121,19 +126,19 @@ impl Operator {
         bucket: &BucketName,
         notifications: &Notifications,
     ) -> Result<(), CallError> {
-        let owner = self.own_account().await?.as_str();
+        let owner = self.caller_account().await?.as_str();
         let configuration = configuration(notifications)
-            .map_err(|error| not_understood("PutBucketNotificationConfiguration", &error.to_string()))?;
+            .map_err(|error| invalid_response("PutBucketNotificationConfiguration", &error.to_string()))?;
         // S3 checks that it may write to the destinations, also those that were there; a test message goes to each.
         let call = self.s3.put_bucket_notification_configuration().bucket(bucket.as_str()).expected_bucket_owner(owner);
         let call = call.notification_configuration(configuration);
-        let told = in_turn(|| call.clone().send()).await;
-        told.map(|_| ()).map_err(|error| call_error("PutBucketNotificationConfiguration", &error))
+        let output = retry_while_busy(|| call.clone().send()).await;
+        output.map(|_| ()).map_err(|error| call_error("PutBucketNotificationConfiguration", &error))
     }
 }
 
-fn read_filter(filter: Option<&NotificationConfigurationFilter>) -> Result<Filter, String> {
-    let mut read = Filter::default();
+fn read_filter(filter: Option<&NotificationConfigurationFilter>) -> Result<KeyFilter, String> {
+    let mut read = KeyFilter::default();
     for rule in filter.and_then(|it| it.key()).map(S3KeyFilter::filter_rules).unwrap_or_default() {
         let value = rule.value().unwrap_or_default();
         // S3 gives back `Prefix` for what was put as `prefix`.
@@ -151,7 +156,7 @@ fn read_filter(filter: Option<&NotificationConfigurationFilter>) -> Result<Filte
     Ok(read)
 }
 
-fn write_filter(filter: &Filter) -> Option<NotificationConfigurationFilter> {
+fn write_filter(filter: &KeyFilter) -> Option<NotificationConfigurationFilter> {
     let parts = [(FilterRuleName::Prefix, &filter.prefix), (FilterRuleName::Suffix, &filter.suffix)];
     let rules: Vec<_> = parts
         .into_iter()
@@ -169,7 +174,7 @@ fn configuration(notifications: &Notifications) -> Result<NotificationConfigurat
         let (id, filter) = (rule.id.clone(), write_filter(&rule.filter));
         let events = Some(rule.events.iter().map(|it| Event::from(it.as_str())).collect());
         all = match &rule.target {
-            Target::Queue(arn) => all.queue_configurations(
+            Destination::Queue(arn) => all.queue_configurations(
                 QueueConfiguration::builder()
                     .set_id(id)
                     .queue_arn(arn)
@@ -177,7 +182,7 @@ fn configuration(notifications: &Notifications) -> Result<NotificationConfigurat
                     .set_filter(filter)
                     .build()?,
             ),
-            Target::Topic(arn) => all.topic_configurations(
+            Destination::Topic(arn) => all.topic_configurations(
                 TopicConfiguration::builder()
                     .set_id(id)
                     .topic_arn(arn)
@@ -185,7 +190,7 @@ fn configuration(notifications: &Notifications) -> Result<NotificationConfigurat
                     .set_filter(filter)
                     .build()?,
             ),
-            Target::Function(arn) => all.lambda_function_configurations(
+            Destination::Function(arn) => all.lambda_function_configurations(
                 LambdaFunctionConfiguration::builder()
                     .set_id(id)
                     .lambda_function_arn(arn)
@@ -204,16 +209,22 @@ mod tests {
 
     #[test]
     fn what_is_written_is_what_was_read() {
-        let rule = |id: &str, target, events: &[&str], prefix: &str, suffix: &str| Rule {
+        let rule = |id: &str, target, events: &[&str], prefix: &str, suffix: &str| NotificationRule {
             id: Some(id.into()),
             target,
             events: events.iter().map(|&it| it.to_owned()).collect(),
-            filter: Filter { prefix: prefix.into(), suffix: suffix.into() },
+            filter: KeyFilter { prefix: prefix.into(), suffix: suffix.into() },
         };
         let rules = [
-            rule("a", Target::Queue("arn:aws:sqs:r:1:q".into()), &["s3:ObjectCreated:*", "s3:New:Kind"], "", ""),
-            rule("b", Target::Topic("arn:aws:sns:r:1:t".into()), &["s3:ObjectRemoved:Delete"], "a/", ""),
-            rule("c", Target::Function("arn:aws:lambda:r:1:function:f".into()), &["s3:ObjectTagging:*"], "", ".jpg"),
+            rule("a", Destination::Queue("arn:aws:sqs:r:1:q".into()), &["s3:ObjectCreated:*", "s3:New:Kind"], "", ""),
+            rule("b", Destination::Topic("arn:aws:sns:r:1:t".into()), &["s3:ObjectRemoved:Delete"], "a/", ""),
+            rule(
+                "c",
+                Destination::Function("arn:aws:lambda:r:1:function:f".into()),
+                &["s3:ObjectTagging:*"],
+                "",
+                ".jpg",
+            ),
         ];
         let notifications = Notifications { rules: rules.into(), event_bridge: true };
         let written = configuration(&notifications).unwrap();

@@ -10,13 +10,13 @@ use crate::path::Tags;
 
 /// A function, as far as it matters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Function {
+pub struct FunctionInfo {
     /// Its ARN, without a version.
     pub arn: String,
     /// The tag that names a bucket's distributions, if its settings name one.
     pub distribution_tag: Option<String>,
     /// Whether it only plans and logs, and sends nothing.
-    pub is_dry: bool,
+    pub is_dry_run: bool,
     /// The account whose buckets it takes, if its settings name one; "any" for all.
     pub bucket_owner: Option<String>,
     /// The ARN of the queue, or topic, that what fails for good goes to.
@@ -25,7 +25,7 @@ pub struct Function {
 
 /// What makes a function be called from a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EventSource {
+pub struct EventSourceMapping {
     /// The queue's ARN.
     pub arn: String,
     /// Lambda's word for how it is, such as `Enabled`.
@@ -34,10 +34,10 @@ pub struct EventSource {
     pub reports_failures: bool,
 }
 
-impl EventSource {
+impl EventSourceMapping {
     /// Whether the function reads it, or will in a moment.
     #[must_use]
-    pub fn is_on(&self) -> bool {
+    pub fn is_active(&self) -> bool {
         ["Enabled", "Enabling", "Updating", "Creating"].contains(&self.state.as_str())
     }
 }
@@ -78,7 +78,7 @@ pub struct LastInvalidation {
 }
 
 /// AWS, as an operator sees it: one account and one Region.
-pub trait Cloud {
+pub trait OperatorApi {
     /// The account that asks.
     fn account(&self) -> impl Future<Output = Result<AccountId, CallError>>;
 
@@ -86,10 +86,10 @@ pub trait Cloud {
     fn stack_outputs(&self, stack: &str) -> impl Future<Output = Result<Option<BTreeMap<String, String>>, CallError>>;
 
     /// A function, by its name or ARN.
-    fn function(&self, name: &str) -> impl Future<Output = Result<Function, CallError>>;
+    fn function(&self, name: &str) -> impl Future<Output = Result<FunctionInfo, CallError>>;
 
     /// Where a function's events come from, of what Lambda fetches by itself.
-    fn event_sources(&self, function: &str) -> impl Future<Output = Result<Vec<EventSource>, CallError>>;
+    fn event_sources(&self, function: &str) -> impl Future<Output = Result<Vec<EventSourceMapping>, CallError>>;
 
     /// A function's policy, as JSON, if it has one.
     fn function_policy(&self, function: &str) -> impl Future<Output = Result<Option<String>, CallError>>;
@@ -148,7 +148,7 @@ pub trait Cloud {
 }
 
 /// What to do about a call that was refused.
-pub(super) fn missing_rights(error: &CallError) -> &'static str {
+pub(super) fn missing_permissions(error: &CallError) -> &'static str {
     match error.class {
         ErrorClass::AccessDenied => "; your role needs what docs/operator-policy.json allows",
         _ => "",

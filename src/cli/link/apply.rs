@@ -3,13 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::api::Cloud;
-use super::step::{Failed, State, Step};
+use super::api::OperatorApi;
+use super::step::{Step, StepError, StepState};
 use crate::change::BucketName;
 
 /// What is to be changed of a bucket; without steps it is all as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
+pub struct ChangeSet {
     /// The bucket.
     pub bucket: BucketName,
     /// What to do, in this order.
@@ -45,23 +45,23 @@ impl std::error::Error for ApplyError {}
 ///
 /// # Errors
 /// [`ApplyError`] if the bucket changed since the difference was made, or a step failed.
-pub async fn apply(cloud: &impl Cloud, difference: &Difference, pause: Duration) -> Result<(), ApplyError> {
-    let bucket = &difference.bucket;
-    let untouched = |reason: String| ApplyError { reason, left: Vec::new() };
-    for step in &difference.steps {
-        let state = step.look(cloud, bucket).await.map_err(|error| untouched(error.to_string()))?;
-        if state != State::Before {
-            return Err(untouched(step.changed_meanwhile()));
+pub async fn apply(cloud: &impl OperatorApi, change_set: &ChangeSet, pause: Duration) -> Result<(), ApplyError> {
+    let bucket = &change_set.bucket;
+    let unchanged = |reason: String| ApplyError { reason, left: Vec::new() };
+    for step in &change_set.steps {
+        let state = step.read_state(cloud, bucket).await.map_err(|error| unchanged(error.to_string()))?;
+        if state != StepState::Before {
+            return Err(unchanged(step.conflict_message()));
         }
     }
-    for (number, step) in difference.steps.iter().enumerate() {
-        if let Err(Failed { reason, is_untouched }) = step.take(cloud, bucket, pause).await {
+    for (number, step) in change_set.steps.iter().enumerate() {
+        if let Err(StepError { reason, is_unchanged }) = step.apply(cloud, bucket, pause).await {
             let mut left = Vec::new();
-            if !is_untouched {
-                left.extend(take_back(cloud, bucket, step, Done::Perhaps, pause).await);
+            if !is_unchanged {
+                left.extend(roll_back(cloud, bucket, step, StepDone::Maybe, pause).await);
             }
-            for done in difference.steps.iter().take(number).rev() {
-                left.extend(take_back(cloud, bucket, done, Done::Surely, pause).await);
+            for done in change_set.steps.iter().take(number).rev() {
+                left.extend(roll_back(cloud, bucket, done, StepDone::Yes, pause).await);
             }
             return Err(ApplyError { reason, left });
         }
@@ -71,20 +71,26 @@ pub async fn apply(cloud: &impl Cloud, difference: &Difference, pause: Duration)
 
 /// Whether a step was done.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Done {
-    Perhaps,
-    Surely,
+enum StepDone {
+    Maybe,
+    Yes,
 }
 
 /// Takes a step back; what is left of it if that fails. What somebody else has written since stays: to write over it would
 /// lose more.
-async fn take_back(cloud: &impl Cloud, bucket: &BucketName, step: &Step, done: Done, pause: Duration) -> Vec<String> {
-    let back = step.reversed();
-    let is_back = match back.look(cloud, bucket).await {
+async fn roll_back(
+    cloud: &impl OperatorApi,
+    bucket: &BucketName,
+    step: &Step,
+    done: StepDone,
+    pause: Duration,
+) -> Vec<String> {
+    let reversed = step.reversed();
+    let is_rolled_back = match reversed.read_state(cloud, bucket).await {
         // What was seen to be done and does not show is shown late: it is taken back all the same.
-        Ok(State::Before) => back.write_and_look(cloud, bucket, pause).await.is_ok(),
-        Ok(State::After) if done == Done::Surely => back.write_and_look(cloud, bucket, pause).await.is_ok(),
+        Ok(StepState::Before) => reversed.write_and_verify(cloud, bucket, pause).await.is_ok(),
+        Ok(StepState::After) if done == StepDone::Yes => reversed.write_and_verify(cloud, bucket, pause).await.is_ok(),
         _ => false,
     };
-    if is_back { Vec::new() } else { step.lines().1 }
+    if is_rolled_back { Vec::new() } else { step.lines().1 }
 }

@@ -3,17 +3,17 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::api::{Cloud, EventSource, Function, missing_rights};
-use super::notification::{Notifications, Rule, Target, name_in};
+use super::api::{EventSourceMapping, FunctionInfo, OperatorApi, missing_permissions};
+use super::notification::{Destination, NotificationRule, Notifications, name_in};
 use crate::aws::{CallError, ErrorClass};
 use crate::change::AccountId;
 use crate::change::text::excerpt;
 use crate::config::Config;
-use crate::path::RouteSettings;
+use crate::path::BucketDefaults;
 
 /// How the function is named.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum FunctionLocator {
     /// By the stack that it was deployed with, whose output `FunctionArn` names it.
     Stack(String),
     /// By its own name or ARN.
@@ -24,9 +24,9 @@ pub enum Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deployment {
     /// The function.
-    pub function: Function,
+    pub function: FunctionInfo,
     /// What it is called from.
-    pub sources: Vec<EventSource>,
+    pub sources: Vec<EventSourceMapping>,
     /// The account it is in.
     pub account: AccountId,
     /// The Region it is in, from its ARN.
@@ -45,7 +45,7 @@ pub enum FindError {
     /// It is of another account than who asks, whose buckets it cannot serve.
     OtherAccount(String),
     /// Its settings are no good.
-    Settings(String),
+    Config(String),
     /// AWS could not be asked.
     Call(CallError),
 }
@@ -77,8 +77,8 @@ impl fmt::Display for FindError {
                 "the function is in the account {account}, which is not yours; buckets are linked with the credentials of \
                  the function's account: choose --profile"
             ),
-            Self::Settings(reason) => write!(f, "the function's settings are no good: {reason}"),
-            Self::Call(error) => write!(f, "{error}{}", missing_rights(error)),
+            Self::Config(reason) => write!(f, "the function's settings are no good: {reason}"),
+            Self::Call(error) => write!(f, "{error}{}", missing_permissions(error)),
         }
     }
 }
@@ -95,17 +95,17 @@ impl From<CallError> for FindError {
 ///
 /// # Errors
 /// [`FindError`], with the remedy.
-pub async fn find(cloud: &impl Cloud, place: &Place) -> Result<Deployment, FindError> {
+pub async fn find(cloud: &impl OperatorApi, place: &FunctionLocator) -> Result<Deployment, FindError> {
     let name = match place {
-        Place::Function(name) => name.clone(),
-        Place::Stack(stack) => {
+        FunctionLocator::Function(name) => name.clone(),
+        FunctionLocator::Stack(stack) => {
             let outputs = cloud.stack_outputs(stack).await?.ok_or_else(|| FindError::Stack(stack.clone()))?;
             outputs.get("FunctionArn").cloned().ok_or_else(|| FindError::Output(stack.clone()))?
         }
     };
     let function = match cloud.function(&name).await {
         Err(error) if error.class == ErrorClass::NotFound => return Err(FindError::Function(name)),
-        told => told?,
+        actual => actual?,
     };
     let account = cloud.account().await?;
     if let Some(own) = AccountId::of_function(&function.arn).filter(|own| *own != account) {
@@ -113,7 +113,7 @@ pub async fn find(cloud: &impl Cloud, place: &Place) -> Result<Deployment, FindE
     }
     let tag = |name: &str| function.distribution_tag.clone().filter(|_| name == "DISTRIBUTION_TAG");
     if let Err(error) = Config::from_lookup(tag) {
-        return Err(FindError::Settings(error.to_string()));
+        return Err(FindError::Config(error.to_string()));
     }
     let sources = cloud.event_sources(&function.arn).await?;
     let region = part(&function.arn, 3).unwrap_or_default().to_owned();
@@ -130,10 +130,10 @@ fn part(arn: &str, number: usize) -> Option<&str> {
     arn.split(':').nth(number)
 }
 
-fn is_missing(told: Result<(), CallError>) -> Result<bool, CallError> {
-    match told {
+fn is_missing(actual: Result<(), CallError>) -> Result<bool, CallError> {
+    match actual {
         Err(error) if error.class == ErrorClass::NotFound => Ok(true),
-        told => told.map(|()| false),
+        actual => actual.map(|()| false),
     }
 }
 
@@ -160,23 +160,27 @@ impl Deployment {
     ///
     /// # Errors
     /// If it cannot be learnt who asks.
-    pub async fn gone(cloud: &impl Cloud, region: &str) -> Result<Self, CallError> {
+    pub async fn gone(cloud: &impl OperatorApi, region: &str) -> Result<Self, CallError> {
         let account = cloud.account().await?;
-        Ok(Self { function: Function::default(), sources: Vec::new(), account, region: region.to_owned() })
+        Ok(Self { function: FunctionInfo::default(), sources: Vec::new(), account, region: region.to_owned() })
     }
 
     /// The rules that `link` made for this function: by their name, and by a target that is its own, or is there no more.
     ///
     /// # Errors
     /// If it cannot be learnt whether a target is there.
-    pub async fn own_rules(&self, cloud: &impl Cloud, all: &Notifications) -> Result<BTreeSet<Rule>, CallError> {
+    pub async fn link_rules(
+        &self,
+        cloud: &impl OperatorApi,
+        all: &Notifications,
+    ) -> Result<BTreeSet<NotificationRule>, CallError> {
         let mut own = BTreeSet::new();
-        for rule in all.rules.iter().filter(|rule| rule.is_named_as_own()) {
+        for rule in all.rules.iter().filter(|rule| rule.has_link_name()) {
             let is_own = self.is_reached_by(&rule.target)
                 || match &rule.target {
-                    Target::Queue(arn) => is_missing(cloud.queue(arn).await.map(|_| ()))?,
-                    Target::Function(arn) => is_missing(cloud.function(arn).await.map(|_| ()))?,
-                    Target::Topic(_) => false,
+                    Destination::Queue(arn) => is_missing(cloud.queue(arn).await.map(|_| ()))?,
+                    Destination::Function(arn) => is_missing(cloud.function(arn).await.map(|_| ()))?,
+                    Destination::Topic(_) => false,
                 };
             if is_own {
                 own.insert(rule.clone());
@@ -187,8 +191,8 @@ impl Deployment {
 
     /// How a bucket's tags are understood.
     #[must_use]
-    pub fn routes(&self) -> RouteSettings {
-        RouteSettings { distribution_tag: self.tag().to_owned(), index_documents: Vec::new() }
+    pub fn bucket_defaults(&self) -> BucketDefaults {
+        BucketDefaults { distribution_tag: self.tag().to_owned(), index_documents: Vec::new() }
     }
 
     /// The ARN of a bucket in the function's partition.
@@ -200,14 +204,14 @@ impl Deployment {
 
     /// Whether events that go to this target reach the function.
     #[must_use]
-    pub fn is_reached_by(&self, target: &Target) -> bool {
+    pub fn is_reached_by(&self, target: &Destination) -> bool {
         match target {
-            Target::Queue(arn) => self.queues().any(|queue| queue == arn),
+            Destination::Queue(arn) => self.queues().any(|queue| queue == arn),
             // With a version or an alias it is another name of the same.
-            Target::Function(arn) => {
+            Destination::Function(arn) => {
                 arn.strip_prefix(&self.function.arn).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
             }
-            Target::Topic(_) => false,
+            Destination::Topic(_) => false,
         }
     }
 

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use super::api::missing_rights;
+use super::api::missing_permissions;
 use super::deployment::Deployment;
 use super::notification::{Overlap, name_in};
-use super::policy::{KEY_OF_SQS, S3_PRINCIPAL};
+use super::policy::{S3_PRINCIPAL, SQS_MANAGED_KEY};
 use super::tags::TagsError;
 use crate::aws::{CallError, ErrorClass};
 use crate::change::text::one_line;
@@ -110,7 +110,7 @@ impl From<CallError> for LinkError {
 impl fmt::Display for LinkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Call(error) => write!(f, "{error}{}", missing_rights(error)),
+            Self::Call(error) => write!(f, "{error}{}", missing_permissions(error)),
             Self::OtherRegion { bucket, function } => write!(
                 f,
                 "the bucket is in {bucket} and the function in {function}, and S3 notifies within a Region only; deploy the \
@@ -164,7 +164,7 @@ impl fmt::Display for LinkError {
             ),
             Self::QueueKey(queue) => write!(
                 f,
-                "the queue {} is encrypted under {KEY_OF_SQS}, which S3 cannot use; encrypt it with SSE-SQS or a key of your own",
+                "the queue {} is encrypted under {SQS_MANAGED_KEY}, which S3 cannot use; encrypt it with SSE-SQS or a key of your own",
                 name_in(queue)
             ),
             Self::NoEventRule => f.write_str(

@@ -6,7 +6,7 @@ use crate::path::is_like;
 
 /// Whether a rule's pattern, as JSON, matches the events of objects that were created in and deleted from a bucket of this
 /// account and Region.
-pub(super) fn lets_through(pattern: &str, bucket: &str, account: &str, region: &str) -> bool {
+pub(super) fn matches_rule(pattern: &str, bucket: &str, account: &str, region: &str) -> bool {
     let Ok(Value::Object(pattern)) = serde_json::from_str::<Value>(pattern) else { return false };
     ["Object Created", "Object Deleted"].into_iter().all(|kind| {
         let event = json!({
@@ -83,7 +83,7 @@ mod tests {
             (r#"{"source":"aws.s3"}"#.to_owned(), false),
             (String::new(), false),
         ] {
-            assert_eq!(lets_through(&pattern, "my-site", "123456789012", "eu-central-1"), expected, "{pattern}");
+            assert_eq!(matches_rule(&pattern, "my-site", "123456789012", "eu-central-1"), expected, "{pattern}");
         }
     }
 }

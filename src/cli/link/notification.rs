@@ -16,7 +16,7 @@ pub const OWN_RULE: &str = "cloudfront-invalidator";
 
 /// Where a rule sends events.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Target {
+pub enum Destination {
     /// A function, by its ARN.
     Function(String),
     /// A queue, by its ARN.
@@ -25,7 +25,7 @@ pub enum Target {
     Topic(String),
 }
 
-impl fmt::Display for Target {
+impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kind, arn) = match self {
             Self::Function(arn) => ("function", arn),
@@ -46,14 +46,14 @@ pub fn name_in(arn: &str) -> &str {
 
 /// Which keys a rule is for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Filter {
+pub struct KeyFilter {
     /// How the keys start; empty for any.
     pub prefix: String,
     /// How the keys end; empty for any.
     pub suffix: String,
 }
 
-impl Filter {
+impl KeyFilter {
     /// Whether every key of the other is one of this.
     #[must_use]
     pub fn contains(&self, other: &Self) -> bool {
@@ -70,28 +70,28 @@ impl Filter {
 
 /// One rule.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Rule {
+pub struct NotificationRule {
     /// Its name; S3 gives it one where there is none.
     pub id: Option<String>,
     /// Where it sends events.
-    pub target: Target,
+    pub target: Destination,
     /// The types of events, such as `s3:ObjectCreated:*`.
     pub events: BTreeSet<String>,
     /// Which keys it is for.
-    pub filter: Filter,
+    pub filter: KeyFilter,
 }
 
-impl Rule {
+impl NotificationRule {
     /// Whether it is called as those that `link` makes.
     #[must_use]
-    pub fn is_named_as_own(&self) -> bool {
+    pub fn has_link_name(&self) -> bool {
         let number = |rest: &str| rest.is_empty() || rest.strip_prefix('-').is_some_and(|it| it.parse::<u32>().is_ok());
         self.id.as_deref().and_then(|id| id.strip_prefix(OWN_RULE)).is_some_and(number)
     }
 
     /// Whether it takes all events of this type or family.
     #[must_use]
-    pub fn takes(&self, event: &str) -> bool {
+    pub fn covers(&self, event: &str) -> bool {
         self.events.iter().any(|own| is_within(event, own))
     }
 
@@ -108,7 +108,7 @@ fn is_within(event: &str, family: &str) -> bool {
     event == family || family.strip_suffix('*').is_some_and(|start| event.starts_with(start))
 }
 
-impl fmt::Display for Rule {
+impl fmt::Display for NotificationRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let events: Vec<_> = self.events.iter().map(|it| it.strip_prefix("s3:").unwrap_or(it)).collect();
         let id = one_line(self.id.as_deref().unwrap_or_default());
@@ -126,22 +126,22 @@ impl fmt::Display for Rule {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notifications {
     /// The rules; their order means nothing.
-    pub rules: BTreeSet<Rule>,
+    pub rules: BTreeSet<NotificationRule>,
     /// Whether all events go to EventBridge too.
     pub event_bridge: bool,
 }
 
 /// Rules of somebody else's that already take some of the events.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Overlap(pub Vec<Rule>);
+pub struct Overlap(pub Vec<NotificationRule>);
 
 impl Notifications {
     /// Which of the [`EVENTS`] on these keys do not reach the target yet.
     #[must_use]
-    pub fn missing(&self, target: &Target, filter: &Filter) -> Vec<&'static str> {
+    pub fn missing(&self, target: &Destination, filter: &KeyFilter) -> Vec<&'static str> {
         let reaches = |event: &str| {
-            let fits = |rule: &&Rule| rule.target == *target && rule.filter.contains(filter);
-            self.rules.iter().filter(fits).any(|rule| rule.takes(event))
+            let match_statement = |rule: &&NotificationRule| rule.target == *target && rule.filter.contains(filter);
+            self.rules.iter().filter(match_statement).any(|rule| rule.covers(event))
         };
         EVENTS.into_iter().filter(|event| !reaches(event)).collect()
     }
@@ -151,10 +151,15 @@ impl Notifications {
     ///
     /// # Errors
     /// [`Overlap`] if rules of others take some of them.
-    pub fn with(&self, target: &Target, filter: &Filter, own: &BTreeSet<Rule>) -> Result<Self, Overlap> {
+    pub fn with(
+        &self,
+        target: &Destination,
+        filter: &KeyFilter,
+        own: &BTreeSet<NotificationRule>,
+    ) -> Result<Self, Overlap> {
         let mut after = self.without(own);
         let mut events = after.missing(target, filter);
-        let all = Rule {
+        let all = NotificationRule {
             id: None,
             target: target.clone(),
             events: EVENTS.map(ToOwned::to_owned).into(),
@@ -166,9 +171,10 @@ impl Notifications {
             return Ok(after);
         }
         let events: BTreeSet<_> = events.drain(..).map(ToOwned::to_owned).collect();
-        let same = |rule: &&Rule| rule.target == all.target && rule.filter == all.filter && rule.events == events;
+        let same =
+            |rule: &&NotificationRule| rule.target == all.target && rule.filter == all.filter && rule.events == events;
         let id = own.iter().find(same).map_or_else(|| Some(after.free_id()), |rule| rule.id.clone());
-        let added = Rule { id, events, ..all };
+        let added = NotificationRule { id, events, ..all };
         let overlap: Vec<_> = after.rules.iter().filter(|rule| rule.overlaps(&added)).cloned().collect();
         if !overlap.is_empty() {
             return Err(Overlap(overlap));
@@ -179,7 +185,7 @@ impl Notifications {
 
     /// The same without these rules.
     #[must_use]
-    pub fn without(&self, rules: &BTreeSet<Rule>) -> Self {
+    pub fn without(&self, rules: &BTreeSet<NotificationRule>) -> Self {
         Self { rules: self.rules.difference(rules).cloned().collect(), ..*self }
     }
 

@@ -14,16 +14,16 @@ pub(super) const EVENT_BRIDGE_PRINCIPAL: &str = "events.amazonaws.com";
 
 /// The key that SQS makes by itself, whose policy nobody can change, so that S3 may not use it. Source: S3 user guide,
 /// "Granting permissions to publish event notification messages to a destination".
-pub(super) const KEY_OF_SQS: &str = "alias/aws/sqs";
+pub(super) const SQS_MANAGED_KEY: &str = "alias/aws/sqs";
 
 /// Whether a queue is encrypted under it, by its alias or the alias's ARN.
-pub(super) fn is_key_of_sqs(key: Option<&str>) -> bool {
-    key.is_some_and(|key| key == KEY_OF_SQS || key.ends_with(":alias/aws/sqs"))
+pub(super) fn is_sqs_managed_key(key: Option<&str>) -> bool {
+    key.is_some_and(|key| key == SQS_MANAGED_KEY || key.ends_with(":alias/aws/sqs"))
 }
 
 /// Who asks for what.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct AccessRequest<'a> {
     /// The service that calls, such as `s3.amazonaws.com`.
     pub service: &'a str,
     /// What it wants to do, such as `lambda:InvokeFunction`.
@@ -38,24 +38,24 @@ pub struct Asked<'a> {
 
 /// Whether a part of a statement is about what is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Fits {
+enum MatchResult {
     No,
     /// It says something that is not understood here.
-    Perhaps,
+    Maybe,
     Yes,
 }
 
-impl From<bool> for Fits {
+impl From<bool> for MatchResult {
     fn from(yes: bool) -> Self {
         if yes { Self::Yes } else { Self::No }
     }
 }
 
-impl Fits {
+impl MatchResult {
     fn negated(self) -> Self {
         match self {
             Self::No => Self::Yes,
-            Self::Perhaps => Self::Perhaps,
+            Self::Maybe => Self::Maybe,
             Self::Yes => Self::No,
         }
     }
@@ -63,91 +63,96 @@ impl Fits {
 
 /// Whether a policy, as JSON, surely allows it: a statement that is understood does, and none that may be about it denies it.
 #[must_use]
-pub fn allows(policy: &str, asked: Asked<'_>) -> bool {
+pub fn allows(policy: &str, request: AccessRequest<'_>) -> bool {
     let Ok(policy) = serde_json::from_str::<Value>(policy) else { return false };
     let statements = match policy.get("Statement") {
         Some(Value::Array(statements)) => statements.as_slice(),
         Some(statement) => std::slice::from_ref(statement),
         None => return false,
     };
-    let with = |effect: &str, least: Fits| {
+    let with = |effect: &str, least: MatchResult| {
         let is_effect = |it: &&Value| it.get("Effect").and_then(Value::as_str) == Some(effect);
-        statements.iter().filter(is_effect).any(|it| fits(it, asked) >= least)
+        statements.iter().filter(is_effect).any(|it| match_statement(it, request) >= least)
     };
-    with("Allow", Fits::Yes) && !with("Deny", Fits::Perhaps)
+    with("Allow", MatchResult::Yes) && !with("Deny", MatchResult::Maybe)
 }
 
-fn fits(statement: &Value, asked: Asked<'_>) -> Fits {
+fn match_statement(statement: &Value, request: AccessRequest<'_>) -> MatchResult {
     let conditions = match statement.get("Condition") {
-        None => Fits::Yes,
+        None => MatchResult::Yes,
         Some(Value::Object(operators)) => operators
             .iter()
             .map(|(operator, keys)| {
                 let each = |keys: &serde_json::Map<_, _>| {
-                    keys.iter().map(|(key, values)| is_met(operator, key, values, asked)).min().unwrap_or(Fits::Yes)
+                    keys.iter()
+                        .map(|(key, values)| match_condition(operator, key, values, request))
+                        .min()
+                        .unwrap_or(MatchResult::Yes)
                 };
-                keys.as_object().map_or(Fits::Perhaps, each)
+                keys.as_object().map_or(MatchResult::Maybe, each)
             })
             .min()
-            .unwrap_or(Fits::Yes),
-        Some(_) => Fits::Perhaps,
+            .unwrap_or(MatchResult::Yes),
+        Some(_) => MatchResult::Maybe,
     };
-    let resource = part(statement, "Resource", "NotResource", |it| is_like_arn(it, asked.resource));
+    let resource = part(statement, "Resource", "NotResource", |it| is_like_arn(it, request.resource));
     let action = part(statement, "Action", "NotAction", |it| {
-        is_like(&it.to_ascii_lowercase(), &asked.action.to_ascii_lowercase())
+        is_like(&it.to_ascii_lowercase(), &request.action.to_ascii_lowercase())
     });
-    conditions.min(resource).min(action).min(principal(statement, asked.service))
+    conditions.min(resource).min(action).min(principal(statement, request.service))
 }
 
 /// Whether one of a part's texts fits, or none of those of its opposite.
-fn part(statement: &Value, name: &str, opposite: &str, fits: impl Fn(&str) -> bool) -> Fits {
+fn part(statement: &Value, name: &str, opposite: &str, match_statement: impl Fn(&str) -> bool) -> MatchResult {
     match (statement.get(name), statement.get(opposite)) {
-        (Some(texts), None) => strings(texts).any(fits).into(),
-        (None, Some(texts)) => Fits::from(strings(texts).any(fits)).negated(),
-        _ => Fits::Perhaps,
+        (Some(texts), None) => strings(texts).any(match_statement).into(),
+        (None, Some(texts)) => MatchResult::from(strings(texts).any(match_statement)).negated(),
+        _ => MatchResult::Maybe,
     }
 }
 
-fn principal(statement: &Value, service: &str) -> Fits {
+fn principal(statement: &Value, service: &str) -> MatchResult {
     let named = |principal: &Value| match principal {
         Value::String(all) => (all == "*").into(),
         Value::Object(kinds) => {
             let is_service = kinds.get("Service").is_some_and(|it| strings(it).any(|it| it == service));
-            Fits::from(is_service || kinds.get("AWS").is_some_and(|it| strings(it).any(|all| all == "*")))
+            MatchResult::from(is_service || kinds.get("AWS").is_some_and(|it| strings(it).any(|all| all == "*")))
         }
-        _ => Fits::Perhaps,
+        _ => MatchResult::Maybe,
     };
     match (statement.get("Principal"), statement.get("NotPrincipal")) {
         (Some(principal), None) => named(principal),
         (None, Some(others)) => named(others).negated(),
-        _ => Fits::Perhaps,
+        _ => MatchResult::Maybe,
     }
 }
 
 /// Whether a condition holds. Of keys that are not about the source, and of operators that are not listed, nothing is known.
-fn is_met(operator: &str, key: &str, values: &Value, asked: Asked<'_>) -> Fits {
-    let told = match key.to_ascii_lowercase().as_str() {
-        "aws:sourcearn" => asked.source_arn,
-        "aws:sourceaccount" => asked.source_account,
+fn match_condition(operator: &str, key: &str, values: &Value, request: AccessRequest<'_>) -> MatchResult {
+    let actual = match key.to_ascii_lowercase().as_str() {
+        "aws:sourcearn" => request.source_arn,
+        "aws:sourceaccount" => request.source_account,
         // S3 and EventBridge write by TLS.
         "aws:securetransport" => "true",
-        _ => return Fits::Perhaps,
+        _ => return MatchResult::Maybe,
     };
     let operator = operator.to_ascii_lowercase();
     let operator = operator.strip_suffix("ifexists").unwrap_or(&operator);
     let operator = operator.strip_prefix("foranyvalue:").unwrap_or(operator);
     let flag = values.as_bool().map(|flag| flag.to_string());
-    let any = |fits: &dyn Fn(&str) -> bool| Fits::from(strings(values).chain(flag.as_deref()).any(fits));
+    let any = |match_statement: &dyn Fn(&str) -> bool| {
+        MatchResult::from(strings(values).chain(flag.as_deref()).any(match_statement))
+    };
     match operator {
-        "arnlike" | "arnequals" => any(&|it| is_like_arn(it, told)),
-        "arnnotlike" | "arnnotequals" => any(&|it| is_like_arn(it, told)).negated(),
-        "stringlike" => any(&|it| is_like(it, told)),
-        "stringnotlike" => any(&|it| is_like(it, told)).negated(),
-        "stringequals" => any(&|it| it == told),
-        "stringnotequals" => any(&|it| it == told).negated(),
-        "stringequalsignorecase" | "bool" => any(&|it| it.eq_ignore_ascii_case(told)),
-        "stringnotequalsignorecase" => any(&|it| it.eq_ignore_ascii_case(told)).negated(),
-        _ => Fits::Perhaps,
+        "arnlike" | "arnequals" => any(&|it| is_like_arn(it, actual)),
+        "arnnotlike" | "arnnotequals" => any(&|it| is_like_arn(it, actual)).negated(),
+        "stringlike" => any(&|it| is_like(it, actual)),
+        "stringnotlike" => any(&|it| is_like(it, actual)).negated(),
+        "stringequals" => any(&|it| it == actual),
+        "stringnotequals" => any(&|it| it == actual).negated(),
+        "stringequalsignorecase" | "bool" => any(&|it| it.eq_ignore_ascii_case(actual)),
+        "stringnotequalsignorecase" => any(&|it| it.eq_ignore_ascii_case(actual)).negated(),
+        _ => MatchResult::Maybe,
     }
 }
 
@@ -167,7 +172,7 @@ fn is_like_arn(pattern: &str, arn: &str) -> bool {
 mod tests {
     use super::*;
 
-    const BUCKET: Asked<'_> = Asked {
+    const BUCKET: AccessRequest<'_> = AccessRequest {
         service: "s3.amazonaws.com",
         action: "lambda:InvokeFunction",
         resource: "arn:aws:lambda:eu-central-1:123456789012:function:f",

@@ -6,17 +6,17 @@ use std::time::Duration;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::api::Cloud;
+use super::api::OperatorApi;
 use super::deployment::Deployment;
 use super::notification::{Notifications, OWN_RULE, tag_difference};
-use super::policy::{Asked, S3_PRINCIPAL, allows};
+use super::policy::{AccessRequest, S3_PRINCIPAL, allows};
 use crate::aws::CallError;
 use crate::change::{AccountId, BucketName};
 use crate::path::Tags;
 
 /// How often it is looked whether S3 shows what was written, which it may do a little later. Source: S3 user guide, "Amazon S3
 /// data consistency model": bucket configurations are eventually consistent.
-const LOOKS: u32 = 6;
+const MAX_READS: u32 = 6;
 
 /// One call that changes something, with what it finds and what it leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,8 +65,8 @@ impl Permission {
         }
     }
 
-    pub(super) fn asked(&self) -> Asked<'_> {
-        Asked {
+    pub(super) fn request(&self) -> AccessRequest<'_> {
+        AccessRequest {
             service: S3_PRINCIPAL,
             action: "lambda:InvokeFunction",
             resource: &self.function,
@@ -120,14 +120,18 @@ impl Step {
     }
 
     /// Where the bucket stands with it.
-    pub(super) async fn look(&self, cloud: &impl Cloud, bucket: &BucketName) -> Result<State, CallError> {
-        fn state<T: PartialEq>(now: &T, before: &T, after: &T) -> State {
+    pub(super) async fn read_state(
+        &self,
+        cloud: &impl OperatorApi,
+        bucket: &BucketName,
+    ) -> Result<StepState, CallError> {
+        fn state<T: PartialEq>(now: &T, before: &T, after: &T) -> StepState {
             if now == after {
-                State::After
+                StepState::After
             } else if now == before {
-                State::Before
+                StepState::Before
             } else {
-                State::Neither
+                StepState::Neither
             }
         }
         Ok(match self {
@@ -136,15 +140,15 @@ impl Step {
             Self::Allow(it) | Self::Forbid(it) => {
                 let policy = cloud.function_policy(&it.function).await?.unwrap_or_default();
                 match (self, it.is_in(&policy)) {
-                    (Self::Allow(_), false) | (Self::Forbid(_), true) => State::Before,
-                    (Self::Allow(_), true) if !allows(&policy, it.asked()) => State::Neither,
-                    _ => State::After,
+                    (Self::Allow(_), false) | (Self::Forbid(_), true) => StepState::Before,
+                    (Self::Allow(_), true) if !allows(&policy, it.request()) => StepState::Neither,
+                    _ => StepState::After,
                 }
             }
         })
     }
 
-    async fn write(&self, cloud: &impl Cloud, bucket: &BucketName) -> Result<(), CallError> {
+    async fn write(&self, cloud: &impl OperatorApi, bucket: &BucketName) -> Result<(), CallError> {
         match self {
             Self::Tags { after, .. } => cloud.put_tags(bucket, after).await,
             Self::Notifications { after, .. } => cloud.put_notifications(bucket, after).await,
@@ -154,54 +158,59 @@ impl Step {
     }
 
     /// Writes, and looks until it shows.
-    pub(super) async fn take(&self, cloud: &impl Cloud, bucket: &BucketName, pause: Duration) -> Result<(), Failed> {
+    pub(super) async fn apply(
+        &self,
+        cloud: &impl OperatorApi,
+        bucket: &BucketName,
+        pause: Duration,
+    ) -> Result<(), StepError> {
         // As shortly before the write as can be: S3 takes no condition.
-        match self.look(cloud, bucket).await.map_err(Failed::untouched)? {
-            State::Before => self.write_and_look(cloud, bucket, pause).await,
-            State::After => Ok(()),
-            State::Neither => Err(Failed::untouched(self.changed_meanwhile())),
+        match self.read_state(cloud, bucket).await.map_err(StepError::unchanged)? {
+            StepState::Before => self.write_and_verify(cloud, bucket, pause).await,
+            StepState::After => Ok(()),
+            StepState::Neither => Err(StepError::unchanged(self.conflict_message())),
         }
     }
 
-    pub(super) async fn write_and_look(
+    pub(super) async fn write_and_verify(
         &self,
-        cloud: &impl Cloud,
+        cloud: &impl OperatorApi,
         bucket: &BucketName,
         pause: Duration,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), StepError> {
         let what = self.lines().0;
         let written = self.write(cloud, bucket).await;
         // What was refused is not done. What was not answered may be done now or later.
         if let Err(error) = &written
             && !error.class.is_transient()
         {
-            return match self.look(cloud, bucket).await {
-                Ok(State::After) => Ok(()),
-                _ => Err(Failed::untouched(error)),
+            return match self.read_state(cloud, bucket).await {
+                Ok(StepState::After) => Ok(()),
+                _ => Err(StepError::unchanged(error)),
             };
         }
-        let mut looks = 0;
+        let mut reads = 0;
         loop {
-            let seen = self.look(cloud, bucket).await;
-            looks += 1;
+            let seen = self.read_state(cloud, bucket).await;
+            reads += 1;
             let reason = match (&written, seen) {
-                (_, Ok(State::After)) => return Ok(()),
-                (_, Ok(State::Before) | Err(_)) if looks < LOOKS => {
-                    tokio::time::sleep(pause * looks).await;
+                (_, Ok(StepState::After)) => return Ok(()),
+                (_, Ok(StepState::Before) | Err(_)) if reads < MAX_READS => {
+                    tokio::time::sleep(pause * reads).await;
                     continue;
                 }
-                (Err(error), Ok(State::Before)) => format!("{error}; it may still be done later"),
-                (Ok(()), Ok(State::Before)) => format!("what was written does not show ({what})"),
-                (_, Ok(State::Neither)) => {
+                (Err(error), Ok(StepState::Before)) => format!("{error}; it may still be done later"),
+                (Ok(()), Ok(StepState::Before)) => format!("what was written does not show ({what})"),
+                (_, Ok(StepState::Neither)) => {
                     format!("what shows is not what was written ({what}): somebody else writes there too")
                 }
                 (_, Err(error)) => format!("it is not known whether it was written ({what}): {error}"),
             };
-            return Err(Failed { reason, is_untouched: false });
+            return Err(StepError { reason, is_unchanged: false });
         }
     }
 
-    pub(super) fn changed_meanwhile(&self) -> String {
+    pub(super) fn conflict_message(&self) -> String {
         match self {
             Self::Allow(it) => {
                 format!(
@@ -217,20 +226,20 @@ impl Step {
 }
 
 /// A step that failed.
-pub(super) struct Failed {
+pub(super) struct StepError {
     pub(super) reason: String,
     /// Whether it surely changed nothing.
-    pub(super) is_untouched: bool,
+    pub(super) is_unchanged: bool,
 }
 
-impl Failed {
-    fn untouched(reason: impl fmt::Display) -> Self {
-        Self { reason: reason.to_string(), is_untouched: true }
+impl StepError {
+    fn unchanged(reason: impl fmt::Display) -> Self {
+        Self { reason: reason.to_string(), is_unchanged: true }
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum StepState {
     Before,
     After,
     Neither,

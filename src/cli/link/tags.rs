@@ -11,15 +11,15 @@ use crate::path::Tags;
 pub const LINK_TAG: &str = "invalidation:link";
 
 /// Stands in [`LINK_TAG`] where `link` turned the bucket's EventBridge events on.
-const TURNED_ON: &str = "EventBridge";
+const EVENT_BRIDGE_WORD: &str = "EventBridge";
 
 /// How the keys of AWS's own tags start, which do not count.
-const SYSTEM: &str = "aws:";
+const SYSTEM_PREFIX: &str = "aws:";
 
 /// How many tags a bucket can have, and how many characters the value of one. Source: S3 user guide, "Using cost allocation
 /// S3 bucket tags".
-const MOST_TAGS: usize = 50;
-const LONGEST_VALUE: usize = 256;
+const MAX_TAGS: usize = 50;
+const MAX_VALUE_LENGTH: usize = 256;
 
 /// Why tags cannot be as they would have to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,10 +41,10 @@ impl fmt::Display for TagsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoId { tag, error } => write!(f, "the bucket's tag \"{tag}\": {error}; correct the tag first"),
-            Self::TooMany => write!(f, "a bucket can have {MOST_TAGS} tags; remove some first"),
+            Self::TooMany => write!(f, "a bucket can have {MAX_TAGS} tags; remove some first"),
             Self::TooLong(tag) => write!(
                 f,
-                "the value of the tag \"{tag}\" would have more than {LONGEST_VALUE} characters; name fewer distributions"
+                "the value of the tag \"{tag}\" would have more than {MAX_VALUE_LENGTH} characters; name fewer distributions"
             ),
         }
     }
@@ -53,72 +53,75 @@ impl fmt::Display for TagsError {
 impl std::error::Error for TagsError {}
 
 /// The tags with these distributions in them.
-pub(super) fn linked(
+pub(super) fn link_plan(
     before: &Tags,
     tag: &str,
     distributions: &[DistributionId],
-    turns_on: Option<bool>,
+    sets_event_bridge: Option<bool>,
 ) -> Result<Tags, TagsError> {
     let named = named(before, tag)?;
     let added: BTreeSet<_> = distributions.iter().filter(|id| !named.contains(*id)).cloned().collect();
-    let mut mark = Mark::of(before, &named);
-    mark.added.extend(added.iter().map(ToString::to_string));
-    mark.turned_on = turns_on.unwrap_or(mark.turned_on);
+    let mut ownership = OwnershipTag::of(before, &named);
+    ownership.added.extend(added.iter().map(ToString::to_string));
+    ownership.enabled_event_bridge = sets_event_bridge.unwrap_or(ownership.enabled_event_bridge);
     let mut after = before.clone();
     if !added.is_empty() {
         // Behind what is there, which stays as it is written.
         let words = before.get(tag).cloned().into_iter().chain(added.iter().map(ToString::to_string));
         after.insert(tag.to_owned(), words.collect::<Vec<_>>().join(" "));
     }
-    mark.write(&mut after);
-    let own = |tags: &Tags| tags.keys().filter(|key| !key.starts_with(SYSTEM)).count();
-    if own(&after) > MOST_TAGS && own(&after) > own(before) {
+    ownership.write(&mut after);
+    let own = |tags: &Tags| tags.keys().filter(|key| !key.starts_with(SYSTEM_PREFIX)).count();
+    if own(&after) > MAX_TAGS && own(&after) > own(before) {
         return Err(TagsError::TooMany);
     }
-    match [tag, LINK_TAG].into_iter().find(|key| after.get(*key).is_some_and(|it| it.chars().count() > LONGEST_VALUE)) {
+    match [tag, LINK_TAG]
+        .into_iter()
+        .find(|key| after.get(*key).is_some_and(|it| it.chars().count() > MAX_VALUE_LENGTH))
+    {
         Some(tag) => Err(TagsError::TooLong(tag.to_owned())),
         None => Ok(after),
     }
 }
 
 /// Whether `link` turned the bucket's EventBridge events on.
-pub(super) fn turned_on(tags: &Tags) -> bool {
-    Mark::of(tags, &BTreeSet::new()).turned_on
+pub(super) fn enabled_event_bridge(tags: &Tags) -> bool {
+    OwnershipTag::of(tags, &BTreeSet::new()).enabled_event_bridge
 }
 
 /// What remains after these distributions are taken away, all that `link` added if none are named.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Remainder {
+pub(super) struct RemainingTags {
     /// The tags.
     pub(super) tags: Tags,
     /// Distributions that are named there and were not added by `link`.
     pub(super) foreign: Vec<DistributionId>,
     /// Whether the last that `link` added goes, so that rules and permissions can go.
-    pub(super) is_last: bool,
+    pub(super) removes_last: bool,
     /// Whether nothing tells that `link` was ever here.
-    pub(super) is_unmarked: bool,
+    pub(super) has_no_ownership_tag: bool,
     /// Whether `link` turned EventBridge's events on.
-    pub(super) turned_on: bool,
+    pub(super) enabled_event_bridge: bool,
 }
 
 /// Takes distributions away.
-pub(super) fn unlinked(before: &Tags, tag: &str, distributions: &[DistributionId]) -> Result<Remainder, TagsError> {
+pub(super) fn unlinked(before: &Tags, tag: &str, distributions: &[DistributionId]) -> Result<RemainingTags, TagsError> {
     let named = named(before, tag)?;
-    let mut mark = Mark::of(before, &named);
+    let mut ownership = OwnershipTag::of(before, &named);
     let wanted: BTreeSet<_> = if distributions.is_empty() {
         named.iter().cloned().collect()
     } else {
         distributions.iter().cloned().collect()
     };
     let (own, foreign): (Vec<_>, Vec<_>) =
-        wanted.into_iter().filter(|id| named.contains(id)).partition(|id| mark.added.contains(id.as_str()));
+        wanted.into_iter().filter(|id| named.contains(id)).partition(|id| ownership.added.contains(id.as_str()));
     for id in &own {
-        mark.added.remove(id.as_str());
+        ownership.added.remove(id.as_str());
     }
-    let is_last = distributions.is_empty() || (!own.is_empty() && mark.added.is_empty());
-    let turned_on = mark.turned_on;
-    if is_last {
-        mark = Mark::default();
+    let removes_last = distributions.is_empty() || (!own.is_empty() && ownership.added.is_empty());
+    let enabled_event_bridge = ownership.enabled_event_bridge;
+    if removes_last {
+        ownership = OwnershipTag::default();
     }
     let mut tags = before.clone();
     if let Some(value) = before.get(tag).filter(|_| !own.is_empty()) {
@@ -129,9 +132,9 @@ pub(super) fn unlinked(before: &Tags, tag: &str, distributions: &[DistributionId
             tags.insert(tag.to_owned(), rest);
         }
     }
-    mark.write(&mut tags);
-    let is_unmarked = !before.contains_key(LINK_TAG);
-    Ok(Remainder { tags, foreign, is_last, is_unmarked, turned_on })
+    ownership.write(&mut tags);
+    let has_no_ownership_tag = !before.contains_key(LINK_TAG);
+    Ok(RemainingTags { tags, foreign, removes_last, has_no_ownership_tag, enabled_event_bridge })
 }
 
 /// The text without this word and the space before it, everything else as it is written.
@@ -161,23 +164,23 @@ fn words<T: ToString>(all: impl IntoIterator<Item = T>) -> String {
 
 /// What the tag of `link` says.
 #[derive(Default)]
-struct Mark {
+struct OwnershipTag {
     added: BTreeSet<String>,
-    turned_on: bool,
+    enabled_event_bridge: bool,
 }
 
-impl Mark {
+impl OwnershipTag {
     /// What is in the tag, of the distributions that are still named.
     fn of(tags: &Tags, named: &BTreeSet<DistributionId>) -> Self {
         let mut added: BTreeSet<_> =
             tags.get(LINK_TAG).map(|it| it.split_whitespace().map(ToOwned::to_owned).collect()).unwrap_or_default();
-        let turned_on = added.remove(TURNED_ON);
+        let enabled_event_bridge = added.remove(EVENT_BRIDGE_WORD);
         added.retain(|id| named.iter().any(|it| it.as_str() == id));
-        Self { added, turned_on }
+        Self { added, enabled_event_bridge }
     }
 
     fn write(self, tags: &mut Tags) {
-        let bridge = self.turned_on.then(|| TURNED_ON.to_owned());
+        let bridge = self.enabled_event_bridge.then(|| EVENT_BRIDGE_WORD.to_owned());
         let value = words(self.added.into_iter().chain(bridge));
         if value.is_empty() {
             tags.remove(LINK_TAG);
@@ -189,14 +192,14 @@ impl Mark {
 
 /// What else writes a bucket's configuration, so that it may undo what is written here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Manager {
+pub enum ManagedBy {
     /// A stack of CloudFormation, by its name.
     CloudFormation(String),
     /// Terraform, as somebody's tag says; it leaves none of its own.
     Terraform,
 }
 
-impl Manager {
+impl ManagedBy {
     pub(super) fn of(tags: &Tags) -> Option<Self> {
         if let Some(stack) = tags.get("aws:cloudformation:stack-name") {
             return Some(Self::CloudFormation(stack.clone()));
@@ -225,11 +228,15 @@ mod tests {
             tags(&[("team", "web"), ("aws:cloudformation:stack-name", "site")]),
             tags(&[("distributionId", "E9  E7"), ("team", "web")]),
         ] {
-            for turns_on in [false, true] {
-                let once = linked(&before, "distributionId", &ids(&["E2", "E1"]), turns_on.then_some(true)).unwrap();
-                assert_eq!(linked(&once, "distributionId", &ids(&["E1", "E2"]), None).unwrap(), once);
-                let back = unlinked(&once, "distributionId", &[]).unwrap();
-                assert_eq!((back.tags, back.is_last, back.turned_on), (before.clone(), true, turns_on));
+            for sets_event_bridge in [false, true] {
+                let once = link_plan(&before, "distributionId", &ids(&["E2", "E1"]), sets_event_bridge.then_some(true))
+                    .unwrap();
+                assert_eq!(link_plan(&once, "distributionId", &ids(&["E1", "E2"]), None).unwrap(), once);
+                let reversed = unlinked(&once, "distributionId", &[]).unwrap();
+                assert_eq!(
+                    (reversed.tags, reversed.removes_last, reversed.enabled_event_bridge),
+                    (before.clone(), true, sets_event_bridge)
+                );
             }
         }
     }
@@ -237,16 +244,16 @@ mod tests {
     #[test]
     fn one_distribution_of_several_can_go_and_what_others_added_stays() {
         let before = tags(&[("distributionId", "E7")]);
-        let both = linked(&before, "distributionId", &ids(&["E1", "E2"]), Some(true)).unwrap();
+        let both = link_plan(&before, "distributionId", &ids(&["E1", "E2"]), Some(true)).unwrap();
         assert_eq!(both["distributionId"], "E7 E1 E2");
         assert_eq!(both[LINK_TAG], "E1 E2 EventBridge");
         let one = unlinked(&both, "distributionId", &ids(&["E1"])).unwrap();
-        assert_eq!((one.tags["distributionId"].as_str(), one.is_last), ("E7 E2", false));
+        assert_eq!((one.tags["distributionId"].as_str(), one.removes_last), ("E7 E2", false));
         assert_eq!(one.tags[LINK_TAG], "E2 EventBridge");
         let last = unlinked(&one.tags, "distributionId", &ids(&["E2"])).unwrap();
-        assert_eq!((&last.tags, last.is_last, last.turned_on), (&before, true, true));
+        assert_eq!((&last.tags, last.removes_last, last.enabled_event_bridge), (&before, true, true));
         let foreign = unlinked(&one.tags, "distributionId", &ids(&["E7", "E8"])).unwrap();
-        assert_eq!((foreign.tags, foreign.foreign, foreign.is_last), (one.tags, ids(&["E7"]), false));
+        assert_eq!((foreign.tags, foreign.foreign, foreign.removes_last), (one.tags, ids(&["E7"]), false));
     }
 
     #[test]
@@ -254,12 +261,12 @@ mod tests {
         let by_hand = tags(&[("distributionId", "E1")]);
         for id in ["E1", "E9"] {
             let rest = unlinked(&by_hand, "distributionId", &ids(&[id])).unwrap();
-            assert_eq!((rest.tags, rest.is_last, rest.is_unmarked), (by_hand.clone(), false, true));
+            assert_eq!((rest.tags, rest.removes_last, rest.has_no_ownership_tag), (by_hand.clone(), false, true));
         }
         // Somebody has taken E1 out of the tag since.
         let edited = tags(&[("distributionId", "E2"), (LINK_TAG, "E1 E2")]);
         let rest = unlinked(&edited, "distributionId", &ids(&["E2"])).unwrap();
-        assert_eq!((rest.tags, rest.is_last), (Tags::new(), true));
+        assert_eq!((rest.tags, rest.removes_last), (Tags::new(), true));
     }
 
     #[test]
@@ -278,22 +285,24 @@ mod tests {
     #[test]
     fn tags_that_cannot_be_are_named() {
         let bad = tags(&[("distributionId", "nonsense")]);
-        assert!(linked(&bad, "distributionId", &ids(&["E1"]), None).unwrap_err().to_string().contains("\"nonsense\""));
+        assert!(
+            link_plan(&bad, "distributionId", &ids(&["E1"]), None).unwrap_err().to_string().contains("\"nonsense\"")
+        );
         let mut many: Tags = (0..49).map(|n| (format!("key{n}"), String::new())).collect();
         many.insert("aws:cloudformation:stack-name".into(), "site".into());
-        assert_eq!(linked(&many, "distributionId", &ids(&["E1"]), None), Err(TagsError::TooMany));
+        assert_eq!(link_plan(&many, "distributionId", &ids(&["E1"]), None), Err(TagsError::TooMany));
         let long: Vec<_> = (100..130).map(|n| format!("E{n}000000000")).collect();
         let long = ids(&long.iter().map(String::as_str).collect::<Vec<_>>());
-        let error = linked(&tags(&[]), "distributionId", &long, None);
+        let error = link_plan(&tags(&[]), "distributionId", &long, None);
         assert_eq!(error, Err(TagsError::TooLong("distributionId".into())));
     }
 
     #[test]
     fn who_manages_a_bucket_shows_in_its_tags() {
         let stack = tags(&[("aws:cloudformation:stack-name", "site"), ("ManagedBy", "Terraform")]);
-        assert_eq!(Manager::of(&stack), Some(Manager::CloudFormation("site".into())));
-        assert_eq!(Manager::of(&tags(&[("managed-by", "terraform-cloud")])), Some(Manager::Terraform));
-        assert_eq!(Manager::of(&tags(&[("Terraform", "true")])), Some(Manager::Terraform));
-        assert_eq!(Manager::of(&tags(&[("Terraform", "false"), ("team", "web")])), None);
+        assert_eq!(ManagedBy::of(&stack), Some(ManagedBy::CloudFormation("site".into())));
+        assert_eq!(ManagedBy::of(&tags(&[("managed-by", "terraform-cloud")])), Some(ManagedBy::Terraform));
+        assert_eq!(ManagedBy::of(&tags(&[("Terraform", "true")])), Some(ManagedBy::Terraform));
+        assert_eq!(ManagedBy::of(&tags(&[("Terraform", "false"), ("team", "web")])), None);
     }
 }

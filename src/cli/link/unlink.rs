@@ -1,24 +1,24 @@
 //! What has to change so that a bucket is as it was before it was linked.
 
-use super::api::Cloud;
-use super::apply::Difference;
+use super::api::OperatorApi;
+use super::apply::ChangeSet;
 use super::deployment::Deployment;
 use super::error::{LinkError, TagCommand};
-use super::notification::{Rule, Target};
+use super::notification::{Destination, NotificationRule};
 use super::step::{Permission, Step};
-use super::tags::{self, Remainder};
+use super::tags::{self, RemainingTags};
 use crate::aws::ErrorClass;
 use crate::change::{BucketName, DistributionId};
 
 /// What there is to do, and what stays although it looks as if it should not.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unlinked {
+pub struct UnlinkPlan {
     /// What to change.
-    pub difference: Difference,
+    pub change_set: ChangeSet,
     /// Distributions that the tag names and `link` did not add.
     pub foreign: Vec<DistributionId>,
     /// Rules that send to the function, or its queue, and that `link` did not make.
-    pub rules: Vec<Rule>,
+    pub rules: Vec<NotificationRule>,
     /// About how many messages wait in the function's queues, if the bucket's tag goes: those that are about it will be
     /// ignored.
     pub waiting: u64,
@@ -30,23 +30,23 @@ pub struct Unlinked {
 /// # Errors
 /// [`LinkError`], with the remedy.
 pub async fn plan_unlink(
-    cloud: &impl Cloud,
+    cloud: &impl OperatorApi,
     deployment: &Deployment,
     tag: &str,
     bucket: &BucketName,
     distributions: &[DistributionId],
-) -> Result<Unlinked, LinkError> {
+) -> Result<UnlinkPlan, LinkError> {
     let before = cloud.tags(bucket).await?;
-    let Remainder { tags: after, foreign, is_last, is_unmarked, turned_on } =
+    let RemainingTags { tags: after, foreign, removes_last, has_no_ownership_tag, enabled_event_bridge } =
         tags::unlinked(&before, tag, distributions).map_err(LinkError::Tags)?;
     let notifications = cloud.notifications(bucket).await?;
-    let own = deployment.own_rules(cloud, &notifications).await?;
+    let own = deployment.link_rules(cloud, &notifications).await?;
     let reaching = notifications.rules.difference(&own).filter(|rule| deployment.is_reached_by(&rule.target));
-    let rules: Vec<_> = if is_last { reaching.cloned().collect() } else { Vec::new() };
+    let rules: Vec<_> = if removes_last { reaching.cloned().collect() } else { Vec::new() };
     let mut steps = Vec::new();
-    if is_last {
+    if removes_last {
         let mut wanted = notifications.without(&own);
-        wanted.event_bridge &= !turned_on;
+        wanted.event_bridge &= !enabled_event_bridge;
         // First, so that no change comes when it is no longer known where it goes.
         if wanted != notifications {
             steps.push(Step::Notifications { before: notifications.clone(), after: wanted });
@@ -58,15 +58,17 @@ pub async fn plan_unlink(
         }
         steps.push(Step::Tags { before, after });
     }
-    let calls = |rule: &Rule| matches!(rule.target, Target::Function(_)) && deployment.is_reached_by(&rule.target);
+    let calls = |rule: &NotificationRule| {
+        matches!(rule.target, Destination::Function(_)) && deployment.is_reached_by(&rule.target)
+    };
     let is_called = notifications.rules.difference(&own).any(calls);
     // Also what an unlink that was interrupted has left.
-    if (is_last || is_unmarked && own.is_empty()) && !is_called && !deployment.function.arn.is_empty() {
+    if (removes_last || has_no_ownership_tag && own.is_empty()) && !is_called && !deployment.function.arn.is_empty() {
         let permission = Permission::of(deployment, bucket);
         let policy = match cloud.function_policy(&permission.function).await {
             // Whoever may not look has not added it either.
             Err(error) if error.class == ErrorClass::AccessDenied => None,
-            told => told?,
+            actual => actual?,
         };
         if policy.is_some_and(|policy| permission.is_in(&policy)) {
             steps.push(Step::Forbid(permission));
@@ -80,5 +82,5 @@ pub async fn plan_unlink(
             waiting += queue.waiting + queue.in_flight;
         }
     }
-    Ok(Unlinked { difference: Difference { bucket: bucket.clone(), steps }, foreign, rules, waiting })
+    Ok(UnlinkPlan { change_set: ChangeSet { bucket: bucket.clone(), steps }, foreign, rules, waiting })
 }

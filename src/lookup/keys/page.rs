@@ -4,71 +4,71 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::order::Start;
-use crate::aws::{BucketQuery, CallError, ErrorClass, Objects, Page};
-use crate::plan::Place;
+use super::order::PageStart;
+use crate::aws::{BucketKeys, BucketQuery, CallError, ErrorClass, KeyPage};
+use crate::plan::KeyPosition;
 
 /// The operation, as errors name it.
 const OPERATION: &str = "ListObjectsV2";
 
 /// How long one attempt may take, connecting and reading included: one that hangs must leave time for another.
-const LONGEST_ATTEMPT: Duration = Duration::from_secs(3);
+const MAX_ATTEMPT: Duration = Duration::from_secs(3);
 
 /// A page to ask for.
 #[derive(Clone, Debug)]
-pub(super) struct Request {
-    pub(super) start: Start,
+pub(super) struct PageRequest {
+    pub(super) start: PageStart,
     /// The place it begins at.
-    pub(super) from: Place,
+    pub(super) from: KeyPosition,
     /// How often it failed.
     pub(super) failures: u32,
 }
 
 /// What a page says.
 #[derive(Debug)]
-pub(super) struct Read {
+pub(super) struct PageRead {
     pub(super) keys: Vec<String>,
     /// Up to where nothing is missing.
-    pub(super) to: Place,
+    pub(super) to: KeyPosition,
 }
 
 /// Asks for the page, after a pause, until `deadline`.
-pub(super) async fn ask<O: Objects>(
+pub(super) async fn fetch_page<O: BucketKeys>(
     objects: &O,
     query: &BucketQuery,
-    within: &str,
-    request: Request,
+    below: &str,
+    request: PageRequest,
     (pause, deadline): (Duration, Instant),
-) -> (Request, Result<Read, CallError>) {
+) -> (PageRequest, Result<PageRead, CallError>) {
     if !pause.is_zero() {
         sleep(pause).await;
     }
-    let after = (request.from != Place::before(within)).then(|| request.from.after());
-    let end = deadline.min(Instant::now() + LONGEST_ATTEMPT);
-    let answer = timeout_at(end, objects.list(query, within, after.as_deref()))
+    let after = (request.from != KeyPosition::before(below)).then(|| request.from.after());
+    let end = deadline.min(Instant::now() + MAX_ATTEMPT);
+    let answer = timeout_at(end, objects.list(query, below, after.as_deref()))
         .await
         .unwrap_or_else(|_| Err(CallError::no_time(OPERATION)));
     let read = answer.and_then(|page| {
-        check(&page, within, after.as_deref()).map_err(|reason| CallError {
+        check(&page, below, after.as_deref()).map_err(|reason| CallError {
             // It may come from something in between, so it may pass.
             class: ErrorClass::Unavailable,
             message: format!("{OPERATION}: the answer makes no sense: {reason}"),
         })?;
         let to = match page.keys.last() {
-            Some(last) if page.more => Place::behind(last),
-            _ => Place::behind_all(within),
+            Some(last) if page.more => KeyPosition::behind(last),
+            _ => KeyPosition::behind_all(below),
         };
-        Ok(Read { keys: page.keys, to })
+        Ok(PageRead { keys: page.keys, to })
     });
     (request, read)
 }
 
 /// Whether a page can be what was asked for. If not, nothing of it counts.
-fn check(page: &Page, within: &str, after: Option<&str>) -> Result<(), &'static str> {
+fn check(page: &KeyPage, below: &str, after: Option<&str>) -> Result<(), &'static str> {
     if page.more && page.keys.is_empty() {
         return Err("there are more keys, but none of them is here");
     }
-    if page.keys.iter().any(|key| !key.starts_with(within)) {
+    if page.keys.iter().any(|key| !key.starts_with(below)) {
         return Err("a key does not start with the prefix");
     }
     if page.keys.first().is_some_and(|first| after.is_some_and(|after| first.as_str() <= after)) {
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn a_page_that_cannot_be_true_does_not_count() {
-        let page = |keys: &[&str], more| Page { keys: keys.iter().map(|&key| key.to_owned()).collect(), more };
+        let page = |keys: &[&str], more| KeyPage { keys: keys.iter().map(|&key| key.to_owned()).collect(), more };
         for (keys, more, fine) in [
             (&["w/b", "w/c"][..], true, true),
             (&[], false, true),

@@ -13,27 +13,27 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
 
-use crate::plan::Listing;
+use crate::plan::KeyListing;
 
-use super::order::Course;
-use super::page::{Read, Request, ask};
-use super::ranges::Terrain;
-use crate::aws::{BucketQuery, CallError, Objects};
+use super::order::ScanOrder;
+use super::page::{PageRead, PageRequest, fetch_page};
+use super::ranges::KeyRanges;
+use crate::aws::{BucketKeys, BucketQuery, CallError};
 use crate::lookup::backoff::pause;
 use crate::lookup::stats;
-use crate::plan::Place;
+use crate::plan::KeyPosition;
 
 /// How often a page is asked for that does not come.
 const ATTEMPTS: u32 = 3;
 
 /// After as many pages that did not come, no more are asked for.
-const LOST_PAGES: usize = 3;
+const MAX_FAILED_PAGES: usize = 3;
 
 /// How much may be asked.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct ScanLimits {
     /// The number of requests, repeated ones included.
-    pub pages: usize,
+    pub max_requests: usize,
     /// The number of requests at the same time.
     pub concurrency: usize,
     /// When it must end. A request that has no answer by then is given up.
@@ -42,74 +42,74 @@ pub struct Limits {
     pub backoff: Duration,
 }
 
-/// Lists what matters for the `changed` keys of a bucket: sorted, each once, and all below `within`, a prefix that is
+/// Lists what matters for the `changed` keys of a bucket: sorted, each once, and all below `below`, a prefix that is
 /// empty or ends with `/`. The error is the first that left something unread; without one, if something is unread, it is
 /// for the limits.
-pub async fn list<O: Objects>(
+pub async fn scan_keys<O: BucketKeys>(
     objects: &O,
     query: &BucketQuery,
-    within: &str,
+    below: &str,
     changed: &[&str],
-    limits: &Limits,
-) -> (Listing, Option<CallError>) {
-    let mut changed: Vec<_> = changed.iter().copied().filter(|key| key.starts_with(within)).collect();
+    limits: &ScanLimits,
+) -> (KeyListing, Option<CallError>) {
+    let mut changed: Vec<_> = changed.iter().copied().filter(|key| key.starts_with(below)).collect();
     changed.sort_unstable();
     changed.dedup();
-    let mut survey = Survey { terrain: Terrain::new(within, &changed), pages: limits.pages, ..Survey::default() };
-    let mut asked = FuturesUnordered::new();
+    let mut scan = Scan { key_ranges: KeyRanges::new(below, &changed), pages: limits.max_requests, ..Scan::default() };
+    let mut in_flight = FuturesUnordered::new();
     loop {
-        while asked.len() < limits.concurrency.max(1)
-            && let Some((request, pause)) = survey.next(limits)
+        while in_flight.len() < limits.concurrency.max(1)
+            && let Some((request, pause)) = scan.next(limits)
         {
-            asked.push(ask(objects, query, within, request, (pause, limits.deadline)));
+            in_flight.push(fetch_page(objects, query, below, request, (pause, limits.deadline)));
         }
-        let Some((request, answer)) = asked.next().await else { break };
+        let Some((request, answer)) = in_flight.next().await else { break };
         match answer {
-            Ok(read) => survey.take(&request, read),
+            Ok(read) => scan.accept(&request, read),
             Err(error) => {
-                if survey.lose(request, error) {
+                if scan.fail(request, error) {
                     break;
                 }
             }
         }
     }
-    let error = survey.error.or_else(|| survey.again.pop().map(|(_, error)| error));
-    (Listing::new(survey.keys, survey.known, limits.pages - survey.pages), error)
+    let error = scan.error.or_else(|| scan.retries.pop().map(|(_, error)| error));
+    (KeyListing::new(scan.keys, scan.known_ranges, limits.max_requests - scan.pages), error)
 }
 
 /// What was read so far, and what is still to read.
 #[derive(Default)]
-struct Survey {
-    terrain: Terrain,
-    course: Course,
+struct Scan {
+    key_ranges: KeyRanges,
+    order: ScanOrder,
     /// How many more requests may be made.
     pages: usize,
     /// Requests that failed, to be made again.
-    again: Vec<(Request, CallError)>,
+    retries: Vec<(PageRequest, CallError)>,
     /// How many pages did not come.
-    lost: usize,
+    failed_pages: usize,
     keys: Vec<String>,
-    known: Vec<(Place, Place)>,
+    known_ranges: Vec<(KeyPosition, KeyPosition)>,
     error: Option<CallError>,
 }
 
-impl Survey {
+impl Scan {
     /// The next request, and the pause before it.
-    fn next(&mut self, limits: &Limits) -> Option<(Request, Duration)> {
-        if self.pages == 0 || self.lost >= LOST_PAGES || Instant::now() >= limits.deadline {
+    fn next(&mut self, limits: &ScanLimits) -> Option<(PageRequest, Duration)> {
+        if self.pages == 0 || self.failed_pages >= MAX_FAILED_PAGES || Instant::now() >= limits.deadline {
             return None;
         }
-        let next = if let Some((request, _)) = self.again.last() {
+        let next = if let Some((request, _)) = self.retries.last() {
             let pause = pause(limits.backoff, request.failures.saturating_sub(1));
             if Instant::now() + pause >= limits.deadline {
                 return None;
             }
             stats::count(|tally| tally.retries += 1);
-            (self.again.pop()?.0, pause)
+            (self.retries.pop()?.0, pause)
         } else {
-            let start = self.course.next(&mut self.terrain, self.pages)?;
-            let from = self.terrain.pieces.get(start.piece)?.from.clone();
-            (Request { start, from, failures: 0 }, Duration::ZERO)
+            let start = self.order.next(&mut self.key_ranges, self.pages)?;
+            let from = self.key_ranges.ranges.get(start.range)?.from.clone();
+            (PageRequest { start, from, failures: 0 }, Duration::ZERO)
         };
         self.pages -= 1;
         stats::count(|tally| tally.list_requests += 1);
@@ -117,31 +117,31 @@ impl Survey {
     }
 
     /// Keeps what a page says.
-    fn take(&mut self, request: &Request, mut read: Read) {
-        let open_before = self.terrain.open_core();
+    fn accept(&mut self, request: &PageRequest, mut read: PageRead) {
+        let open_before = self.key_ranges.open_changed();
         if read.to > request.from {
-            self.terrain.read(request.start.piece, &read.to, &read.keys);
+            self.key_ranges.read(request.start.range, &read.to, &read.keys);
             self.keys.append(&mut read.keys);
-            self.known.push((request.from.clone(), read.to));
+            self.known_ranges.push((request.from.clone(), read.to));
         } else {
             // So many keys lie right below the place that the page did not get there.
-            self.terrain.give_up(request.start.piece);
+            self.key_ranges.give_up(request.start.range);
         }
-        self.course.arrived(request.start, open_before - self.terrain.open_core());
+        self.order.record_page(request.start, open_before - self.key_ranges.open_changed());
     }
 
     /// Notes that a page did not come. Says whether it is no use to go on.
-    fn lose(&mut self, mut request: Request, error: CallError) -> bool {
-        let passes = error.class.is_transient();
+    fn fail(&mut self, mut request: PageRequest, error: CallError) -> bool {
+        let is_transient = error.class.is_transient();
         request.failures += 1;
-        if passes && request.failures < ATTEMPTS && self.pages > 0 {
-            self.again.push((request, error));
+        if is_transient && request.failures < ATTEMPTS && self.pages > 0 {
+            self.retries.push((request, error));
             return false;
         }
         self.error.get_or_insert(error);
-        self.lost += 1;
-        self.terrain.give_up(request.start.piece);
-        self.course.arrived(request.start, 0);
-        !passes
+        self.failed_pages += 1;
+        self.key_ranges.give_up(request.start.range);
+        self.order.record_page(request.start, 0);
+        !is_transient
     }
 }

@@ -25,7 +25,7 @@ use crate::change::Bucket;
 
 /// The settings of a distribution.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DistributionSettings {
+pub struct DistributionConfig {
     /// Where it gets what it serves.
     pub origins: Vec<Origin>,
     /// Groups of origins, of which a second one is asked where the first fails.
@@ -81,19 +81,19 @@ pub enum QueryStrings {
 }
 
 impl QueryStrings {
-    fn in_key(in_key: bool) -> Self {
-        if in_key { Self::InKey } else { Self::Ignored }
+    fn from_flag(from_flag: bool) -> Self {
+        if from_flag { Self::InKey } else { Self::Ignored }
     }
 
     /// AWS's own cache policies are known; others are to be looked up.
     fn by_policy(id: PolicyId) -> Self {
-        managed_policy(&id).map_or(Self::ByPolicy(id), Self::in_key)
+        managed_policy(&id).map_or(Self::ByPolicy(id), Self::from_flag)
     }
 }
 
 /// What CloudFront tells of a distribution that cannot be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SettingsError {
+pub enum DistributionConfigError {
     /// No id of a cache policy.
     CachePolicy,
     /// An origin, or a group of them or a member of one, without a name; or an origin without a host.
@@ -102,7 +102,7 @@ pub enum SettingsError {
     Behavior,
 }
 
-impl fmt::Display for SettingsError {
+impl fmt::Display for DistributionConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::CachePolicy => "a cache policy's id is malformed",
@@ -112,20 +112,20 @@ impl fmt::Display for SettingsError {
     }
 }
 
-impl std::error::Error for SettingsError {}
+impl std::error::Error for DistributionConfigError {}
 
 impl Origin {
     /// An origin as CloudFront tells it. Its path is part of a URL there, in which S3 reads a plus as a space; one with
     /// parameters of a multi-tenant distribution (`{{name}}`) is another for each tenant.
     ///
     /// # Errors
-    /// [`SettingsError::Origin`].
-    pub fn new(id: &str, domain: &str, path: &str) -> Result<Self, SettingsError> {
+    /// [`DistributionConfigError::Origin`].
+    pub fn new(id: &str, domain: &str, path: &str) -> Result<Self, DistributionConfigError> {
         if id.is_empty() || domain.is_empty() {
-            return Err(SettingsError::Origin);
+            return Err(DistributionConfigError::Origin);
         }
-        let spelt = path.trim_end_matches('/').replace('+', " ");
-        let decoded = percent_decode_str(&spelt).decode_utf8().ok().filter(|_| !has_parameter(path));
+        let with_spaces = path.trim_end_matches('/').replace('+', " ");
+        let decoded = percent_decode_str(&with_spaces).decode_utf8().ok().filter(|_| !has_parameter(path));
         Ok(Self {
             id: id.to_owned(),
             domain: domain.to_owned(),
@@ -150,10 +150,10 @@ impl OriginGroup {
     /// A group as CloudFront tells it.
     ///
     /// # Errors
-    /// [`SettingsError::Origin`].
-    pub fn new(id: &str, members: Vec<String>) -> Result<Self, SettingsError> {
+    /// [`DistributionConfigError::Origin`].
+    pub fn new(id: &str, members: Vec<String>) -> Result<Self, DistributionConfigError> {
         let is_told = !id.is_empty() && !members.is_empty() && members.iter().all(|member| !member.is_empty());
-        is_told.then(|| Self { id: id.to_owned(), members }).ok_or(SettingsError::Origin)
+        is_told.then(|| Self { id: id.to_owned(), members }).ok_or(DistributionConfigError::Origin)
     }
 }
 
@@ -162,19 +162,19 @@ impl Behavior {
     /// query strings are forwarded where it has none; and the events that functions of its own see.
     ///
     /// # Errors
-    /// [`SettingsError::Behavior`], [`SettingsError::CachePolicy`].
+    /// [`DistributionConfigError::Behavior`], [`DistributionConfigError::CachePolicy`].
     pub fn new<'e>(
         pattern: Option<&str>,
         target: &str,
         cache_policy: Option<&str>,
         forwards_query_strings: bool,
         events: impl IntoIterator<Item = &'e str>,
-    ) -> Result<Self, SettingsError> {
+    ) -> Result<Self, DistributionConfigError> {
         if target.is_empty() || pattern.is_some_and(str::is_empty) {
-            return Err(SettingsError::Behavior);
+            return Err(DistributionConfigError::Behavior);
         }
         let query_strings = match cache_policy.filter(|id| !id.is_empty()) {
-            Some(id) => QueryStrings::by_policy(PolicyId::new(id).ok_or(SettingsError::CachePolicy)?),
+            Some(id) => QueryStrings::by_policy(PolicyId::new(id).ok_or(DistributionConfigError::CachePolicy)?),
             None if forwards_query_strings => QueryStrings::InKey,
             None => QueryStrings::Ignored,
         };
@@ -188,11 +188,11 @@ impl Behavior {
     }
 }
 
-impl DistributionSettings {
+impl DistributionConfig {
     /// The default root object as CloudFront tells it, which is empty if there is none.
     #[must_use]
-    pub fn root_object(told: Option<&str>) -> Option<String> {
-        told.map(|it| it.trim_start_matches('/')).filter(|it| !it.is_empty()).map(ToOwned::to_owned)
+    pub fn root_object(values: Option<&str>) -> Option<String> {
+        values.map(|it| it.trim_start_matches('/')).filter(|it| !it.is_empty()).map(ToOwned::to_owned)
     }
 
     /// The origins that are this bucket, with the folder that each looks into, if that can be told, and what it does with
@@ -217,10 +217,10 @@ impl DistributionSettings {
     /// The behaviours that may be that of requests for this path: the first whose pattern matches, with patterns taken as
     /// they are written, and as they read without escapes.
     pub fn behaviors_of(&self, path: &str) -> impl Iterator<Item = &Behavior> {
-        let spelt = self.behaviors.iter().find(|behavior| behavior.pattern.matches(path));
+        let with_spaces = self.behaviors.iter().find(|behavior| behavior.pattern.matches(path));
         let has_escapes = self.behaviors.iter().any(|behavior| behavior.pattern.has_escapes());
         let read = || self.behaviors.iter().find(|behavior| behavior.pattern.matches_decoded(path));
-        spelt.into_iter().chain(has_escapes.then(read).flatten())
+        with_spaces.into_iter().chain(has_escapes.then(read).flatten())
     }
 
     /// Whether any function at the edge may send a request elsewhere than its path says.
@@ -246,10 +246,10 @@ impl DistributionSettings {
     }
 
     /// Puts what was learnt of a cache policy in its place.
-    pub fn resolve(&mut self, policy: &PolicyId, in_key: bool) {
+    pub fn resolve(&mut self, policy: &PolicyId, from_flag: bool) {
         for behavior in &mut self.behaviors {
             if matches!(&behavior.query_strings, QueryStrings::ByPolicy(id) if id == policy) {
-                behavior.query_strings = QueryStrings::in_key(in_key);
+                behavior.query_strings = QueryStrings::from_flag(from_flag);
             }
         }
     }

@@ -63,35 +63,35 @@ impl PathPattern {
     #[must_use]
     pub fn may_match_below(&self, prefix: &str) -> bool {
         // Whatever of the pattern is left, some text matches it.
-        self.after(prefix).contains(&true)
+        self.reachable_positions(prefix).contains(&true)
     }
 
     /// Whether it surely matches every path that starts with `prefix`.
     #[must_use]
     pub fn matches_all_below(&self, prefix: &str) -> bool {
         let stars = self.text.chars().rev().take_while(|&it| it == '*').count();
-        let reached = self.after(prefix);
-        stars > 0 && reached.iter().rev().take(stars + 1).any(|&it| it)
+        let reachable = self.reachable_positions(prefix);
+        stars > 0 && reachable.iter().rev().take(stars + 1).any(|&it| it)
     }
 
     /// Which places of the pattern can be reached by `text`: place `n` is before its character `n`, the last behind it.
-    fn after(&self, text: &str) -> Vec<bool> {
+    fn reachable_positions(&self, text: &str) -> Vec<bool> {
         let pattern: Vec<char> = self.text.chars().collect();
-        let mut reached = vec![false; pattern.len() + 1];
-        if let Some(first) = reached.first_mut() {
+        let mut reachable = vec![false; pattern.len() + 1];
+        if let Some(first) = reachable.first_mut() {
             *first = true;
         }
-        skip_stars(&pattern, &mut reached);
+        skip_stars(&pattern, &mut reachable);
         for character in text.chars() {
-            let mut next = vec![false; reached.len()];
-            for (place, expected) in pattern.iter().enumerate() {
-                if reached.get(place) != Some(&true) {
+            let mut next = vec![false; reachable.len()];
+            for (index, expected) in pattern.iter().enumerate() {
+                if reachable.get(index) != Some(&true) {
                     continue;
                 }
                 let goes_to = match expected {
-                    '*' => place,
-                    '?' => place + 1,
-                    expected if *expected == character => place + 1,
+                    '*' => index,
+                    '?' => index + 1,
+                    expected if *expected == character => index + 1,
                     _ => continue,
                 };
                 if let Some(next) = next.get_mut(goes_to) {
@@ -99,9 +99,9 @@ impl PathPattern {
                 }
             }
             skip_stars(&pattern, &mut next);
-            reached = next;
+            reachable = next;
         }
-        reached
+        reachable
     }
 }
 
@@ -134,10 +134,10 @@ pub(crate) fn is_like(pattern: &str, text: &str) -> bool {
 }
 
 /// A star can stand for nothing.
-fn skip_stars(pattern: &[char], reached: &mut [bool]) {
-    for (place, _) in pattern.iter().enumerate().filter(|(_, character)| **character == '*') {
-        if reached.get(place) == Some(&true)
-            && let Some(behind) = reached.get_mut(place + 1)
+fn skip_stars(pattern: &[char], reachable: &mut [bool]) {
+    for (index, _) in pattern.iter().enumerate().filter(|(_, character)| **character == '*') {
+        if reachable.get(index) == Some(&true)
+            && let Some(behind) = reachable.get_mut(index + 1)
         {
             *behind = true;
         }
@@ -193,7 +193,11 @@ mod tests {
             let pattern = PathPattern::new(&format!("/{pattern}"));
             for path in (0..5).flat_map(|length| texts(&['a', 'b'], length)) {
                 let path = format!("/{path}");
-                assert_eq!(pattern.matches(&path), pattern.after(&path).last() == Some(&true), "{pattern} {path}");
+                assert_eq!(
+                    pattern.matches(&path),
+                    pattern.reachable_positions(&path).last() == Some(&true),
+                    "{pattern} {path}"
+                );
             }
         }
     }

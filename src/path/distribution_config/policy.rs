@@ -47,7 +47,7 @@ impl PolicyId {
 
 /// Whether query strings are part of the key of this policy, if it is one of AWS's own.
 pub(super) fn managed_policy(id: &PolicyId) -> Option<bool> {
-    MANAGED.iter().find(|(managed, _)| *managed == id.as_str()).map(|(_, in_key)| *in_key)
+    MANAGED.iter().find(|(managed, _)| *managed == id.as_str()).map(|(_, from_flag)| *from_flag)
 }
 
 #[cfg(test)]

@@ -6,17 +6,17 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
-use s3_cloudfront_invalidator::local::{Distribution, Job, JobResult, Outcome, World};
+use s3_cloudfront_invalidator::local::{FakeDistribution, FakeJob, InvocationOutcome, PutResult, State};
 use serde_json::Value;
 
-use crate::rig::{Rig, world};
+use crate::harness::{Harness, state};
 use expected::EXPECTED;
 
 /// What is to come of an event, line by line.
-type Lines = &'static [&'static str];
+type LineWriter = &'static [&'static str];
 
 /// An event, and what is to come of it without `DISTRIBUTION_ID`; with it too, unless that is said.
-type Expected = (&'static str, Lines, Option<Lines>);
+type Expected = (&'static str, LineWriter, Option<LineWriter>);
 
 /// The value of `DISTRIBUTION_ID`. No bucket's tag names it.
 const OWN: &str = "E2EXAMPLE3IJKL";
@@ -26,17 +26,17 @@ fn directory() -> String {
 }
 
 /// A world with the buckets, distributions and jobs that the files name.
-fn named() -> World {
-    let mut world = world(&[("example-site", "E2EXAMPLE1ABCD"), ("example-docs", "E2EXAMPLE2EFGH")]);
-    world.buckets.get_mut("example-docs").unwrap().region = "us-east-1".into();
-    world.distributions.insert(OWN.into(), Distribution { takes: Duration::ZERO, ..Distribution::default() });
+fn named() -> State {
+    let mut state = state(&[("example-site", "E2EXAMPLE1ABCD"), ("example-docs", "E2EXAMPLE2EFGH")]);
+    state.buckets.get_mut("example-docs").unwrap().region = "us-east-1".into();
+    state.distributions.insert(OWN.into(), FakeDistribution { delay: Duration::ZERO, ..FakeDistribution::default() });
     let ids = EXPECTED.iter().filter_map(|(name, ..)| {
         let event: Value = serde_json::from_slice(&read(name)).unwrap();
         let job = [&event, &event["requestPayload"]].into_iter().find_map(|it| it.get("CodePipeline.job"))?;
         job["id"].as_str().map(str::to_owned)
     });
-    world.jobs = ids.map(|id| (id, Job::default())).collect();
-    world
+    state.jobs = ids.map(|id| (id, FakeJob::default())).collect();
+    state
 }
 
 fn read(name: &str) -> Vec<u8> {
@@ -44,17 +44,17 @@ fn read(name: &str) -> Vec<u8> {
 }
 
 /// What came of an event: the answer, the results of jobs, and the invalidations that were accepted.
-async fn told(rig: &Rig, name: &str) -> Vec<String> {
-    let before = happened(rig);
+async fn told(harness: &Harness, name: &str) -> Vec<String> {
+    let before = happened(harness);
     // The id is part of a URL.
-    let mut lines = match rig.invoke(&name.replace('/', "-"), read(name)).await {
-        Outcome::Response(body) => answer(&serde_json::from_slice(&body).unwrap()),
-        Outcome::Error { error_type, message } => {
+    let mut lines = match harness.invoke(&name.replace('/', "-"), read(name)).await {
+        InvocationOutcome::Response(body) => answer(&serde_json::from_slice(&body).unwrap()),
+        InvocationOutcome::Error { error_type, message } => {
             vec![format!("{error_type}: {}", message.split("; accepted:").next().unwrap())]
         }
-        Outcome::TimedOut => panic!("{name}: timed out"),
+        InvocationOutcome::TimedOut => panic!("{name}: timed out"),
     };
-    lines.extend(happened(rig).difference(&before).map(|(.., line)| line.clone()));
+    lines.extend(happened(harness).difference(&before).map(|(.., line)| line.clone()));
     lines
 }
 
@@ -76,12 +76,12 @@ fn answer(body: &Value) -> Vec<String> {
 }
 
 /// What AWS was told so far: the job or distribution, how manyth of it, and what.
-fn happened(rig: &Rig) -> BTreeSet<(String, usize, String)> {
-    rig.cloud.with(|world| {
-        let results = world.jobs.iter().flat_map(|(id, job)| {
+fn happened(harness: &Harness) -> BTreeSet<(String, usize, String)> {
+    harness.aws.with(|state| {
+        let results = state.jobs.iter().flat_map(|(id, job)| {
             job.results.iter().enumerate().map(move |(place, it)| (id.clone(), place, result(it)))
         });
-        let invalidations = world.distributions.iter().flat_map(|(id, distribution)| {
+        let invalidations = state.distributions.iter().flat_map(|(id, distribution)| {
             distribution.invalidations.iter().enumerate().map(move |(place, it)| {
                 // Only a distribution that has cache tags knows one; the stand-in's have none.
                 assert!(it.ineffective.iter().all(|item| item.starts_with('#')), "{it:?}");
@@ -92,21 +92,21 @@ fn happened(rig: &Rig) -> BTreeSet<(String, usize, String)> {
     })
 }
 
-fn result(result: &JobResult) -> String {
+fn result(result: &PutResult) -> String {
     match result {
-        JobResult::Success { continuation_token: Some(_), .. } => "job continued".into(),
-        JobResult::Success { summary, .. } => format!("job succeeded: {}", summary.as_deref().unwrap()),
-        JobResult::Failure { failure_type, message, .. } => format!("job failed: {failure_type}: {message}"),
+        PutResult::Success { continuation_token: Some(_), .. } => "job continued".into(),
+        PutResult::Success { summary, .. } => format!("job succeeded: {}", summary.as_deref().unwrap()),
+        PutResult::Failure { failure_type, message, .. } => format!("job failed: {failure_type}: {message}"),
     }
 }
 
 /// Takes every event once through one function, whose log must not show the credentials of jobs.
-async fn check(variables: &[(&str, &str)], expected: impl Fn(&Expected) -> Lines) {
-    let rig = Rig::start(named(), variables).await;
+async fn check(variables: &[(&str, &str)], expected: impl Fn(&Expected) -> LineWriter) {
+    let harness = Harness::start(named(), variables).await;
     for event in EXPECTED {
-        assert_eq!(told(&rig, event.0).await, expected(event), "{}", event.0);
+        assert_eq!(told(&harness, event.0).await, expected(event), "{}", event.0);
     }
-    let log = rig.function.stop().await.unwrap().join("\n");
+    let log = harness.function.stop().await.unwrap().join("\n");
     for credential in ["EXAMPLE-access-key-id", "EXAMPLE-secret-access-key", "EXAMPLE-session-token"] {
         assert!(!log.contains(credential), "{credential}");
     }

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 
 use proptest::{prop_assert, prop_assert_eq};
 use s3_cloudfront_invalidator::change::ObjectKey;
-use s3_cloudfront_invalidator::collapse::{Blind, Budget, Inventory, Objective, collapse};
+use s3_cloudfront_invalidator::collapse::{Budget, Counted, Heuristic, Objective, collapse};
 use s3_cloudfront_invalidator::path::{InvalidationPath, OriginPath, viewer_paths, viewer_urls, without_covered};
 
 use crate::driver::Checked;
@@ -70,8 +70,8 @@ pub(crate) fn path_set(input: &[u8]) -> Checked {
     let Input { objective, paths, changed, others, of_keys } = read(&String::from_utf8_lossy(input));
     let Budget { max_paths, max_wildcards } = objective.budget;
     let urls: Vec<_> = changed.iter().chain(&others).cloned().collect();
-    let inventory = |required: &[InvalidationPath]| Inventory::new(urls.clone(), vec!["/".to_owned()], required);
-    let blind = |paths: Vec<_>| collapse(paths, objective, &Blind);
+    let inventory = |required: &[InvalidationPath]| Counted::new(urls.clone(), vec!["/".to_owned()], required);
+    let blind = |paths: Vec<_>| collapse(paths, objective, &Heuristic);
     let known = |paths: Vec<_>| {
         let inventory = inventory(&paths);
         collapse(paths, objective, &inventory)
@@ -106,13 +106,13 @@ pub(crate) fn path_set(input: &[u8]) -> Checked {
         prop_assert_eq!(&blind(blindly.items.clone()).items, &blindly.items);
         prop_assert_eq!(&known(knowing.items.clone()).items, &knowing.items);
         let evicted = |items: &[InvalidationPath]| Edge::new(urls.iter().cloned()).invalidate(texts(items)).len();
-        prop_assert_eq!(knowing.collateral, Some((evicted(&knowing.items) - evicted(&paths)) as u64));
+        prop_assert_eq!(knowing.unchanged_evicted, Some((evicted(&knowing.items) - evicted(&paths)) as u64));
     }
     let sizes =
         [paths.len(), blindly.items.len(), knowing.items.len(), wildcards(&blindly.items), wildcards(&knowing.items)];
     Ok(format!(
         "{of_keys} {:?} {:?}",
         sizes.map(magnitude),
-        knowing.collateral.map(|it| magnitude(usize::try_from(it).unwrap()))
+        knowing.unchanged_evicted.map(|it| magnitude(usize::try_from(it).unwrap()))
     ))
 }

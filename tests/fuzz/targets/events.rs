@@ -3,7 +3,7 @@
 use proptest::test_runner::TestCaseError;
 use proptest::{prop_assert, prop_assert_eq};
 use s3_cloudfront_invalidator::change::{Batch, Change};
-use s3_cloudfront_invalidator::event::{Ask, EventError, Request, Target, Trigger, decode};
+use s3_cloudfront_invalidator::event::{Event, EventError, Request, RequestKind, RequestTarget, decode};
 use s3_cloudfront_invalidator::local::events::{notification, record, sns_notification, sqs};
 use s3_cloudfront_invalidator::report::InvocationError;
 use serde_json::Value;
@@ -21,9 +21,9 @@ pub(crate) fn event(event: &[u8]) -> Checked {
     prop_assert_eq!(&decoded, &decode(event));
     prop_assert!(decoded.is_err() || serde_json::from_slice::<serde::de::IgnoredAny>(event).is_ok(), "no JSON");
     let behaviour = match &decoded {
-        Ok(Trigger::Changes(batch)) => changes(batch, event.len())?,
-        Ok(Trigger::Request(request)) => asked(request)?,
-        Ok(Trigger::Job(job)) => {
+        Ok(Event::Changes(batch)) => changes(batch, event.len())?,
+        Ok(Event::Request(request)) => asked(request)?,
+        Ok(Event::Job(job)) => {
             let id = job.id.as_str();
             prop_assert!((1..=64).contains(&id.len()) && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'));
             match &job.request {
@@ -41,7 +41,7 @@ pub(crate) fn event(event: &[u8]) -> Checked {
         let compact = decode(value.to_string().as_bytes());
         let pretty = decode(serde_json::to_string_pretty(&value)?.as_bytes());
         prop_assert_eq!(outline(&compact), outline(&pretty));
-        if let (Some((service, records)), Ok(Trigger::Changes(batch))) = (records(&value), &compact) {
+        if let (Some((service, records)), Ok(Event::Changes(batch))) = (records(&value), &compact) {
             counted(service, records, batch)?;
         }
     }
@@ -49,9 +49,9 @@ pub(crate) fn event(event: &[u8]) -> Checked {
 }
 
 fn refused(error: &EventError) -> Checked {
-    if let EventError::NotJson(place) = error {
+    if let EventError::NotJson(index) = error {
         // The parser's words and the place; nothing of the event.
-        said(place, 120)?;
+        said(index, 120)?;
     }
     said(&error.reason(), LONGEST)?;
     said(&error.to_string(), LONGEST)?;
@@ -61,9 +61,9 @@ fn refused(error: &EventError) -> Checked {
 
 /// What holds for every batch that was read from `length` bytes.
 fn changes(batch: &Batch, length: usize) -> Checked {
-    let Batch { source: _, times, messages, changes, ignored, test_events, failed, failed_too } = batch;
+    let Batch { source: _, times, messages, changes, ignored, test_events, failed, unlisted_failures } = batch;
     // Each takes more than two bytes, and what is kept of them was in the event.
-    prop_assert!(2 * (changes.len() + ignored.len() + test_events + failed.len() + failed_too) <= length);
+    prop_assert!(2 * (changes.len() + ignored.len() + test_events + failed.len() + unlisted_failures) <= length);
     prop_assert_eq!(times.len(), changes.len());
     prop_assert!(changes.iter().map(|change| change.key.as_str().len()).sum::<usize>() <= length);
     for Change { bucket, key } in changes {
@@ -83,8 +83,8 @@ fn changes(batch: &Batch, length: usize) -> Checked {
         prop_assert!(change <= message.changes.start && message.changes.start <= message.changes.end);
         prop_assert!(failure <= message.failed.start && message.failed.start <= message.failed.end);
         (change, failure) = (message.changes.end, message.failed.end);
-        for place in message.changes.clone() {
-            prop_assert_eq!(batch.message_of(place), Some(message));
+        for index in message.changes.clone() {
+            prop_assert_eq!(batch.message_of(index), Some(message));
         }
     }
     prop_assert!(change <= changes.len() && failure <= failed.len());
@@ -95,26 +95,26 @@ fn changes(batch: &Batch, length: usize) -> Checked {
 
 fn asked(request: &Request) -> Checked {
     prop_assert!(request.wait.is_none_or(|seconds| (1..=3600).contains(&seconds)));
-    Ok(match &request.ask {
-        Ask::Items { of, items } => {
+    Ok(match &request.kind {
+        RequestKind::Items { of, items } => {
             prop_assert!((1..=3000).contains(&items.len()));
             for item in items {
                 prop_assert!(item.as_str().starts_with('#') || is_path(item.as_str(), true), "{item}");
             }
             let kind = match of {
-                Target::Distribution(id) => {
+                RequestTarget::Distribution(id) => {
                     prop_assert!(is_distribution(id.as_str()), "{id}");
                     "distribution"
                 }
-                Target::Bucket(bucket) => {
+                RequestTarget::Bucket(bucket) => {
                     prop_assert!(is_bucket(bucket.name.as_str()), "{bucket:?}");
                     "bucket"
                 }
-                Target::Default => "default",
+                RequestTarget::Default => "default",
             };
             format!("items {kind} {}", magnitude(items.len()))
         }
-        Ask::Keys { bucket, keys } => {
+        RequestKind::Keys { bucket, keys } => {
             prop_assert!(is_bucket(bucket.name.as_str()) && !keys.is_empty());
             format!("keys {}", magnitude(keys.len()))
         }
@@ -133,7 +133,7 @@ fn records(event: &Value) -> Option<(&str, &[Value])> {
 fn counted(service: &str, records: &[Value], batch: &Batch) -> Result<(), TestCaseError> {
     if service == "aws:s3" {
         prop_assert_eq!(
-            batch.changes.len() + batch.ignored.len() + batch.failed.len() + batch.failed_too,
+            batch.changes.len() + batch.ignored.len() + batch.failed.len() + batch.unlisted_failures,
             records.len()
         );
         prop_assert_eq!(&batch.messages, &None);
@@ -151,15 +151,17 @@ fn counted(service: &str, records: &[Value], batch: &Batch) -> Result<(), TestCa
 }
 
 /// What an event says, without the places of what is wrong in its text.
-fn outline(decoded: &Result<Trigger, EventError>) -> String {
+fn outline(decoded: &Result<Event, EventError>) -> String {
     match decoded {
-        Ok(Trigger::Changes(batch)) => {
-            let Batch { source, times, messages, changes, ignored, test_events, failed, failed_too } = batch;
+        Ok(Event::Changes(batch)) => {
+            let Batch { source, times, messages, changes, ignored, test_events, failed, unlisted_failures } = batch;
             let failed: Vec<_> = failed.iter().map(|error| &error.at).collect();
-            format!("{source:?} {changes:?} {times:?} {ignored:?} {test_events} {failed:?} {failed_too} {messages:?}")
+            format!(
+                "{source:?} {changes:?} {times:?} {ignored:?} {test_events} {failed:?} {unlisted_failures} {messages:?}"
+            )
         }
-        Ok(Trigger::Request(request)) => format!("{request:?}"),
-        Ok(Trigger::Job(job)) => format!("{:?} {:?}", job.id, job.request.as_ref().ok()),
+        Ok(Event::Request(request)) => format!("{request:?}"),
+        Ok(Event::Job(job)) => format!("{:?} {:?}", job.id, job.request.as_ref().ok()),
         Err(error) => format!("{:?}", std::mem::discriminant(error)),
     }
 }
@@ -171,7 +173,7 @@ pub(crate) fn message(body: &[u8]) -> Checked {
     let mut behaviour = String::new();
     for body in [body.clone().into_owned(), sns_notification(&body)] {
         let event = sqs(&[("first", &good), ("fuzzed", &body), ("last", &good)]);
-        let Ok(Trigger::Changes(batch)) = decode(event.as_bytes()) else {
+        let Ok(Event::Changes(batch)) = decode(event.as_bytes()) else {
             return Err(TestCaseError::fail("one message took the others with it"));
         };
         behaviour = changes(&batch, event.len())?;
@@ -189,13 +191,13 @@ pub(crate) fn message(body: &[u8]) -> Checked {
             // One envelope less may make the difference.
             _ if failed.iter().any(|error| error.reason.starts_with("too many envelopes")) => {}
             // A batch by itself names its messages; one within another has nobody to name them to.
-            Ok(Trigger::Changes(alone)) if alone.failed.iter().any(|error| error.at.ends_with("messageId")) => {}
-            Ok(Trigger::Changes(alone)) => {
+            Ok(Event::Changes(alone)) if alone.failed.iter().any(|error| error.at.ends_with("messageId")) => {}
+            Ok(Event::Changes(alone)) => {
                 prop_assert_eq!(found, &alone.changes[..]);
-                prop_assert_eq!(failed.len() + batch.failed_too, alone.failed.len() + alone.failed_too);
+                prop_assert_eq!(failed.len() + batch.unlisted_failures, alone.failed.len() + alone.unlisted_failures);
                 prop_assert_eq!((&batch.ignored, batch.test_events), (&alone.ignored, alone.test_events));
             }
-            Ok(Trigger::Job(_) | Trigger::Request(_)) | Err(_) => prop_assert_eq!((found.len(), failed.len()), (0, 1)),
+            Ok(Event::Job(_) | Event::Request(_)) | Err(_) => prop_assert_eq!((found.len(), failed.len()), (0, 1)),
         }
     }
     Ok(behaviour)

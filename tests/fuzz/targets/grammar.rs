@@ -4,7 +4,7 @@
 use proptest::{prop_assert, prop_assert_eq};
 use s3_cloudfront_invalidator::change::{BucketName, DistributionId, InvalidationId, Region};
 use s3_cloudfront_invalidator::event::JobId;
-use s3_cloudfront_invalidator::path::{ORIGIN_PATH_TAG, RouteSettings, Tags};
+use s3_cloudfront_invalidator::path::{BucketDefaults, ORIGIN_PATH_TAG, Tags};
 
 use crate::driver::Checked;
 use crate::rules::{gist, is_distribution, is_id, magnitude, said};
@@ -38,11 +38,11 @@ pub(crate) fn names(input: &[u8]) -> Checked {
             && name.split('-').collect::<String>().chars().all(|c| c.is_ascii_alphanumeric());
         prop_assert_eq!(JobId::new(name).is_some(), job, "{:?}", name);
     }
-    let settings = RouteSettings { distribution_tag: "distributionId".into(), index_documents: Vec::new() };
+    let settings = BucketDefaults { distribution_tag: "distributionId".into(), index_documents: Vec::new() };
     let tags = Tags::from([("distributionId".into(), ids.into()), (ORIGIN_PATH_TAG.into(), origin_path.into())]);
     let good_ids = ids.split_whitespace().all(is_distribution) && !ids.trim().is_empty();
     let good_path = ["", "/"].contains(&origin_path) || origin_path.starts_with('/') && !origin_path.ends_with('/');
-    match settings.route(&tags) {
+    match settings.parse(&tags) {
         Ok(route) => {
             let route = route.unwrap();
             prop_assert!(good_ids && good_path, "{:?}", route);

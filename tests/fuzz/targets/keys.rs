@@ -3,7 +3,7 @@
 use proptest::test_runner::TestCaseError;
 use proptest::{prop_assert, prop_assert_eq};
 use s3_cloudfront_invalidator::change::ObjectKey;
-use s3_cloudfront_invalidator::event::{KeyError, Trigger, decode, decode_key};
+use s3_cloudfront_invalidator::event::{Event, KeyError, decode, decode_key};
 use s3_cloudfront_invalidator::local::events::{encode_key, event_bridge, notification, record};
 
 use crate::driver::Checked;
@@ -62,7 +62,7 @@ fn as_literal(text: &str) -> Result<(), TestCaseError> {
         prop_assert_eq!(decode_key(&encoded), Ok(key.clone()));
     }
     for event in [whole, literal] {
-        let Ok(Trigger::Changes(batch)) = decode(event.as_bytes()) else { return Err(TestCaseError::fail(event)) };
+        let Ok(Event::Changes(batch)) = decode(event.as_bytes()) else { return Err(TestCaseError::fail(event)) };
         prop_assert_eq!(batch.changes.iter().map(|it| &it.key).collect::<Vec<_>>(), [&key]);
     }
     Ok(())

@@ -31,7 +31,7 @@ const NO_JSON: [&str; 5] = ["", "Hello!", "{\"Records\":[", "{} {}", "\u{feff}{}
 pub(super) enum Record {
     Change(String),
     Ignored,
-    Unreadable,
+    UnreadableRecords,
 }
 
 /// What can be around events.
@@ -51,18 +51,18 @@ pub(super) const ENVELOPES: [Envelope; 5] =
     [Envelope::Notification, Envelope::Topic, Envelope::Queue, Envelope::InvocationRecord, Envelope::InvocationEvent];
 
 #[derive(Clone, Debug)]
-pub(super) enum Event {
+pub(super) enum NestedEvent {
     Notification(Vec<Record>),
     Bridge(String),
     Test,
     None(&'static str),
     /// Topics and queues can hold several events, the others hold one.
-    In(Envelope, Vec<Event>),
+    In(Envelope, Vec<NestedEvent>),
 }
 
 /// What is to be read in an event.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Told {
+pub(super) struct LogFields {
     pub(super) keys: Vec<String>,
     pub(super) ignored: usize,
     pub(super) test_events: usize,
@@ -73,27 +73,26 @@ fn key() -> impl Strategy<Value = String> {
     "[a-z +%/é\"\\\\😀]{1,6}"
 }
 
-fn base() -> impl Strategy<Value = Event> {
-    let record =
-        prop_oneof![4 => key().prop_map(Record::Change), 1 => Just(Record::Ignored), 1 => Just(Record::Unreadable)];
+fn base() -> impl Strategy<Value = NestedEvent> {
+    let record = prop_oneof![4 => key().prop_map(Record::Change), 1 => Just(Record::Ignored), 1 => Just(Record::UnreadableRecords)];
     prop_oneof![
-        4 => vec(record, 0..=3).prop_map(Event::Notification),
-        3 => key().prop_map(Event::Bridge),
-        1 => Just(Event::Test),
-        1 => select(NO_EVENTS.as_slice()).prop_map(Event::None),
+        4 => vec(record, 0..=3).prop_map(NestedEvent::Notification),
+        3 => key().prop_map(NestedEvent::Bridge),
+        1 => Just(NestedEvent::Test),
+        1 => select(NO_EVENTS.as_slice()).prop_map(NestedEvent::None),
     ]
 }
 
 /// An event in up to five envelopes, or as many as can be opened: in a chain of them, or with others beside it.
-pub(super) fn event() -> impl Strategy<Value = Event> {
+pub(super) fn event() -> impl Strategy<Value = NestedEvent> {
     let chain = (base(), vec(select(ENVELOPES.as_slice()), 0..=5)).prop_map(|(event, envelopes)| {
-        envelopes.into_iter().fold(event, |event, envelope| Event::In(envelope, vec![event]))
+        envelopes.into_iter().fold(event, |event, envelope| NestedEvent::In(envelope, vec![event]))
     });
     let event = base().prop_recursive(5, 16, 3, |inner| {
         let several = (select(vec![Envelope::Topic, Envelope::Queue]), vec(inner.clone(), 1..=3));
         let one = select(vec![Envelope::Notification, Envelope::InvocationRecord, Envelope::InvocationEvent]);
         prop_oneof![several, (one, inner.prop_map(|event| vec![event]))]
-            .prop_map(|(envelope, events)| Event::In(envelope, events))
+            .prop_map(|(envelope, events)| NestedEvent::In(envelope, events))
     });
     prop_oneof![chain, event].prop_filter("too deep", |event| event.envelopes() <= MOST_ENVELOPES)
 }
@@ -101,7 +100,7 @@ pub(super) fn event() -> impl Strategy<Value = Event> {
 /// The body of a message.
 #[derive(Clone, Debug)]
 pub(super) enum Body {
-    Event(Event),
+    Event(NestedEvent),
     Junk(&'static str),
 }
 
@@ -117,8 +116,8 @@ impl Body {
         }
     }
 
-    pub(super) fn told(&self) -> Told {
-        let mut told = Told::default();
+    pub(super) fn told(&self) -> LogFields {
+        let mut told = LogFields::default();
         match self {
             Self::Event(event) => event.tell(&mut told),
             Self::Junk(_) => told.failed = 1,
@@ -127,21 +126,21 @@ impl Body {
     }
 }
 
-impl Event {
+impl NestedEvent {
     pub(super) fn envelopes(&self) -> usize {
         let Self::In(envelope, events) = self else { return 0 };
         let own = if matches!(envelope, Envelope::InvocationEvent) { 2 } else { 1 };
         own + events.iter().map(Self::envelopes).max().unwrap_or_default()
     }
 
-    fn tell(&self, told: &mut Told) {
+    fn tell(&self, told: &mut LogFields) {
         match self {
             Self::Notification(records) => {
                 for record in records {
                     match record {
                         Record::Change(key) => told.keys.push(key.clone()),
                         Record::Ignored => told.ignored += 1,
-                        Record::Unreadable => told.failed += 1,
+                        Record::UnreadableRecords => told.failed += 1,
                     }
                 }
             }
@@ -178,7 +177,7 @@ impl Record {
         let (name, key) = match self {
             Self::Change(key) => ("ObjectCreated:Put", encode_key(key)),
             Self::Ignored => ("ObjectTagging:Put", "k".into()),
-            Self::Unreadable => ("ObjectRemoved:Delete", "%FF".into()),
+            Self::UnreadableRecords => ("ObjectRemoved:Delete", "%FF".into()),
         };
         let key = writer.string(&key);
         let site = writer.string("site");

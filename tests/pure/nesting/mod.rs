@@ -1,22 +1,22 @@
 //! However events are put into one another and written, each message answers for what it brought.
 
 mod events;
-mod weird;
+mod odd_json;
 mod writer;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use s3_cloudfront_invalidator::change::Batch;
-use s3_cloudfront_invalidator::event::{EventError, Trigger, decode};
+use s3_cloudfront_invalidator::event::{Event, EventError, decode};
 
 use crate::sources;
-use events::{Body, ENVELOPES, Envelope, Event, MOST_ENVELOPES, Told, batch, bodies, event};
+use events::{Body, ENVELOPES, Envelope, LogFields, MOST_ENVELOPES, NestedEvent, batch, bodies, event};
 use writer::Writer;
 
 fn decoded(event: &str) -> Batch {
     match decode(event.as_bytes()) {
-        Ok(Trigger::Changes(batch)) => batch,
+        Ok(Event::Changes(batch)) => batch,
         other => panic!("{event}: {other:?}"),
     }
 }
@@ -41,7 +41,7 @@ fn by_message(batch: &Batch) -> Vec<(&str, Vec<&str>, usize)> {
 }
 
 /// Checks that a batch is read as its messages tell.
-fn check(event: &str, expected: &[Told]) {
+fn check(event: &str, expected: &[LogFields]) {
     let batch = decoded(event);
     let messages = by_message(&batch);
     assert_eq!(messages.len(), expected.len(), "no message is lost");
@@ -98,7 +98,7 @@ fn no_object_is_two_kinds_of_events() {
             let both = [kind.as_slice(), other.as_slice()].concat();
             for seed in 0..20 {
                 let event = Writer::by_chance(seed).object(&both);
-                assert_eq!(decode(event.as_bytes()), Err(EventError::UnknownShape), "{event}");
+                assert_eq!(decode(event.as_bytes()), Err(EventError::UnknownKind), "{event}");
                 assert!(fails_between(&event));
             }
         }
@@ -108,11 +108,11 @@ fn no_object_is_two_kinds_of_events() {
 #[test]
 fn envelopes_are_opened_to_their_bound_and_no_deeper() {
     for envelope in ENVELOPES {
-        let mut event = Event::Bridge("k".into());
+        let mut event = NestedEvent::Bridge("k".into());
         for _ in 0..=MOST_ENVELOPES {
             let fits = event.envelopes() <= MOST_ENVELOPES;
             assert_eq!(fails_between(&event.write(&mut Writer::plain())), !fits, "{event:?}");
-            event = Event::In(envelope, vec![event]);
+            event = NestedEvent::In(envelope, vec![event]);
         }
     }
 }
@@ -120,11 +120,11 @@ fn envelopes_are_opened_to_their_bound_and_no_deeper() {
 #[test]
 fn an_event_is_told_by_its_last_field_as_well() {
     let new: Vec<_> = (0..200).map(|place| format!("\"new{place}\":{place},")).collect();
-    let event = Event::Bridge("k".into()).write(&mut Writer::plain());
+    let event = NestedEvent::Bridge("k".into()).write(&mut Writer::plain());
     let longer = event.replacen('{', &format!("{{{}", new.concat()), 1);
     assert_eq!(decoded(&longer), decoded(&event));
     let told_twice = format!("{},\"Records\":[]}}", longer.strip_suffix('}').unwrap());
-    assert_eq!(decode(told_twice.as_bytes()), Err(EventError::UnknownShape));
+    assert_eq!(decode(told_twice.as_bytes()), Err(EventError::UnknownKind));
 }
 
 /// A person's mistake must not become something else, such as the invalidation of everything.
@@ -133,10 +133,10 @@ fn a_direct_invocation_has_no_further_fields() {
     let request = r#"{"distributionId":"E1","items":["/a"],"item":"/b"}"#;
     assert!(matches!(decode(request.as_bytes()), Err(EventError::Request(_))));
     let hello_world = r#""key1":"a","key2":"b","key3":"c""#;
-    assert!(matches!(decode(format!("{{{hello_world}}}").as_bytes()), Ok(Trigger::Request(_))));
+    assert!(matches!(decode(format!("{{{hello_world}}}").as_bytes()), Ok(Event::Request(_))));
     for times in [1, 30, 100] {
         let event = format!("{{{},\"distribution\":\"E1\"}}", vec![hello_world; times].join(","));
-        assert_eq!(decode(event.as_bytes()), Err(EventError::UnknownShape), "{times}");
+        assert_eq!(decode(event.as_bytes()), Err(EventError::UnknownKind), "{times}");
     }
 }
 
@@ -165,15 +165,15 @@ proptest! {
         let text = &mut texts[which];
         let ends: Vec<_> = text.char_indices().map(|(at, _)| at).collect();
         text.truncate(ends[cut.index(ends.len())]);
-        told[which] = Told { failed: 1, ..Told::default() };
+        told[which] = LogFields { failed: 1, ..LogFields::default() };
         check(&batch(&texts, "m", &mut writer), &told);
     }
 
     #[test]
     fn how_an_event_is_written_makes_no_difference(event in event(), seed in any::<u64>()) {
         let (plain, written) = (event.write(&mut Writer::plain()), event.write(&mut Writer::by_chance(seed)));
-        let (decoded_plain, is_batch) = (decode(plain.as_bytes()), matches!(event, Event::In(Envelope::Queue, _)));
-        if let Ok(Trigger::Changes(batch)) = &decoded_plain {
+        let (decoded_plain, is_batch) = (decode(plain.as_bytes()), matches!(event, NestedEvent::In(Envelope::Queue, _)));
+        if let Ok(Event::Changes(batch)) = &decoded_plain {
             // Whoever wrapped a batch waits for no answer about its messages.
             prop_assert_eq!(batch.messages.is_some(), is_batch);
         }
@@ -203,7 +203,7 @@ proptest! {
     }
 
     #[test]
-    fn json_never_panics_and_spoils_no_other_message(json in weird::json()) {
+    fn json_never_panics_and_spoils_no_other_message(json in odd_json::json()) {
         let is_json = serde_json::from_str::<serde::de::IgnoredAny>(&json).is_ok();
         prop_assert!(is_json || decode(json.as_bytes()).is_err(), "{}", json);
         let failed = fails_between(&json);

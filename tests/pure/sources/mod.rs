@@ -4,16 +4,16 @@
 //! SQS", "… with Amazon SNS", "Capturing records of Lambda asynchronous invocations"; SNS developer guide, "Parsing Amazon
 //! SNS message formats"; S3 user guide, "EventBridge event message structure"; CodePipeline user guide, "JSON event example".
 
-mod opinion;
-mod people;
 mod queue;
+mod requests;
+mod second_opinion;
 mod services;
 
 use std::collections::BTreeSet;
 use std::fs;
 
 use s3_cloudfront_invalidator::change::{Batch, Bucket, ObjectKey, Region};
-use s3_cloudfront_invalidator::event::{Ask, Request, Target, Trigger, decode};
+use s3_cloudfront_invalidator::event::{Event, Request, RequestKind, RequestTarget, decode};
 
 /// What a file is read as, line by line.
 type Expected = (&'static str, &'static [&'static str]);
@@ -23,8 +23,8 @@ const SOURCES: [(&str, &[Expected]); 6] = [
     ("sqs", queue::SQS),
     ("sns", services::SNS),
     ("eventbridge", services::EVENTBRIDGE),
-    ("codepipeline", people::CODEPIPELINE),
-    ("direct", people::DIRECT),
+    ("codepipeline", requests::CODEPIPELINE),
+    ("direct", requests::DIRECT),
     ("nested", services::NESTED),
 ];
 
@@ -42,11 +42,11 @@ pub(crate) fn names() -> impl Iterator<Item = String> {
     SOURCES.into_iter().flat_map(|(directory, files)| files.iter().map(move |(name, _)| format!("{directory}/{name}")))
 }
 
-/// All that an event was read as: nothing that is in a [`Trigger`] is left out.
+/// All that an event was read as: nothing that is in a [`Event`] is left out.
 fn told(event: &[u8]) -> Vec<String> {
     match decode(event) {
-        Ok(Trigger::Changes(batch)) => batch_told(&batch),
-        Ok(Trigger::Job(job)) => {
+        Ok(Event::Changes(batch)) => batch_told(&batch),
+        Ok(Event::Job(job)) => {
             let mut lines = vec![format!("job {}", job.id)];
             lines.push(match &job.request {
                 Ok(request) => request_told(request),
@@ -55,13 +55,13 @@ fn told(event: &[u8]) -> Vec<String> {
             lines.extend(job.continuation_token.map(|token| format!("token {token}")));
             lines
         }
-        Ok(Trigger::Request(request)) => vec![request_told(&request)],
+        Ok(Event::Request(request)) => vec![request_told(&request)],
         Err(error) => vec![format!("error {}", error.reason())],
     }
 }
 
 fn batch_told(batch: &Batch) -> Vec<String> {
-    let Batch { source: _, times: _, messages, changes, ignored, test_events, failed, failed_too } = batch;
+    let Batch { source: _, times: _, messages, changes, ignored, test_events, failed, unlisted_failures } = batch;
     let mut lines = Vec::new();
     for message in messages.iter().flatten() {
         lines.push(format!("message {} changes {:?} failed {:?}", message.id, message.changes, message.failed));
@@ -71,7 +71,7 @@ fn batch_told(batch: &Batch) -> Vec<String> {
     lines.extend(ignored.iter().map(|record| format!("ignored {}", record.event_name)));
     lines.extend((*test_events > 0).then(|| format!("test events {test_events}")));
     lines.extend(failed.iter().map(|error| format!("failed {}: {}", error.at, error.reason)));
-    lines.extend((*failed_too > 0).then(|| format!("failed too {failed_too}")));
+    lines.extend((*unlisted_failures > 0).then(|| format!("failed too {unlisted_failures}")));
     lines
 }
 
@@ -80,24 +80,24 @@ fn bucket_told(bucket: &Bucket) -> String {
 }
 
 fn request_told(request: &Request) -> String {
-    let ask = match &request.ask {
-        Ask::Items { of, items } => {
+    let kind = match &request.kind {
+        RequestKind::Items { of, items } => {
             let of = match of {
-                Target::Distribution(id) => id.to_string(),
-                Target::Bucket(bucket) => bucket_told(bucket),
-                Target::Default => "own".into(),
+                RequestTarget::Distribution(id) => id.to_string(),
+                RequestTarget::Bucket(bucket) => bucket_told(bucket),
+                RequestTarget::Default => "own".into(),
             };
             let items: Vec<_> = items.iter().map(ToString::to_string).collect();
             format!("items of {of}: {}", items.join(" "))
         }
-        Ask::Keys { bucket, keys } => {
+        RequestKind::Keys { bucket, keys } => {
             let keys: Vec<_> = keys.iter().map(ObjectKey::as_str).collect();
             format!("keys of {}: {}", bucket_told(bucket), keys.join(" "))
         }
     };
     match request.wait {
-        None => ask,
-        Some(seconds) => format!("{ask}; wait {seconds}"),
+        None => kind,
+        Some(seconds) => format!("{kind}; wait {seconds}"),
     }
 }
 
@@ -124,10 +124,10 @@ fn every_file_is_in_the_list_once() {
 #[test]
 fn a_change_of_a_queue_belongs_to_the_one_message_that_has_it() {
     for (name, _) in queue::SQS {
-        let Ok(Trigger::Changes(batch)) = decode(&read(&format!("sqs/{name}"))) else { panic!("{name}") };
-        for place in 0..batch.changes.len() {
-            let messages = batch.messages.iter().flatten().filter(|it| it.changes.contains(&place));
-            assert_eq!(messages.collect::<Vec<_>>(), batch.message_of(place).into_iter().collect::<Vec<_>>(), "{name}");
+        let Ok(Event::Changes(batch)) = decode(&read(&format!("sqs/{name}"))) else { panic!("{name}") };
+        for index in 0..batch.changes.len() {
+            let messages = batch.messages.iter().flatten().filter(|it| it.changes.contains(&index));
+            assert_eq!(messages.collect::<Vec<_>>(), batch.message_of(index).into_iter().collect::<Vec<_>>(), "{name}");
         }
     }
 }

@@ -2,20 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use super::{Cell, DeploymentStatus, QueueStatus};
+use super::{Check, DeploymentStatus, QueueStatus};
 use crate::aws::CallError;
-use crate::cli::link::api::{Cloud, EventSource};
+use crate::cli::link::api::{EventSourceMapping, OperatorApi};
 use crate::cli::link::deployment::{Deployment, is_queue};
 use crate::cli::link::notification::name_in;
 
 /// Looks at the function and its queues.
-pub async fn check_deployment(cloud: &impl Cloud, deployment: &Deployment) -> DeploymentStatus {
+pub async fn check_deployment(cloud: &impl OperatorApi, deployment: &Deployment) -> DeploymentStatus {
     let mut dead: BTreeSet<_> = deployment.function.dead_letters.iter().cloned().collect();
     let mut queues = Vec::new();
     for source in deployment.sources.iter().filter(|it| deployment.queues().any(|arn| arn == it.arn)) {
-        let told = cloud.queue(&source.arn).await;
-        dead.extend(told.iter().filter_map(|queue| queue.dead_letters.clone()));
-        queues.push(match told {
+        let actual = cloud.queue(&source.arn).await;
+        dead.extend(actual.iter().filter_map(|queue| queue.dead_letters.clone()));
+        queues.push(match actual {
             Ok(queue) => {
                 let state = source_state(source, queue.dead_letters.is_some());
                 QueueStatus {
@@ -33,8 +33,8 @@ pub async fn check_deployment(cloud: &impl Cloud, deployment: &Deployment) -> De
         dead_letters.push(match cloud.queue(arn).await {
             Ok(queue) => {
                 let state = match queue.waiting {
-                    0 => Cell::right("empty"),
-                    waiting => Cell::wrong("failures", send_again(waiting, arn, deployment.queues().next())),
+                    0 => Check::ok("empty"),
+                    waiting => Check::problem("failures", redrive_hint(waiting, arn, deployment.queues().next())),
                 };
                 QueueStatus { name: name_in(arn).into(), waiting: queue.waiting, in_flight: queue.in_flight, state }
             }
@@ -42,7 +42,7 @@ pub async fn check_deployment(cloud: &impl Cloud, deployment: &Deployment) -> De
         });
     }
     let mut remedies = Vec::new();
-    if deployment.function.is_dry {
+    if deployment.function.is_dry_run {
         remedies.push("the function sends nothing (DRY_RUN); deploy it with DryRun=false".to_owned());
     }
     if dead.is_empty() {
@@ -53,7 +53,7 @@ pub async fn check_deployment(cloud: &impl Cloud, deployment: &Deployment) -> De
 
 /// What to do with dead letters. The destination is named, since SQS does not know where those came from that Lambda put there.
 /// Source: SQS developer guide, "Troubleshooting dead-letter queue redrive".
-fn send_again(waiting: u64, arn: &str, queue: Option<&str>) -> String {
+fn redrive_hint(waiting: u64, arn: &str, queue: Option<&str>) -> String {
     let how = match queue {
         Some(queue) => format!("`aws sqs start-message-move-task --source-arn {arn} --destination-arn {queue}`"),
         None => "invoke the function with their bodies".to_owned(),
@@ -62,17 +62,17 @@ fn send_again(waiting: u64, arn: &str, queue: Option<&str>) -> String {
 }
 
 fn unknown_queue(arn: &str, error: &CallError) -> QueueStatus {
-    QueueStatus { name: name_in(arn).into(), waiting: 0, in_flight: 0, state: Cell::unknown(error) }
+    QueueStatus { name: name_in(arn).into(), waiting: 0, in_flight: 0, state: Check::unknown(error) }
 }
 
-fn source_state(source: &EventSource, has_dead_letters: bool) -> Cell {
-    match (source.is_on(), source.reports_failures, has_dead_letters) {
-        (false, ..) => Cell::wrong(&source.state, "the function does not read it: enable its event source mapping"),
-        (_, false, _) => Cell::wrong(
+fn source_state(source: &EventSourceMapping, has_dead_letters: bool) -> Check {
+    match (source.is_active(), source.reports_failures, has_dead_letters) {
+        (false, ..) => Check::problem(&source.state, "the function does not read it: enable its event source mapping"),
+        (_, false, _) => Check::problem(
             "on",
             "messages that failed would be lost: set ReportBatchItemFailures in the event source mapping",
         ),
-        (.., false) => Cell::wrong("on", "what is received too often is lost: give it a dead-letter queue"),
-        _ => Cell::right("on"),
+        (.., false) => Check::problem("on", "what is received too often is lost: give it a dead-letter queue"),
+        _ => Check::ok("on"),
     }
 }

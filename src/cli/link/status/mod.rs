@@ -5,7 +5,7 @@ mod deployment;
 
 use serde::Serialize;
 
-use super::api::missing_rights;
+use super::api::missing_permissions;
 use crate::aws::CallError;
 
 pub use self::bucket::check_bucket;
@@ -13,7 +13,7 @@ pub use self::deployment::check_deployment;
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Cell {
+pub struct Check {
     /// What it is, in a word or two.
     pub text: String,
     /// What is wrong with it, and what to do; `None` if nothing is.
@@ -21,17 +21,17 @@ pub struct Cell {
     pub remedy: Option<String>,
 }
 
-impl Cell {
-    fn right(text: impl Into<String>) -> Self {
+impl Check {
+    fn ok(text: impl Into<String>) -> Self {
         Self { text: text.into(), remedy: None }
     }
 
-    fn wrong(text: impl Into<String>, remedy: impl Into<String>) -> Self {
+    fn problem(text: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { text: text.into(), remedy: Some(remedy.into()) }
     }
 
     fn unknown(error: &CallError) -> Self {
-        Self::wrong("unknown", format!("{error}{}", missing_rights(error)))
+        Self::problem("unknown", format!("{error}{}", missing_permissions(error)))
     }
 }
 
@@ -41,11 +41,11 @@ pub struct BucketStatus {
     /// The bucket.
     pub bucket: String,
     /// Its tags.
-    pub tag: Cell,
+    pub tag: Check,
     /// Which way its events take.
-    pub notification: Cell,
+    pub notification: Check,
     /// Whether they are let in there.
-    pub permission: Cell,
+    pub permission: Check,
     /// The distributions that its tag names.
     pub distributions: Vec<DistributionStatus>,
 }
@@ -55,9 +55,9 @@ pub struct BucketStatus {
 #[serde(rename_all = "camelCase")]
 pub struct DistributionStatus {
     /// Its id, with what is wrong with it.
-    pub distribution: Cell,
+    pub distribution: Check,
     /// Below which origin path it shows the bucket.
-    pub origin: Cell,
+    pub origin: Check,
     /// Whether its invalidations may be listed.
     #[serde(skip)]
     pub is_listed: bool,
@@ -92,12 +92,12 @@ pub struct QueueStatus {
     /// About how many are being handled.
     pub in_flight: u64,
     /// Whether it works as it should.
-    pub state: Cell,
+    pub state: Check,
 }
 
 impl BucketStatus {
     /// All that was looked at.
-    pub fn cells(&self) -> impl Iterator<Item = (&'static str, &Cell)> {
+    pub fn checks(&self) -> impl Iterator<Item = (&'static str, &Check)> {
         let own = [("tag", &self.tag), ("notification", &self.notification), ("permission", &self.permission)];
         let each =
             self.distributions.iter().flat_map(|it| [("distribution", &it.distribution), ("origin", &it.origin)]);
@@ -107,7 +107,7 @@ impl BucketStatus {
 
 impl DeploymentStatus {
     /// What is wrong, a line each.
-    pub fn faults(&self) -> impl Iterator<Item = String> {
+    pub fn problems(&self) -> impl Iterator<Item = String> {
         let of_queue = |it: &QueueStatus| Some(format!("queue {}: {}", it.name, it.state.remedy.as_ref()?));
         self.queues.iter().chain(&self.dead_letters).filter_map(of_queue).chain(self.remedies.iter().cloned())
     }

@@ -1,0 +1,294 @@
+//! Buckets and distributions, drawn at random.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use fastrand::Rng;
+use s3_cloudfront_invalidator::local::{FakeBucket, FakeDistribution, State};
+use serde_json::Value;
+
+use crate::keys::key;
+use crate::modes::Mode;
+use crate::site::{self, Source};
+use crate::viewer::{ServedState, any_has_strings, by_settings, by_tags};
+
+/// How many objects a bucket that is listed holds besides those that change, and one that is not.
+const STOCK: std::ops::Range<usize> = 50..400;
+const FEW: usize = 12;
+
+pub(crate) struct Place {
+    pub(crate) name: String,
+    /// The distributions that its tag names; none where it is not tagged.
+    pub(crate) ids: Vec<String>,
+    /// The folder that its tag names; empty or with a `/` at its end.
+    pub(crate) folder: &'static str,
+    /// The folder that most of its keys lie in.
+    pub(crate) home: &'static str,
+    /// Objects that are there from the start.
+    pub(crate) objects: Vec<String>,
+    bad: Option<Bad>,
+    other_tags: bool,
+    /// Whether its tag says that query strings tell copies apart.
+    strings: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Bad {
+    Tag,
+    FakeBucket,
+    FakeDistribution,
+}
+
+/// What must become of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Fate {
+    Covered,
+    /// For this reason.
+    Ignored(&'static str),
+    /// Until somebody puts a tag or a bucket right, which nobody here does.
+    Fails,
+}
+
+/// What the function may go by.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    /// The settings of distributions, by their place in the order in which they are in force.
+    pub(crate) settings: RangeInclusive<usize>,
+    /// Whether it may have been told that it may not read them.
+    pub(crate) perhaps_denied: bool,
+}
+
+/// All that a scenario plays with. The names hold its seed, so that nothing is remembered from another.
+pub(crate) struct Resources {
+    pub(crate) buckets: Vec<Place>,
+    pub(crate) distributions: Vec<String>,
+    /// The settings that are in force one after another, by distribution. Where there are none they may not be read.
+    pub(crate) settings: Vec<BTreeMap<String, Value>>,
+    pub(crate) policies: BTreeMap<String, Value>,
+    pub(crate) mode: Mode,
+    /// Whether the buckets' tags tell all that the settings do, so that nothing is lost where these may not be read.
+    pub(crate) tags_suffice: bool,
+    /// Whether buckets hold enough for a listing to tell something.
+    pub(crate) stocked: bool,
+    /// Whether pipelines have jobs.
+    pub(crate) has_jobs: bool,
+    /// The most paths of an invalidation, by every bucket's tag.
+    pub(crate) max_paths: Option<usize>,
+    denied: Option<&'static str>,
+    delay: Duration,
+}
+
+impl Resources {
+    pub(crate) fn draw(rng: &mut Rng, seed: u64) -> Self {
+        let distributions: Vec<_> = (0..rng.usize(1..=4)).map(|n| format!("E{seed}D{n}")).collect();
+        // No distribution has settings; they tell more than the tags; the tags tell the same.
+        let (has_settings, tags_suffice) = [(false, true), (true, false), (true, true)][usize::from(rng.u8(0..3))];
+        let stocked = has_settings && rng.u8(0..3) > 0;
+        let count = rng.usize(1..=6);
+        let mut resources = Self {
+            buckets: (0..count)
+                .map(|n| place(rng, format!("bucket-{seed}-{n}"), &distributions, tags_suffice))
+                .collect(),
+            settings: vec![BTreeMap::new()],
+            policies: site::policies(seed),
+            mode: match rng.u8(0..10) {
+                0 | 1 if tags_suffice && has_settings => Mode::Unasked,
+                2 if has_settings => Mode::Forgetful,
+                3 if has_settings => Mode::Nostalgic,
+                4 | 5 if stocked => Mode::Frugal,
+                6 if stocked => Mode::Unlisted,
+                _ => Mode::Usual,
+            },
+            tags_suffice,
+            stocked,
+            has_jobs: rng.u8(0..6) == 0,
+            max_paths: (rng.u8(0..8) == 0).then(|| rng.usize(3..20)),
+            denied: match rng.u8(0..12) {
+                0 if tags_suffice => Some("GetCachePolicy"),
+                1 if has_settings => Some("ListObjectsV2"),
+                _ => None,
+            },
+            // In progress for so long that wildcards of several invalidations meet.
+            delay: Duration::from_millis(if rng.u8(0..6) == 0 { 300 } else { 0 }),
+            distributions,
+        };
+        if has_settings {
+            resources.settle(rng);
+        }
+        for place in &mut resources.buckets {
+            let objects = if stocked { rng.usize(STOCK) } else { FEW };
+            place.objects = (0..objects).map(|_| key(rng, place.home)).collect();
+        }
+        resources
+    }
+
+    /// Draws the distributions' settings, which may change in the course of the scenario.
+    fn settle(&mut self, rng: &mut Rng) {
+        let changes = if rng.u8(0..3) == 0 { rng.usize(1..=2) } else { 0 };
+        let policies: Vec<_> = self.policies.keys().collect();
+        let denied: Vec<_> = self.distributions.iter().filter(|_| rng.u8(0..8) == 0).collect();
+        let draw = |rng: &mut Rng| {
+            let settings = self.distributions.iter().filter(|id| !denied.contains(id)).map(|id| {
+                let sources: Vec<_> = self.buckets.iter().filter(|it| it.ids.contains(id)).map(Place::source).collect();
+                (id.clone(), site::draw(rng, &sources, &policies, self.tags_suffice))
+            });
+            settings.collect::<BTreeMap<_, _>>()
+        };
+        self.settings = (0..=changes).map(|_| draw(rng)).collect();
+        if self.tags_suffice {
+            for place in &mut self.buckets {
+                let mut settings = self.settings.iter().flatten().filter(|(id, _)| place.ids.contains(id));
+                place.strings = settings.any(|(_, config)| any_has_strings(config, &self.policies));
+            }
+        }
+    }
+
+    pub(crate) fn state(&self) -> State {
+        let mut state = State::default();
+        state.cache_policies.clone_from(&self.policies);
+        state.denied.extend(self.denied.map(ToOwned::to_owned));
+        for place in &self.buckets {
+            let mut ids = place.ids.join(" ");
+            match place.bad {
+                Some(Bad::Tag) => ids.push_str(" e1/.."),
+                Some(Bad::FakeDistribution) => ids.push_str(" EGONE"),
+                Some(Bad::FakeBucket) => continue,
+                None => {}
+            }
+            let mut bucket = FakeBucket::tagged(if place.other_tags { &[("team", "web <&>")] } else { &[] });
+            if !place.ids.is_empty() {
+                bucket.tags.insert("distributionId".into(), ids);
+            }
+            if let Some(folder) = place.folder.strip_suffix('/') {
+                bucket.tags.insert("invalidation:originPath".into(), format!("/{folder}"));
+            }
+            if place.strings {
+                bucket.tags.insert("invalidation:queryStrings".into(), "include".into());
+            }
+            if let Some(most) = self.max_paths.filter(|_| !place.ids.is_empty()) {
+                bucket.tags.insert("invalidation:maxPaths".into(), most.to_string());
+            }
+            if self.stocked {
+                bucket.objects = place.objects.iter().cloned().collect();
+            }
+            state.buckets.insert(place.name.clone(), bucket);
+        }
+        for id in &self.distributions {
+            let config = self.settings[0].get(id).cloned();
+            let distribution = FakeDistribution { delay: self.delay, config, ..FakeDistribution::default() };
+            state.distributions.insert(id.clone(), distribution);
+        }
+        state
+    }
+
+    /// Whether an invalidation is in progress for a while, so that there can be too many.
+    pub(crate) fn crowded(&self) -> bool {
+        !self.delay.is_zero()
+    }
+
+    /// What the function goes by where so much of the settings was in force.
+    pub(crate) fn known(&self, in_force: RangeInclusive<usize>, perhaps_denied: bool) -> Known {
+        // What it has read it goes by for a while.
+        let settings = if self.mode == Mode::Forgetful { in_force } else { 0..=self.settings.len() - 1 };
+        Known { settings, perhaps_denied }
+    }
+
+    /// What may become of a change: one thing, unless what is known is in doubt.
+    pub(crate) fn fates(&self, bucket: usize, key: &str, known: &Known) -> BTreeSet<Fate> {
+        let place = &self.buckets[bucket];
+        let mut fates = match place.bad {
+            Some(Bad::FakeBucket | Bad::Tag) => return [Fate::Fails].into(),
+            _ if place.ids.is_empty() => return [Fate::Ignored("bucket-not-tagged")].into(),
+            _ => self.sights(place, key, known).into_iter().map(Fate::of).collect::<BTreeSet<_>>(),
+        };
+        if let Some(Bad::FakeDistribution) = place.bad {
+            let (sight, _) = by_tags(key, place.folder);
+            // Where its settings are asked for, that alone fails.
+            if self.mode != Mode::Unasked && !known.perhaps_denied {
+                fates.clear();
+            }
+            if self.mode != Mode::Unasked || sight == ServedState::Routing {
+                fates.insert(Fate::Fails);
+            }
+        }
+        fates
+    }
+
+    /// How far the object may be seen.
+    fn sights(&self, place: &Place, key: &str, known: &Known) -> BTreeSet<ServedState> {
+        let mut sights = BTreeSet::from([ServedState::Outside]);
+        for id in &place.ids {
+            let mut here = BTreeSet::new();
+            for settings in &self.settings[known.settings.clone()] {
+                let config = settings.get(id).filter(|_| self.mode != Mode::Unasked);
+                if let Some(config) = config {
+                    here.insert(by_settings(config, &self.policies, (&place.name, place.folder), key).0);
+                }
+                if config.is_none() || known.perhaps_denied {
+                    here.insert(by_tags(key, place.folder).0);
+                }
+            }
+            // Seen by one is seen.
+            sights = sights.iter().flat_map(|one| here.iter().map(|other| *one.max(other))).collect();
+        }
+        sights
+    }
+
+    /// The URLs that show the object through a distribution, as it is set then.
+    pub(crate) fn urls(&self, bucket: usize, key: &str, id: &str, settings: usize) -> BTreeSet<String> {
+        let place = &self.buckets[bucket];
+        match self.settings[settings].get(id) {
+            Some(config) => by_settings(config, &self.policies, (&place.name, place.folder), key).1,
+            None => by_tags(key, place.folder).1,
+        }
+    }
+}
+
+impl Fate {
+    fn of(sight: ServedState) -> Self {
+        match sight {
+            ServedState::Outside => Self::Ignored("outside-origin-path"),
+            ServedState::Elsewhere => Self::Ignored("served-elsewhere"),
+            ServedState::Routing => Self::Covered,
+        }
+    }
+}
+
+impl Place {
+    fn source(&self) -> Source<'_> {
+        Source { bucket: &self.name, home: self.home }
+    }
+
+    pub(crate) fn is_bad(&self) -> bool {
+        self.bad.is_some()
+    }
+
+    pub(crate) fn has_distribution_gone(&self) -> bool {
+        matches!(self.bad, Some(Bad::FakeDistribution))
+    }
+}
+
+fn place(rng: &mut Rng, name: String, distributions: &[String], tags_suffice: bool) -> Place {
+    let tagged = rng.u8(0..6) > 0;
+    let several = if rng.u8(0..3) == 0 { 2 } else { 1 };
+    let mut ids = rng.choose_multiple(distributions, several);
+    ids.sort_unstable();
+    let bad = match rng.u8(0..150) {
+        0 if tagged => Some(Bad::Tag),
+        1 => Some(Bad::FakeBucket),
+        2 if tagged => Some(Bad::FakeDistribution),
+        _ => None,
+    };
+    let home = if tagged && rng.u8(0..4) == 0 { "web/site/" } else { "" };
+    Place {
+        name,
+        ids: if tagged { ids.into_iter().cloned().collect() } else { Vec::new() },
+        folder: if tags_suffice { home } else { "" },
+        home,
+        objects: Vec::new(),
+        bad,
+        other_tags: rng.bool(),
+        strings: false,
+    }
+}

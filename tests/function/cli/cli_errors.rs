@@ -1,0 +1,98 @@
+//! What a person does wrong at the command line, and what the answer names: what, where and the remedy.
+
+use s3_cloudfront_invalidator::local::events::{notification, record};
+use serde_json::json;
+
+use crate::cli::plan::invalidator;
+
+/// Neither credentials nor a way to look for any.
+const NOBODY: [(&str, &str); 2] = [("AWS_EC2_METADATA_DISABLED", "true"), ("AWS_REGION", "eu-central-1")];
+
+/// What it complains of.
+fn complaint(arguments: &[&str], environment: &[(&str, &str)], input: &[u8]) -> String {
+    let (success, printed, errors) = invalidator(arguments, environment, input);
+    assert!(!success && printed.is_empty(), "{arguments:?}: {printed}{errors}");
+    errors
+}
+
+#[test]
+fn a_bucket_that_the_input_is_not_about_is_named() {
+    let event = notification(&[record("ObjectCreated:Put", "site", "a.txt"), record("ObjectCreated:Put", "docs", "b")]);
+    let request = json!({ "bucket": "site", "keys": ["a.txt"] }).to_string();
+    for command in ["plan", "send"] {
+        for (input, about) in [(&event, "docs, site"), (&request, "site")] {
+            let errors = complaint(&[command, "--event", "-", "--bucket", "sitee"], &NOBODY, input.as_bytes());
+            assert!(errors.contains(about) && errors.contains("not sitee; correct --bucket"), "{errors}");
+        }
+        let errors = complaint(&[command, "--keys", "-", "--bucket", "my-data--euc1-az1--x-s3"], &NOBODY, b"a");
+        assert!(errors.contains("is a directory bucket"), "{errors}");
+    }
+    let (success, printed, errors) = invalidator(&["plan", "--event", "-", "--bucket", "site"], &[], event.as_bytes());
+    assert!(success && printed.contains("/a.txt") && !printed.contains("/b"), "{printed}{errors}");
+}
+
+#[test]
+fn an_input_is_named_as_a_person_would() {
+    let twice = complaint(&["plan", "--keys", "-", "--inventory", "-"], &[], b"a");
+    assert!(twice.contains("standard input can be read once only"), "{twice}");
+    let odd = complaint(&["plan", "--sync", "-"], &[], b"upload: a to s3://b/a\nodd");
+    assert!(odd.contains("standard input: line 2 is not of"), "{odd}");
+    let event = complaint(&["plan", "--event", "-"], &[], b"[]");
+    assert!(event.contains("standard input: the event has no known shape"), "{event}");
+    let wide: Vec<_> = "a.txt".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let wide = complaint(&["plan", "--keys", "-"], &[], &[&[0xff, 0xfe], &wide[..]].concat());
+    assert!(wide.contains("standard input is not UTF-8") && wide.contains("UTF-16"), "{wide}");
+}
+
+#[test]
+fn the_event_of_many_buckets_makes_no_long_line() {
+    let records: Vec<_> = (0..5000).map(|it| record("ObjectCreated:Put", &format!("bucket-{it}"), "a")).collect();
+    for bucket in [&[][..], &["--bucket", "other"]] {
+        let errors = complaint(&[&["plan", "--event", "-"], bucket].concat(), &[], notification(&records).as_bytes());
+        assert!(errors.contains("and 4990 more") && errors.len() < 400, "{errors}");
+    }
+}
+
+#[test]
+fn how_many_records_could_not_be_read_is_told_in_full() {
+    let records: Vec<_> =
+        (0..300).map(|_| json!({ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put" })).collect();
+    let event = json!({ "Records": records }).to_string();
+    for command in ["plan", "send"] {
+        let (success, _, errors) = invalidator(&[command, "--event", "-"], &NOBODY, event.as_bytes());
+        assert!(!success && errors.contains("300 records could not be read: Records[0]"), "{errors}");
+        assert!(errors.contains("and 290 more") && errors.lines().count() == 1, "{errors}");
+    }
+}
+
+#[test]
+fn who_cannot_be_asked_with_is_told_before_anything_is() {
+    let send = ["send", "--distribution", "E1", "--items", "/*"];
+    let nobody = complaint(&send, &NOBODY, b"");
+    assert!(nobody.contains("there are no credentials") && nobody.contains("--profile"), "{nobody}");
+    assert!(!nobody.contains("\\n"), "{nobody}");
+    let home = std::env::temp_dir().join(format!("amiss-{}", std::process::id()));
+    std::fs::create_dir_all(&home).unwrap();
+    let (config, credentials) = (home.join("config"), home.join("credentials"));
+    std::fs::write(&config, "[profile broken]\ncredential_process = /nowhere/at-all\n").unwrap();
+    std::fs::write(&credentials, "").unwrap();
+    let shared =
+        [("AWS_CONFIG_FILE", config.to_str().unwrap()), ("AWS_SHARED_CREDENTIALS_FILE", credentials.to_str().unwrap())];
+    let environment = [&NOBODY[..], &shared[..]].concat();
+    let broken = complaint(&[&send[..], &["--profile", "broken"]].concat(), &environment, b"");
+    std::fs::remove_dir_all(&home).unwrap();
+    assert!(broken.contains("loading credentials") && broken.contains("correct the profile"), "{broken}");
+    let nowhere = complaint(&send, &NOBODY[..1], b"");
+    assert!(nowhere.contains("there is no Region: give --region"), "{nowhere}");
+    for (arguments, environment, expected) in [
+        (&["--endpoint-url", "localhost:4566"][..], None, "not an endpoint (such as"),
+        (&[], Some(("AWS_ENDPOINT_URL", "foo")), "AWS_ENDPOINT_URL \"foo\": not an endpoint"),
+        (&["--region", "eu west"], None, "is not a Region name"),
+        (&[], Some(("AWS_REGION", "eu west")), "AWS_REGION, or the profile's region: \"eu west\" is not a Region name"),
+        (&["--timeout", "5"], None, "not a number from 10 to 3600"),
+    ] {
+        let environment: Vec<_> = NOBODY.into_iter().chain(environment).collect();
+        let errors = complaint(&[&send[..], arguments].concat(), &environment, b"");
+        assert!(errors.contains(expected) && !errors.contains("SdkBody"), "{errors}");
+    }
+}

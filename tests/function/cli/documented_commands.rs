@@ -1,0 +1,160 @@
+//! What the documents show of the command line is what it does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::cli::plan::run;
+
+fn read(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+/// The documents that show the command line.
+fn documents() -> BTreeMap<String, String> {
+    let files = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")).unwrap();
+    let files = files.map(|file| PathBuf::from("docs").join(file.unwrap().file_name()));
+    let files = files.filter(|file| file.extension().is_some_and(|extension| extension == "md"));
+    let names = files.map(|file| file.to_str().unwrap().to_owned()).chain(["README.md".to_owned()]);
+    let documents: BTreeMap<_, _> = names.map(|name| (name.clone(), read(&name))).collect();
+    assert!(documents.len() > 10, "{:?}", documents.keys());
+    documents
+}
+
+/// What stands in back-ticks, and the lines of blocks of shell: whatever may be a command.
+fn code(text: &str) -> Vec<String> {
+    let mut code = Vec::new();
+    for (number, part) in text.split("```").enumerate() {
+        if number % 2 == 0 {
+            code.extend(part.split('`').skip(1).step_by(2).map(str::to_owned));
+        } else if part.starts_with("sh\n") {
+            code.extend(part.replace("\\\n", " ").lines().skip(1).map(str::to_owned));
+        }
+    }
+    code
+}
+
+fn options(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+    words.filter(|word| word.len() > 3 && word.starts_with("--"))
+}
+
+/// The options that a command's help names.
+fn known(command: &str) -> BTreeSet<String> {
+    let output = Command::new(env!("CARGO_BIN_EXE_invalidator")).args([command, "--help"]).output().unwrap();
+    assert!(output.status.success(), "{command}");
+    let help = String::from_utf8(output.stdout).unwrap();
+    let lines = help.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
+    let known: BTreeSet<_> = lines
+        .flat_map(|line| options(line.split("  ").next().unwrap()).map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    assert!(known.contains("--help"), "{help}");
+    known
+}
+
+#[test]
+fn every_option_that_the_documents_show_is_one() {
+    let commands = ["demo", "link", "plan", "send", "status", "unlink"];
+    let known: BTreeMap<_, _> = commands.into_iter().map(|command| (command, known(command))).collect();
+    let mut shown = BTreeSet::new();
+    for (document, text) in documents() {
+        for code in code(&text) {
+            for command in code.split(['|', ';', '&', '(']) {
+                let mut words = command.split_whitespace();
+                let is_ours = words.next().is_some_and(|program| program.rsplit('/').next() == Some("invalidator"));
+                let name = words.next().unwrap_or_default();
+                let Some(known) = known.get(name).filter(|_| is_ours) else { continue };
+                for option in options(command) {
+                    assert!(known.contains(option), "{document} shows: {command}");
+                    shown.insert(format!("{name} {option}"));
+                }
+            }
+        }
+    }
+    // The sections of one command also name options alone.
+    let page = read("docs/command-line.md");
+    for section in page.split("\n## ").skip(1) {
+        let name = section.lines().next().unwrap();
+        for option in code(section).iter().filter(|code| code.starts_with("--")).flat_map(|code| options(code)) {
+            assert!(known[name].contains(option), "{name}: {option}");
+            shown.insert(format!("{name} {option}"));
+        }
+    }
+    assert!(shown.len() > 25, "{shown:?}");
+}
+
+/// What a plan comes to, with its distribution's settings if they are given.
+fn plan(keys: &str, settings: Option<&str>, more: &[&str]) -> Value {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("documents-{}", fastrand::u64(..)));
+    fs::create_dir_all(&directory).unwrap();
+    let file = directory.join("config.json");
+    let mut arguments = vec!["--json", "--keys", "-"];
+    if let Some(settings) = settings {
+        fs::write(&file, settings).unwrap();
+        arguments.extend(["--bucket", "my-site", "--settings", file.to_str().unwrap()]);
+    }
+    arguments.extend(more);
+    let (success, printed, errors) = run(&arguments, &[], keys);
+    fs::remove_dir_all(&directory).unwrap();
+    assert!(success, "{errors}");
+    serde_json::from_str(&printed).unwrap()
+}
+
+/// Settings of an ordinary distribution, as CloudFront has them.
+fn settings(query_strings: bool) -> String {
+    r#"{"Origins":{"Quantity":1,"Items":[{"Id":"s","DomainName":"my-site.s3.eu-central-1.amazonaws.com","OriginPath":""}]},
+        "DefaultCacheBehavior":{"TargetOriginId":"s","ForwardedValues":{"QueryString":QUERY}}}"#
+        .replace("QUERY", &query_strings.to_string())
+}
+
+fn paths(plan: &Value) -> BTreeSet<String> {
+    serde_json::from_value(plan["paths"].clone()).unwrap()
+}
+
+#[test]
+fn the_readmes_keys_become_these_paths() {
+    let readme = read("README.md");
+    let table = readme.split("| key | paths | why |\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let rows: Vec<_> = table.lines().skip(1).collect();
+    assert!(rows.len() > 5, "{rows:?}");
+    for row in rows {
+        let cells: Vec<_> = row.trim().split(" |").collect();
+        let named = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<BTreeSet<_>>();
+        let settings = cells[2].contains("query strings").then(|| settings(true));
+        let [key] = &named(cells[0]).into_iter().collect::<Vec<_>>()[..] else { panic!("{row}") };
+        assert_eq!(paths(&plan(key, settings.as_deref(), &[])), named(cells[1]), "{row}");
+    }
+}
+
+/// The example: so many paths, which collapse to these, at this price.
+#[test]
+fn the_readmes_example_is_what_is_planned() {
+    let readme = read("README.md");
+    let start = readme.find("For example, ").unwrap();
+    let example = readme[start..].split("\n\n").next().unwrap().replace('\n', " ");
+    let pictures = (1..=12).flat_map(|month| (1..=5).map(move |number| format!("img/2024-{month:02}-{number}.jpg")));
+    let pictures: Vec<_> = pictures.collect();
+    for told in [format!("{} pictures", pictures.len()), format!("`/{}`", pictures[0]), format!("`/{}`", pictures[59])]
+    {
+        assert!(example.contains(&told), "{told}: {example}");
+    }
+    let keys = format!("a b/index.html\n{}\n", pictures.join("\n"));
+    let settings = settings(false);
+    let all = paths(&plan(&keys, Some(&settings), &["--max-paths", "3000"])).len();
+    assert!(example.contains(&format!("{all} paths are over the budget of 30")), "{all}: {example}");
+    // What else is there starts otherwise.
+    let inventory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readmes-example.txt");
+    fs::write(&inventory, format!("{keys}img/2023-12-5.jpg\nabout.html\n")).unwrap();
+    let planned = plan(&keys, Some(&settings), &["--inventory", inventory.to_str().unwrap()]);
+    assert_eq!(planned["needlessEvictions"], 0, "nothing is evicted needlessly: {planned}");
+    let paths = paths(&planned);
+    assert_eq!(paths.len(), 3, "{planned}");
+    for path in &paths {
+        assert!(example.contains(&format!("`{path}`")), "{path}: {example}");
+    }
+    let price = format!("Three paths are sent, for ${:.3}", planned["costUsd"].as_f64().unwrap());
+    assert!(example.contains(&price), "{price}: {example}");
+}

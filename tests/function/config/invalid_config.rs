@@ -1,0 +1,67 @@
+//! Settings that no distribution can have: whoever told them did not tell all.
+
+use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
+use serde_json::{Value, json};
+
+use crate::config::distribution_config::{config, known, set};
+use crate::harness::{Harness, created};
+
+/// The changes fail, and are not taken for changes that nobody sees.
+async fn fails(broken: Value, reason: &str) {
+    let mut state = known();
+    let told = broken.to_string();
+    set(&mut state, "E1", broken);
+    let harness = Harness::start(state, &[("BACKOFF_MILLISECONDS", "20")]).await;
+    let (_, message) = harness.error("r1", created(&[("site", "web/a")])).await;
+    let expected = "its settings could not be read: GetDistributionConfig: ";
+    assert!(message.contains(expected) && message.contains(reason), "{told}: {message}");
+    assert!(harness.invalidations("E1").is_empty());
+}
+
+#[tokio::test]
+async fn settings_that_make_no_sense_are_a_failure() {
+    fails(json!({ "Origins": { "Quantity": 0 }, "CallerReference": "", "Comment": "", "Enabled": true }), "").await;
+    let mut odd = config("/web");
+    odd["DefaultCacheBehavior"]["CachePolicyId"] = "../../x".into();
+    fails(odd, "the answer was not understood: a cache policy's id").await;
+}
+
+#[tokio::test]
+async fn settings_that_lack_what_all_have_are_a_failure() {
+    let mut whole = config("/web");
+    let members = json!({ "Quantity": 1, "Items": [{ "OriginId": "s3" }] });
+    whole["OriginGroups"] = json!({ "Quantity": 1, "Items": [{ "Id": "group", "Members": members }] });
+    for (place, member) in [
+        ("", "Origins"),
+        ("/Origins", "Items"),
+        ("/Origins/Items/0", "Id"),
+        ("/Origins/Items/0", "DomainName"),
+        ("/OriginGroups/Items/0", "Id"),
+        ("/OriginGroups/Items/0", "Members"),
+        ("/OriginGroups/Items/0/Members/Items/0", "OriginId"),
+        ("", "DefaultCacheBehavior"),
+        ("/DefaultCacheBehavior", "TargetOriginId"),
+        ("/CacheBehaviors/Items/0", "TargetOriginId"),
+        ("/CacheBehaviors/Items/0", "PathPattern"),
+    ] {
+        let mut broken = whole.clone();
+        let removed = broken.pointer_mut(place).unwrap().as_object_mut().unwrap().remove(member);
+        assert!(removed.is_some(), "{place} {member}");
+        fails(broken, "the answer was not understood: ").await;
+    }
+}
+
+#[tokio::test]
+async fn a_policy_without_settings_is_a_failure() {
+    let policy = "11111111-1111-1111-1111-111111111111";
+    let mut state = known();
+    let mut settings = config("/web");
+    settings["DefaultCacheBehavior"]["CachePolicyId"] = policy.into();
+    set(&mut state, "E1", settings);
+    let body = format!("<CachePolicy><Id>{policy}</Id></CachePolicy>");
+    state.faults.push(Fault::always("GetCachePolicy", policy, Effect::Raw { status: 200, body }));
+    let harness = Harness::start(state, &[("BACKOFF_MILLISECONDS", "20")]).await;
+    let (_, message) = harness.error("r1", created(&[("site", "web/a")])).await;
+    assert!(message.contains("GetCachePolicy: the answer was not understood"), "{message}");
+    assert!(harness.invalidations("E1").is_empty());
+}

@@ -1,0 +1,229 @@
+//! Buckets are listed where that can save paths or evictions, and nothing is lost where they cannot be.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
+use s3_cloudfront_invalidator::local::{InvocationOutcome, Invoke, State};
+use serde_json::{Value, json};
+
+use crate::comparison::{Urls, deploys};
+use crate::harness::{Harness, created, state, within};
+
+const LIST: &str = "ListObjectsV2";
+
+/// A distribution that shows `site` by its website endpoint, and nothing else.
+fn site(objects: impl IntoIterator<Item = String>) -> State {
+    let mut state = state(&[("site", "E1")]);
+    state.buckets.get_mut("site").unwrap().objects = objects.into_iter().collect();
+    state.distributions.get_mut("E1").unwrap().config = Some(site_config());
+    state
+}
+
+/// The settings of a distribution that shows `site` by its website endpoint, and nothing else.
+pub(crate) fn site_config() -> Value {
+    config(&json!({ "Quantity": 0 }))
+}
+
+fn config(behaviors: &Value) -> Value {
+    json!({
+        "CallerReference": "example",
+        "Comment": "",
+        "Enabled": true,
+        "Origins": { "Quantity": 2, "Items": [
+            { "Id": "s3", "DomainName": "site.s3-website.eu-central-1.amazonaws.com", "OriginPath": "" },
+            { "Id": "api", "DomainName": "api.example.com", "OriginPath": "" },
+        ] },
+        "DefaultCacheBehavior": { "TargetOriginId": "s3", "ViewerProtocolPolicy": "https-only" },
+        "CacheBehaviors": behaviors,
+    })
+}
+
+fn event(keys: &[String]) -> String {
+    created(&keys.iter().map(|key| ("site", key.as_str())).collect::<Vec<_>>())
+}
+
+/// So many files in each of some folders.
+fn folders(folders: usize, files: usize) -> Vec<String> {
+    (0..folders).flat_map(|folder| (0..files).map(move |file| format!("d{folder:03}/f{file:04}.html"))).collect()
+}
+
+/// What was sent, checked to cover the keys within the budget of 30 paths, 7 of them wildcards.
+fn sent(harness: &Harness, keys: &[String]) -> Vec<String> {
+    let mut all = harness.invalidations("E1");
+    let items = all.pop().unwrap();
+    assert!(items.len() <= 30 && items.iter().filter(|item| item.ends_with('*')).count() <= 7, "{items:?}");
+    for key in keys {
+        let url = format!("/{key}");
+        let covers = |item: &String| item.strip_suffix('*').map_or(*item == url, |prefix| url.starts_with(prefix));
+        assert!(items.iter().any(covers), "{url}: {items:?}");
+    }
+    items
+}
+
+/// The function finds what the comparison finds with the whole list in its hands.
+#[tokio::test]
+async fn the_comparison_holds_for_the_function() {
+    for deploy in deploys() {
+        let urls = Urls::of(&deploy);
+        let expected = urls.inventory("", 30, 7);
+        let harness = Harness::start(site(deploy.changed.iter().chain(&deploy.unchanged).cloned()), &[]).await;
+        let report = harness.report("r1", event(&deploy.changed)).await;
+        let items: BTreeSet<_> = harness.invalidations("E1").remove(0).into_iter().collect();
+        let found = urls.judge("", &items);
+        assert_eq!(found.stale, 0, "{}", deploy.name);
+        assert_eq!(
+            (found.items, found.wildcards, found.needless),
+            (expected.items, expected.wildcards, expected.needless),
+            "{}: {report}",
+            deploy.name
+        );
+        assert_eq!(report["invalidations"][0]["needlessEvictions"], expected.needless, "{}", deploy.name);
+        let objects = deploy.changed.len() + deploy.unchanged.len();
+        let calls = harness.aws.calls(LIST).len();
+        assert!(calls <= objects / 1000 + 3, "{}: {calls} requests for {objects} objects", deploy.name);
+    }
+}
+
+#[tokio::test]
+async fn five_thousand_changes_of_a_hundred_thousand_objects_take_sixty_requests_at_the_most() {
+    let objects = folders(200, 500);
+    for (name, changed) in [
+        // Ten folders wholly: three more than there may be wildcards.
+        ("ten folders", objects.iter().filter(|key| key[1..4].ends_with('7') && key[1..2] == *"0").cloned().collect()),
+        ("every twentieth", objects.iter().step_by(20).cloned().collect::<Vec<_>>()),
+    ] {
+        assert_eq!(changed.len(), 5000, "{name}");
+        let harness = Harness::start(site(objects.clone()), &[]).await;
+        harness.aws.with(|state| state.latency.insert(LIST.into(), Duration::from_millis(30)));
+        harness.report("r1", event(&changed)).await;
+        let calls = harness.aws.calls(LIST).len();
+        assert!((1..=60).contains(&calls), "{name}: {calls}");
+        sent(&harness, &changed);
+    }
+}
+
+/// Where everything in a folder changed, one path does for all of it.
+#[tokio::test]
+async fn a_wildcard_that_evicts_nothing_else_is_taken() {
+    let objects = folders(3, 12);
+    let changed = objects[..12].to_vec();
+    let harness = Harness::start(site(objects.clone()), &[]).await;
+    harness.report("r1", event(&changed)).await;
+    assert_eq!(sent(&harness, &changed), ["/d000/f00*"]);
+    assert_eq!(harness.aws.calls(LIST).len(), 1);
+    // The same without.
+    for variables in [&[("INVENTORY", "off")][..], &[("DISTRIBUTION_SETTINGS", "off")]] {
+        let harness = Harness::start(site(objects.clone()), variables).await;
+        let report = harness.report("r1", event(&changed)).await;
+        assert_eq!(sent(&harness, &changed).len(), 12, "{variables:?}");
+        assert_eq!(harness.aws.calls(LIST).len(), 0, "{variables:?}");
+        assert_eq!(report["invalidations"][0]["needlessEvictions"], 0, "no wildcard, nothing to guess");
+    }
+    // A few paths are not worth a request.
+    let harness = Harness::start(site(objects.clone()), &[]).await;
+    harness.report("r1", event(&changed[..9])).await;
+    assert_eq!((harness.aws.calls(LIST).len(), sent(&harness, &changed[..9]).len()), (0, 9));
+}
+
+#[tokio::test]
+async fn a_saved_path_can_be_worth_evictions() {
+    let objects = folders(3, 12);
+    let changed = objects[1..12].to_vec();
+    for (weight, items) in [("0", 10), ("1", 1)] {
+        let harness = Harness::start(site(objects.clone()), &[("PATH_WEIGHT", weight)]).await;
+        let report = harness.report("r1", event(&changed)).await;
+        assert_eq!(sent(&harness, &changed).len(), items, "{weight}");
+        assert_eq!(report["invalidations"][0]["needlessEvictions"], u64::from(items == 1));
+    }
+}
+
+/// Nothing is free where somebody else's URLs may be.
+#[tokio::test]
+async fn what_other_origins_serve_is_not_counted() {
+    let changed = folders(1, 12);
+    for (pattern, expected) in [("/api/*", 1), ("/d000/*.json", 12), ("/d*", 12), ("*.php", 12)] {
+        let mut state = site(changed.clone());
+        let behaviors =
+            json!([{ "PathPattern": pattern, "TargetOriginId": "api", "ViewerProtocolPolicy": "https-only" }]);
+        let config = config(&json!({ "Quantity": 1, "Items": behaviors }));
+        state.distributions.get_mut("E1").unwrap().config = Some(config);
+        let harness = Harness::start(state, &[]).await;
+        let report = harness.report("r1", event(&changed)).await;
+        if pattern == "/d*" {
+            assert_eq!(report["ignored"][0]["reason"], "served-elsewhere");
+        } else {
+            assert_eq!(sent(&harness, &changed).len(), expected, "{pattern}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_listing_that_ends_in_the_middle_still_covers_everything() {
+    let objects = folders(40, 500);
+    let changed: Vec<_> = objects.iter().step_by(4).cloned().collect();
+    for pages in ["1", "2", "5", "13"] {
+        let harness = Harness::start(site(objects.clone()), &[("INVENTORY_PAGES", pages)]).await;
+        harness.report("r1", event(&changed)).await;
+        assert!(harness.aws.calls(LIST).len() <= pages.parse().unwrap());
+        sent(&harness, &changed);
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_that_may_not_be_listed_is_said_once() {
+    let objects = folders(3, 12);
+    let mut state = site(objects.clone());
+    state.denied.insert(LIST.into());
+    let harness = Harness::start(state, &[]).await;
+    for request in ["r1", "r2"] {
+        harness.report(request, event(&objects[..12])).await;
+        assert_eq!(sent(&harness, &objects[..12]).len(), 12);
+    }
+    assert_eq!(harness.aws.calls(LIST).len(), 1);
+    let log = harness.function.stop().await.unwrap();
+    let warnings: Vec<_> = log.iter().filter(|line| line.contains("WARN")).collect();
+    assert_eq!(warnings.len(), 1, "{log:#?}");
+    assert!(warnings[0].contains("s3:ListBucket") && warnings[0].contains("site"), "{warnings:?}");
+}
+
+/// What is told of a bucket by halves makes nothing free.
+#[tokio::test]
+async fn a_listing_that_fails_is_no_listing() {
+    let objects = folders(3, 12);
+    let changed = &objects[..12];
+    for effect in [
+        Effect::error(503, "SlowDown"),
+        Effect::error(404, "NoSuchBucket"),
+        Effect::HangUp,
+        Effect::Raw { status: 200, body: "<html>hello</html>".into() },
+        Effect::Raw { status: 200, body: "<ListBucketResult></ListBucketResult>".into() },
+        Effect::Shortened(400),
+        Effect::Delay(Duration::from_mins(1)),
+    ] {
+        let mut state = site(objects.clone());
+        state.faults.push(Fault { operation: LIST, target: None, effect: effect.clone(), times: 100 });
+        let harness = Harness::start(state, &[("BACKOFF_MILLISECONDS", "20")]).await;
+        let invoke = Invoke { timeout: Duration::from_secs(8), ..Invoke::new("r1") };
+        let outcome = within(harness.lambda.invoke(event(changed), invoke)).await;
+        assert!(matches!(outcome, InvocationOutcome::Response(_)), "{effect:?}: {outcome:?}");
+        assert_eq!(sent(&harness, changed).len(), 12, "{effect:?}");
+    }
+}
+
+/// Objects of all kinds beside the changed ones, which their wildcards must not touch unseen.
+#[tokio::test]
+async fn odd_keys_are_counted_like_any_other() {
+    for other in ["d 0/ü~x", "d 0/a+b", "d 0/%41", "d 0/\u{1}", "d 0/z\u{10ffff}", "d 0/", "d 0/index.html"] {
+        let changed: Vec<_> = (0..12).map(|n| format!("d 0/f{n}")).collect();
+        let harness = Harness::start(site(changed.iter().cloned().chain([other.to_owned()])), &[]).await;
+        let report = harness.report("r1", event(&changed)).await;
+        let items = harness.invalidations("E1").remove(0);
+        assert_eq!(report["invalidations"][0]["needlessEvictions"], 0, "{other:?}: {items:?}");
+        assert!(!items.contains(&"/d%200/*".to_owned()), "{other:?}: {items:?}");
+        let harness = Harness::start(site(changed.clone()), &[]).await;
+        harness.report("r1", event(&changed)).await;
+        let items = harness.invalidations("E1").remove(0);
+        assert!(items.len() <= 2, "without it all of both spellings is free: {items:?}");
+    }
+}

@@ -1,0 +1,283 @@
+//! Combinations of origins, behaviours and buckets, each decided by the function and by the command line, as expected.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use s3_cloudfront_invalidator::local::{FakeAws, FakeBucket, FakeDistribution, REGION, State};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::cli::plan::{asking, run};
+use crate::harness::{Harness, created};
+
+/// A distribution in short, and what becomes of objects of the bucket behind it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    #[serde(default = "site")]
+    bucket: String,
+    #[serde(default = "region")]
+    region: String,
+    /// Id, domain and path.
+    origins: Vec<(String, String, String)>,
+    #[serde(default)]
+    groups: Vec<(String, Vec<String>)>,
+    /// Pattern, target and options.
+    #[serde(default)]
+    behaviors: Vec<(String, String, Options)>,
+    default: (String, Options),
+    root: Option<String>,
+    /// The account's own cache policies: what query strings do in them.
+    #[serde(default)]
+    policies: BTreeMap<String, String>,
+    /// Further members of the settings.
+    #[serde(default)]
+    more: BTreeMap<String, Value>,
+    keys: BTreeMap<String, Expected>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Options {
+    policy: Option<String>,
+    forwards: Option<bool>,
+    #[serde(default)]
+    functions: Vec<String>,
+    #[serde(default)]
+    lambdas: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Expected {
+    paths: BTreeSet<String>,
+    why: String,
+}
+
+fn site() -> String {
+    "site".into()
+}
+
+fn region() -> String {
+    REGION.into()
+}
+
+fn cases() -> Vec<Case> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/distributions.json");
+    serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap()
+}
+
+fn list(items: &[Value]) -> Value {
+    json!({ "Quantity": items.len(), "Items": items })
+}
+
+fn behavior(target: &str, options: &Options) -> Value {
+    let arn = |name: &str, event: &str| json!({ name: "arn:aws:example", "EventType": event });
+    let functions: Vec<_> = options.functions.iter().map(|event| arn("FunctionARN", event)).collect();
+    let lambdas: Vec<_> = options.lambdas.iter().map(|event| arn("LambdaFunctionARN", event)).collect();
+    let mut behavior = json!({
+        "TargetOriginId": target,
+        "ViewerProtocolPolicy": "redirect-to-https",
+        "FunctionAssociations": list(&functions),
+        "LambdaFunctionAssociations": list(&lambdas),
+    });
+    if let Some(policy) = &options.policy {
+        behavior["CachePolicyId"] = policy.as_str().into();
+    }
+    if let Some(forwards) = options.forwards {
+        behavior["ForwardedValues"] = json!({ "QueryString": forwards, "Cookies": { "Forward": "none" } });
+    }
+    behavior
+}
+
+impl Case {
+    /// The settings as the AWS CLI prints them.
+    fn config(&self) -> Value {
+        let origin = |(id, domain, path): &(String, String, String)| json!({ "Id": id, "DomainName": domain, "OriginPath": path, "CustomHeaders": { "Quantity": 0 } });
+        let group = |(id, members): &(String, Vec<String>)| {
+            let members: Vec<_> = members.iter().map(|id| json!({ "OriginId": id })).collect();
+            let codes = json!({ "StatusCodes": { "Quantity": 1, "Items": [503] } });
+            json!({ "Id": id, "FailoverCriteria": codes, "Members": list(&members) })
+        };
+        let ordered = |(pattern, target, options): &(String, String, Options)| {
+            let mut behavior = behavior(target, options);
+            behavior["PathPattern"] = pattern.as_str().into();
+            behavior
+        };
+        let mut config = json!({
+            "CallerReference": "example",
+            "Comment": self.name,
+            "Enabled": true,
+            "Origins": list(&self.origins.iter().map(origin).collect::<Vec<_>>()),
+            "OriginGroups": list(&self.groups.iter().map(group).collect::<Vec<_>>()),
+            "CacheBehaviors": list(&self.behaviors.iter().map(ordered).collect::<Vec<_>>()),
+            "DefaultCacheBehavior": behavior(&self.default.0, &self.default.1),
+            "DefaultRootObject": self.root.as_deref().unwrap_or_default(),
+        });
+        for (name, value) in &self.more {
+            config[name] = value.clone();
+        }
+        config
+    }
+
+    fn state(&self) -> State {
+        let mut state = State::default();
+        let bucket = FakeBucket { region: self.region.clone(), ..FakeBucket::tagged(&[("distributionId", "E1")]) };
+        state.buckets.insert(self.bucket.clone(), bucket);
+        state
+            .distributions
+            .insert("E1".into(), FakeDistribution { config: Some(self.config()), ..FakeDistribution::default() });
+        for (id, strings) in &self.policies {
+            let names =
+                if ["whitelist", "allExcept"].contains(&strings.as_str()) { vec![json!("v")] } else { Vec::new() };
+            let policy = json!({
+                "Name": strings,
+                "MinTTL": 1,
+                "ParametersInCacheKeyAndForwardedToOrigin": {
+                    "EnableAcceptEncodingGzip": true,
+                    "HeadersConfig": { "HeaderBehavior": "none" },
+                    "CookiesConfig": { "CookieBehavior": "none" },
+                    "QueryStringsConfig": { "QueryStringBehavior": strings, "QueryStrings": list(&names) },
+                },
+            });
+            state.cache_policies.insert(id.clone(), policy);
+        }
+        state
+    }
+}
+
+/// One object after the other, in one sandbox: the settings are read once.
+#[tokio::test]
+async fn the_function_decides_as_expected() {
+    let cases = cases();
+    assert!(cases.len() >= 40, "{}", cases.len());
+    for case in cases {
+        let harness = Harness::start(case.state(), &[]).await;
+        for (place, (key, expected)) in case.keys.iter().enumerate() {
+            let event = created(&[(&case.bucket, key)]).replace(REGION, &case.region);
+            let before = harness.invalidations("E1").len();
+            let report = harness.report(&format!("request-{place}"), event).await;
+            let sent: BTreeSet<_> = harness.invalidations("E1").into_iter().skip(before).flatten().collect();
+            assert_eq!(sent, expected.paths, "{}: {key}: {report}", case.name);
+            let counts = (report["changes"]["covered"].as_u64(), report["changes"]["ignored"].as_u64());
+            let wanted = if sent.is_empty() { (Some(0), Some(1)) } else { (Some(1), Some(0)) };
+            assert_eq!(counts, wanted, "{}: {key}: {report}", case.name);
+            if sent.is_empty() {
+                let outside = expected.why.contains("outside");
+                let reason = if outside { "outside-origin-path" } else { "served-elsewhere" };
+                assert_eq!(report["ignored"][0]["reason"], reason, "{}: {key}: {report}", case.name);
+            }
+        }
+        assert_eq!(harness.aws.calls("GetDistributionConfig").len(), 1, "{}", case.name);
+        assert_eq!(harness.aws.calls("GetCachePolicy").len(), case.policies.len(), "{}", case.name);
+    }
+}
+
+/// The same by the command line, from a file and from CloudFront, with the reason.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_command_line_explains_it() {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("distributions");
+    fs::create_dir_all(&directory).unwrap();
+    let file = directory.join("config.json");
+    for case in cases() {
+        let aws = FakeAws::start(case.state()).await.unwrap();
+        let url = aws.url();
+        let environment = asking(&url);
+        fs::write(&file, json!({ "ETag": "E2", "DistributionConfig": case.config() }).to_string()).unwrap();
+        for (key, expected) in &case.keys {
+            let settings = file.to_str().unwrap();
+            let live = [("--distribution", "E1", &environment[..])];
+            // The file does not hold the account's own cache policies.
+            let offline = [("--settings", settings, &[][..])].into_iter().filter(|_| case.policies.is_empty());
+            for (option, value, environment) in live.into_iter().chain(offline) {
+                let arguments = [
+                    "--keys",
+                    "-",
+                    "--json",
+                    "--explain",
+                    "--bucket",
+                    &case.bucket,
+                    "--region",
+                    &case.region,
+                    option,
+                    value,
+                ];
+                let (success, printed, errors) = run(&arguments, environment, key);
+                assert!(success, "{}: {key}: {errors}", case.name);
+                let plan: Value = serde_json::from_str(&printed).unwrap();
+                let paths: BTreeSet<String> = serde_json::from_value(plan["paths"].clone()).unwrap();
+                assert_eq!(paths, expected.paths, "{}: {key}: {plan}", case.name);
+                let explained = plan["explained"].as_array().unwrap();
+                assert!(
+                    explained.iter().any(|row| row["key"] == key.as_str() && row["reason"] == expected.why.as_str()),
+                    "{}: {key}: {plan:#}",
+                    case.name
+                );
+                assert_eq!(explained.iter().any(|row| row["served"] == true), !paths.is_empty(), "{plan}");
+            }
+        }
+    }
+}
+
+/// The example of the document is what it prints.
+#[test]
+fn the_document_shows_what_is_printed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let document = fs::read_to_string(root.join("docs/distributions.md")).unwrap();
+    let block = |kind: &str, number: usize| {
+        let block = document.split(&format!("\n```{kind}\n")).nth(number).unwrap();
+        block.split("\n```").next().unwrap().to_owned()
+    };
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("example");
+    fs::create_dir_all(&directory).unwrap();
+    let settings = directory.join("config.json");
+    fs::write(&settings, block("json", 1)).unwrap();
+    let arguments = ["--keys", "-", "--bucket", "my-site", "--settings", settings.to_str().unwrap(), "--explain"];
+    let (success, printed, errors) = run(&arguments, &[], &block("text", 1));
+    assert!(success && errors.is_empty(), "{errors}");
+    let printed: Vec<_> = printed.lines().map(str::trim_end).collect();
+    assert_eq!(printed.join("\n").trim_end(), block("text", 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_read_is_said_and_offline_nothing_is() {
+    let aws = FakeAws::start(State::default()).await.unwrap();
+    let url = aws.url();
+    let environment = asking(&url);
+    let arguments = ["--keys", "-", "--json", "--bucket", "site", "--distribution", "E1"];
+    let (success, printed, errors) = run(&arguments, &environment, "docs/index.html");
+    assert!(!success && printed.is_empty(), "{printed}");
+    assert!(errors.contains("NoSuchDistribution") && errors.contains("correct --distribution"), "{errors}");
+    aws.with(|state| state.distributions.insert("E1".into(), FakeDistribution::default()));
+    let (success, printed, errors) = run(&arguments, &environment, "docs/index.html");
+    assert!(success && printed.contains("/docs/"), "{printed}");
+    assert!(errors.contains("The settings of E1 are not known") && errors.contains("AccessDenied"), "{errors}");
+    // Neither credentials nor a Region: nothing to ask with.
+    let (success, _, errors) = run(&arguments, &[("AWS_EC2_METADATA_DISABLED", "true")], "docs/index.html");
+    assert!(success && errors.contains("The settings of E1 are not known"), "{errors}");
+    let asked = aws.with(|state| state.calls.len());
+    let (success, printed, errors) = run(&[&arguments[..], &["--offline"]].concat(), &environment, "docs/index.html");
+    assert!(success && printed.contains("/docs/") && errors.is_empty(), "{errors}");
+    assert_eq!(aws.with(|state| state.calls.len()), asked);
+    // What belongs together.
+    for (arguments, part) in [
+        (&["--keys", "-", "--distribution", "E1"][..], "--bucket"),
+        (&["--keys", "-", "--bucket", "site", "--distribution", "e1"], "is not a distribution id"),
+        (&["--keys", "-", "--bucket", "s/../x"], "is not a bucket name"),
+        (&["--keys", "-", "--bucket", "site", "--region", "x.evil"], "is not a Region name"),
+    ] {
+        let (success, _, errors) = run(arguments, &[], "a");
+        assert!(!success && errors.contains(part), "{errors}");
+    }
+    let bad = Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-config.json");
+    for text in ["", "{}", "[]", "{\"DistributionConfig\":{}}", "{\"DistributionConfig\":5}"] {
+        fs::write(&bad, text).unwrap();
+        let arguments = ["--keys", "-", "--bucket", "site", "--settings", bad.to_str().unwrap()];
+        let (success, _, errors) = run(&arguments, &[], "a");
+        assert!(
+            !success && errors.contains("no-config.json") && errors.contains("get-distribution-config"),
+            "{errors}"
+        );
+    }
+}

@@ -1,0 +1,8 @@
+//! What buckets and distributions tell the function: tags, distribution configs, listings.
+
+pub(crate) mod distribution_config;
+pub(crate) mod invalid_config;
+pub(crate) mod listing;
+pub(crate) mod mapping_cases;
+pub(crate) mod stale_config;
+pub(crate) mod tags;

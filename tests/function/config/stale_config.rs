@@ -1,0 +1,139 @@
+//! What old, denied and doubtful settings may not do: proofs of a review.
+
+use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
+use s3_cloudfront_invalidator::local::{InvocationOutcome, State};
+use serde_json::{Value, json};
+
+use crate::cli::plan::{asking, run};
+use crate::harness::{Harness, created, state};
+
+const READ: &str = "GetDistributionConfig";
+const S3: &str = "site.s3.eu-central-1.amazonaws.com";
+
+/// Origins as id, domain and path; behaviours as pattern and target.
+fn config(origins: &[(&str, &str, &str)], behaviors: &[(&str, &str)], default: &str) -> Value {
+    let origins: Vec<_> = origins
+        .iter()
+        .map(|(id, domain, path)| json!({ "Id": id, "DomainName": domain, "OriginPath": path }))
+        .collect();
+    let behaviors: Vec<_> = behaviors
+        .iter()
+        .map(|(pattern, target)| {
+            json!({ "PathPattern": pattern, "TargetOriginId": target, "ViewerProtocolPolicy": "https-only" })
+        })
+        .collect();
+    json!({
+        "CallerReference": "example", "Comment": "", "Enabled": true,
+        "Origins": { "Quantity": origins.len(), "Items": origins },
+        "DefaultCacheBehavior": { "TargetOriginId": default, "ViewerProtocolPolicy": "https-only" },
+        "CacheBehaviors": { "Quantity": behaviors.len(), "Items": behaviors },
+    })
+}
+
+fn shown(config: Value) -> State {
+    let mut state = state(&[("site", "E1")]);
+    state.distributions.get_mut("E1").unwrap().config = Some(config);
+    state
+}
+
+/// Old settings serve to send too much, not to ignore for good.
+#[tokio::test]
+async fn nothing_is_ignored_for_what_old_settings_said() {
+    let before = config(&[("s3", S3, "/v1"), ("api", "api.example.com", "")], &[], "s3");
+    let after = config(&[("s3", S3, "/v2"), ("api", "api.example.com", "")], &[], "s3");
+    let harness = Harness::start(shown(before), &[("BACKOFF_MILLISECONDS", "20"), ("TAG_TTL_SECONDS", "0")]).await;
+    harness.report("r1", created(&[("site", "v1/a")])).await;
+    harness.aws.with(|state| {
+        state.distributions.get_mut("E1").unwrap().config = Some(after);
+        let effect = Effect::error(503, "ServiceUnavailable");
+        state.faults.push(Fault { operation: READ, target: None, effect, times: 4 });
+    });
+    match harness.invoke("r2", created(&[("site", "v2/a")])).await {
+        InvocationOutcome::Response(body) => panic!("{}", String::from_utf8_lossy(&body)),
+        other => assert!(matches!(other, InvocationOutcome::Error { .. }), "{other:?}"),
+    }
+}
+
+/// What is known is better than a guess that is known to be wrong.
+#[tokio::test]
+async fn a_denial_does_not_replace_what_is_known() {
+    let harness = Harness::start(shown(config(&[("s3", S3, "/web")], &[], "s3")), &[("TAG_TTL_SECONDS", "0")]).await;
+    harness.report("r1", created(&[("site", "web/a")])).await;
+    harness.aws.with(|state| state.denied.insert(READ.into()));
+    let _ = harness.invoke("r2", created(&[("site", "web/a")])).await;
+    for items in harness.invalidations("E1") {
+        assert_eq!(items, ["/a"]);
+    }
+}
+
+fn with_policy() -> Value {
+    let mut config = config(&[("s3", S3, "/web")], &[], "s3");
+    config["DefaultCacheBehavior"]["CachePolicyId"] = "11111111-1111-1111-1111-111111111111".into();
+    config
+}
+
+#[tokio::test]
+async fn a_policy_is_asked_for_four_times_at_the_most() {
+    let harness = Harness::start(shown(with_policy()), &[("BACKOFF_MILLISECONDS", "20")]).await;
+    harness.aws.with(|state| {
+        let effect = Effect::error(503, "ServiceUnavailable");
+        state.faults.push(Fault { operation: "GetCachePolicy", target: None, effect, times: 1000 });
+    });
+    harness.error("r1", created(&[("site", "web/a")])).await;
+    assert_eq!((harness.aws.calls(READ).len(), harness.aws.calls("GetCachePolicy").len()), (1, 4));
+}
+
+/// The function goes on without the policy; the command line should show what the function does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_command_line_decides_like_the_function_without_a_policy() {
+    let mut state = shown(with_policy());
+    state.denied.insert("GetCachePolicy".into());
+    let harness = Harness::start(state, &[]).await;
+    harness.report("r1", created(&[("site", "web/a")])).await;
+    let url = harness.aws.url();
+    let environment = asking(&url);
+    let arguments = ["--keys", "-", "--json", "--bucket", "site", "--distribution", "E1"];
+    let (_, printed, errors) = run(&arguments, &environment, "web/a");
+    let plan: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(plan["paths"], json!(harness.invalidations("E1")[0]), "{errors}");
+}
+
+#[tokio::test]
+async fn credentials_that_have_expired_are_no_denial_of_listing() {
+    let keys: Vec<_> = (0..12).map(|n| format!("d/f{n:04}")).collect();
+    let mut state = shown(config(&[("s3", S3, "")], &[], "s3"));
+    state.buckets.get_mut("site").unwrap().objects = keys.iter().cloned().collect();
+    let effect = Effect::error(403, "ExpiredToken");
+    state.faults.push(Fault { operation: "ListObjectsV2", target: None, effect, times: 1 });
+    let harness = Harness::start(state, &[]).await;
+    let event = created(&keys.iter().map(|key| ("site", key.as_str())).collect::<Vec<_>>());
+    harness.report("r1", event.clone()).await;
+    harness.report("r2", event).await;
+    assert_eq!(harness.invalidations("E1")[1].len(), 1);
+}
+
+/// A function may send requests below the prefix to any origin: what they show is not known.
+#[tokio::test]
+async fn where_a_function_may_choose_the_origin_nothing_is_counted() {
+    let keys: Vec<_> = (0..12).map(|n| format!("d/f{n:04}")).collect();
+    let mut config = config(&[("s3", S3, ""), ("blog", "blog.s3.eu-central-1.amazonaws.com", "")], &[], "s3");
+    config["DefaultCacheBehavior"]["FunctionAssociations"] = json!({ "Quantity": 1, "Items": [
+        { "FunctionARN": "arn:aws:cloudfront::123456789012:function/route", "EventType": "viewer-request" }
+    ] });
+    let mut state = shown(config);
+    state.buckets.get_mut("site").unwrap().objects = keys.iter().cloned().collect();
+    let harness = Harness::start(state, &[]).await;
+    let report =
+        harness.report("r1", created(&keys.iter().map(|key| ("site", key.as_str())).collect::<Vec<_>>())).await;
+    assert_eq!(harness.invalidations("E1")[0].len(), 12, "{report}");
+}
+
+/// `/a*` for `a~b.js` evicts whatever starts with `/a`; nobody has counted that.
+#[tokio::test]
+async fn a_wildcard_that_was_needed_is_not_said_to_evict_nothing() {
+    let mut state = shown(config(&[("s3", S3, "")], &[], "s3"));
+    state.buckets.get_mut("site").unwrap().objects = ["a~b.js", "a.js", "about.html"].map(str::to_owned).into();
+    let harness = Harness::start(state, &[]).await;
+    let report = harness.report("r1", created(&[("site", "a~b.js")])).await;
+    assert_ne!(report["invalidations"][0]["needlessEvictions"], 0, "{report}");
+}

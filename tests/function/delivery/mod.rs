@@ -1,0 +1,12 @@
+//! What becomes of changes, however they come.
+
+pub(crate) mod changes;
+pub(crate) mod large_events;
+pub(crate) mod largest_batch;
+pub(crate) mod path_vectors;
+pub(crate) mod queue;
+pub(crate) mod redelivery;
+pub(crate) mod requests;
+pub(crate) mod retries;
+pub(crate) mod size;
+pub(crate) mod throttling;

@@ -1,0 +1,185 @@
+//! Direct invocations: what a person asks for.
+
+use std::time::Duration;
+
+use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
+use s3_cloudfront_invalidator::local::{InvocationOutcome, Invoke};
+use serde_json::{Value, json};
+
+use crate::harness::{Harness, state, within};
+
+#[tokio::test]
+async fn items_are_sent_as_they_are_and_the_answer_names_the_invalidation() {
+    let harness = Harness::start(state(&[("site", "E1")]), &[("MAX_PATHS", "1")]).await;
+    let event = json!({ "distributionId": "E1", "items": ["a b.html", "/caf%C3%A9", "/img/*", "/img/1", "#news"] });
+    let report = harness.report("r1", event.to_string()).await;
+    let sent = &report["invalidations"][0];
+    assert_eq!((&sent["distributionId"], &sent["status"]), (&json!("E1"), &json!("accepted")));
+    assert_eq!(sent["invalidationId"], "I0000000000001");
+    assert_eq!(sent["paths"], json!(["/a%20b.html", "/caf%C3%A9", "/img/*", "#news"]));
+    let sent = harness.aws.with(|state| state.distributions["E1"].invalidations[0].paths.clone());
+    assert_eq!(sent, ["/a%20b.html", "/caf%C3%A9", "/img/*", "#news"]);
+    // Lambda's retry is no second invalidation, a second request is one.
+    harness.report("r1", event.to_string()).await;
+    harness.report("r2", event.to_string()).await;
+    assert_eq!(harness.aws.with(|state| state.distributions["E1"].invalidations.len()), 2);
+}
+
+#[tokio::test]
+async fn keys_are_literal_and_go_the_way_of_their_bucket() {
+    let mut state = state(&[("site", "E1 E2")]);
+    state.buckets.get_mut("site").unwrap().tags.insert("invalidation:originPath".into(), "/web".into());
+    let harness = Harness::start(state, &[]).await;
+    let event = json!({ "bucket": "site", "keys": ["web/a+b %41.txt", "web/index.html", "elsewhere"] });
+    let report = harness.report("r1", event.to_string()).await;
+    assert_eq!(report["changes"], json!({ "covered": 2, "ignored": 1, "failed": 0 }));
+    let expected = ["/", "/a%2Bb%20%2541.txt", "/a%2Bb+%2541.txt", "/index.html"];
+    assert_eq!(
+        (harness.invalidations("E1"), harness.invalidations("E2")),
+        (vec![expected.map(str::to_owned).to_vec()], vec![expected.map(str::to_owned).to_vec()])
+    );
+}
+
+#[tokio::test]
+async fn a_bucket_stands_for_the_distributions_of_its_tag() {
+    let harness = Harness::start(state(&[("site", "E1 E2"), ("untagged", "")]), &[]).await;
+    let report = harness.report("r1", r#"{"bucket":"site"}"#).await;
+    assert_eq!(report["invalidations"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        (harness.invalidations("E1"), harness.invalidations("E2")),
+        (vec![vec!["/*".into()]], vec![vec!["/*".into()]])
+    );
+    for event in [r#"{"bucket":"untagged"}"#, r#"{"bucket":"untagged","keys":["a"]}"#] {
+        let (error_type, message) = harness.error("r2", event).await;
+        assert_eq!(error_type, "RequestFailed");
+        assert_eq!(
+            message,
+            r#"bucket "untagged" does not have the tag "distributionId", which names its distribution; add it"#
+        );
+    }
+    let (_, message) = harness.error("r3", r#"{"bucket":"gone","keys":["a"]}"#).await;
+    assert!(message.contains("bucket \"gone\"") && message.contains("NoSuchBucket"), "{message}");
+}
+
+#[tokio::test]
+async fn an_error_says_what_to_correct() {
+    let mut state = state(&[("site", "E1")]);
+    state.faults.push(Fault::always("CreateInvalidation", "E1", Effect::error(403, "AccessDenied")));
+    let harness = Harness::start(state, &[]).await;
+    for (event, error_type, part) in [
+        (r#"{"distributionId":"E1"}"#, "RequestFailed", "allow cloudfront:CreateInvalidation"),
+        (r#"{"distributionId":"E9"}"#, "RequestFailed", "NoSuchDistribution"),
+        (r#"{"distributionId":"E9"}"#, "RequestFailed", "correct its id"),
+        (r#"{"distributionId":"E1","items":["/~a"]}"#, "InvalidRequest", "CloudFront cannot invalidate a \"~\""),
+        (r#"{"distributionId":"E1","path":"/a"}"#, "InvalidRequest", "path: is not known; known are distributionId"),
+        (r#"{"items":["/a"]}"#, "UnrecognizedEvent", "DISTRIBUTION_ID"),
+    ] {
+        let (actual, message) = harness.error("r1", event).await;
+        assert_eq!(actual, error_type, "{event}: {message}");
+        assert!(message.contains(part) && !message.contains('\n'), "{message}");
+    }
+}
+
+/// Everything that names nothing.
+const BARE: [&str; 5] = [
+    "{}",
+    "null",
+    r#"{"key1":"value1","key2":"value2","key3":"value3"}"#,
+    r#"{"version":"0","id":"x","detail-type":"Scheduled Event","source":"aws.events","account":"123456789012","region":"eu-central-1","resources":[],"detail":{}}"#,
+    r#"{"detail-type":"Deployed","source":"my.shop","detail":{"a":[1]}}"#,
+];
+
+#[tokio::test]
+async fn with_a_distribution_of_its_own_the_function_is_a_button() {
+    let harness = Harness::start(state(&[("site", "E1")]), &[("DISTRIBUTION_ID", "E1")]).await;
+    for (number, event) in BARE.into_iter().enumerate() {
+        let report = harness.report(&format!("r{number}"), event).await;
+        assert_eq!(report["invalidations"][0]["paths"], json!(["/*"]), "{event}");
+    }
+    harness.report("items", r#"{"items":["/a"]}"#).await;
+    assert_eq!(harness.invalidations("E1").len(), 6);
+    assert_eq!(harness.invalidations("E1")[5], ["/a"]);
+    // What is about an untagged bucket is not for it.
+    let (error_type, _) = harness.error("other", r#"{"hello":"world"}"#).await;
+    assert_eq!(error_type, "UnrecognizedEvent");
+}
+
+#[tokio::test]
+async fn without_one_the_error_lists_what_is_accepted() {
+    let harness = Harness::start(state(&[]), &[]).await;
+    for event in BARE {
+        let (error_type, message) = harness.error("r1", event).await;
+        assert_eq!(error_type, "UnrecognizedEvent");
+        for part in ["DISTRIBUTION_ID", "s3:TestEvent", "CodePipeline", "\"keys\"", "EventBridge"] {
+            assert!(message.contains(part), "{message}");
+        }
+    }
+}
+
+async fn waited(delay: Duration, timeout: Duration, event: &Value) -> (InvocationOutcome, Harness) {
+    let mut state = state(&[("site", "E1")]);
+    state.distributions.get_mut("E1").unwrap().delay = delay;
+    let harness = Harness::start(state, &[]).await;
+    let invoke = Invoke { timeout, ..Invoke::new("r1") };
+    let outcome = within(harness.lambda.invoke(event.to_string(), invoke)).await;
+    (outcome, harness)
+}
+
+fn status(outcome: &InvocationOutcome) -> Value {
+    let InvocationOutcome::Response(body) = outcome else { panic!("{outcome:?}") };
+    let report: Value = serde_json::from_slice(body).unwrap();
+    report["invalidations"][0]["invalidationStatus"].clone()
+}
+
+#[tokio::test]
+async fn a_wait_ends_when_the_invalidation_does() {
+    let event = json!({ "distributionId": "E1", "wait": true });
+    let (outcome, harness) = waited(Duration::from_millis(1500), Duration::from_mins(1), &event).await;
+    assert_eq!(status(&outcome), "Completed");
+    assert!(harness.aws.calls("GetInvalidation").len() >= 2);
+    assert_eq!(harness.invalidations("E1").len(), 1);
+}
+
+#[tokio::test]
+async fn a_wait_that_is_too_long_is_no_error() {
+    let event = json!({ "distributionId": "E1", "wait": true });
+    let began = std::time::Instant::now();
+    let (outcome, _) = waited(Duration::from_hours(1), Duration::from_secs(5), &event).await;
+    assert_eq!(status(&outcome), "InProgress");
+    assert!(began.elapsed() < Duration::from_secs(5), "answered in time");
+    let event = json!({ "bucket": "site", "keys": ["a"], "wait": true, "waitSeconds": 1 });
+    let (outcome, _) = waited(Duration::from_hours(1), Duration::from_mins(1), &event).await;
+    assert_eq!(status(&outcome), "InProgress");
+    // Without the time to ask even once, there is an answer.
+    let (outcome, _) = waited(Duration::from_hours(1), Duration::from_millis(1500), &event).await;
+    assert!(matches!(outcome, InvocationOutcome::Response(_)), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_wait_for_a_slow_answer_ends_in_time() {
+    let mut state = state(&[("site", "E1")]);
+    state.faults.push(Fault::always("GetInvalidation", "E1", Effect::Delay(Duration::from_millis(2500))));
+    let harness = Harness::start(state, &[]).await;
+    let invoke = Invoke { timeout: Duration::from_secs(4), ..Invoke::new("r1") };
+    let outcome = within(harness.lambda.invoke(r#"{"distributionId":"E1","wait":true}"#, invoke)).await;
+    assert_eq!(status(&outcome), "InProgress");
+}
+
+#[tokio::test]
+async fn a_wait_survives_a_failing_look_and_names_a_lasting_one() {
+    for (status, code, fails) in [(503, "ServiceUnavailable", false), (403, "AccessDenied", true)] {
+        let mut state = state(&[("site", "E1")]);
+        let effect = Effect::error(status, code);
+        state.faults.push(Fault { times: 3, ..Fault::always("GetInvalidation", "E1", effect) });
+        let harness = Harness::start(state, &[]).await;
+        match harness.invoke("r1", r#"{"distributionId":"E1","wait":true}"#).await {
+            InvocationOutcome::Error { error_type, message } if fails => {
+                assert_eq!(error_type, "RequestFailed");
+                assert!(
+                    message.contains("E1 has its invalidation") && message.contains("allow cloudfront:GetInvalidation")
+                );
+            }
+            outcome => assert_eq!(super::requests::status(&outcome), "Completed"),
+        }
+    }
+}

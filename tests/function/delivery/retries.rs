@@ -1,0 +1,198 @@
+//! What passes by itself, what is said in other words, and what there is no time for.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use s3_cloudfront_invalidator::local::events::sqs;
+use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
+use s3_cloudfront_invalidator::local::{InvocationOutcome, Invoke};
+use serde_json::{Value, json};
+
+use crate::harness::{Harness, created, state, within};
+
+/// Pauses so short that nobody waits for them.
+const QUICK: (&str, &str) = ("BACKOFF_MILLISECONDS", "20");
+
+/// A batch of one message for each bucket, named like it.
+fn batch(buckets: &[(&str, &str)]) -> String {
+    let bodies: Vec<_> = buckets.iter().map(|(bucket, _)| created(&[(*bucket, "a")])).collect();
+    let messages: Vec<_> = buckets.iter().zip(&bodies).map(|((bucket, _), body)| (*bucket, body.as_str())).collect();
+    sqs(&messages)
+}
+
+/// Throttles 20 distributions to one request in `interval` and tells which messages failed, and how long it took.
+async fn storm(
+    interval: Duration,
+    timeout: Duration,
+    variables: &[(&str, &str)],
+) -> (BTreeSet<String>, Duration, Harness) {
+    let names: Vec<_> = (0..20).map(|n| (format!("bucket-{n}"), format!("E{n}X"))).collect();
+    let buckets: Vec<_> = names.iter().map(|(bucket, id)| (bucket.as_str(), id.as_str())).collect();
+    let mut state = state(&buckets);
+    state.throttle = Some(interval);
+    let harness = Harness::start(state, variables).await;
+    let began = Instant::now();
+    let invoke = Invoke { timeout, ..Invoke::new("r1") };
+    let outcome = within(harness.lambda.invoke(batch(&buckets), invoke)).await;
+    let took = began.elapsed();
+    let InvocationOutcome::Response(body) = outcome else { panic!("{outcome:?}") };
+    let answer: Value = serde_json::from_slice(&body).unwrap();
+    let failures = answer["batchItemFailures"].as_array().unwrap();
+    let failed: BTreeSet<_> = failures.iter().map(|it| it["itemIdentifier"].as_str().unwrap().to_owned()).collect();
+    for (bucket, id) in &names {
+        // Served or reported failed, and none twice.
+        assert_eq!(harness.invalidations(id).len(), usize::from(!failed.contains(bucket)), "{id}");
+    }
+    (failed, took, harness)
+}
+
+#[tokio::test]
+async fn a_throttling_storm_is_sat_out_one_after_the_other() {
+    let variables = [("BACKOFF_MILLISECONDS", "100")];
+    let (failed, _, harness) = storm(Duration::from_millis(100), Duration::from_secs(20), &variables).await;
+    assert_eq!(failed, BTreeSet::new());
+    let refused = harness.aws.calls("CreateInvalidation").iter().filter(|call| call.status == 400).count();
+    assert!(refused < 60, "{refused} requests in vain");
+}
+
+#[tokio::test]
+async fn what_there_is_no_time_for_is_reported_failed_in_time() {
+    let variables = [("BACKOFF_MILLISECONDS", "300")];
+    let (failed, took, _) = storm(Duration::from_millis(300), Duration::from_secs(4), &variables).await;
+    assert!(!failed.is_empty());
+    assert!(took < Duration::from_secs(4), "{took:?}");
+}
+
+#[tokio::test]
+#[ignore = "takes a minute: one request in two seconds, as CloudFront has it"]
+async fn a_throttling_storm_at_full_size() {
+    let (failed, took, harness) = storm(Duration::from_secs(2), Duration::from_mins(1), &[]).await;
+    let calls = harness.aws.calls("CreateInvalidation");
+    let refused = calls.iter().filter(|call| call.status == 400).count();
+    assert!(took < Duration::from_mins(1), "{took:?}");
+    assert!(failed.len() < 5, "{failed:?} after {took:?}, {refused} of {} requests in vain", calls.len());
+}
+
+#[tokio::test]
+async fn one_distribution_that_is_busy_starves_no_other() {
+    let mut state = state(&[("busy", "E1"), ("idle", "E2")]);
+    state.faults.push(Fault::always("CreateInvalidation", "E1", Effect::error(400, "TooManyInvalidationsInProgress")));
+    let harness = Harness::start(state, &[QUICK, ("DIRECT_RETRY_SECONDS", "1")]).await;
+    let began = Instant::now();
+    let (_, message) = harness.error("r1", created(&[("busy", "a"), ("idle", "b")])).await;
+    assert!(message.starts_with("1 of 2") && message.contains("TooManyInvalidationsInProgress"), "{message}");
+    assert_eq!(harness.invalidations("E2"), [["/b"]]);
+    assert!(harness.aws.calls("CreateInvalidation").len() > 4);
+    assert!(began.elapsed() < Duration::from_secs(10), "an event of S3's own is not tried for long");
+}
+
+#[tokio::test]
+async fn a_path_that_is_refused_is_widened_once() {
+    let harness = Harness::start(state(&[("site", "E1")]), &[QUICK, ("MAX_PATHS", "4")]).await;
+    harness.aws.with(|state| {
+        state.faults.push(Fault::once("CreateInvalidation", "E1", Effect::error(400, "InvalidArgument")));
+    });
+    let event = created(&[("site", "img/a b"), ("site", "img/plain.txt"), ("site", "caf\u{e9}/x")]);
+    let report = harness.report("r1", event.clone()).await;
+    assert_eq!(harness.invalidations("E1"), [["/caf*", "/img/a*", "/img/plain.txt"]]);
+    assert_eq!(report["invalidations"][0]["pathCount"], 3);
+    // Refused again and again it fails, after two attempts.
+    let effect = Effect::error(400, "InvalidArgument");
+    harness.aws.with(|state| state.faults.push(Fault::always("CreateInvalidation", "E1", effect)));
+    let (_, message) = harness.error("r2", event).await;
+    assert!(message.contains("InvalidArgument"), "{message}");
+    assert_eq!(harness.aws.calls("CreateInvalidation").len(), 4);
+    // Where there is nothing to widen there is nothing to try again.
+    harness.error("r3", created(&[("site", "plain.txt")])).await;
+    assert_eq!(harness.aws.calls("CreateInvalidation").len(), 5);
+}
+
+#[tokio::test]
+async fn a_batch_that_is_too_large_is_halved_until_it_is_taken() {
+    let harness = Harness::start(state(&[("site", "E1")]), &[QUICK]).await;
+    let fault = Fault { times: 3, ..Fault::always("CreateInvalidation", "E1", Effect::error(413, "BatchTooLarge")) };
+    harness.aws.with(|state| state.faults.push(fault));
+    let keys: Vec<_> = (0..24).map(|n| format!("folder-{}/{n}", n % 6)).collect();
+    let objects: Vec<_> = keys.iter().map(|key| ("site", key.as_str())).collect();
+    harness.report("r1", created(&objects)).await;
+    let [items] = &harness.invalidations("E1")[..] else { panic!("one") };
+    assert!(items.len() <= 3, "{items:?}");
+    for key in keys {
+        assert!(items.iter().any(|it| format!("/{key}").starts_with(it.trim_end_matches('*'))), "{key}: {items:?}");
+    }
+    // A single path cannot be halved.
+    harness.aws.with(|state| {
+        state.faults.push(Fault::always("CreateInvalidation", "E1", Effect::error(413, "BatchTooLarge")));
+    });
+    let (_, message) = harness.error("r2", created(&[("site", "a")])).await;
+    assert!(message.contains("BatchTooLarge"), "{message}");
+}
+
+#[tokio::test]
+async fn a_distribution_that_stays_busy_is_asked_for_one_wildcard() {
+    let variables = [QUICK, ("DIRECT_RETRY_SECONDS", "2"), ("MAX_PATHS", "2"), ("MAX_WILDCARDS", "2")];
+    let mut state = state(&[("site", "E1")]);
+    state.distributions.get_mut("E1").unwrap().delay = Duration::from_hours(1);
+    let harness = Harness::start(state, &variables).await;
+    let in_progress: Vec<_> = (0..14).map(|n| format!("/in-progress-{n}x*")).collect();
+    harness.report("r0", json!({ "distributionId": "E1", "items": in_progress }).to_string()).await;
+    let objects = ["a/1", "a/2", "b/1", "b/2"].map(|key| ("site", key));
+    harness.report("r1", created(&objects)).await;
+    assert_eq!(harness.invalidations("E1").last().unwrap(), &["/*"]);
+}
+
+#[tokio::test]
+async fn what_a_person_named_is_never_widened() {
+    for (status, code, calls) in [(400, "InvalidArgument", 1), (413, "BatchTooLarge", 1)] {
+        let mut state = state(&[("site", "E1")]);
+        state.faults.push(Fault::always("CreateInvalidation", "E1", Effect::error(status, code)));
+        let harness = Harness::start(state, &[QUICK]).await;
+        let event = json!({ "distributionId": "E1", "items": ["/a b", "/c*", "/d*"] });
+        let (error_type, message) = harness.error("r1", event.to_string()).await;
+        assert_eq!(error_type, "RequestFailed");
+        assert!(message.contains(code), "{message}");
+        assert_eq!(harness.aws.calls("CreateInvalidation").len(), calls);
+    }
+}
+
+#[tokio::test]
+async fn old_tags_serve_while_s3_cannot_be_asked() {
+    let variables = [QUICK, ("TAG_TTL_SECONDS", "0"), ("MISSING_TAG_TTL_SECONDS", "0")];
+    for (effect, serves) in [
+        (Effect::error(503, "SlowDown"), true),
+        (Effect::HangUp, true),
+        (Effect::error(403, "AccessDenied"), false),
+        (Effect::error(404, "NoSuchBucket"), false),
+    ] {
+        let harness = Harness::start(state(&[("site", "E1"), ("untagged", "")]), &variables).await;
+        harness.report("r1", created(&[("site", "a"), ("untagged", "a")])).await;
+        harness.aws.with(|state| {
+            for bucket in ["site", "untagged"] {
+                state.faults.push(Fault::always("GetBucketTagging", bucket, effect.clone()));
+            }
+        });
+        let (_, message) = harness.error("r2", created(&[("site", "b"), ("untagged", "b")])).await;
+        let failed = if serves { "1 of 2" } else { "2 of 2" };
+        assert!(message.starts_with(failed), "{effect:?}: {message}");
+        assert!(message.contains("bucket \"untagged\""), "it may have a tag by now: {message}");
+        assert_eq!(harness.invalidations("E1").len(), 1 + usize::from(serves), "{effect:?}");
+        let lines = harness.function.stop().await.unwrap();
+        let said = lines.iter().any(|line| line.contains("WARN") && line.contains("STALE_TAG_SECONDS"));
+        assert_eq!(said, serves, "{lines:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_changed_tag_is_in_effect_once_the_old_one_is_too_old() {
+    let harness = Harness::start(state(&[("site", "E1"), ("other", "E2")]), &[("TAG_TTL_SECONDS", "1")]).await;
+    harness.report("r1", created(&[("site", "a")])).await;
+    harness.aws.with(|state| {
+        state.buckets.get_mut("site").unwrap().tags.insert("distributionId".into(), "E2".into());
+    });
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    harness.report("r2", created(&[("site", "b")])).await;
+    assert_eq!(
+        (harness.invalidations("E1"), harness.invalidations("E2")),
+        (vec![vec!["/a".into()]], vec![vec!["/b".into()]])
+    );
+}

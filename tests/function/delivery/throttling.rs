@@ -1,0 +1,59 @@
+//! CloudFront's limit for the whole account, and the time that S3's own events are tried again.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
+
+use crate::harness::{Harness, created, state};
+
+/// A tenth of the true limit, pauses and time: one request in a fifth of a second, for one second.
+const INTERVAL: Duration = Duration::from_millis(200);
+const TENTH: [(&str, &str); 2] = [("BACKOFF_MILLISECONDS", "200"), ("DIRECT_RETRY_SECONDS", "1")];
+
+/// Sends one change for each of eight distributions. Returns how many were served, how many requests were in vain, and in
+/// which time it was given up.
+async fn burst(interval: Duration, variables: &[(&str, &str)]) -> (usize, usize, Duration) {
+    let names: Vec<_> = (0..8).map(|n| (format!("bucket-{n}"), format!("E{n}X"))).collect();
+    let buckets: Vec<_> = names.iter().map(|(bucket, id)| (bucket.as_str(), id.as_str())).collect();
+    let mut state = state(&buckets);
+    state.throttle = Some(interval);
+    let harness = Harness::start(state, variables).await;
+    let objects: Vec<_> = names.iter().map(|(bucket, _)| (bucket.as_str(), "a")).collect();
+    let began = Instant::now();
+    harness.error("r1", created(&objects)).await;
+    let served = names.iter().filter(|(_, id)| !harness.invalidations(id).is_empty()).count();
+    (served, harness.aws.calls("CreateInvalidation").len() - served, began.elapsed())
+}
+
+#[tokio::test]
+async fn a_burst_that_is_refused_is_one_refusal_and_all_the_time_is_used() {
+    for (served, refused, took) in join_all((0..4).map(|_| burst(INTERVAL, &TENTH))).await {
+        // How many there is time for depends on the machine. After the burst hardly any is in vain.
+        assert!(served >= 2 && refused <= 7 + 2, "{served} of 8, {refused} in vain in {took:?}");
+        assert!(took >= Duration::from_millis(900), "{served} of 8, {refused} in vain in {took:?}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "takes ten seconds: the test before at full size"]
+async fn a_burst_at_full_size() {
+    for (served, refused, took) in join_all((0..8).map(|_| burst(Duration::from_secs(2), &[]))).await {
+        assert!(served >= 5 && took >= Duration::from_secs(9), "{served} of 8, {refused} in vain in {took:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_again_and_again_is_tried_as_long_as_there_is_time() {
+    join_all((0..4).map(|_| async {
+        let mut state = state(&[("site", "E1")]);
+        let throttled = Effect::error(400, "Throttling");
+        state.faults.push(Fault::always("CreateInvalidation", "E1", throttled));
+        let harness = Harness::start(state, &TENTH).await;
+        let began = Instant::now();
+        let (_, message) = harness.error("r1", created(&[("site", "a")])).await;
+        assert!(message.contains("Throttling"), "{message}");
+        assert!(began.elapsed() >= Duration::from_millis(900), "{:?}", began.elapsed());
+    }))
+    .await;
+}

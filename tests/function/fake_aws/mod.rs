@@ -1,0 +1,11 @@
+//! The fake AWS itself, asked without the function.
+
+pub(crate) mod calls;
+pub(crate) mod configs;
+pub(crate) mod events;
+pub(crate) mod jobs;
+pub(crate) mod listing;
+pub(crate) mod rules;
+pub(crate) mod sdk;
+pub(crate) mod status;
+pub(crate) mod tenants;

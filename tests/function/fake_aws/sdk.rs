@@ -1,0 +1,33 @@
+//! The SDK's own clients of the stand-in, for what the function does not ask of it, or not alone.
+
+use aws_sdk_cloudfront::config::{Credentials, Region};
+use s3_cloudfront_invalidator::local::{FakeAws, REGION};
+
+fn credentials() -> Credentials {
+    Credentials::new("AKIDLOCAL", "local-secret-key", None, None, "test")
+}
+
+pub(crate) fn cloudfront(aws: &FakeAws) -> aws_sdk_cloudfront::Client {
+    let config = aws_sdk_cloudfront::Config::builder()
+        .behavior_version_latest()
+        .region(Region::new("us-east-1"))
+        .credentials_provider(credentials())
+        .endpoint_url(aws.url())
+        .build();
+    aws_sdk_cloudfront::Client::from_conf(config)
+}
+
+pub(crate) fn s3(aws: &FakeAws) -> aws_sdk_s3::Client {
+    let config = aws_sdk_s3::Config::builder()
+        .behavior_version_latest()
+        .region(Region::new(REGION))
+        .credentials_provider(credentials())
+        .endpoint_url(aws.url())
+        .build();
+    aws_sdk_s3::Client::from_conf(config)
+}
+
+/// The calls of an operation, as what they were for and their status.
+pub(crate) fn calls(aws: &FakeAws, operation: &str) -> Vec<(String, u16)> {
+    aws.calls(operation).into_iter().map(|call| (call.target, call.status)).collect()
+}

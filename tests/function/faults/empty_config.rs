@@ -1,0 +1,34 @@
+//! Answers about settings that are whole documents and say nothing.
+
+use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
+use serde_json::json;
+
+use crate::config::distribution_config::{READ, config, known, set};
+use crate::harness::{Harness, created};
+
+/// The SDK fills in what is not there, so that nothing looks like something.
+#[tokio::test]
+async fn whole_answers_without_their_content_are_failures_that_pass() {
+    let policy = "11111111-1111-1111-1111-111111111111";
+    for (operation, body) in [
+        (READ, "<DistributionConfig><Comment>no <Id/></Comment></DistributionConfig>"),
+        (
+            READ,
+            "<DistributionConfig><Origins><Items><Origin><Id>s3</Id></Origin></Items></Origins></DistributionConfig>",
+        ),
+        ("GetCachePolicy", "<CachePolicy><Id>11111111-1111-1111-1111-111111111111</Id></CachePolicy>"),
+    ] {
+        let mut state = known();
+        let mut settings = config("/web");
+        settings["DefaultCacheBehavior"]["CachePolicyId"] = policy.into();
+        set(&mut state, "E1", settings);
+        let strings = json!({ "QueryStringsConfig": { "QueryStringBehavior": "all" } });
+        let parameters = json!({ "Name": "versions", "ParametersInCacheKeyAndForwardedToOrigin": strings });
+        state.cache_policies.insert(policy.into(), parameters);
+        let harness = Harness::start(state, &[("BACKOFF_MILLISECONDS", "20")]).await;
+        let effect = Effect::Raw { status: 200, body: body.into() };
+        harness.aws.with(|state| state.faults.push(Fault { operation, target: None, effect, times: 1 }));
+        harness.report("r1", created(&[("site", "web/a")])).await;
+        assert_eq!(harness.invalidations("E1"), [["/a*"]], "{body}");
+    }
+}

@@ -1,0 +1,210 @@
+//! Distributions and services that fail.
+
+use std::time::Duration;
+
+use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
+use s3_cloudfront_invalidator::local::{FakeDistribution, InvocationOutcome, Invoke};
+
+use crate::harness::{Harness, created, state, within};
+
+#[tokio::test]
+async fn one_distribution_failing_leaves_the_others_done() {
+    let mut state = state(&[("one", "E1"), ("two", "E2"), ("three", "E3"), ("both", "E1 E2")]);
+    state.distributions.remove("E2");
+    state.faults.push(Fault::always("CreateInvalidation", "E3", Effect::error(403, "AccessDenied")));
+    let harness = Harness::start(state, &[]).await;
+    let event = created(&[("one", "1"), ("two", "2"), ("three", "3"), ("both", "4")]);
+    let (error_type, message) = harness.error("r1", event.clone()).await;
+    assert_eq!(error_type, "ChangesNotInvalidated");
+    assert!(message.starts_with("3 of 4 changes were not invalidated: "), "{message}");
+    assert!(
+        message.contains("distribution E2 (2 changes of \"both\", \"two\"): its settings could not be read: ")
+            && message.contains("NoSuchDistribution"),
+        "{message}"
+    );
+    assert!(
+        message.contains("distribution E3 (1 changes of \"three\"): CreateInvalidation: AccessDenied"),
+        "{message}"
+    );
+    assert!(
+        message.contains("cloudfront:CreateInvalidation") && message.contains("correct the id, or the tag"),
+        "{message}"
+    );
+    assert!(!message.contains('\n'), "{message}");
+    assert_eq!(harness.invalidations("E1"), [["/1", "/4"]]);
+
+    // Lambda's retry, once somebody has put things right.
+    harness.aws.with(|state| {
+        state.faults.clear();
+        state.distributions.insert("E2".into(), FakeDistribution::default());
+    });
+    assert_eq!(harness.report("r1", event).await["changes"]["covered"], 4);
+    assert_eq!(harness.invalidations("E1").len(), 1, "what was done is not done again");
+    assert_eq!(harness.invalidations("E2"), [["/2", "/4"]]);
+    assert_eq!(harness.invalidations("E3"), [["/3"]]);
+}
+
+#[tokio::test]
+async fn what_passes_by_itself_is_tried_again() {
+    for effect in [
+        Effect::error(400, "Throttling"),
+        Effect::error(503, "ServiceUnavailable"),
+        Effect::HangUp,
+        Effect::Raw { status: 502, body: "<html>Bad gateway</html>".into() },
+    ] {
+        for (operation, target) in [("GetBucketTagging", "site"), ("CreateInvalidation", "E1")] {
+            let mut state = state(&[("site", "E1")]);
+            state.faults.push(Fault::once(operation, target, effect.clone()));
+            let harness = Harness::start(state, &[]).await;
+            let report = harness.report("r1", created(&[("site", "a")])).await;
+            assert_eq!(report["changes"]["covered"], 1, "{operation} {effect:?}");
+            assert_eq!(harness.aws.calls(operation).len(), 2, "{operation} {effect:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_was_lost_is_not_billed_again() {
+    let mut state = state(&[("site", "E1")]);
+    state.faults.push(Fault::once("CreateInvalidation", "E1", Effect::WorkThenHangUp));
+    let harness = Harness::start(state, &[]).await;
+    let report = harness.report("r1", created(&[("site", "a")])).await;
+    assert_eq!(report["invalidations"][0]["status"], "accepted");
+    assert_eq!(harness.aws.calls("CreateInvalidation").len(), 2);
+    assert_eq!(harness.invalidations("E1").len(), 1);
+}
+
+#[tokio::test]
+async fn a_caller_reference_already_used_counts_as_done() {
+    let harness = Harness::start(state(&[("site", "E1")]), &[]).await;
+    let event = created(&[("site", "a")]);
+    harness.report("r1", event.clone()).await;
+    // CloudFront now remembers other paths under this reference, and says so as it does in practice.
+    harness.aws.with(|state| {
+        let distribution = state.distributions.get_mut("E1").unwrap();
+        distribution.invalidations[0].paths = vec!["/other".into()];
+    });
+    let harness = harness.in_a_new_sandbox(&[]).await;
+    let report = harness.report("r1", event).await;
+    assert_eq!(harness.aws.calls("CreateInvalidation")[1].code.as_deref(), Some("InvalidArgument"));
+    assert_eq!(report["invalidations"][0]["status"], "already-exists");
+    assert_eq!(report["changes"]["covered"], 1);
+}
+
+#[tokio::test]
+async fn the_services_other_word_for_a_used_reference_counts_as_done_too() {
+    let mut state = state(&[("site", "E1")]);
+    state.faults.push(Fault::once("CreateInvalidation", "E1", Effect::error(400, "InvalidationBatchAlreadyExists")));
+    let harness = Harness::start(state, &[]).await;
+    let report = harness.report("r1", created(&[("site", "a")])).await;
+    assert_eq!(report["invalidations"][0]["status"], "already-exists");
+}
+
+#[tokio::test]
+async fn a_services_message_is_one_line_of_bounded_length() {
+    let mut state = state(&[("site", "E1")]);
+    let message = format!("first\n\u{85}second {}", "x".repeat(10_000));
+    let body =
+        format!("<ErrorResponse><Error><Code>AccessDenied</Code><Message>{message}</Message></Error></ErrorResponse>");
+    state.faults.push(Fault::always("CreateInvalidation", "E1", Effect::Raw { status: 403, body }));
+    let harness = Harness::start(state, &[]).await;
+    let (_, message) = harness.error("r1", created(&[("site", "a")])).await;
+    assert!(message.contains("AccessDenied: first\\n\\u{85}second") && message.len() < 1000, "{message}");
+    assert!(!message.contains(char::is_control), "{message}");
+}
+
+#[tokio::test]
+async fn a_bucket_that_does_not_answer_holds_up_no_other() {
+    let mut state = state(&[("good", "E1"), ("hung", "E2")]);
+    state.faults.push(Fault::always("GetBucketTagging", "hung", Effect::Delay(Duration::from_mins(2))));
+    let harness = Harness::start(state, &[]).await;
+    let invoke = Invoke { timeout: Duration::from_secs(6), ..Invoke::new("r1") };
+    let outcome = within(harness.lambda.invoke(created(&[("good", "a"), ("hung", "b")]), invoke)).await;
+    let InvocationOutcome::Error { message, .. } = outcome else { panic!("{outcome:?}") };
+    assert!(message.starts_with("1 of 2 changes were not invalidated: bucket \"hung\""), "{message}");
+    assert_eq!(harness.invalidations("E1"), [["/a"]]);
+}
+
+#[tokio::test]
+async fn errors_of_every_class_fail_with_code_and_status() {
+    for (status, code) in [
+        (400, "InvalidArgument"),
+        (400, "TooManyInvalidationsInProgress"),
+        (413, "BatchTooLarge"),
+        (403, "AccessDenied"),
+        (404, "NoSuchDistribution"),
+        (400, "InventedLater"),
+    ] {
+        let mut state = state(&[("site", "E1")]);
+        state.faults.push(Fault::always("CreateInvalidation", "E1", Effect::error(status, code)));
+        let harness = Harness::start(state, &[("DIRECT_RETRY_SECONDS", "0")]).await;
+        let (_, message) = harness.error("r1", created(&[("site", "a")])).await;
+        assert!(message.contains(&format!("{code}: ")) && message.contains(&format!("(HTTP {status})")), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn answers_in_no_form_at_all_fail_in_one_line() {
+    let harness = Harness::start(
+        state(&[("site", "E1")]),
+        &[
+            ("BACKOFF_MILLISECONDS", "20"),
+            ("TAG_TTL_SECONDS", "0"),
+            ("STALE_TAG_SECONDS", "0"),
+            ("DIRECT_RETRY_SECONDS", "0"),
+        ],
+    )
+    .await;
+    let tag = "<Tag><Key>team</Key><Value>web</Value></Tag>";
+    let bodies = [
+        "",
+        "<",
+        "<html>\n<body>\u{1b}[31mno\n</body>",
+        "<html><body/></html>",
+        "{}",
+        "\u{0}",
+        "<ErrorResponse><Error>",
+        "<Invalidation>",
+        "<Invalidation><Id></Id></Invalidation>",
+        "<Tagging>",
+        "<Tagging></Tagging>",
+        "<Tagging><TagSet>",
+        &format!("<Tagging><TagSet>{tag}"),
+        &format!("<Tagging><TagSet>{tag}<Tag>"),
+        &format!("<Tagging><TagSet>{tag}</TagSet>"),
+    ];
+    for (operation, target) in [("GetBucketTagging", "site"), ("CreateInvalidation", "E1")] {
+        for body in bodies {
+            for status in [200, 201, 204, 400, 403, 500] {
+                let effect = Effect::Raw { status, body: body.into() };
+                harness.aws.with(|state| state.faults = vec![Fault::always(operation, target, effect)]);
+                let (_, message) = harness.error("r1", created(&[("site", "a")])).await;
+                let expected = format!("{operation}: ");
+                assert!(message.contains(&expected), "{status} {body:?}: {message}");
+                assert!(!message.contains(char::is_control), "{status} {body:?}: {message}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_not_read_to_the_end() {
+    let mut state = state(&[("site", "E1")]);
+    let body = "x".repeat(20 * 1024 * 1024);
+    for (operation, target) in [("GetBucketTagging", "site"), ("CreateInvalidation", "E1")] {
+        state.faults.push(Fault::once(operation, target, Effect::Raw { status: 200, body: body.clone() }));
+    }
+    let harness = Harness::start(state, &[("BACKOFF_MILLISECONDS", "20")]).await;
+    assert_eq!(harness.report("r1", created(&[("site", "a")])).await["changes"]["covered"], 1);
+    assert_eq!(harness.aws.calls("GetBucketTagging").len(), 2);
+    assert_eq!(harness.aws.calls("CreateInvalidation").len(), 2);
+}
+
+#[tokio::test]
+async fn a_slow_answer_is_waited_for() {
+    let mut state = state(&[("site", "E1")]);
+    state.faults.push(Fault::once("GetBucketTagging", "site", Effect::Delay(Duration::from_millis(700))));
+    let harness = Harness::start(state, &[]).await;
+    assert_eq!(harness.report("r1", created(&[("site", "a")])).await["changes"]["covered"], 1);
+    assert_eq!(harness.aws.calls("GetBucketTagging").len(), 1);
+}

@@ -1,0 +1,97 @@
+//! A function with its own Lambda and its own AWS.
+
+use std::path::Path;
+use std::time::Duration;
+
+use s3_cloudfront_invalidator::local::events::{notification, record};
+use s3_cloudfront_invalidator::local::{
+    FakeAws, FakeBucket, FakeDistribution, FunctionProcess, InvocationOutcome, Invoke, Lambda, State,
+};
+use serde_json::Value;
+
+pub(crate) struct Harness {
+    pub(crate) lambda: Lambda,
+    pub(crate) aws: FakeAws,
+    pub(crate) function: FunctionProcess,
+}
+
+impl Harness {
+    /// A started function in this world, with these variables in its environment.
+    pub(crate) async fn start(state: State, variables: &[(&str, &str)]) -> Self {
+        let lambda = Lambda::start().await.unwrap();
+        let aws = FakeAws::start(state).await.unwrap();
+        let function = FunctionProcess::start(bootstrap(), &lambda, &aws, variables).unwrap();
+        assert_eq!(within(lambda.ready()).await, Ok(()));
+        Self { lambda, aws, function }
+    }
+
+    /// The same with a new process in place of the function's, which knows nothing of what came before.
+    pub(crate) async fn in_a_new_sandbox(self, variables: &[(&str, &str)]) -> Self {
+        let Self { lambda, aws, function } = self;
+        function.stop().await.unwrap();
+        let function = FunctionProcess::start(bootstrap(), &lambda, &aws, variables).unwrap();
+        Self { lambda, aws, function }
+    }
+
+    pub(crate) async fn invoke(&self, request_id: &str, event: impl Into<Vec<u8>>) -> InvocationOutcome {
+        within(self.lambda.invoke(event.into(), Invoke::new(request_id))).await
+    }
+
+    /// The body of an invocation that must succeed.
+    pub(crate) async fn report(&self, request_id: &str, event: impl Into<Vec<u8>>) -> Value {
+        match self.invoke(request_id, event).await {
+            InvocationOutcome::Response(body) => serde_json::from_slice(&body).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Type and message of an invocation that must fail.
+    pub(crate) async fn error(&self, request_id: &str, event: impl Into<Vec<u8>>) -> (String, String) {
+        match self.invoke(request_id, event).await {
+            InvocationOutcome::Error { error_type, message } => (error_type, message),
+            InvocationOutcome::Response(body) => panic!("{}", String::from_utf8_lossy(&body)),
+            InvocationOutcome::TimedOut => panic!("timed out"),
+        }
+    }
+
+    /// The paths of all invalidations that this distribution has accepted, one list for each.
+    pub(crate) fn invalidations(&self, distribution: &str) -> Vec<Vec<String>> {
+        self.aws.with(|state| {
+            let invalidations = &state.distributions[distribution].invalidations;
+            for invalidation in invalidations {
+                assert!(invalidation.ineffective.is_empty(), "{invalidation:?}");
+            }
+            invalidations.iter().map(|it| it.paths.clone()).collect()
+        })
+    }
+}
+
+pub(crate) fn bootstrap() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_bootstrap"))
+}
+
+/// Fails a test that hangs.
+pub(crate) async fn within<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(Duration::from_mins(2), future).await.expect("an answer within two minutes")
+}
+
+/// Buckets with the distributions that their tag names, if any. Invalidations are done at once.
+pub(crate) fn state(buckets: &[(&str, &str)]) -> State {
+    let mut state = State::default();
+    for &(bucket, ids) in buckets {
+        let tags: &[(&str, &str)] = if ids.is_empty() { &[] } else { &[("distributionId", ids), ("team", "web")] };
+        state.buckets.insert(bucket.into(), FakeBucket::tagged(tags));
+        for id in ids.split_whitespace() {
+            state
+                .distributions
+                .insert(id.into(), FakeDistribution { delay: Duration::ZERO, ..FakeDistribution::default() });
+        }
+    }
+    state
+}
+
+/// A notification of these objects, as bucket and key, having been created.
+pub(crate) fn created(objects: &[(&str, &str)]) -> String {
+    let records: Vec<_> = objects.iter().map(|(bucket, key)| record("ObjectCreated:Put", bucket, key)).collect();
+    notification(&records)
+}

@@ -1,0 +1,5 @@
+//! Jobs of CodePipeline.
+
+pub(crate) mod messages;
+pub(crate) mod results;
+pub(crate) mod wait;

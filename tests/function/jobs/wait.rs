@@ -1,0 +1,226 @@
+//! Jobs that wait until viewers see the new content, and the secrets that come with every job.
+
+use std::time::Duration;
+
+use s3_cloudfront_invalidator::local::events::{ARTIFACT_CREDENTIALS, job};
+use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
+use s3_cloudfront_invalidator::local::{FakeJob, Invoke, PutResult, State};
+
+use crate::harness::{Harness, state, within};
+
+const FIRST: &str = "11111111-abcd-1111-abcd-111111abcdef";
+const WAIT: &str = r#"{"distributionId":"E1","items":["/a"],"wait":true}"#;
+
+/// The id of a job that continues another: a new one each time.
+fn continued(number: usize) -> String {
+    format!("22222222-abcd-1111-abcd-{number:012}")
+}
+
+/// A world in which an invalidation takes so long.
+fn slow(delay: Duration) -> State {
+    let mut state = state(&[("site", "E1")]);
+    state.distributions.get_mut("E1").unwrap().delay = delay;
+    state.jobs.insert(FIRST.into(), FakeJob::default());
+    state
+}
+
+/// The result of a job, which must have one.
+fn result(harness: &Harness, id: &str) -> PutResult {
+    match &harness.aws.with(|state| state.jobs[id].results.clone())[..] {
+        [result] => result.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn token(result: &PutResult) -> Option<String> {
+    match result {
+        PutResult::Success { continuation_token, .. } => continuation_token.clone(),
+        PutResult::Failure { .. } => panic!("{result:?}"),
+    }
+}
+
+/// Starts a job and returns its token.
+async fn begin(harness: &Harness, parameters: &str) -> String {
+    harness.report("r0", job(FIRST, Some(parameters), None)).await;
+    let first = result(harness, FIRST);
+    let PutResult::Success { output_variables, .. } = &first else { panic!("{first:?}") };
+    assert!(output_variables.is_empty(), "only the last result has them");
+    token(&first).expect("a token")
+}
+
+/// Continues a job under a new id, and returns its result.
+async fn go_on(harness: &Harness, number: usize, parameters: &str, token: &str) -> PutResult {
+    let id = continued(number);
+    harness.aws.with(|state| state.jobs.insert(id.clone(), FakeJob::default()));
+    harness.report(&format!("r{number}"), job(&id, Some(parameters), Some(token))).await;
+    result(harness, &id)
+}
+
+/// Lets so much time pass for CloudFront.
+fn done(harness: &Harness) {
+    harness.aws.with(|state| state.distributions.get_mut("E1").unwrap().delay = Duration::ZERO);
+}
+
+#[tokio::test]
+async fn a_job_is_continued_until_the_invalidation_is_completed() {
+    let harness = Harness::start(slow(Duration::from_hours(1)), &[]).await;
+    let mut kept = begin(&harness, WAIT).await;
+    for number in 1..=4 {
+        kept = token(&go_on(&harness, number, WAIT, &kept).await).expect("still in progress");
+    }
+    done(&harness);
+    let last = go_on(&harness, 5, WAIT, &kept).await;
+    let PutResult::Success { summary, external_execution_id, continuation_token: None, output_variables } = last else {
+        panic!("{last:?}")
+    };
+    assert_eq!(summary.as_deref(), Some("E1: invalidated /a"));
+    assert_eq!(external_execution_id.as_deref(), Some("I0000000000001"));
+    let variables = [("distributionId", "E1"), ("invalidationId", "I0000000000001"), ("paths", "/a")];
+    assert_eq!(output_variables, variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+    assert_eq!(harness.invalidations("E1").len(), 1, "a job with a token creates none");
+    assert_eq!(harness.aws.calls("GetInvalidation").len(), 5);
+}
+
+/// The last stage of `pipeline.yaml`, with the parameters that stand there.
+#[tokio::test]
+async fn the_templates_pipeline_goes_on_when_viewers_see_it() {
+    let template = include_str!("../../../infra/cloudformation/pipeline.yaml");
+    let (_, parameters) = template.split_once("UserParameters: !Sub '").unwrap();
+    let parameters = parameters.split('\'').next().unwrap().replace("${DistributionId}", "E1");
+    let harness = Harness::start(slow(Duration::from_hours(1)), &[]).await;
+    let kept = begin(&harness, &parameters).await;
+    let kept = token(&go_on(&harness, 1, &parameters, &kept).await).expect("not completed yet");
+    done(&harness);
+    assert_eq!(token(&go_on(&harness, 2, &parameters, &kept).await), None);
+    assert_eq!(harness.invalidations("E1"), [["/*"]]);
+}
+
+#[tokio::test]
+async fn the_same_job_can_be_continued_too() {
+    let harness = Harness::start(slow(Duration::from_hours(1)), &[]).await;
+    begin(&harness, WAIT).await;
+    done(&harness);
+    let token = harness.aws.with(|state| state.jobs.get_mut(FIRST).unwrap().resume()).unwrap();
+    harness.report("r1", job(FIRST, Some(WAIT), Some(&token))).await;
+    let results = harness.aws.with(|state| state.jobs[FIRST].results.clone());
+    assert!(matches!(results[..], [_, PutResult::Success { continuation_token: None, .. }]), "{results:?}");
+}
+
+#[tokio::test]
+async fn the_wait_is_bounded() {
+    let harness = Harness::start(slow(Duration::from_hours(1)), &[]).await;
+    let parameters = r#"{"distributionId":"E1","wait":true,"waitSeconds":2}"#;
+    let kept = begin(&harness, parameters).await;
+    let kept = token(&go_on(&harness, 1, parameters, &kept).await).expect("not yet too long");
+    tokio::time::sleep(Duration::from_millis(2100)).await;
+    let PutResult::Failure { failure_type, message, .. } = go_on(&harness, 2, parameters, &kept).await else {
+        panic!("too long")
+    };
+    assert_eq!(failure_type, "JobFailed");
+    assert!(
+        message.contains("after 2 s")
+            && message.contains("\"waitSeconds\" can be up to 3600")
+            && message.contains("E1"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn a_look_that_fails_for_a_while_is_no_failure_and_a_lasting_one_is() {
+    for (status, code, expected) in [
+        (400, "Throttling", None),
+        (503, "ServiceUnavailable", None),
+        (403, "AccessDenied", Some("PermissionError")),
+        (404, "NoSuchInvalidation", Some("ConfigurationError")),
+    ] {
+        let mut state = slow(Duration::ZERO);
+        let effect = Effect::error(status, code);
+        state.faults.push(Fault::always("GetInvalidation", "E1", effect));
+        let harness = Harness::start(state, &[]).await;
+        let kept = begin(&harness, WAIT).await;
+        match go_on(&harness, 1, WAIT, &kept).await {
+            PutResult::Failure { failure_type, message, .. } => {
+                assert_eq!(Some(failure_type.as_str()), expected, "{message}");
+                assert!(message.contains("has its invalidation"), "{message}");
+            }
+            PutResult::Success { continuation_token, .. } => {
+                assert_eq!((continuation_token, expected), (Some(kept), None), "{code}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_look_that_hangs_is_a_look_in_vain() {
+    let mut state = slow(Duration::ZERO);
+    state.faults.push(Fault::always("GetInvalidation", "E1", Effect::Delay(Duration::from_mins(1))));
+    let harness = Harness::start(state, &[]).await;
+    let kept = begin(&harness, WAIT).await;
+    let id = continued(1);
+    harness.aws.with(|state| state.jobs.insert(id.clone(), FakeJob::default()));
+    let invoke = Invoke { timeout: Duration::from_secs(4), ..Invoke::new("r1") };
+    within(harness.lambda.invoke(job(&id, Some(WAIT), Some(&kept)), invoke)).await;
+    assert_eq!(token(&result(&harness, &id)), Some(kept));
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_ours_creates_nothing() {
+    let harness = Harness::start(slow(Duration::ZERO), &[]).await;
+    let forged = r#"{"version":1,"invalidations":[["E1","I1"]],"started":1,"wait":5,"paths":"/a\u2028forged\u202e"}"#;
+    for (number, token) in ["", "x", r#"{"version":1}"#, "[]", "null", forged].into_iter().enumerate() {
+        let PutResult::Failure { failure_type, message, .. } = go_on(&harness, number, WAIT, token).await else {
+            panic!("{token}")
+        };
+        assert_eq!(failure_type, "JobFailed");
+        assert!(message.contains("continuation token"), "{message}");
+    }
+    assert!(harness.aws.calls("CreateInvalidation").is_empty());
+}
+
+#[tokio::test]
+async fn several_distributions_are_all_waited_for() {
+    let mut state = slow(Duration::from_hours(1));
+    state.buckets.get_mut("site").unwrap().tags.insert("distributionId".into(), "E1 E2".into());
+    state.distributions.insert("E2".into(), s3_cloudfront_invalidator::local::FakeDistribution::default());
+    state.distributions.get_mut("E2").unwrap().delay = Duration::ZERO;
+    let harness = Harness::start(state, &[]).await;
+    let parameters = r#"{"bucket":"site","wait":true}"#;
+    let kept = begin(&harness, parameters).await;
+    let kept = token(&go_on(&harness, 1, parameters, &kept).await).expect("E1 is in progress");
+    done(&harness);
+    assert_eq!(token(&go_on(&harness, 2, parameters, &kept).await), None);
+}
+
+#[tokio::test]
+async fn credentials_of_the_pipeline_are_never_logged() {
+    for variables in [
+        &[("RUST_LOG", "trace")][..],
+        &[("AWS_LAMBDA_LOG_LEVEL", "TRACE")],
+        &[("AWS_LAMBDA_LOG_LEVEL", "TRACE"), ("AWS_LAMBDA_LOG_FORMAT", "Text")],
+    ] {
+        let harness = Harness::start(slow(Duration::ZERO), variables).await;
+        harness.report("r1", job(FIRST, Some(WAIT), None)).await;
+        // Again, with everything wrong that can be: the parameters, the result, and the event's own form.
+        harness.report("r2", job(FIRST, Some("{"), Some("token"))).await;
+        let effect = Effect::error(400, "JobNotFoundException");
+        harness.aws.with(|state| state.faults.push(Fault::always("PutJobFailureResult", FIRST, effect)));
+        let (_, message) = harness.error("r3", job(FIRST, Some("{"), None)).await;
+        let mut texts = vec![message];
+        let whole = job(FIRST, Some(WAIT), None);
+        for (number, end) in (1..whole.len()).step_by(97).enumerate() {
+            match harness.invoke(&format!("cut-{number}"), &whole.as_bytes()[..end]).await {
+                s3_cloudfront_invalidator::local::InvocationOutcome::Error { message, .. } => texts.push(message),
+                other => panic!("{other:?}"),
+            }
+        }
+        let broken = whole.replace("\"id\"", "\"no-id\"");
+        texts.push(harness.error("r4", broken).await.1);
+        texts.extend(harness.function.stop().await.unwrap());
+        assert!(texts.iter().any(|line| line.contains("DEBUG")), "{variables:?} has an effect");
+        for secret in ARTIFACT_CREDENTIALS {
+            assert!(whole.contains(secret));
+            let leak = texts.iter().find(|text| text.contains(secret));
+            assert_eq!(leak, None, "{variables:?}");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What the function logs, and what it never does.
+
+use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
+use serde_json::Value;
+
+use crate::harness::{Harness, created, state};
+
+/// All that the function writes while it handles a change and a failure, but its metrics.
+async fn lines(variables: &[(&str, &str)]) -> Vec<String> {
+    let mut variables = variables.to_vec();
+    variables.push(("MISSING_TAG_TTL_SECONDS", "3600"));
+    variables.push(("DISTRIBUTION_SETTINGS", "off"));
+    let harness = Harness::start(state(&[("site", "E1"), ("untagged", "")]), &variables).await;
+    harness.report("request-one", created(&[("site", "very secret\nkey\u{1b}[31m"), ("untagged", "a")])).await;
+    harness.report("request-two", created(&[("untagged", "b")])).await;
+    harness.error("request-three", r#"{"marker-in-the-event":"hunter2"}"#).await;
+    harness.error("request-four", created(&[("gone", "c")])).await;
+    let lines = harness.function.stop().await.unwrap();
+    let (metrics, lines): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| line.contains("\"_aws\""));
+    assert_eq!(metrics.len(), 4);
+    lines
+}
+
+#[tokio::test]
+async fn json_where_lambda_asks_for_it_with_level_time_and_request_id() {
+    let lines = lines(&[]).await;
+    let lines: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).expect(line)).collect();
+    for line in &lines {
+        assert!(line["level"].is_string() && line["timestamp"].is_string() && line["message"].is_string(), "{line}");
+        assert!(line["requestId"].as_str().is_some_and(|id| id.starts_with("request-")), "{line}");
+        assert_eq!(line["xrayTraceId"], "1-5759e988-bd862e3fe1be46a994272793", "{line}");
+    }
+    let of = |id: &str| lines.iter().filter(|line| line["requestId"] == id).collect::<Vec<_>>();
+    let [untagged, handled] = of("request-one")[..] else { panic!("{lines:#?}") };
+    assert_eq!((untagged["level"].as_str(), untagged["bucket"].as_str()), (Some("INFO"), Some("untagged")));
+    assert!(
+        untagged["message"].as_str().unwrap().contains("DISTRIBUTION_ID does not apply to S3 events"),
+        "{untagged}"
+    );
+    assert_eq!((handled["covered"].as_u64(), handled["ignored"].as_u64()), (Some(1), Some(1)));
+    assert_eq!(handled["invalidations"][0]["paths"][0], "/very%20secret%0Akey%1B%5B31m");
+    assert_eq!(of("request-two").len(), 1, "a bucket without the tag is said once");
+    let [handled, error] = of("request-three")[..] else { panic!("logged once: {lines:#?}") };
+    assert_eq!((handled["level"].as_str(), handled["error"].as_str()), (Some("INFO"), Some("UnrecognizedEvent")));
+    assert_eq!(error["level"], "ERROR");
+    let [_, error] = of("request-four")[..] else { panic!("{lines:#?}") };
+    assert!(error["message"].as_str().unwrap().starts_with("ChangesNotInvalidated: 1 of 1"), "{error}");
+}
+
+#[tokio::test]
+async fn text_otherwise_one_line_each_without_control_characters() {
+    let lines = lines(&[("AWS_LAMBDA_LOG_FORMAT", "Text")]).await;
+    assert!(lines.iter().any(|line| line.contains("INFO") && line.contains("request-one")), "{lines:#?}");
+    for line in &lines {
+        assert!(line.contains("INFO") || line.contains("ERROR"), "not a line of its own: {line:?}");
+        assert!(!line.contains(char::is_control), "{line:?}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_secret_is_logged_at_any_level() {
+    for variables in [
+        &[("RUST_LOG", "trace")][..],
+        &[("RUST_LOG", "lambda_runtime=trace,aws_smithy_runtime=trace,hyper=trace,s3_cloudfront_invalidator=trace")],
+        &[("AWS_LAMBDA_LOG_LEVEL", "TRACE")],
+        &[("AWS_LAMBDA_LOG_LEVEL", "DEBUG")],
+    ] {
+        let lines = lines(variables).await;
+        assert!(lines.iter().any(|line| line.contains("DEBUG")), "{variables:?} has an effect");
+        for secret in [
+            "hunter2",
+            "marker-in-the-event",
+            "local-secret-key",
+            "local-session-token",
+            "AKIDLOCAL",
+            "requestParameters",
+        ] {
+            let leak = lines.iter().find(|line| line.contains(secret));
+            assert_eq!(leak, None, "{variables:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_not_printed_by_the_sdk_either() {
+    let mut state = state(&[("site", "E1")]);
+    let code = "x".repeat(5000);
+    for status in [200, 201, 301, 400, 500] {
+        for (operation, target) in [("GetBucketTagging", "site"), ("CreateInvalidation", "E1")] {
+            let body = format!("<ErrorResponse><Error><Code>{code}</Code></Error></ErrorResponse>");
+            state.faults.push(Fault::once(operation, target, Effect::Raw { status, body }));
+            let body = format!("<Error><Code>{code}</Code></Error>");
+            state.faults.push(Fault::once(operation, target, Effect::Raw { status, body }));
+        }
+    }
+    let harness = Harness::start(state, &[("BACKOFF_MILLISECONDS", "20"), ("TAG_TTL_SECONDS", "0")]).await;
+    for number in 0..30 {
+        harness.invoke(&format!("request-{number}"), created(&[("site", "a")])).await;
+    }
+    let left = harness.aws.with(|state| state.faults.iter().filter(|fault| fault.times > 0).count());
+    assert_eq!(left, 0, "all were played");
+    for line in harness.function.stop().await.unwrap() {
+        assert!(line.len() < 4000 && !line.contains(&"x".repeat(1000)), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn the_level_can_be_set() {
+    let lines = lines(&[("AWS_LAMBDA_LOG_LEVEL", "ERROR")]).await;
+    assert_eq!(lines.len(), 2, "{lines:#?}");
+    for line in lines {
+        let line: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(line["level"], "ERROR");
+        assert!(line["requestId"].is_string() && line["xrayTraceId"].is_string(), "at any level: {line}");
+    }
+}
+
+#[tokio::test]
+async fn a_level_that_makes_no_sense_is_info() {
+    for variables in [&[("RUST_LOG", "nonsense")][..], &[("AWS_LAMBDA_LOG_LEVEL", "WARNING")]] {
+        let lines = lines(variables).await;
+        assert!(lines.iter().any(|line| line.contains("INFO")), "{variables:?}");
+    }
+    let lines = lines(&[("AWS_LAMBDA_LOG_LEVEL", "FATAL")]).await;
+    assert_eq!(lines.len(), 2, "{lines:#?}");
+}

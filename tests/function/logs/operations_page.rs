@@ -1,0 +1,269 @@
+//! What `docs/operations.md` and the template say of metrics, lines and fields is what the function writes, and all of it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use s3_cloudfront_invalidator::local::FakeJob;
+use s3_cloudfront_invalidator::local::events::{job, notification, record, sqs};
+use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
+use s3_cloudfront_invalidator::report::{METRICS, NAMESPACE};
+use serde_json::{Value, json};
+
+use crate::config::listing::site_config;
+use crate::harness::{Harness, created, state};
+
+const JOB: &str = "11111111-abcd-1111-abcd-111111abcdef";
+
+/// What Logs Insights knows by itself, and its functions and commands in the queries.
+const WORDS: [&str; 23] = [
+    "and",
+    "as",
+    "asc",
+    "bin",
+    "by",
+    "count",
+    "desc",
+    "display",
+    "fields",
+    "filter",
+    "into",
+    "ispresent",
+    "jsonParse",
+    "like",
+    "limit",
+    "max",
+    "not",
+    "or",
+    "sort",
+    "stats",
+    "sum",
+    "unnest",
+    "SOURCE",
+];
+
+fn read(name: &str) -> String {
+    std::fs::read_to_string(format!("{}/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+/// The first cells of the rows of a document's table below a heading.
+fn table(document: &str, heading: &str) -> BTreeSet<String> {
+    let section = document.split(heading).nth(1).unwrap().split("\n#").next().unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    rows.map(|row| row.split('`').nth(1).unwrap().to_owned()).collect()
+}
+
+/// The fields of a line, those of lists as `list[].field`.
+fn fields(value: &Value, name: &str, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(members) => {
+            for (member, value) in members {
+                let dot = if name.is_empty() { "" } else { "." };
+                fields(value, &format!("{name}{dot}{member}"), found);
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| fields(value, &format!("{name}[]"), found)),
+        _ => {
+            found.insert(name.to_owned());
+        }
+    }
+}
+
+fn fields_of<'l>(lines: impl IntoIterator<Item = &'l Value>) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for line in lines {
+        fields(line, "", &mut found);
+    }
+    found
+}
+
+/// The lines that a function has written, metrics apart.
+async fn lines(harness: Harness) -> Vec<Value> {
+    let lines = harness.function.stop().await.unwrap();
+    lines
+        .iter()
+        .map(|line| serde_json::from_str::<Value>(line).expect(line))
+        .filter(|it| it.get("_aws").is_none())
+        .collect()
+}
+
+fn is_summary(line: &Value) -> bool {
+    line.get("durationMs").is_some()
+}
+
+/// A batch of a queue's messages with a listing, as the document shows it.
+async fn batch() -> Vec<Value> {
+    let keys: Vec<_> = (0..12).map(|n| format!("img/{n}.jpg")).collect();
+    let mut state = state(&[("site", "E2EXAMPLE1ABCD"), ("scratch", "")]);
+    state.buckets.get_mut("site").unwrap().objects = keys.iter().cloned().chain(["img/old.jpg".to_owned()]).collect();
+    state.distributions.get_mut("E2EXAMPLE1ABCD").unwrap().config = Some(site_config());
+    let harness = Harness::start(state, &[("MAX_PATHS", "4")]).await;
+    let timed = |bucket: &str, key: &str| {
+        let mut record = record("ObjectCreated:Put", bucket, key);
+        record["eventTime"] = "2026-01-02T03:04:05.006Z".into();
+        notification(&[record])
+    };
+    let mut bodies: Vec<_> = keys.iter().map(|key| timed("site", key)).collect();
+    bodies.extend([timed("scratch", "a"), timed("gone", "b")]);
+    let ids: Vec<_> = (0..bodies.len()).map(|n| format!("m{n}")).collect();
+    let messages: Vec<_> = ids.iter().map(String::as_str).zip(bodies.iter().map(String::as_str)).collect();
+    harness.report("8f507cfc-xmpl-4697-b07a-ac58fc914c95", sqs(&messages)).await;
+    lines(harness).await
+}
+
+/// More of everything than is listed, and a job.
+async fn more() -> Vec<Value> {
+    let names: Vec<_> = (0..40).map(|n| (format!("site-{n}"), format!("E{n}X"), format!("scratch-{n}"))).collect();
+    let mut buckets = vec![("site", "E1")];
+    for (site, id, scratch) in &names {
+        buckets.extend([(site.as_str(), id.as_str()), (scratch.as_str(), "")]);
+    }
+    let mut state = state(&buckets);
+    state.buckets.get_mut("site").unwrap().tags.insert("invalidation:ignore".into(), ".map".into());
+    state.jobs.insert(JOB.into(), FakeJob::default());
+    let denied = Effect::error(403, "AccessDenied");
+    state.faults.push(Fault::always("CreateInvalidation", "E1", denied));
+    let harness = Harness::start(state, &[("DISTRIBUTION_SETTINGS", "off")]).await;
+    let mut records = vec![record("ObjectTagging:Put", "site", "a"); 2];
+    let mut put = |bucket: &str, key: &str| records.push(record("ObjectCreated:Put", bucket, key));
+    for key in ["a.map", "b.map", "a", "b"] {
+        put("site", key);
+    }
+    for (place, (site, _, scratch)) in names.iter().enumerate() {
+        put(site, &"k".repeat(1000));
+        put(scratch, "a");
+        put(&format!("gone-{place}"), "a");
+    }
+    harness.error("r1", notification(&records)).await;
+    let asked = json!({ "distributionId": "E0X", "items": ["/a"] });
+    harness.report("r2", job(JOB, Some(&asked.to_string()), None)).await;
+    lines(harness).await
+}
+
+/// Tags and settings that could not be read again.
+async fn stale() -> Vec<Value> {
+    let mut state = state(&[("site", "E1")]);
+    state.distributions.get_mut("E1").unwrap().config = Some(site_config());
+    let harness = Harness::start(state, &[("BACKOFF_MILLISECONDS", "20"), ("TAG_TTL_SECONDS", "0")]).await;
+    harness.report("r1", created(&[("site", "a")])).await;
+    harness.aws.with(|state| {
+        for (operation, target) in [("GetBucketTagging", "site"), ("GetDistributionConfig", "E1")] {
+            let effect = Effect::error(503, "ServiceUnavailable");
+            state.faults.push(Fault::always(operation, target, effect));
+        }
+    });
+    harness.report("r2", created(&[("site", "a")])).await;
+    lines(harness).await
+}
+
+#[tokio::test]
+async fn every_field_of_the_line_is_told_and_every_query_names_fields_that_there_are() {
+    let (batch, more, stale) = (batch().await, more().await, stale().await);
+    let all = || batch.iter().chain(&more).chain(&stale);
+    let summaries = all().filter(|line| is_summary(line)).collect::<Vec<_>>();
+    assert_eq!(summaries.len(), 5, "one for each invocation");
+    for line in &summaries {
+        assert!(line.to_string().len() < 64 * 1024, "{} bytes", line.to_string().len());
+    }
+    let real = fields_of(summaries);
+    let operations = read("docs/operations.md");
+    assert_eq!(table(&operations, "\n## The log line\n"), real);
+
+    let known = fields_of(all());
+    let template = read("infra/cloudformation/template.yaml");
+    let widgets = template.split("\"query\": \"").skip(1).map(|rest| rest.split("\" ").next().unwrap());
+    let queries: Vec<_> = operations.split("```sql\n").skip(1).map(|it| it.split("```").next().unwrap()).collect();
+    assert!(queries.len() >= 6);
+    for query in queries.into_iter().chain(widgets) {
+        for field in named(query) {
+            assert!(known.contains(&field), "{field} of {query}");
+        }
+    }
+}
+
+/// The fields that a query of Logs Insights names.
+fn named(query: &str) -> Vec<String> {
+    // What is quoted is a value.
+    let quoted = query.replace("\\\"", "\"").replace('\'', "\"");
+    let bare: String = quoted.split('"').step_by(2).collect::<Vec<_>>().join(" ");
+    let words: Vec<_> = bare.split(|c: char| !(c.is_ascii_alphanumeric() || "@._{}$".contains(c))).collect();
+    let words: Vec<_> = words.into_iter().filter(|word| !word.is_empty()).collect();
+    // `line` is the whole line, and an element of a list has a name of its own.
+    let alias = |word: &str| {
+        let place = words.windows(2).position(|pair| pair[0] == "into" && pair[1] == word)?;
+        Some(format!("{}[]", words[place - 1].strip_prefix("line.")?))
+    };
+    let made = |word: &str| words.windows(2).any(|pair| ["as", "into"].contains(&pair[0]) && pair[1] == word);
+    let is_field = |word: &&str| {
+        let number = word.starts_with(|c: char| c.is_ascii_digit());
+        !(number || word.starts_with('@') || WORDS.contains(word) || made(word))
+    };
+    let mut fields = Vec::new();
+    for word in words.iter().copied().filter(is_field) {
+        match word.split_once('.') {
+            Some(("line", _)) => {}
+            Some((first, rest)) => {
+                let list = alias(first).unwrap_or_else(|| panic!("{first} of {query}"));
+                let exact = format!("{list}.{rest}");
+                fields.push(if ["buckets", "paths"].contains(&rest) { format!("{exact}[]") } else { exact });
+            }
+            None => fields.push(word.to_owned()),
+        }
+    }
+    assert!(!fields.is_empty(), "{query}");
+    fields
+}
+
+#[test]
+fn every_metric_is_told_and_no_other() {
+    let operations = read("docs/operations.md");
+    let section = operations.split("\n## Metrics\n").nth(1).unwrap().split("\n#").next().unwrap();
+    for (name, unit, _) in METRICS {
+        assert!(section.contains(&format!("| `{name}` | {unit} |")), "{name}");
+    }
+    let mut emitted: BTreeSet<_> = METRICS.iter().map(|(name, ..)| (*name).to_owned()).collect();
+    // It is made of lines of the log by the template.
+    emitted.insert("StaleAnswers".into());
+    assert!(emitted.len() <= 10, "those are free");
+    assert_eq!(table(&operations, "\n## Metrics\n"), emitted);
+
+    let template = read("infra/cloudformation/template.yaml");
+    let mut shown = BTreeSet::new();
+    for place in template.split(&format!("\"{NAMESPACE}\", \"")).skip(1) {
+        shown.insert(place.split('"').next().unwrap().to_owned());
+    }
+    assert_eq!(shown, emitted, "the dashboard");
+    let alarm = template.split("  ErrorsAlarm:").nth(1).unwrap();
+    let name = alarm.split("MetricName: !If [HasMetrics, ").nth(1).unwrap().split(',').next().unwrap();
+    assert!(emitted.contains(name), "{name}");
+    assert!(template.contains(&format!("MetricNamespace: {NAMESPACE}")));
+}
+
+/// The example of the document is such a line; times and durations differ.
+#[tokio::test]
+async fn the_example_is_a_line_that_is_written() {
+    let lines = batch().await;
+    let [line] = &lines.iter().filter(|line| is_summary(line)).collect::<Vec<_>>()[..] else { panic!("one") };
+    let operations = read("docs/operations.md");
+    let example = operations.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
+    let mut example: Value = serde_json::from_str(example).unwrap();
+    let mut line = (*line).clone();
+    for differs in ["timestamp", "durationMs", "oldestChangeMs"] {
+        for line in [&mut example, &mut line] {
+            assert!(line.as_object_mut().unwrap().remove(differs).is_some(), "{differs}");
+        }
+    }
+    assert_eq!(example, line);
+}
+
+/// Lines for each distribution, for one who looks closely.
+#[tokio::test]
+async fn at_debug_each_distribution_has_a_line() {
+    let harness = Harness::start(state(&[("site", "E1 E2")]), &[("AWS_LAMBDA_LOG_LEVEL", "DEBUG")]).await;
+    harness.report("r1", created(&[("site", "a"), ("site", "b")])).await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let lines = lines(harness).await;
+    let each: Vec<_> =
+        lines.iter().filter(|line| line["level"] == "DEBUG" && line.get("callerReference").is_some()).collect();
+    let told: Vec<_> = each.iter().map(|line| (line["distributionId"].as_str().unwrap(), &line["paths"])).collect();
+    assert_eq!(told, [("E1", &json!(["/a", "/b"])), ("E2", &json!(["/a", "/b"]))]);
+}

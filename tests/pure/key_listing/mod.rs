@@ -1,0 +1,120 @@
+//! Reading a bucket's keys, over a bucket in memory that records what it is asked.
+
+mod faults;
+mod model;
+mod shapes;
+
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+
+use s3_cloudfront_invalidator::aws::{BucketKeys, BucketQuery, CallError, ErrorClass, KeyPage};
+use s3_cloudfront_invalidator::change::{Bucket, BucketName};
+use s3_cloudfront_invalidator::lookup::keys::{ScanLimits, scan_keys};
+use s3_cloudfront_invalidator::plan::KeyListing;
+use tokio::task::yield_now;
+use tokio::time::Instant;
+
+type Fault = Box<dyn Fn(usize, KeyPage) -> Result<KeyPage, CallError>>;
+
+/// A bucket.
+struct Shelf {
+    keys: Vec<String>,
+    page_size: usize,
+    /// What becomes of an answer, by the number of the request.
+    fault: Fault,
+    /// What was listed after.
+    asked: RefCell<Vec<Option<String>>>,
+    /// When each request that waits for its answer gets it, and the time: in the times that one takes.
+    due: RefCell<Vec<usize>>,
+    time: Cell<usize>,
+    /// How many requests there were at the same time.
+    most: Cell<usize>,
+}
+
+impl Shelf {
+    fn new(keys: impl IntoIterator<Item = String>) -> Self {
+        let mut keys: Vec<_> = keys.into_iter().collect();
+        keys.sort();
+        keys.dedup();
+        Self {
+            keys,
+            page_size: 1000,
+            fault: Box::new(|_, page| Ok(page)),
+            asked: RefCell::default(),
+            due: RefCell::default(),
+            time: Cell::default(),
+            most: Cell::default(),
+        }
+    }
+
+    fn requests(&self) -> usize {
+        self.asked.borrow().len()
+    }
+
+    /// The keys that start with `prefix`.
+    fn below(&self, prefix: &str) -> Vec<&str> {
+        self.keys.iter().map(String::as_str).filter(|key| key.starts_with(prefix)).collect()
+    }
+}
+
+impl BucketKeys for Shelf {
+    async fn list(&self, _query: &BucketQuery, prefix: &str, after: Option<&str>) -> Result<KeyPage, CallError> {
+        self.asked.borrow_mut().push(after.map(str::to_owned));
+        let number = self.requests();
+        let due = self.time.get() + 1;
+        self.due.borrow_mut().push(due);
+        self.most.set(self.most.get().max(self.due.borrow().len()));
+        // Once in any case, so that all that are to be made at the same time are.
+        yield_now().await;
+        while self.due.borrow().iter().any(|other| *other < due) {
+            yield_now().await;
+        }
+        self.time.set(due);
+        self.due.borrow_mut().retain({
+            let mut left = false;
+            move |other| {
+                left || *other != due || {
+                    left = true;
+                    false
+                }
+            }
+        });
+        let from = self.keys.partition_point(|key| key.as_str() < prefix || after.is_some_and(|it| key.as_str() <= it));
+        let below = self.keys[from..].iter().take_while(|key| key.starts_with(prefix));
+        let mut keys: Vec<_> = below.take(self.page_size + 1).cloned().collect();
+        let more = keys.len() > self.page_size;
+        keys.truncate(self.page_size);
+        (self.fault)(number, KeyPage { keys, more })
+    }
+}
+
+fn limits(pages: usize) -> ScanLimits {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    ScanLimits { max_requests: pages, concurrency: 8, deadline, backoff: Duration::from_millis(1) }
+}
+
+fn query() -> BucketQuery {
+    let bucket = Bucket { name: BucketName::new("site").unwrap(), region: None };
+    BucketQuery { bucket, expected_owner: None }
+}
+
+async fn read(
+    shelf: &Shelf,
+    within: &str,
+    changed: &[impl AsRef<str>],
+    limits: ScanLimits,
+) -> (KeyListing, Option<CallError>) {
+    let mut changed: Vec<_> = changed.iter().map(AsRef::as_ref).collect();
+    changed.sort_unstable();
+    let (listing, error) = scan_keys(shelf, &query(), within, &changed, &limits).await;
+    assert!(listing.requests() <= limits.max_requests, "{} of {}", listing.requests(), limits.max_requests);
+    // An error may hold back some that were about to be made.
+    let all_were_made = listing.requests() == shelf.requests();
+    assert!(all_were_made || error.is_some() && listing.requests() > shelf.requests());
+    assert!(shelf.most.get() <= limits.concurrency);
+    (listing, error)
+}
+
+fn error(class: ErrorClass) -> CallError {
+    CallError { class, message: "ListObjectsV2: it failed".into() }
+}

@@ -1,0 +1,142 @@
+//! The account in memory, as the commands see it.
+
+use std::collections::BTreeMap;
+
+use s3_cloudfront_invalidator::aws::{CallError, DistributionConfigs};
+use s3_cloudfront_invalidator::change::{AccountId, BucketName, DistributionId};
+use s3_cloudfront_invalidator::cli::link::{
+    EventRule, EventSourceMapping, FunctionInfo, LastInvalidation, Notifications, OperatorApi, Queue,
+};
+use s3_cloudfront_invalidator::path::{Behavior, DistributionConfig, Origin, PolicyId, Tags};
+
+use super::fake_account::{ACCOUNT, Account, DEAD, FUNCTION, QUEUE, failed, missing, policy, statement};
+
+impl OperatorApi for Account {
+    async fn account(&self) -> Result<AccountId, CallError> {
+        Ok(AccountId::new(&self.caller.borrow()).unwrap())
+    }
+
+    async fn stack_outputs(&self, stack: &str) -> Result<Option<BTreeMap<String, String>>, CallError> {
+        let outputs = || BTreeMap::from([("FunctionArn".to_owned(), FUNCTION.to_owned())]);
+        Ok((stack == "cloudfront-invalidator").then(outputs))
+    }
+
+    async fn function(&self, name: &str) -> Result<FunctionInfo, CallError> {
+        if ![FUNCTION, "invalidator"].contains(&name) {
+            return Err(missing(name));
+        }
+        let dead_letters = self.function_dead.borrow().clone();
+        Ok(FunctionInfo {
+            arn: FUNCTION.into(),
+            distribution_tag: self.tag.borrow().clone(),
+            is_dry_run: self.is_dry_run.get(),
+            bucket_owner: self.owner.borrow().clone(),
+            dead_letters,
+        })
+    }
+
+    async fn event_sources(&self, _function: &str) -> Result<Vec<EventSourceMapping>, CallError> {
+        Ok(self.sources.borrow().clone())
+    }
+
+    async fn function_policy(&self, _function: &str) -> Result<Option<String>, CallError> {
+        let statements: Vec<_> = self
+            .statements
+            .borrow()
+            .iter()
+            .map(|(id, statement)| statement.replacen('{', &format!(r#"{{"Sid":"{id}","#), 1))
+            .collect();
+        self.read((!statements.is_empty()).then(|| policy(&statements)))
+    }
+
+    async fn add_permission(
+        &self,
+        function: &str,
+        id: &str,
+        bucket_arn: &str,
+        account: &AccountId,
+    ) -> Result<(), CallError> {
+        assert_eq!(account.as_str(), ACCOUNT);
+        let statement = statement("s3.amazonaws.com", "lambda:InvokeFunction", function, bucket_arn);
+        // As Lambda does it: what is there stays, which is no error here.
+        self.write(|| {
+            self.statements.borrow_mut().entry(id.to_owned()).or_insert(statement);
+        })
+    }
+
+    async fn remove_permission(&self, _function: &str, id: &str) -> Result<(), CallError> {
+        self.write(|| drop(self.statements.borrow_mut().remove(id)))
+    }
+
+    async fn queue(&self, arn: &str) -> Result<Queue, CallError> {
+        match arn {
+            QUEUE => Ok(self.queue.borrow().clone()),
+            DEAD => Ok(self.dead.borrow().clone()),
+            other => Err(missing(other)),
+        }
+    }
+
+    async fn event_rules(&self, target: &str) -> Result<Vec<EventRule>, CallError> {
+        Ok(if target == QUEUE { self.rules.borrow().clone() } else { Vec::new() })
+    }
+
+    async fn buckets(&self) -> Result<Vec<BucketName>, CallError> {
+        Ok(vec![BucketName::new("my-site").unwrap()])
+    }
+
+    async fn bucket_region(&self, _bucket: &BucketName) -> Result<String, CallError> {
+        Ok(self.region.borrow().clone())
+    }
+
+    async fn tags(&self, _bucket: &BucketName) -> Result<Tags, CallError> {
+        self.read(self.tags.borrow_mut().look())
+    }
+
+    async fn put_tags(&self, _bucket: &BucketName, tags: &Tags) -> Result<(), CallError> {
+        self.write(|| self.tags.borrow_mut().set(tags.clone(), self.late.get()))
+    }
+
+    async fn has_tag_access_control(&self, _bucket: &BucketName) -> Result<bool, CallError> {
+        Ok(self.abac.get())
+    }
+
+    async fn notifications(&self, _bucket: &BucketName) -> Result<Notifications, CallError> {
+        self.read(self.notifications.borrow_mut().look())
+    }
+
+    async fn put_notifications(&self, _bucket: &BucketName, all: &Notifications) -> Result<(), CallError> {
+        // As S3 does it.
+        let rules: Vec<_> = all.rules.iter().collect();
+        for (number, rule) in rules.iter().enumerate() {
+            if let Some(other) = rules[..number].iter().find(|other| other.overlaps(rule)) {
+                return Err(failed(&format!("configurations overlap: {rule} and {other}")));
+            }
+        }
+        self.write(|| self.notifications.borrow_mut().set(all.clone(), self.late.get()))
+    }
+
+    async fn distribution_of(&self, tenant: &DistributionId) -> Result<DistributionId, CallError> {
+        if tenant.as_str() == "dt_1" { Ok(DistributionId::new("E1").unwrap()) } else { Err(missing("EntityNotFound")) }
+    }
+
+    async fn last_invalidation(&self, _distribution: &DistributionId) -> Result<Option<LastInvalidation>, CallError> {
+        Ok(Some(LastInvalidation { created: 1_000, status: "Completed".into() }))
+    }
+}
+
+impl DistributionConfigs for Account {
+    async fn distribution_config(&self, distribution: &DistributionId) -> Result<DistributionConfig, CallError> {
+        let origins = self.origins.borrow();
+        let origins = origins.get(distribution.as_str()).ok_or_else(|| missing("NoSuchDistribution"))?;
+        let origin = |(domain, path): &(String, String)| Origin::new("o", domain, path).unwrap();
+        Ok(DistributionConfig {
+            origins: origins.iter().map(origin).collect(),
+            behaviors: vec![Behavior::new(None, "o", None, false, std::iter::empty::<&str>()).unwrap()],
+            ..DistributionConfig::default()
+        })
+    }
+
+    async fn has_query_strings(&self, _policy: &PolicyId) -> Result<bool, CallError> {
+        Ok(false)
+    }
+}

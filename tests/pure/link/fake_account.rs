@@ -1,0 +1,182 @@
+//! An account in memory, with faults at chosen calls.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+
+use s3_cloudfront_invalidator::aws::{CallError, ErrorClass};
+use s3_cloudfront_invalidator::cli::link::{EventRule, EventSourceMapping, Notifications, Queue};
+use s3_cloudfront_invalidator::path::Tags;
+
+pub(crate) const REGION: &str = "eu-central-1";
+pub(crate) const ACCOUNT: &str = "123456789012";
+pub(crate) const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:invalidator";
+pub(crate) const QUEUE: &str = "arn:aws:sqs:eu-central-1:123456789012:changes";
+pub(crate) const DEAD: &str = "arn:aws:sqs:eu-central-1:123456789012:dead";
+pub(crate) const RULE: &str = "arn:aws:events:eu-central-1:123456789012:rule/sites";
+
+/// What happens at one of the writing calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It is refused.
+    Refused,
+    /// It is done, and the answer is lost.
+    AnswerLost,
+    /// It is not done, and neither is anything after it: the program was killed.
+    Killed,
+    /// It is done, and nothing after it.
+    KilledAfter,
+    /// It is not answered, and done a little later.
+    Late,
+    /// Somebody else tags the bucket just after it.
+    Interference,
+}
+
+/// What S3 has of a bucket, and what it shows: the newest only after some looks.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shown<T> {
+    pub(crate) newest: T,
+    old: VecDeque<T>,
+}
+
+impl<T: Clone> Shown<T> {
+    pub(crate) fn of(newest: T) -> Self {
+        Self { newest, old: VecDeque::new() }
+    }
+
+    pub(crate) fn set(&mut self, value: T, late: usize) {
+        self.old = std::iter::repeat_n(self.newest.clone(), late).collect();
+        self.newest = value;
+    }
+
+    pub(crate) fn look(&mut self) -> T {
+        self.old.pop_front().unwrap_or_else(|| self.newest.clone())
+    }
+}
+
+/// An account with one bucket that matters.
+pub(crate) struct Account {
+    pub(crate) tags: RefCell<Shown<Tags>>,
+    pub(crate) notifications: RefCell<Shown<Notifications>>,
+    /// The function's policy: conditions by the ids of statements.
+    pub(crate) statements: RefCell<BTreeMap<String, String>>,
+    pub(crate) queue: RefCell<Queue>,
+    pub(crate) dead: RefCell<Queue>,
+    pub(crate) sources: RefCell<Vec<EventSourceMapping>>,
+    pub(crate) rules: RefCell<Vec<EventRule>>,
+    pub(crate) origins: RefCell<BTreeMap<String, Vec<(String, String)>>>,
+    pub(crate) caller: RefCell<String>,
+    /// The function's `EXPECTED_BUCKET_OWNER` and `DRY_RUN`.
+    pub(crate) owner: RefCell<Option<String>>,
+    pub(crate) is_dry_run: Cell<bool>,
+    pub(crate) region: RefCell<String>,
+    pub(crate) tag: RefCell<Option<String>>,
+    pub(crate) abac: Cell<bool>,
+    pub(crate) function_dead: RefCell<Option<String>>,
+    /// How often the old is shown after a write.
+    pub(crate) late: Cell<usize>,
+    /// What happens at which of the writing calls, counted from 0.
+    pub(crate) fault: Cell<Option<(usize, Fault)>>,
+    pub(crate) writes: Cell<usize>,
+    dead_program: Cell<bool>,
+}
+
+pub(crate) fn statement(service: &str, action: &str, resource: &str, arn: &str) -> String {
+    serde_json::json!({
+        "Effect": "Allow", "Principal": { "Service": service }, "Action": action, "Resource": resource,
+        "Condition": { "StringEquals": { "aws:SourceAccount": ACCOUNT }, "ArnLike": { "aws:SourceArn": arn } },
+    })
+    .to_string()
+}
+
+pub(crate) fn policy(statements: &[String]) -> String {
+    format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(","))
+}
+
+impl Account {
+    /// A deployment as the template makes it, and a bucket that nobody has configured.
+    pub(crate) fn new() -> Self {
+        let from_buckets = statement("s3.amazonaws.com", "sqs:SendMessage", QUEUE, "arn:aws:s3:::*");
+        let from_rule = statement("events.amazonaws.com", "sqs:SendMessage", QUEUE, RULE);
+        let queue = Queue {
+            policy: Some(policy(&[from_buckets, from_rule])),
+            dead_letters: Some(DEAD.into()),
+            ..Queue::default()
+        };
+        let source = EventSourceMapping { arn: QUEUE.into(), state: "Enabled".into(), reports_failures: true };
+        let pattern = serde_json::json!({
+            "source": ["aws.s3"], "detail-type": ["Object Created", "Object Deleted"],
+            "detail": { "bucket": { "name": ["my-site"] } },
+        });
+        let rule = EventRule { arn: RULE.into(), is_enabled: true, pattern: Some(pattern.to_string()) };
+        let origin = |path: &str| vec![("my-site.s3.eu-central-1.amazonaws.com".to_owned(), path.to_owned())];
+        let account_bound = statement("s3.amazonaws.com", "lambda:InvokeFunction", FUNCTION, "arn:aws:s3:::*");
+        Self {
+            tags: RefCell::default(),
+            notifications: RefCell::default(),
+            statements: RefCell::new([("template".to_owned(), account_bound)].into()),
+            queue: RefCell::new(queue),
+            dead: RefCell::default(),
+            sources: RefCell::new(vec![source]),
+            rules: RefCell::new(vec![rule]),
+            origins: RefCell::new([("E1".to_owned(), origin("")), ("E2".to_owned(), origin("/web"))].into()),
+            caller: RefCell::new(ACCOUNT.into()),
+            owner: RefCell::new(None),
+            is_dry_run: Cell::new(false),
+            region: RefCell::new(REGION.into()),
+            tag: RefCell::new(None),
+            abac: Cell::new(false),
+            function_dead: RefCell::new(Some(DEAD.into())),
+            late: Cell::new(0),
+            fault: Cell::new(None),
+            writes: Cell::new(0),
+            dead_program: Cell::new(false),
+        }
+    }
+
+    /// The next run of the program, without faults.
+    pub(crate) fn restart(&self) {
+        self.dead_program.set(false);
+        self.fault.set(None);
+        self.writes.set(0);
+    }
+
+    pub(crate) fn read<T>(&self, value: T) -> Result<T, CallError> {
+        if self.dead_program.get() { Err(failed("killed")) } else { Ok(value) }
+    }
+
+    pub(crate) fn write(&self, effect: impl FnOnce()) -> Result<(), CallError> {
+        self.read(())?;
+        let number = self.writes.replace(self.writes.get() + 1);
+        match self.fault.get().filter(|(at, _)| *at == number).map(|(_, fault)| fault) {
+            None => effect(),
+            Some(Fault::Refused) => return Err(failed("refused")),
+            Some(Fault::AnswerLost) => {
+                effect();
+                return Err(CallError::no_time("it"));
+            }
+            Some(Fault::Killed) => {
+                self.dead_program.set(true);
+                return Err(failed("killed"));
+            }
+            Some(Fault::KilledAfter) => {
+                effect();
+                self.dead_program.set(true);
+            }
+            // Nobody looks any more when it is.
+            Some(Fault::Late) => return Err(CallError::no_time("it")),
+            Some(Fault::Interference) => {
+                effect();
+                self.tags.borrow_mut().newest.insert("somebody".into(), "else".into());
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn failed(message: &str) -> CallError {
+    CallError { class: ErrorClass::Other, message: message.into() }
+}
+
+pub(crate) fn missing(message: &str) -> CallError {
+    CallError { class: ErrorClass::NotFound, message: message.into() }
+}

@@ -1,0 +1,166 @@
+//! What is left when something goes wrong between two calls: all or nothing, and nothing of others is lost.
+
+use s3_cloudfront_invalidator::cli::link::{KeyFilter, NotificationRule, Via};
+
+use super::fake_account::{Account, Fault};
+use super::{busy_account, everything, link, request, unlink};
+
+const WAYS: [Via; 3] = [Via::Queue, Via::Function, Via::EventBridge];
+
+fn account() -> Account {
+    let account = busy_account();
+    // So that every kind of step is there.
+    account.statements.borrow_mut().clear();
+    account
+}
+
+/// The writing calls of a link and of an unlink, taken without a fault.
+fn writes(via: Via) -> (usize, usize) {
+    let account = account();
+    link(&account, &request(via)).unwrap().unwrap();
+    let linking = account.writes.get();
+    account.restart();
+    unlink(&account, &[]).unwrap();
+    (linking, account.writes.get())
+}
+
+#[test]
+fn a_step_that_fails_takes_the_others_back() {
+    for via in WAYS {
+        let (linking, unlinking) = writes(via);
+        assert_eq!((linking, unlinking), if via == Via::Function { (3, 3) } else { (2, 2) });
+        for at in 0..linking {
+            let account = account();
+            let before = everything(&account);
+            account.fault.set(Some((at, Fault::Refused)));
+            let error = link(&account, &request(via)).unwrap().unwrap_err();
+            assert_eq!(error.to_string(), "refused; nothing of this command is left");
+            assert_eq!(everything(&account), before, "{via:?} {at}");
+        }
+        for at in 0..unlinking {
+            let account = account();
+            link(&account, &request(via)).unwrap().unwrap();
+            let before = everything(&account);
+            account.restart();
+            account.fault.set(Some((at, Fault::Refused)));
+            unlink(&account, &[]).unwrap_err();
+            assert_eq!(everything(&account), before, "{via:?} {at}");
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_was_lost_is_looked_up() {
+    for via in WAYS {
+        let expected = {
+            let account = account();
+            link(&account, &request(via)).unwrap().unwrap();
+            everything(&account)
+        };
+        for at in 0..writes(via).0 {
+            let account = account();
+            let before = everything(&account);
+            account.fault.set(Some((at, Fault::AnswerLost)));
+            link(&account, &request(via)).unwrap().unwrap();
+            assert_eq!(everything(&account), expected, "{via:?} {at}");
+
+            // One that may still be done is told, and what was done before it is taken back.
+            account.restart();
+            unlink(&account, &[]).unwrap();
+            account.restart();
+            account.fault.set(Some((at, Fault::Late)));
+            let error = link(&account, &request(via)).unwrap().unwrap_err();
+            assert!(error.to_string().contains("it may still be done later") && !error.left.is_empty(), "{error}");
+            assert_eq!(everything(&account), before, "{via:?} {at}");
+        }
+    }
+}
+
+#[test]
+fn a_link_that_was_killed_can_be_repeated_and_undone() {
+    for via in WAYS {
+        for at in 0..writes(via).0 {
+            for fault in [Fault::Killed, Fault::KilledAfter] {
+                for goes_on in [true, false] {
+                    let account = account();
+                    let before = everything(&account);
+                    account.fault.set(Some((at, fault)));
+                    let outcome = link(&account, &request(via)).unwrap();
+                    assert!(outcome.is_err(), "{via:?} {at} {fault:?}");
+                    account.restart();
+                    if goes_on {
+                        link(&account, &request(via)).unwrap().unwrap();
+                        assert!(everything(&account).0.contains_key("distributionId"));
+                    }
+                    unlink(&account, &[]).unwrap();
+                    assert_eq!(everything(&account), before, "{via:?} {at} {fault:?} {goes_on}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_s3_shows_late_is_waited_for() {
+    for via in WAYS {
+        for late in 1..=4 {
+            let account = account();
+            let before = everything(&account);
+            account.late.set(late);
+            link(&account, &request(via)).unwrap().unwrap();
+            unlink(&account, &[]).unwrap();
+            assert_eq!(everything(&account), before, "{via:?} {late}");
+        }
+    }
+}
+
+#[test]
+fn what_somebody_else_writes_meanwhile_stays() {
+    for via in WAYS {
+        for at in 0..writes(via).0 {
+            let account = account();
+            account.fault.set(Some((at, Fault::Interference)));
+            let outcome = link(&account, &request(via)).unwrap();
+            assert_eq!(everything(&account).0.get("somebody").map(String::as_str), Some("else"), "{via:?} {at}");
+            if let Err(error) = outcome {
+                // What could not be taken back is told, and the command can be run again.
+                account.restart();
+                link(&account, &request(via)).unwrap().unwrap();
+                assert!(error.to_string().contains("somebody else") || error.left.is_empty(), "{error}");
+            }
+            account.restart();
+            unlink(&account, &[]).unwrap();
+            let (tags, notifications, statements) = everything(&account);
+            assert_eq!((tags.len(), notifications.rules.len(), statements.len()), (13, 4, 0));
+        }
+    }
+}
+
+#[test]
+fn a_bucket_that_changed_since_it_was_shown_is_not_touched() {
+    let account = account();
+    let change_set = super::run(async {
+        let deployment = super::deployment(&account).await;
+        super::plan_link(&account, &account, &deployment, &request(Via::Queue)).await.unwrap().change_set
+    });
+    account.tags.borrow_mut().newest.insert("new".into(), "tag".into());
+    let before = everything(&account);
+    let error = super::run(super::apply(&account, &change_set, std::time::Duration::ZERO)).unwrap_err();
+    assert!(error.to_string().contains("somebody else has just changed"), "{error}");
+    assert_eq!((everything(&account), account.writes.get()), (before, 0));
+}
+
+#[test]
+fn a_wider_filter_takes_the_place_of_narrower_ones() {
+    let account = account();
+    let before = everything(&account);
+    for prefix in ["a/", "b/", ""] {
+        let filter = KeyFilter { prefix: prefix.into(), suffix: String::new() };
+        link(&account, &super::LinkRequest { filter, ..request(Via::Queue) }).unwrap().unwrap();
+    }
+    let own: Vec<_> = everything(&account).1.rules.into_iter().filter(NotificationRule::has_link_name).collect();
+    assert_eq!(own.len(), 1);
+    assert_eq!(own[0].filter, KeyFilter::default());
+    unlink(&account, &[]).unwrap();
+    assert_eq!(everything(&account), before);
+}

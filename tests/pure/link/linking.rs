@@ -1,0 +1,206 @@
+//! What is linked and unlinked, and what is refused.
+
+use s3_cloudfront_invalidator::cli::link::{
+    Destination, EVENTS, KeyFilter, LINK_TAG, LinkError, ManagedBy, NotificationRule, Via,
+};
+
+use super::fake_account::{Account, FUNCTION, QUEUE, Shown, policy, statement};
+use super::{busy_account, everything, ids, link, request, rule, unlink};
+
+const WAYS: [Via; 3] = [Via::Queue, Via::Function, Via::EventBridge];
+
+#[test]
+fn a_busy_bucket_is_linked_once_and_as_it_was_after_unlink() {
+    for via in WAYS {
+        for is_bound in [true, false] {
+            let account = busy_account();
+            if !is_bound {
+                account.statements.borrow_mut().clear();
+            }
+            let before = everything(&account);
+            let linked = link(&account, &request(via)).unwrap().unwrap();
+            assert_eq!(
+                (linked.unchanged_counts, linked.managed_by),
+                ((12, 4), Some(ManagedBy::CloudFormation("site".into())))
+            );
+            assert_eq!(linked.served_below, [(ids(&["E1"]).remove(0), vec!["/".to_owned()])]);
+            let (tags, notifications, statements) = everything(&account);
+            assert_eq!(tags["distributionId"], "E1");
+            assert_eq!(tags.len(), 14);
+            assert!(before.1.rules.is_subset(&notifications.rules));
+            assert_eq!(notifications.rules.len(), if via == Via::EventBridge { 4 } else { 5 });
+            assert_eq!(notifications.event_bridge, via == Via::EventBridge);
+            // Only where nothing lets the bucket in.
+            let added = usize::from(via == Via::Function && !is_bound);
+            assert_eq!(statements.len(), before.2.len() + added);
+
+            let again = link(&account, &request(via)).unwrap().unwrap();
+            assert_eq!(again.change_set.steps, [], "a second link changes nothing");
+            unlink(&account, &[]).unwrap();
+            assert_eq!(everything(&account), before);
+            assert_eq!(unlink(&account, &[]), Ok(0));
+        }
+    }
+}
+
+#[test]
+fn the_rule_takes_all_changes_of_content_to_its_target() {
+    for (via, target) in
+        [(Via::Queue, Destination::Queue(QUEUE.into())), (Via::Function, Destination::Function(FUNCTION.into()))]
+    {
+        let account = Account::new();
+        let filter = KeyFilter { prefix: "web/".into(), suffix: ".html".into() };
+        link(&account, &super::LinkRequest { filter: filter.clone(), ..request(via) }).unwrap().unwrap();
+        let expected = rule("cloudfront-invalidator", target, &EVENTS, "web/", ".html");
+        assert_eq!(everything(&account).1.rules, [expected].into());
+    }
+}
+
+#[test]
+fn another_way_takes_the_place_of_the_first() {
+    for first in WAYS {
+        for second in WAYS {
+            let account = busy_account();
+            let before = everything(&account);
+            link(&account, &request(first)).unwrap().unwrap();
+            link(&account, &request(second)).unwrap().unwrap();
+            let own: Vec<_> =
+                everything(&account).1.rules.into_iter().filter(NotificationRule::has_link_name).collect();
+            assert_eq!(own.len(), usize::from(second != Via::EventBridge), "{first:?} {second:?}");
+            unlink(&account, &[]).unwrap();
+            assert_eq!(everything(&account), before, "{first:?} {second:?}");
+        }
+    }
+}
+
+#[test]
+fn what_was_there_before_stays_after_unlink() {
+    let account = busy_account();
+    account.tags.borrow_mut().newest.insert("distributionId".into(), "E2".into());
+    account.notifications.borrow_mut().newest.event_bridge = true;
+    let before = everything(&account);
+    link(&account, &request(Via::EventBridge)).unwrap().unwrap();
+    assert_eq!(everything(&account).0["distributionId"], "E2 E1");
+    unlink(&account, &[]).unwrap();
+    assert_eq!(everything(&account), before);
+}
+
+#[test]
+fn rules_that_somebody_made_for_the_function_are_enough() {
+    let account = Account::new();
+    // As templates write them: one event each.
+    for (number, event) in EVENTS.iter().enumerate() {
+        let made = rule(&format!("by hand {number}"), Destination::Queue(QUEUE.into()), &[event], "", "");
+        account.notifications.borrow_mut().newest.rules.insert(made);
+    }
+    link(&account, &request(Via::Queue)).unwrap().unwrap();
+    assert_eq!(everything(&account).1.rules.len(), 3);
+    // One that is missing is added.
+    account.notifications.borrow_mut().newest.rules.pop_first();
+    link(&account, &request(Via::Queue)).unwrap().unwrap();
+    let own: Vec<_> = everything(&account).1.rules.into_iter().filter(NotificationRule::has_link_name).collect();
+    assert_eq!(own[0].events, [EVENTS[0].to_owned()].into());
+}
+
+#[test]
+fn an_overlapping_rule_of_others_is_shown_and_stays() {
+    let others = Destination::Queue("arn:aws:sqs:eu-central-1:123456789012:others".into());
+    for (events, prefix, suffix, filter, is_free) in [
+        (&["s3:ObjectCreated:Put"][..], "", "", KeyFilter::default(), false),
+        (&["s3:ObjectCreated:*"], "img/", ".jpg", KeyFilter::default(), false),
+        (&["s3:ObjectRemoved:*"], "img/", "", KeyFilter { prefix: "img/2024/".into(), suffix: String::new() }, false),
+        (&["s3:ObjectRemoved:*"], "img/", "", KeyFilter { prefix: "css/".into(), suffix: String::new() }, true),
+        (&["s3:ObjectRemoved:*"], "", ".jpg", KeyFilter { prefix: String::new(), suffix: ".css".into() }, true),
+        (&["s3:ObjectRemoved:*"], "a", ".jpg", KeyFilter { prefix: "b".into(), suffix: "g".into() }, true),
+        (&["s3:ObjectTagging:*", "s3:ObjectRestore:*"], "", "", KeyFilter::default(), true),
+    ] {
+        let account = Account::new();
+        let foreign = rule("theirs", others.clone(), events, prefix, suffix);
+        account.notifications.borrow_mut().newest.rules.insert(foreign.clone());
+        let before = everything(&account);
+        match link(&account, &super::LinkRequest { filter: filter.clone(), ..request(Via::Queue) }) {
+            Ok(linked) => assert!(linked.is_ok() && is_free, "{events:?} {filter:?}"),
+            Err(error) => {
+                assert!(error.to_string().contains(&foreign.to_string()), "{error}");
+                assert_eq!((is_free, everything(&account)), (false, before), "{events:?} {filter:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_cannot_work_is_refused_with_the_remedy() {
+    type Breakage = fn(&Account);
+    let cases: [(Via, Breakage, &str); 10] = [
+        (Via::Function, |it| *it.owner.borrow_mut() = Some("222222222222".into()), "of the account 222222222222 only"),
+        (Via::Queue, |it| *it.region.borrow_mut() = "eu-west-1".into(), "link with --region eu-west-1"),
+        (Via::Queue, |it| drop(it.origins.borrow_mut().remove("E1")), "there is no distribution E1"),
+        (
+            Via::Queue,
+            |it| it.origins.borrow_mut().get_mut("E1").unwrap()[0].0 = "my-site-2.s3.amazonaws.com".into(),
+            "(its origins: my-site-2.s3.amazonaws.com)",
+        ),
+        (Via::Queue, |it| it.sources.borrow_mut().clear(), "called from no queue"),
+        (Via::Queue, |it| it.queue.borrow_mut().policy = None, "\"Action\":\"sqs:SendMessage\""),
+        (Via::Queue, |it| it.queue.borrow_mut().kms_key = Some("alias/aws/sqs".into()), "which S3 cannot use"),
+        (Via::EventBridge, |it| it.rules.borrow_mut()[0].is_enabled = false, "EventBridgeBuckets"),
+        (
+            Via::EventBridge,
+            |it| {
+                let s3_only = statement("s3.amazonaws.com", "sqs:SendMessage", QUEUE, "arn:aws:s3:::*");
+                it.queue.borrow_mut().policy = Some(policy(&[s3_only]));
+            },
+            "EventBridgeBuckets",
+        ),
+        (Via::Queue, |it| it.abac.set(true), "TagResource"),
+    ];
+    for (via, breakage, expected) in cases {
+        let account = busy_account();
+        breakage(&account);
+        let before = everything(&account);
+        let error = link(&account, &request(via)).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+        assert_eq!(everything(&account), before);
+    }
+    let account = Account::new();
+    *account.tags.borrow_mut() = Shown::of([("distributionId".to_owned(), "nonsense".to_owned())].into());
+    assert!(matches!(link(&account, &request(Via::Queue)), Err(LinkError::Tags(_))));
+    let filter = KeyFilter { prefix: "a".into(), suffix: String::new() };
+    let filtered = super::LinkRequest { filter, ..request(Via::EventBridge) };
+    assert_eq!(link(&Account::new(), &filtered), Err(LinkError::FilterInEventBridge));
+}
+
+#[test]
+fn any_origin_will_do_if_somebody_says_so_but_not_any_distribution() {
+    let account = Account::new();
+    account.origins.borrow_mut().get_mut("E1").unwrap()[0].0 = "proxy.example.com".into();
+    link(&account, &super::LinkRequest { skip_origin_check: true, ..request(Via::Queue) }).unwrap().unwrap();
+    let gone = super::LinkRequest { skip_origin_check: true, distributions: ids(&["E9"]), ..request(Via::Queue) };
+    assert!(matches!(link(&account, &gone), Err(LinkError::NoDistribution(_))));
+}
+
+#[test]
+fn a_tenant_is_looked_up_by_its_distribution() {
+    let account = Account::new();
+    link(&account, &super::LinkRequest { distributions: ids(&["dt_1", "E2"]), ..request(Via::Queue) })
+        .unwrap()
+        .unwrap();
+    assert_eq!(everything(&account).0["distributionId"], "E2 dt_1");
+    assert_eq!(everything(&account).0[LINK_TAG], "E2 dt_1");
+    let gone = super::LinkRequest { distributions: ids(&["dt_9"]), ..request(Via::Queue) };
+    assert!(matches!(link(&account, &gone), Err(LinkError::NoDistribution(_))));
+}
+
+#[test]
+fn one_distribution_of_two_can_be_unlinked() {
+    let account = busy_account();
+    let before = everything(&account);
+    link(&account, &super::LinkRequest { distributions: ids(&["E1", "E2"]), ..request(Via::Function) })
+        .unwrap()
+        .unwrap();
+    unlink(&account, &["E1"]).unwrap();
+    assert_eq!(everything(&account).0["distributionId"], "E2");
+    assert_eq!(everything(&account).1.rules.len(), 5);
+    unlink(&account, &["E2"]).unwrap();
+    assert_eq!(everything(&account), before);
+}
