@@ -122,8 +122,8 @@ impl Config {
             },
             objective: Objective {
                 budget: Budget {
-                    max_paths: reader.limit("MAX_PATHS", Self::DEFAULT_MAX_PATHS, Budget::MOST_PATHS),
-                    max_wildcards: reader.limit("MAX_WILDCARDS", Self::DEFAULT_MAX_WILDCARDS, Budget::MOST_WILDCARDS),
+                    max_paths: reader.limit("MAX_PATHS", Self::DEFAULT_MAX_PATHS, Budget::MAX_PATHS),
+                    max_wildcards: reader.limit("MAX_WILDCARDS", Self::DEFAULT_MAX_WILDCARDS, Budget::MAX_WILDCARDS),
                 },
                 path_weight: reader.small_number("PATH_WEIGHT", 0, 0, Self::MAX_PATH_WEIGHT, "URLs"),
             },
@@ -148,9 +148,9 @@ impl Config {
             },
             listing_max_requests: {
                 let pages = reader.limit("INVENTORY_PAGES", DEFAULT_INVENTORY_PAGES, MAX_INVENTORY_PAGES);
-                reader.switch("INVENTORY").then_some(pages)
+                reader.auto_or_off("INVENTORY").then_some(pages)
             },
-            read_distribution_configs: reader.switch("DISTRIBUTION_SETTINGS"),
+            read_distribution_configs: reader.auto_or_off("DISTRIBUTION_SETTINGS"),
             metrics: reader.read("METRICS", true, "\"on\" or \"off\"", |value| match value {
                 "on" => Some(true),
                 "off" => Some(false),
@@ -221,7 +221,7 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
     }
 
     /// What is read from AWS if it helps and may be.
-    pub(super) fn switch(&mut self, variable: &'static str) -> bool {
+    pub(super) fn auto_or_off(&mut self, variable: &'static str) -> bool {
         self.read(variable, true, "\"auto\" or \"off\"", |value| match value {
             "auto" => Some(true),
             "off" => Some(false),

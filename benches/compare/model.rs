@@ -10,7 +10,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use s3_cloudfront_invalidator::lookup::backoff::pause;
+use s3_cloudfront_invalidator::lookup::backoff::delay;
 
 use super::deploy::{CHANGES, CONCURRENCY, Deploy, RECEIVES, THROTTLE};
 
@@ -42,7 +42,7 @@ fn botocore(throttled: u32, _: Time) -> Option<Time> {
 /// The function's own pauses, for as long as it tries again what S3 sent to it.
 fn function(throttled: u32, since: Time) -> Option<Time> {
     let left = DIRECT_RETRY.checked_sub(since).filter(|left| *left > 0)?;
-    Some(milliseconds(pause(BACKOFF, throttled - 1)).min(left))
+    Some(milliseconds(delay(BACKOFF, throttled - 1)).min(left))
 }
 
 fn milliseconds(time: Duration) -> Time {

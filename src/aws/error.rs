@@ -68,7 +68,7 @@ pub struct CallError {
 impl CallError {
     /// There was not answered before the time was up.
     #[must_use]
-    pub fn no_time(operation: &str) -> Self {
+    pub fn timed_out(operation: &str) -> Self {
         let message = format!("{operation}: not answered before the time was up");
         Self { class: ErrorClass::Unavailable, message }
     }

@@ -73,7 +73,7 @@ impl AwsArgs {
         let config = self.config().await?;
         let operator = OperatorClients::new(&config);
         let region = config.region().map(ToString::to_string).unwrap_or_default();
-        let deployment = Deployment::gone(&operator, &region).await?;
+        let deployment = Deployment::without_function(&operator, &region).await?;
         Ok((operator, deployment))
     }
 

@@ -52,10 +52,10 @@ pub(super) struct PlanArgs {
     #[arg(long)]
     explain: bool,
     /// The most paths of the invalidation
-    #[arg(long, value_name = "N", default_value_t = Config::DEFAULT_MAX_PATHS, value_parser = at_most(Budget::MOST_PATHS))]
+    #[arg(long, value_name = "N", default_value_t = Config::DEFAULT_MAX_PATHS, value_parser = at_most(Budget::MAX_PATHS))]
     max_paths: NonZeroUsize,
     /// The most wildcards among them
-    #[arg(long, value_name = "N", default_value_t = Config::DEFAULT_MAX_WILDCARDS, value_parser = at_most(Budget::MOST_WILDCARDS))]
+    #[arg(long, value_name = "N", default_value_t = Config::DEFAULT_MAX_WILDCARDS, value_parser = at_most(Budget::MAX_WILDCARDS))]
     max_wildcards: NonZeroUsize,
     /// How many needlessly evicted URLs one path less is worth, where an inventory tells them
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = weight)]

@@ -56,10 +56,10 @@ pub(super) struct SendArgs {
     #[arg(long, value_name = "KEY", default_value = Config::DEFAULT_DISTRIBUTION_TAG)]
     tag: String,
     /// The most paths of an invalidation
-    #[arg(long, value_name = "N", default_value_t = Config::DEFAULT_MAX_PATHS, value_parser = at_most(Budget::MOST_PATHS))]
+    #[arg(long, value_name = "N", default_value_t = Config::DEFAULT_MAX_PATHS, value_parser = at_most(Budget::MAX_PATHS))]
     max_paths: NonZeroUsize,
     /// The most wildcards among them
-    #[arg(long, value_name = "N", default_value_t = Config::DEFAULT_MAX_WILDCARDS, value_parser = at_most(Budget::MOST_WILDCARDS))]
+    #[arg(long, value_name = "N", default_value_t = Config::DEFAULT_MAX_WILDCARDS, value_parser = at_most(Budget::MAX_WILDCARDS))]
     max_wildcards: NonZeroUsize,
     /// Wait until viewers see it
     #[arg(long)]

@@ -24,7 +24,7 @@ pub use self::cost::{CostModel, Counted, Coverage, Heuristic};
 use self::cost::SCALE;
 use self::lagrangian::{Costs, EffectiveBudget};
 use self::trie::Trie;
-use crate::path::{InvalidationPath, MOST_ITEMS, MOST_WILDCARDS, without_covered};
+use crate::path::{InvalidationPath, MAX_ITEMS, MAX_WILDCARDS, without_covered};
 
 /// How many items one invalidation may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,10 +37,10 @@ pub struct Budget {
 
 impl Budget {
     /// The most paths an invalidation may have.
-    pub const MOST_PATHS: NonZeroUsize = MOST_ITEMS;
+    pub const MAX_PATHS: NonZeroUsize = MAX_ITEMS;
 
     /// The most wildcards an invalidation may have.
-    pub const MOST_WILDCARDS: NonZeroUsize = MOST_WILDCARDS;
+    pub const MAX_WILDCARDS: NonZeroUsize = MAX_WILDCARDS;
 }
 
 /// What a set of items is to achieve.

@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_lambda_events::event::sqs::SqsBatchResponse;
 use tokio::time::{Duration, Instant};
 
 use super::{App, Invocation, log_each};
 use crate::aws::{BucketKeys, BucketTags, CallError, DistributionConfigs, Invalidations, Jobs};
 use crate::change::text::excerpt;
-use crate::change::{Batch, Bucket, DistributionId, Message};
+use crate::change::{Batch, Bucket, DistributionId};
 use crate::lookup::{ResolvedConfigs, ResolvedTags};
 use crate::path::{InvalidationPath, NotServed};
 use crate::plan::{self, DeliveryId, ListedKeys, Plan, SkipReason, assign};
@@ -21,7 +20,7 @@ const LOOKUP_SHARE: u32 = 3;
 
 /// What part of the time that is left then buckets may be listed, and for how long at the most.
 const LISTING_SHARE: u32 = 4;
-const LONGEST_LISTING: Duration = Duration::from_secs(10);
+const MAX_LISTING_TIME: Duration = Duration::from_secs(10);
 
 /// How many failures have a line of the log of their own: what one delivery can make the function write must be bounded.
 const LOGGED_FAILURES: usize = 500;
@@ -31,7 +30,7 @@ pub(super) struct HandledChanges {
     pub(super) report: Report,
     pub(super) failures: Vec<Failure>,
     /// Whether each change failed, by its place in the batch.
-    failed: Vec<bool>,
+    pub(super) failed: Vec<bool>,
 }
 
 impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs> App<T, I, J> {
@@ -51,7 +50,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
             self.handle_changes(&batch, &tags, &delivery_id, (invocation, invocation.deadlines(retries))).await;
         summary.record(&handled.report, &handled.failures);
         log_each(&handled.report);
-        let answer = batch.messages.as_deref().and_then(|messages| handled.for_queue(messages, &batch));
+        let answer = batch.messages.as_deref().and_then(|messages| handled.batch_response(messages, &batch));
         if answer.is_none() && handled.failures.is_empty() {
             return Ok(Answer::Report(Box::new(handled.report)));
         }
@@ -82,7 +81,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         let configs = self.config_lookup.resolve(&self.invalidations, distributions, deadline).await;
         let resolutions = tags.resolutions(&configs);
         let assignment = assign(batch, &resolutions);
-        let listed_keys = if self.key_lookup.is_on() {
+        let listed_keys = if self.key_lookup.is_enabled() {
             let prefixes = plan::prefixes_to_list(batch, &resolutions, &assignment, self.objective.budget);
             let buckets: BTreeSet<_> = prefixes.keys().map(|(bucket, _)| bucket.clone()).collect();
             // Who can be asked for its tags can be asked for its keys.
@@ -177,31 +176,12 @@ impl HandledChanges {
     fn into_error(self) -> InvocationError {
         InvocationError::NotInvalidated { report: Box::new(self.report), failures: self.failures }
     }
-
-    /// Which messages are to come again: those of which anything failed. `None` if something failed that came with no
-    /// message that could be named; then the whole batch must come again.
-    fn for_queue(&self, messages: &[Message], batch: &Batch) -> Option<SqsBatchResponse> {
-        let named: usize = messages.iter().map(|message| message.failed.len()).sum();
-        if named < batch.failed.len() {
-            return None;
-        }
-        let has_failed = |message: &&Message| {
-            let failed = self.failed.get(message.changes.clone()).is_some_and(|changes| changes.contains(&true));
-            failed || !message.failed.is_empty()
-        };
-        let ids: BTreeSet<_> = messages.iter().filter(has_failed).map(|message| &*message.id).collect();
-        let mut response = SqsBatchResponse::default();
-        for id in ids {
-            response.add_failure(id);
-        }
-        Some(response)
-    }
 }
 
 /// Until when buckets may be listed: it saves money, and must not cost the time to spend it.
 fn listing_deadline(deadlines: SendDeadlines) -> Instant {
     let now = Instant::now();
-    now + (deadlines.answers.saturating_duration_since(now) / LISTING_SHARE).min(LONGEST_LISTING)
+    now + (deadlines.answers.saturating_duration_since(now) / LISTING_SHARE).min(MAX_LISTING_TIME)
 }
 
 /// The buckets of a batch, each once and sorted.

@@ -189,30 +189,30 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
     }
 
     async fn put_result_until(&self, job: &JobId, result: &JobResult, deadline: Instant) -> Result<(), CallError> {
-        let mut pause = FIRST_RETRY_DELAY;
+        let mut delay = FIRST_RETRY_DELAY;
         loop {
             let now = Instant::now();
             let attempt = now + PUT_TIME.min(deadline.saturating_duration_since(now) / PUT_SHARE);
             let error = match timeout_at(attempt, self.jobs.put(job, result)).await {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(error)) => error,
-                Err(_) => CallError::no_time(match result {
+                Err(_) => CallError::timed_out(match result {
                     JobResult::Failed { .. } => "PutJobFailureResult",
                     JobResult::Succeeded { .. } | JobResult::Continued { .. } => "PutJobSuccessResult",
                 }),
             };
-            if !error.class.is_transient() || Instant::now() + pause >= deadline {
+            if !error.class.is_transient() || Instant::now() + delay >= deadline {
                 return Err(error);
             }
-            sleep(pause).await;
+            sleep(delay).await;
             stats::count(|stats| stats.retries += 1);
-            pause *= 2;
+            delay *= 2;
         }
     }
 }
 
 /// With less room than this for the first item the items are counted and not listed, in characters.
-const SHORTEST_ITEM: usize = 8;
+const MIN_ITEM_LENGTH: usize = 8;
 
 /// What stands between two distributions.
 const SEPARATOR: &str = "; ";
@@ -224,7 +224,7 @@ fn list_items<'a>(items: impl IntoIterator<Item = &'a Item>, count: usize, most:
     for item in items {
         let more = if left > 1 { format!(" and {} more", left - 1).len() } else { 0 };
         let room = most.saturating_sub(more);
-        if list.is_empty() && room > SHORTEST_ITEM {
+        if list.is_empty() && room > MIN_ITEM_LENGTH {
             list = shortened(item.as_str(), room);
         } else if list.is_empty() {
             break;

@@ -2,6 +2,7 @@
 
 mod changes;
 mod job;
+mod queue;
 mod request;
 pub mod runtime;
 

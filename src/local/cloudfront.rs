@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::fake_aws::State;
-use super::path_rules::{PathVerdict, judge};
+use super::path_rules::{PathVerdict, verdict_of};
 use super::request::{ApiRequest, ApiResponse};
 
 /// Paths in progress of one distribution, wildcards apart.
@@ -126,7 +126,7 @@ pub(super) fn create_invalidation(state: &mut State, request: &ApiRequest) -> Ap
     if paths.len() > MAX_PATHS_IN_PROGRESS {
         return error(413, "BatchTooLarge", "Invalidation batch specified is too large.");
     }
-    let verdicts: Vec<_> = paths.iter().map(|path| judge(path)).collect();
+    let verdicts: Vec<_> = paths.iter().map(|path| verdict_of(path)).collect();
     if verdicts.contains(&PathVerdict::Refused) {
         return error(400, "InvalidArgument", "Your request contains one or more invalid invalidation paths.");
     }

@@ -15,9 +15,9 @@ pub(super) enum PathVerdict {
 }
 
 /// Judges one item.
-pub(super) fn judge(item: &str) -> PathVerdict {
+pub(super) fn verdict_of(item: &str) -> PathVerdict {
     if item.starts_with('#') {
-        return judge_tag(item);
+        return verdict_of_tag(item);
     }
     let bytes = item.as_bytes();
     if bytes.first() != Some(&b'/') || bytes.len() > 4000 {
@@ -41,7 +41,7 @@ pub(super) fn judge(item: &str) -> PathVerdict {
 }
 
 /// A cache tag is accepted, and ignored where the distribution is not set up for tags, as none is here.
-fn judge_tag(item: &str) -> PathVerdict {
+fn verdict_of_tag(item: &str) -> PathVerdict {
     let fits = (2..=257).contains(&item.len()) && item.bytes().all(|b| b.is_ascii_graphic() && b != b',');
     if fits && !item.ends_with('*') { PathVerdict::Ineffective } else { PathVerdict::Refused }
 }
@@ -57,10 +57,10 @@ mod tests {
     #[test]
     fn the_rules_are_those_of_the_developer_guide() {
         for item in ["/", "/*", "/a*b", "/a%20b", "/a+b", "/a%2Bb", "/a?x=1&y=*", "/$-_.!*'(),/:@=&;", "/caf%C3%A9"] {
-            assert_eq!(judge(item), PathVerdict::Works, "{item}");
+            assert_eq!(verdict_of(item), PathVerdict::Works, "{item}");
         }
         for item in ["/%7Ea", "/%2A", "/%41", "/a%2fb", "/caf%c3%a9", "#tag"] {
-            assert_eq!(judge(item), PathVerdict::Ineffective, "{item}");
+            assert_eq!(verdict_of(item), PathVerdict::Ineffective, "{item}");
         }
         let long = format!("/{}", "a".repeat(4000));
         for item in [
@@ -79,7 +79,7 @@ mod tests {
             "#a*",
             &long,
         ] {
-            assert_eq!(judge(item), PathVerdict::Refused, "{item}");
+            assert_eq!(verdict_of(item), PathVerdict::Refused, "{item}");
         }
     }
 
@@ -93,7 +93,7 @@ mod tests {
             let paths = viewer_paths(OriginPath::default().strip(&key).unwrap(), &index_documents);
             prop_assert!(!paths.is_empty());
             for path in paths {
-                prop_assert_eq!(judge(path.as_str()), PathVerdict::Works, "{}", path);
+                prop_assert_eq!(verdict_of(path.as_str()), PathVerdict::Works, "{}", path);
                 prop_assert_eq!(InvalidationPath::parse(path.as_str()), Ok(path));
             }
         }

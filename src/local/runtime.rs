@@ -187,7 +187,7 @@ impl Shared {
             }
             first
         });
-        let PendingInvocation { event, invoke, answer, taken } = self.take_up().await?;
+        let PendingInvocation { event, invoke, answer, taken } = self.next_pending().await?;
         let deadline = invoke.deadline.unwrap_or_else(|| SystemTime::now() + invoke.timeout);
         let deadline = deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         *self.current() = Some((invoke.request_id.clone(), answer));
@@ -204,7 +204,7 @@ impl Shared {
     }
 
     /// The next invocation that was not withdrawn.
-    async fn take_up(&self) -> Option<PendingInvocation> {
+    async fn next_pending(&self) -> Option<PendingInvocation> {
         let mut waiting = self.waiting.lock().await;
         loop {
             let pending = waiting.recv().await?;

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 /// The longest pause between two attempts.
-const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+const MAX_DELAY: Duration = Duration::from_secs(20);
 
 /// A pause of any length up to `first`, twice as much for each failure before ("full jitter": those that failed together
 /// do not come again together). Source: AWS Architecture Blog, "Exponential Backoff And Jitter".
 #[must_use]
-pub fn pause(first: Duration, failures: u32) -> Duration {
-    let longest = first.saturating_mul(1 << failures.min(16)).min(LONGEST_PAUSE.max(first));
+pub fn delay(first: Duration, failures: u32) -> Duration {
+    let longest = first.saturating_mul(1 << failures.min(16)).min(MAX_DELAY.max(first));
     longest.mul_f64(fastrand::f64())
 }
 
@@ -22,11 +22,11 @@ mod tests {
         fastrand::seed(7);
         let first = Duration::from_secs(2);
         for (failures, longest) in [(0, 2), (1, 4), (3, 16), (4, 20), (1000, 20)] {
-            let pauses: Vec<_> = (0..200).map(|_| pause(first, failures)).collect();
+            let pauses: Vec<_> = (0..200).map(|_| delay(first, failures)).collect();
             let longest = Duration::from_secs(longest);
             assert!(pauses.iter().all(|it| *it <= longest));
             assert!(pauses.iter().any(|it| *it > longest.mul_f64(0.9)) && pauses.iter().any(|it| *it < longest / 10));
         }
-        assert!(pause(Duration::from_mins(1), 5) <= Duration::from_mins(1));
+        assert!(delay(Duration::from_mins(1), 5) <= Duration::from_mins(1));
     }
 }

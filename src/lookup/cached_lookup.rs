@@ -6,20 +6,20 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::backoff::pause;
+use super::backoff::delay;
 use super::{Cache, Cached, Clock, Stats, stats};
 use crate::aws::CallError;
 
 /// How often something is asked for that does not come as it should, and what part of the pause that suits
 /// `CreateInvalidation` is made. Other calls are not as scarce, so what fails there passes soon.
 const ATTEMPTS: u32 = 4;
-const PAUSE_SHARE: u32 = 10;
+const DELAY_SHARE: u32 = 10;
 
 /// How long one attempt may take, connecting and reading included: at most so long, and this part of the time that is left
 /// unless that is next to nothing. One that hangs must leave time for another; S3 and CloudFront answer such a question in
 /// a tenth of a second.
-const LONGEST_ATTEMPT: Duration = Duration::from_secs(3);
-const LEAST_ATTEMPT: Duration = Duration::from_secs(1);
+const MAX_ATTEMPT_TIME: Duration = Duration::from_secs(3);
+const MIN_ATTEMPT_TIME: Duration = Duration::from_secs(1);
 const ATTEMPT_SHARE: u32 = 2;
 
 /// How long answers are remembered.
@@ -115,22 +115,22 @@ where
         F: Future<Output = Result<(V, Duration), E>>,
     {
         let mut failures = 0;
-        let no_time = || Err(CallError::no_time(self.operation.name).into());
+        let timed_out = || Err(CallError::timed_out(self.operation.name).into());
         loop {
             let now = Instant::now();
             // Of very many calls most may have to wait until it is too late, and even a call that is given up at once
             // costs its making and signing.
             if now >= deadline {
-                return no_time();
+                return timed_out();
             }
             let share = (deadline - now) / ATTEMPT_SHARE;
-            let end = deadline.min(now + share.clamp(LEAST_ATTEMPT, LONGEST_ATTEMPT));
-            let answer = timeout_at(end, fetch()).await.unwrap_or_else(|_| no_time());
-            let pause = pause(self.backoff / PAUSE_SHARE, failures);
+            let end = deadline.min(now + share.clamp(MIN_ATTEMPT_TIME, MAX_ATTEMPT_TIME));
+            let answer = timeout_at(end, fetch()).await.unwrap_or_else(|_| timed_out());
+            let delay = delay(self.backoff / DELAY_SHARE, failures);
             failures += 1;
             match answer {
-                Err(error) if error.is_transient() && failures < ATTEMPTS && Instant::now() + pause < deadline => {
-                    sleep(pause).await;
+                Err(error) if error.is_transient() && failures < ATTEMPTS && Instant::now() + delay < deadline => {
+                    sleep(delay).await;
                     stats::count(|stats| stats.retries += 1);
                 }
                 answer => return answer,

@@ -27,7 +27,7 @@ const fn operation(name: &'static str) -> Operation {
 /// Reads settings, and remembers them.
 pub struct ConfigLookup {
     /// Whether it reads them at all.
-    is_on: bool,
+    is_enabled: bool,
     ttl: CacheTtl,
     clock: Clock,
     configs_cache: CachedLookup<DistributionId, Arc<CachedConfig>>,
@@ -60,11 +60,11 @@ struct ConfigAnswer {
 pub struct ResolvedConfigs(BTreeMap<DistributionId, Result<ConfigAnswer, Arc<CallError>>>);
 
 impl ConfigLookup {
-    /// A surveyor that asks if it `is_on`. `backoff` is the longest pause before a second attempt at `CreateInvalidation`.
-    pub fn new(is_on: bool, ttl: CacheTtl, backoff: Duration, clock: &Clock) -> Self {
+    /// A surveyor that asks if it `is_enabled`. `backoff` is the longest pause before a second attempt at `CreateInvalidation`.
+    pub fn new(is_enabled: bool, ttl: CacheTtl, backoff: Duration, clock: &Clock) -> Self {
         let clock = || Clock::clone(clock);
         Self {
-            is_on,
+            is_enabled,
             ttl,
             clock: clock(),
             configs_cache: CachedLookup::new(
@@ -87,7 +87,7 @@ impl ConfigLookup {
         deadline: Instant,
     ) -> ResolvedConfigs {
         // A tenant's settings are those of another distribution, with changes of its own.
-        let mut ids: Vec<_> = ids.into_iter().filter(|id| self.is_on && !id.is_tenant()).collect();
+        let mut ids: Vec<_> = ids.into_iter().filter(|id| self.is_enabled && !id.is_tenant()).collect();
         // Where there is no time for all, it must not always be the same that go without.
         fastrand::shuffle(&mut ids);
         let lookups = ids

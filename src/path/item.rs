@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::encode::must_encode;
-use super::{InvalidationPath, MAX_PATH_LENGTH, MOST_ITEMS, MOST_WILDCARDS, PathError, without_covered};
+use super::{InvalidationPath, MAX_ITEMS, MAX_PATH_LENGTH, MAX_WILDCARDS, PathError, without_covered};
 use crate::change::text::excerpt;
 
 /// The longest cache tag, in characters. Source: CloudFront developer guide, "Invalidating content by cache tags".
@@ -47,10 +47,10 @@ impl fmt::Display for ItemError {
             Self::None => f.write_str("the list is empty; leave it out to invalidate everything"),
             Self::Empty => f.write_str("an item is empty; the root is \"/\", everything is \"/*\""),
             Self::TooMany(number) => {
-                write!(f, "{number} are more than the {MOST_ITEMS} that CloudFront takes at a time")
+                write!(f, "{number} are more than the {MAX_ITEMS} that CloudFront takes at a time")
             }
             Self::TooManyWildcards(number) => {
-                write!(f, "{number} wildcards are more than the {MOST_WILDCARDS} that CloudFront takes at a time")
+                write!(f, "{number} wildcards are more than the {MAX_WILDCARDS} that CloudFront takes at a time")
             }
             Self::BadTag(tag) => write!(
                 f,
@@ -168,8 +168,8 @@ pub fn named_items<'t>(texts: impl IntoIterator<Item = &'t str>) -> Result<Vec<I
     let items: Vec<_> = paths.into_iter().map(Item::Path).chain(tags.into_iter().map(Item::Tag)).collect();
     match items.len() {
         0 => Err(ItemError::None),
-        number if number > MOST_ITEMS.get() => Err(ItemError::TooMany(number)),
-        _ if wildcards > MOST_WILDCARDS.get() => Err(ItemError::TooManyWildcards(wildcards)),
+        number if number > MAX_ITEMS.get() => Err(ItemError::TooMany(number)),
+        _ if wildcards > MAX_WILDCARDS.get() => Err(ItemError::TooManyWildcards(wildcards)),
         _ => Ok(items),
     }
 }

@@ -20,7 +20,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 #[cfg(feature = "cli")]
-pub(crate) use self::distribution_config::is_like;
+pub(crate) use self::distribution_config::matches_glob;
 pub use self::distribution_config::{
     Behavior, DistributionConfig, DistributionConfigError, Endpoint, Origin, OriginGroup, PathPattern, PolicyId,
     QueryStrings, endpoint_of, serves_by_path,
@@ -40,11 +40,11 @@ pub const MAX_PATH_LENGTH: usize = 4000;
 
 /// The most items an invalidation may have: CloudFront's quota of paths in progress for a distribution.
 /// Source: CloudFront developer guide, "Quotas".
-pub const MOST_ITEMS: NonZeroUsize = NonZeroUsize::new(3000).unwrap();
+pub const MAX_ITEMS: NonZeroUsize = NonZeroUsize::new(3000).unwrap();
 
 /// The most wildcards an invalidation may have: CloudFront's quota of wildcards in progress for a distribution.
 /// Source: as above.
-pub const MOST_WILDCARDS: NonZeroUsize = NonZeroUsize::new(15).unwrap();
+pub const MAX_WILDCARDS: NonZeroUsize = NonZeroUsize::new(15).unwrap();
 
 /// One item of an invalidation: the path of one URL, or a prefix followed by `*`.
 ///

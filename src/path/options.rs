@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroUsize;
 
-use super::{DirectoryUrls, MOST_ITEMS, OriginPath};
+use super::{DirectoryUrls, MAX_ITEMS, OriginPath};
 use crate::change::text::excerpt;
 use crate::change::{DistributionId, ObjectKey};
 
@@ -130,8 +130,8 @@ impl BucketDefaults {
         };
         let max_paths = value(MAX_PATHS_TAG)
             .map(|text| {
-                let number = text.parse().ok().filter(|number| *number <= MOST_ITEMS);
-                let reason = || format!("\"{}\" is not a number from 1 to {MOST_ITEMS}", excerpt(text));
+                let number = text.parse().ok().filter(|number| *number <= MAX_ITEMS);
+                let reason = || format!("\"{}\" is not a number from 1 to {MAX_ITEMS}", excerpt(text));
                 number.ok_or_else(|| bad(MAX_PATHS_TAG, reason()))
             })
             .transpose()?;

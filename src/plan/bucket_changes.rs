@@ -102,18 +102,18 @@ impl PathSet {
         self.paths.extend(more);
         // Twice as many as last time, so that this costs no more than sorting them all once or twice.
         if self.paths.len() >= FEW_PATHS + 2 * self.different {
-            self.tidy();
+            self.deduplicate();
         }
     }
 
-    fn tidy(&mut self) {
+    fn deduplicate(&mut self) {
         self.paths.sort_unstable();
         self.paths.dedup();
         self.different = self.paths.len();
     }
 
     fn sorted(mut self) -> Vec<InvalidationPath> {
-        self.tidy();
+        self.deduplicate();
         self.paths
     }
 }

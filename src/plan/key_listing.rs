@@ -15,23 +15,23 @@ impl KeyPosition {
     }
 
     /// Behind everything that starts with `prefix`.
-    pub(crate) fn behind_all(prefix: &str) -> Self {
+    pub(crate) fn after_prefix(prefix: &str) -> Self {
         Self([prefix.as_bytes(), &[END]].concat())
     }
 
     /// Between `key` and whatever may follow it.
-    pub(crate) fn behind(key: &str) -> Self {
+    pub(crate) fn after_key(key: &str) -> Self {
         Self([key.as_bytes(), &[0]].concat())
     }
 
     /// Whether the key lies before this place.
-    pub(crate) fn is_behind(&self, key: &str) -> bool {
+    pub(crate) fn is_after(&self, key: &str) -> bool {
         key.as_bytes() < self.0.as_slice()
     }
 
     /// What to list `after`, exclusively, so that nothing from this place on is missed. There is no string right below
     /// another, so a few keys before the place may come along: those with one of the last characters of Unicode.
-    pub(crate) fn after(&self) -> String {
+    pub(crate) fn start_after(&self) -> String {
         let (text, is_end) = match self.0.split_last() {
             Some((&END, prefix)) => (prefix, true),
             _ => (self.0.as_slice(), false),
@@ -94,7 +94,7 @@ impl KeyListing {
     #[must_use]
     pub fn is_complete(&self, key_prefix: &str) -> bool {
         let behind = self.known_ranges.partition_point(|(from, _)| from.0.as_slice() <= key_prefix.as_bytes());
-        let holds = |(_, to): &(KeyPosition, KeyPosition)| *to >= KeyPosition::behind_all(key_prefix);
+        let holds = |(_, to): &(KeyPosition, KeyPosition)| *to >= KeyPosition::after_prefix(key_prefix);
         behind.checked_sub(1).and_then(|last| self.known_ranges.get(last)).is_some_and(holds)
     }
 
@@ -113,31 +113,31 @@ mod tests {
     fn what_is_listed_after_is_just_before_the_place() {
         for (position, after) in [
             (KeyPosition::before("a/"), "a.\u{10fffd}"),
-            (KeyPosition::behind_all("a/"), "a/\u{10fffd}"),
-            (KeyPosition::behind_all(""), "\u{10fffd}"),
-            (KeyPosition::behind("a/b"), "a/b"),
-            (KeyPosition::behind("a\0"), "a\0"),
+            (KeyPosition::after_prefix("a/"), "a/\u{10fffd}"),
+            (KeyPosition::after_prefix(""), "\u{10fffd}"),
+            (KeyPosition::after_key("a/b"), "a/b"),
+            (KeyPosition::after_key("a\0"), "a\0"),
             (KeyPosition::before("a\0"), "a"),
             (KeyPosition::before("\u{e000}"), "\u{d7ff}\u{10fffd}"),
         ] {
-            assert_eq!(position.after(), after, "{position:?}");
-            assert!(position.is_behind(after));
+            assert_eq!(position.start_after(), after, "{position:?}");
+            assert!(position.is_after(after));
         }
         for key in ["a/", "a/b"] {
-            assert!(!KeyPosition::before("a/").is_behind(key));
-            assert!(KeyPosition::behind_all("a/").is_behind(key));
+            assert!(!KeyPosition::before("a/").is_after(key));
+            assert!(KeyPosition::after_prefix("a/").is_after(key));
         }
-        assert!(KeyPosition::before("a/").is_behind("a.html"));
-        assert!(!KeyPosition::behind_all("a/").is_behind("a0"));
-        assert!(KeyPosition::before(&"k".repeat(1024)).after().len() <= 1024);
+        assert!(KeyPosition::before("a/").is_after("a.html"));
+        assert!(!KeyPosition::after_prefix("a/").is_after("a0"));
+        assert!(KeyPosition::before(&"k".repeat(1024)).start_after().len() <= 1024);
     }
 
     #[test]
     fn a_prefix_is_complete_where_all_that_starts_with_it_was_read() {
         let read = vec![
-            (KeyPosition::behind("b/5"), KeyPosition::behind_all("b/")),
-            (KeyPosition::before("a/"), KeyPosition::behind("b/5")),
-            (KeyPosition::before("c"), KeyPosition::behind("c")),
+            (KeyPosition::after_key("b/5"), KeyPosition::after_prefix("b/")),
+            (KeyPosition::before("a/"), KeyPosition::after_key("b/5")),
+            (KeyPosition::before("c"), KeyPosition::after_key("c")),
         ];
         let listing = KeyListing::new(vec!["b/5".into(), "a/".into(), "b/5".into()], read, 3);
         assert_eq!(listing.keys().collect::<Vec<_>>(), ["a/", "b/5"]);
@@ -148,7 +148,7 @@ mod tests {
             assert!(!listing.is_complete(incomplete), "{incomplete}");
         }
         assert!(!KeyListing::default().is_complete(""));
-        let all = KeyListing::new(Vec::new(), vec![(KeyPosition::before(""), KeyPosition::behind_all(""))], 1);
+        let all = KeyListing::new(Vec::new(), vec![(KeyPosition::before(""), KeyPosition::after_prefix(""))], 1);
         assert!(all.is_complete("") && all.is_complete("x"));
     }
 }

@@ -65,7 +65,7 @@ pub fn plan_named(
         buckets: bucket.into_iter().cloned().collect(),
         changes: Arc::default(),
         unchanged_evicted: None,
-        budget: Budget { max_paths: Budget::MOST_PATHS, max_wildcards: Budget::MOST_WILDCARDS },
+        budget: Budget { max_paths: Budget::MAX_PATHS, max_wildcards: Budget::MAX_WILDCARDS },
     };
     distributions.iter().map(invalidation).collect()
 }
@@ -116,7 +116,7 @@ mod tests {
         .into()
     }
 
-    const BUDGET: Budget = Budget { max_paths: Budget::MOST_PATHS, max_wildcards: Budget::MOST_WILDCARDS };
+    const BUDGET: Budget = Budget { max_paths: Budget::MAX_PATHS, max_wildcards: Budget::MAX_WILDCARDS };
 
     fn plan(batch: &Batch, resolutions: &Resolutions, budget: Budget, delivery_id: &DeliveryId<'_>) -> Plan {
         let objective = Objective { budget, path_weight: 0 };

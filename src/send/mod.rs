@@ -18,7 +18,7 @@ use tokio::time::{Duration, Instant, sleep_until, timeout_at};
 
 use crate::aws::{Accepted, CallError, ErrorClass, Invalidations};
 use crate::collapse::Budget;
-use crate::lookup::backoff::pause;
+use crate::lookup::backoff::delay;
 use crate::lookup::permits::Permits;
 use crate::lookup::stats;
 use crate::plan::Invalidation;
@@ -94,7 +94,7 @@ pub async fn send_all<I: Invalidations>(
     let began = Instant::now();
     let get = |planned| {
         let cached = sent_cache.get(planned).map(SentInvalidation::cached);
-        cached.ok_or_else(|| CallError::no_time(OPERATION))
+        cached.ok_or_else(|| CallError::timed_out(OPERATION))
     };
     let mut outcomes: Vec<_> = planned.iter().map(get).collect();
     let to_send = planned.iter().enumerate().zip(&outcomes).filter(|(_, outcome)| outcome.is_err());
@@ -167,7 +167,7 @@ async fn attempt<I: Invalidations>(
     (pending.tried, pending.retry_at) = (true, true);
     // One that hangs may have been taken. To send it again is safe, as it has the same reference.
     let answer = timeout_at(deadlines.attempt_deadline(begun), invalidations.create(&pending.invalidation)).await;
-    let answer = answer.unwrap_or_else(|_| Err(CallError::no_time(OPERATION)));
+    let answer = answer.unwrap_or_else(|_| Err(CallError::timed_out(OPERATION)));
     Attempt { pending, begun, answer }
 }
 
@@ -202,7 +202,7 @@ fn next_attempt(
                 }
             }
             let now = Instant::now();
-            let not_before = deadlines.retry_at(now + pause(backoff, pending.failures), now)?;
+            let not_before = deadlines.retry_at(now + delay(backoff, pending.failures), now)?;
             Some(PendingInvalidation { failures: pending.failures + 1, not_before, ..pending })
         }
         _ => None,

@@ -5,7 +5,7 @@
 
 use tokio::time::{Duration, Instant};
 
-use crate::lookup::backoff::pause;
+use crate::lookup::backoff::delay;
 
 /// How long before retries end the last of them begins.
 const LAST_ATTEMPT: Duration = Duration::from_millis(50);
@@ -13,8 +13,8 @@ const LAST_ATTEMPT: Duration = Duration::from_millis(50);
 /// How long one attempt may take, connecting and reading included: at most so long, and this part of the time that is left
 /// unless that is next to nothing. `CreateInvalidation` takes up to a few seconds; what takes longer is better tried again,
 /// since a repeated request is the same invalidation.
-const LONGEST_ATTEMPT: Duration = Duration::from_secs(5);
-const LEAST_ATTEMPT: Duration = Duration::from_secs(1);
+const MAX_ATTEMPT_TIME: Duration = Duration::from_secs(5);
+const MIN_ATTEMPT_TIME: Duration = Duration::from_secs(1);
 const ATTEMPT_SHARE: u32 = 2;
 
 /// How long sending may take.
@@ -39,7 +39,7 @@ impl SendDeadlines {
     /// Until when an attempt that begins `now` is waited for.
     pub(super) fn attempt_deadline(&self, now: Instant) -> Instant {
         let share = self.answers.saturating_duration_since(now) / ATTEMPT_SHARE;
-        self.answers.min(now + share.clamp(LEAST_ATTEMPT, LONGEST_ATTEMPT))
+        self.answers.min(now + share.clamp(MIN_ATTEMPT_TIME, MAX_ATTEMPT_TIME))
     }
 }
 
@@ -84,7 +84,7 @@ impl Throttle {
             return;
         }
         let earliest = self.accepted.map_or(now, |accepted| accepted + self.backoff);
-        self.wait_until(earliest.max(now + pause(self.backoff, self.refusals)), now);
+        self.wait_until(earliest.max(now + delay(self.backoff, self.refusals)), now);
         self.refusals += 1;
         self.throttled = Some(now);
     }

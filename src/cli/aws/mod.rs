@@ -1,12 +1,9 @@
 //! AWS as an operator's commands see it. Here the SDK tries again by itself: a person waits, and each command makes few calls.
 
-mod buckets;
-mod distributions;
-mod functions;
+mod api;
+mod known_elements;
 mod notifications;
-mod queues;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -14,13 +11,11 @@ use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use tokio::sync::OnceCell;
 
-use super::link::{EventRule, EventSourceMapping, FunctionInfo, LastInvalidation, Notifications, OperatorApi, Queue};
 use crate::aws::error::call_error;
 use crate::aws::invalidations::CloudFront;
 use crate::aws::s3::is_path_style;
 use crate::aws::{CallError, ErrorClass};
-use crate::change::{AccountId, BucketName, DistributionId};
-use crate::path::Tags;
+use crate::change::AccountId;
 
 /// How long one attempt of a call to S3 may take.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -75,25 +70,6 @@ impl OperatorClients {
             })
             .await
     }
-
-    async fn outputs(&self, stack: &str) -> Result<Option<BTreeMap<String, String>>, CallError> {
-        match self.cloud_formation.describe_stacks().stack_name(stack).send().await {
-            Ok(output) => {
-                let outputs =
-                    output.stacks.unwrap_or_default().into_iter().next().map(|it| it.outputs.unwrap_or_default());
-                let pair = |it: aws_sdk_cloudformation::types::Output| Some((it.output_key?, it.output_value?));
-                Ok(outputs.map(|all| all.into_iter().filter_map(pair).collect()))
-            }
-            // CloudFormation's way of saying that there is none.
-            Err(error)
-                if error.code() == Some("ValidationError")
-                    && error.message().is_some_and(|it| it.contains("does not exist")) =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(call_error("DescribeStacks", &error)),
-        }
-    }
 }
 
 /// How often a change of a bucket is tried while S3 works on another.
@@ -127,85 +103,5 @@ fn unless_missing<T>(output: Result<T, CallError>) -> Result<Option<T>, CallErro
     match output {
         Err(error) if error.class == ErrorClass::NotFound => Ok(None),
         output => output.map(Some),
-    }
-}
-
-impl OperatorApi for OperatorClients {
-    async fn account(&self) -> Result<AccountId, CallError> {
-        self.caller_account().await.cloned()
-    }
-
-    async fn stack_outputs(&self, stack: &str) -> Result<Option<BTreeMap<String, String>>, CallError> {
-        self.outputs(stack).await
-    }
-
-    async fn function(&self, name: &str) -> Result<FunctionInfo, CallError> {
-        self.describe_function(name).await
-    }
-
-    async fn event_sources(&self, function: &str) -> Result<Vec<EventSourceMapping>, CallError> {
-        self.list_event_sources(function).await
-    }
-
-    async fn function_policy(&self, function: &str) -> Result<Option<String>, CallError> {
-        self.read_policy(function).await
-    }
-
-    async fn add_permission(
-        &self,
-        function: &str,
-        id: &str,
-        bucket_arn: &str,
-        account: &AccountId,
-    ) -> Result<(), CallError> {
-        self.allow(function, id, bucket_arn, account).await
-    }
-
-    async fn remove_permission(&self, function: &str, id: &str) -> Result<(), CallError> {
-        self.forbid(function, id).await
-    }
-
-    async fn queue(&self, arn: &str) -> Result<Queue, CallError> {
-        self.describe_queue(arn).await
-    }
-
-    async fn event_rules(&self, target: &str) -> Result<Vec<EventRule>, CallError> {
-        self.list_rules(target).await
-    }
-
-    async fn buckets(&self) -> Result<Vec<BucketName>, CallError> {
-        self.list_buckets().await
-    }
-
-    async fn bucket_region(&self, bucket: &BucketName) -> Result<String, CallError> {
-        self.region_of(bucket).await
-    }
-
-    async fn tags(&self, bucket: &BucketName) -> Result<Tags, CallError> {
-        self.read_tags(bucket).await
-    }
-
-    async fn put_tags(&self, bucket: &BucketName, tags: &Tags) -> Result<(), CallError> {
-        self.write_tags(bucket, tags).await
-    }
-
-    async fn has_tag_access_control(&self, bucket: &BucketName) -> Result<bool, CallError> {
-        self.has_abac(bucket).await
-    }
-
-    async fn notifications(&self, bucket: &BucketName) -> Result<Notifications, CallError> {
-        self.read_notifications(bucket).await
-    }
-
-    async fn put_notifications(&self, bucket: &BucketName, notifications: &Notifications) -> Result<(), CallError> {
-        self.write_notifications(bucket, notifications).await
-    }
-
-    async fn distribution_of(&self, tenant: &DistributionId) -> Result<DistributionId, CallError> {
-        self.parent_of(tenant).await
-    }
-
-    async fn last_invalidation(&self, distribution: &DistributionId) -> Result<Option<LastInvalidation>, CallError> {
-        self.newest_invalidation(distribution).await
     }
 }

@@ -160,7 +160,7 @@ impl Deployment {
     ///
     /// # Errors
     /// If it cannot be learnt who asks.
-    pub async fn gone(cloud: &impl OperatorApi, region: &str) -> Result<Self, CallError> {
+    pub async fn without_function(cloud: &impl OperatorApi, region: &str) -> Result<Self, CallError> {
         let account = cloud.account().await?;
         Ok(Self { function: FunctionInfo::default(), sources: Vec::new(), account, region: region.to_owned() })
     }

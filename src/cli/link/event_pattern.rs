@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::path::is_like;
+use crate::path::matches_glob;
 
 /// Whether a rule's pattern, as JSON, matches the events of objects that were created in and deleted from a bucket of this
 /// account and Region.
@@ -38,7 +38,7 @@ fn is_one(one: &Value, text: &str) -> bool {
     one.as_str() == Some(text)
         || word("prefix").is_some_and(|start| text.starts_with(start))
         || word("suffix").is_some_and(|end| text.ends_with(end))
-        || word("wildcard").is_some_and(|pattern| is_like(pattern, text))
+        || word("wildcard").is_some_and(|pattern| matches_glob(pattern, text))
         || one.get("anything-but").is_some_and(|but| is_none_of(but, text))
         || word("equals-ignore-case").is_some_and(|it| it.eq_ignore_ascii_case(text))
 }

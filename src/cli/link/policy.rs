@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use crate::path::is_like;
+use crate::path::matches_glob;
 
 /// What S3 is called in policies.
 pub const S3_PRINCIPAL: &str = "s3.amazonaws.com";
@@ -97,7 +97,7 @@ fn match_statement(statement: &Value, request: AccessRequest<'_>) -> MatchResult
     };
     let resource = part(statement, "Resource", "NotResource", |it| is_like_arn(it, request.resource));
     let action = part(statement, "Action", "NotAction", |it| {
-        is_like(&it.to_ascii_lowercase(), &request.action.to_ascii_lowercase())
+        matches_glob(&it.to_ascii_lowercase(), &request.action.to_ascii_lowercase())
     });
     conditions.min(resource).min(action).min(principal(statement, request.service))
 }
@@ -146,8 +146,8 @@ fn match_condition(operator: &str, key: &str, values: &Value, request: AccessReq
     match operator {
         "arnlike" | "arnequals" => any(&|it| is_like_arn(it, actual)),
         "arnnotlike" | "arnnotequals" => any(&|it| is_like_arn(it, actual)).negated(),
-        "stringlike" => any(&|it| is_like(it, actual)),
-        "stringnotlike" => any(&|it| is_like(it, actual)).negated(),
+        "stringlike" => any(&|it| matches_glob(it, actual)),
+        "stringnotlike" => any(&|it| matches_glob(it, actual)).negated(),
         "stringequals" => any(&|it| it == actual),
         "stringnotequals" => any(&|it| it == actual).negated(),
         "stringequalsignorecase" | "bool" => any(&|it| it.eq_ignore_ascii_case(actual)),
@@ -165,7 +165,8 @@ fn strings(value: &Value) -> impl Iterator<Item = &str> {
 fn is_like_arn(pattern: &str, arn: &str) -> bool {
     let (patterns, parts): (Vec<_>, Vec<_>) = (pattern.splitn(6, ':').collect(), arn.splitn(6, ':').collect());
     pattern == "*"
-        || patterns.len() == parts.len() && patterns.iter().zip(parts).all(|(pattern, part)| is_like(pattern, part))
+        || patterns.len() == parts.len()
+            && patterns.iter().zip(parts).all(|(pattern, part)| matches_glob(pattern, part))
 }
 
 #[cfg(test)]
@@ -264,7 +265,7 @@ mod tests {
             ("a", "ab", false),
             ("**a", "a", true),
         ] {
-            assert_eq!(is_like(pattern, text), expected, "{pattern} {text}");
+            assert_eq!(matches_glob(pattern, text), expected, "{pattern} {text}");
         }
     }
 }

@@ -24,7 +24,7 @@ const CONCURRENT_PREFIXES: usize = 4;
 const CONCURRENT_REQUESTS: usize = 8;
 
 /// What part of the pause that suits `CreateInvalidation` is made before a page is asked for again.
-const PAUSE_SHARE: u32 = 10;
+const DELAY_SHARE: u32 = 10;
 
 /// How many buckets are remembered that may not be listed.
 const CACHED_DENIALS: u64 = 10_000;
@@ -48,7 +48,7 @@ impl KeyLookup {
 
     /// Whether it lists at all.
     #[must_use]
-    pub fn is_on(&self) -> bool {
+    pub fn is_enabled(&self) -> bool {
         self.max_requests.is_some()
     }
 
@@ -77,7 +77,7 @@ impl KeyLookup {
             max_requests: share,
             concurrency: CONCURRENT_REQUESTS,
             deadline,
-            backoff: self.backoff / PAUSE_SHARE,
+            backoff: self.backoff / DELAY_SHARE,
         };
         let listings = stream::iter(prefixes)
             .filter_map(async |((bucket, prefix), keys)| {

@@ -12,7 +12,7 @@ use crate::plan::KeyPosition;
 const OPERATION: &str = "ListObjectsV2";
 
 /// How long one attempt may take, connecting and reading included: one that hangs must leave time for another.
-const MAX_ATTEMPT: Duration = Duration::from_secs(3);
+const MAX_ATTEMPT_TIME: Duration = Duration::from_secs(3);
 
 /// A page to ask for.
 #[derive(Clone, Debug)]
@@ -38,16 +38,16 @@ pub(super) async fn fetch_page<O: BucketKeys>(
     query: &BucketQuery,
     below: &str,
     request: PageRequest,
-    (pause, deadline): (Duration, Instant),
+    (delay, deadline): (Duration, Instant),
 ) -> (PageRequest, Result<PageRead, CallError>) {
-    if !pause.is_zero() {
-        sleep(pause).await;
+    if !delay.is_zero() {
+        sleep(delay).await;
     }
-    let after = (request.from != KeyPosition::before(below)).then(|| request.from.after());
-    let end = deadline.min(Instant::now() + MAX_ATTEMPT);
+    let after = (request.from != KeyPosition::before(below)).then(|| request.from.start_after());
+    let end = deadline.min(Instant::now() + MAX_ATTEMPT_TIME);
     let answer = timeout_at(end, objects.list(query, below, after.as_deref()))
         .await
-        .unwrap_or_else(|_| Err(CallError::no_time(OPERATION)));
+        .unwrap_or_else(|_| Err(CallError::timed_out(OPERATION)));
     let read = answer.and_then(|page| {
         check(&page, below, after.as_deref()).map_err(|reason| CallError {
             // It may come from something in between, so it may pass.
@@ -55,8 +55,8 @@ pub(super) async fn fetch_page<O: BucketKeys>(
             message: format!("{OPERATION}: the answer makes no sense: {reason}"),
         })?;
         let to = match page.keys.last() {
-            Some(last) if page.more => KeyPosition::behind(last),
-            _ => KeyPosition::behind_all(below),
+            Some(last) if page.more => KeyPosition::after_key(last),
+            _ => KeyPosition::after_prefix(below),
         };
         Ok(PageRead { keys: page.keys, to })
     });

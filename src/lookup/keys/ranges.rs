@@ -97,7 +97,7 @@ impl KeyRanges {
     }
 
     fn leave(&mut self, prefix: &str, node: usize, kind: RangeKind, from: KeyPosition) -> KeyPosition {
-        let to = KeyPosition::behind_all(prefix);
+        let to = KeyPosition::after_prefix(prefix);
         self.push(from, to.clone(), kind);
         if let Some(node) = self.nodes.get_mut(node) {
             node.ranges.1 = self.ranges.len();
@@ -115,8 +115,8 @@ impl KeyRanges {
     pub(super) fn read(&mut self, first: usize, to: &KeyPosition, keys: &[String]) {
         let mut rest = keys;
         for range in self.ranges.iter_mut().skip(first).take_while(|range| range.from < *to) {
-            let (_, from_here) = rest.split_at(rest.partition_point(|key| range.from.is_behind(key)));
-            let (here, behind) = from_here.split_at(from_here.partition_point(|key| range.to.is_behind(key)));
+            let (_, from_here) = rest.split_at(rest.partition_point(|key| range.from.is_after(key)));
+            let (here, behind) = from_here.split_at(from_here.partition_point(|key| range.to.is_after(key)));
             rest = behind;
             if range.is_open {
                 range.keys += here.len();
@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn directories_are_cut_out_of_what_is_around_them() {
         let (a, c) = (KeyPosition::before("w/a/"), KeyPosition::before("w/c/"));
-        let (behind_a, behind_c) = (KeyPosition::behind_all("w/a/"), KeyPosition::behind_all("w/c/"));
+        let (behind_a, behind_c) = (KeyPosition::after_prefix("w/a/"), KeyPosition::after_prefix("w/c/"));
         assert_eq!(
             ranges("w/", &["w/a/1", "w/c/1"]),
             [
@@ -208,19 +208,20 @@ mod tests {
                 (a, behind_a.clone(), RangeKind::Changed),
                 (behind_a, c.clone(), RangeKind::Between),
                 (c, behind_c.clone(), RangeKind::Changed),
-                (behind_c, KeyPosition::behind_all("w/"), RangeKind::Between),
+                (behind_c, KeyPosition::after_prefix("w/"), RangeKind::Between),
             ]
         );
         assert_eq!(
             ranges("", &["x/y/1"]),
-            [(KeyPosition::before("x/y/"), KeyPosition::behind_all("x/y/"), RangeKind::Changed)],
+            [(KeyPosition::before("x/y/"), KeyPosition::after_prefix("x/y/"), RangeKind::Changed)],
             "nothing beyond the directory that holds all changes"
         );
     }
 
     #[test]
     fn what_leads_to_the_changes_of_a_directory_is_a_piece_of_its_own() {
-        let [start, core, end] = [KeyPosition::before("d/"), KeyPosition::before("d/é"), KeyPosition::behind_all("d/")];
+        let [start, core, end] =
+            [KeyPosition::before("d/"), KeyPosition::before("d/é"), KeyPosition::after_prefix("d/")];
         assert_eq!(
             ranges("", &["d/éa", "d/éb"]),
             [(start, core.clone(), RangeKind::BeforeChanges), (core, end, RangeKind::Changed)]
@@ -250,9 +251,9 @@ mod tests {
     fn reading_cuts_off_the_front() {
         let mut key_ranges = KeyRanges::new("", &["a/1", "c/1"]);
         let keys = ["a.html", "a/1", "a/2", "b"].map(str::to_owned);
-        key_ranges.read(0, &KeyPosition::behind("b"), &keys);
+        key_ranges.read(0, &KeyPosition::after_key("b"), &keys);
         let seen: Vec<_> = key_ranges.ranges.iter().map(|range| (range.is_open, range.keys)).collect();
         assert_eq!(seen, [(false, 1), (false, 2), (true, 1), (true, 0), (true, 0)]);
-        assert_eq!(key_ranges.ranges[2].from, KeyPosition::behind("b"));
+        assert_eq!(key_ranges.ranges[2].from, KeyPosition::after_key("b"));
     }
 }

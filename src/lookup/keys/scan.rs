@@ -19,7 +19,7 @@ use super::order::ScanOrder;
 use super::page::{PageRead, PageRequest, fetch_page};
 use super::ranges::KeyRanges;
 use crate::aws::{BucketKeys, BucketQuery, CallError};
-use crate::lookup::backoff::pause;
+use crate::lookup::backoff::delay;
 use crate::lookup::stats;
 use crate::plan::KeyPosition;
 
@@ -59,9 +59,9 @@ pub async fn scan_keys<O: BucketKeys>(
     let mut in_flight = FuturesUnordered::new();
     loop {
         while in_flight.len() < limits.concurrency.max(1)
-            && let Some((request, pause)) = scan.next(limits)
+            && let Some((request, delay)) = scan.next(limits)
         {
-            in_flight.push(fetch_page(objects, query, below, request, (pause, limits.deadline)));
+            in_flight.push(fetch_page(objects, query, below, request, (delay, limits.deadline)));
         }
         let Some((request, answer)) = in_flight.next().await else { break };
         match answer {
@@ -100,12 +100,12 @@ impl Scan {
             return None;
         }
         let next = if let Some((request, _)) = self.retries.last() {
-            let pause = pause(limits.backoff, request.failures.saturating_sub(1));
-            if Instant::now() + pause >= limits.deadline {
+            let delay = delay(limits.backoff, request.failures.saturating_sub(1));
+            if Instant::now() + delay >= limits.deadline {
                 return None;
             }
             stats::count(|tally| tally.retries += 1);
-            (self.retries.pop()?.0, pause)
+            (self.retries.pop()?.0, delay)
         } else {
             let start = self.order.next(&mut self.key_ranges, self.pages)?;
             let from = self.key_ranges.ranges.get(start.range)?.from.clone();

@@ -16,7 +16,7 @@ pub use self::origin::{Endpoint, endpoint_of, serves_by_path};
 use self::origin::is_access_point;
 pub use self::pattern::PathPattern;
 #[cfg(feature = "cli")]
-pub(crate) use self::pattern::is_like;
+pub(crate) use self::pattern::matches_glob;
 pub use self::policy::PolicyId;
 use self::policy::managed_policy;
 

@@ -44,7 +44,7 @@ impl PathPattern {
     /// Whether it matches this path, which starts with `/` and has no query.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
-        is_like(&self.text, path)
+        matches_glob(&self.text, path)
     }
 
     /// Whether it holds anything encoded.
@@ -56,7 +56,7 @@ impl PathPattern {
     /// Whether it matches this path when it is taken without its escapes.
     #[must_use]
     pub fn matches_decoded(&self, path: &str) -> bool {
-        is_like(self.decoded.as_ref().unwrap_or(&self.text), path)
+        matches_glob(self.decoded.as_ref().unwrap_or(&self.text), path)
     }
 
     /// Whether it matches any path that starts with `prefix`.
@@ -106,7 +106,7 @@ impl PathPattern {
 }
 
 /// Whether a pattern matches the whole of a text: `*` is any text and `?` any character.
-pub(crate) fn is_like(pattern: &str, text: &str) -> bool {
+pub(crate) fn matches_glob(pattern: &str, text: &str) -> bool {
     // Without looking back further than to the last star: what an earlier one can take, the last can as well.
     let (mut pattern, mut text) = (pattern.chars(), text.chars());
     let mut last_star = None;

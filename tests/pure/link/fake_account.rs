@@ -152,7 +152,7 @@ impl Account {
             Some(Fault::Refused) => return Err(failed("refused")),
             Some(Fault::AnswerLost) => {
                 effect();
-                return Err(CallError::no_time("it"));
+                return Err(CallError::timed_out("it"));
             }
             Some(Fault::Killed) => {
                 self.dead_program.set(true);
@@ -163,7 +163,7 @@ impl Account {
                 self.dead_program.set(true);
             }
             // Nobody looks any more when it is.
-            Some(Fault::Late) => return Err(CallError::no_time("it")),
+            Some(Fault::Late) => return Err(CallError::timed_out("it")),
             Some(Fault::Interference) => {
                 effect();
                 self.tags.borrow_mut().newest.insert("somebody".into(), "else".into());

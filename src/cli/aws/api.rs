@@ -1,0 +1,282 @@
+//! Each call that `link`, `unlink` and `status` make, as a request and what its output means.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_cloudfront::types::InvalidationSummary;
+use aws_sdk_eventbridge::types::RuleState;
+use aws_sdk_lambda::operation::add_permission::AddPermissionError;
+use aws_sdk_lambda::types::FunctionResponseType;
+use aws_sdk_s3::error::ProvideErrorMetadata;
+use aws_sdk_s3::types::{BucketAbacStatus, BucketLocationConstraint, Tag, Tagging};
+use aws_sdk_sqs::types::QueueAttributeName;
+
+use super::known_elements::OnlyKnownElements;
+use super::{OperatorClients, notifications, retry_while_busy, unless_missing};
+use crate::aws::error::{call_error, invalid_response};
+use crate::aws::response::{CompleteXml, is_complete_with_status};
+use crate::aws::{CallError, ErrorClass};
+use crate::change::{AccountId, BucketName, DistributionId};
+use crate::cli::link::{
+    EventRule, EventSourceMapping, FunctionInfo, LastInvalidation, Notifications, OperatorApi, Queue, S3_PRINCIPAL,
+};
+use crate::path::Tags;
+
+/// Where S3 tells a bucket's Region, also to those who asked the wrong one.
+const REGION_HEADER: &str = "x-amz-bucket-region";
+
+/// The Region of buckets that S3 tells none of. Source: S3 API reference, `GetBucketLocation`.
+const FIRST_REGION: &str = "us-east-1";
+
+impl OperatorApi for OperatorClients {
+    async fn account(&self) -> Result<AccountId, CallError> {
+        self.caller_account().await.cloned()
+    }
+
+    async fn stack_outputs(&self, stack: &str) -> Result<Option<BTreeMap<String, String>>, CallError> {
+        match self.cloud_formation.describe_stacks().stack_name(stack).send().await {
+            Ok(output) => {
+                let outputs =
+                    output.stacks.unwrap_or_default().into_iter().next().map(|it| it.outputs.unwrap_or_default());
+                let pair = |it: aws_sdk_cloudformation::types::Output| Some((it.output_key?, it.output_value?));
+                Ok(outputs.map(|all| all.into_iter().filter_map(pair).collect()))
+            }
+            // CloudFormation's way of saying that there is none.
+            Err(error)
+                if error.code() == Some("ValidationError")
+                    && error.message().is_some_and(|it| it.contains("does not exist")) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(call_error("DescribeStacks", &error)),
+        }
+    }
+
+    async fn function(&self, name: &str) -> Result<FunctionInfo, CallError> {
+        let output = self.lambda.get_function_configuration().function_name(name).send().await;
+        let output = output.map_err(|error| call_error("GetFunctionConfiguration", &error))?;
+        let arn = output.function_arn.ok_or_else(|| invalid_response("GetFunctionConfiguration", "it tells no ARN"))?;
+        // `arn:aws:lambda:REGION:ACCOUNT:function:NAME`, and perhaps a version.
+        let arn = arn.split(':').take(7).collect::<Vec<_>>().join(":");
+        let environment = output.environment.as_ref();
+        if let Some(error) = environment.and_then(|it| it.error.as_ref()).and_then(|it| it.message.as_deref()) {
+            return Err(invalid_response(
+                "GetFunctionConfiguration",
+                &format!("it does not tell the settings: {error}"),
+            ));
+        }
+        let mut variables = output.environment.and_then(|it| it.variables).unwrap_or_default();
+        Ok(FunctionInfo {
+            arn,
+            distribution_tag: variables.remove("DISTRIBUTION_TAG"),
+            is_dry_run: variables.remove("DRY_RUN").is_some_and(|it| it.trim() == "true"),
+            bucket_owner: variables.remove("EXPECTED_BUCKET_OWNER"),
+            dead_letters: output.dead_letter_config.and_then(|it| it.target_arn),
+        })
+    }
+
+    async fn event_sources(&self, function: &str) -> Result<Vec<EventSourceMapping>, CallError> {
+        let mut pages = self.lambda.list_event_source_mappings().function_name(function).into_paginator().send();
+        let mut sources = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| call_error("ListEventSourceMappings", &error))?;
+            sources.extend(page.event_source_mappings().iter().filter_map(|it| {
+                Some(EventSourceMapping {
+                    arn: it.event_source_arn()?.to_owned(),
+                    state: it.state().unwrap_or_default().to_owned(),
+                    reports_failures: it
+                        .function_response_types()
+                        .contains(&FunctionResponseType::ReportBatchItemFailures),
+                })
+            }));
+        }
+        Ok(sources)
+    }
+
+    async fn function_policy(&self, function: &str) -> Result<Option<String>, CallError> {
+        let output = self.lambda.get_policy().function_name(function).send().await;
+        let output = unless_missing(output.map_err(|error| call_error("GetPolicy", &error)))?;
+        Ok(output.and_then(|it| it.policy))
+    }
+
+    async fn add_permission(
+        &self,
+        function: &str,
+        id: &str,
+        bucket_arn: &str,
+        account: &AccountId,
+    ) -> Result<(), CallError> {
+        let call = self.lambda.add_permission().function_name(function).statement_id(id).principal(S3_PRINCIPAL);
+        let call = call.action("lambda:InvokeFunction").source_arn(bucket_arn).source_account(account.as_str());
+        match call.send().await {
+            Ok(_) => Ok(()),
+            Err(error) if error.as_service_error().is_some_and(AddPermissionError::is_resource_conflict_exception) => {
+                Ok(())
+            }
+            Err(error) => Err(call_error("AddPermission", &error)),
+        }
+    }
+
+    async fn remove_permission(&self, function: &str, id: &str) -> Result<(), CallError> {
+        let output = self.lambda.remove_permission().function_name(function).statement_id(id).send().await;
+        unless_missing(output.map_err(|error| call_error("RemovePermission", &error))).map(|_| ())
+    }
+
+    async fn queue(&self, arn: &str) -> Result<Queue, CallError> {
+        let mut parts = arn.split(':').skip(4);
+        let (Some(account), Some(name)) = (parts.next(), parts.next()) else {
+            return Err(invalid_response("GetQueueUrl", &format!("\"{arn}\" is no queue's ARN")));
+        };
+        let output = self.sqs.get_queue_url().queue_name(name).queue_owner_aws_account_id(account).send().await;
+        let url = output.map_err(|error| call_error("GetQueueUrl", &error))?.queue_url;
+        let call = self.sqs.get_queue_attributes().set_queue_url(url).attribute_names(QueueAttributeName::All);
+        let output = call.send().await.map_err(|error| call_error("GetQueueAttributes", &error))?;
+        let attributes = output.attributes.unwrap_or_default();
+        let text = |name: QueueAttributeName| attributes.get(&name).cloned();
+        let number = |name| text(name).and_then(|it| it.parse().ok()).unwrap_or_default();
+        let redrive = text(QueueAttributeName::RedrivePolicy);
+        let redrive = redrive.and_then(|it| serde_json::from_str::<serde_json::Value>(&it).ok());
+        let dead_letters = redrive.as_ref().and_then(|it| it.get("deadLetterTargetArn")?.as_str());
+        Ok(Queue {
+            policy: text(QueueAttributeName::Policy),
+            kms_key: text(QueueAttributeName::KmsMasterKeyId).filter(|it| !it.is_empty()),
+            dead_letters: dead_letters.map(ToOwned::to_owned),
+            waiting: number(QueueAttributeName::ApproximateNumberOfMessages),
+            in_flight: number(QueueAttributeName::ApproximateNumberOfMessagesNotVisible),
+        })
+    }
+
+    async fn event_rules(&self, target: &str) -> Result<Vec<EventRule>, CallError> {
+        let (mut rules, mut next) = (Vec::new(), None);
+        loop {
+            let call = self.event_bridge.list_rule_names_by_target().target_arn(target).set_next_token(next);
+            let page = call.send().await.map_err(|error| call_error("ListRuleNamesByTarget", &error))?;
+            for name in page.rule_names() {
+                let output = self.event_bridge.describe_rule().name(name).send().await;
+                let output = output.map_err(|error| call_error("DescribeRule", &error))?;
+                let Some(arn) = output.arn else { continue };
+                let is_enabled = output.state != Some(RuleState::Disabled);
+                rules.push(EventRule { arn, is_enabled, pattern: output.event_pattern });
+            }
+            next = page.next_token;
+            if next.is_none() {
+                return Ok(rules);
+            }
+        }
+    }
+
+    async fn buckets(&self) -> Result<Vec<BucketName>, CallError> {
+        let mut pages = self.s3.list_buckets().bucket_region(&self.region).into_paginator().send();
+        let mut names = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| call_error("ListBuckets", &error))?;
+            let here = |it: &aws_sdk_s3::types::Bucket| it.bucket_region().is_none_or(|region| region == self.region);
+            let found = page.buckets().iter().filter(|it| here(it)).filter_map(|it| it.name());
+            // Names that are none here are those of other kinds of buckets, which have no tags.
+            names.extend(found.filter_map(|name| BucketName::new(name).ok()));
+        }
+        Ok(names)
+    }
+
+    async fn bucket_region(&self, bucket: &BucketName) -> Result<String, CallError> {
+        let output = self.s3.head_bucket().bucket(bucket.as_str()).send().await;
+        let region = match &output {
+            Ok(head) => head.bucket_region(),
+            Err(error) => error.raw_response().and_then(|answer| answer.headers().get(REGION_HEADER)),
+        };
+        if let Some(region) = region.filter(|it| !it.is_empty()) {
+            return Ok(region.to_owned());
+        }
+        output.map_err(|error| match call_error("HeadBucket", &error) {
+            // An answer without a body has no words.
+            missing if missing.class == ErrorClass::NotFound => {
+                CallError { message: format!("there is no bucket \"{bucket}\"; correct its name"), ..missing }
+            }
+            other => other,
+        })?;
+        let output = self.s3.get_bucket_location().bucket(bucket.as_str()).send().await;
+        let location = output.map_err(|error| call_error("GetBucketLocation", &error))?.location_constraint;
+        Ok(match location.as_ref().map(BucketLocationConstraint::as_str) {
+            None | Some("") => FIRST_REGION.to_owned(),
+            Some("EU") => "eu-west-1".to_owned(),
+            Some(region) => region.to_owned(),
+        })
+    }
+
+    async fn tags(&self, bucket: &BucketName) -> Result<Tags, CallError> {
+        let owner = self.caller_account().await?.as_str();
+        let call = self.s3.get_bucket_tagging().bucket(bucket.as_str()).expected_bucket_owner(owner);
+        match call.customize().interceptor(CompleteXml("<TagSet")).send().await {
+            Ok(tagging) => Ok(tagging.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect()),
+            Err(error) if error.code() == Some("NoSuchTagSet") && is_complete_with_status(&error, 404) => {
+                Ok(Tags::new())
+            }
+            Err(error) => Err(call_error("GetBucketTagging", &error)),
+        }
+    }
+
+    async fn put_tags(&self, bucket: &BucketName, tags: &Tags) -> Result<(), CallError> {
+        let owner = self.caller_account().await?.as_str();
+        if tags.is_empty() {
+            // A set without tags cannot be put.
+            let call = || self.s3.delete_bucket_tagging().bucket(bucket.as_str()).expected_bucket_owner(owner).send();
+            return retry_while_busy(call).await.map(|_| ()).map_err(|error| call_error("DeleteBucketTagging", &error));
+        }
+        let unfit = |error| invalid_response("PutBucketTagging", &format!("{error}"));
+        let tag = |(key, value)| Tag::builder().key(key).value(value).build();
+        let tags = tags.iter().map(tag).collect::<Result<Vec<_>, _>>().map_err(unfit)?;
+        let tagging = Tagging::builder().set_tag_set(Some(tags)).build().map_err(unfit)?;
+        let call = self.s3.put_bucket_tagging().bucket(bucket.as_str()).expected_bucket_owner(owner).tagging(tagging);
+        retry_while_busy(|| call.clone().send())
+            .await
+            .map(|_| ())
+            .map_err(|error| call_error("PutBucketTagging", &error))
+    }
+
+    async fn has_tag_access_control(&self, bucket: &BucketName) -> Result<bool, CallError> {
+        let owner = self.caller_account().await?.as_str();
+        let call = self.s3.get_bucket_abac().bucket(bucket.as_str()).expected_bucket_owner(owner);
+        let output = call.send().await.map_err(|error| call_error("GetBucketAbac", &error))?;
+        Ok(output.abac_status.and_then(|it| it.status) == Some(BucketAbacStatus::Enabled))
+    }
+
+    async fn notifications(&self, bucket: &BucketName) -> Result<Notifications, CallError> {
+        let owner = self.caller_account().await?.as_str();
+        let call = self.s3.get_bucket_notification_configuration().bucket(bucket.as_str()).expected_bucket_owner(owner);
+        let call = call.customize().interceptor(OnlyKnownElements);
+        let output = call.send().await.map_err(|error| call_error("GetBucketNotificationConfiguration", &error))?;
+        notifications::read(&output).map_err(|reason| invalid_response("GetBucketNotificationConfiguration", &reason))
+    }
+
+    async fn put_notifications(&self, bucket: &BucketName, notifications: &Notifications) -> Result<(), CallError> {
+        let owner = self.caller_account().await?.as_str();
+        let configuration = notifications::write(notifications)
+            .map_err(|error| invalid_response("PutBucketNotificationConfiguration", &error.to_string()))?;
+        // S3 checks that it may write to the destinations, also those that were there; a test message goes to each.
+        let call = self.s3.put_bucket_notification_configuration().bucket(bucket.as_str()).expected_bucket_owner(owner);
+        let call = call.notification_configuration(configuration);
+        let output = retry_while_busy(|| call.clone().send()).await;
+        output.map(|_| ()).map_err(|error| call_error("PutBucketNotificationConfiguration", &error))
+    }
+
+    async fn distribution_of(&self, tenant: &DistributionId) -> Result<DistributionId, CallError> {
+        let output = self.cloud_front.client.get_distribution_tenant().identifier(tenant.as_str()).send().await;
+        let output = output.map_err(|error| call_error("GetDistributionTenant", &error))?.distribution_tenant;
+        let id = output.and_then(|it| it.distribution_id).and_then(|id| DistributionId::new(&id).ok());
+        id.ok_or_else(|| invalid_response("GetDistributionTenant", "it names no distribution"))
+    }
+
+    async fn last_invalidation(&self, distribution: &DistributionId) -> Result<Option<LastInvalidation>, CallError> {
+        let client = &self.cloud_front.client;
+        // The list starts with the newest. Source: CloudFront API reference, ListInvalidations.
+        let list = if distribution.is_tenant() {
+            let call = client.list_invalidations_for_distribution_tenant().id(distribution.as_str()).max_items(1);
+            let output = call.send().await;
+            output.map_err(|error| call_error("ListInvalidationsForDistributionTenant", &error))?.invalidation_list
+        } else {
+            let call = client.list_invalidations().distribution_id(distribution.as_str()).max_items(1);
+            call.send().await.map_err(|error| call_error("ListInvalidations", &error))?.invalidation_list
+        };
+        let read = |it: InvalidationSummary| LastInvalidation { created: it.create_time.secs(), status: it.status };
+        Ok(list.and_then(|it| it.items.unwrap_or_default().into_iter().next()).map(read))
+    }
+}

@@ -1,0 +1,96 @@
+//! Refuses a notification configuration that holds what this version does not know, since writing it back would lose that.
+
+use aws_sdk_s3::config::interceptors::AfterDeserializationInterceptorContextRef;
+use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_s3::error::BoxError;
+use quick_xml::events::Event as Part;
+
+/// The elements of a configuration that are read and written here. One that is not among them, which S3 may have tomorrow,
+/// would be lost when the rest is written back. Source: S3 API reference, `GetBucketNotificationConfiguration`.
+const KNOWN_ELEMENTS: [&str; 15] = [
+    "NotificationConfiguration",
+    "TopicConfiguration",
+    "Topic",
+    "QueueConfiguration",
+    "Queue",
+    "CloudFunctionConfiguration",
+    "CloudFunction",
+    "EventBridgeConfiguration",
+    "Id",
+    "Event",
+    "Filter",
+    "S3Key",
+    "FilterRule",
+    "Name",
+    "Value",
+];
+
+/// Fails an answer in which there is something that we would lose.
+#[derive(Debug)]
+pub(super) struct OnlyKnownElements;
+
+impl Intercept for OnlyKnownElements {
+    fn name(&self) -> &'static str {
+        "NothingUnknown"
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let response = context.response();
+        match response.body().bytes().and_then(|bytes| std::str::from_utf8(bytes).ok()) {
+            _ if !response.status().is_success() => Ok(()),
+            Some(text) => known_only(text).map_err(Into::into),
+            None => Err("the answer is no text".into()),
+        }
+    }
+}
+
+/// Whether a document is whole and holds nothing but what is known.
+fn known_only(document: &str) -> Result<(), String> {
+    let mut reader = quick_xml::Reader::from_str(document);
+    let (mut open, mut is_seen) = (0_usize, false);
+    loop {
+        let part = reader.read_event().map_err(|error| error.to_string())?;
+        if let Part::Start(element) | Part::Empty(element) = &part {
+            let name = element.local_name();
+            let name = name.as_ref();
+            if !KNOWN_ELEMENTS.contains(&name) {
+                return Err(format!(
+                    "this version does not know the element {name}, and would lose it; update invalidator"
+                ));
+            }
+            is_seen |= name == KNOWN_ELEMENTS[0];
+        }
+        match part {
+            // The SDK would leave it out.
+            Part::CData(_) => return Err("the answer has text in a form that is not read here".to_owned()),
+            Part::Start(_) => open += 1,
+            Part::End(_) => open = open.saturating_sub(1),
+            Part::Eof if open > 0 || !is_seen => return Err("the answer ends too early".to_owned()),
+            Part::Eof => return Ok(()),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_with_something_new_in_it_is_refused() {
+        let with = |part: &str| {
+            known_only(&format!("<NotificationConfiguration xmlns=\"urn:x\">{part}</NotificationConfiguration>"))
+        };
+        assert_eq!(with("<QueueConfiguration><Id>a</Id><Queue>q</Queue></QueueConfiguration>"), Ok(()));
+        assert_eq!(known_only("<?xml version=\"1.0\"?><NotificationConfiguration xmlns=\"urn:x\"/>"), Ok(()));
+        assert!(known_only("").is_err() && known_only("<NotificationConfiguration><Id>").is_err());
+        assert!(with("<AgentConfiguration/>").unwrap_err().contains("AgentConfiguration"));
+        assert!(with("<QueueConfiguration><Id><![CDATA[a]]></Id></QueueConfiguration>").is_err());
+        assert!(with("<QueueConfiguration><Window>60</Window></QueueConfiguration>").is_err());
+    }
+}

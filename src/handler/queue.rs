@@ -1,0 +1,29 @@
+//! What a queue is answered: which of its messages failed, so that only those are redelivered.
+
+use std::collections::BTreeSet;
+
+use aws_lambda_events::event::sqs::SqsBatchResponse;
+
+use super::changes::HandledChanges;
+use crate::change::{Batch, Message};
+
+impl HandledChanges {
+    /// Which messages are to come again: those of which anything failed. `None` if something failed that came with no
+    /// message that could be named; then the whole batch must come again.
+    pub(super) fn batch_response(&self, messages: &[Message], batch: &Batch) -> Option<SqsBatchResponse> {
+        let named: usize = messages.iter().map(|message| message.failed.len()).sum();
+        if named < batch.failed.len() {
+            return None;
+        }
+        let has_failed = |message: &&Message| {
+            let failed = self.failed.get(message.changes.clone()).is_some_and(|changes| changes.contains(&true));
+            failed || !message.failed.is_empty()
+        };
+        let ids: BTreeSet<_> = messages.iter().filter(has_failed).map(|message| &*message.id).collect();
+        let mut response = SqsBatchResponse::default();
+        for id in ids {
+            response.add_failure(id);
+        }
+        Some(response)
+    }
+}
