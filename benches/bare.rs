@@ -1,6 +1,7 @@
-//! The least program that does the job with the same libraries, to measure the function against.
+//! A minimal handler built on the same libraries: the baseline that the function is measured against.
 //!
-//! The SDK's and the runtime's defaults, the first record only, the raw key as the path, no limits, no report.
+//! It uses the defaults of the SDK and the runtime, reads only the first record of an event, and sends the raw key as
+//! the path. It has no limits and no report.
 
 use std::collections::HashMap;
 use std::sync::Mutex;

@@ -1,8 +1,10 @@
-//! A batch of 5,000 messages over 40 buckets and 12 distributions: how long the function takes, and its peak memory.
+//! Measures batches of 1,000 to 10,000 SQS messages over 40 buckets and 12 distributions: the time that the function
+//! takes, and its peak memory.
 //!
-//! `scripts/bench batch` builds the function and runs this. The warm time is that of the whole invocation, so it includes
-//! handing over 6 MB and the calls to the stand-in, which answers on the same machine; the function's own processor time,
-//! in user and kernel mode, stands beside it (the mean over the warm batches of a start, which the kernel counts in ticks).
+//! `scripts/bench batch` builds the function and runs this. The warm time is that of the whole invocation, so it
+//! includes the transfer of the event, about 6 MB for 5,000 messages, and the calls to the fake AWS, which runs on the
+//! same machine. Beside it stands the function's own processor time in user and kernel mode: the mean over the warm
+//! batches of one process, which the kernel counts in ticks.
 
 #![expect(
     clippy::print_stdout,
@@ -72,8 +74,8 @@ async fn invoke(lambda: &Lambda, event: String, round: usize) -> Result<f64, Box
     }
 }
 
-/// In milliseconds. Source: proc(5), fields 14 and 15 of `stat`, which follow the program's name in brackets; a tick is
-/// 10 ms on Linux (`USER_HZ`).
+/// The processor time so far, in milliseconds. Source: proc(5), fields 14 and 15 of `stat`, counted after the program's
+/// name in parentheses. A tick is 10 ms on Linux (`USER_HZ`).
 fn processor_time(function: &FunctionProcess) -> Result<f64, Box<dyn Error>> {
     let process = function.id().ok_or("the function has ended")?;
     let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
@@ -82,7 +84,7 @@ fn processor_time(function: &FunctionProcess) -> Result<f64, Box<dyn Error>> {
     Ok(ticks.iter().sum::<f64>() * 10.0)
 }
 
-/// In MB.
+/// The peak resident memory, in MB.
 fn peak_memory(function: &FunctionProcess) -> Result<f64, Box<dyn Error>> {
     let process = function.id().ok_or("the function has ended")?;
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;

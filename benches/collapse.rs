@@ -1,4 +1,4 @@
-//! The time of the collapse over the number of paths: `scripts/bench collapse`.
+//! Measures the time of the collapse by number of paths: `scripts/bench collapse`.
 
 #![expect(clippy::expect_used, reason = "the paths are its own")]
 
@@ -10,17 +10,17 @@ use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use s3_cloudfront_invalidator::collapse::{Budget, Counted, Heuristic, Objective, collapse};
 use s3_cloudfront_invalidator::path::InvalidationPath;
 
-/// Spreads numbers out, the same each time.
+/// A hash that spreads consecutive numbers, the same in every run.
 fn scatter(number: usize) -> u64 {
     (number as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20
 }
 
-/// Files with hashed names in a hundred folders at the top.
+/// Files with hashed names in 100 top-level folders.
 fn shallow(number: usize) -> String {
     format!("/folder-{}/{:x}.js", scatter(number) % 100, scatter(number))
 }
 
-/// Files eight folders deep, some of them with spaces and accents.
+/// Files eight folders deep, some with spaces and accents.
 fn deep(number: usize) -> String {
     let n = scatter(number);
     let part = |level: u32| (n >> (level * 4)) % 5;
@@ -35,18 +35,18 @@ fn deep(number: usize) -> String {
     )
 }
 
-/// Folders in folders, as deep as a key of 1,024 bytes allows.
+/// Nested folders, up to nearly as deep as a key of 1,024 bytes allows.
 fn nested(number: usize) -> String {
     format!("/{}{}", "a/".repeat(500 - number % 400), number)
 }
 
-/// One or two files in each of many folders, so that nothing stands out.
+/// A few files in each of many folders, so that no prefix stands out.
 fn sparse(number: usize) -> String {
     let n = scatter(number);
     format!("/x{}/y{}/f{number}", n % 200, (n >> 8) % 200)
 }
 
-/// Names that part in two at every character.
+/// Names that branch in two at every character.
 fn binary(number: usize) -> String {
     format!("/{:040b}", scatter(number))
 }
@@ -78,7 +78,7 @@ fn main() {
                 });
             }
         }
-        // Of each two objects next to one another, or of two anywhere, one has changed.
+        // Half of the objects changed: every other one, or a random half.
         let every_other: fn(usize) -> bool = |place| place % 2 == 0;
         let half: fn(usize) -> bool = |place| scatter(place) & 1 == 0;
         for (name, count, shape, has_changed) in [

@@ -1,9 +1,9 @@
-//! The function beside the usual Python handler and beside a bare program of the same libraries: time, memory, and what a
-//! deploy costs at CloudFront's throttle.
+//! Compares the function with the usual Python handler and with a minimal program on the same libraries: time, memory,
+//! and the cost of a deploy under CloudFront's throttle.
 //!
-//! `scripts/bench compare` builds all of it and runs this. It prints tables in Markdown, and writes what they are made of to
-//! `target/bench/compare/compare.json`. All take turns, so that a change of the machine's speed meets all. What is
-//! measured and what is computed, and how, is told in `docs/performance.md`.
+//! `scripts/bench compare` builds everything and runs this. It prints Markdown tables, and writes the figures behind
+//! them to `target/bench/compare/compare.json`. The programs alternate, so that a change of the machine's speed affects
+//! all of them. `docs/performance.md` describes what is measured, what is computed, and how.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "its output is its purpose")]
 #![expect(
@@ -38,12 +38,12 @@ use table::{Figure, Table};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// How the stand-in is reached.
+/// How a program reaches the fake AWS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Transport {
-    /// As it is.
+    /// Directly.
     Http,
-    /// Behind TLS, as AWS is.
+    /// Through a TLS proxy, as AWS requires TLS.
     Tls,
 }
 
@@ -56,7 +56,7 @@ impl Transport {
     }
 }
 
-/// How many processes are started of one, and how many events each is given after the first.
+/// How many processes of a program are started, and how many events each handles after the first.
 fn rounds(kind: Kind, case: Case) -> Option<(usize, usize)> {
     match (kind, case) {
         (Kind::Python, Case::One) => Some((7, 150)),
@@ -65,7 +65,7 @@ fn rounds(kind: Kind, case: Case) -> Option<(usize, usize)> {
         (Kind::FunctionProcess, Case::Thousand) => Some((3, 9)),
         (Kind::Python, Case::Batch) => Some((1, 1)),
         (Kind::FunctionProcess, Case::Batch) => Some((3, 5)),
-        // It reads the first record only.
+        // It reads only the first record of an event.
         (Kind::Bare | Kind::BareSameRoots, _) => None,
     }
 }
@@ -77,7 +77,7 @@ async fn main() -> Result<()> {
     let contenders = Contenders::new(&directory)?;
     let began = Instant::now();
     let mut table = Table::default();
-    // For one who changes the start and wants to know in a minute what came of it.
+    // Measures only the start and events of one record, which takes about a minute.
     let starts_only = std::env::args().any(|it| it == "--starts");
     let cases: &[_] = if starts_only { &[Case::One] } else { &[Case::One, Case::Thousand, Case::Batch] };
     for transport in [Transport::Http, Transport::Tls] {
@@ -111,16 +111,16 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-/// Everyone's samples of a case, in turns.
+/// The samples of every program for one case; the programs alternate.
 async fn measure(contenders: &Contenders, transport: Transport, case: Case) -> Result<[Vec<Sample>; 4]> {
     let mut samples = [const { Vec::new() }; 4];
     let most = Kind::ALL.into_iter().filter_map(|kind| rounds(kind, case)).map(|(starts, _)| starts).max();
     for turn in 0..most.unwrap_or_default() {
         let mut turns: Vec<_> = Kind::ALL.into_iter().zip(&mut samples).collect();
-        // Nobody always comes after the same one.
+        // Rotated, so that no program always follows the same one.
         turns.rotate_left(turn % Kind::ALL.len());
         for (kind, samples) in turns {
-            // Who is started less often is so evenly over the time.
+            // A program that is started less often is started at even intervals.
             let is_turn = |starts: usize| turn % (most.unwrap_or(1) / starts).max(1) == 0 && samples.len() < starts;
             if let Some((_, events)) = rounds(kind, case).filter(|(starts, _)| is_turn(*starts)) {
                 samples.push(session(contenders, (kind, transport), case, events).await?);

@@ -1,5 +1,5 @@
-//! Prints the comparison with other tools' rules as a table in Markdown: `scripts/bench comparison`; as a
-//! picture: `scripts/bench picture`.
+//! Prints the comparison with other tools' rules: as a Markdown table with `scripts/bench comparison`, as an SVG chart
+//! with `scripts/bench picture`.
 
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "the lists are its own")]

@@ -1,7 +1,8 @@
-//! Start to first `next`, warm time of a one-record event, and peak memory: the function beside the bare program.
+//! Measures the time from start to the first `next`, the warm time of an event of one record, and the peak memory, of
+//! the function and of the bare program.
 //!
-//! `scripts/bench start` builds both and runs this. The two take turns, so that a change of the machine's speed meets
-//! both; medians and the ratio of medians are printed.
+//! `scripts/bench start` builds both and runs this. Their runs alternate, so that a change of the machine's speed
+//! affects both. It prints medians and their ratio.
 
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
 
@@ -18,12 +19,12 @@ use s3_cloudfront_invalidator::local::{
 const STARTS: usize = 20;
 const WARM_EVENTS: usize = 300;
 
-/// What one process showed.
+/// The measurements of one process.
 struct Sample {
     start: Duration,
     first: Duration,
     warm: Vec<Duration>,
-    /// Peak resident memory in kB.
+    /// The peak resident memory, in kB.
     memory: u32,
 }
 

@@ -1,5 +1,5 @@
-//! The function's settings, from its environment. Absent is a default; present but bad is an error that names the
-//! variable and the value, and all defects are reported at once.
+//! The function's configuration, from its environment variables. An absent variable has a default. A present but
+//! invalid one is an error that names the variable and the value; all of them are reported in one message.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -14,53 +14,57 @@ use crate::path::BucketDefaults;
 /// The longest key a tag can have, in characters. Source: S3 user guide, "Using cost allocation S3 bucket tags".
 const MAX_TAG_KEY_LENGTH: usize = 128;
 
-/// How many requests may list what lies next to the changes of a delivery: 60,000 keys, at a cost of six hundredths of a path. At
-/// the most 300,000, which with what they mean take 75 MB.
+/// The default number of `ListObjectsV2` requests for one delivery: 60,000 keys, for 6 % of the price of one
+/// invalidation path.
 const DEFAULT_INVENTORY_PAGES: NonZeroUsize = NonZeroUsize::new(60).unwrap();
+/// The maximum of `INVENTORY_PAGES`: 300,000 keys, which take 75 MB together with the URLs derived from them.
 const MAX_INVENTORY_PAGES: NonZeroUsize = NonZeroUsize::new(300).unwrap();
 
-/// Everything an operator can set.
+/// The configuration of the function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// `DISTRIBUTION_TAG` and `INDEX_DOCUMENTS`.
+    /// From `DISTRIBUTION_TAG` and `INDEX_DOCUMENTS`.
     pub bucket_defaults: BucketDefaults,
-    /// `TAG_TTL_SECONDS` and `MISSING_TAG_TTL_SECONDS`.
+    /// From `TAG_TTL_SECONDS`, `MISSING_TAG_TTL_SECONDS` and `STALE_TAG_SECONDS`.
     pub cache_ttl: CacheTtl,
-    /// `MAX_PATHS`, `MAX_WILDCARDS` and `PATH_WEIGHT`.
+    /// From `MAX_PATHS`, `MAX_WILDCARDS` and `PATH_WEIGHT`.
     pub objective: Objective,
-    /// `EXPECTED_BUCKET_OWNER`.
+    /// From `EXPECTED_BUCKET_OWNER`.
     pub expected_owner: ExpectedOwner,
-    /// `DISTRIBUTION_ID`.
+    /// From `DISTRIBUTION_ID`: the distribution of requests that name neither a distribution nor a bucket.
     pub default_distribution: Option<DistributionId>,
-    /// `BACKOFF_MILLISECONDS` and `DIRECT_RETRY_SECONDS`.
+    /// From `BACKOFF_MILLISECONDS` and `DIRECT_RETRY_SECONDS`.
     pub retries: Retries,
-    /// `INVENTORY` and `INVENTORY_PAGES`: how many requests may list what lies next to the changes of a delivery.
+    /// From `INVENTORY` and `INVENTORY_PAGES`: the maximum number of `ListObjectsV2` requests for one delivery. `None`
+    /// turns bucket listings off.
     pub listing_max_requests: Option<NonZeroUsize>,
-    /// `DISTRIBUTION_SETTINGS`: whether distributions are asked how they are set.
+    /// From `DISTRIBUTION_SETTINGS`: whether distribution configs are read.
     pub read_distribution_configs: bool,
-    /// `METRICS`: whether metrics are written.
+    /// From `METRICS`: whether metrics are written to the log.
     pub metrics: bool,
-    /// `DRY_RUN`.
+    /// From `DRY_RUN`: whether invalidations are only reported and not sent.
     pub dry_run: bool,
 }
 
-/// How calls are made again that failed for a while.
+/// How calls that failed with a transient error are retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retries {
-    /// The longest pause before the second attempt; each further one may be twice as long.
+    /// The upper bound of the delay before the first retry of `CreateInvalidation`. It doubles with each further
+    /// failure, and the delay is random below it (full jitter). Lookups use a tenth of it.
     pub backoff: Duration,
-    /// How long an event that nobody waits for, and that Lambda keeps for hours, is tried again inside the invocation.
+    /// How long the changes of an event that did not come from SQS are retried within the invocation. Lambda retries
+    /// such an asynchronous event by itself.
     pub direct: Duration,
 }
 
-/// Who must own the buckets that are asked about.
+/// The account that must own the buckets, sent to S3 as the expected bucket owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExpectedOwner {
-    /// The account that the function runs in, which its own ARN tells.
+    /// The function's own account, taken from its ARN.
     FunctionAccount,
-    /// This account.
+    /// The given account.
     Account(AccountId),
-    /// Anybody.
+    /// Any account: no owner is sent.
     Any,
 }
 
@@ -71,19 +75,21 @@ impl Config {
     /// The default of `INDEX_DOCUMENTS`.
     pub const DEFAULT_INDEX_DOCUMENT: &str = "index.html";
 
-    /// The most that an item can be worth, in URLs.
+    /// The maximum of `PATH_WEIGHT`: how many evicted URLs of unchanged objects one path less is worth.
     pub const MAX_PATH_WEIGHT: u32 = 1_000_000;
 
-    /// The default of `MAX_PATHS`: a queued deploy is one to a few invalidations.
+    /// The default of `MAX_PATHS`, for one invalidation. A deploy that goes through the queue takes one to a few
+    /// invalidations.
     pub const DEFAULT_MAX_PATHS: NonZeroUsize = NonZeroUsize::new(30).unwrap();
 
-    /// The default of `MAX_WILDCARDS`: those of two batches in parallel stay under CloudFront's 15.
+    /// The default of `MAX_WILDCARDS`, for one invalidation. Two batches in parallel stay below CloudFront's quota of
+    /// 15.
     pub const DEFAULT_MAX_WILDCARDS: NonZeroUsize = NonZeroUsize::new(7).unwrap();
 
-    /// Reads the settings through `lookup`, which returns the value of an environment variable.
+    /// Reads the configuration. `lookup` returns the value of an environment variable.
     ///
     /// # Errors
-    /// [`ConfigError`] with every variable whose value is no good.
+    /// [`ConfigError`] with every variable whose value is invalid.
     ///
     /// ```
     /// use s3_cloudfront_invalidator::config::Config;
@@ -162,10 +168,10 @@ impl Config {
     }
 }
 
-/// The longest life a remembered answer may be given, in seconds: a day.
+/// The maximum of the TTLs and of stale-if-error, in seconds: one day.
 const MAX_TTL_SECONDS: u64 = 86_400;
 
-/// A variable whose value is no good.
+/// An environment variable whose value is invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Defect {
     variable: &'static str,
@@ -173,7 +179,7 @@ pub struct Defect {
     expected: String,
 }
 
-/// All that is wrong with the settings.
+/// All invalid variables of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError(pub(super) Vec<Defect>);
 
@@ -189,14 +195,15 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Reads variables and gathers what is wrong with them.
+/// Reads environment variables and collects the invalid ones.
 pub(super) struct Reader<F> {
     pub(super) lookup: F,
     pub(super) defects: Vec<Defect>,
 }
 
 impl<F: Fn(&str) -> Option<String>> Reader<F> {
-    /// The value of `variable` as `parse` understands it; `default` where it is absent, and where it is bad.
+    /// The value of `variable`, read by `parse`. Returns `default` if it is absent, and also if it is invalid, which is
+    /// recorded as a defect.
     pub(super) fn read<T>(
         &mut self,
         variable: &'static str,
@@ -220,7 +227,7 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         Duration::from_secs(self.number(variable, default, 0, MAX_TTL_SECONDS, "seconds"))
     }
 
-    /// What is read from AWS if it helps and may be.
+    /// A switch for optional reads from AWS: `auto`, the default, is true and `off` is false.
     pub(super) fn auto_or_off(&mut self, variable: &'static str) -> bool {
         self.read(variable, true, "\"auto\" or \"off\"", |value| match value {
             "auto" => Some(true),
@@ -229,7 +236,7 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         })
     }
 
-    /// A number that fits in 32 bits, as its bounds do.
+    /// A number whose bounds fit in 32 bits.
     pub(super) fn small_number(
         &mut self,
         variable: &'static str,

@@ -1,25 +1,32 @@
-//! Keeps CloudFront fresh when S3 changes.
+//! Invalidates CloudFront automatically when S3 objects change.
 //!
-//! S3 tells an AWS Lambda function, directly or through queues, topics and EventBridge, which objects were created or
-//! removed, in any number of buckets. The function reads each bucket's tags to learn which distributions are in front of
-//! it, turns the keys into the paths viewers use, and sends each distribution one invalidation. Pipelines and people can
-//! ask it for invalidations too.
+//! S3 notifies an AWS Lambda function, directly or through SQS, SNS and EventBridge, which objects were created or
+//! removed, in any number of buckets. The function reads each bucket's tags and each distribution's config, maps the
+//! changed keys to the paths that viewers use, and sends each distribution one invalidation with as few paths, and as
+//! few unchanged objects evicted, as possible. Pipelines and people can request invalidations too.
 //!
-//! The way of the data, and the module that knows each step:
+//! # Layout
 //!
-//! ```text
-//! event JSON ─event─▶ Change ─router─▶ BucketOptions ─surveyor─▶ Mapping ─path─▶ InvalidationPath ─lister, collapse─▶ items
-//!                                                                                                            │
-//!           Report ◀─report──┬── app ◀─ports── aws ◀── Invalidation ◀─plan────────────────────────────┘
-//!  InvocationError ◀─failure─┘
-//! ```
+//! From the bottom up; a module imports only modules above it in this list.
 //!
-//! [`event`], [`change`], [`distribution`], [`path`], [`settings`], [`view`], [`collapse`], [`route`], [`plan`], [`mod@reference`],
-//! [`job`] and [`text`] are pure: no clock, no environment, no SDK. [`app`] goes the whole way over the traits in [`ports`]; [`aws`] implements them
-//! and is the only place that names an SDK crate.
+//! * [`change`]: what changed, and the checked names (bucket, key, Region, account, distribution) that everything else
+//!   is built from.
+//! * [`path`]: from a key to its invalidation paths in one distribution.
+//! * [`event`]: from the bytes of an invocation to changes, a request or a job.
+//! * [`collapse`]: the best set of paths that covers the changed ones within a budget.
+//! * [`plan`]: from changes and mappings to one invalidation per distribution.
+//! * [`aws`]: the SDK's clients behind traits, and the classes of their errors.
+//! * [`lookup`]: what AWS is asked and cached: tags, distribution configs, listed keys.
+//! * [`send`]: `CreateInvalidation` under the account's throttle.
+//! * [`report`]: what became of a delivery, as answer, log line, metrics and errors.
+//! * [`config`]: the environment variables.
+//! * [`handler`]: one invocation from start to answer.
 //!
-//! Feature `local` adds a stand-in of Lambda's Runtime API, S3, CloudFront and CodePipeline, on which everything
-//! runs without an AWS account; feature `cli` adds the command line `invalidator`.
+//! [`change`], [`path`], [`event`], [`collapse`] and [`plan`] are pure: no clock, environment, network, log or `async`.
+//!
+//! Two features add the rest: `local` a fake AWS on loopback, on which everything runs without an account, and `cli`
+//! the command line `invalidator`. `docs/architecture.md` follows one event through the code and says where to add
+//! what.
 
 pub mod aws;
 pub mod change;

@@ -1,4 +1,4 @@
-//! The Lambda function: reads its settings, makes its clients, and runs.
+//! The Lambda function's binary: reads the configuration, creates the AWS clients and runs the event loop.
 
 use std::env;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use s3_cloudfront_invalidator::config::Config;
 use s3_cloudfront_invalidator::handler::{App, runtime};
 use s3_cloudfront_invalidator::report::{Metrics, logging};
 
-/// What Lambda sets for every function, and its runtime cannot do without.
+/// The environment variables that Lambda sets for every function and that its runtime requires.
 const RUNTIME_VARIABLES: [&str; 4] = [
     "AWS_LAMBDA_RUNTIME_API",
     "AWS_LAMBDA_FUNCTION_NAME",
@@ -21,7 +21,7 @@ const RUNTIME_VARIABLES: [&str; 4] = [
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
-    // What is not UTF-8 is there all the same, and is refused with the rest of what is bad.
+    // A value that is not UTF-8 still counts as set, so that it is validated instead of replaced by the default.
     let variable = |name: &str| env::var_os(name).map(|value| value.to_string_lossy().into_owned());
     tracing::subscriber::set_global_default(logging::subscriber(variable, std::io::stdout, aws::SILENT_CRATES))?;
     if let Some(missing) = RUNTIME_VARIABLES.iter().find(|name| variable(name).is_none()) {

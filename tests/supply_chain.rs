@@ -1,5 +1,5 @@
-//! Guards over what the function is made of: licences and sources of dependencies, and that nothing of ours runs at
-//! build time.
+//! Supply-chain tests: the licenses and sources of the dependencies, which of them the function contains, and that no
+//! code of this package runs at build time.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -14,7 +14,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// What `cargo metadata --locked` says, which fails where `Cargo.lock` is not that of `Cargo.toml`.
+/// The output of `cargo metadata --locked`, which fails if `Cargo.lock` does not match `Cargo.toml`.
 fn metadata() -> Value {
     let arguments = ["metadata", "--format-version", "1", "--locked", "--all-features"];
     let output = Command::new(env!("CARGO")).args(arguments).current_dir(root()).output().unwrap();
@@ -22,7 +22,7 @@ fn metadata() -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// Licences that ask for no more than their text to be passed on.
+/// Licenses that require no more than that their text is passed on.
 const LICENCES: [&str; 11] = [
     "MIT",
     "MIT-0",
@@ -37,7 +37,7 @@ const LICENCES: [&str; 11] = [
     "Zlib",
 ];
 
-/// Whether a licence expression can be met with `LICENCES`. `A/B` is an old way of writing `A OR B`.
+/// Whether a license expression can be satisfied with `LICENCES`. `A/B` is an old form of `A OR B`.
 fn is_permissive(expression: &str) -> bool {
     let expression = expression.replace(['(', ')'], "").replace(" / ", "/").replace('/', " OR ");
     expression.split(" AND ").all(|group| group.split(" OR ").any(|licence| LICENCES.contains(&licence)))
@@ -84,13 +84,14 @@ fn nothing_of_ours_runs_at_build_time() {
     }
 }
 
-/// Git may be missing, and a tarball has none: what keeps the file out of it is looked at instead.
+/// Git may be missing, and a tarball has no repository, so the test reads the `.gitignore` that would keep the file
+/// out.
 #[test]
 fn the_lock_file_is_part_of_the_sources() {
     assert!(root().join("Cargo.lock").is_file());
     let ignored = fs::read_to_string(root().join(".gitignore")).unwrap();
     assert!(!ignored.lines().any(|line| line.contains("lock")), "{ignored}");
     let checksums = fs::read_to_string(root().join("Cargo.lock")).unwrap().matches("\nchecksum = ").count();
-    // All packages but our own.
+    // All packages but this one have a checksum.
     assert_eq!(checksums + 1, metadata()["packages"].as_array().unwrap().len());
 }

@@ -1,4 +1,4 @@
-//! What is measured, and how it reaches the stand-in.
+//! The programs that are measured, and how they reach the fake AWS.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -7,22 +7,22 @@ use std::{env, fs};
 use super::front::Authority;
 use super::{Result, Transport};
 
-/// The platform's roots in one file: on Amazon Linux 2023, and on Debian.
+/// The platform's root certificates in one file, on Amazon Linux 2023 and on Debian.
 const BUNDLES: [&str; 2] = ["/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/certs/ca-certificates.crt"];
 
-/// Where platforms keep one file for each root.
+/// The directory where platforms keep one file per root certificate.
 const DIRECTORY: &str = "/etc/ssl/certs";
 
-/// Whose time is taken.
+/// The program that is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// The release binary.
+    /// The function's release binary.
     FunctionProcess,
-    /// The usual handler, on AWS's own runtime client.
+    /// The usual Python handler, on AWS's own runtime client (`awslambdaric`).
     Python,
-    /// The least program of the same libraries, as the SDK sets it up.
+    /// A minimal program on the same libraries, with the SDK's default TLS setup.
     Bare,
-    /// The same, with the roots that the function reads.
+    /// The same program, with the root certificates that the function reads.
     BareSameRoots,
 }
 
@@ -39,7 +39,7 @@ impl Kind {
     }
 }
 
-/// The programs, and the roots that they are given.
+/// The programs, and the root certificates that they are given.
 pub(super) struct Contenders {
     pub(super) release: PathBuf,
     python: PathBuf,
@@ -49,8 +49,8 @@ pub(super) struct Contenders {
 }
 
 impl Contenders {
-    /// Finds the programs, and makes a certificate authority. For TLS everyone has it among the platform's roots, so that they
-    /// read as much as they would in Lambda.
+    /// Finds the programs, and creates a certificate authority. For TLS, it is added to the platform's root
+    /// certificates, so that every program reads as much as it would in Lambda.
     pub(super) fn new(directory: &Path) -> Result<Self> {
         let variable = |name| env::var(name).map_err(|_| format!("{name} is not set; run scripts/bench compare"));
         let release = PathBuf::from(variable("RELEASE_DIR")?);
@@ -60,7 +60,8 @@ impl Contenders {
         let roots = directory.join("roots.pem");
         let platform = bundle.map(fs::read_to_string).transpose()?.unwrap_or_default();
         fs::write(&roots, format!("{platform}\n{}", authority.pem()))?;
-        // As Lambda starts the handler, with nothing in between. The handler's byte code is not kept there either.
+        // The handler starts as in Lambda, with no process in between. `-B` writes no bytecode of the handler, as in
+        // Lambda.
         fs::write(directory.join("handler.py"), include_str!("handler.py"))?;
         let python = directory.join("python");
         let main = "from awslambdaric.__main__ import main\nmain(['awslambdaric', 'handler.handler'])\n";
@@ -77,7 +78,7 @@ impl Contenders {
         }
     }
 
-    /// What is in the environment of one besides that of every function.
+    /// The environment variables of a program, besides those of every function.
     pub(super) fn variables(&self, kind: Kind, transport: Transport) -> Vec<(&'static str, String)> {
         let roots = self.roots.display().to_string();
         let trust = match (kind, transport) {
@@ -86,11 +87,11 @@ impl Contenders {
                 self.bundle.map(|path| ("SSL_CERT_FILE", path.to_owned())).into_iter().collect()
             }
             (Kind::FunctionProcess | Kind::BareSameRoots, Transport::Tls) => vec![("SSL_CERT_FILE", roots)],
-            // What the SDK reads by itself, and the authority.
+            // The directory that the SDK reads by default, and the authority.
             (Kind::Bare, Transport::Tls) => vec![("SSL_CERT_FILE", roots), ("SSL_CERT_DIR", DIRECTORY.to_owned())],
             (Kind::Python, Transport::Tls) => vec![("AWS_CA_BUNDLE", roots)],
         };
-        // Lambda sets it for all; the function's own stand-in does not.
+        // Lambda sets it for every function; the fake Lambda does not.
         let region = (kind == Kind::Python).then(|| ("AWS_DEFAULT_REGION", "eu-central-1".to_owned()));
         trust.into_iter().chain(region).collect()
     }

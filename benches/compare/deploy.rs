@@ -1,8 +1,8 @@
-//! A deploy of 5,000 files, at the pace at which CloudFront takes invalidations: what it needs and costs, and what of it
-//! viewers never see.
+//! A deploy of 5,000 files under CloudFront's throttle: its requests, paths, price and time, and the changes that are
+//! never invalidated.
 //!
-//! From the queue the function is measured, in real time. Everything else takes hours or minutes of waiting, and is computed
-//! ([`super::model`]).
+//! The function behind its queue is measured in real time. Everything else takes minutes or hours of waiting, and is
+//! computed ([`super::model`]).
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};
@@ -20,29 +20,31 @@ use super::{Result, Transport, model};
 pub(super) const CHANGES: usize = 5000;
 const BATCH: usize = 1000;
 
-/// How many batches are under way at a time: what the template allows.
+/// The number of batches handled at the same time, as in the template.
 pub(super) const CONCURRENCY: usize = 2;
 
-/// The least time between two invalidations of an account. Source: AWS staff in aws-sdk-js#3983: 0.5 a second.
+/// The minimum time between two invalidations of an account. Source: AWS staff in aws-sdk-js#3983: 0.5 requests a
+/// second.
 pub(super) const THROTTLE: Duration = Duration::from_secs(2);
 
-/// How often a queue gives a message out before it goes to the dead letters, as in the template.
+/// How often a message is received before it goes to the dead-letter queue, as in the template.
 pub(super) const RECEIVES: usize = 5;
 
-/// What came of one.
+/// The outcome of one deploy.
 pub(super) struct Deploy {
     pub(super) name: &'static str,
-    /// Measured in real time, or computed.
+    /// Whether it was measured in real time; otherwise it was computed.
     pub(super) measured: bool,
-    /// How many `CreateInvalidation` calls were made, throttled ones included.
+    /// The number of `CreateInvalidation` calls, throttled ones included.
     pub(super) requests: f64,
-    /// How many paths were accepted, so billed.
+    /// The number of accepted paths, which are billed.
     pub(super) paths: f64,
-    /// How many objects an accepted invalidation covers.
+    /// The number of objects covered by accepted invalidations.
     pub(super) covered: f64,
-    /// Until the last invalidation was accepted, from the first event.
+    /// The time from the first event until the last invalidation was accepted, in seconds. For the measured deploy,
+    /// until all batches were done.
     pub(super) seconds: f64,
-    /// What becomes of the others.
+    /// What happens to the remaining objects.
     pub(super) rest: &'static str,
 }
 
@@ -60,7 +62,7 @@ impl Deploy {
         })
     }
 
-    /// Beyond the free paths of the month.
+    /// The price in US dollars, beyond the free paths of the month.
     fn dollars(&self) -> f64 {
         self.paths * 0.005
     }
@@ -98,7 +100,8 @@ fn key(number: usize) -> String {
     format!("section-{:02}/page-{number:04}.html", number / 84)
 }
 
-/// 5,000 of 6,000 objects change. They are uploaded in the order of their keys, so that a batch is about a dozen folders.
+/// 5,000 of 6,000 objects change. They are uploaded in the order of their keys, so that a batch spans about twelve
+/// folders.
 async fn queued(contenders: &Contenders) -> Result<Deploy> {
     let mut state = State::default();
     state.throttle = Some(THROTTLE);
@@ -112,7 +115,7 @@ async fn queued(contenders: &Contenders) -> Result<Deploy> {
     let batches: Vec<_> =
         (0..CHANGES / BATCH).map(|batch| (batch * BATCH..(batch + 1) * BATCH).collect::<Vec<_>>()).collect();
     let began = Instant::now();
-    // Each sandbox takes every other batch, and what failed of it as often as the queue gives it out.
+    // Each execution environment gets every other batch.
     let sandboxes = (0..CONCURRENCY).map(|sandbox| {
         let batches: Vec<_> = batches.iter().skip(sandbox).step_by(CONCURRENCY).cloned().collect();
         deliver(contenders, &aws, sandbox, batches)
@@ -142,7 +145,8 @@ async fn queued(contenders: &Contenders) -> Result<Deploy> {
     })
 }
 
-/// Gives one sandbox its batches, one after the other. What failed comes again at once, where a queue would wait.
+/// Invokes one execution environment with its batches, one after the other. Failed messages are redelivered at once,
+/// where SQS would wait for the visibility timeout, and as often as they may be received.
 async fn deliver(contenders: &Contenders, aws: &FakeAws, sandbox: usize, batches: Vec<Vec<usize>>) -> Result<()> {
     let lambda = Lambda::start().await?;
     let variables = contenders.variables(Kind::FunctionProcess, Transport::Http);

@@ -1,10 +1,15 @@
-//! What would take hours, computed: deploys whose events come one by one, and the Python handler at CloudFront's throttle.
+//! Simulates what would take hours to measure: deploys whose events arrive one by one, and the Python handler, under
+//! CloudFront's throttle.
 //!
-//! Time is virtual, and nothing is measured. CloudFront takes an invalidation if the last one that it took is 2 s ago, as the
-//! stand-in does. The files are uploaded in a minute. An event that S3 sent to a function is tried three times: at once, a
-//! minute after its failure, and two minutes after the next (Lambda developer guide, "Asynchronous invocation"); no limit of
-//! concurrency stands in its way. A queue's message is given out five times, to two sandboxes; a failed batch comes again after
-//! the visibility timeout, six times the longest timeout a function can have. A call takes 100 ms.
+//! Time is virtual, and nothing is measured. CloudFront accepts an invalidation if it accepted the last one at least
+//! two seconds ago, like the fake AWS. A call takes 100 ms.
+//!
+//! - One event each: the files are uploaded within a minute. An event is attempted three times: at once, a minute after
+//!   its failure, and two minutes after the next (Lambda developer guide, "Asynchronous invocation"). There is no
+//!   concurrency limit.
+//! - Queued: all batches are available at once. A message is received at most five times, by one of two execution
+//!   environments. A failed batch becomes available again after the visibility timeout, which is six times the longest
+//!   timeout of a function.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -25,21 +30,22 @@ const VISIBILITY: Time = 6 * TIMEOUT;
 const BATCH: usize = 1000;
 const RUNS: u32 = 20;
 
-/// The function's defaults of `BACKOFF_MILLISECONDS` and `DIRECT_RETRY_SECONDS`, and how long before its end it begins a last
-/// attempt.
+/// The function's defaults of `BACKOFF_MILLISECONDS` and `DIRECT_RETRY_SECONDS`, the latter less the time before its
+/// end at which the last attempt begins.
 const BACKOFF: Duration = Duration::from_secs(2);
 const DIRECT_RETRY: Time = 10_000 - 50;
 
-/// How long a client waits after it was throttled so often in one invocation, so long after that began; `None` if it gives up.
+/// The delay before a client's next attempt, after it was throttled `throttled` times in one invocation that began
+/// `since` ago; `None` if it gives up.
 type Client = fn(throttled: u32, since: Time) -> Option<Time>;
 
-/// botocore's standard mode: three attempts, pauses of any length up to 1 s and 2 s. Its quota of retries is left out, which
-/// is in its favour. Source: `botocore/retries/standard.py`.
+/// botocore's standard mode: three attempts, with random delays of up to 1 s and 2 s. Its retry quota is not modeled,
+/// which favors it. Source: `botocore/retries/standard.py`.
 fn botocore(throttled: u32, _: Time) -> Option<Time> {
     (throttled < 3).then(|| milliseconds(Duration::from_secs(1 << (throttled - 1)).mul_f64(fastrand::f64())))
 }
 
-/// The function's own pauses, for as long as it tries again what S3 sent to it.
+/// The function's delays, for as long as it retries a direct event.
 fn function(throttled: u32, since: Time) -> Option<Time> {
     let left = DIRECT_RETRY.checked_sub(since).filter(|left| *left > 0)?;
     Some(milliseconds(delay(BACKOFF, throttled - 1)).min(left))
@@ -49,7 +55,7 @@ fn milliseconds(time: Duration) -> Time {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// What CloudFront took.
+/// The invalidations that CloudFront accepted.
 #[derive(Default)]
 struct Edge {
     last: Option<Time>,
@@ -75,10 +81,10 @@ impl Edge {
     }
 }
 
-/// Each object an event of its own.
+/// Every object has an event of its own.
 fn direct(client: Client) -> Edge {
     let mut edge = Edge::new();
-    // When, whose, how often it was delivered before, when the invocation began, how often it was throttled.
+    // Time of the attempt, object, earlier deliveries, start of the invocation, throttled attempts in it.
     let arrival = |object: usize| object as Time * UPLOAD / CHANGES as Time;
     let mut events: BinaryHeap<_> = (0..CHANGES).map(|it| Reverse((arrival(it), it, 0, arrival(it), 0))).collect();
     while let Some(Reverse((now, object, delivery, begun, throttled))) = events.pop() {
@@ -95,14 +101,15 @@ fn direct(client: Client) -> Edge {
     edge
 }
 
-/// A batch in the queue: when it can be received, which it is, and how often it was.
+/// A batch: when it can be received or was, its number, and how often it was received.
 type Batch = (Time, usize, usize);
 
-/// Batches of 1,000 messages, one record after the other. What fails ends the batch if it `raises`, or is passed over.
+/// Batches of 1,000 messages, whose records are handled one after the other. A record that the client gives up on fails
+/// the batch if the handler `raises`; otherwise it is passed over. A batch also fails at the function's timeout.
 fn queued(client: Client, raises: bool) -> Edge {
     let mut edge = Edge::new();
     let mut queue: BinaryHeap<Reverse<Batch>> = (0..CHANGES / BATCH).map(|it| Reverse((0, it, 0))).collect();
-    // When, which sandbox, the batch, when it was received, how many records are done, how often this one was throttled.
+    // Time, execution environment, batch, records done, throttled attempts for the current record.
     let mut sandboxes = BinaryHeap::new();
     for sandbox in 0..CONCURRENCY {
         sandboxes.push(Reverse((0, sandbox, None::<Batch>, 0, 0)));

@@ -1,4 +1,4 @@
-//! One process from its start on: what it is given, and what it shows.
+//! One process from its start on: the events that it is given, and its measurements.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -13,14 +13,14 @@ use super::contender::{Contenders, Kind};
 use super::front::Front;
 use super::{Result, Transport};
 
-/// What the events of a session are like. The first one is always of one record.
+/// The events of a session. The first one always has one record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Case {
-    /// One record, as S3 mostly sends it.
+    /// One record, as S3 usually sends it.
     One,
-    /// 1,000 records of 7 buckets, each with a distribution.
+    /// 1,000 records of 7 buckets, each with a distribution of its own.
     Thousand,
-    /// A queue's batch of 5,000 messages of 40 buckets and 12 distributions, 6 MB.
+    /// A batch of 5,000 SQS messages of 40 buckets and 12 distributions, 6 MB.
     Batch,
 }
 
@@ -49,12 +49,13 @@ impl Case {
         }
     }
 
-    /// Keys that any handler gets right: nothing in them needs an encoding.
+    /// Keys that every handler gets right, because nothing in them needs encoding.
     fn key(number: usize) -> String {
         format!("deploy/section-{:02}/page-{number}.html", number % 60)
     }
 
-    /// The buckets hold what changes. An invalidation is done at once, so that none waits for another.
+    /// The buckets hold the changed objects. An invalidation completes at once, so that none counts toward the quota of
+    /// those in progress.
     fn state(self) -> State {
         let mut state = State::default();
         let distributions = self.buckets().min(12);
@@ -89,7 +90,7 @@ impl Case {
     }
 }
 
-/// A distribution with these buckets as its origins, as CloudFront tells it.
+/// The config of a distribution with these buckets as its origins, as CloudFront returns it.
 pub(super) fn config(buckets: &[String]) -> serde_json::Value {
     let origin = |bucket: &String| json!({ "Id": bucket, "DomainName": format!("{bucket}.s3.eu-central-1.amazonaws.com"), "OriginPath": "" });
     let first = buckets.first().cloned().unwrap_or_default();
@@ -102,23 +103,23 @@ pub(super) fn config(buckets: &[String]) -> serde_json::Value {
     })
 }
 
-/// What one process showed. Times are in milliseconds.
+/// The measurements of one process. Times are in milliseconds.
 pub(super) struct Sample {
-    /// From the start of the process to its first `next`.
+    /// The time from the start of the process to its first `next`.
     pub(super) next: f64,
-    /// The first invocation, of one record.
+    /// The time of the first invocation, with one record.
     pub(super) first: f64,
-    /// Processor time until the first answer.
+    /// The processor time until the first answer.
     pub(super) cpu_first: f64,
-    /// The invocations after the first.
+    /// The times of the invocations after the first.
     pub(super) warm: Vec<f64>,
-    /// Processor time of one of them, on average.
+    /// The mean processor time of one of them.
     pub(super) cpu_warm: f64,
-    /// The most memory that was resident, in MB.
+    /// The peak resident memory, in MB.
     pub(super) memory: f64,
 }
 
-/// Starts a process, gives it an event of one record and then `rounds` of the case.
+/// Starts a process, invokes it with an event of one record, and then with `rounds` events of the case.
 pub(super) async fn session(
     contenders: &Contenders,
     (kind, transport): (Kind, Transport),
@@ -128,7 +129,7 @@ pub(super) async fn session(
     let aws = FakeAws::start(case.state()).await?;
     let lambda = Lambda::start().await?;
     let mut variables = contenders.variables(kind, transport);
-    // A host for each service, as in AWS: whoever calls two has two connections to make.
+    // One host per service, as in AWS, so that a program that calls two services opens two connections.
     let mut fronts = Vec::new();
     if transport == Transport::Tls {
         for service in ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_CLOUDFRONT"] {
@@ -176,12 +177,12 @@ fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
-/// The processor time of all threads, in milliseconds. Source: the kernel's documentation, "Scheduler Statistics": the first
-/// number is the time on the processor, in nanoseconds.
+/// The processor time of all threads, in milliseconds. Source: Linux kernel documentation, "Scheduler Statistics": the
+/// first field is the time spent on the processor, in nanoseconds.
 fn processor_time(process: u32) -> Result<f64> {
     let mut nanoseconds = 0.0;
     for task in fs::read_dir(format!("/proc/{process}/task"))? {
-        // A thread may end meanwhile.
+        // A thread may have ended since the directory was read.
         let times = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
         nanoseconds += times.split(' ').next().and_then(|it| it.parse::<f64>().ok()).unwrap_or_default();
     }

@@ -1,4 +1,4 @@
-//! The figures, and the tables they are printed as.
+//! The measurements, and the tables that they are printed as.
 
 use std::fmt::Write;
 use std::process::Command;
@@ -11,12 +11,12 @@ use super::deploy::Deploy;
 use super::session::{Case, Sample};
 use super::{Result, Transport};
 
-/// The figure that Lambda's users wait for.
+/// The row with the time that a caller waits at a cold start.
 const FIRST_ANSWER: &str = "start to first answer, ms";
 
-/// One row: what it is, and everyone's value of it.
+/// One row: a figure, and its value for each program.
 pub(super) struct Figure {
-    /// The transport; empty for what has none.
+    /// The transport; empty for a figure that does not depend on it.
     transport: &'static str,
     name: String,
     values: [Option<f64>; 4],
@@ -32,7 +32,7 @@ impl Figure {
         json!({ "transport": self.transport, "name": self.name, "values": values })
     }
 
-    /// How many times as much as the function another has.
+    /// The program's value as a multiple of the function's.
     fn ratio(&self, kind: Kind) -> Option<f64> {
         Some(self.of(kind)? / self.of(Kind::FunctionProcess)?)
     }
@@ -63,7 +63,7 @@ impl Table {
         }
     }
 
-    /// Takes the medians of one's samples of a case.
+    /// Adds the medians of one program's samples of a case, and the 99th percentile of the warm time of one record.
     pub(super) fn add(&mut self, transport: Transport, case: Case, kind: Kind, samples: &[Sample]) {
         if samples.is_empty() {
             return;
@@ -86,7 +86,7 @@ impl Table {
         set(format!("{name}, peak memory, MB"), all(|it| it.memory));
     }
 
-    /// What is deployed: the binary, and the zip of it.
+    /// Adds the sizes of what is deployed: the binary, and its zip file.
     pub(super) fn sizes(&mut self, contenders: &Contenders) -> Result<()> {
         for kind in [Kind::FunctionProcess, Kind::Bare] {
             let program = contenders.program(kind);
@@ -118,14 +118,14 @@ impl Table {
         text
     }
 
-    /// The aims beside what came of them.
+    /// The targets, and whether the measurements meet them.
     pub(super) fn aims(&self, deploys: &[Deploy]) -> String {
         let mut text = String::from("| aim | | measured | |\n|---|---|--:|---|\n");
         let mut row = |aim: &str, transport: &str, measured: f64, met: bool| {
             let met = if met { "met" } else { "**missed**" };
             let _ = writeln!(text, "| {aim} | {transport} | {} | {met} |", number(Some(measured)));
         };
-        // How many times as much as the function the other is to have, at least.
+        // The last value is the program's minimum, as a multiple of the function's value.
         let aims: [(&str, &str, Kind, f64); 7] = [
             ("first answer from the start: 40 × sooner", FIRST_ANSWER, Kind::Python, 40.0),
             ("one warm record: 8 × sooner", "one record, warm, ms", Kind::Python, 8.0),
@@ -155,7 +155,7 @@ impl Table {
     }
 }
 
-/// Three digits that count; nothing for what there is not.
+/// Formats a value with three significant digits, or as nothing if there is none.
 pub(super) fn number(value: Option<f64>) -> String {
     match value {
         None => String::new(),
@@ -171,7 +171,7 @@ pub(super) fn quantile(mut values: Vec<f64>, part: f64) -> f64 {
     values.get(places.round() as usize).copied().unwrap_or(f64::NAN)
 }
 
-/// What Python itself and its libraries say they are.
+/// The versions of Python and its libraries.
 pub(super) fn python_versions() -> Result<String> {
     let versions = "import sys, boto3, importlib.metadata as m\n\
                     print('Python %d.%d.%d' % sys.version_info[:3] + ', boto3 ' + boto3.__version__ + ', awslambdaric ' \

@@ -1,13 +1,14 @@
-//! Deploys to compare on: what changed, and what lives beside it. Two are real, the rest is made the same each time.
+//! The deploys of the comparison: which keys changed, and which did not. Two are real; the others are generated, the
+//! same in every run.
 
 use serde::Deserialize;
 
-/// What a deploy did to a bucket.
+/// The effect of a deploy on a bucket.
 pub(crate) struct Deploy {
     pub(crate) name: &'static str,
-    /// Keys that were created, overwritten or removed.
+    /// The keys that were created, overwritten or removed.
     pub(crate) changed: Vec<String>,
-    /// Keys that stayed as they were.
+    /// The keys that did not change.
     pub(crate) unchanged: Vec<String>,
 }
 
@@ -24,7 +25,7 @@ fn release(name: &'static str, json: &str) -> Deploy {
     Deploy { name, changed, unchanged: release.unchanged }
 }
 
-/// Every deploy of the comparison.
+/// All deploys of the comparison.
 pub(crate) fn deploys() -> Vec<Deploy> {
     vec![
         release("icon font release", include_str!("../../tests/data/trees/icon-font-release.json")),
@@ -41,7 +42,7 @@ fn hash(seed: usize) -> String {
     format!("{:08x}", (seed as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32)
 }
 
-/// A blog where every page is a directory: this year's posts and every list of posts are written anew.
+/// A blog where every page is a directory: this year's posts and all list pages are rewritten.
 fn blog() -> Deploy {
     let mut changed = vec!["index.html".to_owned(), "index.xml".to_owned(), "sitemap.xml".to_owned()];
     let mut unchanged = vec!["about/index.html".to_owned(), "404.html".to_owned(), "css/site.css".to_owned()];
@@ -57,7 +58,7 @@ fn blog() -> Deploy {
     Deploy { name: "blog, this year's posts", changed, unchanged }
 }
 
-/// A web application whose files have hashes in their names: half of the chunks are new, their old ones are removed.
+/// A web application with hashes in its file names: half of the chunks are new, and their old files are removed.
 fn assets() -> Deploy {
     let mut changed = vec!["index.html".to_owned(), "asset-manifest.json".to_owned()];
     let mut unchanged: Vec<_> = (0..60).map(|n| format!("static/media/icon-{n}.{}.svg", hash(n + 5000))).collect();
@@ -74,7 +75,7 @@ fn assets() -> Deploy {
     Deploy { name: "hashed assets, half new", changed, unchanged }
 }
 
-/// An archive of photos by date: two months were developed again, and some days elsewhere.
+/// A photo archive by date: two months were edited again, and some days of another month.
 fn photos() -> Deploy {
     let mut changed = Vec::new();
     let mut unchanged = Vec::new();
@@ -93,7 +94,7 @@ fn photos() -> Deploy {
     Deploy { name: "photos by date, two months", changed, unchanged }
 }
 
-/// A thousand files in forty folders at the top, each with as many again that did not change.
+/// 1,000 changed files in 40 top-level folders, with as many unchanged files beside them.
 fn folders() -> Deploy {
     let key = |n: usize, what: &str| {
         format!(

@@ -1,4 +1,5 @@
-//! The path set beside those of other tools: the same deploys, the same budgets, an edge cache as the judge.
+//! Compares the paths that this function sends with those of other tools: for the same deploys, within the same
+//! budgets, judged by what an edge cache evicts.
 
 mod lists;
 pub(crate) mod picture;
@@ -15,14 +16,14 @@ use s3_cloudfront_invalidator::path::{InvalidationPath, OriginPath, viewer_paths
 
 pub(crate) use lists::{Deploy, deploys};
 
-/// The items one tool would send for one deploy, and what they do.
+/// The items that one tool sends for one deploy, and their effect.
 pub(crate) struct Outcome {
     pub(crate) tool: String,
     pub(crate) items: usize,
     pub(crate) wildcards: usize,
-    /// URLs evicted that nothing changed.
+    /// The number of unchanged URLs evicted.
     pub(crate) needless: usize,
-    /// URLs that changed and stay cached.
+    /// The number of changed URLs that stay cached.
     pub(crate) stale: usize,
 }
 
@@ -30,7 +31,7 @@ pub(crate) struct Outcome {
 pub(crate) struct Urls {
     pub(crate) required: Vec<InvalidationPath>,
     pub(crate) unchanged: BTreeSet<String>,
-    /// The one path that each changed object has in other tools.
+    /// The one path of each changed object that other tools send.
     objects: BTreeSet<String>,
 }
 
@@ -52,7 +53,7 @@ impl Urls {
         Self { required: paths(&deploy.changed), unchanged, objects: objects(&deploy.changed) }
     }
 
-    /// What a set of items does at the edge.
+    /// Counts the unchanged URLs that a set of items evicts, and the changed ones that it leaves cached.
     pub(crate) fn judge(&self, tool: &str, items: &BTreeSet<String>) -> Outcome {
         let matches =
             |item: &String, url: &str| item.strip_suffix('*').map_or(item == url, |prefix| url.starts_with(prefix));
@@ -80,7 +81,7 @@ impl Urls {
         outcome
     }
 
-    /// The rules of others.
+    /// The outcomes of other tools' rules.
     pub(crate) fn others(&self) -> Vec<Outcome> {
         let required = self.required.iter().map(ToString::to_string).collect();
         vec![
@@ -95,7 +96,7 @@ fn objective(items: usize, wildcards: usize) -> Objective {
     Objective { budget: Budget { max_paths: number(items), max_wildcards: number(wildcards) }, path_weight: 0 }
 }
 
-/// The whole comparison as a table in Markdown.
+/// The whole comparison as a Markdown table.
 pub(crate) fn table() -> String {
     let mut table =
         String::from("| deploy | tool | items | wildcards | needless evictions | price |\n|---|---|--:|--:|--:|--:|\n");

@@ -1,4 +1,4 @@
-//! The comparison as a picture: what each deploy costs, and what it evicts that did not change.
+//! The comparison as an SVG chart: the price of each deploy, and the unchanged URLs that it evicts.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -13,7 +13,7 @@ const TOP: usize = 92;
 const ROW: usize = 20;
 const HEADING: usize = 34;
 
-/// Where the two scales begin, and how long they are.
+/// The x positions where the two scales begin, and their length, in pixels.
 const PRICE: usize = 206;
 const EVICTIONS: usize = 530;
 const LENGTH: f64 = 210.0;
@@ -22,10 +22,10 @@ const LENGTH: f64 = 210.0;
 const MOST_DOLLARS: f64 = 10.0;
 const MOST_EVICTIONS: f64 = 10_000.0;
 
-/// The name under which this function is shown.
+/// The label of this function.
 const OURS: &str = "this function";
 
-/// Colours of light and dark pages. A background of its own makes it legible on any.
+/// Colors for light and dark pages. The chart has a background of its own, so it is legible on any page.
 const STYLE: &str = "\
 text{font:13px system-ui,sans-serif;fill:#1f2328}.back{fill:#fff}.grid{stroke:#d8dee4}.line{stroke:#8c959f;stroke-width:2}\
 .dot{fill:#6e7781}.scale{font-size:11px;fill:#59636e}.name{font-weight:600}.head{font-size:16px;font-weight:600}\
@@ -33,7 +33,7 @@ text{font:13px system-ui,sans-serif;fill:#1f2328}.back{fill:#fff}.grid{stroke:#d
 @media (prefers-color-scheme:dark){text{fill:#e6edf3}.back{fill:#0d1117}.grid{stroke:#30363d}.line{stroke:#6e7681}\
 .dot{fill:#8b949e}.scale{fill:#9198a1}.ours{fill:#79c0ff}.line.ours{stroke:#79c0ff}.stale{fill:#ff9492}}";
 
-/// The picture of all deploys, as SVG.
+/// The chart of all deploys, as SVG.
 pub(crate) fn picture() -> String {
     let deploys: Vec<_> = deploys().into_iter().map(|deploy| (outcomes(&deploy), deploy)).collect();
     let rows: usize = deploys.iter().map(|(outcomes, _)| HEADING + outcomes.len() * ROW).sum();
@@ -72,7 +72,7 @@ pub(crate) fn picture() -> String {
     out
 }
 
-/// What is compared: the rules of others, and this function as it is set by default.
+/// The outcomes to compare: the rules of other tools, and this function with its default budget and a bucket listing.
 fn outcomes(deploy: &Deploy) -> Vec<Outcome> {
     let urls = Urls::of(deploy);
     let (items, wildcards) = (Config::DEFAULT_MAX_PATHS.get(), Config::DEFAULT_MAX_WILDCARDS.get());
@@ -83,7 +83,7 @@ fn outcomes(deploy: &Deploy) -> Vec<Outcome> {
     outcomes
 }
 
-/// The same in words, for who does not see it.
+/// The chart in words, for screen readers.
 fn description(deploys: &[(Vec<Outcome>, Deploy)]) -> String {
     let mut text = String::new();
     for (outcomes, deploy) in deploys {
@@ -131,13 +131,13 @@ fn dollars(outcome: &Outcome) -> f64 {
     f64::from(u32::try_from(outcome.items).unwrap_or(u32::MAX)) * 0.005
 }
 
-/// By powers of ten, from a third of the cheapest invalidation on.
+/// The position of a price in pixels. The scale is logarithmic and begins at a third of the price of one path.
 fn price(dollars: f64) -> usize {
     let least = 0.005_f64.log10() - 0.5;
     pixels((dollars.log10() - least) / (MOST_DOLLARS.log10() - least))
 }
 
-/// By powers of ten, from none on.
+/// The position of a number of evictions in pixels. The scale is logarithmic and begins at 0.
 fn evictions(urls: usize) -> usize {
     let urls = f64::from(u32::try_from(urls).unwrap_or(u32::MAX));
     pixels((urls + 1.0).log10() / MOST_EVICTIONS.log10())

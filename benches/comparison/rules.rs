@@ -7,8 +7,8 @@ fn slashes(path: &str) -> usize {
 }
 
 /// "Threshold": while there are more than `threshold` paths, from the deepest level up, every path with more than `k`
-/// slashes becomes the directory one level above its own, and everything below that; what such an item covers goes. If it
-/// never gets there, everything.
+/// slashes becomes a wildcard for the directory one level above its own. Paths that such a wildcard covers are dropped.
+/// If too many paths remain at the end, the result is `/*`.
 pub(crate) fn threshold(paths: &BTreeSet<String>, threshold: usize) -> BTreeSet<String> {
     let mut paths = paths.clone();
     let deepest = paths.iter().map(|path| slashes(path)).max().unwrap_or(0);
@@ -23,21 +23,21 @@ pub(crate) fn threshold(paths: &BTreeSet<String>, threshold: usize) -> BTreeSet<
     if paths.len() <= threshold { paths } else { BTreeSet::from(["/*".to_owned()]) }
 }
 
-/// `/a/b/c` becomes `/a/*`, and what is not as deep `/*`.
+/// `/a/b/c` becomes `/a/*`. A shallower path becomes `/*`.
 fn one_level_up(path: &str) -> String {
     let directory = path.rfind('/').map_or("", |slash| &path[..slash]);
     let above = directory.rfind('/').map_or("", |slash| &directory[..slash]);
     format!("{above}/*")
 }
 
-/// "Balanced": while there are more than `limit` paths, the members of the deepest directory that two or more paths share
-/// become that directory and everything below it. Of directories as deep, the first.
+/// "Balanced": while there are more than `limit` paths, the deepest directory that two or more paths share replaces
+/// them by its wildcard. Of directories of the same depth, the first in sort order is chosen.
 pub(crate) fn balanced(paths: &BTreeSet<String>, limit: usize) -> BTreeSet<String> {
     let mut paths = paths.clone();
     while paths.len() > limit {
         let mut members: BTreeMap<&str, usize> = BTreeMap::new();
         for path in &paths {
-            // A wildcard is its directory, so the next one up is what it can share.
+            // A wildcard stands for its directory, so it shares only directories further up.
             let name = path.strip_suffix("/*").unwrap_or(path);
             for (slash, _) in name.match_indices('/') {
                 *members.entry(&name[..slash]).or_default() += 1;

@@ -1,4 +1,7 @@
-//! How distributions are set, from CloudFront.
+//! Reads distribution configs and cache policies from CloudFront.
+//!
+//! Only what decides which URLs an object has is kept: origins, origin groups, cache behaviors and the default root
+//! object.
 
 use std::future::Future;
 
@@ -16,20 +19,20 @@ use super::response::{SMALL_RESPONSE_BYTES, SizeLimit};
 use crate::change::DistributionId;
 use crate::path::{Behavior, DistributionConfig, DistributionConfigError, Origin, OriginGroup, PolicyId};
 
-/// Tells how distributions are set.
+/// Reads distribution configs and cache policies.
 pub trait DistributionConfigs {
-    /// The settings of a distribution.
+    /// Returns the config of a distribution (`GetDistributionConfig`).
     fn distribution_config(
         &self,
         distribution: &DistributionId,
     ) -> impl Future<Output = Result<DistributionConfig, CallError>>;
 
-    /// Whether query strings, or some of their parameters, are in the key of a cache policy.
+    /// Returns whether the cache key of a cache policy includes query strings, all of them or some (`GetCachePolicy`).
     fn has_query_strings(&self, policy: &PolicyId) -> impl Future<Output = Result<bool, CallError>>;
 }
 
-/// The longest settings that are read, in bytes: by CloudFront's quotas 100 origins with 10,240 characters of headers each,
-/// 75 behaviours and 100 names.
+/// The longest distribution config that is read, in bytes. CloudFront's quotas allow 100 origins with 10,240
+/// characters of custom headers each, 75 cache behaviors and 100 alternate domain names.
 const MAX_CONFIG_BYTES: usize = 2 * 1024 * 1024;
 
 impl DistributionConfigs for CloudFront {
@@ -50,17 +53,17 @@ impl DistributionConfigs for CloudFront {
         let answer = call.interceptor(SizeLimit(SMALL_RESPONSE_BYTES)).send().await;
         let policy = answer.map_err(|error| call_error_unless_denied("GetCachePolicy", &error))?.cache_policy;
         let config = policy.and_then(|it| it.cache_policy_config);
-        // The SDK makes up settings that are missing; each policy has a name.
+        // The SDK fills in missing required members with empty values. Every policy has a name.
         let config = config.filter(|it| !it.name.is_empty());
         let config = config.ok_or_else(|| invalid_response("GetCachePolicy", "it tells no settings"))?;
-        // A policy without parameters has a key of nothing but the path.
+        // Without these parameters the cache key holds no query strings.
         let strings = config.parameters_in_cache_key_and_forwarded_to_origin.and_then(|it| it.query_strings_config);
         Ok(strings.is_some_and(|it| it.query_string_behavior != CachePolicyQueryStringBehavior::None))
     }
 }
 
-/// What matters of a distribution's settings. Where something is missing that every distribution has, the SDK puts something
-/// empty in its place, which would pass for a distribution that shows nothing of the bucket.
+/// Converts the SDK's distribution config. Where a member that every distribution has is missing, the SDK fills in an
+/// empty one. That is an error here: an empty config would look like a distribution that does not serve the bucket.
 fn to_distribution_config(config: &SdkDistributionConfig) -> Result<DistributionConfig, String> {
     let origins = config.origins.as_ref().filter(|it| !it.items.is_empty()).ok_or("it tells no origins")?;
     let origin = |it: &aws_sdk_cloudfront::types::Origin| {
@@ -85,8 +88,8 @@ fn all<T>(converted: impl Iterator<Item = Result<T, DistributionConfigError>>) -
     converted.collect::<Result<_, _>>().map_err(|error| error.to_string())
 }
 
-// The two kinds of behaviours have the same fields and nothing in common. Distributions that were made before there were
-// cache policies forward values instead.
+// `CacheBehavior` and `DefaultCacheBehavior` have the same fields but no common trait. `forwarded_values` is
+// deprecated, but distributions from before cache policies still use it.
 
 #[expect(deprecated, reason = "see above")]
 fn behavior(it: &CacheBehavior) -> Result<Behavior, DistributionConfigError> {
@@ -102,7 +105,7 @@ fn default_behavior(it: &DefaultCacheBehavior) -> Result<Behavior, DistributionC
     Behavior::new(None, &it.target_origin_id, it.cache_policy_id.as_deref(), forwards, events)
 }
 
-/// The events that functions see.
+/// The event types of the functions that are associated with a cache behavior: CloudFront Functions and Lambda@Edge.
 fn events<'c>(
     functions: Option<&'c FunctionAssociations>,
     lambdas: Option<&'c LambdaFunctionAssociations>,

@@ -1,4 +1,5 @@
-//! An SDK's error as the ports know it: its class, and one line that leaves nothing out.
+//! Maps SDK errors to [`CallError`]: a class that callers decide by, and a message of one line with the whole cause
+//! chain.
 
 use std::fmt;
 
@@ -9,31 +10,31 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
 use crate::change::text::one_line;
 
-/// What a failed call means for those who wait for its result. Sources: API models of S3 and CloudFront; aws-sdk-js#3983.
+/// What a failed call means to its caller. Sources: API models of S3 and CloudFront; aws-sdk-js#3983.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorClass {
-    /// Too many requests.
+    /// The request was throttled.
     Throttled,
-    /// CloudFront works on as many invalidations of this distribution as it takes.
+    /// The distribution has as many invalidations in progress as CloudFront allows (`TooManyInvalidationsInProgress`).
     TooManyInProgress,
-    /// A fault of the service or of the way to it: 5xx, a time-out, a broken connection, an unreadable answer.
+    /// The service, or the connection to it, failed: 5xx, a timeout, a broken connection or an unreadable response.
     Unavailable,
-    /// The function's role, or the owner the bucket should have, does not allow it.
+    /// Access was denied: the role lacks a permission, or the bucket's owner is not the expected account.
     AccessDenied,
-    /// There is no such bucket or distribution.
+    /// The bucket, distribution or other resource does not exist.
     NotFound,
     /// The bucket is in another Region.
     WrongRegion,
-    /// A path of the request is not to CloudFront's liking.
+    /// The service rejected an argument; in the case of CloudFront, an invalidation path.
     InvalidArgument,
-    /// More paths than CloudFront takes in one request.
+    /// The invalidation has more paths than CloudFront accepts in one request (`BatchTooLarge`).
     BatchTooLarge,
-    /// Anything else.
+    /// Any other error.
     Other,
 }
 
 impl ErrorClass {
-    /// Its name, as the log has it.
+    /// Returns the class's name as it is logged.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -49,24 +50,24 @@ impl ErrorClass {
         }
     }
 
-    /// Whether the same call may succeed a little later.
+    /// Returns whether the same call may succeed a little later.
     #[must_use]
     pub fn is_transient(self) -> bool {
         matches!(self, Self::Throttled | Self::TooManyInProgress | Self::Unavailable)
     }
 }
 
-/// A call to AWS that failed, in one line.
+/// A failed call to AWS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallError {
-    /// What it means.
+    /// What the failure means.
     pub class: ErrorClass,
-    /// The operation, the service's code and message or the chain of causes, in one line.
+    /// One line: the operation, and the service's error code and message or the error's cause chain.
     pub message: String,
 }
 
 impl CallError {
-    /// There was not answered before the time was up.
+    /// Returns the error of a call that did not finish before its deadline.
     #[must_use]
     pub fn timed_out(operation: &str) -> Self {
         let message = format!("{operation}: not answered before the time was up");
@@ -82,11 +83,10 @@ impl fmt::Display for CallError {
 
 impl Error for CallError {}
 
-/// How much of a service's message is kept, in bytes: some answer with whole pages.
+/// The longest part of a service's message that is kept, in bytes: some services and proxies answer with whole pages.
 const MAX_MESSAGE_LENGTH: usize = 600;
 
-/// The codes by which services throttle, and those of what passes by itself. Source: the SDK's own lists,
-/// `aws_runtime::retries::classifiers`.
+/// The error codes by which services throttle. Source: the SDK's own list, `aws_runtime::retries::classifiers`.
 const THROTTLING_CODES: [&str; 14] = [
     "Throttling",
     "ThrottlingException",
@@ -103,6 +103,7 @@ const THROTTLING_CODES: [&str; 14] = [
     "PriorRequestNotComplete",
     "EC2ThrottledException",
 ];
+/// The error codes of other transient failures. Source: as above.
 const TRANSIENT_CODES: [&str; 2] = ["RequestTimeout", "RequestTimeoutException"];
 
 /// Maps the error of `operation`.
@@ -120,17 +121,17 @@ where
     };
     let code = error.code().map(|code| format!("{}: ", leading(code))).unwrap_or_default();
     let status = status.map(|status| format!(" (HTTP {status})")).unwrap_or_default();
-    // What is cut off is cut before it is escaped, which makes up to ten bytes of one.
+    // The text is cut before it is escaped: escaping makes up to ten bytes of one character.
     let cause = match error.message() {
         Some(message) => leading(message).to_owned(),
         None => chain(error),
     };
     let cause = match cause.find(LOADING_FAILED) {
         _ if cause.contains(NO_PROVIDER) => NO_CREDENTIALS.to_owned(),
-        // Who could not be asked is no matter of the profile.
+        // If the source of the credentials could not be reached, the profile is not at fault.
         Some(at) if !cause.contains("dispatch failure: io") && !cause.contains("timed out") => {
             let cause_text = cause.get(at..).unwrap_or_default();
-            // What a program says can have any length; the remedy must not be cut off.
+            // The output of a credential process can have any length; it must not push out the remedy.
             let cause_text =
                 cause_text.get(..cause_text.floor_char_boundary(MAX_MESSAGE_LENGTH / 2)).unwrap_or_default();
             format!("{cause_text}{BAD_CREDENTIALS}")
@@ -147,33 +148,33 @@ where
     CallError { class, message }
 }
 
-/// How the SDK says that no provider has credentials. Source: `aws_credential_types::provider::error`.
+/// The SDK's message if no provider has credentials. Source: `aws_credential_types::provider::error`.
 const NO_PROVIDER: &str = "the credential provider was not enabled";
 
-/// And that one that has some could not get them.
+/// The SDK's message if a provider is configured but could not get its credentials.
 const LOADING_FAILED: &str = "an error occurred while loading credentials";
 
-/// What to do then.
+/// The remedy for [`LOADING_FAILED`].
 const BAD_CREDENTIALS: &str =
     "; correct the profile (--profile, AWS_PROFILE), or sign in again if it is one to sign in with (`aws sso login`)";
 
-/// How we say it.
+/// The message that replaces [`NO_PROVIDER`].
 const NO_CREDENTIALS: &str = "there are no credentials; choose a profile that has some (--profile, AWS_PROFILE), set AWS_ACCESS_KEY_ID and \
      AWS_SECRET_ACCESS_KEY, or run `aws configure`";
 
-/// The status of the answer, if there was one.
+/// Returns the HTTP status of the response, if there was one.
 pub(crate) fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
     error.raw_response().map(|response| response.status().as_u16())
 }
 
-/// As much of a text as can be kept, and one byte more or a few, so that it shows if there is more.
+/// Returns the first [`MAX_MESSAGE_LENGTH`] bytes of a text and at least one byte more, so that a cut remains visible.
 fn leading(text: &str) -> &str {
     text.get(..text.ceil_char_boundary(MAX_MESSAGE_LENGTH + 1)).unwrap_or(text)
 }
 
-/// Maps the error of an `operation` for one who goes on without its answer if it may not ask, which is worse than waiting for
-/// one. So only AWS's own word for it counts: a 403 can also mean that the credentials have just expired, or come from
-/// something in between.
+/// Maps the error of an `operation` whose caller continues without the answer if access is denied. Doing so by mistake
+/// is worse than retrying, so only the error code `AccessDenied` counts as denied. Any other denial becomes
+/// [`ErrorClass::Unavailable`]: a 403 can also be due to credentials that have just expired, or come from a proxy.
 pub(crate) fn call_error_unless_denied<E>(operation: &str, error: &SdkError<E, HttpResponse>) -> CallError
 where
     E: ProvideErrorMetadata + Error + 'static,
@@ -185,7 +186,8 @@ where
     cause_text
 }
 
-/// A success that says less than AWS always says: it may come from something in between, so it may pass.
+/// The error of a successful response that lacks what AWS always returns. It may come from a proxy, so it is
+/// transient.
 pub(crate) fn invalid_response(operation: &str, reason: &str) -> CallError {
     CallError {
         class: ErrorClass::Unavailable,
@@ -193,8 +195,8 @@ pub(crate) fn invalid_response(operation: &str, reason: &str) -> CallError {
     }
 }
 
-/// The class of an answer, by the service's code, and by the status where there is no code we know: a proxy, or a body
-/// that was not understood.
+/// Classifies an error by the service's error code, or by the HTTP status if the code is missing or unknown, as with a
+/// proxy's response or an unreadable body.
 fn class(code: Option<&str>, status: Option<u16>) -> ErrorClass {
     match (code.unwrap_or_default(), status.unwrap_or_default()) {
         ("TooManyInvalidationsInProgress", _) => ErrorClass::TooManyInProgress,
@@ -203,18 +205,18 @@ fn class(code: Option<&str>, status: Option<u16>) -> ErrorClass {
         | (_, 301 | 307) => ErrorClass::WrongRegion,
         (code, status) if THROTTLING_CODES.contains(&code) || status == 429 => ErrorClass::Throttled,
         (code, _) if TRANSIENT_CODES.contains(&code) => ErrorClass::Unavailable,
-        // A success that is an error could not be read.
+        // An error with a success status means that the response could not be parsed.
         ("RequestTimeTooSkewed", _) | (_, 200..=299 | 408 | 500..) => ErrorClass::Unavailable,
         ("InvalidArgument", _) => ErrorClass::InvalidArgument,
-        // CodePipeline says it with a status of 400.
+        // CodePipeline returns this code with HTTP 400.
         ("AccessDeniedException", _) | (_, 401 | 403) => ErrorClass::AccessDenied,
-        // SQS says it with a status of 400.
+        // SQS returns these codes with HTTP 400.
         ("AWS.SimpleQueueService.NonExistentQueue" | "QueueDoesNotExist", _) | (_, 404) => ErrorClass::NotFound,
         _ => ErrorClass::Other,
     }
 }
 
-/// An error and all its causes.
+/// Returns the messages of an error and all its causes, without repetitions.
 fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -1,4 +1,4 @@
-//! Invalidations to CloudFront, and how far they are.
+//! Creates invalidations in CloudFront and reads their status, for distributions and distribution tenants.
 
 use std::future::Future;
 
@@ -18,12 +18,13 @@ use super::{CallError, ErrorClass};
 use crate::change::{DistributionId, InvalidationId};
 use crate::plan::Invalidation;
 
-/// Takes invalidations.
+/// Creates invalidations and reads their status.
 pub trait Invalidations {
-    /// Sends one invalidation.
+    /// Creates an invalidation (`CreateInvalidation`, or its variant for a distribution tenant).
     fn create(&self, invalidation: &Invalidation) -> impl Future<Output = Result<Accepted, CallError>>;
 
-    /// Tells how far one is that was sent.
+    /// Returns the status of an invalidation that was created (`GetInvalidation`, or its variant for a distribution
+    /// tenant).
     fn progress(
         &self,
         distribution: &DistributionId,
@@ -31,53 +32,57 @@ pub trait Invalidations {
     ) -> impl Future<Output = Result<Progress, CallError>>;
 }
 
-/// An invalidation that CloudFront has.
+/// CloudFront's answer to an invalidation that it accepted, now or earlier.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Accepted {
-    /// It took it, under this id; it answers the same again, and bills nothing, for one that it already had.
+    /// CloudFront returned an id. For a repeated request with the same caller reference and paths it returns the
+    /// existing invalidation and bills nothing.
     Created {
         /// CloudFront's id of the invalidation.
         id: InvalidationId,
     },
-    /// It says that it had one under this caller reference before.
+    /// CloudFront rejected the request because the caller reference was used before. The reference is derived from the
+    /// paths, so the same invalidation was accepted earlier.
     AlreadyExists,
 }
 
-/// How far an invalidation is.
+/// The status of an invalidation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub enum Progress {
-    /// Some edges may still serve what it removes.
+    /// Some edge locations may still serve the invalidated objects.
     InProgress,
-    /// No edge does.
+    /// No edge location serves the invalidated objects any longer.
     Completed,
 }
 
-/// What CloudFront's message says, among other words, when a caller reference was used before. It has a code of its own
-/// only in the API model; in practice it is an `InvalidArgument` (aws-cdk#3878).
+/// Part of CloudFront's message if the caller reference was used before. The API model names a dedicated error code
+/// (`InvalidationBatchAlreadyExists`); in practice the code is `InvalidArgument` (aws-cdk#3878).
 const REFERENCE_USED: &str = "caller reference that was used for a previous invalidation batch";
 
-/// The longest answer that is read, in bytes: that of `GetInvalidation`, which repeats 3,000 paths of 4,000 characters.
+/// The longest response that is read, in bytes: `GetInvalidation` repeats up to 3,000 paths of up to 4,000 characters.
 const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 
-/// How many bytes an answer has at the most for each of an item, and for what is around an item: `&` is five in XML.
+/// The most bytes of a response for each byte of a path: `&` takes five in XML.
 const BYTES_PER_BYTE: usize = 6;
+/// The most bytes of a response for the markup around a path.
 const BYTES_PER_ITEM: usize = 64;
 
-/// Sends invalidations by `CreateInvalidation`, and asks for them by `GetInvalidation`.
+/// A CloudFront client for invalidations, distribution configs and cache policies.
 pub struct CloudFront {
     pub(crate) client: Client,
 }
 
 impl CloudFront {
-    /// Makes the client; CloudFront's endpoint is global. Nothing is connected yet. It makes one attempt: whoever sends
-    /// several invalidations knows better than the SDK when to try which again.
+    /// Builds the client, without connecting. CloudFront's endpoint is global.
+    ///
+    /// The SDK's retries are disabled: the sender decides which of several invalidations to retry when.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
         let builder = Builder::from(config);
         Self::id_of_distribution(builder.interceptor(CompleteXml("<Id")).retry_config(RetryConfig::disabled()))
     }
 
-    /// The same with the SDK's own retries, for whoever asks little and waits for it.
+    /// Builds the client with the SDK's retries, for callers that make few calls and wait for each.
     #[cfg(feature = "cli")]
     pub(crate) fn with_sdk_retries(config: &SdkConfig) -> Self {
         Self::id_of_distribution(Builder::from(config))
@@ -124,8 +129,8 @@ impl Invalidations for CloudFront {
     }
 }
 
-/// What CloudFront's answer to a new invalidation says. One without an id, from a proxy perhaps, is no promise that anything
-/// was taken.
+/// Maps CloudFront's response to a new invalidation. A response without an id, for example from a proxy, does not
+/// prove that the invalidation was accepted.
 fn accepted<E>(
     operation: &str,
     answer: Result<Option<SdkInvalidation>, SdkError<E, HttpResponse>>,
@@ -145,7 +150,7 @@ where
     }
 }
 
-/// Whether an error says that the caller reference was used before.
+/// Whether an error means that the caller reference was used before.
 fn is_reference_used(code: Option<&str>, message: Option<&str>) -> bool {
     match code {
         Some("InvalidationBatchAlreadyExists") => true,
@@ -154,13 +159,13 @@ fn is_reference_used(code: Option<&str>, message: Option<&str>) -> bool {
     }
 }
 
-/// The longest answer to a new invalidation, in bytes. It repeats the items.
+/// The longest response to this new invalidation, in bytes. CloudFront repeats the paths.
 fn max_response_bytes(invalidation: &Invalidation) -> usize {
     let items = invalidation.items.iter().map(|item| item.as_str().len() * BYTES_PER_BYTE + BYTES_PER_ITEM);
     items.sum::<usize>() + SMALL_RESPONSE_BYTES
 }
 
-/// What CloudFront's answer says of an invalidation.
+/// Maps CloudFront's response to a request for an invalidation's status.
 fn progress_of<E>(
     operation: &str,
     answer: Result<Option<SdkInvalidation>, SdkError<E, HttpResponse>>,
@@ -178,7 +183,7 @@ where
     }
 }
 
-/// `Paths` does not count its items by itself.
+/// Builds the request's batch. `Paths` does not derive `quantity` from its items.
 fn batch(invalidation: &Invalidation) -> Result<InvalidationBatch, BuildError> {
     let items: Vec<_> = invalidation.items.iter().map(|item| item.as_str().to_owned()).collect();
     let quantity = i32::try_from(items.len()).unwrap_or(i32::MAX);

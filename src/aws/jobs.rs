@@ -1,4 +1,4 @@
-//! Results of jobs to CodePipeline.
+//! Puts the results of CodePipeline jobs.
 
 use std::future::Future;
 
@@ -16,31 +16,31 @@ use super::response::{SMALL_RESPONSE_BYTES, SizeLimit};
 use super::{CallError, ErrorClass};
 use crate::event::{FailureType, InvalidationRef, JobId, JobResult};
 
-/// Takes the results of pipelines' jobs.
+/// Puts the results of CodePipeline jobs.
 pub trait Jobs {
-    /// Puts the result of a job. One that has its result already is no error.
+    /// Puts the result of a job. If the job already has a result, that is not an error.
     fn put(&self, job: &JobId, result: &JobResult) -> impl Future<Output = Result<(), CallError>>;
 }
 
-/// What CodePipeline says of a job that has its result already: this very one, whose answer was lost, or one from an
-/// earlier attempt.
+/// CodePipeline's error code for a job that already has a result: from this request, if its response was lost, or from
+/// an earlier attempt.
 const ALREADY_HAS_RESULT: &str = "InvalidJobStateException";
 
-/// Puts results by `PutJobSuccessResult` and `PutJobFailureResult`.
+/// A CodePipeline client that puts results with `PutJobSuccessResult` and `PutJobFailureResult`.
 pub struct CodePipeline {
     config: SdkConfig,
     client: OnceLock<Client>,
 }
 
 impl CodePipeline {
-    /// A pipeline invokes functions of its own Region. The client is made for the first job, as most functions never have
-    /// one.
+    /// Keeps the configuration for a client in its Region: a pipeline invokes functions of its own Region. The client
+    /// is built for the first job, as most functions never receive one.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
         Self { config: config.clone(), client: OnceLock::new() }
     }
 
-    /// The client. It makes one attempt: a result is put again until the deadline.
+    /// Returns the client. The SDK's retries are disabled: the caller retries until its deadline.
     fn client(&self) -> &Client {
         self.client.get_or_init(|| {
             let config = aws_sdk_codepipeline::config::Builder::from(&self.config)
@@ -89,13 +89,13 @@ fn sdk_failure_type(kind: FailureType) -> Kind {
     }
 }
 
-/// CloudFront's ids of the invalidations, which the pipeline's page shows.
+/// The ids of the invalidations, which the console shows as the action's external execution id.
 fn execution_id(invalidations: &[InvalidationRef]) -> Option<String> {
     let ids: Vec<_> = invalidations.iter().map(|it| it.invalidation.as_str()).collect();
     (!ids.is_empty()).then(|| ids.join(" "))
 }
 
-/// What later actions of the pipeline can use.
+/// The output variables that later actions of the pipeline can use.
 fn output_variables(invalidations: &[InvalidationRef], paths: &str) -> Vec<(&'static str, String)> {
     let Some(ids) = execution_id(invalidations) else { return Vec::new() };
     let distributions: Vec<_> = invalidations.iter().map(|it| it.distribution.as_str()).collect();
@@ -106,8 +106,8 @@ fn incomplete(error: &BuildError) -> CallError {
     CallError { class: ErrorClass::Other, message: format!("PutJobFailureResult: {error}") }
 }
 
-/// The answer to either call is empty, so that anything would pass for it that has the right status. CodePipeline's own
-/// carries a request id.
+/// Maps CodePipeline's response. The responses of both operations are empty, so any response with a success status
+/// would pass for one. Those of CodePipeline carry a request id.
 fn accepted<T: RequestId, E>(
     operation: &str,
     answer: Result<T, SdkError<E, aws_sdk_codepipeline::config::http::HttpResponse>>,

@@ -1,4 +1,4 @@
-//! A bucket's keys from S3.
+//! Lists the keys of a bucket.
 
 use std::future::Future;
 
@@ -14,7 +14,8 @@ use crate::event::decode_key;
 
 /// Lists the keys of buckets.
 pub trait BucketKeys {
-    /// A page of the keys that start with `prefix` and come after `after`, in the order of their bytes.
+    /// Returns a page of the keys that start with `prefix` and follow `after`, in UTF-8 binary order
+    /// (`ListObjectsV2`).
     fn list(
         &self,
         query: &BucketQuery,
@@ -26,15 +27,15 @@ pub trait BucketKeys {
 /// A page of a bucket's keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyPage {
-    /// The keys, in the order of their bytes.
+    /// The keys, in UTF-8 binary order.
     pub keys: Vec<String>,
-    /// Whether there are more behind the last one.
+    /// Whether more keys follow the last one (`IsTruncated`).
     pub more: bool,
 }
 
 const OPERATION: &str = "ListObjectsV2";
 
-/// How many keys are asked for at a time: the most there are. Source: S3 API reference, `ListObjectsV2`.
+/// The number of keys that a request asks for: the maximum. Source: S3 API reference, `ListObjectsV2`.
 const PAGE_SIZE: i32 = 1000;
 
 impl BucketKeys for S3 {
@@ -47,7 +48,7 @@ impl BucketKeys for S3 {
             .set_prefix((!prefix.is_empty()).then(|| prefix.to_owned()))
             .set_start_after(after.map(str::to_owned))
             .max_keys(PAGE_SIZE)
-            // A key may hold characters that XML cannot.
+            // Keys may contain characters that XML cannot represent.
             .encoding_type(EncodingType::Url)
             .customize()
             .interceptor(CompleteXml("<IsTruncated"))
@@ -58,8 +59,7 @@ impl BucketKeys for S3 {
     }
 }
 
-/// The page that an answer holds. What of it is strange fails it: a key that is missing would be taken for one that
-/// does not exist.
+/// Converts a response. Any inconsistency is an error: a missing key would be taken for an object that does not exist.
 fn page(answer: ListObjectsV2Output) -> Result<KeyPage, String> {
     let more = answer.is_truncated.ok_or("it does not tell whether there are more keys")?;
     let contents = answer.contents.unwrap_or_default();
@@ -90,7 +90,7 @@ mod tests {
     use crate::aws::{BucketTags, ErrorClass};
     use crate::change::{AccountId, Bucket, BucketName};
 
-    /// An S3 that answers each request the same, and what it was asked first.
+    /// Starts an S3 that answers one request; the thread returns the head of that request.
     fn s3(answer: &str) -> (S3, thread::JoinHandle<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());

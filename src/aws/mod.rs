@@ -1,5 +1,7 @@
-//! The adapters for AWS, and the only place that names an SDK crate. They build requests and map answers and errors to
-//! the ports' types; they decide nothing.
+//! Adapters for AWS. They build requests and map responses and errors to this crate's own types; they make no
+//! decisions.
+//!
+//! Apart from `cli::aws`, this is the only module that names an SDK crate.
 
 mod configs;
 pub(crate) mod error;
@@ -38,44 +40,45 @@ pub use self::s3::S3;
 pub use self::tags::{BucketQuery, BucketTags};
 pub use self::tls::TlsError;
 
-/// How long a connection may take to be made. An endpoint of the same Region answers in milliseconds.
+/// The longest time to establish a connection. An endpoint in the same Region answers within milliseconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long one attempt of a call may take, connecting and reading included. Whoever makes the call mostly gives it less, by
-/// what it is and by the time there is; this is for those who do not.
+/// The longest time for one attempt of a call, including connecting and reading. Most callers set a shorter timeout
+/// that suits the operation and the remaining time; this one applies to the others.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The crates of the SDK whose log lines can hold a whole answer of AWS's: where a call fails twice over, the first error is
-/// printed with everything that the answer held. We tell of the second.
+/// SDK crates whose log events are dropped because they can contain a whole response. When an error replaces an
+/// earlier one of the same call, the SDK logs the earlier one together with the response. Callers report the later
+/// one.
 pub const SILENT_CRATES: &[&str] = &["aws_smithy_runtime_api"];
 
-/// Reads Region, credentials and endpoint as every AWS tool does; in Lambda all of them come from the environment. The roots
-/// of trust are those of `SSL_CERT_FILE`, or the platform's.
+/// Loads Region, credentials and endpoint from the SDK's default sources; in Lambda these are environment variables.
+/// The TLS roots are those of `SSL_CERT_FILE`, or the platform's.
 ///
-/// The function's clients switch the SDK's retries off: whoever makes several calls knows better what to try when, and in which
-/// time. Those of an operator's commands leave them on.
+/// The function's clients disable the SDK's retries: a caller of several calls knows better which to retry when, and
+/// how much time is left. The clients of the operator's commands keep them.
 ///
 /// # Errors
-/// If `SSL_CERT_FILE` is set to what cannot be used.
+/// If `SSL_CERT_FILE` is set to a file that cannot be used.
 pub async fn load_config() -> Result<SdkConfig, TlsError> {
     load_config_with(&ConfigOverrides::default()).await
 }
 
-/// What somebody named instead of what the environment and the shared configuration say.
+/// Values that take precedence over the environment and the shared configuration files.
 #[derive(Clone, Debug, Default)]
 pub struct ConfigOverrides {
-    /// A profile of the shared configuration.
+    /// The profile of the shared configuration files.
     pub profile: Option<String>,
     /// The Region.
     pub region: Option<String>,
-    /// The endpoint of all services.
+    /// The endpoint URL of all services.
     pub endpoint: Option<String>,
 }
 
-/// The same, with what somebody named.
+/// Like [`load_config`], with overrides.
 ///
 /// # Errors
-/// As above.
+/// As [`load_config`].
 pub async fn load_config_with(overrides: &ConfigOverrides) -> Result<SdkConfig, TlsError> {
     let roots = tls::choose_roots(|name| std::env::var_os(name), tls::read)?;
     let client = http_client(roots)?;
@@ -88,7 +91,7 @@ pub async fn load_config_with(overrides: &ConfigOverrides) -> Result<SdkConfig, 
     }
     #[cfg(feature = "cli")]
     if let Some(profile) = &overrides.profile {
-        // As with the AWS CLI, a profile that somebody names comes before credentials in the environment.
+        // As in the AWS CLI, a profile that is named explicitly takes precedence over credentials in the environment.
         let region = overrides.region.clone().map(aws_config::Region::new);
         let provider = ProviderConfig::with_default_region().await.with_http_client(client);
         let provider = if region.is_some() { provider.with_region(region) } else { provider };
@@ -104,8 +107,8 @@ pub async fn load_config_with(overrides: &ConfigOverrides) -> Result<SdkConfig, 
     Ok(loader.load().await)
 }
 
-/// One client for all services and Regions, so that its TLS is set up once; it keeps connections apart by host. The SDK's own
-/// is set up for every service once to try it and once to use it.
+/// Builds one HTTP client for all services and Regions, so that TLS is set up once; it pools connections by host. The
+/// SDK's default client sets up TLS twice for every service, once for validation and once for use.
 fn http_client(roots: tls::TrustedRoots) -> Result<SharedHttpClient, TlsError> {
     let mut store = TrustStore::empty().with_native_roots(roots.native);
     if !roots.pem.is_empty() {
@@ -113,7 +116,7 @@ fn http_client(roots: tls::TrustedRoots) -> Result<SharedHttpClient, TlsError> {
     }
     let connector = Connector::builder()
         .connector_settings(HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build())
-        // As the SDK's own.
+        // The SDK's default client uses the same proxy variables.
         .proxy_config(ProxyConfig::from_env())
         .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
         .tls_context(TlsContext::builder().with_trust_store(store).build()?)

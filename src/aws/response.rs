@@ -1,9 +1,10 @@
-//! Answers that end too early, or never.
+//! Interceptors that reject truncated and oversized responses.
 //!
-//! The SDK reads XML as far as it goes and takes what it has found by then for all there is. A list of tags that was cut
-//! short, by a proxy say, would make a bucket look untagged, and its changes would be ignored for good; a list of keys
-//! would make it look as if there were no others. So an answer counts only if its root element is closed and the element
-//! that matters occurs; if not, the call fails, and may be made again. The same holds for errors that say that all is well.
+//! The SDK's XML parser accepts a document that ends early and returns what it has found by then. If a proxy truncated
+//! a list of tags, the bucket would look untagged and its changes would be skipped for good; a truncated list of keys
+//! would hide the other objects. So a response counts only if its root element is closed and the expected element
+//! occurs. Otherwise the call fails, and may be retried. The same applies to error responses that count as an outcome,
+//! such as `NoSuchTagSet`.
 
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::config::interceptors::{
@@ -14,14 +15,16 @@ use aws_sdk_s3::error::{BoxError, SdkError};
 use aws_sdk_s3::primitives::SdkBody;
 use http_body_util::Limited;
 
-/// The longest error that is read, in bytes. AWS's own have some hundred; a longer one is a page of something in between.
+/// The longest error response that is read, in bytes. AWS's own have some hundred bytes; a longer one is a proxy's
+/// page.
 const MAX_ERROR_BYTES: usize = 64 * 1024;
 
-/// The longest answer that is read where AWS has little to say, in bytes.
+/// The longest response that is read from operations with short responses, in bytes.
 pub(crate) const SMALL_RESPONSE_BYTES: usize = 256 * 1024;
 
-/// Fails calls whose answer is too long, instead of filling the memory with it. A success may have so many bytes: as many as
-/// the operation's longest, since several calls are made at the same time. Of several bounds the lowest holds.
+/// Fails calls with an oversized response, instead of filling the memory with it. The limit, in bytes, applies to
+/// successful responses. It should fit the operation's longest response, since several calls are made concurrently. If
+/// several limits are set, the lowest applies.
 #[derive(Debug)]
 pub(crate) struct SizeLimit(pub(crate) usize);
 
@@ -44,8 +47,8 @@ impl Intercept for SizeLimit {
     }
 }
 
-/// Fails calls whose successful answer is not a whole XML document with this element in it. For operations that answer
-/// with one.
+/// Fails calls whose successful response is not a complete XML document that contains this element. Only for
+/// operations that answer with such a document.
 #[derive(Debug)]
 pub(crate) struct CompleteXml(pub(crate) &'static str);
 
@@ -70,20 +73,20 @@ impl Intercept for CompleteXml {
     }
 }
 
-/// Whether this error is a whole answer with this status, as AWS gives it: one whose words can be taken for an outcome.
+/// Whether this error is a complete response from AWS with this status, so that its code counts as an outcome.
 pub(crate) fn is_complete_with_status<E>(error: &SdkError<E, HttpResponse>, status: u16) -> bool {
     let answer = error.raw_response();
     answer.is_some_and(|it| it.status().as_u16() == status && it.body().bytes().is_some_and(is_complete_xml))
 }
 
-/// Whether the root element is closed at the end.
+/// Whether the document ends with the end tag of its root element.
 fn is_complete_xml(document: &[u8]) -> bool {
     let document = document.trim_ascii_end();
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric();
     let root = document
         .split(|&byte| byte == b'<')
         .skip(1)
-        // Not the declaration, nor a comment.
+        // Skips the XML declaration and comments.
         .find(|tag| tag.first().is_some_and(is_name))
         .map(|tag| tag.split(|byte| !is_name(byte)).next().unwrap_or_default());
     root.is_some_and(|root| {

@@ -1,4 +1,4 @@
-//! S3, with a client for each Region that events come from.
+//! The S3 client, one for each Region that events come from.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -9,25 +9,25 @@ use aws_sdk_s3::config::retry::RetryConfig;
 use super::response::SizeLimit;
 use crate::change::Region;
 
-/// How many Regions' clients are kept. One deployment serves one Region, others come by forwarding; a forged event must
-/// not fill the memory. A client that was dropped is made again when it is needed.
+/// The most clients of other Regions that are kept. A deployment serves one Region and receives events of others only
+/// by forwarding; forged events must not fill the memory. A client that was dropped is built again when it is needed.
 const MAX_REGIONAL_CLIENTS: usize = 8;
 
-/// The longest answer that is read, in bytes: a page of 1,000 keys, each of up to 1,024 bytes that are encoded as three
-/// characters, and what else is told of an object.
+/// The longest response that is read, in bytes: a page of 1,000 keys of up to 1,024 bytes, each byte encoded as three
+/// characters, and the other elements of an object.
 const MAX_RESPONSE_BYTES: usize = 5 * 1024 * 1024;
 
-/// Reads tags and keys of buckets.
+/// An S3 client that reads the tags and lists the keys of buckets.
 pub struct S3 {
     config: SdkConfig,
     path_style: bool,
     default_client: Client,
-    /// Clients of other Regions, the latest used last.
+    /// Clients of other Regions, the most recently used last.
     regional_clients: Mutex<Vec<(Region, Client)>>,
 }
 
 impl S3 {
-    /// Makes the client of the function's own Region. Nothing is connected yet.
+    /// Builds the client of the function's own Region, without connecting.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
         let path_style = is_path_style(config);
@@ -55,18 +55,19 @@ impl S3 {
     }
 }
 
-/// Whether buckets are named in the path: an endpoint of one's own seldom has a DNS name for every bucket.
+/// Whether requests are path-style: a custom endpoint seldom has a DNS name for every bucket.
 pub(crate) fn is_path_style(config: &SdkConfig) -> bool {
     config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some()
 }
 
-/// The credentials and the HTTP client of `config` are shared, and with that the connections to a host. What makes an answer whole
-/// depends on the operation, and is for each call to say.
+/// Builds a client. It shares the credentials and the HTTP client of `config`, and so the connections to a host. Which
+/// element makes a response complete depends on the operation, so each call sets its own
+/// [`CompleteXml`](super::response::CompleteXml).
 fn client(config: &SdkConfig, path_style: bool, region: Option<&Region>) -> Client {
     let mut builder = aws_sdk_s3::config::Builder::from(config)
         .force_path_style(path_style)
         .interceptor(SizeLimit(MAX_RESPONSE_BYTES))
-        // Whoever asks tries again.
+        // The callers retry.
         .retry_config(RetryConfig::disabled());
     if let Some(region) = region {
         builder = builder.region(aws_sdk_s3::config::Region::new(region.as_str().to_owned()));

@@ -1,4 +1,4 @@
-//! Bucket tags from S3.
+//! Reads bucket tags from S3.
 
 use std::future::Future;
 
@@ -12,18 +12,19 @@ use super::s3::S3;
 use crate::change::{AccountId, Bucket};
 use crate::path::Tags;
 
-/// A bucket to ask about.
+/// A bucket to send a request about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BucketQuery {
     /// The bucket.
     pub bucket: Bucket,
-    /// The account that must own it, or the request is denied; `None` for any.
+    /// The account that must own the bucket (`ExpectedBucketOwner`), or S3 denies the request; `None` accepts any
+    /// owner.
     pub expected_owner: Option<AccountId>,
 }
 
 /// Reads the tags of buckets.
 pub trait BucketTags {
-    /// The bucket's tags.
+    /// Returns the bucket's tags (`GetBucketTagging`); empty if it has none.
     fn bucket_tags(&self, query: &BucketQuery) -> impl Future<Output = Result<Tags, CallError>>;
 }
 
@@ -36,13 +37,13 @@ impl BucketTags for S3 {
             .set_expected_bucket_owner(query.expected_owner.as_ref().map(|id| id.as_str().to_owned()))
             .customize()
             .interceptor(CompleteXml("<TagSet"))
-            // 50 tags of up to 128 and 256 characters.
+            // At most 50 tags, with keys of up to 128 and values of up to 256 characters.
             .interceptor(SizeLimit(SMALL_RESPONSE_BYTES))
             .send()
             .await;
         match answer {
             Ok(tagging) => Ok(tagging.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect()),
-            // S3's way of saying "none"; the SDK does not model it.
+            // S3's answer for a bucket without tags; the SDK does not model it.
             Err(error) if error.code() == Some("NoSuchTagSet") && is_complete_with_status(&error, 404) => {
                 Ok(Tags::new())
             }

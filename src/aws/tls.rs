@@ -1,10 +1,10 @@
-//! The roots that AWS's certificates are checked against.
+//! Chooses the root certificates that AWS's certificates are verified with.
 //!
-//! They are read from one file: that of `SSL_CERT_FILE`, or the platform's bundle. The SDK's own client reads the bundle and
-//! every file of the certificate directory beside it (292 on Debian), and takes the platform's roots anew for every client.
-//! No root is built in or pinned: what the platform trusts is for its maintainers to say.
+//! They are read from one file: `SSL_CERT_FILE`, or the platform's bundle. The SDK's default client reads the bundle
+//! and every file of the certificate directory beside it (292 on Debian), and loads the platform's roots again for
+//! every client. No root is built in or pinned: which roots to trust is up to the platform's maintainers.
 //!
-//! Certificates that cannot be a root are left out here, as the SDK's TLS panics at one where a file is given to it
+//! Certificates that cannot be a root are removed here, because the SDK's TLS setup panics at one in a given file
 //! (`aws-smithy-http-client` 1.5, `rustls_root_certs`).
 
 use std::ffi::OsString;
@@ -17,14 +17,15 @@ use rustls::pki_types::CertificateDer;
 
 use crate::change::text::excerpt;
 
-/// Names a file of roots, as for OpenSSL and what is built like it.
+/// The environment variable that names a file of root certificates, as for OpenSSL and similar libraries.
 const FILE_VARIABLE: &str = "SSL_CERT_FILE";
 
-/// Names directories of roots. Whoever sets it wants all their files read.
+/// The environment variable that names directories of root certificates. If it is set, all files in them are to be
+/// read.
 const DIRECTORY_VARIABLE: &str = "SSL_CERT_DIR";
 
-/// Where platforms keep all their roots in one file. Source: the list of `openssl-probe` 0.2; the first is that of Amazon
-/// Linux 2023, so of Lambda, and of Fedora, the second that of Debian, the others those of SUSE and Alpine.
+/// Where platforms keep all their roots in one file. Source: the list of `openssl-probe` 0.2. The first is that of
+/// Amazon Linux 2023, so of Lambda, and of Fedora; the second that of Debian; the others those of SUSE and Alpine.
 const BUNDLES: [&str; 4] = [
     "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/ssl/certs/ca-certificates.crt",
@@ -32,21 +33,23 @@ const BUNDLES: [&str; 4] = [
     "/etc/ssl/cert.pem",
 ];
 
-/// What lines around a certificate begin and end with.
+/// What the delimiter lines of a PEM certificate begin and end with.
 const DASHES: &str = "-----";
+/// The first line of a PEM certificate.
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+/// The last line of a PEM certificate.
 const END: &str = "-----END CERTIFICATE-----";
 
-/// Where roots come from.
+/// The root certificates to trust.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TrustedRoots {
-    /// Certificates in PEM form, each of which can be a root; empty if there is no file to take them from.
+    /// Certificates in PEM form, each of which can be a root; empty if no file provides any.
     pub(super) pem: String,
-    /// Whether the platform's own way of finding roots is to be gone as well.
+    /// Whether the platform's native roots are loaded as well.
     pub(super) native: bool,
 }
 
-/// Why there are no roots to check against: `SSL_CERT_FILE` is set to what cannot be used.
+/// Root certificates that cannot be used: `SSL_CERT_FILE` is set to an unusable file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TlsError(String);
 
@@ -62,7 +65,7 @@ impl fmt::Display for TlsError {
     }
 }
 
-/// Making TLS of roots. It does not fail, the library says; if it does, it says why.
+/// Building the TLS context from the roots failed. According to the library it never does.
 impl From<HttpClientError> for TlsError {
     fn from(error: HttpClientError) -> Self {
         Self(format!("the roots of trust cannot be used: {error}"))
@@ -71,10 +74,11 @@ impl From<HttpClientError> for TlsError {
 
 impl std::error::Error for TlsError {}
 
-/// Chooses the roots. `read` reads a file whole.
+/// Chooses the roots. `variable` returns the value of an environment variable, `read` the content of a file.
 ///
 /// # Errors
-/// If `SSL_CERT_FILE` names what cannot be read or holds no root. A platform's bundle that is no good is passed over.
+/// If `SSL_CERT_FILE` names a file that cannot be read or holds no root. A platform's bundle that is unusable is
+/// skipped.
 pub(super) fn choose_roots(
     variable: impl Fn(&str) -> Option<OsString>,
     read: impl Fn(&Path) -> io::Result<Vec<u8>>,
@@ -95,7 +99,7 @@ pub(super) fn choose_roots(
         }
         return Ok(TrustedRoots { pem, native });
     }
-    // Elsewhere the roots are no file, or one that is not the whole truth.
+    // On other platforms the roots are not in a file, or not all of them are.
     if !native && cfg!(target_os = "linux") {
         for bundle in BUNDLES {
             let (pem, _) = read(Path::new(bundle)).map(|content| usable_certificates(&content)).unwrap_or_default();
@@ -107,7 +111,7 @@ pub(super) fn choose_roots(
     Ok(TrustedRoots { pem: String::new(), native: true })
 }
 
-/// Reads a file whole. Nothing else is: a device would not end.
+/// Reads a whole file. Anything but a regular file is an error: a device may never end.
 pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     if !std::fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is not a file"));
@@ -115,8 +119,8 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     std::fs::read(path)
 }
 
-/// The certificates of a file that can be roots, and how many cannot. What is no certificate is passed over, as is one that
-/// does not end.
+/// Returns the certificates of a PEM file that can be roots, and the number of those that cannot. Other content is
+/// skipped; a certificate without an end line counts as one that cannot be a root.
 fn usable_certificates(content: &[u8]) -> (String, usize) {
     let content = String::from_utf8_lossy(content);
     let (mut pem, mut left_out, mut position) = (String::with_capacity(content.len()), 0, 0);
@@ -138,15 +142,15 @@ fn usable_certificates(content: &[u8]) -> (String, usize) {
     (pem, left_out)
 }
 
-/// Whether this is a certificate that TLS can have as a root. All of them are decoded and read once more by the SDK's TLS,
-/// which takes PEM alone.
+/// Whether TLS accepts this certificate as a root. The SDK's TLS setup decodes and parses the certificates once more,
+/// as it takes only PEM.
 fn is_root(base64: &str) -> bool {
     let der = base64_simd::STANDARD.decode_to_vec(base64).map(CertificateDer::from);
     der.is_ok_and(|der| RootCertStore::empty().add(der).is_ok())
 }
 
-/// Where the next line of dashes begins, from a place on. Every start looks through 200 kB so, and one character is found
-/// several times faster than a text.
+/// Returns the position of the next `-----` at or after `from`. Every cold start scans some 200 kB, and searching for
+/// one character is several times faster than searching for a string.
 fn find_dashes(content: &str, mut from: usize) -> Option<usize> {
     loop {
         from += content.get(from..)?.find('-')?;
@@ -167,7 +171,7 @@ mod tests {
 
     use super::*;
 
-    /// A certificate that can be a root, in the form in which it is handed on.
+    /// Returns a certificate that can be a root, in the form that [`usable_certificates`] returns.
     fn root() -> String {
         let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -176,7 +180,7 @@ mod tests {
         format!("{BEGIN}\n{}\n{END}\n", base64.split_ascii_whitespace().collect::<String>())
     }
 
-    /// What is chosen where these variables and these files are all there is.
+    /// Returns the chosen roots if these are the only variables and files.
     fn chosen(variables: &[(&str, &str)], files: &[(&str, &str)]) -> Result<TrustedRoots, String> {
         let variables: BTreeMap<_, _> = variables.iter().copied().collect();
         let files: BTreeMap<_, _> = files.iter().map(|&(path, content)| (PathBuf::from(path), content)).collect();
@@ -259,7 +263,7 @@ mod tests {
         assert_eq!(usable_certificates(&latin).1, 0);
     }
 
-    /// However its lines are broken, and whatever stands beside it.
+    /// Line breaks and the content around a certificate make no difference.
     #[test]
     fn a_certificate_is_handed_on_in_one_form() {
         let root = root();

@@ -1,62 +1,62 @@
-//! The changes of one delivery, and whom they belong to.
+//! The changes of one delivery, the records skipped or failed, and the SQS messages they came in.
 
 use std::fmt;
 use std::ops::Range;
 
 use super::{Change, Timestamp};
 
-/// What brought a delivery to the function: the outermost of what was put around the changes.
+/// The source of a delivery: the service of its outermost envelope, or who invoked the function.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EventSource {
-    /// S3 itself.
+    /// An S3 event notification, sent to the function directly.
     #[default]
     S3,
-    /// A queue.
+    /// A batch of SQS messages.
     Sqs,
-    /// A topic.
+    /// An SNS notification.
     Sns,
-    /// A rule of EventBridge's.
+    /// An EventBridge rule.
     EventBridge,
-    /// The record of a failed invocation.
+    /// The invocation record of a failed asynchronous invocation.
     InvocationRecord,
-    /// A pipeline.
+    /// A CodePipeline job.
     CodePipeline,
-    /// A person, a schedule, a press of the console's button.
+    /// A direct invocation: by a person, by a schedule, or with the console's Test button.
     Direct,
-    /// Nobody knows: the event could not be read.
+    /// Unknown, because the event could not be decoded.
     Unknown,
 }
 
-/// What one delivery holds: every record of it is in exactly one of the lists, or counted.
+/// The content of one delivery. Every record is in exactly one of the lists, or in one of the two counts.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Batch {
-    /// What brought it.
+    /// The source of the delivery.
     pub source: EventSource,
-    /// The messages, if the delivery is a batch of a queue's; each answers for itself.
+    /// The messages, if the delivery is a batch of SQS messages. Each succeeds or fails on its own.
     pub messages: Option<Vec<Message>>,
-    /// Objects whose content changed, in the order of the records; an object can occur several times.
+    /// The changes, in the order of the records. The same object can occur several times.
     pub changes: Vec<Change>,
-    /// When each of them happened, by place, as far as that was told.
+    /// The event time of each change, by index in [`Batch::changes`]. `None` if the event has no valid time.
     pub times: Vec<Option<Timestamp>>,
-    /// Records of something that changes no content.
+    /// The records that were skipped because they report no change of content.
     pub ignored: Vec<SkippedRecord>,
-    /// How many of S3's test events came, which ask for nothing.
+    /// The number of S3 test events. They need no action.
     pub test_events: usize,
-    /// What could not be read, as far as it is listed: of each list of records the first few.
+    /// The records and messages that could not be decoded: of each list of records, at most the first few.
     pub failed: Vec<RecordError>,
-    /// How much more could not be read.
+    /// The number of further decoding failures, which are not listed.
     pub unlisted_failures: usize,
 }
 
-/// A message of a queue: which of a batch's changes and failures came with it.
+/// An SQS message: which of the batch's changes and failures it contains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// The queue's id of it; never empty.
+    /// The `messageId`; never empty.
     pub id: Box<str>,
-    /// Its changes, by their place in [`Batch::changes`].
+    /// Its changes, by index in [`Batch::changes`].
     pub changes: Range<usize>,
-    /// What could not be read of it, by place in [`Batch::failed`].
+    /// Its decoding failures, by index in [`Batch::failed`].
     pub failed: Range<usize>,
 }
 
@@ -66,7 +66,8 @@ impl Batch {
         self.times.push(time);
     }
 
-    /// The message that this change came with, if it came with one. Messages lie in the order of their changes.
+    /// Returns the message that contains the change at index `change`, if the batch has messages and one contains it.
+    /// The search relies on messages being in the order of their changes.
     #[must_use]
     pub fn message_of(&self, change: usize) -> Option<&Message> {
         let messages = self.messages.as_deref()?;
@@ -75,19 +76,19 @@ impl Batch {
     }
 }
 
-/// A record of an event that changes no content (a tag, an access list, a replication, a restore …) or that is new to us.
+/// A record whose event changes no content (tagging, ACL, replication, restore …) or has an unknown name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SkippedRecord {
-    /// The event's name, shortened and escaped.
+    /// The event name or EventBridge detail type, shortened and escaped.
     pub event_name: String,
 }
 
-/// Something that could not be read: where it is and why.
+/// A decoding failure: its location and its reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordError {
-    /// The way to it through the envelopes, such as `Records[3].body.Records[0].s3.object.key`.
+    /// The location, through all envelopes, such as `Records[3].body.Records[0].s3.object.key`.
     pub at: String,
-    /// What is wrong with it, with the value where that helps.
+    /// The reason, with the offending value where that helps.
     pub reason: String,
 }
 
@@ -96,7 +97,7 @@ impl RecordError {
         Self { at: at.into(), reason: reason.into() }
     }
 
-    /// The same, seen from outside of `envelope`.
+    /// Prefixes the location with the field `envelope` that contains it.
     pub(crate) fn within(mut self, envelope: &str) -> Self {
         let dot = if self.at.is_empty() || self.at.starts_with('[') { "" } else { "." };
         self.at = format!("{envelope}{dot}{}", self.at);

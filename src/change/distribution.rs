@@ -1,20 +1,22 @@
-//! Which distribution, and which of its invalidations: ids, checked before anything is addressed with them.
+//! Ids of distributions and invalidations, validated before a request URL is built from them.
 
 use std::fmt;
 use std::sync::Arc;
 
 use super::text::excerpt;
 
-/// The longest id accepted. CloudFront's own have 13 or 14 characters today, tenants' about 30.
+/// The longest id accepted, in characters. CloudFront's distribution ids have 13 or 14 today, those of distribution
+/// tenants about 30.
 const MAX_ID_LENGTH: usize = 64;
 
-/// How the id of a distribution tenant starts. Source: CloudFront API model, `DistributionTenant`.
+/// The prefix of a distribution tenant's id. Source: CloudFront API model, `DistributionTenant`.
 const TENANT: &str = "dt_";
 
-/// The id of a CloudFront distribution: capital letters and digits, the first a letter (`E2EXAMPLE1ABCD`); or that of a
-/// distribution tenant, which has a cache of its own: `dt_`, letters and digits.
+/// The id of a CloudFront distribution: capital letters and digits, the first a letter (`E2EXAMPLE1ABCD`). Or the id of
+/// a distribution tenant, which has its own cache: `dt_` followed by letters and digits.
 ///
-/// The id becomes a segment of a request's URL and comes from a bucket's tag, so nothing but this grammar passes.
+/// The id comes from a bucket tag and becomes a segment of a request URL, so everything outside this grammar is
+/// rejected.
 ///
 /// ```
 /// use s3_cloudfront_invalidator::change::DistributionId;
@@ -27,7 +29,7 @@ const TENANT: &str = "dt_";
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DistributionId(Arc<str>);
 
-/// An id that is none, with its value.
+/// The error for an invalid distribution id. It quotes the value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DistributionIdError(String);
 
@@ -40,10 +42,10 @@ impl fmt::Display for DistributionIdError {
 impl std::error::Error for DistributionIdError {}
 
 impl DistributionId {
-    /// Checks `id` against the grammar.
+    /// Validates `id` against the grammar.
     ///
     /// # Errors
-    /// [`DistributionIdError`] with the value.
+    /// [`DistributionIdError`] with the value, if `id` does not match.
     pub fn new(id: &str) -> Result<Self, DistributionIdError> {
         let fits = match id.strip_prefix(TENANT) {
             Some(rest) => !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric()),
@@ -55,17 +57,17 @@ impl DistributionId {
         if fits && id.len() <= MAX_ID_LENGTH { Ok(Self(id.into())) } else { Err(DistributionIdError(excerpt(id))) }
     }
 
-    /// Whether this is a tenant.
+    /// Returns whether this is the id of a distribution tenant.
     #[must_use]
     pub fn is_tenant(&self) -> bool {
         self.0.starts_with(TENANT)
     }
 
-    /// The ids of a tag's value: one or several, separated by spaces (a tag's value cannot hold a comma), each once,
-    /// in order.
+    /// Parses the value of a tag: one or several ids, separated by whitespace because a tag value cannot contain a
+    /// comma. Returns them sorted and without duplicates.
     ///
     /// # Errors
-    /// [`DistributionIdError`] for the first that is none, and for a value without any.
+    /// [`DistributionIdError`] with the first invalid id, or with the whole value if it contains no id.
     pub fn parse_list(value: &str) -> Result<Vec<Self>, DistributionIdError> {
         let mut ids = value.split_whitespace().map(Self::new).collect::<Result<Vec<_>, _>>()?;
         ids.sort();
@@ -73,7 +75,7 @@ impl DistributionId {
         if ids.is_empty() { Err(DistributionIdError(excerpt(value))) } else { Ok(ids) }
     }
 
-    /// The id.
+    /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -98,13 +100,13 @@ impl serde::Serialize for DistributionId {
     }
 }
 
-/// CloudFront's id of an invalidation: capital letters and digits. It becomes a segment of a request's URL.
+/// The id of an invalidation: capital letters and digits. It becomes a segment of a request URL.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(transparent)]
 pub struct InvalidationId(Box<str>);
 
 impl InvalidationId {
-    /// Checks an id; `None` if it is none.
+    /// Validates `id`. Returns `None` if it is invalid.
     #[must_use]
     pub fn new(id: &str) -> Option<Self> {
         let fits =
@@ -112,7 +114,7 @@ impl InvalidationId {
         fits.then(|| Self(id.into()))
     }
 
-    /// The id.
+    /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

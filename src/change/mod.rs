@@ -1,4 +1,5 @@
-//! What changed, in S3's own terms, and the checked names that everything else is built from.
+//! Changes to S3 objects, the batches they arrive in, and the validated names that all other modules use: bucket, key,
+//! Region, account, distribution and invalidation.
 
 mod batch;
 mod distribution;
@@ -11,19 +12,19 @@ pub use self::distribution::{DistributionId, DistributionIdError, InvalidationId
 pub use self::name::{AccountId, BucketName, MAX_BUCKET_NAME_LENGTH, MAX_KEY_BYTES, NameError, ObjectKey, Region};
 pub use self::timestamp::Timestamp;
 
-/// A bucket as an event names it.
+/// A bucket, as an event identifies it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Bucket {
-    /// Its name.
+    /// The bucket's name.
     pub name: BucketName,
-    /// Its Region; `None` where the event does not tell, which means the function's own.
+    /// The bucket's Region. `None` if the event names none, which means the function's own Region.
     pub region: Option<Region>,
 }
 
-/// One object whose content changed: created, overwritten or removed. Which of them makes no difference to a cache.
+/// One object whose content changed: created, overwritten or deleted. A cache treats all three alike.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Change {
-    /// The bucket that holds, or held, the object.
+    /// The bucket that contains, or contained, the object.
     pub bucket: Bucket,
     /// The object's key.
     pub key: ObjectKey,

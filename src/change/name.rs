@@ -1,26 +1,28 @@
-//! What changed: an object of a bucket, in S3's own terms.
+//! Validated names: bucket, Region, object key and account id.
 //!
-//! Names arrive in events, and events can be forged by whoever may invoke the function. So [`BucketName`], [`Region`]
-//! and [`ObjectKey`] can only be made by their grammar: what holds one may hand it to an SDK.
+//! Names arrive in events, and anyone who may invoke the function can forge an event. The only constructors of
+//! [`BucketName`], [`Region`] and [`ObjectKey`] validate, so their values can be passed to an SDK.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// The longest bucket name there is. Today's limit is 63; buckets made in us-east-1 before March 2018 have up to 255.
-/// Source: S3 user guide, "General purpose bucket naming rules".
+/// The longest bucket name, in characters. The limit for new buckets is 63; buckets created in us-east-1 before March
+/// 2018 have up to 255. Source: S3 user guide, "General purpose bucket naming rules".
 pub const MAX_BUCKET_NAME_LENGTH: usize = 255;
 
-/// How the names of directory buckets end. They have neither tags nor notifications, and the SDK would open a session
-/// with them first. Source: S3 user guide, "Directory bucket naming rules".
+/// The suffix of every directory bucket's name. Directory buckets are rejected: they have neither tags nor event
+/// notifications, and the SDK opens a session before any request to one. Source: S3 user guide, "Directory bucket
+/// naming rules".
 const DIRECTORY_BUCKET_SUFFIX: &str = "--x-s3";
 
 /// The longest object key, in bytes of UTF-8. Source: S3 user guide, "Naming Amazon S3 objects".
 pub const MAX_KEY_BYTES: usize = 1024;
 
-/// The longest Region name accepted. The longest in use (`us-isob-east-1`, `ap-southeast-2`) have 14 characters.
+/// The longest Region name accepted, in characters. Most names in use have up to 14 (`us-isob-east-1`,
+/// `ap-southeast-2`).
 const MAX_REGION_LENGTH: usize = 32;
 
-/// A name that breaks its grammar, with the name and the rule.
+/// The error for an invalid name. It quotes the value and states the rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameError {
     value: String,
@@ -43,9 +45,9 @@ impl std::error::Error for NameError {}
 
 /// The name of an S3 general purpose bucket.
 ///
-/// - 3 to 255 characters, each an ASCII letter, a digit, `.`, `-` or `_` (capitals and `_` only occur in old buckets)
+/// - 3 to 255 characters, each an ASCII letter, a digit, `.`, `-` or `_` (capitals and `_` occur only in old buckets)
 /// - at least one letter or digit, so that it is never a path segment such as `..`
-/// - not that of a directory bucket
+/// - not the name of a directory bucket
 ///
 /// ```
 /// use s3_cloudfront_invalidator::change::BucketName;
@@ -58,10 +60,10 @@ impl std::error::Error for NameError {}
 pub struct BucketName(Arc<str>);
 
 impl BucketName {
-    /// Checks `name` against the grammar.
+    /// Validates `name` against the grammar.
     ///
     /// # Errors
-    /// [`NameError`] with the name and the rule it breaks.
+    /// [`NameError`] with the name and the rule it violates.
     pub fn new(name: &str) -> Result<Self, NameError> {
         let fits = (3..=MAX_BUCKET_NAME_LENGTH).contains(&name.len())
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
@@ -75,7 +77,7 @@ impl BucketName {
         }
     }
 
-    /// The name.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -96,7 +98,7 @@ impl fmt::Debug for BucketName {
 
 /// The name of an AWS Region, which becomes part of an endpoint's host name.
 ///
-/// Two or more parts joined by `-`: words of lower-case letters, and a number as the last.
+/// Two or more parts joined by `-`: words of lowercase letters, then a number.
 ///
 /// ```
 /// use s3_cloudfront_invalidator::change::Region;
@@ -108,10 +110,10 @@ impl fmt::Debug for BucketName {
 pub struct Region(Arc<str>);
 
 impl Region {
-    /// Checks `name` against the grammar.
+    /// Validates `name` against the grammar.
     ///
     /// # Errors
-    /// [`NameError`] with the name and the rule it breaks.
+    /// [`NameError`] with the name and the rule it violates.
     pub fn new(name: &str) -> Result<Self, NameError> {
         let word = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
         let number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
@@ -124,7 +126,7 @@ impl Region {
         }
     }
 
-    /// The name.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -143,15 +145,15 @@ impl fmt::Debug for Region {
     }
 }
 
-/// The key of an object as S3 stores it, decoded: 1 to 1,024 bytes of UTF-8, of any characters.
+/// The key of an object, decoded: 1 to 1,024 bytes of UTF-8, any characters.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectKey(Box<str>);
 
 impl ObjectKey {
-    /// Checks the length of `key`.
+    /// Validates the length of `key`.
     ///
     /// # Errors
-    /// [`NameError`] for an empty key and for one over [`MAX_KEY_BYTES`].
+    /// [`NameError`] if `key` is empty or longer than [`MAX_KEY_BYTES`].
     pub fn new(key: impl Into<Box<str>>) -> Result<Self, NameError> {
         let key = key.into();
         if (1..=MAX_KEY_BYTES).contains(&key.len()) {
@@ -161,7 +163,7 @@ impl ObjectKey {
         }
     }
 
-    /// The key.
+    /// Returns the key as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -179,13 +181,14 @@ impl fmt::Debug for ObjectKey {
 pub struct AccountId(Box<str>);
 
 impl AccountId {
-    /// Takes 12 digits; `None` for anything else.
+    /// Validates `id`. Returns `None` unless it has exactly 12 digits.
     #[must_use]
     pub fn new(id: &str) -> Option<Self> {
         (id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit())).then(|| Self(id.into()))
     }
 
-    /// The account of a function, from its ARN (`arn:aws:lambda:eu-central-1:123456789012:function:name`).
+    /// Returns the account id in a function's ARN (`arn:aws:lambda:eu-central-1:123456789012:function:name`), or `None`
+    /// if the ARN is not that of a function.
     #[must_use]
     pub fn of_function(arn: &str) -> Option<Self> {
         let mut parts = arn.split(':');
@@ -193,7 +196,7 @@ impl AccountId {
         (arn == "arn" && service == "lambda").then(|| parts.nth(1).and_then(Self::new))?
     }
 
-    /// The id.
+    /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

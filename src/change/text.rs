@@ -1,9 +1,11 @@
-//! Quoting text from outside in one line of a message or a log.
+//! Escaping and shortening of untrusted text, for error messages and log lines.
 
-/// How many characters of a value a message quotes. More of it helps nobody, and a log line has a price per byte.
+/// The number of characters of a value that a message quotes. A longer excerpt helps nobody, and logs are billed by the
+/// byte.
 const EXCERPT_CHARACTERS: usize = 80;
 
-/// The first 80 characters of `value`, control characters, quotes and backslashes escaped, with `…` where it was cut.
+/// Returns the first 80 characters of `value`, with control characters, quotes and backslashes escaped, and with `…`
+/// appended if it was cut.
 ///
 /// ```
 /// use s3_cloudfront_invalidator::change::text::excerpt;
@@ -24,18 +26,19 @@ pub fn excerpt(value: &str) -> String {
     out
 }
 
-/// `value` whole, with everything escaped that could end a line or steer a terminal.
+/// Returns `value` in full, with every character escaped that could end a line or control a terminal.
 #[must_use]
 pub fn one_line(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
     for character in value.chars() {
-        // What was escaped before stays as it is.
+        // Backslashes and quotes are left alone, so that text that `excerpt` escaped is not escaped twice.
         if matches!(character, '"' | '\\') { out.push(character) } else { escape(character, &mut out) }
     }
     out
 }
 
-/// JSON, with everything escaped inside its strings that could steer a terminal. It stays the same JSON.
+/// Returns `json` with every character that could end a line or control a terminal replaced by its `\uXXXX` escape. In
+/// JSON without line breaks such characters occur only inside strings, so the value stays the same.
 #[must_use]
 pub fn json_line(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
@@ -50,13 +53,13 @@ pub fn json_line(json: &str) -> String {
     out
 }
 
-/// Whether nothing in `value` could end a line or steer a terminal, so that it may stand where it is read.
+/// Returns whether `value` contains no character that could end a line or control a terminal.
 #[must_use]
 pub fn is_one_line(value: &str) -> bool {
     value.chars().all(|character| matches!(character, '\\' | '"' | '\'') || character.escape_debug().len() == 1)
 }
 
-/// The first `length` characters of `value`, the last of them `…` if there are more.
+/// Returns `value` if it has at most `length` characters. Otherwise returns its first `length - 1` characters and `…`.
 #[must_use]
 pub fn shortened(value: &str, length: usize) -> String {
     match value.char_indices().nth(length) {
@@ -65,11 +68,11 @@ pub fn shortened(value: &str, length: usize) -> String {
     }
 }
 
-/// Escapes as Rust's `Debug` does, which covers controls, line separators and invisible characters.
+/// Escapes as Rust's `Debug` does, which covers control characters, line separators and invisible characters.
 fn escape(character: char, out: &mut String) {
     match character {
         '"' | '\\' => out.extend(['\\', character]),
-        // Most of what is quoted; a whole line of the log goes through here.
+        // The fast path for printable ASCII: whole log lines pass through here.
         ' '..='~' => out.push(character),
         _ => out.extend(character.escape_debug()),
     }

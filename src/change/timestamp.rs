@@ -1,4 +1,4 @@
-//! A point in time, as events tell it and lines of the log carry it. It asks no clock.
+//! A point in time, as events and log lines contain it. This module does not read the clock.
 
 use std::fmt;
 use std::num::NonZeroU64;
@@ -7,8 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// A point in time after the start of 1970, to the millisecond. That start itself is none: the console's template of an event
-/// names it, and means no time.
+/// A point in time after the Unix epoch, in milliseconds. The epoch itself is rejected: the event template of the
+/// Lambda console contains it as a placeholder.
 ///
 /// ```
 /// use s3_cloudfront_invalidator::change::Timestamp;
@@ -23,34 +23,36 @@ use time::format_description::well_known::Rfc3339;
 pub struct Timestamp(NonZeroU64);
 
 impl Timestamp {
-    /// So many milliseconds after the start of 1970; `None` for that start, and beyond the year 9999.
+    /// Returns the time `milliseconds` after the Unix epoch. Returns `None` for the epoch itself and after the year
+    /// 9999.
     #[must_use]
     pub fn new(milliseconds: u64) -> Option<Self> {
         date(milliseconds)?;
         NonZeroU64::new(milliseconds).map(Self)
     }
 
-    /// Reads a time as S3 and EventBridge write it; `None` for anything else.
+    /// Parses an RFC 3339 time, the format of S3 and EventBridge, truncated to milliseconds. Returns `None` for any
+    /// other text and for a time that [`Timestamp::new`] rejects.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let milliseconds = OffsetDateTime::parse(text, &Rfc3339).ok()?.unix_timestamp_nanos() / 1_000_000;
         Self::new(u64::try_from(milliseconds).ok()?)
     }
 
-    /// What a clock says; `None` before 1970.
+    /// Converts a system time. Returns `None` before 1970 and for a time that [`Timestamp::new`] rejects.
     #[must_use]
     pub fn of(time: SystemTime) -> Option<Self> {
         let passed = time.duration_since(UNIX_EPOCH).ok()?;
         Self::new(u64::try_from(passed.as_millis()).ok()?)
     }
 
-    /// How many milliseconds after the start of 1970.
+    /// Returns the time in milliseconds since the Unix epoch.
     #[must_use]
     pub fn milliseconds(self) -> u64 {
         self.0.get()
     }
 
-    /// How many milliseconds have passed from `earlier` to this; none if it is not earlier, as clocks differ.
+    /// Returns the milliseconds from `earlier` to this time. Returns 0 if `earlier` is later, since clocks differ.
     #[must_use]
     pub fn since(self, earlier: Self) -> u64 {
         self.milliseconds().saturating_sub(earlier.milliseconds())
@@ -61,7 +63,7 @@ fn date(milliseconds: u64) -> Option<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000).ok()
 }
 
-/// As RFC 3339 has it, in UTC.
+/// RFC 3339 in UTC, with milliseconds.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(date) = date(self.milliseconds()) else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! Which account, Region and function a command is about.
+//! The options that select a command's credentials, Region, endpoint and function.
 
 use std::env;
 
@@ -11,7 +11,7 @@ use crate::aws::{self, ConfigOverrides};
 use crate::change::Region;
 use crate::change::text::excerpt;
 
-/// Where the AWS CLI and the SDKs read an endpoint of all services.
+/// The environment variable that sets one endpoint for all services in the AWS CLI and the SDKs.
 const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL";
 
 /// Whose credentials, and where.
@@ -39,7 +39,7 @@ pub(super) struct AwsArgs {
     endpoint_url: Option<String>,
 }
 
-/// Reads an endpoint. The SDK's error of one that is none holds the whole request.
+/// Checks an endpoint URL. The SDK's own error for an invalid one contains the whole request.
 fn endpoint(text: &str) -> Result<String, String> {
     let is_url = text.parse::<http::Uri>().is_ok_and(|url| {
         matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some_and(|host| !host.is_empty())
@@ -68,7 +68,7 @@ impl AwsArgs {
         }
     }
 
-    /// What is left where the function is gone.
+    /// Returns the clients, and a deployment whose function no longer exists.
     pub(super) async fn without_function(&self) -> anyhow::Result<(OperatorClients, Deployment)> {
         let config = self.config().await?;
         let operator = OperatorClients::new(&config);
@@ -77,7 +77,7 @@ impl AwsArgs {
         Ok((operator, deployment))
     }
 
-    /// The SDK's configuration.
+    /// Loads the SDK configuration. A missing or invalid Region and an invalid endpoint are errors.
     pub(super) async fn config(&self) -> anyhow::Result<aws::Config> {
         let config = aws::load_config_with(&self.overrides()).await?;
         let Some(region) = config.region() else {
@@ -93,7 +93,7 @@ impl AwsArgs {
 }
 
 impl DeploymentArgs {
-    /// Finds the function.
+    /// Returns the clients and the deployed function, found by `--function` or by `--stack`.
     pub(super) async fn find(&self, aws: &AwsArgs) -> anyhow::Result<(OperatorClients, Deployment)> {
         let operator = OperatorClients::new(&aws.config().await?);
         let place = match &self.function {

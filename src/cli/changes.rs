@@ -1,4 +1,4 @@
-//! What changed, from an event or a list.
+//! Reads what to invalidate: an event, a list of keys, the output of `aws s3 sync`, or paths that a person names.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -31,21 +31,21 @@ pub(super) struct ChangesArgs {
     items: Option<Vec<String>>,
 }
 
-/// What is to be sent.
+/// What `send` invalidates.
 pub(super) enum ToSend {
-    /// Changes of objects, and what could not be read of an event.
+    /// Changes of objects, and the records of the event that could not be read.
     Changes { changes: Vec<Change>, unreadable: UnreadableRecords },
-    /// What somebody named.
+    /// Paths and `#tags` that a person named.
     Items { of: RequestTarget, items: Vec<Item> },
 }
 
-/// What changed.
+/// Changed keys, or the items that a person named instead.
 #[derive(Default)]
 pub(super) struct ChangedKeys {
     pub(super) keys: Vec<ObjectKey>,
-    /// What somebody named instead, which is sent as it is.
+    /// Items that a person named instead of keys. They are checked and encoded, never collapsed.
     pub(super) items: Option<Vec<Item>>,
-    /// What could not be read of an event.
+    /// The records of an event that could not be read.
     pub(super) unreadable: UnreadableRecords,
 }
 
@@ -53,7 +53,7 @@ pub(super) struct ChangedKeys {
 #[derive(Default)]
 pub(super) struct UnreadableRecords {
     pub(super) count: usize,
-    /// Why, of the first of them.
+    /// The errors of the first [`MAX_FAILURES_IN_MESSAGE`] of them.
     pub(super) first: Vec<String>,
 }
 
@@ -65,7 +65,7 @@ impl UnreadableRecords {
         }
     }
 
-    /// An error if there are any.
+    /// Returns an error if there are any.
     pub(super) fn refuse(&self) -> anyhow::Result<()> {
         let Self { count, first } = self;
         match count.saturating_sub(first.len()) {
@@ -77,12 +77,12 @@ impl UnreadableRecords {
 }
 
 impl ChangesArgs {
-    /// The files to read.
+    /// The input files; `-` is standard input.
     pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
         [&self.event, &self.keys, &self.sync].into_iter().flatten().map(PathBuf::as_path)
     }
 
-    /// Reads what changed; of an event's changes those of `bucket`.
+    /// Reads the changed keys or named items. If `bucket` is given, only its changes of an event count.
     pub(super) fn read(&self, bucket: Option<&str>) -> anyhow::Result<ChangedKeys> {
         if let Some(items) = &self.items {
             return Ok(ChangedKeys {
@@ -105,7 +105,7 @@ impl ChangesArgs {
         Ok(ChangedKeys { keys, ..ChangedKeys::default() })
     }
 
-    /// Reads what is to be sent. `bucket` is that of keys whose source does not say.
+    /// Reads what to invalidate. `bucket` selects an event's changes, and is the bucket of keys whose input names none.
     pub(super) fn to_send(&self, bucket: Option<&BucketName>) -> anyhow::Result<ToSend> {
         if let Some(file) = &self.event {
             return match decoded(file)? {
@@ -129,7 +129,7 @@ impl ChangesArgs {
             {
                 bail!("{} is about the bucket {told}, not {named}; correct --bucket", key_lists::name(file));
             }
-            // Standard input can be read only once.
+            // Parsed here and not by `read`: standard input can be read only once.
             let keys = synced(&text).with_context(|| key_lists::name(file))?;
             return of_bucket(keys, told.as_ref().or(bucket));
         }
@@ -164,7 +164,7 @@ fn asked(kind: RequestKind, named: Option<&BucketName>) -> anyhow::Result<ToSend
     }
 }
 
-/// The keys in the output of a sync, or in a listing.
+/// Returns the keys in the output of `aws s3 sync` or `aws s3 ls --recursive`. Empty input has none.
 fn synced(text: &str) -> anyhow::Result<Vec<ObjectKey>> {
     match KeyList::read(text)? {
         KeyList::Sync(keys) | KeyList::KeyListing(keys) => Ok(keys),
@@ -183,7 +183,7 @@ fn named(request: Request, named: Option<&str>) -> anyhow::Result<ChangedKeys> {
     }
 }
 
-/// Refuses an event that is about another bucket than the one that was named.
+/// Rejects an event about a bucket other than the one that `--bucket` names.
 fn is_of(bucket: &Bucket, named: Option<&str>) -> anyhow::Result<()> {
     match named {
         Some(named) if named != bucket.name.as_str() => {
@@ -193,7 +193,7 @@ fn is_of(bucket: &Bucket, named: Option<&str>) -> anyhow::Result<()> {
     }
 }
 
-/// Refuses changes of other buckets alone, which a name misspelt would leave out without a word.
+/// Rejects a batch with changes of other buckets only. A misspelled `--bucket` would silently leave out all of them.
 fn is_about(batch: &Batch, named: &str) -> anyhow::Result<()> {
     let all = buckets(batch);
     if !all.is_empty() && !all.contains(named) {
@@ -202,7 +202,7 @@ fn is_about(batch: &Batch, named: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The first of these names, and how many more there are.
+/// The first [`LISTED_BUCKETS`] names, and the number of the others.
 fn some(names: &BTreeSet<&str>) -> String {
     let first: Vec<_> = names.iter().take(LISTED_BUCKETS).copied().collect();
     match names.len().saturating_sub(LISTED_BUCKETS) {
@@ -215,7 +215,7 @@ fn buckets(batch: &Batch) -> BTreeSet<&str> {
     batch.changes.iter().map(|change| change.bucket.name.as_str()).collect()
 }
 
-/// An event that asks for something.
+/// Reads and decodes an event. A job with a continuation token is an error: its invalidation was created before.
 fn decoded(file: &Path) -> anyhow::Result<Event> {
     let event = key_lists::read(file)?;
     match event::decode(event.as_bytes()).with_context(|| key_lists::name(file))? {
@@ -228,7 +228,7 @@ fn decoded(file: &Path) -> anyhow::Result<Event> {
     }
 }
 
-/// The changes of a bucket; an invalidation is planned for one at a time, since each has its own distribution.
+/// Returns the changed keys of one bucket. A plan is for one bucket, since each has distributions of its own.
 fn of_one_bucket(batch: Batch, bucket: Option<&str>) -> anyhow::Result<ChangedKeys> {
     let names = buckets(&batch);
     match bucket {

@@ -1,4 +1,4 @@
-//! How a distribution is set: asked for, or from a file.
+//! A distribution's config, read from CloudFront or from the output of `aws cloudfront get-distribution-config`.
 
 use std::path::{Path, PathBuf};
 
@@ -27,12 +27,13 @@ pub(super) struct ConfigArgs {
 }
 
 impl ConfigArgs {
-    /// The file to read, if there is one.
+    /// The file with the distribution config, if one is named.
     pub(super) fn file(&self) -> Option<&Path> {
         self.settings.as_deref()
     }
 
-    /// The settings, if they are known.
+    /// Returns the distribution config from the file or from CloudFront; `None` if it is not known. A failed call only
+    /// prints a note, unless the distribution does not exist.
     pub(super) async fn read(&self) -> anyhow::Result<Option<DistributionConfig>> {
         if let Some(file) = &self.settings {
             let config = parse(&key_lists::read(file)?).with_context(|| key_lists::name(file))?;
@@ -79,7 +80,7 @@ async fn ask(cloudfront: &CloudFront, id: &DistributionId) -> Result<Distributio
     Ok(settings)
 }
 
-/// What `get-distribution-config` and `get-distribution` print, or the settings alone.
+/// The output of `aws cloudfront get-distribution` or `get-distribution-config`, or the distribution config alone.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum ConfigOutput {
@@ -110,7 +111,7 @@ struct ConfigJson {
     default_root_object: Option<String>,
 }
 
-/// A list as CloudFront has it; without `ListJson` it is empty.
+/// A list in a distribution config. Without `Items` it is empty.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct ListJson<T> {

@@ -1,4 +1,4 @@
-//! `invalidator demo`: the real function, at work on this machine.
+//! `invalidator demo`: runs the real function on this machine, against the fake AWS.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use crate::local::{FakeAws, FakeBucket, FakeDistribution, FunctionProcess, Invoc
 const BUCKET: &str = "demo-site";
 const DISTRIBUTION: &str = "E2DEMOEXAMPLE";
 
-/// How long the function may take to start. A Lambda function has 10 s.
+/// The timeout for the function's start. Lambda limits the Init phase to 10 s.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What to demonstrate.
@@ -37,14 +37,14 @@ pub(super) struct DemoArgs {
     bootstrap: Option<PathBuf>,
 }
 
-/// One event and what the function made of it.
+/// One event and the function's response to it.
 pub(super) struct DemoDelivery<'k> {
     pub(super) keys: &'k [ObjectKey],
     pub(super) report: DemoReport,
     pub(super) took: Duration,
 }
 
-/// The parts of the function's answer that are shown.
+/// The parts of the function's report that the demo prints.
 #[derive(Deserialize)]
 pub(super) struct DemoReport {
     pub(super) changes: DemoCounts,
@@ -79,7 +79,7 @@ impl DemoArgs {
         let aws = FakeAws::start(state).await?;
         let lambda = Lambda::start().await?;
         let started = Instant::now();
-        // It runs until this is dropped.
+        // The function runs until this is dropped.
         let _function = start(&bootstrap, &lambda, &aws).await?;
         demo_tables::heading(&directory, &site, BUCKET, DISTRIBUTION, started.elapsed());
 
@@ -105,7 +105,8 @@ async fn start(bootstrap: &Path, lambda: &Lambda, aws: &FakeAws) -> anyhow::Resu
     }
 }
 
-/// Raises the events of all these objects having been created, one event after another.
+/// Invokes the function with `ObjectCreated:Put` records for all keys, `batch` records an event, one event after
+/// another.
 async fn deliver<'k>(keys: &'k [ObjectKey], batch: usize, lambda: &Lambda) -> anyhow::Result<Vec<DemoDelivery<'k>>> {
     let style = ProgressStyle::with_template("  {bar:40} {pos}/{len} changes delivered")?;
     let progress = ProgressBar::new(keys.len() as u64).with_style(style);

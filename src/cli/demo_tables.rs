@@ -1,4 +1,4 @@
-//! What a demonstration shows, for a person at a terminal of 80 columns.
+//! The tables that `demo` prints, for a terminal of 80 columns.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::local::bill::{Bill, FREE_PATHS_PER_MONTH};
 use crate::path::{InvalidationPath, OriginPath, viewer_paths};
 
-/// What is about to happen.
+/// Prints what the bucket holds, the distribution it is tagged with, and how long the function took to start.
 pub(super) fn heading(directory: &Path, site: &SiteDirectory, bucket: &str, distribution: &str, started: Duration) {
     say(format_args!(
         "Content of the bucket \"{bucket}\": {} files of {}\n\
@@ -32,7 +32,7 @@ pub(super) fn heading(directory: &Path, site: &SiteDirectory, bucket: &str, dist
     say("");
 }
 
-/// The events, one row each.
+/// Prints the events, one row each.
 pub(super) fn events(deliveries: &[DemoDelivery<'_>], batch: u16) {
     let mut table = table(&["event", "changes", "covered", "paths", "wildcards", "invalidation", "ms"]);
     for (number, delivery) in deliveries.iter().enumerate().take(MAX_ROWS) {
@@ -58,7 +58,7 @@ pub(super) fn events(deliveries: &[DemoDelivery<'_>], batch: u16) {
     more(deliveries.len(), "events");
 }
 
-/// The paths that CloudFront was sent, and what each covers.
+/// Prints the paths sent to CloudFront, and how many changed objects each covers.
 pub(super) fn paths(deliveries: &[DemoDelivery<'_>]) {
     let mut covered: BTreeMap<InvalidationPath, (usize, &str)> = BTreeMap::new();
     let index_documents = [Config::DEFAULT_INDEX_DOCUMENT.to_owned()];
@@ -87,7 +87,7 @@ fn urls(key: &ObjectKey, index_documents: &[String]) -> Vec<InvalidationPath> {
     OriginPath::default().strip(key).map(|key| viewer_paths(key, index_documents)).unwrap_or_default()
 }
 
-/// What it cost, beside what others would have paid.
+/// Prints the price, compared with one path per object and with `/*` per event.
 pub(super) fn costs(deliveries: &[DemoDelivery<'_>], bill: Bill, lookups: usize) {
     let index_documents = [Config::DEFAULT_INDEX_DOCUMENT.to_owned()];
     let keys = || deliveries.iter().flat_map(|delivery| delivery.keys);

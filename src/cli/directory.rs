@@ -1,4 +1,4 @@
-//! A directory as the content of a bucket.
+//! A local directory as the content of a bucket.
 
 use std::path::{Path, PathBuf};
 
@@ -6,15 +6,15 @@ use anyhow::{Context, bail};
 
 use crate::change::ObjectKey;
 
-/// The most files a demonstration takes; more would only take longer.
+/// The most files that a demo accepts. More would only make it slower.
 const MAX_FILES: usize = 100_000;
 
-/// The objects that an upload of a directory makes.
+/// The objects that an upload of a directory creates.
 #[derive(Debug, Default)]
 pub(super) struct SiteDirectory {
     /// Their keys, sorted.
     pub(super) keys: Vec<ObjectKey>,
-    /// Files whose names can be no keys.
+    /// Files whose names are not valid keys.
     pub(super) skipped: Vec<PathBuf>,
 }
 
@@ -22,7 +22,7 @@ impl SiteDirectory {
     /// Reads the names of all files below `directory`. Symbolic links are not followed.
     ///
     /// # Errors
-    /// If a directory cannot be read, if there are no files, or too many.
+    /// If a directory cannot be read, or if there are no files or more than [`MAX_FILES`].
     pub(super) fn read(directory: &Path) -> anyhow::Result<Self> {
         let mut site = Self::default();
         let mut directories = vec![directory.to_owned()];

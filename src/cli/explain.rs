@@ -1,4 +1,4 @@
-//! Why requests for a key's URLs get to the bucket or not.
+//! `plan --explain`: whether requests for a key's URLs reach the bucket, and why.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::change::ObjectKey;
 use crate::change::text::one_line;
 use crate::path::{Mapping, NotServed};
 
-/// A URL of a key; none if it has none.
+/// One URL of a key. `url` is `None` for a key without URLs.
 struct Row {
     key: String,
     url: Option<String>,

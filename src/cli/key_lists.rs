@@ -1,4 +1,4 @@
-//! Lists of keys, in the forms in which the AWS CLI and other tools write them.
+//! Parses lists of keys in the formats that the AWS CLI and other tools write.
 
 use std::fs;
 use std::io::{self, Read};
@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow, bail};
 use crate::change::text::excerpt;
 use crate::change::{BucketName, ObjectKey};
 
-/// Reads a file, or standard input for `-`.
+/// Reads a UTF-8 file, or standard input for `-`.
 pub(super) fn read(file: &Path) -> anyhow::Result<String> {
     let mut text = Vec::new();
     if file == Path::new("-") {
@@ -23,12 +23,12 @@ pub(super) fn read(file: &Path) -> anyhow::Result<String> {
     Ok(without_mark(text))
 }
 
-/// What a file is called in a message.
+/// The name of a file in messages.
 pub(super) fn name(file: &Path) -> String {
     if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() }
 }
 
-/// Some editors put a byte order mark in front, which is part of no key.
+/// Removes a leading byte order mark. Some editors write one, and it is not part of a key.
 fn without_mark(mut text: String) -> String {
     if text.starts_with('\u{feff}') {
         text.remove(0);
@@ -36,26 +36,26 @@ fn without_mark(mut text: String) -> String {
     text
 }
 
-/// Literal keys, one per line.
+/// Parses literal keys, one per line.
 pub(super) fn keys(text: &str) -> anyhow::Result<Vec<ObjectKey>> {
     numbered(text).map(|(number, line)| key(number, line)).collect()
 }
 
-/// An output of the AWS CLI, or keys.
+/// A parsed list: the output of an AWS CLI command, or plain keys.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum KeyList {
-    /// Of `aws s3 ls --recursive`: all there is below what was listed.
+    /// The output of `aws s3 ls --recursive`: every object below the listed prefix.
     KeyListing(Vec<ObjectKey>),
-    /// Of `aws s3 sync`, with or without `--dryrun`: what it changes.
+    /// The output of `aws s3 sync`, with or without `--dryrun`: the keys that it changes.
     Sync(Vec<ObjectKey>),
     /// Literal keys, one per line.
     Keys(Vec<ObjectKey>),
 }
 
 impl KeyList {
-    /// Reads a list. One line in the form of an output of the AWS CLI makes it that: then every line must be.
+    /// Parses a list. If one line has the format of an AWS CLI output, every line must have it.
     pub(super) fn read(text: &str) -> anyhow::Result<Self> {
-        // `aws s3 ls --summarize` ends with two lines more.
+        // `aws s3 ls --summarize` appends two lines.
         let text = match text.rsplit_once("\nTotal Objects:") {
             Some((list, summary)) if summary.trim_end().lines().nth(1).is_some_and(is_total_size) => list,
             _ => text,
@@ -81,7 +81,7 @@ fn is_total_size(line: &str) -> bool {
     line.trim_start().starts_with("Total Size: ")
 }
 
-/// The bucket that an output of `aws s3 sync` is about; `None` for another list.
+/// Returns the bucket that `aws s3 sync` changes according to its output; `None` for any other list.
 pub(super) fn synced_bucket(text: &str) -> anyhow::Result<Option<BucketName>> {
     let mut found = numbered(text).filter_map(|(_, line)| synced(line)).map(|(bucket, _)| bucket);
     let Some(first) = found.next() else { return Ok(None) };
@@ -91,7 +91,7 @@ pub(super) fn synced_bucket(text: &str) -> anyhow::Result<Option<BucketName>> {
     Ok(Some(BucketName::new(first)?))
 }
 
-/// Finds the key in a line, if the line is of this form.
+/// Returns the key in a line, or `None` if the line has another format.
 type LineFormat = fn(&str) -> Option<&str>;
 
 fn in_form(text: &str, form: LineFormat, command: &str) -> anyhow::Result<Vec<ObjectKey>> {
@@ -102,7 +102,7 @@ fn in_form(text: &str, form: LineFormat, command: &str) -> anyhow::Result<Vec<Ob
     numbered(text).map(key_of).collect()
 }
 
-/// The lines that hold something, by their numbers. A key may start or end with a space, so nothing is trimmed.
+/// The non-empty lines with their numbers, from 1. A key may start or end with a space, so nothing is trimmed.
 fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
     (1..).zip(text.lines()).filter(|(_, line)| !line.is_empty())
 }
@@ -111,19 +111,19 @@ fn key(number: usize, name: &str) -> anyhow::Result<ObjectKey> {
     ObjectKey::new(name).with_context(|| format!("line {number}"))
 }
 
-/// The key in `(dryrun) upload: ./a.txt to s3://bucket/a.txt` and its like; the last address is the one that changes.
+/// The key in a line such as `(dryrun) upload: ./a.txt to s3://bucket/a.txt`. The last address is the one that changes.
 fn of_sync(line: &str) -> Option<&str> {
     synced(line).map(|(_, key)| key)
 }
 
-/// The bucket and the key in such a line.
+/// The bucket and the key in a line of `aws s3 sync`.
 fn synced(line: &str) -> Option<(&str, &str)> {
     let line = line.strip_prefix("(dryrun) ").unwrap_or(line);
     let (action, rest) = line.split_once(": ")?;
     let address = match action {
-        // Two keys change where an object is moved from one to the other; that is no sync.
+        // A move within S3 changes two keys, and `aws s3 sync` makes none.
         "move" if rest.starts_with("s3://") => None,
-        // With a key that holds this too, it could be read in two ways.
+        // If a key contains ` to s3://` as well, the line is ambiguous.
         "upload" | "copy" | "move" if rest.matches(" to s3://").count() == 1 => {
             rest.split_once(" to s3://").map(|(_, address)| address)
         }
@@ -147,7 +147,7 @@ fn of_readable_listing(line: &str) -> Option<&str> {
     fits.then_some(key)
 }
 
-/// What follows date and time in a line of a listing.
+/// The rest of a listing's line, after date and time.
 fn dated(line: &str) -> Option<&str> {
     let (date, rest) = line.split_once(' ')?;
     let (time, rest) = rest.split_once(' ')?;

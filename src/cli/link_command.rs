@@ -1,4 +1,4 @@
-//! `invalidator link` and `invalidator unlink`: a bucket's tag, rule and permission.
+//! `invalidator link` and `invalidator unlink`: print a bucket's change set, ask for confirmation, and apply it.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::template_snippet;
 use super::terminal::{note, plain_table, say};
 use crate::change::{BucketName, DistributionId};
 
-/// How long to wait before it is looked again whether S3 shows what was written.
+/// The base delay between two reads that verify a write; see [`apply`].
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Which bucket is shown by which distributions, and how the function is told.
@@ -196,7 +196,8 @@ impl UnlinkArgs {
 }
 
 impl ConfirmArgs {
-    /// Whether it is to be done.
+    /// Returns whether to apply the change set. Asks unless `--yes` or `--dry-run` is given; without a terminal to ask
+    /// at, it is an error.
     fn confirmed(&self) -> anyhow::Result<bool> {
         if self.dry_run {
             say("Nothing was changed: --dry-run.");
@@ -209,7 +210,7 @@ impl ConfirmArgs {
             bail!("nobody can be asked whether to go on; nothing was changed; give --yes or --dry-run");
         }
         let mut question = io::stderr();
-        // Where it cannot be asked there is no answer either.
+        // A failed write is ignored: only an explicit yes applies the change set.
         let _ = write!(question, "Change it? [y/N] ").and_then(|()| question.flush());
         let mut answer = String::new();
         io::stdin().lock().read_line(&mut answer)?;
@@ -221,7 +222,7 @@ impl ConfirmArgs {
     }
 }
 
-/// What will change.
+/// Prints the steps of a change set.
 fn show(change_set: &ChangeSet) {
     let mut rows = plain_table();
     for step in &change_set.steps {

@@ -1,4 +1,4 @@
-//! The operator's command line.
+//! The entry point of the operator's command line, `invalidator`.
 
 use std::process::ExitCode;
 

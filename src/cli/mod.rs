@@ -1,4 +1,7 @@
-//! The command line `invalidator`.
+//! The operator's command line, `invalidator`, with one module per subcommand.
+//!
+//! [`link`] decides what `link`, `unlink` and `status` do and knows AWS only through a trait; [`aws`] implements that
+//! trait with the SDK.
 
 pub mod aws;
 mod aws_args;
@@ -48,12 +51,12 @@ enum Command {
 }
 
 impl Cli {
-    /// Does what was asked for. What kept it from being done, with the remedy, is told on standard error.
+    /// Runs the command. An error is printed to standard error, with its remedy.
     pub async fn run(self) -> ExitCode {
         match self.command.run().await {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                // It may quote what others named.
+                // The message may quote outside text, such as a bucket's tags, with control characters in it.
                 terminal::note(format_args!("Error: {}", crate::change::text::one_line(&format!("{error:#}"))));
                 ExitCode::FAILURE
             }

@@ -1,4 +1,4 @@
-//! `invalidator plan`: the path set of some changes.
+//! `invalidator plan`: computes the invalidation paths of changes, and what they cost. Nothing is sent.
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -73,12 +73,12 @@ pub(super) struct PlanArgs {
     json: bool,
 }
 
-/// Reads a number from 1 up to this.
+/// Returns a parser of numbers from 1 to `most`.
 pub(super) fn at_most(most: NonZeroUsize) -> impl Fn(&str) -> Result<NonZeroUsize, String> + Clone {
     from_to(1, most.get())
 }
 
-/// Reads a number of this range, which must not hold zero.
+/// Returns a parser of numbers from `least`, which is at least 1, to `most`.
 pub(super) fn from_to(least: usize, most: usize) -> impl Fn(&str) -> Result<NonZeroUsize, String> + Clone {
     move |text| {
         let fits = |number: &NonZeroUsize| (least..=most).contains(&number.get());
@@ -86,7 +86,7 @@ pub(super) fn from_to(least: usize, most: usize) -> impl Fn(&str) -> Result<NonZ
     }
 }
 
-/// Reads a weight.
+/// Parses a path weight.
 fn weight(text: &str) -> Result<u32, String> {
     let fits = |number: &u32| *number <= Config::MAX_PATH_WEIGHT;
     text.parse().ok().filter(fits).ok_or(format!("not a number from 0 to {}", Config::MAX_PATH_WEIGHT))
@@ -128,7 +128,7 @@ impl PlanArgs {
         unreadable.refuse().context("the plan is not of all that the event holds")
     }
 
-    /// How the distribution shows the bucket.
+    /// Returns how the distribution maps the bucket's keys to URLs. Defaults apply where that is not known.
     async fn view(&self) -> anyhow::Result<Mapping> {
         let settings = self.source.read().await?.map(Arc::new);
         let usual = || IndexDocuments::Default(vec![Config::DEFAULT_INDEX_DOCUMENT.to_owned()]);
@@ -154,7 +154,7 @@ impl PlanArgs {
         Ok(view)
     }
 
-    /// Items that somebody named are sent as they are.
+    /// Prints items that a person named. They are never collapsed, so there is nothing to plan.
     fn print_named(&self, items: &[Item]) {
         let wildcards = items.iter().filter(|item| item.is_wildcard()).count();
         let bill = Bill::of([items.len()]);
@@ -171,7 +171,8 @@ impl PlanArgs {
         say(format_args!("\n{}, {wildcards} of them wildcards: {}", counted(bill.paths, "path"), bill.price()));
     }
 
-    /// What is known of the bucket, if anything was named.
+    /// Reads the bucket listing and returns its unchanged URLs, which wildcards may evict; `None` if no listing is
+    /// given.
     fn inventory(&self, view: &Mapping, required: &[InvalidationPath]) -> anyhow::Result<Option<Counted>> {
         let Some(file) = &self.inventory else { return Ok(None) };
         let list = KeyList::read(&key_lists::read(file)?).with_context(|| key_lists::name(file))?;

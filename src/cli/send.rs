@@ -1,4 +1,4 @@
-//! `invalidator send`: what the function would do with these changes, done from here.
+//! `invalidator send`: runs the function's own code on this machine, with the operator's credentials.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -93,7 +93,7 @@ impl SendArgs {
             }
             ToSend::Changes { changes, unreadable } => (notification(changes), Some(unreadable)),
         };
-        // What the function would warn of in its log, such as settings that may not be read.
+        // Warnings that the function would log, such as an unreadable distribution config, go to standard error.
         let level = |name: &str| (name == "AWS_LAMBDA_LOG_LEVEL").then(|| "warn".to_owned());
         tracing::subscriber::set_global_default(logging::subscriber(level, io::stderr, aws::SILENT_CRATES))?;
         let config = self.aws.config().await?;
@@ -141,7 +141,8 @@ impl SendArgs {
         Duration::from_secs(self.timeout.get().try_into().unwrap_or(u64::MAX))
     }
 
-    /// A person's request, as the function takes it.
+    /// Builds the function's request event for named items. Options take precedence over the input, and a distribution
+    /// over a bucket.
     fn request(&self, of: &RequestTarget, items: &[Item]) -> anyhow::Result<Value> {
         let named = match of {
             RequestTarget::Distribution(id) => Some(id),
@@ -160,20 +161,20 @@ impl SendArgs {
         }
     }
 
-    /// The function's settings.
+    /// Returns the function's configuration: its defaults, changed by the command's options.
     fn settings(&self, account: AccountId) -> anyhow::Result<Config> {
         let mut config = Config::from_lookup(|_| None)?;
         config.bucket_defaults.distribution_tag.clone_from(&self.tag);
         config.objective.budget = Budget { max_paths: self.max_paths, max_wildcards: self.max_wildcards };
         config.expected_owner = ExpectedOwner::Account(account);
-        // Somebody waits, and nobody delivers it again.
+        // A person waits and nothing redelivers the request, so it is retried until the command's own timeout.
         config.retries.direct = self.timeout();
         config.dry_run = self.dry_run;
         Ok(config)
     }
 }
 
-/// S3's words for these objects having changed.
+/// Builds an S3 event notification of these changes.
 fn notification(changes: &[Change]) -> Value {
     let record = |change: &Change| {
         json!({
@@ -189,12 +190,12 @@ fn notification(changes: &[Change]) -> Value {
     json!({ "Records": changes.iter().map(record).collect::<Vec<_>>() })
 }
 
-/// The identity of this run: what is sent twice is wanted twice.
+/// Returns a random request id, so that repeating the command creates another invalidation.
 fn request_id() -> String {
     format!("{:032x}", fastrand::u128(..))
 }
 
-/// The bucket as S3 has it, but for the distribution if somebody named one.
+/// Reads a bucket's tags and keys from S3. `distribution`, if given, replaces the value of the tag that names them.
 struct BucketReader {
     s3: S3,
     tag: String,
@@ -206,7 +207,7 @@ impl BucketTags for BucketReader {
         let told = self.s3.bucket_tags(query).await;
         let Some(id) = &self.distribution else { return told };
         let mut tags = match told {
-            // The tags would tell no more than how it is to be done.
+            // The distribution is given, so the tags would only add options: the defaults apply.
             Err(error) if error.class == ErrorClass::AccessDenied => Tags::new(),
             told => told?,
         };

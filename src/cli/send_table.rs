@@ -1,4 +1,4 @@
-//! What became of what was sent, for a person.
+//! The tables that `send` prints.
 
 use super::terminal::{MAX_ROWS, counted, more, right, say, table};
 use crate::local::bill::Bill;
@@ -7,7 +7,7 @@ use crate::plan::SkipReason;
 use crate::report::Report;
 use crate::send::SentStatus;
 
-/// Shows the function's answer.
+/// Prints the function's report: its invalidations, then the skipped changes with the reasons.
 pub(super) fn show(report: &Report) {
     if !report.invalidations.is_empty() {
         let mut rows = table(&["distribution", "invalidation", "changes", "paths", "wildcards", "price"]);

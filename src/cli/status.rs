@@ -1,4 +1,4 @@
-//! `invalidator status`: what is right and wrong between buckets and distributions.
+//! `invalidator status`: checks buckets, their distributions, and the function with its queues.
 
 use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,11 +14,12 @@ use super::terminal::{counted, narrow, right, say, shorten_to, table};
 use crate::change::BucketName;
 use crate::change::text::{json_line, one_line};
 
-/// How many buckets are looked at at the same time.
+/// The most buckets that are checked concurrently.
 const AT_A_TIME: usize = 8;
 
-/// How many characters of a bucket's name are shown, and of a queue's.
+/// The most characters of a bucket's name that are printed.
 const MAX_BUCKET: usize = 20;
+/// The most characters of a queue's name that are printed.
 const MAX_NAME: usize = 44;
 
 /// What to look at.
@@ -76,13 +77,13 @@ impl StatusArgs {
     }
 }
 
-/// The Region's buckets that have the tag.
+/// Returns the Region's buckets that have the function's tag, and those whose tags cannot be read.
 async fn tagged(cloud: &impl OperatorApi, deployment: &Deployment) -> anyhow::Result<Vec<BucketName>> {
     let names = cloud.buckets().await?;
     let look = |name: BucketName| async move {
         match cloud.tags(&name).await {
             Ok(tags) => tags.contains_key(deployment.tag()).then_some(name),
-            // It is told what is wrong with it.
+            // `check_bucket` reports the error.
             Err(_) => Some(name),
         }
     };
@@ -147,7 +148,7 @@ fn mark(cell: &super::link::Check) -> String {
     if cell.remedy.is_some() { format!("! {}", cell.text) } else { cell.text.clone() }
 }
 
-/// How long ago this was.
+/// The time since `seconds`, a Unix time, such as `5 min`.
 fn ago(seconds: i64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     match now.saturating_sub(u64::try_from(seconds).unwrap_or_default()) {

@@ -1,9 +1,11 @@
-//! What to write where a bucket is managed by templates, so that their next run does not undo the link.
+//! The template snippet to add where CloudFormation or Terraform manages a bucket, so that its next run does not undo
+//! the link.
 
 use super::link::{Destination, EVENTS, LinkRequest, ManagedBy};
 use crate::change::text::one_line;
 
-/// A note with the snippet, in the manager's language.
+/// Returns a note with the snippet, in the language of the managing tool. `tag` is a key and its value; `target` is
+/// `None` if the events go to EventBridge.
 pub(super) fn of(
     managed_by: &ManagedBy,
     request: &LinkRequest,
@@ -17,12 +19,12 @@ pub(super) fn of(
     lines.join("\n")
 }
 
-/// A text in quotes, as JSON has it, which YAML and HCL read too.
+/// A JSON string literal, which is valid in YAML and HCL too.
 fn quoted(text: &str) -> String {
     one_line(&serde_json::Value::from(text).to_string())
 }
 
-/// The same for HCL, which would fill in variables.
+/// The same for HCL, with its template sequences `${` and `%{` escaped.
 fn quoted_hcl(text: &str) -> String {
     quoted(text).replace("${", "$${").replace("%{", "%%{")
 }

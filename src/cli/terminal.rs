@@ -1,26 +1,27 @@
-//! Lines and tables for a person at a terminal of 80 columns. Without colours, so the same in a file.
+//! Prints lines and tables for a terminal of 80 columns. Without colors, so that the output is the same in a file.
 
 use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
-/// How wide a table may be, in columns.
+/// The maximum width of a table, in columns.
 const WIDTH: u16 = 80;
 
-/// How many rows of a table are shown; the rest is counted.
+/// The most rows of a table that are printed. [`more`] prints the number of the others.
 pub(super) const MAX_ROWS: usize = 40;
 
-/// How many characters of an object's name are shown.
+/// The most characters of an example's key that are printed.
 const MAX_EXAMPLE: usize = 24;
 
-/// A line below the header and nothing else.
+/// A line below the header and no other borders.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::new('─', '─', '─', '─'));
 
-/// Prints a line. Nobody reading on (a closed pipe) is no error; what cannot be written otherwise ends the program.
+/// Prints a line to standard output. A closed pipe is not an error; after any other failed write the program exits
+/// with status 1.
 pub(super) fn say(line: impl std::fmt::Display) {
     match writeln!(io::stdout(), "{line}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            // Where this cannot be written either, the exit status tells.
+            // If this write fails too, the exit status remains.
             let _ = writeln!(io::stderr(), "Error: cannot write the output: {error}");
             std::process::exit(1);
         }
@@ -28,13 +29,13 @@ pub(super) fn say(line: impl std::fmt::Display) {
     }
 }
 
-/// Tells something beside the output.
+/// Prints a line to standard error.
 pub(super) fn note(line: impl std::fmt::Display) {
-    // Where this cannot be written either, the output still can.
+    // A failed write is ignored: standard output may still work.
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// An empty table.
+/// Returns an empty table with a header.
 pub(super) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(STYLE).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
@@ -42,21 +43,21 @@ pub(super) fn table(header: &[&str]) -> Table {
     table
 }
 
-/// An empty table without a header or lines.
+/// Returns an empty table without header and borders.
 pub(super) fn plain_table() -> Table {
     let mut table = Table::new();
     table.load_style(TableStyle::new()).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
     table
 }
 
-/// Leaves little between the columns.
+/// Reduces the padding between columns.
 pub(super) fn narrow(table: &mut Table) {
     for column in table.column_iter_mut() {
         column.set_padding((0, 1));
     }
 }
 
-/// Aligns columns of numbers.
+/// Right-aligns these columns, which hold numbers.
 pub(super) fn right(table: &mut Table, columns: &[usize]) {
     for &column in columns {
         if let Some(column) = table.column_mut(column) {
@@ -65,12 +66,12 @@ pub(super) fn right(table: &mut Table, columns: &[usize]) {
     }
 }
 
-/// The end of a name, which tells more than its start.
+/// Shortens a name to [`MAX_EXAMPLE`] characters. The end is kept, which is more specific than the start.
 pub(super) fn shorten(name: &str) -> String {
     shorten_to(MAX_EXAMPLE, name)
 }
 
-/// The same, of at most so many characters.
+/// The same, to `most` characters.
 pub(super) fn shorten_to(most: usize, name: &str) -> String {
     let all = name.chars().count();
     if all <= most {
@@ -79,12 +80,12 @@ pub(super) fn shorten_to(most: usize, name: &str) -> String {
     std::iter::once('…').chain(name.chars().skip(all + 1 - most)).collect()
 }
 
-/// A number of things, in words.
+/// A count with its noun, such as `2 paths`.
 pub(super) fn counted(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
-/// Tells how many rows of a table were left out.
+/// Prints how many rows of a table were left out, if any.
 pub(super) fn more(rows: usize, what: &str) {
     if rows > MAX_ROWS {
         say(format_args!("… and {} more {what}", rows - MAX_ROWS));

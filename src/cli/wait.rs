@@ -1,4 +1,4 @@
-//! Waits until viewers see what was invalidated.
+//! Waits until invalidations are complete.
 
 use std::time::Duration;
 
@@ -10,10 +10,11 @@ use super::terminal::note;
 use crate::aws::{Invalidations, Progress};
 use crate::report::Report;
 
-/// How long to wait before an invalidation is asked for again. Most are complete within 25 s (CloudFront, April 2026).
+/// The interval at which the status of invalidations is polled. Most are complete within 25 s (CloudFront, April 2026).
 const PAUSE: Duration = Duration::from_secs(3);
 
-/// Waits for all of them, with a bar where there is a terminal.
+/// Waits for all invalidations that the report lists, with a progress bar if there is a terminal. Transient errors are
+/// retried until the deadline.
 pub(super) async fn for_all(cloudfront: &impl Invalidations, report: &Report, deadline: Instant) -> anyhow::Result<()> {
     let mut open: Vec<_> = report
         .invalidations

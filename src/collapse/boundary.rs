@@ -1,19 +1,21 @@
-//! Where a path may be cut: between its tokens, each of them one raw byte or one character's whole run of `%XX`.
+//! Boundaries: where a path may be cut for a wildcard. They lie between tokens, each a single unescaped character or
+//! the whole run of `%XX` escapes of one character. An escaped continuation byte without a leading byte before it is a
+//! token of its own.
 //!
-//! A wildcard that ended inside a character would be a prefix that no viewer's URL could be told apart by, and might end
-//! in half an escape, which CloudFront refuses.
+//! A prefix that ends inside a character would not separate the URLs that viewers request, and one that ends inside an
+//! escape is rejected by CloudFront.
 
-/// The greatest place up to `end` at which `path` may be cut.
+/// Returns the last boundary of `path` at or before `end`.
 pub(super) fn boundary(path: &str, end: usize) -> usize {
     let bytes = path.as_bytes();
     let mut cut = end.min(bytes.len());
-    // Out of a `%X` that was cut in half.
+    // Move out of an escape that was cut.
     if cut > 0 && bytes.get(cut - 1) == Some(&b'%') {
         cut -= 1;
     } else if cut > 1 && bytes.get(cut - 2) == Some(&b'%') {
         cut -= 2;
     }
-    // Back to the start of the character that goes on here: it has at most three bytes after its first.
+    // Move back to the start of a character that was cut. At most three of its bytes follow the first.
     let mut start = cut;
     for _ in 0..3 {
         if !is_continuation(bytes, start) || start < 3 || bytes.get(start - 3) != Some(&b'%') {
@@ -24,19 +26,19 @@ pub(super) fn boundary(path: &str, end: usize) -> usize {
     if start < cut && escaped(bytes, start).is_some_and(|first| first >= 0xC0) { start } else { cut }
 }
 
-/// Whether an escaped byte in the middle of a character stands at `at`.
+/// Returns whether the escape at `at` encodes a UTF-8 continuation byte.
 fn is_continuation(path: &[u8], at: usize) -> bool {
     escaped(path, at).is_some_and(|byte| (0x80..0xC0).contains(&byte))
 }
 
-/// The byte whose escape stands at `at`.
+/// Returns the byte encoded by the escape at `at`, if there is one.
 fn escaped(path: &[u8], at: usize) -> Option<u8> {
     let [b'%', high, low] = *path.get(at..)?.first_chunk()? else { return None };
     let digit = |byte: u8| char::from(byte).to_digit(16);
     u8::try_from(digit(high)? << 4 | digit(low)?).ok()
 }
 
-/// The length of the longest prefix that both paths share and both may be cut at.
+/// Returns the length of the longest common prefix that ends at a boundary of both paths.
 pub(super) fn shared(a: &str, b: &str) -> usize {
     let mut end = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
     loop {

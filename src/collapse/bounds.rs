@@ -1,49 +1,49 @@
-//! What each part of the trie costs at least, for each number of wildcards in it, at a price per item.
+//! Inside–outside tables over the trie: lower bounds on cost, for each number of wildcards, at a price per item.
 //!
-//! A *part* is a node with all below it, or a node with its direct items and its first few children. Putting parts
-//! together, from the leaves up, gives the least each costs ([`InsideCosts`]); taking them apart again, from the root down,
-//! gives the least that everything else costs ([`Parts::outside`]). The two together are the least that a whole set can
-//! cost of which a part is known.
+//! A *part* is a node with its whole subtree, or a node with its direct items and its first few children. Joining parts
+//! from the leaves up gives the least cost of each ([`InsideCosts`]). Splitting them again from the root down gives the
+//! least cost of everything else ([`Parts::outside`]). The sum of the two is a lower bound for every whole set in which
+//! the part has that number of wildcards.
 
 #![expect(clippy::indexing_slicing, reason = "places of nodes and parts come from the trie itself")]
 
 use super::lagrangian::{Costs, EffectiveBudget, Score, amount};
 
-/// More than anything costs, and small enough to be added to itself.
+/// Greater than any cost, yet small enough to be added to itself without overflow.
 pub(super) const UNREACHABLE: Score = Score::MAX >> 2;
 
-/// How the parts of a trie are numbered, and where each keeps its costs. Part `node` is a node with all below it; part
-/// `nodes + child` is what the child is joined to: the child's parent with the children before that one.
+/// The numbering of the parts, and the layout of their costs in a table. Part `node` is a node with its whole subtree.
+/// Part `nodes + child` is what the child is joined to: its parent's direct items and the children before it.
 pub(super) struct Parts {
     nodes: usize,
-    /// Of each node: the part with its direct items alone.
+    /// By node: the part with its direct items alone.
     first: Vec<usize>,
-    /// Of each child: the part that it makes together with what it is joined to.
+    /// By child: the part that results from joining it.
     joined: Vec<usize>,
-    /// Where each part's costs start. There is one for each number of wildcards from none to the most it can have.
+    /// By part: the index of its first cost. A part has one cost for each number of wildcards from 0 to its maximum.
     starts: Vec<usize>,
     most_wildcards: usize,
 }
 
-/// The least that each part costs.
+/// The least cost of each part.
 pub(super) struct InsideCosts {
     pub(super) price: Score,
     cells: Vec<Cheapest>,
-    /// The costs of the root's part.
+    /// The range of the root's costs.
     whole: std::ops::Range<usize>,
 }
 
-/// The cheapest for a number of wildcards.
+/// The cheapest choice for a part with a given number of wildcards.
 #[derive(Clone, Copy)]
 struct Cheapest {
-    /// The score and the price of the items.
+    /// The score plus the price of the items.
     priced: Score,
     items: usize,
 }
 
 impl InsideCosts {
-    /// The cheapest whole sets for each number of wildcards within their budget: how many items they have, and their
-    /// scores with the price of the items.
+    /// Returns the cheapest whole set for each number of wildcards within the budget: its number of items, and its
+    /// score plus the price of the items.
     pub(super) fn whole(&self) -> impl Iterator<Item = (usize, Score)> {
         let cells = &self.cells[self.whole.clone()];
         cells.iter().filter(|cell| cell.priced < UNREACHABLE).map(|cell| (cell.items, cell.priced))
@@ -87,22 +87,22 @@ impl Parts {
         Self { nodes, first, joined, starts, most_wildcards: budget.wildcards }
     }
 
-    /// The part that a child makes together with what it is joined to.
+    /// Returns the part that results from joining `child`.
     pub(super) fn joined(&self, child: usize) -> usize {
         self.joined[child]
     }
 
-    /// The part of a node's direct items alone.
+    /// Returns the part with the node's direct items alone.
     pub(super) fn first(&self, node: usize) -> usize {
         self.first[node]
     }
 
-    /// Where a part's costs are.
+    /// Returns the range of a part's costs in the table.
     fn cells(&self, part: usize) -> std::ops::Range<usize> {
         self.starts[part]..self.starts[part + 1]
     }
 
-    /// The least that each part costs.
+    /// Computes the least cost of each part for each number of wildcards, from the leaves up.
     pub(super) fn inside(&self, costs: &Costs, price: Score) -> InsideCosts {
         let mut cells = vec![Cheapest { priced: UNREACHABLE, items: 0 }; self.starts[2 * self.nodes]];
         for node in 0..self.nodes {
@@ -115,7 +115,7 @@ impl Parts {
         for node in 0..self.nodes {
             let own = costs.wildcard(node) + price;
             let with_one = &mut cells[self.starts[node] + 1];
-            // Where both cost the same the wildcard is fewer items.
+            // At equal cost the wildcard has fewer items.
             if own <= with_one.priced {
                 *with_one = Cheapest { priced: own, items: 1 };
             }
@@ -138,7 +138,8 @@ impl Parts {
         InsideCosts { price, cells, whole: self.cells(self.nodes - 1) }
     }
 
-    /// For each part and each number of wildcards in it, the least that everything else costs.
+    /// Computes, for each part and each number of wildcards in it, the least cost of everything else, from the root
+    /// down.
     pub(super) fn outside(&self, inside: &InsideCosts) -> OutsideCosts {
         let mut least = vec![UNREACHABLE; self.starts[2 * self.nodes]];
         least[self.cells(self.nodes - 1)].fill(0);
@@ -155,13 +156,13 @@ impl Parts {
         OutsideCosts { least }
     }
 
-    /// The least that everything but the part costs, for each number of wildcards in the part.
+    /// Returns the least cost of everything but `part`, by the number of wildcards in the part.
     pub(super) fn outside_costs<'o>(&self, outside: &'o OutsideCosts, part: usize) -> &'o [Score] {
         &outside.least[self.cells(part)]
     }
 }
 
-/// The least that everything but a part costs, at the price of an [`InsideCosts`].
+/// The least cost of everything but a part, at the price of the [`InsideCosts`] it was computed from.
 pub(super) struct OutsideCosts {
     least: Vec<Score>,
 }

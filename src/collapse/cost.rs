@@ -1,37 +1,37 @@
-//! What a wildcard evicts although it did not change: guessed, or counted where the bucket's content is known.
+//! The cost model: how many unchanged objects a wildcard evicts, estimated, or counted from a bucket listing.
 
 use crate::path::InvalidationPath;
 
-/// The cost of one needlessly evicted URL. Guesses are finer than whole URLs.
+/// The cost of evicting one unchanged URL. Estimates are finer than one URL.
 pub(super) const SCALE: u64 = 1000;
 
-/// What is known of the URLs that a distribution may have cached.
+/// The cost model of wildcards.
 ///
-/// The cost of a wildcard is [`count`](Self::count) where that is known. Elsewhere it is the [`estimate`](Self::prior) of its
-/// prefix and the costs of the prefixes below it at which required paths part: so it always costs more than the wildcards
-/// below it together, and is never free.
+/// The cost of a wildcard is [`count`](Self::count) where that is known. Elsewhere it is the
+/// [`estimate`](Self::estimate) of its prefix plus the costs of the prefixes directly below it at which required paths
+/// branch. An estimated wildcard therefore always costs more than the wildcards below it together, and is never free.
 pub trait CostModel {
-    /// How many URLs start with `prefix` and need no invalidation; `None` if that is not known for all of them.
+    /// Returns how many URLs start with `prefix` and need no invalidation, or `None` unless all URLs there are known.
     fn count(&self, prefix: &str) -> Option<u64>;
 
-    /// A guess for what lies between the `required` paths that start with `prefix` and part there, in thousandths of a
-    /// URL; at least 1, and never less for fewer paths.
+    /// Returns the estimated number of unchanged URLs among the `required` paths that start with `prefix` and branch
+    /// there, in thousandths of a URL. It is at least 1, and does not increase with `required`.
     fn estimate(&self, prefix: &str, required: usize) -> u64;
 
-    /// Whether all URLs that start with `prefix` are known.
+    /// Returns whether all URLs that start with `prefix` are known.
     fn is_listed(&self, prefix: &str) -> bool;
 }
 
-/// Nothing is known of the bucket.
+/// The cost model without any knowledge of the bucket.
 ///
-/// The guess: about a thousand unchanged URLs hide among the folders at the top, a quarter of that a level further
-/// down, and again a quarter for each character by which a prefix reaches into a name; and the less, the more has
-/// changed below, since where much changed all may have. What matters is the order it puts prefixes in: deep before
-/// shallow, within a name before a whole folder, few partings before many.
+/// The heuristic estimate is about 1,000 unchanged URLs at the root. It falls to a quarter with each folder level, and
+/// with each character by which the prefix extends into a name. It also falls with the logarithm of the number of
+/// required paths, since where much changed, everything may have. Only the resulting order matters: deep prefixes
+/// before shallow ones, prefixes within a name before whole folders, few branches before many.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Heuristic;
 
-/// The logarithm to base 4 of the guess for the root, in thousandths of a URL: about a million of them, a thousand URLs.
+/// The base-4 logarithm of the estimate for the root in thousandths of a URL: about a million, or 1,000 URLs.
 const ROOT_LEVEL: u32 = 10;
 
 impl CostModel for Heuristic {
@@ -51,11 +51,11 @@ impl CostModel for Heuristic {
     }
 }
 
-/// How many characters an encoded name has.
+/// Returns the number of characters in an encoded name.
 fn characters(name: &str) -> usize {
     let bytes = name.as_bytes();
     let starts = bytes.iter().enumerate().filter(|&(at, &byte)| match byte {
-        // A byte of UTF-8 that goes on with a character starts with the bits 10.
+        // A UTF-8 continuation byte starts with the bits 10.
         b'%' => !matches!(bytes.get(at + 1), Some(b'8' | b'9' | b'A' | b'B' | b'a' | b'b')),
         _ => true,
     });
@@ -63,32 +63,32 @@ fn characters(name: &str) -> usize {
     starts.count().saturating_sub(escapes * 2)
 }
 
-/// Where all URLs are known.
+/// The prefixes below which all URLs are known.
 pub trait Coverage {
-    /// Whether all that start with `prefix` are. If so, they are for each longer prefix.
+    /// Returns whether all URLs that start with `prefix` are known. If so, it returns true for every longer prefix too.
     fn includes(&self, prefix: &str) -> bool;
 }
 
-/// Below some prefixes; `/` stands for everything.
+/// A list of prefixes; `/` stands for all URLs.
 impl Coverage for Vec<String> {
     fn includes(&self, prefix: &str) -> bool {
         self.iter().any(|listed| prefix.starts_with(listed.as_str()))
     }
 }
 
-/// The bucket's content is known, wholly or in some parts.
+/// The cost model with a bucket listing, complete or of some prefixes.
 #[derive(Clone, Debug)]
 pub struct Counted<E = Vec<String>> {
-    /// URLs that need no invalidation, sorted, each once.
+    /// The URLs that need no invalidation, sorted and without duplicates.
     unchanged: Vec<String>,
-    /// Where every URL is known.
+    /// Where all URLs are known.
     listed: E,
 }
 
 impl<E: Coverage> Counted<E> {
-    /// An inventory of `urls`, the paths of all URLs that the bucket's objects are cached under, as far as they are known:
-    /// all of them in the parts that are `listed`. Those that one of `required` covers need an invalidation anyway, so they
-    /// are never collateral.
+    /// Creates the model from `urls`, the paths of all known URLs under which the bucket's objects are cached; they
+    /// must be complete within `listed`. A URL that an item of `required` covers is invalidated anyway and never counts
+    /// as unchanged.
     #[must_use]
     pub fn new(mut urls: Vec<String>, listed: E, required: &[InvalidationPath]) -> Self {
         let required = super::without_covered(required.to_vec());
@@ -99,8 +99,8 @@ impl<E: Coverage> Counted<E> {
     }
 }
 
-/// Whether one of these items covers the URL. They are sorted by what they start with, and none covers another, so it
-/// can only be the last that is not behind the URL.
+/// Returns whether one of `items` covers the URL. The items are sorted and none covers another, so only the last one
+/// that does not sort after the URL can cover it.
 fn is_covered(items: &[InvalidationPath], url: &str) -> bool {
     let behind = items.partition_point(|item| super::trie::text(item) <= url);
     behind.checked_sub(1).and_then(|last| items.get(last)).is_some_and(|item| match item.wildcard_prefix() {

@@ -1,28 +1,28 @@
-//! The ways to cover a part of the trie, and putting those of two parts together.
+//! Pareto frontiers: the candidates to cover a part of the trie, and how the candidates of two parts are joined.
 
 #![expect(clippy::indexing_slicing, reason = "counts are within the limits, and places come from the lists themselves")]
 
 use super::lagrangian::{EffectiveBudget, Score, amount};
 
-/// One way to cover what is below a node.
+/// One candidate to cover a part of the trie.
 #[derive(Clone, Copy)]
 pub(super) struct Candidate {
     pub(super) items: usize,
     pub(super) wildcards: usize,
-    /// The score and the price of the items.
+    /// The score plus the price of the items.
     pub(super) priced: Score,
-    /// Where it comes from: a way of the siblings before, and one of this child. Or, of a finished node, a way of all its
-    /// children together, or its wildcard.
+    /// The indices of what it was joined from: a candidate of the siblings before, and one of the child. For a finished
+    /// node the first is a candidate of all its children together, or stands for the node's wildcard.
     pub(super) from: (u32, u32),
 }
 
-/// Puts ways together. For each number of items and of wildcards it keeps where the way with as many is, cleared by starting
-/// a new round.
+/// Joins candidates. By number of items and of wildcards, it stores the round and the index of the candidate with those
+/// numbers. A new round clears all cells at no cost.
 pub(super) struct Frontier {
     cells: Vec<(u32, u32)>,
     round: u32,
     budget: EffectiveBudget,
-    /// What an item costs on top.
+    /// The price of an item.
     price: Score,
 }
 
@@ -31,10 +31,10 @@ impl Frontier {
         Self { cells: vec![(0, 0); (budget.items + 1) * (budget.wildcards + 1)], round: 0, budget, price }
     }
 
-    /// Puts every way of the siblings before together with every way of the child, as far as the limits allow and as they
-    /// cost no more than `most` for their number of wildcards; of several with as many items and wildcards the cheapest
-    /// stays, and of equal ones the first. Both lists are sorted by wildcards and cost, and so is the result. Tells
-    /// whether `most` kept any out.
+    /// Joins every candidate of the siblings before with every candidate of the child, within the budget. Of candidates
+    /// with the same numbers of items and wildcards only the cheapest is kept, and the first at equal cost. Candidates
+    /// that cost more than `most` for their number of wildcards are pruned; returns whether there were any. Both lists
+    /// must be sorted by wildcards and cost, and so is the result.
     pub(super) fn join(
         &mut self,
         siblings: &mut Vec<Candidate>,
@@ -75,7 +75,7 @@ impl Frontier {
         dropped
     }
 
-    /// Adds a way unless there is one with as many items and wildcards that costs no more, and else in its place.
+    /// Adds a candidate, or replaces the one with as many items and wildcards if that costs more.
     fn put(&mut self, candidates: &mut Vec<Candidate>, candidate: Candidate) {
         let (round, index) = &mut self.cells[candidate.items * (self.budget.wildcards + 1) + candidate.wildcards];
         if *round != self.round {
@@ -86,11 +86,11 @@ impl Frontier {
         }
     }
 
-    /// Keeps the ways for which there is none with at most as many items and wildcards that costs at most as much: in
-    /// every set the other can take their place.
+    /// Removes dominated candidates: those for which another has no more items, no more wildcards and no greater score.
+    /// In any set the other can take its place.
     fn drop_worse(&self, candidates: &mut Vec<Candidate>) {
         candidates.sort_unstable_by_key(|candidate| (candidate.items, candidate.wildcards));
-        // The least score so far of a way with at most so many wildcards.
+        // The least score so far of a candidate with at most this many wildcards.
         let mut least = vec![Score::MAX; self.budget.wildcards + 1];
         candidates.retain(|candidate| {
             let score = candidate.priced - amount(candidate.items) * self.price;

@@ -1,8 +1,9 @@
-//! The budget of items as a price: a bound from below on what any set within the budgets costs.
+//! Lagrangian relaxation of the item budget: a lower bound on the score of any set within the budgets.
 //!
-//! With a price on every item in place of their budget, and the budget of wildcards kept, the cheapest set is found in one
-//! walk up the trie (`profile`). What it costs, less the price of a budget used up, is never more than the cheapest set
-//! within both budgets costs (Lagrangian relaxation). A good price makes the bound tight; any price leaves it valid.
+//! The relaxation replaces the item budget by a price per item and keeps the wildcard budget. The cheapest set is then
+//! found in one pass up the trie (`bounds`). Its score plus the price of its items, minus the price of the whole item
+//! budget, never exceeds the score of the best set within both budgets. The bound is valid for any price, and tight for
+//! a good one.
 
 #![expect(clippy::indexing_slicing, reason = "places of nodes come from the trie itself")]
 #![expect(
@@ -14,27 +15,27 @@
 use super::bounds::{InsideCosts, Parts};
 use super::trie::Trie;
 
-/// Cost, number of items and number of wildcards of a set in one number, compared in this order: 24 bits each for the
-/// two counts, which no event comes near, and the rest for the cost.
+/// The cost, the number of items and the number of wildcards of a set, packed into one number and compared in this
+/// order. The two counts have 24 bits each, a limit that no event comes near; the rest is the cost.
 pub(super) type Score = i128;
 
-/// One thousandth of a needlessly evicted URL.
+/// The score of a thousandth of an unchanged URL evicted.
 const COST: Score = 1 << 48;
 
-/// One item more.
+/// The score of an item.
 const ITEM: Score = 1 << 24;
 
-/// One wildcard more, besides its being an item.
+/// The score of a wildcard, in addition to that of an item.
 const WILDCARD: Score = 1;
 
-/// The budgets, as far as the required items can reach them.
+/// The budgets, each limited to the number of required items.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct EffectiveBudget {
     pub(super) items: usize,
     pub(super) wildcards: usize,
 }
 
-/// A set, or a part of one.
+/// The size and the score of a set or of a part of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SetTotals {
     pub(super) items: usize,
@@ -42,22 +43,22 @@ pub(super) struct SetTotals {
     pub(super) score: Score,
 }
 
-/// The trie as numbers.
+/// The scores of the trie's items and wildcards, by node.
 pub(super) struct Costs {
     parents: Vec<Option<usize>>,
-    /// Items and wildcards right below each node, and their score.
+    /// The direct items of each node.
     direct: Vec<SetTotals>,
     /// The score of each node's wildcard.
     wildcard: Vec<Score>,
 }
 
-/// The price of an item that makes the bound about as tight as it gets.
+/// The lower bound at a nearly optimal price per item.
 pub(super) struct LagrangianBound {
-    /// The cheapest of each part of the trie at that price.
+    /// The least cost of each part of the trie at that price.
     pub(super) inside: InsideCosts,
-    /// No set within the budgets costs less.
+    /// The lower bound: no set within the budgets has a smaller score.
     pub(super) bound: Score,
-    /// The score of the best set within the budgets that was met on the way.
+    /// The score of the best set within the budgets that was found on the way. An upper bound.
     pub(super) best_known: Score,
 }
 
@@ -91,12 +92,12 @@ impl Costs {
         self.direct[node]
     }
 
-    /// The score of the node's wildcard.
+    /// Returns the score of the node's wildcard.
     pub(super) fn wildcard(&self, node: usize) -> Score {
         self.wildcard[node]
     }
 
-    /// The relaxation at nearly the best price. At the highest price looked at the root's wildcard is cheapest.
+    /// Solves the relaxation at a nearly optimal price. At the highest price tried, the root's wildcard is cheapest.
     pub(super) fn lagrangian_bound(&self, parts: &Parts, budget: EffectiveBudget) -> LagrangianBound {
         let everything = self.wildcard(self.nodes() - 1);
         let mut best: Option<(Score, InsideCosts)> = None;
@@ -121,10 +122,10 @@ impl Costs {
     }
 }
 
-/// How often a price is improved at the most.
+/// The most prices to try between the two extremes.
 const STEPS: usize = 24;
 
-/// The bound at a price, and how it changes with the price.
+/// The bound at a price, and its slope there.
 #[derive(Clone, Copy)]
 struct Tangent {
     price: Score,
@@ -132,8 +133,8 @@ struct Tangent {
     slope: f64,
 }
 
-/// Looks for the highest point of a concave function of a price from 0 to `top`: where its tangents from both sides meet,
-/// again and again.
+/// Maximizes a concave function of a price from 0 to `top`: repeatedly evaluates it where the tangents of both sides
+/// meet.
 fn highest(top: Score, mut at: impl FnMut(Score) -> Tangent) {
     let mut low = at(0);
     if low.slope <= 0.0 {

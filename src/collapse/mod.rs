@@ -1,13 +1,14 @@
-//! The path set: the best items that cover every path within a budget, exactly.
+//! Collapse: the best set of items that covers every required path within a budget, exactly.
 //!
-//! A wildcard may end anywhere between the tokens of a path (`token`), and those worth looking at end where required paths
-//! part: the nodes of a compressed trie (`trie`). Among all sets of them that cover the paths within the budget, the one
-//! is chosen that costs least: in needless evictions, guessed or counted (`unchanged_evicted`), and, where the bucket is
-//! listed, in `path_weight` for each item. Of equal ones that with fewer items, then with fewer wildcards; then the trie's
-//! own order decides, which knows nothing of the order of the input. `lagrangian_bound`, `profile` and `optimum` find it.
+//! A wildcard may end anywhere between the characters of a path (`boundary`). Only the prefixes at which required paths
+//! branch are worth considering: the nodes of a compressed trie (`trie`). Among all sets of them that cover the paths
+//! within the budget, the cheapest is chosen. Its cost is the number of unchanged URLs evicted, estimated or counted
+//! (`cost`), plus `path_weight` for each item where the bucket is listed. Ties go to fewer items, then to fewer
+//! wildcards, then to the order of the trie, which does not depend on the order of the input. `lagrangian`, `bounds`,
+//! `frontier` and `optimum` find the set.
 //!
-//! What holds for every input: every path is covered; the budget is kept; collapsing a result again changes nothing;
-//! nothing in, nothing out. Where nothing is known of the bucket, nothing is widened within the budget.
+//! For every input: each path is covered, the budget is kept, collapsing a result again changes nothing, and an empty
+//! input gives an empty set. Without a listing nothing is widened within the budget.
 
 mod boundary;
 mod bounds;
@@ -26,43 +27,43 @@ use self::lagrangian::{Costs, EffectiveBudget};
 use self::trie::Trie;
 use crate::path::{InvalidationPath, MAX_ITEMS, MAX_WILDCARDS, without_covered};
 
-/// How many items one invalidation may have.
+/// The limits of one invalidation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// Items altogether, wildcards among them: each is billed as one path.
+    /// The most items, wildcards included. Each is billed as one path.
     pub max_paths: NonZeroUsize,
-    /// Wildcards among them.
+    /// The most wildcards.
     pub max_wildcards: NonZeroUsize,
 }
 
 impl Budget {
-    /// The most paths an invalidation may have.
+    /// The most paths an invalidation may have, wildcards included. Source: [`MAX_ITEMS`].
     pub const MAX_PATHS: NonZeroUsize = MAX_ITEMS;
 
-    /// The most wildcards an invalidation may have.
+    /// The most wildcards an invalidation may have. Source: [`MAX_WILDCARDS`].
     pub const MAX_WILDCARDS: NonZeroUsize = MAX_WILDCARDS;
 }
 
-/// What a set of items is to achieve.
+/// What the chosen set is optimized for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Objective {
-    /// How many items it may have.
+    /// The limits of the set.
     pub budget: Budget,
-    /// How many needlessly evicted URLs one item less is worth, where they are counted. At 0 only wildcards that evict
-    /// nothing needlessly are taken below the budget.
+    /// How many unchanged URLs may be evicted to save one item, where they are counted from a listing. At 0, sets
+    /// within the budget use only wildcards that evict nothing unchanged.
     pub path_weight: u32,
 }
 
-/// A set of items.
+/// The result of [`collapse()`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Collapsed {
     /// The items, sorted, none covered by another.
     pub items: Vec<InvalidationPath>,
-    /// How many URLs the wildcards that were not asked for evict needlessly; `None` if that is not known for all of them.
+    /// The number of unchanged URLs evicted by wildcards that were not in the input. `None` unless all are counted.
     pub unchanged_evicted: Option<u64>,
 }
 
-/// The best set that covers every one of `paths`. `model` knows what a wildcard evicts needlessly.
+/// Returns the best set that covers every one of `paths`. `model` gives the cost of each wildcard.
 ///
 /// ```
 /// use std::num::NonZeroUsize;
@@ -82,7 +83,7 @@ pub fn collapse(paths: Vec<InvalidationPath>, objective: Objective, model: &impl
     if trie.nodes.is_empty() {
         return Collapsed { items: trie.items, unchanged_evicted: Some(0) };
     }
-    // What the budget has beyond the number of items changes nothing.
+    // A budget beyond the number of items has no effect.
     let budget = EffectiveBudget {
         items: objective.budget.max_paths.get().min(trie.items.len()),
         wildcards: objective.budget.max_wildcards.get().min(trie.items.len()),
@@ -99,7 +100,7 @@ pub fn collapse(paths: Vec<InvalidationPath>, objective: Objective, model: &impl
             items.push(item.clone());
         }
     }
-    // A wildcard ends between characters, but where escapes are broken UTF-8 it may cover what is none of its node's.
+    // Wildcards end between characters, but where escapes are not valid UTF-8 one may cover items of other nodes.
     Collapsed { items: without_covered(items), unchanged_evicted }
 }
 
@@ -134,7 +135,7 @@ mod tests {
 
     #[test]
     fn what_occurs_twice_or_is_covered_is_left_out() {
-        // `!` and `%` sort before `*`: the wildcard must reach them all the same.
+        // `!` and `%` sort before `*`, and the wildcard must cover them nevertheless.
         assert_eq!(blind(&["/a", "/a", "/a!", "/a%20b", "/a*", "/a/b", "/a/c*", "/b*", "/b/c"], 30, 7), ["/a*", "/b*"]);
     }
 

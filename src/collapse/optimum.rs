@@ -1,10 +1,10 @@
-//! The cheapest set within the budgets, exactly: dynamic programming over the trie, kept small by the relaxation's bound.
+//! The cheapest set within the budgets, exactly: dynamic programming over the trie, pruned by the Lagrangian bound.
 //!
-//! For each part of the trie and each number of items and of wildcards in it, the cheapest way to cover what is below. A
-//! way is dropped if with the least that everything else costs, at the relaxation's price, it costs more than a set can
-//! that is better than the one that is known. By how much such sets can exceed the relaxation's bound is the *gap*, of
-//! which a part is tried first. The result is exact whatever the price was, which only decides how little is left to
-//! look at.
+//! For each part of the trie and each number of items and of wildcards in it, the tables hold the cheapest candidate to
+//! cover it. A candidate is pruned if its cost plus the least cost of everything else, at the relaxation's price per
+//! item, exceeds the lower bound plus the price of the item budget by more than the duality gap: no better set can
+//! contain it. The gap is that between the best set known and the lower bound, and a fraction of it is tried first. The
+//! result is exact whatever the price, which only determines how many candidates remain.
 
 #![expect(clippy::indexing_slicing, reason = "places of nodes and ways come from the tables themselves")]
 
@@ -12,13 +12,14 @@ use super::bounds::{OutsideCosts, Parts};
 use super::frontier::{Candidate, Frontier};
 use super::lagrangian::{Costs, EffectiveBudget, Score, amount};
 
-/// What part of the gap is tried first: a look at a few ways, which often finds a set that makes the gap much narrower.
+/// The fraction of the duality gap that is tried first, as a divisor. Few candidates remain, and they often contain a
+/// set that narrows the gap considerably.
 const FIRST_GAP_SHARE: Score = 32;
 
-/// Stands for the node's wildcard in place of a way of its children.
+/// Stands for the node's wildcard, in place of the index of a candidate of its children.
 const WILDCARD: u32 = u32::MAX;
 
-/// The nodes whose wildcards belong to the cheapest set; what is below none of them is sent as it is.
+/// Returns the nodes whose wildcards are in the cheapest set. Required items below none of them are sent unchanged.
 pub(super) fn wildcards(costs: &Costs, budget: EffectiveBudget) -> Vec<usize> {
     let parts = Parts::new(costs, budget);
     let lagrangian = costs.lagrangian_bound(&parts, budget);
@@ -27,7 +28,7 @@ pub(super) fn wildcards(costs: &Costs, budget: EffectiveBudget) -> Vec<usize> {
     let duality_gap = (lagrangian.best_known - lagrangian.bound) / FIRST_GAP_SHARE;
     let tables = Tables::build(costs, &bounds, duality_gap);
     let best = tables.best();
-    // What costs no more than this is a set that is known, or better.
+    // The duality gap of the best set known by now. No better set exceeds the lower bound by more.
     let needed = best.map_or(lagrangian.best_known, |(_, score)| score.min(lagrangian.best_known)) - lagrangian.bound;
     match best {
         Some((candidate, _)) if needed <= duality_gap || !tables.dropped => tables.trace(candidate),
@@ -38,19 +39,19 @@ pub(super) fn wildcards(costs: &Costs, budget: EffectiveBudget) -> Vec<usize> {
     }
 }
 
-/// What tells whether a way can be part of a better set.
+/// The bounds that tell whether a candidate can be part of a better set.
 struct PruningBounds {
     parts: Parts,
     outside: OutsideCosts,
-    /// What an item costs on top.
+    /// The price of an item.
     price: Score,
-    /// No set within the budgets costs less.
+    /// The lower bound: no set within the budgets has a smaller score.
     least: Score,
     budget: EffectiveBudget,
 }
 
 impl PruningBounds {
-    /// For each number of wildcards in a part, what its ways may cost, price included.
+    /// Returns the most that a candidate for `part` may cost, item prices included, by its number of wildcards.
     fn most(&self, part: usize, duality_gap: Score) -> impl Fn(usize) -> Score {
         let most = self.least + amount(self.budget.items) * self.price + duality_gap;
         let outside_costs = self.parts.outside_costs(&self.outside, part);
@@ -58,16 +59,16 @@ impl PruningBounds {
     }
 }
 
-/// The ways of all nodes.
+/// The candidates of all nodes, with what is needed to trace one back.
 struct Tables<'c> {
     costs: &'c Costs,
-    /// Of each node, finished: where each of its ways comes from.
+    /// By node: the origin of each candidate, once all children are joined.
     finished: Vec<Vec<u32>>,
-    /// Of each child: which ways of the siblings before it and of itself were put together.
+    /// By child: which candidates of the siblings before it and of itself were joined.
     joined: Vec<Vec<(u32, u32)>>,
     root: Vec<Candidate>,
     price: Score,
-    /// Whether any way was dropped for the gap. If none was, these are all the ways there are.
+    /// Whether any candidate was pruned because of the gap. If none was, the result is exact whatever the gap.
     dropped: bool,
 }
 
@@ -104,7 +105,7 @@ impl<'c> Tables<'c> {
             }
             let own = costs.wildcard(node) + price;
             if own <= bounds.most(node, duality_gap)(1) {
-                // Of equal ways, those without a wildcard here stay first.
+                // At equal cost, candidates without a wildcard here stay first.
                 let index = candidates.partition_point(|candidate| (candidate.wildcards, candidate.priced) <= (1, own));
                 candidates.insert(index, Candidate { items: 1, wildcards: 1, priced: own, from: (WILDCARD, 0) });
             } else {
@@ -120,14 +121,14 @@ impl<'c> Tables<'c> {
         Self { costs, finished, joined, root: candidates, price: *price, dropped }
     }
 
-    /// The best way of the root, and its score.
+    /// Returns the index and the score of the root's best candidate.
     fn best(&self) -> Option<(usize, Score)> {
         let candidates =
             self.root.iter().map(|candidate| candidate.priced - amount(candidate.items) * self.price).enumerate();
         candidates.min_by_key(|&(index, score)| (score, index))
     }
 
-    /// The nodes whose wildcards are part of a way of the root.
+    /// Returns the nodes whose wildcards are part of a candidate of the root.
     fn trace(&self, candidate: usize) -> Vec<usize> {
         let nodes = self.finished.len();
         let mut children = vec![Vec::new(); nodes];
@@ -167,7 +168,7 @@ mod tests {
     use crate::collapse::{Counted, Heuristic, without_covered};
     use crate::path::InvalidationPath;
 
-    /// The score of the set that `wildcards` finds, and the best with a gap that drops nothing.
+    /// Returns the score of the set that `wildcards` finds, and the best score with a gap that prunes nothing.
     fn scores(costs: &Costs, trie: &Trie, budget: EffectiveBudget) -> (Score, Score) {
         let chosen = wildcards(costs, budget);
         let covered = |node: usize| {
@@ -196,7 +197,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(400))]
 
-        /// On inputs too large to search, where most ways are dropped.
+        /// Inputs too large for exhaustive search, where most candidates are pruned.
         #[test]
         fn what_is_dropped_is_part_of_no_better_set(
             parts in vec(vec(select(vec!["a", "b", "c", "/", "d/", "e*"]), 1..9), 2..150),
@@ -206,7 +207,7 @@ mod tests {
         ) {
             let paths: Vec<_> =
                 parts.iter().map(|parts| InvalidationPath::parse(&format!("/{}", parts.concat())).unwrap()).collect();
-            // Of two paths one is known to have a sibling, so that counts are small and often the same.
+            // Every second path has an unchanged sibling, so that counts are small and often equal.
             let urls = paths.iter().step_by(2).map(|path| format!("{}x", path.as_str())).collect();
             let inventory = Counted::new(urls, vec!["/a".into(), "/d/".into()], &paths);
             let items_of = without_covered(paths);

@@ -1,54 +1,54 @@
-//! The compressed trie over the required items: one node for each prefix at which they part.
+//! A compressed trie over the required items, with one node for each prefix at which they branch.
 //!
-//! Nodes lie in post-order, children before their parent, so that everything that is worked out over the trie is a loop
-//! and no recursion, however deep the keys are nested.
+//! Nodes are in post-order, children before their parent. Every computation over the trie is therefore a loop, without
+//! recursion, however deeply keys are nested.
 
 use super::boundary;
 use super::cost::{CostModel, SCALE};
 use crate::path::InvalidationPath;
 
-/// A prefix that two or more required items share and part at. As a wildcard it covers them all.
+/// A prefix that two or more required items share and at which they branch. Its wildcard covers them all.
 #[derive(Debug)]
 pub(super) struct Node {
-    /// The place of the first required item below, among the sorted ones.
+    /// The index of the first required item below, in [`Trie::items`].
     pub(super) first: usize,
-    /// The place after the last.
+    /// The index after the last one.
     pub(super) end: usize,
-    /// The length of the prefix in bytes.
+    /// The length of the prefix, in bytes.
     pub(super) length: usize,
-    /// The node above; the root has none.
+    /// The index of the parent node; `None` for the root.
     pub(super) parent: Option<usize>,
-    /// Required paths right below, in no child.
+    /// The number of required paths directly below, in no child.
     pub(super) paths: usize,
-    /// Required wildcards right below, in no child.
+    /// The number of required wildcards directly below, in no child.
     pub(super) wildcards: usize,
-    /// What those cost if they are sent as they are.
+    /// The cost of those paths and wildcards if they are sent unchanged.
     pub(super) items_cost: u64,
-    /// What the wildcard costs.
+    /// The cost of the node's wildcard.
     pub(super) wildcard_cost: u64,
-    /// The needless evictions of the wildcard, if they are known.
+    /// The number of unchanged URLs that the wildcard evicts, if it is known.
     pub(super) counted: Option<u64>,
 }
 
 /// The required items and the prefixes they share.
 pub(super) struct Trie {
-    /// Sorted by their prefixes; none covers another.
+    /// The items, sorted by prefix; none covers another.
     pub(super) items: Vec<InvalidationPath>,
-    /// In post-order; the last is the root. Empty for fewer than two items.
+    /// The nodes in post-order, the root last. Empty for fewer than two items.
     pub(super) nodes: Vec<Node>,
 }
 
-/// What an item is sorted and compared by: a wildcard's `*` does not count.
+/// Returns the text by which an item is sorted and compared: a wildcard's `*` is left out.
 pub(super) fn text(item: &InvalidationPath) -> &str {
     item.wildcard_prefix().unwrap_or(item.as_str())
 }
 
-/// A node whose last item has not been seen yet.
+/// A node whose last item has not been reached yet.
 struct OpenNode {
     first: usize,
     length: usize,
     children: Vec<usize>,
-    /// What its children's wildcards cost together, without the price of the items.
+    /// The cost of its children's wildcards together, without the weight of the items.
     unchanged_evicted: u64,
     paths: usize,
     wildcards: usize,
@@ -56,14 +56,15 @@ struct OpenNode {
 }
 
 impl Trie {
-    /// Builds the trie of sorted items none of which covers another. `model` tells the cost of each prefix, and
-    /// `path_weight` that of an item where the bucket is listed.
+    /// Builds the trie of sorted items none of which covers another. `model` gives the cost of each prefix.
+    /// `path_weight`, in the same unit, is added for each item where the bucket is listed.
     pub(super) fn new(items: Vec<InvalidationPath>, model: &impl CostModel, path_weight: u64) -> Self {
         let weight = |prefix: &str| if path_weight > 0 && model.is_listed(prefix) { path_weight } else { 0 };
         let mut nodes: Vec<Node> = Vec::new();
         let mut open: Vec<OpenNode> = Vec::new();
         for (index, item) in items.iter().enumerate() {
-            // What the item shares with the next one. The last shares nothing, not even the root.
+            // The length of the prefix shared with the next item. The last item shares none, so that even the root is
+            // closed.
             let shared = items.get(index + 1).map(|next| boundary::shared(text(item), text(next)));
             open_node(&mut open, index, shared);
             if let Some(top) = open.last_mut() {
@@ -103,13 +104,13 @@ impl Trie {
         Self { items, nodes }
     }
 
-    /// The prefix of a node.
+    /// Returns the prefix of a node.
     pub(super) fn prefix(&self, node: &Node) -> &str {
         self.items.get(node.first).and_then(|item| text(item).get(..node.length)).unwrap_or_default()
     }
 }
 
-/// Opens a node for what is shared with the next item, unless the one on top is it, or lies below it.
+/// Opens a node for the prefix shared with the next item, unless the top of the stack is at least as long.
 fn open_node(open: &mut Vec<OpenNode>, first: usize, shared: Option<usize>) {
     if let Some(length) = shared.filter(|&shared| open.last().is_none_or(|top| top.length < shared)) {
         open.push(OpenNode {

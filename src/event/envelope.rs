@@ -1,4 +1,4 @@
-//! Envelopes: messages of SQS and SNS, and records of failed invocations, in whatever order they were put around an event.
+//! Envelopes: SQS and SNS messages and invocation records, nested in any order around an event.
 //!
 //! Sources: Lambda developer guide, "Using Lambda with Amazon SQS", "… with Amazon SNS", "Retaining records of
 //! asynchronous invocations"; SNS developer guide, "Raw message delivery".
@@ -12,28 +12,30 @@ use super::{Event, EventError, Request, eventbridge, job, s3};
 use crate::change::text::excerpt;
 use crate::change::{Batch, EventSource, Message, RecordError};
 
-/// How many envelopes there can be around an event. A failed delivery of a topic's, kept in a queue, has four.
+/// The most envelopes accepted around an event. A failed SNS delivery that is kept in a queue has four.
 const MAX_DEPTH: usize = 8;
 
-/// How many failures of one list of records are spelt out. A message can hold half a million records, each of them bad.
+/// The number of failures kept per list of records; further ones are only counted. One message can contain half a
+/// million records, each of them bad.
 const LISTED_FAILURES: usize = 10;
 
-/// Where an envelope was found.
+/// The position of an event among its envelopes.
 #[derive(Clone, Copy)]
 struct Nesting {
     depth: usize,
-    /// Whether somebody invoked the function with this, not a queue or a topic that only changes come through.
+    /// Whether the event is the payload of an invocation, or of an invocation record, and not a message of a queue or
+    /// topic. Only then are requests and jobs accepted.
     invoked: bool,
 }
 
-/// Opens an event as the function gets it.
+/// Decodes the payload of an invocation.
 pub(super) fn open(event: &str) -> Result<Event, EventError> {
     let mut batch = Batch::default();
     let event = open_at(event, Nesting { depth: 0, invoked: true }, &mut batch)?;
     Ok(event.unwrap_or(Event::Changes(batch)))
 }
 
-/// Adds the changes of an event to the batch, or returns what else it asks for.
+/// Adds the changes of an event to the batch. Returns the event itself if it is a request or a job.
 fn open_at(json: &str, nesting: Nesting, batch: &mut Batch) -> Result<Option<Event>, EventError> {
     if nesting.depth > MAX_DEPTH {
         return Err(EventError::TooDeep);
@@ -77,7 +79,7 @@ fn open_at(json: &str, nesting: Nesting, batch: &mut Batch) -> Result<Option<Eve
     Ok(None)
 }
 
-/// Opens an event that another one holds as JSON.
+/// Decodes an event embedded as JSON in another.
 fn open_inner(event: &RawValue, field: &str, nesting: Nesting, batch: &mut Batch) -> Result<Option<Event>, EventError> {
     let failed = batch.failed.len();
     let event = open_at(event.get(), Nesting { depth: nesting.depth + 1, ..nesting }, batch)?;
@@ -85,7 +87,7 @@ fn open_inner(event: &RawValue, field: &str, nesting: Nesting, batch: &mut Batch
     Ok(event)
 }
 
-/// Opens an event that another one holds as a string. What is wrong with it costs nothing else.
+/// Decodes an event embedded as a string in another. An error fails only this message.
 fn open_message(event: &str, field: &str, nesting: Nesting, batch: &mut Batch) {
     let failed = batch.failed.len();
     if let Err(error) = open_at(event, Nesting { depth: nesting.depth + 1, invoked: false }, batch) {
@@ -94,13 +96,13 @@ fn open_message(event: &str, field: &str, nesting: Nesting, batch: &mut Batch) {
     name_envelope(batch, failed, field);
 }
 
-/// Says of the failures from `first` on in which envelope they lie.
+/// Prefixes the locations of the failures from index `first` on with `envelope`.
 fn name_envelope(batch: &mut Batch, first: usize, envelope: &str) {
     let inside = batch.failed.split_off(first);
     batch.failed.extend(inside.into_iter().map(|error| error.within(envelope)));
 }
 
-/// Whether this is the record of an invocation that succeeded, which must not be done again.
+/// Returns whether this is the context of a successful invocation, whose event must not be handled again.
 fn is_success_record(context: &RawValue) -> bool {
     #[derive(Deserialize)]
     struct RequestContext<'a> {
@@ -113,11 +115,11 @@ fn is_success_record(context: &RawValue) -> bool {
     })
 }
 
-/// The services whose records are called `Records`.
+/// The services whose events contain a list named `Records`, by the event source that their records name.
 const EVENT_SOURCES: [(&str, EventSource); 3] =
     [("aws:sqs", EventSource::Sqs), ("aws:sns", EventSource::Sns), ("aws:s3", EventSource::S3)];
 
-/// SNS spells its field with a capital.
+/// The event source of a record. SNS capitalizes the field's name.
 #[derive(Deserialize)]
 struct SourceNames<'a> {
     #[serde(borrow, rename = "eventSource")]
@@ -126,7 +128,7 @@ struct SourceNames<'a> {
     sns_source: Option<JsonText<'a>>,
 }
 
-/// The service that a record names.
+/// Returns the service that a record names.
 fn source(record: &RawValue) -> Option<EventSource> {
     let JsonObject(named): JsonObject<SourceNames<'_>> = serde_json::from_str(record.get()).ok()?;
     match (named.event_source, named.sns_source) {
@@ -137,8 +139,8 @@ fn source(record: &RawValue) -> Option<EventSource> {
     }
 }
 
-/// The service of a list of records: they all come from one. Where no record can be read, what an object among them seems
-/// to say.
+/// Returns the service of a list of records. All records come from one service, so the first that names one decides. If
+/// none can be read, returns the first of [`EVENT_SOURCES`] that occurs as a string in a record that is an object.
 fn source_of(records: &[&RawValue]) -> Option<EventSource> {
     let seems = |name: &str| {
         records.iter().any(|record| record.get().starts_with('{') && record.get().contains(&format!("\"{name}\"")))
@@ -156,9 +158,9 @@ fn open_records(records: &RawValue, nesting: Nesting, batch: &mut Batch) -> Resu
     if nesting.depth == 0 {
         batch.source = source;
     }
-    // Whoever wrapped a batch of messages waits for no answer about each.
+    // Only the outermost batch of messages is answered with batch item failures.
     let mut messages = (nesting.depth == 0 && matches!(source, EventSource::Sqs)).then(Vec::new);
-    // Failures that are no named message's.
+    // The number of failures listed so far that belong to no message with an id.
     let mut listed = 0;
     for (index, record) in records.into_iter().enumerate() {
         let (changes, failed) = (batch.changes.len(), batch.failed.len());
@@ -169,7 +171,7 @@ fn open_records(records: &RawValue, nesting: Nesting, batch: &mut Batch) -> Resu
                 let message = read::<SqsRecord<'_>>(record);
                 id = messages.is_some().then(|| message_id(&message, record)).flatten();
                 if messages.is_some() && id.is_none() {
-                    // It could not be named as failed, nor its work as done.
+                    // Without an id the message cannot be reported as failed, so its changes are not handled.
                     batch.failed.push(RecordError::new("messageId", "missing"));
                 } else {
                     open_record(message, nesting, batch);
@@ -193,12 +195,12 @@ fn open_records(records: &RawValue, nesting: Nesting, batch: &mut Batch) -> Resu
     Ok(())
 }
 
-/// A record around a message.
+/// A record that contains a message: of SQS or of SNS.
 trait Envelope<'a>: Deserialize<'a> {
-    /// The name of the field that holds the message.
+    /// The path of the field that contains the message.
     const FIELD: &'static str;
 
-    /// What it says it is from, in the field and with the value that it should have.
+    /// The name of the field for the event source, its value, and the value it must have.
     fn source(&self) -> (&'static str, Option<&str>, &'static str);
 
     fn message(self) -> Option<JsonText<'a>>;
@@ -254,7 +256,7 @@ impl<'a> Envelope<'a> for SnsRecord<'a> {
     }
 }
 
-/// Reads a record around a message.
+/// Decodes the record around a message.
 fn read<'a, E: Envelope<'a>>(record: &'a RawValue) -> Result<E, RecordError> {
     match serde_json::from_str(record.get()) {
         Ok(JsonObject(envelope)) => Ok(envelope),
@@ -262,7 +264,7 @@ fn read<'a, E: Envelope<'a>>(record: &'a RawValue) -> Result<E, RecordError> {
     }
 }
 
-/// Opens what a record holds.
+/// Decodes the message that a record contains.
 fn open_record<'a, E: Envelope<'a>>(record: Result<E, RecordError>, nesting: Nesting, batch: &mut Batch) {
     match record {
         Ok(envelope) => match envelope.source() {
@@ -282,7 +284,8 @@ fn open_record<'a, E: Envelope<'a>>(record: Result<E, RecordError>, nesting: Nes
     }
 }
 
-/// A queue's id of a message. Where the message could not be read the id is read by itself, so that nothing else can hide it.
+/// Returns the `messageId` of an SQS record. If the record could not be decoded, its id is decoded alone, so that no
+/// other bad field hides it.
 fn message_id(message: &Result<SqsRecord<'_>, RecordError>, record: &RawValue) -> Option<Box<str>> {
     #[derive(Deserialize)]
     struct MessageIdOnly<'a> {

@@ -1,37 +1,38 @@
-//! Why an event as a whole cannot be read.
+//! Errors that reject an event as a whole.
 
 use std::fmt;
 
 use super::RequestError;
 
-/// The shapes of events that are known, as a message names them.
+/// The accepted kinds of events, as error messages list them.
 pub const ACCEPTED_EVENTS: &str = "an S3 event notification (\"Records\" whose \"eventSource\" is \"aws:s3\") or S3's test \
     event (\"Event\": \"s3:TestEvent\"); an event of S3 from EventBridge (\"source\": \"aws.s3\"); any of these in messages of SQS \
     or SNS; the record of a failed invocation (\"requestPayload\"); a CodePipeline job; {\"distributionId\": …, \"items\": […]} \
     or {\"bucket\": …, \"keys\": […]}; with DISTRIBUTION_ID set also an empty object, null, other events from EventBridge, and \
     the console's hello-world event";
 
-/// An event as a whole that asks for nothing we know.
+/// The reason that an event as a whole was rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventError {
-    /// Not JSON; the message tells line and column.
+    /// The event is not JSON, or not UTF-8. Contains the parser's message, with the position.
     NotJson(String),
-    /// JSON of another shape.
+    /// The event is JSON but of no known kind.
     UnknownKind,
-    /// Envelopes within envelopes without end.
+    /// The event is nested in too many envelopes.
     TooDeep,
-    /// A request of a person's, who must correct it.
+    /// The event is an invalid request. Its author must correct it.
     Request(RequestError),
-    /// A pipeline's job without the id that its result is for.
+    /// The event is a CodePipeline job without a valid id, so no result can be put for it.
     JobWithoutId,
-    /// It is for the function's own distribution, and the function has none.
+    /// The event is for the default distribution, and none is configured (`DISTRIBUTION_ID`).
     NoDistribution,
-    /// A request or a job where only changes come from.
+    /// A request, a job or an event that names no change arrived in an SQS or SNS message, where only changes are
+    /// accepted. Contains what arrived.
     NotAllowedHere(&'static str),
 }
 
 impl EventError {
-    /// What is wrong, without the list of what would be right.
+    /// Returns what is wrong, without the list of accepted events.
     #[must_use]
     pub fn reason(&self) -> String {
         match self {

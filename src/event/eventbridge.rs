@@ -1,4 +1,4 @@
-//! Events of S3 from EventBridge. Source: S3 user guide, "EventBridge event message structure".
+//! S3 events from EventBridge. Source: S3 user guide, "EventBridge event message structure".
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -8,10 +8,10 @@ use super::s3::{self, S3Entity};
 use crate::change::text::excerpt;
 use crate::change::{Batch, Bucket, Change, ObjectKey, RecordError, SkippedRecord};
 
-/// The detail types that change what a bucket serves; expirations and delete markers are `Object Deleted` as well.
+/// The detail types that report a change of content. Expirations and delete markers also arrive as `Object Deleted`.
 const CONTENT_TYPES: [&str; 2] = ["Object Created", "Object Deleted"];
 
-/// Adds what happened in a Region, at a time, to the batch.
+/// Adds the change that an event reports to the batch, or lists the event as skipped or failed.
 pub(super) fn decode(
     detail_type: &str,
     (region, time): (Option<&RawValue>, Option<&RawValue>),
@@ -33,7 +33,7 @@ fn change(region: Option<&RawValue>, detail: &RawValue) -> Result<Change, Record
     let region = region.map(|region| read::<Option<JsonText<'_>>>(region, "region")).transpose()?.flatten();
     Ok(Change {
         bucket: Bucket { name, region: s3::region(region, "region")? },
-        // Literal: unlike in a notification nothing is encoded (aws-samples/s3-to-lambda-patterns#43).
+        // Literal: unlike in an event notification, the key is not encoded (aws-samples/s3-to-lambda-patterns#43).
         key: ObjectKey::new(key).map_err(|error| RecordError::new("detail.object.key", error.to_string()))?,
     })
 }

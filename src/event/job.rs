@@ -1,6 +1,6 @@
-//! Jobs of CodePipeline. Source: CodePipeline user guide, "JSON event example" of the Lambda invoke action.
+//! CodePipeline jobs. Source: CodePipeline user guide, "JSON event example" of the Lambda invoke action.
 //!
-//! The event carries live credentials for the pipeline's artifacts. They are skipped, never read.
+//! The event contains live credentials for the pipeline's artifacts. They are never deserialized.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::json::{JsonObject, JsonText};
 use super::{EventError, Request, RequestError};
 
-/// The longest id accepted; CodePipeline's have 36 characters.
+/// The longest id accepted, in characters. CodePipeline's ids have 36.
 const MAX_ID_LENGTH: usize = 64;
 
 /// The id of a job: letters, digits and `-`.
@@ -18,7 +18,7 @@ const MAX_ID_LENGTH: usize = 64;
 pub struct JobId(Box<str>);
 
 impl JobId {
-    /// Checks an id.
+    /// Validates `id`. Returns `None` if it is invalid.
     #[must_use]
     pub fn new(id: &str) -> Option<Self> {
         let fits =
@@ -26,7 +26,7 @@ impl JobId {
         fits.then(|| Self(id.into()))
     }
 
-    /// The id.
+    /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -39,14 +39,15 @@ impl fmt::Display for JobId {
     }
 }
 
-/// A job: exactly one result must be put for it.
+/// A job. Exactly one result must be put for it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Job {
-    /// What the result is put for.
+    /// The id to put the result for.
     pub id: JobId,
-    /// What the action's `UserParameters` ask for.
+    /// The request in the action's `UserParameters`, or the default request if there are none. An error is reported in
+    /// the job's result.
     pub request: Result<Request, RequestError>,
-    /// What the function gave with its last result, if it asked to be called again.
+    /// The token of the previous result, if that continued the job.
     pub continuation_token: Option<String>,
 }
 
@@ -80,12 +81,13 @@ struct JobConfiguration<'a> {
     user_parameters: Option<JsonText<'a>>,
 }
 
-/// Reads a job. Whatever is wrong with it beside its id is for its result to say.
+/// Decodes a job. Only a missing or invalid id is an error of the event: any other defect is reported in the job's
+/// result.
 pub(super) fn decode(job: &RawValue) -> Result<Job, EventError> {
     let JsonObject(envelope): JsonObject<JobJson<'_>> =
         serde_json::from_str(job.get()).map_err(|_| EventError::JobWithoutId)?;
     let id = envelope.id.and_then(|JsonText(id)| JobId::new(&id)).ok_or(EventError::JobWithoutId)?;
-    // The message of the error could quote what must not be quoted.
+    // The parser's message is not quoted, as it could contain credentials.
     let unreadable = || RequestError::new("", "the job's \"data\" could not be read");
     let data = envelope.data.and_then(|data| serde_json::from_str(data.get()).ok());
     let Some(JsonObject(data)): Option<JsonObject<JobData<'_>>> = data else {
@@ -100,7 +102,7 @@ pub(super) fn decode(job: &RawValue) -> Result<Job, EventError> {
             None => Ok(Request::default()),
         },
         continuation_token: data.continuation_token.map(|token| {
-            // What is no string is no token of ours, which is for whoever reads it to say.
+            // A token that is not a string is kept as JSON, for `ContinuationToken::parse` to validate.
             serde_json::from_str(token.get()).unwrap_or_else(|_| token.get().to_owned())
         }),
     })

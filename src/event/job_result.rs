@@ -1,4 +1,5 @@
-//! The result of a pipeline's job, and the token by which a job is continued. Pure.
+//! The result of a CodePipeline job, and the continuation token of a job that waits for invalidations. This module
+//! makes no API calls.
 //!
 //! Sources: CodePipeline API reference, `PutJobSuccessResult`, `PutJobFailureResult`; user guide, "Invoke an AWS Lambda
 //! function in a pipeline".
@@ -11,79 +12,80 @@ use super::MAX_WAIT;
 use crate::change::text::{is_one_line, shortened};
 use crate::change::{DistributionId, InvalidationId};
 
-/// The longest message of a failure, in characters.
+/// The longest failure message that CodePipeline accepts, in characters.
 pub const MAX_MESSAGE_LENGTH: usize = 5000;
 
-/// The longest summary, and the longest list of paths, that is told.
+/// The longest summary and the longest list of paths in a result, in characters.
 pub const MAX_TEXT_LENGTH: usize = 800;
 
-/// The longest continuation token, in characters. It holds the paths too, and has room for about 20 invalidations.
+/// The longest continuation token that CodePipeline accepts, in characters. Beside the paths it has room for about 20
+/// invalidations.
 const MAX_TOKEN_LENGTH: usize = 2048;
 
 const TOKEN_VERSION: u8 = 1;
 
-/// What a job came to.
+/// The result of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobResult {
-    /// It is done.
+    /// The job succeeded.
     Succeeded {
-        /// What was done, for the pipeline's page.
+        /// What was done, for display in the pipeline.
         summary: String,
-        /// The invalidations, for later actions of the pipeline; none if nothing was sent.
+        /// The invalidations, for later actions of the pipeline. Empty if none was created.
         invalidations: Vec<InvalidationRef>,
-        /// Their paths, for the same, as far as there is room.
+        /// The paths of the invalidations, for the same purpose, as far as there is room.
         paths: String,
     },
-    /// CodePipeline is to call again in a while, with this token.
+    /// The job goes on: CodePipeline is to invoke the function again with this token.
     Continued {
-        /// What is waited for.
+        /// The invalidations to wait for.
         token: ContinuationToken,
     },
-    /// It failed.
+    /// The job failed.
     Failed {
-        /// Of what kind the cause is.
+        /// The type of failure.
         kind: FailureType,
-        /// What to change.
+        /// What went wrong and what to change.
         message: String,
     },
 }
 
-/// Kinds of causes that CodePipeline knows, as far as they are ours.
+/// The failure types of CodePipeline that the function reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureType {
-    /// The action, a tag or a setting is wrong.
+    /// `ConfigurationError`: the action, a tag or the function's configuration is wrong.
     Configuration,
-    /// The function's role may not do it.
+    /// `PermissionError`: the function's role lacks a permission.
     Permission,
-    /// AWS could not do it in time.
+    /// `SystemUnavailable`: AWS did not respond in time.
     Unavailable,
-    /// Anything else.
+    /// `JobFailed`: any other cause.
     Failed,
 }
 
-/// An invalidation that is waited for.
+/// An invalidation and its distribution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidationRef {
     /// The distribution.
     pub distribution: DistributionId,
-    /// Its invalidation.
+    /// The invalidation.
     pub invalidation: InvalidationId,
 }
 
-/// What a job is continued with. Whoever has one must not create an invalidation again.
+/// The state of a job that waits for its invalidations. A job that has a token must not create them again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContinuationToken {
-    /// What is waited for; at least one.
+    /// The invalidations to wait for; at least one.
     pub invalidations: Vec<InvalidationRef>,
-    /// When the waiting began, in seconds since 1970.
+    /// When the wait began, in seconds since the Unix epoch.
     pub started: u64,
-    /// How long to wait at the most, in seconds.
+    /// How long to wait at most, in seconds.
     pub wait: u64,
     /// The paths of the invalidations, as far as there is room.
     pub paths: String,
 }
 
-/// A text that is no token of ours.
+/// The error for a token that this function did not write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContinuationTokenError;
 
@@ -106,12 +108,12 @@ struct TokenJson {
 }
 
 impl ContinuationToken {
-    /// Reads what [`ContinuationToken::write`] wrote, and nothing else.
+    /// Parses the output of [`ContinuationToken::write`], and nothing else.
     ///
     /// # Errors
-    /// [`ContinuationTokenError`].
+    /// [`ContinuationTokenError`] for any other text.
     pub fn parse(text: &str) -> Result<Self, ContinuationTokenError> {
-        // What serde derives takes a list of the fields as well.
+        // A derived `Deserialize` also accepts an array of the fields.
         let written: TokenJson =
             text.starts_with('{').then(|| serde_json::from_str(text).ok()).flatten().ok_or(ContinuationTokenError)?;
         let waiting = |(distribution, invalidation): (String, String)| {
@@ -132,7 +134,7 @@ impl ContinuationToken {
         }
     }
 
-    /// What was done, in a line.
+    /// Returns a summary in one line.
     #[must_use]
     pub fn summary(&self) -> String {
         let distributions: Vec<_> = self.invalidations.iter().map(|it| it.distribution.as_str()).collect();
@@ -140,13 +142,13 @@ impl ContinuationToken {
         shortened(&format!("{}: {together}invalidated {}", distributions.join(" "), self.paths), MAX_TEXT_LENGTH)
     }
 
-    /// Whether CodePipeline takes it.
+    /// Returns whether the token is short enough for CodePipeline.
     #[must_use]
     pub fn fits(&self) -> bool {
         self.write().len() <= MAX_TOKEN_LENGTH
     }
 
-    /// The token as CodePipeline keeps it.
+    /// Returns the token as JSON, the form in which CodePipeline stores it.
     #[must_use]
     pub fn write(&self) -> String {
         let pair = |it: &InvalidationRef| (it.distribution.to_string(), it.invalidation.as_str().to_owned());
@@ -162,7 +164,7 @@ impl ContinuationToken {
 }
 
 impl JobResult {
-    /// A failure whose message has a length that CodePipeline takes.
+    /// Returns a failure, with the message shortened to the length that CodePipeline accepts.
     #[must_use]
     pub fn failed(kind: FailureType, message: &str) -> Self {
         Self::Failed { kind, message: shortened(message, MAX_MESSAGE_LENGTH) }

@@ -1,4 +1,4 @@
-//! JSON objects and nothing else, and strings that are not copied.
+//! Deserialization of strict JSON objects and of borrowed strings.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,8 +7,8 @@ use std::marker::PhantomData;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
-/// A value that must be written as an object. What serde derives for a struct takes an array of its fields as well, so
-/// that a list of anything could pass for an event.
+/// A value that must be a JSON object. A `Deserialize` derived for a struct also accepts an array of the fields, so any
+/// list could pass for an event.
 pub(super) struct JsonObject<T>(pub(super) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for JsonObject<T> {
@@ -31,6 +31,6 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for JsonObject<T> {
     }
 }
 
-/// A string that borrows from the event unless it holds escapes.
+/// A string that borrows from the event unless it contains escapes.
 #[derive(serde::Deserialize)]
 pub(super) struct JsonText<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);

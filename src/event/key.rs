@@ -1,20 +1,21 @@
-//! The key of a notification, form-decoded once and strictly.
+//! Decoding of the object key in an S3 event notification.
 //!
-//! S3 encodes the key as a form would: a space is `+`, everything else unusual is percent-encoded UTF-8. Source: S3 user
-//! guide, "Event message structure". A key in an EventBridge event is literal and must not come here.
+//! S3 encodes the key like form data: a space becomes `+`, and other unusual characters become percent-encoded UTF-8.
+//! Source: S3 user guide, "Event message structure". The key in an EventBridge event is literal and must not be
+//! decoded.
 
 use std::fmt;
 
 use crate::change::{NameError, ObjectKey};
 
-/// Why an encoded key names no object.
+/// The reason that an encoded key is invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyError {
-    /// A `%` that is not followed by two hex digits, at this byte.
+    /// A `%` at this byte is not followed by two hex digits.
     Escape(usize),
-    /// The decoded bytes are not UTF-8 from this byte on.
+    /// The decoded bytes are not valid UTF-8 from this byte on.
     NotUtf8(usize),
-    /// Decoded, it breaks the rule for keys.
+    /// The decoded key is empty or too long.
     Length(NameError),
 }
 
@@ -30,11 +31,11 @@ impl fmt::Display for KeyError {
 
 impl std::error::Error for KeyError {}
 
-/// Decodes the key of a notification: every `+` a space, every `%XX` a byte, once.
+/// Decodes the key of an event notification, once: every `+` to a space, every `%XX` to a byte.
 ///
 /// # Errors
-/// [`KeyError`]: an incomplete escape, bytes that are not UTF-8, an empty or overlong key. Nothing is guessed: a key
-/// that was decoded wrongly would refresh the wrong URL and leave the right one stale.
+/// [`KeyError`] for an incomplete escape, for bytes that are not UTF-8, and for an empty or overlong key. Decoding is
+/// strict: a wrongly decoded key would invalidate the wrong path and leave the changed object cached.
 ///
 /// ```
 /// use s3_cloudfront_invalidator::event::decode_key;
@@ -63,7 +64,7 @@ pub fn decode_key(encoded: &str) -> Result<ObjectKey, KeyError> {
     ObjectKey::new(key).map_err(KeyError::Length)
 }
 
-/// The byte that the first two hex digits of `text` stand for, and what follows them.
+/// Returns the byte that the first two hex digits of `text` encode, and the rest.
 fn hex_pair(text: &[u8]) -> Option<(u8, &[u8])> {
     let (&[high, low], rest) = text.split_first_chunk()?;
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok());

@@ -1,4 +1,4 @@
-//! Which kind of event a JSON object is, by the fields that only that kind has.
+//! Detection of the kind of an event, by the fields that only that kind has.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,15 +11,14 @@ use super::json::JsonText;
 use super::request::FIELDS as REQUEST_FIELDS;
 use crate::change::EventSource;
 
-/// The fields of the console's template "hello-world".
+/// The fields of the console's test event template "hello-world".
 const HELLO_WORLD: [&str; 3] = ["key1", "key2", "key3"];
 
-/// How many further fields of an object are kept. Requests have all of theirs among the first; other events may have what
-/// they like.
+/// How many fields are kept besides the discriminators. A valid request has fewer; other events may have any number.
 const KEPT_FIELDS: usize = 64;
 
-/// The fields that tell events apart, and what is read along with them: they are always kept, and must not
-/// occur twice. The time of an event is read where it is given.
+/// The fields that distinguish kinds of events, and the fields decoded with them. They are always kept, and an event in
+/// which one occurs twice is rejected. `time` is not among them, because an event is accepted without it.
 const DISCRIMINATORS: [&str; 11] = [
     "Records",
     "Event",
@@ -34,32 +33,33 @@ const DISCRIMINATORS: [&str; 11] = [
     "requestPayload",
 ];
 
-/// A kind of event, with what it holds.
+/// A kind of event, with its content as raw JSON.
 pub(super) enum EventKind<'a> {
     /// Records of S3, SQS or SNS.
     Records(&'a RawValue),
     /// S3's test event.
     TestEvent,
-    /// A message of SNS as a queue gets it; the message is a string.
+    /// An SNS message as delivered to a queue. Contains the field `Message`, a string.
     Notification(&'a RawValue),
-    /// An event of S3 from EventBridge.
+    /// An S3 event from EventBridge.
     S3Event { detail_type: String, region: Option<&'a RawValue>, time: Option<&'a RawValue>, detail: &'a RawValue },
-    /// An event of another source from EventBridge.
+    /// An EventBridge event from another source.
     OtherEvent,
-    /// An event whose detail is the record of an invocation.
+    /// An EventBridge event whose detail is an invocation record.
     InvocationEvent(&'a RawValue),
-    /// The record of a failed invocation: the context that tells how it ended, and the event.
+    /// An invocation record: its context, which contains the outcome, and the original event.
     InvocationRecord { context: &'a RawValue, payload: &'a RawValue },
-    /// A job of CodePipeline.
+    /// A CodePipeline job.
     Job(&'a RawValue),
-    /// A request of a person's.
+    /// A request.
     Request(EventFields<'a>),
-    /// Nothing is named: a schedule, or a press of the console's button.
+    /// An event that names nothing: from a schedule or the console's Test button.
     Empty,
 }
 
 impl EventKind<'_> {
-    /// What brought an event of this shape. Records tell it themselves, and what is no change is told by what it asks for.
+    /// Returns the source of an outermost event of this kind. Records name their own source, which replaces this one,
+    /// and the source of a request or job follows from the decoded event.
     pub(super) fn source(&self) -> EventSource {
         match self {
             Self::S3Event { .. } => EventSource::EventBridge,
@@ -70,12 +70,12 @@ impl EventKind<'_> {
     }
 }
 
-/// The fields of an object, left as they stand.
+/// The fields of an object, with their values as raw JSON.
 pub(super) struct EventFields<'a> {
     pub(super) kept: Vec<(Cow<'a, str>, &'a RawValue)>,
-    /// Whether a field that tells events apart occurs twice.
+    /// Whether a discriminator occurs twice.
     ambiguous: bool,
-    /// Whether there are more fields than are kept.
+    /// Whether there were more fields than are kept.
     left_out: bool,
 }
 
@@ -84,7 +84,7 @@ impl<'a> EventFields<'a> {
         self.kept.iter().find(|(field, _)| field == name).map(|(_, value)| *value)
     }
 
-    /// The value of a field that is a string.
+    /// Returns the value of a field if it is a string.
     fn text(&self, name: &str) -> Option<String> {
         serde_json::from_str(self.get(name)?.get()).ok()
     }
@@ -106,7 +106,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for EventFields<'a> {
                 while let Some(JsonText(name)) = map.next_key()? {
                     let value = map.next_value()?;
                     let tells = DISCRIMINATORS.contains(&&*name);
-                    // Only the first of each is kept, so that the list stays short however often one is repeated.
+                    // Only the first occurrence of a discriminator is kept, so that the list stays short however often
+                    // one is repeated.
                     if tells && fields.get(&name).is_some() {
                         fields.ambiguous = true;
                     } else if tells || fields.kept.len() < KEPT_FIELDS {
@@ -123,15 +124,15 @@ impl<'de: 'a, 'a> Deserialize<'de> for EventFields<'a> {
     }
 }
 
-/// Tells what kind of event a JSON text is.
+/// Detects the kind of an event.
 pub(super) fn event_kind(json: &str) -> Result<EventKind<'_>, EventError> {
-    // JSON has fewer blanks than ASCII.
+    // JSON has fewer whitespace characters than ASCII.
     if json.trim_matches([' ', '\t', '\n', '\r']) == "null" {
         return Ok(EventKind::Empty);
     }
     let fields: EventFields<'_> = serde_json::from_str(json).map_err(|error| match error.classify() {
-        // JSON that does not fit is another shape: no object. What starts like that and is no JSON is read again, since
-        // this error quotes it.
+        // A data error means that the text starts with a JSON value other than an object. The error quotes that value,
+        // and what follows may not be JSON, so the text is parsed again.
         serde_json::error::Category::Data => not_an_object(json),
         _ => EventError::NotJson(error.to_string()),
     })?;
@@ -152,8 +153,8 @@ pub(super) fn event_kind(json: &str) -> Result<EventKind<'_>, EventError> {
     .flatten();
     let is_request = fields.kept.iter().any(|(name, _)| REQUEST_FIELDS.contains(&&**name));
     if let Some(event_kind) = kinds.next() {
-        // Of two kinds at once: it cannot be told which is meant. An event that asks for nothing in particular is no match
-        // for fields that do; in others such a field is new to us.
+        // An event of two kinds is ambiguous. So is an EventBridge event of another source that has request fields:
+        // which of the two is meant is unknown. Beside any other kind, such fields are ignored as unknown ones.
         let is_two = kinds.next().is_some() || (is_request && matches!(event_kind, EventKind::OtherEvent));
         return if is_two { Err(EventError::UnknownKind) } else { Ok(event_kind) };
     }
@@ -177,7 +178,7 @@ fn not_an_object(text: &str) -> EventError {
     }
 }
 
-/// SNS writes other types to confirm subscriptions; those hold no event.
+/// SNS confirms subscriptions by messages of other types, which contain no event.
 fn notification<'a>(fields: &EventFields<'a>) -> Option<EventKind<'a>> {
     let message = fields.get("Message")?;
     (fields.text("Type")? == "Notification").then_some(EventKind::Notification(message))
@@ -197,7 +198,7 @@ fn from_event_bridge<'a>(fields: &EventFields<'a>) -> Option<EventKind<'a>> {
 mod tests {
     use super::*;
 
-    /// What is looked for among the fields is looked for in few, however many there are.
+    /// The kept fields are searched linearly, so their number must be bounded whatever the event contains.
     #[test]
     fn the_fields_that_are_kept_are_few() {
         let repeated = |names: &[&str]| -> String {

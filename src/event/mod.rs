@@ -1,12 +1,12 @@
-//! What came in: the raw bytes of an invocation, told apart and turned into what is to be done.
+//! Decoding: the payload of an invocation becomes an [`Event`].
 //!
-//! Pure: no clock, no environment, no SDK. An event is never built up as a tree and never printed: what is quoted in an
-//! error is one short value. What belongs to several records is split before it is read, so that one bad record costs
-//! only itself.
+//! Pure: no clock, no environment, no SDK. An event is never deserialized into a tree and never printed; an error
+//! quotes at most one short value. A list of records is split into raw JSON before its records are decoded, so that one
+//! bad record fails alone.
 //!
-//! Events are told apart by fields that only one of them has (`event_kind`), never by which type happens to fit. Envelopes are
-//! opened however they are nested (`envelope`), and keys are decoded by the rule of the service that wrote them (`s3`,
-//! `eventbridge`).
+//! The kind of an event is detected by fields that only that kind has (`kind`), never by which type happens to
+//! deserialize. Envelopes are decoded in any nesting (`envelope`), and keys by the rule of the service that wrote them
+//! (`s3`, `eventbridge`).
 
 mod envelope;
 mod error;
@@ -29,22 +29,22 @@ pub use self::key::{KeyError, decode_key};
 pub use self::request::{DEFAULT_WAIT, MAX_WAIT, Request, RequestError, RequestKind, RequestTarget};
 use crate::change::Batch;
 
-/// What an invocation asks for.
+/// The decoded payload of an invocation.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event {
     /// Objects changed.
     Changes(Batch),
-    /// An action of a pipeline waits for its result.
+    /// A CodePipeline job, which needs a result.
     Job(Job),
-    /// Somebody named what to invalidate.
+    /// A request that names what to invalidate.
     Request(Request),
 }
 
-/// Reads the raw bytes of an event.
+/// Decodes the payload of an invocation.
 ///
 /// # Errors
-/// [`EventError`] where the event as a whole cannot be read. A single record or message that cannot be read is no error
-/// of the event: it is listed in [`Batch::failed`].
+/// [`EventError`] if the event as a whole is rejected. A single record or message that cannot be decoded is not an
+/// error: it is listed in [`Batch::failed`], or counted in [`Batch::unlisted_failures`].
 ///
 /// ```
 /// use s3_cloudfront_invalidator::event::{Event, decode};
@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(decode(br#"{"Records":[]}"#), Ok(Event::Changes(Batch::default())));
     }
 
-    /// One is enough to have the whole batch come again.
+    /// A single message without an id fails the whole batch, so listing the first few is enough.
     #[test]
     fn of_messages_without_an_id_few_are_listed() {
         let message = r#"{"eventSource":"aws:sqs","messageId":"m","body":"{}"}"#;

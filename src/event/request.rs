@@ -1,4 +1,4 @@
-//! What a person asks for: in a pipeline's action, when invoking the function directly, or by pressing its button.
+//! Requests that name what to invalidate: in the `UserParameters` of a pipeline action, or in a direct invocation.
 
 use std::fmt;
 
@@ -10,62 +10,62 @@ use crate::change::text::excerpt;
 use crate::change::{Bucket, BucketName, DistributionId, ObjectKey};
 use crate::path::{Item, named_items};
 
-/// The fields of a request, all of them optional.
+/// The fields of a request. All are optional.
 pub(super) const FIELDS: [&str; 6] = ["distributionId", "bucket", "items", "keys", "wait", "waitSeconds"];
 
-/// How long a request waits at the most if it does not say, in seconds.
+/// The longest wait in seconds if a request has `wait` but no `waitSeconds`.
 pub const DEFAULT_WAIT: u64 = 900;
 
-/// The longest wait there can be, in seconds. AWS quotes 25 s for 95 in 100 invalidations (April 2026).
+/// The largest `waitSeconds`. AWS quotes 25 s for 95 of 100 invalidations (April 2026).
 pub const MAX_WAIT: u64 = 3600;
 
-/// What is to be invalidated, and whether to wait for it.
+/// What to invalidate, and whether to wait until that is complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// What is to be invalidated.
+    /// What to invalidate.
     pub kind: RequestKind,
-    /// How long to wait until viewers see it, in seconds; `None` for not at all.
+    /// How long to wait at most for the invalidations to complete, in seconds. `None` for no wait.
     pub wait: Option<u64>,
 }
 
-/// What a request names.
+/// What to invalidate: items, or the paths of changed objects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestKind {
-    /// Items, sent as they are.
+    /// Items, sent unchanged.
     Items {
-        /// Of which distributions.
+        /// The distributions.
         of: RequestTarget,
-        /// At least one.
+        /// The items; at least one.
         items: Vec<Item>,
     },
-    /// Objects that changed, to be treated as if S3 had said so.
+    /// Objects, handled like changes that S3 reported.
     Keys {
-        /// Their bucket.
+        /// The bucket that contains them.
         bucket: Bucket,
-        /// Their keys, literally.
+        /// Their keys, literal and not encoded; at least one.
         keys: Vec<ObjectKey>,
     },
 }
 
-/// Which distributions a request is for.
+/// The distributions that a request is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestTarget {
-    /// This one.
+    /// This distribution.
     Distribution(DistributionId),
-    /// Those that the bucket's tag names.
+    /// The distributions in the bucket's tag.
     Bucket(Bucket),
-    /// The function's own.
+    /// The function's default distribution (`DISTRIBUTION_ID`).
     Default,
 }
 
-/// Everything of the function's own distribution.
+/// Invalidates everything in the function's default distribution, without a wait.
 impl Default for Request {
     fn default() -> Self {
         Self { kind: RequestKind::Items { of: RequestTarget::Default, items: vec![Item::everything()] }, wait: None }
     }
 }
 
-/// What is wrong with a request, in which field.
+/// The error for an invalid request: the field and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestError {
     field: String,
@@ -77,7 +77,7 @@ impl RequestError {
         Self { field: field.into(), reason: reason.into() }
     }
 
-    /// The same, seen from outside of `envelope`.
+    /// Prefixes the field with the field `envelope` that contains it.
     pub(super) fn within(self, envelope: &str) -> Self {
         let dot = if self.field.is_empty() { "" } else { "." };
         Self { field: format!("{envelope}{dot}{}", self.field), ..self }
@@ -95,14 +95,14 @@ impl fmt::Display for RequestError {
 
 impl std::error::Error for RequestError {}
 
-/// The values of the fields, each as it stands.
+/// The raw JSON values of the fields, in the order of [`FIELDS`].
 #[derive(Default)]
 struct RequestFields<'a>([Option<&'a RawValue>; FIELDS.len()]);
 
 impl<'a> RequestFields<'a> {
     fn get(&self, field: &str) -> Option<&'a RawValue> {
         let index = FIELDS.iter().position(|name| *name == field)?;
-        // `null` is as good as nothing.
+        // `null` counts as absent.
         self.0.get(index).copied().flatten().filter(|value| value.get() != "null")
     }
 
@@ -113,7 +113,7 @@ impl<'a> RequestFields<'a> {
         read: impl FnOnce(&'a RawValue) -> Option<T>,
     ) -> Result<Option<T>, RequestError> {
         let Some(value) = self.get(field) else { return Ok(None) };
-        // Of a whole object nobody knows what it holds.
+        // Objects and lists are not quoted, because they could contain anything.
         let quoted = match value.get().get(..1) {
             Some("{") => "an object".to_owned(),
             Some("[") => "this list".to_owned(),
@@ -128,7 +128,7 @@ impl<'a> RequestFields<'a> {
 }
 
 impl Request {
-    /// Reads a request from JSON.
+    /// Parses a request from JSON.
     ///
     /// # Errors
     /// [`RequestError`] with the field and the remedy.

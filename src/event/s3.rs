@@ -1,7 +1,7 @@
 //! Records of S3 event notifications, versions 2.0 to 2.6.
 //!
-//! Only what an invalidation needs is read, so a record without a size, an eTag, an identity or a time is as good as
-//! any. Source: S3 user guide, "Event message structure".
+//! Only the fields that an invalidation needs are decoded, so a record without a size, an eTag, an identity or a time
+//! is valid. Source: S3 user guide, "Event message structure".
 
 use std::borrow::Cow;
 
@@ -13,11 +13,11 @@ use super::json::{JsonObject, JsonText};
 use crate::change::text::excerpt;
 use crate::change::{Batch, Bucket, BucketName, Change, RecordError, Region, SkippedRecord, Timestamp};
 
-/// The families of event names that change what a bucket serves. `LifecycleExpiration` is not part of `ObjectRemoved`.
+/// The families of event names that report a change of content. `LifecycleExpiration` is not part of `ObjectRemoved`.
 /// Source: S3 user guide, "Supported event types for SQS, SNS, and Lambda".
 const CONTENT_FAMILIES: [&str; 3] = ["ObjectCreated", "ObjectRemoved", "LifecycleExpiration"];
 
-/// The fields of a record that matter. None is required here, so that a missing one is reported by its name.
+/// The decoded fields of a record. None is required here, so that an error can name the missing one.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct S3Record<'a> {
@@ -27,14 +27,14 @@ struct S3Record<'a> {
     aws_region: Option<JsonText<'a>>,
     #[serde(borrow)]
     event_name: Option<JsonText<'a>>,
-    /// Not worth a record that it is no string.
+    /// Raw, because a time of the wrong type must not fail the record.
     #[serde(borrow)]
     event_time: Option<&'a RawValue>,
     #[serde(borrow)]
     s3: Option<JsonObject<S3Entity<'a>>>,
 }
 
-/// What happened to what: the same in a notification and in an event of EventBridge's.
+/// The bucket and object of an event: `s3` in a notification record, `detail` in an EventBridge event.
 #[derive(Deserialize)]
 pub(super) struct S3Entity<'a> {
     #[serde(borrow)]
@@ -56,7 +56,7 @@ struct S3Object<'a> {
 }
 
 impl<'a> S3Entity<'a> {
-    /// The bucket's name and the key as it is written; `at` is where this stands.
+    /// Returns the bucket's name and the key as the event contains it, not decoded. `at` is the location for errors.
     pub(super) fn names(self, at: &str) -> Result<(BucketName, Cow<'a, str>), RecordError> {
         let missing = |field| RecordError::new(format!("{at}.{field}"), "missing");
         let JsonText(bucket) = self.bucket.and_then(|it| it.0.name).ok_or_else(|| missing("bucket.name"))?;
@@ -67,19 +67,19 @@ impl<'a> S3Entity<'a> {
     }
 }
 
-/// The Region that the field `at` names.
+/// Validates the Region in the field `at`.
 pub(super) fn region(name: Option<JsonText<'_>>, at: &str) -> Result<Option<Region>, RecordError> {
     let region = name.map(|JsonText(name)| Region::new(&name)).transpose();
     region.map_err(|error| RecordError::new(at, error.to_string()))
 }
 
-/// The time that a field tells, if it does.
+/// Returns the time in a field, or `None` if it is missing or invalid.
 pub(super) fn time(field: Option<&RawValue>) -> Option<Timestamp> {
     let JsonText(text) = serde_json::from_str(field?.get()).ok()?;
     Timestamp::parse(&text)
 }
 
-/// Adds what a record tells to the batch.
+/// Adds the change that a record reports to the batch, or lists the record as skipped or failed.
 pub(super) fn decode(record: &RawValue, batch: &mut Batch) {
     match decode_record(record) {
         Ok(Decoded::Change(change, time)) => batch.push(change, time),
@@ -121,18 +121,18 @@ fn decode_record(raw: &RawValue) -> Result<Decoded, RecordError> {
     Ok(Decoded::Change(change, time(record.event_time)))
 }
 
-/// Whether an event of this name changes what the bucket serves. Some S3-compatible stores prefix the name with `s3:`.
+/// Returns whether an event of this name changes content. Some S3-compatible stores prefix the name with `s3:`.
 fn changes_content(event_name: &str) -> bool {
     let name = event_name.strip_prefix("s3:").unwrap_or(event_name);
     let family = name.split_once(':').map_or(name, |(family, _)| family);
     CONTENT_FAMILIES.contains(&family)
 }
 
-/// Reads a record again, slowly, to name the field whose type is wrong.
+/// Decodes a record again, by a slower method that names the field of the wrong type.
 fn wrong_type(raw: &RawValue, error: &serde_json::Error) -> RecordError {
     let mut deserializer = serde_json::Deserializer::from_str(raw.get());
     match serde_path_to_error::deserialize::<_, JsonObject<S3Record<'_>>>(&mut deserializer) {
-        // A name that could not be read has no place in a path.
+        // `?` stands for a field name that could not be parsed.
         Err(named) if named.path().iter().len() > 0 && named.path().to_string() != "?" => {
             RecordError::new(named.path().to_string(), excerpt(&named.inner().to_string()))
         }

@@ -1,4 +1,5 @@
-//! Changes of objects, however they came.
+//! Handles changes of objects from any event source: looks up bucket tags and distribution configs, lists keys where
+//! that pays, plans and sends the invalidations, and records the outcome of every change.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,22 +15,22 @@ use crate::plan::{self, DeliveryId, ListedKeys, Plan, SkipReason, assign};
 use crate::report::{Answer, Failure, InvocationError, LogLine, MAX_FAILURES_IN_MESSAGE, Report};
 use crate::send::{SendDeadlines, SentInvalidation};
 
-/// What part of the time that is left may be waited for buckets' tags, and of what is left then for distributions'
-/// settings. What has not answered by then must not keep the other changes from being sent.
+/// The lookup of bucket tags may take the remaining time divided by this; the lookup of distribution configs after it,
+/// what then remains divided by this. A lookup that hangs must not keep the other changes from being sent.
 const LOOKUP_SHARE: u32 = 3;
 
-/// What part of the time that is left then buckets may be listed, and for how long at the most.
+/// Listing buckets may take the time remaining after the lookups divided by this, at most `MAX_LISTING_TIME`.
 const LISTING_SHARE: u32 = 4;
 const MAX_LISTING_TIME: Duration = Duration::from_secs(10);
 
-/// How many failures have a line of the log of their own: what one delivery can make the function write must be bounded.
+/// The maximum number of failures that are logged one by one. It bounds what one delivery can write to the log.
 const LOGGED_FAILURES: usize = 500;
 
-/// What became of changes.
+/// The outcome of a batch of changes.
 pub(super) struct HandledChanges {
     pub(super) report: Report,
     pub(super) failures: Vec<Failure>,
-    /// Whether each change failed, by its place in the batch.
+    /// Whether each change failed, by its index in the batch.
     pub(super) failed: Vec<bool>,
 }
 
@@ -40,9 +41,10 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         invocation: &Invocation,
         summary: &mut LogLine,
     ) -> Result<Answer, InvocationError> {
-        // What is true until more is known.
+        // Everything counts as failed until outcomes are recorded, since the tag lookup can fail the invocation.
         summary.changes.failed = batch.changes.len() + batch.failed.len() + batch.unlisted_failures;
-        // An event of S3's own Lambda keeps for hours, at no cost, while each receive of a queue's message is one of few.
+        // Lambda retries an asynchronous event by itself, and does not bill the wait, so its retries here are bounded.
+        // An SQS batch is retried until the deadline, as each receive counts toward `maxReceiveCount`.
         let retries = if batch.messages.is_some() { None } else { Some(self.retries.direct) };
         let delivery_id = DeliveryId::Invocation(&invocation.request_id);
         let tags = self.look_up_tags(buckets(&batch), invocation).await?;
@@ -54,7 +56,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         if answer.is_none() && handled.failures.is_empty() {
             return Ok(Answer::Report(Box::new(handled.report)));
         }
-        // Where the invocation fails the runtime logs its error, which spells out the first.
+        // If the invocation fails, the runtime logs the error, whose message already lists the first failures.
         let spelt_out = if answer.is_some() { 0 } else { MAX_FAILURES_IN_MESSAGE };
         let mut others = handled.failures.iter().skip(spelt_out);
         for failure in others.by_ref().take(LOGGED_FAILURES) {
@@ -67,7 +69,8 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         answer.map(Answer::Batch).ok_or_else(|| handled.into_error())
     }
 
-    /// Sends each distribution one invalidation for all these changes. `delivery_id` is that of the delivery.
+    /// Sends one invalidation per distribution for the changes of `batch`. `delivery_id` identifies the delivery in
+    /// caller references; for SQS messages the plan uses their IDs instead.
     pub(super) async fn handle_changes(
         &self,
         batch: &Batch,
@@ -84,9 +87,9 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         let listed_keys = if self.key_lookup.is_enabled() {
             let prefixes = plan::prefixes_to_list(batch, &resolutions, &assignment, self.objective.budget);
             let buckets: BTreeSet<_> = prefixes.keys().map(|(bucket, _)| bucket.clone()).collect();
-            // Who can be asked for its tags can be asked for its keys.
+            // Fails only if the account is unknown, and then the tag lookup has failed before.
             let queries = self.queries(buckets, invocation).unwrap_or_default();
-            // Not boxed it would make the types of what is waited for too deep for the compiler.
+            // Boxed, because the nested future types would exceed the compiler's limit on nesting.
             Box::pin(self.key_lookup.list(self.tag_lookup.source(), prefixes, &queries, listing_deadline(deadlines)))
                 .await
         } else {
@@ -98,7 +101,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         self.record_outcomes(batch, &plan, (tags, &configs), outcomes)
     }
 
-    /// What is known of these buckets.
+    /// Looks up the tags of `buckets`, through the cache.
     pub(super) async fn look_up_tags(
         &self,
         buckets: impl IntoIterator<Item = Bucket>,
@@ -108,7 +111,8 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         Ok(self.tag_lookup.resolve(queries, Instant::now() + invocation.time_left() / LOOKUP_SHARE).await)
     }
 
-    /// Counts every change once. A change is covered only when each of its distributions took its invalidation.
+    /// Records the outcome of every change, each once. A change is invalidated only if all of its distributions
+    /// accepted their invalidations.
     fn record_outcomes(
         &self,
         batch: &Batch,
@@ -178,13 +182,14 @@ impl HandledChanges {
     }
 }
 
-/// Until when buckets may be listed: it saves money, and must not cost the time to spend it.
+/// The deadline for listing buckets. Listing only saves paths and evictions, so it must not take the time needed to
+/// send.
 fn listing_deadline(deadlines: SendDeadlines) -> Instant {
     let now = Instant::now();
     now + (deadlines.answers.saturating_duration_since(now) / LISTING_SHARE).min(MAX_LISTING_TIME)
 }
 
-/// The buckets of a batch, each once and sorted.
+/// The buckets of a batch, sorted and without duplicates.
 fn buckets(batch: &Batch) -> BTreeSet<Bucket> {
     let mut buckets = BTreeSet::new();
     for change in &batch.changes {
@@ -195,7 +200,7 @@ fn buckets(batch: &Batch) -> BTreeSet<Bucket> {
     buckets
 }
 
-/// What of a batch could not be read, with the messages it came with.
+/// The records of a batch that could not be read, each with the ID of the message that it came in.
 fn unreadable(batch: &Batch) -> impl Iterator<Item = Failure> {
     let mut messages = batch.messages.iter().flatten().peekable();
     batch.failed.iter().enumerate().map(move |(index, error)| {
@@ -213,7 +218,7 @@ fn set_all(changes: &mut [bool], indices: &[usize]) {
     }
 }
 
-/// The changes that need no invalidation, grouped by reason and sorted.
+/// The number of skipped changes by reason, sorted.
 fn ignored(batch: &Batch, plan: &Plan) -> BTreeMap<SkipReason, usize> {
     let name = |bucket: &Bucket| bucket.name.to_string();
     let untagged = plan.untagged.iter().map(|(it, &n)| (SkipReason::BucketNotTagged { bucket: name(it) }, n));

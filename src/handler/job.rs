@@ -1,4 +1,5 @@
-//! Jobs of a pipeline: whatever happens, each is given exactly one result.
+//! CodePipeline jobs. Each job is given exactly one result, whatever fails: without one the action hangs until its
+//! timeout.
 
 use std::collections::BTreeSet;
 
@@ -17,32 +18,34 @@ use crate::plan::DeliveryId;
 use crate::report::{Answer, InvocationError, JobReport, LogLine, Report};
 use crate::send::SentStatus;
 
-/// How much of the time that is left is kept for putting the result: this part of it, and at most so much.
+/// The time reserved at the end of the invocation for putting the result: the remaining time divided by this, at most
+/// `RESULT_TIME`.
 const RESULT_SHARE: u32 = 3;
 const RESULT_TIME: Duration = Duration::from_secs(10);
 
-/// How much is kept for the answer to Lambda, in the same way.
+/// The time reserved for the answer to Lambda: the remaining time divided by this, at most `ANSWER_TIME`.
 const ANSWER_SHARE: u32 = 10;
 const ANSWER_TIME: Duration = Duration::from_millis(500);
 
-/// How long one attempt to put a result may take, at most so long and at most this part of what is left: one that hangs must
-/// leave time for another. A result that is put twice is taken once.
+/// The timeout of one attempt to put a result: the time until the deadline divided by this, at most `PUT_TIME`, so that
+/// an attempt that hangs leaves time for another. Putting a result twice is safe: CodePipeline accepts it once.
 const PUT_SHARE: u32 = 3;
 const PUT_TIME: Duration = Duration::from_secs(3);
 
-/// By how many seconds the clocks of two machines may differ.
+/// The largest tolerated difference between the clocks of two machines, in seconds.
 const MAX_CLOCK_SKEW_SECONDS: u64 = 300;
 
-/// What the function needs to put results.
+/// The remedy if the function's role may not put results.
 const RESULT_PERMISSIONS: &str = "; allow codepipeline:PutJobSuccessResult and codepipeline:PutJobFailureResult to the function's \
                              role (in the templates: Pipelines)";
 
-/// How long to wait before a result is put again, at first; twice as long each time.
+/// The delay before a result is put a second time. It doubles with each further attempt.
 const FIRST_RETRY_DELAY: Duration = Duration::from_millis(200);
 
 impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs> App<T, I, J> {
-    /// Does what a job asks for and puts its result. The invocation succeeds though the job failed: its event holds
-    /// credentials, which must not come to lie in a dead-letter queue.
+    /// Executes a job and puts its result. The invocation succeeds even if the job fails, because the event of a failed
+    /// invocation goes to the dead-letter queue, and a job's event holds live credentials. It fails only if no result
+    /// could be put.
     pub(super) async fn job(
         &self,
         job: Job,
@@ -82,7 +85,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         invocation: &Invocation,
         summary: &mut LogLine,
     ) -> JobResult {
-        // A job with a token has its invalidation already.
+        // A job with a continuation token has created its invalidations already.
         if let Some(token) = &job.continuation_token {
             return match ContinuationToken::parse(token) {
                 Ok(token) => self.check_progress(token, invocation).await,
@@ -105,7 +108,8 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         }
     }
 
-    /// The result once everything was sent.
+    /// The result once all invalidations of a job were sent: a continuation if the request waits for them, otherwise
+    /// success.
     fn started(&self, request: &Request, report: &Report) -> JobResult {
         let paths = all_paths(report);
         let waiting = report.invalidations.iter().filter_map(|sent| {
@@ -127,9 +131,10 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         }
     }
 
-    /// The result of a job that was continued.
+    /// The result of a continued job.
     async fn check_progress(&self, token: ContinuationToken, invocation: &Invocation) -> JobResult {
-        // Sooner than the work is given up: what is not told in time is still in progress.
+        // Earlier than the timeout of the whole execution: a status that is late then counts as in progress, and the
+        // job is continued instead of failed.
         let latest = Instant::now() + invocation.time_left() / 2;
         let mut completed = true;
         for InvalidationRef { distribution, invalidation } in &token.invalidations {
@@ -160,13 +165,13 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         JobResult::failed(FailureType::Failed, &message)
     }
 
-    /// Seconds since 1970.
+    /// The current time, in seconds since 1970.
     fn seconds(&self) -> u64 {
         self.now().map_or(0, |now| now.milliseconds() / 1000)
     }
 
-    /// Puts a result, again and again until the deadline if need be, and returns the one that was taken. One that is
-    /// refused for itself gives way to a failure that says so.
+    /// Puts a result, retrying transient errors until `deadline`, and returns the result that CodePipeline accepted. If
+    /// it refuses a success or a continuation, a failure that says so is put instead.
     async fn put(&self, job: &JobId, result: JobResult, deadline: Instant) -> Result<JobResult, InvocationError> {
         let refused = match self.put_result_until(job, &result, deadline).await {
             Ok(()) => return Ok(result),
@@ -211,13 +216,14 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
     }
 }
 
-/// With less room than this for the first item the items are counted and not listed, in characters.
+/// The room that the first item needs to be listed at all, in characters. With this much or less, the items are only
+/// counted.
 const MIN_ITEM_LENGTH: usize = 8;
 
-/// What stands between two distributions.
+/// The separator between two distributions in a summary.
 const SEPARATOR: &str = "; ";
 
-/// As many of `count` items as there is room for.
+/// Lists as many of `count` items as fit in `most` characters, and says how many more there are.
 fn list_items<'a>(items: impl IntoIterator<Item = &'a Item>, count: usize, most: usize) -> String {
     let mut list = String::new();
     let mut left = count;
@@ -243,7 +249,8 @@ fn list_items<'a>(items: impl IntoIterator<Item = &'a Item>, count: usize, most:
     }
 }
 
-/// What was sent to any distribution. One can have other paths than another for the same objects, by its settings.
+/// The paths sent to any of the distributions. They can differ between distributions for the same objects, depending on
+/// the distribution configs.
 fn all_paths(report: &Report) -> String {
     let unlisted: usize =
         report.invalidations.iter().map(|sent| sent.path_count.saturating_sub(sent.paths.len())).sum();
@@ -252,18 +259,18 @@ fn all_paths(report: &Report) -> String {
     list_items(paths, count, MAX_TEXT_LENGTH)
 }
 
-/// What was done, in a line.
+/// What was sent to each distribution, in one line.
 fn summary(report: &Report) -> String {
     let whole = summary_of(report, MAX_TEXT_LENGTH);
     if whole.len() <= MAX_TEXT_LENGTH {
         return whole;
     }
-    // So that none is left out for another's paths.
+    // Each distribution gets an equal share, so that none is left out because of another's paths.
     let share = MAX_TEXT_LENGTH / report.invalidations.len().max(1);
     shortened(&summary_of(report, share), MAX_TEXT_LENGTH)
 }
 
-/// The same, with so much room for each distribution.
+/// The summary with at most `most` characters for each distribution.
 fn summary_of(report: &Report, most: usize) -> String {
     let sent = report.invalidations.iter().map(|sent| {
         let what = match sent.status {

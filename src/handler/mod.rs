@@ -1,4 +1,5 @@
-//! The whole way of an event, over the ports: decode, look up, plan, send, report.
+//! One invocation from event to answer: decode, look up, plan, send, report. AWS is called only through the traits of
+//! [`crate::aws`].
 
 mod changes;
 mod job;
@@ -21,26 +22,28 @@ use crate::send::{SendDeadlines, SendOptions, SentCache, SentInvalidation, send_
 
 pub use crate::send::CONCURRENT_SENDS;
 
-/// How much of an invocation's time is kept for its answer: so much, or this part of what is left if that is less.
+/// The time reserved at the end of the invocation for its answer.
 const ANSWER_RESERVE: Duration = Duration::from_secs(2);
+/// Each reserve is at most the remaining time divided by this.
 const ANSWER_RESERVE_SHARE: u32 = 4;
 
-/// How much is kept for the answer to the last attempt, in the same way.
+/// The time reserved before that for the response to the last attempt to send.
 const LAST_ATTEMPT_RESERVE: Duration = Duration::from_secs(1);
 
-/// What the function knows of one invocation besides the event.
+/// What is known of an invocation besides its event.
 #[derive(Clone, Debug)]
 pub struct Invocation {
-    /// Lambda's id of the request: the same on each of Lambda's own retries, so it is the identity of a direct event.
+    /// The request ID. It is the same on each of Lambda's own retries, so it identifies the delivery of a direct event.
     pub request_id: String,
     /// The ARN by which the function was invoked.
     pub function_arn: String,
-    /// When Lambda stops waiting for an answer.
+    /// When the invocation times out.
     pub deadline: Instant,
 }
 
 impl Invocation {
-    /// How long sending may take if `retries` bounds the time in which what failed is tried again.
+    /// The deadlines for sending. `retries` limits how long failed requests are retried; `None` sets no limit of its
+    /// own.
     fn deadlines(&self, retries: Option<Duration>) -> SendDeadlines {
         let answers = self.deadline.checked_sub(ANSWER_RESERVE.min(self.time_left() / ANSWER_RESERVE_SHARE));
         let answers = answers.unwrap_or_else(Instant::now);
@@ -50,13 +53,13 @@ impl Invocation {
         SendDeadlines { retries, attempts: latest, answers }
     }
 
-    /// How much time is left to answer.
+    /// The time until the deadline.
     fn time_left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }
 }
 
-/// An event, decoded, and when it came. What it was decoded from is not kept: it can have 6 MB.
+/// A decoded event, and when decoding began. The raw event is not kept: it can be 6 MB.
 pub struct DecodedEvent {
     event: Result<Event, EventError>,
     at: Instant,
@@ -71,7 +74,7 @@ impl DecodedEvent {
     }
 }
 
-/// The function, with what it needs of the world.
+/// The function: its configuration, AWS clients and caches.
 pub struct App<T, I, J> {
     tag_lookup: TagLookup<T>,
     invalidations: I,
@@ -88,7 +91,8 @@ pub struct App<T, I, J> {
 }
 
 impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs> App<T, I, J> {
-    /// The function as `config` wants it. `clock` tells the age of remembered answers, and how long a job has waited.
+    /// Creates the function. `clock` is the wall clock for the age of cache entries, the age of changes, and the time
+    /// that a job has waited.
     pub fn new(config: Config, tags: T, invalidations: I, jobs: J, clock: Clock) -> Self {
         Self {
             config_lookup: ConfigLookup::new(
@@ -122,16 +126,17 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         }
     }
 
-    /// Handles one event, given as raw bytes. Every change in it ends as covered, as ignored for a named reason, or as
-    /// failed; one that fails keeps no other from being handled. What was done comes with the answer.
+    /// Handles one event, given as raw bytes. Every change in it is invalidated, skipped for a named reason, or failed;
+    /// a failed change does not stop the others. The log line describes what was done, also after an error.
     ///
-    /// The answer is an [`InvocationError`] if the event cannot be read, or anything failed that no message and no job
-    /// answers for: the invocation must fail, so that the event is delivered again.
+    /// The answer is an [`InvocationError`] if the event cannot be decoded, or if anything failed that is reported
+    /// neither as a batch item failure nor as the result of a job. The invocation then fails, so that an asynchronous
+    /// event is redelivered.
     pub async fn handle(&self, event: &[u8], invocation: &Invocation) -> (Result<Answer, InvocationError>, LogLine) {
         self.handle_decoded(DecodedEvent::read(event), invocation).await
     }
 
-    /// The same of an event that was decoded before.
+    /// As [`Self::handle`], for an event that is already decoded.
     pub async fn handle_decoded(
         &self,
         decoded: DecodedEvent,
@@ -161,7 +166,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
             Event::Request(_) => EventSource::Direct,
             Event::Job(_) => EventSource::CodePipeline,
         };
-        // Boxed, so that the types of what is waited for stay within the compiler's limit of nesting.
+        // Boxed, because the nested future types would exceed the compiler's limit on nesting.
         match event {
             Event::Changes(batch) => Box::pin(self.changes(batch, invocation, summary)).await,
             Event::Request(request) => Box::pin(self.request(&request, invocation, summary)).await,
@@ -169,7 +174,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         }
     }
 
-    /// Now, by the clock that all machines share; `None` where that stands before 1970.
+    /// The current wall-clock time; `None` if the clock is before 1970.
     pub fn now(&self) -> Option<Timestamp> {
         Timestamp::of((self.clock)())
     }
@@ -183,7 +188,8 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         send_all(&self.invalidations, invalidation, &self.sent_cache, options, deadlines).await
     }
 
-    /// The questions to ask about buckets.
+    /// The queries for these buckets, with the expected bucket owner. Fails if that is to be the function's account and
+    /// the ARN does not contain it.
     fn queries(
         &self,
         buckets: impl IntoIterator<Item = Bucket>,
@@ -205,7 +211,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
     }
 }
 
-/// A line for each distribution that was told something, for one who looks closely.
+/// Logs each invalidation of the report at DEBUG.
 fn log_each(report: &Report) {
     for sent in &report.invalidations {
         tracing::debug!(

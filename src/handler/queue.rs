@@ -1,4 +1,4 @@
-//! What a queue is answered: which of its messages failed, so that only those are redelivered.
+//! The response to a batch of SQS messages: which of them failed, so that only those are redelivered.
 
 use std::collections::BTreeSet;
 
@@ -8,8 +8,8 @@ use super::changes::HandledChanges;
 use crate::change::{Batch, Message};
 
 impl HandledChanges {
-    /// Which messages are to come again: those of which anything failed. `None` if something failed that came with no
-    /// message that could be named; then the whole batch must come again.
+    /// The batch item failures: every message of which anything failed. Returns `None` if a record failed that belongs
+    /// to no message with an ID; then the whole batch must be redelivered.
     pub(super) fn batch_response(&self, messages: &[Message], batch: &Batch) -> Option<SqsBatchResponse> {
         let named: usize = messages.iter().map(|message| message.failed.len()).sum();
         if named < batch.failed.len() {

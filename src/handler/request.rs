@@ -1,4 +1,4 @@
-//! What a person asks for.
+//! Direct invocations, and the requests of CodePipeline jobs: a person names paths, cache tags or keys to invalidate.
 
 use tokio::time::{Duration, Instant, sleep, timeout_at};
 
@@ -12,11 +12,12 @@ use crate::plan::{DeliveryId, plan_named};
 use crate::report::{Answer, Failure, InvocationError, LogLine, Report};
 use crate::send::SentInvalidation;
 
-/// How long to wait before CloudFront is asked again how far an invalidation is.
+/// The interval between two `GetInvalidation` polls of the same invalidations.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs> App<T, I, J> {
-    /// Carries out a direct invocation, and waits as long as it may if that was asked for.
+    /// Handles a direct invocation. If the request says so, waits until its invalidations are completed, within the
+    /// invocation's deadline.
     pub(super) async fn request(
         &self,
         request: &Request,
@@ -32,7 +33,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         Ok(Answer::Report(Box::new(report)))
     }
 
-    /// Sends what was asked for; succeeds only if all of it was taken.
+    /// Sends the requested invalidations. Fails if any of them was not accepted, or if any change failed.
     pub(super) async fn execute_request(
         &self,
         request: &Request,
@@ -42,7 +43,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
     ) -> Result<Report, InvocationError> {
         let (report, failures) = match &request.kind {
             RequestKind::Keys { bucket, keys } => {
-                // What is true until more is known.
+                // Every key counts as failed until outcomes are recorded, since the lookup can fail the request.
                 summary.changes.failed = keys.len();
                 let tags = self.look_up_tags([bucket.clone()], invocation).await?;
                 self.distributions(bucket, &tags)?;
@@ -83,7 +84,8 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         self.default_distribution.clone().ok_or(InvocationError::Event(EventError::NoDistribution))
     }
 
-    /// The distributions that a bucket's tag names. A person who names a bucket means one that is tagged.
+    /// The distributions that the bucket's tag names. A bucket without the tag is an error here, because a person named
+    /// it.
     fn distributions(&self, bucket: &Bucket, tags: &ResolvedTags) -> Result<Vec<DistributionId>, InvocationError> {
         if let Some(error) = tags.error(bucket) {
             let failure = Failure::Tags { bucket: bucket.name.clone(), changes: 0, error };
@@ -98,7 +100,8 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         }
     }
 
-    /// Asks CloudFront until all invalidations of the report are completed, or it is too late to ask again.
+    /// Polls CloudFront until all invalidations of the report are completed, or no time is left for another poll before
+    /// `latest`.
     async fn wait(&self, report: &mut Report, latest: Instant) -> Result<(), InvocationError> {
         loop {
             let mut completed = true;
@@ -112,7 +115,8 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         }
     }
 
-    /// How far an invalidation is. One that CloudFront has but did not name cannot be asked for.
+    /// Updates the status of an invalidation. One whose ID is unknown, because CloudFront had it before, cannot be
+    /// polled and counts as completed; so does a dry run.
     async fn update_progress(&self, sent: &mut SentInvalidation, latest: Instant) -> Result<Progress, InvocationError> {
         let Some(id) = sent.invalidation_id.as_ref().filter(|_| sent.invalidation_status != Some(Progress::Completed))
         else {
@@ -123,7 +127,8 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         Ok(progress)
     }
 
-    /// How far an invalidation is; in progress if CloudFront does not say in time, or cannot say for a while.
+    /// The status of an invalidation. It counts as in progress if CloudFront does not answer by `latest`, or answers
+    /// with a transient error.
     pub(super) async fn progress(
         &self,
         distribution: &DistributionId,

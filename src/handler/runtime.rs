@@ -1,4 +1,5 @@
-//! Between Lambda's runtime and the function: what the runtime hands over and wants back.
+//! The adapter between `lambda_runtime` and [`App`]: converts its events, deadlines and errors, and writes the log line
+//! and the metrics of each invocation.
 
 use std::io;
 use std::time::{Duration, SystemTime};
@@ -14,14 +15,15 @@ use super::{App, DecodedEvent, Invocation};
 use crate::aws::{BucketKeys, BucketTags, DistributionConfigs, Invalidations, Jobs};
 use crate::report::{Answer, InvocationError, Metrics};
 
-/// The error type of a function that cannot start, as Lambda reports it.
+/// The error type that Lambda reports for a function that cannot start.
 pub const CONFIGURATION_ERROR: &str = "ConfigurationError";
 
-/// The time to answer where the deadline is past, as some tools that imitate Lambda send one in 1970: what Lambda gives a
-/// function for which nobody said.
+/// The time to answer if the deadline is in the past: Lambda's default timeout. Some tools that imitate Lambda send a
+/// deadline in 1970.
 const UNKNOWN_TIME_LEFT: Duration = Duration::from_secs(3);
 
-/// An event as the runtime hands it over.
+/// An event as the runtime delivers it. It is decoded from the text that the runtime has read, which is neither copied
+/// nor parsed into a tree.
 pub struct IncomingEvent(DecodedEvent);
 
 impl<'de> Deserialize<'de> for IncomingEvent {
@@ -31,11 +33,10 @@ impl<'de> Deserialize<'de> for IncomingEvent {
     }
 }
 
-/// Handles one invocation, and writes what it did: a line of the log, and its `metrics`, if they are on. The event was
-/// decoded from what the runtime had read, which is neither built up as a tree nor copied.
+/// Handles one invocation, then writes its log line and, if enabled, its `metrics`.
 ///
 /// # Errors
-/// That of [`App::handle`].
+/// Those of [`App::handle`].
 pub async fn handle<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs>(
     app: &App<T, I, J>,
     metrics: Option<&Metrics>,
@@ -66,10 +67,11 @@ impl From<InvocationError> for Diagnostic {
     }
 }
 
-/// Tells Lambda why the function cannot start. Source: Lambda developer guide, "Runtime API", initialization error.
+/// Reports to Lambda why the function cannot start. Source: Lambda developer guide, "Runtime API", initialization
+/// error.
 ///
 /// # Errors
-/// If Lambda cannot be told, or `AWS_LAMBDA_RUNTIME_API` is no address.
+/// If the call fails, or `AWS_LAMBDA_RUNTIME_API` is not a valid address.
 pub async fn report_init_error(error_type: &str, message: &str) -> anyhow::Result<()> {
     let body = serde_json::json!({ "errorType": error_type, "errorMessage": message, "stackTrace": [] });
     let request = http::Request::post("/2018-06-01/runtime/init/error")

@@ -1,22 +1,22 @@
-//! What invalidations cost.
+//! The cost of invalidations.
 
-/// The price of a path, in thousandths of a dollar. Source: CloudFront pricing, "Invalidation requests".
+/// The price of one path, in thousandths of a dollar. Source: CloudFront pricing, "Invalidation requests".
 const MILLIDOLLARS_PER_PATH: usize = 5;
 
-/// Paths that are free each month, per account. Source: as above.
+/// Free paths per month and account. Source: as above.
 pub const FREE_PATHS_PER_MONTH: usize = 1000;
 
-/// The paths of some invalidations. An item is billed as one path, wildcard or not.
+/// The paths of a set of invalidations. A wildcard is billed as one path, like any other item.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bill {
-    /// How many invalidations.
+    /// The number of invalidations.
     pub invalidations: usize,
-    /// How many paths they have together.
+    /// The number of paths in all of them.
     pub paths: usize,
 }
 
 impl Bill {
-    /// The bill of invalidations with so many paths each.
+    /// Returns the bill for invalidations with these numbers of paths.
     #[must_use]
     pub fn of(paths: impl IntoIterator<Item = usize>) -> Self {
         paths.into_iter().fold(Self::default(), |bill, paths| Self {
@@ -25,19 +25,19 @@ impl Bill {
         })
     }
 
-    /// The price in thousandths of a dollar, once the free paths of the month are used up.
+    /// The price in thousandths of a dollar, without the month's free paths.
     #[must_use]
     pub fn millidollars(&self) -> usize {
         self.paths * MILLIDOLLARS_PER_PATH
     }
 
-    /// The price in dollars.
+    /// The price in dollars, without the month's free paths.
     #[must_use]
     pub fn dollars(&self) -> f64 {
         f64::from(u32::try_from(self.millidollars()).unwrap_or(u32::MAX)) / 1000.0
     }
 
-    /// The price as a person reads it, such as `$1.235`.
+    /// The price as text, such as `$1.235`.
     #[must_use]
     pub fn price(&self) -> String {
         let millidollars = self.millidollars();

@@ -1,7 +1,7 @@
-//! CloudFront, as far as the function asks: invalidations, under the documented rules and quotas.
+//! The subset of CloudFront that handles invalidations, under the documented rules and quotas.
 //!
-//! Sources: CloudFront API reference, `CreateInvalidation`, `GetInvalidation` and the same `ForDistributionTenant`; developer
-//! guide, "Quotas".
+//! Sources: CloudFront API reference, `CreateInvalidation`, `GetInvalidation` and the same `ForDistributionTenant`;
+//! developer guide, "Quotas".
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -14,30 +14,32 @@ use super::fake_aws::State;
 use super::path_rules::{PathVerdict, verdict_of};
 use super::request::{ApiRequest, ApiResponse};
 
-/// Paths in progress of one distribution, wildcards apart.
+/// The most paths in progress per distribution, wildcards not counted.
 const MAX_PATHS_IN_PROGRESS: usize = 3000;
 
-/// Wildcards in progress of one distribution.
+/// The most wildcard paths in progress per distribution.
 const MAX_WILDCARDS_IN_PROGRESS: usize = 15;
 
-/// What the id of a distribution tenant starts with.
+/// The prefix of a distribution tenant's id.
 const TENANT_PREFIX: &str = "dt_";
 
-/// An invalidation's status, until it takes effect everywhere.
+/// The status of an invalidation until it has completed.
 const IN_PROGRESS: &str = "InProgress";
 
-/// An invalidation's status afterwards.
+/// The status of an invalidation that has completed.
 const COMPLETED: &str = "Completed";
 
-/// A distribution, or a distribution tenant if its id starts with `dt_`: what it is, and what it was told.
+/// A distribution, or a distribution tenant if its id starts with `dt_`, and the invalidations it accepted.
 #[derive(Clone, Debug)]
 pub struct FakeDistribution {
-    /// The invalidations that were accepted, in order.
+    /// The accepted invalidations, in order.
     pub invalidations: Vec<AcceptedInvalidation>,
-    /// How long an invalidation is in progress. Half a minute is what AWS quotes for 95 in 100 (April 2026).
+    /// How long an invalidation stays in progress. The default, 25 s, is the 95th percentile that AWS quotes (April
+    /// 2026).
     pub delay: Duration,
-    /// Its config, as the AWS CLI prints it below `DistributionConfig` for `aws cloudfront get-distribution-config`. Without
-    /// one, the caller's role lacks the statement for it; a tenant has none.
+    /// Its config, as `aws cloudfront get-distribution-config` prints it below `DistributionConfig`. For `None`,
+    /// `GetDistributionConfig` is answered with `AccessDenied`, as if the caller's role lacked the permission. A tenant
+    /// has none.
     pub config: Option<Value>,
 }
 
@@ -47,23 +49,23 @@ impl Default for FakeDistribution {
     }
 }
 
-/// What has invalidations. An operation for the one kind finds none of the other.
+/// The kind of resource that is invalidated. An operation for one kind does not find a resource of the other.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum InvalidationTarget {
     FakeDistribution,
     Tenant,
 }
 
-/// An invalidation that was accepted.
+/// An invalidation that CloudFront accepted.
 #[derive(Clone, Debug)]
 pub struct AcceptedInvalidation {
-    /// CloudFront's id of it.
+    /// The id that CloudFront assigned.
     pub id: String,
-    /// The caller's name of it.
+    /// The caller reference.
     pub caller_reference: String,
-    /// Its items, as they came.
+    /// The paths as received.
     pub paths: Vec<String>,
-    /// Those of its items that match nothing: CloudFront says nothing of them.
+    /// Those of its paths that CloudFront accepts without an error but that match nothing.
     pub ineffective: Vec<String>,
     created: Instant,
 }
@@ -90,7 +92,7 @@ struct Items {
     path: Vec<String>,
 }
 
-/// `CreateInvalidation` and `CreateInvalidationForDistributionTenant`, which differ in what they are for alone.
+/// `CreateInvalidation` and `CreateInvalidationForDistributionTenant`, which differ only in the kind of resource.
 pub(super) fn create_invalidation(state: &mut State, request: &ApiRequest) -> ApiResponse {
     let now = Instant::now();
     if let (Some(least), Some(last)) = (state.throttle, state.last_invalidation)
@@ -143,7 +145,7 @@ pub(super) fn create_invalidation(state: &mut State, request: &ApiRequest) -> Ap
         paths,
         created: now,
     };
-    // A new one is in progress, whatever it takes.
+    // A new invalidation is always reported as in progress, even if its delay is zero.
     let answer = created(&invalidation, &target_kind.path(&request.target), IN_PROGRESS);
     distribution.invalidations.push(invalidation);
     answer
@@ -163,12 +165,12 @@ pub(super) fn get_invalidation(state: &mut State, request: &ApiRequest) -> ApiRe
 }
 
 impl InvalidationTarget {
-    /// What an operation is for.
+    /// Returns the kind of resource that an operation works on.
     fn of(operation: &str) -> Self {
         if operation.ends_with("ForDistributionTenant") { Self::Tenant } else { Self::FakeDistribution }
     }
 
-    /// The one with this id, or the answer that there is none.
+    /// Returns the resource with this id, or the not-found response of its kind.
     pub(super) fn find<'w>(self, state: &'w mut State, id: &str) -> Result<&'w mut FakeDistribution, ApiResponse> {
         let fits = id.starts_with(TENANT_PREFIX) == (self == Self::Tenant);
         state.distributions.get_mut(id).filter(|_| fits).ok_or_else(|| match self {
@@ -177,7 +179,7 @@ impl InvalidationTarget {
         })
     }
 
-    /// Where the one with this id is.
+    /// The path of the resource below the API version, as in a `Location` header.
     fn path(self, id: &str) -> String {
         match self {
             Self::FakeDistribution => format!("distribution/{id}"),
@@ -199,14 +201,14 @@ impl FakeDistribution {
     }
 }
 
-/// The answer of `CreateInvalidation` for an invalidation that CloudFront has, of the distribution at this path.
+/// The response of `CreateInvalidation` for an existing invalidation; `path` is that of its distribution or tenant.
 fn created(invalidation: &AcceptedInvalidation, path: &str, status: &str) -> ApiResponse {
     let location = format!("https://cloudfront.amazonaws.com/2020-05-31/{path}/invalidation/{}", invalidation.id);
     let body = document(invalidation, status);
     ApiResponse { status: 201, code: None, headers: vec![("Location", location)], body }
 }
 
-/// An invalidation as CloudFront writes it.
+/// An invalidation as a CloudFront XML document.
 fn document(invalidation: &AcceptedInvalidation, status: &str) -> String {
     let items: Vec<_> = invalidation.paths.iter().map(|path| format!("<Path>{}</Path>", escape(path))).collect();
     let items = items.concat();
@@ -220,7 +222,7 @@ fn document(invalidation: &AcceptedInvalidation, status: &str) -> String {
     )
 }
 
-/// An error as CloudFront writes it.
+/// An error response in CloudFront's format.
 pub(super) fn error(status: u16, code: &str, message: &str) -> ApiResponse {
     let body = format!(
         "<?xml version=\"1.0\"?>\n<ErrorResponse xmlns=\"http://cloudfront.amazonaws.com/doc/2020-05-31/\"><Error><Type>Sender</Type>\

@@ -1,4 +1,4 @@
-//! CodePipeline, as far as the function asks: the results of its jobs, in the protocol AWS JSON 1.1.
+//! The subset of CodePipeline that takes job results, over the AWS JSON 1.1 protocol.
 //!
 //! Sources: CodePipeline API reference, `PutJobSuccessResult`, `PutJobFailureResult` and the types they name; Smithy,
 //! "AWS JSON 1.1 protocol". Lengths count characters.
@@ -14,13 +14,13 @@ use serde_json::{Value, json};
 use super::fake_aws::State;
 use super::request::{ApiRequest, ApiResponse};
 
-/// The content type of every request and answer.
+/// The content type of every request and response.
 pub(super) const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 
-/// All output variables of an action together, in bytes. Source: CodePipeline user guide, "Quotas".
+/// The total size of an action's output variables, in bytes. Source: CodePipeline user guide, "Quotas".
 const MAX_OUTPUT_VARIABLES_BYTES: usize = 122_880;
 
-/// The types of a failure.
+/// The values of `FailureDetails.type`.
 const FAILURE_TYPES: [&str; 6] = [
     "JobFailed",
     "ConfigurationError",
@@ -30,10 +30,10 @@ const FAILURE_TYPES: [&str; 6] = [
     "SystemUnavailable",
 ];
 
-/// A job: what it was told. A new one waits for its result.
+/// A job and the results put for it. A new job awaits its result.
 #[derive(Clone, Debug, Default)]
 pub struct FakeJob {
-    /// The results that were accepted, in order.
+    /// The accepted results, in order.
     pub results: Vec<PutResult>,
     answered: bool,
 }
@@ -43,29 +43,29 @@ pub struct FakeJob {
 pub enum PutResult {
     /// `PutJobSuccessResult`.
     Success {
-        /// What the console shows.
+        /// The summary that the console shows.
         summary: Option<String>,
-        /// The caller's id of what it did.
+        /// The external execution id that the caller gave.
         external_execution_id: Option<String>,
-        /// Present if there is more to do: the action is invoked again, with this.
+        /// Present if the job is not finished: CodePipeline invokes the action again with this token.
         continuation_token: Option<String>,
-        /// What later actions may refer to.
+        /// The output variables, which later actions can reference.
         output_variables: BTreeMap<String, String>,
     },
     /// `PutJobFailureResult`.
     Failure {
-        /// Such as `JobFailed`.
+        /// The failure type, such as `JobFailed`.
         failure_type: String,
-        /// What the console shows.
+        /// The message that the console shows.
         message: String,
-        /// The caller's id of what it did.
+        /// The external execution id that the caller gave.
         external_execution_id: Option<String>,
     },
 }
 
 impl FakeJob {
-    /// Continues a job whose last result has a continuation token: it takes one more result. Returns the token, which
-    /// the next event brings; `None`, and no change, for any other job.
+    /// Continues a job whose last result has a continuation token, so that it accepts one more result. Returns that
+    /// token, for the next job event; `None`, without any change, for any other job.
     pub fn resume(&mut self) -> Option<String> {
         let Some(PutResult::Success { continuation_token: Some(token), .. }) = self.results.last() else { return None };
         self.answered = false;
@@ -116,10 +116,10 @@ struct FailureDetails {
     external_execution_id: Option<String>,
 }
 
-/// Why a request is refused: code and message.
+/// The error code and message of a rejected request.
 struct Refusal(&'static str, String);
 
-/// The operation that the headers name.
+/// Returns the operation that the headers name.
 pub(super) fn operation(headers: &HeaderMap) -> Option<&'static str> {
     if headers.get("content-type")? != CONTENT_TYPE {
         return None;
@@ -131,7 +131,7 @@ pub(super) fn operation(headers: &HeaderMap) -> Option<&'static str> {
     }
 }
 
-/// The job that a request is for, whatever else is wrong with it; empty if it names none.
+/// The job id in a request body, even if the body is otherwise invalid; empty if there is none.
 pub(super) fn job_id(body: &Bytes) -> String {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     body.get("jobId").and_then(Value::as_str).unwrap_or_default().to_owned()
@@ -147,7 +147,7 @@ pub(super) fn put_job_failure_result(state: &mut State, request: &ApiRequest) ->
     take(state, request, failure(&request.body))
 }
 
-/// Takes a result, if its job is there and waits for one. A request that breaks the model is refused before that.
+/// Records a result if its job exists and awaits one. A request that violates the API model is rejected first.
 fn take(state: &mut State, request: &ApiRequest, result: Result<PutResult, Refusal>) -> ApiResponse {
     let result = match result {
         Ok(result) => result,
@@ -179,13 +179,13 @@ fn success(body: &[u8]) -> Result<PutResult, Refusal> {
         return Err(invalid("executionDetails.percentComplete is over 100".to_owned()));
     }
     check_length("continuationToken", input.continuation_token.as_ref(), 1..=2048)?;
-    // Stricter than the model, which says nothing of blanks: such a token tells the next job nothing.
+    // Stricter than the API model, which allows blanks: a blank token carries no state for the next job event.
     if input.continuation_token.as_ref().is_some_and(|token| token.trim().is_empty()) {
         return Err(invalid("continuationToken is blank".to_owned()));
     }
     let output_variables = input.output_variables.unwrap_or_default();
     check_output_variables(&output_variables)?;
-    // Stricter than the model, which says nothing of both together: output variables belong to an action's last result.
+    // Stricter than the API model, which allows both together: output variables belong to an action's final result.
     if input.continuation_token.is_some() && !output_variables.is_empty() {
         return Err(invalid("outputVariables come with a continuationToken".to_owned()));
     }
@@ -209,7 +209,7 @@ fn failure(body: &[u8]) -> Result<PutResult, Refusal> {
     Ok(PutResult::Failure { failure_type: r#type, message, external_execution_id })
 }
 
-/// The model's pattern: `[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`.
+/// Checks the model's pattern: `[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`.
 fn check_job_id(id: &str) -> Result<(), Refusal> {
     let is_hex = |part: &str| part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     if id.split('-').all(is_hex) && id.split('-').map(str::len).eq([8, 4, 4, 4, 12]) {
@@ -228,7 +228,7 @@ fn check_length(field: &str, text: Option<&String>, lengths: RangeInclusive<usiz
     }
 }
 
-/// Keys match `[A-Za-z0-9@\-_]+`.
+/// Checks the names against the model's pattern `[A-Za-z0-9@\-_]+`, and the total size.
 fn check_output_variables(variables: &BTreeMap<String, String>) -> Result<(), Refusal> {
     let fits = |key: &String| !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"@-_".contains(&b));
     if !variables.keys().all(fits) {
@@ -246,7 +246,7 @@ fn invalid(message: String) -> Refusal {
     Refusal("ValidationException", message)
 }
 
-/// An error as AWS JSON 1.1 writes it.
+/// An error response in the AWS JSON 1.1 format.
 pub(super) fn error(status: u16, code: &str, message: &str) -> ApiResponse {
     let body = json!({ "__type": code, "message": message }).to_string();
     ApiResponse { status, code: Some(code.to_owned()), headers: vec![("x-amzn-errortype", code.to_owned())], body }

@@ -1,4 +1,4 @@
-//! A connection on which an answer can come slowly, stop, or break at any byte, its status line and headers included.
+//! A TCP connection that can slow down, stall or break a response at any byte, status line and headers included.
 
 use std::future::Future;
 use std::io;
@@ -11,28 +11,28 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-/// What happens to an answer on its way.
+/// A fault in the transmission of a response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConnectionFault {
-    /// After so many bytes nothing more comes.
+    /// The number of bytes after which nothing more is sent; `None` for no limit.
     pub ends_after: Option<usize>,
-    /// How long the connection then stays open, silent.
+    /// How long the connection then stays open without sending, before it is closed.
     pub stays_open: Duration,
-    /// Whether it then ends with a reset and not in good order.
+    /// Whether it is then closed with a TCP reset rather than normally.
     pub reset: bool,
-    /// At most so many bytes come at a time, and so long lies between them.
+    /// The most bytes sent at a time, and the pause between two writes.
     pub drip: Option<(usize, Duration)>,
 }
 
-/// What is to happen to the answer that is sent next.
+/// The fault that applies to the next response on a connection.
 pub(super) type NextFault = Arc<Mutex<ConnectionFault>>;
 
-/// Sets what is to happen to the answer that is sent next.
+/// Sets the fault for the next response.
 pub(super) fn set(next: &NextFault, fault: ConnectionFault) {
     *next.lock().unwrap_or_else(PoisonError::into_inner) = fault;
 }
 
-/// A connection, with what is to happen on it.
+/// A connection, with the fault that applies to its next response.
 pub(super) struct Connection {
     stream: TcpStream,
     next: NextFault,
@@ -51,7 +51,7 @@ impl Connection {
 
     fn broken(&self, reset: bool) -> io::Error {
         if reset {
-            // If it cannot be set, the connection ends in good order, which is a fault as well.
+            // If linger cannot be set, the connection closes normally, which still truncates the response.
             let _ = self.stream.set_zero_linger();
         }
         io::ErrorKind::ConnectionReset.into()
@@ -84,7 +84,7 @@ impl AsyncWrite for Connection {
                 }
                 self.stalled = true;
                 let mut pause = Box::pin(sleep(fault.stays_open));
-                // Asked at once, so that it wakes this task.
+                // Polled once now, to register the waker of this task.
                 if pause.as_mut().poll(context).is_ready() {
                     return Poll::Ready(Err(self.broken(fault.reset)));
                 }

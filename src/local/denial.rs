@@ -1,12 +1,14 @@
-//! What AWS says to a caller whose role has no statement for a call.
+//! The responses to a caller whose role lacks the permission for a call.
 
 use super::ACCOUNT;
 use super::request::{ApiRequest, ApiResponse, Service};
 
-/// The answer, which names caller, action and resource. Source: IAM user guide, "Troubleshoot access denied error messages".
+/// The response, which names caller, action and resource. Source: IAM user guide, "Troubleshoot access denied error
+/// messages".
 pub(super) fn denied(request: &ApiRequest) -> ApiResponse {
     let action = match (request.service, request.operation) {
-        // Listing objects is a permission on the bucket. Source: S3 user guide, "Required permissions for Amazon S3 API operations".
+        // Listing objects is a permission on the bucket. Source: S3 user guide, "Required permissions for Amazon S3 API
+        // operations".
         (Service::S3, "ListObjectsV2") => "s3:ListBucket".to_owned(),
         (Service::S3, operation) => format!("s3:{operation}"),
         (Service::CloudFront, operation) => format!("cloudfront:{operation}"),
@@ -21,14 +23,14 @@ pub(super) fn denied(request: &ApiRequest) -> ApiResponse {
             cloudfront("distribution-tenant")
         }
         (Service::CloudFront, _) => cloudfront("distribution"),
-        // The results of jobs know no narrower one.
+        // `PutJobSuccessResult` and `PutJobFailureResult` have no resource-level permissions.
         (Service::CodePipeline, _) => "*".to_owned(),
     };
     let message = format!(
         "User: arn:aws:sts::{ACCOUNT}:assumed-role/invalidator/invalidator is not authorized to perform: {action} on \
          resource: {resource} because no identity-based policy allows the {action} action"
     );
-    // The services that speak JSON have another code, and the status of any mistake of the caller (aws/aws-cdk#15235).
+    // Services that speak AWS JSON have another code, and status 400 as for any client error (aws/aws-cdk#15235).
     let (status, code) = match request.service {
         Service::S3 | Service::CloudFront => (403, "AccessDenied"),
         Service::CodePipeline => (400, "AccessDeniedException"),

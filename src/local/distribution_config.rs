@@ -1,4 +1,4 @@
-//! CloudFront's settings, as far as the function asks: a distribution's config and a cache policy.
+//! The subset of CloudFront that returns distribution configs and cache policies.
 //!
 //! Sources: CloudFront API reference, `GetDistributionConfig` and `GetCachePolicy`.
 
@@ -36,7 +36,7 @@ pub(super) fn get_cache_policy(state: &State, request: &ApiRequest) -> ApiRespon
     answer("CachePolicy", &policy)
 }
 
-/// An answer with the version of what it tells, without which CloudFront takes no changes to it.
+/// A response with an `ETag`, the version that CloudFront requires in an update.
 fn answer(root: &str, value: &Value) -> ApiResponse {
     match document(root, value) {
         Ok(body) => {
@@ -45,7 +45,7 @@ fn answer(root: &str, value: &Value) -> ApiResponse {
             let version = format!("E{:016X}", version.finish());
             ApiResponse { status: 200, code: None, headers: vec![("ETag", version)], body }
         }
-        // The test's own mistake; no client can make it.
+        // The test's fixture is wrong; no request can cause this.
         Err(reason) => error(500, "InternalError", &reason),
     }
 }

@@ -1,4 +1,4 @@
-//! S3's, CloudFront's and CodePipeline's endpoints in one, told apart by the service that a request is signed for.
+//! One endpoint for S3, CloudFront and CodePipeline. The service that a request is signed for selects between them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -17,59 +17,59 @@ use super::http::{Reply, Server};
 use super::request::{ApiRequest, ApiResponse, UnknownRequest};
 use super::{ACCOUNT, REGION, bill, distribution_config, listing, s3};
 
-/// AWS, as far as the function sees it.
+/// The AWS services that the function calls.
 pub struct FakeAws {
     server: Server,
     state: Arc<Mutex<State>>,
 }
 
-/// All that there is, and all that was asked.
+/// The resources in the fake AWS, the faults to inject, and the calls received.
 #[derive(Default)]
 pub struct State {
     /// The buckets, by name.
     pub buckets: BTreeMap<String, FakeBucket>,
-    /// The distributions, and the distribution tenants, by id.
+    /// The distributions and distribution tenants, by id.
     pub distributions: BTreeMap<String, FakeDistribution>,
-    /// The cache policies, by id, as the AWS CLI prints them below `CachePolicyConfig` for `aws cloudfront get-cache-policy`.
-    /// None is there by itself, not even one that AWS manages.
+    /// The cache policies by id, each as `aws cloudfront get-cache-policy` prints it below `CachePolicyConfig`. None is
+    /// predefined, not even one managed by AWS.
     pub cache_policies: BTreeMap<String, Value>,
     /// CodePipeline's jobs, by id.
     pub jobs: BTreeMap<String, FakeJob>,
-    /// Faults to play, each as often as it says; the first that fits a call is taken.
+    /// The faults to inject, each as often as its `times` says. The first that matches a call applies.
     pub faults: Vec<Fault>,
-    /// The operations that the caller's role has no statement for: each is answered as the service does then (S3
-    /// and CloudFront: `AccessDenied`), and does nothing.
+    /// The operations that the caller's role lacks the permission for. Each is answered with the service's
+    /// access-denied error (S3 and CloudFront: `AccessDenied`) and has no effect.
     pub denied: BTreeSet<String>,
-    /// How long the answers to an operation take, by operation. Others are answered meanwhile.
+    /// The response time, by operation. Other calls are answered in the meantime.
     pub latency: BTreeMap<String, Duration>,
-    /// The least time between two `CreateInvalidation` calls of the account, those for tenants included; sooner ones are
-    /// throttled.
+    /// The shortest allowed interval between two `CreateInvalidation` calls of the account, those for tenants included.
+    /// A call that comes sooner is throttled.
     pub throttle: Option<Duration>,
-    /// Every call, in the order in which they were answered.
+    /// Every call, in the order of the responses.
     pub calls: Vec<Call>,
-    /// The most calls that were under way at the same time, by operation.
+    /// The highest number of concurrent calls, by operation.
     pub most_in_flight: BTreeMap<&'static str, usize>,
-    /// How many calls have begun.
+    /// The number of calls received, finished or not.
     pub started_calls: usize,
     in_flight: BTreeMap<&'static str, usize>,
     pub(super) last_invalidation: Option<Instant>,
 }
 
-/// A bucket: what the function may ask of it.
+/// A bucket, as far as the function reads it.
 #[derive(Clone, Debug)]
 pub struct FakeBucket {
-    /// Its Region.
+    /// The bucket's Region.
     pub region: String,
-    /// The account that owns it.
+    /// The account that owns the bucket.
     pub owner: String,
-    /// Its tags; none at all is an error of its own in S3.
+    /// The tags. For a bucket without any, S3 answers with the error `NoSuchTagSet`.
     pub tags: BTreeMap<String, String>,
-    /// The keys of its objects, which are all empty. In the order of S3's listings: that of their UTF-8.
+    /// The keys of its objects, which are all empty. They are in the order of S3's listings: by their UTF-8 bytes.
     pub objects: BTreeSet<String>,
 }
 
 impl FakeBucket {
-    /// A bucket of the stand-in's account and Region with these tags, and no objects.
+    /// A bucket in the fake account and Region with these tags and no objects.
     #[must_use]
     pub fn tagged(tags: &[(&str, &str)]) -> Self {
         Self {
@@ -81,20 +81,20 @@ impl FakeBucket {
     }
 }
 
-/// What stands for the operation of a request that is not signed, or that the stand-in does not know.
+/// The operation recorded for a request that is unsigned or that the fake does not support.
 pub const UNKNOWN_OPERATION: &str = "?";
 
-/// One call that was answered.
+/// A call that was answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// The operation, such as `GetBucketTagging`; [`UNKNOWN_OPERATION`] for a request that is none there is, whose
-    /// target then says what it was.
+    /// The operation, such as `GetBucketTagging`. It is [`UNKNOWN_OPERATION`] for an unsupported request, whose
+    /// `target` then holds the reason.
     pub operation: &'static str,
-    /// The bucket, distribution, tenant, cache policy or job.
+    /// The name or id of the bucket, distribution, tenant, cache policy or job.
     pub target: String,
-    /// The HTTP status of the answer; 0 if the connection was broken instead.
+    /// The HTTP status of the response; 0 if the connection was closed without one.
     pub status: u16,
-    /// The error code, if it was an error.
+    /// The error code, if the response is an error in the service's own format.
     pub code: Option<String>,
 }
 
@@ -102,7 +102,7 @@ impl FakeAws {
     /// Starts serving `state` on a free port.
     ///
     /// # Errors
-    /// If there is no port to be had.
+    /// If no port can be bound.
     pub async fn start(state: State) -> io::Result<Self> {
         let state = Arc::new(Mutex::new(state));
         let serving = Arc::clone(&state);
@@ -110,24 +110,24 @@ impl FakeAws {
         Ok(Self { server, state })
     }
 
-    /// What the function finds in `AWS_ENDPOINT_URL`.
+    /// The URL for the function's `AWS_ENDPOINT_URL`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.server.address)
     }
 
-    /// Looks at the world, or changes it.
+    /// Runs `look` with the locked state, which it may read or change.
     pub fn with<R>(&self, look: impl FnOnce(&mut State) -> R) -> R {
         look(&mut lock(&self.state))
     }
 
-    /// The calls of one operation so far.
+    /// Returns the calls of one operation so far.
     #[must_use]
     pub fn calls(&self, operation: &str) -> Vec<Call> {
         self.with(|state| state.calls.iter().filter(|call| call.operation == operation).cloned().collect())
     }
 
-    /// What all invalidations so far cost.
+    /// The cost of all invalidations so far.
     #[must_use]
     pub fn bill(&self) -> bill::Bill {
         self.with(|state| {
@@ -159,7 +159,8 @@ async fn serve(state: Arc<Mutex<State>>, request: Request<Bytes>) -> Reply {
     let mut worked = None;
     while let Some(Effect::After(then)) = effect {
         let answer = worked.get_or_insert_with(|| lock(&state).answer(&request));
-        // What did not work is not said to have worked: there would be no telling a lost change from a lie.
+        // A call that failed keeps its own response. A false success would look the same as a change that the function
+        // lost.
         effect = (answer.status < 300).then_some(*then);
     }
     if let Some(Effect::Delay(time)) = effect {
@@ -168,7 +169,7 @@ async fn serve(state: Arc<Mutex<State>>, request: Request<Bytes>) -> Reply {
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
-    // Unlocked before the call is no longer under way, as it is declared later.
+    // Declared after `_under_way` and so dropped before it: `InFlight::drop` locks the state as well.
     let mut state = lock(&state);
     let mut work = || worked.take().unwrap_or_else(|| state.answer(&request));
     let (mut content_type, mut connection_fault) = (None, None);
@@ -212,7 +213,7 @@ async fn serve(state: Arc<Mutex<State>>, request: Request<Bytes>) -> Reply {
     Some(reply)
 }
 
-/// A call under way, until this is dropped: with the answer, or when the caller gives up waiting for it.
+/// Counts a call as in flight until it is dropped, with the response or when the client disconnects.
 struct InFlight {
     state: Arc<Mutex<State>>,
     operation: &'static str,
@@ -221,14 +222,14 @@ struct InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         if let Some(in_flight) = lock(&self.state).in_flight.get_mut(self.operation) {
-            // It may have begun in another world: a script can put one in the place of another.
+            // A test may have replaced the whole `State` since the call began.
             *in_flight = in_flight.saturating_sub(1);
         }
     }
 }
 
 impl State {
-    /// Notes that a call began, and takes the fault that is meant for it; tells as well how long it takes without one.
+    /// Counts a call and takes the fault that applies to it. Returns the fault's effect and the operation's latency.
     fn enter(&mut self, request: &ApiRequest) -> (Option<Effect>, Duration) {
         self.started_calls += 1;
         let in_flight = self.in_flight.entry(request.operation).or_default();
@@ -243,7 +244,7 @@ impl State {
         (effect, self.latency.get(request.operation).copied().unwrap_or_default())
     }
 
-    /// Notes how a call was answered.
+    /// Records the response to a call.
     fn leave(&mut self, request: &ApiRequest, answer: Option<&ApiResponse>) {
         self.calls.push(Call {
             operation: request.operation,

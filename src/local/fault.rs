@@ -1,66 +1,67 @@
-//! Faults that a script asks for.
+//! Faults that a test injects into calls.
 
 use std::time::Duration;
 
 use super::connection::ConnectionFault;
 
-/// What is to go wrong, where, and how often.
+/// A fault: which calls it applies to, what happens to them, and how often.
 #[derive(Clone, Debug)]
 pub struct Fault {
-    /// The operation it is for, such as `CreateInvalidation`.
+    /// The operation it applies to, such as `CreateInvalidation`.
     pub operation: &'static str,
-    /// The bucket, distribution, tenant, cache policy or job it is for; `None` for any.
+    /// The name or id of the bucket, distribution, tenant, cache policy or job it applies to; `None` for any.
     pub target: Option<String>,
-    /// What happens.
+    /// What happens to the call.
     pub effect: Effect,
-    /// How many more calls it is for.
+    /// The number of calls it still applies to.
     pub times: usize,
 }
 
-/// What happens to a call.
+/// The effect of a fault on a call.
 #[derive(Clone, Debug)]
 pub enum Effect {
-    /// An error in the service's own form; the call does nothing.
+    /// An error in the service's own format. The call has no effect.
     Error {
         /// The HTTP status.
         status: u16,
-        /// The service's code.
+        /// The error code.
         code: String,
     },
-    /// An answer in no form at all; the call does nothing.
+    /// A response with an arbitrary body. The call has no effect.
     Raw {
         /// The HTTP status.
         status: u16,
         /// The body.
         body: String,
     },
-    /// An answer of somebody in between, such as a proxy; the call does nothing.
+    /// A response from an intermediary, such as a proxy. The call has no effect.
     Page {
         /// The HTTP status.
         status: u16,
-        /// What it says it is.
+        /// The value of its `Content-Type` header.
         content_type: &'static str,
         /// The body.
         body: String,
     },
-    /// The call works, but takes this long.
+    /// The call is answered this much later.
     Delay(Duration),
-    /// The connection breaks; the call does nothing.
+    /// The connection is closed without a response. The call has no effect.
     HangUp,
-    /// The connection breaks after the call has worked.
+    /// The call takes effect, then the connection is closed without a response.
     WorkThenHangUp,
-    /// The call works, and then this happens in place of its answer. If it does not work, its answer comes.
+    /// The call takes effect, then this effect replaces its response. If the call fails, its own response is sent.
     After(Box<Effect>),
-    /// The call works; of its answer only so many bytes, taken modulo its length, are sent, as if they were all.
+    /// The call takes effect. Its response body is truncated to this number of bytes, taken modulo the body's length,
+    /// under a matching `Content-Length`.
     Shortened(usize),
-    /// The call works; its answer says it is of this type.
+    /// The call takes effect. Its response has this `Content-Type`.
     Retyped(&'static str),
-    /// The call works, and something happens to its answer on the way.
+    /// The call takes effect. The fault applies to the transmission of its response.
     ConnectionFault(ConnectionFault),
 }
 
 impl Effect {
-    /// An error in the service's own form.
+    /// An error in the service's own format.
     #[must_use]
     pub fn error(status: u16, code: &str) -> Self {
         Self::Error { status, code: code.to_owned() }
@@ -68,13 +69,13 @@ impl Effect {
 }
 
 impl Fault {
-    /// A fault for every call of `operation` to `target`.
+    /// A fault for every call of `operation` on `target`.
     #[must_use]
     pub fn always(operation: &'static str, target: &str, effect: Effect) -> Self {
         Self { operation, target: Some(target.to_owned()), effect, times: usize::MAX }
     }
 
-    /// A fault for the next call of `operation` to `target`.
+    /// A fault for the next call of `operation` on `target`.
     #[must_use]
     pub fn once(operation: &'static str, target: &str, effect: Effect) -> Self {
         Self { times: 1, ..Self::always(operation, target, effect) }

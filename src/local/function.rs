@@ -1,4 +1,4 @@
-//! The function as a process of its own, with the environment that Lambda gives it.
+//! The function as a child process, with the environment that Lambda gives it.
 
 use std::io;
 use std::path::Path;
@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::{FakeAws, Lambda, REGION};
 
-/// A running function. It is killed when this is dropped.
+/// A running function. The process is killed when this is dropped.
 pub struct FunctionProcess {
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
@@ -19,7 +19,7 @@ pub struct FunctionProcess {
 }
 
 impl FunctionProcess {
-    /// Starts the binary `bootstrap` with nothing in its environment but what Lambda sets, the endpoint of `cloud`, and
+    /// Starts the binary `bootstrap`. Its environment holds only what Lambda sets, the endpoint of `cloud`, and
     /// `variables`.
     ///
     /// # Errors
@@ -55,7 +55,7 @@ impl FunctionProcess {
         Ok(Self { child, lines, reading })
     }
 
-    /// The id of the process, while it runs.
+    /// The process id, while the process runs.
     #[must_use]
     pub fn id(&self) -> Option<u32> {
         self.child.id()
@@ -64,32 +64,33 @@ impl FunctionProcess {
     /// Sends the process a signal, such as `STOP` or `CONT`.
     ///
     /// # Errors
-    /// If it has ended, or cannot be sent one.
+    /// If the process has ended or the signal cannot be sent.
     pub async fn signal(&self, signal: &str) -> io::Result<()> {
         let process = self.id().ok_or(io::ErrorKind::NotFound)?.to_string();
-        // The shell's own, since not every system has one apart.
+        // The shell's built-in `kill`: not every system has the command as a binary.
         let command = ["-c", "kill -s \"$0\" \"$1\"", signal, &process];
         let status = Command::new("sh").args(command).stderr(Stdio::null()).status().await?;
         if status.success() { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 
-    /// Kills the process and returns all it has logged.
+    /// Kills the process and returns the lines it wrote to standard output and standard error.
     ///
     /// # Errors
-    /// If it cannot be killed.
+    /// If the process cannot be killed.
     pub async fn stop(mut self) -> io::Result<Vec<String>> {
         self.child.kill().await?;
         for reading in self.reading {
-            // It ends with the process's output.
+            // The task ends when the stream closes; only a panic would be an error.
             let _ = reading.await;
         }
         Ok(std::mem::take(&mut *self.lines.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 
-    /// Waits until the process ends by itself; tells whether it succeeded and what it had logged.
+    /// Waits until the process exits. Returns whether it succeeded, and the lines it wrote to standard output and
+    /// standard error.
     ///
     /// # Errors
-    /// If it cannot be waited for.
+    /// If waiting fails.
     pub async fn wait(mut self) -> io::Result<(bool, Vec<String>)> {
         let status = self.child.wait().await?;
         for reading in self.reading {
@@ -99,7 +100,7 @@ impl FunctionProcess {
     }
 }
 
-/// Keeps the lines of a stream, as a pipe that nobody reads would stop the function.
+/// Collects the lines of a stream. A pipe that nobody reads would fill up and block the function.
 fn gather(stream: impl AsyncRead + Send + Unpin + 'static, lines: &Arc<Mutex<Vec<String>>>) -> JoinHandle<()> {
     let lines = Arc::clone(lines);
     let mut reader = BufReader::new(stream).lines();

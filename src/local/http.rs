@@ -1,4 +1,4 @@
-//! An HTTP/1.1 server on a loopback port, for a handler that takes whole requests.
+//! An HTTP/1.1 server on a loopback port, for a handler that takes complete requests.
 
 use std::future::Future;
 use std::io;
@@ -16,12 +16,13 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::connection::{self, Connection, ConnectionFault, NextFault};
 
-/// An answer; `None` breaks the connection instead. A [`ConnectionFault`] among its extensions says what happens to it on the way.
+/// A response; `None` closes the connection without one. A [`ConnectionFault`] in the extensions applies to its
+/// transmission.
 pub(super) type Reply = Option<Response<Full<Bytes>>>;
 
-/// A server; it stops, and drops its connections, when this is dropped.
+/// A server. Dropping it stops the server and drops its connections.
 pub(super) struct Server {
-    /// Where it listens.
+    /// The address it listens on.
     pub(super) address: SocketAddr,
     accepting: JoinHandle<()>,
 }
@@ -44,7 +45,7 @@ impl Server {
         let handler = Arc::new(handler);
         let accepting = tokio::spawn(async move {
             let mut connections = JoinSet::new();
-            // A connection that could not be accepted is the client's to try again.
+            // A failed accept is skipped: the client can connect again.
             loop {
                 while connections.try_join_next().is_some() {}
                 let Ok((stream, _)) = listener.accept().await else { continue };
@@ -53,7 +54,7 @@ impl Server {
                     let connection = Connection::new(stream);
                     let next = connection.next();
                     let service = service_fn(move |request| answer(Arc::clone(&handler), Arc::clone(&next), request));
-                    // An error is a client that went away, or a connection broken on purpose.
+                    // An error means that the client disconnected or that a fault closed the connection.
                     let _ = http1::Builder::new().serve_connection(TokioIo::new(connection), service).await;
                 });
             }
@@ -79,7 +80,7 @@ where
     Ok(response)
 }
 
-/// A whole answer.
+/// A complete response.
 pub(super) fn reply(status: u16, content_type: &str, body: impl Into<Bytes>) -> Reply {
     Response::builder().status(status).header("Content-Type", content_type).body(Full::new(body.into())).ok()
 }

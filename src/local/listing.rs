@@ -1,8 +1,8 @@
-//! S3's `ListObjectsV2`: the keys of a bucket, a page at a time.
+//! S3's `ListObjectsV2`: the keys of a bucket, one page at a time.
 //!
-//! Sources: S3 API reference, `ListObjectsV2`; S3 user guide, "Listing object keys programmatically" and "Organizing objects
-//! using prefixes". Both are silent on a `start-after` inside a common prefix: here, as with other stores that follow S3, the
-//! prefix is listed if a later key has it.
+//! Sources: S3 API reference, `ListObjectsV2`; S3 user guide, "Listing object keys programmatically" and "Organizing
+//! objects using prefixes". Neither says what happens to a `start-after` inside a common prefix. Here, as in other
+//! S3-compatible stores, the prefix is listed if a later key has it.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
@@ -16,17 +16,17 @@ use super::fake_aws::State;
 use super::request::{ApiRequest, ApiResponse};
 use super::s3::{NAMESPACE, bucket, error};
 
-/// The most entries of a page, common prefixes included.
+/// The most entries on a page, common prefixes included.
 const MAX_KEYS: usize = 1000;
 
-/// The entity tag of an object without content, as all are.
+/// The `ETag` of an empty object, as all objects are.
 const EMPTY: &str = "\"d41d8cd98f00b204e9800998ecf8427e\"";
 
-/// What a listing may be asked with. `fetch-owner` is not among it, as nobody here asks who owns what.
+/// The supported query parameters. `fetch-owner` is not supported: no caller here reads an object's owner.
 const PARAMETERS: [&str; 7] =
     ["continuation-token", "delimiter", "encoding-type", "list-type", "max-keys", "prefix", "start-after"];
 
-/// What a page is asked for with.
+/// The parameters of a request for one page.
 struct ListRequest {
     prefix: String,
     delimiter: String,
@@ -36,15 +36,15 @@ struct ListRequest {
     encoded: bool,
 }
 
-/// One thing listed; both are parts of a key.
+/// One entry of a listing. Both variants borrow from a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ListEntry<'a> {
     Object(&'a str),
-    /// A part of several keys, from their start to a delimiter.
+    /// The start of one or more keys, up to and including the delimiter.
     CommonPrefix(&'a str),
 }
 
-/// Whether a query is that of the operation, and has nothing that the stand-in does not know.
+/// Whether a query string is that of `ListObjectsV2` with supported parameters only, each given at most once.
 pub(super) fn is_listing(query: &str) -> bool {
     let mut seen = HashSet::new();
     let known = form_urlencoded::parse(query.as_bytes())
@@ -93,8 +93,8 @@ impl ListRequest {
         })
     }
 
-    /// The entries of the page, and whether there are more. Each is looked up by itself, so that neither what is skipped
-    /// nor what comes after costs time.
+    /// Returns the entries of the page, and whether more follow. Each entry is found by a range lookup: the cost
+    /// depends neither on the keys that a common prefix skips nor on those after the page.
     fn page<'a>(&'a self, objects: &'a BTreeSet<String>) -> Result<(Vec<ListEntry<'a>>, bool), ApiResponse> {
         let mut entries: Vec<ListEntry> = Vec::new();
         let start = match &self.token {
@@ -119,7 +119,7 @@ impl ListRequest {
         Ok((entries, false))
     }
 
-    /// What a key is listed as.
+    /// Returns the entry under which a key is listed.
     fn entry<'a>(&self, key: &'a str) -> ListEntry<'a> {
         let rest = key.get(self.prefix.len()..).unwrap_or_default();
         let delimiter = Some(&self.delimiter).filter(|it| !it.is_empty()).and_then(|it| rest.find(it.as_str()));
@@ -169,8 +169,8 @@ impl ListRequest {
         Ok(xml)
     }
 
-    /// A key, or a part of one, as it is written. Without an encoding S3 writes what no XML reader takes; here that is an
-    /// error which names it, so that the cause is found.
+    /// A key or prefix as the document contains it. Without `encoding-type=url`, S3 writes characters that XML parsers
+    /// reject; here that is an error that names the key, so that the cause is found.
     fn text(&self, key: &str) -> Result<String, ApiResponse> {
         if self.encoded {
             return Ok(encode_key(key));
@@ -178,7 +178,7 @@ impl ListRequest {
         // XML 1.0, section 2.2, "Char".
         let carried = |c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
         if key.chars().all(carried) {
-            // A reader takes a raw carriage return for a line feed. Source: XML 1.0, section 2.11.
+            // An XML parser turns a literal carriage return into a line feed. Source: XML 1.0, section 2.11.
             Ok(escape(key).replace('\r', "&#13;"))
         } else {
             Err(invalid(&format!("XML 1.0 cannot carry the key {key:?}: it needs encoding-type=url")))
@@ -187,7 +187,7 @@ impl ListRequest {
 }
 
 impl ListEntry<'_> {
-    /// Where the listing goes on after it; `None` if no key can come after.
+    /// The position at which the listing continues after this entry; `None` if no key can follow.
     fn end(self) -> Option<Bound<Cow<'static, str>>> {
         match self {
             Self::Object(key) => Some(Bound::Excluded(Cow::Owned(key.to_owned()))),
@@ -195,21 +195,22 @@ impl ListEntry<'_> {
         }
     }
 
-    /// What continues a listing after it. Nobody is to read it, and like S3's own it has characters that a query must encode.
+    /// The continuation token after this entry. It is opaque to clients and, like S3's own, has characters that must be
+    /// encoded in a query string.
     fn token(self) -> String {
         let (kind, text) = match self {
             Self::Object(key) => ('1', key),
             Self::CommonPrefix(prefix) => ('2', prefix),
         };
         text.bytes().fold(format!("{kind}/+"), |mut token, byte| {
-            // A string takes whatever is written to it.
+            // Writing to a `String` cannot fail.
             let _ = write!(token, "{byte:02x}");
             token
         }) + "=="
     }
 }
 
-/// Where the listing goes on after the entry of a token; `None` if it is not one of ours.
+/// The position at which the listing continues after the entry of a token; `None` if the token is malformed.
 #[expect(clippy::option_option, reason = "the inner one is the end of all keys")]
 fn after_token(token: &str) -> Option<Option<Bound<Cow<'_, str>>>> {
     let (kind, digits) = token.strip_suffix("==")?.split_once("/+")?;
@@ -222,7 +223,7 @@ fn after_token(token: &str) -> Option<Option<Bound<Cow<'_, str>>>> {
     }
 }
 
-/// The least text that is greater than all that starts with `prefix`; `None` if there is none.
+/// The least string greater than every string that starts with `prefix`; `None` if there is none.
 fn after_all_with(prefix: &str) -> Option<String> {
     let mut text = prefix.to_owned();
     while let Some(last) = text.pop() {
@@ -272,7 +273,7 @@ mod tests {
                 assert_eq!(request.page(&objects).ok().unwrap().0, entries);
             }
         }
-        // It takes a fiftieth of that; to look at every key each time takes ten times as much.
+        // This takes about a fiftieth of the limit. Scanning every key for each page would take ten times the limit.
         assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     }
 

@@ -1,10 +1,10 @@
-//! A stand-in of AWS on loopback: Lambda's Runtime API, S3's, CloudFront's and CodePipeline's endpoints, and the function as
-//! a process.
+//! A fake AWS on loopback: the endpoints of Lambda's Runtime API, S3, CloudFront and CodePipeline, and the function as
+//! a child process.
 //!
-//! It is stricter than AWS where AWS is silent: a path that CloudFront would accept and never match is reported
-//! ([`cloudfront::AcceptedInvalidation::ineffective`]), so that a test can insist on none. It records every call, plays the faults that a
-//! script asks for, and can tell the bill. It checks no signatures; of objects it knows the keys
-//! alone.
+//! Where AWS silently accepts what has no effect, the fake reports it: a path that CloudFront would accept and never
+//! match is listed in [`cloudfront::AcceptedInvalidation::ineffective`], so that a test can require that there is none.
+//! It records every call, injects the faults that a test asks for, and computes the cost of the invalidations. It
+//! checks no signatures, and of objects it has only the keys.
 
 pub mod bill;
 pub mod cloudfront;
@@ -31,8 +31,8 @@ pub use self::fake_aws::{Call, FakeAws, FakeBucket, State};
 pub use self::function::FunctionProcess;
 pub use self::runtime::{InvocationOutcome, Invoke, Lambda};
 
-/// The account that everything on the stand-in belongs to: the one AWS's own documents use.
+/// The account that owns everything in the fake AWS: the example account of AWS's documentation.
 pub const ACCOUNT: &str = "123456789012";
 
-/// The Region that everything on the stand-in is in, unless it says otherwise.
+/// The default Region of everything in the fake AWS.
 pub const REGION: &str = "eu-central-1";

@@ -1,20 +1,20 @@
-//! CloudFront's rules for an invalidation's items, as its documents state them.
+//! CloudFront's documented rules for the items of an invalidation.
 //!
-//! Written apart from [`crate::path`] and sharing nothing with it, so that a mistake there is found here.
+//! Written independently of [`crate::path`], and sharing no code with it, so that a mistake there is detected here.
 //! Source: CloudFront developer guide, "What you need to know when invalidating files"; RFC 1738, section 2.2.
 
-/// What CloudFront does with an item.
+/// What CloudFront does with an item of an invalidation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PathVerdict {
-    /// It invalidates what it says.
+    /// Accepted, and invalidates the URLs it names.
     Works,
-    /// It is accepted, and matches nothing that a viewer's request is cached under.
+    /// Accepted, but matches no URL in the form under which CloudFront caches it.
     Ineffective,
-    /// It is refused, and with it the whole request.
+    /// Rejected, and the whole request with it.
     Refused,
 }
 
-/// Judges one item.
+/// Returns the verdict on one item.
 pub(super) fn verdict_of(item: &str) -> PathVerdict {
     if item.starts_with('#') {
         return verdict_of_tag(item);
@@ -33,14 +33,14 @@ pub(super) fn verdict_of(item: &str) -> PathVerdict {
         let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) else {
             return PathVerdict::Refused;
         };
-        // Over-encoded, in lower case, or a tilde: none is spelt so in a cache.
+        // No cached URL has an over-encoded character, lowercase hex digits or an encoded tilde.
         let needs_encoding = !byte.is_ascii_graphic() || b"\"#%<>?[\\]^`{|}+".contains(&byte);
         works &= needs_encoding && digits.is_some_and(|digits| !digits.contains(|c: char| c.is_ascii_lowercase()));
     }
     if works { PathVerdict::Works } else { PathVerdict::Ineffective }
 }
 
-/// A cache tag is accepted, and ignored where the distribution is not set up for tags, as none is here.
+/// The verdict on a cache tag. CloudFront ignores tags of a distribution without a `CacheTagConfig`, as all are here.
 fn verdict_of_tag(item: &str) -> PathVerdict {
     let fits = (2..=257).contains(&item.len()) && item.bytes().all(|b| b.is_ascii_graphic() && b != b',');
     if fits && !item.ends_with('*') { PathVerdict::Ineffective } else { PathVerdict::Refused }

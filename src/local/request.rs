@@ -1,4 +1,4 @@
-//! What a request is for, as its signature, method and path tell.
+//! Identifies the operation of a request from its signature, headers, method and path.
 
 use http::{HeaderMap, Request, Response};
 use http_body_util::Full;
@@ -7,7 +7,7 @@ use hyper::body::Bytes;
 use super::http::Reply;
 use super::{cloudfront, codepipeline, listing, s3};
 
-/// A service; it is told by what a request is signed for, as all share one port.
+/// A service. All share one port; the credential scope of a request selects one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Service {
     S3,
@@ -15,28 +15,29 @@ pub(super) enum Service {
     CodePipeline,
 }
 
-/// A request that the stand-in knows.
+/// A request for a supported operation.
 pub(super) struct ApiRequest {
     pub(super) service: Service,
     pub(super) operation: &'static str,
-    /// The bucket, distribution, tenant, cache policy or job.
+    /// The name or id of the bucket, distribution, tenant, cache policy or job.
     pub(super) target: String,
-    /// What is named below the target: an invalidation, or the query of a listing. Empty for other operations.
+    /// The id of an invalidation, or the query string of a listing. Empty for other operations.
     pub(super) resource: String,
-    /// The Region the request is signed for.
+    /// The Region that the request is signed for.
     pub(super) region: String,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
 }
 
-/// A request that is not signed, or that the stand-in does not know.
+/// A request that is unsigned or not supported.
 pub(super) struct UnknownRequest {
-    /// The service whose form the answer has. S3 answers what is not signed: that is anonymous, not malformed, there.
+    /// The service in whose format the error is sent. An unsigned request gets S3's: there it is anonymous, not
+    /// malformed.
     pub(super) service: Service,
     pub(super) reason: String,
 }
 
-/// An answer before it is written.
+/// A response before it is serialized.
 pub(super) struct ApiResponse {
     pub(super) status: u16,
     pub(super) code: Option<String>,
@@ -45,7 +46,7 @@ pub(super) struct ApiResponse {
 }
 
 impl Service {
-    /// The service by its name in a credential scope.
+    /// Returns the service with this name in a credential scope.
     fn of_scope(name: &str) -> Option<Self> {
         match name {
             "s3" => Some(Self::S3),
@@ -55,7 +56,7 @@ impl Service {
         }
     }
 
-    /// An error in the service's own form.
+    /// An error response in the service's own format.
     pub(super) fn error(self, status: u16, code: &str, message: &str) -> ApiResponse {
         match self {
             Self::S3 => s3::error(status, code, message),
@@ -64,7 +65,7 @@ impl Service {
         }
     }
 
-    /// Writes an answer with the headers that the service sets.
+    /// Serializes a response, with the headers that the service sets.
     pub(super) fn write(self, answer: ApiResponse) -> Reply {
         let (content_type, request_id) = match self {
             Self::S3 => ("application/xml", "x-amz-request-id"),
@@ -83,7 +84,7 @@ impl Service {
 }
 
 impl ApiRequest {
-    /// Reads what a request is for. It must be signed, for a service that there is, and be a call that there is.
+    /// Parses a request. It must be signed for a supported service and be one of its supported calls.
     pub(super) fn of(request: Request<Bytes>) -> Result<Self, UnknownRequest> {
         let (parts, body) = request.into_parts();
         let unknown = |service, reason| UnknownRequest { service, reason };
@@ -120,7 +121,7 @@ impl ApiRequest {
     }
 }
 
-/// An operation, its target and what is named below that.
+/// The operation, its target, and the resource below that.
 type Call = (&'static str, String, String);
 
 fn s3_call(method: &str, segments: &[&str], query: Option<&str>) -> Option<Call> {

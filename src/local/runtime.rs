@@ -1,7 +1,7 @@
-//! Lambda's Runtime API: hands one invocation after another to a function, and takes its answers.
+//! Lambda's Runtime API: passes invocations to a function one at a time, and takes its responses.
 //!
-//! Source: Lambda developer guide, "Using the Lambda runtime API for custom runtimes". As in Lambda, one invocation is
-//! under way at a time, an answer for any other is refused, and one that takes longer than its time is given up.
+//! Source: Lambda developer guide, "Using the Lambda runtime API for custom runtimes". As in Lambda, a response for any
+//! invocation but the current one is rejected, and an invocation that exceeds its timeout is abandoned.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,31 +17,31 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::http::{Reply, Server, reply};
 use super::{ACCOUNT, REGION};
 
-/// The largest answer of a function. Source: Lambda developer guide, "Lambda quotas".
+/// The largest response of a function, in bytes. Source: Lambda developer guide, "Lambda quotas".
 const MAX_RESPONSE_BYTES: usize = 6 * 1024 * 1024;
 
-/// Lambda, for one function.
+/// The Lambda service, for one function.
 pub struct Lambda {
     server: Server,
     shared: Arc<Shared>,
     queue: mpsc::UnboundedSender<PendingInvocation>,
 }
 
-/// How an invocation is made.
+/// The parameters of an invocation.
 #[derive(Clone, Debug)]
 pub struct Invoke {
-    /// Lambda's id of the request; the same on a retry.
+    /// The request id, which stays the same on a retry.
     pub request_id: String,
-    /// The ARN by which the function is invoked.
+    /// The ARN of the invoked function.
     pub function_arn: String,
     /// The function's timeout.
     pub timeout: Duration,
-    /// The deadline that the function is told; `None` for the true one, as `timeout` makes it.
+    /// The deadline in the `Lambda-Runtime-Deadline-Ms` header; `None` for the true one, which follows from `timeout`.
     pub deadline: Option<SystemTime>,
 }
 
 impl Invoke {
-    /// An invocation under this request id, of a function of the stand-in's account, with a timeout of a minute.
+    /// An invocation with this request id, of a function in the fake account, with a timeout of one minute.
     #[must_use]
     pub fn new(request_id: impl Into<String>) -> Self {
         Self {
@@ -53,23 +53,23 @@ impl Invoke {
     }
 }
 
-/// How an invocation, or the start of a function, ended.
+/// How an invocation, or the initialization of a function, ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InvocationOutcome {
-    /// The function's answer.
+    /// The function's response.
     Response(Vec<u8>),
     /// The function reported an error.
     Error {
-        /// Its type.
+        /// The error type.
         error_type: String,
-        /// Its message.
+        /// The error message.
         message: String,
     },
-    /// The function did not answer in time.
+    /// The function did not respond in time.
     TimedOut,
 }
 
-/// What a function reports as an error.
+/// The body in which a function reports an error.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ErrorBody {
@@ -94,7 +94,7 @@ impl Lambda {
     /// Starts the Runtime API on a free port.
     ///
     /// # Errors
-    /// If there is no port to be had.
+    /// If no port can be bound.
     pub async fn start() -> io::Result<Self> {
         let (queue, waiting) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
@@ -107,16 +107,16 @@ impl Lambda {
         Ok(Self { server, shared, queue })
     }
 
-    /// What a function finds in `AWS_LAMBDA_RUNTIME_API`.
+    /// The address for a function's `AWS_LAMBDA_RUNTIME_API`.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.server.address
     }
 
-    /// Waits until the function asks for its first invocation.
+    /// Waits until the function requests its first invocation.
     ///
     /// # Errors
-    /// The error it reported instead of starting.
+    /// The initialization error, if the function reported one instead.
     pub async fn ready(&self) -> Result<(), InvocationOutcome> {
         let mut started = self.shared.started.subscribe();
         match started.wait_for(Option::is_some).await {
@@ -125,8 +125,8 @@ impl Lambda {
         }
     }
 
-    /// Invokes the function and waits for its answer. Its time counts from when it is handed the event; an event that is
-    /// not taken in as long is withdrawn.
+    /// Invokes the function and waits for its response. The timeout starts when the function receives the event; an
+    /// event that it does not fetch within the same time is withdrawn.
     pub async fn invoke(&self, event: impl Into<Bytes>, invoke: Invoke) -> InvocationOutcome {
         let (answer, outcome) = oneshot::channel();
         let (taken, started_calls) = oneshot::channel();
@@ -138,7 +138,7 @@ impl Lambda {
             return InvocationOutcome::TimedOut;
         }
         let outcome = tokio::time::timeout(timeout, outcome).await;
-        // Given up: an answer that comes later is refused.
+        // The invocation is abandoned: a later response is rejected.
         if outcome.is_err() {
             self.shared.current().take_if(|(current, _)| *current == request_id);
         }
@@ -178,7 +178,7 @@ impl Shared {
         }
     }
 
-    /// Waits for an invocation and hands it out.
+    /// Waits for an invocation and passes it to the function.
     async fn next(&self) -> Reply {
         self.started.send_if_modified(|started| {
             let first = started.is_none();
@@ -191,7 +191,7 @@ impl Shared {
         let deadline = invoke.deadline.unwrap_or_else(|| SystemTime::now() + invoke.timeout);
         let deadline = deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         *self.current() = Some((invoke.request_id.clone(), answer));
-        // Whoever waits is there: it was not withdrawn.
+        // The receiver still waits: `next_pending` returns no withdrawn invocation.
         let _ = taken.send(());
         Response::builder()
             .header("Content-Type", "application/json")
@@ -203,7 +203,7 @@ impl Shared {
             .ok()
     }
 
-    /// The next invocation that was not withdrawn.
+    /// Returns the next invocation that was not withdrawn.
     async fn next_pending(&self) -> Option<PendingInvocation> {
         let mut waiting = self.waiting.lock().await;
         loop {
@@ -222,14 +222,14 @@ impl Shared {
         }
     }
 
-    /// Ends the invocation under way, if it is this one.
+    /// Ends the current invocation, if it has this request id. Returns whether it did.
     fn finish(&self, request_id: &str, outcome: InvocationOutcome) -> bool {
         let taken = self.current().take_if(|(current, _)| current == request_id);
         taken.is_some_and(|(_, answer)| answer.send(outcome).is_ok())
     }
 }
 
-/// The error that a function reports; it must name its type in the header as well.
+/// The error that a function reports. The `Lambda-Runtime-Function-Error-Type` header is required as well.
 fn reported(headers: &HeaderMap, body: &[u8]) -> Result<InvocationOutcome, String> {
     if !headers.contains_key("Lambda-Runtime-Function-Error-Type") {
         return Err("the header Lambda-Runtime-Function-Error-Type is missing".into());

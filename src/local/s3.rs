@@ -1,15 +1,15 @@
-//! S3, as far as the function asks: the tags of a bucket, and what its operations share.
+//! The subset of S3 that returns a bucket's tags, and what its operations share.
 
 use quick_xml::escape::escape;
 
 use super::fake_aws::{FakeBucket, State};
 use super::request::{ApiRequest, ApiResponse};
 
-/// The namespace of S3's documents.
+/// The XML namespace of S3's documents.
 pub(super) const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 
-/// The bucket that a request is for: it must be there, in the Region that the request is signed for, and its owner's who is
-/// expected.
+/// The bucket of a request. It must exist, be in the Region that the request is signed for, and have the expected
+/// owner.
 pub(super) fn bucket<'w>(state: &'w State, request: &ApiRequest) -> Result<&'w FakeBucket, ApiResponse> {
     let Some(bucket) = state.buckets.get(&request.target) else {
         return Err(error(404, "NoSuchBucket", "The specified bucket does not exist"));
@@ -48,7 +48,7 @@ pub(super) fn get_bucket_tagging(state: &State, request: &ApiRequest) -> ApiResp
     ApiResponse { status: 200, code: None, headers: Vec::new(), body }
 }
 
-/// An error as S3 writes it.
+/// An error response in S3's format.
 pub(super) fn error(status: u16, code: &str, message: &str) -> ApiResponse {
     let body = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{}</Code><Message>{}</Message><RequestId>LOCALREQUEST</RequestId>\

@@ -1,15 +1,15 @@
-//! CloudFront's documents as it sends them, out of the JSON that the AWS CLI prints of them.
+//! CloudFront's XML documents, generated from the JSON that the AWS CLI prints.
 //!
-//! Both say the same with the same names; only the items of a list have names in XML alone. Those here are all that the
-//! API model (2020-05-31) has below `DistributionConfig` and `CachePolicyConfig`.
+//! Both have the same content under the same names, except that list items have element names in XML only. The names
+//! here are all that the API model (2020-05-31) has below `DistributionConfig` and `CachePolicyConfig`.
 
 use quick_xml::escape::escape;
 use serde_json::Value;
 
-/// The namespace of the API's version.
+/// The XML namespace of the API version.
 const NAMESPACE: &str = "http://cloudfront.amazonaws.com/doc/2020-05-31/";
 
-/// What the items of a list are called, by the name of the list: the one that holds `Quantity` and `Items`.
+/// The element name of the items of a list. `list` is the name of the element that holds `Quantity` and `Items`.
 fn item_name(list: &str) -> Option<&'static str> {
     Some(match list {
         "Aliases" => "CNAME",
@@ -25,7 +25,7 @@ fn item_name(list: &str) -> Option<&'static str> {
         "OriginGroups" => "OriginGroup",
         "OriginSslProtocols" => "SslProtocol",
         "Origins" => "Origin",
-        // Of a multi-tenant distribution, and the one list without `Quantity` and `Items`.
+        // Only in multi-tenant distributions, and the only list without `Quantity` and `Items`.
         "ParameterDefinitions" => "member",
         "StatusCodes" => "StatusCode",
         "TrustedKeyGroups" => "KeyGroup",
@@ -34,8 +34,10 @@ fn item_name(list: &str) -> Option<&'static str> {
     })
 }
 
-/// A whole document. A list may leave out its `Quantity`, and anything else that a test has no use for; a list that
-/// CloudFront does not have is an error, which names it.
+/// Returns a complete document. A list may omit its `Quantity`, and any element may be absent.
+///
+/// # Errors
+/// An array where CloudFront has no list; the message names it.
 pub(super) fn document(root: &str, value: &Value) -> Result<String, String> {
     let mut xml = format!("<?xml version=\"1.0\"?>\n<{root} xmlns=\"{NAMESPACE}\">");
     content(&mut xml, root, value)?;
@@ -43,7 +45,7 @@ pub(super) fn document(root: &str, value: &Value) -> Result<String, String> {
     Ok(xml)
 }
 
-/// An element's content; `name` is the element's, or that of the list whose `Items` it is.
+/// Writes the content of an element. `name` is the name of the element, or of the list if the element is its `Items`.
 fn content(xml: &mut String, name: &str, value: &Value) -> Result<(), String> {
     match value {
         Value::Null => {}

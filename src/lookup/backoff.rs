@@ -1,12 +1,13 @@
-//! Pauses between attempts.
+//! Backoff between attempts.
 
 use std::time::Duration;
 
-/// The longest pause between two attempts.
+/// The longest delay between two attempts, unless the first delay is set to more.
 const MAX_DELAY: Duration = Duration::from_secs(20);
 
-/// A pause of any length up to `first`, twice as much for each failure before ("full jitter": those that failed together
-/// do not come again together). Source: AWS Architecture Blog, "Exponential Backoff And Jitter".
+/// Returns a random delay between zero and an upper bound. The bound is `first`, doubled for each failure so far and
+/// capped ("full jitter": calls that failed together are not retried together). Source: AWS Architecture Blog,
+/// "Exponential Backoff And Jitter".
 #[must_use]
 pub fn delay(first: Duration, failures: u32) -> Duration {
     let longest = first.saturating_mul(1 << failures.min(16)).min(MAX_DELAY.max(first));

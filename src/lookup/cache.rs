@@ -1,8 +1,8 @@
-//! Remembering answers for a while, by the wall clock.
+//! A read-through cache with a TTL for each entry and stale-if-error, by the wall clock.
 //!
-//! moka bounds the memory and lets concurrent misses of one key share a call. The age is judged here and not by moka:
-//! it counts by the monotonic clock, which may stand still while Lambda freezes the sandbox, so an answer could outlive
-//! its time by hours.
+//! moka bounds the number of entries and coalesces concurrent misses of one key. Expiry is checked here and not by
+//! moka: moka uses the monotonic clock, which may stand still while Lambda freezes the sandbox, so an entry could
+//! outlive its TTL by hours.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -12,22 +12,22 @@ use std::time::{Duration, SystemTime};
 use moka::future::Cache as MokaCache;
 use moka::ops::compute::{CompResult, Op};
 
-/// Tells the time. A parameter, so that tests can turn it.
+/// Returns the current time. A parameter, so that tests can set it.
 pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
-/// Answers by key, each for a life of its own. Errors are not remembered.
+/// A read-through cache. Each entry has its own TTL; errors are not cached.
 pub struct Cache<K, V> {
     entries: MokaCache<K, CacheEntry<V>>,
     clock: Clock,
     generation: AtomicU64,
 }
 
-/// An answer.
+/// A value from the cache or from the call that fetched it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cached<V, E> {
-    /// The answer.
+    /// The value.
     pub value: V,
-    /// Why it is an old one, if it is.
+    /// The error because of which the value is a stale one; `None` if it is fresh.
     pub stale: Option<E>,
 }
 
@@ -44,19 +44,19 @@ where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// A cache of at most about `capacity` answers.
+    /// A cache of at most about `capacity` entries.
     pub fn new(capacity: u64, clock: Clock) -> Self {
         Self { entries: MokaCache::new(capacity), clock, generation: AtomicU64::new(0) }
     }
 
-    /// The remembered answer for `key`, or that of `fetch`, which also tells how long it may be remembered. While one
-    /// caller fetches, others that ask for the same key wait for it.
+    /// Returns the cached value of `key`, or that of `fetch`, which also returns its TTL. Concurrent callers of one
+    /// key wait for a single fetch.
     ///
-    /// Where `fetch` fails, an answer that was remembered before and is too old by now serves once more if `allow_stale` says
-    /// so, given its age; the error comes with it.
+    /// If `fetch` fails and there is an expired value, `allow_stale` decides by the value, its age and the error
+    /// whether it is returned. The error is then in [`Cached::stale`].
     ///
     /// # Errors
-    /// That of `fetch`.
+    /// The error of `fetch`.
     pub async fn get<E, F>(
         &self,
         key: &K,
@@ -75,11 +75,11 @@ where
             let mut stale = None;
             let compute = async |current: Option<moka::Entry<K, CacheEntry<V>>>| {
                 let current = current.map(moka::Entry::into_value);
-                // What was fetched while this caller waited serves it, however short its life.
+                // A value that was fetched while this caller waited is used, however short its TTL.
                 if current.as_ref().is_some_and(|entry| entry.generation >= asked_at || self.is_fresh(entry)) {
                     return Ok(Op::Nop);
                 }
-                // Dated before the call: the answer cannot be newer than that.
+                // The time before the call: the value cannot be newer than that.
                 let fetched_at = (self.clock)();
                 match fetch().await {
                     Ok((value, ttl)) => {
@@ -107,18 +107,18 @@ where
         }
     }
 
-    /// The remembered answer for `key`, if it is not too old.
+    /// Returns the cached value of `key` if it has not expired.
     pub async fn fresh(&self, key: &K) -> Option<V> {
         self.entries.get(key).await.filter(|entry| self.is_fresh(entry)).map(|entry| entry.value)
     }
 
-    /// Remembers an answer for so long.
+    /// Caches a value for `ttl`.
     pub async fn put(&self, key: K, value: V, ttl: Duration) {
         let generation = self.generation.fetch_add(1, Ordering::Relaxed);
         self.entries.insert(key, CacheEntry { value, fetched_at: (self.clock)(), ttl, generation }).await;
     }
 
-    /// The last answer for `key`, however old, if it is remembered.
+    /// Returns the cached value of `key`, expired or not.
     pub async fn peek(&self, key: &K) -> Option<V> {
         self.entries.get(key).await.map(|entry| entry.value)
     }
@@ -135,7 +135,7 @@ mod tests {
 
     use super::*;
 
-    /// A cache whose clock stands where `seconds` says.
+    /// Returns a cache, and its clock in seconds since 1970.
     fn cache() -> (Cache<u8, usize>, Arc<AtomicU64>) {
         let seconds = Arc::new(AtomicU64::new(1_000_000));
         let reading = Arc::clone(&seconds);
@@ -144,7 +144,7 @@ mod tests {
         (Cache::new(16, clock), seconds)
     }
 
-    /// Answers with how often it was called, for a life of `ttl` seconds.
+    /// Returns the number of calls so far, with a TTL of `ttl` seconds.
     async fn fetch(calls: &AtomicUsize, ttl: u64) -> Result<(usize, Duration), String> {
         tokio::task::yield_now().await;
         Ok((calls.fetch_add(1, Ordering::Relaxed) + 1, Duration::from_secs(ttl)))
@@ -224,7 +224,7 @@ mod tests {
             assert_eq!(cache.get(&1, denied, allow_stale).await, expected, "after {passed} s more");
         }
         assert_eq!(get(&cache, &calls, 300).await, Ok(2), "and is fetched as soon as it can be");
-        // A clock set back: its age is not known.
+        // After the clock was set back the entry's age is unknown.
         seconds.fetch_sub(5000, Ordering::Relaxed);
         assert_eq!(cache.get(&1, denied, allow_stale).await, Err("denied".to_owned()));
     }

@@ -1,4 +1,5 @@
-//! Looking things up at AWS: remembered for a while, asked again where that may help, and old rather than not at all.
+//! A cached AWS call: with a TTL, with retries until a deadline, and with stale values if AWS returns a transient
+//! error.
 
 use std::cell::Cell;
 use std::hash::Hash;
@@ -10,32 +11,37 @@ use super::backoff::delay;
 use super::{Cache, Cached, Clock, Stats, stats};
 use crate::aws::CallError;
 
-/// How often something is asked for that does not come as it should, and what part of the pause that suits
-/// `CreateInvalidation` is made. Other calls are not as scarce, so what fails there passes soon.
+/// The most attempts at one call.
 const ATTEMPTS: u32 = 4;
+/// The delay between two attempts is this fraction of the one for `CreateInvalidation`. The limits of other operations
+/// are higher, so their errors pass sooner.
 const DELAY_SHARE: u32 = 10;
 
-/// How long one attempt may take, connecting and reading included: at most so long, and this part of the time that is left
-/// unless that is next to nothing. One that hangs must leave time for another; S3 and CloudFront answer such a question in
-/// a tenth of a second.
+/// The longest time for one attempt, including connecting and reading. S3 and CloudFront answer these calls within a
+/// tenth of a second.
 const MAX_ATTEMPT_TIME: Duration = Duration::from_secs(3);
+/// The shortest time for one attempt, unless the deadline comes first.
 const MIN_ATTEMPT_TIME: Duration = Duration::from_secs(1);
+/// Between these bounds an attempt may take this fraction of the remaining time: one that hangs must leave time for
+/// another.
 const ATTEMPT_SHARE: u32 = 2;
 
-/// How long answers are remembered.
+/// How long values are cached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CacheTtl {
-    /// That of a bucket with the tag, and of a distribution's settings.
+    /// The TTL of a tagged bucket's options, of a distribution config and of a cache policy.
     pub positive: Duration,
-    /// That of a bucket without it.
+    /// The TTL of a negative answer: the bucket does not have the tag, or access to the distribution config or cache
+    /// policy is denied.
     pub negative: Duration,
-    /// How old an answer may be that serves while AWS cannot be asked.
+    /// The maximum age, counted from the fetch, of a value that is used although AWS returned an error
+    /// (stale-if-error).
     pub stale: Duration,
 }
 
-/// Why something could not be looked up.
+/// The error of a lookup.
 pub trait LookupError: From<CallError> + Send + Sync + 'static {
-    /// Whether it may work a little later.
+    /// Returns whether the same lookup may succeed a little later.
     fn is_transient(&self) -> bool;
 }
 
@@ -45,18 +51,18 @@ impl LookupError for CallError {
     }
 }
 
-/// An operation that looks something up.
+/// An AWS operation that looks something up, and its counters.
 #[derive(Clone, Copy, Debug)]
 pub struct Operation {
-    /// AWS's name of it.
+    /// AWS's name of the operation.
     pub name: &'static str,
-    /// Counts an answer that was remembered.
+    /// Counts a lookup that made no call: its value was cached, or a concurrent lookup fetched it.
     pub hit: fn(&mut Stats),
-    /// Counts one that had to be asked for.
+    /// Counts a lookup that called AWS, however often.
     pub miss: fn(&mut Stats),
 }
 
-/// Answers of one operation, by what was asked about.
+/// The cached results of one operation.
 pub struct CachedLookup<K, V> {
     operation: Operation,
     cache: Cache<K, V>,
@@ -69,18 +75,18 @@ where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// At most about `capacity` answers of `operation`. `backoff` is the longest pause before a second attempt at
-    /// `CreateInvalidation`.
+    /// A cache of at most about `capacity` results of `operation`. `backoff` is the longest delay before the first
+    /// retry of `CreateInvalidation`, of which a fraction is used here.
     pub fn new(operation: Operation, capacity: u64, ttl: CacheTtl, backoff: Duration, clock: Clock) -> Self {
         Self { operation, cache: Cache::new(capacity, clock), stale: ttl.stale, backoff }
     }
 
-    /// The answer for `key`, remembered or that of `fetch`, which also tells how long it may be remembered. It is called
-    /// again where that may help, and not at all after `deadline`. Where there is no answer by then an old one serves, if `allow_stale`
-    /// agrees; the error comes with it.
+    /// Returns the cached value of `key`, or that of `fetch`, which also returns its TTL. Transient errors are
+    /// retried, and `fetch` is not called after `deadline`. If none of the attempts succeeds and the last error is
+    /// transient, a stale value is returned if `allow_stale` accepts it; the error is then in [`Cached::stale`].
     ///
     /// # Errors
-    /// The last one of `fetch`.
+    /// The last error of `fetch`, or a timeout.
     pub async fn get<E, F>(
         &self,
         key: &K,
@@ -104,7 +110,7 @@ where
         answer
     }
 
-    /// The last answer for `key`, however old, if it is remembered.
+    /// Returns the cached value of `key`, expired or not.
     pub async fn peek(&self, key: &K) -> Option<V> {
         self.cache.peek(key).await
     }
@@ -118,8 +124,8 @@ where
         let timed_out = || Err(CallError::timed_out(self.operation.name).into());
         loop {
             let now = Instant::now();
-            // Of very many calls most may have to wait until it is too late, and even a call that is given up at once
-            // costs its making and signing.
+            // With very many calls most may have to wait until it is too late, and even a call that is given up at
+            // once costs the time to build and sign the request.
             if now >= deadline {
                 return timed_out();
             }

@@ -1,4 +1,5 @@
-//! Finding out how distributions are set, and so how each shows its buckets: asked once in a while.
+//! Looks up distribution configs and the cache policies they refer to, and derives how each distribution maps a
+//! bucket's keys to URLs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,56 +12,59 @@ use crate::aws::{CallError, DistributionConfigs, ErrorClass};
 use crate::change::{Bucket, DistributionId};
 use crate::path::{BucketOptions, DistributionConfig, Mapping, PolicyId};
 
-/// How many distributions' settings are remembered, and how many cache policies. An account has at most 200 distributions
-/// and 20 policies by default (CloudFront quotas).
+/// The most distribution configs that are cached. An account has at most 200 distributions by default (CloudFront
+/// quotas).
 const CACHED_DISTRIBUTIONS: u64 = 1000;
+/// The most cache policies that are cached. An account has at most 20 by default (CloudFront quotas).
 const CACHED_POLICIES: u64 = 1000;
 
-/// How many distributions are asked about at the same time, besides those that hang.
+/// The most distributions that are looked up concurrently, apart from calls that hang (see [`permits`]).
 const CONCURRENT_LOOKUPS: usize = 8;
 
-/// The operations are told apart in errors, and not in what is counted.
+/// Both operations have their own name in errors but share their counters.
 const fn operation(name: &'static str) -> Operation {
     Operation { name, hit: |stats| stats.settings_hits += 1, miss: |stats| stats.settings_misses += 1 }
 }
 
-/// Reads settings, and remembers them.
+/// A cached reader of distribution configs.
 pub struct ConfigLookup {
-    /// Whether it reads them at all.
+    /// Whether distribution configs are read at all.
     is_enabled: bool,
     ttl: CacheTtl,
     clock: Clock,
     configs_cache: CachedLookup<DistributionId, Arc<CachedConfig>>,
-    /// Whether query strings are in the key; `None` where it may not be asked.
+    /// Whether a policy's cache key includes query strings; `None` if access to the policy is denied.
     policies_cache: CachedLookup<PolicyId, Option<bool>>,
 }
 
-/// What is known of a distribution for a while.
+/// A cache entry for a distribution.
 struct CachedConfig {
-    /// `None` where it may not be asked. Cache policies are not looked up yet.
+    /// The config, with cache policies not resolved yet; `None` if access to it is denied.
     config: Option<Arc<DistributionConfig>>,
     read_at: SystemTime,
-    /// Why they are those read last, if they are.
+    /// Why `config` is an earlier one, if it is: access to the current one is denied.
     error: Option<Arc<CallError>>,
-    /// The buckets that it was said of that no origin is one of them.
+    /// The buckets for which a warning was logged that their origins are not known for certain.
     warned_of: Mutex<BTreeSet<Bucket>>,
 }
 
-/// What was learnt of a distribution.
+/// The result of the lookup for one distribution.
 struct ConfigAnswer {
     cached: Arc<CachedConfig>,
-    /// The settings with all that cache policies say.
+    /// The config with its cache policies resolved, as far as they may be read; `None` if access to the config is
+    /// denied.
     config: Option<Arc<DistributionConfig>>,
-    /// Why they may have changed, if they may.
+    /// Why the config may be outdated, if it may.
     error: Option<Arc<CallError>>,
 }
 
-/// What was learnt of the distributions that were asked about; the others' settings are not known.
+/// The result of the lookup for each distribution. The configs of others are unknown.
 #[derive(Default)]
 pub struct ResolvedConfigs(BTreeMap<DistributionId, Result<ConfigAnswer, Arc<CallError>>>);
 
 impl ConfigLookup {
-    /// A surveyor that asks if it `is_enabled`. `backoff` is the longest pause before a second attempt at `CreateInvalidation`.
+    /// Creates a lookup that reads configs if `is_enabled`. `backoff` is the longest delay before the first retry of
+    /// `CreateInvalidation`.
     pub fn new(is_enabled: bool, ttl: CacheTtl, backoff: Duration, clock: &Clock) -> Self {
         let clock = || Clock::clone(clock);
         Self {
@@ -78,17 +82,17 @@ impl ConfigLookup {
         }
     }
 
-    /// What is known of these distributions, asked for at the same time. One that has not answered by `deadline` is not
-    /// waited for.
+    /// Looks up the configs of these distributions concurrently. One that has not answered by `deadline` ends with a
+    /// stale config or a timeout error.
     pub async fn resolve<S: DistributionConfigs>(
         &self,
         source: &S,
         ids: BTreeSet<&DistributionId>,
         deadline: Instant,
     ) -> ResolvedConfigs {
-        // A tenant's settings are those of another distribution, with changes of its own.
+        // A distribution tenant has the config of another distribution, with its own customizations.
         let mut ids: Vec<_> = ids.into_iter().filter(|id| self.is_enabled && !id.is_tenant()).collect();
-        // Where there is no time for all, it must not always be the same that go without.
+        // If there is not enough time for all, it should not always be the same ones that fail.
         fastrand::shuffle(&mut ids);
         let lookups = ids
             .into_iter()
@@ -135,7 +139,8 @@ impl ConfigLookup {
         match source.distribution_config(id).await {
             Ok(config) => Ok((cached(Some(Arc::new(config)), now, None), self.ttl.positive)),
             Err(error) if error.class == ErrorClass::AccessDenied => {
-                // What was known is better than a guess. Whoever corrects the role should not wait for long.
+                // An earlier config is better than an estimate. With the negative TTL, a corrected policy of the role
+                // takes effect soon.
                 let is_recent =
                     |it: &Arc<CachedConfig>| now.duration_since(it.read_at).is_ok_and(|age| age <= self.ttl.stale);
                 let previous = self.configs_cache.peek(id).await.filter(is_recent);
@@ -161,7 +166,8 @@ impl ConfigLookup {
         }
     }
 
-    /// Whether query strings are in the key of this policy; `None` if it may not be asked, which is said.
+    /// Returns whether the cache key of this policy includes query strings; `None`, with a warning in the log, if
+    /// access to the policy is denied.
     async fn policy<S: DistributionConfigs>(
         &self,
         source: &S,
@@ -188,7 +194,8 @@ impl ConfigLookup {
 }
 
 impl ResolvedConfigs {
-    /// Why the settings of this distribution are not known, or may have changed, if so.
+    /// Returns why the config of this distribution is unknown or may be outdated; `None` if it is current, or was not
+    /// looked up.
     #[must_use]
     pub fn error(&self, id: &DistributionId) -> Option<Arc<CallError>> {
         match self.0.get(id)? {
@@ -197,7 +204,9 @@ impl ResolvedConfigs {
         }
     }
 
-    /// How each distribution of a bucket shows it. Where no origin is the bucket, that is said once in the settings' ttl.
+    /// Returns for each distribution of the bucket how it maps the bucket's keys to URLs; `None` if its config could
+    /// not be read. If it is not certain which origins are the bucket, a warning is logged, once for each fetched
+    /// config.
     #[must_use]
     pub fn mappings(&self, bucket: &Bucket, options: &BucketOptions) -> Vec<(DistributionId, Option<Mapping>)> {
         let mapping = |id: &DistributionId| match self.0.get(id) {

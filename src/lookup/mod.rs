@@ -1,4 +1,7 @@
-//! What AWS is asked and cached: the tags of buckets, the configuration of distributions, the keys of buckets.
+//! Reads from AWS: bucket tags, distribution configs and the keys of buckets.
+//!
+//! Tags and configs are cached ([`Cache`]), and stale ones are used on errors. Keys are listed for each delivery.
+//! Retries and bounded concurrency are in [`CachedLookup`], [`backoff`] and [`permits`].
 
 pub mod backoff;
 mod cache;

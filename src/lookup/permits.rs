@@ -1,7 +1,7 @@
-//! Calls at the same time: few of them, and yet those that hang keep no others from being made.
+//! Bounded concurrency in which calls that hang do not block the others.
 //!
-//! A call takes a place. One that has been under way for long takes none, unless there are very many such: what it waits
-//! for costs next to nothing, while the calls behind it may be answered at once.
+//! A call holds a permit. One that has been in flight for long no longer does, unless there are very many such calls:
+//! waiting for it costs next to nothing, while the calls behind it may be answered at once.
 
 use std::time::Duration;
 
@@ -9,31 +9,33 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep_until};
 
-/// How long a call takes a place: at most so long, and this part of the time there is for all of them.
+/// The longest time for which a call holds a permit.
 const MAX_HOLD: Duration = Duration::from_secs(1);
+/// A call holds a permit for at most this fraction of the time that there is for all calls.
 const HOLD_SHARE: u32 = 4;
 
-/// How many times as many calls as there are places may be under way at the most. Each holds a connection, of which a
-/// process of Lambda's has at most 1,024 (Lambda quotas, file descriptors).
+/// The most calls in flight, as a multiple of the permits. Each call holds a connection, and a Lambda process has at
+/// most 1,024 file descriptors (Lambda quotas).
 const MAX_CALLS_PER_PERMIT: usize = 4;
 
-/// Places for calls.
+/// Permits for concurrent calls. The caller tracks its calls with [`acquire`](Self::acquire) and
+/// [`release`](Self::release).
 pub struct Permits {
     count: usize,
     hold: Duration,
-    /// When each call under way began.
+    /// When each call in flight started.
     begun: Vec<Instant>,
 }
 
 impl Permits {
-    /// So many places for calls that are made from `now` until `deadline`.
+    /// Creates `count` permits, at least one, for calls between `now` and `deadline`.
     #[must_use]
     pub fn new(count: usize, now: Instant, deadline: Instant) -> Self {
         let hold = MAX_HOLD.min(deadline.saturating_duration_since(now) / HOLD_SHARE);
         Self { count: count.max(1), hold, begun: Vec::new() }
     }
 
-    /// When there is a place for another call: `now`, or later. `None` if only the end of a call can make one.
+    /// Returns when a permit for another call is available: `now` or later. `None` if a call must end first.
     #[must_use]
     pub fn available_from(&self, now: Instant) -> Option<Instant> {
         if self.begun.len() >= self.count * MAX_CALLS_PER_PERMIT {
@@ -43,12 +45,12 @@ impl Permits {
         if ends.clone().count() < self.count { Some(now) } else { ends.min() }
     }
 
-    /// A call begins.
+    /// Records that a call starts.
     pub fn acquire(&mut self, now: Instant) {
         self.begun.push(now);
     }
 
-    /// A call ends that began then.
+    /// Records the end of a call that started at `begun`.
     pub fn release(&mut self, begun: Instant) {
         if let Some(index) = self.begun.iter().position(|it| *it == begun) {
             self.begun.swap_remove(index);
@@ -56,8 +58,8 @@ impl Permits {
     }
 }
 
-/// What comes of all these calls, in the order in which they end. Each begins once there is one of `count` places for it;
-/// they know themselves what is to become of them after `deadline`.
+/// Runs all calls with at most `count` permits and returns their outputs in the order in which they end. Calls are not
+/// cancelled at `deadline`: each must observe it by itself.
 pub async fn run<C>(calls: impl IntoIterator<Item = C>, count: usize, deadline: Instant) -> Vec<C::Output>
 where
     C: Future,

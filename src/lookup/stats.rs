@@ -1,7 +1,7 @@
-//! What one invocation costs besides its result: counted where it happens, far below those who report it.
+//! Counters of the requests that one invocation makes.
 //!
-//! Local to the task: what counts need not be handed through everything that looks something up, and two invocations in one
-//! process could not mix theirs. Where nobody asked for a tally nothing is counted.
+//! They are local to the task: the code that counts needs no handle passed through every layer, and two invocations in
+//! one process cannot mix their counts. Outside [`collect`] nothing is counted.
 
 use std::cell::Cell;
 
@@ -11,25 +11,25 @@ tokio::task_local! {
     static STATS: Cell<Stats>;
 }
 
-/// What was looked up, and how often.
+/// The lookups, listing requests and retries of an invocation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Stats {
-    /// Buckets' tags that were remembered.
+    /// Lookups of a bucket's tags that were answered from the cache.
     pub tag_hits: u64,
-    /// Buckets' tags that had to be asked for.
+    /// Lookups of a bucket's tags that called S3.
     pub tag_misses: u64,
-    /// Distributions' settings and cache policies that were remembered.
+    /// Lookups of a distribution config or cache policy that were answered from the cache.
     pub settings_hits: u64,
-    /// Distributions' settings and cache policies that had to be asked for.
+    /// Lookups of a distribution config or cache policy that called CloudFront.
     pub settings_misses: u64,
-    /// Requests that list a bucket.
+    /// `ListObjectsV2` requests, retries included.
     pub list_requests: u64,
-    /// Calls of any kind that were made again.
+    /// Retries of calls of any kind.
     pub retries: u64,
 }
 
-/// What `future` comes to, and what was counted on the way.
+/// Runs `future` and returns its output with the counts.
 pub async fn collect<F: Future>(future: F) -> (F::Output, Stats) {
     let collected = async {
         let output = future.await;
@@ -38,9 +38,9 @@ pub async fn collect<F: Future>(future: F) -> (F::Output, Stats) {
     STATS.scope(Cell::default(), collected).await
 }
 
-/// Counts.
+/// Updates the counters of the current [`collect`], if there is one.
 pub fn count(what: impl FnOnce(&mut Stats)) {
-    // An error says that there is no tally to count in.
+    // An error means that the task is not in `collect`.
     let _ = STATS.try_with(|stats| {
         let mut collected = stats.get();
         what(&mut collected);

@@ -1,4 +1,4 @@
-//! Finding out where buckets' changes go: their tags, read once in a while.
+//! Looks up a bucket's tags: which distributions serve it, and with which options.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,22 +13,22 @@ use crate::change::Bucket;
 use crate::path::{BucketDefaults, BucketOptions, TagError};
 use crate::plan::{Resolution, Resolutions};
 
-/// How many buckets' answers are remembered. An account has at most 10,000 buckets by default (S3 quotas, 2024); one
-/// answer takes a few hundred bytes.
+/// The most buckets whose tags are cached. An account has at most 10,000 buckets by default (S3 quotas, 2024); an
+/// entry takes a few hundred bytes.
 const CACHED_BUCKETS: u64 = 10_000;
 
-/// How many buckets are asked about at the same time, besides those that hang.
+/// The most buckets that are looked up concurrently, apart from calls that hang (see [`permits`]).
 pub const CONCURRENT_LOOKUPS: usize = 16;
 
 const OPERATION: Operation =
     Operation { name: "GetBucketTagging", hit: |stats| stats.tag_hits += 1, miss: |stats| stats.tag_misses += 1 };
 
-/// Why it is not known where a bucket's changes go.
+/// Why a bucket's options are unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TagLookupError {
-    /// Its tags could not be read.
+    /// The tags could not be read.
     Lookup(CallError),
-    /// A tag's value is no good.
+    /// A tag's value is invalid.
     Tag(TagError),
 }
 
@@ -70,17 +70,18 @@ impl LookupError for TagLookupError {
     }
 }
 
-/// What was learnt of each bucket that was asked about.
+/// The result of the lookup for each bucket: its options, `None` if it does not have the tag, or the error.
 #[derive(Default)]
 pub struct ResolvedTags(BTreeMap<Bucket, Result<Option<Arc<BucketOptions>>, Arc<TagLookupError>>>);
 
 impl ResolvedTags {
-    /// The routes that are known, by bucket.
+    /// Returns the tagged buckets with their options.
     pub fn options(&self) -> impl Iterator<Item = (&Bucket, &Arc<BucketOptions>)> {
         self.0.iter().filter_map(|(bucket, answer)| Some((bucket, answer.as_ref().ok()?.as_ref()?)))
     }
 
-    /// Where each bucket's changes go, by what is known of the distributions.
+    /// Resolves each bucket to the distributions that serve it and the mappings of its keys, with these distribution
+    /// configs.
     #[must_use]
     pub fn resolutions(&self, configs: &ResolvedConfigs) -> Resolutions {
         let resolution = |bucket: &Bucket, answer: &Result<Option<Arc<BucketOptions>>, _>| match answer {
@@ -93,14 +94,14 @@ impl ResolvedTags {
         self.0.iter().map(|(bucket, answer)| (bucket.clone(), resolution(bucket, answer))).collect()
     }
 
-    /// Why it is not known where this bucket's changes go, if it is not.
+    /// Returns the error of this bucket's lookup, if it failed.
     #[must_use]
     pub fn error(&self, bucket: &Bucket) -> Option<Arc<TagLookupError>> {
         self.0.get(bucket)?.as_ref().err().cloned()
     }
 }
 
-/// Finds routes, and remembers them.
+/// A cached reader of bucket tags.
 pub struct TagLookup<T> {
     tags: T,
     defaults: BucketDefaults,
@@ -109,26 +110,28 @@ pub struct TagLookup<T> {
 }
 
 impl<T: BucketTags> TagLookup<T> {
-    /// A router that reads tags from `tags`. `backoff` is the longest pause before a second attempt at CloudFront.
+    /// Creates a lookup that reads tags from `tags`. `backoff` is the longest delay before the first retry of
+    /// `CreateInvalidation`.
     pub fn new(tags: T, defaults: BucketDefaults, ttl: CacheTtl, backoff: Duration, clock: Clock) -> Self {
         let cache = CachedLookup::new(OPERATION, CACHED_BUCKETS, ttl, backoff, clock);
         Self { tags, defaults, ttl, cache }
     }
 
-    /// What it asks.
+    /// Returns the source that tags are read from.
     pub fn source(&self) -> &T {
         &self.tags
     }
 
-    /// The tag that names a bucket's distributions.
+    /// Returns the key of the tag that names a bucket's distributions.
     pub fn distribution_tag(&self) -> &str {
         &self.defaults.distribution_tag
     }
 
-    /// What is known of all these buckets, looked up at the same time, [`CONCURRENT_LOOKUPS`] of them and those that hang.
-    /// A bucket that has not answered by `deadline` is not waited for, so that the others' changes are not held up.
+    /// Looks up the tags of all these buckets concurrently, up to [`CONCURRENT_LOOKUPS`] at a time apart from calls
+    /// that hang. A bucket that has not answered by `deadline` ends with stale options or a timeout error, so that it
+    /// does not delay the other buckets' changes.
     pub async fn resolve(&self, mut queries: Vec<BucketQuery>, deadline: Instant) -> ResolvedTags {
-        // Where there is no time for all, it must not always be the same that go without.
+        // If there is not enough time for all, it should not always be the same ones that fail.
         fastrand::shuffle(&mut queries);
         let lookups = queries.into_iter().map(|query| async move {
             let answer = self.get(&query, deadline).await;
@@ -138,8 +141,8 @@ impl<T: BucketTags> TagLookup<T> {
         ResolvedTags(answers)
     }
 
-    /// The route of a bucket, remembered or looked up. Where S3 does not answer, or for a while not as it should, an old
-    /// one serves; that a bucket had no tag does not, as it may have one by now.
+    /// Returns the bucket's options, cached or fetched. Stale options are used if S3 returns a transient error, or no
+    /// response in time. That the tag was missing is never used stale, as the bucket may have it by now.
     async fn get(&self, query: &BucketQuery, deadline: Instant) -> Result<Option<Arc<BucketOptions>>, TagLookupError> {
         let Cached { value, stale } =
             self.cache.get(&query.bucket, deadline, || self.fetch(query), Option::is_some).await?;
@@ -158,7 +161,7 @@ impl<T: BucketTags> TagLookup<T> {
         if let Some(options) = self.defaults.parse(&tags).map_err(TagLookupError::Tag)? {
             return Ok((Some(Arc::new(options)), self.ttl.positive));
         }
-        // Here and not where the answer is used, so that it is said once in the answer's life.
+        // Logged here and not where the result is used, so that it appears once in a TTL.
         tracing::info!(
             bucket = query.bucket.name.as_str(),
             tag = self.defaults.distribution_tag,

@@ -1,23 +1,23 @@
-//! Spelling a key the way viewers' requests, and so CloudFront's cache, spell it.
+//! Percent-encodes a key as viewers' requests, and so CloudFront's cache keys, have it.
 //!
-//! The developer guide asks to encode "non-ASCII or unsafe characters as defined in RFC 1738" and not one more: an item
-//! that is over-encoded is accepted and matches nothing.
+//! The developer guide asks to encode "non-ASCII or unsafe characters as defined in RFC 1738" and no others: CloudFront
+//! accepts an over-encoded path, but it matches nothing.
 
 use std::fmt::Write;
 
 use super::InvalidationPath;
 
-/// How a path spells the space. URL encoders write `%20`, form encoders `+`; none mixes them in one URL.
+/// How a space is encoded: URL encoders write `%20`, form encoders `+`. No encoder mixes the two in one URL.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Space {
     Percent,
     Plus,
 }
 
-/// Whether a character of a key is percent-encoded in a path. `+` and `~` are matters of their own.
+/// Whether a character of a key is percent-encoded in a path. `+` and `~` are handled separately.
 ///
-/// The set is RFC 1738's unsafe characters (section 2.2) without `~`, controls, everything that is not ASCII, and `?`,
-/// which would start a query string. The rest stays raw: `$ - _ . ! * ' ( ) , / : @ = & ;`, letters and digits.
+/// The set is RFC 1738's unsafe characters (section 2.2) without `~`, all control and non-ASCII characters, and `?`,
+/// which would start a query string. Letters, digits and `$ - _ . ! * ' ( ) , / : @ = & ;` stay raw.
 pub(super) fn must_encode(character: char) -> bool {
     match character {
         ' ' | '"' | '#' | '%' | '<' | '>' | '?' | '[' | '\\' | ']' | '^' | '`' | '{' | '|' | '}' => true,
@@ -25,10 +25,10 @@ pub(super) fn must_encode(character: char) -> bool {
     }
 }
 
-/// The URL of a key, relative to its origin path, as a viewer's request spells it.
+/// Returns the URL of a key, relative to its origin path, as a viewer requests it.
 ///
-/// - A literal `+` becomes `%2B`: S3 reads a raw `+` in a URL as a space, so such an object is requested as `%2B`.
-/// - `*` and `~` stay as they are.
+/// - A literal `+` becomes `%2B`: S3 reads a raw `+` in a URL as a space, so such an object is requested with `%2B`.
+/// - `*` and `~` stay raw.
 pub(super) fn url_of(key: &str, space: Space) -> String {
     let mut url = String::with_capacity(key.len() + 8);
     url.push('/');
@@ -48,10 +48,10 @@ pub(super) fn url_of(key: &str, space: Space) -> String {
     url
 }
 
-/// The path that invalidates a URL.
+/// Returns the path that invalidates a URL.
 ///
-/// - `*` stays raw, since `%2A` matches nothing; a URL that ends in `*` becomes a wildcard, a superset of itself.
-/// - `~` cannot be invalidated in any spelling (aws/aws-sdk#525): the path ends before it, with `*`.
+/// - `*` stays raw, since `%2A` matches nothing. A URL that ends in `*` becomes a wildcard, which covers that URL.
+/// - `~` cannot be invalidated, raw or encoded (aws/aws-sdk#525): the path is cut before it and becomes a wildcard.
 pub(super) fn path_of(url: String) -> InvalidationPath {
     match url.find('~') {
         Some(tilde) => InvalidationPath::wildcard(url.get(..tilde).unwrap_or("/")),

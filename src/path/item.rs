@@ -1,4 +1,4 @@
-//! Items of an invalidation that a person names: in a pipeline's action, or when invoking the function directly.
+//! Items of an invalidation that a person names, in a pipeline action or when invoking the function directly.
 
 use std::fmt::{self, Write};
 
@@ -6,38 +6,40 @@ use super::encode::must_encode;
 use super::{InvalidationPath, MAX_ITEMS, MAX_PATH_LENGTH, MAX_WILDCARDS, PathError, without_covered};
 use crate::change::text::excerpt;
 
-/// The longest cache tag, in characters. Source: CloudFront developer guide, "Invalidating content by cache tags".
+/// The longest cache tag, in characters, without its `#`.
+///
+/// Source: CloudFront developer guide, "Invalidating content by cache tags".
 const MAX_TAG_LENGTH: usize = 256;
 
-/// One item of an invalidation. Both kinds are billed alike.
+/// An item of an invalidation. Both kinds are billed as one path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Item {
-    /// A path, or a prefix and `*`.
+    /// The path of one URL, or a wildcard.
     Path(InvalidationPath),
-    /// Everything that was cached with a tag.
+    /// A cache tag, which invalidates everything cached with it.
     Tag(CacheTag),
 }
 
-/// A cache tag with its `#`: up to 256 printable ASCII characters without a comma or a wildcard.
+/// A cache tag with its `#`: 1 to 256 printable ASCII characters without spaces and commas, not ending in `*`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CacheTag(Box<str>);
 
-/// Why a list of items is no good: which, and what to do.
+/// Why a list of items is rejected: the item, if it is one, and the remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ItemError {
-    /// There is none.
+    /// The list is empty.
     None,
-    /// One of them is empty.
+    /// An item is empty.
     Empty,
-    /// More than CloudFront takes.
+    /// There are more than [`MAX_ITEMS`] items.
     TooMany(usize),
-    /// More wildcards than CloudFront takes.
+    /// There are more than [`MAX_WILDCARDS`] wildcards.
     TooManyWildcards(usize),
-    /// No cache tag.
+    /// A malformed cache tag.
     BadTag(String),
-    /// It is spelt in a way that CloudFront accepts and never matches.
+    /// A form that CloudFront accepts but that matches nothing, with the remedy.
     Ineffective(String, &'static str),
-    /// No path.
+    /// A malformed path.
     BadPath(String, PathError),
 }
 
@@ -66,11 +68,13 @@ impl fmt::Display for ItemError {
 impl std::error::Error for ItemError {}
 
 impl Item {
-    /// Takes an item as a person writes it. A missing leading slash is added; what is not encoded yet is encoded, and a
-    /// `%` without two hex digits is one that is not. A `?` starts a query, and `+` and `*` stay as they are.
+    /// Parses an item as a person writes it.
+    ///
+    /// A missing leading slash is added, and what is not encoded yet is percent-encoded, including a `%` that is not
+    /// followed by two hex digits. `?`, which starts a query string, `+` and `*` stay raw.
     ///
     /// # Errors
-    /// [`ItemError`]. A `~` is one: CloudFront cannot invalidate it, and what a person names is never widened.
+    /// [`ItemError`], also for a `~`: CloudFront cannot invalidate it, and items that a person names are never widened.
     ///
     /// ```
     /// use s3_cloudfront_invalidator::path::Item;
@@ -105,19 +109,19 @@ impl Item {
         InvalidationPath::parse(&path).map(Self::Path).map_err(|error| ItemError::BadPath(excerpt(text), error))
     }
 
-    /// `/*`, which covers every path.
+    /// Returns the item `/*`, which covers every path.
     #[must_use]
     pub fn everything() -> Self {
         Self::Path(InvalidationPath::everything())
     }
 
-    /// Whether it is a path that ends with a wildcard.
+    /// Whether the item is a wildcard.
     #[must_use]
     pub fn is_wildcard(&self) -> bool {
         matches!(self, Self::Path(path) if path.wildcard_prefix().is_some())
     }
 
-    /// The item as CloudFront gets it.
+    /// Returns the item as it is sent to CloudFront.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
@@ -128,7 +132,7 @@ impl Item {
 }
 
 impl CacheTag {
-    /// Takes a tag with its `#`; `None` if it breaks the rules.
+    /// Checks a tag with its `#`. Returns `None` if it is malformed.
     fn new(text: &str) -> Option<Self> {
         let name = text.strip_prefix('#')?;
         let fits =
@@ -149,10 +153,11 @@ impl serde::Serialize for Item {
     }
 }
 
-/// Items as a person names them: checked, encoded, sorted, without those that another covers. Never widened.
+/// Parses items as a person writes them: encoded, sorted, deduplicated, and without those that another covers. They are
+/// never widened.
 ///
 /// # Errors
-/// [`ItemError`] for the first that is no good, for none at all, and for more than CloudFront takes.
+/// [`ItemError`] for the first bad item, for an empty list, and for more items or wildcards than CloudFront accepts.
 pub fn named_items<'t>(texts: impl IntoIterator<Item = &'t str>) -> Result<Vec<Item>, ItemError> {
     let (mut paths, mut tags) = (Vec::new(), Vec::new());
     for text in texts {
@@ -174,7 +179,7 @@ pub fn named_items<'t>(texts: impl IntoIterator<Item = &'t str>) -> Result<Vec<I
     }
 }
 
-/// A path with its leading slash, in which everything is encoded that must be and is not.
+/// Adds a missing leading slash and percent-encodes every character that must be and is not yet.
 fn encode(text: &str) -> String {
     let mut path = String::with_capacity(text.len().min(MAX_PATH_LENGTH) + 8);
     if !text.starts_with('/') {

@@ -1,8 +1,8 @@
-//! How a distribution shows a bucket: which URLs an object has in it, if any.
+//! How a distribution maps a bucket's keys to URLs.
 //!
-//! With the distribution's settings this is known: through which of its origins the bucket is seen, below which path, and
-//! which requests get there. Without them it is taken that the whole bucket is served at the root, or below the origin path
-//! that its tag names. Where a function at the edge can send a request elsewhere than its path says, no URL is ruled out.
+//! A distribution config determines which origins are the bucket, with which origin path, and which requests reach
+//! them. Without it, the whole bucket is assumed to be served at the root, or below the origin path that the bucket's
+//! tag names. Where an edge function may change a request's URI or origin, no URL is ruled out.
 
 use std::sync::Arc;
 
@@ -15,34 +15,36 @@ use crate::change::{Bucket, ObjectKey};
 use super::routing::normalized;
 use super::routing::{NotServed, RoutedUrl, Routing};
 
-/// How a distribution shows a bucket.
+/// How a distribution maps a bucket's keys to URLs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {
     origin_matches: Vec<OriginMatch>,
     directory_urls: DirectoryUrls,
-    /// What the bucket's tag says.
+    /// Whether query strings are part of the cache key, according to the bucket's tag, if it has one.
     query_strings: Option<bool>,
     config: Option<Arc<DistributionConfig>>,
-    /// Whether the settings are those read last, since they could not be read again.
+    /// Whether the config is a stale one, because it could not be refreshed.
     is_stale: bool,
-    /// Whether it is known of every origin whether it is the bucket.
+    /// Whether the config settles the mapping: at least one origin is the bucket, the origin path of each is known, and
+    /// no other origin may be the bucket.
     is_certain: bool,
-    /// What is taken of objects that are not seen, where it is not.
+    /// The mapping by tags and defaults alone, used for objects that this one does not serve. `None` without a config,
+    /// and where the config settles the mapping.
     fallback: Option<Box<Self>>,
 }
 
-/// A folder of the bucket that is seen at the root of the distribution.
+/// An origin path under which the distribution serves the bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct OriginMatch {
     path: OriginPath,
-    /// The origins that look there; none if the settings are not known.
+    /// The ids of the origins with this origin path; empty without a config.
     origins: Vec<String>,
-    /// Files that a directory of it shows.
+    /// File names that are also served under their directory's URL.
     index_documents: Vec<String>,
 }
 
 impl Mapping {
-    /// How a distribution with these settings shows the bucket. What the bucket's tags say comes before what the settings do.
+    /// Derives the mapping of a bucket from its options and the distribution config. The bucket's tags take precedence.
     #[must_use]
     pub fn new(bucket: &Bucket, options: &BucketOptions, config: Option<&Arc<DistributionConfig>>) -> Self {
         let origins: Vec<_> = config.iter().flat_map(|it| it.origins_of(bucket)).collect();
@@ -61,7 +63,7 @@ impl Mapping {
         };
         let rewrites = config.is_none_or(|config| config.rewrites());
         let is_other = |origin: &&Origin| origins.iter().all(|(known, ..)| known.id != origin.id);
-        // Those that may be the bucket under another name.
+        // Origins that may be the bucket under another name.
         let possible = config.iter().flat_map(|config| &config.origins);
         let possible: Vec<_> = possible.filter(|it| it.may_be_any_bucket()).filter(is_other).collect();
         let possible_matches = possible.iter().map(|origin| (*origin, origin.path.as_ref(), Endpoint::Rest));
@@ -99,34 +101,34 @@ impl Mapping {
         Self { origin_matches, directory_urls, query_strings, config, is_stale: false, is_certain, fallback }
     }
 
-    /// How a distribution is taken to show a bucket of which nothing but the tags is known.
+    /// Returns the mapping that is assumed where only the bucket's tags are known.
     #[must_use]
     pub fn without_config(options: &BucketOptions) -> Self {
         Self::from_origins(&[], options, None)
     }
 
-    /// The same, from settings that could not be read again.
+    /// Marks the mapping as derived from a stale config.
     #[must_use]
     pub fn stale(self) -> Self {
         Self { is_stale: true, ..self }
     }
 
-    /// Whether it is taken from settings that could not be read again, and may have changed.
+    /// Whether the mapping is derived from a stale config, which could not be refreshed and may have changed.
     #[must_use]
     pub fn is_stale(&self) -> bool {
         self.is_stale
     }
 
-    /// Whether it is taken from the distribution's settings, and not from tags and defaults where those do not tell.
+    /// Whether the config settles the mapping, so that it does not rest on tags and defaults.
     #[must_use]
     pub fn is_known(&self) -> bool {
         self.is_certain
     }
 
-    /// The paths to invalidate when this object changes, sorted, each once; at least one.
+    /// Returns the paths to invalidate when this object changes: sorted, deduplicated, at least one.
     ///
     /// # Errors
-    /// [`NotServed`] if no viewer can see the object through this distribution.
+    /// [`NotServed`] if the distribution does not serve the object.
     pub fn paths(&self, key: &ObjectKey) -> Result<Vec<InvalidationPath>, NotServed> {
         let mut paths = Vec::with_capacity(1);
         let mut reason = NotServed::OutsideOriginPath;
@@ -147,28 +149,28 @@ impl Mapping {
         }
     }
 
-    /// The distribution's settings, if they are known.
+    /// Returns the distribution config, if the mapping is derived from one.
     #[must_use]
     pub fn config(&self) -> Option<&Arc<DistributionConfig>> {
         self.config.as_ref()
     }
 
-    /// The folders that it looks into, each empty or ending with `/`.
+    /// Returns the key prefixes of the origin paths, each empty or ending with `/`.
     pub fn folders(&self) -> impl Iterator<Item = String> {
         self.origin_matches.iter().map(|origin_match| origin_match.path.folder())
     }
 
-    /// The origins that look into each folder.
+    /// Returns the key prefix of each origin path with the ids of the origins that have it.
     pub fn origins_by_folder(&self) -> impl Iterator<Item = (&[String], String)> {
         self.origin_matches.iter().map(|origin_match| (origin_match.origins.as_slice(), origin_match.path.folder()))
     }
 
-    /// The URLs at which a viewer may see an object.
+    /// Returns the URLs at which the distribution may serve an object.
     pub fn served_urls(&self, key: &ObjectKey) -> impl Iterator<Item = String> + use<'_> {
         self.explain(key).into_iter().filter(|it| it.routing.is_served()).map(|it| it.url.text)
     }
 
-    /// All URLs of an object, whether requests for them get to the bucket or not; none if it lies outside.
+    /// Returns all URLs of an object and where requests for them go; empty if the key is outside every origin path.
     #[must_use]
     pub fn explain(&self, key: &ObjectKey) -> Vec<RoutedUrl<'_>> {
         let routed_urls: Vec<_> =
@@ -179,7 +181,7 @@ impl Mapping {
         }
     }
 
-    /// The folders that the object lies in, with its key there.
+    /// Returns the origin paths that contain the object, each with the key relative to it.
     fn matches_of<'k>(&self, key: &'k ObjectKey) -> impl Iterator<Item = (&OriginMatch, ViewerKey<'k>)> {
         self.origin_matches.iter().filter_map(move |origin_match| Some((origin_match, origin_match.path.strip(key)?)))
     }
@@ -198,7 +200,7 @@ impl Mapping {
         let goes_to_bucket =
             |behavior: &&Behavior| origin_match.origins.iter().any(|origin| config.goes_to(behavior, origin));
         let decoded = url.decoded();
-        // The root may stand for its object's own URL.
+        // CloudFront may match a request for `/` with path patterns by the path of the object that it returns.
         let root = (*url == ViewerUrl::root()).then(|| format!("/{}", key.as_str()));
         let spellings = [Some(url.text.as_str()), decoded.as_deref(), root.as_deref()];
         let normal: Vec<_> = spellings.iter().flatten().filter_map(|spelling| normalized(spelling)).collect();
@@ -211,12 +213,13 @@ impl Mapping {
         }
     }
 
-    /// Whether there can be an entry of such a URL for each query string.
+    /// Whether a URL may be cached once for each query string.
     fn has_query_strings(&self, origin_match: &OriginMatch, routing: Routing<'_>) -> bool {
         let in_key = |behavior: &Behavior| behavior.query_strings == QueryStrings::InKey;
         self.query_strings.unwrap_or_else(|| match (&self.config, routing) {
             (Some(config), _) if config.rewrites() => {
-                // Another behaviour's requests may have been given this path.
+                // A request of another behavior may have been rewritten to this URL, and is cached by that behavior's
+                // policy.
                 let may_come = |behavior: &&Behavior| {
                     behavior.rewrites || origin_match.origins.iter().any(|origin| config.goes_to(behavior, origin))
                 };

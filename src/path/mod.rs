@@ -1,8 +1,9 @@
-//! Invalidation paths: what CloudFront is told, and which URLs that covers.
+//! Invalidation paths: from an object's key to the paths that invalidate it in one distribution.
 //!
-//! [`InvalidationPath`] carries the rules CloudFront documents for a path. A path that breaks them is rejected together
-//! with its whole request, or is accepted and matches nothing; the second is worse. `encode` spells a key as viewers'
-//! requests spell it, `forms` knows which URLs one object is cached under.
+//! [`InvalidationPath`] enforces the rules that CloudFront documents for a path. A path that breaks them either makes
+//! CloudFront reject the whole request, or is accepted and matches nothing, which is worse. `encode` percent-encodes a
+//! key as viewers' requests do, `viewer_url` lists the URLs that an object is cached under, and `mapping` derives from
+//! tags and config which of them a distribution serves.
 //!
 //! Sources: CloudFront developer guide, "What you need to know when invalidating files"; RFC 1738 for the characters.
 
@@ -35,24 +36,29 @@ pub use self::origin_path::{OriginPath, OriginPathError, ViewerKey};
 pub use self::routing::{NotServed, RoutedUrl, Routing};
 pub use self::viewer_url::{DirectoryUrls, ViewerUrl, urls, viewer_paths, viewer_urls};
 
-/// The longest path CloudFront accepts, in characters. Source: as above.
+/// The longest path that CloudFront accepts, in characters.
+///
+/// Source: CloudFront developer guide, "What you need to know when invalidating files".
 pub const MAX_PATH_LENGTH: usize = 4000;
 
-/// The most items an invalidation may have: CloudFront's quota of paths in progress for a distribution.
+/// The most items of an invalidation: CloudFront's quota of paths in progress per distribution.
+///
 /// Source: CloudFront developer guide, "Quotas".
 pub const MAX_ITEMS: NonZeroUsize = NonZeroUsize::new(3000).unwrap();
 
-/// The most wildcards an invalidation may have: CloudFront's quota of wildcards in progress for a distribution.
-/// Source: as above.
+/// The most wildcards of an invalidation: CloudFront's quota of wildcard paths in progress per distribution.
+///
+/// Source: CloudFront developer guide, "Quotas".
 pub const MAX_WILDCARDS: NonZeroUsize = NonZeroUsize::new(15).unwrap();
 
-/// One item of an invalidation: the path of one URL, or a prefix followed by `*`.
+/// A path of an invalidation: the path of one URL, or a wildcard, which is a prefix followed by `*`.
 ///
-/// - starts with `/` and has at most 4,000 characters, all of them ASCII
-/// - holds none of the characters RFC 1738 calls unsafe, no control, no space, no `~` (CloudFront cannot invalidate one)
-/// - every `%` is followed by two hex digits
-/// - ends with `*` if and only if it is a wildcard: CloudFront takes a last `*` for zero or more characters, `/`
-///   included, and one anywhere else literally
+/// - It starts with `/` and has at most 4,000 characters, all of them ASCII.
+/// - It contains no character that RFC 1738 calls unsafe except `%`, no control character, no space, and no `~`, which
+///   CloudFront cannot invalidate.
+/// - Every `%` is followed by two hex digits.
+/// - It ends with `*` if and only if it is a wildcard: to CloudFront a final `*` matches zero or more characters, `/`
+///   included, and any other `*` is literal.
 ///
 /// ```
 /// use s3_cloudfront_invalidator::path::InvalidationPath;
@@ -66,20 +72,20 @@ pub const MAX_WILDCARDS: NonZeroUsize = NonZeroUsize::new(15).unwrap();
 /// # Ok::<(), s3_cloudfront_invalidator::path::PathError>(())
 /// ```
 ///
-/// A clone shares the text: the same path is sent to several distributions, and told in the answer.
+/// Cloning is cheap and shares the text, since the same path goes to several distributions and into the report.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct InvalidationPath(Arc<str>);
 
-/// Why a text is no invalidation path.
+/// Why a text is not an invalidation path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PathError {
     /// It does not start with `/`.
     NoLeadingSlash,
     /// It has more than [`MAX_PATH_LENGTH`] characters.
     TooLong,
-    /// It holds a character that must be encoded, or `~`.
+    /// It contains a character that must be percent-encoded, or `~`.
     Unsafe(char),
-    /// A `%` without two hex digits.
+    /// It contains a `%` without two hex digits.
     BadEscape,
 }
 
@@ -100,10 +106,10 @@ impl fmt::Display for PathError {
 impl std::error::Error for PathError {}
 
 impl InvalidationPath {
-    /// Takes a path as it is, if it keeps the rules. Nothing is encoded or repaired.
+    /// Parses a path strictly: nothing is encoded or repaired.
     ///
     /// # Errors
-    /// [`PathError`] with the first rule it breaks.
+    /// [`PathError`] for the first violation found.
     pub fn parse(path: &str) -> Result<Self, PathError> {
         if !path.starts_with('/') {
             return Err(PathError::NoLeadingSlash);
@@ -125,20 +131,23 @@ impl InvalidationPath {
         Ok(Self(path.into()))
     }
 
-    /// The wildcard for everything below `prefix`, which is a prefix of a valid path that does not cut a `%XX`.
+    /// Returns the wildcard for everything that starts with `prefix`, a prefix of a valid path that does not cut a
+    /// `%XX`.
     pub(crate) fn wildcard(prefix: &str) -> Self {
         debug_assert!(Self::parse(prefix).is_ok(), "{prefix}");
         Self(format!("{prefix}*").into())
     }
 
-    /// `/*`, which covers everything.
+    /// Returns `/*`, which covers everything.
     #[must_use]
     pub fn everything() -> Self {
         Self::wildcard("/")
     }
 
-    /// The path itself if it holds nothing but letters, digits and `/._-`, or else the wildcard of the part before anything
-    /// unusual: what is left when CloudFront takes offence at a path and does not say at which.
+    /// Returns the path itself if, apart from a wildcard's `*`, it contains only ASCII letters, digits and `/._-`;
+    /// otherwise the wildcard that ends before the first other character.
+    ///
+    /// The fallback for when CloudFront rejects a request because of a path and does not say which.
     #[must_use]
     pub fn widened(&self) -> Self {
         let text = self.wildcard_prefix().unwrap_or(&self.0);
@@ -149,23 +158,24 @@ impl InvalidationPath {
         }
     }
 
-    /// The path as CloudFront gets it.
+    /// Returns the path as it is sent to CloudFront.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What a wildcard's matches start with; `None` for the path of one URL.
+    /// Returns the prefix of a wildcard; `None` for the path of one URL.
     #[must_use]
     pub fn wildcard_prefix(&self) -> Option<&str> {
         self.0.strip_suffix('*')
     }
 
-    /// Whether an invalidation of this item also invalidates every URL that `other` stands for: a plain test of
-    /// prefixes, so `/a/*` covers `/a/` but not `/a`.
+    /// Whether invalidating this path also invalidates every URL that `other` matches.
+    ///
+    /// A plain prefix test: `/a/*` covers `/a/` but not `/a`.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
-        // A wildcard's own `*` is no text: `/a**` covers what starts with `/a*`, and `/a*` is wider.
+        // The final `*` of a wildcard is not literal: `/a**` covers what starts with `/a*`, and `/a*` covers more.
         let text = other.wildcard_prefix().unwrap_or(&other.0);
         self == other || self.wildcard_prefix().is_some_and(|prefix| text.starts_with(prefix))
     }
@@ -189,10 +199,10 @@ impl serde::Serialize for InvalidationPath {
     }
 }
 
-/// Sorts, and leaves out what occurs twice or is covered by another.
+/// Sorts the paths and removes duplicates and those that another path covers.
 #[must_use]
 pub fn without_covered(mut paths: Vec<InvalidationPath>) -> Vec<InvalidationPath> {
-    // What a wildcard covers follows it directly in this order, as `*` itself does not count in the comparison.
+    // In this order a wildcard is directly followed by all that it covers, because its `*` is not compared.
     paths.sort_unstable_by(|a, b| order(a).cmp(&order(b)));
     let mut kept: Vec<InvalidationPath> = Vec::with_capacity(paths.len());
     let mut widest: Option<usize> = None;
@@ -211,7 +221,7 @@ pub fn without_covered(mut paths: Vec<InvalidationPath>) -> Vec<InvalidationPath
     kept
 }
 
-/// The prefix of a wildcard or the path of one URL, the wildcard first where they are the same.
+/// The sort key: a wildcard's prefix or the path of one URL. A wildcard sorts before an equal path.
 fn order(path: &InvalidationPath) -> (&str, bool) {
     match path.wildcard_prefix() {
         Some(prefix) => (prefix, false),

@@ -1,4 +1,6 @@
-//! Where a bucket's changes go: its tags, understood.
+//! A bucket's options: its tags, parsed.
+//!
+//! The tags name the distributions to invalidate, and how they map the bucket's keys to URLs.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,73 +10,74 @@ use super::{DirectoryUrls, MAX_ITEMS, OriginPath};
 use crate::change::text::excerpt;
 use crate::change::{DistributionId, ObjectKey};
 
-/// The tag that names the folder CloudFront prepends to a viewer's path.
+/// The tag for the origin path, which CloudFront prepends to a viewer's path.
 pub const ORIGIN_PATH_TAG: &str = "invalidation:originPath";
 
-/// The tag that lowers the number of paths of an invalidation that the bucket contributes to.
+/// The tag that lowers the maximum number of paths of the invalidations that the bucket contributes to.
 pub const MAX_PATHS_TAG: &str = "invalidation:maxPaths";
 
-/// The tag that names the files which are also served as their directory, instead of `INDEX_DOCUMENTS`.
+/// The tag for the bucket's index documents, which replaces `INDEX_DOCUMENTS`.
 pub const INDEX_DOCUMENTS_TAG: &str = "invalidation:indexDocuments";
 
-/// The tag that tells how such a directory is requested: `slash` or `both`.
+/// The tag for how the directory of an index document is requested: `slash` or `both`.
 pub const DIRECTORY_URLS_TAG: &str = "invalidation:directoryUrls";
 
-/// The tag that tells whether URLs are cached once for each query string: `include` or `ignore`.
+/// The tag for whether query strings are part of the cache key: `include` or `ignore`.
 pub const QUERY_STRINGS_TAG: &str = "invalidation:queryStrings";
 
-/// The tag that lists the ends of keys whose changes nobody sees, such as `.map`.
+/// The tag for the suffixes of keys, such as `.map`, whose changes are skipped.
 pub const IGNORE_TAG: &str = "invalidation:ignore";
 
-/// A bucket's tags, by their keys.
+/// A bucket's tags: keys and values.
 pub type Tags = BTreeMap<String, String>;
 
-/// What a bucket's tags say: the distributions in front of it, and how its keys turn into their paths.
+/// What a bucket's tags specify: the distributions that serve it, and how its keys map to their paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BucketOptions {
     /// The distributions to invalidate; at least one.
     pub distributions: Vec<DistributionId>,
-    /// What CloudFront puts in front of a viewer's path before it asks the bucket, if a tag says.
+    /// The origin path, if a tag specifies it.
     pub origin_path: Option<OriginPath>,
     /// File names that are also served under their directory's URL.
     pub index_documents: IndexDocuments,
-    /// How such a directory is spelt.
+    /// How the directory of an index document is requested.
     pub directory_urls: DirectoryUrls,
-    /// Whether the distributions cache a URL once for each query string, if a tag says.
+    /// Whether the distributions include query strings in the cache key, if a tag specifies it.
     pub query_strings: Option<bool>,
-    /// The most paths of an invalidation that the bucket contributes to, if it says.
+    /// The most paths of an invalidation that the bucket contributes to, if a tag specifies it.
     pub max_paths: Option<NonZeroUsize>,
-    /// The ends of keys whose changes nobody sees.
+    /// The suffixes of keys whose changes are skipped.
     pub ignored_suffixes: Vec<String>,
 }
 
 /// File names that are also served under their directory's URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IndexDocuments {
-    /// Those of the bucket's tag: somebody knows.
+    /// The names in the bucket's tag. They always apply.
     FromTag(Vec<String>),
-    /// Those that are usual: they count where a directory can be served at all.
+    /// The configured default names. They apply where directory URLs can be served: on a website endpoint, with an edge
+    /// function, or without a distribution config.
     Default(Vec<String>),
 }
 
 impl BucketOptions {
-    /// Why changes of this key are ignored: the suffix that its bucket's tag names.
+    /// Returns the suffix in the bucket's tag for which changes of this key are skipped, if any.
     #[must_use]
     pub fn ignored_suffix(&self, key: &ObjectKey) -> Option<&str> {
         self.ignored_suffixes.iter().find(|suffix| key.as_str().ends_with(*suffix)).map(String::as_str)
     }
 }
 
-/// Settings of the function that a route depends on.
+/// The configuration of the function that applies to every bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BucketDefaults {
-    /// The tag that names the distribution.
+    /// The tag that names the distributions.
     pub distribution_tag: String,
-    /// File names that are also served under their directory's URL.
+    /// The index documents of buckets that have no tag for them.
     pub index_documents: Vec<String>,
 }
 
-/// A tag whose value is no good.
+/// A tag with an invalid value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TagError {
     tag: String,
@@ -90,10 +93,10 @@ impl fmt::Display for TagError {
 impl std::error::Error for TagError {}
 
 impl BucketDefaults {
-    /// Understands a bucket's tags; `None` if they name no distribution.
+    /// Parses a bucket's tags. Returns `None` if they name no distribution.
     ///
     /// # Errors
-    /// [`TagError`] for the first value that is no good.
+    /// [`TagError`] for the first invalid value.
     pub fn parse(&self, tags: &Tags) -> Result<Option<BucketOptions>, TagError> {
         let Some(ids) = tags.get(&self.distribution_tag) else { return Ok(None) };
         let bad = |tag: &str, reason: String| TagError { tag: tag.to_owned(), reason };

@@ -1,11 +1,11 @@
-//! The origin path: which folder of a bucket an origin serves, and what a key is called below it.
+//! The origin path: the folder of a bucket that an origin serves, and keys relative to it.
 
 use std::fmt;
 
 use crate::change::ObjectKey;
 use crate::change::text::excerpt;
 
-/// An origin path: empty, or `/` and a folder without a slash at its end, as CloudFront keeps it.
+/// An origin path: empty, or `/` and a folder without a trailing slash, as CloudFront stores it.
 ///
 /// ```
 /// use s3_cloudfront_invalidator::change::ObjectKey;
@@ -20,7 +20,7 @@ use crate::change::text::excerpt;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OriginPath(String);
 
-/// A text that is no origin path, with the text.
+/// A text that is not an origin path, with the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginPathError(String);
 
@@ -33,7 +33,7 @@ impl fmt::Display for OriginPathError {
 impl std::error::Error for OriginPathError {}
 
 impl OriginPath {
-    /// Takes an origin path as CloudFront's console and API show it; a single `/` is the same as none.
+    /// Parses an origin path as CloudFront's console and API show it. A single `/` means none.
     ///
     /// # Errors
     /// [`OriginPathError`] if it does not start with `/`, or ends with one.
@@ -45,20 +45,20 @@ impl OriginPath {
         }
     }
 
-    /// What is left of it below its first folder, if that is `folder`.
+    /// Returns the path below its first folder, if that is `folder`.
     #[must_use]
     pub fn within(&self, folder: &str) -> Option<Self> {
         let rest = self.0.strip_prefix('/')?.strip_prefix(folder)?;
         (rest.is_empty() || rest.starts_with('/')).then(|| Self(rest.to_owned()))
     }
 
-    /// What all keys start with that lie inside: nothing, or a folder and its slash.
+    /// Returns the prefix of the keys below the origin path: empty, or the folder and a slash.
     #[must_use]
     pub fn folder(&self) -> String {
         self.0.strip_prefix('/').map_or_else(String::new, |folder| format!("{folder}/"))
     }
 
-    /// The part of `key` that a viewer sees; `None` if the key lies outside, where this origin never looks.
+    /// Returns the key relative to the origin path; `None` if the key is outside, and so not served by the origin.
     #[must_use]
     pub fn strip<'k>(&self, key: &'k ObjectKey) -> Option<ViewerKey<'k>> {
         match self.0.strip_prefix('/') {
@@ -74,12 +74,14 @@ impl fmt::Display for OriginPath {
     }
 }
 
-/// A key relative to its origin path: never longer than a key, so its path always fits. Empty for the folder itself.
+/// A key relative to its origin path; empty for the folder itself.
+///
+/// It is never longer than the key, so its path is within CloudFront's limit even if every byte is percent-encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ViewerKey<'k>(&'k str);
 
 impl<'k> ViewerKey<'k> {
-    /// The rest of the key.
+    /// Returns the relative key.
     #[must_use]
     pub fn as_str(self) -> &'k str {
         self.0

@@ -1,45 +1,48 @@
-//! Whether requests for a URL get to the bucket.
+//! Whether requests for a URL reach the bucket.
 
 use std::fmt;
 
 use super::{Behavior, ViewerUrl};
 use crate::change::text::excerpt;
 
-/// Why a distribution does not show an object.
+/// Why a distribution does not serve an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NotServed {
-    /// It lies outside of every folder that the distribution looks into.
+    /// The key is outside every origin path under which the distribution serves the bucket.
     OutsideOriginPath,
-    /// Requests for its URLs go to other origins.
+    /// Requests for the object's URLs go to other origins.
     Elsewhere,
 }
 
-/// One URL of an object, and whether requests for it get to the bucket.
+/// A URL of an object, and where requests for it go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoutedUrl<'v> {
     /// The URL.
     pub url: ViewerUrl,
-    /// Whether they do.
+    /// Where requests for it go.
     pub routing: Routing<'v>,
 }
 
-/// Whether requests for a URL get to the bucket.
+/// Where requests for a URL go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Routing<'v> {
-    /// The distribution's settings are not known.
+    /// Unknown, since the mapping is not derived from a distribution config. The bucket is assumed.
     ConfigUnknown,
-    /// A function at the edge may send them there.
+    /// No behavior sends them to the bucket, but an edge function may.
     EdgeFunction,
-    /// This behaviour sends them there.
+    /// This cache behavior sends them to the bucket.
     ToBucket(&'v Behavior),
-    /// This behaviour, the first that matches, sends them elsewhere.
+    /// This cache behavior, the first that matches, sends them to another origin.
     Elsewhere(&'v Behavior),
-    /// No behaviour matches.
+    /// No cache behavior matches.
     NoBehavior,
 }
 
-/// A path without empty and dot segments, if it has any: so CloudFront compares it with patterns, and still asks the origin
-/// for it as it came. Source: CloudFront developer guide, "Path normalization".
+/// Removes empty and dot segments from a path; `None` if it has none.
+///
+/// CloudFront compares the normalized path with path patterns, but sends the path to the origin as received.
+///
+/// Source: CloudFront developer guide, "Path normalization".
 pub(super) fn normalized(path: &str) -> Option<String> {
     if !path.contains("//") && !path.contains("/.") {
         return None;
@@ -59,7 +62,7 @@ pub(super) fn normalized(path: &str) -> Option<String> {
 }
 
 impl Routing<'_> {
-    /// Whether a viewer may see the object at this URL.
+    /// Whether the distribution may serve the object at this URL.
     #[must_use]
     pub fn is_served(self) -> bool {
         matches!(self, Self::ConfigUnknown | Self::EdgeFunction | Self::ToBucket(_))

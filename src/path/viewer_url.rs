@@ -1,4 +1,4 @@
-//! Which URLs an object is cached under: below its origin path, in both spellings of a space, and as a directory.
+//! The URLs that an object is cached under: below its origin path, with both encodings of a space, and as a directory.
 
 use percent_encoding::percent_decode_str;
 
@@ -11,35 +11,38 @@ pub enum DirectoryUrls {
     /// As `/docs/`.
     #[default]
     Slash,
-    /// As `/docs/`, and as `/docs` where a function at the edge rewrites that.
+    /// As `/docs/`, and as `/docs`, which an edge function rewrites.
     Both,
 }
 
-/// A URL that an object is cached under, relative to the distribution, as viewers' requests spell it.
+/// A URL that an object is cached under, relative to the distribution, as viewers request it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ViewerUrl {
-    /// It starts with `/`, and holds `~` and a last `*` literally.
+    /// The URL's path. It starts with `/`, and any `~` and final `*` in it are literal.
     pub text: String,
-    /// Whether it is the object's own, and not that of a directory which shows it.
+    /// Whether this is the URL of the object itself, not that of its directory.
     pub is_file: bool,
 }
 
 impl ViewerUrl {
-    /// The URL of the distribution itself, which shows its default root object.
+    /// Returns the root URL `/`, for which CloudFront returns the default root object.
     #[must_use]
     pub fn root() -> Self {
         Self { text: "/".into(), is_file: false }
     }
 
-    /// How it reads without escapes, if it has any.
+    /// Returns the URL percent-decoded; `None` if it contains no `%`.
     #[must_use]
     pub fn decoded(&self) -> Option<String> {
         let decoded = || percent_decode_str(&self.text).decode_utf8_lossy().into_owned();
         self.text.contains('%').then(decoded)
     }
 
-    /// The paths that invalidate it. If it is cached once for each query string, a file's path gets a `*`. A directory's
-    /// does not, which would cover all that is in it: it is itself, and itself with `?*`.
+    /// Returns the paths that invalidate the URL.
+    ///
+    /// With `query_strings`, the URL is cached once for each query string, and a file's path gets a final `*`. A
+    /// directory gets two paths, its own and that with `?*`, since its own with `*` would cover everything in the
+    /// directory.
     pub fn paths(self, query_strings: bool) -> impl Iterator<Item = InvalidationPath> {
         let with_query = query_strings.then(|| {
             let Self { text, is_file } = &self;
@@ -47,7 +50,7 @@ impl ViewerUrl {
         });
         let path = path_of(self.text);
         let (path, queries) = match with_query {
-            // A wildcard covers its queries.
+            // A wildcard already covers every query string.
             Some(_) if path.wildcard_prefix().is_some() => (Some(path), None),
             Some(queries) => (Some(path).filter(|_| !self.is_file), Some(path_of(queries))),
             None => (Some(path), None),
@@ -56,8 +59,10 @@ impl ViewerUrl {
     }
 }
 
-/// The URLs under which CloudFront may have cached an object: its own, and with a name of `index_documents` those of its
-/// directory. With [`DirectoryUrls::Both`] a directory is also its URL without the last slash.
+/// Returns the URLs under which CloudFront may have cached an object.
+///
+/// These are the object's own and, if its name is in `index_documents`, those of its directory. With
+/// [`DirectoryUrls::Both`], the directory's URL without the trailing slash is included.
 #[must_use]
 pub fn urls(key: ViewerKey<'_>, index_documents: &[String], directory_urls: DirectoryUrls) -> Vec<ViewerUrl> {
     let (directory, file) = key.as_str().split_at(key.as_str().rfind('/').map_or(0, |slash| slash + 1));
@@ -74,11 +79,11 @@ pub fn urls(key: ViewerKey<'_>, index_documents: &[String], directory_urls: Dire
     urls
 }
 
-/// The paths under which CloudFront may have cached an object, sorted, each once; at least one, at most four.
+/// Returns the paths that invalidate an object: sorted, deduplicated, one to four.
 ///
-/// - A space makes two: every space as `%20`, and every space as `+`.
-/// - An index document makes its directory's URL as well: `docs/index.html` gives `/docs/` and `/docs/index.html`. The
-///   file name is compared whole, so `docs/myindex.html` is no index document.
+/// - A space gives two: one with every space as `%20`, and one with every space as `+`.
+/// - An index document also gives its directory: `docs/index.html` gives `/docs/` and `/docs/index.html`. The file name
+///   is compared in full, so `docs/myindex.html` is not an index document.
 ///
 /// ```
 /// use s3_cloudfront_invalidator::change::ObjectKey;
@@ -99,8 +104,9 @@ pub fn viewer_paths(key: ViewerKey<'_>, index_documents: &[String]) -> Vec<Inval
     paths
 }
 
-/// The URLs under which CloudFront may have cached an object, as viewers' requests spell them: what the items of
-/// [`viewer_paths`] are to match. They hold `~` and a last `*` literally.
+/// Returns the URLs under which CloudFront may have cached an object, as viewers request them.
+///
+/// They are what the paths of [`viewer_paths`] must match. Any `~` and final `*` in them are literal.
 #[must_use]
 pub fn viewer_urls(key: ViewerKey<'_>, index_documents: &[String]) -> Vec<String> {
     urls(key, index_documents, DirectoryUrls::Slash).into_iter().map(|url| url.text).collect()

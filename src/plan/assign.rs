@@ -1,4 +1,7 @@
-//! Sorting the changes of a batch: what is to become of each, and which distributions are to be told the same.
+//! Assigns the changes of a batch to distributions.
+//!
+//! Distributions that need the same paths for the same changes are grouped. What needs no invalidation or cannot be
+//! resolved is recorded in the plan.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,30 +12,31 @@ use super::{Plan, Resolution, Resolutions};
 use crate::change::{Batch, Bucket, DistributionId};
 use crate::path::{BucketOptions, Mapping};
 
-/// A distribution's strands, and the numbers of its views of all buckets.
+/// A distribution's bucket changes, by index, and the numbers of its mappings, counted over all buckets.
 #[derive(Default)]
 struct DistributionChanges {
     all_bucket_changes: Vec<usize>,
     mappings: Vec<usize>,
-    /// The changes of which it is not known how it shows them.
+    /// The changes whose mapping is not known, because the distribution config is unavailable.
     config_unavailable: Vec<Arc<[usize]>>,
 }
 
-/// A bucket's route, its distributions, and its changes by their place in the batch.
+/// A bucket's options, its mappings by distribution, and the indices of its changes in the batch.
 struct ServedBucket<'d> {
     options: &'d BucketOptions,
     mappings: &'d [(DistributionId, Option<Mapping>)],
     indices: Vec<usize>,
 }
 
-/// A view of a bucket: the place of the strand that it shows, if any, and the changes of which it does not tell.
+/// A mapping of a bucket, the index of the bucket changes that it serves, if any, and the changes whose mapping is not
+/// known.
 struct MappedChanges<'d> {
     mapping: &'d Option<Mapping>,
     bucket_changes: Option<usize>,
     config_unavailable: Arc<[usize]>,
 }
 
-/// Finds out what is to become of each change.
+/// Determines for each change which distributions to invalidate, or why none.
 #[must_use]
 pub fn assign<'d>(batch: &Batch, resolutions: &'d Resolutions) -> Assignment<'d> {
     let mut plan = Plan::default();
@@ -100,7 +104,7 @@ pub fn assign<'d>(batch: &Batch, resolutions: &'d Resolutions) -> Assignment<'d>
     Assignment { plan, all_bucket_changes, groups }
 }
 
-/// The buckets that are shown, each with its changes; what becomes of all others is noted in the plan.
+/// Returns the buckets that distributions serve, with their changes. All other changes are recorded in the plan.
 fn sort<'d>(batch: &Batch, resolutions: &'d Resolutions, plan: &mut Plan) -> BTreeMap<&'d Bucket, ServedBucket<'d>> {
     let mut by_distribution: BTreeMap<&'d Bucket, ServedBucket<'d>> = BTreeMap::new();
     for (index, change) in batch.changes.iter().enumerate() {
@@ -128,7 +132,7 @@ fn sort<'d>(batch: &Batch, resolutions: &'d Resolutions, plan: &mut Plan) -> BTr
     by_distribution
 }
 
-/// The place of a strand among all of them, or of one like it that is there from `first` on.
+/// Adds bucket changes and returns their index, or that of equal ones from index `first` on.
 fn index_of<'d>(
     bucket_changes: BucketChanges<'d>,
     first: usize,
@@ -141,7 +145,7 @@ fn index_of<'d>(
     all_bucket_changes.len() - 1
 }
 
-/// Places of several lists in one, ascending. A list that is the only one is shared.
+/// Merges lists of change indices, in ascending order. A single non-empty list is shared, not copied.
 fn joined<'l>(lists: impl IntoIterator<Item = &'l Arc<[usize]>>) -> Arc<[usize]> {
     let lists: Vec<_> = lists.into_iter().filter(|list| !list.is_empty()).collect();
     if let [list] = lists.as_slice() {

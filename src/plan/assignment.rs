@@ -1,7 +1,7 @@
-//! What each distribution is to be told, and how it is made into few paths.
+//! The changes assigned to each distribution, and the plan made from them.
 //!
-//! A bucket can be shown by many distributions, most of them alike. What is the same for several is worked out once: the
-//! paths for those that show the bucket alike, and the collapse for those that have the same paths.
+//! Many distributions can serve one bucket, most of them with the same mapping. Shared work is done once: the paths for
+//! distributions with the same bucket changes, and the collapse for those of them with the same cost model.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
@@ -15,7 +15,7 @@ use crate::change::{Batch, BucketName, DistributionId};
 use crate::collapse::{Budget, CostModel, Heuristic, Objective};
 use crate::path::InvalidationPath;
 
-/// The changes of a batch, sorted by what is to become of them.
+/// The changes of a batch, assigned to distributions.
 #[derive(Debug)]
 pub struct Assignment<'d> {
     pub(super) plan: Plan,
@@ -23,30 +23,30 @@ pub struct Assignment<'d> {
     pub(super) groups: Vec<DistributionGroup<'d>>,
 }
 
-/// Distributions that are to be told the same.
+/// Distributions that are assigned the same changes with the same paths.
 #[derive(Debug)]
 pub(super) struct DistributionGroup<'d> {
     pub(super) assigned: AssignedChanges,
-    /// The strands that are theirs, by their place.
+    /// Their bucket changes, by index.
     pub(super) all_bucket_changes: Vec<usize>,
-    /// The distributions, by how they show the buckets: the numbers of their views.
+    /// The distributions, by the numbers of their mappings.
     pub(super) distributions: BTreeMap<Vec<usize>, Vec<&'d DistributionId>>,
 }
 
-/// What a distribution is to be told.
+/// The changes assigned to a distribution.
 #[derive(Debug)]
 pub struct AssignedChanges {
-    /// How many paths the changes have. A path of two buckets counts twice.
+    /// The number of paths of the changes. A path that two buckets share counts twice.
     pub paths: usize,
-    /// The changes, by their place in the batch, ascending.
+    /// The indices of the changes in the batch, ascending.
     pub changes: Arc<[usize]>,
     pub(super) buckets: BTreeSet<BucketName>,
-    /// The least that a contributing bucket asks for.
+    /// The smallest maximum of paths among the contributing buckets' tags.
     pub(super) max_paths: Option<NonZeroUsize>,
 }
 
 impl AssignedChanges {
-    /// The most paths that the invalidation may have. A bucket's tag can lower the bill, and never raise it.
+    /// Returns the most paths that the invalidation may have. A bucket's tag can lower the budget, but never raise it.
     #[must_use]
     pub fn max_paths(&self, budget: Budget) -> NonZeroUsize {
         self.max_paths.map_or(budget.max_paths, |most| most.min(budget.max_paths))
@@ -54,7 +54,8 @@ impl AssignedChanges {
 }
 
 impl Assignment<'_> {
-    /// What distributions are to be told: of those that show the buckets alike only one.
+    /// Returns, for each set of distributions that share bucket changes and mappings, one of them with its assigned
+    /// changes.
     pub fn distributions(&self) -> impl Iterator<Item = (&DistributionId, &AssignedChanges)> {
         self.groups.iter().flat_map(|group| {
             let each = group.distributions.values().filter_map(|same_mapping| same_mapping.first());
@@ -62,8 +63,11 @@ impl Assignment<'_> {
         })
     }
 
-    /// Plans the invalidations. `delivery_id` is that of the delivery; for messages their own ids take its place. `model` tells
-    /// what is known of what lies next to a distribution's changes; it is asked once for all that show the buckets alike.
+    /// Plans the invalidations.
+    ///
+    /// `delivery_id` identifies the delivery; where the batch has messages, the ids of those that contributed are used
+    /// instead. `model` returns the cost model of a distribution, and is called once for all with the same bucket
+    /// changes and mappings. Where it returns `None`, [`Heuristic`] is used.
     #[must_use]
     pub fn plan<M: CostModel>(
         self,
@@ -138,8 +142,8 @@ mod tests {
         )
     }
 
-    /// Twelve distributions: every second one tells query strings apart, and half of them have directories' second URLs,
-    /// of which there are none.
+    /// Twelve distributions: half include query strings in the cache key, and half use `DirectoryUrls::Both`, which
+    /// changes nothing here, since there are no index documents.
     #[test]
     fn what_is_the_same_for_several_is_worked_out_once() {
         let bucket = Bucket { name: BucketName::new("site").unwrap(), region: None };

@@ -1,4 +1,4 @@
-//! The changes of one bucket, as distributions show them that show it alike.
+//! The changes of one bucket that a mapping serves, shared by distributions with the same mapping.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -7,26 +7,28 @@ use super::Hash;
 use crate::change::{Batch, Bucket};
 use crate::path::{BucketOptions, InvalidationPath, Mapping, NotServed};
 
-/// How many paths are gathered before they are looked through for such as occur twice.
+/// How many paths are collected before the first deduplication.
 const FEW_PATHS: usize = 4096;
 
-/// Changes of a bucket and their paths. The paths are not kept, but made again when they are needed: of all lists of them
-/// there is one at a time, however many distributions there are.
+/// Changes of a bucket and their paths.
+///
+/// The paths are not stored but computed again when needed, so only one list of paths exists at a time, however many
+/// distributions there are.
 #[derive(Debug)]
 pub(super) struct BucketChanges<'d> {
     pub(super) bucket: &'d Bucket,
     mapping: &'d Mapping,
-    /// The most that the bucket asks for.
+    /// The maximum number of paths in the bucket's tag.
     pub(super) max_paths: Option<NonZeroUsize>,
-    /// The changes that the view shows, by their place in the batch, ascending.
+    /// The indices in the batch of the changes that the mapping serves, ascending.
     pub(super) changes: Arc<[usize]>,
-    /// How many different paths they have.
+    /// The number of distinct paths of the changes.
     pub(super) paths: usize,
     /// A hash of the paths.
     digest: [u8; 32],
 }
 
-/// Whether a change is seen through any of its bucket's views.
+/// Whether any of its bucket's mappings serves a change, or may do so; if none does, the reason.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ServedState {
     pub(super) is_served: bool,
@@ -34,9 +36,10 @@ pub(super) struct ServedState {
 }
 
 impl<'d> BucketChanges<'d> {
-    /// What a view shows of the bucket's changes at `indices`, and notes it for each of them. With it the changes that an old
-    /// view does not show, of which nothing is known therefore: what old settings say is good for sending too much, and not
-    /// for ignoring what never comes again.
+    /// Maps the bucket's changes at `indices`, and updates their `states`.
+    ///
+    /// Also returns the changes that a stale mapping does not serve. They are to fail, not to be skipped: a stale
+    /// config is good enough to invalidate too much, but a change skipped by mistake would never be redelivered.
     pub(super) fn new(
         (bucket, options, mapping): (&'d Bucket, &BucketOptions, &'d Mapping),
         batch: &Batch,
@@ -69,13 +72,13 @@ impl<'d> BucketChanges<'d> {
         )
     }
 
-    /// Whether these are the same paths of the same changes of a bucket.
+    /// Whether both have the same changes with the same paths.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.digest == other.digest && self.changes == other.changes
     }
 }
 
-/// The paths of these strands, sorted, each once.
+/// Returns the paths of these bucket changes, sorted and deduplicated.
 pub(super) fn paths<'s>(
     all_bucket_changes: impl IntoIterator<Item = &'s BucketChanges<'s>>,
     batch: &Batch,
@@ -89,18 +92,18 @@ pub(super) fn paths<'s>(
     paths.sorted()
 }
 
-/// Paths, of which those that occur often do not pile up.
+/// A set of paths that stays small when the same paths are added often.
 #[derive(Debug, Default)]
 struct PathSet {
     paths: Vec<InvalidationPath>,
-    /// How many there were when they were last looked through.
+    /// The number of paths after the last deduplication.
     different: usize,
 }
 
 impl PathSet {
     fn extend(&mut self, more: Vec<InvalidationPath>) {
         self.paths.extend(more);
-        // Twice as many as last time, so that this costs no more than sorting them all once or twice.
+        // Sorting again only once the list has doubled keeps the total cost at about that of one or two full sorts.
         if self.paths.len() >= FEW_PATHS + 2 * self.different {
             self.deduplicate();
         }

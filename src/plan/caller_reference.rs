@@ -1,4 +1,4 @@
-//! The names of invalidations, by which CloudFront knows the same work when it sees it again.
+//! Caller references, by which CloudFront recognizes a repeated request for the same invalidation.
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Write};
@@ -8,26 +8,27 @@ use sha2::{Digest, Sha256};
 use crate::change::DistributionId;
 use crate::path::Item;
 
-/// Whose work an invalidation is: what stays the same when the same work is asked for again.
+/// The identity of a delivery, which stays the same when it is retried or redelivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeliveryId<'a> {
-    /// An event that the function was invoked with: Lambda's request id, the same on each of its retries.
+    /// An event that the function was invoked with: Lambda's request id, which is the same on each retry.
     Invocation(&'a str),
-    /// Messages of a queue, which come again in other batches: their ids.
+    /// Messages of a queue: their ids, since they may be redelivered in other batches.
     Messages(BTreeSet<&'a str>),
-    /// An action of a pipeline: the id of its job.
+    /// A pipeline action: the id of its CodePipeline job.
     Job(&'a str),
 }
 
-/// The name under which CloudFront knows one invalidation of one distribution, so that the same work asked for twice is
-/// done and billed once.
+/// The caller reference of an invalidation, which makes `CreateInvalidation` idempotent: a repeated request creates and
+/// bills no second invalidation.
 ///
-/// A hash of the distribution, the final items and the identity of the delivery. Never the clock, and never what an event
-/// contains: test events repeat theirs, and an invalidation swallowed for a reference that was used before is a lost one.
+/// It is a hash of the distribution, the final items and the identity of the delivery. It never depends on the clock or
+/// on an event's content: test events repeat their content, and CloudFront creates no invalidation for a reference that
+/// was used before.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct CallerReference(String);
 
-/// An identity, made short.
+/// A hash of a [`DeliveryId`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct DeliveryDigest([u8; 32]);
 
@@ -49,7 +50,7 @@ impl From<&DeliveryId<'_>> for DeliveryDigest {
     }
 }
 
-/// A hash of texts, each by its length first: no two different lists are the same bytes.
+/// A SHA-256 hash of texts. Each is preceded by its length, so different lists never hash the same bytes.
 #[derive(Default)]
 pub(crate) struct Hash(Sha256);
 
@@ -85,7 +86,7 @@ impl CallerReference {
         Self(reference)
     }
 
-    /// The reference: 64 hex digits.
+    /// Returns the reference: 64 hex digits.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

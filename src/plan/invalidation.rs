@@ -1,4 +1,4 @@
-//! One invalidation, and what it can be made into where CloudFront does not take it.
+//! An invalidation to send, and its rewritten forms for when CloudFront rejects it.
 
 use std::sync::Arc;
 
@@ -7,42 +7,42 @@ use crate::change::{BucketName, DistributionId};
 use crate::collapse::{Budget, CostModel, Heuristic, Objective, collapse};
 use crate::path::{InvalidationPath, Item};
 
-/// One invalidation to send.
+/// An invalidation to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalidation {
-    /// Where to.
+    /// The distribution to invalidate.
     pub distribution: DistributionId,
-    /// Its items, sorted; never empty.
+    /// The items, never empty; sorted, paths before cache tags.
     pub items: Vec<Item>,
-    /// The name of this very work.
+    /// The caller reference, derived from the distribution, the items and the delivery.
     pub caller_reference: CallerReference,
-    /// The buckets whose changes it covers, or whose tag named the distribution, sorted.
+    /// The buckets whose changes it covers, or whose tag named the distribution; sorted.
     pub buckets: Vec<BucketName>,
-    /// The changes it answers for, by their place in the batch, ascending; none where a person named the items.
+    /// The indices in the batch of the changes that it covers, ascending; empty if a person named the items.
     pub changes: Arc<[usize]>,
-    /// How many URLs it evicts needlessly, if that is known.
+    /// The number of URLs of unchanged objects that it evicts, if known.
     pub unchanged_evicted: Option<u64>,
-    /// How many items it may have.
+    /// The maximum number of items and wildcards.
     pub budget: Budget,
-    /// Whose work it is.
+    /// The hashed identity of the delivery.
     pub(super) delivery_digest: DeliveryDigest,
 }
 
 impl Invalidation {
-    /// Whether a person named the items. Those are never widened.
+    /// Whether a person named the items. Such items are never widened.
     #[must_use]
     pub fn is_named(&self) -> bool {
         self.changes.is_empty()
     }
 
-    /// The same work with every path that holds anything unusual widened to a wildcard that does not, within its budget;
-    /// `None` if no path does.
+    /// Returns the invalidation with every unusual path widened (see [`InvalidationPath::widened`]), within its budget;
+    /// `None` if that changes no item.
     #[must_use]
     pub fn widened(&self) -> Option<Self> {
         self.with(self.paths().map(InvalidationPath::widened).collect(), self.budget)
     }
 
-    /// The same work within `budget`, which it has from now on; `None` if it is already.
+    /// Returns the invalidation collapsed to `budget`, which it keeps; `None` if that changes no item.
     #[must_use]
     pub fn within(&self, budget: Budget) -> Option<Self> {
         self.with(self.paths().cloned().collect(), budget)
@@ -55,7 +55,7 @@ impl Invalidation {
         })
     }
 
-    /// Other items are other work for CloudFront, under a reference of its own.
+    /// Different items need a caller reference of their own, as CloudFront rejects one that was used with other paths.
     fn with(&self, paths: Vec<InvalidationPath>, budget: Budget) -> Option<Self> {
         let (items, unchanged_evicted) = collapsed(paths, Objective { budget, path_weight: 0 }, &Heuristic);
         let caller_reference = CallerReference::new(&self.distribution, &items, &self.delivery_digest);
@@ -63,8 +63,10 @@ impl Invalidation {
     }
 }
 
-/// The best items for these paths, and how many URLs they evict needlessly, if that is known: what a path that was a wildcard
-/// from the start evicts is not counted.
+/// Collapses paths to the best items.
+///
+/// Also returns how many URLs of unchanged objects the items evict. This is `None` if it is not known, or if one of
+/// `paths` was a wildcard already, since what that evicts is not counted.
 pub(super) fn collapsed(
     paths: Vec<InvalidationPath>,
     objective: Objective,

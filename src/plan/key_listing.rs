@@ -1,47 +1,50 @@
-//! What is known of a bucket's keys, and how far it goes.
+//! The listed keys of a bucket, and the ranges in which the listing is complete.
 
-/// A byte that no key holds, as keys are UTF-8. Behind a prefix it stands for the end of all that starts with it.
+/// A byte that no key contains, as keys are UTF-8. After a prefix it marks the end of all keys with that prefix.
 const END: u8 = 0xff;
 
-/// A place in the order of keys: before the key that has these bytes, if there is one. A key's text stands for the place
-/// just before it.
+/// A position in the byte order of keys, between two keys.
+///
+/// The position with the bytes of a key is the one just before that key, whether it exists or not.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct KeyPosition(Vec<u8>);
 
 impl KeyPosition {
-    /// Before everything that starts with `prefix`.
+    /// The position before all keys that start with `prefix`.
     pub(crate) fn before(prefix: &str) -> Self {
         Self(prefix.into())
     }
 
-    /// Behind everything that starts with `prefix`.
+    /// The position after all keys that start with `prefix`.
     pub(crate) fn after_prefix(prefix: &str) -> Self {
         Self([prefix.as_bytes(), &[END]].concat())
     }
 
-    /// Between `key` and whatever may follow it.
+    /// The position directly after `key`.
     pub(crate) fn after_key(key: &str) -> Self {
         Self([key.as_bytes(), &[0]].concat())
     }
 
-    /// Whether the key lies before this place.
+    /// Whether the position is after the key.
     pub(crate) fn is_after(&self, key: &str) -> bool {
         key.as_bytes() < self.0.as_slice()
     }
 
-    /// What to list `after`, exclusively, so that nothing from this place on is missed. There is no string right below
-    /// another, so a few keys before the place may come along: those with one of the last characters of Unicode.
+    /// Returns the exclusive `StartAfter` with which a listing misses no key from this position on.
+    ///
+    /// A string has no direct predecessor in the byte order, so the listing may include a few keys before the position,
+    /// such as those with one of the last characters of Unicode.
     pub(crate) fn start_after(&self) -> String {
         let (text, is_end) = match self.0.split_last() {
             Some((&END, prefix)) => (prefix, true),
             _ => (self.0.as_slice(), false),
         };
-        // A place is made of a text and at most one byte more.
+        // A position consists of a text and at most one more byte.
         let mut after = String::from_utf8_lossy(text).into_owned();
         if !is_end {
             match after.pop().and_then(|last| ('\0'..last).next_back()) {
                 Some(lower) => after.push(lower),
-                // Behind a key.
+                // The position is directly after a key, so the text is that key.
                 None => return after,
             }
         }
@@ -52,26 +55,26 @@ impl KeyPosition {
     }
 }
 
-/// The last character of Unicode that may be used.
+/// The last Unicode character that is not a noncharacter.
 const LAST_CHARACTER: char = '\u{10fffd}';
 
-/// The longest `StartAfter`, which is a key. Source: S3 user guide, "Naming Amazon S3 objects".
+/// The longest `StartAfter`, in bytes: that of a key. Source: S3 user guide, "Naming Amazon S3 objects".
 const MAX_START_BYTES: usize = 1024;
 
-/// What was learnt of one bucket's keys.
+/// The listed keys of one bucket.
 #[derive(Clone, Debug, Default)]
 pub struct KeyListing {
-    /// Sorted, each once.
+    /// Sorted and deduplicated.
     keys: Vec<String>,
-    /// Where every key is known, from the first place to the second: sorted, and none touches another.
+    /// The ranges in which every key is known, with their start and end: sorted, neither overlapping nor adjacent.
     known_ranges: Vec<(KeyPosition, KeyPosition)>,
     requests: usize,
 }
 
 impl KeyListing {
-    /// Takes what was read, in any order.
+    /// Creates a listing from keys and ranges in any order.
     pub(crate) fn new(mut keys: Vec<String>, mut read: Vec<(KeyPosition, KeyPosition)>, requests: usize) -> Self {
-        // Not an unstable sort: pages are runs, which a stable one merges.
+        // A stable sort merges sorted runs, and each page is one; an unstable sort does not.
         keys.sort();
         keys.dedup();
         read.sort();
@@ -85,12 +88,12 @@ impl KeyListing {
         Self { keys, known_ranges, requests }
     }
 
-    /// The keys that are known, in the order of their bytes, each once.
+    /// Returns the listed keys in byte order, each once.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.keys.iter().map(String::as_str)
     }
 
-    /// Whether every key that starts with `key_prefix` is known. If so, it is for every longer prefix.
+    /// Whether every key that starts with `key_prefix` is known. If so, this holds for every longer prefix.
     #[must_use]
     pub fn is_complete(&self, key_prefix: &str) -> bool {
         let behind = self.known_ranges.partition_point(|(from, _)| from.0.as_slice() <= key_prefix.as_bytes());
@@ -98,7 +101,7 @@ impl KeyListing {
         behind.checked_sub(1).and_then(|last| self.known_ranges.get(last)).is_some_and(holds)
     }
 
-    /// How many requests it took, those that failed included.
+    /// Returns the number of requests made, including failed ones.
     #[must_use]
     pub fn requests(&self) -> usize {
         self.requests

@@ -1,8 +1,8 @@
-//! What lies next to the changes: which keys to list, and what they mean for the wildcards of a distribution.
+//! Which keys to list, and what the listed keys mean for a distribution's wildcards.
 //!
-//! A wildcard is counted where everything is known that it can evict: where requests go to no other origins than those that
-//! were listed, and these completely. Elsewhere it is guessed, as is everything where a distribution's settings are not
-//! known, since nobody can say then what else is behind it.
+//! What a wildcard evicts can be counted where everything that it matches is known: all matching requests go to origins
+//! that were listed, and the listing is complete there. Elsewhere it is estimated. Without a distribution config
+//! everything is estimated, since the distribution may have any other origins.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use crate::change::{Batch, Bucket, DistributionId, ObjectKey};
 use crate::collapse::{Budget, Counted, Coverage};
 use crate::path::{DistributionConfig, InvalidationPath, Mapping};
 
-/// How many paths an invalidation has at least if a listing is to be worth its requests. Below, there is little to save.
+/// The least number of paths for which listing is worth its requests. Below it there is little to save.
 const WORTHWHILE_PATHS: usize = 10;
 
-/// A folder of a bucket: empty, or ending with `/`.
+/// A bucket and a key prefix to list, which is empty or ends with `/`.
 pub type BucketPrefix = (Bucket, String);
 
-/// The folders to list, with the changed keys in each, sorted.
+/// Returns the prefixes to list, each with the changed keys below it, sorted.
 #[must_use]
 pub fn prefixes_to_list<'b>(
     batch: &'b Batch,
@@ -44,29 +44,30 @@ fn is_worthwhile(assigned: &AssignedChanges, budget: Budget) -> bool {
     assigned.paths >= WORTHWHILE_PATHS || assigned.paths > assigned.max_paths(budget).get()
 }
 
-/// How a distribution shows a bucket, if that is known.
+/// Returns the mapping of a bucket in a distribution, if the distribution config settles it.
 fn mapping_of<'d>(resolutions: &'d Resolutions, distribution: &DistributionId, bucket: &Bucket) -> Option<&'d Mapping> {
     let Resolution::Served { mappings, .. } = resolutions.get(bucket)? else { return None };
     let (_, mapping) = mappings.iter().find(|(id, _)| id == distribution)?;
     mapping.as_ref().filter(|mapping| mapping.is_known())
 }
 
-/// What was listed.
+/// The keys listed, by bucket and prefix.
 #[derive(Debug, Default)]
 pub struct ListedKeys(pub BTreeMap<BucketPrefix, KeyListing>);
 
-/// Where all that a distribution shows is known.
+/// The listed origins of a distribution: [`Coverage`] of the URLs that only they serve.
 #[derive(Debug)]
 pub struct ListedOrigins<'s> {
     config: Arc<DistributionConfig>,
-    /// The origins that were listed.
+    /// The ids of the listed origins.
     origins: Vec<&'s str>,
-    /// Each folder that they look into, with what was listed of it.
+    /// The key prefixes of their origin paths, each with its listing.
     folders: Vec<(String, &'s KeyListing)>,
 }
 
 impl ListedKeys {
-    /// What is known of all that a distribution shows besides its changes; `None` if that is nothing.
+    /// Returns the cost model that counts a distribution's URLs other than those `required`; `None` if no keys were
+    /// listed for it.
     #[must_use]
     pub fn counted<'s>(
         &'s self,
@@ -100,7 +101,7 @@ impl ListedKeys {
 
 impl Coverage for ListedOrigins<'_> {
     fn includes(&self, prefix: &str) -> bool {
-        // A space may be spelt as a plus; a literal plus never is.
+        // In a URL a raw `+` is a space; a literal `+` is `%2B`.
         let spelt = prefix.strip_prefix('/').unwrap_or(prefix).replace('+', " ");
         let Ok(below) = percent_decode_str(&spelt).decode_utf8() else { return false };
         let is_listed = |(folder, listing): &(String, &KeyListing)| listing.is_complete(&format!("{folder}{below}"));

@@ -1,6 +1,8 @@
-//! Changes and routes in, one invalidation per distribution out. Pure, and the same for the same input in any order.
+//! Plans one invalidation per distribution from the changes of a batch and the mappings of their buckets.
 //!
-//! In two steps, between which can be found out what lies next to the changes.
+//! Planning is pure and deterministic, and independent of the order of the changes. It has two steps: [`assign()`]
+//! finds out which distributions each change belongs to, and [`Assignment::plan`] makes the invalidations. Between them
+//! the caller can list bucket keys, so that what wildcards evict is counted, not estimated.
 
 mod assign;
 mod assignment;
@@ -30,25 +32,27 @@ pub use self::listed_keys::{BucketPrefix, ListedKeys, ListedOrigins, prefixes_to
 pub use self::resolution::{Resolution, Resolutions};
 pub use self::skip_reason::SkipReason;
 
-/// What is to become of every change of a batch.
+/// The invalidations for the changes of a batch, and the changes that need none or cannot be resolved.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// The invalidations, one per distribution, sorted by it.
+    /// The invalidations, one per distribution and sorted by it.
     pub invalidations: Vec<Invalidation>,
-    /// How many changes of each bucket are ignored since it has no tag.
+    /// The number of changes per bucket that are skipped because the bucket is not tagged.
     pub untagged: BTreeMap<Bucket, usize>,
-    /// How many changes of each bucket none of its distributions shows, by the reason.
+    /// The number of changes per bucket that none of its distributions serves, by reason.
     pub not_served: BTreeMap<(Bucket, NotServed), usize>,
-    /// How many changes of each bucket are ignored for the end of their keys that its tag names.
+    /// The number of changes per bucket that are skipped because of the key's suffix, by suffix.
     pub ignored_suffix: BTreeMap<(Bucket, String), usize>,
-    /// The changes of each bucket whose destination is not known, by their place in the batch.
+    /// The changes per bucket whose tags are not known, by index in the batch.
     pub tags_unavailable: BTreeMap<Bucket, Vec<usize>>,
-    /// The changes for each distribution whose settings are not known, by their place in the batch.
+    /// The changes per distribution that cannot be mapped because its config is unavailable or stale, by index in the
+    /// batch.
     pub config_unavailable: BTreeMap<DistributionId, Arc<[usize]>>,
 }
 
-/// Plans invalidations of items that a person named, which are sent as they are; `bucket` is the one whose tag named the
-/// distributions, if one was asked.
+/// Plans invalidations of items that a person named, which are sent unchanged.
+///
+/// `bucket` is the one whose tag named the distributions, if any.
 #[must_use]
 pub fn plan_named(
     distributions: &[DistributionId],
@@ -184,7 +188,7 @@ mod tests {
         assert_ne!(both, reference(&[a, b], &[message("m1", 0..1), message("m4", 1..2)], "r1"));
     }
 
-    /// What is shared between distributions must not tell.
+    /// Work that distributions share must not change any of their plans.
     #[test]
     fn each_distribution_is_told_what_it_would_be_told_alone() {
         let mut random = fastrand::Rng::with_seed(5);

@@ -1,4 +1,4 @@
-//! What is known of a bucket: which distributions serve it, and how.
+//! A resolved bucket: which distributions serve it, and how they map its keys.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,21 +6,21 @@ use std::sync::Arc;
 use crate::change::{Bucket, DistributionId};
 use crate::path::{BucketOptions, Mapping};
 
-/// What is known of where a bucket's changes go.
+/// The result of looking up a bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolution {
-    /// To distributions.
+    /// The bucket is tagged with distributions.
     Served {
-        /// What the bucket's tags say.
+        /// The bucket's options.
         options: Arc<BucketOptions>,
-        /// How each distribution shows the bucket; `None` where its settings could not be learnt, so that no URL is known.
+        /// The mapping of each distribution; `None` if its config is unavailable, so that no URL is known.
         mappings: Vec<(DistributionId, Option<Mapping>)>,
     },
-    /// Nowhere: the bucket does not have the tag.
+    /// The bucket does not have the tag that names a distribution.
     Untagged,
-    /// It could not be learnt.
+    /// The bucket's tags could not be read or are invalid.
     Failed,
 }
 
-/// The destinations of buckets.
+/// The resolution of each bucket.
 pub type Resolutions = BTreeMap<Bucket, Resolution>;

@@ -1,8 +1,8 @@
-//! Why a change needs no invalidation.
+//! Why a change is skipped.
 
 use serde::Serialize;
 
-/// Why a change needs no invalidation.
+/// Why a change is skipped.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(tag = "reason", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum SkipReason {
@@ -11,7 +11,7 @@ pub enum SkipReason {
         /// The bucket.
         bucket: String,
     },
-    /// The key lies outside the bucket's origin path, where CloudFront never looks.
+    /// The key is outside every origin path under which the distributions serve the bucket.
     OutsideOriginPath {
         /// The bucket.
         bucket: String,
@@ -21,20 +21,20 @@ pub enum SkipReason {
         /// The bucket.
         bucket: String,
     },
-    /// The bucket's tag `invalidation:ignore` names the end of the key.
+    /// The key ends with a suffix that the bucket's tag `invalidation:ignore` names.
     IgnoredSuffix {
         /// The bucket.
         bucket: String,
-        /// The end.
+        /// The suffix.
         suffix: String,
     },
-    /// The event is not about an object's content.
+    /// The event does not change an object's content.
     NotAContentChange {
-        /// Its name.
+        /// The name of the event.
         event_name: String,
     },
     /// `DRY_RUN` is on.
     DryRun,
-    /// The message that S3 sends when a notification is set up. It is about no change.
+    /// The test event that S3 sends when an event notification is configured. It concerns no object.
     TestEvent,
 }

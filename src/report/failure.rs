@@ -1,4 +1,4 @@
-//! What went wrong, for a person, for Lambda and for a pipeline.
+//! Failures, as messages with a remedy, as stable reason codes for the log, and as failure types for CodePipeline.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,71 +10,72 @@ use crate::lookup::TagLookupError;
 use crate::plan::Invalidation;
 use crate::send::LISTED_BUCKETS;
 
-/// How many failures an error's message spells out. The rest is counted there, and each is a line of the log.
+/// The maximum number of failures in an error message. The message counts the others; those of a batch of changes are
+/// logged one by one.
 pub const MAX_FAILURES_IN_MESSAGE: usize = 20;
 
-/// What to do where there is no such distribution.
+/// The remedy if the distribution does not exist.
 const WRONG_ID: &str = "; correct the id, or the tag of these buckets that names it";
 
-/// Why something was not done.
+/// Why changes, or a request, failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// A record, or a message of a queue, could not be read.
+    /// A record or an SQS message could not be read.
     Record {
-        /// The message, if it came with one.
+        /// The ID of the message, if the record came in one.
         message: Option<String>,
-        /// Where it is wrong, and how.
+        /// The position of the defect, and what it is.
         error: RecordError,
     },
-    /// A bucket that a person named does not say which distributions it is for.
+    /// A bucket that a request names does not have the tag with its distributions.
     NotTagged {
         /// The bucket.
         bucket: BucketName,
-        /// The tag that it does not have.
+        /// The key of the missing tag.
         tag: String,
     },
-    /// An invalidation is under way, but how far it is could not be learnt.
+    /// An invalidation was sent, but its status could not be read.
     Wait {
         /// The distribution.
         distribution: DistributionId,
-        /// Why.
+        /// The error of the call.
         error: CallError,
     },
-    /// It is not known where a bucket's changes go.
+    /// A bucket's tags could not be read, or one of them is invalid.
     Tags {
         /// The bucket.
         bucket: BucketName,
-        /// How many changes wait for it.
+        /// The number of changes that failed for it; 0 if a request named the bucket.
         changes: usize,
-        /// Why.
+        /// The error of the lookup.
         error: Arc<TagLookupError>,
     },
-    /// It is not known which URLs the objects have in a distribution.
+    /// A distribution's config could not be read, so the URLs of its objects are unknown.
     Config {
         /// The distribution.
         distribution: DistributionId,
-        /// The buckets whose changes wait for it.
+        /// The buckets of the changes that failed for it.
         buckets: Vec<BucketName>,
-        /// How many changes wait for it.
+        /// The number of changes that failed for it.
         changes: usize,
-        /// Why.
+        /// The error of the call.
         error: Arc<CallError>,
     },
-    /// A distribution did not take its invalidation.
+    /// CloudFront did not accept an invalidation.
     Send {
         /// The distribution.
         distribution: DistributionId,
-        /// The buckets whose changes it would have covered.
+        /// The buckets of its changes, or the bucket whose tag named the distribution.
         buckets: Vec<BucketName>,
-        /// How many changes it would have covered.
+        /// The number of its changes; 0 if a person named the paths.
         changes: usize,
-        /// Why.
+        /// The error of the last attempt.
         error: CallError,
     },
 }
 
 impl Failure {
-    /// That an invalidation was not accepted.
+    /// The failure of an invalidation that was not accepted.
     #[must_use]
     pub fn send(planned: &Invalidation, error: CallError) -> Self {
         Self::Send {
@@ -85,7 +86,7 @@ impl Failure {
         }
     }
 
-    /// The kind of it, by which failures are counted: stable, such as `tags-access-denied`.
+    /// The stable code by which failures are counted in the log, such as `tags-access-denied`.
     #[must_use]
     pub fn reason(&self) -> String {
         let step = match self {
@@ -100,7 +101,7 @@ impl Failure {
         self.class().map_or_else(|| step.to_owned(), |class| format!("{step}-{}", class.name()))
     }
 
-    /// The class of the error, where a call failed.
+    /// The class of the error, if a call to AWS failed.
     fn class(&self) -> Option<ErrorClass> {
         match self {
             Self::Tags { error, .. } => match &**error {
@@ -113,7 +114,7 @@ impl Failure {
         }
     }
 
-    /// What it is about.
+    /// The bucket or the distribution that the failure concerns.
     #[must_use]
     pub fn subject(&self) -> (Option<&BucketName>, Option<&DistributionId>) {
         match self {
@@ -125,7 +126,7 @@ impl Failure {
         }
     }
 
-    /// How many changes it keeps from being covered. One can be kept by several failures.
+    /// The number of changes that fail because of it. A change can fail for several reasons.
     #[must_use]
     pub fn changes(&self) -> usize {
         match self {
@@ -173,14 +174,15 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Which right is missing. Source: policy.json; tenants have operations of their own.
+/// Writes the missing permission and the template parameter that grants it. Source: policy.json. Distribution tenants
+/// have operations of their own.
 fn write_missing_permission(f: &mut fmt::Formatter<'_>, operation: &str, distribution: &DistributionId) -> fmt::Result {
     let (of, parameter) =
         if distribution.is_tenant() { ("ForDistributionTenant", "Tenants") } else { ("", "AllowedDistributions") };
     write!(f, "; allow cloudfront:{operation}{of} on it to the calling role (in the templates: {parameter})")
 }
 
-/// How many changes, if any, and of which buckets.
+/// Writes the number of changes, if there are any, and their buckets.
 fn write_changes(f: &mut fmt::Formatter<'_>, changes: usize, buckets: &[BucketName]) -> fmt::Result {
     if buckets.is_empty() {
         return Ok(());
@@ -197,7 +199,7 @@ fn write_changes(f: &mut fmt::Formatter<'_>, changes: usize, buckets: &[BucketNa
     }
 }
 
-/// What kind of cause a pipeline is told.
+/// The failure type that CodePipeline is given.
 impl From<&Failure> for FailureType {
     fn from(failure: &Failure) -> Self {
         match failure.class() {

@@ -1,37 +1,37 @@
-//! What an invocation could not do, as Lambda and a pipeline are told.
+//! The error of an invocation, as Lambda and CodePipeline receive it.
 
 use std::fmt;
 
 use super::{ChangeCounts, Failure, MAX_FAILURES_IN_MESSAGE, Report};
 use crate::event::{EventError, FailureType, JobId, JobResult};
 
-/// An invocation that did not do all it was asked for. Its type is stable, its message one line.
+/// Why an event was not handled completely. The type is stable; the message is one line.
 #[derive(Clone, PartialEq, Eq)]
 pub enum InvocationError {
-    /// The event as a whole could not be read.
+    /// The event as a whole could not be decoded.
     Event(EventError),
-    /// The account whose buckets these should be is not known.
+    /// The expected bucket owner is unknown: the function's ARN does not contain its account.
     UnknownAccount,
-    /// What a person asked for was not done, or not all of it.
+    /// A request failed, wholly or in part.
     Request(Vec<Failure>),
-    /// The result of a pipeline's job could not be put.
+    /// The result of a CodePipeline job could not be put.
     JobResult {
-        /// The job.
+        /// The job ID.
         job: JobId,
-        /// What was tried to tell, and why it could not be.
+        /// Why CodePipeline did not accept the result.
         reason: String,
     },
-    /// Some changes are not covered; all others are.
+    /// Some changes were not invalidated. The others were handled.
     NotInvalidated {
-        /// What became of the whole delivery.
+        /// The report of the whole delivery.
         report: Box<Report>,
-        /// Why the failed changes failed.
+        /// The reasons of the failed changes.
         failures: Vec<Failure>,
     },
 }
 
 impl InvocationError {
-    /// How a pipeline is told of it.
+    /// The job result that reports this error to CodePipeline.
     #[must_use]
     pub fn job_result(&self) -> JobResult {
         let (kind, message) = match self {
@@ -45,7 +45,7 @@ impl InvocationError {
         JobResult::failed(kind, &message)
     }
 
-    /// The name of the error, as Lambda reports it in `errorType`. Alarms and redrives may rely on it.
+    /// The `errorType` that Lambda reports. It is stable: alarms and redrives may rely on it.
     #[must_use]
     pub fn error_type(&self) -> &'static str {
         match self {
@@ -81,7 +81,7 @@ impl fmt::Display for InvocationError {
     }
 }
 
-/// The runtime logs an error by its `Debug`.
+/// `lambda_runtime` logs an error by its `Debug`, so this is the type and the message in one line.
 impl fmt::Debug for InvocationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {self}", self.error_type())
@@ -90,7 +90,7 @@ impl fmt::Debug for InvocationError {
 
 impl std::error::Error for InvocationError {}
 
-/// The first failures, and how many more there are.
+/// The first failures, and the number of the others.
 fn listed(failures: &[Failure]) -> String {
     let first: Vec<_> = failures.iter().take(MAX_FAILURES_IN_MESSAGE).map(ToString::to_string).collect();
     match failures.len().saturating_sub(MAX_FAILURES_IN_MESSAGE) {

@@ -1,8 +1,8 @@
-//! What one invocation did, in one line of the log: what was invalidated and why not the rest.
+//! The log line of one invocation: what was invalidated, and why the rest was not.
 //!
-//! What is counted stands first, since CloudWatch makes fields of the first few hundred values of a line only; lists follow. They
-//! are short, as a line may have 256 KB and every byte has a price. Of an event's own text there are names of buckets and of
-//! events, and paths, each by its grammar or an excerpt.
+//! Counts come first, since CloudWatch turns only the first few hundred values of a line into fields; lists follow. The
+//! lists are short, as a line may have 256 KB and every byte is billed. The only text from an event is bucket names,
+//! event names and paths, each restricted by its grammar or quoted as an excerpt.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -18,42 +18,42 @@ use crate::lookup::Stats;
 use crate::path::Item;
 use crate::send::{SentInvalidation, SentStatus};
 
-/// How many invalidations, reasons, and buckets and paths of one invalidation a line lists, and how many bytes of paths
-/// altogether.
+/// The maximum number of invalidations, reasons, and buckets and paths of one invalidation in a line, and of bytes of
+/// paths altogether.
 const LISTED_INVALIDATIONS: usize = 30;
 const LISTED_REASONS: usize = 30;
 const LISTED_BUCKETS: usize = 3;
 const LISTED_PATHS: usize = 5;
 const LISTED_BYTES: usize = 16 * 1024;
 
-/// How many characters of what a pipeline was told are repeated.
+/// The maximum length of a job's message, in characters.
 const MESSAGE_LENGTH: usize = 300;
 
-/// How many paths are had for a dollar, beyond those that are free. Source: CloudFront pricing, "Invalidation requests".
+/// The number of paths per dollar, beyond the free ones. Source: CloudFront pricing, "Invalidation requests".
 const PATHS_PER_DOLLAR: f64 = 200.0;
 
-/// What one invocation did.
+/// The log line of one invocation.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LogLine {
-    /// What brought the event.
+    /// The event source.
     pub source: EventSource,
-    /// How many changes became what. An event that could not be read at all counts as one that failed.
+    /// The number of changes by outcome. An event that cannot be decoded counts as one failed change.
     #[serde(flatten)]
     pub changes: ChangeCounts,
-    /// What the invalidations come to.
+    /// Totals of the invalidations.
     #[serde(flatten)]
     sent: SentTotals,
-    /// How long ago the oldest change happened that is covered now, in milliseconds; absent if that was not told.
+    /// The age of the oldest change that was invalidated, in milliseconds; absent if its time is unknown.
     #[serde(rename = "oldestChangeMs", skip_serializing_if = "Option::is_none")]
     pub oldest_change: Option<u64>,
-    /// What was looked up.
+    /// Cache hits and misses, list requests and retries.
     #[serde(flatten)]
     pub stats: Stats,
-    /// How long it took, in milliseconds.
+    /// How long the invocation took, in milliseconds.
     #[serde(rename = "durationMs")]
     duration: u64,
-    /// The type of the error that the invocation failed with.
+    /// The type of the error that the invocation or the job failed with.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'static str>,
     #[serde(flatten)]
@@ -67,10 +67,10 @@ pub struct LogLine {
     invalidations: Vec<ListedInvalidation>,
     #[serde(skip_serializing_if = "is_zero")]
     further_invalidations: usize,
-    /// When the oldest change happened that is covered.
+    /// The time of the oldest change that was invalidated.
     #[serde(skip)]
     oldest: Option<Timestamp>,
-    /// The same as is told, in numbers.
+    /// The totals, for the metrics and for the message.
     #[serde(skip)]
     pub totals: Totals,
 }
@@ -98,7 +98,7 @@ struct JobFields {
     message: String,
 }
 
-/// Changes that failed, and why.
+/// The number of failed changes with the same reason, bucket and distribution.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct FailedChanges {
@@ -128,7 +128,7 @@ struct ListedInvalidation {
     paths: Vec<Item>,
 }
 
-/// A line of an event of which nothing is known yet.
+/// The line of an event that has not been decoded.
 impl Default for LogLine {
     fn default() -> Self {
         Self {
@@ -153,7 +153,7 @@ impl Default for LogLine {
 }
 
 impl LogLine {
-    /// Takes down what became of a delivery.
+    /// Records the outcome of a delivery.
     pub fn record(&mut self, report: &Report, failures: &[Failure]) {
         self.changes = report.changes;
         self.totals = report.totals;
@@ -196,13 +196,13 @@ impl LogLine {
         (self.failed_reasons, self.further_failed) = most(reasons.into_iter().map(failed).collect(), |it| it.changes);
     }
 
-    /// Takes down what a pipeline was told.
+    /// Records the result that was put for a CodePipeline job.
     pub fn record_job(&mut self, id: &JobId, result: &'static str, message: &str) {
         let message = shortened(message, MESSAGE_LENGTH);
         self.job = Some(JobFields { id: id.to_string(), result, message });
     }
 
-    /// Takes down an error, whether the invocation fails with it or a pipeline is told.
+    /// Records the error that the invocation fails with, or that was put as the result of a job.
     pub fn record_error(&mut self, error: &InvocationError) {
         self.error = Some(error.error_type());
         if !self.failed_reasons.is_empty() {
@@ -222,14 +222,14 @@ impl LogLine {
             vec![FailedChanges { reason: reason.into(), bucket: None, distribution_id: None, changes }];
     }
 
-    /// Takes down what is known once the answer is made.
+    /// Completes the line once the answer is known.
     pub fn finish(&mut self, stats: Stats, took: Duration, now: Option<Timestamp>) {
         self.stats = stats;
         self.duration = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         self.oldest_change = self.oldest.and_then(|oldest| Some(now?.since(oldest)));
     }
 
-    /// Writes it.
+    /// Writes the line to the log, at INFO.
     pub fn log(&self) {
         let ChangeCounts { covered, ignored, failed } = self.changes;
         let Totals { invalidations, paths, .. } = self.totals;
@@ -242,7 +242,7 @@ impl LogLine {
     }
 }
 
-/// Those with most changes, as many as are listed, and how many changes the others have.
+/// The entries with the most changes, at most `LISTED_REASONS`, and the number of changes of all others.
 fn most<T>(mut all: Vec<T>, changes: impl Fn(&T) -> usize) -> (Vec<T>, usize) {
     all.sort_by_key(|it| Reverse(changes(it)));
     let further = all.iter().skip(LISTED_REASONS).map(&changes).sum();
@@ -278,7 +278,7 @@ impl ListedInvalidation {
     }
 }
 
-/// What so many paths cost beyond those that are free, in US dollars.
+/// The price of `paths` paths in US dollars, beyond the free ones.
 fn price(paths: usize) -> f64 {
     f64::from(u32::try_from(paths).unwrap_or(u32::MAX)) / PATHS_PER_DOLLAR
 }

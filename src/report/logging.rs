@@ -1,9 +1,9 @@
-//! Log lines for CloudWatch: JSON where Lambda is set to it, text otherwise.
+//! Log lines for CloudWatch Logs: JSON if Lambda's log format is JSON, otherwise text.
 //!
-//! Lambda's own settings are followed (`AWS_LAMBDA_LOG_FORMAT`, `AWS_LAMBDA_LOG_LEVEL`), and `RUST_LOG` before them for
-//! one who debugs. At TRACE the Lambda runtime logs whole events, which can hold credentials, and the SDK whole requests
-//! with their headers; at DEBUG the SDK still logs what it signs, access key included. So the SDK is capped at INFO and all
-//! other crates but this one at DEBUG, whatever was asked for.
+//! Lambda's own settings apply (`AWS_LAMBDA_LOG_FORMAT`, `AWS_LAMBDA_LOG_LEVEL`). For debugging, `RUST_LOG` overrides
+//! the level. At TRACE the Lambda runtime logs whole events, which can hold credentials, and the SDK whole requests
+//! with their headers; at DEBUG the SDK still logs what it signs, access key included. So the SDK is capped at INFO and
+//! every other crate but this one at DEBUG, whatever level is set.
 
 use std::fmt::{Debug, Write as _};
 use std::io::Write;
@@ -21,11 +21,11 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::change::Timestamp;
 use crate::change::text::one_line;
 
-/// The only crate that may log at TRACE: this one.
+/// The target prefix of this crate, the only one that may log at TRACE.
 const OUR_TARGET: &str = "s3_cloudfront_invalidator";
 
-/// A subscriber that writes to what `writer` returns as the environment, read through `lookup`, asks for. Nothing is written
-/// of the crates in `silent`.
+/// Returns a subscriber that writes to the writer that `writer` returns. Format and level come from the environment,
+/// read through `lookup`. The crates in `silent` are not logged at all.
 pub fn subscriber<O: Write + 'static>(
     lookup: impl Fn(&str) -> Option<String>,
     writer: impl Fn() -> O + Send + Sync + 'static,
@@ -38,8 +38,8 @@ pub fn subscriber<O: Write + 'static>(
     tracing_subscriber::registry().with(LineWriter { json, writer }.with_filter(filter))
 }
 
-/// Which levels of which targets are asked for; INFO where nothing is, or where it makes no sense. `RUST_LOG` counts if it
-/// is a level or names one for some target; Lambda's own setting is a level, of which `FATAL` is not one of ours.
+/// The levels by target; INFO if no variable has a valid one. `RUST_LOG` applies if it is a level or sets one for a
+/// target. Otherwise `AWS_LAMBDA_LOG_LEVEL` applies, whose `FATAL` becomes ERROR, since `tracing` has no such level.
 fn levels(lookup: impl Fn(&str) -> Option<String>) -> Targets {
     let value = |name| lookup(name).map(|value| value.trim().to_ascii_lowercase());
     let level = |text: &str| if text == "fatal" { Some(LevelFilter::ERROR) } else { text.parse().ok() };
@@ -61,16 +61,16 @@ fn may_be_logged(line: &Metadata<'_>, levels: &Targets, silent: &[&str]) -> bool
     *line.level() <= most && levels.would_enable(line.target(), line.level())
 }
 
-/// The runtime's span around an invocation, which every line must carry, whatever its level. Those of the SDK hold parts
-/// of requests.
+/// Whether this is the runtime's span around an invocation. It is enabled at every level, because each line carries its
+/// IDs. The spans of the SDK hold parts of requests.
 fn is_invocation_span(span: &Metadata<'_>) -> bool {
     span.target().starts_with("lambda_runtime")
 }
 
-/// A field of ours that holds a JSON object, whose members become members of the line.
+/// The field of this crate's events that holds a JSON object. In JSON format its members become members of the line.
 const SUMMARY: &str = "summary";
 
-/// Writes lines, as JSON or as text, to what `writer` returns.
+/// A layer that writes each event as one line of JSON or text.
 pub(super) struct LineWriter<W> {
     pub(super) json: bool,
     pub(super) writer: W,
@@ -100,16 +100,16 @@ where
         });
         let ids = ids.unwrap_or_default();
         let line = if self.json { fields.json(event, &ids) } else { fields.text(event, &ids) };
-        // There is nobody to tell that the log cannot be written.
+        // There is nowhere to report that the log cannot be written.
         let _ = (self.writer)().write_all(line.as_bytes());
     }
 }
 
-/// Whose line it is: what the runtime's span tells of the invocation.
+/// The IDs of the invocation that a line belongs to, from the runtime's span.
 #[derive(Clone, Default)]
 struct InvocationIds {
     request: Option<String>,
-    /// X-Ray's id of the trace, by which its console finds it: the root of the header.
+    /// The X-Ray trace ID, by which the X-Ray console finds the trace: `Root` in the tracing header.
     trace: Option<String>,
 }
 
@@ -127,7 +127,7 @@ impl Visit for InvocationIds {
     fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
 }
 
-/// What an event tells.
+/// The message and the fields of an event.
 #[derive(Default)]
 struct LogFields {
     is_ours: bool,
@@ -136,10 +136,10 @@ struct LogFields {
 }
 
 enum FieldValue {
-    /// JSON.
+    /// A JSON literal: a number or a Boolean.
     Plain(String),
     Text(String),
-    /// The members of an object.
+    /// The members of a JSON object, without its braces.
     JsonMembers(String),
 }
 
@@ -195,7 +195,7 @@ impl LogFields {
     }
 }
 
-/// The members of a JSON object that is being written.
+/// The members of a JSON object under construction.
 struct JsonMembers(String);
 
 impl JsonMembers {
@@ -206,7 +206,7 @@ impl JsonMembers {
     }
 
     fn add_json(&mut self, name: &str, value: &str) {
-        // The names are those of fields in the source.
+        // Names come from fields in the source code, so they need no escaping.
         self.append(&format!("\"{name}\":{value}"));
     }
 

@@ -1,11 +1,11 @@
-//! The function's metrics, as a line of its log that CloudWatch reads (embedded metric format): no call, no permission.
+//! The function's metrics, as log lines in CloudWatch's embedded metric format: no API call, no permission.
 //!
-//! By hand, since the format is one small object: `metrics_cloudwatch_embedded` (0.10) collects into a recorder that is
-//! global to the process, and `metrique` (0.1) brings some thirty further crates.
+//! Written by hand, since the format is one small object: `metrics_cloudwatch_embedded` (0.10) collects into a recorder
+//! that is global to the process, and `metrique` (0.1) adds about thirty crates.
 //!
-//! Under JSON log format Lambda drops lines below the application's log level, and takes a line for INFO that has no valid
-//! `level` and `timestamp` (Lambda developer guide, "Log-level filtering"). So the line names the very level that is set,
-//! which Lambda tells in `AWS_LAMBDA_LOG_LEVEL`, and gets through whatever it is. Under text format nothing is dropped.
+//! With JSON log format, Lambda drops lines below the application log level, and treats a line without valid `level`
+//! and `timestamp` as INFO (Lambda developer guide, "Log-level filtering"). So the line carries the configured level,
+//! from `AWS_LAMBDA_LOG_LEVEL`, and passes whatever it is. With text format nothing is dropped.
 
 use std::io::{self, Write};
 
@@ -15,19 +15,21 @@ use serde::ser::{SerializeMap, Serializer};
 use super::LogLine;
 use crate::change::Timestamp;
 
-/// The namespace of all metrics.
+/// The namespace of the metrics.
 pub const NAMESPACE: &str = "S3CloudFrontInvalidator";
 
-/// Their one dimension: each combination of values is a metric of its own, which is billed. Lambda's own metrics have the same.
+/// The only dimension of the metrics, the same as of Lambda's own. Each combination of dimension values is billed as a
+/// metric of its own.
 pub const DIMENSION: &str = "FunctionName";
 
-/// The levels that Lambda knows. Source: Lambda developer guide, "Log-level filtering".
+/// The log levels of Lambda. Source: Lambda developer guide, "Log-level filtering".
 const LEVELS: [&str; 6] = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
 
-/// What of a summary a metric is; `None` where it is not known.
+/// Reads the value of a metric from a log line; `None` if it is unknown, in which case the metric is omitted.
 type MetricValue = fn(&LogLine) -> Option<i64>;
 
-/// Every metric with its unit. Of ten an account has the first free, the template's `StaleAnswers` included.
+/// Every metric with its name, unit and value. An account's first ten custom metrics are free: these nine and the
+/// template's `StaleAnswers`.
 pub const METRICS: [(&str, &str, MetricValue); 9] = [
     ("ChangesCovered", "Count", |it| number(it.changes.covered)),
     ("ChangesIgnored", "Count", |it| number(it.changes.ignored)),
@@ -44,24 +46,25 @@ fn number(value: impl TryInto<i64>) -> Option<i64> {
     value.try_into().ok()
 }
 
-/// Writes the metrics of invocations.
+/// Writes the metrics of each invocation.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     level: &'static str,
 }
 
 impl Metrics {
-    /// Metrics that Lambda does not drop at the level that the environment names, which is read through `lookup`.
+    /// Creates a writer whose lines have the level of `AWS_LAMBDA_LOG_LEVEL`, read through `lookup`, so that Lambda
+    /// does not drop them. The level is INFO if that is absent or invalid.
     pub fn new(lookup: impl Fn(&str) -> Option<String>) -> Self {
         let set = lookup("AWS_LAMBDA_LOG_LEVEL").unwrap_or_default();
         let level = LEVELS.into_iter().find(|level| level.eq_ignore_ascii_case(set.trim()));
         Self { level: level.unwrap_or("INFO") }
     }
 
-    /// Writes those of one invocation, in one line and by one call.
+    /// Writes the metrics of one invocation as one line, in one write.
     ///
     /// # Errors
-    /// That of `writer`.
+    /// Those of `writer`.
     pub fn write(
         &self,
         writer: &mut impl Write,
@@ -77,7 +80,7 @@ impl Metrics {
     }
 }
 
-/// A line as CloudWatch reads it. Source: CloudWatch user guide, "Specification: Embedded metric format".
+/// A line in embedded metric format. Source: CloudWatch user guide, "Specification: Embedded metric format".
 struct EmfLine<'a> {
     level: &'static str,
     function_name: &'a str,

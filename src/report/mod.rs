@@ -1,4 +1,4 @@
-//! What became of a delivery: the function's answer.
+//! The outcome of a delivery, and its renderings: the function's answer, the log line and the metrics.
 
 mod failure;
 mod invocation_error;
@@ -18,66 +18,67 @@ pub use self::invocation_error::InvocationError;
 pub use self::log_line::LogLine;
 pub use self::metrics::{DIMENSION, METRICS, Metrics, NAMESPACE};
 
-/// How many invalidations, reasons, and buckets of one invalidation a report lists, and how many bytes of paths and names it lists
-/// altogether: an answer may have 6 MB and a line of the log 256 kB, and what was done must not be reported as failed for
-/// a list that is too long. What is left out is counted. Source: Lambda and CloudWatch Logs quotas.
+/// Limits of a report: invalidations, reasons, and bytes of bucket names and paths altogether. A response may have 6 MB
+/// and a log line 256 kB, and finished work must not be reported as failed because a list is too long. What is omitted
+/// is counted. Source: Lambda and CloudWatch Logs quotas.
 const LISTED_INVALIDATIONS: usize = 100;
 const LISTED_REASONS: usize = 100;
 const LISTED_BYTES: usize = 64 * 1024;
 
-/// The function's answer.
+/// The function's response.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Answer {
-    /// To whoever invoked it.
+    /// The report, to an invocation that is not a batch of SQS messages.
     Report(Box<Report>),
-    /// To a queue: which messages are to come again.
+    /// The batch item failures, to SQS.
     Batch(SqsBatchResponse),
 }
 
-/// What became of a delivery.
+/// The outcome of a delivery.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// How many changes became what.
+    /// The number of changes by outcome.
     pub changes: ChangeCounts,
-    /// The invalidations, one per distribution.
+    /// The invalidations, one per distribution, as far as they are listed.
     pub invalidations: Vec<SentInvalidation>,
-    /// How many further invalidations are not listed.
+    /// The number of invalidations that are not listed.
     #[serde(skip_serializing_if = "is_zero")]
     pub further_invalidations: usize,
-    /// The changes that needed none, by reason.
+    /// The skipped changes by reason, as far as they are listed.
     pub ignored: Vec<Skipped>,
-    /// How many changes were ignored for reasons not listed.
+    /// The number of changes skipped for reasons that are not listed.
     #[serde(skip_serializing_if = "is_zero")]
     pub further_ignored: usize,
-    /// What a pipeline was told.
+    /// The result of a CodePipeline job.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub job: Option<JobReport>,
-    /// What the invalidations come to, those that are not listed included.
+    /// Totals of the invalidations, unlisted ones included.
     #[serde(skip)]
     pub totals: Totals,
-    /// When the oldest change happened that is covered, if that was told.
+    /// The time of the oldest change that was invalidated, if any has a time.
     #[serde(skip)]
     pub oldest_covered: Option<Timestamp>,
-    /// How many bytes of buckets' names and paths are listed.
+    /// The number of bytes of bucket names and paths counted toward the limit.
     #[serde(skip)]
     listed_bytes: usize,
 }
 
-/// What the invalidations come to that CloudFront took now, and bills: not those that it had before, nor those of a dry run.
+/// Totals of the invalidations that CloudFront accepted in this invocation, and bills. Excludes those accepted for an
+/// earlier attempt, and dry runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// How many there are.
+    /// The number of invalidations.
     pub invalidations: usize,
-    /// How many items they have.
+    /// The number of their items. Each is billed as one path.
     pub paths: usize,
-    /// How many of these are wildcards.
+    /// The number of wildcards among them.
     pub wildcards: usize,
-    /// How many paths less than one for each change and distribution; less than none where objects have several URLs.
-    /// `None` where a person named all of them.
+    /// The paths saved compared with one path for each change and distribution; negative where objects have several
+    /// URLs. `None` if a person named all paths.
     pub paths_saved: Option<i64>,
-    /// How many URLs they evict although nothing changed there, of those where that was counted.
+    /// The number of URLs evicted although their objects did not change, over the invalidations for which it is known.
     pub needless_evictions: Option<u64>,
 }
 
@@ -90,7 +91,7 @@ impl Totals {
         self.paths += sent.path_count;
         self.wildcards += sent.wildcard_count;
         if sent.changes > 0 {
-            // Both are bounded by the size of an event, far below the limits of the type.
+            // The size of an event bounds both, far below `i64::MAX`.
             let saved = i64::try_from(sent.changes).unwrap_or(i64::MAX) - i64::try_from(sent.path_count).unwrap_or(0);
             *self.paths_saved.get_or_insert(0) += saved;
         }
@@ -106,7 +107,7 @@ pub(crate) fn is_zero(number: &usize) -> bool {
 }
 
 impl Report {
-    /// Lists an invalidation, as far as there is room.
+    /// Adds an invalidation to the totals, and lists it if there is room.
     pub fn add(&mut self, mut sent: SentInvalidation) {
         self.totals.add(&sent);
         if self.invalidations.len() == LISTED_INVALIDATIONS {
@@ -122,7 +123,7 @@ impl Report {
         self.invalidations.push(sent);
     }
 
-    /// Counts ignored changes, and lists their reason as far as there is room.
+    /// Counts skipped changes, and lists their reason if there is room.
     pub fn ignore(&mut self, reason: SkipReason, changes: usize) {
         self.changes.ignored += changes;
         if self.ignored.len() == LISTED_REASONS {
@@ -133,35 +134,35 @@ impl Report {
     }
 }
 
-/// What a pipeline was told of its job.
+/// The result that was put for a CodePipeline job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JobReport {
-    /// The job.
+    /// The job ID.
     pub id: String,
-    /// Whether it succeeded, failed or is to be continued.
+    /// `succeeded`, `failed` or `continued`.
     pub result: &'static str,
-    /// The summary or message.
+    /// The summary, or the message of the failure.
     pub message: String,
 }
 
-/// How many changes became what; every change is counted once.
+/// The number of changes by outcome. Every change is counted once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ChangeCounts {
-    /// Covered by accepted invalidations of all their distributions.
+    /// Invalidated: all of their distributions accepted an invalidation that covers them.
     pub covered: usize,
-    /// Ignored, for the reasons listed.
+    /// Skipped, for the listed reasons.
     pub ignored: usize,
-    /// Not covered: reported to the sender, who delivers them again.
+    /// Failed: reported to the sender, which redelivers them.
     pub failed: usize,
 }
 
-/// Changes that need no invalidation, and why.
+/// Changes that were skipped for the same reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Skipped {
-    /// Why.
+    /// The reason.
     #[serde(flatten)]
     pub reason: SkipReason,
-    /// How many.
+    /// The number of changes.
     pub changes: usize,
 }

@@ -1,9 +1,10 @@
-//! Sending the invalidations of one delivery: all of them, again where that may help, in the time there is.
+//! Sends the invalidations of one delivery, with retries until a deadline.
 //!
-//! `CreateInvalidation` is limited for the whole account, to about one request in two seconds (AWS staff, aws-sdk-js#3983),
-//! and it does not say when to come again. So the invalidations stand in one queue. Until CloudFront throttles, several
-//! are sent at a time; from then on one after the other, at its pace, each that was refused behind all others. What was
-//! taken for an earlier attempt at the same delivery is not sent again.
+//! `CreateInvalidation` is throttled for the whole account, at about one request in two seconds (AWS staff,
+//! aws-sdk-js#3983), and a throttled response does not say when to retry. So all invalidations wait in one queue.
+//! Until CloudFront throttles, several requests are sent concurrently. From then on they start one at a time, at the
+//! permitted rate, and a throttled invalidation goes to the end of the queue. An invalidation that was accepted in an
+//! earlier attempt at the same delivery is not sent again.
 
 mod sent;
 mod sent_cache;
@@ -29,25 +30,28 @@ pub use self::sent_cache::SentCache;
 pub use self::throttle::SendDeadlines;
 use self::throttle::Throttle;
 
-/// How many distributions are sent their invalidations at the same time, besides those that hang.
+/// The most invalidations, each for one distribution, that are sent concurrently, apart from calls that hang (see
+/// [`Permits`]).
 pub const CONCURRENT_SENDS: usize = 8;
 
-/// The call, as errors name it.
+/// The operation's name in errors.
 const OPERATION: &str = "CreateInvalidation";
 
 /// An invalidation that is not accepted yet.
 struct PendingInvalidation {
-    /// Its place among those to be sent.
+    /// The index of the planned invalidation.
     number: usize,
-    /// What is tried, which may be wider than what was planned.
+    /// The invalidation to send, whose paths may be wider than planned.
     invalidation: Invalidation,
+    /// Whether its unusual paths were replaced by wildcards.
     widened: bool,
-    /// Whether just this was tried before.
+    /// Whether exactly this invalidation was sent before.
     tried: bool,
-    /// Whether this was, in whatever words.
+    /// Whether this invalidation was sent before, with these or other paths.
     retry_at: bool,
-    /// How often it has failed by itself for a while.
+    /// The number of transient failures, throttled attempts not included. It determines the backoff.
     failures: u32,
+    /// The earliest start of the next attempt.
     not_before: Instant,
 }
 
@@ -57,13 +61,13 @@ impl PendingInvalidation {
         Self { number, invalidation, widened: false, tried: false, retry_at: false, failures: 0, not_before: now }
     }
 
-    /// The same in other words, to be tried at once.
+    /// Returns the same invalidation with other paths, to be sent without delay.
     fn rewritten(self, invalidation: Invalidation) -> Self {
         Self { invalidation, tried: false, ..self }
     }
 }
 
-/// What came of an attempt that began then.
+/// The result of an attempt, and when the attempt started.
 struct Attempt {
     pending: PendingInvalidation,
     begun: Instant,
@@ -73,14 +77,14 @@ struct Attempt {
 /// How invalidations are sent.
 #[derive(Clone, Copy, Debug)]
 pub struct SendOptions {
-    /// The longest pause before a second attempt, and the time between two requests once CloudFront throttles.
+    /// The longest delay before the first retry, and the interval between requests once CloudFront throttles.
     pub backoff: Duration,
     /// Whether nothing is sent.
     pub dry_run: bool,
 }
 
-/// Sends these invalidations, each until it is accepted, refused for good, or out of time. What `sent_cache` knows as taken is
-/// not sent again.
+/// Sends the planned invalidations, each until it is accepted, rejected for good, or out of time. Those in
+/// `sent_cache` are not sent again.
 pub async fn send_all<I: Invalidations>(
     invalidations: &I,
     planned: &[Invalidation],
@@ -99,7 +103,7 @@ pub async fn send_all<I: Invalidations>(
     let mut outcomes: Vec<_> = planned.iter().map(get).collect();
     let to_send = planned.iter().enumerate().zip(&outcomes).filter(|(_, outcome)| outcome.is_err());
     let mut waiting: Vec<_> = to_send.map(|(planned, _)| PendingInvalidation::new(planned, began)).collect();
-    // Where there is no time for all, it must not always be the same that go without.
+    // If there is not enough time for all, it should not always be the same ones that fail.
     fastrand::shuffle(&mut waiting);
     let mut waiting = VecDeque::from(waiting);
     let mut in_flight = FuturesUnordered::new();
@@ -165,13 +169,14 @@ async fn attempt<I: Invalidations>(
         stats::count(|stats| stats.retries += 1);
     }
     (pending.tried, pending.retry_at) = (true, true);
-    // One that hangs may have been taken. To send it again is safe, as it has the same reference.
+    // A request that timed out may have been accepted. It is safe to send it again: the caller reference is the same.
     let answer = timeout_at(deadlines.attempt_deadline(begun), invalidations.create(&pending.invalidation)).await;
     let answer = answer.unwrap_or_else(|_| Err(CallError::timed_out(OPERATION)));
     Attempt { pending, begun, answer }
 }
 
-/// What to try next for an invalidation that was not accepted, if anything. What a person named is never widened.
+/// Returns what to send next for an invalidation that was not accepted, or `None` to give up. Paths that a person
+/// named are never widened.
 fn next_attempt(
     pending: PendingInvalidation,
     error: &CallError,
@@ -180,7 +185,7 @@ fn next_attempt(
 ) -> Option<PendingInvalidation> {
     let named = pending.invalidation.is_named();
     match error.class {
-        // It says that a path is bad, and not which.
+        // CloudFront does not say which path is invalid.
         ErrorClass::InvalidArgument if !named && !pending.widened => {
             let widened = pending.invalidation.widened()?;
             Some(PendingInvalidation { widened: true, ..pending.rewritten(widened) })

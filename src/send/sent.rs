@@ -7,60 +7,60 @@ use crate::change::{DistributionId, InvalidationId};
 use crate::path::Item;
 use crate::plan::Invalidation;
 
-/// How many buckets of one invalidation are listed.
+/// The most buckets of one invalidation that are listed.
 pub(crate) const LISTED_BUCKETS: usize = 10;
 
-/// One invalidation that CloudFront has, or would have been sent in a dry run.
+/// An invalidation that CloudFront accepted, or that a dry run would have sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SentInvalidation {
     /// The distribution.
     pub distribution_id: DistributionId,
-    /// What happened to it.
+    /// The result of sending it.
     pub status: SentStatus,
-    /// CloudFront's id of it; absent if it was not told.
+    /// CloudFront's id of the invalidation; absent if CloudFront did not return one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invalidation_id: Option<InvalidationId>,
-    /// How far it is, in CloudFront's words; absent if it was not waited for.
+    /// The status of the invalidation in CloudFront; absent if nothing waited for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invalidation_status: Option<Progress>,
-    /// Our name of it.
+    /// The caller reference.
     pub caller_reference: String,
-    /// How many buckets it covers changes of.
+    /// The number of buckets whose changes it covers, or whose tag named the distribution.
     pub bucket_count: usize,
-    /// The first of them.
+    /// The first of these buckets.
     pub buckets: Vec<String>,
-    /// How many changes it covers. A change can count for several distributions.
+    /// The number of changes it covers. A change is counted for each of its distributions.
     pub changes: usize,
-    /// How many URLs it evicts although nothing changed there; absent where that is guessed.
+    /// The number of URLs of unchanged objects that it evicts; absent if that is only estimated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub needless_evictions: Option<u64>,
-    /// How many items it has.
+    /// The number of its paths and cache tags.
     pub path_count: usize,
-    /// Its items, or as many of them as there is room for.
+    /// Its paths and cache tags; a report may list only some.
     pub paths: Vec<Item>,
-    /// How many of all its items are wildcards.
+    /// The number of wildcards among all its paths.
     #[serde(skip)]
     pub wildcard_count: usize,
-    /// Whether it was sent for an earlier attempt at this delivery, so that it was not sent again.
+    /// Whether it was accepted in an earlier attempt at this delivery, so that it was not sent again.
     #[serde(skip)]
     pub is_cached: bool,
 }
 
-/// What happened to an invalidation.
+/// The result of sending an invalidation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SentStatus {
-    /// CloudFront has it.
+    /// CloudFront accepted it.
     Accepted,
-    /// CloudFront said that it had it from an earlier attempt at the same work.
+    /// CloudFront answered that it had accepted it in an earlier attempt at the same delivery.
     AlreadyExists,
     /// `DRY_RUN` is on: nothing was sent.
     DryRun,
 }
 
 impl SentInvalidation {
-    /// What is reported of `planned` once CloudFront has `accepted` it; `None` for a dry run.
+    /// Builds the report of `planned` from CloudFront's answer; `accepted` is `None` in a dry run.
     #[must_use]
     pub fn new(planned: &Invalidation, accepted: Option<Accepted>) -> Self {
         let (status, invalidation_id) = match accepted {
@@ -85,13 +85,14 @@ impl SentInvalidation {
         }
     }
 
-    /// The same, which was sent for an earlier attempt at this delivery.
+    /// Marks it as accepted in an earlier attempt at this delivery.
     #[must_use]
     pub fn cached(self) -> Self {
         Self { is_cached: true, ..self }
     }
 
-    /// Whether CloudFront took it now. What it says that it has under this reference it does not bill again.
+    /// Returns whether CloudFront accepted it in this attempt. One that already exists under its caller reference is
+    /// not billed again.
     #[must_use]
     pub fn is_billed(&self) -> bool {
         self.status == SentStatus::Accepted && !self.is_cached

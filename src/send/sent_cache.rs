@@ -1,9 +1,10 @@
-//! What CloudFront has taken, remembered for when the same work comes again.
+//! Caches accepted invalidations, so that they are not sent again when an event is redelivered.
 //!
-//! A caller reference names distribution, delivery and items, so what was taken under it is done. Where Lambda delivers an
-//! event again because another distribution failed, asking CloudFront once more would only use up the few requests that it
-//! takes. And it knows nothing of work that it took in other words; here that is known. Nothing depends on it: what is not
-//! remembered, since the process is another one or there was no room, is sent again.
+//! A caller reference identifies distribution, delivery and paths, so an invalidation that was accepted under it is
+//! done. When Lambda retries an event because another distribution failed, sending it again would only use up
+//! CloudFront's low request rate. And CloudFront does not recognize an invalidation that it accepted with other paths
+//! than planned; this cache does. It is only an optimization: an invalidation that is not cached, in another process
+//! or for lack of space, is sent again.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -15,17 +16,19 @@ use crate::lookup::Clock;
 use crate::path::Item;
 use crate::plan::{CallerReference, Invalidation};
 
-/// How long it is remembered: as long as Lambda delivers an event again (maximum age of an asynchronous event, 6 h).
+/// How long an entry is cached: as long as Lambda retries an event (maximum age of an asynchronous event, 6 h).
 const TTL: Duration = Duration::from_hours(6);
 
-/// About how many bytes are remembered: some 5,000 invalidations that were taken in the words they were planned in.
+/// The approximate size limit of the cache, in bytes: some 5,000 invalidations that were accepted with the paths they
+/// were planned with.
 const MAX_BYTES: usize = 2 * 1024 * 1024;
 
-/// About how many bytes one of those takes, and an item in other words besides its text.
+/// The approximate size of an entry without rewritten paths, in bytes.
 const ENTRY_SIZE: usize = 400;
+/// The approximate size of a rewritten path besides its text, in bytes.
 const ITEM_SIZE: usize = 64;
 
-/// The invalidations that were taken, by the references that they were planned with.
+/// The accepted invalidations, by the caller reference they were planned with.
 pub struct SentCache {
     clock: Clock,
     entries: Mutex<SentEntries>,
@@ -34,26 +37,26 @@ pub struct SentCache {
 #[derive(Default)]
 struct SentEntries {
     by_reference: HashMap<CallerReference, SentEntry>,
-    /// The oldest first.
+    /// The references, the oldest first.
     order: VecDeque<CallerReference>,
     size: usize,
 }
 
 struct SentEntry {
     accepted: Accepted,
-    /// The items that were taken, and their reference, if they are others than those that were planned.
+    /// The caller reference and paths that were accepted, if they are not the planned ones.
     rewritten: Option<(CallerReference, Vec<Item>)>,
     stored_at: SystemTime,
     size: usize,
 }
 
 impl SentCache {
-    /// Remembers nothing yet.
+    /// Creates an empty cache.
     pub fn new(clock: Clock) -> Self {
         Self { clock, entries: Mutex::default() }
     }
 
-    /// What was taken for this plan, if it was and is remembered.
+    /// Returns what was accepted for a planned invalidation, if it is cached.
     pub(super) fn get(&self, planned: &Invalidation) -> Option<SentInvalidation> {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = entries.by_reference.get(&planned.caller_reference).filter(|it| self.is_fresh(it))?;
@@ -65,7 +68,7 @@ impl SentCache {
         Some(SentInvalidation::new(&sent, Some(entry.accepted.clone())))
     }
 
-    /// `sent`, which is what was planned or the same in other words, was taken.
+    /// Caches that `sent` was accepted: the planned invalidation, or a rewritten one in its place.
     pub(super) fn insert(&self, planned: &CallerReference, sent: &Invalidation, accepted: &Accepted) {
         let is_reworded = sent.caller_reference != *planned;
         let rewritten = is_reworded.then(|| (sent.caller_reference.clone(), sent.items.clone()));
@@ -86,7 +89,8 @@ impl SentCache {
         }
     }
 
-    /// By the wall clock, since a frozen sandbox's own may stand still. One from the future is not fresh.
+    /// By the wall clock, since the monotonic clock may stand still while the sandbox is frozen. An entry from the
+    /// future is not fresh.
     fn is_fresh(&self, entry: &SentEntry) -> bool {
         (self.clock)().duration_since(entry.stored_at).is_ok_and(|age| age < TTL)
     }

@@ -1,58 +1,61 @@
-//! How fast requests may follow one another, and until when.
+//! Decides when the next request may start.
 //!
-//! `CreateInvalidation` is limited for the whole account and does not say when to come again. Until it throttles there is no
-//! pace. From then on one request begins after the other, whether the one before is answered or hangs.
+//! `CreateInvalidation` is throttled for the whole account, and a throttled response does not say when to retry. Until
+//! the first one, requests are not delayed. From then on they start one at a time, spaced by the backoff, whether or
+//! not the one before has been answered.
 
 use tokio::time::{Duration, Instant};
 
 use crate::lookup::backoff::delay;
 
-/// How long before retries end the last of them begins.
+/// The last retry starts this long before the end of retries.
 const LAST_ATTEMPT: Duration = Duration::from_millis(50);
 
-/// How long one attempt may take, connecting and reading included: at most so long, and this part of the time that is left
-/// unless that is next to nothing. `CreateInvalidation` takes up to a few seconds; what takes longer is better tried again,
-/// since a repeated request is the same invalidation.
+/// The longest time for one attempt, including connecting and reading. `CreateInvalidation` takes up to a few seconds.
+/// One that takes longer is better repeated: with the same caller reference it is the same invalidation.
 const MAX_ATTEMPT_TIME: Duration = Duration::from_secs(5);
+/// The shortest time for one attempt, unless the deadline comes first.
 const MIN_ATTEMPT_TIME: Duration = Duration::from_secs(1);
+/// Between these bounds an attempt may take this fraction of the remaining time.
 const ATTEMPT_SHARE: u32 = 2;
 
-/// How long sending may take.
+/// The deadlines of sending.
 #[derive(Clone, Copy)]
 pub struct SendDeadlines {
-    /// Until then what failed may be tried again.
+    /// The end of retries.
     pub retries: Instant,
-    /// Until then anything may be tried: what begins later may be taken, and yet be told as failed.
+    /// The end of attempts. A request that starts later could be accepted and yet be reported as failed.
     pub attempts: Instant,
-    /// Until then answers are waited for.
+    /// The end of waiting for responses.
     pub answers: Instant,
 }
 
 impl SendDeadlines {
-    /// When something is tried again that would be at `wanted`: there and then, or if that is too late a little before it
-    /// is. `None` if it is too late already.
+    /// Returns when a retry that is due at `wanted` starts: at that time, or shortly before the end of retries if that
+    /// is earlier. `None` if it is too late for a retry.
     pub(super) fn retry_at(&self, wanted: Instant, now: Instant) -> Option<Instant> {
         let last = self.retries.checked_sub(LAST_ATTEMPT).filter(|last| now < *last)?;
         Some(wanted.min(last))
     }
 
-    /// Until when an attempt that begins `now` is waited for.
+    /// Returns the deadline of an attempt that starts `now`.
     pub(super) fn attempt_deadline(&self, now: Instant) -> Instant {
         let share = self.answers.saturating_duration_since(now) / ATTEMPT_SHARE;
         self.answers.min(now + share.clamp(MIN_ATTEMPT_TIME, MAX_ATTEMPT_TIME))
     }
 }
 
-/// How fast requests may follow one another.
+/// Limits the rate of requests once CloudFront has throttled one.
 pub(super) struct Throttle {
     deadlines: SendDeadlines,
-    /// The longest pause before a second attempt, and the time between two requests that CloudFront takes.
+    /// The longest delay before the first retry, and the interval between requests once CloudFront throttles.
     backoff: Duration,
     not_before: Instant,
-    /// How often in a row CloudFront has throttled, requests that were under way together counting as one.
+    /// The number of consecutive throttled responses. Those to concurrent requests count as one.
     refusals: u32,
-    /// When it last did, by that count.
+    /// When the last of those that count arrived.
     throttled: Option<Instant>,
+    /// When a request was last accepted.
     accepted: Option<Instant>,
 }
 
@@ -61,8 +64,9 @@ impl Throttle {
         Self { deadlines, backoff, not_before: now, refusals: 0, throttled: None, accepted: None }
     }
 
-    /// When the next request may begin, if there is time for one: after `not_before`, which is its own, and if it was
-    /// `tried` before.
+    /// Returns when the next request may start, or `None` if there is no time for it. `not_before` is its own earliest
+    /// start, and `tried` is whether it was sent before. A first attempt may start until the end of attempts; a retry,
+    /// and any request once CloudFront has throttled, only until the end of retries.
     pub(super) fn next(&self, not_before: Instant, tried: bool, now: Instant) -> Option<Instant> {
         let start = not_before.max(self.not_before).max(now);
         let is_first = !tried && self.throttled.is_none();
@@ -70,16 +74,16 @@ impl Throttle {
         (start <= latest).then_some(start)
     }
 
-    /// A request begins.
+    /// Records that a request starts.
     pub(super) fn begin(&mut self, now: Instant) {
         if self.throttled.is_some() {
             self.wait_until(now + self.backoff, now);
         }
     }
 
-    /// A request was throttled that began at `begun`.
+    /// Records that a request was throttled that started at `begun`.
     pub(super) fn throttled(&mut self, begun: Instant, now: Instant) {
-        // Requests that were under way together are refused together, which says no more than one of them does.
+        // Concurrent requests are throttled together, which says no more than a single throttled request.
         if self.throttled.is_some_and(|throttled| begun <= throttled) {
             return;
         }
@@ -89,7 +93,7 @@ impl Throttle {
         self.throttled = Some(now);
     }
 
-    /// A request was accepted that began at `begun`.
+    /// Records that a request was accepted that started at `begun`.
     pub(super) fn accepted(&mut self, begun: Instant, now: Instant) {
         self.accepted = Some(now);
         if let Some(throttled) = self.throttled {
@@ -115,7 +119,6 @@ mod tests {
         Duration::from_secs_f64(seconds)
     }
 
-    /// Ten seconds for retries, of half a minute.
     fn deadlines(now: Instant) -> SendDeadlines {
         SendDeadlines { retries: now + seconds(10.0), attempts: now + seconds(29.0), answers: now + seconds(30.0) }
     }
@@ -137,7 +140,7 @@ mod tests {
     fn after_one_that_was_taken_the_next_waits_its_turn() {
         let now = Instant::now();
         let taken = now + seconds(0.1);
-        // In whatever order the answers of a burst come.
+        // The responses to concurrent requests arrive in any order.
         for taken_first in [true, false] {
             let mut throttle = Throttle::new(deadlines(now), BACKOFF, now);
             if taken_first {

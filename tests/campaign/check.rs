@@ -1,4 +1,4 @@
-//! Whether an answer is true, and a failure has a cause.
+//! Checks that each response is true, and that each failure has a cause.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use crate::queues::InvalidationRef;
 use crate::resources::Fate;
 
 impl Play<'_, '_> {
-    /// What may become of a change.
+    /// The outcomes that a change may have.
     fn fates(&self, change: usize) -> BTreeSet<Fate> {
         let change = &self.plan.changes[change];
         self.plan.resources.fates(change.bucket, &change.key, &self.known)
@@ -21,7 +21,7 @@ impl Play<'_, '_> {
         format!("{:?} of {}", change.key, self.plan.resources.buckets[change.bucket].name)
     }
 
-    /// What is said to be done is done.
+    /// Checks that what an event or a message reported as done is done, and records the outcome of its changes.
     pub(crate) fn succeed(&mut self, done: &InvalidationRef) {
         if done.poison {
             self.found.push(format!("{} cannot be read, and was taken", done.id));
@@ -37,8 +37,8 @@ impl Play<'_, '_> {
         }
     }
 
-    /// Every copy of the object at every distribution was evicted since the change was told of: at all URLs that the
-    /// distribution's settings give it, or gave it while the function could go by them.
+    /// Checks that every cached copy of the object was evicted since the change happened, in each of its distributions:
+    /// at all URLs under the current distribution config, or under one that the function may still have cached.
     fn check_covered(&mut self, change: usize) {
         let told = &self.plan.changes[change];
         for id in &self.plan.resources.buckets[told.bucket].ids {
@@ -47,7 +47,7 @@ impl Play<'_, '_> {
                 let urls = self.plan.resources.urls(told.bucket, &told.key, id, settings);
                 let mut edge = Edge::new(urls.clone());
                 self.lane.aws.with(|state| {
-                    // The latest first: a burst has thousands.
+                    // Newest first, as a burst has thousands and the loop ends once all URLs are evicted.
                     for invalidation in state.distributions[id].invalidations[since..].iter().rev() {
                         if !urls.iter().any(|url| edge.holds(url)) {
                             break;
@@ -64,9 +64,9 @@ impl Play<'_, '_> {
         }
     }
 
-    /// An answer counts every change, and names why it ignores what it ignores.
+    /// Checks that a response counts every change, and gives the reason for each skipped one.
     pub(crate) fn check_report(&mut self, event: &InvalidationRef, body: &[u8]) {
-        // At least and at most; both are the same, unless something is in doubt.
+        // Minimum and maximum. They differ only where more than one outcome is possible.
         let mut expected: BTreeMap<(String, String), (usize, usize)> = BTreeMap::new();
         let mut covered = (0, 0);
         for &change in &event.changes {
@@ -109,7 +109,7 @@ impl Play<'_, '_> {
         }
     }
 
-    /// Nothing fails without a cause, and nothing is given up for what does not concern it.
+    /// Checks that a failure has a cause, and records one whose cause does not concern the failed changes.
     pub(crate) fn check_failure(&mut self, failed: &mut InvalidationRef, cause: Cause, reason: &str) {
         let fails = failed.poison || failed.changes.iter().any(|&change| self.fates(change).contains(&Fate::Fails));
         let provoked = cause.provoked || cause.disturbed;
@@ -121,7 +121,7 @@ impl Play<'_, '_> {
         }
     }
 
-    /// Whether anything went wrong in this round with what these changes need.
+    /// Whether a fault or throttling occurred in this round on a resource that these changes, or this job, need.
     fn concerns(&self, failed: &InvalidationRef) -> bool {
         let mut names = BTreeSet::new();
         for &change in &failed.changes {
@@ -133,7 +133,7 @@ impl Play<'_, '_> {
         names.extend(failed.job.iter().flat_map(|&job| self.plan.jobs[job].names(&self.plan.resources)));
         names.extend(self.plan.resources.policies.keys().map(String::as_str));
         self.lane.aws.with(|state| {
-            // How often an account may call counts for all of it.
+            // The request rate is limited for the whole account, so `Throttling` concerns every change.
             let mut refused = state.calls.iter().skip(self.before.calls).filter(|call| is_refusal(call));
             let refused =
                 refused.any(|call| call.code.as_deref() == Some("Throttling") || names.contains(&*call.target));

@@ -1,4 +1,4 @@
-//! What is made to go wrong, each kind with its name.
+//! The kinds of faults that a call to the fake AWS can have.
 
 use std::time::Duration;
 
@@ -6,13 +6,14 @@ use fastrand::Rng;
 use s3_cloudfront_invalidator::local::connection::ConnectionFault;
 use s3_cloudfront_invalidator::local::fault::Effect;
 
-/// Longer than the time of a function that is in a hurry.
+/// A delay longer than a function timeout that was shortened, which is less than 3 s.
 const LONG: Duration = Duration::from_secs(4);
 
-/// How large an absurdly large answer is.
+/// The size of an oversized response, in bytes.
 const LARGE: usize = 256 << 10;
 
-/// Something that goes wrong with a call of the operation. Settings are denied only if they `may_be`.
+/// A random fault for a call of `operation`. A call that reads a distribution config or a cache policy is refused with
+/// `AccessDenied` only if `may_be`.
 pub(crate) fn effect(rng: &mut Rng, operation: &'static str, may_be: bool) -> (&'static str, Effect) {
     let moment = Duration::from_millis(rng.u64(5..150));
     let connection_fault = |ends_after, stays_open, reset| {
@@ -46,8 +47,8 @@ pub(crate) fn effect(rng: &mut Rng, operation: &'static str, may_be: bool) -> (&
     }
 }
 
-/// Something that goes wrong with the result of a job. A success is one whatever it holds, so only one that took the result
-/// can be told with an odd answer.
+/// A random fault for a call that puts a job's result. Any response with a success status counts as success, whatever
+/// its body, so a malformed one is sent only after the fake AWS has accepted the result.
 pub(crate) fn job_effect(rng: &mut Rng, operation: &'static str) -> (&'static str, Effect) {
     match rng.u8(0..8) {
         0 => ("throttling", error(400, "ThrottlingException")),
@@ -63,7 +64,7 @@ pub(crate) fn job_effect(rng: &mut Rng, operation: &'static str) -> (&'static st
     }
 }
 
-/// An error that the operation's service may answer with.
+/// An error that the service of `operation` may return.
 fn refusal(rng: &mut Rng, operation: &'static str, may_be: bool) -> (&'static str, Effect) {
     let settings = ["GetDistributionConfig", "GetCachePolicy"].contains(&operation);
     let s3 = ["GetBucketTagging", "ListObjectsV2"].contains(&operation);
@@ -88,7 +89,7 @@ fn refusal(rng: &mut Rng, operation: &'static str, may_be: bool) -> (&'static st
     }
 }
 
-/// A whole document that tells nothing, or says of a listing that there is more and not what.
+/// A well-formed document without content, or a truncated listing without keys.
 fn hollow(rng: &mut Rng, operation: &str) -> &'static str {
     match operation {
         "GetBucketTagging" => "<Tagging></Tagging>",
@@ -130,7 +131,7 @@ fn large(rng: &mut Rng) -> Effect {
     Effect::Raw { status, body: "<Error><Code>".to_owned() + &"x".repeat(LARGE) }
 }
 
-/// An answer of about 600 bytes then takes up to half a second.
+/// A response sent in small pieces. One of about 600 bytes takes up to half a second.
 fn drip(rng: &mut Rng) -> Effect {
     let drip = Some((rng.usize(5..40), Duration::from_millis(rng.u64(1..4))));
     Effect::ConnectionFault(ConnectionFault { drip, ..ConnectionFault::default() })

@@ -1,4 +1,4 @@
-//! What goes wrong with the calls of a scenario.
+//! The faults that a scenario's calls to AWS have.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,28 +11,29 @@ use crate::effects::{effect, job_effect};
 use crate::resources::Resources;
 use crate::stats::Kinds;
 
-/// A fault that a scenario asks for.
+/// A fault of a scenario, with the name of its kind.
 struct ApiRequest {
     kind: &'static str,
     fault: Fault,
 }
 
-/// What is to go wrong with the calls of a scenario.
+/// All faults of a scenario.
 #[derive(Default)]
 pub(crate) struct Faults {
     asked: Vec<ApiRequest>,
-    /// The least time between two invalidations of the account, in a storm of throttling.
+    /// The least time between two `CreateInvalidation` calls in the account; sooner ones are throttled.
     throttle: Option<Duration>,
-    /// Whether some fault never ends.
+    /// Whether a fault is permanent.
     pub(crate) lasting: bool,
-    /// Whether some fault may make the function send other paths.
+    /// Whether a fault may make the function send different paths.
     pub(crate) widening: bool,
-    /// Whether the function may be told that it may not read settings.
+    /// Whether the function may be denied to read a distribution config or a cache policy.
     pub(crate) denying: bool,
 }
 
 impl Faults {
-    /// Faults with few calls each, in one scenario of sixteen with one that lasts.
+    /// Draws two to nine faults of one to three calls each. In one of 16 scenarios, bursts excepted, one fault is
+    /// permanent.
     pub(crate) fn draw(rng: &mut Rng, resources: &Resources, burst: bool) -> Self {
         let mut faults = Self::default();
         for _ in 0..rng.usize(2..=9) {
@@ -44,7 +45,7 @@ impl Faults {
             let names: Vec<_> = match operation {
                 "GetBucketTagging" | "ListObjectsV2" => resources.buckets.iter().map(|it| it.name.clone()).collect(),
                 "GetCachePolicy" => resources.policies.keys().cloned().collect(),
-                // Any job.
+                // A fault for any job.
                 "PutJobSuccessResult" | "PutJobFailureResult" => Vec::new(),
                 _ => resources.distributions.clone(),
             };
@@ -55,7 +56,7 @@ impl Faults {
                 kind == "access denied" && ["GetDistributionConfig", "GetCachePolicy"].contains(&operation);
             faults.asked.push(ApiRequest { kind, fault: Fault { operation, target, effect, times } });
         }
-        // Thousands of events that all fail three times take hours.
+        // In a burst, thousands of events that each fail three times would take hours.
         if rng.u8(0..16) == 0 && !burst {
             faults.lasting = true;
             let place = rng.usize(0..faults.asked.len());
@@ -72,7 +73,7 @@ impl Faults {
         state.throttle = self.throttle;
     }
 
-    /// How often each kind was played in this world.
+    /// How often each kind of fault has occurred so far.
     pub(crate) fn played(&self, state: &State) -> Kinds {
         let mut kinds = Kinds::default();
         for (ApiRequest { kind, fault }, times) in self.asked.iter().zip(self.times(state)) {
@@ -88,12 +89,12 @@ impl Faults {
         kinds
     }
 
-    /// How often each fault was played in this world.
+    /// How often each fault has occurred so far.
     pub(crate) fn times(&self, state: &State) -> Vec<usize> {
         self.asked.iter().zip(&state.faults).map(|(asked, left)| asked.fault.times - left.times).collect()
     }
 
-    /// Whether any fault was played since then that can touch what has one of these names.
+    /// Whether a fault that can affect a resource with one of these names has occurred since `before`.
     pub(crate) fn touched(&self, before: &[usize], state: &State, names: &BTreeSet<&str>) -> bool {
         let mut now = self.asked.iter().zip(before).zip(self.times(state));
         now.any(|((asked, before), now)| {
@@ -102,7 +103,7 @@ impl Faults {
     }
 }
 
-/// An operation that the scenario has a use for.
+/// A random operation that the scenario has a use for.
 fn operation(rng: &mut Rng, resources: &Resources) -> &'static str {
     let has_settings = resources.settings.iter().any(|it| !it.is_empty());
     match rng.u8(0..20) {

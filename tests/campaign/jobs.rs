@@ -1,4 +1,4 @@
-//! Jobs of pipelines: each is given one result, or its invocation fails.
+//! CodePipeline jobs: each gets exactly one result, or its invocation fails.
 
 use fastrand::Rng;
 use s3_cloudfront_invalidator::local::events::job;
@@ -9,15 +9,17 @@ use crate::play::{Cause, Play};
 use crate::queues::InvalidationRef;
 use crate::resources::Resources;
 
-/// What a job asks for.
+/// A CodePipeline job and what it requests.
 pub(crate) struct Task {
-    /// Without faults and with them: a function rightly takes what it knows the id of for the same work.
+    /// The job's IDs in the run without faults and in the run with them. The function would take an ID that it has seen
+    /// for the same work.
     jobs: [String; 2],
-    /// The bucket that it names, if it does not name a distribution.
+    /// The index of the bucket that the job names; `None` if it names a distribution.
     bucket: Option<usize>,
-    /// The distributions that it is for.
+    /// The distributions to invalidate.
     ids: Vec<String>,
-    /// The directory below which it has everything invalidated, and a file of its own.
+    /// The path of a directory, below which everything is invalidated. The file of that name with `.html` appended is
+    /// invalidated too.
     directory: String,
 }
 
@@ -32,7 +34,7 @@ impl Task {
         Self { jobs, bucket, ids, directory: format!("/job-{number}") }
     }
 
-    /// The event, which CodePipeline hands to Lambda's queue.
+    /// The job's event, which CodePipeline hands to Lambda's asynchronous queue.
     pub(crate) fn event(&self, request: String, resources: &Resources, number: usize) -> InvalidationRef {
         let items = [format!("{}/*", self.directory), format!("{}.html", self.directory)];
         let parameters = match self.bucket {
@@ -45,32 +47,33 @@ impl Task {
         waiting
     }
 
-    /// Begins to wait for a result.
+    /// Registers the job with the fake AWS, under both IDs, as waiting for its result.
     pub(crate) fn begin(&self, state: &mut State) {
         for job in &self.jobs {
             state.jobs.entry(job.clone()).or_default();
         }
     }
 
-    /// The event as it is with faults.
+    /// The event's body for the run with faults.
     pub(crate) fn with_faults(&self, body: &str) -> String {
         body.replace(&self.jobs[0], &self.jobs[1])
     }
 
-    /// What it needs of AWS, by name.
+    /// The names of the AWS resources that the job depends on.
     pub(crate) fn names<'t>(&'t self, resources: &'t Resources) -> impl Iterator<Item = &'t str> {
         let bucket = self.bucket.map(|bucket| resources.buckets[bucket].name.as_str());
         self.ids.iter().map(String::as_str).chain(bucket).chain(self.jobs.iter().map(String::as_str))
     }
 
-    /// Whether it cannot succeed.
+    /// Whether the job must fail: it has no distribution, or its bucket has a defect.
     fn is_hopeless(&self, resources: &Resources) -> bool {
         self.ids.is_empty() || self.bucket.is_some_and(|bucket| resources.buckets[bucket].is_bad())
     }
 }
 
 impl Play<'_, '_> {
-    /// Where the invocation succeeds, the job has one result, which is true. Says whether it is a success.
+    /// Checks that the job of a successful invocation has exactly one result, and that the result is justified. Returns
+    /// whether it is a success.
     pub(crate) fn check_job(&mut self, event: &InvalidationRef, number: usize, cause: Cause) -> bool {
         let task = &self.plan.jobs[number];
         let job = &task.jobs[usize::from(self.faults.is_some())];

@@ -1,11 +1,11 @@
-//! Keys, drawn at random, and how viewers spell them.
+//! Random object keys, and the URLs that viewers use for them.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use fastrand::Rng;
 
-/// Parts of keys, among them all that is spelt otherwise in an event, in a path or in a log.
+/// Parts of keys, with everything that is encoded differently in an event, a path or a log.
 const PARTS: [&str; 30] = [
     "a",
     "b",
@@ -41,11 +41,11 @@ const PARTS: [&str; 30] = [
 
 const FILES: [&str; 8] = ["index.html", "myindex.html", "a.css", "b c.js", "1.png", "2.png", "x+y~z.map", "end*"];
 
-/// A key, most often inside of the folder.
+/// A random key, in five of six cases below `folder`.
 pub(crate) fn key(rng: &mut Rng, folder: &str) -> String {
     let mut key = if rng.u8(0..6) > 0 { folder.to_owned() } else { String::new() };
     for _ in 0..rng.usize(0..4) {
-        // Mostly the plain ones, so that keys share directories.
+        // Mostly plain parts, so that keys share directories.
         let known = if rng.bool() { 5 } else { PARTS.len() };
         key.push_str(PARTS[rng.usize(0..known)]);
         key.push('/');
@@ -57,9 +57,10 @@ pub(crate) fn key(rng: &mut Rng, folder: &str) -> String {
     key
 }
 
-/// The URLs that viewers may have an object cached under, by the documented rules; none outside of the folder.
+/// The URLs that viewers may have an object cached under, by CloudFront's documented rules; none for a key outside
+/// `folder`.
 ///
-/// Written apart from the crate's own paths and sharing nothing with them.
+/// Implemented independently of the crate's path rules, with no shared code.
 pub(crate) fn urls(key: &str, folder: &str) -> BTreeSet<String> {
     let Some(key) = key.strip_prefix(folder) else { return BTreeSet::new() };
     let mut forms = vec![key];
@@ -71,7 +72,7 @@ pub(crate) fn urls(key: &str, folder: &str) -> BTreeSet<String> {
     forms.into_iter().flat_map(spellings).collect()
 }
 
-/// A URL in both spellings of a space.
+/// A URL with spaces as `%20`, and with spaces as `+`.
 pub(crate) fn spellings(form: &str) -> BTreeSet<String> {
     ["%20", "+"].into_iter().map(|space| spell(form, space)).collect()
 }

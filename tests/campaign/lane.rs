@@ -1,4 +1,4 @@
-//! One AWS account with its functions, on which one scenario runs after another.
+//! One fake AWS account with its function processes, on which scenarios run one after another.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -9,36 +9,38 @@ use s3_cloudfront_invalidator::local::{FakeAws, FunctionProcess, InvocationOutco
 use crate::modes::Mode;
 use crate::stats::Stats;
 
-/// After how many invocations a function is replaced, and its log read.
+/// The number of invocations after which a process is replaced, and its log checked.
 const INVOCATIONS_OF_A_PROCESS: usize = 2000;
 
-/// What must never be seen in a log: the credentials of the stand-in.
+/// The credentials that the function runs with, which must never be logged.
 const SECRETS: [&str; 3] = ["AKIDLOCAL", "local-secret-key", "local-session-token"];
 
-/// The function's timeout, and that where a fault lasts: it tries until shortly before.
+/// The function's timeout, and the shorter one under a permanent fault, where a delivery is retried until shortly
+/// before its timeout.
 const TIMEOUT: Duration = Duration::from_secs(5);
 const TIMEOUT_IN_VAIN: Duration = Duration::from_secs(2);
 
-/// The function's settings: it waits for less long between its attempts than CloudFront would make it, and tries S3's own
-/// events again for a moment only, so that scenarios are many.
+/// The function's configuration in every mode, for speed: a shorter backoff than CloudFront's throttling calls for, and
+/// one second of retries for events that S3 sends directly.
 const HURRY: [(&str, &str); 2] = [("BACKOFF_MILLISECONDS", "20"), ("DIRECT_RETRY_SECONDS", "1")];
 
-/// For how long a call is waited for that a process is to be killed or stopped at.
+/// How long to wait for the call at which a process is to be killed or stopped.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// What happens to the process, or what it is told, while it handles a delivery.
+/// What is done to the process during a delivery, or which timeout or deadline it gets.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Disturbance {
     None,
-    /// Killed once so many calls have begun.
+    /// Killed once this many calls have started.
     Kill(usize),
-    /// Stopped once so many calls have begun, until Lambda's patience is over; it goes on beside its replacement.
+    /// Stopped once this many calls have started, until the invocation times out. Then it continues beside its
+    /// replacement.
     Stop(usize),
-    /// Stopped for so long, and within its time.
+    /// Stopped once this many calls have started, for this long, which is within the function's timeout.
     Pause(usize, Duration),
-    /// Given so little time.
+    /// Given this shorter timeout.
     Hurry(Duration),
-    /// Told that its deadline was then.
+    /// Given this false deadline, which has passed.
     Deadline(SystemTime),
 }
 
@@ -72,9 +74,9 @@ impl Disturbance {
 /// How a delivery ended.
 pub(crate) struct Ended {
     pub(crate) outcome: InvocationOutcome,
-    /// Whether its process was killed, stopped or lied to.
+    /// Whether the process was killed, stopped, or given a short timeout or a false deadline.
     pub(crate) disturbed: bool,
-    /// Whether its process was kept from answering.
+    /// Whether the process was prevented from answering.
     pub(crate) silenced: bool,
 }
 
@@ -85,7 +87,7 @@ struct Instance {
     invocations: usize,
 }
 
-/// What happens to the world while deliveries are under way, once so many calls have begun.
+/// A change of the fake AWS's state during deliveries, once this many calls have started.
 pub(crate) struct Meanwhile<'m> {
     pub(crate) calls: usize,
     pub(crate) what: Box<dyn FnOnce(&mut State) + 'm>,
@@ -95,12 +97,12 @@ pub(crate) struct Lane<'p> {
     program: &'p Path,
     pub(crate) aws: FakeAws,
     instances: Vec<Instance>,
-    /// Functions that were given up, and do not know it.
+    /// Processes whose invocation timed out, and that still run.
     stray: Vec<Instance>,
     timeout: Duration,
     mode: Mode,
     pub(crate) stats: Stats,
-    /// What a log held that it must not.
+    /// Log lines that must not occur.
     pub(crate) found: Vec<String>,
 }
 
@@ -112,17 +114,17 @@ impl<'p> Lane<'p> {
         Self { program, aws, instances, stray, timeout: TIMEOUT, mode: Mode::default(), stats, found }
     }
 
-    /// Gives the function less time from now on, or as much as before.
+    /// Shortens the function's timeout if a fault is permanent, or resets it.
     pub(crate) fn expect_failures(&mut self, lasting: bool) {
         self.timeout = if lasting { TIMEOUT_IN_VAIN } else { TIMEOUT };
     }
 
-    /// Sets the functions so from now on.
+    /// Sets the mode of the processes for the following deliveries.
     pub(crate) fn set(&mut self, mode: Mode) {
         self.mode = mode;
     }
 
-    /// Sees to it that there are so many functions.
+    /// Starts processes until there are this many, and replaces those of another mode or with too many invocations.
     pub(crate) async fn provide(&mut self, instances: usize) {
         while self.instances.len() < instances {
             let instance = self.new_instance().await;
@@ -138,7 +140,7 @@ impl<'p> Lane<'p> {
         }
     }
 
-    /// Replaces the first function by one that knows nothing.
+    /// Replaces the first process by a new one, which has nothing cached.
     pub(crate) async fn renew(&mut self) {
         if !self.instances.is_empty() {
             let old = self.instances.remove(0);
@@ -157,7 +159,7 @@ impl<'p> Lane<'p> {
         Instance { lambda, function, mode: self.mode, invocations: 0 }
     }
 
-    /// Kills a function and reads its log.
+    /// Kills a process and checks its log: every line is a JSON object, without a panic or credentials.
     async fn retire(&mut self, instance: Instance) {
         for line in instance.function.stop().await.expect("its end") {
             let forged = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&line).is_err();
@@ -167,7 +169,7 @@ impl<'p> Lane<'p> {
         }
     }
 
-    /// Ends the functions that were given up.
+    /// Kills the processes that continued after their invocation timed out.
     pub(crate) async fn end_stray(&mut self) {
         for instance in std::mem::take(&mut self.stray) {
             self.retire(instance).await;
@@ -181,7 +183,7 @@ impl<'p> Lane<'p> {
         }
     }
 
-    /// Makes these deliveries at the same time, each by a function of its own.
+    /// Makes these deliveries concurrently, each to a process of its own.
     pub(crate) async fn deliver(
         &mut self,
         deliveries: Vec<(String, String, Disturbance)>,
@@ -210,11 +212,11 @@ impl<'p> Lane<'p> {
             if ended.outcome != InvocationOutcome::TimedOut {
                 continue;
             }
-            // Lambda starts a function anew that did not answer.
+            // Lambda replaces a process that did not answer in time.
             let next = self.new_instance().await;
             let old = std::mem::replace(&mut self.instances[place], next);
             if let Disturbance::Stop(_) = disturbance {
-                // Where it is gone already there is nothing to go on.
+                // This fails if the process has ended already, which is no defect.
                 let _ = old.function.signal("CONT").await;
                 self.stray.push(old);
             } else {
@@ -245,7 +247,7 @@ impl Instance {
                 disturbed = true;
             }
             Disturbance::Deadline(deadline) => {
-                // It takes its time for what Lambda gives by default.
+                // With a deadline in the past the function assumes Lambda's default timeout of 3 s.
                 invoke.timeout = TIMEOUT;
                 invoke.deadline = Some(deadline);
                 disturbed = true;
@@ -258,14 +260,15 @@ impl Instance {
             tokio::select! {
                 biased;
                 outcome = &mut invocation => {
-                    // On a busy machine the little time before a stop can be too little by itself.
+                    // On a busy machine the short timeout can pass before the call at which to stop the process.
                     let silenced = outcome == InvocationOutcome::TimedOut && matches!(disturbance, Disturbance::Stop(_));
                     return Ended { outcome, disturbed: silenced, silenced };
                 }
                 () = reached(aws, begun + calls) => disturbed = true,
             }
             if let Disturbance::Kill(_) = disturbance {
-                // It is killed, and its end awaited, by whoever replaces it; it must not do anything until then.
+                // The caller kills the process again, awaits its end and replaces it. Until then it must do nothing
+                // more.
                 let _ = self.function.signal("KILL").await;
                 return Ended { outcome: InvocationOutcome::TimedOut, disturbed, silenced: true };
             }
@@ -277,7 +280,7 @@ impl Instance {
         }
         let outcome = invocation.await;
         if let (Disturbance::Stop(_), true) = (disturbance, outcome != InvocationOutcome::TimedOut) {
-            // It had answered before it was stopped.
+            // The process had answered before it was stopped, so it goes on.
             let _ = self.function.signal("CONT").await;
         }
         let silenced = matches!(disturbance, Disturbance::Stop(_)) && disturbed;
@@ -285,7 +288,7 @@ impl Instance {
     }
 }
 
-/// Waits until so many calls have begun, as far as patience goes.
+/// Waits until this many calls have started, or until `PATIENCE` has passed.
 async fn reached(aws: &FakeAws, calls: usize) {
     let wait = async {
         while aws.with(|state| state.started_calls) < calls {

@@ -1,9 +1,9 @@
-//! Randomised scenarios against the real binary: every change is covered, ignored by name, or in a dead-letter queue with
-//! its reason, whatever goes wrong.
+//! The randomized fault-injection test: random scenarios run against the real binary and the fake AWS. Whatever fails,
+//! every change is invalidated, skipped for a named reason, or kept in a dead-letter queue with the reason.
 //!
-//! Arguments: `--scenarios N`, `--seed S`, `--lanes L` (scenarios at the same time), `--seconds T` (no new scenario after
-//! that long). The seed of scenario `n` is `S + n`, so `--seed X --scenarios 1` makes the scenario of seed `X` again, as far
-//! as time allows: what happens at the same time does not always happen in the same order.
+//! Arguments: `--scenarios N`, `--seed S`, `--lanes L` (scenarios run in parallel), `--seconds T` (no scenario is
+//! started after that time). Scenario `n` has the seed `S + n`, so `--seed X --scenarios 1` repeats the scenario of
+//! seed `X`, except for timing: concurrent calls do not always happen in the same order.
 
 #![expect(
     clippy::expect_used,
@@ -40,14 +40,14 @@ use std::time::{Duration, Instant};
 use lane::Lane;
 use stats::Stats;
 
-/// How much of what does not hold in a scenario is printed.
+/// The most violations that are printed for a scenario.
 const PRINTED: usize = 5;
 
-/// How long a scenario may go on when no other is begun any more. Where a fault lasts, each delivery is tried until its
-/// deadline, again and again, and a scenario takes minutes.
+/// How long scenarios may go on after `--seconds`, when no other is started. Under a permanent fault each delivery is
+/// retried until its deadline, one delivery after another, and a scenario takes minutes.
 const LATE: Duration = Duration::from_secs(10);
 
-/// What is run.
+/// The arguments of a run.
 struct Campaign {
     seed: u64,
     scenarios: u64,
@@ -56,8 +56,8 @@ struct Campaign {
 }
 
 impl Campaign {
-    /// What the arguments ask for; by default what takes some seconds and is the same each time. `None` if they ask for
-    /// something else: Cargo hands a name to look for, and `--list`, to every test.
+    /// Parses the arguments. The defaults take some seconds, and are the same for each run. Returns `None` if another
+    /// test is asked for: Cargo passes a name to filter by, and `--list`, to every test.
     fn of(mut arguments: impl Iterator<Item = String>) -> Option<Self> {
         let mut campaign = Self { seed: 1, scenarios: 150, lanes: 16, seconds: 15 };
         while let Some(argument) = arguments.next() {

@@ -1,27 +1,27 @@
-//! How the function is set in a scenario.
+//! The function's configuration in a scenario.
 
 use s3_cloudfront_invalidator::config::Config;
 
-/// The function's settings. Each is that of processes of their own.
+/// The function's configuration. A process runs in one mode only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// As an operator finds them.
+    /// The defaults.
     #[default]
     Usual,
-    /// Distributions are not asked how they are set.
+    /// Distribution configs are not read.
     Unasked,
-    /// What is read counts for one delivery.
+    /// A tag or a distribution config that was read is cached for one delivery only, and never used when stale.
     Forgetful,
-    /// The same, but what was read last serves where nothing can be read.
+    /// The same, but stale cache entries are used on error.
     Nostalgic,
-    /// Few pages of listings, and small invalidations.
+    /// Few listing requests, and small budgets for paths and wildcards.
     Frugal,
     /// Buckets are not listed.
     Unlisted,
 }
 
 impl Mode {
-    /// What the function finds in its environment.
+    /// The mode's environment variables.
     pub(crate) fn variables(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Usual => &[],
@@ -33,7 +33,7 @@ impl Mode {
         }
     }
 
-    /// The most paths and wildcards of an invalidation.
+    /// The most paths and wildcards that an invalidation may have.
     pub(crate) fn budget(self) -> (usize, usize) {
         match self {
             Self::Frugal => (8, 2),

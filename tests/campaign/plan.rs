@@ -1,4 +1,4 @@
-//! What happens in a scenario, all of it drawn before it begins.
+//! The plan of a scenario, drawn completely before it runs.
 
 use fastrand::Rng;
 use s3_cloudfront_invalidator::local::events::{event_bridge, notification, record, sns, sns_notification, sqs};
@@ -8,26 +8,26 @@ use crate::keys::key;
 use crate::queues::{InvalidationRef, Queues};
 use crate::resources::Resources;
 
-/// One scenario in so many is a burst of direct events.
+/// One scenario in so many is a small or a large burst of direct events.
 const SMALL_BURSTS: u64 = 83;
 const LARGE_BURSTS: u64 = 2000;
 
-/// How many events a burst has.
+/// The number of events in a small and in a large burst.
 const SMALL_BURST: usize = 60;
 const LARGE_BURST: usize = 5000;
 
-/// How many records an event has that is worth a listing.
+/// The number of records in an event that makes listing the bucket worthwhile.
 const MANY: std::ops::RangeInclusive<usize> = 10..=40;
 
-/// An object that changed.
+/// A change of an object.
 pub(crate) struct Change {
     pub(crate) bucket: usize,
     pub(crate) key: String,
-    /// Whether it is gone.
+    /// Whether the object was deleted.
     pub(crate) removed: bool,
 }
 
-/// What S3 tells at one time.
+/// The events and messages that S3 sends at one time.
 #[derive(Default)]
 pub(crate) struct Wave {
     pub(crate) events: Vec<InvalidationRef>,
@@ -39,7 +39,7 @@ pub(crate) struct Plan {
     pub(crate) changes: Vec<Change>,
     pub(crate) jobs: Vec<Task>,
     pub(crate) waves: Vec<Wave>,
-    /// Reserved concurrency.
+    /// The number of function processes, as limited by reserved concurrency.
     pub(crate) functions: usize,
     pub(crate) max_receive_count: usize,
     pub(crate) max_batch: usize,
@@ -78,7 +78,7 @@ impl Plan {
         Queues::new(self.max_receive_count, self.max_batch)
     }
 
-    /// A deploy whose notifications come to the function directly, each object by itself.
+    /// Adds a deploy whose notifications invoke the function directly, one event for each object.
     fn burst(&mut self, rng: &mut Rng, events: usize) {
         self.functions = 2;
         let mut wave = Wave::default();
@@ -125,7 +125,7 @@ impl Plan {
         self.waves.push(wave);
     }
 
-    /// Pipelines that end with an action which invalidates.
+    /// Adds pipelines with an action that invalidates.
     fn pipelines(&mut self, rng: &mut Rng, seed: u64) {
         for number in 0..rng.usize(1..=4) {
             let job = Task::draw(rng, &self.resources, seed, number);
@@ -135,7 +135,7 @@ impl Plan {
         }
     }
 
-    /// An event from one of the sources that tell of changes.
+    /// An event from one of the sources of changes.
     fn event(&mut self, rng: &mut Rng, id: String) -> InvalidationRef {
         let records = match rng.u8(0..8) {
             0..4 => 1,
@@ -195,7 +195,7 @@ impl Plan {
         self.changes.len() - 1
     }
 
-    /// An object, now and then one that has changed before.
+    /// A random object, one time in five one that has changed before.
     fn object(&self, rng: &mut Rng) -> (usize, String) {
         if rng.u8(0..5) == 0
             && let Some(again) = rng.choice(&self.changes)
@@ -209,7 +209,7 @@ impl Plan {
     }
 }
 
-/// A batch of messages as Lambda hands it over.
+/// An SQS batch as Lambda delivers it.
 pub(crate) fn batch(messages: &[InvalidationRef]) -> String {
     let messages: Vec<_> = messages.iter().map(|it| (it.id.as_str(), it.body.as_str())).collect();
     sqs(&messages)

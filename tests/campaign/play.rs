@@ -1,4 +1,4 @@
-//! One scenario, played to its end, and all that must hold on the way.
+//! Runs one scenario to its end, and checks what must hold on the way.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use crate::plan::{Plan, batch};
 use crate::queues::{Delivery, InvalidationRef, Queues, failed};
 use crate::resources::Known;
 
-/// What became of a change.
+/// The final outcome of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     Covered,
@@ -25,32 +25,32 @@ pub(crate) struct Play<'a, 'p> {
     pub(crate) faults: Option<&'a Faults>,
     pub(crate) rng: Rng,
     pub(crate) queues: Queues,
-    /// Which of the distributions' settings are in force.
+    /// The index of the distribution configs in effect.
     pub(crate) settings: usize,
-    /// What the function goes by in this round.
+    /// What the function may know of the distribution configs in this round.
     pub(crate) known: Known,
-    /// What had happened before this round.
+    /// The counters at the start of this round.
     pub(crate) before: Before,
-    /// How many invalidations each distribution had when a change was told of, by the change's place.
+    /// How many invalidations each distribution had when a change happened, by the change's index.
     pub(crate) since: BTreeMap<usize, BTreeMap<String, usize>>,
     pub(crate) ends: BTreeMap<usize, End>,
-    /// What was done completely, as it was delivered.
+    /// The ID and the body of the last delivery that succeeded completely.
     done: Option<(String, String)>,
     requests: usize,
-    /// What does not hold.
+    /// The violations found.
     pub(crate) found: Vec<String>,
 }
 
-/// What made a delivery fail, perhaps.
+/// What may have caused a delivery to fail.
 #[derive(Clone, Copy)]
 pub(crate) struct Cause {
-    /// Whether anything at all went wrong with the calls.
+    /// Whether any fault or throttling occurred in the round.
     pub(crate) provoked: bool,
-    /// Whether its process was disturbed.
+    /// Whether the delivery's process was disturbed.
     pub(crate) disturbed: bool,
 }
 
-/// What had happened at some time.
+/// The counters at some point in time.
 #[derive(Default)]
 pub(crate) struct Before {
     pub(crate) calls: usize,
@@ -59,7 +59,8 @@ pub(crate) struct Before {
 }
 
 impl<'a, 'p> Play<'a, 'p> {
-    /// A play of this plan. What processes remember of one with `faults` before this they still know.
+    /// A run of `plan`. `earlier` are the faults that processes may have cached responses under: those of this run, or
+    /// of the one before.
     pub(crate) fn new(
         plan: &'a Plan,
         lane: &'a mut Lane<'p>,
@@ -129,8 +130,8 @@ impl<'a, 'p> Play<'a, 'p> {
         }
     }
 
-    /// The same under an id of this playing alone: a function rightly takes what it knows the id of for the same delivery,
-    /// and this world knows nothing of what was done in another.
+    /// The same event or message under an ID of this run only. Processes outlive a run and rightly take a known ID for
+    /// a redelivery, but the state of this run's fake AWS has none of the earlier invalidations.
     fn own(&self, waiting: &InvalidationRef) -> InvalidationRef {
         let playing = if self.faults.is_some() { "faults" } else { "plain" };
         let mut own = waiting.clone();
@@ -141,7 +142,7 @@ impl<'a, 'p> Play<'a, 'p> {
         own
     }
 
-    /// Some deliveries at the same time.
+    /// Makes some deliveries concurrently, and checks their responses.
     async fn round(&mut self) {
         let deliveries = self.queues.next(&mut self.rng, self.plan.functions);
         self.lane.provide(self.plan.functions).await;
@@ -248,11 +249,12 @@ impl<'a, 'p> Play<'a, 'p> {
         all
     }
 
-    /// What was done completely and comes again is not billed again, as long as it comes to the same paths.
+    /// Redelivers the last delivery that succeeded completely, and checks that it is not billed again. Skipped where it
+    /// may lead to different paths.
     async fn again(&mut self) {
         let resources = &self.plan.resources;
         let widened = resources.crowded() || self.faults.is_some_and(|faults| faults.widening);
-        // Other settings, or another view of what lies beside the changes, come to other paths.
+        // With another distribution config, or another listing of the bucket, the paths may differ.
         let differs = resources.settings.len() > 1 || self.known.perhaps_denied || self.lists();
         let Some((id, body)) = self.done.take().filter(|_| !widened && !differs) else { return };
         self.lane.end_stray().await;
@@ -265,7 +267,8 @@ impl<'a, 'p> Play<'a, 'p> {
             let all = state.distributions.iter();
             all.flat_map(|(id, it)| it.invalidations.iter().map(move |it| (id.clone(), it.id.clone()))).collect()
         };
-        // Mostly a process that remembers it, sometimes one for which CloudFront must.
+        // Usually a process that has cached what was sent. One time in eight the first process is replaced by a new
+        // one, for which only the caller reference prevents a second invalidation.
         if self.rng.u8(0..8) == 0 {
             self.lane.renew().await;
         }
@@ -276,19 +279,19 @@ impl<'a, 'p> Play<'a, 'p> {
         });
         self.lane.deliver(vec![(id.clone(), body, Disturbance::None)], None).await;
         let after = self.lane.aws.with(invalidations);
-        // A listing that nobody waited for is in nobody's book until it works.
+        // The fake AWS records a call when it is answered, so a listing that was still in flight is known only now.
         if before != after && !self.lists() {
             self.found.push(format!("{id} came again after it was done, and is billed again"));
         }
     }
 
-    /// Whether the function lists buckets.
+    /// Whether the function has listed a bucket in this run.
     fn lists(&self) -> bool {
         self.lane.aws.with(|state| state.calls.iter().any(|call| call.operation == "ListObjectsV2"))
     }
 }
 
-/// Whether CloudFront said that there were too many.
+/// Whether CloudFront refused a call for its rate, or for what is in progress.
 pub(crate) fn is_refusal(call: &Call) -> bool {
     matches!(call.code.as_deref(), Some("Throttling" | "TooManyInvalidationsInProgress"))
 }

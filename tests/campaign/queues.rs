@@ -1,39 +1,39 @@
-//! Lambda's asynchronous queue and a queue of SQS, in virtual time.
+//! Lambda's asynchronous invocation queue and an SQS queue, in virtual time.
 //!
-//! Sources: Lambda developer guide, "How Lambda handles errors and retries with asynchronous invocation" and "Using Lambda
-//! with Amazon SQS"; SQS developer guide, "Dead-letter queues".
+//! Sources: Lambda developer guide, "How Lambda handles errors and retries with asynchronous invocation" and "Using
+//! Lambda with Amazon SQS"; SQS developer guide, "Dead-letter queues".
 
 use std::collections::BTreeSet;
 
 use fastrand::Rng;
 use serde_json::Value;
 
-/// The waits before Lambda's two retries, in seconds.
+/// The delays before Lambda's two retries, in seconds.
 const RETRIES: [u64; 2] = [60, 120];
 
-/// How long Lambda keeps an event that it cannot hand over, and the longest wait between two tries, in seconds.
+/// How long Lambda keeps an event that it cannot deliver, and the longest delay between two attempts, in seconds.
 const MAX_AGE: u64 = 6 * 60 * 60;
 const MAX_WAIT: u64 = 300;
 
-/// For how long a message that was handed out is not handed out again, in seconds.
+/// How long a received message stays invisible, in seconds.
 const VISIBILITY_TIMEOUT: u64 = 360;
 
-/// What waits to be delivered.
+/// An event or a message that waits for delivery.
 #[derive(Clone)]
 pub(crate) struct InvalidationRef {
-    /// The request's id, or the message's.
+    /// Lambda's request ID, or the message ID.
     pub(crate) id: String,
     pub(crate) body: String,
-    /// The changes it tells of, by their place in the scenario.
+    /// Its changes, as indices into the scenario's.
     pub(crate) changes: Vec<usize>,
-    /// How many of its records tell of no change of content.
+    /// The number of its records that are no change of content.
     pub(crate) others: usize,
     /// Whether part of it cannot be read, so that it can never succeed.
     pub(crate) poison: bool,
-    /// The job that it is, by its place in the scenario.
+    /// Its job, as an index into the scenario's.
     pub(crate) job: Option<usize>,
     pub(crate) tries: usize,
-    /// Why one of its deliveries failed, if that was for nothing that concerns it.
+    /// The reason of a failed delivery that no fault on its own resources explains.
     pub(crate) unexplained: Option<String>,
     throttled: u32,
     sent: u64,
@@ -58,7 +58,7 @@ impl InvalidationRef {
     }
 }
 
-/// What is handed over at once.
+/// What one invocation delivers.
 #[derive(Clone)]
 pub(crate) enum Delivery {
     Event(InvalidationRef),
@@ -72,7 +72,7 @@ pub(crate) struct Queues {
     messages: Vec<InvalidationRef>,
     max_receive_count: usize,
     max_batch: usize,
-    /// Both dead-letter queues, with why.
+    /// The content of both dead-letter queues, with the reasons.
     pub(crate) dead: Vec<(InvalidationRef, String)>,
 }
 
@@ -95,7 +95,7 @@ impl Queues {
         self.events.is_empty() && self.messages.is_empty()
     }
 
-    /// The next deliveries, as many as there are functions. What else Lambda would have handed over waits for longer.
+    /// The next deliveries, at most one for each function process. Other events that are due are throttled.
     pub(crate) fn next(&mut self, rng: &mut Rng, functions: usize) -> Vec<Delivery> {
         let first = self.events.iter().chain(&self.messages).map(|it| it.ready).min();
         self.now = self.now.max(first.unwrap_or_default());
@@ -122,7 +122,7 @@ impl Queues {
         deliveries
     }
 
-    /// Reserved concurrency is used up: events that were due are tried later, and given up when they are too old.
+    /// Delays events that are due while the reserved concurrency is used up, and dead-letters those that are too old.
     fn throttle(&mut self) {
         for event in self.events.iter_mut().filter(|it| it.ready <= self.now) {
             event.throttled += 1;
@@ -133,7 +133,7 @@ impl Queues {
         self.dead.extend(dead);
     }
 
-    /// An event failed.
+    /// Schedules the retry of a failed event, or dead-letters it.
     pub(crate) fn failed_event(&mut self, mut event: InvalidationRef, reason: String) {
         event.tries += 1;
         match RETRIES.get(event.tries - 1) {
@@ -145,7 +145,7 @@ impl Queues {
         }
     }
 
-    /// A message was not deleted: it becomes visible again.
+    /// Makes a message visible again after its visibility timeout, or dead-letters it.
     pub(crate) fn failed_message(&mut self, mut message: InvalidationRef, reason: String) {
         message.tries += 1;
         if message.tries >= self.max_receive_count {
@@ -157,8 +157,8 @@ impl Queues {
     }
 }
 
-/// The messages that an answer reports as failed. An answer in another form, or one that names what is not in the batch,
-/// fails the whole batch, which this function must never cause.
+/// The message IDs that a response reports as batch item failures. A malformed response, or one with an ID that is not
+/// in the batch, would fail the whole batch, which this function must never cause.
 pub(crate) fn failed(answer: &[u8], batch: &[InvalidationRef]) -> Result<BTreeSet<String>, String> {
     let malformed = || format!("malformed answer to a batch: {}", String::from_utf8_lossy(answer));
     let json: Value = serde_json::from_slice(answer).map_err(|_| malformed())?;

@@ -1,4 +1,4 @@
-//! Buckets and distributions, drawn at random.
+//! Random buckets and distributions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -13,23 +13,23 @@ use crate::modes::Mode;
 use crate::site::{self, Source};
 use crate::viewer::{ServedState, any_has_strings, by_settings, by_tags};
 
-/// How many objects a bucket that is listed holds besides those that change, and one that is not.
+/// The number of initial objects in a bucket that is worth listing, and in one that is not.
 const STOCK: std::ops::Range<usize> = 50..400;
 const FEW: usize = 12;
 
 pub(crate) struct Place {
     pub(crate) name: String,
-    /// The distributions that its tag names; none where it is not tagged.
+    /// The distributions in its tag; none if it is not tagged.
     pub(crate) ids: Vec<String>,
-    /// The folder that its tag names; empty or with a `/` at its end.
+    /// The origin path in its tags, without the slash at its start; empty or with a `/` at its end.
     pub(crate) folder: &'static str,
-    /// The folder that most of its keys lie in.
+    /// The prefix of most of its keys.
     pub(crate) home: &'static str,
-    /// Objects that are there from the start.
+    /// The objects that exist from the start.
     pub(crate) objects: Vec<String>,
     bad: Option<Bad>,
     other_tags: bool,
-    /// Whether its tag says that query strings tell copies apart.
+    /// Whether its `invalidation:queryStrings` tag is `include`.
     strings: bool,
 }
 
@@ -40,40 +40,41 @@ enum Bad {
     FakeDistribution,
 }
 
-/// What must become of a change.
+/// An outcome that a change may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fate {
     Covered,
-    /// For this reason.
+    /// Skipped for this reason.
     Ignored(&'static str),
-    /// Until somebody puts a tag or a bucket right, which nobody here does.
+    /// Fails until somebody corrects a tag, or creates what is missing, which never happens here.
     Fails,
 }
 
-/// What the function may go by.
+/// What the function may know of the distribution configs.
 #[derive(Clone, Debug)]
 pub(crate) struct Known {
-    /// The settings of distributions, by their place in the order in which they are in force.
+    /// The configs that it may have read, as indices into those of the scenario.
     pub(crate) settings: RangeInclusive<usize>,
-    /// Whether it may have been told that it may not read them.
+    /// Whether it may have been denied to read a config.
     pub(crate) perhaps_denied: bool,
 }
 
-/// All that a scenario plays with. The names hold its seed, so that nothing is remembered from another.
+/// All AWS resources of a scenario. Their names contain its seed, so that nothing cached in another scenario applies.
 pub(crate) struct Resources {
     pub(crate) buckets: Vec<Place>,
     pub(crate) distributions: Vec<String>,
-    /// The settings that are in force one after another, by distribution. Where there are none they may not be read.
+    /// The configs in effect one after another, by distribution. Reading one that is missing is denied.
     pub(crate) settings: Vec<BTreeMap<String, Value>>,
     pub(crate) policies: BTreeMap<String, Value>,
     pub(crate) mode: Mode,
-    /// Whether the buckets' tags tell all that the settings do, so that nothing is lost where these may not be read.
+    /// Whether the buckets' tags say all that the distribution configs do, so that nothing is lost where reading those
+    /// is denied.
     pub(crate) tags_suffice: bool,
-    /// Whether buckets hold enough for a listing to tell something.
+    /// Whether the buckets have enough objects for a listing to be of use.
     pub(crate) stocked: bool,
-    /// Whether pipelines have jobs.
+    /// Whether there are CodePipeline jobs.
     pub(crate) has_jobs: bool,
-    /// The most paths of an invalidation, by every bucket's tag.
+    /// The value of `invalidation:maxPaths` on every tagged bucket.
     pub(crate) max_paths: Option<usize>,
     denied: Option<&'static str>,
     delay: Duration,
@@ -82,7 +83,7 @@ pub(crate) struct Resources {
 impl Resources {
     pub(crate) fn draw(rng: &mut Rng, seed: u64) -> Self {
         let distributions: Vec<_> = (0..rng.usize(1..=4)).map(|n| format!("E{seed}D{n}")).collect();
-        // No distribution has settings; they tell more than the tags; the tags tell the same.
+        // No config can be read; the configs say more than the tags; the tags say the same as the configs.
         let (has_settings, tags_suffice) = [(false, true), (true, false), (true, true)][usize::from(rng.u8(0..3))];
         let stocked = has_settings && rng.u8(0..3) > 0;
         let count = rng.usize(1..=6);
@@ -109,7 +110,7 @@ impl Resources {
                 1 if has_settings => Some("ListObjectsV2"),
                 _ => None,
             },
-            // In progress for so long that wildcards of several invalidations meet.
+            // In progress so long that the wildcards of several invalidations add up.
             delay: Duration::from_millis(if rng.u8(0..6) == 0 { 300 } else { 0 }),
             distributions,
         };
@@ -123,7 +124,7 @@ impl Resources {
         resources
     }
 
-    /// Draws the distributions' settings, which may change in the course of the scenario.
+    /// Draws the distribution configs, which may change in the course of the scenario.
     fn settle(&mut self, rng: &mut Rng) {
         let changes = if rng.u8(0..3) == 0 { rng.usize(1..=2) } else { 0 };
         let policies: Vec<_> = self.policies.keys().collect();
@@ -182,19 +183,19 @@ impl Resources {
         state
     }
 
-    /// Whether an invalidation is in progress for a while, so that there can be too many.
+    /// Whether invalidations stay in progress for a while, so that there can be too many.
     pub(crate) fn crowded(&self) -> bool {
         !self.delay.is_zero()
     }
 
-    /// What the function goes by where so much of the settings was in force.
+    /// What the function may know of the distribution configs while those of `in_force` were in effect.
     pub(crate) fn known(&self, in_force: RangeInclusive<usize>, perhaps_denied: bool) -> Known {
-        // What it has read it goes by for a while.
+        // A cached config may be from any time, also from an earlier run of the scenario.
         let settings = if self.mode == Mode::Forgetful { in_force } else { 0..=self.settings.len() - 1 };
         Known { settings, perhaps_denied }
     }
 
-    /// What may become of a change: one thing, unless what is known is in doubt.
+    /// The outcomes that a change may have: a single one, unless it is uncertain what the function knows.
     pub(crate) fn fates(&self, bucket: usize, key: &str, known: &Known) -> BTreeSet<Fate> {
         let place = &self.buckets[bucket];
         let mut fates = match place.bad {
@@ -204,7 +205,7 @@ impl Resources {
         };
         if let Some(Bad::FakeDistribution) = place.bad {
             let (sight, _) = by_tags(key, place.folder);
-            // Where its settings are asked for, that alone fails.
+            // Reading the config of the missing distribution fails the change by itself.
             if self.mode != Mode::Unasked && !known.perhaps_denied {
                 fates.clear();
             }
@@ -215,7 +216,7 @@ impl Resources {
         fates
     }
 
-    /// How far the object may be seen.
+    /// How far the object may be served, over all distributions of the bucket.
     fn sights(&self, place: &Place, key: &str, known: &Known) -> BTreeSet<ServedState> {
         let mut sights = BTreeSet::from([ServedState::Outside]);
         for id in &place.ids {
@@ -229,13 +230,13 @@ impl Resources {
                     here.insert(by_tags(key, place.folder).0);
                 }
             }
-            // Seen by one is seen.
+            // An object that one distribution serves is served.
             sights = sights.iter().flat_map(|one| here.iter().map(|other| *one.max(other))).collect();
         }
         sights
     }
 
-    /// The URLs that show the object through a distribution, as it is set then.
+    /// The URLs that serve the object through a distribution under its config of this index.
     pub(crate) fn urls(&self, bucket: usize, key: &str, id: &str, settings: usize) -> BTreeSet<String> {
         let place = &self.buckets[bucket];
         match self.settings[settings].get(id) {

@@ -1,4 +1,4 @@
-//! A scenario with its faults, and once more without, to tell what the faults cost.
+//! Runs a scenario with its faults, and again without, to measure what the faults cost.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use crate::play::{End, Play};
 use crate::resources::Resources;
 use crate::stats::Spent;
 
-/// Plays the scenario of this seed; returns what does not hold.
+/// Runs the scenario of this seed; returns the violations found.
 pub(crate) async fn run(lane: &mut Lane<'_>, seed: u64) -> Vec<String> {
     let mut rng = Rng::with_seed(seed);
     let plan = Plan::draw(&mut rng, seed);
@@ -52,7 +52,7 @@ pub(crate) async fn run(lane: &mut Lane<'_>, seed: u64) -> Vec<String> {
     found
 }
 
-/// No invalidation has an item that matches nothing, or more items than it may.
+/// Checks that no invalidation has a path that matches nothing, or exceeds its budgets.
 fn check_rules(state: &State, resources: &Resources, found: &mut Vec<String>) {
     let (paths, most_wildcards) = resources.mode.budget();
     let most = resources.max_paths.map_or(paths, |most| most.min(paths));
@@ -65,15 +65,16 @@ fn check_rules(state: &State, resources: &Resources, found: &mut Vec<String>) {
     }
 }
 
-/// What the invalidations cost, in money and in copies that viewers' requests must fill again. An evicted copy is filled
-/// at once, as if every object were asked for all the time, at the URLs that it had at first.
+/// What the invalidations cost: the paths, and the unchanged URLs evicted, which viewers' requests must fetch again.
+/// Assumes that an evicted URL is cached again at once, as if every object were requested all the time, and that the
+/// URLs are those of the first distribution config.
 fn spent(state: &State, plan: &Plan, since: &BTreeMap<usize, BTreeMap<String, usize>>) -> Spent {
     let mut spent = Spent::default();
     for (id, distribution) in &state.distributions {
         spent.invalidations += distribution.invalidations.len();
         spent.paths += distribution.invalidations.iter().map(|it| it.paths.len()).sum::<usize>();
         if plan.burst {
-            // Thousands of invalidations over thousands of URLs take too long to look through.
+            // Thousands of invalidations over thousands of URLs take too long to simulate.
             continue;
         }
         let served: Vec<_> = plan.resources.buckets.iter().map(|it| it.ids.contains(id)).collect();

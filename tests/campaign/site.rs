@@ -1,4 +1,4 @@
-//! Distributions' settings, drawn at random, as the AWS CLI prints them.
+//! Random distribution configs, as the AWS CLI prints them.
 
 use std::collections::BTreeMap;
 
@@ -6,18 +6,18 @@ use fastrand::Rng;
 use s3_cloudfront_invalidator::local::REGION;
 use serde_json::{Value, json};
 
-/// A bucket that a distribution may show.
+/// A bucket that a distribution may have as an origin.
 pub(crate) struct Source<'p> {
     pub(crate) bucket: &'p str,
-    /// The folder that most of its keys lie in; empty or with a `/` at its end.
+    /// The prefix of most of its keys; empty or with a `/` at its end.
     pub(crate) home: &'static str,
 }
 
-/// Patterns whose literal parts are spelt alike in every URL.
+/// Path patterns whose literal parts are encoded alike in every URL.
 const PATTERNS: [&str; 10] =
     ["/api/*", "a/*", "/docs/*", "img*", "*.css", "*.html", "/blog-????/*", "/*/1.png", "/b/*.js", "*index*"];
 
-/// What follows the bucket's name in the domains of its endpoints, and whether it is its website.
+/// What follows the bucket's name in the domains of its endpoints, and whether it is its website endpoint.
 pub(crate) const ENDPOINTS: [(&str, bool); 7] = [
     (".s3.eu-central-1.amazonaws.com", false),
     (".s3.amazonaws.com", false),
@@ -28,11 +28,11 @@ pub(crate) const ENDPOINTS: [(&str, bool); 7] = [
     (".s3-website-eu-central-1.amazonaws.com", true),
 ];
 
-/// Policies of AWS's own: one without query strings in its key, and one with them.
+/// Two of AWS's managed cache policies: one without query strings in the cache key, and one with them.
 pub(crate) const MANAGED: [(&str, bool); 2] =
     [("658327ea-f89d-4fab-a63d-7e88639e58f6", false), ("4cc15a8a-d715-48a4-82b8-cc0b614638fe", true)];
 
-/// The cache policies of the account.
+/// The account's own cache policies, by ID.
 pub(crate) fn policies(seed: u64) -> BTreeMap<String, Value> {
     assert!(ENDPOINTS.iter().filter(|(end, _)| end.contains("eu-")).all(|(end, _)| end.contains(REGION)));
     let strings = [
@@ -56,17 +56,17 @@ pub(crate) fn policies(seed: u64) -> BTreeMap<String, Value> {
     strings.into_iter().enumerate().map(|(n, strings)| (format!("policy-{seed}-{n}"), policy(strings))).collect()
 }
 
-/// The settings of a distribution. `plain` ones hold nothing that the tags of the buckets do not tell as well.
+/// A random distribution config. A `plain` one says nothing beyond what the buckets' tags say.
 pub(crate) fn draw(rng: &mut Rng, sources: &[Source<'_>], policies: &[&String], plain: bool) -> Value {
     let mut origins = Vec::new();
-    // What requests can go to.
+    // The IDs that a behavior can have as its target origin.
     let mut targets = vec!["api".to_owned()];
     for (number, source) in sources.iter().enumerate() {
         for second in 0..if !plain && rng.u8(0..6) == 0 { 2 } else { 1 } {
             let id = format!("s3-{number}-{second}");
             let end = ENDPOINTS[rng.usize(0..ENDPOINTS.len())].0;
             let domain = match rng.u8(0..12) {
-                // Behind a name of its own, which tells nobody that it is the bucket.
+                // A domain of its own, from which the bucket cannot be recognized.
                 0 if second == 0 => format!("assets-{number}.example.com"),
                 _ => format!("{}{end}", source.bucket),
             };
@@ -105,7 +105,7 @@ pub(crate) fn draw(rng: &mut Rng, sources: &[Source<'_>], policies: &[&String], 
             behavior
         })
         .collect();
-    // Most often the bucket.
+    // Usually a bucket.
     let target = if rng.u8(0..8) == 0 { targets.first() } else { targets.last().filter(|it| *it != "look-alike") };
     let default = behavior(rng, target.map_or("s3-0-0", |it| it), policies);
     json!({
@@ -126,7 +126,7 @@ fn path(rng: &mut Rng, home: &'static str, plain: bool) -> String {
     match rng.u8(0..10) {
         0 if !plain => parent,
         1 if !plain => String::new(),
-        // It starts alike, and is another folder.
+        // The name of another folder, which starts with that of `home`.
         2 if !plain && home.is_empty() => "/docs".to_owned(),
         2 if !plain => home + "-2",
         _ => home,
@@ -157,7 +157,7 @@ fn behavior(rng: &mut Rng, target: &str, policies: &[&String]) -> Value {
     match rng.u8(0..24) {
         0 => behavior["FunctionAssociations"] = event("viewer-request"),
         1 => behavior["LambdaFunctionAssociations"] = lambda("origin-request"),
-        // It sees answers alone.
+        // Sees responses only, so it cannot rewrite a request.
         2 => behavior["FunctionAssociations"] = event("viewer-response"),
         3 => behavior["LambdaFunctionAssociations"] = lambda("origin-response"),
         _ => {}

@@ -1,17 +1,17 @@
-//! What is counted.
+//! The counters of a run, and their output.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How often each kind of fault was played, by the kind and the operation; the latter is empty where it is none's.
+/// How often each kind of fault occurred, by kind and operation. The operation is empty for what is done to a process.
 pub(crate) type Kinds = BTreeMap<(&'static str, &'static str), usize>;
 
-/// What all invalidations of a run came to.
+/// The total cost of a run's invalidations.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Spent {
     pub(crate) invalidations: usize,
     pub(crate) paths: usize,
-    /// Cached URLs that were evicted though nothing had changed behind them.
+    /// Cached URLs that were evicted although they had not changed.
     pub(crate) needless: usize,
 }
 
@@ -26,9 +26,9 @@ pub(crate) struct Stats {
     pub(crate) ignored: usize,
     /// Changes that ended in a dead-letter queue, with their reason.
     pub(crate) dead: usize,
-    /// Deliveries that the function answered after its time.
+    /// Deliveries that the function did not answer in time although nothing prevented it.
     pub(crate) late: usize,
-    /// How often AWS was asked in scenarios with faults, by operation.
+    /// The number of calls to AWS in runs with faults, by operation.
     pub(crate) calls: BTreeMap<&'static str, usize>,
     pub(crate) faults: Kinds,
     pub(crate) with_faults: Spent,

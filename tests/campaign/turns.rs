@@ -1,4 +1,4 @@
-//! What changes in a scenario while it is played.
+//! What changes while a scenario runs: objects and distribution configs.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::lane::Meanwhile;
 use crate::play::Play;
 
 impl<'a> Play<'a, '_> {
-    /// S3 tells of changes, which have happened.
+    /// Applies changes to the buckets before S3 reports them, and records how many invalidations each distribution has.
     pub(crate) fn tell(&mut self, changes: Vec<usize>) {
         let count = |state: &mut State| -> BTreeMap<_, _> {
             state.distributions.iter().map(|(id, it)| (id.clone(), it.invalidations.len())).collect()
@@ -31,7 +31,8 @@ impl<'a> Play<'a, '_> {
         self.since.extend(changes.into_iter().map(|change| (change, now.clone())));
     }
 
-    /// Now and then the distributions get other settings, and buckets other objects: at once or in the middle.
+    /// Sometimes replaces the distribution configs, or objects of the buckets: at once, or during the deliveries if it
+    /// returns the change.
     pub(crate) fn turn(&mut self) -> Option<Meanwhile<'a>> {
         let resources = &self.plan.resources;
         let turns = self.settings + 1 < resources.settings.len() && self.rng.u8(0..3) == 0;

@@ -1,7 +1,7 @@
-//! Which URLs show an object, by CloudFront's documented rules, from a distribution's settings as they are written.
+//! Which URLs serve an object, by CloudFront's documented rules, from a distribution config as the AWS CLI prints it.
 //!
-//! Written apart from the crate's own reading of settings and sharing nothing with it. It asks of a URL what CloudFront
-//! does with a request for it, and what the bucket does then.
+//! Implemented independently of the crate's reading of configs, with no shared code. For each URL it works out what
+//! CloudFront does with a request for it, and what the bucket returns then.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,27 +10,27 @@ use serde_json::Value;
 use crate::keys::{spellings, urls};
 use crate::site::{ENDPOINTS, MANAGED};
 
-/// A query that every policy of the campaign has in its key if it has any.
+/// A query string that is in the cache key under every cache policy of this test that includes any.
 const QUERY: &str = "?v=1";
 
-/// How far an object can be seen through a distribution.
+/// How far an object is served by a distribution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum ServedState {
-    /// No origin looks into its folder.
+    /// The key is outside every origin path.
     Outside,
-    /// Requests for it go elsewhere.
+    /// Requests for the object's URLs go to other origins.
     Elsewhere,
     Routing,
 }
 
-/// What is told of a bucket where settings tell nothing.
+/// How far an object is served, and at which URLs, by the bucket's tags alone.
 pub(crate) fn by_tags(key: &str, folder: &str) -> (ServedState, BTreeSet<String>) {
     let urls = urls(key, folder);
     (if urls.is_empty() { ServedState::Outside } else { ServedState::Routing }, urls)
 }
 
-/// The URLs that viewers may have the object cached under. `folder` is what the bucket's tag says, which counts where no
-/// origin is known to be the bucket.
+/// How far an object is served, and the URLs that viewers may have it cached under. `folder` is the origin path in the
+/// bucket's tags, which applies where no origin is recognized as the bucket.
 pub(crate) fn by_settings(
     config: &Value,
     policies: &BTreeMap<String, Value>,
@@ -52,7 +52,7 @@ pub(crate) fn by_settings(
     let mut sight = ServedState::Outside;
     let mut found = BTreeSet::new();
     for (id, path, website) in origins {
-        // What CloudFront asks the origin for is the path and then the URL.
+        // CloudFront requests the origin path followed by the viewer's path.
         let whole = format!("/{key}");
         let Some(rest) = whole.strip_prefix(path).and_then(|rest| rest.strip_prefix('/')) else { continue };
         sight = sight.max(ServedState::Elsewhere);
@@ -63,10 +63,11 @@ pub(crate) fn by_settings(
         };
         let first = |url: &str| behaviors.iter().find(|it| matches(it["PathPattern"].as_str().unwrap_or("*"), url));
         let mut shown = |url: String, as_if: &str| {
-            // CloudFront says that it compares the normal path. Who only might see it counts as one who does.
+            // CloudFront documents that it compares the normalized path. A behavior that only might match counts as one
+            // that does.
             let forms = [url.clone(), as_if.to_owned(), normal(&url), normal(as_if)];
             let by: Vec<_> = forms.iter().filter_map(|form| first(form)).filter(|it| goes_here(it)).collect();
-            // A function may bring requests of any behaviour here that it sees.
+            // An edge function may send requests of any behavior that it is associated with to this origin.
             let strings = if rewritten {
                 behaviors.iter().any(|it| (rewrites(it) || goes_here(it)) && has_strings(it, policies))
             } else {
@@ -79,7 +80,7 @@ pub(crate) fn by_settings(
             }
         };
         let directory = rest.strip_suffix("index.html").filter(|it| it.is_empty() || it.ends_with('/'));
-        // A website answers for a directory with its index document, and a function most often asks for that.
+        // A website endpoint serves its index document for a directory, and an edge function usually rewrites to it.
         let directory = directory.filter(|_| website || rewritten);
         for url in [Some(rest), directory].into_iter().flatten().flat_map(spellings) {
             shown(url.clone(), &url);
@@ -91,8 +92,8 @@ pub(crate) fn by_settings(
     (sight, found)
 }
 
-/// A path as CloudFront compares it with patterns: RFC 3986, section 5.2.4, and without empty segments. Source: developer
-/// guide, "Path normalization".
+/// A path as CloudFront compares it with path patterns: without dot segments (RFC 3986, section 5.2.4) and without
+/// empty segments. Source: developer guide, "Path normalization".
 fn normal(path: &str) -> String {
     let mut kept: Vec<&str> = Vec::new();
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
@@ -116,13 +117,13 @@ fn normal(path: &str) -> String {
     format!("/{}", kept.join("/"))
 }
 
-/// Whether a function may change what is asked for.
+/// Whether an edge function may rewrite the behavior's requests.
 fn rewrites(behavior: &Value) -> bool {
     let functions = items(&behavior["FunctionAssociations"]).chain(items(&behavior["LambdaFunctionAssociations"]));
     functions.map(|it| text(&it["EventType"])).any(|event| event.ends_with("-request"))
 }
 
-/// Whether there is a copy for each query.
+/// Whether the behavior's cache key includes query strings.
 fn has_strings(behavior: &Value, policies: &BTreeMap<String, Value>) -> bool {
     let Some(id) = behavior["CachePolicyId"].as_str() else {
         return behavior["ForwardedValues"]["QueryString"] == true;
@@ -136,13 +137,13 @@ fn has_strings(behavior: &Value, policies: &BTreeMap<String, Value>) -> bool {
     }
 }
 
-/// Whether settings hold a behaviour with query strings in its key.
+/// Whether any behavior of a distribution config has query strings in its cache key.
 pub(crate) fn any_has_strings(config: &Value, policies: &BTreeMap<String, Value>) -> bool {
     let mut behaviors = items(&config["CacheBehaviors"]).chain([&config["DefaultCacheBehavior"]]);
     behaviors.any(|it| has_strings(it, policies))
 }
 
-/// A star stands for anything, a question mark for one character; a slash at the start may be left out.
+/// `*` matches any characters, `?` exactly one. A slash at the start is optional.
 fn matches(pattern: &str, url: &str) -> bool {
     fn rest(pattern: &[u8], url: &[u8]) -> bool {
         match (pattern, url) {

@@ -1,4 +1,4 @@
-//! A function with its own Lambda and its own AWS.
+//! A function with its own Lambda and its own fake AWS.
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub(crate) struct Harness {
 }
 
 impl Harness {
-    /// A started function in this world, with these variables in its environment.
+    /// Starts a function with this state of the fake AWS and these environment variables.
     pub(crate) async fn start(state: State, variables: &[(&str, &str)]) -> Self {
         let lambda = Lambda::start().await.unwrap();
         let aws = FakeAws::start(state).await.unwrap();
@@ -25,7 +25,7 @@ impl Harness {
         Self { lambda, aws, function }
     }
 
-    /// The same with a new process in place of the function's, which knows nothing of what came before.
+    /// Replaces the function's process with a new one, whose caches are empty.
     pub(crate) async fn in_a_new_sandbox(self, variables: &[(&str, &str)]) -> Self {
         let Self { lambda, aws, function } = self;
         function.stop().await.unwrap();
@@ -37,7 +37,7 @@ impl Harness {
         within(self.lambda.invoke(event.into(), Invoke::new(request_id))).await
     }
 
-    /// The body of an invocation that must succeed.
+    /// Invokes the function and returns its response. The invocation must succeed.
     pub(crate) async fn report(&self, request_id: &str, event: impl Into<Vec<u8>>) -> Value {
         match self.invoke(request_id, event).await {
             InvocationOutcome::Response(body) => serde_json::from_slice(&body).unwrap(),
@@ -45,7 +45,7 @@ impl Harness {
         }
     }
 
-    /// Type and message of an invocation that must fail.
+    /// Invokes the function and returns the error type and message. The invocation must fail.
     pub(crate) async fn error(&self, request_id: &str, event: impl Into<Vec<u8>>) -> (String, String) {
         match self.invoke(request_id, event).await {
             InvocationOutcome::Error { error_type, message } => (error_type, message),
@@ -54,7 +54,7 @@ impl Harness {
         }
     }
 
-    /// The paths of all invalidations that this distribution has accepted, one list for each.
+    /// The paths of each invalidation that the distribution accepted. No path may be one that matches nothing.
     pub(crate) fn invalidations(&self, distribution: &str) -> Vec<Vec<String>> {
         self.aws.with(|state| {
             let invalidations = &state.distributions[distribution].invalidations;
@@ -75,7 +75,7 @@ pub(crate) async fn within<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_mins(2), future).await.expect("an answer within two minutes")
 }
 
-/// Buckets with the distributions that their tag names, if any. Invalidations are done at once.
+/// A state with these buckets, each with the distributions that its tag names, if any. Invalidations complete at once.
 pub(crate) fn state(buckets: &[(&str, &str)]) -> State {
     let mut state = State::default();
     for &(bucket, ids) in buckets {
@@ -90,7 +90,7 @@ pub(crate) fn state(buckets: &[(&str, &str)]) -> State {
     state
 }
 
-/// A notification of these objects, as bucket and key, having been created.
+/// An event notification that these objects, given as bucket and key, were created.
 pub(crate) fn created(objects: &[(&str, &str)]) -> String {
     let records: Vec<_> = objects.iter().map(|(bucket, key)| record("ObjectCreated:Put", bucket, key)).collect();
     notification(&records)

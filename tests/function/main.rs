@@ -1,4 +1,4 @@
-//! The real binary, driven through Lambda's Runtime API against the stand-in of AWS.
+//! The real binary, driven through Lambda's Runtime API against the fake AWS.
 
 #![expect(
     clippy::panic,

@@ -1,9 +1,9 @@
-//! Runs a target: the corpus first, then inputs made from it. An input that shows a behaviour nobody has seen yet is kept,
-//! and others are made from it.
+//! Runs a target: first its corpus, then inputs mutated from it. An input that shows a new behavior is kept and mutated
+//! further.
 //!
-//! Proptest picks the inputs and shrinks what fails. Bolero would count branches, also on stable Rust, but only under its
-//! own cargo command, with libFuzzer's C++ and a second, instrumented build of all dependencies; under `cargo test` it
-//! draws at random. Here one build does both, and the behaviours stand in for the branches.
+//! Proptest picks the inputs and shrinks those that fail. Bolero would measure branch coverage, also on stable Rust,
+//! but only under its own cargo command, with libFuzzer's C++ and a second, instrumented build of all dependencies;
+//! under `cargo test` it draws at random. Here one build does both, and behaviors take the place of branches.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
@@ -18,30 +18,30 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, Test
 
 use crate::mutate::inputs;
 
-/// How many inputs `cargo test` tries. All targets together take a few seconds.
+/// The number of inputs that `cargo test` tries for a target. All targets together take a few seconds.
 const SHORT_RUN: u64 = 2000;
 
-/// How many inputs are tried before those that showed something new are made use of.
+/// The number of inputs to try before those that showed a new behavior are mutated too.
 const ROUND: u32 = 250;
 
-/// How many inputs are kept for showing something new.
+/// The most inputs in the pool, the corpus included.
 const MOST_KEPT: usize = 4000;
 
-/// What a check comes to: the behaviour that the input showed, in a few words, or what is wrong.
+/// The outcome of a check: a short text for the behavior that the input showed, or what is wrong.
 pub(crate) type Checked = Result<String, TestCaseError>;
 
 pub(crate) struct Target {
-    /// Also that of its corpus.
+    /// The name of the target, and of its corpus directory.
     pub(crate) name: &'static str,
     pub(crate) check: fn(&[u8]) -> Checked,
-    /// What is worth inserting.
+    /// Fragments to insert into inputs.
     pub(crate) words: &'static [&'static str],
-    /// Directories whose files are read as corpus too.
+    /// Further directories whose files belong to the corpus.
     pub(crate) fixtures: &'static [&'static str],
 }
 
 impl Target {
-    /// The files of the corpus, sorted by name.
+    /// The files of the corpus with their content, sorted by path.
     fn corpus(&self) -> Vec<(String, Vec<u8>)> {
         let own = format!("tests/data/corpus/{}", self.name);
         let directories = std::iter::once(own.as_str()).chain(self.fixtures.iter().copied());
@@ -61,19 +61,19 @@ fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{name}={value} is not a number")))
 }
 
-/// How long a run is: a number of inputs, or a number of seconds.
+/// The length of a run: a number of inputs, or a duration.
 enum Length {
     Inputs(u64),
     Time(Duration),
 }
 
-/// Replays the corpus, then tries fresh inputs. `FUZZ_SECONDS` makes the run longer, `FUZZ_SEED` repeats one.
+/// Replays the corpus, then tries new inputs. `FUZZ_SECONDS` sets the duration of the run, `FUZZ_SEED` repeats one.
 pub(crate) fn run(target: &Target) {
     let length = variable("FUZZ_SECONDS").map_or(Length::Inputs(SHORT_RUN), |it| Length::Time(Duration::from_secs(it)));
     let mut behaviours = HashSet::new();
     let mut pool = vec![Vec::new()];
     for (name, input) in target.corpus() {
-        // Shown if the check panics.
+        // Captured unless the check panics; then the last name printed is that of the input.
         if matches!(length, Length::Inputs(_)) {
             println!("{name}");
         }
@@ -119,7 +119,7 @@ pub(crate) fn run(target: &Target) {
     );
 }
 
-/// Fails with everything that is needed to make a regression test of an input.
+/// Fails with all that is needed to make a regression test of an input.
 fn finding(target: &Target, seed: u64, reason: &str, input: &[u8]) {
     let mut hex = String::new();
     for byte in input {

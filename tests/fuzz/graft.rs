@@ -1,10 +1,10 @@
-//! Damage to JSON that leaves it JSON: bytes alone rarely get past the parser.
+//! Mutates JSON into other JSON: random bytes rarely get past the parser.
 
 use serde_json::{Value, json};
 
 use crate::mutate::pick;
 
-/// A JSON text with one of its values replaced, wrapped, doubled or taken out; `None` if it is no JSON.
+/// The JSON text with one of its values replaced, wrapped, unwrapped, repeated or shortened; `None` if it is not JSON.
 pub(crate) fn graft(input: &[u8], at: u32, how: u32, other: &[u8]) -> Option<Vec<u8>> {
     let mut value: Value = serde_json::from_slice(input).ok()?;
     let mut place = at as usize % count(&value);
@@ -32,7 +32,7 @@ pub(crate) fn graft(input: &[u8], at: u32, how: u32, other: &[u8]) -> Option<Vec
     Some(value.to_string().into_bytes())
 }
 
-/// How many values there are in a value, itself among them.
+/// The number of values in a value, including itself.
 fn count(value: &Value) -> usize {
     1 + match value {
         Value::Array(list) => list.iter().map(count).sum(),
@@ -41,7 +41,7 @@ fn count(value: &Value) -> usize {
     }
 }
 
-/// The value at a place in a walk over all.
+/// The value at this place of a depth-first walk.
 fn nth<'v>(value: &'v mut Value, place: &mut usize) -> Option<&'v mut Value> {
     if *place == 0 {
         return Some(value);

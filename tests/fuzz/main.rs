@@ -1,8 +1,8 @@
-//! Fuzzing: what must hold for every input, however hostile, tried on inputs that are damaged at random.
+//! Fuzzing: properties that must hold for every input, however hostile, checked on inputs that are mutated at random.
 //!
-//! A target is a function over bytes (`targets`). Its corpus lies in `tests/data/corpus/<target>/`, a file per behaviour;
-//! `cargo test` replays it and then tries some thousand inputs made from it, from a fresh seed. `scripts/fuzz` runs the same
-//! tests for minutes. All checks are counts; none looks at a clock.
+//! A target is a function over bytes (`targets`). Its corpus is in `tests/data/corpus/<target>/`, a file for each
+//! behavior. `cargo test` replays the corpus and then tries some thousand inputs mutated from it, with a new seed each
+//! time. `scripts/fuzz` runs the same tests for minutes. No check measures time; all of them count.
 
 #![expect(
     clippy::panic,
@@ -23,7 +23,7 @@ mod targets;
 use driver::{Target, run};
 use targets::{collapse, events, grammar, keys, logs, paths, tokens};
 
-/// What events are made of, and what JSON readers stumble over.
+/// Fragments of events, and JSON that parsers often get wrong.
 const JSON: &[&str] = &[
     "{",
     "}",
@@ -62,7 +62,7 @@ const JSON: &[&str] = &[
     "\u{202e}",
 ];
 
-/// What keys, paths, tags and lines of a list are made of.
+/// Fragments of keys, paths, tags, and lines of an input.
 const TEXT: &[&str] = &[
     "/",
     "//",
@@ -122,22 +122,23 @@ macro_rules! targets {
 }
 
 targets! {
-    /// Whole events: every record counted once, valid values only, the same however the JSON is laid out.
+    /// Whole events: each record is counted once, only valid values are accepted, and the layout of the JSON makes no
+    /// difference.
     event = events::event, JSON, &["tests/fixtures/s3"];
-    /// One message among good ones: it costs them nothing, and means what it means alone.
+    /// A message between two valid ones: it does not affect them, and means what it means alone.
     message = events::message, JSON, &["tests/fixtures/s3"];
-    /// Keys, encoded and not, against another decoder.
+    /// Keys, encoded and literal, compared with another decoder.
     key = keys::key, TEXT, &[];
     /// The paths of a key: valid, at most four, and those of its URLs.
     path = paths::path, TEXT, &[];
-    /// Items that a person names: valid, and never wider than named.
+    /// Paths and cache tags that a person names: valid, and never wider than named.
     item = paths::items, TEXT, &[];
-    /// The path set: within the budget, covering, the same for the same set.
+    /// Collapsed paths: within the budget, covering every path, and the same for the same set.
     path_set = collapse::path_set, TEXT, &[];
-    /// Names that address something: nothing but their grammar passes.
+    /// Names that become part of an address: exactly what their grammar allows is accepted.
     name = grammar::names, TEXT, &[];
-    /// Continuation tokens: what is read is what was written.
+    /// Continuation tokens: what was written is read back unchanged.
     token = tokens::token, JSON, &[];
-    /// Messages and excerpts: one line each, whatever they quote.
+    /// Error messages and excerpts: one line each, whatever they quote.
     line = logs::lines, TEXT, &[];
 }

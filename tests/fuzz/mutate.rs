@@ -1,4 +1,4 @@
-//! Inputs made from others: one is picked and damaged a few times.
+//! Mutates inputs: picks one of the pool and damages it up to seven times.
 
 use std::rc::Rc;
 
@@ -8,10 +8,11 @@ use proptest::prelude::*;
 
 use crate::graft::graft;
 
-/// The longest input. What grows with the input shows at this size; the largest events are tried elsewhere.
+/// The longest input, in bytes. A cost that grows with the input shows at this size; the largest events are tested
+/// elsewhere.
 const LONGEST: usize = 16 * 1024;
 
-/// One of `pool`, damaged. Shrinks to fewer and simpler damages.
+/// One of `pool`, mutated. Shrinks to fewer and simpler mutations.
 pub(crate) fn inputs(pool: &Rc<Vec<Vec<u8>>>, words: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
     let pool = Rc::clone(pool);
     (any::<u32>(), vec(uniform4(any::<u32>()), 1..8)).prop_map(move |(first, damages)| {
@@ -24,12 +25,12 @@ pub(crate) fn inputs(pool: &Rc<Vec<Vec<u8>>>, words: &'static [&'static str]) ->
     })
 }
 
-/// One of some, by any number.
+/// The element at `number`, modulo the length.
 pub(crate) fn pick<T>(of: &[T], number: u32) -> &T {
     &of[number as usize % of.len()]
 }
 
-/// A place in `length` things and the place after it, by any numbers.
+/// A range within `length` elements, of at most `longest`, from arbitrary numbers.
 fn span(length: usize, at: u32, longest: u32, count: u32) -> std::ops::Range<usize> {
     let from = at as usize % (length + 1);
     from..(from + 1 + (count % longest) as usize).min(length)
@@ -48,7 +49,7 @@ fn apply([kind, at, a, b]: [u32; 4], input: &mut Vec<u8>, pool: &[Vec<u8>], word
                 *old = if b % 2 == 0 { byte } else { *old ^ (1 << (byte % 8)) };
             }
         }
-        // Long runs now and then.
+        // Mostly a few repetitions, one time in 16 up to 4,095.
         6 => {
             let times = if b % 16 == 0 { b >> 20 } else { b >> 28 };
             let part = input[span(input.len(), at, 32, a)].repeat(times as usize);

@@ -1,10 +1,11 @@
-//! The rules by which results are judged, written down a second time and in another way than in the sources.
+//! The rules that results are checked against, implemented independently of the sources.
 
 use proptest::prop_assert;
 use proptest::test_runner::TestCaseError;
 
-/// Whether CloudFront documents `path` as a path of an invalidation: 1 to 4,000 characters, `/` first, all of them plain by
-/// RFC 1738 or escaped. `?` starts a query, which no key's path has.
+/// Whether `path` is an invalidation path as CloudFront documents it: 1 to 4,000 characters, `/` first, each of them
+/// plain by RFC 1738 or percent-encoded. `?`, which starts a query string, is allowed only if `query`: no path of a key
+/// has one.
 pub(crate) fn is_path(path: &str, query: bool) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "$-_.+!*'(),/:@=&;".contains(c) || (query && c == '?');
     let mut parts = path.split('%');
@@ -15,12 +16,13 @@ pub(crate) fn is_path(path: &str, query: bool) -> bool {
     path.len() <= 4000 && path.starts_with('/') && first.chars().all(plain) && parts.all(escape)
 }
 
-/// Whether `id` is what CloudFront calls distributions and invalidations, and nothing that a URL could read otherwise.
+/// Whether `id` has the form of CloudFront's distribution and invalidation IDs, in which no character has a meaning in
+/// a URL.
 pub(crate) fn is_id(id: &str) -> bool {
     (1..=64).contains(&id.len()) && id.chars().all(|c| matches!(c, 'A'..='Z' | '0'..='9'))
 }
 
-/// The same for distributions and their tenants, whose ids start with a letter.
+/// The same for distributions, whose IDs start with a letter, and for distribution tenants, whose IDs start with `dt_`.
 pub(crate) fn is_distribution(id: &str) -> bool {
     match id.strip_prefix("dt_") {
         Some(rest) => (1..=61).contains(&rest.len()) && rest.chars().all(|c| c.is_ascii_alphanumeric()),
@@ -28,27 +30,27 @@ pub(crate) fn is_distribution(id: &str) -> bool {
     }
 }
 
-/// Whether nothing in `text` can end a line, steer a terminal or turn the direction of writing.
+/// Whether `text` has no character that ends a line, controls a terminal or changes the direction of text.
 fn is_one_line(text: &str) -> bool {
     let hidden =
         |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
     !text.chars().any(|c| c.is_control() || hidden(c))
 }
 
-/// Checks a text that goes to a log or to a person.
+/// Checks a text for a log or for a person: one line of at most `longest` bytes.
 pub(crate) fn said(text: &str, longest: usize) -> Result<(), TestCaseError> {
     prop_assert!(is_one_line(text), "more than a line: {text:?}");
     prop_assert!(text.len() <= longest, "{} bytes: {text}", text.len());
     Ok(())
 }
 
-/// Form-decodes `text` as browsers do: leniently, with U+FFFD for what is not UTF-8.
+/// Form-decodes `text` leniently, as browsers do, with U+FFFD for bytes that are not UTF-8.
 pub(crate) fn form_decoded(text: &str) -> String {
     let form = format!("k={}", text.replace('&', "%26"));
     form_urlencoded::parse(form.as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
 }
 
-/// What a message says around the values it quotes: its kind.
+/// The kind of a message: its text around the values that it quotes.
 pub(crate) fn gist(message: &str) -> String {
     let (before, quoted) = message.split_once('"').unwrap_or((message, ""));
     let after = quoted.rsplit_once('"').map_or(quoted, |(_, after)| after);
@@ -56,7 +58,7 @@ pub(crate) fn gist(message: &str) -> String {
     kind(before) + &kind(after)
 }
 
-/// A number's order of magnitude: a behaviour is not another for each count.
+/// The order of magnitude of a number. Not every count is a behavior of its own.
 pub(crate) fn magnitude(number: usize) -> u32 {
     usize::BITS - number.leading_zeros()
 }

@@ -1,4 +1,4 @@
-//! The comparison with other tools' rules: what it promises, and its table in the documents.
+//! The comparison with other tools' rules: what the optimizer guarantees in it, and the table in the documents.
 
 #[path = "../../benches/comparison/mod.rs"]
 mod bench;
@@ -23,7 +23,7 @@ fn nothing_stays_stale() {
     }
 }
 
-/// With as many items and wildcards as they have themselves.
+/// Each comparison is within the number of items and wildcards that the other tool uses.
 #[test]
 fn blind_is_never_worse_than_the_rules_of_others_by_more_than_one_object() {
     for deploy in deploys() {
@@ -74,7 +74,6 @@ fn the_picture_shows_the_real_comparison() {
     assert!(include_str!("../../docs/comparison.svg") == picture(), "run scripts/bench picture");
 }
 
-/// The README quotes rows of it.
 #[test]
 fn the_readme_quotes_real_rows() {
     let readme = include_str!("../../README.md");
@@ -82,7 +81,7 @@ fn the_readme_quotes_real_rows() {
     let table = table();
     let rows: Vec<_> = quoted.lines().filter(|line| line.starts_with("| ") && line.contains('$')).collect();
     assert!(rows.len() >= 3, "{quoted}");
-    // In the table a deploy is named in its first row only.
+    // The table names a deploy in its first row only.
     let mut deploy = String::new();
     let mut real = Vec::new();
     for line in table.lines() {

@@ -1,4 +1,4 @@
-//! What the documents name is there.
+//! What the documents refer to exists: files, links and commands.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -11,8 +11,8 @@ pub(crate) fn read(name: impl AsRef<Path>) -> String {
     std::fs::read_to_string(root().join(name)).unwrap()
 }
 
-/// Every document at the top and, with all that lies below, in `docs`, `.github` and `infra`, by its path from the top. What tools
-/// put there is none of ours.
+/// Every Markdown file at the top level and, recursively, in `docs`, `.github` and `infra`, by its path from the
+/// repository's root. The directories that tools create are left out.
 pub(crate) fn documents() -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
     let mut directories = vec![PathBuf::new(), "docs".into(), ".github".into(), "infra".into()];
@@ -37,7 +37,7 @@ pub(crate) fn documents() -> BTreeSet<PathBuf> {
     found
 }
 
-/// The lines of a document, each with the language of the block that it is in, if it is in one.
+/// The lines of a document, each with the language of the code block that it is in, if it is in one.
 pub(crate) fn lines(text: &str) -> Vec<(Option<&str>, &str)> {
     let mut block = None;
     let mut lines = Vec::new();
@@ -52,18 +52,18 @@ pub(crate) fn lines(text: &str) -> Vec<(Option<&str>, &str)> {
     lines
 }
 
-/// A document without its blocks.
+/// A document without its code blocks.
 pub(crate) fn prose(text: &str) -> String {
     let prose = lines(text).into_iter().filter(|(block, _)| block.is_none());
     prose.map(|(_, line)| line).collect::<Vec<_>>().join("\n")
 }
 
-/// What of a document's prose stands in back-ticks.
+/// The inline code in a document's prose.
 pub(crate) fn named(text: &str) -> Vec<String> {
     prose(text).split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
-/// A heading as links name it.
+/// The anchor of a heading, as links name it.
 fn slug(heading: &str) -> String {
     let text = heading.trim_start_matches('#').trim().to_lowercase();
     let kept = text.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
@@ -110,7 +110,7 @@ fn every_link_between_the_documents_leads_somewhere() {
     assert!(links > 30, "{links}");
 }
 
-/// Paths that stand for many (`src/…`, `tests/fixtures/*`, `<target>`) are held to what is before that.
+/// A path with a placeholder (`src/…`, `tests/fixtures/*`, `<target>`) is checked up to the placeholder.
 #[test]
 fn every_path_that_the_documents_name_is_there() {
     let mut paths = 0;
@@ -128,7 +128,7 @@ fn every_path_that_the_documents_name_is_there() {
     assert!(paths > 50, "{paths}");
 }
 
-/// The commands of the command line, by the names of their variants.
+/// The commands of the command line, from the names of their variants.
 fn commands() -> BTreeSet<String> {
     let source = read("src/cli/mod.rs");
     let variants = source.split("enum Command {").nth(1).unwrap().split("\n}").next().unwrap();
@@ -148,7 +148,8 @@ fn every_command_that_the_documents_show_is_one() {
         let text = read(&document);
         let script = lines(&text).into_iter().filter(|(block, _)| matches!(block, Some("sh" | "bash")));
         for (_, line) in script {
-            // A command stands at the start of a line or behind one of these; elsewhere the word may be a function's name.
+            // A command stands at the start of a line or after one of these characters. Elsewhere the word may be a
+            // function's name.
             let code = line.split(" #").next().unwrap();
             for command in code.split(['|', ';', '&', '(']) {
                 let mut words = command.split_whitespace();

@@ -1,9 +1,9 @@
-//! A model of an edge cache, after CloudFront's rules for invalidations. It knows URLs and items and nothing of tries, so
-//! that it can tell whether a set of items is right.
+//! A model of an edge cache that follows CloudFront's rules for invalidations. It knows URLs and items and no tries, so
+//! it can check a set of items independently of how the set was found.
 
 use std::collections::BTreeSet;
 
-/// URLs that are cached, by their paths.
+/// The paths of the URLs that are cached.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Edge {
     cached: BTreeSet<String>,
@@ -14,7 +14,7 @@ impl Edge {
         Self { cached: urls.into_iter().collect() }
     }
 
-    /// Applies an invalidation; tells which URLs it evicted.
+    /// Applies an invalidation; returns the URLs that it evicted.
     pub(crate) fn invalidate<'i>(&mut self, items: impl IntoIterator<Item = &'i str>) -> BTreeSet<String> {
         let items: Vec<_> = items.into_iter().collect();
         let (evicted, kept) =
@@ -28,7 +28,7 @@ impl Edge {
     }
 }
 
-/// A last `*` stands for zero or more characters; every other character, `*` included, for itself.
+/// A `*` at the end stands for zero or more characters. Every other character stands for itself, another `*` too.
 fn matches(item: &str, url: &str) -> bool {
     match item.as_bytes() {
         [prefix @ .., b'*'] => url.as_bytes().starts_with(prefix),

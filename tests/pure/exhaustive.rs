@@ -1,4 +1,4 @@
-//! The optimiser against exhaustive search: every set of prefixes, on many small inputs.
+//! The optimizer compared with an exhaustive search over every set of prefixes, on many small inputs.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
@@ -11,10 +11,10 @@ use s3_cloudfront_invalidator::path::InvalidationPath;
 
 use crate::edge_cache::Edge;
 
-/// Cost (in thousandths of a URL), items and wildcards: what is minimised, in this order.
+/// Cost (in thousandths of a URL), items and wildcards, minimized in this order.
 type Figures = (u64, usize, usize);
 
-/// The whole tokens of a path: raw bytes, and characters' runs of escapes.
+/// The tokens of a path: a raw byte, or all escapes of one character.
 fn tokens(path: &str) -> Vec<&str> {
     let characters = ["%C3%A9", "%C3%A8", "%20"];
     let mut rest = path;
@@ -28,11 +28,11 @@ fn tokens(path: &str) -> Vec<&str> {
     tokens
 }
 
-/// Everything that the figures of a set depend on, worked out the slow way.
+/// Computes the figures of a set by their definition, slowly.
 struct Search<'m, M> {
-    /// What must be covered, without what is covered anyway.
+    /// The items that must be covered, without those that another one covers.
     required: Vec<String>,
-    /// The prefixes at which required items part.
+    /// The prefixes at which required items branch.
     partings: Vec<String>,
     model: &'m M,
     path_weight: u64,
@@ -66,8 +66,8 @@ impl<'m, M: CostModel> Search<'m, M> {
         if self.model.is_listed(prefix) { self.path_weight } else { 0 }
     }
 
-    /// By the definition: counted where it is known; elsewhere the guess for every parting below, of which those that are
-    /// known count instead.
+    /// By definition: the count where it is known; elsewhere the estimate for the prefix plus the costs of the next
+    /// branching prefixes below it, each by the same rule.
     fn unchanged_evicted(&self, prefix: &str) -> u64 {
         if let Some(urls) = self.model.count(prefix) {
             return urls * 1000;
@@ -79,7 +79,7 @@ impl<'m, M: CostModel> Search<'m, M> {
         self.model.estimate(prefix, required) + next.map(|it| self.unchanged_evicted(it)).sum::<u64>()
     }
 
-    /// The figures of a set of wildcards, with everything else sent as it is.
+    /// The figures of a set of wildcards, with the required items that none of them covers sent as they are.
     fn figures(&self, wildcards: &[&str]) -> Figures {
         let rest = || self.required.iter().filter(|item| !wildcards.iter().any(|it| text(item).starts_with(it)));
         let cost = wildcards.iter().map(|it| self.unchanged_evicted(it) + self.weight(it)).sum::<u64>()
@@ -88,7 +88,7 @@ impl<'m, M: CostModel> Search<'m, M> {
         (cost, wildcards.len() + rest().count(), wildcards.len() + own)
     }
 
-    /// The figures of every antichain of these prefixes.
+    /// The figures of every antichain of these prefixes: every set of which none starts with another.
     fn all(&self, prefixes: &[String]) -> Vec<Figures> {
         let mut all = Vec::new();
         for set in 0_u32..1 << prefixes.len() {
@@ -102,7 +102,7 @@ impl<'m, M: CostModel> Search<'m, M> {
         all
     }
 
-    /// The figures of a result; every item of it that was not required must be a wildcard at a parting.
+    /// The figures of a result. Every item that was not required must be a wildcard at a branching prefix.
     fn of_result(&self, result: &Collapsed) -> Figures {
         let items = &result.items;
         let widened =
@@ -116,7 +116,7 @@ impl<'m, M: CostModel> Search<'m, M> {
         figures
     }
 
-    /// Compares the optimiser with the best of `all` under every budget.
+    /// Compares the optimizer with the best of `all` within every budget.
     fn check(&self, paths: &[InvalidationPath], path_weight: u32, all: &[Figures]) {
         for max_paths in 1..=paths.len() + 1 {
             for max_wildcards in 1..=paths.len() + 1 {
@@ -131,7 +131,7 @@ impl<'m, M: CostModel> Search<'m, M> {
     }
 }
 
-/// Paths that share prefixes: few tokens, and `*` and `~`'s cuts at the end of some.
+/// Paths of few tokens, which therefore share prefixes. Some end in `*`, as a path does that is cut before a `~`.
 fn paths(most: usize) -> impl Strategy<Value = Vec<InvalidationPath>> {
     let token = select(vec!["a", "a", "b", "/", "/", "%C3%A9", "%C3%A8", "%20"]);
     let path = (vec(token, 0..7), select(vec!["", "", "", "", "", "*"]));
@@ -139,7 +139,7 @@ fn paths(most: usize) -> impl Strategy<Value = Vec<InvalidationPath>> {
     vec(path, 1..=most)
 }
 
-/// URLs next to the paths, and prefixes below which they are complete.
+/// Paths, a bucket's URLs, and the prefixes under which all URLs are known. The URLs are those of the paths and others.
 fn bucket(most: usize) -> impl Strategy<Value = (Vec<InvalidationPath>, Vec<String>, Vec<String>)> {
     (paths(most), paths(8), subsequence(vec!["/", "/a", "/a/", "/b", "//", "/%C3%A9"], 0..4)).prop_map(
         |(paths, others, listed)| {
@@ -149,7 +149,7 @@ fn bucket(most: usize) -> impl Strategy<Value = (Vec<InvalidationPath>, Vec<Stri
     )
 }
 
-/// Every prefix of required items, whether anything parts there or not.
+/// Every prefix of the required items, whether items branch there or not.
 fn every_prefix(required: &[String]) -> Vec<String> {
     let prefixes = required.iter().flat_map(|item| {
         let tokens = tokens(text(item));
@@ -178,7 +178,7 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// A wildcard that ends where nothing parts is never better than one that ends at the next parting.
+    /// A wildcard that ends where no items branch is never better than one that ends at the next branching prefix.
     #[test]
     fn partings_are_enough((paths, urls, listed) in bucket(3), path_weight in select(vec![0, 1])) {
         let model = Counted::new(urls, listed, &paths);
@@ -192,7 +192,8 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
-    /// Also where the bucket is known in part and a weight asks for more than the budget does.
+    /// This holds also where the bucket is listed in part, and where the path weight asks for fewer items than the
+    /// budget.
     #[test]
     fn collapsing_a_result_again_changes_nothing(
         (paths, urls, listed) in bucket(12),
@@ -210,7 +211,7 @@ proptest! {
         prop_assert_eq!(&collapsed(&once), &once);
     }
 
-    /// What the optimiser reports as needless is what an edge sees evicted beyond what was asked for.
+    /// `unchanged_evicted` is the number of URLs that the edge evicts beyond those of the required paths.
     #[test]
     fn reported_evictions_are_those_of_the_edge((paths, urls, _) in bucket(12), max_paths in 1..8_usize, max_wildcards in 1..5_usize) {
         let everything = vec!["/".to_owned()];

@@ -1,4 +1,5 @@
-//! Events as files, each named by what it is about; `aws_lambda_events` is the second opinion on what they hold.
+//! S3 event notifications as files, each named by what it shows, and what they are decoded to. `aws_lambda_events`
+//! gives a second opinion on their content.
 
 use aws_lambda_events::event::s3::S3Event;
 use s3_cloudfront_invalidator::change::{Batch, Region};
@@ -92,7 +93,7 @@ fn the_test_event() {
     assert_eq!(batch("test-event"), Batch { test_events: 1, ..Batch::default() });
 }
 
-/// What both read, they read alike: bucket, Region, and the key as S3 encoded it.
+/// Compares bucket, Region and key. `aws_lambda_events` leaves the key encoded; `form_urlencoded` decodes it here.
 #[test]
 fn aws_lambda_events_sees_the_same_records() {
     for name in [
@@ -119,7 +120,7 @@ fn aws_lambda_events_sees_the_same_records() {
     }
 }
 
-/// Where it insists on fields that do not matter here, ours reads on.
+/// `aws_lambda_events` requires fields that are not needed here.
 #[test]
 fn ours_is_the_more_lenient() {
     assert!(serde_json::from_slice::<S3Event>(&read("bare-minimum")).is_err());

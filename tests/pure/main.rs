@@ -1,4 +1,5 @@
-//! The pure side of the function, from outside: path vectors, fixtures of events, properties.
+//! Tests of the library from outside, without a process or a network: path vectors, event fixtures, properties, and
+//! documents and templates held to the code.
 
 #![expect(
     clippy::panic,

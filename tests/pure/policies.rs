@@ -1,4 +1,4 @@
-//! The policies allow what is called, and nothing else.
+//! The IAM policies allow exactly the actions that are called.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,7 +10,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The Rust files in a directory, by their paths from the top.
+/// The Rust files in a directory with their content, by path.
 fn sources(directory: &str) -> BTreeMap<PathBuf, String> {
     let files = fs::read_dir(root().join(directory)).unwrap().map(|entry| entry.unwrap().path());
     let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
@@ -24,16 +24,16 @@ fn without_tests(text: &str) -> &str {
     text.split("#[cfg(test)]").next().unwrap()
 }
 
-/// The operations that the files of a directory call, as IAM names them: `.get_bucket_tagging()` on S3's client is
-/// `s3:GetBucketTagging`. Some have another name there. Source: S3 user guide, "Required permissions for Amazon S3 API
-/// operations".
+/// The IAM actions of the operations that a file calls: `.get_bucket_tagging()` on an S3 client is
+/// `s3:GetBucketTagging`. Some operations need an action of another name. Source: S3 user guide, "Required permissions
+/// for Amazon S3 API operations".
 fn called(path: &Path, text: &str, clients: &[(&str, &str)]) -> BTreeSet<String> {
     let code: String = without_tests(text).split_whitespace().collect();
     let sent = code.matches(".send()").count();
     let mut actions = BTreeSet::new();
     let mut found = 0;
     for (at, _) in code.match_indices('.') {
-        // A call starts with the operation's builder, which takes nothing, and is sent.
+        // A call starts with the client's method for the operation, which takes no arguments.
         let Some((operation, rest)) = code[at + 1..].split_once("()") else { continue };
         let verb = operation.split('_').next().unwrap();
         let verbs = ["add", "create", "delete", "describe", "get", "head", "list", "put", "remove"];
@@ -59,7 +59,7 @@ fn called(path: &Path, text: &str, clients: &[(&str, &str)]) -> BTreeSet<String>
     actions
 }
 
-/// What the function itself calls.
+/// The IAM actions of the operations that the function calls.
 fn called_actions() -> BTreeSet<String> {
     let mut actions = BTreeSet::new();
     for (path, text) in sources("src/aws") {
@@ -89,9 +89,9 @@ fn the_operators_policy_allows_what_the_commands_call_and_nothing_else() {
     ];
     let mut expected: BTreeSet<_> =
         sources("src/cli/aws").iter().flat_map(|(path, text)| called(path, text, &clients)).collect();
-    // Which nobody can be denied. Source: STS API reference, GetCallerIdentity.
+    // Nobody can be denied this action. Source: STS API reference, GetCallerIdentity.
     assert!(expected.remove("sts:GetCallerIdentity"));
-    // `send` does what the function does, but for pipelines.
+    // `send` calls what the function calls, except for CodePipeline.
     expected.extend(called_actions().into_iter().filter(|action| !action.starts_with("codepipeline:")));
     let policy: Value =
         serde_json::from_str(&fs::read_to_string(root().join("docs/operator-policy.json")).unwrap()).unwrap();
@@ -134,7 +134,8 @@ fn the_policy_names_resources_and_the_own_account() {
             assert!(!action.contains('*'), "{statement}");
         }
         for resource in strings(&statement["Resource"]) {
-            // The results of jobs know no narrower one. Source: Service Authorization Reference, "AWS CodePipeline".
+            // The actions for job results support no narrower resource. Source: Service Authorization Reference, "AWS
+            // CodePipeline".
             let unnamed = strings(&statement["Action"]).iter().all(|it| it.starts_with("codepipeline:PutJob"));
             assert!(unnamed == (resource == "*"), "{statement}");
             assert!(unnamed || resource.starts_with("arn:aws:") && resource.split(':').count() >= 6, "{statement}");

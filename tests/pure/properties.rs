@@ -1,4 +1,4 @@
-//! What holds for every input.
+//! Properties that hold for every input.
 
 use std::num::NonZeroUsize;
 
@@ -11,7 +11,8 @@ use s3_cloudfront_invalidator::event::{Event, decode};
 use s3_cloudfront_invalidator::local::events::{encode_key, notification, record};
 use s3_cloudfront_invalidator::path::{InvalidationPath, OriginPath, viewer_paths};
 
-/// The paths of keys from an alphabet small enough that they share prefixes, with everything a key can do to a path.
+/// The paths of keys from an alphabet that is small, so that keys share prefixes, and that has all that is treated
+/// specially in a path.
 fn paths() -> impl Strategy<Value = Vec<InvalidationPath>> {
     let part = select(vec!["a", "b", "/", "é", " ", "~", "*", "index.html", "ab/"]);
     vec(vec(part, 1..8).prop_map(|parts| parts.concat()), 0..40).prop_map(|keys| {
@@ -92,7 +93,7 @@ proptest! {
         event[cut] = byte;
         if let Ok(Event::Changes(batch)) = decode(&event) {
             let found = batch.changes.len() + batch.ignored.len() + batch.failed.len();
-            // Damage can put two records into one, which JSON then reads as one; it never hides one that JSON shows.
+            // Damage can merge two records into one, which is one in JSON too. A record that JSON has is never lost.
             let shown = serde_json::from_slice::<serde_json::Value>(&event)
                 .map_or(found, |it| it["Records"].as_array().map_or(0, Vec::len));
             prop_assert_eq!(found, shown);

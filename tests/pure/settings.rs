@@ -1,4 +1,4 @@
-//! The tables of settings, held against the code.
+//! The tables of environment variables and tags in the documents match the code.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ fn read(name: &str) -> String {
     std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
 }
 
-/// The rows of the table of settings: variable and default.
+/// The rows of the table of environment variables: variable and default.
 fn table() -> Vec<(String, String)> {
     let document = read("docs/settings.md");
     let section =
@@ -49,7 +49,7 @@ fn the_table_tells_the_real_defaults() {
     }
 }
 
-/// The bounds that a row tells: `(1 to 3000)` or `(0 to 900, …`.
+/// The bounds that a row gives: `(1 to 3000)` or `(0 to 900, …`.
 fn bounds(row: &str) -> Option<(u64, u64)> {
     row.split('(').skip(1).find_map(|text| {
         let mut words = text.split([' ', ')', ',', ';']);
@@ -78,7 +78,7 @@ fn the_table_tells_the_real_bounds() {
     assert!(bounded > 5, "{bounded}");
 }
 
-/// What a source calls a bucket's tags.
+/// The values of a source file's constants for tags.
 fn tags(source: &str) -> BTreeSet<String> {
     let text = read(source);
     let constants = text.lines().filter_map(|line| line.strip_prefix("pub const ")?.split_once("_TAG: &str = \""));
@@ -103,7 +103,7 @@ fn every_tag_is_in_the_table_and_no_other() {
     assert_eq!(told, options);
 }
 
-/// The README's table is a part of the other.
+/// The README's table is a part of that in `docs/settings.md`.
 #[test]
 fn the_readme_says_the_same() {
     let readme = read("README.md");

@@ -1,4 +1,4 @@
-//! What the documents say of the code is so.
+//! What the documents say of the code is true.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -11,12 +11,12 @@ use serde_json::Value;
 
 use crate::docs::{documents, lines, named, prose, read, root};
 
-/// What stands in back-ticks in a text without blocks.
+/// The inline code in a text without code blocks.
 fn quoted(text: &str) -> BTreeSet<String> {
     text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
-/// A part of a document: from a heading to the next of its rank.
+/// A section of a document: from a heading to the next one of the same level.
 fn section(document: &str, heading: &str) -> String {
     let text = read(document);
     let rest = text.split(&format!("\n{heading}\n")).nth(1).unwrap_or_else(|| panic!("{document} has no {heading}"));
@@ -24,13 +24,13 @@ fn section(document: &str, heading: &str) -> String {
     rest.split(&format!("\n{rank} ")).next().unwrap().to_owned()
 }
 
-/// The first cells of the rows of a table in this text, without its head.
+/// The first cells of the first table in a text, without its header.
 fn first_cells(text: &str) -> Vec<String> {
     let rows = text.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
     rows.take_while(|line| line.starts_with('|')).map(|row| row.split(" | ").next().unwrap().to_owned()).collect()
 }
 
-/// The fields that a request may have, as its error lists them.
+/// The fields that a request may have, as its error message lists them.
 fn fields() -> BTreeSet<String> {
     let error = Request::parse(r#"{"other":1}"#).unwrap_err().to_string();
     error.split("known are ").nth(1).unwrap().split(", ").map(str::to_owned).collect()
@@ -51,7 +51,7 @@ fn every_request_that_the_documents_show_is_taken() {
             if !first.is_some_and(|name| fields.contains(name)) {
                 continue;
             }
-            // What a reader puts in.
+            // A reader replaces these placeholders.
             let filled = candidate.replace("\"E…\"", "\"E2EXAMPLE1ABCD\"").replace("\"…\"", "\"my-site\"");
             let parsed = Request::parse(&filled);
             assert!(parsed.is_ok(), "{}: {candidate}: {parsed:?}", document.display());
@@ -63,7 +63,7 @@ fn every_request_that_the_documents_show_is_taken() {
     assert_eq!(table.iter().flat_map(|cell| quoted(cell)).collect::<BTreeSet<_>>(), fields);
 }
 
-/// Every reason that a failure can be told by.
+/// Every reason that a failure can have.
 fn reasons() -> BTreeSet<String> {
     let ports = read("src/aws/error.rs");
     let names = ports.split("pub fn name(self)").nth(1).unwrap().split("\n    }\n").next().unwrap();
@@ -135,7 +135,7 @@ fn the_statements_of_the_role_are_those_that_security_says() {
     }
 }
 
-/// The files of the sources, by their paths from `src`.
+/// The files in `src` with their content, by path from there.
 fn sources() -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     let mut directories = vec![root().join("src")];
@@ -157,7 +157,7 @@ fn has_word(text: &str, word: &str) -> bool {
     text.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|it| it == word)
 }
 
-/// Whether `owner`, a type or a module, has `name`: a function, or a variant.
+/// Whether `owner`, a type or a module, has a function or a variant `name`.
 fn is_there(sources: &BTreeMap<PathBuf, String>, owner: &str, name: &str) -> bool {
     if owner.starts_with(|c: char| c.is_ascii_lowercase()) {
         let is_module = |path: &PathBuf| {
@@ -217,7 +217,7 @@ fn what_architecture_names_is_there() {
     let modules = library.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
     let modules: BTreeSet<_> = modules.map(str::to_owned).collect();
     let cells = first_cells(&section("docs/architecture.md", "## What each module knows"));
-    // A feature is named behind its module.
+    // A feature is named in parentheses after its module.
     let told = cells.iter().flat_map(|cell| quoted(cell.split(" (").next().unwrap()));
     assert_eq!(told.collect::<BTreeSet<_>>(), modules);
 

@@ -1,4 +1,4 @@
-//! The templates allow what the policy does, and set what the code knows.
+//! The CloudFormation template allows what `policy.json` does, and its parameters match the code's configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -10,7 +10,7 @@ fn read(name: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
 }
 
-/// The actions of each statement of the role, by its name, as the template spells them.
+/// The actions of each policy statement in the template, by its `Sid`.
 fn actions(template: &str) -> BTreeMap<String, BTreeSet<String>> {
     let statements = template.split("Sid: ").skip(1);
     let actions = statements.map(|statement| {
@@ -23,7 +23,7 @@ fn actions(template: &str) -> BTreeMap<String, BTreeSet<String>> {
     actions.collect()
 }
 
-/// What the metric of stale answers counts is what the function writes.
+/// The metric filter's pattern must match the warning that the function logs when it uses a stale cache entry.
 #[test]
 fn the_metric_counts_lines_that_are_written() {
     let words = "could not be read again";
@@ -44,14 +44,14 @@ fn the_template_allows_what_the_policy_does() {
             Value::String(action) => [action.clone()].into(),
             actions => serde_json::from_value(actions.clone()).unwrap(),
         };
-        // There the log group is made beforehand.
+        // The template creates the log group itself.
         expected.remove("logs:CreateLogGroup");
         assert_eq!(template.get(sid), Some(&expected), "{sid}");
     }
     assert_eq!(template.len(), statements.len() + 4, "the queue's and its policy's statements: {template:#?}");
 }
 
-/// The function's variables in the template, each with the parameter that sets it.
+/// The function's environment variables in the template, each with the parameter that sets it.
 fn variables(template: &str) -> BTreeMap<String, String> {
     let variables = template.split("\n        Variables:\n").nth(1).unwrap().split("\n\n").next().unwrap();
     let mut found = BTreeMap::new();
@@ -68,14 +68,15 @@ fn variables(template: &str) -> BTreeMap<String, String> {
     found
 }
 
-/// What the template says of a parameter, such as its default.
+/// An attribute of a parameter in the template, such as its default.
 fn said(template: &str, parameter: &str, what: &str) -> Option<String> {
     let block = template.split(&format!("\n  {parameter}:\n")).nth(1).unwrap();
     let mut lines = block.lines().take_while(|line| line.starts_with("    "));
     lines.find_map(|line| Some(line.trim().strip_prefix(what)?.strip_prefix(": ")?.trim_matches('"').to_owned()))
 }
 
-/// The other tools' defaults and limits are those of the template (`tests/infra`).
+/// The defaults and limits of the Terraform module and the CDK construct are held to those of the template in
+/// `tests/infra`.
 #[test]
 fn the_templates_parameters_are_the_codes_settings() {
     let template = read("infra/cloudformation/template.yaml");
@@ -92,7 +93,7 @@ fn the_templates_parameters_are_the_codes_settings() {
     for (variable, parameter) in variables {
         let config = |value: &str| Config::from_lookup(|name| (name == variable).then(|| value.to_owned()));
         let said = |what| said(&template, &parameter, what);
-        // Those that may be left out are, if they are empty.
+        // These two are left out of the environment if their parameter is empty.
         let default = said("Default").unwrap();
         if !["DISTRIBUTION_ID", "EXPECTED_BUCKET_OWNER"].contains(&variable.as_str()) {
             assert_eq!(config(&default).as_ref(), Ok(&defaults), "{parameter}");

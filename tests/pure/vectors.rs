@@ -1,4 +1,4 @@
-//! Every row of `tests/data/paths.json`.
+//! Checks every row of `tests/data/paths.json`.
 
 use s3_cloudfront_invalidator::change::ObjectKey;
 use s3_cloudfront_invalidator::event::decode_key;

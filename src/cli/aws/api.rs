@@ -1,4 +1,4 @@
-//! Each call that `link`, `unlink` and `status` make, as a request and what its output means.
+//! [`OperatorApi`] over the AWS SDK: each call that `link`, `unlink` and `status` make.
 
 use std::collections::BTreeMap;
 
@@ -21,10 +21,10 @@ use crate::cli::link::{
 };
 use crate::path::Tags;
 
-/// Where S3 tells a bucket's Region, also to those who asked the wrong one.
+/// The response header with a bucket's Region. S3 sends it also if the request went to another Region.
 const REGION_HEADER: &str = "x-amz-bucket-region";
 
-/// The Region of buckets that S3 tells none of. Source: S3 API reference, `GetBucketLocation`.
+/// The Region of a bucket without a location constraint. Source: S3 API reference, `GetBucketLocation`.
 const FIRST_REGION: &str = "us-east-1";
 
 impl OperatorApi for OperatorClients {
@@ -40,7 +40,7 @@ impl OperatorApi for OperatorClients {
                 let pair = |it: aws_sdk_cloudformation::types::Output| Some((it.output_key?, it.output_value?));
                 Ok(outputs.map(|all| all.into_iter().filter_map(pair).collect()))
             }
-            // CloudFormation's way of saying that there is none.
+            // CloudFormation has no error code of its own for a stack that does not exist.
             Err(error)
                 if error.code() == Some("ValidationError")
                     && error.message().is_some_and(|it| it.contains("does not exist")) =>
@@ -55,7 +55,7 @@ impl OperatorApi for OperatorClients {
         let output = self.lambda.get_function_configuration().function_name(name).send().await;
         let output = output.map_err(|error| call_error("GetFunctionConfiguration", &error))?;
         let arn = output.function_arn.ok_or_else(|| invalid_response("GetFunctionConfiguration", "it tells no ARN"))?;
-        // `arn:aws:lambda:REGION:ACCOUNT:function:NAME`, and perhaps a version.
+        // `arn:aws:lambda:REGION:ACCOUNT:function:NAME`, which a version or an alias may follow.
         let arn = arn.split(':').take(7).collect::<Vec<_>>().join(":");
         let environment = output.environment.as_ref();
         if let Some(error) = environment.and_then(|it| it.error.as_ref()).and_then(|it| it.message.as_deref()) {
@@ -171,7 +171,7 @@ impl OperatorApi for OperatorClients {
             let page = page.map_err(|error| call_error("ListBuckets", &error))?;
             let here = |it: &aws_sdk_s3::types::Bucket| it.bucket_region().is_none_or(|region| region == self.region);
             let found = page.buckets().iter().filter(|it| here(it)).filter_map(|it| it.name());
-            // Names that are none here are those of other kinds of buckets, which have no tags.
+            // A name that `BucketName` rejects is that of another bucket type, which has no tags.
             names.extend(found.filter_map(|name| BucketName::new(name).ok()));
         }
         Ok(names)
@@ -187,7 +187,7 @@ impl OperatorApi for OperatorClients {
             return Ok(region.to_owned());
         }
         output.map_err(|error| match call_error("HeadBucket", &error) {
-            // An answer without a body has no words.
+            // A response to HEAD has no body, so the error has no message.
             missing if missing.class == ErrorClass::NotFound => {
                 CallError { message: format!("there is no bucket \"{bucket}\"; correct its name"), ..missing }
             }
@@ -217,7 +217,7 @@ impl OperatorApi for OperatorClients {
     async fn put_tags(&self, bucket: &BucketName, tags: &Tags) -> Result<(), CallError> {
         let owner = self.caller_account().await?.as_str();
         if tags.is_empty() {
-            // A set without tags cannot be put.
+            // `PutBucketTagging` accepts no empty tag set.
             let call = || self.s3.delete_bucket_tagging().bucket(bucket.as_str()).expected_bucket_owner(owner).send();
             return retry_while_busy(call).await.map(|_| ()).map_err(|error| call_error("DeleteBucketTagging", &error));
         }
@@ -251,7 +251,7 @@ impl OperatorApi for OperatorClients {
         let owner = self.caller_account().await?.as_str();
         let configuration = notifications::write(notifications)
             .map_err(|error| invalid_response("PutBucketNotificationConfiguration", &error.to_string()))?;
-        // S3 checks that it may write to the destinations, also those that were there; a test message goes to each.
+        // S3 validates its access to every destination, existing ones included, and sends each a test message.
         let call = self.s3.put_bucket_notification_configuration().bucket(bucket.as_str()).expected_bucket_owner(owner);
         let call = call.notification_configuration(configuration);
         let output = retry_while_busy(|| call.clone().send()).await;
@@ -267,7 +267,7 @@ impl OperatorApi for OperatorClients {
 
     async fn last_invalidation(&self, distribution: &DistributionId) -> Result<Option<LastInvalidation>, CallError> {
         let client = &self.cloud_front.client;
-        // The list starts with the newest. Source: CloudFront API reference, ListInvalidations.
+        // The most recent invalidation is listed first. Source: CloudFront API reference, ListInvalidations.
         let list = if distribution.is_tenant() {
             let call = client.list_invalidations_for_distribution_tenant().id(distribution.as_str()).max_items(1);
             let output = call.send().await;

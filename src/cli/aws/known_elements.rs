@@ -1,12 +1,15 @@
-//! Refuses a notification configuration that holds what this version does not know, since writing it back would lose that.
+//! Rejects a bucket's notification configuration that has elements unknown to this version.
+//!
+//! The SDK drops unknown elements when it reads a configuration, and S3 replaces the whole configuration on each write.
+//! Writing it back would therefore delete them.
 
 use aws_sdk_s3::config::interceptors::AfterDeserializationInterceptorContextRef;
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
 use quick_xml::events::Event as Part;
 
-/// The elements of a configuration that are read and written here. One that is not among them, which S3 may have tomorrow,
-/// would be lost when the rest is written back. Source: S3 API reference, `GetBucketNotificationConfiguration`.
+/// The XML elements that this version reads and writes. S3 may add others. Source: S3 API reference,
+/// `GetBucketNotificationConfiguration`.
 const KNOWN_ELEMENTS: [&str; 15] = [
     "NotificationConfiguration",
     "TopicConfiguration",
@@ -25,7 +28,7 @@ const KNOWN_ELEMENTS: [&str; 15] = [
     "Value",
 ];
 
-/// Fails an answer in which there is something that we would lose.
+/// Fails a call whose successful response is incomplete or has an element that is not one of [`KNOWN_ELEMENTS`].
 #[derive(Debug)]
 pub(super) struct OnlyKnownElements;
 
@@ -49,7 +52,7 @@ impl Intercept for OnlyKnownElements {
     }
 }
 
-/// Whether a document is whole and holds nothing but what is known.
+/// Returns an error unless the document is complete and has [`KNOWN_ELEMENTS`] only.
 fn known_only(document: &str) -> Result<(), String> {
     let mut reader = quick_xml::Reader::from_str(document);
     let (mut open, mut is_seen) = (0_usize, false);
@@ -66,7 +69,7 @@ fn known_only(document: &str) -> Result<(), String> {
             is_seen |= name == KNOWN_ELEMENTS[0];
         }
         match part {
-            // The SDK would leave it out.
+            // The SDK leaves out text in a CDATA section.
             Part::CData(_) => return Err("the answer has text in a form that is not read here".to_owned()),
             Part::Start(_) => open += 1,
             Part::End(_) => open = open.saturating_sub(1),

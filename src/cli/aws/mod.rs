@@ -1,4 +1,6 @@
-//! AWS as an operator's commands see it. Here the SDK tries again by itself: a person waits, and each command makes few calls.
+//! The SDK clients of `link`, `unlink` and `status`.
+//!
+//! Unlike the function's clients they keep the SDK's own retries: a person waits, and each command makes few calls.
 
 mod api;
 mod known_elements;
@@ -17,10 +19,10 @@ use crate::aws::s3::is_path_style;
 use crate::aws::{CallError, ErrorClass};
 use crate::change::AccountId;
 
-/// How long one attempt of a call to S3 may take.
+/// The timeout of one attempt of a call to S3.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// One account and one Region.
+/// The clients for one account and one Region.
 pub struct OperatorClients {
     cloud_formation: aws_sdk_cloudformation::Client,
     cloud_front: CloudFront,
@@ -34,11 +36,11 @@ pub struct OperatorClients {
 }
 
 impl OperatorClients {
-    /// Makes the clients. Nothing is connected yet.
+    /// Creates the clients. No connection is opened yet.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
         let builder = aws_sdk_s3::config::Builder::from(config).force_path_style(is_path_style(config));
-        // It tries the destinations of notifications before it answers.
+        // S3 validates the destinations of a notification configuration before it responds.
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
         let s3 = builder.timeout_config(timeouts).build();
         Self {
@@ -54,7 +56,7 @@ impl OperatorClients {
         }
     }
 
-    /// What tells how distributions are set, and takes invalidations.
+    /// Returns the CloudFront client, which reads distribution configs and the progress of invalidations.
     #[must_use]
     pub fn cloud_front(&self) -> &CloudFront {
         &self.cloud_front
@@ -72,15 +74,16 @@ impl OperatorClients {
     }
 }
 
-/// How often a change of a bucket is tried while S3 works on another.
+/// The most attempts to change a bucket while S3 works on another change of it.
 const MAX_ATTEMPTS: u32 = 5;
 
-/// Whether S3 works on another change of the bucket; it takes one at a time. Source: terraform-provider-aws#2008.
+/// Whether S3 rejected a change of the bucket because another one is in progress: it accepts one at a time. Source:
+/// terraform-provider-aws#2008.
 fn is_busy<E: ProvideErrorMetadata>(error: &E) -> bool {
     error.code() == Some("OperationAborted")
 }
 
-/// Makes a change of a bucket again while S3 works on another.
+/// Retries a change of a bucket while S3 works on another one. The delay is 1 s, and 1 s longer after each attempt.
 async fn retry_while_busy<T, E, F>(change: impl Fn() -> F) -> Result<T, E>
 where
     E: ProvideErrorMetadata,
@@ -98,7 +101,7 @@ where
     }
 }
 
-/// Answers `None` for what is not there.
+/// Returns `None` if the resource does not exist.
 fn unless_missing<T>(output: Result<T, CallError>) -> Result<Option<T>, CallError> {
     match output {
         Err(error) if error.class == ErrorClass::NotFound => Ok(None),

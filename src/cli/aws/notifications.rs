@@ -1,5 +1,7 @@
-//! A bucket's notification configuration between the SDK's types and ours. S3 replaces all of it at each write, so nothing may
-//! be lost on the way.
+//! Converts a bucket's notification configuration between the SDK's types and those of `link`.
+//!
+//! S3 replaces the whole configuration on each write, so the conversion must lose nothing: what cannot be represented
+//! is an error.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +13,7 @@ use aws_sdk_s3::types::{
 
 use crate::cli::link::{Destination, KeyFilter, NotificationRule, Notifications};
 
-/// Reads a configuration; the error says what of it is not understood.
+/// Converts the SDK's output. The error names what cannot be represented.
 pub(super) fn read(output: &GetBucketNotificationConfigurationOutput) -> Result<Notifications, String> {
     let read = |target, id: Option<&str>, events: &[Event], filter: Option<&NotificationConfigurationFilter>| {
         let events = events.iter().map(|it| it.as_str().to_owned()).collect();
@@ -43,7 +45,7 @@ fn read_filter(filter: Option<&NotificationConfigurationFilter>) -> Result<KeyFi
     let mut read = KeyFilter::default();
     for rule in filter.and_then(|it| it.key()).map(S3KeyFilter::filter_rules).unwrap_or_default() {
         let value = rule.value().unwrap_or_default();
-        // S3 gives back `Prefix` for what was put as `prefix`.
+        // S3 returns `Prefix` where `prefix` was put.
         match rule.name().map(|it| it.as_str().to_ascii_lowercase()).as_deref() {
             Some("prefix") => value.clone_into(&mut read.prefix),
             Some("suffix") => value.clone_into(&mut read.suffix),
@@ -69,7 +71,7 @@ fn write_filter(filter: &KeyFilter) -> Option<NotificationConfigurationFilter> {
     (!rules.is_empty()).then(|| NotificationConfigurationFilter::builder().key(key()).build())
 }
 
-/// The configuration as it is put.
+/// Builds the configuration for `PutBucketNotificationConfiguration`.
 pub(super) fn write(notifications: &Notifications) -> Result<NotificationConfiguration, aws_sdk_s3::error::BuildError> {
     let bridge = notifications.event_bridge.then(|| EventBridgeConfiguration::builder().build());
     let mut all = NotificationConfiguration::builder().set_event_bridge_configuration(bridge);

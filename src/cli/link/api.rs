@@ -1,4 +1,4 @@
-//! What the commands need of AWS, as a trait.
+//! The AWS calls that `link`, `unlink` and `status` need, as a trait.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -8,93 +8,95 @@ use crate::aws::{CallError, ErrorClass};
 use crate::change::{AccountId, BucketName, DistributionId};
 use crate::path::Tags;
 
-/// A function, as far as it matters.
+/// The parts of a function's configuration that the commands read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FunctionInfo {
-    /// Its ARN, without a version.
+    /// The ARN, without a version.
     pub arn: String,
-    /// The tag that names a bucket's distributions, if its settings name one.
+    /// `DISTRIBUTION_TAG`, if it is set: the tag that names a bucket's distributions.
     pub distribution_tag: Option<String>,
-    /// Whether it only plans and logs, and sends nothing.
+    /// Whether `DRY_RUN` is `true`: the function plans and logs, and sends nothing.
     pub is_dry_run: bool,
-    /// The account whose buckets it takes, if its settings name one; "any" for all.
+    /// `EXPECTED_BUCKET_OWNER`, if it is set: the only account whose buckets the function accepts, or `any`.
     pub bucket_owner: Option<String>,
-    /// The ARN of the queue, or topic, that what fails for good goes to.
+    /// The ARN of the queue or topic in the function's dead-letter configuration.
     pub dead_letters: Option<String>,
 }
 
-/// What makes a function be called from a queue.
+/// An event source mapping.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventSourceMapping {
-    /// The queue's ARN.
+    /// The ARN of the event source.
     pub arn: String,
-    /// Lambda's word for how it is, such as `Enabled`.
+    /// Lambda's state of the mapping, such as `Enabled`.
     pub state: String,
-    /// Whether the messages that failed come again, and not only whole batches.
+    /// Whether `ReportBatchItemFailures` is set. Only with it are the messages redelivered that the function reports as
+    /// failed.
     pub reports_failures: bool,
 }
 
 impl EventSourceMapping {
-    /// Whether the function reads it, or will in a moment.
+    /// Whether Lambda reads the event source, or is about to.
     #[must_use]
     pub fn is_active(&self) -> bool {
         ["Enabled", "Enabling", "Updating", "Creating"].contains(&self.state.as_str())
     }
 }
 
-/// A queue, as far as it matters.
+/// The attributes of a queue that the commands read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Queue {
-    /// Its policy, as JSON.
+    /// The queue's policy, as JSON.
     pub policy: Option<String>,
-    /// The key in KMS that it is encrypted under.
+    /// The KMS key that the queue is encrypted with (`KmsMasterKeyId`).
     pub kms_key: Option<String>,
-    /// The ARN of the queue that what is received too often goes to.
+    /// The ARN of the dead-letter queue in its redrive policy.
     pub dead_letters: Option<String>,
-    /// About how many messages wait.
+    /// The approximate number of visible messages.
     pub waiting: u64,
-    /// About how many are being handled.
+    /// The approximate number of messages in flight.
     pub in_flight: u64,
 }
 
-/// A rule of EventBridge's default bus.
+/// A rule of EventBridge's default event bus.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventRule {
-    /// Its ARN.
+    /// The ARN.
     pub arn: String,
-    /// Whether it is switched on.
+    /// Whether the rule is enabled.
     pub is_enabled: bool,
-    /// Its event pattern, as JSON.
+    /// The event pattern, as JSON.
     pub pattern: Option<String>,
 }
 
-/// The invalidation that a distribution got last.
+/// The most recent invalidation of a distribution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastInvalidation {
-    /// When it was created, in seconds since 1970.
+    /// The creation time, in seconds since the Unix epoch.
     pub created: i64,
-    /// CloudFront's word for how far it is, such as `Completed`.
+    /// The status, such as `Completed`.
     pub status: String,
 }
 
-/// AWS, as an operator sees it: one account and one Region.
+/// The AWS calls of the commands, in one account and one Region.
 pub trait OperatorApi {
-    /// The account that asks.
+    /// Returns the caller's account.
     fn account(&self) -> impl Future<Output = Result<AccountId, CallError>>;
 
-    /// The outputs of a stack; `None` if there is no such stack.
+    /// Returns the outputs of a CloudFormation stack; `None` if there is no such stack.
     fn stack_outputs(&self, stack: &str) -> impl Future<Output = Result<Option<BTreeMap<String, String>>, CallError>>;
 
-    /// A function, by its name or ARN.
+    /// Returns a function, by its name or ARN.
     fn function(&self, name: &str) -> impl Future<Output = Result<FunctionInfo, CallError>>;
 
-    /// Where a function's events come from, of what Lambda fetches by itself.
+    /// Returns a function's event source mappings.
     fn event_sources(&self, function: &str) -> impl Future<Output = Result<Vec<EventSourceMapping>, CallError>>;
 
-    /// A function's policy, as JSON, if it has one.
+    /// Returns a function's resource-based policy, as JSON; `None` if it has none.
     fn function_policy(&self, function: &str) -> impl Future<Output = Result<Option<String>, CallError>>;
 
-    /// Lets a bucket call a function. That it may already, under this id, is no error.
+    /// Adds a statement to a function's policy that lets a bucket invoke it. An existing statement of this id is not an
+    /// error.
     fn add_permission(
         &self,
         function: &str,
@@ -103,51 +105,52 @@ pub trait OperatorApi {
         account: &AccountId,
     ) -> impl Future<Output = Result<(), CallError>>;
 
-    /// Takes a statement out of a function's policy. That it is not there is no error.
+    /// Removes a statement from a function's policy. A statement that does not exist is not an error.
     fn remove_permission(&self, function: &str, id: &str) -> impl Future<Output = Result<(), CallError>>;
 
-    /// A queue, by its ARN.
+    /// Returns a queue, by its ARN.
     fn queue(&self, arn: &str) -> impl Future<Output = Result<Queue, CallError>>;
 
-    /// The rules of EventBridge that send to a queue or function.
+    /// Returns the EventBridge rules that have this queue or function as a target.
     fn event_rules(&self, target: &str) -> impl Future<Output = Result<Vec<EventRule>, CallError>>;
 
-    /// The account's buckets in this Region.
+    /// Returns the account's buckets in this Region.
     fn buckets(&self) -> impl Future<Output = Result<Vec<BucketName>, CallError>>;
 
-    /// The Region that a bucket is in.
+    /// Returns the Region of a bucket.
     fn bucket_region(&self, bucket: &BucketName) -> impl Future<Output = Result<String, CallError>>;
 
-    /// A bucket's tags.
+    /// Returns a bucket's tags; empty if it has none.
     fn tags(&self, bucket: &BucketName) -> impl Future<Output = Result<Tags, CallError>>;
 
-    /// Replaces a bucket's tags.
+    /// Replaces all tags of a bucket.
     fn put_tags(&self, bucket: &BucketName, tags: &Tags) -> impl Future<Output = Result<(), CallError>>;
 
-    /// Whether a bucket's tags decide who may do what, so that they can only be written by S3's newer `TagResource`.
+    /// Returns whether attribute-based access control is enabled for a bucket. Then only `TagResource` and
+    /// `UntagResource` can write its tags.
     fn has_tag_access_control(&self, bucket: &BucketName) -> impl Future<Output = Result<bool, CallError>>;
 
-    /// A bucket's notification configuration.
+    /// Returns a bucket's notification configuration.
     fn notifications(&self, bucket: &BucketName) -> impl Future<Output = Result<Notifications, CallError>>;
 
-    /// Replaces a bucket's notification configuration.
+    /// Replaces the whole notification configuration of a bucket.
     fn put_notifications(
         &self,
         bucket: &BucketName,
         notifications: &Notifications,
     ) -> impl Future<Output = Result<(), CallError>>;
 
-    /// The distribution that a tenant belongs to.
+    /// Returns the distribution of a distribution tenant.
     fn distribution_of(&self, tenant: &DistributionId) -> impl Future<Output = Result<DistributionId, CallError>>;
 
-    /// What a distribution got last, if anything.
+    /// Returns the most recent invalidation of a distribution or a distribution tenant; `None` if there is none.
     fn last_invalidation(
         &self,
         distribution: &DistributionId,
     ) -> impl Future<Output = Result<Option<LastInvalidation>, CallError>>;
 }
 
-/// What to do about a call that was refused.
+/// The remedy to append to an error message if the call was denied; empty for any other error.
 pub(super) fn missing_permissions(error: &CallError) -> &'static str {
     match error.class {
         ErrorClass::AccessDenied => "; your role needs what docs/operator-policy.json allows",

@@ -1,4 +1,4 @@
-//! Makes a difference real, step by step, each read again after it; and takes it back if one of them fails.
+//! Applies a change set step by step, verifies each step, and rolls all of them back if one fails.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,21 +7,21 @@ use super::api::OperatorApi;
 use super::step::{Step, StepError, StepState};
 use crate::change::BucketName;
 
-/// What is to be changed of a bucket; without steps it is all as it should be.
+/// The changes to make for a bucket. Without steps, there is nothing to change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangeSet {
     /// The bucket.
     pub bucket: BucketName,
-    /// What to do, in this order.
+    /// The steps, in the order of their application.
     pub steps: Vec<Step>,
 }
 
-/// A step failed.
+/// Why a change set was not applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApplyError {
-    /// Why.
+    /// The reason, with the remedy where there is one.
     pub reason: String,
-    /// What was done and could not be taken back, a line for each thing.
+    /// What was, or may have been, written and could not be rolled back, one line per change.
     pub left: Vec<String>,
 }
 
@@ -41,10 +41,11 @@ impl fmt::Display for ApplyError {
 
 impl std::error::Error for ApplyError {}
 
-/// Does all steps of a difference, or none. `pause` is waited between two looks at what was written.
+/// Applies a change set. If a step fails, it and those before it are rolled back. `pause` is the base delay between two
+/// reads that verify a write; it grows with each read.
 ///
 /// # Errors
-/// [`ApplyError`] if the bucket changed since the difference was made, or a step failed.
+/// [`ApplyError`] if the bucket has changed since the change set was planned, or if a step failed.
 pub async fn apply(cloud: &impl OperatorApi, change_set: &ChangeSet, pause: Duration) -> Result<(), ApplyError> {
     let bucket = &change_set.bucket;
     let unchanged = |reason: String| ApplyError { reason, left: Vec::new() };
@@ -69,14 +70,14 @@ pub async fn apply(cloud: &impl OperatorApi, change_set: &ChangeSet, pause: Dura
     Ok(())
 }
 
-/// Whether a step was done.
+/// Whether a step was applied.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum StepDone {
     Maybe,
     Yes,
 }
 
-/// Takes a step back; what is left of it if that fails. What somebody else has written since stays: to write over it would
+/// Rolls a step back. Returns its lines if that fails. What someone else has written since stays: overwriting it would
 /// lose more.
 async fn roll_back(
     cloud: &impl OperatorApi,
@@ -87,8 +88,8 @@ async fn roll_back(
 ) -> Vec<String> {
     let reversed = step.reversed();
     let is_rolled_back = match reversed.read_state(cloud, bucket).await {
-        // What was seen to be done and does not show is shown late: it is taken back all the same.
         Ok(StepState::Before) => reversed.write_and_verify(cloud, bucket, pause).await.is_ok(),
+        // The step was verified, so this read is taken to be stale: bucket configurations are eventually consistent.
         Ok(StepState::After) if done == StepDone::Yes => reversed.write_and_verify(cloud, bucket, pause).await.is_ok(),
         _ => false,
     };

@@ -1,4 +1,4 @@
-//! Which function serves the Region's buckets, and by which queues: found by its stack, or by its name.
+//! Finds the function that serves a Region's buckets, by its stack or its name, and the queues that it reads.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,29 +11,29 @@ use crate::change::text::excerpt;
 use crate::config::Config;
 use crate::path::BucketDefaults;
 
-/// How the function is named.
+/// How the function is identified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FunctionLocator {
-    /// By the stack that it was deployed with, whose output `FunctionArn` names it.
+    /// By the CloudFormation stack that it was deployed with. The stack's output `FunctionArn` identifies it.
     Stack(String),
-    /// By its own name or ARN.
+    /// By the function's name or ARN.
     Function(String),
 }
 
-/// The function, and what its events come through.
+/// The deployed function and its event sources.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deployment {
     /// The function.
     pub function: FunctionInfo,
-    /// What it is called from.
+    /// The function's event source mappings.
     pub sources: Vec<EventSourceMapping>,
-    /// The account it is in.
+    /// The function's account.
     pub account: AccountId,
-    /// The Region it is in, from its ARN.
+    /// The function's Region.
     pub region: String,
 }
 
-/// Why there is none.
+/// Why the function was not found or cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FindError {
     /// There is no stack of this name.
@@ -42,11 +42,11 @@ pub enum FindError {
     Output(String),
     /// There is no function of this name.
     Function(String),
-    /// It is of another account than who asks, whose buckets it cannot serve.
+    /// The function is in this account, which is not the caller's. Buckets are linked with the function's account only.
     OtherAccount(String),
-    /// Its settings are no good.
+    /// The function's `DISTRIBUTION_TAG` is invalid.
     Config(String),
-    /// AWS could not be asked.
+    /// A call to AWS failed.
     Call(CallError),
 }
 
@@ -91,7 +91,7 @@ impl From<CallError> for FindError {
     }
 }
 
-/// Finds the function.
+/// Finds the function and its event sources.
 ///
 /// # Errors
 /// [`FindError`], with the remedy.
@@ -120,12 +120,13 @@ pub async fn find(cloud: &impl OperatorApi, place: &FunctionLocator) -> Result<D
     Ok(Deployment { function, sources, account, region })
 }
 
-/// Whether an ARN names a queue.
+/// Whether an ARN is that of an SQS queue.
 pub(super) fn is_queue(arn: &str) -> bool {
     part(arn, 2) == Some("sqs")
 }
 
-/// A part of an ARN: 1 its partition, 2 its service, 3 its Region. Source: IAM user guide, "Amazon Resource Names (ARNs)".
+/// A part of an ARN: 1 is the partition, 2 the service, 3 the Region. Source: IAM user guide, "Amazon Resource Names
+/// (ARNs)".
 fn part(arn: &str, number: usize) -> Option<&str> {
     arn.split(':').nth(number)
 }
@@ -138,37 +139,38 @@ fn is_missing(actual: Result<(), CallError>) -> Result<bool, CallError> {
 }
 
 impl Deployment {
-    /// The queues that the function is called from, by their ARNs.
+    /// The ARNs of the queues that have an event source mapping to the function.
     pub fn queues(&self) -> impl Iterator<Item = &str> {
         self.sources.iter().map(|it| it.arn.as_str()).filter(|arn| is_queue(arn))
     }
 
-    /// The tag that names a bucket's distributions.
+    /// The key of the tag that names a bucket's distributions.
     #[must_use]
     pub fn tag(&self) -> &str {
         self.function.distribution_tag.as_deref().unwrap_or(Config::DEFAULT_DISTRIBUTION_TAG)
     }
 
-    /// The account whose buckets alone the function takes, if that is not its own.
+    /// The only account whose buckets the function accepts (`EXPECTED_BUCKET_OWNER`), if that is not its own.
     #[must_use]
     pub fn other_owner(&self) -> Option<&str> {
         let owner = self.function.bucket_owner.as_deref().map(str::trim).filter(|it| !it.is_empty() && *it != "any");
         owner.filter(|owner| *owner != self.account.as_str())
     }
 
-    /// What is left of one whose function is gone: nothing reaches it.
+    /// Returns a deployment whose function no longer exists. No target reaches it.
     ///
     /// # Errors
-    /// If it cannot be learnt who asks.
+    /// If the caller's account cannot be read.
     pub async fn without_function(cloud: &impl OperatorApi, region: &str) -> Result<Self, CallError> {
         let account = cloud.account().await?;
         Ok(Self { function: FunctionInfo::default(), sources: Vec::new(), account, region: region.to_owned() })
     }
 
-    /// The rules that `link` made for this function: by their name, and by a target that is its own, or is there no more.
+    /// Returns the notification rules that `link` made for this function: those with an id of `link` whose target
+    /// reaches the function or no longer exists.
     ///
     /// # Errors
-    /// If it cannot be learnt whether a target is there.
+    /// If it cannot be determined whether a target exists.
     pub async fn link_rules(
         &self,
         cloud: &impl OperatorApi,
@@ -189,25 +191,25 @@ impl Deployment {
         Ok(own)
     }
 
-    /// How a bucket's tags are understood.
+    /// The defaults for parsing a bucket's tags.
     #[must_use]
     pub fn bucket_defaults(&self) -> BucketDefaults {
         BucketDefaults { distribution_tag: self.tag().to_owned(), index_documents: Vec::new() }
     }
 
-    /// The ARN of a bucket in the function's partition.
+    /// The ARN of a bucket, in the function's partition.
     #[must_use]
     pub fn bucket_arn(&self, bucket: &crate::change::BucketName) -> String {
         let partition = part(&self.function.arn, 1).unwrap_or("aws");
         format!("arn:{partition}:s3:::{bucket}")
     }
 
-    /// Whether events that go to this target reach the function.
+    /// Whether events sent to this target reach the function.
     #[must_use]
     pub fn is_reached_by(&self, target: &Destination) -> bool {
         match target {
             Destination::Queue(arn) => self.queues().any(|queue| queue == arn),
-            // With a version or an alias it is another name of the same.
+            // A version or an alias of the function counts as the function.
             Destination::Function(arn) => {
                 arn.strip_prefix(&self.function.arn).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
             }

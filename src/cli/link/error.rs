@@ -12,7 +12,7 @@ use crate::change::text::one_line;
 use crate::change::{BucketName, DistributionId};
 use crate::path::Tags;
 
-/// What writes tags where `PutBucketTagging` may not.
+/// The AWS CLI commands that write a bucket's tags where `PutBucketTagging` is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TagCommand {
     account: String,
@@ -49,16 +49,16 @@ impl fmt::Display for TagCommand {
 /// Why a bucket cannot be linked or unlinked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkError {
-    /// AWS could not be asked.
+    /// A call to AWS failed.
     Call(CallError),
-    /// The bucket is in another Region than the function.
+    /// The bucket and the function are in different Regions.
     OtherRegion {
-        /// The bucket's.
+        /// The bucket's Region.
         bucket: String,
-        /// The function's.
+        /// The function's Region.
         function: String,
     },
-    /// The function takes buckets of this account only, which is not its own.
+    /// The function accepts only buckets of this account (`EXPECTED_BUCKET_OWNER`), which is not its own.
     OtherOwner(String),
     /// There is no such distribution.
     NoDistribution(DistributionId),
@@ -66,38 +66,38 @@ pub enum LinkError {
     NoOrigin {
         /// The distribution.
         distribution: DistributionId,
-        /// The domains that it has.
+        /// The domain names of its origins.
         domains: Vec<String>,
     },
-    /// It may not be asked what its origins are.
+    /// The caller may not read the distribution's origins.
     UnknownOrigins {
         /// The distribution.
         distribution: DistributionId,
-        /// What was said.
+        /// The error of the call that was denied.
         error: CallError,
     },
-    /// The tags cannot be as they would have to.
+    /// The bucket's tags are invalid, or would exceed S3's limits.
     Tags(TagsError),
-    /// The bucket's tags can only be written by S3's newer call.
+    /// Only `TagResource` and `UntagResource` can write the bucket's tags.
     TagResource(TagCommand),
-    /// Rules of others take the events.
+    /// Notification rules that `link` did not make match some of the events.
     Overlap(Overlap),
-    /// The function has no queue.
+    /// No queue has an event source mapping to the function.
     NoQueue,
-    /// The queue's policy does not let the bucket in.
+    /// The queue's policy does not let S3 send the bucket's events.
     QueueForbids {
         /// The queue's ARN.
         queue: String,
         /// The bucket's ARN.
         bucket: String,
-        /// The account.
+        /// The bucket's account.
         account: String,
     },
-    /// The queue is encrypted under a key that S3 cannot use.
+    /// The queue, named by its ARN, is encrypted with a KMS key that S3 cannot use.
     QueueKey(String),
-    /// EventBridge has no rule that sends the bucket's events on.
+    /// No EventBridge rule forwards the bucket's events.
     NoEventRule,
-    /// EventBridge's rules filter, not the bucket.
+    /// A key filter was given, which has no effect with EventBridge: its rules select the keys.
     FilterInEventBridge,
 }
 

@@ -1,11 +1,11 @@
-//! Whether an EventBridge rule lets a bucket's changes through. Source: EventBridge user guide, "Event patterns".
+//! Whether an EventBridge rule matches a bucket's events. Source: EventBridge user guide, "Event patterns".
 
 use serde_json::{Value, json};
 
 use crate::path::matches_glob;
 
-/// Whether a rule's pattern, as JSON, matches the events of objects that were created in and deleted from a bucket of this
-/// account and Region.
+/// Whether a rule's event pattern, as JSON, matches both the `Object Created` and the `Object Deleted` events of a
+/// bucket in this account and Region.
 pub(super) fn matches_rule(pattern: &str, bucket: &str, account: &str, region: &str) -> bool {
     let Ok(Value::Object(pattern)) = serde_json::from_str::<Value>(pattern) else { return false };
     ["Object Created", "Object Deleted"].into_iter().all(|kind| {
@@ -21,8 +21,8 @@ pub(super) fn matches_rule(pattern: &str, bucket: &str, account: &str, region: &
     })
 }
 
-/// Whether each field of the pattern matches. A field that is not known here, such as the object's key, may match some
-/// events and not others, so it is taken not to.
+/// Whether every field of the pattern matches. A field that `event` does not have, such as the object's key, may match
+/// some events only, so it counts as not matching.
 fn matches(pattern: &Value, event: &Value) -> bool {
     match pattern {
         Value::Object(fields) => {
@@ -47,7 +47,7 @@ fn is_none_of(but: &Value, text: &str) -> bool {
     match but {
         Value::String(one) => one != text,
         Value::Array(all) => all.iter().all(|one| one.as_str().is_some_and(|one| one != text)),
-        // By a prefix, a suffix or a wildcard.
+        // `anything-but` with a comparison, such as a prefix.
         Value::Object(_) => !is_one(but, text) && !is_unknown(but),
         _ => false,
     }

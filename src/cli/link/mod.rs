@@ -1,7 +1,8 @@
-//! What an operator's commands do: put a bucket behind the function, take it back, and tell what is wrong.
+//! Links a bucket to the function, unlinks it, and checks both.
 //!
-//! Two of S3's calls replace all there is of their kind, so everything here is read, merged, written and read again, and goes
-//! back to what it was when a later step fails. It knows AWS by the port [`OperatorApi`] only, and prints nothing.
+//! `PutBucketTagging` and `PutBucketNotificationConfiguration` replace all of a bucket's tags and of its notification
+//! configuration. So each is read, merged, written and read again, and rolled back if a later step fails. This module
+//! knows AWS only through the trait [`OperatorApi`], and prints nothing.
 
 mod api;
 mod apply;

@@ -1,27 +1,27 @@
-//! A bucket's notification configuration: rules, what two of them have in common, and one more among them.
+//! A bucket's notification configuration: its rules, whether two of them overlap, and adding one.
 //!
-//! S3 replaces the whole of it at each write, and refuses two rules that could both take the same event.
+//! S3 replaces the whole configuration on each write, and rejects two rules that could match the same event.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::change::text::one_line;
 
-/// The event types of a change of content. `ObjectRemoved:*` does not include what a lifecycle rule expires. Source: S3 user
-/// guide, "Supported event types for SQS, SNS, and Lambda".
+/// The event types of a content change. `ObjectRemoved:*` does not include expirations by a lifecycle rule. Source: S3
+/// user guide, "Supported event types for SQS, SNS, and Lambda".
 pub const EVENTS: [&str; 3] = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:LifecycleExpiration:*"];
 
-/// What the rules are called that `link` makes; a second one has a number behind.
+/// The id of a rule that `link` makes. Further ones have a number appended: `cloudfront-invalidator-2`.
 pub const OWN_RULE: &str = "cloudfront-invalidator";
 
-/// Where a rule sends events.
+/// The destination of a notification rule.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Destination {
-    /// A function, by its ARN.
+    /// A Lambda function, by its ARN.
     Function(String),
-    /// A queue, by its ARN.
+    /// An SQS queue, by its ARN.
     Queue(String),
-    /// A topic, by its ARN.
+    /// An SNS topic, by its ARN.
     Topic(String),
 }
 
@@ -32,35 +32,35 @@ impl fmt::Display for Destination {
             Self::Queue(arn) => ("queue", arn),
             Self::Topic(arn) => ("topic", arn),
         };
-        // Behind it there may be an alias.
+        // An alias that follows a function's name is kept.
         let name = arn.split_once(":function:").map_or_else(|| name_in(arn), |(_, name)| name);
         write!(f, "{kind} {}", one_line(name))
     }
 }
 
-/// The name at the end of an ARN.
+/// The last part of an ARN, such as a queue's name.
 #[must_use]
 pub fn name_in(arn: &str) -> &str {
     arn.rsplit(':').next().unwrap_or(arn)
 }
 
-/// Which keys a rule is for.
+/// The filter of a rule: which keys it matches.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyFilter {
-    /// How the keys start; empty for any.
+    /// The prefix of the keys; empty for any.
     pub prefix: String,
-    /// How the keys end; empty for any.
+    /// The suffix of the keys; empty for any.
     pub suffix: String,
 }
 
 impl KeyFilter {
-    /// Whether every key of the other is one of this.
+    /// Whether this filter matches every key that `other` matches.
     #[must_use]
     pub fn contains(&self, other: &Self) -> bool {
         other.prefix.starts_with(&self.prefix) && other.suffix.ends_with(&self.suffix)
     }
 
-    /// Whether there may be a key of both, as S3 sees it: it looks at the starts and the ends apart.
+    /// Whether S3 considers the filters overlapping. It compares prefixes and suffixes independently of each other.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
         (self.prefix.starts_with(&other.prefix) || other.prefix.starts_with(&self.prefix))
@@ -68,34 +68,34 @@ impl KeyFilter {
     }
 }
 
-/// One rule.
+/// A rule: events of these types and keys are sent to one destination.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NotificationRule {
-    /// Its name; S3 gives it one where there is none.
+    /// The id. S3 assigns one if there is none.
     pub id: Option<String>,
-    /// Where it sends events.
+    /// The destination.
     pub target: Destination,
-    /// The types of events, such as `s3:ObjectCreated:*`.
+    /// The event types, such as `s3:ObjectCreated:*`.
     pub events: BTreeSet<String>,
-    /// Which keys it is for.
+    /// The key filter.
     pub filter: KeyFilter,
 }
 
 impl NotificationRule {
-    /// Whether it is called as those that `link` makes.
+    /// Whether the id is one that `link` gives its rules.
     #[must_use]
     pub fn has_link_name(&self) -> bool {
         let number = |rest: &str| rest.is_empty() || rest.strip_prefix('-').is_some_and(|it| it.parse::<u32>().is_ok());
         self.id.as_deref().and_then(|id| id.strip_prefix(OWN_RULE)).is_some_and(number)
     }
 
-    /// Whether it takes all events of this type or family.
+    /// Whether the rule matches all events of this type or family of types.
     #[must_use]
     pub fn covers(&self, event: &str) -> bool {
         self.events.iter().any(|own| is_within(event, own))
     }
 
-    /// Whether S3 would refuse the two beside each other.
+    /// Whether S3 would reject the two rules in one configuration.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
         let is_shared = |event: &String| other.events.iter().any(|it| is_within(it, event) || is_within(event, it));
@@ -103,7 +103,7 @@ impl NotificationRule {
     }
 }
 
-/// Whether an event type is one of a family, such as `s3:ObjectCreated:*`.
+/// Whether an event type belongs to a family such as `s3:ObjectCreated:*`, or equals it.
 fn is_within(event: &str, family: &str) -> bool {
     event == family || family.strip_suffix('*').is_some_and(|start| event.starts_with(start))
 }
@@ -122,21 +122,21 @@ impl fmt::Display for NotificationRule {
     }
 }
 
-/// All of a bucket's notification configuration.
+/// The whole notification configuration of a bucket.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notifications {
-    /// The rules; their order means nothing.
+    /// The rules. Their order has no meaning.
     pub rules: BTreeSet<NotificationRule>,
-    /// Whether all events go to EventBridge too.
+    /// Whether all events are sent to EventBridge as well.
     pub event_bridge: bool,
 }
 
-/// Rules of somebody else's that already take some of the events.
+/// The rules that `link` did not make and that already match some of the events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Overlap(pub Vec<NotificationRule>);
 
 impl Notifications {
-    /// Which of the [`EVENTS`] on these keys do not reach the target yet.
+    /// Returns those of [`EVENTS`] that no rule sends to the target for all keys of the filter.
     #[must_use]
     pub fn missing(&self, target: &Destination, filter: &KeyFilter) -> Vec<&'static str> {
         let reaches = |event: &str| {
@@ -146,11 +146,11 @@ impl Notifications {
         EVENTS.into_iter().filter(|event| !reaches(event)).collect()
     }
 
-    /// The same with all events on these keys going to the target. Of the rules that `link` made before, `own`, those that
-    /// have some of these keys give way.
+    /// Returns the configuration with all [`EVENTS`] on these keys sent to the target. Of `own`, the rules that `link`
+    /// made before, those that overlap are replaced.
     ///
     /// # Errors
-    /// [`Overlap`] if rules of others take some of them.
+    /// [`Overlap`] if other rules match some of the events.
     pub fn with(
         &self,
         target: &Destination,
@@ -165,7 +165,7 @@ impl Notifications {
             events: EVENTS.map(ToOwned::to_owned).into(),
             filter: filter.clone(),
         };
-        // Those for other keys stay.
+        // The rules of `link` for other keys stay.
         after.rules.extend(own.iter().filter(|rule| !rule.overlaps(&all)).cloned());
         if events.is_empty() {
             return Ok(after);
@@ -183,20 +183,20 @@ impl Notifications {
         Ok(after)
     }
 
-    /// The same without these rules.
+    /// Returns the configuration without these rules.
     #[must_use]
     pub fn without(&self, rules: &BTreeSet<NotificationRule>) -> Self {
         Self { rules: self.rules.difference(rules).cloned().collect(), ..*self }
     }
 
-    /// An id that no rule has.
+    /// Returns an id for a rule of `link` that no rule has.
     fn free_id(&self) -> String {
         let is_free = |id: &String| self.rules.iter().all(|rule| rule.id.as_ref() != Some(id));
         let further = (2..).map(|number: u32| format!("{OWN_RULE}-{number}"));
         std::iter::once(OWN_RULE.to_owned()).chain(further).find(is_free).unwrap_or_default()
     }
 
-    /// What is in one and not in the other, each as a line: removed with `-`, added with `+`.
+    /// The differences between two configurations, one line each: `-` removed, `+` added.
     #[must_use]
     pub fn difference(&self, after: &Self) -> Vec<String> {
         let removed = self.rules.difference(&after.rules).map(|rule| format!("- {rule}"));
@@ -210,7 +210,7 @@ impl Notifications {
     }
 }
 
-/// What is in one set of tags and not in the other, each as a line.
+/// The differences between two tag sets, one line each: `-` removed, `+` added, `~` changed.
 pub(super) fn tag_difference(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<String> {
     let keys: BTreeSet<_> = before.keys().chain(after.keys()).collect();
     let line = |key: &String| match (before.get(key), after.get(key)) {

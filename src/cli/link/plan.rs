@@ -1,4 +1,4 @@
-//! What has to change so that a bucket's changes reach its distributions.
+//! Plans the changes that link a bucket, so that changes of its objects are invalidated in its distributions.
 
 use std::collections::BTreeSet;
 
@@ -14,52 +14,52 @@ use super::tags::{self, ManagedBy};
 use crate::aws::{CallError, DistributionConfigs, ErrorClass};
 use crate::change::{Bucket, BucketName, DistributionId, Region};
 
-/// Which way a bucket's events take.
+/// How a bucket's events reach the function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Via {
-    /// Through the function's queue, which gathers them.
+    /// Through the function's queue, which batches them.
     Queue,
-    /// Straight to the function.
+    /// Directly: S3 invokes the function.
     Function,
-    /// Through EventBridge, where a rule sends them on.
+    /// Through EventBridge, where a rule forwards them.
     EventBridge,
 }
 
-/// What is wanted.
+/// The link to make.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkRequest {
     /// The bucket.
     pub bucket: BucketName,
-    /// The distributions in front of it.
+    /// The distributions that serve the bucket.
     pub distributions: Vec<DistributionId>,
-    /// The way.
+    /// How the events reach the function.
     pub via: Via,
-    /// Which keys.
+    /// The keys whose events are sent.
     pub filter: KeyFilter,
-    /// Whether the distributions need not have the bucket as an origin.
+    /// Whether to accept a distribution that does not have the bucket as an origin, or whose origins may not be read.
     pub skip_origin_check: bool,
 }
 
-/// What there is to do, and what was found.
+/// The changes to make, and what was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkPlan {
-    /// What to change.
+    /// The changes.
     pub change_set: ChangeSet,
-    /// Below which origin paths each distribution shows the bucket, where that is known.
+    /// The origin paths through which each distribution serves the bucket; none if no origin is known to be the bucket.
     pub served_below: Vec<(DistributionId, Vec<String>)>,
-    /// What else writes the bucket's configuration, by its tags.
+    /// The tool that manages the bucket, according to its tags.
     pub managed_by: Option<ManagedBy>,
-    /// Whether the function reads its queue, if that is the way.
+    /// Whether an event source mapping of the function is active; always true for events that bypass the queue.
     pub is_queue_read: bool,
-    /// What the tag that names the distributions will say.
+    /// The new value of the tag that names the distributions.
     pub tag: String,
-    /// Where the events go.
+    /// The destination of the events; `None` for EventBridge.
     pub target: Option<Destination>,
-    /// How many tags and how many rules stay as they are.
+    /// How many tags and how many notification rules stay unchanged.
     pub unchanged_counts: (usize, usize),
 }
 
-/// Finds out what has to change. Nothing is changed yet.
+/// Plans the changes that link a bucket. Nothing is written.
 ///
 /// # Errors
 /// [`LinkError`], with the remedy.
@@ -89,7 +89,7 @@ pub async fn plan_link(
     }
     let before = cloud.tags(&request.bucket).await?;
     let notifications = cloud.notifications(&request.bucket).await?;
-    // What link turned on before is turned off for another way, or every change would come twice.
+    // EventBridge events that `link` enabled are disabled for another way, or every event would be delivered twice.
     let enabled_event_bridge = tags::enabled_event_bridge(&before);
     let sets_event_bridge = match request.via {
         Via::EventBridge => (!notifications.event_bridge).then_some(true),
@@ -111,7 +111,7 @@ pub async fn plan_link(
     }
     let rules = notifications.rules.intersection(&wanted.rules).count();
     if wanted != notifications {
-        // Last, so that no change comes before it is known where it goes.
+        // Last, so that no event arrives before the tag names the distributions.
         steps.push(Step::Notifications { before: notifications, after: wanted });
     }
     Ok(LinkPlan {
@@ -125,7 +125,7 @@ pub async fn plan_link(
     })
 }
 
-/// Where the events go, and the notification configuration that sends them there.
+/// Returns the destination of the events, and the notification configuration that sends them there.
 async fn notification_target(
     cloud: &impl OperatorApi,
     deployment: &Deployment,
@@ -151,7 +151,7 @@ async fn notification_target(
     Ok((Some(target), wanted))
 }
 
-/// The queue that S3 may write to for this bucket.
+/// Returns the ARN of the function's queue, if S3 may send the bucket's events to it.
 async fn queue(cloud: &impl OperatorApi, deployment: &Deployment, bucket: &BucketName) -> Result<String, LinkError> {
     let arn = deployment.queues().next().ok_or(LinkError::NoQueue)?;
     let queue = cloud.queue(arn).await?;
@@ -172,7 +172,8 @@ async fn queue(cloud: &impl OperatorApi, deployment: &Deployment, bucket: &Bucke
     Ok(arn.to_owned())
 }
 
-/// Whether a rule of EventBridge sends the bucket's events to the function, or to a queue of it that lets the rule in.
+/// Whether an enabled EventBridge rule forwards the bucket's events to the function or one of its queues, and the
+/// target's policy allows the rule to.
 pub(super) async fn is_forwarded(
     cloud: &impl OperatorApi,
     deployment: &Deployment,
@@ -209,7 +210,7 @@ pub(super) async fn is_forwarded(
     Ok(false)
 }
 
-/// The statement to add so that the bucket may call the function; `None` if it may.
+/// Returns the policy statement to add so that the bucket may invoke the function; `None` if it already may.
 async fn permission(
     cloud: &impl OperatorApi,
     deployment: &Deployment,
@@ -220,7 +221,7 @@ async fn permission(
     Ok((!policy.is_some_and(|policy| allows(&policy, own.request()))).then_some(own))
 }
 
-/// The origin paths below which a distribution shows the bucket.
+/// Returns the origin paths through which a distribution serves the bucket.
 pub(super) async fn origins(
     cloud: &impl OperatorApi,
     settings: &impl DistributionConfigs,

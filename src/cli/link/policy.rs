@@ -1,46 +1,47 @@
-//! Whether a resource's policy lets a bucket, or EventBridge, in: the parts of IAM's language that such policies are made of.
+//! Whether a resource-based policy allows S3 or EventBridge to use a queue or function. Supports the parts of the IAM
+//! policy language that such policies use.
 //!
-//! What cannot be understood allows nothing and may deny, so that what is said to be allowed is.
+//! A statement that is not understood allows nothing and may deny, so that an access reported as allowed really is.
 
 use serde_json::Value;
 
 use crate::path::matches_glob;
 
-/// What S3 is called in policies.
+/// The service principal of S3.
 pub const S3_PRINCIPAL: &str = "s3.amazonaws.com";
 
-/// What EventBridge is called there.
+/// The service principal of EventBridge.
 pub(super) const EVENT_BRIDGE_PRINCIPAL: &str = "events.amazonaws.com";
 
-/// The key that SQS makes by itself, whose policy nobody can change, so that S3 may not use it. Source: S3 user guide,
-/// "Granting permissions to publish event notification messages to a destination".
+/// The alias of the AWS managed key for SQS. Its key policy cannot be changed, so S3 cannot use it. Source: S3 user
+/// guide, "Granting permissions to publish event notification messages to a destination".
 pub(super) const SQS_MANAGED_KEY: &str = "alias/aws/sqs";
 
-/// Whether a queue is encrypted under it, by its alias or the alias's ARN.
+/// Whether a queue's key is [`SQS_MANAGED_KEY`], given as the alias or the alias's ARN.
 pub(super) fn is_sqs_managed_key(key: Option<&str>) -> bool {
     key.is_some_and(|key| key == SQS_MANAGED_KEY || key.ends_with(":alias/aws/sqs"))
 }
 
-/// Who asks for what.
+/// An access to check against a policy.
 #[derive(Clone, Copy, Debug)]
 pub struct AccessRequest<'a> {
-    /// The service that calls, such as `s3.amazonaws.com`.
+    /// The service principal that makes the call, such as `s3.amazonaws.com`.
     pub service: &'a str,
-    /// What it wants to do, such as `lambda:InvokeFunction`.
+    /// The IAM action, such as `lambda:InvokeFunction`.
     pub action: &'a str,
-    /// With what: a queue's or function's ARN.
+    /// The ARN of the queue or function.
     pub resource: &'a str,
-    /// On whose behalf: a bucket's or a rule's ARN.
+    /// The ARN of the bucket or rule on whose behalf the service calls (`aws:SourceArn`).
     pub source_arn: &'a str,
-    /// The account of that.
+    /// The account of that bucket or rule (`aws:SourceAccount`).
     pub source_account: &'a str,
 }
 
-/// Whether a part of a statement is about what is asked.
+/// Whether a part of a statement applies to a request. The result of a statement is the least of its parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum MatchResult {
     No,
-    /// It says something that is not understood here.
+    /// It uses something that is not supported here.
     Maybe,
     Yes,
 }
@@ -61,7 +62,8 @@ impl MatchResult {
     }
 }
 
-/// Whether a policy, as JSON, surely allows it: a statement that is understood does, and none that may be about it denies it.
+/// Whether a policy, as JSON, definitely allows the access: a statement that surely applies allows it, and none that
+/// may apply denies it.
 #[must_use]
 pub fn allows(policy: &str, request: AccessRequest<'_>) -> bool {
     let Ok(policy) = serde_json::from_str::<Value>(policy) else { return false };
@@ -102,7 +104,7 @@ fn match_statement(statement: &Value, request: AccessRequest<'_>) -> MatchResult
     conditions.min(resource).min(action).min(principal(statement, request.service))
 }
 
-/// Whether one of a part's texts fits, or none of those of its opposite.
+/// Whether one value of the element `name` matches, or none of `opposite`, such as `NotAction`.
 fn part(statement: &Value, name: &str, opposite: &str, match_statement: impl Fn(&str) -> bool) -> MatchResult {
     match (statement.get(name), statement.get(opposite)) {
         (Some(texts), None) => strings(texts).any(match_statement).into(),
@@ -127,12 +129,12 @@ fn principal(statement: &Value, service: &str) -> MatchResult {
     }
 }
 
-/// Whether a condition holds. Of keys that are not about the source, and of operators that are not listed, nothing is known.
+/// Whether a condition holds; [`MatchResult::Maybe`] for condition keys and operators that are not listed.
 fn match_condition(operator: &str, key: &str, values: &Value, request: AccessRequest<'_>) -> MatchResult {
     let actual = match key.to_ascii_lowercase().as_str() {
         "aws:sourcearn" => request.source_arn,
         "aws:sourceaccount" => request.source_account,
-        // S3 and EventBridge write by TLS.
+        // S3 and EventBridge call over TLS.
         "aws:securetransport" => "true",
         _ => return MatchResult::Maybe,
     };
@@ -161,7 +163,7 @@ fn strings(value: &Value) -> impl Iterator<Item = &str> {
     several.chain(Some(value)).filter_map(Value::as_str)
 }
 
-/// Whether an ARN is like a pattern, each of the six parts by itself.
+/// Whether an ARN matches a pattern. Each of the six parts is compared separately, as `ArnLike` does.
 fn is_like_arn(pattern: &str, arn: &str) -> bool {
     let (patterns, parts): (Vec<_>, Vec<_>) = (pattern.splitn(6, ':').collect(), arn.splitn(6, ':').collect());
     pattern == "*"

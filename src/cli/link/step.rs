@@ -1,4 +1,4 @@
-//! One call that changes something of a bucket: what it finds, what it leaves, and whether it was done.
+//! One write to a bucket's configuration or to the function's policy, and the verification that it was applied.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,39 +14,39 @@ use crate::aws::CallError;
 use crate::change::{AccountId, BucketName};
 use crate::path::Tags;
 
-/// How often it is looked whether S3 shows what was written, which it may do a little later. Source: S3 user guide, "Amazon S3
-/// data consistency model": bucket configurations are eventually consistent.
+/// The most reads that verify a write. Bucket configurations are eventually consistent. Source: S3 user guide, "Amazon
+/// S3 data consistency model".
 const MAX_READS: u32 = 6;
 
-/// One call that changes something, with what it finds and what it leaves.
+/// One write, with the states before and after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Of the bucket's tags.
+    /// Replaces the bucket's tags.
     Tags {
-        /// All of them as they are.
+        /// All tags before the write.
         before: Tags,
-        /// All of them as they will be.
+        /// All tags after the write.
         after: Tags,
     },
-    /// Of its notification configuration.
+    /// Replaces the bucket's notification configuration.
     Notifications {
-        /// All of it as it is.
+        /// The whole configuration before the write.
         before: Notifications,
-        /// All of it as it will be.
+        /// The whole configuration after the write.
         after: Notifications,
     },
-    /// A statement of the function's policy that is added.
+    /// Adds a statement to the function's policy.
     Allow(Permission),
-    /// One that is removed.
+    /// Removes a statement from the function's policy.
     Forbid(Permission),
 }
 
-/// A statement that lets the bucket call the function.
+/// A policy statement that lets the bucket invoke the function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permission {
     /// The function's ARN.
     pub function: String,
-    /// The statement's id.
+    /// The statement id (`Sid`).
     pub id: String,
     /// The bucket's ARN.
     pub bucket_arn: String,
@@ -55,7 +55,7 @@ pub struct Permission {
 }
 
 impl Permission {
-    /// That of a bucket.
+    /// The statement for a bucket.
     pub(super) fn of(deployment: &Deployment, bucket: &BucketName) -> Self {
         Self {
             function: deployment.function.arn.clone(),
@@ -75,7 +75,7 @@ impl Permission {
         }
     }
 
-    /// Whether a statement of this id is in a policy.
+    /// Whether a policy, as JSON, has a statement with this id.
     pub(super) fn is_in(&self, policy: &str) -> bool {
         let policy = serde_json::from_str::<Value>(policy).unwrap_or_default();
         let statements = policy.get("Statement").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -83,7 +83,8 @@ impl Permission {
     }
 }
 
-/// The id of a bucket's statement: of at most 100 letters, digits, `-` and `_`. Source: Lambda API reference, `AddPermission`.
+/// The statement id for a bucket: at most 100 letters, digits, `-` and `_`. Source: Lambda API reference,
+/// `AddPermission`.
 fn statement_id(bucket: &BucketName) -> String {
     let name = bucket.as_str();
     if name.len() <= 63 && name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-') {
@@ -95,7 +96,7 @@ fn statement_id(bucket: &BucketName) -> String {
 }
 
 impl Step {
-    /// What it changes, a line for each thing: `+` added, `-` removed, `~` changed.
+    /// Returns what the step writes to, and its changes, one line each: `+` added, `-` removed, `~` changed.
     #[must_use]
     pub fn lines(&self) -> (&'static str, Vec<String>) {
         match self {
@@ -119,7 +120,7 @@ impl Step {
         }
     }
 
-    /// Where the bucket stands with it.
+    /// Reads the current state and compares it with those before and after the step.
     pub(super) async fn read_state(
         &self,
         cloud: &impl OperatorApi,
@@ -157,14 +158,14 @@ impl Step {
         }
     }
 
-    /// Writes, and looks until it shows.
+    /// Writes, and reads until the write is visible. A step that is already applied is not an error.
     pub(super) async fn apply(
         &self,
         cloud: &impl OperatorApi,
         bucket: &BucketName,
         pause: Duration,
     ) -> Result<(), StepError> {
-        // As shortly before the write as can be: S3 takes no condition.
+        // Read immediately before the write: S3 has no conditional writes of bucket configurations.
         match self.read_state(cloud, bucket).await.map_err(StepError::unchanged)? {
             StepState::Before => self.write_and_verify(cloud, bucket, pause).await,
             StepState::After => Ok(()),
@@ -180,7 +181,8 @@ impl Step {
     ) -> Result<(), StepError> {
         let what = self.lines().0;
         let written = self.write(cloud, bucket).await;
-        // What was refused is not done. What was not answered may be done now or later.
+        // A write that was rejected is not applied. After a transient error, such as a timeout, it may be applied now
+        // or later.
         if let Err(error) = &written
             && !error.class.is_transient()
         {
@@ -225,10 +227,10 @@ impl Step {
     }
 }
 
-/// A step that failed.
+/// Why a step failed.
 pub(super) struct StepError {
     pub(super) reason: String,
-    /// Whether it surely changed nothing.
+    /// Whether the step definitely changed nothing.
     pub(super) is_unchanged: bool,
 }
 
@@ -238,6 +240,7 @@ impl StepError {
     }
 }
 
+/// The current state, compared with those before and after a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StepState {
     Before,

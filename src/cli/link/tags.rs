@@ -1,4 +1,4 @@
-//! A bucket's tags as `link` and `unlink` write them, and what they tell of who else writes them.
+//! The bucket tags that `link` and `unlink` write, and which tool manages the bucket according to its tags.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -6,34 +6,34 @@ use std::fmt;
 use crate::change::{DistributionId, DistributionIdError};
 use crate::path::Tags;
 
-/// The tag in which `link` keeps what it added, so that `unlink` takes away that and nothing else: ids of distributions, and
-/// `EventBridge`.
+/// The ownership tag. It lists what `link` added, so that `unlink` removes that and nothing else: distribution ids, and
+/// `EventBridge` if `link` enabled the bucket's EventBridge events, separated by spaces.
 pub const LINK_TAG: &str = "invalidation:link";
 
-/// Stands in [`LINK_TAG`] where `link` turned the bucket's EventBridge events on.
+/// The entry of [`LINK_TAG`] for a bucket whose EventBridge events `link` enabled.
 const EVENT_BRIDGE_WORD: &str = "EventBridge";
 
-/// How the keys of AWS's own tags start, which do not count.
+/// The key prefix of AWS's system tags, which do not count toward [`MAX_TAGS`].
 const SYSTEM_PREFIX: &str = "aws:";
 
-/// How many tags a bucket can have, and how many characters the value of one. Source: S3 user guide, "Using cost allocation
-/// S3 bucket tags".
+/// The most tags of a bucket. Source: S3 user guide, "Using cost allocation S3 bucket tags".
 const MAX_TAGS: usize = 50;
+/// The longest value of a tag, in characters. Source: as above.
 const MAX_VALUE_LENGTH: usize = 256;
 
-/// Why tags cannot be as they would have to.
+/// Why a bucket's tags cannot be read or changed as requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TagsError {
-    /// The tag names something that is no distribution.
+    /// The tag that names the distributions has a value that is not a distribution id.
     NoId {
-        /// The tag.
+        /// The key of the tag.
         tag: String,
-        /// What it says.
+        /// What is wrong with the value.
         error: DistributionIdError,
     },
-    /// There are too many.
+    /// The bucket would have more tags than S3 allows.
     TooMany,
-    /// The value of this one would be too long.
+    /// The value of the tag with this key would be longer than S3 allows.
     TooLong(String),
 }
 
@@ -52,7 +52,8 @@ impl fmt::Display for TagsError {
 
 impl std::error::Error for TagsError {}
 
-/// The tags with these distributions in them.
+/// Returns the tags with these distributions added. `sets_event_bridge` is the new record of whether `link` enabled
+/// EventBridge events; `None` keeps the current one.
 pub(super) fn link_plan(
     before: &Tags,
     tag: &str,
@@ -66,7 +67,7 @@ pub(super) fn link_plan(
     ownership.enabled_event_bridge = sets_event_bridge.unwrap_or(ownership.enabled_event_bridge);
     let mut after = before.clone();
     if !added.is_empty() {
-        // Behind what is there, which stays as it is written.
+        // Appended, so that the existing value stays exactly as it is.
         let words = before.get(tag).cloned().into_iter().chain(added.iter().map(ToString::to_string));
         after.insert(tag.to_owned(), words.collect::<Vec<_>>().join(" "));
     }
@@ -84,27 +85,27 @@ pub(super) fn link_plan(
     }
 }
 
-/// Whether `link` turned the bucket's EventBridge events on.
+/// Whether `link` enabled the bucket's EventBridge events.
 pub(super) fn enabled_event_bridge(tags: &Tags) -> bool {
     OwnershipTag::of(tags, &BTreeSet::new()).enabled_event_bridge
 }
 
-/// What remains after these distributions are taken away, all that `link` added if none are named.
+/// The tags that remain after an unlink, and what else it removes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RemainingTags {
-    /// The tags.
+    /// The remaining tags.
     pub(super) tags: Tags,
-    /// Distributions that are named there and were not added by `link`.
+    /// Distributions to remove that the tag names and that `link` did not add. They stay.
     pub(super) foreign: Vec<DistributionId>,
-    /// Whether the last that `link` added goes, so that rules and permissions can go.
+    /// Whether nothing that `link` added remains, so that its notification rules and permission are removed too.
     pub(super) removes_last: bool,
-    /// Whether nothing tells that `link` was ever here.
+    /// Whether the bucket did not have the tag [`LINK_TAG`].
     pub(super) has_no_ownership_tag: bool,
-    /// Whether `link` turned EventBridge's events on.
+    /// Whether `link` had enabled EventBridge events.
     pub(super) enabled_event_bridge: bool,
 }
 
-/// Takes distributions away.
+/// Removes those of these distributions that `link` added; all that it added if none are given.
 pub(super) fn unlinked(before: &Tags, tag: &str, distributions: &[DistributionId]) -> Result<RemainingTags, TagsError> {
     let named = named(before, tag)?;
     let mut ownership = OwnershipTag::of(before, &named);
@@ -137,7 +138,8 @@ pub(super) fn unlinked(before: &Tags, tag: &str, distributions: &[DistributionId
     Ok(RemainingTags { tags, foreign, removes_last, has_no_ownership_tag, enabled_event_bridge })
 }
 
-/// The text without this word and the space before it, everything else as it is written.
+/// Returns the text without this word and the whitespace character before it, or after it if the word is the first.
+/// Everything else stays exactly as it is.
 fn without_word(text: &str, word: &str) -> String {
     let is_whole = |at: usize| {
         let (before, after) = (text.get(..at), text.get(at + word.len()..));
@@ -162,7 +164,7 @@ fn words<T: ToString>(all: impl IntoIterator<Item = T>) -> String {
     all.into_iter().map(|it| it.to_string()).collect::<Vec<_>>().join(" ")
 }
 
-/// What the tag of `link` says.
+/// The parsed value of [`LINK_TAG`].
 #[derive(Default)]
 struct OwnershipTag {
     added: BTreeSet<String>,
@@ -170,7 +172,7 @@ struct OwnershipTag {
 }
 
 impl OwnershipTag {
-    /// What is in the tag, of the distributions that are still named.
+    /// Parses the tag. Distributions that the bucket's tag no longer names are dropped.
     fn of(tags: &Tags, named: &BTreeSet<DistributionId>) -> Self {
         let mut added: BTreeSet<_> =
             tags.get(LINK_TAG).map(|it| it.split_whitespace().map(ToOwned::to_owned).collect()).unwrap_or_default();
@@ -190,12 +192,12 @@ impl OwnershipTag {
     }
 }
 
-/// What else writes a bucket's configuration, so that it may undo what is written here.
+/// The tool that manages a bucket's configuration and may overwrite what `link` writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ManagedBy {
-    /// A stack of CloudFormation, by its name.
+    /// A CloudFormation stack, by its name.
     CloudFormation(String),
-    /// Terraform, as somebody's tag says; it leaves none of its own.
+    /// Terraform or OpenTofu, according to a tag that a person set: they set none of their own.
     Terraform,
 }
 
@@ -263,7 +265,7 @@ mod tests {
             let rest = unlinked(&by_hand, "distributionId", &ids(&[id])).unwrap();
             assert_eq!((rest.tags, rest.removes_last, rest.has_no_ownership_tag), (by_hand.clone(), false, true));
         }
-        // Somebody has taken E1 out of the tag since.
+        // E1 was removed from the tag by hand after `link` added it.
         let edited = tags(&[("distributionId", "E2"), (LINK_TAG, "E1 E2")]);
         let rest = unlinked(&edited, "distributionId", &ids(&["E2"])).unwrap();
         assert_eq!((rest.tags, rest.removes_last), (Tags::new(), true));

@@ -1,4 +1,4 @@
-//! What has to change so that a bucket is as it was before it was linked.
+//! Plans the changes that remove from a bucket what `link` added.
 
 use super::api::OperatorApi;
 use super::apply::ChangeSet;
@@ -10,22 +10,23 @@ use super::tags::{self, RemainingTags};
 use crate::aws::ErrorClass;
 use crate::change::{BucketName, DistributionId};
 
-/// What there is to do, and what stays although it looks as if it should not.
+/// The changes to make, and what stays because `link` did not add it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnlinkPlan {
-    /// What to change.
+    /// The changes.
     pub change_set: ChangeSet,
     /// Distributions that the tag names and `link` did not add.
     pub foreign: Vec<DistributionId>,
-    /// Rules that send to the function, or its queue, and that `link` did not make.
+    /// Rules that send events to the function or its queue and that `link` did not make. Empty while something that
+    /// `link` added remains.
     pub rules: Vec<NotificationRule>,
-    /// About how many messages wait in the function's queues, if the bucket's tag goes: those that are about it will be
-    /// ignored.
+    /// The approximate number of messages in the function's queues, if the bucket's tags change. Messages about the
+    /// bucket are skipped once it has no tag.
     pub waiting: u64,
 }
 
-/// Finds out what has to change: what `link` added for these distributions, or all of it if none are named. `tag` is the one
-/// that names them. Nothing is changed yet.
+/// Plans the removal of what `link` added for these distributions; of all that it added if none are given. `tag` is the
+/// key of the tag that names the distributions. Nothing is written.
 ///
 /// # Errors
 /// [`LinkError`], with the remedy.
@@ -47,7 +48,7 @@ pub async fn plan_unlink(
     if removes_last {
         let mut wanted = notifications.without(&own);
         wanted.event_bridge &= !enabled_event_bridge;
-        // First, so that no change comes when it is no longer known where it goes.
+        // First, so that no event arrives after the tag is removed.
         if wanted != notifications {
             steps.push(Step::Notifications { before: notifications.clone(), after: wanted });
         }
@@ -62,11 +63,11 @@ pub async fn plan_unlink(
         matches!(rule.target, Destination::Function(_)) && deployment.is_reached_by(&rule.target)
     };
     let is_called = notifications.rules.difference(&own).any(calls);
-    // Also what an unlink that was interrupted has left.
+    // The second case is a permission that an interrupted unlink has left.
     if (removes_last || has_no_ownership_tag && own.is_empty()) && !is_called && !deployment.function.arn.is_empty() {
         let permission = Permission::of(deployment, bucket);
         let policy = match cloud.function_policy(&permission.function).await {
-            // Whoever may not look has not added it either.
+            // A caller who may not read the policy has not added the statement either.
             Err(error) if error.class == ErrorClass::AccessDenied => None,
             actual => actual?,
         };
@@ -77,7 +78,7 @@ pub async fn plan_unlink(
     let mut waiting = 0;
     if steps.iter().any(|step| matches!(step, Step::Tags { .. })) {
         for arn in deployment.queues() {
-            // What is only for a warning must not keep anything from being taken back.
+            // The count is for a warning only, so a failed call must not prevent the unlink.
             let queue = cloud.queue(arn).await.unwrap_or_default();
             waiting += queue.waiting + queue.in_flight;
         }

@@ -1,15 +1,17 @@
-//! What CodePipeline asks of a function that is an action of a pipeline.
+//! The event with which CodePipeline invokes a function as a pipeline action.
 
 use serde_json::json;
 
 use super::with;
 use crate::local::{ACCOUNT, REGION};
 
-/// The credentials in every [`job`], made up: id, secret and token. None of them may ever be seen again.
+/// The made-up artifact credentials in every [`job`]: access key id, secret access key and session token. None of them
+/// may appear in any output of the function.
 pub const ARTIFACT_CREDENTIALS: [&str; 3] =
     ["codepipeline-access-key-id", "codepipeline-secret-key", "codepipeline-session-token"];
 
-/// A job. The action has no `UserParameters` if there are none, and only a continued job has a token.
+/// A job event. `UserParameters` is absent if `user_parameters` is `None`; only the event of a continued job has a
+/// continuation token.
 ///
 /// Source: CodePipeline user guide, "Invoke an AWS Lambda function in a pipeline in CodePipeline".
 #[must_use]

@@ -1,11 +1,11 @@
-//! What Lambda itself tells of an invocation.
+//! The event that Lambda itself produces: the record of a failed invocation.
 
 use serde_json::{Value, json};
 
 use crate::local::{ACCOUNT, REGION};
 
-/// The record of an invocation that failed for good with `payload` as its event, as it comes to an on-failure
-/// destination.
+/// The invocation record that an on-failure destination receives when the retries for the event `payload` are
+/// exhausted.
 ///
 /// Source: Lambda developer guide, "Capturing records of Lambda asynchronous invocations".
 #[must_use]

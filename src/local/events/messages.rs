@@ -1,10 +1,10 @@
-//! What SQS and SNS wrap around a message.
+//! The SQS and SNS envelopes around a message.
 
 use serde_json::{Map, Value, json};
 
 use crate::local::{ACCOUNT, REGION};
 
-/// A batch of messages, each with its id and its body, as the event source mapping of a standard queue hands it over.
+/// A batch of messages, each an id and a body, as the event source mapping of a standard queue delivers it.
 ///
 /// Source: Lambda developer guide, "Using Lambda with Amazon SQS".
 #[must_use]
@@ -33,7 +33,8 @@ pub fn sqs(messages: &[(&str, &str)]) -> String {
     json!({ "Records": records }).to_string()
 }
 
-/// A notification of SNS around `message`: the body of a message in a queue that has subscribed without raw delivery.
+/// An SNS notification of `message` as JSON: the body of an SQS message where the queue is subscribed without raw
+/// message delivery.
 ///
 /// Source: SNS developer guide, "Parsing Amazon SNS message formats".
 #[must_use]
@@ -44,8 +45,8 @@ pub fn sns_notification(message: &str) -> String {
     Value::Object(fields).to_string()
 }
 
-/// A notification of SNS around `message`, as a function that has subscribed gets it. Two names are spelt otherwise than
-/// in a queue's message.
+/// An SNS notification of `message` as the event of a subscribed function. It has `SigningCertUrl` and `UnsubscribeUrl`
+/// where a queue's message has `SigningCertURL` and `UnsubscribeURL`.
 ///
 /// Source: Lambda developer guide, "Invoking Lambda functions with Amazon SNS notifications".
 #[must_use]
@@ -63,7 +64,7 @@ pub fn sns(message: &str) -> String {
     json!({ "Records": [record] }).to_string()
 }
 
-/// What both spell alike.
+/// The fields that both forms have in common.
 fn notification(message: &str) -> Map<String, Value> {
     let fields = [
         ("Type", "Notification"),

@@ -1,17 +1,17 @@
-//! What S3 tells of an object: its own notification, and its event on EventBridge.
+//! S3's own event notification of a change, and its event on EventBridge.
 
 use serde_json::{Value, json};
 
 use super::with;
 use crate::local::{ACCOUNT, REGION};
 
-/// A notification with these records.
+/// An event notification with these records.
 #[must_use]
 pub fn notification(records: &[Value]) -> String {
     json!({ "Records": records }).to_string()
 }
 
-/// A record of version 2.1, with every field that S3 sends.
+/// A record of event version 2.1, with every field that S3 sends.
 #[must_use]
 pub fn record(event_name: &str, bucket: &str, key: &str) -> Value {
     json!({
@@ -41,18 +41,19 @@ pub fn record(event_name: &str, bucket: &str, key: &str) -> Value {
     })
 }
 
-/// A key as S3 encodes it for a notification: as in a form, but with `/` left as it is.
+/// A key as S3 encodes it in a notification: form-encoded, except that `/` stays literal.
 #[must_use]
 pub fn encode_key(key: &str) -> String {
     form_urlencoded::byte_serialize(key.as_bytes()).collect::<String>().replace("%2F", "/")
 }
 
-/// S3's event on EventBridge, such as `Object Created` or `Object Deleted`. The key is literal there, not encoded.
+/// S3's event on EventBridge, with a detail type such as `Object Created` or `Object Deleted`. The key is literal, not
+/// encoded.
 ///
 /// Source: S3 user guide, "EventBridge event message structure".
 #[must_use]
 pub fn event_bridge(detail_type: &str, bucket: &str, key: &str) -> Value {
-    // Changes of tags or of the access list have none of these.
+    // Events for changed tags or ACLs have none of these fields.
     let (object, detail) = match detail_type {
         "Object Created" => {
             (json!({ "size": 1024, "sequencer": "0055AED6DCD90281E5" }), json!({ "reason": "PutObject" }))

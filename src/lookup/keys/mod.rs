@@ -1,4 +1,6 @@
-//! Listing buckets where that can save paths or evictions, within what it may cost.
+//! Lists the keys of buckets where that can save paths or evictions of unchanged objects, within a limit of requests.
+//!
+//! Listed keys are not cached; that access to a bucket was denied is.
 
 mod order;
 mod page;
@@ -19,41 +21,42 @@ use crate::plan::{BucketPrefix, ListedKeys};
 
 pub use self::scan::{ScanLimits, scan_keys};
 
-/// How many folders are listed at the same time, and by how many requests each.
+/// The most prefixes that are listed concurrently.
 const CONCURRENT_PREFIXES: usize = 4;
+/// The most concurrent requests for one prefix.
 const CONCURRENT_REQUESTS: usize = 8;
 
-/// What part of the pause that suits `CreateInvalidation` is made before a page is asked for again.
+/// The delay before a page is requested again is this fraction of the one for `CreateInvalidation`.
 const DELAY_SHARE: u32 = 10;
 
-/// How many buckets are remembered that may not be listed.
+/// The most buckets for which a denied listing is cached.
 const CACHED_DENIALS: u64 = 10_000;
 
-/// Lists buckets.
+/// Lists the keys around changed keys.
 pub struct KeyLookup {
-    /// The most requests for a delivery; `None` where nothing is listed.
+    /// The most requests for a delivery; `None` if nothing is listed.
     max_requests: Option<NonZeroUsize>,
     backoff: Duration,
-    /// How long it is remembered that a bucket may not be listed.
+    /// How long a denied listing is cached.
     ttl: Duration,
     denied: Cache<Bucket, ()>,
 }
 
 impl KeyLookup {
-    /// A lister that makes so many requests for a delivery at the most. That a bucket may not be listed is remembered for
-    /// `ttl`; `backoff` is the longest pause before a second attempt at `CreateInvalidation`.
+    /// Creates a lookup that makes at most `max_requests` requests for a delivery. A denied listing is cached for
+    /// `ttl`; `backoff` is the longest delay before the first retry of `CreateInvalidation`.
     pub fn new(max_requests: Option<NonZeroUsize>, ttl: Duration, backoff: Duration, clock: Clock) -> Self {
         Self { max_requests, backoff, ttl, denied: Cache::new(CACHED_DENIALS, clock) }
     }
 
-    /// Whether it lists at all.
+    /// Returns whether anything is listed.
     #[must_use]
     pub fn is_enabled(&self) -> bool {
         self.max_requests.is_some()
     }
 
-    /// Lists these folders, for the changed keys in each, until `deadline`. What could not be listed is not known, and
-    /// nothing is lost for it.
+    /// Lists each prefix around the changed keys in it, until `deadline`. Errors are logged and not returned: keys
+    /// that could not be listed are unknown, and wildcards over them are estimated.
     pub async fn list<O: BucketKeys>(
         &self,
         source: &O,
@@ -69,7 +72,7 @@ impl KeyLookup {
             }
         }
         let mut prefixes = allowed;
-        // Where most has changed there is most to save.
+        // The prefixes with the most changes have the most to save.
         prefixes.sort_by_key(|(_, keys)| std::cmp::Reverse(keys.len()));
         prefixes.truncate(max_requests.get());
         let share = max_requests.get() / prefixes.len().max(1);

@@ -1,51 +1,56 @@
-//! Which page to read next.
+//! Chooses the page of keys to read next.
 //!
-//! In rounds, each more patient with pieces that do not end. First in each come the directories that hold changes, in
-//! their order, several stretches at the same time where there is much to read. Whether what lies between two of them is
-//! read too depends on how much such pieces held so far. Then come the gaps, first those of the prefix that becomes
-//! complete for the fewest pages per change, and none for more pages than it holds changes.
+//! Reading proceeds in rounds. In each, a range may take twice as many pages as in the one before, so that a huge
+//! range does not hold up the others. A round first reads the directories with changes, in key order; where there is
+//! much to read, several parts of the key space concurrently. A gap between two of them is read on the way if it seems
+//! small, judged by the gaps read so far. Then the round reads the gaps ([`RangeKind::Between`]), first those of the
+//! directory that becomes complete for the fewest pages per change. A directory is not completed if that is expected
+//! to take more pages than it holds changes.
 
 use super::ranges::{KeyRange, KeyRanges, RangeKind};
 
-/// How many pages may begin in a piece of a directory with changes in the first round, and in the others relative to
-/// that; a gap gets one. Each round doubles them.
+/// The most pages that may start in a [`RangeKind::Changed`] range in the first round; in a range of another kind it
+/// is one. Each round doubles both.
 const CHANGED_PAGES: usize = 8;
 
-/// After as many rounds every piece had thousands of pages.
+/// The number of rounds. In the last, a range may take 2,048 pages, and one of kind [`RangeKind::Changed`] eight times
+/// as many.
 const ROUNDS: u32 = 12;
 
-/// A gap of at most as many keys is read on the way to what lies behind it: half a page.
+/// A gap of at most this many keys is read on the way to the changes behind it: half a page.
 const SMALL_RANGE: usize = 500;
 
-/// Two readers share a stretch that takes at least as many pages.
+/// A stretch of ranges is divided between two readers if it is expected to take at least this many pages.
 const SHARED_PAGES: usize = 4;
 
-/// Where a page begins, and what it is read for.
+/// The range in which a page starts, and the range it is read for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PageStart {
     pub(super) range: usize,
     pub(super) target: usize,
 }
 
-/// What is being read, and what was.
+/// The state of the scan: the pages in flight, and the progress so far.
 #[derive(Debug, Default)]
 pub(super) struct ScanOrder {
     round: u32,
+    /// Whether the round has come to the gaps.
     in_between: bool,
-    /// Pages being read.
+    /// The pages in flight.
     in_flight: Vec<PageStart>,
-    /// Pieces at which readers of directories go on.
+    /// The targets of finished pages, from which their readers continue.
     resume_at: Vec<usize>,
-    /// How many pages were read for directories with changes, and how many of their pieces ended meanwhile.
+    /// How many pages were read for directories with changes.
     changed_pages: usize,
+    /// How many ranges of directories with changes these pages completed.
     changed_ended: usize,
     /// How many pages were read in this round's gaps.
     between_pages: usize,
 }
 
 impl ScanOrder {
-    /// The next page to read while others are being read; `None` if one of those should end first, or if no page is left
-    /// to read. `pages` is how many more there may be.
+    /// Returns the next page to read; `None` if a page in flight must end first, or if there is nothing left to read.
+    /// `pages` is the number of pages that may still be read.
     pub(super) fn next(&mut self, key_ranges: &mut KeyRanges, pages: usize) -> Option<PageStart> {
         while pages > 0 && self.round < ROUNDS {
             let start = if self.in_between {
@@ -71,7 +76,8 @@ impl ScanOrder {
         None
     }
 
-    /// Notes that a page was read, or failed for good, and how many pieces of directories with changes ended by it.
+    /// Records that a page was read, or failed for good. `changed_ended` is the number of ranges of directories with
+    /// changes that it completed.
     pub(super) fn record_page(&mut self, start: PageStart, changed_ended: usize) {
         self.in_flight.retain(|in_flight| *in_flight != start);
         if self.in_between {
@@ -83,7 +89,7 @@ impl ScanOrder {
         }
     }
 
-    /// Whether this piece's turn is in this round.
+    /// Whether another page of this range may be read in this round.
     fn is_eligible(&self, range: &KeyRange) -> bool {
         let max_pages = if range.kind == RangeKind::Changed { CHANGED_PAGES } else { 1 };
         !range.is_given_up && range.pages < max_pages << self.round
@@ -99,7 +105,7 @@ impl ScanOrder {
             })
             .map(|(at, _)| at)
             .collect();
-        // A reader goes on at the next piece that is open, unless another is there.
+        // A reader continues at the next open range, unless another page in flight is read for it.
         let mut resumed: Vec<_> = self
             .resume_at
             .drain(..)
@@ -114,14 +120,15 @@ impl ScanOrder {
             return Some(PageStart { range: start_before(ranges, target), target });
         }
         if self.in_flight.is_empty() {
-            // The first page of all begins where everything does: most buckets are small.
+            // The very first page starts at the first range: most buckets are small.
             let target = *open.first()?;
             return Some(PageStart { range: if self.changed_pages == 0 { 0 } else { target }, target });
         }
         if self.in_flight.len() > self.changed_pages {
             return None;
         }
-        // Another reader begins in the middle of the longest stretch, of those for which there are pages left.
+        // Another reader starts in the middle of the longest stretch, among the ranges for which the remaining pages
+        // suffice.
         let ended = self.changed_ended.max(1);
         open.truncate(pages.saturating_mul(ended) / self.changed_pages.max(1) + 1);
         let mut readers: Vec<_> =
@@ -134,7 +141,7 @@ impl ScanOrder {
             .max_by_key(|(from, to)| to - from)?;
         let is_long = (to - from).saturating_mul(self.changed_pages) >= ended.saturating_mul(SHARED_PAGES);
         let middle = open.get(from + (to - from).div_ceil(2)..to).unwrap_or_default();
-        // Where a directory begins, not between what leads to its changes and them.
+        // Not between a `BeforeChanges` range and the changes of its directory.
         let begins = |at: usize| {
             !at.checked_sub(1).and_then(|at| ranges.get(at)).is_some_and(|it| it.kind == RangeKind::BeforeChanges)
         };
@@ -171,7 +178,7 @@ impl ScanOrder {
         Some(PageStart { range, target: range })
     }
 
-    /// What there is to read up to before each piece.
+    /// Returns running totals: element `n` covers the ranges before index `n`.
     fn sums(&self, ranges: &[KeyRange]) -> Vec<UnreadTotals> {
         let mut sums = vec![UnreadTotals::default()];
         let mut sum = UnreadTotals::default();
@@ -179,13 +186,13 @@ impl ScanOrder {
         for (at, range) in ranges.iter().enumerate() {
             if range.is_open {
                 if !sum.last_is_open {
-                    // What touches is read in one go.
+                    // Adjacent open ranges are read in one run.
                     let run = ranges.iter().enumerate().skip(at).take_while(|(_, range)| range.is_open);
                     is_free =
                         !run.into_iter().any(|(at, _)| self.in_flight.iter().any(|in_flight| in_flight.range == at));
                     sum.cost += 1;
                 }
-                // As long as it took is how long it may still take.
+                // A range is expected to take as many more pages as it has taken so far.
                 sum.cost += range.pages;
                 sum.ineligible += usize::from(is_free && !self.is_eligible(range));
                 sum.available += usize::from(is_free);
@@ -197,19 +204,22 @@ impl ScanOrder {
     }
 }
 
-/// Sums over pieces.
+/// Totals over the open ranges of a part of the key space.
 #[derive(Clone, Copy, Debug, Default)]
 struct UnreadTotals {
-    /// The least number of pages that what is open may take.
+    /// The expected number of pages: one for each run of adjacent open ranges, and as many as each range has taken so
+    /// far.
     cost: usize,
-    /// How many are open and are not about to be read.
+    /// The number of open ranges in runs without a page in flight.
     available: usize,
-    /// How many of those have no turn in this round.
+    /// The number of those that may take no other page in this round.
     ineligible: usize,
+    /// Whether the last range of the part is open.
     last_is_open: bool,
 }
 
-/// Where to begin a page for piece `target`: at what was left over before it, if that seems small.
+/// Returns the range in which to start a page for range `target`: at the start of the unread keys before it, if they
+/// seem few.
 fn start_before(ranges: &[KeyRange], target: usize) -> usize {
     let between = || ranges.iter().filter(|range| range.kind == RangeKind::Between);
     let ended = between().filter(|range| !range.is_open).count();

@@ -1,4 +1,4 @@
-//! One request for a page of keys, and whether its answer can be true.
+//! Requests one page of keys and checks that the response is plausible.
 
 use std::time::Duration;
 
@@ -8,31 +8,31 @@ use super::order::PageStart;
 use crate::aws::{BucketKeys, BucketQuery, CallError, ErrorClass, KeyPage};
 use crate::plan::KeyPosition;
 
-/// The operation, as errors name it.
+/// The operation's name in errors.
 const OPERATION: &str = "ListObjectsV2";
 
-/// How long one attempt may take, connecting and reading included: one that hangs must leave time for another.
+/// The longest time for one attempt, including connecting and reading: one that hangs must leave time for another.
 const MAX_ATTEMPT_TIME: Duration = Duration::from_secs(3);
 
-/// A page to ask for.
+/// A page to request.
 #[derive(Clone, Debug)]
 pub(super) struct PageRequest {
     pub(super) start: PageStart,
-    /// The place it begins at.
+    /// The position at which the page starts.
     pub(super) from: KeyPosition,
-    /// How often it failed.
+    /// How often the request has failed.
     pub(super) failures: u32,
 }
 
-/// What a page says.
+/// A page that was read.
 #[derive(Debug)]
 pub(super) struct PageRead {
     pub(super) keys: Vec<String>,
-    /// Up to where nothing is missing.
+    /// The position up to which all keys are known.
     pub(super) to: KeyPosition,
 }
 
-/// Asks for the page, after a pause, until `deadline`.
+/// Requests a page after `delay`, and waits for the response until `deadline`.
 pub(super) async fn fetch_page<O: BucketKeys>(
     objects: &O,
     query: &BucketQuery,
@@ -50,7 +50,7 @@ pub(super) async fn fetch_page<O: BucketKeys>(
         .unwrap_or_else(|_| Err(CallError::timed_out(OPERATION)));
     let read = answer.and_then(|page| {
         check(&page, below, after.as_deref()).map_err(|reason| CallError {
-            // It may come from something in between, so it may pass.
+            // The response may come from a proxy, so the error is transient.
             class: ErrorClass::Unavailable,
             message: format!("{OPERATION}: the answer makes no sense: {reason}"),
         })?;
@@ -63,7 +63,7 @@ pub(super) async fn fetch_page<O: BucketKeys>(
     (request, read)
 }
 
-/// Whether a page can be what was asked for. If not, nothing of it counts.
+/// Checks that a page can be the answer to its request. If it cannot, the whole page is discarded.
 fn check(page: &KeyPage, below: &str, after: Option<&str>) -> Result<(), &'static str> {
     if page.more && page.keys.is_empty() {
         return Err("there are more keys, but none of them is here");

@@ -1,63 +1,66 @@
-//! The stretch of keys that matters for a set of changes, cut where directories begin and end.
+//! Divides the keys around a set of changes into ranges, at the boundaries of directories.
 //!
-//! Only directories that hold changes matter, and those in which the ways to changes part: a wildcard for any other would
-//! evict more than one for the directory below it. So there are at most two for each change, however deep they are.
+//! A directory is a prefix that ends with `/`. Only two kinds matter: directories that hold changed keys directly, and
+//! the deepest directories that two changes have in common. A wildcard for any other directory would evict more than
+//! the one for the directory below it. So there are at most two directories for each change, however deep the keys are
+//! nested.
 
 use crate::plan::KeyPosition;
 
-/// How many changes of one directory lie between two cuts, at which several may read a big directory at the same time.
+/// How many changes of one directory lie between two cuts. Several requests can read a large directory concurrently,
+/// each from another cut.
 const CHANGES_BETWEEN_CUTS: usize = 64;
 
-/// What a piece is to the changes.
+/// How a range relates to the changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RangeKind {
-    /// Part of a directory that holds changes, none of them in a directory below.
+    /// Part of a directory that holds changes, none of them in a subdirectory.
     Changed,
-    /// The same, before everything that starts like all its changes.
+    /// Part of such a directory, before the common prefix of its changes.
     BeforeChanges,
-    /// Between such directories.
+    /// Part of a directory that holds changes in subdirectories, outside these subdirectories.
     Between,
 }
 
-/// A piece of the stretch. What was read of it is cut off its front.
+/// A range of keys. Its start moves forward as keys are read.
 #[derive(Clone, Debug)]
 pub(super) struct KeyRange {
     pub(super) from: KeyPosition,
     pub(super) to: KeyPosition,
     pub(super) kind: RangeKind,
-    /// Whether something of it is not known yet.
+    /// Whether part of it is still unread.
     pub(super) is_open: bool,
     /// Whether reading it failed, so that it stays unknown.
     pub(super) is_given_up: bool,
-    /// How many pages were read that began in it.
+    /// How many pages were started in it.
     pub(super) pages: usize,
     /// How many keys were read in it.
     pub(super) keys: usize,
 }
 
-/// A directory that wildcards may be made of.
+/// A directory that a wildcard may stand for.
 #[derive(Clone, Debug)]
 pub(super) struct DirectoryRanges {
-    /// The pieces it is made of: from this one to before that one.
+    /// The indices of its ranges: the first, and one past the last.
     pub(super) ranges: (usize, usize),
     /// How many changes it holds.
     pub(super) changes: usize,
 }
 
-/// Everything that matters: all below the innermost directory that holds all changes.
+/// All ranges: the keys of the deepest directory that holds all changes.
 #[derive(Debug, Default)]
 pub(super) struct KeyRanges {
-    /// In the order of keys, one touching the next.
+    /// Sorted by key, without gaps between them.
     pub(super) ranges: Vec<KeyRange>,
-    /// Each before those within it.
+    /// Each directory before those in it.
     pub(super) nodes: Vec<DirectoryRanges>,
 }
 
 impl KeyRanges {
-    /// Cuts up what lies around the changes, which are sorted and all start with `below`.
+    /// Divides the keys around the changes. `changed` is sorted, and each key in it starts with `below`.
     pub(super) fn new(below: &str, changed: &[&str]) -> Self {
         let mut key_ranges = Self::default();
-        // The directories around the current place, each with its node and the kind of its own pieces.
+        // The directories around the current position, each with its index in `nodes` and the kind of its own ranges.
         let mut enclosing: Vec<(&str, usize, RangeKind)> = Vec::new();
         let mut from = KeyPosition::before(below);
         for Directory { prefix, kind, cuts } in directories(below, changed) {
@@ -84,14 +87,14 @@ impl KeyRanges {
         key_ranges
     }
 
-    /// Notes that a piece cannot be read.
+    /// Records that a range cannot be read.
     pub(super) fn give_up(&mut self, range: usize) {
         if let Some(range) = self.ranges.get_mut(range) {
             range.is_given_up = true;
         }
     }
 
-    /// How many pieces of directories that hold changes are not wholly known.
+    /// Returns how many ranges of directories with changes are not completely read.
     pub(super) fn open_changed(&self) -> usize {
         self.ranges.iter().filter(|range| range.kind != RangeKind::Between && range.is_open).count()
     }
@@ -111,7 +114,7 @@ impl KeyRanges {
         }
     }
 
-    /// Notes that all from the start of piece `first` to `to` is known, with these keys in it.
+    /// Records that everything from the start of range `first` to `to` was read, and that it holds `keys`.
     pub(super) fn read(&mut self, first: usize, to: &KeyPosition, keys: &[String]) {
         let mut rest = keys;
         for range in self.ranges.iter_mut().skip(first).take_while(|range| range.from < *to) {
@@ -129,15 +132,15 @@ impl KeyRanges {
 
 /// A directory that matters.
 struct Directory<'a> {
-    /// With its `/`.
+    /// The prefix, with its `/`.
     prefix: &'a str,
-    /// The kind of what is in it, except directories that matter.
+    /// The kind of its ranges outside the directories in it.
     kind: RangeKind,
-    /// Where to cut it, each with the kind of the piece before.
+    /// The keys or prefixes to cut it before, each with the kind of the range in front of the cut.
     cuts: Vec<(&'a str, RangeKind)>,
 }
 
-/// The directories that matter, each before those within it.
+/// Returns the directories that matter, each before those in it.
 fn directories<'a>(below: &str, changed: &[&'a str]) -> Vec<Directory<'a>> {
     let mut directories: Vec<_> = changed.iter().map(|key| directory(below, key)).collect();
     directories.dedup();
@@ -170,7 +173,7 @@ fn directories<'a>(below: &str, changed: &[&'a str]) -> Vec<Directory<'a>> {
     directories.iter().enumerate().map(cut).collect()
 }
 
-/// The directory that holds a key, with its `/`; at least `below`.
+/// Returns the directory that holds a key directly, with its `/`; never shorter than `below`.
 fn directory<'a>(below: &str, key: &'a str) -> &'a str {
     let end = key.rfind('/').map_or(0, |slash| slash + 1).max(below.len());
     key.get(..end).unwrap_or(key)
@@ -181,7 +184,7 @@ fn common_prefix<'a>(one: &'a str, other: &str) -> &'a str {
     one.get(..one.floor_char_boundary(same)).unwrap_or_default()
 }
 
-/// The changes that start with `prefix`.
+/// Returns the changed keys that start with `prefix`.
 fn changes_below<'c, 'a>(changed: &'c [&'a str], prefix: &str) -> &'c [&'a str] {
     let from = changed.get(changed.partition_point(|key| *key < prefix)..).unwrap_or_default();
     from.get(..from.partition_point(|key| key.starts_with(prefix))).unwrap_or_default()
@@ -191,7 +194,7 @@ fn changes_below<'c, 'a>(changed: &'c [&'a str], prefix: &str) -> &'c [&'a str] 
 mod tests {
     use super::*;
 
-    /// The pieces, each by its places and its kind.
+    /// Returns the ranges, each as its bounds and its kind.
     fn ranges(below: &str, changed: &[&str]) -> Vec<(KeyPosition, KeyPosition, RangeKind)> {
         let key_ranges = KeyRanges::new(below, changed);
         key_ranges.ranges.into_iter().map(|it| (it.from, it.to, it.kind)).collect()

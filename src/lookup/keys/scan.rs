@@ -1,11 +1,12 @@
-//! Reading a bucket's keys where they matter for a set of changes, in few requests.
+//! Lists the keys of a bucket around a set of changes, in few requests.
 //!
-//! Keys come in pages of 1,000, in the order of their bytes, from any place on. So what matters is read in that order, and
-//! what does not is skipped. Directories that hold changes come first, then what lies between them, so that wildcards for
-//! the directories around them can be counted too; a small bucket is read whole. Nothing here fails: what was read before
-//! something went wrong is known all the same.
+//! `ListObjectsV2` returns up to 1,000 keys a page, in UTF-8 binary order, and can start after any key. So relevant
+//! keys are read in that order and others are skipped. Directories with changes come first. The keys between them
+//! follow, so that wildcards for the directories around them can be counted too. A small bucket is read whole. A scan
+//! does not fail: what was read before an error stays known.
 //!
-//! Objects may come and go meanwhile. What is known is each part at a time of its own, so counts may be slightly off.
+//! Objects may be created and removed during a scan. Each page shows the bucket at its own time, so counts may be
+//! slightly off.
 
 use std::time::Duration;
 
@@ -23,28 +24,28 @@ use crate::lookup::backoff::delay;
 use crate::lookup::stats;
 use crate::plan::KeyPosition;
 
-/// How often a page is asked for that does not come.
+/// The most attempts at one page.
 const ATTEMPTS: u32 = 3;
 
-/// After as many pages that did not come, no more are asked for.
+/// The number of failed pages after which no more are requested.
 const MAX_FAILED_PAGES: usize = 3;
 
-/// How much may be asked.
+/// The limits of a scan.
 #[derive(Clone, Copy, Debug)]
 pub struct ScanLimits {
-    /// The number of requests, repeated ones included.
+    /// The most requests, retries included.
     pub max_requests: usize,
-    /// The number of requests at the same time.
+    /// The most concurrent requests.
     pub concurrency: usize,
-    /// When it must end. A request that has no answer by then is given up.
+    /// When the scan must end. A request without a response by then is given up.
     pub deadline: Instant,
-    /// The longest pause before a failed request is made again for the first time.
+    /// The longest delay before the first retry of a request.
     pub backoff: Duration,
 }
 
-/// Lists what matters for the `changed` keys of a bucket: sorted, each once, and all below `below`, a prefix that is
-/// empty or ends with `/`. The error is the first that left something unread; without one, if something is unread, it is
-/// for the limits.
+/// Lists the keys around the `changed` keys of a bucket, sorted and each once, all of them below `below`: a prefix
+/// that is empty or ends with `/`. The error is the first one that left keys unread. Without an error, keys are unread
+/// because of the limits, or because they would take more pages than there are changes around them.
 pub async fn scan_keys<O: BucketKeys>(
     objects: &O,
     query: &BucketQuery,
@@ -77,16 +78,16 @@ pub async fn scan_keys<O: BucketKeys>(
     (KeyListing::new(scan.keys, scan.known_ranges, limits.max_requests - scan.pages), error)
 }
 
-/// What was read so far, and what is still to read.
+/// The state of a scan: what was read, and what is left to read.
 #[derive(Default)]
 struct Scan {
     key_ranges: KeyRanges,
     order: ScanOrder,
     /// How many more requests may be made.
     pages: usize,
-    /// Requests that failed, to be made again.
+    /// Failed requests to retry.
     retries: Vec<(PageRequest, CallError)>,
-    /// How many pages did not come.
+    /// How many pages failed for good.
     failed_pages: usize,
     keys: Vec<String>,
     known_ranges: Vec<(KeyPosition, KeyPosition)>,
@@ -94,7 +95,7 @@ struct Scan {
 }
 
 impl Scan {
-    /// The next request, and the pause before it.
+    /// Returns the next request and the delay before it.
     fn next(&mut self, limits: &ScanLimits) -> Option<(PageRequest, Duration)> {
         if self.pages == 0 || self.failed_pages >= MAX_FAILED_PAGES || Instant::now() >= limits.deadline {
             return None;
@@ -116,7 +117,7 @@ impl Scan {
         Some(next)
     }
 
-    /// Keeps what a page says.
+    /// Records the keys of a page.
     fn accept(&mut self, request: &PageRequest, mut read: PageRead) {
         let open_before = self.key_ranges.open_changed();
         if read.to > request.from {
@@ -124,13 +125,14 @@ impl Scan {
             self.keys.append(&mut read.keys);
             self.known_ranges.push((request.from.clone(), read.to));
         } else {
-            // So many keys lie right below the place that the page did not get there.
+            // So many keys lie between the key to start after and the start of the range that the page did not reach
+            // it.
             self.key_ranges.give_up(request.start.range);
         }
         self.order.record_page(request.start, open_before - self.key_ranges.open_changed());
     }
 
-    /// Notes that a page did not come. Says whether it is no use to go on.
+    /// Records a failed request, to be retried if that may help. Returns whether the scan must stop.
     fn fail(&mut self, mut request: PageRequest, error: CallError) -> bool {
         let is_transient = error.class.is_transient();
         request.failures += 1;

@@ -1,7 +1,7 @@
-//! What a distribution is set to, as far as it tells which URLs an object has.
+//! The part of a distribution config that determines which URLs an object has.
 //!
-//! Pure. The settings come from CloudFront by a port; here is what follows from them: which of the origins are a bucket
-//! (`origin`), which requests go to which origin (`pattern`), and what a cache entry is named by.
+//! Pure: the config is fetched elsewhere. This module derives from it which origins are a bucket (`origin`), which
+//! requests a cache behavior applies to (`pattern`), and whether query strings are part of the cache key (`policy`).
 
 mod origin;
 mod pattern;
@@ -23,60 +23,63 @@ use self::policy::managed_policy;
 use super::OriginPath;
 use crate::change::Bucket;
 
-/// The settings of a distribution.
+/// The configuration of a distribution, as far as invalidation depends on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DistributionConfig {
-    /// Where it gets what it serves.
+    /// The origins.
     pub origins: Vec<Origin>,
-    /// Groups of origins, of which a second one is asked where the first fails.
+    /// The origin groups. CloudFront fails over from the first member to the second.
     pub origin_groups: Vec<OriginGroup>,
-    /// The cache behaviours in their order; the first whose pattern matches is the one. The last is the default.
+    /// The cache behaviors in order of precedence: the first whose path pattern matches applies. The default one is
+    /// last.
     pub behaviors: Vec<Behavior>,
-    /// The object that `/` shows, without a slash at its start; it can lie in a folder.
+    /// The default root object, which CloudFront returns for `/`: without a leading slash, possibly in a folder.
     pub default_root_object: Option<String>,
 }
 
-/// An origin.
+/// An origin of a distribution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// Its name within the distribution.
+    /// Its id, unique within the distribution.
     pub id: String,
-    /// Its host.
+    /// Its domain name.
     pub domain: String,
-    /// What is put in front of a viewer's path before it is asked; `None` where that cannot be told.
+    /// Its origin path, which CloudFront prepends to the viewer's path; `None` if it contains a tenant parameter or is
+    /// malformed.
     pub path: Option<OriginPath>,
 }
 
-/// A group of origins.
+/// An origin group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginGroup {
-    /// Its name, used like an origin's.
+    /// Its id, which a cache behavior can target like an origin's.
     pub id: String,
-    /// Its origins.
+    /// The ids of its member origins.
     pub members: Vec<String>,
 }
 
-/// What happens to requests whose path matches a pattern.
+/// A cache behavior.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Behavior {
-    /// The pattern.
+    /// The path pattern of the requests it applies to.
     pub pattern: PathPattern,
-    /// The origin, or group of origins, that they go to.
+    /// The id of the origin or origin group that it sends them to.
     pub target: String,
-    /// Whether query strings tell cache entries apart.
+    /// Whether query strings are part of the cache key.
     pub query_strings: QueryStrings,
-    /// Whether a function at the edge sees a request before the origin does, and may change its path or its origin.
+    /// Whether an edge function (CloudFront Functions or Lambda@Edge) runs on the request and may change its URI or
+    /// origin.
     pub rewrites: bool,
 }
 
-/// Whether query strings tell cache entries apart.
+/// Whether query strings are part of the cache key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QueryStrings {
-    /// They do not: one entry for all of them.
+    /// They are not: all query strings share one cache entry.
     Ignored,
-    /// They do, or some of their parameters do.
+    /// All of them are, or some of their parameters.
     InKey,
-    /// As a cache policy of the account's own says, which is to be looked up.
+    /// A custom cache policy decides, which must still be looked up.
     ByPolicy(PolicyId),
 }
 
@@ -85,20 +88,21 @@ impl QueryStrings {
         if from_flag { Self::InKey } else { Self::Ignored }
     }
 
-    /// AWS's own cache policies are known; others are to be looked up.
+    /// Resolves AWS's managed cache policies; a custom one must be looked up.
     fn by_policy(id: PolicyId) -> Self {
         managed_policy(&id).map_or(Self::ByPolicy(id), Self::from_flag)
     }
 }
 
-/// What CloudFront tells of a distribution that cannot be.
+/// A value in CloudFront's response that no distribution config can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DistributionConfigError {
-    /// No id of a cache policy.
+    /// A malformed cache policy id.
     CachePolicy,
-    /// An origin, or a group of them or a member of one, without a name; or an origin without a host.
+    /// An origin without an id or a domain name, or an origin group without an id, without members or with an empty
+    /// member id.
     Origin,
-    /// A behaviour without a pattern, or without a target.
+    /// A cache behavior with an empty path pattern or without a target.
     Behavior,
 }
 
@@ -115,11 +119,13 @@ impl fmt::Display for DistributionConfigError {
 impl std::error::Error for DistributionConfigError {}
 
 impl Origin {
-    /// An origin as CloudFront tells it. Its path is part of a URL there, in which S3 reads a plus as a space; one with
-    /// parameters of a multi-tenant distribution (`{{name}}`) is another for each tenant.
+    /// Creates an origin from the values that CloudFront returns.
+    ///
+    /// The origin path is percent-decoded as part of a URL, in which S3 reads `+` as a space. An origin path with a
+    /// parameter of a multi-tenant distribution (`{{name}}`) differs per tenant and becomes `None`.
     ///
     /// # Errors
-    /// [`DistributionConfigError::Origin`].
+    /// [`DistributionConfigError::Origin`] if the id or the domain name is empty.
     pub fn new(id: &str, domain: &str, path: &str) -> Result<Self, DistributionConfigError> {
         if id.is_empty() || domain.is_empty() {
             return Err(DistributionConfigError::Origin);
@@ -133,24 +139,25 @@ impl Origin {
         })
     }
 
-    /// Whether it may be any bucket: an access point, or a host that is another for each tenant.
+    /// Whether the origin may be any bucket: an access point, or a domain name that differs per tenant.
     #[must_use]
     pub fn may_be_any_bucket(&self) -> bool {
         has_parameter(&self.domain) || is_access_point(&self.domain)
     }
 }
 
-/// Whether it holds a parameter of a multi-tenant distribution. Source: CloudFront developer guide, "Use parameters in
-/// multi-tenant distributions".
+/// Whether the value contains a parameter of a multi-tenant distribution.
+///
+/// Source: CloudFront developer guide, "Use parameters in multi-tenant distributions".
 fn has_parameter(text: &str) -> bool {
     text.contains("{{")
 }
 
 impl OriginGroup {
-    /// A group as CloudFront tells it.
+    /// Creates an origin group from the values that CloudFront returns.
     ///
     /// # Errors
-    /// [`DistributionConfigError::Origin`].
+    /// [`DistributionConfigError::Origin`] if the id, the list of members or a member is empty.
     pub fn new(id: &str, members: Vec<String>) -> Result<Self, DistributionConfigError> {
         let is_told = !id.is_empty() && !members.is_empty() && members.iter().all(|member| !member.is_empty());
         is_told.then(|| Self { id: id.to_owned(), members }).ok_or(DistributionConfigError::Origin)
@@ -158,8 +165,10 @@ impl OriginGroup {
 }
 
 impl Behavior {
-    /// A behaviour as CloudFront tells it: its pattern, none for the default; its target; its cache policy, or whether
-    /// query strings are forwarded where it has none; and the events that functions of its own see.
+    /// Creates a cache behavior from the values that CloudFront returns.
+    ///
+    /// `pattern` is `None` for the default cache behavior. `forwards_query_strings` counts only without a cache policy.
+    /// `events` are the event types of the behavior's function associations.
     ///
     /// # Errors
     /// [`DistributionConfigError::Behavior`], [`DistributionConfigError::CachePolicy`].
@@ -182,21 +191,21 @@ impl Behavior {
             pattern: pattern.map_or_else(PathPattern::everything, PathPattern::new),
             target: target.to_owned(),
             query_strings,
-            // What comes after the origin's answer changes no path.
+            // Response functions run after the origin has been chosen and cannot change the path.
             rewrites: events.into_iter().any(|event| !["viewer-response", "origin-response"].contains(&event)),
         })
     }
 }
 
 impl DistributionConfig {
-    /// The default root object as CloudFront tells it, which is empty if there is none.
+    /// Normalizes the default root object that CloudFront returns: without leading slashes, and `None` if it is empty.
     #[must_use]
     pub fn root_object(values: Option<&str>) -> Option<String> {
         values.map(|it| it.trim_start_matches('/')).filter(|it| !it.is_empty()).map(ToOwned::to_owned)
     }
 
-    /// The origins that are this bucket, with the folder that each looks into, if that can be told, and what it does with
-    /// directories.
+    /// Returns the origins that are this bucket, each with its origin path within the bucket, if known, and the kind of
+    /// its endpoint.
     pub fn origins_of(&self, bucket: &Bucket) -> impl Iterator<Item = (&Origin, Option<OriginPath>, Endpoint)> {
         self.origins.iter().filter_map(|origin| {
             if let Some(endpoint) = endpoint_of(bucket, &origin.domain) {
@@ -207,15 +216,17 @@ impl DistributionConfig {
         })
     }
 
-    /// Whether requests of this behaviour go to the origin, at first or where another fails.
+    /// Whether the behavior targets the origin, directly or as a member of an origin group.
     #[must_use]
     pub fn goes_to(&self, behavior: &Behavior, origin: &str) -> bool {
         let in_group = |group: &OriginGroup| group.id == behavior.target && group.members.iter().any(|it| it == origin);
         behavior.target == origin || self.origin_groups.iter().any(in_group)
     }
 
-    /// The behaviours that may be that of requests for this path: the first whose pattern matches, with patterns taken as
-    /// they are written, and as they read without escapes.
+    /// Returns the behaviors that may apply to requests for this path.
+    ///
+    /// That is the first whose pattern matches as written and, if any pattern contains a percent escape, also the first
+    /// whose decoded pattern matches.
     pub fn behaviors_of(&self, path: &str) -> impl Iterator<Item = &Behavior> {
         let with_spaces = self.behaviors.iter().find(|behavior| behavior.pattern.matches(path));
         let has_escapes = self.behaviors.iter().any(|behavior| behavior.pattern.has_escapes());
@@ -223,13 +234,13 @@ impl DistributionConfig {
         with_spaces.into_iter().chain(has_escapes.then(read).flatten())
     }
 
-    /// Whether any function at the edge may send a request elsewhere than its path says.
+    /// Whether an edge function of any behavior may change a request's URI or origin.
     #[must_use]
     pub fn rewrites(&self) -> bool {
         self.behaviors.iter().any(|behavior| behavior.rewrites)
     }
 
-    /// The cache policies that are to be looked up, each once.
+    /// Returns the ids of the cache policies that must still be looked up, sorted and deduplicated.
     #[must_use]
     pub fn unknown_policies(&self) -> Vec<PolicyId> {
         let mut policies: Vec<_> = self
@@ -245,7 +256,7 @@ impl DistributionConfig {
         policies
     }
 
-    /// Puts what was learnt of a cache policy in its place.
+    /// Sets whether query strings are part of the cache key in every behavior with this cache policy.
     pub fn resolve(&mut self, policy: &PolicyId, from_flag: bool) {
         for behavior in &mut self.behaviors {
             if matches!(&behavior.query_strings, QueryStrings::ByPolicy(id) if id == policy) {
@@ -254,11 +265,12 @@ impl DistributionConfig {
         }
     }
 
-    /// Whether all that viewers can see at URLs that start with `prefix` comes from these origins: then what those hold
-    /// is all that an invalidation of the prefix can evict.
+    /// Whether these origins, given by id, serve all URLs that start with `prefix`.
+    ///
+    /// If so, an invalidation of the prefix can evict nothing but their content.
     #[must_use]
     pub fn serves_only(&self, prefix: &str, origins: &[&str]) -> bool {
-        // A function may choose among all origins.
+        // An edge function can select any origin of the distribution.
         if self.rewrites() && !self.origins.iter().all(|origin| origins.contains(&origin.id.as_str())) {
             return false;
         }

@@ -1,9 +1,12 @@
-//! Which origins are a bucket: S3's endpoints, taken exactly.
+//! Recognizes a bucket's S3 endpoints among the domain names of origins. Similar domain names must not be taken for
+//! them.
 
 use crate::change::{Bucket, BucketName};
 
-/// How the names of a partition's Regions start, and the domain that its endpoints end with; the standard partition is what
-/// is left. A bucket of one partition is not the bucket of the same name in another.
+/// For each partition, the prefix of its Region names and the domain of its endpoints.
+///
+/// The standard partition has the empty prefix and comes last. Buckets of the same name in two partitions are different
+/// buckets.
 ///
 /// Source: AWS SDKs, `partitions.json`.
 const PARTITIONS: [(&str, &str); 8] = [
@@ -18,19 +21,19 @@ const PARTITIONS: [(&str, &str); 8] = [
 ];
 const STANDARD: (&str, &str) = ("", "amazonaws.com");
 
-/// What an origin that is a bucket does with a path that ends in `/`.
+/// How an S3 endpoint answers a path that ends in `/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
-    /// It looks for an object with that key, as S3's API does.
+    /// The REST endpoint: returns the object with exactly that key.
     Rest,
-    /// It answers with the folder's index document, as S3's static website hosting does.
+    /// The static website endpoint: returns the index document of the directory.
     Website,
 }
 
-/// Which kind of endpoint of the bucket this domain is; `None` if it is none of its endpoints.
+/// Returns the kind of endpoint that `domain` is of the bucket, in virtual-hosted style; `None` if it is not one.
 ///
-/// A name is compared whole: `site-staging.s3.amazonaws.com` is no endpoint of the bucket `site`, and neither is
-/// `my.site.s3.amazonaws.com`.
+/// The bucket name must match in full: neither `site-staging.s3.amazonaws.com` nor `my.site.s3.amazonaws.com` is an
+/// endpoint of the bucket `site`.
 ///
 /// Source: AWS General Reference, "Amazon S3 endpoints and quotas".
 #[must_use]
@@ -39,13 +42,14 @@ pub fn endpoint_of(bucket: &Bucket, domain: &str) -> Option<Endpoint> {
     service_of(bucket, strip_bucket(&bucket.name, &domain)?)
 }
 
-/// Whether this domain is S3's for all buckets of the bucket's partition; the bucket is then the first part of the path.
+/// Whether `domain` is a path-style S3 endpoint in the bucket's partition. The first segment of the path is then the
+/// bucket.
 #[must_use]
 pub fn serves_by_path(bucket: &Bucket, domain: &str) -> bool {
     service_of(bucket, &host(domain)) == Some(Endpoint::Rest)
 }
 
-/// Whether this domain is that of an access point, behind which there may be any bucket.
+/// Whether `domain` is that of an access point, which may lead to any bucket.
 ///
 /// Source: S3 user guide, "Using a bucket-style alias for your access point", "Multi-Region Access Points".
 #[must_use]
@@ -59,12 +63,12 @@ pub(super) fn is_access_point(domain: &str) -> bool {
             .any(|part| domain.contains(part))
 }
 
-/// Domains are the same in any case, and with a dot at the end.
+/// Normalizes a domain name: case and a trailing dot do not matter.
 fn host(domain: &str) -> String {
     domain.trim_end_matches('.').to_ascii_lowercase()
 }
 
-/// What kind of endpoint this service is, if it may be the bucket's.
+/// Returns the kind of an S3 endpoint without its bucket name, if it lies in the bucket's partition or that is unknown.
 fn service_of(bucket: &Bucket, service: &str) -> Option<Endpoint> {
     let (endpoint, region, domain) = parse(service)?;
     // Only the standard partition has endpoints without a Region.
@@ -81,7 +85,7 @@ fn strip_bucket<'d>(bucket: &BucketName, domain: &'d str) -> Option<&'d str> {
     domain.strip_prefix(&bucket.as_str().to_ascii_lowercase())?.strip_prefix('.')
 }
 
-/// The kind of a service's endpoint, its Region if it has one, and its partition's domain.
+/// Splits an S3 endpoint without its bucket name into its kind, its Region, if any, and the domain of its partition.
 fn parse(service: &str) -> Option<(Endpoint, Option<&str>, &str)> {
     let suffix = PARTITIONS
         .iter()
@@ -100,7 +104,7 @@ fn parse(service: &str) -> Option<(Endpoint, Option<&str>, &str)> {
     Some((Endpoint::Rest, Some(region), suffix))
 }
 
-/// Whether this is the name of a Region, such as `eu-central-1`, `us-gov-west-1` or `us-isob-east-1`.
+/// Whether `name` has the form of a Region name, such as `eu-central-1`, `us-gov-west-1` or `us-isob-east-1`.
 fn is_region(name: &str) -> bool {
     let parts: Vec<_> = name.split('-').collect();
     let (number, words) = parts.split_last().map_or(("", &[][..]), |(last, words)| (*last, words));

@@ -1,11 +1,12 @@
-//! The path pattern of a cache behaviour: which URLs it is for.
+//! The path pattern of a cache behavior, and which paths it matches.
 
 use std::fmt;
 
 use percent_encoding::percent_decode_str;
 
-/// A pattern: `*` stands for any characters or none, `/` included, and `?` for exactly one. Letters count in their case,
-/// and the first `/` may be left out.
+/// A path pattern: `*` matches zero or more characters, `/` included, and `?` exactly one.
+///
+/// Patterns are case-sensitive, and the leading `/` is optional.
 ///
 /// Source: CloudFront developer guide, "Path pattern".
 ///
@@ -20,53 +21,55 @@ use percent_encoding::percent_decode_str;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathPattern {
     text: String,
-    /// It without escapes, if it has any.
+    /// The pattern, percent-decoded; `None` if it contains no `%`.
     decoded: Option<String>,
 }
 
 impl PathPattern {
-    /// The pattern as CloudFront shows it.
+    /// Creates a pattern from the text that CloudFront returns.
     #[must_use]
     pub fn new(pattern: &str) -> Self {
-        // `*` alone matches the first slash as well.
+        // A leading `*` matches the leading slash as well.
         let slash = if pattern.starts_with(['/', '*']) { "" } else { "/" };
         let text = format!("{slash}{pattern}");
         let decoded = text.contains('%').then(|| percent_decode_str(&text).decode_utf8_lossy().into_owned());
         Self { text, decoded }
     }
 
-    /// That of the default behaviour.
+    /// The pattern of the default cache behavior, `*`.
     #[must_use]
     pub fn everything() -> Self {
         Self::new("*")
     }
 
-    /// Whether it matches this path, which starts with `/` and has no query.
+    /// Whether the pattern matches this path, which starts with `/` and has no query string.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
         matches_glob(&self.text, path)
     }
 
-    /// Whether it holds anything encoded.
+    /// Whether the pattern contains a percent escape.
     #[must_use]
     pub fn has_escapes(&self) -> bool {
         self.decoded.is_some()
     }
 
-    /// Whether it matches this path when it is taken without its escapes.
+    /// Whether the percent-decoded pattern matches this path.
     #[must_use]
     pub fn matches_decoded(&self, path: &str) -> bool {
         matches_glob(self.decoded.as_ref().unwrap_or(&self.text), path)
     }
 
-    /// Whether it matches any path that starts with `prefix`.
+    /// Whether the pattern matches at least one path that starts with `prefix`.
     #[must_use]
     pub fn may_match_below(&self, prefix: &str) -> bool {
-        // Whatever of the pattern is left, some text matches it.
+        // Every remainder of a pattern matches some text.
         self.reachable_positions(prefix).contains(&true)
     }
 
-    /// Whether it surely matches every path that starts with `prefix`.
+    /// Whether the pattern certainly matches every path that starts with `prefix`.
+    ///
+    /// Conservative: `false` for every pattern that does not end in `*`.
     #[must_use]
     pub fn matches_all_below(&self, prefix: &str) -> bool {
         let stars = self.text.chars().rev().take_while(|&it| it == '*').count();
@@ -74,7 +77,9 @@ impl PathPattern {
         stars > 0 && reachable.iter().rev().take(stars + 1).any(|&it| it)
     }
 
-    /// Which places of the pattern can be reached by `text`: place `n` is before its character `n`, the last behind it.
+    /// Returns which positions in the pattern are reachable after matching all of `text`.
+    ///
+    /// Position `n` is before the pattern's character `n`; the last one is the end of the pattern.
     fn reachable_positions(&self, text: &str) -> Vec<bool> {
         let pattern: Vec<char> = self.text.chars().collect();
         let mut reachable = vec![false; pattern.len() + 1];
@@ -105,9 +110,9 @@ impl PathPattern {
     }
 }
 
-/// Whether a pattern matches the whole of a text: `*` is any text and `?` any character.
+/// Whether a pattern matches the whole text: `*` matches zero or more characters and `?` exactly one.
 pub(crate) fn matches_glob(pattern: &str, text: &str) -> bool {
-    // Without looking back further than to the last star: what an earlier one can take, the last can as well.
+    // Backtracking to the last `*` is enough: whatever an earlier one could match, the last one can match instead.
     let (mut pattern, mut text) = (pattern.chars(), text.chars());
     let mut last_star = None;
     loop {
@@ -121,7 +126,7 @@ pub(crate) fn matches_glob(pattern: &str, text: &str) -> bool {
             (Some('?'), Some(_)) => {}
             (Some(expected), Some(character)) if expected == character => {}
             _ => {
-                // The star takes one character more.
+                // The `*` matches one more character.
                 let Some((behind, mut taken)) = last_star.take() else { return false };
                 if taken.next().is_none() {
                     return false;
@@ -133,7 +138,7 @@ pub(crate) fn matches_glob(pattern: &str, text: &str) -> bool {
     }
 }
 
-/// A star can stand for nothing.
+/// Marks the positions after a `*` as reachable, since `*` also matches nothing.
 fn skip_stars(pattern: &[char], reachable: &mut [bool]) {
     for (index, _) in pattern.iter().enumerate().filter(|(_, character)| **character == '*') {
         if reachable.get(index) == Some(&true)

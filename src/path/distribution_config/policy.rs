@@ -1,11 +1,11 @@
-//! Cache policies: what a cache entry is named by besides its path.
+//! Cache policies: whether query strings are part of the cache key.
 
 use std::sync::Arc;
 
-/// The longest id accepted; CloudFront's have 36 characters.
+/// The longest id accepted, in characters. CloudFront's ids have 36.
 const MAX_ID_LENGTH: usize = 64;
 
-/// AWS's own cache policies, and whether query strings are part of their keys.
+/// AWS's managed cache policies, and whether query strings are part of their cache keys.
 ///
 /// Source: CloudFront developer guide, "Use managed cache policies".
 const MANAGED: [(&str, bool); 7] = [
@@ -17,7 +17,7 @@ const MANAGED: [(&str, bool); 7] = [
     ("658327ea-f89d-4fab-a63d-7e88639e58f6", false),
     // CachingOptimizedForUncompressedObjects
     ("b2884449-e4de-46a7-ac36-70bc7f1ddd6d", false),
-    // Elemental-MediaPackage: some parameters of them
+    // Elemental-MediaPackage: some query string parameters
     ("08627262-05a9-4f76-9ded-b50ca2e3a84f", true),
     // UseOriginCacheControlHeaders
     ("83da9c7e-98b4-4e11-a168-04f0df8e2c65", false),
@@ -25,12 +25,12 @@ const MANAGED: [(&str, bool); 7] = [
     ("4cc15a8a-d715-48a4-82b8-cc0b614638fe", true),
 ];
 
-/// The id of a cache policy: letters, digits and hyphens. It becomes a segment of a request's URL.
+/// The id of a cache policy: ASCII letters, digits and hyphens, so that it is safe as a segment of a request's URL.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PolicyId(Arc<str>);
 
 impl PolicyId {
-    /// Checks an id; `None` if it is none.
+    /// Checks an id. Returns `None` if it is empty, longer than 64 characters, or contains any other character.
     #[must_use]
     pub fn new(id: &str) -> Option<Self> {
         let fits =
@@ -38,14 +38,14 @@ impl PolicyId {
         fits.then(|| Self(id.into()))
     }
 
-    /// The id.
+    /// Returns the id.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Whether query strings are part of the key of this policy, if it is one of AWS's own.
+/// Returns whether query strings are part of the policy's cache key; `None` if it is not a managed policy.
 pub(super) fn managed_policy(id: &PolicyId) -> Option<bool> {
     MANAGED.iter().find(|(managed, _)| *managed == id.as_str()).map(|(_, from_flag)| *from_flag)
 }

@@ -1,14 +1,14 @@
-//! What a person does wrong at the command line, and what the answer names: what, where and the remedy.
+//! Errors of the command line. Each names what is wrong, where it is, and the remedy.
 
 use s3_cloudfront_invalidator::local::events::{notification, record};
 use serde_json::json;
 
 use crate::cli::plan::invalidator;
 
-/// Neither credentials nor a way to look for any.
+/// An environment with a Region but without credentials. Instance metadata, the last source of them, is disabled.
 const NOBODY: [(&str, &str); 2] = [("AWS_EC2_METADATA_DISABLED", "true"), ("AWS_REGION", "eu-central-1")];
 
-/// What it complains of.
+/// Runs a command that must fail without output, and returns its error output.
 fn complaint(arguments: &[&str], environment: &[(&str, &str)], input: &[u8]) -> String {
     let (success, printed, errors) = invalidator(arguments, environment, input);
     assert!(!success && printed.is_empty(), "{arguments:?}: {printed}{errors}");

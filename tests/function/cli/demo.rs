@@ -1,4 +1,4 @@
-//! The demonstration, as a person runs it.
+//! The command `invalidator demo`.
 
 use std::process::Command;
 
@@ -24,8 +24,7 @@ fn it_shows_batches_paths_and_costs_within_80_columns() {
     }
 }
 
-/// Times differ from run to run, and a line of `…` stands for several; everything else in the README is what the command
-/// prints.
+/// Times differ from run to run and are not compared. A line of `…` in the README stands for several lines.
 #[test]
 fn the_readme_shows_its_real_output() {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();

@@ -1,4 +1,4 @@
-//! What the documents show of the command line is what it does.
+//! The commands, options and examples in the documents match what the command line does.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,7 +13,7 @@ fn read(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
 }
 
-/// The documents that show the command line.
+/// The documents that mention the command line: the README and every Markdown file in `docs`.
 fn documents() -> BTreeMap<String, String> {
     let files = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")).unwrap();
     let files = files.map(|file| PathBuf::from("docs").join(file.unwrap().file_name()));
@@ -24,7 +24,7 @@ fn documents() -> BTreeMap<String, String> {
     documents
 }
 
-/// What stands in back-ticks, and the lines of blocks of shell: whatever may be a command.
+/// All text that may be a command: inline code, and the lines of shell code blocks.
 fn code(text: &str) -> Vec<String> {
     let mut code = Vec::new();
     for (number, part) in text.split("```").enumerate() {
@@ -42,7 +42,7 @@ fn options(text: &str) -> impl Iterator<Item = &str> {
     words.filter(|word| word.len() > 3 && word.starts_with("--"))
 }
 
-/// The options that a command's help names.
+/// The options that the help of a command names.
 fn known(command: &str) -> BTreeSet<String> {
     let output = Command::new(env!("CARGO_BIN_EXE_invalidator")).args([command, "--help"]).output().unwrap();
     assert!(output.status.success(), "{command}");
@@ -74,7 +74,7 @@ fn every_option_that_the_documents_show_is_one() {
             }
         }
     }
-    // The sections of one command also name options alone.
+    // The sections about one command also name options without the command.
     let page = read("docs/command-line.md");
     for section in page.split("\n## ").skip(1) {
         let name = section.lines().next().unwrap();
@@ -86,7 +86,7 @@ fn every_option_that_the_documents_show_is_one() {
     assert!(shown.len() > 25, "{shown:?}");
 }
 
-/// What a plan comes to, with its distribution's settings if they are given.
+/// Runs `plan` on these keys, with a distribution config if one is given, and returns its JSON output.
 fn plan(keys: &str, settings: Option<&str>, more: &[&str]) -> Value {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("documents-{}", fastrand::u64(..)));
     fs::create_dir_all(&directory).unwrap();
@@ -103,7 +103,7 @@ fn plan(keys: &str, settings: Option<&str>, more: &[&str]) -> Value {
     serde_json::from_str(&printed).unwrap()
 }
 
-/// Settings of an ordinary distribution, as CloudFront has them.
+/// The config of a distribution with one S3 origin, as CloudFront returns it.
 fn settings(query_strings: bool) -> String {
     r#"{"Origins":{"Quantity":1,"Items":[{"Id":"s","DomainName":"my-site.s3.eu-central-1.amazonaws.com","OriginPath":""}]},
         "DefaultCacheBehavior":{"TargetOriginId":"s","ForwardedValues":{"QueryString":QUERY}}}"#
@@ -129,7 +129,6 @@ fn the_readmes_keys_become_these_paths() {
     }
 }
 
-/// The example: so many paths, which collapse to these, at this price.
 #[test]
 fn the_readmes_example_is_what_is_planned() {
     let readme = read("README.md");
@@ -145,7 +144,7 @@ fn the_readmes_example_is_what_is_planned() {
     let settings = settings(false);
     let all = paths(&plan(&keys, Some(&settings), &["--max-paths", "3000"])).len();
     assert!(example.contains(&format!("{all} paths are over the budget of 30")), "{all}: {example}");
-    // What else is there starts otherwise.
+    // No other object has a key that starts with `img/2024-`.
     let inventory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readmes-example.txt");
     fs::write(&inventory, format!("{keys}img/2023-12-5.jpg\nabout.html\n")).unwrap();
     let planned = plan(&keys, Some(&settings), &["--inventory", inventory.to_str().unwrap()]);

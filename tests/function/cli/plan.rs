@@ -1,4 +1,4 @@
-//! `invalidator plan`, as a person or a script runs it.
+//! The command `invalidator plan`, and helpers to run any command.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -13,7 +13,7 @@ fn plan(arguments: &[&str], input: &str) -> (bool, String, String) {
     run(arguments, &[], input)
 }
 
-/// Whether it succeeded, and what it printed and complained of.
+/// Runs a command. Returns whether it succeeded, its output and its error output.
 pub(crate) fn invalidator(arguments: &[&str], environment: &[(&str, &str)], input: &[u8]) -> (bool, String, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_invalidator"))
         .args(arguments)
@@ -24,19 +24,19 @@ pub(crate) fn invalidator(arguments: &[&str], environment: &[(&str, &str)], inpu
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // It may have refused its arguments and gone.
+    // The command may have rejected its arguments and exited.
     let _ = child.stdin.take().unwrap().write_all(input);
     let output = child.wait_with_output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.success(), text(output.stdout), text(output.stderr))
 }
 
-/// The same of `plan`.
+/// Runs `plan` like [`invalidator`].
 pub(crate) fn run(arguments: &[&str], environment: &[(&str, &str)], input: &str) -> (bool, String, String) {
     invalidator(&[&["plan"], arguments].concat(), environment, input.as_bytes())
 }
 
-/// What the AWS CLI and this one read, to ask this stand-in.
+/// The environment that makes the AWS CLI and `invalidator` call the fake AWS at `url`.
 pub(crate) fn asking(url: &str) -> [(&str, &str); 4] {
     [
         ("AWS_ENDPOINT_URL", url),
@@ -114,7 +114,7 @@ fn an_inventory_counts_and_a_weight_buys() {
     assert!(printed.lines().all(|line| line.chars().count() <= 80), "{printed}");
 }
 
-/// What is not known to be complete proves nothing to be free.
+/// Where a listing may be incomplete, no wildcard counts as evicting nothing else.
 #[test]
 fn an_inventory_that_shows_a_part_makes_nothing_free_elsewhere() {
     let file = |name: &str, text: &str| {

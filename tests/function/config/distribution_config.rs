@@ -1,4 +1,4 @@
-//! Distributions' settings: read when they are needed, remembered, and what happens where they cannot be read.
+//! Distribution configs: when they are read, how they are cached, and what happens if they cannot be read.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::harness::{Harness, created, state};
 
 pub(crate) const READ: &str = "GetDistributionConfig";
 
-/// The settings of a distribution that shows a folder of `site`, and sends requests for `/api/*` elsewhere.
+/// The config of a distribution that serves a folder of `site`, and routes `/api/*` to another origin.
 pub(crate) fn config(origin_path: &str) -> Value {
     json!({
         "CallerReference": "example",
@@ -52,7 +52,7 @@ async fn nothing_is_read_at_the_start_and_once_in_a_life() {
     }
     assert_eq!(harness.aws.calls(READ).len(), 1);
     assert_eq!(harness.invalidations("E1"), [["/a"], ["/a"], ["/a"]]);
-    // What somebody named is sent as it is, so no settings are asked for.
+    // Paths that a person named are sent unchanged, so no config is read.
     harness.report("r4", r#"{"distributionId":"E1","items":["/x"]}"#).await;
     assert_eq!(harness.aws.calls(READ).len(), 1);
 }
@@ -150,7 +150,7 @@ async fn what_fails_for_a_moment_is_read_again() {
     }
 }
 
-/// Guessing would leave the real URL stale.
+/// Paths guessed without the config could leave the real URL stale.
 #[tokio::test]
 async fn what_cannot_be_read_fails_its_changes_and_no_others() {
     let mut state = state(&[("site", "E1"), ("both", "E1 E2"), ("other", "E2")]);
@@ -184,7 +184,7 @@ async fn the_last_settings_serve_while_cloudfront_cannot_be_asked() {
     fail(&harness.aws, READ, 503, "ServiceUnavailable", 4);
     harness.report("r2", created(&[("site", "web/b")])).await;
     assert_eq!(harness.invalidations("E1"), [["/a"], ["/b"]]);
-    // Without a bound to lean on they do not.
+    // With stale-if-error disabled, the cached config is not used.
     let harness = Harness::start(known(), &[&variables[..], &[("STALE_TAG_SECONDS", "0")]].concat()).await;
     harness.report("r1", created(&[("site", "web/a")])).await;
     tokio::time::sleep(Duration::from_millis(20)).await;

@@ -1,4 +1,4 @@
-//! Settings that no distribution can have: whoever told them did not tell all.
+//! Configs that no distribution can have. Such a response is incomplete, and the config counts as not read.
 
 use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::config::distribution_config::{config, known, set};
 use crate::harness::{Harness, created};
 
-/// The changes fail, and are not taken for changes that nobody sees.
+/// Checks that the changes fail, rather than being skipped as changes that no viewer sees.
 async fn fails(broken: Value, reason: &str) {
     let mut state = known();
     let told = broken.to_string();

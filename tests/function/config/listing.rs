@@ -1,4 +1,4 @@
-//! Buckets are listed where that can save paths or evictions, and nothing is lost where they cannot be.
+//! Buckets are listed where that can save paths or evictions. If a bucket cannot be listed, no change is lost.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::harness::{Harness, created, state, within};
 
 const LIST: &str = "ListObjectsV2";
 
-/// A distribution that shows `site` by its website endpoint, and nothing else.
+/// The state of a distribution that serves only `site`, through its website endpoint.
 fn site(objects: impl IntoIterator<Item = String>) -> State {
     let mut state = state(&[("site", "E1")]);
     state.buckets.get_mut("site").unwrap().objects = objects.into_iter().collect();
@@ -20,7 +20,7 @@ fn site(objects: impl IntoIterator<Item = String>) -> State {
     state
 }
 
-/// The settings of a distribution that shows `site` by its website endpoint, and nothing else.
+/// The config of a distribution that serves only `site`, through its website endpoint.
 pub(crate) fn site_config() -> Value {
     config(&json!({ "Quantity": 0 }))
 }
@@ -43,12 +43,12 @@ fn event(keys: &[String]) -> String {
     created(&keys.iter().map(|key| ("site", key.as_str())).collect::<Vec<_>>())
 }
 
-/// So many files in each of some folders.
+/// The keys of `files` objects in each of `folders` folders.
 fn folders(folders: usize, files: usize) -> Vec<String> {
     (0..folders).flat_map(|folder| (0..files).map(move |file| format!("d{folder:03}/f{file:04}.html"))).collect()
 }
 
-/// What was sent, checked to cover the keys within the budget of 30 paths, 7 of them wildcards.
+/// The paths of the last invalidation, checked to cover the keys within the budget of 30 paths, 7 of them wildcards.
 fn sent(harness: &Harness, keys: &[String]) -> Vec<String> {
     let mut all = harness.invalidations("E1");
     let items = all.pop().unwrap();
@@ -61,7 +61,7 @@ fn sent(harness: &Harness, keys: &[String]) -> Vec<String> {
     items
 }
 
-/// The function finds what the comparison finds with the whole list in its hands.
+/// The function finds the same paths as the comparison, which has the complete listing.
 #[tokio::test]
 async fn the_comparison_holds_for_the_function() {
     for deploy in deploys() {
@@ -89,7 +89,7 @@ async fn the_comparison_holds_for_the_function() {
 async fn five_thousand_changes_of_a_hundred_thousand_objects_take_sixty_requests_at_the_most() {
     let objects = folders(200, 500);
     for (name, changed) in [
-        // Ten folders wholly: three more than there may be wildcards.
+        // Ten complete folders: three more than the wildcards in the budget.
         ("ten folders", objects.iter().filter(|key| key[1..4].ends_with('7') && key[1..2] == *"0").cloned().collect()),
         ("every twentieth", objects.iter().step_by(20).cloned().collect::<Vec<_>>()),
     ] {
@@ -103,7 +103,6 @@ async fn five_thousand_changes_of_a_hundred_thousand_objects_take_sixty_requests
     }
 }
 
-/// Where everything in a folder changed, one path does for all of it.
 #[tokio::test]
 async fn a_wildcard_that_evicts_nothing_else_is_taken() {
     let objects = folders(3, 12);
@@ -112,7 +111,7 @@ async fn a_wildcard_that_evicts_nothing_else_is_taken() {
     harness.report("r1", event(&changed)).await;
     assert_eq!(sent(&harness, &changed), ["/d000/f00*"]);
     assert_eq!(harness.aws.calls(LIST).len(), 1);
-    // The same without.
+    // Without a listing, or without a config, no wildcard is used.
     for variables in [&[("INVENTORY", "off")][..], &[("DISTRIBUTION_SETTINGS", "off")]] {
         let harness = Harness::start(site(objects.clone()), variables).await;
         let report = harness.report("r1", event(&changed)).await;
@@ -120,7 +119,7 @@ async fn a_wildcard_that_evicts_nothing_else_is_taken() {
         assert_eq!(harness.aws.calls(LIST).len(), 0, "{variables:?}");
         assert_eq!(report["invalidations"][0]["needlessEvictions"], 0, "no wildcard, nothing to guess");
     }
-    // A few paths are not worth a request.
+    // A few paths do not justify a request.
     let harness = Harness::start(site(objects.clone()), &[]).await;
     harness.report("r1", event(&changed[..9])).await;
     assert_eq!((harness.aws.calls(LIST).len(), sent(&harness, &changed[..9]).len()), (0, 9));
@@ -138,7 +137,7 @@ async fn a_saved_path_can_be_worth_evictions() {
     }
 }
 
-/// Nothing is free where somebody else's URLs may be.
+/// No wildcard counts as evicting nothing else where it may match URLs of another origin.
 #[tokio::test]
 async fn what_other_origins_serve_is_not_counted() {
     let changed = folders(1, 12);
@@ -187,7 +186,7 @@ async fn a_bucket_that_may_not_be_listed_is_said_once() {
     assert!(warnings[0].contains("s3:ListBucket") && warnings[0].contains("site"), "{warnings:?}");
 }
 
-/// What is told of a bucket by halves makes nothing free.
+/// A failed or incomplete listing lets no wildcard count as evicting nothing else.
 #[tokio::test]
 async fn a_listing_that_fails_is_no_listing() {
     let objects = folders(3, 12);
@@ -211,7 +210,7 @@ async fn a_listing_that_fails_is_no_listing() {
     }
 }
 
-/// Objects of all kinds beside the changed ones, which their wildcards must not touch unseen.
+/// An unchanged object with an unusual key beside the changed ones: no wildcard may evict it uncounted.
 #[tokio::test]
 async fn odd_keys_are_counted_like_any_other() {
     for other in ["d 0/ü~x", "d 0/a+b", "d 0/%41", "d 0/\u{1}", "d 0/z\u{10ffff}", "d 0/", "d 0/index.html"] {

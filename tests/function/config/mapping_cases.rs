@@ -1,4 +1,5 @@
-//! Combinations of origins, behaviours and buckets, each decided by the function and by the command line, as expected.
+//! Combinations of origins, cache behaviors and buckets, with the paths that the function and the command line must
+//! find.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 use crate::cli::plan::{asking, run};
 use crate::harness::{Harness, created};
 
-/// A distribution in short, and what becomes of objects of the bucket behind it.
+/// A distribution in short form, and the expected paths of objects in the bucket behind it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
@@ -20,19 +21,19 @@ struct Case {
     bucket: String,
     #[serde(default = "region")]
     region: String,
-    /// Id, domain and path.
+    /// Id, domain name and origin path.
     origins: Vec<(String, String, String)>,
     #[serde(default)]
     groups: Vec<(String, Vec<String>)>,
-    /// Pattern, target and options.
+    /// Path pattern, target origin and options.
     #[serde(default)]
     behaviors: Vec<(String, String, Options)>,
     default: (String, Options),
     root: Option<String>,
-    /// The account's own cache policies: what query strings do in them.
+    /// The account's own cache policies: the query string behavior of each, by id.
     #[serde(default)]
     policies: BTreeMap<String, String>,
-    /// Further members of the settings.
+    /// Further members of the distribution config.
     #[serde(default)]
     more: BTreeMap<String, Value>,
     keys: BTreeMap<String, Expected>,
@@ -92,7 +93,7 @@ fn behavior(target: &str, options: &Options) -> Value {
 }
 
 impl Case {
-    /// The settings as the AWS CLI prints them.
+    /// The distribution config as the AWS CLI prints it.
     fn config(&self) -> Value {
         let origin = |(id, domain, path): &(String, String, String)| json!({ "Id": id, "DomainName": domain, "OriginPath": path, "CustomHeaders": { "Quantity": 0 } });
         let group = |(id, members): &(String, Vec<String>)| {
@@ -147,7 +148,7 @@ impl Case {
     }
 }
 
-/// One object after the other, in one sandbox: the settings are read once.
+/// One event per object, to one process: the config is read once.
 #[tokio::test]
 async fn the_function_decides_as_expected() {
     let cases = cases();
@@ -174,7 +175,7 @@ async fn the_function_decides_as_expected() {
     }
 }
 
-/// The same by the command line, from a file and from CloudFront, with the reason.
+/// The command line finds the same paths, with the config from a file and from CloudFront, and gives the reason.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_command_line_explains_it() {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("distributions");
@@ -188,7 +189,7 @@ async fn the_command_line_explains_it() {
         for (key, expected) in &case.keys {
             let settings = file.to_str().unwrap();
             let live = [("--distribution", "E1", &environment[..])];
-            // The file does not hold the account's own cache policies.
+            // The file does not contain the account's own cache policies.
             let offline = [("--settings", settings, &[][..])].into_iter().filter(|_| case.policies.is_empty());
             for (option, value, environment) in live.into_iter().chain(offline) {
                 let arguments = [
@@ -220,7 +221,6 @@ async fn the_command_line_explains_it() {
     }
 }
 
-/// The example of the document is what it prints.
 #[test]
 fn the_document_shows_what_is_printed() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -253,14 +253,14 @@ async fn what_cannot_be_read_is_said_and_offline_nothing_is() {
     let (success, printed, errors) = run(&arguments, &environment, "docs/index.html");
     assert!(success && printed.contains("/docs/"), "{printed}");
     assert!(errors.contains("The settings of E1 are not known") && errors.contains("AccessDenied"), "{errors}");
-    // Neither credentials nor a Region: nothing to ask with.
+    // Without credentials and Region, CloudFront cannot be called.
     let (success, _, errors) = run(&arguments, &[("AWS_EC2_METADATA_DISABLED", "true")], "docs/index.html");
     assert!(success && errors.contains("The settings of E1 are not known"), "{errors}");
     let asked = aws.with(|state| state.calls.len());
     let (success, printed, errors) = run(&[&arguments[..], &["--offline"]].concat(), &environment, "docs/index.html");
     assert!(success && printed.contains("/docs/") && errors.is_empty(), "{errors}");
     assert_eq!(aws.with(|state| state.calls.len()), asked);
-    // What belongs together.
+    // Missing and invalid options.
     for (arguments, part) in [
         (&["--keys", "-", "--distribution", "E1"][..], "--bucket"),
         (&["--keys", "-", "--bucket", "site", "--distribution", "e1"], "is not a distribution id"),

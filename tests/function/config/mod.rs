@@ -1,4 +1,4 @@
-//! What buckets and distributions tell the function: tags, distribution configs, listings.
+//! What the function reads about buckets and distributions: tags, distribution configs, listings.
 
 pub(crate) mod distribution_config;
 pub(crate) mod invalid_config;

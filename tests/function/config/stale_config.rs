@@ -1,4 +1,4 @@
-//! What old, denied and doubtful settings may not do: proofs of a review.
+//! Stale, denied and uncertain distribution configs. Each test reproduces a finding of a review.
 
 use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
 use s3_cloudfront_invalidator::local::{InvocationOutcome, State};
@@ -10,7 +10,7 @@ use crate::harness::{Harness, created, state};
 const READ: &str = "GetDistributionConfig";
 const S3: &str = "site.s3.eu-central-1.amazonaws.com";
 
-/// Origins as id, domain and path; behaviours as pattern and target.
+/// Origins as id, domain name and origin path; cache behaviors as path pattern and target origin.
 fn config(origins: &[(&str, &str, &str)], behaviors: &[(&str, &str)], default: &str) -> Value {
     let origins: Vec<_> = origins
         .iter()
@@ -36,7 +36,7 @@ fn shown(config: Value) -> State {
     state
 }
 
-/// Old settings serve to send too much, not to ignore for good.
+/// A stale config may invalidate too much, but must not skip a change for good.
 #[tokio::test]
 async fn nothing_is_ignored_for_what_old_settings_said() {
     let before = config(&[("s3", S3, "/v1"), ("api", "api.example.com", "")], &[], "s3");
@@ -54,7 +54,7 @@ async fn nothing_is_ignored_for_what_old_settings_said() {
     }
 }
 
-/// What is known is better than a guess that is known to be wrong.
+/// A cached config is better than a guess that is known to be wrong.
 #[tokio::test]
 async fn a_denial_does_not_replace_what_is_known() {
     let harness = Harness::start(shown(config(&[("s3", S3, "/web")], &[], "s3")), &[("TAG_TTL_SECONDS", "0")]).await;
@@ -83,7 +83,7 @@ async fn a_policy_is_asked_for_four_times_at_the_most() {
     assert_eq!((harness.aws.calls(READ).len(), harness.aws.calls("GetCachePolicy").len()), (1, 4));
 }
 
-/// The function goes on without the policy; the command line should show what the function does.
+/// The function continues without the cache policy; the command line must show what the function does.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_command_line_decides_like_the_function_without_a_policy() {
     let mut state = shown(with_policy());
@@ -112,7 +112,7 @@ async fn credentials_that_have_expired_are_no_denial_of_listing() {
     assert_eq!(harness.invalidations("E1")[1].len(), 1);
 }
 
-/// A function may send requests below the prefix to any origin: what they show is not known.
+/// A function may route requests below the prefix to any origin, so what the URLs serve is not known.
 #[tokio::test]
 async fn where_a_function_may_choose_the_origin_nothing_is_counted() {
     let keys: Vec<_> = (0..12).map(|n| format!("d/f{n:04}")).collect();
@@ -128,7 +128,7 @@ async fn where_a_function_may_choose_the_origin_nothing_is_counted() {
     assert_eq!(harness.invalidations("E1")[0].len(), 12, "{report}");
 }
 
-/// `/a*` for `a~b.js` evicts whatever starts with `/a`; nobody has counted that.
+/// `/a*` for `a~b.js` evicts everything that starts with `/a`, which nothing has counted.
 #[tokio::test]
 async fn a_wildcard_that_was_needed_is_not_said_to_evict_nothing() {
     let mut state = shown(config(&[("s3", S3, "")], &[], "s3"));

@@ -1,4 +1,4 @@
-//! Bucket tags: who is asked, how often, and what becomes of a bad answer.
+//! Bucket tags: where they are read, how long they are cached, and what happens if they are invalid or cannot be read.
 
 use s3_cloudfront_invalidator::local::Invoke;
 use serde_json::json;
@@ -156,7 +156,7 @@ async fn the_smallest_budget_of_those_that_contribute_counts_and_a_tag_never_rai
         let paths = harness.invalidations(id)[0].len();
         assert!((1..=most).contains(&paths), "{id}: {paths}");
     }
-    // Alone, the larger bucket is not held to what the other asks for.
+    // Without a change in the other bucket, that bucket's smaller budget does not apply.
     harness.report("r2", created(&[("large", "a"), ("large", "b"), ("large", "c")])).await;
     assert_eq!(harness.invalidations("E1")[1].len(), 3);
 }

@@ -1,4 +1,4 @@
-//! What an invocation answers, and what AWS is asked.
+//! The response to an event of changes, and the calls to AWS.
 
 use s3_cloudfront_invalidator::local::InvocationOutcome;
 use serde_json::json;
@@ -40,7 +40,7 @@ async fn the_test_event_and_the_consoles_templates_succeed() {
         |name| std::fs::read(format!("{}/tests/fixtures/s3/{name}.json", env!("CARGO_MANIFEST_DIR"))).unwrap();
     let report = harness.report("r1", fixture("test-event")).await;
     assert_eq!(report["ignored"], json!([{ "reason": "test-event", "changes": 0 }]));
-    // The templates are of us-east-1.
+    // The templates name us-east-1.
     harness.aws.with(|state| state.buckets.get_mut("example-bucket").unwrap().region = "us-east-1".into());
     for (request_id, name) in [("r2", "console-template-put"), ("r3", "console-template-delete")] {
         assert_eq!(harness.report(request_id, fixture(name)).await["changes"]["covered"], 1, "{name}");
@@ -76,7 +76,7 @@ async fn the_same_request_again_creates_no_second_invalidation_and_another_does(
     let first = harness.report("r1", event.clone()).await;
     assert_eq!(harness.report("r1", event.clone()).await, first);
     assert_eq!(harness.invalidations("E1").len(), 1);
-    // Elsewhere too, where only CloudFront remembers it.
+    // In a new process too, where only CloudFront knows the caller reference.
     let harness = harness.in_a_new_sandbox(&[]).await;
     assert_eq!(harness.report("r1", event.clone()).await, first);
     assert_eq!(harness.invalidations("E1").len(), 1);
@@ -105,7 +105,7 @@ async fn an_event_of_no_known_shape_fails_and_lists_the_shapes() {
         assert_eq!(error_type, "UnrecognizedEvent");
         assert!(message.contains("aws:s3") && !message.contains("hunter2"), "{message}");
     }
-    // What is not JSON the runtime refuses by itself; the function lives on.
+    // An event that is not JSON is rejected by the runtime crate; the process continues.
     assert!(
         matches!(harness.invoke("r2", "{hunter2").await, InvocationOutcome::Error { message, .. } if !message.contains("hunter2"))
     );

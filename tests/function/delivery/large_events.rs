@@ -1,4 +1,4 @@
-//! One event with much in it.
+//! Single events with many records.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,7 +8,8 @@ use serde_json::json;
 
 use crate::harness::{Harness, created, state};
 
-/// 7 buckets and 5 distributions: `alpha` and `beta` share one, `gamma` names two, `eta` has no tag.
+/// 7 buckets and 5 distributions: `alpha` and `beta` share one, as do `epsilon` and `zeta`; `gamma` names two, and
+/// `eta` has no tag.
 const BUCKETS: [(&str, &str); 7] = [
     ("alpha", "E1"),
     ("beta", "E1"),
@@ -22,7 +23,7 @@ const BUCKETS: [(&str, &str); 7] = [
 #[tokio::test]
 async fn a_thousand_records_are_seven_lookups_and_five_invalidations() {
     let mut state = state(&BUCKETS);
-    // Slow enough that lookups which run at the same time are seen to.
+    // Slow enough that concurrent lookups overlap.
     let slow = Effect::Delay(Duration::from_millis(200));
     state.faults.push(Fault { operation: "GetBucketTagging", target: None, effect: slow, times: usize::MAX });
     let harness = Harness::start(state, &[]).await;
@@ -39,7 +40,7 @@ async fn a_thousand_records_are_seven_lookups_and_five_invalidations() {
     assert_eq!(report["changes"], json!({ "covered": 1000 - untagged, "ignored": untagged, "failed": 0 }));
     assert_eq!(report["ignored"], json!([{ "reason": "bucket-not-tagged", "bucket": "eta", "changes": untagged }]));
 
-    // Every change is covered, in both spellings of its space, at each of its distributions.
+    // Every change is covered at each of its distributions, in both encodings of the space.
     for (bucket, key) in &objects {
         let ids = BUCKETS.iter().find(|(name, _)| name == bucket).unwrap().1;
         for id in ids.split_whitespace() {
@@ -54,7 +55,7 @@ async fn a_thousand_records_are_seven_lookups_and_five_invalidations() {
         }
     }
 
-    // Again within the life of the tags: no lookup. Under the same request id: no second invalidation.
+    // Within the TTL of the tags there is no lookup, and under the same request id no second invalidation.
     assert_eq!(harness.report("r1", event.clone()).await["changes"], report["changes"]);
     assert_eq!(harness.aws.calls("GetBucketTagging").len(), 7);
     for id in ["E1", "E2", "E3", "E4", "E5"] {

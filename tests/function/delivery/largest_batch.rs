@@ -1,4 +1,4 @@
-//! A batch of a queue's messages as large as there are: 40 buckets, 12 distributions, some of everything that goes wrong.
+//! The largest batches of SQS messages: 40 buckets, 12 distributions, and several kinds of failure.
 
 use std::collections::BTreeSet;
 
@@ -9,19 +9,19 @@ use s3_cloudfront_invalidator::local::{FakeBucket, FakeDistribution, State};
 pub(crate) const BUCKETS: usize = 40;
 pub(crate) const DISTRIBUTIONS: usize = 12;
 
-/// The distributions that take nothing, and the bucket whose tags may not be read.
+/// The distributions that reject every invalidation, and the bucket whose tags may not be read, by number.
 const GONE: usize = 3;
 const FORBIDDEN: usize = 7;
 const DENIED: usize = 39;
 
-/// One message in so many is junk.
+/// One message in this many has a truncated body.
 const JUNK: usize = 100;
 
 pub(crate) struct Scenario {
     pub(crate) event: String,
-    /// The messages that must come again.
+    /// The ids of the messages that must be redelivered.
     pub(crate) failed: BTreeSet<String>,
-    /// Of each distribution that works, the keys that must be covered.
+    /// The distributions that work, each with the keys whose URLs must be covered.
     pub(crate) covered: Vec<(String, Vec<String>)>,
 }
 
@@ -50,7 +50,8 @@ pub(crate) fn state() -> State {
     state
 }
 
-/// So many messages of about 1,200 bytes; `round` makes their ids and keys differ from those of other rounds.
+/// A batch of `messages` messages of about 1,200 bytes. `round` makes their ids and keys differ from those of other
+/// rounds.
 pub(crate) fn scenario(messages: usize, round: usize) -> Scenario {
     let mut failed = BTreeSet::new();
     let mut covered: Vec<Vec<String>> = vec![Vec::new(); DISTRIBUTIONS];

@@ -1,4 +1,4 @@
-//! What becomes of changes, however they come.
+//! The handling of changes and requests, from every event source.
 
 pub(crate) mod changes;
 pub(crate) mod large_events;

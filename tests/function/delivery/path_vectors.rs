@@ -22,7 +22,7 @@ fn sorted(paths: &Value) -> Vec<&str> {
     paths
 }
 
-/// The paths that one event of the bucket `site` is answered with.
+/// The paths in the response to an event of the bucket `site`.
 async fn paths(harness: &Harness, event: String) -> Value {
     harness.report("row", event).await["invalidations"][0]["paths"].clone()
 }
@@ -77,7 +77,7 @@ async fn origin_paths_are_stripped() {
     }
 }
 
-/// A key that ends in `*` makes a wildcard, so an event with it and another key shows whether it covers that.
+/// A key that ends in `*` becomes a wildcard. An event with it and another key shows whether it covers the other path.
 #[tokio::test]
 async fn items_cover_paths() {
     let harness = Harness::start(state(&[("site", "E1")]), &[]).await;

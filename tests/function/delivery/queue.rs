@@ -1,4 +1,4 @@
-//! Batches of messages: each answers for itself.
+//! Batches of SQS messages: each message succeeds or fails on its own.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::delivery::largest_batch::{self, Scenario, scenario};
 use crate::harness::{Harness, created, state};
 
-/// The ids of the messages that are to come again.
+/// The message ids of the batch item failures.
 fn failed(answer: &Value) -> BTreeSet<String> {
     assert_eq!(answer.as_object().unwrap().len(), 1, "{answer}");
     let failures = answer["batchItemFailures"].as_array().unwrap();
@@ -102,7 +102,7 @@ async fn a_message_that_comes_again_is_not_billed_again_for_what_was_done() {
     harness.report("r2", sqs(&[("m2", &b), ("m3", &c), ("m1", &a)])).await;
     assert_eq!(harness.invalidations("E1"), [["/a", "/b"]]);
     assert_eq!(harness.invalidations("E2"), [["/c"]]);
-    // The same object changed again: another message.
+    // A new message about the same objects is a new change.
     harness.report("r3", sqs(&[("m4", &a), ("m5", &b)])).await;
     assert_eq!(harness.invalidations("E1").len(), 2);
 }
@@ -118,7 +118,7 @@ async fn what_no_message_answers_for_makes_the_whole_batch_come_again() {
         assert!(message.contains("Records[1].messageId: missing"), "{message}");
     }
     assert_eq!(harness.invalidations("E1"), [["/a"]], "what could be done was, once");
-    // It is not even opened: nobody could be told how it went.
+    // A message without an id could not be reported as failed, so it is not decoded.
     let event = sqs(&[("m1", &put("one", "b"))]).replace(r#""messageId":"m1","#, "");
     let (_, message) = harness.error("r2", event).await;
     assert!(message.contains("Records[0].messageId: missing"), "{message}");
@@ -142,7 +142,7 @@ async fn half_a_million_bad_records_in_one_message_are_a_few_lines() {
     assert!(lines.iter().any(|line| line.contains("\"unlisted\":499991")), "{lines:#?}");
 }
 
-/// What the largest batches come to, in the function's own time.
+/// Delivers one of the largest batches, under the default timeout of the harness.
 async fn run(messages: usize, bytes: usize) {
     let harness = Harness::start(largest_batch::state(), &[]).await;
     let Scenario { event, failed: expected, covered } = scenario(messages, 1);

@@ -1,4 +1,5 @@
-//! The same delivery again, in the process that remembers it: what was done is neither done again nor asked for again.
+//! Redelivery to a process that has cached the earlier delivery: what CloudFront accepted is neither invalidated nor
+//! requested again.
 
 use std::time::Duration;
 
@@ -51,7 +52,7 @@ async fn what_was_taken_in_other_words_is_not_billed_again() {
     let report = harness.report("r1", event).await;
     assert_eq!(harness.invalidations("E1")[1..], [["/*"]], "the same delivery, done before");
     assert_eq!(harness.invalidations("E2"), [["/x"]]);
-    // The report tells what was taken, and not what was planned.
+    // The report shows the paths that were accepted, not those that were planned.
     assert_eq!(report["changes"]["covered"], 5);
     assert_eq!(report["invalidations"][0]["paths"], json!(["/*"]));
 }

@@ -1,4 +1,4 @@
-//! Direct invocations: what a person asks for.
+//! Direct invocations: requests that a person makes.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ async fn items_are_sent_as_they_are_and_the_answer_names_the_invalidation() {
     assert_eq!(sent["paths"], json!(["/a%20b.html", "/caf%C3%A9", "/img/*", "#news"]));
     let sent = harness.aws.with(|state| state.distributions["E1"].invalidations[0].paths.clone());
     assert_eq!(sent, ["/a%20b.html", "/caf%C3%A9", "/img/*", "#news"]);
-    // Lambda's retry is no second invalidation, a second request is one.
+    // Lambda's retry creates no second invalidation; a second request does.
     harness.report("r1", event.to_string()).await;
     harness.report("r2", event.to_string()).await;
     assert_eq!(harness.aws.with(|state| state.distributions["E1"].invalidations.len()), 2);
@@ -80,7 +80,7 @@ async fn an_error_says_what_to_correct() {
     }
 }
 
-/// Everything that names nothing.
+/// Events that name neither a distribution nor a bucket nor paths.
 const BARE: [&str; 5] = [
     "{}",
     "null",
@@ -99,7 +99,7 @@ async fn with_a_distribution_of_its_own_the_function_is_a_button() {
     harness.report("items", r#"{"items":["/a"]}"#).await;
     assert_eq!(harness.invalidations("E1").len(), 6);
     assert_eq!(harness.invalidations("E1")[5], ["/a"]);
-    // What is about an untagged bucket is not for it.
+    // An unknown event is not a request for that distribution.
     let (error_type, _) = harness.error("other", r#"{"hello":"world"}"#).await;
     assert_eq!(error_type, "UnrecognizedEvent");
 }
@@ -150,7 +150,7 @@ async fn a_wait_that_is_too_long_is_no_error() {
     let event = json!({ "bucket": "site", "keys": ["a"], "wait": true, "waitSeconds": 1 });
     let (outcome, _) = waited(Duration::from_hours(1), Duration::from_mins(1), &event).await;
     assert_eq!(status(&outcome), "InProgress");
-    // Without the time to ask even once, there is an answer.
+    // Even without the time for one call of `GetInvalidation` there is a response.
     let (outcome, _) = waited(Duration::from_hours(1), Duration::from_millis(1500), &event).await;
     assert!(matches!(outcome, InvocationOutcome::Response(_)), "{outcome:?}");
 }

@@ -1,4 +1,4 @@
-//! What passes by itself, what is said in other words, and what there is no time for.
+//! Retried errors, fallbacks to other paths, and changes that fail for lack of time.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -10,17 +10,18 @@ use serde_json::{Value, json};
 
 use crate::harness::{Harness, created, state, within};
 
-/// Pauses so short that nobody waits for them.
+/// A base delay so short that retries do not slow down a test.
 const QUICK: (&str, &str) = ("BACKOFF_MILLISECONDS", "20");
 
-/// A batch of one message for each bucket, named like it.
+/// A batch with one message per bucket, whose message id is the bucket's name.
 fn batch(buckets: &[(&str, &str)]) -> String {
     let bodies: Vec<_> = buckets.iter().map(|(bucket, _)| created(&[(*bucket, "a")])).collect();
     let messages: Vec<_> = buckets.iter().zip(&bodies).map(|((bucket, _), body)| (*bucket, body.as_str())).collect();
     sqs(&messages)
 }
 
-/// Throttles 20 distributions to one request in `interval` and tells which messages failed, and how long it took.
+/// Delivers a batch for 20 distributions while requests are throttled to one per `interval`. Returns the messages that
+/// failed, and how long it took.
 async fn storm(
     interval: Duration,
     timeout: Duration,
@@ -40,7 +41,7 @@ async fn storm(
     let failures = answer["batchItemFailures"].as_array().unwrap();
     let failed: BTreeSet<_> = failures.iter().map(|it| it["itemIdentifier"].as_str().unwrap().to_owned()).collect();
     for (bucket, id) in &names {
-        // Served or reported failed, and none twice.
+        // Invalidated or reported as failed, and nothing twice.
         assert_eq!(harness.invalidations(id).len(), usize::from(!failed.contains(bucket)), "{id}");
     }
     (failed, took, harness)
@@ -96,13 +97,13 @@ async fn a_path_that_is_refused_is_widened_once() {
     let report = harness.report("r1", event.clone()).await;
     assert_eq!(harness.invalidations("E1"), [["/caf*", "/img/a*", "/img/plain.txt"]]);
     assert_eq!(report["invalidations"][0]["pathCount"], 3);
-    // Refused again and again it fails, after two attempts.
+    // If it is rejected every time, it fails after two attempts.
     let effect = Effect::error(400, "InvalidArgument");
     harness.aws.with(|state| state.faults.push(Fault::always("CreateInvalidation", "E1", effect)));
     let (_, message) = harness.error("r2", event).await;
     assert!(message.contains("InvalidArgument"), "{message}");
     assert_eq!(harness.aws.calls("CreateInvalidation").len(), 4);
-    // Where there is nothing to widen there is nothing to try again.
+    // If no path can be widened, there is no second attempt.
     harness.error("r3", created(&[("site", "plain.txt")])).await;
     assert_eq!(harness.aws.calls("CreateInvalidation").len(), 5);
 }

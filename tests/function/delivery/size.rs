@@ -1,4 +1,4 @@
-//! The largest that can come in, measured: how long it takes and how much memory. Run in release:
+//! The largest possible events, measured: duration and memory. Run in release mode:
 //! `cargo test --release --features cli --test function size:: -- --ignored --nocapture`.
 
 use std::fmt::Write;
@@ -9,21 +9,21 @@ use s3_cloudfront_invalidator::local::{Invoke, State};
 
 use crate::harness::{Harness, created, state, within};
 
-/// What a function of 256 MB has, in kB.
+/// The memory of a 256 MB function, in kB.
 const MOST: u64 = 256 * 1024;
 
 fn ids(number: usize) -> String {
     (0..number).map(|n| format!("E{n:02}X")).collect::<Vec<_>>().join(" ")
 }
 
-/// The most memory that the function has used so far, in kB.
+/// The peak memory of the function so far, in kB.
 fn peak(harness: &Harness) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", harness.function.id().unwrap())).unwrap();
     let line = status.lines().find(|it| it.starts_with("VmHWM")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-/// Invokes the function with a minute's time, and says how much it took.
+/// Invokes the function with a deadline in one minute. Returns its peak memory, in kB, and the duration.
 #[expect(clippy::print_stdout, reason = "a measurement")]
 async fn measure(what: &str, state: State, variables: &[(&str, &str)], event: String) -> (u64, Duration) {
     let harness = Harness::start(state, variables).await;

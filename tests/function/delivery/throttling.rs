@@ -1,4 +1,4 @@
-//! CloudFront's limit for the whole account, and the time that S3's own events are tried again.
+//! CloudFront's throttle for the whole account, and how long S3's direct events are retried.
 
 use std::time::{Duration, Instant};
 
@@ -7,12 +7,12 @@ use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
 
 use crate::harness::{Harness, created, state};
 
-/// A tenth of the true limit, pauses and time: one request in a fifth of a second, for one second.
+/// The real throttle, base delay and retry time divided by ten: one request per 200 ms, for one second.
 const INTERVAL: Duration = Duration::from_millis(200);
 const TENTH: [(&str, &str); 2] = [("BACKOFF_MILLISECONDS", "200"), ("DIRECT_RETRY_SECONDS", "1")];
 
-/// Sends one change for each of eight distributions. Returns how many were served, how many requests were in vain, and in
-/// which time it was given up.
+/// Delivers one change for each of eight distributions, not all of which can be invalidated in time. Returns the number
+/// of distributions that were, the number of rejected requests, and the duration.
 async fn burst(interval: Duration, variables: &[(&str, &str)]) -> (usize, usize, Duration) {
     let names: Vec<_> = (0..8).map(|n| (format!("bucket-{n}"), format!("E{n}X"))).collect();
     let buckets: Vec<_> = names.iter().map(|(bucket, id)| (bucket.as_str(), id.as_str())).collect();
@@ -29,7 +29,7 @@ async fn burst(interval: Duration, variables: &[(&str, &str)]) -> (usize, usize,
 #[tokio::test]
 async fn a_burst_that_is_refused_is_one_refusal_and_all_the_time_is_used() {
     for (served, refused, took) in join_all((0..4).map(|_| burst(INTERVAL, &TENTH))).await {
-        // How many there is time for depends on the machine. After the burst hardly any is in vain.
+        // How many fit into the time depends on the machine. After the burst hardly any request is rejected.
         assert!(served >= 2 && refused <= 7 + 2, "{served} of 8, {refused} in vain in {took:?}");
         assert!(took >= Duration::from_millis(900), "{served} of 8, {refused} in vain in {took:?}");
     }

@@ -1,4 +1,4 @@
-//! What holds for every operation of the stand-in: it can be denied, it can be slow, and a fault can be played on it.
+//! What holds for every operation of the fake AWS: it can be denied, it can be slow, and faults can be injected.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::harness::{state, within};
 
 const JOB: &str = "11111111-abcd-1111-abcd-111111abcdef";
 
-/// Each operation: its name, its request line, its target, its action and its resource.
+/// Each operation: name, request line, target, IAM action and resource.
 const OPERATIONS: [(&str, &str, &str, &str, &str); 10] = [
     ("GetBucketTagging", "GET /site?tagging", "site", "s3:GetBucketTagging", "arn:aws:s3:::site"),
     ("ListObjectsV2", "GET /site?list-type=2&max-keys=1", "site", "s3:ListBucket", "arn:aws:s3:::site"),
@@ -62,7 +62,8 @@ const OPERATIONS: [(&str, &str, &str, &str, &str); 10] = [
     ("PutJobFailureResult", "POST /", JOB, "codepipeline:PutJobFailureResult", "*"),
 ];
 
-/// Status and body of a signed request; `operation` is told as CodePipeline is told it.
+/// Sends a signed request and returns status and body. `operation` goes into `X-Amz-Target`, which only CodePipeline
+/// reads.
 async fn call(aws: &FakeAws, operation: &str, line: &str) -> (u16, String) {
     let (service, body) = match line.split_once(' ').unwrap().1 {
         "/" => ("codepipeline", json!({ "jobId": JOB }).to_string()),
@@ -153,7 +154,7 @@ async fn a_call_that_is_given_up_is_under_way_no_longer() {
     assert!(given_up.is_err());
     assert_eq!(aws.with(|state| (state.started_calls, state.calls.len())), (1, 0));
     aws.with(|state| state.latency.clear());
-    // The stand-in learns of it when the connection is closed.
+    // The fake AWS notices only when the connection is closed.
     let alone = async {
         loop {
             aws.with(|state| state.most_in_flight.clear());

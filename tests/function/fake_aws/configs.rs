@@ -1,4 +1,4 @@
-//! The stand-in's distribution configs and cache policies, read by the SDK itself.
+//! The distribution configs and cache policies of the fake AWS, read through the SDK.
 
 use aws_sdk_cloudfront::error::ProvideErrorMetadata;
 use aws_sdk_cloudfront::types::{
@@ -16,7 +16,7 @@ async fn with_config(config: Value) -> FakeAws {
     FakeAws::start(state).await.unwrap()
 }
 
-/// The config of the user guide's examples, with one of everything that the function could ask after.
+/// The config of the user guide's examples, with one of everything that the function could read.
 fn config() -> Value {
     let behavior = |pattern: &str, origin: &str| {
         json!({

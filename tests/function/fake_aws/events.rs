@@ -1,4 +1,4 @@
-//! The stand-in's events: each has the shape, and every field, that its service documents.
+//! The events of the fake AWS: each has the structure, and every field, that its service documents.
 
 use s3_cloudfront_invalidator::local::events::{
     ARTIFACT_CREDENTIALS, event_bridge, invocation_record, job, sns, sns_notification, sqs,
@@ -12,7 +12,7 @@ fn parse(event: &str) -> Value {
     serde_json::from_str(event).unwrap()
 }
 
-/// The names of an object's fields, sorted.
+/// The names of an object's members, sorted.
 fn fields(value: &Value) -> Vec<&str> {
     let mut names: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
     names.sort_unstable();

@@ -1,4 +1,4 @@
-//! The stand-in's CodePipeline, asked for without the function.
+//! CodePipeline in the fake AWS, called without the function.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ async fn aws() -> FakeAws {
     FakeAws::start(state).await.unwrap()
 }
 
-/// Status, head and body of a call of CodePipeline.
+/// Calls CodePipeline. Returns status, head and body.
 async fn call(aws: &FakeAws, operation: &str, body: &str) -> (u16, String, String) {
     let head = format!(
         "POST / HTTP/1.1\r\nX-Amz-Target: CodePipeline_20150709.{operation}\r\nContent-Type: application/x-amz-json-1.1\r\n\
@@ -28,7 +28,7 @@ async fn call(aws: &FakeAws, operation: &str, body: &str) -> (u16, String, Strin
     (status, head, body)
 }
 
-/// The code of an error, which head and body must agree on; empty if the call succeeds.
+/// Puts a result. Returns the error code, on which head and body must agree; empty if the call succeeds.
 async fn put(aws: &FakeAws, operation: &str, input: &Value) -> String {
     let (status, head, body) = call(aws, operation, &input.to_string()).await;
     if status == 200 {
@@ -43,12 +43,12 @@ async fn put(aws: &FakeAws, operation: &str, input: &Value) -> String {
     code.to_owned()
 }
 
-/// Asks for a success with these fields more.
+/// Puts a success with these fields besides the job id.
 async fn succeed(aws: &FakeAws, fields: Value) -> String {
     put(aws, "PutJobSuccessResult", &with_job(fields)).await
 }
 
-/// Asks for a failure with these details.
+/// Puts a failure with these details.
 async fn fail(aws: &FakeAws, details: Value) -> String {
     put(aws, "PutJobFailureResult", &with_job(json!({ "failureDetails": details }))).await
 }
@@ -62,7 +62,7 @@ fn results(aws: &FakeAws) -> Vec<PutResult> {
     aws.with(|state| state.jobs[JOB].results.clone())
 }
 
-/// Opens the job anew, whatever it was told.
+/// Replaces the job by one without a result.
 fn renew(aws: &FakeAws) {
     aws.with(|state| state.jobs.insert(JOB.into(), FakeJob::default()));
 }

@@ -1,4 +1,4 @@
-//! The stand-in's `ListObjectsV2`, page by page through the SDK and compared with a model that looks at every key.
+//! `ListObjectsV2` of the fake AWS, page by page through the SDK, compared with a model that checks every key.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -10,14 +10,14 @@ use s3_cloudfront_invalidator::local::{FakeAws, FakeBucket, State};
 
 use crate::fake_aws::sdk::{calls, s3};
 
-/// What a listing has, in order: keys, and common prefixes that end in a delimiter.
+/// The content of a listing, in order: keys, and common prefixes that end in the delimiter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Listed {
     keys: Vec<String>,
     prefixes: Vec<String>,
 }
 
-/// What a listing is asked for with.
+/// The parameters of a listing.
 #[derive(Clone, Debug, Default)]
 struct ListQuery {
     prefix: &'static str,
@@ -28,7 +28,7 @@ struct ListQuery {
 }
 
 impl ListQuery {
-    /// The whole listing, as its definition has it.
+    /// The complete listing by its definition.
     fn model(&self, keys: &BTreeSet<String>) -> Listed {
         let mut listed = Listed::default();
         for key in keys.iter().filter(|key| key.as_str() > self.start_after) {
@@ -59,7 +59,7 @@ impl ListQuery {
         })
     }
 
-    /// All pages together, each of which must be in form; and how many they were.
+    /// Reads and checks all pages. Returns their content together, and their number.
     async fn all(&self, client: &Client) -> (Listed, usize) {
         let (mut listed, mut pages, mut token, mut tokens) = (Listed::default(), 0, None, HashSet::new());
         let most = usize::try_from(self.max_keys.unwrap_or(1000)).unwrap().min(1000);
@@ -86,7 +86,7 @@ impl ListQuery {
     }
 }
 
-/// A key as `encoding-type=url` has it: form-encoded, but for the slash.
+/// Decodes a key that `encoding-type=url` encoded: form-encoded, except for the slash.
 fn decode(text: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.bytes();
@@ -113,7 +113,7 @@ async fn aws(keys: &BTreeSet<String>) -> FakeAws {
     FakeAws::start(state).await.unwrap()
 }
 
-/// 2,345 keys that are hard to order, to encode, or to divide.
+/// 2,345 keys that are hard to sort, to encode, or to split.
 fn odd_keys() -> BTreeSet<String> {
     let parts = [
         "a",

@@ -1,4 +1,4 @@
-//! The fake AWS itself, asked without the function.
+//! The fake AWS itself, called without the function.
 
 pub(crate) mod calls;
 pub(crate) mod configs;

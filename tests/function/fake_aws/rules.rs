@@ -1,4 +1,4 @@
-//! The stand-in itself: each of its rules, asked for without the function.
+//! The rules of the fake AWS, each called without the function.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use tokio::net::TcpStream;
 
 use crate::harness::{state, within};
 
-/// Status and body of a request.
+/// Sends a request. Returns status and body.
 async fn request(address: &str, head: &str, body: &str) -> (u16, String) {
     let (status, _, body) = exchange(address, head, body).await;
     (status, body)
 }
 
-/// Status, head in lower case and body of a request.
+/// Sends a request. Returns status, head in lower case, and body.
 pub(crate) async fn exchange(address: &str, head: &str, body: &str) -> (u16, String, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let length = body.len();
@@ -27,7 +27,7 @@ pub(crate) async fn exchange(address: &str, head: &str, body: &str) -> (u16, Str
     (head.split(' ').nth(1).unwrap().parse().unwrap(), head.to_ascii_lowercase(), body.to_owned())
 }
 
-/// Asks for an invalidation of `paths` at the distribution `E1`; returns the status and the code of an error.
+/// Calls `CreateInvalidation` for the distribution `E1`. Returns the status, and the error code or an empty string.
 async fn invalidate(aws: &FakeAws, reference: &str, paths: &[String], quantity: usize) -> (u16, String) {
     let items: Vec<_> = paths.iter().map(|path| format!("<Path>{path}</Path>")).collect();
     let body = format!(
@@ -48,7 +48,7 @@ fn numbered(count: usize, end: &str) -> Vec<String> {
     (0..count).map(|n| format!("/{n}{end}")).collect()
 }
 
-/// A world whose invalidations stay in progress.
+/// A state in which invalidations stay in progress.
 fn slow_world() -> State {
     let mut state = state(&[("site", "E1")]);
     state.distributions.get_mut("E1").unwrap().delay = Duration::from_hours(1);

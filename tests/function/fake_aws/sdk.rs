@@ -1,4 +1,4 @@
-//! The SDK's own clients of the stand-in, for what the function does not ask of it, or not alone.
+//! SDK clients of the fake AWS, for tests that call it without the function.
 
 use aws_sdk_cloudfront::config::{Credentials, Region};
 use s3_cloudfront_invalidator::local::{FakeAws, REGION};
@@ -27,7 +27,7 @@ pub(crate) fn s3(aws: &FakeAws) -> aws_sdk_s3::Client {
     aws_sdk_s3::Client::from_conf(config)
 }
 
-/// The calls of an operation, as what they were for and their status.
+/// The calls of an operation, as target and status.
 pub(crate) fn calls(aws: &FakeAws, operation: &str) -> Vec<(String, u16)> {
     aws.calls(operation).into_iter().map(|call| (call.target, call.status)).collect()
 }

@@ -1,4 +1,4 @@
-//! The stand-in's `GetInvalidation`, asked for without the function.
+//! `GetInvalidation` of the fake AWS, called without the function.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use s3_cloudfront_invalidator::local::{FakeAws, REGION};
 use crate::fake_aws::rules::exchange;
 use crate::harness::state;
 
-/// Status, head and body of a call of CloudFront.
+/// Calls CloudFront. Returns status, head and body.
 async fn call(aws: &FakeAws, method: &str, path: &str, body: &str) -> (u16, String, String) {
     let head = format!(
         "{method} /2020-05-31/distribution/{path} HTTP/1.1\r\n\

@@ -1,4 +1,4 @@
-//! The stand-in's distribution tenants, which have operations of their own.
+//! Distribution tenants in the fake AWS, which have operations of their own.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ fn batch(reference: &str, paths: &[String]) -> InvalidationBatch {
     InvalidationBatch::builder().caller_reference(reference).paths(paths).build().unwrap()
 }
 
-/// Id and location of an invalidation that is asked for, or the code of the error.
+/// Calls `CreateInvalidationForDistributionTenant`. Returns the id and location of the invalidation, or the error code.
 async fn invalidate(
     aws: &FakeAws,
     id: &str,

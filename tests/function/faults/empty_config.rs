@@ -1,4 +1,4 @@
-//! Answers about settings that are whole documents and say nothing.
+//! Responses about distribution configs and cache policies that are complete documents without the content.
 
 use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::config::distribution_config::{READ, config, known, set};
 use crate::harness::{Harness, created};
 
-/// The SDK fills in what is not there, so that nothing looks like something.
+/// The SDK fills in missing members, so an empty document parses as a config.
 #[tokio::test]
 async fn whole_answers_without_their_content_are_failures_that_pass() {
     let policy = "11111111-1111-1111-1111-111111111111";

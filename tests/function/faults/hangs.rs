@@ -1,4 +1,4 @@
-//! Calls that hang: they are made again, and hold up no other.
+//! Calls that hang: they are retried, and delay no other call.
 
 use std::time::{Duration, Instant};
 
@@ -12,15 +12,15 @@ use crate::harness::{Harness, created, state, within};
 const HUNG: Effect = Effect::Delay(Duration::from_mins(2));
 const QUICK: (&str, &str) = ("BACKOFF_MILLISECONDS", "20");
 
-/// An event of S3's own about one object of each of these buckets, to a function with so little time.
+/// Delivers an S3 event about one object of each of these buckets, under a timeout of `seconds`.
 async fn deliver(harness: &Harness, buckets: &[&str], seconds: u64) -> InvocationOutcome {
     let objects: Vec<_> = buckets.iter().map(|bucket| (*bucket, "a")).collect();
     let invoke = Invoke { timeout: Duration::from_secs(seconds), ..Invoke::new("r1") };
     within(harness.lambda.invoke(created(&objects), invoke)).await
 }
 
-/// So many distributions with a bucket each, as many that hang when `operation` is called for one, or its bucket: all the
-/// others must be served in the little time there is.
+/// Delivers changes for twice `number` distributions with a bucket each. `operation` hangs for half of the
+/// distributions, or their buckets; all the others must be invalidated within `seconds`.
 async fn the_others_are_served(operation: &'static str, number: usize, seconds: u64) {
     let names: Vec<_> = (0..2 * number).map(|n| (format!("bucket-{n:02}"), format!("E{n:02}X"))).collect();
     let buckets: Vec<_> = names.iter().map(|(bucket, id)| (bucket.as_str(), id.as_str())).collect();
@@ -69,7 +69,7 @@ async fn a_distribution_that_hangs_holds_up_none_that_is_throttled() {
 
 #[tokio::test]
 async fn a_call_that_hung_once_is_made_again() {
-    // Little time for each of the calls; listing has the full time, as it is given up before other things are.
+    // Little time for most calls. Listing may take only a share of the time, so it gets more.
     let hung_once = [
         ("GetBucketTagging", "site", 6),
         ("GetDistributionConfig", "E1", 6),
@@ -78,7 +78,7 @@ async fn a_call_that_hung_once_is_made_again() {
     ];
     join_all(hung_once.map(|(operation, target, seconds)| async move {
         let mut state = state(&[("site", "E1")]);
-        // What is behind a distribution must be known for a bucket to be listed.
+        // A bucket is listed only if its distribution's config is known.
         state.distributions.get_mut("E1").unwrap().config = Some(json!({
             "CallerReference": "example",
             "Comment": "",
@@ -110,7 +110,8 @@ async fn a_call_that_hung_once_is_made_again_in_the_ten_seconds_of_s3s_own_event
     assert_eq!(harness.invalidations("E1"), [["/a"]]);
 }
 
-/// Invokes a function with one object of each of so many buckets, of an S3 that takes a second for each, and so much time.
+/// Delivers one object of each of `buckets` buckets under the timeout `time`, while each `GetBucketTagging` takes a
+/// second. The function must report all of them as failed in time.
 async fn give_up(buckets: usize, time: Duration) {
     let mut state = state(&[]);
     let effect = Effect::Delay(Duration::from_secs(1));

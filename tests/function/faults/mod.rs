@@ -1,4 +1,4 @@
-//! What goes wrong at AWS, or on the way to it.
+//! Errors of AWS, and of the network before it.
 
 pub(crate) mod empty_config;
 pub(crate) mod hangs;

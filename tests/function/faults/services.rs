@@ -33,7 +33,7 @@ async fn one_distribution_failing_leaves_the_others_done() {
     assert!(!message.contains('\n'), "{message}");
     assert_eq!(harness.invalidations("E1"), [["/1", "/4"]]);
 
-    // Lambda's retry, once somebody has put things right.
+    // Lambda's retry, after the errors were corrected.
     harness.aws.with(|state| {
         state.faults.clear();
         state.distributions.insert("E2".into(), FakeDistribution::default());
@@ -79,7 +79,7 @@ async fn a_caller_reference_already_used_counts_as_done() {
     let harness = Harness::start(state(&[("site", "E1")]), &[]).await;
     let event = created(&[("site", "a")]);
     harness.report("r1", event.clone()).await;
-    // CloudFront now remembers other paths under this reference, and says so as it does in practice.
+    // CloudFront now has other paths under this caller reference, and reports that as it does in practice.
     harness.aws.with(|state| {
         let distribution = state.distributions.get_mut("E1").unwrap();
         distribution.invalidations[0].paths = vec!["/other".into()];

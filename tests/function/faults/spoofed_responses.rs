@@ -1,4 +1,4 @@
-//! Answers that say that all is well, in a way that is not AWS's.
+//! Responses that report success, in a form that AWS does not use.
 
 use std::time::{Duration, SystemTime};
 
@@ -47,7 +47,7 @@ async fn only_cloudfronts_own_answer_means_that_the_work_was_done_before() {
     }
 }
 
-/// Taken for its word, the changes would be ignored for good.
+/// If such a response were believed, the changes would be skipped for good.
 #[tokio::test]
 async fn only_s3s_own_answer_means_that_a_bucket_has_no_tags() {
     let whole = "<Error><Code>NoSuchTagSet</Code><Message/></Error>";
@@ -84,7 +84,8 @@ async fn a_job_has_its_result_only_where_codepipeline_says_so() {
     }
 }
 
-/// What is not read cannot fill the memory, however many calls are made at the same time. It counts as no answer at all.
+/// A response over the size limit is not read, so that concurrent calls cannot exhaust the memory. It counts as no
+/// response.
 #[tokio::test]
 async fn an_answer_longer_than_any_of_aws_is_not_read() {
     let filler = |bytes: usize| format!("<!--{}-->", "x".repeat(bytes));

@@ -1,4 +1,4 @@
-//! What a pipeline is told of a job that was done: the paths of each distribution, as far as there is room.
+//! The summary and output variables of a successful job: the paths of each distribution, as many as fit.
 
 use s3_cloudfront_invalidator::local::PutResult;
 use s3_cloudfront_invalidator::local::events::job;
@@ -69,7 +69,7 @@ async fn what_fits_is_told_whole_for_as_many_distributions_as_a_tag_can_name() {
     };
     let whole: Vec<_> = ids.iter().map(|id| format!("{id}: invalidated /index.html")).collect();
     assert_eq!(*summary, whole.join("; "));
-    // The items that have no room are counted.
+    // Paths that do not fit are counted.
     let many: Vec<_> = (0..20).map(|it| format!("/some/longer/path/object-{it:03}.html")).collect();
     let harness = Harness::start(with_job(&[("site", &ids.join(" "))]), &[]).await;
     harness.report("r1", job(ID, Some(&json!({ "bucket": "site", "items": many }).to_string()), None)).await;

@@ -1,4 +1,4 @@
-//! Jobs of CodePipeline.
+//! CodePipeline jobs.
 
 pub(crate) mod messages;
 pub(crate) mod results;

@@ -1,4 +1,4 @@
-//! Jobs of a pipeline: each is given exactly one result, whatever happens.
+//! CodePipeline jobs: each gets exactly one result, whatever happens.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ fn put_calls(harness: &Harness) -> usize {
     harness.aws.calls("PutJobSuccessResult").len() + harness.aws.calls("PutJobFailureResult").len()
 }
 
-/// The only result of the job, which must be a failure: type and message.
+/// Type and message of the job's only result, which must be a failure.
 fn failure(harness: &Harness) -> (String, String) {
     match &results(harness)[..] {
         [PutResult::Failure { failure_type, message, .. }] => (failure_type.clone(), message.clone()),
@@ -153,7 +153,7 @@ async fn a_job_with_hardly_any_time_still_gets_its_result() {
         let mut state = with_job(&[("site", "E1")]);
         state.faults.extend(effect.clone().map(|effect| Fault::always("CreateInvalidation", "E1", effect)));
         let harness = Harness::start(state, &[]).await;
-        // The first invocation makes connections.
+        // The first invocation opens the connections.
         harness.invoke("warm", "{}").await;
         let invoke = Invoke { timeout: Duration::from_millis(timeout), ..Invoke::new("r1") };
         within(harness.lambda.invoke(job(ID, Some(r#"{"distributionId":"E1"}"#), None), invoke)).await;
@@ -226,11 +226,11 @@ async fn a_result_that_cannot_be_put_fails_the_invocation() {
         let InvocationOutcome::Error { error_type, message } = outcome else { panic!("{outcome:?}") };
         assert_eq!(error_type, "JobResultNotPut");
         assert!(message.contains(ID) && message.contains("PutJob"), "{message}");
-        // Lambda tries again: the invalidation is not made twice, and the result gets through.
+        // Lambda retries: the invalidation is not created twice, and the result is put.
         harness.aws.with(|state| state.faults.clear());
         harness.report("r1", job(ID, Some(r#"{"distributionId":"E1"}"#), None)).await;
         assert_eq!((results(&harness).len(), harness.invalidations("E1").len()), (1, 1));
-        // And once more: a job that has its result is done.
+        // A job that already has a result counts as done.
         harness.report("r2", job(ID, Some(r#"{"distributionId":"E1"}"#), None)).await;
         assert_eq!((results(&harness).len(), harness.invalidations("E1").len()), (1, 1));
     }

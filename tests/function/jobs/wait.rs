@@ -1,4 +1,4 @@
-//! Jobs that wait until viewers see the new content, and the secrets that come with every job.
+//! Jobs that wait until the invalidation has completed, and the credentials in every job event.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use crate::harness::{Harness, state, within};
 const FIRST: &str = "11111111-abcd-1111-abcd-111111abcdef";
 const WAIT: &str = r#"{"distributionId":"E1","items":["/a"],"wait":true}"#;
 
-/// The id of a job that continues another: a new one each time.
+/// The id of a job that continues another. It is new each time.
 fn continued(number: usize) -> String {
     format!("22222222-abcd-1111-abcd-{number:012}")
 }
 
-/// A world in which an invalidation takes so long.
+/// A state in which an invalidation takes `delay` to complete.
 fn slow(delay: Duration) -> State {
     let mut state = state(&[("site", "E1")]);
     state.distributions.get_mut("E1").unwrap().delay = delay;
@@ -24,7 +24,7 @@ fn slow(delay: Duration) -> State {
     state
 }
 
-/// The result of a job, which must have one.
+/// The only result of a job, which must have one.
 fn result(harness: &Harness, id: &str) -> PutResult {
     match &harness.aws.with(|state| state.jobs[id].results.clone())[..] {
         [result] => result.clone(),
@@ -39,7 +39,7 @@ fn token(result: &PutResult) -> Option<String> {
     }
 }
 
-/// Starts a job and returns its token.
+/// Starts a job and returns its continuation token.
 async fn begin(harness: &Harness, parameters: &str) -> String {
     harness.report("r0", job(FIRST, Some(parameters), None)).await;
     let first = result(harness, FIRST);
@@ -56,7 +56,7 @@ async fn go_on(harness: &Harness, number: usize, parameters: &str, token: &str) 
     result(harness, &id)
 }
 
-/// Lets so much time pass for CloudFront.
+/// Lets the invalidations of `E1` complete.
 fn done(harness: &Harness) {
     harness.aws.with(|state| state.distributions.get_mut("E1").unwrap().delay = Duration::ZERO);
 }
@@ -81,7 +81,7 @@ async fn a_job_is_continued_until_the_invalidation_is_completed() {
     assert_eq!(harness.aws.calls("GetInvalidation").len(), 5);
 }
 
-/// The last stage of `pipeline.yaml`, with the parameters that stand there.
+/// The last stage of `pipeline.yaml`, with the `UserParameters` given there.
 #[tokio::test]
 async fn the_templates_pipeline_goes_on_when_viewers_see_it() {
     let template = include_str!("../../../infra/cloudformation/pipeline.yaml");
@@ -200,7 +200,7 @@ async fn credentials_of_the_pipeline_are_never_logged() {
     ] {
         let harness = Harness::start(slow(Duration::ZERO), variables).await;
         harness.report("r1", job(FIRST, Some(WAIT), None)).await;
-        // Again, with everything wrong that can be: the parameters, the result, and the event's own form.
+        // The same with errors: in the parameters, in the result, and in the event itself.
         harness.report("r2", job(FIRST, Some("{"), Some("token"))).await;
         let effect = Effect::error(400, "JobNotFoundException");
         harness.aws.with(|state| state.faults.push(Fault::always("PutJobFailureResult", FIRST, effect)));

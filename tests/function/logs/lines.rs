@@ -1,11 +1,11 @@
-//! What the function logs, and what it never does.
+//! What the function logs, and what it never logs.
 
 use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
 use serde_json::Value;
 
 use crate::harness::{Harness, created, state};
 
-/// All that the function writes while it handles a change and a failure, but its metrics.
+/// The lines, except metrics, of two invocations that succeed and two that fail.
 async fn lines(variables: &[(&str, &str)]) -> Vec<String> {
     let mut variables = variables.to_vec();
     variables.push(("MISSING_TAG_TTL_SECONDS", "3600"));

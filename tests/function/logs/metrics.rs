@@ -1,4 +1,4 @@
-//! The metrics that CloudWatch reads from the log: one line for each invocation, by the format's rules, with the right values.
+//! The metrics that CloudWatch extracts from the log: one valid line per invocation, with the right values.
 
 use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -20,15 +20,15 @@ fn now() -> u64 {
     u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }
 
-/// A record of an object that was created so many seconds ago.
+/// A record of an object that was created this many seconds ago.
 fn ago(seconds: u64, bucket: &str, key: &str) -> Value {
     let mut record = record("ObjectCreated:Put", bucket, key);
     record["eventTime"] = Timestamp::new(now() - seconds * 1000).unwrap().to_string().into();
     record
 }
 
-/// The lines of metrics among these, each by the rules. Source: CloudWatch user guide, "Specification: Embedded metric
-/// format"; Lambda developer guide, "Log-level filtering".
+/// The metrics lines among `lines`, each checked for validity. Source: CloudWatch user guide, "Specification: Embedded
+/// metric format"; Lambda developer guide, "Log-level filtering".
 fn metrics(lines: &[String]) -> Vec<Value> {
     let lines = lines.iter().filter(|line| line.contains("_aws")).map(|line| {
         assert!(line.len() <= 1024, "its bytes have a price: {line}");
@@ -57,14 +57,14 @@ fn metrics(lines: &[String]) -> Vec<Value> {
     lines.collect()
 }
 
-/// The metrics of the one invocation there was.
+/// The metrics of the only invocation.
 async fn of(harness: Harness) -> Value {
     let lines = harness.function.stop().await.unwrap();
     let [line] = &metrics(&lines)[..] else { panic!("one line: {lines:#?}") };
     line.clone()
 }
 
-/// The values, in the order of the table; `null` where there is none.
+/// The values, in the order of `METRICS`; `null` for an absent metric.
 fn values(line: &Value) -> Value {
     METRICS.iter().map(|(name, ..)| line.get(*name).cloned().unwrap_or_default()).collect()
 }
@@ -85,7 +85,7 @@ async fn a_batch_with_some_of_everything() {
     let line = of(harness).await;
     let age = line["OldestChangeAge"].as_u64().unwrap();
     assert!((100_000..160_000).contains(&age), "of what is covered: {line}");
-    // Two changes for two distributions, one of them with two URLs.
+    // Two changes for two distributions; one of them has two URLs.
     assert_eq!(values(&line), json!([2, 1, 2, 2, 6, -2, 0, 0, age]));
     assert_eq!((&line["level"], &line["requestId"]), (&json!("INFO"), &json!("r1")));
 }
@@ -128,7 +128,8 @@ async fn what_cannot_be_read_has_failed() {
     assert!(!line.to_string().contains("hunter2"));
 }
 
-/// What CloudFront took before is covered and not billed again; what a dry run would send is neither.
+/// A change whose invalidation was accepted before counts as invalidated, but its path is not counted again. In a dry
+/// run neither counts.
 #[tokio::test]
 async fn what_was_not_sent_is_no_path() {
     let buckets = [("site", "E1 E2")];
@@ -166,7 +167,7 @@ async fn needless_evictions_are_told_where_they_were_counted() {
     assert!(told[0].as_u64().is_some_and(|evicted| evicted > 0) && told[1].is_null(), "{told:?}");
 }
 
-/// Lambda drops what is below the level that is set.
+/// Lambda drops lines below the configured level, so these lines take that level.
 #[tokio::test]
 async fn they_are_there_at_every_level_and_in_every_format() {
     for (variables, level) in [

@@ -1,4 +1,4 @@
-//! What the function writes.
+//! The function's log lines and metrics.
 
 pub(crate) mod lines;
 pub(crate) mod metrics;

@@ -1,4 +1,5 @@
-//! What `docs/operations.md` and the template say of metrics, lines and fields is what the function writes, and all of it.
+//! The metrics, log lines and fields in `docs/operations.md` and the template are exactly those that the function
+//! writes.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use crate::harness::{Harness, created, state};
 
 const JOB: &str = "11111111-abcd-1111-abcd-111111abcdef";
 
-/// What Logs Insights knows by itself, and its functions and commands in the queries.
+/// The commands, functions and keywords of Logs Insights that the queries use.
 const WORDS: [&str; 23] = [
     "and",
     "as",
@@ -45,14 +46,14 @@ fn read(name: &str) -> String {
     std::fs::read_to_string(format!("{}/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
-/// The first cells of the rows of a document's table below a heading.
+/// The first cells of the rows of the table below a heading.
 fn table(document: &str, heading: &str) -> BTreeSet<String> {
     let section = document.split(heading).nth(1).unwrap().split("\n#").next().unwrap();
     let rows = section.lines().filter(|line| line.starts_with("| `"));
     rows.map(|row| row.split('`').nth(1).unwrap().to_owned()).collect()
 }
 
-/// The fields of a line, those of lists as `list[].field`.
+/// Collects the names of the fields of a line; those inside lists as `list[].field`.
 fn fields(value: &Value, name: &str, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(members) => {
@@ -76,7 +77,7 @@ fn fields_of<'l>(lines: impl IntoIterator<Item = &'l Value>) -> BTreeSet<String>
     found
 }
 
-/// The lines that a function has written, metrics apart.
+/// The lines that the function wrote, except metrics.
 async fn lines(harness: Harness) -> Vec<Value> {
     let lines = harness.function.stop().await.unwrap();
     lines
@@ -90,7 +91,7 @@ fn is_summary(line: &Value) -> bool {
     line.get("durationMs").is_some()
 }
 
-/// A batch of a queue's messages with a listing, as the document shows it.
+/// The lines for a batch of SQS messages with a bucket listing, as in the document's example.
 async fn batch() -> Vec<Value> {
     let keys: Vec<_> = (0..12).map(|n| format!("img/{n}.jpg")).collect();
     let mut state = state(&[("site", "E2EXAMPLE1ABCD"), ("scratch", "")]);
@@ -110,7 +111,7 @@ async fn batch() -> Vec<Value> {
     lines(harness).await
 }
 
-/// More of everything than is listed, and a job.
+/// The lines for an event that exceeds every limit of a list, and for a job.
 async fn more() -> Vec<Value> {
     let names: Vec<_> = (0..40).map(|n| (format!("site-{n}"), format!("E{n}X"), format!("scratch-{n}"))).collect();
     let mut buckets = vec![("site", "E1")];
@@ -139,7 +140,7 @@ async fn more() -> Vec<Value> {
     lines(harness).await
 }
 
-/// Tags and settings that could not be read again.
+/// The lines for an event that is handled with stale tags and a stale config.
 async fn stale() -> Vec<Value> {
     let mut state = state(&[("site", "E1")]);
     state.distributions.get_mut("E1").unwrap().config = Some(site_config());
@@ -180,14 +181,14 @@ async fn every_field_of_the_line_is_told_and_every_query_names_fields_that_there
     }
 }
 
-/// The fields that a query of Logs Insights names.
+/// The fields that a Logs Insights query names.
 fn named(query: &str) -> Vec<String> {
-    // What is quoted is a value.
+    // Quoted text is a value.
     let quoted = query.replace("\\\"", "\"").replace('\'', "\"");
     let bare: String = quoted.split('"').step_by(2).collect::<Vec<_>>().join(" ");
     let words: Vec<_> = bare.split(|c: char| !(c.is_ascii_alphanumeric() || "@._{}$".contains(c))).collect();
     let words: Vec<_> = words.into_iter().filter(|word| !word.is_empty()).collect();
-    // `line` is the whole line, and an element of a list has a name of its own.
+    // `line` is the whole line, and `into` names the elements of a list.
     let alias = |word: &str| {
         let place = words.windows(2).position(|pair| pair[0] == "into" && pair[1] == word)?;
         Some(format!("{}[]", words[place - 1].strip_prefix("line.")?))
@@ -221,7 +222,7 @@ fn every_metric_is_told_and_no_other() {
         assert!(section.contains(&format!("| `{name}` | {unit} |")), "{name}");
     }
     let mut emitted: BTreeSet<_> = METRICS.iter().map(|(name, ..)| (*name).to_owned()).collect();
-    // It is made of lines of the log by the template.
+    // A metric filter in the template derives it from the log.
     emitted.insert("StaleAnswers".into());
     assert!(emitted.len() <= 10, "those are free");
     assert_eq!(table(&operations, "\n## Metrics\n"), emitted);
@@ -238,7 +239,7 @@ fn every_metric_is_told_and_no_other() {
     assert!(template.contains(&format!("MetricNamespace: {NAMESPACE}")));
 }
 
-/// The example of the document is such a line; times and durations differ.
+/// Times and durations are not compared.
 #[tokio::test]
 async fn the_example_is_a_line_that_is_written() {
     let lines = batch().await;
@@ -255,7 +256,6 @@ async fn the_example_is_a_line_that_is_written() {
     assert_eq!(example, line);
 }
 
-/// Lines for each distribution, for one who looks closely.
 #[tokio::test]
 async fn at_debug_each_distribution_has_a_line() {
     let harness = Harness::start(state(&[("site", "E1 E2")]), &[("AWS_LAMBDA_LOG_LEVEL", "DEBUG")]).await;

@@ -1,8 +1,8 @@
-//! What is to come of each event.
+//! The expected outcome of each event.
 
 use super::Expected;
 
-/// An event that is for the function's own distribution, where it has none.
+/// The error for an event that would be for the function's own distribution, if there is none.
 const NO_DISTRIBUTION: &str = "UnrecognizedEvent: no distribution is named: name one (\"distributionId\"), a bucket that is \
     tagged with one (\"bucket\"), or give the function one of its own (DISTRIBUTION_ID)";
 

@@ -1,4 +1,4 @@
-//! Each event of the files goes once through the function, with a distribution of its own and without.
+//! Delivers each event in the fixture files once to a function with a distribution of its own, and once to one without.
 
 mod expected;
 
@@ -12,10 +12,10 @@ use serde_json::Value;
 use crate::harness::{Harness, state};
 use expected::EXPECTED;
 
-/// What is to come of an event, line by line.
+/// The expected outcome of an event, line by line.
 type LineWriter = &'static [&'static str];
 
-/// An event, and what is to come of it without `DISTRIBUTION_ID`; with it too, unless that is said.
+/// An event, its expected outcome without `DISTRIBUTION_ID`, and the outcome with it if that differs.
 type Expected = (&'static str, LineWriter, Option<LineWriter>);
 
 /// The value of `DISTRIBUTION_ID`. No bucket's tag names it.
@@ -25,7 +25,7 @@ fn directory() -> String {
     format!("{}/tests/fixtures", env!("CARGO_MANIFEST_DIR"))
 }
 
-/// A world with the buckets, distributions and jobs that the files name.
+/// A state with the buckets, distributions and jobs that the files name.
 fn named() -> State {
     let mut state = state(&[("example-site", "E2EXAMPLE1ABCD"), ("example-docs", "E2EXAMPLE2EFGH")]);
     state.buckets.get_mut("example-docs").unwrap().region = "us-east-1".into();
@@ -43,10 +43,10 @@ fn read(name: &str) -> Vec<u8> {
     fs::read(format!("{}/{name}.json", directory())).unwrap()
 }
 
-/// What came of an event: the answer, the results of jobs, and the invalidations that were accepted.
+/// The outcome of an event: the response, the results of jobs, and the accepted invalidations.
 async fn told(harness: &Harness, name: &str) -> Vec<String> {
     let before = happened(harness);
-    // The id is part of a URL.
+    // The request id is part of a URL.
     let mut lines = match harness.invoke(&name.replace('/', "-"), read(name)).await {
         InvocationOutcome::Response(body) => answer(&serde_json::from_slice(&body).unwrap()),
         InvocationOutcome::Error { error_type, message } => {
@@ -75,7 +75,7 @@ fn answer(body: &Value) -> Vec<String> {
     lines
 }
 
-/// What AWS was told so far: the job or distribution, how manyth of it, and what.
+/// The results and invalidations so far: the id of the job or distribution, the index in it, and the outcome as text.
 fn happened(harness: &Harness) -> BTreeSet<(String, usize, String)> {
     harness.aws.with(|state| {
         let results = state.jobs.iter().flat_map(|(id, job)| {
@@ -83,7 +83,7 @@ fn happened(harness: &Harness) -> BTreeSet<(String, usize, String)> {
         });
         let invalidations = state.distributions.iter().flat_map(|(id, distribution)| {
             distribution.invalidations.iter().enumerate().map(move |(place, it)| {
-                // Only a distribution that has cache tags knows one; the stand-in's have none.
+                // Cache tags work only on a distribution that is configured for them, as none in the fake AWS is.
                 assert!(it.ineffective.iter().all(|item| item.starts_with('#')), "{it:?}");
                 (id.clone(), place, format!("{id} {}", it.paths.join(" ")))
             })
@@ -100,7 +100,7 @@ fn result(result: &PutResult) -> String {
     }
 }
 
-/// Takes every event once through one function, whose log must not show the credentials of jobs.
+/// Delivers every event once to one function, whose log must not contain the credentials of jobs.
 async fn check(variables: &[(&str, &str)], expected: impl Fn(&Expected) -> LineWriter) {
     let harness = Harness::start(named(), variables).await;
     for event in EXPECTED {

@@ -1,4 +1,4 @@
-//! Starting, and whom the function trusts.
+//! The start of the function, and the certificate authorities it trusts.
 
 pub(crate) mod start;
 pub(crate) mod tls;

@@ -1,4 +1,4 @@
-//! Starting, and refusing to.
+//! The start of the function, and what prevents it.
 
 use std::process::Command;
 

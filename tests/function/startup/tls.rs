@@ -1,4 +1,4 @@
-//! Whom the function trusts: the roots of `SSL_CERT_FILE`, and nobody else.
+//! The certificate authorities that the function trusts: those in `SSL_CERT_FILE`, and no others.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,20 +9,21 @@ use serde_json::{Value, json};
 use crate::harness::{bootstrap, created, state, within};
 use crate::startup::tls_proxy::{Authority, Front};
 
-/// A file of this content; its name makes it this test's own.
+/// Writes a file with this content. Each test gives its own name.
 fn file(name: &str, content: impl AsRef<[u8]>) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::write(&path, content).unwrap();
     path
 }
 
-/// What becomes of one change where AWS answers over TLS, and the function has this file of roots.
+/// Delivers one change to a function that has this file of roots, while AWS responds over TLS. Returns the outcome, the
+/// log, and the number of accepted invalidations.
 async fn outcome(authority: &Authority, roots: &Path) -> (InvocationOutcome, Vec<String>, usize) {
     let aws = FakeAws::start(state(&[("site", "E1")])).await.unwrap();
     let front = Front::start(&aws, authority).await.unwrap();
     let lambda = Lambda::start().await.unwrap();
     let url = front.url();
-    // One attempt, as an authority that is not trusted now is not trusted a second later.
+    // One attempt, since a retry would not make the authority trusted.
     let variables =
         [("AWS_ENDPOINT_URL", url.as_str()), ("SSL_CERT_FILE", roots.to_str().unwrap()), ("DIRECT_RETRY_SECONDS", "0")];
     let function = FunctionProcess::start(bootstrap(), &lambda, &aws, &variables).unwrap();

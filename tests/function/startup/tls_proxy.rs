@@ -1,4 +1,4 @@
-//! TLS in front of the stand-in, with a certificate authority of its own, made anew each time.
+//! A TLS proxy in front of the fake AWS, with a certificate authority generated for each test.
 
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -16,7 +16,7 @@ use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// A certificate authority that nobody trusts unless told to.
+/// A certificate authority that is trusted only where that is configured.
 pub(crate) struct Authority {
     certificate: Certificate,
     key: KeyPair,
@@ -32,7 +32,7 @@ impl Authority {
         Ok(Self { certificate: params.self_signed(&key)?, key })
     }
 
-    /// What whoever trusts it has in a file.
+    /// The authority's certificate in PEM form, for a file of roots.
     pub(crate) fn pem(&self) -> String {
         self.certificate.pem()
     }
@@ -50,7 +50,7 @@ impl Authority {
     }
 }
 
-/// A port that speaks TLS and hands on what it is told. It stops when this is dropped.
+/// A port that terminates TLS and forwards to the fake AWS. Dropping it closes the port.
 pub(crate) struct Front {
     address: SocketAddr,
     accepting: JoinHandle<()>,
@@ -63,7 +63,7 @@ impl Drop for Front {
 }
 
 impl Front {
-    /// Opens a port in front of `aws`, with a certificate of `authority` for its address.
+    /// Opens a port in front of `aws`, with a certificate that `authority` signed for its address.
     pub(crate) async fn start(aws: &FakeAws, authority: &Authority) -> Result<Self> {
         let behind: SocketAddr = aws.url().trim_start_matches("http://").parse()?;
         let acceptor = TlsAcceptor::from(Arc::new(authority.server_config()?));
@@ -76,7 +76,7 @@ impl Front {
                 let Ok((stream, _)) = listener.accept().await else { continue };
                 let acceptor = acceptor.clone();
                 connections.spawn(async move {
-                    // Whoever is refused, or refuses, goes away.
+                    // A failed handshake or connection only ends this connection.
                     let _ = stream.set_nodelay(true);
                     let Ok(mut stream) = acceptor.accept(stream).await else { return };
                     let Ok(mut behind) = TcpStream::connect(behind).await else { return };
@@ -88,7 +88,7 @@ impl Front {
         Ok(Self { address, accepting })
     }
 
-    /// What the function finds in `AWS_ENDPOINT_URL`.
+    /// The URL for the function's `AWS_ENDPOINT_URL`.
     pub(crate) fn url(&self) -> String {
         format!("https://{}", self.address)
     }

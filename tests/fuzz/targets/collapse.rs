@@ -1,4 +1,4 @@
-//! The path set.
+//! What `collapse` makes of a set of paths, without a bucket listing and with one.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
@@ -12,23 +12,23 @@ use crate::driver::Checked;
 use crate::edge::Edge;
 use crate::rules::{is_path, magnitude};
 
-/// How many lines are read: what is checked of a set takes its square.
+/// The number of lines that are read, since the checks take quadratic time.
 const MOST_LINES: usize = 60;
 
-/// What an input asks for.
+/// An input, parsed.
 struct Input {
     objective: Objective,
     paths: Vec<InvalidationPath>,
-    /// The URLs of the keys.
+    /// The URLs of the changed objects.
     changed: BTreeSet<String>,
-    /// The URLs of objects that did not change.
+    /// The URLs of unchanged objects.
     others: BTreeSet<String>,
-    /// Whether all paths are those of keys. Others can cut a character in two.
+    /// Whether all paths are those of keys. Other paths may end within the escapes of a character.
     of_keys: bool,
 }
 
-/// The budget of paths, that of wildcards and the weight in the first line, then a key in each; or, after `item `, a path
-/// as it is; or, after `other `, the key of an object that did not change.
+/// The first line holds the path budget, the wildcard budget and the path weight. Each further line is the key of a
+/// changed object; after `item ` it is a path as it is, and after `other ` the key of an unchanged object.
 fn read(text: &str) -> Input {
     let mut lines = text.split('\n');
     let mut numbers = lines.next().unwrap_or_default().split(' ').map(str::parse::<u16>);

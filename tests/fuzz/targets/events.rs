@@ -1,4 +1,4 @@
-//! Events: whole ones as anything may send them, and messages among others as a queue hands them over.
+//! Events: whole ones from any source, and single messages between others of an SQS batch.
 
 use proptest::test_runner::TestCaseError;
 use proptest::{prop_assert, prop_assert_eq};
@@ -12,8 +12,8 @@ use crate::driver::Checked;
 use crate::rules::{gist, is_distribution, is_path, magnitude, said};
 use crate::targets::grammar::{is_bucket, is_region};
 
-/// The longest message about one thing that cannot be read: up to 80 characters of it, each up to ten times as long when
-/// escaped, among text of ours, in up to nine envelopes.
+/// The longest error message about one unreadable value, in bytes: an excerpt of up to 80 characters, each up to ten
+/// times as long when escaped, the text around it, and a location in up to nine envelopes.
 const LONGEST: usize = 2000;
 
 pub(crate) fn event(event: &[u8]) -> Checked {
@@ -36,7 +36,7 @@ pub(crate) fn event(event: &[u8]) -> Checked {
         }
         Err(error) => refused(error)?,
     };
-    // Written anew it holds no field twice, so that it can be judged by another reader.
+    // Serialized again, the event has no field twice, so that another parser can check the result.
     if let Ok(value) = serde_json::from_slice::<Value>(event) {
         let compact = decode(value.to_string().as_bytes());
         let pretty = decode(serde_json::to_string_pretty(&value)?.as_bytes());
@@ -50,7 +50,7 @@ pub(crate) fn event(event: &[u8]) -> Checked {
 
 fn refused(error: &EventError) -> Checked {
     if let EventError::NotJson(index) = error {
-        // The parser's words and the place; nothing of the event.
+        // The parser's message with the position; nothing of the event.
         said(index, 120)?;
     }
     said(&error.reason(), LONGEST)?;
@@ -59,10 +59,10 @@ fn refused(error: &EventError) -> Checked {
     Ok(gist(&error.reason()))
 }
 
-/// What holds for every batch that was read from `length` bytes.
+/// Checks what holds for every batch that was decoded from `length` bytes.
 fn changes(batch: &Batch, length: usize) -> Checked {
     let Batch { source: _, times, messages, changes, ignored, test_events, failed, unlisted_failures } = batch;
-    // Each takes more than two bytes, and what is kept of them was in the event.
+    // Each entry takes at least two bytes of the event, and its text was in the event.
     prop_assert!(2 * (changes.len() + ignored.len() + test_events + failed.len() + unlisted_failures) <= length);
     prop_assert_eq!(times.len(), changes.len());
     prop_assert!(changes.iter().map(|change| change.key.as_str().len()).sum::<usize>() <= length);
@@ -121,7 +121,7 @@ fn asked(request: &Request) -> Checked {
     })
 }
 
-/// The records of an event that holds nothing else, all of them of one service.
+/// The records of an event that holds nothing else, and the service that all of them are from.
 fn records(event: &Value) -> Option<(&str, &[Value])> {
     let records = event.as_object().filter(|fields| fields.len() == 1)?.get("Records")?.as_array()?;
     let service = records.first()?.get("eventSource")?.as_str()?;
@@ -129,7 +129,7 @@ fn records(event: &Value) -> Option<(&str, &[Value])> {
     records.iter().all(pure).then_some((service, records.as_slice()))
 }
 
-/// Each record of S3 is in exactly one list; each message of a queue answers for its own.
+/// Checks that each S3 record is in exactly one list, and that each SQS message has its own changes and failures.
 fn counted(service: &str, records: &[Value], batch: &Batch) -> Result<(), TestCaseError> {
     if service == "aws:s3" {
         prop_assert_eq!(
@@ -150,7 +150,7 @@ fn counted(service: &str, records: &[Value], batch: &Batch) -> Result<(), TestCa
     Ok(())
 }
 
-/// What an event says, without the places of what is wrong in its text.
+/// What an event decodes to, without error texts, since these give line and column.
 fn outline(decoded: &Result<Event, EventError>) -> String {
     match decoded {
         Ok(Event::Changes(batch)) => {
@@ -166,7 +166,7 @@ fn outline(decoded: &Result<Event, EventError>) -> String {
     }
 }
 
-/// A body of a message between two good ones, as it is and as a topic's notification.
+/// A message body between two valid ones, as it is and in an SNS notification.
 pub(crate) fn message(body: &[u8]) -> Checked {
     let body = String::from_utf8_lossy(body);
     let good = notification(&[record("ObjectCreated:Put", "site", "good.txt")]);
@@ -188,9 +188,10 @@ pub(crate) fn message(body: &[u8]) -> Checked {
             prop_assert!(error.at.starts_with("Records[1].body"), "{error}");
         }
         match decode(body.as_bytes()) {
-            // One envelope less may make the difference.
+            // Decoded alone, the event is in one envelope less, which may be few enough.
             _ if failed.iter().any(|error| error.reason.starts_with("too many envelopes")) => {}
-            // A batch by itself names its messages; one within another has nobody to name them to.
+            // An SQS batch decoded alone needs message IDs. Within a message it does not, as nobody reads its batch
+            // item failures.
             Ok(Event::Changes(alone)) if alone.failed.iter().any(|error| error.at.ends_with("messageId")) => {}
             Ok(Event::Changes(alone)) => {
                 prop_assert_eq!(found, &alone.changes[..]);

@@ -1,5 +1,5 @@
 //! Names from outside that become part of an address: of buckets, Regions, distributions, invalidations and jobs, and
-//! what a bucket's tags say. Nothing but their grammar passes, and all of it does.
+//! the values of a bucket's tags. Exactly what their grammar allows is accepted.
 
 use proptest::{prop_assert, prop_assert_eq};
 use s3_cloudfront_invalidator::change::{BucketName, DistributionId, InvalidationId, Region};
@@ -25,7 +25,7 @@ pub(crate) fn is_region(name: &str) -> bool {
         && parts[..parts.len() - 1].iter().all(|part| filled(part, 'a'..='z'))
 }
 
-/// The tag's value in the first line, the origin path in the rest.
+/// The distribution tag's value in the first line, the origin path in the rest.
 pub(crate) fn names(input: &[u8]) -> Checked {
     let text = String::from_utf8_lossy(input);
     let (ids, origin_path) = text.split_once('\n').unwrap_or((&text, ""));

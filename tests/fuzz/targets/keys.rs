@@ -1,4 +1,4 @@
-//! Keys as S3 encodes them, held against the form decoder that browsers have.
+//! Keys as S3 encodes them, compared with `form_urlencoded`, which decodes as browsers do.
 
 use proptest::test_runner::TestCaseError;
 use proptest::{prop_assert, prop_assert_eq};
@@ -20,7 +20,7 @@ pub(crate) fn key(input: &[u8]) -> Checked {
     })
 }
 
-/// `text` as it may stand in an event: decoded right, or refused for the reason there is.
+/// `text` as an encoded key: decoded correctly, or refused for the right reason.
 fn as_encoded(text: &str) -> Result<(), TestCaseError> {
     let escape = |at: usize| {
         let digits = text.as_bytes().get(at + 1..at + 3);
@@ -32,14 +32,15 @@ fn as_encoded(text: &str) -> Result<(), TestCaseError> {
         Ok(key) => {
             prop_assert_eq!(bad_escape, None);
             prop_assert_eq!(key.as_str(), &expected);
-            // That decoder writes U+FFFD for what is not UTF-8. There are as many as somebody wrote.
+            // `form_urlencoded` writes U+FFFD for what is not UTF-8. An accepted key has only as many as the input
+            // contains.
             let written = text.matches('\u{fffd}').count() + text.to_uppercase().matches("%EF%BF%BD").count();
             prop_assert_eq!(expected.matches('\u{fffd}').count(), written);
         }
         Err(error) => {
             said(&error.to_string(), 1500)?;
             match error {
-                // An escape cannot begin within another: `%` is no digit.
+                // An escape cannot begin within another, since `%` is no hex digit.
                 KeyError::Escape(at) => prop_assert_eq!(Some(at), bad_escape),
                 KeyError::NotUtf8(at) => prop_assert!(expected[at..].starts_with('\u{fffd}'), "{at} {expected:?}"),
                 KeyError::Length(_) => prop_assert!(!(1..=1024).contains(&expected.len()), "{expected:?}"),
@@ -49,7 +50,8 @@ fn as_encoded(text: &str) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// `text` as a key: it survives its way through an event, encoded in a notification and literal from EventBridge.
+/// `text` as a key: it is the same after an event notification, where it is encoded, and after EventBridge, where it is
+/// literal.
 fn as_literal(text: &str) -> Result<(), TestCaseError> {
     let form: String = form_urlencoded::byte_serialize(text.as_bytes()).collect();
     let whole = notification(&[record("ObjectCreated:Put", "site", text)]);

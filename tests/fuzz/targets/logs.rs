@@ -1,4 +1,4 @@
-//! What is said to people and logs: one line each, whatever it quotes.
+//! Texts for people and logs: one line each, whatever they quote.
 
 use proptest::{prop_assert, prop_assert_eq};
 use s3_cloudfront_invalidator::change::text::{excerpt, one_line, shortened};
@@ -11,10 +11,10 @@ use serde_json::json;
 use crate::driver::Checked;
 use crate::rules::said;
 
-/// What one character is written as at the most: `\u{10ffff}`.
+/// The longest escape of a character, `\u{10ffff}`, in bytes.
 const LONGEST_ESCAPE: usize = 10;
 
-/// The longest message that quotes one value.
+/// The longest message that quotes one value, in bytes.
 const LONGEST: usize = 2000;
 
 pub(crate) fn lines(input: &[u8]) -> Checked {
@@ -23,7 +23,7 @@ pub(crate) fn lines(input: &[u8]) -> Checked {
     let quoted = excerpt(&text);
     said(&quoted, 80 * LONGEST_ESCAPE + '…'.len_utf8())?;
     prop_assert_eq!(quoted.ends_with('…') && !text.ends_with('…'), text.chars().count() > 80 && !text.ends_with('…'));
-    // Nothing in an excerpt ends the quotes around it.
+    // No unescaped quote in an excerpt ends the quotes around it.
     prop_assert!(quoted.match_indices('"').all(|(at, _)| quoted[..at].ends_with('\\')), "{quoted}");
     let length = input.len() % 100 + 1;
     let cut = shortened(&text, length);
@@ -52,7 +52,7 @@ pub(crate) fn lines(input: &[u8]) -> Checked {
     for error in errors.iter().flatten() {
         said(error, LONGEST)?;
     }
-    // Every setting at once, each with the same value.
+    // All variables have the same value; their errors make one message.
     if let Err(error) = Config::from_lookup(|_| Some(text.clone().into_owned())) {
         said(&error.to_string(), 20 * LONGEST)?;
     }

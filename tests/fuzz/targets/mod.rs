@@ -1,4 +1,4 @@
-//! What is fuzzed. Inputs that have parts are texts of lines, so that a corpus can be read and written by hand.
+//! The fuzz targets. An input with several parts is lines of text, so that a corpus can be read and written by hand.
 
 pub(crate) mod collapse;
 pub(crate) mod events;

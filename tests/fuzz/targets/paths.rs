@@ -1,4 +1,4 @@
-//! Paths: of keys, and of items that a person names.
+//! The paths of keys, and paths and cache tags that a person names.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::driver::Checked;
 use crate::edge::Edge;
 use crate::rules::{form_decoded, gist, is_path, magnitude, said};
 
-/// The origin path in the first line, index documents in the second, the key in the rest.
+/// The origin path in the first line, index documents separated by commas in the second, the key in the rest.
 pub(crate) fn path(input: &[u8]) -> Checked {
     let text = String::from_utf8_lossy(input);
     let mut parts = text.splitn(3, '\n');
@@ -59,7 +59,7 @@ pub(crate) fn path(input: &[u8]) -> Checked {
     for path in &paths {
         let path = path.as_str();
         prop_assert!(is_path(path, false), "{path}");
-        // No wider than its URL, but where CloudFront cannot name it.
+        // A path is one of the URLs, or is cut before a `~`, which cannot be invalidated.
         let of = |url: &String| url == path || url.split_once('~').is_some_and(|(it, _)| format!("{it}*") == path);
         prop_assert!(urls.iter().any(of), "{path} of {urls:?}");
     }
@@ -69,7 +69,7 @@ pub(crate) fn path(input: &[u8]) -> Checked {
     Ok(format!("{} {} {is_index} {}", urls.len(), paths.len(), magnitude(longest)))
 }
 
-/// An item in each line.
+/// One item in each line.
 pub(crate) fn items(input: &[u8]) -> Checked {
     let text = String::from_utf8_lossy(input);
     let mut each = Vec::new();

@@ -1,4 +1,5 @@
-//! The token that a job is continued with. It comes back from outside and names what is asked of CloudFront.
+//! The continuation token of a CodePipeline job. CodePipeline returns it, so it is input from outside, and it names the
+//! invalidations that CloudFront is asked about.
 
 use proptest::{prop_assert, prop_assert_eq};
 use s3_cloudfront_invalidator::change::text::{one_line, shortened};
@@ -23,7 +24,7 @@ pub(crate) fn token(input: &[u8]) -> Checked {
         }
         Err(ContinuationTokenError) => format!("none {}", serde_json::from_str::<serde_json::Value>(&text).is_ok()),
     };
-    // Any that can be written: with ids and numbers made from the input.
+    // Any token that can be written, with IDs and numbers derived from the input.
     let number = input.iter().fold(0_u64, |number, byte| number.wrapping_mul(257).wrapping_add(u64::from(*byte)));
     let waiting = |n: u64| InvalidationRef {
         distribution: DistributionId::new(&format!("E{:X}", number.wrapping_mul(n + 1))).unwrap(),

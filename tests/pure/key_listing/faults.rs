@@ -1,4 +1,4 @@
-//! What is left when something goes wrong.
+//! What a scan knows after errors, after responses that cannot be true, and after its deadline.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{ScanLimits, Shelf, error, limits, read};
 
-/// A bucket of 50 pages, with changes everywhere.
+/// A bucket of 500 keys in 50 pages.
 fn shelf(fault: impl Fn(usize, KeyPage) -> Result<KeyPage, CallError> + 'static) -> Shelf {
     let keys = (0..500).map(|n| format!("{:02}/{n:03}", n / 20));
     Shelf { page_size: 10, fault: Box::new(fault), ..Shelf::new(keys) }
@@ -88,7 +88,7 @@ async fn answers_that_make_no_sense_count_for_nothing() {
     }
 }
 
-/// A bucket that never answers.
+/// A bucket that never responds.
 struct Silence;
 
 impl BucketKeys for Silence {

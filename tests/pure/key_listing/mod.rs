@@ -1,4 +1,4 @@
-//! Reading a bucket's keys, over a bucket in memory that records what it is asked.
+//! Scans of a bucket's keys, on an in-memory bucket that records its requests.
 
 mod faults;
 mod model;
@@ -16,18 +16,18 @@ use tokio::time::Instant;
 
 type Fault = Box<dyn Fn(usize, KeyPage) -> Result<KeyPage, CallError>>;
 
-/// A bucket.
+/// An in-memory bucket.
 struct Shelf {
     keys: Vec<String>,
     page_size: usize,
-    /// What becomes of an answer, by the number of the request.
+    /// What becomes of a response, by the number of its request, counted from 1.
     fault: Fault,
-    /// What was listed after.
+    /// The key after which each request starts.
     asked: RefCell<Vec<Option<String>>>,
-    /// When each request that waits for its answer gets it, and the time: in the times that one takes.
+    /// When each request in flight completes, and the current time, both in durations of one request.
     due: RefCell<Vec<usize>>,
     time: Cell<usize>,
-    /// How many requests there were at the same time.
+    /// The most requests that were in flight at the same time.
     most: Cell<usize>,
 }
 
@@ -64,7 +64,7 @@ impl BucketKeys for Shelf {
         let due = self.time.get() + 1;
         self.due.borrow_mut().push(due);
         self.most.set(self.most.get().max(self.due.borrow().len()));
-        // Once in any case, so that all that are to be made at the same time are.
+        // Yields at least once, so that all concurrent requests start before one completes.
         yield_now().await;
         while self.due.borrow().iter().any(|other| *other < due) {
             yield_now().await;
@@ -108,7 +108,7 @@ async fn read(
     changed.sort_unstable();
     let (listing, error) = scan_keys(shelf, &query(), within, &changed, &limits).await;
     assert!(listing.requests() <= limits.max_requests, "{} of {}", listing.requests(), limits.max_requests);
-    // An error may hold back some that were about to be made.
+    // After an error, requests that were counted may not be made any more.
     let all_were_made = listing.requests() == shelf.requests();
     assert!(all_were_made || error.is_some() && listing.requests() > shelf.requests());
     assert!(shelf.most.get() <= limits.concurrency);

@@ -1,4 +1,4 @@
-//! What is said to be complete is.
+//! A prefix that a scan reports as complete is complete, whatever faults occur.
 
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
@@ -7,13 +7,13 @@ use s3_cloudfront_invalidator::aws::{ErrorClass, KeyPage};
 
 use super::{Shelf, error, limits, read};
 
-/// Keys that share directories and beginnings, with what sorts just before and behind a `/`.
+/// Keys that share directories and prefixes, with characters that sort just before and just after `/`.
 fn key() -> impl Strategy<Value = String> {
     let part = select(vec!["a", "b/", "/", "a/", ".", "0", "é", "\u{10ffff}", "\u{1}", "~", "a/b/"]);
     vec(part, 1..7).prop_map(|parts| parts.concat())
 }
 
-/// What becomes of an answer.
+/// What becomes of a response.
 #[derive(Clone, Copy, Debug)]
 enum Fate {
     Fine,
@@ -62,7 +62,7 @@ proptest! {
         let (places, is_fine) = (fates.len(), fates.is_empty());
         let fault = move |n: usize, page| meet(if is_fine { Fate::Fine } else { fates[n % places] }, page, within);
         let shelf = Shelf { page_size, fault: Box::new(fault), ..Shelf::new(keys) };
-        // Some are in the bucket, some were removed.
+        // Some of them are in the bucket, the others were deleted.
         let changed: Vec<_> = changed.into_iter().filter(|key| key.starts_with(within)).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let limits = super::ScanLimits { concurrency, ..limits(pages) };

@@ -1,21 +1,21 @@
-//! What it costs for buckets of several shapes, and what is known then.
+//! What a scan costs for buckets of several shapes, and what it knows then.
 
 use std::collections::BTreeSet;
 
 use super::{Shelf, limits, read};
 
-/// What reading a bucket with 60 requests comes to.
+/// The result of a scan with at most 60 requests.
 #[derive(Debug)]
 struct Outcome {
     requests: usize,
-    /// How many answers had to be waited for one after another.
+    /// How long the scan took, in durations of one request.
     waits: usize,
-    /// Of the directories that hold changes, how many are complete, and how many there are.
+    /// Of the directories with changes, how many are complete, and how many there are.
     complete: (usize, usize),
     complete_tops: usize,
 }
 
-/// Changes those objects whose place in the order of `keys` is of this kind, and reads the bucket.
+/// Scans a bucket for changes of the objects whose index in key order satisfies `is_changed`.
 async fn survey(keys: Vec<String>, is_changed: impl Fn(usize) -> bool) -> Outcome {
     let shelf = Shelf::new(keys);
     let changed: Vec<_> = shelf.keys.iter().enumerate().filter(|(at, _)| is_changed(*at)).map(|(_, key)| key).collect();
@@ -32,7 +32,7 @@ async fn survey(keys: Vec<String>, is_changed: impl Fn(usize) -> bool) -> Outcom
     }
 }
 
-/// `folders` folders of `size` objects each.
+/// The keys of `folders` directories of `size` objects each.
 fn folders(folders: usize, size: usize) -> Vec<String> {
     (0..folders).flat_map(|folder| (0..size).map(move |n| format!("f{folder:04}/page-{n:04}.html"))).collect()
 }

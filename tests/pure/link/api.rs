@@ -1,4 +1,4 @@
-//! The account in memory, as the commands see it.
+//! The calls of the operator's commands, on the in-memory account.
 
 use std::collections::BTreeMap;
 
@@ -58,7 +58,7 @@ impl OperatorApi for Account {
     ) -> Result<(), CallError> {
         assert_eq!(account.as_str(), ACCOUNT);
         let statement = statement("s3.amazonaws.com", "lambda:InvokeFunction", function, bucket_arn);
-        // As Lambda does it: what is there stays, which is no error here.
+        // An existing statement stays, and the conflict that Lambda then reports is no error in this trait.
         self.write(|| {
             self.statements.borrow_mut().entry(id.to_owned()).or_insert(statement);
         })
@@ -105,7 +105,7 @@ impl OperatorApi for Account {
     }
 
     async fn put_notifications(&self, _bucket: &BucketName, all: &Notifications) -> Result<(), CallError> {
-        // As S3 does it.
+        // S3 refuses overlapping rules.
         let rules: Vec<_> = all.rules.iter().collect();
         for (number, rule) in rules.iter().enumerate() {
             if let Some(other) = rules[..number].iter().find(|other| other.overlaps(rule)) {

@@ -1,4 +1,4 @@
-//! An account in memory, with faults at chosen calls.
+//! An in-memory account, with faults at chosen calls.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -17,21 +17,22 @@ pub(crate) const RULE: &str = "arn:aws:events:eu-central-1:123456789012:rule/sit
 /// What happens at one of the writing calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// It is refused.
+    /// The call fails and changes nothing.
     Refused,
-    /// It is done, and the answer is lost.
+    /// The call takes effect, and its response is lost.
     AnswerLost,
-    /// It is not done, and neither is anything after it: the program was killed.
+    /// The program is killed before the call: neither it nor any later call takes effect.
     Killed,
-    /// It is done, and nothing after it.
+    /// The call takes effect, and then the program is killed.
     KilledAfter,
-    /// It is not answered, and done a little later.
+    /// The call times out and takes effect a little later.
     Late,
-    /// Somebody else tags the bucket just after it.
+    /// The call takes effect, and then somebody else tags the bucket.
     Interference,
 }
 
-/// What S3 has of a bucket, and what it shows: the newest only after some looks.
+/// A configuration of a bucket, eventually consistent: what was written last, and older values that the next reads
+/// return.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shown<T> {
     pub(crate) newest: T,
@@ -53,11 +54,11 @@ impl<T: Clone> Shown<T> {
     }
 }
 
-/// An account with one bucket that matters.
+/// An account with one bucket.
 pub(crate) struct Account {
     pub(crate) tags: RefCell<Shown<Tags>>,
     pub(crate) notifications: RefCell<Shown<Notifications>>,
-    /// The function's policy: conditions by the ids of statements.
+    /// The function's policy: statements by ID.
     pub(crate) statements: RefCell<BTreeMap<String, String>>,
     pub(crate) queue: RefCell<Queue>,
     pub(crate) dead: RefCell<Queue>,
@@ -72,9 +73,9 @@ pub(crate) struct Account {
     pub(crate) tag: RefCell<Option<String>>,
     pub(crate) abac: Cell<bool>,
     pub(crate) function_dead: RefCell<Option<String>>,
-    /// How often the old is shown after a write.
+    /// How many reads after a write return the old value.
     pub(crate) late: Cell<usize>,
-    /// What happens at which of the writing calls, counted from 0.
+    /// The fault, and the writing call at which it happens, counted from 0.
     pub(crate) fault: Cell<Option<(usize, Fault)>>,
     pub(crate) writes: Cell<usize>,
     dead_program: Cell<bool>,
@@ -133,7 +134,7 @@ impl Account {
         }
     }
 
-    /// The next run of the program, without faults.
+    /// Starts the program anew, without faults.
     pub(crate) fn restart(&self) {
         self.dead_program.set(false);
         self.fault.set(None);
@@ -162,7 +163,7 @@ impl Account {
                 effect();
                 self.dead_program.set(true);
             }
-            // Nobody looks any more when it is.
+            // Left out: it would take effect when nobody reads the value any more.
             Some(Fault::Late) => return Err(CallError::timed_out("it")),
             Some(Fault::Interference) => {
                 effect();

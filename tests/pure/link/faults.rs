@@ -1,4 +1,5 @@
-//! What is left when something goes wrong between two calls: all or nothing, and nothing of others is lost.
+//! What is left after a fault between two calls: all of a command's changes or none, and nothing that others made is
+//! lost.
 
 use s3_cloudfront_invalidator::cli::link::{KeyFilter, NotificationRule, Via};
 
@@ -9,12 +10,12 @@ const WAYS: [Via; 3] = [Via::Queue, Via::Function, Via::EventBridge];
 
 fn account() -> Account {
     let account = busy_account();
-    // So that every kind of step is there.
+    // Without a statement, linking needs every kind of step.
     account.statements.borrow_mut().clear();
     account
 }
 
-/// The writing calls of a link and of an unlink, taken without a fault.
+/// The number of writing calls of a link and of an unlink without faults.
 fn writes(via: Via) -> (usize, usize) {
     let account = account();
     link(&account, &request(via)).unwrap().unwrap();
@@ -64,7 +65,7 @@ fn an_answer_that_was_lost_is_looked_up() {
             link(&account, &request(via)).unwrap().unwrap();
             assert_eq!(everything(&account), expected, "{via:?} {at}");
 
-            // One that may still be done is told, and what was done before it is taken back.
+            // A write that may still take effect is reported, and the steps before it are rolled back.
             account.restart();
             unlink(&account, &[]).unwrap();
             account.restart();
@@ -123,7 +124,7 @@ fn what_somebody_else_writes_meanwhile_stays() {
             let outcome = link(&account, &request(via)).unwrap();
             assert_eq!(everything(&account).0.get("somebody").map(String::as_str), Some("else"), "{via:?} {at}");
             if let Err(error) = outcome {
-                // What could not be taken back is told, and the command can be run again.
+                // What could not be rolled back is reported, and the command can be run again.
                 account.restart();
                 link(&account, &request(via)).unwrap().unwrap();
                 assert!(error.to_string().contains("somebody else") || error.left.is_empty(), "{error}");

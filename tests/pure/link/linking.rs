@@ -1,4 +1,4 @@
-//! What is linked and unlinked, and what is refused.
+//! What `link` and `unlink` change, and what they refuse.
 
 use s3_cloudfront_invalidator::cli::link::{
     Destination, EVENTS, KeyFilter, LINK_TAG, LinkError, ManagedBy, NotificationRule, Via,
@@ -30,7 +30,7 @@ fn a_busy_bucket_is_linked_once_and_as_it_was_after_unlink() {
             assert!(before.1.rules.is_subset(&notifications.rules));
             assert_eq!(notifications.rules.len(), if via == Via::EventBridge { 4 } else { 5 });
             assert_eq!(notifications.event_bridge, via == Via::EventBridge);
-            // Only where nothing lets the bucket in.
+            // A statement is added only where none allows the bucket to invoke the function.
             let added = usize::from(via == Via::Function && !is_bound);
             assert_eq!(statements.len(), before.2.len() + added);
 
@@ -88,14 +88,14 @@ fn what_was_there_before_stays_after_unlink() {
 #[test]
 fn rules_that_somebody_made_for_the_function_are_enough() {
     let account = Account::new();
-    // As templates write them: one event each.
+    // One event in each rule, as CloudFormation templates have it.
     for (number, event) in EVENTS.iter().enumerate() {
         let made = rule(&format!("by hand {number}"), Destination::Queue(QUEUE.into()), &[event], "", "");
         account.notifications.borrow_mut().newest.rules.insert(made);
     }
     link(&account, &request(Via::Queue)).unwrap().unwrap();
     assert_eq!(everything(&account).1.rules.len(), 3);
-    // One that is missing is added.
+    // A missing event is added.
     account.notifications.borrow_mut().newest.rules.pop_first();
     link(&account, &request(Via::Queue)).unwrap().unwrap();
     let own: Vec<_> = everything(&account).1.rules.into_iter().filter(NotificationRule::has_link_name).collect();

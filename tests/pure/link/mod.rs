@@ -1,4 +1,4 @@
-//! What an operator's commands do, against an account in memory.
+//! The operator's commands, run against an in-memory account.
 
 mod api;
 mod fake_account;
@@ -45,7 +45,7 @@ async fn deployment(account: &Account) -> Deployment {
     find(account, &FunctionLocator::Stack("cloudfront-invalidator".into())).await.unwrap()
 }
 
-/// Plans and applies.
+/// Plans a link and applies it.
 fn link(account: &Account, request: &LinkRequest) -> Result<Result<LinkPlan, ApplyError>, LinkError> {
     run(async {
         let deployment = deployment(account).await;
@@ -63,7 +63,7 @@ fn unlink(account: &Account, distributions: &[&str]) -> Result<usize, ApplyError
     })
 }
 
-/// Everything of the bucket and the function that the commands write.
+/// All that the commands write: the bucket's tags and notifications, and the statements of the function's policy.
 type Everything = (Tags, Notifications, BTreeMap<String, String>);
 
 fn everything(account: &Account) -> Everything {
@@ -80,7 +80,7 @@ fn rule(id: &str, target: Destination, events: &[&str], prefix: &str, suffix: &s
     }
 }
 
-/// An account whose bucket has 12 tags, two of them AWS's own, and 4 rules of others.
+/// An account whose bucket has 12 tags, two of them AWS's own, and 4 notification rules of others.
 fn busy_account() -> Account {
     let account = Account::new();
     let mut tags: Tags = (0..10).map(|number| (format!("key {number}"), format!("välue/{number}"))).collect();

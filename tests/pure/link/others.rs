@@ -1,4 +1,4 @@
-//! What others have set up: it is neither taken for link's own nor taken away.
+//! What others have configured: `link` neither takes it for its own nor removes it.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use s3_cloudfront_invalidator::cli::link::{Destination, EVENTS, FindError, Funct
 use super::fake_account::{Account, FUNCTION, QUEUE, Shown, policy, statement};
 use super::{busy_account, everything, ids, link, request, rule, run, unlink};
 
-/// A bucket that somebody tagged, and whose rule link made.
+/// A linked bucket that already had the distribution's ID in its tag, so that `link` added the rule only.
 fn tagged_by_hand(via: Via) -> Account {
     let account = busy_account();
     account.tags.borrow_mut().newest.insert("distributionId".into(), "E1".into());

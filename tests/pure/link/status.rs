@@ -1,11 +1,11 @@
-//! What status says of a bucket and of the function, and what it says to do.
+//! What `status` reports of a bucket and of the function, with the remedies.
 
 use s3_cloudfront_invalidator::cli::link::{Destination, EVENTS, Via, check_bucket, check_deployment};
 
 use super::fake_account::{Account, QUEUE};
 use super::{bucket, deployment, link, request, rule, run};
 
-/// The faults of a linked bucket and of the function after something was broken.
+/// The problems of a linked bucket, and those of the function, after something was broken.
 fn problems(via: Via, breakage: impl Fn(&Account)) -> (Vec<String>, Vec<String>) {
     let account = Account::new();
     link(&account, &request(via)).unwrap().unwrap();

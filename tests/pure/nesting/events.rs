@@ -1,4 +1,4 @@
-//! Events in envelopes in a batch of a queue, and what is to be read in them.
+//! Events in envelopes in an SQS batch, and what they must decode to.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -7,10 +7,10 @@ use s3_cloudfront_invalidator::local::events::encode_key;
 
 use super::writer::Writer;
 
-/// How many envelopes there can be around an event in a message of a queue: eight, and the message is one of them.
+/// The most envelopes around an event in an SQS message: eight are opened, and the message is one of them.
 pub(super) const MOST_ENVELOPES: usize = 7;
 
-/// JSON that is no event, or none that a queue brings.
+/// JSON that is no event, or that is not accepted from a queue.
 const NO_EVENTS: [&str; 9] = [
     "null",
     "5",
@@ -23,10 +23,10 @@ const NO_EVENTS: [&str; 9] = [
     "{\"requestContext\":{\"condition\":\"Success\"},\"requestPayload\":{\"Records\":[]}}",
 ];
 
-/// What is not even JSON.
+/// Text that is not JSON.
 const NO_JSON: [&str; 5] = ["", "Hello!", "{\"Records\":[", "{} {}", "\u{feff}{}"];
 
-/// A record of S3.
+/// A record of an S3 event notification.
 #[derive(Clone, Debug)]
 pub(super) enum Record {
     Change(String),
@@ -34,16 +34,16 @@ pub(super) enum Record {
     UnreadableRecords,
 }
 
-/// What can be around events.
+/// What an event can be wrapped in.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Envelope {
-    /// SNS in a message of a queue.
+    /// An SNS notification, as in an SQS message.
     Notification,
-    /// SNS to the function.
+    /// SNS records, as Lambda receives them.
     Topic,
     Queue,
     InvocationRecord,
-    /// An invocation record as an event of EventBridge.
+    /// An invocation record in an event of EventBridge.
     InvocationEvent,
 }
 
@@ -56,11 +56,11 @@ pub(super) enum NestedEvent {
     Bridge(String),
     Test,
     None(&'static str),
-    /// Topics and queues can hold several events, the others hold one.
+    /// SNS records and SQS batches can hold several events, the other envelopes hold one.
     In(Envelope, Vec<NestedEvent>),
 }
 
-/// What is to be read in an event.
+/// What an event must decode to.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct LogFields {
     pub(super) keys: Vec<String>,
@@ -83,7 +83,8 @@ fn base() -> impl Strategy<Value = NestedEvent> {
     ]
 }
 
-/// An event in up to five envelopes, or as many as can be opened: in a chain of them, or with others beside it.
+/// An event in up to five envelopes, as far as so many are opened: one within the other, or with other events beside
+/// it.
 pub(super) fn event() -> impl Strategy<Value = NestedEvent> {
     let chain = (base(), vec(select(ENVELOPES.as_slice()), 0..=5)).prop_map(|(event, envelopes)| {
         envelopes.into_iter().fold(event, |event, envelope| NestedEvent::In(envelope, vec![event]))
@@ -97,7 +98,7 @@ pub(super) fn event() -> impl Strategy<Value = NestedEvent> {
     prop_oneof![chain, event].prop_filter("too deep", |event| event.envelopes() <= MOST_ENVELOPES)
 }
 
-/// The body of a message.
+/// The body of an SQS message.
 #[derive(Clone, Debug)]
 pub(super) enum Body {
     Event(NestedEvent),
@@ -229,7 +230,7 @@ impl Envelope {
     }
 }
 
-/// A batch of messages with these bodies. Their ids are `prefix` and their place.
+/// An SQS batch of messages with these bodies. The ID of a message is `prefix` and its index.
 pub(super) fn batch(bodies: &[String], prefix: &str, writer: &mut Writer) -> String {
     let record = |(place, body): (usize, &String)| {
         let (source, id, body) =

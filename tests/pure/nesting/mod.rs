@@ -1,4 +1,4 @@
-//! However events are put into one another and written, each message answers for what it brought.
+//! However events are nested and written as JSON, each message of a batch has exactly its own changes and failures.
 
 mod events;
 mod odd_json;
@@ -21,7 +21,8 @@ fn decoded(event: &str) -> Batch {
     }
 }
 
-/// What each message brought, in order. Panics unless every change and every failure is of exactly one of them.
+/// Each message's ID, keys and number of failures, in order. Panics unless every change and every failure belongs to
+/// exactly one message.
 fn by_message(batch: &Batch) -> Vec<(&str, Vec<&str>, usize)> {
     let messages = batch.messages.as_deref().unwrap();
     let (mut changes, mut failed) = (0, 0);
@@ -40,7 +41,7 @@ fn by_message(batch: &Batch) -> Vec<(&str, Vec<&str>, usize)> {
     messages.iter().map(|it| (&*it.id, keys(it.changes.clone()), it.failed.len())).collect()
 }
 
-/// Checks that a batch is read as its messages tell.
+/// Checks that a batch decodes to what its messages were made of.
 fn check(event: &str, expected: &[LogFields]) {
     let batch = decoded(event);
     let messages = by_message(&batch);
@@ -53,13 +54,13 @@ fn check(event: &str, expected: &[LogFields]) {
     assert_eq!(batch.test_events, expected.iter().map(|told| told.test_events).sum::<usize>());
 }
 
-/// A batch of `body` between two messages that are good.
+/// A batch with `body` between two valid messages.
 fn between(body: &str) -> String {
     let good = r#"{"source":"aws.s3","detail-type":"Object Created","detail":{"bucket":{"name":"site"},"object":{"key":"k"}}}"#;
     batch(&[good.to_owned(), body.to_owned(), good.to_owned()], "m", &mut Writer::plain())
 }
 
-/// Checks that the messages around the middle one are untouched, and tells whether that one failed.
+/// Checks that the messages around the middle one are unaffected; returns whether the middle one failed.
 fn fails_between(body: &str) -> bool {
     let event = between(body);
     let batch = decoded(&event);
@@ -69,7 +70,7 @@ fn fails_between(body: &str) -> bool {
     messages[1].2 > 0
 }
 
-/// The fields that each kind of event is told by, and nothing else.
+/// The fields that identify each kind of event, and no others.
 fn kinds() -> Vec<Vec<(&'static str, String)>> {
     let fields =
         |fields: &[(&'static str, &str)]| fields.iter().map(|&(name, value)| (name, value.to_owned())).collect();
@@ -127,7 +128,7 @@ fn an_event_is_told_by_its_last_field_as_well() {
     assert_eq!(decode(told_twice.as_bytes()), Err(EventError::UnknownKind));
 }
 
-/// A person's mistake must not become something else, such as the invalidation of everything.
+/// A mistyped field must not turn a request into another one, such as the invalidation of everything.
 #[test]
 fn a_direct_invocation_has_no_further_fields() {
     let request = r#"{"distributionId":"E1","items":["/a"],"item":"/b"}"#;
@@ -174,7 +175,7 @@ proptest! {
         let (plain, written) = (event.write(&mut Writer::plain()), event.write(&mut Writer::by_chance(seed)));
         let (decoded_plain, is_batch) = (decode(plain.as_bytes()), matches!(event, NestedEvent::In(Envelope::Queue, _)));
         if let Ok(Event::Changes(batch)) = &decoded_plain {
-            // Whoever wrapped a batch waits for no answer about its messages.
+            // Only a batch that is not wrapped has messages: nobody reads the batch item failures of another.
             prop_assert_eq!(batch.messages.is_some(), is_batch);
         }
         prop_assert_eq!(decode(written.as_bytes()), decoded_plain, "{}", written);

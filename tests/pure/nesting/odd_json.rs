@@ -1,10 +1,10 @@
-//! JSON that nobody means, made of what our own code looks for.
+//! JSON that no service sends, made of the names and values that the decoder looks for.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// Values, as text. Not all are JSON that can be read.
+/// Values, as text. Some are not valid JSON.
 const VALUES: [&str; 22] = [
     "null",
     "true",
@@ -30,7 +30,7 @@ const VALUES: [&str; 22] = [
     "\"%\"",
 ];
 
-/// Names of fields, as text.
+/// Field names, as text.
 const NAMES: [&str; 28] = [
     "Records",
     "Event",
@@ -62,7 +62,7 @@ const NAMES: [&str; 28] = [
     "\\u0052ecords",
 ];
 
-/// What is deep without end, balanced or not.
+/// JSON in up to 999 nested openings, each of them closed or none.
 fn deep() -> impl Strategy<Value = String> {
     let opening =
         ["[", "{\"detail\":", "{\"requestContext\":{},\"requestPayload\":", "{\"Records\":[", "{\"s3\":{\"object\":"];
@@ -73,7 +73,7 @@ fn deep() -> impl Strategy<Value = String> {
     })
 }
 
-/// Values in lists and objects, with fields that occur twice.
+/// Values in arrays and objects. Objects may have a field twice.
 pub(super) fn json() -> impl Strategy<Value = String> {
     let value = prop_oneof![20 => select(VALUES.as_slice()).prop_map(str::to_owned), 1 => deep()];
     value.prop_recursive(6, 40, 5, |inner| {

@@ -1,13 +1,13 @@
-//! JSON as text, with the freedom that JSON leaves: any order of fields, further fields, spaces and escapes.
+//! Writes JSON text with the freedom that JSON leaves: any order of fields, unknown fields, whitespace and escapes.
 
 use std::fmt::Write;
 
-/// Names that tell no event from another, some of them twice. Those of a direct invocation tell nothing where another
-/// kind of event is told.
+/// Field names that do not identify a kind of event; one is listed twice. Those of a direct invocation do not count
+/// where another kind is identified.
 const UNKNOWN_NAMES: [&str; 9] =
     ["inventedLater", "inventedLater", "version", "records", "key1", "items", "waitSeconds", "é \"\n", ""];
 
-/// Values that nobody reads, so that nothing can be wrong with them.
+/// Values that are never read, so that none can be wrong.
 const UNKNOWN_VALUES: [&str; 10] = [
     "null",
     "-0",
@@ -21,7 +21,7 @@ const UNKNOWN_VALUES: [&str; 10] = [
     "\"{\\\"Event\\\":\\\"s3:TestEvent\\\"}\"",
 ];
 
-/// How a text is written: as plain as can be, or with all of that, by chance.
+/// Writes as plainly as possible, or with random variations.
 pub(super) struct Writer {
     chance: Option<u64>,
 }
@@ -35,7 +35,7 @@ impl Writer {
         Self { chance: Some(seed) }
     }
 
-    /// A number below `bound`; 0 if nothing is left to chance. Source: Steele, Lea, Flood, "Fast splittable pseudorandom
+    /// A random number below `bound`; 0 for a plain writer. Source: Steele, Lea, Flood, "Fast splittable pseudorandom
     /// number generators".
     fn below(&mut self, bound: usize) -> usize {
         let Some(state) = &mut self.chance else { return 0 };
@@ -45,7 +45,7 @@ impl Writer {
         usize::try_from((mixed ^ (mixed >> 31)) % bound as u64).unwrap()
     }
 
-    /// One time in so many; never if nothing is left to chance.
+    /// True once in `bound` times on average; never for a plain writer.
     fn one_in(&mut self, bound: usize) -> bool {
         self.chance.is_some() && self.below(bound) == 0
     }
@@ -74,7 +74,7 @@ impl Writer {
         format!("[{}]", items.join(","))
     }
 
-    /// An object with these fields, whose values are written already.
+    /// An object with these fields. Their values are JSON text already.
     pub(super) fn object(&mut self, fields: &[(&str, String)]) -> String {
         let mut fields = fields.to_vec();
         while self.one_in(2) {

@@ -1,8 +1,9 @@
-//! Events of every source as files, each named by what it is about, and what each is read as.
+//! Events of every source as files, each named by what it shows, and what each is decoded to.
 //!
-//! The fields and their order are those of AWS's own examples. Sources: Lambda developer guide, "Using Lambda with Amazon
-//! SQS", "… with Amazon SNS", "Capturing records of Lambda asynchronous invocations"; SNS developer guide, "Parsing Amazon
-//! SNS message formats"; S3 user guide, "EventBridge event message structure"; CodePipeline user guide, "JSON event example".
+//! The fields and their order are those of AWS's own examples. Sources: Lambda developer guide, "Using Lambda with
+//! Amazon SQS", "… with Amazon SNS", "Capturing records of Lambda asynchronous invocations"; SNS developer guide,
+//! "Parsing Amazon SNS message formats"; S3 user guide, "EventBridge event message structure"; CodePipeline user guide,
+//! "JSON event example".
 
 mod queue;
 mod requests;
@@ -15,10 +16,10 @@ use std::fs;
 use s3_cloudfront_invalidator::change::{Batch, Bucket, ObjectKey, Region};
 use s3_cloudfront_invalidator::event::{Event, Request, RequestKind, RequestTarget, decode};
 
-/// What a file is read as, line by line.
+/// A file's name and what it is decoded to, line by line.
 type Expected = (&'static str, &'static [&'static str]);
 
-/// Files and what they are read as, by directory.
+/// The files and what they are decoded to, by directory.
 const SOURCES: [(&str, &[Expected]); 6] = [
     ("sqs", queue::SQS),
     ("sns", services::SNS),
@@ -37,12 +38,12 @@ pub(crate) fn read(name: &str) -> Vec<u8> {
     fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The names of all files.
+/// The names of all files, with their directories.
 pub(crate) fn names() -> impl Iterator<Item = String> {
     SOURCES.into_iter().flat_map(|(directory, files)| files.iter().map(move |(name, _)| format!("{directory}/{name}")))
 }
 
-/// All that an event was read as: nothing that is in a [`Event`] is left out.
+/// All that an event is decoded to, as text. Only the source and the times of a [`Batch`] are left out.
 fn told(event: &[u8]) -> Vec<String> {
     match decode(event) {
         Ok(Event::Changes(batch)) => batch_told(&batch),

@@ -1,8 +1,8 @@
-//! What messages of a queue are read as.
+//! What SQS batches are decoded to.
 
 use super::Expected;
 
-/// Batches of SQS.
+/// The files in `tests/fixtures/sqs`.
 pub(super) const SQS: &[Expected] = &[
     (
         "eventbridge-dead-letter",

@@ -1,8 +1,8 @@
-//! What people ask for, by a pipeline's action or directly, and how it is read.
+//! What requests are decoded to, from CodePipeline jobs and from direct invocations.
 
 use super::Expected;
 
-/// Jobs of CodePipeline.
+/// CodePipeline jobs.
 pub(super) const CODEPIPELINE: &[Expected] = &[
     (
         "continuation-token-of-another-function",

@@ -1,5 +1,5 @@
-//! `aws_lambda_events` as the second opinion on what the files hold: that they have the form AWS writes, and hold what we
-//! read in them.
+//! `aws_lambda_events` as a second opinion on the event files: they have the form that AWS sends, and they hold what
+//! `decode` reads.
 
 use aws_lambda_events::event::codepipeline_job::CodePipelineJobEvent;
 use aws_lambda_events::event::eventbridge::EventBridgeEvent;
@@ -19,7 +19,7 @@ fn batch(event: &[u8]) -> Batch {
     }
 }
 
-/// Bucket, Region and key of each change that a text tells of, as they read it.
+/// Bucket, Region and key of each change in a text, as `aws_lambda_events` reads it.
 fn changes(text: &str) -> Vec<(String, String, String)> {
     if let Ok(event) = serde_json::from_str::<S3Event>(text) {
         let records = event.records.into_iter();
@@ -28,7 +28,7 @@ fn changes(text: &str) -> Vec<(String, String, String)> {
             .filter_map(|record| {
                 let form = format!("key={}", record.s3.object.key.unwrap());
                 let (_, key) = form_urlencoded::parse(form.as_bytes()).next().unwrap();
-                // They put a replacement character where we refuse the key.
+                // `form_urlencoded` writes U+FFFD into keys that `decode` refuses.
                 let key = (!key.contains('\u{fffd}')).then(|| key.into_owned())?;
                 Some((record.s3.bucket.name.unwrap(), record.aws_region.unwrap(), key))
             })
@@ -48,7 +48,7 @@ fn literal(event: EventBridgeEvent) -> (String, String, String) {
     (text(&event.detail["bucket"]["name"]), event.region.unwrap(), text(&event.detail["object"]["key"]))
 }
 
-/// The same, as we read it.
+/// The same, as `decode` reads it.
 fn ours(batch: &Batch) -> Vec<(String, String, String)> {
     let region = |region: &Option<Region>| region.as_ref().unwrap().as_str().to_owned();
     let changes = batch.changes.iter();
@@ -63,7 +63,7 @@ fn messages_of_a_queue_have_the_same_ids_and_tell_of_the_same_objects() {
         let batch = batch(&event);
         let ids: Vec<_> = theirs.records.iter().filter_map(|message| message.message_id.as_deref()).collect();
         assert_eq!(batch.messages.iter().flatten().map(|it| &*it.id).collect::<Vec<_>>(), ids, "{name}");
-        // A message without an id is not opened.
+        // A message without an ID is not decoded.
         let named = theirs.records.iter().filter(|message| message.message_id.is_some());
         let bodies = named.filter_map(|message| message.body.as_deref());
         assert_eq!(ours(&batch), bodies.flat_map(changes).collect::<Vec<_>>(), "{name}");
@@ -108,7 +108,7 @@ fn events_of_eventbridge_have_the_same_source_type_and_detail() {
 fn jobs_have_the_same_id_parameters_and_token() {
     for (name, _) in requests::CODEPIPELINE {
         let event = read(&format!("codepipeline/{name}"));
-        // Its `Debug` would print the credentials.
+        // Never formatted with `Debug`, which would print the credentials.
         let theirs: CodePipelineJobEvent = serde_json::from_slice(&event).unwrap();
         let theirs = theirs.code_pipeline_job;
         let Some(id) = theirs.id else {

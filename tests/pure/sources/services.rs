@@ -1,8 +1,8 @@
-//! What events of SNS, EventBridge and Lambda itself are read as.
+//! What events of SNS and EventBridge, and nested events, are decoded to.
 
 use super::Expected;
 
-/// SNS, to the function itself.
+/// SNS events, as Lambda receives them.
 pub(super) const SNS: &[Expected] = &[
     ("eventbridge", &["change example-site eu-central-1 topic/bus 100%.html"]),
     (
@@ -25,7 +25,7 @@ pub(super) const SNS: &[Expected] = &[
     ("test-event", &["test events 1"]),
 ];
 
-/// EventBridge.
+/// EventBridge events.
 pub(super) const EVENTBRIDGE: &[Expected] = &[
     ("another-source", &["items of own: /*"]),
     ("key-with-plus-and-percent", &["change example-site eu-central-1 bus/a+b%20c%2Bd 100%.html"]),
@@ -46,7 +46,7 @@ pub(super) const EVENTBRIDGE: &[Expected] = &[
     ("scheduled-event", &["items of own: /*"]),
 ];
 
-/// Envelopes around envelopes.
+/// Events in several envelopes, among them the records of failed invocations.
 pub(super) const NESTED: &[Expected] = &[
     (
         "failed-invocation-as-eventbridge-event-in-sqs",

@@ -1,4 +1,4 @@
-//! A bucket, its distributions, and the way between them.
+//! Checks a bucket: its tags, its distributions, and how its events reach the function.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::cli::link::notification::{Destination, EVENTS, KeyFilter, Notificatio
 use crate::cli::link::plan::{is_forwarded, origins};
 use crate::cli::link::policy::{AccessRequest, S3_PRINCIPAL, allows, is_sqs_managed_key};
 
-/// Looks at a bucket.
+/// Checks a bucket and its distributions.
 pub async fn check_bucket(
     cloud: &impl OperatorApi,
     settings: &impl DistributionConfigs,
@@ -99,14 +99,14 @@ async fn distribution(
         ),
         Err(error) => (ok(), Check::problem("unknown", error.to_string())),
     };
-    // What is wrong with the distribution has been told; that its invalidations may not be listed is nothing wrong.
+    // Problems of the distribution are reported above. Not being allowed to list its invalidations is not a problem.
     let last = cloud.last_invalidation(id).await;
     let is_listed = last.is_ok();
     let last_invalidation = last.ok().flatten().map(|it| (it.created, it.status));
     DistributionStatus { distribution, origin, is_listed, last_invalidation }
 }
 
-/// The command that links a bucket again.
+/// The command that links a bucket again, as a remedy.
 struct RelinkCommand<'a> {
     bucket: &'a BucketName,
     ids: String,
@@ -119,7 +119,7 @@ impl RelinkCommand<'_> {
     }
 }
 
-/// Which way the bucket's events take to the function, and whether they are let in.
+/// Checks how the bucket's events reach the function, and whether the destination's policy allows S3 to send them.
 async fn notification_target(
     cloud: &impl OperatorApi,
     deployment: &Deployment,
@@ -162,7 +162,7 @@ async fn permission(
     let account = deployment.account.as_str();
     let targets: BTreeSet<_> = rules.iter().map(|rule| &rule.target).collect();
     for target in targets {
-        // Topics reach nothing by themselves.
+        // Never a topic: `is_reached_by` is false for topics.
         let (Destination::Queue(arn) | Destination::Function(arn)) = target else { continue };
         let request = |action| AccessRequest {
             service: S3_PRINCIPAL,
@@ -197,7 +197,7 @@ async fn permission(
     Check::ok("ok")
 }
 
-/// Where no rule of the bucket names the function or its queue.
+/// The same for a bucket without a rule for the function or its queue: its events may go to EventBridge or to a topic.
 async fn check_without_rules(
     cloud: &impl OperatorApi,
     deployment: &Deployment,
@@ -215,7 +215,7 @@ async fn check_without_rules(
         matches!(rule.target, Destination::Topic(_)) && EVENTS.iter().all(|it| rule.covers(it))
     };
     if let Some(rule) = now.rules.iter().find(is_whole) {
-        // Who has subscribed there is not looked at.
+        // The topic's subscriptions are not checked.
         return (Check::ok(rule.target.to_string()), Check::ok("unknown"));
     }
     let remedy = format!("the function is not told of its changes: {}", relink.via("queue"));

@@ -1,4 +1,4 @@
-//! The function and its queues.
+//! Checks the function and its queues.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use crate::cli::link::api::{EventSourceMapping, OperatorApi};
 use crate::cli::link::deployment::{Deployment, is_queue};
 use crate::cli::link::notification::name_in;
 
-/// Looks at the function and its queues.
+/// Checks the function, the queues that it reads, and the dead-letter queues of both.
 pub async fn check_deployment(cloud: &impl OperatorApi, deployment: &Deployment) -> DeploymentStatus {
     let mut dead: BTreeSet<_> = deployment.function.dead_letters.iter().cloned().collect();
     let mut queues = Vec::new();
@@ -51,8 +51,8 @@ pub async fn check_deployment(cloud: &impl OperatorApi, deployment: &Deployment)
     DeploymentStatus { function: deployment.function.arn.clone(), queues, dead_letters, remedies }
 }
 
-/// What to do with dead letters. The destination is named, since SQS does not know where those came from that Lambda put there.
-/// Source: SQS developer guide, "Troubleshooting dead-letter queue redrive".
+/// The remedy for messages in a dead-letter queue. The command names the destination, since SQS does not know the
+/// source of messages that Lambda sent there. Source: SQS developer guide, "Troubleshooting dead-letter queue redrive".
 fn redrive_hint(waiting: u64, arn: &str, queue: Option<&str>) -> String {
     let how = match queue {
         Some(queue) => format!("`aws sqs start-message-move-task --source-arn {arn} --destination-arn {queue}`"),

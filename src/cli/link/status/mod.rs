@@ -1,4 +1,4 @@
-//! What is right and wrong between a bucket and its distributions, and with the function between them.
+//! Checks buckets, their distributions, and the function with its queues, and reports each problem with its remedy.
 
 mod bucket;
 mod deployment;
@@ -11,12 +11,12 @@ use crate::aws::CallError;
 pub use self::bucket::check_bucket;
 pub use self::deployment::check_deployment;
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// What it is, in a word or two.
+    /// The state that was found, in a word or two.
     pub text: String,
-    /// What is wrong with it, and what to do; `None` if nothing is.
+    /// The problem and its remedy; `None` if there is no problem.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
 }
@@ -35,68 +35,68 @@ impl Check {
     }
 }
 
-/// How a bucket stands.
+/// The status of a bucket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BucketStatus {
-    /// The bucket.
+    /// The bucket's name.
     pub bucket: String,
-    /// Its tags.
+    /// The tag that names its distributions; a wrong Region or owner is reported here too.
     pub tag: Check,
-    /// Which way its events take.
+    /// How its events reach the function.
     pub notification: Check,
-    /// Whether they are let in there.
+    /// Whether the destination's policy allows them.
     pub permission: Check,
     /// The distributions that its tag names.
     pub distributions: Vec<DistributionStatus>,
 }
 
-/// How a distribution stands to a bucket.
+/// The status of a distribution that a bucket's tag names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DistributionStatus {
-    /// Its id, with what is wrong with it.
+    /// The distribution's id; a problem if there is no such distribution.
     pub distribution: Check,
-    /// Below which origin path it shows the bucket.
+    /// The origin paths through which it serves the bucket.
     pub origin: Check,
-    /// Whether its invalidations may be listed.
+    /// Whether its invalidations could be listed.
     #[serde(skip)]
     pub is_listed: bool,
-    /// The invalidation it got last: when, in seconds since 1970, and how far it is.
+    /// The most recent invalidation: its creation time, in seconds since the Unix epoch, and its status.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_invalidation: Option<(i64, String)>,
 }
 
-/// How the function stands.
+/// The status of the function and its queues.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeploymentStatus {
-    /// Its ARN.
+    /// The function's ARN.
     pub function: String,
-    /// The queues it is called from.
+    /// The queues that it reads.
     pub queues: Vec<QueueStatus>,
-    /// Where it leaves what fails for good.
+    /// The dead-letter queues of the function and of its queues.
     pub dead_letters: Vec<QueueStatus>,
-    /// What is wrong with all of it.
+    /// The problems of the function itself, each with its remedy.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub remedies: Vec<String>,
 }
 
-/// How a queue stands.
+/// The status of a queue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct QueueStatus {
-    /// Its name.
+    /// The queue's name.
     pub name: String,
-    /// About how many messages wait there.
+    /// The approximate number of visible messages.
     pub waiting: u64,
-    /// About how many are being handled.
+    /// The approximate number of messages in flight.
     pub in_flight: u64,
-    /// Whether it works as it should.
+    /// Whether the function reads it; for a dead-letter queue, whether it is empty.
     pub state: Check,
 }
 
 impl BucketStatus {
-    /// All that was looked at.
+    /// All checks, each with its name.
     pub fn checks(&self) -> impl Iterator<Item = (&'static str, &Check)> {
         let own = [("tag", &self.tag), ("notification", &self.notification), ("permission", &self.permission)];
         let each =
@@ -106,7 +106,7 @@ impl BucketStatus {
 }
 
 impl DeploymentStatus {
-    /// What is wrong, a line each.
+    /// The problems with their remedies, one line each.
     pub fn problems(&self) -> impl Iterator<Item = String> {
         let of_queue = |it: &QueueStatus| Some(format!("queue {}: {}", it.name, it.state.remedy.as_ref()?));
         self.queues.iter().chain(&self.dead_letters).filter_map(of_queue).chain(self.remedies.iter().cloned())
