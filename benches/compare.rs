@@ -18,14 +18,14 @@
 mod contender;
 #[path = "compare/deploy.rs"]
 mod deploy;
-#[path = "../tests/function/startup/tls_proxy.rs"]
-mod front;
 #[path = "compare/model.rs"]
 mod model;
 #[path = "compare/session.rs"]
 mod session;
 #[path = "compare/table.rs"]
 mod table;
+#[path = "../tests/function/startup/tls_proxy.rs"]
+mod tls_proxy;
 
 use std::error::Error;
 use std::fs;

@@ -16,9 +16,9 @@ const MAX_TAG_KEY_LENGTH: usize = 128;
 
 /// The default number of `ListObjectsV2` requests for one delivery: 60,000 keys, for 6 % of the price of one
 /// invalidation path.
-const DEFAULT_INVENTORY_PAGES: NonZeroUsize = NonZeroUsize::new(60).unwrap();
+const DEFAULT_LISTING_MAX_REQUESTS: NonZeroUsize = NonZeroUsize::new(60).unwrap();
 /// The maximum of `INVENTORY_PAGES`: 300,000 keys, which take 75 MB together with the URLs derived from them.
-const MAX_INVENTORY_PAGES: NonZeroUsize = NonZeroUsize::new(300).unwrap();
+const MAX_LISTING_MAX_REQUESTS: NonZeroUsize = NonZeroUsize::new(300).unwrap();
 
 /// The configuration of the function.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub struct Config {
     /// From `DISTRIBUTION_ID`: the distribution of requests that name neither a distribution nor a bucket.
     pub default_distribution: Option<DistributionId>,
     /// From `BACKOFF_MILLISECONDS` and `DIRECT_RETRY_SECONDS`.
-    pub retries: Retries,
+    pub retries: RetryConfig,
     /// From `INVENTORY` and `INVENTORY_PAGES`: the maximum number of `ListObjectsV2` requests for one delivery. `None`
     /// turns bucket listings off.
     pub listing_max_requests: Option<NonZeroUsize>,
@@ -48,7 +48,7 @@ pub struct Config {
 
 /// How calls that failed with a transient error are retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retries {
+pub struct RetryConfig {
     /// The upper bound of the delay before the first retry of `CreateInvalidation`. It doubles with each further
     /// failure, and the delay is random below it (full jitter). Lookups use a tenth of it.
     pub backoff: Duration,
@@ -122,16 +122,20 @@ impl Config {
                 ),
             },
             cache_ttl: CacheTtl {
-                positive: reader.seconds("TAG_TTL_SECONDS", 300),
-                negative: reader.seconds("MISSING_TAG_TTL_SECONDS", 60),
-                stale: reader.seconds("STALE_TAG_SECONDS", 3600),
+                positive: reader.read_seconds("TAG_TTL_SECONDS", 300),
+                negative: reader.read_seconds("MISSING_TAG_TTL_SECONDS", 60),
+                stale: reader.read_seconds("STALE_TAG_SECONDS", 3600),
             },
             objective: Objective {
                 budget: Budget {
-                    max_paths: reader.limit("MAX_PATHS", Self::DEFAULT_MAX_PATHS, Budget::MAX_PATHS),
-                    max_wildcards: reader.limit("MAX_WILDCARDS", Self::DEFAULT_MAX_WILDCARDS, Budget::MAX_WILDCARDS),
+                    max_paths: reader.read_limit("MAX_PATHS", Self::DEFAULT_MAX_PATHS, Budget::MAX_PATHS),
+                    max_wildcards: reader.read_limit(
+                        "MAX_WILDCARDS",
+                        Self::DEFAULT_MAX_WILDCARDS,
+                        Budget::MAX_WILDCARDS,
+                    ),
                 },
-                path_weight: reader.small_number("PATH_WEIGHT", 0, 0, Self::MAX_PATH_WEIGHT, "URLs"),
+                path_weight: reader.read_u32("PATH_WEIGHT", 0, 0, Self::MAX_PATH_WEIGHT, "URLs"),
             },
             expected_owner: reader.read(
                 "EXPECTED_BUCKET_OWNER",
@@ -148,15 +152,22 @@ impl Config {
                 "a distribution's id (such as \"E2EXAMPLE1ABCD\", or \"dt_…\" for a tenant)",
                 |value| DistributionId::new(value).ok().map(Some),
             ),
-            retries: Retries {
-                backoff: Duration::from_millis(reader.number("BACKOFF_MILLISECONDS", 2000, 1, 60_000, "milliseconds")),
-                direct: Duration::from_secs(reader.number("DIRECT_RETRY_SECONDS", 10, 0, 900, "seconds")),
+            retries: RetryConfig {
+                backoff: Duration::from_millis(reader.read_u64(
+                    "BACKOFF_MILLISECONDS",
+                    2000,
+                    1,
+                    60_000,
+                    "milliseconds",
+                )),
+                direct: Duration::from_secs(reader.read_u64("DIRECT_RETRY_SECONDS", 10, 0, 900, "seconds")),
             },
             listing_max_requests: {
-                let pages = reader.limit("INVENTORY_PAGES", DEFAULT_INVENTORY_PAGES, MAX_INVENTORY_PAGES);
-                reader.auto_or_off("INVENTORY").then_some(pages)
+                let max_requests =
+                    reader.read_limit("INVENTORY_PAGES", DEFAULT_LISTING_MAX_REQUESTS, MAX_LISTING_MAX_REQUESTS);
+                reader.read_auto_or_off("INVENTORY").then_some(max_requests)
             },
-            read_distribution_configs: reader.auto_or_off("DISTRIBUTION_SETTINGS"),
+            read_distribution_configs: reader.read_auto_or_off("DISTRIBUTION_SETTINGS"),
             metrics: reader.read("METRICS", true, "\"on\" or \"off\"", |value| match value {
                 "on" => Some(true),
                 "off" => Some(false),
@@ -185,8 +196,8 @@ pub struct ConfigError(pub(super) Vec<Defect>);
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, Defect { variable, value, expected }) in self.0.iter().enumerate() {
-            let separator = if place == 0 { "" } else { "; " };
+        for (index, Defect { variable, value, expected }) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
             write!(f, "{separator}{variable}=\"{value}\" is not {expected}")?;
         }
         Ok(())
@@ -218,17 +229,17 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         })
     }
 
-    pub(super) fn number(&mut self, variable: &'static str, default: u64, least: u64, most: u64, unit: &str) -> u64 {
-        let expected = format_args!("a number of {unit} from {least} to {most}");
-        self.read(variable, default, expected, |value| value.parse().ok().filter(|it| (least..=most).contains(it)))
+    pub(super) fn read_u64(&mut self, variable: &'static str, default: u64, min: u64, max: u64, unit: &str) -> u64 {
+        let expected = format_args!("a number of {unit} from {min} to {max}");
+        self.read(variable, default, expected, |value| value.parse().ok().filter(|it| (min..=max).contains(it)))
     }
 
-    pub(super) fn seconds(&mut self, variable: &'static str, default: u64) -> Duration {
-        Duration::from_secs(self.number(variable, default, 0, MAX_TTL_SECONDS, "seconds"))
+    pub(super) fn read_seconds(&mut self, variable: &'static str, default: u64) -> Duration {
+        Duration::from_secs(self.read_u64(variable, default, 0, MAX_TTL_SECONDS, "seconds"))
     }
 
     /// A switch for optional reads from AWS: `auto`, the default, is true and `off` is false.
-    pub(super) fn auto_or_off(&mut self, variable: &'static str) -> bool {
+    pub(super) fn read_auto_or_off(&mut self, variable: &'static str) -> bool {
         self.read(variable, true, "\"auto\" or \"off\"", |value| match value {
             "auto" => Some(true),
             "off" => Some(false),
@@ -237,21 +248,19 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
     }
 
     /// A number whose bounds fit in 32 bits.
-    pub(super) fn small_number(
-        &mut self,
-        variable: &'static str,
-        default: u32,
-        least: u32,
-        most: u32,
-        unit: &str,
-    ) -> u32 {
-        let number = self.number(variable, default.into(), least.into(), most.into(), unit);
-        u32::try_from(number).unwrap_or(default)
+    pub(super) fn read_u32(&mut self, variable: &'static str, default: u32, min: u32, max: u32, unit: &str) -> u32 {
+        let read_u64 = self.read_u64(variable, default.into(), min.into(), max.into(), unit);
+        u32::try_from(read_u64).unwrap_or(default)
     }
 
-    pub(super) fn limit(&mut self, variable: &'static str, default: NonZeroUsize, most: NonZeroUsize) -> NonZeroUsize {
-        let expected = format_args!("a number from 1 to {most}");
-        self.read(variable, default, expected, |value| value.parse().ok().filter(|&number| number <= most))
+    pub(super) fn read_limit(
+        &mut self,
+        variable: &'static str,
+        default: NonZeroUsize,
+        max: NonZeroUsize,
+    ) -> NonZeroUsize {
+        let expected = format_args!("a number from 1 to {max}");
+        self.read(variable, default, expected, |value| value.parse().ok().filter(|&read_u64| read_u64 <= max))
     }
 }
 
@@ -266,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_set_is_the_documented_default() {
+    fn defaults_apply_when_nothing_is_set() {
         let config = config(&[]).unwrap();
         assert_eq!(config.bucket_defaults.distribution_tag, "distributionId");
         assert_eq!(config.cache_ttl.positive, Duration::from_mins(5));
@@ -276,7 +285,7 @@ mod tests {
         assert_eq!(config.expected_owner, ExpectedOwner::FunctionAccount);
         assert_eq!(config.default_distribution, None);
         assert_eq!(config.cache_ttl.stale, Duration::from_hours(1));
-        let retries = Retries { backoff: Duration::from_secs(2), direct: Duration::from_secs(10) };
+        let retries = RetryConfig { backoff: Duration::from_secs(2), direct: Duration::from_secs(10) };
         assert_eq!(config.retries, retries);
         assert!(!config.dry_run && config.metrics);
     }
@@ -307,7 +316,7 @@ mod tests {
         assert_eq!(config.expected_owner, ExpectedOwner::Account(AccountId::new("123456789012").unwrap()));
         assert_eq!(config.default_distribution, DistributionId::new("E1").ok());
         assert_eq!(config.cache_ttl.stale, Duration::ZERO);
-        assert_eq!(config.retries, Retries { backoff: Duration::from_millis(500), direct: Duration::ZERO });
+        assert_eq!(config.retries, RetryConfig { backoff: Duration::from_millis(500), direct: Duration::ZERO });
         assert!(config.dry_run && !config.metrics);
     }
 

@@ -29,13 +29,15 @@ async fn main() -> anyhow::Result<()> {
             "{missing} is not set: this program runs in AWS Lambda; to see it work on this machine, run scripts/demo"
         );
     }
-    let started = async { anyhow::Ok((Config::from_lookup(variable)?, aws::load_config().await?)) };
-    let (config, sdk) = match started.await {
-        Ok(started) => started,
+    let init = async { anyhow::Ok((Config::from_lookup(variable)?, aws::load_config().await?)) };
+    let (config, sdk) = match init.await {
+        Ok(init) => init,
         Err(error) => {
-            if let Err(untold) = runtime::report_init_error(runtime::CONFIGURATION_ERROR, &error.to_string()).await {
+            if let Err(report_error) =
+                runtime::report_init_error(runtime::CONFIGURATION_ERROR, &error.to_string()).await
+            {
                 tracing::error!(
-                    error = format!("{untold:#}"),
+                    error = format!("{report_error:#}"),
                     "Lambda could not be told why the function does not start"
                 );
             }

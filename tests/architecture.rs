@@ -43,7 +43,7 @@ const RETIRED: &str = "\
 
 /// The known import cycles: groups of files that import each other, by path below `src`. A new cycle fails the test;
 /// one that no longer exists must be removed from the list.
-const CIRCLES: [&[&str]; 4] = [
+const IMPORT_CYCLES: [&[&str]; 4] = [
     &["cli/demo.rs", "cli/demo_tables.rs"],
     &["collapse/bounds.rs", "collapse/cost.rs", "collapse/lagrangian.rs", "collapse/mod.rs", "collapse/trie.rs"],
     &["event/error.rs", "event/kind.rs", "event/request.rs"],
@@ -171,7 +171,7 @@ fn absolute(path: &[String], module: &[String]) -> Vec<String> {
 fn imports() -> BTreeMap<PathBuf, BTreeSet<PathBuf>> {
     let sources: BTreeMap<_, _> = sources("src").into_iter().filter(|(path, _)| !is_program(path)).collect();
     let files: BTreeMap<_, _> = sources.keys().map(|path| (module(path), path.clone())).collect();
-    let mut shown: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();
+    let mut re_exports: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();
     for (path, text) in &sources {
         let code = code(text);
         for declaration in code.split("\npub").skip(1).filter_map(|rest| rest.split_once("use ")) {
@@ -180,13 +180,13 @@ fn imports() -> BTreeMap<PathBuf, BTreeSet<PathBuf>> {
             for from in paths(tree) {
                 let from = absolute(&from, &module(path));
                 let name = from.last().unwrap().clone();
-                shown.insert(module(path).into_iter().chain([name]).collect(), from);
+                re_exports.insert(module(path).into_iter().chain([name]).collect(), from);
             }
         }
     }
     let defining = |path: Vec<String>| {
         let mut path = path;
-        while let Some(from) = shown.get(&path).filter(|from| **from != path) {
+        while let Some(from) = re_exports.get(&path).filter(|from| **from != path) {
             path.clone_from(from);
         }
         (0..=path.len()).rev().find_map(|length| files.get(&path[..length])).cloned()
@@ -208,7 +208,7 @@ fn is_re_export(part: &str) -> bool {
 }
 
 /// The import cycles: groups of files that import each other, directly or through others.
-fn circles() -> BTreeSet<Vec<String>> {
+fn import_cycles() -> BTreeSet<Vec<String>> {
     let imports = imports();
     let reachable = |from: &PathBuf| {
         let mut seen = BTreeSet::new();
@@ -220,11 +220,11 @@ fn circles() -> BTreeSet<Vec<String>> {
     };
     let reach: BTreeMap<_, _> = imports.keys().map(|path| (path, reachable(path))).collect();
     let name = |path: &PathBuf| path.strip_prefix("src").unwrap().to_str().unwrap().to_owned();
-    let circle = |path: &PathBuf| {
+    let cycle = |path: &PathBuf| {
         let both = reach[path].iter().filter(|other| reach[*other].contains(path));
         both.map(name).collect::<Vec<_>>()
     };
-    imports.keys().filter(|path| reach[*path].contains(*path)).map(circle).collect()
+    imports.keys().filter(|path| reach[*path].contains(*path)).map(cycle).collect()
 }
 
 #[test]
@@ -259,8 +259,8 @@ fn the_root_of_the_sources_fits_on_a_screen() {
 
 #[test]
 fn files_that_import_each_other_are_known() {
-    let known = CIRCLES.iter().map(|circle| circle.iter().map(|&path| path.to_owned()).collect());
-    assert_eq!(circles(), known.collect::<BTreeSet<Vec<String>>>());
+    let known = IMPORT_CYCLES.iter().map(|cycle| cycle.iter().map(|&path| path.to_owned()).collect());
+    assert_eq!(import_cycles(), known.collect::<BTreeSet<Vec<String>>>());
 }
 
 #[test]

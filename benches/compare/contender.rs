@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use super::front::Authority;
+use super::tls_proxy::Authority;
 use super::{Result, Transport};
 
 /// The platform's root certificates in one file, on Amazon Linux 2023 and on Debian.

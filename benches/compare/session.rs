@@ -10,7 +10,7 @@ use s3_cloudfront_invalidator::local::{
 use serde_json::json;
 
 use super::contender::{Contenders, Kind};
-use super::front::Front;
+use super::tls_proxy::TlsProxy;
 use super::{Result, Transport};
 
 /// The events of a session. The first one always has one record.
@@ -130,12 +130,12 @@ pub(super) async fn session(
     let lambda = Lambda::start().await?;
     let mut variables = contenders.variables(kind, transport);
     // One host per service, as in AWS, so that a program that calls two services opens two connections.
-    let mut fronts = Vec::new();
+    let mut proxies = Vec::new();
     if transport == Transport::Tls {
         for service in ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_CLOUDFRONT"] {
-            let front = Front::start(&aws, &contenders.authority).await?;
-            variables.push((service, front.url()));
-            fronts.push(front);
+            let tls_proxy = TlsProxy::start(&aws, &contenders.authority).await?;
+            variables.push((service, tls_proxy.url()));
+            proxies.push(tls_proxy);
         }
     }
     let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -154,7 +154,7 @@ pub(super) async fn session(
     let cpu_warm = (processor_time(process)? - cpu_first) / f64::from(u32::try_from(rounds.max(1))?);
     let memory = peak_memory(process)?;
     function.stop().await?;
-    drop(fronts);
+    drop(proxies);
     let accepted = aws.with(|state| state.distributions.values().map(|it| it.invalidations.len()).sum::<usize>());
     if accepted == 0 {
         return Err(format!("{} invalidated nothing", kind.name()).into());

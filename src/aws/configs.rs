@@ -74,17 +74,17 @@ fn to_distribution_config(config: &SdkDistributionConfig) -> Result<Distribution
         OriginGroup::new(&it.id, members.map(|it| it.origin_id.clone()).collect())
     };
     let default = config.default_cache_behavior.as_ref().ok_or("it tells no default behavior")?;
-    let behaviors = config.cache_behaviors.iter().flat_map(CacheBehaviors::items).map(behavior);
+    let behaviors = config.cache_behaviors.iter().flat_map(CacheBehaviors::items).map(to_behavior);
     let groups = config.origin_groups.iter().flat_map(OriginGroups::items);
     Ok(DistributionConfig {
-        origins: all(origins.items.iter().map(origin))?,
-        origin_groups: all(groups.map(group))?,
-        behaviors: all(behaviors.chain([default_behavior(default)]))?,
+        origins: collect_all(origins.items.iter().map(origin))?,
+        origin_groups: collect_all(groups.map(group))?,
+        behaviors: collect_all(behaviors.chain([to_default_behavior(default)]))?,
         default_root_object: DistributionConfig::root_object(config.default_root_object.as_deref()),
     })
 }
 
-fn all<T>(converted: impl Iterator<Item = Result<T, DistributionConfigError>>) -> Result<Vec<T>, String> {
+fn collect_all<T>(converted: impl Iterator<Item = Result<T, DistributionConfigError>>) -> Result<Vec<T>, String> {
     converted.collect::<Result<_, _>>().map_err(|error| error.to_string())
 }
 
@@ -92,21 +92,29 @@ fn all<T>(converted: impl Iterator<Item = Result<T, DistributionConfigError>>) -
 // deprecated, but distributions from before cache policies still use it.
 
 #[expect(deprecated, reason = "see above")]
-fn behavior(it: &CacheBehavior) -> Result<Behavior, DistributionConfigError> {
-    let events = events(it.function_associations.as_ref(), it.lambda_function_associations.as_ref());
+fn to_behavior(it: &CacheBehavior) -> Result<Behavior, DistributionConfigError> {
+    let function_event_types =
+        function_event_types(it.function_associations.as_ref(), it.lambda_function_associations.as_ref());
     let forwards = it.forwarded_values.as_ref().is_some_and(|it| it.query_string);
-    Behavior::new(Some(&it.path_pattern), &it.target_origin_id, it.cache_policy_id.as_deref(), forwards, events)
+    Behavior::new(
+        Some(&it.path_pattern),
+        &it.target_origin_id,
+        it.cache_policy_id.as_deref(),
+        forwards,
+        function_event_types,
+    )
 }
 
 #[expect(deprecated, reason = "see above")]
-fn default_behavior(it: &DefaultCacheBehavior) -> Result<Behavior, DistributionConfigError> {
-    let events = events(it.function_associations.as_ref(), it.lambda_function_associations.as_ref());
+fn to_default_behavior(it: &DefaultCacheBehavior) -> Result<Behavior, DistributionConfigError> {
+    let function_event_types =
+        function_event_types(it.function_associations.as_ref(), it.lambda_function_associations.as_ref());
     let forwards = it.forwarded_values.as_ref().is_some_and(|it| it.query_string);
-    Behavior::new(None, &it.target_origin_id, it.cache_policy_id.as_deref(), forwards, events)
+    Behavior::new(None, &it.target_origin_id, it.cache_policy_id.as_deref(), forwards, function_event_types)
 }
 
 /// The event types of the functions that are associated with a cache behavior: CloudFront Functions and Lambda@Edge.
-fn events<'c>(
+fn function_event_types<'c>(
     functions: Option<&'c FunctionAssociations>,
     lambdas: Option<&'c LambdaFunctionAssociations>,
 ) -> impl Iterator<Item = &'c str> {

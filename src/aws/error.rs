@@ -119,12 +119,12 @@ where
         }
         _ => class(error.code(), status),
     };
-    let code = error.code().map(|code| format!("{}: ", leading(code))).unwrap_or_default();
+    let code = error.code().map(|code| format!("{}: ", truncate_visibly(code))).unwrap_or_default();
     let status = status.map(|status| format!(" (HTTP {status})")).unwrap_or_default();
     // The text is cut before it is escaped: escaping makes up to ten bytes of one character.
     let cause = match error.message() {
-        Some(message) => leading(message).to_owned(),
-        None => chain(error),
+        Some(message) => truncate_visibly(message).to_owned(),
+        None => error_chain(error),
     };
     let cause = match cause.find(LOADING_FAILED) {
         _ if cause.contains(NO_PROVIDER) => NO_CREDENTIALS.to_owned(),
@@ -139,7 +139,7 @@ where
         Some(at) => cause.get(at..).unwrap_or_default().to_owned(),
         None => cause,
     };
-    let mut message = one_line(leading(&format!("{operation}: {code}{cause}")));
+    let mut message = one_line(truncate_visibly(&format!("{operation}: {code}{cause}")));
     if message.len() > MAX_MESSAGE_LENGTH {
         message.truncate(message.floor_char_boundary(MAX_MESSAGE_LENGTH));
         message.push('…');
@@ -168,7 +168,7 @@ pub(crate) fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
 }
 
 /// Returns the first [`MAX_MESSAGE_LENGTH`] bytes of a text and at least one byte more, so that a cut remains visible.
-fn leading(text: &str) -> &str {
+fn truncate_visibly(text: &str) -> &str {
     text.get(..text.ceil_char_boundary(MAX_MESSAGE_LENGTH + 1)).unwrap_or(text)
 }
 
@@ -217,7 +217,7 @@ fn class(code: Option<&str>, status: Option<u16>) -> ErrorClass {
 }
 
 /// Returns the messages of an error and all its causes, without repetitions.
-fn chain(error: &dyn Error) -> String {
+fn error_chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -13,7 +13,7 @@ use aws_sdk_cloudfront::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_cloudfront::types::{Invalidation as SdkInvalidation, InvalidationBatch, Paths};
 
 use super::error::{call_error, invalid_response};
-use super::response::{CompleteXml, SMALL_RESPONSE_BYTES, SizeLimit, is_complete_with_status};
+use super::response::{CompleteXml, SMALL_RESPONSE_BYTES, SizeLimit, is_complete_response_with_status};
 use super::{CallError, ErrorClass};
 use crate::change::{DistributionId, InvalidationId};
 use crate::plan::Invalidation;
@@ -63,9 +63,9 @@ const REFERENCE_USED: &str = "caller reference that was used for a previous inva
 const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 
 /// The most bytes of a response for each byte of a path: `&` takes five in XML.
-const BYTES_PER_BYTE: usize = 6;
+const MAX_XML_BYTES_PER_BYTE: usize = 6;
 /// The most bytes of a response for the markup around a path.
-const BYTES_PER_ITEM: usize = 64;
+const MAX_MARKUP_BYTES_PER_PATH: usize = 64;
 
 /// A CloudFront client for invalidations, distribution configs and cache policies.
 pub struct CloudFront {
@@ -79,16 +79,16 @@ impl CloudFront {
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
         let builder = Builder::from(config);
-        Self::id_of_distribution(builder.interceptor(CompleteXml("<Id")).retry_config(RetryConfig::disabled()))
+        Self::from_builder(builder.interceptor(CompleteXml("<Id")).retry_config(RetryConfig::disabled()))
     }
 
     /// Builds the client with the SDK's retries, for callers that make few calls and wait for each.
     #[cfg(feature = "cli")]
     pub(crate) fn with_sdk_retries(config: &SdkConfig) -> Self {
-        Self::id_of_distribution(Builder::from(config))
+        Self::from_builder(Builder::from(config))
     }
 
-    fn id_of_distribution(builder: Builder) -> Self {
+    fn from_builder(builder: Builder) -> Self {
         Self { client: Client::from_conf(builder.interceptor(SizeLimit(MAX_RESPONSE_BYTES)).build()) }
     }
 }
@@ -114,17 +114,14 @@ impl Invalidations for CloudFront {
         distribution: &DistributionId,
         invalidation: &InvalidationId,
     ) -> Result<Progress, CallError> {
-        let (id_of_distribution, id) = (distribution.as_str(), invalidation.as_str());
+        let (distribution_id, id) = (distribution.as_str(), invalidation.as_str());
         if distribution.is_tenant() {
-            let call = self
-                .client
-                .get_invalidation_for_distribution_tenant()
-                .distribution_tenant_id(id_of_distribution)
-                .id(id);
+            let call =
+                self.client.get_invalidation_for_distribution_tenant().distribution_tenant_id(distribution_id).id(id);
             let answer = call.send().await;
             return progress_of("GetInvalidationForDistributionTenant", answer.map(|got| got.invalidation));
         }
-        let answer = self.client.get_invalidation().distribution_id(id_of_distribution).id(id).send().await;
+        let answer = self.client.get_invalidation().distribution_id(distribution_id).id(id).send().await;
         progress_of("GetInvalidation", answer.map(|got| got.invalidation))
     }
 }
@@ -143,7 +140,9 @@ where
             Some(id) => Ok(Accepted::Created { id }),
             None => Err(invalid_response(operation, "it names no invalidation")),
         },
-        Err(error) if is_complete_with_status(&error, 400) && is_reference_used(error.code(), error.message()) => {
+        Err(error)
+            if is_complete_response_with_status(&error, 400) && is_reference_used(error.code(), error.message()) =>
+        {
             Ok(Accepted::AlreadyExists)
         }
         Err(error) => Err(call_error(operation, &error)),
@@ -161,7 +160,8 @@ fn is_reference_used(code: Option<&str>, message: Option<&str>) -> bool {
 
 /// The longest response to this new invalidation, in bytes. CloudFront repeats the paths.
 fn max_response_bytes(invalidation: &Invalidation) -> usize {
-    let items = invalidation.items.iter().map(|item| item.as_str().len() * BYTES_PER_BYTE + BYTES_PER_ITEM);
+    let items =
+        invalidation.items.iter().map(|item| item.as_str().len() * MAX_XML_BYTES_PER_BYTE + MAX_MARKUP_BYTES_PER_PATH);
     items.sum::<usize>() + SMALL_RESPONSE_BYTES
 }
 

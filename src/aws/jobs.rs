@@ -9,7 +9,7 @@ use aws_sdk_codepipeline::Client;
 use aws_sdk_codepipeline::config::retry::RetryConfig;
 use aws_sdk_codepipeline::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_codepipeline::operation::RequestId;
-use aws_sdk_codepipeline::types::{ExecutionDetails, FailureDetails, FailureType as Kind};
+use aws_sdk_codepipeline::types::{ExecutionDetails, FailureDetails, FailureType as SdkFailureType};
 
 use super::error::{call_error, invalid_response, status};
 use super::response::{SMALL_RESPONSE_BYTES, SizeLimit};
@@ -57,7 +57,7 @@ impl Jobs for CodePipeline {
         match result {
             JobResult::Failed { kind, message } => {
                 let details = FailureDetails::builder().r#type(sdk_failure_type(*kind)).message(message);
-                let details = details.build().map_err(|error| incomplete(&error))?;
+                let details = details.build().map_err(|error| build_error(&error))?;
                 let call = self.client().put_job_failure_result().job_id(job.as_str()).failure_details(details);
                 accepted("PutJobFailureResult", call.send().await)
             }
@@ -80,12 +80,12 @@ impl Jobs for CodePipeline {
     }
 }
 
-fn sdk_failure_type(kind: FailureType) -> Kind {
+fn sdk_failure_type(kind: FailureType) -> SdkFailureType {
     match kind {
-        FailureType::Configuration => Kind::ConfigurationError,
-        FailureType::Permission => Kind::PermissionError,
-        FailureType::Unavailable => Kind::SystemUnavailable,
-        FailureType::Failed => Kind::JobFailed,
+        FailureType::Configuration => SdkFailureType::ConfigurationError,
+        FailureType::Permission => SdkFailureType::PermissionError,
+        FailureType::Unavailable => SdkFailureType::SystemUnavailable,
+        FailureType::Failed => SdkFailureType::JobFailed,
     }
 }
 
@@ -102,7 +102,7 @@ fn output_variables(invalidations: &[InvalidationRef], paths: &str) -> Vec<(&'st
     vec![("invalidationId", ids), ("distributionId", distributions.join(" ")), ("paths", paths.to_owned())]
 }
 
-fn incomplete(error: &BuildError) -> CallError {
+fn build_error(error: &BuildError) -> CallError {
     CallError { class: ErrorClass::Other, message: format!("PutJobFailureResult: {error}") }
 }
 

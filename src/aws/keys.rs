@@ -123,7 +123,7 @@ mod tests {
         <Contents><Key>w/caf%C3%A9</Key></Contents></ListBucketResult>";
 
     #[tokio::test]
-    async fn keys_are_asked_for_and_read_encoded() {
+    async fn keys_are_requested_and_read_url_encoded() {
         let (s3, asked) = s3(ANSWER);
         let page = s3.list(&query(), "w/", Some("w/ a&\u{10fffd}")).await.unwrap();
         assert_eq!(page, KeyPage { keys: vec!["w/a b+c\u{b}".into(), "w/café".into()], more: true });
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_that_may_lack_keys_is_none() {
+    async fn an_inconsistent_page_is_an_error() {
         for (from, to) in [
             ("</ListBucketResult>", ""),
             ("</Contents></ListBucketResult>", ""),
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn tags_are_still_whole_or_none() {
+    async fn truncated_tags_are_an_error() {
         let (s3, _) = s3("<Tagging></Tagging>");
         assert_eq!(s3.bucket_tags(&query()).await.unwrap_err().class, ErrorClass::Unavailable);
     }

@@ -110,7 +110,7 @@ pub async fn load_config_with(overrides: &ConfigOverrides) -> Result<SdkConfig, 
 /// Builds one HTTP client for all services and Regions, so that TLS is set up once; it pools connections by host. The
 /// SDK's default client sets up TLS twice for every service, once for validation and once for use.
 fn http_client(roots: tls::TrustedRoots) -> Result<SharedHttpClient, TlsError> {
-    let mut store = TrustStore::empty().with_native_roots(roots.native);
+    let mut store = TrustStore::empty().with_native_roots(roots.load_native);
     if !roots.pem.is_empty() {
         store = store.with_pem_certificate(roots.pem);
     }

@@ -40,9 +40,9 @@ impl Intercept for SizeLimit {
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let response = context.response_mut();
-        let longest = if response.status().is_success() { self.0 } else { MAX_ERROR_BYTES };
+        let limit = if response.status().is_success() { self.0 } else { MAX_ERROR_BYTES };
         let body = std::mem::replace(response.body_mut(), SdkBody::taken());
-        *response.body_mut() = SdkBody::from_body_1_x(Limited::new(body, longest));
+        *response.body_mut() = SdkBody::from_body_1_x(Limited::new(body, limit));
         Ok(())
     }
 }
@@ -74,7 +74,7 @@ impl Intercept for CompleteXml {
 }
 
 /// Whether this error is a complete response from AWS with this status, so that its code counts as an outcome.
-pub(crate) fn is_complete_with_status<E>(error: &SdkError<E, HttpResponse>, status: u16) -> bool {
+pub(crate) fn is_complete_response_with_status<E>(error: &SdkError<E, HttpResponse>, status: u16) -> bool {
     let answer = error.raw_response();
     answer.is_some_and(|it| it.status().as_u16() == status && it.body().bytes().is_some_and(is_complete_xml))
 }
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_document_whose_root_is_closed_is_whole() {
+    fn only_a_document_whose_root_is_closed_is_complete() {
         let complete =
             b"<?xml version=\"1.0\"?>\n<!-- tags -->\n<Tagging xmlns=\"urn:x\"><TagSet><Tag/></TagSet></Tagging>\n";
         assert!(is_complete_xml(complete));

@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_number_of_clients_is_bounded_and_the_latest_used_are_kept() {
+    fn regional_clients_are_bounded_and_the_least_recently_used_is_dropped() {
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(aws_sdk_s3::config::Region::new("eu-central-1"))

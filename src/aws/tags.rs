@@ -7,7 +7,7 @@ use aws_sdk_s3::error::ProvideErrorMetadata;
 
 use super::CallError;
 use super::error::call_error;
-use super::response::{CompleteXml, SMALL_RESPONSE_BYTES, SizeLimit, is_complete_with_status};
+use super::response::{CompleteXml, SMALL_RESPONSE_BYTES, SizeLimit, is_complete_response_with_status};
 use super::s3::S3;
 use crate::change::{AccountId, Bucket};
 use crate::path::Tags;
@@ -44,7 +44,7 @@ impl BucketTags for S3 {
         match answer {
             Ok(tagging) => Ok(tagging.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect()),
             // S3's answer for a bucket without tags; the SDK does not model it.
-            Err(error) if error.code() == Some("NoSuchTagSet") && is_complete_with_status(&error, 404) => {
+            Err(error) if error.code() == Some("NoSuchTagSet") && is_complete_response_with_status(&error, 404) => {
                 Ok(Tags::new())
             }
             Err(error) => Err(call_error("GetBucketTagging", &error)),

@@ -26,7 +26,7 @@ const DIRECTORY_VARIABLE: &str = "SSL_CERT_DIR";
 
 /// Where platforms keep all their roots in one file. Source: the list of `openssl-probe` 0.2. The first is that of
 /// Amazon Linux 2023, so of Lambda, and of Fedora; the second that of Debian; the others those of SUSE and Alpine.
-const BUNDLES: [&str; 4] = [
+const BUNDLE_PATHS: [&str; 4] = [
     "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/ssl/ca-bundle.pem",
@@ -46,7 +46,7 @@ pub(super) struct TrustedRoots {
     /// Certificates in PEM form, each of which can be a root; empty if no file provides any.
     pub(super) pem: String,
     /// Whether the platform's native roots are loaded as well.
-    pub(super) native: bool,
+    pub(super) load_native: bool,
 }
 
 /// Root certificates that cannot be used: `SSL_CERT_FILE` is set to an unusable file.
@@ -83,7 +83,7 @@ pub(super) fn choose_roots(
     variable: impl Fn(&str) -> Option<OsString>,
     read: impl Fn(&Path) -> io::Result<Vec<u8>>,
 ) -> Result<TrustedRoots, TlsError> {
-    let native = variable(DIRECTORY_VARIABLE).is_some_and(|directories| !directories.is_empty());
+    let load_native = variable(DIRECTORY_VARIABLE).is_some_and(|directories| !directories.is_empty());
     if let Some(path) = variable(FILE_VARIABLE).map(PathBuf::from) {
         let (pem, left_out) = match read(&path) {
             Ok(content) => usable_certificates(&content),
@@ -97,18 +97,18 @@ pub(super) fn choose_roots(
             let file = path.to_string_lossy();
             tracing::warn!(%file, left_out, "certificates of {FILE_VARIABLE} that cannot be read are not trusted");
         }
-        return Ok(TrustedRoots { pem, native });
+        return Ok(TrustedRoots { pem, load_native });
     }
     // On other platforms the roots are not in a file, or not all of them are.
-    if !native && cfg!(target_os = "linux") {
-        for bundle in BUNDLES {
+    if !load_native && cfg!(target_os = "linux") {
+        for bundle in BUNDLE_PATHS {
             let (pem, _) = read(Path::new(bundle)).map(|content| usable_certificates(&content)).unwrap_or_default();
             if !pem.is_empty() {
-                return Ok(TrustedRoots { pem, native });
+                return Ok(TrustedRoots { pem, load_native });
             }
         }
     }
-    Ok(TrustedRoots { pem: String::new(), native: true })
+    Ok(TrustedRoots { pem: String::new(), load_native: true })
 }
 
 /// Reads a whole file. Anything but a regular file is an error: a device may never end.
@@ -192,42 +192,42 @@ mod tests {
     }
 
     fn only(pem: &str) -> TrustedRoots {
-        TrustedRoots { pem: pem.to_owned(), native: false }
+        TrustedRoots { pem: pem.to_owned(), load_native: false }
     }
 
     const AMAZON: &str = "/etc/pki/tls/certs/ca-bundle.crt";
     const DEBIAN: &str = "/etc/ssl/certs/ca-certificates.crt";
 
     #[test]
-    fn the_variable_then_the_platforms_bundle_then_its_own_way() {
+    fn precedence_is_ssl_cert_file_then_bundle_then_native_roots() {
         let [overrides, amazon, debian] = [root(), root(), root()];
         let files = [("/named", overrides.as_str()), (AMAZON, &amazon), (DEBIAN, &debian)];
         assert_eq!(chosen(&[(FILE_VARIABLE, "/named")], &files), Ok(only(&overrides)));
         assert_eq!(chosen(&[], &files), Ok(only(&amazon)));
         assert_eq!(chosen(&[], &files[2..]), Ok(only(&debian)));
-        assert_eq!(chosen(&[], &[]), Ok(TrustedRoots { pem: String::new(), native: true }));
+        assert_eq!(chosen(&[], &[]), Ok(TrustedRoots { pem: String::new(), load_native: true }));
     }
 
     #[test]
-    fn a_bundle_that_is_no_good_is_passed_over() {
+    fn an_unusable_bundle_is_skipped() {
         let debian = root();
         assert_eq!(chosen(&[], &[(AMAZON, ""), (DEBIAN, &debian)]), Ok(only(&debian)));
-        assert!(chosen(&[], &[(AMAZON, "junk")]).unwrap().native);
+        assert!(chosen(&[], &[(AMAZON, "junk")]).unwrap().load_native);
     }
 
     #[test]
-    fn directories_are_read_as_the_platform_does() {
+    fn ssl_cert_dir_loads_the_native_roots() {
         let overrides = root();
         let files = [("/named", overrides.as_str()), (DEBIAN, &overrides)];
         let directory = (DIRECTORY_VARIABLE, "/some/certs");
-        assert_eq!(chosen(&[directory], &files), Ok(TrustedRoots { pem: String::new(), native: true }));
+        assert_eq!(chosen(&[directory], &files), Ok(TrustedRoots { pem: String::new(), load_native: true }));
         let both = chosen(&[directory, (FILE_VARIABLE, "/named")], &files).unwrap();
-        assert!(both.native && both.pem == overrides, "{both:?}");
+        assert!(both.load_native && both.pem == overrides, "{both:?}");
         assert_eq!(chosen(&[(DIRECTORY_VARIABLE, "")], &files), Ok(only(&overrides)));
     }
 
     #[test]
-    fn a_bad_file_is_named_with_what_is_wrong() {
+    fn an_unusable_file_is_an_error_that_names_it() {
         let files = [
             ("/empty", ""),
             ("/key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"),
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_malformed_leaves_the_others() {
+    fn a_malformed_certificate_is_skipped() {
         let (first, last) = (root(), root());
         let between = "Bag Attributes\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n# \u{e9}\n";
         let torn = "-----BEGIN CERTIFICATE-----\nAAAA";
@@ -265,7 +265,7 @@ mod tests {
 
     /// Line breaks and the content around a certificate make no difference.
     #[test]
-    fn a_certificate_is_handed_on_in_one_form() {
+    fn certificates_are_normalized() {
         let root = root();
         let base64 = root.lines().nth(1).unwrap();
         let (first, rest) = base64.split_at(10);
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn only_files_are_read() {
+    fn only_regular_files_are_read() {
         assert_eq!(read(Path::new("/")).unwrap_err().to_string(), "it is not a file");
         assert!(read(Path::new("/dev/zero")).is_err());
     }

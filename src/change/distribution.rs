@@ -10,7 +10,7 @@ use super::text::excerpt;
 const MAX_ID_LENGTH: usize = 64;
 
 /// The prefix of a distribution tenant's id. Source: CloudFront API model, `DistributionTenant`.
-const TENANT: &str = "dt_";
+const TENANT_PREFIX: &str = "dt_";
 
 /// The id of a CloudFront distribution: capital letters and digits, the first a letter (`E2EXAMPLE1ABCD`). Or the id of
 /// a distribution tenant, which has its own cache: `dt_` followed by letters and digits.
@@ -47,7 +47,7 @@ impl DistributionId {
     /// # Errors
     /// [`DistributionIdError`] with the value, if `id` does not match.
     pub fn new(id: &str) -> Result<Self, DistributionIdError> {
-        let fits = match id.strip_prefix(TENANT) {
+        let fits = match id.strip_prefix(TENANT_PREFIX) {
             Some(rest) => !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric()),
             None => {
                 id.starts_with(|first: char| first.is_ascii_uppercase())
@@ -60,7 +60,7 @@ impl DistributionId {
     /// Returns whether this is the id of a distribution tenant.
     #[must_use]
     pub fn is_tenant(&self) -> bool {
-        self.0.starts_with(TENANT)
+        self.0.starts_with(TENANT_PREFIX)
     }
 
     /// Parses the value of a tag: one or several ids, separated by whitespace because a tag value cannot contain a
@@ -68,7 +68,7 @@ impl DistributionId {
     ///
     /// # Errors
     /// [`DistributionIdError`] with the first invalid id, or with the whole value if it contains no id.
-    pub fn parse_list(value: &str) -> Result<Vec<Self>, DistributionIdError> {
+    pub fn parse_tag(value: &str) -> Result<Vec<Self>, DistributionIdError> {
         let mut ids = value.split_whitespace().map(Self::new).collect::<Result<Vec<_>, _>>()?;
         ids.sort();
         ids.dedup();
@@ -143,9 +143,9 @@ mod tests {
 
     #[test]
     fn a_tag_can_name_several_each_counts_once() {
-        let ids = DistributionId::parse_list("  E2 E1  E2 ").unwrap();
+        let ids = DistributionId::parse_tag("  E2 E1  E2 ").unwrap();
         assert_eq!(ids.iter().map(DistributionId::as_str).collect::<Vec<_>>(), ["E1", "E2"]);
-        assert!(DistributionId::parse_list("E1 bad").is_err());
-        assert!(DistributionId::parse_list("   ").is_err());
+        assert!(DistributionId::parse_tag("E1 bad").is_err());
+        assert!(DistributionId::parse_tag("   ").is_err());
     }
 }

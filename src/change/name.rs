@@ -190,7 +190,7 @@ impl AccountId {
     /// Returns the account id in a function's ARN (`arn:aws:lambda:eu-central-1:123456789012:function:name`), or `None`
     /// if the ARN is not that of a function.
     #[must_use]
-    pub fn of_function(arn: &str) -> Option<Self> {
+    pub fn from_function_arn(arn: &str) -> Option<Self> {
         let mut parts = arn.split(':');
         let (arn, service) = (parts.next()?, parts.nth(1)?);
         (arn == "arn" && service == "lambda").then(|| parts.nth(1).and_then(Self::new))?
@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn the_account_is_read_from_the_arn() {
-        let account = |arn| AccountId::of_function(arn).map(|id| id.as_str().to_owned());
+        let account = |arn| AccountId::from_function_arn(arn).map(|id| id.as_str().to_owned());
         let arn = "arn:aws:lambda:eu-central-1:123456789012:function:invalidator";
         assert_eq!(account(arn).as_deref(), Some("123456789012"));
         assert_eq!(

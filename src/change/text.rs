@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_ends_a_line_or_steers_a_terminal_survives() {
+    fn line_breaks_and_terminal_controls_are_escaped() {
         let hostile = "a\r\n\u{1b}[31m\u{2028}\u{2029}\u{85}\u{202e}b";
         for text in [excerpt(hostile), one_line(hostile)] {
             assert!(is_one_line(&text), "{text}");
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn each_such_character_is_told() {
+    fn each_such_character_is_detected() {
         for character in "\r\n\u{1b}\u{7f}\u{9b}\u{2028}\u{2029}\u{85}\u{202e}\u{feff}\u{200b}\0".chars() {
             assert!(!is_one_line(&format!("a{character}b")), "{character:?}");
         }
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_is_cut_between_characters() {
+    fn long_text_is_cut_between_characters() {
         assert_eq!(shortened("éé", 2), "éé");
         assert_eq!(shortened("ééé", 2), "é…");
     }
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_quoted_before_is_not_escaped_twice() {
+    fn quoted_text_is_not_escaped_twice() {
         let quoted = excerpt("C:\\a\n\"b\"");
         assert_eq!(quoted, r#"C:\\a\n\"b\""#);
         assert_eq!(one_line(&quoted), quoted);

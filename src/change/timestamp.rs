@@ -41,7 +41,7 @@ impl Timestamp {
 
     /// Converts a system time. Returns `None` before 1970 and for a time that [`Timestamp::new`] rejects.
     #[must_use]
-    pub fn of(time: SystemTime) -> Option<Self> {
+    pub fn from_system_time(time: SystemTime) -> Option<Self> {
         let passed = time.duration_since(UNIX_EPOCH).ok()?;
         Self::new(u64::try_from(passed.as_millis()).ok()?)
     }
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn no_time_has_passed_since_the_future() {
+    fn elapsed_time_is_never_negative() {
         let [one, two] = [1, 5].map(|it| Timestamp::new(it).unwrap());
         assert_eq!((two.since(one), one.since(two)), (4, 0));
     }

@@ -96,11 +96,11 @@ impl DeploymentArgs {
     /// Returns the clients and the deployed function, found by `--function` or by `--stack`.
     pub(super) async fn find(&self, aws: &AwsArgs) -> anyhow::Result<(OperatorClients, Deployment)> {
         let operator = OperatorClients::new(&aws.config().await?);
-        let place = match &self.function {
+        let locator = match &self.function {
             Some(name) => FunctionLocator::Function(name.clone()),
             None => FunctionLocator::Stack(self.stack.clone()),
         };
-        let deployment = find(&operator, &place).await?;
+        let deployment = find(&operator, &locator).await?;
         Ok((operator, deployment))
     }
 }

@@ -12,7 +12,7 @@ use crate::change::{Batch, Bucket, BucketName, Change, ObjectKey};
 use crate::event::{self, Event, Request, RequestKind, RequestTarget};
 use crate::path::{Item, named_items};
 use crate::report::MAX_FAILURES_IN_MESSAGE;
-use crate::send::LISTED_BUCKETS;
+use crate::send::MAX_LISTED_BUCKETS;
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
@@ -32,7 +32,7 @@ pub(super) struct ChangesArgs {
 }
 
 /// What `send` invalidates.
-pub(super) enum ToSend {
+pub(super) enum ToInvalidate {
     /// Changes of objects, and the records of the event that could not be read.
     Changes { changes: Vec<Change>, unreadable: UnreadableRecords },
     /// Paths and `#tags` that a person named.
@@ -106,60 +106,63 @@ impl ChangesArgs {
     }
 
     /// Reads what to invalidate. `bucket` selects an event's changes, and is the bucket of keys whose input names none.
-    pub(super) fn to_send(&self, bucket: Option<&BucketName>) -> anyhow::Result<ToSend> {
+    pub(super) fn to_invalidate(&self, bucket: Option<&BucketName>) -> anyhow::Result<ToInvalidate> {
         if let Some(file) = &self.event {
             return match decoded(file)? {
                 Event::Changes(batch) => {
                     if let Some(name) = bucket {
-                        is_about(&batch, name.as_str()).with_context(|| key_lists::name(file))?;
+                        require_bucket_in_batch(&batch, name.as_str()).with_context(|| key_lists::name(file))?;
                     }
                     let unreadable = UnreadableRecords::of(&batch);
                     let wanted = |change: &Change| bucket.is_none_or(|name| change.bucket.name == *name);
-                    Ok(ToSend::Changes { changes: batch.changes.into_iter().filter(wanted).collect(), unreadable })
+                    Ok(ToInvalidate::Changes {
+                        changes: batch.changes.into_iter().filter(wanted).collect(),
+                        unreadable,
+                    })
                 }
-                Event::Request(request) => asked(request.kind, bucket),
-                Event::Job(job) => asked(job.request?.kind, bucket),
+                Event::Request(request) => from_request(request.kind, bucket),
+                Event::Job(job) => from_request(job.request?.kind, bucket),
             };
         }
         if let Some(file) = &self.sync {
             let text = key_lists::read(file)?;
-            let told = key_lists::synced_bucket(&text).with_context(|| key_lists::name(file))?;
-            if let (Some(told), Some(named)) = (&told, bucket)
-                && told != named
+            let synced_bucket = key_lists::synced_bucket(&text).with_context(|| key_lists::name(file))?;
+            if let (Some(synced_bucket), Some(named)) = (&synced_bucket, bucket)
+                && synced_bucket != named
             {
-                bail!("{} is about the bucket {told}, not {named}; correct --bucket", key_lists::name(file));
+                bail!("{} is about the bucket {synced_bucket}, not {named}; correct --bucket", key_lists::name(file));
             }
             // Parsed here and not by `read`: standard input can be read only once.
             let keys = synced(&text).with_context(|| key_lists::name(file))?;
-            return of_bucket(keys, told.as_ref().or(bucket));
+            return of_bucket(keys, synced_bucket.as_ref().or(bucket));
         }
         let ChangedKeys { keys, items, .. } = self.read(None)?;
         match items {
-            Some(items) => Ok(ToSend::Items { of: RequestTarget::Default, items }),
+            Some(items) => Ok(ToInvalidate::Items { of: RequestTarget::Default, items }),
             None => of_bucket(keys, bucket),
         }
     }
 }
 
-fn of_bucket(keys: Vec<ObjectKey>, bucket: Option<&BucketName>) -> anyhow::Result<ToSend> {
+fn of_bucket(keys: Vec<ObjectKey>, bucket: Option<&BucketName>) -> anyhow::Result<ToInvalidate> {
     let Some(name) = bucket else {
         if keys.is_empty() {
-            return Ok(ToSend::Changes { changes: Vec::new(), unreadable: UnreadableRecords::default() });
+            return Ok(ToInvalidate::Changes { changes: Vec::new(), unreadable: UnreadableRecords::default() });
         }
         bail!("no bucket is named: give --bucket, the one that holds the keys");
     };
     let bucket = Bucket { name: name.clone(), region: None };
     let changes = keys.into_iter().map(|key| Change { bucket: bucket.clone(), key }).collect();
-    Ok(ToSend::Changes { changes, unreadable: UnreadableRecords::default() })
+    Ok(ToInvalidate::Changes { changes, unreadable: UnreadableRecords::default() })
 }
 
-fn asked(kind: RequestKind, named: Option<&BucketName>) -> anyhow::Result<ToSend> {
+fn from_request(kind: RequestKind, named: Option<&BucketName>) -> anyhow::Result<ToInvalidate> {
     match kind {
-        RequestKind::Items { of, items } => Ok(ToSend::Items { of, items }),
+        RequestKind::Items { of, items } => Ok(ToInvalidate::Items { of, items }),
         RequestKind::Keys { bucket, keys } => {
-            is_of(&bucket, named.map(BucketName::as_str))?;
+            require_bucket(&bucket, named.map(BucketName::as_str))?;
             let changes = keys.into_iter().map(|key| Change { bucket: bucket.clone(), key }).collect();
-            Ok(ToSend::Changes { changes, unreadable: UnreadableRecords::default() })
+            Ok(ToInvalidate::Changes { changes, unreadable: UnreadableRecords::default() })
         }
     }
 }
@@ -176,7 +179,7 @@ fn synced(text: &str) -> anyhow::Result<Vec<ObjectKey>> {
 fn named(request: Request, named: Option<&str>) -> anyhow::Result<ChangedKeys> {
     match request.kind {
         RequestKind::Keys { bucket, keys } => {
-            is_of(&bucket, named)?;
+            require_bucket(&bucket, named)?;
             Ok(ChangedKeys { keys, ..ChangedKeys::default() })
         }
         RequestKind::Items { items, .. } => Ok(ChangedKeys { items: Some(items), ..ChangedKeys::default() }),
@@ -184,7 +187,7 @@ fn named(request: Request, named: Option<&str>) -> anyhow::Result<ChangedKeys> {
 }
 
 /// Rejects an event about a bucket other than the one that `--bucket` names.
-fn is_of(bucket: &Bucket, named: Option<&str>) -> anyhow::Result<()> {
+fn require_bucket(bucket: &Bucket, named: Option<&str>) -> anyhow::Result<()> {
     match named {
         Some(named) if named != bucket.name.as_str() => {
             bail!("the event is about the bucket {}, not {named}; correct --bucket", bucket.name)
@@ -194,18 +197,18 @@ fn is_of(bucket: &Bucket, named: Option<&str>) -> anyhow::Result<()> {
 }
 
 /// Rejects a batch with changes of other buckets only. A misspelled `--bucket` would silently leave out all of them.
-fn is_about(batch: &Batch, named: &str) -> anyhow::Result<()> {
+fn require_bucket_in_batch(batch: &Batch, named: &str) -> anyhow::Result<()> {
     let all = buckets(batch);
     if !all.is_empty() && !all.contains(named) {
-        bail!("the event is about {}, not {named}; correct --bucket", some(&all));
+        bail!("the event is about {}, not {named}; correct --bucket", listed_names(&all));
     }
     Ok(())
 }
 
-/// The first [`LISTED_BUCKETS`] names, and the number of the others.
-fn some(names: &BTreeSet<&str>) -> String {
-    let first: Vec<_> = names.iter().take(LISTED_BUCKETS).copied().collect();
-    match names.len().saturating_sub(LISTED_BUCKETS) {
+/// The first [`MAX_LISTED_BUCKETS`] names, and the number of the others.
+fn listed_names(names: &BTreeSet<&str>) -> String {
+    let first: Vec<_> = names.iter().take(MAX_LISTED_BUCKETS).copied().collect();
+    match names.len().saturating_sub(MAX_LISTED_BUCKETS) {
         0 => first.join(", "),
         more => format!("{} and {more} more", first.join(", ")),
     }
@@ -224,7 +227,7 @@ fn decoded(file: &Path) -> anyhow::Result<Event> {
                 "the job has a continuation token: its invalidation was created before; there is nothing left to send"
             )
         }
-        trigger => Ok(trigger),
+        event => Ok(event),
     }
 }
 
@@ -232,9 +235,9 @@ fn decoded(file: &Path) -> anyhow::Result<Event> {
 fn of_one_bucket(batch: Batch, bucket: Option<&str>) -> anyhow::Result<ChangedKeys> {
     let names = buckets(&batch);
     match bucket {
-        Some(bucket) => is_about(&batch, bucket)?,
+        Some(bucket) => require_bucket_in_batch(&batch, bucket)?,
         None if names.len() > 1 => {
-            bail!("the event is about several buckets ({}); name one with --bucket", some(&names));
+            bail!("the event is about several buckets ({}); name one with --bucket", listed_names(&names));
         }
         None => {}
     }

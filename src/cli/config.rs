@@ -37,7 +37,7 @@ impl ConfigArgs {
     pub(super) async fn read(&self) -> anyhow::Result<Option<DistributionConfig>> {
         if let Some(file) = &self.settings {
             let config = parse(&key_lists::read(file)?).with_context(|| key_lists::name(file))?;
-            for policy in config.unknown_policies() {
+            for policy in config.unresolved_policies() {
                 note(format_args!(
                     "The cache policy {} is not in the file: it is assumed that query strings are not in its key.",
                     policy.as_str()
@@ -63,7 +63,7 @@ impl ConfigArgs {
 
 async fn ask(cloudfront: &CloudFront, id: &DistributionId) -> Result<DistributionConfig, CallError> {
     let mut settings = cloudfront.distribution_config(id).await?;
-    for policy in settings.unknown_policies() {
+    for policy in settings.unresolved_policies() {
         let in_key = match cloudfront.has_query_strings(&policy).await {
             Ok(in_key) => in_key,
             Err(error) if error.class == ErrorClass::AccessDenied => {
@@ -75,7 +75,7 @@ async fn ask(cloudfront: &CloudFront, id: &DistributionId) -> Result<Distributio
             }
             Err(error) => return Err(error),
         };
-        settings.resolve(&policy, in_key);
+        settings.resolve_policy(&policy, in_key);
     }
     Ok(settings)
 }

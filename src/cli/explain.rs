@@ -11,22 +11,22 @@ use crate::path::{Mapping, NotServed};
 struct Row {
     key: String,
     url: Option<String>,
-    is_seen: bool,
+    is_served: bool,
     reason: String,
 }
 
-fn rows(view: &Mapping, keys: &[ObjectKey]) -> Vec<Row> {
+fn rows(mapping: &Mapping, keys: &[ObjectKey]) -> Vec<Row> {
     let mut rows = Vec::new();
     for key in keys {
         let name = key.as_str();
-        let sightings = view.explain(key);
-        if sightings.is_empty() {
+        let urls = mapping.explain(key);
+        if urls.is_empty() {
             let reason = format!("not served: {}", NotServed::OutsideOriginPath);
-            rows.push(Row { key: name.to_owned(), url: None, is_seen: false, reason });
+            rows.push(Row { key: name.to_owned(), url: None, is_served: false, reason });
         }
-        rows.extend(sightings.into_iter().map(|it| Row {
+        rows.extend(urls.into_iter().map(|it| Row {
             key: name.to_owned(),
-            is_seen: it.routing.is_served(),
+            is_served: it.routing.is_served(),
             reason: it.routing.to_string(),
             url: Some(it.url.text),
         }));
@@ -34,13 +34,13 @@ fn rows(view: &Mapping, keys: &[ObjectKey]) -> Vec<Row> {
     rows
 }
 
-pub(super) fn json(view: &Mapping, keys: &[ObjectKey]) -> Value {
-    let row = |row: Row| json!({ "key": row.key, "url": row.url, "served": row.is_seen, "reason": row.reason });
-    rows(view, keys).into_iter().map(row).collect()
+pub(super) fn json(mapping: &Mapping, keys: &[ObjectKey]) -> Value {
+    let row = |row: Row| json!({ "key": row.key, "url": row.url, "served": row.is_served, "reason": row.reason });
+    rows(mapping, keys).into_iter().map(row).collect()
 }
 
-pub(super) fn print(view: &Mapping, keys: &[ObjectKey]) {
-    let rows = rows(view, keys);
+pub(super) fn print(mapping: &Mapping, keys: &[ObjectKey]) {
+    let rows = rows(mapping, keys);
     let count = rows.len();
     let mut explained = table(&["key", "URL", "why"]);
     for row in rows.into_iter().take(MAX_ROWS) {

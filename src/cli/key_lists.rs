@@ -64,14 +64,14 @@ impl KeyList {
             bail!("the output of `aws s3 sync` has its progress in it, which pads the keys; run it with --no-progress");
         }
         let is_any = |form: LineFormat| numbered(text).any(|(_, line)| form(line).is_some());
-        if numbered(text).next().is_some() && numbered(text).all(|(_, line)| of_readable_listing(line).is_some()) {
-            return in_form(text, of_readable_listing, "ls").map(Self::KeyListing);
+        if numbered(text).next().is_some() && numbered(text).all(|(_, line)| parse_readable_line(line).is_some()) {
+            return in_form(text, parse_readable_line, "ls").map(Self::KeyListing);
         }
-        if is_any(of_listing) {
-            return in_form(text, of_listing, "ls").map(Self::KeyListing);
+        if is_any(parse_listing_line) {
+            return in_form(text, parse_listing_line, "ls").map(Self::KeyListing);
         }
-        if is_any(of_sync) {
-            return in_form(text, of_sync, "sync").map(Self::Sync);
+        if is_any(parse_sync_line) {
+            return in_form(text, parse_sync_line, "sync").map(Self::Sync);
         }
         keys(text).map(Self::Keys)
     }
@@ -112,7 +112,7 @@ fn key(number: usize, name: &str) -> anyhow::Result<ObjectKey> {
 }
 
 /// The key in a line such as `(dryrun) upload: ./a.txt to s3://bucket/a.txt`. The last address is the one that changes.
-fn of_sync(line: &str) -> Option<&str> {
+fn parse_sync_line(line: &str) -> Option<&str> {
     synced(line).map(|(_, key)| key)
 }
 
@@ -134,13 +134,13 @@ fn synced(line: &str) -> Option<(&str, &str)> {
 }
 
 /// The key in `2026-01-02 03:04:05       1234 a b.txt`.
-fn of_listing(line: &str) -> Option<&str> {
+fn parse_listing_line(line: &str) -> Option<&str> {
     let (size, key) = dated(line)?.split_once(' ')?;
     size.parse::<u64>().ok().map(|_| key)
 }
 
 /// The key in `2026-01-02 03:04:05    1.2 KiB a b.txt`, the form of `--human-readable`.
-fn of_readable_listing(line: &str) -> Option<&str> {
+fn parse_readable_line(line: &str) -> Option<&str> {
     let (size, rest) = dated(line)?.split_once(' ')?;
     let (unit, key) = rest.split_once(' ')?;
     let fits = size.parse::<f64>().is_ok() && ["Bytes", "Byte", "KiB", "MiB", "GiB", "TiB"].contains(&unit);
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_syncs_output_names_what_it_changes() {
+    fn sync_output_names_changed_keys() {
         let output = "(dryrun) upload: ../site/a to b.txt to s3://bucket/web/a to b.txt\n\
                       (dryrun) delete: s3://bucket/old page.html\n\
                       copy: s3://other/c.txt to s3://bucket/c.txt\n";
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_read_in_two_ways_is_refused() {
+    fn ambiguous_lines_are_refused() {
         let first = "upload: a to s3://bucket/a\n";
         for line in [
             "copy: s3://b/x to s3://evil/y to s3://b/x to s3://evil/y",
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listing_names_what_there_is() {
+    fn a_listing_names_all_keys() {
         let plain = "2026-01-02 03:04:05          0 docs/\n2026-01-02 03:04:05   12345678 docs/a b.txt\n\
                      \nTotal Objects: 2\n   Total Size: 12345678\n";
         let readable = "2026-01-02 03:04:05    0 Bytes docs/\n2026-01-02 03:04:05   11.8 MiB docs/a b.txt\n";
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn one_odd_line_makes_no_list_of_keys() {
+    fn one_malformed_line_fails_the_list() {
         for (text, expected) in [
             ("2026-01-02 03:04:05 1 a\nwarning: no\n", "line 2 is not of `aws s3 ls`"),
             ("upload: a to s3://b/a\nfatal error: no\n", "line 2 is not of `aws s3 sync`"),

@@ -47,9 +47,9 @@ pub(super) struct LinkArgs {
     #[arg(long)]
     any_origin: bool,
     #[command(flatten)]
-    doing: ConfirmArgs,
+    confirm: ConfirmArgs,
     #[command(flatten)]
-    deployed: DeploymentArgs,
+    deployment: DeploymentArgs,
     #[command(flatten)]
     aws: AwsArgs,
 }
@@ -77,9 +77,9 @@ pub(super) struct UnlinkArgs {
     #[arg(long, value_name = "KEY")]
     tag: Option<String>,
     #[command(flatten)]
-    doing: ConfirmArgs,
+    confirm: ConfirmArgs,
     #[command(flatten)]
-    deployed: DeploymentArgs,
+    deployment: DeploymentArgs,
     #[command(flatten)]
     aws: AwsArgs,
 }
@@ -108,7 +108,7 @@ enum ViaArg {
 
 impl LinkArgs {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let (operator, deployment) = self.deployed.find(&self.aws).await?;
+        let (operator, deployment) = self.deployment.find(&self.aws).await?;
         let via = match self.via {
             ViaArg::Queue => Via::Queue,
             ViaArg::Function => Via::Function,
@@ -122,9 +122,9 @@ impl LinkArgs {
             skip_origin_check: self.any_origin,
         };
         let link_plan = plan_link(&operator, operator.cloud_front(), &deployment, &request).await?;
-        let LinkPlan { change_set, served_below, managed_by, is_queue_read, tag, target, unchanged_counts } =
+        let LinkPlan { change_set, origin_paths, managed_by, is_queue_read, tag, target, unchanged_counts } =
             &link_plan;
-        for (id, paths) in served_below {
+        for (id, paths) in origin_paths {
             match paths.as_slice() {
                 [] => {
                     note(format_args!(
@@ -152,7 +152,7 @@ impl LinkArgs {
         if let Some(managed_by) = managed_by {
             note(template_snippet::of(managed_by, &request, (deployment.tag(), tag), target.as_ref()));
         }
-        if self.doing.confirmed()? {
+        if self.confirm.confirmed()? {
             apply(&operator, change_set, PAUSE).await?;
             say(format_args!("Done. Within minutes S3 tells of changes of {}.", request.bucket));
         }
@@ -162,8 +162,11 @@ impl LinkArgs {
 
 impl UnlinkArgs {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let (operator, deployment) =
-            if self.function_gone { self.aws.without_function().await? } else { self.deployed.find(&self.aws).await? };
+        let (operator, deployment) = if self.function_gone {
+            self.aws.without_function().await?
+        } else {
+            self.deployment.find(&self.aws).await?
+        };
         let tag = self.tag.as_deref().unwrap_or_else(|| deployment.tag());
         let unlink_plan = plan_unlink(&operator, &deployment, tag, &self.bucket, &self.distributions).await?;
         let UnlinkPlan { change_set, foreign, rules, waiting } = &unlink_plan;
@@ -187,7 +190,7 @@ impl UnlinkArgs {
                 "About {waiting} messages wait in the queue; those of this bucket will be ignored once its tag is gone."
             ));
         }
-        if self.doing.confirmed()? {
+        if self.confirm.confirmed()? {
             apply(&operator, change_set, PAUSE).await?;
             say(format_args!("Done. That is what link had added."));
         }

@@ -106,10 +106,10 @@ impl PlanArgs {
         }
         keys.sort();
         keys.dedup();
-        let view = self.view().await?;
-        let changed: Vec<_> = keys.iter().filter_map(|key| Some((key, view.paths(key).ok()?))).collect();
+        let mapping = self.mapping().await?;
+        let changed: Vec<_> = keys.iter().filter_map(|key| Some((key, mapping.paths(key).ok()?))).collect();
         let required: Vec<_> = changed.iter().flat_map(|(_, paths)| paths).cloned().collect();
-        let inventory = self.inventory(&view, &required)?;
+        let inventory = self.inventory(&mapping, &required)?;
         let budget = Budget { max_paths: self.max_paths, max_wildcards: self.max_wildcards };
         let objective = Objective { budget, path_weight: self.path_weight };
         let set = match &inventory {
@@ -117,11 +117,11 @@ impl PlanArgs {
             None => collapse(required, objective, &Heuristic),
         };
         if self.json {
-            let explained = self.explain.then(|| explain::json(&view, &keys));
+            let explained = self.explain.then(|| explain::json(&mapping, &keys));
             print_json(&set.items, changed.len(), set.unchanged_evicted, wildcards(&set), explained);
         } else {
             if self.explain {
-                explain::print(&view, &keys);
+                explain::print(&mapping, &keys);
             }
             print_tables(&set, &changed, inventory.as_ref(), keys.len() - changed.len());
         }
@@ -129,29 +129,33 @@ impl PlanArgs {
     }
 
     /// Returns how the distribution maps the bucket's keys to URLs. Defaults apply where that is not known.
-    async fn view(&self) -> anyhow::Result<Mapping> {
+    async fn mapping(&self) -> anyhow::Result<Mapping> {
         let settings = self.source.read().await?.map(Arc::new);
-        let usual = || IndexDocuments::Default(vec![Config::DEFAULT_INDEX_DOCUMENT.to_owned()]);
+        let default_names = || IndexDocuments::Default(vec![Config::DEFAULT_INDEX_DOCUMENT.to_owned()]);
         let named = |names: &String| names.split_whitespace().map(ToOwned::to_owned).collect();
-        let route = BucketOptions {
+        let options = BucketOptions {
             distributions: Vec::new(),
             origin_path: self.origin_path.clone(),
-            index_documents: self.index_documents.as_ref().map(named).map_or_else(usual, IndexDocuments::FromTag),
+            index_documents: self
+                .index_documents
+                .as_ref()
+                .map(named)
+                .map_or_else(default_names, IndexDocuments::FromTag),
             directory_urls: DirectoryUrls::default(),
             query_strings: None,
             max_paths: None,
             ignored_suffixes: Vec::new(),
         };
         let bucket = self.bucket.clone().map(|name| Bucket { name, region: self.region.clone() });
-        let Some(bucket) = bucket else { return Ok(Mapping::without_config(&route)) };
-        let view = Mapping::new(&bucket, &route, settings.as_ref());
-        if settings.is_some() && !view.is_known() {
+        let Some(bucket) = bucket else { return Ok(Mapping::without_config(&options)) };
+        let mapping = Mapping::new(&bucket, &options, settings.as_ref());
+        if settings.is_some() && !mapping.is_conclusive() {
             note(format_args!(
                 "It cannot be told which origins of the distribution are the bucket {}: planned by defaults where its settings do not tell.",
                 bucket.name
             ));
         }
-        Ok(view)
+        Ok(mapping)
     }
 
     /// Prints items that a person named. They are never collapsed, so there is nothing to plan.
@@ -173,7 +177,7 @@ impl PlanArgs {
 
     /// Reads the bucket listing and returns its unchanged URLs, which wildcards may evict; `None` if no listing is
     /// given.
-    fn inventory(&self, view: &Mapping, required: &[InvalidationPath]) -> anyhow::Result<Option<Counted>> {
+    fn inventory(&self, mapping: &Mapping, required: &[InvalidationPath]) -> anyhow::Result<Option<Counted>> {
         let Some(file) = &self.inventory else { return Ok(None) };
         let list = KeyList::read(&key_lists::read(file)?).with_context(|| key_lists::name(file))?;
         let (keys, complete) = match list {
@@ -186,7 +190,7 @@ impl PlanArgs {
                 key_lists::name(file)
             );
         }
-        let urls = |key: &ObjectKey| view.served_urls(key).collect::<Vec<_>>();
+        let urls = |key: &ObjectKey| mapping.served_urls(key).collect::<Vec<_>>();
         let listed = match &self.inventory_prefix {
             _ if !complete => Vec::new(),
             None => vec!["/".to_owned()],

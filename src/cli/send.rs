@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::aws::OperatorClients;
 use super::aws_args::AwsArgs;
-use super::changes::{ChangesArgs, ToSend, UnreadableRecords};
+use super::changes::{ChangesArgs, ToInvalidate, UnreadableRecords};
 use super::link::OperatorApi;
 use super::plan::{at_most, from_to};
 use super::terminal::say;
@@ -79,10 +79,10 @@ pub(super) struct SendArgs {
 
 impl SendArgs {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let input = self.changes.to_send(self.bucket.as_ref())?;
+        let input = self.changes.to_invalidate(self.bucket.as_ref())?;
         let (event, unreadable) = match &input {
-            ToSend::Items { of, items } => (self.request(of, items)?, None),
-            ToSend::Changes { changes, unreadable } if changes.is_empty() => {
+            ToInvalidate::Items { of, items } => (self.request(of, items)?, None),
+            ToInvalidate::Changes { changes, unreadable } if changes.is_empty() => {
                 unreadable.refuse()?;
                 if self.json {
                     say(json_line(&serde_json::to_string(&Report::default())?));
@@ -91,18 +91,23 @@ impl SendArgs {
                 }
                 return Ok(());
             }
-            ToSend::Changes { changes, unreadable } => (notification(changes), Some(unreadable)),
+            ToInvalidate::Changes { changes, unreadable } => (notification(changes), Some(unreadable)),
         };
         // Warnings that the function would log, such as an unreadable distribution config, go to standard error.
         let level = |name: &str| (name == "AWS_LAMBDA_LOG_LEVEL").then(|| "warn".to_owned());
         tracing::subscriber::set_global_default(logging::subscriber(level, io::stderr, aws::SILENT_CRATES))?;
         let config = self.aws.config().await?;
         let operator = OperatorClients::new(&config);
-        let settings = self.settings(operator.account().await?)?;
+        let function_config = self.function_config(operator.account().await?)?;
         let source =
             BucketReader { s3: S3::new(&config), tag: self.tag.clone(), distribution: self.distribution.clone() };
-        let app =
-            App::new(settings, source, CloudFront::new(&config), CodePipeline::new(&config), Arc::new(SystemTime::now));
+        let app = App::new(
+            function_config,
+            source,
+            CloudFront::new(&config),
+            CodePipeline::new(&config),
+            Arc::new(SystemTime::now),
+        );
         let deadline = Instant::now() + self.timeout();
         let invocation = Invocation { request_id: request_id(), function_arn: String::new(), deadline };
         let (told, _) = app.handle(event.to_string().as_bytes(), &invocation).await;
@@ -127,11 +132,11 @@ impl SendArgs {
         if !failures.is_empty() {
             bail!("{}", failures.join("; "));
         }
-        let negative = report.ignored.iter().find_map(|it| match &it.reason {
+        let untagged_bucket = report.ignored.iter().find_map(|it| match &it.reason {
             SkipReason::BucketNotTagged { bucket } => Some(bucket),
             _ => None,
         });
-        if let Some(bucket) = negative {
+        if let Some(bucket) = untagged_bucket {
             bail!("bucket \"{bucket}\" does not have the tag \"{}\"; add it, or give --distribution", self.tag);
         }
         unreadable.map_or(Ok(()), UnreadableRecords::refuse)
@@ -148,11 +153,11 @@ impl SendArgs {
             RequestTarget::Distribution(id) => Some(id),
             RequestTarget::Bucket(_) | RequestTarget::Default => None,
         };
-        let positive = match of {
+        let bucket_in_input = match of {
             RequestTarget::Bucket(bucket) => Some(&bucket.name),
             RequestTarget::Distribution(_) | RequestTarget::Default => None,
         };
-        match (self.distribution.as_ref().or(named), self.bucket.as_ref().or(positive)) {
+        match (self.distribution.as_ref().or(named), self.bucket.as_ref().or(bucket_in_input)) {
             (Some(id), _) => Ok(json!({ "distributionId": id.as_str(), "items": items })),
             (None, Some(bucket)) => Ok(json!({ "bucket": bucket.as_str(), "items": items })),
             (None, None) => {
@@ -162,7 +167,7 @@ impl SendArgs {
     }
 
     /// Returns the function's configuration: its defaults, changed by the command's options.
-    fn settings(&self, account: AccountId) -> anyhow::Result<Config> {
+    fn function_config(&self, account: AccountId) -> anyhow::Result<Config> {
         let mut config = Config::from_lookup(|_| None)?;
         config.bucket_defaults.distribution_tag.clone_from(&self.tag);
         config.objective.budget = Budget { max_paths: self.max_paths, max_wildcards: self.max_wildcards };

@@ -15,12 +15,12 @@ use crate::change::BucketName;
 use crate::change::text::{json_line, one_line};
 
 /// The most buckets that are checked concurrently.
-const AT_A_TIME: usize = 8;
+const MAX_CONCURRENT_CHECKS: usize = 8;
 
 /// The most characters of a bucket's name that are printed.
-const MAX_BUCKET: usize = 20;
+const MAX_BUCKET_NAME: usize = 20;
 /// The most characters of a queue's name that are printed.
-const MAX_NAME: usize = 44;
+const MAX_QUEUE_NAME: usize = 44;
 
 /// What to look at.
 #[derive(Debug, Args)]
@@ -44,22 +44,22 @@ pub(super) struct StatusArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    deployed: DeploymentArgs,
+    deployment: DeploymentArgs,
     #[command(flatten)]
     aws: AwsArgs,
 }
 
 impl StatusArgs {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let (operator, deployment) = self.deployed.find(&self.aws).await?;
+        let (operator, deployment) = self.deployment.find(&self.aws).await?;
         let function = check_deployment(&operator, &deployment).await;
         let named = self.buckets.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
         let buckets = if self.all { tagged(&operator, &deployment).await? } else { named };
-        let look = |name: BucketName| {
+        let check = |name: BucketName| {
             let (operator, deployment) = (&operator, &deployment);
             async move { check_bucket(operator, operator.cloud_front(), deployment, &name).await }
         };
-        let buckets: Vec<_> = stream::iter(buckets).map(look).buffered(AT_A_TIME).collect().await;
+        let buckets: Vec<_> = stream::iter(buckets).map(check).buffered(MAX_CONCURRENT_CHECKS).collect().await;
         let problems = problems(&function, &buckets);
         if self.json {
             say(json_line(&json!({ "function": function, "buckets": buckets, "faults": problems }).to_string()));
@@ -80,19 +80,19 @@ impl StatusArgs {
 /// Returns the Region's buckets that have the function's tag, and those whose tags cannot be read.
 async fn tagged(cloud: &impl OperatorApi, deployment: &Deployment) -> anyhow::Result<Vec<BucketName>> {
     let names = cloud.buckets().await?;
-    let look = |name: BucketName| async move {
+    let check = |name: BucketName| async move {
         match cloud.tags(&name).await {
             Ok(tags) => tags.contains_key(deployment.tag()).then_some(name),
             // `check_bucket` reports the error.
             Err(_) => Some(name),
         }
     };
-    Ok(stream::iter(names).map(look).buffered(AT_A_TIME).filter_map(|it| async { it }).collect().await)
+    Ok(stream::iter(names).map(check).buffered(MAX_CONCURRENT_CHECKS).filter_map(|it| async { it }).collect().await)
 }
 
 fn problems(function: &DeploymentStatus, buckets: &[BucketStatus]) -> Vec<String> {
     let of_bucket = |it: &BucketStatus| {
-        let problem = it.checks().filter_map(|(what, cell)| Some((what, cell.remedy.as_ref()?)));
+        let problem = it.checks().filter_map(|(what, check)| Some((what, check.remedy.as_ref()?)));
         problem.map(|(what, remedy)| format!("{}, {what}: {remedy}", it.bucket)).collect::<Vec<_>>()
     };
     buckets.iter().flat_map(of_bucket).chain(function.problems()).collect()
@@ -105,14 +105,14 @@ fn show_buckets(buckets: &[BucketStatus]) {
     let mut rows = table(&["bucket", "tag", "distribution", "origin", "told by", "let in", "ago"]);
     narrow(&mut rows);
     for it in buckets {
-        let name = shorten_to(MAX_BUCKET, &it.bucket);
-        let shared = [&it.tag, &it.notification, &it.permission].map(mark);
+        let name = shorten_to(MAX_BUCKET_NAME, &it.bucket);
+        let shared = [&it.tag, &it.notification, &it.permission].map(marked);
         let [tag, notification, permission] = &shared;
         if it.distributions.is_empty() {
             rows.add_row([name.as_str(), tag, "", "", notification, permission, ""]);
         }
         for (number, each) in it.distributions.iter().enumerate() {
-            let (id, origin) = (mark(&each.distribution), mark(&each.origin));
+            let (id, origin) = (marked(&each.distribution), marked(&each.origin));
             let last = match &each.last_invalidation {
                 Some((created, _)) => ago(*created),
                 None if each.is_listed => "never".to_owned(),
@@ -134,8 +134,8 @@ fn show_queues(function: &DeploymentStatus) {
     let mut rows = table(&["queue", "is", "waiting", "in flight"]);
     for it in function.queues.iter().chain(&function.dead_letters) {
         rows.add_row([
-            shorten_to(MAX_NAME, &it.name),
-            mark(&it.state),
+            shorten_to(MAX_QUEUE_NAME, &it.name),
+            marked(&it.state),
             it.waiting.to_string(),
             it.in_flight.to_string(),
         ]);
@@ -144,8 +144,8 @@ fn show_queues(function: &DeploymentStatus) {
     say(rows.trim_fmt());
 }
 
-fn mark(cell: &super::link::Check) -> String {
-    if cell.remedy.is_some() { format!("! {}", cell.text) } else { cell.text.clone() }
+fn marked(check: &super::link::Check) -> String {
+    if check.remedy.is_some() { format!("! {}", check.text) } else { check.text.clone() }
 }
 
 /// The time since `seconds`, a Unix time, such as `5 min`.

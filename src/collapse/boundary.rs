@@ -39,7 +39,7 @@ fn escaped(path: &[u8], at: usize) -> Option<u8> {
 }
 
 /// Returns the length of the longest common prefix that ends at a boundary of both paths.
-pub(super) fn shared(a: &str, b: &str) -> usize {
+pub(super) fn common_prefix_length(a: &str, b: &str) -> usize {
     let mut end = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
     loop {
         let cut = boundary(a, boundary(b, end));
@@ -79,16 +79,16 @@ mod tests {
     }
 
     #[test]
-    fn characters_that_share_their_first_bytes_share_nothing() {
-        assert_eq!(shared("/caf%C3%A9", "/caf%C3%A8"), "/caf".len());
-        assert_eq!(shared("/%F0%9F%98%80a", "/%F0%9F%98%80b"), "/%F0%9F%98%80".len());
-        assert_eq!(shared("/a%20b", "/a%25b"), "/a".len());
-        assert_eq!(shared("/a", "/a/b"), "/a".len());
+    fn characters_that_share_leading_bytes_have_no_common_prefix() {
+        assert_eq!(common_prefix_length("/caf%C3%A9", "/caf%C3%A8"), "/caf".len());
+        assert_eq!(common_prefix_length("/%F0%9F%98%80a", "/%F0%9F%98%80b"), "/%F0%9F%98%80".len());
+        assert_eq!(common_prefix_length("/a%20b", "/a%25b"), "/a".len());
+        assert_eq!(common_prefix_length("/a", "/a/b"), "/a".len());
     }
 
     #[test]
-    fn escapes_that_are_no_characters_are_tokens_of_their_own() {
-        assert_eq!(shared("/%A9%A9x", "/%A9%A9y"), "/%A9%A9".len());
-        assert_eq!(shared("/%A9%A9", "/%A9%AA"), "/%A9".len());
+    fn invalid_utf8_escapes_are_single_symbols() {
+        assert_eq!(common_prefix_length("/%A9%A9x", "/%A9%A9y"), "/%A9%A9".len());
+        assert_eq!(common_prefix_length("/%A9%A9", "/%A9%AA"), "/%A9".len());
     }
 }

@@ -7,7 +7,7 @@
 
 #![expect(clippy::indexing_slicing, reason = "places of nodes and parts come from the trie itself")]
 
-use super::lagrangian::{Costs, EffectiveBudget, Score, amount};
+use super::lagrangian::{Costs, EffectiveBudget, Score, to_score};
 
 /// Greater than any cost, yet small enough to be added to itself without overflow.
 pub(super) const UNREACHABLE: Score = Score::MAX >> 2;
@@ -37,7 +37,7 @@ pub(super) struct InsideCosts {
 #[derive(Clone, Copy)]
 struct Cheapest {
     /// The score plus the price of the items.
-    priced: Score,
+    score_with_price: Score,
     items: usize,
 }
 
@@ -46,7 +46,7 @@ impl InsideCosts {
     /// score plus the price of the items.
     pub(super) fn whole(&self) -> impl Iterator<Item = (usize, Score)> {
         let cells = &self.cells[self.whole.clone()];
-        cells.iter().filter(|cell| cell.priced < UNREACHABLE).map(|cell| (cell.items, cell.priced))
+        cells.iter().filter(|cell| cell.score_with_price < UNREACHABLE).map(|cell| (cell.items, cell.score_with_price))
     }
 }
 
@@ -104,20 +104,21 @@ impl Parts {
 
     /// Computes the least cost of each part for each number of wildcards, from the leaves up.
     pub(super) fn inside(&self, costs: &Costs, price: Score) -> InsideCosts {
-        let mut cells = vec![Cheapest { priced: UNREACHABLE, items: 0 }; self.starts[2 * self.nodes]];
+        let mut cells = vec![Cheapest { score_with_price: UNREACHABLE, items: 0 }; self.starts[2 * self.nodes]];
         for node in 0..self.nodes {
             let direct = costs.direct(node);
             if direct.wildcards <= self.most_wildcards {
-                let priced = direct.score + amount(direct.items) * price;
-                cells[self.starts[self.first[node]] + direct.wildcards] = Cheapest { priced, items: direct.items };
+                let score_with_price = direct.score + to_score(direct.items) * price;
+                cells[self.starts[self.first[node]] + direct.wildcards] =
+                    Cheapest { score_with_price, items: direct.items };
             }
         }
         for node in 0..self.nodes {
             let own = costs.wildcard(node) + price;
             let with_one = &mut cells[self.starts[node] + 1];
             // At equal cost the wildcard has fewer items.
-            if own <= with_one.priced {
-                *with_one = Cheapest { priced: own, items: 1 };
+            if own <= with_one.score_with_price {
+                *with_one = Cheapest { score_with_price: own, items: 1 };
             }
             if costs.parent(node).is_none() {
                 continue;
@@ -128,9 +129,9 @@ impl Parts {
                 let a = cells[a];
                 for (b, index) in child.clone().zip(from..together.end) {
                     let b = cells[b];
-                    let priced = a.priced + b.priced;
-                    if priced < cells[index].priced {
-                        cells[index] = Cheapest { priced, items: a.items + b.items };
+                    let score_with_price = a.score_with_price + b.score_with_price;
+                    if score_with_price < cells[index].score_with_price {
+                        cells[index] = Cheapest { score_with_price, items: a.items + b.items };
                     }
                 }
             }
@@ -148,8 +149,8 @@ impl Parts {
             let together = self.cells(self.joined[node]);
             for (a, from) in before.zip(together.start..) {
                 for (b, index) in child.clone().zip(from..together.end) {
-                    least[a] = least[a].min(least[index] + inside.cells[b].priced);
-                    least[b] = least[b].min(least[index] + inside.cells[a].priced);
+                    least[a] = least[a].min(least[index] + inside.cells[b].score_with_price);
+                    least[b] = least[b].min(least[index] + inside.cells[a].score_with_price);
                 }
             }
         }

@@ -41,7 +41,7 @@ impl CostModel for Heuristic {
 
     fn estimate(&self, prefix: &str, required: usize) -> u64 {
         let folders = prefix.bytes().filter(|&byte| byte == b'/').count().saturating_sub(1);
-        let into_name = characters(prefix.rsplit('/').next().unwrap_or_default());
+        let into_name = character_count(prefix.rsplit('/').next().unwrap_or_default());
         let level = u32::try_from(folders + into_name).map_or(0, |depth| ROOT_LEVEL.saturating_sub(depth));
         (4_u64.pow(level) / u64::from(required.max(1).ilog2() + 1)).max(1)
     }
@@ -52,7 +52,7 @@ impl CostModel for Heuristic {
 }
 
 /// Returns the number of characters in an encoded name.
-fn characters(name: &str) -> usize {
+fn character_count(name: &str) -> usize {
     let bytes = name.as_bytes();
     let starts = bytes.iter().enumerate().filter(|&(at, &byte)| match byte {
         // A UTF-8 continuation byte starts with the bits 10.
@@ -141,13 +141,13 @@ mod tests {
     #[test]
     fn a_name_is_measured_in_characters() {
         for (name, count) in [("", 0), ("abc", 3), ("%20a", 2), ("%C3%A9", 1), ("a%F0%9F%98%80b%2Bc", 5)] {
-            assert_eq!(characters(name), count, "{name}");
+            assert_eq!(character_count(name), count, "{name}");
         }
         assert_eq!(Heuristic.estimate("/caf%C3%A9", 2), Heuristic.estimate("/cafe", 2));
     }
 
     #[test]
-    fn the_guess_falls_with_depth_and_is_never_nothing() {
+    fn the_estimate_falls_with_depth_and_is_at_least_1() {
         let prefixes = ["/", "/a/", "/a/b/", "/a/b/c", "/a/b/cc", "/a/b/ccccccccccccccc"];
         let guesses: Vec<_> = prefixes.iter().map(|prefix| Heuristic.estimate(prefix, 2)).collect();
         assert!(guesses.is_sorted_by(|a, b| a > b), "{guesses:?}");
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_listed_is_counted() {
+    fn listed_prefixes_are_counted() {
         let inventory = inventory(&["/a/1", "/a/2", "/a/2", "/b", "/a.txt"], &["/"], &["/a/1"]);
         for (prefix, count) in [("/", 3), ("/a", 2), ("/a/", 1), ("/c", 0)] {
             assert_eq!(inventory.count(prefix), Some(count), "{prefix}");
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_listed_is_not_known() {
+    fn unlisted_prefixes_are_unknown() {
         let inventory = inventory(&["/a/1", "/b/1"], &["/a/"], &[]);
         assert_eq!(inventory.count("/a/"), Some(1));
         assert_eq!(inventory.count("/a/1"), Some(1));
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_required_is_no_collateral() {
+    fn required_urls_are_not_unchanged() {
         let inventory = inventory(&["/a", "/a!", "/a/b", "/ab", "/b"], &["/"], &["/a/*", "/b", "/a"]);
         assert_eq!(inventory.unchanged, ["/a!", "/ab"]);
     }

@@ -2,7 +2,7 @@
 
 #![expect(clippy::indexing_slicing, reason = "counts are within the limits, and places come from the lists themselves")]
 
-use super::lagrangian::{EffectiveBudget, Score, amount};
+use super::lagrangian::{EffectiveBudget, Score, to_score};
 
 /// One candidate to cover a part of the trie.
 #[derive(Clone, Copy)]
@@ -10,7 +10,7 @@ pub(super) struct Candidate {
     pub(super) items: usize,
     pub(super) wildcards: usize,
     /// The score plus the price of the items.
-    pub(super) priced: Score,
+    pub(super) score_with_price: Score,
     /// The indices of what it was joined from: a candidate of the siblings before, and one of the child. For a finished
     /// node the first is a candidate of all its children together, or stands for the node's wildcard.
     pub(super) from: (u32, u32),
@@ -53,14 +53,17 @@ impl Frontier {
                     let most = most(wildcards);
                     for (a, index_a) in before.iter().zip(before_from..) {
                         for (b, index_b) in child.iter().zip(child_from..) {
-                            let priced = a.priced + b.priced;
-                            if priced > most {
+                            let score_with_price = a.score_with_price + b.score_with_price;
+                            if score_with_price > most {
                                 dropped = true;
                                 break;
                             }
                             let items = a.items + b.items;
                             if items <= self.budget.items {
-                                self.put(siblings, Candidate { items, wildcards, priced, from: (index_a, index_b) });
+                                self.put(
+                                    siblings,
+                                    Candidate { items, wildcards, score_with_price, from: (index_a, index_b) },
+                                );
                             }
                         }
                     }
@@ -70,7 +73,7 @@ impl Frontier {
             before_from += u32::try_from(before.len()).unwrap_or(u32::MAX);
         }
         if before.len() > 1 && child.len() > 1 {
-            self.drop_worse(siblings);
+            self.remove_dominated(siblings);
         }
         dropped
     }
@@ -81,19 +84,19 @@ impl Frontier {
         if *round != self.round {
             (*round, *index) = (self.round, u32::try_from(candidates.len()).unwrap_or(u32::MAX));
             candidates.push(candidate);
-        } else if candidate.priced < candidates[*index as usize].priced {
+        } else if candidate.score_with_price < candidates[*index as usize].score_with_price {
             candidates[*index as usize] = candidate;
         }
     }
 
     /// Removes dominated candidates: those for which another has no more items, no more wildcards and no greater score.
     /// In any set the other can take its place.
-    fn drop_worse(&self, candidates: &mut Vec<Candidate>) {
+    fn remove_dominated(&self, candidates: &mut Vec<Candidate>) {
         candidates.sort_unstable_by_key(|candidate| (candidate.items, candidate.wildcards));
         // The least score so far of a candidate with at most this many wildcards.
         let mut least = vec![Score::MAX; self.budget.wildcards + 1];
         candidates.retain(|candidate| {
-            let score = candidate.priced - amount(candidate.items) * self.price;
+            let score = candidate.score_with_price - to_score(candidate.items) * self.price;
             let kept = score < least[candidate.wildcards];
             if kept {
                 for other in least[candidate.wildcards..].iter_mut().take_while(|other| **other > score) {
@@ -102,6 +105,6 @@ impl Frontier {
             }
             kept
         });
-        candidates.sort_unstable_by_key(|candidate| (candidate.wildcards, candidate.priced, candidate.items));
+        candidates.sort_unstable_by_key(|candidate| (candidate.wildcards, candidate.score_with_price, candidate.items));
     }
 }

@@ -62,7 +62,7 @@ pub(super) struct LagrangianBound {
     pub(super) best_known: Score,
 }
 
-pub(super) fn amount(count: usize) -> Score {
+pub(super) fn to_score(count: usize) -> Score {
     Score::try_from(count).unwrap_or(Score::MAX >> 32)
 }
 
@@ -70,7 +70,8 @@ impl Costs {
     pub(super) fn new(trie: &Trie) -> Self {
         let direct = |node: &super::trie::Node| {
             let items = node.paths + node.wildcards;
-            let score = Score::from(node.items_cost) * COST + amount(items) * ITEM + amount(node.wildcards) * WILDCARD;
+            let score =
+                Score::from(node.items_cost) * COST + to_score(items) * ITEM + to_score(node.wildcards) * WILDCARD;
             SetTotals { items, wildcards: node.wildcards, score }
         };
         Self {
@@ -102,20 +103,20 @@ impl Costs {
         let everything = self.wildcard(self.nodes() - 1);
         let mut best: Option<(Score, InsideCosts)> = None;
         let mut best_known = everything;
-        highest(everything + 1, |price| {
+        maximize_concave(everything + 1, |price| {
             let inside = parts.inside(self, price);
             let mut cheapest = (Score::MAX, 0);
-            for (items, priced) in inside.whole() {
-                cheapest = cheapest.min((priced, items));
+            for (items, score_with_price) in inside.whole() {
+                cheapest = cheapest.min((score_with_price, items));
                 if items <= budget.items {
-                    best_known = best_known.min(priced - amount(items) * price);
+                    best_known = best_known.min(score_with_price - to_score(items) * price);
                 }
             }
-            let bound = cheapest.0 - amount(budget.items) * price;
+            let bound = cheapest.0 - to_score(budget.items) * price;
             if best.as_ref().is_none_or(|(other, _)| bound > *other) {
                 best = Some((bound, inside));
             }
-            Tangent { price, bound, slope: amount(cheapest.1) as f64 - amount(budget.items) as f64 }
+            Tangent { price, bound, slope: to_score(cheapest.1) as f64 - to_score(budget.items) as f64 }
         });
         let (bound, inside) = best.unwrap_or_else(|| (0, parts.inside(self, 0)));
         LagrangianBound { inside, bound, best_known }
@@ -123,7 +124,7 @@ impl Costs {
 }
 
 /// The most prices to try between the two extremes.
-const STEPS: usize = 24;
+const MAX_STEPS: usize = 24;
 
 /// The bound at a price, and its slope there.
 #[derive(Clone, Copy)]
@@ -135,26 +136,26 @@ struct Tangent {
 
 /// Maximizes a concave function of a price from 0 to `top`: repeatedly evaluates it where the tangents of both sides
 /// meet.
-fn highest(top: Score, mut at: impl FnMut(Score) -> Tangent) {
+fn maximize_concave(top: Score, mut at: impl FnMut(Score) -> Tangent) {
     let mut low = at(0);
     if low.slope <= 0.0 {
         return;
     }
     let mut high = at(top);
-    for _ in 0..STEPS {
+    for _ in 0..MAX_STEPS {
         let rise = (high.bound - low.bound) as f64 - high.slope * (high.price - low.price) as f64;
         let step = (rise / (low.slope - high.slope)) as Score;
         if step <= 0 || step >= high.price - low.price {
             break;
         }
         let next = at(low.price + step);
-        let met = low.bound as f64 + low.slope * step as f64;
+        let intersection = low.bound as f64 + low.slope * step as f64;
         if next.slope > 0.0 {
             low = next;
         } else {
             high = next;
         }
-        if next.bound as f64 >= met - met.abs() * f64::EPSILON * 4.0 {
+        if next.bound as f64 >= intersection - intersection.abs() * f64::EPSILON * 4.0 {
             break;
         }
     }

@@ -91,7 +91,7 @@ pub fn collapse(paths: Vec<InvalidationPath>, objective: Objective, model: &impl
     let mut chosen = optimum::wildcards(&Costs::new(&trie), budget);
     chosen.sort_unstable();
     let chosen: Vec<_> = chosen.iter().filter_map(|&node| trie.nodes.get(node)).collect();
-    let unchanged_evicted = chosen.iter().map(|node| node.counted).sum();
+    let unchanged_evicted = chosen.iter().map(|node| node.unchanged_evicted).sum();
     let mut items: Vec<_> = chosen.iter().map(|node| InvalidationPath::wildcard(trie.prefix(node))).collect();
     let mut covered = chosen.iter().map(|node| node.first..node.end).peekable();
     for (index, item) in trie.items.iter().enumerate() {
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_nothing_out() {
+    fn no_paths_give_no_items() {
         assert!(blind(&[], 1, 1).is_empty());
     }
 
@@ -134,13 +134,13 @@ mod tests {
     }
 
     #[test]
-    fn what_occurs_twice_or_is_covered_is_left_out() {
+    fn duplicates_and_covered_paths_are_dropped() {
         // `!` and `%` sort before `*`, and the wildcard must cover them nevertheless.
         assert_eq!(blind(&["/a", "/a", "/a!", "/a%20b", "/a*", "/a/b", "/a/c*", "/b*", "/b/c"], 30, 7), ["/a*", "/b*"]);
     }
 
     #[test]
-    fn over_the_budget_the_deepest_goes_first() {
+    fn over_budget_the_deepest_prefix_becomes_a_wildcard_first() {
         let paths = ["/top", "/a/1", "/a/2", "/a/b/1", "/a/b/2", "/a/b/3"];
         assert_eq!(blind(&paths, 4, 1), ["/a/1", "/a/2", "/a/b/*", "/top"]);
         assert_eq!(blind(&paths, 3, 1), ["/a/*", "/top"]);
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn wildcards_that_are_asked_for_count_in_both_budgets_and_can_be_absorbed() {
+    fn required_wildcards_count_in_both_budgets_and_can_be_absorbed() {
         let paths = ["/a/x*", "/a/y*", "/b/z*", "/c"];
         assert_eq!(blind(&paths, 30, 3), ["/a/x*", "/a/y*", "/b/z*", "/c"]);
         assert_eq!(blind(&paths, 30, 2), ["/a/*", "/b/z*", "/c"]);
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn nine_files_in_one_folder_of_many_keep_to_it() {
+    fn nine_files_in_one_of_many_folders_become_its_wildcard() {
         let files: Vec<_> = (1..=9).map(|n| format!("/img/2024/{n}.png")).collect();
         assert_eq!(blind(&files.iter().map(String::as_str).collect::<Vec<_>>(), 8, 7), ["/img/2024/*"]);
     }

@@ -10,14 +10,14 @@
 
 use super::bounds::{OutsideCosts, Parts};
 use super::frontier::{Candidate, Frontier};
-use super::lagrangian::{Costs, EffectiveBudget, Score, amount};
+use super::lagrangian::{Costs, EffectiveBudget, Score, to_score};
 
 /// The fraction of the duality gap that is tried first, as a divisor. Few candidates remain, and they often contain a
 /// set that narrows the gap considerably.
-const FIRST_GAP_SHARE: Score = 32;
+const FIRST_GAP_DIVISOR: Score = 32;
 
 /// Stands for the node's wildcard, in place of the index of a candidate of its children.
-const WILDCARD: u32 = u32::MAX;
+const OWN_WILDCARD: u32 = u32::MAX;
 
 /// Returns the nodes whose wildcards are in the cheapest set. Required items below none of them are sent unchanged.
 pub(super) fn wildcards(costs: &Costs, budget: EffectiveBudget) -> Vec<usize> {
@@ -25,13 +25,13 @@ pub(super) fn wildcards(costs: &Costs, budget: EffectiveBudget) -> Vec<usize> {
     let lagrangian = costs.lagrangian_bound(&parts, budget);
     let outside = parts.outside(&lagrangian.inside);
     let bounds = PruningBounds { parts, outside, price: lagrangian.inside.price, least: lagrangian.bound, budget };
-    let duality_gap = (lagrangian.best_known - lagrangian.bound) / FIRST_GAP_SHARE;
+    let duality_gap = (lagrangian.best_known - lagrangian.bound) / FIRST_GAP_DIVISOR;
     let tables = Tables::build(costs, &bounds, duality_gap);
     let best = tables.best();
     // The duality gap of the best set known by now. No better set exceeds the lower bound by more.
     let needed = best.map_or(lagrangian.best_known, |(_, score)| score.min(lagrangian.best_known)) - lagrangian.bound;
     match best {
-        Some((candidate, _)) if needed <= duality_gap || !tables.dropped => tables.trace(candidate),
+        Some((candidate, _)) if needed <= duality_gap || !tables.pruned => tables.trace(candidate),
         _ => {
             let tables = Tables::build(costs, &bounds, needed);
             tables.best().map_or_else(|| vec![costs.nodes() - 1], |(candidate, _)| tables.trace(candidate))
@@ -53,7 +53,7 @@ struct PruningBounds {
 impl PruningBounds {
     /// Returns the most that a candidate for `part` may cost, item prices included, by its number of wildcards.
     fn most(&self, part: usize, duality_gap: Score) -> impl Fn(usize) -> Score {
-        let most = self.least + amount(self.budget.items) * self.price + duality_gap;
+        let most = self.least + to_score(self.budget.items) * self.price + duality_gap;
         let outside_costs = self.parts.outside_costs(&self.outside, part);
         move |wildcards| outside_costs.get(wildcards).map_or(-1, |outside_costs| most - outside_costs)
     }
@@ -63,38 +63,38 @@ impl PruningBounds {
 struct Tables<'c> {
     costs: &'c Costs,
     /// By node: the origin of each candidate, once all children are joined.
-    finished: Vec<Vec<u32>>,
+    node_origins: Vec<Vec<u32>>,
     /// By child: which candidates of the siblings before it and of itself were joined.
     joined: Vec<Vec<(u32, u32)>>,
     root: Vec<Candidate>,
     price: Score,
     /// Whether any candidate was pruned because of the gap. If none was, the result is exact whatever the gap.
-    dropped: bool,
+    pruned: bool,
 }
 
 impl<'c> Tables<'c> {
     fn build(costs: &'c Costs, bounds: &PruningBounds, duality_gap: Score) -> Self {
         let nodes = costs.nodes();
         let PruningBounds { parts, budget, price, .. } = bounds;
-        let mut dropped = false;
+        let mut pruned = false;
         let mut open = vec![Vec::new(); nodes];
         for (node, candidates) in open.iter_mut().enumerate() {
             let direct = costs.direct(node);
             if direct.items <= budget.items && direct.wildcards <= budget.wildcards {
-                let priced = direct.score + amount(direct.items) * price;
-                if priced <= bounds.most(parts.first(node), duality_gap)(direct.wildcards) {
+                let score_with_price = direct.score + to_score(direct.items) * price;
+                if score_with_price <= bounds.most(parts.first(node), duality_gap)(direct.wildcards) {
                     candidates.push(Candidate {
                         items: direct.items,
                         wildcards: direct.wildcards,
-                        priced,
+                        score_with_price,
                         from: (0, 0),
                     });
                 } else {
-                    dropped = true;
+                    pruned = true;
                 }
             }
         }
-        let mut finished = vec![Vec::new(); nodes];
+        let mut node_origins = vec![Vec::new(); nodes];
         let mut joined = vec![Vec::new(); nodes];
         let mut frontier = Frontier::new(*budget, *price);
         let mut candidates: Vec<Candidate> = Vec::new();
@@ -106,31 +106,38 @@ impl<'c> Tables<'c> {
             let own = costs.wildcard(node) + price;
             if own <= bounds.most(node, duality_gap)(1) {
                 // At equal cost, candidates without a wildcard here stay first.
-                let index = candidates.partition_point(|candidate| (candidate.wildcards, candidate.priced) <= (1, own));
-                candidates.insert(index, Candidate { items: 1, wildcards: 1, priced: own, from: (WILDCARD, 0) });
+                let index = candidates
+                    .partition_point(|candidate| (candidate.wildcards, candidate.score_with_price) <= (1, own));
+                candidates.insert(
+                    index,
+                    Candidate { items: 1, wildcards: 1, score_with_price: own, from: (OWN_WILDCARD, 0) },
+                );
             } else {
-                dropped = true;
+                pruned = true;
             }
-            finished[node] = candidates.iter().map(|candidate| candidate.from.0).collect();
+            node_origins[node] = candidates.iter().map(|candidate| candidate.from.0).collect();
             if let Some(parent) = costs.parent(node) {
                 let most = bounds.most(parts.joined(node), duality_gap);
-                dropped |= frontier.join(&mut open[parent], &candidates, most);
+                pruned |= frontier.join(&mut open[parent], &candidates, most);
                 joined[node] = open[parent].iter().map(|candidate| candidate.from).collect();
             }
         }
-        Self { costs, finished, joined, root: candidates, price: *price, dropped }
+        Self { costs, node_origins, joined, root: candidates, price: *price, pruned }
     }
 
     /// Returns the index and the score of the root's best candidate.
     fn best(&self) -> Option<(usize, Score)> {
-        let candidates =
-            self.root.iter().map(|candidate| candidate.priced - amount(candidate.items) * self.price).enumerate();
+        let candidates = self
+            .root
+            .iter()
+            .map(|candidate| candidate.score_with_price - to_score(candidate.items) * self.price)
+            .enumerate();
         candidates.min_by_key(|&(index, score)| (score, index))
     }
 
     /// Returns the nodes whose wildcards are part of a candidate of the root.
     fn trace(&self, candidate: usize) -> Vec<usize> {
-        let nodes = self.finished.len();
+        let nodes = self.node_origins.len();
         let mut children = vec![Vec::new(); nodes];
         for node in 0..nodes {
             if let Some(parent) = self.costs.parent(node) {
@@ -140,8 +147,8 @@ impl<'c> Tables<'c> {
         let mut wildcards = Vec::new();
         let mut open = vec![(nodes - 1, candidate)];
         while let Some((node, candidate)) = open.pop() {
-            let mut candidate = self.finished[node][candidate];
-            if candidate == WILDCARD {
+            let mut candidate = self.node_origins[node][candidate];
+            if candidate == OWN_WILDCARD {
                 wildcards.push(node);
                 continue;
             }
@@ -199,7 +206,7 @@ mod tests {
 
         /// Inputs too large for exhaustive search, where most candidates are pruned.
         #[test]
-        fn what_is_dropped_is_part_of_no_better_set(
+        fn pruning_loses_no_better_set(
             parts in vec(vec(select(vec!["a", "b", "c", "/", "d/", "e*"]), 1..9), 2..150),
             best_known in any::<bool>(),
             items in 1..40_usize,

@@ -27,7 +27,7 @@ pub(super) struct Node {
     /// The cost of the node's wildcard.
     pub(super) wildcard_cost: u64,
     /// The number of unchanged URLs that the wildcard evicts, if it is known.
-    pub(super) counted: Option<u64>,
+    pub(super) unchanged_evicted: Option<u64>,
 }
 
 /// The required items and the prefixes they share.
@@ -49,7 +49,7 @@ struct OpenNode {
     length: usize,
     children: Vec<usize>,
     /// The cost of its children's wildcards together, without the weight of the items.
-    unchanged_evicted: u64,
+    cost: u64,
     paths: usize,
     wildcards: usize,
     items_cost: u64,
@@ -65,7 +65,7 @@ impl Trie {
         for (index, item) in items.iter().enumerate() {
             // The length of the prefix shared with the next item. The last item shares none, so that even the root is
             // closed.
-            let shared = items.get(index + 1).map(|next| boundary::shared(text(item), text(next)));
+            let shared = items.get(index + 1).map(|next| boundary::common_prefix_length(text(item), text(next)));
             open_node(&mut open, index, shared);
             if let Some(top) = open.last_mut() {
                 top.add(item, weight(text(item)));
@@ -73,20 +73,20 @@ impl Trie {
             while let Some(done) = open.pop_if(|top| shared.is_none_or(|shared| top.length > shared)) {
                 open_node(&mut open, done.first, shared);
                 let prefix = text(item).get(..done.length).unwrap_or_default();
-                let counted = model.count(prefix);
-                let unchanged_evicted = match counted {
+                let unchanged_evicted = model.count(prefix);
+                let cost = match unchanged_evicted {
                     Some(urls) => urls.saturating_mul(SCALE),
-                    None => model.estimate(prefix, index + 1 - done.first).saturating_add(done.unchanged_evicted),
+                    None => model.estimate(prefix, index + 1 - done.first).saturating_add(done.cost),
                 };
-                let place_of_node = nodes.len();
+                let node_index = nodes.len();
                 for &child in &done.children {
                     if let Some(child) = nodes.get_mut(child) {
-                        child.parent = Some(place_of_node);
+                        child.parent = Some(node_index);
                     }
                 }
                 if let Some(parent) = open.last_mut() {
-                    parent.children.push(place_of_node);
-                    parent.unchanged_evicted = parent.unchanged_evicted.saturating_add(unchanged_evicted);
+                    parent.children.push(node_index);
+                    parent.cost = parent.cost.saturating_add(cost);
                 }
                 nodes.push(Node {
                     first: done.first,
@@ -96,8 +96,8 @@ impl Trie {
                     paths: done.paths,
                     wildcards: done.wildcards,
                     items_cost: done.items_cost,
-                    wildcard_cost: unchanged_evicted.saturating_add(weight(prefix)),
-                    counted,
+                    wildcard_cost: cost.saturating_add(weight(prefix)),
+                    unchanged_evicted,
                 });
             }
         }
@@ -113,15 +113,7 @@ impl Trie {
 /// Opens a node for the prefix shared with the next item, unless the top of the stack is at least as long.
 fn open_node(open: &mut Vec<OpenNode>, first: usize, shared: Option<usize>) {
     if let Some(length) = shared.filter(|&shared| open.last().is_none_or(|top| top.length < shared)) {
-        open.push(OpenNode {
-            first,
-            length,
-            children: Vec::new(),
-            unchanged_evicted: 0,
-            paths: 0,
-            wildcards: 0,
-            items_cost: 0,
-        });
+        open.push(OpenNode { first, length, children: Vec::new(), cost: 0, paths: 0, wildcards: 0, items_cost: 0 });
     }
 }
 
@@ -142,7 +134,7 @@ mod tests {
     use crate::collapse::cost::Heuristic;
 
     #[test]
-    fn items_hang_below_the_prefixes_they_share() {
+    fn items_are_grouped_under_their_shared_prefixes() {
         let paths = ["/a", "/a/b/1", "/a/b/2", "/a/c", "/a/d*", "/b"];
         let items = paths.iter().map(|path| InvalidationPath::parse(path).unwrap()).collect();
         let trie = Trie::new(items, &Heuristic, 0);
@@ -163,13 +155,13 @@ mod tests {
     }
 
     #[test]
-    fn one_item_or_none_shares_nothing() {
+    fn fewer_than_two_items_have_no_nodes() {
         assert!(Trie::new(Vec::new(), &Heuristic, 0).nodes.is_empty());
         assert!(Trie::new(vec![InvalidationPath::everything()], &Heuristic, 0).nodes.is_empty());
     }
 
     #[test]
-    fn a_wildcard_costs_more_than_those_below_it_together() {
+    fn a_wildcard_costs_more_than_the_wildcards_below_it() {
         let paths = ["/a/1/x", "/a/1/y", "/a/2/x", "/a/2/y", "/b/x", "/b/y"];
         let items = paths.iter().map(|path| InvalidationPath::parse(path).unwrap()).collect();
         let trie = Trie::new(items, &Heuristic, 0);

@@ -17,7 +17,7 @@ const MAX_DEPTH: usize = 8;
 
 /// The number of failures kept per list of records; further ones are only counted. One message can contain half a
 /// million records, each of them bad.
-const LISTED_FAILURES: usize = 10;
+const MAX_LISTED_FAILURES: usize = 10;
 
 /// The position of an event among its envelopes.
 #[derive(Clone, Copy)]
@@ -25,13 +25,13 @@ struct Nesting {
     depth: usize,
     /// Whether the event is the payload of an invocation, or of an invocation record, and not a message of a queue or
     /// topic. Only then are requests and jobs accepted.
-    invoked: bool,
+    is_invocation: bool,
 }
 
 /// Decodes the payload of an invocation.
 pub(super) fn open(event: &str) -> Result<Event, EventError> {
     let mut batch = Batch::default();
-    let event = open_at(event, Nesting { depth: 0, invoked: true }, &mut batch)?;
+    let event = open_at(event, Nesting { depth: 0, is_invocation: true }, &mut batch)?;
     Ok(event.unwrap_or(Event::Changes(batch)))
 }
 
@@ -40,7 +40,7 @@ fn open_at(json: &str, nesting: Nesting, batch: &mut Batch) -> Result<Option<Eve
     if nesting.depth > MAX_DEPTH {
         return Err(EventError::TooDeep);
     }
-    let not_allowed_here = |what| if nesting.invoked { Ok(()) } else { Err(EventError::NotAllowedHere(what)) };
+    let not_allowed_here = |what| if nesting.is_invocation { Ok(()) } else { Err(EventError::NotAllowedHere(what)) };
     let event_kind = event_kind(json)?;
     if nesting.depth == 0 {
         batch.source = event_kind.source();
@@ -48,14 +48,14 @@ fn open_at(json: &str, nesting: Nesting, batch: &mut Batch) -> Result<Option<Eve
     match event_kind {
         EventKind::Records(records) => open_records(records, nesting, batch)?,
         EventKind::TestEvent => batch.test_events += 1,
-        EventKind::Notification(message) => {
+        EventKind::SnsMessage(message) => {
             let JsonText(message) = serde_json::from_str(message.get()).map_err(|_| EventError::UnknownKind)?;
             open_message(&message, "Message", nesting, batch);
         }
         EventKind::S3Event { detail_type, region, time, detail } => {
             eventbridge::decode(&detail_type, (region, time), detail, batch);
         }
-        EventKind::InvocationEvent(detail) => return open_inner(detail, "detail", nesting, batch),
+        EventKind::InvocationRecordEvent(detail) => return open_inner(detail, "detail", nesting, batch),
         EventKind::InvocationRecord { context, payload } => {
             if is_success_record(context) {
                 return Err(EventError::UnknownKind);
@@ -83,21 +83,21 @@ fn open_at(json: &str, nesting: Nesting, batch: &mut Batch) -> Result<Option<Eve
 fn open_inner(event: &RawValue, field: &str, nesting: Nesting, batch: &mut Batch) -> Result<Option<Event>, EventError> {
     let failed = batch.failed.len();
     let event = open_at(event.get(), Nesting { depth: nesting.depth + 1, ..nesting }, batch)?;
-    name_envelope(batch, failed, field);
+    prefix_locations(batch, failed, field);
     Ok(event)
 }
 
 /// Decodes an event embedded as a string in another. An error fails only this message.
 fn open_message(event: &str, field: &str, nesting: Nesting, batch: &mut Batch) {
     let failed = batch.failed.len();
-    if let Err(error) = open_at(event, Nesting { depth: nesting.depth + 1, invoked: false }, batch) {
+    if let Err(error) = open_at(event, Nesting { depth: nesting.depth + 1, is_invocation: false }, batch) {
         batch.failed.push(RecordError::new("", error.reason()));
     }
-    name_envelope(batch, failed, field);
+    prefix_locations(batch, failed, field);
 }
 
 /// Prefixes the locations of the failures from index `first` on with `envelope`.
-fn name_envelope(batch: &mut Batch, first: usize, envelope: &str) {
+fn prefix_locations(batch: &mut Batch, first: usize, envelope: &str) {
     let inside = batch.failed.split_off(first);
     batch.failed.extend(inside.into_iter().map(|error| error.within(envelope)));
 }
@@ -142,10 +142,10 @@ fn source(record: &RawValue) -> Option<EventSource> {
 /// Returns the service of a list of records. All records come from one service, so the first that names one decides. If
 /// none can be read, returns the first of [`EVENT_SOURCES`] that occurs as a string in a record that is an object.
 fn source_of(records: &[&RawValue]) -> Option<EventSource> {
-    let seems = |name: &str| {
+    let mentions = |name: &str| {
         records.iter().any(|record| record.get().starts_with('{') && record.get().contains(&format!("\"{name}\"")))
     };
-    let guess = || EVENT_SOURCES.iter().find(|(name, _)| seems(name)).map(|(_, source)| *source);
+    let guess = || EVENT_SOURCES.iter().find(|(name, _)| mentions(name)).map(|(_, source)| *source);
     records.iter().find_map(|record| source(record)).or_else(guess)
 }
 
@@ -180,14 +180,14 @@ fn open_records(records: &RawValue, nesting: Nesting, batch: &mut Batch) -> Resu
             _ => s3::decode(record, batch),
         }
         if batch.failed.len() > failed {
-            name_envelope(batch, failed, &format!("Records[{index}]"));
+            prefix_locations(batch, failed, &format!("Records[{index}]"));
         }
         if let (Some(messages), Some(id)) = (&mut messages, id) {
             let (changes, failed) = (changes..batch.changes.len(), failed..batch.failed.len());
             messages.push(Message { id, changes, failed });
             continue;
         }
-        let end = batch.failed.len().min(failed + LISTED_FAILURES - listed);
+        let end = batch.failed.len().min(failed + MAX_LISTED_FAILURES - listed);
         listed += end - failed;
         batch.unlisted_failures += batch.failed.drain(end..).len();
     }

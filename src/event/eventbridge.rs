@@ -9,7 +9,7 @@ use crate::change::text::excerpt;
 use crate::change::{Batch, Bucket, Change, ObjectKey, RecordError, SkippedRecord};
 
 /// The detail types that report a change of content. Expirations and delete markers also arrive as `Object Deleted`.
-const CONTENT_TYPES: [&str; 2] = ["Object Created", "Object Deleted"];
+const CONTENT_DETAIL_TYPES: [&str; 2] = ["Object Created", "Object Deleted"];
 
 /// Adds the change that an event reports to the batch, or lists the event as skipped or failed.
 pub(super) fn decode(
@@ -18,7 +18,7 @@ pub(super) fn decode(
     detail: &RawValue,
     batch: &mut Batch,
 ) {
-    if !CONTENT_TYPES.contains(&detail_type) {
+    if !CONTENT_DETAIL_TYPES.contains(&detail_type) {
         batch.ignored.push(SkippedRecord { event_name: excerpt(detail_type) });
         return;
     }

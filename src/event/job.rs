@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn without_parameters_it_asks_for_everything() {
+    fn without_parameters_everything_is_invalidated() {
         for data in [
             "{}",
             r#"{"actionConfiguration":{"configuration":{"FunctionName":"f"}}}"#,
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_wrong_is_for_the_result_to_say_without_quoting_credentials() {
+    fn defects_are_reported_in_the_result_without_credentials() {
         for (data, part) in [
             (r#""hunter2""#, "could not be read"),
             (
@@ -151,14 +151,14 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_kept_whatever_it_is() {
+    fn any_continuation_token_is_kept() {
         assert_eq!(job(r#"{"continuationToken":"t"}"#).continuation_token.as_deref(), Some("t"));
         assert_eq!(job(r#"{"continuationToken":""}"#).continuation_token.as_deref(), Some(""));
         assert_eq!(job(r#"{"continuationToken":[5]}"#).continuation_token.as_deref(), Some("[5]"));
     }
 
     #[test]
-    fn without_an_id_there_is_nothing_to_put_a_result_for() {
+    fn a_job_without_an_id_is_an_error() {
         for event in [
             r#"{"CodePipeline.job":null}"#,
             r#"{"CodePipeline.job":"hunter2"}"#,

@@ -16,7 +16,7 @@ use crate::change::{DistributionId, InvalidationId};
 pub const MAX_MESSAGE_LENGTH: usize = 5000;
 
 /// The longest summary and the longest list of paths in a result, in characters.
-pub const MAX_TEXT_LENGTH: usize = 800;
+pub const MAX_SUMMARY_LENGTH: usize = 800;
 
 /// The longest continuation token that CodePipeline accepts, in characters. Beside the paths it has room for about 20
 /// invalidations.
@@ -139,7 +139,7 @@ impl ContinuationToken {
     pub fn summary(&self) -> String {
         let distributions: Vec<_> = self.invalidations.iter().map(|it| it.distribution.as_str()).collect();
         let together = if distributions.len() > 1 { "together " } else { "" };
-        shortened(&format!("{}: {together}invalidated {}", distributions.join(" "), self.paths), MAX_TEXT_LENGTH)
+        shortened(&format!("{}: {together}invalidated {}", distributions.join(" "), self.paths), MAX_SUMMARY_LENGTH)
     }
 
     /// Returns whether the token is short enough for CodePipeline.
@@ -184,12 +184,12 @@ mod tests {
             invalidations: (0..20).map(waiting).collect(),
             started: 1_767_323_045,
             wait: 3600,
-            paths: "/".repeat(MAX_TEXT_LENGTH),
+            paths: "/".repeat(MAX_SUMMARY_LENGTH),
         }
     }
 
     #[test]
-    fn a_token_is_read_as_it_was_written_and_fits() {
+    fn a_token_survives_writing_and_reading() {
         let written = token().write();
         assert_eq!(ContinuationToken::parse(&written), Ok(token()));
         assert!(token().fits(), "{}", written.len());

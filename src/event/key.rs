@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_tells_the_byte() {
+    fn errors_name_the_byte_offset() {
         assert_eq!(decode_key("a%2"), Err(KeyError::Escape(1)));
         assert_eq!(decode_key("ab%"), Err(KeyError::Escape(2)));
         assert_eq!(decode_key("%+1"), Err(KeyError::Escape(0)));
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_emulators_leave_raw_is_kept() {
+    fn raw_utf8_from_emulators_is_kept() {
         assert_eq!(decode_key("café/naïve.html").unwrap().as_str(), "café/naïve.html");
     }
 }

@@ -40,13 +40,13 @@ pub(super) enum EventKind<'a> {
     /// S3's test event.
     TestEvent,
     /// An SNS message as delivered to a queue. Contains the field `Message`, a string.
-    Notification(&'a RawValue),
+    SnsMessage(&'a RawValue),
     /// An S3 event from EventBridge.
     S3Event { detail_type: String, region: Option<&'a RawValue>, time: Option<&'a RawValue>, detail: &'a RawValue },
     /// An EventBridge event from another source.
     OtherEvent,
     /// An EventBridge event whose detail is an invocation record.
-    InvocationEvent(&'a RawValue),
+    InvocationRecordEvent(&'a RawValue),
     /// An invocation record: its context, which contains the outcome, and the original event.
     InvocationRecord { context: &'a RawValue, payload: &'a RawValue },
     /// A CodePipeline job.
@@ -63,8 +63,8 @@ impl EventKind<'_> {
     pub(super) fn source(&self) -> EventSource {
         match self {
             Self::S3Event { .. } => EventSource::EventBridge,
-            Self::InvocationEvent(_) | Self::InvocationRecord { .. } => EventSource::InvocationRecord,
-            Self::Notification(_) => EventSource::Sns,
+            Self::InvocationRecordEvent(_) | Self::InvocationRecord { .. } => EventSource::InvocationRecord,
+            Self::SnsMessage(_) => EventSource::Sns,
             _ => EventSource::S3,
         }
     }
@@ -76,7 +76,7 @@ pub(super) struct EventFields<'a> {
     /// Whether a discriminator occurs twice.
     ambiguous: bool,
     /// Whether there were more fields than are kept.
-    left_out: bool,
+    truncated: bool,
 }
 
 impl<'a> EventFields<'a> {
@@ -102,18 +102,18 @@ impl<'de: 'a, 'a> Deserialize<'de> for EventFields<'a> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<EventFields<'de>, A::Error> {
-                let mut fields = EventFields { kept: Vec::new(), ambiguous: false, left_out: false };
+                let mut fields = EventFields { kept: Vec::new(), ambiguous: false, truncated: false };
                 while let Some(JsonText(name)) = map.next_key()? {
                     let value = map.next_value()?;
-                    let tells = DISCRIMINATORS.contains(&&*name);
+                    let is_discriminator = DISCRIMINATORS.contains(&&*name);
                     // Only the first occurrence of a discriminator is kept, so that the list stays short however often
                     // one is repeated.
-                    if tells && fields.get(&name).is_some() {
+                    if is_discriminator && fields.get(&name).is_some() {
                         fields.ambiguous = true;
-                    } else if tells || fields.kept.len() < KEPT_FIELDS {
+                    } else if is_discriminator || fields.kept.len() < KEPT_FIELDS {
                         fields.kept.push((name, value));
                     } else {
-                        fields.left_out = true;
+                        fields.truncated = true;
                     }
                 }
                 Ok(fields)
@@ -155,11 +155,11 @@ pub(super) fn event_kind(json: &str) -> Result<EventKind<'_>, EventError> {
     if let Some(event_kind) = kinds.next() {
         // An event of two kinds is ambiguous. So is an EventBridge event of another source that has request fields:
         // which of the two is meant is unknown. Beside any other kind, such fields are ignored as unknown ones.
-        let is_two = kinds.next().is_some() || (is_request && matches!(event_kind, EventKind::OtherEvent));
-        return if is_two { Err(EventError::UnknownKind) } else { Ok(event_kind) };
+        let is_ambiguous = kinds.next().is_some() || (is_request && matches!(event_kind, EventKind::OtherEvent));
+        return if is_ambiguous { Err(EventError::UnknownKind) } else { Ok(event_kind) };
     }
     drop(kinds);
-    if fields.left_out {
+    if fields.truncated {
         return Err(EventError::UnknownKind);
     }
     if is_request {
@@ -181,7 +181,7 @@ fn not_an_object(text: &str) -> EventError {
 /// SNS confirms subscriptions by messages of other types, which contain no event.
 fn notification<'a>(fields: &EventFields<'a>) -> Option<EventKind<'a>> {
     let message = fields.get("Message")?;
-    (fields.text("Type")? == "Notification").then_some(EventKind::Notification(message))
+    (fields.text("Type")? == "Notification").then_some(EventKind::SnsMessage(message))
 }
 
 /// Source: EventBridge user guide, "Event structure"; Lambda developer guide, "Invocation record" for `lambda`.
@@ -189,7 +189,9 @@ fn from_event_bridge<'a>(fields: &EventFields<'a>) -> Option<EventKind<'a>> {
     let (source, detail_type, detail) = (fields.text("source")?, fields.text("detail-type")?, fields.get("detail")?);
     Some(match source.as_str() {
         "aws.s3" => EventKind::S3Event { detail_type, region: fields.get("region"), time: fields.get("time"), detail },
-        "lambda" if detail_type.starts_with("Lambda Function Invocation Result") => EventKind::InvocationEvent(detail),
+        "lambda" if detail_type.starts_with("Lambda Function Invocation Result") => {
+            EventKind::InvocationRecordEvent(detail)
+        }
         _ => EventKind::OtherEvent,
     })
 }
@@ -200,7 +202,7 @@ mod tests {
 
     /// The kept fields are searched linearly, so their number must be bounded whatever the event contains.
     #[test]
-    fn the_fields_that_are_kept_are_few() {
+    fn kept_fields_are_bounded() {
         let repeated = |names: &[&str]| -> String {
             let fields = names.iter().flat_map(|name| std::iter::repeat_n(format!("\"{name}\":1,"), 1000));
             format!("{{{}\"last\":1}}", fields.collect::<String>())
@@ -222,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_a_repeated_field_must_be_json_all_the_same() {
+    fn json_after_a_repeated_field_is_still_checked() {
         for json in ["{\"Event\":1,\"Event\":2,\"Event\":x}", "{\"Event\":1,\"Event\":2,\"Type\":1"] {
             assert!(matches!(event_kind(json), Err(EventError::NotJson(_))), "{json}");
         }

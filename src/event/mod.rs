@@ -23,7 +23,7 @@ pub use self::error::{ACCEPTED_EVENTS, EventError};
 pub use self::job::{Job, JobId};
 pub use self::job_result::{
     ContinuationToken, ContinuationTokenError, FailureType, InvalidationRef, JobResult, MAX_MESSAGE_LENGTH,
-    MAX_TEXT_LENGTH,
+    MAX_SUMMARY_LENGTH,
 };
 pub use self::key::{KeyError, decode_key};
 pub use self::request::{DEFAULT_WAIT, MAX_WAIT, Request, RequestError, RequestKind, RequestTarget};
@@ -65,13 +65,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_test_event_asks_for_nothing() {
+    fn a_test_event_needs_no_action() {
         let event = br#"{"Service":"Amazon S3","Event":"s3:TestEvent","Time":"2026-01-02T03:04:05.006Z","Bucket":"site","RequestId":"R","HostId":"H"}"#;
         assert_eq!(decode(event), Ok(Event::Changes(Batch { test_events: 1, ..Batch::default() })));
     }
 
     #[test]
-    fn an_event_of_another_shape_lists_the_accepted_ones_and_not_itself() {
+    fn an_unknown_event_lists_the_accepted_kinds_and_not_itself() {
         for event in [
             r#"{"secret":"hunter2"}"#,
             r#"["hunter2"]"#,
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_json_says_where() {
+    fn invalid_json_reports_its_position() {
         for event in [&b""[..], b"{", b"{\"a\":1,}", b"{} {}", b"[1,2", b"\"hunter2\" 5", b"5 hunter2", b"null\x0c"] {
             let error = decode(event).unwrap_err();
             assert!(matches!(error, EventError::NotJson(_)), "{error}");
@@ -116,13 +116,13 @@ mod tests {
     }
 
     #[test]
-    fn a_notification_without_records_asks_for_nothing() {
+    fn a_notification_without_records_needs_no_action() {
         assert_eq!(decode(br#"{"Records":[]}"#), Ok(Event::Changes(Batch::default())));
     }
 
     /// A single message without an id fails the whole batch, so listing the first few is enough.
     #[test]
-    fn of_messages_without_an_id_few_are_listed() {
+    fn of_messages_without_an_id_only_the_first_are_listed() {
         let message = r#"{"eventSource":"aws:sqs","messageId":"m","body":"{}"}"#;
         let event = format!("{{\"Records\":[{}{message},5,{message}]}}", "0,".repeat(100_000));
         let Ok(Event::Changes(batch)) = decode(event.as_bytes()) else { panic!("changes") };

@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_record_names_its_index_and_field_and_costs_only_itself() {
+    fn a_bad_record_names_its_index_and_field_and_fails_alone() {
         let bad = [
             (record("ObjectCreated:Put", ""), "Records[1].s3: missing"),
             (record("ObjectCreated:Put", r#","s3":{"object":{"key":"k"}}"#), "Records[1].s3.bucket.name: missing"),
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_taken_where_there_is_one_and_never_asked_for() {
+    fn the_event_time_is_optional() {
         for (time, expected) in [
             (r#","eventTime":"2026-01-02T03:04:05.006Z""#, Some(1_767_323_045_006)),
             (r#","eventTime":"1970-01-01T00:00:00.000Z""#, None),
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn escapes_in_names_are_read() {
+    fn json_escapes_in_names_are_decoded() {
         let batch = batch(
             r#"{"event\u0053ource":"aws:s3","eventName":"Object\u0043reated:Put","s3":{"bucket":{"name":"\u0073ite"},"object":{"key":"\u0061%2Bb"}}}"#,
         );

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::time::{Duration, Instant};
 
-use super::{App, Invocation, log_each};
+use super::{App, Invocation, log_invalidations};
 use crate::aws::{BucketKeys, BucketTags, CallError, DistributionConfigs, Invalidations, Jobs};
 use crate::change::text::excerpt;
 use crate::change::{Batch, Bucket, DistributionId};
@@ -17,10 +17,10 @@ use crate::send::{SendDeadlines, SentInvalidation};
 
 /// The lookup of bucket tags may take the remaining time divided by this; the lookup of distribution configs after it,
 /// what then remains divided by this. A lookup that hangs must not keep the other changes from being sent.
-const LOOKUP_SHARE: u32 = 3;
+const LOOKUP_DIVISOR: u32 = 3;
 
 /// Listing buckets may take the time remaining after the lookups divided by this, at most `MAX_LISTING_TIME`.
-const LISTING_SHARE: u32 = 4;
+const LISTING_DIVISOR: u32 = 4;
 const MAX_LISTING_TIME: Duration = Duration::from_secs(10);
 
 /// The maximum number of failures that are logged one by one. It bounds what one delivery can write to the log.
@@ -35,14 +35,14 @@ pub(super) struct HandledChanges {
 }
 
 impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs> App<T, I, J> {
-    pub(super) async fn changes(
+    pub(super) async fn answer_changes(
         &self,
         batch: Batch,
         invocation: &Invocation,
-        summary: &mut LogLine,
+        log_line: &mut LogLine,
     ) -> Result<Answer, InvocationError> {
         // Everything counts as failed until outcomes are recorded, since the tag lookup can fail the invocation.
-        summary.changes.failed = batch.changes.len() + batch.failed.len() + batch.unlisted_failures;
+        log_line.changes.failed = batch.changes.len() + batch.failed.len() + batch.unlisted_failures;
         // Lambda retries an asynchronous event by itself, and does not bill the wait, so its retries here are bounded.
         // An SQS batch is retried until the deadline, as each receive counts toward `maxReceiveCount`.
         let retries = if batch.messages.is_some() { None } else { Some(self.retries.direct) };
@@ -50,15 +50,15 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         let tags = self.look_up_tags(buckets(&batch), invocation).await?;
         let handled =
             self.handle_changes(&batch, &tags, &delivery_id, (invocation, invocation.deadlines(retries))).await;
-        summary.record(&handled.report, &handled.failures);
-        log_each(&handled.report);
+        log_line.record(&handled.report, &handled.failures);
+        log_invalidations(&handled.report);
         let answer = batch.messages.as_deref().and_then(|messages| handled.batch_response(messages, &batch));
         if answer.is_none() && handled.failures.is_empty() {
             return Ok(Answer::Report(Box::new(handled.report)));
         }
         // If the invocation fails, the runtime logs the error, whose message already lists the first failures.
-        let spelt_out = if answer.is_some() { 0 } else { MAX_FAILURES_IN_MESSAGE };
-        let mut others = handled.failures.iter().skip(spelt_out);
+        let already_logged = if answer.is_some() { 0 } else { MAX_FAILURES_IN_MESSAGE };
+        let mut others = handled.failures.iter().skip(already_logged);
         for failure in others.by_ref().take(LOGGED_FAILURES) {
             tracing::error!(failure = failure.to_string(), "not invalidated");
         }
@@ -79,7 +79,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         (invocation, deadlines): (&Invocation, SendDeadlines),
     ) -> HandledChanges {
         let now = Instant::now();
-        let deadline = now + deadlines.answers.saturating_duration_since(now) / LOOKUP_SHARE;
+        let deadline = now + deadlines.answers.saturating_duration_since(now) / LOOKUP_DIVISOR;
         let distributions = tags.options().flat_map(|(_, options)| &options.distributions).collect();
         let configs = self.config_lookup.resolve(&self.invalidations, distributions, deadline).await;
         let resolutions = tags.resolutions(&configs);
@@ -108,7 +108,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         invocation: &Invocation,
     ) -> Result<ResolvedTags, InvocationError> {
         let queries = self.queries(buckets, invocation)?;
-        Ok(self.tag_lookup.resolve(queries, Instant::now() + invocation.time_left() / LOOKUP_SHARE).await)
+        Ok(self.tag_lookup.resolve(queries, Instant::now() + invocation.time_left() / LOOKUP_DIVISOR).await)
     }
 
     /// Records the outcome of every change, each once. A change is invalidated only if all of its distributions
@@ -186,7 +186,7 @@ impl HandledChanges {
 /// send.
 fn listing_deadline(deadlines: SendDeadlines) -> Instant {
     let now = Instant::now();
-    now + (deadlines.answers.saturating_duration_since(now) / LISTING_SHARE).min(MAX_LISTING_TIME)
+    now + (deadlines.answers.saturating_duration_since(now) / LISTING_DIVISOR).min(MAX_LISTING_TIME)
 }
 
 /// The buckets of a batch, sorted and without duplicates.
@@ -224,7 +224,7 @@ fn ignored(batch: &Batch, plan: &Plan) -> BTreeMap<SkipReason, usize> {
     let untagged = plan.untagged.iter().map(|(it, &n)| (SkipReason::BucketNotTagged { bucket: name(it) }, n));
     let not_served = plan.not_served.iter().map(|((it, not_served), &n)| match not_served {
         NotServed::OutsideOriginPath => (SkipReason::OutsideOriginPath { bucket: name(it) }, n),
-        NotServed::Elsewhere => (SkipReason::ServedElsewhere { bucket: name(it) }, n),
+        NotServed::OtherOrigin => (SkipReason::ServedElsewhere { bucket: name(it) }, n),
     });
     let suffixes = plan
         .ignored_suffix

@@ -9,7 +9,7 @@ use super::{App, Invocation};
 use crate::aws::{BucketKeys, BucketTags, CallError, DistributionConfigs, ErrorClass, Invalidations, Jobs, Progress};
 use crate::change::text::shortened;
 use crate::event::{
-    ContinuationToken, ContinuationTokenError, FailureType, InvalidationRef, Job, JobId, JobResult, MAX_TEXT_LENGTH,
+    ContinuationToken, ContinuationTokenError, FailureType, InvalidationRef, Job, JobId, JobResult, MAX_SUMMARY_LENGTH,
     MAX_WAIT, Request,
 };
 use crate::lookup::stats;
@@ -20,16 +20,16 @@ use crate::send::SentStatus;
 
 /// The time reserved at the end of the invocation for putting the result: the remaining time divided by this, at most
 /// `RESULT_TIME`.
-const RESULT_SHARE: u32 = 3;
+const RESULT_DIVISOR: u32 = 3;
 const RESULT_TIME: Duration = Duration::from_secs(10);
 
 /// The time reserved for the answer to Lambda: the remaining time divided by this, at most `ANSWER_TIME`.
-const ANSWER_SHARE: u32 = 10;
+const ANSWER_DIVISOR: u32 = 10;
 const ANSWER_TIME: Duration = Duration::from_millis(500);
 
 /// The timeout of one attempt to put a result: the time until the deadline divided by this, at most `PUT_TIME`, so that
 /// an attempt that hangs leaves time for another. Putting a result twice is safe: CodePipeline accepts it once.
-const PUT_SHARE: u32 = 3;
+const PUT_DIVISOR: u32 = 3;
 const PUT_TIME: Duration = Duration::from_secs(3);
 
 /// The largest tolerated difference between the clocks of two machines, in seconds.
@@ -46,25 +46,25 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
     /// Executes a job and puts its result. The invocation succeeds even if the job fails, because the event of a failed
     /// invocation goes to the dead-letter queue, and a job's event holds live credentials. It fails only if no result
     /// could be put.
-    pub(super) async fn job(
+    pub(super) async fn answer_job(
         &self,
         job: Job,
         invocation: &Invocation,
-        summary: &mut LogLine,
+        log_line: &mut LogLine,
     ) -> Result<Answer, InvocationError> {
         let left = invocation.time_left();
         let before_end = |time: Duration| invocation.deadline.checked_sub(time).unwrap_or_else(Instant::now);
-        let latest = before_end(ANSWER_TIME.min(left / ANSWER_SHARE));
-        let until = before_end(RESULT_TIME.min(left / RESULT_SHARE));
+        let result_deadline = before_end(ANSWER_TIME.min(left / ANSWER_DIVISOR));
+        let execution_deadline = before_end(RESULT_TIME.min(left / RESULT_DIVISOR));
         let mut report = Report::default();
-        let shorter = Invocation { deadline: until, ..invocation.clone() };
-        let execute = self.execute(&job, &mut report, &shorter, summary);
-        let result = timeout_at(until, execute).await.unwrap_or_else(|_| {
+        let execution_invocation = Invocation { deadline: execution_deadline, ..invocation.clone() };
+        let execute = self.execute(&job, &mut report, &execution_invocation, log_line);
+        let result = timeout_at(execution_deadline, execute).await.unwrap_or_else(|_| {
             let message = "the function's time was up before AWS had answered; run the action again, and if that \
                            happens often give the function a longer timeout";
             JobResult::failed(FailureType::Unavailable, message)
         });
-        let result = self.put(&job.id, result, latest).await?;
+        let result = self.put(&job.id, result, result_deadline).await?;
         let (result, message) = match result {
             JobResult::Succeeded { summary, .. } => ("succeeded", summary),
             JobResult::Continued { token } => ("continued", token.summary()),
@@ -73,7 +73,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         if result == "failed" {
             tracing::warn!(job = job.id.as_str(), detail = message, "told a pipeline that its job failed");
         }
-        summary.record_job(&job.id, result, &message);
+        log_line.record_job(&job.id, result, &message);
         report.job = Some(JobReport { id: job.id.to_string(), result, message });
         Ok(Answer::Report(Box::new(report)))
     }
@@ -83,7 +83,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         job: &Job,
         report: &mut Report,
         invocation: &Invocation,
-        summary: &mut LogLine,
+        log_line: &mut LogLine,
     ) -> JobResult {
         // A job with a continuation token has created its invalidations already.
         if let Some(token) = &job.continuation_token {
@@ -96,13 +96,13 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
             Ok(request) => request,
             Err(error) => return JobResult::failed(FailureType::Configuration, &error.to_string()),
         };
-        match self.execute_request(request, &DeliveryId::Job(job.id.as_str()), invocation, summary).await {
+        match self.execute_request(request, &DeliveryId::Job(job.id.as_str()), invocation, log_line).await {
             Ok(done) => {
                 *report = done;
-                self.started(request, report)
+                self.result_after_sending(request, report)
             }
             Err(error) => {
-                summary.record_error(&error);
+                log_line.record_error(&error);
                 error.job_result()
             }
         }
@@ -110,7 +110,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
 
     /// The result once all invalidations of a job were sent: a continuation if the request waits for them, otherwise
     /// success.
-    fn started(&self, request: &Request, report: &Report) -> JobResult {
+    fn result_after_sending(&self, request: &Request, report: &Report) -> JobResult {
         let paths = all_paths(report);
         let waiting = report.invalidations.iter().filter_map(|sent| {
             let (distribution, invalidation) = (sent.distribution_id.clone(), sent.invalidation_id.clone()?);
@@ -135,10 +135,10 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
     async fn check_progress(&self, token: ContinuationToken, invocation: &Invocation) -> JobResult {
         // Earlier than the timeout of the whole execution: a status that is late then counts as in progress, and the
         // job is continued instead of failed.
-        let latest = Instant::now() + invocation.time_left() / 2;
+        let result_deadline = Instant::now() + invocation.time_left() / 2;
         let mut completed = true;
         for InvalidationRef { distribution, invalidation } in &token.invalidations {
-            match self.progress(distribution, invalidation, latest).await {
+            match self.progress(distribution, invalidation, result_deadline).await {
                 Ok(progress) => completed &= progress == Progress::Completed,
                 Err(error) => return error.job_result(),
             }
@@ -197,7 +197,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         let mut delay = FIRST_RETRY_DELAY;
         loop {
             let now = Instant::now();
-            let attempt = now + PUT_TIME.min(deadline.saturating_duration_since(now) / PUT_SHARE);
+            let attempt = now + PUT_TIME.min(deadline.saturating_duration_since(now) / PUT_DIVISOR);
             let error = match timeout_at(attempt, self.jobs.put(job, result)).await {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(error)) => error,
@@ -256,18 +256,18 @@ fn all_paths(report: &Report) -> String {
         report.invalidations.iter().map(|sent| sent.path_count.saturating_sub(sent.paths.len())).sum();
     let paths: BTreeSet<_> = report.invalidations.iter().flat_map(|sent| &sent.paths).collect();
     let count = paths.len() + unlisted;
-    list_items(paths, count, MAX_TEXT_LENGTH)
+    list_items(paths, count, MAX_SUMMARY_LENGTH)
 }
 
 /// What was sent to each distribution, in one line.
 fn summary(report: &Report) -> String {
-    let whole = summary_of(report, MAX_TEXT_LENGTH);
-    if whole.len() <= MAX_TEXT_LENGTH {
+    let whole = summary_of(report, MAX_SUMMARY_LENGTH);
+    if whole.len() <= MAX_SUMMARY_LENGTH {
         return whole;
     }
     // Each distribution gets an equal share, so that none is left out because of another's paths.
-    let share = MAX_TEXT_LENGTH / report.invalidations.len().max(1);
-    shortened(&summary_of(report, share), MAX_TEXT_LENGTH)
+    let share = MAX_SUMMARY_LENGTH / report.invalidations.len().max(1);
+    shortened(&summary_of(report, share), MAX_SUMMARY_LENGTH)
 }
 
 /// The summary with at most `most` characters for each distribution.

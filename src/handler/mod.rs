@@ -12,7 +12,7 @@ use tokio::time::{Duration, Instant};
 use crate::aws::{BucketKeys, BucketQuery, BucketTags, CallError, DistributionConfigs, Invalidations, Jobs};
 use crate::change::{AccountId, Bucket, DistributionId, EventSource, Timestamp};
 use crate::collapse::Objective;
-use crate::config::{Config, ExpectedOwner, Retries};
+use crate::config::{Config, ExpectedOwner, RetryConfig};
 use crate::event::{self, Event, EventError};
 use crate::lookup::{Clock, ConfigLookup, KeyLookup, TagLookup, stats};
 use crate::report::{Answer, InvocationError, LogLine, Report};
@@ -25,7 +25,7 @@ pub use crate::send::CONCURRENT_SENDS;
 /// The time reserved at the end of the invocation for its answer.
 const ANSWER_RESERVE: Duration = Duration::from_secs(2);
 /// Each reserve is at most the remaining time divided by this.
-const ANSWER_RESERVE_SHARE: u32 = 4;
+const ANSWER_RESERVE_DIVISOR: u32 = 4;
 
 /// The time reserved before that for the response to the last attempt to send.
 const LAST_ATTEMPT_RESERVE: Duration = Duration::from_secs(1);
@@ -45,10 +45,10 @@ impl Invocation {
     /// The deadlines for sending. `retries` limits how long failed requests are retried; `None` sets no limit of its
     /// own.
     fn deadlines(&self, retries: Option<Duration>) -> SendDeadlines {
-        let answers = self.deadline.checked_sub(ANSWER_RESERVE.min(self.time_left() / ANSWER_RESERVE_SHARE));
+        let answers = self.deadline.checked_sub(ANSWER_RESERVE.min(self.time_left() / ANSWER_RESERVE_DIVISOR));
         let answers = answers.unwrap_or_else(Instant::now);
         let latest =
-            answers.checked_sub(LAST_ATTEMPT_RESERVE.min(self.time_left() / ANSWER_RESERVE_SHARE)).unwrap_or(answers);
+            answers.checked_sub(LAST_ATTEMPT_RESERVE.min(self.time_left() / ANSWER_RESERVE_DIVISOR)).unwrap_or(answers);
         let retries = retries.map_or(latest, |retries| latest.min(Instant::now() + retries));
         SendDeadlines { retries, attempts: latest, answers }
     }
@@ -85,7 +85,7 @@ pub struct App<T, I, J> {
     key_lookup: KeyLookup,
     sent_cache: SentCache,
     default_distribution: Option<DistributionId>,
-    retries: Retries,
+    retries: RetryConfig,
     expected_owner: ExpectedOwner,
     dry_run: bool,
 }
@@ -142,50 +142,50 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         decoded: DecodedEvent,
         invocation: &Invocation,
     ) -> (Result<Answer, InvocationError>, LogLine) {
-        let mut summary = LogLine::default();
-        let (answer, stats) = stats::collect(self.answer(decoded.event, invocation, &mut summary)).await;
+        let mut log_line = LogLine::default();
+        let (answer, stats) = stats::collect(self.answer(decoded.event, invocation, &mut log_line)).await;
         if let Err(error) = &answer {
-            summary.record_error(error);
+            log_line.record_error(error);
         }
-        summary.finish(stats, decoded.at.elapsed(), self.now());
-        (answer, summary)
+        log_line.finish(stats, decoded.at.elapsed(), self.now());
+        (answer, log_line)
     }
 
     async fn answer(
         &self,
         event: Result<Event, EventError>,
         invocation: &Invocation,
-        summary: &mut LogLine,
+        log_line: &mut LogLine,
     ) -> Result<Answer, InvocationError> {
         let event = event.map_err(|error| {
-            summary.changes.failed = 1;
+            log_line.changes.failed = 1;
             InvocationError::Event(error)
         })?;
-        summary.source = match &event {
+        log_line.source = match &event {
             Event::Changes(batch) => batch.source,
             Event::Request(_) => EventSource::Direct,
             Event::Job(_) => EventSource::CodePipeline,
         };
         // Boxed, because the nested future types would exceed the compiler's limit on nesting.
         match event {
-            Event::Changes(batch) => Box::pin(self.changes(batch, invocation, summary)).await,
-            Event::Request(request) => Box::pin(self.request(&request, invocation, summary)).await,
-            Event::Job(job) => Box::pin(self.job(job, invocation, summary)).await,
+            Event::Changes(batch) => Box::pin(self.answer_changes(batch, invocation, log_line)).await,
+            Event::Request(request) => Box::pin(self.answer_request(&request, invocation, log_line)).await,
+            Event::Job(job) => Box::pin(self.answer_job(job, invocation, log_line)).await,
         }
     }
 
     /// The current wall-clock time; `None` if the clock is before 1970.
     pub fn now(&self) -> Option<Timestamp> {
-        Timestamp::of((self.clock)())
+        Timestamp::from_system_time((self.clock)())
     }
 
     async fn send(
         &self,
-        invalidation: &[Invalidation],
+        invalidations: &[Invalidation],
         deadlines: SendDeadlines,
     ) -> Vec<Result<SentInvalidation, CallError>> {
         let options = SendOptions { backoff: self.retries.backoff, dry_run: self.dry_run };
-        send_all(&self.invalidations, invalidation, &self.sent_cache, options, deadlines).await
+        send_all(&self.invalidations, invalidations, &self.sent_cache, options, deadlines).await
     }
 
     /// The queries for these buckets, with the expected bucket owner. Fails if that is to be the function's account and
@@ -203,7 +203,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
             ExpectedOwner::Any => None,
             ExpectedOwner::Account(id) => Some(id.clone()),
             ExpectedOwner::FunctionAccount => {
-                Some(AccountId::of_function(&invocation.function_arn).ok_or(InvocationError::UnknownAccount)?)
+                Some(AccountId::from_function_arn(&invocation.function_arn).ok_or(InvocationError::UnknownAccount)?)
             }
         };
         let query = |bucket| BucketQuery { bucket, expected_owner: expected_owner.clone() };
@@ -212,7 +212,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
 }
 
 /// Logs each invalidation of the report at DEBUG.
-fn log_each(report: &Report) {
+fn log_invalidations(report: &Report) {
     for sent in &report.invalidations {
         tracing::debug!(
             summary = serde_json::to_string(sent).unwrap_or_default(),

@@ -3,7 +3,7 @@
 use tokio::time::{Duration, Instant, sleep, timeout_at};
 
 use super::changes::HandledChanges;
-use super::{ANSWER_RESERVE, App, Invocation, log_each};
+use super::{ANSWER_RESERVE, App, Invocation, log_invalidations};
 use crate::aws::{BucketKeys, BucketTags, DistributionConfigs, Invalidations, Jobs, Progress};
 use crate::change::{Batch, Bucket, Change, DistributionId, InvalidationId};
 use crate::event::{EventError, Request, RequestKind, RequestTarget};
@@ -18,14 +18,14 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs> App<T, I, J> {
     /// Handles a direct invocation. If the request says so, waits until its invalidations are completed, within the
     /// invocation's deadline.
-    pub(super) async fn request(
+    pub(super) async fn answer_request(
         &self,
         request: &Request,
         invocation: &Invocation,
-        summary: &mut LogLine,
+        log_line: &mut LogLine,
     ) -> Result<Answer, InvocationError> {
         let delivery_id = DeliveryId::Invocation(&invocation.request_id);
-        let mut report = self.execute_request(request, &delivery_id, invocation, summary).await?;
+        let mut report = self.execute_request(request, &delivery_id, invocation, log_line).await?;
         if let Some(seconds) = request.wait {
             let latest = invocation.deadline.checked_sub(ANSWER_RESERVE).unwrap_or_else(Instant::now);
             self.wait(&mut report, latest.min(Instant::now() + Duration::from_secs(seconds))).await?;
@@ -39,12 +39,12 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         request: &Request,
         delivery_id: &DeliveryId<'_>,
         invocation: &Invocation,
-        summary: &mut LogLine,
+        log_line: &mut LogLine,
     ) -> Result<Report, InvocationError> {
         let (report, failures) = match &request.kind {
             RequestKind::Keys { bucket, keys } => {
                 // Every key counts as failed until outcomes are recorded, since the lookup can fail the request.
-                summary.changes.failed = keys.len();
+                log_line.changes.failed = keys.len();
                 let tags = self.look_up_tags([bucket.clone()], invocation).await?;
                 self.distributions(bucket, &tags)?;
                 let changes = keys.iter().cloned().map(|key| Change { bucket: bucket.clone(), key }).collect();
@@ -75,8 +75,8 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
                 (report, failures)
             }
         };
-        summary.record(&report, &failures);
-        log_each(&report);
+        log_line.record(&report, &failures);
+        log_invalidations(&report);
         if failures.is_empty() { Ok(report) } else { Err(InvocationError::Request(failures)) }
     }
 

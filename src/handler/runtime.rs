@@ -49,12 +49,12 @@ pub async fn handle<T: BucketTags + BucketKeys, I: Invalidations + DistributionC
         function_arn: event.context.invoked_function_arn,
         deadline: Instant::now() + deadline.duration_since(SystemTime::now()).unwrap_or(UNKNOWN_TIME_LEFT),
     };
-    let (answer, summary) = app.handle_decoded(event.payload.0, &invocation).await;
-    summary.log();
+    let (answer, log_line) = app.handle_decoded(event.payload.0, &invocation).await;
+    log_line.log();
     if let Some(metrics) = metrics
         && let Some(now) = app.now()
         && let Err(error) =
-            metrics.write(&mut io::stdout(), &summary, (&function.function_name, &invocation.request_id), now)
+            metrics.write(&mut io::stdout(), &log_line, (&function.function_name, &invocation.request_id), now)
     {
         tracing::warn!(error = error.to_string(), "the metrics could not be written");
     }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::fake_aws::State;
-use super::path_rules::{PathVerdict, verdict_of};
+use super::path_rules::{PathStatus, classify};
 use super::request::{ApiRequest, ApiResponse};
 
 /// The most paths in progress per distribution, wildcards not counted.
@@ -52,7 +52,7 @@ impl Default for FakeDistribution {
 /// The kind of resource that is invalidated. An operation for one kind does not find a resource of the other.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum InvalidationTarget {
-    FakeDistribution,
+    Distribution,
     Tenant,
 }
 
@@ -128,16 +128,16 @@ pub(super) fn create_invalidation(state: &mut State, request: &ApiRequest) -> Ap
     if paths.len() > MAX_PATHS_IN_PROGRESS {
         return error(413, "BatchTooLarge", "Invalidation batch specified is too large.");
     }
-    let verdicts: Vec<_> = paths.iter().map(|path| verdict_of(path)).collect();
-    if verdicts.contains(&PathVerdict::Refused) {
+    let statuses: Vec<_> = paths.iter().map(|path| classify(path)).collect();
+    if statuses.contains(&PathStatus::Rejected) {
         return error(400, "InvalidArgument", "Your request contains one or more invalid invalidation paths.");
     }
-    if !distribution.has_room_for(&paths, now) {
+    if !distribution.is_within_quota(&paths, now) {
         let message = "You have exceeded the maximum number of allowable InProgress invalidation batch requests, or \
                        invalidation objects.";
         return error(400, "TooManyInvalidationsInProgress", message);
     }
-    let ineffective = paths.iter().zip(&verdicts).filter(|(_, verdict)| **verdict == PathVerdict::Ineffective);
+    let ineffective = paths.iter().zip(&statuses).filter(|(_, status)| **status == PathStatus::Ineffective);
     let invalidation = AcceptedInvalidation {
         id: format!("I{:013}", distribution.invalidations.len() + 1),
         caller_reference: batch.caller_reference,
@@ -167,14 +167,14 @@ pub(super) fn get_invalidation(state: &mut State, request: &ApiRequest) -> ApiRe
 impl InvalidationTarget {
     /// Returns the kind of resource that an operation works on.
     fn of(operation: &str) -> Self {
-        if operation.ends_with("ForDistributionTenant") { Self::Tenant } else { Self::FakeDistribution }
+        if operation.ends_with("ForDistributionTenant") { Self::Tenant } else { Self::Distribution }
     }
 
     /// Returns the resource with this id, or the not-found response of its kind.
-    pub(super) fn find<'w>(self, state: &'w mut State, id: &str) -> Result<&'w mut FakeDistribution, ApiResponse> {
+    pub(super) fn find<'s>(self, state: &'s mut State, id: &str) -> Result<&'s mut FakeDistribution, ApiResponse> {
         let fits = id.starts_with(TENANT_PREFIX) == (self == Self::Tenant);
         state.distributions.get_mut(id).filter(|_| fits).ok_or_else(|| match self {
-            Self::FakeDistribution => error(404, "NoSuchDistribution", "The specified distribution does not exist."),
+            Self::Distribution => error(404, "NoSuchDistribution", "The specified distribution does not exist."),
             Self::Tenant => error(404, "EntityNotFound", "The entity was not found."),
         })
     }
@@ -182,14 +182,14 @@ impl InvalidationTarget {
     /// The path of the resource below the API version, as in a `Location` header.
     fn path(self, id: &str) -> String {
         match self {
-            Self::FakeDistribution => format!("distribution/{id}"),
+            Self::Distribution => format!("distribution/{id}"),
             Self::Tenant => format!("distribution-tenant/{id}"),
         }
     }
 }
 
 impl FakeDistribution {
-    fn has_room_for(&self, paths: &[String], now: Instant) -> bool {
+    fn is_within_quota(&self, paths: &[String], now: Instant) -> bool {
         let in_progress = self.invalidations.iter().filter(|it| self.status(it, now) == IN_PROGRESS);
         let (wildcards, files): (Vec<_>, Vec<_>) =
             in_progress.flat_map(|it| &it.paths).chain(paths).partition(|path| path.ends_with('*'));

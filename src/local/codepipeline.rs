@@ -117,7 +117,7 @@ struct FailureDetails {
 }
 
 /// The error code and message of a rejected request.
-struct Refusal(&'static str, String);
+struct Rejection(&'static str, String);
 
 /// Returns the operation that the headers name.
 pub(super) fn operation(headers: &HeaderMap) -> Option<&'static str> {
@@ -148,10 +148,10 @@ pub(super) fn put_job_failure_result(state: &mut State, request: &ApiRequest) ->
 }
 
 /// Records a result if its job exists and awaits one. A request that violates the API model is rejected first.
-fn take(state: &mut State, request: &ApiRequest, result: Result<PutResult, Refusal>) -> ApiResponse {
+fn take(state: &mut State, request: &ApiRequest, result: Result<PutResult, Rejection>) -> ApiResponse {
     let result = match result {
         Ok(result) => result,
-        Err(Refusal(code, message)) => return error(400, code, &message),
+        Err(Rejection(code, message)) => return error(400, code, &message),
     };
     let Some(job) = state.jobs.get_mut(&request.target) else {
         return error(400, "JobNotFoundException", "The specified job was not found.");
@@ -164,7 +164,7 @@ fn take(state: &mut State, request: &ApiRequest, result: Result<PutResult, Refus
     ApiResponse { status: 200, code: None, headers: Vec::new(), body: String::new() }
 }
 
-fn success(body: &[u8]) -> Result<PutResult, Refusal> {
+fn success(body: &[u8]) -> Result<PutResult, Rejection> {
     let input: PutJobSuccessResult = serde_json::from_slice(body).map_err(|error| invalid(error.to_string()))?;
     check_job_id(&input.job_id)?;
     if let Some(revision) = &input.current_revision {
@@ -197,7 +197,7 @@ fn success(body: &[u8]) -> Result<PutResult, Refusal> {
     })
 }
 
-fn failure(body: &[u8]) -> Result<PutResult, Refusal> {
+fn failure(body: &[u8]) -> Result<PutResult, Rejection> {
     let input: PutJobFailureResult = serde_json::from_slice(body).map_err(|error| invalid(error.to_string()))?;
     check_job_id(&input.job_id)?;
     let FailureDetails { r#type, message, external_execution_id } = input.failure_details;
@@ -210,7 +210,7 @@ fn failure(body: &[u8]) -> Result<PutResult, Refusal> {
 }
 
 /// Checks the model's pattern: `[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`.
-fn check_job_id(id: &str) -> Result<(), Refusal> {
+fn check_job_id(id: &str) -> Result<(), Rejection> {
     let is_hex = |part: &str| part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     if id.split('-').all(is_hex) && id.split('-').map(str::len).eq([8, 4, 4, 4, 12]) {
         Ok(())
@@ -219,7 +219,7 @@ fn check_job_id(id: &str) -> Result<(), Refusal> {
     }
 }
 
-fn check_length(field: &str, text: Option<&String>, lengths: RangeInclusive<usize>) -> Result<(), Refusal> {
+fn check_length(field: &str, text: Option<&String>, lengths: RangeInclusive<usize>) -> Result<(), Rejection> {
     match text.map(|text| text.chars().count()) {
         Some(length) if !lengths.contains(&length) => {
             Err(invalid(format!("{field} has {length} characters, not {} to {}", lengths.start(), lengths.end())))
@@ -229,7 +229,7 @@ fn check_length(field: &str, text: Option<&String>, lengths: RangeInclusive<usiz
 }
 
 /// Checks the names against the model's pattern `[A-Za-z0-9@\-_]+`, and the total size.
-fn check_output_variables(variables: &BTreeMap<String, String>) -> Result<(), Refusal> {
+fn check_output_variables(variables: &BTreeMap<String, String>) -> Result<(), Rejection> {
     let fits = |key: &String| !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"@-_".contains(&b));
     if !variables.keys().all(fits) {
         return Err(invalid("a key of outputVariables does not match its pattern".to_owned()));
@@ -237,13 +237,13 @@ fn check_output_variables(variables: &BTreeMap<String, String>) -> Result<(), Re
     let bytes: usize = variables.iter().map(|(key, value)| key.len() + value.len()).sum();
     if bytes > MAX_OUTPUT_VARIABLES_BYTES {
         let message = format!("outputVariables have {bytes} bytes of at most {MAX_OUTPUT_VARIABLES_BYTES}");
-        return Err(Refusal("OutputVariablesSizeExceededException", message));
+        return Err(Rejection("OutputVariablesSizeExceededException", message));
     }
     Ok(())
 }
 
-fn invalid(message: String) -> Refusal {
-    Refusal("ValidationException", message)
+fn invalid(message: String) -> Rejection {
+    Rejection("ValidationException", message)
 }
 
 /// An error response in the AWS JSON 1.1 format.

@@ -154,11 +154,11 @@ async fn serve(state: Arc<Mutex<State>>, request: Request<Bytes>) -> Reply {
             return service.write(answer);
         }
     };
-    let (mut effect, mut delay) = lock(&state).enter(&request);
+    let (mut effect, mut delay) = lock(&state).begin_call(&request);
     let _under_way = InFlight { state: Arc::clone(&state), operation: request.operation };
-    let mut worked = None;
+    let mut response_before = None;
     while let Some(Effect::After(then)) = effect {
-        let answer = worked.get_or_insert_with(|| lock(&state).answer(&request));
+        let answer = response_before.get_or_insert_with(|| lock(&state).answer(&request));
         // A call that failed keeps its own response. A false success would look the same as a change that the function
         // lost.
         effect = (answer.status < 300).then_some(*then);
@@ -171,11 +171,11 @@ async fn serve(state: Arc<Mutex<State>>, request: Request<Bytes>) -> Reply {
     }
     // Declared after `_under_way` and so dropped before it: `InFlight::drop` locks the state as well.
     let mut state = lock(&state);
-    let mut work = || worked.take().unwrap_or_else(|| state.answer(&request));
+    let mut work = || response_before.take().unwrap_or_else(|| state.answer(&request));
     let (mut content_type, mut connection_fault) = (None, None);
     let answer = match effect {
-        Some(Effect::HangUp) => None,
-        Some(Effect::WorkThenHangUp) => {
+        Some(Effect::Disconnect) => None,
+        Some(Effect::SucceedThenDisconnect) => {
             work();
             None
         }
@@ -187,12 +187,12 @@ async fn serve(state: Arc<Mutex<State>>, request: Request<Bytes>) -> Reply {
             content_type = Some(other);
             Some(ApiResponse { status, code: None, headers: Vec::new(), body })
         }
-        Some(Effect::Shortened(at)) => {
+        Some(Effect::TruncatedBody(at)) => {
             let answer = work();
             let body = answer.body.get(..answer.body.floor_char_boundary(at % answer.body.len().max(1)));
             Some(ApiResponse { body: body.unwrap_or_default().to_owned(), ..answer })
         }
-        Some(Effect::Retyped(other)) => {
+        Some(Effect::WithContentType(other)) => {
             content_type = Some(other);
             Some(work())
         }
@@ -202,7 +202,7 @@ async fn serve(state: Arc<Mutex<State>>, request: Request<Bytes>) -> Reply {
         }
         Some(Effect::After(_) | Effect::Delay(_)) | None => Some(work()),
     };
-    state.leave(&request, answer.as_ref());
+    state.end_call(&request, answer.as_ref());
     let mut reply = answer.and_then(|answer| request.service.write(answer))?;
     if let Some(other) = content_type {
         reply.headers_mut().insert("Content-Type", HeaderValue::from_static(other));
@@ -230,7 +230,7 @@ impl Drop for InFlight {
 
 impl State {
     /// Counts a call and takes the fault that applies to it. Returns the fault's effect and the operation's latency.
-    fn enter(&mut self, request: &ApiRequest) -> (Option<Effect>, Duration) {
+    fn begin_call(&mut self, request: &ApiRequest) -> (Option<Effect>, Duration) {
         self.started_calls += 1;
         let in_flight = self.in_flight.entry(request.operation).or_default();
         *in_flight += 1;
@@ -245,7 +245,7 @@ impl State {
     }
 
     /// Records the response to a call.
-    fn leave(&mut self, request: &ApiRequest, answer: Option<&ApiResponse>) {
+    fn end_call(&mut self, request: &ApiRequest, answer: Option<&ApiResponse>) {
         self.calls.push(Call {
             operation: request.operation,
             target: request.target.clone(),

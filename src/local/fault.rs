@@ -46,16 +46,16 @@ pub enum Effect {
     /// The call is answered this much later.
     Delay(Duration),
     /// The connection is closed without a response. The call has no effect.
-    HangUp,
+    Disconnect,
     /// The call takes effect, then the connection is closed without a response.
-    WorkThenHangUp,
+    SucceedThenDisconnect,
     /// The call takes effect, then this effect replaces its response. If the call fails, its own response is sent.
     After(Box<Effect>),
     /// The call takes effect. Its response body is truncated to this number of bytes, taken modulo the body's length,
     /// under a matching `Content-Length`.
-    Shortened(usize),
+    TruncatedBody(usize),
     /// The call takes effect. Its response has this `Content-Type`.
-    Retyped(&'static str),
+    WithContentType(&'static str),
     /// The call takes effect. The fault applies to the transmission of its response.
     ConnectionFault(ConnectionFault),
 }

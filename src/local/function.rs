@@ -15,16 +15,16 @@ use super::{FakeAws, Lambda, REGION};
 pub struct FunctionProcess {
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
-    reading: Vec<JoinHandle<()>>,
+    readers: Vec<JoinHandle<()>>,
 }
 
 impl FunctionProcess {
-    /// Starts the binary `bootstrap`. Its environment holds only what Lambda sets, the endpoint of `cloud`, and
+    /// Starts the binary `bootstrap`. Its environment holds only what Lambda sets, the endpoint of `aws`, and
     /// `variables`.
     ///
     /// # Errors
     /// If the binary cannot be started.
-    pub fn start(bootstrap: &Path, lambda: &Lambda, cloud: &FakeAws, variables: &[(&str, &str)]) -> io::Result<Self> {
+    pub fn start(bootstrap: &Path, lambda: &Lambda, aws: &FakeAws, variables: &[(&str, &str)]) -> io::Result<Self> {
         let mut child = Command::new(bootstrap)
             .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", lambda.address().to_string())
@@ -37,7 +37,7 @@ impl FunctionProcess {
             .env("AWS_SECRET_ACCESS_KEY", "local-secret-key")
             .env("AWS_SESSION_TOKEN", "local-session-token")
             .env("AWS_EC2_METADATA_DISABLED", "true")
-            .env("AWS_ENDPOINT_URL", cloud.url())
+            .env("AWS_ENDPOINT_URL", aws.url())
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -45,14 +45,14 @@ impl FunctionProcess {
             .kill_on_drop(true)
             .spawn()?;
         let lines = Arc::new(Mutex::new(Vec::new()));
-        let mut reading = Vec::new();
+        let mut readers = Vec::new();
         if let Some(stdout) = child.stdout.take() {
-            reading.push(gather(stdout, &lines));
+            readers.push(collect_lines(stdout, &lines));
         }
         if let Some(stderr) = child.stderr.take() {
-            reading.push(gather(stderr, &lines));
+            readers.push(collect_lines(stderr, &lines));
         }
-        Ok(Self { child, lines, reading })
+        Ok(Self { child, lines, readers })
     }
 
     /// The process id, while the process runs.
@@ -79,9 +79,9 @@ impl FunctionProcess {
     /// If the process cannot be killed.
     pub async fn stop(mut self) -> io::Result<Vec<String>> {
         self.child.kill().await?;
-        for reading in self.reading {
+        for readers in self.readers {
             // The task ends when the stream closes; only a panic would be an error.
-            let _ = reading.await;
+            let _ = readers.await;
         }
         Ok(std::mem::take(&mut *self.lines.lock().unwrap_or_else(PoisonError::into_inner)))
     }
@@ -93,15 +93,15 @@ impl FunctionProcess {
     /// If waiting fails.
     pub async fn wait(mut self) -> io::Result<(bool, Vec<String>)> {
         let status = self.child.wait().await?;
-        for reading in self.reading {
-            let _ = reading.await;
+        for readers in self.readers {
+            let _ = readers.await;
         }
         Ok((status.success(), std::mem::take(&mut *self.lines.lock().unwrap_or_else(PoisonError::into_inner))))
     }
 }
 
 /// Collects the lines of a stream. A pipe that nobody reads would fill up and block the function.
-fn gather(stream: impl AsyncRead + Send + Unpin + 'static, lines: &Arc<Mutex<Vec<String>>>) -> JoinHandle<()> {
+fn collect_lines(stream: impl AsyncRead + Send + Unpin + 'static, lines: &Arc<Mutex<Vec<String>>>) -> JoinHandle<()> {
     let lines = Arc::clone(lines);
     let mut reader = BufReader::new(stream).lines();
     tokio::spawn(async move {

@@ -20,7 +20,7 @@ use super::s3::{NAMESPACE, bucket, error};
 const MAX_KEYS: usize = 1000;
 
 /// The `ETag` of an empty object, as all objects are.
-const EMPTY: &str = "\"d41d8cd98f00b204e9800998ecf8427e\"";
+const EMPTY_OBJECT_ETAG: &str = "\"d41d8cd98f00b204e9800998ecf8427e\"";
 
 /// The supported query parameters. `fetch-owner` is not supported: no caller here reads an object's owner.
 const PARAMETERS: [&str; 7] =
@@ -153,7 +153,7 @@ impl ListRequest {
         for entry in entries {
             match entry {
                 ListEntry::Object(key) => {
-                    let (key, tag) = (self.text(key)?, escape(EMPTY));
+                    let (key, tag) = (self.text(key)?, escape(EMPTY_OBJECT_ETAG));
                     let contents = format!(
                         "<Key>{key}</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified><ETag>{tag}</ETag><Size>0</Size>\
                          <StorageClass>STANDARD</StorageClass>"
@@ -191,7 +191,7 @@ impl ListEntry<'_> {
     fn end(self) -> Option<Bound<Cow<'static, str>>> {
         match self {
             Self::Object(key) => Some(Bound::Excluded(Cow::Owned(key.to_owned()))),
-            Self::CommonPrefix(prefix) => after_all_with(prefix).map(|key| Bound::Included(Cow::Owned(key))),
+            Self::CommonPrefix(prefix) => prefix_successor(prefix).map(|key| Bound::Included(Cow::Owned(key))),
         }
     }
 
@@ -224,7 +224,7 @@ fn after_token(token: &str) -> Option<Option<Bound<Cow<'_, str>>>> {
 }
 
 /// The least string greater than every string that starts with `prefix`; `None` if there is none.
-fn after_all_with(prefix: &str) -> Option<String> {
+fn prefix_successor(prefix: &str) -> Option<String> {
     let mut text = prefix.to_owned();
     while let Some(last) = text.pop() {
         if let Some(next) = (last..=char::MAX).nth(1) {
@@ -246,7 +246,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_comes_after_a_prefix_is_the_least_that_does() {
+    fn the_prefix_successor_is_minimal() {
         for (prefix, after) in [
             ("a", Some("b")),
             ("a/", Some("a0")),
@@ -255,12 +255,12 @@ mod tests {
             ("\u{10ffff}\u{10ffff}", None),
             ("", None),
         ] {
-            assert_eq!(after_all_with(prefix).as_deref(), after, "{prefix:?}");
+            assert_eq!(prefix_successor(prefix).as_deref(), after, "{prefix:?}");
         }
     }
 
     #[test]
-    fn a_page_costs_what_it_shows_and_not_what_there_is() {
+    fn a_pages_cost_depends_on_its_size_only() {
         let objects = (0..100_000).map(|n| format!("{}/{n:05}", n / 50_000)).collect();
         let began = Instant::now();
         for (query, entries) in [

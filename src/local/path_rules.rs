@@ -5,45 +5,45 @@
 
 /// What CloudFront does with an item of an invalidation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PathVerdict {
+pub(super) enum PathStatus {
     /// Accepted, and invalidates the URLs it names.
-    Works,
+    Effective,
     /// Accepted, but matches no URL in the form under which CloudFront caches it.
     Ineffective,
     /// Rejected, and the whole request with it.
-    Refused,
+    Rejected,
 }
 
 /// Returns the verdict on one item.
-pub(super) fn verdict_of(item: &str) -> PathVerdict {
+pub(super) fn classify(item: &str) -> PathStatus {
     if item.starts_with('#') {
-        return verdict_of_tag(item);
+        return classify_tag(item);
     }
     let bytes = item.as_bytes();
     if bytes.first() != Some(&b'/') || bytes.len() > 4000 {
-        return PathVerdict::Refused;
+        return PathStatus::Rejected;
     }
     let unsafe_byte = |byte: &u8| !byte.is_ascii_graphic() || b"\"#<>[\\]^`{|}~".contains(byte);
     if bytes.iter().any(unsafe_byte) {
-        return PathVerdict::Refused;
+        return PathStatus::Rejected;
     }
     let mut works = true;
     for (index, _) in item.match_indices('%') {
         let digits = item.get(index + 1..index + 3).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
         let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) else {
-            return PathVerdict::Refused;
+            return PathStatus::Rejected;
         };
         // No cached URL has an over-encoded character, lowercase hex digits or an encoded tilde.
         let needs_encoding = !byte.is_ascii_graphic() || b"\"#%<>?[\\]^`{|}+".contains(&byte);
         works &= needs_encoding && digits.is_some_and(|digits| !digits.contains(|c: char| c.is_ascii_lowercase()));
     }
-    if works { PathVerdict::Works } else { PathVerdict::Ineffective }
+    if works { PathStatus::Effective } else { PathStatus::Ineffective }
 }
 
 /// The verdict on a cache tag. CloudFront ignores tags of a distribution without a `CacheTagConfig`, as all are here.
-fn verdict_of_tag(item: &str) -> PathVerdict {
+fn classify_tag(item: &str) -> PathStatus {
     let fits = (2..=257).contains(&item.len()) && item.bytes().all(|b| b.is_ascii_graphic() && b != b',');
-    if fits && !item.ends_with('*') { PathVerdict::Ineffective } else { PathVerdict::Refused }
+    if fits && !item.ends_with('*') { PathStatus::Ineffective } else { PathStatus::Rejected }
 }
 
 #[cfg(test)]
@@ -57,10 +57,10 @@ mod tests {
     #[test]
     fn the_rules_are_those_of_the_developer_guide() {
         for item in ["/", "/*", "/a*b", "/a%20b", "/a+b", "/a%2Bb", "/a?x=1&y=*", "/$-_.!*'(),/:@=&;", "/caf%C3%A9"] {
-            assert_eq!(verdict_of(item), PathVerdict::Works, "{item}");
+            assert_eq!(classify(item), PathStatus::Effective, "{item}");
         }
         for item in ["/%7Ea", "/%2A", "/%41", "/a%2fb", "/caf%c3%a9", "#tag"] {
-            assert_eq!(verdict_of(item), PathVerdict::Ineffective, "{item}");
+            assert_eq!(classify(item), PathStatus::Ineffective, "{item}");
         }
         let long = format!("/{}", "a".repeat(4000));
         for item in [
@@ -79,13 +79,13 @@ mod tests {
             "#a*",
             &long,
         ] {
-            assert_eq!(verdict_of(item), PathVerdict::Refused, "{item}");
+            assert_eq!(classify(item), PathStatus::Rejected, "{item}");
         }
     }
 
     proptest! {
         #[test]
-        fn every_key_has_paths_that_work(key in "[ -~\\PC\\x00-\\x1f]{1,200}") {
+        fn every_key_has_effective_paths(key in "[ -~\\PC\\x00-\\x1f]{1,200}") {
             let key = ObjectKey::new(key);
             prop_assume!(key.is_ok());
             let key = key.unwrap();
@@ -93,7 +93,7 @@ mod tests {
             let paths = viewer_paths(OriginPath::default().strip(&key).unwrap(), &index_documents);
             prop_assert!(!paths.is_empty());
             for path in paths {
-                prop_assert_eq!(verdict_of(path.as_str()), PathVerdict::Works, "{}", path);
+                prop_assert_eq!(classify(path.as_str()), PathStatus::Effective, "{}", path);
                 prop_assert_eq!(InvalidationPath::parse(path.as_str()), Ok(path));
             }
         }

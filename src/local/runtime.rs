@@ -81,7 +81,7 @@ struct PendingInvocation {
     event: Bytes,
     invoke: Invoke,
     answer: oneshot::Sender<InvocationOutcome>,
-    taken: oneshot::Sender<()>,
+    fetched: oneshot::Sender<()>,
 }
 
 struct Shared {
@@ -129,12 +129,12 @@ impl Lambda {
     /// event that it does not fetch within the same time is withdrawn.
     pub async fn invoke(&self, event: impl Into<Bytes>, invoke: Invoke) -> InvocationOutcome {
         let (answer, outcome) = oneshot::channel();
-        let (taken, started_calls) = oneshot::channel();
+        let (fetched, was_fetched) = oneshot::channel();
         let (timeout, request_id) = (invoke.timeout, invoke.request_id.clone());
-        if self.queue.send(PendingInvocation { event: event.into(), invoke, answer, taken }).is_err() {
+        if self.queue.send(PendingInvocation { event: event.into(), invoke, answer, fetched }).is_err() {
             return InvocationOutcome::TimedOut;
         }
-        if !matches!(tokio::time::timeout(timeout, started_calls).await, Ok(Ok(()))) {
+        if !matches!(tokio::time::timeout(timeout, was_fetched).await, Ok(Ok(()))) {
             return InvocationOutcome::TimedOut;
         }
         let outcome = tokio::time::timeout(timeout, outcome).await;
@@ -187,12 +187,12 @@ impl Shared {
             }
             first
         });
-        let PendingInvocation { event, invoke, answer, taken } = self.next_pending().await?;
+        let PendingInvocation { event, invoke, answer, fetched } = self.next_pending().await?;
         let deadline = invoke.deadline.unwrap_or_else(|| SystemTime::now() + invoke.timeout);
         let deadline = deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         *self.current() = Some((invoke.request_id.clone(), answer));
         // The receiver still waits: `next_pending` returns no withdrawn invocation.
-        let _ = taken.send(());
+        let _ = fetched.send(());
         Response::builder()
             .header("Content-Type", "application/json")
             .header("Lambda-Runtime-Aws-Request-Id", invoke.request_id)
@@ -208,7 +208,7 @@ impl Shared {
         let mut waiting = self.waiting.lock().await;
         loop {
             let pending = waiting.recv().await?;
-            if !pending.taken.is_closed() {
+            if !pending.fetched.is_closed() {
                 return Some(pending);
             }
         }
@@ -224,8 +224,8 @@ impl Shared {
 
     /// Ends the current invocation, if it has this request id. Returns whether it did.
     fn finish(&self, request_id: &str, outcome: InvocationOutcome) -> bool {
-        let taken = self.current().take_if(|(current, _)| current == request_id);
-        taken.is_some_and(|(_, answer)| answer.send(outcome).is_ok())
+        let fetched = self.current().take_if(|(current, _)| current == request_id);
+        fetched.is_some_and(|(_, answer)| answer.send(outcome).is_ok())
     }
 }
 

@@ -10,7 +10,7 @@ pub(super) const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 
 /// The bucket of a request. It must exist, be in the Region that the request is signed for, and have the expected
 /// owner.
-pub(super) fn bucket<'w>(state: &'w State, request: &ApiRequest) -> Result<&'w FakeBucket, ApiResponse> {
+pub(super) fn bucket<'s>(state: &'s State, request: &ApiRequest) -> Result<&'s FakeBucket, ApiResponse> {
     let Some(bucket) = state.buckets.get(&request.target) else {
         return Err(error(404, "NoSuchBucket", "The specified bucket does not exist"));
     };

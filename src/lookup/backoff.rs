@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_are_of_any_length_up_to_a_bound_that_doubles() {
+    fn delays_have_full_jitter_below_a_doubling_bound() {
         fastrand::seed(7);
         let first = Duration::from_secs(2);
         for (failures, longest) in [(0, 2), (1, 4), (3, 16), (4, 20), (1000, 20)] {

@@ -70,13 +70,14 @@ where
         if let Some(value) = self.fresh(key).await {
             return Ok(Cached { value, stale: None });
         }
-        let asked_at = self.generation.load(Ordering::Relaxed);
+        let started_generation = self.generation.load(Ordering::Relaxed);
         loop {
             let mut stale = None;
             let compute = async |current: Option<moka::Entry<K, CacheEntry<V>>>| {
                 let current = current.map(moka::Entry::into_value);
                 // A value that was fetched while this caller waited is used, however short its TTL.
-                if current.as_ref().is_some_and(|entry| entry.generation >= asked_at || self.is_fresh(entry)) {
+                if current.as_ref().is_some_and(|entry| entry.generation >= started_generation || self.is_fresh(entry))
+                {
                     return Ok(Op::Nop);
                 }
                 // The time before the call: the value cannot be newer than that.
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_lives_as_long_as_it_says_by_the_wall_clock() {
+    async fn entries_expire_by_the_wall_clock() {
         let (cache, seconds) = cache();
         let calls = AtomicUsize::new(0);
         for (passed, expected) in [(0, 1), (299, 1), (1, 2), (299, 2), (100_000, 3)] {
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_without_a_life_is_fetched_each_time_and_serves() {
+    async fn a_zero_ttl_is_fetched_each_time() {
         let (cache, _) = cache();
         let calls = AtomicUsize::new(0);
         assert_eq!(get(&cache, &calls, 0).await, Ok(1));
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_clock_set_back_makes_answers_old() {
+    async fn a_clock_set_back_expires_entries() {
         let (cache, seconds) = cache();
         let calls = AtomicUsize::new(0);
         assert_eq!(get(&cache, &calls, 300).await, Ok(1));
@@ -198,7 +199,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn errors_are_not_remembered() {
+    async fn errors_are_not_cached() {
         let (cache, _) = cache();
         let calls = AtomicUsize::new(0);
         assert_eq!(cache.get(&1, denied, |_, _, _| true).await, Err("denied".to_owned()));
@@ -206,7 +207,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_old_answer_serves_while_none_can_be_fetched_and_as_long_as_it_may() {
+    async fn a_stale_value_is_used_on_error_while_allowed() {
         let (cache, seconds) = cache();
         let calls = AtomicUsize::new(0);
         assert_eq!(get(&cache, &calls, 300).await, Ok(1));
@@ -230,7 +231,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_number_of_answers_is_bounded() {
+    async fn the_number_of_entries_is_bounded() {
         let (cache, _) = cache();
         let calls = AtomicUsize::new(0);
         for key in 0..=255 {

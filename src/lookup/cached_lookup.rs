@@ -15,7 +15,7 @@ use crate::aws::CallError;
 const ATTEMPTS: u32 = 4;
 /// The delay between two attempts is this fraction of the one for `CreateInvalidation`. The limits of other operations
 /// are higher, so their errors pass sooner.
-const DELAY_SHARE: u32 = 10;
+const DELAY_DIVISOR: u32 = 10;
 
 /// The longest time for one attempt, including connecting and reading. S3 and CloudFront answer these calls within a
 /// tenth of a second.
@@ -24,7 +24,7 @@ const MAX_ATTEMPT_TIME: Duration = Duration::from_secs(3);
 const MIN_ATTEMPT_TIME: Duration = Duration::from_secs(1);
 /// Between these bounds an attempt may take this fraction of the remaining time: one that hangs must leave time for
 /// another.
-const ATTEMPT_SHARE: u32 = 2;
+const ATTEMPT_DIVISOR: u32 = 2;
 
 /// How long values are cached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,10 +129,10 @@ where
             if now >= deadline {
                 return timed_out();
             }
-            let share = (deadline - now) / ATTEMPT_SHARE;
+            let share = (deadline - now) / ATTEMPT_DIVISOR;
             let end = deadline.min(now + share.clamp(MIN_ATTEMPT_TIME, MAX_ATTEMPT_TIME));
             let answer = timeout_at(end, fetch()).await.unwrap_or_else(|_| timed_out());
-            let delay = delay(self.backoff / DELAY_SHARE, failures);
+            let delay = delay(self.backoff / DELAY_DIVISOR, failures);
             failures += 1;
             match answer {
                 Err(error) if error.is_transient() && failures < ATTEMPTS && Instant::now() + delay < deadline => {

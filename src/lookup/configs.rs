@@ -19,7 +19,7 @@ const CACHED_DISTRIBUTIONS: u64 = 1000;
 const CACHED_POLICIES: u64 = 1000;
 
 /// The most distributions that are looked up concurrently, apart from calls that hang (see [`permits`]).
-const CONCURRENT_LOOKUPS: usize = 8;
+const MAX_CONCURRENT_CONFIG_LOOKUPS: usize = 8;
 
 /// Both operations have their own name in errors but share their counters.
 const fn operation(name: &'static str) -> Operation {
@@ -45,7 +45,7 @@ struct CachedConfig {
     /// Why `config` is an earlier one, if it is: access to the current one is denied.
     error: Option<Arc<CallError>>,
     /// The buckets for which a warning was logged that their origins are not known for certain.
-    warned_of: Mutex<BTreeSet<Bucket>>,
+    warned_buckets: Mutex<BTreeSet<Bucket>>,
 }
 
 /// The result of the lookup for one distribution.
@@ -97,7 +97,7 @@ impl ConfigLookup {
         let lookups = ids
             .into_iter()
             .map(|id| async move { (id.clone(), self.get(source, id, deadline).await.map_err(Arc::new)) });
-        ResolvedConfigs(permits::run(lookups, CONCURRENT_LOOKUPS, deadline).await.into_iter().collect())
+        ResolvedConfigs(permits::run(lookups, MAX_CONCURRENT_CONFIG_LOOKUPS, deadline).await.into_iter().collect())
     }
 
     async fn get<S: DistributionConfigs>(
@@ -117,10 +117,10 @@ impl ConfigLookup {
             );
         }
         let mut config = cached.config.clone();
-        if let Some(known) = &mut config {
-            for policy in known.unknown_policies() {
+        if let Some(resolved) = &mut config {
+            for policy in resolved.unresolved_policies() {
                 if let Some(in_key) = self.policy(source, &policy, deadline).await? {
-                    Arc::make_mut(known).resolve(&policy, in_key);
+                    Arc::make_mut(resolved).resolve_policy(&policy, in_key);
                 }
             }
         }
@@ -134,8 +134,9 @@ impl ConfigLookup {
         id: &DistributionId,
     ) -> Result<(Arc<CachedConfig>, Duration), CallError> {
         let now = (self.clock)();
-        let cached =
-            |config, read_at, error| Arc::new(CachedConfig { config, read_at, error, warned_of: Mutex::default() });
+        let cached = |config, read_at, error| {
+            Arc::new(CachedConfig { config, read_at, error, warned_buckets: Mutex::default() })
+        };
         match source.distribution_config(id).await {
             Ok(config) => Ok((cached(Some(Arc::new(config)), now, None), self.ttl.positive)),
             Err(error) if error.class == ErrorClass::AccessDenied => {
@@ -214,7 +215,7 @@ impl ResolvedConfigs {
             Some(Err(_)) => None,
             Some(Ok(answer)) => {
                 let mapping = Mapping::new(bucket, options, answer.config.as_ref());
-                if answer.config.is_some() && !mapping.is_known() && answer.cached.is_first_warning(bucket) {
+                if answer.config.is_some() && !mapping.is_conclusive() && answer.cached.should_warn(bucket) {
                     tracing::warn!(
                         bucket = bucket.name.as_str(),
                         distribution = id.as_str(),
@@ -230,7 +231,7 @@ impl ResolvedConfigs {
 }
 
 impl CachedConfig {
-    fn is_first_warning(&self, bucket: &Bucket) -> bool {
-        self.warned_of.lock().unwrap_or_else(PoisonError::into_inner).insert(bucket.clone())
+    fn should_warn(&self, bucket: &Bucket) -> bool {
+        self.warned_buckets.lock().unwrap_or_else(PoisonError::into_inner).insert(bucket.clone())
     }
 }

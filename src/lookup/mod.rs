@@ -17,4 +17,4 @@ pub use self::cached_lookup::{CacheTtl, CachedLookup, LookupError, Operation};
 pub use self::configs::{ConfigLookup, ResolvedConfigs};
 pub use self::keys::KeyLookup;
 pub use self::stats::Stats;
-pub use self::tags::{CONCURRENT_LOOKUPS, ResolvedTags, TagLookup, TagLookupError};
+pub use self::tags::{MAX_CONCURRENT_TAG_LOOKUPS, ResolvedTags, TagLookup, TagLookupError};

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 /// The longest time for which a call holds a permit.
 const MAX_HOLD: Duration = Duration::from_secs(1);
 /// A call holds a permit for at most this fraction of the time that there is for all calls.
-const HOLD_SHARE: u32 = 4;
+const HOLD_DIVISOR: u32 = 4;
 
 /// The most calls in flight, as a multiple of the permits. Each call holds a connection, and a Lambda process has at
 /// most 1,024 file descriptors (Lambda quotas).
@@ -22,7 +22,7 @@ const MAX_CALLS_PER_PERMIT: usize = 4;
 /// [`release`](Self::release).
 pub struct Permits {
     count: usize,
-    hold: Duration,
+    max_hold: Duration,
     /// When each call in flight started.
     begun: Vec<Instant>,
 }
@@ -31,8 +31,8 @@ impl Permits {
     /// Creates `count` permits, at least one, for calls between `now` and `deadline`.
     #[must_use]
     pub fn new(count: usize, now: Instant, deadline: Instant) -> Self {
-        let hold = MAX_HOLD.min(deadline.saturating_duration_since(now) / HOLD_SHARE);
-        Self { count: count.max(1), hold, begun: Vec::new() }
+        let max_hold = MAX_HOLD.min(deadline.saturating_duration_since(now) / HOLD_DIVISOR);
+        Self { count: count.max(1), max_hold, begun: Vec::new() }
     }
 
     /// Returns when a permit for another call is available: `now` or later. `None` if a call must end first.
@@ -41,7 +41,7 @@ impl Permits {
         if self.begun.len() >= self.count * MAX_CALLS_PER_PERMIT {
             return None;
         }
-        let ends = self.begun.iter().map(|begun| *begun + self.hold).filter(|end| *end > now);
+        let ends = self.begun.iter().map(|begun| *begun + self.max_hold).filter(|end| *end > now);
         if ends.clone().count() < self.count { Some(now) } else { ends.min() }
     }
 
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_call_that_hangs_makes_way_after_a_while() {
+    fn a_call_that_hangs_gives_up_its_permit() {
         let now = Instant::now();
         let after = |milliseconds| now + Duration::from_millis(milliseconds);
         let mut permits = Permits::new(2, now, after(60_000));
@@ -116,11 +116,11 @@ mod tests {
             permits.acquire(after(begun * 1000));
         }
         assert_eq!(permits.available_from(after(100_000)), None, "each of them costs a connection");
-        assert_eq!(Permits::new(2, now, after(800)).hold, Duration::from_millis(200));
+        assert_eq!(Permits::new(2, now, after(800)).max_hold, Duration::from_millis(200));
     }
 
     #[tokio::test]
-    async fn as_many_calls_are_made_as_there_are_places_and_all_of_them() {
+    async fn at_most_count_calls_run_and_all_finish() {
         let (now, most) = (Cell::new(0), Cell::new(0));
         let (now, most) = (&now, &most);
         let calls = (0..20).map(|count| async move {
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn calls_that_hang_hold_up_no_other() {
+    async fn hanging_calls_delay_no_others() {
         let answered = Cell::new(0);
         let answered = &answered;
         let calls = (0..12).map(|count| async move {

@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn each_has_a_tally_of_its_own_and_nobody_needs_one() {
+    async fn each_task_has_its_own_counts() {
         count(|stats| stats.retries += 100);
         let counting = |number: u64| {
             collect(async move {

@@ -18,7 +18,7 @@ use crate::plan::{Resolution, Resolutions};
 const CACHED_BUCKETS: u64 = 10_000;
 
 /// The most buckets that are looked up concurrently, apart from calls that hang (see [`permits`]).
-pub const CONCURRENT_LOOKUPS: usize = 16;
+pub const MAX_CONCURRENT_TAG_LOOKUPS: usize = 16;
 
 const OPERATION: Operation =
     Operation { name: "GetBucketTagging", hit: |stats| stats.tag_hits += 1, miss: |stats| stats.tag_misses += 1 };
@@ -127,7 +127,7 @@ impl<T: BucketTags> TagLookup<T> {
         &self.defaults.distribution_tag
     }
 
-    /// Looks up the tags of all these buckets concurrently, up to [`CONCURRENT_LOOKUPS`] at a time apart from calls
+    /// Looks up the tags of all these buckets concurrently, up to [`MAX_CONCURRENT_TAG_LOOKUPS`] at a time apart from calls
     /// that hang. A bucket that has not answered by `deadline` ends with stale options or a timeout error, so that it
     /// does not delay the other buckets' changes.
     pub async fn resolve(&self, mut queries: Vec<BucketQuery>, deadline: Instant) -> ResolvedTags {
@@ -137,7 +137,7 @@ impl<T: BucketTags> TagLookup<T> {
             let answer = self.get(&query, deadline).await;
             (query.bucket, answer.map_err(Arc::new))
         });
-        let answers = permits::run(lookups, CONCURRENT_LOOKUPS, deadline).await.into_iter().collect();
+        let answers = permits::run(lookups, MAX_CONCURRENT_TAG_LOOKUPS, deadline).await.into_iter().collect();
         ResolvedTags(answers)
     }
 

@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn items_are_encoded_as_far_as_they_are_not() {
+    fn items_are_encoded_unless_they_are() {
         for (named, item) in [
             ("*", "/*"),
             ("/", "/"),
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_invalidated_is_an_error_with_the_remedy() {
+    fn ineffective_items_are_errors_with_the_remedy() {
         for (named, part) in [
             ("", "everything is \"/*\""),
             ("/~user/", "ends before it"),
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_covered_is_left_out_and_nothing_is_widened() {
+    fn covered_items_are_dropped_and_nothing_is_widened() {
         assert_eq!(
             items(&["/b", "#t", "/a/*", "a/b c", "/b", "#t", "/a!"]),
             Ok(["/a!", "/a/*", "/b", "#t"].map(str::to_owned).to_vec())

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::{
     Behavior, BucketOptions, DirectoryUrls, DistributionConfig, Endpoint, IndexDocuments, InvalidationPath, Origin,
-    OriginPath, QueryStrings, ViewerKey, ViewerUrl, urls,
+    OriginPath, QueryStrings, RelativeKey, ViewerUrl, urls,
 };
 use crate::change::{Bucket, ObjectKey};
 
@@ -27,7 +27,7 @@ pub struct Mapping {
     is_stale: bool,
     /// Whether the config settles the mapping: at least one origin is the bucket, the origin path of each is known, and
     /// no other origin may be the bucket.
-    is_certain: bool,
+    is_conclusive: bool,
     /// The mapping by tags and defaults alone, used for objects that this one does not serve. `None` without a config,
     /// and where the config settles the mapping.
     fallback: Option<Box<Self>>,
@@ -61,22 +61,22 @@ impl Mapping {
             IndexDocuments::Default(names) if has_directories => names.clone(),
             IndexDocuments::Default(_) => Vec::new(),
         };
-        let rewrites = config.is_none_or(|config| config.rewrites());
+        let has_edge_function = config.is_none_or(|config| config.has_edge_function());
         let is_other = |origin: &&Origin| origins.iter().all(|(known, ..)| known.id != origin.id);
         // Origins that may be the bucket under another name.
         let possible = config.iter().flat_map(|config| &config.origins);
         let possible: Vec<_> = possible.filter(|it| it.may_be_any_bucket()).filter(is_other).collect();
         let possible_matches = possible.iter().map(|origin| (*origin, origin.path.as_ref(), Endpoint::Rest));
         let mut origin_matches: Vec<OriginMatch> = Vec::new();
-        let mut is_certain = !origins.is_empty() && possible.is_empty();
+        let mut is_conclusive = !origins.is_empty() && possible.is_empty();
         for (origin, path, endpoint) in
             origins.iter().map(|(it, path, kind)| (*it, path.as_ref(), *kind)).chain(possible_matches)
         {
             let Some(path) = options.origin_path.as_ref().or(path) else {
-                is_certain = false;
+                is_conclusive = false;
                 continue;
             };
-            let names = index_documents(rewrites || endpoint == Endpoint::Website);
+            let names = index_documents(has_edge_function || endpoint == Endpoint::Website);
             match origin_matches.iter_mut().find(|origin_match| origin_match.path == *path) {
                 Some(origin_match) => {
                     origin_match.origins.push(origin.id.clone());
@@ -96,9 +96,9 @@ impl Mapping {
             let path = options.origin_path.clone().unwrap_or_default();
             origin_matches.push(OriginMatch { path, origins: Vec::new(), index_documents: index_documents(true) });
         }
-        let fallback = (!is_certain && config.is_some()).then(|| Box::new(Self::without_config(options)));
+        let fallback = (!is_conclusive && config.is_some()).then(|| Box::new(Self::without_config(options)));
         let (directory_urls, query_strings) = (options.directory_urls, options.query_strings);
-        Self { origin_matches, directory_urls, query_strings, config, is_stale: false, is_certain, fallback }
+        Self { origin_matches, directory_urls, query_strings, config, is_stale: false, is_conclusive, fallback }
     }
 
     /// Returns the mapping that is assumed where only the bucket's tags are known.
@@ -121,8 +121,8 @@ impl Mapping {
 
     /// Whether the config settles the mapping, so that it does not rest on tags and defaults.
     #[must_use]
-    pub fn is_known(&self) -> bool {
-        self.is_certain
+    pub fn is_conclusive(&self) -> bool {
+        self.is_conclusive
     }
 
     /// Returns the paths to invalidate when this object changes: sorted, deduplicated, at least one.
@@ -133,10 +133,10 @@ impl Mapping {
         let mut paths = Vec::with_capacity(1);
         let mut reason = NotServed::OutsideOriginPath;
         for (origin_match, key) in self.matches_of(key) {
-            reason = NotServed::Elsewhere;
+            reason = NotServed::OtherOrigin;
             for RoutedUrl { url, routing } in self.routed_urls(origin_match, key) {
                 if routing.is_served() {
-                    paths.extend(url.paths(self.has_query_strings(origin_match, routing)));
+                    paths.extend(url.paths(self.query_strings_in_cache_key(origin_match, routing)));
                 }
             }
         }
@@ -156,13 +156,13 @@ impl Mapping {
     }
 
     /// Returns the key prefixes of the origin paths, each empty or ending with `/`.
-    pub fn folders(&self) -> impl Iterator<Item = String> {
-        self.origin_matches.iter().map(|origin_match| origin_match.path.folder())
+    pub fn key_prefixes(&self) -> impl Iterator<Item = String> {
+        self.origin_matches.iter().map(|origin_match| origin_match.path.key_prefix())
     }
 
     /// Returns the key prefix of each origin path with the ids of the origins that have it.
-    pub fn origins_by_folder(&self) -> impl Iterator<Item = (&[String], String)> {
-        self.origin_matches.iter().map(|origin_match| (origin_match.origins.as_slice(), origin_match.path.folder()))
+    pub fn origins_by_key_prefix(&self) -> impl Iterator<Item = (&[String], String)> {
+        self.origin_matches.iter().map(|origin_match| (origin_match.origins.as_slice(), origin_match.path.key_prefix()))
     }
 
     /// Returns the URLs at which the distribution may serve an object.
@@ -182,11 +182,11 @@ impl Mapping {
     }
 
     /// Returns the origin paths that contain the object, each with the key relative to it.
-    fn matches_of<'k>(&self, key: &'k ObjectKey) -> impl Iterator<Item = (&OriginMatch, ViewerKey<'k>)> {
+    fn matches_of<'k>(&self, key: &'k ObjectKey) -> impl Iterator<Item = (&OriginMatch, RelativeKey<'k>)> {
         self.origin_matches.iter().filter_map(move |origin_match| Some((origin_match, origin_match.path.strip(key)?)))
     }
 
-    fn routed_urls(&self, origin_match: &OriginMatch, key: ViewerKey<'_>) -> Vec<RoutedUrl<'_>> {
+    fn routed_urls(&self, origin_match: &OriginMatch, key: RelativeKey<'_>) -> Vec<RoutedUrl<'_>> {
         let mut urls = urls(key, &origin_match.index_documents, self.directory_urls);
         let root = self.config.as_ref().and_then(|config| config.default_root_object.as_deref());
         if root == Some(key.as_str()) && !urls.contains(&ViewerUrl::root()) {
@@ -195,10 +195,10 @@ impl Mapping {
         urls.into_iter().map(|url| RoutedUrl { routing: self.routing(origin_match, &url, key), url }).collect()
     }
 
-    fn routing(&self, origin_match: &OriginMatch, url: &ViewerUrl, key: ViewerKey<'_>) -> Routing<'_> {
+    fn routing(&self, origin_match: &OriginMatch, url: &ViewerUrl, key: RelativeKey<'_>) -> Routing<'_> {
         let Some(config) = &self.config else { return Routing::ConfigUnknown };
         let goes_to_bucket =
-            |behavior: &&Behavior| origin_match.origins.iter().any(|origin| config.goes_to(behavior, origin));
+            |behavior: &&Behavior| origin_match.origins.iter().any(|origin| config.targets(behavior, origin));
         let decoded = url.decoded();
         // CloudFront may match a request for `/` with path patterns by the path of the object that it returns.
         let root = (*url == ViewerUrl::root()).then(|| format!("/{}", key.as_str()));
@@ -206,24 +206,25 @@ impl Mapping {
         let normal: Vec<_> = spellings.iter().flatten().filter_map(|spelling| normalized(spelling)).collect();
         let spellings = || spellings.into_iter().flatten().chain(normal.iter().map(String::as_str));
         let candidates = || spellings().flat_map(|spelling| config.behaviors_of(spelling));
-        match candidates().filter(goes_to_bucket).max_by_key(|it| it.query_strings == QueryStrings::InKey) {
+        match candidates().filter(goes_to_bucket).max_by_key(|it| it.query_strings == QueryStrings::InCacheKey) {
             Some(behavior) => Routing::ToBucket(behavior),
-            None if config.rewrites() => Routing::EdgeFunction,
-            None => candidates().next().map_or(Routing::NoBehavior, Routing::Elsewhere),
+            None if config.has_edge_function() => Routing::EdgeFunction,
+            None => candidates().next().map_or(Routing::NoBehavior, Routing::OtherOrigin),
         }
     }
 
     /// Whether a URL may be cached once for each query string.
-    fn has_query_strings(&self, origin_match: &OriginMatch, routing: Routing<'_>) -> bool {
-        let in_key = |behavior: &Behavior| behavior.query_strings == QueryStrings::InKey;
+    fn query_strings_in_cache_key(&self, origin_match: &OriginMatch, routing: Routing<'_>) -> bool {
+        let in_key = |behavior: &Behavior| behavior.query_strings == QueryStrings::InCacheKey;
         self.query_strings.unwrap_or_else(|| match (&self.config, routing) {
-            (Some(config), _) if config.rewrites() => {
+            (Some(config), _) if config.has_edge_function() => {
                 // A request of another behavior may have been rewritten to this URL, and is cached by that behavior's
                 // policy.
-                let may_come = |behavior: &&Behavior| {
-                    behavior.rewrites || origin_match.origins.iter().any(|origin| config.goes_to(behavior, origin))
+                let may_receive_request = |behavior: &&Behavior| {
+                    behavior.has_edge_function
+                        || origin_match.origins.iter().any(|origin| config.targets(behavior, origin))
                 };
-                config.behaviors.iter().filter(may_come).any(in_key)
+                config.behaviors.iter().filter(may_receive_request).any(in_key)
             }
             (_, Routing::ToBucket(behavior)) => in_key(behavior),
             _ => false,

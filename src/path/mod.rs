@@ -24,7 +24,7 @@ use std::sync::Arc;
 pub(crate) use self::distribution_config::matches_glob;
 pub use self::distribution_config::{
     Behavior, DistributionConfig, DistributionConfigError, Endpoint, Origin, OriginGroup, PathPattern, PolicyId,
-    QueryStrings, endpoint_of, serves_by_path,
+    QueryStrings, endpoint_of, is_path_style_endpoint,
 };
 pub use self::item::{CacheTag, Item, ItemError, named_items};
 pub use self::mapping::Mapping;
@@ -32,7 +32,7 @@ pub use self::options::{
     BucketDefaults, BucketOptions, DIRECTORY_URLS_TAG, IGNORE_TAG, INDEX_DOCUMENTS_TAG, IndexDocuments, MAX_PATHS_TAG,
     ORIGIN_PATH_TAG, QUERY_STRINGS_TAG, TagError, Tags,
 };
-pub use self::origin_path::{OriginPath, OriginPathError, ViewerKey};
+pub use self::origin_path::{OriginPath, OriginPathError, RelativeKey};
 pub use self::routing::{NotServed, RoutedUrl, Routing};
 pub use self::viewer_url::{DirectoryUrls, ViewerUrl, urls, viewer_paths, viewer_urls};
 
@@ -205,15 +205,15 @@ pub fn without_covered(mut paths: Vec<InvalidationPath>) -> Vec<InvalidationPath
     // In this order a wildcard is directly followed by all that it covers, because its `*` is not compared.
     paths.sort_unstable_by(|a, b| order(a).cmp(&order(b)));
     let mut kept: Vec<InvalidationPath> = Vec::with_capacity(paths.len());
-    let mut widest: Option<usize> = None;
+    let mut last_wildcard: Option<usize> = None;
     for path in paths {
-        if widest.and_then(|at| kept.get(at)).is_some_and(|wildcard| wildcard.covers(&path))
+        if last_wildcard.and_then(|at| kept.get(at)).is_some_and(|wildcard| wildcard.covers(&path))
             || kept.last() == Some(&path)
         {
             continue;
         }
         if path.wildcard_prefix().is_some() {
-            widest = Some(kept.len());
+            last_wildcard = Some(kept.len());
         }
         kept.push(path);
     }

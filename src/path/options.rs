@@ -101,7 +101,7 @@ impl BucketDefaults {
         let Some(ids) = tags.get(&self.distribution_tag) else { return Ok(None) };
         let bad = |tag: &str, reason: String| TagError { tag: tag.to_owned(), reason };
         let distributions =
-            DistributionId::parse_list(ids).map_err(|error| bad(&self.distribution_tag, error.to_string()))?;
+            DistributionId::parse_tag(ids).map_err(|error| bad(&self.distribution_tag, error.to_string()))?;
         let value = |tag| tags.get(tag).map(|value| value.trim());
         let origin_path = tags
             .get(ORIGIN_PATH_TAG)
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_without_the_tag_has_no_route() {
+    fn a_bucket_without_the_tag_has_no_options() {
         assert_eq!(settings().parse(&tags(&[("team", "web"), ("distributionid", "E1")])), Ok(None));
     }
 

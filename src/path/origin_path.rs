@@ -45,25 +45,25 @@ impl OriginPath {
         }
     }
 
-    /// Returns the path below its first folder, if that is `folder`.
+    /// Returns the path below its first folder, if that is `key_prefix`.
     #[must_use]
-    pub fn within(&self, folder: &str) -> Option<Self> {
+    pub fn strip_first_folder(&self, folder: &str) -> Option<Self> {
         let rest = self.0.strip_prefix('/')?.strip_prefix(folder)?;
         (rest.is_empty() || rest.starts_with('/')).then(|| Self(rest.to_owned()))
     }
 
     /// Returns the prefix of the keys below the origin path: empty, or the folder and a slash.
     #[must_use]
-    pub fn folder(&self) -> String {
+    pub fn key_prefix(&self) -> String {
         self.0.strip_prefix('/').map_or_else(String::new, |folder| format!("{folder}/"))
     }
 
     /// Returns the key relative to the origin path; `None` if the key is outside, and so not served by the origin.
     #[must_use]
-    pub fn strip<'k>(&self, key: &'k ObjectKey) -> Option<ViewerKey<'k>> {
+    pub fn strip<'k>(&self, key: &'k ObjectKey) -> Option<RelativeKey<'k>> {
         match self.0.strip_prefix('/') {
-            None => Some(ViewerKey(key.as_str())),
-            Some(folder) => key.as_str().strip_prefix(folder)?.strip_prefix('/').map(ViewerKey),
+            None => Some(RelativeKey(key.as_str())),
+            Some(folder) => key.as_str().strip_prefix(folder)?.strip_prefix('/').map(RelativeKey),
         }
     }
 }
@@ -78,9 +78,9 @@ impl fmt::Display for OriginPath {
 ///
 /// It is never longer than the key, so its path is within CloudFront's limit even if every byte is percent-encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ViewerKey<'k>(&'k str);
+pub struct RelativeKey<'k>(&'k str);
 
-impl<'k> ViewerKey<'k> {
+impl<'k> RelativeKey<'k> {
     /// Returns the relative key.
     #[must_use]
     pub fn as_str(self) -> &'k str {

@@ -11,7 +11,7 @@ pub enum NotServed {
     /// The key is outside every origin path under which the distribution serves the bucket.
     OutsideOriginPath,
     /// Requests for the object's URLs go to other origins.
-    Elsewhere,
+    OtherOrigin,
 }
 
 /// A URL of an object, and where requests for it go.
@@ -33,7 +33,7 @@ pub enum Routing<'v> {
     /// This cache behavior sends them to the bucket.
     ToBucket(&'v Behavior),
     /// This cache behavior, the first that matches, sends them to another origin.
-    Elsewhere(&'v Behavior),
+    OtherOrigin(&'v Behavior),
     /// No cache behavior matches.
     NoBehavior,
 }
@@ -79,7 +79,7 @@ impl fmt::Display for Routing<'_> {
                 let (pattern, target) = name(behavior);
                 write!(f, "behavior {pattern} sends requests to origin \"{target}\"")
             }
-            Self::Elsewhere(behavior) => {
+            Self::OtherOrigin(behavior) => {
                 let (pattern, target) = name(behavior);
                 write!(f, "not served: behavior {pattern} sends requests to origin \"{target}\"")
             }
@@ -92,7 +92,7 @@ impl fmt::Display for NotServed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::OutsideOriginPath => "outside of the origin path",
-            Self::Elsewhere => "requests for it go to other origins",
+            Self::OtherOrigin => "requests for it go to other origins",
         })
     }
 }
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn empty_and_dot_segments_go() {
+    fn empty_and_dot_segments_are_removed() {
         for (path, normal) in [
             ("//assets/a", Some("/assets/a")),
             ("/./assets/a", Some("/assets/a")),

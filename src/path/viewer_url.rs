@@ -3,7 +3,7 @@
 use percent_encoding::percent_decode_str;
 
 use super::encode::{Space, path_of, url_of};
-use super::{InvalidationPath, ViewerKey};
+use super::{InvalidationPath, RelativeKey};
 
 /// How the directory of an index document is requested.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl ViewerUrl {
 /// These are the object's own and, if its name is in `index_documents`, those of its directory. With
 /// [`DirectoryUrls::Both`], the directory's URL without the trailing slash is included.
 #[must_use]
-pub fn urls(key: ViewerKey<'_>, index_documents: &[String], directory_urls: DirectoryUrls) -> Vec<ViewerUrl> {
+pub fn urls(key: RelativeKey<'_>, index_documents: &[String], directory_urls: DirectoryUrls) -> Vec<ViewerUrl> {
     let (directory, file) = key.as_str().split_at(key.as_str().rfind('/').map_or(0, |slash| slash + 1));
     let is_index = index_documents.iter().any(|name| name == file);
     let bare = directory.strip_suffix('/').filter(|_| directory_urls == DirectoryUrls::Both);
@@ -97,7 +97,7 @@ pub fn urls(key: ViewerKey<'_>, index_documents: &[String], directory_urls: Dire
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use]
-pub fn viewer_paths(key: ViewerKey<'_>, index_documents: &[String]) -> Vec<InvalidationPath> {
+pub fn viewer_paths(key: RelativeKey<'_>, index_documents: &[String]) -> Vec<InvalidationPath> {
     let mut paths: Vec<_> = viewer_urls(key, index_documents).into_iter().map(path_of).collect();
     paths.sort_unstable();
     paths.dedup();
@@ -108,7 +108,7 @@ pub fn viewer_paths(key: ViewerKey<'_>, index_documents: &[String]) -> Vec<Inval
 ///
 /// They are what the paths of [`viewer_paths`] must match. Any `~` and final `*` in them are literal.
 #[must_use]
-pub fn viewer_urls(key: ViewerKey<'_>, index_documents: &[String]) -> Vec<String> {
+pub fn viewer_urls(key: RelativeKey<'_>, index_documents: &[String]) -> Vec<String> {
     urls(key, index_documents, DirectoryUrls::Slash).into_iter().map(|url| url.text).collect()
 }
 
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn queries_of_a_file_are_covered_and_those_of_a_directory_without_its_content() {
+    fn query_strings_of_a_directory_do_not_cover_its_content() {
         assert_eq!(paths("a.jpg", DirectoryUrls::Slash, true), ["/a.jpg*"]);
         assert_eq!(paths("a/index.html", DirectoryUrls::Slash, true), ["/a/", "/a/?*", "/a/index.html*"]);
         assert_eq!(paths("a/index.html", DirectoryUrls::Both, true), ["/a", "/a/", "/a/?*", "/a/index.html*", "/a?*"]);

@@ -42,11 +42,11 @@ pub fn assign<'d>(batch: &Batch, resolutions: &'d Resolutions) -> Assignment<'d>
     let mut plan = Plan::default();
     let mut all_bucket_changes: Vec<BucketChanges<'d>> = Vec::new();
     let mut by_distribution: BTreeMap<&'d DistributionId, DistributionChanges> = BTreeMap::new();
-    let mut views_before = 0;
-    for (bucket, ServedBucket { options, mappings, indices }) in sort(batch, resolutions, &mut plan) {
+    let mut mappings_before = 0;
+    for (bucket, ServedBucket { options, mappings, indices }) in changes_by_bucket(batch, resolutions, &mut plan) {
         let indices: Arc<[usize]> = indices.into();
         let mut states = vec![ServedState::default(); indices.len()];
-        let strands_before = all_bucket_changes.len();
+        let bucket_changes_before = all_bucket_changes.len();
         let mut mapped: Vec<MappedChanges<'_>> = Vec::new();
         for (distribution, mapping) in mappings {
             let number = mapped.iter().position(|it| it.mapping == mapping).unwrap_or_else(|| {
@@ -55,7 +55,7 @@ pub fn assign<'d>(batch: &Batch, resolutions: &'d Resolutions) -> Assignment<'d>
                         BucketChanges::new((bucket, options, mapping), batch, &indices, &mut states);
                     let is_any = !bucket_changes.changes.is_empty();
                     (
-                        is_any.then(|| index_of(bucket_changes, strands_before, &mut all_bucket_changes)),
+                        is_any.then(|| index_of(bucket_changes, bucket_changes_before, &mut all_bucket_changes)),
                         config_unavailable,
                     )
                 } else {
@@ -68,7 +68,7 @@ pub fn assign<'d>(batch: &Batch, resolutions: &'d Resolutions) -> Assignment<'d>
                 mapped.len() - 1
             });
             let by_distribution = by_distribution.entry(distribution).or_default();
-            by_distribution.mappings.push(views_before + number);
+            by_distribution.mappings.push(mappings_before + number);
             if let Some(mapped) = mapped.get(number) {
                 by_distribution.all_bucket_changes.extend(mapped.bucket_changes);
                 by_distribution
@@ -76,7 +76,7 @@ pub fn assign<'d>(batch: &Batch, resolutions: &'d Resolutions) -> Assignment<'d>
                     .extend((!mapped.config_unavailable.is_empty()).then(|| Arc::clone(&mapped.config_unavailable)));
             }
         }
-        views_before += mapped.len();
+        mappings_before += mapped.len();
         for reason in states.iter().filter(|state| !state.is_served).filter_map(|state| state.not_served) {
             *plan.not_served.entry((bucket.clone(), reason)).or_default() += 1;
         }
@@ -105,7 +105,11 @@ pub fn assign<'d>(batch: &Batch, resolutions: &'d Resolutions) -> Assignment<'d>
 }
 
 /// Returns the buckets that distributions serve, with their changes. All other changes are recorded in the plan.
-fn sort<'d>(batch: &Batch, resolutions: &'d Resolutions, plan: &mut Plan) -> BTreeMap<&'d Bucket, ServedBucket<'d>> {
+fn changes_by_bucket<'d>(
+    batch: &Batch,
+    resolutions: &'d Resolutions,
+    plan: &mut Plan,
+) -> BTreeMap<&'d Bucket, ServedBucket<'d>> {
     let mut by_distribution: BTreeMap<&'d Bucket, ServedBucket<'d>> = BTreeMap::new();
     for (index, change) in batch.changes.iter().enumerate() {
         let (bucket, options, mappings) = match resolutions.get_key_value(&change.bucket) {

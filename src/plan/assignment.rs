@@ -77,7 +77,7 @@ impl Assignment<'_> {
         model: impl Fn(&DistributionId, &[InvalidationPath]) -> Option<M>,
     ) -> Plan {
         let Self { mut plan, all_bucket_changes, groups } = self;
-        for DistributionGroup { assigned, all_bucket_changes: numbers, distributions } in groups {
+        for DistributionGroup { assigned, all_bucket_changes: indices, distributions } in groups {
             let budget = Budget { max_paths: assigned.max_paths(objective.budget), ..objective.budget };
             let objective = Objective { budget, ..objective };
             let delivery_id = match batch.messages {
@@ -88,16 +88,16 @@ impl Assignment<'_> {
             };
             let delivery_digest = DeliveryDigest::from(&delivery_id);
             let buckets: Vec<_> = assigned.buckets.into_iter().collect();
-            let mut paths = paths(numbers.iter().filter_map(|&number| all_bucket_changes.get(number)), batch);
+            let mut paths = paths(indices.iter().filter_map(|&number| all_bucket_changes.get(number)), batch);
             let mut heuristic = None;
-            let mut left = distributions.len();
+            let mut remaining = distributions.len();
             for same_mapping in distributions.into_values() {
-                left -= 1;
+                remaining -= 1;
                 let model = same_mapping.first().and_then(|distribution| model(distribution, &paths));
-                let mut take = || if left == 0 { mem::take(&mut paths) } else { paths.clone() };
+                let mut take_paths = || if remaining == 0 { mem::take(&mut paths) } else { paths.clone() };
                 let (items, unchanged_evicted) = match model {
-                    Some(model) => collapsed(take(), objective, &model),
-                    None => heuristic.get_or_insert_with(|| collapsed(take(), objective, &Heuristic)).clone(),
+                    Some(model) => collapsed(take_paths(), objective, &model),
+                    None => heuristic.get_or_insert_with(|| collapsed(take_paths(), objective, &Heuristic)).clone(),
                 };
                 plan.invalidations.extend(same_mapping.into_iter().map(|distribution| Invalidation {
                     distribution: distribution.clone(),
@@ -145,11 +145,11 @@ mod tests {
     /// Twelve distributions: half include query strings in the cache key, and half use `DirectoryUrls::Both`, which
     /// changes nothing here, since there are no index documents.
     #[test]
-    fn what_is_the_same_for_several_is_worked_out_once() {
+    fn shared_work_is_done_once() {
         let bucket = Bucket { name: BucketName::new("site").unwrap(), region: None };
         let ids: Vec<_> = (0..12).map(|n| format!("E{n:02}")).collect();
         let options = Arc::new(BucketOptions {
-            distributions: DistributionId::parse_list(&ids.join(" ")).unwrap(),
+            distributions: DistributionId::parse_tag(&ids.join(" ")).unwrap(),
             origin_path: None,
             index_documents: IndexDocuments::Default(Vec::new()),
             directory_urls: DirectoryUrls::Slash,

@@ -3,12 +3,12 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use super::Hash;
+use super::TextHash;
 use crate::change::{Batch, Bucket};
 use crate::path::{BucketOptions, InvalidationPath, Mapping, NotServed};
 
 /// How many paths are collected before the first deduplication.
-const FEW_PATHS: usize = 4096;
+const DEDUPLICATE_ABOVE: usize = 4096;
 
 /// Changes of a bucket and their paths.
 ///
@@ -64,7 +64,7 @@ impl<'d> BucketChanges<'d> {
             }
         }
         let paths = paths.sorted();
-        let digest = Hash::of(paths.iter().map(InvalidationPath::as_str));
+        let digest = TextHash::of(paths.iter().map(InvalidationPath::as_str));
         let changes = if changes.len() == indices.len() { Arc::clone(indices) } else { changes.into() };
         (
             Self { bucket, mapping, max_paths: options.max_paths, changes, paths: paths.len(), digest },
@@ -97,14 +97,14 @@ pub(super) fn paths<'s>(
 struct PathSet {
     paths: Vec<InvalidationPath>,
     /// The number of paths after the last deduplication.
-    different: usize,
+    distinct: usize,
 }
 
 impl PathSet {
     fn extend(&mut self, more: Vec<InvalidationPath>) {
         self.paths.extend(more);
         // Sorting again only once the list has doubled keeps the total cost at about that of one or two full sorts.
-        if self.paths.len() >= FEW_PATHS + 2 * self.different {
+        if self.paths.len() >= DEDUPLICATE_ABOVE + 2 * self.distinct {
             self.deduplicate();
         }
     }
@@ -112,7 +112,7 @@ impl PathSet {
     fn deduplicate(&mut self) {
         self.paths.sort_unstable();
         self.paths.dedup();
-        self.different = self.paths.len();
+        self.distinct = self.paths.len();
     }
 
     fn sorted(mut self) -> Vec<InvalidationPath> {
@@ -126,12 +126,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn repeated_paths_do_not_pile_up() {
+    fn repeated_paths_are_deduplicated_early() {
         let path = |n: usize| InvalidationPath::parse(&format!("/{n}")).unwrap();
         let mut set = PathSet::default();
         for n in 0..100_000 {
             set.extend(vec![path(n % 7)]);
-            assert!(set.paths.len() <= FEW_PATHS + 2 * 7, "{n}");
+            assert!(set.paths.len() <= DEDUPLICATE_ABOVE + 2 * 7, "{n}");
         }
         assert_eq!(set.sorted(), (0..7).map(path).collect::<Vec<_>>());
     }

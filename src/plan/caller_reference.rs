@@ -40,7 +40,7 @@ impl fmt::Debug for DeliveryDigest {
 
 impl From<&DeliveryId<'_>> for DeliveryDigest {
     fn from(delivery_id: &DeliveryId<'_>) -> Self {
-        let mut hash = Hash::default();
+        let mut hash = TextHash::default();
         match delivery_id {
             DeliveryId::Invocation(id) => hash.part("invocation").part(id),
             DeliveryId::Job(id) => hash.part("job").part(id),
@@ -52,9 +52,9 @@ impl From<&DeliveryId<'_>> for DeliveryDigest {
 
 /// A SHA-256 hash of texts. Each is preceded by its length, so different lists never hash the same bytes.
 #[derive(Default)]
-pub(crate) struct Hash(Sha256);
+pub(crate) struct TextHash(Sha256);
 
-impl Hash {
+impl TextHash {
     pub(crate) fn of<'t>(texts: impl IntoIterator<Item = &'t str>) -> [u8; 32] {
         let mut hash = Self::default();
         for text in texts {
@@ -72,7 +72,7 @@ impl Hash {
 
 impl CallerReference {
     pub(crate) fn new(distribution: &DistributionId, items: &[Item], delivery_digest: &DeliveryDigest) -> Self {
-        let mut hash = Hash::default();
+        let mut hash = TextHash::default();
         hash.0.update(delivery_digest.0);
         hash.part(distribution.as_str());
         for item in items {
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reference_tells_apart_what_is_the_same_when_strung_together() {
+    fn parts_are_hashed_with_their_lengths() {
         let items = |paths: &[&str]| paths.iter().map(|path| Item::named(path).unwrap()).collect::<Vec<_>>();
         let id = |text| DistributionId::new(text).unwrap();
         let messages = |ids: &[&'static str]| DeliveryId::Messages(ids.iter().copied().collect());

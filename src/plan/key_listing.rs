@@ -96,9 +96,9 @@ impl KeyListing {
     /// Whether every key that starts with `key_prefix` is known. If so, this holds for every longer prefix.
     #[must_use]
     pub fn is_complete(&self, key_prefix: &str) -> bool {
-        let behind = self.known_ranges.partition_point(|(from, _)| from.0.as_slice() <= key_prefix.as_bytes());
+        let after = self.known_ranges.partition_point(|(from, _)| from.0.as_slice() <= key_prefix.as_bytes());
         let holds = |(_, to): &(KeyPosition, KeyPosition)| *to >= KeyPosition::after_prefix(key_prefix);
-        behind.checked_sub(1).and_then(|last| self.known_ranges.get(last)).is_some_and(holds)
+        after.checked_sub(1).and_then(|last| self.known_ranges.get(last)).is_some_and(holds)
     }
 
     /// Returns the number of requests made, including failed ones.
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_listed_after_is_just_before_the_place() {
+    fn start_after_is_just_before_the_position() {
         for (position, after) in [
             (KeyPosition::before("a/"), "a.\u{10fffd}"),
             (KeyPosition::after_prefix("a/"), "a/\u{10fffd}"),
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_is_complete_where_all_that_starts_with_it_was_read() {
+    fn a_prefix_is_complete_where_all_its_keys_were_read() {
         let read = vec![
             (KeyPosition::after_key("b/5"), KeyPosition::after_prefix("b/")),
             (KeyPosition::before("a/"), KeyPosition::after_key("b/5")),

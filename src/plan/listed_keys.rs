@@ -15,7 +15,7 @@ use crate::collapse::{Budget, Counted, Coverage};
 use crate::path::{DistributionConfig, InvalidationPath, Mapping};
 
 /// The least number of paths for which listing is worth its requests. Below it there is little to save.
-const WORTHWHILE_PATHS: usize = 10;
+const MIN_PATHS_TO_LIST: usize = 10;
 
 /// A bucket and a key prefix to list, which is empty or ends with `/`.
 pub type BucketPrefix = (Bucket, String);
@@ -32,8 +32,10 @@ pub fn prefixes_to_list<'b>(
     for (distribution, assigned) in assignment.distributions().filter(|(_, it)| is_worthwhile(it, budget)) {
         for change in assigned.changes.iter().filter_map(|&index| batch.changes.get(index)) {
             let Some(mapping) = mapping_of(resolutions, distribution, &change.bucket) else { continue };
-            for folder in mapping.folders().filter(|folder| change.key.as_str().starts_with(folder.as_str())) {
-                prefixes_to_list.entry((change.bucket.clone(), folder)).or_default().insert(change.key.as_str());
+            for key_prefix in
+                mapping.key_prefixes().filter(|key_prefix| change.key.as_str().starts_with(key_prefix.as_str()))
+            {
+                prefixes_to_list.entry((change.bucket.clone(), key_prefix)).or_default().insert(change.key.as_str());
             }
         }
     }
@@ -41,14 +43,14 @@ pub fn prefixes_to_list<'b>(
 }
 
 fn is_worthwhile(assigned: &AssignedChanges, budget: Budget) -> bool {
-    assigned.paths >= WORTHWHILE_PATHS || assigned.paths > assigned.max_paths(budget).get()
+    assigned.paths >= MIN_PATHS_TO_LIST || assigned.paths > assigned.max_paths(budget).get()
 }
 
 /// Returns the mapping of a bucket in a distribution, if the distribution config settles it.
 fn mapping_of<'d>(resolutions: &'d Resolutions, distribution: &DistributionId, bucket: &Bucket) -> Option<&'d Mapping> {
     let Resolution::Served { mappings, .. } = resolutions.get(bucket)? else { return None };
     let (_, mapping) = mappings.iter().find(|(id, _)| id == distribution)?;
-    mapping.as_ref().filter(|mapping| mapping.is_known())
+    mapping.as_ref().filter(|mapping| mapping.is_conclusive())
 }
 
 /// The keys listed, by bucket and prefix.
@@ -62,7 +64,7 @@ pub struct ListedOrigins<'s> {
     /// The ids of the listed origins.
     origins: Vec<&'s str>,
     /// The key prefixes of their origin paths, each with its listing.
-    folders: Vec<(String, &'s KeyListing)>,
+    key_prefixes: Vec<(String, &'s KeyListing)>,
 }
 
 impl ListedKeys {
@@ -76,35 +78,36 @@ impl ListedKeys {
         required: &[InvalidationPath],
     ) -> Option<Counted<ListedOrigins<'s>>> {
         let mut urls = Vec::new();
-        let mut known: Option<ListedOrigins<'s>> = None;
-        let mut done = BTreeSet::new();
+        let mut listed: Option<ListedOrigins<'s>> = None;
+        let mut visited = BTreeSet::new();
         for (bucket, _) in self.0.keys() {
-            let Some(mapping) = mapping_of(resolutions, distribution, bucket).filter(|_| done.insert(bucket)) else {
+            let Some(mapping) = mapping_of(resolutions, distribution, bucket).filter(|_| visited.insert(bucket)) else {
                 continue;
             };
-            let known = known.get_or_insert_with(|| ListedOrigins {
+            let listed = listed.get_or_insert_with(|| ListedOrigins {
                 config: mapping.config().cloned().unwrap_or_default(),
                 origins: Vec::new(),
-                folders: Vec::new(),
+                key_prefixes: Vec::new(),
             });
-            for (origins, folder) in mapping.origins_by_folder() {
-                let Some(listing) = self.0.get(&(bucket.clone(), folder.clone())) else { continue };
+            for (origins, key_prefix) in mapping.origins_by_key_prefix() {
+                let Some(listing) = self.0.get(&(bucket.clone(), key_prefix.clone())) else { continue };
                 let keys = listing.keys().filter_map(|key| ObjectKey::new(key).ok());
                 urls.extend(keys.flat_map(|key| mapping.served_urls(&key)));
-                known.origins.extend(origins.iter().map(String::as_str));
-                known.folders.push((folder, listing));
+                listed.origins.extend(origins.iter().map(String::as_str));
+                listed.key_prefixes.push((key_prefix, listing));
             }
         }
-        known.map(|known| Counted::new(urls, known, required))
+        listed.map(|listed| Counted::new(urls, listed, required))
     }
 }
 
 impl Coverage for ListedOrigins<'_> {
     fn includes(&self, prefix: &str) -> bool {
         // In a URL a raw `+` is a space; a literal `+` is `%2B`.
-        let spelt = prefix.strip_prefix('/').unwrap_or(prefix).replace('+', " ");
-        let Ok(below) = percent_decode_str(&spelt).decode_utf8() else { return false };
-        let is_listed = |(folder, listing): &(String, &KeyListing)| listing.is_complete(&format!("{folder}{below}"));
-        self.folders.iter().all(is_listed) && self.config.serves_only(prefix, &self.origins)
+        let with_spaces = prefix.strip_prefix('/').unwrap_or(prefix).replace('+', " ");
+        let Ok(below) = percent_decode_str(&with_spaces).decode_utf8() else { return false };
+        let is_listed =
+            |(key_prefix, listing): &(String, &KeyListing)| listing.is_complete(&format!("{key_prefix}{below}"));
+        self.key_prefixes.iter().all(is_listed) && self.config.is_served_only_by(prefix, &self.origins)
     }
 }

@@ -23,7 +23,7 @@ use crate::path::{Item, NotServed};
 
 pub use self::assign::assign;
 pub use self::assignment::{AssignedChanges, Assignment};
-pub(crate) use self::caller_reference::Hash;
+pub(crate) use self::caller_reference::TextHash;
 pub use self::caller_reference::{CallerReference, DeliveryDigest, DeliveryId};
 pub use self::invalidation::Invalidation;
 pub use self::key_listing::KeyListing;
@@ -97,7 +97,7 @@ mod tests {
 
     fn options(ids: &str, origin_path: &str) -> Resolution {
         let options = Arc::new(BucketOptions {
-            distributions: DistributionId::parse_list(ids).unwrap(),
+            distributions: DistributionId::parse_tag(ids).unwrap(),
             origin_path: Some(OriginPath::parse(origin_path).unwrap()),
             index_documents: IndexDocuments::Default(vec!["index.html".into()]),
             directory_urls: DirectoryUrls::Slash,
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn every_change_has_its_place() {
+    fn every_change_is_planned_or_recorded() {
         assert_eq!(plan(&Batch::default(), &resolutions(), BUDGET, &DeliveryId::Job("1")), Plan::default());
         let changes = [
             change("one", "a.txt"),
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_queue_only_the_messages_that_contributed_count_in_whatever_batch_they_come() {
+    fn only_contributing_messages_determine_the_caller_reference() {
         let message = |id: &str, changes| Message { id: id.into(), changes, failed: 0..0 };
         let reference = |changes: &[Change], messages: &[Message], request: &str| {
             let batch = Batch { messages: Some(messages.to_vec()), ..batch(changes) };
@@ -190,7 +190,7 @@ mod tests {
 
     /// Work that distributions share must not change any of their plans.
     #[test]
-    fn each_distribution_is_told_what_it_would_be_told_alone() {
+    fn sharing_work_changes_no_plan() {
         let mut random = fastrand::Rng::with_seed(5);
         let pick = |random: &mut fastrand::Rng, from: &[&str]| from[random.usize(..from.len())].to_owned();
         for round in 0..300 {
@@ -218,7 +218,7 @@ mod tests {
             let plan = |resolutions: &Resolutions| plan(&batch, resolutions, BUDGET, &DeliveryId::Job("1"));
             let together = plan(&resolutions);
             let mut alone = Plan::default();
-            for id in DistributionId::parse_list("E1 E2 E3 E4 E5").unwrap() {
+            for id in DistributionId::parse_tag("E1 E2 E3 E4 E5").unwrap() {
                 let mut its_own = resolutions.clone();
                 for destination in its_own.values_mut() {
                     let Resolution::Served { mappings, .. } = destination else { panic!("shown") };

@@ -8,14 +8,14 @@ use crate::change::{BucketName, DistributionId, RecordError};
 use crate::event::FailureType;
 use crate::lookup::TagLookupError;
 use crate::plan::Invalidation;
-use crate::send::LISTED_BUCKETS;
+use crate::send::MAX_LISTED_BUCKETS;
 
 /// The maximum number of failures in an error message. The message counts the others; those of a batch of changes are
 /// logged one by one.
 pub const MAX_FAILURES_IN_MESSAGE: usize = 20;
 
 /// The remedy if the distribution does not exist.
-const WRONG_ID: &str = "; correct the id, or the tag of these buckets that names it";
+const WRONG_ID_REMEDY: &str = "; correct the id, or the tag of these buckets that names it";
 
 /// Why changes, or a request, failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,7 +156,7 @@ impl fmt::Display for Failure {
                 write!(f, "distribution {distribution}")?;
                 write_changes(f, *changes, buckets)?;
                 write!(f, ": its settings could not be read: {error}")?;
-                f.write_str(if error.class == ErrorClass::NotFound { WRONG_ID } else { "" })
+                f.write_str(if error.class == ErrorClass::NotFound { WRONG_ID_REMEDY } else { "" })
             }
             Self::Send { distribution, buckets, changes, error } => {
                 write!(f, "distribution {distribution}")?;
@@ -165,7 +165,7 @@ impl fmt::Display for Failure {
                 f.write_str(match error.class {
                     ErrorClass::AccessDenied => return write_missing_permission(f, "CreateInvalidation", distribution),
                     ErrorClass::NotFound if buckets.is_empty() => "; correct its id",
-                    ErrorClass::NotFound => WRONG_ID,
+                    ErrorClass::NotFound => WRONG_ID_REMEDY,
                     ErrorClass::InvalidArgument if *changes == 0 => "; correct the items",
                     _ => "",
                 })
@@ -187,13 +187,13 @@ fn write_changes(f: &mut fmt::Formatter<'_>, changes: usize, buckets: &[BucketNa
     if buckets.is_empty() {
         return Ok(());
     }
-    let listed: Vec<_> = buckets.iter().take(LISTED_BUCKETS).map(|it| format!("\"{it}\"")).collect();
+    let listed: Vec<_> = buckets.iter().take(MAX_LISTED_BUCKETS).map(|it| format!("\"{it}\"")).collect();
     f.write_str(" (")?;
     if changes > 0 {
         write!(f, "{changes} changes ")?;
     }
     write!(f, "of {}", listed.join(", "))?;
-    match buckets.len().saturating_sub(LISTED_BUCKETS) {
+    match buckets.len().saturating_sub(MAX_LISTED_BUCKETS) {
         0 => f.write_str(")"),
         more => write!(f, " and {more} more buckets)"),
     }

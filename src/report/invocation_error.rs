@@ -38,7 +38,7 @@ impl InvocationError {
             Self::Event(error) => (FailureType::Configuration, error.reason()),
             Self::UnknownAccount => (FailureType::Configuration, self.to_string()),
             Self::Request(failures) | Self::NotInvalidated { failures, .. } => {
-                (failures.first().map_or(FailureType::Failed, FailureType::from), listed(failures))
+                (failures.first().map_or(FailureType::Failed, FailureType::from), first_failures(failures))
             }
             Self::JobResult { .. } => (FailureType::Failed, self.to_string()),
         };
@@ -67,7 +67,7 @@ impl fmt::Display for InvocationError {
                 "the function's ARN does not tell its account, which must own the buckets; set EXPECTED_BUCKET_OWNER to an \
                  account's id or to \"any\"",
             ),
-            Self::Request(failures) => f.write_str(&listed(failures)),
+            Self::Request(failures) => f.write_str(&first_failures(failures)),
             Self::JobResult { job, reason } => {
                 write!(f, "the result of the job {job} could not be given to CodePipeline: {reason}")
             }
@@ -75,7 +75,7 @@ impl fmt::Display for InvocationError {
                 let ChangeCounts { covered, ignored, failed } = report.changes;
                 let all = covered + ignored + failed;
                 write!(f, "{failed} of {all} changes were not invalidated: ")?;
-                f.write_str(&listed(failures))
+                f.write_str(&first_failures(failures))
             }
         }
     }
@@ -91,7 +91,7 @@ impl fmt::Debug for InvocationError {
 impl std::error::Error for InvocationError {}
 
 /// The first failures, and the number of the others.
-fn listed(failures: &[Failure]) -> String {
+fn first_failures(failures: &[Failure]) -> String {
     let first: Vec<_> = failures.iter().take(MAX_FAILURES_IN_MESSAGE).map(ToString::to_string).collect();
     match failures.len().saturating_sub(MAX_FAILURES_IN_MESSAGE) {
         0 => first.join("; "),

@@ -22,7 +22,7 @@ use crate::send::{SentInvalidation, SentStatus};
 /// paths altogether.
 const LISTED_INVALIDATIONS: usize = 30;
 const LISTED_REASONS: usize = 30;
-const LISTED_BUCKETS: usize = 3;
+const MAX_LISTED_BUCKETS: usize = 3;
 const LISTED_PATHS: usize = 5;
 const LISTED_BYTES: usize = 16 * 1024;
 
@@ -164,9 +164,9 @@ impl LogLine {
             wildcard_count: report.totals.wildcards,
             paths_saved: report.totals.paths_saved,
             needless_evictions: report.totals.needless_evictions,
-            cost_usd: price(report.totals.paths),
+            cost_usd: price_usd(report.totals.paths),
         };
-        let ignored = most(report.ignored.clone(), |it| it.changes);
+        let ignored = top_by_changes(report.ignored.clone(), |it| it.changes);
         self.further_ignored = report.further_ignored + ignored.1;
         self.ignored_reasons = ignored.0;
         let mut room = LISTED_BYTES;
@@ -193,7 +193,8 @@ impl LogLine {
                 distribution_id: Option::<&DistributionId>::cloned(distribution),
                 changes,
             };
-        (self.failed_reasons, self.further_failed) = most(reasons.into_iter().map(failed).collect(), |it| it.changes);
+        (self.failed_reasons, self.further_failed) =
+            top_by_changes(reasons.into_iter().map(failed).collect(), |it| it.changes);
     }
 
     /// Records the result that was put for a CodePipeline job.
@@ -243,7 +244,7 @@ impl LogLine {
 }
 
 /// The entries with the most changes, at most `LISTED_REASONS`, and the number of changes of all others.
-fn most<T>(mut all: Vec<T>, changes: impl Fn(&T) -> usize) -> (Vec<T>, usize) {
+fn top_by_changes<T>(mut all: Vec<T>, changes: impl Fn(&T) -> usize) -> (Vec<T>, usize) {
     all.sort_by_key(|it| Reverse(changes(it)));
     let further = all.iter().skip(LISTED_REASONS).map(&changes).sum();
     all.truncate(LISTED_REASONS);
@@ -270,15 +271,15 @@ impl ListedInvalidation {
             path_count: sent.path_count,
             wildcard_count: sent.wildcard_count,
             needless_evictions: sent.needless_evictions,
-            cost_usd: price(if sent.is_billed() { sent.path_count } else { 0 }),
+            cost_usd: price_usd(if sent.is_billed() { sent.path_count } else { 0 }),
             bucket_count: sent.bucket_count,
-            buckets: sent.buckets.iter().take(LISTED_BUCKETS).cloned().collect(),
+            buckets: sent.buckets.iter().take(MAX_LISTED_BUCKETS).cloned().collect(),
             paths: sent.paths.iter().take(LISTED_PATHS).take_while(&mut has_room).cloned().collect(),
         }
     }
 }
 
 /// The price of `paths` paths in US dollars, beyond the free ones.
-fn price(paths: usize) -> f64 {
+fn price_usd(paths: usize) -> f64 {
     f64::from(u32::try_from(paths).unwrap_or(u32::MAX)) / PATHS_PER_DOLLAR
 }

@@ -22,7 +22,7 @@ use crate::change::Timestamp;
 use crate::change::text::one_line;
 
 /// The target prefix of this crate, the only one that may log at TRACE.
-const OUR_TARGET: &str = "s3_cloudfront_invalidator";
+const CRATE_TARGET: &str = "s3_cloudfront_invalidator";
 
 /// Returns a subscriber that writes to the writer that `writer` returns. Format and level come from the environment,
 /// read through `lookup`. The crates in `silent` are not logged at all.
@@ -53,7 +53,7 @@ fn levels(lookup: impl Fn(&str) -> Option<String>) -> Targets {
 
 fn may_be_logged(line: &Metadata<'_>, levels: &Targets, silent: &[&str]) -> bool {
     let most = match line.target().split("::").next() {
-        Some(OUR_TARGET) => LevelFilter::TRACE,
+        Some(CRATE_TARGET) => LevelFilter::TRACE,
         Some(name) if silent.contains(&name) => LevelFilter::OFF,
         Some(name) if name.starts_with("aws_") => LevelFilter::INFO,
         _ => LevelFilter::DEBUG,
@@ -68,7 +68,7 @@ fn is_invocation_span(span: &Metadata<'_>) -> bool {
 }
 
 /// The field of this crate's events that holds a JSON object. In JSON format its members become members of the line.
-const SUMMARY: &str = "summary";
+const SUMMARY_FIELD: &str = "summary";
 
 /// A layer that writes each event as one line of JSON or text.
 pub(super) struct LineWriter<W> {
@@ -92,7 +92,7 @@ where
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let mut fields =
-            LogFields { is_ours: event.metadata().target().starts_with(OUR_TARGET), ..LogFields::default() };
+            LogFields { is_this_crate: event.metadata().target().starts_with(CRATE_TARGET), ..LogFields::default() };
         event.record(&mut fields);
         let ids = context.event_scope(event).into_iter().flatten().find_map(|span| {
             let ids = span.extensions().get::<InvocationIds>().cloned()?;
@@ -130,7 +130,7 @@ impl Visit for InvocationIds {
 /// The message and the fields of an event.
 #[derive(Default)]
 struct LogFields {
-    is_ours: bool,
+    is_this_crate: bool,
     message: String,
     fields: Vec<(&'static str, FieldValue)>,
 }
@@ -155,7 +155,7 @@ impl LogFields {
                 record(name, '=', &one_line(id));
             }
         }
-        record(if self.is_ours { "" } else { event.metadata().target() }, ' ', &one_line(&self.message));
+        record(if self.is_this_crate { "" } else { event.metadata().target() }, ' ', &one_line(&self.message));
         for (name, value) in &self.fields {
             match value {
                 FieldValue::Plain(value) => record(name, '=', value),
@@ -169,7 +169,7 @@ impl LogFields {
 
     fn json(&self, event: &Event<'_>, ids: &InvocationIds) -> String {
         let mut line = JsonMembers(String::with_capacity(512));
-        line.add("timestamp", &Timestamp::of(SystemTime::now()).map(|now| now.to_string()));
+        line.add("timestamp", &Timestamp::from_system_time(SystemTime::now()).map(|now| now.to_string()));
         line.add("level", event.metadata().level().as_str());
         line.add("message", &self.message);
         for (name, id) in [("requestId", &ids.request), ("xrayTraceId", &ids.trace)] {
@@ -177,7 +177,7 @@ impl LogFields {
                 line.add(name, id);
             }
         }
-        if !self.is_ours {
+        if !self.is_this_crate {
             line.add("target", event.metadata().target());
         }
         for (name, value) in &self.fields {
@@ -223,7 +223,9 @@ impl Visit for LogFields {
         let members = || value.strip_prefix('{')?.strip_suffix('}');
         match (field.name(), members()) {
             ("message", _) => value.clone_into(&mut self.message),
-            (SUMMARY, Some(members)) if self.is_ours => self.add(field, FieldValue::JsonMembers(members.to_owned())),
+            (SUMMARY_FIELD, Some(members)) if self.is_this_crate => {
+                self.add(field, FieldValue::JsonMembers(members.to_owned()));
+            }
             _ => self.add(field, FieldValue::Text(value.to_owned())),
         }
     }

@@ -93,28 +93,28 @@ struct EmfLine<'a> {
 #[serde(rename_all = "PascalCase")]
 struct Metadata {
     timestamp: u64,
-    cloud_watch_metrics: [Directive; 1],
+    cloud_watch_metrics: [MetricDirective; 1],
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Directive {
+struct MetricDirective {
     namespace: &'static str,
     dimensions: [[&'static str; 1]; 1],
-    metrics: Vec<Definition>,
+    metrics: Vec<MetricDefinition>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Definition {
+struct MetricDefinition {
     name: &'static str,
     unit: &'static str,
 }
 
 impl Serialize for EmfLine<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let metrics = self.values.iter().map(|&(name, unit, _)| Definition { name, unit }).collect();
-        let directive = Directive { namespace: NAMESPACE, dimensions: [[DIMENSION]], metrics };
+        let metrics = self.values.iter().map(|&(name, unit, _)| MetricDefinition { name, unit }).collect();
+        let directive = MetricDirective { namespace: NAMESPACE, dimensions: [[DIMENSION]], metrics };
         let mut line = serializer.serialize_map(None)?;
         line.serialize_entry("level", self.level)?;
         line.serialize_entry("timestamp", &format_args!("{}", self.now))?;
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_level_is_the_one_that_is_set() {
+    fn lines_carry_the_configured_level() {
         let level = |set: Option<&str>| Metrics::new(|_| set.map(str::to_owned)).level;
         for (set, expected) in [
             (None, "INFO"),
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_written_at_once() {
+    fn a_line_is_one_write() {
         struct Calls(Vec<Vec<u8>>);
         impl Write for Calls {
             fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -24,7 +24,7 @@ use crate::lookup::permits::Permits;
 use crate::lookup::stats;
 use crate::plan::Invalidation;
 
-pub(crate) use self::sent::LISTED_BUCKETS;
+pub(crate) use self::sent::MAX_LISTED_BUCKETS;
 pub use self::sent::{SentInvalidation, SentStatus};
 pub use self::sent_cache::SentCache;
 pub use self::throttle::SendDeadlines;
@@ -46,9 +46,9 @@ struct PendingInvalidation {
     /// Whether its unusual paths were replaced by wildcards.
     widened: bool,
     /// Whether exactly this invalidation was sent before.
-    tried: bool,
+    was_sent: bool,
     /// Whether this invalidation was sent before, with these or other paths.
-    retry_at: bool,
+    is_retry: bool,
     /// The number of transient failures, throttled attempts not included. It determines the backoff.
     failures: u32,
     /// The earliest start of the next attempt.
@@ -58,12 +58,12 @@ struct PendingInvalidation {
 impl PendingInvalidation {
     fn new((number, planned): (usize, &Invalidation), now: Instant) -> Self {
         let invalidation = planned.clone();
-        Self { number, invalidation, widened: false, tried: false, retry_at: false, failures: 0, not_before: now }
+        Self { number, invalidation, widened: false, was_sent: false, is_retry: false, failures: 0, not_before: now }
     }
 
     /// Returns the same invalidation with other paths, to be sent without delay.
     fn rewritten(self, invalidation: Invalidation) -> Self {
-        Self { invalidation, tried: false, ..self }
+        Self { invalidation, was_sent: false, ..self }
     }
 }
 
@@ -111,7 +111,7 @@ pub async fn send_all<I: Invalidations>(
     let mut throttle = Throttle::new(deadlines, options.backoff, began);
     loop {
         let now = Instant::now();
-        let next = |throttle: &Throttle, it: &PendingInvalidation| throttle.next(it.not_before, it.tried, now);
+        let next = |throttle: &Throttle, it: &PendingInvalidation| throttle.next(it.not_before, it.was_sent, now);
         while permits.available_from(now) == Some(now) {
             let ready = waiting.iter().position(|it| next(&throttle, it) == Some(now));
             let Some(pending) = ready.and_then(|index| waiting.remove(index)) else { break };
@@ -165,10 +165,10 @@ async fn attempt<I: Invalidations>(
     begun: Instant,
     deadlines: SendDeadlines,
 ) -> Attempt {
-    if pending.retry_at {
+    if pending.is_retry {
         stats::count(|stats| stats.retries += 1);
     }
-    (pending.tried, pending.retry_at) = (true, true);
+    (pending.was_sent, pending.is_retry) = (true, true);
     // A request that timed out may have been accepted. It is safe to send it again: the caller reference is the same.
     let answer = timeout_at(deadlines.attempt_deadline(begun), invalidations.create(&pending.invalidation)).await;
     let answer = answer.unwrap_or_else(|_| Err(CallError::timed_out(OPERATION)));
@@ -183,14 +183,14 @@ fn next_attempt(
     backoff: Duration,
     (began, deadlines): (Instant, SendDeadlines),
 ) -> Option<PendingInvalidation> {
-    let named = pending.invalidation.is_named();
+    let is_named = pending.invalidation.is_named();
     match error.class {
         // CloudFront does not say which path is invalid.
-        ErrorClass::InvalidArgument if !named && !pending.widened => {
+        ErrorClass::InvalidArgument if !is_named && !pending.widened => {
             let widened = pending.invalidation.widened()?;
             Some(PendingInvalidation { widened: true, ..pending.rewritten(widened) })
         }
-        ErrorClass::BatchTooLarge if !named => {
+        ErrorClass::BatchTooLarge if !is_named => {
             let half = NonZeroUsize::new(pending.invalidation.items.len() / 2)?;
             let budget = pending.invalidation.budget;
             let budget = Budget { max_paths: budget.max_paths.min(half), ..budget };
@@ -199,8 +199,8 @@ fn next_attempt(
         }
         ErrorClass::Throttled => Some(pending),
         ErrorClass::TooManyInProgress | ErrorClass::Unavailable => {
-            let is_late = began.elapsed() >= deadlines.retries.saturating_duration_since(began) / 2;
-            if error.class == ErrorClass::TooManyInProgress && is_late && !named {
+            let is_past_half_time = began.elapsed() >= deadlines.retries.saturating_duration_since(began) / 2;
+            if error.class == ErrorClass::TooManyInProgress && is_past_half_time && !is_named {
                 let budget = Budget { max_wildcards: NonZeroUsize::MIN, ..pending.invalidation.budget };
                 if let Some(narrower) = pending.invalidation.within(budget) {
                     return Some(pending.rewritten(narrower));

@@ -8,7 +8,7 @@ use crate::path::Item;
 use crate::plan::Invalidation;
 
 /// The most buckets of one invalidation that are listed.
-pub(crate) const LISTED_BUCKETS: usize = 10;
+pub(crate) const MAX_LISTED_BUCKETS: usize = 10;
 
 /// An invalidation that CloudFront accepted, or that a dry run would have sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -75,7 +75,7 @@ impl SentInvalidation {
             invalidation_status: None,
             caller_reference: planned.caller_reference.as_str().to_owned(),
             bucket_count: planned.buckets.len(),
-            buckets: planned.buckets.iter().take(LISTED_BUCKETS).map(ToString::to_string).collect(),
+            buckets: planned.buckets.iter().take(MAX_LISTED_BUCKETS).map(ToString::to_string).collect(),
             changes: planned.changes.len(),
             needless_evictions: planned.unchanged_evicted,
             path_count: planned.items.len(),

@@ -70,8 +70,8 @@ impl SentCache {
 
     /// Caches that `sent` was accepted: the planned invalidation, or a rewritten one in its place.
     pub(super) fn insert(&self, planned: &CallerReference, sent: &Invalidation, accepted: &Accepted) {
-        let is_reworded = sent.caller_reference != *planned;
-        let rewritten = is_reworded.then(|| (sent.caller_reference.clone(), sent.items.clone()));
+        let is_rewritten = sent.caller_reference != *planned;
+        let rewritten = is_rewritten.then(|| (sent.caller_reference.clone(), sent.items.clone()));
         let items = rewritten.iter().flat_map(|(_, items)| items);
         let size = ENTRY_SIZE + items.map(|item| ITEM_SIZE + item.as_str().len()).sum::<usize>();
         let entry = SentEntry { accepted: accepted.clone(), rewritten, stored_at: (self.clock)(), size };
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_taken_is_told_again_for_the_same_work_alone() {
+    fn an_accepted_invalidation_is_returned_for_the_same_delivery_only() {
         let (sent_cache, _) = sent_cache();
         let plan = planned("/a", "r1");
         assert_eq!(sent_cache.get(&plan), None);
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_taken_in_other_words_is_told_in_those() {
+    fn rewritten_paths_are_returned_as_accepted() {
         let (sent_cache, _) = sent_cache();
         let (plan, wider) = (planned("/a", "r1"), planned("/*", "r1"));
         sent_cache.insert(&plan.caller_reference, &wider, &accepted());
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_forgotten_with_age() {
+    fn entries_expire() {
         let (sent_cache, seconds) = sent_cache();
         let plan = planned("/a", "r1");
         sent_cache.insert(&plan.caller_reference, &plan, &accepted());
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn its_size_is_bounded_and_the_oldest_is_forgotten_first() {
+    fn the_oldest_entries_are_evicted_first() {
         let (sent_cache, _) = sent_cache();
         let long = planned(&format!("/{}", "x".repeat(3000)), "r1");
         for number in 0..10_000 {

@@ -9,7 +9,7 @@ use tokio::time::{Duration, Instant};
 use crate::lookup::backoff::delay;
 
 /// The last retry starts this long before the end of retries.
-const LAST_ATTEMPT: Duration = Duration::from_millis(50);
+const LAST_RETRY_MARGIN: Duration = Duration::from_millis(50);
 
 /// The longest time for one attempt, including connecting and reading. `CreateInvalidation` takes up to a few seconds.
 /// One that takes longer is better repeated: with the same caller reference it is the same invalidation.
@@ -17,7 +17,7 @@ const MAX_ATTEMPT_TIME: Duration = Duration::from_secs(5);
 /// The shortest time for one attempt, unless the deadline comes first.
 const MIN_ATTEMPT_TIME: Duration = Duration::from_secs(1);
 /// Between these bounds an attempt may take this fraction of the remaining time.
-const ATTEMPT_SHARE: u32 = 2;
+const ATTEMPT_DIVISOR: u32 = 2;
 
 /// The deadlines of sending.
 #[derive(Clone, Copy)]
@@ -34,13 +34,13 @@ impl SendDeadlines {
     /// Returns when a retry that is due at `wanted` starts: at that time, or shortly before the end of retries if that
     /// is earlier. `None` if it is too late for a retry.
     pub(super) fn retry_at(&self, wanted: Instant, now: Instant) -> Option<Instant> {
-        let last = self.retries.checked_sub(LAST_ATTEMPT).filter(|last| now < *last)?;
+        let last = self.retries.checked_sub(LAST_RETRY_MARGIN).filter(|last| now < *last)?;
         Some(wanted.min(last))
     }
 
     /// Returns the deadline of an attempt that starts `now`.
     pub(super) fn attempt_deadline(&self, now: Instant) -> Instant {
-        let share = self.answers.saturating_duration_since(now) / ATTEMPT_SHARE;
+        let share = self.answers.saturating_duration_since(now) / ATTEMPT_DIVISOR;
         self.answers.min(now + share.clamp(MIN_ATTEMPT_TIME, MAX_ATTEMPT_TIME))
     }
 }
@@ -52,7 +52,7 @@ pub(super) struct Throttle {
     backoff: Duration,
     not_before: Instant,
     /// The number of consecutive throttled responses. Those to concurrent requests count as one.
-    refusals: u32,
+    consecutive_throttles: u32,
     /// When the last of those that count arrived.
     throttled: Option<Instant>,
     /// When a request was last accepted.
@@ -61,7 +61,7 @@ pub(super) struct Throttle {
 
 impl Throttle {
     pub(super) fn new(deadlines: SendDeadlines, backoff: Duration, now: Instant) -> Self {
-        Self { deadlines, backoff, not_before: now, refusals: 0, throttled: None, accepted: None }
+        Self { deadlines, backoff, not_before: now, consecutive_throttles: 0, throttled: None, accepted: None }
     }
 
     /// Returns when the next request may start, or `None` if there is no time for it. `not_before` is its own earliest
@@ -88,8 +88,8 @@ impl Throttle {
             return;
         }
         let earliest = self.accepted.map_or(now, |accepted| accepted + self.backoff);
-        self.wait_until(earliest.max(now + delay(self.backoff, self.refusals)), now);
-        self.refusals += 1;
+        self.wait_until(earliest.max(now + delay(self.backoff, self.consecutive_throttles)), now);
+        self.consecutive_throttles += 1;
         self.throttled = Some(now);
     }
 
@@ -99,7 +99,7 @@ impl Throttle {
         if let Some(throttled) = self.throttled {
             self.wait_until(self.not_before.max(now + self.backoff), now);
             if begun > throttled {
-                self.refusals = 0;
+                self.consecutive_throttles = 0;
             }
         }
     }
@@ -124,20 +124,20 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_that_is_refused_is_one_refusal() {
+    fn a_throttled_burst_counts_once() {
         let now = Instant::now();
         let mut throttle = Throttle::new(deadlines(now), BACKOFF, now);
         for answered in 1..8 {
             throttle.throttled(now, now + seconds(0.01) * answered);
         }
-        assert_eq!(throttle.refusals, 1);
+        assert_eq!(throttle.consecutive_throttles, 1);
         assert!(throttle.not_before <= now + seconds(2.01), "no longer than after one");
         throttle.throttled(now + seconds(2.1), now + seconds(2.2));
-        assert_eq!(throttle.refusals, 2);
+        assert_eq!(throttle.consecutive_throttles, 2);
     }
 
     #[test]
-    fn after_one_that_was_taken_the_next_waits_its_turn() {
+    fn after_an_accepted_request_the_next_waits_for_the_backoff() {
         let now = Instant::now();
         let taken = now + seconds(0.1);
         // The responses to concurrent requests arrive in any order.
@@ -151,12 +151,15 @@ mod tests {
                 throttle.accepted(now, taken);
             }
             assert_eq!(throttle.next(now, true, now), Some(taken + BACKOFF));
-            assert_eq!(throttle.refusals, 1, "one that was under way with it does not say that it is over");
+            assert_eq!(
+                throttle.consecutive_throttles, 1,
+                "one that was under way with it does not say that it is over"
+            );
         }
     }
 
     #[test]
-    fn once_throttled_one_begins_after_the_other_though_none_is_answered() {
+    fn once_throttled_requests_start_one_by_one_without_responses() {
         let now = Instant::now();
         let mut throttle = Throttle::new(deadlines(now), BACKOFF, now);
         throttle.begin(now);
@@ -168,10 +171,10 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_that_would_outlast_the_retries_ends_a_little_before() {
+    fn a_delay_past_the_deadline_is_shortened() {
         let now = Instant::now();
         let late = now + seconds(9.5);
-        let last = now + seconds(10.0) - LAST_ATTEMPT;
+        let last = now + seconds(10.0) - LAST_RETRY_MARGIN;
         let mut throttle = Throttle::new(deadlines(now), BACKOFF, now);
         throttle.accepted(now, late);
         throttle.throttled(late, late);
@@ -183,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_begins_that_could_not_be_waited_for() {
+    fn no_request_starts_after_its_deadline() {
         let now = Instant::now();
         let throttle = Throttle::new(deadlines(now), BACKOFF, now);
         assert_eq!(throttle.next(now, false, now + seconds(29.0)), Some(now + seconds(29.0)));

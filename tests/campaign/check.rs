@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::edge::Edge;
 use crate::play::{Cause, End, Play, is_refusal};
-use crate::queues::InvalidationRef;
+use crate::queues::PendingDelivery;
 use crate::resources::Fate;
 
 impl Play<'_, '_> {
@@ -22,7 +22,7 @@ impl Play<'_, '_> {
     }
 
     /// Checks that what an event or a message reported as done is done, and records the outcome of its changes.
-    pub(crate) fn succeed(&mut self, done: &InvalidationRef) {
+    pub(crate) fn succeed(&mut self, done: &PendingDelivery) {
         if done.poison {
             self.found.push(format!("{} cannot be read, and was taken", done.id));
         }
@@ -65,7 +65,7 @@ impl Play<'_, '_> {
     }
 
     /// Checks that a response counts every change, and gives the reason for each skipped one.
-    pub(crate) fn check_report(&mut self, event: &InvalidationRef, body: &[u8]) {
+    pub(crate) fn check_report(&mut self, event: &PendingDelivery, body: &[u8]) {
         // Minimum and maximum. They differ only where more than one outcome is possible.
         let mut expected: BTreeMap<(String, String), (usize, usize)> = BTreeMap::new();
         let mut covered = (0, 0);
@@ -110,7 +110,7 @@ impl Play<'_, '_> {
     }
 
     /// Checks that a failure has a cause, and records one whose cause does not concern the failed changes.
-    pub(crate) fn check_failure(&mut self, failed: &mut InvalidationRef, cause: Cause, reason: &str) {
+    pub(crate) fn check_failure(&mut self, failed: &mut PendingDelivery, cause: Cause, reason: &str) {
         let fails = failed.poison || failed.changes.iter().any(|&change| self.fates(change).contains(&Fate::Fails));
         let provoked = cause.provoked || cause.disturbed;
         if !fails && !provoked && self.faults.is_none_or(|faults| !faults.lasting) {
@@ -122,7 +122,7 @@ impl Play<'_, '_> {
     }
 
     /// Whether a fault or throttling occurred in this round on a resource that these changes, or this job, need.
-    fn concerns(&self, failed: &InvalidationRef) -> bool {
+    fn concerns(&self, failed: &PendingDelivery) -> bool {
         let mut names = BTreeSet::new();
         for &change in &failed.changes {
             let place = &self.plan.resources.buckets[self.plan.changes[change].bucket];

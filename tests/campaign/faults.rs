@@ -12,7 +12,7 @@ use crate::resources::Resources;
 use crate::stats::Kinds;
 
 /// A fault of a scenario, with the name of its kind.
-struct ApiRequest {
+struct PlannedFault {
     kind: &'static str,
     fault: Fault,
 }
@@ -20,7 +20,7 @@ struct ApiRequest {
 /// All faults of a scenario.
 #[derive(Default)]
 pub(crate) struct Faults {
-    asked: Vec<ApiRequest>,
+    asked: Vec<PlannedFault>,
     /// The least time between two `CreateInvalidation` calls in the account; sooner ones are throttled.
     throttle: Option<Duration>,
     /// Whether a fault is permanent.
@@ -54,7 +54,7 @@ impl Faults {
             faults.widening |= ["invalid argument", "batch too large", "too many in progress"].contains(&kind);
             faults.denying |=
                 kind == "access denied" && ["GetDistributionConfig", "GetCachePolicy"].contains(&operation);
-            faults.asked.push(ApiRequest { kind, fault: Fault { operation, target, effect, times } });
+            faults.asked.push(PlannedFault { kind, fault: Fault { operation, target, effect, times } });
         }
         // In a burst, thousands of events that each fail three times would take hours.
         if rng.u8(0..16) == 0 && !burst {
@@ -76,7 +76,7 @@ impl Faults {
     /// How often each kind of fault has occurred so far.
     pub(crate) fn played(&self, state: &State) -> Kinds {
         let mut kinds = Kinds::default();
-        for (ApiRequest { kind, fault }, times) in self.asked.iter().zip(self.times(state)) {
+        for (PlannedFault { kind, fault }, times) in self.asked.iter().zip(self.times(state)) {
             *kinds.entry((kind, fault.operation)).or_default() += times;
         }
         if self.throttle.is_some() {

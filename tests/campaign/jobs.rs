@@ -6,7 +6,7 @@ use s3_cloudfront_invalidator::local::{PutResult, State};
 use serde_json::json;
 
 use crate::play::{Cause, Play};
-use crate::queues::InvalidationRef;
+use crate::queues::PendingDelivery;
 use crate::resources::Resources;
 
 /// A CodePipeline job and what it requests.
@@ -35,14 +35,14 @@ impl Task {
     }
 
     /// The job's event, which CodePipeline hands to Lambda's asynchronous queue.
-    pub(crate) fn event(&self, request: String, resources: &Resources, number: usize) -> InvalidationRef {
+    pub(crate) fn event(&self, request: String, resources: &Resources, number: usize) -> PendingDelivery {
         let items = [format!("{}/*", self.directory), format!("{}.html", self.directory)];
         let parameters = match self.bucket {
             Some(bucket) => json!({ "bucket": resources.buckets[bucket].name, "items": items }),
             None => json!({ "distributionId": self.ids[0], "items": items }),
         };
         let mut waiting =
-            InvalidationRef::new(request, job(&self.jobs[0], Some(&parameters.to_string()), None), Vec::new());
+            PendingDelivery::new(request, job(&self.jobs[0], Some(&parameters.to_string()), None), Vec::new());
         waiting.job = Some(number);
         waiting
     }
@@ -74,7 +74,7 @@ impl Task {
 impl Play<'_, '_> {
     /// Checks that the job of a successful invocation has exactly one result, and that the result is justified. Returns
     /// whether it is a success.
-    pub(crate) fn check_job(&mut self, event: &InvalidationRef, number: usize, cause: Cause) -> bool {
+    pub(crate) fn check_job(&mut self, event: &PendingDelivery, number: usize, cause: Cause) -> bool {
         let task = &self.plan.jobs[number];
         let job = &task.jobs[usize::from(self.faults.is_some())];
         let resources = &self.plan.resources;

@@ -5,7 +5,7 @@ use s3_cloudfront_invalidator::local::events::{event_bridge, notification, recor
 
 use crate::jobs::Task;
 use crate::keys::key;
-use crate::queues::{InvalidationRef, Queues};
+use crate::queues::{PendingDelivery, Queues};
 use crate::resources::Resources;
 
 /// One scenario in so many is a small or a large burst of direct events.
@@ -30,8 +30,8 @@ pub(crate) struct Change {
 /// The events and messages that S3 sends at one time.
 #[derive(Default)]
 pub(crate) struct Wave {
-    pub(crate) events: Vec<InvalidationRef>,
-    pub(crate) messages: Vec<InvalidationRef>,
+    pub(crate) events: Vec<PendingDelivery>,
+    pub(crate) messages: Vec<PendingDelivery>,
 }
 
 pub(crate) struct Plan {
@@ -84,7 +84,7 @@ impl Plan {
         let mut wave = Wave::default();
         for number in 0..events {
             let (change, record) = self.change(rng);
-            wave.events.push(InvalidationRef::new(format!("burst-{number}"), notification(&[record]), vec![change]));
+            wave.events.push(PendingDelivery::new(format!("burst-{number}"), notification(&[record]), vec![change]));
         }
         self.waves.push(wave);
     }
@@ -102,7 +102,7 @@ impl Plan {
                 let junk = ["", "hello", "{}", "[]", r#"{"Records":5}"#, r#"{"CodePipeline.job":{"id":"x"}}"#];
                 let test = r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"site"}"#;
                 let body = if kind == 0 { junk[rng.usize(0..junk.len())] } else { test };
-                let mut waiting = InvalidationRef::new(id, body.to_owned(), Vec::new());
+                let mut waiting = PendingDelivery::new(id, body.to_owned(), Vec::new());
                 waiting.poison = kind == 0;
                 wave.messages.push(waiting);
                 continue;
@@ -136,7 +136,7 @@ impl Plan {
     }
 
     /// An event from one of the sources of changes.
-    fn event(&mut self, rng: &mut Rng, id: String) -> InvalidationRef {
+    fn event(&mut self, rng: &mut Rng, id: String) -> PendingDelivery {
         let records = match rng.u8(0..8) {
             0..4 => 1,
             4..7 if self.resources.stocked => rng.usize(MANY),
@@ -150,7 +150,7 @@ impl Plan {
             let removed = rng.bool();
             let kind = if removed { "Object Deleted" } else { "Object Created" };
             let body = event_bridge(kind, &self.resources.buckets[bucket].name, &key).to_string();
-            return InvalidationRef::new(id, body, vec![self.remember(Change { bucket, key, removed })]);
+            return PendingDelivery::new(id, body, vec![self.remember(Change { bucket, key, removed })]);
         }
         for _ in 0..records {
             match rng.u16(0..200) {
@@ -174,7 +174,7 @@ impl Plan {
         }
         let body = notification(&told);
         let body = if rng.u8(0..4) == 0 { sns(&body) } else { body };
-        let mut waiting = InvalidationRef::new(id, body, changes);
+        let mut waiting = PendingDelivery::new(id, body, changes);
         (waiting.others, waiting.poison) = (others, poison);
         waiting
     }
@@ -210,7 +210,7 @@ impl Plan {
 }
 
 /// An SQS batch as Lambda delivers it.
-pub(crate) fn batch(messages: &[InvalidationRef]) -> String {
+pub(crate) fn batch(messages: &[PendingDelivery]) -> String {
     let messages: Vec<_> = messages.iter().map(|it| (it.id.as_str(), it.body.as_str())).collect();
     sqs(&messages)
 }

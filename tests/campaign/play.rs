@@ -8,7 +8,7 @@ use s3_cloudfront_invalidator::local::{Call, InvocationOutcome, State};
 use crate::faults::Faults;
 use crate::lane::{Disturbance, Ended, Lane};
 use crate::plan::{Plan, batch};
-use crate::queues::{Delivery, InvalidationRef, Queues, failed};
+use crate::queues::{Delivery, PendingDelivery, Queues, failed};
 use crate::resources::Known;
 
 /// The final outcome of a change.
@@ -132,7 +132,7 @@ impl<'a, 'p> Play<'a, 'p> {
 
     /// The same event or message under an ID of this run only. Processes outlive a run and rightly take a known ID for
     /// a redelivery, but the state of this run's fake AWS has none of the earlier invalidations.
-    fn own(&self, waiting: &InvalidationRef) -> InvalidationRef {
+    fn own(&self, waiting: &PendingDelivery) -> PendingDelivery {
         let playing = if self.faults.is_some() { "faults" } else { "plain" };
         let mut own = waiting.clone();
         own.id = format!("{}-{playing}", own.id);
@@ -194,7 +194,7 @@ impl<'a, 'p> Play<'a, 'p> {
         })
     }
 
-    fn settle_event(&mut self, mut event: InvalidationRef, Ended { outcome, .. }: Ended, cause: Cause) -> bool {
+    fn settle_event(&mut self, mut event: PendingDelivery, Ended { outcome, .. }: Ended, cause: Cause) -> bool {
         let reason = match outcome {
             InvocationOutcome::Response(body) => {
                 let is_done = if let Some(number) = event.job {
@@ -216,7 +216,7 @@ impl<'a, 'p> Play<'a, 'p> {
 
     fn settle_batch(
         &mut self,
-        messages: Vec<InvalidationRef>,
+        messages: Vec<PendingDelivery>,
         Ended { outcome, disturbed, .. }: Ended,
         cause: Cause,
     ) -> bool {

@@ -20,7 +20,7 @@ const VISIBILITY_TIMEOUT: u64 = 360;
 
 /// An event or a message that waits for delivery.
 #[derive(Clone)]
-pub(crate) struct InvalidationRef {
+pub(crate) struct PendingDelivery {
     /// Lambda's request ID, or the message ID.
     pub(crate) id: String,
     pub(crate) body: String,
@@ -40,7 +40,7 @@ pub(crate) struct InvalidationRef {
     ready: u64,
 }
 
-impl InvalidationRef {
+impl PendingDelivery {
     pub(crate) fn new(id: String, body: String, changes: Vec<usize>) -> Self {
         Self {
             id,
@@ -61,19 +61,19 @@ impl InvalidationRef {
 /// What one invocation delivers.
 #[derive(Clone)]
 pub(crate) enum Delivery {
-    Event(InvalidationRef),
-    Batch(Vec<InvalidationRef>),
+    Event(PendingDelivery),
+    Batch(Vec<PendingDelivery>),
 }
 
 #[derive(Default)]
 pub(crate) struct Queues {
     now: u64,
-    events: Vec<InvalidationRef>,
-    messages: Vec<InvalidationRef>,
+    events: Vec<PendingDelivery>,
+    messages: Vec<PendingDelivery>,
     max_receive_count: usize,
     max_batch: usize,
     /// The content of both dead-letter queues, with the reasons.
-    pub(crate) dead: Vec<(InvalidationRef, String)>,
+    pub(crate) dead: Vec<(PendingDelivery, String)>,
 }
 
 impl Queues {
@@ -81,12 +81,12 @@ impl Queues {
         Self { max_receive_count, max_batch, ..Self::default() }
     }
 
-    pub(crate) fn send_event(&mut self, mut event: InvalidationRef) {
+    pub(crate) fn send_event(&mut self, mut event: PendingDelivery) {
         (event.sent, event.ready) = (self.now, self.now);
         self.events.push(event);
     }
 
-    pub(crate) fn send_message(&mut self, mut message: InvalidationRef) {
+    pub(crate) fn send_message(&mut self, mut message: PendingDelivery) {
         message.ready = self.now;
         self.messages.push(message);
     }
@@ -101,7 +101,7 @@ impl Queues {
         self.now = self.now.max(first.unwrap_or_default());
         let mut deliveries = Vec::new();
         while deliveries.len() < functions {
-            let ready = |waiting: &[InvalidationRef], now| -> Vec<_> {
+            let ready = |waiting: &[PendingDelivery], now| -> Vec<_> {
                 waiting.iter().enumerate().filter(|(_, it)| it.ready <= now).map(|(place, _)| place).collect()
             };
             let (events, messages) = (ready(&self.events, self.now), ready(&self.messages, self.now));
@@ -128,13 +128,13 @@ impl Queues {
             event.throttled += 1;
             event.ready = self.now + MAX_WAIT.min(1 << event.throttled.min(9));
         }
-        let too_old = |it: &mut InvalidationRef| it.ready - it.sent > MAX_AGE;
+        let too_old = |it: &mut PendingDelivery| it.ready - it.sent > MAX_AGE;
         let dead = self.events.extract_if(.., too_old).map(|it| (it, "EventAgeExceeded".to_owned()));
         self.dead.extend(dead);
     }
 
     /// Schedules the retry of a failed event, or dead-letters it.
-    pub(crate) fn failed_event(&mut self, mut event: InvalidationRef, reason: String) {
+    pub(crate) fn failed_event(&mut self, mut event: PendingDelivery, reason: String) {
         event.tries += 1;
         match RETRIES.get(event.tries - 1) {
             Some(wait) => {
@@ -146,7 +146,7 @@ impl Queues {
     }
 
     /// Makes a message visible again after its visibility timeout, or dead-letters it.
-    pub(crate) fn failed_message(&mut self, mut message: InvalidationRef, reason: String) {
+    pub(crate) fn failed_message(&mut self, mut message: PendingDelivery, reason: String) {
         message.tries += 1;
         if message.tries >= self.max_receive_count {
             self.dead.push((message, reason));
@@ -159,7 +159,7 @@ impl Queues {
 
 /// The message IDs that a response reports as batch item failures. A malformed response, or one with an ID that is not
 /// in the batch, would fail the whole batch, which this function must never cause.
-pub(crate) fn failed(answer: &[u8], batch: &[InvalidationRef]) -> Result<BTreeSet<String>, String> {
+pub(crate) fn failed(answer: &[u8], batch: &[PendingDelivery]) -> Result<BTreeSet<String>, String> {
     let malformed = || format!("malformed answer to a batch: {}", String::from_utf8_lossy(answer));
     let json: Value = serde_json::from_slice(answer).map_err(|_| malformed())?;
     let failures = json["batchItemFailures"].as_array().ok_or_else(malformed)?;

@@ -36,8 +36,8 @@ pub(crate) struct Place {
 #[derive(Clone, Copy)]
 enum Bad {
     Tag,
-    FakeBucket,
-    FakeDistribution,
+    Bucket,
+    Distribution,
 }
 
 /// An outcome that a change may have.
@@ -153,8 +153,8 @@ impl Resources {
             let mut ids = place.ids.join(" ");
             match place.bad {
                 Some(Bad::Tag) => ids.push_str(" e1/.."),
-                Some(Bad::FakeDistribution) => ids.push_str(" EGONE"),
-                Some(Bad::FakeBucket) => continue,
+                Some(Bad::Distribution) => ids.push_str(" EGONE"),
+                Some(Bad::Bucket) => continue,
                 None => {}
             }
             let mut bucket = FakeBucket::tagged(if place.other_tags { &[("team", "web <&>")] } else { &[] });
@@ -199,17 +199,17 @@ impl Resources {
     pub(crate) fn fates(&self, bucket: usize, key: &str, known: &Known) -> BTreeSet<Fate> {
         let place = &self.buckets[bucket];
         let mut fates = match place.bad {
-            Some(Bad::FakeBucket | Bad::Tag) => return [Fate::Fails].into(),
+            Some(Bad::Bucket | Bad::Tag) => return [Fate::Fails].into(),
             _ if place.ids.is_empty() => return [Fate::Ignored("bucket-not-tagged")].into(),
             _ => self.sights(place, key, known).into_iter().map(Fate::of).collect::<BTreeSet<_>>(),
         };
-        if let Some(Bad::FakeDistribution) = place.bad {
+        if let Some(Bad::Distribution) = place.bad {
             let (sight, _) = by_tags(key, place.folder);
             // Reading the config of the missing distribution fails the change by itself.
             if self.mode != Mode::Unasked && !known.perhaps_denied {
                 fates.clear();
             }
-            if self.mode != Mode::Unasked || sight == ServedState::Routing {
+            if self.mode != Mode::Unasked || sight == ServedState::Served {
                 fates.insert(Fate::Fails);
             }
         }
@@ -251,7 +251,7 @@ impl Fate {
         match sight {
             ServedState::Outside => Self::Ignored("outside-origin-path"),
             ServedState::Elsewhere => Self::Ignored("served-elsewhere"),
-            ServedState::Routing => Self::Covered,
+            ServedState::Served => Self::Covered,
         }
     }
 }
@@ -266,7 +266,7 @@ impl Place {
     }
 
     pub(crate) fn has_distribution_gone(&self) -> bool {
-        matches!(self.bad, Some(Bad::FakeDistribution))
+        matches!(self.bad, Some(Bad::Distribution))
     }
 }
 
@@ -277,8 +277,8 @@ fn place(rng: &mut Rng, name: String, distributions: &[String], tags_suffice: bo
     ids.sort_unstable();
     let bad = match rng.u8(0..150) {
         0 if tagged => Some(Bad::Tag),
-        1 => Some(Bad::FakeBucket),
-        2 if tagged => Some(Bad::FakeDistribution),
+        1 => Some(Bad::Bucket),
+        2 if tagged => Some(Bad::Distribution),
         _ => None,
     };
     let home = if tagged && rng.u8(0..4) == 0 { "web/site/" } else { "" };

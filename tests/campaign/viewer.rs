@@ -20,13 +20,13 @@ pub(crate) enum ServedState {
     Outside,
     /// Requests for the object's URLs go to other origins.
     Elsewhere,
-    Routing,
+    Served,
 }
 
 /// How far an object is served, and at which URLs, by the bucket's tags alone.
 pub(crate) fn by_tags(key: &str, folder: &str) -> (ServedState, BTreeSet<String>) {
     let urls = urls(key, folder);
-    (if urls.is_empty() { ServedState::Outside } else { ServedState::Routing }, urls)
+    (if urls.is_empty() { ServedState::Outside } else { ServedState::Served }, urls)
 }
 
 /// How far an object is served, and the URLs that viewers may have it cached under. `folder` is the origin path in the
@@ -74,7 +74,7 @@ pub(crate) fn by_settings(
                 by.iter().any(|it| has_strings(it, policies))
             };
             if rewritten || !by.is_empty() {
-                sight = ServedState::Routing;
+                sight = ServedState::Served;
                 found.extend(strings.then(|| format!("{url}{QUERY}")));
                 found.insert(url);
             }

@@ -25,7 +25,7 @@ fn nothing_stays_stale() {
 
 /// Each comparison is within the number of items and wildcards that the other tool uses.
 #[test]
-fn blind_is_never_worse_than_the_rules_of_others_by_more_than_one_object() {
+fn the_heuristic_is_never_worse_than_the_rules_of_others_by_more_than_one_object() {
     for deploy in deploys() {
         let urls = Urls::of(&deploy);
         for other in urls.others() {

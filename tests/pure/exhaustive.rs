@@ -180,7 +180,7 @@ proptest! {
 
     /// A wildcard that ends where no items branch is never better than one that ends at the next branching prefix.
     #[test]
-    fn partings_are_enough((paths, urls, listed) in bucket(3), path_weight in select(vec![0, 1])) {
+    fn branch_points_are_enough((paths, urls, listed) in bucket(3), path_weight in select(vec![0, 1])) {
         let model = Counted::new(urls, listed, &paths);
         let search = Search::new(&paths, &model, path_weight);
         let prefixes = every_prefix(&search.required);

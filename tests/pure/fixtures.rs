@@ -64,7 +64,7 @@ fn fields_that_are_new_or_missing_do_not_matter() {
 }
 
 #[test]
-fn what_changes_no_content_is_ignored_by_name() {
+fn events_without_a_content_change_are_skipped_by_name() {
     let batch = batch("not-a-content-change");
     assert_eq!(changes(&batch), [("example-site", "changed.txt")]);
     let names: Vec<_> = batch.ignored.iter().map(|record| record.event_name.as_str()).collect();
@@ -82,7 +82,7 @@ fn what_changes_no_content_is_ignored_by_name() {
 }
 
 #[test]
-fn a_bad_key_costs_only_its_record() {
+fn a_bad_key_fails_only_its_record() {
     let batch = batch("one-bad-key-among-good");
     assert_eq!(changes(&batch), [("example-site", "good-1.txt"), ("example-site", "good-2.txt")]);
     assert_eq!(batch.failed[0].at, "Records[1].s3.object.key");

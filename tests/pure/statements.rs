@@ -180,7 +180,7 @@ fn is_there(sources: &BTreeMap<PathBuf, String>, owner: &str, name: &str) -> boo
 }
 
 #[test]
-fn what_architecture_names_is_there() {
+fn names_in_the_architecture_page_exist() {
     let sources = sources();
     let text = read("docs/architecture.md");
     let diagram = text.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
@@ -228,7 +228,7 @@ fn what_architecture_names_is_there() {
 }
 
 #[test]
-fn the_words_of_bench_are_told_wherever_they_are_listed() {
+fn bench_subcommands_are_listed_consistently() {
     let script = read("scripts/bench");
     let labels = script.lines().filter_map(|line| line.strip_prefix("  ")?.strip_suffix(')'));
     let labels = labels.filter(|label| label.chars().all(|c| c.is_ascii_lowercase() || " |".contains(c)));

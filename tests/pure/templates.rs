@@ -25,7 +25,7 @@ fn actions(template: &str) -> BTreeMap<String, BTreeSet<String>> {
 
 /// The metric filter's pattern must match the warning that the function logs when it uses a stale cache entry.
 #[test]
-fn the_metric_counts_lines_that_are_written() {
+fn the_stale_cache_metric_matches_the_log() {
     let words = "could not be read again";
     assert!(read("infra/cloudformation/template.yaml").contains(&format!(r#"$.message = "*{words}*""#)));
     for source in ["src/lookup/tags.rs", "src/lookup/configs.rs"] {

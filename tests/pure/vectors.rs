@@ -2,7 +2,7 @@
 
 use s3_cloudfront_invalidator::change::ObjectKey;
 use s3_cloudfront_invalidator::event::decode_key;
-use s3_cloudfront_invalidator::path::{InvalidationPath, OriginPath, ViewerKey, viewer_paths};
+use s3_cloudfront_invalidator::path::{InvalidationPath, OriginPath, RelativeKey, viewer_paths};
 use serde_json::Value;
 
 fn rows(group: &str) -> Vec<Value> {
@@ -60,7 +60,7 @@ fn keys_that_name_no_object_are_refused() {
 fn origin_paths_are_stripped() {
     for row in rows("origin_path") {
         let key = ObjectKey::new(text(&row, "key")).unwrap();
-        let stripped = OriginPath::parse(text(&row, "origin_path")).unwrap().strip(&key).map(ViewerKey::as_str);
+        let stripped = OriginPath::parse(text(&row, "origin_path")).unwrap().strip(&key).map(RelativeKey::as_str);
         assert_eq!(stripped, row["stripped"].as_str(), "{row}");
     }
 }

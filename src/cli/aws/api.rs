@@ -13,7 +13,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use super::known_elements::OnlyKnownElements;
 use super::{OperatorClients, notifications, retry_while_busy, unless_missing};
 use crate::aws::error::{call_error, invalid_response};
-use crate::aws::response::{CompleteXml, is_complete_with_status};
+use crate::aws::response::{CompleteXml, is_complete_response_with_status};
 use crate::aws::{CallError, ErrorClass};
 use crate::change::{AccountId, BucketName, DistributionId};
 use crate::cli::link::{
@@ -25,7 +25,7 @@ use crate::path::Tags;
 const REGION_HEADER: &str = "x-amz-bucket-region";
 
 /// The Region of a bucket without a location constraint. Source: S3 API reference, `GetBucketLocation`.
-const FIRST_REGION: &str = "us-east-1";
+const DEFAULT_REGION: &str = "us-east-1";
 
 impl OperatorApi for OperatorClients {
     async fn account(&self) -> Result<AccountId, CallError> {
@@ -83,7 +83,7 @@ impl OperatorApi for OperatorClients {
                 Some(EventSourceMapping {
                     arn: it.event_source_arn()?.to_owned(),
                     state: it.state().unwrap_or_default().to_owned(),
-                    reports_failures: it
+                    reports_batch_item_failures: it
                         .function_response_types()
                         .contains(&FunctionResponseType::ReportBatchItemFailures),
                 })
@@ -196,7 +196,7 @@ impl OperatorApi for OperatorClients {
         let output = self.s3.get_bucket_location().bucket(bucket.as_str()).send().await;
         let location = output.map_err(|error| call_error("GetBucketLocation", &error))?.location_constraint;
         Ok(match location.as_ref().map(BucketLocationConstraint::as_str) {
-            None | Some("") => FIRST_REGION.to_owned(),
+            None | Some("") => DEFAULT_REGION.to_owned(),
             Some("EU") => "eu-west-1".to_owned(),
             Some(region) => region.to_owned(),
         })
@@ -207,7 +207,7 @@ impl OperatorApi for OperatorClients {
         let call = self.s3.get_bucket_tagging().bucket(bucket.as_str()).expected_bucket_owner(owner);
         match call.customize().interceptor(CompleteXml("<TagSet")).send().await {
             Ok(tagging) => Ok(tagging.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect()),
-            Err(error) if error.code() == Some("NoSuchTagSet") && is_complete_with_status(&error, 404) => {
+            Err(error) if error.code() == Some("NoSuchTagSet") && is_complete_response_with_status(&error, 404) => {
                 Ok(Tags::new())
             }
             Err(error) => Err(call_error("GetBucketTagging", &error)),
@@ -221,10 +221,10 @@ impl OperatorApi for OperatorClients {
             let call = || self.s3.delete_bucket_tagging().bucket(bucket.as_str()).expected_bucket_owner(owner).send();
             return retry_while_busy(call).await.map(|_| ()).map_err(|error| call_error("DeleteBucketTagging", &error));
         }
-        let unfit = |error| invalid_response("PutBucketTagging", &format!("{error}"));
+        let invalid = |error| invalid_response("PutBucketTagging", &format!("{error}"));
         let tag = |(key, value)| Tag::builder().key(key).value(value).build();
-        let tags = tags.iter().map(tag).collect::<Result<Vec<_>, _>>().map_err(unfit)?;
-        let tagging = Tagging::builder().set_tag_set(Some(tags)).build().map_err(unfit)?;
+        let tags = tags.iter().map(tag).collect::<Result<Vec<_>, _>>().map_err(invalid)?;
+        let tagging = Tagging::builder().set_tag_set(Some(tags)).build().map_err(invalid)?;
         let call = self.s3.put_bucket_tagging().bucket(bucket.as_str()).expected_bucket_owner(owner).tagging(tagging);
         retry_while_busy(|| call.clone().send())
             .await

@@ -55,7 +55,7 @@ impl Intercept for OnlyKnownElements {
 /// Returns an error unless the document is complete and has [`KNOWN_ELEMENTS`] only.
 fn known_only(document: &str) -> Result<(), String> {
     let mut reader = quick_xml::Reader::from_str(document);
-    let (mut open, mut is_seen) = (0_usize, false);
+    let (mut open, mut has_root) = (0_usize, false);
     loop {
         let part = reader.read_event().map_err(|error| error.to_string())?;
         if let Part::Start(element) | Part::Empty(element) = &part {
@@ -66,14 +66,14 @@ fn known_only(document: &str) -> Result<(), String> {
                     "this version does not know the element {name}, and would lose it; update invalidator"
                 ));
             }
-            is_seen |= name == KNOWN_ELEMENTS[0];
+            has_root |= name == KNOWN_ELEMENTS[0];
         }
         match part {
             // The SDK leaves out text in a CDATA section.
             Part::CData(_) => return Err("the answer has text in a form that is not read here".to_owned()),
             Part::Start(_) => open += 1,
             Part::End(_) => open = open.saturating_sub(1),
-            Part::Eof if open > 0 || !is_seen => return Err("the answer ends too early".to_owned()),
+            Part::Eof if open > 0 || !has_root => return Err("the answer ends too early".to_owned()),
             Part::Eof => return Ok(()),
             _ => {}
         }
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_configuration_with_something_new_in_it_is_refused() {
+    fn an_unknown_element_is_refused() {
         let with = |part: &str| {
             known_only(&format!("<NotificationConfiguration xmlns=\"urn:x\">{part}</NotificationConfiguration>"))
         };

@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_what_was_read() {
+    fn a_configuration_survives_reading_and_writing() {
         let rule = |id: &str, target, events: &[&str], prefix: &str, suffix: &str| NotificationRule {
             id: Some(id.into()),
             target,

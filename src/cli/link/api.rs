@@ -32,7 +32,7 @@ pub struct EventSourceMapping {
     pub state: String,
     /// Whether `ReportBatchItemFailures` is set. Only with it are the messages redelivered that the function reports as
     /// failed.
-    pub reports_failures: bool,
+    pub reports_batch_item_failures: bool,
 }
 
 impl EventSourceMapping {

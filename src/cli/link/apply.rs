@@ -46,23 +46,23 @@ impl std::error::Error for ApplyError {}
 ///
 /// # Errors
 /// [`ApplyError`] if the bucket has changed since the change set was planned, or if a step failed.
-pub async fn apply(cloud: &impl OperatorApi, change_set: &ChangeSet, pause: Duration) -> Result<(), ApplyError> {
+pub async fn apply(api: &impl OperatorApi, change_set: &ChangeSet, pause: Duration) -> Result<(), ApplyError> {
     let bucket = &change_set.bucket;
     let unchanged = |reason: String| ApplyError { reason, left: Vec::new() };
     for step in &change_set.steps {
-        let state = step.read_state(cloud, bucket).await.map_err(|error| unchanged(error.to_string()))?;
+        let state = step.read_state(api, bucket).await.map_err(|error| unchanged(error.to_string()))?;
         if state != StepState::Before {
             return Err(unchanged(step.conflict_message()));
         }
     }
     for (number, step) in change_set.steps.iter().enumerate() {
-        if let Err(StepError { reason, is_unchanged }) = step.apply(cloud, bucket, pause).await {
+        if let Err(StepError { reason, is_unchanged }) = step.apply(api, bucket, pause).await {
             let mut left = Vec::new();
             if !is_unchanged {
-                left.extend(roll_back(cloud, bucket, step, StepDone::Maybe, pause).await);
+                left.extend(roll_back(api, bucket, step, StepDone::Maybe, pause).await);
             }
             for done in change_set.steps.iter().take(number).rev() {
-                left.extend(roll_back(cloud, bucket, done, StepDone::Yes, pause).await);
+                left.extend(roll_back(api, bucket, done, StepDone::Yes, pause).await);
             }
             return Err(ApplyError { reason, left });
         }
@@ -80,17 +80,17 @@ enum StepDone {
 /// Rolls a step back. Returns its lines if that fails. What someone else has written since stays: overwriting it would
 /// lose more.
 async fn roll_back(
-    cloud: &impl OperatorApi,
+    api: &impl OperatorApi,
     bucket: &BucketName,
     step: &Step,
     done: StepDone,
     pause: Duration,
 ) -> Vec<String> {
     let reversed = step.reversed();
-    let is_rolled_back = match reversed.read_state(cloud, bucket).await {
-        Ok(StepState::Before) => reversed.write_and_verify(cloud, bucket, pause).await.is_ok(),
+    let is_rolled_back = match reversed.read_state(api, bucket).await {
+        Ok(StepState::Before) => reversed.write_and_verify(api, bucket, pause).await.is_ok(),
         // The step was verified, so this read is taken to be stale: bucket configurations are eventually consistent.
-        Ok(StepState::After) if done == StepDone::Yes => reversed.write_and_verify(cloud, bucket, pause).await.is_ok(),
+        Ok(StepState::After) if done == StepDone::Yes => reversed.write_and_verify(api, bucket, pause).await.is_ok(),
         _ => false,
     };
     if is_rolled_back { Vec::new() } else { step.lines().1 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::api::{EventSourceMapping, FunctionInfo, OperatorApi, missing_permissions};
-use super::notification::{Destination, NotificationRule, Notifications, name_in};
+use super::notification::{Destination, NotificationRule, Notifications, name_of_arn};
 use crate::aws::{CallError, ErrorClass};
 use crate::change::AccountId;
 use crate::change::text::excerpt;
@@ -95,27 +95,27 @@ impl From<CallError> for FindError {
 ///
 /// # Errors
 /// [`FindError`], with the remedy.
-pub async fn find(cloud: &impl OperatorApi, place: &FunctionLocator) -> Result<Deployment, FindError> {
-    let name = match place {
+pub async fn find(api: &impl OperatorApi, locator: &FunctionLocator) -> Result<Deployment, FindError> {
+    let name = match locator {
         FunctionLocator::Function(name) => name.clone(),
         FunctionLocator::Stack(stack) => {
-            let outputs = cloud.stack_outputs(stack).await?.ok_or_else(|| FindError::Stack(stack.clone()))?;
+            let outputs = api.stack_outputs(stack).await?.ok_or_else(|| FindError::Stack(stack.clone()))?;
             outputs.get("FunctionArn").cloned().ok_or_else(|| FindError::Output(stack.clone()))?
         }
     };
-    let function = match cloud.function(&name).await {
+    let function = match api.function(&name).await {
         Err(error) if error.class == ErrorClass::NotFound => return Err(FindError::Function(name)),
-        actual => actual?,
+        result => result?,
     };
-    let account = cloud.account().await?;
-    if let Some(own) = AccountId::of_function(&function.arn).filter(|own| *own != account) {
+    let account = api.account().await?;
+    if let Some(own) = AccountId::from_function_arn(&function.arn).filter(|own| *own != account) {
         return Err(FindError::OtherAccount(own.as_str().to_owned()));
     }
     let tag = |name: &str| function.distribution_tag.clone().filter(|_| name == "DISTRIBUTION_TAG");
     if let Err(error) = Config::from_lookup(tag) {
         return Err(FindError::Config(error.to_string()));
     }
-    let sources = cloud.event_sources(&function.arn).await?;
+    let sources = api.event_sources(&function.arn).await?;
     let region = part(&function.arn, 3).unwrap_or_default().to_owned();
     Ok(Deployment { function, sources, account, region })
 }
@@ -131,10 +131,10 @@ fn part(arn: &str, number: usize) -> Option<&str> {
     arn.split(':').nth(number)
 }
 
-fn is_missing(actual: Result<(), CallError>) -> Result<bool, CallError> {
-    match actual {
+fn is_missing(result: Result<(), CallError>) -> Result<bool, CallError> {
+    match result {
         Err(error) if error.class == ErrorClass::NotFound => Ok(true),
-        actual => actual.map(|()| false),
+        result => result.map(|()| false),
     }
 }
 
@@ -161,8 +161,8 @@ impl Deployment {
     ///
     /// # Errors
     /// If the caller's account cannot be read.
-    pub async fn without_function(cloud: &impl OperatorApi, region: &str) -> Result<Self, CallError> {
-        let account = cloud.account().await?;
+    pub async fn without_function(api: &impl OperatorApi, region: &str) -> Result<Self, CallError> {
+        let account = api.account().await?;
         Ok(Self { function: FunctionInfo::default(), sources: Vec::new(), account, region: region.to_owned() })
     }
 
@@ -173,15 +173,15 @@ impl Deployment {
     /// If it cannot be determined whether a target exists.
     pub async fn link_rules(
         &self,
-        cloud: &impl OperatorApi,
+        api: &impl OperatorApi,
         all: &Notifications,
     ) -> Result<BTreeSet<NotificationRule>, CallError> {
         let mut own = BTreeSet::new();
-        for rule in all.rules.iter().filter(|rule| rule.has_link_name()) {
+        for rule in all.rules.iter().filter(|rule| rule.has_link_id()) {
             let is_own = self.is_reached_by(&rule.target)
                 || match &rule.target {
-                    Destination::Queue(arn) => is_missing(cloud.queue(arn).await.map(|_| ()))?,
-                    Destination::Function(arn) => is_missing(cloud.function(arn).await.map(|_| ()))?,
+                    Destination::Queue(arn) => is_missing(api.queue(arn).await.map(|_| ()))?,
+                    Destination::Function(arn) => is_missing(api.function(arn).await.map(|_| ()))?,
                     Destination::Topic(_) => false,
                 };
             if is_own {
@@ -220,6 +220,6 @@ impl Deployment {
     /// The function's name.
     #[must_use]
     pub fn name(&self) -> &str {
-        name_in(&self.function.arn)
+        name_of_arn(&self.function.arn)
     }
 }

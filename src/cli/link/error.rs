@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::api::missing_permissions;
 use super::deployment::Deployment;
-use super::notification::{Overlap, name_in};
+use super::notification::{Overlap, name_of_arn};
 use super::policy::{S3_PRINCIPAL, SQS_MANAGED_KEY};
 use super::tags::TagsError;
 use crate::aws::{CallError, ErrorClass};
@@ -70,7 +70,7 @@ pub enum LinkError {
         domains: Vec<String>,
     },
     /// The caller may not read the distribution's origins.
-    UnknownOrigins {
+    OriginsUnreadable {
         /// The distribution.
         distribution: DistributionId,
         /// The error of the call that was denied.
@@ -85,7 +85,7 @@ pub enum LinkError {
     /// No queue has an event source mapping to the function.
     NoQueue,
     /// The queue's policy does not let S3 send the bucket's events.
-    QueueForbids {
+    QueuePolicyDenies {
         /// The queue's ARN.
         queue: String,
         /// The bucket's ARN.
@@ -94,7 +94,7 @@ pub enum LinkError {
         account: String,
     },
     /// The queue, named by its ARN, is encrypted with a KMS key that S3 cannot use.
-    QueueKey(String),
+    QueueKeyUnusable(String),
     /// No EventBridge rule forwards the bucket's events.
     NoEventRule,
     /// A key filter was given, which has no effect with EventBridge: its rules select the keys.
@@ -130,7 +130,7 @@ impl fmt::Display for LinkError {
                  --any-origin",
                 one_line(&domains.join(", "))
             ),
-            Self::UnknownOrigins { distribution, error } => {
+            Self::OriginsUnreadable { distribution, error } => {
                 write!(f, "the origins of {distribution} are not known: {error}")?;
                 if error.class == ErrorClass::AccessDenied {
                     let operation =
@@ -155,17 +155,17 @@ impl fmt::Display for LinkError {
                 )
             }
             Self::NoQueue => f.write_str("the function is called from no queue; choose --via function, or deploy the template"),
-            Self::QueueForbids { queue, bucket, account } => write!(
+            Self::QueuePolicyDenies { queue, bucket, account } => write!(
                 f,
                 "the policy of the queue {} does not let the bucket in; add {{\"Effect\":\"Allow\",\"Principal\":{{\"Service\":\"{S3_PRINCIPAL}\"}},\
                  \"Action\":\"sqs:SendMessage\",\"Resource\":\"{queue}\",\"Condition\":{{\"StringEquals\":{{\"aws:SourceAccount\":\
                  \"{account}\"}},\"ArnLike\":{{\"aws:SourceArn\":\"{bucket}\"}}}}}}",
-                name_in(queue)
+                name_of_arn(queue)
             ),
-            Self::QueueKey(queue) => write!(
+            Self::QueueKeyUnusable(queue) => write!(
                 f,
                 "the queue {} is encrypted under {SQS_MANAGED_KEY}, which S3 cannot use; encrypt it with SSE-SQS or a key of your own",
-                name_in(queue)
+                name_of_arn(queue)
             ),
             Self::NoEventRule => f.write_str(
                 "no rule of EventBridge sends this bucket's events to the function or its queue; first deploy the stack with \

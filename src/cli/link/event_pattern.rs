@@ -28,32 +28,32 @@ fn matches(pattern: &Value, event: &Value) -> bool {
         Value::Object(fields) => {
             fields.iter().all(|(name, inner)| event.get(name).is_some_and(|value| matches(inner, value)))
         }
-        Value::Array(any) => event.as_str().is_some_and(|text| any.iter().any(|one| is_one(one, text))),
+        Value::Array(any) => event.as_str().is_some_and(|text| any.iter().any(|one| matches_value(one, text))),
         _ => false,
     }
 }
 
-fn is_one(one: &Value, text: &str) -> bool {
+fn matches_value(one: &Value, text: &str) -> bool {
     let word = |name: &str| one.get(name).and_then(Value::as_str);
     one.as_str() == Some(text)
         || word("prefix").is_some_and(|start| text.starts_with(start))
         || word("suffix").is_some_and(|end| text.ends_with(end))
         || word("wildcard").is_some_and(|pattern| matches_glob(pattern, text))
-        || one.get("anything-but").is_some_and(|but| is_none_of(but, text))
+        || one.get("anything-but").is_some_and(|but| matches_anything_but(but, text))
         || word("equals-ignore-case").is_some_and(|it| it.eq_ignore_ascii_case(text))
 }
 
-fn is_none_of(but: &Value, text: &str) -> bool {
+fn matches_anything_but(but: &Value, text: &str) -> bool {
     match but {
         Value::String(one) => one != text,
         Value::Array(all) => all.iter().all(|one| one.as_str().is_some_and(|one| one != text)),
         // `anything-but` with a comparison, such as a prefix.
-        Value::Object(_) => !is_one(but, text) && !is_unknown(but),
+        Value::Object(_) => !matches_value(but, text) && !has_unknown_operator(but),
         _ => false,
     }
 }
 
-fn is_unknown(one: &Value) -> bool {
+fn has_unknown_operator(one: &Value) -> bool {
     let known = ["prefix", "suffix", "wildcard", "equals-ignore-case"];
     one.as_object()
         .is_none_or(|it| it.iter().any(|(name, value)| !known.contains(&name.as_str()) || !value.is_string()))
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rule_must_let_creations_and_deletions_of_the_bucket_through() {
+    fn a_rule_must_match_creations_and_deletions_of_the_bucket() {
         let kinds = r#""source":["aws.s3"],"detail-type":["Object Created","Object Deleted"]"#;
         for (pattern, expected) in [
             (format!(r#"{{{kinds},"detail":{{"bucket":{{"name":["other","my-site"]}}}}}}"#), true),

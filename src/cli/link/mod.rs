@@ -22,7 +22,7 @@ pub use self::apply::{ApplyError, ChangeSet, apply};
 pub use self::deployment::{Deployment, FindError, FunctionLocator, find};
 pub use self::error::{LinkError, TagCommand};
 pub use self::notification::{
-    Destination, EVENTS, KeyFilter, NotificationRule, Notifications, OWN_RULE, Overlap, name_in,
+    Destination, EVENTS, KeyFilter, NotificationRule, Notifications, Overlap, RULE_ID, name_of_arn,
 };
 pub use self::plan::{LinkPlan, LinkRequest, Via, plan_link};
 pub use self::policy::{AccessRequest, S3_PRINCIPAL, allows};

@@ -12,7 +12,7 @@ use crate::change::text::one_line;
 pub const EVENTS: [&str; 3] = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:LifecycleExpiration:*"];
 
 /// The id of a rule that `link` makes. Further ones have a number appended: `cloudfront-invalidator-2`.
-pub const OWN_RULE: &str = "cloudfront-invalidator";
+pub const RULE_ID: &str = "cloudfront-invalidator";
 
 /// The destination of a notification rule.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,14 +33,14 @@ impl fmt::Display for Destination {
             Self::Topic(arn) => ("topic", arn),
         };
         // An alias that follows a function's name is kept.
-        let name = arn.split_once(":function:").map_or_else(|| name_in(arn), |(_, name)| name);
+        let name = arn.split_once(":function:").map_or_else(|| name_of_arn(arn), |(_, name)| name);
         write!(f, "{kind} {}", one_line(name))
     }
 }
 
 /// The last part of an ARN, such as a queue's name.
 #[must_use]
-pub fn name_in(arn: &str) -> &str {
+pub fn name_of_arn(arn: &str) -> &str {
     arn.rsplit(':').next().unwrap_or(arn)
 }
 
@@ -84,9 +84,9 @@ pub struct NotificationRule {
 impl NotificationRule {
     /// Whether the id is one that `link` gives its rules.
     #[must_use]
-    pub fn has_link_name(&self) -> bool {
+    pub fn has_link_id(&self) -> bool {
         let number = |rest: &str| rest.is_empty() || rest.strip_prefix('-').is_some_and(|it| it.parse::<u32>().is_ok());
-        self.id.as_deref().and_then(|id| id.strip_prefix(OWN_RULE)).is_some_and(number)
+        self.id.as_deref().and_then(|id| id.strip_prefix(RULE_ID)).is_some_and(number)
     }
 
     /// Whether the rule matches all events of this type or family of types.
@@ -140,8 +140,8 @@ impl Notifications {
     #[must_use]
     pub fn missing(&self, target: &Destination, filter: &KeyFilter) -> Vec<&'static str> {
         let reaches = |event: &str| {
-            let match_statement = |rule: &&NotificationRule| rule.target == *target && rule.filter.contains(filter);
-            self.rules.iter().filter(match_statement).any(|rule| rule.covers(event))
+            let is_match = |rule: &&NotificationRule| rule.target == *target && rule.filter.contains(filter);
+            self.rules.iter().filter(is_match).any(|rule| rule.covers(event))
         };
         EVENTS.into_iter().filter(|event| !reaches(event)).collect()
     }
@@ -192,8 +192,8 @@ impl Notifications {
     /// Returns an id for a rule of `link` that no rule has.
     fn free_id(&self) -> String {
         let is_free = |id: &String| self.rules.iter().all(|rule| rule.id.as_ref() != Some(id));
-        let further = (2..).map(|number: u32| format!("{OWN_RULE}-{number}"));
-        std::iter::once(OWN_RULE.to_owned()).chain(further).find(is_free).unwrap_or_default()
+        let further = (2..).map(|number: u32| format!("{RULE_ID}-{number}"));
+        std::iter::once(RULE_ID.to_owned()).chain(further).find(is_free).unwrap_or_default()
     }
 
     /// The differences between two configurations, one line each: `-` removed, `+` added.

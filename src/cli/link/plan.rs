@@ -46,7 +46,7 @@ pub struct LinkPlan {
     /// The changes.
     pub change_set: ChangeSet,
     /// The origin paths through which each distribution serves the bucket; none if no origin is known to be the bucket.
-    pub served_below: Vec<(DistributionId, Vec<String>)>,
+    pub origin_paths: Vec<(DistributionId, Vec<String>)>,
     /// The tool that manages the bucket, according to its tags.
     pub managed_by: Option<ManagedBy>,
     /// Whether an event source mapping of the function is active; always true for events that bypass the queue.
@@ -64,12 +64,12 @@ pub struct LinkPlan {
 /// # Errors
 /// [`LinkError`], with the remedy.
 pub async fn plan_link(
-    cloud: &impl OperatorApi,
-    settings: &impl DistributionConfigs,
+    api: &impl OperatorApi,
+    configs: &impl DistributionConfigs,
     deployment: &Deployment,
     request: &LinkRequest,
 ) -> Result<LinkPlan, LinkError> {
-    let region = cloud.bucket_region(&request.bucket).await?;
+    let region = api.bucket_region(&request.bucket).await?;
     if region != deployment.region {
         return Err(LinkError::OtherRegion { bucket: region, function: deployment.region.clone() });
     }
@@ -77,46 +77,46 @@ pub async fn plan_link(
         return Err(LinkError::OtherOwner(owner.to_owned()));
     }
     let bucket = Bucket { name: request.bucket.clone(), region: Region::new(&region).ok() };
-    let mut served_below = Vec::new();
+    let mut origin_paths = Vec::new();
     for id in request.distributions.iter().collect::<BTreeSet<_>>() {
-        match origins(cloud, settings, &bucket, id).await {
-            Ok(paths) => served_below.push((id.clone(), paths)),
-            Err(LinkError::NoOrigin { .. } | LinkError::UnknownOrigins { .. }) if request.skip_origin_check => {
-                served_below.push((id.clone(), Vec::new()));
+        match origins(api, configs, &bucket, id).await {
+            Ok(paths) => origin_paths.push((id.clone(), paths)),
+            Err(LinkError::NoOrigin { .. } | LinkError::OriginsUnreadable { .. }) if request.skip_origin_check => {
+                origin_paths.push((id.clone(), Vec::new()));
             }
             Err(error) => return Err(error),
         }
     }
-    let before = cloud.tags(&request.bucket).await?;
-    let notifications = cloud.notifications(&request.bucket).await?;
+    let before = api.tags(&request.bucket).await?;
+    let notifications = api.notifications(&request.bucket).await?;
     // EventBridge events that `link` enabled are disabled for another way, or every event would be delivered twice.
     let enabled_event_bridge = tags::enabled_event_bridge(&before);
     let sets_event_bridge = match request.via {
         Via::EventBridge => (!notifications.event_bridge).then_some(true),
         Via::Queue | Via::Function => enabled_event_bridge.then_some(false),
     };
-    let after = tags::link_plan(&before, deployment.tag(), &request.distributions, sets_event_bridge)
+    let after = tags::linked_tags(&before, deployment.tag(), &request.distributions, sets_event_bridge)
         .map_err(LinkError::Tags)?;
-    let (target, mut wanted) = notification_target(cloud, deployment, request, &notifications).await?;
-    wanted.event_bridge &= sets_event_bridge != Some(false);
+    let (target, mut desired) = notification_target(api, deployment, request, &notifications).await?;
+    desired.event_bridge &= sets_event_bridge != Some(false);
     let mut steps = Vec::new();
     if request.via == Via::Function {
-        steps.extend(permission(cloud, deployment, &request.bucket).await?.map(Step::Allow));
+        steps.extend(permission(api, deployment, &request.bucket).await?.map(Step::AddPermission));
     }
     if after != before {
-        if cloud.has_tag_access_control(&request.bucket).await.unwrap_or(false) {
+        if api.has_tag_access_control(&request.bucket).await.unwrap_or(false) {
             return Err(LinkError::TagResource(TagCommand::new(deployment, &request.bucket, &before, &after)));
         }
         steps.push(Step::Tags { before: before.clone(), after: after.clone() });
     }
-    let rules = notifications.rules.intersection(&wanted.rules).count();
-    if wanted != notifications {
+    let rules = notifications.rules.intersection(&desired.rules).count();
+    if desired != notifications {
         // Last, so that no event arrives before the tag names the distributions.
-        steps.push(Step::Notifications { before: notifications, after: wanted });
+        steps.push(Step::Notifications { before: notifications, after: desired });
     }
     Ok(LinkPlan {
         change_set: ChangeSet { bucket: request.bucket.clone(), steps },
-        served_below,
+        origin_paths,
         managed_by: ManagedBy::of(&before),
         is_queue_read: request.via != Via::Queue || deployment.sources.iter().any(EventSourceMapping::is_active),
         tag: after.get(deployment.tag()).cloned().unwrap_or_default(),
@@ -127,36 +127,36 @@ pub async fn plan_link(
 
 /// Returns the destination of the events, and the notification configuration that sends them there.
 async fn notification_target(
-    cloud: &impl OperatorApi,
+    api: &impl OperatorApi,
     deployment: &Deployment,
     request: &LinkRequest,
     current: &Notifications,
 ) -> Result<(Option<Destination>, Notifications), LinkError> {
     let target = match request.via {
         Via::Function => Destination::Function(deployment.function.arn.clone()),
-        Via::Queue => Destination::Queue(queue(cloud, deployment, &request.bucket).await?),
+        Via::Queue => Destination::Queue(queue(api, deployment, &request.bucket).await?),
         Via::EventBridge => {
             if request.filter != KeyFilter::default() {
                 return Err(LinkError::FilterInEventBridge);
             }
-            if !is_forwarded(cloud, deployment, &request.bucket).await? {
+            if !is_forwarded(api, deployment, &request.bucket).await? {
                 return Err(LinkError::NoEventRule);
             }
-            let without = current.without(&deployment.link_rules(cloud, current).await?);
+            let without = current.without(&deployment.link_rules(api, current).await?);
             return Ok((None, Notifications { event_bridge: true, ..without }));
         }
     };
-    let own = deployment.link_rules(cloud, current).await?;
-    let wanted = current.with(&target, &request.filter, &own).map_err(LinkError::Overlap)?;
-    Ok((Some(target), wanted))
+    let own = deployment.link_rules(api, current).await?;
+    let desired = current.with(&target, &request.filter, &own).map_err(LinkError::Overlap)?;
+    Ok((Some(target), desired))
 }
 
 /// Returns the ARN of the function's queue, if S3 may send the bucket's events to it.
-async fn queue(cloud: &impl OperatorApi, deployment: &Deployment, bucket: &BucketName) -> Result<String, LinkError> {
+async fn queue(api: &impl OperatorApi, deployment: &Deployment, bucket: &BucketName) -> Result<String, LinkError> {
     let arn = deployment.queues().next().ok_or(LinkError::NoQueue)?;
-    let queue = cloud.queue(arn).await?;
+    let queue = api.queue(arn).await?;
     if is_sqs_managed_key(queue.kms_key.as_deref()) {
-        return Err(LinkError::QueueKey(arn.to_owned()));
+        return Err(LinkError::QueueKeyUnusable(arn.to_owned()));
     }
     let (bucket, account) = (deployment.bucket_arn(bucket), deployment.account.as_str());
     let request = AccessRequest {
@@ -167,7 +167,7 @@ async fn queue(cloud: &impl OperatorApi, deployment: &Deployment, bucket: &Bucke
         source_account: account,
     };
     if !queue.policy.is_some_and(|policy| allows(&policy, request)) {
-        return Err(LinkError::QueueForbids { queue: arn.to_owned(), account: account.to_owned(), bucket });
+        return Err(LinkError::QueuePolicyDenies { queue: arn.to_owned(), account: account.to_owned(), bucket });
     }
     Ok(arn.to_owned())
 }
@@ -175,23 +175,23 @@ async fn queue(cloud: &impl OperatorApi, deployment: &Deployment, bucket: &Bucke
 /// Whether an enabled EventBridge rule forwards the bucket's events to the function or one of its queues, and the
 /// target's policy allows the rule to.
 pub(super) async fn is_forwarded(
-    cloud: &impl OperatorApi,
+    api: &impl OperatorApi,
     deployment: &Deployment,
     bucket: &BucketName,
 ) -> Result<bool, CallError> {
     let account = deployment.account.as_str();
     for target in deployment.queues().chain([deployment.function.arn.as_str()]) {
-        let rules = cloud.event_rules(target).await?;
-        let match_statement = |pattern: &String| matches_rule(pattern, bucket.as_str(), account, &deployment.region);
+        let rules = api.event_rules(target).await?;
+        let is_match = |pattern: &String| matches_rule(pattern, bucket.as_str(), account, &deployment.region);
         let rules: Vec<_> =
-            rules.iter().filter(|it| it.is_enabled && it.pattern.as_ref().is_some_and(match_statement)).collect();
+            rules.iter().filter(|it| it.is_enabled && it.pattern.as_ref().is_some_and(is_match)).collect();
         if rules.is_empty() {
             continue;
         }
         let (policy, action) = if target == deployment.function.arn {
-            (cloud.function_policy(target).await?, "lambda:InvokeFunction")
+            (api.function_policy(target).await?, "lambda:InvokeFunction")
         } else {
-            (cloud.queue(target).await?.policy, "sqs:SendMessage")
+            (api.queue(target).await?.policy, "sqs:SendMessage")
         };
         let is_allowed = |arn: &str| {
             let request = AccessRequest {
@@ -212,30 +212,30 @@ pub(super) async fn is_forwarded(
 
 /// Returns the policy statement to add so that the bucket may invoke the function; `None` if it already may.
 async fn permission(
-    cloud: &impl OperatorApi,
+    api: &impl OperatorApi,
     deployment: &Deployment,
     bucket: &BucketName,
 ) -> Result<Option<Permission>, LinkError> {
     let own = Permission::of(deployment, bucket);
-    let policy = cloud.function_policy(&own.function).await?;
+    let policy = api.function_policy(&own.function).await?;
     Ok((!policy.is_some_and(|policy| allows(&policy, own.request()))).then_some(own))
 }
 
 /// Returns the origin paths through which a distribution serves the bucket.
 pub(super) async fn origins(
-    cloud: &impl OperatorApi,
-    settings: &impl DistributionConfigs,
+    api: &impl OperatorApi,
+    configs: &impl DistributionConfigs,
     bucket: &Bucket,
     id: &DistributionId,
 ) -> Result<Vec<String>, LinkError> {
     let unknown = |error: CallError| match error.class {
         ErrorClass::NotFound => LinkError::NoDistribution(id.clone()),
-        ErrorClass::AccessDenied => LinkError::UnknownOrigins { distribution: id.clone(), error },
+        ErrorClass::AccessDenied => LinkError::OriginsUnreadable { distribution: id.clone(), error },
         _ => LinkError::Call(error),
     };
-    let of = if id.is_tenant() { &cloud.distribution_of(id).await.map_err(unknown)? } else { id };
-    let settings = settings.distribution_config(of).await.map_err(unknown)?;
-    let mut paths: Vec<_> = settings
+    let of = if id.is_tenant() { &api.distribution_of(id).await.map_err(unknown)? } else { id };
+    let configs = configs.distribution_config(of).await.map_err(unknown)?;
+    let mut paths: Vec<_> = configs
         .origins_of(bucket)
         .map(|(_, path, _)| match path.map(|path| path.to_string()) {
             None => "a path of each tenant's own".to_owned(),
@@ -246,7 +246,7 @@ pub(super) async fn origins(
     paths.sort();
     paths.dedup();
     if paths.is_empty() {
-        let domains = settings.origins.iter().map(|it| it.domain.clone()).collect();
+        let domains = configs.origins.iter().map(|it| it.domain.clone()).collect();
         return Err(LinkError::NoOrigin { distribution: id.clone(), domains });
     }
     Ok(paths)

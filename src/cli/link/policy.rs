@@ -97,7 +97,7 @@ fn match_statement(statement: &Value, request: AccessRequest<'_>) -> MatchResult
             .unwrap_or(MatchResult::Yes),
         Some(_) => MatchResult::Maybe,
     };
-    let resource = part(statement, "Resource", "NotResource", |it| is_like_arn(it, request.resource));
+    let resource = part(statement, "Resource", "NotResource", |it| matches_arn(it, request.resource));
     let action = part(statement, "Action", "NotAction", |it| {
         matches_glob(&it.to_ascii_lowercase(), &request.action.to_ascii_lowercase())
     });
@@ -131,7 +131,7 @@ fn principal(statement: &Value, service: &str) -> MatchResult {
 
 /// Whether a condition holds; [`MatchResult::Maybe`] for condition keys and operators that are not listed.
 fn match_condition(operator: &str, key: &str, values: &Value, request: AccessRequest<'_>) -> MatchResult {
-    let actual = match key.to_ascii_lowercase().as_str() {
+    let result = match key.to_ascii_lowercase().as_str() {
         "aws:sourcearn" => request.source_arn,
         "aws:sourceaccount" => request.source_account,
         // S3 and EventBridge call over TLS.
@@ -146,14 +146,14 @@ fn match_condition(operator: &str, key: &str, values: &Value, request: AccessReq
         MatchResult::from(strings(values).chain(flag.as_deref()).any(match_statement))
     };
     match operator {
-        "arnlike" | "arnequals" => any(&|it| is_like_arn(it, actual)),
-        "arnnotlike" | "arnnotequals" => any(&|it| is_like_arn(it, actual)).negated(),
-        "stringlike" => any(&|it| matches_glob(it, actual)),
-        "stringnotlike" => any(&|it| matches_glob(it, actual)).negated(),
-        "stringequals" => any(&|it| it == actual),
-        "stringnotequals" => any(&|it| it == actual).negated(),
-        "stringequalsignorecase" | "bool" => any(&|it| it.eq_ignore_ascii_case(actual)),
-        "stringnotequalsignorecase" => any(&|it| it.eq_ignore_ascii_case(actual)).negated(),
+        "arnlike" | "arnequals" => any(&|it| matches_arn(it, result)),
+        "arnnotlike" | "arnnotequals" => any(&|it| matches_arn(it, result)).negated(),
+        "stringlike" => any(&|it| matches_glob(it, result)),
+        "stringnotlike" => any(&|it| matches_glob(it, result)).negated(),
+        "stringequals" => any(&|it| it == result),
+        "stringnotequals" => any(&|it| it == result).negated(),
+        "stringequalsignorecase" | "bool" => any(&|it| it.eq_ignore_ascii_case(result)),
+        "stringnotequalsignorecase" => any(&|it| it.eq_ignore_ascii_case(result)).negated(),
         _ => MatchResult::Maybe,
     }
 }
@@ -164,7 +164,7 @@ fn strings(value: &Value) -> impl Iterator<Item = &str> {
 }
 
 /// Whether an ARN matches a pattern. Each of the six parts is compared separately, as `ArnLike` does.
-fn is_like_arn(pattern: &str, arn: &str) -> bool {
+fn matches_arn(pattern: &str, arn: &str) -> bool {
     let (patterns, parts): (Vec<_>, Vec<_>) = (pattern.splitn(6, ':').collect(), arn.splitn(6, ':').collect());
     pattern == "*"
         || patterns.len() == parts.len()
@@ -198,7 +198,7 @@ mod tests {
         r#"{"StringEquals":{"aws:SourceAccount":"123456789012"},"ArnLike":{"AWS:SourceArn":"arn:aws:s3:::*"}}"#;
 
     #[test]
-    fn what_the_templates_and_people_write_is_understood() {
+    fn common_policies_are_understood() {
         for (condition, expected) in [
             (ACCOUNT, true),
             ("{}", true),
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn who_and_what_count_and_a_denial_wins() {
+    fn principal_and_resource_must_match_and_deny_wins() {
         let one = |principal, action| allows(&policy(&[statement("Allow", principal, action, ACCOUNT)]), BUCKET);
         assert!(
             one(S3, r#"["lambda:*","x:Y"]"#) && one(r#""*""#, r#""lambda:Invoke*""#) && one(r#"{"AWS":"*"}"#, r#""*""#)
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_takes_any_text_for_a_star() {
+    fn a_star_matches_any_text() {
         for (pattern, text, expected) in [
             ("", "", true),
             ("*", "", true),

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::api::OperatorApi;
 use super::deployment::Deployment;
-use super::notification::{Notifications, OWN_RULE, tag_difference};
+use super::notification::{Notifications, RULE_ID, tag_difference};
 use super::policy::{AccessRequest, S3_PRINCIPAL, allows};
 use crate::aws::CallError;
 use crate::change::{AccountId, BucketName};
@@ -36,9 +36,9 @@ pub enum Step {
         after: Notifications,
     },
     /// Adds a statement to the function's policy.
-    Allow(Permission),
+    AddPermission(Permission),
     /// Removes a statement from the function's policy.
-    Forbid(Permission),
+    RemovePermission(Permission),
 }
 
 /// A policy statement that lets the bucket invoke the function.
@@ -88,11 +88,11 @@ impl Permission {
 fn statement_id(bucket: &BucketName) -> String {
     let name = bucket.as_str();
     if name.len() <= 63 && name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-') {
-        return format!("{OWN_RULE}-{name}");
+        return format!("{RULE_ID}-{name}");
     }
     let digest = Sha256::digest(name);
     let start = digest.first_chunk().map_or(0, |bytes| u128::from_be_bytes(*bytes));
-    format!("{OWN_RULE}_{start:032x}")
+    format!("{RULE_ID}_{start:032x}")
 }
 
 impl Step {
@@ -102,10 +102,10 @@ impl Step {
         match self {
             Self::Tags { before, after } => ("tags", tag_difference(before, after)),
             Self::Notifications { before, after } => ("notifications", before.difference(after)),
-            Self::Allow(permission) => {
+            Self::AddPermission(permission) => {
                 ("permission", vec![format!("+ {} may call the function", permission.bucket_arn)])
             }
-            Self::Forbid(permission) => {
+            Self::RemovePermission(permission) => {
                 ("permission", vec![format!("- {} may call the function", permission.bucket_arn)])
             }
         }
@@ -115,17 +115,13 @@ impl Step {
         match self.clone() {
             Self::Tags { before, after } => Self::Tags { before: after, after: before },
             Self::Notifications { before, after } => Self::Notifications { before: after, after: before },
-            Self::Allow(permission) => Self::Forbid(permission),
-            Self::Forbid(permission) => Self::Allow(permission),
+            Self::AddPermission(permission) => Self::RemovePermission(permission),
+            Self::RemovePermission(permission) => Self::AddPermission(permission),
         }
     }
 
     /// Reads the current state and compares it with those before and after the step.
-    pub(super) async fn read_state(
-        &self,
-        cloud: &impl OperatorApi,
-        bucket: &BucketName,
-    ) -> Result<StepState, CallError> {
+    pub(super) async fn read_state(&self, api: &impl OperatorApi, bucket: &BucketName) -> Result<StepState, CallError> {
         fn state<T: PartialEq>(now: &T, before: &T, after: &T) -> StepState {
             if now == after {
                 StepState::After
@@ -136,38 +132,38 @@ impl Step {
             }
         }
         Ok(match self {
-            Self::Tags { before, after } => state(&cloud.tags(bucket).await?, before, after),
-            Self::Notifications { before, after } => state(&cloud.notifications(bucket).await?, before, after),
-            Self::Allow(it) | Self::Forbid(it) => {
-                let policy = cloud.function_policy(&it.function).await?.unwrap_or_default();
+            Self::Tags { before, after } => state(&api.tags(bucket).await?, before, after),
+            Self::Notifications { before, after } => state(&api.notifications(bucket).await?, before, after),
+            Self::AddPermission(it) | Self::RemovePermission(it) => {
+                let policy = api.function_policy(&it.function).await?.unwrap_or_default();
                 match (self, it.is_in(&policy)) {
-                    (Self::Allow(_), false) | (Self::Forbid(_), true) => StepState::Before,
-                    (Self::Allow(_), true) if !allows(&policy, it.request()) => StepState::Neither,
+                    (Self::AddPermission(_), false) | (Self::RemovePermission(_), true) => StepState::Before,
+                    (Self::AddPermission(_), true) if !allows(&policy, it.request()) => StepState::Neither,
                     _ => StepState::After,
                 }
             }
         })
     }
 
-    async fn write(&self, cloud: &impl OperatorApi, bucket: &BucketName) -> Result<(), CallError> {
+    async fn write(&self, api: &impl OperatorApi, bucket: &BucketName) -> Result<(), CallError> {
         match self {
-            Self::Tags { after, .. } => cloud.put_tags(bucket, after).await,
-            Self::Notifications { after, .. } => cloud.put_notifications(bucket, after).await,
-            Self::Allow(it) => cloud.add_permission(&it.function, &it.id, &it.bucket_arn, &it.account).await,
-            Self::Forbid(it) => cloud.remove_permission(&it.function, &it.id).await,
+            Self::Tags { after, .. } => api.put_tags(bucket, after).await,
+            Self::Notifications { after, .. } => api.put_notifications(bucket, after).await,
+            Self::AddPermission(it) => api.add_permission(&it.function, &it.id, &it.bucket_arn, &it.account).await,
+            Self::RemovePermission(it) => api.remove_permission(&it.function, &it.id).await,
         }
     }
 
     /// Writes, and reads until the write is visible. A step that is already applied is not an error.
     pub(super) async fn apply(
         &self,
-        cloud: &impl OperatorApi,
+        api: &impl OperatorApi,
         bucket: &BucketName,
         pause: Duration,
     ) -> Result<(), StepError> {
         // Read immediately before the write: S3 has no conditional writes of bucket configurations.
-        match self.read_state(cloud, bucket).await.map_err(StepError::unchanged)? {
-            StepState::Before => self.write_and_verify(cloud, bucket, pause).await,
+        match self.read_state(api, bucket).await.map_err(StepError::unchanged)? {
+            StepState::Before => self.write_and_verify(api, bucket, pause).await,
             StepState::After => Ok(()),
             StepState::Neither => Err(StepError::unchanged(self.conflict_message())),
         }
@@ -175,25 +171,25 @@ impl Step {
 
     pub(super) async fn write_and_verify(
         &self,
-        cloud: &impl OperatorApi,
+        api: &impl OperatorApi,
         bucket: &BucketName,
         pause: Duration,
     ) -> Result<(), StepError> {
         let what = self.lines().0;
-        let written = self.write(cloud, bucket).await;
+        let written = self.write(api, bucket).await;
         // A write that was rejected is not applied. After a transient error, such as a timeout, it may be applied now
         // or later.
         if let Err(error) = &written
             && !error.class.is_transient()
         {
-            return match self.read_state(cloud, bucket).await {
+            return match self.read_state(api, bucket).await {
                 Ok(StepState::After) => Ok(()),
                 _ => Err(StepError::unchanged(error)),
             };
         }
         let mut reads = 0;
         loop {
-            let seen = self.read_state(cloud, bucket).await;
+            let seen = self.read_state(api, bucket).await;
             reads += 1;
             let reason = match (&written, seen) {
                 (_, Ok(StepState::After)) => return Ok(()),
@@ -214,7 +210,7 @@ impl Step {
 
     pub(super) fn conflict_message(&self) -> String {
         match self {
-            Self::Allow(it) => {
+            Self::AddPermission(it) => {
                 format!(
                     "the function's policy has a statement \"{id}\" that does not let the bucket in; remove it: `aws lambda \
                      remove-permission --function-name {} --statement-id {id}`",

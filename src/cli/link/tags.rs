@@ -25,7 +25,7 @@ const MAX_VALUE_LENGTH: usize = 256;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TagsError {
     /// The tag that names the distributions has a value that is not a distribution id.
-    NoId {
+    InvalidDistributionId {
         /// The key of the tag.
         tag: String,
         /// What is wrong with the value.
@@ -40,7 +40,9 @@ pub enum TagsError {
 impl fmt::Display for TagsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoId { tag, error } => write!(f, "the bucket's tag \"{tag}\": {error}; correct the tag first"),
+            Self::InvalidDistributionId { tag, error } => {
+                write!(f, "the bucket's tag \"{tag}\": {error}; correct the tag first")
+            }
             Self::TooMany => write!(f, "a bucket can have {MAX_TAGS} tags; remove some first"),
             Self::TooLong(tag) => write!(
                 f,
@@ -54,7 +56,7 @@ impl std::error::Error for TagsError {}
 
 /// Returns the tags with these distributions added. `sets_event_bridge` is the new record of whether `link` enabled
 /// EventBridge events; `None` keeps the current one.
-pub(super) fn link_plan(
+pub(super) fn linked_tags(
     before: &Tags,
     tag: &str,
     distributions: &[DistributionId],
@@ -106,16 +108,20 @@ pub(super) struct RemainingTags {
 }
 
 /// Removes those of these distributions that `link` added; all that it added if none are given.
-pub(super) fn unlinked(before: &Tags, tag: &str, distributions: &[DistributionId]) -> Result<RemainingTags, TagsError> {
+pub(super) fn unlinked_tags(
+    before: &Tags,
+    tag: &str,
+    distributions: &[DistributionId],
+) -> Result<RemainingTags, TagsError> {
     let named = named(before, tag)?;
     let mut ownership = OwnershipTag::of(before, &named);
-    let wanted: BTreeSet<_> = if distributions.is_empty() {
+    let desired: BTreeSet<_> = if distributions.is_empty() {
         named.iter().cloned().collect()
     } else {
         distributions.iter().cloned().collect()
     };
     let (own, foreign): (Vec<_>, Vec<_>) =
-        wanted.into_iter().filter(|id| named.contains(id)).partition(|id| ownership.added.contains(id.as_str()));
+        desired.into_iter().filter(|id| named.contains(id)).partition(|id| ownership.added.contains(id.as_str()));
     for id in &own {
         ownership.added.remove(id.as_str());
     }
@@ -156,7 +162,8 @@ fn without_word(text: &str, word: &str) -> String {
 
 fn named(tags: &Tags, tag: &str) -> Result<BTreeSet<DistributionId>, TagsError> {
     let Some(value) = tags.get(tag) else { return Ok(BTreeSet::new()) };
-    let ids = DistributionId::parse_list(value).map_err(|error| TagsError::NoId { tag: tag.to_owned(), error })?;
+    let ids = DistributionId::parse_tag(value)
+        .map_err(|error| TagsError::InvalidDistributionId { tag: tag.to_owned(), error })?;
     Ok(ids.into_iter().collect())
 }
 
@@ -197,7 +204,7 @@ impl OwnershipTag {
 pub enum ManagedBy {
     /// A CloudFormation stack, by its name.
     CloudFormation(String),
-    /// Terraform or OpenTofu, according to a tag that a person set: they set none of their own.
+    /// Terraform or `OpenTofu`, according to a tag that a person set; neither sets one itself.
     Terraform,
 }
 
@@ -224,17 +231,18 @@ mod tests {
     }
 
     #[test]
-    fn what_link_adds_unlink_takes_away() {
+    fn unlink_removes_what_link_added() {
         for before in [
             tags(&[]),
             tags(&[("team", "web"), ("aws:cloudformation:stack-name", "site")]),
             tags(&[("distributionId", "E9  E7"), ("team", "web")]),
         ] {
             for sets_event_bridge in [false, true] {
-                let once = link_plan(&before, "distributionId", &ids(&["E2", "E1"]), sets_event_bridge.then_some(true))
-                    .unwrap();
-                assert_eq!(link_plan(&once, "distributionId", &ids(&["E1", "E2"]), None).unwrap(), once);
-                let reversed = unlinked(&once, "distributionId", &[]).unwrap();
+                let once =
+                    linked_tags(&before, "distributionId", &ids(&["E2", "E1"]), sets_event_bridge.then_some(true))
+                        .unwrap();
+                assert_eq!(linked_tags(&once, "distributionId", &ids(&["E1", "E2"]), None).unwrap(), once);
+                let reversed = unlinked_tags(&once, "distributionId", &[]).unwrap();
                 assert_eq!(
                     (reversed.tags, reversed.removes_last, reversed.enabled_event_bridge),
                     (before.clone(), true, sets_event_bridge)
@@ -244,35 +252,35 @@ mod tests {
     }
 
     #[test]
-    fn one_distribution_of_several_can_go_and_what_others_added_stays() {
+    fn one_of_several_distributions_can_be_unlinked() {
         let before = tags(&[("distributionId", "E7")]);
-        let both = link_plan(&before, "distributionId", &ids(&["E1", "E2"]), Some(true)).unwrap();
+        let both = linked_tags(&before, "distributionId", &ids(&["E1", "E2"]), Some(true)).unwrap();
         assert_eq!(both["distributionId"], "E7 E1 E2");
         assert_eq!(both[LINK_TAG], "E1 E2 EventBridge");
-        let one = unlinked(&both, "distributionId", &ids(&["E1"])).unwrap();
+        let one = unlinked_tags(&both, "distributionId", &ids(&["E1"])).unwrap();
         assert_eq!((one.tags["distributionId"].as_str(), one.removes_last), ("E7 E2", false));
         assert_eq!(one.tags[LINK_TAG], "E2 EventBridge");
-        let last = unlinked(&one.tags, "distributionId", &ids(&["E2"])).unwrap();
+        let last = unlinked_tags(&one.tags, "distributionId", &ids(&["E2"])).unwrap();
         assert_eq!((&last.tags, last.removes_last, last.enabled_event_bridge), (&before, true, true));
-        let foreign = unlinked(&one.tags, "distributionId", &ids(&["E7", "E8"])).unwrap();
+        let foreign = unlinked_tags(&one.tags, "distributionId", &ids(&["E7", "E8"])).unwrap();
         assert_eq!((foreign.tags, foreign.foreign, foreign.removes_last), (one.tags, ids(&["E7"]), false));
     }
 
     #[test]
-    fn what_link_never_added_is_no_last_one() {
+    fn unlinking_what_link_did_not_add_removes_nothing() {
         let by_hand = tags(&[("distributionId", "E1")]);
         for id in ["E1", "E9"] {
-            let rest = unlinked(&by_hand, "distributionId", &ids(&[id])).unwrap();
+            let rest = unlinked_tags(&by_hand, "distributionId", &ids(&[id])).unwrap();
             assert_eq!((rest.tags, rest.removes_last, rest.has_no_ownership_tag), (by_hand.clone(), false, true));
         }
         // E1 was removed from the tag by hand after `link` added it.
         let edited = tags(&[("distributionId", "E2"), (LINK_TAG, "E1 E2")]);
-        let rest = unlinked(&edited, "distributionId", &ids(&["E2"])).unwrap();
+        let rest = unlinked_tags(&edited, "distributionId", &ids(&["E2"])).unwrap();
         assert_eq!((rest.tags, rest.removes_last), (Tags::new(), true));
     }
 
     #[test]
-    fn a_word_is_cut_out_whole() {
+    fn only_whole_words_are_removed() {
         for (text, word, expected) in [
             ("E1", "E1", ""),
             ("E1 E12", "E1", "E12"),
@@ -285,22 +293,22 @@ mod tests {
     }
 
     #[test]
-    fn tags_that_cannot_be_are_named() {
+    fn invalid_tags_are_reported_by_name() {
         let bad = tags(&[("distributionId", "nonsense")]);
         assert!(
-            link_plan(&bad, "distributionId", &ids(&["E1"]), None).unwrap_err().to_string().contains("\"nonsense\"")
+            linked_tags(&bad, "distributionId", &ids(&["E1"]), None).unwrap_err().to_string().contains("\"nonsense\"")
         );
         let mut many: Tags = (0..49).map(|n| (format!("key{n}"), String::new())).collect();
         many.insert("aws:cloudformation:stack-name".into(), "site".into());
-        assert_eq!(link_plan(&many, "distributionId", &ids(&["E1"]), None), Err(TagsError::TooMany));
+        assert_eq!(linked_tags(&many, "distributionId", &ids(&["E1"]), None), Err(TagsError::TooMany));
         let long: Vec<_> = (100..130).map(|n| format!("E{n}000000000")).collect();
         let long = ids(&long.iter().map(String::as_str).collect::<Vec<_>>());
-        let error = link_plan(&tags(&[]), "distributionId", &long, None);
+        let error = linked_tags(&tags(&[]), "distributionId", &long, None);
         assert_eq!(error, Err(TagsError::TooLong("distributionId".into())));
     }
 
     #[test]
-    fn who_manages_a_bucket_shows_in_its_tags() {
+    fn the_managing_tool_is_read_from_tags() {
         let stack = tags(&[("aws:cloudformation:stack-name", "site"), ("ManagedBy", "Terraform")]);
         assert_eq!(ManagedBy::of(&stack), Some(ManagedBy::CloudFormation("site".into())));
         assert_eq!(ManagedBy::of(&tags(&[("managed-by", "terraform-cloud")])), Some(ManagedBy::Terraform));

@@ -31,30 +31,30 @@ pub struct UnlinkPlan {
 /// # Errors
 /// [`LinkError`], with the remedy.
 pub async fn plan_unlink(
-    cloud: &impl OperatorApi,
+    api: &impl OperatorApi,
     deployment: &Deployment,
     tag: &str,
     bucket: &BucketName,
     distributions: &[DistributionId],
 ) -> Result<UnlinkPlan, LinkError> {
-    let before = cloud.tags(bucket).await?;
+    let before = api.tags(bucket).await?;
     let RemainingTags { tags: after, foreign, removes_last, has_no_ownership_tag, enabled_event_bridge } =
-        tags::unlinked(&before, tag, distributions).map_err(LinkError::Tags)?;
-    let notifications = cloud.notifications(bucket).await?;
-    let own = deployment.link_rules(cloud, &notifications).await?;
+        tags::unlinked_tags(&before, tag, distributions).map_err(LinkError::Tags)?;
+    let notifications = api.notifications(bucket).await?;
+    let own = deployment.link_rules(api, &notifications).await?;
     let reaching = notifications.rules.difference(&own).filter(|rule| deployment.is_reached_by(&rule.target));
     let rules: Vec<_> = if removes_last { reaching.cloned().collect() } else { Vec::new() };
     let mut steps = Vec::new();
     if removes_last {
-        let mut wanted = notifications.without(&own);
-        wanted.event_bridge &= !enabled_event_bridge;
+        let mut desired = notifications.without(&own);
+        desired.event_bridge &= !enabled_event_bridge;
         // First, so that no event arrives after the tag is removed.
-        if wanted != notifications {
-            steps.push(Step::Notifications { before: notifications.clone(), after: wanted });
+        if desired != notifications {
+            steps.push(Step::Notifications { before: notifications.clone(), after: desired });
         }
     }
     if after != before {
-        if cloud.has_tag_access_control(bucket).await.unwrap_or(false) {
+        if api.has_tag_access_control(bucket).await.unwrap_or(false) {
             return Err(LinkError::TagResource(TagCommand::new(deployment, bucket, &before, &after)));
         }
         steps.push(Step::Tags { before, after });
@@ -66,20 +66,20 @@ pub async fn plan_unlink(
     // The second case is a permission that an interrupted unlink has left.
     if (removes_last || has_no_ownership_tag && own.is_empty()) && !is_called && !deployment.function.arn.is_empty() {
         let permission = Permission::of(deployment, bucket);
-        let policy = match cloud.function_policy(&permission.function).await {
+        let policy = match api.function_policy(&permission.function).await {
             // A caller who may not read the policy has not added the statement either.
             Err(error) if error.class == ErrorClass::AccessDenied => None,
-            actual => actual?,
+            result => result?,
         };
         if policy.is_some_and(|policy| permission.is_in(&policy)) {
-            steps.push(Step::Forbid(permission));
+            steps.push(Step::RemovePermission(permission));
         }
     }
     let mut waiting = 0;
     if steps.iter().any(|step| matches!(step, Step::Tags { .. })) {
         for arn in deployment.queues() {
             // The count is for a warning only, so a failed call must not prevent the unlink.
-            let queue = cloud.queue(arn).await.unwrap_or_default();
+            let queue = api.queue(arn).await.unwrap_or_default();
             waiting += queue.waiting + queue.in_flight;
         }
     }

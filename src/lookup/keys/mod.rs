@@ -27,7 +27,7 @@ const CONCURRENT_PREFIXES: usize = 4;
 const CONCURRENT_REQUESTS: usize = 8;
 
 /// The delay before a page is requested again is this fraction of the one for `CreateInvalidation`.
-const DELAY_SHARE: u32 = 10;
+const DELAY_DIVISOR: u32 = 10;
 
 /// The most buckets for which a denied listing is cached.
 const CACHED_DENIALS: u64 = 10_000;
@@ -80,7 +80,7 @@ impl KeyLookup {
             max_requests: share,
             concurrency: CONCURRENT_REQUESTS,
             deadline,
-            backoff: self.backoff / DELAY_SHARE,
+            backoff: self.backoff / DELAY_DIVISOR,
         };
         let listings = stream::iter(prefixes)
             .filter_map(async |((bucket, prefix), keys)| {

@@ -3,7 +3,7 @@
 //! Reading proceeds in rounds. In each, a range may take twice as many pages as in the one before, so that a huge
 //! range does not hold up the others. A round first reads the directories with changes, in key order; where there is
 //! much to read, several parts of the key space concurrently. A gap between two of them is read on the way if it seems
-//! small, judged by the gaps read so far. Then the round reads the gaps ([`RangeKind::Between`]), first those of the
+//! small, judged by the gaps read so far. Then the round reads the gaps ([`RangeKind::Gap`]), first those of the
 //! directory that becomes complete for the fewest pages per change. A directory is not completed if that is expected
 //! to take more pages than it holds changes.
 
@@ -18,10 +18,10 @@ const CHANGED_PAGES: usize = 8;
 const ROUNDS: u32 = 12;
 
 /// A gap of at most this many keys is read on the way to the changes behind it: half a page.
-const SMALL_RANGE: usize = 500;
+const SMALL_GAP_KEYS: usize = 500;
 
 /// A stretch of ranges is divided between two readers if it is expected to take at least this many pages.
-const SHARED_PAGES: usize = 4;
+const MIN_PAGES_TO_SPLIT: usize = 4;
 
 /// The range in which a page starts, and the range it is read for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub(super) struct PageStart {
 pub(super) struct ScanOrder {
     round: u32,
     /// Whether the round has come to the gaps.
-    in_between: bool,
+    is_reading_gaps: bool,
     /// The pages in flight.
     in_flight: Vec<PageStart>,
     /// The targets of finished pages, from which their readers continue.
@@ -45,7 +45,7 @@ pub(super) struct ScanOrder {
     /// How many ranges of directories with changes these pages completed.
     changed_ended: usize,
     /// How many pages were read in this round's gaps.
-    between_pages: usize,
+    gap_pages: usize,
 }
 
 impl ScanOrder {
@@ -53,8 +53,8 @@ impl ScanOrder {
     /// `pages` is the number of pages that may still be read.
     pub(super) fn next(&mut self, key_ranges: &mut KeyRanges, pages: usize) -> Option<PageStart> {
         while pages > 0 && self.round < ROUNDS {
-            let start = if self.in_between {
-                self.next_between(key_ranges, pages)
+            let start = if self.is_reading_gaps {
+                self.next_gap(key_ranges, pages)
             } else {
                 self.next_changed(&key_ranges.ranges, pages)
             };
@@ -69,9 +69,9 @@ impl ScanOrder {
                 return None;
             }
             self.resume_at.clear();
-            self.between_pages = 0;
-            self.round += u32::from(self.in_between);
-            self.in_between = !self.in_between;
+            self.gap_pages = 0;
+            self.round += u32::from(self.is_reading_gaps);
+            self.is_reading_gaps = !self.is_reading_gaps;
         }
         None
     }
@@ -80,8 +80,8 @@ impl ScanOrder {
     /// changes that it completed.
     pub(super) fn record_page(&mut self, start: PageStart, changed_ended: usize) {
         self.in_flight.retain(|in_flight| *in_flight != start);
-        if self.in_between {
-            self.between_pages += 1;
+        if self.is_reading_gaps {
+            self.gap_pages += 1;
         } else {
             self.changed_pages += 1;
             self.changed_ended += changed_ended;
@@ -92,7 +92,7 @@ impl ScanOrder {
     /// Whether another page of this range may be read in this round.
     fn is_eligible(&self, range: &KeyRange) -> bool {
         let max_pages = if range.kind == RangeKind::Changed { CHANGED_PAGES } else { 1 };
-        !range.is_given_up && range.pages < max_pages << self.round
+        !range.is_unreadable && range.pages < max_pages << self.round
     }
 
     fn next_changed(&mut self, ranges: &[KeyRange], pages: usize) -> Option<PageStart> {
@@ -101,7 +101,7 @@ impl ScanOrder {
             .iter()
             .enumerate()
             .filter(|(at, range)| {
-                range.kind != RangeKind::Between && range.is_open && (self.is_eligible(range) || in_flight(*at))
+                range.kind != RangeKind::Gap && range.is_unread && (self.is_eligible(range) || in_flight(*at))
             })
             .map(|(at, _)| at)
             .collect();
@@ -139,7 +139,7 @@ impl ScanOrder {
             .zip(readers.iter().skip(1))
             .map(|(from, to)| (*from, *to))
             .max_by_key(|(from, to)| to - from)?;
-        let is_long = (to - from).saturating_mul(self.changed_pages) >= ended.saturating_mul(SHARED_PAGES);
+        let is_long = (to - from).saturating_mul(self.changed_pages) >= ended.saturating_mul(MIN_PAGES_TO_SPLIT);
         let middle = open.get(from + (to - from).div_ceil(2)..to).unwrap_or_default();
         // Not between a `BeforeChanges` range and the changes of its directory.
         let begins = |at: usize| {
@@ -149,32 +149,34 @@ impl ScanOrder {
         Some(PageStart { range: target, target })
     }
 
-    fn next_between(&self, key_ranges: &KeyRanges, pages: usize) -> Option<PageStart> {
-        if self.in_flight.len() > self.between_pages {
+    fn next_gap(&self, key_ranges: &KeyRanges, pages: usize) -> Option<PageStart> {
+        if self.in_flight.len() > self.gap_pages {
             return None;
         }
         let sums = self.sums(&key_ranges.ranges);
         let below = |(from, to): (usize, usize)| {
             let (before, all) =
                 (sums.get(from).copied().unwrap_or_default(), sums.get(to).copied().unwrap_or_default());
-            let starts_inside = key_ranges.ranges.get(from).is_some_and(|it| it.is_open) && before.last_is_open;
+            let starts_inside = key_ranges.ranges.get(from).is_some_and(|it| it.is_unread) && before.last_is_open;
             UnreadTotals {
                 cost: all.cost - before.cost + usize::from(starts_inside),
-                ineligible: all.ineligible - before.ineligible,
-                available: all.available - before.available,
+                idle_ineligible: all.idle_ineligible - before.idle_ineligible,
+                idle_ranges: all.idle_ranges - before.idle_ranges,
                 last_is_open: all.last_is_open,
             }
         };
         let best = key_ranges
-            .nodes
+            .directories
             .iter()
             .map(|node| (node, below(node.ranges)))
-            .filter(|(node, sum)| sum.ineligible == 0 && sum.available > 0 && sum.cost <= pages.min(node.changes))
+            .filter(|(node, sum)| {
+                sum.idle_ineligible == 0 && sum.idle_ranges > 0 && sum.cost <= pages.min(node.changes)
+            })
             .max_by(|(one, one_sum), (other, other_sum)| {
                 (one.changes * other_sum.cost).cmp(&(other.changes * one_sum.cost))
             });
         let (from, to) = best?.0.ranges;
-        let range = (from..to).find(|&at| below((at, at + 1)).available > 0)?;
+        let range = (from..to).find(|&at| below((at, at + 1)).idle_ranges > 0)?;
         Some(PageStart { range, target: range })
     }
 
@@ -184,20 +186,20 @@ impl ScanOrder {
         let mut sum = UnreadTotals::default();
         let mut is_free = true;
         for (at, range) in ranges.iter().enumerate() {
-            if range.is_open {
+            if range.is_unread {
                 if !sum.last_is_open {
                     // Adjacent open ranges are read in one run.
-                    let run = ranges.iter().enumerate().skip(at).take_while(|(_, range)| range.is_open);
+                    let run = ranges.iter().enumerate().skip(at).take_while(|(_, range)| range.is_unread);
                     is_free =
                         !run.into_iter().any(|(at, _)| self.in_flight.iter().any(|in_flight| in_flight.range == at));
                     sum.cost += 1;
                 }
                 // A range is expected to take as many more pages as it has taken so far.
                 sum.cost += range.pages;
-                sum.ineligible += usize::from(is_free && !self.is_eligible(range));
-                sum.available += usize::from(is_free);
+                sum.idle_ineligible += usize::from(is_free && !self.is_eligible(range));
+                sum.idle_ranges += usize::from(is_free);
             }
-            sum.last_is_open = range.is_open;
+            sum.last_is_open = range.is_unread;
             sums.push(sum);
         }
         sums
@@ -211,9 +213,9 @@ struct UnreadTotals {
     /// far.
     cost: usize,
     /// The number of open ranges in runs without a page in flight.
-    available: usize,
+    idle_ranges: usize,
     /// The number of those that may take no other page in this round.
-    ineligible: usize,
+    idle_ineligible: usize,
     /// Whether the last range of the part is open.
     last_is_open: bool,
 }
@@ -221,16 +223,16 @@ struct UnreadTotals {
 /// Returns the range in which to start a page for range `target`: at the start of the unread keys before it, if they
 /// seem few.
 fn start_before(ranges: &[KeyRange], target: usize) -> usize {
-    let between = || ranges.iter().filter(|range| range.kind == RangeKind::Between);
-    let ended = between().filter(|range| !range.is_open).count();
-    let Some(usual) = between().map(|range| range.keys).sum::<usize>().checked_div(ended) else { return target };
+    let between = || ranges.iter().filter(|range| range.kind == RangeKind::Gap);
+    let ended = between().filter(|range| !range.is_unread).count();
+    let Some(average_keys) = between().map(|range| range.keys).sum::<usize>().checked_div(ended) else { return target };
     let mut keys = 0;
     for (at, range) in ranges.iter().enumerate().take(target).rev() {
-        if !range.is_open {
+        if !range.is_unread {
             return at + 1;
         }
-        keys += usual.max(range.keys);
-        if range.kind != RangeKind::Between || range.is_given_up || keys > SMALL_RANGE {
+        keys += average_keys.max(range.keys);
+        if range.kind != RangeKind::Gap || range.is_unreadable || keys > SMALL_GAP_KEYS {
             return target;
         }
         if range.keys > 0 {

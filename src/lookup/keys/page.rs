@@ -26,7 +26,7 @@ pub(super) struct PageRequest {
 
 /// A page that was read.
 #[derive(Debug)]
-pub(super) struct PageRead {
+pub(super) struct ReadPage {
     pub(super) keys: Vec<String>,
     /// The position up to which all keys are known.
     pub(super) to: KeyPosition,
@@ -39,7 +39,7 @@ pub(super) async fn fetch_page<O: BucketKeys>(
     below: &str,
     request: PageRequest,
     (delay, deadline): (Duration, Instant),
-) -> (PageRequest, Result<PageRead, CallError>) {
+) -> (PageRequest, Result<ReadPage, CallError>) {
     if !delay.is_zero() {
         sleep(delay).await;
     }
@@ -58,7 +58,7 @@ pub(super) async fn fetch_page<O: BucketKeys>(
             Some(last) if page.more => KeyPosition::after_key(last),
             _ => KeyPosition::after_prefix(below),
         };
-        Ok(PageRead { keys: page.keys, to })
+        Ok(ReadPage { keys: page.keys, to })
     });
     (request, read)
 }
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_that_cannot_be_true_does_not_count() {
+    fn an_inconsistent_page_is_discarded() {
         let page = |keys: &[&str], more| KeyPage { keys: keys.iter().map(|&key| key.to_owned()).collect(), more };
         for (keys, more, fine) in [
             (&["w/b", "w/c"][..], true, true),

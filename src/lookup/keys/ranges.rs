@@ -19,7 +19,7 @@ pub(super) enum RangeKind {
     /// Part of such a directory, before the common prefix of its changes.
     BeforeChanges,
     /// Part of a directory that holds changes in subdirectories, outside these subdirectories.
-    Between,
+    Gap,
 }
 
 /// A range of keys. Its start moves forward as keys are read.
@@ -29,9 +29,9 @@ pub(super) struct KeyRange {
     pub(super) to: KeyPosition,
     pub(super) kind: RangeKind,
     /// Whether part of it is still unread.
-    pub(super) is_open: bool,
+    pub(super) is_unread: bool,
     /// Whether reading it failed, so that it stays unknown.
-    pub(super) is_given_up: bool,
+    pub(super) is_unreadable: bool,
     /// How many pages were started in it.
     pub(super) pages: usize,
     /// How many keys were read in it.
@@ -40,7 +40,7 @@ pub(super) struct KeyRange {
 
 /// A directory that a wildcard may stand for.
 #[derive(Clone, Debug)]
-pub(super) struct DirectoryRanges {
+pub(super) struct DirectoryNode {
     /// The indices of its ranges: the first, and one past the last.
     pub(super) ranges: (usize, usize),
     /// How many changes it holds.
@@ -53,28 +53,28 @@ pub(super) struct KeyRanges {
     /// Sorted by key, without gaps between them.
     pub(super) ranges: Vec<KeyRange>,
     /// Each directory before those in it.
-    pub(super) nodes: Vec<DirectoryRanges>,
+    pub(super) directories: Vec<DirectoryNode>,
 }
 
 impl KeyRanges {
     /// Divides the keys around the changes. `changed` is sorted, and each key in it starts with `below`.
     pub(super) fn new(below: &str, changed: &[&str]) -> Self {
         let mut key_ranges = Self::default();
-        // The directories around the current position, each with its index in `nodes` and the kind of its own ranges.
+        // The directories around the current position, each with its index in `directories` and the kind of its own ranges.
         let mut enclosing: Vec<(&str, usize, RangeKind)> = Vec::new();
         let mut from = KeyPosition::before(below);
         for Directory { prefix, kind, cuts } in directories(below, changed) {
             while let Some((outer, node, kind)) = enclosing.pop_if(|(outer, ..)| !prefix.starts_with(*outer)) {
-                from = key_ranges.leave(outer, node, kind, from);
+                from = key_ranges.close_directory(outer, node, kind, from);
             }
             let position = KeyPosition::before(prefix);
             if !enclosing.is_empty() {
-                key_ranges.push(from, position.clone(), RangeKind::Between);
+                key_ranges.push(from, position.clone(), RangeKind::Gap);
             }
             from = position;
-            enclosing.push((prefix, key_ranges.nodes.len(), kind));
+            enclosing.push((prefix, key_ranges.directories.len(), kind));
             let ranges = (key_ranges.ranges.len(), key_ranges.ranges.len());
-            key_ranges.nodes.push(DirectoryRanges { ranges, changes: changes_below(changed, prefix).len() });
+            key_ranges.directories.push(DirectoryNode { ranges, changes: changes_below(changed, prefix).len() });
             for (cut, kind) in cuts {
                 let position = KeyPosition::before(cut);
                 key_ranges.push(from, position.clone(), kind);
@@ -82,7 +82,7 @@ impl KeyRanges {
             }
         }
         while let Some((outer, node, kind)) = enclosing.pop() {
-            from = key_ranges.leave(outer, node, kind, from);
+            from = key_ranges.close_directory(outer, node, kind, from);
         }
         key_ranges
     }
@@ -90,19 +90,19 @@ impl KeyRanges {
     /// Records that a range cannot be read.
     pub(super) fn give_up(&mut self, range: usize) {
         if let Some(range) = self.ranges.get_mut(range) {
-            range.is_given_up = true;
+            range.is_unreadable = true;
         }
     }
 
     /// Returns how many ranges of directories with changes are not completely read.
-    pub(super) fn open_changed(&self) -> usize {
-        self.ranges.iter().filter(|range| range.kind != RangeKind::Between && range.is_open).count()
+    pub(super) fn unread_changed_ranges(&self) -> usize {
+        self.ranges.iter().filter(|range| range.kind != RangeKind::Gap && range.is_unread).count()
     }
 
-    fn leave(&mut self, prefix: &str, node: usize, kind: RangeKind, from: KeyPosition) -> KeyPosition {
+    fn close_directory(&mut self, prefix: &str, node: usize, kind: RangeKind, from: KeyPosition) -> KeyPosition {
         let to = KeyPosition::after_prefix(prefix);
         self.push(from, to.clone(), kind);
-        if let Some(node) = self.nodes.get_mut(node) {
+        if let Some(node) = self.directories.get_mut(node) {
             node.ranges.1 = self.ranges.len();
         }
         to
@@ -110,7 +110,7 @@ impl KeyRanges {
 
     fn push(&mut self, from: KeyPosition, to: KeyPosition, kind: RangeKind) {
         if from < to {
-            self.ranges.push(KeyRange { from, to, kind, is_open: true, is_given_up: false, pages: 0, keys: 0 });
+            self.ranges.push(KeyRange { from, to, kind, is_unread: true, is_unreadable: false, pages: 0, keys: 0 });
         }
     }
 
@@ -121,9 +121,9 @@ impl KeyRanges {
             let (_, from_here) = rest.split_at(rest.partition_point(|key| range.from.is_after(key)));
             let (here, behind) = from_here.split_at(from_here.partition_point(|key| range.to.is_after(key)));
             rest = behind;
-            if range.is_open {
+            if range.is_unread {
                 range.keys += here.len();
-                range.is_open = *to < range.to;
+                range.is_unread = *to < range.to;
                 range.from = to.clone().min(range.to.clone());
             }
         }
@@ -157,7 +157,7 @@ fn directories<'a>(below: &str, changed: &[&'a str]) -> Vec<Directory<'a>> {
     };
     let cut = |(position, &directory): (usize, &&'a str)| {
         if holds_another(position, directory) {
-            return Directory { prefix: directory, kind: RangeKind::Between, cuts: Vec::new() };
+            return Directory { prefix: directory, kind: RangeKind::Gap, cuts: Vec::new() };
         }
         let inside = changes_below(changed, directory);
         let mut cuts = Vec::new();
@@ -201,17 +201,17 @@ mod tests {
     }
 
     #[test]
-    fn directories_are_cut_out_of_what_is_around_them() {
+    fn directories_are_ranges_of_their_own() {
         let (a, c) = (KeyPosition::before("w/a/"), KeyPosition::before("w/c/"));
         let (behind_a, behind_c) = (KeyPosition::after_prefix("w/a/"), KeyPosition::after_prefix("w/c/"));
         assert_eq!(
             ranges("w/", &["w/a/1", "w/c/1"]),
             [
-                (KeyPosition::before("w/"), a.clone(), RangeKind::Between),
+                (KeyPosition::before("w/"), a.clone(), RangeKind::Gap),
                 (a, behind_a.clone(), RangeKind::Changed),
-                (behind_a, c.clone(), RangeKind::Between),
+                (behind_a, c.clone(), RangeKind::Gap),
                 (c, behind_c.clone(), RangeKind::Changed),
-                (behind_c, KeyPosition::after_prefix("w/"), RangeKind::Between),
+                (behind_c, KeyPosition::after_prefix("w/"), RangeKind::Gap),
             ]
         );
         assert_eq!(
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leads_to_the_changes_of_a_directory_is_a_piece_of_its_own() {
+    fn keys_before_the_changes_of_a_directory_are_a_range_of_their_own() {
         let [start, core, end] =
             [KeyPosition::before("d/"), KeyPosition::before("d/é"), KeyPosition::after_prefix("d/")];
         assert_eq!(
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_with_many_changes_is_cut_between_them() {
+    fn a_directory_with_many_changes_is_split() {
         let keys: Vec<_> = (0..130).map(|n| format!("{n:03}")).collect();
         let changed: Vec<_> = keys.iter().map(String::as_str).collect();
         let froms: Vec<_> = ranges("", &changed).into_iter().map(|(from, ..)| from).collect();
@@ -240,22 +240,22 @@ mod tests {
     }
 
     #[test]
-    fn deep_nesting_makes_no_more_nodes_than_changes() {
+    fn deep_nesting_adds_no_directories() {
         let keys: Vec<_> = (0..500).map(|n| format!("{}{n:03}/x", "a/".repeat(400))).collect();
         let changed: Vec<_> = keys.iter().map(String::as_str).collect();
         let key_ranges = KeyRanges::new("", &changed);
-        assert_eq!(key_ranges.nodes.len(), 501);
-        assert_eq!(key_ranges.nodes[0].changes, 500);
-        assert_eq!(key_ranges.nodes[0].ranges, (0, key_ranges.ranges.len()));
-        assert_eq!(key_ranges.nodes[1].ranges, (1, 2));
+        assert_eq!(key_ranges.directories.len(), 501);
+        assert_eq!(key_ranges.directories[0].changes, 500);
+        assert_eq!(key_ranges.directories[0].ranges, (0, key_ranges.ranges.len()));
+        assert_eq!(key_ranges.directories[1].ranges, (1, 2));
     }
 
     #[test]
-    fn reading_cuts_off_the_front() {
+    fn reading_advances_the_start_of_a_range() {
         let mut key_ranges = KeyRanges::new("", &["a/1", "c/1"]);
         let keys = ["a.html", "a/1", "a/2", "b"].map(str::to_owned);
         key_ranges.read(0, &KeyPosition::after_key("b"), &keys);
-        let seen: Vec<_> = key_ranges.ranges.iter().map(|range| (range.is_open, range.keys)).collect();
+        let seen: Vec<_> = key_ranges.ranges.iter().map(|range| (range.is_unread, range.keys)).collect();
         assert_eq!(seen, [(false, 1), (false, 2), (true, 1), (true, 0), (true, 0)]);
         assert_eq!(key_ranges.ranges[2].from, KeyPosition::after_key("b"));
     }

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use crate::plan::KeyListing;
 
 use super::order::ScanOrder;
-use super::page::{PageRead, PageRequest, fetch_page};
+use super::page::{PageRequest, ReadPage, fetch_page};
 use super::ranges::KeyRanges;
 use crate::aws::{BucketKeys, BucketQuery, CallError};
 use crate::lookup::backoff::delay;
@@ -56,7 +56,8 @@ pub async fn scan_keys<O: BucketKeys>(
     let mut changed: Vec<_> = changed.iter().copied().filter(|key| key.starts_with(below)).collect();
     changed.sort_unstable();
     changed.dedup();
-    let mut scan = Scan { key_ranges: KeyRanges::new(below, &changed), pages: limits.max_requests, ..Scan::default() };
+    let mut scan =
+        Scan { key_ranges: KeyRanges::new(below, &changed), requests_left: limits.max_requests, ..Scan::default() };
     let mut in_flight = FuturesUnordered::new();
     loop {
         while in_flight.len() < limits.concurrency.max(1)
@@ -75,7 +76,7 @@ pub async fn scan_keys<O: BucketKeys>(
         }
     }
     let error = scan.error.or_else(|| scan.retries.pop().map(|(_, error)| error));
-    (KeyListing::new(scan.keys, scan.known_ranges, limits.max_requests - scan.pages), error)
+    (KeyListing::new(scan.keys, scan.known_ranges, limits.max_requests - scan.requests_left), error)
 }
 
 /// The state of a scan: what was read, and what is left to read.
@@ -84,7 +85,7 @@ struct Scan {
     key_ranges: KeyRanges,
     order: ScanOrder,
     /// How many more requests may be made.
-    pages: usize,
+    requests_left: usize,
     /// Failed requests to retry.
     retries: Vec<(PageRequest, CallError)>,
     /// How many pages failed for good.
@@ -97,7 +98,7 @@ struct Scan {
 impl Scan {
     /// Returns the next request and the delay before it.
     fn next(&mut self, limits: &ScanLimits) -> Option<(PageRequest, Duration)> {
-        if self.pages == 0 || self.failed_pages >= MAX_FAILED_PAGES || Instant::now() >= limits.deadline {
+        if self.requests_left == 0 || self.failed_pages >= MAX_FAILED_PAGES || Instant::now() >= limits.deadline {
             return None;
         }
         let next = if let Some((request, _)) = self.retries.last() {
@@ -105,21 +106,21 @@ impl Scan {
             if Instant::now() + delay >= limits.deadline {
                 return None;
             }
-            stats::count(|tally| tally.retries += 1);
+            stats::count(|stats| stats.retries += 1);
             (self.retries.pop()?.0, delay)
         } else {
-            let start = self.order.next(&mut self.key_ranges, self.pages)?;
+            let start = self.order.next(&mut self.key_ranges, self.requests_left)?;
             let from = self.key_ranges.ranges.get(start.range)?.from.clone();
             (PageRequest { start, from, failures: 0 }, Duration::ZERO)
         };
-        self.pages -= 1;
-        stats::count(|tally| tally.list_requests += 1);
+        self.requests_left -= 1;
+        stats::count(|stats| stats.list_requests += 1);
         Some(next)
     }
 
     /// Records the keys of a page.
-    fn accept(&mut self, request: &PageRequest, mut read: PageRead) {
-        let open_before = self.key_ranges.open_changed();
+    fn accept(&mut self, request: &PageRequest, mut read: ReadPage) {
+        let open_before = self.key_ranges.unread_changed_ranges();
         if read.to > request.from {
             self.key_ranges.read(request.start.range, &read.to, &read.keys);
             self.keys.append(&mut read.keys);
@@ -129,14 +130,14 @@ impl Scan {
             // it.
             self.key_ranges.give_up(request.start.range);
         }
-        self.order.record_page(request.start, open_before - self.key_ranges.open_changed());
+        self.order.record_page(request.start, open_before - self.key_ranges.unread_changed_ranges());
     }
 
     /// Records a failed request, to be retried if that may help. Returns whether the scan must stop.
     fn fail(&mut self, mut request: PageRequest, error: CallError) -> bool {
         let is_transient = error.class.is_transient();
         request.failures += 1;
-        if is_transient && request.failures < ATTEMPTS && self.pages > 0 {
+        if is_transient && request.failures < ATTEMPTS && self.requests_left > 0 {
             self.retries.push((request, error));
             return false;
         }

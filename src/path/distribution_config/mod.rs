@@ -11,7 +11,7 @@ use std::fmt;
 
 use percent_encoding::percent_decode_str;
 
-pub use self::origin::{Endpoint, endpoint_of, serves_by_path};
+pub use self::origin::{Endpoint, endpoint_of, is_path_style_endpoint};
 
 use self::origin::is_access_point;
 pub use self::pattern::PathPattern;
@@ -69,7 +69,7 @@ pub struct Behavior {
     pub query_strings: QueryStrings,
     /// Whether an edge function (CloudFront Functions or Lambda@Edge) runs on the request and may change its URI or
     /// origin.
-    pub rewrites: bool,
+    pub has_edge_function: bool,
 }
 
 /// Whether query strings are part of the cache key.
@@ -78,19 +78,19 @@ pub enum QueryStrings {
     /// They are not: all query strings share one cache entry.
     Ignored,
     /// All of them are, or some of their parameters.
-    InKey,
+    InCacheKey,
     /// A custom cache policy decides, which must still be looked up.
-    ByPolicy(PolicyId),
+    UnresolvedPolicy(PolicyId),
 }
 
 impl QueryStrings {
-    fn from_flag(from_flag: bool) -> Self {
-        if from_flag { Self::InKey } else { Self::Ignored }
+    fn from_cache_key_flag(from_cache_key_flag: bool) -> Self {
+        if from_cache_key_flag { Self::InCacheKey } else { Self::Ignored }
     }
 
     /// Resolves AWS's managed cache policies; a custom one must be looked up.
     fn by_policy(id: PolicyId) -> Self {
-        managed_policy(&id).map_or(Self::ByPolicy(id), Self::from_flag)
+        managed_policy(&id).map_or(Self::UnresolvedPolicy(id), Self::from_cache_key_flag)
     }
 }
 
@@ -159,8 +159,8 @@ impl OriginGroup {
     /// # Errors
     /// [`DistributionConfigError::Origin`] if the id, the list of members or a member is empty.
     pub fn new(id: &str, members: Vec<String>) -> Result<Self, DistributionConfigError> {
-        let is_told = !id.is_empty() && !members.is_empty() && members.iter().all(|member| !member.is_empty());
-        is_told.then(|| Self { id: id.to_owned(), members }).ok_or(DistributionConfigError::Origin)
+        let is_valid = !id.is_empty() && !members.is_empty() && members.iter().all(|member| !member.is_empty());
+        is_valid.then(|| Self { id: id.to_owned(), members }).ok_or(DistributionConfigError::Origin)
     }
 }
 
@@ -184,7 +184,7 @@ impl Behavior {
         }
         let query_strings = match cache_policy.filter(|id| !id.is_empty()) {
             Some(id) => QueryStrings::by_policy(PolicyId::new(id).ok_or(DistributionConfigError::CachePolicy)?),
-            None if forwards_query_strings => QueryStrings::InKey,
+            None if forwards_query_strings => QueryStrings::InCacheKey,
             None => QueryStrings::Ignored,
         };
         Ok(Self {
@@ -192,7 +192,7 @@ impl Behavior {
             target: target.to_owned(),
             query_strings,
             // Response functions run after the origin has been chosen and cannot change the path.
-            rewrites: events.into_iter().any(|event| !["viewer-response", "origin-response"].contains(&event)),
+            has_edge_function: events.into_iter().any(|event| !["viewer-response", "origin-response"].contains(&event)),
         })
     }
 }
@@ -211,14 +211,14 @@ impl DistributionConfig {
             if let Some(endpoint) = endpoint_of(bucket, &origin.domain) {
                 return Some((origin, origin.path.clone(), endpoint));
             }
-            let path = origin.path.as_ref().filter(|_| serves_by_path(bucket, &origin.domain));
-            Some((origin, Some(path?.within(bucket.name.as_str())?), Endpoint::Rest))
+            let path = origin.path.as_ref().filter(|_| is_path_style_endpoint(bucket, &origin.domain));
+            Some((origin, Some(path?.strip_first_folder(bucket.name.as_str())?), Endpoint::Rest))
         })
     }
 
     /// Whether the behavior targets the origin, directly or as a member of an origin group.
     #[must_use]
-    pub fn goes_to(&self, behavior: &Behavior, origin: &str) -> bool {
+    pub fn targets(&self, behavior: &Behavior, origin: &str) -> bool {
         let in_group = |group: &OriginGroup| group.id == behavior.target && group.members.iter().any(|it| it == origin);
         behavior.target == origin || self.origin_groups.iter().any(in_group)
     }
@@ -236,19 +236,19 @@ impl DistributionConfig {
 
     /// Whether an edge function of any behavior may change a request's URI or origin.
     #[must_use]
-    pub fn rewrites(&self) -> bool {
-        self.behaviors.iter().any(|behavior| behavior.rewrites)
+    pub fn has_edge_function(&self) -> bool {
+        self.behaviors.iter().any(|behavior| behavior.has_edge_function)
     }
 
     /// Returns the ids of the cache policies that must still be looked up, sorted and deduplicated.
     #[must_use]
-    pub fn unknown_policies(&self) -> Vec<PolicyId> {
+    pub fn unresolved_policies(&self) -> Vec<PolicyId> {
         let mut policies: Vec<_> = self
             .behaviors
             .iter()
             .filter_map(|behavior| match &behavior.query_strings {
-                QueryStrings::ByPolicy(id) => Some(id.clone()),
-                QueryStrings::Ignored | QueryStrings::InKey => None,
+                QueryStrings::UnresolvedPolicy(id) => Some(id.clone()),
+                QueryStrings::Ignored | QueryStrings::InCacheKey => None,
             })
             .collect();
         policies.sort();
@@ -257,10 +257,10 @@ impl DistributionConfig {
     }
 
     /// Sets whether query strings are part of the cache key in every behavior with this cache policy.
-    pub fn resolve(&mut self, policy: &PolicyId, from_flag: bool) {
+    pub fn resolve_policy(&mut self, policy: &PolicyId, from_cache_key_flag: bool) {
         for behavior in &mut self.behaviors {
-            if matches!(&behavior.query_strings, QueryStrings::ByPolicy(id) if id == policy) {
-                behavior.query_strings = QueryStrings::from_flag(from_flag);
+            if matches!(&behavior.query_strings, QueryStrings::UnresolvedPolicy(id) if id == policy) {
+                behavior.query_strings = QueryStrings::from_cache_key_flag(from_cache_key_flag);
             }
         }
     }
@@ -269,9 +269,9 @@ impl DistributionConfig {
     ///
     /// If so, an invalidation of the prefix can evict nothing but their content.
     #[must_use]
-    pub fn serves_only(&self, prefix: &str, origins: &[&str]) -> bool {
+    pub fn is_served_only_by(&self, prefix: &str, origins: &[&str]) -> bool {
         // An edge function can select any origin of the distribution.
-        if self.rewrites() && !self.origins.iter().all(|origin| origins.contains(&origin.id.as_str())) {
+        if self.has_edge_function() && !self.origins.iter().all(|origin| origins.contains(&origin.id.as_str())) {
             return false;
         }
         for behavior in &self.behaviors {

@@ -39,14 +39,14 @@ pub enum Endpoint {
 #[must_use]
 pub fn endpoint_of(bucket: &Bucket, domain: &str) -> Option<Endpoint> {
     let domain = host(domain);
-    service_of(bucket, strip_bucket(&bucket.name, &domain)?)
+    endpoint_kind(bucket, strip_bucket_name(&bucket.name, &domain)?)
 }
 
 /// Whether `domain` is a path-style S3 endpoint in the bucket's partition. The first segment of the path is then the
 /// bucket.
 #[must_use]
-pub fn serves_by_path(bucket: &Bucket, domain: &str) -> bool {
-    service_of(bucket, &host(domain)) == Some(Endpoint::Rest)
+pub fn is_path_style_endpoint(bucket: &Bucket, domain: &str) -> bool {
+    endpoint_kind(bucket, &host(domain)) == Some(Endpoint::Rest)
 }
 
 /// Whether `domain` is that of an access point, which may lead to any bucket.
@@ -69,8 +69,8 @@ fn host(domain: &str) -> String {
 }
 
 /// Returns the kind of an S3 endpoint without its bucket name, if it lies in the bucket's partition or that is unknown.
-fn service_of(bucket: &Bucket, service: &str) -> Option<Endpoint> {
-    let (endpoint, region, domain) = parse(service)?;
+fn endpoint_kind(bucket: &Bucket, host_suffix: &str) -> Option<Endpoint> {
+    let (endpoint, region, domain) = parse_endpoint(host_suffix)?;
     // Only the standard partition has endpoints without a Region.
     let partition = region.map_or(STANDARD, partition);
     let is_same = bucket.region.as_ref().is_none_or(|own| self::partition(own.as_str()) == partition);
@@ -81,17 +81,17 @@ fn partition(region: &str) -> (&'static str, &'static str) {
     PARTITIONS.into_iter().find(|(start, _)| region.starts_with(start)).unwrap_or(STANDARD)
 }
 
-fn strip_bucket<'d>(bucket: &BucketName, domain: &'d str) -> Option<&'d str> {
+fn strip_bucket_name<'d>(bucket: &BucketName, domain: &'d str) -> Option<&'d str> {
     domain.strip_prefix(&bucket.as_str().to_ascii_lowercase())?.strip_prefix('.')
 }
 
 /// Splits an S3 endpoint without its bucket name into its kind, its Region, if any, and the domain of its partition.
-fn parse(service: &str) -> Option<(Endpoint, Option<&str>, &str)> {
+fn parse_endpoint(host_suffix: &str) -> Option<(Endpoint, Option<&str>, &str)> {
     let suffix = PARTITIONS
         .iter()
         .map(|(_, domain)| *domain)
-        .find(|suffix| service.strip_suffix(suffix).is_some_and(|rest| rest.ends_with('.')))?;
-    let host = service.strip_suffix(suffix)?.strip_suffix('.')?;
+        .find(|suffix| host_suffix.strip_suffix(suffix).is_some_and(|rest| rest.ends_with('.')))?;
+    let host = host_suffix.strip_suffix(suffix)?.strip_suffix('.')?;
     if let Some(region) = host.strip_prefix("s3-website-").or_else(|| host.strip_prefix("s3-website.")) {
         return is_region(region).then_some((Endpoint::Website, Some(region), suffix));
     }
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn each_of_a_buckets_endpoints_is_known() {
+    fn every_endpoint_of_a_bucket_is_recognized() {
         for domain in [
             "site.s3.amazonaws.com",
             "site.s3.eu-central-1.amazonaws.com",
@@ -147,14 +147,14 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_can_be_a_part_of_the_path() {
+    fn path_style_origins_are_recognized() {
         let bucket = Bucket { name: BucketName::new("site").unwrap(), region: Region::new("eu-central-1").ok() };
         for domain in ["s3.amazonaws.com", "s3.eu-central-1.amazonaws.com", "s3-eu-west-1.amazonaws.com"] {
-            assert!(serves_by_path(&bucket, domain), "{domain}");
+            assert!(is_path_style_endpoint(&bucket, domain), "{domain}");
         }
         for domain in ["s3-website-us-east-1.amazonaws.com", "s3.cn-north-1.amazonaws.com.cn", "site.s3.amazonaws.com"]
         {
-            assert!(!serves_by_path(&bucket, domain), "{domain}");
+            assert!(!is_path_style_endpoint(&bucket, domain), "{domain}");
         }
     }
 
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn look_alikes_are_not_the_bucket() {
+    fn similar_domains_are_not_the_bucket() {
         for domain in [
             "site-staging.s3.amazonaws.com",
             "my.site.s3.amazonaws.com",

@@ -93,13 +93,13 @@ impl PathPattern {
                 if reachable.get(index) != Some(&true) {
                     continue;
                 }
-                let goes_to = match expected {
+                let next_position = match expected {
                     '*' => index,
                     '?' => index + 1,
                     expected if *expected == character => index + 1,
                     _ => continue,
                 };
-                if let Some(next) = next.get_mut(goes_to) {
+                if let Some(next) = next.get_mut(next_position) {
                     *next = true;
                 }
             }
@@ -127,12 +127,12 @@ pub(crate) fn matches_glob(pattern: &str, text: &str) -> bool {
             (Some(expected), Some(character)) if expected == character => {}
             _ => {
                 // The `*` matches one more character.
-                let Some((behind, mut taken)) = last_star.take() else { return false };
-                if taken.next().is_none() {
+                let Some((after_star, mut rest)) = last_star.take() else { return false };
+                if rest.next().is_none() {
                     return false;
                 }
-                (pattern, text) = (behind.clone(), taken.clone());
-                last_star = Some((behind, taken));
+                (pattern, text) = (after_star.clone(), rest.clone());
+                last_star = Some((after_star, rest));
             }
         }
     }
@@ -142,9 +142,9 @@ pub(crate) fn matches_glob(pattern: &str, text: &str) -> bool {
 fn skip_stars(pattern: &[char], reachable: &mut [bool]) {
     for (index, _) in pattern.iter().enumerate().filter(|(_, character)| **character == '*') {
         if reachable.get(index) == Some(&true)
-            && let Some(behind) = reachable.get_mut(index + 1)
+            && let Some(after_star) = reachable.get_mut(index + 1)
         {
-            *behind = true;
+            *after_star = true;
         }
     }
 }
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn matching_is_reaching_the_end() {
+    fn a_pattern_matches_whole_paths() {
         let texts = |alphabet: &[char], length: u32| {
             let count = alphabet.len().pow(length);
             let text = |mut number: usize| -> String {
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_starts_alike_may_or_must_match() {
+    fn prefixes_may_or_must_match() {
         for (pattern, prefix, may, all) in [
             ("*", "/", true, true),
             ("/img/*", "/", true, false),

@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn policies_of_aws_need_no_call() {
+    fn managed_policies_need_no_call() {
         let known = |id: &str| managed_policy(&PolicyId::new(id).unwrap());
         assert_eq!(known("658327ea-f89d-4fab-a63d-7e88639e58f6"), Some(false));
         assert_eq!(known("2e54312d-136d-493c-8eb9-b001f22f67d2"), Some(true));

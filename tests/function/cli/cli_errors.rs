@@ -16,7 +16,7 @@ fn complaint(arguments: &[&str], environment: &[(&str, &str)], input: &[u8]) -> 
 }
 
 #[test]
-fn a_bucket_that_the_input_is_not_about_is_named() {
+fn a_bucket_that_the_input_does_not_contain_is_named() {
     let event = notification(&[record("ObjectCreated:Put", "site", "a.txt"), record("ObjectCreated:Put", "docs", "b")]);
     let request = json!({ "bucket": "site", "keys": ["a.txt"] }).to_string();
     for command in ["plan", "send"] {
@@ -45,7 +45,7 @@ fn an_input_is_named_as_a_person_would() {
 }
 
 #[test]
-fn the_event_of_many_buckets_makes_no_long_line() {
+fn an_event_of_many_buckets_has_a_short_error() {
     let records: Vec<_> = (0..5000).map(|it| record("ObjectCreated:Put", &format!("bucket-{it}"), "a")).collect();
     for bucket in [&[][..], &["--bucket", "other"]] {
         let errors = complaint(&[&["plan", "--event", "-"], bucket].concat(), &[], notification(&records).as_bytes());
@@ -54,7 +54,7 @@ fn the_event_of_many_buckets_makes_no_long_line() {
 }
 
 #[test]
-fn how_many_records_could_not_be_read_is_told_in_full() {
+fn all_unreadable_records_are_counted() {
     let records: Vec<_> =
         (0..300).map(|_| json!({ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put" })).collect();
     let event = json!({ "Records": records }).to_string();
@@ -66,7 +66,7 @@ fn how_many_records_could_not_be_read_is_told_in_full() {
 }
 
 #[test]
-fn who_cannot_be_asked_with_is_told_before_anything_is() {
+fn missing_credentials_are_reported_before_any_call() {
     let send = ["send", "--distribution", "E1", "--items", "/*"];
     let nobody = complaint(&send, &NOBODY, b"");
     assert!(nobody.contains("there are no credentials") && nobody.contains("--profile"), "{nobody}");

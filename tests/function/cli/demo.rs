@@ -54,7 +54,7 @@ fn without_times(shown: &str) -> Vec<&str> {
 }
 
 #[test]
-fn what_is_no_site_is_said_with_the_remedy() {
+fn an_unusable_directory_is_an_error_with_the_remedy() {
     for (directory, expected) in
         [("/nowhere/at/all", "cannot read the directory /nowhere/at/all"), ("/dev/null", "cannot read")]
     {

@@ -95,7 +95,7 @@ fn a_sync_with_budget_and_origin_path() {
 }
 
 #[test]
-fn an_inventory_counts_and_a_weight_buys() {
+fn a_listing_counts_evictions_and_a_weight_trades_them() {
     let file = std::env::temp_dir().join(format!("inventory-{}.txt", std::process::id()));
     let lines =
         ["a/1", "a/2", "a/3", "b/1", "b/2", "b/3~", "c", "d", "e"].map(|key| format!("2026-01-02 03:04:05 10 {key}\n"));
@@ -116,7 +116,7 @@ fn an_inventory_counts_and_a_weight_buys() {
 
 /// Where a listing may be incomplete, no wildcard counts as evicting nothing else.
 #[test]
-fn an_inventory_that_shows_a_part_makes_nothing_free_elsewhere() {
+fn a_partial_listing_makes_nothing_free_elsewhere() {
     let file = |name: &str, text: &str| {
         let file = std::env::temp_dir().join(format!("{name}-{}.txt", std::process::id()));
         std::fs::write(&file, text).unwrap();
@@ -146,7 +146,7 @@ fn an_event_about_several_buckets_is_planned_for_one() {
 }
 
 #[test]
-fn events_of_every_shape() {
+fn events_of_every_kind() {
     let put = notification(&[record("ObjectCreated:Put", "site", "a b")]);
     let job_id = "11111111-abcd-1111-abcd-111111abcdef";
     let changes = [

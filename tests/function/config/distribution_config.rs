@@ -43,7 +43,7 @@ fn fail(aws: &FakeAws, operation: &'static str, status: u16, code: &str, times: 
 }
 
 #[tokio::test]
-async fn nothing_is_read_at_the_start_and_once_in_a_life() {
+async fn configs_are_read_lazily_and_once_per_ttl() {
     let harness = Harness::start(known(), &[]).await;
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(harness.aws.with(|state| state.calls.len()), 0, "before anything is asked");
@@ -58,7 +58,7 @@ async fn nothing_is_read_at_the_start_and_once_in_a_life() {
 }
 
 #[tokio::test]
-async fn changes_that_no_viewer_sees_are_ignored_by_name() {
+async fn changes_that_no_viewer_sees_are_skipped_by_name() {
     let harness = Harness::start(known(), &[]).await;
     let report = harness.report("r1", created(&[("site", "web/api/b"), ("site", "c")])).await;
     assert_eq!(
@@ -72,7 +72,7 @@ async fn changes_that_no_viewer_sees_are_ignored_by_name() {
 }
 
 #[tokio::test]
-async fn a_change_that_one_of_two_distributions_shows_is_covered() {
+async fn a_change_served_by_one_of_two_distributions_is_invalidated() {
     let mut state = state(&[("site", "E1 E2")]);
     set(&mut state, "E1", config("/web"));
     set(&mut state, "E2", config("/other"));
@@ -83,7 +83,7 @@ async fn a_change_that_one_of_two_distributions_shows_is_covered() {
 }
 
 #[tokio::test]
-async fn a_tag_comes_before_what_was_read() {
+async fn tags_override_the_config() {
     let mut state = known();
     let tags = &mut state.buckets.get_mut("site").unwrap().tags;
     tags.insert("invalidation:originPath".into(), "/own".into());
@@ -95,7 +95,7 @@ async fn a_tag_comes_before_what_was_read() {
 }
 
 #[tokio::test]
-async fn denied_settings_are_warned_of_once_and_tags_are_used() {
+async fn a_denied_config_is_warned_of_once_and_tags_are_used() {
     let mut state = known();
     state.denied.insert(READ.into());
     state.buckets.get_mut("site").unwrap().tags.insert("invalidation:originPath".into(), "/web".into());
@@ -128,7 +128,7 @@ async fn a_bucket_behind_another_name_is_warned_of_once() {
 }
 
 #[tokio::test]
-async fn switched_off_nothing_is_read() {
+async fn nothing_is_read_when_switched_off() {
     let harness = Harness::start(known(), &[("DISTRIBUTION_SETTINGS", "off")]).await;
     harness.report("r1", created(&[("site", "docs/index.html")])).await;
     assert_eq!(harness.invalidations("E1"), [["/docs/", "/docs/index.html"]]);
@@ -138,7 +138,7 @@ async fn switched_off_nothing_is_read() {
 }
 
 #[tokio::test]
-async fn what_fails_for_a_moment_is_read_again() {
+async fn transient_failures_are_retried() {
     for (status, code) in
         [(503, "ServiceUnavailable"), (400, "Throttling"), (403, "ExpiredToken"), (500, "InternalError")]
     {
@@ -152,7 +152,7 @@ async fn what_fails_for_a_moment_is_read_again() {
 
 /// Paths guessed without the config could leave the real URL stale.
 #[tokio::test]
-async fn what_cannot_be_read_fails_its_changes_and_no_others() {
+async fn an_unreadable_config_fails_only_its_changes() {
     let mut state = state(&[("site", "E1"), ("both", "E1 E2"), ("other", "E2")]);
     set(&mut state, "E1", config("/web"));
     let harness = Harness::start(state, &[("BACKOFF_MILLISECONDS", "20"), ("TAG_TTL_SECONDS", "0")]).await;
@@ -177,7 +177,7 @@ async fn what_cannot_be_read_fails_its_changes_and_no_others() {
 }
 
 #[tokio::test]
-async fn the_last_settings_serve_while_cloudfront_cannot_be_asked() {
+async fn a_stale_config_is_used_while_cloudfront_fails() {
     let variables = [("BACKOFF_MILLISECONDS", "20"), ("TAG_TTL_SECONDS", "0")];
     let harness = Harness::start(known(), &variables).await;
     harness.report("r1", created(&[("site", "web/a")])).await;
@@ -194,7 +194,7 @@ async fn the_last_settings_serve_while_cloudfront_cannot_be_asked() {
 }
 
 #[tokio::test]
-async fn changed_settings_count_when_the_life_of_the_old_is_over() {
+async fn a_changed_config_applies_after_the_ttl() {
     let harness = Harness::start(known(), &[("TAG_TTL_SECONDS", "0")]).await;
     harness.report("r1", created(&[("site", "web/a")])).await;
     harness.aws.with(|state| set(state, "E1", config("")));
@@ -239,7 +239,7 @@ async fn a_policy_that_may_not_be_read_is_warned_of_and_one_that_cannot_be_is_a_
 }
 
 #[tokio::test]
-async fn slow_settings_hold_up_no_other_distribution() {
+async fn a_slow_config_delays_no_other_distribution() {
     let mut state = state(&[("site", "E1"), ("other", "E2")]);
     set(&mut state, "E1", config("/web"));
     let harness = Harness::start(state, &[]).await;
@@ -254,7 +254,7 @@ async fn slow_settings_hold_up_no_other_distribution() {
 }
 
 #[tokio::test]
-async fn a_tenant_is_invalidated_by_its_own_call_and_has_no_settings() {
+async fn a_tenant_is_invalidated_by_its_own_call_and_has_no_config() {
     let mut state = state(&[("site", "dt_2vExAmPle E1")]);
     set(&mut state, "E1", config("/web"));
     state.buckets.get_mut("site").unwrap().tags.insert("invalidation:originPath".into(), "/web".into());

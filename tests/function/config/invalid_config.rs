@@ -19,7 +19,7 @@ async fn fails(broken: Value, reason: &str) {
 }
 
 #[tokio::test]
-async fn settings_that_make_no_sense_are_a_failure() {
+async fn an_invalid_config_is_a_failure() {
     fails(json!({ "Origins": { "Quantity": 0 }, "CallerReference": "", "Comment": "", "Enabled": true }), "").await;
     let mut odd = config("/web");
     odd["DefaultCacheBehavior"]["CachePolicyId"] = "../../x".into();
@@ -27,7 +27,7 @@ async fn settings_that_make_no_sense_are_a_failure() {
 }
 
 #[tokio::test]
-async fn settings_that_lack_what_all_have_are_a_failure() {
+async fn an_incomplete_config_is_a_failure() {
     let mut whole = config("/web");
     let members = json!({ "Quantity": 1, "Items": [{ "OriginId": "s3" }] });
     whole["OriginGroups"] = json!({ "Quantity": 1, "Items": [{ "Id": "group", "Members": members }] });
@@ -52,7 +52,7 @@ async fn settings_that_lack_what_all_have_are_a_failure() {
 }
 
 #[tokio::test]
-async fn a_policy_without_settings_is_a_failure() {
+async fn an_empty_cache_policy_is_a_failure() {
     let policy = "11111111-1111-1111-1111-111111111111";
     let mut state = known();
     let mut settings = config("/web");

@@ -170,7 +170,7 @@ async fn a_listing_that_ends_in_the_middle_still_covers_everything() {
 }
 
 #[tokio::test]
-async fn a_bucket_that_may_not_be_listed_is_said_once() {
+async fn a_denied_listing_is_warned_of_once() {
     let objects = folders(3, 12);
     let mut state = site(objects.clone());
     state.denied.insert(LIST.into());
@@ -188,16 +188,16 @@ async fn a_bucket_that_may_not_be_listed_is_said_once() {
 
 /// A failed or incomplete listing lets no wildcard count as evicting nothing else.
 #[tokio::test]
-async fn a_listing_that_fails_is_no_listing() {
+async fn a_failed_listing_falls_back_to_estimates() {
     let objects = folders(3, 12);
     let changed = &objects[..12];
     for effect in [
         Effect::error(503, "SlowDown"),
         Effect::error(404, "NoSuchBucket"),
-        Effect::HangUp,
+        Effect::Disconnect,
         Effect::Raw { status: 200, body: "<html>hello</html>".into() },
         Effect::Raw { status: 200, body: "<ListBucketResult></ListBucketResult>".into() },
-        Effect::Shortened(400),
+        Effect::TruncatedBody(400),
         Effect::Delay(Duration::from_mins(1)),
     ] {
         let mut state = site(objects.clone());

@@ -241,7 +241,7 @@ fn the_document_shows_what_is_printed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_cannot_be_read_is_said_and_offline_nothing_is() {
+async fn unreadable_configs_are_reported_and_offline_reads_nothing() {
     let aws = FakeAws::start(State::default()).await.unwrap();
     let url = aws.url();
     let environment = asking(&url);

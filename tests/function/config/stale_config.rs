@@ -38,7 +38,7 @@ fn shown(config: Value) -> State {
 
 /// A stale config may invalidate too much, but must not skip a change for good.
 #[tokio::test]
-async fn nothing_is_ignored_for_what_old_settings_said() {
+async fn a_stale_config_skips_nothing() {
     let before = config(&[("s3", S3, "/v1"), ("api", "api.example.com", "")], &[], "s3");
     let after = config(&[("s3", S3, "/v2"), ("api", "api.example.com", "")], &[], "s3");
     let harness = Harness::start(shown(before), &[("BACKOFF_MILLISECONDS", "20"), ("TAG_TTL_SECONDS", "0")]).await;
@@ -56,7 +56,7 @@ async fn nothing_is_ignored_for_what_old_settings_said() {
 
 /// A cached config is better than a guess that is known to be wrong.
 #[tokio::test]
-async fn a_denial_does_not_replace_what_is_known() {
+async fn a_denial_does_not_replace_a_cached_config() {
     let harness = Harness::start(shown(config(&[("s3", S3, "/web")], &[], "s3")), &[("TAG_TTL_SECONDS", "0")]).await;
     harness.report("r1", created(&[("site", "web/a")])).await;
     harness.aws.with(|state| state.denied.insert(READ.into()));
@@ -130,7 +130,7 @@ async fn where_a_function_may_choose_the_origin_nothing_is_counted() {
 
 /// `/a*` for `a~b.js` evicts everything that starts with `/a`, which nothing has counted.
 #[tokio::test]
-async fn a_wildcard_that_was_needed_is_not_said_to_evict_nothing() {
+async fn a_required_wildcard_has_unknown_evictions() {
     let mut state = shown(config(&[("s3", S3, "")], &[], "s3"));
     state.buckets.get_mut("site").unwrap().objects = ["a~b.js", "a.js", "about.html"].map(str::to_owned).into();
     let harness = Harness::start(state, &[]).await;

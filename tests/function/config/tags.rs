@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::harness::{Harness, created, state, within};
 
 #[tokio::test]
-async fn the_tag_and_its_lives_can_be_set() {
+async fn the_tag_and_its_ttls_can_be_set() {
     let mut state = state(&[("site", "E1")]);
     let site = state.buckets.get_mut("site").unwrap();
     site.tags = [("cdn:id".to_owned(), "E1".to_owned())].into();
@@ -46,7 +46,7 @@ async fn a_bucket_of_another_account_is_refused_unless_it_is_expected() {
 }
 
 #[tokio::test]
-async fn without_an_account_in_the_arn_nothing_is_asked() {
+async fn without_an_account_in_the_arn_no_call_is_made() {
     let harness = Harness::start(state(&[("site", "E1")]), &[]).await;
     let invoke = Invoke { function_arn: "none".into(), ..Invoke::new("r1") };
     let outcome = within(harness.lambda.invoke(created(&[("site", "a.txt")]), invoke)).await;
@@ -55,7 +55,7 @@ async fn without_an_account_in_the_arn_nothing_is_asked() {
 }
 
 #[tokio::test]
-async fn the_region_of_the_record_is_asked() {
+async fn the_region_of_the_record_is_called() {
     let mut state = state(&[("site", "E1")]);
     state.buckets.get_mut("site").unwrap().region = "ap-southeast-2".into();
     let harness = Harness::start(state, &[]).await;

@@ -49,7 +49,7 @@ async fn the_test_event_and_the_consoles_templates_succeed() {
 }
 
 #[tokio::test]
-async fn what_needs_no_invalidation_is_ignored_for_a_named_reason() {
+async fn changes_without_invalidation_are_skipped_for_a_named_reason() {
     let mut state = state(&[("site", "E1"), ("untagged", ""), ("folder", "E2")]);
     state.buckets.get_mut("folder").unwrap().tags.insert("invalidation:originPath".into(), "/web".into());
     let harness = Harness::start(state, &[]).await;
@@ -98,7 +98,7 @@ async fn a_bad_record_fails_the_invocation_after_the_others_were_handled() {
 }
 
 #[tokio::test]
-async fn an_event_of_no_known_shape_fails_and_lists_the_shapes() {
+async fn an_unknown_event_fails_and_lists_the_kinds() {
     let harness = Harness::start(state(&[]), &[]).await;
     for event in [r#"{"hello":"hunter2"}"#, "[]", "null", "\"hunter2\""] {
         let (error_type, message) = harness.error("r1", event).await;

@@ -83,7 +83,7 @@ async fn lookups_and_sends_at_the_same_time_are_bounded() {
 }
 
 #[tokio::test]
-async fn an_answer_about_much_stays_small() {
+async fn the_answer_to_a_large_event_stays_small() {
     let ids: Vec<_> = (0..17).map(|n| format!("E{n}")).collect();
     let harness = Harness::start(state(&[("site", &ids.join(" "))]), &[("MAX_PATHS", "3000")]).await;
     let keys: Vec<_> = (0..200).map(|n| format!("{n}-{}", "\u{e9}".repeat(500))).collect();

@@ -95,7 +95,7 @@ async fn a_message_fails_if_anything_of_it_does_and_no_other_for_it() {
 }
 
 #[tokio::test]
-async fn a_message_that_comes_again_is_not_billed_again_for_what_was_done() {
+async fn a_redelivered_message_is_not_billed_again() {
     let harness = Harness::start(state(&[("one", "E1"), ("two", "E2")]), &[]).await;
     let (a, b, c) = (put("one", "a"), put("one", "b"), put("two", "c"));
     harness.report("r1", sqs(&[("m1", &a), ("m2", &b)])).await;
@@ -108,7 +108,7 @@ async fn a_message_that_comes_again_is_not_billed_again_for_what_was_done() {
 }
 
 #[tokio::test]
-async fn what_no_message_answers_for_makes_the_whole_batch_come_again() {
+async fn a_failure_of_no_message_fails_the_whole_batch() {
     let harness = Harness::start(state(&[("one", "E1")]), &[]).await;
     for (from, to) in [(r#""messageId":"m2","#, ""), (r#""messageId":"m2","#, r#""messageId":"","#), (r#""m2""#, "5")] {
         let event = sqs(&[("m1", &put("one", "a")), ("m2", "junk")]);
@@ -126,7 +126,7 @@ async fn what_no_message_answers_for_makes_the_whole_batch_come_again() {
 }
 
 #[tokio::test]
-async fn an_id_that_comes_twice_is_named_once() {
+async fn a_duplicate_message_id_is_reported_once() {
     let harness = Harness::start(state(&[("one", "E1")]), &[]).await;
     assert_eq!(failed(&harness.report("r1", sqs(&[("m1", "junk"), ("m1", "junk")])).await), ids(["m1"]));
 }

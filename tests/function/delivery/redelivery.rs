@@ -35,7 +35,7 @@ async fn each_of_lambdas_attempts_gets_further_under_throttling() {
 }
 
 #[tokio::test]
-async fn what_was_taken_in_other_words_is_not_billed_again() {
+async fn an_invalidation_accepted_with_other_paths_is_not_sent_again() {
     let variables =
         [("BACKOFF_MILLISECONDS", "20"), ("DIRECT_RETRY_SECONDS", "1"), ("MAX_PATHS", "2"), ("MAX_WILDCARDS", "2")];
     let mut state = state(&[("site", "E1"), ("other", "E2")]);

@@ -26,7 +26,7 @@ async fn items_are_sent_as_they_are_and_the_answer_names_the_invalidation() {
 }
 
 #[tokio::test]
-async fn keys_are_literal_and_go_the_way_of_their_bucket() {
+async fn keys_are_literal_and_follow_their_buckets_tags() {
     let mut state = state(&[("site", "E1 E2")]);
     state.buckets.get_mut("site").unwrap().tags.insert("invalidation:originPath".into(), "/web".into());
     let harness = Harness::start(state, &[]).await;
@@ -90,7 +90,7 @@ const BARE: [&str; 5] = [
 ];
 
 #[tokio::test]
-async fn with_a_distribution_of_its_own_the_function_is_a_button() {
+async fn with_a_default_distribution_an_empty_event_invalidates_everything() {
     let harness = Harness::start(state(&[("site", "E1")]), &[("DISTRIBUTION_ID", "E1")]).await;
     for (number, event) in BARE.into_iter().enumerate() {
         let report = harness.report(&format!("r{number}"), event).await;
@@ -105,7 +105,7 @@ async fn with_a_distribution_of_its_own_the_function_is_a_button() {
 }
 
 #[tokio::test]
-async fn without_one_the_error_lists_what_is_accepted() {
+async fn without_one_the_error_lists_accepted_events() {
     let harness = Harness::start(state(&[]), &[]).await;
     for event in BARE {
         let (error_type, message) = harness.error("r1", event).await;
@@ -166,7 +166,7 @@ async fn a_wait_for_a_slow_answer_ends_in_time() {
 }
 
 #[tokio::test]
-async fn a_wait_survives_a_failing_look_and_names_a_lasting_one() {
+async fn a_wait_survives_a_transient_status_error_and_names_a_permanent_one() {
     for (status, code, fails) in [(503, "ServiceUnavailable", false), (403, "AccessDenied", true)] {
         let mut state = state(&[("site", "E1")]);
         let effect = Effect::error(status, code);

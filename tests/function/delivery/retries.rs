@@ -48,7 +48,7 @@ async fn storm(
 }
 
 #[tokio::test]
-async fn a_throttling_storm_is_sat_out_one_after_the_other() {
+async fn throttled_invalidations_are_sent_one_by_one() {
     let variables = [("BACKOFF_MILLISECONDS", "100")];
     let (failed, _, harness) = storm(Duration::from_millis(100), Duration::from_secs(20), &variables).await;
     assert_eq!(failed, BTreeSet::new());
@@ -66,7 +66,7 @@ async fn what_there_is_no_time_for_is_reported_failed_in_time() {
 
 #[tokio::test]
 #[ignore = "takes a minute: one request in two seconds, as CloudFront has it"]
-async fn a_throttling_storm_at_full_size() {
+async fn throttled_invalidations_at_full_size() {
     let (failed, took, harness) = storm(Duration::from_secs(2), Duration::from_mins(1), &[]).await;
     let calls = harness.aws.calls("CreateInvalidation");
     let refused = calls.iter().filter(|call| call.status == 400).count();
@@ -75,7 +75,7 @@ async fn a_throttling_storm_at_full_size() {
 }
 
 #[tokio::test]
-async fn one_distribution_that_is_busy_starves_no_other() {
+async fn a_busy_distribution_delays_no_other() {
     let mut state = state(&[("busy", "E1"), ("idle", "E2")]);
     state.faults.push(Fault::always("CreateInvalidation", "E1", Effect::error(400, "TooManyInvalidationsInProgress")));
     let harness = Harness::start(state, &[QUICK, ("DIRECT_RETRY_SECONDS", "1")]).await;
@@ -88,7 +88,7 @@ async fn one_distribution_that_is_busy_starves_no_other() {
 }
 
 #[tokio::test]
-async fn a_path_that_is_refused_is_widened_once() {
+async fn a_rejected_path_is_widened_once() {
     let harness = Harness::start(state(&[("site", "E1")]), &[QUICK, ("MAX_PATHS", "4")]).await;
     harness.aws.with(|state| {
         state.faults.push(Fault::once("CreateInvalidation", "E1", Effect::error(400, "InvalidArgument")));
@@ -109,7 +109,7 @@ async fn a_path_that_is_refused_is_widened_once() {
 }
 
 #[tokio::test]
-async fn a_batch_that_is_too_large_is_halved_until_it_is_taken() {
+async fn a_batch_that_is_too_large_is_halved_until_it_is_accepted() {
     let harness = Harness::start(state(&[("site", "E1")]), &[QUICK]).await;
     let fault = Fault { times: 3, ..Fault::always("CreateInvalidation", "E1", Effect::error(413, "BatchTooLarge")) };
     harness.aws.with(|state| state.faults.push(fault));
@@ -130,7 +130,7 @@ async fn a_batch_that_is_too_large_is_halved_until_it_is_taken() {
 }
 
 #[tokio::test]
-async fn a_distribution_that_stays_busy_is_asked_for_one_wildcard() {
+async fn a_distribution_that_stays_busy_gets_one_wildcard() {
     let variables = [QUICK, ("DIRECT_RETRY_SECONDS", "2"), ("MAX_PATHS", "2"), ("MAX_WILDCARDS", "2")];
     let mut state = state(&[("site", "E1")]);
     state.distributions.get_mut("E1").unwrap().delay = Duration::from_hours(1);
@@ -143,7 +143,7 @@ async fn a_distribution_that_stays_busy_is_asked_for_one_wildcard() {
 }
 
 #[tokio::test]
-async fn what_a_person_named_is_never_widened() {
+async fn named_paths_are_never_widened() {
     for (status, code, calls) in [(400, "InvalidArgument", 1), (413, "BatchTooLarge", 1)] {
         let mut state = state(&[("site", "E1")]);
         state.faults.push(Fault::always("CreateInvalidation", "E1", Effect::error(status, code)));
@@ -157,11 +157,11 @@ async fn what_a_person_named_is_never_widened() {
 }
 
 #[tokio::test]
-async fn old_tags_serve_while_s3_cannot_be_asked() {
+async fn stale_tags_are_used_while_s3_fails() {
     let variables = [QUICK, ("TAG_TTL_SECONDS", "0"), ("MISSING_TAG_TTL_SECONDS", "0")];
     for (effect, serves) in [
         (Effect::error(503, "SlowDown"), true),
-        (Effect::HangUp, true),
+        (Effect::Disconnect, true),
         (Effect::error(403, "AccessDenied"), false),
         (Effect::error(404, "NoSuchBucket"), false),
     ] {
@@ -184,7 +184,7 @@ async fn old_tags_serve_while_s3_cannot_be_asked() {
 }
 
 #[tokio::test]
-async fn a_changed_tag_is_in_effect_once_the_old_one_is_too_old() {
+async fn a_changed_tag_applies_once_the_stale_one_is_too_old() {
     let harness = Harness::start(state(&[("site", "E1"), ("other", "E2")]), &[("TAG_TTL_SECONDS", "1")]).await;
     harness.report("r1", created(&[("site", "a")])).await;
     harness.aws.with(|state| {

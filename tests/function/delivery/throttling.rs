@@ -27,7 +27,7 @@ async fn burst(interval: Duration, variables: &[(&str, &str)]) -> (usize, usize,
 }
 
 #[tokio::test]
-async fn a_burst_that_is_refused_is_one_refusal_and_all_the_time_is_used() {
+async fn a_throttled_burst_counts_once_and_all_the_time_is_used() {
     for (served, refused, took) in join_all((0..4).map(|_| burst(INTERVAL, &TENTH))).await {
         // How many fit into the time depends on the machine. After the burst hardly any request is rejected.
         assert!(served >= 2 && refused <= 7 + 2, "{served} of 8, {refused} in vain in {took:?}");
@@ -44,7 +44,7 @@ async fn a_burst_at_full_size() {
 }
 
 #[tokio::test]
-async fn what_is_refused_again_and_again_is_tried_as_long_as_there_is_time() {
+async fn throttled_requests_are_retried_until_the_deadline() {
     join_all((0..4).map(|_| async {
         let mut state = state(&[("site", "E1")]);
         let throttled = Effect::error(400, "Throttling");

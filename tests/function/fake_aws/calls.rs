@@ -124,7 +124,7 @@ async fn a_fault_can_be_played_on_every_operation() {
 }
 
 #[tokio::test]
-async fn answers_take_their_time_and_hold_nobody_up() {
+async fn latency_delays_no_other_call() {
     let mut state = all();
     let (slow, time) = ("GetDistributionConfig", Duration::from_millis(400));
     state.latency.insert(slow.into(), time);
@@ -145,7 +145,7 @@ async fn answers_take_their_time_and_hold_nobody_up() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_given_up_is_under_way_no_longer() {
+async fn an_abandoned_call_is_no_longer_in_flight() {
     let mut state = all();
     state.latency.insert("GetCachePolicy".into(), Duration::from_hours(1));
     let aws = FakeAws::start(state).await.unwrap();
@@ -168,7 +168,7 @@ async fn a_call_that_is_given_up_is_under_way_no_longer() {
 }
 
 #[tokio::test]
-async fn what_is_nearly_an_operation_is_none() {
+async fn near_misses_of_an_operation_are_unknown() {
     let aws = FakeAws::start(all()).await.unwrap();
     let lines = [
         "POST /2020-05-31/distribution/E1/config",

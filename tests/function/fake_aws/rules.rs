@@ -49,7 +49,7 @@ fn numbered(count: usize, end: &str) -> Vec<String> {
 }
 
 /// A state in which invalidations stay in progress.
-fn slow_world() -> State {
+fn slow_state() -> State {
     let mut state = state(&[("site", "E1")]);
     state.distributions.get_mut("E1").unwrap().delay = Duration::from_hours(1);
     state
@@ -61,7 +61,7 @@ fn refused(code: &str) -> (u16, String) {
 
 #[tokio::test]
 async fn wildcards_in_progress_are_limited_to_15() {
-    let aws = FakeAws::start(slow_world()).await.unwrap();
+    let aws = FakeAws::start(slow_state()).await.unwrap();
     assert_eq!(invalidate(&aws, "a", &numbered(10, "/*"), 10).await.0, 201);
     assert_eq!(invalidate(&aws, "b", &numbered(6, "x*"), 6).await, refused("TooManyInvalidationsInProgress"));
     assert_eq!(invalidate(&aws, "c", &numbered(5, "x*"), 5).await.0, 201);
@@ -72,7 +72,7 @@ async fn wildcards_in_progress_are_limited_to_15() {
 
 #[tokio::test]
 async fn paths_in_progress_are_limited_to_3000() {
-    let aws = FakeAws::start(slow_world()).await.unwrap();
+    let aws = FakeAws::start(slow_state()).await.unwrap();
     assert_eq!(invalidate(&aws, "a", &numbered(3001, ""), 3001).await, (413, "BatchTooLarge".into()));
     assert_eq!(invalidate(&aws, "b", &numbered(2999, ""), 2999).await.0, 201);
     assert_eq!(invalidate(&aws, "c", &numbered(2, "x"), 2).await, refused("TooManyInvalidationsInProgress"));
@@ -82,7 +82,7 @@ async fn paths_in_progress_are_limited_to_3000() {
 
 #[tokio::test]
 async fn a_request_must_be_consistent_and_its_paths_valid() {
-    let aws = FakeAws::start(slow_world()).await.unwrap();
+    let aws = FakeAws::start(slow_state()).await.unwrap();
     assert_eq!(invalidate(&aws, "a", &numbered(2, ""), 3).await, refused("InconsistentQuantities"));
     assert_eq!(invalidate(&aws, "a", &[], 0).await, refused("MissingBody"));
     assert_eq!(invalidate(&aws, "", &numbered(1, ""), 1).await, refused("MissingBody"));
@@ -92,7 +92,7 @@ async fn a_request_must_be_consistent_and_its_paths_valid() {
 
 #[tokio::test]
 async fn a_caller_reference_stands_for_one_set_of_paths() {
-    let aws = FakeAws::start(slow_world()).await.unwrap();
+    let aws = FakeAws::start(slow_state()).await.unwrap();
     for _ in 0..2 {
         assert_eq!(invalidate(&aws, "a", &numbered(2, ""), 2).await.0, 201);
     }
@@ -102,7 +102,7 @@ async fn a_caller_reference_stands_for_one_set_of_paths() {
 
 #[tokio::test]
 async fn requests_sooner_than_the_throttle_allows_are_refused() {
-    let mut state = slow_world();
+    let mut state = slow_state();
     state.throttle = Some(Duration::from_millis(400));
     let aws = FakeAws::start(state).await.unwrap();
     assert_eq!(invalidate(&aws, "a", &numbered(1, ""), 1).await.0, 201);
@@ -137,7 +137,7 @@ async fn an_answer_of_over_6_mb_is_refused_and_fails_the_invocation() {
 }
 
 #[tokio::test]
-async fn one_invocations_time_is_not_anothers() {
+async fn each_invocation_has_its_own_timeout() {
     let lambda = Lambda::start().await.unwrap();
     let address = lambda.address().to_string();
     let short = Invoke { timeout: Duration::from_millis(100), ..Invoke::new("short") };

@@ -11,7 +11,7 @@ use crate::harness::state;
 
 const TENANT: &str = "dt_2wjDZi3hD1ivOXf6rpZJOSNE1AB";
 
-fn slow_world() -> State {
+fn slow_state() -> State {
     let mut state = state(&[("site", &format!("E1 {TENANT}"))]);
     for distribution in state.distributions.values_mut() {
         distribution.delay = Duration::from_hours(1);
@@ -49,7 +49,7 @@ fn refused<T>(code: &str) -> Result<T, Option<String>> {
 
 #[tokio::test]
 async fn a_tenant_has_invalidations_of_its_own() {
-    let aws = FakeAws::start(slow_world()).await.unwrap();
+    let aws = FakeAws::start(slow_state()).await.unwrap();
     let (id, location) = invalidate(&aws, TENANT, "r1", &["/a&b".into()]).await.unwrap();
     assert!(location.ends_with(&format!("/2020-05-31/distribution-tenant/{TENANT}/invalidation/{id}")), "{location}");
     let status = async || {
@@ -71,7 +71,7 @@ async fn a_tenant_has_invalidations_of_its_own() {
 
 #[tokio::test]
 async fn the_rules_for_distributions_hold_for_tenants() {
-    let mut state = slow_world();
+    let mut state = slow_state();
     state.throttle = Some(Duration::from_millis(1));
     let aws = FakeAws::start(state).await.unwrap();
     let pause = || tokio::time::sleep(Duration::from_millis(2));
@@ -101,7 +101,7 @@ fn no_retries() -> aws_sdk_cloudfront::config::Builder {
 
 #[tokio::test]
 async fn the_operations_of_the_one_kind_find_none_of_the_other() {
-    let aws = FakeAws::start(slow_world()).await.unwrap();
+    let aws = FakeAws::start(slow_state()).await.unwrap();
     let paths = numbered(1, "");
     for id in ["E1", "dt_other"] {
         assert_eq!(invalidate(&aws, id, "a", &paths).await, refused("EntityNotFound"), "{id}");

@@ -8,7 +8,7 @@ use crate::harness::{Harness, created};
 
 /// The SDK fills in missing members, so an empty document parses as a config.
 #[tokio::test]
-async fn whole_answers_without_their_content_are_failures_that_pass() {
+async fn complete_documents_without_content_are_transient_failures() {
     let policy = "11111111-1111-1111-1111-111111111111";
     for (operation, body) in [
         (READ, "<DistributionConfig><Comment>no <Id/></Comment></DistributionConfig>"),

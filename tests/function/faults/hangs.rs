@@ -40,22 +40,22 @@ async fn the_others_are_served(operation: &'static str, number: usize, seconds: 
 }
 
 #[tokio::test]
-async fn buckets_that_hang_hold_up_no_other() {
+async fn hanging_buckets_delay_no_other() {
     the_others_are_served("GetBucketTagging", 24, 8).await;
 }
 
 #[tokio::test]
-async fn distributions_that_do_not_tell_their_settings_hold_up_no_other() {
+async fn hanging_configs_delay_no_other_distribution() {
     the_others_are_served("GetDistributionConfig", 12, 8).await;
 }
 
 #[tokio::test]
-async fn distributions_that_hang_hold_up_no_other() {
+async fn hanging_distributions_delay_no_other() {
     the_others_are_served("CreateInvalidation", 12, 4).await;
 }
 
 #[tokio::test]
-async fn a_distribution_that_hangs_holds_up_none_that_is_throttled() {
+async fn a_hanging_distribution_delays_no_throttled_one() {
     let mut state = state(&[("hung", "E1"), ("fine", "E2")]);
     state.faults.push(Fault::always("CreateInvalidation", "E1", HUNG));
     let throttled = Effect::error(400, "Throttling");
@@ -68,7 +68,7 @@ async fn a_distribution_that_hangs_holds_up_none_that_is_throttled() {
 }
 
 #[tokio::test]
-async fn a_call_that_hung_once_is_made_again() {
+async fn a_call_that_hung_once_is_retried() {
     // Little time for most calls. Listing may take only a share of the time, so it gets more.
     let hung_once = [
         ("GetBucketTagging", "site", 6),
@@ -102,7 +102,7 @@ async fn a_call_that_hung_once_is_made_again() {
 
 #[tokio::test]
 #[ignore = "takes five seconds; the same with less time is tried above"]
-async fn a_call_that_hung_once_is_made_again_in_the_ten_seconds_of_s3s_own_events() {
+async fn a_call_that_hung_once_is_retried_within_the_direct_retry_time() {
     let mut state = state(&[("site", "E1")]);
     state.faults.push(Fault::once("CreateInvalidation", "E1", HUNG));
     let harness = Harness::start(state, &[]).await;

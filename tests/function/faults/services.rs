@@ -45,11 +45,11 @@ async fn one_distribution_failing_leaves_the_others_done() {
 }
 
 #[tokio::test]
-async fn what_passes_by_itself_is_tried_again() {
+async fn transient_errors_are_retried() {
     for effect in [
         Effect::error(400, "Throttling"),
         Effect::error(503, "ServiceUnavailable"),
-        Effect::HangUp,
+        Effect::Disconnect,
         Effect::Raw { status: 502, body: "<html>Bad gateway</html>".into() },
     ] {
         for (operation, target) in [("GetBucketTagging", "site"), ("CreateInvalidation", "E1")] {
@@ -64,9 +64,9 @@ async fn what_passes_by_itself_is_tried_again() {
 }
 
 #[tokio::test]
-async fn an_answer_that_was_lost_is_not_billed_again() {
+async fn a_lost_response_is_not_billed_again() {
     let mut state = state(&[("site", "E1")]);
-    state.faults.push(Fault::once("CreateInvalidation", "E1", Effect::WorkThenHangUp));
+    state.faults.push(Fault::once("CreateInvalidation", "E1", Effect::SucceedThenDisconnect));
     let harness = Harness::start(state, &[]).await;
     let report = harness.report("r1", created(&[("site", "a")])).await;
     assert_eq!(report["invalidations"][0]["status"], "accepted");
@@ -92,7 +92,7 @@ async fn a_caller_reference_already_used_counts_as_done() {
 }
 
 #[tokio::test]
-async fn the_services_other_word_for_a_used_reference_counts_as_done_too() {
+async fn the_other_error_code_for_a_used_reference_counts_as_done_too() {
     let mut state = state(&[("site", "E1")]);
     state.faults.push(Fault::once("CreateInvalidation", "E1", Effect::error(400, "InvalidationBatchAlreadyExists")));
     let harness = Harness::start(state, &[]).await;
@@ -114,7 +114,7 @@ async fn a_services_message_is_one_line_of_bounded_length() {
 }
 
 #[tokio::test]
-async fn a_bucket_that_does_not_answer_holds_up_no_other() {
+async fn a_bucket_that_does_not_respond_delays_no_other() {
     let mut state = state(&[("good", "E1"), ("hung", "E2")]);
     state.faults.push(Fault::always("GetBucketTagging", "hung", Effect::Delay(Duration::from_mins(2))));
     let harness = Harness::start(state, &[]).await;
@@ -144,7 +144,7 @@ async fn errors_of_every_class_fail_with_code_and_status() {
 }
 
 #[tokio::test]
-async fn answers_in_no_form_at_all_fail_in_one_line() {
+async fn malformed_responses_fail_in_one_line() {
     let harness = Harness::start(
         state(&[("site", "E1")]),
         &[
@@ -188,7 +188,7 @@ async fn answers_in_no_form_at_all_fail_in_one_line() {
 }
 
 #[tokio::test]
-async fn an_answer_without_end_is_not_read_to_the_end() {
+async fn an_endless_response_is_not_read_to_the_end() {
     let mut state = state(&[("site", "E1")]);
     let body = "x".repeat(20 * 1024 * 1024);
     for (operation, target) in [("GetBucketTagging", "site"), ("CreateInvalidation", "E1")] {
@@ -201,7 +201,7 @@ async fn an_answer_without_end_is_not_read_to_the_end() {
 }
 
 #[tokio::test]
-async fn a_slow_answer_is_waited_for() {
+async fn a_slow_response_is_awaited() {
     let mut state = state(&[("site", "E1")]);
     state.faults.push(Fault::once("GetBucketTagging", "site", Effect::Delay(Duration::from_millis(700))));
     let harness = Harness::start(state, &[]).await;

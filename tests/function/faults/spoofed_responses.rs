@@ -21,7 +21,7 @@ fn error(code: &str, message: &str) -> String {
 }
 
 #[tokio::test]
-async fn only_cloudfronts_own_answer_means_that_the_work_was_done_before() {
+async fn only_cloudfronts_own_response_means_already_done() {
     let phrase = "Your request contains a caller reference that was used for a previous invalidation batch.";
     let whole = error("InvalidationBatchAlreadyExists", "");
     for (status, body) in [
@@ -49,7 +49,7 @@ async fn only_cloudfronts_own_answer_means_that_the_work_was_done_before() {
 
 /// If such a response were believed, the changes would be skipped for good.
 #[tokio::test]
-async fn only_s3s_own_answer_means_that_a_bucket_has_no_tags() {
+async fn only_s3s_own_response_means_no_tags() {
     let whole = "<Error><Code>NoSuchTagSet</Code><Message/></Error>";
     for (status, body) in [
         (500, whole),
@@ -87,7 +87,7 @@ async fn a_job_has_its_result_only_where_codepipeline_says_so() {
 /// A response over the size limit is not read, so that concurrent calls cannot exhaust the memory. It counts as no
 /// response.
 #[tokio::test]
-async fn an_answer_longer_than_any_of_aws_is_not_read() {
+async fn an_oversized_response_is_not_read() {
     let filler = |bytes: usize| format!("<!--{}-->", "x".repeat(bytes));
     let page = |bytes: usize| format!("<Error><Code>AccessDenied</Code>{}</Error>", filler(bytes));
     let tags = |bytes: usize| {

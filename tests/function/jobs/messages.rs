@@ -9,7 +9,7 @@ use crate::harness::Harness;
 use crate::jobs::results::{ID, results, with_job};
 
 #[tokio::test]
-async fn each_distribution_is_told_with_its_own_paths() {
+async fn each_distribution_is_listed_with_its_own_paths() {
     let mut state = with_job(&[("site", "E1 E2")]);
     set(&mut state, "E1", config(""));
     set(&mut state, "E2", config("/web"));
@@ -38,7 +38,7 @@ async fn no_distribution_is_left_out_for_anothers_paths() {
 }
 
 #[tokio::test]
-async fn what_there_is_no_room_for_is_counted() {
+async fn omitted_paths_are_counted() {
     let items: Vec<_> = (0..1000).map(|it| format!("/some/longer/path/number-{it:04}.html")).collect();
     let long = format!("/{}", "x".repeat(2000));
     for (items, start, end) in
@@ -59,7 +59,7 @@ async fn what_there_is_no_room_for_is_counted() {
 }
 
 #[tokio::test]
-async fn what_fits_is_told_whole_for_as_many_distributions_as_a_tag_can_name() {
+async fn paths_that_fit_are_listed_for_as_many_distributions_as_a_tag_can_name() {
     let ids: Vec<_> = (0..17).map(|it| format!("E{it:013}")).collect();
     let harness = Harness::start(with_job(&[("site", &ids.join(" "))]), &[]).await;
     let parameters = json!({ "bucket": "site", "items": ["/index.html"] }).to_string();

@@ -34,7 +34,7 @@ fn failure(harness: &Harness) -> (String, String) {
 }
 
 #[tokio::test]
-async fn a_job_invalidates_and_tells_what_it_did() {
+async fn a_job_invalidates_and_reports_it() {
     let harness = Harness::start(with_job(&[("site", "E1")]), &[]).await;
     let parameters = r#"{"distributionId":"E1","items":["a b.html","/img/*"],"wait":false}"#;
     let report = harness.report("r1", job(ID, Some(parameters), None)).await;
@@ -110,7 +110,7 @@ async fn every_way_to_fail_ends_in_one_result_that_says_what_to_change() {
             "TooManyInvalidations",
         ),
         (for_e1, create(Effect::error(503, "ServiceUnavailable")), "SystemUnavailable", "ServiceUnavailable"),
-        (for_e1, create(Effect::HangUp), "SystemUnavailable", "CreateInvalidation"),
+        (for_e1, create(Effect::Disconnect), "SystemUnavailable", "CreateInvalidation"),
         (for_e1, create(Effect::error(400, "MalformedXML")), "JobFailed", "MalformedXML"),
     ];
     for (parameters, fault, failure_type, part) in cases {
@@ -130,7 +130,7 @@ async fn every_way_to_fail_ends_in_one_result_that_says_what_to_change() {
 }
 
 #[tokio::test]
-async fn near_the_deadline_the_job_is_told_so_in_time() {
+async fn near_the_deadline_the_job_fails_in_time() {
     for (operation, target, parameters) in [
         ("CreateInvalidation", "E1", r#"{"distributionId":"E1"}"#),
         ("GetBucketTagging", "site", r#"{"bucket":"site"}"#),
@@ -178,12 +178,12 @@ async fn a_put_that_hangs_leaves_time_for_another() {
 }
 
 #[tokio::test]
-async fn a_result_is_put_until_it_is_taken() {
+async fn a_result_is_put_until_it_is_accepted() {
     for effect in [
         Effect::error(400, "ThrottlingException"),
         Effect::error(500, "InternalFailure"),
-        Effect::HangUp,
-        Effect::WorkThenHangUp,
+        Effect::Disconnect,
+        Effect::SucceedThenDisconnect,
         Effect::Raw { status: 200, body: "<html>proxy</html>".into() },
     ] {
         let mut state = with_job(&[("site", "E1")]);
@@ -214,7 +214,7 @@ async fn a_result_that_is_refused_becomes_a_failure_that_says_so() {
 #[tokio::test]
 async fn a_result_that_cannot_be_put_fails_the_invocation() {
     for effect in
-        [Effect::error(400, "JobNotFoundException"), Effect::error(403, "AccessDeniedException"), Effect::HangUp]
+        [Effect::error(400, "JobNotFoundException"), Effect::error(403, "AccessDeniedException"), Effect::Disconnect]
     {
         let mut state = with_job(&[("site", "E1")]);
         for operation in ["PutJobSuccessResult", "PutJobFailureResult"] {

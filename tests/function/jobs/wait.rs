@@ -83,7 +83,7 @@ async fn a_job_is_continued_until_the_invalidation_is_completed() {
 
 /// The last stage of `pipeline.yaml`, with the `UserParameters` given there.
 #[tokio::test]
-async fn the_templates_pipeline_goes_on_when_viewers_see_it() {
+async fn the_templates_pipeline_continues_when_the_invalidation_completes() {
     let template = include_str!("../../../infra/cloudformation/pipeline.yaml");
     let (_, parameters) = template.split_once("UserParameters: !Sub '").unwrap();
     let parameters = parameters.split('\'').next().unwrap().replace("${DistributionId}", "E1");
@@ -126,7 +126,7 @@ async fn the_wait_is_bounded() {
 }
 
 #[tokio::test]
-async fn a_look_that_fails_for_a_while_is_no_failure_and_a_lasting_one_is() {
+async fn transient_status_errors_continue_the_job_and_permanent_ones_fail_it() {
     for (status, code, expected) in [
         (400, "Throttling", None),
         (503, "ServiceUnavailable", None),
@@ -151,7 +151,7 @@ async fn a_look_that_fails_for_a_while_is_no_failure_and_a_lasting_one_is() {
 }
 
 #[tokio::test]
-async fn a_look_that_hangs_is_a_look_in_vain() {
+async fn a_hanging_get_invalidation_continues_the_job() {
     let mut state = slow(Duration::ZERO);
     state.faults.push(Fault::always("GetInvalidation", "E1", Effect::Delay(Duration::from_mins(1))));
     let harness = Harness::start(state, &[]).await;

@@ -82,7 +82,7 @@ async fn nothing_secret_is_logged_at_any_level() {
 }
 
 #[tokio::test]
-async fn an_answer_is_not_printed_by_the_sdk_either() {
+async fn the_sdk_prints_no_response() {
     let mut state = state(&[("site", "E1")]);
     let code = "x".repeat(5000);
     for status in [200, 201, 301, 400, 500] {
@@ -116,7 +116,7 @@ async fn the_level_can_be_set() {
 }
 
 #[tokio::test]
-async fn a_level_that_makes_no_sense_is_info() {
+async fn an_invalid_level_is_info() {
     for variables in [&[("RUST_LOG", "nonsense")][..], &[("AWS_LAMBDA_LOG_LEVEL", "WARNING")]] {
         let lines = lines(variables).await;
         assert!(lines.iter().any(|line| line.contains("INFO")), "{variables:?}");

@@ -91,7 +91,7 @@ async fn a_batch_with_some_of_everything() {
 }
 
 #[tokio::test]
-async fn what_a_person_or_a_pipeline_asks_for() {
+async fn requests_and_jobs() {
     let named = json!({ "distributionId": "E1", "items": ["/a", "/b*"] });
     let keys = json!({ "bucket": "site", "keys": ["a", "b"] });
     for (event, expected) in [
@@ -108,7 +108,7 @@ async fn what_a_person_or_a_pipeline_asks_for() {
 }
 
 #[tokio::test]
-async fn calls_that_are_made_again_are_counted() {
+async fn retries_are_counted() {
     let mut state = state(&[("site", "E1")]);
     state.faults.push(Fault::once("GetBucketTagging", "site", Effect::error(503, "SlowDown")));
     for _ in 0..2 {
@@ -120,7 +120,7 @@ async fn calls_that_are_made_again_are_counted() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_has_failed() {
+async fn unreadable_records_count_as_failed() {
     let harness = Harness::start(state(&[]), &[]).await;
     harness.error("r1", r#"{"marker-in-the-event":"hunter2"}"#).await;
     let line = of(harness).await;
@@ -131,7 +131,7 @@ async fn what_cannot_be_read_has_failed() {
 /// A change whose invalidation was accepted before counts as invalidated, but its path is not counted again. In a dry
 /// run neither counts.
 #[tokio::test]
-async fn what_was_not_sent_is_no_path() {
+async fn unsent_paths_do_not_count() {
     let buckets = [("site", "E1 E2")];
     let mut denied = state(&buckets);
     denied.faults.push(Fault::once("CreateInvalidation", "E2", Effect::error(403, "AccessDenied")));
@@ -146,7 +146,7 @@ async fn what_was_not_sent_is_no_path() {
 }
 
 #[tokio::test]
-async fn needless_evictions_are_told_where_they_were_counted() {
+async fn unchanged_evictions_are_reported_where_counted() {
     let keys: Vec<_> = (0..40).map(|n| format!("d{}/{n}.html", n % 8)).collect();
     let objects: Vec<_> = keys.iter().map(|key| ("site", key.as_str())).collect();
     let mut told = Vec::new();
@@ -169,7 +169,7 @@ async fn needless_evictions_are_told_where_they_were_counted() {
 
 /// Lambda drops lines below the configured level, so these lines take that level.
 #[tokio::test]
-async fn they_are_there_at_every_level_and_in_every_format() {
+async fn metrics_are_written_at_every_level_and_in_every_format() {
     for (variables, level) in [
         (&[("AWS_LAMBDA_LOG_LEVEL", "ERROR")][..], "ERROR"),
         (&[("AWS_LAMBDA_LOG_LEVEL", "FATAL")], "FATAL"),
@@ -183,7 +183,7 @@ async fn they_are_there_at_every_level_and_in_every_format() {
 }
 
 #[tokio::test]
-async fn none_where_they_are_off() {
+async fn no_metrics_when_switched_off() {
     let harness = Harness::start(state(&[("site", "E1")]), &[("METRICS", "off")]).await;
     harness.report("r1", created(&[("site", "a")])).await;
     harness.error("r2", "{").await;

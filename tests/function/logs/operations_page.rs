@@ -157,7 +157,7 @@ async fn stale() -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn every_field_of_the_line_is_told_and_every_query_names_fields_that_there_are() {
+async fn every_field_is_documented_and_every_query_names_existing_fields() {
     let (batch, more, stale) = (batch().await, more().await, stale().await);
     let all = || batch.iter().chain(&more).chain(&stale);
     let summaries = all().filter(|line| is_summary(line)).collect::<Vec<_>>();
@@ -215,7 +215,7 @@ fn named(query: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_metric_is_told_and_no_other() {
+fn every_metric_is_documented_and_no_other() {
     let operations = read("docs/operations.md");
     let section = operations.split("\n## Metrics\n").nth(1).unwrap().split("\n#").next().unwrap();
     for (name, unit, _) in METRICS {

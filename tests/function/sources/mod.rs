@@ -13,10 +13,10 @@ use crate::harness::{Harness, state};
 use expected::EXPECTED;
 
 /// The expected outcome of an event, line by line.
-type LineWriter = &'static [&'static str];
+type ExpectedLines = &'static [&'static str];
 
 /// An event, its expected outcome without `DISTRIBUTION_ID`, and the outcome with it if that differs.
-type Expected = (&'static str, LineWriter, Option<LineWriter>);
+type Expected = (&'static str, ExpectedLines, Option<ExpectedLines>);
 
 /// The value of `DISTRIBUTION_ID`. No bucket's tag names it.
 const OWN: &str = "E2EXAMPLE3IJKL";
@@ -101,7 +101,7 @@ fn result(result: &PutResult) -> String {
 }
 
 /// Delivers every event once to one function, whose log must not contain the credentials of jobs.
-async fn check(variables: &[(&str, &str)], expected: impl Fn(&Expected) -> LineWriter) {
+async fn check(variables: &[(&str, &str)], expected: impl Fn(&Expected) -> ExpectedLines) {
     let harness = Harness::start(named(), variables).await;
     for event in EXPECTED {
         assert_eq!(told(&harness, event.0).await, expected(event), "{}", event.0);

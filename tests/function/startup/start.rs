@@ -7,7 +7,7 @@ use s3_cloudfront_invalidator::local::{FakeAws, FunctionProcess, InvocationOutco
 use crate::harness::{bootstrap, within};
 
 #[tokio::test]
-async fn bad_settings_are_an_init_error_that_names_them_all() {
+async fn invalid_variables_are_an_init_error_that_names_them_all() {
     let lambda = Lambda::start().await.unwrap();
     let aws = FakeAws::start(State::default()).await.unwrap();
     let variables = [("MAX_PATHS", "0"), ("DRY_RUN", "yes"), ("TAG_TTL_SECONDS", "300")];
@@ -21,7 +21,7 @@ async fn bad_settings_are_an_init_error_that_names_them_all() {
 }
 
 #[test]
-fn what_is_not_utf8_is_bad_and_said_even_if_lambda_cannot_be_told() {
+fn a_non_utf8_variable_is_reported_even_if_lambda_is_unreachable() {
     use std::os::unix::ffi::OsStrExt;
     let output = Command::new(bootstrap())
         .env_clear()
@@ -36,7 +36,7 @@ fn what_is_not_utf8_is_bad_and_said_even_if_lambda_cannot_be_told() {
 }
 
 #[tokio::test]
-async fn starting_asks_aws_nothing() {
+async fn starting_makes_no_aws_call() {
     let harness = crate::harness::Harness::start(State::default(), &[]).await;
     assert!(harness.aws.with(|state| state.calls.is_empty()));
 }

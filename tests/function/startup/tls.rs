@@ -7,7 +7,7 @@ use s3_cloudfront_invalidator::local::{FakeAws, FunctionProcess, InvocationOutco
 use serde_json::{Value, json};
 
 use crate::harness::{bootstrap, created, state, within};
-use crate::startup::tls_proxy::{Authority, Front};
+use crate::startup::tls_proxy::{Authority, TlsProxy};
 
 /// Writes a file with this content. Each test gives its own name.
 fn file(name: &str, content: impl AsRef<[u8]>) -> PathBuf {
@@ -20,9 +20,9 @@ fn file(name: &str, content: impl AsRef<[u8]>) -> PathBuf {
 /// log, and the number of accepted invalidations.
 async fn outcome(authority: &Authority, roots: &Path) -> (InvocationOutcome, Vec<String>, usize) {
     let aws = FakeAws::start(state(&[("site", "E1")])).await.unwrap();
-    let front = Front::start(&aws, authority).await.unwrap();
+    let tls_proxy = TlsProxy::start(&aws, authority).await.unwrap();
     let lambda = Lambda::start().await.unwrap();
-    let url = front.url();
+    let url = tls_proxy.url();
     // One attempt, since a retry would not make the authority trusted.
     let variables =
         [("AWS_ENDPOINT_URL", url.as_str()), ("SSL_CERT_FILE", roots.to_str().unwrap()), ("DIRECT_RETRY_SECONDS", "0")];
@@ -46,7 +46,7 @@ async fn the_authority_of_ssl_cert_file_is_trusted() {
 }
 
 #[tokio::test]
-async fn a_malformed_certificate_beside_it_is_left_out_and_said() {
+async fn a_malformed_certificate_beside_it_is_skipped_with_a_warning() {
     let authority = Authority::new("of the test").unwrap();
     let malformed = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let roots = file("malformed.pem", [malformed, &authority.pem()].concat());

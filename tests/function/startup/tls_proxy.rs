@@ -51,18 +51,18 @@ impl Authority {
 }
 
 /// A port that terminates TLS and forwards to the fake AWS. Dropping it closes the port.
-pub(crate) struct Front {
+pub(crate) struct TlsProxy {
     address: SocketAddr,
     accepting: JoinHandle<()>,
 }
 
-impl Drop for Front {
+impl Drop for TlsProxy {
     fn drop(&mut self) {
         self.accepting.abort();
     }
 }
 
-impl Front {
+impl TlsProxy {
     /// Opens a port in front of `aws`, with a certificate that `authority` signed for its address.
     pub(crate) async fn start(aws: &FakeAws, authority: &Authority) -> Result<Self> {
         let behind: SocketAddr = aws.url().trim_start_matches("http://").parse()?;

@@ -43,7 +43,7 @@ pub(crate) fn lines(input: &[u8]) -> Checked {
         Region::new(&text).err().map(|error| error.to_string()),
         ObjectKey::new(text.as_ref()).err().map(|error| error.to_string()),
         DistributionId::new(&text).err().map(|error| error.to_string()),
-        DistributionId::parse_list(&text).err().map(|error| error.to_string()),
+        DistributionId::parse_tag(&text).err().map(|error| error.to_string()),
         OriginPath::parse(&text).err().map(|error| error.to_string()),
         InvalidationPath::parse(&text).err().map(|error| error.to_string()),
         Item::named(&text).err().map(|error| error.to_string()),

@@ -4,7 +4,9 @@
 use proptest::{prop_assert, prop_assert_eq};
 use s3_cloudfront_invalidator::change::text::{one_line, shortened};
 use s3_cloudfront_invalidator::change::{DistributionId, InvalidationId};
-use s3_cloudfront_invalidator::event::{ContinuationToken, ContinuationTokenError, InvalidationRef, MAX_TEXT_LENGTH};
+use s3_cloudfront_invalidator::event::{
+    ContinuationToken, ContinuationTokenError, InvalidationRef, MAX_SUMMARY_LENGTH,
+};
 
 use crate::driver::Checked;
 use crate::rules::{is_distribution, is_id, magnitude, said};
@@ -18,7 +20,7 @@ pub(crate) fn token(input: &[u8]) -> Checked {
             for InvalidationRef { distribution, invalidation } in &token.invalidations {
                 prop_assert!(is_distribution(distribution.as_str()) && is_id(invalidation.as_str()));
             }
-            prop_assert!(token.summary().chars().count() <= MAX_TEXT_LENGTH);
+            prop_assert!(token.summary().chars().count() <= MAX_SUMMARY_LENGTH);
             prop_assert_eq!(ContinuationToken::parse(&token.write()), Ok(token.clone()));
             format!("{} {}", magnitude(token.invalidations.len()), magnitude(token.paths.len()))
         }
@@ -34,7 +36,7 @@ pub(crate) fn token(input: &[u8]) -> Checked {
         invalidations: (0..=number % 20).map(waiting).collect(),
         started: number,
         wait: number % 3601,
-        paths: shortened(&one_line(&text), MAX_TEXT_LENGTH),
+        paths: shortened(&one_line(&text), MAX_SUMMARY_LENGTH),
     };
     prop_assert_eq!(ContinuationToken::parse(&written.write()), Ok(written.clone()));
     Ok(behaviour)

@@ -17,7 +17,7 @@ fn shelf(fault: impl Fn(usize, KeyPage) -> Result<KeyPage, CallError> + 'static)
 }
 
 #[tokio::test]
-async fn without_permission_nothing_more_is_asked() {
+async fn after_a_denial_nothing_more_is_requested() {
     let shelf = shelf(|_, _| Err(error(ErrorClass::AccessDenied)));
     let (listing, error) = read(&shelf, "", &shelf.keys, limits(60)).await;
     assert_eq!(error.unwrap().class, ErrorClass::AccessDenied);
@@ -35,7 +35,7 @@ async fn permission_lost_in_the_middle_leaves_what_was_read() {
 }
 
 #[tokio::test]
-async fn what_passes_is_asked_for_again() {
+async fn transient_errors_are_retried() {
     let failed = RefCell::new(BTreeSet::new());
     let shelf = shelf(move |_, page| {
         let is_first = failed.borrow_mut().insert(page.keys.clone());
@@ -47,7 +47,7 @@ async fn what_passes_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn what_does_not_pass_is_asked_for_a_few_times() {
+async fn persistent_errors_are_retried_a_few_times() {
     let shelf = shelf(|_, _| Err(error(ErrorClass::Unavailable)));
     let (_, error) = read(&shelf, "", &shelf.keys, limits(60)).await;
     assert_eq!(error.unwrap().class, ErrorClass::Unavailable);
@@ -55,14 +55,14 @@ async fn what_does_not_pass_is_asked_for_a_few_times() {
 }
 
 #[tokio::test]
-async fn a_failure_without_a_request_left_is_told() {
+async fn a_failure_without_a_request_left_is_reported() {
     let shelf = shelf(|_, _| Err(error(ErrorClass::Throttled)));
     let (_, error) = read(&shelf, "", &shelf.keys, limits(1)).await;
     assert_eq!(error.unwrap().class, ErrorClass::Throttled);
 }
 
 #[tokio::test]
-async fn answers_that_make_no_sense_count_for_nothing() {
+async fn inconsistent_pages_count_for_nothing() {
     type Lie = fn(&mut KeyPage);
     let lies: [Lie; 6] = [
         |page| *page = KeyPage { keys: Vec::new(), more: true },
@@ -110,7 +110,7 @@ async fn the_deadline_ends_it() {
 }
 
 #[tokio::test]
-async fn without_changes_or_requests_nothing_is_asked() {
+async fn without_changes_or_requests_nothing_is_requested() {
     let shelf = shelf(|_, page| Ok(page));
     let none: [&str; 0] = [];
     assert_eq!(read(&shelf, "", &none, limits(60)).await.1, None);
@@ -120,7 +120,7 @@ async fn without_changes_or_requests_nothing_is_asked() {
 }
 
 #[tokio::test]
-async fn the_marker_of_a_directory_is_seen_and_what_is_before_it_is_no_part_of_it() {
+async fn the_directory_marker_is_part_of_the_directory() {
     let keys = ["a", "d", "d.html", "d.\u{10ffff}", "d/", "d/1", "d0", "e"];
     for page_size in 2..5 {
         let shelf = Shelf { page_size, ..Shelf::new(keys.map(str::to_owned)) };

@@ -16,7 +16,7 @@ struct Outcome {
 }
 
 /// Scans a bucket for changes of the objects whose index in key order satisfies `is_changed`.
-async fn survey(keys: Vec<String>, is_changed: impl Fn(usize) -> bool) -> Outcome {
+async fn scan(keys: Vec<String>, is_changed: impl Fn(usize) -> bool) -> Outcome {
     let shelf = Shelf::new(keys);
     let changed: Vec<_> = shelf.keys.iter().enumerate().filter(|(at, _)| is_changed(*at)).map(|(_, key)| key).collect();
     let (listing, error) = read(&shelf, "", &changed, limits(60)).await;
@@ -39,13 +39,13 @@ fn folders(folders: usize, size: usize) -> Vec<String> {
 
 #[tokio::test]
 async fn a_small_bucket_takes_one_request() {
-    let outcome = survey(folders(19, 50), |at| at % 50 == 0).await;
+    let outcome = scan(folders(19, 50), |at| at % 50 == 0).await;
     assert_eq!((outcome.requests, outcome.complete), (1, (19, 19)));
 }
 
 #[tokio::test]
 async fn a_small_directory_of_a_big_bucket_takes_one_request() {
-    let outcome = survey(folders(2000, 50), |at| at / 50 == 1234).await;
+    let outcome = scan(folders(2000, 50), |at| at / 50 == 1234).await;
     assert_eq!((outcome.requests, outcome.complete), (1, (1, 1)));
 }
 
@@ -53,13 +53,13 @@ async fn a_small_directory_of_a_big_bucket_takes_one_request() {
 async fn a_site_is_read_whole_as_its_index_is_at_the_top() {
     let mut site = folders(100, 80);
     site.push("index.html".to_owned());
-    let outcome = survey(site, |at| at % 10 == 0).await;
+    let outcome = scan(site, |at| at % 10 == 0).await;
     assert_eq!((outcome.requests, outcome.complete), (9, (101, 101)), "8,001 objects");
 }
 
 #[tokio::test]
 async fn folders_that_changed_wholly_are_known_however_much_is_between_them() {
-    let outcome = survey(folders(200, 500), |at| at / 500 % 20 == 7).await;
+    let outcome = scan(folders(200, 500), |at| at / 500 % 20 == 7).await;
     assert_eq!(outcome.complete, (10, 10));
     assert!(outcome.requests <= 40 && outcome.waits <= 15, "{outcome:?}");
 }
@@ -67,7 +67,7 @@ async fn folders_that_changed_wholly_are_known_however_much_is_between_them() {
 #[tokio::test]
 async fn many_sparse_folders_are_read_page_by_page() {
     for every in [1, 4] {
-        let outcome = survey(folders(2000, 50), |at| at / 50 % every == 0 && at % 5 == 0).await;
+        let outcome = scan(folders(2000, 50), |at| at / 50 % every == 0 && at % 5 == 0).await;
         assert!(outcome.complete.0 * 100 >= outcome.complete.1 * 55, "60 of 100 pages: {outcome:?}");
         assert!(outcome.requests == 60 && outcome.waits <= 20, "{outcome:?}");
     }
@@ -76,7 +76,7 @@ async fn many_sparse_folders_are_read_page_by_page() {
 #[tokio::test]
 async fn what_is_around_folders_is_known_too() {
     let nested = |n: usize| format!("t{:02}/f{:02}/{n:06}", n / 5000, n / 50 % 100);
-    let outcome = survey((0..100_000).map(nested).collect(), |at| at / 5000 % 4 == 1 && at % 5 == 0).await;
+    let outcome = scan((0..100_000).map(nested).collect(), |at| at / 5000 % 4 == 1 && at % 5 == 0).await;
     assert_eq!(outcome.complete, (500, 500));
     assert!(outcome.complete_tops >= 5 && outcome.waits <= 20, "{outcome:?}");
 }
@@ -84,9 +84,9 @@ async fn what_is_around_folders_is_known_too() {
 #[tokio::test]
 async fn a_flat_folder_is_read_by_several_at_the_same_time() {
     let flat: Vec<_> = (0..100_000).map(|n| format!("img/{:05x}.jpg", n * 7919 % 0xf_ffff)).collect();
-    let outcome = survey(flat.clone(), |at| at % 20 == 0).await;
+    let outcome = scan(flat.clone(), |at| at % 20 == 0).await;
     assert!(outcome.requests == 60 && outcome.waits <= 15, "{outcome:?}");
-    let outcome = survey(flat[..40_000].to_vec(), |at| at % 20 == 0).await;
+    let outcome = scan(flat[..40_000].to_vec(), |at| at % 20 == 0).await;
     assert_eq!(outcome.complete, (1, 1));
     assert!(outcome.requests <= 46, "40 pages: {outcome:?}");
 }
@@ -101,14 +101,14 @@ async fn in_a_flat_folder_what_the_changes_start_with_comes_first() {
 
 #[tokio::test]
 async fn changes_at_both_ends_are_found() {
-    let outcome = survey(folders(1000, 100), |at| !(2500..97_500).contains(&at)).await;
+    let outcome = scan(folders(1000, 100), |at| !(2500..97_500).contains(&at)).await;
     assert_eq!(outcome.complete, (50, 50));
     assert!(outcome.requests <= 40 && outcome.waits <= 40, "{outcome:?}");
 }
 
 #[tokio::test]
 async fn a_bucket_is_not_searched_for_the_sake_of_two_changes() {
-    let outcome = survey(folders(600, 1000), |at| at == 5 || at == 599_990).await;
+    let outcome = scan(folders(600, 1000), |at| at == 5 || at == 599_990).await;
     assert_eq!(outcome.complete, (2, 2));
     assert!(outcome.requests <= 8, "{outcome:?}");
 }
@@ -117,7 +117,7 @@ async fn a_bucket_is_not_searched_for_the_sake_of_two_changes() {
 async fn deep_nesting_costs_no_more_than_the_objects_do() {
     let folder = |n: usize| (0..8).map(|bit| if n >> bit & 1 == 1 { "b/" } else { "a/" }).collect::<String>();
     let deep = (0..100_000).map(|n| format!("{}{n:06}", folder(n / 391))).collect();
-    let outcome = survey(deep, |at| at % 20 == 3).await;
+    let outcome = scan(deep, |at| at % 20 == 3).await;
     assert!(outcome.complete.0 * 100 >= outcome.complete.1 * 55, "{outcome:?}");
     assert!(outcome.requests == 60 && outcome.waits <= 20, "{outcome:?}");
 }
@@ -125,6 +125,6 @@ async fn deep_nesting_costs_no_more_than_the_objects_do() {
 #[tokio::test]
 async fn a_big_directory_does_not_starve_the_others() {
     let huge = |d: usize| (0..if d == 0 { 100_000 } else { 900 }).map(move |n| format!("d{d:02}/{n:06}"));
-    let outcome = survey((0..20).flat_map(huge).collect(), |at| at % 450 == 1).await;
+    let outcome = scan((0..20).flat_map(huge).collect(), |at| at % 450 == 1).await;
     assert_eq!(outcome.complete, (19, 20), "{outcome:?}");
 }

@@ -103,7 +103,8 @@ impl Account {
             dead_letters: Some(DEAD.into()),
             ..Queue::default()
         };
-        let source = EventSourceMapping { arn: QUEUE.into(), state: "Enabled".into(), reports_failures: true };
+        let source =
+            EventSourceMapping { arn: QUEUE.into(), state: "Enabled".into(), reports_batch_item_failures: true };
         let pattern = serde_json::json!({
             "source": ["aws.s3"], "detail-type": ["Object Created", "Object Deleted"],
             "detail": { "bucket": { "name": ["my-site"] } },

@@ -26,7 +26,7 @@ fn writes(via: Via) -> (usize, usize) {
 }
 
 #[test]
-fn a_step_that_fails_takes_the_others_back() {
+fn a_failed_step_rolls_back_the_others() {
     for via in WAYS {
         let (linking, unlinking) = writes(via);
         assert_eq!((linking, unlinking), if via == Via::Function { (3, 3) } else { (2, 2) });
@@ -51,7 +51,7 @@ fn a_step_that_fails_takes_the_others_back() {
 }
 
 #[test]
-fn an_answer_that_was_lost_is_looked_up() {
+fn a_lost_response_is_verified() {
     for via in WAYS {
         let expected = {
             let account = account();
@@ -102,7 +102,7 @@ fn a_link_that_was_killed_can_be_repeated_and_undone() {
 }
 
 #[test]
-fn what_s3_shows_late_is_waited_for() {
+fn eventual_consistency_is_awaited() {
     for via in WAYS {
         for late in 1..=4 {
             let account = account();
@@ -116,7 +116,7 @@ fn what_s3_shows_late_is_waited_for() {
 }
 
 #[test]
-fn what_somebody_else_writes_meanwhile_stays() {
+fn concurrent_changes_by_others_stay() {
     for via in WAYS {
         for at in 0..writes(via).0 {
             let account = account();
@@ -138,7 +138,7 @@ fn what_somebody_else_writes_meanwhile_stays() {
 }
 
 #[test]
-fn a_bucket_that_changed_since_it_was_shown_is_not_touched() {
+fn a_bucket_changed_since_planning_is_not_touched() {
     let account = account();
     let change_set = super::run(async {
         let deployment = super::deployment(&account).await;
@@ -152,14 +152,14 @@ fn a_bucket_that_changed_since_it_was_shown_is_not_touched() {
 }
 
 #[test]
-fn a_wider_filter_takes_the_place_of_narrower_ones() {
+fn a_wider_filter_replaces_narrower_ones() {
     let account = account();
     let before = everything(&account);
     for prefix in ["a/", "b/", ""] {
         let filter = KeyFilter { prefix: prefix.into(), suffix: String::new() };
         link(&account, &super::LinkRequest { filter, ..request(Via::Queue) }).unwrap().unwrap();
     }
-    let own: Vec<_> = everything(&account).1.rules.into_iter().filter(NotificationRule::has_link_name).collect();
+    let own: Vec<_> = everything(&account).1.rules.into_iter().filter(NotificationRule::has_link_id).collect();
     assert_eq!(own.len(), 1);
     assert_eq!(own[0].filter, KeyFilter::default());
     unlink(&account, &[]).unwrap();

@@ -23,7 +23,7 @@ fn a_busy_bucket_is_linked_once_and_as_it_was_after_unlink() {
                 (linked.unchanged_counts, linked.managed_by),
                 ((12, 4), Some(ManagedBy::CloudFormation("site".into())))
             );
-            assert_eq!(linked.served_below, [(ids(&["E1"]).remove(0), vec!["/".to_owned()])]);
+            assert_eq!(linked.origin_paths, [(ids(&["E1"]).remove(0), vec!["/".to_owned()])]);
             let (tags, notifications, statements) = everything(&account);
             assert_eq!(tags["distributionId"], "E1");
             assert_eq!(tags.len(), 14);
@@ -57,15 +57,14 @@ fn the_rule_takes_all_changes_of_content_to_its_target() {
 }
 
 #[test]
-fn another_way_takes_the_place_of_the_first() {
+fn another_via_replaces_the_first() {
     for first in WAYS {
         for second in WAYS {
             let account = busy_account();
             let before = everything(&account);
             link(&account, &request(first)).unwrap().unwrap();
             link(&account, &request(second)).unwrap().unwrap();
-            let own: Vec<_> =
-                everything(&account).1.rules.into_iter().filter(NotificationRule::has_link_name).collect();
+            let own: Vec<_> = everything(&account).1.rules.into_iter().filter(NotificationRule::has_link_id).collect();
             assert_eq!(own.len(), usize::from(second != Via::EventBridge), "{first:?} {second:?}");
             unlink(&account, &[]).unwrap();
             assert_eq!(everything(&account), before, "{first:?} {second:?}");
@@ -74,7 +73,7 @@ fn another_way_takes_the_place_of_the_first() {
 }
 
 #[test]
-fn what_was_there_before_stays_after_unlink() {
+fn existing_configuration_stays_after_unlink() {
     let account = busy_account();
     account.tags.borrow_mut().newest.insert("distributionId".into(), "E2".into());
     account.notifications.borrow_mut().newest.event_bridge = true;
@@ -98,7 +97,7 @@ fn rules_that_somebody_made_for_the_function_are_enough() {
     // A missing event is added.
     account.notifications.borrow_mut().newest.rules.pop_first();
     link(&account, &request(Via::Queue)).unwrap().unwrap();
-    let own: Vec<_> = everything(&account).1.rules.into_iter().filter(NotificationRule::has_link_name).collect();
+    let own: Vec<_> = everything(&account).1.rules.into_iter().filter(NotificationRule::has_link_id).collect();
     assert_eq!(own[0].events, [EVENTS[0].to_owned()].into());
 }
 
@@ -171,7 +170,7 @@ fn what_cannot_work_is_refused_with_the_remedy() {
 }
 
 #[test]
-fn any_origin_will_do_if_somebody_says_so_but_not_any_distribution() {
+fn the_origin_check_can_be_skipped_but_not_the_distribution_check() {
     let account = Account::new();
     account.origins.borrow_mut().get_mut("E1").unwrap()[0].0 = "proxy.example.com".into();
     link(&account, &super::LinkRequest { skip_origin_check: true, ..request(Via::Queue) }).unwrap().unwrap();

@@ -82,7 +82,7 @@ fn a_permission_that_a_rule_of_others_needs_stays() {
 }
 
 #[test]
-fn names_that_no_statement_can_have_get_another_of_their_own() {
+fn bucket_names_that_no_statement_id_can_hold_are_hashed() {
     let mut seen = BTreeSet::new();
     for name in ["a.b", "a_b", "a-b", &"n".repeat(200)] {
         let account = Account::new();
@@ -98,7 +98,7 @@ fn names_that_no_statement_can_have_get_another_of_their_own() {
 }
 
 #[test]
-fn another_way_turns_off_what_link_had_turned_on() {
+fn another_via_turns_off_eventbridge_that_link_enabled() {
     let account = Account::new();
     link(&account, &request(Via::EventBridge)).unwrap().unwrap();
     link(&account, &request(Via::Queue)).unwrap().unwrap();
@@ -122,7 +122,7 @@ fn a_narrower_filter_narrows() {
 }
 
 #[test]
-fn the_function_of_another_account_is_refused_and_so_are_settings_that_are_no_good() {
+fn the_function_of_another_account_is_refused_and_so_is_an_invalid_configuration() {
     let account = Account::new();
     *account.caller.borrow_mut() = "999999999999".into();
     let place = FunctionLocator::Function("invalidator".into());
@@ -133,7 +133,7 @@ fn the_function_of_another_account_is_refused_and_so_are_settings_that_are_no_go
 }
 
 #[test]
-fn a_bucket_with_access_by_tags_is_told_both_commands() {
+fn a_bucket_with_abac_gets_both_commands() {
     let account = busy_account();
     link(&account, &super::LinkRequest { distributions: ids(&["E1", "E2"]), ..request(Via::Queue) }).unwrap().unwrap();
     account.abac.set(true);
@@ -163,7 +163,7 @@ fn a_policy_that_may_deny_is_not_taken_to_allow() {
 }
 
 #[test]
-fn a_queue_that_cannot_be_asked_keeps_nothing_from_being_taken_back() {
+fn an_unreadable_queue_blocks_no_unlink() {
     let account = busy_account();
     let before = everything(&account);
     link(&account, &request(Via::Queue)).unwrap().unwrap();

@@ -26,7 +26,7 @@ fn nothing_is_wrong_with_what_link_has_made() {
 }
 
 #[test]
-fn each_breakage_of_a_bucket_is_told_with_its_remedy() {
+fn each_problem_of_a_bucket_is_reported_with_its_remedy() {
     type Breakage = fn(&Account);
     let cases: [(Via, Breakage, &str, &str); 14] = [
         (
@@ -103,7 +103,7 @@ fn each_breakage_of_a_bucket_is_told_with_its_remedy() {
 }
 
 #[test]
-fn each_breakage_of_the_function_is_told_with_its_remedy() {
+fn each_problem_of_the_function_is_reported_with_its_remedy() {
     type Breakage = fn(&Account);
     let (_, told) = problems(Via::Queue, |it| *it.owner.borrow_mut() = Some("222222222222".into()));
     assert!(told.is_empty(), "it is right for buckets of that account: {told:?}");
@@ -111,7 +111,7 @@ fn each_breakage_of_the_function_is_told_with_its_remedy() {
         (|it| it.is_dry_run.set(true), "the function sends nothing (DRY_RUN)"),
         (|it| it.dead.borrow_mut().waiting = 3, "start-message-move-task"),
         (|it| it.sources.borrow_mut()[0].state = "Disabled".into(), "enable its event source mapping"),
-        (|it| it.sources.borrow_mut()[0].reports_failures = false, "ReportBatchItemFailures"),
+        (|it| it.sources.borrow_mut()[0].reports_batch_item_failures = false, "ReportBatchItemFailures"),
         (|it| it.queue.borrow_mut().dead_letters = None, "give it a dead-letter queue"),
         (
             |it| {

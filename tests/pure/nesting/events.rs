@@ -31,7 +31,7 @@ const NO_JSON: [&str; 5] = ["", "Hello!", "{\"Records\":[", "{} {}", "\u{feff}{}
 pub(super) enum Record {
     Change(String),
     Ignored,
-    UnreadableRecords,
+    Unreadable,
 }
 
 /// What an event can be wrapped in.
@@ -62,7 +62,7 @@ pub(super) enum NestedEvent {
 
 /// What an event must decode to.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct LogFields {
+pub(super) struct Expected {
     pub(super) keys: Vec<String>,
     pub(super) ignored: usize,
     pub(super) test_events: usize,
@@ -74,7 +74,8 @@ fn key() -> impl Strategy<Value = String> {
 }
 
 fn base() -> impl Strategy<Value = NestedEvent> {
-    let record = prop_oneof![4 => key().prop_map(Record::Change), 1 => Just(Record::Ignored), 1 => Just(Record::UnreadableRecords)];
+    let record =
+        prop_oneof![4 => key().prop_map(Record::Change), 1 => Just(Record::Ignored), 1 => Just(Record::Unreadable)];
     prop_oneof![
         4 => vec(record, 0..=3).prop_map(NestedEvent::Notification),
         3 => key().prop_map(NestedEvent::Bridge),
@@ -117,8 +118,8 @@ impl Body {
         }
     }
 
-    pub(super) fn told(&self) -> LogFields {
-        let mut told = LogFields::default();
+    pub(super) fn told(&self) -> Expected {
+        let mut told = Expected::default();
         match self {
             Self::Event(event) => event.tell(&mut told),
             Self::Junk(_) => told.failed = 1,
@@ -134,14 +135,14 @@ impl NestedEvent {
         own + events.iter().map(Self::envelopes).max().unwrap_or_default()
     }
 
-    fn tell(&self, told: &mut LogFields) {
+    fn tell(&self, told: &mut Expected) {
         match self {
             Self::Notification(records) => {
                 for record in records {
                     match record {
                         Record::Change(key) => told.keys.push(key.clone()),
                         Record::Ignored => told.ignored += 1,
-                        Record::UnreadableRecords => told.failed += 1,
+                        Record::Unreadable => told.failed += 1,
                     }
                 }
             }
@@ -178,7 +179,7 @@ impl Record {
         let (name, key) = match self {
             Self::Change(key) => ("ObjectCreated:Put", encode_key(key)),
             Self::Ignored => ("ObjectTagging:Put", "k".into()),
-            Self::UnreadableRecords => ("ObjectRemoved:Delete", "%FF".into()),
+            Self::Unreadable => ("ObjectRemoved:Delete", "%FF".into()),
         };
         let key = writer.string(&key);
         let site = writer.string("site");

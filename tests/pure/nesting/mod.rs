@@ -11,7 +11,7 @@ use s3_cloudfront_invalidator::change::Batch;
 use s3_cloudfront_invalidator::event::{Event, EventError, decode};
 
 use crate::sources;
-use events::{Body, ENVELOPES, Envelope, LogFields, MOST_ENVELOPES, NestedEvent, batch, bodies, event};
+use events::{Body, ENVELOPES, Envelope, Expected, MOST_ENVELOPES, NestedEvent, batch, bodies, event};
 use writer::Writer;
 
 fn decoded(event: &str) -> Batch {
@@ -42,7 +42,7 @@ fn by_message(batch: &Batch) -> Vec<(&str, Vec<&str>, usize)> {
 }
 
 /// Checks that a batch decodes to what its messages were made of.
-fn check(event: &str, expected: &[LogFields]) {
+fn check(event: &str, expected: &[Expected]) {
     let batch = decoded(event);
     let messages = by_message(&batch);
     assert_eq!(messages.len(), expected.len(), "no message is lost");
@@ -119,7 +119,7 @@ fn envelopes_are_opened_to_their_bound_and_no_deeper() {
 }
 
 #[test]
-fn an_event_is_told_by_its_last_field_as_well() {
+fn the_last_field_can_decide_the_kind() {
     let new: Vec<_> = (0..200).map(|place| format!("\"new{place}\":{place},")).collect();
     let event = NestedEvent::Bridge("k".into()).write(&mut Writer::plain());
     let longer = event.replacen('{', &format!("{{{}", new.concat()), 1);
@@ -145,7 +145,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn every_message_brings_what_was_put_into_it(bodies in bodies(), seed in any::<u64>()) {
+    fn every_message_yields_what_was_put_into_it(bodies in bodies(), seed in any::<u64>()) {
         let mut writer = Writer::by_chance(seed);
         let texts: Vec<_> = bodies.iter().map(|body| body.write(&mut writer)).collect();
         let told: Vec<_> = bodies.iter().map(Body::told).collect();
@@ -166,7 +166,7 @@ proptest! {
         let text = &mut texts[which];
         let ends: Vec<_> = text.char_indices().map(|(at, _)| at).collect();
         text.truncate(ends[cut.index(ends.len())]);
-        told[which] = LogFields { failed: 1, ..LogFields::default() };
+        told[which] = Expected { failed: 1, ..Expected::default() };
         check(&batch(&texts, "m", &mut writer), &told);
     }
 
@@ -204,7 +204,7 @@ proptest! {
     }
 
     #[test]
-    fn json_never_panics_and_spoils_no_other_message(json in odd_json::json()) {
+    fn json_never_panics_and_affects_no_other_message(json in odd_json::json()) {
         let is_json = serde_json::from_str::<serde::de::IgnoredAny>(&json).is_ok();
         prop_assert!(is_json || decode(json.as_bytes()).is_err(), "{}", json);
         let failed = fails_between(&json);

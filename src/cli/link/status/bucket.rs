@@ -15,18 +15,18 @@ use crate::cli::link::policy::{AccessRequest, S3_PRINCIPAL, allows, is_sqs_manag
 
 /// Checks a bucket and its distributions.
 pub async fn check_bucket(
-    cloud: &impl OperatorApi,
-    settings: &impl DistributionConfigs,
+    api: &impl OperatorApi,
+    configs: &impl DistributionConfigs,
     deployment: &Deployment,
     name: &BucketName,
 ) -> BucketStatus {
     let bucket = Bucket { name: name.clone(), region: Region::new(&deployment.region).ok() };
     let mut distributions = Vec::new();
-    let (mut tag, route) = tag(cloud, deployment, name).await;
-    for id in route.iter().flatten() {
-        distributions.push(distribution(cloud, settings, &bucket, id).await);
+    let (mut tag, distribution_ids) = check_tag(api, deployment, name).await;
+    for id in distribution_ids.iter().flatten() {
+        distributions.push(check_distribution(api, configs, &bucket, id).await);
     }
-    if let Ok(region) = cloud.bucket_region(name).await
+    if let Ok(region) = api.bucket_region(name).await
         && region != deployment.region
     {
         tag = Check::problem(
@@ -37,31 +37,31 @@ pub async fn check_bucket(
     if let Some(owner) = deployment.other_owner() {
         tag = Check::problem("other owner", LinkError::OtherOwner(owner.to_owned()).to_string());
     }
-    let (notification, permission) = match cloud.notifications(name).await {
+    let (notification, permission) = match api.notifications(name).await {
         Ok(notifications) => {
-            let ids: Vec<_> = route.iter().flatten().map(DistributionId::as_str).collect();
+            let ids: Vec<_> = distribution_ids.iter().flatten().map(DistributionId::as_str).collect();
             let relink = RelinkCommand {
                 bucket: name,
                 ids: if ids.is_empty() { "DISTRIBUTION".to_owned() } else { ids.join(" ") },
             };
-            notification_target(cloud, deployment, &relink, &notifications).await
+            check_notifications(api, deployment, &relink, &notifications).await
         }
         Err(error) => (Check::unknown(&error), Check::ok("")),
     };
     BucketStatus { bucket: name.to_string(), tag, notification, permission, distributions }
 }
 
-async fn tag(
-    cloud: &impl OperatorApi,
+async fn check_tag(
+    api: &impl OperatorApi,
     deployment: &Deployment,
     name: &BucketName,
 ) -> (Check, Option<Vec<DistributionId>>) {
-    let tags = match cloud.tags(name).await {
+    let tags = match api.tags(name).await {
         Ok(tags) => tags,
         Err(error) => return (Check::unknown(&error), None),
     };
     match deployment.bucket_defaults().parse(&tags) {
-        Ok(Some(route)) => (Check::ok("ok"), Some(route.distributions)),
+        Ok(Some(distribution_ids)) => (Check::ok("ok"), Some(distribution_ids.distributions)),
         Ok(None) => {
             let remedy = format!("it names no distribution: `invalidator link {name} DISTRIBUTION`");
             (Check::problem("none", remedy), None)
@@ -70,14 +70,14 @@ async fn tag(
     }
 }
 
-async fn distribution(
-    cloud: &impl OperatorApi,
-    settings: &impl DistributionConfigs,
+async fn check_distribution(
+    api: &impl OperatorApi,
+    configs: &impl DistributionConfigs,
     bucket: &Bucket,
     id: &DistributionId,
 ) -> DistributionStatus {
     let ok = || Check::ok(id.as_str());
-    let (distribution, origin) = match origins(cloud, settings, bucket, id).await {
+    let (distribution, origin) = match origins(api, configs, bucket, id).await {
         Ok(paths) => (ok(), Check::ok(paths.join(" "))),
         Err(LinkError::NoDistribution(_)) => {
             let remedy = format!("there is no distribution {id} in this account; take it out of the bucket's tag");
@@ -90,7 +90,7 @@ async fn distribution(
             );
             (ok(), Check::problem("none", remedy))
         }
-        Err(LinkError::UnknownOrigins { error, .. }) => (
+        Err(LinkError::OriginsUnreadable { error, .. }) => (
             ok(),
             Check::problem(
                 "unknown",
@@ -100,7 +100,7 @@ async fn distribution(
         Err(error) => (ok(), Check::problem("unknown", error.to_string())),
     };
     // Problems of the distribution are reported above. Not being allowed to list its invalidations is not a problem.
-    let last = cloud.last_invalidation(id).await;
+    let last = api.last_invalidation(id).await;
     let is_listed = last.is_ok();
     let last_invalidation = last.ok().flatten().map(|it| (it.created, it.status));
     DistributionStatus { distribution, origin, is_listed, last_invalidation }
@@ -113,22 +113,22 @@ struct RelinkCommand<'a> {
 }
 
 impl RelinkCommand<'_> {
-    fn via(&self, notification_target: &str) -> String {
-        let via = if notification_target == "queue" { "" } else { " --via function" };
+    fn via(&self, destination: &str) -> String {
+        let via = if destination == "queue" { "" } else { " --via function" };
         format!("`invalidator link {} {}{via}`", self.bucket, self.ids)
     }
 }
 
 /// Checks how the bucket's events reach the function, and whether the destination's policy allows S3 to send them.
-async fn notification_target(
-    cloud: &impl OperatorApi,
+async fn check_notifications(
+    api: &impl OperatorApi,
     deployment: &Deployment,
     relink: &RelinkCommand<'_>,
     now: &Notifications,
 ) -> (Check, Check) {
     let rules: Vec<_> = now.rules.iter().filter(|rule| deployment.is_reached_by(&rule.target)).collect();
     if rules.is_empty() {
-        return check_without_rules(cloud, deployment, relink, now).await;
+        return check_without_rules(api, deployment, relink, now).await;
     }
     let filters = EVENTS.map(|event| {
         let matching = rules.iter().filter(|rule| rule.covers(event));
@@ -149,11 +149,11 @@ async fn notification_target(
         let remedy = "its rules take other keys for one kind of event than for another";
         Check::problem(kind, format!("{remedy}: {}", relink.via(kind)))
     };
-    (notification, permission(cloud, deployment, relink, &rules).await)
+    (notification, check_permission(api, deployment, relink, &rules).await)
 }
 
-async fn permission(
-    cloud: &impl OperatorApi,
+async fn check_permission(
+    api: &impl OperatorApi,
     deployment: &Deployment,
     relink: &RelinkCommand<'_>,
     rules: &[&NotificationRule],
@@ -171,21 +171,21 @@ async fn permission(
             source_arn: bucket.as_str(),
             source_account: account,
         };
-        let actual = match target {
-            Destination::Queue(arn) => match cloud.queue(arn).await {
+        let result = match target {
+            Destination::Queue(arn) => match api.queue(arn).await {
                 Ok(queue) if is_sqs_managed_key(queue.kms_key.as_deref()) => {
-                    return Check::problem("key", LinkError::QueueKey(arn.clone()).to_string());
+                    return Check::problem("key", LinkError::QueueKeyUnusable(arn.clone()).to_string());
                 }
-                actual => actual.map(|queue| (queue.policy, request("sqs:SendMessage"))),
+                result => result.map(|queue| (queue.policy, request("sqs:SendMessage"))),
             },
-            _ => cloud.function_policy(arn).await.map(|policy| (policy, request("lambda:InvokeFunction"))),
+            _ => api.function_policy(arn).await.map(|policy| (policy, request("lambda:InvokeFunction"))),
         };
-        match actual {
+        match result {
             Ok((Some(policy), request)) if allows(&policy, request) => {}
             Ok(_) => {
                 let remedy = if matches!(target, Destination::Queue(_)) {
                     let (queue, account) = (arn.clone(), account.to_owned());
-                    LinkError::QueueForbids { queue, bucket, account }.to_string()
+                    LinkError::QueuePolicyDenies { queue, bucket, account }.to_string()
                 } else {
                     format!("the policy of the {target} does not let the bucket in: {}", relink.via("function"))
                 };
@@ -199,22 +199,22 @@ async fn permission(
 
 /// The same for a bucket without a rule for the function or its queue: its events may go to EventBridge or to a topic.
 async fn check_without_rules(
-    cloud: &impl OperatorApi,
+    api: &impl OperatorApi,
     deployment: &Deployment,
     relink: &RelinkCommand<'_>,
     now: &Notifications,
 ) -> (Check, Check) {
     if now.event_bridge {
-        return match is_forwarded(cloud, deployment, relink.bucket).await {
+        return match is_forwarded(api, deployment, relink.bucket).await {
             Ok(true) => (Check::ok("EventBridge"), Check::ok("ok")),
             Ok(false) => (Check::problem("EventBridge", LinkError::NoEventRule.to_string()), Check::ok("")),
             Err(error) => (Check::ok("EventBridge"), Check::unknown(&error)),
         };
     }
-    let is_whole = |rule: &&NotificationRule| {
+    let covers_all_events = |rule: &&NotificationRule| {
         matches!(rule.target, Destination::Topic(_)) && EVENTS.iter().all(|it| rule.covers(it))
     };
-    if let Some(rule) = now.rules.iter().find(is_whole) {
+    if let Some(rule) = now.rules.iter().find(covers_all_events) {
         // The topic's subscriptions are not checked.
         return (Check::ok(rule.target.to_string()), Check::ok("unknown"));
     }

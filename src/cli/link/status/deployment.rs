@@ -6,20 +6,20 @@ use super::{Check, DeploymentStatus, QueueStatus};
 use crate::aws::CallError;
 use crate::cli::link::api::{EventSourceMapping, OperatorApi};
 use crate::cli::link::deployment::{Deployment, is_queue};
-use crate::cli::link::notification::name_in;
+use crate::cli::link::notification::name_of_arn;
 
 /// Checks the function, the queues that it reads, and the dead-letter queues of both.
-pub async fn check_deployment(cloud: &impl OperatorApi, deployment: &Deployment) -> DeploymentStatus {
+pub async fn check_deployment(api: &impl OperatorApi, deployment: &Deployment) -> DeploymentStatus {
     let mut dead: BTreeSet<_> = deployment.function.dead_letters.iter().cloned().collect();
     let mut queues = Vec::new();
     for source in deployment.sources.iter().filter(|it| deployment.queues().any(|arn| arn == it.arn)) {
-        let actual = cloud.queue(&source.arn).await;
-        dead.extend(actual.iter().filter_map(|queue| queue.dead_letters.clone()));
-        queues.push(match actual {
+        let result = api.queue(&source.arn).await;
+        dead.extend(result.iter().filter_map(|queue| queue.dead_letters.clone()));
+        queues.push(match result {
             Ok(queue) => {
                 let state = source_state(source, queue.dead_letters.is_some());
                 QueueStatus {
-                    name: name_in(&source.arn).into(),
+                    name: name_of_arn(&source.arn).into(),
                     waiting: queue.waiting,
                     in_flight: queue.in_flight,
                     state,
@@ -30,13 +30,13 @@ pub async fn check_deployment(cloud: &impl OperatorApi, deployment: &Deployment)
     }
     let mut dead_letters = Vec::new();
     for arn in dead.iter().filter(|arn| is_queue(arn)) {
-        dead_letters.push(match cloud.queue(arn).await {
+        dead_letters.push(match api.queue(arn).await {
             Ok(queue) => {
                 let state = match queue.waiting {
                     0 => Check::ok("empty"),
                     waiting => Check::problem("failures", redrive_hint(waiting, arn, deployment.queues().next())),
                 };
-                QueueStatus { name: name_in(arn).into(), waiting: queue.waiting, in_flight: queue.in_flight, state }
+                QueueStatus { name: name_of_arn(arn).into(), waiting: queue.waiting, in_flight: queue.in_flight, state }
             }
             Err(error) => unknown_queue(arn, &error),
         });
@@ -62,11 +62,11 @@ fn redrive_hint(waiting: u64, arn: &str, queue: Option<&str>) -> String {
 }
 
 fn unknown_queue(arn: &str, error: &CallError) -> QueueStatus {
-    QueueStatus { name: name_in(arn).into(), waiting: 0, in_flight: 0, state: Check::unknown(error) }
+    QueueStatus { name: name_of_arn(arn).into(), waiting: 0, in_flight: 0, state: Check::unknown(error) }
 }
 
 fn source_state(source: &EventSourceMapping, has_dead_letters: bool) -> Check {
-    match (source.is_active(), source.reports_failures, has_dead_letters) {
+    match (source.is_active(), source.reports_batch_item_failures, has_dead_letters) {
         (false, ..) => Check::problem(&source.state, "the function does not read it: enable its event source mapping"),
         (_, false, _) => Check::problem(
             "on",
