@@ -2,7 +2,8 @@
 
 #![expect(clippy::indexing_slicing, reason = "counts are within the limits, and places come from the lists themselves")]
 
-use super::lagrangian::{EffectiveBudget, Score, to_score};
+use super::budget::EffectiveBudget;
+use super::lagrangian::{Score, to_score};
 
 /// One candidate to cover a part of the trie.
 #[derive(Clone, Copy)]

@@ -1,7 +1,7 @@
 //! Lagrangian relaxation of the item budget: a lower bound on the score of any set within the budgets.
 //!
 //! The relaxation replaces the item budget by a price per item and keeps the wildcard budget. The cheapest set is then
-//! found in one pass up the trie (`bounds`). Its score plus the price of its items, minus the price of the whole item
+//! found in one pass up the trie (`lower_bounds`). Its score plus the price of its items, minus the price of the whole item
 //! budget, never exceeds the score of the best set within both budgets. The bound is valid for any price, and tight for
 //! a good one.
 
@@ -12,7 +12,8 @@
     reason = "floating point only proposes prices, of which none is wrong"
 )]
 
-use super::bounds::{InsideCosts, Parts};
+use super::budget::EffectiveBudget;
+use super::lower_bounds::{InsideCosts, Parts};
 use super::trie::Trie;
 
 /// The cost, the number of items and the number of wildcards of a set, packed into one number and compared in this
@@ -27,13 +28,6 @@ const ITEM: Score = 1 << 24;
 
 /// The score of a wildcard, in addition to that of an item.
 const WILDCARD: Score = 1;
-
-/// The budgets, each limited to the number of required items.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct EffectiveBudget {
-    pub(super) items: usize,
-    pub(super) wildcards: usize,
-}
 
 /// The size and the score of a set or of a part of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

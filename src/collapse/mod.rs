@@ -1,48 +1,32 @@
 //! Collapse: the best set of items that covers every required path within a budget, exactly.
 //!
-//! A wildcard may end anywhere between the characters of a path (`boundary`). Only the prefixes at which required paths
+//! A wildcard may end anywhere between the characters of a path (`char_boundary`). Only the prefixes at which required paths
 //! branch are worth considering: the nodes of a compressed trie (`trie`). Among all sets of them that cover the paths
 //! within the budget, the cheapest is chosen. Its cost is the number of unchanged URLs evicted, estimated or counted
 //! (`cost`), plus `path_weight` for each item where the bucket is listed. Ties go to fewer items, then to fewer
-//! wildcards, then to the order of the trie, which does not depend on the order of the input. `lagrangian`, `bounds`,
+//! wildcards, then to the order of the trie, which does not depend on the order of the input. `lagrangian`, `lower_bounds`,
 //! `frontier` and `optimum` find the set.
 //!
 //! For every input: each path is covered, the budget is kept, collapsing a result again changes nothing, and an empty
 //! input gives an empty set. Without a listing nothing is widened within the budget.
 
-mod boundary;
-mod bounds;
+mod budget;
+mod char_boundary;
 mod cost;
 mod frontier;
 mod lagrangian;
+mod lower_bounds;
 mod optimum;
 mod trie;
 
-use std::num::NonZeroUsize;
-
+pub use self::budget::Budget;
 pub use self::cost::{CostModel, Counted, Coverage, Heuristic};
 
+use self::budget::EffectiveBudget;
 use self::cost::SCALE;
-use self::lagrangian::{Costs, EffectiveBudget};
+use self::lagrangian::Costs;
 use self::trie::Trie;
-use crate::path::{InvalidationPath, MAX_ITEMS, MAX_WILDCARDS, without_covered};
-
-/// The limits of one invalidation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Budget {
-    /// The most items, wildcards included. Each is billed as one path.
-    pub max_paths: NonZeroUsize,
-    /// The most wildcards.
-    pub max_wildcards: NonZeroUsize,
-}
-
-impl Budget {
-    /// The most paths an invalidation may have, wildcards included. Source: [`MAX_ITEMS`].
-    pub const MAX_PATHS: NonZeroUsize = MAX_ITEMS;
-
-    /// The most wildcards an invalidation may have. Source: [`MAX_WILDCARDS`].
-    pub const MAX_WILDCARDS: NonZeroUsize = MAX_WILDCARDS;
-}
+use crate::path::{InvalidationPath, without_covered};
 
 /// What the chosen set is optimized for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +90,8 @@ pub fn collapse(paths: Vec<InvalidationPath>, objective: Objective, model: &impl
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroUsize;
+
     use super::*;
 
     fn paths(texts: &[&str]) -> Vec<InvalidationPath> {

@@ -8,9 +8,10 @@
 
 #![expect(clippy::indexing_slicing, reason = "places of nodes and ways come from the tables themselves")]
 
-use super::bounds::{OutsideCosts, Parts};
+use super::budget::EffectiveBudget;
 use super::frontier::{Candidate, Frontier};
-use super::lagrangian::{Costs, EffectiveBudget, Score, to_score};
+use super::lagrangian::{Costs, Score, to_score};
+use super::lower_bounds::{OutsideCosts, Parts};
 
 /// The fraction of the duality gap that is tried first, as a divisor. Few candidates remain, and they often contain a
 /// set that narrows the gap considerably.
@@ -169,8 +170,8 @@ mod tests {
     use proptest::sample::select;
 
     use super::*;
-    use crate::collapse::bounds::UNREACHABLE;
     use crate::collapse::lagrangian::SetTotals;
+    use crate::collapse::lower_bounds::UNREACHABLE;
     use crate::collapse::trie::Trie;
     use crate::collapse::{Counted, Heuristic, without_covered};
     use crate::path::InvalidationPath;

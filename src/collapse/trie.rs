@@ -3,7 +3,7 @@
 //! Nodes are in post-order, children before their parent. Every computation over the trie is therefore a loop, without
 //! recursion, however deeply keys are nested.
 
-use super::boundary;
+use super::char_boundary;
 use super::cost::{CostModel, SCALE};
 use crate::path::InvalidationPath;
 
@@ -65,7 +65,7 @@ impl Trie {
         for (index, item) in items.iter().enumerate() {
             // The length of the prefix shared with the next item. The last item shares none, so that even the root is
             // closed.
-            let shared = items.get(index + 1).map(|next| boundary::common_prefix_length(text(item), text(next)));
+            let shared = items.get(index + 1).map(|next| char_boundary::common_prefix_length(text(item), text(next)));
             open_node(&mut open, index, shared);
             if let Some(top) = open.last_mut() {
                 top.add(item, weight(text(item)));

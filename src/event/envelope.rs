@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::json::{JsonObject, JsonText};
-use super::kind::{EventKind, event_kind};
+use super::sources::{EventKind, event_kind};
 use super::{Event, EventError, Request, eventbridge, job, s3};
 use crate::change::text::excerpt;
 use crate::change::{Batch, EventSource, Message, RecordError};

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use super::{CacheTtl, Cached, CachedLookup, Clock, Operation, permits};
+use super::{CacheTtl, Cached, CachedLookup, Clock, Operation, concurrency};
 use crate::aws::{CallError, DistributionConfigs, ErrorClass};
 use crate::change::{Bucket, DistributionId};
 use crate::path::{BucketOptions, DistributionConfig, Mapping, PolicyId};
@@ -18,7 +18,7 @@ const CACHED_DISTRIBUTIONS: u64 = 1000;
 /// The most cache policies that are cached. An account has at most 20 by default (CloudFront quotas).
 const CACHED_POLICIES: u64 = 1000;
 
-/// The most distributions that are looked up concurrently, apart from calls that hang (see [`permits`]).
+/// The most distributions that are looked up concurrently, apart from calls that hang (see [`concurrency`]).
 const MAX_CONCURRENT_CONFIG_LOOKUPS: usize = 8;
 
 /// Both operations have their own name in errors but share their counters.
@@ -97,7 +97,7 @@ impl ConfigLookup {
         let lookups = ids
             .into_iter()
             .map(|id| async move { (id.clone(), self.get(source, id, deadline).await.map_err(Arc::new)) });
-        ResolvedConfigs(permits::run(lookups, MAX_CONCURRENT_CONFIG_LOOKUPS, deadline).await.into_iter().collect())
+        ResolvedConfigs(concurrency::run(lookups, MAX_CONCURRENT_CONFIG_LOOKUPS, deadline).await.into_iter().collect())
     }
 
     async fn get<S: DistributionConfigs>(

@@ -1,14 +1,14 @@
 //! Reads from AWS: bucket tags, distribution configs and the keys of buckets.
 //!
 //! Tags and configs are cached ([`Cache`]), and stale ones are used on errors. Keys are listed for each delivery.
-//! Retries and bounded concurrency are in [`CachedLookup`], [`backoff`] and [`permits`].
+//! Retries and bounded concurrency are in [`CachedLookup`], [`backoff`] and [`concurrency`].
 
 pub mod backoff;
 mod cache;
 mod cached_lookup;
+pub mod concurrency;
 mod configs;
 pub mod keys;
-pub mod permits;
 pub mod stats;
 mod tags;
 

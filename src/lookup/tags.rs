@@ -1,4 +1,7 @@
 //! Looks up a bucket's tags: which distributions serve it, and with which options.
+//!
+//! Options are cached for `TAG_TTL_SECONDS`, and that a bucket lacks the tag for `MISSING_TAG_TTL_SECONDS` (see
+//! [`CacheTtl`]).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{CacheTtl, Cached, CachedLookup, Clock, LookupError, Operation, ResolvedConfigs, permits};
+use super::{CacheTtl, Cached, CachedLookup, Clock, LookupError, Operation, ResolvedConfigs, concurrency};
 use crate::aws::{BucketQuery, BucketTags, CallError, ErrorClass};
 use crate::change::Bucket;
 use crate::path::{BucketDefaults, BucketOptions, TagError};
@@ -17,7 +20,7 @@ use crate::plan::{Resolution, Resolutions};
 /// entry takes a few hundred bytes.
 const CACHED_BUCKETS: u64 = 10_000;
 
-/// The most buckets that are looked up concurrently, apart from calls that hang (see [`permits`]).
+/// The most buckets that are looked up concurrently, apart from calls that hang (see [`concurrency`]).
 pub const MAX_CONCURRENT_TAG_LOOKUPS: usize = 16;
 
 const OPERATION: Operation =
@@ -137,7 +140,7 @@ impl<T: BucketTags> TagLookup<T> {
             let answer = self.get(&query, deadline).await;
             (query.bucket, answer.map_err(Arc::new))
         });
-        let answers = permits::run(lookups, MAX_CONCURRENT_TAG_LOOKUPS, deadline).await.into_iter().collect();
+        let answers = concurrency::run(lookups, MAX_CONCURRENT_TAG_LOOKUPS, deadline).await.into_iter().collect();
         ResolvedTags(answers)
     }
 

@@ -2,16 +2,15 @@
 //!
 //! [`InvalidationPath`] enforces the rules that CloudFront documents for a path. A path that breaks them either makes
 //! CloudFront reject the whole request, or is accepted and matches nothing, which is worse. `encode` percent-encodes a
-//! key as viewers' requests do, `viewer_url` lists the URLs that an object is cached under, and `mapping` derives from
+//! key as viewers' requests do, `viewer_url` lists the URLs that an object is cached under, and `routing` derives from
 //! tags and config which of them a distribution serves.
 //!
 //! Sources: CloudFront developer guide, "What you need to know when invalidating files"; RFC 1738 for the characters.
 
+mod bucket_tags;
 mod distribution_config;
 mod encode;
 mod item;
-mod mapping;
-mod options;
 mod origin_path;
 mod routing;
 mod viewer_url;
@@ -20,6 +19,10 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+pub use self::bucket_tags::{
+    BucketDefaults, BucketOptions, DIRECTORY_URLS_TAG, IGNORE_TAG, INDEX_DOCUMENTS_TAG, IndexDocuments, MAX_PATHS_TAG,
+    ORIGIN_PATH_TAG, QUERY_STRINGS_TAG, TagError, Tags,
+};
 #[cfg(feature = "cli")]
 pub(crate) use self::distribution_config::matches_glob;
 pub use self::distribution_config::{
@@ -27,13 +30,8 @@ pub use self::distribution_config::{
     QueryStrings, endpoint_of, is_path_style_endpoint,
 };
 pub use self::item::{CacheTag, Item, ItemError, named_items};
-pub use self::mapping::Mapping;
-pub use self::options::{
-    BucketDefaults, BucketOptions, DIRECTORY_URLS_TAG, IGNORE_TAG, INDEX_DOCUMENTS_TAG, IndexDocuments, MAX_PATHS_TAG,
-    ORIGIN_PATH_TAG, QUERY_STRINGS_TAG, TagError, Tags,
-};
 pub use self::origin_path::{OriginPath, OriginPathError, RelativeKey};
-pub use self::routing::{NotServed, RoutedUrl, Routing};
+pub use self::routing::{Mapping, NotServed, RoutedUrl, Routing};
 pub use self::viewer_url::{DirectoryUrls, ViewerUrl, urls, viewer_paths, viewer_urls};
 
 /// The longest path that CloudFront accepts, in characters.

@@ -4,14 +4,12 @@
 //! finds out which distributions each change belongs to, and [`Assignment::plan`] makes the invalidations. Between them
 //! the caller can list bucket keys, so that what wildcards evict is counted, not estimated.
 
-mod assign;
 mod assignment;
 mod bucket_changes;
 mod caller_reference;
 mod invalidation;
 mod key_listing;
 mod listed_keys;
-mod resolution;
 mod skip_reason;
 
 use std::collections::BTreeMap;
@@ -21,15 +19,13 @@ use crate::change::{Bucket, BucketName, DistributionId};
 use crate::collapse::Budget;
 use crate::path::{Item, NotServed};
 
-pub use self::assign::assign;
-pub use self::assignment::{AssignedChanges, Assignment};
+pub use self::assignment::{AssignedChanges, Assignment, Resolution, Resolutions, assign};
 pub(crate) use self::caller_reference::TextHash;
 pub use self::caller_reference::{CallerReference, DeliveryDigest, DeliveryId};
 pub use self::invalidation::Invalidation;
 pub use self::key_listing::KeyListing;
 pub(crate) use self::key_listing::KeyPosition;
 pub use self::listed_keys::{BucketPrefix, ListedKeys, ListedOrigins, prefixes_to_list};
-pub use self::resolution::{Resolution, Resolutions};
 pub use self::skip_reason::SkipReason;
 
 /// The invalidations for the changes of a batch, and the changes that need none or cannot be resolved.

@@ -6,8 +6,8 @@
 //! permitted rate, and a throttled invalidation goes to the end of the queue. An invalidation that was accepted in an
 //! earlier attempt at the same delivery is not sent again.
 
-mod sent;
 mod sent_cache;
+mod sent_invalidation;
 mod throttle;
 
 use std::collections::VecDeque;
@@ -20,13 +20,13 @@ use tokio::time::{Duration, Instant, sleep_until, timeout_at};
 use crate::aws::{Accepted, CallError, ErrorClass, Invalidations};
 use crate::collapse::Budget;
 use crate::lookup::backoff::delay;
-use crate::lookup::permits::Permits;
+use crate::lookup::concurrency::Permits;
 use crate::lookup::stats;
 use crate::plan::Invalidation;
 
-pub(crate) use self::sent::MAX_LISTED_BUCKETS;
-pub use self::sent::{SentInvalidation, SentStatus};
 pub use self::sent_cache::SentCache;
+pub(crate) use self::sent_invalidation::MAX_LISTED_BUCKETS;
+pub use self::sent_invalidation::{SentInvalidation, SentStatus};
 pub use self::throttle::SendDeadlines;
 use self::throttle::Throttle;
 

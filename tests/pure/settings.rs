@@ -91,7 +91,7 @@ fn every_tag_is_in_the_table_and_no_other() {
     let section = document.split("\n## Tags of a bucket\n").nth(1).unwrap();
     let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
     let named: BTreeSet<_> = rows.map(str::to_owned).collect();
-    let options = tags("src/path/options.rs");
+    let options = tags("src/path/bucket_tags.rs");
     assert!(options.len() > 4, "{options:?}");
     let mut expected = options.clone();
     expected.insert(Config::DEFAULT_DISTRIBUTION_TAG.to_owned());

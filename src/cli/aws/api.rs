@@ -10,7 +10,7 @@ use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::{BucketAbacStatus, BucketLocationConstraint, Tag, Tagging};
 use aws_sdk_sqs::types::QueueAttributeName;
 
-use super::known_elements::OnlyKnownElements;
+use super::unknown_elements::OnlyKnownElements;
 use super::{OperatorClients, notifications, retry_while_busy, unless_missing};
 use crate::aws::error::{call_error, invalid_response};
 use crate::aws::response::{CompleteXml, is_complete_response_with_status};

@@ -3,8 +3,8 @@
 //! Unlike the function's clients they keep the SDK's own retries: a person waits, and each command makes few calls.
 
 mod api;
-mod known_elements;
 mod notifications;
+mod unknown_elements;
 
 use std::time::Duration;
 

@@ -7,7 +7,8 @@
 
 #![expect(clippy::indexing_slicing, reason = "places of nodes and parts come from the trie itself")]
 
-use super::lagrangian::{Costs, EffectiveBudget, Score, to_score};
+use super::budget::EffectiveBudget;
+use super::lagrangian::{Costs, Score, to_score};
 
 /// Greater than any cost, yet small enough to be added to itself without overflow.
 pub(super) const UNREACHABLE: Score = Score::MAX >> 2;

@@ -1,4 +1,4 @@
-//! Detection of the kind of an event, by the fields that only that kind has.
+//! The sources of events, and how the kind of an event is detected: by the fields that only that kind has.
 
 use std::borrow::Cow;
 use std::fmt;
