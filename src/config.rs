@@ -124,7 +124,7 @@ impl Config {
             cache_ttl: CacheTtl {
                 positive: reader.read_seconds("TAG_TTL_SECONDS", 300),
                 negative: reader.read_seconds("MISSING_TAG_TTL_SECONDS", 60),
-                stale: reader.read_seconds("STALE_TAG_SECONDS", 3600),
+                max_stale_age: reader.read_seconds("STALE_TAG_SECONDS", 3600),
             },
             objective: Objective {
                 budget: Budget {
@@ -284,7 +284,7 @@ mod tests {
         assert_eq!((config.objective.budget.max_paths.get(), config.objective.budget.max_wildcards.get()), (30, 7));
         assert_eq!(config.expected_owner, ExpectedOwner::FunctionAccount);
         assert_eq!(config.default_distribution, None);
-        assert_eq!(config.cache_ttl.stale, Duration::from_hours(1));
+        assert_eq!(config.cache_ttl.max_stale_age, Duration::from_hours(1));
         let retries = RetryConfig { backoff: Duration::from_secs(2), direct: Duration::from_secs(10) };
         assert_eq!(config.retries, retries);
         assert!(!config.dry_run && config.metrics);
@@ -315,7 +315,7 @@ mod tests {
         assert_eq!((config.objective.budget.max_paths.get(), config.objective.budget.max_wildcards.get()), (3000, 1));
         assert_eq!(config.expected_owner, ExpectedOwner::Account(AccountId::new("123456789012").unwrap()));
         assert_eq!(config.default_distribution, DistributionId::new("E1").ok());
-        assert_eq!(config.cache_ttl.stale, Duration::ZERO);
+        assert_eq!(config.cache_ttl.max_stale_age, Duration::ZERO);
         assert_eq!(config.retries, RetryConfig { backoff: Duration::from_millis(500), direct: Duration::ZERO });
         assert!(config.dry_run && !config.metrics);
     }

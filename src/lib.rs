@@ -5,6 +5,9 @@
 //! changed keys to the paths that viewers use, and sends each distribution one invalidation with as few paths, and as
 //! few unchanged objects evicted, as possible. Pipelines and people can request invalidations too.
 //!
+//! A *delivery* is one set of changes as the function is invoked with it; the same changes may be delivered again. An
+//! *attempt* is one request to AWS, of which a delivery may take several.
+//!
 //! # Layout
 //!
 //! From the bottom up; a module imports only modules above it in this list.

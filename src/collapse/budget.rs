@@ -14,10 +14,10 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// The most paths an invalidation may have, wildcards included. Source: [`MAX_ITEMS`].
+    /// The most paths an invalidation may have, wildcards included: CloudFront's quota, see [`MAX_ITEMS`].
     pub const MAX_PATHS: NonZeroUsize = MAX_ITEMS;
 
-    /// The most wildcards an invalidation may have. Source: [`MAX_WILDCARDS`].
+    /// The most wildcards an invalidation may have: CloudFront's quota, see [`MAX_WILDCARDS`].
     pub const MAX_WILDCARDS: NonZeroUsize = MAX_WILDCARDS;
 }
 

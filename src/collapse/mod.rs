@@ -1,11 +1,11 @@
-//! Collapse: the best set of items that covers every required path within a budget, exactly.
+//! Collapse: computes the best set of items that covers every required path within a budget.
 //!
 //! A wildcard may end anywhere between the characters of a path (`char_boundary`). Only the prefixes at which required paths
 //! branch are worth considering: the nodes of a compressed trie (`trie`). Among all sets of them that cover the paths
-//! within the budget, the cheapest is chosen. Its cost is the number of unchanged URLs evicted, estimated or counted
-//! (`cost`), plus `path_weight` for each item where the bucket is listed. Ties go to fewer items, then to fewer
-//! wildcards, then to the order of the trie, which does not depend on the order of the input. `lagrangian`, `lower_bounds`,
-//! `frontier` and `optimum` find the set.
+//! within the budget, the cheapest is chosen, exactly. The cost of a set is the number of unchanged URLs evicted, estimated or
+//! counted (`cost`), plus `path_weight` for each item where it is counted. Ties go to fewer items, then to fewer
+//! wildcards, then to the order of the trie, which does not depend on the order of the input. `lagrangian` and
+//! `lower_bounds` bound the cost from below, `frontier` keeps the best candidates, and `optimum` finds the set.
 //!
 //! For every input: each path is covered, the budget is kept, collapsing a result again changes nothing, and an empty
 //! input gives an empty set. Without a listing nothing is widened within the budget.
@@ -43,7 +43,8 @@ pub struct Objective {
 pub struct Collapsed {
     /// The items, sorted, none covered by another.
     pub items: Vec<InvalidationPath>,
-    /// The number of unchanged URLs evicted by wildcards that were not in the input. `None` unless all are counted.
+    /// The number of unchanged URLs evicted by wildcards that were not in the input. `None` if that of any is only
+    /// estimated.
     pub unchanged_evicted: Option<u64>,
 }
 
@@ -84,7 +85,8 @@ pub fn collapse(paths: Vec<InvalidationPath>, objective: Objective, model: &impl
             items.push(item.clone());
         }
     }
-    // Wildcards end between characters, but where escapes are not valid UTF-8 one may cover items of other nodes.
+    // Escapes that are not valid UTF-8 have no character boundaries, so a wildcard among them may cover items of other
+    // nodes.
     Collapsed { items: without_covered(items), unchanged_evicted }
 }
 

@@ -9,10 +9,10 @@ use crate::change::{Batch, Message};
 
 impl HandledChanges {
     /// The batch item failures: every message of which anything failed. Returns `None` if a record failed that belongs
-    /// to no message with an ID; then the whole batch must be redelivered.
+    /// to no message with an ID; then the invocation must fail, so that the whole batch is redelivered.
     pub(super) fn batch_response(&self, messages: &[Message], batch: &Batch) -> Option<SqsBatchResponse> {
-        let named: usize = messages.iter().map(|message| message.failed.len()).sum();
-        if named < batch.failed.len() {
+        let attributed: usize = messages.iter().map(|message| message.failed.len()).sum();
+        if attributed < batch.failed.len() {
             return None;
         }
         let has_failed = |message: &&Message| {

@@ -28,7 +28,7 @@ pub struct Cached<V, E> {
     /// The value.
     pub value: V,
     /// The error because of which the value is a stale one; `None` if it is fresh.
-    pub stale: Option<E>,
+    pub stale_because: Option<E>,
 }
 
 #[derive(Clone)]
@@ -53,7 +53,7 @@ where
     /// key wait for a single fetch.
     ///
     /// If `fetch` fails and there is an expired value, `allow_stale` decides by the value, its age and the error
-    /// whether it is returned. The error is then in [`Cached::stale`].
+    /// whether it is returned. The error is then in [`Cached::stale_because`].
     ///
     /// # Errors
     /// The error of `fetch`.
@@ -68,11 +68,11 @@ where
         E: Send + Sync + 'static,
     {
         if let Some(value) = self.fresh(key).await {
-            return Ok(Cached { value, stale: None });
+            return Ok(Cached { value, stale_because: None });
         }
         let started_generation = self.generation.load(Ordering::Relaxed);
         loop {
-            let mut stale = None;
+            let mut stale_because = None;
             let compute = async |current: Option<moka::Entry<K, CacheEntry<V>>>| {
                 let current = current.map(moka::Entry::into_value);
                 // A value that was fetched while this caller waited is used, however short its TTL.
@@ -94,7 +94,7 @@ where
                         if !allow_stale {
                             return Err(error);
                         }
-                        stale = Some(error);
+                        stale_because = Some(error);
                         Ok(Op::Nop)
                     }
                 }
@@ -103,7 +103,7 @@ where
             if let CompResult::Inserted(entry) | CompResult::ReplacedWith(entry) | CompResult::Unchanged(entry) =
                 computed
             {
-                return Ok(Cached { value: entry.into_value().value, stale });
+                return Ok(Cached { value: entry.into_value().value, stale_because });
             }
         }
     }
@@ -216,9 +216,9 @@ mod tests {
             age < Duration::from_secs(1000)
         };
         for (passed, expected) in [
-            (299, Ok(Cached { value: 1, stale: None })),
-            (1, Ok(Cached { value: 1, stale: Some("denied".to_owned()) })),
-            (699, Ok(Cached { value: 1, stale: Some("denied".to_owned()) })),
+            (299, Ok(Cached { value: 1, stale_because: None })),
+            (1, Ok(Cached { value: 1, stale_because: Some("denied".to_owned()) })),
+            (699, Ok(Cached { value: 1, stale_because: Some("denied".to_owned()) })),
             (1, Err("denied".to_owned())),
         ] {
             seconds.fetch_add(passed, Ordering::Relaxed);

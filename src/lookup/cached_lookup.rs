@@ -1,5 +1,5 @@
-//! A cached AWS call: with a TTL, with retries until a deadline, and with stale values if AWS returns a transient
-//! error.
+//! A cached AWS call: with a TTL, with a few attempts before a deadline, and with stale values if AWS returns a
+//! transient error.
 
 use std::cell::Cell;
 use std::hash::Hash;
@@ -11,18 +11,18 @@ use super::backoff::delay;
 use super::{Cache, Cached, Clock, Stats, stats};
 use crate::aws::CallError;
 
-/// The most attempts at one call.
+/// The most attempts of one lookup, the first included.
 const ATTEMPTS: u32 = 4;
 /// The delay between two attempts is this fraction of the one for `CreateInvalidation`. The limits of other operations
 /// are higher, so their errors pass sooner.
 const DELAY_DIVISOR: u32 = 10;
 
-/// The longest time for one attempt, including connecting and reading. S3 and CloudFront answer these calls within a
-/// tenth of a second.
+/// The longest time for one attempt, including connecting and reading. S3 and CloudFront usually answer these calls
+/// well within a second.
 const MAX_ATTEMPT_TIME: Duration = Duration::from_secs(3);
 /// The shortest time for one attempt, unless the deadline comes first.
 const MIN_ATTEMPT_TIME: Duration = Duration::from_secs(1);
-/// Between these bounds an attempt may take this fraction of the remaining time: one that hangs must leave time for
+/// An attempt may take the remaining time divided by this, within these bounds: one that hangs must leave time for
 /// another.
 const ATTEMPT_DIVISOR: u32 = 2;
 
@@ -36,10 +36,10 @@ pub struct CacheTtl {
     pub negative: Duration,
     /// The maximum age, counted from the fetch, of a value that is used although AWS returned an error
     /// (stale-if-error).
-    pub stale: Duration,
+    pub max_stale_age: Duration,
 }
 
-/// The error of a lookup.
+/// An error that a lookup can end with.
 pub trait LookupError: From<CallError> + Send + Sync + 'static {
     /// Returns whether the same lookup may succeed a little later.
     fn is_transient(&self) -> bool;
@@ -58,7 +58,7 @@ pub struct Operation {
     pub name: &'static str,
     /// Counts a lookup that made no call: its value was cached, or a concurrent lookup fetched it.
     pub hit: fn(&mut Stats),
-    /// Counts a lookup that called AWS, however often.
+    /// Counts a lookup whose value was not cached, however many calls it took.
     pub miss: fn(&mut Stats),
 }
 
@@ -66,7 +66,7 @@ pub struct Operation {
 pub struct CachedLookup<K, V> {
     operation: Operation,
     cache: Cache<K, V>,
-    stale: Duration,
+    max_stale_age: Duration,
     backoff: Duration,
 }
 
@@ -76,14 +76,15 @@ where
     V: Clone + Send + Sync + 'static,
 {
     /// A cache of at most about `capacity` results of `operation`. `backoff` is the longest delay before the first
-    /// retry of `CreateInvalidation`, of which a fraction is used here.
+    /// retry of `CreateInvalidation`, of which a tenth is used here.
     pub fn new(operation: Operation, capacity: u64, ttl: CacheTtl, backoff: Duration, clock: Clock) -> Self {
-        Self { operation, cache: Cache::new(capacity, clock), stale: ttl.stale, backoff }
+        Self { operation, cache: Cache::new(capacity, clock), max_stale_age: ttl.max_stale_age, backoff }
     }
 
     /// Returns the cached value of `key`, or that of `fetch`, which also returns its TTL. Transient errors are
     /// retried, and `fetch` is not called after `deadline`. If none of the attempts succeeds and the last error is
-    /// transient, a stale value is returned if `allow_stale` accepts it; the error is then in [`Cached::stale`].
+    /// transient, a stale value is returned if it is not too old ([`CacheTtl::max_stale_age`]) and `allow_stale` accepts
+    /// it; the error is then in [`Cached::stale_because`].
     ///
     /// # Errors
     /// The last error of `fetch`, or a timeout.
@@ -98,12 +99,13 @@ where
         E: LookupError,
         F: Future<Output = Result<(V, Duration), E>>,
     {
-        let is_allowed =
-            |value: &V, age: Duration, error: &E| error.is_transient() && allow_stale(value) && age <= self.stale;
+        let is_allowed = |value: &V, age: Duration, error: &E| {
+            error.is_transient() && allow_stale(value) && age <= self.max_stale_age
+        };
         let missed = Cell::new(false);
         let refresh = || {
             missed.set(true);
-            self.attempts(deadline, &fetch)
+            self.fetch_with_retries(deadline, &fetch)
         };
         let answer = self.cache.get(key, refresh, is_allowed).await;
         stats::count(if missed.get() { self.operation.miss } else { self.operation.hit });
@@ -115,7 +117,7 @@ where
         self.cache.peek(key).await
     }
 
-    async fn attempts<E, F>(&self, deadline: Instant, fetch: &impl Fn() -> F) -> Result<(V, Duration), E>
+    async fn fetch_with_retries<E, F>(&self, deadline: Instant, fetch: &impl Fn() -> F) -> Result<(V, Duration), E>
     where
         E: LookupError,
         F: Future<Output = Result<(V, Duration), E>>,
@@ -124,8 +126,8 @@ where
         let timed_out = || Err(CallError::timed_out(self.operation.name).into());
         loop {
             let now = Instant::now();
-            // With very many calls most may have to wait until it is too late, and even a call that is given up at
-            // once costs the time to build and sign the request.
+            // A lookup may get its permit only after the deadline. Even a call that is given up at once would cost the
+            // time to build and sign the request.
             if now >= deadline {
                 return timed_out();
             }

@@ -108,8 +108,8 @@ impl ConfigLookup {
     ) -> Result<ConfigAnswer, CallError> {
         let fetch = || self.fetch(source, id);
         let allow_stale = |cached: &Arc<CachedConfig>| cached.config.is_some();
-        let Cached { value: cached, stale } = self.configs_cache.get(id, deadline, fetch, allow_stale).await?;
-        if let Some(error) = &stale {
+        let Cached { value: cached, stale_because } = self.configs_cache.get(id, deadline, fetch, allow_stale).await?;
+        if let Some(error) = &stale_because {
             tracing::warn!(
                 distribution = id.as_str(),
                 error = error.to_string(),
@@ -124,7 +124,7 @@ impl ConfigLookup {
                 }
             }
         }
-        let error = stale.map(Arc::new).or_else(|| cached.error.clone());
+        let error = stale_because.map(Arc::new).or_else(|| cached.error.clone());
         Ok(ConfigAnswer { cached, config, error })
     }
 
@@ -142,8 +142,9 @@ impl ConfigLookup {
             Err(error) if error.class == ErrorClass::AccessDenied => {
                 // An earlier config is better than an estimate. With the negative TTL, a corrected policy of the role
                 // takes effect soon.
-                let is_recent =
-                    |it: &Arc<CachedConfig>| now.duration_since(it.read_at).is_ok_and(|age| age <= self.ttl.stale);
+                let is_recent = |it: &Arc<CachedConfig>| {
+                    now.duration_since(it.read_at).is_ok_and(|age| age <= self.ttl.max_stale_age)
+                };
                 let previous = self.configs_cache.peek(id).await.filter(is_recent);
                 let previous = previous.and_then(|it| Some((Arc::clone(it.config.as_ref()?), it.read_at)));
                 tracing::warn!(

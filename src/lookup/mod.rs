@@ -1,7 +1,8 @@
 //! Reads from AWS: bucket tags, distribution configs and the keys of buckets.
 //!
-//! Tags and configs are cached ([`Cache`]), and stale ones are used on errors. Keys are listed for each delivery.
-//! Retries and bounded concurrency are in [`CachedLookup`], [`backoff`] and [`concurrency`].
+//! Tags and configs are cached ([`Cache`]), and stale ones are used on transient errors. Keys are listed anew for each
+//! delivery, where it pays. [`CachedLookup`] retries, [`backoff`] computes the delays, [`concurrency`] bounds the calls
+//! in flight, and [`stats`] counts them; `send` uses the last three as well.
 
 pub mod backoff;
 mod cache;

@@ -89,7 +89,7 @@ impl ResolvedTags {
     pub fn resolutions(&self, configs: &ResolvedConfigs) -> Resolutions {
         let resolution = |bucket: &Bucket, answer: &Result<Option<Arc<BucketOptions>>, _>| match answer {
             Ok(Some(options)) => {
-                Resolution::Served { options: Arc::clone(options), mappings: configs.mappings(bucket, options) }
+                Resolution::Tagged { options: Arc::clone(options), mappings: configs.mappings(bucket, options) }
             }
             Ok(None) => Resolution::Untagged,
             Err(_) => Resolution::Failed,
@@ -147,9 +147,9 @@ impl<T: BucketTags> TagLookup<T> {
     /// Returns the bucket's options, cached or fetched. Stale options are used if S3 returns a transient error, or no
     /// response in time. That the tag was missing is never used stale, as the bucket may have it by now.
     async fn get(&self, query: &BucketQuery, deadline: Instant) -> Result<Option<Arc<BucketOptions>>, TagLookupError> {
-        let Cached { value, stale } =
+        let Cached { value, stale_because } =
             self.cache.get(&query.bucket, deadline, || self.fetch(query), Option::is_some).await?;
-        if let Some(error) = stale {
+        if let Some(error) = stale_because {
             tracing::warn!(
                 bucket = query.bucket.name.as_str(),
                 error = error.to_string(),

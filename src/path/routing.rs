@@ -231,12 +231,12 @@ impl Mapping {
     }
 }
 
-/// Why a distribution does not serve an object.
+/// Why a distribution does not serve an object. Of several reasons for one object, the greatest is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NotServed {
     /// The key is outside every origin path under which the distribution serves the bucket.
     OutsideOriginPath,
-    /// Requests for the object's URLs go to other origins.
+    /// Requests for the object's URLs go to other origins, or match no behavior.
     OtherOrigin,
 }
 
@@ -252,7 +252,8 @@ pub struct RoutedUrl<'v> {
 /// Where requests for a URL go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Routing<'v> {
-    /// Unknown, since the mapping is not derived from a distribution config. The bucket is assumed.
+    /// Unknown, since the mapping is not derived from a distribution config. It is assumed that the bucket receives
+    /// them.
     ConfigUnknown,
     /// No behavior sends them to the bucket, but an edge function may.
     EdgeFunction,
@@ -260,7 +261,7 @@ pub enum Routing<'v> {
     ToBucket(&'v Behavior),
     /// This cache behavior, the first that matches, sends them to another origin.
     OtherOrigin(&'v Behavior),
-    /// No cache behavior matches.
+    /// No cache behavior matches. A config from CloudFront always has one that does, the default behavior.
     NoBehavior,
 }
 
@@ -300,7 +301,8 @@ impl fmt::Display for NotServed {
     }
 }
 
-/// Removes empty and dot segments from a path; `None` if it has none.
+/// Removes empty and dot segments from a path. `None` if it contains neither `//` nor `/.`, so that there is nothing to
+/// remove.
 ///
 /// CloudFront compares the normalized path with path patterns, but sends the path to the origin as received.
 ///

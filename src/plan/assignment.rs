@@ -21,7 +21,7 @@ use crate::path::{BucketOptions, InvalidationPath, Mapping};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolution {
     /// The bucket is tagged with distributions.
-    Served {
+    Tagged {
         /// The bucket's options.
         options: Arc<BucketOptions>,
         /// The mapping of each distribution; `None` if its config is unavailable, so that no URL is known.
@@ -39,7 +39,8 @@ pub type Resolutions = BTreeMap<Bucket, Resolution>;
 /// The changes of a batch, assigned to distributions.
 #[derive(Debug)]
 pub struct Assignment<'d> {
-    plan: Plan,
+    /// What the assignment has settled; the invalidations are still missing.
+    partial_plan: Plan,
     all_bucket_changes: Vec<BucketChanges<'d>>,
     groups: Vec<DistributionGroup<'d>>,
 }
@@ -48,9 +49,9 @@ pub struct Assignment<'d> {
 #[derive(Debug)]
 struct DistributionGroup<'d> {
     assigned: AssignedChanges,
-    /// Their bucket changes, by index.
-    all_bucket_changes: Vec<usize>,
-    /// The distributions, by the numbers of their mappings.
+    /// The indices of their bucket changes.
+    bucket_indices: Vec<usize>,
+    /// The distributions, by the ids of their mappings.
     distributions: BTreeMap<Vec<usize>, Vec<&'d DistributionId>>,
 }
 
@@ -97,8 +98,8 @@ impl Assignment<'_> {
         delivery_id: &DeliveryId<'_>,
         model: impl Fn(&DistributionId, &[InvalidationPath]) -> Option<M>,
     ) -> Plan {
-        let Self { mut plan, all_bucket_changes, groups } = self;
-        for DistributionGroup { assigned, all_bucket_changes: indices, distributions } in groups {
+        let Self { partial_plan: mut plan, all_bucket_changes, groups } = self;
+        for DistributionGroup { assigned, bucket_indices, distributions } in groups {
             let budget = Budget { max_paths: assigned.max_paths(objective.budget), ..objective.budget };
             let objective = Objective { budget, ..objective };
             let delivery_id = match batch.messages {
@@ -109,7 +110,7 @@ impl Assignment<'_> {
             };
             let delivery_digest = DeliveryDigest::from(&delivery_id);
             let buckets: Vec<_> = assigned.buckets.into_iter().collect();
-            let mut paths = paths(indices.iter().filter_map(|&number| all_bucket_changes.get(number)), batch);
+            let mut paths = paths(bucket_indices.iter().filter_map(|&index| all_bucket_changes.get(index)), batch);
             let mut heuristic = None;
             let mut remaining = distributions.len();
             for same_mapping in distributions.into_values() {
@@ -137,11 +138,14 @@ impl Assignment<'_> {
     }
 }
 
-/// A distribution's bucket changes, by index, and the numbers of its mappings, counted over all buckets.
+/// The work of one distribution.
 #[derive(Default)]
 struct DistributionChanges {
-    all_bucket_changes: Vec<usize>,
-    mappings: Vec<usize>,
+    /// The indices of its bucket changes.
+    bucket_indices: Vec<usize>,
+    /// The ids of its mappings. They are unique across buckets, so distributions with the same ids have the same cost
+    /// model.
+    mapping_ids: Vec<usize>,
     /// The changes whose mapping is not known, because the distribution config is unavailable.
     config_unavailable: Vec<Arc<[usize]>>,
 }
@@ -153,11 +157,12 @@ struct ServedBucket<'d> {
     indices: Vec<usize>,
 }
 
-/// A mapping of a bucket, the index of the bucket changes that it serves, if any, and the changes whose mapping is not
-/// known.
+/// The changes of a bucket by one of its mappings.
 struct MappedChanges<'d> {
     mapping: &'d Option<Mapping>,
-    bucket_changes: Option<usize>,
+    /// The index of the bucket changes that it serves, if any.
+    bucket_index: Option<usize>,
+    /// The changes that fail, because the distribution config is unavailable, or stale and does not serve them.
     config_unavailable: Arc<[usize]>,
 }
 
@@ -167,69 +172,68 @@ pub fn assign<'d>(batch: &Batch, resolutions: &'d Resolutions) -> Assignment<'d>
     let mut plan = Plan::default();
     let mut all_bucket_changes: Vec<BucketChanges<'d>> = Vec::new();
     let mut by_distribution: BTreeMap<&'d DistributionId, DistributionChanges> = BTreeMap::new();
-    let mut mappings_before = 0;
+    let mut first_mapping_id = 0;
     for (bucket, ServedBucket { options, mappings, indices }) in changes_by_bucket(batch, resolutions, &mut plan) {
         let indices: Arc<[usize]> = indices.into();
         let mut states = vec![ServedState::default(); indices.len()];
-        let bucket_changes_before = all_bucket_changes.len();
+        let first_index = all_bucket_changes.len();
         let mut mapped: Vec<MappedChanges<'_>> = Vec::new();
         for (distribution, mapping) in mappings {
-            let number = mapped.iter().position(|it| it.mapping == mapping).unwrap_or_else(|| {
-                let (bucket_changes, config_unavailable) = if let Some(mapping) = mapping {
+            let position = mapped.iter().position(|it| it.mapping == mapping).unwrap_or_else(|| {
+                let (bucket_index, config_unavailable) = if let Some(mapping) = mapping {
                     let (bucket_changes, config_unavailable) =
                         BucketChanges::new((bucket, options, mapping), batch, &indices, &mut states);
                     let is_any = !bucket_changes.changes.is_empty();
-                    (
-                        is_any.then(|| index_of(bucket_changes, bucket_changes_before, &mut all_bucket_changes)),
-                        config_unavailable,
-                    )
+                    (is_any.then(|| index_of(bucket_changes, first_index, &mut all_bucket_changes)), config_unavailable)
                 } else {
+                    // Without a config the distribution may serve them all: they fail, and are not skipped as not served.
                     for state in &mut states {
                         state.is_served = true;
                     }
                     (None, Arc::clone(&indices))
                 };
-                mapped.push(MappedChanges { mapping, bucket_changes, config_unavailable });
+                mapped.push(MappedChanges { mapping, bucket_index, config_unavailable });
                 mapped.len() - 1
             });
             let assigned = by_distribution.entry(distribution).or_default();
-            assigned.mappings.push(mappings_before + number);
-            if let Some(mapped) = mapped.get(number) {
-                assigned.all_bucket_changes.extend(mapped.bucket_changes);
+            assigned.mapping_ids.push(first_mapping_id + position);
+            if let Some(mapped) = mapped.get(position) {
+                assigned.bucket_indices.extend(mapped.bucket_index);
                 assigned
                     .config_unavailable
                     .extend((!mapped.config_unavailable.is_empty()).then(|| Arc::clone(&mapped.config_unavailable)));
             }
         }
-        mappings_before += mapped.len();
+        first_mapping_id += mapped.len();
         for reason in states.iter().filter(|state| !state.is_served).filter_map(|state| state.not_served) {
             *plan.not_served.entry((bucket.clone(), reason)).or_default() += 1;
         }
     }
+    // By the indices of their bucket changes, then by the ids of their mappings.
     let mut groups: BTreeMap<Vec<usize>, BTreeMap<Vec<usize>, Vec<&DistributionId>>> = BTreeMap::new();
-    for (distribution, DistributionChanges { all_bucket_changes, mappings, config_unavailable }) in by_distribution {
+    for (distribution, DistributionChanges { bucket_indices, mapping_ids, config_unavailable }) in by_distribution {
         if !config_unavailable.is_empty() {
             plan.config_unavailable.insert(distribution.clone(), joined(&config_unavailable));
         }
-        if !all_bucket_changes.is_empty() {
-            groups.entry(all_bucket_changes).or_default().entry(mappings).or_default().push(distribution);
+        if !bucket_indices.is_empty() {
+            groups.entry(bucket_indices).or_default().entry(mapping_ids).or_default().push(distribution);
         }
     }
-    let group = |(numbers, distributions): (Vec<usize>, _)| {
-        let all_bucket_changes = || numbers.iter().filter_map(|&number| all_bucket_changes.get(number));
+    let group = |(bucket_indices, distributions): (Vec<usize>, _)| {
+        let shared = || bucket_indices.iter().filter_map(|&index| all_bucket_changes.get(index));
         let assigned = AssignedChanges {
-            paths: all_bucket_changes().map(|bucket_changes| bucket_changes.paths).sum(),
-            changes: joined(all_bucket_changes().map(|bucket_changes| &bucket_changes.changes)),
-            buckets: all_bucket_changes().map(|bucket_changes| bucket_changes.bucket.name.clone()).collect(),
-            max_paths: all_bucket_changes().filter_map(|bucket_changes| bucket_changes.max_paths).min(),
+            paths: shared().map(|bucket_changes| bucket_changes.paths).sum(),
+            changes: joined(shared().map(|bucket_changes| &bucket_changes.changes)),
+            buckets: shared().map(|bucket_changes| bucket_changes.bucket.name.clone()).collect(),
+            max_paths: shared().filter_map(|bucket_changes| bucket_changes.max_paths).min(),
         };
-        DistributionGroup { assigned, all_bucket_changes: numbers, distributions }
+        DistributionGroup { assigned, bucket_indices, distributions }
     };
     let groups = groups.into_iter().map(group).collect();
-    Assignment { plan, all_bucket_changes, groups }
+    Assignment { partial_plan: plan, all_bucket_changes, groups }
 }
 
-/// Returns the buckets that distributions serve, with their changes. All other changes are recorded in the plan.
+/// Returns the tagged buckets with their changes. All other changes are recorded in the plan.
 fn changes_by_bucket<'d>(
     batch: &Batch,
     resolutions: &'d Resolutions,
@@ -238,7 +242,7 @@ fn changes_by_bucket<'d>(
     let mut by_bucket: BTreeMap<&'d Bucket, ServedBucket<'d>> = BTreeMap::new();
     for (index, change) in batch.changes.iter().enumerate() {
         let (bucket, options, mappings) = match resolutions.get_key_value(&change.bucket) {
-            Some((bucket, Resolution::Served { options, mappings })) => (bucket, options, mappings),
+            Some((bucket, Resolution::Tagged { options, mappings })) => (bucket, options, mappings),
             Some((_, Resolution::Untagged)) => {
                 *plan.untagged.entry(change.bucket.clone()).or_default() += 1;
                 continue;
@@ -261,14 +265,15 @@ fn changes_by_bucket<'d>(
     by_bucket
 }
 
-/// Adds bucket changes and returns their index, or that of equal ones from index `first` on.
+/// Returns the index of equal bucket changes from index `first` on, where those of the same bucket begin. Adds them if
+/// there are none.
 fn index_of<'d>(
     bucket_changes: BucketChanges<'d>,
     first: usize,
     all_bucket_changes: &mut Vec<BucketChanges<'d>>,
 ) -> usize {
-    if let Some(like) = all_bucket_changes.iter().skip(first).position(|it| it.is_same(&bucket_changes)) {
-        return first + like;
+    if let Some(offset) = all_bucket_changes.iter().skip(first).position(|it| it.is_same(&bucket_changes)) {
+        return first + offset;
     }
     all_bucket_changes.push(bucket_changes);
     all_bucket_changes.len() - 1
@@ -329,7 +334,7 @@ mod tests {
         let mappings = options.distributions.iter().enumerate();
         let mappings = mappings.map(|(n, id)| (id.clone(), Some(mapping(&bucket, &options, n % 2 == 0, forms[n / 6]))));
         let resolutions =
-            [(bucket.clone(), Resolution::Served { options: options.clone(), mappings: mappings.collect() })].into();
+            [(bucket.clone(), Resolution::Tagged { options: options.clone(), mappings: mappings.collect() })].into();
         let change = |n: usize| Change { bucket: bucket.clone(), key: ObjectKey::new(format!("a/{n}")).unwrap() };
         let batch = Batch { changes: (0..100).map(change).collect(), ..Batch::default() };
 

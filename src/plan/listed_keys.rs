@@ -48,7 +48,7 @@ fn is_worthwhile(assigned: &AssignedChanges, budget: Budget) -> bool {
 
 /// Returns the mapping of a bucket in a distribution, if the distribution config settles it.
 fn mapping_of<'d>(resolutions: &'d Resolutions, distribution: &DistributionId, bucket: &Bucket) -> Option<&'d Mapping> {
-    let Resolution::Served { mappings, .. } = resolutions.get(bucket)? else { return None };
+    let Resolution::Tagged { mappings, .. } = resolutions.get(bucket)? else { return None };
     let (_, mapping) = mappings.iter().find(|(id, _)| id == distribution)?;
     mapping.as_ref().filter(|mapping| mapping.is_conclusive())
 }

@@ -1,8 +1,8 @@
 //! Plans one invalidation per distribution from the changes of a batch and the mappings of their buckets.
 //!
-//! Planning is pure and deterministic, and independent of the order of the changes. It has two steps: [`assign()`]
+//! Planning is pure and deterministic: paths and caller references do not depend on the order of the changes. It has two steps: [`assign()`]
 //! finds out which distributions each change belongs to, and [`Assignment::plan`] makes the invalidations. Between them
-//! the caller can list bucket keys, so that what wildcards evict is counted, not estimated.
+//! the caller can list bucket keys, so that the unchanged objects that a wildcard evicts are counted, not estimated.
 
 mod assignment;
 mod bucket_changes;
@@ -28,7 +28,7 @@ pub(crate) use self::key_listing::KeyPosition;
 pub use self::listed_keys::{BucketPrefix, ListedKeys, ListedOrigins, prefixes_to_list};
 pub use self::skip_reason::SkipReason;
 
-/// The invalidations for the changes of a batch, and the changes that need none or cannot be resolved.
+/// The invalidations for the changes of a batch, and for every other change why it gets none.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// The invalidations, one per distribution and sorted by it.
@@ -39,10 +39,10 @@ pub struct Plan {
     pub not_served: BTreeMap<(Bucket, NotServed), usize>,
     /// The number of changes per bucket that are skipped because of the key's suffix, by suffix.
     pub ignored_suffix: BTreeMap<(Bucket, String), usize>,
-    /// The changes per bucket whose tags are not known, by index in the batch.
+    /// The changes per bucket whose tags could not be read or are invalid, by index in the batch.
     pub tags_unavailable: BTreeMap<Bucket, Vec<usize>>,
-    /// The changes per distribution that cannot be mapped because its config is unavailable or stale, by index in the
-    /// batch.
+    /// The changes per distribution that fail because its config is unavailable, or is stale and does not serve them, by
+    /// index in the batch.
     pub config_unavailable: BTreeMap<DistributionId, Arc<[usize]>>,
 }
 
@@ -103,7 +103,7 @@ mod tests {
         });
         let mapping = Mapping::new(&bucket("any"), &options, None);
         let mappings = options.distributions.iter().map(|id| (id.clone(), Some(mapping.clone()))).collect();
-        Resolution::Served { options, mappings }
+        Resolution::Tagged { options, mappings }
     }
 
     fn resolutions() -> Resolutions {
@@ -192,7 +192,7 @@ mod tests {
         for round in 0..300 {
             let mut resolutions = Resolutions::new();
             for name in ["one", "two", "three"] {
-                let Resolution::Served { options, .. } = options("E1 E2 E3 E4 E5", "") else { panic!("shown") };
+                let Resolution::Tagged { options, .. } = options("E1 E2 E3 E4 E5", "") else { panic!("shown") };
                 let mappings = options.distributions.iter().filter_map(|id| {
                     let same_mapping = BucketOptions {
                         origin_path: OriginPath::parse(&pick(&mut random, &["", "", "/web"])).ok(),
@@ -203,7 +203,7 @@ mod tests {
                     (random.u8(..4) > 0).then(|| (id.clone(), mapping))
                 });
                 let mappings = mappings.collect();
-                resolutions.insert(bucket(name), Resolution::Served { options, mappings });
+                resolutions.insert(bucket(name), Resolution::Tagged { options, mappings });
             }
             let keys = ["a", "b", "web/a", "web/b c", "web/index.html", "index.html", "x.map"];
             let changes = (0..random.usize(..12)).map(|_| {
@@ -217,7 +217,7 @@ mod tests {
             for id in DistributionId::parse_tag("E1 E2 E3 E4 E5").unwrap() {
                 let mut its_own = resolutions.clone();
                 for destination in its_own.values_mut() {
-                    let Resolution::Served { mappings, .. } = destination else { panic!("shown") };
+                    let Resolution::Tagged { mappings, .. } = destination else { panic!("shown") };
                     mappings.retain(|(it, _)| *it == id);
                 }
                 let plan = plan(&its_own);

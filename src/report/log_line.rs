@@ -1,8 +1,8 @@
 //! The log line of one invocation: what was invalidated, and why the rest was not.
 //!
 //! Counts come first, since CloudWatch turns only the first few hundred values of a line into fields; lists follow. The
-//! lists are short, as a line may have 256 KB and every byte is billed. The only text from an event is bucket names,
-//! event names and paths, each restricted by its grammar or quoted as an excerpt.
+//! lists are short, as every byte is billed and the size of a log event is limited. The only text from an event is
+//! bucket names, event names and paths, each restricted by its grammar or quoted as an excerpt.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;

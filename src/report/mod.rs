@@ -18,9 +18,9 @@ pub use self::invocation_error::InvocationError;
 pub use self::log_line::LogLine;
 pub use self::metrics::{DIMENSION, METRICS, Metrics, NAMESPACE};
 
-/// Limits of a report: invalidations, reasons, and bytes of bucket names and paths altogether. A response may have 6 MB
-/// and a log line 256 kB, and finished work must not be reported as failed because a list is too long. What is omitted
-/// is counted. Source: Lambda and CloudWatch Logs quotas.
+/// Limits of a response: invalidations, reasons, and bytes of bucket names and paths altogether. A response may have
+/// 6 MB (Lambda quotas), and finished work must not be reported as failed because a list is too long. What is omitted is
+/// counted.
 const LISTED_INVALIDATIONS: usize = 100;
 const LISTED_REASONS: usize = 100;
 const LISTED_BYTES: usize = 64 * 1024;
@@ -31,7 +31,7 @@ const LISTED_BYTES: usize = 64 * 1024;
 pub enum Answer {
     /// The report, to an invocation that is not a batch of SQS messages.
     Report(Box<Report>),
-    /// The batch item failures, to SQS.
+    /// The batch item failures, to the event source mapping of an SQS queue.
     Batch(SqsBatchResponse),
 }
 
@@ -41,7 +41,8 @@ pub enum Answer {
 pub struct Report {
     /// The number of changes by outcome.
     pub changes: ChangeCounts,
-    /// The invalidations, one per distribution, as far as they are listed.
+    /// The invalidations, one per distribution: the first ones, up to a limit, each with as many buckets and paths as there
+    /// is room for.
     pub invalidations: Vec<SentInvalidation>,
     /// The number of invalidations that are not listed.
     #[serde(skip_serializing_if = "is_zero")]
@@ -60,13 +61,13 @@ pub struct Report {
     /// The time of the oldest change that was invalidated, if any has a time.
     #[serde(skip)]
     pub oldest_covered: Option<Timestamp>,
-    /// The number of bytes of bucket names and paths counted toward the limit.
+    /// The number of bytes of bucket names and paths that were to be listed, the omitted ones included.
     #[serde(skip)]
     listed_bytes: usize,
 }
 
 /// Totals of the invalidations that CloudFront accepted in this invocation, and bills. Excludes those accepted for an
-/// earlier attempt, and dry runs.
+/// earlier delivery, and dry runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// The number of invalidations.
@@ -91,7 +92,7 @@ impl Totals {
         self.paths += sent.path_count;
         self.wildcards += sent.wildcard_count;
         if sent.changes > 0 {
-            // The size of an event bounds both, far below `i64::MAX`.
+            // The size of an event bounds both numbers, far below `i64::MAX`.
             let saved = i64::try_from(sent.changes).unwrap_or(i64::MAX) - i64::try_from(sent.path_count).unwrap_or(0);
             *self.paths_saved.get_or_insert(0) += saved;
         }
@@ -153,7 +154,7 @@ pub struct ChangeCounts {
     pub covered: usize,
     /// Skipped, for the listed reasons.
     pub ignored: usize,
-    /// Failed: reported to the sender, which redelivers them.
+    /// Failed: reported to the event source, which redelivers them, or to the caller.
     pub failed: usize,
 }
 

@@ -1,10 +1,10 @@
 //! Sends the invalidations of one delivery, with retries until a deadline.
 //!
 //! `CreateInvalidation` is throttled for the whole account, at about one request in two seconds (AWS staff,
-//! aws-sdk-js#3983), and a throttled response does not say when to retry. So all invalidations wait in one queue.
-//! Until CloudFront throttles, several requests are sent concurrently. From then on they start one at a time, at the
-//! permitted rate, and a throttled invalidation goes to the end of the queue. An invalidation that was accepted in an
-//! earlier attempt at the same delivery is not sent again.
+//! aws-sdk-js#3983), and a throttled response does not say when to retry. So all invalidations wait in one queue in memory.
+//! Until CloudFront throttles, several requests are sent concurrently. From then on they start one at a time, spaced
+//! by the backoff, and whatever is retried goes to the end of the queue. An invalidation that this process saw accepted
+//! for an earlier delivery of the same changes is not sent again ([`SentCache`]).
 
 mod sent_cache;
 mod sent_invalidation;
@@ -40,14 +40,15 @@ const OPERATION: &str = "CreateInvalidation";
 /// An invalidation that is not accepted yet.
 struct PendingInvalidation {
     /// The index of the planned invalidation.
-    number: usize,
+    index: usize,
     /// The invalidation to send, whose paths may be wider than planned.
     invalidation: Invalidation,
-    /// Whether its unusual paths were replaced by wildcards.
+    /// Whether paths with unusual characters were replaced by wildcards ([`Invalidation::widened`]).
     widened: bool,
-    /// Whether exactly this invalidation was sent before.
+    /// Whether it was sent before with these paths. The first attempt with a set of paths is not bounded by the deadline
+    /// for retries.
     was_sent: bool,
-    /// Whether this invalidation was sent before, with these or other paths.
+    /// Whether it was sent before, with these or other paths. For the statistics.
     is_retry: bool,
     /// The number of transient failures, throttled attempts not included. It determines the backoff.
     failures: u32,
@@ -56,9 +57,9 @@ struct PendingInvalidation {
 }
 
 impl PendingInvalidation {
-    fn new((number, planned): (usize, &Invalidation), now: Instant) -> Self {
+    fn new((index, planned): (usize, &Invalidation), now: Instant) -> Self {
         let invalidation = planned.clone();
-        Self { number, invalidation, widened: false, was_sent: false, is_retry: false, failures: 0, not_before: now }
+        Self { index, invalidation, widened: false, was_sent: false, is_retry: false, failures: 0, not_before: now }
     }
 
     /// Returns the same invalidation with other paths, to be sent without delay.
@@ -84,7 +85,7 @@ pub struct SendOptions {
 }
 
 /// Sends the planned invalidations, each until it is accepted, rejected for good, or out of time. Those in
-/// `sent_cache` are not sent again.
+/// `sent_cache` are not sent again. Returns the outcomes in the order of `planned`.
 pub async fn send_all<I: Invalidations>(
     invalidations: &I,
     planned: &[Invalidation],
@@ -98,6 +99,7 @@ pub async fn send_all<I: Invalidations>(
     let began = Instant::now();
     let get = |planned| {
         let cached = sent_cache.get(planned).map(SentInvalidation::cached);
+        // What is never sent has run out of time.
         cached.ok_or_else(|| CallError::timed_out(OPERATION))
     };
     let mut outcomes: Vec<_> = planned.iter().map(get).collect();
@@ -128,11 +130,11 @@ pub async fn send_all<I: Invalidations>(
             Some(Attempt { pending, begun, answer }) = in_flight.next() => {
                 let now = Instant::now();
                 permits.release(begun);
-                let number = pending.number;
+                let index = pending.index;
                 let outcome = match answer {
                     Ok(accepted) => {
                         throttle.accepted(begun, now);
-                        if let Some(planned) = planned.get(number) {
+                        if let Some(planned) = planned.get(index) {
                             sent_cache.insert(&planned.caller_reference, &pending.invalidation, &accepted);
                         }
                         Ok(SentInvalidation::new(&pending.invalidation, Some(accepted)))
@@ -145,11 +147,12 @@ pub async fn send_all<I: Invalidations>(
                         Err(error)
                     }
                 };
-                if let Some(slot) = outcomes.get_mut(number) {
+                if let Some(slot) = outcomes.get_mut(index) {
                     *slot = outcome;
                 }
             }
             () = sleep_until(next_start.unwrap_or(deadlines.answers)) => {
+                // Requests without an answer are given up; the outcome of an earlier attempt stays.
                 if Instant::now() >= deadlines.answers {
                     break;
                 }
@@ -197,13 +200,15 @@ fn next_attempt(
             let smaller = pending.invalidation.within(budget)?;
             Some(pending.rewritten(smaller))
         }
+        // `Throttle::next` says when, and ends the retries at their deadline.
         ErrorClass::Throttled => Some(pending),
         ErrorClass::TooManyInProgress | ErrorClass::Unavailable => {
+            // The quotas count paths and wildcards in progress. If waiting does not help, one wildcard needs the least.
             let is_past_half_time = began.elapsed() >= deadlines.retries.saturating_duration_since(began) / 2;
             if error.class == ErrorClass::TooManyInProgress && is_past_half_time && !is_named {
                 let budget = Budget { max_wildcards: NonZeroUsize::MIN, ..pending.invalidation.budget };
-                if let Some(narrower) = pending.invalidation.within(budget) {
-                    return Some(pending.rewritten(narrower));
+                if let Some(fewer_paths) = pending.invalidation.within(budget) {
+                    return Some(pending.rewritten(fewer_paths));
                 }
             }
             let now = Instant::now();

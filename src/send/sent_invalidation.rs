@@ -42,7 +42,7 @@ pub struct SentInvalidation {
     /// The number of wildcards among all its paths.
     #[serde(skip)]
     pub wildcard_count: usize,
-    /// Whether it was accepted in an earlier attempt at this delivery, so that it was not sent again.
+    /// Whether it was accepted for an earlier delivery of the same changes, so that it was not sent again.
     #[serde(skip)]
     pub is_cached: bool,
 }
@@ -53,7 +53,7 @@ pub struct SentInvalidation {
 pub enum SentStatus {
     /// CloudFront accepted it.
     Accepted,
-    /// CloudFront answered that it had accepted it in an earlier attempt at the same delivery.
+    /// CloudFront answered that it had accepted it before, for an earlier delivery or attempt.
     AlreadyExists,
     /// `DRY_RUN` is on: nothing was sent.
     DryRun,
@@ -85,7 +85,7 @@ impl SentInvalidation {
         }
     }
 
-    /// Marks it as accepted in an earlier attempt at this delivery.
+    /// Marks it as accepted for an earlier delivery of the same changes.
     #[must_use]
     pub fn cached(self) -> Self {
         Self { is_cached: true, ..self }

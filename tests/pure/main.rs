@@ -10,18 +10,18 @@
 )]
 
 mod comparison;
-mod docs;
+mod document_links;
+mod documented_facts;
 mod edge_cache;
 mod exhaustive;
-mod fixtures;
 mod key_listing;
 #[cfg(feature = "cli")]
 mod link;
 mod nesting;
 mod policies;
 mod properties;
+mod s3_fixtures;
 mod settings;
 mod sources;
-mod statements;
 mod templates;
 mod vectors;

@@ -1,7 +1,7 @@
 //! Lists the keys of a bucket around a set of changes, in few requests.
 //!
-//! `ListObjectsV2` returns up to 1,000 keys a page, in UTF-8 binary order, and can start after any key. So relevant
-//! keys are read in that order and others are skipped. Directories with changes come first. The keys between them
+//! `ListObjectsV2` returns up to 1,000 keys a page, in UTF-8 binary order, and can start after any key. So the
+//! ranges of keys around the changes are read (`ranges`, in the order that `order` gives), and others are skipped. Directories with changes come first. The keys between them
 //! follow, so that wildcards for the directories around them can be counted too. A small bucket is read whole. A scan
 //! does not fail: what was read before an error stays known.
 //!
@@ -14,15 +14,13 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
 
-use crate::plan::KeyListing;
-
 use super::order::ScanOrder;
 use super::page::{PageRequest, ReadPage, fetch_page};
 use super::ranges::KeyRanges;
 use crate::aws::{BucketKeys, BucketQuery, CallError};
 use crate::lookup::backoff::delay;
 use crate::lookup::stats;
-use crate::plan::KeyPosition;
+use crate::plan::{KeyListing, KeyPosition};
 
 /// The most attempts at one page.
 const ATTEMPTS: u32 = 3;
@@ -43,27 +41,27 @@ pub struct ScanLimits {
     pub backoff: Duration,
 }
 
-/// Lists the keys around the `changed` keys of a bucket, sorted and each once, all of them below `below`: a prefix
-/// that is empty or ends with `/`. The error is the first one that left keys unread. Without an error, keys are unread
-/// because of the limits, or because they would take more pages than there are changes around them.
+/// Lists the keys below `prefix`, which is empty or ends with `/`, around the `changed` keys of a bucket, sorted and each
+/// once. The error is the first one that left keys unread. Without an error, keys are unread because of the limits, or
+/// because they would take more pages than there are changes around them.
 pub async fn scan_keys<O: BucketKeys>(
     objects: &O,
     query: &BucketQuery,
-    below: &str,
+    prefix: &str,
     changed: &[&str],
     limits: &ScanLimits,
 ) -> (KeyListing, Option<CallError>) {
-    let mut changed: Vec<_> = changed.iter().copied().filter(|key| key.starts_with(below)).collect();
+    let mut changed: Vec<_> = changed.iter().copied().filter(|key| key.starts_with(prefix)).collect();
     changed.sort_unstable();
     changed.dedup();
     let mut scan =
-        Scan { key_ranges: KeyRanges::new(below, &changed), requests_left: limits.max_requests, ..Scan::default() };
+        Scan { key_ranges: KeyRanges::new(prefix, &changed), requests_left: limits.max_requests, ..Scan::default() };
     let mut in_flight = FuturesUnordered::new();
     loop {
         while in_flight.len() < limits.concurrency.max(1)
             && let Some((request, delay)) = scan.next(limits)
         {
-            in_flight.push(fetch_page(objects, query, below, request, (delay, limits.deadline)));
+            in_flight.push(fetch_page(objects, query, prefix, request, (delay, limits.deadline)));
         }
         let Some((request, answer)) = in_flight.next().await else { break };
         match answer {
@@ -75,6 +73,7 @@ pub async fn scan_keys<O: BucketKeys>(
             }
         }
     }
+    // The limits may have left a request that failed without its retry.
     let error = scan.error.or_else(|| scan.retries.pop().map(|(_, error)| error));
     (KeyListing::new(scan.keys, scan.known_ranges, limits.max_requests - scan.requests_left), error)
 }
@@ -90,8 +89,11 @@ struct Scan {
     retries: Vec<(PageRequest, CallError)>,
     /// How many pages failed for good.
     failed_pages: usize,
+    /// The keys read so far, in the order of the pages.
     keys: Vec<String>,
+    /// The ranges in which all keys are known.
     known_ranges: Vec<(KeyPosition, KeyPosition)>,
+    /// The first error after which a page was given up.
     error: Option<CallError>,
 }
 
@@ -120,17 +122,17 @@ impl Scan {
 
     /// Records the keys of a page.
     fn accept(&mut self, request: &PageRequest, mut read: ReadPage) {
-        let open_before = self.key_ranges.unread_changed_ranges();
+        let unread_before = self.key_ranges.unread_changed_ranges();
         if read.to > request.from {
             self.key_ranges.read(request.start.range, &read.to, &read.keys);
             self.keys.append(&mut read.keys);
             self.known_ranges.push((request.from.clone(), read.to));
         } else {
-            // So many keys lie between the key to start after and the start of the range that the page did not reach
-            // it.
+            // The key to start after is approximate ([`KeyPosition::start_after`]), and so many keys lie between it and
+            // the start of the range that the page did not reach it.
             self.key_ranges.give_up(request.start.range);
         }
-        self.order.record_page(request.start, open_before - self.key_ranges.unread_changed_ranges());
+        self.order.record_page(request.start, unread_before - self.key_ranges.unread_changed_ranges());
     }
 
     /// Records a failed request, to be retried if that may help. Returns whether the scan must stop.

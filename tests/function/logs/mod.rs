@@ -1,5 +1,5 @@
 //! The function's log lines and metrics.
 
+pub(crate) mod documented_fields;
 pub(crate) mod lines;
 pub(crate) mod metrics;
-pub(crate) mod operations_page;

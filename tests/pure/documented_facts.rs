@@ -9,7 +9,7 @@ use s3_cloudfront_invalidator::event::Request;
 use s3_cloudfront_invalidator::report::Failure;
 use serde_json::Value;
 
-use crate::docs::{documents, lines, named, prose, read, root};
+use crate::document_links::{documents, lines, named, prose, read, root};
 
 /// The inline code in a text without code blocks.
 fn quoted(text: &str) -> BTreeSet<String> {
