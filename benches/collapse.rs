@@ -79,8 +79,8 @@ fn main() {
             }
         }
         // Half of the objects changed: every other one, or a random half.
-        let every_other: fn(usize) -> bool = |place| place % 2 == 0;
-        let half: fn(usize) -> bool = |place| scatter(place) & 1 == 0;
+        let every_other: fn(usize) -> bool = |index| index % 2 == 0;
+        let half: fn(usize) -> bool = |index| scatter(index) & 1 == 0;
         for (name, count, shape, has_changed) in [
             ("inventory-deep", 12_000, deep as fn(usize) -> String, every_other),
             ("inventory-binary", 12_000, binary, half),
@@ -88,12 +88,12 @@ fn main() {
         ] {
             let all = paths(count, shape);
             let changed: Vec<_> =
-                all.iter().zip(0..).filter(|&(_, place)| has_changed(place)).map(|(path, _)| path.clone()).collect();
+                all.iter().zip(0..).filter(|&(_, index)| has_changed(index)).map(|(path, _)| path.clone()).collect();
             let urls = all.iter().map(ToString::to_string).collect();
-            let inventory = Counted::new(urls, vec!["/".to_owned()], &changed);
+            let listing = Counted::new(urls, vec!["/".to_owned()], &changed);
             group.throughput(Throughput::Elements(changed.len() as u64));
             group.bench_function(BenchmarkId::new(name, count / 2), |bencher| {
-                let run = |paths| black_box(collapse(paths, objective, &inventory));
+                let run = |paths| black_box(collapse(paths, objective, &listing));
                 bencher.iter_batched(|| changed.clone(), run, BatchSize::LargeInput);
             });
         }

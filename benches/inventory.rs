@@ -25,27 +25,27 @@ const STARTS: usize = 5;
 const ANSWER_TIME: Duration = Duration::from_millis(30);
 
 /// A name, all keys of the bucket, and the keys that changed.
-type Shape = (&'static str, Vec<String>, Vec<String>);
+type Case = (&'static str, Vec<String>, Vec<String>);
 
-fn shapes() -> Vec<Shape> {
+fn cases() -> Vec<Case> {
     let folders = |folders: usize, files: usize| -> Vec<String> {
         (0..folders).flat_map(|folder| (0..files).map(move |file| format!("d{folder:04}/f{file:05}.html"))).collect()
     };
     let (wide, narrow) = (folders(200, 500), folders(2000, 50));
     let of = |objects: &[String], changed: &dyn Fn(usize) -> bool| -> Vec<String> {
-        objects.iter().enumerate().filter(|(place, _)| changed(*place)).map(|(_, key)| key.clone()).collect()
+        objects.iter().enumerate().filter(|(index, _)| changed(*index)).map(|(_, key)| key.clone()).collect()
     };
     let flat: Vec<_> = (0..100_000).map(|n| format!("f{n:06}.html")).collect();
     vec![
-        ("10 of 200 folders wholly", wide.clone(), of(&wide, &|place| place / 500 % 20 == 7)),
-        ("a twentieth of each of 200 folders", wide.clone(), of(&wide, &|place| place % 20 == 0)),
+        ("10 of 200 folders wholly", wide.clone(), of(&wide, &|index| index / 500 % 20 == 7)),
+        ("a twentieth of each of 200 folders", wide.clone(), of(&wide, &|index| index % 20 == 0)),
         (
             "500 of 2,000 folders, a fifth of each",
             narrow.clone(),
-            of(&narrow, &|place| place / 50 % 4 == 0 && place % 5 == 0),
+            of(&narrow, &|index| index / 50 % 4 == 0 && index % 5 == 0),
         ),
-        ("100 of 2,000 folders wholly", narrow.clone(), of(&narrow, &|place| place / 50 < 100)),
-        ("one flat folder", flat.clone(), of(&flat, &|place| place % 20 == 0)),
+        ("100 of 2,000 folders wholly", narrow.clone(), of(&narrow, &|index| index / 50 < 100)),
+        ("one flat folder", flat.clone(), of(&flat, &|index| index % 20 == 0)),
     ]
 }
 
@@ -74,7 +74,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "| {:<38} | requests | added time, s | paths, without | evicts needlessly, without |\n|---|--:|--:|--:|--:|",
         "5,000 changes of 100,000 objects"
     );
-    for (name, objects, changed) in shapes() {
+    for (name, objects, changed) in cases() {
         let on = run(&program, &objects, &changed, "auto").await?;
         let off = run(&program, &objects, &changed, "off").await?;
         println!(
@@ -101,7 +101,7 @@ async fn run(
     program: &Path,
     objects: &[String],
     changed: &[String],
-    inventory: &str,
+    inventory_setting: &str,
 ) -> Result<Figures, Box<dyn Error>> {
     let records: Vec<_> = changed.iter().map(|key| record("ObjectCreated:Put", "site", key)).collect();
     let event = notification(&records);
@@ -110,7 +110,7 @@ async fn run(
     for _ in 0..STARTS {
         let aws = FakeAws::start(state(objects)).await?;
         let lambda = Lambda::start().await?;
-        let function = FunctionProcess::start(program, &lambda, &aws, &[("INVENTORY", inventory)])?;
+        let function = FunctionProcess::start(program, &lambda, &aws, &[("INVENTORY", inventory_setting)])?;
         lambda.ready().await.map_err(|outcome| format!("{outcome:?}"))?;
         let began = Instant::now();
         match lambda.invoke(event.clone(), Invoke::new("request")).await {

@@ -95,7 +95,8 @@ impl Config {
     /// use s3_cloudfront_invalidator::config::Config;
     ///
     /// let variable = |name: &str| (name == "MAX_PATHS").then(|| "0".to_owned());
-    /// assert_eq!(Config::from_lookup(variable).unwrap_err().to_string(), r#"MAX_PATHS="0" is not a number from 1 to 3000"#);
+    /// assert_eq!(Config::from_lookup(variable).unwrap_err().to_string(), r#"MAX_PATHS="0" is not a number from 1 to
+    /// 3000"#);
     /// ```
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut reader = Reader { lookup, defects: Vec::new() };
@@ -192,7 +193,7 @@ pub struct Defect {
 
 /// All invalid variables of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError(pub(super) Vec<Defect>);
+pub struct ConfigError(Vec<Defect>);
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -207,15 +208,15 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 /// Reads environment variables and collects the invalid ones.
-pub(super) struct Reader<F> {
-    pub(super) lookup: F,
-    pub(super) defects: Vec<Defect>,
+struct Reader<F> {
+    lookup: F,
+    defects: Vec<Defect>,
 }
 
 impl<F: Fn(&str) -> Option<String>> Reader<F> {
     /// The value of `variable`, read by `parse`. Returns `default` if it is absent, and also if it is invalid, which is
     /// recorded as a defect.
-    pub(super) fn read<T>(
+    fn read<T>(
         &mut self,
         variable: &'static str,
         default: T,
@@ -229,17 +230,17 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         })
     }
 
-    pub(super) fn read_u64(&mut self, variable: &'static str, default: u64, min: u64, max: u64, unit: &str) -> u64 {
+    fn read_u64(&mut self, variable: &'static str, default: u64, min: u64, max: u64, unit: &str) -> u64 {
         let expected = format_args!("a number of {unit} from {min} to {max}");
         self.read(variable, default, expected, |value| value.parse().ok().filter(|it| (min..=max).contains(it)))
     }
 
-    pub(super) fn read_seconds(&mut self, variable: &'static str, default: u64) -> Duration {
+    fn read_seconds(&mut self, variable: &'static str, default: u64) -> Duration {
         Duration::from_secs(self.read_u64(variable, default, 0, MAX_TTL_SECONDS, "seconds"))
     }
 
     /// A switch for optional reads from AWS: `auto`, the default, is true and `off` is false.
-    pub(super) fn read_auto_or_off(&mut self, variable: &'static str) -> bool {
+    fn read_auto_or_off(&mut self, variable: &'static str) -> bool {
         self.read(variable, true, "\"auto\" or \"off\"", |value| match value {
             "auto" => Some(true),
             "off" => Some(false),
@@ -248,19 +249,14 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
     }
 
     /// A number whose bounds fit in 32 bits.
-    pub(super) fn read_u32(&mut self, variable: &'static str, default: u32, min: u32, max: u32, unit: &str) -> u32 {
-        let read_u64 = self.read_u64(variable, default.into(), min.into(), max.into(), unit);
-        u32::try_from(read_u64).unwrap_or(default)
+    fn read_u32(&mut self, variable: &'static str, default: u32, min: u32, max: u32, unit: &str) -> u32 {
+        let number = self.read_u64(variable, default.into(), min.into(), max.into(), unit);
+        u32::try_from(number).unwrap_or(default)
     }
 
-    pub(super) fn read_limit(
-        &mut self,
-        variable: &'static str,
-        default: NonZeroUsize,
-        max: NonZeroUsize,
-    ) -> NonZeroUsize {
+    fn read_limit(&mut self, variable: &'static str, default: NonZeroUsize, max: NonZeroUsize) -> NonZeroUsize {
         let expected = format_args!("a number from 1 to {max}");
-        self.read(variable, default, expected, |value| value.parse().ok().filter(|&read_u64| read_u64 <= max))
+        self.read(variable, default, expected, |value| value.parse().ok().filter(|&number| number <= max))
     }
 }
 
@@ -291,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn every_setting_is_read() {
+    fn set_variables_replace_the_defaults() {
         let config = config(&[
             ("DISTRIBUTION_TAG", "cdn:id"),
             ("TAG_TTL_SECONDS", "0"),

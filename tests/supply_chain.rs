@@ -61,7 +61,7 @@ fn dependencies_come_from_the_registry_under_permissive_licences() {
 }
 
 #[test]
-fn the_function_does_not_carry_what_only_tests_and_the_command_line_need() {
+fn the_function_has_no_dependency_that_only_tests_or_the_command_line_need() {
     let arguments = ["tree", "--locked", "--edges", "normal", "--prefix", "none", "--format", "{p}"];
     let output = Command::new(env!("CARGO")).args(arguments).current_dir(root()).output().unwrap();
     let tree = String::from_utf8(output.stdout).unwrap();
@@ -73,7 +73,7 @@ fn the_function_does_not_carry_what_only_tests_and_the_command_line_need() {
 }
 
 #[test]
-fn nothing_of_ours_runs_at_build_time() {
+fn the_package_has_no_build_script_and_no_macro() {
     assert!(!root().join("build.rs").exists());
     let metadata = metadata();
     let ours = metadata["packages"].as_array().unwrap().iter().find(|it| it["name"] == env!("CARGO_PKG_NAME")).unwrap();

@@ -152,7 +152,7 @@ async fn deliver(contenders: &Contenders, aws: &FakeAws, sandbox: usize, batches
     let variables = contenders.variables(Kind::FunctionProcess, Transport::Http);
     let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let function = FunctionProcess::start(&contenders.program(Kind::FunctionProcess), &lambda, aws, &variables)?;
-    for (place, batch) in batches.into_iter().enumerate() {
+    for (index, batch) in batches.into_iter().enumerate() {
         let mut left = batch;
         for receive in 0..RECEIVES {
             if left.is_empty() {
@@ -163,7 +163,7 @@ async fn deliver(contenders: &Contenders, aws: &FakeAws, sandbox: usize, batches
             };
             let messages: Vec<_> = left.iter().map(body).collect();
             let event = sqs(&messages.iter().map(|(id, body)| (id.as_str(), body.as_str())).collect::<Vec<_>>());
-            let invoke = Invoke::new(format!("deploy-{sandbox}-{place}-{receive}"));
+            let invoke = Invoke::new(format!("deploy-{sandbox}-{index}-{receive}"));
             let InvocationOutcome::Response(body) = lambda.invoke(event, invoke).await else { continue };
             let body: Value = serde_json::from_slice(&body)?;
             let failed: Vec<_> = body

@@ -69,15 +69,15 @@ impl Edge {
         Self { covered: vec![false; CHANGES], ..Self::default() }
     }
 
-    fn takes(&mut self, object: usize, now: Time) -> bool {
+    fn accepts(&mut self, object: usize, now: Time) -> bool {
         self.requests += 1;
-        let taken = self.last.is_none_or(|last| now - last >= milliseconds(THROTTLE));
-        if taken {
+        let accepted = self.last.is_none_or(|last| now - last >= milliseconds(THROTTLE));
+        if accepted {
             self.last = Some(now);
             self.paths += 1;
             self.covered[object] = true;
         }
-        taken
+        accepted
     }
 }
 
@@ -88,7 +88,7 @@ fn direct(client: Client) -> Edge {
     let arrival = |object: usize| object as Time * UPLOAD / CHANGES as Time;
     let mut events: BinaryHeap<_> = (0..CHANGES).map(|it| Reverse((arrival(it), it, 0, arrival(it), 0))).collect();
     while let Some(Reverse((now, object, delivery, begun, throttled))) = events.pop() {
-        if edge.takes(object, now) {
+        if edge.accepts(object, now) {
             continue;
         }
         let answered = now + CALL;
@@ -124,7 +124,7 @@ fn queued(client: Client, raises: bool) -> Edge {
         };
         let answered = now + CALL;
         let (mut done, mut throttled, mut wait, mut failed) = (done, throttled, 0, now - received > TIMEOUT);
-        if !failed && edge.takes(number * BATCH + done, now) {
+        if !failed && edge.accepts(number * BATCH + done, now) {
             (done, throttled) = (done + 1, 0);
         } else if !failed {
             throttled += 1;

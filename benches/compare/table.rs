@@ -50,11 +50,11 @@ pub(super) struct Table {
 impl Table {
     fn set(&mut self, transport: &'static str, name: String, kind: Kind, value: f64) {
         let known = self.figures.iter().position(|it| it.transport == transport && it.name == name);
-        let place = known.unwrap_or_else(|| {
+        let index = known.unwrap_or_else(|| {
             self.figures.push(Figure { transport, name, values: [None; 4] });
             self.figures.len() - 1
         });
-        if let Some(figure) = self.figures.get_mut(place) {
+        if let Some(figure) = self.figures.get_mut(index) {
             for (it, old) in Kind::ALL.into_iter().zip(&mut figure.values) {
                 if it == kind {
                     *old = Some(value);
@@ -167,8 +167,8 @@ pub(super) fn number(value: Option<f64>) -> String {
 
 pub(super) fn quantile(mut values: Vec<f64>, part: f64) -> f64 {
     values.sort_by(f64::total_cmp);
-    let places = values.len().saturating_sub(1) as f64 * part;
-    values.get(places.round() as usize).copied().unwrap_or(f64::NAN)
+    let position = values.len().saturating_sub(1) as f64 * part;
+    values.get(position.round() as usize).copied().unwrap_or(f64::NAN)
 }
 
 /// The versions of Python and its libraries.

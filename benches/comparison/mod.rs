@@ -1,5 +1,5 @@
 //! Compares the paths that this function sends with those of other tools: for the same deploys, within the same
-//! budgets, judged by what an edge cache evicts.
+//! budgets, measured by what an edge cache evicts.
 
 mod lists;
 pub(crate) mod picture;
@@ -22,7 +22,7 @@ pub(crate) struct Outcome {
     pub(crate) items: usize,
     pub(crate) wildcards: usize,
     /// The number of unchanged URLs evicted.
-    pub(crate) needless: usize,
+    pub(crate) unchanged_evicted: usize,
     /// The number of changed URLs that stay cached.
     pub(crate) stale: usize,
 }
@@ -54,7 +54,7 @@ impl Urls {
     }
 
     /// Counts the unchanged URLs that a set of items evicts, and the changed ones that it leaves cached.
-    pub(crate) fn judge(&self, tool: &str, items: &BTreeSet<String>) -> Outcome {
+    pub(crate) fn evaluate(&self, tool: &str, items: &BTreeSet<String>) -> Outcome {
         let matches =
             |item: &String, url: &str| item.strip_suffix('*').map_or(item == url, |prefix| url.starts_with(prefix));
         let evicted = |url: &str| items.iter().any(|item| matches(item, url));
@@ -62,22 +62,22 @@ impl Urls {
             tool: tool.to_owned(),
             items: items.len(),
             wildcards: items.iter().filter(|item| item.ends_with('*')).count(),
-            needless: self.unchanged.iter().filter(|url| evicted(url)).count(),
+            unchanged_evicted: self.unchanged.iter().filter(|url| evicted(url)).count(),
             stale: self.required.iter().filter(|path| !evicted(path.as_str())).count(),
         }
     }
 
-    pub(crate) fn blind(&self, tool: &str, items: usize, wildcards: usize) -> Outcome {
+    pub(crate) fn with_heuristic(&self, tool: &str, items: usize, wildcards: usize) -> Outcome {
         let set = collapse(self.required.clone(), objective(items, wildcards), &Heuristic);
-        self.judge(tool, &set.items.iter().map(ToString::to_string).collect())
+        self.evaluate(tool, &set.items.iter().map(ToString::to_string).collect())
     }
 
-    pub(crate) fn inventory(&self, tool: &str, items: usize, wildcards: usize) -> Outcome {
+    pub(crate) fn with_listing(&self, tool: &str, items: usize, wildcards: usize) -> Outcome {
         let urls = self.unchanged.iter().cloned().chain(self.required.iter().map(ToString::to_string)).collect();
         let model = Counted::new(urls, vec!["/".to_owned()], &self.required);
         let set = collapse(self.required.clone(), objective(items, wildcards), &model);
-        let outcome = self.judge(tool, &set.items.iter().map(ToString::to_string).collect());
-        assert_eq!(set.unchanged_evicted, Some(outcome.needless as u64), "{tool}");
+        let outcome = self.evaluate(tool, &set.items.iter().map(ToString::to_string).collect());
+        assert_eq!(set.unchanged_evicted, Some(outcome.unchanged_evicted as u64), "{tool}");
         outcome
     }
 
@@ -85,8 +85,8 @@ impl Urls {
     pub(crate) fn others(&self) -> Vec<Outcome> {
         let required = self.required.iter().map(ToString::to_string).collect();
         vec![
-            self.judge("threshold 8", &rules::threshold(&required, 8)),
-            self.judge("balanced 30", &rules::balanced(&required, 30)),
+            self.evaluate("threshold 8", &rules::threshold(&required, 8)),
+            self.evaluate("balanced 30", &rules::balanced(&required, 30)),
         ]
     }
 }
@@ -105,21 +105,21 @@ pub(crate) fn table() -> String {
         let others = urls.others();
         let everything = BTreeSet::from(["/*".to_owned()]);
         let (items, wildcards) = (Config::DEFAULT_MAX_PATHS.get(), Config::DEFAULT_MAX_WILDCARDS.get());
-        let mut outcomes = vec![urls.judge("`/*`", &everything)];
-        outcomes.push(urls.judge("one path per object", &urls.objects));
+        let mut outcomes = vec![urls.evaluate("`/*`", &everything)];
+        outcomes.push(urls.evaluate("one path per object", &urls.objects));
         for other in others {
             let (items, wildcards) = (other.items, other.wildcards);
             let tool = format!("**blind**, within {items}/{wildcards}");
             outcomes.push(other);
-            outcomes.push(urls.blind(&tool, items, wildcards));
+            outcomes.push(urls.with_heuristic(&tool, items, wildcards));
         }
-        outcomes.push(urls.blind(&format!("**blind**, within {items}/{wildcards}"), items, wildcards));
-        outcomes.push(urls.inventory("**inventory**, within 8/8", 8, 8));
-        outcomes.push(urls.inventory(&format!("**inventory**, within {items}/{wildcards}"), items, wildcards));
-        outcomes.push(urls.inventory("**inventory**, within 30/15", 30, 15));
-        for (place, it) in outcomes.iter().enumerate() {
+        outcomes.push(urls.with_heuristic(&format!("**blind**, within {items}/{wildcards}"), items, wildcards));
+        outcomes.push(urls.with_listing("**inventory**, within 8/8", 8, 8));
+        outcomes.push(urls.with_listing(&format!("**inventory**, within {items}/{wildcards}"), items, wildcards));
+        outcomes.push(urls.with_listing("**inventory**, within 30/15", 30, 15));
+        for (index, it) in outcomes.iter().enumerate() {
             let size = format!("{} ({} changed, {} not)", deploy.name, deploy.changed.len(), deploy.unchanged.len());
-            let name = if place == 0 { size } else { String::new() };
+            let name = if index == 0 { size } else { String::new() };
             let stale = if it.stale > 0 { format!("; {} URLs stay stale", it.stale) } else { String::new() };
             // Writing to a String cannot fail.
             let _ = writeln!(
@@ -128,7 +128,7 @@ pub(crate) fn table() -> String {
                 it.tool,
                 it.items,
                 it.wildcards,
-                it.needless,
+                it.unchanged_evicted,
                 f64::from(u32::try_from(it.items).unwrap_or(u32::MAX)) * 0.005
             );
         }

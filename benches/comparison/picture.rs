@@ -76,10 +76,10 @@ pub(crate) fn picture() -> String {
 fn outcomes(deploy: &Deploy) -> Vec<Outcome> {
     let urls = Urls::of(deploy);
     let (items, wildcards) = (Config::DEFAULT_MAX_PATHS.get(), Config::DEFAULT_MAX_WILDCARDS.get());
-    let mut outcomes = vec![urls.judge("/*", &BTreeSet::from(["/*".to_owned()]))];
-    outcomes.push(urls.judge("one path per object", &urls.objects));
+    let mut outcomes = vec![urls.evaluate("/*", &BTreeSet::from(["/*".to_owned()]))];
+    outcomes.push(urls.evaluate("one path per object", &urls.objects));
     outcomes.extend(urls.others());
-    outcomes.push(urls.inventory(OURS, items, wildcards));
+    outcomes.push(urls.with_listing(OURS, items, wildcards));
     outcomes
 }
 
@@ -87,27 +87,27 @@ fn outcomes(deploy: &Deploy) -> Vec<Outcome> {
 fn description(deploys: &[(Vec<Outcome>, Deploy)]) -> String {
     let mut text = String::new();
     for (outcomes, deploy) in deploys {
-        let each: Vec<_> = outcomes.iter().map(|it| format!("{} {}", it.tool, told(it))).collect();
+        let each: Vec<_> = outcomes.iter().map(|it| format!("{} {}", it.tool, summary(it))).collect();
         // Writing to a String cannot fail.
         let _ = write!(text, "{}: {}. ", deploy.name, each.join("; "));
     }
     text.trim_end().to_owned()
 }
 
-fn told(outcome: &Outcome) -> String {
+fn summary(outcome: &Outcome) -> String {
     let stale = if outcome.stale > 0 { format!(", {} URLs stay stale", outcome.stale) } else { String::new() };
-    format!("${:.3}, {} evicted needlessly{stale}", dollars(outcome), outcome.needless)
+    format!("${:.3}, {} evicted needlessly{stale}", dollars(outcome), outcome.unchanged_evicted)
 }
 
 fn row(line: &mut impl FnMut(String), y: usize, outcome: &Outcome) {
     let class = if outcome.tool == OURS { "ours" } else { "" };
     let middle = y + 5;
-    line(format!("<g><title>{}: {}</title>", outcome.tool, told(outcome)));
+    line(format!("<g><title>{}: {}</title>", outcome.tool, summary(outcome)));
     line(text(MARGIN + 12, y + 9, class, &outcome.tool));
     let stale = if outcome.stale > 0 { format!(" ({} stay stale)", outcome.stale) } else { String::new() };
     for (start, length, label, class_of_label) in [
         (PRICE, price(dollars(outcome)), format!("{:.3}", dollars(outcome)), class),
-        (EVICTIONS, evictions(outcome.needless), format!("{}{stale}", outcome.needless), class),
+        (EVICTIONS, evictions(outcome.unchanged_evicted), format!("{}{stale}", outcome.unchanged_evicted), class),
     ] {
         let end = start + length;
         line(format!("<path class=\"line {class}\" d=\"M{start} {middle}H{end}\"/>"));

@@ -57,8 +57,9 @@ impl DistributionConfigs for CloudFront {
         let config = config.filter(|it| !it.name.is_empty());
         let config = config.ok_or_else(|| invalid_response("GetCachePolicy", "it tells no settings"))?;
         // Without these parameters the cache key holds no query strings.
-        let strings = config.parameters_in_cache_key_and_forwarded_to_origin.and_then(|it| it.query_strings_config);
-        Ok(strings.is_some_and(|it| it.query_string_behavior != CachePolicyQueryStringBehavior::None))
+        let query_strings =
+            config.parameters_in_cache_key_and_forwarded_to_origin.and_then(|it| it.query_strings_config);
+        Ok(query_strings.is_some_and(|it| it.query_string_behavior != CachePolicyQueryStringBehavior::None))
     }
 }
 

@@ -1,9 +1,8 @@
 //! Maps SDK errors to [`CallError`]: a class that callers decide by, and a message of one line with the whole cause
 //! chain.
 
-use std::fmt;
-
 use std::error::Error;
+use std::fmt;
 
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
@@ -130,11 +129,11 @@ where
         _ if cause.contains(NO_PROVIDER) => NO_CREDENTIALS.to_owned(),
         // If the source of the credentials could not be reached, the profile is not at fault.
         Some(at) if !cause.contains("dispatch failure: io") && !cause.contains("timed out") => {
-            let cause_text = cause.get(at..).unwrap_or_default();
+            let loading_error = cause.get(at..).unwrap_or_default();
             // The output of a credential process can have any length; it must not push out the remedy.
-            let cause_text =
-                cause_text.get(..cause_text.floor_char_boundary(MAX_MESSAGE_LENGTH / 2)).unwrap_or_default();
-            format!("{cause_text}{BAD_CREDENTIALS}")
+            let loading_error =
+                loading_error.get(..loading_error.floor_char_boundary(MAX_MESSAGE_LENGTH / 2)).unwrap_or_default();
+            format!("{loading_error}{BAD_CREDENTIALS}")
         }
         Some(at) => cause.get(at..).unwrap_or_default().to_owned(),
         None => cause,
@@ -179,11 +178,11 @@ pub(crate) fn call_error_unless_denied<E>(operation: &str, error: &SdkError<E, H
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
-    let mut cause_text = call_error(operation, error);
-    if cause_text.class == ErrorClass::AccessDenied && error.code() != Some("AccessDenied") {
-        cause_text.class = ErrorClass::Unavailable;
+    let mut mapped = call_error(operation, error);
+    if mapped.class == ErrorClass::AccessDenied && error.code() != Some("AccessDenied") {
+        mapped.class = ErrorClass::Unavailable;
     }
-    cause_text
+    mapped
 }
 
 /// The error of a successful response that lacks what AWS always returns. It may come from a proxy, so it is

@@ -1,8 +1,7 @@
 //! Creates invalidations in CloudFront and reads their status, for distributions and distribution tenants.
 
-use std::future::Future;
-
 use std::error::Error;
+use std::future::Future;
 
 use aws_config::SdkConfig;
 use aws_sdk_cloudfront::Client;
@@ -32,7 +31,7 @@ pub trait Invalidations {
     ) -> impl Future<Output = Result<Progress, CallError>>;
 }
 
-/// CloudFront's answer to an invalidation that it accepted, now or earlier.
+/// CloudFront's response to an invalidation that it accepted, now or earlier.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Accepted {
     /// CloudFront returned an id. For a repeated request with the same caller reference and paths it returns the
@@ -62,10 +61,10 @@ const REFERENCE_USED: &str = "caller reference that was used for a previous inva
 /// The longest response that is read, in bytes: `GetInvalidation` repeats up to 3,000 paths of up to 4,000 characters.
 const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 
-/// The most bytes of a response for each byte of a path: `&` takes five in XML.
+/// The most bytes of a response for each byte of an item: `'` takes six in XML (`&apos;`).
 const MAX_XML_BYTES_PER_BYTE: usize = 6;
-/// The most bytes of a response for the markup around a path.
-const MAX_MARKUP_BYTES_PER_PATH: usize = 64;
+/// The most bytes of a response for the markup around an item.
+const MAX_MARKUP_BYTES_PER_ITEM: usize = 64;
 
 /// A CloudFront client for invalidations, distribution configs and cache policies.
 pub struct CloudFront {
@@ -97,15 +96,15 @@ impl Invalidations for CloudFront {
     async fn create(&self, invalidation: &Invalidation) -> Result<Accepted, CallError> {
         let batch = batch(invalidation)
             .map_err(|error| CallError { class: ErrorClass::Other, message: format!("CreateInvalidation: {error}") })?;
-        let id = invalidation.distribution.as_str();
-        let bounded = SizeLimit(max_response_bytes(invalidation));
+        let distribution_id = invalidation.distribution.as_str();
+        let size_limit = SizeLimit(max_response_bytes(invalidation));
         if invalidation.distribution.is_tenant() {
-            let call = self.client.create_invalidation_for_distribution_tenant().id(id);
-            let answer = call.invalidation_batch(batch).customize().interceptor(bounded).send().await;
+            let call = self.client.create_invalidation_for_distribution_tenant().id(distribution_id);
+            let answer = call.invalidation_batch(batch).customize().interceptor(size_limit).send().await;
             return accepted("CreateInvalidationForDistributionTenant", answer.map(|created| created.invalidation));
         }
-        let call = self.client.create_invalidation().distribution_id(id).invalidation_batch(batch);
-        let answer = call.customize().interceptor(bounded).send().await;
+        let call = self.client.create_invalidation().distribution_id(distribution_id).invalidation_batch(batch);
+        let answer = call.customize().interceptor(size_limit).send().await;
         accepted("CreateInvalidation", answer.map(|created| created.invalidation))
     }
 
@@ -158,10 +157,10 @@ fn is_reference_used(code: Option<&str>, message: Option<&str>) -> bool {
     }
 }
 
-/// The longest response to this new invalidation, in bytes. CloudFront repeats the paths.
+/// The longest response to this new invalidation, in bytes. CloudFront repeats the items.
 fn max_response_bytes(invalidation: &Invalidation) -> usize {
     let items =
-        invalidation.items.iter().map(|item| item.as_str().len() * MAX_XML_BYTES_PER_BYTE + MAX_MARKUP_BYTES_PER_PATH);
+        invalidation.items.iter().map(|item| item.as_str().len() * MAX_XML_BYTES_PER_BYTE + MAX_MARKUP_BYTES_PER_ITEM);
     items.sum::<usize>() + SMALL_RESPONSE_BYTES
 }
 

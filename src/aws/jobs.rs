@@ -1,7 +1,6 @@
 //! Puts the results of CodePipeline jobs.
 
 use std::future::Future;
-
 use std::sync::OnceLock;
 
 use aws_config::SdkConfig;
@@ -116,7 +115,7 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     match answer {
-        Ok(accepted) if accepted.request_id().is_some() => Ok(()),
+        Ok(output) if output.request_id().is_some() => Ok(()),
         Ok(_) => Err(invalid_response(operation, "it has no request id")),
         Err(error) if error.code() == Some(ALREADY_HAS_RESULT) && status(&error) == Some(400) => Ok(()),
         Err(error) => Err(call_error(operation, &error)),

@@ -95,7 +95,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{answer}", answer.len());
-        let asked = thread::spawn(move || {
+        let request = thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             let lines = BufReader::new(stream.try_clone().unwrap()).lines();
             let head: Vec<_> = lines.map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
@@ -110,7 +110,7 @@ mod tests {
             )))
             .endpoint_url(endpoint)
             .build();
-        (S3::new(&config), asked)
+        (S3::new(&config), request)
     }
 
     fn query() -> BucketQuery {
@@ -124,10 +124,10 @@ mod tests {
 
     #[tokio::test]
     async fn keys_are_requested_and_read_url_encoded() {
-        let (s3, asked) = s3(ANSWER);
+        let (s3, request) = s3(ANSWER);
         let page = s3.list(&query(), "w/", Some("w/ a&\u{10fffd}")).await.unwrap();
         assert_eq!(page, KeyPage { keys: vec!["w/a b+c\u{b}".into(), "w/café".into()], more: true });
-        let asked = asked.join().unwrap();
+        let request = request.join().unwrap();
         for part in [
             "GET /site/?list-type=2&",
             "encoding-type=url",
@@ -136,9 +136,9 @@ mod tests {
             "start-after=w%2F%20a%26%F4%8F%BF%BD",
             "x-amz-expected-bucket-owner: 123456789012",
         ] {
-            assert!(asked.contains(part), "{part}: {asked}");
+            assert!(request.contains(part), "{part}: {request}");
         }
-        assert!(!asked.contains("delimiter"), "{asked}");
+        assert!(!request.contains("delimiter"), "{request}");
     }
 
     #[tokio::test]
@@ -153,16 +153,16 @@ mod tests {
             ("%0B", "%0"),
             ("<EncodingType>url</EncodingType>", ""),
         ] {
-            let (s3, asked) = s3(&ANSWER.replace(from, to));
+            let (s3, request) = s3(&ANSWER.replace(from, to));
             let error = s3.list(&query(), "w/", None).await.unwrap_err();
             assert_eq!(error.class, ErrorClass::Unavailable, "{from} {to}: {error}");
             assert!(error.message.starts_with("ListObjectsV2: "), "{error}");
-            assert!(!asked.join().unwrap().contains("start-after"));
+            assert!(!request.join().unwrap().contains("start-after"));
         }
     }
 
     #[tokio::test]
-    async fn truncated_tags_are_an_error() {
+    async fn tags_without_a_tag_set_are_an_error() {
         let (s3, _) = s3("<Tagging></Tagging>");
         assert_eq!(s3.bucket_tags(&query()).await.unwrap_err().class, ErrorClass::Unavailable);
     }

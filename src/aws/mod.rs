@@ -20,7 +20,7 @@ use aws_config::profile::ProfileFileCredentialsProvider;
 #[cfg(feature = "cli")]
 use aws_config::provider_config::ProviderConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{AppName, BehaviorVersion, SdkConfig};
+use aws_config::{AppName, BehaviorVersion};
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
@@ -29,7 +29,7 @@ use aws_smithy_runtime_api::client::http::{
     HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
 
-pub use aws_config::SdkConfig as Config;
+pub use aws_config::SdkConfig;
 
 pub use self::configs::DistributionConfigs;
 pub use self::error::{CallError, ErrorClass};
@@ -93,10 +93,11 @@ pub async fn load_config_with(overrides: &ConfigOverrides) -> Result<SdkConfig, 
     if let Some(profile) = &overrides.profile {
         // As in the AWS CLI, a profile that is named explicitly takes precedence over credentials in the environment.
         let region = overrides.region.clone().map(aws_config::Region::new);
-        let provider = ProviderConfig::with_default_region().await.with_http_client(client);
-        let provider = if region.is_some() { provider.with_region(region) } else { provider };
-        let of_profile = ProfileFileCredentialsProvider::builder().profile_name(profile).configure(&provider).build();
-        loader = loader.profile_name(profile).credentials_provider(of_profile);
+        let provider_config = ProviderConfig::with_default_region().await.with_http_client(client);
+        let provider_config = if region.is_some() { provider_config.with_region(region) } else { provider_config };
+        let credentials =
+            ProfileFileCredentialsProvider::builder().profile_name(profile).configure(&provider_config).build();
+        loader = loader.profile_name(profile).credentials_provider(credentials);
     }
     if let Some(region) = &overrides.region {
         loader = loader.region(aws_config::Region::new(region.clone()));

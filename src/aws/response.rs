@@ -23,8 +23,8 @@ const MAX_ERROR_BYTES: usize = 64 * 1024;
 pub(crate) const SMALL_RESPONSE_BYTES: usize = 256 * 1024;
 
 /// Fails calls with an oversized response, instead of filling the memory with it. The limit, in bytes, applies to
-/// successful responses. It should fit the operation's longest response, since several calls are made concurrently. If
-/// several limits are set, the lowest applies.
+/// successful responses. It should be no larger than the operation's longest response requires, since several calls are
+/// made concurrently. If several limits are set, the lowest applies.
 #[derive(Debug)]
 pub(crate) struct SizeLimit(pub(crate) usize);
 
@@ -82,13 +82,13 @@ pub(crate) fn is_complete_response_with_status<E>(error: &SdkError<E, HttpRespon
 /// Whether the document ends with the end tag of its root element.
 fn is_complete_xml(document: &[u8]) -> bool {
     let document = document.trim_ascii_end();
-    let is_name = |byte: &u8| byte.is_ascii_alphanumeric();
+    let is_name_byte = |byte: &u8| byte.is_ascii_alphanumeric();
     let root = document
         .split(|&byte| byte == b'<')
         .skip(1)
         // Skips the XML declaration and comments.
-        .find(|tag| tag.first().is_some_and(is_name))
-        .map(|tag| tag.split(|byte| !is_name(byte)).next().unwrap_or_default());
+        .find(|tag| tag.first().is_some_and(is_name_byte))
+        .map(|tag| tag.split(|byte| !is_name_byte(byte)).next().unwrap_or_default());
     root.is_some_and(|root| {
         document.strip_suffix(b">").and_then(|rest| rest.strip_suffix(root)).is_some_and(|rest| rest.ends_with(b"</"))
     })

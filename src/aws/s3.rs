@@ -36,8 +36,8 @@ impl S3 {
     }
 
     pub(crate) fn client(&self, region: Option<&Region>) -> Client {
-        let default_client = self.config.region().map(AsRef::as_ref);
-        let Some(region) = region.filter(|region| Some(region.as_str()) != default_client) else {
+        let default_region = self.config.region().map(AsRef::as_ref);
+        let Some(region) = region.filter(|region| Some(region.as_str()) != default_region) else {
             return self.default_client.clone();
         };
         let mut regional_clients = self.regional_clients.lock().unwrap_or_else(PoisonError::into_inner);

@@ -65,7 +65,7 @@ impl fmt::Display for TlsError {
     }
 }
 
-/// Building the TLS context from the roots failed. According to the library it never does.
+/// The error of building the TLS context from the roots. According to the library, building it never fails.
 impl From<HttpClientError> for TlsError {
     fn from(error: HttpClientError) -> Self {
         Self(format!("the roots of trust cannot be used: {error}"))
@@ -200,9 +200,9 @@ mod tests {
 
     #[test]
     fn precedence_is_ssl_cert_file_then_bundle_then_native_roots() {
-        let [overrides, amazon, debian] = [root(), root(), root()];
-        let files = [("/named", overrides.as_str()), (AMAZON, &amazon), (DEBIAN, &debian)];
-        assert_eq!(chosen(&[(FILE_VARIABLE, "/named")], &files), Ok(only(&overrides)));
+        let [named, amazon, debian] = [root(), root(), root()];
+        let files = [("/named", named.as_str()), (AMAZON, &amazon), (DEBIAN, &debian)];
+        assert_eq!(chosen(&[(FILE_VARIABLE, "/named")], &files), Ok(only(&named)));
         assert_eq!(chosen(&[], &files), Ok(only(&amazon)));
         assert_eq!(chosen(&[], &files[2..]), Ok(only(&debian)));
         assert_eq!(chosen(&[], &[]), Ok(TrustedRoots { pem: String::new(), load_native: true }));
@@ -217,13 +217,13 @@ mod tests {
 
     #[test]
     fn ssl_cert_dir_loads_the_native_roots() {
-        let overrides = root();
-        let files = [("/named", overrides.as_str()), (DEBIAN, &overrides)];
+        let named = root();
+        let files = [("/named", named.as_str()), (DEBIAN, &named)];
         let directory = (DIRECTORY_VARIABLE, "/some/certs");
         assert_eq!(chosen(&[directory], &files), Ok(TrustedRoots { pem: String::new(), load_native: true }));
         let both = chosen(&[directory, (FILE_VARIABLE, "/named")], &files).unwrap();
-        assert!(both.load_native && both.pem == overrides, "{both:?}");
-        assert_eq!(chosen(&[(DIRECTORY_VARIABLE, "")], &files), Ok(only(&overrides)));
+        assert!(both.load_native && both.pem == named, "{both:?}");
+        assert_eq!(chosen(&[(DIRECTORY_VARIABLE, "")], &files), Ok(only(&named)));
     }
 
     #[test]

@@ -12,7 +12,7 @@ const MAX_ID_LENGTH: usize = 64;
 /// The prefix of a distribution tenant's id. Source: CloudFront API model, `DistributionTenant`.
 const TENANT_PREFIX: &str = "dt_";
 
-/// The id of a CloudFront distribution: capital letters and digits, the first a letter (`E2EXAMPLE1ABCD`). Or the id of
+/// The id of a CloudFront distribution: capital letters and digits, the first a letter (`E2EXAMPLE1ABCD`); or the id of
 /// a distribution tenant, which has its own cache: `dt_` followed by letters and digits.
 ///
 /// The id comes from a bucket tag and becomes a segment of a request URL, so everything outside this grammar is
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_can_name_several_each_counts_once() {
+    fn a_tag_can_name_several_ids_and_duplicates_count_once() {
         let ids = DistributionId::parse_tag("  E2 E1  E2 ").unwrap();
         assert_eq!(ids.iter().map(DistributionId::as_str).collect::<Vec<_>>(), ["E1", "E2"]);
         assert!(DistributionId::parse_tag("E1 bad").is_err());

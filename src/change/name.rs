@@ -192,8 +192,8 @@ impl AccountId {
     #[must_use]
     pub fn from_function_arn(arn: &str) -> Option<Self> {
         let mut parts = arn.split(':');
-        let (arn, service) = (parts.next()?, parts.nth(1)?);
-        (arn == "arn" && service == "lambda").then(|| parts.nth(1).and_then(Self::new))?
+        let (prefix, service) = (parts.next()?, parts.nth(1)?);
+        (prefix == "arn" && service == "lambda").then(|| parts.nth(1).and_then(Self::new))?
     }
 
     /// Returns the id as text.

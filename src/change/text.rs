@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn each_such_character_is_detected() {
+    fn each_unsafe_character_is_detected() {
         for character in "\r\n\u{1b}\u{7f}\u{9b}\u{2028}\u{2029}\u{85}\u{202e}\u{feff}\u{200b}\0".chars() {
             assert!(!is_one_line(&format!("a{character}b")), "{character:?}");
         }

@@ -13,9 +13,9 @@ use time::format_description::well_known::Rfc3339;
 /// ```
 /// use s3_cloudfront_invalidator::change::Timestamp;
 ///
-/// let moment = Timestamp::parse("2026-01-02T03:04:05.006Z").unwrap();
-/// assert_eq!(moment, Timestamp::parse("2026-01-02T05:04:05.006+02:00").unwrap());
-/// assert_eq!((moment.milliseconds(), moment.to_string().as_str()), (1_767_323_045_006, "2026-01-02T03:04:05.006Z"));
+/// let time = Timestamp::parse("2026-01-02T03:04:05.006Z").unwrap();
+/// assert_eq!(time, Timestamp::parse("2026-01-02T05:04:05.006+02:00").unwrap());
+/// assert_eq!((time.milliseconds(), time.to_string().as_str()), (1_767_323_045_006, "2026-01-02T03:04:05.006Z"));
 /// assert_eq!(Timestamp::parse("1970-01-01T00:00:00.000Z"), None);
 /// assert_eq!(Timestamp::parse("yesterday"), None);
 /// ```
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn elapsed_time_is_never_negative() {
-        let [one, two] = [1, 5].map(|it| Timestamp::new(it).unwrap());
-        assert_eq!((two.since(one), one.since(two)), (4, 0));
+        let [earlier, later] = [1, 5].map(|it| Timestamp::new(it).unwrap());
+        assert_eq!((later.since(earlier), earlier.since(later)), (4, 0));
     }
 }

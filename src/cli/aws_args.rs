@@ -71,14 +71,14 @@ impl AwsArgs {
     /// Returns the clients, and a deployment whose function no longer exists.
     pub(super) async fn without_function(&self) -> anyhow::Result<(OperatorClients, Deployment)> {
         let config = self.config().await?;
-        let operator = OperatorClients::new(&config);
+        let clients = OperatorClients::new(&config);
         let region = config.region().map(ToString::to_string).unwrap_or_default();
-        let deployment = Deployment::without_function(&operator, &region).await?;
-        Ok((operator, deployment))
+        let deployment = Deployment::without_function(&clients, &region).await?;
+        Ok((clients, deployment))
     }
 
     /// Loads the SDK configuration. A missing or invalid Region and an invalid endpoint are errors.
-    pub(super) async fn config(&self) -> anyhow::Result<aws::Config> {
+    pub(super) async fn config(&self) -> anyhow::Result<aws::SdkConfig> {
         let config = aws::load_config_with(&self.overrides()).await?;
         let Some(region) = config.region() else {
             bail!("there is no Region: give --region, set AWS_REGION, or run `aws configure`");
@@ -95,12 +95,12 @@ impl AwsArgs {
 impl DeploymentArgs {
     /// Returns the clients and the deployed function, found by `--function` or by `--stack`.
     pub(super) async fn find(&self, aws: &AwsArgs) -> anyhow::Result<(OperatorClients, Deployment)> {
-        let operator = OperatorClients::new(&aws.config().await?);
+        let clients = OperatorClients::new(&aws.config().await?);
         let locator = match &self.function {
             Some(name) => FunctionLocator::Function(name.clone()),
             None => FunctionLocator::Stack(self.stack.clone()),
         };
-        let deployment = find(&operator, &locator).await?;
-        Ok((operator, deployment))
+        let deployment = find(&clients, &locator).await?;
+        Ok((clients, deployment))
     }
 }

@@ -94,8 +94,8 @@ impl ChangesArgs {
             (Some(file), _, _) => {
                 return match decoded(file)? {
                     Event::Changes(batch) => of_one_bucket(batch, bucket).with_context(|| key_lists::name(file)),
-                    Event::Request(request) => named(request, bucket),
-                    Event::Job(job) => named(job.request?, bucket),
+                    Event::Request(request) => requested_keys(request, bucket),
+                    Event::Job(job) => requested_keys(job.request?, bucket),
                 };
             }
             (_, Some(file), _) => key_lists::keys(&key_lists::read(file)?).with_context(|| key_lists::name(file))?,
@@ -114,9 +114,9 @@ impl ChangesArgs {
                         require_bucket_in_batch(&batch, name.as_str()).with_context(|| key_lists::name(file))?;
                     }
                     let unreadable = UnreadableRecords::of(&batch);
-                    let wanted = |change: &Change| bucket.is_none_or(|name| change.bucket.name == *name);
+                    let is_selected = |change: &Change| bucket.is_none_or(|name| change.bucket.name == *name);
                     Ok(ToInvalidate::Changes {
-                        changes: batch.changes.into_iter().filter(wanted).collect(),
+                        changes: batch.changes.into_iter().filter(is_selected).collect(),
                         unreadable,
                     })
                 }
@@ -170,13 +170,13 @@ fn from_request(kind: RequestKind, named: Option<&BucketName>) -> anyhow::Result
 /// Returns the keys in the output of `aws s3 sync` or `aws s3 ls --recursive`. Empty input has none.
 fn synced(text: &str) -> anyhow::Result<Vec<ObjectKey>> {
     match KeyList::read(text)? {
-        KeyList::Sync(keys) | KeyList::KeyListing(keys) => Ok(keys),
+        KeyList::Sync(keys) | KeyList::Listing(keys) => Ok(keys),
         KeyList::Keys(keys) if keys.is_empty() => Ok(keys),
         KeyList::Keys(_) => bail!("it is not the output of `aws s3 sync` or `aws s3 ls --recursive`"),
     }
 }
 
-fn named(request: Request, named: Option<&str>) -> anyhow::Result<ChangedKeys> {
+fn requested_keys(request: Request, named: Option<&str>) -> anyhow::Result<ChangedKeys> {
     match request.kind {
         RequestKind::Keys { bucket, keys } => {
             require_bucket(&bucket, named)?;
@@ -242,6 +242,6 @@ fn of_one_bucket(batch: Batch, bucket: Option<&str>) -> anyhow::Result<ChangedKe
         None => {}
     }
     let unreadable = UnreadableRecords::of(&batch);
-    let wanted = batch.changes.into_iter().filter(|it| bucket.is_none_or(|name| it.bucket.name.as_str() == name));
-    Ok(ChangedKeys { keys: wanted.map(|change| change.key).collect(), items: None, unreadable })
+    let selected = batch.changes.into_iter().filter(|it| bucket.is_none_or(|name| it.bucket.name.as_str() == name));
+    Ok(ChangedKeys { keys: selected.map(|change| change.key).collect(), items: None, unreadable })
 }

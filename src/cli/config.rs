@@ -12,10 +12,11 @@ use crate::aws::{self, CallError, CloudFront, DistributionConfigs, ErrorClass};
 use crate::change::DistributionId;
 use crate::path::{Behavior, DistributionConfig, Origin, OriginGroup};
 
-/// Whose settings tell which URLs an object has.
+/// The distribution whose config maps objects to URLs.
 #[derive(Debug, Args)]
 pub(super) struct ConfigArgs {
-    /// The distribution: its settings are read from CloudFront, with the credentials and the Region that the AWS CLI uses
+    /// The distribution: its settings are read from CloudFront, with the credentials and the Region that the AWS CLI
+    /// uses
     #[arg(long, value_name = "ID", value_parser = DistributionId::new, requires = "bucket")]
     distribution: Option<DistributionId>,
     /// The distribution's settings: the output of `aws cloudfront get-distribution-config`; - for standard input
@@ -50,8 +51,8 @@ impl ConfigArgs {
             note(format_args!("The settings of the tenant {id} are not read: planned without them."));
             return Ok(None);
         }
-        match ask(&CloudFront::new(&aws::load_config().await?), id).await {
-            Ok(settings) => Ok(Some(settings)),
+        match read_config(&CloudFront::new(&aws::load_config().await?), id).await {
+            Ok(config) => Ok(Some(config)),
             Err(error) if error.class == ErrorClass::NotFound => bail!("{error}; correct --distribution"),
             Err(error) => {
                 note(format_args!("The settings of {id} are not known, so this is planned without them: {error}"));
@@ -61,9 +62,9 @@ impl ConfigArgs {
     }
 }
 
-async fn ask(cloudfront: &CloudFront, id: &DistributionId) -> Result<DistributionConfig, CallError> {
-    let mut settings = cloudfront.distribution_config(id).await?;
-    for policy in settings.unresolved_policies() {
+async fn read_config(cloudfront: &CloudFront, id: &DistributionId) -> Result<DistributionConfig, CallError> {
+    let mut config = cloudfront.distribution_config(id).await?;
+    for policy in config.unresolved_policies() {
         let in_key = match cloudfront.has_query_strings(&policy).await {
             Ok(in_key) => in_key,
             Err(error) if error.class == ErrorClass::AccessDenied => {
@@ -75,9 +76,9 @@ async fn ask(cloudfront: &CloudFront, id: &DistributionId) -> Result<Distributio
             }
             Err(error) => return Err(error),
         };
-        settings.resolve_policy(&policy, in_key);
+        config.resolve_policy(&policy, in_key);
     }
-    Ok(settings)
+    Ok(config)
 }
 
 /// The output of `aws cloudfront get-distribution` or `get-distribution-config`, or the distribution config alone.

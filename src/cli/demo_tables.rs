@@ -13,14 +13,14 @@ use crate::local::bill::{Bill, FREE_PATHS_PER_MONTH};
 use crate::path::{InvalidationPath, OriginPath, viewer_paths};
 
 /// Prints what the bucket holds, the distribution it is tagged with, and how long the function took to start.
-pub(super) fn heading(directory: &Path, site: &SiteDirectory, bucket: &str, distribution: &str, started: Duration) {
+pub(super) fn heading(directory: &Path, site: &SiteDirectory, bucket: &str, distribution: &str, startup: Duration) {
     say(format_args!(
         "Content of the bucket \"{bucket}\": {} files of {}\n\
          Its tag distributionId names the distribution {distribution}.\n\
          The function started in {:.0} ms.",
         site.keys.len(),
         directory.display(),
-        started.as_secs_f64() * 1000.0,
+        startup.as_secs_f64() * 1000.0,
     ));
     if let Some(first) = site.skipped.first() {
         say(format_args!(
@@ -36,7 +36,7 @@ pub(super) fn heading(directory: &Path, site: &SiteDirectory, bucket: &str, dist
 pub(super) fn events(deliveries: &[DemoDelivery<'_>], batch: u16) {
     let mut table = table(&["event", "changes", "covered", "paths", "wildcards", "invalidation", "ms"]);
     for (number, delivery) in deliveries.iter().enumerate().take(MAX_ROWS) {
-        let sent = delivery.report.invalidations.first();
+        let invalidation = delivery.report.invalidations.first();
         let paths = paths_of(delivery);
         let wildcards = paths.iter().filter(|path| path.wildcard_prefix().is_some()).count();
         table.add_row([
@@ -45,7 +45,7 @@ pub(super) fn events(deliveries: &[DemoDelivery<'_>], batch: u16) {
             delivery.report.changes.covered.to_string(),
             paths.len().to_string(),
             wildcards.to_string(),
-            sent.and_then(|it| it.invalidation_id.clone()).unwrap_or_else(|| "none".into()),
+            invalidation.and_then(|it| it.invalidation_id.clone()).unwrap_or_else(|| "none".into()),
             format!("{:7.1}", delivery.took.as_secs_f64() * 1000.0),
         ]);
     }
@@ -63,11 +63,11 @@ pub(super) fn paths(deliveries: &[DemoDelivery<'_>]) {
     let mut covered: BTreeMap<InvalidationPath, (usize, &str)> = BTreeMap::new();
     let index_documents = [Config::DEFAULT_INDEX_DOCUMENT.to_owned()];
     for delivery in deliveries {
-        let urls: Vec<_> = delivery.keys.iter().map(|key| (key, urls(key, &index_documents))).collect();
+        let urls_by_key: Vec<_> = delivery.keys.iter().map(|key| (key, urls(key, &index_documents))).collect();
         for path in paths_of(delivery) {
-            let matched = urls.iter().filter(|(_, urls)| urls.iter().any(|url| path.covers(url)));
+            let matching = urls_by_key.iter().filter(|(_, urls)| urls.iter().any(|url| path.covers(url)));
             let (count, example) = covered.entry(path.clone()).or_insert((0, ""));
-            for (key, _) in matched {
+            for (key, _) in matching {
                 *count += 1;
                 *example = key.as_str();
             }

@@ -45,7 +45,7 @@ pub(super) fn keys(text: &str) -> anyhow::Result<Vec<ObjectKey>> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum KeyList {
     /// The output of `aws s3 ls --recursive`: every object below the listed prefix.
-    KeyListing(Vec<ObjectKey>),
+    Listing(Vec<ObjectKey>),
     /// The output of `aws s3 sync`, with or without `--dryrun`: the keys that it changes.
     Sync(Vec<ObjectKey>),
     /// Literal keys, one per line.
@@ -63,14 +63,14 @@ impl KeyList {
         if text.lines().any(|line| line.starts_with("Completed ") && line.contains(" remaining")) {
             bail!("the output of `aws s3 sync` has its progress in it, which pads the keys; run it with --no-progress");
         }
-        let is_any = |form: LineFormat| numbered(text).any(|(_, line)| form(line).is_some());
+        let any_line_has = |form: LineFormat| numbered(text).any(|(_, line)| form(line).is_some());
         if numbered(text).next().is_some() && numbered(text).all(|(_, line)| parse_readable_line(line).is_some()) {
-            return in_form(text, parse_readable_line, "ls").map(Self::KeyListing);
+            return in_form(text, parse_readable_line, "ls").map(Self::Listing);
         }
-        if is_any(parse_listing_line) {
-            return in_form(text, parse_listing_line, "ls").map(Self::KeyListing);
+        if any_line_has(parse_listing_line) {
+            return in_form(text, parse_listing_line, "ls").map(Self::Listing);
         }
-        if is_any(parse_sync_line) {
+        if any_line_has(parse_sync_line) {
             return in_form(text, parse_sync_line, "sync").map(Self::Sync);
         }
         keys(text).map(Self::Keys)
@@ -135,26 +135,26 @@ fn synced(line: &str) -> Option<(&str, &str)> {
 
 /// The key in `2026-01-02 03:04:05       1234 a b.txt`.
 fn parse_listing_line(line: &str) -> Option<&str> {
-    let (size, key) = dated(line)?.split_once(' ')?;
+    let (size, key) = after_date_and_time(line)?.split_once(' ')?;
     size.parse::<u64>().ok().map(|_| key)
 }
 
 /// The key in `2026-01-02 03:04:05    1.2 KiB a b.txt`, the form of `--human-readable`.
 fn parse_readable_line(line: &str) -> Option<&str> {
-    let (size, rest) = dated(line)?.split_once(' ')?;
+    let (size, rest) = after_date_and_time(line)?.split_once(' ')?;
     let (unit, key) = rest.split_once(' ')?;
     let fits = size.parse::<f64>().is_ok() && ["Bytes", "Byte", "KiB", "MiB", "GiB", "TiB"].contains(&unit);
     fits.then_some(key)
 }
 
 /// The rest of a listing's line, after date and time.
-fn dated(line: &str) -> Option<&str> {
+fn after_date_and_time(line: &str) -> Option<&str> {
     let (date, rest) = line.split_once(' ')?;
     let (time, rest) = rest.split_once(' ')?;
-    let digits = |text: &str, separator: char, parts: [usize; 3]| {
+    let is_digits = |text: &str, separator: char, parts: [usize; 3]| {
         text.split(separator).map(str::len).eq(parts) && text.chars().all(|c| c.is_ascii_digit() || c == separator)
     };
-    (digits(date, '-', [4, 2, 2]) && digits(time, ':', [2, 2, 2])).then(|| rest.trim_start())
+    (is_digits(date, '-', [4, 2, 2]) && is_digits(time, ':', [2, 2, 2])).then(|| rest.trim_start())
 }
 
 #[cfg(test)]
@@ -206,7 +206,7 @@ mod tests {
                      \nTotal Objects: 2\n   Total Size: 12345678\n";
         let readable = "2026-01-02 03:04:05    0 Bytes docs/\n2026-01-02 03:04:05   11.8 MiB docs/a b.txt\n";
         for listing in [plain, readable] {
-            let KeyList::KeyListing(found) = KeyList::read(listing).unwrap() else { panic!("a listing") };
+            let KeyList::Listing(found) = KeyList::read(listing).unwrap() else { panic!("a listing") };
             assert_eq!(names(Ok(found)), ["docs/", "docs/a b.txt"]);
         }
     }

@@ -15,7 +15,7 @@ use crate::change::{BucketName, DistributionId};
 /// The base delay between two reads that verify a write; see [`apply`].
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Which bucket is shown by which distributions, and how the function is told.
+/// The bucket to link, its distributions, and how its events reach the function.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The bucket's other tags and notification rules stay as they are. What will
@@ -108,7 +108,7 @@ enum ViaArg {
 
 impl LinkArgs {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let (operator, deployment) = self.deployment.find(&self.aws).await?;
+        let (clients, deployment) = self.deployment.find(&self.aws).await?;
         let via = match self.via {
             ViaArg::Queue => Via::Queue,
             ViaArg::Function => Via::Function,
@@ -121,8 +121,8 @@ impl LinkArgs {
             filter: KeyFilter { prefix: self.prefix, suffix: self.suffix },
             skip_origin_check: self.any_origin,
         };
-        let link_plan = plan_link(&operator, operator.cloud_front(), &deployment, &request).await?;
-        let LinkPlan { change_set, origin_paths, managed_by, is_queue_read, tag, target, unchanged_counts } =
+        let link_plan = plan_link(&clients, clients.cloud_front(), &deployment, &request).await?;
+        let LinkPlan { change_set, origin_paths, managed_by, is_queue_read, tag_value, destination, unchanged_counts } =
             &link_plan;
         for (id, paths) in origin_paths {
             match paths.as_slice() {
@@ -150,10 +150,10 @@ impl LinkArgs {
             say(format_args!("Tags that stay as they are: {}; rules: {}.", unchanged_counts.0, unchanged_counts.1));
         }
         if let Some(managed_by) = managed_by {
-            note(template_snippet::of(managed_by, &request, (deployment.tag(), tag), target.as_ref()));
+            note(template_snippet::of(managed_by, &request, (deployment.tag(), tag_value), destination.as_ref()));
         }
         if self.confirm.confirmed()? {
-            apply(&operator, change_set, PAUSE).await?;
+            apply(&clients, change_set, PAUSE).await?;
             say(format_args!("Done. Within minutes S3 tells of changes of {}.", request.bucket));
         }
         Ok(())
@@ -162,14 +162,14 @@ impl LinkArgs {
 
 impl UnlinkArgs {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let (operator, deployment) = if self.function_gone {
+        let (clients, deployment) = if self.function_gone {
             self.aws.without_function().await?
         } else {
             self.deployment.find(&self.aws).await?
         };
         let tag = self.tag.as_deref().unwrap_or_else(|| deployment.tag());
-        let unlink_plan = plan_unlink(&operator, &deployment, tag, &self.bucket, &self.distributions).await?;
-        let UnlinkPlan { change_set, foreign, rules, waiting } = &unlink_plan;
+        let unlink_plan = plan_unlink(&clients, &deployment, tag, &self.bucket, &self.distributions).await?;
+        let UnlinkPlan { change_set, foreign, rules, queued_messages } = &unlink_plan;
         for id in foreign {
             note(format_args!("The tag names {id}, which link did not add: it stays."));
         }
@@ -177,21 +177,21 @@ impl UnlinkArgs {
             note(format_args!("link did not make this rule, it stays: {rule}"));
         }
         if change_set.steps.is_empty() {
-            let what: Vec<_> = self.distributions.iter().map(DistributionId::as_str).collect();
-            match what.as_slice() {
+            let ids: Vec<_> = self.distributions.iter().map(DistributionId::as_str).collect();
+            match ids.as_slice() {
                 [] => say(format_args!("Nothing to do: link added nothing to {}.", self.bucket)),
                 ids => say(format_args!("Nothing to do: link did not add {} to {}.", ids.join(" or "), self.bucket)),
             }
             return Ok(());
         }
         show(change_set);
-        if *waiting > 0 {
+        if *queued_messages > 0 {
             note(format_args!(
-                "About {waiting} messages wait in the queue; those of this bucket will be ignored once its tag is gone."
+                "About {queued_messages} messages wait in the queue; those of this bucket will be ignored once its tag is gone."
             ));
         }
         if self.confirm.confirmed()? {
-            apply(&operator, change_set, PAUSE).await?;
+            apply(&clients, change_set, PAUSE).await?;
             say(format_args!("Done. That is what link had added."));
         }
         Ok(())
@@ -212,9 +212,9 @@ impl ConfirmArgs {
         if !io::stdin().is_terminal() {
             bail!("nobody can be asked whether to go on; nothing was changed; give --yes or --dry-run");
         }
-        let mut question = io::stderr();
+        let mut stderr = io::stderr();
         // A failed write is ignored: only an explicit yes applies the change set.
-        let _ = write!(question, "Change it? [y/N] ").and_then(|()| question.flush());
+        let _ = write!(stderr, "Change it? [y/N] ").and_then(|()| stderr.flush());
         let mut answer = String::new();
         io::stdin().lock().read_line(&mut answer)?;
         let is_yes = ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str());

@@ -26,7 +26,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Keeps CloudFront fresh when S3 changes: links buckets to the Lambda function, looks after them, and invalidates by hand.
+/// Keeps CloudFront fresh when S3 changes: links buckets to the Lambda function, looks after them, and invalidates by
+/// hand.
 #[derive(Debug, Parser)]
 #[command(name = "invalidator", version, max_term_width = 80)]
 pub struct Cli {

@@ -109,11 +109,11 @@ impl PlanArgs {
         let mapping = self.mapping().await?;
         let changed: Vec<_> = keys.iter().filter_map(|key| Some((key, mapping.paths(key).ok()?))).collect();
         let required: Vec<_> = changed.iter().flat_map(|(_, paths)| paths).cloned().collect();
-        let inventory = self.inventory(&mapping, &required)?;
+        let unchanged_urls = self.unchanged_urls(&mapping, &required)?;
         let budget = Budget { max_paths: self.max_paths, max_wildcards: self.max_wildcards };
         let objective = Objective { budget, path_weight: self.path_weight };
-        let set = match &inventory {
-            Some(inventory) => collapse(required, objective, inventory),
+        let set = match &unchanged_urls {
+            Some(unchanged_urls) => collapse(required, objective, unchanged_urls),
             None => collapse(required, objective, &Heuristic),
         };
         if self.json {
@@ -123,23 +123,23 @@ impl PlanArgs {
             if self.explain {
                 explain::print(&mapping, &keys);
             }
-            print_tables(&set, &changed, inventory.as_ref(), keys.len() - changed.len());
+            print_tables(&set, &changed, unchanged_urls.as_ref(), keys.len() - changed.len());
         }
         unreadable.refuse().context("the plan is not of all that the event holds")
     }
 
     /// Returns how the distribution maps the bucket's keys to URLs. Defaults apply where that is not known.
     async fn mapping(&self) -> anyhow::Result<Mapping> {
-        let settings = self.source.read().await?.map(Arc::new);
+        let config = self.source.read().await?.map(Arc::new);
         let default_names = || IndexDocuments::Default(vec![Config::DEFAULT_INDEX_DOCUMENT.to_owned()]);
-        let named = |names: &String| names.split_whitespace().map(ToOwned::to_owned).collect();
+        let split = |names: &String| names.split_whitespace().map(ToOwned::to_owned).collect();
         let options = BucketOptions {
             distributions: Vec::new(),
             origin_path: self.origin_path.clone(),
             index_documents: self
                 .index_documents
                 .as_ref()
-                .map(named)
+                .map(split)
                 .map_or_else(default_names, IndexDocuments::FromTag),
             directory_urls: DirectoryUrls::default(),
             query_strings: None,
@@ -148,8 +148,8 @@ impl PlanArgs {
         };
         let bucket = self.bucket.clone().map(|name| Bucket { name, region: self.region.clone() });
         let Some(bucket) = bucket else { return Ok(Mapping::without_config(&options)) };
-        let mapping = Mapping::new(&bucket, &options, settings.as_ref());
-        if settings.is_some() && !mapping.is_conclusive() {
+        let mapping = Mapping::new(&bucket, &options, config.as_ref());
+        if config.is_some() && !mapping.is_conclusive() {
             note(format_args!(
                 "It cannot be told which origins of the distribution are the bucket {}: planned by defaults where its settings do not tell.",
                 bucket.name
@@ -177,11 +177,11 @@ impl PlanArgs {
 
     /// Reads the bucket listing and returns its unchanged URLs, which wildcards may evict; `None` if no listing is
     /// given.
-    fn inventory(&self, mapping: &Mapping, required: &[InvalidationPath]) -> anyhow::Result<Option<Counted>> {
+    fn unchanged_urls(&self, mapping: &Mapping, required: &[InvalidationPath]) -> anyhow::Result<Option<Counted>> {
         let Some(file) = &self.inventory else { return Ok(None) };
         let list = KeyList::read(&key_lists::read(file)?).with_context(|| key_lists::name(file))?;
         let (keys, complete) = match list {
-            KeyList::KeyListing(keys) | KeyList::Keys(keys) => (keys, true),
+            KeyList::Listing(keys) | KeyList::Keys(keys) => (keys, true),
             KeyList::Sync(keys) => (keys, false),
         };
         if keys.is_empty() {
@@ -227,11 +227,11 @@ fn wildcards(set: &Collapsed) -> usize {
 fn print_tables(
     set: &Collapsed,
     changed: &[(&ObjectKey, Vec<InvalidationPath>)],
-    inventory: Option<&Counted>,
-    outside: usize,
+    unchanged_urls: Option<&Counted>,
+    not_served: usize,
 ) {
-    if outside > 0 {
-        let keys = counted(outside, "changed key");
+    if not_served > 0 {
+        let keys = counted(not_served, "changed key");
         say(format_args!("Not served, outside the origin path or from other origins: {keys}.\n"));
     }
     if set.items.is_empty() {
@@ -241,9 +241,9 @@ fn print_tables(
     let mut rows = table(&["path", "covers", "such as", "evicts needlessly"]);
     for item in set.items.iter().take(MAX_ROWS) {
         let covered = || changed.iter().filter(|(_, paths)| paths.iter().any(|path| item.covers(path)));
-        let evicted = match (item.wildcard_prefix(), inventory) {
+        let evicted = match (item.wildcard_prefix(), unchanged_urls) {
             (None, _) => Some(0),
-            (Some(prefix), inventory) => inventory.and_then(|it| it.count(prefix)),
+            (Some(prefix), unchanged_urls) => unchanged_urls.and_then(|it| it.count(prefix)),
         };
         rows.add_row([
             item.to_string(),
@@ -257,14 +257,14 @@ fn print_tables(
     more(set.items.len(), "paths");
 
     let mut costs = table(&["these changes", "paths", "wildcards", "price", "evicts needlessly"]);
-    let known = |urls: Option<u64>| urls.map_or_else(|| "unknown".to_owned(), |urls| urls.to_string());
+    let count_or_unknown = |urls: Option<u64>| urls.map_or_else(|| "unknown".to_owned(), |urls| urls.to_string());
     let mut row = |name: &str, paths: usize, wildcards: usize, evicted: Option<u64>| {
         let price = Bill::of([paths]).price();
-        costs.add_row([name, &paths.to_string(), &wildcards.to_string(), &price, &known(evicted)]);
+        costs.add_row([name, &paths.to_string(), &wildcards.to_string(), &price, &count_or_unknown(evicted)]);
     };
     row("this plan", set.items.len(), wildcards(set), set.unchanged_evicted);
     row("one path per object", changed.len(), 0, Some(0));
-    row("\"/*\"", 1, 1, inventory.and_then(|it| it.count("/")));
+    row("\"/*\"", 1, 1, unchanged_urls.and_then(|it| it.count("/")));
     right(&mut costs, &[1, 2, 3, 4]);
     say("");
     say(costs.trim_fmt());

@@ -97,8 +97,8 @@ impl SendArgs {
         let level = |name: &str| (name == "AWS_LAMBDA_LOG_LEVEL").then(|| "warn".to_owned());
         tracing::subscriber::set_global_default(logging::subscriber(level, io::stderr, aws::SILENT_CRATES))?;
         let config = self.aws.config().await?;
-        let operator = OperatorClients::new(&config);
-        let function_config = self.function_config(operator.account().await?)?;
+        let clients = OperatorClients::new(&config);
+        let function_config = self.function_config(clients.account().await?)?;
         let source =
             BucketReader { s3: S3::new(&config), tag: self.tag.clone(), distribution: self.distribution.clone() };
         let app = App::new(
@@ -110,8 +110,8 @@ impl SendArgs {
         );
         let deadline = Instant::now() + self.timeout();
         let invocation = Invocation { request_id: request_id(), function_arn: String::new(), deadline };
-        let (told, _) = app.handle(event.to_string().as_bytes(), &invocation).await;
-        let (report, failure) = match told {
+        let (answer, _) = app.handle(event.to_string().as_bytes(), &invocation).await;
+        let (report, failure) = match answer {
             Ok(Answer::Report(report)) => (*report, None),
             Ok(Answer::Batch(_)) => (Report::default(), None),
             Err(InvocationError::NotInvalidated { report, failures }) => {
@@ -126,7 +126,7 @@ impl SendArgs {
         }
         let mut failures: Vec<_> = failure.into_iter().collect();
         if self.wait {
-            let waited = wait::for_all(operator.cloud_front(), &report, deadline).await;
+            let waited = wait::for_all(clients.cloud_front(), &report, deadline).await;
             failures.extend(waited.err().map(|error| error.to_string()));
         }
         if !failures.is_empty() {
@@ -149,7 +149,7 @@ impl SendArgs {
     /// Builds the function's request event for named items. Options take precedence over the input, and a distribution
     /// over a bucket.
     fn request(&self, of: &RequestTarget, items: &[Item]) -> anyhow::Result<Value> {
-        let named = match of {
+        let distribution_in_input = match of {
             RequestTarget::Distribution(id) => Some(id),
             RequestTarget::Bucket(_) | RequestTarget::Default => None,
         };
@@ -157,7 +157,7 @@ impl SendArgs {
             RequestTarget::Bucket(bucket) => Some(&bucket.name),
             RequestTarget::Distribution(_) | RequestTarget::Default => None,
         };
-        match (self.distribution.as_ref().or(named), self.bucket.as_ref().or(bucket_in_input)) {
+        match (self.distribution.as_ref().or(distribution_in_input), self.bucket.as_ref().or(bucket_in_input)) {
             (Some(id), _) => Ok(json!({ "distributionId": id.as_str(), "items": items })),
             (None, Some(bucket)) => Ok(json!({ "bucket": bucket.as_str(), "items": items })),
             (None, None) => {
@@ -200,7 +200,8 @@ fn request_id() -> String {
     format!("{:032x}", fastrand::u128(..))
 }
 
-/// Reads a bucket's tags and keys from S3. `distribution`, if given, replaces the value of the tag that names them.
+/// Reads a bucket's tags and keys from S3. `distribution`, if given, replaces the value of the tag that names the
+/// distributions.
 struct BucketReader {
     s3: S3,
     tag: String,
@@ -209,12 +210,12 @@ struct BucketReader {
 
 impl BucketTags for BucketReader {
     async fn bucket_tags(&self, query: &BucketQuery) -> Result<Tags, CallError> {
-        let told = self.s3.bucket_tags(query).await;
-        let Some(id) = &self.distribution else { return told };
-        let mut tags = match told {
+        let result = self.s3.bucket_tags(query).await;
+        let Some(id) = &self.distribution else { return result };
+        let mut tags = match result {
             // The distribution is given, so the tags would only add options: the defaults apply.
             Err(error) if error.class == ErrorClass::AccessDenied => Tags::new(),
-            told => told?,
+            result => result?,
         };
         tags.insert(self.tag.clone(), id.to_string());
         Ok(tags)

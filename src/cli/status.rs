@@ -51,13 +51,13 @@ pub(super) struct StatusArgs {
 
 impl StatusArgs {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let (operator, deployment) = self.deployment.find(&self.aws).await?;
-        let function = check_deployment(&operator, &deployment).await;
+        let (clients, deployment) = self.deployment.find(&self.aws).await?;
+        let function = check_deployment(&clients, &deployment).await;
         let named = self.buckets.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
-        let buckets = if self.all { tagged(&operator, &deployment).await? } else { named };
+        let buckets = if self.all { tagged(&clients, &deployment).await? } else { named };
         let check = |name: BucketName| {
-            let (operator, deployment) = (&operator, &deployment);
-            async move { check_bucket(operator, operator.cloud_front(), deployment, &name).await }
+            let (clients, deployment) = (&clients, &deployment);
+            async move { check_bucket(clients, clients.cloud_front(), deployment, &name).await }
         };
         let buckets: Vec<_> = stream::iter(buckets).map(check).buffered(MAX_CONCURRENT_CHECKS).collect().await;
         let problems = problems(&function, &buckets);
@@ -66,8 +66,8 @@ impl StatusArgs {
         } else {
             show_buckets(&buckets);
             show_queues(&function);
-            for fault in &problems {
-                say(format_args!("\n! {}", one_line(fault)));
+            for problem in &problems {
+                say(format_args!("\n! {}", one_line(problem)));
             }
         }
         if !problems.is_empty() {
@@ -78,10 +78,10 @@ impl StatusArgs {
 }
 
 /// Returns the Region's buckets that have the function's tag, and those whose tags cannot be read.
-async fn tagged(cloud: &impl OperatorApi, deployment: &Deployment) -> anyhow::Result<Vec<BucketName>> {
-    let names = cloud.buckets().await?;
+async fn tagged(api: &impl OperatorApi, deployment: &Deployment) -> anyhow::Result<Vec<BucketName>> {
+    let names = api.buckets().await?;
     let check = |name: BucketName| async move {
-        match cloud.tags(&name).await {
+        match api.tags(&name).await {
             Ok(tags) => tags.contains_key(deployment.tag()).then_some(name),
             // `check_bucket` reports the error.
             Err(_) => Some(name),
@@ -148,10 +148,10 @@ fn marked(check: &super::link::Check) -> String {
     if check.remedy.is_some() { format!("! {}", check.text) } else { check.text.clone() }
 }
 
-/// The time since `seconds`, a Unix time, such as `5 min`.
-fn ago(seconds: i64) -> String {
+/// The time since `created`, a Unix time in seconds, such as `5 min`.
+fn ago(created: i64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    match now.saturating_sub(u64::try_from(seconds).unwrap_or_default()) {
+    match now.saturating_sub(u64::try_from(created).unwrap_or_default()) {
         seconds @ 0..120 => format!("{seconds} s"),
         seconds @ 120..7200 => format!("{} min", seconds / 60),
         seconds @ 7200..172_800 => format!("{} h", seconds / 3600),

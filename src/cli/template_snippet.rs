@@ -4,17 +4,17 @@
 use super::link::{Destination, EVENTS, LinkRequest, ManagedBy};
 use crate::change::text::one_line;
 
-/// Returns a note with the snippet, in the language of the managing tool. `tag` is a key and its value; `target` is
-/// `None` if the events go to EventBridge.
+/// Returns a note with the snippet, in the language of the managing tool. `tag` is a key and its value; `destination`
+/// is `None` if the events go to EventBridge.
 pub(super) fn of(
     managed_by: &ManagedBy,
     request: &LinkRequest,
     tag: (&str, &str),
-    target: Option<&Destination>,
+    destination: Option<&Destination>,
 ) -> String {
     let lines = match managed_by {
-        ManagedBy::CloudFormation(stack) => cloud_formation(stack, request, tag, target),
-        ManagedBy::Terraform => terraform(request, tag, target),
+        ManagedBy::CloudFormation(stack) => cloud_formation(stack, request, tag, destination),
+        ManagedBy::Terraform => terraform(request, tag, destination),
     };
     lines.join("\n")
 }
@@ -33,7 +33,7 @@ fn cloud_formation(
     stack: &str,
     request: &LinkRequest,
     (tag, ids): (&str, &str),
-    target: Option<&Destination>,
+    destination: Option<&Destination>,
 ) -> Vec<String> {
     let mut lines = vec![
         format!("The stack {} manages this bucket: its next update may undo this.", quoted(stack)),
@@ -42,7 +42,7 @@ fn cloud_formation(
         format!("    - {{ Key: {}, Value: {} }}", quoted(tag), quoted(ids)),
         "  NotificationConfiguration:".to_owned(),
     ];
-    let (list, name, arn) = match target {
+    let (list, name, arn) = match destination {
         None => {
             lines.push("    EventBridgeConfiguration: { EventBridgeEnabled: true }".to_owned());
             return lines;
@@ -57,7 +57,7 @@ fn cloud_formation(
     lines
 }
 
-fn terraform(request: &LinkRequest, (tag, ids): (&str, &str), target: Option<&Destination>) -> Vec<String> {
+fn terraform(request: &LinkRequest, (tag, ids): (&str, &str), destination: Option<&Destination>) -> Vec<String> {
     let mut lines = vec![
         "Terraform seems to manage this bucket: its next run may undo this. Put into the bucket's tags there:"
             .to_owned(),
@@ -66,7 +66,7 @@ fn terraform(request: &LinkRequest, (tag, ids): (&str, &str), target: Option<&De
         "  resource \"aws_s3_bucket_notification\" \"invalidation\" {".to_owned(),
         format!("    bucket = \"{}\"", request.bucket),
     ];
-    let (block, name, arn) = match target {
+    let (block, name, arn) = match destination {
         None => {
             lines.extend(["    eventbridge = true".to_owned(), "  }".to_owned()]);
             return lines;

@@ -73,11 +73,11 @@ pub(super) fn shorten(name: &str) -> String {
 
 /// The same, to `most` characters.
 pub(super) fn shorten_to(most: usize, name: &str) -> String {
-    let all = name.chars().count();
-    if all <= most {
+    let length = name.chars().count();
+    if length <= most {
         return name.to_owned();
     }
-    std::iter::once('…').chain(name.chars().skip(all + 1 - most)).collect()
+    std::iter::once('…').chain(name.chars().skip(length + 1 - most)).collect()
 }
 
 /// A count with its noun, such as `2 paths`.

@@ -1,6 +1,6 @@
-//! Boundaries: where a path may be cut for a wildcard. They lie between tokens, each a single unescaped character or
-//! the whole run of `%XX` escapes of one character. An escaped continuation byte without a leading byte before it is a
-//! token of its own.
+//! Boundaries: where a path may be cut for a wildcard. They lie between characters, each written raw or as
+//! the whole run of its `%XX` escapes. An escaped continuation byte without a leading byte before it counts as a
+//! character of its own.
 //!
 //! A prefix that ends inside a character would not separate the URLs that viewers request, and one that ends inside an
 //! escape is rejected by CloudFront.
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_utf8_escapes_are_single_symbols() {
+    fn stray_continuation_bytes_are_characters_of_their_own() {
         assert_eq!(common_prefix_length("/%A9%A9x", "/%A9%A9y"), "/%A9%A9".len());
         assert_eq!(common_prefix_length("/%A9%A9", "/%A9%AA"), "/%A9".len());
     }

@@ -1,4 +1,4 @@
-//! The cost model: how many unchanged objects a wildcard evicts, estimated, or counted from a bucket listing.
+//! The cost model: how many unchanged URLs a wildcard evicts, estimated, or counted from a bucket listing.
 
 use crate::path::InvalidationPath;
 
@@ -24,14 +24,15 @@ pub trait CostModel {
 
 /// The cost model without any knowledge of the bucket.
 ///
-/// The heuristic estimate is about 1,000 unchanged URLs at the root. It falls to a quarter with each folder level, and
-/// with each character by which the prefix extends into a name. It also falls with the logarithm of the number of
-/// required paths, since where much changed, everything may have. Only the resulting order matters: deep prefixes
-/// before shallow ones, prefixes within a name before whole folders, few branches before many.
+/// The heuristic estimate is about 500 unchanged URLs at the root for two paths. It falls to a quarter with each folder
+/// level, and with each character by which the prefix extends into a name. It also falls with the logarithm of the
+/// number of required paths, since where much changed, everything may have. Only the resulting order matters: deep
+/// prefixes before shallow ones, prefixes within a name before whole folders, few branches before many.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Heuristic;
 
-/// The base-4 logarithm of the estimate for the root in thousandths of a URL: about a million, or 1,000 URLs.
+/// The base-4 logarithm of the estimate for the root and a single path, in thousandths of a URL: about a million, or
+/// 1,000 URLs.
 const ROOT_LEVEL: u32 = 10;
 
 impl CostModel for Heuristic {
@@ -54,13 +55,13 @@ impl CostModel for Heuristic {
 /// Returns the number of characters in an encoded name.
 fn character_count(name: &str) -> usize {
     let bytes = name.as_bytes();
-    let starts = bytes.iter().enumerate().filter(|&(at, &byte)| match byte {
+    let kept = bytes.iter().enumerate().filter(|&(at, &byte)| match byte {
         // A UTF-8 continuation byte starts with the bits 10.
         b'%' => !matches!(bytes.get(at + 1), Some(b'8' | b'9' | b'A' | b'B' | b'a' | b'b')),
         _ => true,
     });
     let escapes = name.matches('%').count();
-    starts.count().saturating_sub(escapes * 2)
+    kept.count().saturating_sub(escapes * 2)
 }
 
 /// The prefixes below which all URLs are known.
@@ -115,8 +116,8 @@ impl<E: Coverage> CostModel for Counted<E> {
             return None;
         }
         let first = self.unchanged.partition_point(|url| url.as_str() < prefix);
-        let below = self.unchanged.get(first..).unwrap_or_default();
-        Some(below.partition_point(|url| url.starts_with(prefix)) as u64)
+        let from_first = self.unchanged.get(first..).unwrap_or_default();
+        Some(from_first.partition_point(|url| url.starts_with(prefix)) as u64)
     }
 
     fn estimate(&self, prefix: &str, required: usize) -> u64 {
@@ -132,7 +133,7 @@ impl<E: Coverage> CostModel for Counted<E> {
 mod tests {
     use super::*;
 
-    fn inventory(urls: &[&str], listed: &[&str], required: &[&str]) -> Counted {
+    fn counted(urls: &[&str], listed: &[&str], required: &[&str]) -> Counted {
         let own = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
         let required: Vec<_> = required.iter().map(|path| InvalidationPath::parse(path).unwrap()).collect();
         Counted::new(own(urls), own(listed), &required)
@@ -149,33 +150,33 @@ mod tests {
     #[test]
     fn the_estimate_falls_with_depth_and_is_at_least_1() {
         let prefixes = ["/", "/a/", "/a/b/", "/a/b/c", "/a/b/cc", "/a/b/ccccccccccccccc"];
-        let guesses: Vec<_> = prefixes.iter().map(|prefix| Heuristic.estimate(prefix, 2)).collect();
-        assert!(guesses.is_sorted_by(|a, b| a > b), "{guesses:?}");
-        assert_eq!(guesses.last(), Some(&1));
-        let guesses: Vec<_> = (0..20).map(|power| Heuristic.estimate("/a/", 1 << power)).collect();
-        assert!(guesses.is_sorted_by(|a, b| a > b), "{guesses:?}");
+        let estimates: Vec<_> = prefixes.iter().map(|prefix| Heuristic.estimate(prefix, 2)).collect();
+        assert!(estimates.is_sorted_by(|a, b| a > b), "{estimates:?}");
+        assert_eq!(estimates.last(), Some(&1));
+        let estimates: Vec<_> = (0..20).map(|power| Heuristic.estimate("/a/", 1 << power)).collect();
+        assert!(estimates.is_sorted_by(|a, b| a > b), "{estimates:?}");
     }
 
     #[test]
     fn listed_prefixes_are_counted() {
-        let inventory = inventory(&["/a/1", "/a/2", "/a/2", "/b", "/a.txt"], &["/"], &["/a/1"]);
+        let model = counted(&["/a/1", "/a/2", "/a/2", "/b", "/a.txt"], &["/"], &["/a/1"]);
         for (prefix, count) in [("/", 3), ("/a", 2), ("/a/", 1), ("/c", 0)] {
-            assert_eq!(inventory.count(prefix), Some(count), "{prefix}");
+            assert_eq!(model.count(prefix), Some(count), "{prefix}");
         }
     }
 
     #[test]
     fn unlisted_prefixes_are_unknown() {
-        let inventory = inventory(&["/a/1", "/b/1"], &["/a/"], &[]);
-        assert_eq!(inventory.count("/a/"), Some(1));
-        assert_eq!(inventory.count("/a/1"), Some(1));
-        assert_eq!(inventory.count("/a"), None, "it reaches beyond");
-        assert_eq!(inventory.count("/"), None);
+        let model = counted(&["/a/1", "/b/1"], &["/a/"], &[]);
+        assert_eq!(model.count("/a/"), Some(1));
+        assert_eq!(model.count("/a/1"), Some(1));
+        assert_eq!(model.count("/a"), None, "it reaches beyond");
+        assert_eq!(model.count("/"), None);
     }
 
     #[test]
     fn required_urls_are_not_unchanged() {
-        let inventory = inventory(&["/a", "/a!", "/a/b", "/ab", "/b"], &["/"], &["/a/*", "/b", "/a"]);
-        assert_eq!(inventory.unchanged, ["/a!", "/ab"]);
+        let model = counted(&["/a", "/a!", "/a/b", "/ab", "/b"], &["/"], &["/a/*", "/b", "/a"]);
+        assert_eq!(model.unchanged, ["/a!", "/ab"]);
     }
 }

@@ -1,6 +1,9 @@
 //! Pareto frontiers: the candidates to cover a part of the trie, and how the candidates of two parts are joined.
 
-#![expect(clippy::indexing_slicing, reason = "counts are within the limits, and places come from the lists themselves")]
+#![expect(
+    clippy::indexing_slicing,
+    reason = "counts are within the budget, and indices come from the lists themselves"
+)]
 
 use super::budget::EffectiveBudget;
 use super::lagrangian::{Score, to_score};
@@ -43,20 +46,20 @@ impl Frontier {
         most: impl Fn(usize) -> Score,
     ) -> bool {
         let before = std::mem::take(siblings);
-        let mut dropped = false;
+        let mut pruned = false;
         self.round += 1;
         let mut before_from = 0;
-        for before in before.chunk_by(|a, b| a.wildcards == b.wildcards) {
+        for before_group in before.chunk_by(|a, b| a.wildcards == b.wildcards) {
             let mut child_from = 0;
-            for child in child.chunk_by(|a, b| a.wildcards == b.wildcards) {
-                let wildcards = before[0].wildcards + child[0].wildcards;
+            for child_group in child.chunk_by(|a, b| a.wildcards == b.wildcards) {
+                let wildcards = before_group[0].wildcards + child_group[0].wildcards;
                 if wildcards <= self.budget.wildcards {
-                    let most = most(wildcards);
-                    for (a, index_a) in before.iter().zip(before_from..) {
-                        for (b, index_b) in child.iter().zip(child_from..) {
+                    let limit = most(wildcards);
+                    for (a, index_a) in before_group.iter().zip(before_from..) {
+                        for (b, index_b) in child_group.iter().zip(child_from..) {
                             let score_with_price = a.score_with_price + b.score_with_price;
-                            if score_with_price > most {
-                                dropped = true;
+                            if score_with_price > limit {
+                                pruned = true;
                                 break;
                             }
                             let items = a.items + b.items;
@@ -69,14 +72,14 @@ impl Frontier {
                         }
                     }
                 }
-                child_from += u32::try_from(child.len()).unwrap_or(u32::MAX);
+                child_from += u32::try_from(child_group.len()).unwrap_or(u32::MAX);
             }
-            before_from += u32::try_from(before.len()).unwrap_or(u32::MAX);
+            before_from += u32::try_from(before_group.len()).unwrap_or(u32::MAX);
         }
         if before.len() > 1 && child.len() > 1 {
             self.remove_dominated(siblings);
         }
-        dropped
+        pruned
     }
 
     /// Adds a candidate, or replaces the one with as many items and wildcards if that costs more.

@@ -1,11 +1,11 @@
 //! Lagrangian relaxation of the item budget: a lower bound on the score of any set within the budgets.
 //!
 //! The relaxation replaces the item budget by a price per item and keeps the wildcard budget. The cheapest set is then
-//! found in one pass up the trie (`lower_bounds`). Its score plus the price of its items, minus the price of the whole item
-//! budget, never exceeds the score of the best set within both budgets. The bound is valid for any price, and tight for
-//! a good one.
+//! found in one pass up the trie (`lower_bounds`). Its score plus the price of its items, minus the price of the whole
+//! item budget, never exceeds the score of the best set within both budgets. The bound is valid for any price, and
+//! tight for a good one.
 
-#![expect(clippy::indexing_slicing, reason = "places of nodes come from the trie itself")]
+#![expect(clippy::indexing_slicing, reason = "indices of nodes come from the trie itself")]
 #![expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,

@@ -5,7 +5,7 @@
 //! least cost of everything else ([`Parts::outside`]). The sum of the two is a lower bound for every whole set in which
 //! the part has that number of wildcards.
 
-#![expect(clippy::indexing_slicing, reason = "places of nodes and parts come from the trie itself")]
+#![expect(clippy::indexing_slicing, reason = "indices of nodes and parts come from the trie itself")]
 
 use super::budget::EffectiveBudget;
 use super::lagrangian::{Costs, Score, to_score};

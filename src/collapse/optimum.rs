@@ -6,15 +6,15 @@
 //! contain it. The gap is that between the best set known and the lower bound, and a fraction of it is tried first. The
 //! result is exact whatever the price, which only determines how many candidates remain.
 
-#![expect(clippy::indexing_slicing, reason = "places of nodes and ways come from the tables themselves")]
+#![expect(clippy::indexing_slicing, reason = "indices of nodes and candidates come from the tables themselves")]
 
 use super::budget::EffectiveBudget;
 use super::frontier::{Candidate, Frontier};
 use super::lagrangian::{Costs, Score, to_score};
 use super::lower_bounds::{OutsideCosts, Parts};
 
-/// The fraction of the duality gap that is tried first, as a divisor. Few candidates remain, and they often contain a
-/// set that narrows the gap considerably.
+/// The duality gap, divided by this, is tried first. Few candidates remain, and they often contain a set that narrows
+/// the gap considerably.
 const FIRST_GAP_DIVISOR: Score = 32;
 
 /// Stands for the node's wildcard, in place of the index of a candidate of its children.
@@ -25,16 +25,18 @@ pub(super) fn wildcards(costs: &Costs, budget: EffectiveBudget) -> Vec<usize> {
     let parts = Parts::new(costs, budget);
     let lagrangian = costs.lagrangian_bound(&parts, budget);
     let outside = parts.outside(&lagrangian.inside);
-    let bounds = PruningBounds { parts, outside, price: lagrangian.inside.price, least: lagrangian.bound, budget };
-    let duality_gap = (lagrangian.best_known - lagrangian.bound) / FIRST_GAP_DIVISOR;
-    let tables = Tables::build(costs, &bounds, duality_gap);
+    let bounds =
+        PruningBounds { parts, outside, price: lagrangian.inside.price, lower_bound: lagrangian.bound, budget };
+    let first_gap = (lagrangian.best_known - lagrangian.bound) / FIRST_GAP_DIVISOR;
+    let tables = Tables::build(costs, &bounds, first_gap);
     let best = tables.best();
     // The duality gap of the best set known by now. No better set exceeds the lower bound by more.
-    let needed = best.map_or(lagrangian.best_known, |(_, score)| score.min(lagrangian.best_known)) - lagrangian.bound;
+    let duality_gap =
+        best.map_or(lagrangian.best_known, |(_, score)| score.min(lagrangian.best_known)) - lagrangian.bound;
     match best {
-        Some((candidate, _)) if needed <= duality_gap || !tables.pruned => tables.trace(candidate),
+        Some((candidate, _)) if duality_gap <= first_gap || !tables.pruned => tables.trace(candidate),
         _ => {
-            let tables = Tables::build(costs, &bounds, needed);
+            let tables = Tables::build(costs, &bounds, duality_gap);
             tables.best().map_or_else(|| vec![costs.nodes() - 1], |(candidate, _)| tables.trace(candidate))
         }
     }
@@ -47,16 +49,16 @@ struct PruningBounds {
     /// The price of an item.
     price: Score,
     /// The lower bound: no set within the budgets has a smaller score.
-    least: Score,
+    lower_bound: Score,
     budget: EffectiveBudget,
 }
 
 impl PruningBounds {
     /// Returns the most that a candidate for `part` may cost, item prices included, by its number of wildcards.
-    fn most(&self, part: usize, duality_gap: Score) -> impl Fn(usize) -> Score {
-        let most = self.least + to_score(self.budget.items) * self.price + duality_gap;
+    fn most(&self, part: usize, gap: Score) -> impl Fn(usize) -> Score {
+        let most = self.lower_bound + to_score(self.budget.items) * self.price + gap;
         let outside_costs = self.parts.outside_costs(&self.outside, part);
-        move |wildcards| outside_costs.get(wildcards).map_or(-1, |outside_costs| most - outside_costs)
+        move |wildcards| outside_costs.get(wildcards).map_or(-1, |outside_cost| most - outside_cost)
     }
 }
 
@@ -74,7 +76,7 @@ struct Tables<'c> {
 }
 
 impl<'c> Tables<'c> {
-    fn build(costs: &'c Costs, bounds: &PruningBounds, duality_gap: Score) -> Self {
+    fn build(costs: &'c Costs, bounds: &PruningBounds, gap: Score) -> Self {
         let nodes = costs.nodes();
         let PruningBounds { parts, budget, price, .. } = bounds;
         let mut pruned = false;
@@ -83,7 +85,7 @@ impl<'c> Tables<'c> {
             let direct = costs.direct(node);
             if direct.items <= budget.items && direct.wildcards <= budget.wildcards {
                 let score_with_price = direct.score + to_score(direct.items) * price;
-                if score_with_price <= bounds.most(parts.first(node), duality_gap)(direct.wildcards) {
+                if score_with_price <= bounds.most(parts.first(node), gap)(direct.wildcards) {
                     candidates.push(Candidate {
                         items: direct.items,
                         wildcards: direct.wildcards,
@@ -105,7 +107,7 @@ impl<'c> Tables<'c> {
                 candidate.from = (index, 0);
             }
             let own = costs.wildcard(node) + price;
-            if own <= bounds.most(node, duality_gap)(1) {
+            if own <= bounds.most(node, gap)(1) {
                 // At equal cost, candidates without a wildcard here stay first.
                 let index = candidates
                     .partition_point(|candidate| (candidate.wildcards, candidate.score_with_price) <= (1, own));
@@ -118,7 +120,7 @@ impl<'c> Tables<'c> {
             }
             node_origins[node] = candidates.iter().map(|candidate| candidate.from.0).collect();
             if let Some(parent) = costs.parent(node) {
-                let most = bounds.most(parts.joined(node), duality_gap);
+                let most = bounds.most(parts.joined(node), gap);
                 pruned |= frontier.join(&mut open[parent], &candidates, most);
                 joined[node] = open[parent].iter().map(|candidate| candidate.from).collect();
             }
@@ -154,8 +156,8 @@ impl<'c> Tables<'c> {
                 continue;
             }
             for &child in children[node].iter().rev() {
-                let (before, below) = self.joined[child][candidate as usize];
-                open.push((child, below as usize));
+                let (before, of_child) = self.joined[child][candidate as usize];
+                open.push((child, of_child as usize));
                 candidate = before;
             }
         }
@@ -197,9 +199,9 @@ mod tests {
         let parts = Parts::new(costs, budget);
         let inside = parts.inside(costs, 0);
         let outside = parts.outside(&inside);
-        let bounds = PruningBounds { parts, outside, price: 0, least: 0, budget };
-        let everything = Tables::build(costs, &bounds, UNREACHABLE >> 1);
-        (set.iter().map(|it| it.score).sum(), everything.best().unwrap().1)
+        let bounds = PruningBounds { parts, outside, price: 0, lower_bound: 0, budget };
+        let unpruned = Tables::build(costs, &bounds, UNREACHABLE >> 1);
+        (set.iter().map(|it| it.score).sum(), unpruned.best().unwrap().1)
     }
 
     proptest! {
@@ -209,7 +211,7 @@ mod tests {
         #[test]
         fn pruning_loses_no_better_set(
             parts in vec(vec(select(vec!["a", "b", "c", "/", "d/", "e*"]), 1..9), 2..150),
-            best_known in any::<bool>(),
+            is_listed in any::<bool>(),
             items in 1..40_usize,
             wildcards in 1..10_usize,
         ) {
@@ -217,9 +219,9 @@ mod tests {
                 parts.iter().map(|parts| InvalidationPath::parse(&format!("/{}", parts.concat())).unwrap()).collect();
             // Every second path has an unchanged sibling, so that counts are small and often equal.
             let urls = paths.iter().step_by(2).map(|path| format!("{}x", path.as_str())).collect();
-            let inventory = Counted::new(urls, vec!["/a".into(), "/d/".into()], &paths);
-            let items_of = without_covered(paths);
-            let trie = if best_known { Trie::new(items_of, &inventory, 1000) } else { Trie::new(items_of, &Heuristic, 0) };
+            let counted = Counted::new(urls, vec!["/a".into(), "/d/".into()], &paths);
+            let required = without_covered(paths);
+            let trie = if is_listed { Trie::new(required, &counted, 1000) } else { Trie::new(required, &Heuristic, 0) };
             prop_assume!(!trie.nodes.is_empty());
             let (found, best) = scores(&Costs::new(&trie), &trie, EffectiveBudget { items, wildcards });
             prop_assert_eq!(found, best);

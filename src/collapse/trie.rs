@@ -49,7 +49,7 @@ struct OpenNode {
     length: usize,
     children: Vec<usize>,
     /// The cost of its children's wildcards together, without the weight of the items.
-    cost: u64,
+    children_cost: u64,
     paths: usize,
     wildcards: usize,
     items_cost: u64,
@@ -76,7 +76,7 @@ impl Trie {
                 let unchanged_evicted = model.count(prefix);
                 let cost = match unchanged_evicted {
                     Some(urls) => urls.saturating_mul(SCALE),
-                    None => model.estimate(prefix, index + 1 - done.first).saturating_add(done.cost),
+                    None => model.estimate(prefix, index + 1 - done.first).saturating_add(done.children_cost),
                 };
                 let node_index = nodes.len();
                 for &child in &done.children {
@@ -86,7 +86,7 @@ impl Trie {
                 }
                 if let Some(parent) = open.last_mut() {
                     parent.children.push(node_index);
-                    parent.cost = parent.cost.saturating_add(cost);
+                    parent.children_cost = parent.children_cost.saturating_add(cost);
                 }
                 nodes.push(Node {
                     first: done.first,
@@ -113,7 +113,15 @@ impl Trie {
 /// Opens a node for the prefix shared with the next item, unless the top of the stack is at least as long.
 fn open_node(open: &mut Vec<OpenNode>, first: usize, shared: Option<usize>) {
     if let Some(length) = shared.filter(|&shared| open.last().is_none_or(|top| top.length < shared)) {
-        open.push(OpenNode { first, length, children: Vec::new(), cost: 0, paths: 0, wildcards: 0, items_cost: 0 });
+        open.push(OpenNode {
+            first,
+            length,
+            children: Vec::new(),
+            children_cost: 0,
+            paths: 0,
+            wildcards: 0,
+            items_cost: 0,
+        });
     }
 }
 
@@ -166,8 +174,9 @@ mod tests {
         let items = paths.iter().map(|path| InvalidationPath::parse(path).unwrap()).collect();
         let trie = Trie::new(items, &Heuristic, 0);
         for (index, node) in trie.nodes.iter().enumerate() {
-            let below: u64 = trie.nodes.iter().filter(|it| it.parent == Some(index)).map(|it| it.wildcard_cost).sum();
-            assert!(node.wildcard_cost > below, "{}", trie.prefix(node));
+            let children_cost: u64 =
+                trie.nodes.iter().filter(|it| it.parent == Some(index)).map(|it| it.wildcard_cost).sum();
+            assert!(node.wildcard_cost > children_cost, "{}", trie.prefix(node));
         }
     }
 }

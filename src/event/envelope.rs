@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::json::{JsonObject, JsonText};
-use super::sources::{EventKind, event_kind};
+use super::kind::{EventKind, event_kind};
 use super::{Event, EventError, Request, eventbridge, job, s3};
 use crate::change::text::excerpt;
 use crate::change::{Batch, EventSource, Message, RecordError};
@@ -41,11 +41,11 @@ fn open_at(json: &str, nesting: Nesting, batch: &mut Batch) -> Result<Option<Eve
         return Err(EventError::TooDeep);
     }
     let not_allowed_here = |what| if nesting.is_invocation { Ok(()) } else { Err(EventError::NotAllowedHere(what)) };
-    let event_kind = event_kind(json)?;
+    let kind = event_kind(json)?;
     if nesting.depth == 0 {
-        batch.source = event_kind.source();
+        batch.source = kind.source();
     }
-    match event_kind {
+    match kind {
         EventKind::Records(records) => open_records(records, nesting, batch)?,
         EventKind::TestEvent => batch.test_events += 1,
         EventKind::SnsMessage(message) => {

@@ -84,12 +84,12 @@ struct JobConfiguration<'a> {
 /// Decodes a job. Only a missing or invalid id is an error of the event: any other defect is reported in the job's
 /// result.
 pub(super) fn decode(job: &RawValue) -> Result<Job, EventError> {
-    let JsonObject(envelope): JsonObject<JobJson<'_>> =
+    let JsonObject(fields): JsonObject<JobJson<'_>> =
         serde_json::from_str(job.get()).map_err(|_| EventError::JobWithoutId)?;
-    let id = envelope.id.and_then(|JsonText(id)| JobId::new(&id)).ok_or(EventError::JobWithoutId)?;
+    let id = fields.id.and_then(|JsonText(id)| JobId::new(&id)).ok_or(EventError::JobWithoutId)?;
     // The parser's message is not quoted, as it could contain credentials.
     let unreadable = || RequestError::new("", "the job's \"data\" could not be read");
-    let data = envelope.data.and_then(|data| serde_json::from_str(data.get()).ok());
+    let data = fields.data.and_then(|data| serde_json::from_str(data.get()).ok());
     let Some(JsonObject(data)): Option<JsonObject<JobData<'_>>> = data else {
         return Ok(Job { id, request: Err(unreadable()), continuation_token: None });
     };

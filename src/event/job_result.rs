@@ -116,14 +116,14 @@ impl ContinuationToken {
         // A derived `Deserialize` also accepts an array of the fields.
         let written: TokenJson =
             text.starts_with('{').then(|| serde_json::from_str(text).ok()).flatten().ok_or(ContinuationTokenError)?;
-        let waiting = |(distribution, invalidation): (String, String)| {
+        let to_ref = |(distribution, invalidation): (String, String)| {
             Some(InvalidationRef {
                 distribution: DistributionId::new(&distribution).ok()?,
                 invalidation: InvalidationId::new(&invalidation)?,
             })
         };
         let TokenJson { version, invalidations, started, wait, paths } = written;
-        let invalidations: Option<Vec<_>> = invalidations.into_iter().map(waiting).collect();
+        let invalidations: Option<Vec<_>> = invalidations.into_iter().map(to_ref).collect();
         match invalidations {
             Some(invalidations)
                 if version == TOKEN_VERSION && !invalidations.is_empty() && wait <= MAX_WAIT && is_one_line(&paths) =>
@@ -176,12 +176,12 @@ mod tests {
     use super::*;
 
     fn token() -> ContinuationToken {
-        let waiting = |n: usize| InvalidationRef {
+        let invalidation = |n: usize| InvalidationRef {
             distribution: DistributionId::new(&format!("E{n:013}")).unwrap(),
             invalidation: InvalidationId::new(&format!("I{n:025}")).unwrap(),
         };
         ContinuationToken {
-            invalidations: (0..20).map(waiting).collect(),
+            invalidations: (0..20).map(invalidation).collect(),
             started: 1_767_323_045,
             wait: 3600,
             paths: "/".repeat(MAX_SUMMARY_LENGTH),
@@ -193,9 +193,9 @@ mod tests {
         let written = token().write();
         assert_eq!(ContinuationToken::parse(&written), Ok(token()));
         assert!(token().fits(), "{}", written.len());
-        let three = (0..3).flat_map(|_| token().invalidations).collect();
-        let more = ContinuationToken { invalidations: three, ..token() };
-        assert!(!more.fits());
+        let sixty = (0..3).flat_map(|_| token().invalidations).collect();
+        let too_long = ContinuationToken { invalidations: sixty, ..token() };
+        assert!(!too_long.fits());
     }
 
     #[test]

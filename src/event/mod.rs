@@ -4,7 +4,7 @@
 //! quotes at most one short value. A list of records is split into raw JSON before its records are decoded, so that one
 //! bad record fails alone.
 //!
-//! The kind of an event is detected by fields that only that kind has (`sources`), never by which type happens to
+//! The kind of an event is detected by fields that only that kind has (`kind`), never by which type happens to
 //! deserialize. Envelopes are decoded in any nesting (`envelope`), and keys by the rule of the service that wrote them
 //! (`s3`, `eventbridge`).
 
@@ -15,9 +15,9 @@ mod job;
 mod job_result;
 mod json;
 mod key;
+mod kind;
 mod request;
 mod s3;
-mod sources;
 
 pub use self::error::{ACCEPTED_EVENTS, EventError};
 pub use self::job::{Job, JobId};

@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::value::RawValue;
 
 use super::json::JsonText;
-use super::sources::EventFields;
+use super::kind::EventFields;
 use crate::change::text::excerpt;
 use crate::change::{Bucket, BucketName, DistributionId, ObjectKey};
 use crate::path::{Item, named_items};

@@ -83,14 +83,14 @@ pub(super) fn time(field: Option<&RawValue>) -> Option<Timestamp> {
 pub(super) fn decode(record: &RawValue, batch: &mut Batch) {
     match decode_record(record) {
         Ok(Decoded::Change(change, time)) => batch.push(change, time),
-        Ok(Decoded::Ignored(ignored)) => batch.ignored.push(ignored),
+        Ok(Decoded::Skipped(record)) => batch.ignored.push(record),
         Err(error) => batch.failed.push(error),
     }
 }
 
 enum Decoded {
     Change(Change, Option<Timestamp>),
-    Ignored(SkippedRecord),
+    Skipped(SkippedRecord),
 }
 
 fn missing(field: &str) -> RecordError {
@@ -107,9 +107,9 @@ fn decode_record(raw: &RawValue) -> Result<Decoded, RecordError> {
         }
         None => return Err(missing("eventSource")),
     }
-    let JsonText(name) = record.event_name.ok_or_else(|| missing("eventName"))?;
-    if !changes_content(&name) {
-        return Ok(Decoded::Ignored(SkippedRecord { event_name: excerpt(&name) }));
+    let JsonText(event_name) = record.event_name.ok_or_else(|| missing("eventName"))?;
+    if !changes_content(&event_name) {
+        return Ok(Decoded::Skipped(SkippedRecord { event_name: excerpt(&event_name) }));
     }
     let JsonObject(entity) = record.s3.ok_or_else(|| missing("s3"))?;
     let (name, key) = entity.names("s3")?;

@@ -158,7 +158,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         let is_covered = |index: usize| covered.get(index) == Some(&true) && failed.get(index) == Some(&false);
         let times = batch.times.iter().enumerate().filter(|(index, _)| !self.dry_run && is_covered(*index));
         report.oldest_covered = times.filter_map(|(_, time)| *time).min();
-        let covered = (0..batch.changes.len()).filter(|&index| is_covered(index)).count();
+        let covered_count = (0..batch.changes.len()).filter(|&index| is_covered(index)).count();
         report.changes.failed =
             failed.iter().filter(|&&failed| failed).count() + batch.failed.len() + batch.unlisted_failures;
         if batch.test_events > 0 {
@@ -168,9 +168,9 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
             report.ignore(reason, changes);
         }
         if !self.dry_run {
-            report.changes.covered = covered;
-        } else if covered > 0 {
-            report.ignore(SkipReason::DryRun, covered);
+            report.changes.covered = covered_count;
+        } else if covered_count > 0 {
+            report.ignore(SkipReason::DryRun, covered_count);
         }
         HandledChanges { report, failures, failed }
     }
@@ -206,14 +206,14 @@ fn unreadable(batch: &Batch) -> impl Iterator<Item = Failure> {
     batch.failed.iter().enumerate().map(move |(index, error)| {
         while messages.next_if(|message| message.failed.end <= index).is_some() {}
         let message = messages.peek().filter(|message| message.failed.contains(&index));
-        Failure::Record { message: message.map(|message| excerpt(&message.id)), error: error.clone() }
+        Failure::Record { message_id: message.map(|message| excerpt(&message.id)), error: error.clone() }
     })
 }
 
-fn set_all(changes: &mut [bool], indices: &[usize]) {
+fn set_all(flags: &mut [bool], indices: &[usize]) {
     for &index in indices {
-        if let Some(change) = changes.get_mut(index) {
-            *change = true;
+        if let Some(flag) = flags.get_mut(index) {
+            *flag = true;
         }
     }
 }

@@ -112,11 +112,11 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
     /// success.
     fn result_after_sending(&self, request: &Request, report: &Report) -> JobResult {
         let paths = all_paths(report);
-        let waiting = report.invalidations.iter().filter_map(|sent| {
+        let created = report.invalidations.iter().filter_map(|sent| {
             let (distribution, invalidation) = (sent.distribution_id.clone(), sent.invalidation_id.clone()?);
             Some(InvalidationRef { distribution, invalidation })
         });
-        let invalidations: Vec<_> = waiting.collect();
+        let invalidations: Vec<_> = created.collect();
         match request.wait {
             Some(wait) if !invalidations.is_empty() => {
                 let token = ContinuationToken { invalidations, started: self.seconds(), wait, paths };
@@ -135,10 +135,10 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
     async fn check_progress(&self, token: ContinuationToken, invocation: &Invocation) -> JobResult {
         // Earlier than the timeout of the whole execution: a status that is late then counts as in progress, and the
         // job is continued instead of failed.
-        let result_deadline = Instant::now() + invocation.time_left() / 2;
+        let poll_deadline = Instant::now() + invocation.time_left() / 2;
         let mut completed = true;
         for InvalidationRef { distribution, invalidation } in &token.invalidations {
-            match self.progress(distribution, invalidation, result_deadline).await {
+            match self.progress(distribution, invalidation, poll_deadline).await {
                 Ok(progress) => completed &= progress == Progress::Completed,
                 Err(error) => return error.job_result(),
             }
@@ -173,23 +173,23 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
     /// Puts a result, retrying transient errors until `deadline`, and returns the result that CodePipeline accepted. If
     /// it refuses a success or a continuation, a failure that says so is put instead.
     async fn put(&self, job: &JobId, result: JobResult, deadline: Instant) -> Result<JobResult, InvocationError> {
-        let refused = match self.put_result_until(job, &result, deadline).await {
+        let first_error = match self.put_result_until(job, &result, deadline).await {
             Ok(()) => return Ok(result),
             Err(error) => error,
         };
         let not_put = |mut reason: String| {
-            if refused.class == ErrorClass::AccessDenied {
+            if first_error.class == ErrorClass::AccessDenied {
                 reason.push_str(RESULT_PERMISSIONS);
             }
             InvocationError::JobResult { job: job.clone(), reason }
         };
-        if refused.class.is_transient() || matches!(result, JobResult::Failed { .. }) {
-            return Err(not_put(refused.to_string()));
+        if first_error.class.is_transient() || matches!(result, JobResult::Failed { .. }) {
+            return Err(not_put(first_error.to_string()));
         }
-        let failed = JobResult::failed(FailureType::Failed, &format!("the result was refused: {refused}"));
+        let failed = JobResult::failed(FailureType::Failed, &format!("the result was refused: {first_error}"));
         match self.put_result_until(job, &failed, deadline).await {
             Ok(()) => Ok(failed),
-            Err(error) => Err(not_put(format!("{refused}; and then {error}"))),
+            Err(error) => Err(not_put(format!("{first_error}; and then {error}"))),
         }
     }
 
@@ -197,8 +197,8 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         let mut delay = FIRST_RETRY_DELAY;
         loop {
             let now = Instant::now();
-            let attempt = now + PUT_TIME.min(deadline.saturating_duration_since(now) / PUT_DIVISOR);
-            let error = match timeout_at(attempt, self.jobs.put(job, result)).await {
+            let attempt_deadline = now + PUT_TIME.min(deadline.saturating_duration_since(now) / PUT_DIVISOR);
+            let error = match timeout_at(attempt_deadline, self.jobs.put(job, result)).await {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(error)) => error,
                 Err(_) => CallError::timed_out(match result {
@@ -216,9 +216,9 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
     }
 }
 
-/// The room that the first item needs to be listed at all, in characters. With this much or less, the items are only
-/// counted.
-const MIN_ITEM_LENGTH: usize = 8;
+/// The first item is listed only if it has more room than this, in characters. With this much or less, the items are
+/// only counted.
+const MIN_ITEM_ROOM: usize = 8;
 
 /// The separator between two distributions in a summary.
 const SEPARATOR: &str = "; ";
@@ -228,9 +228,9 @@ fn list_items<'a>(items: impl IntoIterator<Item = &'a Item>, count: usize, most:
     let mut list = String::new();
     let mut left = count;
     for item in items {
-        let more = if left > 1 { format!(" and {} more", left - 1).len() } else { 0 };
-        let room = most.saturating_sub(more);
-        if list.is_empty() && room > MIN_ITEM_LENGTH {
+        let suffix_length = if left > 1 { format!(" and {} more", left - 1).len() } else { 0 };
+        let room = most.saturating_sub(suffix_length);
+        if list.is_empty() && room > MIN_ITEM_ROOM {
             list = shortened(item.as_str(), room);
         } else if list.is_empty() {
             break;
@@ -272,7 +272,7 @@ fn summary(report: &Report) -> String {
 
 /// The summary with at most `most` characters for each distribution.
 fn summary_of(report: &Report, most: usize) -> String {
-    let sent = report.invalidations.iter().map(|sent| {
+    let summaries = report.invalidations.iter().map(|sent| {
         let what = match sent.status {
             SentStatus::Accepted => "invalidated",
             SentStatus::AlreadyExists => "was invalidated before, so it is not waited for:",
@@ -282,9 +282,9 @@ fn summary_of(report: &Report, most: usize) -> String {
         let paths = list_items(&sent.paths, sent.path_count, most.saturating_sub(start.len() + SEPARATOR.len()));
         format!("{start}{paths}")
     });
-    let sent: Vec<_> = sent.collect();
-    if sent.is_empty() {
+    let summaries: Vec<_> = summaries.collect();
+    if summaries.is_empty() {
         return "nothing to invalidate".into();
     }
-    sent.join(SEPARATOR)
+    summaries.join(SEPARATOR)
 }

@@ -15,9 +15,8 @@ use crate::collapse::Objective;
 use crate::config::{Config, ExpectedOwner, RetryConfig};
 use crate::event::{self, Event, EventError};
 use crate::lookup::{Clock, ConfigLookup, KeyLookup, TagLookup, stats};
-use crate::report::{Answer, InvocationError, LogLine, Report};
-
 use crate::plan::Invalidation;
+use crate::report::{Answer, InvocationError, LogLine, Report};
 use crate::send::{SendDeadlines, SendOptions, SentCache, SentInvalidation, send_all};
 
 pub use crate::send::CONCURRENT_SENDS;
@@ -25,7 +24,7 @@ pub use crate::send::CONCURRENT_SENDS;
 /// The time reserved at the end of the invocation for its answer.
 const ANSWER_RESERVE: Duration = Duration::from_secs(2);
 /// Each reserve is at most the remaining time divided by this.
-const ANSWER_RESERVE_DIVISOR: u32 = 4;
+const RESERVE_DIVISOR: u32 = 4;
 
 /// The time reserved before that for the response to the last attempt to send.
 const LAST_ATTEMPT_RESERVE: Duration = Duration::from_secs(1);
@@ -45,10 +44,10 @@ impl Invocation {
     /// The deadlines for sending. `retries` limits how long failed requests are retried; `None` sets no limit of its
     /// own.
     fn deadlines(&self, retries: Option<Duration>) -> SendDeadlines {
-        let answers = self.deadline.checked_sub(ANSWER_RESERVE.min(self.time_left() / ANSWER_RESERVE_DIVISOR));
+        let answers = self.deadline.checked_sub(ANSWER_RESERVE.min(self.time_left() / RESERVE_DIVISOR));
         let answers = answers.unwrap_or_else(Instant::now);
         let latest =
-            answers.checked_sub(LAST_ATTEMPT_RESERVE.min(self.time_left() / ANSWER_RESERVE_DIVISOR)).unwrap_or(answers);
+            answers.checked_sub(LAST_ATTEMPT_RESERVE.min(self.time_left() / RESERVE_DIVISOR)).unwrap_or(answers);
         let retries = retries.map_or(latest, |retries| latest.min(Instant::now() + retries));
         SendDeadlines { retries, attempts: latest, answers }
     }
@@ -62,15 +61,15 @@ impl Invocation {
 /// A decoded event, and when decoding began. The raw event is not kept: it can be 6 MB.
 pub struct DecodedEvent {
     event: Result<Event, EventError>,
-    at: Instant,
+    started_at: Instant,
 }
 
 impl DecodedEvent {
     /// Decodes an event.
     #[must_use]
-    pub fn read(event: &[u8]) -> Self {
-        let at = Instant::now();
-        Self { event: event::decode(event), at }
+    pub fn decode(event: &[u8]) -> Self {
+        let started_at = Instant::now();
+        Self { event: event::decode(event), started_at }
     }
 }
 
@@ -133,7 +132,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
     /// neither as a batch item failure nor as the result of a job. The invocation then fails, so that an asynchronous
     /// event is redelivered.
     pub async fn handle(&self, event: &[u8], invocation: &Invocation) -> (Result<Answer, InvocationError>, LogLine) {
-        self.handle_decoded(DecodedEvent::read(event), invocation).await
+        self.handle_decoded(DecodedEvent::decode(event), invocation).await
     }
 
     /// As [`Self::handle`], for an event that is already decoded.
@@ -147,7 +146,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         if let Err(error) = &answer {
             log_line.record_error(error);
         }
-        log_line.finish(stats, decoded.at.elapsed(), self.now());
+        log_line.finish(stats, decoded.started_at.elapsed(), self.now());
         (answer, log_line)
     }
 

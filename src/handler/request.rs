@@ -60,13 +60,13 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
                         let tags = self.look_up_tags([bucket.clone()], invocation).await?;
                         (self.distributions(bucket, &tags)?, Some(&bucket.name))
                     }
-                    RequestTarget::Default => (vec![self.function_distribution()?], None),
+                    RequestTarget::Default => (vec![self.default_distribution()?], None),
                 };
-                let invalidation = plan_named(&distributions, items, bucket, delivery_id);
+                let invalidations = plan_named(&distributions, items, bucket, delivery_id);
                 let mut report = Report::default();
                 let mut failures = Vec::new();
-                let outcomes = self.send(&invalidation, invocation.deadlines(None)).await;
-                for (invalidation, outcome) in invalidation.iter().zip(outcomes) {
+                let outcomes = self.send(&invalidations, invocation.deadlines(None)).await;
+                for (invalidation, outcome) in invalidations.iter().zip(outcomes) {
                     match outcome {
                         Ok(sent) => report.add(sent),
                         Err(error) => failures.push(Failure::send(invalidation, error)),
@@ -80,7 +80,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         if failures.is_empty() { Ok(report) } else { Err(InvocationError::Request(failures)) }
     }
 
-    fn function_distribution(&self) -> Result<DistributionId, InvocationError> {
+    fn default_distribution(&self) -> Result<DistributionId, InvocationError> {
         self.default_distribution.clone().ok_or(InvocationError::Event(EventError::NoDistribution))
     }
 

@@ -29,7 +29,7 @@ pub struct IncomingEvent(DecodedEvent);
 impl<'de> Deserialize<'de> for IncomingEvent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let event = <&RawValue>::deserialize(deserializer)?;
-        Ok(Self(DecodedEvent::read(event.get().as_bytes())))
+        Ok(Self(DecodedEvent::decode(event.get().as_bytes())))
     }
 }
 

@@ -95,12 +95,12 @@ struct Items {
 /// `CreateInvalidation` and `CreateInvalidationForDistributionTenant`, which differ only in the kind of resource.
 pub(super) fn create_invalidation(state: &mut State, request: &ApiRequest) -> ApiResponse {
     let now = Instant::now();
-    if let (Some(least), Some(last)) = (state.throttle, state.last_invalidation)
-        && now.duration_since(last) < least
+    if let (Some(min_interval), Some(last)) = (state.throttle, state.last_create_call)
+        && now.duration_since(last) < min_interval
     {
         return error(400, "Throttling", "Rate exceeded");
     }
-    state.last_invalidation = Some(now);
+    state.last_create_call = Some(now);
     let target_kind = InvalidationTarget::of(request.operation);
     let distribution = match target_kind.find(state, &request.target) {
         Ok(distribution) => distribution,
@@ -157,7 +157,7 @@ pub(super) fn get_invalidation(state: &mut State, request: &ApiRequest) -> ApiRe
         Ok(distribution) => distribution,
         Err(missing) => return missing,
     };
-    let Some(invalidation) = distribution.invalidations.iter().find(|it| it.id == request.resource) else {
+    let Some(invalidation) = distribution.invalidations.iter().find(|it| it.id == request.argument) else {
         return error(404, "NoSuchInvalidation", "The specified invalidation does not exist.");
     };
     let body = document(invalidation, distribution.status(invalidation, Instant::now()));

@@ -15,14 +15,14 @@ pub(super) fn denied(request: &ApiRequest) -> ApiResponse {
         (Service::CodePipeline, operation) => format!("codepipeline:{operation}"),
     };
     let target = &request.target;
-    let cloudfront = |kind: &str| format!("arn:aws:cloudfront::{ACCOUNT}:{kind}/{target}");
+    let cloudfront_arn = |kind: &str| format!("arn:aws:cloudfront::{ACCOUNT}:{kind}/{target}");
     let resource = match (request.service, request.operation) {
         (Service::S3, _) => format!("arn:aws:s3:::{target}"),
-        (Service::CloudFront, "GetCachePolicy") => cloudfront("cache-policy"),
+        (Service::CloudFront, "GetCachePolicy") => cloudfront_arn("cache-policy"),
         (Service::CloudFront, operation) if operation.ends_with("ForDistributionTenant") => {
-            cloudfront("distribution-tenant")
+            cloudfront_arn("distribution-tenant")
         }
-        (Service::CloudFront, _) => cloudfront("distribution"),
+        (Service::CloudFront, _) => cloudfront_arn("distribution"),
         // `PutJobSuccessResult` and `PutJobFailureResult` have no resource-level permissions.
         (Service::CodePipeline, _) => "*".to_owned(),
     };

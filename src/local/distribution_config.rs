@@ -40,9 +40,9 @@ pub(super) fn get_cache_policy(state: &State, request: &ApiRequest) -> ApiRespon
 fn answer(root: &str, value: &Value) -> ApiResponse {
     match document(root, value) {
         Ok(body) => {
-            let mut version = DefaultHasher::new();
-            body.hash(&mut version);
-            let version = format!("E{:016X}", version.finish());
+            let mut hasher = DefaultHasher::new();
+            body.hash(&mut hasher);
+            let version = format!("E{:016X}", hasher.finish());
             ApiResponse { status: 200, code: None, headers: vec![("ETag", version)], body }
         }
         // The test's fixture is wrong; no request can cause this.

@@ -52,7 +52,7 @@ pub struct State {
     /// The number of calls received, finished or not.
     pub started_calls: usize,
     in_flight: BTreeMap<&'static str, usize>,
-    pub(super) last_invalidation: Option<Instant>,
+    pub(super) last_create_call: Option<Instant>,
 }
 
 /// A bucket, as far as the function reads it.
@@ -155,7 +155,7 @@ async fn serve(state: Arc<Mutex<State>>, request: Request<Bytes>) -> Reply {
         }
     };
     let (mut effect, mut delay) = lock(&state).begin_call(&request);
-    let _under_way = InFlight { state: Arc::clone(&state), operation: request.operation };
+    let _in_flight = InFlight { state: Arc::clone(&state), operation: request.operation };
     let mut response_before = None;
     while let Some(Effect::After(then)) = effect {
         let answer = response_before.get_or_insert_with(|| lock(&state).answer(&request));
@@ -169,7 +169,7 @@ async fn serve(state: Arc<Mutex<State>>, request: Request<Bytes>) -> Reply {
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
-    // Declared after `_under_way` and so dropped before it: `InFlight::drop` locks the state as well.
+    // Declared after `_in_flight` and so dropped before it: `InFlight::drop` locks the state as well.
     let mut state = lock(&state);
     let mut work = || response_before.take().unwrap_or_else(|| state.answer(&request));
     let (mut content_type, mut connection_fault) = (None, None);
@@ -196,8 +196,8 @@ async fn serve(state: Arc<Mutex<State>>, request: Request<Bytes>) -> Reply {
             content_type = Some(other);
             Some(work())
         }
-        Some(Effect::ConnectionFault(way)) => {
-            connection_fault = Some(way);
+        Some(Effect::ConnectionFault(fault)) => {
+            connection_fault = Some(fault);
             Some(work())
         }
         Some(Effect::After(_) | Effect::Delay(_)) | None => Some(work()),

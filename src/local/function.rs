@@ -66,9 +66,9 @@ impl FunctionProcess {
     /// # Errors
     /// If the process has ended or the signal cannot be sent.
     pub async fn signal(&self, signal: &str) -> io::Result<()> {
-        let process = self.id().ok_or(io::ErrorKind::NotFound)?.to_string();
+        let process_id = self.id().ok_or(io::ErrorKind::NotFound)?.to_string();
         // The shell's built-in `kill`: not every system has the command as a binary.
-        let command = ["-c", "kill -s \"$0\" \"$1\"", signal, &process];
+        let command = ["-c", "kill -s \"$0\" \"$1\"", signal, &process_id];
         let status = Command::new("sh").args(command).stderr(Stdio::null()).status().await?;
         if status.success() { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
     }
@@ -79,9 +79,9 @@ impl FunctionProcess {
     /// If the process cannot be killed.
     pub async fn stop(mut self) -> io::Result<Vec<String>> {
         self.child.kill().await?;
-        for readers in self.readers {
+        for reader in self.readers {
             // The task ends when the stream closes; only a panic would be an error.
-            let _ = readers.await;
+            let _ = reader.await;
         }
         Ok(std::mem::take(&mut *self.lines.lock().unwrap_or_else(PoisonError::into_inner)))
     }
@@ -93,8 +93,8 @@ impl FunctionProcess {
     /// If waiting fails.
     pub async fn wait(mut self) -> io::Result<(bool, Vec<String>)> {
         let status = self.child.wait().await?;
-        for readers in self.readers {
-            let _ = readers.await;
+        for reader in self.readers {
+            let _ = reader.await;
         }
         Ok((status.success(), std::mem::take(&mut *self.lines.lock().unwrap_or_else(PoisonError::into_inner))))
     }

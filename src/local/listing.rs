@@ -47,18 +47,18 @@ enum ListEntry<'a> {
 /// Whether a query string is that of `ListObjectsV2` with supported parameters only, each given at most once.
 pub(super) fn is_listing(query: &str) -> bool {
     let mut seen = HashSet::new();
-    let known = form_urlencoded::parse(query.as_bytes())
+    let is_supported = form_urlencoded::parse(query.as_bytes())
         .all(|(name, _)| PARAMETERS.contains(&name.as_ref()) && seen.insert(name.into_owned()));
-    known && form_urlencoded::parse(query.as_bytes()).any(|pair| pair == ("list-type".into(), "2".into()))
+    is_supported && form_urlencoded::parse(query.as_bytes()).any(|pair| pair == ("list-type".into(), "2".into()))
 }
 
 /// `ListObjectsV2`.
 pub(super) fn list_objects_v2(state: &State, request: &ApiRequest) -> ApiResponse {
     let list = || {
         let bucket = bucket(state, request)?;
-        let query = ListRequest::read(&request.resource)?;
-        let (entries, more) = query.page(&bucket.objects)?;
-        query.write(&request.target, &entries, more)
+        let list_request = ListRequest::read(&request.argument)?;
+        let (entries, more) = list_request.page(&bucket.objects)?;
+        list_request.write(&request.target, &entries, more)
     };
     match list() {
         Ok(body) => ApiResponse { status: 200, code: None, headers: Vec::new(), body },
@@ -68,9 +68,9 @@ pub(super) fn list_objects_v2(state: &State, request: &ApiRequest) -> ApiRespons
 
 impl ListRequest {
     fn read(query: &str) -> Result<Self, ApiResponse> {
-        let value = |wanted: &str| {
+        let value = |parameter: &str| {
             form_urlencoded::parse(query.as_bytes())
-                .find(|(name, _)| name == wanted)
+                .find(|(name, _)| name == parameter)
                 .map(|(_, value)| value.into_owned())
         };
         let max_keys = match value("max-keys").map(|text| text.parse::<i32>().map(usize::try_from)) {
@@ -122,8 +122,8 @@ impl ListRequest {
     /// Returns the entry under which a key is listed.
     fn entry<'a>(&self, key: &'a str) -> ListEntry<'a> {
         let rest = key.get(self.prefix.len()..).unwrap_or_default();
-        let delimiter = Some(&self.delimiter).filter(|it| !it.is_empty()).and_then(|it| rest.find(it.as_str()));
-        let common = delimiter.and_then(|at| key.get(..self.prefix.len() + at + self.delimiter.len()));
+        let delimiter_at = Some(&self.delimiter).filter(|it| !it.is_empty()).and_then(|it| rest.find(it.as_str()));
+        let common = delimiter_at.and_then(|at| key.get(..self.prefix.len() + at + self.delimiter.len()));
         common.map_or(ListEntry::Object(key), ListEntry::CommonPrefix)
     }
 
@@ -153,9 +153,9 @@ impl ListRequest {
         for entry in entries {
             match entry {
                 ListEntry::Object(key) => {
-                    let (key, tag) = (self.text(key)?, escape(EMPTY_OBJECT_ETAG));
+                    let (key, etag) = (self.text(key)?, escape(EMPTY_OBJECT_ETAG));
                     let contents = format!(
-                        "<Key>{key}</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified><ETag>{tag}</ETag><Size>0</Size>\
+                        "<Key>{key}</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified><ETag>{etag}</ETag><Size>0</Size>\
                          <StorageClass>STANDARD</StorageClass>"
                     );
                     element("Contents", &contents);
@@ -176,8 +176,8 @@ impl ListRequest {
             return Ok(encode_key(key));
         }
         // XML 1.0, section 2.2, "Char".
-        let carried = |c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
-        if key.chars().all(carried) {
+        let is_xml_char = |c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
+        if key.chars().all(is_xml_char) {
             // An XML parser turns a literal carriage return into a line feed. Source: XML 1.0, section 2.11.
             Ok(escape(key).replace('\r', "&#13;"))
         } else {

@@ -14,7 +14,7 @@ pub(super) enum PathStatus {
     Rejected,
 }
 
-/// Returns the verdict on one item.
+/// Returns what CloudFront does with an item.
 pub(super) fn classify(item: &str) -> PathStatus {
     if item.starts_with('#') {
         return classify_tag(item);
@@ -27,7 +27,7 @@ pub(super) fn classify(item: &str) -> PathStatus {
     if bytes.iter().any(unsafe_byte) {
         return PathStatus::Rejected;
     }
-    let mut works = true;
+    let mut is_effective = true;
     for (index, _) in item.match_indices('%') {
         let digits = item.get(index + 1..index + 3).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
         let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) else {
@@ -35,12 +35,14 @@ pub(super) fn classify(item: &str) -> PathStatus {
         };
         // No cached URL has an over-encoded character, lowercase hex digits or an encoded tilde.
         let needs_encoding = !byte.is_ascii_graphic() || b"\"#%<>?[\\]^`{|}+".contains(&byte);
-        works &= needs_encoding && digits.is_some_and(|digits| !digits.contains(|c: char| c.is_ascii_lowercase()));
+        is_effective &=
+            needs_encoding && digits.is_some_and(|digits| !digits.contains(|c: char| c.is_ascii_lowercase()));
     }
-    if works { PathStatus::Effective } else { PathStatus::Ineffective }
+    if is_effective { PathStatus::Effective } else { PathStatus::Ineffective }
 }
 
-/// The verdict on a cache tag. CloudFront ignores tags of a distribution without a `CacheTagConfig`, as all are here.
+/// Returns what CloudFront does with a cache tag. It ignores the tags of a distribution without a `CacheTagConfig`, and
+/// no distribution has one here.
 fn classify_tag(item: &str) -> PathStatus {
     let fits = (2..=257).contains(&item.len()) && item.bytes().all(|b| b.is_ascii_graphic() && b != b',');
     if fits && !item.ends_with('*') { PathStatus::Ineffective } else { PathStatus::Rejected }

@@ -22,7 +22,7 @@ pub(super) struct ApiRequest {
     /// The name or id of the bucket, distribution, tenant, cache policy or job.
     pub(super) target: String,
     /// The id of an invalidation, or the query string of a listing. Empty for other operations.
-    pub(super) resource: String,
+    pub(super) argument: String,
     /// The Region that the request is signed for.
     pub(super) region: String,
     pub(super) headers: HeaderMap,
@@ -111,20 +111,21 @@ impl ApiRequest {
                 _ => None,
             },
         };
-        let Some((operation, target, resource)) = call else {
-            let named = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
-            let reason = format!("no such call: {} {} {named}", parts.method, parts.uri);
+        let Some((operation, target, argument)) = call else {
+            let amz_target =
+                parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+            let reason = format!("no such call: {} {} {amz_target}", parts.method, parts.uri);
             return Err(unknown(service, reason.trim_end().to_owned()));
         };
         let region = region.to_owned();
-        Ok(Self { service, operation, target, resource, region, headers: parts.headers, body })
+        Ok(Self { service, operation, target, argument, region, headers: parts.headers, body })
     }
 }
 
-/// The operation, its target, and the resource below that.
-type Call = (&'static str, String, String);
+/// The operation, its target and its argument.
+type Operation = (&'static str, String, String);
 
-fn s3_call(method: &str, segments: &[&str], query: Option<&str>) -> Option<Call> {
+fn s3_call(method: &str, segments: &[&str], query: Option<&str>) -> Option<Operation> {
     match (method, segments, query) {
         ("GET", &[bucket], Some("tagging")) => Some(("GetBucketTagging", bucket.to_owned(), String::new())),
         ("GET", &[bucket], Some(query)) if listing::is_listing(query) => {
@@ -134,9 +135,9 @@ fn s3_call(method: &str, segments: &[&str], query: Option<&str>) -> Option<Call>
     }
 }
 
-fn cloudfront_call(method: &str, segments: &[&str], query: Option<&str>) -> Option<Call> {
+fn cloudfront_call(method: &str, segments: &[&str], query: Option<&str>) -> Option<Operation> {
     let (&"2020-05-31", segments, None) = (segments.first()?, segments.get(1..)?, query) else { return None };
-    let (operation, target, resource) = match (method, segments) {
+    let (operation, target, argument) = match (method, segments) {
         ("POST", &["distribution", id, "invalidation"]) => ("CreateInvalidation", id, ""),
         ("GET", &["distribution", id, "invalidation", invalidation]) => ("GetInvalidation", id, invalidation),
         ("POST", &["distribution-tenant", id, "invalidation"]) => ("CreateInvalidationForDistributionTenant", id, ""),
@@ -147,5 +148,5 @@ fn cloudfront_call(method: &str, segments: &[&str], query: Option<&str>) -> Opti
         ("GET", &["cache-policy", id]) => ("GetCachePolicy", id, ""),
         _ => return None,
     };
-    Some((operation, target.to_owned(), resource.to_owned()))
+    Some((operation, target.to_owned(), argument.to_owned()))
 }

@@ -80,8 +80,8 @@ struct ErrorBody {
 struct PendingInvocation {
     event: Bytes,
     invoke: Invoke,
-    answer: oneshot::Sender<InvocationOutcome>,
-    fetched: oneshot::Sender<()>,
+    outcome_sender: oneshot::Sender<InvocationOutcome>,
+    fetched_sender: oneshot::Sender<()>,
 }
 
 struct Shared {
@@ -128,16 +128,16 @@ impl Lambda {
     /// Invokes the function and waits for its response. The timeout starts when the function receives the event; an
     /// event that it does not fetch within the same time is withdrawn.
     pub async fn invoke(&self, event: impl Into<Bytes>, invoke: Invoke) -> InvocationOutcome {
-        let (answer, outcome) = oneshot::channel();
-        let (fetched, was_fetched) = oneshot::channel();
+        let (outcome_sender, outcome_receiver) = oneshot::channel();
+        let (fetched_sender, fetched_receiver) = oneshot::channel();
         let (timeout, request_id) = (invoke.timeout, invoke.request_id.clone());
-        if self.queue.send(PendingInvocation { event: event.into(), invoke, answer, fetched }).is_err() {
+        if self.queue.send(PendingInvocation { event: event.into(), invoke, outcome_sender, fetched_sender }).is_err() {
             return InvocationOutcome::TimedOut;
         }
-        if !matches!(tokio::time::timeout(timeout, was_fetched).await, Ok(Ok(()))) {
+        if !matches!(tokio::time::timeout(timeout, fetched_receiver).await, Ok(Ok(()))) {
             return InvocationOutcome::TimedOut;
         }
-        let outcome = tokio::time::timeout(timeout, outcome).await;
+        let outcome = tokio::time::timeout(timeout, outcome_receiver).await;
         // The invocation is abandoned: a later response is rejected.
         if outcome.is_err() {
             self.shared.current().take_if(|(current, _)| *current == request_id);
@@ -187,12 +187,12 @@ impl Shared {
             }
             first
         });
-        let PendingInvocation { event, invoke, answer, fetched } = self.next_pending().await?;
+        let PendingInvocation { event, invoke, outcome_sender, fetched_sender } = self.next_pending().await?;
         let deadline = invoke.deadline.unwrap_or_else(|| SystemTime::now() + invoke.timeout);
         let deadline = deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        *self.current() = Some((invoke.request_id.clone(), answer));
+        *self.current() = Some((invoke.request_id.clone(), outcome_sender));
         // The receiver still waits: `next_pending` returns no withdrawn invocation.
-        let _ = fetched.send(());
+        let _ = fetched_sender.send(());
         Response::builder()
             .header("Content-Type", "application/json")
             .header("Lambda-Runtime-Aws-Request-Id", invoke.request_id)
@@ -208,7 +208,7 @@ impl Shared {
         let mut waiting = self.waiting.lock().await;
         loop {
             let pending = waiting.recv().await?;
-            if !pending.fetched.is_closed() {
+            if !pending.fetched_sender.is_closed() {
                 return Some(pending);
             }
         }
@@ -224,8 +224,8 @@ impl Shared {
 
     /// Ends the current invocation, if it has this request id. Returns whether it did.
     fn finish(&self, request_id: &str, outcome: InvocationOutcome) -> bool {
-        let fetched = self.current().take_if(|(current, _)| current == request_id);
-        fetched.is_some_and(|(_, answer)| answer.send(outcome).is_ok())
+        let taken = self.current().take_if(|(current, _)| current == request_id);
+        taken.is_some_and(|(_, outcome_sender)| outcome_sender.send(outcome).is_ok())
     }
 }
 

@@ -23,10 +23,10 @@ mod tests {
         fastrand::seed(7);
         let first = Duration::from_secs(2);
         for (failures, longest) in [(0, 2), (1, 4), (3, 16), (4, 20), (1000, 20)] {
-            let pauses: Vec<_> = (0..200).map(|_| delay(first, failures)).collect();
+            let delays: Vec<_> = (0..200).map(|_| delay(first, failures)).collect();
             let longest = Duration::from_secs(longest);
-            assert!(pauses.iter().all(|it| *it <= longest));
-            assert!(pauses.iter().any(|it| *it > longest.mul_f64(0.9)) && pauses.iter().any(|it| *it < longest / 10));
+            assert!(delays.iter().all(|it| *it <= longest));
+            assert!(delays.iter().any(|it| *it > longest.mul_f64(0.9)) && delays.iter().any(|it| *it < longest / 10));
         }
         assert!(delay(Duration::from_mins(1), 5) <= Duration::from_mins(1));
     }

@@ -89,9 +89,9 @@ where
                     }
                     Err(error) => {
                         let age = |entry: &CacheEntry<V>| (self.clock)().duration_since(entry.fetched_at).ok();
-                        let allow_stale =
+                        let use_stale =
                             current.is_some_and(|it| age(&it).is_some_and(|age| allow_stale(&it.value, age, &error)));
-                        if !allow_stale {
+                        if !use_stale {
                             return Err(error);
                         }
                         stale_because = Some(error);
@@ -139,9 +139,9 @@ mod tests {
     /// Returns a cache, and its clock in seconds since 1970.
     fn cache() -> (Cache<u8, usize>, Arc<AtomicU64>) {
         let seconds = Arc::new(AtomicU64::new(1_000_000));
-        let reading = Arc::clone(&seconds);
+        let clock_seconds = Arc::clone(&seconds);
         let clock: Clock =
-            Arc::new(move || SystemTime::UNIX_EPOCH + Duration::from_secs(reading.load(Ordering::Relaxed)));
+            Arc::new(move || SystemTime::UNIX_EPOCH + Duration::from_secs(clock_seconds.load(Ordering::Relaxed)));
         (Cache::new(16, clock), seconds)
     }
 

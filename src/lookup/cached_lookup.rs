@@ -13,7 +13,7 @@ use crate::aws::CallError;
 
 /// The most attempts of one lookup, the first included.
 const ATTEMPTS: u32 = 4;
-/// The delay between two attempts is this fraction of the one for `CreateInvalidation`. The limits of other operations
+/// The delay between two attempts is the one for `CreateInvalidation`, divided by this. The limits of other operations
 /// are higher, so their errors pass sooner.
 const DELAY_DIVISOR: u32 = 10;
 
@@ -81,10 +81,10 @@ where
         Self { operation, cache: Cache::new(capacity, clock), max_stale_age: ttl.max_stale_age, backoff }
     }
 
-    /// Returns the cached value of `key`, or that of `fetch`, which also returns its TTL. Transient errors are
-    /// retried, and `fetch` is not called after `deadline`. If none of the attempts succeeds and the last error is
-    /// transient, a stale value is returned if it is not too old ([`CacheTtl::max_stale_age`]) and `allow_stale` accepts
-    /// it; the error is then in [`Cached::stale_because`].
+    /// Returns the cached value of `key`, or that of `fetch`, which also returns its TTL. Transient errors are retried,
+    /// and `fetch` is not called after `deadline`. If none of the attempts succeeds and the last error is transient, a
+    /// stale value is returned if it is not too old ([`CacheTtl::max_stale_age`]) and `allow_stale` accepts it; the
+    /// error is then in [`Cached::stale_because`].
     ///
     /// # Errors
     /// The last error of `fetch`, or a timeout.

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 
 /// The longest time for which a call holds a permit.
 const MAX_HOLD: Duration = Duration::from_secs(1);
-/// A call holds a permit for at most this fraction of the time that there is for all calls.
+/// A call holds a permit for at most the time that there is for all calls, divided by this.
 const HOLD_DIVISOR: u32 = 4;
 
 /// The most calls in flight, as a multiple of the permits. Each call holds a connection, and a Lambda process has at
@@ -24,7 +24,7 @@ pub struct Permits {
     count: usize,
     max_hold: Duration,
     /// When each call in flight started.
-    begun: Vec<Instant>,
+    starts: Vec<Instant>,
 }
 
 impl Permits {
@@ -32,28 +32,28 @@ impl Permits {
     #[must_use]
     pub fn new(count: usize, now: Instant, deadline: Instant) -> Self {
         let max_hold = MAX_HOLD.min(deadline.saturating_duration_since(now) / HOLD_DIVISOR);
-        Self { count: count.max(1), max_hold, begun: Vec::new() }
+        Self { count: count.max(1), max_hold, starts: Vec::new() }
     }
 
     /// Returns when a permit for another call is available: `now` or later. `None` if a call must end first.
     #[must_use]
     pub fn available_from(&self, now: Instant) -> Option<Instant> {
-        if self.begun.len() >= self.count * MAX_CALLS_PER_PERMIT {
+        if self.starts.len() >= self.count * MAX_CALLS_PER_PERMIT {
             return None;
         }
-        let ends = self.begun.iter().map(|begun| *begun + self.max_hold).filter(|end| *end > now);
+        let ends = self.starts.iter().map(|start| *start + self.max_hold).filter(|end| *end > now);
         if ends.clone().count() < self.count { Some(now) } else { ends.min() }
     }
 
     /// Records that a call starts.
     pub fn acquire(&mut self, now: Instant) {
-        self.begun.push(now);
+        self.starts.push(now);
     }
 
-    /// Records the end of a call that started at `begun`.
-    pub fn release(&mut self, begun: Instant) {
-        if let Some(index) = self.begun.iter().position(|it| *it == begun) {
-            self.begun.swap_remove(index);
+    /// Records the end of a call that started at `start`.
+    pub fn release(&mut self, start: Instant) {
+        if let Some(index) = self.starts.iter().position(|it| *it == start) {
+            self.starts.swap_remove(index);
         }
     }
 }
@@ -66,7 +66,7 @@ where
 {
     let mut calls = calls.into_iter().peekable();
     let mut permits = Permits::new(count, Instant::now(), deadline);
-    let mut under_way = FuturesUnordered::new();
+    let mut in_flight = FuturesUnordered::new();
     let mut outputs = Vec::new();
     loop {
         let now = Instant::now();
@@ -75,14 +75,14 @@ where
             && let Some(call) = calls.next()
         {
             permits.acquire(now);
-            under_way.push(async move { (now, call.await) });
+            in_flight.push(async move { (now, call.await) });
             continue;
         }
         let next = available.filter(|_| calls.peek().is_some());
         tokio::select! {
-            ended = under_way.next() => {
-                let Some((begun, output)) = ended else { return outputs };
-                permits.release(begun);
+            ended = in_flight.next() => {
+                let Some((start, output)) = ended else { return outputs };
+                permits.release(start);
                 outputs.push(output);
             }
             () = sleep_until(next.unwrap_or(now)), if next.is_some() => {}
@@ -112,8 +112,8 @@ mod tests {
         assert_eq!(permits.available_from(after(1100)), Some(after(1300)));
         permits.release(after(300));
         assert_eq!(permits.available_from(after(1100)), Some(after(1100)));
-        for begun in 2..8 {
-            permits.acquire(after(begun * 1000));
+        for second in 2..8 {
+            permits.acquire(after(second * 1000));
         }
         assert_eq!(permits.available_from(after(100_000)), None, "each of them costs a connection");
         assert_eq!(Permits::new(2, now, after(800)).max_hold, Duration::from_millis(200));
@@ -121,32 +121,32 @@ mod tests {
 
     #[tokio::test]
     async fn at_most_count_calls_run_and_all_finish() {
-        let (now, most) = (Cell::new(0), Cell::new(0));
-        let (now, most) = (&now, &most);
-        let calls = (0..20).map(|count| async move {
-            now.set(now.get() + 1);
-            most.set(now.get().max(most.get()));
+        let (running, most_running) = (Cell::new(0), Cell::new(0));
+        let (running, most_running) = (&running, &most_running);
+        let calls = (0..20).map(|number| async move {
+            running.set(running.get() + 1);
+            most_running.set(running.get().max(most_running.get()));
             sleep(Duration::from_millis(5)).await;
-            now.set(now.get() - 1);
-            count
+            running.set(running.get() - 1);
+            number
         });
         let mut outputs = run(calls, 4, Instant::now() + Duration::from_secs(8)).await;
         outputs.sort_unstable();
         assert_eq!(outputs, (0..20).collect::<Vec<_>>());
-        assert_eq!(most.get(), 4);
+        assert_eq!(most_running.get(), 4);
     }
 
     #[tokio::test]
     async fn hanging_calls_delay_no_others() {
         let answered = Cell::new(0);
         let answered = &answered;
-        let calls = (0..12).map(|count| async move {
-            sleep(if count < 8 { Duration::from_mins(1) } else { Duration::ZERO }).await;
+        let calls = (0..12).map(|number| async move {
+            sleep(if number < 8 { Duration::from_mins(1) } else { Duration::ZERO }).await;
             answered.set(answered.get() + 1);
         });
         let deadline = Instant::now() + Duration::from_millis(100);
-        let in_time = tokio::time::timeout_at(deadline, run(calls, 4, deadline)).await;
-        assert!(in_time.is_err());
+        let ended = tokio::time::timeout_at(deadline, run(calls, 4, deadline)).await;
+        assert!(ended.is_err());
         assert_eq!(answered.get(), 4);
     }
 }

@@ -23,7 +23,7 @@ const MAX_CONCURRENT_CONFIG_LOOKUPS: usize = 8;
 
 /// Both operations have their own name in errors but share their counters.
 const fn operation(name: &'static str) -> Operation {
-    Operation { name, hit: |stats| stats.settings_hits += 1, miss: |stats| stats.settings_misses += 1 }
+    Operation { name, hit: |stats| stats.config_hits += 1, miss: |stats| stats.config_misses += 1 }
 }
 
 /// A cached reader of distribution configs.
@@ -117,10 +117,10 @@ impl ConfigLookup {
             );
         }
         let mut config = cached.config.clone();
-        if let Some(resolved) = &mut config {
-            for policy in resolved.unresolved_policies() {
-                if let Some(in_key) = self.policy(source, &policy, deadline).await? {
-                    Arc::make_mut(resolved).resolve_policy(&policy, in_key);
+        if let Some(config) = &mut config {
+            for policy in config.unresolved_policies() {
+                if let Some(in_key) = self.has_query_strings(source, &policy, deadline).await? {
+                    Arc::make_mut(config).resolve_policy(&policy, in_key);
                 }
             }
         }
@@ -170,7 +170,7 @@ impl ConfigLookup {
 
     /// Returns whether the cache key of this policy includes query strings; `None`, with a warning in the log, if
     /// access to the policy is denied.
-    async fn policy<S: DistributionConfigs>(
+    async fn has_query_strings<S: DistributionConfigs>(
         &self,
         source: &S,
         id: &PolicyId,

@@ -20,9 +20,11 @@ pub struct Stats {
     /// Lookups of a bucket's tags that called S3.
     pub tag_misses: u64,
     /// Lookups of a distribution config or cache policy that were answered from the cache.
-    pub settings_hits: u64,
+    #[serde(rename = "settingsHits")]
+    pub config_hits: u64,
     /// Lookups of a distribution config or cache policy that called CloudFront.
-    pub settings_misses: u64,
+    #[serde(rename = "settingsMisses")]
+    pub config_misses: u64,
     /// `ListObjectsV2` requests, retries included.
     pub list_requests: u64,
     /// Retries of calls of any kind.
@@ -31,20 +33,20 @@ pub struct Stats {
 
 /// Runs `future` and returns its output with the counts.
 pub async fn collect<F: Future>(future: F) -> (F::Output, Stats) {
-    let collected = async {
+    let with_counts = async {
         let output = future.await;
         (output, STATS.with(Cell::get))
     };
-    STATS.scope(Cell::default(), collected).await
+    STATS.scope(Cell::default(), with_counts).await
 }
 
 /// Updates the counters of the current [`collect`], if there is one.
-pub fn count(what: impl FnOnce(&mut Stats)) {
+pub fn count(update: impl FnOnce(&mut Stats)) {
     // An error means that the task is not in `collect`.
     let _ = STATS.try_with(|stats| {
-        let mut collected = stats.get();
-        what(&mut collected);
-        stats.set(collected);
+        let mut counts = stats.get();
+        update(&mut counts);
+        stats.set(counts);
     });
 }
 

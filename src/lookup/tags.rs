@@ -89,7 +89,7 @@ impl ResolvedTags {
     pub fn resolutions(&self, configs: &ResolvedConfigs) -> Resolutions {
         let resolution = |bucket: &Bucket, answer: &Result<Option<Arc<BucketOptions>>, _>| match answer {
             Ok(Some(options)) => {
-                Resolution::Tagged { options: Arc::clone(options), mappings: configs.mappings(bucket, options) }
+                Resolution::Served { options: Arc::clone(options), mappings: configs.mappings(bucket, options) }
             }
             Ok(None) => Resolution::Untagged,
             Err(_) => Resolution::Failed,
@@ -106,23 +106,23 @@ impl ResolvedTags {
 
 /// A cached reader of bucket tags.
 pub struct TagLookup<T> {
-    tags: T,
+    source: T,
     defaults: BucketDefaults,
     ttl: CacheTtl,
     cache: CachedLookup<Bucket, Option<Arc<BucketOptions>>>,
 }
 
 impl<T: BucketTags> TagLookup<T> {
-    /// Creates a lookup that reads tags from `tags`. `backoff` is the longest delay before the first retry of
+    /// Creates a lookup that reads tags from `source`. `backoff` is the longest delay before the first retry of
     /// `CreateInvalidation`.
-    pub fn new(tags: T, defaults: BucketDefaults, ttl: CacheTtl, backoff: Duration, clock: Clock) -> Self {
+    pub fn new(source: T, defaults: BucketDefaults, ttl: CacheTtl, backoff: Duration, clock: Clock) -> Self {
         let cache = CachedLookup::new(OPERATION, CACHED_BUCKETS, ttl, backoff, clock);
-        Self { tags, defaults, ttl, cache }
+        Self { source, defaults, ttl, cache }
     }
 
     /// Returns the source that tags are read from.
     pub fn source(&self) -> &T {
-        &self.tags
+        &self.source
     }
 
     /// Returns the key of the tag that names a bucket's distributions.
@@ -130,9 +130,9 @@ impl<T: BucketTags> TagLookup<T> {
         &self.defaults.distribution_tag
     }
 
-    /// Looks up the tags of all these buckets concurrently, up to [`MAX_CONCURRENT_TAG_LOOKUPS`] at a time apart from calls
-    /// that hang. A bucket that has not answered by `deadline` ends with stale options or a timeout error, so that it
-    /// does not delay the other buckets' changes.
+    /// Looks up the tags of all these buckets concurrently, up to [`MAX_CONCURRENT_TAG_LOOKUPS`] at a time apart from
+    /// calls that hang. A bucket that has not answered by `deadline` ends with stale options or a timeout error, so
+    /// that it does not delay the other buckets' changes.
     pub async fn resolve(&self, mut queries: Vec<BucketQuery>, deadline: Instant) -> ResolvedTags {
         // If there is not enough time for all, it should not always be the same ones that fail.
         fastrand::shuffle(&mut queries);
@@ -160,7 +160,7 @@ impl<T: BucketTags> TagLookup<T> {
     }
 
     async fn fetch(&self, query: &BucketQuery) -> Result<(Option<Arc<BucketOptions>>, Duration), TagLookupError> {
-        let tags = self.tags.bucket_tags(query).await.map_err(TagLookupError::Lookup)?;
+        let tags = self.source.bucket_tags(query).await.map_err(TagLookupError::Lookup)?;
         if let Some(options) = self.defaults.parse(&tags).map_err(TagLookupError::Tag)? {
             return Ok((Some(Arc::new(options)), self.ttl.positive));
         }

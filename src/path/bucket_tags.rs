@@ -113,7 +113,7 @@ impl BucketDefaults {
         if let Some(name) = index_documents.iter().flatten().find(|name| name.contains('/')) {
             return Err(bad(INDEX_DOCUMENTS_TAG, format!("\"{}\" is not a file's name", excerpt(name))));
         }
-        let usual = || IndexDocuments::Default(self.index_documents.clone());
+        let default = || IndexDocuments::Default(self.index_documents.clone());
         let directory_urls = match value(DIRECTORY_URLS_TAG) {
             None | Some("slash") => DirectoryUrls::Slash,
             Some("both") => DirectoryUrls::Both,
@@ -141,7 +141,7 @@ impl BucketDefaults {
         Ok(Some(BucketOptions {
             distributions,
             origin_path,
-            index_documents: index_documents.map_or_else(usual, IndexDocuments::FromTag),
+            index_documents: index_documents.map_or_else(default, IndexDocuments::FromTag),
             directory_urls,
             query_strings,
             max_paths,
@@ -154,7 +154,7 @@ impl BucketDefaults {
 mod tests {
     use super::*;
 
-    fn settings() -> BucketDefaults {
+    fn defaults() -> BucketDefaults {
         BucketDefaults { distribution_tag: "distributionId".into(), index_documents: vec!["index.html".into()] }
     }
 
@@ -164,16 +164,16 @@ mod tests {
 
     #[test]
     fn a_bucket_without_the_tag_has_no_options() {
-        assert_eq!(settings().parse(&tags(&[("team", "web"), ("distributionid", "E1")])), Ok(None));
+        assert_eq!(defaults().parse(&tags(&[("team", "web"), ("distributionid", "E1")])), Ok(None));
     }
 
     #[test]
     fn a_tag_names_distributions_and_another_the_origin_path() {
-        let route =
-            settings().parse(&tags(&[("distributionId", "E1 E2"), (ORIGIN_PATH_TAG, "/web")])).unwrap().unwrap();
-        assert_eq!(route.distributions.len(), 2);
-        assert_eq!(route.origin_path.unwrap().to_string(), "/web");
-        assert_eq!(route.index_documents, IndexDocuments::Default(vec!["index.html".into()]));
+        let options =
+            defaults().parse(&tags(&[("distributionId", "E1 E2"), (ORIGIN_PATH_TAG, "/web")])).unwrap().unwrap();
+        assert_eq!(options.distributions.len(), 2);
+        assert_eq!(options.origin_path.unwrap().to_string(), "/web");
+        assert_eq!(options.index_documents, IndexDocuments::Default(vec!["index.html".into()]));
     }
 
     #[test]
@@ -186,16 +186,16 @@ mod tests {
             (QUERY_STRINGS_TAG, "include"),
             (IGNORE_TAG, ".map  .LICENSE.txt"),
         ]);
-        let route = settings().parse(&tags).unwrap().unwrap();
-        assert_eq!(route.max_paths.map(NonZeroUsize::get), Some(10));
-        assert_eq!(route.index_documents, IndexDocuments::FromTag(vec!["default.htm".into(), "home.html".into()]));
-        assert_eq!((route.directory_urls, route.query_strings), (DirectoryUrls::Both, Some(true)));
-        let ignored = |key| route.ignored_suffix(&ObjectKey::new(key).unwrap());
+        let options = defaults().parse(&tags).unwrap().unwrap();
+        assert_eq!(options.max_paths.map(NonZeroUsize::get), Some(10));
+        assert_eq!(options.index_documents, IndexDocuments::FromTag(vec!["default.htm".into(), "home.html".into()]));
+        assert_eq!((options.directory_urls, options.query_strings), (DirectoryUrls::Both, Some(true)));
+        let ignored = |key| options.ignored_suffix(&ObjectKey::new(key).unwrap());
         assert_eq!(ignored("js/app.js.map"), Some(".map"));
         assert_eq!((ignored("js/app.map.js"), ignored("a.license.txt")), (None, None));
-        let none = settings()
+        let empty_tag = defaults()
             .parse(&[("distributionId".into(), "E1".into()), (INDEX_DOCUMENTS_TAG.into(), String::new())].into());
-        assert_eq!(none.unwrap().unwrap().index_documents, IndexDocuments::FromTag(Vec::new()));
+        assert_eq!(empty_tag.unwrap().unwrap().index_documents, IndexDocuments::FromTag(Vec::new()));
     }
 
     #[test]
@@ -213,7 +213,7 @@ mod tests {
         ] {
             let mut tags = tags(&[("distributionId", "E1")]);
             tags.insert(key.into(), value.into());
-            let message = settings().parse(&tags).unwrap_err().to_string();
+            let message = defaults().parse(&tags).unwrap_err().to_string();
             assert!(message.contains(key) && message.contains(&format!("\"{value}\"")), "{message}");
         }
     }

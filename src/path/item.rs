@@ -24,7 +24,7 @@ pub enum Item {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CacheTag(Box<str>);
 
-/// Why a list of items is rejected: the item, if it is one, and the remedy.
+/// Why a list of items is rejected: the item, if a single one is at fault, and the remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ItemError {
     /// The list is empty.
@@ -79,7 +79,8 @@ impl Item {
     /// ```
     /// use s3_cloudfront_invalidator::path::Item;
     ///
-    /// for (named, item) in [("a b.html", "/a%20b.html"), ("/a%20b?x=1", "/a%20b?x=1"), ("/100%", "/100%25"), ("#news", "#news")] {
+    /// for (named, item) in [("a b.html", "/a%20b.html"), ("/a%20b?x=1", "/a%20b?x=1"), ("/100%", "/100%25"), ("#news",
+    /// "#news")] {
     ///     assert_eq!(Item::named(named)?.as_str(), item);
     /// }
     /// assert!(Item::named("/~user/").is_err());
@@ -210,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn items_are_encoded_unless_they_are() {
+    fn items_are_encoded_unless_they_already_are() {
         for (named, item) in [
             ("*", "/*"),
             ("/", "/"),

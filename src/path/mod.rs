@@ -149,8 +149,8 @@ impl InvalidationPath {
     #[must_use]
     pub fn widened(&self) -> Self {
         let text = self.wildcard_prefix().unwrap_or(&self.0);
-        let usual = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
-        match text.bytes().position(|byte| !usual(byte)) {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
+        match text.bytes().position(|byte| !is_plain(byte)) {
             Some(end) => Self::wildcard(text.get(..end).unwrap_or("/")),
             None => self.clone(),
         }
@@ -201,7 +201,7 @@ impl serde::Serialize for InvalidationPath {
 #[must_use]
 pub fn without_covered(mut paths: Vec<InvalidationPath>) -> Vec<InvalidationPath> {
     // In this order a wildcard is directly followed by all that it covers, because its `*` is not compared.
-    paths.sort_unstable_by(|a, b| order(a).cmp(&order(b)));
+    paths.sort_unstable_by(|a, b| sort_key(a).cmp(&sort_key(b)));
     let mut kept: Vec<InvalidationPath> = Vec::with_capacity(paths.len());
     let mut last_wildcard: Option<usize> = None;
     for path in paths {
@@ -220,7 +220,7 @@ pub fn without_covered(mut paths: Vec<InvalidationPath>) -> Vec<InvalidationPath
 }
 
 /// The sort key: a wildcard's prefix or the path of one URL. A wildcard sorts before an equal path.
-fn order(path: &InvalidationPath) -> (&str, bool) {
+fn sort_key(path: &InvalidationPath) -> (&str, bool) {
     match path.wildcard_prefix() {
         Some(prefix) => (prefix, false),
         None => (path.as_str(), true),
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn widening_ends_before_anything_unusual() {
+    fn widening_ends_before_the_first_other_character() {
         for (path, widened) in [
             ("/a/b-c_d.txt", "/a/b-c_d.txt"),
             ("/a/b*", "/a/b*"),

@@ -45,7 +45,7 @@ impl OriginPath {
         }
     }
 
-    /// Returns the path below its first folder, if that is `key_prefix`.
+    /// Returns the path below its first folder, if that is `folder`.
     #[must_use]
     pub fn strip_first_folder(&self, folder: &str) -> Option<Self> {
         let rest = self.0.strip_prefix('/')?.strip_prefix(folder)?;

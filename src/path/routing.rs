@@ -69,7 +69,7 @@ impl Mapping {
         let mut origin_matches: Vec<OriginMatch> = Vec::new();
         let mut is_conclusive = !origins.is_empty() && possible.is_empty();
         for (origin, path, endpoint) in
-            origins.iter().map(|(it, path, kind)| (*it, path.as_ref(), *kind)).chain(possible_matches)
+            origins.iter().map(|(it, path, endpoint)| (*it, path.as_ref(), *endpoint)).chain(possible_matches)
         {
             let Some(path) = options.origin_path.as_ref().or(path) else {
                 is_conclusive = false;
@@ -200,8 +200,8 @@ impl Mapping {
             |behavior: &&Behavior| origin_match.origins.iter().any(|origin| config.targets(behavior, origin));
         let decoded = url.decoded();
         // CloudFront may match a request for `/` with path patterns by the path of the object that it returns.
-        let root = (*url == ViewerUrl::root()).then(|| format!("/{}", key.as_str()));
-        let spellings = [Some(url.text.as_str()), decoded.as_deref(), root.as_deref()];
+        let object_path = (*url == ViewerUrl::root()).then(|| format!("/{}", key.as_str()));
+        let spellings = [Some(url.text.as_str()), decoded.as_deref(), object_path.as_deref()];
         let normal: Vec<_> = spellings.iter().flatten().filter_map(|spelling| normalized(spelling)).collect();
         let spellings = || spellings.into_iter().flatten().chain(normal.iter().map(String::as_str));
         let candidates = || spellings().flat_map(|spelling| config.behaviors_of(spelling));
@@ -275,16 +275,16 @@ impl Routing<'_> {
 
 impl fmt::Display for Routing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = |behavior: &Behavior| (excerpt(&behavior.pattern.to_string()), excerpt(&behavior.target));
+        let names = |behavior: &Behavior| (excerpt(&behavior.pattern.to_string()), excerpt(&behavior.target));
         match self {
             Self::ConfigUnknown => f.write_str("the distribution's settings are not known"),
             Self::EdgeFunction => f.write_str("a function at the edge may send requests to the bucket"),
             Self::ToBucket(behavior) => {
-                let (pattern, target) = name(behavior);
+                let (pattern, target) = names(behavior);
                 write!(f, "behavior {pattern} sends requests to origin \"{target}\"")
             }
             Self::OtherOrigin(behavior) => {
-                let (pattern, target) = name(behavior);
+                let (pattern, target) = names(behavior);
                 write!(f, "not served: behavior {pattern} sends requests to origin \"{target}\"")
             }
             Self::NoBehavior => f.write_str("not served: no behavior matches"),

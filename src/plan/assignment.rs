@@ -21,7 +21,7 @@ use crate::path::{BucketOptions, InvalidationPath, Mapping};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolution {
     /// The bucket is tagged with distributions.
-    Tagged {
+    Served {
         /// The bucket's options.
         options: Arc<BucketOptions>,
         /// The mapping of each distribution; `None` if its config is unavailable, so that no URL is known.
@@ -50,7 +50,7 @@ pub struct Assignment<'d> {
 struct DistributionGroup<'d> {
     assigned: AssignedChanges,
     /// The indices of their bucket changes.
-    bucket_indices: Vec<usize>,
+    bucket_changes_indices: Vec<usize>,
     /// The distributions, by the ids of their mappings.
     distributions: BTreeMap<Vec<usize>, Vec<&'d DistributionId>>,
 }
@@ -99,7 +99,7 @@ impl Assignment<'_> {
         model: impl Fn(&DistributionId, &[InvalidationPath]) -> Option<M>,
     ) -> Plan {
         let Self { partial_plan: mut plan, all_bucket_changes, groups } = self;
-        for DistributionGroup { assigned, bucket_indices, distributions } in groups {
+        for DistributionGroup { assigned, bucket_changes_indices, distributions } in groups {
             let budget = Budget { max_paths: assigned.max_paths(objective.budget), ..objective.budget };
             let objective = Objective { budget, ..objective };
             let delivery_id = match batch.messages {
@@ -110,8 +110,9 @@ impl Assignment<'_> {
             };
             let delivery_digest = DeliveryDigest::from(&delivery_id);
             let buckets: Vec<_> = assigned.buckets.into_iter().collect();
-            let mut paths = paths(bucket_indices.iter().filter_map(|&index| all_bucket_changes.get(index)), batch);
-            let mut heuristic = None;
+            let mut paths =
+                paths(bucket_changes_indices.iter().filter_map(|&index| all_bucket_changes.get(index)), batch);
+            let mut by_heuristic = None;
             let mut remaining = distributions.len();
             for same_mapping in distributions.into_values() {
                 remaining -= 1;
@@ -119,7 +120,7 @@ impl Assignment<'_> {
                 let mut take_paths = || if remaining == 0 { mem::take(&mut paths) } else { paths.clone() };
                 let (items, unchanged_evicted) = match model {
                     Some(model) => collapsed(take_paths(), objective, &model),
-                    None => heuristic.get_or_insert_with(|| collapsed(take_paths(), objective, &Heuristic)).clone(),
+                    None => by_heuristic.get_or_insert_with(|| collapsed(take_paths(), objective, &Heuristic)).clone(),
                 };
                 plan.invalidations.extend(same_mapping.into_iter().map(|distribution| Invalidation {
                     distribution: distribution.clone(),
@@ -138,11 +139,11 @@ impl Assignment<'_> {
     }
 }
 
-/// The work of one distribution.
+/// What is assigned to one distribution.
 #[derive(Default)]
 struct DistributionChanges {
     /// The indices of its bucket changes.
-    bucket_indices: Vec<usize>,
+    bucket_changes_indices: Vec<usize>,
     /// The ids of its mappings. They are unique across buckets, so distributions with the same ids have the same cost
     /// model.
     mapping_ids: Vec<usize>,
@@ -161,7 +162,7 @@ struct ServedBucket<'d> {
 struct MappedChanges<'d> {
     mapping: &'d Option<Mapping>,
     /// The index of the bucket changes that it serves, if any.
-    bucket_index: Option<usize>,
+    bucket_changes_index: Option<usize>,
     /// The changes that fail, because the distribution config is unavailable, or stale and does not serve them.
     config_unavailable: Arc<[usize]>,
 }
@@ -180,26 +181,30 @@ pub fn assign<'d>(batch: &Batch, resolutions: &'d Resolutions) -> Assignment<'d>
         let mut mapped: Vec<MappedChanges<'_>> = Vec::new();
         for (distribution, mapping) in mappings {
             let position = mapped.iter().position(|it| it.mapping == mapping).unwrap_or_else(|| {
-                let (bucket_index, config_unavailable) = if let Some(mapping) = mapping {
+                let (bucket_changes_index, config_unavailable) = if let Some(mapping) = mapping {
                     let (bucket_changes, config_unavailable) =
                         BucketChanges::new((bucket, options, mapping), batch, &indices, &mut states);
-                    let is_any = !bucket_changes.changes.is_empty();
-                    (is_any.then(|| index_of(bucket_changes, first_index, &mut all_bucket_changes)), config_unavailable)
+                    let serves_any = !bucket_changes.changes.is_empty();
+                    (
+                        serves_any.then(|| index_of(bucket_changes, first_index, &mut all_bucket_changes)),
+                        config_unavailable,
+                    )
                 } else {
-                    // Without a config the distribution may serve them all: they fail, and are not skipped as not served.
+                    // Without a config the distribution may serve them all: they fail, and are not skipped as not
+                    // served.
                     for state in &mut states {
                         state.is_served = true;
                     }
                     (None, Arc::clone(&indices))
                 };
-                mapped.push(MappedChanges { mapping, bucket_index, config_unavailable });
+                mapped.push(MappedChanges { mapping, bucket_changes_index, config_unavailable });
                 mapped.len() - 1
             });
-            let assigned = by_distribution.entry(distribution).or_default();
-            assigned.mapping_ids.push(first_mapping_id + position);
+            let of_distribution = by_distribution.entry(distribution).or_default();
+            of_distribution.mapping_ids.push(first_mapping_id + position);
             if let Some(mapped) = mapped.get(position) {
-                assigned.bucket_indices.extend(mapped.bucket_index);
-                assigned
+                of_distribution.bucket_changes_indices.extend(mapped.bucket_changes_index);
+                of_distribution
                     .config_unavailable
                     .extend((!mapped.config_unavailable.is_empty()).then(|| Arc::clone(&mapped.config_unavailable)));
             }
@@ -211,23 +216,25 @@ pub fn assign<'d>(batch: &Batch, resolutions: &'d Resolutions) -> Assignment<'d>
     }
     // By the indices of their bucket changes, then by the ids of their mappings.
     let mut groups: BTreeMap<Vec<usize>, BTreeMap<Vec<usize>, Vec<&DistributionId>>> = BTreeMap::new();
-    for (distribution, DistributionChanges { bucket_indices, mapping_ids, config_unavailable }) in by_distribution {
+    for (distribution, DistributionChanges { bucket_changes_indices, mapping_ids, config_unavailable }) in
+        by_distribution
+    {
         if !config_unavailable.is_empty() {
             plan.config_unavailable.insert(distribution.clone(), joined(&config_unavailable));
         }
-        if !bucket_indices.is_empty() {
-            groups.entry(bucket_indices).or_default().entry(mapping_ids).or_default().push(distribution);
+        if !bucket_changes_indices.is_empty() {
+            groups.entry(bucket_changes_indices).or_default().entry(mapping_ids).or_default().push(distribution);
         }
     }
-    let group = |(bucket_indices, distributions): (Vec<usize>, _)| {
-        let shared = || bucket_indices.iter().filter_map(|&index| all_bucket_changes.get(index));
+    let group = |(bucket_changes_indices, distributions): (Vec<usize>, _)| {
+        let of_group = || bucket_changes_indices.iter().filter_map(|&index| all_bucket_changes.get(index));
         let assigned = AssignedChanges {
-            paths: shared().map(|bucket_changes| bucket_changes.paths).sum(),
-            changes: joined(shared().map(|bucket_changes| &bucket_changes.changes)),
-            buckets: shared().map(|bucket_changes| bucket_changes.bucket.name.clone()).collect(),
-            max_paths: shared().filter_map(|bucket_changes| bucket_changes.max_paths).min(),
+            paths: of_group().map(|bucket_changes| bucket_changes.paths).sum(),
+            changes: joined(of_group().map(|bucket_changes| &bucket_changes.changes)),
+            buckets: of_group().map(|bucket_changes| bucket_changes.bucket.name.clone()).collect(),
+            max_paths: of_group().filter_map(|bucket_changes| bucket_changes.max_paths).min(),
         };
-        DistributionGroup { assigned, bucket_indices, distributions }
+        DistributionGroup { assigned, bucket_changes_indices, distributions }
     };
     let groups = groups.into_iter().map(group).collect();
     Assignment { partial_plan: plan, all_bucket_changes, groups }
@@ -242,7 +249,7 @@ fn changes_by_bucket<'d>(
     let mut by_bucket: BTreeMap<&'d Bucket, ServedBucket<'d>> = BTreeMap::new();
     for (index, change) in batch.changes.iter().enumerate() {
         let (bucket, options, mappings) = match resolutions.get_key_value(&change.bucket) {
-            Some((bucket, Resolution::Tagged { options, mappings })) => (bucket, options, mappings),
+            Some((bucket, Resolution::Served { options, mappings })) => (bucket, options, mappings),
             Some((_, Resolution::Untagged)) => {
                 *plan.untagged.entry(change.bucket.clone()).or_default() += 1;
                 continue;
@@ -289,6 +296,7 @@ fn joined<'l>(lists: impl IntoIterator<Item = &'l Arc<[usize]>>) -> Arc<[usize]>
     indices.sort_unstable();
     indices.into()
 }
+
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
@@ -330,11 +338,12 @@ mod tests {
             max_paths: None,
             ignored_suffixes: Vec::new(),
         });
-        let forms = [DirectoryUrls::Slash, DirectoryUrls::Both];
-        let mappings = options.distributions.iter().enumerate();
-        let mappings = mappings.map(|(n, id)| (id.clone(), Some(mapping(&bucket, &options, n % 2 == 0, forms[n / 6]))));
+        let directory_urls = [DirectoryUrls::Slash, DirectoryUrls::Both];
+        let numbered = options.distributions.iter().enumerate();
+        let mappings =
+            numbered.map(|(n, id)| (id.clone(), Some(mapping(&bucket, &options, n % 2 == 0, directory_urls[n / 6]))));
         let resolutions =
-            [(bucket.clone(), Resolution::Tagged { options: options.clone(), mappings: mappings.collect() })].into();
+            [(bucket.clone(), Resolution::Served { options: options.clone(), mappings: mappings.collect() })].into();
         let change = |n: usize| Change { bucket: bucket.clone(), key: ObjectKey::new(format!("a/{n}")).unwrap() };
         let batch = Batch { changes: (0..100).map(change).collect(), ..Batch::default() };
 
@@ -344,13 +353,13 @@ mod tests {
         assert!(assignment.distributions().all(|(_, it)| it.paths == 100));
         let [one, other] = assignment.all_bucket_changes.as_slice() else { panic!("two") };
         assert!(Arc::ptr_eq(&one.changes, &other.changes), "one list of changes");
-        let asked = Cell::new(0);
+        let model_calls = Cell::new(0);
         let plan = assignment.plan(&batch, OBJECTIVE, &DeliveryId::Job("1"), |_, paths| {
             assert_eq!(paths.len(), 100);
-            asked.set(asked.get() + 1);
+            model_calls.set(model_calls.get() + 1);
             None::<Heuristic>
         });
-        assert_eq!(asked.get(), 4, "once for all that show the bucket alike");
+        assert_eq!(model_calls.get(), 4, "once for all that show the bucket alike");
         assert_eq!(plan.invalidations.len(), 12);
         for invalidation in &plan.invalidations {
             assert_eq!(invalidation.items.iter().map(ToString::to_string).collect::<Vec<_>>(), ["/a/*"]);

@@ -10,7 +10,7 @@ use crate::path::{BucketOptions, InvalidationPath, Mapping, NotServed};
 /// How many paths are collected before the first deduplication.
 const DEDUPLICATE_ABOVE: usize = 4096;
 
-/// Changes of a bucket and their paths.
+/// The changes of a bucket that a mapping serves.
 ///
 /// The paths are not stored but computed again when needed, so only one list of paths exists at a time, however many
 /// distributions there are.

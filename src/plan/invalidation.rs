@@ -72,7 +72,7 @@ pub(super) fn collapsed(
     objective: Objective,
     model: &impl CostModel,
 ) -> (Vec<Item>, Option<u64>) {
-    let is_counted = paths.iter().all(|path| path.wildcard_prefix().is_none());
+    let has_no_wildcard = paths.iter().all(|path| path.wildcard_prefix().is_none());
     let set = collapse(paths, objective, model);
-    (set.items.into_iter().map(Item::Path).collect(), set.unchanged_evicted.filter(|_| is_counted))
+    (set.items.into_iter().map(Item::Path).collect(), set.unchanged_evicted.filter(|_| has_no_wildcard))
 }

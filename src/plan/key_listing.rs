@@ -144,8 +144,8 @@ mod tests {
         ];
         let listing = KeyListing::new(vec!["b/5".into(), "a/".into(), "b/5".into()], read, 3);
         assert_eq!(listing.keys().collect::<Vec<_>>(), ["a/", "b/5"]);
-        for complete in ["a/", "a/x", "b/", "b", "aa", "b/5", "ab/"] {
-            assert_eq!(listing.is_complete(complete), complete != "b", "{complete}");
+        for prefix in ["a/", "a/x", "b/", "b", "aa", "b/5", "ab/"] {
+            assert_eq!(listing.is_complete(prefix), prefix != "b", "{prefix}");
         }
         for incomplete in ["", "a", "c", "a.", "b0", "d"] {
             assert!(!listing.is_complete(incomplete), "{incomplete}");

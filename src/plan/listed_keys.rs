@@ -48,7 +48,7 @@ fn is_worthwhile(assigned: &AssignedChanges, budget: Budget) -> bool {
 
 /// Returns the mapping of a bucket in a distribution, if the distribution config settles it.
 fn mapping_of<'d>(resolutions: &'d Resolutions, distribution: &DistributionId, bucket: &Bucket) -> Option<&'d Mapping> {
-    let Resolution::Tagged { mappings, .. } = resolutions.get(bucket)? else { return None };
+    let Resolution::Served { mappings, .. } = resolutions.get(bucket)? else { return None };
     let (_, mapping) = mappings.iter().find(|(id, _)| id == distribution)?;
     mapping.as_ref().filter(|mapping| mapping.is_conclusive())
 }
@@ -105,9 +105,10 @@ impl Coverage for ListedOrigins<'_> {
     fn includes(&self, prefix: &str) -> bool {
         // In a URL a raw `+` is a space; a literal `+` is `%2B`.
         let with_spaces = prefix.strip_prefix('/').unwrap_or(prefix).replace('+', " ");
-        let Ok(below) = percent_decode_str(&with_spaces).decode_utf8() else { return false };
-        let is_listed =
-            |(key_prefix, listing): &(String, &KeyListing)| listing.is_complete(&format!("{key_prefix}{below}"));
+        let Ok(relative_prefix) = percent_decode_str(&with_spaces).decode_utf8() else { return false };
+        let is_listed = |(key_prefix, listing): &(String, &KeyListing)| {
+            listing.is_complete(&format!("{key_prefix}{relative_prefix}"))
+        };
         self.key_prefixes.iter().all(is_listed) && self.config.is_served_only_by(prefix, &self.origins)
     }
 }

@@ -1,8 +1,9 @@
 //! Plans one invalidation per distribution from the changes of a batch and the mappings of their buckets.
 //!
-//! Planning is pure and deterministic: paths and caller references do not depend on the order of the changes. It has two steps: [`assign()`]
-//! finds out which distributions each change belongs to, and [`Assignment::plan`] makes the invalidations. Between them
-//! the caller can list bucket keys, so that the unchanged objects that a wildcard evicts are counted, not estimated.
+//! Planning is pure and deterministic: paths and caller references do not depend on the order of the changes. It has
+//! two steps: [`assign()`] finds out which distributions each change belongs to, and [`Assignment::plan`] makes the
+//! invalidations. Between them the caller can list bucket keys, so that the unchanged objects that a wildcard evicts
+//! are counted, not estimated.
 
 mod assignment;
 mod bucket_changes;
@@ -41,8 +42,8 @@ pub struct Plan {
     pub ignored_suffix: BTreeMap<(Bucket, String), usize>,
     /// The changes per bucket whose tags could not be read or are invalid, by index in the batch.
     pub tags_unavailable: BTreeMap<Bucket, Vec<usize>>,
-    /// The changes per distribution that fail because its config is unavailable, or is stale and does not serve them, by
-    /// index in the batch.
+    /// The changes per distribution that fail because its config is unavailable, or is stale and does not serve them,
+    /// by index in the batch.
     pub config_unavailable: BTreeMap<DistributionId, Arc<[usize]>>,
 }
 
@@ -91,7 +92,7 @@ mod tests {
         Batch { changes: changes.to_vec(), ..Batch::default() }
     }
 
-    fn options(ids: &str, origin_path: &str) -> Resolution {
+    fn served(ids: &str, origin_path: &str) -> Resolution {
         let options = Arc::new(BucketOptions {
             distributions: DistributionId::parse_tag(ids).unwrap(),
             origin_path: Some(OriginPath::parse(origin_path).unwrap()),
@@ -103,13 +104,13 @@ mod tests {
         });
         let mapping = Mapping::new(&bucket("any"), &options, None);
         let mappings = options.distributions.iter().map(|id| (id.clone(), Some(mapping.clone()))).collect();
-        Resolution::Tagged { options, mappings }
+        Resolution::Served { options, mappings }
     }
 
     fn resolutions() -> Resolutions {
         [
-            (bucket("one"), options("E1", "")),
-            (bucket("two"), options("E1 E2", "/web")),
+            (bucket("one"), served("E1", "")),
+            (bucket("two"), served("E1 E2", "/web")),
             (bucket("untagged"), Resolution::Untagged),
             (bucket("denied"), Resolution::Failed),
         ]
@@ -148,8 +149,8 @@ mod tests {
 
     #[test]
     fn a_reference_depends_on_distribution_paths_and_delivery_and_on_nothing_else() {
-        let reference = |changes: &[Change], delivery_digest: &str| {
-            plan(&batch(changes), &resolutions(), BUDGET, &DeliveryId::Invocation(delivery_digest))
+        let reference = |changes: &[Change], request_id: &str| {
+            plan(&batch(changes), &resolutions(), BUDGET, &DeliveryId::Invocation(request_id))
                 .invalidations
                 .remove(0)
                 .caller_reference
@@ -170,17 +171,17 @@ mod tests {
     #[test]
     fn only_contributing_messages_determine_the_caller_reference() {
         let message = |id: &str, changes| Message { id: id.into(), changes, failed: 0..0 };
-        let reference = |changes: &[Change], messages: &[Message], request: &str| {
+        let reference = |changes: &[Change], messages: &[Message], request_id: &str| {
             let batch = Batch { messages: Some(messages.to_vec()), ..batch(changes) };
-            plan(&batch, &resolutions(), BUDGET, &DeliveryId::Invocation(request))
+            plan(&batch, &resolutions(), BUDGET, &DeliveryId::Invocation(request_id))
                 .invalidations
                 .remove(0)
                 .caller_reference
         };
         let (a, b, untagged) = (change("one", "a"), change("one", "b"), change("untagged", "c"));
         let both = reference(&[a.clone(), b.clone()], &[message("m1", 0..1), message("m2", 1..2)], "r1");
-        let again = [message("empty", 0..0), message("m2", 0..1), message("m3", 1..2), message("m1", 2..3)];
-        assert_eq!(both, reference(&[b.clone(), untagged, a.clone()], &again, "r2"));
+        let redelivered = [message("empty", 0..0), message("m2", 0..1), message("m3", 1..2), message("m1", 2..3)];
+        assert_eq!(both, reference(&[b.clone(), untagged, a.clone()], &redelivered, "r2"));
         assert_ne!(both, reference(&[a, b], &[message("m1", 0..1), message("m4", 1..2)], "r1"));
     }
 
@@ -192,18 +193,18 @@ mod tests {
         for round in 0..300 {
             let mut resolutions = Resolutions::new();
             for name in ["one", "two", "three"] {
-                let Resolution::Tagged { options, .. } = options("E1 E2 E3 E4 E5", "") else { panic!("shown") };
+                let Resolution::Served { options, .. } = served("E1 E2 E3 E4 E5", "") else { panic!("served") };
                 let mappings = options.distributions.iter().filter_map(|id| {
-                    let same_mapping = BucketOptions {
+                    let varied = BucketOptions {
                         origin_path: OriginPath::parse(&pick(&mut random, &["", "", "/web"])).ok(),
                         query_strings: Some(random.u8(..4) == 0),
                         ..(*options).clone()
                     };
-                    let mapping = (random.u8(..8) > 0).then(|| Mapping::new(&bucket(name), &same_mapping, None));
+                    let mapping = (random.u8(..8) > 0).then(|| Mapping::new(&bucket(name), &varied, None));
                     (random.u8(..4) > 0).then(|| (id.clone(), mapping))
                 });
                 let mappings = mappings.collect();
-                resolutions.insert(bucket(name), Resolution::Tagged { options, mappings });
+                resolutions.insert(bucket(name), Resolution::Served { options, mappings });
             }
             let keys = ["a", "b", "web/a", "web/b c", "web/index.html", "index.html", "x.map"];
             let changes = (0..random.usize(..12)).map(|_| {
@@ -216,8 +217,8 @@ mod tests {
             let mut alone = Plan::default();
             for id in DistributionId::parse_tag("E1 E2 E3 E4 E5").unwrap() {
                 let mut its_own = resolutions.clone();
-                for destination in its_own.values_mut() {
-                    let Resolution::Tagged { mappings, .. } = destination else { panic!("shown") };
+                for resolution in its_own.values_mut() {
+                    let Resolution::Served { mappings, .. } = resolution else { panic!("served") };
                     mappings.retain(|(it, _)| *it == id);
                 }
                 let plan = plan(&its_own);

@@ -23,7 +23,7 @@ pub enum Failure {
     /// A record or an SQS message could not be read.
     Record {
         /// The ID of the message, if the record came in one.
-        message: Option<String>,
+        message_id: Option<String>,
         /// The position of the defect, and what it is.
         error: RecordError,
     },
@@ -140,8 +140,8 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Record { message: None, error } => error.fmt(f),
-            Self::Record { message: Some(id), error } => write!(f, "message \"{id}\": {error}"),
+            Self::Record { message_id: None, error } => error.fmt(f),
+            Self::Record { message_id: Some(id), error } => write!(f, "message \"{id}\": {error}"),
             Self::NotTagged { bucket, tag } => {
                 write!(f, "bucket \"{bucket}\" does not have the tag \"{tag}\", which names its distribution; add it")
             }
@@ -177,9 +177,9 @@ impl fmt::Display for Failure {
 /// Writes the missing permission and the template parameter that grants it. Source: policy.json. Distribution tenants
 /// have operations of their own.
 fn write_missing_permission(f: &mut fmt::Formatter<'_>, operation: &str, distribution: &DistributionId) -> fmt::Result {
-    let (of, parameter) =
+    let (suffix, parameter) =
         if distribution.is_tenant() { ("ForDistributionTenant", "Tenants") } else { ("", "AllowedDistributions") };
-    write!(f, "; allow cloudfront:{operation}{of} on it to the calling role (in the templates: {parameter})")
+    write!(f, "; allow cloudfront:{operation}{suffix} on it to the calling role (in the templates: {parameter})")
 }
 
 /// Writes the number of changes, if there are any, and their buckets.

@@ -20,11 +20,11 @@ use crate::send::{SentInvalidation, SentStatus};
 
 /// The maximum number of invalidations, reasons, and buckets and paths of one invalidation in a line, and of bytes of
 /// paths altogether.
-const LISTED_INVALIDATIONS: usize = 30;
-const LISTED_REASONS: usize = 30;
-const MAX_LISTED_BUCKETS: usize = 3;
-const LISTED_PATHS: usize = 5;
-const LISTED_BYTES: usize = 16 * 1024;
+const LOGGED_INVALIDATIONS: usize = 30;
+const LOGGED_REASONS: usize = 30;
+const LOGGED_BUCKETS: usize = 3;
+const LOGGED_PATHS: usize = 5;
+const LOGGED_BYTES: usize = 16 * 1024;
 
 /// The maximum length of a job's message, in characters.
 const MESSAGE_LENGTH: usize = 300;
@@ -46,7 +46,7 @@ pub struct LogLine {
     sent: SentTotals,
     /// The age of the oldest change that was invalidated, in milliseconds; absent if its time is unknown.
     #[serde(rename = "oldestChangeMs", skip_serializing_if = "Option::is_none")]
-    pub oldest_change: Option<u64>,
+    pub oldest_change_age: Option<u64>,
     /// Cache hits and misses, list requests and retries.
     #[serde(flatten)]
     pub stats: Stats,
@@ -69,7 +69,7 @@ pub struct LogLine {
     further_invalidations: usize,
     /// The time of the oldest change that was invalidated.
     #[serde(skip)]
-    oldest: Option<Timestamp>,
+    oldest_covered: Option<Timestamp>,
     /// The totals, for the metrics and for the message.
     #[serde(skip)]
     pub totals: Totals,
@@ -135,7 +135,7 @@ impl Default for LogLine {
             source: EventSource::Unknown,
             changes: ChangeCounts::default(),
             sent: SentTotals::default(),
-            oldest_change: None,
+            oldest_change_age: None,
             stats: Stats::default(),
             duration: 0,
             error: None,
@@ -146,7 +146,7 @@ impl Default for LogLine {
             further_ignored: 0,
             invalidations: Vec::new(),
             further_invalidations: 0,
-            oldest: None,
+            oldest_covered: None,
             totals: Totals::default(),
         }
     }
@@ -157,7 +157,7 @@ impl LogLine {
     pub fn record(&mut self, report: &Report, failures: &[Failure]) {
         self.changes = report.changes;
         self.totals = report.totals;
-        self.oldest = report.oldest_covered;
+        self.oldest_covered = report.oldest_covered;
         self.sent = SentTotals {
             invalidation_count: report.totals.invalidations,
             path_count: report.totals.paths,
@@ -169,11 +169,11 @@ impl LogLine {
         let ignored = top_by_changes(report.ignored.clone(), |it| it.changes);
         self.further_ignored = report.further_ignored + ignored.1;
         self.ignored_reasons = ignored.0;
-        let mut room = LISTED_BYTES;
+        let mut room = LOGGED_BYTES;
         self.invalidations = report
             .invalidations
             .iter()
-            .take(LISTED_INVALIDATIONS)
+            .take(LOGGED_INVALIDATIONS)
             .map(|sent| ListedInvalidation::new(sent, &mut room))
             .collect();
         self.further_invalidations =
@@ -227,7 +227,7 @@ impl LogLine {
     pub fn finish(&mut self, stats: Stats, took: Duration, now: Option<Timestamp>) {
         self.stats = stats;
         self.duration = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        self.oldest_change = self.oldest.and_then(|oldest| Some(now?.since(oldest)));
+        self.oldest_change_age = self.oldest_covered.and_then(|oldest| Some(now?.since(oldest)));
     }
 
     /// Writes the line to the log, at INFO.
@@ -243,11 +243,11 @@ impl LogLine {
     }
 }
 
-/// The entries with the most changes, at most `LISTED_REASONS`, and the number of changes of all others.
+/// The entries with the most changes, at most `LOGGED_REASONS`, and the number of changes of all others.
 fn top_by_changes<T>(mut all: Vec<T>, changes: impl Fn(&T) -> usize) -> (Vec<T>, usize) {
     all.sort_by_key(|it| Reverse(changes(it)));
-    let further = all.iter().skip(LISTED_REASONS).map(&changes).sum();
-    all.truncate(LISTED_REASONS);
+    let further = all.iter().skip(LOGGED_REASONS).map(&changes).sum();
+    all.truncate(LOGGED_REASONS);
     (all, further)
 }
 
@@ -273,8 +273,8 @@ impl ListedInvalidation {
             needless_evictions: sent.needless_evictions,
             cost_usd: price_usd(if sent.is_billed() { sent.path_count } else { 0 }),
             bucket_count: sent.bucket_count,
-            buckets: sent.buckets.iter().take(MAX_LISTED_BUCKETS).cloned().collect(),
-            paths: sent.paths.iter().take(LISTED_PATHS).take_while(&mut has_room).cloned().collect(),
+            buckets: sent.buckets.iter().take(LOGGED_BUCKETS).cloned().collect(),
+            paths: sent.paths.iter().take(LOGGED_PATHS).take_while(&mut has_room).cloned().collect(),
         }
     }
 }

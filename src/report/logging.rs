@@ -51,14 +51,14 @@ fn levels(lookup: impl Fn(&str) -> Option<String>) -> Targets {
         .unwrap_or_else(|| everywhere(LevelFilter::INFO))
 }
 
-fn may_be_logged(line: &Metadata<'_>, levels: &Targets, silent: &[&str]) -> bool {
-    let most = match line.target().split("::").next() {
+fn may_be_logged(event: &Metadata<'_>, levels: &Targets, silent: &[&str]) -> bool {
+    let most = match event.target().split("::").next() {
         Some(CRATE_TARGET) => LevelFilter::TRACE,
         Some(name) if silent.contains(&name) => LevelFilter::OFF,
         Some(name) if name.starts_with("aws_") => LevelFilter::INFO,
         _ => LevelFilter::DEBUG,
     };
-    *line.level() <= most && levels.would_enable(line.target(), line.level())
+    *event.level() <= most && levels.would_enable(event.target(), event.level())
 }
 
 /// Whether this is the runtime's span around an invocation. It is enabled at every level, because each line carries its

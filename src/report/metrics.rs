@@ -39,7 +39,7 @@ pub const METRICS: [(&str, &str, MetricValue); 9] = [
     ("PathsSaved", "Count", |it| it.totals.paths_saved),
     ("NeedlessEvictions", "Count", |it| number(it.totals.needless_evictions?)),
     ("Retries", "Count", |it| number(it.stats.retries)),
-    ("OldestChangeAge", "Milliseconds", |it| number(it.oldest_change?)),
+    ("OldestChangeAge", "Milliseconds", |it| number(it.oldest_change_age?)),
 ];
 
 fn number(value: impl TryInto<i64>) -> Option<i64> {
@@ -56,8 +56,8 @@ impl Metrics {
     /// Creates a writer whose lines have the level of `AWS_LAMBDA_LOG_LEVEL`, read through `lookup`, so that Lambda
     /// does not drop them. The level is INFO if that is absent or invalid.
     pub fn new(lookup: impl Fn(&str) -> Option<String>) -> Self {
-        let set = lookup("AWS_LAMBDA_LOG_LEVEL").unwrap_or_default();
-        let level = LEVELS.into_iter().find(|level| level.eq_ignore_ascii_case(set.trim()));
+        let configured = lookup("AWS_LAMBDA_LOG_LEVEL").unwrap_or_default();
+        let level = LEVELS.into_iter().find(|level| level.eq_ignore_ascii_case(configured.trim()));
         Self { level: level.unwrap_or("INFO") }
     }
 
@@ -149,8 +149,8 @@ mod tests {
 
     #[test]
     fn a_line_is_one_write() {
-        struct Calls(Vec<Vec<u8>>);
-        impl Write for Calls {
+        struct Writes(Vec<Vec<u8>>);
+        impl Write for Writes {
             fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
                 self.0.push(bytes.to_vec());
                 Ok(bytes.len())
@@ -159,11 +159,11 @@ mod tests {
                 Ok(())
             }
         }
-        let mut calls = Calls(Vec::new());
+        let mut writes = Writes(Vec::new());
         let now = Timestamp::parse("2026-01-02T03:04:05.006Z").unwrap();
         let metrics = Metrics::new(|_| None);
-        metrics.write(&mut calls, &LogLine::default(), ("a \"name\"\n", "r1"), now).unwrap();
-        let [line] = &calls.0[..] else { panic!("one call") };
+        metrics.write(&mut writes, &LogLine::default(), ("a \"name\"\n", "r1"), now).unwrap();
+        let [line] = &writes.0[..] else { panic!("one call") };
         assert_eq!(line.iter().position(|byte| *byte == b'\n'), Some(line.len() - 1));
         assert!(line.len() < 1024, "{}", line.len());
         let line: serde_json::Value = serde_json::from_slice(line).unwrap();

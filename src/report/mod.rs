@@ -18,8 +18,8 @@ pub use self::invocation_error::InvocationError;
 pub use self::log_line::LogLine;
 pub use self::metrics::{DIMENSION, METRICS, Metrics, NAMESPACE};
 
-/// Limits of a response: invalidations, reasons, and bytes of bucket names and paths altogether. A response may have
-/// 6 MB (Lambda quotas), and finished work must not be reported as failed because a list is too long. What is omitted is
+/// Limits of a response: invalidations, reasons, and bytes of bucket names and paths altogether. A response may have 6
+/// MB (Lambda quotas), and finished work must not be reported as failed because a list is too long. What is omitted is
 /// counted.
 const LISTED_INVALIDATIONS: usize = 100;
 const LISTED_REASONS: usize = 100;
@@ -41,8 +41,8 @@ pub enum Answer {
 pub struct Report {
     /// The number of changes by outcome.
     pub changes: ChangeCounts,
-    /// The invalidations, one per distribution: the first ones, up to a limit, each with as many buckets and paths as there
-    /// is room for.
+    /// The invalidations, one per distribution: the first ones, up to a limit, each with as many buckets and paths as
+    /// there is room for.
     pub invalidations: Vec<SentInvalidation>,
     /// The number of invalidations that are not listed.
     #[serde(skip_serializing_if = "is_zero")]
@@ -63,7 +63,7 @@ pub struct Report {
     pub oldest_covered: Option<Timestamp>,
     /// The number of bytes of bucket names and paths that were to be listed, the omitted ones included.
     #[serde(skip)]
-    listed_bytes: usize,
+    bytes_to_list: usize,
 }
 
 /// Totals of the invalidations that CloudFront accepted in this invocation, and bills. Excludes those accepted for an
@@ -102,7 +102,7 @@ impl Totals {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 pub(crate) fn is_zero(number: &usize) -> bool {
     *number == 0
 }
@@ -116,8 +116,8 @@ impl Report {
             return;
         }
         let mut has_room = |length: usize| {
-            self.listed_bytes += length;
-            self.listed_bytes <= LISTED_BYTES
+            self.bytes_to_list += length;
+            self.bytes_to_list <= LISTED_BYTES
         };
         sent.buckets.retain(|bucket| has_room(bucket.len()));
         sent.paths.retain(|path| has_room(path.as_str().len()));

@@ -1,10 +1,10 @@
 //! Sends the invalidations of one delivery, with retries until a deadline.
 //!
 //! `CreateInvalidation` is throttled for the whole account, at about one request in two seconds (AWS staff,
-//! aws-sdk-js#3983), and a throttled response does not say when to retry. So all invalidations wait in one queue in memory.
-//! Until CloudFront throttles, several requests are sent concurrently. From then on they start one at a time, spaced
-//! by the backoff, and whatever is retried goes to the end of the queue. An invalidation that this process saw accepted
-//! for an earlier delivery of the same changes is not sent again ([`SentCache`]).
+//! aws-sdk-js#3983), and a throttled response does not say when to retry. So all invalidations wait in one queue in
+//! memory. Until CloudFront throttles, several requests are sent concurrently. From then on they start one at a time,
+//! spaced by the backoff, and whatever is retried goes to the end of the queue. An invalidation that this process saw
+//! accepted for an earlier delivery of the same changes is not sent again ([`SentCache`]).
 
 mod sent_cache;
 mod sent_invalidation;
@@ -45,8 +45,8 @@ struct PendingInvalidation {
     invalidation: Invalidation,
     /// Whether paths with unusual characters were replaced by wildcards ([`Invalidation::widened`]).
     widened: bool,
-    /// Whether it was sent before with these paths. The first attempt with a set of paths is not bounded by the deadline
-    /// for retries.
+    /// Whether it was sent before with these paths. The first attempt with a set of paths is not bounded by the
+    /// deadline for retries.
     was_sent: bool,
     /// Whether it was sent before, with these or other paths. For the statistics.
     is_retry: bool,
@@ -71,7 +71,7 @@ impl PendingInvalidation {
 /// The result of an attempt, and when the attempt started.
 struct Attempt {
     pending: PendingInvalidation,
-    begun: Instant,
+    started_at: Instant,
     answer: Result<Accepted, CallError>,
 }
 
@@ -96,21 +96,21 @@ pub async fn send_all<I: Invalidations>(
     if options.dry_run {
         return planned.iter().map(|planned| Ok(SentInvalidation::new(planned, None))).collect();
     }
-    let began = Instant::now();
-    let get = |planned| {
+    let send_start = Instant::now();
+    let initial_outcome = |planned| {
         let cached = sent_cache.get(planned).map(SentInvalidation::cached);
         // What is never sent has run out of time.
         cached.ok_or_else(|| CallError::timed_out(OPERATION))
     };
-    let mut outcomes: Vec<_> = planned.iter().map(get).collect();
+    let mut outcomes: Vec<_> = planned.iter().map(initial_outcome).collect();
     let to_send = planned.iter().enumerate().zip(&outcomes).filter(|(_, outcome)| outcome.is_err());
-    let mut waiting: Vec<_> = to_send.map(|(planned, _)| PendingInvalidation::new(planned, began)).collect();
+    let mut waiting: Vec<_> = to_send.map(|(planned, _)| PendingInvalidation::new(planned, send_start)).collect();
     // If there is not enough time for all, it should not always be the same ones that fail.
     fastrand::shuffle(&mut waiting);
     let mut waiting = VecDeque::from(waiting);
     let mut in_flight = FuturesUnordered::new();
-    let mut permits = Permits::new(CONCURRENT_SENDS, began, deadlines.answers);
-    let mut throttle = Throttle::new(deadlines, options.backoff, began);
+    let mut permits = Permits::new(CONCURRENT_SENDS, send_start, deadlines.answers);
+    let mut throttle = Throttle::new(deadlines, options.backoff, send_start);
     loop {
         let now = Instant::now();
         let next = |throttle: &Throttle, it: &PendingInvalidation| throttle.next(it.not_before, it.was_sent, now);
@@ -127,13 +127,13 @@ pub async fn send_all<I: Invalidations>(
             break;
         }
         tokio::select! {
-            Some(Attempt { pending, begun, answer }) = in_flight.next() => {
+            Some(Attempt { pending, started_at, answer }) = in_flight.next() => {
                 let now = Instant::now();
-                permits.release(begun);
+                permits.release(started_at);
                 let index = pending.index;
                 let outcome = match answer {
                     Ok(accepted) => {
-                        throttle.accepted(begun, now);
+                        throttle.accepted(started_at, now);
                         if let Some(planned) = planned.get(index) {
                             sent_cache.insert(&planned.caller_reference, &pending.invalidation, &accepted);
                         }
@@ -141,9 +141,9 @@ pub async fn send_all<I: Invalidations>(
                     }
                     Err(error) => {
                         if error.class == ErrorClass::Throttled {
-                            throttle.throttled(begun, now);
+                            throttle.throttled(started_at, now);
                         }
-                        waiting.extend(next_attempt(pending, &error, options.backoff, (began, deadlines)));
+                        waiting.extend(next_attempt(pending, &error, options.backoff, (send_start, deadlines)));
                         Err(error)
                     }
                 };
@@ -165,7 +165,7 @@ pub async fn send_all<I: Invalidations>(
 async fn attempt<I: Invalidations>(
     invalidations: &I,
     mut pending: PendingInvalidation,
-    begun: Instant,
+    started_at: Instant,
     deadlines: SendDeadlines,
 ) -> Attempt {
     if pending.is_retry {
@@ -173,9 +173,9 @@ async fn attempt<I: Invalidations>(
     }
     (pending.was_sent, pending.is_retry) = (true, true);
     // A request that timed out may have been accepted. It is safe to send it again: the caller reference is the same.
-    let answer = timeout_at(deadlines.attempt_deadline(begun), invalidations.create(&pending.invalidation)).await;
+    let answer = timeout_at(deadlines.attempt_deadline(started_at), invalidations.create(&pending.invalidation)).await;
     let answer = answer.unwrap_or_else(|_| Err(CallError::timed_out(OPERATION)));
-    Attempt { pending, begun, answer }
+    Attempt { pending, started_at, answer }
 }
 
 /// Returns what to send next for an invalidation that was not accepted, or `None` to give up. Paths that a person
@@ -184,7 +184,7 @@ fn next_attempt(
     pending: PendingInvalidation,
     error: &CallError,
     backoff: Duration,
-    (began, deadlines): (Instant, SendDeadlines),
+    (send_start, deadlines): (Instant, SendDeadlines),
 ) -> Option<PendingInvalidation> {
     let is_named = pending.invalidation.is_named();
     match error.class {
@@ -203,12 +203,13 @@ fn next_attempt(
         // `Throttle::next` says when, and ends the retries at their deadline.
         ErrorClass::Throttled => Some(pending),
         ErrorClass::TooManyInProgress | ErrorClass::Unavailable => {
-            // The quotas count paths and wildcards in progress. If waiting does not help, one wildcard needs the least.
-            let is_past_half_time = began.elapsed() >= deadlines.retries.saturating_duration_since(began) / 2;
+            // The quotas count paths and wildcards in progress. If waiting does not help, a set with at
+            // most one wildcard has the best chance.
+            let is_past_half_time = send_start.elapsed() >= deadlines.retries.saturating_duration_since(send_start) / 2;
             if error.class == ErrorClass::TooManyInProgress && is_past_half_time && !is_named {
                 let budget = Budget { max_wildcards: NonZeroUsize::MIN, ..pending.invalidation.budget };
-                if let Some(fewer_paths) = pending.invalidation.within(budget) {
-                    return Some(pending.rewritten(fewer_paths));
+                if let Some(fewer_wildcards) = pending.invalidation.within(budget) {
+                    return Some(pending.rewritten(fewer_wildcards));
                 }
             }
             let now = Instant::now();

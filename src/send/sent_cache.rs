@@ -69,17 +69,17 @@ impl SentCache {
     }
 
     /// Caches that `sent` was accepted: the planned invalidation, or a rewritten one in its place.
-    pub(super) fn insert(&self, planned: &CallerReference, sent: &Invalidation, accepted: &Accepted) {
-        let is_rewritten = sent.caller_reference != *planned;
+    pub(super) fn insert(&self, planned_reference: &CallerReference, sent: &Invalidation, accepted: &Accepted) {
+        let is_rewritten = sent.caller_reference != *planned_reference;
         let rewritten = is_rewritten.then(|| (sent.caller_reference.clone(), sent.items.clone()));
         let items = rewritten.iter().flat_map(|(_, items)| items);
         let size = ENTRY_SIZE + items.map(|item| ITEM_SIZE + item.as_str().len()).sum::<usize>();
         let entry = SentEntry { accepted: accepted.clone(), rewritten, stored_at: (self.clock)(), size };
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         entries.size += size;
-        match entries.by_reference.insert(planned.clone(), entry) {
+        match entries.by_reference.insert(planned_reference.clone(), entry) {
             Some(older) => entries.size -= older.size,
-            None => entries.order.push_back(planned.clone()),
+            None => entries.order.push_back(planned_reference.clone()),
         }
         while entries.size > MAX_BYTES
             && let Some(oldest) = entries.order.pop_front()
@@ -107,8 +107,8 @@ mod tests {
 
     fn sent_cache() -> (SentCache, Arc<AtomicU64>) {
         let seconds = Arc::new(AtomicU64::new(1_000_000));
-        let reading = Arc::clone(&seconds);
-        let now = move || SystemTime::UNIX_EPOCH + Duration::from_secs(reading.load(Ordering::Relaxed));
+        let clock_seconds = Arc::clone(&seconds);
+        let now = move || SystemTime::UNIX_EPOCH + Duration::from_secs(clock_seconds.load(Ordering::Relaxed));
         (SentCache::new(Arc::new(now)), seconds)
     }
 
@@ -137,9 +137,9 @@ mod tests {
         let (sent_cache, _) = sent_cache();
         let (plan, wider) = (planned("/a", "r1"), planned("/*", "r1"));
         sent_cache.insert(&plan.caller_reference, &wider, &accepted());
-        let told = sent_cache.get(&plan).unwrap();
-        assert_eq!((told.paths.as_slice(), told.path_count), (wider.items.as_slice(), 1));
-        assert_eq!(told.caller_reference, wider.caller_reference.as_str());
+        let cached = sent_cache.get(&plan).unwrap();
+        assert_eq!((cached.paths.as_slice(), cached.path_count), (wider.items.as_slice(), 1));
+        assert_eq!(cached.caller_reference, wider.caller_reference.as_str());
     }
 
     #[test]

@@ -60,27 +60,27 @@ pub enum SentStatus {
 }
 
 impl SentInvalidation {
-    /// Builds the report of `planned` from CloudFront's answer; `accepted` is `None` in a dry run.
+    /// Builds the report of `invalidation` from CloudFront's answer; `accepted` is `None` in a dry run.
     #[must_use]
-    pub fn new(planned: &Invalidation, accepted: Option<Accepted>) -> Self {
+    pub fn new(invalidation: &Invalidation, accepted: Option<Accepted>) -> Self {
         let (status, invalidation_id) = match accepted {
             Some(Accepted::Created { id }) => (SentStatus::Accepted, Some(id)),
             Some(Accepted::AlreadyExists) => (SentStatus::AlreadyExists, None),
             None => (SentStatus::DryRun, None),
         };
         Self {
-            distribution_id: planned.distribution.clone(),
+            distribution_id: invalidation.distribution.clone(),
             status,
             invalidation_id,
             invalidation_status: None,
-            caller_reference: planned.caller_reference.as_str().to_owned(),
-            bucket_count: planned.buckets.len(),
-            buckets: planned.buckets.iter().take(MAX_LISTED_BUCKETS).map(ToString::to_string).collect(),
-            changes: planned.changes.len(),
-            needless_evictions: planned.unchanged_evicted,
-            path_count: planned.items.len(),
-            paths: planned.items.clone(),
-            wildcard_count: planned.items.iter().filter(|item| item.is_wildcard()).count(),
+            caller_reference: invalidation.caller_reference.as_str().to_owned(),
+            bucket_count: invalidation.buckets.len(),
+            buckets: invalidation.buckets.iter().take(MAX_LISTED_BUCKETS).map(ToString::to_string).collect(),
+            changes: invalidation.changes.len(),
+            needless_evictions: invalidation.unchanged_evicted,
+            path_count: invalidation.items.len(),
+            paths: invalidation.items.clone(),
+            wildcard_count: invalidation.items.iter().filter(|item| item.is_wildcard()).count(),
             is_cached: false,
         }
     }
@@ -91,8 +91,8 @@ impl SentInvalidation {
         Self { is_cached: true, ..self }
     }
 
-    /// Returns whether CloudFront accepted it in this attempt. One that already exists under its caller reference is
-    /// not billed again.
+    /// Returns whether CloudFront accepted it in this invocation, and so bills it. One that already exists under its
+    /// caller reference is not billed again.
     #[must_use]
     pub fn is_billed(&self) -> bool {
         self.status == SentStatus::Accepted && !self.is_cached

@@ -16,7 +16,7 @@ const LAST_RETRY_MARGIN: Duration = Duration::from_millis(50);
 const MAX_ATTEMPT_TIME: Duration = Duration::from_secs(5);
 /// The shortest time for one attempt, unless the deadline comes first.
 const MIN_ATTEMPT_TIME: Duration = Duration::from_secs(1);
-/// Between these bounds an attempt may take this fraction of the remaining time.
+/// Between these bounds an attempt may take the remaining time, divided by this.
 const ATTEMPT_DIVISOR: u32 = 2;
 
 /// The deadlines of sending.
@@ -31,11 +31,11 @@ pub struct SendDeadlines {
 }
 
 impl SendDeadlines {
-    /// Returns when a retry that is due at `wanted` starts: at that time, or shortly before the end of retries if that
+    /// Returns when a retry that is due at `due` starts: at that time, or shortly before the end of retries if that
     /// is earlier. `None` if it is too late for a retry.
-    pub(super) fn retry_at(&self, wanted: Instant, now: Instant) -> Option<Instant> {
+    pub(super) fn retry_at(&self, due: Instant, now: Instant) -> Option<Instant> {
         let last = self.retries.checked_sub(LAST_RETRY_MARGIN).filter(|last| now < *last)?;
-        Some(wanted.min(last))
+        Some(due.min(last))
     }
 
     /// Returns the deadline of an attempt that starts `now`.
@@ -54,58 +54,58 @@ pub(super) struct Throttle {
     /// The number of consecutive throttled responses. Those to concurrent requests count as one.
     consecutive_throttles: u32,
     /// When the last of those that count arrived.
-    throttled: Option<Instant>,
+    throttled_at: Option<Instant>,
     /// When a request was last accepted.
-    accepted: Option<Instant>,
+    accepted_at: Option<Instant>,
 }
 
 impl Throttle {
     pub(super) fn new(deadlines: SendDeadlines, backoff: Duration, now: Instant) -> Self {
-        Self { deadlines, backoff, not_before: now, consecutive_throttles: 0, throttled: None, accepted: None }
+        Self { deadlines, backoff, not_before: now, consecutive_throttles: 0, throttled_at: None, accepted_at: None }
     }
 
     /// Returns when the next request may start, or `None` if there is no time for it. `not_before` is its own earliest
-    /// start, and `tried` is whether it was sent before. A first attempt may start until the end of attempts; a retry,
-    /// and any request once CloudFront has throttled, only until the end of retries.
-    pub(super) fn next(&self, not_before: Instant, tried: bool, now: Instant) -> Option<Instant> {
+    /// start, and `was_sent` is whether it was sent before. A first attempt may start until the end of attempts; a
+    /// retry, and any request once CloudFront has throttled, only until the end of retries.
+    pub(super) fn next(&self, not_before: Instant, was_sent: bool, now: Instant) -> Option<Instant> {
         let start = not_before.max(self.not_before).max(now);
-        let is_first = !tried && self.throttled.is_none();
+        let is_first = !was_sent && self.throttled_at.is_none();
         let latest = if is_first { self.deadlines.attempts } else { self.deadlines.retries };
         (start <= latest).then_some(start)
     }
 
     /// Records that a request starts.
     pub(super) fn begin(&mut self, now: Instant) {
-        if self.throttled.is_some() {
+        if self.throttled_at.is_some() {
             self.wait_until(now + self.backoff, now);
         }
     }
 
-    /// Records that a request was throttled that started at `begun`.
-    pub(super) fn throttled(&mut self, begun: Instant, now: Instant) {
+    /// Records that a request was throttled that started at `attempt_start`.
+    pub(super) fn throttled(&mut self, attempt_start: Instant, now: Instant) {
         // Concurrent requests are throttled together, which says no more than a single throttled request.
-        if self.throttled.is_some_and(|throttled| begun <= throttled) {
+        if self.throttled_at.is_some_and(|throttled_at| attempt_start <= throttled_at) {
             return;
         }
-        let earliest = self.accepted.map_or(now, |accepted| accepted + self.backoff);
+        let earliest = self.accepted_at.map_or(now, |accepted_at| accepted_at + self.backoff);
         self.wait_until(earliest.max(now + delay(self.backoff, self.consecutive_throttles)), now);
         self.consecutive_throttles += 1;
-        self.throttled = Some(now);
+        self.throttled_at = Some(now);
     }
 
-    /// Records that a request was accepted that started at `begun`.
-    pub(super) fn accepted(&mut self, begun: Instant, now: Instant) {
-        self.accepted = Some(now);
-        if let Some(throttled) = self.throttled {
+    /// Records that a request was accepted that started at `attempt_start`.
+    pub(super) fn accepted(&mut self, attempt_start: Instant, now: Instant) {
+        self.accepted_at = Some(now);
+        if let Some(throttled_at) = self.throttled_at {
             self.wait_until(self.not_before.max(now + self.backoff), now);
-            if begun > throttled {
+            if attempt_start > throttled_at {
                 self.consecutive_throttles = 0;
             }
         }
     }
 
-    fn wait_until(&mut self, wanted: Instant, now: Instant) {
-        self.not_before = self.deadlines.retry_at(wanted, now).unwrap_or(wanted);
+    fn wait_until(&mut self, due: Instant, now: Instant) {
+        self.not_before = self.deadlines.retry_at(due, now).unwrap_or(due);
     }
 }
 
@@ -139,18 +139,18 @@ mod tests {
     #[test]
     fn after_an_accepted_request_the_next_waits_for_the_backoff() {
         let now = Instant::now();
-        let taken = now + seconds(0.1);
+        let answered_at = now + seconds(0.1);
         // The responses to concurrent requests arrive in any order.
-        for taken_first in [true, false] {
+        for accepted_first in [true, false] {
             let mut throttle = Throttle::new(deadlines(now), BACKOFF, now);
-            if taken_first {
-                throttle.accepted(now, taken);
+            if accepted_first {
+                throttle.accepted(now, answered_at);
             }
-            throttle.throttled(now, taken);
-            if !taken_first {
-                throttle.accepted(now, taken);
+            throttle.throttled(now, answered_at);
+            if !accepted_first {
+                throttle.accepted(now, answered_at);
             }
-            assert_eq!(throttle.next(now, true, now), Some(taken + BACKOFF));
+            assert_eq!(throttle.next(now, true, now), Some(answered_at + BACKOFF));
             assert_eq!(
                 throttle.consecutive_throttles, 1,
                 "one that was under way with it does not say that it is over"

@@ -6,34 +6,34 @@ use fastrand::Rng;
 use s3_cloudfront_invalidator::local::connection::ConnectionFault;
 use s3_cloudfront_invalidator::local::fault::Effect;
 
-/// A delay longer than a function timeout that was shortened, which is less than 3 s.
-const LONG: Duration = Duration::from_secs(4);
+/// A delay longer than any shortened function timeout, which is less than 3 s.
+const LONG_DELAY: Duration = Duration::from_secs(4);
 
 /// The size of an oversized response, in bytes.
-const LARGE: usize = 256 << 10;
+const LARGE_BODY_BYTES: usize = 256 << 10;
 
-/// A random fault for a call of `operation`. A call that reads a distribution config or a cache policy is refused with
-/// `AccessDenied` only if `may_be`.
-pub(crate) fn effect(rng: &mut Rng, operation: &'static str, may_be: bool) -> (&'static str, Effect) {
-    let moment = Duration::from_millis(rng.u64(5..150));
+/// A random fault for a call of `operation`. A call that reads a distribution config or a cache policy is denied with
+/// `AccessDenied` only if `may_deny`.
+pub(crate) fn random_effect(rng: &mut Rng, operation: &'static str, may_deny: bool) -> (&'static str, Effect) {
+    let short_delay = Duration::from_millis(rng.u64(5..150));
     let connection_fault = |ends_after, stays_open, reset| {
         Effect::ConnectionFault(ConnectionFault { ends_after: Some(ends_after), stays_open, reset, drip: None })
     };
     match rng.u8(0..32) {
-        0..10 => refusal(rng, operation, may_be),
+        0..10 => random_error(rng, operation, may_deny),
         10 => ("HTML page", page(*rng.choice(&[200, 403, 502, 503]).unwrap_or(&502), "text/html")),
         11 => ("page of another type", page(*rng.choice(&[200, 201, 500]).unwrap_or(&500), "application/json")),
         12 => ("wrong content type", Effect::WithContentType("text/html; charset=nonsense")),
         13 => ("empty success", Effect::Raw { status: *rng.choice(&[200, 201]).unwrap_or(&200), body: String::new() }),
         14 => ("no content", Effect::Raw { status: 204, body: String::new() }),
-        15 => ("large answer", large(rng)),
+        15 => ("large answer", large_response(rng)),
         16 | 17 => ("answer cut short, its length agrees", Effect::TruncatedBody(rng.usize(0..2000))),
         18 => ("answer cut, connection closed", connection_fault(rng.usize(0..700), Duration::ZERO, false)),
-        19 => ("answer cut, connection stays open", connection_fault(rng.usize(0..700), moment, false)),
+        19 => ("answer cut, connection stays open", connection_fault(rng.usize(0..700), short_delay, false)),
         20 | 21 => ("reset in the answer", connection_fault(rng.usize(0..700), Duration::ZERO, true)),
-        22 => ("answer drips", drip(rng)),
-        23 => ("delay before the work", Effect::Delay(moment)),
-        24 => ("delay after the work", after(Effect::Delay(moment))),
+        22 => ("answer drips", slow_response(rng)),
+        23 => ("delay before the work", Effect::Delay(short_delay)),
+        24 => ("delay after the work", after(Effect::Delay(short_delay))),
         25 => ("broken before the work", Effect::Disconnect),
         26 => ("broken after the work", Effect::SucceedThenDisconnect),
         27 => ("server fault after the work", after(error(500, "InternalError"))),
@@ -41,23 +41,25 @@ pub(crate) fn effect(rng: &mut Rng, operation: &'static str, may_be: bool) -> (&
             ("caller reference used", after(error(400, "InvalidationBatchAlreadyExists")))
         }
         28 => ("HTML page", page(502, "text/html")),
-        29 => ("delay past a short timeout", Effect::Delay(LONG)),
-        30 => ("answer without its content", Effect::Raw { status: 200, body: hollow(rng, operation).to_owned() }),
+        29 => ("delay past a short timeout", Effect::Delay(LONG_DELAY)),
+        30 => {
+            ("answer without its content", Effect::Raw { status: 200, body: empty_document(rng, operation).to_owned() })
+        }
         _ => ("redirect", Effect::Raw { status: 302, body: String::new() }),
     }
 }
 
 /// A random fault for a call that puts a job's result. Any response with a success status counts as success, whatever
 /// its body, so a malformed one is sent only after the fake AWS has accepted the result.
-pub(crate) fn job_effect(rng: &mut Rng, operation: &'static str) -> (&'static str, Effect) {
+pub(crate) fn random_job_effect(rng: &mut Rng, operation: &'static str) -> (&'static str, Effect) {
     match rng.u8(0..8) {
         0 => ("throttling", error(400, "ThrottlingException")),
         1 => ("validation", error(400, "ValidationException")),
         2 => ("job answered", after(error(400, "InvalidJobStateException"))),
         3 => ("access denied", error(400, "AccessDeniedException")),
-        _ => match effect(rng, operation, false) {
-            (kind, odd @ (Effect::Raw { status: 200..300, .. } | Effect::Page { status: 200..300, .. })) => {
-                (kind, after(odd))
+        _ => match random_effect(rng, operation, false) {
+            (kind, malformed @ (Effect::Raw { status: 200..300, .. } | Effect::Page { status: 200..300, .. })) => {
+                (kind, after(malformed))
             }
             other => other,
         },
@@ -65,24 +67,24 @@ pub(crate) fn job_effect(rng: &mut Rng, operation: &'static str) -> (&'static st
 }
 
 /// An error that the service of `operation` may return.
-fn refusal(rng: &mut Rng, operation: &'static str, may_be: bool) -> (&'static str, Effect) {
-    let settings = ["GetDistributionConfig", "GetCachePolicy"].contains(&operation);
-    let s3 = ["GetBucketTagging", "ListObjectsV2"].contains(&operation);
+fn random_error(rng: &mut Rng, operation: &'static str, may_deny: bool) -> (&'static str, Effect) {
+    let reads_config = ["GetDistributionConfig", "GetCachePolicy"].contains(&operation);
+    let is_s3 = ["GetBucketTagging", "ListObjectsV2"].contains(&operation);
     match rng.u8(0..10) {
-        0 | 1 if s3 => ("slow down", error(503, "SlowDown")),
+        0 | 1 if is_s3 => ("slow down", error(503, "SlowDown")),
         0 | 1 => ("throttling", error(400, "Throttling")),
         2 => ("service unavailable", error(503, "ServiceUnavailable")),
         3 => ("internal error", error(500, "InternalError")),
-        4 if settings && !may_be => ("expired credentials", error(403, "ExpiredToken")),
+        4 if reads_config && !may_deny => ("expired credentials", error(403, "ExpiredToken")),
         4 => ("access denied", error(403, "AccessDenied")),
-        5 if s3 => ("no such bucket", error(404, "NoSuchBucket")),
+        5 if is_s3 => ("no such bucket", error(404, "NoSuchBucket")),
         5 if operation == "GetCachePolicy" => ("no such policy", error(404, "NoSuchCachePolicy")),
         5 => ("no such distribution", error(404, "NoSuchDistribution")),
-        6 if s3 => ("request time-out", error(400, "RequestTimeout")),
-        6 if settings => ("expired credentials", error(403, "ExpiredToken")),
+        6 if is_s3 => ("request time-out", error(400, "RequestTimeout")),
+        6 if reads_config => ("expired credentials", error(403, "ExpiredToken")),
         6 => ("invalid argument", error(400, "InvalidArgument")),
-        7 if s3 => ("wrong Region", error(301, "PermanentRedirect")),
-        7 if settings => ("denied without a word", Effect::Raw { status: 403, body: String::new() }),
+        7 if is_s3 => ("wrong Region", error(301, "PermanentRedirect")),
+        7 if reads_config => ("denied without a word", Effect::Raw { status: 403, body: String::new() }),
         7 => ("batch too large", error(413, "BatchTooLarge")),
         8 if operation != "CreateInvalidation" => ("not modelled", error(400, "InventedLater")),
         _ => ("too many in progress", error(400, "TooManyInvalidationsInProgress")),
@@ -90,24 +92,24 @@ fn refusal(rng: &mut Rng, operation: &'static str, may_be: bool) -> (&'static st
 }
 
 /// A well-formed document without content, or a truncated listing without keys.
-fn hollow(rng: &mut Rng, operation: &str) -> &'static str {
+fn empty_document(rng: &mut Rng, operation: &str) -> &'static str {
     match operation {
         "GetBucketTagging" => "<Tagging></Tagging>",
         "GetDistributionConfig" => {
-            let hollow = [
+            let documents = [
                 "<DistributionConfig></DistributionConfig>",
                 "<DistributionConfig><Origins><Quantity>0</Quantity></Origins><Comment>no <Id/></Comment></DistributionConfig>",
                 "<DistributionConfig><Origins><Items><Origin><Id>s3</Id></Origin></Items></Origins></DistributionConfig>",
             ];
-            hollow[rng.usize(0..hollow.len())]
+            documents[rng.usize(0..documents.len())]
         }
         "GetCachePolicy" => "<CachePolicy><Id>policy</Id></CachePolicy>",
         "ListObjectsV2" => {
-            let hollow = [
+            let documents = [
                 "<ListBucketResult></ListBucketResult>",
                 "<ListBucketResult><KeyCount>0</KeyCount><IsTruncated>true</IsTruncated></ListBucketResult>",
             ];
-            hollow[rng.usize(0..hollow.len())]
+            documents[rng.usize(0..documents.len())]
         }
         _ => "<Invalidation></Invalidation>",
     }
@@ -126,13 +128,13 @@ fn page(status: u16, content_type: &'static str) -> Effect {
     Effect::Page { status, content_type, body: body.to_owned() }
 }
 
-fn large(rng: &mut Rng) -> Effect {
+fn large_response(rng: &mut Rng) -> Effect {
     let status = *rng.choice(&[200, 400, 503]).unwrap_or(&200);
-    Effect::Raw { status, body: "<Error><Code>".to_owned() + &"x".repeat(LARGE) }
+    Effect::Raw { status, body: "<Error><Code>".to_owned() + &"x".repeat(LARGE_BODY_BYTES) }
 }
 
 /// A response sent in small pieces. One of about 600 bytes takes up to half a second.
-fn drip(rng: &mut Rng) -> Effect {
+fn slow_response(rng: &mut Rng) -> Effect {
     let drip = Some((rng.usize(5..40), Duration::from_millis(rng.u64(1..4))));
     Effect::ConnectionFault(ConnectionFault { drip, ..ConnectionFault::default() })
 }

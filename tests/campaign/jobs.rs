@@ -5,96 +5,99 @@ use s3_cloudfront_invalidator::local::events::job;
 use s3_cloudfront_invalidator::local::{PutResult, State};
 use serde_json::json;
 
-use crate::play::{Cause, Play};
 use crate::queues::PendingDelivery;
 use crate::resources::Resources;
+use crate::run::{FailureCauses, ScenarioRun};
 
 /// A CodePipeline job and what it requests.
-pub(crate) struct Task {
-    /// The job's IDs in the run without faults and in the run with them. The function would take an ID that it has seen
-    /// for the same work.
-    jobs: [String; 2],
+pub(crate) struct PlannedJob {
+    /// The job's IDs in the run without faults and in the run with them. The function would treat an ID that it has
+    /// seen as a redelivery of the same job.
+    job_ids: [String; 2],
     /// The index of the bucket that the job names; `None` if it names a distribution.
     bucket: Option<usize>,
     /// The distributions to invalidate.
-    ids: Vec<String>,
+    distribution_ids: Vec<String>,
     /// The path of a directory, below which everything is invalidated. The file of that name with `.html` appended is
     /// invalidated too.
     directory: String,
 }
 
-impl Task {
-    pub(crate) fn draw(rng: &mut Rng, resources: &Resources, seed: u64, number: usize) -> Self {
-        let jobs = ["4000", "4001"].map(|part| format!("{:08x}-0000-{part}-8000-{number:012x}", seed & 0xffff_ffff));
+impl PlannedJob {
+    pub(crate) fn random(rng: &mut Rng, resources: &Resources, seed: u64, index: usize) -> Self {
+        let job_ids = ["4000", "4001"].map(|part| format!("{:08x}-0000-{part}-8000-{index:012x}", seed & 0xffff_ffff));
         let bucket = rng.bool().then(|| rng.usize(0..resources.buckets.len()));
-        let ids = match bucket {
-            Some(bucket) => resources.buckets[bucket].ids.clone(),
+        let distribution_ids = match bucket {
+            Some(bucket) => resources.buckets[bucket].distribution_ids.clone(),
             None => rng.choice(&resources.distributions).cloned().into_iter().collect(),
         };
-        Self { jobs, bucket, ids, directory: format!("/job-{number}") }
+        Self { job_ids, bucket, distribution_ids, directory: format!("/job-{index}") }
     }
 
     /// The job's event, which CodePipeline hands to Lambda's asynchronous queue.
-    pub(crate) fn event(&self, request: String, resources: &Resources, number: usize) -> PendingDelivery {
-        let items = [format!("{}/*", self.directory), format!("{}.html", self.directory)];
+    pub(crate) fn event(&self, request_id: String, resources: &Resources, index: usize) -> PendingDelivery {
+        let paths = [format!("{}/*", self.directory), format!("{}.html", self.directory)];
         let parameters = match self.bucket {
-            Some(bucket) => json!({ "bucket": resources.buckets[bucket].name, "items": items }),
-            None => json!({ "distributionId": self.ids[0], "items": items }),
+            Some(bucket) => json!({ "bucket": resources.buckets[bucket].name, "items": paths }),
+            None => json!({ "distributionId": self.distribution_ids[0], "items": paths }),
         };
-        let mut waiting =
-            PendingDelivery::new(request, job(&self.jobs[0], Some(&parameters.to_string()), None), Vec::new());
-        waiting.job = Some(number);
-        waiting
+        let mut delivery =
+            PendingDelivery::new(request_id, job(&self.job_ids[0], Some(&parameters.to_string()), None), Vec::new());
+        delivery.job = Some(index);
+        delivery
     }
 
     /// Registers the job with the fake AWS, under both IDs, as waiting for its result.
-    pub(crate) fn begin(&self, state: &mut State) {
-        for job in &self.jobs {
-            state.jobs.entry(job.clone()).or_default();
+    pub(crate) fn register(&self, state: &mut State) {
+        for job_id in &self.job_ids {
+            state.jobs.entry(job_id.clone()).or_default();
         }
     }
 
     /// The event's body for the run with faults.
-    pub(crate) fn with_faults(&self, body: &str) -> String {
-        body.replace(&self.jobs[0], &self.jobs[1])
+    pub(crate) fn body_with_faults(&self, body: &str) -> String {
+        body.replace(&self.job_ids[0], &self.job_ids[1])
     }
 
     /// The names of the AWS resources that the job depends on.
-    pub(crate) fn names<'t>(&'t self, resources: &'t Resources) -> impl Iterator<Item = &'t str> {
+    pub(crate) fn resource_names<'t>(&'t self, resources: &'t Resources) -> impl Iterator<Item = &'t str> {
         let bucket = self.bucket.map(|bucket| resources.buckets[bucket].name.as_str());
-        self.ids.iter().map(String::as_str).chain(bucket).chain(self.jobs.iter().map(String::as_str))
+        self.distribution_ids.iter().map(String::as_str).chain(bucket).chain(self.job_ids.iter().map(String::as_str))
     }
 
     /// Whether the job must fail: it has no distribution, or its bucket has a defect.
-    fn is_hopeless(&self, resources: &Resources) -> bool {
-        self.ids.is_empty() || self.bucket.is_some_and(|bucket| resources.buckets[bucket].is_bad())
+    fn must_fail(&self, resources: &Resources) -> bool {
+        self.distribution_ids.is_empty() || self.bucket.is_some_and(|bucket| resources.buckets[bucket].has_defect())
     }
 }
 
-impl Play<'_, '_> {
+impl ScenarioRun<'_, '_> {
     /// Checks that the job of a successful invocation has exactly one result, and that the result is justified. Returns
     /// whether it is a success.
-    pub(crate) fn check_job(&mut self, event: &PendingDelivery, number: usize, cause: Cause) -> bool {
-        let task = &self.plan.jobs[number];
-        let job = &task.jobs[usize::from(self.faults.is_some())];
+    pub(crate) fn check_job(&mut self, event: &PendingDelivery, index: usize, causes: FailureCauses) -> bool {
+        let planned_job = &self.plan.jobs[index];
+        let job_id = &planned_job.job_ids[usize::from(self.faults.is_some())];
         let resources = &self.plan.resources;
-        let (file, below) = (format!("{}.html", task.directory), format!("{}/*", task.directory));
-        let (results, invalidated) = self.lane.aws.with(|state| {
-            let has = |id: &String| {
-                let mut all = state.distributions[id].invalidations.iter();
-                all.any(|it| [&file, &below].iter().all(|item| it.paths.contains(*item)))
+        let (file_path, wildcard) = (format!("{}.html", planned_job.directory), format!("{}/*", planned_job.directory));
+        let (results, invalidated) = self.worker.aws.with(|state| {
+            let has_paths = |id: &String| {
+                let mut invalidations = state.distributions[id].invalidations.iter();
+                invalidations.any(|it| [&file_path, &wildcard].iter().all(|path| it.paths.contains(*path)))
             };
-            (state.jobs[job].results.clone(), task.ids.iter().all(has))
+            (state.jobs[job_id].results.clone(), planned_job.distribution_ids.iter().all(has_paths))
         });
-        let excused = task.is_hopeless(resources) || event.tries > 0 || cause.provoked || cause.disturbed;
-        let is_true = match &results[..] {
-            [PutResult::Success { .. }] => !task.is_hopeless(resources) && invalidated,
-            [PutResult::Failure { .. }] => excused,
+        let failure_expected = planned_job.must_fail(resources)
+            || event.failed_attempts > 0
+            || causes.call_fault_occurred
+            || causes.process_fault_applied;
+        let is_correct = match &results[..] {
+            [PutResult::Success { .. }] => !planned_job.must_fail(resources) && invalidated,
+            [PutResult::Failure { .. }] => failure_expected,
             _ => false,
         };
-        if !is_true {
-            let name = &event.id;
-            self.found.push(format!("{name}: the invocation succeeded; its job {job} has {results:?}"));
+        if !is_correct {
+            let event_id = &event.id;
+            self.violations.push(format!("{event_id}: the invocation succeeded; its job {job_id} has {results:?}"));
         }
         matches!(&results[..], [PutResult::Success { .. }])
     }

@@ -5,8 +5,8 @@ use std::fmt::Write;
 
 use fastrand::Rng;
 
-/// Parts of keys, with everything that is encoded differently in an event, a path or a log.
-const PARTS: [&str; 30] = [
+/// Path segments of keys, with every kind of character that is encoded differently in an event, a path or a log.
+const SEGMENTS: [&str; 30] = [
     "a",
     "b",
     "img",
@@ -39,18 +39,18 @@ const PARTS: [&str; 30] = [
     "tab\t",
 ];
 
-const FILES: [&str; 8] = ["index.html", "myindex.html", "a.css", "b c.js", "1.png", "2.png", "x+y~z.map", "end*"];
+const FILE_NAMES: [&str; 8] = ["index.html", "myindex.html", "a.css", "b c.js", "1.png", "2.png", "x+y~z.map", "end*"];
 
-/// A random key, in five of six cases below `folder`.
-pub(crate) fn key(rng: &mut Rng, folder: &str) -> String {
-    let mut key = if rng.u8(0..6) > 0 { folder.to_owned() } else { String::new() };
+/// A random key, in five of six cases below `prefix`.
+pub(crate) fn random_key(rng: &mut Rng, prefix: &str) -> String {
+    let mut key = if rng.u8(0..6) > 0 { prefix.to_owned() } else { String::new() };
     for _ in 0..rng.usize(0..4) {
-        // Mostly plain parts, so that keys share directories.
-        let known = if rng.bool() { 5 } else { PARTS.len() };
-        key.push_str(PARTS[rng.usize(0..known)]);
+        // Half of them from the first five, so that keys share directories.
+        let segment_choices = if rng.bool() { 5 } else { SEGMENTS.len() };
+        key.push_str(SEGMENTS[rng.usize(0..segment_choices)]);
         key.push('/');
     }
-    key.push_str(FILES[rng.usize(0..FILES.len())]);
+    key.push_str(FILE_NAMES[rng.usize(0..FILE_NAMES.len())]);
     if rng.bool() {
         key.push_str(&rng.u16(0..300).to_string());
     }
@@ -58,30 +58,30 @@ pub(crate) fn key(rng: &mut Rng, folder: &str) -> String {
 }
 
 /// The URLs that viewers may have an object cached under, by CloudFront's documented rules; none for a key outside
-/// `folder`.
+/// `prefix`.
 ///
 /// Implemented independently of the crate's path rules, with no shared code.
-pub(crate) fn urls(key: &str, folder: &str) -> BTreeSet<String> {
-    let Some(key) = key.strip_prefix(folder) else { return BTreeSet::new() };
-    let mut forms = vec![key];
+pub(crate) fn object_urls(key: &str, prefix: &str) -> BTreeSet<String> {
+    let Some(key) = key.strip_prefix(prefix) else { return BTreeSet::new() };
+    let mut paths = vec![key];
     if let Some(directory) = key.strip_suffix("index.html")
         && (directory.is_empty() || directory.ends_with('/'))
     {
-        forms.push(directory);
+        paths.push(directory);
     }
-    forms.into_iter().flat_map(spellings).collect()
+    paths.into_iter().flat_map(url_encodings).collect()
 }
 
-/// A URL with spaces as `%20`, and with spaces as `+`.
-pub(crate) fn spellings(form: &str) -> BTreeSet<String> {
-    ["%20", "+"].into_iter().map(|space| spell(form, space)).collect()
+/// The URL of a path with spaces as `%20`, and with spaces as `+`.
+pub(crate) fn url_encodings(path: &str) -> BTreeSet<String> {
+    ["%20", "+"].into_iter().map(|encoded_space| encode_url(path, encoded_space)).collect()
 }
 
-fn spell(key: &str, space: &str) -> String {
+fn encode_url(key: &str, encoded_space: &str) -> String {
     let mut url = "/".to_owned();
     for byte in key.bytes() {
         match byte {
-            b' ' => url.push_str(space),
+            b' ' => url.push_str(encoded_space),
             b if b.is_ascii_alphanumeric() || b"$-_.!*'(),/:@=&;~".contains(&b) => url.push(char::from(b)),
             b => {
                 // Writing to a String cannot fail.

@@ -1,9 +1,10 @@
 //! The randomized fault-injection test: random scenarios run against the real binary and the fake AWS. Whatever fails,
 //! every change is invalidated, skipped for a named reason, or kept in a dead-letter queue with the reason.
 //!
-//! Arguments: `--scenarios N`, `--seed S`, `--lanes L` (scenarios run in parallel), `--seconds T` (no scenario is
-//! started after that time). Scenario `n` has the seed `S + n`, so `--seed X --scenarios 1` repeats the scenario of
-//! seed `X`, except for timing: concurrent calls do not always happen in the same order.
+//! Arguments: `--scenarios N`, `--seed S`, `--lanes L` (the number of workers, each of which runs one scenario at a
+//! time), `--seconds T` (no scenario is started after that time). Scenario `n` has the seed `S + n`, so `--seed X
+//! --scenarios 1` repeats the scenario of seed `X`, except for timing: concurrent calls do not always happen in the
+//! same order.
 
 #![expect(
     clippy::expect_used,
@@ -13,23 +14,23 @@
 )]
 
 mod check;
+mod distribution_configs;
 #[path = "../pure/edge_cache.rs"]
-mod edge;
+mod edge_cache;
 mod effects;
 mod faults;
+mod function_config;
 mod jobs;
 mod keys;
-mod lane;
-mod modes;
 mod plan;
-mod play;
 mod queues;
 mod resources;
+mod run;
 mod scenario;
-mod site;
+mod served_urls;
+mod state_changes;
 mod stats;
-mod turns;
-mod viewer;
+mod worker;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -37,92 +38,94 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use lane::Lane;
 use stats::Stats;
+use worker::Worker;
 
-/// The most violations that are printed for a scenario.
-const PRINTED: usize = 5;
+/// The maximum number of violations printed for a scenario.
+const MAX_PRINTED_VIOLATIONS: usize = 5;
 
-/// How long scenarios may go on after `--seconds`, when no other is started. Under a permanent fault each delivery is
-/// retried until its deadline, one delivery after another, and a scenario takes minutes.
-const LATE: Duration = Duration::from_secs(10);
+/// How long running scenarios may continue after `--seconds`, when no other is started. Under a permanent fault each
+/// delivery is retried until its deadline, one delivery after another, and a scenario takes minutes.
+const GRACE_PERIOD: Duration = Duration::from_secs(10);
 
 /// The arguments of a run.
-struct Campaign {
+struct Options {
     seed: u64,
     scenarios: u64,
-    lanes: u64,
+    workers: u64,
     seconds: u64,
 }
 
-impl Campaign {
+impl Options {
     /// Parses the arguments. The defaults take some seconds, and are the same for each run. Returns `None` if another
-    /// test is asked for: Cargo passes a name to filter by, and `--list`, to every test.
-    fn of(mut arguments: impl Iterator<Item = String>) -> Option<Self> {
-        let mut campaign = Self { seed: 1, scenarios: 150, lanes: 16, seconds: 15 };
+    /// test is requested: Cargo passes a name to filter by, and `--list`, to every test.
+    fn parse(mut arguments: impl Iterator<Item = String>) -> Option<Self> {
+        let mut options = Self { seed: 1, scenarios: 150, workers: 16, seconds: 15 };
         while let Some(argument) = arguments.next() {
-            let number = match argument.as_str() {
-                "--seed" => &mut campaign.seed,
-                "--scenarios" => &mut campaign.scenarios,
-                "--lanes" => &mut campaign.lanes,
-                "--seconds" => &mut campaign.seconds,
+            let value = match argument.as_str() {
+                "--seed" => &mut options.seed,
+                "--scenarios" => &mut options.scenarios,
+                "--lanes" => &mut options.workers,
+                "--seconds" => &mut options.seconds,
                 "--list" => return None,
                 other if other.starts_with('-') || "campaign".contains(other) => continue,
                 _ => return None,
             };
-            *number = arguments.next().and_then(|it| it.parse().ok()).expect("a number after the option");
+            *value = arguments.next().and_then(|it| it.parse().ok()).expect("a number after the option");
         }
-        Some(campaign)
+        Some(options)
     }
 }
 
 fn main() -> ExitCode {
-    let Some(campaign) = Campaign::of(std::env::args().skip(1)) else { return ExitCode::SUCCESS };
-    let Campaign { seed, scenarios, lanes, seconds } = campaign;
-    println!("campaign: seed {seed}, {scenarios} scenarios, {lanes} at a time, at most {seconds} s");
-    let (begun, next) = (Instant::now(), AtomicU64::new(0));
-    let total = Mutex::new((Stats::default(), 0, 0));
+    let Some(options) = Options::parse(std::env::args().skip(1)) else { return ExitCode::SUCCESS };
+    let Options { seed, scenarios, workers, seconds } = options;
+    println!("campaign: seed {seed}, {scenarios} scenarios, {workers} at a time, at most {seconds} s");
+    let (started, next) = (Instant::now(), AtomicU64::new(0));
+    let totals = Mutex::new((Stats::default(), 0, 0));
     std::thread::scope(|scope| {
-        for _ in 0..lanes.min(scenarios) {
+        for _ in 0..workers.min(scenarios) {
             scope.spawn(|| {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
                 runtime.block_on(async {
-                    let mut lane = Lane::start(Path::new(env!("CARGO_BIN_EXE_bootstrap"))).await;
+                    let mut worker = Worker::start(Path::new(env!("CARGO_BIN_EXE_bootstrap"))).await;
                     let (mut failed, mut given_up) = (0, 0);
-                    let end = tokio::time::Instant::from_std(begun + Duration::from_secs(seconds) + LATE);
-                    while begun.elapsed() < Duration::from_secs(seconds) {
-                        let number = next.fetch_add(1, Ordering::Relaxed);
-                        if number >= scenarios {
+                    let deadline =
+                        tokio::time::Instant::from_std(started + Duration::from_secs(seconds) + GRACE_PERIOD);
+                    while started.elapsed() < Duration::from_secs(seconds) {
+                        let offset = next.fetch_add(1, Ordering::Relaxed);
+                        if offset >= scenarios {
                             break;
                         }
-                        let Ok(found) = tokio::time::timeout_at(end, scenario::run(&mut lane, seed + number)).await
+                        let Ok(violations) =
+                            tokio::time::timeout_at(deadline, scenario::run(&mut worker, seed + offset)).await
                         else {
                             given_up += 1;
                             break;
                         };
-                        failed += usize::from(!found.is_empty());
-                        tell(seed + number, &found);
+                        failed += usize::from(!violations.is_empty());
+                        print_violations(seed + offset, &violations);
                     }
-                    lane.end().await;
-                    failed += usize::from(!lane.found.is_empty());
-                    tell(seed, &lane.found);
-                    let mut total = total.lock().expect("a total");
-                    total.0.add(&lane.stats);
-                    total.1 += failed;
-                    total.2 += given_up;
+                    worker.stop().await;
+                    failed += usize::from(!worker.violations.is_empty());
+                    print_violations(seed, &worker.violations);
+                    let mut totals = totals.lock().expect("a total");
+                    totals.0.add(&worker.stats);
+                    totals.1 += failed;
+                    totals.2 += given_up;
                 });
             });
         }
     });
-    let (stats, failed, given_up) = total.into_inner().expect("a total");
-    stats.print(begun.elapsed());
+    let (stats, failed, given_up) = totals.into_inner().expect("a total");
+    stats.print(started.elapsed());
     println!("{given_up:>9} scenarios given up, as there was no time left for them");
     println!("{failed:>9} scenarios failed");
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn tell(seed: u64, found: &[String]) {
-    for line in found.iter().take(PRINTED) {
+fn print_violations(seed: u64, violations: &[String]) {
+    for line in violations.iter().take(MAX_PRINTED_VIOLATIONS) {
         println!("FAILED --seed {seed} --scenarios 1: {line}");
     }
 }

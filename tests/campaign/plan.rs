@@ -1,211 +1,221 @@
-//! The plan of a scenario, drawn completely before it runs.
+//! The plan of a scenario, generated completely before it runs.
 
 use fastrand::Rng;
 use s3_cloudfront_invalidator::local::events::{event_bridge, notification, record, sns, sns_notification, sqs};
 
-use crate::jobs::Task;
-use crate::keys::key;
+use crate::jobs::PlannedJob;
+use crate::keys::random_key;
 use crate::queues::{PendingDelivery, Queues};
 use crate::resources::Resources;
 
-/// One scenario in so many is a small or a large burst of direct events.
-const SMALL_BURSTS: u64 = 83;
-const LARGE_BURSTS: u64 = 2000;
+/// One in this many scenarios is a small, or a large, burst of events that S3 sends directly to the function.
+const SMALL_BURST_INTERVAL: u64 = 83;
+const LARGE_BURST_INTERVAL: u64 = 2000;
 
 /// The number of events in a small and in a large burst.
-const SMALL_BURST: usize = 60;
-const LARGE_BURST: usize = 5000;
+const SMALL_BURST_EVENTS: usize = 60;
+const LARGE_BURST_EVENTS: usize = 5000;
 
 /// The number of records in an event that makes listing the bucket worthwhile.
-const MANY: std::ops::RangeInclusive<usize> = 10..=40;
+const RECORDS_WORTH_LISTING: std::ops::RangeInclusive<usize> = 10..=40;
 
 /// A change of an object.
 pub(crate) struct Change {
+    /// The index of its bucket.
     pub(crate) bucket: usize,
     pub(crate) key: String,
     /// Whether the object was deleted.
-    pub(crate) removed: bool,
+    pub(crate) deleted: bool,
 }
 
-/// The events and messages that S3 sends at one time.
+/// Events and messages that are sent at the same time.
 #[derive(Default)]
-pub(crate) struct Wave {
+pub(crate) struct EventGroup {
+    /// Events for Lambda's asynchronous invocation queue.
     pub(crate) events: Vec<PendingDelivery>,
+    /// Messages for the SQS queue.
     pub(crate) messages: Vec<PendingDelivery>,
 }
 
+/// Everything that a scenario consists of, except its faults.
 pub(crate) struct Plan {
     pub(crate) resources: Resources,
     pub(crate) changes: Vec<Change>,
-    pub(crate) jobs: Vec<Task>,
-    pub(crate) waves: Vec<Wave>,
-    /// The number of function processes, as limited by reserved concurrency.
-    pub(crate) functions: usize,
+    pub(crate) jobs: Vec<PlannedJob>,
+    pub(crate) event_groups: Vec<EventGroup>,
+    /// The number of function processes, which is the function's reserved concurrency.
+    pub(crate) reserved_concurrency: usize,
     pub(crate) max_receive_count: usize,
-    pub(crate) max_batch: usize,
-    pub(crate) burst: bool,
+    pub(crate) max_batch_size: usize,
+    pub(crate) is_burst: bool,
 }
 
 impl Plan {
-    pub(crate) fn draw(rng: &mut Rng, seed: u64) -> Self {
+    pub(crate) fn random(rng: &mut Rng, seed: u64) -> Self {
         let mut plan = Self {
-            resources: Resources::draw(rng, seed),
+            resources: Resources::random(rng, seed),
             changes: Vec::new(),
             jobs: Vec::new(),
-            waves: Vec::new(),
-            functions: rng.usize(1..=2),
+            event_groups: Vec::new(),
+            reserved_concurrency: rng.usize(1..=2),
             max_receive_count: rng.usize(3..=5),
-            max_batch: *rng.choice(&[1, 3, 10, 100]).unwrap_or(&10),
-            burst: true,
+            max_batch_size: *rng.choice(&[1, 3, 10, 100]).unwrap_or(&10),
+            is_burst: true,
         };
-        if seed % LARGE_BURSTS == LARGE_BURSTS - 1 {
-            plan.burst(rng, LARGE_BURST);
-        } else if seed % SMALL_BURSTS == SMALL_BURSTS - 1 {
-            plan.burst(rng, SMALL_BURST);
+        if seed % LARGE_BURST_INTERVAL == LARGE_BURST_INTERVAL - 1 {
+            plan.add_burst(rng, LARGE_BURST_EVENTS);
+        } else if seed % SMALL_BURST_INTERVAL == SMALL_BURST_INTERVAL - 1 {
+            plan.add_burst(rng, SMALL_BURST_EVENTS);
         } else {
-            plan.burst = false;
+            plan.is_burst = false;
             for _ in 0..rng.usize(1..=3) {
-                plan.wave(rng);
+                plan.add_event_group(rng);
             }
             if plan.resources.has_jobs {
-                plan.pipelines(rng, seed);
+                plan.add_pipeline_jobs(rng, seed);
             }
         }
         plan
     }
 
     pub(crate) fn queues(&self) -> Queues {
-        Queues::new(self.max_receive_count, self.max_batch)
+        Queues::new(self.max_receive_count, self.max_batch_size)
     }
 
-    /// Adds a deploy whose notifications invoke the function directly, one event for each object.
-    fn burst(&mut self, rng: &mut Rng, events: usize) {
-        self.functions = 2;
-        let mut wave = Wave::default();
+    /// Adds a deployment whose notifications invoke the function directly, one event for each object.
+    fn add_burst(&mut self, rng: &mut Rng, events: usize) {
+        self.reserved_concurrency = 2;
+        let mut group = EventGroup::default();
         for number in 0..events {
-            let (change, record) = self.change(rng);
-            wave.events.push(PendingDelivery::new(format!("burst-{number}"), notification(&[record]), vec![change]));
+            let (change, record) = self.random_change(rng);
+            group.events.push(PendingDelivery::new(format!("burst-{number}"), notification(&[record]), vec![change]));
         }
-        self.waves.push(wave);
+        self.event_groups.push(group);
     }
 
-    fn wave(&mut self, rng: &mut Rng) {
-        let mut wave = Wave::default();
-        let number = self.waves.len();
+    /// Adds a random group of events and messages, some of which cannot be read.
+    fn add_event_group(&mut self, rng: &mut Rng) {
+        let mut group = EventGroup::default();
+        let number = self.event_groups.len();
         for event in 0..rng.usize(0..=4) {
-            wave.events.push(self.event(rng, format!("request-{number}-{event}")));
+            group.events.push(self.random_event(rng, format!("request-{number}-{event}")));
         }
         for message in 0..if rng.bool() { 0 } else { rng.usize(1..=20) } {
             let id = format!("message-{number}-{message}");
             let kind = rng.u8(0..60);
             if kind < 2 {
-                let junk = ["", "hello", "{}", "[]", r#"{"Records":5}"#, r#"{"CodePipeline.job":{"id":"x"}}"#];
-                let test = r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"site"}"#;
-                let body = if kind == 0 { junk[rng.usize(0..junk.len())] } else { test };
-                let mut waiting = PendingDelivery::new(id, body.to_owned(), Vec::new());
-                waiting.poison = kind == 0;
-                wave.messages.push(waiting);
+                let invalid_bodies =
+                    ["", "hello", "{}", "[]", r#"{"Records":5}"#, r#"{"CodePipeline.job":{"id":"x"}}"#];
+                let test_event = r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"site"}"#;
+                let body = if kind == 0 { invalid_bodies[rng.usize(0..invalid_bodies.len())] } else { test_event };
+                let mut delivery = PendingDelivery::new(id, body.to_owned(), Vec::new());
+                delivery.unreadable = kind == 0;
+                group.messages.push(delivery);
                 continue;
             }
-            let mut waiting = self.event(rng, id);
+            let mut delivery = self.random_event(rng, id);
             match kind {
                 2 => {
-                    let cut = waiting.body.floor_char_boundary(rng.usize(0..waiting.body.len()));
-                    waiting.body.truncate(cut);
-                    waiting.poison = true;
+                    let length = delivery.body.floor_char_boundary(rng.usize(0..delivery.body.len()));
+                    delivery.body.truncate(length);
+                    delivery.unreadable = true;
                 }
-                3..20 if !waiting.body.contains("aws:sns") => waiting.body = sns_notification(&waiting.body),
+                3..20 if !delivery.body.contains("aws:sns") => delivery.body = sns_notification(&delivery.body),
                 _ => {}
             }
-            wave.messages.push(waiting);
+            group.messages.push(delivery);
         }
-        if wave.events.is_empty() && wave.messages.is_empty() {
-            wave.events.push(self.event(rng, format!("request-{number}-only")));
+        if group.events.is_empty() && group.messages.is_empty() {
+            group.events.push(self.random_event(rng, format!("request-{number}-only")));
         }
-        self.waves.push(wave);
+        self.event_groups.push(group);
     }
 
-    /// Adds pipelines with an action that invalidates.
-    fn pipelines(&mut self, rng: &mut Rng, seed: u64) {
+    /// Adds jobs of pipelines that have an action that invalidates.
+    fn add_pipeline_jobs(&mut self, rng: &mut Rng, seed: u64) {
         for number in 0..rng.usize(1..=4) {
-            let job = Task::draw(rng, &self.resources, seed, number);
-            let wave = rng.usize(0..self.waves.len());
-            self.waves[wave].events.push(job.event(format!("pipeline-{number}"), &self.resources, number));
+            let job = PlannedJob::random(rng, &self.resources, seed, number);
+            let group_index = rng.usize(0..self.event_groups.len());
+            self.event_groups[group_index].events.push(job.event(
+                format!("pipeline-{number}"),
+                &self.resources,
+                number,
+            ));
             self.jobs.push(job);
         }
     }
 
     /// An event from one of the sources of changes.
-    fn event(&mut self, rng: &mut Rng, id: String) -> PendingDelivery {
-        let records = match rng.u8(0..8) {
+    fn random_event(&mut self, rng: &mut Rng, id: String) -> PendingDelivery {
+        let record_count = match rng.u8(0..8) {
             0..4 => 1,
-            4..7 if self.resources.stocked => rng.usize(MANY),
+            4..7 if self.resources.many_objects => rng.usize(RECORDS_WORTH_LISTING),
             _ => rng.usize(2..=12),
         };
         let mut changes = Vec::new();
-        let mut told = Vec::new();
-        let (mut others, mut poison) = (0, false);
+        let mut records = Vec::new();
+        let (mut other_records, mut unreadable) = (0, false);
         if rng.u8(0..4) == 0 {
-            let (bucket, key) = self.object(rng);
-            let removed = rng.bool();
-            let kind = if removed { "Object Deleted" } else { "Object Created" };
+            let (bucket, key) = self.random_object(rng);
+            let deleted = rng.bool();
+            let kind = if deleted { "Object Deleted" } else { "Object Created" };
             let body = event_bridge(kind, &self.resources.buckets[bucket].name, &key).to_string();
-            return PendingDelivery::new(id, body, vec![self.remember(Change { bucket, key, removed })]);
+            return PendingDelivery::new(id, body, vec![self.add_change(Change { bucket, key, deleted })]);
         }
-        for _ in 0..records {
+        for _ in 0..record_count {
             match rng.u16(0..200) {
                 0..4 => {
-                    let (bucket, key) = self.object(rng);
-                    told.push(record("ObjectTagging:Put", &self.resources.buckets[bucket].name, &key));
-                    others += 1;
+                    let (bucket, key) = self.random_object(rng);
+                    records.push(record("ObjectTagging:Put", &self.resources.buckets[bucket].name, &key));
+                    other_records += 1;
                 }
                 4 => {
-                    let mut record = self.change_record(rng, "UNREADABLE");
+                    let mut record = self.creation_record(rng, "UNREADABLE");
                     record["s3"]["object"]["key"] = "%FF".into();
-                    told.push(record);
-                    poison = true;
+                    records.push(record);
+                    unreadable = true;
                 }
                 _ => {
-                    let (change, record) = self.change(rng);
+                    let (change, record) = self.random_change(rng);
                     changes.push(change);
-                    told.push(record);
+                    records.push(record);
                 }
             }
         }
-        let body = notification(&told);
+        let body = notification(&records);
         let body = if rng.u8(0..4) == 0 { sns(&body) } else { body };
-        let mut waiting = PendingDelivery::new(id, body, changes);
-        (waiting.others, waiting.poison) = (others, poison);
-        waiting
+        let mut delivery = PendingDelivery::new(id, body, changes);
+        (delivery.other_records, delivery.unreadable) = (other_records, unreadable);
+        delivery
     }
 
-    fn change_record(&self, rng: &mut Rng, key: &str) -> serde_json::Value {
+    fn creation_record(&self, rng: &mut Rng, key: &str) -> serde_json::Value {
         record("ObjectCreated:Put", &self.resources.buckets[rng.usize(0..self.resources.buckets.len())].name, key)
     }
 
-    fn change(&mut self, rng: &mut Rng) -> (usize, serde_json::Value) {
-        let (bucket, key) = self.object(rng);
+    fn random_change(&mut self, rng: &mut Rng) -> (usize, serde_json::Value) {
+        let (bucket, key) = self.random_object(rng);
         let name = ["ObjectCreated:Put", "ObjectRemoved:Delete", "LifecycleExpiration:Delete"][rng.usize(0..3)];
         let record = record(name, &self.resources.buckets[bucket].name, &key);
-        (self.remember(Change { bucket, key, removed: name != "ObjectCreated:Put" }), record)
+        (self.add_change(Change { bucket, key, deleted: name != "ObjectCreated:Put" }), record)
     }
 
-    fn remember(&mut self, change: Change) -> usize {
+    fn add_change(&mut self, change: Change) -> usize {
         self.changes.push(change);
         self.changes.len() - 1
     }
 
-    /// A random object, one time in five one that has changed before.
-    fn object(&self, rng: &mut Rng) -> (usize, String) {
+    /// A random object as bucket index and key; one time in five one that has changed before.
+    fn random_object(&self, rng: &mut Rng) -> (usize, String) {
         if rng.u8(0..5) == 0
-            && let Some(again) = rng.choice(&self.changes)
+            && let Some(earlier) = rng.choice(&self.changes)
         {
-            return (again.bucket, again.key.clone());
+            return (earlier.bucket, earlier.key.clone());
         }
-        let bucket = rng.usize(0..self.resources.buckets.len());
-        let place = &self.resources.buckets[bucket];
-        let known = if self.resources.stocked && rng.bool() { rng.choice(&place.objects) } else { None };
-        (bucket, known.cloned().unwrap_or_else(|| key(rng, place.home)))
+        let index = rng.usize(0..self.resources.buckets.len());
+        let bucket = &self.resources.buckets[index];
+        let existing = if self.resources.many_objects && rng.bool() { rng.choice(&bucket.objects) } else { None };
+        (index, existing.cloned().unwrap_or_else(|| random_key(rng, bucket.key_prefix)))
     }
 }
 

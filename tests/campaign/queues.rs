@@ -9,11 +9,11 @@ use fastrand::Rng;
 use serde_json::Value;
 
 /// The delays before Lambda's two retries, in seconds.
-const RETRIES: [u64; 2] = [60, 120];
+const RETRY_DELAYS: [u64; 2] = [60, 120];
 
 /// How long Lambda keeps an event that it cannot deliver, and the longest delay between two attempts, in seconds.
-const MAX_AGE: u64 = 6 * 60 * 60;
-const MAX_WAIT: u64 = 300;
+const MAX_EVENT_AGE: u64 = 6 * 60 * 60;
+const MAX_RETRY_DELAY: u64 = 300;
 
 /// How long a received message stays invisible, in seconds.
 const VISIBILITY_TIMEOUT: u64 = 360;
@@ -24,20 +24,23 @@ pub(crate) struct PendingDelivery {
     /// Lambda's request ID, or the message ID.
     pub(crate) id: String,
     pub(crate) body: String,
-    /// Its changes, as indices into the scenario's.
+    /// Its changes, as indices into the plan's.
     pub(crate) changes: Vec<usize>,
-    /// The number of its records that are no change of content.
-    pub(crate) others: usize,
+    /// The number of its records that are not content changes.
+    pub(crate) other_records: usize,
     /// Whether part of it cannot be read, so that it can never succeed.
-    pub(crate) poison: bool,
-    /// Its job, as an index into the scenario's.
+    pub(crate) unreadable: bool,
+    /// Its job, as an index into the plan's.
     pub(crate) job: Option<usize>,
-    pub(crate) tries: usize,
+    pub(crate) failed_attempts: usize,
     /// The reason of a failed delivery that no fault on its own resources explains.
-    pub(crate) unexplained: Option<String>,
-    throttled: u32,
-    sent: u64,
-    ready: u64,
+    pub(crate) unexplained_failure: Option<String>,
+    /// How often Lambda has throttled it.
+    throttle_count: u32,
+    /// When it was sent, in seconds of virtual time.
+    sent_at: u64,
+    /// When it is next due for delivery, in seconds of virtual time.
+    ready_at: u64,
 }
 
 impl PendingDelivery {
@@ -46,14 +49,14 @@ impl PendingDelivery {
             id,
             body,
             changes,
-            others: 0,
-            poison: false,
+            other_records: 0,
+            unreadable: false,
             job: None,
-            tries: 0,
-            unexplained: None,
-            throttled: 0,
-            sent: 0,
-            ready: 0,
+            failed_attempts: 0,
+            unexplained_failure: None,
+            throttle_count: 0,
+            sent_at: 0,
+            ready_at: 0,
         }
     }
 }
@@ -65,29 +68,31 @@ pub(crate) enum Delivery {
     Batch(Vec<PendingDelivery>),
 }
 
+/// Both queues with their dead-letter queues.
 #[derive(Default)]
 pub(crate) struct Queues {
+    /// The virtual time in seconds.
     now: u64,
     events: Vec<PendingDelivery>,
     messages: Vec<PendingDelivery>,
     max_receive_count: usize,
-    max_batch: usize,
+    max_batch_size: usize,
     /// The content of both dead-letter queues, with the reasons.
-    pub(crate) dead: Vec<(PendingDelivery, String)>,
+    pub(crate) dead_letters: Vec<(PendingDelivery, String)>,
 }
 
 impl Queues {
-    pub(crate) fn new(max_receive_count: usize, max_batch: usize) -> Self {
-        Self { max_receive_count, max_batch, ..Self::default() }
+    pub(crate) fn new(max_receive_count: usize, max_batch_size: usize) -> Self {
+        Self { max_receive_count, max_batch_size, ..Self::default() }
     }
 
     pub(crate) fn send_event(&mut self, mut event: PendingDelivery) {
-        (event.sent, event.ready) = (self.now, self.now);
+        (event.sent_at, event.ready_at) = (self.now, self.now);
         self.events.push(event);
     }
 
     pub(crate) fn send_message(&mut self, mut message: PendingDelivery) {
-        message.ready = self.now;
+        message.ready_at = self.now;
         self.messages.push(message);
     }
 
@@ -96,22 +101,22 @@ impl Queues {
     }
 
     /// The next deliveries, at most one for each function process. Other events that are due are throttled.
-    pub(crate) fn next(&mut self, rng: &mut Rng, functions: usize) -> Vec<Delivery> {
-        let first = self.events.iter().chain(&self.messages).map(|it| it.ready).min();
-        self.now = self.now.max(first.unwrap_or_default());
+    pub(crate) fn next_deliveries(&mut self, rng: &mut Rng, max_deliveries: usize) -> Vec<Delivery> {
+        let earliest = self.events.iter().chain(&self.messages).map(|it| it.ready_at).min();
+        self.now = self.now.max(earliest.unwrap_or_default());
         let mut deliveries = Vec::new();
-        while deliveries.len() < functions {
-            let ready = |waiting: &[PendingDelivery], now| -> Vec<_> {
-                waiting.iter().enumerate().filter(|(_, it)| it.ready <= now).map(|(place, _)| place).collect()
+        while deliveries.len() < max_deliveries {
+            let due = |pending: &[PendingDelivery], now| -> Vec<_> {
+                pending.iter().enumerate().filter(|(_, it)| it.ready_at <= now).map(|(index, _)| index).collect()
             };
-            let (events, messages) = (ready(&self.events, self.now), ready(&self.messages, self.now));
+            let (events, messages) = (due(&self.events, self.now), due(&self.messages, self.now));
             if !events.is_empty() && (messages.is_empty() || rng.bool()) {
                 deliveries.push(Delivery::Event(self.events.swap_remove(events[rng.usize(0..events.len())])));
             } else if !messages.is_empty() {
-                let size = rng.usize(1..=self.max_batch);
-                let mut resources = rng.choose_multiple(messages, size);
-                resources.sort_unstable_by(|a, b| b.cmp(a));
-                let batch = resources.into_iter().map(|place| self.messages.swap_remove(place)).collect();
+                let size = rng.usize(1..=self.max_batch_size);
+                let mut chosen = rng.choose_multiple(messages, size);
+                chosen.sort_unstable_by(|a, b| b.cmp(a));
+                let batch = chosen.into_iter().map(|index| self.messages.swap_remove(index)).collect();
                 deliveries.push(Delivery::Batch(batch));
             } else {
                 break;
@@ -124,34 +129,34 @@ impl Queues {
 
     /// Delays events that are due while the reserved concurrency is used up, and dead-letters those that are too old.
     fn throttle(&mut self) {
-        for event in self.events.iter_mut().filter(|it| it.ready <= self.now) {
-            event.throttled += 1;
-            event.ready = self.now + MAX_WAIT.min(1 << event.throttled.min(9));
+        for event in self.events.iter_mut().filter(|it| it.ready_at <= self.now) {
+            event.throttle_count += 1;
+            event.ready_at = self.now + MAX_RETRY_DELAY.min(1 << event.throttle_count.min(9));
         }
-        let too_old = |it: &mut PendingDelivery| it.ready - it.sent > MAX_AGE;
-        let dead = self.events.extract_if(.., too_old).map(|it| (it, "EventAgeExceeded".to_owned()));
-        self.dead.extend(dead);
+        let too_old = |it: &mut PendingDelivery| it.ready_at - it.sent_at > MAX_EVENT_AGE;
+        let expired = self.events.extract_if(.., too_old).map(|it| (it, "EventAgeExceeded".to_owned()));
+        self.dead_letters.extend(expired);
     }
 
     /// Schedules the retry of a failed event, or dead-letters it.
-    pub(crate) fn failed_event(&mut self, mut event: PendingDelivery, reason: String) {
-        event.tries += 1;
-        match RETRIES.get(event.tries - 1) {
-            Some(wait) => {
-                event.ready = self.now + wait;
+    pub(crate) fn on_event_failure(&mut self, mut event: PendingDelivery, reason: String) {
+        event.failed_attempts += 1;
+        match RETRY_DELAYS.get(event.failed_attempts - 1) {
+            Some(delay) => {
+                event.ready_at = self.now + delay;
                 self.events.push(event);
             }
-            None => self.dead.push((event, reason)),
+            None => self.dead_letters.push((event, reason)),
         }
     }
 
     /// Makes a message visible again after its visibility timeout, or dead-letters it.
-    pub(crate) fn failed_message(&mut self, mut message: PendingDelivery, reason: String) {
-        message.tries += 1;
-        if message.tries >= self.max_receive_count {
-            self.dead.push((message, reason));
+    pub(crate) fn on_message_failure(&mut self, mut message: PendingDelivery, reason: String) {
+        message.failed_attempts += 1;
+        if message.failed_attempts >= self.max_receive_count {
+            self.dead_letters.push((message, reason));
         } else {
-            message.ready = self.now + VISIBILITY_TIMEOUT;
+            message.ready_at = self.now + VISIBILITY_TIMEOUT;
             self.messages.push(message);
         }
     }
@@ -159,9 +164,9 @@ impl Queues {
 
 /// The message IDs that a response reports as batch item failures. A malformed response, or one with an ID that is not
 /// in the batch, would fail the whole batch, which this function must never cause.
-pub(crate) fn failed(answer: &[u8], batch: &[PendingDelivery]) -> Result<BTreeSet<String>, String> {
-    let malformed = || format!("malformed answer to a batch: {}", String::from_utf8_lossy(answer));
-    let json: Value = serde_json::from_slice(answer).map_err(|_| malformed())?;
+pub(crate) fn failed_message_ids(response: &[u8], batch: &[PendingDelivery]) -> Result<BTreeSet<String>, String> {
+    let malformed = || format!("malformed answer to a batch: {}", String::from_utf8_lossy(response));
+    let json: Value = serde_json::from_slice(response).map_err(|_| malformed())?;
     let failures = json["batchItemFailures"].as_array().ok_or_else(malformed)?;
     let mut ids = BTreeSet::new();
     for failure in failures {

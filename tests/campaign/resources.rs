@@ -8,288 +8,314 @@ use fastrand::Rng;
 use s3_cloudfront_invalidator::local::{FakeBucket, FakeDistribution, State};
 use serde_json::Value;
 
-use crate::keys::key;
-use crate::modes::Mode;
-use crate::site::{self, Source};
-use crate::viewer::{ServedState, any_has_strings, by_settings, by_tags};
+use crate::distribution_configs::{self, BucketOrigin};
+use crate::function_config::FunctionConfig;
+use crate::keys::random_key;
+use crate::served_urls::{ServedState, any_query_strings_in_cache_key, served_by_config, served_by_tags};
 
 /// The number of initial objects in a bucket that is worth listing, and in one that is not.
-const STOCK: std::ops::Range<usize> = 50..400;
-const FEW: usize = 12;
+const MANY_OBJECTS: std::ops::Range<usize> = 50..400;
+const FEW_OBJECTS: usize = 12;
 
-pub(crate) struct Place {
+/// A bucket of the scenario.
+pub(crate) struct PlannedBucket {
     pub(crate) name: String,
-    /// The distributions in its tag; none if it is not tagged.
-    pub(crate) ids: Vec<String>,
+    /// The distributions that its tag names; none if it is not tagged.
+    pub(crate) distribution_ids: Vec<String>,
     /// The origin path in its tags, without the slash at its start; empty or with a `/` at its end.
-    pub(crate) folder: &'static str,
+    pub(crate) origin_prefix: &'static str,
     /// The prefix of most of its keys.
-    pub(crate) home: &'static str,
-    /// The objects that exist from the start.
+    pub(crate) key_prefix: &'static str,
+    /// The objects that exist at the start.
     pub(crate) objects: Vec<String>,
-    bad: Option<Bad>,
-    other_tags: bool,
+    defect: Option<Defect>,
+    has_other_tags: bool,
     /// Whether its `invalidation:queryStrings` tag is `include`.
-    strings: bool,
+    has_query_strings_tag: bool,
 }
 
+/// A mistake in the setup that makes the bucket's changes fail.
 #[derive(Clone, Copy)]
-enum Bad {
-    Tag,
-    Bucket,
-    Distribution,
+enum Defect {
+    MalformedTag,
+    MissingBucket,
+    MissingDistribution,
 }
 
 /// An outcome that a change may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Fate {
-    Covered,
+pub(crate) enum PossibleOutcome {
+    Invalidated,
     /// Skipped for this reason.
-    Ignored(&'static str),
+    Skipped(&'static str),
     /// Fails until somebody corrects a tag, or creates what is missing, which never happens here.
     Fails,
 }
 
-/// What the function may know of the distribution configs.
+/// The distribution configs that the function may have read or cached.
 #[derive(Clone, Debug)]
-pub(crate) struct Known {
+pub(crate) struct KnownConfigs {
     /// The configs that it may have read, as indices into those of the scenario.
-    pub(crate) settings: RangeInclusive<usize>,
+    pub(crate) versions: RangeInclusive<usize>,
     /// Whether it may have been denied to read a config.
-    pub(crate) perhaps_denied: bool,
+    pub(crate) maybe_denied: bool,
 }
 
 /// All AWS resources of a scenario. Their names contain its seed, so that nothing cached in another scenario applies.
 pub(crate) struct Resources {
-    pub(crate) buckets: Vec<Place>,
+    pub(crate) buckets: Vec<PlannedBucket>,
     pub(crate) distributions: Vec<String>,
     /// The configs in effect one after another, by distribution. Reading one that is missing is denied.
-    pub(crate) settings: Vec<BTreeMap<String, Value>>,
-    pub(crate) policies: BTreeMap<String, Value>,
-    pub(crate) mode: Mode,
-    /// Whether the buckets' tags say all that the distribution configs do, so that nothing is lost where reading those
-    /// is denied.
+    pub(crate) config_versions: Vec<BTreeMap<String, Value>>,
+    pub(crate) cache_policies: BTreeMap<String, Value>,
+    pub(crate) function_config: FunctionConfig,
+    /// Whether the buckets' tags are equivalent to the distribution configs, so that nothing is lost where reading
+    /// the configs is denied.
     pub(crate) tags_suffice: bool,
     /// Whether the buckets have enough objects for a listing to be of use.
-    pub(crate) stocked: bool,
+    pub(crate) many_objects: bool,
     /// Whether there are CodePipeline jobs.
     pub(crate) has_jobs: bool,
     /// The value of `invalidation:maxPaths` on every tagged bucket.
     pub(crate) max_paths: Option<usize>,
-    denied: Option<&'static str>,
-    delay: Duration,
+    denied_operation: Option<&'static str>,
+    invalidation_delay: Duration,
 }
 
 impl Resources {
-    pub(crate) fn draw(rng: &mut Rng, seed: u64) -> Self {
+    pub(crate) fn random(rng: &mut Rng, seed: u64) -> Self {
         let distributions: Vec<_> = (0..rng.usize(1..=4)).map(|n| format!("E{seed}D{n}")).collect();
-        // No config can be read; the configs say more than the tags; the tags say the same as the configs.
-        let (has_settings, tags_suffice) = [(false, true), (true, false), (true, true)][usize::from(rng.u8(0..3))];
-        let stocked = has_settings && rng.u8(0..3) > 0;
-        let count = rng.usize(1..=6);
+        // No config can be read; the configs have more than the tags; the tags are equivalent to the configs.
+        let (has_configs, tags_suffice) = [(false, true), (true, false), (true, true)][usize::from(rng.u8(0..3))];
+        let many_objects = has_configs && rng.u8(0..3) > 0;
+        let bucket_count = rng.usize(1..=6);
         let mut resources = Self {
-            buckets: (0..count)
-                .map(|n| place(rng, format!("bucket-{seed}-{n}"), &distributions, tags_suffice))
+            buckets: (0..bucket_count)
+                .map(|n| random_bucket(rng, format!("bucket-{seed}-{n}"), &distributions, tags_suffice))
                 .collect(),
-            settings: vec![BTreeMap::new()],
-            policies: site::policies(seed),
-            mode: match rng.u8(0..10) {
-                0 | 1 if tags_suffice && has_settings => Mode::Unasked,
-                2 if has_settings => Mode::Forgetful,
-                3 if has_settings => Mode::Nostalgic,
-                4 | 5 if stocked => Mode::Frugal,
-                6 if stocked => Mode::Unlisted,
-                _ => Mode::Usual,
+            config_versions: vec![BTreeMap::new()],
+            cache_policies: distribution_configs::cache_policies(seed),
+            function_config: match rng.u8(0..10) {
+                0 | 1 if tags_suffice && has_configs => FunctionConfig::ConfigReadsOff,
+                2 if has_configs => FunctionConfig::NoCache,
+                3 if has_configs => FunctionConfig::StaleCacheOnError,
+                4 | 5 if many_objects => FunctionConfig::SmallLimits,
+                6 if many_objects => FunctionConfig::ListingOff,
+                _ => FunctionConfig::Default,
             },
             tags_suffice,
-            stocked,
+            many_objects,
             has_jobs: rng.u8(0..6) == 0,
             max_paths: (rng.u8(0..8) == 0).then(|| rng.usize(3..20)),
-            denied: match rng.u8(0..12) {
+            denied_operation: match rng.u8(0..12) {
                 0 if tags_suffice => Some("GetCachePolicy"),
-                1 if has_settings => Some("ListObjectsV2"),
+                1 if has_configs => Some("ListObjectsV2"),
                 _ => None,
             },
-            // In progress so long that the wildcards of several invalidations add up.
-            delay: Duration::from_millis(if rng.u8(0..6) == 0 { 300 } else { 0 }),
+            // So long that several invalidations are in progress together, and their wildcards add up to the quota.
+            invalidation_delay: Duration::from_millis(if rng.u8(0..6) == 0 { 300 } else { 0 }),
             distributions,
         };
-        if has_settings {
-            resources.settle(rng);
+        if has_configs {
+            resources.randomize_configs(rng);
         }
-        for place in &mut resources.buckets {
-            let objects = if stocked { rng.usize(STOCK) } else { FEW };
-            place.objects = (0..objects).map(|_| key(rng, place.home)).collect();
+        for bucket in &mut resources.buckets {
+            let object_count = if many_objects { rng.usize(MANY_OBJECTS) } else { FEW_OBJECTS };
+            bucket.objects = (0..object_count).map(|_| random_key(rng, bucket.key_prefix)).collect();
         }
         resources
     }
 
-    /// Draws the distribution configs, which may change in the course of the scenario.
-    fn settle(&mut self, rng: &mut Rng) {
-        let changes = if rng.u8(0..3) == 0 { rng.usize(1..=2) } else { 0 };
-        let policies: Vec<_> = self.policies.keys().collect();
+    /// Generates the distribution configs, which may change in the course of the scenario.
+    fn randomize_configs(&mut self, rng: &mut Rng) {
+        let change_count = if rng.u8(0..3) == 0 { rng.usize(1..=2) } else { 0 };
+        let cache_policies: Vec<_> = self.cache_policies.keys().collect();
         let denied: Vec<_> = self.distributions.iter().filter(|_| rng.u8(0..8) == 0).collect();
-        let draw = |rng: &mut Rng| {
-            let settings = self.distributions.iter().filter(|id| !denied.contains(id)).map(|id| {
-                let sources: Vec<_> = self.buckets.iter().filter(|it| it.ids.contains(id)).map(Place::source).collect();
-                (id.clone(), site::draw(rng, &sources, &policies, self.tags_suffice))
+        let random_configs = |rng: &mut Rng| {
+            let configs = self.distributions.iter().filter(|id| !denied.contains(id)).map(|id| {
+                let origins: Vec<_> = self
+                    .buckets
+                    .iter()
+                    .filter(|it| it.distribution_ids.contains(id))
+                    .map(PlannedBucket::origin)
+                    .collect();
+                (id.clone(), distribution_configs::random(rng, &origins, &cache_policies, self.tags_suffice))
             });
-            settings.collect::<BTreeMap<_, _>>()
+            configs.collect::<BTreeMap<_, _>>()
         };
-        self.settings = (0..=changes).map(|_| draw(rng)).collect();
+        self.config_versions = (0..=change_count).map(|_| random_configs(rng)).collect();
         if self.tags_suffice {
-            for place in &mut self.buckets {
-                let mut settings = self.settings.iter().flatten().filter(|(id, _)| place.ids.contains(id));
-                place.strings = settings.any(|(_, config)| any_has_strings(config, &self.policies));
+            for bucket in &mut self.buckets {
+                let mut configs =
+                    self.config_versions.iter().flatten().filter(|(id, _)| bucket.distribution_ids.contains(id));
+                bucket.has_query_strings_tag =
+                    configs.any(|(_, config)| any_query_strings_in_cache_key(config, &self.cache_policies));
             }
         }
     }
 
-    pub(crate) fn state(&self) -> State {
+    pub(crate) fn initial_state(&self) -> State {
         let mut state = State::default();
-        state.cache_policies.clone_from(&self.policies);
-        state.denied.extend(self.denied.map(ToOwned::to_owned));
-        for place in &self.buckets {
-            let mut ids = place.ids.join(" ");
-            match place.bad {
-                Some(Bad::Tag) => ids.push_str(" e1/.."),
-                Some(Bad::Distribution) => ids.push_str(" EGONE"),
-                Some(Bad::Bucket) => continue,
+        state.cache_policies.clone_from(&self.cache_policies);
+        state.denied.extend(self.denied_operation.map(ToOwned::to_owned));
+        for bucket in &self.buckets {
+            let mut ids = bucket.distribution_ids.join(" ");
+            match bucket.defect {
+                Some(Defect::MalformedTag) => ids.push_str(" e1/.."),
+                Some(Defect::MissingDistribution) => ids.push_str(" EGONE"),
+                Some(Defect::MissingBucket) => continue,
                 None => {}
             }
-            let mut bucket = FakeBucket::tagged(if place.other_tags { &[("team", "web <&>")] } else { &[] });
-            if !place.ids.is_empty() {
-                bucket.tags.insert("distributionId".into(), ids);
+            let mut fake_bucket = FakeBucket::tagged(if bucket.has_other_tags { &[("team", "web <&>")] } else { &[] });
+            if !bucket.distribution_ids.is_empty() {
+                fake_bucket.tags.insert("distributionId".into(), ids);
             }
-            if let Some(folder) = place.folder.strip_suffix('/') {
-                bucket.tags.insert("invalidation:originPath".into(), format!("/{folder}"));
+            if let Some(origin_path) = bucket.origin_prefix.strip_suffix('/') {
+                fake_bucket.tags.insert("invalidation:originPath".into(), format!("/{origin_path}"));
             }
-            if place.strings {
-                bucket.tags.insert("invalidation:queryStrings".into(), "include".into());
+            if bucket.has_query_strings_tag {
+                fake_bucket.tags.insert("invalidation:queryStrings".into(), "include".into());
             }
-            if let Some(most) = self.max_paths.filter(|_| !place.ids.is_empty()) {
-                bucket.tags.insert("invalidation:maxPaths".into(), most.to_string());
+            if let Some(max_paths) = self.max_paths.filter(|_| !bucket.distribution_ids.is_empty()) {
+                fake_bucket.tags.insert("invalidation:maxPaths".into(), max_paths.to_string());
             }
-            if self.stocked {
-                bucket.objects = place.objects.iter().cloned().collect();
+            if self.many_objects {
+                fake_bucket.objects = bucket.objects.iter().cloned().collect();
             }
-            state.buckets.insert(place.name.clone(), bucket);
+            state.buckets.insert(bucket.name.clone(), fake_bucket);
         }
         for id in &self.distributions {
-            let config = self.settings[0].get(id).cloned();
-            let distribution = FakeDistribution { delay: self.delay, config, ..FakeDistribution::default() };
+            let config = self.config_versions[0].get(id).cloned();
+            let distribution =
+                FakeDistribution { delay: self.invalidation_delay, config, ..FakeDistribution::default() };
             state.distributions.insert(id.clone(), distribution);
         }
         state
     }
 
     /// Whether invalidations stay in progress for a while, so that there can be too many.
-    pub(crate) fn crowded(&self) -> bool {
-        !self.delay.is_zero()
+    pub(crate) fn invalidations_overlap(&self) -> bool {
+        !self.invalidation_delay.is_zero()
     }
 
-    /// What the function may know of the distribution configs while those of `in_force` were in effect.
-    pub(crate) fn known(&self, in_force: RangeInclusive<usize>, perhaps_denied: bool) -> Known {
+    /// The distribution configs that the function may have read or cached while those of `in_effect` were in effect.
+    pub(crate) fn known_configs(&self, in_effect: RangeInclusive<usize>, maybe_denied: bool) -> KnownConfigs {
         // A cached config may be from any time, also from an earlier run of the scenario.
-        let settings = if self.mode == Mode::Forgetful { in_force } else { 0..=self.settings.len() - 1 };
-        Known { settings, perhaps_denied }
+        let versions = if self.function_config == FunctionConfig::NoCache {
+            in_effect
+        } else {
+            0..=self.config_versions.len() - 1
+        };
+        KnownConfigs { versions, maybe_denied }
     }
 
-    /// The outcomes that a change may have: a single one, unless it is uncertain what the function knows.
-    pub(crate) fn fates(&self, bucket: usize, key: &str, known: &Known) -> BTreeSet<Fate> {
-        let place = &self.buckets[bucket];
-        let mut fates = match place.bad {
-            Some(Bad::Bucket | Bad::Tag) => return [Fate::Fails].into(),
-            _ if place.ids.is_empty() => return [Fate::Ignored("bucket-not-tagged")].into(),
-            _ => self.sights(place, key, known).into_iter().map(Fate::of).collect::<BTreeSet<_>>(),
+    /// The outcomes that a change may have: a single one, unless it is uncertain which configs the function has read.
+    pub(crate) fn possible_outcomes(
+        &self,
+        bucket_index: usize,
+        key: &str,
+        known_configs: &KnownConfigs,
+    ) -> BTreeSet<PossibleOutcome> {
+        let bucket = &self.buckets[bucket_index];
+        let mut possible_outcomes = match bucket.defect {
+            Some(Defect::MissingBucket | Defect::MalformedTag) => return [PossibleOutcome::Fails].into(),
+            _ if bucket.distribution_ids.is_empty() => return [PossibleOutcome::Skipped("bucket-not-tagged")].into(),
+            _ => self
+                .served_states(bucket, key, known_configs)
+                .into_iter()
+                .map(PossibleOutcome::from_served_state)
+                .collect::<BTreeSet<_>>(),
         };
-        if let Some(Bad::Distribution) = place.bad {
-            let (sight, _) = by_tags(key, place.folder);
+        if let Some(Defect::MissingDistribution) = bucket.defect {
+            let (served_state, _) = served_by_tags(key, bucket.origin_prefix);
             // Reading the config of the missing distribution fails the change by itself.
-            if self.mode != Mode::Unasked && !known.perhaps_denied {
-                fates.clear();
+            if self.function_config != FunctionConfig::ConfigReadsOff && !known_configs.maybe_denied {
+                possible_outcomes.clear();
             }
-            if self.mode != Mode::Unasked || sight == ServedState::Served {
-                fates.insert(Fate::Fails);
+            if self.function_config != FunctionConfig::ConfigReadsOff || served_state == ServedState::Served {
+                possible_outcomes.insert(PossibleOutcome::Fails);
             }
         }
-        fates
+        possible_outcomes
     }
 
-    /// How far the object may be served, over all distributions of the bucket.
-    fn sights(&self, place: &Place, key: &str, known: &Known) -> BTreeSet<ServedState> {
-        let mut sights = BTreeSet::from([ServedState::Outside]);
-        for id in &place.ids {
-            let mut here = BTreeSet::new();
-            for settings in &self.settings[known.settings.clone()] {
-                let config = settings.get(id).filter(|_| self.mode != Mode::Unasked);
+    /// Whether the object may be served, over all distributions of the bucket.
+    fn served_states(&self, bucket: &PlannedBucket, key: &str, known_configs: &KnownConfigs) -> BTreeSet<ServedState> {
+        let mut served_states = BTreeSet::from([ServedState::Outside]);
+        for id in &bucket.distribution_ids {
+            let mut distribution_states = BTreeSet::new();
+            for configs in &self.config_versions[known_configs.versions.clone()] {
+                let config = configs.get(id).filter(|_| self.function_config != FunctionConfig::ConfigReadsOff);
                 if let Some(config) = config {
-                    here.insert(by_settings(config, &self.policies, (&place.name, place.folder), key).0);
+                    distribution_states.insert(
+                        served_by_config(config, &self.cache_policies, (&bucket.name, bucket.origin_prefix), key).0,
+                    );
                 }
-                if config.is_none() || known.perhaps_denied {
-                    here.insert(by_tags(key, place.folder).0);
+                if config.is_none() || known_configs.maybe_denied {
+                    distribution_states.insert(served_by_tags(key, bucket.origin_prefix).0);
                 }
             }
             // An object that one distribution serves is served.
-            sights = sights.iter().flat_map(|one| here.iter().map(|other| *one.max(other))).collect();
+            served_states =
+                served_states.iter().flat_map(|one| distribution_states.iter().map(|other| *one.max(other))).collect();
         }
-        sights
+        served_states
     }
 
     /// The URLs that serve the object through a distribution under its config of this index.
-    pub(crate) fn urls(&self, bucket: usize, key: &str, id: &str, settings: usize) -> BTreeSet<String> {
-        let place = &self.buckets[bucket];
-        match self.settings[settings].get(id) {
-            Some(config) => by_settings(config, &self.policies, (&place.name, place.folder), key).1,
-            None => by_tags(key, place.folder).1,
+    pub(crate) fn urls(&self, bucket_index: usize, key: &str, id: &str, config_version: usize) -> BTreeSet<String> {
+        let bucket = &self.buckets[bucket_index];
+        match self.config_versions[config_version].get(id) {
+            Some(config) => served_by_config(config, &self.cache_policies, (&bucket.name, bucket.origin_prefix), key).1,
+            None => served_by_tags(key, bucket.origin_prefix).1,
         }
     }
 }
 
-impl Fate {
-    fn of(sight: ServedState) -> Self {
-        match sight {
-            ServedState::Outside => Self::Ignored("outside-origin-path"),
-            ServedState::Elsewhere => Self::Ignored("served-elsewhere"),
-            ServedState::Served => Self::Covered,
+impl PossibleOutcome {
+    fn from_served_state(served_state: ServedState) -> Self {
+        match served_state {
+            ServedState::Outside => Self::Skipped("outside-origin-path"),
+            ServedState::Elsewhere => Self::Skipped("served-elsewhere"),
+            ServedState::Served => Self::Invalidated,
         }
     }
 }
 
-impl Place {
-    fn source(&self) -> Source<'_> {
-        Source { bucket: &self.name, home: self.home }
+impl PlannedBucket {
+    fn origin(&self) -> BucketOrigin<'_> {
+        BucketOrigin { bucket: &self.name, key_prefix: self.key_prefix }
     }
 
-    pub(crate) fn is_bad(&self) -> bool {
-        self.bad.is_some()
+    pub(crate) fn has_defect(&self) -> bool {
+        self.defect.is_some()
     }
 
-    pub(crate) fn has_distribution_gone(&self) -> bool {
-        matches!(self.bad, Some(Bad::Distribution))
+    pub(crate) fn names_missing_distribution(&self) -> bool {
+        matches!(self.defect, Some(Defect::MissingDistribution))
     }
 }
 
-fn place(rng: &mut Rng, name: String, distributions: &[String], tags_suffice: bool) -> Place {
+fn random_bucket(rng: &mut Rng, name: String, distributions: &[String], tags_suffice: bool) -> PlannedBucket {
     let tagged = rng.u8(0..6) > 0;
-    let several = if rng.u8(0..3) == 0 { 2 } else { 1 };
-    let mut ids = rng.choose_multiple(distributions, several);
+    let distribution_count = if rng.u8(0..3) == 0 { 2 } else { 1 };
+    let mut ids = rng.choose_multiple(distributions, distribution_count);
     ids.sort_unstable();
-    let bad = match rng.u8(0..150) {
-        0 if tagged => Some(Bad::Tag),
-        1 => Some(Bad::Bucket),
-        2 if tagged => Some(Bad::Distribution),
+    let defect = match rng.u8(0..150) {
+        0 if tagged => Some(Defect::MalformedTag),
+        1 => Some(Defect::MissingBucket),
+        2 if tagged => Some(Defect::MissingDistribution),
         _ => None,
     };
-    let home = if tagged && rng.u8(0..4) == 0 { "web/site/" } else { "" };
-    Place {
+    let key_prefix = if tagged && rng.u8(0..4) == 0 { "web/site/" } else { "" };
+    PlannedBucket {
         name,
-        ids: if tagged { ids.into_iter().cloned().collect() } else { Vec::new() },
-        folder: if tags_suffice { home } else { "" },
-        home,
+        distribution_ids: if tagged { ids.into_iter().cloned().collect() } else { Vec::new() },
+        origin_prefix: if tags_suffice { key_prefix } else { "" },
+        key_prefix,
         objects: Vec::new(),
-        bad,
-        other_tags: rng.bool(),
-        strings: false,
+        defect,
+        has_other_tags: rng.bool(),
+        has_query_strings_tag: false,
     }
 }

@@ -23,20 +23,20 @@ def main(bootstrap):
         print("SKIPPED: the CDK's example is not built", file=sys.stderr)
         return
     with tempfile.TemporaryDirectory() as directory:
-        place = Path(directory)
-        emulator = Emulator(place)
+        workdir = Path(directory)
+        emulator = Emulator(workdir)
         try:
-            play(emulator, place, zip_of(place, bootstrap))
+            play(emulator, workdir, zip_of(workdir, bootstrap))
         finally:
             emulator.stop()
 
 
-def synth(emulator, place, zip_file):
+def synth(emulator, workdir, zip_file):
     """The assembly of the example; `npm ci && npm run build` were before."""
-    out = place / "cdk.out"
+    out = workdir / "cdk.out"
     own = {"FUNCTION_ZIP": str(zip_file), "CDK_OUTDIR": str(out), "BATCHING_WINDOW_SECONDS": "1"}
     command = ["node", CDK / "dist/example/app.js"]
-    subprocess.run(command, env=emulator.environment | own, cwd=place, check=True)
+    subprocess.run(command, env=emulator.environment | own, cwd=workdir, check=True)
     return out
 
 
@@ -62,9 +62,9 @@ def deploy(emulator, out, stack):
     return {it.get("ExportName", it["OutputKey"]): it["OutputValue"] for it in described}
 
 
-def play(emulator, place, zip_file):
+def play(emulator, workdir, zip_file):
     began = time.monotonic()
-    out = synth(emulator, place, zip_file)
+    out = synth(emulator, workdir, zip_file)
     bootstrap_of(emulator, out)
     deploy(emulator, out, "Invalidator")
     outputs = deploy(emulator, out, "Site")
@@ -72,7 +72,7 @@ def play(emulator, place, zip_file):
     bucket, distribution = outputs["Site-BucketName"], outputs["Site-DistributionId"]
     tags = {it["Key"]: it["Value"] for it in emulator.client("s3").get_bucket_tagging(Bucket=bucket)["TagSet"]}
     assert tags == {"distributionId": distribution, "invalidation:ignore": ".map"}, tags
-    files = place / "site"
+    files = workdir / "site"
     keys = site(files)
     sync(emulator, bucket, files, f"s3://{bucket}", distribution, {url_of(key) for key in keys} | {"/"})
     (files / "robots.txt").unlink()

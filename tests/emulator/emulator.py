@@ -1,7 +1,7 @@
 """An emulator of AWS by another author (ministack) as a process, the AWS CLI beside it, and what the tests on it share.
 
 It checks neither paths nor quotas, never gives a queue's batch more than ten messages, and knows no CodePipeline: those are the
-stand-in's.
+fake AWS's.
 """
 
 import os
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 REGION = "eu-central-1"
 
 # How long changes may take to be covered, in seconds; the emulator polls its queue once a second, ten messages at a time.
-PATIENCE = 120
+MAX_WAIT = 120
 
 
 def free_port():
@@ -35,13 +35,13 @@ def free_port():
 class Emulator:
     """The emulator as a process, and the AWS CLI that talks to it."""
 
-    def __init__(self, place, auth=False):
+    def __init__(self, workdir, auth=False):
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         # Functions inherit its environment.
         self.environment = {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "HOME": str(place),
+            "HOME": str(workdir),
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
@@ -61,13 +61,13 @@ class Emulator:
             # Whether policies count.
             "AUTH": "true" if auth else "false",
         }
-        config = place / ".aws"
+        config = workdir / ".aws"
         config.mkdir(exist_ok=True)
         (config / "config").write_text("[default]\ns3 =\n  addressing_style = path\n")
         program = Path(sys.executable).parent / "ministack"
-        self.log = open(place / "emulator.log", "ab")
+        self.log = open(workdir / "emulator.log", "ab")
         self.process = subprocess.Popen(
-            [program], env=self.environment | own, cwd=place, stdout=self.log, stderr=self.log, start_new_session=True
+            [program], env=self.environment | own, cwd=workdir, stdout=self.log, stderr=self.log, start_new_session=True
         )
         until(f"the emulator answers at {self.url}", self.is_up)
 
@@ -114,9 +114,9 @@ class Emulator:
         self.client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
 
     def outputs(self, stack):
-        """What a stack tells."""
-        told = self.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["Outputs"]
-        return {it["OutputKey"]: it["OutputValue"] for it in told}
+        """The outputs of a stack."""
+        outputs = self.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["Outputs"]
+        return {it["OutputKey"]: it["OutputValue"] for it in outputs}
 
     def distribution(self, bucket, origin_path=""):
         """A new distribution that shows a bucket; its id."""
@@ -154,19 +154,19 @@ class Emulator:
         return {id: it["InvalidationBatch"]["Paths"]["Items"] for id, it in found.items()}
 
 
-def until(what, is_so, patience=PATIENCE):
+def until(what, is_so, max_wait=MAX_WAIT):
     """Waits; how long it took, in seconds."""
     began = time.monotonic()
     while not is_so():
-        if time.monotonic() - began > patience:
-            raise SystemExit(f"not within {patience} s: {what}")
+        if time.monotonic() - began > max_wait:
+            raise SystemExit(f"not within {max_wait} s: {what}")
         time.sleep(0.5)
     return time.monotonic() - began
 
 
-def zip_of(place, bootstrap):
+def zip_of(workdir, bootstrap):
     """The function's zip."""
-    zip_file = place / "function.zip"
+    zip_file = workdir / "function.zip"
     with zipfile.ZipFile(zip_file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         archive.write(bootstrap, "bootstrap")
     return zip_file
@@ -182,13 +182,13 @@ def is_covered(url, items):
     return any(url.startswith(item[:-1]) if item.endswith("*") else url == item for item in items)
 
 
-def site(place):
+def site(workdir):
     """Some hundred files with odd names, as keys."""
     keys = ["index.html", "404.html", "docs/index.html", "robots.txt", "a+b/c d.txt", "ünïcode/日本.txt", "100%.txt"]
     keys += ["js/runtime~main.js", "tilde~/x", "paren(1)/[2].txt", "quote's/&amp;.txt", "semi;colon=1,2.txt", "🎉/party.png"]
     keys += [f"posts/{year}/{number:03}.html" for year in (2024, 2025) for number in range(60)]
     for key in keys:
-        file = place / key
+        file = workdir / key
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(key)
     return keys

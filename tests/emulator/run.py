@@ -10,9 +10,9 @@ import re
 import tempfile
 from pathlib import Path
 
-import breakage
-import busy
-import rights
+import existing_configuration
+import permissions
+import status_problems
 from emulator import ROOT, Emulator, is_covered, site, until, url_of
 
 STACK = "cloudfront-invalidator"
@@ -21,15 +21,15 @@ ZIP = ROOT / "target/package/function.zip"
 
 def main():
     with tempfile.TemporaryDirectory() as directory:
-        place = Path(directory)
+        workdir = Path(directory)
         # Each on an emulator of its own: it makes texts of the numbers of a stack that is updated, which the SDK refuses.
-        with_emulator(place, as_the_readme_says)
-        with_emulator(place, lambda emulator: play(emulator, place))
-        with_emulator(place, lambda emulator: rights.play(emulator, place, ZIP), auth=True)
+        with_emulator(workdir, as_the_readme_says)
+        with_emulator(workdir, lambda emulator: play(emulator, workdir))
+        with_emulator(workdir, lambda emulator: permissions.play(emulator, workdir, ZIP), auth=True)
 
 
-def with_emulator(place, part, auth=False):
-    emulator = Emulator(place, auth)
+def with_emulator(workdir, part, auth=False):
+    emulator = Emulator(workdir, auth)
     try:
         part(emulator)
     finally:
@@ -46,7 +46,8 @@ def as_the_readme_says(emulator):
     tags = [{"Key": "team", "Value": "web"}]
     emulator.client("s3").put_bucket_tagging(Bucket="my-site", Tagging={"TagSet": tags})
     home = Path(os.environ["HOME"])
-    own = {name: os.environ.get(name, str(home / place)) for name, place in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")]}
+    defaults = [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")]
+    own = {name: os.environ.get(name, str(home / default)) for name, default in defaults}
     printed = emulator.run("bash", "-euc", commands, BUCKET="my-site", DISTRIBUTION=distribution, **own)
     for document in ["README.md", "docs/command-line.md"]:
         for name in ["link", "status"]:
@@ -66,8 +67,8 @@ def is_removed(emulator):
     """The bucket is unlinked and the stack deleted, and nothing of either is left."""
     s3 = emulator.client("s3")
     printed = emulator.invalidator("unlink", "my-site", "--yes")
-    told = s3.get_bucket_notification_configuration(Bucket="my-site")
-    assert not {it for it in told if it.endswith("Configurations")}, (told, printed)
+    notifications = s3.get_bucket_notification_configuration(Bucket="my-site")
+    assert not {it for it in notifications if it.endswith("Configurations")}, (notifications, printed)
     names = {it["ResourceType"]: it["PhysicalResourceId"] for it in resources(emulator)}
     assert {"AWS::Lambda::Function", "AWS::SQS::Queue", "AWS::IAM::Role", "AWS::Logs::LogGroup"} <= names.keys(), names
     emulator.run("aws", "cloudformation", "delete-stack", "--stack-name", STACK)
@@ -101,21 +102,21 @@ def is_shown(document, name, printed, distribution):
     assert shown in real, f"{document}, {name}:\n{shown}\n\nand really:\n{real}"
 
 
-def play(emulator, place):
+def play(emulator, workdir):
     deploy = [ROOT / "scripts/deploy", "--stack", STACK, "--zip", ZIP, "BatchingWindowSeconds=1"]
     emulator.run(*deploy, "EventBridgeBuckets=by-eventbridge", "Alarms=true", "Dashboard=true")
     outputs = emulator.outputs(STACK)
-    files = place / "site"
+    files = workdir / "site"
     keys = site(files)
     buckets = {"by-queue": "queue", "by-function": "function", "by-eventbridge": "eventbridge"}
     distributions = {}
-    for bucket, way in buckets.items():
+    for bucket, via in buckets.items():
         emulator.bucket(bucket)
-        # One of them lies behind an origin path, which only the distribution's settings tell.
+        # One of them lies behind an origin path, which only the distribution's config contains.
         folder = "/web" if bucket == "by-queue" else ""
         distributions[bucket] = emulator.distribution(bucket, folder)
-        emulator.invalidator("link", bucket, distributions[bucket], "--via", way, "--yes")
-        again = emulator.invalidator("link", bucket, distributions[bucket], "--via", way)
+        emulator.invalidator("link", bucket, distributions[bucket], "--via", via, "--yes")
+        again = emulator.invalidator("link", bucket, distributions[bucket], "--via", via)
         assert f"Nothing to do: {bucket} is linked." in again, again
         target = f"s3://{bucket}{folder}"
         urls = {url_of(key) for key in keys} | {"/"}
@@ -131,9 +132,9 @@ def play(emulator, place):
     assert all(bucket in printed for bucket in buckets) and "!" not in printed, printed
     failed = dead_letters(emulator, outputs["DeadLetterQueueArn"].rsplit(":", 1)[1])
     assert failed == 0, f"{failed} dead letters"
-    send(emulator, place, distributions["by-function"])
-    busy.play(emulator)
-    breakage.play(emulator, distributions, outputs)
+    send(emulator, workdir, distributions["by-function"])
+    existing_configuration.play(emulator)
+    status_problems.play(emulator, distributions, outputs)
     by_its_own_distribution(emulator)
 
 
@@ -148,25 +149,25 @@ def from_a_template(emulator, files, keys):
     emulator.client("s3").put_bucket_tagging(Bucket="by-template", Tagging={"TagSet": tags})
     sync(emulator, "by-template", files, "s3://by-template", distribution, {url_of(key) for key in keys} | {"/"})
     # The template's rules and the tag are all that link would add.
-    before = busy.everything(emulator, "by-template")
+    before = existing_configuration.configuration(emulator, "by-template")
     emulator.invalidator("link", "by-template", distribution)
-    assert busy.everything(emulator, "by-template") == before
+    assert existing_configuration.configuration(emulator, "by-template") == before
 
 
-def send(emulator, place, distribution):
+def send(emulator, workdir, distribution):
     """What a deploy script does without any function."""
-    files = place / "sent"
+    files = workdir / "sent"
     files.mkdir()
     for name in ["index.html", "a b+c.txt", "ünïcode.txt"]:
         (files / name).write_text("sent")
     emulator.bucket("without-function")
     shown = emulator.distribution("without-function")
     synced = emulator.run("aws", "s3", "sync", "--no-progress", files, "s3://without-function")
-    (place / "synced").write_text(synced)
-    failed = emulator.invalidator("send", "--sync", place / "synced", fails=True)
+    (workdir / "synced").write_text(synced)
+    failed = emulator.invalidator("send", "--sync", workdir / "synced", fails=True)
     assert 'does not have the tag "distributionId"' in failed, failed
     pipe = 'cat "$SYNCED" | target/debug/invalidator send --sync - --distribution "$SHOWN" --wait'
-    printed = emulator.run("bash", "-euc", pipe, notes=True, SYNCED=str(place / "synced"), SHOWN=shown)
+    printed = emulator.run("bash", "-euc", pipe, notes=True, SYNCED=str(workdir / "synced"), SHOWN=shown)
     assert "Viewers see it" in printed, printed
     [items] = emulator.invalidations(shown).values()
     assert all(is_covered(url, items) for url in ["/", "/index.html", "/a%20b%2Bc.txt", "/%C3%BCn%C3%AFcode.txt"]), items
@@ -175,9 +176,9 @@ def send(emulator, place, distribution):
     id = report["invalidations"][0]["invalidationId"]
     assert id not in before and emulator.invalidations(distribution)[id] == ["/a%20b", "/c/*"]
     padded = emulator.run("aws", "s3", "sync", "--delete", files / "..", "s3://without-function")
-    (place / "synced").write_text(padded)
+    (workdir / "synced").write_text(padded)
     if "Completed " in padded:
-        failed = emulator.invalidator("send", "--sync", place / "synced", "--distribution", shown, fails=True)
+        failed = emulator.invalidator("send", "--sync", workdir / "synced", "--distribution", shown, fails=True)
         assert "--no-progress" in failed, failed
 
 
@@ -189,12 +190,12 @@ def by_its_own_distribution(emulator):
     own = ["DistributionTag=cdn:id", "ExpectedBucketOwner=000000000000", "IndexDocuments=index.html index.htm", "LogLevel=DEBUG"]
     emulator.run(*deploy, f"DistributionId={distribution}", *own)
     function = emulator.outputs("simple")["FunctionArn"]
-    told = emulator.client("lambda").get_function_configuration(FunctionName=function)
+    configuration = emulator.client("lambda").get_function_configuration(FunctionName=function)
     settings = {"DISTRIBUTION_ID": distribution, "DISTRIBUTION_TAG": "cdn:id", "DRY_RUN": "false"}
     settings |= {"EXPECTED_BUCKET_OWNER": "000000000000", "INDEX_DOCUMENTS": "index.html index.htm"}
-    assert settings.items() <= told["Environment"]["Variables"].items(), told
-    assert told["LoggingConfig"]["ApplicationLogLevel"] == "DEBUG", told
-    # The command line asks the function for the tag's name.
+    assert settings.items() <= configuration["Environment"]["Variables"].items(), configuration
+    assert configuration["LoggingConfig"]["ApplicationLogLevel"] == "DEBUG", configuration
+    # The command line reads from the function the tag's name.
     emulator.invalidator("link", "simple", distribution, "--stack", "simple", "--yes")
     tags = {it["Key"]: it["Value"] for it in emulator.client("s3").get_bucket_tagging(Bucket="simple")["TagSet"]}
     assert tags["cdn:id"] == distribution and "distributionId" not in tags, tags

@@ -17,7 +17,7 @@ from run import dead_letters, sync
 
 MODULES = ROOT / "infra/terraform"
 
-# Where a provider may lie beforehand, besides TF_PLUGIN_DIR: Terraform's own places, and those that images use.
+# Directories in which a provider may already be, besides TF_PLUGIN_DIR: Terraform's own, and those that images use.
 PLUGIN_DIRS = ["~/.terraform.d/plugins", "/usr/local/share/terraform/plugins", "/usr/share/terraform/plugins"]
 PLUGIN_DIRS += map(str, Path("/opt").glob("*"))
 
@@ -32,23 +32,23 @@ class Missing(Exception):
 class Terraform:
     """A copy of the modules with one of their directories as the root module, and a state of its own."""
 
-    def __init__(self, place, directory=".", environment=None, extra=EMULATED):
+    def __init__(self, workdir, directory=".", environment=None, extra=EMULATED):
         if not shutil.which("terraform"):
             raise Missing("terraform is not here")
-        copy = place / "terraform"
+        copy = workdir / "terraform"
         shutil.copytree(MODULES, copy, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
         self.directory = copy / directory
         self.directory.mkdir(exist_ok=True)
         (self.directory / "emulated.tf").write_text(extra)
-        # Which attributes each resource is given, by its address; a plan tells.
+        # Which attributes each resource is given, by its address; a plan shows them.
         self.written = {}
-        # A configuration of the user's own may name places that are not for this.
+        # A configuration of the user's own may name directories that are not for this.
         own = {name: value for name, value in os.environ.items() if not name.startswith(("TF_", "AWS_"))}
         self.environment = own | (environment or {}) | {"TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"}
         init = ["init", "-input=false", "-no-color", "-backend=false"]
-        places = [os.environ.get("TF_PLUGIN_DIR", "")] + PLUGIN_DIRS
+        directories = [os.environ.get("TF_PLUGIN_DIR", "")] + PLUGIN_DIRS
         # Below the name of a registry.
-        found = [it for it in (Path(it).expanduser() for it in places if it) if any(it.glob("*/hashicorp/aws"))]
+        found = [it for it in (Path(it).expanduser() for it in directories if it) if any(it.glob("*/hashicorp/aws"))]
         init += [f"-plugin-dir={found[0]}"] if found else []
         done = self.call(*init)
         if "Failed to query available provider packages" in done.stderr or "Failed to install provider" in done.stderr:
@@ -96,26 +96,26 @@ class Terraform:
 
 def main(bootstrap):
     with tempfile.TemporaryDirectory() as directory:
-        place = Path(directory)
-        emulator = Emulator(place)
+        workdir = Path(directory)
+        emulator = Emulator(workdir)
         try:
-            play(emulator, place, zip_of(place, bootstrap))
+            play(emulator, workdir, zip_of(workdir, bootstrap))
         except Missing as missing:
             print(f"SKIPPED: {missing}", file=sys.stderr)
         finally:
             emulator.stop()
 
 
-def play(emulator, place, zip_file):
+def play(emulator, workdir, zip_file):
     began = time.monotonic()
-    terraform = Terraform(place, "examples/basic", emulator.environment)
+    terraform = Terraform(workdir, "examples/basic", emulator.environment)
     variables = {"bucket": "by-terraform", "zip": str(zip_file), "batching_window_seconds": 1}
     outputs = terraform.apply(variables)
     applied = time.monotonic()
     drift = terraform.plan()
     assert not drift, drift
     print(f"terraform: applied in {applied - began:.0f} s, a second plan changes nothing")
-    files = place / "site"
+    files = workdir / "site"
     keys = site(files)
     bucket, distribution = outputs["bucket"], outputs["distribution_id"]
     sync(emulator, bucket, files, f"s3://{bucket}", distribution, {url_of(key) for key in keys} | {"/"})

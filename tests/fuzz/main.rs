@@ -15,7 +15,7 @@
 mod driver;
 #[path = "../pure/edge_cache.rs"]
 mod edge;
-mod graft;
+mod json_mutation;
 mod mutate;
 mod rules;
 mod targets;

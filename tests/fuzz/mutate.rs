@@ -6,7 +6,7 @@ use proptest::array::uniform4;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::graft::graft;
+use crate::json_mutation::mutate_json;
 
 /// The longest input, in bytes. A cost that grows with the input shows at this size; the largest events are tested
 /// elsewhere.
@@ -37,15 +37,15 @@ fn span(length: usize, at: u32, longest: u32, count: u32) -> std::ops::Range<usi
 }
 
 fn apply([kind, at, a, b]: [u32; 4], input: &mut Vec<u8>, pool: &[Vec<u8>], words: &[&str]) {
-    let place = at as usize % (input.len() + 1);
+    let position = at as usize % (input.len() + 1);
     let [byte, ..] = a.to_le_bytes();
     match kind % 10 {
         0 => drop(input.drain(span(input.len(), at, 16, a))),
-        1 => input.truncate(place),
-        2 | 3 => drop(input.splice(place..place, pick(words, a).bytes())),
-        4 => input.insert(place, byte),
+        1 => input.truncate(position),
+        2 | 3 => drop(input.splice(position..position, pick(words, a).bytes())),
+        4 => input.insert(position, byte),
         5 => {
-            if let Some(old) = input.get_mut(place) {
+            if let Some(old) = input.get_mut(position) {
                 *old = if b % 2 == 0 { byte } else { *old ^ (1 << (byte % 8)) };
             }
         }
@@ -54,21 +54,21 @@ fn apply([kind, at, a, b]: [u32; 4], input: &mut Vec<u8>, pool: &[Vec<u8>], word
             let times = if b % 16 == 0 { b >> 20 } else { b >> 28 };
             let part = input[span(input.len(), at, 32, a)].repeat(times as usize);
             let room = LONGEST.saturating_sub(input.len());
-            input.splice(place..place, part.into_iter().take(room));
+            input.splice(position..position, part.into_iter().take(room));
         }
         7 => {
             let other = pick(pool, a);
             let part = other[span(other.len(), b, 64, b >> 16)].to_vec();
-            input.splice(place..place, part);
+            input.splice(position..position, part);
         }
         8 => {
             let part: Vec<_> = input.drain(span(input.len(), at, 64, a)).collect();
-            let place = b as usize % (input.len() + 1);
-            input.splice(place..place, part);
+            let position = b as usize % (input.len() + 1);
+            input.splice(position..position, part);
         }
         _ => {
-            if let Some(grafted) = graft(input, at, a, pick::<Vec<u8>>(pool, b)) {
-                *input = grafted;
+            if let Some(mutated) = mutate_json(input, at, a, pick::<Vec<u8>>(pool, b)) {
+                *input = mutated;
             }
         }
     }

@@ -38,7 +38,7 @@ fn is_one_line(text: &str) -> bool {
 }
 
 /// Checks a text for a log or for a person: one line of at most `longest` bytes.
-pub(crate) fn said(text: &str, longest: usize) -> Result<(), TestCaseError> {
+pub(crate) fn check_one_line(text: &str, longest: usize) -> Result<(), TestCaseError> {
     prop_assert!(is_one_line(text), "more than a line: {text:?}");
     prop_assert!(text.len() <= longest, "{} bytes: {text}", text.len());
     Ok(())
@@ -51,7 +51,7 @@ pub(crate) fn form_decoded(text: &str) -> String {
 }
 
 /// The kind of a message: its text around the values that it quotes.
-pub(crate) fn gist(message: &str) -> String {
+pub(crate) fn message_kind(message: &str) -> String {
     let (before, quoted) = message.split_once('"').unwrap_or((message, ""));
     let after = quoted.rsplit_once('"').map_or(quoted, |(_, after)| after);
     let kind = |part: &str| part.chars().filter(|c| c.is_ascii() && !c.is_ascii_digit()).take(40).collect::<String>();

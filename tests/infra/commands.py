@@ -91,8 +91,8 @@ class Aws:
 
 
 @cache
-def told(program):
-    """What a script's usage, or the help of a command of the command line, tells."""
+def help_text(program):
+    """The usage of a script, or the help of a command of the command line."""
     if program.startswith("scripts/"):
         lines = (ROOT / program).read_text().splitlines()[1:]
         return "\n".join(lines[: next(number for number, line in enumerate(lines) if not line.startswith("#"))])
@@ -105,7 +105,7 @@ def check_flags(program, words):
         flag = word.partition("=")[0]
         if flag == "--":
             return
-        if flag.startswith("-") and flag != "-" and not re.search(rf"(?<![\w-]){re.escape(flag)}(?![\w-])", told(program)):
+        if flag.startswith("-") and flag != "-" and not re.search(rf"(?<![\w-]){re.escape(flag)}(?![\w-])", help_text(program)):
             raise Wrong(f"{program} has no {flag}")
 
 

@@ -97,15 +97,15 @@ def cdk():
     return {name: Template(it).model() for name, it in zip(CONFIGURATIONS, json.loads(done.stdout), strict=True)}
 
 
-def terraform(emulator, place, zip_file, name, values):
-    (place / name).mkdir()
-    made = Terraform(place / name, ".", emulator.environment)
+def terraform(emulator, workdir, zip_file, name, values):
+    (workdir / name).mkdir()
+    made = Terraform(workdir / name, ".", emulator.environment)
     variables = {"zip": str(zip_file), "name": name} | {limits.snake(key): it for key, it in values.items()}
     alarms = {}
     if values.get("Alarms"):
         planned = made.plan(variables)
         state.check(made.written)
-        # The emulator forgets most of an alarm when it is asked for it.
+        # The emulator forgets most of an alarm when it is read.
         alarms = {address: it for address, it in planned.items() if address.startswith("aws_cloudwatch_metric_alarm.")}
     outputs = made.apply(variables)
     if name == "everything":
@@ -180,12 +180,12 @@ def main(bootstrap):
     shared = {name: it for name, it in parameters.items() if name not in ONLY_CLOUDFORMATION}
     failures += limits.differences(shared, variables, props)
     with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor() as pool:
-        place = Path(directory)
-        emulator = Emulator(place)
+        workdir = Path(directory)
+        emulator = Emulator(workdir)
         try:
-            zip_file = zip_of(place, bootstrap)
+            zip_file = zip_of(workdir, bootstrap)
             # The provider waits for a minute at queues; these wait together.
-            applied = {name: pool.submit(terraform, emulator, place, zip_file, name, it) for name, it in CONFIGURATIONS.items()}
+            applied = {name: pool.submit(terraform, emulator, workdir, zip_file, name, it) for name, it in CONFIGURATIONS.items()}
             if (CDK / "dist/test/synthesise.js").exists() and shutil.which("node"):
                 names(failures, "cdk")
                 for name, found in cdk().items():

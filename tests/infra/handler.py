@@ -37,7 +37,7 @@ class Bucket:
         self.calls.append(tags)
 
 
-def called(handler, bucket, kind, wanted, old=None):
+def called(handler, bucket, kind, tags, old=None):
     """Calls the handler as CloudFormation does; what it answers."""
     answers = []
 
@@ -55,7 +55,7 @@ def called(handler, bucket, kind, wanted, old=None):
         waiting.start()
         properties = lambda tags: {"Bucket": "site", "Region": "eu-central-1", "Set": tags}
         event = {"RequestType": kind, "StackId": "S", "RequestId": "R", "LogicalResourceId": "L"}
-        event |= {"ResponseURL": f"http://127.0.0.1:{server.server_port}/", "ResourceProperties": properties(wanted)}
+        event |= {"ResponseURL": f"http://127.0.0.1:{server.server_port}/", "ResourceProperties": properties(tags)}
         event |= {"OldResourceProperties": properties(old)} if old is not None else {}
         boto3.client = lambda service, region_name: bucket
         handler(event, None)
@@ -80,7 +80,7 @@ def main():
     bucket = Bucket(SYSTEM | {"team": "web"})
     run(bucket, "Create", {"distributionId": "E1", "invalidation:originPath": "/web"})
     assert bucket.tags == SYSTEM | {"team": "web", "distributionId": "E1", "invalidation:originPath": "/web"}, bucket.tags
-    # What is not wanted any more goes, what others set stays.
+    # Tags that are no longer set are removed; those of others stay.
     answer = run(bucket, "Update", {"distributionId": "E2"}, {"distributionId": "E1", "invalidation:originPath": "/web"})
     assert bucket.tags == SYSTEM | {"team": "web", "distributionId": "E2"}, bucket.tags
     assert answer["PhysicalResourceId"] == "site"

@@ -71,7 +71,7 @@ fn slug(heading: &str) -> String {
 }
 
 #[test]
-fn every_promise_names_an_existing_test() {
+fn the_proof_of_every_promise_is_a_file() {
     let reliability = read("docs/reliability.md");
     let rows: Vec<_> = reliability.lines().filter(|line| line.ends_with(" |") && line.contains('`')).collect();
     let mut proofs = BTreeSet::new();
@@ -81,13 +81,13 @@ fn every_promise_names_an_existing_test() {
     }
     assert!(proofs.len() > 10, "{proofs:?}");
     for proof in proofs {
-        let place = if proof.starts_with("src/") { root().join(proof) } else { root().join("tests").join(proof) };
-        assert!(place.exists(), "{proof}");
+        let file = if proof.starts_with("src/") { root().join(proof) } else { root().join("tests").join(proof) };
+        assert!(file.exists(), "{proof}");
     }
 }
 
 #[test]
-fn every_link_between_the_documents_leads_somewhere() {
+fn every_link_between_the_documents_resolves() {
     let mut links = 0;
     for document in documents() {
         let from = document.display();
@@ -97,10 +97,10 @@ fn every_link_between_the_documents_leads_somewhere() {
             }
             links += 1;
             let (file, heading) = target.split_once('#').unwrap_or((target, ""));
-            let place = if file.is_empty() { document.clone() } else { document.parent().unwrap().join(file) };
-            assert!(root().join(&place).exists(), "{from} links to {target}");
+            let linked = if file.is_empty() { document.clone() } else { document.parent().unwrap().join(file) };
+            assert!(root().join(&linked).exists(), "{from} links to {target}");
             if !heading.is_empty() {
-                let text = read(&place);
+                let text = read(&linked);
                 let mut headings =
                     lines(&text).into_iter().filter(|(block, line)| block.is_none() && line.starts_with('#'));
                 assert!(headings.any(|(_, line)| slug(line) == heading), "{from} links to {target}");
@@ -112,7 +112,7 @@ fn every_link_between_the_documents_leads_somewhere() {
 
 /// A path with a placeholder (`src/…`, `tests/fixtures/*`, `<target>`) is checked up to the placeholder.
 #[test]
-fn every_path_that_the_documents_name_is_there() {
+fn every_path_in_the_documents_exists() {
     let mut paths = 0;
     for document in documents() {
         for name in named(&read(&document)) {
@@ -137,7 +137,7 @@ fn commands() -> BTreeSet<String> {
 }
 
 #[test]
-fn every_command_that_the_documents_show_is_one() {
+fn every_command_in_the_documents_exists() {
     let commands = commands();
     assert_eq!(
         commands.iter().map(String::as_str).collect::<Vec<_>>(),

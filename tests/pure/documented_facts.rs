@@ -37,7 +37,7 @@ fn fields() -> BTreeSet<String> {
 }
 
 #[test]
-fn every_request_that_the_documents_show_is_taken() {
+fn every_request_in_the_documents_is_accepted() {
     let fields = fields();
     let mut shown = 0;
     for document in documents() {
@@ -83,22 +83,22 @@ fn reasons() -> BTreeSet<String> {
 }
 
 #[test]
-fn reasons_and_alarms_have_the_names_that_operations_says() {
+fn reasons_and_alarms_in_the_operations_page_exist() {
     let reasons = reasons();
     let operations = prose(&read("docs/operations.md"));
     let row = operations.lines().find(|line| line.starts_with("| `failedReasons[].reason`")).unwrap().to_owned();
     let alarms = prose(&section("docs/operations.md", "## When an alarm rings"));
-    let mut told = BTreeSet::new();
+    let mut documented = BTreeSet::new();
     for name in quoted(&alarms).into_iter().chain(quoted(row.split(" | ").nth(1).unwrap())) {
         let is_word = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase());
         if let Some(class) = name.strip_prefix("…-") {
             assert!(reasons.iter().any(|reason| reason.ends_with(&format!("-{class}"))), "{name}");
         } else if name.contains('-') && name.split('-').all(is_word) {
             assert!(reasons.contains(&name), "{name} is none of {reasons:?}");
-            told.insert(name);
+            documented.insert(name);
         }
     }
-    assert!(told.len() > 8, "{told:?}");
+    assert!(documented.len() > 8, "{documented:?}");
 
     let template = read("infra/cloudformation/template.yaml");
     let made = template.lines().filter_map(|line| line.strip_prefix("  ")?.strip_suffix("Alarm:"));
@@ -115,7 +115,7 @@ fn reasons_and_alarms_have_the_names_that_operations_says() {
 }
 
 #[test]
-fn the_statements_of_the_role_are_those_that_security_says() {
+fn the_security_page_lists_exactly_the_roles_statements() {
     let policy: Value = serde_json::from_str(&read("policy.json")).unwrap();
     let sids = policy["Statement"].as_array().unwrap().iter().map(|it| it["Sid"].as_str().unwrap().to_owned());
     let template = read("infra/cloudformation/template.yaml");
@@ -123,8 +123,8 @@ fn the_statements_of_the_role_are_those_that_security_says() {
     let own = role.split("Sid: ").skip(1).map(|rest| rest.split_whitespace().next().unwrap().to_owned());
     let expected: BTreeSet<_> = sids.chain(own).collect();
     let table = first_cells(&section("docs/security.md", "## The role, statement by statement"));
-    let told: BTreeSet<_> = table.iter().flat_map(|cell| quoted(cell)).collect();
-    assert_eq!(told, expected);
+    let documented: BTreeSet<_> = table.iter().flat_map(|cell| quoted(cell)).collect();
+    assert_eq!(documented, expected);
     let operator: Value = serde_json::from_str(&read("docs/operator-policy.json")).unwrap();
     let sids = operator["Statement"].as_array().unwrap().iter().map(|it| it["Sid"].as_str().unwrap().to_owned());
     let known: BTreeSet<_> = sids.collect();
@@ -158,7 +158,7 @@ fn has_word(text: &str, word: &str) -> bool {
 }
 
 /// Whether `owner`, a type or a module, has a function or a variant `name`.
-fn is_there(sources: &BTreeMap<PathBuf, String>, owner: &str, name: &str) -> bool {
+fn is_defined(sources: &BTreeMap<PathBuf, String>, owner: &str, name: &str) -> bool {
     if owner.starts_with(|c: char| c.is_ascii_lowercase()) {
         let is_module = |path: &PathBuf| {
             path.components().any(|part| part.as_os_str().to_str().unwrap().trim_end_matches(".rs") == owner)
@@ -194,7 +194,7 @@ fn names_in_the_architecture_page_exist() {
         match name.split_once("::") {
             Some((owner, member)) if is_name(owner) && is_name(member) => {
                 paths += 1;
-                assert!(is_there(&sources, owner, member), "{name}");
+                assert!(is_defined(&sources, owner, member), "{name}");
             }
             None if is_name(&name) => {
                 words += 1;
@@ -218,8 +218,8 @@ fn names_in_the_architecture_page_exist() {
     let modules: BTreeSet<_> = modules.map(str::to_owned).collect();
     let cells = first_cells(&section("docs/architecture.md", "## What each module knows"));
     // A feature is named in parentheses after its module.
-    let told = cells.iter().flat_map(|cell| quoted(cell.split(" (").next().unwrap()));
-    assert_eq!(told.collect::<BTreeSet<_>>(), modules);
+    let documented = cells.iter().flat_map(|cell| quoted(cell.split(" (").next().unwrap()));
+    assert_eq!(documented.collect::<BTreeSet<_>>(), modules);
 
     let programs = first_cells(&section("docs/architecture.md", "## Programs and features"));
     let programs: BTreeSet<_> = programs.iter().flat_map(|cell| quoted(cell)).collect();
@@ -236,8 +236,8 @@ fn bench_subcommands_are_listed_consistently() {
     assert!(labels.len() > 5, "{labels:?}");
     let usage = script.lines().find_map(|line| line.strip_prefix("# Measures: scripts/bench ")).unwrap();
     assert_eq!(usage.split('|').collect::<BTreeSet<_>>(), labels);
-    let told = script.lines().filter_map(|line| line.strip_prefix("#   ")?.split("  ").next());
-    assert_eq!(told.filter(|word| !word.is_empty()).collect::<BTreeSet<_>>(), labels);
+    let described = script.lines().filter_map(|line| line.strip_prefix("#   ")?.split("  ").next());
+    assert_eq!(described.filter(|word| !word.is_empty()).collect::<BTreeSet<_>>(), labels);
     let contributing = read(".github/CONTRIBUTING.md");
     let row = contributing.lines().find(|line| line.starts_with("| measure |")).unwrap();
     let row: BTreeSet<_> = quoted(row);

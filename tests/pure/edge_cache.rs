@@ -37,7 +37,7 @@ fn matches(item: &str, url: &str) -> bool {
 }
 
 #[test]
-fn it_evicts_by_cloudfronts_rules() {
+fn the_edge_cache_evicts_by_cloudfronts_rules() {
     let urls = ["/", "/a", "/a/", "/a/b", "/ab", "/A", "/a*b"].map(str::to_owned);
     for (item, evicted) in [
         ("/a", &["/a"][..]),

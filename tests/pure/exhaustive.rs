@@ -33,7 +33,7 @@ struct Search<'m, M> {
     /// The items that must be covered, without those that another one covers.
     required: Vec<String>,
     /// The prefixes at which required items branch.
-    partings: Vec<String>,
+    branch_points: Vec<String>,
     model: &'m M,
     path_weight: u64,
 }
@@ -51,15 +51,20 @@ impl<'m, M: CostModel> Search<'m, M> {
         let all: BTreeSet<_> = paths.iter().map(ToString::to_string).collect();
         let covered = |item: &String| all.iter().any(|other| other != item && covers(other, item));
         let required: Vec<_> = all.iter().filter(|item| !covered(item)).cloned().collect();
-        let mut partings = BTreeSet::new();
-        for (place, a) in required.iter().enumerate() {
-            for b in &required[place + 1..] {
+        let mut branch_points = BTreeSet::new();
+        for (index, a) in required.iter().enumerate() {
+            for b in &required[index + 1..] {
                 let (a, b) = (tokens(text(a)), tokens(text(b)));
                 let shared = a.iter().zip(&b).take_while(|(a, b)| a == b).map(|(a, _)| *a);
-                partings.insert(shared.collect::<String>());
+                branch_points.insert(shared.collect::<String>());
             }
         }
-        Self { required, partings: partings.into_iter().collect(), model, path_weight: u64::from(path_weight) * 1000 }
+        Self {
+            required,
+            branch_points: branch_points.into_iter().collect(),
+            model,
+            path_weight: u64::from(path_weight) * 1000,
+        }
     }
 
     fn weight(&self, prefix: &str) -> u64 {
@@ -72,7 +77,7 @@ impl<'m, M: CostModel> Search<'m, M> {
         if let Some(urls) = self.model.count(prefix) {
             return urls * 1000;
         }
-        let below = self.partings.iter().filter(|it| it.starts_with(prefix) && *it != prefix);
+        let below = self.branch_points.iter().filter(|it| it.starts_with(prefix) && *it != prefix);
         let next =
             below.clone().filter(|it| !below.clone().any(|other| it.starts_with(other.as_str()) && it != &other));
         let required = self.required.iter().filter(|item| text(item).starts_with(prefix)).count();
@@ -108,7 +113,7 @@ impl<'m, M: CostModel> Search<'m, M> {
         let widened =
             items.iter().map(InvalidationPath::as_str).filter(|item| !self.required.iter().any(|it| it == item));
         let wildcards: Vec<_> = widened.map(|item| item.strip_suffix('*').expect("a wildcard")).collect();
-        assert!(wildcards.iter().all(|it| self.partings.iter().any(|parting| parting == it)), "{items:?}");
+        assert!(wildcards.iter().all(|it| self.branch_points.iter().any(|prefix| prefix == it)), "{items:?}");
         let figures = self.figures(&wildcards);
         assert_eq!(figures.1, items.len(), "{items:?}");
         let counted: Option<u64> = wildcards.iter().map(|it| self.model.count(it)).sum();
@@ -162,16 +167,16 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(10_000))]
 
     #[test]
-    fn blind(paths in paths(12)) {
+    fn without_a_listing_the_result_is_optimal(paths in paths(12)) {
         let search = Search::new(&paths, &Heuristic, 0);
-        search.check(&paths, 0, &search.all(&search.partings));
+        search.check(&paths, 0, &search.all(&search.branch_points));
     }
 
     #[test]
-    fn with_an_inventory((paths, urls, listed) in bucket(12), path_weight in select(vec![0, 0, 1, 3])) {
+    fn with_a_listing_the_result_is_optimal((paths, urls, listed) in bucket(12), path_weight in select(vec![0, 0, 1, 3])) {
         let model = Counted::new(urls, listed, &paths);
         let search = Search::new(&paths, &model, path_weight);
-        search.check(&paths, path_weight, &search.all(&search.partings));
+        search.check(&paths, path_weight, &search.all(&search.branch_points));
     }
 }
 
@@ -180,7 +185,7 @@ proptest! {
 
     /// A wildcard that ends where no items branch is never better than one that ends at the next branching prefix.
     #[test]
-    fn branch_points_are_enough((paths, urls, listed) in bucket(3), path_weight in select(vec![0, 1])) {
+    fn wildcards_between_branch_points_are_never_better((paths, urls, listed) in bucket(3), path_weight in select(vec![0, 1])) {
         let model = Counted::new(urls, listed, &paths);
         let search = Search::new(&paths, &model, path_weight);
         let prefixes = every_prefix(&search.required);

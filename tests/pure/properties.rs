@@ -52,7 +52,7 @@ proptest! {
     }
 
     #[test]
-    fn collapse_depends_on_nothing_but_the_set(
+    fn collapse_depends_only_on_the_set_of_paths(
         (paths, shuffled) in paths().prop_flat_map(|paths| (Just(paths.clone()), Just(paths).prop_shuffle())),
         budget in budget(),
     ) {
@@ -71,8 +71,8 @@ proptest! {
                 prop_assert!(paths.contains(item));
             }
         }
-        for (place, item) in items.iter().enumerate() {
-            prop_assert!(!items.iter().enumerate().any(|(other, it)| other != place && it.covers(item)));
+        for (index, item) in items.iter().enumerate() {
+            prop_assert!(!items.iter().enumerate().any(|(other, it)| other != index && it.covers(item)));
         }
     }
 
@@ -103,7 +103,7 @@ proptest! {
     }
 
     #[test]
-    fn a_key_survives_its_way_through_a_notification(key in "[\\PC\\x00-\\x1f +%~]{1,100}") {
+    fn a_key_in_a_notification_is_decoded_unchanged(key in "[\\PC\\x00-\\x1f +%~]{1,100}") {
         prop_assume!(key.len() <= 1024);
         let event = notification(&[record("ObjectCreated:Put", "site", &key)]);
         let Ok(Event::Changes(batch)) = decode(event.as_bytes()) else { panic!("{event}") };

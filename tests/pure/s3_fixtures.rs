@@ -1,5 +1,5 @@
-//! S3 event notifications as files, each named by what it shows, and what they are decoded to. `aws_lambda_events`
-//! gives a second opinion on their content.
+//! S3 event notifications as files, each named by what it shows, and what they are decoded to. They are
+//! compared with what `aws_lambda_events` decodes.
 
 use aws_lambda_events::event::s3::S3Event;
 use s3_cloudfront_invalidator::change::{Batch, Region};
@@ -22,21 +22,21 @@ fn changes(batch: &Batch) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn a_put() {
+fn a_put_is_decoded_to_its_bucket_region_and_key() {
     let batch = batch("created-put");
     assert_eq!(changes(&batch), [("example-site", "images/logo.png")]);
     assert_eq!(batch.changes[0].bucket.region.as_ref().unwrap().as_str(), "eu-central-1");
 }
 
 #[test]
-fn the_templates_of_the_lambda_console() {
+fn the_lambda_consoles_templates_are_decoded() {
     for name in ["console-template-put", "console-template-delete"] {
         assert_eq!(changes(&batch(name)), [("example-bucket", "test/key")], "{name}");
     }
 }
 
 #[test]
-fn several_records_of_several_buckets() {
+fn records_of_several_buckets_are_decoded_in_order() {
     assert_eq!(
         changes(&batch("several-records-several-buckets")),
         [("example-site", "a.txt"), ("example-docs", "my docs/index.html"), ("example-site", "café/b+c.txt")]
@@ -44,14 +44,14 @@ fn several_records_of_several_buckets() {
 }
 
 #[test]
-fn removals_lack_size_and_etag() {
+fn removals_without_size_and_etag_are_decoded() {
     for name in ["removed-without-size-and-etag", "delete-marker-with-version-id", "lifecycle-expiration"] {
         assert_eq!(changes(&batch(name)), [("example-site", "images/logo.png")], "{name}");
     }
 }
 
 #[test]
-fn versions_2_0_to_2_6() {
+fn event_versions_2_0_to_2_6_are_decoded() {
     let batch = batch("every-version");
     let keys: Vec<_> = batch.changes.iter().map(|change| change.key.as_str()).collect();
     assert_eq!(keys, ["v2.0.txt", "v2.1.txt", "v2.2.txt", "v2.3.txt", "v2.4.txt", "v2.5.txt", "v2.6.txt"]);
@@ -89,13 +89,13 @@ fn a_bad_key_fails_only_its_record() {
 }
 
 #[test]
-fn the_test_event() {
+fn the_s3_test_event_is_counted_as_no_change() {
     assert_eq!(batch("test-event"), Batch { test_events: 1, ..Batch::default() });
 }
 
 /// Compares bucket, Region and key. `aws_lambda_events` leaves the key encoded; `form_urlencoded` decodes it here.
 #[test]
-fn aws_lambda_events_sees_the_same_records() {
+fn aws_lambda_events_decodes_the_same_records() {
     for name in [
         "created-put",
         "console-template-put",
@@ -122,7 +122,7 @@ fn aws_lambda_events_sees_the_same_records() {
 
 /// `aws_lambda_events` requires fields that are not needed here.
 #[test]
-fn ours_is_the_more_lenient() {
+fn fields_that_aws_lambda_events_requires_may_be_missing() {
     assert!(serde_json::from_slice::<S3Event>(&read("bare-minimum")).is_err());
     assert_eq!(batch("bare-minimum").changes.len(), 1);
 }

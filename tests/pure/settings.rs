@@ -24,19 +24,19 @@ fn table() -> Vec<(String, String)> {
 }
 
 #[test]
-fn every_setting_is_in_the_table_and_no_other() {
-    let asked = RefCell::new(BTreeSet::new());
+fn the_table_lists_exactly_the_settings_that_are_read() {
+    let looked_up = RefCell::new(BTreeSet::new());
     Config::from_lookup(|name| {
-        asked.borrow_mut().insert(name.to_owned());
+        looked_up.borrow_mut().insert(name.to_owned());
         None
     })
     .unwrap();
     let named: BTreeSet<_> = table().into_iter().map(|(variable, _)| variable).collect();
-    assert_eq!(named, asked.into_inner());
+    assert_eq!(named, looked_up.into_inner());
 }
 
 #[test]
-fn the_table_tells_the_real_defaults() {
+fn documented_defaults_are_the_actual_defaults() {
     let defaults = Config::from_lookup(|_| None).unwrap();
     for (variable, default) in table() {
         if ["the function's account", "none"].contains(&default.as_str()) {
@@ -60,7 +60,7 @@ fn bounds(row: &str) -> Option<(u64, u64)> {
 }
 
 #[test]
-fn the_table_tells_the_real_bounds() {
+fn documented_bounds_are_the_enforced_bounds() {
     let document = read("docs/settings.md");
     let mut bounded = 0;
     for (variable, default) in table() {
@@ -70,10 +70,11 @@ fn the_table_tells_the_real_bounds() {
             continue;
         };
         bounded += 1;
-        let is_taken = |value: &str| Config::from_lookup(|name| (name == variable).then(|| value.to_owned())).is_ok();
-        assert!(is_taken(&least.to_string()) && is_taken(&most.to_string()), "{row}");
+        let is_accepted =
+            |value: &str| Config::from_lookup(|name| (name == variable).then(|| value.to_owned())).is_ok();
+        assert!(is_accepted(&least.to_string()) && is_accepted(&most.to_string()), "{row}");
         let below = least.checked_sub(1).map_or_else(|| "-1".to_owned(), |number| number.to_string());
-        assert!(!is_taken(&below) && !is_taken(&(most + 1).to_string()), "{row}");
+        assert!(!is_accepted(&below) && !is_accepted(&(most + 1).to_string()), "{row}");
     }
     assert!(bounded > 5, "{bounded}");
 }
@@ -86,7 +87,7 @@ fn tags(source: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_tag_is_in_the_table_and_no_other() {
+fn the_table_lists_exactly_the_tags_that_are_read() {
     let document = read("docs/settings.md");
     let section = document.split("\n## Tags of a bucket\n").nth(1).unwrap();
     let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
@@ -98,14 +99,14 @@ fn every_tag_is_in_the_table_and_no_other() {
     expected.extend(tags("src/cli/link/tags.rs"));
     assert_eq!(named, expected);
     let readme = read("README.md");
-    let told: BTreeSet<_> =
+    let in_readme: BTreeSet<_> =
         readme.split('`').filter(|word| word.starts_with("invalidation:")).map(str::to_owned).collect();
-    assert_eq!(told, options);
+    assert_eq!(in_readme, options);
 }
 
 /// The README's table is a part of that in `docs/settings.md`.
 #[test]
-fn the_readme_says_the_same() {
+fn the_readmes_settings_are_rows_of_the_settings_table() {
     let readme = read("README.md");
     let section = readme.split("\n## Settings\n").nth(1).unwrap().split("\n## ").next().unwrap();
     let cell = |text: &str| text.trim().trim_matches('`').to_owned();

@@ -10,7 +10,7 @@ use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::{BucketAbacStatus, BucketLocationConstraint, Tag, Tagging};
 use aws_sdk_sqs::types::QueueAttributeName;
 
-use super::unknown_elements::OnlyKnownElements;
+use super::known_elements::OnlyKnownElements;
 use super::{OperatorClients, notifications, retry_while_busy, unless_missing};
 use crate::aws::error::{call_error, invalid_response};
 use crate::aws::response::{CompleteXml, is_complete_response_with_status};
@@ -169,8 +169,9 @@ impl OperatorApi for OperatorClients {
         let mut names = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| call_error("ListBuckets", &error))?;
-            let here = |it: &aws_sdk_s3::types::Bucket| it.bucket_region().is_none_or(|region| region == self.region);
-            let found = page.buckets().iter().filter(|it| here(it)).filter_map(|it| it.name());
+            let is_in_region =
+                |it: &aws_sdk_s3::types::Bucket| it.bucket_region().is_none_or(|region| region == self.region);
+            let found = page.buckets().iter().filter(|it| is_in_region(it)).filter_map(|it| it.name());
             // A name that `BucketName` rejects is that of another bucket type, which has no tags.
             names.extend(found.filter_map(|name| BucketName::new(name).ok()));
         }

@@ -3,8 +3,8 @@
 //! Unlike the function's clients they keep the SDK's own retries: a person waits, and each command makes few calls.
 
 mod api;
+mod known_elements;
 mod notifications;
-mod unknown_elements;
 
 use std::time::Duration;
 
@@ -42,13 +42,13 @@ impl OperatorClients {
         let builder = aws_sdk_s3::config::Builder::from(config).force_path_style(is_path_style(config));
         // S3 validates the destinations of a notification configuration before it responds.
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
-        let s3 = builder.timeout_config(timeouts).build();
+        let s3_config = builder.timeout_config(timeouts).build();
         Self {
             cloud_formation: aws_sdk_cloudformation::Client::new(config),
             cloud_front: CloudFront::with_sdk_retries(config),
             event_bridge: aws_sdk_eventbridge::Client::new(config),
             lambda: aws_sdk_lambda::Client::new(config),
-            s3: aws_sdk_s3::Client::from_conf(s3),
+            s3: aws_sdk_s3::Client::from_conf(s3_config),
             sqs: aws_sdk_sqs::Client::new(config),
             sts: aws_sdk_sts::Client::new(config),
             region: config.region().map(ToString::to_string).unwrap_or_default(),

@@ -15,22 +15,25 @@ use crate::cli::link::{Destination, KeyFilter, NotificationRule, Notifications};
 
 /// Converts the SDK's output. The error names what cannot be represented.
 pub(super) fn read(output: &GetBucketNotificationConfigurationOutput) -> Result<Notifications, String> {
-    let read = |target, id: Option<&str>, events: &[Event], filter: Option<&NotificationConfigurationFilter>| {
-        let events = events.iter().map(|it| it.as_str().to_owned()).collect();
-        Ok::<_, String>(NotificationRule {
-            id: id.map(ToOwned::to_owned),
-            target,
-            events,
-            filter: read_filter(filter)?,
-        })
-    };
+    let read_rule =
+        |destination, id: Option<&str>, events: &[Event], filter: Option<&NotificationConfigurationFilter>| {
+            let events = events.iter().map(|it| it.as_str().to_owned()).collect();
+            Ok::<_, String>(NotificationRule {
+                id: id.map(ToOwned::to_owned),
+                destination,
+                events,
+                filter: read_filter(filter)?,
+            })
+        };
     let queues = output.queue_configurations().iter();
-    let queues = queues.map(|it| read(Destination::Queue(it.queue_arn.clone()), it.id(), it.events(), it.filter()));
+    let queues =
+        queues.map(|it| read_rule(Destination::Queue(it.queue_arn.clone()), it.id(), it.events(), it.filter()));
     let topics = output.topic_configurations().iter();
-    let topics = topics.map(|it| read(Destination::Topic(it.topic_arn.clone()), it.id(), it.events(), it.filter()));
+    let topics =
+        topics.map(|it| read_rule(Destination::Topic(it.topic_arn.clone()), it.id(), it.events(), it.filter()));
     let functions = output.lambda_function_configurations().iter();
     let functions = functions
-        .map(|it| read(Destination::Function(it.lambda_function_arn.clone()), it.id(), it.events(), it.filter()));
+        .map(|it| read_rule(Destination::Function(it.lambda_function_arn.clone()), it.id(), it.events(), it.filter()));
     let rules: Result<Vec<_>, _> = queues.chain(topics).chain(functions).collect();
     let rules = rules?;
     let count = rules.len();
@@ -42,13 +45,13 @@ pub(super) fn read(output: &GetBucketNotificationConfigurationOutput) -> Result<
 }
 
 fn read_filter(filter: Option<&NotificationConfigurationFilter>) -> Result<KeyFilter, String> {
-    let mut read = KeyFilter::default();
+    let mut key_filter = KeyFilter::default();
     for rule in filter.and_then(|it| it.key()).map(S3KeyFilter::filter_rules).unwrap_or_default() {
         let value = rule.value().unwrap_or_default();
         // S3 returns `Prefix` where `prefix` was put.
         match rule.name().map(|it| it.as_str().to_ascii_lowercase()).as_deref() {
-            Some("prefix") => value.clone_into(&mut read.prefix),
-            Some("suffix") => value.clone_into(&mut read.suffix),
+            Some("prefix") => value.clone_into(&mut key_filter.prefix),
+            Some("suffix") => value.clone_into(&mut key_filter.suffix),
             other => {
                 let name = other.unwrap_or_default();
                 return Err(format!(
@@ -57,7 +60,7 @@ fn read_filter(filter: Option<&NotificationConfigurationFilter>) -> Result<KeyFi
             }
         }
     }
-    Ok(read)
+    Ok(key_filter)
 }
 
 fn write_filter(filter: &KeyFilter) -> Option<NotificationConfigurationFilter> {
@@ -74,12 +77,12 @@ fn write_filter(filter: &KeyFilter) -> Option<NotificationConfigurationFilter> {
 /// Builds the configuration for `PutBucketNotificationConfiguration`.
 pub(super) fn write(notifications: &Notifications) -> Result<NotificationConfiguration, aws_sdk_s3::error::BuildError> {
     let bridge = notifications.event_bridge.then(|| EventBridgeConfiguration::builder().build());
-    let mut all = NotificationConfiguration::builder().set_event_bridge_configuration(bridge);
+    let mut builder = NotificationConfiguration::builder().set_event_bridge_configuration(bridge);
     for rule in &notifications.rules {
         let (id, filter) = (rule.id.clone(), write_filter(&rule.filter));
         let events = Some(rule.events.iter().map(|it| Event::from(it.as_str())).collect());
-        all = match &rule.target {
-            Destination::Queue(arn) => all.queue_configurations(
+        builder = match &rule.destination {
+            Destination::Queue(arn) => builder.queue_configurations(
                 QueueConfiguration::builder()
                     .set_id(id)
                     .queue_arn(arn)
@@ -87,7 +90,7 @@ pub(super) fn write(notifications: &Notifications) -> Result<NotificationConfigu
                     .set_filter(filter)
                     .build()?,
             ),
-            Destination::Topic(arn) => all.topic_configurations(
+            Destination::Topic(arn) => builder.topic_configurations(
                 TopicConfiguration::builder()
                     .set_id(id)
                     .topic_arn(arn)
@@ -95,7 +98,7 @@ pub(super) fn write(notifications: &Notifications) -> Result<NotificationConfigu
                     .set_filter(filter)
                     .build()?,
             ),
-            Destination::Function(arn) => all.lambda_function_configurations(
+            Destination::Function(arn) => builder.lambda_function_configurations(
                 LambdaFunctionConfiguration::builder()
                     .set_id(id)
                     .lambda_function_arn(arn)
@@ -105,7 +108,7 @@ pub(super) fn write(notifications: &Notifications) -> Result<NotificationConfigu
             ),
         };
     }
-    Ok(all.build())
+    Ok(builder.build())
 }
 
 #[cfg(test)]
@@ -113,10 +116,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_configuration_survives_reading_and_writing() {
-        let rule = |id: &str, target, events: &[&str], prefix: &str, suffix: &str| NotificationRule {
+    fn a_configuration_is_written_without_loss() {
+        let rule = |id: &str, destination, events: &[&str], prefix: &str, suffix: &str| NotificationRule {
             id: Some(id.into()),
-            target,
+            destination,
             events: events.iter().map(|&it| it.to_owned()).collect(),
             filter: KeyFilter { prefix: prefix.into(), suffix: suffix.into() },
         };

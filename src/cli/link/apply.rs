@@ -55,14 +55,14 @@ pub async fn apply(api: &impl OperatorApi, change_set: &ChangeSet, pause: Durati
             return Err(unchanged(step.conflict_message()));
         }
     }
-    for (number, step) in change_set.steps.iter().enumerate() {
+    for (index, step) in change_set.steps.iter().enumerate() {
         if let Err(StepError { reason, is_unchanged }) = step.apply(api, bucket, pause).await {
             let mut left = Vec::new();
             if !is_unchanged {
                 left.extend(roll_back(api, bucket, step, StepDone::Maybe, pause).await);
             }
-            for done in change_set.steps.iter().take(number).rev() {
-                left.extend(roll_back(api, bucket, done, StepDone::Yes, pause).await);
+            for applied in change_set.steps.iter().take(index).rev() {
+                left.extend(roll_back(api, bucket, applied, StepDone::Yes, pause).await);
             }
             return Err(ApplyError { reason, left });
         }

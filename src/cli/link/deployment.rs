@@ -108,11 +108,11 @@ pub async fn find(api: &impl OperatorApi, locator: &FunctionLocator) -> Result<D
         result => result?,
     };
     let account = api.account().await?;
-    if let Some(own) = AccountId::from_function_arn(&function.arn).filter(|own| *own != account) {
-        return Err(FindError::OtherAccount(own.as_str().to_owned()));
+    if let Some(other) = AccountId::from_function_arn(&function.arn).filter(|it| *it != account) {
+        return Err(FindError::OtherAccount(other.as_str().to_owned()));
     }
-    let tag = |name: &str| function.distribution_tag.clone().filter(|_| name == "DISTRIBUTION_TAG");
-    if let Err(error) = Config::from_lookup(tag) {
+    let variable = |name: &str| function.distribution_tag.clone().filter(|_| name == "DISTRIBUTION_TAG");
+    if let Err(error) = Config::from_lookup(variable) {
         return Err(FindError::Config(error.to_string()));
     }
     let sources = api.event_sources(&function.arn).await?;
@@ -157,7 +157,7 @@ impl Deployment {
         owner.filter(|owner| *owner != self.account.as_str())
     }
 
-    /// Returns a deployment whose function no longer exists. No target reaches it.
+    /// Returns a deployment whose function no longer exists. No destination reaches it.
     ///
     /// # Errors
     /// If the caller's account cannot be read.
@@ -166,11 +166,11 @@ impl Deployment {
         Ok(Self { function: FunctionInfo::default(), sources: Vec::new(), account, region: region.to_owned() })
     }
 
-    /// Returns the notification rules that `link` made for this function: those with an id of `link` whose target
+    /// Returns the notification rules that `link` made for this function: those with an id of `link` whose destination
     /// reaches the function or no longer exists.
     ///
     /// # Errors
-    /// If it cannot be determined whether a target exists.
+    /// If it cannot be determined whether a destination exists.
     pub async fn link_rules(
         &self,
         api: &impl OperatorApi,
@@ -178,8 +178,8 @@ impl Deployment {
     ) -> Result<BTreeSet<NotificationRule>, CallError> {
         let mut own = BTreeSet::new();
         for rule in all.rules.iter().filter(|rule| rule.has_link_id()) {
-            let is_own = self.is_reached_by(&rule.target)
-                || match &rule.target {
+            let is_own = self.is_reached_by(&rule.destination)
+                || match &rule.destination {
                     Destination::Queue(arn) => is_missing(api.queue(arn).await.map(|_| ()))?,
                     Destination::Function(arn) => is_missing(api.function(arn).await.map(|_| ()))?,
                     Destination::Topic(_) => false,
@@ -204,10 +204,10 @@ impl Deployment {
         format!("arn:{partition}:s3:::{bucket}")
     }
 
-    /// Whether events sent to this target reach the function.
+    /// Whether events sent to this destination reach the function.
     #[must_use]
-    pub fn is_reached_by(&self, target: &Destination) -> bool {
-        match target {
+    pub fn is_reached_by(&self, destination: &Destination) -> bool {
+        match destination {
             Destination::Queue(arn) => self.queues().any(|queue| queue == arn),
             // A version or an alias of the function counts as the function.
             Destination::Function(arn) => {

@@ -34,13 +34,13 @@ fn matches(pattern: &Value, event: &Value) -> bool {
 }
 
 fn matches_value(one: &Value, text: &str) -> bool {
-    let word = |name: &str| one.get(name).and_then(Value::as_str);
+    let operand = |name: &str| one.get(name).and_then(Value::as_str);
     one.as_str() == Some(text)
-        || word("prefix").is_some_and(|start| text.starts_with(start))
-        || word("suffix").is_some_and(|end| text.ends_with(end))
-        || word("wildcard").is_some_and(|pattern| matches_glob(pattern, text))
+        || operand("prefix").is_some_and(|start| text.starts_with(start))
+        || operand("suffix").is_some_and(|end| text.ends_with(end))
+        || operand("wildcard").is_some_and(|pattern| matches_glob(pattern, text))
         || one.get("anything-but").is_some_and(|but| matches_anything_but(but, text))
-        || word("equals-ignore-case").is_some_and(|it| it.eq_ignore_ascii_case(text))
+        || operand("equals-ignore-case").is_some_and(|it| it.eq_ignore_ascii_case(text))
 }
 
 fn matches_anything_but(but: &Value, text: &str) -> bool {

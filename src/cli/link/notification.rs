@@ -74,7 +74,7 @@ pub struct NotificationRule {
     /// The id. S3 assigns one if there is none.
     pub id: Option<String>,
     /// The destination.
-    pub target: Destination,
+    pub destination: Destination,
     /// The event types, such as `s3:ObjectCreated:*`.
     pub events: BTreeSet<String>,
     /// The key filter.
@@ -85,8 +85,9 @@ impl NotificationRule {
     /// Whether the id is one that `link` gives its rules.
     #[must_use]
     pub fn has_link_id(&self) -> bool {
-        let number = |rest: &str| rest.is_empty() || rest.strip_prefix('-').is_some_and(|it| it.parse::<u32>().is_ok());
-        self.id.as_deref().and_then(|id| id.strip_prefix(RULE_ID)).is_some_and(number)
+        let is_number_or_empty =
+            |rest: &str| rest.is_empty() || rest.strip_prefix('-').is_some_and(|it| it.parse::<u32>().is_ok());
+        self.id.as_deref().and_then(|id| id.strip_prefix(RULE_ID)).is_some_and(is_number_or_empty)
     }
 
     /// Whether the rule matches all events of this type or family of types.
@@ -112,7 +113,7 @@ impl fmt::Display for NotificationRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let events: Vec<_> = self.events.iter().map(|it| it.strip_prefix("s3:").unwrap_or(it)).collect();
         let id = one_line(self.id.as_deref().unwrap_or_default());
-        write!(f, "\"{id}\": {} → {}", events.join(", "), self.target)?;
+        write!(f, "\"{id}\": {} → {}", events.join(", "), self.destination)?;
         for (name, value) in [("prefix", &self.filter.prefix), ("suffix", &self.filter.suffix)] {
             if !value.is_empty() {
                 write!(f, ", {name} \"{}\"", one_line(value))?;
@@ -136,32 +137,32 @@ pub struct Notifications {
 pub struct Overlap(pub Vec<NotificationRule>);
 
 impl Notifications {
-    /// Returns those of [`EVENTS`] that no rule sends to the target for all keys of the filter.
+    /// Returns those of [`EVENTS`] that no rule sends to the destination for all keys of the filter.
     #[must_use]
-    pub fn missing(&self, target: &Destination, filter: &KeyFilter) -> Vec<&'static str> {
+    pub fn missing(&self, destination: &Destination, filter: &KeyFilter) -> Vec<&'static str> {
         let reaches = |event: &str| {
-            let is_match = |rule: &&NotificationRule| rule.target == *target && rule.filter.contains(filter);
+            let is_match = |rule: &&NotificationRule| rule.destination == *destination && rule.filter.contains(filter);
             self.rules.iter().filter(is_match).any(|rule| rule.covers(event))
         };
         EVENTS.into_iter().filter(|event| !reaches(event)).collect()
     }
 
-    /// Returns the configuration with all [`EVENTS`] on these keys sent to the target. Of `own`, the rules that `link`
-    /// made before, those that overlap are replaced.
+    /// Returns the configuration with all [`EVENTS`] on these keys sent to the destination. Of `own`, the rules that
+    /// `link` made before, those that overlap are replaced.
     ///
     /// # Errors
     /// [`Overlap`] if other rules match some of the events.
     pub fn with(
         &self,
-        target: &Destination,
+        destination: &Destination,
         filter: &KeyFilter,
         own: &BTreeSet<NotificationRule>,
     ) -> Result<Self, Overlap> {
         let mut after = self.without(own);
-        let mut events = after.missing(target, filter);
+        let mut events = after.missing(destination, filter);
         let all = NotificationRule {
             id: None,
-            target: target.clone(),
+            destination: destination.clone(),
             events: EVENTS.map(ToOwned::to_owned).into(),
             filter: filter.clone(),
         };
@@ -171,8 +172,9 @@ impl Notifications {
             return Ok(after);
         }
         let events: BTreeSet<_> = events.drain(..).map(ToOwned::to_owned).collect();
-        let same =
-            |rule: &&NotificationRule| rule.target == all.target && rule.filter == all.filter && rule.events == events;
+        let same = |rule: &&NotificationRule| {
+            rule.destination == all.destination && rule.filter == all.filter && rule.events == events
+        };
         let id = own.iter().find(same).map_or_else(|| Some(after.free_id()), |rule| rule.id.clone());
         let added = NotificationRule { id, events, ..all };
         let overlap: Vec<_> = after.rules.iter().filter(|rule| rule.overlaps(&added)).cloned().collect();

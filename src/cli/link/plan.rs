@@ -52,9 +52,9 @@ pub struct LinkPlan {
     /// Whether an event source mapping of the function is active; always true for events that bypass the queue.
     pub is_queue_read: bool,
     /// The new value of the tag that names the distributions.
-    pub tag: String,
+    pub tag_value: String,
     /// The destination of the events; `None` for EventBridge.
-    pub target: Option<Destination>,
+    pub destination: Option<Destination>,
     /// How many tags and how many notification rules stay unchanged.
     pub unchanged_counts: (usize, usize),
 }
@@ -79,7 +79,7 @@ pub async fn plan_link(
     let bucket = Bucket { name: request.bucket.clone(), region: Region::new(&region).ok() };
     let mut origin_paths = Vec::new();
     for id in request.distributions.iter().collect::<BTreeSet<_>>() {
-        match origins(api, configs, &bucket, id).await {
+        match origin_paths_of(api, configs, &bucket, id).await {
             Ok(paths) => origin_paths.push((id.clone(), paths)),
             Err(LinkError::NoOrigin { .. } | LinkError::OriginsUnreadable { .. }) if request.skip_origin_check => {
                 origin_paths.push((id.clone(), Vec::new()));
@@ -97,7 +97,7 @@ pub async fn plan_link(
     };
     let after = tags::linked_tags(&before, deployment.tag(), &request.distributions, sets_event_bridge)
         .map_err(LinkError::Tags)?;
-    let (target, mut desired) = notification_target(api, deployment, request, &notifications).await?;
+    let (destination, mut desired) = notification_destination(api, deployment, request, &notifications).await?;
     desired.event_bridge &= sets_event_bridge != Some(false);
     let mut steps = Vec::new();
     if request.via == Via::Function {
@@ -109,7 +109,7 @@ pub async fn plan_link(
         }
         steps.push(Step::Tags { before: before.clone(), after: after.clone() });
     }
-    let rules = notifications.rules.intersection(&desired.rules).count();
+    let unchanged_rules = notifications.rules.intersection(&desired.rules).count();
     if desired != notifications {
         // Last, so that no event arrives before the tag names the distributions.
         steps.push(Step::Notifications { before: notifications, after: desired });
@@ -119,20 +119,23 @@ pub async fn plan_link(
         origin_paths,
         managed_by: ManagedBy::of(&before),
         is_queue_read: request.via != Via::Queue || deployment.sources.iter().any(EventSourceMapping::is_active),
-        tag: after.get(deployment.tag()).cloned().unwrap_or_default(),
-        target,
-        unchanged_counts: (before.iter().filter(|(key, value)| after.get(*key) == Some(value)).count(), rules),
+        tag_value: after.get(deployment.tag()).cloned().unwrap_or_default(),
+        destination,
+        unchanged_counts: (
+            before.iter().filter(|(key, value)| after.get(*key) == Some(value)).count(),
+            unchanged_rules,
+        ),
     })
 }
 
 /// Returns the destination of the events, and the notification configuration that sends them there.
-async fn notification_target(
+async fn notification_destination(
     api: &impl OperatorApi,
     deployment: &Deployment,
     request: &LinkRequest,
     current: &Notifications,
 ) -> Result<(Option<Destination>, Notifications), LinkError> {
-    let target = match request.via {
+    let destination = match request.via {
         Via::Function => Destination::Function(deployment.function.arn.clone()),
         Via::Queue => Destination::Queue(queue(api, deployment, &request.bucket).await?),
         Via::EventBridge => {
@@ -142,13 +145,13 @@ async fn notification_target(
             if !is_forwarded(api, deployment, &request.bucket).await? {
                 return Err(LinkError::NoEventRule);
             }
-            let without = current.without(&deployment.link_rules(api, current).await?);
-            return Ok((None, Notifications { event_bridge: true, ..without }));
+            let without_link_rules = current.without(&deployment.link_rules(api, current).await?);
+            return Ok((None, Notifications { event_bridge: true, ..without_link_rules }));
         }
     };
     let own = deployment.link_rules(api, current).await?;
-    let desired = current.with(&target, &request.filter, &own).map_err(LinkError::Overlap)?;
-    Ok((Some(target), desired))
+    let desired = current.with(&destination, &request.filter, &own).map_err(LinkError::Overlap)?;
+    Ok((Some(destination), desired))
 }
 
 /// Returns the ARN of the function's queue, if S3 may send the bucket's events to it.
@@ -222,20 +225,20 @@ async fn permission(
 }
 
 /// Returns the origin paths through which a distribution serves the bucket.
-pub(super) async fn origins(
+pub(super) async fn origin_paths_of(
     api: &impl OperatorApi,
     configs: &impl DistributionConfigs,
     bucket: &Bucket,
     id: &DistributionId,
 ) -> Result<Vec<String>, LinkError> {
-    let unknown = |error: CallError| match error.class {
+    let link_error = |error: CallError| match error.class {
         ErrorClass::NotFound => LinkError::NoDistribution(id.clone()),
         ErrorClass::AccessDenied => LinkError::OriginsUnreadable { distribution: id.clone(), error },
         _ => LinkError::Call(error),
     };
-    let of = if id.is_tenant() { &api.distribution_of(id).await.map_err(unknown)? } else { id };
-    let configs = configs.distribution_config(of).await.map_err(unknown)?;
-    let mut paths: Vec<_> = configs
+    let distribution = if id.is_tenant() { &api.distribution_of(id).await.map_err(link_error)? } else { id };
+    let config = configs.distribution_config(distribution).await.map_err(link_error)?;
+    let mut paths: Vec<_> = config
         .origins_of(bucket)
         .map(|(_, path, _)| match path.map(|path| path.to_string()) {
             None => "a path of each tenant's own".to_owned(),
@@ -246,7 +249,7 @@ pub(super) async fn origins(
     paths.sort();
     paths.dedup();
     if paths.is_empty() {
-        let domains = configs.origins.iter().map(|it| it.domain.clone()).collect();
+        let domains = config.origins.iter().map(|it| it.domain.clone()).collect();
         return Err(LinkError::NoOrigin { distribution: id.clone(), domains });
     }
     Ok(paths)

@@ -72,11 +72,11 @@ pub fn allows(policy: &str, request: AccessRequest<'_>) -> bool {
         Some(statement) => std::slice::from_ref(statement),
         None => return false,
     };
-    let with = |effect: &str, least: MatchResult| {
+    let any_statement = |effect: &str, least: MatchResult| {
         let is_effect = |it: &&Value| it.get("Effect").and_then(Value::as_str) == Some(effect);
         statements.iter().filter(is_effect).any(|it| match_statement(it, request) >= least)
     };
-    with("Allow", MatchResult::Yes) && !with("Deny", MatchResult::Maybe)
+    any_statement("Allow", MatchResult::Yes) && !any_statement("Deny", MatchResult::Maybe)
 }
 
 fn match_statement(statement: &Value, request: AccessRequest<'_>) -> MatchResult {
@@ -105,16 +105,16 @@ fn match_statement(statement: &Value, request: AccessRequest<'_>) -> MatchResult
 }
 
 /// Whether one value of the element `name` matches, or none of `opposite`, such as `NotAction`.
-fn part(statement: &Value, name: &str, opposite: &str, match_statement: impl Fn(&str) -> bool) -> MatchResult {
+fn part(statement: &Value, name: &str, opposite: &str, is_match: impl Fn(&str) -> bool) -> MatchResult {
     match (statement.get(name), statement.get(opposite)) {
-        (Some(texts), None) => strings(texts).any(match_statement).into(),
-        (None, Some(texts)) => MatchResult::from(strings(texts).any(match_statement)).negated(),
+        (Some(texts), None) => strings(texts).any(is_match).into(),
+        (None, Some(texts)) => MatchResult::from(strings(texts).any(is_match)).negated(),
         _ => MatchResult::Maybe,
     }
 }
 
 fn principal(statement: &Value, service: &str) -> MatchResult {
-    let named = |principal: &Value| match principal {
+    let matches_service = |principal: &Value| match principal {
         Value::String(all) => (all == "*").into(),
         Value::Object(kinds) => {
             let is_service = kinds.get("Service").is_some_and(|it| strings(it).any(|it| it == service));
@@ -123,15 +123,15 @@ fn principal(statement: &Value, service: &str) -> MatchResult {
         _ => MatchResult::Maybe,
     };
     match (statement.get("Principal"), statement.get("NotPrincipal")) {
-        (Some(principal), None) => named(principal),
-        (None, Some(others)) => named(others).negated(),
+        (Some(principal), None) => matches_service(principal),
+        (None, Some(others)) => matches_service(others).negated(),
         _ => MatchResult::Maybe,
     }
 }
 
 /// Whether a condition holds; [`MatchResult::Maybe`] for condition keys and operators that are not listed.
 fn match_condition(operator: &str, key: &str, values: &Value, request: AccessRequest<'_>) -> MatchResult {
-    let result = match key.to_ascii_lowercase().as_str() {
+    let attribute = match key.to_ascii_lowercase().as_str() {
         "aws:sourcearn" => request.source_arn,
         "aws:sourceaccount" => request.source_account,
         // S3 and EventBridge call over TLS.
@@ -142,18 +142,16 @@ fn match_condition(operator: &str, key: &str, values: &Value, request: AccessReq
     let operator = operator.strip_suffix("ifexists").unwrap_or(&operator);
     let operator = operator.strip_prefix("foranyvalue:").unwrap_or(operator);
     let flag = values.as_bool().map(|flag| flag.to_string());
-    let any = |match_statement: &dyn Fn(&str) -> bool| {
-        MatchResult::from(strings(values).chain(flag.as_deref()).any(match_statement))
-    };
+    let any = |is_match: &dyn Fn(&str) -> bool| MatchResult::from(strings(values).chain(flag.as_deref()).any(is_match));
     match operator {
-        "arnlike" | "arnequals" => any(&|it| matches_arn(it, result)),
-        "arnnotlike" | "arnnotequals" => any(&|it| matches_arn(it, result)).negated(),
-        "stringlike" => any(&|it| matches_glob(it, result)),
-        "stringnotlike" => any(&|it| matches_glob(it, result)).negated(),
-        "stringequals" => any(&|it| it == result),
-        "stringnotequals" => any(&|it| it == result).negated(),
-        "stringequalsignorecase" | "bool" => any(&|it| it.eq_ignore_ascii_case(result)),
-        "stringnotequalsignorecase" => any(&|it| it.eq_ignore_ascii_case(result)).negated(),
+        "arnlike" | "arnequals" => any(&|it| matches_arn(it, attribute)),
+        "arnnotlike" | "arnnotequals" => any(&|it| matches_arn(it, attribute)).negated(),
+        "stringlike" => any(&|it| matches_glob(it, attribute)),
+        "stringnotlike" => any(&|it| matches_glob(it, attribute)).negated(),
+        "stringequals" => any(&|it| it == attribute),
+        "stringnotequals" => any(&|it| it == attribute).negated(),
+        "stringequalsignorecase" | "bool" => any(&|it| it.eq_ignore_ascii_case(attribute)),
+        "stringnotequalsignorecase" => any(&|it| it.eq_ignore_ascii_case(attribute)).negated(),
         _ => MatchResult::Maybe,
     }
 }
@@ -175,7 +173,7 @@ fn matches_arn(pattern: &str, arn: &str) -> bool {
 mod tests {
     use super::*;
 
-    const BUCKET: AccessRequest<'_> = AccessRequest {
+    const REQUEST: AccessRequest<'_> = AccessRequest {
         service: "s3.amazonaws.com",
         action: "lambda:InvokeFunction",
         resource: "arn:aws:lambda:eu-central-1:123456789012:function:f",
@@ -194,13 +192,13 @@ mod tests {
     }
 
     const S3: &str = r#"{"Service":"s3.amazonaws.com"}"#;
-    const ACCOUNT: &str =
+    const CONDITION: &str =
         r#"{"StringEquals":{"aws:SourceAccount":"123456789012"},"ArnLike":{"AWS:SourceArn":"arn:aws:s3:::*"}}"#;
 
     #[test]
     fn common_policies_are_understood() {
         for (condition, expected) in [
-            (ACCOUNT, true),
+            (CONDITION, true),
             ("{}", true),
             (r#"{"ArnLike":{"AWS:SourceArn":"arn:aws:s3:::my-site"}}"#, true),
             (r#"{"ArnEquals":{"aws:SourceArn":["arn:aws:s3:::other","arn:aws:s3:::my-*"]}}"#, true),
@@ -218,21 +216,27 @@ mod tests {
             ("[]", false),
         ] {
             let policy = policy(&[statement("Allow", S3, r#""lambda:InvokeFunction""#, condition)]);
-            assert_eq!(allows(&policy, BUCKET), expected, "{condition}");
+            assert_eq!(allows(&policy, REQUEST), expected, "{condition}");
         }
     }
 
     #[test]
     fn principal_and_resource_must_match_and_deny_wins() {
-        let one = |principal, action| allows(&policy(&[statement("Allow", principal, action, ACCOUNT)]), BUCKET);
+        let is_allowed =
+            |principal, action| allows(&policy(&[statement("Allow", principal, action, CONDITION)]), REQUEST);
         assert!(
-            one(S3, r#"["lambda:*","x:Y"]"#) && one(r#""*""#, r#""lambda:Invoke*""#) && one(r#"{"AWS":"*"}"#, r#""*""#)
+            is_allowed(S3, r#"["lambda:*","x:Y"]"#)
+                && is_allowed(r#""*""#, r#""lambda:Invoke*""#)
+                && is_allowed(r#"{"AWS":"*"}"#, r#""*""#)
         );
-        assert!(!one(r#"{"Service":"events.amazonaws.com"}"#, r#""*""#) && !one(S3, r#""lambda:GetFunction""#));
-        let denied = [statement("Allow", S3, r#""*""#, "{}"), statement("Deny", r#""*""#, r#""*""#, ACCOUNT)];
-        assert!(!allows(&policy(&denied), BUCKET));
+        assert!(
+            !is_allowed(r#"{"Service":"events.amazonaws.com"}"#, r#""*""#)
+                && !is_allowed(S3, r#""lambda:GetFunction""#)
+        );
+        let denied = [statement("Allow", S3, r#""*""#, "{}"), statement("Deny", r#""*""#, r#""*""#, CONDITION)];
+        assert!(!allows(&policy(&denied), REQUEST));
         for bad in ["", "{}", "[]", r#"{"Statement":7}"#, r#"{"Statement":[7]}"#] {
-            assert!(!allows(bad, BUCKET), "{bad}");
+            assert!(!allows(bad, REQUEST), "{bad}");
         }
         for denial in [
             r#""Principal":"*","Action":"SQS:*","Resource":"*""#.replace("SQS", "LAMBDA"),
@@ -243,15 +247,15 @@ mod tests {
                 .to_owned(),
         ] {
             let denied = [statement("Allow", S3, r#""*""#, "{}"), format!(r#"{{"Effect":"Deny",{denial}}}"#)];
-            assert!(!allows(&policy(&denied), BUCKET), "{denial}");
+            assert!(!allows(&policy(&denied), REQUEST), "{denial}");
         }
         let other = [statement("Allow", S3, r#""*""#, "{}")
             .replace(r#""Resource":"*""#, r#""Resource":"arn:aws:lambda:x:1:function:g""#)];
-        assert!(!allows(&policy(&other), BUCKET), "of another resource");
+        assert!(!allows(&policy(&other), REQUEST), "of another resource");
         let elsewhere = r#"{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*","Condition":{"ArnNotLike":{"aws:SourceArn":"arn:aws:s3:::my-*"}}}"#;
-        assert!(allows(&policy(&[statement("Allow", S3, r#""*""#, "{}"), elsewhere.to_owned()]), BUCKET));
+        assert!(allows(&policy(&[statement("Allow", S3, r#""*""#, "{}"), elsewhere.to_owned()]), REQUEST));
         let single = format!(r#"{{"Statement":{}}}"#, statement("Allow", S3, r#""*""#, "{}"));
-        assert!(allows(&single, BUCKET));
+        assert!(allows(&single, REQUEST));
     }
 
     #[test]

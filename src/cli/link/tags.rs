@@ -74,8 +74,8 @@ pub(super) fn linked_tags(
         after.insert(tag.to_owned(), words.collect::<Vec<_>>().join(" "));
     }
     ownership.write(&mut after);
-    let own = |tags: &Tags| tags.keys().filter(|key| !key.starts_with(SYSTEM_PREFIX)).count();
-    if own(&after) > MAX_TAGS && own(&after) > own(before) {
+    let user_tag_count = |tags: &Tags| tags.keys().filter(|key| !key.starts_with(SYSTEM_PREFIX)).count();
+    if user_tag_count(&after) > MAX_TAGS && user_tag_count(&after) > user_tag_count(before) {
         return Err(TagsError::TooMany);
     }
     match [tag, LINK_TAG]
@@ -115,13 +115,13 @@ pub(super) fn unlinked_tags(
 ) -> Result<RemainingTags, TagsError> {
     let named = named(before, tag)?;
     let mut ownership = OwnershipTag::of(before, &named);
-    let desired: BTreeSet<_> = if distributions.is_empty() {
+    let requested: BTreeSet<_> = if distributions.is_empty() {
         named.iter().cloned().collect()
     } else {
         distributions.iter().cloned().collect()
     };
     let (own, foreign): (Vec<_>, Vec<_>) =
-        desired.into_iter().filter(|id| named.contains(id)).partition(|id| ownership.added.contains(id.as_str()));
+        requested.into_iter().filter(|id| named.contains(id)).partition(|id| ownership.added.contains(id.as_str()));
     for id in &own {
         ownership.added.remove(id.as_str());
     }
@@ -167,7 +167,7 @@ fn named(tags: &Tags, tag: &str) -> Result<BTreeSet<DistributionId>, TagsError> 
     Ok(ids.into_iter().collect())
 }
 
-fn words<T: ToString>(all: impl IntoIterator<Item = T>) -> String {
+fn joined<T: ToString>(all: impl IntoIterator<Item = T>) -> String {
     all.into_iter().map(|it| it.to_string()).collect::<Vec<_>>().join(" ")
 }
 
@@ -190,7 +190,7 @@ impl OwnershipTag {
 
     fn write(self, tags: &mut Tags) {
         let bridge = self.enabled_event_bridge.then(|| EVENT_BRIDGE_WORD.to_owned());
-        let value = words(self.added.into_iter().chain(bridge));
+        let value = joined(self.added.into_iter().chain(bridge));
         if value.is_empty() {
             tags.remove(LINK_TAG);
         } else {
@@ -242,9 +242,9 @@ mod tests {
                     linked_tags(&before, "distributionId", &ids(&["E2", "E1"]), sets_event_bridge.then_some(true))
                         .unwrap();
                 assert_eq!(linked_tags(&once, "distributionId", &ids(&["E1", "E2"]), None).unwrap(), once);
-                let reversed = unlinked_tags(&once, "distributionId", &[]).unwrap();
+                let unlinked = unlinked_tags(&once, "distributionId", &[]).unwrap();
                 assert_eq!(
-                    (reversed.tags, reversed.removes_last, reversed.enabled_event_bridge),
+                    (unlinked.tags, unlinked.removes_last, unlinked.enabled_event_bridge),
                     (before.clone(), true, sets_event_bridge)
                 );
             }
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_tags_are_reported_by_name() {
+    fn invalid_too_many_and_too_long_tags_are_errors() {
         let bad = tags(&[("distributionId", "nonsense")]);
         assert!(
             linked_tags(&bad, "distributionId", &ids(&["E1"]), None).unwrap_err().to_string().contains("\"nonsense\"")

@@ -22,7 +22,7 @@ pub struct UnlinkPlan {
     pub rules: Vec<NotificationRule>,
     /// The approximate number of messages in the function's queues, if the bucket's tags change. Messages about the
     /// bucket are skipped once it has no tag.
-    pub waiting: u64,
+    pub queued_messages: u64,
 }
 
 /// Plans the removal of what `link` added for these distributions; of all that it added if none are given. `tag` is the
@@ -42,7 +42,7 @@ pub async fn plan_unlink(
         tags::unlinked_tags(&before, tag, distributions).map_err(LinkError::Tags)?;
     let notifications = api.notifications(bucket).await?;
     let own = deployment.link_rules(api, &notifications).await?;
-    let reaching = notifications.rules.difference(&own).filter(|rule| deployment.is_reached_by(&rule.target));
+    let reaching = notifications.rules.difference(&own).filter(|rule| deployment.is_reached_by(&rule.destination));
     let rules: Vec<_> = if removes_last { reaching.cloned().collect() } else { Vec::new() };
     let mut steps = Vec::new();
     if removes_last {
@@ -59,12 +59,12 @@ pub async fn plan_unlink(
         }
         steps.push(Step::Tags { before, after });
     }
-    let calls = |rule: &NotificationRule| {
-        matches!(rule.target, Destination::Function(_)) && deployment.is_reached_by(&rule.target)
+    let invokes_function = |rule: &NotificationRule| {
+        matches!(rule.destination, Destination::Function(_)) && deployment.is_reached_by(&rule.destination)
     };
-    let is_called = notifications.rules.difference(&own).any(calls);
+    let is_invoked = notifications.rules.difference(&own).any(invokes_function);
     // The second case is a permission that an interrupted unlink has left.
-    if (removes_last || has_no_ownership_tag && own.is_empty()) && !is_called && !deployment.function.arn.is_empty() {
+    if (removes_last || has_no_ownership_tag && own.is_empty()) && !is_invoked && !deployment.function.arn.is_empty() {
         let permission = Permission::of(deployment, bucket);
         let policy = match api.function_policy(&permission.function).await {
             // A caller who may not read the policy has not added the statement either.
@@ -75,13 +75,13 @@ pub async fn plan_unlink(
             steps.push(Step::RemovePermission(permission));
         }
     }
-    let mut waiting = 0;
+    let mut queued_messages = 0;
     if steps.iter().any(|step| matches!(step, Step::Tags { .. })) {
         for arn in deployment.queues() {
             // The count is for a warning only, so a failed call must not prevent the unlink.
             let queue = api.queue(arn).await.unwrap_or_default();
-            waiting += queue.waiting + queue.in_flight;
+            queued_messages += queue.waiting + queue.in_flight;
         }
     }
-    Ok(UnlinkPlan { change_set: ChangeSet { bucket: bucket.clone(), steps }, foreign, rules, waiting })
+    Ok(UnlinkPlan { change_set: ChangeSet { bucket: bucket.clone(), steps }, foreign, rules, queued_messages })
 }

@@ -40,8 +40,8 @@ pub fn sqs(messages: &[(&str, &str)]) -> String {
 #[must_use]
 pub fn sns_notification(message: &str) -> String {
     let mut fields = notification(message);
-    fields.insert("SigningCertURL".into(), certificate().into());
-    fields.insert("UnsubscribeURL".into(), unsubscribe().into());
+    fields.insert("SigningCertURL".into(), certificate_url().into());
+    fields.insert("UnsubscribeURL".into(), unsubscribe_url().into());
     Value::Object(fields).to_string()
 }
 
@@ -52,13 +52,13 @@ pub fn sns_notification(message: &str) -> String {
 #[must_use]
 pub fn sns(message: &str) -> String {
     let mut fields = notification(message);
-    fields.insert("SigningCertUrl".into(), certificate().into());
-    fields.insert("UnsubscribeUrl".into(), unsubscribe().into());
+    fields.insert("SigningCertUrl".into(), certificate_url().into());
+    fields.insert("UnsubscribeUrl".into(), unsubscribe_url().into());
     fields.insert("MessageAttributes".into(), json!({}));
     let record = json!({
         "EventSource": "aws:sns",
         "EventVersion": "1.0",
-        "EventSubscriptionArn": subscription(),
+        "EventSubscriptionArn": subscription_arn(),
         "Sns": fields,
     });
     json!({ "Records": [record] }).to_string()
@@ -69,7 +69,7 @@ fn notification(message: &str) -> Map<String, Value> {
     let fields = [
         ("Type", "Notification"),
         ("MessageId", "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324"),
-        ("TopicArn", &topic()),
+        ("TopicArn", &topic_arn()),
         ("Subject", "Amazon S3 Notification"),
         ("Message", message),
         ("Timestamp", "2026-01-02T03:04:05.006Z"),
@@ -79,18 +79,18 @@ fn notification(message: &str) -> Map<String, Value> {
     fields.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
 }
 
-fn topic() -> String {
+fn topic_arn() -> String {
     format!("arn:aws:sns:{REGION}:{ACCOUNT}:changes")
 }
 
-fn subscription() -> String {
-    format!("{}:c9135db0-26c4-47ec-8998-413945fb5a96", topic())
+fn subscription_arn() -> String {
+    format!("{}:c9135db0-26c4-47ec-8998-413945fb5a96", topic_arn())
 }
 
-fn certificate() -> String {
+fn certificate_url() -> String {
     format!("https://sns.{REGION}.amazonaws.com/SimpleNotificationService-EXAMPLE.pem")
 }
 
-fn unsubscribe() -> String {
-    format!("https://sns.{REGION}.amazonaws.com/?Action=Unsubscribe&SubscriptionArn={}", subscription())
+fn unsubscribe_url() -> String {
+    format!("https://sns.{REGION}.amazonaws.com/?Action=Unsubscribe&SubscriptionArn={}", subscription_arn())
 }

@@ -26,7 +26,7 @@ const CONCURRENT_PREFIXES: usize = 4;
 /// The most concurrent requests for one prefix.
 const CONCURRENT_REQUESTS: usize = 8;
 
-/// The delay before a page is requested again is this fraction of the one for `CreateInvalidation`.
+/// The delay before a page is requested again is the one for `CreateInvalidation`, divided by this.
 const DELAY_DIVISOR: u32 = 10;
 
 /// The most buckets for which a denied listing is cached.

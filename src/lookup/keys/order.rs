@@ -13,8 +13,8 @@ use super::ranges::{KeyRange, KeyRanges, RangeKind};
 /// is one. Each round doubles both.
 const CHANGED_PAGES: usize = 8;
 
-/// The number of rounds. In the last, a range may take 2,048 pages, and one of kind [`RangeKind::Changed`] eight times
-/// as many.
+/// The number of rounds. By the end of the last, a range may have taken 2,048 pages, and one of kind
+/// [`RangeKind::Changed`] eight times as many.
 const ROUNDS: u32 = 12;
 
 /// A gap of at most this many keys is read on the way to the changes behind it: half a page.
@@ -96,21 +96,21 @@ impl ScanOrder {
     }
 
     fn next_changed(&mut self, ranges: &[KeyRange], pages: usize) -> Option<PageStart> {
-        let in_flight = |at: usize| self.in_flight.iter().any(|in_flight| in_flight.target == at);
-        let mut open: Vec<_> = ranges
+        let is_target = |at: usize| self.in_flight.iter().any(|in_flight| in_flight.target == at);
+        let mut unread: Vec<_> = ranges
             .iter()
             .enumerate()
             .filter(|(at, range)| {
-                range.kind != RangeKind::Gap && range.is_unread && (self.is_eligible(range) || in_flight(*at))
+                range.kind != RangeKind::Gap && range.is_unread && (self.is_eligible(range) || is_target(*at))
             })
             .map(|(at, _)| at)
             .collect();
-        // A reader continues at the next open range, unless another page in flight is read for it.
+        // A reader continues at the next unread range, unless another page in flight is read for it.
         let mut resumed: Vec<_> = self
             .resume_at
             .drain(..)
-            .filter_map(|at| open.get(open.partition_point(|&next| next < at)).copied())
-            .filter(|&at| !in_flight(at))
+            .filter_map(|at| unread.get(unread.partition_point(|&next| next < at)).copied())
+            .filter(|&at| !is_target(at))
             .collect();
         resumed.sort_unstable();
         resumed.dedup();
@@ -121,7 +121,7 @@ impl ScanOrder {
         }
         if self.in_flight.is_empty() {
             // The very first page starts at the first range: most buckets are small.
-            let target = *open.first()?;
+            let target = *unread.first()?;
             return Some(PageStart { range: if self.changed_pages == 0 { 0 } else { target }, target });
         }
         if self.in_flight.len() > self.changed_pages {
@@ -130,22 +130,22 @@ impl ScanOrder {
         // Another reader starts in the middle of the longest stretch, among the ranges for which the remaining pages
         // suffice.
         let ended = self.changed_ended.max(1);
-        open.truncate(pages.saturating_mul(ended) / self.changed_pages.max(1) + 1);
+        unread.truncate(pages.saturating_mul(ended) / self.changed_pages.max(1) + 1);
         let mut readers: Vec<_> =
-            open.iter().enumerate().filter(|(_, at)| in_flight(**at)).map(|(place, _)| place).collect();
-        readers.push(open.len());
+            unread.iter().enumerate().filter(|(_, at)| is_target(**at)).map(|(index, _)| index).collect();
+        readers.push(unread.len());
         let (from, to) = readers
             .iter()
             .zip(readers.iter().skip(1))
             .map(|(from, to)| (*from, *to))
             .max_by_key(|(from, to)| to - from)?;
         let is_long = (to - from).saturating_mul(self.changed_pages) >= ended.saturating_mul(MIN_PAGES_TO_SPLIT);
-        let middle = open.get(from + (to - from).div_ceil(2)..to).unwrap_or_default();
+        let middle = unread.get(from + (to - from).div_ceil(2)..to).unwrap_or_default();
         // Not between a `BeforeChanges` range and the changes of its directory.
-        let begins = |at: usize| {
+        let may_start_at = |at: usize| {
             !at.checked_sub(1).and_then(|at| ranges.get(at)).is_some_and(|it| it.kind == RangeKind::BeforeChanges)
         };
-        let target = middle.iter().copied().find(|at| begins(*at)).filter(|_| is_long)?;
+        let target = middle.iter().copied().find(|at| may_start_at(*at)).filter(|_| is_long)?;
         Some(PageStart { range: target, target })
     }
 
@@ -154,21 +154,22 @@ impl ScanOrder {
             return None;
         }
         let sums = self.sums(&key_ranges.ranges);
-        let below = |(from, to): (usize, usize)| {
-            let (before, all) =
+        let totals_within = |(from, to): (usize, usize)| {
+            let (before_start, before_end) =
                 (sums.get(from).copied().unwrap_or_default(), sums.get(to).copied().unwrap_or_default());
-            let starts_inside = key_ranges.ranges.get(from).is_some_and(|it| it.is_unread) && before.last_is_open;
+            let starts_inside =
+                key_ranges.ranges.get(from).is_some_and(|it| it.is_unread) && before_start.last_is_unread;
             UnreadTotals {
-                cost: all.cost - before.cost + usize::from(starts_inside),
-                idle_ineligible: all.idle_ineligible - before.idle_ineligible,
-                idle_ranges: all.idle_ranges - before.idle_ranges,
-                last_is_open: all.last_is_open,
+                cost: before_end.cost - before_start.cost + usize::from(starts_inside),
+                idle_ineligible: before_end.idle_ineligible - before_start.idle_ineligible,
+                idle_ranges: before_end.idle_ranges - before_start.idle_ranges,
+                last_is_unread: before_end.last_is_unread,
             }
         };
         let best = key_ranges
             .directories
             .iter()
-            .map(|node| (node, below(node.ranges)))
+            .map(|node| (node, totals_within(node.ranges)))
             .filter(|(node, sum)| {
                 sum.idle_ineligible == 0 && sum.idle_ranges > 0 && sum.cost <= pages.min(node.changes)
             })
@@ -176,7 +177,7 @@ impl ScanOrder {
                 (one.changes * other_sum.cost).cmp(&(other.changes * one_sum.cost))
             });
         let (from, to) = best?.0.ranges;
-        let range = (from..to).find(|&at| below((at, at + 1)).idle_ranges > 0)?;
+        let range = (from..to).find(|&at| totals_within((at, at + 1)).idle_ranges > 0)?;
         Some(PageStart { range, target: range })
     }
 
@@ -184,48 +185,50 @@ impl ScanOrder {
     fn sums(&self, ranges: &[KeyRange]) -> Vec<UnreadTotals> {
         let mut sums = vec![UnreadTotals::default()];
         let mut sum = UnreadTotals::default();
-        let mut is_free = true;
+        let mut is_idle = true;
         for (at, range) in ranges.iter().enumerate() {
             if range.is_unread {
-                if !sum.last_is_open {
-                    // Adjacent open ranges are read in one run.
+                if !sum.last_is_unread {
+                    // Adjacent unread ranges are read in one run.
                     let run = ranges.iter().enumerate().skip(at).take_while(|(_, range)| range.is_unread);
-                    is_free =
+                    is_idle =
                         !run.into_iter().any(|(at, _)| self.in_flight.iter().any(|in_flight| in_flight.range == at));
                     sum.cost += 1;
                 }
                 // A range is expected to take as many more pages as it has taken so far.
                 sum.cost += range.pages;
-                sum.idle_ineligible += usize::from(is_free && !self.is_eligible(range));
-                sum.idle_ranges += usize::from(is_free);
+                sum.idle_ineligible += usize::from(is_idle && !self.is_eligible(range));
+                sum.idle_ranges += usize::from(is_idle);
             }
-            sum.last_is_open = range.is_unread;
+            sum.last_is_unread = range.is_unread;
             sums.push(sum);
         }
         sums
     }
 }
 
-/// Totals over the open ranges of a part of the key space.
+/// Totals over the unread ranges of a part of the key space.
 #[derive(Clone, Copy, Debug, Default)]
 struct UnreadTotals {
-    /// The expected number of pages: one for each run of adjacent open ranges, and as many as each range has taken so
+    /// The expected number of pages: one for each run of adjacent unread ranges, and as many as each range has taken so
     /// far.
     cost: usize,
-    /// The number of open ranges in runs without a page in flight.
+    /// The number of unread ranges in runs without a page in flight.
     idle_ranges: usize,
     /// The number of those that may take no other page in this round.
     idle_ineligible: usize,
-    /// Whether the last range of the part is open.
-    last_is_open: bool,
+    /// Whether the last range of the part is unread.
+    last_is_unread: bool,
 }
 
 /// Returns the range in which to start a page for range `target`: at the start of the unread keys before it, if they
 /// seem few.
 fn start_before(ranges: &[KeyRange], target: usize) -> usize {
-    let between = || ranges.iter().filter(|range| range.kind == RangeKind::Gap);
-    let ended = between().filter(|range| !range.is_unread).count();
-    let Some(average_keys) = between().map(|range| range.keys).sum::<usize>().checked_div(ended) else { return target };
+    let gaps = || ranges.iter().filter(|range| range.kind == RangeKind::Gap);
+    let read_gaps = gaps().filter(|range| !range.is_unread).count();
+    let Some(average_keys) = gaps().map(|range| range.keys).sum::<usize>().checked_div(read_gaps) else {
+        return target;
+    };
     let mut keys = 0;
     for (at, range) in ranges.iter().enumerate().take(target).rev() {
         if !range.is_unread {

@@ -34,29 +34,29 @@ pub(super) struct ReadPage {
 
 /// Requests a page after `delay`, and waits for the response until `deadline`.
 pub(super) async fn fetch_page<O: BucketKeys>(
-    objects: &O,
+    source: &O,
     query: &BucketQuery,
-    below: &str,
+    prefix: &str,
     request: PageRequest,
     (delay, deadline): (Duration, Instant),
 ) -> (PageRequest, Result<ReadPage, CallError>) {
     if !delay.is_zero() {
         sleep(delay).await;
     }
-    let after = (request.from != KeyPosition::before(below)).then(|| request.from.start_after());
+    let after = (request.from != KeyPosition::before(prefix)).then(|| request.from.start_after());
     let end = deadline.min(Instant::now() + MAX_ATTEMPT_TIME);
-    let answer = timeout_at(end, objects.list(query, below, after.as_deref()))
+    let answer = timeout_at(end, source.list(query, prefix, after.as_deref()))
         .await
         .unwrap_or_else(|_| Err(CallError::timed_out(OPERATION)));
     let read = answer.and_then(|page| {
-        check(&page, below, after.as_deref()).map_err(|reason| CallError {
+        check(&page, prefix, after.as_deref()).map_err(|reason| CallError {
             // The response may come from a proxy, so the error is transient.
             class: ErrorClass::Unavailable,
             message: format!("{OPERATION}: the answer makes no sense: {reason}"),
         })?;
         let to = match page.keys.last() {
             Some(last) if page.more => KeyPosition::after_key(last),
-            _ => KeyPosition::after_prefix(below),
+            _ => KeyPosition::after_prefix(prefix),
         };
         Ok(ReadPage { keys: page.keys, to })
     });
@@ -64,11 +64,11 @@ pub(super) async fn fetch_page<O: BucketKeys>(
 }
 
 /// Checks that a page can be the answer to its request. If it cannot, the whole page is discarded.
-fn check(page: &KeyPage, below: &str, after: Option<&str>) -> Result<(), &'static str> {
+fn check(page: &KeyPage, prefix: &str, after: Option<&str>) -> Result<(), &'static str> {
     if page.more && page.keys.is_empty() {
         return Err("there are more keys, but none of them is here");
     }
-    if page.keys.iter().any(|key| !key.starts_with(below)) {
+    if page.keys.iter().any(|key| !key.starts_with(prefix)) {
         return Err("a key does not start with the prefix");
     }
     if page.keys.first().is_some_and(|first| after.is_some_and(|after| first.as_str() <= after)) {
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn an_inconsistent_page_is_discarded() {
         let page = |keys: &[&str], more| KeyPage { keys: keys.iter().map(|&key| key.to_owned()).collect(), more };
-        for (keys, more, fine) in [
+        for (keys, more, is_consistent) in [
             (&["w/b", "w/c"][..], true, true),
             (&[], false, true),
             (&[], true, false),
@@ -97,7 +97,7 @@ mod tests {
             (&["w/A"], true, false),
             (&["w/b", "x"], true, false),
         ] {
-            assert_eq!(check(&page(keys, more), "w/", Some("w/a")).is_ok(), fine, "{keys:?}");
+            assert_eq!(check(&page(keys, more), "w/", Some("w/a")).is_ok(), is_consistent, "{keys:?}");
         }
         assert!(check(&page(&["w/a"], false), "w/", None).is_ok());
     }

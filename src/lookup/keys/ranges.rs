@@ -60,12 +60,13 @@ impl KeyRanges {
     /// Divides the keys around the changes. `changed` is sorted, and each key in it starts with `below`.
     pub(super) fn new(below: &str, changed: &[&str]) -> Self {
         let mut key_ranges = Self::default();
-        // The directories around the current position, each with its index in `directories` and the kind of its own ranges.
+        // The directories around the current position, each with its index in `directories` and the kind of its own
+        // ranges.
         let mut enclosing: Vec<(&str, usize, RangeKind)> = Vec::new();
         let mut from = KeyPosition::before(below);
         for Directory { prefix, kind, cuts } in directories(below, changed) {
-            while let Some((outer, node, kind)) = enclosing.pop_if(|(outer, ..)| !prefix.starts_with(*outer)) {
-                from = key_ranges.close_directory(outer, node, kind, from);
+            while let Some((outer, directory, kind)) = enclosing.pop_if(|(outer, ..)| !prefix.starts_with(*outer)) {
+                from = key_ranges.close_directory(outer, directory, kind, from);
             }
             let position = KeyPosition::before(prefix);
             if !enclosing.is_empty() {
@@ -81,8 +82,8 @@ impl KeyRanges {
                 from = position;
             }
         }
-        while let Some((outer, node, kind)) = enclosing.pop() {
-            from = key_ranges.close_directory(outer, node, kind, from);
+        while let Some((outer, directory, kind)) = enclosing.pop() {
+            from = key_ranges.close_directory(outer, directory, kind, from);
         }
         key_ranges
     }
@@ -99,11 +100,11 @@ impl KeyRanges {
         self.ranges.iter().filter(|range| range.kind != RangeKind::Gap && range.is_unread).count()
     }
 
-    fn close_directory(&mut self, prefix: &str, node: usize, kind: RangeKind, from: KeyPosition) -> KeyPosition {
+    fn close_directory(&mut self, prefix: &str, directory: usize, kind: RangeKind, from: KeyPosition) -> KeyPosition {
         let to = KeyPosition::after_prefix(prefix);
         self.push(from, to.clone(), kind);
-        if let Some(node) = self.directories.get_mut(node) {
-            node.ranges.1 = self.ranges.len();
+        if let Some(directory) = self.directories.get_mut(directory) {
+            directory.ranges.1 = self.ranges.len();
         }
         to
     }
@@ -155,7 +156,7 @@ fn directories<'a>(below: &str, changed: &[&'a str]) -> Vec<Directory<'a>> {
     let holds_another = |position: usize, directory: &str| {
         directories.get(position + 1).is_some_and(|next: &&str| next.starts_with(directory))
     };
-    let cut = |(position, &directory): (usize, &&'a str)| {
+    let divide = |(position, &directory): (usize, &&'a str)| {
         if holds_another(position, directory) {
             return Directory { prefix: directory, kind: RangeKind::Gap, cuts: Vec::new() };
         }
@@ -170,7 +171,7 @@ fn directories<'a>(below: &str, changed: &[&'a str]) -> Vec<Directory<'a>> {
         cuts.extend(inside.iter().step_by(CHANGES_BETWEEN_CUTS).skip(1).map(|key| (*key, RangeKind::Changed)));
         Directory { prefix: directory, kind: RangeKind::Changed, cuts }
     };
-    directories.iter().enumerate().map(cut).collect()
+    directories.iter().enumerate().map(divide).collect()
 }
 
 /// Returns the directory that holds a key directly, with its `/`; never shorter than `below`.
@@ -186,8 +187,8 @@ fn common_prefix<'a>(one: &'a str, other: &str) -> &'a str {
 
 /// Returns the changed keys that start with `prefix`.
 fn changes_below<'c, 'a>(changed: &'c [&'a str], prefix: &str) -> &'c [&'a str] {
-    let from = changed.get(changed.partition_point(|key| *key < prefix)..).unwrap_or_default();
-    from.get(..from.partition_point(|key| key.starts_with(prefix))).unwrap_or_default()
+    let rest = changed.get(changed.partition_point(|key| *key < prefix)..).unwrap_or_default();
+    rest.get(..rest.partition_point(|key| key.starts_with(prefix))).unwrap_or_default()
 }
 
 #[cfg(test)]

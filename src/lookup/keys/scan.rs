@@ -1,9 +1,9 @@
 //! Lists the keys of a bucket around a set of changes, in few requests.
 //!
-//! `ListObjectsV2` returns up to 1,000 keys a page, in UTF-8 binary order, and can start after any key. So the
-//! ranges of keys around the changes are read (`ranges`, in the order that `order` gives), and others are skipped. Directories with changes come first. The keys between them
-//! follow, so that wildcards for the directories around them can be counted too. A small bucket is read whole. A scan
-//! does not fail: what was read before an error stays known.
+//! `ListObjectsV2` returns up to 1,000 keys a page, in UTF-8 binary order, and can start after any key. So the ranges
+//! of keys around the changes are read (`ranges`, in the order that `order` gives), and others are skipped. Directories
+//! with changes come first. The keys between them follow, so that wildcards for the directories around them can be
+//! counted too. A small bucket is read whole. A scan does not fail: what was read before an error stays known.
 //!
 //! Objects may be created and removed during a scan. Each page shows the bucket at its own time, so counts may be
 //! slightly off.
@@ -41,11 +41,11 @@ pub struct ScanLimits {
     pub backoff: Duration,
 }
 
-/// Lists the keys below `prefix`, which is empty or ends with `/`, around the `changed` keys of a bucket, sorted and each
-/// once. The error is the first one that left keys unread. Without an error, keys are unread because of the limits, or
-/// because they would take more pages than there are changes around them.
+/// Lists the keys below `prefix`, which is empty or ends with `/`, around the `changed` keys of a bucket, sorted and
+/// each once. The error is the first one that left keys unread. Without an error, keys are unread because of the
+/// limits, or because they would take more pages than there are changes around them.
 pub async fn scan_keys<O: BucketKeys>(
-    objects: &O,
+    source: &O,
     query: &BucketQuery,
     prefix: &str,
     changed: &[&str],
@@ -61,7 +61,7 @@ pub async fn scan_keys<O: BucketKeys>(
         while in_flight.len() < limits.concurrency.max(1)
             && let Some((request, delay)) = scan.next(limits)
         {
-            in_flight.push(fetch_page(objects, query, prefix, request, (delay, limits.deadline)));
+            in_flight.push(fetch_page(source, query, prefix, request, (delay, limits.deadline)));
         }
         let Some((request, answer)) = in_flight.next().await else { break };
         match answer {

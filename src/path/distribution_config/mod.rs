@@ -12,14 +12,13 @@ use std::fmt;
 use percent_encoding::percent_decode_str;
 
 pub use self::origin::{Endpoint, endpoint_of, is_path_style_endpoint};
-
-use self::origin::is_access_point;
 pub use self::pattern::PathPattern;
 #[cfg(feature = "cli")]
 pub(crate) use self::pattern::matches_glob;
 pub use self::policy::PolicyId;
-use self::policy::managed_policy;
 
+use self::origin::is_access_point;
+use self::policy::managed_policy;
 use super::OriginPath;
 use crate::change::Bucket;
 
@@ -84,8 +83,8 @@ pub enum QueryStrings {
 }
 
 impl QueryStrings {
-    fn from_cache_key_flag(from_cache_key_flag: bool) -> Self {
-        if from_cache_key_flag { Self::InCacheKey } else { Self::Ignored }
+    fn from_cache_key_flag(in_cache_key: bool) -> Self {
+        if in_cache_key { Self::InCacheKey } else { Self::Ignored }
     }
 
     /// Resolves AWS's managed cache policies; a custom one must be looked up.
@@ -168,7 +167,7 @@ impl Behavior {
     /// Creates a cache behavior from the values that CloudFront returns.
     ///
     /// `pattern` is `None` for the default cache behavior. `forwards_query_strings` counts only without a cache policy.
-    /// `events` are the event types of the behavior's function associations.
+    /// `event_types` are the event types of the behavior's function associations.
     ///
     /// # Errors
     /// [`DistributionConfigError::Behavior`], [`DistributionConfigError::CachePolicy`].
@@ -177,7 +176,7 @@ impl Behavior {
         target: &str,
         cache_policy: Option<&str>,
         forwards_query_strings: bool,
-        events: impl IntoIterator<Item = &'e str>,
+        event_types: impl IntoIterator<Item = &'e str>,
     ) -> Result<Self, DistributionConfigError> {
         if target.is_empty() || pattern.is_some_and(str::is_empty) {
             return Err(DistributionConfigError::Behavior);
@@ -192,7 +191,7 @@ impl Behavior {
             target: target.to_owned(),
             query_strings,
             // Response functions run after the origin has been chosen and cannot change the path.
-            has_edge_function: events.into_iter().any(|event| !["viewer-response", "origin-response"].contains(&event)),
+            has_edge_function: event_types.into_iter().any(|it| !["viewer-response", "origin-response"].contains(&it)),
         })
     }
 }
@@ -200,8 +199,8 @@ impl Behavior {
 impl DistributionConfig {
     /// Normalizes the default root object that CloudFront returns: without leading slashes, and `None` if it is empty.
     #[must_use]
-    pub fn root_object(values: Option<&str>) -> Option<String> {
-        values.map(|it| it.trim_start_matches('/')).filter(|it| !it.is_empty()).map(ToOwned::to_owned)
+    pub fn root_object(name: Option<&str>) -> Option<String> {
+        name.map(|it| it.trim_start_matches('/')).filter(|it| !it.is_empty()).map(ToOwned::to_owned)
     }
 
     /// Returns the origins that are this bucket, each with its origin path within the bucket, if known, and the kind of
@@ -228,10 +227,10 @@ impl DistributionConfig {
     /// That is the first whose pattern matches as written and, if any pattern contains a percent escape, also the first
     /// whose decoded pattern matches.
     pub fn behaviors_of(&self, path: &str) -> impl Iterator<Item = &Behavior> {
-        let with_spaces = self.behaviors.iter().find(|behavior| behavior.pattern.matches(path));
+        let as_written = self.behaviors.iter().find(|behavior| behavior.pattern.matches(path));
         let has_escapes = self.behaviors.iter().any(|behavior| behavior.pattern.has_escapes());
-        let read = || self.behaviors.iter().find(|behavior| behavior.pattern.matches_decoded(path));
-        with_spaces.into_iter().chain(has_escapes.then(read).flatten())
+        let decoded = || self.behaviors.iter().find(|behavior| behavior.pattern.matches_decoded(path));
+        as_written.into_iter().chain(has_escapes.then(decoded).flatten())
     }
 
     /// Whether an edge function of any behavior may change a request's URI or origin.
@@ -257,10 +256,10 @@ impl DistributionConfig {
     }
 
     /// Sets whether query strings are part of the cache key in every behavior with this cache policy.
-    pub fn resolve_policy(&mut self, policy: &PolicyId, from_cache_key_flag: bool) {
+    pub fn resolve_policy(&mut self, policy: &PolicyId, in_cache_key: bool) {
         for behavior in &mut self.behaviors {
             if matches!(&behavior.query_strings, QueryStrings::UnresolvedPolicy(id) if id == policy) {
-                behavior.query_strings = QueryStrings::from_cache_key_flag(from_cache_key_flag);
+                behavior.query_strings = QueryStrings::from_cache_key_flag(in_cache_key);
             }
         }
     }
@@ -279,8 +278,8 @@ impl DistributionConfig {
                 continue;
             }
             let group = self.origin_groups.iter().find(|group| group.id == behavior.target);
-            let is_ours = |origin: &str| origins.contains(&origin);
-            if !group.map_or_else(|| is_ours(&behavior.target), |group| group.members.iter().all(|it| is_ours(it))) {
+            let is_given = |origin: &str| origins.contains(&origin);
+            if !group.map_or_else(|| is_given(&behavior.target), |group| group.members.iter().all(|it| is_given(it))) {
                 return false;
             }
             if behavior.pattern.matches_all_below(prefix) {

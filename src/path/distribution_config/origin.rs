@@ -38,7 +38,7 @@ pub enum Endpoint {
 /// Source: AWS General Reference, "Amazon S3 endpoints and quotas".
 #[must_use]
 pub fn endpoint_of(bucket: &Bucket, domain: &str) -> Option<Endpoint> {
-    let domain = host(domain);
+    let domain = normalized(domain);
     endpoint_kind(bucket, strip_bucket_name(&bucket.name, &domain)?)
 }
 
@@ -46,7 +46,7 @@ pub fn endpoint_of(bucket: &Bucket, domain: &str) -> Option<Endpoint> {
 /// bucket.
 #[must_use]
 pub fn is_path_style_endpoint(bucket: &Bucket, domain: &str) -> bool {
-    endpoint_kind(bucket, &host(domain)) == Some(Endpoint::Rest)
+    endpoint_kind(bucket, &normalized(domain)) == Some(Endpoint::Rest)
 }
 
 /// Whether `domain` is that of an access point, which may lead to any bucket.
@@ -54,7 +54,7 @@ pub fn is_path_style_endpoint(bucket: &Bucket, domain: &str) -> bool {
 /// Source: S3 user guide, "Using a bucket-style alias for your access point", "Multi-Region Access Points".
 #[must_use]
 pub(super) fn is_access_point(domain: &str) -> bool {
-    let domain = host(domain);
+    let domain = normalized(domain);
     let name = domain.split('.').next().unwrap_or_default();
     name.ends_with("-s3alias")
         || name.ends_with("--ol-s3")
@@ -64,7 +64,7 @@ pub(super) fn is_access_point(domain: &str) -> bool {
 }
 
 /// Normalizes a domain name: case and a trailing dot do not matter.
-fn host(domain: &str) -> String {
+fn normalized(domain: &str) -> String {
     domain.trim_end_matches('.').to_ascii_lowercase()
 }
 
@@ -72,9 +72,9 @@ fn host(domain: &str) -> String {
 fn endpoint_kind(bucket: &Bucket, host_suffix: &str) -> Option<Endpoint> {
     let (endpoint, region, domain) = parse_endpoint(host_suffix)?;
     // Only the standard partition has endpoints without a Region.
-    let partition = region.map_or(STANDARD, partition);
-    let is_same = bucket.region.as_ref().is_none_or(|own| self::partition(own.as_str()) == partition);
-    (is_same && partition.1 == domain).then_some(endpoint)
+    let endpoint_partition = region.map_or(STANDARD, partition);
+    let is_same_partition = bucket.region.as_ref().is_none_or(|own| partition(own.as_str()) == endpoint_partition);
+    (is_same_partition && endpoint_partition.1 == domain).then_some(endpoint)
 }
 
 fn partition(region: &str) -> (&'static str, &'static str) {
@@ -87,21 +87,21 @@ fn strip_bucket_name<'d>(bucket: &BucketName, domain: &'d str) -> Option<&'d str
 
 /// Splits an S3 endpoint without its bucket name into its kind, its Region, if any, and the domain of its partition.
 fn parse_endpoint(host_suffix: &str) -> Option<(Endpoint, Option<&str>, &str)> {
-    let suffix = PARTITIONS
+    let partition_domain = PARTITIONS
         .iter()
         .map(|(_, domain)| *domain)
-        .find(|suffix| host_suffix.strip_suffix(suffix).is_some_and(|rest| rest.ends_with('.')))?;
-    let host = host_suffix.strip_suffix(suffix)?.strip_suffix('.')?;
-    if let Some(region) = host.strip_prefix("s3-website-").or_else(|| host.strip_prefix("s3-website.")) {
-        return is_region(region).then_some((Endpoint::Website, Some(region), suffix));
+        .find(|domain| host_suffix.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.')))?;
+    let service = host_suffix.strip_suffix(partition_domain)?.strip_suffix('.')?;
+    if let Some(region) = service.strip_prefix("s3-website-").or_else(|| service.strip_prefix("s3-website.")) {
+        return is_region(region).then_some((Endpoint::Website, Some(region), partition_domain));
     }
-    let global = ["s3", "s3-external-1", "s3-accelerate", "s3-accelerate.dualstack"];
-    if global.contains(&host) {
-        return Some((Endpoint::Rest, None, suffix));
+    let without_region = ["s3", "s3-external-1", "s3-accelerate", "s3-accelerate.dualstack"];
+    if without_region.contains(&service) {
+        return Some((Endpoint::Rest, None, partition_domain));
     }
     let starts = ["s3.dualstack.", "s3-fips.dualstack.", "s3-fips.", "s3-fips-", "s3.", "s3-"];
-    let region = starts.iter().find_map(|start| host.strip_prefix(start).filter(|region| is_region(region)))?;
-    Some((Endpoint::Rest, Some(region), suffix))
+    let region = starts.iter().find_map(|start| service.strip_prefix(start).filter(|region| is_region(region)))?;
+    Some((Endpoint::Rest, Some(region), partition_domain))
 }
 
 /// Whether `name` has the form of a Region name, such as `eu-central-1`, `us-gov-west-1` or `us-isob-east-1`.

@@ -116,11 +116,11 @@ pub(crate) fn matches_glob(pattern: &str, text: &str) -> bool {
     let (mut pattern, mut text) = (pattern.chars(), text.chars());
     let mut last_star = None;
     loop {
-        let at = text.clone();
+        let unread = text.clone();
         match (pattern.next(), text.next()) {
             (None, None) => return true,
             (Some('*'), _) => {
-                text = at;
+                text = unread;
                 last_star = Some((pattern.clone(), text.clone()));
             }
             (Some('?'), Some(_)) => {}
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_matches_whole_paths() {
+    fn both_matchers_agree() {
         let texts = |alphabet: &[char], length: u32| {
             let count = alphabet.len().pow(length);
             let text = |mut number: usize| -> String {

@@ -47,7 +47,7 @@ impl PolicyId {
 
 /// Returns whether query strings are part of the policy's cache key; `None` if it is not a managed policy.
 pub(super) fn managed_policy(id: &PolicyId) -> Option<bool> {
-    MANAGED.iter().find(|(managed, _)| *managed == id.as_str()).map(|(_, from_flag)| *from_flag)
+    MANAGED.iter().find(|(managed, _)| *managed == id.as_str()).map(|(_, in_cache_key)| *in_cache_key)
 }
 
 #[cfg(test)]

@@ -6,10 +6,10 @@ use serde_json::json;
 use crate::cli::plan::invalidator;
 
 /// An environment with a Region but without credentials. Instance metadata, the last source of them, is disabled.
-const NOBODY: [(&str, &str); 2] = [("AWS_EC2_METADATA_DISABLED", "true"), ("AWS_REGION", "eu-central-1")];
+const NO_CREDENTIALS: [(&str, &str); 2] = [("AWS_EC2_METADATA_DISABLED", "true"), ("AWS_REGION", "eu-central-1")];
 
 /// Runs a command that must fail without output, and returns its error output.
-fn complaint(arguments: &[&str], environment: &[(&str, &str)], input: &[u8]) -> String {
+fn error_output(arguments: &[&str], environment: &[(&str, &str)], input: &[u8]) -> String {
     let (success, printed, errors) = invalidator(arguments, environment, input);
     assert!(!success && printed.is_empty(), "{arguments:?}: {printed}{errors}");
     errors
@@ -21,10 +21,12 @@ fn a_bucket_that_the_input_does_not_contain_is_named() {
     let request = json!({ "bucket": "site", "keys": ["a.txt"] }).to_string();
     for command in ["plan", "send"] {
         for (input, about) in [(&event, "docs, site"), (&request, "site")] {
-            let errors = complaint(&[command, "--event", "-", "--bucket", "sitee"], &NOBODY, input.as_bytes());
+            let errors =
+                error_output(&[command, "--event", "-", "--bucket", "sitee"], &NO_CREDENTIALS, input.as_bytes());
             assert!(errors.contains(about) && errors.contains("not sitee; correct --bucket"), "{errors}");
         }
-        let errors = complaint(&[command, "--keys", "-", "--bucket", "my-data--euc1-az1--x-s3"], &NOBODY, b"a");
+        let errors =
+            error_output(&[command, "--keys", "-", "--bucket", "my-data--euc1-az1--x-s3"], &NO_CREDENTIALS, b"a");
         assert!(errors.contains("is a directory bucket"), "{errors}");
     }
     let (success, printed, errors) = invalidator(&["plan", "--event", "-", "--bucket", "site"], &[], event.as_bytes());
@@ -32,15 +34,15 @@ fn a_bucket_that_the_input_does_not_contain_is_named() {
 }
 
 #[test]
-fn an_input_is_named_as_a_person_would() {
-    let twice = complaint(&["plan", "--keys", "-", "--inventory", "-"], &[], b"a");
+fn errors_name_standard_input() {
+    let twice = error_output(&["plan", "--keys", "-", "--inventory", "-"], &[], b"a");
     assert!(twice.contains("standard input can be read once only"), "{twice}");
-    let odd = complaint(&["plan", "--sync", "-"], &[], b"upload: a to s3://b/a\nodd");
+    let odd = error_output(&["plan", "--sync", "-"], &[], b"upload: a to s3://b/a\nodd");
     assert!(odd.contains("standard input: line 2 is not of"), "{odd}");
-    let event = complaint(&["plan", "--event", "-"], &[], b"[]");
+    let event = error_output(&["plan", "--event", "-"], &[], b"[]");
     assert!(event.contains("standard input: the event has no known shape"), "{event}");
     let wide: Vec<_> = "a.txt".encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let wide = complaint(&["plan", "--keys", "-"], &[], &[&[0xff, 0xfe], &wide[..]].concat());
+    let wide = error_output(&["plan", "--keys", "-"], &[], &[&[0xff, 0xfe], &wide[..]].concat());
     assert!(wide.contains("standard input is not UTF-8") && wide.contains("UTF-16"), "{wide}");
 }
 
@@ -48,7 +50,8 @@ fn an_input_is_named_as_a_person_would() {
 fn an_event_of_many_buckets_has_a_short_error() {
     let records: Vec<_> = (0..5000).map(|it| record("ObjectCreated:Put", &format!("bucket-{it}"), "a")).collect();
     for bucket in [&[][..], &["--bucket", "other"]] {
-        let errors = complaint(&[&["plan", "--event", "-"], bucket].concat(), &[], notification(&records).as_bytes());
+        let errors =
+            error_output(&[&["plan", "--event", "-"], bucket].concat(), &[], notification(&records).as_bytes());
         assert!(errors.contains("and 4990 more") && errors.len() < 400, "{errors}");
     }
 }
@@ -59,7 +62,7 @@ fn all_unreadable_records_are_counted() {
         (0..300).map(|_| json!({ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put" })).collect();
     let event = json!({ "Records": records }).to_string();
     for command in ["plan", "send"] {
-        let (success, _, errors) = invalidator(&[command, "--event", "-"], &NOBODY, event.as_bytes());
+        let (success, _, errors) = invalidator(&[command, "--event", "-"], &NO_CREDENTIALS, event.as_bytes());
         assert!(!success && errors.contains("300 records could not be read: Records[0]"), "{errors}");
         assert!(errors.contains("and 290 more") && errors.lines().count() == 1, "{errors}");
     }
@@ -68,22 +71,25 @@ fn all_unreadable_records_are_counted() {
 #[test]
 fn missing_credentials_are_reported_before_any_call() {
     let send = ["send", "--distribution", "E1", "--items", "/*"];
-    let nobody = complaint(&send, &NOBODY, b"");
-    assert!(nobody.contains("there are no credentials") && nobody.contains("--profile"), "{nobody}");
-    assert!(!nobody.contains("\\n"), "{nobody}");
-    let home = std::env::temp_dir().join(format!("amiss-{}", std::process::id()));
+    let without_credentials = error_output(&send, &NO_CREDENTIALS, b"");
+    assert!(
+        without_credentials.contains("there are no credentials") && without_credentials.contains("--profile"),
+        "{without_credentials}"
+    );
+    assert!(!without_credentials.contains("\\n"), "{without_credentials}");
+    let home = std::env::temp_dir().join(format!("cli-errors-{}", std::process::id()));
     std::fs::create_dir_all(&home).unwrap();
     let (config, credentials) = (home.join("config"), home.join("credentials"));
     std::fs::write(&config, "[profile broken]\ncredential_process = /nowhere/at-all\n").unwrap();
     std::fs::write(&credentials, "").unwrap();
     let shared =
         [("AWS_CONFIG_FILE", config.to_str().unwrap()), ("AWS_SHARED_CREDENTIALS_FILE", credentials.to_str().unwrap())];
-    let environment = [&NOBODY[..], &shared[..]].concat();
-    let broken = complaint(&[&send[..], &["--profile", "broken"]].concat(), &environment, b"");
+    let environment = [&NO_CREDENTIALS[..], &shared[..]].concat();
+    let broken = error_output(&[&send[..], &["--profile", "broken"]].concat(), &environment, b"");
     std::fs::remove_dir_all(&home).unwrap();
     assert!(broken.contains("loading credentials") && broken.contains("correct the profile"), "{broken}");
-    let nowhere = complaint(&send, &NOBODY[..1], b"");
-    assert!(nowhere.contains("there is no Region: give --region"), "{nowhere}");
+    let without_region = error_output(&send, &NO_CREDENTIALS[..1], b"");
+    assert!(without_region.contains("there is no Region: give --region"), "{without_region}");
     for (arguments, environment, expected) in [
         (&["--endpoint-url", "localhost:4566"][..], None, "not an endpoint (such as"),
         (&[], Some(("AWS_ENDPOINT_URL", "foo")), "AWS_ENDPOINT_URL \"foo\": not an endpoint"),
@@ -91,8 +97,8 @@ fn missing_credentials_are_reported_before_any_call() {
         (&[], Some(("AWS_REGION", "eu west")), "AWS_REGION, or the profile's region: \"eu west\" is not a Region name"),
         (&["--timeout", "5"], None, "not a number from 10 to 3600"),
     ] {
-        let environment: Vec<_> = NOBODY.into_iter().chain(environment).collect();
-        let errors = complaint(&[&send[..], arguments].concat(), &environment, b"");
+        let environment: Vec<_> = NO_CREDENTIALS.into_iter().chain(environment).collect();
+        let errors = error_output(&[&send[..], arguments].concat(), &environment, b"");
         assert!(errors.contains(expected) && !errors.contains("SdkBody"), "{errors}");
     }
 }

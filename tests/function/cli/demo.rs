@@ -9,7 +9,7 @@ fn demo(arguments: &[&str]) -> (bool, String, String) {
 }
 
 #[test]
-fn it_shows_batches_paths_and_costs_within_80_columns() {
+fn the_demo_shows_batches_paths_and_costs_within_80_columns() {
     let site = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/sample-site");
     let (success, shown, errors) = demo(&[site, "--batch", "20"]);
     assert!(success, "{errors}");
@@ -26,7 +26,7 @@ fn it_shows_batches_paths_and_costs_within_80_columns() {
 
 /// Times differ from run to run and are not compared. A line of `…` in the README stands for several lines.
 #[test]
-fn the_readme_shows_its_real_output() {
+fn the_readme_shows_the_demos_output() {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
     let block = readme.split("<!-- demo").nth(1).unwrap().split("```").nth(1).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_invalidator"))

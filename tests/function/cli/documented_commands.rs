@@ -56,7 +56,7 @@ fn known(command: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_option_that_the_documents_show_is_one() {
+fn every_option_in_the_documents_exists() {
     let commands = ["demo", "link", "plan", "send", "status", "unlink"];
     let known: BTreeMap<_, _> = commands.into_iter().map(|command| (command, known(command))).collect();
     let mut shown = BTreeSet::new();
@@ -115,7 +115,7 @@ fn paths(plan: &Value) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_readmes_keys_become_these_paths() {
+fn the_readmes_keys_become_the_paths_of_its_table() {
     let readme = read("README.md");
     let table = readme.split("| key | paths | why |\n").nth(1).unwrap().split("\n\n").next().unwrap();
     let rows: Vec<_> = table.lines().skip(1).collect();
@@ -130,24 +130,24 @@ fn the_readmes_keys_become_these_paths() {
 }
 
 #[test]
-fn the_readmes_example_is_what_is_planned() {
+fn the_readmes_example_is_the_planned_result() {
     let readme = read("README.md");
     let start = readme.find("For example, ").unwrap();
     let example = readme[start..].split("\n\n").next().unwrap().replace('\n', " ");
     let pictures = (1..=12).flat_map(|month| (1..=5).map(move |number| format!("img/2024-{month:02}-{number}.jpg")));
     let pictures: Vec<_> = pictures.collect();
-    for told in [format!("{} pictures", pictures.len()), format!("`/{}`", pictures[0]), format!("`/{}`", pictures[59])]
+    for part in [format!("{} pictures", pictures.len()), format!("`/{}`", pictures[0]), format!("`/{}`", pictures[59])]
     {
-        assert!(example.contains(&told), "{told}: {example}");
+        assert!(example.contains(&part), "{part}: {example}");
     }
     let keys = format!("a b/index.html\n{}\n", pictures.join("\n"));
     let settings = settings(false);
     let all = paths(&plan(&keys, Some(&settings), &["--max-paths", "3000"])).len();
     assert!(example.contains(&format!("{all} paths are over the budget of 30")), "{all}: {example}");
     // No other object has a key that starts with `img/2024-`.
-    let inventory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readmes-example.txt");
-    fs::write(&inventory, format!("{keys}img/2023-12-5.jpg\nabout.html\n")).unwrap();
-    let planned = plan(&keys, Some(&settings), &["--inventory", inventory.to_str().unwrap()]);
+    let listing = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readmes-example.txt");
+    fs::write(&listing, format!("{keys}img/2023-12-5.jpg\nabout.html\n")).unwrap();
+    let planned = plan(&keys, Some(&settings), &["--inventory", listing.to_str().unwrap()]);
     assert_eq!(planned["needlessEvictions"], 0, "nothing is evicted needlessly: {planned}");
     let paths = paths(&planned);
     assert_eq!(paths.len(), 3, "{planned}");

@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &[&str], environment: &[(&str, &str)], input: &str)
 }
 
 /// The environment that makes the AWS CLI and `invalidator` call the fake AWS at `url`.
-pub(crate) fn asking(url: &str) -> [(&str, &str); 4] {
+pub(crate) fn fake_aws_environment(url: &str) -> [(&str, &str); 4] {
     [
         ("AWS_ENDPOINT_URL", url),
         ("AWS_ACCESS_KEY_ID", "AKIDLOCAL"),
@@ -53,7 +53,7 @@ fn json_of(arguments: &[&str], input: &str) -> Value {
 }
 
 #[test]
-fn keys_from_standard_input() {
+fn keys_are_read_from_standard_input() {
     assert_eq!(
         json_of(&["--keys", "-"], "a b.txt\ndocs/index.html\n"),
         json!({
@@ -67,14 +67,14 @@ fn keys_from_standard_input() {
 }
 
 #[test]
-fn nothing_to_do_is_no_path() {
+fn empty_input_gives_no_paths() {
     assert_eq!(json_of(&["--keys", "-"], "")["paths"], json!([]));
     let (success, printed, _) = plan(&["--keys", "-"], "\n");
     assert!(success && printed.contains("nothing to invalidate"), "{printed}");
 }
 
 #[test]
-fn an_event_with_a_record_that_cannot_be_read() {
+fn an_unreadable_record_fails_the_plan_but_the_others_are_planned() {
     let records = ["a.txt", "BAD", "b.txt"].map(|key| record("ObjectCreated:Put", "site", key));
     let event = notification(&records).replace("BAD", "%FF");
     let (success, printed, errors) = plan(&["--json", "--event", "-"], &event);
@@ -85,7 +85,7 @@ fn an_event_with_a_record_that_cannot_be_read() {
 }
 
 #[test]
-fn a_sync_with_budget_and_origin_path() {
+fn a_sync_is_planned_below_the_origin_path_within_the_budget() {
     let sync = "(dryrun) upload: a to s3://b/web/img/1.png\n(dryrun) upload: a to s3://b/web/img/2.png\n\
                 (dryrun) delete: s3://b/web/old.html\n(dryrun) delete: s3://b/elsewhere.html\n";
     let arguments = ["--sync", "-", "--origin-path", "/web", "--max-paths", "2", "--max-wildcards", "1"];
@@ -100,13 +100,13 @@ fn a_listing_counts_evictions_and_a_weight_trades_them() {
     let lines =
         ["a/1", "a/2", "a/3", "b/1", "b/2", "b/3~", "c", "d", "e"].map(|key| format!("2026-01-02 03:04:05 10 {key}\n"));
     std::fs::write(&file, lines.concat()).unwrap();
-    let inventory = ["--keys", "-", "--inventory", file.to_str().unwrap()];
+    let with_listing = ["--keys", "-", "--inventory", file.to_str().unwrap()];
     let changed = "a/1\na/2\na/3\nb/1\nb/2\n";
-    let free = json_of(&inventory, changed);
+    let free = json_of(&with_listing, changed);
     assert_eq!((&free["paths"], &free["needlessEvictions"]), (&json!(["/a/*", "/b/1", "/b/2"]), &json!(0)));
-    let bought = json_of(&[&inventory[..], &["--path-weight", "2"]].concat(), changed);
+    let bought = json_of(&[&with_listing[..], &["--path-weight", "2"]].concat(), changed);
     assert_eq!((&bought["paths"], &bought["needlessEvictions"]), (&json!(["/a/*", "/b/*"]), &json!(1)));
-    let (_, printed, _) = plan(&inventory, changed);
+    let (_, printed, _) = plan(&with_listing, changed);
     std::fs::remove_file(&file).unwrap();
     let row = |cells: &[&str]| printed.lines().any(|line| line.split_whitespace().collect::<Vec<_>>() == cells);
     assert!(row(&["/a/*", "3", "a/1", "0"]), "{printed}");
@@ -126,8 +126,7 @@ fn a_partial_listing_makes_nothing_free_elsewhere() {
     let listing = file("listing", "2026-01-02 03:04:05 10 a/1\n2026-01-02 03:04:05 10 a/2\n");
     let sync = file("sync", "upload: 1 to s3://b/a/1\nupload: 2 to s3://b/a/2\n");
     let empty = file("empty", "\n");
-    let paths =
-        |inventory: &[&str]| json_of(&[&["--keys", "-", "--inventory"], inventory].concat(), keys)["paths"].clone();
+    let paths = |listing: &[&str]| json_of(&[&["--keys", "-", "--inventory"], listing].concat(), keys)["paths"].clone();
     assert_eq!(paths(&[&listing, "--inventory-prefix", "a/"]), json!(["/a/*", "/b/1", "/b/2"]));
     assert_eq!(paths(&[&sync]), json!(["/a/1", "/a/2", "/b/1", "/b/2"]));
     let (success, _, errors) = plan(&["--keys", "-", "--inventory", &empty], keys);
@@ -146,7 +145,7 @@ fn an_event_about_several_buckets_is_planned_for_one() {
 }
 
 #[test]
-fn events_of_every_kind() {
+fn events_of_every_kind_are_planned() {
     let put = notification(&[record("ObjectCreated:Put", "site", "a b")]);
     let job_id = "11111111-abcd-1111-abcd-111111abcdef";
     let changes = [

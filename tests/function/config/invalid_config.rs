@@ -9,12 +9,12 @@ use crate::harness::{Harness, created};
 /// Checks that the changes fail, rather than being skipped as changes that no viewer sees.
 async fn fails(broken: Value, reason: &str) {
     let mut state = known();
-    let told = broken.to_string();
+    let config_text = broken.to_string();
     set(&mut state, "E1", broken);
     let harness = Harness::start(state, &[("BACKOFF_MILLISECONDS", "20")]).await;
     let (_, message) = harness.error("r1", created(&[("site", "web/a")])).await;
     let expected = "its settings could not be read: GetDistributionConfig: ";
-    assert!(message.contains(expected) && message.contains(reason), "{told}: {message}");
+    assert!(message.contains(expected) && message.contains(reason), "{config_text}: {message}");
     assert!(harness.invalidations("E1").is_empty());
 }
 
@@ -31,7 +31,7 @@ async fn an_incomplete_config_is_a_failure() {
     let mut whole = config("/web");
     let members = json!({ "Quantity": 1, "Items": [{ "OriginId": "s3" }] });
     whole["OriginGroups"] = json!({ "Quantity": 1, "Items": [{ "Id": "group", "Members": members }] });
-    for (place, member) in [
+    for (pointer, member) in [
         ("", "Origins"),
         ("/Origins", "Items"),
         ("/Origins/Items/0", "Id"),
@@ -45,8 +45,8 @@ async fn an_incomplete_config_is_a_failure() {
         ("/CacheBehaviors/Items/0", "PathPattern"),
     ] {
         let mut broken = whole.clone();
-        let removed = broken.pointer_mut(place).unwrap().as_object_mut().unwrap().remove(member);
-        assert!(removed.is_some(), "{place} {member}");
+        let removed = broken.pointer_mut(pointer).unwrap().as_object_mut().unwrap().remove(member);
+        assert!(removed.is_some(), "{pointer} {member}");
         fails(broken, "the answer was not understood: ").await;
     }
 }

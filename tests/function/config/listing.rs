@@ -63,22 +63,22 @@ fn sent(harness: &Harness, keys: &[String]) -> Vec<String> {
 
 /// The function finds the same paths as the comparison, which has the complete listing.
 #[tokio::test]
-async fn the_comparison_holds_for_the_function() {
+async fn the_function_sends_the_paths_of_the_comparison() {
     for deploy in deploys() {
         let urls = Urls::of(&deploy);
-        let expected = urls.inventory("", 30, 7);
+        let expected = urls.with_listing("", 30, 7);
         let harness = Harness::start(site(deploy.changed.iter().chain(&deploy.unchanged).cloned()), &[]).await;
         let report = harness.report("r1", event(&deploy.changed)).await;
         let items: BTreeSet<_> = harness.invalidations("E1").remove(0).into_iter().collect();
-        let found = urls.judge("", &items);
+        let found = urls.evaluate("", &items);
         assert_eq!(found.stale, 0, "{}", deploy.name);
         assert_eq!(
-            (found.items, found.wildcards, found.needless),
-            (expected.items, expected.wildcards, expected.needless),
+            (found.items, found.wildcards, found.unchanged_evicted),
+            (expected.items, expected.wildcards, expected.unchanged_evicted),
             "{}: {report}",
             deploy.name
         );
-        assert_eq!(report["invalidations"][0]["needlessEvictions"], expected.needless, "{}", deploy.name);
+        assert_eq!(report["invalidations"][0]["needlessEvictions"], expected.unchanged_evicted, "{}", deploy.name);
         let objects = deploy.changed.len() + deploy.unchanged.len();
         let calls = harness.aws.calls(LIST).len();
         assert!(calls <= objects / 1000 + 3, "{}: {calls} requests for {objects} objects", deploy.name);
@@ -86,7 +86,7 @@ async fn the_comparison_holds_for_the_function() {
 }
 
 #[tokio::test]
-async fn five_thousand_changes_of_a_hundred_thousand_objects_take_sixty_requests_at_the_most() {
+async fn five_thousand_changes_of_a_hundred_thousand_objects_take_at_most_sixty_requests() {
     let objects = folders(200, 500);
     for (name, changed) in [
         // Ten complete folders: three more than the wildcards in the budget.
@@ -126,7 +126,7 @@ async fn a_wildcard_that_evicts_nothing_else_is_taken() {
 }
 
 #[tokio::test]
-async fn a_saved_path_can_be_worth_evictions() {
+async fn a_path_weight_trades_evictions_for_fewer_paths() {
     let objects = folders(3, 12);
     let changed = objects[1..12].to_vec();
     for (weight, items) in [("0", 10), ("1", 1)] {
@@ -139,7 +139,7 @@ async fn a_saved_path_can_be_worth_evictions() {
 
 /// No wildcard counts as evicting nothing else where it may match URLs of another origin.
 #[tokio::test]
-async fn what_other_origins_serve_is_not_counted() {
+async fn wildcards_over_other_origins_are_not_counted() {
     let changed = folders(1, 12);
     for (pattern, expected) in [("/api/*", 1), ("/d000/*.json", 12), ("/d*", 12), ("*.php", 12)] {
         let mut state = site(changed.clone());

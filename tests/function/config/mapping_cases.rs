@@ -9,7 +9,7 @@ use s3_cloudfront_invalidator::local::{FakeAws, FakeBucket, FakeDistribution, RE
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::cli::plan::{asking, run};
+use crate::cli::plan::{fake_aws_environment, run};
 use crate::harness::{Harness, created};
 
 /// A distribution in short form, and the expected paths of objects in the bucket behind it.
@@ -150,20 +150,20 @@ impl Case {
 
 /// One event per object, to one process: the config is read once.
 #[tokio::test]
-async fn the_function_decides_as_expected() {
+async fn the_function_sends_the_expected_paths() {
     let cases = cases();
     assert!(cases.len() >= 40, "{}", cases.len());
     for case in cases {
         let harness = Harness::start(case.state(), &[]).await;
-        for (place, (key, expected)) in case.keys.iter().enumerate() {
+        for (index, (key, expected)) in case.keys.iter().enumerate() {
             let event = created(&[(&case.bucket, key)]).replace(REGION, &case.region);
             let before = harness.invalidations("E1").len();
-            let report = harness.report(&format!("request-{place}"), event).await;
+            let report = harness.report(&format!("request-{index}"), event).await;
             let sent: BTreeSet<_> = harness.invalidations("E1").into_iter().skip(before).flatten().collect();
             assert_eq!(sent, expected.paths, "{}: {key}: {report}", case.name);
             let counts = (report["changes"]["covered"].as_u64(), report["changes"]["ignored"].as_u64());
-            let wanted = if sent.is_empty() { (Some(0), Some(1)) } else { (Some(1), Some(0)) };
-            assert_eq!(counts, wanted, "{}: {key}: {report}", case.name);
+            let expected_counts = if sent.is_empty() { (Some(0), Some(1)) } else { (Some(1), Some(0)) };
+            assert_eq!(counts, expected_counts, "{}: {key}: {report}", case.name);
             if sent.is_empty() {
                 let outside = expected.why.contains("outside");
                 let reason = if outside { "outside-origin-path" } else { "served-elsewhere" };
@@ -177,14 +177,14 @@ async fn the_function_decides_as_expected() {
 
 /// The command line finds the same paths, with the config from a file and from CloudFront, and gives the reason.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_command_line_explains_it() {
+async fn the_command_line_plans_the_expected_paths_and_explains_them() {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("distributions");
     fs::create_dir_all(&directory).unwrap();
     let file = directory.join("config.json");
     for case in cases() {
         let aws = FakeAws::start(case.state()).await.unwrap();
         let url = aws.url();
-        let environment = asking(&url);
+        let environment = fake_aws_environment(&url);
         fs::write(&file, json!({ "ETag": "E2", "DistributionConfig": case.config() }).to_string()).unwrap();
         for (key, expected) in &case.keys {
             let settings = file.to_str().unwrap();
@@ -222,7 +222,7 @@ async fn the_command_line_explains_it() {
 }
 
 #[test]
-fn the_document_shows_what_is_printed() {
+fn the_distributions_page_shows_the_printed_plan() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let document = fs::read_to_string(root.join("docs/distributions.md")).unwrap();
     let block = |kind: &str, number: usize| {
@@ -244,7 +244,7 @@ fn the_document_shows_what_is_printed() {
 async fn unreadable_configs_are_reported_and_offline_reads_nothing() {
     let aws = FakeAws::start(State::default()).await.unwrap();
     let url = aws.url();
-    let environment = asking(&url);
+    let environment = fake_aws_environment(&url);
     let arguments = ["--keys", "-", "--json", "--bucket", "site", "--distribution", "E1"];
     let (success, printed, errors) = run(&arguments, &environment, "docs/index.html");
     assert!(!success && printed.is_empty(), "{printed}");
@@ -256,10 +256,10 @@ async fn unreadable_configs_are_reported_and_offline_reads_nothing() {
     // Without credentials and Region, CloudFront cannot be called.
     let (success, _, errors) = run(&arguments, &[("AWS_EC2_METADATA_DISABLED", "true")], "docs/index.html");
     assert!(success && errors.contains("The settings of E1 are not known"), "{errors}");
-    let asked = aws.with(|state| state.calls.len());
+    let calls_before = aws.with(|state| state.calls.len());
     let (success, printed, errors) = run(&[&arguments[..], &["--offline"]].concat(), &environment, "docs/index.html");
     assert!(success && printed.contains("/docs/") && errors.is_empty(), "{errors}");
-    assert_eq!(aws.with(|state| state.calls.len()), asked);
+    assert_eq!(aws.with(|state| state.calls.len()), calls_before);
     // Missing and invalid options.
     for (arguments, part) in [
         (&["--keys", "-", "--distribution", "E1"][..], "--bucket"),

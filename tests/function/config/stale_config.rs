@@ -4,7 +4,7 @@ use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
 use s3_cloudfront_invalidator::local::{InvocationOutcome, State};
 use serde_json::{Value, json};
 
-use crate::cli::plan::{asking, run};
+use crate::cli::plan::{fake_aws_environment, run};
 use crate::harness::{Harness, created, state};
 
 const READ: &str = "GetDistributionConfig";
@@ -30,7 +30,7 @@ fn config(origins: &[(&str, &str, &str)], behaviors: &[(&str, &str)], default: &
     })
 }
 
-fn shown(config: Value) -> State {
+fn state_with(config: Value) -> State {
     let mut state = state(&[("site", "E1")]);
     state.distributions.get_mut("E1").unwrap().config = Some(config);
     state
@@ -41,7 +41,7 @@ fn shown(config: Value) -> State {
 async fn a_stale_config_skips_nothing() {
     let before = config(&[("s3", S3, "/v1"), ("api", "api.example.com", "")], &[], "s3");
     let after = config(&[("s3", S3, "/v2"), ("api", "api.example.com", "")], &[], "s3");
-    let harness = Harness::start(shown(before), &[("BACKOFF_MILLISECONDS", "20"), ("TAG_TTL_SECONDS", "0")]).await;
+    let harness = Harness::start(state_with(before), &[("BACKOFF_MILLISECONDS", "20"), ("TAG_TTL_SECONDS", "0")]).await;
     harness.report("r1", created(&[("site", "v1/a")])).await;
     harness.aws.with(|state| {
         state.distributions.get_mut("E1").unwrap().config = Some(after);
@@ -57,7 +57,8 @@ async fn a_stale_config_skips_nothing() {
 /// A cached config is better than a guess that is known to be wrong.
 #[tokio::test]
 async fn a_denial_does_not_replace_a_cached_config() {
-    let harness = Harness::start(shown(config(&[("s3", S3, "/web")], &[], "s3")), &[("TAG_TTL_SECONDS", "0")]).await;
+    let harness =
+        Harness::start(state_with(config(&[("s3", S3, "/web")], &[], "s3")), &[("TAG_TTL_SECONDS", "0")]).await;
     harness.report("r1", created(&[("site", "web/a")])).await;
     harness.aws.with(|state| state.denied.insert(READ.into()));
     let _ = harness.invoke("r2", created(&[("site", "web/a")])).await;
@@ -73,8 +74,8 @@ fn with_policy() -> Value {
 }
 
 #[tokio::test]
-async fn a_policy_is_asked_for_four_times_at_the_most() {
-    let harness = Harness::start(shown(with_policy()), &[("BACKOFF_MILLISECONDS", "20")]).await;
+async fn a_cache_policy_is_requested_at_most_four_times() {
+    let harness = Harness::start(state_with(with_policy()), &[("BACKOFF_MILLISECONDS", "20")]).await;
     harness.aws.with(|state| {
         let effect = Effect::error(503, "ServiceUnavailable");
         state.faults.push(Fault { operation: "GetCachePolicy", target: None, effect, times: 1000 });
@@ -86,12 +87,12 @@ async fn a_policy_is_asked_for_four_times_at_the_most() {
 /// The function continues without the cache policy; the command line must show what the function does.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_command_line_decides_like_the_function_without_a_policy() {
-    let mut state = shown(with_policy());
+    let mut state = state_with(with_policy());
     state.denied.insert("GetCachePolicy".into());
     let harness = Harness::start(state, &[]).await;
     harness.report("r1", created(&[("site", "web/a")])).await;
     let url = harness.aws.url();
-    let environment = asking(&url);
+    let environment = fake_aws_environment(&url);
     let arguments = ["--keys", "-", "--json", "--bucket", "site", "--distribution", "E1"];
     let (_, printed, errors) = run(&arguments, &environment, "web/a");
     let plan: Value = serde_json::from_str(&printed).unwrap();
@@ -99,9 +100,9 @@ async fn the_command_line_decides_like_the_function_without_a_policy() {
 }
 
 #[tokio::test]
-async fn credentials_that_have_expired_are_no_denial_of_listing() {
+async fn expired_credentials_are_not_cached_as_a_denial_of_listing() {
     let keys: Vec<_> = (0..12).map(|n| format!("d/f{n:04}")).collect();
-    let mut state = shown(config(&[("s3", S3, "")], &[], "s3"));
+    let mut state = state_with(config(&[("s3", S3, "")], &[], "s3"));
     state.buckets.get_mut("site").unwrap().objects = keys.iter().cloned().collect();
     let effect = Effect::error(403, "ExpiredToken");
     state.faults.push(Fault { operation: "ListObjectsV2", target: None, effect, times: 1 });
@@ -114,13 +115,13 @@ async fn credentials_that_have_expired_are_no_denial_of_listing() {
 
 /// A function may route requests below the prefix to any origin, so what the URLs serve is not known.
 #[tokio::test]
-async fn where_a_function_may_choose_the_origin_nothing_is_counted() {
+async fn nothing_is_counted_where_an_edge_function_may_choose_the_origin() {
     let keys: Vec<_> = (0..12).map(|n| format!("d/f{n:04}")).collect();
     let mut config = config(&[("s3", S3, ""), ("blog", "blog.s3.eu-central-1.amazonaws.com", "")], &[], "s3");
     config["DefaultCacheBehavior"]["FunctionAssociations"] = json!({ "Quantity": 1, "Items": [
         { "FunctionARN": "arn:aws:cloudfront::123456789012:function/route", "EventType": "viewer-request" }
     ] });
-    let mut state = shown(config);
+    let mut state = state_with(config);
     state.buckets.get_mut("site").unwrap().objects = keys.iter().cloned().collect();
     let harness = Harness::start(state, &[]).await;
     let report =
@@ -131,7 +132,7 @@ async fn where_a_function_may_choose_the_origin_nothing_is_counted() {
 /// `/a*` for `a~b.js` evicts everything that starts with `/a`, which nothing has counted.
 #[tokio::test]
 async fn a_required_wildcard_has_unknown_evictions() {
-    let mut state = shown(config(&[("s3", S3, "")], &[], "s3"));
+    let mut state = state_with(config(&[("s3", S3, "")], &[], "s3"));
     state.buckets.get_mut("site").unwrap().objects = ["a~b.js", "a.js", "about.html"].map(str::to_owned).into();
     let harness = Harness::start(state, &[]).await;
     let report = harness.report("r1", created(&[("site", "a~b.js")])).await;

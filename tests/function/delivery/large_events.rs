@@ -78,8 +78,8 @@ async fn lookups_and_sends_at_the_same_time_are_bounded() {
     assert_eq!(report["changes"]["covered"], 40);
     assert_eq!(harness.aws.with(|state| state.most_in_flight["GetBucketTagging"]), 16);
     assert_eq!(harness.aws.with(|state| state.most_in_flight["CreateInvalidation"]), 8);
-    let asked: BTreeSet<_> = harness.aws.calls("GetBucketTagging").into_iter().map(|call| call.target).collect();
-    assert_eq!(asked.len(), 40);
+    let buckets_read: BTreeSet<_> = harness.aws.calls("GetBucketTagging").into_iter().map(|call| call.target).collect();
+    assert_eq!(buckets_read.len(), 40);
 }
 
 #[tokio::test]

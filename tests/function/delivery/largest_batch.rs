@@ -58,17 +58,17 @@ pub(crate) fn scenario(messages: usize, round: usize) -> Scenario {
     let mut bodies = Vec::with_capacity(messages);
     for number in 0..messages {
         let id = format!("{round:08x}-0000-4000-8000-{number:012}");
-        let place = number % BUCKETS;
+        let bucket_number = number % BUCKETS;
         let key = format!("deploy {round}/section-{}/page+{number}.html", number % 60);
-        let body = notification(&[record("ObjectCreated:Put", &bucket(place), &key)]);
-        let works = ![GONE, FORBIDDEN].contains(&(place % DISTRIBUTIONS)) && place != DENIED;
+        let body = notification(&[record("ObjectCreated:Put", &bucket(bucket_number), &key)]);
+        let works = ![GONE, FORBIDDEN].contains(&(bucket_number % DISTRIBUTIONS)) && bucket_number != DENIED;
         if number % JUNK == JUNK - 1 {
             failed.insert(id.clone());
             bodies.push((id, body.get(..body.len() / 2).unwrap_or_default().to_owned()));
             continue;
         }
         if works {
-            covered[place % DISTRIBUTIONS].push(key);
+            covered[bucket_number % DISTRIBUTIONS].push(key);
         } else {
             failed.insert(id.clone());
         }

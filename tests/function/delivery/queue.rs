@@ -169,11 +169,11 @@ async fn run(messages: usize, bytes: usize) {
 }
 
 #[tokio::test]
-async fn five_thousand_messages_with_some_of_everything_that_goes_wrong() {
+async fn a_batch_of_five_thousand_messages_reports_exactly_the_failed_ones() {
     run(5000, 6_000_000).await;
 }
 
 #[tokio::test]
-async fn ten_thousand_messages() {
+async fn a_batch_of_ten_thousand_messages_reports_exactly_the_failed_ones() {
     run(10_000, 11_000_000).await;
 }

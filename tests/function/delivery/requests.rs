@@ -41,7 +41,7 @@ async fn keys_are_literal_and_follow_their_buckets_tags() {
 }
 
 #[tokio::test]
-async fn a_bucket_stands_for_the_distributions_of_its_tag() {
+async fn a_request_for_a_bucket_invalidates_the_distributions_of_its_tag() {
     let harness = Harness::start(state(&[("site", "E1 E2"), ("untagged", "")]), &[]).await;
     let report = harness.report("r1", r#"{"bucket":"site"}"#).await;
     assert_eq!(report["invalidations"].as_array().unwrap().len(), 2);
@@ -81,7 +81,7 @@ async fn an_error_says_what_to_correct() {
 }
 
 /// Events that name neither a distribution nor a bucket nor paths.
-const BARE: [&str; 5] = [
+const EMPTY_EVENTS: [&str; 5] = [
     "{}",
     "null",
     r#"{"key1":"value1","key2":"value2","key3":"value3"}"#,
@@ -92,7 +92,7 @@ const BARE: [&str; 5] = [
 #[tokio::test]
 async fn with_a_default_distribution_an_empty_event_invalidates_everything() {
     let harness = Harness::start(state(&[("site", "E1")]), &[("DISTRIBUTION_ID", "E1")]).await;
-    for (number, event) in BARE.into_iter().enumerate() {
+    for (number, event) in EMPTY_EVENTS.into_iter().enumerate() {
         let report = harness.report(&format!("r{number}"), event).await;
         assert_eq!(report["invalidations"][0]["paths"], json!(["/*"]), "{event}");
     }
@@ -105,9 +105,9 @@ async fn with_a_default_distribution_an_empty_event_invalidates_everything() {
 }
 
 #[tokio::test]
-async fn without_one_the_error_lists_accepted_events() {
+async fn without_a_default_distribution_the_error_lists_accepted_events() {
     let harness = Harness::start(state(&[]), &[]).await;
-    for event in BARE {
+    for event in EMPTY_EVENTS {
         let (error_type, message) = harness.error("r1", event).await;
         assert_eq!(error_type, "UnrecognizedEvent");
         for part in ["DISTRIBUTION_ID", "s3:TestEvent", "CodePipeline", "\"keys\"", "EventBridge"] {
@@ -141,7 +141,7 @@ async fn a_wait_ends_when_the_invalidation_does() {
 }
 
 #[tokio::test]
-async fn a_wait_that_is_too_long_is_no_error() {
+async fn a_wait_that_times_out_is_no_error() {
     let event = json!({ "distributionId": "E1", "wait": true });
     let began = std::time::Instant::now();
     let (outcome, _) = waited(Duration::from_hours(1), Duration::from_secs(5), &event).await;

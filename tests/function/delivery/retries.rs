@@ -22,7 +22,7 @@ fn batch(buckets: &[(&str, &str)]) -> String {
 
 /// Delivers a batch for 20 distributions while requests are throttled to one per `interval`. Returns the messages that
 /// failed, and how long it took.
-async fn storm(
+async fn deliver_throttled(
     interval: Duration,
     timeout: Duration,
     variables: &[(&str, &str)],
@@ -50,16 +50,16 @@ async fn storm(
 #[tokio::test]
 async fn throttled_invalidations_are_sent_one_by_one() {
     let variables = [("BACKOFF_MILLISECONDS", "100")];
-    let (failed, _, harness) = storm(Duration::from_millis(100), Duration::from_secs(20), &variables).await;
+    let (failed, _, harness) = deliver_throttled(Duration::from_millis(100), Duration::from_secs(20), &variables).await;
     assert_eq!(failed, BTreeSet::new());
     let refused = harness.aws.calls("CreateInvalidation").iter().filter(|call| call.status == 400).count();
     assert!(refused < 60, "{refused} requests in vain");
 }
 
 #[tokio::test]
-async fn what_there_is_no_time_for_is_reported_failed_in_time() {
+async fn timed_out_changes_are_reported_before_the_deadline() {
     let variables = [("BACKOFF_MILLISECONDS", "300")];
-    let (failed, took, _) = storm(Duration::from_millis(300), Duration::from_secs(4), &variables).await;
+    let (failed, took, _) = deliver_throttled(Duration::from_millis(300), Duration::from_secs(4), &variables).await;
     assert!(!failed.is_empty());
     assert!(took < Duration::from_secs(4), "{took:?}");
 }
@@ -67,7 +67,7 @@ async fn what_there_is_no_time_for_is_reported_failed_in_time() {
 #[tokio::test]
 #[ignore = "takes a minute: one request in two seconds, as CloudFront has it"]
 async fn throttled_invalidations_at_full_size() {
-    let (failed, took, harness) = storm(Duration::from_secs(2), Duration::from_mins(1), &[]).await;
+    let (failed, took, harness) = deliver_throttled(Duration::from_secs(2), Duration::from_mins(1), &[]).await;
     let calls = harness.aws.calls("CreateInvalidation");
     let refused = calls.iter().filter(|call| call.status == 400).count();
     assert!(took < Duration::from_mins(1), "{took:?}");

@@ -84,7 +84,7 @@ fn sns_hands_a_function_one_record() {
 }
 
 #[test]
-fn eventbridge_leaves_the_key_as_it_is() {
+fn eventbridge_does_not_encode_the_key() {
     let created = event_bridge("Object Created", "site", "a b+c/é%20.html");
     assert_eq!(
         fields(&created),
@@ -103,7 +103,7 @@ fn eventbridge_leaves_the_key_as_it_is() {
 }
 
 #[test]
-fn eventbridge_tells_of_each_type_what_s3_tells() {
+fn eventbridge_events_have_the_fields_of_their_type() {
     let deleted = &event_bridge("Object Deleted", "site", "a")["detail"];
     assert_eq!(
         (&deleted["reason"], &deleted["deletion-type"]),

@@ -177,13 +177,13 @@ async fn odd_keys_are_listed_as_the_model_has_them() {
                 ("é", Some(2000)),
                 ("\u{10ffff}", Some(100)),
             ] {
-                let ask = ListQuery { prefix, start_after, delimiter, max_keys, plain: false };
-                let expected = ask.model(&keys);
-                let (listed, pages) = ask.all(&client).await;
-                assert_eq!(listed, expected, "{ask:?}");
+                let query = ListQuery { prefix, start_after, delimiter, max_keys, plain: false };
+                let expected = query.model(&keys);
+                let (listed, pages) = query.all(&client).await;
+                assert_eq!(listed, expected, "{query:?}");
                 let entries = listed.keys.len() + listed.prefixes.len();
                 let most = usize::try_from(max_keys.unwrap_or(1000)).unwrap().min(1000);
-                assert_eq!(pages, entries.div_ceil(most).max(1), "{ask:?}");
+                assert_eq!(pages, entries.div_ceil(most).max(1), "{query:?}");
                 listings += usize::from(entries > 0);
             }
         }
@@ -205,26 +205,26 @@ async fn a_page_holds_a_thousand_and_says_whether_there_are_more() {
 }
 
 #[tokio::test]
-async fn a_token_stands_before_a_start_and_survives_changes() {
+async fn a_token_overrides_start_after_and_survives_changes() {
     let aws = aws(&["a/1", "a/2", "b", "c/1", "d"].map(str::to_owned).into()).await;
     let client = s3(&aws);
-    let ask = ListQuery { delimiter: "/", max_keys: Some(1), ..ListQuery::default() };
-    let token = ask.page(&client, None).await.unwrap().next_continuation_token().unwrap().to_owned();
+    let query = ListQuery { delimiter: "/", max_keys: Some(1), ..ListQuery::default() };
+    let token = query.page(&client, None).await.unwrap().next_continuation_token().unwrap().to_owned();
     aws.with(|state| {
         let objects = &mut state.buckets.get_mut("site").unwrap().objects;
         objects.retain(|key| !key.starts_with("a/") && key != "b");
         objects.insert("a/3".into());
     });
-    let page = ListQuery { start_after: "c/2", ..ask.clone() }.page(&client, Some(token)).await.unwrap();
+    let page = ListQuery { start_after: "c/2", ..query.clone() }.page(&client, Some(token)).await.unwrap();
     assert_eq!(page.common_prefixes()[0].prefix(), Some("c/"));
     for token in ["a", ""] {
-        let (status, code, message) = ask.page(&client, Some(token.to_owned())).await.unwrap_err();
+        let (status, code, message) = query.page(&client, Some(token.to_owned())).await.unwrap_err();
         assert_eq!((status, code.as_str()), (400, "InvalidArgument"), "{message}");
     }
 }
 
 #[tokio::test]
-async fn without_an_encoding_what_xml_cannot_carry_is_refused_by_name() {
+async fn without_url_encoding_a_key_that_xml_cannot_contain_is_refused_by_name() {
     let keys = [" a ", "\r\nb&<", "\t", "c\u{1}\u{fffe}", "é🦀+%20"].map(str::to_owned);
     let aws = aws(&keys.clone().into()).await;
     let client = s3(&aws);

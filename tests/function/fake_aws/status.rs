@@ -63,7 +63,7 @@ async fn a_new_invalidation_is_in_progress_even_if_it_takes_no_time() {
 }
 
 #[tokio::test]
-async fn an_unknown_distribution_and_an_unknown_invalidation_are_told_apart() {
+async fn an_unknown_distribution_and_an_unknown_invalidation_have_different_errors() {
     let aws = FakeAws::start(state(&[("site", "E1"), ("other", "E2")])).await.unwrap();
     let (_, created) = create(&aws).await;
     let id = element(&created, "Id");

@@ -100,7 +100,7 @@ fn no_retries() -> aws_sdk_cloudfront::config::Builder {
 }
 
 #[tokio::test]
-async fn the_operations_of_the_one_kind_find_none_of_the_other() {
+async fn operations_of_distributions_and_of_tenants_do_not_find_each_others_ids() {
     let aws = FakeAws::start(slow_state()).await.unwrap();
     let paths = numbered(1, "");
     for id in ["E1", "dt_other"] {

@@ -245,7 +245,7 @@ async fn a_job_without_an_id_fails_the_invocation() {
 }
 
 #[tokio::test]
-async fn a_dry_run_says_so() {
+async fn a_dry_run_is_named_in_the_summary() {
     let harness = Harness::start(with_job(&[("site", "E1")]), &[("DRY_RUN", "true")]).await;
     harness.report("r1", job(ID, Some(r#"{"distributionId":"E1","wait":true}"#), None)).await;
     let [PutResult::Success { summary: Some(summary), continuation_token: None, output_variables, .. }] =

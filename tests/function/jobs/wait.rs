@@ -49,7 +49,7 @@ async fn begin(harness: &Harness, parameters: &str) -> String {
 }
 
 /// Continues a job under a new id, and returns its result.
-async fn go_on(harness: &Harness, number: usize, parameters: &str, token: &str) -> PutResult {
+async fn continue_job(harness: &Harness, number: usize, parameters: &str, token: &str) -> PutResult {
     let id = continued(number);
     harness.aws.with(|state| state.jobs.insert(id.clone(), FakeJob::default()));
     harness.report(&format!("r{number}"), job(&id, Some(parameters), Some(token))).await;
@@ -57,7 +57,7 @@ async fn go_on(harness: &Harness, number: usize, parameters: &str, token: &str) 
 }
 
 /// Lets the invalidations of `E1` complete.
-fn done(harness: &Harness) {
+fn complete_invalidations(harness: &Harness) {
     harness.aws.with(|state| state.distributions.get_mut("E1").unwrap().delay = Duration::ZERO);
 }
 
@@ -66,10 +66,10 @@ async fn a_job_is_continued_until_the_invalidation_is_completed() {
     let harness = Harness::start(slow(Duration::from_hours(1)), &[]).await;
     let mut kept = begin(&harness, WAIT).await;
     for number in 1..=4 {
-        kept = token(&go_on(&harness, number, WAIT, &kept).await).expect("still in progress");
+        kept = token(&continue_job(&harness, number, WAIT, &kept).await).expect("still in progress");
     }
-    done(&harness);
-    let last = go_on(&harness, 5, WAIT, &kept).await;
+    complete_invalidations(&harness);
+    let last = continue_job(&harness, 5, WAIT, &kept).await;
     let PutResult::Success { summary, external_execution_id, continuation_token: None, output_variables } = last else {
         panic!("{last:?}")
     };
@@ -89,9 +89,9 @@ async fn the_templates_pipeline_continues_when_the_invalidation_completes() {
     let parameters = parameters.split('\'').next().unwrap().replace("${DistributionId}", "E1");
     let harness = Harness::start(slow(Duration::from_hours(1)), &[]).await;
     let kept = begin(&harness, &parameters).await;
-    let kept = token(&go_on(&harness, 1, &parameters, &kept).await).expect("not completed yet");
-    done(&harness);
-    assert_eq!(token(&go_on(&harness, 2, &parameters, &kept).await), None);
+    let kept = token(&continue_job(&harness, 1, &parameters, &kept).await).expect("not completed yet");
+    complete_invalidations(&harness);
+    assert_eq!(token(&continue_job(&harness, 2, &parameters, &kept).await), None);
     assert_eq!(harness.invalidations("E1"), [["/*"]]);
 }
 
@@ -99,7 +99,7 @@ async fn the_templates_pipeline_continues_when_the_invalidation_completes() {
 async fn the_same_job_can_be_continued_too() {
     let harness = Harness::start(slow(Duration::from_hours(1)), &[]).await;
     begin(&harness, WAIT).await;
-    done(&harness);
+    complete_invalidations(&harness);
     let token = harness.aws.with(|state| state.jobs.get_mut(FIRST).unwrap().resume()).unwrap();
     harness.report("r1", job(FIRST, Some(WAIT), Some(&token))).await;
     let results = harness.aws.with(|state| state.jobs[FIRST].results.clone());
@@ -111,9 +111,9 @@ async fn the_wait_is_bounded() {
     let harness = Harness::start(slow(Duration::from_hours(1)), &[]).await;
     let parameters = r#"{"distributionId":"E1","wait":true,"waitSeconds":2}"#;
     let kept = begin(&harness, parameters).await;
-    let kept = token(&go_on(&harness, 1, parameters, &kept).await).expect("not yet too long");
+    let kept = token(&continue_job(&harness, 1, parameters, &kept).await).expect("not yet too long");
     tokio::time::sleep(Duration::from_millis(2100)).await;
-    let PutResult::Failure { failure_type, message, .. } = go_on(&harness, 2, parameters, &kept).await else {
+    let PutResult::Failure { failure_type, message, .. } = continue_job(&harness, 2, parameters, &kept).await else {
         panic!("too long")
     };
     assert_eq!(failure_type, "JobFailed");
@@ -138,7 +138,7 @@ async fn transient_status_errors_continue_the_job_and_permanent_ones_fail_it() {
         state.faults.push(Fault::always("GetInvalidation", "E1", effect));
         let harness = Harness::start(state, &[]).await;
         let kept = begin(&harness, WAIT).await;
-        match go_on(&harness, 1, WAIT, &kept).await {
+        match continue_job(&harness, 1, WAIT, &kept).await {
             PutResult::Failure { failure_type, message, .. } => {
                 assert_eq!(Some(failure_type.as_str()), expected, "{message}");
                 assert!(message.contains("has its invalidation"), "{message}");
@@ -164,11 +164,11 @@ async fn a_hanging_get_invalidation_continues_the_job() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_not_ours_creates_nothing() {
+async fn an_invalid_continuation_token_creates_no_invalidation() {
     let harness = Harness::start(slow(Duration::ZERO), &[]).await;
     let forged = r#"{"version":1,"invalidations":[["E1","I1"]],"started":1,"wait":5,"paths":"/a\u2028forged\u202e"}"#;
     for (number, token) in ["", "x", r#"{"version":1}"#, "[]", "null", forged].into_iter().enumerate() {
-        let PutResult::Failure { failure_type, message, .. } = go_on(&harness, number, WAIT, token).await else {
+        let PutResult::Failure { failure_type, message, .. } = continue_job(&harness, number, WAIT, token).await else {
             panic!("{token}")
         };
         assert_eq!(failure_type, "JobFailed");
@@ -186,9 +186,9 @@ async fn several_distributions_are_all_waited_for() {
     let harness = Harness::start(state, &[]).await;
     let parameters = r#"{"bucket":"site","wait":true}"#;
     let kept = begin(&harness, parameters).await;
-    let kept = token(&go_on(&harness, 1, parameters, &kept).await).expect("E1 is in progress");
-    done(&harness);
-    assert_eq!(token(&go_on(&harness, 2, parameters, &kept).await), None);
+    let kept = token(&continue_job(&harness, 1, parameters, &kept).await).expect("E1 is in progress");
+    complete_invalidations(&harness);
+    assert_eq!(token(&continue_job(&harness, 2, parameters, &kept).await), None);
 }
 
 #[tokio::test]

@@ -129,14 +129,14 @@ async fn more() -> Vec<Value> {
     for key in ["a.map", "b.map", "a", "b"] {
         put("site", key);
     }
-    for (place, (site, _, scratch)) in names.iter().enumerate() {
+    for (index, (site, _, scratch)) in names.iter().enumerate() {
         put(site, &"k".repeat(1000));
         put(scratch, "a");
-        put(&format!("gone-{place}"), "a");
+        put(&format!("gone-{index}"), "a");
     }
     harness.error("r1", notification(&records)).await;
-    let asked = json!({ "distributionId": "E0X", "items": ["/a"] });
-    harness.report("r2", job(JOB, Some(&asked.to_string()), None)).await;
+    let request = json!({ "distributionId": "E0X", "items": ["/a"] });
+    harness.report("r2", job(JOB, Some(&request.to_string()), None)).await;
     lines(harness).await
 }
 
@@ -190,8 +190,8 @@ fn named(query: &str) -> Vec<String> {
     let words: Vec<_> = words.into_iter().filter(|word| !word.is_empty()).collect();
     // `line` is the whole line, and `into` names the elements of a list.
     let alias = |word: &str| {
-        let place = words.windows(2).position(|pair| pair[0] == "into" && pair[1] == word)?;
-        Some(format!("{}[]", words[place - 1].strip_prefix("line.")?))
+        let index = words.windows(2).position(|pair| pair[0] == "into" && pair[1] == word)?;
+        Some(format!("{}[]", words[index - 1].strip_prefix("line.")?))
     };
     let made = |word: &str| words.windows(2).any(|pair| ["as", "into"].contains(&pair[0]) && pair[1] == word);
     let is_field = |word: &&str| {
@@ -215,7 +215,7 @@ fn named(query: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_metric_is_documented_and_no_other() {
+fn the_documented_metrics_are_exactly_those_emitted() {
     let operations = read("docs/operations.md");
     let section = operations.split("\n## Metrics\n").nth(1).unwrap().split("\n#").next().unwrap();
     for (name, unit, _) in METRICS {
@@ -229,8 +229,8 @@ fn every_metric_is_documented_and_no_other() {
 
     let template = read("infra/cloudformation/template.yaml");
     let mut shown = BTreeSet::new();
-    for place in template.split(&format!("\"{NAMESPACE}\", \"")).skip(1) {
-        shown.insert(place.split('"').next().unwrap().to_owned());
+    for rest in template.split(&format!("\"{NAMESPACE}\", \"")).skip(1) {
+        shown.insert(rest.split('"').next().unwrap().to_owned());
     }
     assert_eq!(shown, emitted, "the dashboard");
     let alarm = template.split("  ErrorsAlarm:").nth(1).unwrap();
@@ -241,7 +241,7 @@ fn every_metric_is_documented_and_no_other() {
 
 /// Times and durations are not compared.
 #[tokio::test]
-async fn the_example_is_a_line_that_is_written() {
+async fn the_documented_example_is_a_written_line() {
     let lines = batch().await;
     let [line] = &lines.iter().filter(|line| is_summary(line)).collect::<Vec<_>>()[..] else { panic!("one") };
     let operations = read("docs/operations.md");
@@ -264,6 +264,6 @@ async fn at_debug_each_distribution_has_a_line() {
     let lines = lines(harness).await;
     let each: Vec<_> =
         lines.iter().filter(|line| line["level"] == "DEBUG" && line.get("callerReference").is_some()).collect();
-    let told: Vec<_> = each.iter().map(|line| (line["distributionId"].as_str().unwrap(), &line["paths"])).collect();
-    assert_eq!(told, [("E1", &json!(["/a", "/b"])), ("E2", &json!(["/a", "/b"]))]);
+    let logged: Vec<_> = each.iter().map(|line| (line["distributionId"].as_str().unwrap(), &line["paths"])).collect();
+    assert_eq!(logged, [("E1", &json!(["/a", "/b"])), ("E2", &json!(["/a", "/b"]))]);
 }

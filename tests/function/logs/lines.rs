@@ -22,7 +22,7 @@ async fn lines(variables: &[(&str, &str)]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn json_where_lambda_asks_for_it_with_level_time_and_request_id() {
+async fn json_lines_have_level_time_and_request_id() {
     let lines = lines(&[]).await;
     let lines: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).expect(line)).collect();
     for line in &lines {
@@ -48,7 +48,7 @@ async fn json_where_lambda_asks_for_it_with_level_time_and_request_id() {
 }
 
 #[tokio::test]
-async fn text_otherwise_one_line_each_without_control_characters() {
+async fn text_lines_have_no_control_characters() {
     let lines = lines(&[("AWS_LAMBDA_LOG_FORMAT", "Text")]).await;
     assert!(lines.iter().any(|line| line.contains("INFO") && line.contains("request-one")), "{lines:#?}");
     for line in &lines {
@@ -82,7 +82,7 @@ async fn nothing_secret_is_logged_at_any_level() {
 }
 
 #[tokio::test]
-async fn the_sdk_prints_no_response() {
+async fn service_responses_are_never_logged_in_full() {
     let mut state = state(&[("site", "E1")]);
     let code = "x".repeat(5000);
     for status in [200, 201, 301, 400, 500] {
@@ -105,7 +105,7 @@ async fn the_sdk_prints_no_response() {
 }
 
 #[tokio::test]
-async fn the_level_can_be_set() {
+async fn lines_below_the_configured_level_are_not_written() {
     let lines = lines(&[("AWS_LAMBDA_LOG_LEVEL", "ERROR")]).await;
     assert_eq!(lines.len(), 2, "{lines:#?}");
     for line in lines {
@@ -116,7 +116,7 @@ async fn the_level_can_be_set() {
 }
 
 #[tokio::test]
-async fn an_invalid_level_is_info() {
+async fn an_invalid_log_level_falls_back_to_info() {
     for variables in [&[("RUST_LOG", "nonsense")][..], &[("AWS_LAMBDA_LOG_LEVEL", "WARNING")]] {
         let lines = lines(variables).await;
         assert!(lines.iter().any(|line| line.contains("INFO")), "{variables:?}");

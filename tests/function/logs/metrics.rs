@@ -70,7 +70,7 @@ fn values(line: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_batch_with_some_of_everything() {
+async fn a_mixed_batch_counts_every_outcome() {
     let harness = Harness::start(state(&[("site", "E1 E2"), ("untagged", "")]), &[OFF]).await;
     let body = |record: Value| notification(&[record]);
     let bodies = [
@@ -91,7 +91,7 @@ async fn a_batch_with_some_of_everything() {
 }
 
 #[tokio::test]
-async fn requests_and_jobs() {
+async fn requests_and_jobs_count_paths_and_only_keys_count_as_changes() {
     let named = json!({ "distributionId": "E1", "items": ["/a", "/b*"] });
     let keys = json!({ "bucket": "site", "keys": ["a", "b"] });
     for (event, expected) in [
@@ -149,7 +149,7 @@ async fn unsent_paths_do_not_count() {
 async fn unchanged_evictions_are_reported_where_counted() {
     let keys: Vec<_> = (0..40).map(|n| format!("d{}/{n}.html", n % 8)).collect();
     let objects: Vec<_> = keys.iter().map(|key| ("site", key.as_str())).collect();
-    let mut told = Vec::new();
+    let mut evictions = Vec::new();
     for listed in [true, false] {
         let mut state = state(&[("site", "E1")]);
         let more = ["d0/other.html", "d1/other.html"].map(str::to_owned);
@@ -159,12 +159,12 @@ async fn unchanged_evictions_are_reported_where_counted() {
             [("MAX_PATHS", "8"), ("MAX_WILDCARDS", "7"), ("INVENTORY", if listed { "auto" } else { "off" })];
         let harness = Harness::start(state, &variables).await;
         let report = harness.report("r1", created(&objects)).await;
-        told.push(report["invalidations"][0]["needlessEvictions"].clone());
+        evictions.push(report["invalidations"][0]["needlessEvictions"].clone());
         let line = of(harness).await;
-        assert_eq!(line.get("NeedlessEvictions").cloned().unwrap_or_default(), told[told.len() - 1]);
+        assert_eq!(line.get("NeedlessEvictions").cloned().unwrap_or_default(), evictions[evictions.len() - 1]);
         assert_eq!(line["PathsSaved"], 40 - line["Paths"].as_i64().unwrap());
     }
-    assert!(told[0].as_u64().is_some_and(|evicted| evicted > 0) && told[1].is_null(), "{told:?}");
+    assert!(evictions[0].as_u64().is_some_and(|evicted| evicted > 0) && evictions[1].is_null(), "{evictions:?}");
 }
 
 /// Lambda drops lines below the configured level, so these lines take that level.
@@ -192,7 +192,7 @@ async fn no_metrics_when_switched_off() {
 }
 
 #[tokio::test]
-async fn the_age_is_that_of_the_event_and_never_negative() {
+async fn the_age_is_counted_from_the_events_time_and_never_negative() {
     let mut bridge = event_bridge("Object Created", "site", "a");
     bridge["time"] = Timestamp::new(now() - 30_000).unwrap().to_string().into();
     let mut ahead = ago(0, "site", "a");

@@ -44,7 +44,7 @@ fn read(name: &str) -> Vec<u8> {
 }
 
 /// The outcome of an event: the response, the results of jobs, and the accepted invalidations.
-async fn told(harness: &Harness, name: &str) -> Vec<String> {
+async fn outcome(harness: &Harness, name: &str) -> Vec<String> {
     let before = happened(harness);
     // The request id is part of a URL.
     let mut lines = match harness.invoke(&name.replace('/', "-"), read(name)).await {
@@ -79,13 +79,13 @@ fn answer(body: &Value) -> Vec<String> {
 fn happened(harness: &Harness) -> BTreeSet<(String, usize, String)> {
     harness.aws.with(|state| {
         let results = state.jobs.iter().flat_map(|(id, job)| {
-            job.results.iter().enumerate().map(move |(place, it)| (id.clone(), place, result(it)))
+            job.results.iter().enumerate().map(move |(index, it)| (id.clone(), index, result(it)))
         });
         let invalidations = state.distributions.iter().flat_map(|(id, distribution)| {
-            distribution.invalidations.iter().enumerate().map(move |(place, it)| {
+            distribution.invalidations.iter().enumerate().map(move |(index, it)| {
                 // Cache tags work only on a distribution that is configured for them, as none in the fake AWS is.
                 assert!(it.ineffective.iter().all(|item| item.starts_with('#')), "{it:?}");
-                (id.clone(), place, format!("{id} {}", it.paths.join(" ")))
+                (id.clone(), index, format!("{id} {}", it.paths.join(" ")))
             })
         });
         results.chain(invalidations).collect()
@@ -104,7 +104,7 @@ fn result(result: &PutResult) -> String {
 async fn check(variables: &[(&str, &str)], expected: impl Fn(&Expected) -> ExpectedLines) {
     let harness = Harness::start(named(), variables).await;
     for event in EXPECTED {
-        assert_eq!(told(&harness, event.0).await, expected(event), "{}", event.0);
+        assert_eq!(outcome(&harness, event.0).await, expected(event), "{}", event.0);
     }
     let log = harness.function.stop().await.unwrap().join("\n");
     for credential in ["EXAMPLE-access-key-id", "EXAMPLE-secret-access-key", "EXAMPLE-session-token"] {
@@ -113,17 +113,17 @@ async fn check(variables: &[(&str, &str)], expected: impl Fn(&Expected) -> Expec
 }
 
 #[tokio::test]
-async fn every_event_has_its_outcome_without_a_distribution_of_its_own() {
+async fn every_event_has_the_listed_outcome_without_a_default_distribution() {
     check(&[], |(_, without, _)| without).await;
 }
 
 #[tokio::test]
-async fn every_event_has_its_outcome_with_a_distribution_of_its_own() {
+async fn every_event_has_the_listed_outcome_with_a_default_distribution() {
     check(&[("DISTRIBUTION_ID", OWN)], |(_, without, with)| with.unwrap_or(without)).await;
 }
 
 #[test]
-fn every_file_is_in_the_list_once() {
+fn every_file_is_listed_once() {
     let listed: BTreeSet<_> = EXPECTED.iter().map(|(name, ..)| (*name).to_owned()).collect();
     assert_eq!(listed.len(), EXPECTED.len());
     let mut files = BTreeSet::new();

@@ -42,7 +42,7 @@ async fn starting_makes_no_aws_call() {
 }
 
 #[test]
-fn outside_of_lambda_it_says_what_it_is() {
+fn outside_of_lambda_the_function_names_the_missing_variable_and_the_demo() {
     let output = Command::new(bootstrap()).env_clear().output().unwrap();
     assert!(!output.status.success());
     let message = String::from_utf8(output.stderr).unwrap();

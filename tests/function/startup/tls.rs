@@ -46,7 +46,7 @@ async fn the_authority_of_ssl_cert_file_is_trusted() {
 }
 
 #[tokio::test]
-async fn a_malformed_certificate_beside_it_is_skipped_with_a_warning() {
+async fn a_malformed_certificate_is_skipped_with_a_warning() {
     let authority = Authority::new("of the test").unwrap();
     let malformed = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let roots = file("malformed.pem", [malformed, &authority.pem()].concat());
@@ -66,7 +66,7 @@ async fn another_authority_is_refused_and_the_change_reported_as_failed() {
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_used_is_an_init_error_that_names_it() {
+async fn an_unusable_certificate_file_is_an_init_error_that_names_it() {
     let missing = Path::new(env!("CARGO_TARGET_TMPDIR")).join("missing.pem");
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     for (path, reason) in [

@@ -70,18 +70,21 @@ pub(crate) fn path_set(input: &[u8]) -> Checked {
     let Input { objective, paths, changed, others, of_keys } = read(&String::from_utf8_lossy(input));
     let Budget { max_paths, max_wildcards } = objective.budget;
     let urls: Vec<_> = changed.iter().chain(&others).cloned().collect();
-    let inventory = |required: &[InvalidationPath]| Counted::new(urls.clone(), vec!["/".to_owned()], required);
-    let blind = |paths: Vec<_>| collapse(paths, objective, &Heuristic);
-    let known = |paths: Vec<_>| {
-        let inventory = inventory(&paths);
-        collapse(paths, objective, &inventory)
+    let listing = |required: &[InvalidationPath]| Counted::new(urls.clone(), vec!["/".to_owned()], required);
+    let with_heuristic = |paths: Vec<_>| collapse(paths, objective, &Heuristic);
+    let with_listing = |paths: Vec<_>| {
+        let listing = listing(&paths);
+        collapse(paths, objective, &listing)
     };
     let mut shuffled = paths.clone();
     shuffled.reverse();
     shuffled.rotate_left(paths.len() / 3);
     shuffled.extend_from_slice(&paths[..paths.len() / 2]);
 
-    let sets = [(blind(paths.clone()), blind(shuffled.clone())), (known(paths.clone()), known(shuffled))];
+    let sets = [
+        (with_heuristic(paths.clone()), with_heuristic(shuffled.clone())),
+        (with_listing(paths.clone()), with_listing(shuffled)),
+    ];
     for (set, again) in &sets {
         prop_assert_eq!(set, again, "the order of the paths made a difference");
         let items = &set.items;
@@ -97,27 +100,27 @@ pub(crate) fn path_set(input: &[u8]) -> Checked {
         let evicted = Edge::new(urls.iter().cloned()).invalidate(texts(items));
         prop_assert!(evicted.is_superset(&changed), "{:?} leaves something stale", items);
     }
-    let [(estimated, _), (knowing, _)] = sets;
+    let [(estimated, _), (counted, _)] = sets;
     let needed = without_covered(paths.clone());
     if needed.len() <= max_paths.get() && wildcards(&needed) <= max_wildcards.get() {
         prop_assert_eq!(&estimated.items, &needed, "widened within the budget");
     }
     if of_keys {
-        prop_assert_eq!(&blind(estimated.items.clone()).items, &estimated.items);
-        prop_assert_eq!(&known(knowing.items.clone()).items, &knowing.items);
+        prop_assert_eq!(&with_heuristic(estimated.items.clone()).items, &estimated.items);
+        prop_assert_eq!(&with_listing(counted.items.clone()).items, &counted.items);
         let evicted = |items: &[InvalidationPath]| Edge::new(urls.iter().cloned()).invalidate(texts(items)).len();
-        prop_assert_eq!(knowing.unchanged_evicted, Some((evicted(&knowing.items) - evicted(&paths)) as u64));
+        prop_assert_eq!(counted.unchanged_evicted, Some((evicted(&counted.items) - evicted(&paths)) as u64));
     }
     let sizes = [
         paths.len(),
         estimated.items.len(),
-        knowing.items.len(),
+        counted.items.len(),
         wildcards(&estimated.items),
-        wildcards(&knowing.items),
+        wildcards(&counted.items),
     ];
     Ok(format!(
         "{of_keys} {:?} {:?}",
         sizes.map(magnitude),
-        knowing.unchanged_evicted.map(|it| magnitude(usize::try_from(it).unwrap()))
+        counted.unchanged_evicted.map(|it| magnitude(usize::try_from(it).unwrap()))
     ))
 }

@@ -9,7 +9,7 @@ use s3_cloudfront_invalidator::report::InvocationError;
 use serde_json::Value;
 
 use crate::driver::Checked;
-use crate::rules::{gist, is_distribution, is_path, magnitude, said};
+use crate::rules::{check_one_line, is_distribution, is_path, magnitude, message_kind};
 use crate::targets::grammar::{is_bucket, is_region};
 
 /// The longest error message about one unreadable value, in bytes: an excerpt of up to 80 characters, each up to ten
@@ -22,15 +22,15 @@ pub(crate) fn event(event: &[u8]) -> Checked {
     prop_assert!(decoded.is_err() || serde_json::from_slice::<serde::de::IgnoredAny>(event).is_ok(), "no JSON");
     let behaviour = match &decoded {
         Ok(Event::Changes(batch)) => changes(batch, event.len())?,
-        Ok(Event::Request(request)) => asked(request)?,
+        Ok(Event::Request(request)) => check_request(request)?,
         Ok(Event::Job(job)) => {
             let id = job.id.as_str();
             prop_assert!((1..=64).contains(&id.len()) && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'));
             match &job.request {
-                Ok(request) => format!("job {}", asked(request)?),
+                Ok(request) => format!("job {}", check_request(request)?),
                 Err(error) => {
-                    said(&error.to_string(), LONGEST)?;
-                    format!("job {}", gist(&error.to_string()))
+                    check_one_line(&error.to_string(), LONGEST)?;
+                    format!("job {}", message_kind(&error.to_string()))
                 }
             }
         }
@@ -51,12 +51,12 @@ pub(crate) fn event(event: &[u8]) -> Checked {
 fn refused(error: &EventError) -> Checked {
     if let EventError::NotJson(index) = error {
         // The parser's message with the position; nothing of the event.
-        said(index, 120)?;
+        check_one_line(index, 120)?;
     }
-    said(&error.reason(), LONGEST)?;
-    said(&error.to_string(), LONGEST)?;
-    said(&format!("{:?}", InvocationError::Event(error.clone())), LONGEST)?;
-    Ok(gist(&error.reason()))
+    check_one_line(&error.reason(), LONGEST)?;
+    check_one_line(&error.to_string(), LONGEST)?;
+    check_one_line(&format!("{:?}", InvocationError::Event(error.clone())), LONGEST)?;
+    Ok(message_kind(&error.reason()))
 }
 
 /// Checks what holds for every batch that was decoded from `length` bytes.
@@ -72,10 +72,10 @@ fn changes(batch: &Batch, length: usize) -> Checked {
         prop_assert!((1..=1024).contains(&key.as_str().len()));
     }
     for ignored in ignored {
-        said(&ignored.event_name, LONGEST)?;
+        check_one_line(&ignored.event_name, LONGEST)?;
     }
     for error in failed {
-        said(&error.to_string(), LONGEST)?;
+        check_one_line(&error.to_string(), LONGEST)?;
     }
     let (mut change, mut failure) = (0, 0);
     for message in messages.iter().flatten() {
@@ -88,12 +88,12 @@ fn changes(batch: &Batch, length: usize) -> Checked {
         }
     }
     prop_assert!(change <= changes.len() && failure <= failed.len());
-    let first = failed.first().map(|error| gist(&error.to_string())).unwrap_or_default();
+    let first = failed.first().map(|error| message_kind(&error.to_string())).unwrap_or_default();
     let sizes = [changes.len(), ignored.len(), *test_events, failed.len()].map(magnitude);
     Ok(format!("changes {sizes:?} {:?} {first}", messages.as_ref().map(|it| magnitude(it.len()))))
 }
 
-fn asked(request: &Request) -> Checked {
+fn check_request(request: &Request) -> Checked {
     prop_assert!(request.wait.is_none_or(|seconds| (1..=3600).contains(&seconds)));
     Ok(match &request.kind {
         RequestKind::Items { of, items } => {

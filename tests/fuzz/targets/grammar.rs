@@ -7,7 +7,7 @@ use s3_cloudfront_invalidator::event::JobId;
 use s3_cloudfront_invalidator::path::{BucketDefaults, ORIGIN_PATH_TAG, Tags};
 
 use crate::driver::Checked;
-use crate::rules::{gist, is_distribution, is_id, magnitude, said};
+use crate::rules::{check_one_line, is_distribution, is_id, magnitude, message_kind};
 
 pub(crate) fn is_bucket(name: &str) -> bool {
     let letters = name.trim_matches(['.', '-', '_']);
@@ -43,22 +43,22 @@ pub(crate) fn names(input: &[u8]) -> Checked {
     let good_ids = ids.split_whitespace().all(is_distribution) && !ids.trim().is_empty();
     let good_path = ["", "/"].contains(&origin_path) || origin_path.starts_with('/') && !origin_path.ends_with('/');
     match settings.parse(&tags) {
-        Ok(route) => {
-            let route = route.unwrap();
-            prop_assert!(good_ids && good_path, "{:?}", route);
+        Ok(options) => {
+            let options = options.unwrap();
+            prop_assert!(good_ids && good_path, "{:?}", options);
             let mut named: Vec<_> = ids.split_whitespace().collect();
             named.sort_unstable();
             named.dedup();
-            prop_assert_eq!(route.distributions.iter().map(DistributionId::as_str).collect::<Vec<_>>(), named);
+            prop_assert_eq!(options.distributions.iter().map(DistributionId::as_str).collect::<Vec<_>>(), named);
             let kept = if origin_path == "/" { "" } else { origin_path };
-            prop_assert_eq!(route.origin_path.unwrap().to_string(), kept);
-            Ok(format!("{} {}", route.distributions.len(), kept.len().min(2)))
+            prop_assert_eq!(options.origin_path.unwrap().to_string(), kept);
+            Ok(format!("{} {}", options.distributions.len(), kept.len().min(2)))
         }
         Err(error) => {
             prop_assert!(!(good_ids && good_path), "{error}");
-            said(&error.to_string(), 1500)?;
+            check_one_line(&error.to_string(), 1500)?;
             let grammars = (is_bucket(&text), is_region(&text), is_id(&text));
-            Ok(format!("{} {good_ids} {grammars:?} {}", gist(&error.to_string()), magnitude(ids.len())))
+            Ok(format!("{} {good_ids} {grammars:?} {}", message_kind(&error.to_string()), magnitude(ids.len())))
         }
     }
 }

@@ -7,7 +7,7 @@ use s3_cloudfront_invalidator::event::{Event, KeyError, decode, decode_key};
 use s3_cloudfront_invalidator::local::events::{encode_key, event_bridge, notification, record};
 
 use crate::driver::Checked;
-use crate::rules::{form_decoded, gist, magnitude, said};
+use crate::rules::{check_one_line, form_decoded, magnitude, message_kind};
 
 pub(crate) fn key(input: &[u8]) -> Checked {
     let text = String::from_utf8_lossy(input);
@@ -16,7 +16,7 @@ pub(crate) fn key(input: &[u8]) -> Checked {
     let decoded = decode_key(&text);
     Ok(match decoded {
         Ok(key) => format!("{} {} {}", magnitude(key.as_str().len()), text.contains('%'), text.contains('+')),
-        Err(error) => gist(&error.to_string()),
+        Err(error) => message_kind(&error.to_string()),
     })
 }
 
@@ -38,7 +38,7 @@ fn as_encoded(text: &str) -> Result<(), TestCaseError> {
             prop_assert_eq!(expected.matches('\u{fffd}').count(), written);
         }
         Err(error) => {
-            said(&error.to_string(), 1500)?;
+            check_one_line(&error.to_string(), 1500)?;
             match error {
                 // An escape cannot begin within another, since `%` is no hex digit.
                 KeyError::Escape(at) => prop_assert_eq!(Some(at), bad_escape),

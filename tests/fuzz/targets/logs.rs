@@ -9,7 +9,7 @@ use s3_cloudfront_invalidator::path::{InvalidationPath, Item, OriginPath, named_
 use serde_json::json;
 
 use crate::driver::Checked;
-use crate::rules::said;
+use crate::rules::check_one_line;
 
 /// The longest escape of a character, `\u{10ffff}`, in bytes.
 const LONGEST_ESCAPE: usize = 10;
@@ -19,9 +19,9 @@ const LONGEST: usize = 2000;
 
 pub(crate) fn lines(input: &[u8]) -> Checked {
     let text = String::from_utf8_lossy(input);
-    said(&one_line(&text), LONGEST_ESCAPE * text.len())?;
+    check_one_line(&one_line(&text), LONGEST_ESCAPE * text.len())?;
     let quoted = excerpt(&text);
-    said(&quoted, 80 * LONGEST_ESCAPE + '…'.len_utf8())?;
+    check_one_line(&quoted, 80 * LONGEST_ESCAPE + '…'.len_utf8())?;
     prop_assert_eq!(quoted.ends_with('…') && !text.ends_with('…'), text.chars().count() > 80 && !text.ends_with('…'));
     // No unescaped quote in an excerpt ends the quotes around it.
     prop_assert!(quoted.match_indices('"').all(|(at, _)| quoted[..at].ends_with('\\')), "{quoted}");
@@ -50,11 +50,11 @@ pub(crate) fn lines(input: &[u8]) -> Checked {
         named_items(text.split(',')).err().map(|error| error.to_string()),
     ];
     for error in errors.iter().flatten() {
-        said(error, LONGEST)?;
+        check_one_line(error, LONGEST)?;
     }
     // All variables have the same value; their errors make one message.
     if let Err(error) = Config::from_lookup(|_| Some(text.clone().into_owned())) {
-        said(&error.to_string(), 20 * LONGEST)?;
+        check_one_line(&error.to_string(), 20 * LONGEST)?;
     }
     Ok(format!("{:?} {}", errors.each_ref().map(Option::is_some), quoted.len() / 100))
 }

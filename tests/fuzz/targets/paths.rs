@@ -8,7 +8,7 @@ use s3_cloudfront_invalidator::path::{InvalidationPath, Item, OriginPath, named_
 
 use crate::driver::Checked;
 use crate::edge::Edge;
-use crate::rules::{form_decoded, gist, is_path, magnitude, said};
+use crate::rules::{check_one_line, form_decoded, is_path, magnitude, message_kind};
 
 /// The origin path in the first line, index documents separated by commas in the second, the key in the rest.
 pub(crate) fn path(input: &[u8]) -> Checked {
@@ -20,7 +20,7 @@ pub(crate) fn path(input: &[u8]) -> Checked {
     let origin_path = match OriginPath::parse(origin_path) {
         Ok(origin_path) => origin_path,
         Err(error) => {
-            said(&error.to_string(), 1500)?;
+            check_one_line(&error.to_string(), 1500)?;
             OriginPath::default()
         }
     };
@@ -90,7 +90,7 @@ pub(crate) fn items(input: &[u8]) -> Checked {
                 each.push(item);
             }
             Err(error) => {
-                said(&error.to_string(), 1500)?;
+                check_one_line(&error.to_string(), 1500)?;
                 let hopeless = ["~", "%7E", "%7e", "%2A", "%2a"].iter().any(|it| line.contains(it))
                     || line.starts_with(char::is_whitespace)
                     || ["http://", "https://"].iter().any(|it| line.starts_with(it));
@@ -115,17 +115,17 @@ pub(crate) fn items(input: &[u8]) -> Checked {
             for item in &each {
                 prop_assert!(items.iter().any(|it| covers(it, item)), "{item} is lost");
             }
-            for (place, item) in items.iter().enumerate() {
-                let twice = items.iter().enumerate().any(|(other, by)| other != place && covers(by, item));
+            for (index, item) in items.iter().enumerate() {
+                let twice = items.iter().enumerate().any(|(other, by)| other != index && covers(by, item));
                 prop_assert!(!twice, "{item} is needless in {items:?}");
             }
             Ok(format!("{} {}", magnitude(items.len()), magnitude(each.len() - items.len())))
         }
         Err(error) => {
-            said(&error.to_string(), 1500)?;
+            check_one_line(&error.to_string(), 1500)?;
             let all = each.len() == text.split('\n').count();
             prop_assert!(!all || each.len() > 15, "{error}");
-            Ok(gist(&error.to_string()))
+            Ok(message_kind(&error.to_string()))
         }
     }
 }

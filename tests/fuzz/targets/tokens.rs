@@ -1,5 +1,5 @@
 //! The continuation token of a CodePipeline job. CodePipeline returns it, so it is input from outside, and it names the
-//! invalidations that CloudFront is asked about.
+//! invalidations whose status is requested.
 
 use proptest::{prop_assert, prop_assert_eq};
 use s3_cloudfront_invalidator::change::text::{one_line, shortened};
@@ -9,11 +9,11 @@ use s3_cloudfront_invalidator::event::{
 };
 
 use crate::driver::Checked;
-use crate::rules::{is_distribution, is_id, magnitude, said};
+use crate::rules::{check_one_line, is_distribution, is_id, magnitude};
 
 pub(crate) fn token(input: &[u8]) -> Checked {
     let text = String::from_utf8_lossy(input);
-    said(&ContinuationTokenError.to_string(), 200)?;
+    check_one_line(&ContinuationTokenError.to_string(), 200)?;
     let behaviour = match ContinuationToken::parse(&text) {
         Ok(token) => {
             prop_assert!(!token.invalidations.is_empty());

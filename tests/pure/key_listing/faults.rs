@@ -8,61 +8,61 @@ use std::time::Duration;
 use s3_cloudfront_invalidator::aws::{BucketKeys, BucketQuery, CallError, ErrorClass, KeyPage};
 use tokio::time::Instant;
 
-use super::{ScanLimits, Shelf, error, limits, read};
+use super::{InMemoryBucket, ScanLimits, error, limits, read};
 
 /// A bucket of 500 keys in 50 pages.
-fn shelf(fault: impl Fn(usize, KeyPage) -> Result<KeyPage, CallError> + 'static) -> Shelf {
+fn bucket(fault: impl Fn(usize, KeyPage) -> Result<KeyPage, CallError> + 'static) -> InMemoryBucket {
     let keys = (0..500).map(|n| format!("{:02}/{n:03}", n / 20));
-    Shelf { page_size: 10, fault: Box::new(fault), ..Shelf::new(keys) }
+    InMemoryBucket { page_size: 10, fault: Box::new(fault), ..InMemoryBucket::new(keys) }
 }
 
 #[tokio::test]
 async fn after_a_denial_nothing_more_is_requested() {
-    let shelf = shelf(|_, _| Err(error(ErrorClass::AccessDenied)));
-    let (listing, error) = read(&shelf, "", &shelf.keys, limits(60)).await;
+    let bucket = bucket(|_, _| Err(error(ErrorClass::AccessDenied)));
+    let (listing, error) = read(&bucket, "", &bucket.keys, limits(60)).await;
     assert_eq!(error.unwrap().class, ErrorClass::AccessDenied);
-    assert_eq!((shelf.requests(), listing.keys().count()), (1, 0));
+    assert_eq!((bucket.requests(), listing.keys().count()), (1, 0));
     assert!(!listing.is_complete("00/"));
 }
 
 #[tokio::test]
 async fn permission_lost_in_the_middle_leaves_what_was_read() {
-    let shelf = shelf(|n, page| if n <= 8 { Ok(page) } else { Err(error(ErrorClass::AccessDenied)) });
-    let (listing, error) = read(&shelf, "", &shelf.keys, limits(60)).await;
+    let bucket = bucket(|n, page| if n <= 8 { Ok(page) } else { Err(error(ErrorClass::AccessDenied)) });
+    let (listing, error) = read(&bucket, "", &bucket.keys, limits(60)).await;
     assert_eq!(error.unwrap().class, ErrorClass::AccessDenied);
     assert!(listing.is_complete("00/") && !listing.is_complete(""));
-    assert!(shelf.requests() <= 8 + 8);
+    assert!(bucket.requests() <= 8 + 8);
 }
 
 #[tokio::test]
 async fn transient_errors_are_retried() {
     let failed = RefCell::new(BTreeSet::new());
-    let shelf = shelf(move |_, page| {
+    let bucket = bucket(move |_, page| {
         let is_first = failed.borrow_mut().insert(page.keys.clone());
         if is_first { Err(error(ErrorClass::Throttled)) } else { Ok(page) }
     });
-    let (listing, error) = read(&shelf, "", &shelf.keys, limits(200)).await;
+    let (listing, error) = read(&bucket, "", &bucket.keys, limits(200)).await;
     assert_eq!(error, None);
     assert!(listing.is_complete(""));
 }
 
 #[tokio::test]
 async fn persistent_errors_are_retried_a_few_times() {
-    let shelf = shelf(|_, _| Err(error(ErrorClass::Unavailable)));
-    let (_, error) = read(&shelf, "", &shelf.keys, limits(60)).await;
+    let bucket = bucket(|_, _| Err(error(ErrorClass::Unavailable)));
+    let (_, error) = read(&bucket, "", &bucket.keys, limits(60)).await;
     assert_eq!(error.unwrap().class, ErrorClass::Unavailable);
-    assert!(shelf.requests() <= 9 + 8, "{}", shelf.requests());
+    assert!(bucket.requests() <= 9 + 8, "{}", bucket.requests());
 }
 
 #[tokio::test]
 async fn a_failure_without_a_request_left_is_reported() {
-    let shelf = shelf(|_, _| Err(error(ErrorClass::Throttled)));
-    let (_, error) = read(&shelf, "", &shelf.keys, limits(1)).await;
+    let bucket = bucket(|_, _| Err(error(ErrorClass::Throttled)));
+    let (_, error) = read(&bucket, "", &bucket.keys, limits(1)).await;
     assert_eq!(error.unwrap().class, ErrorClass::Throttled);
 }
 
 #[tokio::test]
-async fn inconsistent_pages_count_for_nothing() {
+async fn inconsistent_pages_are_ignored() {
     type Lie = fn(&mut KeyPage);
     let lies: [Lie; 6] = [
         |page| *page = KeyPage { keys: Vec::new(), more: true },
@@ -73,58 +73,58 @@ async fn inconsistent_pages_count_for_nothing() {
         |page| page.keys[3] = "00/00".into(),
     ];
     for lie in lies {
-        let shelf = shelf(move |n, mut page| {
+        let bucket = bucket(move |n, mut page| {
             if n > 8 {
                 lie(&mut page);
             }
             Ok(page)
         });
         let one_by_one = ScanLimits { concurrency: 1, ..limits(60) };
-        let (listing, error) = read(&shelf, "0", &shelf.keys[..200], one_by_one).await;
+        let (listing, error) = read(&bucket, "0", &bucket.keys[..200], one_by_one).await;
         assert!(error.unwrap().message.contains("makes no sense"));
-        assert!(shelf.requests() <= 8 + 9, "{}", shelf.requests());
-        assert!(listing.keys().all(|key| shelf.keys.iter().any(|real| real == key)));
+        assert!(bucket.requests() <= 8 + 9, "{}", bucket.requests());
+        assert!(listing.keys().all(|key| bucket.keys.iter().any(|real| real == key)));
         assert!(listing.is_complete("00/") && !listing.is_complete("09/"));
     }
 }
 
 /// A bucket that never responds.
-struct Silence;
+struct SilentBucket;
 
-impl BucketKeys for Silence {
+impl BucketKeys for SilentBucket {
     async fn list(&self, _: &BucketQuery, _: &str, _: Option<&str>) -> Result<KeyPage, CallError> {
         pending().await
     }
 }
 
 #[tokio::test]
-async fn the_deadline_ends_it() {
+async fn a_scan_ends_at_its_deadline() {
     let start = Instant::now();
     let limits = ScanLimits { deadline: start + Duration::from_millis(50), ..limits(60) };
-    let (listing, error) = super::scan_keys(&Silence, &super::query(), "", &["a"], &limits).await;
+    let (listing, error) = super::scan_keys(&SilentBucket, &super::query(), "", &["a"], &limits).await;
     assert!(error.unwrap().message.contains("not answered before the time was up"));
     assert_eq!(listing.requests(), 1);
     assert!(start.elapsed() < Duration::from_secs(5));
-    let (listing, error) = super::scan_keys(&Silence, &super::query(), "", &["a"], &limits).await;
+    let (listing, error) = super::scan_keys(&SilentBucket, &super::query(), "", &["a"], &limits).await;
     assert_eq!((listing.requests(), error), (0, None), "there is no time from the start");
 }
 
 #[tokio::test]
-async fn without_changes_or_requests_nothing_is_requested() {
-    let shelf = shelf(|_, page| Ok(page));
+async fn a_scan_without_changes_or_request_budget_sends_no_request() {
+    let bucket = bucket(|_, page| Ok(page));
     let none: [&str; 0] = [];
-    assert_eq!(read(&shelf, "", &none, limits(60)).await.1, None);
-    assert_eq!(read(&shelf, "", &["a"], limits(0)).await.1, None);
-    assert_eq!(read(&shelf, "w/", &["a"], limits(60)).await.1, None, "not below it");
-    assert_eq!(shelf.requests(), 0);
+    assert_eq!(read(&bucket, "", &none, limits(60)).await.1, None);
+    assert_eq!(read(&bucket, "", &["a"], limits(0)).await.1, None);
+    assert_eq!(read(&bucket, "w/", &["a"], limits(60)).await.1, None, "not below it");
+    assert_eq!(bucket.requests(), 0);
 }
 
 #[tokio::test]
 async fn the_directory_marker_is_part_of_the_directory() {
     let keys = ["a", "d", "d.html", "d.\u{10ffff}", "d/", "d/1", "d0", "e"];
     for page_size in 2..5 {
-        let shelf = Shelf { page_size, ..Shelf::new(keys.map(str::to_owned)) };
-        let (listing, error) = read(&shelf, "", &["d/1"], limits(60)).await;
+        let bucket = InMemoryBucket { page_size, ..InMemoryBucket::new(keys.map(str::to_owned)) };
+        let (listing, error) = read(&bucket, "", &["d/1"], limits(60)).await;
         assert_eq!(error, None);
         assert!(listing.is_complete("d/") && !listing.is_complete("d"));
         assert!(listing.keys().any(|key| key == "d/"));

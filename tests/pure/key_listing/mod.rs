@@ -17,13 +17,13 @@ use tokio::time::Instant;
 type Fault = Box<dyn Fn(usize, KeyPage) -> Result<KeyPage, CallError>>;
 
 /// An in-memory bucket.
-struct Shelf {
+struct InMemoryBucket {
     keys: Vec<String>,
     page_size: usize,
     /// What becomes of a response, by the number of its request, counted from 1.
     fault: Fault,
     /// The key after which each request starts.
-    asked: RefCell<Vec<Option<String>>>,
+    start_keys: RefCell<Vec<Option<String>>>,
     /// When each request in flight completes, and the current time, both in durations of one request.
     due: RefCell<Vec<usize>>,
     time: Cell<usize>,
@@ -31,7 +31,7 @@ struct Shelf {
     most: Cell<usize>,
 }
 
-impl Shelf {
+impl InMemoryBucket {
     fn new(keys: impl IntoIterator<Item = String>) -> Self {
         let mut keys: Vec<_> = keys.into_iter().collect();
         keys.sort();
@@ -40,7 +40,7 @@ impl Shelf {
             keys,
             page_size: 1000,
             fault: Box::new(|_, page| Ok(page)),
-            asked: RefCell::default(),
+            start_keys: RefCell::default(),
             due: RefCell::default(),
             time: Cell::default(),
             most: Cell::default(),
@@ -48,7 +48,7 @@ impl Shelf {
     }
 
     fn requests(&self) -> usize {
-        self.asked.borrow().len()
+        self.start_keys.borrow().len()
     }
 
     /// The keys that start with `prefix`.
@@ -57,9 +57,9 @@ impl Shelf {
     }
 }
 
-impl BucketKeys for Shelf {
+impl BucketKeys for InMemoryBucket {
     async fn list(&self, _query: &BucketQuery, prefix: &str, after: Option<&str>) -> Result<KeyPage, CallError> {
-        self.asked.borrow_mut().push(after.map(str::to_owned));
+        self.start_keys.borrow_mut().push(after.map(str::to_owned));
         let number = self.requests();
         let due = self.time.get() + 1;
         self.due.borrow_mut().push(due);
@@ -99,19 +99,19 @@ fn query() -> BucketQuery {
 }
 
 async fn read(
-    shelf: &Shelf,
+    bucket: &InMemoryBucket,
     within: &str,
     changed: &[impl AsRef<str>],
     limits: ScanLimits,
 ) -> (KeyListing, Option<CallError>) {
     let mut changed: Vec<_> = changed.iter().map(AsRef::as_ref).collect();
     changed.sort_unstable();
-    let (listing, error) = scan_keys(shelf, &query(), within, &changed, &limits).await;
+    let (listing, error) = scan_keys(bucket, &query(), within, &changed, &limits).await;
     assert!(listing.requests() <= limits.max_requests, "{} of {}", listing.requests(), limits.max_requests);
     // After an error, requests that were counted may not be made any more.
-    let all_were_made = listing.requests() == shelf.requests();
-    assert!(all_were_made || error.is_some() && listing.requests() > shelf.requests());
-    assert!(shelf.most.get() <= limits.concurrency);
+    let all_were_made = listing.requests() == bucket.requests();
+    assert!(all_were_made || error.is_some() && listing.requests() > bucket.requests());
+    assert!(bucket.most.get() <= limits.concurrency);
     (listing, error)
 }
 

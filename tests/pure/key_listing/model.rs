@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use s3_cloudfront_invalidator::aws::{ErrorClass, KeyPage};
 
-use super::{Shelf, error, limits, read};
+use super::{InMemoryBucket, error, limits, read};
 
 /// Keys that share directories and prefixes, with characters that sort just before and just after `/`.
 fn key() -> impl Strategy<Value = String> {
@@ -36,7 +36,7 @@ fn fates() -> impl Strategy<Value = Vec<Fate>> {
     prop_oneof![Just(Vec::new()), vec(prop_oneof![4 => Just(Fate::Fine), 1 => faults], 1..12)]
 }
 
-fn meet(fate: Fate, mut page: KeyPage, within: &str) -> Result<KeyPage, s3_cloudfront_invalidator::aws::CallError> {
+fn apply(fate: Fate, mut page: KeyPage, within: &str) -> Result<KeyPage, s3_cloudfront_invalidator::aws::CallError> {
     match fate {
         Fate::Error(class) => return Err(error(class)),
         Fate::Empty => page = KeyPage { keys: Vec::new(), more: true },
@@ -59,24 +59,24 @@ proptest! {
         (pages, page_size, concurrency) in (0..40_usize, 1..20_usize, 1..9_usize),
         fates in fates(),
     ) {
-        let (places, is_fine) = (fates.len(), fates.is_empty());
-        let fault = move |n: usize, page| meet(if is_fine { Fate::Fine } else { fates[n % places] }, page, within);
-        let shelf = Shelf { page_size, fault: Box::new(fault), ..Shelf::new(keys) };
+        let (count, is_fine) = (fates.len(), fates.is_empty());
+        let fault = move |n: usize, page| apply(if is_fine { Fate::Fine } else { fates[n % count] }, page, within);
+        let bucket = InMemoryBucket { page_size, fault: Box::new(fault), ..InMemoryBucket::new(keys) };
         // Some of them are in the bucket, the others were deleted.
         let changed: Vec<_> = changed.into_iter().filter(|key| key.starts_with(within)).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let limits = super::ScanLimits { concurrency, ..limits(pages) };
-        let (listing, error) = runtime.block_on(read(&shelf, within, &changed, limits));
+        let (listing, error) = runtime.block_on(read(&bucket, within, &changed, limits));
         let listed: Vec<_> = listing.keys().collect();
         prop_assert!(listed.is_sorted_by(|one, next| one < next));
-        prop_assert!(listed.iter().all(|key| key.starts_with(within) && shelf.keys.iter().any(|real| real == key)));
-        let prefixes = shelf.keys.iter().chain(&changed).flat_map(|key| {
+        prop_assert!(listed.iter().all(|key| key.starts_with(within) && bucket.keys.iter().any(|real| real == key)));
+        let prefixes = bucket.keys.iter().chain(&changed).flat_map(|key| {
             key.char_indices().map(|(at, _)| &key[..at]).chain([key.as_str()])
         });
         for prefix in prefixes {
             if listing.is_complete(prefix) {
                 let below: Vec<_> = listed.iter().filter(|key| key.starts_with(prefix)).copied().collect();
-                prop_assert_eq!(below, shelf.below(prefix), "{:?}", prefix);
+                prop_assert_eq!(below, bucket.below(prefix), "{:?}", prefix);
                 for longer in ["a", "\u{10ffff}"].map(|more| format!("{prefix}{more}")) {
                     prop_assert!(listing.is_complete(&longer));
                 }
@@ -84,7 +84,7 @@ proptest! {
         }
         if is_fine {
             prop_assert_eq!(error, None);
-            if shelf.keys.len() / page_size + 1 < pages / 8 {
+            if bucket.keys.len() / page_size + 1 < pages / 8 {
                 for key in &changed {
                     let directory = &key[..key.rfind('/').map_or(0, |slash| slash + 1).max(within.len())];
                     prop_assert!(listing.is_complete(directory), "{directory:?} of {changed:?}");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Shelf, limits, read};
+use super::{InMemoryBucket, limits, read};
 
 /// The result of a scan with at most 60 requests.
 #[derive(Debug)]
@@ -17,16 +17,17 @@ struct Outcome {
 
 /// Scans a bucket for changes of the objects whose index in key order satisfies `is_changed`.
 async fn scan(keys: Vec<String>, is_changed: impl Fn(usize) -> bool) -> Outcome {
-    let shelf = Shelf::new(keys);
-    let changed: Vec<_> = shelf.keys.iter().enumerate().filter(|(at, _)| is_changed(*at)).map(|(_, key)| key).collect();
-    let (listing, error) = read(&shelf, "", &changed, limits(60)).await;
+    let bucket = InMemoryBucket::new(keys);
+    let changed: Vec<_> =
+        bucket.keys.iter().enumerate().filter(|(at, _)| is_changed(*at)).map(|(_, key)| key).collect();
+    let (listing, error) = read(&bucket, "", &changed, limits(60)).await;
     assert_eq!(error, None);
     let upto = |key: &str, end: Option<usize>| key[..end.map_or(0, |at| at + 1)].to_owned();
     let directories: BTreeSet<_> = changed.iter().map(|key| upto(key, key.rfind('/'))).collect();
-    let tops: BTreeSet<_> = shelf.keys.iter().map(|key| upto(key, key.find('/'))).collect();
+    let tops: BTreeSet<_> = bucket.keys.iter().map(|key| upto(key, key.find('/'))).collect();
     Outcome {
-        requests: shelf.requests(),
-        waits: shelf.time.get(),
+        requests: bucket.requests(),
+        waits: bucket.time.get(),
         complete: (directories.iter().filter(|it| listing.is_complete(it)).count(), directories.len()),
         complete_tops: tops.iter().filter(|it| listing.is_complete(it)).count(),
     }
@@ -50,7 +51,7 @@ async fn a_small_directory_of_a_big_bucket_takes_one_request() {
 }
 
 #[tokio::test]
-async fn a_site_is_read_whole_as_its_index_is_at_the_top() {
+async fn a_site_whose_top_level_index_changed_is_listed_completely() {
     let mut site = folders(100, 80);
     site.push("index.html".to_owned());
     let outcome = scan(site, |at| at % 10 == 0).await;
@@ -58,14 +59,14 @@ async fn a_site_is_read_whole_as_its_index_is_at_the_top() {
 }
 
 #[tokio::test]
-async fn folders_that_changed_wholly_are_known_however_much_is_between_them() {
+async fn completely_changed_folders_are_listed_however_much_is_between_them() {
     let outcome = scan(folders(200, 500), |at| at / 500 % 20 == 7).await;
     assert_eq!(outcome.complete, (10, 10));
     assert!(outcome.requests <= 40 && outcome.waits <= 15, "{outcome:?}");
 }
 
 #[tokio::test]
-async fn many_sparse_folders_are_read_page_by_page() {
+async fn many_sparse_folders_are_listed_page_by_page() {
     for every in [1, 4] {
         let outcome = scan(folders(2000, 50), |at| at / 50 % every == 0 && at % 5 == 0).await;
         assert!(outcome.complete.0 * 100 >= outcome.complete.1 * 55, "60 of 100 pages: {outcome:?}");
@@ -74,7 +75,7 @@ async fn many_sparse_folders_are_read_page_by_page() {
 }
 
 #[tokio::test]
-async fn what_is_around_folders_is_known_too() {
+async fn parents_of_listed_folders_are_complete_too() {
     let nested = |n: usize| format!("t{:02}/f{:02}/{n:06}", n / 5000, n / 50 % 100);
     let outcome = scan((0..100_000).map(nested).collect(), |at| at / 5000 % 4 == 1 && at % 5 == 0).await;
     assert_eq!(outcome.complete, (500, 500));
@@ -82,7 +83,7 @@ async fn what_is_around_folders_is_known_too() {
 }
 
 #[tokio::test]
-async fn a_flat_folder_is_read_by_several_at_the_same_time() {
+async fn a_flat_folder_is_listed_by_concurrent_requests() {
     let flat: Vec<_> = (0..100_000).map(|n| format!("img/{:05x}.jpg", n * 7919 % 0xf_ffff)).collect();
     let outcome = scan(flat.clone(), |at| at % 20 == 0).await;
     assert!(outcome.requests == 60 && outcome.waits <= 15, "{outcome:?}");
@@ -92,22 +93,22 @@ async fn a_flat_folder_is_read_by_several_at_the_same_time() {
 }
 
 #[tokio::test]
-async fn in_a_flat_folder_what_the_changes_start_with_comes_first() {
-    let shelf = Shelf::new((0..100_000).map(|n| format!("img/{n:06}.jpg")));
-    let (listing, _) = read(&shelf, "", &shelf.keys[83_000..84_000], limits(20)).await;
+async fn in_a_flat_folder_the_common_prefix_of_the_changes_is_listed_first() {
+    let bucket = InMemoryBucket::new((0..100_000).map(|n| format!("img/{n:06}.jpg")));
+    let (listing, _) = read(&bucket, "", &bucket.keys[83_000..84_000], limits(20)).await;
     assert!(listing.is_complete("img/083"));
     assert!(!listing.is_complete("img/"));
 }
 
 #[tokio::test]
-async fn changes_at_both_ends_are_found() {
+async fn folders_with_changes_at_both_ends_are_listed() {
     let outcome = scan(folders(1000, 100), |at| !(2500..97_500).contains(&at)).await;
     assert_eq!(outcome.complete, (50, 50));
     assert!(outcome.requests <= 40 && outcome.waits <= 40, "{outcome:?}");
 }
 
 #[tokio::test]
-async fn a_bucket_is_not_searched_for_the_sake_of_two_changes() {
+async fn two_distant_changes_take_few_requests() {
     let outcome = scan(folders(600, 1000), |at| at == 5 || at == 599_990).await;
     assert_eq!(outcome.complete, (2, 2));
     assert!(outcome.requests <= 8, "{outcome:?}");

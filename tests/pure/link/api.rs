@@ -89,7 +89,7 @@ impl OperatorApi for Account {
     }
 
     async fn tags(&self, _bucket: &BucketName) -> Result<Tags, CallError> {
-        self.read(self.tags.borrow_mut().look())
+        self.read(self.tags.borrow_mut().read())
     }
 
     async fn put_tags(&self, _bucket: &BucketName, tags: &Tags) -> Result<(), CallError> {
@@ -101,7 +101,7 @@ impl OperatorApi for Account {
     }
 
     async fn notifications(&self, _bucket: &BucketName) -> Result<Notifications, CallError> {
-        self.read(self.notifications.borrow_mut().look())
+        self.read(self.notifications.borrow_mut().read())
     }
 
     async fn put_notifications(&self, _bucket: &BucketName, all: &Notifications) -> Result<(), CallError> {

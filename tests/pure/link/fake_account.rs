@@ -34,12 +34,12 @@ pub(crate) enum Fault {
 /// A configuration of a bucket, eventually consistent: what was written last, and older values that the next reads
 /// return.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Shown<T> {
+pub(crate) struct Eventual<T> {
     pub(crate) newest: T,
     old: VecDeque<T>,
 }
 
-impl<T: Clone> Shown<T> {
+impl<T: Clone> Eventual<T> {
     pub(crate) fn of(newest: T) -> Self {
         Self { newest, old: VecDeque::new() }
     }
@@ -49,15 +49,15 @@ impl<T: Clone> Shown<T> {
         self.newest = value;
     }
 
-    pub(crate) fn look(&mut self) -> T {
+    pub(crate) fn read(&mut self) -> T {
         self.old.pop_front().unwrap_or_else(|| self.newest.clone())
     }
 }
 
 /// An account with one bucket.
 pub(crate) struct Account {
-    pub(crate) tags: RefCell<Shown<Tags>>,
-    pub(crate) notifications: RefCell<Shown<Notifications>>,
+    pub(crate) tags: RefCell<Eventual<Tags>>,
+    pub(crate) notifications: RefCell<Eventual<Notifications>>,
     /// The function's policy: statements by ID.
     pub(crate) statements: RefCell<BTreeMap<String, String>>,
     pub(crate) queue: RefCell<Queue>,

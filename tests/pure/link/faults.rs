@@ -4,12 +4,12 @@
 use s3_cloudfront_invalidator::cli::link::{KeyFilter, NotificationRule, Via};
 
 use super::fake_account::{Account, Fault};
-use super::{busy_account, everything, link, request, unlink};
+use super::{configuration, configured_account, link, request, unlink};
 
-const WAYS: [Via; 3] = [Via::Queue, Via::Function, Via::EventBridge];
+const ALL_VIAS: [Via; 3] = [Via::Queue, Via::Function, Via::EventBridge];
 
 fn account() -> Account {
-    let account = busy_account();
+    let account = configured_account();
     // Without a statement, linking needs every kind of step.
     account.statements.borrow_mut().clear();
     account
@@ -27,43 +27,43 @@ fn writes(via: Via) -> (usize, usize) {
 
 #[test]
 fn a_failed_step_rolls_back_the_others() {
-    for via in WAYS {
+    for via in ALL_VIAS {
         let (linking, unlinking) = writes(via);
         assert_eq!((linking, unlinking), if via == Via::Function { (3, 3) } else { (2, 2) });
         for at in 0..linking {
             let account = account();
-            let before = everything(&account);
+            let before = configuration(&account);
             account.fault.set(Some((at, Fault::Refused)));
             let error = link(&account, &request(via)).unwrap().unwrap_err();
             assert_eq!(error.to_string(), "refused; nothing of this command is left");
-            assert_eq!(everything(&account), before, "{via:?} {at}");
+            assert_eq!(configuration(&account), before, "{via:?} {at}");
         }
         for at in 0..unlinking {
             let account = account();
             link(&account, &request(via)).unwrap().unwrap();
-            let before = everything(&account);
+            let before = configuration(&account);
             account.restart();
             account.fault.set(Some((at, Fault::Refused)));
             unlink(&account, &[]).unwrap_err();
-            assert_eq!(everything(&account), before, "{via:?} {at}");
+            assert_eq!(configuration(&account), before, "{via:?} {at}");
         }
     }
 }
 
 #[test]
 fn a_lost_response_is_verified() {
-    for via in WAYS {
+    for via in ALL_VIAS {
         let expected = {
             let account = account();
             link(&account, &request(via)).unwrap().unwrap();
-            everything(&account)
+            configuration(&account)
         };
         for at in 0..writes(via).0 {
             let account = account();
-            let before = everything(&account);
+            let before = configuration(&account);
             account.fault.set(Some((at, Fault::AnswerLost)));
             link(&account, &request(via)).unwrap().unwrap();
-            assert_eq!(everything(&account), expected, "{via:?} {at}");
+            assert_eq!(configuration(&account), expected, "{via:?} {at}");
 
             // A write that may still take effect is reported, and the steps before it are rolled back.
             account.restart();
@@ -72,29 +72,29 @@ fn a_lost_response_is_verified() {
             account.fault.set(Some((at, Fault::Late)));
             let error = link(&account, &request(via)).unwrap().unwrap_err();
             assert!(error.to_string().contains("it may still be done later") && !error.left.is_empty(), "{error}");
-            assert_eq!(everything(&account), before, "{via:?} {at}");
+            assert_eq!(configuration(&account), before, "{via:?} {at}");
         }
     }
 }
 
 #[test]
 fn a_link_that_was_killed_can_be_repeated_and_undone() {
-    for via in WAYS {
+    for via in ALL_VIAS {
         for at in 0..writes(via).0 {
             for fault in [Fault::Killed, Fault::KilledAfter] {
                 for goes_on in [true, false] {
                     let account = account();
-                    let before = everything(&account);
+                    let before = configuration(&account);
                     account.fault.set(Some((at, fault)));
                     let outcome = link(&account, &request(via)).unwrap();
                     assert!(outcome.is_err(), "{via:?} {at} {fault:?}");
                     account.restart();
                     if goes_on {
                         link(&account, &request(via)).unwrap().unwrap();
-                        assert!(everything(&account).0.contains_key("distributionId"));
+                        assert!(configuration(&account).0.contains_key("distributionId"));
                     }
                     unlink(&account, &[]).unwrap();
-                    assert_eq!(everything(&account), before, "{via:?} {at} {fault:?} {goes_on}");
+                    assert_eq!(configuration(&account), before, "{via:?} {at} {fault:?} {goes_on}");
                 }
             }
         }
@@ -103,26 +103,26 @@ fn a_link_that_was_killed_can_be_repeated_and_undone() {
 
 #[test]
 fn eventual_consistency_is_awaited() {
-    for via in WAYS {
+    for via in ALL_VIAS {
         for late in 1..=4 {
             let account = account();
-            let before = everything(&account);
+            let before = configuration(&account);
             account.late.set(late);
             link(&account, &request(via)).unwrap().unwrap();
             unlink(&account, &[]).unwrap();
-            assert_eq!(everything(&account), before, "{via:?} {late}");
+            assert_eq!(configuration(&account), before, "{via:?} {late}");
         }
     }
 }
 
 #[test]
 fn concurrent_changes_by_others_stay() {
-    for via in WAYS {
+    for via in ALL_VIAS {
         for at in 0..writes(via).0 {
             let account = account();
             account.fault.set(Some((at, Fault::Interference)));
             let outcome = link(&account, &request(via)).unwrap();
-            assert_eq!(everything(&account).0.get("somebody").map(String::as_str), Some("else"), "{via:?} {at}");
+            assert_eq!(configuration(&account).0.get("somebody").map(String::as_str), Some("else"), "{via:?} {at}");
             if let Err(error) = outcome {
                 // What could not be rolled back is reported, and the command can be run again.
                 account.restart();
@@ -131,7 +131,7 @@ fn concurrent_changes_by_others_stay() {
             }
             account.restart();
             unlink(&account, &[]).unwrap();
-            let (tags, notifications, statements) = everything(&account);
+            let (tags, notifications, statements) = configuration(&account);
             assert_eq!((tags.len(), notifications.rules.len(), statements.len()), (13, 4, 0));
         }
     }
@@ -145,23 +145,23 @@ fn a_bucket_changed_since_planning_is_not_touched() {
         super::plan_link(&account, &account, &deployment, &request(Via::Queue)).await.unwrap().change_set
     });
     account.tags.borrow_mut().newest.insert("new".into(), "tag".into());
-    let before = everything(&account);
+    let before = configuration(&account);
     let error = super::run(super::apply(&account, &change_set, std::time::Duration::ZERO)).unwrap_err();
     assert!(error.to_string().contains("somebody else has just changed"), "{error}");
-    assert_eq!((everything(&account), account.writes.get()), (before, 0));
+    assert_eq!((configuration(&account), account.writes.get()), (before, 0));
 }
 
 #[test]
 fn a_wider_filter_replaces_narrower_ones() {
     let account = account();
-    let before = everything(&account);
+    let before = configuration(&account);
     for prefix in ["a/", "b/", ""] {
         let filter = KeyFilter { prefix: prefix.into(), suffix: String::new() };
         link(&account, &super::LinkRequest { filter, ..request(Via::Queue) }).unwrap().unwrap();
     }
-    let own: Vec<_> = everything(&account).1.rules.into_iter().filter(NotificationRule::has_link_id).collect();
+    let own: Vec<_> = configuration(&account).1.rules.into_iter().filter(NotificationRule::has_link_id).collect();
     assert_eq!(own.len(), 1);
     assert_eq!(own[0].filter, KeyFilter::default());
     unlink(&account, &[]).unwrap();
-    assert_eq!(everything(&account), before);
+    assert_eq!(configuration(&account), before);
 }

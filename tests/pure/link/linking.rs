@@ -4,27 +4,27 @@ use s3_cloudfront_invalidator::cli::link::{
     Destination, EVENTS, KeyFilter, LINK_TAG, LinkError, ManagedBy, NotificationRule, Via,
 };
 
-use super::fake_account::{Account, FUNCTION, QUEUE, Shown, policy, statement};
-use super::{busy_account, everything, ids, link, request, rule, unlink};
+use super::fake_account::{Account, Eventual, FUNCTION, QUEUE, policy, statement};
+use super::{configuration, configured_account, ids, link, request, rule, unlink};
 
-const WAYS: [Via; 3] = [Via::Queue, Via::Function, Via::EventBridge];
+const ALL_VIAS: [Via; 3] = [Via::Queue, Via::Function, Via::EventBridge];
 
 #[test]
-fn a_busy_bucket_is_linked_once_and_as_it_was_after_unlink() {
-    for via in WAYS {
+fn a_configured_bucket_is_linked_once_and_unlink_restores_it() {
+    for via in ALL_VIAS {
         for is_bound in [true, false] {
-            let account = busy_account();
+            let account = configured_account();
             if !is_bound {
                 account.statements.borrow_mut().clear();
             }
-            let before = everything(&account);
+            let before = configuration(&account);
             let linked = link(&account, &request(via)).unwrap().unwrap();
             assert_eq!(
                 (linked.unchanged_counts, linked.managed_by),
                 ((12, 4), Some(ManagedBy::CloudFormation("site".into())))
             );
             assert_eq!(linked.origin_paths, [(ids(&["E1"]).remove(0), vec!["/".to_owned()])]);
-            let (tags, notifications, statements) = everything(&account);
+            let (tags, notifications, statements) = configuration(&account);
             assert_eq!(tags["distributionId"], "E1");
             assert_eq!(tags.len(), 14);
             assert!(before.1.rules.is_subset(&notifications.rules));
@@ -37,51 +37,52 @@ fn a_busy_bucket_is_linked_once_and_as_it_was_after_unlink() {
             let again = link(&account, &request(via)).unwrap().unwrap();
             assert_eq!(again.change_set.steps, [], "a second link changes nothing");
             unlink(&account, &[]).unwrap();
-            assert_eq!(everything(&account), before);
+            assert_eq!(configuration(&account), before);
             assert_eq!(unlink(&account, &[]), Ok(0));
         }
     }
 }
 
 #[test]
-fn the_rule_takes_all_changes_of_content_to_its_target() {
-    for (via, target) in
+fn the_rule_sends_all_changes_of_content_to_its_destination() {
+    for (via, destination) in
         [(Via::Queue, Destination::Queue(QUEUE.into())), (Via::Function, Destination::Function(FUNCTION.into()))]
     {
         let account = Account::new();
         let filter = KeyFilter { prefix: "web/".into(), suffix: ".html".into() };
         link(&account, &super::LinkRequest { filter: filter.clone(), ..request(via) }).unwrap().unwrap();
-        let expected = rule("cloudfront-invalidator", target, &EVENTS, "web/", ".html");
-        assert_eq!(everything(&account).1.rules, [expected].into());
+        let expected = rule("cloudfront-invalidator", destination, &EVENTS, "web/", ".html");
+        assert_eq!(configuration(&account).1.rules, [expected].into());
     }
 }
 
 #[test]
 fn another_via_replaces_the_first() {
-    for first in WAYS {
-        for second in WAYS {
-            let account = busy_account();
-            let before = everything(&account);
+    for first in ALL_VIAS {
+        for second in ALL_VIAS {
+            let account = configured_account();
+            let before = configuration(&account);
             link(&account, &request(first)).unwrap().unwrap();
             link(&account, &request(second)).unwrap().unwrap();
-            let own: Vec<_> = everything(&account).1.rules.into_iter().filter(NotificationRule::has_link_id).collect();
+            let own: Vec<_> =
+                configuration(&account).1.rules.into_iter().filter(NotificationRule::has_link_id).collect();
             assert_eq!(own.len(), usize::from(second != Via::EventBridge), "{first:?} {second:?}");
             unlink(&account, &[]).unwrap();
-            assert_eq!(everything(&account), before, "{first:?} {second:?}");
+            assert_eq!(configuration(&account), before, "{first:?} {second:?}");
         }
     }
 }
 
 #[test]
 fn existing_configuration_stays_after_unlink() {
-    let account = busy_account();
+    let account = configured_account();
     account.tags.borrow_mut().newest.insert("distributionId".into(), "E2".into());
     account.notifications.borrow_mut().newest.event_bridge = true;
-    let before = everything(&account);
+    let before = configuration(&account);
     link(&account, &request(Via::EventBridge)).unwrap().unwrap();
-    assert_eq!(everything(&account).0["distributionId"], "E2 E1");
+    assert_eq!(configuration(&account).0["distributionId"], "E2 E1");
     unlink(&account, &[]).unwrap();
-    assert_eq!(everything(&account), before);
+    assert_eq!(configuration(&account), before);
 }
 
 #[test]
@@ -93,11 +94,11 @@ fn rules_that_somebody_made_for_the_function_are_enough() {
         account.notifications.borrow_mut().newest.rules.insert(made);
     }
     link(&account, &request(Via::Queue)).unwrap().unwrap();
-    assert_eq!(everything(&account).1.rules.len(), 3);
+    assert_eq!(configuration(&account).1.rules.len(), 3);
     // A missing event is added.
     account.notifications.borrow_mut().newest.rules.pop_first();
     link(&account, &request(Via::Queue)).unwrap().unwrap();
-    let own: Vec<_> = everything(&account).1.rules.into_iter().filter(NotificationRule::has_link_id).collect();
+    let own: Vec<_> = configuration(&account).1.rules.into_iter().filter(NotificationRule::has_link_id).collect();
     assert_eq!(own[0].events, [EVENTS[0].to_owned()].into());
 }
 
@@ -116,12 +117,12 @@ fn an_overlapping_rule_of_others_is_shown_and_stays() {
         let account = Account::new();
         let foreign = rule("theirs", others.clone(), events, prefix, suffix);
         account.notifications.borrow_mut().newest.rules.insert(foreign.clone());
-        let before = everything(&account);
+        let before = configuration(&account);
         match link(&account, &super::LinkRequest { filter: filter.clone(), ..request(Via::Queue) }) {
             Ok(linked) => assert!(linked.is_ok() && is_free, "{events:?} {filter:?}"),
             Err(error) => {
                 assert!(error.to_string().contains(&foreign.to_string()), "{error}");
-                assert_eq!((is_free, everything(&account)), (false, before), "{events:?} {filter:?}");
+                assert_eq!((is_free, configuration(&account)), (false, before), "{events:?} {filter:?}");
             }
         }
     }
@@ -154,15 +155,15 @@ fn what_cannot_work_is_refused_with_the_remedy() {
         (Via::Queue, |it| it.abac.set(true), "TagResource"),
     ];
     for (via, breakage, expected) in cases {
-        let account = busy_account();
+        let account = configured_account();
         breakage(&account);
-        let before = everything(&account);
+        let before = configuration(&account);
         let error = link(&account, &request(via)).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
-        assert_eq!(everything(&account), before);
+        assert_eq!(configuration(&account), before);
     }
     let account = Account::new();
-    *account.tags.borrow_mut() = Shown::of([("distributionId".to_owned(), "nonsense".to_owned())].into());
+    *account.tags.borrow_mut() = Eventual::of([("distributionId".to_owned(), "nonsense".to_owned())].into());
     assert!(matches!(link(&account, &request(Via::Queue)), Err(LinkError::Tags(_))));
     let filter = KeyFilter { prefix: "a".into(), suffix: String::new() };
     let filtered = super::LinkRequest { filter, ..request(Via::EventBridge) };
@@ -184,22 +185,22 @@ fn a_tenant_is_looked_up_by_its_distribution() {
     link(&account, &super::LinkRequest { distributions: ids(&["dt_1", "E2"]), ..request(Via::Queue) })
         .unwrap()
         .unwrap();
-    assert_eq!(everything(&account).0["distributionId"], "E2 dt_1");
-    assert_eq!(everything(&account).0[LINK_TAG], "E2 dt_1");
+    assert_eq!(configuration(&account).0["distributionId"], "E2 dt_1");
+    assert_eq!(configuration(&account).0[LINK_TAG], "E2 dt_1");
     let gone = super::LinkRequest { distributions: ids(&["dt_9"]), ..request(Via::Queue) };
     assert!(matches!(link(&account, &gone), Err(LinkError::NoDistribution(_))));
 }
 
 #[test]
 fn one_distribution_of_two_can_be_unlinked() {
-    let account = busy_account();
-    let before = everything(&account);
+    let account = configured_account();
+    let before = configuration(&account);
     link(&account, &super::LinkRequest { distributions: ids(&["E1", "E2"]), ..request(Via::Function) })
         .unwrap()
         .unwrap();
     unlink(&account, &["E1"]).unwrap();
-    assert_eq!(everything(&account).0["distributionId"], "E2");
-    assert_eq!(everything(&account).1.rules.len(), 5);
+    assert_eq!(configuration(&account).0["distributionId"], "E2");
+    assert_eq!(configuration(&account).1.rules.len(), 5);
     unlink(&account, &["E2"]).unwrap();
-    assert_eq!(everything(&account), before);
+    assert_eq!(configuration(&account), before);
 }

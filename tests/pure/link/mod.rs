@@ -17,7 +17,7 @@ use s3_cloudfront_invalidator::cli::link::{
 };
 use s3_cloudfront_invalidator::path::Tags;
 
-use self::fake_account::{Account, Shown};
+use self::fake_account::{Account, Eventual};
 
 pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
@@ -64,29 +64,29 @@ fn unlink(account: &Account, distributions: &[&str]) -> Result<usize, ApplyError
 }
 
 /// All that the commands write: the bucket's tags and notifications, and the statements of the function's policy.
-type Everything = (Tags, Notifications, BTreeMap<String, String>);
+type Configuration = (Tags, Notifications, BTreeMap<String, String>);
 
-fn everything(account: &Account) -> Everything {
+fn configuration(account: &Account) -> Configuration {
     let (tags, notifications) = (account.tags.borrow(), account.notifications.borrow());
     (tags.newest.clone(), notifications.newest.clone(), account.statements.borrow().clone())
 }
 
-fn rule(id: &str, target: Destination, events: &[&str], prefix: &str, suffix: &str) -> NotificationRule {
+fn rule(id: &str, destination: Destination, events: &[&str], prefix: &str, suffix: &str) -> NotificationRule {
     NotificationRule {
         id: Some(id.into()),
-        target,
+        destination,
         events: events.iter().map(|&it| it.to_owned()).collect(),
         filter: KeyFilter { prefix: prefix.into(), suffix: suffix.into() },
     }
 }
 
 /// An account whose bucket has 12 tags, two of them AWS's own, and 4 notification rules of others.
-fn busy_account() -> Account {
+fn configured_account() -> Account {
     let account = Account::new();
     let mut tags: Tags = (0..10).map(|number| (format!("key {number}"), format!("välue/{number}"))).collect();
     tags.insert("aws:cloudformation:stack-name".into(), "site".into());
     tags.insert("aws:cloudformation:logical-id".into(), "Bucket".into());
-    *account.tags.borrow_mut() = Shown::of(tags);
+    *account.tags.borrow_mut() = Eventual::of(tags);
     let queue = |name: &str| Destination::Queue(format!("arn:aws:sqs:eu-central-1:123456789012:{name}"));
     let function = Destination::Function("arn:aws:lambda:eu-central-1:123456789012:function:thumbs".into());
     let rules = [

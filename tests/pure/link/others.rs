@@ -4,35 +4,35 @@ use std::collections::BTreeSet;
 
 use s3_cloudfront_invalidator::cli::link::{Destination, EVENTS, FindError, FunctionLocator, Via, find};
 
-use super::fake_account::{Account, FUNCTION, QUEUE, Shown, policy, statement};
-use super::{busy_account, everything, ids, link, request, rule, run, unlink};
+use super::fake_account::{Account, Eventual, FUNCTION, QUEUE, policy, statement};
+use super::{configuration, configured_account, ids, link, request, rule, run, unlink};
 
 /// A linked bucket that already had the distribution's ID in its tag, so that `link` added the rule only.
-fn tagged_by_hand(via: Via) -> Account {
-    let account = busy_account();
+fn manually_tagged(via: Via) -> Account {
+    let account = configured_account();
     account.tags.borrow_mut().newest.insert("distributionId".into(), "E1".into());
     link(&account, &request(via)).unwrap().unwrap();
     account
 }
 
 #[test]
-fn a_distribution_that_link_did_not_add_takes_nothing_with_it() {
+fn unlinking_a_distribution_that_link_did_not_add_changes_nothing() {
     for via in [Via::Queue, Via::Function] {
-        let account = tagged_by_hand(via);
-        let before = everything(&account);
+        let account = manually_tagged(via);
+        let before = configuration(&account);
         for id in ["E1", "E9"] {
             assert_eq!(unlink(&account, &[id]), Ok(0), "{via:?} {id}");
-            assert_eq!(everything(&account), before);
+            assert_eq!(configuration(&account), before);
         }
         unlink(&account, &[]).unwrap();
-        assert_eq!(everything(&account).0["distributionId"], "E1");
-        assert_eq!(everything(&account).1.rules.len(), 4);
+        assert_eq!(configuration(&account).0["distributionId"], "E1");
+        assert_eq!(configuration(&account).1.rules.len(), 4);
     }
 }
 
 #[test]
-fn rules_with_a_name_like_links_are_not_its_own() {
-    let account = busy_account();
+fn rules_with_an_id_like_links_are_not_its_own() {
+    let account = configured_account();
     let queue = Destination::Queue(QUEUE.into());
     let topic = Destination::Topic("arn:aws:sns:eu-central-1:123456789012:audit".into());
     for other in [
@@ -41,44 +41,44 @@ fn rules_with_a_name_like_links_are_not_its_own() {
     ] {
         account.notifications.borrow_mut().newest.rules.insert(other);
     }
-    let before = everything(&account);
+    let before = configuration(&account);
     link(&account, &request(Via::Queue)).unwrap().unwrap();
     unlink(&account, &[]).unwrap();
-    assert_eq!(everything(&account), before);
+    assert_eq!(configuration(&account), before);
 }
 
 #[test]
-fn the_rule_of_a_queue_that_is_gone_gives_way() {
-    let account = busy_account();
+fn links_rule_for_a_deleted_queue_is_replaced() {
+    let account = configured_account();
     let gone = Destination::Queue("arn:aws:sqs:eu-central-1:123456789012:gone".into());
     let old = rule("cloudfront-invalidator", gone, &EVENTS, "", "");
     account.notifications.borrow_mut().newest.rules.insert(old.clone());
     link(&account, &request(Via::Queue)).unwrap().unwrap();
-    let rules = everything(&account).1.rules;
+    let rules = configuration(&account).1.rules;
     assert!(!rules.contains(&old) && rules.len() == 5);
 }
 
 #[test]
-fn a_statement_of_the_same_name_is_not_taken_for_the_permission() {
+fn a_statement_with_links_id_for_another_bucket_is_no_permission() {
     let id = "cloudfront-invalidator-my-site".to_owned();
     let other = statement("s3.amazonaws.com", "lambda:InvokeFunction", FUNCTION, "arn:aws:s3:::other");
-    let account = busy_account();
+    let account = configured_account();
     *account.statements.borrow_mut() = [(id, other)].into();
-    let before = everything(&account);
+    let before = configuration(&account);
     let error = link(&account, &request(Via::Function)).unwrap().unwrap_err();
     assert!(error.to_string().contains("does not let the bucket in; remove it"), "{error}");
-    assert_eq!(everything(&account), before);
+    assert_eq!(configuration(&account), before);
 }
 
 #[test]
 fn a_permission_that_a_rule_of_others_needs_stays() {
-    let account = busy_account();
+    let account = configured_account();
     account.statements.borrow_mut().clear();
     link(&account, &request(Via::Function)).unwrap().unwrap();
     let filtered = rule("by hand", Destination::Function(FUNCTION.into()), &["s3:ObjectTagging:Delete"], "", "");
     account.notifications.borrow_mut().newest.rules.insert(filtered);
     unlink(&account, &[]).unwrap();
-    assert_eq!(everything(&account).2.len(), 1);
+    assert_eq!(configuration(&account).2.len(), 1);
 }
 
 #[test]
@@ -102,21 +102,21 @@ fn another_via_turns_off_eventbridge_that_link_enabled() {
     let account = Account::new();
     link(&account, &request(Via::EventBridge)).unwrap().unwrap();
     link(&account, &request(Via::Queue)).unwrap().unwrap();
-    assert!(!everything(&account).1.event_bridge, "every change would come twice");
+    assert!(!configuration(&account).1.event_bridge, "every change would come twice");
     let account = Account::new();
     account.notifications.borrow_mut().newest.event_bridge = true;
     link(&account, &request(Via::Queue)).unwrap().unwrap();
-    assert!(everything(&account).1.event_bridge, "somebody else's");
+    assert!(configuration(&account).1.event_bridge, "somebody else's");
 }
 
 #[test]
-fn a_narrower_filter_narrows() {
+fn a_narrower_filter_replaces_the_wider_one() {
     let account = Account::new();
     link(&account, &request(Via::Queue)).unwrap().unwrap();
     let filter = s3_cloudfront_invalidator::cli::link::KeyFilter { prefix: "a/".into(), suffix: String::new() };
     let narrowed = super::LinkRequest { filter: filter.clone(), ..request(Via::Queue) };
     link(&account, &narrowed).unwrap().unwrap();
-    let rules: Vec<_> = everything(&account).1.rules.into_iter().map(|rule| rule.filter).collect();
+    let rules: Vec<_> = configuration(&account).1.rules.into_iter().map(|rule| rule.filter).collect();
     assert_eq!(rules, [filter]);
     assert_eq!(link(&account, &narrowed).unwrap().unwrap().change_set.steps, []);
 }
@@ -125,51 +125,54 @@ fn a_narrower_filter_narrows() {
 fn the_function_of_another_account_is_refused_and_so_is_an_invalid_configuration() {
     let account = Account::new();
     *account.caller.borrow_mut() = "999999999999".into();
-    let place = FunctionLocator::Function("invalidator".into());
-    assert!(matches!(run(find(&account, &place)), Err(FindError::OtherAccount(_))));
+    let locator = FunctionLocator::Function("invalidator".into());
+    assert!(matches!(run(find(&account, &locator)), Err(FindError::OtherAccount(_))));
     let account = Account::new();
     *account.tag.borrow_mut() = Some(String::new());
-    assert!(matches!(run(find(&account, &place)), Err(FindError::Config(_))));
+    assert!(matches!(run(find(&account, &locator)), Err(FindError::Config(_))));
 }
 
 #[test]
 fn a_bucket_with_abac_gets_both_commands() {
-    let account = busy_account();
+    let account = configured_account();
     link(&account, &super::LinkRequest { distributions: ids(&["E1", "E2"]), ..request(Via::Queue) }).unwrap().unwrap();
     account.abac.set(true);
     let error = run(async {
         let deployment = super::deployment(&account).await;
         super::plan_unlink(&account, &deployment, "distributionId", &super::bucket(), &[]).await.unwrap_err()
     });
-    let told = error.to_string();
-    assert!(told.contains("untag-resource --account-id 123456789012 --resource-arn arn:aws:s3:::my-site"), "{told}");
-    let fresh = busy_account();
+    let message = error.to_string();
+    assert!(
+        message.contains("untag-resource --account-id 123456789012 --resource-arn arn:aws:s3:::my-site"),
+        "{message}"
+    );
+    let fresh = configured_account();
     fresh.abac.set(true);
-    let told = link(&fresh, &request(Via::Queue)).unwrap_err().to_string();
-    assert!(told.contains("tag-resource") && told.contains("\"Key=distributionId,Value=E1\""), "{told}");
+    let message = link(&fresh, &request(Via::Queue)).unwrap_err().to_string();
+    assert!(message.contains("tag-resource") && message.contains("\"Key=distributionId,Value=E1\""), "{message}");
 }
 
 #[test]
-fn a_policy_that_may_deny_is_not_taken_to_allow() {
+fn a_policy_that_may_deny_does_not_allow() {
     let account = Account::new();
     let allowed = statement("s3.amazonaws.com", "SQS:SendMessage", QUEUE, "arn:aws:s3:::*");
     account.queue.borrow_mut().policy = Some(policy(std::slice::from_ref(&allowed)));
     link(&account, &request(Via::Queue)).unwrap().unwrap();
     let perimeter = r#"{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*","Condition":{"StringNotEquals":{"aws:SourceVpce":"v"}}}"#;
-    *account.tags.borrow_mut() = Shown::default();
+    *account.tags.borrow_mut() = Eventual::default();
     account.notifications.borrow_mut().newest.rules.clear();
     account.queue.borrow_mut().policy = Some(policy(&[allowed, perimeter.to_owned()]));
     assert!(link(&account, &request(Via::Queue)).unwrap_err().to_string().contains("does not let the bucket in"));
 }
 
 #[test]
-fn an_unreadable_queue_blocks_no_unlink() {
-    let account = busy_account();
-    let before = everything(&account);
+fn an_unreadable_queue_does_not_prevent_unlink() {
+    let account = configured_account();
+    let before = configuration(&account);
     link(&account, &request(Via::Queue)).unwrap().unwrap();
     let mut denied = account.sources.borrow()[0].clone();
     denied.arn = "arn:aws:sqs:eu-central-1:123456789012:denied".into();
     account.sources.borrow_mut().push(denied);
     unlink(&account, &[]).unwrap();
-    assert_eq!(everything(&account), before);
+    assert_eq!(configuration(&account), before);
 }

@@ -13,13 +13,13 @@ fn problems(via: Via, breakage: impl Fn(&Account)) -> (Vec<String>, Vec<String>)
     run(async {
         let deployment = deployment(&account).await;
         let status = check_bucket(&account, &account, &deployment, &bucket()).await;
-        let told = status.checks().filter_map(|(what, cell)| Some(format!("{what}: {}", cell.remedy.as_ref()?)));
-        (told.collect(), check_deployment(&account, &deployment).await.problems().collect())
+        let of_bucket = status.checks().filter_map(|(what, cell)| Some(format!("{what}: {}", cell.remedy.as_ref()?)));
+        (of_bucket.collect(), check_deployment(&account, &deployment).await.problems().collect())
     })
 }
 
 #[test]
-fn nothing_is_wrong_with_what_link_has_made() {
+fn a_linked_bucket_has_no_problems() {
     for via in [Via::Queue, Via::Function, Via::EventBridge] {
         assert_eq!(problems(via, |_| {}), (vec![], vec![]), "{via:?}");
     }
@@ -96,17 +96,17 @@ fn each_problem_of_a_bucket_is_reported_with_its_remedy() {
         (Via::EventBridge, |it| it.rules.borrow_mut().clear(), "notification", "EventBridgeBuckets"),
     ];
     for (via, breakage, what, remedy) in cases {
-        let (told, _) = problems(via, breakage);
+        let (found, _) = problems(via, breakage);
         let fits = |fault: &String| fault.starts_with(&format!("{what}: ")) && fault.contains(remedy);
-        assert!(told.iter().any(fits), "{what} {remedy}: {told:?}");
+        assert!(found.iter().any(fits), "{what} {remedy}: {found:?}");
     }
 }
 
 #[test]
 fn each_problem_of_the_function_is_reported_with_its_remedy() {
     type Breakage = fn(&Account);
-    let (_, told) = problems(Via::Queue, |it| *it.owner.borrow_mut() = Some("222222222222".into()));
-    assert!(told.is_empty(), "it is right for buckets of that account: {told:?}");
+    let (_, found) = problems(Via::Queue, |it| *it.owner.borrow_mut() = Some("222222222222".into()));
+    assert!(found.is_empty(), "it is right for buckets of that account: {found:?}");
     let cases: [(Breakage, &str); 6] = [
         (|it| it.is_dry_run.set(true), "the function sends nothing (DRY_RUN)"),
         (|it| it.dead.borrow_mut().waiting = 3, "start-message-move-task"),
@@ -122,8 +122,8 @@ fn each_problem_of_the_function_is_reported_with_its_remedy() {
         ),
     ];
     for (breakage, remedy) in cases {
-        let (_, told) = problems(Via::Queue, breakage);
-        assert!(told.iter().any(|fault| fault.contains(remedy)), "{remedy}: {told:?}");
+        let (_, found) = problems(Via::Queue, breakage);
+        assert!(found.iter().any(|fault| fault.contains(remedy)), "{remedy}: {found:?}");
     }
 }
 
@@ -131,7 +131,7 @@ fn each_problem_of_the_function_is_reported_with_its_remedy() {
 fn a_function_is_found_by_its_stack_or_by_its_name() {
     use s3_cloudfront_invalidator::cli::link::{FunctionLocator, find};
     let account = Account::new();
-    let found = |place| run(find(&account, &place));
+    let found = |locator| run(find(&account, &locator));
     let by_stack = found(FunctionLocator::Stack("cloudfront-invalidator".into())).unwrap();
     assert_eq!(found(FunctionLocator::Function("invalidator".into())).unwrap(), by_stack);
     assert_eq!(by_stack.queues().collect::<Vec<_>>(), [QUEUE]);

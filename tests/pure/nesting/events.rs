@@ -118,13 +118,13 @@ impl Body {
         }
     }
 
-    pub(super) fn told(&self) -> Expected {
-        let mut told = Expected::default();
+    pub(super) fn expected(&self) -> Expected {
+        let mut expected = Expected::default();
         match self {
-            Self::Event(event) => event.tell(&mut told),
-            Self::Junk(_) => told.failed = 1,
+            Self::Event(event) => event.add_to(&mut expected),
+            Self::Junk(_) => expected.failed = 1,
         }
-        told
+        expected
     }
 }
 
@@ -135,21 +135,21 @@ impl NestedEvent {
         own + events.iter().map(Self::envelopes).max().unwrap_or_default()
     }
 
-    fn tell(&self, told: &mut Expected) {
+    fn add_to(&self, expected: &mut Expected) {
         match self {
             Self::Notification(records) => {
                 for record in records {
                     match record {
-                        Record::Change(key) => told.keys.push(key.clone()),
-                        Record::Ignored => told.ignored += 1,
-                        Record::Unreadable => told.failed += 1,
+                        Record::Change(key) => expected.keys.push(key.clone()),
+                        Record::Ignored => expected.ignored += 1,
+                        Record::Unreadable => expected.failed += 1,
                     }
                 }
             }
-            Self::Bridge(key) => told.keys.push(key.clone()),
-            Self::Test => told.test_events += 1,
-            Self::None(_) => told.failed += 1,
-            Self::In(_, events) => events.iter().for_each(|event| event.tell(told)),
+            Self::Bridge(key) => expected.keys.push(key.clone()),
+            Self::Test => expected.test_events += 1,
+            Self::None(_) => expected.failed += 1,
+            Self::In(_, events) => events.iter().for_each(|event| event.add_to(expected)),
         }
     }
 
@@ -233,9 +233,9 @@ impl Envelope {
 
 /// An SQS batch of messages with these bodies. The ID of a message is `prefix` and its index.
 pub(super) fn batch(bodies: &[String], prefix: &str, writer: &mut Writer) -> String {
-    let record = |(place, body): (usize, &String)| {
+    let record = |(index, body): (usize, &String)| {
         let (source, id, body) =
-            (writer.string("aws:sqs"), writer.string(&format!("{prefix}{place}")), writer.string(body));
+            (writer.string("aws:sqs"), writer.string(&format!("{prefix}{index}")), writer.string(body));
         writer.object(&[("eventSource", source), ("messageId", id), ("body", body)])
     };
     let records: Vec<_> = bodies.iter().enumerate().map(record).collect();

@@ -26,10 +26,10 @@ fn decoded(event: &str) -> Batch {
 fn by_message(batch: &Batch) -> Vec<(&str, Vec<&str>, usize)> {
     let messages = batch.messages.as_deref().unwrap();
     let (mut changes, mut failed) = (0, 0);
-    for (place, message) in messages.iter().enumerate() {
+    for (index, message) in messages.iter().enumerate() {
         assert_eq!((message.changes.start, message.failed.start), (changes, failed), "{batch:?}");
         for error in &batch.failed[message.failed.clone()] {
-            assert!(error.at.starts_with(&format!("Records[{place}]")), "{error}");
+            assert!(error.at.starts_with(&format!("Records[{index}]")), "{error}");
         }
         for change in message.changes.clone() {
             assert_eq!(batch.message_of(change), Some(message));
@@ -46,12 +46,12 @@ fn check(event: &str, expected: &[Expected]) {
     let batch = decoded(event);
     let messages = by_message(&batch);
     assert_eq!(messages.len(), expected.len(), "no message is lost");
-    for (place, (message, told)) in messages.into_iter().zip(expected).enumerate() {
-        let keys = told.keys.iter().map(String::as_str).collect();
-        assert_eq!(message, (format!("m{place}").as_str(), keys, told.failed), "{event}");
+    for (index, (message, expected)) in messages.into_iter().zip(expected).enumerate() {
+        let keys = expected.keys.iter().map(String::as_str).collect();
+        assert_eq!(message, (format!("m{index}").as_str(), keys, expected.failed), "{event}");
     }
-    assert_eq!(batch.ignored.len(), expected.iter().map(|told| told.ignored).sum::<usize>());
-    assert_eq!(batch.test_events, expected.iter().map(|told| told.test_events).sum::<usize>());
+    assert_eq!(batch.ignored.len(), expected.iter().map(|it| it.ignored).sum::<usize>());
+    assert_eq!(batch.test_events, expected.iter().map(|it| it.test_events).sum::<usize>());
 }
 
 /// A batch with `body` between two valid messages.
@@ -91,11 +91,11 @@ fn kinds() -> Vec<Vec<(&'static str, String)>> {
 }
 
 #[test]
-fn no_object_is_two_kinds_of_events() {
+fn an_object_with_the_fields_of_two_kinds_is_of_unknown_kind() {
     let kinds = kinds();
-    for (place, kind) in kinds.iter().enumerate() {
+    for (index, kind) in kinds.iter().enumerate() {
         assert!(decode(Writer::plain().object(kind).as_bytes()).is_ok(), "{kind:?}");
-        for other in &kinds[place..] {
+        for other in &kinds[index..] {
             let both = [kind.as_slice(), other.as_slice()].concat();
             for seed in 0..20 {
                 let event = Writer::by_chance(seed).object(&both);
@@ -120,17 +120,17 @@ fn envelopes_are_opened_to_their_bound_and_no_deeper() {
 
 #[test]
 fn the_last_field_can_decide_the_kind() {
-    let new: Vec<_> = (0..200).map(|place| format!("\"new{place}\":{place},")).collect();
+    let new: Vec<_> = (0..200).map(|index| format!("\"new{index}\":{index},")).collect();
     let event = NestedEvent::Bridge("k".into()).write(&mut Writer::plain());
     let longer = event.replacen('{', &format!("{{{}", new.concat()), 1);
     assert_eq!(decoded(&longer), decoded(&event));
-    let told_twice = format!("{},\"Records\":[]}}", longer.strip_suffix('}').unwrap());
-    assert_eq!(decode(told_twice.as_bytes()), Err(EventError::UnknownKind));
+    let of_two_kinds = format!("{},\"Records\":[]}}", longer.strip_suffix('}').unwrap());
+    assert_eq!(decode(of_two_kinds.as_bytes()), Err(EventError::UnknownKind));
 }
 
 /// A mistyped field must not turn a request into another one, such as the invalidation of everything.
 #[test]
-fn a_direct_invocation_has_no_further_fields() {
+fn a_direct_invocation_with_an_unknown_field_is_an_error() {
     let request = r#"{"distributionId":"E1","items":["/a"],"item":"/b"}"#;
     assert!(matches!(decode(request.as_bytes()), Err(EventError::Request(_))));
     let hello_world = r#""key1":"a","key2":"b","key3":"c""#;
@@ -145,15 +145,15 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn every_message_yields_what_was_put_into_it(bodies in bodies(), seed in any::<u64>()) {
+    fn each_message_decodes_to_its_own_changes_and_failures(bodies in bodies(), seed in any::<u64>()) {
         let mut writer = Writer::by_chance(seed);
         let texts: Vec<_> = bodies.iter().map(|body| body.write(&mut writer)).collect();
-        let told: Vec<_> = bodies.iter().map(Body::told).collect();
-        check(&batch(&texts, "m", &mut writer), &told);
+        let expected: Vec<_> = bodies.iter().map(Body::expected).collect();
+        check(&batch(&texts, "m", &mut writer), &expected);
     }
 
     #[test]
-    fn a_message_that_was_cut_off_fails_and_no_other(
+    fn a_truncated_message_fails_alone(
         bodies in vec(event().prop_map(Body::Event), 1..5),
         which in any::<Index>(),
         cut in any::<Index>(),
@@ -161,17 +161,17 @@ proptest! {
     ) {
         let mut writer = Writer::by_chance(seed);
         let mut texts: Vec<_> = bodies.iter().map(|body| body.write(&mut writer)).collect();
-        let mut told: Vec<_> = bodies.iter().map(Body::told).collect();
+        let mut expected: Vec<_> = bodies.iter().map(Body::expected).collect();
         let which = which.index(texts.len());
         let text = &mut texts[which];
         let ends: Vec<_> = text.char_indices().map(|(at, _)| at).collect();
         text.truncate(ends[cut.index(ends.len())]);
-        told[which] = Expected { failed: 1, ..Expected::default() };
-        check(&batch(&texts, "m", &mut writer), &told);
+        expected[which] = Expected { failed: 1, ..Expected::default() };
+        check(&batch(&texts, "m", &mut writer), &expected);
     }
 
     #[test]
-    fn how_an_event_is_written_makes_no_difference(event in event(), seed in any::<u64>()) {
+    fn the_layout_of_the_json_makes_no_difference(event in event(), seed in any::<u64>()) {
         let (plain, written) = (event.write(&mut Writer::plain()), event.write(&mut Writer::by_chance(seed)));
         let (decoded_plain, is_batch) = (decode(plain.as_bytes()), matches!(event, NestedEvent::In(Envelope::Queue, _)));
         if let Ok(Event::Changes(batch)) = &decoded_plain {
@@ -183,7 +183,7 @@ proptest! {
     }
 
     #[test]
-    fn an_event_that_was_cut_off_is_none(which in any::<Index>(), cut in any::<Index>()) {
+    fn a_truncated_event_is_not_json(which in any::<Index>(), cut in any::<Index>()) {
         let names: Vec<_> = sources::names().collect();
         let event = sources::read(&names[which.index(names.len())]);
         let event = event.trim_ascii();

@@ -5,9 +5,9 @@
 //! "Parsing Amazon SNS message formats"; S3 user guide, "EventBridge event message structure"; CodePipeline user guide,
 //! "JSON event example".
 
+mod compared_with_aws_lambda_events;
 mod queue;
 mod requests;
-mod second_opinion;
 mod services;
 
 use std::collections::BTreeSet;
@@ -44,31 +44,31 @@ pub(crate) fn names() -> impl Iterator<Item = String> {
 }
 
 /// All that an event is decoded to, as text. Only the source and the times of a [`Batch`] are left out.
-fn told(event: &[u8]) -> Vec<String> {
+fn decoded_lines(event: &[u8]) -> Vec<String> {
     match decode(event) {
-        Ok(Event::Changes(batch)) => batch_told(&batch),
+        Ok(Event::Changes(batch)) => batch_lines(&batch),
         Ok(Event::Job(job)) => {
             let mut lines = vec![format!("job {}", job.id)];
             lines.push(match &job.request {
-                Ok(request) => request_told(request),
+                Ok(request) => request_text(request),
                 Err(error) => format!("refused {error}"),
             });
             lines.extend(job.continuation_token.map(|token| format!("token {token}")));
             lines
         }
-        Ok(Event::Request(request)) => vec![request_told(&request)],
+        Ok(Event::Request(request)) => vec![request_text(&request)],
         Err(error) => vec![format!("error {}", error.reason())],
     }
 }
 
-fn batch_told(batch: &Batch) -> Vec<String> {
+fn batch_lines(batch: &Batch) -> Vec<String> {
     let Batch { source: _, times: _, messages, changes, ignored, test_events, failed, unlisted_failures } = batch;
     let mut lines = Vec::new();
     for message in messages.iter().flatten() {
         lines.push(format!("message {} changes {:?} failed {:?}", message.id, message.changes, message.failed));
     }
     lines
-        .extend(changes.iter().map(|change| format!("change {} {}", bucket_told(&change.bucket), change.key.as_str())));
+        .extend(changes.iter().map(|change| format!("change {} {}", bucket_text(&change.bucket), change.key.as_str())));
     lines.extend(ignored.iter().map(|record| format!("ignored {}", record.event_name)));
     lines.extend((*test_events > 0).then(|| format!("test events {test_events}")));
     lines.extend(failed.iter().map(|error| format!("failed {}: {}", error.at, error.reason)));
@@ -76,16 +76,16 @@ fn batch_told(batch: &Batch) -> Vec<String> {
     lines
 }
 
-fn bucket_told(bucket: &Bucket) -> String {
+fn bucket_text(bucket: &Bucket) -> String {
     format!("{} {}", bucket.name, bucket.region.as_ref().map_or("anywhere", Region::as_str))
 }
 
-fn request_told(request: &Request) -> String {
+fn request_text(request: &Request) -> String {
     let kind = match &request.kind {
         RequestKind::Items { of, items } => {
             let of = match of {
                 RequestTarget::Distribution(id) => id.to_string(),
-                RequestTarget::Bucket(bucket) => bucket_told(bucket),
+                RequestTarget::Bucket(bucket) => bucket_text(bucket),
                 RequestTarget::Default => "own".into(),
             };
             let items: Vec<_> = items.iter().map(ToString::to_string).collect();
@@ -93,7 +93,7 @@ fn request_told(request: &Request) -> String {
         }
         RequestKind::Keys { bucket, keys } => {
             let keys: Vec<_> = keys.iter().map(ObjectKey::as_str).collect();
-            format!("keys of {}: {}", bucket_told(bucket), keys.join(" "))
+            format!("keys of {}: {}", bucket_text(bucket), keys.join(" "))
         }
     };
     match request.wait {
@@ -103,16 +103,16 @@ fn request_told(request: &Request) -> String {
 }
 
 #[test]
-fn every_event_is_read_as_what_it_is() {
+fn every_file_is_decoded_as_listed() {
     for (directory, expected) in SOURCES {
         for (name, lines) in expected {
-            assert_eq!(told(&read(&format!("{directory}/{name}"))), *lines, "{directory}/{name}");
+            assert_eq!(decoded_lines(&read(&format!("{directory}/{name}"))), *lines, "{directory}/{name}");
         }
     }
 }
 
 #[test]
-fn every_file_is_in_the_list_once() {
+fn every_file_is_listed_once() {
     for (directory, expected) in SOURCES {
         let listed: BTreeSet<_> = expected.iter().map(|(name, _)| format!("{name}.json")).collect();
         assert_eq!(listed.len(), expected.len(), "{directory}");
@@ -123,7 +123,7 @@ fn every_file_is_in_the_list_once() {
 }
 
 #[test]
-fn a_change_of_a_queue_belongs_to_the_one_message_that_has_it() {
+fn each_change_of_a_batch_belongs_to_exactly_one_message() {
     for (name, _) in queue::SQS {
         let Ok(Event::Changes(batch)) = decode(&read(&format!("sqs/{name}"))) else { panic!("{name}") };
         for index in 0..batch.changes.len() {

@@ -10,7 +10,7 @@ use crate::cli::link::api::{OperatorApi, missing_permissions};
 use crate::cli::link::deployment::Deployment;
 use crate::cli::link::error::LinkError;
 use crate::cli::link::notification::{Destination, EVENTS, KeyFilter, NotificationRule, Notifications};
-use crate::cli::link::plan::{is_forwarded, origins};
+use crate::cli::link::plan::{is_forwarded, origin_paths_of};
 use crate::cli::link::policy::{AccessRequest, S3_PRINCIPAL, allows, is_sqs_managed_key};
 
 /// Checks a bucket and its distributions.
@@ -61,7 +61,7 @@ async fn check_tag(
         Err(error) => return (Check::unknown(&error), None),
     };
     match deployment.bucket_defaults().parse(&tags) {
-        Ok(Some(distribution_ids)) => (Check::ok("ok"), Some(distribution_ids.distributions)),
+        Ok(Some(options)) => (Check::ok("ok"), Some(options.distributions)),
         Ok(None) => {
             let remedy = format!("it names no distribution: `invalidator link {name} DISTRIBUTION`");
             (Check::problem("none", remedy), None)
@@ -77,7 +77,7 @@ async fn check_distribution(
     id: &DistributionId,
 ) -> DistributionStatus {
     let ok = || Check::ok(id.as_str());
-    let (distribution, origin) = match origins(api, configs, bucket, id).await {
+    let (distribution, origin) = match origin_paths_of(api, configs, bucket, id).await {
         Ok(paths) => (ok(), Check::ok(paths.join(" "))),
         Err(LinkError::NoDistribution(_)) => {
             let remedy = format!("there is no distribution {id} in this account; take it out of the bucket's tag");
@@ -113,8 +113,8 @@ struct RelinkCommand<'a> {
 }
 
 impl RelinkCommand<'_> {
-    fn via(&self, destination: &str) -> String {
-        let via = if destination == "queue" { "" } else { " --via function" };
+    fn via(&self, kind: &str) -> String {
+        let via = if kind == "queue" { "" } else { " --via function" };
         format!("`invalidator link {} {}{via}`", self.bucket, self.ids)
     }
 }
@@ -124,11 +124,11 @@ async fn check_notifications(
     api: &impl OperatorApi,
     deployment: &Deployment,
     relink: &RelinkCommand<'_>,
-    now: &Notifications,
+    notifications: &Notifications,
 ) -> (Check, Check) {
-    let rules: Vec<_> = now.rules.iter().filter(|rule| deployment.is_reached_by(&rule.target)).collect();
+    let rules: Vec<_> = notifications.rules.iter().filter(|rule| deployment.is_reached_by(&rule.destination)).collect();
     if rules.is_empty() {
-        return check_without_rules(api, deployment, relink, now).await;
+        return check_without_rules(api, deployment, relink, notifications).await;
     }
     let filters = EVENTS.map(|event| {
         let matching = rules.iter().filter(|rule| rule.covers(event));
@@ -137,7 +137,7 @@ async fn check_notifications(
     let missing_events = EVENTS.iter().zip(&filters).filter(|(_, filters)| filters.is_empty());
     let missing_events: Vec<_> = missing_events.map(|(event, _)| event.trim_start_matches("s3:")).collect();
     let all_keys = filters.each_ref().map(|it| it.contains(&KeyFilter::default()));
-    let first = rules.first().map(|rule| &rule.target);
+    let first = rules.first().map(|rule| &rule.destination);
     let kind = if matches!(first, Some(Destination::Function(_))) { "function" } else { "queue" };
     let notification = if !missing_events.is_empty() {
         Check::problem(kind, format!("no rule takes {}: {}", missing_events.join(", "), relink.via(kind)))
@@ -146,8 +146,8 @@ async fn check_notifications(
     } else if filters.windows(2).all(|two| matches!(two, [one, other] if one == other)) {
         Check::ok(format!("{kind}, some keys"))
     } else {
-        let remedy = "its rules take other keys for one kind of event than for another";
-        Check::problem(kind, format!("{remedy}: {}", relink.via(kind)))
+        let problem = "its rules take other keys for one kind of event than for another";
+        Check::problem(kind, format!("{problem}: {}", relink.via(kind)))
     };
     (notification, check_permission(api, deployment, relink, &rules).await)
 }
@@ -160,10 +160,10 @@ async fn check_permission(
 ) -> Check {
     let bucket = deployment.bucket_arn(relink.bucket);
     let account = deployment.account.as_str();
-    let targets: BTreeSet<_> = rules.iter().map(|rule| &rule.target).collect();
-    for target in targets {
+    let destinations: BTreeSet<_> = rules.iter().map(|rule| &rule.destination).collect();
+    for destination in destinations {
         // Never a topic: `is_reached_by` is false for topics.
-        let (Destination::Queue(arn) | Destination::Function(arn)) = target else { continue };
+        let (Destination::Queue(arn) | Destination::Function(arn)) = destination else { continue };
         let request = |action| AccessRequest {
             service: S3_PRINCIPAL,
             action,
@@ -171,7 +171,7 @@ async fn check_permission(
             source_arn: bucket.as_str(),
             source_account: account,
         };
-        let result = match target {
+        let result = match destination {
             Destination::Queue(arn) => match api.queue(arn).await {
                 Ok(queue) if is_sqs_managed_key(queue.kms_key.as_deref()) => {
                     return Check::problem("key", LinkError::QueueKeyUnusable(arn.clone()).to_string());
@@ -183,11 +183,11 @@ async fn check_permission(
         match result {
             Ok((Some(policy), request)) if allows(&policy, request) => {}
             Ok(_) => {
-                let remedy = if matches!(target, Destination::Queue(_)) {
+                let remedy = if matches!(destination, Destination::Queue(_)) {
                     let (queue, account) = (arn.clone(), account.to_owned());
                     LinkError::QueuePolicyDenies { queue, bucket, account }.to_string()
                 } else {
-                    format!("the policy of the {target} does not let the bucket in: {}", relink.via("function"))
+                    format!("the policy of the {destination} does not let the bucket in: {}", relink.via("function"))
                 };
                 return Check::problem("missing", remedy);
             }
@@ -197,14 +197,15 @@ async fn check_permission(
     Check::ok("ok")
 }
 
-/// The same for a bucket without a rule for the function or its queue: its events may go to EventBridge or to a topic.
+/// Checks the same for a bucket that has no rule for the function or its queue: its events may go to EventBridge or to
+/// a topic.
 async fn check_without_rules(
     api: &impl OperatorApi,
     deployment: &Deployment,
     relink: &RelinkCommand<'_>,
-    now: &Notifications,
+    notifications: &Notifications,
 ) -> (Check, Check) {
-    if now.event_bridge {
+    if notifications.event_bridge {
         return match is_forwarded(api, deployment, relink.bucket).await {
             Ok(true) => (Check::ok("EventBridge"), Check::ok("ok")),
             Ok(false) => (Check::problem("EventBridge", LinkError::NoEventRule.to_string()), Check::ok("")),
@@ -212,11 +213,11 @@ async fn check_without_rules(
         };
     }
     let covers_all_events = |rule: &&NotificationRule| {
-        matches!(rule.target, Destination::Topic(_)) && EVENTS.iter().all(|it| rule.covers(it))
+        matches!(rule.destination, Destination::Topic(_)) && EVENTS.iter().all(|it| rule.covers(it))
     };
-    if let Some(rule) = now.rules.iter().find(covers_all_events) {
+    if let Some(rule) = notifications.rules.iter().find(covers_all_events) {
         // The topic's subscriptions are not checked.
-        return (Check::ok(rule.target.to_string()), Check::ok("unknown"));
+        return (Check::ok(rule.destination.to_string()), Check::ok("unknown"));
     }
     let remedy = format!("the function is not told of its changes: {}", relink.via("queue"));
     (Check::problem("none", remedy), Check::ok(""))

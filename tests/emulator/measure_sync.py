@@ -16,28 +16,28 @@ STACK = "cloudfront-invalidator"
 
 def main(files):
     with tempfile.TemporaryDirectory() as directory:
-        place = Path(directory)
-        site = place / "site"
+        workdir = Path(directory)
+        site = workdir / "site"
         for number in range(files):
             file = site / f"{number % 20:02}/page-{number:03}.html"
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(str(number))
         urls = {url_of(str(file.relative_to(site))) for file in site.rglob("*.html")}
         print(f"{'sync of ' + str(files) + ' files':24} {'invocations':>12} {'invalidations':>14} {'paths':>7} {'last after':>11}")
-        for way in ["queue", "function"]:
-            emulator = Emulator(place)
+        for via in ["queue", "function"]:
+            emulator = Emulator(workdir)
             try:
-                print_row(way, *sync(emulator, way, site, urls))
+                print_row(via, *sync(emulator, via, site, urls))
             finally:
                 emulator.stop()
 
 
-def sync(emulator, way, site, urls):
+def sync(emulator, via, site, urls):
     archive = ROOT / "target/package/function.zip"
     emulator.run(ROOT / "scripts/deploy", "--stack", STACK, "--zip", archive, "BatchingWindowSeconds=5")
     emulator.bucket("many")
     distribution = emulator.distribution("many")
-    emulator.invalidator("link", "many", distribution, "--via", way, "--yes")
+    emulator.invalidator("link", "many", distribution, "--via", via, "--yes")
     emulator.run("aws", "s3", "sync", "--quiet", site, "s3://many")
     began = time.monotonic()
     sent = {}
@@ -63,8 +63,8 @@ def invocations(emulator):
     return count
 
 
-def print_row(way, calls, invalidations, paths, seconds):
-    print(f"{'  through the ' + way:24} {calls:12} {invalidations:14} {paths:7} {seconds:9.1f} s")
+def print_row(via, calls, invalidations, paths, seconds):
+    print(f"{'  through the ' + via:24} {calls:12} {invalidations:14} {paths:7} {seconds:9.1f} s")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ ACCOUNT = "000000000000"
 BUCKET = "busy-site"
 
 
-def everything(emulator, bucket):
+def configuration(emulator, bucket):
     """A bucket's tags and notification configuration, as sets."""
     s3 = emulator.client("s3")
     try:
@@ -65,18 +65,18 @@ def queue(emulator, name):
 
 def play(emulator):
     distribution = make(emulator)
-    before = everything(emulator, BUCKET)
+    before = configuration(emulator, BUCKET)
     assert (len(before[0]), len(before[1])) == (12, 4)
     emulator.invalidator("link", BUCKET, distribution, "--dry-run")
-    assert everything(emulator, BUCKET) == before
+    assert configuration(emulator, BUCKET) == before
     printed = emulator.invalidator("link", BUCKET, distribution, "--yes")
     assert "Tags that stay as they are: 12; rules: 4." in printed, printed
-    linked = everything(emulator, BUCKET)
+    linked = configuration(emulator, BUCKET)
     assert before[0] < linked[0] and before[1] < linked[1] and len(linked[1]) == 5
     assert "Nothing to do" in emulator.invalidator("link", BUCKET, distribution, "--yes")
-    assert everything(emulator, BUCKET) == linked
+    assert configuration(emulator, BUCKET) == linked
     emulator.invalidator("unlink", BUCKET, "--yes")
-    assert everything(emulator, BUCKET) == before
+    assert configuration(emulator, BUCKET) == before
     killed = kill(emulator, distribution, before, linked)
     print(f"{BUCKET}: 12 tags and 4 rules as before after link, link and unlink; {killed} of 40 links killed halfway, repeated")
 
@@ -92,10 +92,10 @@ def kill(emulator, distribution, before, linked):
         process.wait()
         # What it had sent by then arrives.
         time.sleep(0.05)
-        states.append(everything(emulator, BUCKET))
+        states.append(configuration(emulator, BUCKET))
         if attempt % 2 == 0:
             emulator.invalidator("link", BUCKET, distribution, "--yes")
-            assert everything(emulator, BUCKET) == linked, attempt
+            assert configuration(emulator, BUCKET) == linked, attempt
         emulator.invalidator("unlink", BUCKET, "--yes")
-        assert everything(emulator, BUCKET) == before, attempt
+        assert configuration(emulator, BUCKET) == before, attempt
     return sum(state not in (before, linked) for state in states)

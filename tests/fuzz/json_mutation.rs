@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use crate::mutate::pick;
 
 /// The JSON text with one of its values replaced, wrapped, unwrapped, repeated or shortened; `None` if it is not JSON.
-pub(crate) fn graft(input: &[u8], at: u32, how: u32, other: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn mutate_json(input: &[u8], at: u32, how: u32, other: &[u8]) -> Option<Vec<u8>> {
     let mut value: Value = serde_json::from_slice(input).ok()?;
-    let mut place = at as usize % count(&value);
-    let node = nth(&mut value, &mut place)?;
+    let mut index = at as usize % count(&value);
+    let node = nth(&mut value, &mut index)?;
     let old = node.take();
     *node = match how % 8 {
         0 => Value::Null,
@@ -41,15 +41,15 @@ fn count(value: &Value) -> usize {
     }
 }
 
-/// The value at this place of a depth-first walk.
-fn nth<'v>(value: &'v mut Value, place: &mut usize) -> Option<&'v mut Value> {
-    if *place == 0 {
+/// The value at this index of a depth-first walk.
+fn nth<'v>(value: &'v mut Value, index: &mut usize) -> Option<&'v mut Value> {
+    if *index == 0 {
         return Some(value);
     }
-    *place -= 1;
+    *index -= 1;
     match value {
-        Value::Array(list) => list.iter_mut().find_map(|it| nth(it, place)),
-        Value::Object(fields) => fields.values_mut().find_map(|it| nth(it, place)),
+        Value::Array(list) => list.iter_mut().find_map(|it| nth(it, index)),
+        Value::Object(fields) => fields.values_mut().find_map(|it| nth(it, index)),
         _ => None,
     }
 }

@@ -55,7 +55,7 @@ impl Intercept for OnlyKnownElements {
 /// Returns an error unless the document is complete and has [`KNOWN_ELEMENTS`] only.
 fn known_only(document: &str) -> Result<(), String> {
     let mut reader = quick_xml::Reader::from_str(document);
-    let (mut open, mut has_root) = (0_usize, false);
+    let (mut depth, mut has_root) = (0_usize, false);
     loop {
         let part = reader.read_event().map_err(|error| error.to_string())?;
         if let Part::Start(element) | Part::Empty(element) = &part {
@@ -71,9 +71,9 @@ fn known_only(document: &str) -> Result<(), String> {
         match part {
             // The SDK leaves out text in a CDATA section.
             Part::CData(_) => return Err("the answer has text in a form that is not read here".to_owned()),
-            Part::Start(_) => open += 1,
-            Part::End(_) => open = open.saturating_sub(1),
-            Part::Eof if open > 0 || !has_root => return Err("the answer ends too early".to_owned()),
+            Part::Start(_) => depth += 1,
+            Part::End(_) => depth = depth.saturating_sub(1),
+            Part::Eof if depth > 0 || !has_root => return Err("the answer ends too early".to_owned()),
             Part::Eof => return Ok(()),
             _ => {}
         }

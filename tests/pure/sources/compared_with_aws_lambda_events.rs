@@ -1,5 +1,4 @@
-//! `aws_lambda_events` as a second opinion on the event files: they have the form that AWS sends, and they hold what
-//! `decode` reads.
+//! Compares what `decode` reads from the event files with what `aws_lambda_events`, an independent decoder, reads.
 
 use aws_lambda_events::event::codepipeline_job::CodePipelineJobEvent;
 use aws_lambda_events::event::eventbridge::EventBridgeEvent;
@@ -56,7 +55,7 @@ fn ours(batch: &Batch) -> Vec<(String, String, String)> {
 }
 
 #[test]
-fn messages_of_a_queue_have_the_same_ids_and_tell_of_the_same_objects() {
+fn sqs_messages_decode_to_the_same_ids_and_objects() {
     for (name, _) in queue::SQS {
         let event = read(&format!("sqs/{name}"));
         let theirs: SqsEvent = serde_json::from_slice(&event).unwrap();
@@ -71,7 +70,7 @@ fn messages_of_a_queue_have_the_same_ids_and_tell_of_the_same_objects() {
 }
 
 #[test]
-fn messages_of_a_topic_tell_of_the_same_objects() {
+fn sns_messages_decode_to_the_same_objects() {
     for (name, _) in services::SNS {
         let event = read(&format!("sns/{name}"));
         let theirs: SnsEvent = serde_json::from_slice(&event).unwrap();
@@ -81,7 +80,7 @@ fn messages_of_a_topic_tell_of_the_same_objects() {
 }
 
 #[test]
-fn events_of_eventbridge_have_the_same_source_type_and_detail() {
+fn eventbridge_events_decode_to_the_same_type_and_object() {
     for (name, _) in services::EVENTBRIDGE {
         let event = read(&format!("eventbridge/{name}"));
         let theirs: EventBridgeEvent = serde_json::from_slice(&event).unwrap();
@@ -105,7 +104,7 @@ fn events_of_eventbridge_have_the_same_source_type_and_detail() {
 }
 
 #[test]
-fn jobs_have_the_same_id_parameters_and_token() {
+fn codepipeline_jobs_decode_to_the_same_id_parameters_and_token() {
     for (name, _) in requests::CODEPIPELINE {
         let event = read(&format!("codepipeline/{name}"));
         // Never formatted with `Debug`, which would print the credentials.

@@ -1,4 +1,4 @@
-//! The sources of events, and how the kind of an event is detected: by the fields that only that kind has.
+//! The kinds of events, one or more for each source, and their detection by the fields that only that kind has.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -142,7 +142,7 @@ pub(super) fn event_kind(json: &str) -> Result<EventKind<'_>, EventError> {
     let mut kinds = [
         fields.get("Records").map(EventKind::Records),
         fields.text("Event").filter(|event| event == "s3:TestEvent").map(|_| EventKind::TestEvent),
-        notification(&fields),
+        sns_message(&fields),
         from_event_bridge(&fields),
         fields
             .get("requestPayload")
@@ -152,11 +152,11 @@ pub(super) fn event_kind(json: &str) -> Result<EventKind<'_>, EventError> {
     .into_iter()
     .flatten();
     let is_request = fields.kept.iter().any(|(name, _)| REQUEST_FIELDS.contains(&&**name));
-    if let Some(event_kind) = kinds.next() {
+    if let Some(kind) = kinds.next() {
         // An event of two kinds is ambiguous. So is an EventBridge event of another source that has request fields:
         // which of the two is meant is unknown. Beside any other kind, such fields are ignored as unknown ones.
-        let is_ambiguous = kinds.next().is_some() || (is_request && matches!(event_kind, EventKind::OtherEvent));
-        return if is_ambiguous { Err(EventError::UnknownKind) } else { Ok(event_kind) };
+        let is_ambiguous = kinds.next().is_some() || (is_request && matches!(kind, EventKind::OtherEvent));
+        return if is_ambiguous { Err(EventError::UnknownKind) } else { Ok(kind) };
     }
     drop(kinds);
     if fields.truncated {
@@ -179,7 +179,7 @@ fn not_an_object(text: &str) -> EventError {
 }
 
 /// SNS confirms subscriptions by messages of other types, which contain no event.
-fn notification<'a>(fields: &EventFields<'a>) -> Option<EventKind<'a>> {
+fn sns_message<'a>(fields: &EventFields<'a>) -> Option<EventKind<'a>> {
     let message = fields.get("Message")?;
     (fields.text("Type")? == "Notification").then_some(EventKind::SnsMessage(message))
 }

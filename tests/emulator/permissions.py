@@ -8,7 +8,7 @@ BUCKET = "guarded"
 ACCOUNT = "000000000000"
 
 
-def play(emulator, place, archive):
+def play(emulator, workdir, archive):
     policy = json.loads((ROOT / "policy.json").read_text())
     emulator.bucket(BUCKET)
     distribution = emulator.distribution(BUCKET)
@@ -25,11 +25,11 @@ def play(emulator, place, archive):
         else:
             assert without in answer["errorMessage"], answer
     assert len(emulator.invalidations(distribution)) == 1
-    as_an_operator(emulator, place, archive)
+    as_an_operator(emulator, workdir, archive)
     print("rights: policy.json is enough, and not without s3:GetBucketTagging or cloudfront:CreateInvalidation")
 
 
-def as_an_operator(emulator, place, archive):
+def as_an_operator(emulator, workdir, archive):
     """docs/operator-policy.json is enough for the commands."""
     emulator.run(ROOT / "scripts/deploy", "--zip", archive, "EventBridgeBuckets=own")
     iam = emulator.client("iam")
@@ -40,11 +40,11 @@ def as_an_operator(emulator, place, archive):
     credentials = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
     emulator.bucket("own")
     distribution = emulator.distribution("own")
-    (place / "keys").write_text("a.txt\n")
-    for way in ["queue", "function", "eventbridge"]:
-        emulator.invalidator("link", "own", distribution, "--via", way, "--yes", **credentials)
+    (workdir / "keys").write_text("a.txt\n")
+    for via in ["queue", "function", "eventbridge"]:
+        emulator.invalidator("link", "own", distribution, "--via", via, "--yes", **credentials)
         emulator.invalidator("status", "own", **credentials)
-        emulator.invalidator("send", "--keys", place / "keys", "--bucket", "own", "--wait", **credentials)
+        emulator.invalidator("send", "--keys", workdir / "keys", "--bucket", "own", "--wait", **credentials)
         emulator.invalidator("unlink", "own", "--yes", **credentials)
     emulator.invalidator("status", "--all", fails=True, **credentials)
 

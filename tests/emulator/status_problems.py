@@ -1,8 +1,8 @@
-"""Things that break: `status` tells each, the dead-letter queue keeps what failed, and unlink leaves nothing behind."""
+"""Broken setups: `status` reports each, the dead-letter queue keeps the failed events, and unlink leaves nothing behind."""
 
 import json
 
-import busy
+import existing_configuration
 from emulator import until
 
 
@@ -11,14 +11,14 @@ def play(emulator, distributions, outputs):
     # The tag is gone.
     tags = s3.get_bucket_tagging(Bucket="by-queue")["TagSet"]
     s3.delete_bucket_tagging(Bucket="by-queue")
-    tells(emulator, "by-queue", "tag: it names no distribution")
+    assert_reports(emulator, "by-queue", "tag: it names no distribution")
     s3.put_bucket_tagging(Bucket="by-queue", Tagging={"TagSet": tags})
     # The queue lets nobody in.
     sqs = emulator.client("sqs")
     queue = {"QueueUrl": outputs["QueueUrl"]}
     policy = sqs.get_queue_attributes(**queue, AttributeNames=["Policy"])["Attributes"]["Policy"]
     sqs.set_queue_attributes(**queue, Attributes={"Policy": ""})
-    tells(emulator, "by-queue", "does not let the bucket in")
+    assert_reports(emulator, "by-queue", "does not let the bucket in")
     sqs.set_queue_attributes(**queue, Attributes={"Policy": policy})
     emulator.invalidator("status", "by-queue")
     # Nobody may call the function; link mends it with a statement of the bucket's own, which unlink removes.
@@ -26,7 +26,7 @@ def play(emulator, distributions, outputs):
     statements = json.loads(functions.get_policy(FunctionName=function)["Policy"])["Statement"]
     for statement in statements:
         functions.remove_permission(FunctionName=function, StatementId=statement["Sid"])
-    tells(emulator, "by-function", "does not let the bucket in")
+    assert_reports(emulator, "by-function", "does not let the bucket in")
     emulator.invalidator("link", "by-function", distributions["by-function"], "--via", "function", "--yes")
     emulator.invalidator("status", "by-function")
     # The emulator's CloudFormation leaves it out.
@@ -39,7 +39,7 @@ def play(emulator, distributions, outputs):
     disabled = config["DistributionConfig"] | {"Enabled": False}
     tag = cloudfront.update_distribution(Id=gone, DistributionConfig=disabled, IfMatch=config["ETag"])["ETag"]
     cloudfront.delete_distribution(Id=gone, IfMatch=tag)
-    tells(emulator, "by-function", f"there is no distribution {gone}")
+    assert_reports(emulator, "by-function", f"there is no distribution {gone}")
     s3.put_object(Bucket="by-function", Key="lost and found.txt", Body=b"x")
     dead = {"QueueUrl": sqs.get_queue_url(QueueName=outputs["DeadLetterQueueArn"].rsplit(":", 1)[1])["QueueUrl"]}
     received = []
@@ -53,12 +53,12 @@ def play(emulator, distributions, outputs):
     # The emulator wraps the event, as AWS does for destinations only.
     kept = kept.get("requestPayload", kept)
     assert kept["Records"][0]["s3"]["object"]["key"] == "lost+and+found.txt", kept
-    tells(emulator, "by-function", "messages that failed for good: 1")
+    assert_reports(emulator, "by-function", "messages that failed for good: 1")
     sqs.purge_queue(**dead)
     # All of it can be taken back.
     for bucket in distributions:
         emulator.invalidator("unlink", bucket, "--yes")
-        assert busy.everything(emulator, bucket) == (set(), set(), False), bucket
+        assert existing_configuration.configuration(emulator, bucket) == (set(), set(), False), bucket
     left = functions.get_policy(FunctionName=function)["Policy"] if has_policy(functions, function) else ""
     assert "cloudfront-invalidator-by-function" not in left, left
     for statement in statements:
@@ -66,12 +66,12 @@ def play(emulator, distributions, outputs):
     print("broken: tag, queue's policy, function's policy and distribution are told by status, the dead-letter queue keeps the event")
 
 
-def tells(emulator, bucket, fault):
+def assert_reports(emulator, bucket, fault):
     """`status` ends with 1 and names the fault."""
     printed = emulator.invalidator("status", bucket, fails=True)
     assert fault in printed, printed
-    told = json.loads(emulator.invalidator("status", bucket, "--json", fails=True).splitlines()[0])
-    assert any(fault in it for it in told["faults"]), told
+    report = json.loads(emulator.invalidator("status", bucket, "--json", fails=True).splitlines()[0])
+    assert any(fault in it for it in report["faults"]), report
 
 
 def has_policy(functions, function):
