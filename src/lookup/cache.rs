@@ -12,6 +12,19 @@ use std::time::{Duration, SystemTime};
 use moka::future::Cache as MokaCache;
 use moka::ops::compute::{CompResult, Op};
 
+/// How long values are cached: `TAG_TTL_SECONDS`, `MISSING_TAG_TTL_SECONDS` and `STALE_TAG_SECONDS`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CacheTtl {
+    /// The TTL of a tagged bucket's options, of a distribution config and of a cache policy.
+    pub positive: Duration,
+    /// The TTL of a negative answer: the bucket does not have the tag, or access to the distribution config or cache
+    /// policy is denied.
+    pub negative: Duration,
+    /// The maximum age, counted from the fetch, of a value that is used although AWS returned an error
+    /// (stale-if-error).
+    pub max_stale_age: Duration,
+}
+
 /// Returns the current time. A parameter, so that tests can set it.
 pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 

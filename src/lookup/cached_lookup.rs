@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::backoff::delay;
-use super::{Cache, Cached, Clock, Stats, stats};
+use super::{Cache, CacheTtl, Cached, Clock, Stats, stats};
 use crate::aws::CallError;
 
 /// The most attempts of one lookup, the first included.
@@ -25,19 +25,6 @@ const MIN_ATTEMPT_TIME: Duration = Duration::from_secs(1);
 /// An attempt may take the remaining time divided by this, within these bounds: one that hangs must leave time for
 /// another.
 const ATTEMPT_DIVISOR: u32 = 2;
-
-/// How long values are cached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CacheTtl {
-    /// The TTL of a tagged bucket's options, of a distribution config and of a cache policy.
-    pub positive: Duration,
-    /// The TTL of a negative answer: the bucket does not have the tag, or access to the distribution config or cache
-    /// policy is denied.
-    pub negative: Duration,
-    /// The maximum age, counted from the fetch, of a value that is used although AWS returned an error
-    /// (stale-if-error).
-    pub max_stale_age: Duration,
-}
 
 /// An error that a lookup can end with.
 pub trait LookupError: From<CallError> + Send + Sync + 'static {

@@ -13,8 +13,8 @@ pub mod keys;
 pub mod stats;
 mod tags;
 
-pub use self::cache::{Cache, Cached, Clock};
-pub use self::cached_lookup::{CacheTtl, CachedLookup, LookupError, Operation};
+pub use self::cache::{Cache, CacheTtl, Cached, Clock};
+pub use self::cached_lookup::{CachedLookup, LookupError, Operation};
 pub use self::configs::{ConfigLookup, ResolvedConfigs};
 pub use self::keys::KeyLookup;
 pub use self::stats::Stats;
