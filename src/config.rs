@@ -95,8 +95,8 @@ impl Config {
     /// use s3_cloudfront_invalidator::config::Config;
     ///
     /// let variable = |name: &str| (name == "MAX_PATHS").then(|| "0".to_owned());
-    /// assert_eq!(Config::from_lookup(variable).unwrap_err().to_string(), r#"MAX_PATHS="0" is not a number from 1 to
-    /// 3000"#);
+    /// let error = Config::from_lookup(variable).unwrap_err();
+    /// assert_eq!(error.to_string(), r#"MAX_PATHS="0" is not a number from 1 to 3000"#);
     /// ```
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut reader = Reader { lookup, defects: Vec::new() };

@@ -6,7 +6,7 @@
 //! few unchanged objects evicted, as possible. Pipelines and people can request invalidations too.
 //!
 //! A *delivery* is one set of changes as the function is invoked with it; the same changes may be delivered again. An
-//! *attempt* is one request to AWS, of which a delivery may take several.
+//! *attempt* is one try of a request to AWS.
 //!
 //! # Layout
 //!

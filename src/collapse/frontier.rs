@@ -94,7 +94,7 @@ impl Frontier {
     }
 
     /// Removes dominated candidates: those for which another has no more items, no more wildcards and no greater score.
-    /// In any set the other can take its place.
+    /// In any set the other can replace it.
     fn remove_dominated(&self, candidates: &mut Vec<Candidate>) {
         candidates.sort_unstable_by_key(|candidate| (candidate.items, candidate.wildcards));
         // The least score so far of a candidate with at most this many wildcards.

@@ -43,8 +43,8 @@ pub struct Objective {
 pub struct Collapsed {
     /// The items, sorted, none covered by another.
     pub items: Vec<InvalidationPath>,
-    /// The number of unchanged URLs evicted by wildcards that were not in the input. `None` if that of any is only
-    /// estimated.
+    /// The number of unchanged URLs evicted by wildcards that were not in the input. `None` if the number
+    /// for any of them is only estimated.
     pub unchanged_evicted: Option<u64>,
 }
 

@@ -17,7 +17,7 @@ use super::lower_bounds::{OutsideCosts, Parts};
 /// the gap considerably.
 const FIRST_GAP_DIVISOR: Score = 32;
 
-/// Stands for the node's wildcard, in place of the index of a candidate of its children.
+/// Stands for the node's wildcard, instead of the index of a candidate of its children.
 const OWN_WILDCARD: u32 = u32::MAX;
 
 /// Returns the nodes whose wildcards are in the cheapest set. Required items below none of them are sent unchanged.

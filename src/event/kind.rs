@@ -1,4 +1,4 @@
-//! The kinds of events, one or more for each source, and their detection by the fields that only that kind has.
+//! The kinds of events, one or more for each source, and their detection by fields that only one kind has.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -5,8 +5,8 @@
 //! bad record fails alone.
 //!
 //! The kind of an event is detected by fields that only that kind has (`kind`), never by which type happens to
-//! deserialize. A new event source begins there, with a module of its own beside `s3` and `eventbridge`. Envelopes are
-//! decoded in any nesting (`envelope`), and keys by the rule of the service that wrote them (`s3`, `eventbridge`).
+//! deserialize. To add an event source, start there, and decode it in a module beside `s3` and `eventbridge`. Envelopes
+//! are decoded in any nesting (`envelope`), and keys by the rule of the service that wrote them (`s3`, `eventbridge`).
 
 mod envelope;
 mod error;

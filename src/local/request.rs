@@ -123,9 +123,9 @@ impl ApiRequest {
 }
 
 /// The operation, its target and its argument.
-type Operation = (&'static str, String, String);
+type CallParts = (&'static str, String, String);
 
-fn s3_call(method: &str, segments: &[&str], query: Option<&str>) -> Option<Operation> {
+fn s3_call(method: &str, segments: &[&str], query: Option<&str>) -> Option<CallParts> {
     match (method, segments, query) {
         ("GET", &[bucket], Some("tagging")) => Some(("GetBucketTagging", bucket.to_owned(), String::new())),
         ("GET", &[bucket], Some(query)) if listing::is_listing(query) => {
@@ -135,7 +135,7 @@ fn s3_call(method: &str, segments: &[&str], query: Option<&str>) -> Option<Opera
     }
 }
 
-fn cloudfront_call(method: &str, segments: &[&str], query: Option<&str>) -> Option<Operation> {
+fn cloudfront_call(method: &str, segments: &[&str], query: Option<&str>) -> Option<CallParts> {
     let (&"2020-05-31", segments, None) = (segments.first()?, segments.get(1..)?, query) else { return None };
     let (operation, target, argument) = match (method, segments) {
         ("POST", &["distribution", id, "invalidation"]) => ("CreateInvalidation", id, ""),

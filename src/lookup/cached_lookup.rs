@@ -45,7 +45,7 @@ pub struct Operation {
     pub name: &'static str,
     /// Counts a lookup that made no call: its value was cached, or a concurrent lookup fetched it.
     pub hit: fn(&mut Stats),
-    /// Counts a lookup whose value was not cached, however many calls it took.
+    /// Counts a lookup that fetched the value itself, however many calls it took.
     pub miss: fn(&mut Stats),
 }
 
@@ -63,7 +63,7 @@ where
     V: Clone + Send + Sync + 'static,
 {
     /// A cache of at most about `capacity` results of `operation`. `backoff` is the longest delay before the first
-    /// retry of `CreateInvalidation`, of which a tenth is used here.
+    /// retry of `CreateInvalidation`, which is divided by `DELAY_DIVISOR` here.
     pub fn new(operation: Operation, capacity: u64, ttl: CacheTtl, backoff: Duration, clock: Clock) -> Self {
         Self { operation, cache: Cache::new(capacity, clock), max_stale_age: ttl.max_stale_age, backoff }
     }

@@ -1,6 +1,6 @@
 //! Reads from AWS: bucket tags, distribution configs and the keys of buckets.
 //!
-//! Tags and configs are cached ([`Cache`]), and stale ones are used on transient errors. Keys are listed anew for each
+//! Tags and configs are cached ([`Cache`]), and stale ones are used on errors. Keys are listed anew for each
 //! delivery, where it pays. [`CachedLookup`] retries, [`backoff`] computes the delays, [`concurrency`] bounds the calls
 //! in flight, and [`stats`] counts them; `send` uses the last three as well.
 

@@ -1,7 +1,6 @@
 //! Looks up a bucket's tags: which distributions serve it, and with which options.
 //!
-//! Options are cached for `TAG_TTL_SECONDS`, and that a bucket lacks the tag for `MISSING_TAG_TTL_SECONDS` (see
-//! [`CacheTtl`]).
+//! Options are cached for `TAG_TTL_SECONDS`, and the absence of the tag for `MISSING_TAG_TTL_SECONDS` (see [`CacheTtl`]).
 
 use std::collections::BTreeMap;
 use std::fmt;

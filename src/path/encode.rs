@@ -27,9 +27,8 @@ pub(super) fn must_encode(character: char) -> bool {
 
 /// Returns the URL of a key, relative to its origin path, as a viewer requests it.
 ///
-/// - A literal `+` becomes `%2B`: S3 reads a raw `+` in a URL as a space, so such an object is requested with `%2B`.
-///   (In
-///   the key of an S3 event, where `+` is an encoded space, it has been decoded before.)
+/// - A literal `+` becomes `%2B`: S3 reads a raw `+` in a URL as a space, so such an object is requested with `%2B`. The
+///   `+` of an S3 event's key, an encoded space, has been decoded before this.
 /// - `*` and `~` stay raw.
 pub(super) fn url_of(key: &str, space: Space) -> String {
     let mut url = String::with_capacity(key.len() + 8);

@@ -79,8 +79,12 @@ impl Item {
     /// ```
     /// use s3_cloudfront_invalidator::path::Item;
     ///
-    /// for (named, item) in [("a b.html", "/a%20b.html"), ("/a%20b?x=1", "/a%20b?x=1"), ("/100%", "/100%25"), ("#news",
-    /// "#news")] {
+    /// for (named, item) in [
+    ///     ("a b.html", "/a%20b.html"),
+    ///     ("/a%20b?x=1", "/a%20b?x=1"),
+    ///     ("/100%", "/100%25"),
+    ///     ("#news", "#news"),
+    /// ] {
     ///     assert_eq!(Item::named(named)?.as_str(), item);
     /// }
     /// assert!(Item::named("/~user/").is_err());

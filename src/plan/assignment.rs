@@ -39,7 +39,7 @@ pub type Resolutions = BTreeMap<Bucket, Resolution>;
 /// The changes of a batch, assigned to distributions.
 #[derive(Debug)]
 pub struct Assignment<'d> {
-    /// What the assignment has settled; the invalidations are still missing.
+    /// What the assignment has determined; the invalidations are still missing.
     partial_plan: Plan,
     all_bucket_changes: Vec<BucketChanges<'d>>,
     groups: Vec<DistributionGroup<'d>>,
@@ -158,7 +158,7 @@ struct ServedBucket<'d> {
     indices: Vec<usize>,
 }
 
-/// The changes of a bucket by one of its mappings.
+/// The changes of a bucket under one of its mappings.
 struct MappedChanges<'d> {
     mapping: &'d Option<Mapping>,
     /// The index of the bucket changes that it serves, if any.
@@ -272,8 +272,8 @@ fn changes_by_bucket<'d>(
     by_bucket
 }
 
-/// Returns the index of equal bucket changes from index `first` on, where those of the same bucket begin. Adds them if
-/// there are none.
+/// Returns the index of equal bucket changes from index `first` on, where those of the same bucket begin. Adds
+/// `bucket_changes` if there are none.
 fn index_of<'d>(
     bucket_changes: BucketChanges<'d>,
     first: usize,

@@ -59,7 +59,7 @@ impl<'d> BucketChanges<'d> {
                     state.is_served = true;
                     config_unavailable.push(index);
                 }
-                // The reason that comes closest to being served is reported.
+                // The greatest reason is reported, see `NotServed`.
                 Some(Err(reason)) => state.not_served = state.not_served.max(Some(reason)),
                 None => {}
             }

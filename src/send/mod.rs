@@ -45,8 +45,8 @@ struct PendingInvalidation {
     invalidation: Invalidation,
     /// Whether paths with unusual characters were replaced by wildcards ([`Invalidation::widened`]).
     widened: bool,
-    /// Whether it was sent before with these paths. The first attempt with a set of paths is not bounded by the
-    /// deadline for retries.
+    /// Whether it was sent before with these paths. [`Throttle::next`] gives the first attempt with a set of paths more
+    /// time than a retry.
     was_sent: bool,
     /// Whether it was sent before, with these or other paths. For the statistics.
     is_retry: bool,

@@ -68,7 +68,7 @@ impl SentCache {
         Some(SentInvalidation::new(&sent, Some(entry.accepted.clone())))
     }
 
-    /// Caches that `sent` was accepted: the planned invalidation, or a rewritten one in its place.
+    /// Caches that `sent` was accepted: the planned invalidation, or the rewritten one that replaced it.
     pub(super) fn insert(&self, planned_reference: &CallerReference, sent: &Invalidation, accepted: &Accepted) {
         let is_rewritten = sent.caller_reference != *planned_reference;
         let rewritten = is_rewritten.then(|| (sent.caller_reference.clone(), sent.items.clone()));

@@ -73,7 +73,7 @@ pub async fn scan_keys<O: BucketKeys>(
             }
         }
     }
-    // The limits may have left a request that failed without its retry.
+    // The limits may have left a failed request unretried.
     let error = scan.error.or_else(|| scan.retries.pop().map(|(_, error)| error));
     (KeyListing::new(scan.keys, scan.known_ranges, limits.max_requests - scan.requests_left), error)
 }
