@@ -64,7 +64,7 @@ fn main() {
     let number = |n| NonZeroUsize::new(n).expect("at least one");
     for (budget, max_paths, max_wildcards) in [("30/7", 30, 7), ("3000/15", 3000, 15)] {
         let budget_of = Budget { max_paths: number(max_paths), max_wildcards: number(max_wildcards) };
-        let objective = Objective { budget: budget_of, path_weight: 0 };
+        let objective = Objective { budget: budget_of, evictions_per_path: 0 };
         let mut group = criterion.benchmark_group(budget);
         for (name, shape) in
             [("shallow", shallow as fn(usize) -> String), ("deep", deep), ("nested", nested), ("sparse", sparse)]

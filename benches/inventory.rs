@@ -110,7 +110,7 @@ async fn run(
     for _ in 0..STARTS {
         let aws = FakeAws::start(state(objects)).await?;
         let lambda = Lambda::start().await?;
-        let function = FunctionProcess::start(program, &lambda, &aws, &[("INVENTORY", inventory_setting)])?;
+        let function = FunctionProcess::start(program, &lambda, &aws, &[("BUCKET_LISTING", inventory_setting)])?;
         lambda.ready().await.map_err(|outcome| format!("{outcome:?}"))?;
         let began = Instant::now();
         match lambda.invoke(event.clone(), Invoke::new("request")).await {

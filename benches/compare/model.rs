@@ -30,7 +30,7 @@ const VISIBILITY: Time = 6 * TIMEOUT;
 const BATCH: usize = 1000;
 const RUNS: u32 = 20;
 
-/// The function's defaults of `BACKOFF_MILLISECONDS` and `DIRECT_RETRY_SECONDS`, the latter less the time before its
+/// The function's defaults of `RETRY_BASE_DELAY_MS` and `DIRECT_RETRY_SECONDS`, the latter less the time before its
 /// end at which the last attempt begins.
 const BACKOFF: Duration = Duration::from_secs(2);
 const DIRECT_RETRY: Time = 10_000 - 50;

@@ -93,7 +93,7 @@ impl Urls {
 
 fn objective(items: usize, wildcards: usize) -> Objective {
     let number = |n: usize| NonZeroUsize::new(n.max(1)).expect("at least one");
-    Objective { budget: Budget { max_paths: number(items), max_wildcards: number(wildcards) }, path_weight: 0 }
+    Objective { budget: Budget { max_paths: number(items), max_wildcards: number(wildcards) }, evictions_per_path: 0 }
 }
 
 /// The whole comparison as a Markdown table.

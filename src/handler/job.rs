@@ -73,8 +73,9 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         if result == "failed" {
             tracing::warn!(job = job.id.as_str(), detail = message, "told a pipeline that its job failed");
         }
-        log_line.record_job(&job.id, result, &message);
-        report.job = Some(JobReport { id: job.id.to_string(), result, message });
+        let job_report = JobReport { id: job.id.to_string(), result, message };
+        log_line.record_job(&job_report);
+        report.set_job(job_report);
         Ok(Answer::Report(Box::new(report)))
     }
 
@@ -274,7 +275,7 @@ fn summary(report: &Report) -> String {
 fn summary_of(report: &Report, most: usize) -> String {
     let summaries = report.invalidations.iter().map(|sent| {
         let what = match sent.status {
-            SentStatus::Accepted => "invalidated",
+            SentStatus::Accepted | SentStatus::AcceptedBefore => "invalidated",
             SentStatus::AlreadyExists => "was invalidated before, so it is not waited for:",
             SentStatus::DryRun => "would invalidate (DRY_RUN)",
         };

@@ -23,7 +23,7 @@ const MAX_CONCURRENT_CONFIG_LOOKUPS: usize = 8;
 
 /// Both operations have their own name in errors but share their counters.
 const fn operation(name: &'static str) -> Operation {
-    Operation { name, hit: |stats| stats.config_hits += 1, miss: |stats| stats.config_misses += 1 }
+    Operation { name, hit: |stats| stats.config_cache_hits += 1, miss: |stats| stats.config_cache_misses += 1 }
 }
 
 /// A cached reader of distribution configs.
@@ -113,7 +113,7 @@ impl ConfigLookup {
             tracing::warn!(
                 distribution = id.as_str(),
                 error = error.to_string(),
-                "the distribution's settings could not be read again; the last are used (STALE_TAG_SECONDS)"
+                "the distribution's settings could not be read again; the last are used (STALE_IF_ERROR_SECONDS)"
             );
         }
         let mut config = cached.config.clone();
@@ -151,7 +151,7 @@ impl ConfigLookup {
                     distribution = id.as_str(),
                     error = error.to_string(),
                     "the distribution's settings may not be read: {}; allow cloudfront:GetDistributionConfig, tag buckets \
-                     that have an origin path with invalidation:originPath, or set DISTRIBUTION_SETTINGS=off",
+                     that have an origin path with invalidation:originPath, or set DISTRIBUTION_CONFIG=off",
                     if previous.is_some() {
                         "the last are used"
                     } else {

@@ -1,6 +1,6 @@
 //! Looks up a bucket's tags: which distributions serve it, and with which options.
 //!
-//! Options are cached for `TAG_TTL_SECONDS`, and the absence of the tag for `MISSING_TAG_TTL_SECONDS` (see [`CacheTtl`]).
+//! Options are cached for `CACHE_TTL_SECONDS`, and the absence of the tag for `NEGATIVE_CACHE_TTL_SECONDS` (see [`CacheTtl`]).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,8 +22,11 @@ const CACHED_BUCKETS: u64 = 10_000;
 /// The most buckets that are looked up concurrently, apart from calls that hang (see [`concurrency`]).
 pub const MAX_CONCURRENT_TAG_LOOKUPS: usize = 16;
 
-const OPERATION: Operation =
-    Operation { name: "GetBucketTagging", hit: |stats| stats.tag_hits += 1, miss: |stats| stats.tag_misses += 1 };
+const OPERATION: Operation = Operation {
+    name: "GetBucketTagging",
+    hit: |stats| stats.tag_cache_hits += 1,
+    miss: |stats| stats.tag_cache_misses += 1,
+};
 
 /// Why a bucket's options are unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,7 +155,7 @@ impl<T: BucketTags> TagLookup<T> {
             tracing::warn!(
                 bucket = query.bucket.name.as_str(),
                 error = error.to_string(),
-                "the bucket's tags could not be read again; what they said last is used (STALE_TAG_SECONDS)"
+                "the bucket's tags could not be read again; what they said last is used (STALE_IF_ERROR_SECONDS)"
             );
         }
         Ok(value)

@@ -308,7 +308,8 @@ mod tests {
     use crate::plan::{Resolution, assign};
 
     const ONE: NonZeroUsize = NonZeroUsize::new(1).unwrap();
-    const OBJECTIVE: Objective = Objective { budget: Budget { max_paths: ONE, max_wildcards: ONE }, path_weight: 0 };
+    const OBJECTIVE: Objective =
+        Objective { budget: Budget { max_paths: ONE, max_wildcards: ONE }, evictions_per_path: 0 };
 
     fn mapping(
         bucket: &Bucket,

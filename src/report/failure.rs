@@ -1,4 +1,4 @@
-//! Failures, as messages with a remedy, as stable reason codes for the log, and as failure types for CodePipeline.
+//! Failures, as messages with a remedy, as stable codes, and as failure types for CodePipeline.
 
 use std::fmt;
 use std::sync::Arc;
@@ -86,15 +86,15 @@ impl Failure {
         }
     }
 
-    /// The stable code by which failures are counted in the log, such as `tags-access-denied`.
+    /// The stable code, such as `tags-access-denied`.
     #[must_use]
-    pub fn reason(&self) -> String {
+    pub fn code(&self) -> String {
         let step = match self {
-            Self::Record { .. } => return "record-unreadable".into(),
+            Self::Record { .. } => return "record-invalid".into(),
             Self::NotTagged { .. } => return "bucket-not-tagged".into(),
             Self::Tags { error, .. } if matches!(**error, TagLookupError::Tag(_)) => return "tag-invalid".into(),
             Self::Tags { .. } => "tags",
-            Self::Config { .. } => "settings",
+            Self::Config { .. } => "config",
             Self::Send { .. } => "invalidation",
             Self::Wait { .. } => "wait",
         };

@@ -3,10 +3,11 @@
 use std::fmt;
 
 use super::{ChangeCounts, Failure, MAX_FAILURES_IN_MESSAGE, Report};
+use crate::change::text::counted;
 use crate::event::{EventError, FailureType, JobId, JobResult};
 
 /// Why an event was not handled completely. The type is stable; the message is one line.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 pub enum InvocationError {
     /// The event as a whole could not be decoded.
     Event(EventError),
@@ -72,9 +73,9 @@ impl fmt::Display for InvocationError {
                 write!(f, "the result of the job {job} could not be given to CodePipeline: {reason}")
             }
             Self::NotInvalidated { report, failures } => {
-                let ChangeCounts { covered, ignored, failed } = report.changes;
-                let all = covered + ignored + failed;
-                write!(f, "{failed} of {all} changes were not invalidated: ")?;
+                let ChangeCounts { invalidated, skipped, failed } = report.changes;
+                let changes = counted(invalidated + skipped + failed, "change");
+                write!(f, "{failed} of {changes} failed: ")?;
                 f.write_str(&first_failures(failures))
             }
         }

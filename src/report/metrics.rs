@@ -29,17 +29,17 @@ const LEVELS: [&str; 6] = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
 type MetricValue = fn(&LogLine) -> Option<i64>;
 
 /// Every metric with its name, unit and value. An account's first ten custom metrics are free: these nine and the
-/// template's `StaleAnswers`.
+/// template's `StaleCacheUsed`.
 pub const METRICS: [(&str, &str, MetricValue); 9] = [
-    ("ChangesCovered", "Count", |it| number(it.changes.covered)),
-    ("ChangesIgnored", "Count", |it| number(it.changes.ignored)),
-    ("ChangesFailed", "Count", |it| number(it.changes.failed)),
-    ("Invalidations", "Count", |it| number(it.totals.invalidations)),
-    ("Paths", "Count", |it| number(it.totals.paths)),
-    ("PathsSaved", "Count", |it| it.totals.paths_saved),
-    ("NeedlessEvictions", "Count", |it| number(it.totals.needless_evictions?)),
+    ("ChangesInvalidated", "Count", |it| number(it.report.changes.invalidated)),
+    ("ChangesSkipped", "Count", |it| number(it.report.changes.skipped)),
+    ("ChangesFailed", "Count", |it| number(it.report.changes.failed)),
+    ("Invalidations", "Count", |it| number(it.report.totals.invalidations)),
+    ("Paths", "Count", |it| number(it.report.totals.paths)),
+    ("PathsSaved", "Count", |it| it.report.totals.paths_saved),
+    ("UnchangedEvicted", "Count", |it| number(it.report.totals.unchanged_evicted?)),
     ("Retries", "Count", |it| number(it.stats.retries)),
-    ("OldestChangeAge", "Milliseconds", |it| number(it.oldest_change_age?)),
+    ("InvalidationLag", "Milliseconds", |it| number(it.invalidation_lag?)),
 ];
 
 fn number(value: impl TryInto<i64>) -> Option<i64> {
@@ -169,6 +169,6 @@ mod tests {
         let line: serde_json::Value = serde_json::from_slice(line).unwrap();
         assert_eq!(line["FunctionName"], "a \"name\"\n");
         assert_eq!(line["timestamp"], "2026-01-02T03:04:05.006Z");
-        assert!(line.get("PathsSaved").is_none() && line.get("OldestChangeAge").is_none(), "not known: {line}");
+        assert!(line.get("PathsSaved").is_none() && line.get("InvalidationLag").is_none(), "not known: {line}");
     }
 }

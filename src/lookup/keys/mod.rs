@@ -96,7 +96,7 @@ impl KeyLookup {
                         bucket = bucket.name.as_str(),
                         error = error.to_string(),
                         "the bucket could not be listed, so it is guessed what wildcards evict{}",
-                        if is_denied { "; allow s3:ListBucket, or set INVENTORY=off" } else { "" }
+                        if is_denied { "; allow s3:ListBucket, or set BUCKET_LISTING=off" } else { "" }
                     );
                     if is_denied {
                         self.denied.put(bucket.clone(), (), self.ttl).await;

@@ -11,7 +11,7 @@ async fn fails(broken: Value, reason: &str) {
     let mut state = known();
     let config_text = broken.to_string();
     set(&mut state, "E1", broken);
-    let harness = Harness::start(state, &[("BACKOFF_MILLISECONDS", "20")]).await;
+    let harness = Harness::start(state, &[("RETRY_BASE_DELAY_MS", "20")]).await;
     let (_, message) = harness.error("r1", created(&[("site", "web/a")])).await;
     let expected = "its settings could not be read: GetDistributionConfig: ";
     assert!(message.contains(expected) && message.contains(reason), "{config_text}: {message}");
@@ -60,7 +60,7 @@ async fn an_empty_cache_policy_is_a_failure() {
     set(&mut state, "E1", settings);
     let body = format!("<CachePolicy><Id>{policy}</Id></CachePolicy>");
     state.faults.push(Fault::always("GetCachePolicy", policy, Effect::Raw { status: 200, body }));
-    let harness = Harness::start(state, &[("BACKOFF_MILLISECONDS", "20")]).await;
+    let harness = Harness::start(state, &[("RETRY_BASE_DELAY_MS", "20")]).await;
     let (_, message) = harness.error("r1", created(&[("site", "web/a")])).await;
     assert!(message.contains("GetCachePolicy: the answer was not understood"), "{message}");
     assert!(harness.invalidations("E1").is_empty());

@@ -32,7 +32,7 @@ async fn keys_are_literal_and_follow_their_buckets_tags() {
     let harness = Harness::start(state, &[]).await;
     let event = json!({ "bucket": "site", "keys": ["web/a+b %41.txt", "web/index.html", "elsewhere"] });
     let report = harness.report("r1", event.to_string()).await;
-    assert_eq!(report["changes"], json!({ "covered": 2, "ignored": 1, "failed": 0 }));
+    assert_eq!(report["changes"], json!({ "invalidated": 2, "skipped": 1, "failed": 0 }));
     let expected = ["/", "/a%2Bb%20%2541.txt", "/a%2Bb+%2541.txt", "/index.html"];
     assert_eq!(
         (harness.invalidations("E1"), harness.invalidations("E2")),

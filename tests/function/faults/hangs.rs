@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::harness::{Harness, created, state, within};
 
 const HUNG: Effect = Effect::Delay(Duration::from_mins(2));
-const QUICK: (&str, &str) = ("BACKOFF_MILLISECONDS", "20");
+const QUICK: (&str, &str) = ("RETRY_BASE_DELAY_MS", "20");
 
 /// Delivers an S3 event about one object of each of these buckets, under a timeout of `seconds`.
 async fn deliver(harness: &Harness, buckets: &[&str], seconds: u64) -> InvocationOutcome {

@@ -38,7 +38,7 @@ async fn one_distribution_failing_leaves_the_others_done() {
         state.faults.clear();
         state.distributions.insert("E2".into(), FakeDistribution::default());
     });
-    assert_eq!(harness.report("r1", event).await["changes"]["covered"], 4);
+    assert_eq!(harness.report("r1", event).await["changes"]["invalidated"], 4);
     assert_eq!(harness.invalidations("E1").len(), 1, "what was done is not done again");
     assert_eq!(harness.invalidations("E2"), [["/2", "/4"]]);
     assert_eq!(harness.invalidations("E3"), [["/3"]]);
@@ -57,7 +57,7 @@ async fn transient_errors_are_retried() {
             state.faults.push(Fault::once(operation, target, effect.clone()));
             let harness = Harness::start(state, &[]).await;
             let report = harness.report("r1", created(&[("site", "a")])).await;
-            assert_eq!(report["changes"]["covered"], 1, "{operation} {effect:?}");
+            assert_eq!(report["changes"]["invalidated"], 1, "{operation} {effect:?}");
             assert_eq!(harness.aws.calls(operation).len(), 2, "{operation} {effect:?}");
         }
     }
@@ -88,7 +88,7 @@ async fn a_caller_reference_already_used_counts_as_done() {
     let report = harness.report("r1", event).await;
     assert_eq!(harness.aws.calls("CreateInvalidation")[1].code.as_deref(), Some("InvalidArgument"));
     assert_eq!(report["invalidations"][0]["status"], "already-exists");
-    assert_eq!(report["changes"]["covered"], 1);
+    assert_eq!(report["changes"]["invalidated"], 1);
 }
 
 #[tokio::test]
@@ -148,9 +148,9 @@ async fn malformed_responses_fail_in_one_line() {
     let harness = Harness::start(
         state(&[("site", "E1")]),
         &[
-            ("BACKOFF_MILLISECONDS", "20"),
-            ("TAG_TTL_SECONDS", "0"),
-            ("STALE_TAG_SECONDS", "0"),
+            ("RETRY_BASE_DELAY_MS", "20"),
+            ("CACHE_TTL_SECONDS", "0"),
+            ("STALE_IF_ERROR_SECONDS", "0"),
             ("DIRECT_RETRY_SECONDS", "0"),
         ],
     )
@@ -194,8 +194,8 @@ async fn an_endless_response_is_not_read_to_the_end() {
     for (operation, target) in [("GetBucketTagging", "site"), ("CreateInvalidation", "E1")] {
         state.faults.push(Fault::once(operation, target, Effect::Raw { status: 200, body: body.clone() }));
     }
-    let harness = Harness::start(state, &[("BACKOFF_MILLISECONDS", "20")]).await;
-    assert_eq!(harness.report("r1", created(&[("site", "a")])).await["changes"]["covered"], 1);
+    let harness = Harness::start(state, &[("RETRY_BASE_DELAY_MS", "20")]).await;
+    assert_eq!(harness.report("r1", created(&[("site", "a")])).await["changes"]["invalidated"], 1);
     assert_eq!(harness.aws.calls("GetBucketTagging").len(), 2);
     assert_eq!(harness.aws.calls("CreateInvalidation").len(), 2);
 }
@@ -205,6 +205,6 @@ async fn a_slow_response_is_awaited() {
     let mut state = state(&[("site", "E1")]);
     state.faults.push(Fault::once("GetBucketTagging", "site", Effect::Delay(Duration::from_millis(700))));
     let harness = Harness::start(state, &[]).await;
-    assert_eq!(harness.report("r1", created(&[("site", "a")])).await["changes"]["covered"], 1);
+    assert_eq!(harness.report("r1", created(&[("site", "a")])).await["changes"]["invalidated"], 1);
     assert_eq!(harness.aws.calls("GetBucketTagging").len(), 1);
 }

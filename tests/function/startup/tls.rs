@@ -41,7 +41,7 @@ async fn the_authority_of_ssl_cert_file_is_trusted() {
     let (outcome, _, accepted) = outcome(&authority, &file("trusted.pem", authority.pem())).await;
     let InvocationOutcome::Response(body) = outcome else { panic!("{outcome:?}") };
     let report: Value = serde_json::from_slice(&body).unwrap();
-    assert_eq!(report["changes"], json!({ "covered": 1, "ignored": 0, "failed": 0 }));
+    assert_eq!(report["changes"], json!({ "invalidated": 1, "skipped": 0, "failed": 0 }));
     assert_eq!(accepted, 1);
 }
 

@@ -96,7 +96,7 @@ pub(super) const SQS: &[Expected] = &[
             "change example-site eu-central-1 several/third.html",
             "change example-site eu-central-1 several/fourth.html",
             "change example-site eu-central-1 several/fifth.html",
-            "ignored ObjectTagging:Put",
+            "skipped ObjectTagging:Put",
             "failed Records[1].body: not JSON: expected value at line 1 column 1",
             "failed Records[3].body: not JSON: EOF while parsing an object at line 1 column 36",
             "failed Records[4].body.Message: not JSON: expected value at line 1 column 1",

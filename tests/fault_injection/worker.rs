@@ -22,7 +22,7 @@ const TIMEOUT_UNDER_PERMANENT_FAULT: Duration = Duration::from_secs(2);
 
 /// Environment variables that every process gets, so that scenarios run faster: a shorter backoff than CloudFront's
 /// throttling calls for, and one second of retries for events that S3 sends directly.
-const FAST_RETRY_VARIABLES: [(&str, &str); 2] = [("BACKOFF_MILLISECONDS", "20"), ("DIRECT_RETRY_SECONDS", "1")];
+const FAST_RETRY_VARIABLES: [(&str, &str); 2] = [("RETRY_BASE_DELAY_MS", "20"), ("DIRECT_RETRY_SECONDS", "1")];
 
 /// How long to wait for the call at which a process is to be killed or stopped.
 const MAX_WAIT_FOR_CALL: Duration = Duration::from_millis(200);

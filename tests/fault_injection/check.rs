@@ -91,14 +91,14 @@ impl ScenarioRun<'_, '_> {
         let report: Value = serde_json::from_slice(body).unwrap_or_default();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let count = |value: &Value| value.as_u64().and_then(|it| usize::try_from(it).ok()).unwrap_or_default();
-        let mut skipped: BTreeMap<_, _> = report["ignored"]
+        let mut skipped: BTreeMap<_, _> = report["skipped"]
             .as_array()
             .into_iter()
             .flatten()
-            .map(|it| ((text(&it["reason"]), text(&it["bucket"]) + &text(&it["eventName"])), count(&it["changes"])))
+            .map(|it| ((text(&it["code"]), text(&it["bucket"]) + &text(&it["eventName"])), count(&it["changes"])))
             .collect();
         let within = |(min, max): (usize, usize), number: usize| (min..=max).contains(&number);
-        let reported_invalidated = count(&report["changes"]["covered"]);
+        let reported_invalidated = count(&report["changes"]["invalidated"]);
         let total = reported_invalidated + skipped.values().sum::<usize>();
         let reasons_match =
             expected_skips.iter().all(|(reason, &counts)| within(counts, skipped.remove(reason).unwrap_or_default()));

@@ -68,7 +68,7 @@ impl Options {
                 "--lanes" => &mut options.workers,
                 "--seconds" => &mut options.seconds,
                 "--list" => return None,
-                other if other.starts_with('-') || "campaign".contains(other) => continue,
+                other if other.starts_with('-') || "fault_injection".contains(other) => continue,
                 _ => return None,
             };
             *value = arguments.next().and_then(|it| it.parse().ok()).expect("a number after the option");
@@ -80,7 +80,7 @@ impl Options {
 fn main() -> ExitCode {
     let Some(options) = Options::parse(std::env::args().skip(1)) else { return ExitCode::SUCCESS };
     let Options { seed, scenarios, workers, seconds } = options;
-    println!("campaign: seed {seed}, {scenarios} scenarios, {workers} at a time, at most {seconds} s");
+    println!("fault injection: seed {seed}, {scenarios} scenarios, {workers} at a time, at most {seconds} s");
     let (started, next) = (Instant::now(), AtomicU64::new(0));
     let totals = Mutex::new((Stats::default(), 0, 0));
     std::thread::scope(|scope| {
