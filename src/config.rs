@@ -35,8 +35,8 @@ pub struct Config {
     pub default_distribution: Option<DistributionId>,
     /// From `RETRY_BASE_DELAY_MS` and `DIRECT_RETRY_SECONDS`.
     pub retries: RetryConfig,
-    /// From `BUCKET_LISTING` and `LISTING_MAX_REQUESTS`: the maximum number of `ListObjectsV2` requests for one delivery. `None`
-    /// turns bucket listings off.
+    /// From `BUCKET_LISTING` and `LISTING_MAX_REQUESTS`: the maximum number of `ListObjectsV2` requests for one
+    /// delivery. `None` turns bucket listings off.
     pub listing_max_requests: Option<NonZeroUsize>,
     /// From `DISTRIBUTION_CONFIG`: whether distribution configs are read.
     pub read_distribution_configs: bool,
@@ -105,7 +105,7 @@ impl Config {
                 distribution_tag: reader.read(
                     "DISTRIBUTION_TAG",
                     Self::DEFAULT_DISTRIBUTION_TAG.to_owned(),
-                    "the key of a tag (1 to 128 characters)",
+                    "a tag key (1 to 128 characters)",
                     |value| {
                         let fits = (1..=MAX_TAG_KEY_LENGTH).contains(&value.chars().count());
                         (fits && !value.contains(|c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER))
@@ -115,7 +115,7 @@ impl Config {
                 index_documents: reader.read(
                     "INDEX_DOCUMENTS",
                     vec![Self::DEFAULT_INDEX_DOCUMENT.to_owned()],
-                    "a list of file names, separated by spaces, without \"/\" and \",\"",
+                    "a list of file names without \"/\" and \",\", separated by spaces",
                     |value| {
                         let names: Vec<_> = value.split_whitespace().map(ToOwned::to_owned).collect();
                         names.iter().all(|name| !name.contains(['/', ','])).then_some(names)
@@ -141,7 +141,7 @@ impl Config {
             expected_owner: reader.read(
                 "EXPECTED_BUCKET_OWNER",
                 ExpectedOwner::FunctionAccount,
-                "an account's id (12 digits) or \"any\"",
+                "an account ID (12 digits) or \"any\"",
                 |value| match value {
                     "any" => Some(ExpectedOwner::Any),
                     id => AccountId::new(id).map(ExpectedOwner::Account),
@@ -150,7 +150,7 @@ impl Config {
             default_distribution: reader.read(
                 "DISTRIBUTION_ID",
                 None,
-                "a distribution's id (such as \"E2EXAMPLE1ABCD\", or \"dt_…\" for a tenant)",
+                "a distribution ID (such as \"E2EXAMPLE1ABCD\", or \"dt_…\" for a tenant)",
                 |value| DistributionId::new(value).ok().map(Some),
             ),
             retries: RetryConfig {

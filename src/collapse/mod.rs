@@ -3,9 +3,10 @@
 //! A wildcard may end anywhere between the characters of a path (`char_boundary`). Only the prefixes at which required
 //! paths branch are worth considering: the nodes of a compressed trie (`trie`). Among all sets of them that cover the
 //! paths within the budget, the cheapest is chosen, exactly. The cost of a set is the number of unchanged URLs evicted,
-//! estimated or counted (`cost`), plus `evictions_per_path` for each item where it is counted. Ties go to fewer items, then to
-//! fewer wildcards, then to the order of the trie, which does not depend on the order of the input. `lagrangian` and
-//! `lower_bounds` bound the cost from below, `frontier` keeps the best candidates, and `optimum` finds the set.
+//! estimated or counted (`cost`), plus `evictions_per_path` for each item where it is counted. Ties go to fewer items,
+//! then to fewer wildcards, then to the order of the trie, which does not depend on the order of the input.
+//! `lagrangian` and `lower_bounds` bound the cost from below, `frontier` keeps the best candidates, and `optimum` finds
+//! the set.
 //!
 //! For every input: each path is covered, the budget is kept, collapsing a result again changes nothing, and an empty
 //! input gives an empty set. Without a listing nothing is widened within the budget.

@@ -211,7 +211,7 @@ fn kind(values: &RequestFields<'_>) -> Result<RequestKind, RequestError> {
     }
     let bucket = bucket.ok_or_else(|| RequestError::new("keys", "require the \"bucket\" that contains them"))?;
     if keys.is_empty() {
-        return Err(RequestError::new("keys", "is empty"));
+        return Err(RequestError::new("keys", "the list is empty; name at least one object key"));
     }
     let key = |JsonText(key): JsonText<'_>| ObjectKey::new(key);
     let keys = keys.into_iter().map(key).collect::<Result<Vec<_>, _>>();
@@ -275,7 +275,7 @@ mod tests {
                 "item: is unknown; the fields are distributionId, bucket, paths, keys, wait, waitSeconds",
             ),
             (r#"{"wait":true,"wait":false}"#, "wait: is given twice"),
-            (r#"{"distributionId":"e1"}"#, "distributionId: \"e1\" is not a distribution id"),
+            (r#"{"distributionId":"e1"}"#, "distributionId: \"e1\" is not a distribution ID"),
             (r#"{"distributionId":5}"#, "distributionId: 5 is not a string"),
             (r#"{"bucket":"a/b"}"#, "bucket: \"a/b\" is not a bucket name"),
             (r#"{"paths":"/a"}"#, "paths: \\\"/a\\\" is not a list of strings"),
@@ -284,7 +284,7 @@ mod tests {
             (r#"{"items":["/a"],"paths":["/a"]}"#, "paths: is given twice; \"items\" is another"),
             (r#"{"paths":["/~a"]}"#, "paths: \"/~a\": CloudFront cannot invalidate"),
             (r#"{"keys":["a"]}"#, "keys: require the \"bucket\""),
-            (r#"{"bucket":"site","keys":[]}"#, "keys: is empty"),
+            (r#"{"bucket":"site","keys":[]}"#, "keys: the list is empty; name at least"),
             (r#"{"bucket":"site","keys":[""]}"#, "keys: \"\" is not an object key"),
             (r#"{"bucket":"site","keys":["a"],"paths":["/a"]}"#, "keys: are invalidated in"),
             (r#"{"distributionId":"E1","bucket":"site","keys":["a"]}"#, "keys: are invalidated in"),

@@ -205,7 +205,7 @@ mod tests {
             ),
             (
                 record("ObjectCreated:Put", r#","s3":{"bucket":{"name":"site"},"object":{"key":"a%FFb"}}"#),
-                "Records[1].s3.object.key: \"a%FFb\": not UTF-8",
+                "Records[1].s3.object.key: \"a%FFb\": the decoded key is not UTF-8",
             ),
             (
                 record(

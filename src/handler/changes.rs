@@ -60,11 +60,11 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         let already_logged = if answer.is_some() { 0 } else { MAX_FAILURES_IN_MESSAGE };
         let mut others = handled.failures.iter().skip(already_logged);
         for failure in others.by_ref().take(LOGGED_FAILURES) {
-            tracing::error!(failure = failure.to_string(), "not invalidated");
+            tracing::error!(failure = failure.to_string(), "changes not invalidated");
         }
         let unlisted = others.count() + batch.unlisted_failures;
         if unlisted > 0 {
-            tracing::error!(unlisted, "there are more failures");
+            tracing::error!(unlisted, "further failures are not listed");
         }
         answer.map(Answer::Batch).ok_or_else(|| handled.into_error())
     }

@@ -65,12 +65,12 @@ impl fmt::Display for InvocationError {
         match self {
             Self::Event(error) => error.fmt(f),
             Self::UnknownAccount => f.write_str(
-                "the function's ARN does not tell its account, which must own the buckets; set EXPECTED_BUCKET_OWNER to an \
-                 account's id or to \"any\"",
+                "the function's ARN does not contain the account ID that is the expected bucket owner; set \
+                 EXPECTED_BUCKET_OWNER to an account ID or to \"any\"",
             ),
             Self::Request(failures) => f.write_str(&first_failures(failures)),
             Self::JobResult { job, reason } => {
-                write!(f, "the result of the job {job} could not be given to CodePipeline: {reason}")
+                write!(f, "the result of job {job} could not be sent to CodePipeline: {reason}")
             }
             Self::NotInvalidated { report, failures } => {
                 let ChangeCounts { invalidated, skipped, failed } = report.changes;
@@ -96,6 +96,6 @@ fn first_failures(failures: &[Failure]) -> String {
     let first: Vec<_> = failures.iter().take(MAX_FAILURES_IN_MESSAGE).map(ToString::to_string).collect();
     match failures.len().saturating_sub(MAX_FAILURES_IN_MESSAGE) {
         0 => first.join("; "),
-        more => format!("{}; and {more} more failures", first.join("; ")),
+        more => format!("{}; and {}", first.join("; "), counted(more, "more failure")),
     }
 }

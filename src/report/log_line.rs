@@ -40,7 +40,8 @@ pub struct LogLine {
     /// The type of the error that the invocation or the job failed with.
     #[serde(skip_serializing_if = "Option::is_none")]
     error_type: Option<&'static str>,
-    /// The outcome, with shorter lists than the answer has. An event that cannot be decoded counts as one failed change.
+    /// The outcome, with shorter lists than the answer has. An event that cannot be decoded counts as one failed
+    /// change.
     #[serde(flatten)]
     pub report: Report,
 }

@@ -1,7 +1,7 @@
 //! The function's metrics, as log lines in CloudWatch's embedded metric format: no API call, no permission.
 //!
-//! Written by hand, since the format is one small object: `metrics_cloudwatch_embedded` (0.10) collects into a recorder
-//! that is global to the process, and `metrique` (0.1) adds about thirty crates.
+//! The JSON is written here, since the format is one small object: `metrics_cloudwatch_embedded` (0.10) collects into a
+//! recorder that is global to the process, and `metrique` (0.1) adds about thirty crates.
 //!
 //! With JSON log format, Lambda drops lines below the application log level, and treats a line without valid `level`
 //! and `timestamp` as INFO (Lambda developer guide, "Log-level filtering"). So the line carries the configured level,

@@ -85,7 +85,7 @@ pub struct SendOptions {
     pub dry_run: bool,
 }
 
-/// Sends the planned invalidations, each until it is accepted, rejected for good, or out of time. Those in
+/// Sends the planned invalidations, each until it is accepted, rejected permanently, or out of time. Those in
 /// `sent_cache` are not sent again. Returns the outcomes in the order of `planned`.
 pub async fn send_all<I: Invalidations>(
     invalidations: &I,

@@ -21,7 +21,7 @@ pub struct SentInvalidation {
     pub distribution_id: DistributionId,
     /// The result of sending it.
     pub status: SentStatus,
-    /// CloudFront's id of the invalidation; absent if CloudFront did not return one.
+    /// CloudFront's ID of the invalidation; absent if CloudFront did not return one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invalidation_id: Option<InvalidationId>,
     /// The status of the invalidation in CloudFront; absent if nothing waited for it.

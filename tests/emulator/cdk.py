@@ -20,7 +20,7 @@ CDK = ROOT / "infra/cdk"
 def main(bootstrap):
     if not (CDK / "dist/example/app.js").exists():
         # Whether that may be, `equality` says.
-        print("SKIPPED: the CDK's example is not built", file=sys.stderr)
+        print("SKIPPED: the CDK example is not built", file=sys.stderr)
         return
     with tempfile.TemporaryDirectory() as directory:
         workdir = Path(directory)
@@ -79,7 +79,7 @@ def play(emulator, workdir, zip_file):
     sync(emulator, bucket, files, f"s3://{bucket}", distribution, {"/robots.txt"})
     [url] = [it for it in emulator.client("sqs").list_queues()["QueueUrls"] if "DeadLetters" in it]
     failed = dead_letters(emulator, url.rsplit("/", 1)[1])
-    assert failed == 0, f"{failed} dead letters"
+    assert failed == 0, f"{failed} messages in the dead-letter queue"
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ class Terraform:
 
     def __init__(self, workdir, directory=".", environment=None, extra=EMULATED):
         if not shutil.which("terraform"):
-            raise Missing("terraform is not here")
+            raise Missing("terraform not found")
         copy = workdir / "terraform"
         shutil.copytree(MODULES, copy, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
         self.directory = copy / directory
@@ -52,7 +52,7 @@ class Terraform:
         init += [f"-plugin-dir={found[0]}"] if found else []
         done = self.call(*init)
         if "Failed to query available provider packages" in done.stderr or "Failed to install provider" in done.stderr:
-            raise Missing(f"terraform's provider cannot be had; TF_PLUGIN_DIR may name a place of it\n{done.stderr}")
+            raise Missing(f"the AWS provider is not available; set TF_PLUGIN_DIR to a directory that has it\n{done.stderr}")
         if done.returncode != 0:
             raise SystemExit(f"terraform {' '.join(init)}\n{done.stdout}{done.stderr}")
 
@@ -122,7 +122,7 @@ def play(emulator, workdir, zip_file):
     (files / "robots.txt").unlink()
     sync(emulator, bucket, files, f"s3://{bucket}", distribution, {"/robots.txt"})
     failed = dead_letters(emulator, outputs["dead_letter_queue_arn"].rsplit(":", 1)[1])
-    assert failed == 0, f"{failed} dead letters"
+    assert failed == 0, f"{failed} messages in the dead-letter queue"
     emulator.run("aws", "s3", "rm", "--quiet", "--recursive", f"s3://{bucket}")
     terraform.destroy()
     left = emulator.client("lambda").list_functions()["Functions"] + emulator.client("s3").list_buckets()["Buckets"]

@@ -191,8 +191,8 @@ def main(bootstrap):
                 for name, found in cdk().items():
                     compare(failures, "cdk", name, found)
             else:
-                print("SKIPPED: the CDK's construct is not built, or node is not here", file=sys.stderr)
-                assert not os.environ.get("CI"), "in CI there is Node"
+                print("SKIPPED: the CDK construct is not built, or node is not found", file=sys.stderr)
+                assert not os.environ.get("CI"), "CI requires Node"
             try:
                 for name, found in applied.items():
                     compare(failures, "terraform", name, found.result())

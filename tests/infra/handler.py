@@ -110,7 +110,7 @@ def main():
     with contextlib.redirect_stdout(io.StringIO()):
         answer = run(bucket, "Create", {"distributionId": "E1"})
     assert answer["Status"] == "FAILED" and "AccessDenied" in answer["Reason"], answer
-    print("the custom resource keeps other tags, and answers in every case")
+    print("the custom resource keeps other tags, and always responds")
 
 
 if __name__ == "__main__":

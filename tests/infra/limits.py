@@ -70,4 +70,4 @@ def differences(parameters, variables, props):
         if name not in TYPED and found != expected and not alike:
             yield f"cdk: {name} may be {found} instead of {expected}"
         if "AllowedPattern" in parameter and "ConstraintDescription" not in parameter:
-            yield f"{name} does not say what it may be"
+            yield f"{name} has a pattern, but no ConstraintDescription"

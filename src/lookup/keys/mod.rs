@@ -95,7 +95,7 @@ impl KeyLookup {
                     tracing::warn!(
                         bucket = bucket.name.as_str(),
                         error = error.to_string(),
-                        "the bucket could not be listed, so it is guessed what wildcards evict{}",
+                        "the bucket could not be listed, so the unchanged objects that wildcards evict are estimated{}",
                         if is_denied { "; allow s3:ListBucket, or set BUCKET_LISTING=off" } else { "" }
                     );
                     if is_denied {

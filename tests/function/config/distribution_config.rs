@@ -53,7 +53,7 @@ async fn configs_are_read_lazily_and_once_per_ttl() {
     assert_eq!(harness.aws.calls(READ).len(), 1);
     assert_eq!(harness.invalidations("E1"), [["/a"], ["/a"], ["/a"]]);
     // Paths that a person named are sent unchanged, so no config is read.
-    harness.report("r4", r#"{"distributionId":"E1","items":["/x"]}"#).await;
+    harness.report("r4", r#"{"distributionId":"E1","paths":["/x"]}"#).await;
     assert_eq!(harness.aws.calls(READ).len(), 1);
 }
 
@@ -124,7 +124,10 @@ async fn a_bucket_behind_another_name_is_warned_of_once() {
     let log = harness.function.stop().await.unwrap();
     let warnings: Vec<_> = log.iter().filter(|line| line.contains("WARN")).collect();
     assert_eq!(warnings.len(), 1, "{log:#?}");
-    assert!(warnings[0].contains("hidden") && warnings[0].contains("cannot be told which origins"), "{warnings:?}");
+    assert!(
+        warnings[0].contains("hidden") && warnings[0].contains("does not identify the origins of this bucket"),
+        "{warnings:?}"
+    );
 }
 
 #[tokio::test]
@@ -165,7 +168,7 @@ async fn an_unreadable_config_fails_only_its_changes() {
     assert_eq!(kind, "ChangesNotInvalidated");
     assert!(
         message.starts_with(
-            "2 of 3 changes were not invalidated: distribution E1 (2 changes of \"both\", \"site\"): its settings"
+            "2 of 3 changes failed: distribution E1 (2 changes in buckets \"both\", \"site\"): its distribution config"
         ),
         "{message}"
     );
@@ -190,7 +193,7 @@ async fn a_stale_config_is_used_while_cloudfront_fails() {
     tokio::time::sleep(Duration::from_millis(20)).await;
     fail(&harness.aws, READ, 503, "ServiceUnavailable", 4);
     let (_, message) = harness.error("r2", created(&[("site", "web/b")])).await;
-    assert!(message.contains("its settings could not be read"), "{message}");
+    assert!(message.contains("its distribution config could not be read"), "{message}");
 }
 
 #[tokio::test]
@@ -209,7 +212,7 @@ async fn a_distribution_that_is_gone_is_named() {
     let harness = Harness::start(state, &[]).await;
     let (_, message) = harness.error("r1", created(&[("site", "web/a")])).await;
     assert!(message.contains("distribution E1") && message.contains("NoSuchDistribution"), "{message}");
-    assert!(message.contains("correct the id, or the tag"), "{message}");
+    assert!(message.contains("correct the distribution ID in the bucket tags"), "{message}");
 }
 
 #[tokio::test]
@@ -264,8 +267,8 @@ async fn a_tenant_is_invalidated_by_its_own_call_and_has_no_config() {
     assert_eq!(harness.invalidations("E1"), [["/docs/index.html"]]);
     assert_eq!(harness.aws.calls("CreateInvalidationForDistributionTenant").len(), 1);
     assert_eq!(harness.aws.calls(READ).len(), 1);
-    let report = harness.report("r2", r#"{"distributionId":"dt_2vExAmPle","items":["/x"],"wait":true}"#).await;
+    let report = harness.report("r2", r#"{"distributionId":"dt_2vExAmPle","paths":["/x"],"wait":true}"#).await;
     assert_eq!(report["invalidations"][0]["invalidationStatus"], "Completed", "{report}");
-    let (_, message) = harness.error("r3", r#"{"distributionId":"dt_gone","items":["/x"]}"#).await;
+    let (_, message) = harness.error("r3", r#"{"distributionId":"dt_gone","paths":["/x"]}"#).await;
     assert!(message.contains("EntityNotFound"), "{message}");
 }

@@ -263,7 +263,7 @@ async fn unreadable_configs_are_reported_and_offline_reads_nothing() {
     // Missing and invalid options.
     for (arguments, part) in [
         (&["--keys", "-", "--distribution", "E1"][..], "--bucket"),
-        (&["--keys", "-", "--bucket", "site", "--distribution", "e1"], "is not a distribution id"),
+        (&["--keys", "-", "--bucket", "site", "--distribution", "e1"], "is not a distribution ID"),
         (&["--keys", "-", "--bucket", "s/../x"], "is not a bucket name"),
         (&["--keys", "-", "--bucket", "site", "--region", "x.evil"], "is not a Region name"),
     ] {

@@ -14,7 +14,17 @@ async fn a_change_becomes_an_invalidation() {
     assert_eq!(
         report,
         json!({
+            "ok": true,
             "changes": { "invalidated": 1, "skipped": 0, "failed": 0 },
+            "totals": {
+                "invalidations": 1,
+                "paths": 4,
+                "wildcards": 0,
+                "pathsSaved": -3,
+                "unchangedEvicted": 0,
+                "costUsd": 0.02,
+            },
+            "skipped": [],
             "invalidations": [{
                 "distributionId": "E1",
                 "status": "accepted",
@@ -23,11 +33,12 @@ async fn a_change_becomes_an_invalidation() {
                 "bucketCount": 1,
                 "buckets": ["site"],
                 "changes": 1,
-                "unchangedEvicted": 0,
                 "pathCount": 4,
+                "wildcardCount": 0,
+                "unchangedEvicted": 0,
+                "costUsd": 0.02,
                 "paths": paths,
             }],
-            "ignored": [],
         })
     );
     assert_eq!(json!(harness.invalidations("E1")), json!([paths]));
@@ -74,7 +85,12 @@ async fn the_same_request_again_creates_no_second_invalidation_and_another_does(
     let harness = Harness::start(state(&[("site", "E1")]), &[]).await;
     let event = created(&[("site", "a.txt")]);
     let first = harness.report("r1", event.clone()).await;
-    assert_eq!(harness.report("r1", event.clone()).await, first);
+    // The same answer, but that nothing is billed again.
+    let mut expected = first.clone();
+    expected["invalidations"][0]["status"] = "accepted-before".into();
+    expected["invalidations"][0]["costUsd"] = 0.0.into();
+    expected["totals"] = json!({ "invalidations": 0, "paths": 0, "wildcards": 0, "costUsd": 0.0 });
+    assert_eq!(harness.report("r1", event.clone()).await, expected);
     assert_eq!(harness.invalidations("E1").len(), 1);
     // In a new process too, where only CloudFront knows the caller reference.
     let harness = harness.in_a_new_sandbox(&[]).await;
@@ -91,7 +107,7 @@ async fn a_bad_record_fails_the_invocation_after_the_others_were_handled() {
     let (error_type, message) = harness.error("r1", event).await;
     assert_eq!(error_type, "ChangesNotInvalidated");
     assert!(
-        message.starts_with("1 of 3 changes were not invalidated: Records[1].s3.object.key: \"%FF\": not UTF-8"),
+        message.starts_with("1 of 3 changes failed: Records[1].s3.object.key: \"%FF\": the decoded key is not"),
         "{message}"
     );
     assert_eq!(harness.invalidations("E1"), [["/a.txt", "/c.txt"]]);

@@ -124,7 +124,7 @@ async fn give_up(buckets: usize, time: Duration) {
     let outcome = within(harness.lambda.invoke(event, Invoke { timeout: time, ..Invoke::new("r1") })).await;
     let InvocationOutcome::Error { message, .. } = outcome else { panic!("{outcome:?}") };
     assert!(message.starts_with(&format!("{buckets} of {buckets} changes")), "{message}");
-    assert!(message.contains("GetBucketTagging: not answered before the time was up"), "{message}");
+    assert!(message.contains("GetBucketTagging: no response before the deadline"), "{message}");
     assert!(began.elapsed() < time, "{:?}", began.elapsed());
 }
 

@@ -16,18 +16,20 @@ async fn one_distribution_failing_leaves_the_others_done() {
     let event = created(&[("one", "1"), ("two", "2"), ("three", "3"), ("both", "4")]);
     let (error_type, message) = harness.error("r1", event.clone()).await;
     assert_eq!(error_type, "ChangesNotInvalidated");
-    assert!(message.starts_with("3 of 4 changes were not invalidated: "), "{message}");
+    assert!(message.starts_with("3 of 4 changes failed: "), "{message}");
     assert!(
-        message.contains("distribution E2 (2 changes of \"both\", \"two\"): its settings could not be read: ")
-            && message.contains("NoSuchDistribution"),
+        message.contains(
+            "distribution E2 (2 changes in buckets \"both\", \"two\"): its distribution config could not be read: "
+        ) && message.contains("NoSuchDistribution"),
         "{message}"
     );
     assert!(
-        message.contains("distribution E3 (1 changes of \"three\"): CreateInvalidation: AccessDenied"),
+        message.contains("distribution E3 (1 change in bucket \"three\"): CreateInvalidation: AccessDenied"),
         "{message}"
     );
     assert!(
-        message.contains("cloudfront:CreateInvalidation") && message.contains("correct the id, or the tag"),
+        message.contains("cloudfront:CreateInvalidation")
+            && message.contains("correct the distribution ID in the bucket tags"),
         "{message}"
     );
     assert!(!message.contains('\n'), "{message}");
@@ -121,7 +123,7 @@ async fn a_bucket_that_does_not_respond_delays_no_other() {
     let invoke = Invoke { timeout: Duration::from_secs(6), ..Invoke::new("r1") };
     let outcome = within(harness.lambda.invoke(created(&[("good", "a"), ("hung", "b")]), invoke)).await;
     let InvocationOutcome::Error { message, .. } = outcome else { panic!("{outcome:?}") };
-    assert!(message.starts_with("1 of 2 changes were not invalidated: bucket \"hung\""), "{message}");
+    assert!(message.starts_with("1 of 2 changes failed: bucket \"hung\""), "{message}");
     assert_eq!(harness.invalidations("E1"), [["/a"]]);
 }
 

@@ -92,7 +92,7 @@ async fn a_mixed_batch_counts_every_outcome() {
 
 #[tokio::test]
 async fn requests_and_jobs_count_paths_and_only_keys_count_as_changes() {
-    let named = json!({ "distributionId": "E1", "items": ["/a", "/b*"] });
+    let named = json!({ "distributionId": "E1", "paths": ["/a", "/b*"] });
     let keys = json!({ "bucket": "site", "keys": ["a", "b"] });
     for (event, expected) in [
         (named.to_string(), json!([0, 0, 0, 1, 2, null, null, 0, null])),

@@ -50,7 +50,7 @@ async fn outcome(harness: &Harness, name: &str) -> Vec<String> {
     let mut lines = match harness.invoke(&name.replace('/', "-"), read(name)).await {
         InvocationOutcome::Response(body) => answer(&serde_json::from_slice(&body).unwrap()),
         InvocationOutcome::Error { error_type, message } => {
-            vec![format!("{error_type}: {}", message.split("; accepted:").next().unwrap())]
+            vec![format!("{error_type}: {}", message.split("; accepted events:").next().unwrap())]
         }
         InvocationOutcome::TimedOut => panic!("{name}: timed out"),
     };

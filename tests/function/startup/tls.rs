@@ -52,7 +52,7 @@ async fn a_malformed_certificate_is_skipped_with_a_warning() {
     let roots = file("malformed.pem", [malformed, &authority.pem()].concat());
     let (outcome, lines, accepted) = outcome(&authority, &roots).await;
     assert!(matches!(outcome, InvocationOutcome::Response(_)) && accepted == 1, "{outcome:?}");
-    assert!(lines.iter().any(|line| line.contains("are not trusted") && line.contains("malformed.pem")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("were skipped") && line.contains("malformed.pem")), "{lines:?}");
 }
 
 #[tokio::test]
@@ -71,9 +71,9 @@ async fn an_unusable_certificate_file_is_an_init_error_that_names_it() {
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     for (path, reason) in [
         (missing, "cannot be read: No such file or directory (os error 2)"),
-        (directory, "cannot be read: it is not a file"),
-        (file("junk.pem", b"\xff\x00 junk"), "holds no certificate in PEM form"),
-        (file("empty.pem", ""), "holds no certificate in PEM form"),
+        (directory, "cannot be read: not a regular file"),
+        (file("junk.pem", b"\xff\x00 junk"), "contains no PEM certificate"),
+        (file("empty.pem", ""), "contains no PEM certificate"),
     ] {
         let path = path.to_str().unwrap();
         let lambda = Lambda::start().await.unwrap();

@@ -89,7 +89,7 @@ fn request_text(request: &Request) -> String {
                 RequestTarget::Default => "own".into(),
             };
             let items: Vec<_> = items.iter().map(ToString::to_string).collect();
-            format!("items of {of}: {}", items.join(" "))
+            format!("paths of {of}: {}", items.join(" "))
         }
         RequestKind::Keys { bucket, keys } => {
             let keys: Vec<_> = keys.iter().map(ObjectKey::as_str).collect();
