@@ -1,6 +1,6 @@
 locals {
-  own         = "S3CloudFrontInvalidator"
-  of_function = ["FunctionName", aws_lambda_function.this.function_name]
+  namespace = "S3CloudFrontInvalidator"
+  dimension = ["FunctionName", aws_lambda_function.this.function_name]
 }
 
 resource "aws_cloudwatch_dashboard" "this" {
@@ -24,10 +24,10 @@ resource "aws_cloudwatch_dashboard" "this" {
       {
         type = "metric", x = 12, y = 0, width = 12, height = 6
         properties = {
-          title = "Changes that wait", region = local.region, stat = "Maximum", period = 300
+          title = "Messages waiting", region = local.region, stat = "Maximum", period = 300
           metrics = [
             ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", aws_sqs_queue.this.name],
-            [".", ".", ".", aws_sqs_queue.dead_letters.name],
+            [".", ".", ".", aws_sqs_queue.dead_letter.name],
             [".", "ApproximateAgeOfOldestMessage", ".", aws_sqs_queue.this.name, { yAxis = "right" }],
           ]
         }
@@ -36,16 +36,16 @@ resource "aws_cloudwatch_dashboard" "this" {
         type = "metric", x = 0, y = 6, width = 12, height = 6
         properties = {
           title   = "Changes", region = local.region, stat = "Sum", period = 300
-          metrics = [for name in ["ChangesCovered", "ChangesIgnored", "ChangesFailed"] : concat([local.own, name], local.of_function)]
+          metrics = [for name in ["ChangesInvalidated", "ChangesSkipped", "ChangesFailed"] : concat([local.namespace, name], local.dimension)]
         }
       },
       {
         type = "metric", x = 12, y = 6, width = 12, height = 6
         properties = {
-          title = "Age of the oldest change when covered", region = local.region, period = 300
+          title = "Time from change to invalidation", region = local.region, period = 300
           metrics = [
-            [local.own, "OldestChangeAge", "FunctionName", aws_lambda_function.this.function_name, { stat = "Maximum" }],
-            [local.own, "OldestChangeAge", "FunctionName", aws_lambda_function.this.function_name, { stat = "p50" }],
+            [local.namespace, "InvalidationLag", "FunctionName", aws_lambda_function.this.function_name, { stat = "Maximum" }],
+            [local.namespace, "InvalidationLag", "FunctionName", aws_lambda_function.this.function_name, { stat = "p50" }],
           ]
         }
       },
@@ -53,7 +53,7 @@ resource "aws_cloudwatch_dashboard" "this" {
         type = "metric", x = 0, y = 12, width = 12, height = 6
         properties = {
           title   = "Paths", region = local.region, stat = "Sum", period = 3600
-          metrics = [for name in ["Paths", "PathsSaved", "NeedlessEvictions"] : concat([local.own, name], local.of_function)]
+          metrics = [for name in ["Paths", "PathsSaved", "UnchangedEvicted"] : concat([local.namespace, name], local.dimension)]
         }
       },
       {
@@ -61,19 +61,19 @@ resource "aws_cloudwatch_dashboard" "this" {
         properties = {
           title = "Invalidations and retries", region = local.region, stat = "Sum", period = 300
           metrics = [
-            concat([local.own, "Invalidations"], local.of_function),
-            concat([local.own, "Retries"], local.of_function),
-            [local.own, "StaleAnswers"],
+            concat([local.namespace, "Invalidations"], local.dimension),
+            concat([local.namespace, "Retries"], local.dimension),
+            [local.namespace, "StaleCacheUsed"],
           ]
         }
       },
       {
         type = "log", x = 0, y = 18, width = 24, height = 9
         properties = {
-          title = "What was invalidated last", region = local.region, view = "table"
+          title = "Latest invalidations", region = local.region, view = "table"
           query = join(" | ", [
             "SOURCE '${aws_cloudwatch_log_group.this.name}'",
-            "filter invalidationCount > 0",
+            "filter totals.invalidations > 0",
             "fields jsonParse(@message) as line",
             "unnest line.invalidations into sent",
             "display @timestamp, source, sent.distributionId, sent.status, sent.invalidationId, sent.changes, sent.pathCount, sent.paths",

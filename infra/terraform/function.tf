@@ -1,11 +1,11 @@
 resource "aws_lambda_function" "this" {
-  #checkov:skip=CKV_AWS_117: It calls public endpoints of AWS only; a VPC would add NAT's price and a way to fail.
-  #checkov:skip=CKV_AWS_173: The environment holds settings and no secret; Lambda encrypts it with its own key.
-  #checkov:skip=CKV_AWS_272: Who may deploy may also sign; signing is the operator's choice.
-  #checkov:skip=CKV_AWS_50: Tracing would need the X-Ray client in the function; each line of the log has the request's id.
-  #checkov:skip=CKV_AWS_115: Reserved concurrency is a variable; reserving by default would take it from the account's other functions.
+  #checkov:skip=CKV_AWS_117: The function calls public AWS endpoints only. A VPC would add the cost of a NAT gateway.
+  #checkov:skip=CKV_AWS_173: The environment variables contain no secrets; Lambda encrypts them with an AWS managed key.
+  #checkov:skip=CKV_AWS_272: Code signing needs a signing profile of the account, which the module does not have.
+  #checkov:skip=CKV_AWS_50: The function contains no X-Ray client. Every log line has the request ID.
+  #checkov:skip=CKV_AWS_115: reserved_concurrency sets it. A default would reduce the concurrency of the account's other functions.
   function_name    = var.name
-  description      = "Keeps CloudFront fresh when S3 changes"
+  description      = "Invalidates CloudFront automatically when S3 objects change"
   role             = aws_iam_role.this.arn
   runtime          = "provided.al2023"
   handler          = "bootstrap"
@@ -17,9 +17,9 @@ resource "aws_lambda_function" "this" {
 
   reserved_concurrent_executions = coalesce(var.reserved_concurrency, -1)
 
-  # What fails three times is kept as it came, so that it can be sent again as it is.
+  # After three failed attempts, Lambda sends the unchanged event here, so that it can be redriven.
   dead_letter_config {
-    target_arn = aws_sqs_queue.dead_letters.arn
+    target_arn = aws_sqs_queue.dead_letter.arn
   }
 
   logging_config {
@@ -31,27 +31,34 @@ resource "aws_lambda_function" "this" {
   environment {
     variables = merge(
       {
-        DISTRIBUTION_SETTINGS = var.distribution_settings
-        DISTRIBUTION_TAG      = var.distribution_tag
-        DRY_RUN               = tostring(var.dry_run)
-        INDEX_DOCUMENTS       = var.index_documents
-        INVENTORY             = var.inventory
-        MAX_PATHS             = tostring(var.max_paths)
-        MAX_WILDCARDS         = tostring(var.max_wildcards)
-        METRICS               = var.metrics
+        BUCKET_LISTING             = var.bucket_listing
+        CACHE_TTL_SECONDS          = tostring(var.cache_ttl_seconds)
+        DIRECT_RETRY_SECONDS       = tostring(var.direct_retry_seconds)
+        DISTRIBUTION_CONFIG        = var.distribution_config
+        DISTRIBUTION_TAG           = var.distribution_tag
+        DRY_RUN                    = tostring(var.dry_run)
+        EVICTIONS_PER_PATH         = tostring(var.evictions_per_path)
+        INDEX_DOCUMENTS            = var.index_documents
+        LISTING_MAX_REQUESTS       = tostring(var.listing_max_requests)
+        MAX_PATHS                  = tostring(var.max_paths)
+        MAX_WILDCARDS              = tostring(var.max_wildcards)
+        METRICS                    = var.metrics
+        NEGATIVE_CACHE_TTL_SECONDS = tostring(var.negative_cache_ttl_seconds)
+        RETRY_BASE_DELAY_MS        = tostring(var.retry_base_delay_ms)
+        STALE_IF_ERROR_SECONDS     = tostring(var.stale_if_error_seconds)
       },
       var.expected_bucket_owner == "" ? {} : { EXPECTED_BUCKET_OWNER = var.expected_bucket_owner },
       var.distribution_id == "" ? {} : { DISTRIBUTION_ID = var.distribution_id },
     )
   }
 
-  # Lambda asks whether the role may write to the dead-letter queue when it makes the function.
+  # When it creates the function, Lambda checks that the role may send to the dead-letter queue.
   depends_on = [aws_iam_role_policy.this]
 }
 
 resource "aws_cloudwatch_log_group" "this" {
-  #checkov:skip=CKV_AWS_158: CloudWatch encrypts logs with its own key; there is no secret in them, and a key has a price.
-  #checkov:skip=CKV_AWS_338: A month is enough to find a fault; how long is a variable, and logs cost by the month.
+  #checkov:skip=CKV_AWS_158: CloudWatch Logs encrypts the log group. The log contains no secrets, and a KMS key costs money.
+  #checkov:skip=CKV_AWS_338: 30 days are enough to find a fault, and storage costs money. log_retention_days sets the retention.
   name              = "/aws/lambda/${var.name}"
   retention_in_days = var.log_retention_days
 }

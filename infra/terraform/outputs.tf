@@ -1,31 +1,31 @@
 output "function_arn" {
-  description = "For buckets' notifications, pipelines and direct invocations"
+  description = "The function's ARN, for event notifications, pipelines and direct invocations"
   value       = aws_lambda_function.this.arn
 }
 
 output "function_name" {
-  description = "For pipelines"
+  description = "The function's name, for pipelines"
   value       = aws_lambda_function.this.function_name
 }
 
 output "queue_arn" {
-  description = "For buckets' notifications"
+  description = "The queue's ARN, for event notifications"
   value       = aws_sqs_queue.this.arn
-  # S3 writes a test event to the queue when a notification is set.
+  # S3 sends a test event to the queue when an event notification is configured.
   depends_on = [aws_sqs_queue_policy.this]
 }
 
 output "queue_url" {
-  description = "The queue"
+  description = "The queue's URL"
   value       = aws_sqs_queue.this.url
 }
 
 output "dead_letter_queue_arn" {
-  description = "Where changes end that failed for good"
-  value       = aws_sqs_queue.dead_letters.arn
+  description = "The ARN of the queue for changes that failed permanently"
+  value       = aws_sqs_queue.dead_letter.arn
 }
 
 output "role_arn" {
-  description = "The function's role"
+  description = "The ARN of the function's execution role"
   value       = aws_iam_role.this.arn
 }

@@ -1,19 +1,19 @@
 resource "aws_sqs_queue" "this" {
   name = var.name
-  # S3 cannot write to a queue that is encrypted with SQS's key in KMS.
+  # S3 cannot send to a queue that is encrypted with the AWS managed KMS key for SQS.
   sqs_managed_sse_enabled   = true
   message_retention_seconds = 345600
-  # Six times the function's timeout, and the window. Source: Lambda developer guide, "Using Lambda with Amazon SQS".
+  # Six times the function's timeout, plus the batching window. Source: Lambda developer guide, "Using Lambda with Amazon SQS".
   visibility_timeout_seconds = 6 * local.timeout + var.batching_window_seconds
 
   redrive_policy = jsonencode({
-    deadLetterTargetArn = aws_sqs_queue.dead_letters.arn
+    deadLetterTargetArn = aws_sqs_queue.dead_letter.arn
     maxReceiveCount     = 5
   })
 }
 
-resource "aws_sqs_queue" "dead_letters" {
-  name                      = "${var.name}-dead-letters"
+resource "aws_sqs_queue" "dead_letter" {
+  name                      = "${var.name}-dead-letter-queue"
   sqs_managed_sse_enabled   = true
   message_retention_seconds = 1209600
 }
@@ -25,7 +25,7 @@ resource "aws_sqs_queue_policy" "this" {
 
 data "aws_iam_policy_document" "queue" {
   statement {
-    sid       = "BucketsOfOneAccount"
+    sid       = "S3SendMessage"
     actions   = ["sqs:SendMessage"]
     resources = [aws_sqs_queue.this.arn]
 
@@ -37,7 +37,7 @@ data "aws_iam_policy_document" "queue" {
     condition {
       test     = "StringEquals"
       variable = "aws:SourceAccount"
-      values   = [local.owner]
+      values   = [local.bucket_owner]
     }
 
     condition {
@@ -51,7 +51,7 @@ data "aws_iam_policy_document" "queue" {
     for_each = aws_cloudwatch_event_rule.this
 
     content {
-      sid       = "EventBridge"
+      sid       = "EventBridgeSendMessage"
       actions   = ["sqs:SendMessage"]
       resources = [aws_sqs_queue.this.arn]
 

@@ -20,10 +20,10 @@ data "aws_iam_policy_document" "assume" {
   }
 }
 
-# policy.json at the top, narrowed to this deployment, and what the queues need.
+# The statements of policy.json, limited to this deployment, and the permissions for the queues.
 data "aws_iam_policy_document" "this" {
-  #checkov:skip=CKV_AWS_356: Results of CodePipeline's jobs know no narrower resource (Service Authorization Reference).
-  #checkov:skip=CKV_AWS_111: As above; all other statements that write name what they write to.
+  #checkov:skip=CKV_AWS_356: The actions for CodePipeline job results support no resource-level permissions (Service Authorization Reference).
+  #checkov:skip=CKV_AWS_111: As above. All other statements with write actions name their resources.
   statement {
     sid       = "WriteLogs"
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
@@ -36,7 +36,7 @@ data "aws_iam_policy_document" "this" {
     resources = [local.buckets]
 
     dynamic "condition" {
-      for_each = var.expected_bucket_owner == "any" ? [] : [local.owner]
+      for_each = var.expected_bucket_owner == "any" ? [] : [local.bucket_owner]
 
       content {
         test     = "StringEquals"
@@ -66,26 +66,26 @@ data "aws_iam_policy_document" "this" {
   }
 
   dynamic "statement" {
-    for_each = var.distribution_settings == "auto" ? [true] : []
+    for_each = var.distribution_config == "auto" ? [true] : []
 
     content {
-      sid     = "ReadDistributionSettings"
+      sid     = "ReadDistributionConfigs"
       actions = ["cloudfront:GetCachePolicy", "cloudfront:GetDistributionConfig"]
-      # Cache policies of AWS's own are of no account.
+      # AWS managed cache policies belong to no account.
       resources = ["arn:${local.partition}:cloudfront::*:cache-policy/*", "${local.cloudfront}:distribution/*"]
     }
   }
 
   dynamic "statement" {
-    for_each = var.inventory == "auto" ? [true] : []
+    for_each = var.bucket_listing == "auto" ? [true] : []
 
     content {
-      sid       = "Inventory"
+      sid       = "ListBuckets"
       actions   = ["s3:ListBucket"]
       resources = [local.buckets]
 
       dynamic "condition" {
-        for_each = var.expected_bucket_owner == "any" ? [] : [local.owner]
+        for_each = var.expected_bucket_owner == "any" ? [] : [local.bucket_owner]
 
         content {
           test     = "StringEquals"
@@ -100,21 +100,21 @@ data "aws_iam_policy_document" "this" {
     for_each = var.pipelines ? [true] : []
 
     content {
-      sid       = "AnswerPipelines"
+      sid       = "PutJobResults"
       actions   = ["codepipeline:PutJobFailureResult", "codepipeline:PutJobSuccessResult"]
       resources = ["*"]
     }
   }
 
   statement {
-    sid       = "ReceiveChanges"
+    sid       = "ReceiveMessages"
     actions   = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
     resources = [aws_sqs_queue.this.arn]
   }
 
   statement {
-    sid       = "KeepFailures"
+    sid       = "SendToDeadLetterQueue"
     actions   = ["sqs:SendMessage"]
-    resources = [aws_sqs_queue.dead_letters.arn]
+    resources = [aws_sqs_queue.dead_letter.arn]
   }
 }

@@ -1,79 +1,51 @@
 variable "zip" {
-  description = "The function's zip, as scripts/package makes it."
+  description = "The path of the function's zip, built by scripts/package."
   type        = string
 
   validation {
     condition     = fileexists(var.zip)
-    error_message = "The zip is not there: make it with scripts/package."
+    error_message = "The zip does not exist. Build it with scripts/package."
   }
 }
 
 variable "name" {
-  description = "What the function is called, and how the names of its role, queues, log and alarms begin."
+  description = "The name of the function, and the prefix of the names of its role, queues, log group and alarms."
   type        = string
   default     = "cloudfront-invalidator"
 
   validation {
-    # A role's name, the longest suffix included, has at most 64 characters.
+    # The name of a role, which includes the Region, has at most 64 characters.
     condition     = can(regex("^[A-Za-z0-9_-]{1,49}$", var.name))
-    error_message = "The name is of 1 to 49 letters, digits, hyphens and underscores."
+    error_message = "The name must have 1 to 49 letters, digits, hyphens and underscores."
   }
 }
 
 variable "architecture" {
-  description = "What the function is built for (scripts/package --arch): x86_64 or arm64."
+  description = "The instruction set architecture that the zip was built for (scripts/package --arch): x86_64 or arm64."
   type        = string
   default     = "x86_64"
 
   validation {
     condition     = contains(["x86_64", "arm64"], var.architecture)
-    error_message = "The architecture is x86_64 or arm64."
+    error_message = "architecture must be x86_64 or arm64."
   }
 }
 
 variable "memory_size" {
-  description = "The function's memory in MB, from which its share of processor time follows."
+  description = "The function's memory in MB. Lambda allocates CPU in proportion to it."
   type        = number
   default     = 256
 
   validation {
     condition     = var.memory_size >= 128 && var.memory_size <= 10240 && floor(var.memory_size) == var.memory_size
-    error_message = "The memory is from 128 to 10240 MB."
-  }
-}
-
-variable "log_retention_days" {
-  description = "How long the function's log is kept, in days."
-  type        = number
-  default     = 30
-
-  validation {
-    condition = contains(
-      [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653],
-      var.log_retention_days
-    )
-    error_message = "CloudWatch keeps logs for certain numbers of days only, such as 7, 14, 30, 90 or 365."
-  }
-}
-
-variable "log_level" {
-  description = <<-EOT
-    The least level of the function's own lines: DEBUG, INFO, WARN or ERROR. The lines that tell what was invalidated are INFO, those
-    that StaleAnswers counts WARN; metrics are written at each.
-  EOT
-  type        = string
-  default     = "INFO"
-
-  validation {
-    condition     = contains(["DEBUG", "INFO", "WARN", "ERROR"], var.log_level)
-    error_message = "It is DEBUG, INFO, WARN or ERROR."
+    error_message = "memory_size must be an integer from 128 to 10240."
   }
 }
 
 variable "reserved_concurrency" {
   description = <<-EOT
-    How many invocations may run at the same time, or null for no limit of its own. With buckets that notify the function
-    directly, 5 or more keep a deploy from taking all of the account's concurrency.
+    The function's reserved concurrency (5 or more), or null for none. Set it if S3 invokes the function directly, so that a
+    large deploy does not use all of the account's concurrency.
   EOT
   type        = number
   default     = null
@@ -82,49 +54,100 @@ variable "reserved_concurrency" {
     condition = var.reserved_concurrency == null ? true : (
       var.reserved_concurrency >= 5 && var.reserved_concurrency <= 9999 && floor(var.reserved_concurrency) == var.reserved_concurrency
     )
-    error_message = "The reserved concurrency is from 5 to 9999, or null."
+    error_message = "reserved_concurrency must be an integer from 5 to 9999, or null."
   }
 }
 
-variable "allowed_distributions" {
-  description = "The ARNs of the distributions that may be invalidated, or [\"*\"] for all of the account."
-  type        = list(string)
-  default     = ["*"]
+variable "log_level" {
+  description = <<-EOT
+    The lowest level that the function logs: DEBUG, INFO, WARN or ERROR. Invocations without failures are logged at INFO. The
+    metric StaleCacheUsed counts log lines at WARN. Metrics are written at every level.
+  EOT
+  type        = string
+  default     = "INFO"
 
   validation {
-    condition     = length(var.allowed_distributions) > 0
-    error_message = "Name one distribution's ARN at least, or \"*\"."
+    condition     = contains(["DEBUG", "INFO", "WARN", "ERROR"], var.log_level)
+    error_message = "log_level must be DEBUG, INFO, WARN or ERROR."
+  }
+}
+
+variable "log_retention_days" {
+  description = "How long CloudWatch Logs keeps the function's log, in days."
+  type        = number
+  default     = 30
+
+  validation {
+    condition = contains(
+      [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653],
+      var.log_retention_days
+    )
+    error_message = "log_retention_days must be a retention that CloudWatch Logs supports, such as 7, 14, 30, 90 or 365."
+  }
+}
+
+variable "distribution_tag" {
+  description = "The key of the bucket tag that names the distribution."
+  type        = string
+  default     = "distributionId"
+
+  validation {
+    # The characters that S3 allows in a tag key, with ASCII letters only.
+    # Source: S3 user guide, "Using cost allocation S3 bucket tags".
+    condition     = can(regex("^[A-Za-z0-9_.:/=+@-]([A-Za-z0-9 _.:/=+@-]{0,126}[A-Za-z0-9_.:/=+@-])?$", var.distribution_tag))
+    error_message = "distribution_tag must have 1 to 128 letters (A to Z), digits, _.:/=+-@ and spaces, without a space at either end."
   }
 }
 
 variable "distribution_id" {
-  description = "The distribution of events that name none (pipelines, direct invocations, the Test button), or empty."
+  description = <<-EOT
+    The default distribution: it is used for events that name none (CodePipeline jobs, direct invocations, the console's Test
+    button). Empty for none.
+  EOT
   type        = string
   default     = ""
   nullable    = false
 
   validation {
     condition     = can(regex("^([A-Z][A-Z0-9]{0,63}|dt_[A-Za-z0-9]{1,61})?$", var.distribution_id))
-    error_message = "It is the id of a distribution (such as E2EXAMPLE1ABCD) or of a tenant (dt_...), or empty."
+    error_message = "distribution_id must be the ID of a distribution (such as E2EXAMPLE1ABCD) or of a distribution tenant (dt_...), or empty."
   }
 }
 
-variable "distribution_tag" {
-  description = "The bucket tag that names the distribution."
+variable "index_documents" {
+  description = "File names that are also served as their directory, separated by spaces. Empty for none."
   type        = string
-  default     = "distributionId"
+  default     = "index.html"
+  nullable    = false
 
   validation {
-    # What S3 takes as a tag's key, without the letters of other scripts. Source: S3 user guide, "Using cost allocation S3 bucket tags".
-    condition     = can(regex("^[A-Za-z0-9_.:/=+@-]([A-Za-z0-9 _.:/=+@-]{0,126}[A-Za-z0-9_.:/=+@-])?$", var.distribution_tag))
-    error_message = "It is a tag's key, of 1 to 128 letters from A to Z, digits, _.:/=+-@ and spaces between."
+    condition     = can(regex("^[^/,]*$", var.index_documents))
+    error_message = "index_documents must be file names separated by spaces, without / and commas, or empty."
+  }
+}
+
+variable "dry_run" {
+  description = "Whether the function plans and logs invalidations without creating them."
+  type        = bool
+  default     = false
+}
+
+variable "allowed_distributions" {
+  description = "The ARNs of the distributions that the function may invalidate, or [\"*\"] for all distributions of the account."
+  type        = list(string)
+  default     = ["*"]
+
+  validation {
+    condition     = length(var.allowed_distributions) > 0
+    error_message = "allowed_distributions must contain at least one ARN, or \"*\"."
   }
 }
 
 variable "expected_bucket_owner" {
   description = <<-EOT
-    The account that must own the buckets, empty for this one, or any. With an account this one's own buckets are neither read nor let
-    in: take a stack of its own for it. With any, buckets of every account may be read, and only this one's may send.
+    The ID of the account that must own the buckets. Empty for the deployment's own account, or any for every account. With the ID
+    of another account, the function does not accept buckets of the deployment's own account; deploy the module again for them.
+    With any, the function may read buckets of every account, but only buckets of the deployment's own account may send events.
   EOT
   type        = string
   default     = ""
@@ -132,34 +155,34 @@ variable "expected_bucket_owner" {
 
   validation {
     condition     = can(regex("^([0-9]{12}|any)?$", var.expected_bucket_owner))
-    error_message = "It is an account's id (12 digits), any, or empty."
+    error_message = "expected_bucket_owner must be an account ID (12 digits), any, or empty."
   }
 }
 
-variable "distribution_settings" {
-  description = "Whether the function reads how distributions are set, to tell which URLs an object has: auto or off."
+variable "distribution_config" {
+  description = "Whether the function reads distribution configs to find the URLs of an object: auto or off."
   type        = string
   default     = "auto"
 
   validation {
-    condition     = contains(["auto", "off"], var.distribution_settings)
-    error_message = "It is auto or off."
+    condition     = contains(["auto", "off"], var.distribution_config)
+    error_message = "distribution_config must be auto or off."
   }
 }
 
-variable "inventory" {
-  description = "Whether the function lists buckets where that saves paths or evictions: auto or off."
+variable "bucket_listing" {
+  description = "Whether the function lists buckets where that saves paths or avoids evictions of unchanged objects: auto or off."
   type        = string
   default     = "auto"
 
   validation {
-    condition     = contains(["auto", "off"], var.inventory)
-    error_message = "It is auto or off."
+    condition     = contains(["auto", "off"], var.bucket_listing)
+    error_message = "bucket_listing must be auto or off."
   }
 }
 
 variable "pipelines" {
-  description = "Whether the function may answer CodePipeline."
+  description = "Whether the function may report results to CodePipeline."
   type        = bool
   default     = true
 }
@@ -171,41 +194,138 @@ variable "tenants" {
 }
 
 variable "max_paths" {
-  description = "The most paths of one invalidation."
+  description = "The maximum number of paths in one invalidation."
   type        = number
   default     = 30
 
   validation {
     condition     = var.max_paths >= 1 && var.max_paths <= 3000 && floor(var.max_paths) == var.max_paths
-    error_message = "The paths are from 1 to 3000."
+    error_message = "max_paths must be an integer from 1 to 3000."
   }
 }
 
 variable "max_wildcards" {
-  description = "The most wildcards of one invalidation (CloudFront's limit is 15)."
+  description = "The maximum number of wildcards in one invalidation. CloudFront's quota is 15."
   type        = number
   default     = 7
 
   validation {
     condition     = var.max_wildcards >= 1 && var.max_wildcards <= 15 && floor(var.max_wildcards) == var.max_wildcards
-    error_message = "The wildcards are from 1 to 15, CloudFront's limit."
+    error_message = "max_wildcards must be an integer from 1 to 15."
   }
 }
 
-variable "index_documents" {
-  description = "Names of files that are also served as their directory, separated by spaces, or empty for none."
-  type        = string
-  default     = "index.html"
-  nullable    = false
+variable "evictions_per_path" {
+  description = "How many URLs of unchanged objects the function may evict to save one path. Applies where a bucket listing counts them."
+  type        = number
+  default     = 0
 
   validation {
-    condition     = can(regex("^[^/,]*$", var.index_documents))
-    error_message = "They are names of files, separated by spaces, without / and commas, or empty."
+    condition = (
+      var.evictions_per_path >= 0 && var.evictions_per_path <= 1000000
+      && floor(var.evictions_per_path) == var.evictions_per_path
+    )
+    error_message = "evictions_per_path must be an integer from 0 to 1000000."
+  }
+}
+
+variable "listing_max_requests" {
+  description = "The maximum number of ListObjectsV2 requests for one batch of changes. Each request returns up to 1,000 keys."
+  type        = number
+  default     = 60
+
+  validation {
+    condition = (
+      var.listing_max_requests >= 1 && var.listing_max_requests <= 300
+      && floor(var.listing_max_requests) == var.listing_max_requests
+    )
+    error_message = "listing_max_requests must be an integer from 1 to 300."
+  }
+}
+
+variable "cache_ttl_seconds" {
+  description = "How long the function caches bucket tags and distribution configs, in seconds."
+  type        = number
+  default     = 300
+
+  validation {
+    condition = (
+      var.cache_ttl_seconds >= 0 && var.cache_ttl_seconds <= 86400
+      && floor(var.cache_ttl_seconds) == var.cache_ttl_seconds
+    )
+    error_message = "cache_ttl_seconds must be an integer from 0 to 86400."
+  }
+}
+
+variable "negative_cache_ttl_seconds" {
+  description = <<-EOT
+    How long the function caches that a bucket does not have the tag, or that access to a distribution config is denied, in
+    seconds.
+  EOT
+  type        = number
+  default     = 60
+
+  validation {
+    condition = (
+      var.negative_cache_ttl_seconds >= 0 && var.negative_cache_ttl_seconds <= 86400
+      && floor(var.negative_cache_ttl_seconds) == var.negative_cache_ttl_seconds
+    )
+    error_message = "negative_cache_ttl_seconds must be an integer from 0 to 86400."
+  }
+}
+
+variable "stale_if_error_seconds" {
+  description = <<-EOT
+    The maximum age of stale bucket tags and distribution configs that the function uses if AWS returns an error, in seconds.
+  EOT
+  type        = number
+  default     = 3600
+
+  validation {
+    condition = (
+      var.stale_if_error_seconds >= 0 && var.stale_if_error_seconds <= 86400
+      && floor(var.stale_if_error_seconds) == var.stale_if_error_seconds
+    )
+    error_message = "stale_if_error_seconds must be an integer from 0 to 86400."
+  }
+}
+
+variable "retry_base_delay_ms" {
+  description = <<-EOT
+    The maximum delay before the first retry of CreateInvalidation, in milliseconds. It doubles with each further retry, up to 20
+    seconds.
+  EOT
+  type        = number
+  default     = 2000
+
+  validation {
+    condition = (
+      var.retry_base_delay_ms >= 1 && var.retry_base_delay_ms <= 60000
+      && floor(var.retry_base_delay_ms) == var.retry_base_delay_ms
+    )
+    error_message = "retry_base_delay_ms must be an integer from 1 to 60000."
+  }
+}
+
+variable "direct_retry_seconds" {
+  description = "How long the function retries changes that do not come from a queue, within one invocation, in seconds."
+  type        = number
+  default     = 10
+
+  validation {
+    condition = (
+      var.direct_retry_seconds >= 0 && var.direct_retry_seconds <= 900
+      && floor(var.direct_retry_seconds) == var.direct_retry_seconds
+    )
+    error_message = "direct_retry_seconds must be an integer from 0 to 900."
   }
 }
 
 variable "batching_window_seconds" {
-  description = "How long messages are gathered, in seconds. Longer is cheaper, shorter is fresher."
+  description = <<-EOT
+    The maximum batching window of the event source mapping, in seconds. A longer window costs less; a shorter one invalidates
+    sooner.
+  EOT
   type        = number
   default     = 60
 
@@ -214,49 +334,43 @@ variable "batching_window_seconds" {
       var.batching_window_seconds >= 0 && var.batching_window_seconds <= 300
       && floor(var.batching_window_seconds) == var.batching_window_seconds
     )
-    error_message = "The window is from 0 to 300 seconds."
+    error_message = "batching_window_seconds must be an integer from 0 to 300."
   }
 }
 
-variable "dry_run" {
-  description = "Whether the function only plans and logs, and sends nothing."
-  type        = bool
-  default     = false
-}
-
 variable "event_bridge_buckets" {
-  description = "Names of buckets whose EventBridge events go to the queue."
+  description = "The names of the buckets whose EventBridge events go to the queue."
   type        = list(string)
   default     = []
   nullable    = false
 }
 
 variable "metrics" {
-  description = "Whether the function writes metrics: on or off. Nine, which are free if they are among the account's first ten."
+  description = "Whether the function writes its nine metrics: on or off. An account's first ten custom metrics are free."
   type        = string
   default     = "on"
 
   validation {
     condition     = contains(["on", "off"], var.metrics)
-    error_message = "It is on or off."
+    error_message = "metrics must be on or off."
   }
 }
 
 variable "alarms" {
-  description = "Whether four alarms and a metric of stale answers are made (0.70 USD a month in all)."
+  description = "Whether to create four alarms and the metric StaleCacheUsed (0.70 USD a month in all)."
   type        = bool
   default     = false
 }
 
 variable "alarm_topic_arn" {
-  description = "The SNS topic that alarms are sent to, or empty."
+  description = "The ARN of the SNS topic that the alarms notify. Empty for none."
   type        = string
   default     = ""
   nullable    = false
 }
 
 variable "dashboard" {
-  description = "Whether a dashboard is made (3 USD a month beyond the account's first three)."
+  description = "Whether to create a dashboard (3 USD a month beyond the account's first three)."
   type        = bool
   default     = false
 }

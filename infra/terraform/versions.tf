@@ -4,7 +4,7 @@ terraform {
   required_providers {
     aws = {
       source = "hashicorp/aws"
-      # The first that sets a function's log with the function.
+      # The first version with the function's logging_config.
       version = ">= 5.31"
     }
   }

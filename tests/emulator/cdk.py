@@ -1,7 +1,7 @@
-"""Deploys what the CDK's example synthesises to an emulator of AWS by another author, and lets its bucket change.
+"""Deploys the CDK example to an emulator of AWS, changes objects in its bucket, and checks the invalidations.
 
-The templates are those a user gets. What `cdk bootstrap` and `cdk deploy` do, the parameter of its version and the upload of
-assets, is done here.
+The templates are those that a user gets. The test itself does what `cdk bootstrap` and `cdk deploy` do: it sets the parameter with
+the bootstrap version and uploads the assets.
 """
 
 import json
@@ -19,7 +19,7 @@ CDK = ROOT / "infra/cdk"
 
 def main(bootstrap):
     if not (CDK / "dist/example/app.js").exists():
-        # Whether that may be, `equality` says.
+        # In CI, tests/infra/equality.py requires the build.
         print("SKIPPED: the CDK example is not built", file=sys.stderr)
         return
     with tempfile.TemporaryDirectory() as directory:
@@ -32,7 +32,7 @@ def main(bootstrap):
 
 
 def synth(emulator, workdir, zip_file):
-    """The assembly of the example; `npm ci && npm run build` were before."""
+    """The cloud assembly of the example, which `npm ci && npm run build` compiled."""
     out = workdir / "cdk.out"
     own = {"FUNCTION_ZIP": str(zip_file), "CDK_OUTDIR": str(out), "BATCHING_WINDOW_SECONDS": "1"}
     command = ["node", CDK / "dist/example/app.js"]
@@ -41,7 +41,7 @@ def synth(emulator, workdir, zip_file):
 
 
 def bootstrap_of(emulator, out):
-    """Uploads the assets of the stacks, templates apart, to the bucket that they name."""
+    """Uploads the assets of the stacks, except the templates, to the buckets in their manifests."""
     account = emulator.client("sts").get_caller_identity()["Account"]
     emulator.client("ssm").put_parameter(Name="/cdk-bootstrap/hnb659fds/version", Type="String", Value="99")
     s3 = emulator.client("s3")
@@ -77,7 +77,7 @@ def play(emulator, workdir, zip_file):
     sync(emulator, bucket, files, f"s3://{bucket}", distribution, {url_of(key) for key in keys} | {"/"})
     (files / "robots.txt").unlink()
     sync(emulator, bucket, files, f"s3://{bucket}", distribution, {"/robots.txt"})
-    [url] = [it for it in emulator.client("sqs").list_queues()["QueueUrls"] if "DeadLetters" in it]
+    [url] = [it for it in emulator.client("sqs").list_queues()["QueueUrls"] if "DeadLetterQueue" in it]
     failed = dead_letters(emulator, url.rsplit("/", 1)[1])
     assert failed == 0, f"{failed} messages in the dead-letter queue"
 

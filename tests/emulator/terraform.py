@@ -1,6 +1,6 @@
-"""Applies the Terraform example to an emulator of AWS by another author, lets its bucket change, and destroys it again.
+"""Applies the Terraform example to an emulator of AWS, changes objects in its bucket, checks the invalidations, and destroys it.
 
-The provider is the real one. Where neither Terraform nor its provider can be had, that is said.
+The test uses the real provider. It is skipped, with a message, if Terraform or the provider is not available.
 """
 
 import json
@@ -17,42 +17,42 @@ from run import dead_letters, sync
 
 MODULES = ROOT / "infra/terraform"
 
-# Directories in which a provider may already be, besides TF_PLUGIN_DIR: Terraform's own, and those that images use.
+# Directories that may contain the provider, in addition to TF_PLUGIN_DIR: Terraform's own, and those of container images.
 PLUGIN_DIRS = ["~/.terraform.d/plugins", "/usr/local/share/terraform/plugins", "/usr/share/terraform/plugins"]
 PLUGIN_DIRS += map(str, Path("/opt").glob("*"))
 
-# The emulator's buckets are named in paths.
+# The emulator requires path-style requests.
 EMULATED = 'provider "aws" {\n  s3_use_path_style = true\n}\n'
 
 
 class Missing(Exception):
-    """Terraform or its provider cannot be had."""
+    """Terraform or its provider is not available."""
 
 
 class Terraform:
-    """A copy of the modules with one of their directories as the root module, and a state of its own."""
+    """A copy of the modules with one of their directories as the root module, with its own state."""
 
     def __init__(self, workdir, directory=".", environment=None, extra=EMULATED):
         if not shutil.which("terraform"):
-            raise Missing("terraform not found")
+            raise Missing("terraform is not installed")
         copy = workdir / "terraform"
         shutil.copytree(MODULES, copy, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
         self.directory = copy / directory
         self.directory.mkdir(exist_ok=True)
         (self.directory / "emulated.tf").write_text(extra)
-        # Which attributes each resource is given, by its address; a plan shows them.
+        # The attributes that the configuration sets, by the address of the resource; known after a plan.
         self.written = {}
-        # A configuration of the user's own may name directories that are not for this.
+        # The user's Terraform and AWS configuration must not affect the test.
         own = {name: value for name, value in os.environ.items() if not name.startswith(("TF_", "AWS_"))}
         self.environment = own | (environment or {}) | {"TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"}
         init = ["init", "-input=false", "-no-color", "-backend=false"]
         directories = [os.environ.get("TF_PLUGIN_DIR", "")] + PLUGIN_DIRS
-        # Below the name of a registry.
+        # A plugin directory contains a directory for each registry.
         found = [it for it in (Path(it).expanduser() for it in directories if it) if any(it.glob("*/hashicorp/aws"))]
         init += [f"-plugin-dir={found[0]}"] if found else []
         done = self.call(*init)
         if "Failed to query available provider packages" in done.stderr or "Failed to install provider" in done.stderr:
-            raise Missing(f"the AWS provider is not available; set TF_PLUGIN_DIR to a directory that has it\n{done.stderr}")
+            raise Missing(f"the Terraform provider is not available; set TF_PLUGIN_DIR to a directory that contains it\n{done.stderr}")
         if done.returncode != 0:
             raise SystemExit(f"terraform {' '.join(init)}\n{done.stdout}{done.stderr}")
 
@@ -70,14 +70,14 @@ class Terraform:
         (self.directory / "test.auto.tfvars.json").write_text(json.dumps(variables))
 
     def apply(self, variables=None):
-        """Applies; the outputs."""
+        """Applies the configuration and returns the outputs."""
         if variables is not None:
             self.give(variables)
         self.run("apply", "-auto-approve", "-input=false", "-no-color")
         return {name: it["value"] for name, it in json.loads(self.run("output", "-json").stdout).items()}
 
     def plan(self, variables=None):
-        """What would change, by its address; nothing where all is as it was said."""
+        """The planned changes by the address of the resource; empty if there is no drift."""
         if variables is not None:
             self.give(variables)
         self.run("plan", "-input=false", "-no-color", "-out=plan")
@@ -114,7 +114,7 @@ def play(emulator, workdir, zip_file):
     applied = time.monotonic()
     drift = terraform.plan()
     assert not drift, drift
-    print(f"terraform: applied in {applied - began:.0f} s, a second plan changes nothing")
+    print(f"terraform: applied in {applied - began:.0f} s, a second plan contains no changes")
     files = workdir / "site"
     keys = site(files)
     bucket, distribution = outputs["bucket"], outputs["distribution_id"]

@@ -1,7 +1,7 @@
-"""Checks the commands that the documents show: of the AWS CLI, of scripts/ and of the command line.
+"""Checks the documented commands of the AWS CLI, of scripts/ and of the command line.
 
-Those of the AWS CLI are looked up in its own tables, which it makes of botocore's models of the services: operation, options, what
-an operation cannot do without, and values of which there are a few. Nothing is called.
+AWS CLI commands are checked against the CLI's own tables, which come from botocore's service models: operation, options, required
+options and enum values. No request is sent.
 """
 
 import re
@@ -19,17 +19,17 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = ["README.md", *sorted(str(it.relative_to(ROOT)) for it in ROOT.glob("docs/*.md"))]
 DOCUMENTS += [".github/CONTRIBUTING.md", "infra/cdk/README.md", "infra/terraform/README.md"]
 
-# What version 2 of the AWS CLI has, and version 1, which is the one of Python's index, has not.
+# Options of AWS CLI 2 that version 1 does not have. PyPI has version 1 only.
 ONLY_VERSION_2 = {"--cli-binary-format", "--no-cli-pager"}
 TAIL = {"--since", "--follow", "--format", "--filter-pattern", "--log-stream-names", "--log-stream-name-prefix"}
 
 
-class Wrong(Exception):
-    """What is wrong with a command."""
+class InvalidCommand(Exception):
+    """A documented command is invalid."""
 
 
-def shown(text):
-    """The commands of a document, each with whether it is whole: one of a block is, one in the prose may be shortened."""
+def documented(text):
+    """The commands of a document, each with whether it is complete: those in blocks are, those in the prose may be shortened."""
     blocks = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
     for language, block in blocks.findall(text):
         if language in ("sh", "bash"):
@@ -42,14 +42,14 @@ def shown(text):
 
 
 class Aws:
-    """The tables of the AWS CLI."""
+    """The command tables of the AWS CLI."""
 
     def __init__(self):
         self.driver = create_clidriver()
         self.services = self.driver._get_command_table()
         self.everywhere = {f"--{name}" for name in self.driver._get_argument_table()} | ONLY_VERSION_2
 
-    def check(self, words, whole):
+    def check(self, words, complete):
         if words[:2] == ["logs", "tail"]:
             self.known(words, self.everywhere | TAIL)
             return
@@ -60,30 +60,30 @@ class Aws:
             of_service = getattr(command, "_get_command_table", None)
             table = of_service() if of_service else getattr(command, "subcommand_table", {})
         if table:
-            raise Wrong(f"aws {' '.join(path)} has no {words[0] if words else 'meaning by itself'}")
-        # The others stand by themselves, as the file that `lambda invoke` writes.
+            raise InvalidCommand(f"aws {' '.join(path)} has no command {words[0] if words else '(none given)'}")
+        # Positional arguments, such as the output file of `lambda invoke`, are not options.
         arguments = {it.cli_name: it for it in command.arg_table.values() if it.cli_name.startswith("--") and not it.positional_arg}
         given = self.known(words, self.everywhere | set(arguments))
         missing = [name for name, it in arguments.items() if it.required and name not in given]
-        if whole and missing:
-            raise Wrong(f"aws {' '.join(path)} cannot do without {missing}")
+        if complete and missing:
+            raise InvalidCommand(f"aws {' '.join(path)} requires {missing}")
         for name, values in given.items():
             shape = getattr(arguments.get(name), "argument_model", None)
             shape = getattr(shape, "member", shape)
             known = getattr(shape, "enum", None)
-            # A shape with members is spelt otherwise, and what is put in at run time is not known.
+            # The value of a variable is unknown.
             for value in values if known else []:
                 if "$" not in value and value not in known:
-                    raise Wrong(f"{name} is one of {known}, and not {value}")
+                    raise InvalidCommand(f"{name} must be one of {known}, not {value}")
 
     def known(self, words, options):
-        """The values of each option that is given."""
+        """The values of each given option."""
         given, name = {}, None
         for word in words:
             if word.startswith("--"):
                 name, _, value = word.partition("=")
                 if name not in options:
-                    raise Wrong(f"there is no {name}")
+                    raise InvalidCommand(f"unknown option {name}")
                 given[name] = [value] if value else []
             elif name:
                 given[name].append(word)
@@ -106,7 +106,7 @@ def check_flags(program, words):
         if flag == "--":
             return
         if flag.startswith("-") and flag != "-" and not re.search(rf"(?<![\w-]){re.escape(flag)}(?![\w-])", help_text(program)):
-            raise Wrong(f"{program} has no {flag}")
+            raise InvalidCommand(f"{program} has no option {flag}")
 
 
 @cache
@@ -116,23 +116,23 @@ def parameters():
 
 def check_parameter(name, value):
     if name not in parameters():
-        raise Wrong(f"the template has no parameter {name}")
+        raise InvalidCommand(f"the template has no parameter {name}")
     it = parameters()[name]
     if "$" in value:
         return
     if value not in map(str, it.get("AllowedValues", [value])) or not re.fullmatch(it.get("AllowedPattern", ".*"), value):
-        raise Wrong(f"{name} may not be {value}")
+        raise InvalidCommand(f"{name} does not allow {value}")
     if it["Type"] == "Number" and not it.get("MinValue", 0) <= int(value) <= it.get("MaxValue", int(value)):
-        raise Wrong(f"{name} may not be {value}")
+        raise InvalidCommand(f"{name} does not allow {value}")
 
 
-def check(aws, words, whole):
-    """Checks a command; whether it is one that is known here."""
+def check(aws, words, complete):
+    """Checks a command. Returns whether it is a known program."""
     program, *rest = words
-    # What stands for something, or for what is left out.
+    # Skips placeholders and omissions.
     rest = [it for it in rest if not it.startswith(("[", "…"))]
     if program == "aws":
-        aws.check(rest, whole)
+        aws.check(rest, complete)
     elif program in ("invalidator", "scripts/invalidator"):
         named = rest and not rest[0].startswith("-")
         check_flags(rest[0] if named else "", rest)
@@ -151,14 +151,14 @@ def check(aws, words, whole):
 def main():
     aws, checked, failed = Aws(), {}, 0
     for document in DOCUMENTS:
-        for words, whole in shown((ROOT / document).read_text()):
+        for words, complete in documented((ROOT / document).read_text()):
             try:
-                if check(aws, list(words), whole):
+                if check(aws, list(words), complete):
                     checked[words[0]] = checked.get(words[0], 0) + 1
-            except Wrong as wrong:
+            except InvalidCommand as error:
                 failed += 1
-                print(f"{document}: {' '.join(words)}: {wrong}", file=sys.stderr)
-    print("commands of the documents: " + ", ".join(f"{number} of {program}" for program, number in sorted(checked.items())))
+                print(f"{document}: {' '.join(words)}: {error}", file=sys.stderr)
+    print("documented commands checked: " + ", ".join(f"{number} of {program}" for program, number in sorted(checked.items())))
     assert checked["aws"] > 20 and checked["scripts/deploy"] > 5, checked
     sys.exit(1 if failed else 0)
 

@@ -1,5 +1,5 @@
-"""Runs all that deploys, all that holds the deployments to each other, and what looks at the documents' commands, at the same time:
-Terraform's provider waits for most of it.
+"""Runs the tests of the deployments and of the documented commands concurrently, because the Terraform provider waits for most of
+the time.
 """
 
 import subprocess

@@ -1,8 +1,8 @@
-"""Holds the Terraform module and the CDK's construct to the CloudFormation template, and that to policy.json.
+"""Compares the Terraform module and the CDK construct with the CloudFormation template, and the template with policy.json.
 
-The template is resolved here; the construct is synthesised; the module is applied to an emulator of AWS with the real provider,
-and its state read. Each is compared with the template for each of `CONFIGURATIONS`: all resources with their properties, all
-permissions, the outputs; and the names of what can be set.
+The test resolves the template, synthesizes the construct, applies the module to an emulator of AWS with the real provider and reads
+its state. For each of `CONFIGURATIONS` it compares all resources with their properties, all permissions and the outputs. It also
+compares the names and constraints of the parameters.
 """
 
 import json
@@ -30,11 +30,11 @@ TEMPLATE = ROOT / "infra/cloudformation/template.yaml"
 CDK = ROOT / "infra/cdk"
 ACCOUNT = "000000000000"
 
-# What only some have: parameters, and variables or properties by the same name in CamelCase.
-ONLY_CLOUDFORMATION = {"DistributionIdExport"}  # elsewhere a reference does it
-ONLY_TERRAFORM = {"Zip", "Name"}  # the template names its zip, and its stack names the rest
+# Parameters that only one of the three has, in PascalCase.
+ONLY_CLOUDFORMATION = {"DistributionIdExport"}  # the others refer to the distribution
+ONLY_TERRAFORM = {"Zip", "Name"}  # the template contains the path of the zip, and CloudFormation generates the names
 ONLY_CDK = {"Code"}  # as above
-SPELT_IN_CDK = {"AlarmTopicArn": "AlarmTopic"}  # a topic, not its ARN
+CDK_NAMES = {"AlarmTopicArn": "AlarmTopic"}  # a topic, not its ARN
 
 CONFIGURATIONS = {
     "defaults": {},
@@ -44,7 +44,7 @@ CONFIGURATIONS = {
         "LogRetentionDays": 90,
         "LogLevel": "DEBUG",
         "ReservedConcurrency": 5,
-        # Of another partition: this one's is `<Partition>`.
+        # In another partition, because the stack's own becomes `<Partition>`.
         "AllowedDistributions": [f"arn:aws-cn:cloudfront::111111111111:distribution/E{it}EXAMPLE1ABCD" for it in "23"],
         "DistributionId": "E2EXAMPLE1ABCD",
         "DistributionTag": "cdn:id",
@@ -52,6 +52,13 @@ CONFIGURATIONS = {
         "Tenants": True,
         "MaxPaths": 100,
         "MaxWildcards": 3,
+        "EvictionsPerPath": 1000000,
+        "ListingMaxRequests": 300,
+        "CacheTtlSeconds": 600,
+        "NegativeCacheTtlSeconds": 120,
+        "StaleIfErrorSeconds": 86400,
+        "RetryBaseDelayMs": 500,
+        "DirectRetrySeconds": 900,
         "IndexDocuments": "index.html index.htm",
         "DryRun": True,
         "BatchingWindowSeconds": 300,
@@ -60,13 +67,19 @@ CONFIGURATIONS = {
         "AlarmTopicArn": f"arn:aws:sns:{REGION}:111111111111:alarms",
         "Dashboard": True,
     },
-    # And the alarm that there is without metrics, and buckets of any account, which are listed.
-    "least": {
+    # Without optional statements, with the alarm that replaces the one on ChangesFailed, and with buckets of any account.
+    "minimal": {
         "LogLevel": "ERROR",
         "ExpectedBucketOwner": "any",
         "IndexDocuments": "",
-        "DistributionSettings": "off",
-        "Inventory": "off",
+        "DistributionConfig": "off",
+        "BucketListing": "off",
+        "ListingMaxRequests": 1,
+        "CacheTtlSeconds": 0,
+        "NegativeCacheTtlSeconds": 0,
+        "StaleIfErrorSeconds": 0,
+        "RetryBaseDelayMs": 1,
+        "DirectRetrySeconds": 0,
         "Pipelines": False,
         "BatchingWindowSeconds": 0,
         "Metrics": "off",
@@ -88,9 +101,9 @@ def cdk():
     """The model of each configuration."""
     props = []
     for values in CONFIGURATIONS.values():
-        spelt = {SPELT_IN_CDK.get(name, name): it for name, it in values.items()}
-        props.append({name[0].lower() + name[1:]: it for name, it in spelt.items()})
-    command = ["node", CDK / "dist/test/synthesise.js", json.dumps(props)]
+        renamed = {CDK_NAMES.get(name, name): it for name, it in values.items()}
+        props.append({name[0].lower() + name[1:]: it for name, it in renamed.items()})
+    command = ["node", CDK / "dist/test/synthesize.js", json.dumps(props)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise SystemExit(done.stderr)
@@ -99,19 +112,19 @@ def cdk():
 
 def terraform(emulator, workdir, zip_file, name, values):
     (workdir / name).mkdir()
-    made = Terraform(workdir / name, ".", emulator.environment)
+    module = Terraform(workdir / name, ".", emulator.environment)
     variables = {"zip": str(zip_file), "name": name} | {limits.snake(key): it for key, it in values.items()}
     alarms = {}
     if values.get("Alarms"):
-        planned = made.plan(variables)
-        state.check(made.written)
-        # The emulator forgets most of an alarm when it is read.
+        planned = module.plan(variables)
+        state.check(module.written)
+        # The emulator returns few attributes of an alarm, so the plan is compared.
         alarms = {address: it for address, it in planned.items() if address.startswith("aws_cloudwatch_metric_alarm.")}
-    outputs = made.apply(variables)
+    outputs = module.apply(variables)
     if name == "everything":
-        drift = made.plan().keys() - alarms.keys()
+        drift = module.plan().keys() - alarms.keys()
         assert not drift, drift
-    found = state.model(made.state(), alarms, outputs, REGION, ACCOUNT)
+    found = state.model(module.state(), alarms, outputs, REGION, ACCOUNT)
     return found | {"outputs": {camel(key): it for key, it in found["outputs"].items()}}
 
 
@@ -124,27 +137,27 @@ def differences(expected, found, path=""):
         yield f"{path}: {found} instead of {expected}"
 
 
-def names(failures, which):
-    """The names of what can be set and of what comes out."""
+def compare_names(failures, which):
+    """Compares the names of the parameters."""
     parameters = set(yaml_parse(TEMPLATE.read_text())["Parameters"]) - ONLY_CLOUDFORMATION
     if which == "terraform":
         variables = (ROOT / "infra/terraform/variables.tf").read_text()
         found = {camel(it) for it in re.findall(r'^variable "(\w+)"', variables, re.MULTILINE)} - ONLY_TERRAFORM
     else:
         props = (CDK / "lib/props.ts").read_text()
-        spelt = {it: name for name, it in SPELT_IN_CDK.items()}
-        found = {spelt.get(camel(it), camel(it)) for it in re.findall(r"^  readonly (\w+)\??:", props, re.MULTILINE)} - ONLY_CDK
+        original = {it: name for name, it in CDK_NAMES.items()}
+        found = {original.get(camel(it), camel(it)) for it in re.findall(r"^  readonly (\w+)\??:", props, re.MULTILINE)} - ONLY_CDK
     failures += [f"{which}: {it} is not a parameter of both" for it in sorted(parameters ^ found)]
 
 
-def held_to_policy(failures):
-    """The role's statements are those of policy.json, narrowed, and the queues'."""
+def compare_policy(failures):
+    """The role has the statements of policy.json, limited to the account, and those for the queues."""
     role = cloudformation(CONFIGURATIONS["defaults"] | {"Tenants": True}).model()["resources"]["Role"]["Policies"]["invalidator"]
-    wide = text(policy(json.loads((ROOT / "policy.json").read_text())))
-    failures += list(differences(sorted([*wide, "ReceiveChanges", "KeepFailures"]), sorted(role), "statements of the role"))
-    for sid in role.keys() & wide.keys():
-        ours, theirs = role[sid], wide[sid]
-        # The log group is made beforehand, and is the function's own.
+    full = text(policy(json.loads((ROOT / "policy.json").read_text())))
+    failures += list(differences(sorted([*full, "ReceiveMessages", "SendToDeadLetterQueue"]), sorted(role), "statements of the role"))
+    for sid in role.keys() & full.keys():
+        ours, theirs = role[sid], full[sid]
+        # The template creates the log group itself.
         actions = [it for it in theirs["Action"] if it != "logs:CreateLogGroup"]
         failures += differences(actions, ours["Action"], f"{sid}/Action")
         own = json.dumps(ours["Condition"]).replace("<AccountId>", "${aws:PrincipalAccount}")
@@ -155,9 +168,17 @@ def held_to_policy(failures):
                 failures.append(f"{sid}/Resource: {resource} is not within {theirs['Resource']}")
         if sid == "WriteLogs" and ours["Resource"] != ["<LogGroup.Arn>"]:
             failures.append(f"{sid}/Resource: {ours['Resource']}")
-        narrowed = "<AccountId>" in json.dumps(ours) or sid in ("WriteLogs", "AnswerPipelines")
+        narrowed = "<AccountId>" in json.dumps(ours) or sid in ("WriteLogs", "PutJobResults")
         if not narrowed:
-            failures.append(f"{sid}: not narrowed to the account")
+            failures.append(f"{sid}: not limited to the account")
+
+
+def untested(parameters):
+    """Every parameter must have another value than its default in at least one of the configurations."""
+    for name, it in parameters.items():
+        given = [values[name] for values in CONFIGURATIONS.values() if name in values]
+        if all(text(value) == text(it["Default"]) for value in given):
+            yield f"{name} has its default value in every configuration"
 
 
 def compare(failures, which, configuration, found):
@@ -174,33 +195,34 @@ def policies(properties):
 
 def main(bootstrap):
     failures = []
-    held_to_policy(failures)
+    compare_policy(failures)
     parameters = yaml_parse(TEMPLATE.read_text())["Parameters"]
     variables, props = (ROOT / "infra/terraform/variables.tf").read_text(), (CDK / "lib/props.ts").read_text()
     shared = {name: it for name, it in parameters.items() if name not in ONLY_CLOUDFORMATION}
     failures += limits.differences(shared, variables, props)
+    failures += untested(shared)
     with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor() as pool:
         workdir = Path(directory)
         emulator = Emulator(workdir)
         try:
             zip_file = zip_of(workdir, bootstrap)
-            # The provider waits for a minute at queues; these wait together.
+            # The provider waits for a minute after it creates queues, so the modules are applied concurrently.
             applied = {name: pool.submit(terraform, emulator, workdir, zip_file, name, it) for name, it in CONFIGURATIONS.items()}
-            if (CDK / "dist/test/synthesise.js").exists() and shutil.which("node"):
-                names(failures, "cdk")
+            if (CDK / "dist/test/synthesize.js").exists() and shutil.which("node"):
+                compare_names(failures, "cdk")
                 for name, found in cdk().items():
                     compare(failures, "cdk", name, found)
             else:
-                print("SKIPPED: the CDK construct is not built, or node is not found", file=sys.stderr)
-                assert not os.environ.get("CI"), "CI requires Node"
+                print("SKIPPED: the CDK construct is not built, or node is not installed", file=sys.stderr)
+                assert not os.environ.get("CI"), "Node.js is required in CI"
             try:
                 for name, found in applied.items():
                     compare(failures, "terraform", name, found.result())
-                names(failures, "terraform")
+                compare_names(failures, "terraform")
             except Missing as missing:
                 print(f"SKIPPED: {missing}", file=sys.stderr)
         finally:
-            # What still runs needs it.
+            # Running modules need the emulator.
             pool.shutdown()
             emulator.stop()
     for failure in failures:

@@ -1,4 +1,4 @@
-"""The custom resource that tags a bucket, against a bucket that refuses what S3 does."""
+"""Tests the custom resource that tags a bucket, with a fake bucket that rejects what S3 rejects."""
 
 import contextlib
 import importlib.util
@@ -17,7 +17,7 @@ SYSTEM = {"aws:cloudformation:stack-name": "site"}
 
 
 class Bucket:
-    """Knows S3's rules: one call replaces all tags, and the system's must come along as they are."""
+    """Follows S3's rules: PutBucketTagging replaces all tags and requires the unchanged system tags."""
 
     def __init__(self, tags):
         self.tags = tags
@@ -37,41 +37,41 @@ class Bucket:
         self.calls.append(tags)
 
 
-def called(handler, bucket, kind, tags, old=None):
-    """Calls the handler as CloudFormation does; what it answers."""
-    answers = []
+def respond(handler, bucket, kind, tags, old=None):
+    """Calls the handler as CloudFormation does and returns its response."""
+    responses = []
 
-    class Answered(BaseHTTPRequestHandler):
+    class ResponseHandler(BaseHTTPRequestHandler):
         def do_PUT(self):
-            answers.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            responses.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             self.send_response(200)
             self.end_headers()
 
         def log_message(self, *_):
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Answered) as server:
+    with HTTPServer(("127.0.0.1", 0), ResponseHandler) as server:
         waiting = threading.Thread(target=server.handle_request)
         waiting.start()
-        properties = lambda tags: {"Bucket": "site", "Region": "eu-central-1", "Set": tags}
+        properties = lambda tags: {"Bucket": "site", "Region": "eu-central-1", "Tags": tags}
         event = {"RequestType": kind, "StackId": "S", "RequestId": "R", "LogicalResourceId": "L"}
         event |= {"ResponseURL": f"http://127.0.0.1:{server.server_port}/", "ResourceProperties": properties(tags)}
         event |= {"OldResourceProperties": properties(old)} if old is not None else {}
         boto3.client = lambda service, region_name: bucket
         handler(event, None)
         waiting.join()
-    [answer] = answers
-    assert (answer["StackId"], answer["RequestId"], answer["LogicalResourceId"]) == ("S", "R", "L")
-    return answer
+    [response] = responses
+    assert (response["StackId"], response["RequestId"], response["LogicalResourceId"]) == ("S", "R", "L")
+    return response
 
 
 def main():
     spec = importlib.util.spec_from_file_location("bucket_tags", HANDLER)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    pauses = []
-    module.time.sleep = pauses.append
-    run = lambda *arguments: called(module.handler, *arguments)
+    delays = []
+    module.time.sleep = delays.append
+    run = lambda *arguments: respond(module.handler, *arguments)
 
     bare = Bucket({})
     assert run(bare, "Create", {"distributionId": "E1"})["Status"] == "SUCCESS"
@@ -80,17 +80,17 @@ def main():
     bucket = Bucket(SYSTEM | {"team": "web"})
     run(bucket, "Create", {"distributionId": "E1", "invalidation:originPath": "/web"})
     assert bucket.tags == SYSTEM | {"team": "web", "distributionId": "E1", "invalidation:originPath": "/web"}, bucket.tags
-    # Tags that are no longer set are removed; those of others stay.
-    answer = run(bucket, "Update", {"distributionId": "E2"}, {"distributionId": "E1", "invalidation:originPath": "/web"})
+    # The update removes tags that it no longer sets, and keeps all others.
+    response = run(bucket, "Update", {"distributionId": "E2"}, {"distributionId": "E1", "invalidation:originPath": "/web"})
     assert bucket.tags == SYSTEM | {"team": "web", "distributionId": "E2"}, bucket.tags
-    assert answer["PhysicalResourceId"] == "site"
-    # Nothing to do, nothing is called; a deletion leaves the tags.
+    assert response["PhysicalResourceId"] == "site"
+    # Without a change there is no call, and a deletion keeps the tags.
     calls = len(bucket.calls)
     run(bucket, "Update", {"distributionId": "E2"}, {"distributionId": "E2"})
     run(bucket, "Delete", {"distributionId": "E2"})
     assert len(bucket.calls) == calls
 
-    # S3 works on another change twice.
+    # S3 rejects two calls because of a concurrent change.
     put, busy = bucket.put_bucket_tagging, [True, True]
 
     def in_turn(**tagging):
@@ -101,16 +101,16 @@ def main():
 
     bucket.put_bucket_tagging = in_turn
     assert run(bucket, "Update", {"distributionId": "E3"}, {"distributionId": "E2"})["Status"] == "SUCCESS"
-    assert bucket.tags["distributionId"] == "E3" and pauses == [1, 2], pauses
+    assert bucket.tags["distributionId"] == "E3" and delays == [1, 2], delays
 
     def refused(**_):
         raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetBucketTagging")
 
     bucket.get_bucket_tagging = refused
     with contextlib.redirect_stdout(io.StringIO()):
-        answer = run(bucket, "Create", {"distributionId": "E1"})
-    assert answer["Status"] == "FAILED" and "AccessDenied" in answer["Reason"], answer
-    print("the custom resource keeps other tags, and always responds")
+        response = run(bucket, "Create", {"distributionId": "E1"})
+    assert response["Status"] == "FAILED" and "AccessDenied" in response["Reason"], response
+    print("the custom resource keeps other tags and responds in every case")
 
 
 if __name__ == "__main__":

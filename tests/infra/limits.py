@@ -1,12 +1,12 @@
-"""Holds what may be given to the Terraform module and the CDK's construct to the template's parameters: values, bounds, patterns."""
+"""Compares the allowed values, bounds and patterns of the Terraform variables and CDK properties with the template's parameters."""
 
 import re
 
-# Which the CDK has a type of its own for.
-TYPED = {"Architecture", "LogRetentionDays"}
-# What the template says otherwise than the others: a number that may be left out is text there, and of numbers it can name a few,
-# which a mapping knows, but not compute.
-SAID_OTHERWISE = {
+# Parameters for which the CDK has its own types.
+CDK_TYPES = {"Architecture", "LogRetentionDays"}
+# Parameters whose constraint differs in CloudFormation: an optional number is a string there, and the mapping of the visibility
+# timeout requires a list of windows, because CloudFormation cannot compute. Each with the constraint of the others.
+CLOUDFORMATION_ONLY = {
     "ReservedConcurrency": ("([5-9]|[1-9][0-9]{1,3})?", (5, 9999)),
     "BatchingWindowSeconds": ([0, 1, 5, 10, 20, 30, 60, 120, 180, 240, 300], (0, 300)),
 }
@@ -17,20 +17,20 @@ def snake(name):
 
 
 def of_parameter(name, it):
-    """What a parameter of the template may be: a list, two bounds, a pattern, or anything."""
-    if name in SAID_OTHERWISE:
-        said, meant = SAID_OTHERWISE[name]
-        assert said in (it.get("AllowedPattern"), it.get("AllowedValues")), it
-        return meant
+    """The constraint of a parameter of the template: a list of values, two bounds, a pattern, or None."""
+    if name in CLOUDFORMATION_ONLY:
+        actual, equivalent = CLOUDFORMATION_ONLY[name]
+        assert actual in (it.get("AllowedPattern"), it.get("AllowedValues")), it
+        return equivalent
     if "AllowedValues" in it:
         return "switch" if it["AllowedValues"] == ["true", "false"] else it["AllowedValues"]
-    if "MinValue" in it:
+    if it["Type"] == "Number":
         return it["MinValue"], it["MaxValue"]
     return it.get("AllowedPattern")
 
 
 def of_variable(name, variables):
-    """The same of a variable of Terraform, from its source."""
+    """The constraint of a Terraform variable, from its source."""
     block = re.search(rf'^variable "{snake(name)}" {{\n(.*?)^}}', variables, re.MULTILINE | re.DOTALL).group(1)
     if re.search(r"^  type +=  *bool$", block, re.MULTILINE):
         return "switch"
@@ -43,9 +43,9 @@ def of_variable(name, variables):
 
 
 def of_property(name, props):
-    """The same of a property of the CDK's construct, from its source."""
+    """The constraint of a CDK property, from its source."""
     name = name[0].lower() + name[1:]
-    if bounds := re.search(rf"within\('{name}', props\.{name}, (\d+), (\d+)\)", props):
+    if bounds := re.search(rf"checkRange\('{name}', props\.{name}, (\d+), (\d+)\)", props):
         return int(bounds.group(1)), int(bounds.group(2))
     if pattern := re.search(rf"^  {name}: \[\s*/\^(.*)\$/,", props, re.MULTILINE):
         return pattern.group(1)
@@ -63,11 +63,11 @@ def differences(parameters, variables, props):
             expected = list(map(str, expected))
         found = of_variable(name, variables)
         if found != expected:
-            yield f"terraform: {name} may be {found} instead of {expected}"
+            yield f"terraform: {name} allows {found} instead of {expected}"
         found = of_property(name, props)
-        # What is left out is empty in the template; patterns say so.
-        alike = found is not None and found == str(expected).removesuffix("?")
-        if name not in TYPED and found != expected and not alike:
-            yield f"cdk: {name} may be {found} instead of {expected}"
+        # In the template an empty string stands for an absent value, so its pattern is optional.
+        is_same_pattern = found is not None and found == str(expected).removesuffix("?")
+        if name not in CDK_TYPES and found != expected and not is_same_pattern:
+            yield f"cdk: {name} allows {found} instead of {expected}"
         if "AllowedPattern" in parameter and "ConstraintDescription" not in parameter:
-            yield f"{name} has a pattern, but no ConstraintDescription"
+            yield f"{name} has no ConstraintDescription"

@@ -1,4 +1,4 @@
-"""Holds the example of the Terraform module's README to what Terraform takes, amid the resources of examples/basic."""
+"""Validates the example in the Terraform module's README together with the resources of examples/basic."""
 
 import re
 import sys
@@ -9,15 +9,15 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "emulator"))
 
 from terraform import MODULES, Missing, Terraform
 
-# The blocks that the README shows instead.
-SHOWN = ["module", 'resource "aws_s3_bucket_notification"']
+# The blocks of examples/basic that those of the README replace.
+REPLACED = ["module", 'resource "aws_s3_bucket_notification"']
 
 
 def configuration():
-    """The README's example with the bucket and the distribution that it names."""
+    """The README's example with the bucket and the distribution to which it refers."""
     [example] = re.findall(r"```hcl\n(.*?)```", (MODULES / "README.md").read_text(), re.DOTALL)
     basic = (MODULES / "examples/basic/main.tf").read_text()
-    for start in SHOWN:
+    for start in REPLACED:
         block = rf'^{start} "\w+" {{\n.*?^}}\n'
         assert re.search(block, example, re.MULTILINE | re.DOTALL), start
         basic, replaced = re.subn(block, "", basic, flags=re.MULTILINE | re.DOTALL)

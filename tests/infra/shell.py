@@ -1,15 +1,15 @@
-"""Takes a script of a shell apart, as far as the documents' scripts go."""
+"""Parses the subset of shell syntax that the documents use."""
 
 import re
 
 ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
-# What a command may stand behind.
+# Words that may precede a command.
 KEYWORDS = {"{", "if", "then", "else", "elif", "while", "until", "do", "!", "exec", "time"}
 
 
 def commands(script):
-    """The simple commands of a script, each with its words, without quotes; what is put in stays as it stands there, and its own
-    commands come too."""
+    """The simple commands of a script as lists of words without quotes. Expansions stay unexpanded; the commands in command
+    substitutions are included."""
     found, words, word, quote, at = [], [], None, "", 0
     script = script.replace("\\\n", " ") + "\n"
 
@@ -48,7 +48,7 @@ def commands(script):
         elif it == "#" and word is None:
             at = script.index("\n", at) - 1
         elif it in "<>":
-            # To or from where is no word of the command; nor is the number before it.
+            # A redirection, with the file descriptor before it, is not a word of the command.
             word = None if (word or "").isdigit() else word
             end_word()
             at += len(re.match(r"[<>&]+\s*[^\s;|)]*", script[at:]).group()) - 1
@@ -59,13 +59,13 @@ def commands(script):
         else:
             word = (word or "") + it
         at += 1
-    assert not quote, f"a quote has no end: {script}"
+    assert not quote, f"unterminated quote: {script}"
     end_command()
     return found
 
 
 def closing(script, at):
-    """Where the bracket ends that opens here."""
+    """The index of the parenthesis that closes the one at this index."""
     depth, quote = 0, ""
     while True:
         it = script[at]

@@ -1,17 +1,17 @@
-"""Reads what a Terraform state holds, in the words of `template`."""
+"""Converts a Terraform state to the model of `template`."""
 
 import json
 
 from template import plain, text
 
 
-# What of each resource is compared, or need not be: names, and where the code is.
-READ = {
+# The attributes of each resource that are compared, or that need no comparison: names, and the location of the code.
+KNOWN_ATTRIBUTES = {
     "aws_cloudwatch_dashboard.this": {"dashboard_body", "dashboard_name"},
     "aws_cloudwatch_event_rule.this": {"description", "event_pattern", "name"},
     "aws_cloudwatch_event_target.this": {"arn", "rule", "target_id"},
     "aws_cloudwatch_log_group.this": {"name", "retention_in_days"},
-    "aws_cloudwatch_log_metric_filter.stale_answers": {"log_group_name", "metric_transformation", "name", "pattern"},
+    "aws_cloudwatch_log_metric_filter.stale_cache_used": {"log_group_name", "metric_transformation", "name", "pattern"},
     "aws_cloudwatch_metric_alarm.this": {"alarm_actions", "alarm_description", "alarm_name", "comparison_operator", "dimensions"}
     | {"datapoints_to_alarm", "evaluation_periods", "metric_name", "namespace", "period", "statistic", "threshold", "treat_missing_data"},
     "aws_iam_role.this": {"assume_role_policy", "name"},
@@ -20,8 +20,8 @@ READ = {
     | {"maximum_batching_window_in_seconds", "scaling_config"},
     "aws_lambda_function.this": {"architectures", "dead_letter_config", "description", "environment", "filename", "function_name"}
     | {"handler", "logging_config", "memory_size", "reserved_concurrent_executions", "role", "runtime", "source_code_hash", "timeout"},
-    "aws_lambda_permission.buckets": {"action", "function_name", "principal", "source_account", "source_arn", "statement_id"},
-    "aws_sqs_queue.dead_letters": {"message_retention_seconds", "name", "sqs_managed_sse_enabled"},
+    "aws_lambda_permission.s3": {"action", "function_name", "principal", "source_account", "source_arn", "statement_id"},
+    "aws_sqs_queue.dead_letter": {"message_retention_seconds", "name", "sqs_managed_sse_enabled"},
     "aws_sqs_queue.this": {"message_retention_seconds", "name", "redrive_policy", "sqs_managed_sse_enabled"}
     | {"visibility_timeout_seconds"},
     "aws_sqs_queue_policy.this": {"policy", "queue_url"},
@@ -29,14 +29,14 @@ READ = {
 
 
 def check(written):
-    """Everything that the module says of its resources is read here."""
+    """Fails if the module sets an attribute that is not compared."""
     for address, attributes in written.items():
-        more = attributes - READ.get(address, set())
-        assert not more, f"{address}: not compared: {sorted(more)}"
+        unknown = attributes - KNOWN_ATTRIBUTES.get(address, set())
+        assert not unknown, f"{address}: not compared: {sorted(unknown)}"
 
 
 def model(state, alarms, outputs, region, account):
-    """Every resource of the module in CloudFormation's words, and the outputs; alarms as they were planned."""
+    """Every resource of the module with CloudFormation's property names, and the outputs. Alarms are taken from the plan."""
     found = {}
     for it in state["resources"]:
         if it["mode"] == "managed" and it["address"] not in alarms:
@@ -45,7 +45,7 @@ def model(state, alarms, outputs, region, account):
     take = found.pop
     function, role = take("lambda_function.lambda_function"), take("iam_role.iam_role")
     log = take("cloudwatch_log_group.cloudwatch_log_group")
-    queue, dead = take("sqs_queue.sqs_queue"), take("sqs_queue.dead_letters")
+    queue, dead = take("sqs_queue.sqs_queue"), take("sqs_queue.dead_letter")
     rule = found.pop("cloudwatch_event_rule.0", None)
     known = {
         function["arn"]: "<Function.Arn>",
@@ -53,13 +53,13 @@ def model(state, alarms, outputs, region, account):
         role["arn"]: "<Role.Arn>",
         queue["url"]: "<Queue>",
         queue["arn"]: "<Queue.Arn>",
-        dead["arn"]: "<DeadLetters.Arn>",
+        dead["arn"]: "<DeadLetterQueue.Arn>",
     }
     if rule:
         known[rule["arn"]] = "<Rule.Arn>"
 
     def named(value):
-        """A value with what this deployment made, and where, by name."""
+        """A value in which references replace this deployment's ARNs, account and Region."""
         if isinstance(value, dict):
             return {key: named(it) for key, it in value.items()}
         if isinstance(value, list):
@@ -71,13 +71,13 @@ def model(state, alarms, outputs, region, account):
         return value.replace("arn:aws:", "arn:<Partition>:").replace(account, "<AccountId>").replace(region, "<Region>")
 
     def queue_name(name):
-        return {queue["name"]: "<Queue.QueueName>", dead["name"]: "<DeadLetters.QueueName>"}[name]
+        return {queue["name"]: "<Queue.QueueName>", dead["name"]: "<DeadLetterQueue.QueueName>"}[name]
 
     def document(value):
         return named(json.loads(value))
 
-    made = {}
-    made["Function"] = {
+    resources = {}
+    resources["Function"] = {
         "Description": function["description"],
         "Runtime": function["runtime"],
         "Handler": function["handler"],
@@ -90,20 +90,20 @@ def model(state, alarms, outputs, region, account):
         "Environment": {"Variables": function["environment"][0]["variables"]},
     }
     if function["reserved_concurrent_executions"] != -1:
-        made["Function"]["ReservedConcurrentExecutions"] = function["reserved_concurrent_executions"]
-    made["LogGroup"] = {"RetentionInDays": log["retention_in_days"]}
+        resources["Function"]["ReservedConcurrentExecutions"] = function["reserved_concurrent_executions"]
+    resources["LogGroup"] = {"RetentionInDays": log["retention_in_days"]}
     inline = take("iam_role_policy.iam_role_policy")
-    made["Role"] = {
+    resources["Role"] = {
         "AssumeRolePolicyDocument": document(role["assume_role_policy"]),
         "Policies": [{"PolicyName": inline["name"], "PolicyDocument": document(inline["policy"])}],
     }
-    for name, it in (("Queue", queue), ("DeadLetters", dead)):
-        made[name] = {"SqsManagedSseEnabled": it["sqs_managed_sse_enabled"], "MessageRetentionPeriod": it["message_retention_seconds"]}
-    made["Queue"] |= {"VisibilityTimeout": queue["visibility_timeout_seconds"], "RedrivePolicy": document(queue["redrive_policy"])}
+    for name, it in (("Queue", queue), ("DeadLetterQueue", dead)):
+        resources[name] = {"SqsManagedSseEnabled": it["sqs_managed_sse_enabled"], "MessageRetentionPeriod": it["message_retention_seconds"]}
+    resources["Queue"] |= {"VisibilityTimeout": queue["visibility_timeout_seconds"], "RedrivePolicy": document(queue["redrive_policy"])}
     queue_policy = take("sqs_queue_policy.sqs_queue_policy")
-    made["QueuePolicy"] = {"Queues": [named(queue_policy["queue_url"])], "PolicyDocument": document(queue_policy["policy"])}
+    resources["QueuePolicy"] = {"Queues": [named(queue_policy["queue_url"])], "PolicyDocument": document(queue_policy["policy"])}
     source = take("lambda_event_source_mapping.lambda_event_source_mapping")
-    made["EventSourceMapping"] = {
+    resources["EventSourceMapping"] = {
         "FunctionName": "<Function>",
         "EventSourceArn": named(source["event_source_arn"]),
         "BatchSize": source["batch_size"],
@@ -111,8 +111,8 @@ def model(state, alarms, outputs, region, account):
         "FunctionResponseTypes": source["function_response_types"],
         "ScalingConfig": {"MaximumConcurrency": source["scaling_config"][0]["maximum_concurrency"]},
     }
-    permission = take("lambda_permission.buckets")
-    made["Permission"] = {
+    permission = take("lambda_permission.s3")
+    resources["Permission"] = {
         "FunctionName": "<Function>",
         "Action": permission["action"],
         "Principal": permission["principal"],
@@ -121,14 +121,14 @@ def model(state, alarms, outputs, region, account):
     }
     if rule:
         target = take("cloudwatch_event_target.0")
-        made["Rule"] = {
+        resources["Rule"] = {
             "Description": rule["description"],
             "EventPattern": json.loads(rule["event_pattern"]),
             "Targets": [{"Id": target["target_id"], "Arn": named(target["arn"])}],
         }
     for alarm in alarms.values():
         dimensions = alarm["dimensions"].items()
-        made[f"Alarm.{alarm['metric_name']}"] = {
+        resources[f"Alarm.{alarm['metric_name']}"] = {
             "AlarmDescription": alarm["alarm_description"],
             "Namespace": alarm["namespace"],
             "MetricName": alarm["metric_name"],
@@ -141,14 +141,14 @@ def model(state, alarms, outputs, region, account):
             "TreatMissingData": alarm["treat_missing_data"],
         }
         if alarm["datapoints_to_alarm"] is not None:
-            made[f"Alarm.{alarm['metric_name']}"]["DatapointsToAlarm"] = alarm["datapoints_to_alarm"]
+            resources[f"Alarm.{alarm['metric_name']}"]["DatapointsToAlarm"] = alarm["datapoints_to_alarm"]
         if alarm["alarm_actions"]:
-            # Given, and so not named.
-            made[f"Alarm.{alarm['metric_name']}"]["AlarmActions"] = alarm["alarm_actions"]
+            # The topic's ARN is a parameter, so it stays literal.
+            resources[f"Alarm.{alarm['metric_name']}"]["AlarmActions"] = alarm["alarm_actions"]
     metric = found.pop("cloudwatch_log_metric_filter.0", None)
     if metric:
         [change] = metric["metric_transformation"]
-        made["MetricFilter"] = {
+        resources["MetricFilter"] = {
             "LogGroupName": "<LogGroup>" if metric["log_group_name"] == log["name"] else metric["log_group_name"],
             "FilterPattern": metric["pattern"],
             "MetricTransformations": [
@@ -160,23 +160,23 @@ def model(state, alarms, outputs, region, account):
                 }
             ],
         }
-    board = found.pop("cloudwatch_dashboard.0", None)
-    if board:
-        body = json.loads(board["dashboard_body"])
+    dashboard = found.pop("cloudwatch_dashboard.0", None)
+    if dashboard:
+        body = json.loads(dashboard["dashboard_body"])
         for widget in body["widgets"]:
             properties = widget["properties"]
             properties["region"] = named(properties["region"])
             if widget["type"] == "log":
                 properties["query"] = properties["query"].replace(f"'{log['name']}'", "'<LogGroup>'")
                 continue
-            names = {queue["name"]: "<Queue.QueueName>", dead["name"]: "<DeadLetters.QueueName>"}
+            names = {queue["name"]: "<Queue.QueueName>", dead["name"]: "<DeadLetterQueue.QueueName>"}
             if properties["metrics"][0][2] == "FunctionName":
                 names = {function["function_name"]: "<Function>"}
             properties["metrics"] = [[names.get(it, it) if isinstance(it, str) else it for it in row] for row in properties["metrics"]]
-        made["Dashboard"] = {"DashboardBody": json.dumps(body)}
+        resources["Dashboard"] = {"DashboardBody": json.dumps(body)}
     assert not found, f"not compared: {sorted(found)}"
     values = {name: "<Function>" if name == "function_name" else named(value) for name, value in outputs.items()}
-    return {"resources": {name: plain(it, name) for name, it in made.items()}, "outputs": text(values)}
+    return {"resources": {name: plain(it, name) for name, it in resources.items()}, "outputs": text(values)}
 
 
 def logging(config, name):

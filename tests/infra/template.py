@@ -1,25 +1,25 @@
-"""Reads what a CloudFormation template makes, the hand-written one or one of the CDK, in words that both share.
+"""Resolves a CloudFormation template, written or synthesized by the CDK, to a model that can be compared.
 
-References become `<Queue.Arn>` and the like, whatever the resources are called there.
+References become `<Queue.Arn>` and the like, whatever the logical IDs of the resources are.
 """
 
 import json
 import re
 
-# What is said in no other word: names that tools make up, where the code is, and what is for the tool.
-LEFT_OUT = {"Code", "Tags", "FunctionName:AWS::Lambda::Function"}
+# Properties that are not compared: generated names, the location of the code, and tags of the tool.
+NOT_COMPARED = {"Code", "Tags", "FunctionName:AWS::Lambda::Function"}
 
-GONE = object()
+NO_VALUE = object()
 
 
 class Template:
-    """A template with its parameters' values, defaults where none are given."""
+    """A template with the values of its parameters, by default their default values."""
 
     def __init__(self, template, values=None):
         self.template = template
         declared = template.get("Parameters", {})
         unknown = set(values or {}) - set(declared)
-        assert not unknown, f"no parameters: {unknown}"
+        assert not unknown, f"not parameters of the template: {unknown}"
         self.values = {}
         for name, it in declared.items():
             value = (values or {}).get(name, it.get("Default"))
@@ -37,7 +37,7 @@ class Template:
         kind = resource["Type"].split("::")[-1]
         properties = resource.get("Properties", {})
         if kind == "Queue":
-            return "Queue" if "RedrivePolicy" in properties else "DeadLetters"
+            return "Queue" if "RedrivePolicy" in properties else "DeadLetterQueue"
         return f"Alarm.{self.resolve(properties['MetricName'])}" if kind == "Alarm" else kind
 
     def holds(self, condition):
@@ -45,14 +45,14 @@ class Template:
 
     def reference(self, name, attribute=""):
         if name.startswith("AWS::"):
-            return GONE if name == "AWS::NoValue" else f"<{name[5:]}>"
+            return NO_VALUE if name == "AWS::NoValue" else f"<{name[5:]}>"
         if name in self.values:
             return self.values[name]
         return f"<{self.names[name]}{attribute and '.' + attribute}>"
 
     def resolve(self, value):
         if isinstance(value, list):
-            return [it for it in map(self.resolve, value) if it is not GONE]
+            return [it for it in map(self.resolve, value) if it is not NO_VALUE]
         if not isinstance(value, dict):
             return value
         if len(value) == 1:
@@ -64,7 +64,7 @@ class Template:
             if function.startswith("Fn::"):
                 return self.call(function[4:], argument)
         resolved = {key: self.resolve(it) for key, it in value.items()}
-        return {key: it for key, it in resolved.items() if it is not GONE}
+        return {key: it for key, it in resolved.items() if it is not NO_VALUE}
 
     def call(self, function, argument):
         match function:
@@ -87,25 +87,25 @@ class Template:
             case "FindInMap":
                 name, first, second = self.resolve(argument)
                 return self.template["Mappings"][name][first][second]
-        # CloudFormation has more than these templates use.
-        raise SystemExit(f"tests/infra does not know Fn::{function}: {argument}")
+        # Intrinsic functions that the templates do not use are not implemented.
+        raise SystemExit(f"tests/infra does not implement Fn::{function}: {argument}")
 
     def model(self):
-        """Every resource's properties by the name it has here, and the outputs."""
-        made = {}
+        """The properties of every resource by its name in the model, and the outputs."""
+        resources = {}
         for name, resource in self.resources.items():
             properties = self.resolve(resource.get("Properties", {}))
-            made[self.names[name]] = plain(properties, resource["Type"])
+            resources[self.names[name]] = plain(properties, resource["Type"])
         outputs = {name: self.resolve(it["Value"]) for name, it in self.template["Outputs"].items()}
-        # The CDK's outputs may carry other templates' needs.
-        return {"resources": made, "outputs": {name: value for name, value in outputs.items() if not name.startswith("Export")}}
+        # The CDK adds outputs for references between stacks.
+        return {"resources": resources, "outputs": {name: value for name, value in outputs.items() if not name.startswith("Export")}}
 
 
 def plain(properties, kind):
-    """Properties as they are compared: what is left out is gone, policies are by statement, numbers are text."""
-    made = {}
+    """Properties in comparable form: without those that are not compared, policies by statement, numbers as text."""
+    comparable = {}
     for name, value in properties.items():
-        if name in LEFT_OUT or f"{name}:{kind}" in LEFT_OUT:
+        if name in NOT_COMPARED or f"{name}:{kind}" in NOT_COMPARED:
             continue
         if name in ("PolicyDocument", "AssumeRolePolicyDocument"):
             value = policy(value)
@@ -114,27 +114,27 @@ def plain(properties, kind):
             value = {only["PolicyName"]: policy(only["PolicyDocument"])}
         elif name == "DashboardBody":
             value = json.loads(value)
-        # A function is named by its name or its ARN.
-        made[name] = text("<Function>" if name == "FunctionName" else value)
-    return made
+        # FunctionName is a name or an ARN.
+        comparable[name] = text("<Function>" if name == "FunctionName" else value)
+    return comparable
 
 
 def policy(document):
-    """The statements of a policy by their name, with what may be one or several always a list."""
+    """The statements of a policy by Sid. A value that may be a string or a list is always a list."""
 
-    def many(value):
+    def as_list(value):
         return sorted(value) if isinstance(value, list) else [value]
 
     statements = {}
     for it in document["Statement"]:
         it = dict(it)
         sid = it.pop("Sid", "") or "-"
-        assert sid not in statements, f"two statements {sid}"
-        it["Action"] = many(it["Action"])
+        assert sid not in statements, f"duplicate Sid {sid}"
+        it["Action"] = as_list(it["Action"])
         if "Resource" in it:
-            it["Resource"] = many(it["Resource"])
+            it["Resource"] = as_list(it["Resource"])
         conditions = it.get("Condition", {})
-        it["Condition"] = {test: {key: many(value) for key, value in keys.items()} for test, keys in conditions.items()}
+        it["Condition"] = {test: {key: as_list(value) for key, value in keys.items()} for test, keys in conditions.items()}
         statements[sid] = it
     return statements
 

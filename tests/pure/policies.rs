@@ -76,7 +76,7 @@ fn called_actions() -> BTreeSet<String> {
 }
 
 #[test]
-fn the_operators_policy_allows_what_the_commands_call_and_nothing_else() {
+fn the_operator_policy_allows_exactly_the_actions_of_the_commands() {
     let clients = [
         ("self.cloud_formation", "cloudformation"),
         ("self.cloud_front.client", "cloudfront"),
@@ -89,9 +89,9 @@ fn the_operators_policy_allows_what_the_commands_call_and_nothing_else() {
     ];
     let mut expected: BTreeSet<_> =
         sources("src/cli/aws").iter().flat_map(|(path, text)| called(path, text, &clients)).collect();
-    // Nobody can be denied this action. Source: STS API reference, GetCallerIdentity.
+    // This action needs no permission. Source: STS API reference, GetCallerIdentity.
     assert!(expected.remove("sts:GetCallerIdentity"));
-    // `send` calls what the function calls, except for CodePipeline.
+    // `invalidate` calls what the function calls, except for CodePipeline.
     expected.extend(called_actions().into_iter().filter(|action| !action.starts_with("codepipeline:")));
     let policy: Value =
         serde_json::from_str(&fs::read_to_string(root().join("docs/operator-policy.json")).unwrap()).unwrap();
@@ -113,7 +113,7 @@ fn strings(value: &Value) -> Vec<String> {
 }
 
 #[test]
-fn the_policy_allows_what_the_adapters_call_and_nothing_else() {
+fn the_policy_allows_exactly_the_actions_of_the_adapters() {
     let policy = policy();
     assert_eq!(policy["Version"], "2012-10-17");
     let allowed: BTreeSet<_> =
@@ -126,7 +126,7 @@ fn the_policy_allows_what_the_adapters_call_and_nothing_else() {
 }
 
 #[test]
-fn the_policy_names_resources_and_the_own_account() {
+fn every_statement_names_its_resources_and_limits_buckets_to_the_account() {
     for statement in policy()["Statement"].as_array().unwrap() {
         assert_eq!(statement["Effect"], "Allow");
         assert!(statement["Sid"].as_str().unwrap().chars().all(|c| c.is_ascii_alphanumeric()), "{statement}");

@@ -26,15 +26,16 @@ fn actions(template: &str) -> BTreeMap<String, BTreeSet<String>> {
 /// The metric filter's pattern must match the warning that the function logs when it uses a stale cache entry.
 #[test]
 fn the_stale_cache_metric_matches_the_log() {
-    let words = "stale cache entry used";
-    assert!(read("infra/cloudformation/template.yaml").contains(&format!(r#"$.message = "{words}*""#)));
+    let start = "stale cache entry used";
+    let template = read("infra/cloudformation/template.yaml");
+    assert!(template.contains(&format!(r#"$.level = "WARN" && $.message = "{start}*""#)));
     for source in ["src/lookup/tags.rs", "src/lookup/configs.rs"] {
-        assert!(read(source).contains(words), "{source}");
+        assert!(read(source).contains(&format!("\"{start}: ")), "{source}");
     }
 }
 
 #[test]
-fn the_template_allows_what_the_policy_does() {
+fn the_templates_role_allows_the_actions_of_the_policy() {
     let template = actions(&read("infra/cloudformation/template.yaml"));
     let policy: Value = serde_json::from_str(&read("policy.json")).unwrap();
     let statements = policy["Statement"].as_array().unwrap();
@@ -48,7 +49,11 @@ fn the_template_allows_what_the_policy_does() {
         expected.remove("logs:CreateLogGroup");
         assert_eq!(template.get(sid), Some(&expected), "{sid}");
     }
-    assert_eq!(template.len(), statements.len() + 4, "the queue's and its policy's statements: {template:#?}");
+    assert_eq!(
+        template.len(),
+        statements.len() + 4,
+        "two statements for the queues and two of the queue policy: {template:#?}"
+    );
 }
 
 /// The function's environment variables in the template, each with the parameter that sets it.
@@ -69,19 +74,19 @@ fn variables(template: &str) -> BTreeMap<String, String> {
 }
 
 /// An attribute of a parameter in the template, such as its default.
-fn said(template: &str, parameter: &str, what: &str) -> Option<String> {
+fn attribute(template: &str, parameter: &str, name: &str) -> Option<String> {
     let block = template.split(&format!("\n  {parameter}:\n")).nth(1).unwrap();
     let mut lines = block.lines().take_while(|line| line.starts_with("    "));
-    lines.find_map(|line| Some(line.trim().strip_prefix(what)?.strip_prefix(": ")?.trim_matches('"').to_owned()))
+    lines.find_map(|line| Some(line.trim().strip_prefix(name)?.strip_prefix(": ")?.trim_matches('"').to_owned()))
 }
 
-/// The defaults and limits of the Terraform module and the CDK construct are held to those of the template in
-/// `tests/infra`.
+/// `tests/infra` compares the defaults and limits of the Terraform module and the CDK construct with those of the
+/// template.
 #[test]
-fn the_templates_parameters_are_the_codes_settings() {
+fn every_environment_variable_has_a_parameter_with_the_codes_default_and_limits() {
     let template = read("infra/cloudformation/template.yaml");
     let variables = variables(&template);
-    assert_eq!(variables.len(), 10, "{variables:?}");
+    assert_eq!(variables.len(), 17, "{variables:?}");
     let document = read("docs/settings.md");
     let rows = document.split("\nLambda's own").next().unwrap().lines().filter(|line| line.starts_with("| `"));
     let rows =
@@ -92,20 +97,25 @@ fn the_templates_parameters_are_the_codes_settings() {
     let defaults = Config::from_lookup(|_| None).unwrap();
     for (variable, parameter) in variables {
         let config = |value: &str| Config::from_lookup(|name| (name == variable).then(|| value.to_owned()));
-        let said = |what| said(&template, &parameter, what);
-        // These two are left out of the environment if their parameter is empty.
-        let default = said("Default").unwrap();
+        let attribute = |name| attribute(&template, &parameter, name);
+        // The function's environment does not contain these two if their parameter is empty.
+        let default = attribute("Default").unwrap();
         if !["DISTRIBUTION_ID", "EXPECTED_BUCKET_OWNER"].contains(&variable.as_str()) {
             assert_eq!(config(&default).as_ref(), Ok(&defaults), "{parameter}");
         }
-        let values = said("AllowedValues").unwrap_or_default();
+        let values = attribute("AllowedValues").unwrap_or_default();
         let values = values.trim_matches(['[', ']']).split(", ").map(|value| value.trim_matches('"'));
         for value in values.filter(|value| !value.is_empty()) {
             assert!(config(value).is_ok(), "{parameter}={value}");
             assert_eq!(config(value).as_ref() == Ok(&defaults), value == default, "{parameter}={value}");
         }
         for (limit, beyond) in [("MinValue", -1), ("MaxValue", 1)] {
-            let Some(value) = said(limit).map(|value| value.parse::<i64>().unwrap()) else { continue };
+            assert_eq!(
+                attribute(limit).is_some(),
+                attribute("Type").as_deref() == Some("Number"),
+                "{parameter}: {limit}"
+            );
+            let Some(value) = attribute(limit).map(|value| value.parse::<i64>().unwrap()) else { continue };
             assert!(config(&value.to_string()).is_ok(), "{parameter}={value}");
             assert!(config(&(value + beyond).to_string()).is_err(), "{parameter}={value}");
         }
@@ -113,11 +123,11 @@ fn the_templates_parameters_are_the_codes_settings() {
 }
 
 #[test]
-fn the_log_knows_the_templates_levels() {
+fn the_function_accepts_every_log_level_of_the_template() {
     let template = read("infra/cloudformation/template.yaml");
-    let levels = said(&template, "LogLevel", "AllowedValues").unwrap();
+    let levels = attribute(&template, "LogLevel", "AllowedValues").unwrap();
     let levels: Vec<tracing::Level> =
         levels.trim_matches(['[', ']']).split(", ").map(|level| level.parse().unwrap()).collect();
     assert!(levels.contains(&tracing::Level::INFO), "{levels:?}");
-    assert_eq!(said(&template, "LogLevel", "Default").as_deref(), Some("INFO"));
+    assert_eq!(attribute(&template, "LogLevel", "Default").as_deref(), Some("INFO"));
 }

@@ -9,7 +9,7 @@ import type { Construct } from 'constructs';
 import { S3CloudFrontInvalidator } from '../lib';
 import { suppress } from './suppressions';
 
-/** One for all sites of the Region. */
+/** One invalidator for all sites of the Region. */
 export class InvalidatorStack extends Stack {
   public readonly invalidator: S3CloudFrontInvalidator;
 
@@ -23,7 +23,7 @@ export class InvalidatorStack extends Stack {
   }
 }
 
-/** A private bucket with a distribution in front of it. */
+/** A private bucket and the distribution that serves it. */
 export class SiteStack extends Stack {
   public constructor(scope: Construct, id: string, invalidator: S3CloudFrontInvalidator, props: StackProps = {}) {
     super(scope, id, props);
@@ -40,7 +40,7 @@ export class SiteStack extends Stack {
         viewerProtocolPolicy: cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
       },
     });
-    invalidator.watch(bucket, distribution, { ignore: ['.map'] });
+    invalidator.link(bucket, distribution, { ignore: ['.map'] });
     this.exportValue(bucket.bucketName, { name: `${id}-BucketName` });
     this.exportValue(distribution.distributionId, { name: `${id}-DistributionId` });
   }
@@ -56,11 +56,11 @@ export function build(props: AppProps & { zip: string; window?: number }): App {
 }
 
 if (require.main === module) {
-  const top = join(__dirname, '../../../..');
+  const repository = join(__dirname, '../../../..');
   const window = process.env.BATCHING_WINDOW_SECONDS;
   build({
     outdir: process.env.CDK_OUTDIR ?? 'cdk.out',
-    zip: process.env.FUNCTION_ZIP ?? join(top, 'target/package/function.zip'),
+    zip: process.env.FUNCTION_ZIP ?? join(repository, 'target/package/function.zip'),
     window: window === undefined ? undefined : Number(window),
   }).synth();
 }

@@ -13,10 +13,10 @@ export interface BucketTagsProps {
 }
 
 /**
- * Tags of a bucket, set when both the bucket and its distribution are there.
+ * Sets tags of a bucket after both the bucket and its distribution exist. The bucket's other tags do not change.
  *
- * In the bucket's own properties the tag would make a circle: the tag names the distribution, whose origin names the bucket. The
- * tags that a bucket has otherwise stay.
+ * As a property of the bucket, the tag would make a circular dependency: it refers to the distribution, whose origin refers to the
+ * bucket.
  */
 export class BucketTags extends Construct {
   constructor(scope: Construct, id: string, props: BucketTagsProps) {
@@ -29,8 +29,8 @@ export class BucketTags extends Construct {
       properties: {
         Bucket: props.bucket.bucketName,
         Region: props.bucket.env.region,
-        Set: props.tags,
-        // When these change, CloudFormation replaces all tags of the bucket: so that the others are set again.
+        Tags: props.tags,
+        // If these change, CloudFormation replaces all tags of the bucket, so this resource must be updated too.
         TemplateTags: Lazy.any({ produce: () => tagsInTemplate(props.bucket) }),
       },
     });
@@ -43,7 +43,7 @@ function tagsInTemplate(bucket: s3.IBucket): unknown {
   return resource instanceof s3.CfnBucket ? resource.tags.renderTags() : undefined;
 }
 
-/** The function behind it, once for each stack. */
+/** The Lambda function of the custom resource, one for each stack. */
 class TagSetter extends Construct {
   public static of(scope: Construct): TagSetter {
     const stack = Stack.of(scope);
@@ -66,7 +66,7 @@ class TagSetter extends Construct {
       inlinePolicies: { log: new iam.PolicyDocument({ statements: [writeLogs] }) },
     });
     this.function = new lambda.Function(this, 'Function', {
-      description: 'Sets tags of buckets when stacks are deployed',
+      description: 'Sets bucket tags when a stack is deployed',
       runtime: lambda.Runtime.PYTHON_3_13,
       handler: 'index.handler',
       code: lambda.Code.fromInline(readFileSync(join(__dirname, '../../handler/bucket_tags.py'), 'utf8')),
@@ -76,7 +76,7 @@ class TagSetter extends Construct {
     });
   }
 
-  /** What a resource must wait for that tags this bucket. */
+  /** Grants access to the tags of a bucket. Returns the policy, on which the custom resource must depend. */
   public grant(bucket: s3.IBucket): Construct {
     const granted = this.role.addToPrincipalPolicy(
       new iam.PolicyStatement({

@@ -8,20 +8,21 @@ import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct, type IDependable } from 'constructs';
 import { InvalidatorBase, type InvalidatorAttributes, type PipelineActionProps } from './base';
-import { addAlarms, addDashboard } from './observability';
-import { permissions, senders } from './permissions';
-import { check, DEFAULT_TAG, like, type S3CloudFrontInvalidatorProps } from './props';
+import { addAlarms, addDashboard } from './monitoring';
+import { rolePolicy, sourceAccount } from './permissions';
+import { checkPattern, checkProps, DEFAULT_TAG, type S3CloudFrontInvalidatorProps } from './props';
 
 const TIMEOUT = Duration.seconds(60);
 
 /**
- * One function for all buckets of the Region, with a queue for the buckets' notifications: what
- * infra/cloudformation/template.yaml makes, which a test holds it to.
+ * Invalidates CloudFront automatically when S3 objects change. One function and one queue serve all buckets of the Region.
+ *
+ * The construct creates the same resources as infra/cloudformation/template.yaml. tests/infra/equality.py compares both.
  */
 export class S3CloudFrontInvalidator extends InvalidatorBase {
-  /** A deployment that is there already, by whichever tool: to watch buckets of other apps. */
+  /** Imports an existing deployment, created by any tool, to link buckets of other apps to it. */
   public static fromAttributes(scope: Construct, id: string, attributes: InvalidatorAttributes): InvalidatorBase {
-    return new Imported(scope, id, attributes);
+    return new ImportedInvalidator(scope, id, attributes);
   }
 
   public readonly function: lambda.Function;
@@ -29,19 +30,19 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
   public readonly logGroup: logs.LogGroup;
   public readonly queue: sqs.Queue;
   public readonly deadLetterQueue: sqs.Queue;
-  /** Empty, unless alarms are asked for. */
+  /** Empty, unless `alarms` is true. */
   public readonly alarms: Alarm[];
 
-  protected readonly invoked: lambda.IFunction;
-  protected readonly callable: IDependable[];
+  protected readonly lambdaFunction: lambda.IFunction;
+  protected readonly notificationDependencies: IDependable[];
   protected readonly distributionTag: string;
   protected readonly owner: string | undefined;
-  private readonly eventBridgeBuckets: string[];
+  private readonly eventBridgeBuckets: string[] = [];
   private readonly pipelines: boolean;
 
   public constructor(scope: Construct, id: string, props: S3CloudFrontInvalidatorProps) {
     super(scope, id);
-    check(props);
+    checkProps(props);
     const stack = Stack.of(this);
     this.distributionTag = props.distributionTag ?? DEFAULT_TAG;
     this.owner = props.expectedBucketOwner;
@@ -51,24 +52,24 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
       retention: props.logRetentionDays ?? logs.RetentionDays.ONE_MONTH,
       removalPolicy: RemovalPolicy.DESTROY,
     });
-    this.deadLetterQueue = new sqs.Queue(this, 'DeadLetters', {
+    this.deadLetterQueue = new sqs.Queue(this, 'DeadLetterQueue', {
       encryption: sqs.QueueEncryption.SQS_MANAGED,
       retentionPeriod: Duration.days(14),
     });
     this.queue = new sqs.Queue(this, 'Queue', {
-      // S3 cannot write to a queue that is encrypted with SQS's key in KMS.
+      // S3 cannot send to a queue that is encrypted with the AWS managed KMS key for SQS.
       encryption: sqs.QueueEncryption.SQS_MANAGED,
       retentionPeriod: Duration.days(4),
-      // Six times the function's timeout, and the window. Source: Lambda developer guide, "Using Lambda with Amazon SQS".
+      // Six times the function's timeout, plus the batching window. Source: Lambda developer guide, "Using Lambda with Amazon SQS".
       visibilityTimeout: Duration.seconds(6 * TIMEOUT.toSeconds() + window),
       deadLetterQueue: { queue: this.deadLetterQueue, maxReceiveCount: 5 },
     });
     this.role = new iam.Role(this, 'Role', {
       assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com'),
-      inlinePolicies: { invalidator: permissions(stack, props, this) },
+      inlinePolicies: { invalidator: rolePolicy(stack, props, this) },
     });
     this.function = new lambda.Function(this, 'Function', {
-      description: 'Keeps CloudFront fresh when S3 changes',
+      description: 'Invalidates CloudFront automatically when S3 objects change',
       runtime: lambda.Runtime.PROVIDED_AL2023,
       handler: 'bootstrap',
       architecture: props.architecture ?? lambda.Architecture.X86_64,
@@ -76,64 +77,70 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
       memorySize: props.memorySize ?? 256,
       timeout: TIMEOUT,
       reservedConcurrentExecutions: props.reservedConcurrency,
-      // All that it may do is said above; what constructs would add on their own is wider.
+      // The role's policy is complete. The statements that other constructs would add are wider.
       role: this.role.withoutPolicyUpdates(),
-      // What fails three times is kept as it came, so that it can be sent again as it is.
+      // After three failed attempts, Lambda sends the unchanged event here, so that it can be redriven.
       deadLetterQueue: this.deadLetterQueue,
       loggingFormat: lambda.LoggingFormat.JSON,
       applicationLogLevelV2: lambda.ApplicationLogLevel[props.logLevel ?? 'INFO'],
       logGroup: this.logGroup,
       environment: {
-        DISTRIBUTION_SETTINGS: props.distributionSettings ?? 'auto',
+        BUCKET_LISTING: props.bucketListing ?? 'auto',
+        CACHE_TTL_SECONDS: String(props.cacheTtlSeconds ?? 300),
+        DIRECT_RETRY_SECONDS: String(props.directRetrySeconds ?? 10),
+        DISTRIBUTION_CONFIG: props.distributionConfig ?? 'auto',
         DISTRIBUTION_TAG: this.distributionTag,
         DRY_RUN: String(props.dryRun ?? false),
+        EVICTIONS_PER_PATH: String(props.evictionsPerPath ?? 0),
         INDEX_DOCUMENTS: props.indexDocuments ?? 'index.html',
-        INVENTORY: props.inventory ?? 'auto',
+        LISTING_MAX_REQUESTS: String(props.listingMaxRequests ?? 60),
         MAX_PATHS: String(props.maxPaths ?? 30),
         MAX_WILDCARDS: String(props.maxWildcards ?? 7),
         METRICS: props.metrics ?? 'on',
+        NEGATIVE_CACHE_TTL_SECONDS: String(props.negativeCacheTtlSeconds ?? 60),
+        RETRY_BASE_DELAY_MS: String(props.retryBaseDelayMs ?? 2000),
+        STALE_IF_ERROR_SECONDS: String(props.staleIfErrorSeconds ?? 3600),
         ...(props.expectedBucketOwner !== undefined && { EXPECTED_BUCKET_OWNER: props.expectedBucketOwner }),
         ...(props.distributionId !== undefined && { DISTRIBUTION_ID: props.distributionId }),
       },
     });
-    this.invoked = this.function;
+    this.lambdaFunction = this.function;
     this.pipelines = props.pipelines ?? true;
 
-    const eventSource = new lambda.EventSourceMapping(this, 'EventSource', {
+    const eventSourceMapping = new lambda.EventSourceMapping(this, 'EventSourceMapping', {
       target: this.function,
       eventSourceArn: this.queue.queueArn,
-      // More than ten only where there is a window. Source: Lambda API reference, CreateEventSourceMapping.
+      // A batch size above 10 requires a batching window. Source: Lambda API reference, CreateEventSourceMapping.
       batchSize: window === 0 ? 10 : 10_000,
       maxBatchingWindow: Duration.seconds(window),
-      // Without it Lambda deletes the messages that the function says have failed.
+      // Without this, Lambda deletes the messages that the function reports as batch item failures.
       reportBatchItemFailures: true,
-      // Each batch is an invalidation for each distribution: the fewer at a time, the fewer paths.
+      // Each batch creates an invalidation for each distribution. Fewer concurrent batches need fewer paths.
       maxConcurrency: 2,
     });
-    eventSource.node.addDependency(this.role);
+    eventSourceMapping.node.addDependency(this.role);
 
-    const account = senders(stack, props);
+    const account = sourceAccount(stack, props);
     const buckets = `arn:${stack.partition}:s3:::*`;
     const s3 = new iam.ServicePrincipal('s3.amazonaws.com');
-    this.function.addPermission('BucketsMayInvoke', { principal: s3, sourceAccount: account, sourceArn: buckets });
-    const written = this.queue.addToResourcePolicy(
+    this.function.addPermission('S3InvokePermission', { principal: s3, sourceAccount: account, sourceArn: buckets });
+    const queuePolicy = this.queue.addToResourcePolicy(
       new iam.PolicyStatement({
-        sid: 'BucketsOfOneAccount',
+        sid: 'S3SendMessage',
         principals: [s3],
         actions: ['sqs:SendMessage'],
         resources: [this.queue.queueArn],
         conditions: { StringEquals: { 'aws:SourceAccount': account }, ArnLike: { 'aws:SourceArn': buckets } },
       }),
     );
-    this.callable = [this.function.node.findChild('BucketsMayInvoke'), written.policyDependable!];
+    this.notificationDependencies = [this.function.node.findChild('S3InvokePermission'), queuePolicy.policyDependable!];
 
-    this.eventBridgeBuckets = [];
-    for (const name of props.eventBridgeBuckets ?? []) this.listenTo(name);
+    for (const name of props.eventBridgeBuckets ?? []) this.addToEventBridgeRule(name);
     this.alarms = (props.alarms ?? false) ? addAlarms(this, this, props.metrics ?? 'on', props.alarmTopic) : [];
     if (props.dashboard ?? false) addDashboard(this, this);
   }
 
-  /** For buckets' notifications, pipelines and direct invocations. */
+  /** For event notifications, pipelines and direct invocations. */
   public get functionArn(): string {
     return this.function.functionArn;
   }
@@ -141,14 +148,14 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
   public get functionName(): string {
     return this.function.functionName;
   }
-  /** For buckets' notifications. */
+  /** For event notifications. */
   public get queueArn(): string {
     return this.queue.queueArn;
   }
   public get queueUrl(): string {
     return this.queue.queueUrl;
   }
-  /** Where changes end that failed for good. */
+  /** The queue for changes that failed permanently. */
   public get deadLetterQueueArn(): string {
     return this.deadLetterQueue.queueArn;
   }
@@ -157,19 +164,19 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
   }
 
   public override pipelineAction(props: PipelineActionProps) {
-    if (!this.pipelines) throw new Error(`${this.node.path} may not answer CodePipeline: pipelines is false`);
+    if (!this.pipelines) throw new Error(`${this.node.path} may not report results to CodePipeline: pipelines is false`);
     return super.pipelineAction(props);
   }
 
-  protected listen(bucket: IBucket): void {
-    this.listenTo(bucket.bucketName);
+  protected addEventBridgeBucket(bucket: IBucket): void {
+    this.addToEventBridgeRule(bucket.bucketName);
   }
 
-  private listenTo(name: string): void {
+  private addToEventBridgeRule(name: string): void {
     this.eventBridgeBuckets.push(name);
     if (this.node.tryFindChild('EventBridgeRule')) return;
     const rule = new events.CfnRule(this, 'EventBridgeRule', {
-      description: 'Changes of objects for the invalidation of CloudFront',
+      description: 'Sends S3 object changes to the CloudFront invalidator',
       eventPattern: {
         source: ['aws.s3'],
         'detail-type': ['Object Created', 'Object Deleted'],
@@ -179,7 +186,7 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
     });
     this.queue.addToResourcePolicy(
       new iam.PolicyStatement({
-        sid: 'EventBridge',
+        sid: 'EventBridgeSendMessage',
         principals: [new iam.ServicePrincipal('events.amazonaws.com')],
         actions: ['sqs:SendMessage'],
         resources: [this.queue.queueArn],
@@ -189,11 +196,11 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
   }
 }
 
-class Imported extends InvalidatorBase {
+class ImportedInvalidator extends InvalidatorBase {
   public readonly functionArn: string;
   public readonly queueArn: string;
-  protected readonly invoked: lambda.IFunction;
-  protected readonly callable: IDependable[] = [];
+  protected readonly lambdaFunction: lambda.IFunction;
+  protected readonly notificationDependencies: IDependable[] = [];
   protected readonly distributionTag: string;
   protected readonly owner = undefined;
 
@@ -201,14 +208,14 @@ class Imported extends InvalidatorBase {
     super(scope, id);
     this.functionArn = attributes.functionArn;
     this.queueArn = attributes.queueArn;
-    like('distributionTag', attributes.distributionTag);
+    checkPattern('distributionTag', attributes.distributionTag);
     this.distributionTag = attributes.distributionTag ?? DEFAULT_TAG;
     const { functionArn } = attributes;
-    this.invoked = lambda.Function.fromFunctionAttributes(this, 'Function', { functionArn, sameEnvironment: true });
+    this.lambdaFunction = lambda.Function.fromFunctionAttributes(this, 'Function', { functionArn, sameEnvironment: true });
   }
 
-  protected listen(bucket: IBucket): void {
+  protected addEventBridgeBucket(bucket: IBucket): void {
     const name = Token.isUnresolved(bucket.bucketName) ? bucket.node.path : bucket.bucketName;
-    throw new Error(`${name}: its deployment must name it in eventBridgeBuckets; then tag it by hand, or use the queue here`);
+    throw new Error(`${name}: add it to eventBridgeBuckets of the deployment and tag it manually, or use via "queue"`);
   }
 }

@@ -4,28 +4,28 @@ import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { S3CloudFrontInvalidatorProps } from './props';
 
-/** The account whose buckets may send, and may be read unless any may. */
-export function senders(stack: Stack, props: S3CloudFrontInvalidatorProps): string {
+/** The account whose buckets may send events. The function may read only its buckets, unless `expectedBucketOwner` is `any`. */
+export function sourceAccount(stack: Stack, props: S3CloudFrontInvalidatorProps): string {
   const owner = props.expectedBucketOwner;
   return owner === undefined || owner === 'any' ? stack.account : owner;
 }
 
-/** All the function may do: policy.json at the top of the repository, narrowed to this deployment, and what the queues need. */
-export function permissions(
+/** The role's policy: the statements of policy.json, limited to this deployment, and the permissions for the queues. */
+export function rolePolicy(
   stack: Stack,
   props: S3CloudFrontInvalidatorProps,
-  needs: { logGroup: ILogGroup; queue: IQueue; deadLetterQueue: IQueue },
+  resources: { logGroup: ILogGroup; queue: IQueue; deadLetterQueue: IQueue },
 ): iam.PolicyDocument {
   const cloudFront = `arn:${stack.partition}:cloudfront::${stack.account}`;
   const buckets = `arn:${stack.partition}:s3:::*`;
-  const owned = props.expectedBucketOwner === 'any' ? undefined : { StringEquals: { 'aws:ResourceAccount': senders(stack, props) } };
+  const owned = props.expectedBucketOwner === 'any' ? undefined : { StringEquals: { 'aws:ResourceAccount': sourceAccount(stack, props) } };
   const distributions = props.allowedDistributions ?? ['*'];
   const all = distributions.length === 1 && distributions[0] === '*';
   const statements: (iam.PolicyStatementProps | false)[] = [
     {
       sid: 'WriteLogs',
       actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
-      resources: [needs.logGroup.logGroupArn],
+      resources: [resources.logGroup.logGroupArn],
     },
     { sid: 'ReadBucketTags', actions: ['s3:GetBucketTagging'], resources: [buckets], conditions: owned },
     {
@@ -38,30 +38,30 @@ export function permissions(
       actions: ['cloudfront:CreateInvalidationForDistributionTenant', 'cloudfront:GetInvalidationForDistributionTenant'],
       resources: [`${cloudFront}:distribution-tenant/*`],
     },
-    (props.distributionSettings ?? 'auto') === 'auto' && {
-      sid: 'ReadDistributionSettings',
+    (props.distributionConfig ?? 'auto') === 'auto' && {
+      sid: 'ReadDistributionConfigs',
       actions: ['cloudfront:GetCachePolicy', 'cloudfront:GetDistributionConfig'],
-      // Cache policies of AWS's own are of no account.
+      // AWS managed cache policies belong to no account.
       resources: [`arn:${stack.partition}:cloudfront::*:cache-policy/*`, `${cloudFront}:distribution/*`],
     },
-    (props.inventory ?? 'auto') === 'auto' && {
-      sid: 'Inventory',
+    (props.bucketListing ?? 'auto') === 'auto' && {
+      sid: 'ListBuckets',
       actions: ['s3:ListBucket'],
       resources: [buckets],
       conditions: owned,
     },
     (props.pipelines ?? true) && {
-      sid: 'AnswerPipelines',
+      sid: 'PutJobResults',
       actions: ['codepipeline:PutJobFailureResult', 'codepipeline:PutJobSuccessResult'],
-      // Knows no narrower resource. Source: Service Authorization Reference, "AWS CodePipeline".
+      // These actions support no resource-level permissions. Source: Service Authorization Reference, "AWS CodePipeline".
       resources: ['*'],
     },
     {
-      sid: 'ReceiveChanges',
+      sid: 'ReceiveMessages',
       actions: ['sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:ReceiveMessage'],
-      resources: [needs.queue.queueArn],
+      resources: [resources.queue.queueArn],
     },
-    { sid: 'KeepFailures', actions: ['sqs:SendMessage'], resources: [needs.deadLetterQueue.queueArn] },
+    { sid: 'SendToDeadLetterQueue', actions: ['sqs:SendMessage'], resources: [resources.deadLetterQueue.queueArn] },
   ];
   return new iam.PolicyDocument({
     statements: statements.filter((it) => it !== false).map((it) => new iam.PolicyStatement(it)),

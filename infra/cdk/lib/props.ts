@@ -3,109 +3,151 @@ import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Token } from 'aws-cdk-lib';
 
-/** The tag that the function reads unless it is told of another. */
+/** The default key of the bucket tag that names the distribution. */
 export const DEFAULT_TAG = 'distributionId';
 
-/** What a deployment can be given. Names and defaults are those of the CloudFormation template's parameters. */
+/** The properties of a deployment. Names and defaults are those of the CloudFormation template's parameters. */
 export interface S3CloudFrontInvalidatorProps {
-  /** The function's zip, as `scripts/package` makes it: `Code.fromAsset('function.zip')`. */
+  /** The function's zip, built by `scripts/package`: `Code.fromAsset('function.zip')`. */
   readonly code: Code;
-  /** What the function is built for. @default Architecture.X86_64 */
+  /** The instruction set architecture that the zip was built for. @default Architecture.X86_64 */
   readonly architecture?: Architecture;
-  /** The function's memory in MB, from which its share of processor time follows. @default 256 */
+  /** The function's memory in MB. Lambda allocates CPU in proportion to it. @default 256 */
   readonly memorySize?: number;
-  /** How long the function's log is kept. @default RetentionDays.ONE_MONTH */
-  readonly logRetentionDays?: RetentionDays;
   /**
-   * The least level of the function's own lines. The lines that tell what was invalidated are INFO, those that StaleAnswers counts
-   * WARN; metrics are written at each. @default 'INFO'
-   */
-  readonly logLevel?: 'DEBUG' | 'INFO' | 'WARN' | 'ERROR';
-  /**
-   * How many invocations may run at the same time. With buckets that notify the function directly, 5 or more keep a deploy from
-   * taking all of the account's concurrency. @default no limit of its own
+   * The function's reserved concurrency (5 or more). Set it if S3 invokes the function directly, so that a large deploy does not use
+   * all of the account's concurrency. @default none
    */
   readonly reservedConcurrency?: number;
-  /** The ARNs of the distributions that may be invalidated. @default ['*'], all of the account */
-  readonly allowedDistributions?: string[];
-  /** The distribution of events that name none (pipelines, direct invocations, the Test button). @default none */
-  readonly distributionId?: string;
-  /** The bucket tag that names the distribution. @default 'distributionId' */
+  /**
+   * The lowest level that the function logs. Invocations without failures are logged at INFO. The metric StaleCacheUsed counts log
+   * lines at WARN. Metrics are written at every level. @default 'INFO'
+   */
+  readonly logLevel?: 'DEBUG' | 'INFO' | 'WARN' | 'ERROR';
+  /** How long CloudWatch Logs keeps the function's log. @default RetentionDays.ONE_MONTH */
+  readonly logRetentionDays?: RetentionDays;
+  /** The key of the bucket tag that names the distribution. @default 'distributionId' */
   readonly distributionTag?: string;
   /**
-   * The account that must own the buckets, or `any`. With an account the invalidator's own buckets are neither read nor let in: make
-   * another for them. With `any` buckets of every account may be read, and only those of the invalidator's own may send.
-   * @default the function's own
+   * The default distribution: it is used for events that name none (CodePipeline jobs, direct invocations, the console's Test
+   * button). @default none
+   */
+  readonly distributionId?: string;
+  /** File names that are also served as their directory, separated by spaces. Empty for none. @default 'index.html' */
+  readonly indexDocuments?: string;
+  /** Whether the function plans and logs invalidations without creating them. @default false */
+  readonly dryRun?: boolean;
+  /** The ARNs of the distributions that the function may invalidate. @default ['*'], all distributions of the account */
+  readonly allowedDistributions?: string[];
+  /**
+   * The ID of the account that must own the buckets, or `any` for every account. With the ID of another account, the function does
+   * not accept buckets of the stack's own account; deploy another invalidator for them. With `any`, the function may read buckets of
+   * every account, but only buckets of the stack's own account may send events.
+   * @default the stack's own account
    */
   readonly expectedBucketOwner?: string;
-  /** Whether the function reads how distributions are set, to tell which URLs an object has. @default 'auto' */
-  readonly distributionSettings?: 'auto' | 'off';
-  /** Whether the function lists buckets where that saves paths or evictions. @default 'auto' */
-  readonly inventory?: 'auto' | 'off';
-  /** Whether the function may answer CodePipeline. @default true */
+  /** Whether the function reads distribution configs to find the URLs of an object. @default 'auto' */
+  readonly distributionConfig?: 'auto' | 'off';
+  /** Whether the function lists buckets where that saves paths or avoids evictions of unchanged objects. @default 'auto' */
+  readonly bucketListing?: 'auto' | 'off';
+  /** Whether the function may report results to CodePipeline. @default true */
   readonly pipelines?: boolean;
   /** Whether the function may invalidate distribution tenants. @default false */
   readonly tenants?: boolean;
-  /** The most paths of one invalidation. @default 30 */
+  /** The maximum number of paths in one invalidation. @default 30 */
   readonly maxPaths?: number;
-  /** The most wildcards of one invalidation (CloudFront's limit is 15). @default 7 */
+  /** The maximum number of wildcards in one invalidation. CloudFront's quota is 15. @default 7 */
   readonly maxWildcards?: number;
-  /** Names of files that are also served as their directory, separated by spaces, or empty for none. @default 'index.html' */
-  readonly indexDocuments?: string;
-  /** How long messages are gathered, in seconds (0 to 300). Longer is cheaper, shorter is fresher. @default 60 */
+  /**
+   * How many URLs of unchanged objects the function may evict to save one path. Applies where a bucket listing counts them.
+   * @default 0
+   */
+  readonly evictionsPerPath?: number;
+  /** The maximum number of ListObjectsV2 requests for one batch of changes. Each request returns up to 1,000 keys. @default 60 */
+  readonly listingMaxRequests?: number;
+  /** How long the function caches bucket tags and distribution configs, in seconds. @default 300 */
+  readonly cacheTtlSeconds?: number;
+  /**
+   * How long the function caches that a bucket does not have the tag, or that access to a distribution config is denied, in seconds.
+   * @default 60
+   */
+  readonly negativeCacheTtlSeconds?: number;
+  /**
+   * The maximum age of stale bucket tags and distribution configs that the function uses if AWS returns an error, in seconds.
+   * @default 3600
+   */
+  readonly staleIfErrorSeconds?: number;
+  /**
+   * The maximum delay before the first retry of CreateInvalidation, in milliseconds. It doubles with each further retry, up to 20
+   * seconds. @default 2000
+   */
+  readonly retryBaseDelayMs?: number;
+  /** How long the function retries changes that do not come from a queue, within one invocation, in seconds. @default 10 */
+  readonly directRetrySeconds?: number;
+  /**
+   * The maximum batching window of the event source mapping, in seconds (0 to 300). A longer window costs less; a shorter one
+   * invalidates sooner. @default 60
+   */
   readonly batchingWindowSeconds?: number;
-  /** Whether the function only plans and logs, and sends nothing. @default false */
-  readonly dryRun?: boolean;
-  /** Names of buckets whose EventBridge events go to the queue, besides those that are watched so. @default none */
+  /** The names of buckets whose EventBridge events go to the queue, in addition to those linked via `eventbridge`. @default none */
   readonly eventBridgeBuckets?: string[];
-  /** Whether the function writes metrics. Nine, which are free if they are among the account's first ten. @default 'on' */
+  /** Whether the function writes its nine metrics. An account's first ten custom metrics are free. @default 'on' */
   readonly metrics?: 'on' | 'off';
-  /** Whether four alarms and a metric of stale answers are made (0.70 USD a month in all). @default false */
+  /** Whether to create four alarms and the metric StaleCacheUsed (0.70 USD a month in all). @default false */
   readonly alarms?: boolean;
-  /** The topic that alarms are sent to. @default none */
+  /** The SNS topic that the alarms notify. @default none */
   readonly alarmTopic?: ITopic;
-  /** Whether a dashboard is made (3 USD a month beyond the account's first three). @default false */
+  /** Whether to create a dashboard (3 USD a month beyond the account's first three). @default false */
   readonly dashboard?: boolean;
 }
 
-/** Says what is wrong while the app is made, and not when it is deployed. What is known then only is not looked at. */
-export function check(props: S3CloudFrontInvalidatorProps): void {
-  within('memorySize', props.memorySize, 128, 10240);
-  within('reservedConcurrency', props.reservedConcurrency, 5, 9999);
-  within('maxPaths', props.maxPaths, 1, 3000);
-  within('maxWildcards', props.maxWildcards, 1, 15);
-  within('batchingWindowSeconds', props.batchingWindowSeconds, 0, 300);
+/** Reports invalid values at synthesis instead of at deployment. Unresolved tokens are not checked. */
+export function checkProps(props: S3CloudFrontInvalidatorProps): void {
+  checkRange('memorySize', props.memorySize, 128, 10240);
+  checkRange('reservedConcurrency', props.reservedConcurrency, 5, 9999);
+  checkRange('maxPaths', props.maxPaths, 1, 3000);
+  checkRange('maxWildcards', props.maxWildcards, 1, 15);
+  checkRange('evictionsPerPath', props.evictionsPerPath, 0, 1000000);
+  checkRange('listingMaxRequests', props.listingMaxRequests, 1, 300);
+  checkRange('cacheTtlSeconds', props.cacheTtlSeconds, 0, 86400);
+  checkRange('negativeCacheTtlSeconds', props.negativeCacheTtlSeconds, 0, 86400);
+  checkRange('staleIfErrorSeconds', props.staleIfErrorSeconds, 0, 86400);
+  checkRange('retryBaseDelayMs', props.retryBaseDelayMs, 1, 60000);
+  checkRange('directRetrySeconds', props.directRetrySeconds, 0, 900);
+  checkRange('batchingWindowSeconds', props.batchingWindowSeconds, 0, 300);
   if (props.allowedDistributions?.length === 0) {
-    throw new Error("allowedDistributions is empty: name one distribution's ARN at least, or '*'");
+    throw new Error("allowedDistributions is empty: add at least one distribution ARN, or '*'");
   }
-  for (const name of Object.keys(FORMS) as (keyof typeof FORMS)[]) like(name, props[name]);
+  for (const name of Object.keys(PATTERNS) as (keyof typeof PATTERNS)[]) checkPattern(name, props[name]);
 }
 
-/** How texts look: the patterns of the template's parameters, and what is said of others. */
-const FORMS = {
+/** The patterns of the template's parameters, each with a description for error messages. */
+const PATTERNS = {
   distributionId: [
     /^([A-Z][A-Z0-9]{0,63}|dt_[A-Za-z0-9]{1,61})$/,
-    'the id of a distribution (such as E2EXAMPLE1ABCD) or of a tenant (dt_...)',
+    'the ID of a distribution (such as E2EXAMPLE1ABCD) or of a distribution tenant (dt_...)',
   ],
-  // What S3 takes as a tag's key, without the letters of other scripts. Source: S3 user guide, "Using cost allocation S3 bucket tags".
+  // The characters that S3 allows in a tag key, with ASCII letters only.
+  // Source: S3 user guide, "Using cost allocation S3 bucket tags".
   distributionTag: [
     /^[A-Za-z0-9_.:/=+@-]([A-Za-z0-9 _.:/=+@-]{0,126}[A-Za-z0-9_.:/=+@-])?$/,
-    "a tag's key, of 1 to 128 letters from A to Z, digits, _.:/=+-@ and spaces between",
+    'a tag key of 1 to 128 letters (A to Z), digits, _.:/=+-@ and spaces, without a space at either end',
   ],
-  expectedBucketOwner: [/^([0-9]{12}|any)$/, "an account's id (12 digits) or any"],
-  indexDocuments: [/^[^/,]*$/, 'names of files, separated by spaces, without / and commas'],
+  expectedBucketOwner: [/^([0-9]{12}|any)$/, 'an account ID (12 digits) or any'],
+  indexDocuments: [/^[^/,]*$/, 'a list of file names separated by spaces, without / and commas'],
 } as const;
 
-/** Says so if a text does not look as it must. */
-export function like(name: keyof typeof FORMS, value: string | undefined): void {
-  const [form, said] = FORMS[name];
+/** Throws an error if the value does not match the pattern of the property. */
+export function checkPattern(name: keyof typeof PATTERNS, value: string | undefined): void {
+  const [pattern, expected] = PATTERNS[name];
   if (value === undefined || Token.isUnresolved(value)) return;
-  if (!form.test(value)) throw new Error(`${name}="${value}" is not ${said}`);
+  if (!pattern.test(value)) throw new Error(`${name}="${value}" is not ${expected}`);
 }
 
-export function within(name: string, value: number | undefined, least: number, most: number): void {
+/** Throws an error if the value is not an integer from `min` to `max`. */
+export function checkRange(name: string, value: number | undefined, min: number, max: number): void {
   if (value === undefined || Token.isUnresolved(value)) return;
-  if (!Number.isInteger(value) || value < least || value > most) {
-    throw new Error(`${name}=${value} is not a number from ${least} to ${most}`);
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw new Error(`${name}=${value} is not an integer from ${min} to ${max}`);
   }
 }

@@ -7,12 +7,12 @@ import { Stack } from 'aws-cdk-lib';
 import { Annotations, Match } from 'aws-cdk-lib/assertions';
 import { build } from '../example/app';
 
-test('the example follows the rules of AwsSolutionsChecks, or says why not', () => {
-  const place = mkdtempSync(join(tmpdir(), 'invalidator-'));
+test('the example follows the AwsSolutionsChecks rules, except for documented suppressions', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'invalidator-'));
   try {
-    const zip = join(place, 'function.zip');
+    const zip = join(directory, 'function.zip');
     writeFileSync(zip, '');
-    // Left there for other linters.
+    // checkov checks the same output directory.
     const app = build({ zip, outdir: 'cdk.out' });
     app.synth();
     for (const stack of app.node.children.filter((it): it is Stack => Stack.isStack(it))) {
@@ -22,6 +22,6 @@ test('the example follows the rules of AwsSolutionsChecks, or says why not', () 
       assert.deepEqual(found.map((it) => `${it.id}: ${String(it.entry.data)}`), []);
     }
   } finally {
-    rmSync(place, { recursive: true });
+    rmSync(directory, { recursive: true });
   }
 });

@@ -8,14 +8,14 @@ import * as codepipeline from 'aws-cdk-lib/aws-codepipeline';
 import { S3SourceAction } from 'aws-cdk-lib/aws-codepipeline-actions';
 import { Code } from 'aws-cdk-lib/aws-lambda';
 import * as s3 from 'aws-cdk-lib/aws-s3';
-import { S3CloudFrontInvalidator, type S3CloudFrontInvalidatorProps, type WatchProps } from '../lib';
+import { S3CloudFrontInvalidator, type S3CloudFrontInvalidatorProps, type LinkProps } from '../lib';
 
 const env = { account: '111111111111', region: 'eu-central-1' };
 
-function start(props: Partial<S3CloudFrontInvalidatorProps> = {}) {
+function deploy(props: Partial<S3CloudFrontInvalidatorProps> = {}) {
   const app = new App();
   const stack = new Stack(app, 'Invalidator', { env });
-  // The function's code is of no concern here, only that there is one.
+  // These tests do not depend on the function's code.
   const code = Code.fromBucket(s3.Bucket.fromBucketName(stack, 'Code', 'code'), 'function.zip');
   return { app, stack, invalidator: new S3CloudFrontInvalidator(stack, 'Invalidator', { code, ...props }) };
 }
@@ -39,27 +39,27 @@ function tags(template: Template) {
 }
 
 for (const together of [true, false]) {
-  test(`a bucket and its distribution, ${together ? 'in the same stack' : 'in another stack'}, make no circle`, () => {
-    const { app, stack, invalidator } = start();
-    const where = together ? stack : new Stack(app, 'Site', { env });
-    const { bucket, distribution } = site(where);
-    invalidator.watch(bucket, distribution);
-    // Synthesis fails for a circle of stacks, and this for one of resources.
+  test(`a bucket and its distribution, ${together ? 'in the same stack' : 'in another stack'}, make no circular dependency`, () => {
+    const { app, stack, invalidator } = deploy();
+    const siteStack = together ? stack : new Stack(app, 'Site', { env });
+    const { bucket, distribution } = site(siteStack);
+    invalidator.link(bucket, distribution);
+    // Synthesis fails for circular dependencies between stacks, Template.fromStack for those between resources.
     app.synth();
-    const template = Template.fromStack(where);
+    const template = Template.fromStack(siteStack);
     assert.equal(notifications(template).NotificationConfiguration.QueueConfigurations.length, 3);
     // The notification waits for the tag.
     const [notification] = Object.values(template.findResources('Custom::S3BucketNotifications'));
     assert.ok(notification.DependsOn.some((it: string) => it.startsWith('DistributionInvalidatorTags')));
-    assert.match(JSON.stringify(tags(template).Set), /"distributionId":\{"Ref":"Distribution/);
+    assert.match(JSON.stringify(tags(template).Tags), /"distributionId":\{"Ref":"Distribution/);
     assert.equal(Object.values(template.findResources('AWS::S3::Bucket')).some((it) => it.Properties?.Tags), false);
   });
 }
 
-test('the function is notified itself if that is asked for, of some keys only', () => {
-  const { stack, invalidator } = start();
+test('S3 invokes the function directly for keys that match the filter', () => {
+  const { stack, invalidator } = deploy();
   const { bucket, distribution } = site(stack);
-  invalidator.watch(bucket, distribution, { via: 'function', prefix: 'web/', suffix: '.html' });
+  invalidator.link(bucket, distribution, { via: 'function', prefix: 'web/', suffix: '.html' });
   const { LambdaFunctionConfigurations } = notifications(Template.fromStack(stack)).NotificationConfiguration;
   assert.equal(LambdaFunctionConfigurations.length, 3);
   assert.deepEqual(LambdaFunctionConfigurations[0].Filter.Key.FilterRules, [
@@ -68,51 +68,51 @@ test('the function is notified itself if that is asked for, of some keys only', 
   ]);
 });
 
-test("EventBridge's rule names the buckets that are watched through it, besides those that are given", () => {
-  const { stack, invalidator } = start({ eventBridgeBuckets: ['given'] });
+test('the EventBridge rule contains the buckets linked via eventbridge and those in eventBridgeBuckets', () => {
+  const { stack, invalidator } = deploy({ eventBridgeBuckets: ['listed'] });
   const { bucket, distribution } = site(stack);
-  invalidator.watch(bucket, distribution, { via: 'eventbridge' });
+  invalidator.link(bucket, distribution, { via: 'eventbridge' });
   const template = Template.fromStack(stack);
   template.resourceCountIs('AWS::Events::Rule', 1);
   template.hasResourceProperties('AWS::Events::Rule', {
-    EventPattern: { detail: { bucket: { name: ['given', { Ref: Match.stringLikeRegexp('^Bucket') }] } } },
+    EventPattern: { detail: { bucket: { name: ['listed', { Ref: Match.stringLikeRegexp('^Bucket') }] } } },
   });
   assert.deepEqual(notifications(template).NotificationConfiguration, { EventBridgeConfiguration: {} });
 });
 
-test("imported buckets and distributions are watched beside what others have set", () => {
-  const { app, invalidator } = start();
+test('linking an imported bucket keeps its other notifications', () => {
+  const { app, invalidator } = deploy();
   const stack = new Stack(app, 'Site', { env });
   const bucket = s3.Bucket.fromBucketName(stack, 'Bucket', 'imported');
   const distribution = cloudfront.Distribution.fromDistributionAttributes(stack, 'Distribution', {
     domainName: 'd111111abcdef8.cloudfront.net',
     distributionId: 'E2EXAMPLE1ABCD',
   });
-  invalidator.watch(bucket, distribution);
+  invalidator.link(bucket, distribution);
   const template = Template.fromStack(stack);
-  // Not managed: what the bucket has otherwise is kept.
+  // Unmanaged: the bucket's existing notifications are kept.
   assert.equal(notifications(template).Managed, false);
-  assert.deepEqual(tags(template).Set, { distributionId: 'E2EXAMPLE1ABCD' });
+  assert.deepEqual(tags(template).Tags, { distributionId: 'E2EXAMPLE1ABCD' });
 });
 
-test("a deployment that is there already watches other apps' buckets, and serves their pipelines", () => {
+test('an imported deployment links buckets of other apps and serves their pipelines', () => {
   const stack = new Stack(new App(), 'Site', { env });
   const functionArn = 'arn:aws:lambda:eu-central-1:111111111111:function:invalidator';
   const queueArn = 'arn:aws:sqs:eu-central-1:111111111111:invalidator';
   const invalidator = S3CloudFrontInvalidator.fromAttributes(stack, 'Invalidator', { functionArn, queueArn, distributionTag: 'cdn' });
   const { bucket, distribution } = site(stack);
-  invalidator.watch(bucket, distribution);
+  invalidator.link(bucket, distribution);
   invalidator.pipelineAction({ actionName: 'Invalidate' });
   const template = Template.fromStack(stack);
-  assert.deepEqual(Object.keys(tags(template).Set), ['cdn']);
+  assert.deepEqual(Object.keys(tags(template).Tags), ['cdn']);
   assert.equal(notifications(template).NotificationConfiguration.QueueConfigurations[0].QueueArn, queueArn);
-  assert.throws(() => invalidator.watch(new s3.Bucket(stack, 'Other'), distribution, { via: 'eventbridge' }), /eventBridgeBuckets/);
+  assert.throws(() => invalidator.link(new s3.Bucket(stack, 'Other'), distribution, { via: 'eventbridge' }), /eventBridgeBuckets/);
 });
 
-test('options become tags; several distributions and tenants one tag', () => {
-  const { stack, invalidator } = start();
+test('options become tags, and several distributions and tenants share one tag', () => {
+  const { stack, invalidator } = deploy();
   const { bucket } = site(stack);
-  const options: WatchProps = {
+  const options: LinkProps = {
     originPath: '/web',
     maxPaths: 5,
     indexDocuments: ['index.html', 'index.htm'],
@@ -120,8 +120,8 @@ test('options become tags; several distributions and tenants one tag', () => {
     queryStrings: 'include',
     ignore: ['.map', '.LICENSE.txt'],
   };
-  invalidator.watch(bucket, [{ distributionId: 'E2EXAMPLE1ABCD' }, { distributionId: 'dt_example' }], options);
-  assert.deepEqual(tags(Template.fromStack(stack)).Set, {
+  invalidator.link(bucket, [{ distributionId: 'E2EXAMPLE1ABCD' }, { distributionId: 'dt_example' }], options);
+  assert.deepEqual(tags(Template.fromStack(stack)).Tags, {
     distributionId: 'E2EXAMPLE1ABCD dt_example',
     'invalidation:originPath': '/web',
     'invalidation:maxPaths': '5',
@@ -132,50 +132,69 @@ test('options become tags; several distributions and tenants one tag', () => {
   });
 });
 
-test('the tag is the one that the function reads', () => {
-  const { stack, invalidator } = start({ distributionTag: 'cdn' });
-  invalidator.watch(site(stack).bucket, { distributionId: 'E2EXAMPLE1ABCD' });
-  assert.deepEqual(tags(Template.fromStack(stack)).Set, { cdn: 'E2EXAMPLE1ABCD' });
+test('the tag has the key that the function reads', () => {
+  const { stack, invalidator } = deploy({ distributionTag: 'cdn' });
+  invalidator.link(site(stack).bucket, { distributionId: 'E2EXAMPLE1ABCD' });
+  assert.deepEqual(tags(Template.fromStack(stack)).Tags, { cdn: 'E2EXAMPLE1ABCD' });
 });
 
-test("when the bucket's other tags change, those of the invalidator are set again", () => {
-  const { stack, invalidator } = start();
+test("a change of the bucket's other tags updates the custom resource", () => {
+  const { stack, invalidator } = deploy();
   const { bucket, distribution } = site(stack);
-  invalidator.watch(bucket, distribution);
+  invalidator.link(bucket, distribution);
   Tags.of(bucket).add('team', 'web');
   assert.deepEqual(tags(Template.fromStack(stack)).TemplateTags, [{ key: 'team', value: 'web' }]);
 });
 
-test('what cannot work is said at once', () => {
-  const { app, stack, invalidator } = start();
+test('invalid properties are reported at synthesis', () => {
+  const { app, stack, invalidator } = deploy();
   const { bucket, distribution } = site(stack);
-  const said = (expected: RegExp, props: WatchProps) => assert.throws(() => invalidator.watch(bucket, distribution, props), expected);
-  said(/maxPaths=0 is not a number from 1 to 3000/, { maxPaths: 0 });
-  said(/invalidation:ignore="\*\.map" cannot be a bucket's tag/, { ignore: ['*.map'] });
-  said(/leave out prefix and suffix, or use the queue/, { via: 'eventbridge', prefix: 'web/' });
-  assert.throws(() => invalidator.watch(bucket, []), /no distribution is given/);
-  invalidator.watch(bucket, distribution);
-  said(/is watched already/, {});
+  const fails = (expected: RegExp, props: LinkProps) => assert.throws(() => invalidator.link(bucket, distribution, props), expected);
+  fails(/maxPaths=0 is not an integer from 1 to 3000/, { maxPaths: 0 });
+  fails(/invalidation:ignore="\*\.map" is not a valid tag value/, { ignore: ['*.map'] });
+  fails(/remove them, or use via "queue"/, { via: 'eventbridge', prefix: 'web/' });
+  assert.throws(() => invalidator.link(bucket, []), /no distribution given/);
+  invalidator.link(bucket, distribution);
+  fails(/is already linked/, {});
   const far = new Stack(app, 'Far', { env: { ...env, region: 'us-east-1' } });
   const there = new s3.Bucket(far, 'Bucket');
-  assert.throws(() => invalidator.watch(there, distribution), /region us-east-1, the invalidator in eu-central-1/);
-  const others = start({ expectedBucketOwner: '222222222222' });
+  assert.throws(() => invalidator.link(there, distribution), /region us-east-1, but the invalidator is in eu-central-1/);
+  const others = deploy({ expectedBucketOwner: '222222222222' });
   assert.throws(
-    () => others.invalidator.watch(new s3.Bucket(others.stack, 'Own'), distribution),
-    /takes buckets of the account 222222222222 only/,
+    () => others.invalidator.link(new s3.Bucket(others.stack, 'Own'), distribution),
+    /accepts only buckets of account 222222222222/,
   );
-  const own = start({ expectedBucketOwner: Aws.ACCOUNT_ID });
-  own.invalidator.watch(new s3.Bucket(own.stack, 'Own'), distribution);
-  assert.throws(() => start({ maxWildcards: 16 }), /maxWildcards=16 is not a number from 1 to 15/);
-  assert.throws(() => start({ distributionId: 'e2' }), /distributionId="e2" is not the id of a distribution/);
-  assert.throws(() => start({ distributionTag: 'a,b' }), /distributionTag="a,b" is not a tag's key/);
-  assert.throws(() => start({ expectedBucketOwner: '1' }), /expectedBucketOwner="1" is not an account's id/);
-  assert.throws(() => start({ indexDocuments: 'a/b' }), /indexDocuments="a\/b" is not names of files/);
-  assert.throws(() => start({ pipelines: false }).invalidator.pipelineAction({ actionName: 'A' }), /pipelines is false/);
+  const own = deploy({ expectedBucketOwner: Aws.ACCOUNT_ID });
+  own.invalidator.link(new s3.Bucket(own.stack, 'Own'), distribution);
+  assert.throws(() => deploy({ maxWildcards: 16 }), /maxWildcards=16 is not an integer from 1 to 15/);
+  assert.throws(() => deploy({ distributionId: 'e2' }), /distributionId="e2" is not the ID of a distribution/);
+  assert.throws(() => deploy({ distributionTag: 'a,b' }), /distributionTag="a,b" is not a tag key/);
+  assert.throws(() => deploy({ expectedBucketOwner: '1' }), /expectedBucketOwner="1" is not an account ID/);
+  assert.throws(() => deploy({ indexDocuments: 'a/b' }), /indexDocuments="a\/b" is not a list of file names/);
+  assert.throws(() => deploy({ pipelines: false }).invalidator.pipelineAction({ actionName: 'A' }), /pipelines is false/);
 });
 
-test("a pipeline's action names the distribution and waits, and widens no permission of the function", () => {
-  const { stack, invalidator } = start();
+const BOUNDS = [
+  ['evictionsPerPath', 0, 1_000_000],
+  ['listingMaxRequests', 1, 300],
+  ['cacheTtlSeconds', 0, 86_400],
+  ['negativeCacheTtlSeconds', 0, 86_400],
+  ['staleIfErrorSeconds', 0, 86_400],
+  ['retryBaseDelayMs', 1, 60_000],
+  ['directRetrySeconds', 0, 900],
+] as const;
+
+test('numbers outside the bounds of the template are reported at synthesis', () => {
+  for (const [name, min, max] of BOUNDS) {
+    for (const value of [min, max]) deploy({ [name]: value });
+    for (const value of [min - 1, max + 1, min + 0.5]) {
+      assert.throws(() => deploy({ [name]: value }), new RegExp(`${name}=${value} is not an integer from ${min} to ${max}`));
+    }
+  }
+});
+
+test('a pipeline action names the distribution, waits, and adds no permission to the function', () => {
+  const { stack, invalidator } = deploy();
   const { distribution } = site(stack);
   const sourceOutput = new codepipeline.Artifact();
   const source = new S3SourceAction({
@@ -196,8 +215,8 @@ test("a pipeline's action names the distribution and waits, and widens no permis
   const [pipeline] = Object.values(template.findResources('AWS::CodePipeline::Pipeline'));
   const { UserParameters } = pipeline.Properties.Stages[1].Actions[0].Configuration;
   const text = UserParameters['Fn::Join'][1].map((it: unknown) => (typeof it === 'string' ? it : 'E1')).join('');
-  assert.deepEqual(JSON.parse(text), { distributionId: 'E1', items: ['/*'], wait: true, waitSeconds: 900 });
+  assert.deepEqual(JSON.parse(text), { distributionId: 'E1', paths: ['/*'], wait: true, waitSeconds: 900 });
   const policies = Object.values(template.findResources('AWS::IAM::Policy'));
-  const ofTheFunction = policies.filter((it) => JSON.stringify(it.Properties.Roles).includes('InvalidatorRole'));
-  assert.deepEqual(ofTheFunction, []);
+  const functionPolicies = policies.filter((it) => JSON.stringify(it.Properties.Roles).includes('InvalidatorRole'));
+  assert.deepEqual(functionPolicies, []);
 });

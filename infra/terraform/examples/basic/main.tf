@@ -1,4 +1,4 @@
-# A private bucket with a distribution in front of it, kept fresh through the invalidator's queue.
+# A private bucket and the distribution that serves it. The invalidator receives the bucket's event notifications from its queue.
 
 terraform {
   required_version = ">= 1.5"
@@ -12,18 +12,18 @@ terraform {
 }
 
 variable "bucket" {
-  description = "The name of the site's bucket."
+  description = "The name of the bucket for the site's files."
   type        = string
 }
 
 variable "zip" {
-  description = "The function's zip, as scripts/package makes it."
+  description = "The path of the function's zip, built by scripts/package."
   type        = string
   default     = "../../../../target/package/function.zip"
 }
 
 variable "batching_window_seconds" {
-  description = "How long changes are gathered, in seconds."
+  description = "The maximum batching window of the event source mapping, in seconds."
   type        = number
   default     = 60
 }
@@ -40,11 +40,11 @@ module "invalidator" {
 }
 
 resource "aws_s3_bucket" "site" {
-  #checkov:skip=CKV_AWS_18: Who reads is known to the distribution; log there if you want to know.
-  #checkov:skip=CKV_AWS_21: The site is built elsewhere and can be uploaded again; versions would be paid for.
+  #checkov:skip=CKV_AWS_18: Only the distribution reads the bucket; enable access logs there if you need them.
+  #checkov:skip=CKV_AWS_21: The site can be built and uploaded again; stored versions cost money.
   #checkov:skip=CKV_AWS_144: As above.
-  #checkov:skip=CKV_AWS_145: S3's own key encrypts what is public at the edge.
-  #checkov:skip=CKV2_AWS_61: Nothing in it grows old.
+  #checkov:skip=CKV_AWS_145: S3 managed keys are enough for public content.
+  #checkov:skip=CKV2_AWS_61: The site's objects do not expire.
   bucket = var.bucket
 
   tags = {
@@ -75,13 +75,13 @@ resource "aws_s3_bucket_policy" "site" {
   bucket = aws_s3_bucket.site.id
   policy = data.aws_iam_policy_document.site.json
 
-  # S3 takes one of these calls at a time.
+  # S3 rejects concurrent changes of a bucket's configuration.
   depends_on = [aws_s3_bucket_public_access_block.site]
 }
 
 data "aws_iam_policy_document" "site" {
   statement {
-    sid       = "ReadByTheDistribution"
+    sid       = "AllowCloudFrontRead"
     actions   = ["s3:GetObject"]
     resources = ["${aws_s3_bucket.site.arn}/*"]
 
@@ -98,7 +98,7 @@ data "aws_iam_policy_document" "site" {
   }
 
   statement {
-    sid       = "NothingUnencrypted"
+    sid       = "DenyInsecureTransport"
     effect    = "Deny"
     actions   = ["s3:*"]
     resources = [aws_s3_bucket.site.arn, "${aws_s3_bucket.site.arn}/*"]
@@ -128,22 +128,22 @@ data "aws_cloudfront_cache_policy" "optimized" {
 }
 
 resource "aws_cloudfront_distribution" "site" {
-  #checkov:skip=CKV_AWS_68: A firewall costs 5 USD a month and more, and static files have little to protect.
+  #checkov:skip=CKV_AWS_68: A web ACL costs 5 USD a month or more, and a site of static files has little to protect.
   #checkov:skip=CKV2_AWS_47: As above.
-  #checkov:skip=CKV_AWS_86: Logs need a bucket of their own; add yours.
-  #checkov:skip=CKV_AWS_174: The certificate is CloudFront's own, which sets the version; yours can ask for more.
+  #checkov:skip=CKV_AWS_86: Access logs need a bucket; add yours.
+  #checkov:skip=CKV_AWS_174: The default CloudFront certificate sets the TLS version; your own can require a later one.
   #checkov:skip=CKV2_AWS_42: As above.
   #checkov:skip=CKV_AWS_310: There is one origin.
-  #checkov:skip=CKV_AWS_374: A site is for all countries unless you say otherwise.
-  #checkov:skip=CKV2_AWS_32: Which headers a site can bear depends on the site.
+  #checkov:skip=CKV_AWS_374: The example is available in all countries; add restrictions if you need them.
+  #checkov:skip=CKV2_AWS_32: The right response headers depend on the site.
   enabled             = true
-  comment             = "${var.bucket}, kept fresh as the bucket changes"
+  comment             = "${var.bucket}, invalidated automatically"
   default_root_object = "index.html"
   http_version        = "http2and3"
 
   origin {
     origin_id = "bucket"
-    # By the bucket's name and not by its attribute: the bucket's tag refers to the distribution.
+    # A reference to the bucket would be a cycle: the bucket's tag refers to the distribution.
     domain_name              = "${var.bucket}.s3.${data.aws_region.current.id}.${data.aws_partition.current.dns_suffix}"
     origin_access_control_id = aws_cloudfront_origin_access_control.site.id
   }
@@ -169,21 +169,21 @@ resource "aws_cloudfront_distribution" "site" {
 }
 
 output "bucket" {
-  description = "Where the site's files go."
+  description = "The bucket for the site's files."
   value       = aws_s3_bucket.site.id
 }
 
 output "distribution_id" {
-  description = "For pipelines and direct invocations."
+  description = "The distribution's ID, for pipelines and direct invocations."
   value       = aws_cloudfront_distribution.site.id
 }
 
 output "dead_letter_queue_arn" {
-  description = "Where changes end that failed for good."
+  description = "The ARN of the queue for changes that failed permanently."
   value       = module.invalidator.dead_letter_queue_arn
 }
 
 output "url" {
-  description = "Where viewers find it."
+  description = "The URL of the site."
   value       = "https://${aws_cloudfront_distribution.site.domain_name}/"
 }

@@ -1,4 +1,4 @@
-/** Prints the templates that each of the properties in the first argument makes, with the CloudFormation template's outputs. */
+/** Prints the template for each set of properties in the first argument, with the same outputs as the CloudFormation template. */
 
 import { App, CfnOutput, Stack } from 'aws-cdk-lib';
 import { Architecture, Code } from 'aws-cdk-lib/aws-lambda';
@@ -9,19 +9,19 @@ import { S3CloudFrontInvalidator } from '../lib';
 function template({ architecture, alarmTopic, ...props }: Record<string, any>): unknown {
   const app = new App();
   const stack = new Stack(app, 'Stack');
-  const made = new S3CloudFrontInvalidator(stack, 'Invalidator', {
+  const invalidator = new S3CloudFrontInvalidator(stack, 'Invalidator', {
     ...props,
     code: Code.fromBucket(Bucket.fromBucketName(stack, 'Code', 'code'), 'function.zip'),
     architecture: architecture === 'arm64' ? Architecture.ARM_64 : undefined,
     alarmTopic: alarmTopic && Topic.fromTopicArn(stack, 'Topic', alarmTopic),
   });
   const outputs = {
-    FunctionArn: made.functionArn,
-    FunctionName: made.functionName,
-    QueueArn: made.queueArn,
-    QueueUrl: made.queueUrl,
-    DeadLetterQueueArn: made.deadLetterQueueArn,
-    RoleArn: made.roleArn,
+    FunctionArn: invalidator.functionArn,
+    FunctionName: invalidator.functionName,
+    QueueArn: invalidator.queueArn,
+    QueueUrl: invalidator.queueUrl,
+    DeadLetterQueueArn: invalidator.deadLetterQueueArn,
+    RoleArn: invalidator.roleArn,
   };
   for (const [name, value] of Object.entries(outputs)) new CfnOutput(stack, name, { value });
   return app.synth().getStackByName('Stack').template;

@@ -1,0 +1,51 @@
+import { Token } from 'aws-cdk-lib';
+import type { NotificationKeyFilter } from 'aws-cdk-lib/aws-s3';
+import { checkRange } from './props';
+
+/** How the function receives a bucket's events, and the options in the bucket's tags. All properties are optional. */
+export interface LinkProps extends NotificationKeyFilter {
+  /**
+   * How the events reach the function. `queue` batches them, so that a deploy creates one to a few invalidations. `function` invokes
+   * the function directly, usually with one invalidation for each object. `eventbridge` is for buckets whose event notifications
+   * another application manages. @default 'queue'
+   */
+  readonly via?: 'queue' | 'function' | 'eventbridge';
+  /** The origin path, such as `/web`. @default the origin path in the distribution config */
+  readonly originPath?: string;
+  /** A lower maximum number of paths for invalidations that include changes of this bucket. @default the invalidator's maxPaths */
+  readonly maxPaths?: number;
+  /** File names that are also served as their directory. @default the invalidator's indexDocuments */
+  readonly indexDocuments?: string[];
+  /** Whether viewers also request a directory without the trailing slash (`both`). @default 'slash' */
+  readonly directoryUrls?: 'slash' | 'both';
+  /** Whether the cache key includes query strings. @default the cache policy in the distribution config */
+  readonly queryStrings?: 'include' | 'ignore';
+  /** Suffixes of keys that are never served, such as `.map`. @default none */
+  readonly ignore?: string[];
+}
+
+/** The maximum length of a tag value. Source: S3 user guide, "Using cost allocation S3 bucket tags". */
+const MAX_VALUE_LENGTH = 256;
+
+/** The bucket tags that the function reads. */
+export function bucketTags(distributionTag: string, distributionIds: string[], props: LinkProps): Record<string, string> {
+  checkRange('maxPaths', props.maxPaths, 1, 3000);
+  const values: Record<string, string | undefined> = {
+    [distributionTag]: distributionIds.join(' '),
+    'invalidation:originPath': props.originPath,
+    'invalidation:maxPaths': props.maxPaths?.toString(),
+    'invalidation:indexDocuments': props.indexDocuments?.join(' '),
+    'invalidation:directoryUrls': props.directoryUrls,
+    'invalidation:queryStrings': props.queryStrings,
+    'invalidation:ignore': props.ignore?.join(' '),
+  };
+  const tags: Record<string, string> = {};
+  for (const [key, value] of Object.entries(values)) {
+    if (value === undefined) continue;
+    if (!Token.isUnresolved(value) && (value.length > MAX_VALUE_LENGTH || !/^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u.test(value))) {
+      throw new Error(`${key}="${value}" is not a valid tag value: at most ${MAX_VALUE_LENGTH} letters, digits, spaces and _.:/=+-@`);
+    }
+    tags[key] = value;
+  }
+  return tags;
+}
