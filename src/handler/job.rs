@@ -36,8 +36,8 @@ const PUT_TIME: Duration = Duration::from_secs(3);
 const MAX_CLOCK_SKEW_SECONDS: u64 = 300;
 
 /// The remedy if the function's role may not put results.
-const RESULT_PERMISSIONS: &str = "; allow the execution role codepipeline:PutJobSuccessResult and \
-                                  codepipeline:PutJobFailureResult (template parameter: Pipelines)";
+const RESULT_PERMISSIONS: &str = "; allow codepipeline:PutJobSuccessResult and codepipeline:PutJobFailureResult for \
+                                  the execution role (template parameter: Pipelines)";
 
 /// The delay before a result is put a second time. It doubles with each further attempt.
 const FIRST_RETRY_DELAY: Duration = Duration::from_millis(200);

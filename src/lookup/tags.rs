@@ -47,12 +47,10 @@ impl fmt::Display for TagLookupError {
         write!(f, "its tags could not be read: {error}")?;
         f.write_str(match error.class {
             ErrorClass::AccessDenied => {
-                "; allow the calling role s3:GetBucketTagging on the bucket; for a bucket in another account, also set \
-                 EXPECTED_BUCKET_OWNER and follow docs/security.md"
+                "; allow s3:GetBucketTagging on the bucket for the calling role; for a bucket in another account, also \
+                 set EXPECTED_BUCKET_OWNER and follow docs/security.md"
             }
-            ErrorClass::NotFound => {
-                "; the bucket does not exist: correct its name, or stop sending its events if the bucket was deleted"
-            }
+            ErrorClass::NotFound => "; correct the bucket name, or stop sending events of the deleted bucket",
             ErrorClass::WrongRegion => {
                 "; the bucket is not in the Region that the event names (by default the function's Region); use the \
                  function in the bucket's Region"

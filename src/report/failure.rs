@@ -190,7 +190,8 @@ fn write_missing_permission(f: &mut fmt::Formatter<'_>, operation: &str, distrib
     };
     write!(
         f,
-        "; allow the calling role cloudfront:{operation}{suffix} on the {resource} (template parameter: {parameter})"
+        "; allow cloudfront:{operation}{suffix} on the {resource} for the calling role (template parameter: \
+         {parameter})"
     )
 }
 

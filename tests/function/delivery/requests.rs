@@ -180,7 +180,8 @@ async fn a_wait_survives_a_transient_status_error_and_names_a_permanent_one() {
             InvocationOutcome::Error { error_type, message } if fails => {
                 assert_eq!(error_type, "RequestFailed");
                 assert!(
-                    message.contains("E1 has its invalidation") && message.contains("allow cloudfront:GetInvalidation")
+                    message.contains("E1: the status of its invalidation could not be read")
+                        && message.contains("allow cloudfront:GetInvalidation")
                 );
             }
             outcome => assert_eq!(super::requests::status(&outcome), "Completed"),
