@@ -1,4 +1,4 @@
-//! A minimal handler built on the same libraries: the baseline that the function is measured against.
+//! A minimal handler with the same libraries: the baseline for measurements of the function.
 //!
 //! It uses the defaults of the SDK and the runtime, reads only the first record of an event, and sends the raw key as
 //! the path. It has no limits and no report.

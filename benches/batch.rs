@@ -3,16 +3,16 @@
 //!
 //! `scripts/bench batch` builds the function and runs this. The warm time is that of the whole invocation, so it
 //! includes the transfer of the event, about 6 MB for 5,000 messages, and the calls to the fake AWS, which runs on the
-//! same machine. Beside it stands the function's own processor time in user and kernel mode: the mean over the warm
+//! same machine. The CPU column is the function's own processor time in user and kernel mode: the mean over the warm
 //! batches of one process, which the kernel counts in ticks.
 
 #![expect(
     clippy::print_stdout,
     clippy::indexing_slicing,
-    reason = "its output is its purpose, and the scenario is the tests'"
+    reason = "it prints its results, and the scenario is from the tests"
 )]
 
-#[expect(dead_code, reason = "what must come of a batch is for the tests to check")]
+#[expect(dead_code, reason = "only the tests check the expected results")]
 #[path = "../tests/function/delivery/largest_batch.rs"]
 mod scenario;
 
@@ -32,7 +32,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let program = Path::new(&release).join("bootstrap");
     println!(
         "{:>10}{:>8}{:>12}{:>12}{:>18}{:>18}",
-        "messages", "MB", "first, ms", "warm, ms", "of it CPU, ms", "peak memory, MB"
+        "messages", "MB", "first, ms", "warm, ms", "CPU, ms", "peak memory, MB"
     );
     for messages in [1000, 5000, 10_000] {
         let (mut first, mut warm, mut cpu, mut memory) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());

@@ -1,6 +1,6 @@
 //! Measures the time of the collapse by number of paths: `scripts/bench collapse`.
 
-#![expect(clippy::expect_used, reason = "the paths are its own")]
+#![expect(clippy::expect_used, reason = "its inputs are constants")]
 
 use std::hint::black_box;
 use std::num::NonZeroUsize;
@@ -64,7 +64,7 @@ fn main() {
     let number = |n| NonZeroUsize::new(n).expect("at least one");
     for (budget, max_paths, max_wildcards) in [("30/7", 30, 7), ("3000/15", 3000, 15)] {
         let budget_of = Budget { max_paths: number(max_paths), max_wildcards: number(max_wildcards) };
-        let objective = Objective { budget: budget_of, path_weight: 0 };
+        let objective = Objective { budget: budget_of, evictions_per_path: 0 };
         let mut group = criterion.benchmark_group(budget);
         for (name, shape) in
             [("shallow", shallow as fn(usize) -> String), ("deep", deep), ("nested", nested), ("sparse", sparse)]
@@ -82,9 +82,9 @@ fn main() {
         let every_other: fn(usize) -> bool = |index| index % 2 == 0;
         let half: fn(usize) -> bool = |index| scatter(index) & 1 == 0;
         for (name, count, shape, has_changed) in [
-            ("inventory-deep", 12_000, deep as fn(usize) -> String, every_other),
-            ("inventory-binary", 12_000, binary, half),
-            ("inventory-nested", 200_000, nested, every_other),
+            ("listing-deep", 12_000, deep as fn(usize) -> String, every_other),
+            ("listing-binary", 12_000, binary, half),
+            ("listing-nested", 200_000, nested, every_other),
         ] {
             let all = paths(count, shape);
             let changed: Vec<_> =

@@ -1,17 +1,17 @@
-//! Compares the function with the usual Python handler and with a minimal program on the same libraries: time, memory,
-//! and the cost of a deploy under CloudFront's throttle.
+//! Compares the function with a typical Python handler and with a minimal program on the same libraries: time, memory,
+//! and the cost of a deployment that CloudFront throttles.
 //!
 //! `scripts/bench compare` builds everything and runs this. It prints Markdown tables, and writes the figures behind
 //! them to `target/bench/compare/compare.json`. The programs alternate, so that a change of the machine's speed affects
 //! all of them. `docs/performance.md` describes what is measured, what is computed, and how.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "its output is its purpose")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it prints its results")]
 #![expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
     clippy::cast_sign_loss,
     clippy::indexing_slicing,
-    reason = "numbers are small, and a bug should end it"
+    reason = "its numbers are small, and it may panic on a bug"
 )]
 
 #[path = "compare/contender.rs"]
@@ -94,10 +94,10 @@ async fn main() -> Result<()> {
         print!("{}", table.markdown());
         return Ok(());
     }
-    eprintln!("{:>5.0} s  a deploy, in real time", began.elapsed().as_secs_f64());
+    eprintln!("{:>5.0} s  a deployment, in real time", began.elapsed().as_secs_f64());
     let deploys = deploy::deploys(&contenders).await?;
     let took = began.elapsed().as_secs_f64();
-    print!("{}\n{}\n{}", table.markdown(), deploy::markdown(&deploys), table.aims(&deploys));
+    print!("{}\n{}\n{}", table.markdown(), deploy::markdown(&deploys), table.targets(&deploys));
     let file = directory.join("compare.json");
     let json = serde_json::json!({
         "python": table::python_versions()?,

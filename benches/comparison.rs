@@ -1,8 +1,8 @@
 //! Prints the comparison with other tools' rules: as a Markdown table with `scripts/bench comparison`, as an SVG chart
 //! with `scripts/bench picture`.
 
-#![expect(clippy::print_stdout, reason = "its output is its purpose")]
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "the lists are its own")]
+#![expect(clippy::print_stdout, reason = "it prints its results")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "its inputs are constants")]
 
 #[path = "comparison/mod.rs"]
 mod comparison;

@@ -4,7 +4,7 @@
 //! `scripts/bench start` builds both and runs this. Their runs alternate, so that a change of the machine's speed
 //! affects both. It prints medians and their ratio.
 
-#![expect(clippy::print_stdout, reason = "its output is its purpose")]
+#![expect(clippy::print_stdout, reason = "it prints its results")]
 
 use std::error::Error;
 use std::fs;
@@ -42,7 +42,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("{:<34}{:>12}{:>12}{:>8}", "", "function", "bare", "ratio");
     let [ours, bare] = &samples;
     row("start to first next, ms", ours, bare, |it| vec![milliseconds(it.start)]);
-    row("start to first answer, ms", ours, bare, |it| vec![milliseconds(it.start + it.first)]);
+    row("start to first response, ms", ours, bare, |it| vec![milliseconds(it.start + it.first)]);
     row("warm one-record event, ms", ours, bare, |it| it.warm.iter().copied().map(milliseconds).collect());
     row("peak memory, MB", ours, bare, |it| vec![f64::from(it.memory) / 1024.0]);
     let [ours, bare] = programs.map(|it| fs::metadata(it).map(|it| u32::try_from(it.len() / 1000).unwrap_or(u32::MAX)));

@@ -17,7 +17,7 @@ const MAX_TAG_KEY_LENGTH: usize = 128;
 /// The default number of `ListObjectsV2` requests for one delivery: 60,000 keys, for 6 % of the price of one
 /// invalidation path.
 const DEFAULT_LISTING_MAX_REQUESTS: NonZeroUsize = NonZeroUsize::new(60).unwrap();
-/// The maximum of `INVENTORY_PAGES`: 300,000 keys, which take 75 MB together with the URLs derived from them.
+/// The maximum of `LISTING_MAX_REQUESTS`: 300,000 keys, which take 75 MB together with the URLs derived from them.
 const MAX_LISTING_MAX_REQUESTS: NonZeroUsize = NonZeroUsize::new(300).unwrap();
 
 /// The configuration of the function.
@@ -25,20 +25,20 @@ const MAX_LISTING_MAX_REQUESTS: NonZeroUsize = NonZeroUsize::new(300).unwrap();
 pub struct Config {
     /// From `DISTRIBUTION_TAG` and `INDEX_DOCUMENTS`.
     pub bucket_defaults: BucketDefaults,
-    /// From `TAG_TTL_SECONDS`, `MISSING_TAG_TTL_SECONDS` and `STALE_TAG_SECONDS`.
+    /// From `CACHE_TTL_SECONDS`, `NEGATIVE_CACHE_TTL_SECONDS` and `STALE_IF_ERROR_SECONDS`.
     pub cache_ttl: CacheTtl,
-    /// From `MAX_PATHS`, `MAX_WILDCARDS` and `PATH_WEIGHT`.
+    /// From `MAX_PATHS`, `MAX_WILDCARDS` and `EVICTIONS_PER_PATH`.
     pub objective: Objective,
     /// From `EXPECTED_BUCKET_OWNER`.
     pub expected_owner: ExpectedOwner,
     /// From `DISTRIBUTION_ID`: the distribution of requests that name neither a distribution nor a bucket.
     pub default_distribution: Option<DistributionId>,
-    /// From `BACKOFF_MILLISECONDS` and `DIRECT_RETRY_SECONDS`.
+    /// From `RETRY_BASE_DELAY_MS` and `DIRECT_RETRY_SECONDS`.
     pub retries: RetryConfig,
-    /// From `INVENTORY` and `INVENTORY_PAGES`: the maximum number of `ListObjectsV2` requests for one delivery. `None`
-    /// turns bucket listings off.
+    /// From `BUCKET_LISTING` and `LISTING_MAX_REQUESTS`: the maximum number of `ListObjectsV2` requests for one
+    /// delivery. `None` turns bucket listings off.
     pub listing_max_requests: Option<NonZeroUsize>,
-    /// From `DISTRIBUTION_SETTINGS`: whether distribution configs are read.
+    /// From `DISTRIBUTION_CONFIG`: whether distribution configs are read.
     pub read_distribution_configs: bool,
     /// From `METRICS`: whether metrics are written to the log.
     pub metrics: bool,
@@ -75,8 +75,8 @@ impl Config {
     /// The default of `INDEX_DOCUMENTS`.
     pub const DEFAULT_INDEX_DOCUMENT: &str = "index.html";
 
-    /// The maximum of `PATH_WEIGHT`: how many evicted URLs of unchanged objects one path less is worth.
-    pub const MAX_PATH_WEIGHT: u32 = 1_000_000;
+    /// The maximum of `EVICTIONS_PER_PATH`: how many evicted URLs of unchanged objects one path less is worth.
+    pub const MAX_EVICTIONS_PER_PATH: u32 = 1_000_000;
 
     /// The default of `MAX_PATHS`, for one invalidation. A deploy that goes through the queue takes one to a few
     /// invalidations.
@@ -105,7 +105,7 @@ impl Config {
                 distribution_tag: reader.read(
                     "DISTRIBUTION_TAG",
                     Self::DEFAULT_DISTRIBUTION_TAG.to_owned(),
-                    "the key of a tag (1 to 128 characters)",
+                    "a tag key (1 to 128 characters)",
                     |value| {
                         let fits = (1..=MAX_TAG_KEY_LENGTH).contains(&value.chars().count());
                         (fits && !value.contains(|c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER))
@@ -115,7 +115,7 @@ impl Config {
                 index_documents: reader.read(
                     "INDEX_DOCUMENTS",
                     vec![Self::DEFAULT_INDEX_DOCUMENT.to_owned()],
-                    "a list of file names, separated by spaces, without \"/\" and \",\"",
+                    "a list of file names without \"/\" and \",\", separated by spaces",
                     |value| {
                         let names: Vec<_> = value.split_whitespace().map(ToOwned::to_owned).collect();
                         names.iter().all(|name| !name.contains(['/', ','])).then_some(names)
@@ -123,9 +123,9 @@ impl Config {
                 ),
             },
             cache_ttl: CacheTtl {
-                positive: reader.read_seconds("TAG_TTL_SECONDS", 300),
-                negative: reader.read_seconds("MISSING_TAG_TTL_SECONDS", 60),
-                max_stale_age: reader.read_seconds("STALE_TAG_SECONDS", 3600),
+                positive: reader.read_seconds("CACHE_TTL_SECONDS", 300),
+                negative: reader.read_seconds("NEGATIVE_CACHE_TTL_SECONDS", 60),
+                max_stale_age: reader.read_seconds("STALE_IF_ERROR_SECONDS", 3600),
             },
             objective: Objective {
                 budget: Budget {
@@ -136,12 +136,12 @@ impl Config {
                         Budget::MAX_WILDCARDS,
                     ),
                 },
-                path_weight: reader.read_u32("PATH_WEIGHT", 0, 0, Self::MAX_PATH_WEIGHT, "URLs"),
+                evictions_per_path: reader.read_u32("EVICTIONS_PER_PATH", 0, 0, Self::MAX_EVICTIONS_PER_PATH, "URLs"),
             },
             expected_owner: reader.read(
                 "EXPECTED_BUCKET_OWNER",
                 ExpectedOwner::FunctionAccount,
-                "an account's id (12 digits) or \"any\"",
+                "an account ID (12 digits) or \"any\"",
                 |value| match value {
                     "any" => Some(ExpectedOwner::Any),
                     id => AccountId::new(id).map(ExpectedOwner::Account),
@@ -150,25 +150,19 @@ impl Config {
             default_distribution: reader.read(
                 "DISTRIBUTION_ID",
                 None,
-                "a distribution's id (such as \"E2EXAMPLE1ABCD\", or \"dt_…\" for a tenant)",
+                "a distribution ID (such as \"E2EXAMPLE1ABCD\", or \"dt_…\" for a tenant)",
                 |value| DistributionId::new(value).ok().map(Some),
             ),
             retries: RetryConfig {
-                backoff: Duration::from_millis(reader.read_u64(
-                    "BACKOFF_MILLISECONDS",
-                    2000,
-                    1,
-                    60_000,
-                    "milliseconds",
-                )),
+                backoff: Duration::from_millis(reader.read_u64("RETRY_BASE_DELAY_MS", 2000, 1, 60_000, "milliseconds")),
                 direct: Duration::from_secs(reader.read_u64("DIRECT_RETRY_SECONDS", 10, 0, 900, "seconds")),
             },
             listing_max_requests: {
                 let max_requests =
-                    reader.read_limit("INVENTORY_PAGES", DEFAULT_LISTING_MAX_REQUESTS, MAX_LISTING_MAX_REQUESTS);
-                reader.read_auto_or_off("INVENTORY").then_some(max_requests)
+                    reader.read_limit("LISTING_MAX_REQUESTS", DEFAULT_LISTING_MAX_REQUESTS, MAX_LISTING_MAX_REQUESTS);
+                reader.read_auto_or_off("BUCKET_LISTING").then_some(max_requests)
             },
-            read_distribution_configs: reader.read_auto_or_off("DISTRIBUTION_SETTINGS"),
+            read_distribution_configs: reader.read_auto_or_off("DISTRIBUTION_CONFIG"),
             metrics: reader.read("METRICS", true, "\"on\" or \"off\"", |value| match value {
                 "on" => Some(true),
                 "off" => Some(false),
@@ -290,15 +284,15 @@ mod tests {
     fn set_variables_replace_the_defaults() {
         let config = config(&[
             ("DISTRIBUTION_TAG", "cdn:id"),
-            ("TAG_TTL_SECONDS", "0"),
-            ("MISSING_TAG_TTL_SECONDS", "86400"),
+            ("CACHE_TTL_SECONDS", "0"),
+            ("NEGATIVE_CACHE_TTL_SECONDS", "86400"),
             ("INDEX_DOCUMENTS", "index.html  default.htm"),
             ("MAX_PATHS", "3000"),
             ("MAX_WILDCARDS", " 1 "),
             ("EXPECTED_BUCKET_OWNER", "123456789012"),
             ("DISTRIBUTION_ID", "E1"),
-            ("STALE_TAG_SECONDS", "0"),
-            ("BACKOFF_MILLISECONDS", "500"),
+            ("STALE_IF_ERROR_SECONDS", "0"),
+            ("RETRY_BASE_DELAY_MS", "500"),
             ("DIRECT_RETRY_SECONDS", "0"),
             ("METRICS", "off"),
             ("DRY_RUN", "true"),
@@ -325,15 +319,15 @@ mod tests {
     fn every_defect_is_reported_at_once_by_name_and_value() {
         let bad = [
             ("DISTRIBUTION_TAG", ""),
-            ("TAG_TTL_SECONDS", "5m"),
-            ("MISSING_TAG_TTL_SECONDS", "-1"),
+            ("CACHE_TTL_SECONDS", "5m"),
+            ("NEGATIVE_CACHE_TTL_SECONDS", "-1"),
             ("INDEX_DOCUMENTS", "a/b"),
             ("MAX_PATHS", "0"),
             ("MAX_WILDCARDS", "16"),
             ("EXPECTED_BUCKET_OWNER", "me"),
             ("DISTRIBUTION_ID", "e1"),
-            ("STALE_TAG_SECONDS", "86401"),
-            ("BACKOFF_MILLISECONDS", "0"),
+            ("STALE_IF_ERROR_SECONDS", "86401"),
+            ("RETRY_BASE_DELAY_MS", "0"),
             ("DIRECT_RETRY_SECONDS", "901"),
             ("METRICS", "true"),
             ("DRY_RUN", "yes"),

@@ -26,7 +26,7 @@ async fn main() -> anyhow::Result<()> {
     tracing::subscriber::set_global_default(logging::subscriber(variable, std::io::stdout, aws::SILENT_CRATES))?;
     if let Some(missing) = RUNTIME_VARIABLES.iter().find(|name| variable(name).is_none()) {
         bail!(
-            "{missing} is not set: this program runs in AWS Lambda; to see it work on this machine, run scripts/demo"
+            "{missing} is not set: this program runs only in AWS Lambda; run scripts/demo to try the function locally"
         );
     }
     let init = async { anyhow::Ok((Config::from_lookup(variable)?, aws::load_config().await?)) };
@@ -38,7 +38,7 @@ async fn main() -> anyhow::Result<()> {
             {
                 tracing::error!(
                     error = format!("{report_error:#}"),
-                    "Lambda could not be told why the function does not start"
+                    "the initialization error could not be reported to Lambda"
                 );
             }
             return Err(error).context(runtime::CONFIGURATION_ERROR);

@@ -18,7 +18,7 @@ const DIRECTORY: &str = "/etc/ssl/certs";
 pub(super) enum Kind {
     /// The function's release binary.
     FunctionProcess,
-    /// The usual Python handler, on AWS's own runtime client (`awslambdaric`).
+    /// A typical Python handler, on AWS's own runtime client (`awslambdaric`).
     Python,
     /// A minimal program on the same libraries, with the SDK's default TLS setup.
     Bare,
@@ -56,7 +56,7 @@ impl Contenders {
         let release = PathBuf::from(variable("RELEASE_DIR")?);
         let interpreter = variable("PYTHON_WITH_BOTO3")?;
         let bundle = BUNDLES.into_iter().find(|path| Path::new(path).is_file());
-        let authority = Authority::new("of the benchmark")?;
+        let authority = Authority::new("benchmark")?;
         let roots = directory.join("roots.pem");
         let platform = bundle.map(fs::read_to_string).transpose()?.unwrap_or_default();
         fs::write(&roots, format!("{platform}\n{}", authority.pem()))?;

@@ -1,5 +1,5 @@
-//! A deploy of 5,000 files under CloudFront's throttle: its requests, paths, price and time, and the changes that are
-//! never invalidated.
+//! A deployment of 5,000 files that CloudFront throttles: its requests, paths, price and time, and the changes that
+//! are never invalidated.
 //!
 //! The function behind its queue is measured in real time. Everything else takes minutes or hours of waiting, and is
 //! computed ([`super::model`]).
@@ -30,7 +30,7 @@ pub(super) const THROTTLE: Duration = Duration::from_secs(2);
 /// How often a message is received before it goes to the dead-letter queue, as in the template.
 pub(super) const RECEIVES: usize = 5;
 
-/// The outcome of one deploy.
+/// The outcome of one deployment.
 pub(super) struct Deploy {
     pub(super) name: &'static str,
     /// Whether it was measured in real time; otherwise it was computed.
@@ -39,10 +39,10 @@ pub(super) struct Deploy {
     pub(super) requests: f64,
     /// The number of accepted paths, which are billed.
     pub(super) paths: f64,
-    /// The number of objects covered by accepted invalidations.
-    pub(super) covered: f64,
-    /// The time from the first event until the last invalidation was accepted, in seconds. For the measured deploy,
-    /// until all batches were done.
+    /// The number of changed objects that accepted invalidations match.
+    pub(super) invalidated: f64,
+    /// The time from the first event until the last invalidation was accepted, in seconds. For the measured
+    /// deployment, until all batches were done.
     pub(super) seconds: f64,
     /// What happens to the remaining objects.
     pub(super) rest: &'static str,
@@ -56,8 +56,8 @@ impl Deploy {
             "requests": self.requests,
             "paths": self.paths,
             "dollars": self.dollars(),
-            "covered": self.covered,
-            "never": CHANGES as f64 - self.covered,
+            "invalidated": self.invalidated,
+            "neverInvalidated": CHANGES as f64 - self.invalidated,
             "seconds": self.seconds,
         })
     }
@@ -76,7 +76,8 @@ pub(super) async fn deploys(contenders: &Contenders) -> Result<Vec<Deploy>> {
 
 pub(super) fn markdown(deploys: &[Deploy]) -> String {
     let mut text = String::from(
-        "| 5,000 files | | requests | paths | price | covered | never | after, s | the rest |\n|---|---|--:|--:|--:|--:|--:|--:|---|\n",
+        "| 5,000 files | | requests | paths | price | invalidated | never invalidated | time, s \
+         | what happens to the rest |\n|---|---|--:|--:|--:|--:|--:|--:|---|\n",
     );
     for it in deploys {
         let how = if it.measured { "measured" } else { "computed" };
@@ -87,8 +88,8 @@ pub(super) fn markdown(deploys: &[Deploy]) -> String {
             it.requests,
             it.paths,
             it.dollars(),
-            it.covered,
-            CHANGES as f64 - it.covered,
+            it.invalidated,
+            CHANGES as f64 - it.invalidated,
             it.seconds,
             it.rest
         );
@@ -126,20 +127,20 @@ async fn queued(contenders: &Contenders) -> Result<Deploy> {
     let seconds = began.elapsed().as_secs_f64();
     let bill = aws.bill();
     let requests = aws.calls("CreateInvalidation").len();
-    let covered = aws.with(|state| {
+    let invalidated = aws.with(|state| {
         let paths: Vec<_> =
             state.distributions.values().flat_map(|it| &it.invalidations).flat_map(|it| it.paths.clone()).collect();
-        let covers = |url: &str| {
+        let matches = |url: &str| {
             paths.iter().any(|path| path.strip_suffix('*').map_or(path == url, |prefix| url.starts_with(prefix)))
         };
-        (0..CHANGES).filter(|it| covers(&format!("/{}", key(*it)))).count()
+        (0..CHANGES).filter(|it| matches(&format!("/{}", key(*it)))).count()
     });
     Ok(Deploy {
         name: "function, queued",
         measured: true,
         requests: requests as f64,
         paths: bill.paths as f64,
-        covered: covered as f64,
+        invalidated: invalidated as f64,
         seconds,
         rest: "",
     })

@@ -1,7 +1,7 @@
-"""The handler that is usually written for this, as tutorials and gists have it.
+"""A typical handler for this purpose, as in tutorials and gists.
 
-Clients at module level; for each record one tag lookup and one invalidation of one path, under the clock's time as reference.
-What goes wrong raises, so that Lambda delivers the event again.
+It creates its clients at module level. For each record it reads the bucket's tags once and creates one invalidation with one path.
+The caller reference is the current time. An error is raised, so that Lambda retries the event.
 """
 
 import json

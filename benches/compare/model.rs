@@ -1,5 +1,5 @@
-//! Simulates what would take hours to measure: deploys whose events arrive one by one, and the Python handler, under
-//! CloudFront's throttle.
+//! Simulates what would take hours to measure: deployments whose events arrive one by one, and the Python handler, with
+//! CloudFront's throttling.
 //!
 //! Time is virtual, and nothing is measured. CloudFront accepts an invalidation if it accepted the last one at least
 //! two seconds ago, like the fake AWS. A call takes 100 ms.
@@ -30,7 +30,7 @@ const VISIBILITY: Time = 6 * TIMEOUT;
 const BATCH: usize = 1000;
 const RUNS: u32 = 20;
 
-/// The function's defaults of `BACKOFF_MILLISECONDS` and `DIRECT_RETRY_SECONDS`, the latter less the time before its
+/// The function's defaults of `RETRY_BASE_DELAY_MS` and `DIRECT_RETRY_SECONDS`, the latter less the time before its
 /// end at which the last attempt begins.
 const BACKOFF: Duration = Duration::from_secs(2);
 const DIRECT_RETRY: Time = 10_000 - 50;
@@ -61,12 +61,12 @@ struct Edge {
     last: Option<Time>,
     requests: usize,
     paths: usize,
-    covered: Vec<bool>,
+    invalidated: Vec<bool>,
 }
 
 impl Edge {
     fn new() -> Self {
-        Self { covered: vec![false; CHANGES], ..Self::default() }
+        Self { invalidated: vec![false; CHANGES], ..Self::default() }
     }
 
     fn accepts(&mut self, object: usize, now: Time) -> bool {
@@ -75,7 +75,7 @@ impl Edge {
         if accepted {
             self.last = Some(now);
             self.paths += 1;
-            self.covered[object] = true;
+            self.invalidated[object] = true;
         }
         accepted
     }
@@ -105,7 +105,7 @@ fn direct(client: Client) -> Edge {
 type Batch = (Time, usize, usize);
 
 /// Batches of 1,000 messages, whose records are handled one after the other. A record that the client gives up on fails
-/// the batch if the handler `raises`; otherwise it is passed over. A batch also fails at the function's timeout.
+/// the batch if the handler `raises`; otherwise it is skipped. A batch also fails at the function's timeout.
 fn queued(client: Client, raises: bool) -> Edge {
     let mut edge = Edge::new();
     let mut queue: BinaryHeap<Reverse<Batch>> = (0..CHANGES / BATCH).map(|it| Reverse((0, it, 0))).collect();
@@ -146,13 +146,13 @@ fn queued(client: Client, raises: bool) -> Edge {
 /// The mean of several runs.
 fn mean(name: &'static str, rest: &'static str, run: impl Fn() -> Edge) -> Deploy {
     fastrand::seed(7);
-    let mut sum = Deploy { name, measured: false, requests: 0.0, paths: 0.0, covered: 0.0, seconds: 0.0, rest };
+    let mut sum = Deploy { name, measured: false, requests: 0.0, paths: 0.0, invalidated: 0.0, seconds: 0.0, rest };
     for _ in 0..RUNS {
         let edge = run();
         let part = |value: f64| value / f64::from(RUNS);
         sum.requests += part(edge.requests as f64);
         sum.paths += part(edge.paths as f64);
-        sum.covered += part(edge.covered.iter().filter(|covered| **covered).count() as f64);
+        sum.invalidated += part(edge.invalidated.iter().filter(|invalidated| **invalidated).count() as f64);
         sum.seconds += part(edge.last.unwrap_or_default() as f64 / 1000.0);
     }
     sum
@@ -160,9 +160,9 @@ fn mean(name: &'static str, rest: &'static str, run: impl Fn() -> Edge) -> Deplo
 
 pub(super) fn deploys() -> Vec<Deploy> {
     vec![
-        mean("function, one event each", "named in the log, in the dead-letter queue", || direct(function)),
-        mean("Python, one event each", "dropped by Lambda", || direct(botocore)),
-        mean("Python, queued", "dead letters, if the queue has any", || queued(botocore, true)),
-        mean("Python that swallows errors, queued", "lost, as if done", || queued(botocore, false)),
+        mean("function, one event each", "logged, sent to the dead-letter queue", || direct(function)),
+        mean("Python, one event each", "discarded by Lambda", || direct(botocore)),
+        mean("Python, queued", "dead-letter queue, if there is one", || queued(botocore, true)),
+        mean("Python that ignores errors, queued", "lost, reported as done", || queued(botocore, false)),
     ]
 }

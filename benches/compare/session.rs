@@ -49,7 +49,7 @@ impl Case {
         }
     }
 
-    /// Keys that every handler gets right, because nothing in them needs encoding.
+    /// Keys that every handler handles correctly, because no character needs encoding.
     fn key(number: usize) -> String {
         format!("deploy/section-{:02}/page-{number}.html", number % 60)
     }
@@ -109,7 +109,7 @@ pub(super) struct Sample {
     pub(super) next: f64,
     /// The time of the first invocation, with one record.
     pub(super) first: f64,
-    /// The processor time until the first answer.
+    /// The processor time until the first response.
     pub(super) cpu_first: f64,
     /// The times of the invocations after the first.
     pub(super) warm: Vec<f64>,

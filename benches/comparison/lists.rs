@@ -1,9 +1,9 @@
-//! The deploys of the comparison: which keys changed, and which did not. Two are real; the others are generated, the
-//! same in every run.
+//! The deployments of the comparison: which keys changed, and which did not. Two are real. The others are generated,
+//! and are the same in every run.
 
 use serde::Deserialize;
 
-/// The effect of a deploy on a bucket.
+/// The effect of a deployment on a bucket.
 pub(crate) struct Deploy {
     pub(crate) name: &'static str,
     /// The keys that were created, overwritten or removed.
@@ -25,7 +25,7 @@ fn release(name: &'static str, json: &str) -> Deploy {
     Deploy { name, changed, unchanged: release.unchanged }
 }
 
-/// All deploys of the comparison.
+/// All deployments of the comparison.
 pub(crate) fn deploys() -> Vec<Deploy> {
     vec![
         release("icon font release", include_str!("../../tests/data/trees/icon-font-release.json")),

@@ -1,5 +1,5 @@
-//! Compares the paths that this function sends with those of other tools: for the same deploys, within the same
-//! budgets, measured by what an edge cache evicts.
+//! Compares the paths that this function sends with those of other tools, for the same deployments and within the same
+//! limits. A model of an edge cache counts the evictions.
 
 mod lists;
 pub(crate) mod picture;
@@ -16,18 +16,18 @@ use s3_cloudfront_invalidator::path::{InvalidationPath, OriginPath, viewer_paths
 
 pub(crate) use lists::{Deploy, deploys};
 
-/// The items that one tool sends for one deploy, and their effect.
+/// The paths that one tool sends for one deployment, and their effect.
 pub(crate) struct Outcome {
     pub(crate) tool: String,
     pub(crate) items: usize,
     pub(crate) wildcards: usize,
     /// The number of unchanged URLs evicted.
     pub(crate) unchanged_evicted: usize,
-    /// The number of changed URLs that stay cached.
+    /// The number of changed URLs that are not evicted.
     pub(crate) stale: usize,
 }
 
-/// A deploy as URLs.
+/// The URLs of a deployment.
 pub(crate) struct Urls {
     pub(crate) required: Vec<InvalidationPath>,
     pub(crate) unchanged: BTreeSet<String>,
@@ -53,7 +53,7 @@ impl Urls {
         Self { required: paths(&deploy.changed), unchanged, objects: objects(&deploy.changed) }
     }
 
-    /// Counts the unchanged URLs that a set of items evicts, and the changed ones that it leaves cached.
+    /// Counts the unchanged URLs that a set of paths evicts, and the changed ones that it does not evict.
     pub(crate) fn evaluate(&self, tool: &str, items: &BTreeSet<String>) -> Outcome {
         let matches =
             |item: &String, url: &str| item.strip_suffix('*').map_or(item == url, |prefix| url.starts_with(prefix));
@@ -93,13 +93,14 @@ impl Urls {
 
 fn objective(items: usize, wildcards: usize) -> Objective {
     let number = |n: usize| NonZeroUsize::new(n.max(1)).expect("at least one");
-    Objective { budget: Budget { max_paths: number(items), max_wildcards: number(wildcards) }, path_weight: 0 }
+    Objective { budget: Budget { max_paths: number(items), max_wildcards: number(wildcards) }, evictions_per_path: 0 }
 }
 
 /// The whole comparison as a Markdown table.
 pub(crate) fn table() -> String {
-    let mut table =
-        String::from("| deploy | tool | items | wildcards | needless evictions | price |\n|---|---|--:|--:|--:|--:|\n");
+    let mut table = String::from(
+        "| deployment | tool | paths | wildcards | unchanged evicted | price |\n|---|---|--:|--:|--:|--:|\n",
+    );
     for deploy in deploys() {
         let urls = Urls::of(&deploy);
         let others = urls.others();
@@ -109,18 +110,18 @@ pub(crate) fn table() -> String {
         outcomes.push(urls.evaluate("one path per object", &urls.objects));
         for other in others {
             let (items, wildcards) = (other.items, other.wildcards);
-            let tool = format!("**blind**, within {items}/{wildcards}");
+            let tool = format!("**estimated**, within {items}/{wildcards}");
             outcomes.push(other);
             outcomes.push(urls.with_heuristic(&tool, items, wildcards));
         }
-        outcomes.push(urls.with_heuristic(&format!("**blind**, within {items}/{wildcards}"), items, wildcards));
-        outcomes.push(urls.with_listing("**inventory**, within 8/8", 8, 8));
-        outcomes.push(urls.with_listing(&format!("**inventory**, within {items}/{wildcards}"), items, wildcards));
-        outcomes.push(urls.with_listing("**inventory**, within 30/15", 30, 15));
+        outcomes.push(urls.with_heuristic(&format!("**estimated**, within {items}/{wildcards}"), items, wildcards));
+        outcomes.push(urls.with_listing("**with listing**, within 8/8", 8, 8));
+        outcomes.push(urls.with_listing(&format!("**with listing**, within {items}/{wildcards}"), items, wildcards));
+        outcomes.push(urls.with_listing("**with listing**, within 30/15", 30, 15));
         for (index, it) in outcomes.iter().enumerate() {
             let size = format!("{} ({} changed, {} not)", deploy.name, deploy.changed.len(), deploy.unchanged.len());
             let name = if index == 0 { size } else { String::new() };
-            let stale = if it.stale > 0 { format!("; {} URLs stay stale", it.stale) } else { String::new() };
+            let stale = if it.stale > 0 { format!("; stale URLs: {}", it.stale) } else { String::new() };
             // Writing to a String cannot fail.
             let _ = writeln!(
                 table,

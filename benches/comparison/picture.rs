@@ -1,4 +1,4 @@
-//! The comparison as an SVG chart: the price of each deploy, and the unchanged URLs that it evicts.
+//! The comparison as an SVG chart: the price of each deployment, and the number of unchanged URLs evicted.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -22,6 +22,9 @@ const LENGTH: f64 = 210.0;
 const MOST_DOLLARS: f64 = 10.0;
 const MOST_EVICTIONS: f64 = 10_000.0;
 
+/// The heading of the chart.
+const TITLE: &str = "Price of each deployment, and unchanged URLs evicted";
+
 /// The label of this function.
 const OURS: &str = "this function";
 
@@ -33,15 +36,15 @@ text{font:13px system-ui,sans-serif;fill:#1f2328}.back{fill:#fff}.grid{stroke:#d
 @media (prefers-color-scheme:dark){text{fill:#e6edf3}.back{fill:#0d1117}.grid{stroke:#30363d}.line{stroke:#6e7681}\
 .dot{fill:#8b949e}.scale{fill:#9198a1}.ours{fill:#79c0ff}.line.ours{stroke:#79c0ff}.stale{fill:#ff9492}}";
 
-/// The chart of all deploys, as SVG.
+/// The chart of all deployments, as SVG.
 pub(crate) fn picture() -> String {
     let deploys: Vec<_> = deploys().into_iter().map(|deploy| (outcomes(&deploy), deploy)).collect();
     let rows: usize = deploys.iter().map(|(outcomes, _)| HEADING + outcomes.len() * ROW).sum();
     let height = TOP + rows + MARGIN;
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" viewBox=\"0 0 {WIDTH} {height}\" \
-         role=\"img\" aria-labelledby=\"title description\">\n<title id=\"title\">What a deploy costs, and what it evicts \
-         needlessly</title>\n<desc id=\"description\">{}</desc>\n<style>{STYLE}</style>\n",
+         role=\"img\" aria-labelledby=\"title description\">\n<title id=\"title\">{TITLE}</title>\n\
+         <desc id=\"description\">{}</desc>\n<style>{STYLE}</style>\n",
         description(&deploys)
     );
     let mut line = |text: String| {
@@ -49,9 +52,9 @@ pub(crate) fn picture() -> String {
         out.push('\n');
     };
     line(format!("<rect class=\"back\" width=\"{WIDTH}\" height=\"{height}\" rx=\"6\"/>"));
-    line(text(MARGIN, 34, "head", "What a deploy costs, and what it evicts needlessly"));
-    line(text(PRICE, 64, "", "price in dollars, by powers of ten"));
-    line(text(EVICTIONS, 64, "", "unchanged URLs evicted, likewise"));
+    line(text(MARGIN, 34, "head", TITLE));
+    line(text(PRICE, 64, "", "price in US dollars (logarithmic scale)"));
+    line(text(EVICTIONS, 64, "", "unchanged URLs evicted (logarithmic scale)"));
     for (at, label) in [(0.01, "0.01"), (0.1, "0.1"), (1.0, "1"), (10.0, "10")] {
         tick(&mut line, PRICE + price(at), height, label);
     }
@@ -95,8 +98,8 @@ fn description(deploys: &[(Vec<Outcome>, Deploy)]) -> String {
 }
 
 fn summary(outcome: &Outcome) -> String {
-    let stale = if outcome.stale > 0 { format!(", {} URLs stay stale", outcome.stale) } else { String::new() };
-    format!("${:.3}, {} evicted needlessly{stale}", dollars(outcome), outcome.unchanged_evicted)
+    let stale = if outcome.stale > 0 { format!(", stale URLs: {}", outcome.stale) } else { String::new() };
+    format!("${:.3}, unchanged URLs evicted: {}{stale}", dollars(outcome), outcome.unchanged_evicted)
 }
 
 fn row(line: &mut impl FnMut(String), y: usize, outcome: &Outcome) {
@@ -104,7 +107,7 @@ fn row(line: &mut impl FnMut(String), y: usize, outcome: &Outcome) {
     let middle = y + 5;
     line(format!("<g><title>{}: {}</title>", outcome.tool, summary(outcome)));
     line(text(MARGIN + 12, y + 9, class, &outcome.tool));
-    let stale = if outcome.stale > 0 { format!(" ({} stay stale)", outcome.stale) } else { String::new() };
+    let stale = if outcome.stale > 0 { format!(" ({} stale)", outcome.stale) } else { String::new() };
     for (start, length, label, class_of_label) in [
         (PRICE, price(dollars(outcome)), format!("{:.3}", dollars(outcome)), class),
         (EVICTIONS, evictions(outcome.unchanged_evicted), format!("{}{stale}", outcome.unchanged_evicted), class),

@@ -1,4 +1,4 @@
-//! How other tools choose the items of an invalidation, after the published descriptions of their rules.
+//! How other tools choose the paths of an invalidation, according to the published descriptions of their rules.
 
 use std::collections::{BTreeMap, BTreeSet};
 

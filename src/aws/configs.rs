@@ -43,7 +43,7 @@ impl DistributionConfigs for CloudFront {
         let config =
             answer.map_err(|error| call_error_unless_denied("GetDistributionConfig", &error))?.distribution_config;
         let converted = config.as_ref().map(to_distribution_config);
-        let converted = converted.unwrap_or_else(|| Err("it tells no settings".into()));
+        let converted = converted.unwrap_or_else(|| Err("the distribution config is missing".into()));
         converted.map_err(|reason| invalid_response("GetDistributionConfig", &reason))
     }
 
@@ -55,7 +55,7 @@ impl DistributionConfigs for CloudFront {
         let config = policy.and_then(|it| it.cache_policy_config);
         // The SDK fills in missing required members with empty values. Every policy has a name.
         let config = config.filter(|it| !it.name.is_empty());
-        let config = config.ok_or_else(|| invalid_response("GetCachePolicy", "it tells no settings"))?;
+        let config = config.ok_or_else(|| invalid_response("GetCachePolicy", "the cache policy config is missing"))?;
         // Without these parameters the cache key holds no query strings.
         let query_strings =
             config.parameters_in_cache_key_and_forwarded_to_origin.and_then(|it| it.query_strings_config);
@@ -66,7 +66,7 @@ impl DistributionConfigs for CloudFront {
 /// Converts the SDK's distribution config. Where a member that every distribution has is missing, the SDK fills in an
 /// empty one. That is an error here: an empty config would look like a distribution that does not serve the bucket.
 fn to_distribution_config(config: &SdkDistributionConfig) -> Result<DistributionConfig, String> {
-    let origins = config.origins.as_ref().filter(|it| !it.items.is_empty()).ok_or("it tells no origins")?;
+    let origins = config.origins.as_ref().filter(|it| !it.items.is_empty()).ok_or("the origins are missing")?;
     let origin = |it: &aws_sdk_cloudfront::types::Origin| {
         Origin::new(&it.id, &it.domain_name, it.origin_path.as_deref().unwrap_or_default())
     };
@@ -74,7 +74,7 @@ fn to_distribution_config(config: &SdkDistributionConfig) -> Result<Distribution
         let members = it.members.iter().flat_map(OriginGroupMembers::items);
         OriginGroup::new(&it.id, members.map(|it| it.origin_id.clone()).collect())
     };
-    let default = config.default_cache_behavior.as_ref().ok_or("it tells no default behavior")?;
+    let default = config.default_cache_behavior.as_ref().ok_or("the default cache behavior is missing")?;
     let behaviors = config.cache_behaviors.iter().flat_map(CacheBehaviors::items).map(to_behavior);
     let groups = config.origin_groups.iter().flat_map(OriginGroups::items);
     Ok(DistributionConfig {

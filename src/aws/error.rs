@@ -69,7 +69,7 @@ impl CallError {
     /// Returns the error of a call that did not finish before its deadline.
     #[must_use]
     pub fn timed_out(operation: &str) -> Self {
-        let message = format!("{operation}: not answered before the time was up");
+        let message = format!("{operation}: no response before the deadline");
         Self { class: ErrorClass::Unavailable, message }
     }
 }
@@ -154,12 +154,11 @@ const NO_PROVIDER: &str = "the credential provider was not enabled";
 const LOADING_FAILED: &str = "an error occurred while loading credentials";
 
 /// The remedy for [`LOADING_FAILED`].
-const BAD_CREDENTIALS: &str =
-    "; correct the profile (--profile, AWS_PROFILE), or sign in again if it is one to sign in with (`aws sso login`)";
+const BAD_CREDENTIALS: &str = "; correct the profile (--profile, AWS_PROFILE), or sign in again (`aws sso login`)";
 
 /// The message that replaces [`NO_PROVIDER`].
-const NO_CREDENTIALS: &str = "there are no credentials; choose a profile that has some (--profile, AWS_PROFILE), set AWS_ACCESS_KEY_ID and \
-     AWS_SECRET_ACCESS_KEY, or run `aws configure`";
+const NO_CREDENTIALS: &str = "unable to locate credentials; choose a profile with credentials (--profile, \
+                              AWS_PROFILE), set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run `aws configure`";
 
 /// Returns the HTTP status of the response, if there was one.
 pub(crate) fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
@@ -188,10 +187,7 @@ where
 /// The error of a successful response that lacks what AWS always returns. It may come from a proxy, so it is
 /// transient.
 pub(crate) fn invalid_response(operation: &str, reason: &str) -> CallError {
-    CallError {
-        class: ErrorClass::Unavailable,
-        message: format!("{operation}: the answer was not understood: {reason}"),
-    }
+    CallError { class: ErrorClass::Unavailable, message: format!("{operation}: invalid response: {reason}") }
 }
 
 /// Classifies an error by the service's error code, or by the HTTP status if the code is missing or unknown, as with a

@@ -34,10 +34,10 @@ pub trait Invalidations {
 /// CloudFront's response to an invalidation that it accepted, now or earlier.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Accepted {
-    /// CloudFront returned an id. For a repeated request with the same caller reference and paths it returns the
+    /// CloudFront returned an ID. For a repeated request with the same caller reference and paths it returns the
     /// existing invalidation and bills nothing.
     Created {
-        /// CloudFront's id of the invalidation.
+        /// CloudFront's ID of the invalidation.
         id: InvalidationId,
     },
     /// CloudFront rejected the request because the caller reference was used before. The reference is derived from the
@@ -125,7 +125,7 @@ impl Invalidations for CloudFront {
     }
 }
 
-/// Maps CloudFront's response to a new invalidation. A response without an id, for example from a proxy, does not
+/// Maps CloudFront's response to a new invalidation. A response without an ID, for example from a proxy, does not
 /// prove that the invalidation was accepted.
 fn accepted<E>(
     operation: &str,
@@ -137,7 +137,7 @@ where
     match answer {
         Ok(created) => match created.and_then(|it| InvalidationId::new(&it.id)) {
             Some(id) => Ok(Accepted::Created { id }),
-            None => Err(invalid_response(operation, "it names no invalidation")),
+            None => Err(invalid_response(operation, "the invalidation ID is missing or malformed")),
         },
         Err(error)
             if is_complete_response_with_status(&error, 400) && is_reference_used(error.code(), error.message()) =>
@@ -176,7 +176,7 @@ where
         Ok(got) => match got.as_ref().map(|it| it.status.as_str()) {
             Some("Completed") => Ok(Progress::Completed),
             Some("InProgress") => Ok(Progress::InProgress),
-            _ => Err(invalid_response(operation, "it tells no status")),
+            _ => Err(invalid_response(operation, "the invalidation status is missing or unknown")),
         },
         Err(error) => Err(call_error(operation, &error)),
     }

@@ -88,7 +88,7 @@ fn sdk_failure_type(kind: FailureType) -> SdkFailureType {
     }
 }
 
-/// The ids of the invalidations, which the console shows as the action's external execution id.
+/// The IDs of the invalidations, which the console shows as the action's external execution ID.
 fn execution_id(invalidations: &[InvalidationRef]) -> Option<String> {
     let ids: Vec<_> = invalidations.iter().map(|it| it.invalidation.as_str()).collect();
     (!ids.is_empty()).then(|| ids.join(" "))
@@ -106,7 +106,7 @@ fn build_error(error: &BuildError) -> CallError {
 }
 
 /// Maps CodePipeline's response. The responses of both operations are empty, so any response with a success status
-/// would pass for one. Those of CodePipeline carry a request id.
+/// would pass for one. Those of CodePipeline carry a request ID.
 fn accepted<T: RequestId, E>(
     operation: &str,
     answer: Result<T, SdkError<E, aws_sdk_codepipeline::config::http::HttpResponse>>,
@@ -116,7 +116,7 @@ where
 {
     match answer {
         Ok(output) if output.request_id().is_some() => Ok(()),
-        Ok(_) => Err(invalid_response(operation, "it has no request id")),
+        Ok(_) => Err(invalid_response(operation, "the request ID is missing")),
         Err(error) if error.code() == Some(ALREADY_HAS_RESULT) && status(&error) == Some(400) => Ok(()),
         Err(error) => Err(call_error(operation, &error)),
     }

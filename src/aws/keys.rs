@@ -35,7 +35,7 @@ pub struct KeyPage {
 
 const OPERATION: &str = "ListObjectsV2";
 
-/// The number of keys that a request asks for: the maximum. Source: S3 API reference, `ListObjectsV2`.
+/// The number of keys per request: the maximum. Source: S3 API reference, `ListObjectsV2`.
 const PAGE_SIZE: i32 = 1000;
 
 impl BucketKeys for S3 {
@@ -61,13 +61,13 @@ impl BucketKeys for S3 {
 
 /// Converts a response. Any inconsistency is an error: a missing key would be taken for an object that does not exist.
 fn page(answer: ListObjectsV2Output) -> Result<KeyPage, String> {
-    let more = answer.is_truncated.ok_or("it does not tell whether there are more keys")?;
+    let more = answer.is_truncated.ok_or("IsTruncated is missing")?;
     let contents = answer.contents.unwrap_or_default();
     if answer.key_count.is_some_and(|count| usize::try_from(count) != Ok(contents.len())) {
-        return Err("it does not hold as many keys as it says".to_owned());
+        return Err("KeyCount differs from the number of keys".to_owned());
     }
     if !contents.is_empty() && answer.encoding_type != Some(EncodingType::Url) {
-        return Err("its keys are not encoded as asked for".to_owned());
+        return Err("the keys are not URL-encoded as requested".to_owned());
     }
     let key = |key: Option<String>| {
         let key = key.ok_or("an object has no key")?;

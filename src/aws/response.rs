@@ -1,8 +1,8 @@
 //! Interceptors that reject truncated and oversized responses.
 //!
 //! The SDK's XML parser accepts a document that ends early and returns what it has found by then. If a proxy truncated
-//! a list of tags, the bucket would look untagged and its changes would be skipped for good; a truncated list of keys
-//! would hide the other objects. So a response counts only if its root element is closed and the expected element
+//! a list of tags, the bucket would look untagged and its changes would be skipped permanently; a truncated list of
+//! keys would hide the other objects. So a response counts only if its root element is closed and the expected element
 //! occurs. Otherwise the call fails, and may be retried. The same applies to error responses that count as an outcome,
 //! such as `NoSuchTagSet`.
 
@@ -30,7 +30,7 @@ pub(crate) struct SizeLimit(pub(crate) usize);
 
 impl Intercept for SizeLimit {
     fn name(&self) -> &'static str {
-        "BoundedAnswer"
+        "SizeLimit"
     }
 
     fn modify_before_deserialization(
@@ -54,7 +54,7 @@ pub(crate) struct CompleteXml(pub(crate) &'static str);
 
 impl Intercept for CompleteXml {
     fn name(&self) -> &'static str {
-        "WholeAnswer"
+        "CompleteXml"
     }
 
     fn read_after_deserialization(
@@ -69,7 +69,7 @@ impl Intercept for CompleteXml {
         {
             return Ok(());
         }
-        Err(format!("the answer is not a whole XML document with {}>", self.0).into())
+        Err(format!("the response is not a complete XML document with the element {}>", self.0).into())
     }
 }
 

@@ -68,7 +68,7 @@ impl fmt::Display for TlsError {
 /// The error of building the TLS context from the roots. According to the library, building it never fails.
 impl From<HttpClientError> for TlsError {
     fn from(error: HttpClientError) -> Self {
-        Self(format!("the roots of trust cannot be used: {error}"))
+        Self(format!("the root certificates cannot be used: {error}"))
     }
 }
 
@@ -90,12 +90,12 @@ pub(super) fn choose_roots(
             Err(error) => return Err(TlsError::of(&path, format_args!("cannot be read: {error}"))),
         };
         if pem.is_empty() {
-            let which = if left_out == 0 { "in PEM form" } else { "that can be read" };
-            return Err(TlsError::of(&path, format_args!("holds no certificate {which}")));
+            let which = if left_out == 0 { "PEM certificate" } else { "valid certificate" };
+            return Err(TlsError::of(&path, format_args!("contains no {which}")));
         }
         if left_out > 0 {
             let file = path.to_string_lossy();
-            tracing::warn!(%file, left_out, "certificates of {FILE_VARIABLE} that cannot be read are not trusted");
+            tracing::warn!(%file, left_out, "invalid certificates in {FILE_VARIABLE} were skipped");
         }
         return Ok(TrustedRoots { pem, load_native });
     }
@@ -114,7 +114,7 @@ pub(super) fn choose_roots(
 /// Reads a whole file. Anything but a regular file is an error: a device may never end.
 pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     if !std::fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is not a file"));
+        return Err(io::Error::other("not a regular file"));
     }
     std::fs::read(path)
 }
@@ -239,11 +239,11 @@ mod tests {
         for (path, reason) in [
             ("/missing", "cannot be read: entity not found"),
             ("", "cannot be read: entity not found"),
-            ("/empty", "holds no certificate in PEM form"),
-            ("/key", "holds no certificate in PEM form"),
-            ("/torn", "holds no certificate that can be read"),
-            ("/not-der", "holds no certificate that can be read"),
-            ("/not-base64", "holds no certificate that can be read"),
+            ("/empty", "contains no PEM certificate"),
+            ("/key", "contains no PEM certificate"),
+            ("/torn", "contains no valid certificate"),
+            ("/not-der", "contains no valid certificate"),
+            ("/not-base64", "contains no valid certificate"),
         ] {
             let expected = format!("SSL_CERT_FILE=\"{path}\" {reason}");
             assert_eq!(chosen(&[(FILE_VARIABLE, path)], &files), Err(expected));
@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn only_regular_files_are_read() {
-        assert_eq!(read(Path::new("/")).unwrap_err().to_string(), "it is not a file");
+        assert_eq!(read(Path::new("/")).unwrap_err().to_string(), "not a regular file");
         assert!(read(Path::new("/dev/zero")).is_err());
     }
 }

@@ -7,7 +7,7 @@ use super::{Change, Timestamp};
 
 /// The source of a delivery: the service of its outermost envelope, or who invoked the function.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "lowercase")]
 pub enum EventSource {
     /// An S3 event notification, sent to the function directly.
     #[default]
@@ -19,6 +19,7 @@ pub enum EventSource {
     /// An EventBridge rule.
     EventBridge,
     /// The invocation record of a failed asynchronous invocation.
+    #[serde(rename = "invocation-record")]
     InvocationRecord,
     /// A CodePipeline job.
     CodePipeline,
@@ -40,7 +41,7 @@ pub struct Batch {
     /// The event time of each change, by index in [`Batch::changes`]. `None` if the event has no valid time.
     pub times: Vec<Option<Timestamp>>,
     /// The records that were skipped because they report no change of content.
-    pub ignored: Vec<SkippedRecord>,
+    pub skipped: Vec<SkippedRecord>,
     /// The number of S3 test events. They need no action.
     pub test_events: usize,
     /// The records and messages that could not be decoded: of each list of records, at most the first few.

@@ -1,21 +1,21 @@
-//! Ids of distributions and invalidations, validated before a request URL is built from them.
+//! IDs of distributions and invalidations, validated before a request URL is built from them.
 
 use std::fmt;
 use std::sync::Arc;
 
 use super::text::excerpt;
 
-/// The longest id accepted, in characters. CloudFront's distribution ids have 13 or 14 today, those of distribution
+/// The longest ID accepted, in characters. CloudFront's distribution IDs have 13 or 14 today, those of distribution
 /// tenants about 30.
 const MAX_ID_LENGTH: usize = 64;
 
-/// The prefix of a distribution tenant's id. Source: CloudFront API model, `DistributionTenant`.
+/// The prefix of a distribution tenant's ID. Source: CloudFront API model, `DistributionTenant`.
 const TENANT_PREFIX: &str = "dt_";
 
-/// The id of a CloudFront distribution: capital letters and digits, the first a letter (`E2EXAMPLE1ABCD`); or the id of
+/// The ID of a CloudFront distribution: capital letters and digits, the first a letter (`E2EXAMPLE1ABCD`); or the ID of
 /// a distribution tenant, which has its own cache: `dt_` followed by letters and digits.
 ///
-/// The id comes from a bucket tag and becomes a segment of a request URL, so everything outside this grammar is
+/// The ID comes from a bucket tag and becomes a segment of a request URL, so everything outside this grammar is
 /// rejected.
 ///
 /// ```
@@ -29,13 +29,13 @@ const TENANT_PREFIX: &str = "dt_";
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DistributionId(Arc<str>);
 
-/// The error for an invalid distribution id. It quotes the value.
+/// The error for an invalid distribution ID. It quotes the value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DistributionIdError(String);
 
 impl fmt::Display for DistributionIdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{}\" is not a distribution id (such as \"E2EXAMPLE1ABCD\", or \"dt_…\" for a tenant)", self.0)
+        write!(f, "\"{}\" is not a distribution ID (such as \"E2EXAMPLE1ABCD\", or \"dt_…\" for a tenant)", self.0)
     }
 }
 
@@ -57,17 +57,17 @@ impl DistributionId {
         if fits && id.len() <= MAX_ID_LENGTH { Ok(Self(id.into())) } else { Err(DistributionIdError(excerpt(id))) }
     }
 
-    /// Returns whether this is the id of a distribution tenant.
+    /// Returns whether this is the ID of a distribution tenant.
     #[must_use]
     pub fn is_tenant(&self) -> bool {
         self.0.starts_with(TENANT_PREFIX)
     }
 
-    /// Parses the value of a tag: one or several ids, separated by whitespace because a tag value cannot contain a
+    /// Parses the value of a tag: one or several IDs, separated by whitespace because a tag value cannot contain a
     /// comma. Returns them sorted and without duplicates.
     ///
     /// # Errors
-    /// [`DistributionIdError`] with the first invalid id, or with the whole value if it contains no id.
+    /// [`DistributionIdError`] with the first invalid ID, or with the whole value if it contains no ID.
     pub fn parse_tag(value: &str) -> Result<Vec<Self>, DistributionIdError> {
         let mut ids = value.split_whitespace().map(Self::new).collect::<Result<Vec<_>, _>>()?;
         ids.sort();
@@ -75,7 +75,7 @@ impl DistributionId {
         if ids.is_empty() { Err(DistributionIdError(excerpt(value))) } else { Ok(ids) }
     }
 
-    /// Returns the id as text.
+    /// Returns the ID as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -100,7 +100,7 @@ impl serde::Serialize for DistributionId {
     }
 }
 
-/// The id of an invalidation: capital letters and digits. It becomes a segment of a request URL.
+/// The ID of an invalidation: capital letters and digits. It becomes a segment of a request URL.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(transparent)]
 pub struct InvalidationId(Box<str>);
@@ -114,7 +114,7 @@ impl InvalidationId {
         fits.then(|| Self(id.into()))
     }
 
-    /// Returns the id as text.
+    /// Returns the ID as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

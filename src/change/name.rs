@@ -1,4 +1,4 @@
-//! Validated names: bucket, Region, object key and account id.
+//! Validated names: bucket, Region, object key and account ID.
 //!
 //! Names arrive in events, and anyone who may invoke the function can forge an event. The only constructors of
 //! [`BucketName`], [`Region`] and [`ObjectKey`] validate, so their values can be passed to an SDK.
@@ -10,9 +10,9 @@ use std::sync::Arc;
 /// 2018 have up to 255. Source: S3 user guide, "General purpose bucket naming rules".
 pub const MAX_BUCKET_NAME_LENGTH: usize = 255;
 
-/// The suffix of every directory bucket's name. Directory buckets are rejected: they have neither tags nor event
-/// notifications, and the SDK opens a session before any request to one. Source: S3 user guide, "Directory bucket
-/// naming rules".
+/// The suffix of every directory bucket's name. Directory buckets are rejected: they support neither
+/// `GetBucketTagging` nor event notifications, and the SDK opens a session before any request to one. Source: S3 user
+/// guide, "Directory bucket naming rules".
 const DIRECTORY_BUCKET_SUFFIX: &str = "--x-s3";
 
 /// The longest object key, in bytes of UTF-8. Source: S3 user guide, "Naming Amazon S3 objects".
@@ -69,7 +69,8 @@ impl BucketName {
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
             && name.bytes().any(|b| b.is_ascii_alphanumeric());
         if fits && name.ends_with(DIRECTORY_BUCKET_SUFFIX) {
-            Err(NameError::new(name, "is a directory bucket, which has neither tags nor notifications"))
+            let rule = "is a directory bucket, which supports neither GetBucketTagging nor event notifications";
+            Err(NameError::new(name, rule))
         } else if fits {
             Ok(Self(name.into()))
         } else {
@@ -176,7 +177,7 @@ impl fmt::Debug for ObjectKey {
     }
 }
 
-/// The id of an AWS account: 12 digits.
+/// The ID of an AWS account: 12 digits.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AccountId(Box<str>);
 
@@ -187,7 +188,7 @@ impl AccountId {
         (id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit())).then(|| Self(id.into()))
     }
 
-    /// Returns the account id in a function's ARN (`arn:aws:lambda:eu-central-1:123456789012:function:name`), or `None`
+    /// Returns the account ID in a function's ARN (`arn:aws:lambda:eu-central-1:123456789012:function:name`), or `None`
     /// if the ARN is not that of a function.
     #[must_use]
     pub fn from_function_arn(arn: &str) -> Option<Self> {
@@ -196,7 +197,7 @@ impl AccountId {
         (prefix == "arn" && service == "lambda").then(|| parts.nth(1).and_then(Self::new))?
     }
 
-    /// Returns the id as text.
+    /// Returns the ID as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

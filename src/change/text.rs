@@ -53,6 +53,19 @@ pub fn json_line(json: &str) -> String {
     out
 }
 
+/// Returns a number with its noun in the right form.
+///
+/// ```
+/// use s3_cloudfront_invalidator::change::text::counted;
+///
+/// assert_eq!(counted(1, "path"), "1 path");
+/// assert_eq!(counted(0, "path"), "0 paths");
+/// ```
+#[must_use]
+pub fn counted(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
 /// Returns whether `value` contains no character that could end a line or control a terminal.
 #[must_use]
 pub fn is_one_line(value: &str) -> bool {

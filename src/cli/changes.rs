@@ -158,7 +158,7 @@ fn of_bucket(keys: Vec<ObjectKey>, bucket: Option<&BucketName>) -> anyhow::Resul
 
 fn from_request(kind: RequestKind, named: Option<&BucketName>) -> anyhow::Result<ToInvalidate> {
     match kind {
-        RequestKind::Items { of, items } => Ok(ToInvalidate::Items { of, items }),
+        RequestKind::Paths { target: of, paths: items } => Ok(ToInvalidate::Items { of, items }),
         RequestKind::Keys { bucket, keys } => {
             require_bucket(&bucket, named.map(BucketName::as_str))?;
             let changes = keys.into_iter().map(|key| Change { bucket: bucket.clone(), key }).collect();
@@ -182,7 +182,7 @@ fn requested_keys(request: Request, named: Option<&str>) -> anyhow::Result<Chang
             require_bucket(&bucket, named)?;
             Ok(ChangedKeys { keys, ..ChangedKeys::default() })
         }
-        RequestKind::Items { items, .. } => Ok(ChangedKeys { items: Some(items), ..ChangedKeys::default() }),
+        RequestKind::Paths { paths: items, .. } => Ok(ChangedKeys { items: Some(items), ..ChangedKeys::default() }),
     }
 }
 

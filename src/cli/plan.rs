@@ -88,8 +88,8 @@ pub(super) fn from_to(least: usize, most: usize) -> impl Fn(&str) -> Result<NonZ
 
 /// Parses a path weight.
 fn weight(text: &str) -> Result<u32, String> {
-    let fits = |number: &u32| *number <= Config::MAX_PATH_WEIGHT;
-    text.parse().ok().filter(fits).ok_or(format!("not a number from 0 to {}", Config::MAX_PATH_WEIGHT))
+    let fits = |number: &u32| *number <= Config::MAX_EVICTIONS_PER_PATH;
+    text.parse().ok().filter(fits).ok_or(format!("not a number from 0 to {}", Config::MAX_EVICTIONS_PER_PATH))
 }
 
 impl PlanArgs {
@@ -111,7 +111,7 @@ impl PlanArgs {
         let required: Vec<_> = changed.iter().flat_map(|(_, paths)| paths).cloned().collect();
         let unchanged_urls = self.unchanged_urls(&mapping, &required)?;
         let budget = Budget { max_paths: self.max_paths, max_wildcards: self.max_wildcards };
-        let objective = Objective { budget, path_weight: self.path_weight };
+        let objective = Objective { budget, evictions_per_path: self.path_weight };
         let set = match &unchanged_urls {
             Some(unchanged_urls) => collapse(required, objective, unchanged_urls),
             None => collapse(required, objective, &Heuristic),

@@ -132,7 +132,7 @@ impl SendArgs {
         if !failures.is_empty() {
             bail!("{}", failures.join("; "));
         }
-        let untagged_bucket = report.ignored.iter().find_map(|it| match &it.reason {
+        let untagged_bucket = report.skipped.iter().find_map(|it| match &it.reason {
             SkipReason::BucketNotTagged { bucket } => Some(bucket),
             _ => None,
         });

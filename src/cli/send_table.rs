@@ -28,14 +28,14 @@ pub(super) fn show(report: &Report) {
         }
         right(&mut rows, &[2, 3, 4, 5]);
         say(rows.trim_fmt());
-        more(report.invalidations.len() + report.further_invalidations, "invalidations");
+        more(report.invalidations.len() + report.invalidations_omitted, "invalidations");
     }
-    for ignored in &report.ignored {
-        if ignored.reason != SkipReason::DryRun {
-            say(format_args!("{} ignored: {}", counted(ignored.changes, "change"), reason(&ignored.reason)));
+    for skipped in &report.skipped {
+        if skipped.reason != SkipReason::DryRun {
+            say(format_args!("{} ignored: {}", counted(skipped.changes, "change"), reason(&skipped.reason)));
         }
     }
-    if report.invalidations.is_empty() && report.ignored.is_empty() {
+    if report.invalidations.is_empty() && report.skipped.is_empty() {
         say("Nothing was invalidated.");
     }
 }
@@ -44,7 +44,7 @@ fn reason(reason: &SkipReason) -> String {
     match reason {
         SkipReason::BucketNotTagged { bucket } => format!("bucket \"{bucket}\" has no tag that names a distribution"),
         SkipReason::OutsideOriginPath { bucket } => format!("outside the origin path of {bucket}"),
-        SkipReason::ServedElsewhere { bucket } => format!("requests for them go to other origins than {bucket}"),
+        SkipReason::OtherOrigin { bucket } => format!("requests for them go to other origins than {bucket}"),
         SkipReason::IgnoredSuffix { bucket, suffix } => {
             format!("the tag \"{IGNORE_TAG}\" of {bucket} names \"{suffix}\"")
         }

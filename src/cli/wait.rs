@@ -48,10 +48,10 @@ pub(super) async fn for_all(cloudfront: &impl Invalidations, report: &Report, de
         open = still_open;
         if open.is_empty() {
             bar.finish_and_clear();
-            if report.further_invalidations > 0 {
+            if report.invalidations_omitted > 0 {
                 bail!(
                     "{count} invalidations are complete; {} more were sent and are not waited for",
-                    report.further_invalidations
+                    report.invalidations_omitted
                 );
             }
             note(format_args!("Viewers see it, {} s after it was sent.", began.elapsed().as_secs()));

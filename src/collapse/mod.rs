@@ -3,9 +3,10 @@
 //! A wildcard may end anywhere between the characters of a path (`char_boundary`). Only the prefixes at which required
 //! paths branch are worth considering: the nodes of a compressed trie (`trie`). Among all sets of them that cover the
 //! paths within the budget, the cheapest is chosen, exactly. The cost of a set is the number of unchanged URLs evicted,
-//! estimated or counted (`cost`), plus `path_weight` for each item where it is counted. Ties go to fewer items, then to
-//! fewer wildcards, then to the order of the trie, which does not depend on the order of the input. `lagrangian` and
-//! `lower_bounds` bound the cost from below, `frontier` keeps the best candidates, and `optimum` finds the set.
+//! estimated or counted (`cost`), plus `evictions_per_path` for each item where it is counted. Ties go to fewer items,
+//! then to fewer wildcards, then to the order of the trie, which does not depend on the order of the input.
+//! `lagrangian` and `lower_bounds` bound the cost from below, `frontier` keeps the best candidates, and `optimum` finds
+//! the set.
 //!
 //! For every input: each path is covered, the budget is kept, collapsing a result again changes nothing, and an empty
 //! input gives an empty set. Without a listing nothing is widened within the budget.
@@ -35,7 +36,7 @@ pub struct Objective {
     pub budget: Budget,
     /// How many unchanged URLs may be evicted to save one item, where they are counted from a listing. At 0, sets
     /// within the budget use only wildcards that evict nothing unchanged.
-    pub path_weight: u32,
+    pub evictions_per_path: u32,
 }
 
 /// The result of [`collapse()`].
@@ -57,14 +58,14 @@ pub struct Collapsed {
 ///
 /// let paths = ["/img/2024-1.png", "/img/2024-2.png", "/b"].map(|path| InvalidationPath::parse(path).unwrap());
 /// let two = NonZeroUsize::new(2).unwrap();
-/// let objective = Objective { budget: Budget { max_paths: two, max_wildcards: two }, path_weight: 0 };
+/// let objective = Objective { budget: Budget { max_paths: two, max_wildcards: two }, evictions_per_path: 0 };
 /// let set = collapse(paths.to_vec(), objective, &Heuristic);
 /// assert_eq!(set.items.iter().map(|item| item.as_str()).collect::<Vec<_>>(), ["/b", "/img/2024-*"]);
 /// ```
 #[must_use]
 pub fn collapse(paths: Vec<InvalidationPath>, objective: Objective, model: &impl CostModel) -> Collapsed {
-    let path_weight = u64::from(objective.path_weight) * SCALE;
-    let trie = Trie::new(without_covered(paths), model, path_weight);
+    let evictions_per_path = u64::from(objective.evictions_per_path) * SCALE;
+    let trie = Trie::new(without_covered(paths), model, evictions_per_path);
     if trie.nodes.is_empty() {
         return Collapsed { items: trie.items, unchanged_evicted: Some(0) };
     }
@@ -103,7 +104,7 @@ mod tests {
     fn objective(max_paths: usize, max_wildcards: usize) -> Objective {
         let number = |n| NonZeroUsize::new(n).unwrap();
         let budget = Budget { max_paths: number(max_paths), max_wildcards: number(max_wildcards) };
-        Objective { budget, path_weight: 0 }
+        Objective { budget, evictions_per_path: 0 }
     }
 
     fn heuristic_items(texts: &[&str], max_paths: usize, max_wildcards: usize) -> Vec<String> {
@@ -179,9 +180,13 @@ mod tests {
         let required = paths(&["/a/1", "/a/2", "/a/3"]);
         let urls = ["/a/1", "/a/2", "/a/3", "/a/4", "/a/5", "/a/6"].map(str::to_owned).to_vec();
         let counted = Counted::new(urls, vec!["/a/".to_owned()], &required);
-        for (path_weight, items, unchanged_evicted) in [(1, 3, 0), (2, 1, 3)] {
-            let set = collapse(required.clone(), Objective { path_weight, ..objective(30, 7) }, &counted);
-            assert_eq!((set.items.len(), set.unchanged_evicted), (items, Some(unchanged_evicted)), "{path_weight}");
+        for (evictions_per_path, items, unchanged_evicted) in [(1, 3, 0), (2, 1, 3)] {
+            let set = collapse(required.clone(), Objective { evictions_per_path, ..objective(30, 7) }, &counted);
+            assert_eq!(
+                (set.items.len(), set.unchanged_evicted),
+                (items, Some(unchanged_evicted)),
+                "{evictions_per_path}"
+            );
         }
     }
 }

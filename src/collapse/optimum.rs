@@ -42,7 +42,7 @@ pub(super) fn wildcards(costs: &Costs, budget: EffectiveBudget) -> Vec<usize> {
     }
 }
 
-/// The bounds that tell whether a candidate can be part of a better set.
+/// The bounds that decide whether a candidate can be part of a better set.
 struct PruningBounds {
     parts: Parts,
     outside: OutsideCosts,

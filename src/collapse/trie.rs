@@ -57,9 +57,10 @@ struct OpenNode {
 
 impl Trie {
     /// Builds the trie of sorted items none of which covers another. `model` gives the cost of each prefix.
-    /// `path_weight`, in the same unit, is added for each item where the bucket is listed.
-    pub(super) fn new(items: Vec<InvalidationPath>, model: &impl CostModel, path_weight: u64) -> Self {
-        let weight = |prefix: &str| if path_weight > 0 && model.is_listed(prefix) { path_weight } else { 0 };
+    /// `evictions_per_path`, in the same unit, is added for each item where the bucket is listed.
+    pub(super) fn new(items: Vec<InvalidationPath>, model: &impl CostModel, evictions_per_path: u64) -> Self {
+        let weight =
+            |prefix: &str| if evictions_per_path > 0 && model.is_listed(prefix) { evictions_per_path } else { 0 };
         let mut nodes: Vec<Node> = Vec::new();
         let mut open: Vec<OpenNode> = Vec::new();
         for (index, item) in items.iter().enumerate() {

@@ -63,16 +63,16 @@ fn open_at(json: &str, nesting: Nesting, batch: &mut Batch) -> Result<Option<Eve
             return open_inner(payload, "requestPayload", nesting, batch);
         }
         EventKind::Job(job) => {
-            not_allowed_here("a job of a pipeline")?;
+            not_allowed_here("a CodePipeline job")?;
             return job::decode(job).map(|job| Some(Event::Job(job)));
         }
         EventKind::Request(fields) => {
-            not_allowed_here("a direct invocation")?;
+            not_allowed_here("an invalidation request")?;
             let request = Request::from_fields(fields).map_err(EventError::Request)?;
             return Ok(Some(Event::Request(request)));
         }
         EventKind::Empty | EventKind::OtherEvent => {
-            not_allowed_here("an event that names no change")?;
+            not_allowed_here("an event without an object change")?;
             return Ok(Some(Event::Request(Request::default())));
         }
     }
@@ -160,7 +160,7 @@ fn open_records(records: &RawValue, nesting: Nesting, batch: &mut Batch) -> Resu
     }
     // Only the outermost batch of messages is answered with batch item failures.
     let mut messages = (nesting.depth == 0 && matches!(source, EventSource::Sqs)).then(Vec::new);
-    // The number of failures listed so far that belong to no message with an id.
+    // The number of failures listed so far that belong to no message with an ID.
     let mut listed = 0;
     for (index, record) in records.into_iter().enumerate() {
         let (changes, failed) = (batch.changes.len(), batch.failed.len());
@@ -171,7 +171,7 @@ fn open_records(records: &RawValue, nesting: Nesting, batch: &mut Batch) -> Resu
                 let message = read::<SqsRecord<'_>>(record);
                 id = messages.is_some().then(|| message_id(&message, record)).flatten();
                 if messages.is_some() && id.is_none() {
-                    // Without an id the message cannot be reported as failed, so its changes are not handled.
+                    // Without an ID the message cannot be reported as failed, so its changes are not handled.
                     batch.failed.push(RecordError::new("messageId", "missing"));
                 } else {
                     open_record(message, nesting, batch);
@@ -284,7 +284,7 @@ fn open_record<'a, E: Envelope<'a>>(record: Result<E, RecordError>, nesting: Nes
     }
 }
 
-/// Returns the `messageId` of an SQS record. If the record could not be decoded, its id is decoded alone, so that no
+/// Returns the `messageId` of an SQS record. If the record could not be decoded, its ID is decoded alone, so that no
 /// other bad field hides it.
 fn message_id(message: &Result<SqsRecord<'_>, RecordError>, record: &RawValue) -> Option<Box<str>> {
     #[derive(Deserialize)]

@@ -5,11 +5,11 @@ use std::fmt;
 use super::RequestError;
 
 /// The accepted kinds of events, as error messages list them.
-pub const ACCEPTED_EVENTS: &str = "an S3 event notification (\"Records\" whose \"eventSource\" is \"aws:s3\") or S3's test \
-    event (\"Event\": \"s3:TestEvent\"); an event of S3 from EventBridge (\"source\": \"aws.s3\"); any of these in messages of SQS \
-    or SNS; the record of a failed invocation (\"requestPayload\"); a CodePipeline job; {\"distributionId\": …, \"items\": […]} \
-    or {\"bucket\": …, \"keys\": […]}; with DISTRIBUTION_ID set also an empty object, null, other events from EventBridge, and \
-    the console's hello-world event";
+pub const ACCEPTED_EVENTS: &str = "an S3 event notification (\"Records\" with \"eventSource\": \"aws:s3\") or S3 test \
+    event (\"Event\": \"s3:TestEvent\"); an S3 event from EventBridge (\"source\": \"aws.s3\"); any of these in SQS or \
+    SNS messages; the invocation record of a failed invocation (\"requestPayload\"); a CodePipeline job; \
+    {\"distributionId\": …, \"paths\": […]} or {\"bucket\": …, \"keys\": […]}; if DISTRIBUTION_ID is set, also an \
+    empty object, null, any other EventBridge event, and the hello-world test event of the Lambda console";
 
 /// The reason that an event as a whole was rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub enum EventError {
     TooDeep,
     /// The event is an invalid request. Its author must correct it.
     Request(RequestError),
-    /// The event is a CodePipeline job without a valid id, so no result can be put for it.
+    /// The event is a CodePipeline job without a valid ID, so no result can be put for it.
     JobWithoutId,
     /// The event is for the default distribution, and none is configured (`DISTRIBUTION_ID`).
     NoDistribution,
@@ -37,19 +37,19 @@ impl EventError {
     pub fn reason(&self) -> String {
         match self {
             Self::NotJson(reason) => format!("not JSON: {reason}"),
-            Self::UnknownKind => "no known shape".into(),
-            Self::TooDeep => "too many envelopes within one another".into(),
+            Self::UnknownKind => "the event is not recognized".into(),
+            Self::TooDeep => "the event is nested in too many envelopes".into(),
             Self::Request(error) => error.to_string(),
             Self::JobWithoutId => {
-                "the CodePipeline job has no id that a result could be put for (\"CodePipeline.job\".\"id\")".into()
+                "the CodePipeline job has no valid ID (\"CodePipeline.job\".\"id\"), so no result can be put".into()
             }
             Self::NoDistribution => {
-                "no distribution is named: name one (\"distributionId\"), a bucket that is tagged with one (\"bucket\"), or \
-                 give the function one of its own (DISTRIBUTION_ID)"
+                "no distribution is named; name a distribution (\"distributionId\") or a tagged bucket (\"bucket\"), \
+                 or set DISTRIBUTION_ID"
                     .into()
             }
             Self::NotAllowedHere(what) => {
-                format!("{what} does not come through a queue or a topic; invoke the function with it")
+                format!("{what} is not accepted in an SQS or SNS message; invoke the function directly")
             }
         }
     }
@@ -58,9 +58,9 @@ impl EventError {
 impl fmt::Display for EventError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotJson(reason) => write!(f, "the event is not JSON: {reason}; accepted: {ACCEPTED_EVENTS}"),
-            Self::UnknownKind => write!(f, "the event has no known shape; accepted: {ACCEPTED_EVENTS}"),
-            Self::NoDistribution => write!(f, "{}; accepted: {ACCEPTED_EVENTS}", self.reason()),
+            Self::NotJson(reason) => write!(f, "the event is not JSON: {reason}; accepted events: {ACCEPTED_EVENTS}"),
+            Self::UnknownKind => write!(f, "the event is not recognized; accepted events: {ACCEPTED_EVENTS}"),
+            Self::NoDistribution => write!(f, "{}; accepted events: {ACCEPTED_EVENTS}", self.reason()),
             other => f.write_str(&other.reason()),
         }
     }

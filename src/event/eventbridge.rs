@@ -19,7 +19,7 @@ pub(super) fn decode(
     batch: &mut Batch,
 ) {
     if !CONTENT_DETAIL_TYPES.contains(&detail_type) {
-        batch.ignored.push(SkippedRecord { event_name: excerpt(detail_type) });
+        batch.skipped.push(SkippedRecord { event_name: excerpt(detail_type) });
         return;
     }
     match change(region, detail) {

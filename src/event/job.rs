@@ -10,10 +10,10 @@ use serde_json::value::RawValue;
 use super::json::{JsonObject, JsonText};
 use super::{EventError, Request, RequestError};
 
-/// The longest id accepted, in characters. CodePipeline's ids have 36.
+/// The longest ID accepted, in characters. CodePipeline's IDs have 36.
 const MAX_ID_LENGTH: usize = 64;
 
-/// The id of a job: letters, digits and `-`.
+/// The ID of a job: letters, digits and `-`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobId(Box<str>);
 
@@ -26,7 +26,7 @@ impl JobId {
         fits.then(|| Self(id.into()))
     }
 
-    /// Returns the id as text.
+    /// Returns the ID as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -42,7 +42,7 @@ impl fmt::Display for JobId {
 /// A job. Exactly one result must be put for it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Job {
-    /// The id to put the result for.
+    /// The ID to put the result for.
     pub id: JobId,
     /// The request in the action's `UserParameters`, or the default request if there are none. An error is reported in
     /// the job's result.
@@ -81,14 +81,14 @@ struct JobConfiguration<'a> {
     user_parameters: Option<JsonText<'a>>,
 }
 
-/// Decodes a job. Only a missing or invalid id is an error of the event: any other defect is reported in the job's
+/// Decodes a job. Only a missing or invalid ID is an error of the event: any other defect is reported in the job's
 /// result.
 pub(super) fn decode(job: &RawValue) -> Result<Job, EventError> {
     let JsonObject(fields): JsonObject<JobJson<'_>> =
         serde_json::from_str(job.get()).map_err(|_| EventError::JobWithoutId)?;
     let id = fields.id.and_then(|JsonText(id)| JobId::new(&id)).ok_or(EventError::JobWithoutId)?;
     // The parser's message is not quoted, as it could contain credentials.
-    let unreadable = || RequestError::new("", "the job's \"data\" could not be read");
+    let unreadable = || RequestError::new("", "the job's \"data\" could not be decoded");
     let data = fields.data.and_then(|data| serde_json::from_str(data.get()).ok());
     let Some(JsonObject(data)): Option<JsonObject<JobData<'_>>> = data else {
         return Ok(Job { id, request: Err(unreadable()), continuation_token: None });

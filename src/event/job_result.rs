@@ -91,7 +91,7 @@ pub struct ContinuationTokenError;
 
 impl fmt::Display for ContinuationTokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the job's continuation token is none that this function wrote; run the action again")
+        f.write_str("the job's continuation token was not written by this function; retry the action")
     }
 }
 
@@ -138,8 +138,8 @@ impl ContinuationToken {
     #[must_use]
     pub fn summary(&self) -> String {
         let distributions: Vec<_> = self.invalidations.iter().map(|it| it.distribution.as_str()).collect();
-        let together = if distributions.len() > 1 { "together " } else { "" };
-        shortened(&format!("{}: {together}invalidated {}", distributions.join(" "), self.paths), MAX_SUMMARY_LENGTH)
+        let in_total = if distributions.len() > 1 { " in total" } else { "" };
+        shortened(&format!("{}: invalidated{in_total} {}", distributions.join(" "), self.paths), MAX_SUMMARY_LENGTH)
     }
 
     /// Returns whether the token is short enough for CodePipeline.

@@ -22,8 +22,8 @@ pub enum KeyError {
 impl fmt::Display for KeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Escape(at) => write!(f, "\"%\" without two hex digits at byte {at}"),
-            Self::NotUtf8(at) => write!(f, "not UTF-8 once decoded, from byte {at}"),
+            Self::Escape(at) => write!(f, "\"%\" at byte {at} is not followed by two hex digits"),
+            Self::NotUtf8(at) => write!(f, "the decoded key is not UTF-8 from byte {at} on"),
             Self::Length(error) => error.fmt(f),
         }
     }

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::EventError;
 use super::json::JsonText;
-use super::request::FIELDS as REQUEST_FIELDS;
+use super::request::{FIELDS as REQUEST_FIELDS, PATHS_ALIAS};
 use crate::change::EventSource;
 
 /// The fields of the console's test event template "hello-world".
@@ -151,7 +151,7 @@ pub(super) fn event_kind(json: &str) -> Result<EventKind<'_>, EventError> {
     ]
     .into_iter()
     .flatten();
-    let is_request = fields.kept.iter().any(|(name, _)| REQUEST_FIELDS.contains(&&**name));
+    let is_request = fields.kept.iter().any(|(name, _)| REQUEST_FIELDS.contains(&&**name) || name == PATHS_ALIAS);
     if let Some(kind) = kinds.next() {
         // An event of two kinds is ambiguous. So is an EventBridge event of another source that has request fields:
         // which of the two is meant is unknown. Beside any other kind, such fields are ignored as unknown ones.

@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(decode(br#"{"Records":[]}"#), Ok(Event::Changes(Batch::default())));
     }
 
-    /// A single message without an id fails the whole batch, so listing the first few is enough.
+    /// A single message without an ID fails the whole batch, so listing the first few is enough.
     #[test]
     fn of_messages_without_an_id_only_the_first_are_listed() {
         let message = r#"{"eventSource":"aws:sqs","messageId":"m","body":"{}"}"#;

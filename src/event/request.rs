@@ -11,7 +11,11 @@ use crate::change::{Bucket, BucketName, DistributionId, ObjectKey};
 use crate::path::{Item, named_items};
 
 /// The fields of a request. All are optional.
-pub(super) const FIELDS: [&str; 6] = ["distributionId", "bucket", "items", "keys", "wait", "waitSeconds"];
+pub(super) const FIELDS: [&str; 6] = ["distributionId", "bucket", PATHS, "keys", "wait", "waitSeconds"];
+
+/// The field with paths and cache tags, and another name of it.
+const PATHS: &str = "paths";
+pub(super) const PATHS_ALIAS: &str = "items";
 
 /// The longest wait in seconds if a request has `wait` but no `waitSeconds`.
 pub const DEFAULT_WAIT: u64 = 900;
@@ -28,15 +32,15 @@ pub struct Request {
     pub wait: Option<u64>,
 }
 
-/// What to invalidate: items, or the paths of changed objects.
+/// What to invalidate: named paths, or the paths of changed objects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestKind {
-    /// Items, sent unchanged.
-    Items {
+    /// Paths and cache tags, sent unchanged.
+    Paths {
         /// The distributions.
-        of: RequestTarget,
-        /// The items; at least one.
-        items: Vec<Item>,
+        target: RequestTarget,
+        /// The paths and cache tags; at least one.
+        paths: Vec<Item>,
     },
     /// Objects, handled like changes that S3 reported.
     Keys {
@@ -61,7 +65,10 @@ pub enum RequestTarget {
 /// Invalidates everything in the function's default distribution, without a wait.
 impl Default for Request {
     fn default() -> Self {
-        Self { kind: RequestKind::Items { of: RequestTarget::Default, items: vec![Item::everything()] }, wait: None }
+        Self {
+            kind: RequestKind::Paths { target: RequestTarget::Default, paths: vec![Item::everything()] },
+            wait: None,
+        }
     }
 }
 
@@ -136,10 +143,10 @@ impl Request {
     /// ```
     /// use s3_cloudfront_invalidator::event::{RequestKind, Request};
     ///
-    /// let request = Request::parse(r#"{"distributionId":"E2EXAMPLE1ABCD","items":["a b.html"],"wait":true}"#)?;
+    /// let request = Request::parse(r#"{"distributionId":"E2EXAMPLE1ABCD","paths":["a b.html"],"wait":true}"#)?;
     /// assert_eq!(request.wait, Some(900));
-    /// let RequestKind::Items { items, .. } = request.kind else { panic!("items") };
-    /// assert_eq!(items[0].as_str(), "/a%20b.html");
+    /// let RequestKind::Paths { paths, .. } = request.kind else { panic!("paths") };
+    /// assert_eq!(paths[0].as_str(), "/a%20b.html");
     /// let error = Request::parse(r#"{"distribution":"E2EXAMPLE1ABCD"}"#).unwrap_err();
     /// assert!(error.to_string().starts_with("distribution: "));
     /// # Ok::<(), s3_cloudfront_invalidator::event::RequestError>(())
@@ -153,12 +160,16 @@ impl Request {
     pub(super) fn from_fields(fields: EventFields<'_>) -> Result<Self, RequestError> {
         let mut values = RequestFields::default();
         for (name, value) in fields.kept {
-            let slot = FIELDS.iter().position(|field| *field == name).and_then(|index| values.0.get_mut(index));
+            let known = if name == PATHS_ALIAS { PATHS } else { &*name };
+            let slot = FIELDS.iter().position(|field| *field == known).and_then(|index| values.0.get_mut(index));
             match slot {
                 Some(slot @ None) => *slot = Some(value),
-                Some(Some(_)) => return Err(RequestError::new(name, "is there twice")),
+                Some(Some(_)) if known == PATHS => {
+                    return Err(RequestError::new(known, "is given twice; \"items\" is another name for it"));
+                }
+                Some(Some(_)) => return Err(RequestError::new(known, "is given twice")),
                 None => {
-                    let reason = format!("is not known; known are {}", FIELDS.join(", "));
+                    let reason = format!("is unknown; the fields are {}", FIELDS.join(", "));
                     return Err(RequestError::new(excerpt(&name), reason));
                 }
             }
@@ -178,28 +189,29 @@ fn kind(values: &RequestFields<'_>) -> Result<RequestKind, RequestError> {
         .map(|name| BucketName::new(&name).map_err(|error| RequestError::new("bucket", error.to_string())))
         .transpose()?
         .map(|name| Bucket { name, region: None });
-    let items = values.texts("items")?;
+    let paths = values.texts(PATHS)?;
     let Some(keys) = values.texts("keys")? else {
-        return Ok(RequestKind::Items {
-            of: match (distribution, bucket) {
+        return Ok(RequestKind::Paths {
+            target: match (distribution, bucket) {
                 (Some(id), _) => RequestTarget::Distribution(id),
                 (None, Some(bucket)) => RequestTarget::Bucket(bucket),
                 (None, None) => RequestTarget::Default,
             },
-            items: match items {
+            paths: match paths {
                 None => vec![Item::everything()],
-                Some(items) => named_items(items.iter().map(|JsonText(item)| &**item))
-                    .map_err(|error| RequestError::new("items", error.to_string()))?,
+                Some(paths) => named_items(paths.iter().map(|JsonText(item)| &**item))
+                    .map_err(|error| RequestError::new(PATHS, error.to_string()))?,
             },
         });
     };
-    if items.is_some() || distribution.is_some() {
-        let reason = "go where their bucket's tags say; leave out \"items\" and \"distributionId\"";
+    if paths.is_some() || distribution.is_some() {
+        let reason =
+            "are invalidated in the distributions that the bucket's tags name; remove \"paths\" and \"distributionId\"";
         return Err(RequestError::new("keys", reason));
     }
-    let bucket = bucket.ok_or_else(|| RequestError::new("keys", "need the \"bucket\" that they are in"))?;
+    let bucket = bucket.ok_or_else(|| RequestError::new("keys", "require the \"bucket\" that contains them"))?;
     if keys.is_empty() {
-        return Err(RequestError::new("keys", "is empty"));
+        return Err(RequestError::new("keys", "the list is empty; name at least one object key"));
     }
     let key = |JsonText(key): JsonText<'_>| ObjectKey::new(key);
     let keys = keys.into_iter().map(key).collect::<Result<Vec<_>, _>>();
@@ -218,9 +230,9 @@ fn wait(values: &RequestFields<'_>) -> Result<Option<u64>, RequestError> {
 mod tests {
     use super::*;
 
-    fn items(json: &str) -> (RequestTarget, Vec<String>) {
+    fn paths(json: &str) -> (RequestTarget, Vec<String>) {
         match Request::parse(json).unwrap().kind {
-            RequestKind::Items { of, items } => (of, items.iter().map(ToString::to_string).collect()),
+            RequestKind::Paths { target, paths } => (target, paths.iter().map(ToString::to_string).collect()),
             keys @ RequestKind::Keys { .. } => panic!("{keys:?}"),
         }
     }
@@ -228,18 +240,18 @@ mod tests {
     #[test]
     fn everything_is_optional() {
         assert_eq!(Request::parse("{}"), Ok(Request::default()));
-        assert_eq!(Request::parse(r#"{"items":null,"wait":null,"keys":null}"#), Ok(Request::default()));
+        assert_eq!(Request::parse(r#"{"paths":null,"wait":null,"keys":null}"#), Ok(Request::default()));
         let id = DistributionId::new("E1").unwrap();
         assert_eq!(
-            items(r#"{"distributionId":"E1"}"#),
+            paths(r#"{"distributionId":"E1"}"#),
             (RequestTarget::Distribution(id.clone()), vec!["/*".to_owned()])
         );
-        assert_eq!(items(r#"{"distributionId":"E1","bucket":"site"}"#).0, RequestTarget::Distribution(id));
+        assert_eq!(paths(r#"{"distributionId":"E1","bucket":"site"}"#).0, RequestTarget::Distribution(id));
         assert_eq!(
-            items(r#"{"items":["/b","a b","\u002fa b"]}"#),
+            paths(r#"{"paths":["/b","a b","\u002fa b"]}"#),
             (RequestTarget::Default, vec!["/a%20b".to_owned(), "/b".to_owned()])
         );
-        assert!(matches!(items(r#"{"bucket":"site"}"#).0, RequestTarget::Bucket(_)));
+        assert!(matches!(paths(r#"{"bucket":"site"}"#).0, RequestTarget::Bucket(_)));
     }
 
     #[test]
@@ -260,20 +272,22 @@ mod tests {
             ("null", "not a JSON object: invalid type"),
             (
                 r#"{"item":["/a"]}"#,
-                "item: is not known; known are distributionId, bucket, items, keys, wait, waitSeconds",
+                "item: is unknown; the fields are distributionId, bucket, paths, keys, wait, waitSeconds",
             ),
-            (r#"{"wait":true,"wait":false}"#, "wait: is there twice"),
-            (r#"{"distributionId":"e1"}"#, "distributionId: \"e1\" is not a distribution id"),
+            (r#"{"wait":true,"wait":false}"#, "wait: is given twice"),
+            (r#"{"distributionId":"e1"}"#, "distributionId: \"e1\" is not a distribution ID"),
             (r#"{"distributionId":5}"#, "distributionId: 5 is not a string"),
             (r#"{"bucket":"a/b"}"#, "bucket: \"a/b\" is not a bucket name"),
-            (r#"{"items":"/a"}"#, "items: \\\"/a\\\" is not a list of strings"),
-            (r#"{"items":[]}"#, "items: the list is empty"),
-            (r#"{"items":["/~a"]}"#, "items: \"/~a\": CloudFront cannot invalidate"),
-            (r#"{"keys":["a"]}"#, "keys: need the \"bucket\""),
-            (r#"{"bucket":"site","keys":[]}"#, "keys: is empty"),
+            (r#"{"paths":"/a"}"#, "paths: \\\"/a\\\" is not a list of strings"),
+            (r#"{"paths":[]}"#, "paths: the list is empty"),
+            (r#"{"items":[]}"#, "paths: the list is empty"),
+            (r#"{"items":["/a"],"paths":["/a"]}"#, "paths: is given twice; \"items\" is another"),
+            (r#"{"paths":["/~a"]}"#, "paths: \"/~a\": CloudFront cannot invalidate"),
+            (r#"{"keys":["a"]}"#, "keys: require the \"bucket\""),
+            (r#"{"bucket":"site","keys":[]}"#, "keys: the list is empty; name at least"),
             (r#"{"bucket":"site","keys":[""]}"#, "keys: \"\" is not an object key"),
-            (r#"{"bucket":"site","keys":["a"],"items":["/a"]}"#, "keys: go where"),
-            (r#"{"distributionId":"E1","bucket":"site","keys":["a"]}"#, "keys: go where"),
+            (r#"{"bucket":"site","keys":["a"],"paths":["/a"]}"#, "keys: are invalidated in"),
+            (r#"{"distributionId":"E1","bucket":"site","keys":["a"]}"#, "keys: are invalidated in"),
             (r#"{"wait":"yes"}"#, "wait: \\\"yes\\\" is not true or false"),
             (r#"{"waitSeconds":0}"#, "waitSeconds: 0 is not a number of seconds from 1 to 3600"),
             (r#"{"waitSeconds":3601}"#, "waitSeconds: 3601 is not"),

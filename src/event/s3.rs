@@ -83,7 +83,7 @@ pub(super) fn time(field: Option<&RawValue>) -> Option<Timestamp> {
 pub(super) fn decode(record: &RawValue, batch: &mut Batch) {
     match decode_record(record) {
         Ok(Decoded::Change(change, time)) => batch.push(change, time),
-        Ok(Decoded::Skipped(record)) => batch.ignored.push(record),
+        Ok(Decoded::Skipped(record)) => batch.skipped.push(record),
         Err(error) => batch.failed.push(error),
     }
 }
@@ -184,7 +184,7 @@ mod tests {
             "",
         ] {
             let batch = batch(&record(name, SITE));
-            assert_eq!(batch.ignored, [SkippedRecord { event_name: name.into() }]);
+            assert_eq!(batch.skipped, [SkippedRecord { event_name: name.into() }]);
             assert!(batch.changes.is_empty() && batch.failed.is_empty(), "{name}");
         }
     }
@@ -205,7 +205,7 @@ mod tests {
             ),
             (
                 record("ObjectCreated:Put", r#","s3":{"bucket":{"name":"site"},"object":{"key":"a%FFb"}}"#),
-                "Records[1].s3.object.key: \"a%FFb\": not UTF-8",
+                "Records[1].s3.object.key: \"a%FFb\": the decoded key is not UTF-8",
             ),
             (
                 record(

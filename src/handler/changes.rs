@@ -42,7 +42,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         log_line: &mut LogLine,
     ) -> Result<Answer, InvocationError> {
         // Everything counts as failed until outcomes are recorded, since the tag lookup can fail the invocation.
-        log_line.changes.failed = batch.changes.len() + batch.failed.len() + batch.unlisted_failures;
+        log_line.report.changes.failed = batch.changes.len() + batch.failed.len() + batch.unlisted_failures;
         // Lambda retries an asynchronous event by itself, and does not bill the wait, so its retries here are bounded.
         // An SQS batch is retried until the deadline, as each receive counts toward `maxReceiveCount`.
         let retries = if batch.messages.is_some() { None } else { Some(self.retries.direct) };
@@ -50,7 +50,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         let tags = self.look_up_tags(buckets(&batch), invocation).await?;
         let handled =
             self.handle_changes(&batch, &tags, &delivery_id, (invocation, invocation.deadlines(retries))).await;
-        log_line.record(&handled.report, &handled.failures);
+        log_line.record(&handled.report);
         log_invalidations(&handled.report);
         let answer = batch.messages.as_deref().and_then(|messages| handled.batch_response(messages, &batch));
         if answer.is_none() && handled.failures.is_empty() {
@@ -60,11 +60,11 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         let already_logged = if answer.is_some() { 0 } else { MAX_FAILURES_IN_MESSAGE };
         let mut others = handled.failures.iter().skip(already_logged);
         for failure in others.by_ref().take(LOGGED_FAILURES) {
-            tracing::error!(failure = failure.to_string(), "not invalidated");
+            tracing::error!(failure = failure.to_string(), "changes not invalidated");
         }
         let unlisted = others.count() + batch.unlisted_failures;
         if unlisted > 0 {
-            tracing::error!(unlisted, "there are more failures");
+            tracing::error!(unlisted, "further failures are not listed");
         }
         answer.map(Answer::Batch).ok_or_else(|| handled.into_error())
     }
@@ -121,7 +121,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         outcomes: Vec<Result<SentInvalidation, CallError>>,
     ) -> HandledChanges {
         let mut report = Report::default();
-        let mut covered = vec![false; batch.changes.len()];
+        let mut invalidated = vec![false; batch.changes.len()];
         let mut failed = vec![false; batch.changes.len()];
         let mut failures: Vec<_> = unreadable(batch).collect();
         for (bucket, indices) in &plan.tags_unavailable {
@@ -146,7 +146,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         for (invalidation, outcome) in plan.invalidations.iter().zip(outcomes) {
             match outcome {
                 Ok(sent) => {
-                    set_all(&mut covered, &invalidation.changes);
+                    set_all(&mut invalidated, &invalidation.changes);
                     report.add(sent);
                 }
                 Err(error) => {
@@ -155,23 +155,24 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
                 }
             }
         }
-        let is_covered = |index: usize| covered.get(index) == Some(&true) && failed.get(index) == Some(&false);
-        let times = batch.times.iter().enumerate().filter(|(index, _)| !self.dry_run && is_covered(*index));
-        report.oldest_covered = times.filter_map(|(_, time)| *time).min();
-        let covered_count = (0..batch.changes.len()).filter(|&index| is_covered(index)).count();
+        let is_invalidated = |index: usize| invalidated.get(index) == Some(&true) && failed.get(index) == Some(&false);
+        let times = batch.times.iter().enumerate().filter(|(index, _)| !self.dry_run && is_invalidated(*index));
+        report.oldest_invalidated = times.filter_map(|(_, time)| *time).min();
+        let invalidated_count = (0..batch.changes.len()).filter(|&index| is_invalidated(index)).count();
         report.changes.failed =
             failed.iter().filter(|&&failed| failed).count() + batch.failed.len() + batch.unlisted_failures;
         if batch.test_events > 0 {
-            report.ignore(SkipReason::TestEvent, 0);
+            report.skip(SkipReason::TestEvent, 0);
         }
-        for (reason, changes) in ignored(batch, plan) {
-            report.ignore(reason, changes);
+        for (reason, changes) in skipped(batch, plan) {
+            report.skip(reason, changes);
         }
         if !self.dry_run {
-            report.changes.covered = covered_count;
-        } else if covered_count > 0 {
-            report.ignore(SkipReason::DryRun, covered_count);
+            report.changes.invalidated = invalidated_count;
+        } else if invalidated_count > 0 {
+            report.skip(SkipReason::DryRun, invalidated_count);
         }
+        report.set_failures(&failures);
         HandledChanges { report, failures, failed }
     }
 }
@@ -219,19 +220,19 @@ fn set_all(flags: &mut [bool], indices: &[usize]) {
 }
 
 /// The number of skipped changes by reason, sorted.
-fn ignored(batch: &Batch, plan: &Plan) -> BTreeMap<SkipReason, usize> {
+fn skipped(batch: &Batch, plan: &Plan) -> BTreeMap<SkipReason, usize> {
     let name = |bucket: &Bucket| bucket.name.to_string();
     let untagged = plan.untagged.iter().map(|(it, &n)| (SkipReason::BucketNotTagged { bucket: name(it) }, n));
     let not_served = plan.not_served.iter().map(|((it, not_served), &n)| match not_served {
         NotServed::OutsideOriginPath => (SkipReason::OutsideOriginPath { bucket: name(it) }, n),
-        NotServed::OtherOrigin => (SkipReason::ServedElsewhere { bucket: name(it) }, n),
+        NotServed::OtherOrigin => (SkipReason::OtherOrigin { bucket: name(it) }, n),
     });
     let suffixes = plan
         .ignored_suffix
         .iter()
         .map(|((it, suffix), &n)| (SkipReason::IgnoredSuffix { bucket: name(it), suffix: excerpt(suffix) }, n));
     let other_events =
-        batch.ignored.iter().map(|record| (SkipReason::NotAContentChange { event_name: record.event_name.clone() }, 1));
+        batch.skipped.iter().map(|record| (SkipReason::NotAContentChange { event_name: record.event_name.clone() }, 1));
     let mut by_reason = BTreeMap::new();
     for (reason, changes) in untagged.chain(not_served).chain(suffixes).chain(other_events) {
         *by_reason.entry(reason).or_insert(0) += changes;

@@ -7,7 +7,7 @@ use tokio::time::{Duration, Instant, sleep, timeout_at};
 
 use super::{App, Invocation};
 use crate::aws::{BucketKeys, BucketTags, CallError, DistributionConfigs, ErrorClass, Invalidations, Jobs, Progress};
-use crate::change::text::shortened;
+use crate::change::text::{counted, shortened};
 use crate::event::{
     ContinuationToken, ContinuationTokenError, FailureType, InvalidationRef, Job, JobId, JobResult, MAX_SUMMARY_LENGTH,
     MAX_WAIT, Request,
@@ -36,8 +36,8 @@ const PUT_TIME: Duration = Duration::from_secs(3);
 const MAX_CLOCK_SKEW_SECONDS: u64 = 300;
 
 /// The remedy if the function's role may not put results.
-const RESULT_PERMISSIONS: &str = "; allow codepipeline:PutJobSuccessResult and codepipeline:PutJobFailureResult to the function's \
-                             role (in the templates: Pipelines)";
+const RESULT_PERMISSIONS: &str = "; allow the execution role codepipeline:PutJobSuccessResult and \
+                                  codepipeline:PutJobFailureResult (template parameter: Pipelines)";
 
 /// The delay before a result is put a second time. It doubles with each further attempt.
 const FIRST_RETRY_DELAY: Duration = Duration::from_millis(200);
@@ -60,8 +60,8 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         let execution_invocation = Invocation { deadline: execution_deadline, ..invocation.clone() };
         let execute = self.execute(&job, &mut report, &execution_invocation, log_line);
         let result = timeout_at(execution_deadline, execute).await.unwrap_or_else(|_| {
-            let message = "the function's time was up before AWS had answered; run the action again, and if that \
-                           happens often give the function a longer timeout";
+            let message = "the function ran out of time before AWS responded; retry the action, and increase the \
+                           function's timeout if this happens often";
             JobResult::failed(FailureType::Unavailable, message)
         });
         let result = self.put(&job.id, result, result_deadline).await?;
@@ -71,10 +71,11 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
             JobResult::Failed { message, .. } => ("failed", message),
         };
         if result == "failed" {
-            tracing::warn!(job = job.id.as_str(), detail = message, "told a pipeline that its job failed");
+            tracing::warn!(job = job.id.as_str(), detail = message, "CodePipeline job failed");
         }
-        log_line.record_job(&job.id, result, &message);
-        report.job = Some(JobReport { id: job.id.to_string(), result, message });
+        let job_report = JobReport { id: job.id.to_string(), result, message };
+        log_line.record_job(&job_report);
+        report.set_job(job_report);
         Ok(Answer::Report(Box::new(report)))
     }
 
@@ -123,8 +124,8 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
                 if token.fits() {
                     return JobResult::Continued { token };
                 }
-                let message =
-                    "these are too many distributions to wait for; the invalidations go on: leave \"wait\" out";
+                let message = "the job cannot wait for so many distributions, but their invalidations continue; remove \
+                               \"wait\"";
                 JobResult::failed(FailureType::Configuration, message)
             }
             _ => JobResult::Succeeded { summary: summary(report), invalidations, paths },
@@ -157,8 +158,14 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         if now.saturating_sub(token.started) < token.wait {
             return JobResult::Continued { token };
         }
+        let (was, continues) = if token.invalidations.len() == 1 {
+            ("the invalidation was", "continues")
+        } else {
+            ("the invalidations were", "continue")
+        };
         let message = format!(
-            "the invalidation was not complete after {} s; it goes on by itself; \"waitSeconds\" can be up to {MAX_WAIT}: {}",
+            "{was} not complete after {} s, but {continues} in CloudFront; increase \"waitSeconds\" (at most \
+             {MAX_WAIT}): {}",
             token.wait,
             token.summary()
         );
@@ -186,10 +193,11 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         if first_error.class.is_transient() || matches!(result, JobResult::Failed { .. }) {
             return Err(not_put(first_error.to_string()));
         }
-        let failed = JobResult::failed(FailureType::Failed, &format!("the result was refused: {first_error}"));
+        let failed =
+            JobResult::failed(FailureType::Failed, &format!("CodePipeline rejected the job result: {first_error}"));
         match self.put_result_until(job, &failed, deadline).await {
             Ok(()) => Ok(failed),
-            Err(error) => Err(not_put(format!("{first_error}; and then {error}"))),
+            Err(error) => Err(not_put(format!("{first_error}; then {error}"))),
         }
     }
 
@@ -244,7 +252,7 @@ fn list_items<'a>(items: impl IntoIterator<Item = &'a Item>, count: usize, most:
     }
     match (left, list.is_empty()) {
         (0, _) => list,
-        (_, true) => format!("{left} paths"),
+        (_, true) => counted(left, "path"),
         (_, false) => format!("{list} and {left} more"),
     }
 }
@@ -274,8 +282,8 @@ fn summary(report: &Report) -> String {
 fn summary_of(report: &Report, most: usize) -> String {
     let summaries = report.invalidations.iter().map(|sent| {
         let what = match sent.status {
-            SentStatus::Accepted => "invalidated",
-            SentStatus::AlreadyExists => "was invalidated before, so it is not waited for:",
+            SentStatus::Accepted | SentStatus::AcceptedBefore => "invalidated",
+            SentStatus::AlreadyExists => "already invalidated (not waited for)",
             SentStatus::DryRun => "would invalidate (DRY_RUN)",
         };
         let start = format!("{}: {what} ", sent.distribution_id);

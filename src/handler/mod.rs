@@ -157,7 +157,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         log_line: &mut LogLine,
     ) -> Result<Answer, InvocationError> {
         let event = event.map_err(|error| {
-            log_line.changes.failed = 1;
+            log_line.report.changes.failed = 1;
             InvocationError::Event(error)
         })?;
         log_line.source = match &event {

@@ -41,10 +41,10 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         invocation: &Invocation,
         log_line: &mut LogLine,
     ) -> Result<Report, InvocationError> {
-        let (report, failures) = match &request.kind {
+        let (mut report, failures) = match &request.kind {
             RequestKind::Keys { bucket, keys } => {
                 // Every key counts as failed until outcomes are recorded, since the lookup can fail the request.
-                log_line.changes.failed = keys.len();
+                log_line.report.changes.failed = keys.len();
                 let tags = self.look_up_tags([bucket.clone()], invocation).await?;
                 self.distributions(bucket, &tags)?;
                 let changes = keys.iter().cloned().map(|key| Change { bucket: bucket.clone(), key }).collect();
@@ -53,8 +53,8 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
                     self.handle_changes(&batch, &tags, delivery_id, (invocation, invocation.deadlines(None))).await;
                 (report, failures)
             }
-            RequestKind::Items { of, items } => {
-                let (distributions, bucket) = match of {
+            RequestKind::Paths { target, paths } => {
+                let (distributions, bucket) = match target {
                     RequestTarget::Distribution(id) => (vec![id.clone()], None),
                     RequestTarget::Bucket(bucket) => {
                         let tags = self.look_up_tags([bucket.clone()], invocation).await?;
@@ -62,7 +62,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
                     }
                     RequestTarget::Default => (vec![self.default_distribution()?], None),
                 };
-                let invalidations = plan_named(&distributions, items, bucket, delivery_id);
+                let invalidations = plan_named(&distributions, paths, bucket, delivery_id);
                 let mut report = Report::default();
                 let mut failures = Vec::new();
                 let outcomes = self.send(&invalidations, invocation.deadlines(None)).await;
@@ -75,7 +75,8 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
                 (report, failures)
             }
         };
-        log_line.record(&report, &failures);
+        report.set_failures(&failures);
+        log_line.record(&report);
         log_invalidations(&report);
         if failures.is_empty() { Ok(report) } else { Err(InvocationError::Request(failures)) }
     }

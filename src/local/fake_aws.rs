@@ -180,7 +180,7 @@ async fn serve(state: Arc<Mutex<State>>, request: Request<Bytes>) -> Reply {
             None
         }
         Some(Effect::Error { status, code }) => {
-            Some(request.service.error(status, &code, &format!("{code}, as the script asked for")))
+            Some(request.service.error(status, &code, &format!("{code} (injected fault)")))
         }
         Some(Effect::Raw { status, body }) => Some(ApiResponse { status, code: None, headers: Vec::new(), body }),
         Some(Effect::Page { status, content_type: other, body }) => {

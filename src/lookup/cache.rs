@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use moka::future::Cache as MokaCache;
 use moka::ops::compute::{CompResult, Op};
 
-/// How long values are cached: `TAG_TTL_SECONDS`, `MISSING_TAG_TTL_SECONDS` and `STALE_TAG_SECONDS`.
+/// How long values are cached: `CACHE_TTL_SECONDS`, `NEGATIVE_CACHE_TTL_SECONDS` and `STALE_IF_ERROR_SECONDS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CacheTtl {
     /// The TTL of a tagged bucket's options, of a distribution config and of a cache policy.

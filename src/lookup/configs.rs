@@ -23,7 +23,7 @@ const MAX_CONCURRENT_CONFIG_LOOKUPS: usize = 8;
 
 /// Both operations have their own name in errors but share their counters.
 const fn operation(name: &'static str) -> Operation {
-    Operation { name, hit: |stats| stats.config_hits += 1, miss: |stats| stats.config_misses += 1 }
+    Operation { name, hit: |stats| stats.config_cache_hits += 1, miss: |stats| stats.config_cache_misses += 1 }
 }
 
 /// A cached reader of distribution configs.
@@ -113,7 +113,7 @@ impl ConfigLookup {
             tracing::warn!(
                 distribution = id.as_str(),
                 error = error.to_string(),
-                "the distribution's settings could not be read again; the last are used (STALE_TAG_SECONDS)"
+                "stale cache entry used: the distribution config could not be read (STALE_IF_ERROR_SECONDS)"
             );
         }
         let mut config = cached.config.clone();
@@ -150,12 +150,12 @@ impl ConfigLookup {
                 tracing::warn!(
                     distribution = id.as_str(),
                     error = error.to_string(),
-                    "the distribution's settings may not be read: {}; allow cloudfront:GetDistributionConfig, tag buckets \
-                     that have an origin path with invalidation:originPath, or set DISTRIBUTION_SETTINGS=off",
+                    "access to the distribution config was denied, so {}; allow cloudfront:GetDistributionConfig, tag \
+                     buckets that have an origin path with invalidation:originPath, or set DISTRIBUTION_CONFIG=off",
                     if previous.is_some() {
-                        "the last are used"
+                        "the cached config is used"
                     } else {
-                        "buckets' tags and defaults are used instead"
+                        "the bucket tags and the defaults are used instead"
                     }
                 );
                 let ttl = self.ttl.negative;
@@ -183,8 +183,8 @@ impl ConfigLookup {
                     tracing::warn!(
                         policy = id.as_str(),
                         error = error.to_string(),
-                        "the cache policy may not be read: it is assumed that query strings are not in its key; allow \
-                         cloudfront:GetCachePolicy, or tag the bucket with invalidation:queryStrings"
+                        "access to the cache policy was denied, so query strings are assumed not to be in the cache \
+                         key; allow cloudfront:GetCachePolicy, or tag the bucket with invalidation:queryStrings"
                     );
                     Ok((None, self.ttl.negative))
                 }
@@ -220,8 +220,8 @@ impl ResolvedConfigs {
                     tracing::warn!(
                         bucket = bucket.name.as_str(),
                         distribution = id.as_str(),
-                        "it cannot be told which origins of the distribution are this bucket: its tags and defaults are used \
-                         where the settings do not tell"
+                        "the distribution config does not identify the origins of this bucket, so the bucket tags and \
+                         the defaults are used where the config is inconclusive"
                     );
                 }
                 Some(if answer.error.is_some() { mapping.stale() } else { mapping })

@@ -16,15 +16,13 @@ tokio::task_local! {
 #[serde(rename_all = "camelCase")]
 pub struct Stats {
     /// Lookups of a bucket's tags that were answered from the cache.
-    pub tag_hits: u64,
+    pub tag_cache_hits: u64,
     /// Lookups of a bucket's tags that called S3.
-    pub tag_misses: u64,
+    pub tag_cache_misses: u64,
     /// Lookups of a distribution config or cache policy that were answered from the cache.
-    #[serde(rename = "settingsHits")]
-    pub config_hits: u64,
+    pub config_cache_hits: u64,
     /// Lookups of a distribution config or cache policy that called CloudFront.
-    #[serde(rename = "settingsMisses")]
-    pub config_misses: u64,
+    pub config_cache_misses: u64,
     /// `ListObjectsV2` requests, retries included.
     pub list_requests: u64,
     /// Retries of calls of any kind.

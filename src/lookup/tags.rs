@@ -1,6 +1,7 @@
 //! Looks up a bucket's tags: which distributions serve it, and with which options.
 //!
-//! Options are cached for `TAG_TTL_SECONDS`, and the absence of the tag for `MISSING_TAG_TTL_SECONDS` (see [`CacheTtl`]).
+//! Options are cached for `CACHE_TTL_SECONDS`, and the absence of the tag for `NEGATIVE_CACHE_TTL_SECONDS` (see
+//! [`CacheTtl`]).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,8 +23,11 @@ const CACHED_BUCKETS: u64 = 10_000;
 /// The most buckets that are looked up concurrently, apart from calls that hang (see [`concurrency`]).
 pub const MAX_CONCURRENT_TAG_LOOKUPS: usize = 16;
 
-const OPERATION: Operation =
-    Operation { name: "GetBucketTagging", hit: |stats| stats.tag_hits += 1, miss: |stats| stats.tag_misses += 1 };
+const OPERATION: Operation = Operation {
+    name: "GetBucketTagging",
+    hit: |stats| stats.tag_cache_hits += 1,
+    miss: |stats| stats.tag_cache_misses += 1,
+};
 
 /// Why a bucket's options are unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,15 +47,15 @@ impl fmt::Display for TagLookupError {
         write!(f, "its tags could not be read: {error}")?;
         f.write_str(match error.class {
             ErrorClass::AccessDenied => {
-                "; allow s3:GetBucketTagging on it to the calling role; a bucket of another account takes more, \
-                 EXPECTED_BUCKET_OWNER among it (docs/security.md)"
+                "; allow the calling role s3:GetBucketTagging on the bucket; for a bucket in another account, also set \
+                 EXPECTED_BUCKET_OWNER and follow docs/security.md"
             }
             ErrorClass::NotFound => {
-                "; there is no such bucket: correct its name, or have its events sent no more if it was deleted"
+                "; the bucket does not exist: correct its name, or stop sending its events if the bucket was deleted"
             }
             ErrorClass::WrongRegion => {
-                "; the bucket is not in the Region that the event names (without one, the function's); ask the deployment of \
-                 the bucket's Region"
+                "; the bucket is not in the Region that the event names (by default the function's Region); use the \
+                 function in the bucket's Region"
             }
             _ => "",
         })
@@ -152,7 +156,7 @@ impl<T: BucketTags> TagLookup<T> {
             tracing::warn!(
                 bucket = query.bucket.name.as_str(),
                 error = error.to_string(),
-                "the bucket's tags could not be read again; what they said last is used (STALE_TAG_SECONDS)"
+                "stale cache entry used: the bucket's tags could not be read (STALE_IF_ERROR_SECONDS)"
             );
         }
         Ok(value)
@@ -167,7 +171,8 @@ impl<T: BucketTags> TagLookup<T> {
         tracing::info!(
             bucket = query.bucket.name.as_str(),
             tag = self.defaults.distribution_tag,
-            "changes of this bucket are ignored: it does not have the tag (DISTRIBUTION_ID does not apply to S3 events)"
+            "changes of this bucket are skipped: the bucket does not have the tag (DISTRIBUTION_ID does not apply to \
+             S3 events)"
         );
         Ok((None, self.ttl.negative))
     }

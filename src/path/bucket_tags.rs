@@ -111,7 +111,7 @@ impl BucketDefaults {
         let words = |tag| value(tag).map(|value| value.split_whitespace().map(ToOwned::to_owned).collect::<Vec<_>>());
         let index_documents = words(INDEX_DOCUMENTS_TAG);
         if let Some(name) = index_documents.iter().flatten().find(|name| name.contains('/')) {
-            return Err(bad(INDEX_DOCUMENTS_TAG, format!("\"{}\" is not a file's name", excerpt(name))));
+            return Err(bad(INDEX_DOCUMENTS_TAG, format!("\"{}\" is not a file name (without \"/\")", excerpt(name))));
         }
         let default = || IndexDocuments::Default(self.index_documents.clone());
         let directory_urls = match value(DIRECTORY_URLS_TAG) {

@@ -1,7 +1,7 @@
 //! Percent-encodes a key as viewers' requests, and so CloudFront's cache keys, have it.
 //!
-//! The developer guide asks to encode "non-ASCII or unsafe characters as defined in RFC 1738" and no others: CloudFront
-//! accepts an over-encoded path, but it matches nothing.
+//! The developer guide requires encoding "non-ASCII or unsafe characters as defined in RFC 1738" and no others:
+//! CloudFront accepts an over-encoded path, but the path matches nothing.
 
 use std::fmt::Write;
 
@@ -27,8 +27,8 @@ pub(super) fn must_encode(character: char) -> bool {
 
 /// Returns the URL of a key, relative to its origin path, as a viewer requests it.
 ///
-/// - A literal `+` becomes `%2B`: S3 reads a raw `+` in a URL as a space, so such an object is requested with `%2B`. The
-///   `+` of an S3 event's key, an encoded space, has been decoded before this.
+/// - A literal `+` becomes `%2B`: S3 reads a raw `+` in a URL as a space, so such an object is requested with `%2B`.
+///   The `+` of an S3 event's key, an encoded space, has been decoded before this.
 /// - `*` and `~` stay raw.
 pub(super) fn url_of(key: &str, space: Space) -> String {
     let mut url = String::with_capacity(key.len() + 8);

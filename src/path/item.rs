@@ -46,18 +46,18 @@ pub enum ItemError {
 impl fmt::Display for ItemError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::None => f.write_str("the list is empty; leave it out to invalidate everything"),
-            Self::Empty => f.write_str("an item is empty; the root is \"/\", everything is \"/*\""),
+            Self::None => f.write_str("the list is empty; omit the list to invalidate everything"),
+            Self::Empty => f.write_str("a path is empty; write \"/\" for the root or \"/*\" for everything"),
             Self::TooMany(number) => {
-                write!(f, "{number} are more than the {MAX_ITEMS} that CloudFront takes at a time")
+                write!(f, "{number} paths exceed the {MAX_ITEMS} that CloudFront accepts at a time; name fewer")
             }
             Self::TooManyWildcards(number) => {
-                write!(f, "{number} wildcards are more than the {MAX_WILDCARDS} that CloudFront takes at a time")
+                write!(f, "{number} wildcards exceed the {MAX_WILDCARDS} that CloudFront accepts at a time; name fewer")
             }
             Self::BadTag(tag) => write!(
                 f,
-                "\"{tag}\" is not a cache tag (\"#\" and 1 to {MAX_TAG_LENGTH} printable ASCII characters without comma and \
-                 wildcard)"
+                "\"{tag}\" is not a cache tag (\"#\" and 1 to {MAX_TAG_LENGTH} printable ASCII characters without \
+                 spaces and commas, the last not \"*\")"
             ),
             Self::Ineffective(item, remedy) => write!(f, "\"{item}\": {remedy}"),
             Self::BadPath(item, error) => write!(f, "\"{item}\": {error}"),
@@ -95,20 +95,20 @@ impl Item {
             return Err(ItemError::Empty);
         }
         if text.starts_with(char::is_whitespace) {
-            return Err(ItemError::Ineffective(excerpt(text), "it starts with a blank; a path starts with \"/\""));
+            return Err(ItemError::Ineffective(excerpt(text), "the path starts with whitespace; start with \"/\""));
         }
         if text.starts_with("http://") || text.starts_with("https://") {
-            return Err(ItemError::Ineffective(excerpt(text), "name the path alone, without the site's name"));
+            return Err(ItemError::Ineffective(excerpt(text), "this is a URL; name the path without the domain name"));
         }
         if text.starts_with('#') {
             return CacheTag::new(text).map(Self::Tag).ok_or_else(|| ItemError::BadTag(excerpt(text)));
         }
         let ineffective = |remedy| Err(ItemError::Ineffective(excerpt(text), remedy));
         if text.contains('~') || text.contains("%7E") || text.contains("%7e") {
-            return ineffective("CloudFront cannot invalidate a \"~\"; name a prefix that ends before it, with \"*\"");
+            return ineffective("CloudFront cannot invalidate a path with \"~\"; end it before the \"~\" with \"*\"");
         }
         if text.contains("%2A") || text.contains("%2a") {
-            return ineffective("CloudFront matches nothing with \"%2A\"; write \"*\"");
+            return ineffective("CloudFront matches no URL with \"%2A\"; write \"*\"");
         }
         let path = encode(text);
         InvalidationPath::parse(&path).map(Self::Path).map_err(|error| ItemError::BadPath(excerpt(text), error))
@@ -239,12 +239,12 @@ mod tests {
     #[test]
     fn ineffective_items_are_errors_with_the_remedy() {
         for (named, part) in [
-            ("", "everything is \"/*\""),
-            ("/~user/", "ends before it"),
-            ("/%7Euser/", "ends before it"),
+            ("", "\"/*\" for everything"),
+            ("/~user/", "end it before the"),
+            ("/%7Euser/", "end it before the"),
             ("/a%2A", "write \"*\""),
-            (" /a", "starts with a blank"),
-            ("https://site.example/a", "without the site's name"),
+            (" /a", "starts with whitespace"),
+            ("https://site.example/a", "without the domain name"),
             ("#", "not a cache tag"),
             ("#a,b", "not a cache tag"),
             ("#a*", "not a cache tag"),

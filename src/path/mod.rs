@@ -90,13 +90,13 @@ pub enum PathError {
 impl fmt::Display for PathError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoLeadingSlash => f.write_str("a path starts with \"/\""),
-            Self::TooLong => write!(f, "a path has at most {MAX_PATH_LENGTH} characters"),
+            Self::NoLeadingSlash => f.write_str("a path must start with \"/\""),
+            Self::TooLong => write!(f, "a path can have at most {MAX_PATH_LENGTH} characters"),
             Self::Unsafe('~') => {
-                f.write_str("CloudFront cannot invalidate a path with \"~\"; end it before with \"*\"")
+                f.write_str("CloudFront cannot invalidate a path with \"~\"; end it before the \"~\" with \"*\"")
             }
             Self::Unsafe(character) => write!(f, "{character:?} must be percent-encoded"),
-            Self::BadEscape => f.write_str("\"%\" without two hex digits"),
+            Self::BadEscape => f.write_str("\"%\" is not followed by two hex digits"),
         }
     }
 }

@@ -26,7 +26,7 @@ pub struct OriginPathError(String);
 
 impl fmt::Display for OriginPathError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{}\" is not an origin path (such as \"/web\": a slash first, none at the end)", self.0)
+        write!(f, "\"{}\" is not an origin path (such as \"/web\", with a leading but no trailing slash)", self.0)
     }
 }
 

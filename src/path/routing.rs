@@ -36,7 +36,7 @@ pub struct Mapping {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct OriginMatch {
     path: OriginPath,
-    /// The ids of the origins with this origin path; empty without a config.
+    /// The IDs of the origins with this origin path; empty without a config.
     origins: Vec<String>,
     /// File names that are also served under their directory's URL.
     index_documents: Vec<String>,
@@ -159,7 +159,7 @@ impl Mapping {
         self.origin_matches.iter().map(|origin_match| origin_match.path.key_prefix())
     }
 
-    /// Returns the key prefix of each origin path with the ids of the origins that have it.
+    /// Returns the key prefix of each origin path with the IDs of the origins that have it.
     pub fn origins_by_key_prefix(&self) -> impl Iterator<Item = (&[String], String)> {
         self.origin_matches.iter().map(|origin_match| (origin_match.origins.as_slice(), origin_match.path.key_prefix()))
     }
@@ -277,17 +277,17 @@ impl fmt::Display for Routing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = |behavior: &Behavior| (excerpt(&behavior.pattern.to_string()), excerpt(&behavior.target));
         match self {
-            Self::ConfigUnknown => f.write_str("the distribution's settings are not known"),
-            Self::EdgeFunction => f.write_str("a function at the edge may send requests to the bucket"),
+            Self::ConfigUnknown => f.write_str("the distribution config is unknown"),
+            Self::EdgeFunction => f.write_str("an edge function may send requests to the bucket"),
             Self::ToBucket(behavior) => {
                 let (pattern, target) = names(behavior);
-                write!(f, "behavior {pattern} sends requests to origin \"{target}\"")
+                write!(f, "cache behavior {pattern} sends requests to origin \"{target}\"")
             }
             Self::OtherOrigin(behavior) => {
                 let (pattern, target) = names(behavior);
-                write!(f, "not served: behavior {pattern} sends requests to origin \"{target}\"")
+                write!(f, "not served: cache behavior {pattern} sends requests to origin \"{target}\"")
             }
-            Self::NoBehavior => f.write_str("not served: no behavior matches"),
+            Self::NoBehavior => f.write_str("not served: no cache behavior matches"),
         }
     }
 }
@@ -295,8 +295,8 @@ impl fmt::Display for Routing<'_> {
 impl fmt::Display for NotServed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::OutsideOriginPath => "outside of the origin path",
-            Self::OtherOrigin => "requests for it go to other origins",
+            Self::OutsideOriginPath => "outside the origin path",
+            Self::OtherOrigin => "requests for the object go to other origins",
         })
     }
 }

@@ -51,7 +51,7 @@ struct DistributionGroup<'d> {
     assigned: AssignedChanges,
     /// The indices of their bucket changes.
     bucket_changes_indices: Vec<usize>,
-    /// The distributions, by the ids of their mappings.
+    /// The distributions, by the IDs of their mappings.
     distributions: BTreeMap<Vec<usize>, Vec<&'d DistributionId>>,
 }
 
@@ -87,7 +87,7 @@ impl Assignment<'_> {
 
     /// Plans the invalidations.
     ///
-    /// `delivery_id` identifies the delivery; where the batch has messages, the ids of those that contributed are used
+    /// `delivery_id` identifies the delivery; where the batch has messages, the IDs of those that contributed are used
     /// instead. `model` returns the cost model of a distribution, and is called once for all with the same bucket
     /// changes and mappings. Where it returns `None`, [`Heuristic`] is used.
     #[must_use]
@@ -144,7 +144,7 @@ impl Assignment<'_> {
 struct DistributionChanges {
     /// The indices of its bucket changes.
     bucket_changes_indices: Vec<usize>,
-    /// The ids of its mappings. They are unique across buckets, so distributions with the same ids have the same cost
+    /// The IDs of its mappings. They are unique across buckets, so distributions with the same IDs have the same cost
     /// model.
     mapping_ids: Vec<usize>,
     /// The changes whose mapping is not known, because the distribution config is unavailable.
@@ -214,7 +214,7 @@ pub fn assign<'d>(batch: &Batch, resolutions: &'d Resolutions) -> Assignment<'d>
             *plan.not_served.entry((bucket.clone(), reason)).or_default() += 1;
         }
     }
-    // By the indices of their bucket changes, then by the ids of their mappings.
+    // By the indices of their bucket changes, then by the IDs of their mappings.
     let mut groups: BTreeMap<Vec<usize>, BTreeMap<Vec<usize>, Vec<&DistributionId>>> = BTreeMap::new();
     for (distribution, DistributionChanges { bucket_changes_indices, mapping_ids, config_unavailable }) in
         by_distribution
@@ -308,7 +308,8 @@ mod tests {
     use crate::plan::{Resolution, assign};
 
     const ONE: NonZeroUsize = NonZeroUsize::new(1).unwrap();
-    const OBJECTIVE: Objective = Objective { budget: Budget { max_paths: ONE, max_wildcards: ONE }, path_weight: 0 };
+    const OBJECTIVE: Objective =
+        Objective { budget: Budget { max_paths: ONE, max_wildcards: ONE }, evictions_per_path: 0 };
 
     fn mapping(
         bucket: &Bucket,

@@ -11,11 +11,11 @@ use crate::path::Item;
 /// The identity of a delivery, which stays the same when it is retried or redelivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeliveryId<'a> {
-    /// An event that the function was invoked with: Lambda's request id, which is the same on each retry.
+    /// An event that the function was invoked with: Lambda's request ID, which is the same on each retry.
     Invocation(&'a str),
-    /// Messages of a queue: their ids, since they may be redelivered in other batches.
+    /// Messages of a queue: their IDs, since they may be redelivered in other batches.
     Messages(BTreeSet<&'a str>),
-    /// A pipeline action: the id of its CodePipeline job.
+    /// A pipeline action: the ID of its CodePipeline job.
     Job(&'a str),
 }
 

@@ -57,7 +57,7 @@ impl Invalidation {
 
     /// Different items need a caller reference of their own, as CloudFront rejects one that was used with other paths.
     fn with(&self, paths: Vec<InvalidationPath>, budget: Budget) -> Option<Self> {
-        let (items, unchanged_evicted) = collapsed(paths, Objective { budget, path_weight: 0 }, &Heuristic);
+        let (items, unchanged_evicted) = collapsed(paths, Objective { budget, evictions_per_path: 0 }, &Heuristic);
         let caller_reference = CallerReference::new(&self.distribution, &items, &self.delivery_digest);
         (items != self.items).then(|| Self { items, caller_reference, unchanged_evicted, budget, ..self.clone() })
     }

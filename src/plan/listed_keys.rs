@@ -61,7 +61,7 @@ pub struct ListedKeys(pub BTreeMap<BucketPrefix, KeyListing>);
 #[derive(Debug)]
 pub struct ListedOrigins<'s> {
     config: Arc<DistributionConfig>,
-    /// The ids of the listed origins.
+    /// The IDs of the listed origins.
     origins: Vec<&'s str>,
     /// The key prefixes of their origin paths, each with its listing.
     key_prefixes: Vec<(String, &'s KeyListing)>,

@@ -120,7 +120,7 @@ mod tests {
     const BUDGET: Budget = Budget { max_paths: Budget::MAX_PATHS, max_wildcards: Budget::MAX_WILDCARDS };
 
     fn plan(batch: &Batch, resolutions: &Resolutions, budget: Budget, delivery_id: &DeliveryId<'_>) -> Plan {
-        let objective = Objective { budget, path_weight: 0 };
+        let objective = Objective { budget, evictions_per_path: 0 };
         assign(batch, resolutions).plan(batch, objective, delivery_id, |_, _| None::<Heuristic>)
     }
 

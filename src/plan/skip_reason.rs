@@ -4,7 +4,7 @@ use serde::Serialize;
 
 /// Why a change is skipped.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(tag = "reason", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+#[serde(tag = "code", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum SkipReason {
     /// The bucket does not have the tag that names a distribution.
     BucketNotTagged {
@@ -17,7 +17,7 @@ pub enum SkipReason {
         bucket: String,
     },
     /// Requests for the object's URLs go to other origins of the distribution.
-    ServedElsewhere {
+    OtherOrigin {
         /// The bucket.
         bucket: String,
     },

@@ -1,9 +1,10 @@
-//! Failures, as messages with a remedy, as stable reason codes for the log, and as failure types for CodePipeline.
+//! Failures, as messages with a remedy, as stable codes, and as failure types for CodePipeline.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::aws::{CallError, ErrorClass};
+use crate::change::text::counted;
 use crate::change::{BucketName, DistributionId, RecordError};
 use crate::event::FailureType;
 use crate::lookup::TagLookupError;
@@ -15,7 +16,7 @@ use crate::send::MAX_LISTED_BUCKETS;
 pub const MAX_FAILURES_IN_MESSAGE: usize = 20;
 
 /// The remedy if the distribution does not exist.
-const WRONG_ID_REMEDY: &str = "; correct the id, or the tag of these buckets that names it";
+const WRONG_ID_REMEDY: &str = "; correct the distribution ID in the bucket tags";
 
 /// Why changes, or a request, failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,15 +87,15 @@ impl Failure {
         }
     }
 
-    /// The stable code by which failures are counted in the log, such as `tags-access-denied`.
+    /// The stable code, such as `tags-access-denied`.
     #[must_use]
-    pub fn reason(&self) -> String {
+    pub fn code(&self) -> String {
         let step = match self {
-            Self::Record { .. } => return "record-unreadable".into(),
+            Self::Record { .. } => return "record-invalid".into(),
             Self::NotTagged { .. } => return "bucket-not-tagged".into(),
             Self::Tags { error, .. } if matches!(**error, TagLookupError::Tag(_)) => return "tag-invalid".into(),
             Self::Tags { .. } => "tags",
-            Self::Config { .. } => "settings",
+            Self::Config { .. } => "config",
             Self::Send { .. } => "invalidation",
             Self::Wait { .. } => "wait",
         };
@@ -143,19 +144,24 @@ impl fmt::Display for Failure {
             Self::Record { message_id: None, error } => error.fmt(f),
             Self::Record { message_id: Some(id), error } => write!(f, "message \"{id}\": {error}"),
             Self::NotTagged { bucket, tag } => {
-                write!(f, "bucket \"{bucket}\" does not have the tag \"{tag}\", which names its distribution; add it")
+                write!(
+                    f,
+                    "bucket \"{bucket}\" does not have the tag \"{tag}\" that names its distribution; add the tag"
+                )
             }
             Self::Wait { distribution, error } => {
-                write!(f, "distribution {distribution} has its invalidation, but it cannot be waited for: {error}")?;
+                write!(f, "distribution {distribution}: the status of its invalidation could not be read: {error}")?;
                 let is_denied = error.class == ErrorClass::AccessDenied;
                 if is_denied { write_missing_permission(f, "GetInvalidation", distribution) } else { Ok(()) }
             }
             Self::Tags { bucket, changes: 0, error } => write!(f, "bucket \"{bucket}\": {error}"),
-            Self::Tags { bucket, changes, error } => write!(f, "bucket \"{bucket}\" ({changes} changes): {error}"),
+            Self::Tags { bucket, changes, error } => {
+                write!(f, "bucket \"{bucket}\" ({}): {error}", counted(*changes, "change"))
+            }
             Self::Config { distribution, buckets, changes, error } => {
                 write!(f, "distribution {distribution}")?;
                 write_changes(f, *changes, buckets)?;
-                write!(f, ": its settings could not be read: {error}")?;
+                write!(f, ": its distribution config could not be read: {error}")?;
                 f.write_str(if error.class == ErrorClass::NotFound { WRONG_ID_REMEDY } else { "" })
             }
             Self::Send { distribution, buckets, changes, error } => {
@@ -164,9 +170,9 @@ impl fmt::Display for Failure {
                 write!(f, ": {error}")?;
                 f.write_str(match error.class {
                     ErrorClass::AccessDenied => return write_missing_permission(f, "CreateInvalidation", distribution),
-                    ErrorClass::NotFound if buckets.is_empty() => "; correct its id",
+                    ErrorClass::NotFound if buckets.is_empty() => "; correct the distribution ID",
                     ErrorClass::NotFound => WRONG_ID_REMEDY,
-                    ErrorClass::InvalidArgument if *changes == 0 => "; correct the items",
+                    ErrorClass::InvalidArgument if *changes == 0 => "; correct the paths",
                     _ => "",
                 })
             }
@@ -177,9 +183,15 @@ impl fmt::Display for Failure {
 /// Writes the missing permission and the template parameter that grants it. Source: policy.json. Distribution tenants
 /// have operations of their own.
 fn write_missing_permission(f: &mut fmt::Formatter<'_>, operation: &str, distribution: &DistributionId) -> fmt::Result {
-    let (suffix, parameter) =
-        if distribution.is_tenant() { ("ForDistributionTenant", "Tenants") } else { ("", "AllowedDistributions") };
-    write!(f, "; allow cloudfront:{operation}{suffix} on it to the calling role (in the templates: {parameter})")
+    let (suffix, resource, parameter) = if distribution.is_tenant() {
+        ("ForDistributionTenant", "distribution tenant", "Tenants")
+    } else {
+        ("", "distribution", "AllowedDistributions")
+    };
+    write!(
+        f,
+        "; allow the calling role cloudfront:{operation}{suffix} on the {resource} (template parameter: {parameter})"
+    )
 }
 
 /// Writes the number of changes, if there are any, and their buckets.
@@ -190,12 +202,13 @@ fn write_changes(f: &mut fmt::Formatter<'_>, changes: usize, buckets: &[BucketNa
     let listed: Vec<_> = buckets.iter().take(MAX_LISTED_BUCKETS).map(|it| format!("\"{it}\"")).collect();
     f.write_str(" (")?;
     if changes > 0 {
-        write!(f, "{changes} changes ")?;
+        write!(f, "{} in ", counted(changes, "change"))?;
     }
-    write!(f, "of {}", listed.join(", "))?;
+    let noun = if buckets.len() == 1 { "bucket" } else { "buckets" };
+    write!(f, "{noun} {}", listed.join(", "))?;
     match buckets.len().saturating_sub(MAX_LISTED_BUCKETS) {
         0 => f.write_str(")"),
-        more => write!(f, " and {more} more buckets)"),
+        more => write!(f, " and {more} more)"),
     }
 }
 

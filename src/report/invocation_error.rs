@@ -3,10 +3,11 @@
 use std::fmt;
 
 use super::{ChangeCounts, Failure, MAX_FAILURES_IN_MESSAGE, Report};
+use crate::change::text::counted;
 use crate::event::{EventError, FailureType, JobId, JobResult};
 
 /// Why an event was not handled completely. The type is stable; the message is one line.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 pub enum InvocationError {
     /// The event as a whole could not be decoded.
     Event(EventError),
@@ -64,17 +65,17 @@ impl fmt::Display for InvocationError {
         match self {
             Self::Event(error) => error.fmt(f),
             Self::UnknownAccount => f.write_str(
-                "the function's ARN does not tell its account, which must own the buckets; set EXPECTED_BUCKET_OWNER to an \
-                 account's id or to \"any\"",
+                "the function's ARN does not contain the account ID that is the expected bucket owner; set \
+                 EXPECTED_BUCKET_OWNER to an account ID or to \"any\"",
             ),
             Self::Request(failures) => f.write_str(&first_failures(failures)),
             Self::JobResult { job, reason } => {
-                write!(f, "the result of the job {job} could not be given to CodePipeline: {reason}")
+                write!(f, "the result of job {job} could not be sent to CodePipeline: {reason}")
             }
             Self::NotInvalidated { report, failures } => {
-                let ChangeCounts { covered, ignored, failed } = report.changes;
-                let all = covered + ignored + failed;
-                write!(f, "{failed} of {all} changes were not invalidated: ")?;
+                let ChangeCounts { invalidated, skipped, failed } = report.changes;
+                let changes = counted(invalidated + skipped + failed, "change");
+                write!(f, "{failed} of {changes} failed: ")?;
                 f.write_str(&first_failures(failures))
             }
         }
@@ -95,6 +96,6 @@ fn first_failures(failures: &[Failure]) -> String {
     let first: Vec<_> = failures.iter().take(MAX_FAILURES_IN_MESSAGE).map(ToString::to_string).collect();
     match failures.len().saturating_sub(MAX_FAILURES_IN_MESSAGE) {
         0 => first.join("; "),
-        more => format!("{}; and {more} more failures", first.join("; ")),
+        more => format!("{}; and {}", first.join("; "), counted(more, "more failure")),
     }
 }

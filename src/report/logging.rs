@@ -51,11 +51,18 @@ fn levels(lookup: impl Fn(&str) -> Option<String>) -> Targets {
         .unwrap_or_else(|| everywhere(LevelFilter::INFO))
 }
 
+/// The crate that logs an event. The rest of the target is left out: the runtime logs every error of the function from
+/// its module `panic`, also where nothing panicked.
+fn crate_of<'a>(event: &Metadata<'a>) -> &'a str {
+    let target = event.target();
+    target.split_once("::").map_or(target, |(name, _)| name)
+}
+
 fn may_be_logged(event: &Metadata<'_>, levels: &Targets, silent: &[&str]) -> bool {
-    let most = match event.target().split("::").next() {
-        Some(CRATE_TARGET) => LevelFilter::TRACE,
-        Some(name) if silent.contains(&name) => LevelFilter::OFF,
-        Some(name) if name.starts_with("aws_") => LevelFilter::INFO,
+    let most = match crate_of(event) {
+        CRATE_TARGET => LevelFilter::TRACE,
+        name if silent.contains(&name) => LevelFilter::OFF,
+        name if name.starts_with("aws_") => LevelFilter::INFO,
         _ => LevelFilter::DEBUG,
     };
     *event.level() <= most && levels.would_enable(event.target(), event.level())
@@ -155,7 +162,7 @@ impl LogFields {
                 record(name, '=', &one_line(id));
             }
         }
-        record(if self.is_this_crate { "" } else { event.metadata().target() }, ' ', &one_line(&self.message));
+        record(if self.is_this_crate { "" } else { crate_of(event.metadata()) }, ' ', &one_line(&self.message));
         for (name, value) in &self.fields {
             match value {
                 FieldValue::Plain(value) => record(name, '=', value),
@@ -178,7 +185,7 @@ impl LogFields {
             }
         }
         if !self.is_this_crate {
-            line.add("target", event.metadata().target());
+            line.add("target", crate_of(event.metadata()));
         }
         for (name, value) in &self.fields {
             match value {

@@ -1,7 +1,7 @@
 //! The function's metrics, as log lines in CloudWatch's embedded metric format: no API call, no permission.
 //!
-//! Written by hand, since the format is one small object: `metrics_cloudwatch_embedded` (0.10) collects into a recorder
-//! that is global to the process, and `metrique` (0.1) adds about thirty crates.
+//! The JSON is written here, since the format is one small object: `metrics_cloudwatch_embedded` (0.10) collects into a
+//! recorder that is global to the process, and `metrique` (0.1) adds about thirty crates.
 //!
 //! With JSON log format, Lambda drops lines below the application log level, and treats a line without valid `level`
 //! and `timestamp` as INFO (Lambda developer guide, "Log-level filtering"). So the line carries the configured level,
@@ -29,17 +29,17 @@ const LEVELS: [&str; 6] = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
 type MetricValue = fn(&LogLine) -> Option<i64>;
 
 /// Every metric with its name, unit and value. An account's first ten custom metrics are free: these nine and the
-/// template's `StaleAnswers`.
+/// template's `StaleCacheUsed`.
 pub const METRICS: [(&str, &str, MetricValue); 9] = [
-    ("ChangesCovered", "Count", |it| number(it.changes.covered)),
-    ("ChangesIgnored", "Count", |it| number(it.changes.ignored)),
-    ("ChangesFailed", "Count", |it| number(it.changes.failed)),
-    ("Invalidations", "Count", |it| number(it.totals.invalidations)),
-    ("Paths", "Count", |it| number(it.totals.paths)),
-    ("PathsSaved", "Count", |it| it.totals.paths_saved),
-    ("NeedlessEvictions", "Count", |it| number(it.totals.needless_evictions?)),
+    ("ChangesInvalidated", "Count", |it| number(it.report.changes.invalidated)),
+    ("ChangesSkipped", "Count", |it| number(it.report.changes.skipped)),
+    ("ChangesFailed", "Count", |it| number(it.report.changes.failed)),
+    ("Invalidations", "Count", |it| number(it.report.totals.invalidations)),
+    ("Paths", "Count", |it| number(it.report.totals.paths)),
+    ("PathsSaved", "Count", |it| it.report.totals.paths_saved),
+    ("UnchangedEvicted", "Count", |it| number(it.report.totals.unchanged_evicted?)),
     ("Retries", "Count", |it| number(it.stats.retries)),
-    ("OldestChangeAge", "Milliseconds", |it| number(it.oldest_change_age?)),
+    ("InvalidationLag", "Milliseconds", |it| number(it.invalidation_lag?)),
 ];
 
 fn number(value: impl TryInto<i64>) -> Option<i64> {
@@ -169,6 +169,6 @@ mod tests {
         let line: serde_json::Value = serde_json::from_slice(line).unwrap();
         assert_eq!(line["FunctionName"], "a \"name\"\n");
         assert_eq!(line["timestamp"], "2026-01-02T03:04:05.006Z");
-        assert!(line.get("PathsSaved").is_none() && line.get("OldestChangeAge").is_none(), "not known: {line}");
+        assert!(line.get("PathsSaved").is_none() && line.get("InvalidationLag").is_none(), "not known: {line}");
     }
 }

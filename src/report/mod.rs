@@ -1,4 +1,5 @@
-//! The outcome of a delivery, and its renderings: the function's answer, the log line and the metrics.
+//! The outcome of a delivery, and its renderings: the function's answer, the log line and the metrics. The answer, the
+//! log line and the command line's `--json` share one JSON schema, documented in `docs/json.md`.
 
 mod failure;
 mod invocation_error;
@@ -6,27 +7,34 @@ mod log_line;
 pub mod logging;
 mod metrics;
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use aws_lambda_events::event::sqs::SqsBatchResponse;
 use serde::Serialize;
 
-use crate::change::Timestamp;
+use crate::change::text::shortened;
+use crate::change::{DistributionId, Timestamp};
 use crate::plan::SkipReason;
-use crate::send::SentInvalidation;
+use crate::send::{SentInvalidation, price_usd};
 
 pub use self::failure::{Failure, MAX_FAILURES_IN_MESSAGE};
 pub use self::invocation_error::InvocationError;
 pub use self::log_line::LogLine;
 pub use self::metrics::{DIMENSION, METRICS, Metrics, NAMESPACE};
 
-/// Limits of a response: invalidations, reasons, and bytes of bucket names and paths altogether. A response may have 6
-/// MB (Lambda quotas), and finished work must not be reported as failed because a list is too long. What is omitted is
-/// counted.
+/// Limits of a response: invalidations, skip reasons and failures, and bytes of bucket names and paths altogether. A
+/// response may have 6 MB (Lambda quotas), and finished work must not be reported as failed because a list is too long.
+/// What is omitted is counted.
 const LISTED_INVALIDATIONS: usize = 100;
-const LISTED_REASONS: usize = 100;
+const LISTED_CODES: usize = 100;
 const LISTED_BYTES: usize = 64 * 1024;
 
+/// The maximum length of the message of a listed failure, in characters.
+const MESSAGE_LENGTH: usize = 300;
+
 /// The function's response.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Answer {
     /// The report, to an invocation that is not a batch of SQS messages.
@@ -36,39 +44,67 @@ pub enum Answer {
 }
 
 /// The outcome of a delivery.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
+    /// Whether nothing failed.
+    pub ok: bool,
     /// The number of changes by outcome.
     pub changes: ChangeCounts,
+    /// Totals of the invalidations, unlisted ones included.
+    pub totals: Totals,
+    /// The result of a CodePipeline job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobReport>,
+    /// The failures by code, bucket and distribution, those with the most changes first, up to a limit.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<ListedFailure>,
+    /// The number of changes that failed for reasons that are not listed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub failures_omitted: usize,
+    /// The skipped changes by reason, as far as they are listed.
+    pub skipped: Vec<Skipped>,
+    /// The number of changes skipped for reasons that are not listed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub skipped_omitted: usize,
     /// The invalidations, one per distribution: the first ones, up to a limit, each with as many buckets and paths as
     /// there is room for.
     pub invalidations: Vec<SentInvalidation>,
     /// The number of invalidations that are not listed.
     #[serde(skip_serializing_if = "is_zero")]
-    pub further_invalidations: usize,
-    /// The skipped changes by reason, as far as they are listed.
-    pub ignored: Vec<Skipped>,
-    /// The number of changes skipped for reasons that are not listed.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub further_ignored: usize,
-    /// The result of a CodePipeline job.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub job: Option<JobReport>,
-    /// Totals of the invalidations, unlisted ones included.
-    #[serde(skip)]
-    pub totals: Totals,
+    pub invalidations_omitted: usize,
     /// The time of the oldest change that was invalidated, if any has a time.
     #[serde(skip)]
-    pub oldest_covered: Option<Timestamp>,
+    pub oldest_invalidated: Option<Timestamp>,
     /// The number of bytes of bucket names and paths that were to be listed, the omitted ones included.
     #[serde(skip)]
     bytes_to_list: usize,
 }
 
+/// The report of a delivery without changes.
+impl Default for Report {
+    fn default() -> Self {
+        Self {
+            ok: true,
+            changes: ChangeCounts::default(),
+            totals: Totals::default(),
+            job: None,
+            failures: Vec::new(),
+            failures_omitted: 0,
+            skipped: Vec::new(),
+            skipped_omitted: 0,
+            invalidations: Vec::new(),
+            invalidations_omitted: 0,
+            oldest_invalidated: None,
+            bytes_to_list: 0,
+        }
+    }
+}
+
 /// Totals of the invalidations that CloudFront accepted in this invocation, and bills. Excludes those accepted for an
 /// earlier delivery, and dry runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Totals {
     /// The number of invalidations.
     pub invalidations: usize,
@@ -78,9 +114,13 @@ pub struct Totals {
     pub wildcards: usize,
     /// The paths saved compared with one path for each change and distribution; negative where objects have several
     /// URLs. `None` if a person named all paths.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub paths_saved: Option<i64>,
-    /// The number of URLs evicted although their objects did not change, over the invalidations for which it is known.
-    pub needless_evictions: Option<u64>,
+    /// The number of URLs of unchanged objects that are evicted, over the invalidations for which it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unchanged_evicted: Option<u64>,
+    /// The price of the paths in US dollars, beyond the free ones.
+    pub cost_usd: f64,
 }
 
 impl Totals {
@@ -90,14 +130,15 @@ impl Totals {
         }
         self.invalidations += 1;
         self.paths += sent.path_count;
+        self.cost_usd = price_usd(self.paths);
         self.wildcards += sent.wildcard_count;
         if sent.changes > 0 {
             // The size of an event bounds both numbers, far below `i64::MAX`.
             let saved = i64::try_from(sent.changes).unwrap_or(i64::MAX) - i64::try_from(sent.path_count).unwrap_or(0);
             *self.paths_saved.get_or_insert(0) += saved;
         }
-        if let Some(evicted) = sent.needless_evictions {
-            *self.needless_evictions.get_or_insert(0) += evicted;
+        if let Some(evicted) = sent.unchanged_evicted {
+            *self.unchanged_evicted.get_or_insert(0) += evicted;
         }
     }
 }
@@ -112,7 +153,7 @@ impl Report {
     pub fn add(&mut self, mut sent: SentInvalidation) {
         self.totals.add(&sent);
         if self.invalidations.len() == LISTED_INVALIDATIONS {
-            self.further_invalidations += 1;
+            self.invalidations_omitted += 1;
             return;
         }
         let mut has_room = |length: usize| {
@@ -125,14 +166,92 @@ impl Report {
     }
 
     /// Counts skipped changes, and lists their reason if there is room.
-    pub fn ignore(&mut self, reason: SkipReason, changes: usize) {
-        self.changes.ignored += changes;
-        if self.ignored.len() == LISTED_REASONS {
-            self.further_ignored += changes;
+    pub fn skip(&mut self, reason: SkipReason, changes: usize) {
+        self.changes.skipped += changes;
+        if self.skipped.len() == LISTED_CODES {
+            self.skipped_omitted += changes;
         } else {
-            self.ignored.push(Skipped { reason, changes });
+            self.skipped.push(Skipped { reason, changes });
         }
     }
+
+    /// Lists the failures by code, bucket and distribution, each with the message of the first of them.
+    pub fn set_failures(&mut self, failures: &[Failure]) {
+        let mut listed: BTreeMap<_, ListedFailure> = BTreeMap::new();
+        for failure in failures {
+            let (bucket, distribution_id) = failure.subject();
+            let code = failure.code();
+            let entry = listed.entry((code.clone(), bucket, distribution_id)).or_insert_with(|| ListedFailure {
+                code,
+                message: shortened(&failure.to_string(), MESSAGE_LENGTH),
+                bucket: bucket.map(ToString::to_string),
+                distribution_id: distribution_id.cloned(),
+                changes: 0,
+            });
+            entry.changes += failure.changes();
+        }
+        self.ok = failures.is_empty();
+        self.failures = listed.into_values().collect();
+        self.failures_omitted = truncate_by_changes(&mut self.failures, LISTED_CODES, |it| it.changes);
+    }
+
+    /// Records the error that the invocation fails with, or that was put as the result of a job.
+    pub fn record_error(&mut self, error: &InvocationError) {
+        match error {
+            InvocationError::Request(failures) | InvocationError::NotInvalidated { failures, .. } => {
+                self.set_failures(failures);
+            }
+            InvocationError::Event(_) => self.set_failure("event-invalid", &error.to_string()),
+            InvocationError::UnknownAccount => self.set_failure("account-unknown", &error.to_string()),
+            InvocationError::JobResult { .. } => self.set_failure("job-result-not-put", &error.to_string()),
+        }
+    }
+
+    /// Records the result that was put for a CodePipeline job.
+    pub fn set_job(&mut self, job: JobReport) {
+        if job.result == "failed" && self.failures.is_empty() {
+            self.set_failure("job-failed", &job.message);
+        }
+        self.job = Some(job);
+    }
+
+    /// Lists one failure of the delivery as a whole.
+    fn set_failure(&mut self, code: &str, message: &str) {
+        self.ok = false;
+        self.failures = vec![ListedFailure {
+            code: code.to_owned(),
+            message: shortened(message, MESSAGE_LENGTH),
+            bucket: None,
+            distribution_id: None,
+            changes: self.changes.failed,
+        }];
+    }
+}
+
+/// Keeps the `most` entries with the most changes, in this order. Returns the number of changes of the others.
+fn truncate_by_changes<T>(entries: &mut Vec<T>, most: usize, changes: impl Fn(&T) -> usize) -> usize {
+    entries.sort_by_key(|it| Reverse(changes(it)));
+    let omitted = entries.iter().skip(most).map(&changes).sum();
+    entries.truncate(most);
+    omitted
+}
+
+/// Failed changes with the same code, bucket and distribution.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListedFailure {
+    /// The stable code, such as `tags-access-denied`.
+    pub code: String,
+    /// The message with the remedy, shortened.
+    pub message: String,
+    /// The bucket, if the failure concerns one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<String>,
+    /// The distribution, if the failure concerns one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub distribution_id: Option<DistributionId>,
+    /// The number of changes. A change can fail for several reasons.
+    pub changes: usize,
 }
 
 /// The result that was put for a CodePipeline job.
@@ -151,9 +270,9 @@ pub struct JobReport {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ChangeCounts {
     /// Invalidated: all of their distributions accepted an invalidation that covers them.
-    pub covered: usize,
+    pub invalidated: usize,
     /// Skipped, for the listed reasons.
-    pub ignored: usize,
+    pub skipped: usize,
     /// Failed: reported to the event source, which redelivers them, or to the caller.
     pub failed: usize,
 }

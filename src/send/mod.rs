@@ -26,6 +26,7 @@ use crate::plan::Invalidation;
 
 pub use self::sent_cache::SentCache;
 pub(crate) use self::sent_invalidation::MAX_LISTED_BUCKETS;
+pub(crate) use self::sent_invalidation::price_usd;
 pub use self::sent_invalidation::{SentInvalidation, SentStatus};
 pub use self::throttle::SendDeadlines;
 use self::throttle::Throttle;
@@ -84,7 +85,7 @@ pub struct SendOptions {
     pub dry_run: bool,
 }
 
-/// Sends the planned invalidations, each until it is accepted, rejected for good, or out of time. Those in
+/// Sends the planned invalidations, each until it is accepted, rejected permanently, or out of time. Those in
 /// `sent_cache` are not sent again. Returns the outcomes in the order of `planned`.
 pub async fn send_all<I: Invalidations>(
     invalidations: &I,

@@ -10,15 +10,18 @@ use crate::plan::Invalidation;
 /// The most buckets of one invalidation that are listed.
 pub(crate) const MAX_LISTED_BUCKETS: usize = 10;
 
+/// The number of paths per dollar, beyond the free ones. Source: CloudFront pricing, "Invalidation requests".
+const PATHS_PER_DOLLAR: f64 = 200.0;
+
 /// An invalidation that CloudFront accepted, or that a dry run would have sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SentInvalidation {
     /// The distribution.
     pub distribution_id: DistributionId,
     /// The result of sending it.
     pub status: SentStatus,
-    /// CloudFront's id of the invalidation; absent if CloudFront did not return one.
+    /// CloudFront's ID of the invalidation; absent if CloudFront did not return one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invalidation_id: Option<InvalidationId>,
     /// The status of the invalidation in CloudFront; absent if nothing waited for it.
@@ -32,19 +35,17 @@ pub struct SentInvalidation {
     pub buckets: Vec<String>,
     /// The number of changes it covers. A change is counted for each of its distributions.
     pub changes: usize,
-    /// The number of URLs of unchanged objects that it evicts; absent if that is only estimated.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub needless_evictions: Option<u64>,
     /// The number of its paths and cache tags.
     pub path_count: usize,
+    /// The number of wildcards among all its paths.
+    pub wildcard_count: usize,
+    /// The number of URLs of unchanged objects that it evicts; absent if that is only estimated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unchanged_evicted: Option<u64>,
+    /// The price of its paths in US dollars, beyond the free ones; 0 if it was not sent in this invocation.
+    pub cost_usd: f64,
     /// Its paths and cache tags; a report may list only some.
     pub paths: Vec<Item>,
-    /// The number of wildcards among all its paths.
-    #[serde(skip)]
-    pub wildcard_count: usize,
-    /// Whether it was accepted for an earlier delivery of the same changes, so that it was not sent again.
-    #[serde(skip)]
-    pub is_cached: bool,
 }
 
 /// The result of sending an invalidation.
@@ -53,10 +54,17 @@ pub struct SentInvalidation {
 pub enum SentStatus {
     /// CloudFront accepted it.
     Accepted,
+    /// CloudFront accepted it for an earlier delivery of the same changes, so it was not sent again.
+    AcceptedBefore,
     /// CloudFront answered that it had accepted it before, for an earlier delivery or attempt.
     AlreadyExists,
     /// `DRY_RUN` is on: nothing was sent.
     DryRun,
+}
+
+/// The price of `paths` paths in US dollars, beyond the free ones.
+pub(crate) fn price_usd(paths: usize) -> f64 {
+    f64::from(u32::try_from(paths).unwrap_or(u32::MAX)) / PATHS_PER_DOLLAR
 }
 
 impl SentInvalidation {
@@ -77,24 +85,25 @@ impl SentInvalidation {
             bucket_count: invalidation.buckets.len(),
             buckets: invalidation.buckets.iter().take(MAX_LISTED_BUCKETS).map(ToString::to_string).collect(),
             changes: invalidation.changes.len(),
-            needless_evictions: invalidation.unchanged_evicted,
             path_count: invalidation.items.len(),
-            paths: invalidation.items.clone(),
             wildcard_count: invalidation.items.iter().filter(|item| item.is_wildcard()).count(),
-            is_cached: false,
+            unchanged_evicted: invalidation.unchanged_evicted,
+            cost_usd: if status == SentStatus::Accepted { price_usd(invalidation.items.len()) } else { 0.0 },
+            paths: invalidation.items.clone(),
         }
     }
 
     /// Marks it as accepted for an earlier delivery of the same changes.
     #[must_use]
     pub fn cached(self) -> Self {
-        Self { is_cached: true, ..self }
+        let status = if self.status == SentStatus::Accepted { SentStatus::AcceptedBefore } else { self.status };
+        Self { status, cost_usd: 0.0, ..self }
     }
 
     /// Returns whether CloudFront accepted it in this invocation, and so bills it. One that already exists under its
     /// caller reference is not billed again.
     #[must_use]
     pub fn is_billed(&self) -> bool {
-        self.status == SentStatus::Accepted && !self.is_cached
+        self.status == SentStatus::Accepted
     }
 }

@@ -22,7 +22,7 @@ from botocore.config import Config
 ROOT = Path(__file__).resolve().parents[2]
 REGION = "eu-central-1"
 
-# How long changes may take to be covered, in seconds; the emulator polls its queue once a second, ten messages at a time.
+# How long changes may take to be invalidated, in seconds. The emulator polls its queue once a second, ten messages at a time.
 MAX_WAIT = 120
 
 
@@ -69,11 +69,11 @@ class Emulator:
         self.process = subprocess.Popen(
             [program], env=self.environment | own, cwd=workdir, stdout=self.log, stderr=self.log, start_new_session=True
         )
-        until(f"the emulator answers at {self.url}", self.is_up)
+        until(f"the emulator responds at {self.url}", self.is_up)
 
     def is_up(self):
         if self.process.poll() is not None:
-            raise SystemExit(f"the emulator has ended with {self.process.returncode}")
+            raise SystemExit(f"the emulator exited with {self.process.returncode}")
         try:
             return urllib.request.urlopen(f"{self.url}/_ministack/health", timeout=2).status == 200
         except (urllib.error.URLError, OSError):
@@ -159,7 +159,7 @@ def until(what, is_so, max_wait=MAX_WAIT):
     began = time.monotonic()
     while not is_so():
         if time.monotonic() - began > max_wait:
-            raise SystemExit(f"not within {max_wait} s: {what}")
+            raise SystemExit(f"timed out after {max_wait} s, waiting until {what}")
         time.sleep(0.5)
     return time.monotonic() - began
 

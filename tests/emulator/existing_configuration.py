@@ -78,7 +78,7 @@ def play(emulator):
     emulator.invalidator("unlink", BUCKET, "--yes")
     assert configuration(emulator, BUCKET) == before
     killed = kill(emulator, distribution, before, linked)
-    print(f"{BUCKET}: 12 tags and 4 rules as before after link, link and unlink; {killed} of 40 links killed halfway, repeated")
+    print(f"{BUCKET}: 12 tags and 4 rules unchanged after link, link and unlink; {killed} of 40 links killed halfway and repeated")
 
 
 def kill(emulator, distribution, before, linked):

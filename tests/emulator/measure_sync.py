@@ -1,7 +1,7 @@
-"""What a sync of many files comes to on the emulator: through the queue, and straight to the function.
+"""Measures a sync of many files on the emulator: through the queue, and directly to the function.
 
-The emulator never gives a queue's batch more than ten messages and ignores the window, so through AWS's queue there are fewer
-invocations and invalidations than here. Counts are exact, times are the machine's.
+The emulator passes at most ten messages per batch and ignores the batching window, so SQS on AWS takes fewer invocations and
+invalidations. The counts are exact. The times depend on the machine.
 """
 
 import sys
@@ -47,7 +47,7 @@ def sync(emulator, via, site, urls):
         items = [item for items in sent.values() for item in items]
         return all(is_covered(url, items) for url in urls)
 
-    until("all is covered", covered, 600)
+    until("all changed URLs are invalidated", covered, 600)
     seconds = time.monotonic() - began
     time.sleep(3)
     sent.update(emulator.invalidations(distribution))

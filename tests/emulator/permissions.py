@@ -26,7 +26,7 @@ def play(emulator, workdir, archive):
             assert without in answer["errorMessage"], answer
     assert len(emulator.invalidations(distribution)) == 1
     as_an_operator(emulator, workdir, archive)
-    print("rights: policy.json is enough, and not without s3:GetBucketTagging or cloudfront:CreateInvalidation")
+    print("permissions: policy.json is sufficient, but not without s3:GetBucketTagging or cloudfront:CreateInvalidation")
 
 
 def as_an_operator(emulator, workdir, archive):

@@ -78,7 +78,7 @@ def is_removed(emulator):
     left += [it for it in emulator.client("iam").list_roles()["Roles"] if it["RoleName"] == names["AWS::IAM::Role"]]
     left += emulator.client("logs").describe_log_groups(logGroupNamePrefix=names["AWS::Logs::LogGroup"])["logGroups"]
     assert not left, left
-    print(f"{STACK}: unlinked and deleted, nothing is left")
+    print(f"{STACK}: unlinked and deleted, no resources remain")
 
 
 def resources(emulator):
@@ -99,7 +99,7 @@ def is_shown(document, name, printed, distribution):
         return [line.strip() for line in text.splitlines() if line.strip()]
 
     shown, real = "\n".join(plain(found.group(1))), "\n".join(plain(printed))
-    assert shown in real, f"{document}, {name}:\n{shown}\n\nand really:\n{real}"
+    assert shown in real, f"{document}, {name}:\n{shown}\n\nactual output:\n{real}"
 
 
 def play(emulator, workdir):
@@ -131,7 +131,7 @@ def play(emulator, workdir):
     printed = emulator.invalidator("status", "--all")
     assert all(bucket in printed for bucket in buckets) and "!" not in printed, printed
     failed = dead_letters(emulator, outputs["DeadLetterQueueArn"].rsplit(":", 1)[1])
-    assert failed == 0, f"{failed} dead letters"
+    assert failed == 0, f"{failed} messages in the dead-letter queue"
     send(emulator, workdir, distributions["by-function"])
     existing_configuration.play(emulator)
     status_problems.play(emulator, distributions, outputs)
@@ -206,7 +206,7 @@ def by_its_own_distribution(emulator):
 
 
 def dead_letters(emulator, queue):
-    """How many changes failed for good."""
+    """The number of messages in the dead-letter queue."""
     sqs = emulator.client("sqs")
     url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
     answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
@@ -214,7 +214,7 @@ def dead_letters(emulator, queue):
 
 
 def sync(emulator, bucket, files, target, distribution, urls):
-    """Syncs, and waits until every URL that shows something new is covered by what was sent since."""
+    """Syncs, and waits until new invalidations match every URL whose content changed."""
     before = emulator.invalidations(distribution)
     emulator.run("aws", "s3", "sync", "--quiet", "--delete", files, target)
     wait_for(emulator, bucket, distribution, before, urls)
@@ -228,9 +228,9 @@ def wait_for(emulator, bucket, distribution, before, urls):
         sent = [items for id, items in emulator.invalidations(distribution).items() if id not in before]
         return all(is_covered(url, [item for items in sent for item in items]) for url in urls)
 
-    seconds = until(f"all of {bucket} is covered", covered)
+    seconds = until(f"all changed URLs of {bucket} are invalidated", covered)
     paths = sum(map(len, sent))
-    print(f"{bucket}: {len(urls)} URLs covered by {len(sent)} invalidations of {paths} paths, {seconds:.0f} s after the sync")
+    print(f"{bucket}: {len(urls)} URLs invalidated by {len(sent)} invalidations with {paths} paths, {seconds:.0f} s after the sync")
     for items in sent:
         assert len(items) <= 30 and len(items) == len(set(items)), items
 

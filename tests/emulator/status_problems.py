@@ -13,7 +13,7 @@ def play(emulator, distributions, outputs):
     s3.delete_bucket_tagging(Bucket="by-queue")
     assert_reports(emulator, "by-queue", "tag: it names no distribution")
     s3.put_bucket_tagging(Bucket="by-queue", Tagging={"TagSet": tags})
-    # The queue lets nobody in.
+    # The queue policy allows nobody.
     sqs = emulator.client("sqs")
     queue = {"QueueUrl": outputs["QueueUrl"]}
     policy = sqs.get_queue_attributes(**queue, AttributeNames=["Policy"])["Attributes"]["Policy"]
@@ -21,7 +21,7 @@ def play(emulator, distributions, outputs):
     assert_reports(emulator, "by-queue", "does not let the bucket in")
     sqs.set_queue_attributes(**queue, Attributes={"Policy": policy})
     emulator.invalidator("status", "by-queue")
-    # Nobody may call the function; link mends it with a statement of the bucket's own, which unlink removes.
+    # Nobody may invoke the function. link adds a statement for the bucket, which unlink removes.
     functions = emulator.client("lambda")
     statements = json.loads(functions.get_policy(FunctionName=function)["Policy"])["Statement"]
     for statement in statements:
@@ -32,7 +32,7 @@ def play(emulator, distributions, outputs):
     # The emulator's CloudFormation leaves it out.
     dead_letters = {"TargetArn": outputs["DeadLetterQueueArn"]}
     functions.update_function_configuration(FunctionName=function, DeadLetterConfig=dead_letters)
-    # The distribution is gone: what changes fails, is tried again, and is kept.
+    # The distribution does not exist: the event fails, is retried, and goes to the dead-letter queue.
     gone = distributions["by-function"]
     cloudfront = emulator.client("cloudfront")
     config = cloudfront.get_distribution_config(Id=gone)
@@ -55,7 +55,7 @@ def play(emulator, distributions, outputs):
     assert kept["Records"][0]["s3"]["object"]["key"] == "lost+and+found.txt", kept
     assert_reports(emulator, "by-function", "messages that failed for good: 1")
     sqs.purge_queue(**dead)
-    # All of it can be taken back.
+    # unlink removes everything.
     for bucket in distributions:
         emulator.invalidator("unlink", bucket, "--yes")
         assert existing_configuration.configuration(emulator, bucket) == (set(), set(), False), bucket
@@ -63,7 +63,7 @@ def play(emulator, distributions, outputs):
     assert "cloudfront-invalidator-by-function" not in left, left
     for statement in statements:
         give_back(functions, function, statement)
-    print("broken: tag, queue's policy, function's policy and distribution are told by status, the dead-letter queue keeps the event")
+    print("problems: status reports the tag, both policies and the distribution; the dead-letter queue has the event")
 
 
 def assert_reports(emulator, bucket, fault):

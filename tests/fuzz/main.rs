@@ -50,7 +50,7 @@ const JSON: &[&str] = &[
     "\"Event\":\"s3:TestEvent\",",
     "\"CodePipeline.job\":",
     "\"requestPayload\":",
-    "\"items\":[\"/*\"],",
+    "\"paths\":[\"/*\"],",
     "\"keys\":[\"a\"],",
     "%",
     "%2",

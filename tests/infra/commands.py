@@ -35,7 +35,7 @@ def documented(text):
         if language in ("sh", "bash"):
             yield from ((words, True) for words in commands(block))
     for span in re.findall(r"`([^`]+)`", blocks.sub("", text)):
-        if re.match(r"(aws|invalidator|scripts/\w+) ", span):
+        if re.match(r"(aws|invalidator|scripts/[\w-]+) ", span):
             yield from ((words, False) for words in commands(span))
         elif re.match(r"[A-Z][a-z]\w+=\S*$", span):
             yield ["scripts/deploy", span], False

@@ -1,4 +1,4 @@
-//! The comparison with other tools' rules: what the optimizer guarantees in it, and the table in the documents.
+//! The comparison with other tools' rules: the guarantees of the optimizer, and the table in the documents.
 
 #[path = "../../benches/comparison/mod.rs"]
 mod bench;
@@ -15,9 +15,10 @@ fn every_changed_url_is_evicted_within_the_budget() {
     for deploy in deploys() {
         let urls = Urls::of(&deploy);
         for (items, wildcards) in [(1, 1), (8, 8), (30, 7), (3000, 15)] {
-            for outcome in
-                [urls.with_heuristic("blind", items, wildcards), urls.with_listing("inventory", items, wildcards)]
-            {
+            for outcome in [
+                urls.with_heuristic("estimated", items, wildcards),
+                urls.with_listing("with listing", items, wildcards),
+            ] {
                 assert_eq!(outcome.stale, 0, "{} {}", deploy.name, outcome.tool);
                 assert!(outcome.items <= items && outcome.wildcards <= wildcards, "{} {}", deploy.name, outcome.tool);
             }
@@ -25,7 +26,7 @@ fn every_changed_url_is_evicted_within_the_budget() {
     }
 }
 
-/// Each comparison is within the number of items and wildcards that the other tool uses.
+/// Each comparison is within the number of paths and wildcards that the other tool uses.
 #[test]
 fn the_heuristic_evicts_at_most_one_unchanged_url_more_than_any_other_rule() {
     for deploy in deploys() {
@@ -33,10 +34,10 @@ fn the_heuristic_evicts_at_most_one_unchanged_url_more_than_any_other_rule() {
         for other in urls.others() {
             assert_eq!(
                 other.stale, 0,
-                "{} {}: a rule that leaves something stale is no measure",
+                "{} {}: a rule that leaves URLs stale cannot be compared",
                 deploy.name, other.tool
             );
-            let ours = urls.with_heuristic("blind", other.items, other.wildcards);
+            let ours = urls.with_heuristic("estimated", other.items, other.wildcards);
             assert!(
                 ours.unchanged_evicted <= other.unchanged_evicted + 1,
                 "{} {}: {} to {}",
@@ -50,18 +51,18 @@ fn the_heuristic_evicts_at_most_one_unchanged_url_more_than_any_other_rule() {
 }
 
 #[test]
-fn the_icon_font_release_takes_at_most_22_items_and_evicts_nothing_unchanged() {
+fn the_icon_font_release_takes_at_most_22_paths_and_evicts_nothing_unchanged() {
     let urls = urls("icon font release");
-    let outcome = urls.with_listing("inventory", 30, 7);
-    assert!(outcome.unchanged_evicted == 0 && outcome.items <= 22, "{} items", outcome.items);
-    assert!(urls.with_listing("inventory", 8, 7).unchanged_evicted <= 26);
+    let outcome = urls.with_listing("with listing", 30, 7);
+    assert!(outcome.unchanged_evicted == 0 && outcome.items <= 22, "{} paths", outcome.items);
+    assert!(urls.with_listing("with listing", 8, 7).unchanged_evicted <= 26);
 }
 
 #[test]
-fn the_math_renderer_release_takes_at_most_16_items_where_the_threshold_rule_evicts_39_urls() {
+fn the_math_renderer_release_takes_at_most_16_paths_where_the_threshold_rule_evicts_39_urls() {
     let urls = urls("math renderer release");
-    let outcome = urls.with_listing("inventory", 30, 7);
-    assert!(outcome.unchanged_evicted == 0 && outcome.items <= 16, "{} items", outcome.items);
+    let outcome = urls.with_listing("with listing", 30, 7);
+    assert!(outcome.unchanged_evicted == 0 && outcome.items <= 16, "{} paths", outcome.items);
     assert_eq!(urls.others()[0].unchanged_evicted, 39);
 }
 
@@ -83,7 +84,7 @@ fn the_readmes_rows_are_in_the_printed_table() {
     let table = table();
     let rows: Vec<_> = quoted.lines().filter(|line| line.starts_with("| ") && line.contains('$')).collect();
     assert!(rows.len() >= 3, "{quoted}");
-    // The table names a deploy in its first row only.
+    // The table names a deployment in its first row only.
     let mut deploy = String::new();
     let mut real = Vec::new();
     for line in table.lines() {

@@ -33,7 +33,7 @@ fn first_cells(text: &str) -> Vec<String> {
 /// The fields that a request may have, as its error message lists them.
 fn fields() -> BTreeSet<String> {
     let error = Request::parse(r#"{"other":1}"#).unwrap_err().to_string();
-    error.split("known are ").nth(1).unwrap().split(", ").map(str::to_owned).collect()
+    error.split("the fields are ").nth(1).unwrap().split(", ").map(str::to_owned).collect()
 }
 
 #[test]
@@ -63,38 +63,43 @@ fn every_request_in_the_documents_is_accepted() {
     assert_eq!(table.iter().flat_map(|cell| quoted(cell)).collect::<BTreeSet<_>>(), fields);
 }
 
-/// Every reason that a failure can have.
-fn reasons() -> BTreeSet<String> {
+/// Every code that a failure of a step can have.
+fn codes() -> BTreeSet<String> {
     let ports = read("src/aws/error.rs");
     let names = ports.split("pub fn name(self)").nth(1).unwrap().split("\n    }\n").next().unwrap();
     let names: Vec<_> = names.split('"').skip(1).step_by(2).collect();
     let source = read("src/report/failure.rs");
-    let body = source.split("pub fn reason(&self)").nth(1).unwrap().split("\n    }\n").next().unwrap();
+    let body = source.split("pub fn code(&self)").nth(1).unwrap().split("\n    }\n").next().unwrap();
     let literals: Vec<_> = body.split('"').skip(1).step_by(2).collect();
     let (whole, steps): (Vec<_>, Vec<_>) =
         literals.into_iter().filter(|it| !it.contains('{')).partition(|it| it.contains('-'));
     assert!(names.len() > 5 && steps.len() > 2 && whole.len() > 1, "{names:?} {steps:?} {whole:?}");
     let class = |name: &&str| steps.iter().map(|step| format!("{step}-{name}")).collect::<Vec<_>>();
-    let reasons: BTreeSet<_> = names.iter().flat_map(class).chain(whole.iter().map(|&it| it.to_owned())).collect();
+    let mut codes: BTreeSet<_> = names.iter().flat_map(class).chain(whole.iter().map(|&it| it.to_owned())).collect();
     let error = CallError { class: ErrorClass::NotFound, message: String::new() };
     let distribution = DistributionId::new("E2EXAMPLE1ABCD").unwrap();
-    assert!(reasons.contains(&Failure::Wait { distribution, error }.reason()), "{reasons:?}");
-    reasons
+    assert!(codes.contains(&Failure::Wait { distribution, error }.code()), "{codes:?}");
+    // Failures of a delivery as a whole.
+    let source = read("src/report/mod.rs");
+    let whole: Vec<_> = source.split("self.set_failure(\"").skip(1).map(|it| it.split('"').next().unwrap()).collect();
+    assert!(whole.len() > 3, "{whole:?}");
+    codes.extend(whole.into_iter().map(str::to_owned));
+    codes
 }
 
 #[test]
-fn reasons_and_alarms_in_the_operations_page_exist() {
-    let reasons = reasons();
+fn documented_codes_and_alarms_exist() {
+    let codes = codes();
     let operations = prose(&read("docs/operations.md"));
-    let row = operations.lines().find(|line| line.starts_with("| `failedReasons[].reason`")).unwrap().to_owned();
-    let alarms = prose(&section("docs/operations.md", "## When an alarm rings"));
+    let alarms = prose(&section("docs/operations.md", "## Alarms"));
+    let listed = prose(&section("docs/json.md", "## Failure codes"));
     let mut documented = BTreeSet::new();
-    for name in quoted(&alarms).into_iter().chain(quoted(row.split(" | ").nth(1).unwrap())) {
+    for name in quoted(&operations).into_iter().chain(quoted(&listed)) {
         let is_word = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase());
         if let Some(class) = name.strip_prefix("…-") {
-            assert!(reasons.iter().any(|reason| reason.ends_with(&format!("-{class}"))), "{name}");
+            assert!(codes.iter().any(|code| code.ends_with(&format!("-{class}"))), "{name}");
         } else if name.contains('-') && name.split('-').all(is_word) {
-            assert!(reasons.contains(&name), "{name} is none of {reasons:?}");
+            assert!(codes.contains(&name), "{name} is none of {codes:?}");
             documented.insert(name);
         }
     }
@@ -103,8 +108,8 @@ fn reasons_and_alarms_in_the_operations_page_exist() {
     let template = read("infra/cloudformation/template.yaml");
     let made = template.lines().filter_map(|line| line.strip_prefix("  ")?.strip_suffix("Alarm:"));
     let made: BTreeSet<_> = made.map(|name| format!("{name}Alarm")).collect();
-    let bold = alarms.split("\n**").skip(1).map(|rest| rest.split("**").next().unwrap().to_owned());
-    assert_eq!(bold.collect::<BTreeSet<_>>(), made);
+    let headings = alarms.split("\n### ").skip(1).map(|rest| rest.lines().next().unwrap().to_owned());
+    assert_eq!(headings.collect::<BTreeSet<_>>(), made);
     for document in documents() {
         let text = read(&document);
         let words = text.split(|c: char| !c.is_ascii_alphanumeric());

@@ -35,7 +35,7 @@ struct Search<'m, M> {
     /// The prefixes at which required items branch.
     branch_points: Vec<String>,
     model: &'m M,
-    path_weight: u64,
+    evictions_per_path: u64,
 }
 
 fn text(item: &str) -> &str {
@@ -47,7 +47,7 @@ fn covers(item: &str, other: &str) -> bool {
 }
 
 impl<'m, M: CostModel> Search<'m, M> {
-    fn new(paths: &[InvalidationPath], model: &'m M, path_weight: u32) -> Self {
+    fn new(paths: &[InvalidationPath], model: &'m M, evictions_per_path: u32) -> Self {
         let all: BTreeSet<_> = paths.iter().map(ToString::to_string).collect();
         let covered = |item: &String| all.iter().any(|other| other != item && covers(other, item));
         let required: Vec<_> = all.iter().filter(|item| !covered(item)).cloned().collect();
@@ -63,12 +63,12 @@ impl<'m, M: CostModel> Search<'m, M> {
             required,
             branch_points: branch_points.into_iter().collect(),
             model,
-            path_weight: u64::from(path_weight) * 1000,
+            evictions_per_path: u64::from(evictions_per_path) * 1000,
         }
     }
 
     fn weight(&self, prefix: &str) -> u64 {
-        if self.model.is_listed(prefix) { self.path_weight } else { 0 }
+        if self.model.is_listed(prefix) { self.evictions_per_path } else { 0 }
     }
 
     /// By definition: the count where it is known; elsewhere the estimate for the prefix plus the costs of the next
@@ -122,12 +122,12 @@ impl<'m, M: CostModel> Search<'m, M> {
     }
 
     /// Compares the optimizer with the best of `all` within every budget.
-    fn check(&self, paths: &[InvalidationPath], path_weight: u32, all: &[Figures]) {
+    fn check(&self, paths: &[InvalidationPath], evictions_per_path: u32, all: &[Figures]) {
         for max_paths in 1..=paths.len() + 1 {
             for max_wildcards in 1..=paths.len() + 1 {
                 let number = |n| NonZeroUsize::new(n).unwrap();
                 let budget = Budget { max_paths: number(max_paths), max_wildcards: number(max_wildcards) };
-                let result = collapse(paths.to_vec(), Objective { budget, path_weight }, self.model);
+                let result = collapse(paths.to_vec(), Objective { budget, evictions_per_path }, self.model);
                 let within = |it: &&Figures| it.1 <= max_paths && it.2 <= max_wildcards;
                 let best = all.iter().filter(within).min().expect("the root's wildcard always fits");
                 assert_eq!(self.of_result(&result), *best, "{budget:?} {result:?}");
@@ -173,10 +173,10 @@ proptest! {
     }
 
     #[test]
-    fn with_a_listing_the_result_is_optimal((paths, urls, listed) in bucket(12), path_weight in select(vec![0, 0, 1, 3])) {
+    fn with_a_listing_the_result_is_optimal((paths, urls, listed) in bucket(12), evictions_per_path in select(vec![0, 0, 1, 3])) {
         let model = Counted::new(urls, listed, &paths);
-        let search = Search::new(&paths, &model, path_weight);
-        search.check(&paths, path_weight, &search.all(&search.branch_points));
+        let search = Search::new(&paths, &model, evictions_per_path);
+        search.check(&paths, evictions_per_path, &search.all(&search.branch_points));
     }
 }
 
@@ -185,12 +185,12 @@ proptest! {
 
     /// A wildcard that ends where no items branch is never better than one that ends at the next branching prefix.
     #[test]
-    fn wildcards_between_branch_points_are_never_better((paths, urls, listed) in bucket(3), path_weight in select(vec![0, 1])) {
+    fn wildcards_between_branch_points_are_never_better((paths, urls, listed) in bucket(3), evictions_per_path in select(vec![0, 1])) {
         let model = Counted::new(urls, listed, &paths);
-        let search = Search::new(&paths, &model, path_weight);
+        let search = Search::new(&paths, &model, evictions_per_path);
         let prefixes = every_prefix(&search.required);
         prop_assume!(prefixes.len() <= 12);
-        search.check(&paths, path_weight, &search.all(&prefixes));
+        search.check(&paths, evictions_per_path, &search.all(&prefixes));
     }
 }
 
@@ -202,7 +202,7 @@ proptest! {
     #[test]
     fn collapsing_a_result_again_changes_nothing(
         (paths, urls, listed) in bucket(12),
-        path_weight in select(vec![0, 1, 50]),
+        evictions_per_path in select(vec![0, 1, 50]),
         max_paths in 1..10_usize,
         max_wildcards in 1..5_usize,
     ) {
@@ -210,7 +210,7 @@ proptest! {
         let budget = Budget { max_paths: number(max_paths), max_wildcards: number(max_wildcards) };
         let collapsed = |paths: &[InvalidationPath]| {
             let model = Counted::new(urls.clone(), listed.clone(), paths);
-            collapse(paths.to_vec(), Objective { budget, path_weight }, &model).items
+            collapse(paths.to_vec(), Objective { budget, evictions_per_path }, &model).items
         };
         let once = collapsed(&paths);
         prop_assert_eq!(&collapsed(&once), &once);
@@ -223,7 +223,7 @@ proptest! {
         let model = Counted::new(urls.clone(), everything, &paths);
         let number = |n| NonZeroUsize::new(n).unwrap();
         let budget = Budget { max_paths: number(max_paths), max_wildcards: number(max_wildcards) };
-        let result = collapse(paths.clone(), Objective { budget, path_weight: 0 }, &model);
+        let result = collapse(paths.clone(), Objective { budget, evictions_per_path: 0 }, &model);
         let evicted = Edge::new(urls.clone()).invalidate(result.items.iter().map(InvalidationPath::as_str));
         let asked_for = Edge::new(urls).invalidate(paths.iter().map(InvalidationPath::as_str));
         prop_assert!(evicted.is_superset(&asked_for), "nothing that changed stays");

@@ -30,7 +30,7 @@ fn budget() -> impl Strategy<Value = Budget> {
 }
 
 fn collapse(paths: Vec<InvalidationPath>, budget: Budget) -> Vec<InvalidationPath> {
-    s3_cloudfront_invalidator::collapse::collapse(paths, Objective { budget, path_weight: 0 }, &Heuristic).items
+    s3_cloudfront_invalidator::collapse::collapse(paths, Objective { budget, evictions_per_path: 0 }, &Heuristic).items
 }
 
 fn wildcards(items: &[InvalidationPath]) -> usize {
@@ -92,7 +92,7 @@ proptest! {
         let cut = cut.min(event.len() - 1);
         event[cut] = byte;
         if let Ok(Event::Changes(batch)) = decode(&event) {
-            let found = batch.changes.len() + batch.ignored.len() + batch.failed.len();
+            let found = batch.changes.len() + batch.skipped.len() + batch.failed.len();
             // Damage can merge two records into one, which is one in JSON too. A record that JSON has is never lost.
             let shown = serde_json::from_slice::<serde_json::Value>(&event)
                 .map_or(found, |it| it["Records"].as_array().map_or(0, Vec::len));

@@ -67,7 +67,7 @@ fn fields_that_are_new_or_missing_do_not_matter() {
 fn events_without_a_content_change_are_skipped_by_name() {
     let batch = batch("not-a-content-change");
     assert_eq!(changes(&batch), [("example-site", "changed.txt")]);
-    let names: Vec<_> = batch.ignored.iter().map(|record| record.event_name.as_str()).collect();
+    let names: Vec<_> = batch.skipped.iter().map(|record| record.event_name.as_str()).collect();
     assert_eq!(
         names,
         [

@@ -21,6 +21,6 @@ pub fn invocation_record(payload: &Value) -> Value {
         },
         "requestPayload": payload,
         "responseContext": { "statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled" },
-        "responsePayload": { "errorType": "ChangesNotInvalidated", "errorMessage": "1 of 1 changes were not invalidated" },
+        "responsePayload": { "errorType": "ChangesNotInvalidated", "errorMessage": "1 of 1 change failed" },
     })
 }

@@ -95,8 +95,8 @@ impl KeyLookup {
                     tracing::warn!(
                         bucket = bucket.name.as_str(),
                         error = error.to_string(),
-                        "the bucket could not be listed, so it is guessed what wildcards evict{}",
-                        if is_denied { "; allow s3:ListBucket, or set INVENTORY=off" } else { "" }
+                        "the bucket could not be listed, so the unchanged objects that wildcards evict are estimated{}",
+                        if is_denied { "; allow s3:ListBucket, or set BUCKET_LISTING=off" } else { "" }
                     );
                     if is_denied {
                         self.denied.put(bucket.clone(), (), self.ttl).await;

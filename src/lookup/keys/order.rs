@@ -76,7 +76,7 @@ impl ScanOrder {
         None
     }
 
-    /// Records that a page was read, or failed for good. `changed_ended` is the number of ranges of directories with
+    /// Records that a page was read, or failed permanently. `changed_ended` is the number of ranges of directories with
     /// changes that it completed.
     pub(super) fn record_page(&mut self, start: PageStart, changed_ended: usize) {
         self.in_flight.retain(|in_flight| *in_flight != start);

@@ -52,7 +52,7 @@ pub(super) async fn fetch_page<O: BucketKeys>(
         check(&page, prefix, after.as_deref()).map_err(|reason| CallError {
             // The response may come from a proxy, so the error is transient.
             class: ErrorClass::Unavailable,
-            message: format!("{OPERATION}: the answer makes no sense: {reason}"),
+            message: format!("{OPERATION}: inconsistent response: {reason}"),
         })?;
         let to = match page.keys.last() {
             Some(last) if page.more => KeyPosition::after_key(last),
@@ -66,16 +66,16 @@ pub(super) async fn fetch_page<O: BucketKeys>(
 /// Checks that a page can be the answer to its request. If it cannot, the whole page is discarded.
 fn check(page: &KeyPage, prefix: &str, after: Option<&str>) -> Result<(), &'static str> {
     if page.more && page.keys.is_empty() {
-        return Err("there are more keys, but none of them is here");
+        return Err("the page is empty, but more keys follow");
     }
     if page.keys.iter().any(|key| !key.starts_with(prefix)) {
-        return Err("a key does not start with the prefix");
+        return Err("a key does not start with the requested prefix");
     }
     if page.keys.first().is_some_and(|first| after.is_some_and(|after| first.as_str() <= after)) {
-        return Err("it starts with keys that were not asked for");
+        return Err("the first key is before the requested position");
     }
     if !page.keys.is_sorted_by(|one, next| one < next) {
-        return Err("its keys are out of order");
+        return Err("the keys are not in ascending order");
     }
     Ok(())
 }

@@ -137,7 +137,7 @@ struct Directory<'a> {
     prefix: &'a str,
     /// The kind of its ranges outside the directories in it.
     kind: RangeKind,
-    /// The keys or prefixes to cut it before, each with the kind of the range in front of the cut.
+    /// The keys or prefixes to cut it before, each with the kind of the range before the cut.
     cuts: Vec<(&'a str, RangeKind)>,
 }
 

@@ -87,7 +87,7 @@ struct Scan {
     requests_left: usize,
     /// Failed requests to retry.
     retries: Vec<(PageRequest, CallError)>,
-    /// How many pages failed for good.
+    /// How many pages failed permanently.
     failed_pages: usize,
     /// The keys read so far, in the order of the pages.
     keys: Vec<String>,

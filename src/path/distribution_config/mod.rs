@@ -39,7 +39,7 @@ pub struct DistributionConfig {
 /// An origin of a distribution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// Its id, unique within the distribution.
+    /// Its ID, unique within the distribution.
     pub id: String,
     /// Its domain name.
     pub domain: String,
@@ -51,9 +51,9 @@ pub struct Origin {
 /// An origin group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginGroup {
-    /// Its id, which a cache behavior can target like an origin's.
+    /// Its ID, which a cache behavior can target like an origin's.
     pub id: String,
-    /// The ids of its member origins.
+    /// The IDs of its member origins.
     pub members: Vec<String>,
 }
 
@@ -62,7 +62,7 @@ pub struct OriginGroup {
 pub struct Behavior {
     /// The path pattern of the requests it applies to.
     pub pattern: PathPattern,
-    /// The id of the origin or origin group that it sends them to.
+    /// The ID of the origin or origin group that it sends them to.
     pub target: String,
     /// Whether query strings are part of the cache key.
     pub query_strings: QueryStrings,
@@ -96,10 +96,10 @@ impl QueryStrings {
 /// A value in CloudFront's response that no distribution config can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DistributionConfigError {
-    /// A malformed cache policy id.
+    /// A malformed cache policy ID.
     CachePolicy,
-    /// An origin without an id or a domain name, or an origin group without an id, without members or with an empty
-    /// member id.
+    /// An origin without an ID or a domain name, or an origin group without an ID, without members or with an empty
+    /// member ID.
     Origin,
     /// A cache behavior with an empty path pattern or without a target.
     Behavior,
@@ -108,9 +108,9 @@ pub enum DistributionConfigError {
 impl fmt::Display for DistributionConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::CachePolicy => "a cache policy's id is malformed",
-            Self::Origin => "an origin has no id or domain, or an origin group no id or members",
-            Self::Behavior => "a cache behavior has no path pattern, or no target origin",
+            Self::CachePolicy => "a cache policy ID is malformed",
+            Self::Origin => "an origin has no ID or no domain name, or an origin group has no ID or no members",
+            Self::Behavior => "a cache behavior has no path pattern or no target origin",
         })
     }
 }
@@ -124,7 +124,7 @@ impl Origin {
     /// parameter of a multi-tenant distribution (`{{name}}`) differs per tenant and becomes `None`.
     ///
     /// # Errors
-    /// [`DistributionConfigError::Origin`] if the id or the domain name is empty.
+    /// [`DistributionConfigError::Origin`] if the ID or the domain name is empty.
     pub fn new(id: &str, domain: &str, path: &str) -> Result<Self, DistributionConfigError> {
         if id.is_empty() || domain.is_empty() {
             return Err(DistributionConfigError::Origin);
@@ -156,7 +156,7 @@ impl OriginGroup {
     /// Creates an origin group from the values that CloudFront returns.
     ///
     /// # Errors
-    /// [`DistributionConfigError::Origin`] if the id, the list of members or a member is empty.
+    /// [`DistributionConfigError::Origin`] if the ID, the list of members or a member is empty.
     pub fn new(id: &str, members: Vec<String>) -> Result<Self, DistributionConfigError> {
         let is_valid = !id.is_empty() && !members.is_empty() && members.iter().all(|member| !member.is_empty());
         is_valid.then(|| Self { id: id.to_owned(), members }).ok_or(DistributionConfigError::Origin)
@@ -239,7 +239,7 @@ impl DistributionConfig {
         self.behaviors.iter().any(|behavior| behavior.has_edge_function)
     }
 
-    /// Returns the ids of the cache policies that must still be looked up, sorted and deduplicated.
+    /// Returns the IDs of the cache policies that must still be looked up, sorted and deduplicated.
     #[must_use]
     pub fn unresolved_policies(&self) -> Vec<PolicyId> {
         let mut policies: Vec<_> = self
@@ -264,7 +264,7 @@ impl DistributionConfig {
         }
     }
 
-    /// Whether these origins, given by id, serve all URLs that start with `prefix`.
+    /// Whether these origins, given by ID, serve all URLs that start with `prefix`.
     ///
     /// If so, an invalidation of the prefix can evict nothing but their content.
     #[must_use]

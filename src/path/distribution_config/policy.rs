@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-/// The longest id accepted, in characters. CloudFront's ids have 36.
+/// The longest ID accepted, in characters. CloudFront's IDs have 36.
 const MAX_ID_LENGTH: usize = 64;
 
 /// AWS's managed cache policies, and whether query strings are part of their cache keys.
@@ -25,12 +25,12 @@ const MANAGED: [(&str, bool); 7] = [
     ("4cc15a8a-d715-48a4-82b8-cc0b614638fe", true),
 ];
 
-/// The id of a cache policy: ASCII letters, digits and hyphens, so that it is safe as a segment of a request's URL.
+/// The ID of a cache policy: ASCII letters, digits and hyphens, so that it is safe as a segment of a request's URL.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PolicyId(Arc<str>);
 
 impl PolicyId {
-    /// Checks an id. Returns `None` if it is empty, longer than 64 characters, or contains any other character.
+    /// Checks an ID. Returns `None` if it is empty, longer than 64 characters, or contains any other character.
     #[must_use]
     pub fn new(id: &str) -> Option<Self> {
         let fits =
@@ -38,7 +38,7 @@ impl PolicyId {
         fits.then(|| Self(id.into()))
     }
 
-    /// Returns the id.
+    /// Returns the ID.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -40,7 +40,7 @@ fn errors_name_standard_input() {
     let odd = error_output(&["plan", "--sync", "-"], &[], b"upload: a to s3://b/a\nodd");
     assert!(odd.contains("standard input: line 2 is not of"), "{odd}");
     let event = error_output(&["plan", "--event", "-"], &[], b"[]");
-    assert!(event.contains("standard input: the event has no known shape"), "{event}");
+    assert!(event.contains("standard input: the event is not recognized"), "{event}");
     let wide: Vec<_> = "a.txt".encode_utf16().flat_map(u16::to_le_bytes).collect();
     let wide = error_output(&["plan", "--keys", "-"], &[], &[&[0xff, 0xfe], &wide[..]].concat());
     assert!(wide.contains("standard input is not UTF-8") && wide.contains("UTF-16"), "{wide}");
@@ -73,7 +73,7 @@ fn missing_credentials_are_reported_before_any_call() {
     let send = ["send", "--distribution", "E1", "--items", "/*"];
     let without_credentials = error_output(&send, &NO_CREDENTIALS, b"");
     assert!(
-        without_credentials.contains("there are no credentials") && without_credentials.contains("--profile"),
+        without_credentials.contains("unable to locate credentials") && without_credentials.contains("--profile"),
         "{without_credentials}"
     );
     assert!(!without_credentials.contains("\\n"), "{without_credentials}");

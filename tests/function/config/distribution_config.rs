@@ -53,7 +53,7 @@ async fn configs_are_read_lazily_and_once_per_ttl() {
     assert_eq!(harness.aws.calls(READ).len(), 1);
     assert_eq!(harness.invalidations("E1"), [["/a"], ["/a"], ["/a"]]);
     // Paths that a person named are sent unchanged, so no config is read.
-    harness.report("r4", r#"{"distributionId":"E1","items":["/x"]}"#).await;
+    harness.report("r4", r#"{"distributionId":"E1","paths":["/x"]}"#).await;
     assert_eq!(harness.aws.calls(READ).len(), 1);
 }
 
@@ -62,10 +62,10 @@ async fn changes_that_no_viewer_sees_are_skipped_by_name() {
     let harness = Harness::start(known(), &[]).await;
     let report = harness.report("r1", created(&[("site", "web/api/b"), ("site", "c")])).await;
     assert_eq!(
-        report["ignored"],
+        report["skipped"],
         json!([
-            { "reason": "outside-origin-path", "bucket": "site", "changes": 1 },
-            { "reason": "served-elsewhere", "bucket": "site", "changes": 1 },
+            { "code": "outside-origin-path", "bucket": "site", "changes": 1 },
+            { "code": "other-origin", "bucket": "site", "changes": 1 },
         ])
     );
     assert!(harness.invalidations("E1").is_empty());
@@ -78,7 +78,7 @@ async fn a_change_served_by_one_of_two_distributions_is_invalidated() {
     set(&mut state, "E2", config("/other"));
     let harness = Harness::start(state, &[]).await;
     let report = harness.report("r1", created(&[("site", "web/a"), ("site", "c")])).await;
-    assert_eq!(report["changes"], json!({ "covered": 1, "ignored": 1, "failed": 0 }));
+    assert_eq!(report["changes"], json!({ "invalidated": 1, "skipped": 1, "failed": 0 }));
     assert_eq!((harness.invalidations("E1").len(), harness.invalidations("E2").len()), (1, 0));
 }
 
@@ -124,12 +124,15 @@ async fn a_bucket_behind_another_name_is_warned_of_once() {
     let log = harness.function.stop().await.unwrap();
     let warnings: Vec<_> = log.iter().filter(|line| line.contains("WARN")).collect();
     assert_eq!(warnings.len(), 1, "{log:#?}");
-    assert!(warnings[0].contains("hidden") && warnings[0].contains("cannot be told which origins"), "{warnings:?}");
+    assert!(
+        warnings[0].contains("hidden") && warnings[0].contains("does not identify the origins of this bucket"),
+        "{warnings:?}"
+    );
 }
 
 #[tokio::test]
 async fn nothing_is_read_when_switched_off() {
-    let harness = Harness::start(known(), &[("DISTRIBUTION_SETTINGS", "off")]).await;
+    let harness = Harness::start(known(), &[("DISTRIBUTION_CONFIG", "off")]).await;
     harness.report("r1", created(&[("site", "docs/index.html")])).await;
     assert_eq!(harness.invalidations("E1"), [["/docs/", "/docs/index.html"]]);
     assert!(harness.aws.calls(READ).is_empty());
@@ -142,7 +145,7 @@ async fn transient_failures_are_retried() {
     for (status, code) in
         [(503, "ServiceUnavailable"), (400, "Throttling"), (403, "ExpiredToken"), (500, "InternalError")]
     {
-        let harness = Harness::start(known(), &[("BACKOFF_MILLISECONDS", "50")]).await;
+        let harness = Harness::start(known(), &[("RETRY_BASE_DELAY_MS", "50")]).await;
         fail(&harness.aws, READ, status, code, 2);
         harness.report("r1", created(&[("site", "web/a")])).await;
         assert_eq!(harness.invalidations("E1"), [["/a"]], "{code}");
@@ -155,7 +158,7 @@ async fn transient_failures_are_retried() {
 async fn an_unreadable_config_fails_only_its_changes() {
     let mut state = state(&[("site", "E1"), ("both", "E1 E2"), ("other", "E2")]);
     set(&mut state, "E1", config("/web"));
-    let harness = Harness::start(state, &[("BACKOFF_MILLISECONDS", "20"), ("TAG_TTL_SECONDS", "0")]).await;
+    let harness = Harness::start(state, &[("RETRY_BASE_DELAY_MS", "20"), ("CACHE_TTL_SECONDS", "0")]).await;
     harness.aws.with(|state| {
         let effect = Effect::Raw { status: 502, body: "<html>Bad Gateway".into() };
         state.faults.push(Fault { operation: READ, target: Some("E1".into()), effect, times: 4 });
@@ -165,7 +168,7 @@ async fn an_unreadable_config_fails_only_its_changes() {
     assert_eq!(kind, "ChangesNotInvalidated");
     assert!(
         message.starts_with(
-            "2 of 3 changes were not invalidated: distribution E1 (2 changes of \"both\", \"site\"): its settings"
+            "2 of 3 changes failed: distribution E1 (2 changes in buckets \"both\", \"site\"): its distribution config"
         ),
         "{message}"
     );
@@ -178,24 +181,24 @@ async fn an_unreadable_config_fails_only_its_changes() {
 
 #[tokio::test]
 async fn a_stale_config_is_used_while_cloudfront_fails() {
-    let variables = [("BACKOFF_MILLISECONDS", "20"), ("TAG_TTL_SECONDS", "0")];
+    let variables = [("RETRY_BASE_DELAY_MS", "20"), ("CACHE_TTL_SECONDS", "0")];
     let harness = Harness::start(known(), &variables).await;
     harness.report("r1", created(&[("site", "web/a")])).await;
     fail(&harness.aws, READ, 503, "ServiceUnavailable", 4);
     harness.report("r2", created(&[("site", "web/b")])).await;
     assert_eq!(harness.invalidations("E1"), [["/a"], ["/b"]]);
     // With stale-if-error disabled, the cached config is not used.
-    let harness = Harness::start(known(), &[&variables[..], &[("STALE_TAG_SECONDS", "0")]].concat()).await;
+    let harness = Harness::start(known(), &[&variables[..], &[("STALE_IF_ERROR_SECONDS", "0")]].concat()).await;
     harness.report("r1", created(&[("site", "web/a")])).await;
     tokio::time::sleep(Duration::from_millis(20)).await;
     fail(&harness.aws, READ, 503, "ServiceUnavailable", 4);
     let (_, message) = harness.error("r2", created(&[("site", "web/b")])).await;
-    assert!(message.contains("its settings could not be read"), "{message}");
+    assert!(message.contains("its distribution config could not be read"), "{message}");
 }
 
 #[tokio::test]
 async fn a_changed_config_applies_after_the_ttl() {
-    let harness = Harness::start(known(), &[("TAG_TTL_SECONDS", "0")]).await;
+    let harness = Harness::start(known(), &[("CACHE_TTL_SECONDS", "0")]).await;
     harness.report("r1", created(&[("site", "web/a")])).await;
     harness.aws.with(|state| set(state, "E1", config("")));
     harness.report("r2", created(&[("site", "web/a")])).await;
@@ -209,7 +212,7 @@ async fn a_distribution_that_is_gone_is_named() {
     let harness = Harness::start(state, &[]).await;
     let (_, message) = harness.error("r1", created(&[("site", "web/a")])).await;
     assert!(message.contains("distribution E1") && message.contains("NoSuchDistribution"), "{message}");
-    assert!(message.contains("correct the id, or the tag"), "{message}");
+    assert!(message.contains("correct the distribution ID in the bucket tags"), "{message}");
 }
 
 #[tokio::test]
@@ -220,7 +223,7 @@ async fn a_policy_that_may_not_be_read_is_warned_of_and_one_that_cannot_be_is_a_
     let mut state = known();
     set(&mut state, "E1", settings);
     state.denied.insert("GetCachePolicy".into());
-    let harness = Harness::start(state, &[("BACKOFF_MILLISECONDS", "20")]).await;
+    let harness = Harness::start(state, &[("RETRY_BASE_DELAY_MS", "20")]).await;
     harness.report("r1", created(&[("site", "web/a")])).await;
     assert_eq!(harness.invalidations("E1"), [["/a"]]);
     harness.aws.with(|state| state.denied.clear());
@@ -264,8 +267,8 @@ async fn a_tenant_is_invalidated_by_its_own_call_and_has_no_config() {
     assert_eq!(harness.invalidations("E1"), [["/docs/index.html"]]);
     assert_eq!(harness.aws.calls("CreateInvalidationForDistributionTenant").len(), 1);
     assert_eq!(harness.aws.calls(READ).len(), 1);
-    let report = harness.report("r2", r#"{"distributionId":"dt_2vExAmPle","items":["/x"],"wait":true}"#).await;
+    let report = harness.report("r2", r#"{"distributionId":"dt_2vExAmPle","paths":["/x"],"wait":true}"#).await;
     assert_eq!(report["invalidations"][0]["invalidationStatus"], "Completed", "{report}");
-    let (_, message) = harness.error("r3", r#"{"distributionId":"dt_gone","items":["/x"]}"#).await;
+    let (_, message) = harness.error("r3", r#"{"distributionId":"dt_gone","paths":["/x"]}"#).await;
     assert!(message.contains("EntityNotFound"), "{message}");
 }

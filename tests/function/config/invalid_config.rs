@@ -11,9 +11,9 @@ async fn fails(broken: Value, reason: &str) {
     let mut state = known();
     let config_text = broken.to_string();
     set(&mut state, "E1", broken);
-    let harness = Harness::start(state, &[("BACKOFF_MILLISECONDS", "20")]).await;
+    let harness = Harness::start(state, &[("RETRY_BASE_DELAY_MS", "20")]).await;
     let (_, message) = harness.error("r1", created(&[("site", "web/a")])).await;
-    let expected = "its settings could not be read: GetDistributionConfig: ";
+    let expected = "its distribution config could not be read: GetDistributionConfig: ";
     assert!(message.contains(expected) && message.contains(reason), "{config_text}: {message}");
     assert!(harness.invalidations("E1").is_empty());
 }
@@ -23,7 +23,7 @@ async fn an_invalid_config_is_a_failure() {
     fails(json!({ "Origins": { "Quantity": 0 }, "CallerReference": "", "Comment": "", "Enabled": true }), "").await;
     let mut odd = config("/web");
     odd["DefaultCacheBehavior"]["CachePolicyId"] = "../../x".into();
-    fails(odd, "the answer was not understood: a cache policy's id").await;
+    fails(odd, "invalid response: a cache policy ID").await;
 }
 
 #[tokio::test]
@@ -47,7 +47,7 @@ async fn an_incomplete_config_is_a_failure() {
         let mut broken = whole.clone();
         let removed = broken.pointer_mut(pointer).unwrap().as_object_mut().unwrap().remove(member);
         assert!(removed.is_some(), "{pointer} {member}");
-        fails(broken, "the answer was not understood: ").await;
+        fails(broken, "invalid response: ").await;
     }
 }
 
@@ -60,8 +60,8 @@ async fn an_empty_cache_policy_is_a_failure() {
     set(&mut state, "E1", settings);
     let body = format!("<CachePolicy><Id>{policy}</Id></CachePolicy>");
     state.faults.push(Fault::always("GetCachePolicy", policy, Effect::Raw { status: 200, body }));
-    let harness = Harness::start(state, &[("BACKOFF_MILLISECONDS", "20")]).await;
+    let harness = Harness::start(state, &[("RETRY_BASE_DELAY_MS", "20")]).await;
     let (_, message) = harness.error("r1", created(&[("site", "web/a")])).await;
-    assert!(message.contains("GetCachePolicy: the answer was not understood"), "{message}");
+    assert!(message.contains("GetCachePolicy: invalid response"), "{message}");
     assert!(harness.invalidations("E1").is_empty());
 }

@@ -78,7 +78,7 @@ async fn the_function_sends_the_paths_of_the_comparison() {
             "{}: {report}",
             deploy.name
         );
-        assert_eq!(report["invalidations"][0]["needlessEvictions"], expected.unchanged_evicted, "{}", deploy.name);
+        assert_eq!(report["invalidations"][0]["unchangedEvicted"], expected.unchanged_evicted, "{}", deploy.name);
         let objects = deploy.changed.len() + deploy.unchanged.len();
         let calls = harness.aws.calls(LIST).len();
         assert!(calls <= objects / 1000 + 3, "{}: {calls} requests for {objects} objects", deploy.name);
@@ -112,12 +112,12 @@ async fn a_wildcard_that_evicts_nothing_else_is_taken() {
     assert_eq!(sent(&harness, &changed), ["/d000/f00*"]);
     assert_eq!(harness.aws.calls(LIST).len(), 1);
     // Without a listing, or without a config, no wildcard is used.
-    for variables in [&[("INVENTORY", "off")][..], &[("DISTRIBUTION_SETTINGS", "off")]] {
+    for variables in [&[("BUCKET_LISTING", "off")][..], &[("DISTRIBUTION_CONFIG", "off")]] {
         let harness = Harness::start(site(objects.clone()), variables).await;
         let report = harness.report("r1", event(&changed)).await;
         assert_eq!(sent(&harness, &changed).len(), 12, "{variables:?}");
         assert_eq!(harness.aws.calls(LIST).len(), 0, "{variables:?}");
-        assert_eq!(report["invalidations"][0]["needlessEvictions"], 0, "no wildcard, nothing to guess");
+        assert_eq!(report["invalidations"][0]["unchangedEvicted"], 0, "no wildcard, nothing to guess");
     }
     // A few paths do not justify a request.
     let harness = Harness::start(site(objects.clone()), &[]).await;
@@ -130,10 +130,10 @@ async fn a_path_weight_trades_evictions_for_fewer_paths() {
     let objects = folders(3, 12);
     let changed = objects[1..12].to_vec();
     for (weight, items) in [("0", 10), ("1", 1)] {
-        let harness = Harness::start(site(objects.clone()), &[("PATH_WEIGHT", weight)]).await;
+        let harness = Harness::start(site(objects.clone()), &[("EVICTIONS_PER_PATH", weight)]).await;
         let report = harness.report("r1", event(&changed)).await;
         assert_eq!(sent(&harness, &changed).len(), items, "{weight}");
-        assert_eq!(report["invalidations"][0]["needlessEvictions"], u64::from(items == 1));
+        assert_eq!(report["invalidations"][0]["unchangedEvicted"], u64::from(items == 1));
     }
 }
 
@@ -150,7 +150,7 @@ async fn wildcards_over_other_origins_are_not_counted() {
         let harness = Harness::start(state, &[]).await;
         let report = harness.report("r1", event(&changed)).await;
         if pattern == "/d*" {
-            assert_eq!(report["ignored"][0]["reason"], "served-elsewhere");
+            assert_eq!(report["skipped"][0]["code"], "other-origin");
         } else {
             assert_eq!(sent(&harness, &changed).len(), expected, "{pattern}");
         }
@@ -162,7 +162,7 @@ async fn a_listing_that_ends_in_the_middle_still_covers_everything() {
     let objects = folders(40, 500);
     let changed: Vec<_> = objects.iter().step_by(4).cloned().collect();
     for pages in ["1", "2", "5", "13"] {
-        let harness = Harness::start(site(objects.clone()), &[("INVENTORY_PAGES", pages)]).await;
+        let harness = Harness::start(site(objects.clone()), &[("LISTING_MAX_REQUESTS", pages)]).await;
         harness.report("r1", event(&changed)).await;
         assert!(harness.aws.calls(LIST).len() <= pages.parse().unwrap());
         sent(&harness, &changed);
@@ -202,7 +202,7 @@ async fn a_failed_listing_falls_back_to_estimates() {
     ] {
         let mut state = site(objects.clone());
         state.faults.push(Fault { operation: LIST, target: None, effect: effect.clone(), times: 100 });
-        let harness = Harness::start(state, &[("BACKOFF_MILLISECONDS", "20")]).await;
+        let harness = Harness::start(state, &[("RETRY_BASE_DELAY_MS", "20")]).await;
         let invoke = Invoke { timeout: Duration::from_secs(8), ..Invoke::new("r1") };
         let outcome = within(harness.lambda.invoke(event(changed), invoke)).await;
         assert!(matches!(outcome, InvocationOutcome::Response(_)), "{effect:?}: {outcome:?}");
@@ -218,7 +218,7 @@ async fn odd_keys_are_counted_like_any_other() {
         let harness = Harness::start(site(changed.iter().cloned().chain([other.to_owned()])), &[]).await;
         let report = harness.report("r1", event(&changed)).await;
         let items = harness.invalidations("E1").remove(0);
-        assert_eq!(report["invalidations"][0]["needlessEvictions"], 0, "{other:?}: {items:?}");
+        assert_eq!(report["invalidations"][0]["unchangedEvicted"], 0, "{other:?}: {items:?}");
         assert!(!items.contains(&"/d%200/*".to_owned()), "{other:?}: {items:?}");
         let harness = Harness::start(site(changed.clone()), &[]).await;
         harness.report("r1", event(&changed)).await;

@@ -161,13 +161,13 @@ async fn the_function_sends_the_expected_paths() {
             let report = harness.report(&format!("request-{index}"), event).await;
             let sent: BTreeSet<_> = harness.invalidations("E1").into_iter().skip(before).flatten().collect();
             assert_eq!(sent, expected.paths, "{}: {key}: {report}", case.name);
-            let counts = (report["changes"]["covered"].as_u64(), report["changes"]["ignored"].as_u64());
+            let counts = (report["changes"]["invalidated"].as_u64(), report["changes"]["skipped"].as_u64());
             let expected_counts = if sent.is_empty() { (Some(0), Some(1)) } else { (Some(1), Some(0)) };
             assert_eq!(counts, expected_counts, "{}: {key}: {report}", case.name);
             if sent.is_empty() {
                 let outside = expected.why.contains("outside");
-                let reason = if outside { "outside-origin-path" } else { "served-elsewhere" };
-                assert_eq!(report["ignored"][0]["reason"], reason, "{}: {key}: {report}", case.name);
+                let reason = if outside { "outside-origin-path" } else { "other-origin" };
+                assert_eq!(report["skipped"][0]["code"], reason, "{}: {key}: {report}", case.name);
             }
         }
         assert_eq!(harness.aws.calls("GetDistributionConfig").len(), 1, "{}", case.name);
@@ -263,7 +263,7 @@ async fn unreadable_configs_are_reported_and_offline_reads_nothing() {
     // Missing and invalid options.
     for (arguments, part) in [
         (&["--keys", "-", "--distribution", "E1"][..], "--bucket"),
-        (&["--keys", "-", "--bucket", "site", "--distribution", "e1"], "is not a distribution id"),
+        (&["--keys", "-", "--bucket", "site", "--distribution", "e1"], "is not a distribution ID"),
         (&["--keys", "-", "--bucket", "s/../x"], "is not a bucket name"),
         (&["--keys", "-", "--bucket", "site", "--region", "x.evil"], "is not a Region name"),
     ] {

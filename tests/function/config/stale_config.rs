@@ -41,7 +41,8 @@ fn state_with(config: Value) -> State {
 async fn a_stale_config_skips_nothing() {
     let before = config(&[("s3", S3, "/v1"), ("api", "api.example.com", "")], &[], "s3");
     let after = config(&[("s3", S3, "/v2"), ("api", "api.example.com", "")], &[], "s3");
-    let harness = Harness::start(state_with(before), &[("BACKOFF_MILLISECONDS", "20"), ("TAG_TTL_SECONDS", "0")]).await;
+    let harness =
+        Harness::start(state_with(before), &[("RETRY_BASE_DELAY_MS", "20"), ("CACHE_TTL_SECONDS", "0")]).await;
     harness.report("r1", created(&[("site", "v1/a")])).await;
     harness.aws.with(|state| {
         state.distributions.get_mut("E1").unwrap().config = Some(after);
@@ -58,7 +59,7 @@ async fn a_stale_config_skips_nothing() {
 #[tokio::test]
 async fn a_denial_does_not_replace_a_cached_config() {
     let harness =
-        Harness::start(state_with(config(&[("s3", S3, "/web")], &[], "s3")), &[("TAG_TTL_SECONDS", "0")]).await;
+        Harness::start(state_with(config(&[("s3", S3, "/web")], &[], "s3")), &[("CACHE_TTL_SECONDS", "0")]).await;
     harness.report("r1", created(&[("site", "web/a")])).await;
     harness.aws.with(|state| state.denied.insert(READ.into()));
     let _ = harness.invoke("r2", created(&[("site", "web/a")])).await;
@@ -75,7 +76,7 @@ fn with_policy() -> Value {
 
 #[tokio::test]
 async fn a_cache_policy_is_requested_at_most_four_times() {
-    let harness = Harness::start(state_with(with_policy()), &[("BACKOFF_MILLISECONDS", "20")]).await;
+    let harness = Harness::start(state_with(with_policy()), &[("RETRY_BASE_DELAY_MS", "20")]).await;
     harness.aws.with(|state| {
         let effect = Effect::error(503, "ServiceUnavailable");
         state.faults.push(Fault { operation: "GetCachePolicy", target: None, effect, times: 1000 });
@@ -136,5 +137,5 @@ async fn a_required_wildcard_has_unknown_evictions() {
     state.buckets.get_mut("site").unwrap().objects = ["a~b.js", "a.js", "about.html"].map(str::to_owned).into();
     let harness = Harness::start(state, &[]).await;
     let report = harness.report("r1", created(&[("site", "a~b.js")])).await;
-    assert_ne!(report["invalidations"][0]["needlessEvictions"], 0, "{report}");
+    assert_ne!(report["invalidations"][0]["unchangedEvicted"], 0, "{report}");
 }

@@ -10,9 +10,9 @@ async fn the_tag_and_its_ttls_can_be_set() {
     let mut state = state(&[("site", "E1")]);
     let site = state.buckets.get_mut("site").unwrap();
     site.tags = [("cdn:id".to_owned(), "E1".to_owned())].into();
-    let harness = Harness::start(state, &[("DISTRIBUTION_TAG", "cdn:id"), ("TAG_TTL_SECONDS", "0")]).await;
+    let harness = Harness::start(state, &[("DISTRIBUTION_TAG", "cdn:id"), ("CACHE_TTL_SECONDS", "0")]).await;
     for request_id in ["r1", "r2"] {
-        assert_eq!(harness.report(request_id, created(&[("site", "a.txt")])).await["changes"]["covered"], 1);
+        assert_eq!(harness.report(request_id, created(&[("site", "a.txt")])).await["changes"]["invalidated"], 1);
     }
     assert_eq!(harness.aws.calls("GetBucketTagging").len(), 2, "remembered for no time at all");
 }
@@ -31,13 +31,12 @@ async fn a_bucket_of_another_account_is_refused_unless_it_is_expected() {
         let harness = Harness::start(state, variables).await;
         let event = created(&[("site", "a.txt")]);
         if covered {
-            assert_eq!(harness.report("r1", event).await["changes"]["covered"], 1, "{variables:?}");
+            assert_eq!(harness.report("r1", event).await["changes"]["invalidated"], 1, "{variables:?}");
         } else {
             let (_, message) = harness.error("r1", event).await;
             assert!(
-                message.contains(
-                    "bucket \"site\" (1 changes): its tags could not be read: GetBucketTagging: AccessDenied"
-                ),
+                message
+                    .contains("bucket \"site\" (1 change): its tags could not be read: GetBucketTagging: AccessDenied"),
                 "{message}"
             );
             assert!(message.contains("EXPECTED_BUCKET_OWNER"), "{message}");
@@ -62,7 +61,10 @@ async fn the_region_of_the_record_is_called() {
     let event = created(&[("site", "a.txt")]);
     let (_, message) = harness.error("r1", event.clone()).await;
     assert!(message.contains("PermanentRedirect") && message.contains("not in the Region"), "{message}");
-    assert_eq!(harness.report("r2", event.replace("eu-central-1", "ap-southeast-2")).await["changes"]["covered"], 1);
+    assert_eq!(
+        harness.report("r2", event.replace("eu-central-1", "ap-southeast-2")).await["changes"]["invalidated"],
+        1
+    );
 }
 
 #[tokio::test]
@@ -70,7 +72,7 @@ async fn a_record_of_the_wrong_region_fails_alone() {
     let harness = Harness::start(state(&[("site", "E1")]), &[]).await;
     let event = created(&[("site", "a.txt"), ("site", "b.txt")]).replacen("eu-central-1", "us-west-2", 1);
     let (_, message) = harness.error("r1", event).await;
-    assert!(message.starts_with("1 of 2 changes were not invalidated"), "{message}");
+    assert!(message.starts_with("1 of 2 changes failed"), "{message}");
     assert_eq!(harness.invalidations("E1"), [["/b.txt"]]);
 }
 
@@ -85,12 +87,11 @@ async fn a_bad_tag_fails_its_buckets_changes_only_and_is_read_again() {
     assert_eq!(error_type, "ChangesNotInvalidated");
     assert!(message.starts_with("2 of 3 changes"), "{message}");
     assert!(
-        message
-            .contains("bucket \"bad\" (1 changes): its tag \"distributionId\": \"E2/../x\" is not a distribution id"),
+        message.contains("bucket \"bad\" (1 change): its tag \"distributionId\": \"E2/../x\" is not a distribution ID"),
         "{message}"
     );
     assert!(
-        message.contains("bucket \"worse\" (1 changes): its tag \"invalidation:originPath\": \"web/\""),
+        message.contains("bucket \"worse\" (1 change): its tag \"invalidation:originPath\": \"web/\""),
         "{message}"
     );
     assert_eq!(harness.invalidations("E1"), [["/a"]]);
@@ -99,7 +100,7 @@ async fn a_bad_tag_fails_its_buckets_changes_only_and_is_read_again() {
         state.buckets.get_mut("worse").unwrap().tags.remove("invalidation:originPath");
     });
     let report = harness.report("r1", event).await;
-    assert_eq!(report["changes"], json!({ "covered": 3, "ignored": 0, "failed": 0 }));
+    assert_eq!(report["changes"], json!({ "invalidated": 3, "skipped": 0, "failed": 0 }));
     assert_eq!(harness.aws.calls("GetBucketTagging").len(), 5, "the good bucket's tags were remembered");
     assert_eq!(harness.invalidations("E1").len(), 1, "the retry is the same invalidation");
 }
@@ -131,12 +132,12 @@ async fn every_option_of_a_bucket_is_a_tag() {
     let expected =
         ["/a.js*", "/docs", "/docs/", "/docs/?*", "/docs/home.html*", "/docs/index.html*", "/docs?*", "/robots.txt"];
     assert_eq!(harness.invalidations("E1"), [expected]);
-    assert_eq!(report["changes"], json!({ "covered": 4, "ignored": 2, "failed": 0 }));
+    assert_eq!(report["changes"], json!({ "invalidated": 4, "skipped": 2, "failed": 0 }));
     assert_eq!(
-        report["ignored"],
+        report["skipped"],
         json!([
-            { "reason": "ignored-suffix", "bucket": "site", "suffix": ".map", "changes": 1 },
-            { "reason": "ignored-suffix", "bucket": "site", "suffix": ".txt", "changes": 1 },
+            { "code": "ignored-suffix", "bucket": "site", "suffix": ".map", "changes": 1 },
+            { "code": "ignored-suffix", "bucket": "site", "suffix": ".txt", "changes": 1 },
         ])
     );
 }

@@ -14,7 +14,17 @@ async fn a_change_becomes_an_invalidation() {
     assert_eq!(
         report,
         json!({
-            "changes": { "covered": 1, "ignored": 0, "failed": 0 },
+            "ok": true,
+            "changes": { "invalidated": 1, "skipped": 0, "failed": 0 },
+            "totals": {
+                "invalidations": 1,
+                "paths": 4,
+                "wildcards": 0,
+                "pathsSaved": -3,
+                "unchangedEvicted": 0,
+                "costUsd": 0.02,
+            },
+            "skipped": [],
             "invalidations": [{
                 "distributionId": "E1",
                 "status": "accepted",
@@ -23,11 +33,12 @@ async fn a_change_becomes_an_invalidation() {
                 "bucketCount": 1,
                 "buckets": ["site"],
                 "changes": 1,
-                "needlessEvictions": 0,
                 "pathCount": 4,
+                "wildcardCount": 0,
+                "unchangedEvicted": 0,
+                "costUsd": 0.02,
                 "paths": paths,
             }],
-            "ignored": [],
         })
     );
     assert_eq!(json!(harness.invalidations("E1")), json!([paths]));
@@ -39,11 +50,11 @@ async fn the_test_event_and_the_consoles_templates_succeed() {
     let fixture =
         |name| std::fs::read(format!("{}/tests/fixtures/s3/{name}.json", env!("CARGO_MANIFEST_DIR"))).unwrap();
     let report = harness.report("r1", fixture("test-event")).await;
-    assert_eq!(report["ignored"], json!([{ "reason": "test-event", "changes": 0 }]));
+    assert_eq!(report["skipped"], json!([{ "code": "test-event", "changes": 0 }]));
     // The templates name us-east-1.
     harness.aws.with(|state| state.buckets.get_mut("example-bucket").unwrap().region = "us-east-1".into());
     for (request_id, name) in [("r2", "console-template-put"), ("r3", "console-template-delete")] {
-        assert_eq!(harness.report(request_id, fixture(name)).await["changes"]["covered"], 1, "{name}");
+        assert_eq!(harness.report(request_id, fixture(name)).await["changes"]["invalidated"], 1, "{name}");
     }
     assert_eq!(harness.invalidations("E1"), [["/test/key"], ["/test/key"]]);
 }
@@ -57,13 +68,13 @@ async fn changes_without_invalidation_are_skipped_for_a_named_reason() {
         .replacen("ObjectCreated:Put", "ObjectTagging:Put", 4)
         .replacen("ObjectTagging:Put", "ObjectCreated:Put", 3);
     let report = harness.report("r1", event).await;
-    assert_eq!(report["changes"], json!({ "covered": 0, "ignored": 4, "failed": 0 }));
+    assert_eq!(report["changes"], json!({ "invalidated": 0, "skipped": 4, "failed": 0 }));
     assert_eq!(
-        report["ignored"],
+        report["skipped"],
         json!([
-            { "reason": "bucket-not-tagged", "bucket": "untagged", "changes": 2 },
-            { "reason": "outside-origin-path", "bucket": "folder", "changes": 1 },
-            { "reason": "not-a-content-change", "eventName": "ObjectTagging:Put", "changes": 1 },
+            { "code": "bucket-not-tagged", "bucket": "untagged", "changes": 2 },
+            { "code": "outside-origin-path", "bucket": "folder", "changes": 1 },
+            { "code": "not-a-content-change", "eventName": "ObjectTagging:Put", "changes": 1 },
         ])
     );
     assert!(harness.aws.calls("CreateInvalidation").is_empty());
@@ -74,7 +85,12 @@ async fn the_same_request_again_creates_no_second_invalidation_and_another_does(
     let harness = Harness::start(state(&[("site", "E1")]), &[]).await;
     let event = created(&[("site", "a.txt")]);
     let first = harness.report("r1", event.clone()).await;
-    assert_eq!(harness.report("r1", event.clone()).await, first);
+    // The same answer, but that nothing is billed again.
+    let mut expected = first.clone();
+    expected["invalidations"][0]["status"] = "accepted-before".into();
+    expected["invalidations"][0]["costUsd"] = 0.0.into();
+    expected["totals"] = json!({ "invalidations": 0, "paths": 0, "wildcards": 0, "costUsd": 0.0 });
+    assert_eq!(harness.report("r1", event.clone()).await, expected);
     assert_eq!(harness.invalidations("E1").len(), 1);
     // In a new process too, where only CloudFront knows the caller reference.
     let harness = harness.in_a_new_sandbox(&[]).await;
@@ -91,7 +107,7 @@ async fn a_bad_record_fails_the_invocation_after_the_others_were_handled() {
     let (error_type, message) = harness.error("r1", event).await;
     assert_eq!(error_type, "ChangesNotInvalidated");
     assert!(
-        message.starts_with("1 of 3 changes were not invalidated: Records[1].s3.object.key: \"%FF\": not UTF-8"),
+        message.starts_with("1 of 3 changes failed: Records[1].s3.object.key: \"%FF\": the decoded key is not"),
         "{message}"
     );
     assert_eq!(harness.invalidations("E1"), [["/a.txt", "/c.txt"]]);
@@ -116,10 +132,10 @@ async fn an_unknown_event_fails_and_lists_the_kinds() {
 async fn a_dry_run_plans_and_sends_nothing() {
     let harness = Harness::start(state(&[("site", "E1")]), &[("DRY_RUN", "true")]).await;
     let report = harness.report("r1", created(&[("site", "a.txt")])).await;
-    assert_eq!(report["changes"], json!({ "covered": 0, "ignored": 1, "failed": 0 }));
+    assert_eq!(report["changes"], json!({ "invalidated": 0, "skipped": 1, "failed": 0 }));
     assert_eq!(report["invalidations"][0]["status"], "dry-run");
     assert_eq!(report["invalidations"][0]["paths"], json!(["/a.txt"]));
-    assert_eq!(report["ignored"], json!([{ "reason": "dry-run", "changes": 1 }]));
+    assert_eq!(report["skipped"], json!([{ "code": "dry-run", "changes": 1 }]));
     assert!(harness.aws.calls("CreateInvalidation").is_empty());
 }
 

@@ -37,8 +37,8 @@ async fn a_thousand_records_are_seven_lookups_and_five_invalidations() {
     assert_eq!(harness.aws.calls("CreateInvalidation").len(), 5);
     assert_eq!(harness.aws.with(|state| state.most_in_flight["GetBucketTagging"]), 7, "at the same time");
     let untagged = objects.iter().filter(|(bucket, _)| *bucket == "eta").count();
-    assert_eq!(report["changes"], json!({ "covered": 1000 - untagged, "ignored": untagged, "failed": 0 }));
-    assert_eq!(report["ignored"], json!([{ "reason": "bucket-not-tagged", "bucket": "eta", "changes": untagged }]));
+    assert_eq!(report["changes"], json!({ "invalidated": 1000 - untagged, "skipped": untagged, "failed": 0 }));
+    assert_eq!(report["skipped"], json!([{ "code": "bucket-not-tagged", "bucket": "eta", "changes": untagged }]));
 
     // Every change is covered at each of its distributions, in both encodings of the space.
     for (bucket, key) in &objects {
@@ -75,7 +75,7 @@ async fn lookups_and_sends_at_the_same_time_are_bounded() {
     let harness = Harness::start(state, &[]).await;
     let objects: Vec<_> = buckets.iter().map(|(bucket, _)| (*bucket, "a")).collect();
     let report = harness.report("r1", created(&objects)).await;
-    assert_eq!(report["changes"]["covered"], 40);
+    assert_eq!(report["changes"]["invalidated"], 40);
     assert_eq!(harness.aws.with(|state| state.most_in_flight["GetBucketTagging"]), 16);
     assert_eq!(harness.aws.with(|state| state.most_in_flight["CreateInvalidation"]), 8);
     let buckets_read: BTreeSet<_> = harness.aws.calls("GetBucketTagging").into_iter().map(|call| call.target).collect();
@@ -89,7 +89,7 @@ async fn the_answer_to_a_large_event_stays_small() {
     let keys: Vec<_> = (0..200).map(|n| format!("{n}-{}", "\u{e9}".repeat(500))).collect();
     let objects: Vec<_> = keys.iter().map(|key| ("site", key.as_str())).collect();
     let report = harness.report("r1", created(&objects)).await;
-    assert_eq!(report["changes"]["covered"], 200);
+    assert_eq!(report["changes"]["invalidated"], 200);
     assert_eq!(report["invalidations"][16]["pathCount"], 200);
     let body = report.to_string();
     assert!(body.len() < 200_000, "{} bytes", body.len());

@@ -85,9 +85,9 @@ async fn a_message_fails_if_anything_of_it_does_and_no_other_for_it() {
     for part in [
         r#"message \"junk\": Records[7].body: not JSON: expected value at line 1 column 1"#,
         r#"message \"one-record-bad\": Records[3].body.Records[1].s3.object.key: "#,
-        r#"message \"job\": Records[9].body: a job of a pipeline does not come through a queue"#,
-        "distribution E2 (2 changes of",
-        r#"bucket \"gone\" (1 changes)"#,
+        r#"message \"job\": Records[9].body: a CodePipeline job is not accepted in an SQS or SNS message"#,
+        "distribution E2 (2 changes in",
+        r#"bucket \"gone\" (1 change)"#,
     ] {
         assert!(lines.iter().any(|line| line.contains("ERROR") && line.contains(part)), "{part}: {lines:#?}");
     }

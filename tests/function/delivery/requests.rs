@@ -11,7 +11,7 @@ use crate::harness::{Harness, state, within};
 #[tokio::test]
 async fn items_are_sent_as_they_are_and_the_answer_names_the_invalidation() {
     let harness = Harness::start(state(&[("site", "E1")]), &[("MAX_PATHS", "1")]).await;
-    let event = json!({ "distributionId": "E1", "items": ["a b.html", "/caf%C3%A9", "/img/*", "/img/1", "#news"] });
+    let event = json!({ "distributionId": "E1", "paths": ["a b.html", "/caf%C3%A9", "/img/*", "/img/1", "#news"] });
     let report = harness.report("r1", event.to_string()).await;
     let sent = &report["invalidations"][0];
     assert_eq!((&sent["distributionId"], &sent["status"]), (&json!("E1"), &json!("accepted")));
@@ -32,7 +32,7 @@ async fn keys_are_literal_and_follow_their_buckets_tags() {
     let harness = Harness::start(state, &[]).await;
     let event = json!({ "bucket": "site", "keys": ["web/a+b %41.txt", "web/index.html", "elsewhere"] });
     let report = harness.report("r1", event.to_string()).await;
-    assert_eq!(report["changes"], json!({ "covered": 2, "ignored": 1, "failed": 0 }));
+    assert_eq!(report["changes"], json!({ "invalidated": 2, "skipped": 1, "failed": 0 }));
     let expected = ["/", "/a%2Bb%20%2541.txt", "/a%2Bb+%2541.txt", "/index.html"];
     assert_eq!(
         (harness.invalidations("E1"), harness.invalidations("E2")),
@@ -54,7 +54,7 @@ async fn a_request_for_a_bucket_invalidates_the_distributions_of_its_tag() {
         assert_eq!(error_type, "RequestFailed");
         assert_eq!(
             message,
-            r#"bucket "untagged" does not have the tag "distributionId", which names its distribution; add it"#
+            r#"bucket "untagged" does not have the tag "distributionId" that names its distribution; add the tag"#
         );
     }
     let (_, message) = harness.error("r3", r#"{"bucket":"gone","keys":["a"]}"#).await;
@@ -69,10 +69,14 @@ async fn an_error_says_what_to_correct() {
     for (event, error_type, part) in [
         (r#"{"distributionId":"E1"}"#, "RequestFailed", "allow cloudfront:CreateInvalidation"),
         (r#"{"distributionId":"E9"}"#, "RequestFailed", "NoSuchDistribution"),
-        (r#"{"distributionId":"E9"}"#, "RequestFailed", "correct its id"),
-        (r#"{"distributionId":"E1","items":["/~a"]}"#, "InvalidRequest", "CloudFront cannot invalidate a \"~\""),
-        (r#"{"distributionId":"E1","path":"/a"}"#, "InvalidRequest", "path: is not known; known are distributionId"),
-        (r#"{"items":["/a"]}"#, "UnrecognizedEvent", "DISTRIBUTION_ID"),
+        (r#"{"distributionId":"E9"}"#, "RequestFailed", "correct the distribution ID"),
+        (
+            r#"{"distributionId":"E1","paths":["/~a"]}"#,
+            "InvalidRequest",
+            "CloudFront cannot invalidate a path with \"~\"",
+        ),
+        (r#"{"distributionId":"E1","path":"/a"}"#, "InvalidRequest", "path: is unknown; the fields are distributionId"),
+        (r#"{"paths":["/a"]}"#, "UnrecognizedEvent", "DISTRIBUTION_ID"),
     ] {
         let (actual, message) = harness.error("r1", event).await;
         assert_eq!(actual, error_type, "{event}: {message}");
@@ -96,7 +100,7 @@ async fn with_a_default_distribution_an_empty_event_invalidates_everything() {
         let report = harness.report(&format!("r{number}"), event).await;
         assert_eq!(report["invalidations"][0]["paths"], json!(["/*"]), "{event}");
     }
-    harness.report("items", r#"{"items":["/a"]}"#).await;
+    harness.report("items", r#"{"paths":["/a"]}"#).await;
     assert_eq!(harness.invalidations("E1").len(), 6);
     assert_eq!(harness.invalidations("E1")[5], ["/a"]);
     // An unknown event is not a request for that distribution.

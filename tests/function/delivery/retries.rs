@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::harness::{Harness, created, state, within};
 
 /// A base delay so short that retries do not slow down a test.
-const QUICK: (&str, &str) = ("BACKOFF_MILLISECONDS", "20");
+const QUICK: (&str, &str) = ("RETRY_BASE_DELAY_MS", "20");
 
 /// A batch with one message per bucket, whose message id is the bucket's name.
 fn batch(buckets: &[(&str, &str)]) -> String {
@@ -49,7 +49,7 @@ async fn deliver_throttled(
 
 #[tokio::test]
 async fn throttled_invalidations_are_sent_one_by_one() {
-    let variables = [("BACKOFF_MILLISECONDS", "100")];
+    let variables = [("RETRY_BASE_DELAY_MS", "100")];
     let (failed, _, harness) = deliver_throttled(Duration::from_millis(100), Duration::from_secs(20), &variables).await;
     assert_eq!(failed, BTreeSet::new());
     let refused = harness.aws.calls("CreateInvalidation").iter().filter(|call| call.status == 400).count();
@@ -58,7 +58,7 @@ async fn throttled_invalidations_are_sent_one_by_one() {
 
 #[tokio::test]
 async fn timed_out_changes_are_reported_before_the_deadline() {
-    let variables = [("BACKOFF_MILLISECONDS", "300")];
+    let variables = [("RETRY_BASE_DELAY_MS", "300")];
     let (failed, took, _) = deliver_throttled(Duration::from_millis(300), Duration::from_secs(4), &variables).await;
     assert!(!failed.is_empty());
     assert!(took < Duration::from_secs(4), "{took:?}");
@@ -158,7 +158,7 @@ async fn named_paths_are_never_widened() {
 
 #[tokio::test]
 async fn stale_tags_are_used_while_s3_fails() {
-    let variables = [QUICK, ("TAG_TTL_SECONDS", "0"), ("MISSING_TAG_TTL_SECONDS", "0")];
+    let variables = [QUICK, ("CACHE_TTL_SECONDS", "0"), ("NEGATIVE_CACHE_TTL_SECONDS", "0")];
     for (effect, serves) in [
         (Effect::error(503, "SlowDown"), true),
         (Effect::Disconnect, true),
@@ -178,14 +178,14 @@ async fn stale_tags_are_used_while_s3_fails() {
         assert!(message.contains("bucket \"untagged\""), "it may have a tag by now: {message}");
         assert_eq!(harness.invalidations("E1").len(), 1 + usize::from(serves), "{effect:?}");
         let lines = harness.function.stop().await.unwrap();
-        let said = lines.iter().any(|line| line.contains("WARN") && line.contains("STALE_TAG_SECONDS"));
+        let said = lines.iter().any(|line| line.contains("WARN") && line.contains("STALE_IF_ERROR_SECONDS"));
         assert_eq!(said, serves, "{lines:#?}");
     }
 }
 
 #[tokio::test]
 async fn a_changed_tag_applies_once_the_stale_one_is_too_old() {
-    let harness = Harness::start(state(&[("site", "E1"), ("other", "E2")]), &[("TAG_TTL_SECONDS", "1")]).await;
+    let harness = Harness::start(state(&[("site", "E1"), ("other", "E2")]), &[("CACHE_TTL_SECONDS", "1")]).await;
     harness.report("r1", created(&[("site", "a")])).await;
     harness.aws.with(|state| {
         state.buckets.get_mut("site").unwrap().tags.insert("distributionId".into(), "E2".into());

@@ -83,7 +83,7 @@ async fn long_answers_to_all_calls() {
             state.faults.push(Fault { operation, target: None, effect, times: 16 });
         }
         let event = created(&names.iter().map(|(bucket, _)| (*bucket, "a")).collect::<Vec<_>>());
-        let (peak, _) = measure("answers", state, &[("BACKOFF_MILLISECONDS", "20")], event).await;
+        let (peak, _) = measure("answers", state, &[("RETRY_BASE_DELAY_MS", "20")], event).await;
         assert!(peak < MOST);
     }
 }

@@ -9,7 +9,7 @@ use crate::harness::{Harness, created, state};
 
 /// The real throttle, base delay and retry time divided by ten: one request per 200 ms, for one second.
 const INTERVAL: Duration = Duration::from_millis(200);
-const TENTH: [(&str, &str); 2] = [("BACKOFF_MILLISECONDS", "200"), ("DIRECT_RETRY_SECONDS", "1")];
+const TENTH: [(&str, &str); 2] = [("RETRY_BASE_DELAY_MS", "200"), ("DIRECT_RETRY_SECONDS", "1")];
 
 /// Delivers one change for each of eight distributions, not all of which can be invalidated in time. Returns the number
 /// of distributions that were, the number of rejected requests, and the duration.

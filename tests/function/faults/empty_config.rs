@@ -25,7 +25,7 @@ async fn complete_documents_without_content_are_transient_failures() {
         let strings = json!({ "QueryStringsConfig": { "QueryStringBehavior": "all" } });
         let parameters = json!({ "Name": "versions", "ParametersInCacheKeyAndForwardedToOrigin": strings });
         state.cache_policies.insert(policy.into(), parameters);
-        let harness = Harness::start(state, &[("BACKOFF_MILLISECONDS", "20")]).await;
+        let harness = Harness::start(state, &[("RETRY_BASE_DELAY_MS", "20")]).await;
         let effect = Effect::Raw { status: 200, body: body.into() };
         harness.aws.with(|state| state.faults.push(Fault { operation, target: None, effect, times: 1 }));
         harness.report("r1", created(&[("site", "web/a")])).await;

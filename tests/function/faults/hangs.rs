@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::harness::{Harness, created, state, within};
 
 const HUNG: Effect = Effect::Delay(Duration::from_mins(2));
-const QUICK: (&str, &str) = ("BACKOFF_MILLISECONDS", "20");
+const QUICK: (&str, &str) = ("RETRY_BASE_DELAY_MS", "20");
 
 /// Delivers an S3 event about one object of each of these buckets, under a timeout of `seconds`.
 async fn deliver(harness: &Harness, buckets: &[&str], seconds: u64) -> InvocationOutcome {
@@ -124,7 +124,7 @@ async fn give_up(buckets: usize, time: Duration) {
     let outcome = within(harness.lambda.invoke(event, Invoke { timeout: time, ..Invoke::new("r1") })).await;
     let InvocationOutcome::Error { message, .. } = outcome else { panic!("{outcome:?}") };
     assert!(message.starts_with(&format!("{buckets} of {buckets} changes")), "{message}");
-    assert!(message.contains("GetBucketTagging: not answered before the time was up"), "{message}");
+    assert!(message.contains("GetBucketTagging: no response before the deadline"), "{message}");
     assert!(began.elapsed() < time, "{:?}", began.elapsed());
 }
 

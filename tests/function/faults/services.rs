@@ -16,18 +16,20 @@ async fn one_distribution_failing_leaves_the_others_done() {
     let event = created(&[("one", "1"), ("two", "2"), ("three", "3"), ("both", "4")]);
     let (error_type, message) = harness.error("r1", event.clone()).await;
     assert_eq!(error_type, "ChangesNotInvalidated");
-    assert!(message.starts_with("3 of 4 changes were not invalidated: "), "{message}");
+    assert!(message.starts_with("3 of 4 changes failed: "), "{message}");
     assert!(
-        message.contains("distribution E2 (2 changes of \"both\", \"two\"): its settings could not be read: ")
-            && message.contains("NoSuchDistribution"),
+        message.contains(
+            "distribution E2 (2 changes in buckets \"both\", \"two\"): its distribution config could not be read: "
+        ) && message.contains("NoSuchDistribution"),
         "{message}"
     );
     assert!(
-        message.contains("distribution E3 (1 changes of \"three\"): CreateInvalidation: AccessDenied"),
+        message.contains("distribution E3 (1 change in bucket \"three\"): CreateInvalidation: AccessDenied"),
         "{message}"
     );
     assert!(
-        message.contains("cloudfront:CreateInvalidation") && message.contains("correct the id, or the tag"),
+        message.contains("cloudfront:CreateInvalidation")
+            && message.contains("correct the distribution ID in the bucket tags"),
         "{message}"
     );
     assert!(!message.contains('\n'), "{message}");
@@ -38,7 +40,7 @@ async fn one_distribution_failing_leaves_the_others_done() {
         state.faults.clear();
         state.distributions.insert("E2".into(), FakeDistribution::default());
     });
-    assert_eq!(harness.report("r1", event).await["changes"]["covered"], 4);
+    assert_eq!(harness.report("r1", event).await["changes"]["invalidated"], 4);
     assert_eq!(harness.invalidations("E1").len(), 1, "what was done is not done again");
     assert_eq!(harness.invalidations("E2"), [["/2", "/4"]]);
     assert_eq!(harness.invalidations("E3"), [["/3"]]);
@@ -57,7 +59,7 @@ async fn transient_errors_are_retried() {
             state.faults.push(Fault::once(operation, target, effect.clone()));
             let harness = Harness::start(state, &[]).await;
             let report = harness.report("r1", created(&[("site", "a")])).await;
-            assert_eq!(report["changes"]["covered"], 1, "{operation} {effect:?}");
+            assert_eq!(report["changes"]["invalidated"], 1, "{operation} {effect:?}");
             assert_eq!(harness.aws.calls(operation).len(), 2, "{operation} {effect:?}");
         }
     }
@@ -88,7 +90,7 @@ async fn a_caller_reference_already_used_counts_as_done() {
     let report = harness.report("r1", event).await;
     assert_eq!(harness.aws.calls("CreateInvalidation")[1].code.as_deref(), Some("InvalidArgument"));
     assert_eq!(report["invalidations"][0]["status"], "already-exists");
-    assert_eq!(report["changes"]["covered"], 1);
+    assert_eq!(report["changes"]["invalidated"], 1);
 }
 
 #[tokio::test]
@@ -121,7 +123,7 @@ async fn a_bucket_that_does_not_respond_delays_no_other() {
     let invoke = Invoke { timeout: Duration::from_secs(6), ..Invoke::new("r1") };
     let outcome = within(harness.lambda.invoke(created(&[("good", "a"), ("hung", "b")]), invoke)).await;
     let InvocationOutcome::Error { message, .. } = outcome else { panic!("{outcome:?}") };
-    assert!(message.starts_with("1 of 2 changes were not invalidated: bucket \"hung\""), "{message}");
+    assert!(message.starts_with("1 of 2 changes failed: bucket \"hung\""), "{message}");
     assert_eq!(harness.invalidations("E1"), [["/a"]]);
 }
 
@@ -148,9 +150,9 @@ async fn malformed_responses_fail_in_one_line() {
     let harness = Harness::start(
         state(&[("site", "E1")]),
         &[
-            ("BACKOFF_MILLISECONDS", "20"),
-            ("TAG_TTL_SECONDS", "0"),
-            ("STALE_TAG_SECONDS", "0"),
+            ("RETRY_BASE_DELAY_MS", "20"),
+            ("CACHE_TTL_SECONDS", "0"),
+            ("STALE_IF_ERROR_SECONDS", "0"),
             ("DIRECT_RETRY_SECONDS", "0"),
         ],
     )
@@ -194,8 +196,8 @@ async fn an_endless_response_is_not_read_to_the_end() {
     for (operation, target) in [("GetBucketTagging", "site"), ("CreateInvalidation", "E1")] {
         state.faults.push(Fault::once(operation, target, Effect::Raw { status: 200, body: body.clone() }));
     }
-    let harness = Harness::start(state, &[("BACKOFF_MILLISECONDS", "20")]).await;
-    assert_eq!(harness.report("r1", created(&[("site", "a")])).await["changes"]["covered"], 1);
+    let harness = Harness::start(state, &[("RETRY_BASE_DELAY_MS", "20")]).await;
+    assert_eq!(harness.report("r1", created(&[("site", "a")])).await["changes"]["invalidated"], 1);
     assert_eq!(harness.aws.calls("GetBucketTagging").len(), 2);
     assert_eq!(harness.aws.calls("CreateInvalidation").len(), 2);
 }
@@ -205,6 +207,6 @@ async fn a_slow_response_is_awaited() {
     let mut state = state(&[("site", "E1")]);
     state.faults.push(Fault::once("GetBucketTagging", "site", Effect::Delay(Duration::from_millis(700))));
     let harness = Harness::start(state, &[]).await;
-    assert_eq!(harness.report("r1", created(&[("site", "a")])).await["changes"]["covered"], 1);
+    assert_eq!(harness.report("r1", created(&[("site", "a")])).await["changes"]["invalidated"], 1);
     assert_eq!(harness.aws.calls("GetBucketTagging").len(), 1);
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::harness::{Harness, created, state, within};
 
-const VARIABLES: [(&str, &str); 2] = [("BACKOFF_MILLISECONDS", "20"), ("DIRECT_RETRY_SECONDS", "0")];
+const VARIABLES: [(&str, &str); 2] = [("RETRY_BASE_DELAY_MS", "20"), ("DIRECT_RETRY_SECONDS", "0")];
 
 fn answering(operation: &'static str, target: &str, status: u16, body: &str) -> State {
     let mut state = state(&[("site", "E1")]);
@@ -63,7 +63,7 @@ async fn only_s3s_own_response_means_no_tags() {
         assert!(message.contains("GetBucketTagging: "), "{status} {body}: {message}");
     }
     let harness = Harness::start(answering("GetBucketTagging", "site", 404, whole), &VARIABLES).await;
-    assert_eq!(harness.report("r1", created(&[("site", "a")])).await["changes"]["ignored"], 1);
+    assert_eq!(harness.report("r1", created(&[("site", "a")])).await["changes"]["skipped"], 1);
 }
 
 #[tokio::test]
@@ -108,8 +108,8 @@ async fn an_oversized_response_is_not_read() {
     ] {
         let mut state = state(&[("site", "E1")]);
         state.faults.push(Fault::once(operation, target, Effect::Raw { status, body }));
-        let harness = Harness::start(state, &[("BACKOFF_MILLISECONDS", "20")]).await;
-        assert_eq!(harness.report("r1", created(&[("site", "a")])).await["changes"]["covered"], 1);
+        let harness = Harness::start(state, &[("RETRY_BASE_DELAY_MS", "20")]).await;
+        assert_eq!(harness.report("r1", created(&[("site", "a")])).await["changes"]["invalidated"], 1);
         assert_eq!(harness.aws.calls(operation).len(), calls, "{operation} {status}");
     }
 }

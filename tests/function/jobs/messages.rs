@@ -26,7 +26,7 @@ async fn each_distribution_is_listed_with_its_own_paths() {
 async fn no_distribution_is_left_out_for_anothers_paths() {
     let harness = Harness::start(with_job(&[("site", "E1 E2 E3")]), &[]).await;
     let items: Vec<_> = (0..40).map(|it| format!("/some/longer/path/object-{it:03}.html")).collect();
-    let parameters = json!({ "bucket": "site", "items": items }).to_string();
+    let parameters = json!({ "bucket": "site", "paths": items }).to_string();
     harness.report("r1", job(ID, Some(&parameters), None)).await;
     let [PutResult::Success { summary: Some(summary), .. }] = &results(&harness)[..] else {
         panic!("{:?}", results(&harness))
@@ -45,7 +45,7 @@ async fn omitted_paths_are_counted() {
         [(items, "/some/longer/path/number-0000.html /some", " more"), (vec![long], "/xxx", "x…")]
     {
         let harness = Harness::start(with_job(&[("site", "E1")]), &[]).await;
-        let parameters = json!({ "distributionId": "E1", "items": items }).to_string();
+        let parameters = json!({ "distributionId": "E1", "paths": items }).to_string();
         harness.report("r1", job(ID, Some(&parameters), None)).await;
         let [PutResult::Success { output_variables, .. }] = &results(&harness)[..] else {
             panic!("{:?}", results(&harness))
@@ -62,7 +62,7 @@ async fn omitted_paths_are_counted() {
 async fn paths_that_fit_are_listed_for_as_many_distributions_as_a_tag_can_name() {
     let ids: Vec<_> = (0..17).map(|it| format!("E{it:013}")).collect();
     let harness = Harness::start(with_job(&[("site", &ids.join(" "))]), &[]).await;
-    let parameters = json!({ "bucket": "site", "items": ["/index.html"] }).to_string();
+    let parameters = json!({ "bucket": "site", "paths": ["/index.html"] }).to_string();
     harness.report("r1", job(ID, Some(&parameters), None)).await;
     let [PutResult::Success { summary: Some(summary), .. }] = &results(&harness)[..] else {
         panic!("{:?}", results(&harness))
@@ -72,7 +72,7 @@ async fn paths_that_fit_are_listed_for_as_many_distributions_as_a_tag_can_name()
     // Paths that do not fit are counted.
     let many: Vec<_> = (0..20).map(|it| format!("/some/longer/path/object-{it:03}.html")).collect();
     let harness = Harness::start(with_job(&[("site", &ids.join(" "))]), &[]).await;
-    harness.report("r1", job(ID, Some(&json!({ "bucket": "site", "items": many }).to_string()), None)).await;
+    harness.report("r1", job(ID, Some(&json!({ "bucket": "site", "paths": many }).to_string()), None)).await;
     let [PutResult::Success { summary: Some(summary), .. }] = &results(&harness)[..] else {
         panic!("{:?}", results(&harness))
     };

@@ -36,7 +36,7 @@ fn failure(harness: &Harness) -> (String, String) {
 #[tokio::test]
 async fn a_job_invalidates_and_reports_it() {
     let harness = Harness::start(with_job(&[("site", "E1")]), &[]).await;
-    let parameters = r#"{"distributionId":"E1","items":["a b.html","/img/*"],"wait":false}"#;
+    let parameters = r#"{"distributionId":"E1","paths":["a b.html","/img/*"],"wait":false}"#;
     let report = harness.report("r1", job(ID, Some(parameters), None)).await;
     assert_eq!(report["job"]["result"], "succeeded");
     let [
@@ -93,15 +93,20 @@ async fn every_way_to_fail_ends_in_one_result_that_says_what_to_change() {
         (Some("{}"), None, "ConfigurationError", "DISTRIBUTION_ID"),
         (Some("E1"), None, "ConfigurationError", "UserParameters: not a JSON object"),
         (Some("[1]"), None, "ConfigurationError", "UserParameters: not a JSON object"),
-        (Some(r#"{"distribution":"E1"}"#), None, "ConfigurationError", "UserParameters.distribution: is not known"),
-        (Some(r#"{"distributionId":"e1"}"#), None, "ConfigurationError", "is not a distribution id"),
-        (Some(r#"{"distributionId":"E1","items":["/~a"]}"#), None, "ConfigurationError", "cannot invalidate a \"~\""),
-        (Some(r#"{"distributionId":"E9"}"#), None, "ConfigurationError", "correct its id"),
+        (Some(r#"{"distribution":"E1"}"#), None, "ConfigurationError", "UserParameters.distribution: is unknown"),
+        (Some(r#"{"distributionId":"e1"}"#), None, "ConfigurationError", "is not a distribution ID"),
+        (
+            Some(r#"{"distributionId":"E1","paths":["/~a"]}"#),
+            None,
+            "ConfigurationError",
+            "cannot invalidate a path with \"~\"",
+        ),
+        (Some(r#"{"distributionId":"E9"}"#), None, "ConfigurationError", "correct the distribution ID"),
         (Some(r#"{"bucket":"untagged"}"#), None, "ConfigurationError", "does not have the tag \"distributionId\""),
         (Some(r#"{"bucket":"gone"}"#), None, "ConfigurationError", "NoSuchBucket"),
         (for_e1, create(denied()), "PermissionError", "allow cloudfront:CreateInvalidation"),
         (for_site, tags(denied()), "PermissionError", "allow s3:GetBucketTagging"),
-        (for_e1, create(Effect::error(400, "InvalidArgument")), "ConfigurationError", "correct the items"),
+        (for_e1, create(Effect::error(400, "InvalidArgument")), "ConfigurationError", "correct the paths"),
         (for_e1, create(Effect::error(400, "Throttling")), "SystemUnavailable", "Throttling"),
         (
             for_e1,

@@ -9,7 +9,7 @@ use s3_cloudfront_invalidator::local::{FakeJob, Invoke, PutResult, State};
 use crate::harness::{Harness, state, within};
 
 const FIRST: &str = "11111111-abcd-1111-abcd-111111abcdef";
-const WAIT: &str = r#"{"distributionId":"E1","items":["/a"],"wait":true}"#;
+const WAIT: &str = r#"{"distributionId":"E1","paths":["/a"],"wait":true}"#;
 
 /// The id of a job that continues another. It is new each time.
 fn continued(number: usize) -> String {
@@ -119,7 +119,7 @@ async fn the_wait_is_bounded() {
     assert_eq!(failure_type, "JobFailed");
     assert!(
         message.contains("after 2 s")
-            && message.contains("\"waitSeconds\" can be up to 3600")
+            && message.contains("increase \"waitSeconds\" (at most 3600)")
             && message.contains("E1"),
         "{message}"
     );
@@ -141,7 +141,7 @@ async fn transient_status_errors_continue_the_job_and_permanent_ones_fail_it() {
         match continue_job(&harness, 1, WAIT, &kept).await {
             PutResult::Failure { failure_type, message, .. } => {
                 assert_eq!(Some(failure_type.as_str()), expected, "{message}");
-                assert!(message.contains("has its invalidation"), "{message}");
+                assert!(message.contains("the status of its invalidation could not be read"), "{message}");
             }
             PutResult::Success { continuation_token, .. } => {
                 assert_eq!((continuation_token, expected), (Some(kept), None), "{code}");

@@ -8,8 +8,8 @@ use crate::harness::{Harness, created, state};
 /// The lines, except metrics, of two invocations that succeed and two that fail.
 async fn lines(variables: &[(&str, &str)]) -> Vec<String> {
     let mut variables = variables.to_vec();
-    variables.push(("MISSING_TAG_TTL_SECONDS", "3600"));
-    variables.push(("DISTRIBUTION_SETTINGS", "off"));
+    variables.push(("NEGATIVE_CACHE_TTL_SECONDS", "3600"));
+    variables.push(("DISTRIBUTION_CONFIG", "off"));
     let harness = Harness::start(state(&[("site", "E1"), ("untagged", "")]), &variables).await;
     harness.report("request-one", created(&[("site", "very secret\nkey\u{1b}[31m"), ("untagged", "a")])).await;
     harness.report("request-two", created(&[("untagged", "b")])).await;
@@ -37,11 +37,14 @@ async fn json_lines_have_level_time_and_request_id() {
         untagged["message"].as_str().unwrap().contains("DISTRIBUTION_ID does not apply to S3 events"),
         "{untagged}"
     );
-    assert_eq!((handled["covered"].as_u64(), handled["ignored"].as_u64()), (Some(1), Some(1)));
+    assert_eq!(
+        (handled["changes"]["invalidated"].as_u64(), handled["changes"]["skipped"].as_u64()),
+        (Some(1), Some(1))
+    );
     assert_eq!(handled["invalidations"][0]["paths"][0], "/very%20secret%0Akey%1B%5B31m");
     assert_eq!(of("request-two").len(), 1, "a bucket without the tag is said once");
     let [handled, error] = of("request-three")[..] else { panic!("logged once: {lines:#?}") };
-    assert_eq!((handled["level"].as_str(), handled["error"].as_str()), (Some("INFO"), Some("UnrecognizedEvent")));
+    assert_eq!((handled["level"].as_str(), handled["errorType"].as_str()), (Some("WARN"), Some("UnrecognizedEvent")));
     assert_eq!(error["level"], "ERROR");
     let [_, error] = of("request-four")[..] else { panic!("{lines:#?}") };
     assert!(error["message"].as_str().unwrap().starts_with("ChangesNotInvalidated: 1 of 1"), "{error}");
@@ -52,7 +55,7 @@ async fn text_lines_have_no_control_characters() {
     let lines = lines(&[("AWS_LAMBDA_LOG_FORMAT", "Text")]).await;
     assert!(lines.iter().any(|line| line.contains("INFO") && line.contains("request-one")), "{lines:#?}");
     for line in &lines {
-        assert!(line.contains("INFO") || line.contains("ERROR"), "not a line of its own: {line:?}");
+        assert!(["INFO", "WARN", "ERROR"].iter().any(|level| line.contains(level)), "not a line of its own: {line:?}");
         assert!(!line.contains(char::is_control), "{line:?}");
     }
 }
@@ -93,7 +96,7 @@ async fn service_responses_are_never_logged_in_full() {
             state.faults.push(Fault::once(operation, target, Effect::Raw { status, body }));
         }
     }
-    let harness = Harness::start(state, &[("BACKOFF_MILLISECONDS", "20"), ("TAG_TTL_SECONDS", "0")]).await;
+    let harness = Harness::start(state, &[("RETRY_BASE_DELAY_MS", "20"), ("CACHE_TTL_SECONDS", "0")]).await;
     for number in 0..30 {
         harness.invoke(&format!("request-{number}"), created(&[("site", "a")])).await;
     }

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use crate::harness::{Harness, created, state};
 
-const QUICK: (&str, &str) = ("BACKOFF_MILLISECONDS", "20");
-const OFF: (&str, &str) = ("DISTRIBUTION_SETTINGS", "off");
+const QUICK: (&str, &str) = ("RETRY_BASE_DELAY_MS", "20");
+const OFF: (&str, &str) = ("DISTRIBUTION_CONFIG", "off");
 const JOB: &str = "11111111-abcd-1111-abcd-111111abcdef";
 
 fn now() -> u64 {
@@ -83,7 +83,7 @@ async fn a_mixed_batch_counts_every_outcome() {
     let messages: Vec<_> = ["m1", "m2", "m3", "m4", "m5"].into_iter().zip(bodies.iter().map(String::as_str)).collect();
     harness.report("r1", sqs(&messages)).await;
     let line = of(harness).await;
-    let age = line["OldestChangeAge"].as_u64().unwrap();
+    let age = line["InvalidationLag"].as_u64().unwrap();
     assert!((100_000..160_000).contains(&age), "of what is covered: {line}");
     // Two changes for two distributions; one of them has two URLs.
     assert_eq!(values(&line), json!([2, 1, 2, 2, 6, -2, 0, 0, age]));
@@ -92,7 +92,7 @@ async fn a_mixed_batch_counts_every_outcome() {
 
 #[tokio::test]
 async fn requests_and_jobs_count_paths_and_only_keys_count_as_changes() {
-    let named = json!({ "distributionId": "E1", "items": ["/a", "/b*"] });
+    let named = json!({ "distributionId": "E1", "paths": ["/a", "/b*"] });
     let keys = json!({ "bucket": "site", "keys": ["a", "b"] });
     for (event, expected) in [
         (named.to_string(), json!([0, 0, 0, 1, 2, null, null, 0, null])),
@@ -156,12 +156,12 @@ async fn unchanged_evictions_are_reported_where_counted() {
         state.buckets.get_mut("site").unwrap().objects = keys.iter().cloned().chain(more).collect();
         state.distributions.get_mut("E1").unwrap().config = Some(crate::config::listing::site_config());
         let variables =
-            [("MAX_PATHS", "8"), ("MAX_WILDCARDS", "7"), ("INVENTORY", if listed { "auto" } else { "off" })];
+            [("MAX_PATHS", "8"), ("MAX_WILDCARDS", "7"), ("BUCKET_LISTING", if listed { "auto" } else { "off" })];
         let harness = Harness::start(state, &variables).await;
         let report = harness.report("r1", created(&objects)).await;
-        evictions.push(report["invalidations"][0]["needlessEvictions"].clone());
+        evictions.push(report["invalidations"][0]["unchangedEvicted"].clone());
         let line = of(harness).await;
-        assert_eq!(line.get("NeedlessEvictions").cloned().unwrap_or_default(), evictions[evictions.len() - 1]);
+        assert_eq!(line.get("UnchangedEvicted").cloned().unwrap_or_default(), evictions[evictions.len() - 1]);
         assert_eq!(line["PathsSaved"], 40 - line["Paths"].as_i64().unwrap());
     }
     assert!(evictions[0].as_u64().is_some_and(|evicted| evicted > 0) && evictions[1].is_null(), "{evictions:?}");
@@ -188,7 +188,7 @@ async fn no_metrics_when_switched_off() {
     harness.report("r1", created(&[("site", "a")])).await;
     harness.error("r2", "{").await;
     let lines = harness.function.stop().await.unwrap();
-    assert!(metrics(&lines).is_empty() && lines.iter().any(|line| line.contains("covered")), "{lines:#?}");
+    assert!(metrics(&lines).is_empty() && lines.iter().any(|line| line.contains("invalidated")), "{lines:#?}");
 }
 
 #[tokio::test]
@@ -201,6 +201,6 @@ async fn the_age_is_counted_from_the_events_time_and_never_negative() {
         let harness = Harness::start(state(&[("site", "E1")]), &[]).await;
         harness.report("r1", event.clone()).await;
         let line = of(harness).await;
-        assert!(expected.contains(&line["OldestChangeAge"].as_i64().unwrap()), "{event}: {line}");
+        assert!(expected.contains(&line["InvalidationLag"].as_i64().unwrap()), "{event}: {line}");
     }
 }

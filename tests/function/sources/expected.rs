@@ -3,8 +3,8 @@
 use super::Expected;
 
 /// The error for an event that would be for the function's own distribution, if there is none.
-const NO_DISTRIBUTION: &str = "UnrecognizedEvent: no distribution is named: name one (\"distributionId\"), a bucket that is \
-    tagged with one (\"bucket\"), or give the function one of its own (DISTRIBUTION_ID)";
+const NO_DISTRIBUTION: &str = "UnrecognizedEvent: no distribution is named; name a distribution (\"distributionId\") or a \
+    tagged bucket (\"bucket\"), or set DISTRIBUTION_ID";
 
 pub(super) const EXPECTED: &[Expected] = &[
     ("sqs/eventbridge", &["E2EXAMPLE1ABCD /queue/bus%20a%2Bb.html /queue/bus+a%2Bb.html"], None),
@@ -19,7 +19,7 @@ pub(super) const EXPECTED: &[Expected] = &[
     (
         "sqs/message-without-id",
         &[
-            "ChangesNotInvalidated: 1 of 2 changes were not invalidated: Records[1].messageId: missing",
+            "ChangesNotInvalidated: 1 of 2 changes failed: Records[1].messageId: missing",
             "E2EXAMPLE1ABCD /id/with.html",
         ],
         None,
@@ -58,7 +58,7 @@ pub(super) const EXPECTED: &[Expected] = &[
     (
         "sns/one-message-is-not-json",
         &[
-            "ChangesNotInvalidated: 1 of 3 changes were not invalidated: Records[1].Sns.Message: not JSON: expected value at line 1 column 1",
+            "ChangesNotInvalidated: 1 of 3 changes failed: Records[1].Sns.Message: not JSON: expected value at line 1 column 1",
             "E2EXAMPLE1ABCD /topic/after.html /topic/before.html",
         ],
         None,
@@ -69,7 +69,7 @@ pub(super) const EXPECTED: &[Expected] = &[
         &["E2EXAMPLE1ABCD /topic/first.html /topic/third.html", "E2EXAMPLE2EFGH /topic/second.html"],
         None,
     ),
-    ("sns/test-event", &["ignored 0 test-event"], None),
+    ("sns/test-event", &["skipped 0 test-event"], None),
     ("eventbridge/another-source", &[NO_DISTRIBUTION], Some(&["E2EXAMPLE3IJKL /*"])),
     (
         "eventbridge/key-with-plus-and-percent",
@@ -78,35 +78,35 @@ pub(super) const EXPECTED: &[Expected] = &[
     ),
     (
         "eventbridge/object-access-tier-changed",
-        &[r#"ignored 1 not-a-content-change "Object Access Tier Changed""#],
+        &[r#"skipped 1 not-a-content-change "Object Access Tier Changed""#],
         None,
     ),
-    ("eventbridge/object-acl-updated", &[r#"ignored 1 not-a-content-change "Object ACL Updated""#], None),
+    ("eventbridge/object-acl-updated", &[r#"skipped 1 not-a-content-change "Object ACL Updated""#], None),
     ("eventbridge/object-created", &["E2EXAMPLE1ABCD /bus/logo.png"], None),
     (
         "eventbridge/object-created-without-key",
-        &["ChangesNotInvalidated: 1 of 1 changes were not invalidated: detail.object.key: missing"],
+        &["ChangesNotInvalidated: 1 of 1 change failed: detail.object.key: missing"],
         None,
     ),
     ("eventbridge/object-deleted-by-a-delete-marker", &["E2EXAMPLE1ABCD /bus/marked.png"], None),
     ("eventbridge/object-deleted-by-lifecycle-expiration", &["E2EXAMPLE1ABCD /bus/expired.png"], None),
     ("eventbridge/object-deleted-permanently", &["E2EXAMPLE1ABCD /bus/gone.png"], None),
-    ("eventbridge/object-restore-completed", &[r#"ignored 1 not-a-content-change "Object Restore Completed""#], None),
-    ("eventbridge/object-restore-expired", &[r#"ignored 1 not-a-content-change "Object Restore Expired""#], None),
-    ("eventbridge/object-restore-initiated", &[r#"ignored 1 not-a-content-change "Object Restore Initiated""#], None),
+    ("eventbridge/object-restore-completed", &[r#"skipped 1 not-a-content-change "Object Restore Completed""#], None),
+    ("eventbridge/object-restore-expired", &[r#"skipped 1 not-a-content-change "Object Restore Expired""#], None),
+    ("eventbridge/object-restore-initiated", &[r#"skipped 1 not-a-content-change "Object Restore Initiated""#], None),
     (
         "eventbridge/object-storage-class-changed",
-        &[r#"ignored 1 not-a-content-change "Object Storage Class Changed""#],
+        &[r#"skipped 1 not-a-content-change "Object Storage Class Changed""#],
         None,
     ),
-    ("eventbridge/object-tags-added", &[r#"ignored 1 not-a-content-change "Object Tags Added""#], None),
-    ("eventbridge/object-tags-deleted", &[r#"ignored 1 not-a-content-change "Object Tags Deleted""#], None),
+    ("eventbridge/object-tags-added", &[r#"skipped 1 not-a-content-change "Object Tags Added""#], None),
+    ("eventbridge/object-tags-deleted", &[r#"skipped 1 not-a-content-change "Object Tags Deleted""#], None),
     ("eventbridge/own-application", &[NO_DISTRIBUTION], Some(&["E2EXAMPLE3IJKL /*"])),
     ("eventbridge/scheduled-event", &[NO_DISTRIBUTION], Some(&["E2EXAMPLE3IJKL /*"])),
     ("codepipeline/continuation-token", &["job succeeded: E2EXAMPLE1ABCD: invalidated /pipeline/*"], None),
     (
         "codepipeline/continuation-token-of-another-function",
-        &["job failed: JobFailed: the job's continuation token is none that this function wrote; run the action again"],
+        &["job failed: JobFailed: the job's continuation token was not written by this function; retry the action"],
         None,
     ),
     (
@@ -118,7 +118,7 @@ pub(super) const EXPECTED: &[Expected] = &[
     (
         "codepipeline/parameters-with-an-unknown-field",
         &[
-            "job failed: ConfigurationError: UserParameters.paths: is not known; known are distributionId, bucket, items, keys, wait, waitSeconds",
+            "job failed: ConfigurationError: UserParameters.path: is unknown; the fields are distributionId, bucket, paths, keys, wait, waitSeconds",
         ],
         None,
     ),
@@ -133,41 +133,43 @@ pub(super) const EXPECTED: &[Expected] = &[
     (
         "codepipeline/without-id",
         &[
-            r#"UnrecognizedEvent: the CodePipeline job has no id that a result could be put for ("CodePipeline.job"."id")"#,
+            r#"UnrecognizedEvent: the CodePipeline job has no valid ID ("CodePipeline.job"."id"), so no result can be put"#,
         ],
         None,
     ),
     (
         "codepipeline/without-parameters",
         &[
-            r#"job failed: ConfigurationError: no distribution is named: name one ("distributionId"), a bucket that is tagged with one ("bucket"), or give the function one of its own (DISTRIBUTION_ID)"#,
+            r#"job failed: ConfigurationError: no distribution is named; name a distribution ("distributionId") or a tagged bucket ("bucket"), or set DISTRIBUTION_ID"#,
         ],
         Some(&["job succeeded: E2EXAMPLE3IJKL: invalidated /*", "E2EXAMPLE3IJKL /*"]),
     ),
-    ("direct/bucket-and-items", &["E2EXAMPLE1ABCD /direct/manual.html"], None),
+    ("direct/bucket-and-paths", &["E2EXAMPLE1ABCD /direct/manual.html"], None),
     ("direct/bucket-and-keys", &["E2EXAMPLE1ABCD /direct/ /direct/a%2Bb%2520c.html /direct/index.html"], None),
     (
         "direct/bucket-of-another-region",
         &[
-            r#"RequestFailed: bucket "example-docs": its tags could not be read: GetBucketTagging: PermanentRedirect: The bucket you are attempting to access must be addressed using the specified endpoint. (HTTP 301); the bucket is not in the Region that the event names (without one, the function's); ask the deployment of the bucket's Region"#,
+            r#"RequestFailed: bucket "example-docs": its tags could not be read: GetBucketTagging: PermanentRedirect: The bucket you are attempting to access must be addressed using the specified endpoint. (HTTP 301); the bucket is not in the Region that the event names (by default the function's Region); use the function in the bucket's Region"#,
         ],
         None,
     ),
     ("direct/cache-tag", &["E2EXAMPLE1ABCD #news"], None),
     ("direct/distribution-alone", &["E2EXAMPLE1ABCD /*"], None),
-    ("direct/distribution-and-items", &["E2EXAMPLE1ABCD /direct%20page.html /direct/*"], None),
+    ("direct/distribution-and-paths", &["E2EXAMPLE1ABCD /direct%20page.html /direct/*"], None),
     ("direct/empty-object", &[NO_DISTRIBUTION], Some(&["E2EXAMPLE3IJKL /*"])),
     ("direct/hello-world", &[NO_DISTRIBUTION], Some(&["E2EXAMPLE3IJKL /*"])),
     ("direct/items-alone", &[NO_DISTRIBUTION], Some(&["E2EXAMPLE3IJKL /direct/own.html"])),
     (
         "direct/keys-with-distribution",
-        &[r#"InvalidRequest: keys: go where their bucket's tags say; leave out "items" and "distributionId""#],
+        &[
+            r#"InvalidRequest: keys: are invalidated in the distributions that the bucket's tags name; remove "paths" and "distributionId""#,
+        ],
         None,
     ),
     ("direct/null", &[NO_DISTRIBUTION], Some(&["E2EXAMPLE3IJKL /*"])),
     (
         "direct/unknown-field",
-        &["InvalidRequest: paths: is not known; known are distributionId, bucket, items, keys, wait, waitSeconds"],
+        &["InvalidRequest: path: is unknown; the fields are distributionId, bucket, paths, keys, wait, waitSeconds"],
         None,
     ),
     ("direct/wait", &[r#"waited until "Completed""#, "E2EXAMPLE1ABCD /direct/wait.html"], None),
@@ -201,7 +203,7 @@ pub(super) const EXPECTED: &[Expected] = &[
     (
         "nested/failed-invocation-of-sqs",
         &[
-            "ChangesNotInvalidated: 1 of 2 changes were not invalidated: requestPayload.Records[1].body: not JSON: expected value at line 1 column 1",
+            "ChangesNotInvalidated: 1 of 2 changes failed: requestPayload.Records[1].body: not JSON: expected value at line 1 column 1",
             "E2EXAMPLE1ABCD /failed/sqs.html",
         ],
         None,
@@ -209,8 +211,8 @@ pub(super) const EXPECTED: &[Expected] = &[
     ("nested/failed-invocation-of-sns", &["E2EXAMPLE1ABCD /failed/sns.html"], None),
     ("nested/failed-invocation-of-sns-in-sqs", &["E2EXAMPLE1ABCD /failed/sns-in-sqs.html"], None),
     ("nested/sns-in-sns-in-sqs", &["E2EXAMPLE1ABCD /failed/twice.html"], None),
-    ("nested/succeeded-invocation", &["UnrecognizedEvent: the event has no known shape"], None),
-    ("nested/succeeded-invocation-as-eventbridge-event", &["UnrecognizedEvent: the event has no known shape"], None),
+    ("nested/succeeded-invocation", &["UnrecognizedEvent: the event is not recognized"], None),
+    ("nested/succeeded-invocation-as-eventbridge-event", &["UnrecognizedEvent: the event is not recognized"], None),
     ("nested/succeeded-invocation-in-sqs", &["again 059f36b4-87a3-44ab-83d2-000000000106"], None),
     (
         "nested/too-deep",

@@ -50,7 +50,7 @@ async fn outcome(harness: &Harness, name: &str) -> Vec<String> {
     let mut lines = match harness.invoke(&name.replace('/', "-"), read(name)).await {
         InvocationOutcome::Response(body) => answer(&serde_json::from_slice(&body).unwrap()),
         InvocationOutcome::Error { error_type, message } => {
-            vec![format!("{error_type}: {}", message.split("; accepted:").next().unwrap())]
+            vec![format!("{error_type}: {}", message.split("; accepted events:").next().unwrap())]
         }
         InvocationOutcome::TimedOut => panic!("{name}: timed out"),
     };
@@ -64,9 +64,9 @@ fn answer(body: &Value) -> Vec<String> {
         return failures.map(|it| format!("again {}", it["itemIdentifier"].as_str().unwrap())).collect();
     }
     let mut lines = Vec::new();
-    for ignored in body["ignored"].as_array().unwrap() {
-        let of = ignored.get("eventName").map_or_else(String::new, |it| format!(" {it}"));
-        lines.push(format!("ignored {} {}{of}", ignored["changes"], ignored["reason"].as_str().unwrap()));
+    for skipped in body["skipped"].as_array().unwrap() {
+        let of = skipped.get("eventName").map_or_else(String::new, |it| format!(" {it}"));
+        lines.push(format!("skipped {} {}{of}", skipped["changes"], skipped["code"].as_str().unwrap()));
     }
     for sent in body["invalidations"].as_array().unwrap() {
         assert_eq!(sent["status"], "accepted", "{body}");

@@ -10,7 +10,7 @@ use crate::harness::{bootstrap, within};
 async fn invalid_variables_are_an_init_error_that_names_them_all() {
     let lambda = Lambda::start().await.unwrap();
     let aws = FakeAws::start(State::default()).await.unwrap();
-    let variables = [("MAX_PATHS", "0"), ("DRY_RUN", "yes"), ("TAG_TTL_SECONDS", "300")];
+    let variables = [("MAX_PATHS", "0"), ("DRY_RUN", "yes"), ("CACHE_TTL_SECONDS", "300")];
     let function = FunctionProcess::start(bootstrap(), &lambda, &aws, &variables).unwrap();
     let Err(InvocationOutcome::Error { error_type, message }) = within(lambda.ready()).await else { panic!("started") };
     assert_eq!(error_type, "ConfigurationError");

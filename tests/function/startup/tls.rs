@@ -41,7 +41,7 @@ async fn the_authority_of_ssl_cert_file_is_trusted() {
     let (outcome, _, accepted) = outcome(&authority, &file("trusted.pem", authority.pem())).await;
     let InvocationOutcome::Response(body) = outcome else { panic!("{outcome:?}") };
     let report: Value = serde_json::from_slice(&body).unwrap();
-    assert_eq!(report["changes"], json!({ "covered": 1, "ignored": 0, "failed": 0 }));
+    assert_eq!(report["changes"], json!({ "invalidated": 1, "skipped": 0, "failed": 0 }));
     assert_eq!(accepted, 1);
 }
 
@@ -52,7 +52,7 @@ async fn a_malformed_certificate_is_skipped_with_a_warning() {
     let roots = file("malformed.pem", [malformed, &authority.pem()].concat());
     let (outcome, lines, accepted) = outcome(&authority, &roots).await;
     assert!(matches!(outcome, InvocationOutcome::Response(_)) && accepted == 1, "{outcome:?}");
-    assert!(lines.iter().any(|line| line.contains("are not trusted") && line.contains("malformed.pem")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("were skipped") && line.contains("malformed.pem")), "{lines:?}");
 }
 
 #[tokio::test]
@@ -71,9 +71,9 @@ async fn an_unusable_certificate_file_is_an_init_error_that_names_it() {
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     for (path, reason) in [
         (missing, "cannot be read: No such file or directory (os error 2)"),
-        (directory, "cannot be read: it is not a file"),
-        (file("junk.pem", b"\xff\x00 junk"), "holds no certificate in PEM form"),
-        (file("empty.pem", ""), "holds no certificate in PEM form"),
+        (directory, "cannot be read: not a regular file"),
+        (file("junk.pem", b"\xff\x00 junk"), "contains no PEM certificate"),
+        (file("empty.pem", ""), "contains no PEM certificate"),
     ] {
         let path = path.to_str().unwrap();
         let lambda = Lambda::start().await.unwrap();

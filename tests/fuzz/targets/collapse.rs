@@ -35,7 +35,7 @@ fn read(text: &str) -> Input {
     let mut number = |default| numbers.next().and_then(Result::ok).unwrap_or(default);
     let one_at_least = |number: u16| NonZeroUsize::new(number.max(1).into()).unwrap();
     let budget = Budget { max_paths: one_at_least(number(30)), max_wildcards: one_at_least(number(7)) };
-    let objective = Objective { budget, path_weight: number(0).into() };
+    let objective = Objective { budget, evictions_per_path: number(0).into() };
     let (mut paths, mut changed, mut others) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
     let mut of_keys = true;
     for line in lines.take(MOST_LINES) {

@@ -61,9 +61,9 @@ fn refused(error: &EventError) -> Checked {
 
 /// Checks what holds for every batch that was decoded from `length` bytes.
 fn changes(batch: &Batch, length: usize) -> Checked {
-    let Batch { source: _, times, messages, changes, ignored, test_events, failed, unlisted_failures } = batch;
+    let Batch { source: _, times, messages, changes, skipped, test_events, failed, unlisted_failures } = batch;
     // Each entry takes at least two bytes of the event, and its text was in the event.
-    prop_assert!(2 * (changes.len() + ignored.len() + test_events + failed.len() + unlisted_failures) <= length);
+    prop_assert!(2 * (changes.len() + skipped.len() + test_events + failed.len() + unlisted_failures) <= length);
     prop_assert_eq!(times.len(), changes.len());
     prop_assert!(changes.iter().map(|change| change.key.as_str().len()).sum::<usize>() <= length);
     for Change { bucket, key } in changes {
@@ -71,8 +71,8 @@ fn changes(batch: &Batch, length: usize) -> Checked {
         prop_assert!(bucket.region.as_ref().is_none_or(|region| is_region(region.as_str())), "{bucket:?}");
         prop_assert!((1..=1024).contains(&key.as_str().len()));
     }
-    for ignored in ignored {
-        check_one_line(&ignored.event_name, LONGEST)?;
+    for skipped in skipped {
+        check_one_line(&skipped.event_name, LONGEST)?;
     }
     for error in failed {
         check_one_line(&error.to_string(), LONGEST)?;
@@ -89,14 +89,14 @@ fn changes(batch: &Batch, length: usize) -> Checked {
     }
     prop_assert!(change <= changes.len() && failure <= failed.len());
     let first = failed.first().map(|error| message_kind(&error.to_string())).unwrap_or_default();
-    let sizes = [changes.len(), ignored.len(), *test_events, failed.len()].map(magnitude);
+    let sizes = [changes.len(), skipped.len(), *test_events, failed.len()].map(magnitude);
     Ok(format!("changes {sizes:?} {:?} {first}", messages.as_ref().map(|it| magnitude(it.len()))))
 }
 
 fn check_request(request: &Request) -> Checked {
     prop_assert!(request.wait.is_none_or(|seconds| (1..=3600).contains(&seconds)));
     Ok(match &request.kind {
-        RequestKind::Items { of, items } => {
+        RequestKind::Paths { target: of, paths: items } => {
             prop_assert!((1..=3000).contains(&items.len()));
             for item in items {
                 prop_assert!(item.as_str().starts_with('#') || is_path(item.as_str(), true), "{item}");
@@ -133,7 +133,7 @@ fn records(event: &Value) -> Option<(&str, &[Value])> {
 fn counted(service: &str, records: &[Value], batch: &Batch) -> Result<(), TestCaseError> {
     if service == "aws:s3" {
         prop_assert_eq!(
-            batch.changes.len() + batch.ignored.len() + batch.failed.len() + batch.unlisted_failures,
+            batch.changes.len() + batch.skipped.len() + batch.failed.len() + batch.unlisted_failures,
             records.len()
         );
         prop_assert_eq!(&batch.messages, &None);
@@ -154,10 +154,10 @@ fn counted(service: &str, records: &[Value], batch: &Batch) -> Result<(), TestCa
 fn outline(decoded: &Result<Event, EventError>) -> String {
     match decoded {
         Ok(Event::Changes(batch)) => {
-            let Batch { source, times, messages, changes, ignored, test_events, failed, unlisted_failures } = batch;
+            let Batch { source, times, messages, changes, skipped, test_events, failed, unlisted_failures } = batch;
             let failed: Vec<_> = failed.iter().map(|error| &error.at).collect();
             format!(
-                "{source:?} {changes:?} {times:?} {ignored:?} {test_events} {failed:?} {unlisted_failures} {messages:?}"
+                "{source:?} {changes:?} {times:?} {skipped:?} {test_events} {failed:?} {unlisted_failures} {messages:?}"
             )
         }
         Ok(Event::Request(request)) => format!("{request:?}"),
@@ -196,7 +196,7 @@ pub(crate) fn message(body: &[u8]) -> Checked {
             Ok(Event::Changes(alone)) => {
                 prop_assert_eq!(found, &alone.changes[..]);
                 prop_assert_eq!(failed.len() + batch.unlisted_failures, alone.failed.len() + alone.unlisted_failures);
-                prop_assert_eq!((&batch.ignored, batch.test_events), (&alone.ignored, alone.test_events));
+                prop_assert_eq!((&batch.skipped, batch.test_events), (&alone.skipped, alone.test_events));
             }
             Ok(Event::Job(_) | Event::Request(_)) | Err(_) => prop_assert_eq!((found.len(), failed.len()), (0, 1)),
         }

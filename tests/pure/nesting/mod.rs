@@ -50,7 +50,7 @@ fn check(event: &str, expected: &[Expected]) {
         let keys = expected.keys.iter().map(String::as_str).collect();
         assert_eq!(message, (format!("m{index}").as_str(), keys, expected.failed), "{event}");
     }
-    assert_eq!(batch.ignored.len(), expected.iter().map(|it| it.ignored).sum::<usize>());
+    assert_eq!(batch.skipped.len(), expected.iter().map(|it| it.ignored).sum::<usize>());
     assert_eq!(batch.test_events, expected.iter().map(|it| it.test_events).sum::<usize>());
 }
 
@@ -131,7 +131,7 @@ fn the_last_field_can_decide_the_kind() {
 /// A mistyped field must not turn a request into another one, such as the invalidation of everything.
 #[test]
 fn a_direct_invocation_with_an_unknown_field_is_an_error() {
-    let request = r#"{"distributionId":"E1","items":["/a"],"item":"/b"}"#;
+    let request = r#"{"distributionId":"E1","paths":["/a"],"item":"/b"}"#;
     assert!(matches!(decode(request.as_bytes()), Err(EventError::Request(_))));
     let hello_world = r#""key1":"a","key2":"b","key3":"c""#;
     assert!(matches!(decode(format!("{{{hello_world}}}").as_bytes()), Ok(Event::Request(_))));

@@ -62,14 +62,14 @@ fn decoded_lines(event: &[u8]) -> Vec<String> {
 }
 
 fn batch_lines(batch: &Batch) -> Vec<String> {
-    let Batch { source: _, times: _, messages, changes, ignored, test_events, failed, unlisted_failures } = batch;
+    let Batch { source: _, times: _, messages, changes, skipped, test_events, failed, unlisted_failures } = batch;
     let mut lines = Vec::new();
     for message in messages.iter().flatten() {
         lines.push(format!("message {} changes {:?} failed {:?}", message.id, message.changes, message.failed));
     }
     lines
         .extend(changes.iter().map(|change| format!("change {} {}", bucket_text(&change.bucket), change.key.as_str())));
-    lines.extend(ignored.iter().map(|record| format!("ignored {}", record.event_name)));
+    lines.extend(skipped.iter().map(|record| format!("skipped {}", record.event_name)));
     lines.extend((*test_events > 0).then(|| format!("test events {test_events}")));
     lines.extend(failed.iter().map(|error| format!("failed {}: {}", error.at, error.reason)));
     lines.extend((*unlisted_failures > 0).then(|| format!("failed too {unlisted_failures}")));
@@ -82,14 +82,14 @@ fn bucket_text(bucket: &Bucket) -> String {
 
 fn request_text(request: &Request) -> String {
     let kind = match &request.kind {
-        RequestKind::Items { of, items } => {
+        RequestKind::Paths { target: of, paths: items } => {
             let of = match of {
                 RequestTarget::Distribution(id) => id.to_string(),
                 RequestTarget::Bucket(bucket) => bucket_text(bucket),
                 RequestTarget::Default => "own".into(),
             };
             let items: Vec<_> = items.iter().map(ToString::to_string).collect();
-            format!("items of {of}: {}", items.join(" "))
+            format!("paths of {of}: {}", items.join(" "))
         }
         RequestKind::Keys { bucket, keys } => {
             let keys: Vec<_> = keys.iter().map(ObjectKey::as_str).collect();

@@ -6,13 +6,13 @@ use super::Expected;
 pub(super) const CODEPIPELINE: &[Expected] = &[
     (
         "continuation-token-of-another-function",
-        &["job 11111111-abcd-1111-abcd-000000000007", "items of E2EXAMPLE1ABCD: /*", "token EXAMPLE-token"],
+        &["job 11111111-abcd-1111-abcd-000000000007", "paths of E2EXAMPLE1ABCD: /*", "token EXAMPLE-token"],
     ),
     (
         "continuation-token",
         &[
             "job 11111111-abcd-1111-abcd-000000000006",
-            "items of E2EXAMPLE1ABCD: /pipeline/*; wait 900",
+            "paths of E2EXAMPLE1ABCD: /pipeline/*; wait 900",
             r#"token {"version":1,"invalidations":[["E2EXAMPLE1ABCD","I0000000000001"]],"started":1767323045,"wait":900,"paths":"/pipeline/*"}"#,
         ],
     ),
@@ -31,36 +31,41 @@ pub(super) const CODEPIPELINE: &[Expected] = &[
         "parameters-with-an-unknown-field",
         &[
             "job 11111111-abcd-1111-abcd-000000000004",
-            "refused UserParameters.paths: is not known; known are distributionId, bucket, items, keys, wait, waitSeconds",
+            "refused UserParameters.path: is unknown; the fields are distributionId, bucket, paths, keys, wait, waitSeconds",
         ],
     ),
     (
         "with-parameters",
-        &["job 11111111-abcd-1111-abcd-000000000001", "items of E2EXAMPLE1ABCD: /a%20b.html /pipeline/*"],
+        &["job 11111111-abcd-1111-abcd-000000000001", "paths of E2EXAMPLE1ABCD: /a%20b.html /pipeline/*"],
     ),
     (
         "without-id",
-        &[r#"error the CodePipeline job has no id that a result could be put for ("CodePipeline.job"."id")"#],
+        &[r#"error the CodePipeline job has no valid ID ("CodePipeline.job"."id"), so no result can be put"#],
     ),
-    ("without-parameters", &["job 11111111-abcd-1111-abcd-000000000002", "items of own: /*"]),
+    ("without-parameters", &["job 11111111-abcd-1111-abcd-000000000002", "paths of own: /*"]),
 ];
 
 /// Direct invocations.
 pub(super) const DIRECT: &[Expected] = &[
-    ("bucket-and-items", &["items of example-site anywhere: /direct/manual.html"]),
-    ("bucket-of-another-region", &["items of example-docs anywhere: /direct/manual.html"]),
-    ("cache-tag", &["items of E2EXAMPLE1ABCD: #news"]),
+    ("bucket-and-paths", &["paths of example-site anywhere: /direct/manual.html"]),
+    ("bucket-of-another-region", &["paths of example-docs anywhere: /direct/manual.html"]),
+    ("cache-tag", &["paths of E2EXAMPLE1ABCD: #news"]),
     ("bucket-and-keys", &["keys of example-site anywhere: direct/index.html direct/a+b%20c.html"]),
-    ("distribution-alone", &["items of E2EXAMPLE1ABCD: /*"]),
-    ("distribution-and-items", &["items of E2EXAMPLE1ABCD: /direct%20page.html /direct/*"]),
-    ("empty-object", &["items of own: /*"]),
-    ("hello-world", &["items of own: /*"]),
-    ("items-alone", &["items of own: /direct/own.html"]),
+    ("distribution-alone", &["paths of E2EXAMPLE1ABCD: /*"]),
+    ("distribution-and-paths", &["paths of E2EXAMPLE1ABCD: /direct%20page.html /direct/*"]),
+    ("empty-object", &["paths of own: /*"]),
+    ("hello-world", &["paths of own: /*"]),
+    ("items-alone", &["paths of own: /direct/own.html"]),
     (
         "keys-with-distribution",
-        &[r#"error keys: go where their bucket's tags say; leave out "items" and "distributionId""#],
+        &[
+            r#"error keys: are invalidated in the distributions that the bucket's tags name; remove "paths" and "distributionId""#,
+        ],
     ),
-    ("null", &["items of own: /*"]),
-    ("unknown-field", &["error paths: is not known; known are distributionId, bucket, items, keys, wait, waitSeconds"]),
-    ("wait", &["items of E2EXAMPLE1ABCD: /direct/wait.html; wait 30"]),
+    ("null", &["paths of own: /*"]),
+    (
+        "unknown-field",
+        &["error path: is unknown; the fields are distributionId, bucket, paths, keys, wait, waitSeconds"],
+    ),
+    ("wait", &["paths of E2EXAMPLE1ABCD: /direct/wait.html; wait 30"]),
 ];

@@ -27,23 +27,23 @@ pub(super) const SNS: &[Expected] = &[
 
 /// EventBridge events.
 pub(super) const EVENTBRIDGE: &[Expected] = &[
-    ("another-source", &["items of own: /*"]),
+    ("another-source", &["paths of own: /*"]),
     ("key-with-plus-and-percent", &["change example-site eu-central-1 bus/a+b%20c%2Bd 100%.html"]),
-    ("object-access-tier-changed", &["ignored Object Access Tier Changed"]),
-    ("object-acl-updated", &["ignored Object ACL Updated"]),
+    ("object-access-tier-changed", &["skipped Object Access Tier Changed"]),
+    ("object-acl-updated", &["skipped Object ACL Updated"]),
     ("object-created-without-key", &["failed detail.object.key: missing"]),
     ("object-created", &["change example-site eu-central-1 bus/logo.png"]),
     ("object-deleted-by-a-delete-marker", &["change example-site eu-central-1 bus/marked.png"]),
     ("object-deleted-by-lifecycle-expiration", &["change example-site eu-central-1 bus/expired.png"]),
     ("object-deleted-permanently", &["change example-site eu-central-1 bus/gone.png"]),
-    ("object-restore-completed", &["ignored Object Restore Completed"]),
-    ("object-restore-expired", &["ignored Object Restore Expired"]),
-    ("object-restore-initiated", &["ignored Object Restore Initiated"]),
-    ("object-storage-class-changed", &["ignored Object Storage Class Changed"]),
-    ("object-tags-added", &["ignored Object Tags Added"]),
-    ("object-tags-deleted", &["ignored Object Tags Deleted"]),
-    ("own-application", &["items of own: /*"]),
-    ("scheduled-event", &["items of own: /*"]),
+    ("object-restore-completed", &["skipped Object Restore Completed"]),
+    ("object-restore-expired", &["skipped Object Restore Expired"]),
+    ("object-restore-initiated", &["skipped Object Restore Initiated"]),
+    ("object-storage-class-changed", &["skipped Object Storage Class Changed"]),
+    ("object-tags-added", &["skipped Object Tags Added"]),
+    ("object-tags-deleted", &["skipped Object Tags Deleted"]),
+    ("own-application", &["paths of own: /*"]),
+    ("scheduled-event", &["paths of own: /*"]),
 ];
 
 /// Events in several envelopes, among them the records of failed invocations.
@@ -69,7 +69,7 @@ pub(super) const NESTED: &[Expected] = &[
         &[
             "message 059f36b4-87a3-44ab-83d2-000000000105 changes 0..1 failed 0..1",
             "change example-site eu-central-1 failed/good.html",
-            r#"failed Records[0].body.requestPayload.Records[0].Sns.Message.Records[1].s3.object.key: "failed/bad%2.html": "%" without two hex digits at byte 10"#,
+            r#"failed Records[0].body.requestPayload.Records[0].Sns.Message.Records[1].s3.object.key: "failed/bad%2.html": "%" at byte 10 is not followed by two hex digits"#,
         ],
     ),
     (
@@ -78,15 +78,15 @@ pub(super) const NESTED: &[Expected] = &[
             "message 059f36b4-87a3-44ab-83d2-000000000102 changes 0..0 failed 0..1",
             "message 059f36b4-87a3-44ab-83d2-000000000103 changes 0..1 failed 1..1",
             "change example-site eu-central-1 failed/beside-a-job.html",
-            "failed Records[0].body: a job of a pipeline does not come through a queue or a topic; invoke the function with it",
+            "failed Records[0].body: a CodePipeline job is not accepted in an SQS or SNS message; invoke the function directly",
         ],
     ),
     (
         "failed-invocation-of-a-job",
-        &["job 11111111-abcd-1111-abcd-000000000010", "items of E2EXAMPLE1ABCD: /failed/job.html"],
+        &["job 11111111-abcd-1111-abcd-000000000010", "paths of E2EXAMPLE1ABCD: /failed/job.html"],
     ),
-    ("failed-invocation-of-a-request", &["items of E2EXAMPLE1ABCD: /failed/request.html"]),
-    ("failed-invocation-of-a-schedule", &["items of own: /*"]),
+    ("failed-invocation-of-a-request", &["paths of E2EXAMPLE1ABCD: /failed/request.html"]),
+    ("failed-invocation-of-a-schedule", &["paths of own: /*"]),
     ("failed-invocation-of-eventbridge", &["change example-site eu-central-1 failed/eventbridge +.html"]),
     ("failed-invocation-of-s3", &["change example-site eu-central-1 failed/s3.html"]),
     (
@@ -111,22 +111,22 @@ pub(super) const NESTED: &[Expected] = &[
             "change example-site eu-central-1 failed/twice.html",
         ],
     ),
-    ("succeeded-invocation-as-eventbridge-event", &["error no known shape"]),
+    ("succeeded-invocation-as-eventbridge-event", &["error the event is not recognized"]),
     (
         "succeeded-invocation-in-sqs",
         &[
             "message 059f36b4-87a3-44ab-83d2-000000000106 changes 0..0 failed 0..1",
-            "failed Records[0].body: no known shape",
+            "failed Records[0].body: the event is not recognized",
         ],
     ),
-    ("succeeded-invocation", &["error no known shape"]),
+    ("succeeded-invocation", &["error the event is not recognized"]),
     (
         "too-deep",
         &[
             "message 059f36b4-87a3-44ab-83d2-000000000108 changes 0..0 failed 0..1",
             "message 059f36b4-87a3-44ab-83d2-000000000109 changes 0..1 failed 1..1",
             "change example-site eu-central-1 failed/beside-too-deep.html",
-            "failed Records[0].body: too many envelopes within one another",
+            "failed Records[0].body: the event is nested in too many envelopes",
         ],
     ),
 ];

@@ -276,7 +276,7 @@ impl PossibleOutcome {
     fn from_served_state(served_state: ServedState) -> Self {
         match served_state {
             ServedState::Outside => Self::Skipped("outside-origin-path"),
-            ServedState::Elsewhere => Self::Skipped("served-elsewhere"),
+            ServedState::Elsewhere => Self::Skipped("other-origin"),
             ServedState::Served => Self::Invalidated,
         }
     }

@@ -11,7 +11,7 @@ pub(crate) type FaultCounts = BTreeMap<(&'static str, &'static str), usize>;
 pub(crate) struct Cost {
     pub(crate) invalidations: usize,
     pub(crate) paths: usize,
-    /// Cached URLs that were evicted although they had not changed.
+    /// Unchanged cached URLs that were evicted.
     pub(crate) unchanged_evicted: usize,
 }
 
@@ -25,9 +25,9 @@ pub(crate) struct Stats {
     pub(crate) jobs: usize,
     pub(crate) invalidated: usize,
     pub(crate) skipped: usize,
-    /// Changes that ended in a dead-letter queue, with their reason.
+    /// Changes in a dead-letter queue with a reason.
     pub(crate) dead_lettered: usize,
-    /// Deliveries that the function did not answer in time although no fault prevented it.
+    /// Deliveries without a response in time, although no fault prevented it.
     pub(crate) late: usize,
     /// The number of calls to AWS in runs with faults, by operation.
     pub(crate) calls: BTreeMap<&'static str, usize>,
@@ -71,12 +71,15 @@ impl Stats {
 
     pub(crate) fn print(&self, elapsed: Duration) {
         println!("{:>9} scenarios in {:.1} s", self.scenarios, elapsed.as_secs_f64());
-        println!("{:>9} invocations of {} processes, {} of them late", self.invocations, self.processes, self.late);
         println!(
-            "{:>9} changes: {} covered, {} ignored by name, {} in a dead-letter queue with their reason",
+            "{:>9} invocations of {} processes, {} timed out without a fault",
+            self.invocations, self.processes, self.late
+        );
+        println!(
+            "{:>9} changes: {} invalidated, {} skipped with a reason, {} in a dead-letter queue with a reason",
             self.changes, self.invalidated, self.skipped, self.dead_lettered
         );
-        println!("{:>9} jobs of pipelines", self.jobs);
+        println!("{:>9} CodePipeline jobs", self.jobs);
         let mut kinds: BTreeMap<_, Vec<_>> = BTreeMap::new();
         let mut operations: BTreeMap<_, usize> = BTreeMap::new();
         for ((kind, operation), count) in &self.faults {
@@ -92,15 +95,15 @@ impl Stats {
         for (operation, count) in operations {
             let calls = self.calls.get(operation).copied().unwrap_or_default();
             match operation {
-                "" => println!("{count:>15} at no call"),
-                _ => println!("{count:>15} at {operation}, of {calls} calls"),
+                "" => println!("{count:>15} in processes"),
+                _ => println!("{count:>15} in {operation}, of {calls} calls"),
             }
         }
         let (with_faults, without_faults) = (self.with_faults, self.without_faults);
         println!("{:>9} invalidations, {} without faults", with_faults.invalidations, without_faults.invalidations);
         println!("{:>9} paths billed, {} without faults", with_faults.paths, without_faults.paths);
         println!(
-            "{:>9} needless evictions, {} without faults",
+            "{:>9} unchanged URLs evicted, {} without faults",
             with_faults.unchanged_evicted, without_faults.unchanged_evicted
         );
     }

@@ -22,28 +22,28 @@ pub(crate) fn random_effect(rng: &mut Rng, operation: &'static str, may_deny: bo
     match rng.u8(0..32) {
         0..10 => random_error(rng, operation, may_deny),
         10 => ("HTML page", page(*rng.choice(&[200, 403, 502, 503]).unwrap_or(&502), "text/html")),
-        11 => ("page of another type", page(*rng.choice(&[200, 201, 500]).unwrap_or(&500), "application/json")),
+        11 => ("HTML page as JSON", page(*rng.choice(&[200, 201, 500]).unwrap_or(&500), "application/json")),
         12 => ("wrong content type", Effect::WithContentType("text/html; charset=nonsense")),
         13 => ("empty success", Effect::Raw { status: *rng.choice(&[200, 201]).unwrap_or(&200), body: String::new() }),
         14 => ("no content", Effect::Raw { status: 204, body: String::new() }),
-        15 => ("large answer", large_response(rng)),
-        16 | 17 => ("answer cut short, its length agrees", Effect::TruncatedBody(rng.usize(0..2000))),
-        18 => ("answer cut, connection closed", connection_fault(rng.usize(0..700), Duration::ZERO, false)),
-        19 => ("answer cut, connection stays open", connection_fault(rng.usize(0..700), short_delay, false)),
-        20 | 21 => ("reset in the answer", connection_fault(rng.usize(0..700), Duration::ZERO, true)),
-        22 => ("answer drips", slow_response(rng)),
-        23 => ("delay before the work", Effect::Delay(short_delay)),
-        24 => ("delay after the work", after(Effect::Delay(short_delay))),
-        25 => ("broken before the work", Effect::Disconnect),
-        26 => ("broken after the work", Effect::SucceedThenDisconnect),
-        27 => ("server fault after the work", after(error(500, "InternalError"))),
+        15 => ("large response", large_response(rng)),
+        16 | 17 => ("truncated response with matching length", Effect::TruncatedBody(rng.usize(0..2000))),
+        18 => ("truncated response, connection closed", connection_fault(rng.usize(0..700), Duration::ZERO, false)),
+        19 => ("truncated response, connection left open", connection_fault(rng.usize(0..700), short_delay, false)),
+        20 | 21 => ("connection reset in the response", connection_fault(rng.usize(0..700), Duration::ZERO, true)),
+        22 => ("slow response", slow_response(rng)),
+        23 => ("delay before the operation", Effect::Delay(short_delay)),
+        24 => ("delay after the operation", after(Effect::Delay(short_delay))),
+        25 => ("disconnected before the operation", Effect::Disconnect),
+        26 => ("disconnected after the operation", Effect::SucceedThenDisconnect),
+        27 => ("server error after the operation", after(error(500, "InternalError"))),
         28 if operation == "CreateInvalidation" => {
-            ("caller reference used", after(error(400, "InvalidationBatchAlreadyExists")))
+            ("caller reference already used", after(error(400, "InvalidationBatchAlreadyExists")))
         }
         28 => ("HTML page", page(502, "text/html")),
-        29 => ("delay past a short timeout", Effect::Delay(LONG_DELAY)),
+        29 => ("delay longer than a short timeout", Effect::Delay(LONG_DELAY)),
         30 => {
-            ("answer without its content", Effect::Raw { status: 200, body: empty_document(rng, operation).to_owned() })
+            ("response without content", Effect::Raw { status: 200, body: empty_document(rng, operation).to_owned() })
         }
         _ => ("redirect", Effect::Raw { status: 302, body: String::new() }),
     }
@@ -55,7 +55,7 @@ pub(crate) fn random_job_effect(rng: &mut Rng, operation: &'static str) -> (&'st
     match rng.u8(0..8) {
         0 => ("throttling", error(400, "ThrottlingException")),
         1 => ("validation", error(400, "ValidationException")),
-        2 => ("job answered", after(error(400, "InvalidJobStateException"))),
+        2 => ("job already has a result", after(error(400, "InvalidJobStateException"))),
         3 => ("access denied", error(400, "AccessDeniedException")),
         _ => match random_effect(rng, operation, false) {
             (kind, malformed @ (Effect::Raw { status: 200..300, .. } | Effect::Page { status: 200..300, .. })) => {
@@ -80,13 +80,13 @@ fn random_error(rng: &mut Rng, operation: &'static str, may_deny: bool) -> (&'st
         5 if is_s3 => ("no such bucket", error(404, "NoSuchBucket")),
         5 if operation == "GetCachePolicy" => ("no such policy", error(404, "NoSuchCachePolicy")),
         5 => ("no such distribution", error(404, "NoSuchDistribution")),
-        6 if is_s3 => ("request time-out", error(400, "RequestTimeout")),
+        6 if is_s3 => ("request timeout", error(400, "RequestTimeout")),
         6 if reads_config => ("expired credentials", error(403, "ExpiredToken")),
         6 => ("invalid argument", error(400, "InvalidArgument")),
         7 if is_s3 => ("wrong Region", error(301, "PermanentRedirect")),
-        7 if reads_config => ("denied without a word", Effect::Raw { status: 403, body: String::new() }),
+        7 if reads_config => ("access denied without a body", Effect::Raw { status: 403, body: String::new() }),
         7 => ("batch too large", error(413, "BatchTooLarge")),
-        8 if operation != "CreateInvalidation" => ("not modelled", error(400, "InventedLater")),
+        8 if operation != "CreateInvalidation" => ("unknown error code", error(400, "InventedLater")),
         _ => ("too many in progress", error(400, "TooManyInvalidationsInProgress")),
     }
 }

@@ -48,7 +48,7 @@ pub(crate) fn cache_policies(seed: u64) -> BTreeMap<String, Value> {
     ];
     let policy = |query_strings: Value| {
         json!({
-            "Name": "of our own <&>",
+            "Name": "custom <&>",
             "MinTTL": 1,
             "ParametersInCacheKeyAndForwardedToOrigin": {
                 "EnableAcceptEncodingGzip": true,
@@ -128,7 +128,7 @@ pub(crate) fn random(
     let default = random_behavior(rng, target.map_or("s3-0-0", |it| it), cache_policies);
     json!({
         "CallerReference": "example",
-        "Comment": "drawn <at random> & \"quoted\"",
+        "Comment": "random <comment> & \"quoted\"",
         "Enabled": true,
         "DefaultRootObject": random_root_object(rng, same_as_tags),
         "Origins": { "Quantity": origins.len(), "Items": origins },

@@ -24,12 +24,13 @@ impl ScenarioRun<'_, '_> {
     /// Checks that the changes of a successful event or message are invalidated or skipped, and records their outcomes.
     pub(crate) fn record_success(&mut self, delivery: &PendingDelivery) {
         if delivery.unreadable {
-            self.violations.push(format!("{} cannot be read, and was taken", delivery.id));
+            self.violations.push(format!("{} cannot be parsed, but succeeded", delivery.id));
         }
         for &change in &delivery.changes {
             let possible_outcomes = self.possible_outcomes(change);
             if possible_outcomes == [PossibleOutcome::Fails].into() {
-                self.violations.push(format!("said to be done, which cannot be: {}", self.describe_change(change)));
+                self.violations
+                    .push(format!("reported as successful, but must fail: {}", self.describe_change(change)));
             }
             self.check_invalidated(change);
             let skipped = possible_outcomes.iter().all(|outcome| matches!(outcome, PossibleOutcome::Skipped(_)));
@@ -59,7 +60,10 @@ impl ScenarioRun<'_, '_> {
             });
             let remaining = remaining.min_by_key(Vec::len).unwrap_or_default();
             for url in remaining {
-                self.violations.push(format!("stale: {url} at {id}, said to be done: {}", self.describe_change(index)));
+                self.violations.push(format!(
+                    "reported as successful, but {url} of {id} is stale: {}",
+                    self.describe_change(index)
+                ));
             }
         }
     }
@@ -91,14 +95,14 @@ impl ScenarioRun<'_, '_> {
         let report: Value = serde_json::from_slice(body).unwrap_or_default();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let count = |value: &Value| value.as_u64().and_then(|it| usize::try_from(it).ok()).unwrap_or_default();
-        let mut skipped: BTreeMap<_, _> = report["ignored"]
+        let mut skipped: BTreeMap<_, _> = report["skipped"]
             .as_array()
             .into_iter()
             .flatten()
-            .map(|it| ((text(&it["reason"]), text(&it["bucket"]) + &text(&it["eventName"])), count(&it["changes"])))
+            .map(|it| ((text(&it["code"]), text(&it["bucket"]) + &text(&it["eventName"])), count(&it["changes"])))
             .collect();
         let within = |(min, max): (usize, usize), number: usize| (min..=max).contains(&number);
-        let reported_invalidated = count(&report["changes"]["covered"]);
+        let reported_invalidated = count(&report["changes"]["invalidated"]);
         let total = reported_invalidated + skipped.values().sum::<usize>();
         let reasons_match =
             expected_skips.iter().all(|(reason, &counts)| within(counts, skipped.remove(reason).unwrap_or_default()));
@@ -108,8 +112,10 @@ impl ScenarioRun<'_, '_> {
             || !reasons_match
             || !skipped.is_empty()
         {
-            self.violations
-                .push(format!("{}: {invalidated:?} and {expected_skips:?} expected, not {report}", event.id));
+            self.violations.push(format!(
+                "{}: expected {invalidated:?} invalidated and {expected_skips:?} skipped, got {report}",
+                event.id
+            ));
         }
     }
 
@@ -119,7 +125,7 @@ impl ScenarioRun<'_, '_> {
             || delivery.changes.iter().any(|&change| self.possible_outcomes(change).contains(&PossibleOutcome::Fails));
         let any_fault = causes.call_fault_occurred || causes.process_fault_applied;
         if !may_fail && !any_fault && self.faults.is_none_or(|faults| !faults.has_permanent_fault) {
-            self.violations.push(format!("{} failed without a cause: {reason}", delivery.id));
+            self.violations.push(format!("{} failed without a fault: {reason}", delivery.id));
         }
         if !may_fail && !causes.process_fault_applied && !self.has_related_fault(delivery) {
             delivery.unexplained_failure = Some(reason.to_owned());

@@ -25,11 +25,11 @@ impl FunctionConfig {
     pub(crate) fn variables(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Default => &[],
-            Self::ConfigReadsOff => &[("DISTRIBUTION_SETTINGS", "off")],
-            Self::NoCache => &[("TAG_TTL_SECONDS", "0"), ("STALE_TAG_SECONDS", "0")],
-            Self::StaleCacheOnError => &[("TAG_TTL_SECONDS", "0")],
-            Self::SmallLimits => &[("INVENTORY_PAGES", "2"), ("MAX_PATHS", "8"), ("MAX_WILDCARDS", "2")],
-            Self::ListingOff => &[("INVENTORY", "off")],
+            Self::ConfigReadsOff => &[("DISTRIBUTION_CONFIG", "off")],
+            Self::NoCache => &[("CACHE_TTL_SECONDS", "0"), ("STALE_IF_ERROR_SECONDS", "0")],
+            Self::StaleCacheOnError => &[("CACHE_TTL_SECONDS", "0")],
+            Self::SmallLimits => &[("LISTING_MAX_REQUESTS", "2"), ("MAX_PATHS", "8"), ("MAX_WILDCARDS", "2")],
+            Self::ListingOff => &[("BUCKET_LISTING", "off")],
         }
     }
 

@@ -22,7 +22,7 @@ const TIMEOUT_UNDER_PERMANENT_FAULT: Duration = Duration::from_secs(2);
 
 /// Environment variables that every process gets, so that scenarios run faster: a shorter backoff than CloudFront's
 /// throttling calls for, and one second of retries for events that S3 sends directly.
-const FAST_RETRY_VARIABLES: [(&str, &str); 2] = [("BACKOFF_MILLISECONDS", "20"), ("DIRECT_RETRY_SECONDS", "1")];
+const FAST_RETRY_VARIABLES: [(&str, &str); 2] = [("RETRY_BASE_DELAY_MS", "20"), ("DIRECT_RETRY_SECONDS", "1")];
 
 /// How long to wait for the call at which a process is to be killed or stopped.
 const MAX_WAIT_FOR_CALL: Duration = Duration::from_millis(200);
@@ -62,8 +62,8 @@ impl ProcessFault {
         match self {
             Self::None => "",
             Self::Kill(_) => "function killed",
-            Self::StopPastTimeout(_) => "function stopped past its time",
-            Self::Pause(..) => "function stopped within its time",
+            Self::StopPastTimeout(_) => "function stopped past its timeout",
+            Self::Pause(..) => "function stopped within its timeout",
             Self::ShortTimeout(_) => "short timeout",
             Self::PastDeadline(SystemTime::UNIX_EPOCH) => "deadline in 1970",
             Self::PastDeadline(_) => "deadline now",
@@ -76,7 +76,7 @@ pub(crate) struct DeliveryResult {
     pub(crate) outcome: InvocationOutcome,
     /// Whether the process was killed, stopped, or given a short timeout or a wrong deadline.
     pub(crate) process_fault_applied: bool,
-    /// Whether the process was prevented from answering.
+    /// Whether the process was prevented from responding.
     pub(crate) response_prevented: bool,
 }
 
@@ -175,7 +175,7 @@ impl<'p> Worker<'p> {
         for line in instance.process.stop().await.expect("its end") {
             let not_json = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&line).is_err();
             if not_json || line.contains("panicked") || CREDENTIALS.iter().any(|credential| line.contains(credential)) {
-                self.violations.push(format!("in the log: {}", line.escape_default()));
+                self.violations.push(format!("invalid log line: {}", line.escape_default()));
             }
         }
     }
@@ -223,7 +223,7 @@ impl<'p> Worker<'p> {
             if result.outcome != InvocationOutcome::TimedOut {
                 continue;
             }
-            // Lambda replaces a process that did not answer in time.
+            // Lambda replaces a process that did not respond in time.
             let next = self.new_instance().await;
             let old = std::mem::replace(&mut self.instances[index], next);
             if let ProcessFault::StopPastTimeout(_) = process_fault {

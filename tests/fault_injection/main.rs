@@ -1,8 +1,8 @@
 //! The randomized fault-injection test: random scenarios run against the real binary and the fake AWS. Whatever fails,
-//! every change is invalidated, skipped for a named reason, or kept in a dead-letter queue with the reason.
+//! every change is invalidated, skipped with a reason, or in a dead-letter queue with a reason.
 //!
-//! Arguments: `--scenarios N`, `--seed S`, `--lanes L` (the number of workers, each of which runs one scenario at a
-//! time), `--seconds T` (no scenario is started after that time). Scenario `n` has the seed `S + n`, so `--seed X
+//! Arguments: `--scenarios N`, `--seed S`, `--concurrency N` (the number of workers, each of which runs one scenario
+//! at a time), `--seconds T` (no scenario starts after that time). Scenario `n` has the seed `S + n`, so `--seed X
 //! --scenarios 1` repeats the scenario of seed `X`, except for timing: concurrent calls do not always happen in the
 //! same order.
 
@@ -10,7 +10,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::print_stdout,
-    reason = "it fails by panicking, and its output is its purpose"
+    reason = "it fails by panicking, and prints its results"
 )]
 
 mod check;
@@ -65,10 +65,10 @@ impl Options {
             let value = match argument.as_str() {
                 "--seed" => &mut options.seed,
                 "--scenarios" => &mut options.scenarios,
-                "--lanes" => &mut options.workers,
+                "--concurrency" => &mut options.workers,
                 "--seconds" => &mut options.seconds,
                 "--list" => return None,
-                other if other.starts_with('-') || "campaign".contains(other) => continue,
+                other if other.starts_with('-') || "fault_injection".contains(other) => continue,
                 _ => return None,
             };
             *value = arguments.next().and_then(|it| it.parse().ok()).expect("a number after the option");
@@ -80,7 +80,7 @@ impl Options {
 fn main() -> ExitCode {
     let Some(options) = Options::parse(std::env::args().skip(1)) else { return ExitCode::SUCCESS };
     let Options { seed, scenarios, workers, seconds } = options;
-    println!("campaign: seed {seed}, {scenarios} scenarios, {workers} at a time, at most {seconds} s");
+    println!("fault injection: seed {seed}, {scenarios} scenarios, {workers} concurrent, at most {seconds} s");
     let (started, next) = (Instant::now(), AtomicU64::new(0));
     let totals = Mutex::new((Stats::default(), 0, 0));
     std::thread::scope(|scope| {
@@ -119,7 +119,7 @@ fn main() -> ExitCode {
     });
     let (stats, failed, given_up) = totals.into_inner().expect("a total");
     stats.print(started.elapsed());
-    println!("{given_up:>9} scenarios given up, as there was no time left for them");
+    println!("{given_up:>9} scenarios aborted at the time limit");
     println!("{failed:>9} scenarios failed");
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -165,7 +165,7 @@ impl Queues {
 /// The message IDs that a response reports as batch item failures. A malformed response, or one with an ID that is not
 /// in the batch, would fail the whole batch, which this function must never cause.
 pub(crate) fn failed_message_ids(response: &[u8], batch: &[PendingDelivery]) -> Result<BTreeSet<String>, String> {
-    let malformed = || format!("malformed answer to a batch: {}", String::from_utf8_lossy(response));
+    let malformed = || format!("malformed response to a batch: {}", String::from_utf8_lossy(response));
     let json: Value = serde_json::from_slice(response).map_err(|_| malformed())?;
     let failures = json["batchItemFailures"].as_array().ok_or_else(malformed)?;
     let mut ids = BTreeSet::new();

@@ -62,7 +62,9 @@ fn check_limits(state: &State, resources: &Resources, violations: &mut Vec<Strin
         let wildcards = invalidation.paths.iter().filter(|path| path.ends_with('*')).count();
         let within_limits = invalidation.paths.len() <= max_paths && wildcards <= max_wildcards;
         if !within_limits || !invalidation.ineffective.is_empty() {
-            violations.push(format!("against the rules: {invalidation:?}"));
+            violations.push(format!(
+                "an invalidation exceeds its limits or has a path that matches nothing: {invalidation:?}"
+            ));
         }
     }
 }

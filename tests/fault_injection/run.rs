@@ -123,7 +123,10 @@ impl<'a, 'p> ScenarioRun<'a, 'p> {
                 self.violations.push(format!("{} is in the dead-letter queue without a reason", delivery.id));
             }
             if let Some(reason) = delivery.unexplained_failure {
-                self.violations.push(format!("lost for what does not concern it: {}: {reason}", delivery.id));
+                self.violations.push(format!(
+                    "in the dead-letter queue without a fault of its own resources: {}: {reason}",
+                    delivery.id
+                ));
             }
             self.outcomes.extend(delivery.changes.into_iter().map(|change| (change, FinalOutcome::DeadLettered)));
         }
@@ -173,7 +176,7 @@ impl<'a, 'p> ScenarioRun<'a, 'p> {
         for ((delivery, result), (id, body, _)) in deliveries.into_iter().zip(results).zip(requests) {
             if result.outcome == InvocationOutcome::TimedOut && !result.response_prevented {
                 self.worker.stats.late += 1;
-                self.violations.push(format!("{id}: no answer in time"));
+                self.violations.push(format!("{id}: no response in time"));
             }
             let causes = FailureCauses { call_fault_occurred, process_fault_applied: result.process_fault_applied };
             let succeeded = match delivery {
@@ -217,7 +220,7 @@ impl<'a, 'p> ScenarioRun<'a, 'p> {
                 return job_succeeded;
             }
             InvocationOutcome::Error { error_type, message } => format!("{error_type}: {message}"),
-            InvocationOutcome::TimedOut => "the function did not answer".to_owned(),
+            InvocationOutcome::TimedOut => "the function did not respond".to_owned(),
         };
         self.check_failure(&mut event, causes, &reason);
         self.queues.on_event_failure(event, reason);
@@ -245,7 +248,7 @@ impl<'a, 'p> ScenarioRun<'a, 'p> {
                 }
                 (None, error_type)
             }
-            InvocationOutcome::TimedOut => (None, "the function did not answer".to_owned()),
+            InvocationOutcome::TimedOut => (None, "the function did not respond".to_owned()),
         };
         let mut all_succeeded = true;
         for mut message in messages {
@@ -298,7 +301,7 @@ impl<'a, 'p> ScenarioRun<'a, 'p> {
         let after = self.worker.aws.with(invalidations);
         // The fake AWS records a call when it is answered, so a listing that was still in flight is known only now.
         if before != after && !self.has_listed_bucket() {
-            self.violations.push(format!("{id} came again after it was done, and is billed again"));
+            self.violations.push(format!("{id} was redelivered after it had succeeded, and was billed again"));
         }
     }
 

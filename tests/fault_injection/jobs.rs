@@ -97,7 +97,8 @@ impl ScenarioRun<'_, '_> {
         };
         if !is_correct {
             let event_id = &event.id;
-            self.violations.push(format!("{event_id}: the invocation succeeded; its job {job_id} has {results:?}"));
+            self.violations
+                .push(format!("{event_id}: the invocation succeeded, but job {job_id} has the results {results:?}"));
         }
         matches!(&results[..], [PutResult::Success { .. }])
     }
