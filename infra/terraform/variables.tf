@@ -101,8 +101,8 @@ variable "distribution_tag" {
 
 variable "distribution_id" {
   description = <<-EOT
-    The default distribution: it is used for events that name none (CodePipeline jobs, direct invocations, the console's Test
-    button). Empty for none.
+    The default distribution, for events that name none (CodePipeline jobs, direct invocations, the console's Test button).
+    Empty for none.
   EOT
   type        = string
   default     = ""

@@ -29,8 +29,8 @@ export interface S3CloudFrontInvalidatorProps {
   /** The key of the bucket tag that names the distribution. @default 'distributionId' */
   readonly distributionTag?: string;
   /**
-   * The default distribution: it is used for events that name none (CodePipeline jobs, direct invocations, the console's Test
-   * button). @default none
+   * The default distribution, for events that name none (CodePipeline jobs, direct invocations, the console's Test button).
+   * @default none
    */
   readonly distributionId?: string;
   /** File names that are also served as their directory, separated by spaces. Empty for none. @default 'index.html' */
