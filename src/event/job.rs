@@ -137,12 +137,12 @@ mod tests {
     #[test]
     fn defects_are_reported_in_the_result_without_credentials() {
         for (data, part) in [
-            (r#""hunter2""#, "could not be read"),
+            (r#""hunter2""#, "could not be decoded"),
             (
                 r#"{"artifactCredentials":{"secretAccessKey":"hunter2"},"actionConfiguration":"hunter2"}"#,
-                "could not be read",
+                "could not be decoded",
             ),
-            (r#"{"actionConfiguration":{"configuration":{"UserParameters":5}}}"#, "could not be read"),
+            (r#"{"actionConfiguration":{"configuration":{"UserParameters":5}}}"#, "could not be decoded"),
             (r#"{"actionConfiguration":{"configuration":{"UserParameters":"E1"}}}"#, "UserParameters"),
         ] {
             let message = job(data).request.unwrap_err().to_string();
