@@ -101,12 +101,12 @@ impl Step {
     pub fn lines(&self) -> (&'static str, Vec<String>) {
         match self {
             Self::Tags { before, after } => ("tags", tag_difference(before, after)),
-            Self::Notifications { before, after } => ("notifications", before.difference(after)),
+            Self::Notifications { before, after } => ("event notifications", before.difference(after)),
             Self::AddPermission(permission) => {
-                ("permission", vec![format!("+ {} may call the function", permission.bucket_arn)])
+                ("policy", vec![format!("+ {} may invoke the function", permission.bucket_arn)])
             }
             Self::RemovePermission(permission) => {
-                ("permission", vec![format!("- {} may call the function", permission.bucket_arn)])
+                ("policy", vec![format!("- {} may invoke the function", permission.bucket_arn)])
             }
         }
     }
@@ -197,12 +197,14 @@ impl Step {
                     tokio::time::sleep(pause * reads).await;
                     continue;
                 }
-                (Err(error), Ok(StepState::Before)) => format!("{error}; it may still be done later"),
-                (Ok(()), Ok(StepState::Before)) => format!("what was written does not show ({what})"),
-                (_, Ok(StepState::Neither)) => {
-                    format!("what shows is not what was written ({what}): somebody else writes there too")
+                (Err(error), Ok(StepState::Before)) => format!("{error}; the change may still take effect"),
+                (Ok(()), Ok(StepState::Before)) => {
+                    format!("AWS accepted the change of the {what} but still returns the old state")
                 }
-                (_, Err(error)) => format!("it is not known whether it was written ({what}): {error}"),
+                (_, Ok(StepState::Neither)) => {
+                    format!("the {what} differ from what was written: another process or user changed them")
+                }
+                (_, Err(error)) => format!("cannot verify the change of the {what}: {error}"),
             };
             return Err(StepError { reason, is_unchanged: false });
         }
@@ -212,13 +214,13 @@ impl Step {
         match self {
             Self::AddPermission(it) => {
                 format!(
-                    "the function's policy has a statement \"{id}\" that does not let the bucket in; remove it: `aws lambda \
-                     remove-permission --function-name {} --statement-id {id}`",
+                    "statement \"{id}\" of the function's policy does not allow S3 to send the bucket's events; remove it with \
+                     `aws lambda remove-permission --function-name {} --statement-id {id}`",
                     it.function,
                     id = it.id
                 )
             }
-            _ => format!("somebody else has just changed the bucket's {}; run the command again", self.lines().0),
+            _ => format!("another process or user has changed the bucket's {}; run the command again", self.lines().0),
         }
     }
 }
