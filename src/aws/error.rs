@@ -158,7 +158,7 @@ const BAD_CREDENTIALS: &str =
     "; correct the profile (--profile, AWS_PROFILE), or sign in again if it is one to sign in with (`aws sso login`)";
 
 /// The message that replaces [`NO_PROVIDER`].
-const NO_CREDENTIALS: &str = "there are no credentials; choose a profile that has some (--profile, AWS_PROFILE), set AWS_ACCESS_KEY_ID and \
+const NO_CREDENTIALS: &str = "unable to locate credentials; select a profile (--profile, AWS_PROFILE), set AWS_ACCESS_KEY_ID and \
      AWS_SECRET_ACCESS_KEY, or run `aws configure`";
 
 /// Returns the HTTP status of the response, if there was one.

@@ -196,7 +196,7 @@ fn notification(changes: &[Change]) -> Value {
     json!({ "Records": changes.iter().map(record).collect::<Vec<_>>() })
 }
 
-/// Returns a random request id, so that repeating the command creates another invalidation.
+/// Returns a random request ID, so that repeating the command creates another invalidation.
 fn request_id() -> String {
     format!("{:032x}", fastrand::u128(..))
 }

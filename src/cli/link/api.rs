@@ -105,7 +105,7 @@ pub trait OperatorApi {
     /// Returns a function's resource-based policy, as JSON; `None` if it has none.
     fn function_policy(&self, function: &str) -> impl Future<Output = Result<Option<String>, CallError>>;
 
-    /// Adds a statement to a function's policy that lets a bucket invoke it. An existing statement of this id is not an
+    /// Adds a statement to a function's policy that allows a bucket to invoke it. An existing statement of this ID is not an
     /// error.
     fn add_permission(
         &self,

@@ -162,7 +162,7 @@ impl Deployment {
         Ok(Self { function: FunctionInfo::default(), sources: Vec::new(), account, region: region.to_owned() })
     }
 
-    /// Returns the notification rules that `link` made for this function: those with an id of `link` whose destination
+    /// Returns the notification rules that `link` made for this function: those with an ID of `link` whose destination
     /// reaches the function or no longer exists.
     ///
     /// # Errors

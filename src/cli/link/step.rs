@@ -41,12 +41,12 @@ pub enum Step {
     RemovePermission(Permission),
 }
 
-/// A policy statement that lets the bucket invoke the function.
+/// A policy statement that allows the bucket to invoke the function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permission {
     /// The function's ARN.
     pub function: String,
-    /// The statement id (`Sid`).
+    /// The statement ID (`Sid`).
     pub id: String,
     /// The bucket's ARN.
     pub bucket_arn: String,
@@ -75,7 +75,7 @@ impl Permission {
         }
     }
 
-    /// Whether a policy, as JSON, has a statement with this id.
+    /// Whether a policy, as JSON, has a statement with this ID.
     pub(super) fn is_in(&self, policy: &str) -> bool {
         let policy = serde_json::from_str::<Value>(policy).unwrap_or_default();
         let statements = policy.get("Statement").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -83,7 +83,7 @@ impl Permission {
     }
 }
 
-/// The statement id for a bucket: at most 100 letters, digits, `-` and `_`. Source: Lambda API reference,
+/// The statement ID for a bucket: at most 100 letters, digits, `-` and `_`. Source: Lambda API reference,
 /// `AddPermission`.
 fn statement_id(bucket: &BucketName) -> String {
     let name = bucket.as_str();

@@ -6,7 +6,7 @@ use std::fmt;
 use crate::change::{DistributionId, DistributionIdError};
 use crate::path::Tags;
 
-/// The ownership tag. It lists what `link` added, so that `unlink` removes that and nothing else: distribution ids, and
+/// The ownership tag. It lists what `link` added, so that `unlink` removes that and nothing else: distribution IDs, and
 /// `EventBridge` if `link` enabled the bucket's EventBridge events, separated by spaces.
 pub const LINK_TAG: &str = "invalidation:link";
 
@@ -24,7 +24,7 @@ const MAX_VALUE_LENGTH: usize = 256;
 /// Why a bucket's tags cannot be read or changed as requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TagsError {
-    /// The tag that names the distributions has a value that is not a distribution id.
+    /// The tag that names the distributions has a value that is not a distribution ID.
     InvalidDistributionId {
         /// The key of the tag.
         tag: String,

@@ -138,7 +138,7 @@ async fn check_notifications(
         return check_without_rules(api, deployment, relink, notifications).await;
     }
     let filters = EVENTS.map(|event| {
-        let matching = rules.iter().filter(|rule| rule.covers(event));
+        let matching = rules.iter().filter(|rule| rule.includes(event));
         matching.map(|rule| rule.filter.clone()).collect::<BTreeSet<_>>()
     });
     let missing_events = EVENTS.iter().zip(&filters).filter(|(_, filters)| filters.is_empty());
@@ -229,10 +229,10 @@ async fn check_without_rules(
             Err(error) => (Check::ok("EventBridge"), Check::failed_call(&error)),
         };
     }
-    let covers_all_events = |rule: &&NotificationRule| {
-        matches!(rule.destination, Destination::Topic(_)) && EVENTS.iter().all(|it| rule.covers(it))
+    let includes_all_events = |rule: &&NotificationRule| {
+        matches!(rule.destination, Destination::Topic(_)) && EVENTS.iter().all(|it| rule.includes(it))
     };
-    if let Some(rule) = notifications.rules.iter().find(covers_all_events) {
+    if let Some(rule) = notifications.rules.iter().find(includes_all_events) {
         // The topic's subscriptions are not checked.
         return (Check::ok(rule.destination.to_string()), Check::not_checked());
     }

@@ -110,8 +110,8 @@ pub struct DistributionStatus {
 
 /// The status of the function and its queues.
 ///
-/// In JSON `ok` tells whether neither the function nor a queue has a problem. The function's own problems are in the
-/// list of all problems only.
+/// In JSON, `ok` is whether neither the function nor a queue has a problem. The function's own problems are only in the
+/// list of all problems that the command prints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeploymentStatus {
     /// The function's ARN.
@@ -164,11 +164,8 @@ impl BucketStatus {
 impl DeploymentStatus {
     /// The problems, each with the name of its queue; `None` for a problem of the function itself.
     pub fn problems(&self) -> impl Iterator<Item = (Option<&str>, &Problem)> {
-        let of_queue = |it| {
-            let QueueStatus { name, state, .. } = it;
-            Some((Some(name.as_str()), state.problem.as_ref()?))
-        };
-        let queues = self.queues.iter().chain(&self.dead_letter_queues).filter_map(of_queue);
-        queues.chain(self.own_problems.iter().map(|problem| (None, problem)))
+        let queues = self.queues.iter().chain(&self.dead_letter_queues);
+        let of_queues = queues.filter_map(|it| Some((Some(it.name.as_str()), it.state.problem.as_ref()?)));
+        of_queues.chain(self.own_problems.iter().map(|problem| (None, problem)))
     }
 }
