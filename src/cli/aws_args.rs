@@ -14,27 +14,27 @@ use crate::change::text::excerpt;
 /// The environment variable that sets one endpoint for all services in the AWS CLI and the SDKs.
 const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL";
 
-/// Whose credentials, and where.
+/// The credentials, the Region and the endpoint.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "AWS")]
 pub(super) struct AwsArgs {
-    /// A profile of the AWS CLI's configuration
-    #[arg(long, value_name = "NAME", help = "A profile of the AWS CLI's configuration; otherwise AWS_PROFILE")]
+    /// The profile
+    #[arg(long, value_name = "NAME", help = "Profile of the AWS configuration files; default: AWS_PROFILE")]
     profile: Option<String>,
     /// The Region
     #[arg(
         long,
         value_name = "REGION",
         value_parser = Region::new,
-        help = "The Region; otherwise AWS_REGION, or the profile's"
+        help = "AWS Region; default: AWS_REGION or the profile's region"
     )]
     region: Option<Region>,
-    /// An endpoint instead of AWS's
+    /// The endpoint
     #[arg(
         long,
         value_name = "URL",
         value_parser = endpoint,
-        help = "An endpoint instead of AWS's; otherwise AWS_ENDPOINT_URL, if it is set"
+        help = "Endpoint URL to use instead of AWS's; default: AWS_ENDPOINT_URL"
     )]
     endpoint_url: Option<String>,
 }
@@ -44,17 +44,17 @@ fn endpoint(text: &str) -> Result<String, String> {
     let is_url = text.parse::<http::Uri>().is_ok_and(|url| {
         matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some_and(|host| !host.is_empty())
     });
-    if is_url { Ok(text.to_owned()) } else { Err("not an endpoint (such as \"http://localhost:4566\")".to_owned()) }
+    if is_url { Ok(text.to_owned()) } else { Err("not an endpoint URL, such as \"http://localhost:4566\"".to_owned()) }
 }
 
-/// The function, however it was deployed.
+/// The deployed function.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Function")]
 pub(super) struct DeploymentArgs {
-    /// The stack that the function was deployed with
+    /// CloudFormation stack of the function
     #[arg(long, value_name = "NAME", default_value = "cloudfront-invalidator")]
     stack: String,
-    /// The function itself, by name or ARN, if it was deployed otherwise
+    /// Name or ARN of the function, if no CloudFormation stack deployed it
     #[arg(long, value_name = "NAME", conflicts_with = "stack")]
     function: Option<String>,
 }
@@ -81,9 +81,9 @@ impl AwsArgs {
     pub(super) async fn config(&self) -> anyhow::Result<aws::SdkConfig> {
         let config = aws::load_config_with(&self.overrides()).await?;
         let Some(region) = config.region() else {
-            bail!("there is no Region: give --region, set AWS_REGION, or run `aws configure`");
+            bail!("no Region configured; set --region, AWS_REGION or the profile's region");
         };
-        Region::new(region.as_ref()).context("AWS_REGION, or the profile's region")?;
+        Region::new(region.as_ref()).context("AWS_REGION or the profile's region")?;
         if let Some(url) = env::var_os(ENDPOINT_VARIABLE).filter(|_| self.endpoint_url.is_none()) {
             let url = url.to_string_lossy();
             endpoint(&url).map_err(|error| anyhow!("{ENDPOINT_VARIABLE} \"{}\": {error}", excerpt(&url)))?;

@@ -1,4 +1,4 @@
-//! Reads what to invalidate: an event, a list of keys, the output of `aws s3 sync`, or paths that a person names.
+//! Reads what to invalidate: an event, a list of keys, the output of `aws s3 sync`, or explicit paths.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -17,33 +17,33 @@ use crate::send::MAX_LISTED_BUCKETS;
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(super) struct ChangesArgs {
-    /// An event as the function gets it, of any shape it knows; - for standard input
+    /// An event of any type that the function accepts; - reads standard input
     #[arg(long, value_name = "FILE")]
     event: Option<PathBuf>,
-    /// Changed keys, literally, one per line; - for standard input
+    /// Object keys that changed, one per line, not encoded; - reads standard input
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
-    /// The output of `aws s3 sync`, with or without --dryrun, or of `aws s3 ls --recursive`; - for standard input
+    /// Output of `aws s3 sync` (with or without --dryrun) or `aws s3 ls --recursive`; - reads standard input
     #[arg(long, value_name = "FILE")]
     sync: Option<PathBuf>,
-    /// Paths, wildcards and #tags, which go to CloudFront as they are
-    #[arg(long, value_name = "ITEM", num_args = 1..)]
-    items: Option<Vec<String>>,
+    /// Invalidation paths, wildcards and #tags; each is sent as it is, URL-encoded where CloudFront requires it
+    #[arg(long, visible_alias = "items", value_name = "PATH", num_args = 1..)]
+    paths: Option<Vec<String>>,
 }
 
-/// What `send` invalidates.
+/// What `invalidate` sends.
 pub(super) enum ToInvalidate {
     /// Changes of objects, and the records of the event that could not be read.
     Changes { changes: Vec<Change>, unreadable: UnreadableRecords },
-    /// Paths and `#tags` that a person named.
+    /// Explicit paths and `#tags`.
     Items { of: RequestTarget, items: Vec<Item> },
 }
 
-/// Changed keys, or the items that a person named instead.
+/// Changed keys, or explicit items instead.
 #[derive(Default)]
 pub(super) struct ChangedKeys {
     pub(super) keys: Vec<ObjectKey>,
-    /// Items that a person named instead of keys. They are checked and encoded, never collapsed.
+    /// Explicit items instead of keys. They are checked and encoded, never collapsed.
     pub(super) items: Option<Vec<Item>>,
     /// The records of an event that could not be read.
     pub(super) unreadable: UnreadableRecords,
@@ -70,8 +70,8 @@ impl UnreadableRecords {
         let Self { count, first } = self;
         match count.saturating_sub(first.len()) {
             _ if *count == 0 => Ok(()),
-            0 => bail!("{} could not be read: {}", counted(*count, "record"), first.join("; ")),
-            more => bail!("{count} records could not be read: {}; and {more} more", first.join("; ")),
+            0 => bail!("cannot read {} of the event: {}", counted(*count, "record"), first.join("; ")),
+            more => bail!("cannot read {count} records of the event: {}; and {more} more", first.join("; ")),
         }
     }
 }
@@ -82,11 +82,11 @@ impl ChangesArgs {
         [&self.event, &self.keys, &self.sync].into_iter().flatten().map(PathBuf::as_path)
     }
 
-    /// Reads the changed keys or named items. If `bucket` is given, only its changes of an event count.
+    /// Reads the changed keys or explicit items. Of an event, only the changes of `bucket` are returned, if it is given.
     pub(super) fn read(&self, bucket: Option<&str>) -> anyhow::Result<ChangedKeys> {
-        if let Some(items) = &self.items {
+        if let Some(paths) = &self.paths {
             return Ok(ChangedKeys {
-                items: Some(named_items(items.iter().map(String::as_str))?),
+                items: Some(named_items(paths.iter().map(String::as_str))?),
                 ..ChangedKeys::default()
             });
         }
@@ -100,7 +100,7 @@ impl ChangesArgs {
             }
             (_, Some(file), _) => key_lists::keys(&key_lists::read(file)?).with_context(|| key_lists::name(file))?,
             (_, _, Some(file)) => synced(&key_lists::read(file)?).with_context(|| key_lists::name(file))?,
-            (None, None, None) => bail!("name what changed: --event, --keys, --sync or --items"),
+            (None, None, None) => bail!("no input; give --event, --keys, --sync or --paths"),
         };
         Ok(ChangedKeys { keys, ..ChangedKeys::default() })
     }
@@ -130,7 +130,7 @@ impl ChangesArgs {
             if let (Some(synced_bucket), Some(named)) = (&synced_bucket, bucket)
                 && synced_bucket != named
             {
-                bail!("{} is about the bucket {synced_bucket}, not {named}; correct --bucket", key_lists::name(file));
+                bail!("{} is about bucket {synced_bucket}, not {named}; correct --bucket", key_lists::name(file));
             }
             // Parsed here and not by `read`: standard input can be read only once.
             let keys = synced(&text).with_context(|| key_lists::name(file))?;
@@ -149,7 +149,7 @@ fn of_bucket(keys: Vec<ObjectKey>, bucket: Option<&BucketName>) -> anyhow::Resul
         if keys.is_empty() {
             return Ok(ToInvalidate::Changes { changes: Vec::new(), unreadable: UnreadableRecords::default() });
         }
-        bail!("no bucket is named: give --bucket, the one that holds the keys");
+        bail!("the input does not name the bucket of the keys; give --bucket");
     };
     let bucket = Bucket { name: name.clone(), region: None };
     let changes = keys.into_iter().map(|key| Change { bucket: bucket.clone(), key }).collect();
@@ -172,7 +172,7 @@ fn synced(text: &str) -> anyhow::Result<Vec<ObjectKey>> {
     match KeyList::read(text)? {
         KeyList::Sync(keys) | KeyList::Listing(keys) => Ok(keys),
         KeyList::Keys(keys) if keys.is_empty() => Ok(keys),
-        KeyList::Keys(_) => bail!("it is not the output of `aws s3 sync` or `aws s3 ls --recursive`"),
+        KeyList::Keys(_) => bail!("not the output of `aws s3 sync` or `aws s3 ls --recursive`"),
     }
 }
 
@@ -190,13 +190,13 @@ fn requested_keys(request: Request, named: Option<&str>) -> anyhow::Result<Chang
 fn require_bucket(bucket: &Bucket, named: Option<&str>) -> anyhow::Result<()> {
     match named {
         Some(named) if named != bucket.name.as_str() => {
-            bail!("the event is about the bucket {}, not {named}; correct --bucket", bucket.name)
+            bail!("the event is about bucket {}, not {named}; correct --bucket", bucket.name)
         }
         _ => Ok(()),
     }
 }
 
-/// Rejects a batch with changes of other buckets only. A misspelled `--bucket` would silently leave out all of them.
+/// Rejects a batch with changes of other buckets only, since a misspelled `--bucket` would silently skip all of them.
 fn require_bucket_in_batch(batch: &Batch, named: &str) -> anyhow::Result<()> {
     let all = buckets(batch);
     if !all.is_empty() && !all.contains(named) {
@@ -224,7 +224,7 @@ fn decoded(file: &Path) -> anyhow::Result<Event> {
     match event::decode(event.as_bytes()).with_context(|| key_lists::name(file))? {
         Event::Job(job) if job.continuation_token.is_some() => {
             bail!(
-                "the job has a continuation token: its invalidation was created before; there is nothing left to send"
+                "the job has a continuation token, so an earlier invocation created its invalidation; nothing is left to do"
             )
         }
         event => Ok(event),
@@ -237,7 +237,7 @@ fn of_one_bucket(batch: Batch, bucket: Option<&str>) -> anyhow::Result<ChangedKe
     match bucket {
         Some(bucket) => require_bucket_in_batch(&batch, bucket)?,
         None if names.len() > 1 => {
-            bail!("the event is about several buckets ({}); name one with --bucket", listed_names(&names));
+            bail!("the event is about several buckets ({}); select one with --bucket", listed_names(&names));
         }
         None => {}
     }

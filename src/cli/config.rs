@@ -15,14 +15,13 @@ use crate::path::{Behavior, DistributionConfig, Origin, OriginGroup};
 /// The distribution whose config maps objects to URLs.
 #[derive(Debug, Args)]
 pub(super) struct ConfigArgs {
-    /// The distribution: its settings are read from CloudFront, with the credentials and the Region that the AWS CLI
-    /// uses
+    /// Distribution whose config is read from CloudFront, with the AWS CLI's credentials and Region
     #[arg(long, value_name = "ID", value_parser = DistributionId::new, requires = "bucket")]
     distribution: Option<DistributionId>,
-    /// The distribution's settings: the output of `aws cloudfront get-distribution-config`; - for standard input
+    /// Distribution config: the output of `aws cloudfront get-distribution-config`; - reads standard input
     #[arg(long, value_name = "FILE", requires = "bucket", conflicts_with = "distribution")]
-    settings: Option<PathBuf>,
-    /// Make no call to AWS; without --settings the distribution's settings are not known
+    config: Option<PathBuf>,
+    /// Do not call AWS; without --config, the plan uses defaults instead of the distribution config
     #[arg(long)]
     offline: bool,
 }
@@ -30,17 +29,17 @@ pub(super) struct ConfigArgs {
 impl ConfigArgs {
     /// The file with the distribution config, if one is named.
     pub(super) fn file(&self) -> Option<&Path> {
-        self.settings.as_deref()
+        self.config.as_deref()
     }
 
     /// Returns the distribution config from the file or from CloudFront; `None` if it is not known. A failed call only
     /// prints a note, unless the distribution does not exist.
     pub(super) async fn read(&self) -> anyhow::Result<Option<DistributionConfig>> {
-        if let Some(file) = &self.settings {
+        if let Some(file) = &self.config {
             let config = parse(&key_lists::read(file)?).with_context(|| key_lists::name(file))?;
             for policy in config.unresolved_policies() {
                 note(format_args!(
-                    "The cache policy {} is not in the file: it is assumed that query strings are not in its key.",
+                    "The file does not contain cache policy {}. The plan assumes that its cache key has no query strings.",
                     policy.as_str()
                 ));
             }
@@ -48,14 +47,14 @@ impl ConfigArgs {
         }
         let Some(id) = self.distribution.as_ref().filter(|_| !self.offline) else { return Ok(None) };
         if id.is_tenant() {
-            note(format_args!("The settings of the tenant {id} are not read: planned without them."));
+            note(format_args!("{id} is a distribution tenant. The plan does not use its distribution config."));
             return Ok(None);
         }
         match read_config(&CloudFront::new(&aws::load_config().await?), id).await {
             Ok(config) => Ok(Some(config)),
             Err(error) if error.class == ErrorClass::NotFound => bail!("{error}; correct --distribution"),
             Err(error) => {
-                note(format_args!("The settings of {id} are not known, so this is planned without them: {error}"));
+                note(format_args!("Cannot read the config of {id}, so the plan uses defaults: {error}"));
                 Ok(None)
             }
         }
@@ -69,7 +68,7 @@ async fn read_config(cloudfront: &CloudFront, id: &DistributionId) -> Result<Dis
             Ok(in_key) => in_key,
             Err(error) if error.class == ErrorClass::AccessDenied => {
                 note(format_args!(
-                    "It is assumed that query strings are not in the key of {}: {error}",
+                    "Cannot read cache policy {}. The plan assumes that its cache key has no query strings: {error}",
                     policy.as_str()
                 ));
                 false

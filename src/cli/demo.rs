@@ -1,4 +1,4 @@
-//! `invalidator demo`: runs the real function on this machine, against the fake AWS.
+//! `invalidator demo`: runs the function on this machine, against the fake AWS.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -22,17 +22,23 @@ const START_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What to demonstrate.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+The function is the one that Lambda runs. No AWS account is needed.
+
+Examples:
+  invalidator demo site
+  invalidator demo site --batch 1")]
 pub(super) struct DemoArgs {
-    /// The directory whose files have changed
+    /// Directory whose files are the changed objects
     #[arg(value_name = "DIR", required_unless_present = "sample")]
     directory: Option<PathBuf>,
-    /// The directory to take where none is named
+    /// Directory to use if DIR is not given
     #[arg(long, value_name = "DIR", hide = true)]
     sample: Option<PathBuf>,
-    /// How many changes one event holds at the most
+    /// Maximum number of changes in one event
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u16).range(1..=5000))]
     batch: u16,
-    /// The function's binary; by default the one beside this program
+    /// Binary of the function; default: bootstrap in this program's directory
     #[arg(long, value_name = "FILE")]
     bootstrap: Option<PathBuf>,
 }
@@ -53,7 +59,8 @@ pub(super) struct DemoReport {
 
 #[derive(Deserialize)]
 pub(super) struct DemoCounts {
-    pub(super) covered: usize,
+    #[serde(alias = "covered")]
+    pub(super) invalidated: usize,
 }
 
 #[derive(Deserialize)]
@@ -120,7 +127,7 @@ async fn deliver<'k>(keys: &'k [ObjectKey], batch: usize, lambda: &Lambda) -> an
             InvocationOutcome::Error { error_type, message } => {
                 bail!("the function failed with {error_type}: {message}")
             }
-            InvocationOutcome::TimedOut => bail!("the function did not answer in time"),
+            InvocationOutcome::TimedOut => bail!("the function timed out"),
         };
         deliveries.push(DemoDelivery { keys, report, took: started.elapsed() });
         progress.inc(keys.len() as u64);

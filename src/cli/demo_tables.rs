@@ -6,26 +6,26 @@ use std::time::Duration;
 
 use super::demo::DemoDelivery;
 use super::directory::SiteDirectory;
-use super::terminal::{MAX_ROWS, more, right, say, shorten, table};
+use super::terminal::{MAX_ROWS, counted, more, right, say, shorten, table};
 use crate::change::ObjectKey;
 use crate::config::Config;
 use crate::local::bill::{Bill, FREE_PATHS_PER_MONTH};
 use crate::path::{InvalidationPath, OriginPath, viewer_paths};
 
-/// Prints what the bucket holds, the distribution it is tagged with, and how long the function took to start.
+/// Prints the bucket's content, the distribution that its tag names, and how long the function took to start.
 pub(super) fn heading(directory: &Path, site: &SiteDirectory, bucket: &str, distribution: &str, startup: Duration) {
     say(format_args!(
-        "Content of the bucket \"{bucket}\": {} files of {}\n\
-         Its tag distributionId names the distribution {distribution}.\n\
+        "Bucket {bucket} has {} from {}.\n\
+         Its tag distributionId is {distribution}.\n\
          The function started in {:.0} ms.",
-        site.keys.len(),
+        counted(site.keys.len(), "object"),
         directory.display(),
         startup.as_secs_f64() * 1000.0,
     ));
     if let Some(first) = site.skipped.first() {
         say(format_args!(
-            "{} files can be no objects and are left out, such as {}.",
-            site.skipped.len(),
+            "Skipped {} whose name is not a valid object key, for example {}.",
+            counted(site.skipped.len(), "file"),
             first.display()
         ));
     }
@@ -34,7 +34,7 @@ pub(super) fn heading(directory: &Path, site: &SiteDirectory, bucket: &str, dist
 
 /// Prints the events, one row each.
 pub(super) fn events(deliveries: &[DemoDelivery<'_>], batch: u16) {
-    let mut table = table(&["event", "changes", "covered", "paths", "wildcards", "invalidation", "ms"]);
+    let mut table = table(&["EVENT", "CHANGES", "INVALIDATED", "PATHS", "WILDCARDS", "INVALIDATION", "MS"]);
     for (number, delivery) in deliveries.iter().enumerate().take(MAX_ROWS) {
         let invalidation = delivery.report.invalidations.first();
         let paths = paths_of(delivery);
@@ -42,7 +42,7 @@ pub(super) fn events(deliveries: &[DemoDelivery<'_>], batch: u16) {
         table.add_row([
             (number + 1).to_string(),
             delivery.keys.len().to_string(),
-            delivery.report.changes.covered.to_string(),
+            delivery.report.changes.invalidated.to_string(),
             paths.len().to_string(),
             wildcards.to_string(),
             invalidation.and_then(|it| it.invalidation_id.clone()).unwrap_or_else(|| "none".into()),
@@ -51,36 +51,37 @@ pub(super) fn events(deliveries: &[DemoDelivery<'_>], batch: u16) {
     }
     right(&mut table, &[0, 1, 2, 3, 4, 6]);
     say(format_args!(
-        "What the function did with S3's events, here of up to {batch} changes each. S3 itself\n\
-         mostly sends one at a time; see how that comes out with --batch 1."
+        "Each event has up to {}. S3 itself usually sends one change\n\
+         per event; --batch 1 shows the result.",
+        counted(batch.into(), "change"),
     ));
     say(table.trim_fmt());
-    more(deliveries.len(), "events");
+    more(deliveries.len(), "event");
 }
 
-/// Prints the paths sent to CloudFront, and how many changed objects each covers.
+/// Prints the paths sent to CloudFront, and how many changed objects each one invalidates.
 pub(super) fn paths(deliveries: &[DemoDelivery<'_>]) {
-    let mut covered: BTreeMap<InvalidationPath, (usize, &str)> = BTreeMap::new();
+    let mut matched: BTreeMap<InvalidationPath, (usize, &str)> = BTreeMap::new();
     let index_documents = [Config::DEFAULT_INDEX_DOCUMENT.to_owned()];
     for delivery in deliveries {
         let urls_by_key: Vec<_> = delivery.keys.iter().map(|key| (key, urls(key, &index_documents))).collect();
         for path in paths_of(delivery) {
             let matching = urls_by_key.iter().filter(|(_, urls)| urls.iter().any(|url| path.covers(url)));
-            let (count, example) = covered.entry(path.clone()).or_insert((0, ""));
+            let (count, example) = matched.entry(path.clone()).or_insert((0, ""));
             for (key, _) in matching {
                 *count += 1;
                 *example = key.as_str();
             }
         }
     }
-    let mut table = table(&["path sent to CloudFront", "objects", "such as"]);
-    for (path, (count, example)) in covered.iter().take(MAX_ROWS) {
+    let mut table = table(&["PATH SENT TO CLOUDFRONT", "OBJECTS", "EXAMPLE"]);
+    for (path, (count, example)) in matched.iter().take(MAX_ROWS) {
         table.add_row([path.to_string(), count.to_string(), shorten(&crate::change::text::one_line(example))]);
     }
     right(&mut table, &[1]);
     say("");
     say(table.trim_fmt());
-    more(covered.len(), "paths");
+    more(matched.len(), "path");
 }
 
 fn urls(key: &ObjectKey, index_documents: &[String]) -> Vec<InvalidationPath> {
@@ -93,20 +94,20 @@ pub(super) fn costs(deliveries: &[DemoDelivery<'_>], bill: Bill, lookups: usize)
     let keys = || deliveries.iter().flat_map(|delivery| delivery.keys);
     let objects = keys().count();
     let missed: usize = keys().map(|key| urls(key, &index_documents).len() - 1).sum();
-    let mut table = table(&["the same changes", "invalidations", "paths", "price", "result"]);
+    let mut table = table(&["METHOD", "INVALIDATIONS", "PATHS", "PRICE", "RESULT"]);
     let mut row = |name: &str, bill: Bill, result: &str| {
         table.add_row([name, &bill.invalidations.to_string(), &bill.paths.to_string(), &bill.price(), result]);
     };
-    row("this function", bill, "nothing stays stale");
-    row("one path per object", Bill::of(std::iter::repeat_n(1, objects)), &format!("{missed} URLs stay stale"));
-    row("\"/*\" per event", Bill::of(deliveries.iter().map(|_| 1)), "evicts everything");
+    row("this function", bill, "no stale URLs");
+    row("one path per object", Bill::of(std::iter::repeat_n(1, objects)), &counted(missed, "stale URL"));
+    row("\"/*\" per event", Bill::of(deliveries.iter().map(|_| 1)), "evicts all objects");
     right(&mut table, &[1, 2, 3]);
     say("");
     say(table.trim_fmt());
     say(format_args!(
-        "Prices are beyond the {FREE_PATHS_PER_MONTH} paths that are free each month.\n\
-         The bucket's tags were read {lookups} time{}, at less than 1/10,000 of a path's price.",
-        if lookups == 1 { "" } else { "s" },
+        "The first {FREE_PATHS_PER_MONTH} paths of each month are free; the prices are those of further paths.\n\
+         The function called GetBucketTagging {}, for less than 1/10,000 of the price of a path.",
+        counted(lookups, "time"),
     ));
 }
 

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 
 use crate::change::ObjectKey;
 
-/// The most files that a demo accepts. More would only make it slower.
+/// The maximum number of files. More would only make the demo slower.
 const MAX_FILES: usize = 100_000;
 
 /// The objects that an upload of a directory creates.
@@ -37,11 +37,11 @@ impl SiteDirectory {
                 }
             }
             if site.keys.len() > MAX_FILES {
-                bail!("{} holds more than {MAX_FILES} files; name a smaller directory", directory.display());
+                bail!("{} has more than {MAX_FILES} files; choose a smaller directory", directory.display());
             }
         }
         if site.keys.is_empty() {
-            bail!("{} holds no files; name a directory with some", directory.display());
+            bail!("{} has no files; choose another directory", directory.display());
         }
         site.keys.sort();
         Ok(site)

@@ -1,4 +1,4 @@
-//! `plan --explain`: whether requests for a key's URLs reach the bucket, and why.
+//! `plan --explain`: whether the distribution sends requests for a key's URLs to the bucket, and why.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,8 @@ struct Row {
     key: String,
     url: Option<String>,
     is_served: bool,
-    reason: String,
+    /// Why requests for the URL are sent to the bucket or not.
+    message: String,
 }
 
 fn rows(mapping: &Mapping, keys: &[ObjectKey]) -> Vec<Row> {
@@ -21,13 +22,13 @@ fn rows(mapping: &Mapping, keys: &[ObjectKey]) -> Vec<Row> {
         let name = key.as_str();
         let urls = mapping.explain(key);
         if urls.is_empty() {
-            let reason = format!("not served: {}", NotServed::OutsideOriginPath);
-            rows.push(Row { key: name.to_owned(), url: None, is_served: false, reason });
+            let message = format!("not served: {}", NotServed::OutsideOriginPath);
+            rows.push(Row { key: name.to_owned(), url: None, is_served: false, message });
         }
         rows.extend(urls.into_iter().map(|it| Row {
             key: name.to_owned(),
             is_served: it.routing.is_served(),
-            reason: it.routing.to_string(),
+            message: it.routing.to_string(),
             url: Some(it.url.text),
         }));
     }
@@ -35,18 +36,18 @@ fn rows(mapping: &Mapping, keys: &[ObjectKey]) -> Vec<Row> {
 }
 
 pub(super) fn json(mapping: &Mapping, keys: &[ObjectKey]) -> Value {
-    let row = |row: Row| json!({ "key": row.key, "url": row.url, "served": row.is_served, "reason": row.reason });
+    let row = |row: Row| json!({ "key": row.key, "url": row.url, "served": row.is_served, "message": row.message });
     rows(mapping, keys).into_iter().map(row).collect()
 }
 
 pub(super) fn print(mapping: &Mapping, keys: &[ObjectKey]) {
     let rows = rows(mapping, keys);
     let count = rows.len();
-    let mut explained = table(&["key", "URL", "why"]);
+    let mut explained = table(&["KEY", "URL", "REASON"]);
     for row in rows.into_iter().take(MAX_ROWS) {
-        explained.add_row([one_line(&row.key), row.url.unwrap_or_default(), row.reason]);
+        explained.add_row([one_line(&row.key), row.url.unwrap_or_default(), row.message]);
     }
     say(explained.trim_fmt());
-    more(count, "URLs");
+    more(count, "URL");
     say("");
 }

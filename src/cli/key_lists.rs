@@ -18,7 +18,7 @@ pub(super) fn read(file: &Path) -> anyhow::Result<String> {
         text = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     }
     let text = String::from_utf8(text).map_err(|_| {
-        anyhow!("{} is not UTF-8 (the > of Windows PowerShell writes UTF-16); save it as UTF-8", name(file))
+        anyhow!("{} is not UTF-8 (> in Windows PowerShell writes UTF-16); save it as UTF-8", name(file))
     })?;
     Ok(without_mark(text))
 }
@@ -61,7 +61,7 @@ impl KeyList {
             _ => text,
         };
         if text.lines().any(|line| line.starts_with("Completed ") && line.contains(" remaining")) {
-            bail!("the output of `aws s3 sync` has its progress in it, which pads the keys; run it with --no-progress");
+            bail!("the output of `aws s3 sync` contains progress lines, which pad the keys; run it with --no-progress");
         }
         let any_line_has = |form: LineFormat| numbered(text).any(|(_, line)| form(line).is_some());
         if numbered(text).next().is_some() && numbered(text).all(|(_, line)| parse_readable_line(line).is_some()) {
@@ -86,7 +86,7 @@ pub(super) fn synced_bucket(text: &str) -> anyhow::Result<Option<BucketName>> {
     let mut found = numbered(text).filter_map(|(_, line)| synced(line)).map(|(bucket, _)| bucket);
     let Some(first) = found.next() else { return Ok(None) };
     if let Some(other) = found.find(|bucket| *bucket != first) {
-        bail!("it is about several buckets, {} and {}; give one at a time", excerpt(first), excerpt(other));
+        bail!("the output names two buckets, {} and {}; run the command once for each", excerpt(first), excerpt(other));
     }
     Ok(Some(BucketName::new(first)?))
 }
@@ -97,7 +97,7 @@ type LineFormat = fn(&str) -> Option<&str>;
 fn in_form(text: &str, form: LineFormat, command: &str) -> anyhow::Result<Vec<ObjectKey>> {
     let key_of = |(number, line)| match form(line) {
         Some(name) => key(number, name),
-        None => bail!("line {number} is not of `aws s3 {command}` as others are: {}", excerpt(line)),
+        None => bail!("line {number} is not output of `aws s3 {command}`, but other lines are: {}", excerpt(line)),
     };
     numbered(text).map(key_of).collect()
 }
@@ -190,7 +190,7 @@ mod tests {
             "warning: Skipping file /c",
         ] {
             let error = KeyList::read(&format!("{first}{line}\n")).unwrap_err().to_string();
-            assert!(error.starts_with("line 2 is not of `aws s3 sync`"), "{error}");
+            assert!(error.starts_with("line 2 is not output of `aws s3 sync`"), "{error}");
         }
         let padded = format!("Completed 1 KiB/2 KiB (1 KiB/s) with 1 file(s) remaining\r{first}");
         assert!(KeyList::read(&padded).unwrap_err().to_string().contains("--no-progress"));
@@ -214,8 +214,8 @@ mod tests {
     #[test]
     fn one_malformed_line_fails_the_list() {
         for (text, expected) in [
-            ("2026-01-02 03:04:05 1 a\nwarning: no\n", "line 2 is not of `aws s3 ls`"),
-            ("upload: a to s3://b/a\nfatal error: no\n", "line 2 is not of `aws s3 sync`"),
+            ("2026-01-02 03:04:05 1 a\nwarning: no\n", "line 2 is not output of `aws s3 ls`"),
+            ("upload: a to s3://b/a\nfatal error: no\n", "line 2 is not output of `aws s3 sync`"),
         ] {
             let error = KeyList::read(text).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{error}");

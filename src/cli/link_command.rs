@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use super::aws_args::{AwsArgs, DeploymentArgs};
 use super::link::{ChangeSet, KeyFilter, LinkPlan, LinkRequest, UnlinkPlan, Via, apply, plan_link, plan_unlink};
 use super::template_snippet;
-use super::terminal::{note, plain_table, say};
+use super::terminal::{counted, note, plain_table, say};
 use crate::change::{BucketName, DistributionId};
 
 /// The base delay between two reads that verify a write; see [`apply`].
@@ -18,9 +18,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The bucket to link, its distributions, and how its events reach the function.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The bucket's other tags and notification rules stay as they are. What will
-change is shown first; when a step fails, everything goes back to what it was.
-To do it again changes nothing.
+The command shows the changes and asks for confirmation. It keeps the bucket's
+other tags and event notifications. If a step fails, the command rolls back the
+steps before it. For a bucket that is already linked, nothing changes.
 
 Examples:
   invalidator link my-site E2EXAMPLE1ABCD
@@ -28,24 +28,24 @@ Examples:
   invalidator link my-site E2EXAMPLE1ABCD --via function --prefix web/ --yes
   invalidator link my-site E2EXAMPLE1ABCD --profile prod --region eu-west-1")]
 pub(super) struct LinkArgs {
-    /// The bucket
+    /// Bucket to link
     #[arg(value_parser = BucketName::new)]
     bucket: BucketName,
-    /// The distributions in front of it
+    /// IDs of the distributions that serve the bucket
     #[arg(required = true, value_name = "DISTRIBUTION", value_parser = DistributionId::new)]
     distributions: Vec<DistributionId>,
-    /// How the function is told of changes
+    /// How S3 sends the bucket's event notifications to the function
     #[arg(long, value_name = "WAY", default_value = "queue")]
     via: ViaArg,
-    /// Tell only of keys that start with this
+    /// Send events only of keys with this prefix
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     prefix: String,
-    /// Tell only of keys that end with this
+    /// Send events only of keys with this suffix
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     suffix: String,
-    /// Link distributions that do not have the bucket as an origin, or may not be asked
+    /// Link the bucket even if no origin of a distribution is the bucket, or if the origins cannot be read
     #[arg(long)]
-    any_origin: bool,
+    skip_origin_check: bool,
     #[command(flatten)]
     confirm: ConfirmArgs,
     #[command(flatten)]
@@ -54,26 +54,27 @@ pub(super) struct LinkArgs {
     aws: AwsArgs,
 }
 
-/// What is taken back.
+/// The bucket to unlink.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Only what link added is removed. What others tagged or set up stays, and is named.
+The command shows the changes and asks for confirmation. It removes only what
+link added, and lists the distributions and event notifications that it keeps.
 
 Examples:
   invalidator unlink my-site
   invalidator unlink my-site E2EXAMPLE1ABCD --dry-run
-  invalidator unlink my-site --function-gone")]
+  invalidator unlink my-site --force")]
 pub(super) struct UnlinkArgs {
-    /// The bucket
+    /// Bucket to unlink
     #[arg(value_parser = BucketName::new)]
     bucket: BucketName,
-    /// Of its distributions only these
+    /// IDs of the distributions to unlink; default: all that link added
     #[arg(value_name = "DISTRIBUTION", value_parser = DistributionId::new)]
     distributions: Vec<DistributionId>,
-    /// The function does not exist any more
+    /// Unlink the bucket from a function that no longer exists
     #[arg(long)]
-    function_gone: bool,
-    /// The bucket tag that names the distributions; by default the function's
+    force: bool,
+    /// Key of the bucket tag that names the distributions; default: the function's `DISTRIBUTION_TAG`
     #[arg(long, value_name = "KEY")]
     tag: Option<String>,
     #[command(flatten)]
@@ -84,24 +85,24 @@ pub(super) struct UnlinkArgs {
     aws: AwsArgs,
 }
 
-/// Whether to ask first.
+/// Whether to ask for confirmation.
 #[derive(Debug, Args)]
 struct ConfirmArgs {
-    /// Do not ask
+    /// Apply the changes without confirmation
     #[arg(long, short)]
     yes: bool,
-    /// Show what would change, and change nothing
+    /// Show the changes without applying them
     #[arg(long)]
     dry_run: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum ViaArg {
-    /// Through the function's queue: a deploy is one invalidation
+    /// Through the function's SQS queue: one invalidation for many changes
     Queue,
-    /// Straight to the function: fresh at once, an invalidation for each object
+    /// Directly to the function: one invalidation for each change, without delay
     Function,
-    /// Through EventBridge, where a rule sends the bucket's events on
+    /// Through EventBridge, where a rule forwards the bucket's events
     #[value(name = "eventbridge")]
     EventBridge,
 }
@@ -119,42 +120,39 @@ impl LinkArgs {
             distributions: self.distributions,
             via,
             filter: KeyFilter { prefix: self.prefix, suffix: self.suffix },
-            skip_origin_check: self.any_origin,
+            skip_origin_check: self.skip_origin_check,
         };
         let link_plan = plan_link(&clients, clients.cloud_front(), &deployment, &request).await?;
         let LinkPlan { change_set, origin_paths, managed_by, is_queue_read, tag_value, destination, unchanged_counts } =
             &link_plan;
         for (id, paths) in origin_paths {
             match paths.as_slice() {
-                [] => {
-                    note(format_args!(
-                        "No origin of {id} is known to be {}; it is linked all the same.",
-                        request.bucket
-                    ));
-                }
-                paths => say(format_args!("{id} shows {} below {}.", request.bucket, paths.join(" and "))),
+                [] => note(format_args!("Warning: no origin of {id} is known to be {}.", request.bucket)),
+                [path] => say(format_args!("{id} serves {} with origin path {path}.", request.bucket)),
+                paths => say(format_args!("{id} serves {} with origin paths {}.", request.bucket, paths.join(" and "))),
             }
         }
         if deployment.function.is_dry_run {
-            note("The function only plans and sends nothing (DRY_RUN): deploy it with DryRun=false.");
+            note("Warning: the function sends no invalidations (DRY_RUN). Deploy it with DryRun=false.");
         }
         if !is_queue_read {
-            note("The function does not read its queue: enable its event source mapping.");
+            note("Warning: the event source mapping of the function's queue is disabled. Enable it.");
         }
         if change_set.steps.is_empty() {
-            say(format_args!("Nothing to do: {} is linked.", request.bucket));
+            say(format_args!("No changes: {} is already linked.", request.bucket));
             return Ok(());
         }
         show(change_set);
         if *unchanged_counts != (0, 0) {
-            say(format_args!("Tags that stay as they are: {}; rules: {}.", unchanged_counts.0, unchanged_counts.1));
+            let (tags, rules) = *unchanged_counts;
+            say(format_args!("Unchanged: {}, {}", counted(tags, "tag"), counted(rules, "event notification")));
         }
         if let Some(managed_by) = managed_by {
             note(template_snippet::of(managed_by, &request, (deployment.tag(), tag_value), destination.as_ref()));
         }
         if self.confirm.confirmed()? {
             apply(&clients, change_set, PAUSE).await?;
-            say(format_args!("Done. Within minutes S3 tells of changes of {}.", request.bucket));
+            say(format_args!("Linked {}. S3 starts to send event notifications within a few minutes.", request.bucket));
         }
         Ok(())
     }
@@ -162,59 +160,59 @@ impl LinkArgs {
 
 impl UnlinkArgs {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let (clients, deployment) = if self.function_gone {
-            self.aws.without_function().await?
-        } else {
-            self.deployment.find(&self.aws).await?
-        };
+        let (clients, deployment) =
+            if self.force { self.aws.without_function().await? } else { self.deployment.find(&self.aws).await? };
         let tag = self.tag.as_deref().unwrap_or_else(|| deployment.tag());
         let unlink_plan = plan_unlink(&clients, &deployment, tag, &self.bucket, &self.distributions).await?;
         let UnlinkPlan { change_set, foreign, rules, queued_messages } = &unlink_plan;
         for id in foreign {
-            note(format_args!("The tag names {id}, which link did not add: it stays."));
+            note(format_args!("Kept {id} in the bucket's tag: link did not add it."));
         }
         for rule in rules {
-            note(format_args!("link did not make this rule, it stays: {rule}"));
+            note(format_args!("Kept an event notification that link did not add: {rule}"));
         }
         if change_set.steps.is_empty() {
             let ids: Vec<_> = self.distributions.iter().map(DistributionId::as_str).collect();
             match ids.as_slice() {
-                [] => say(format_args!("Nothing to do: link added nothing to {}.", self.bucket)),
-                ids => say(format_args!("Nothing to do: link did not add {} to {}.", ids.join(" or "), self.bucket)),
+                [] => say(format_args!("No changes: {} has nothing that link added.", self.bucket)),
+                ids => say(format_args!("No changes: link did not add {} to {}.", ids.join(" or "), self.bucket)),
             }
             return Ok(());
         }
         show(change_set);
         if *queued_messages > 0 {
             note(format_args!(
-                "About {queued_messages} messages wait in the queue; those of this bucket will be ignored once its tag is gone."
+                "Warning: the queue has about {}. The function skips those of this bucket once its tag is removed.",
+                counted(usize::try_from(*queued_messages).unwrap_or(usize::MAX), "message")
             ));
         }
         if self.confirm.confirmed()? {
             apply(&clients, change_set, PAUSE).await?;
-            say(format_args!("Done. That is what link had added."));
+            say(format_args!("Unlinked {}.", self.bucket));
         }
         Ok(())
     }
 }
 
 impl ConfirmArgs {
-    /// Returns whether to apply the change set. Asks unless `--yes` or `--dry-run` is given; without a terminal to ask
-    /// at, it is an error.
+    /// Returns whether to apply the change set. Asks for confirmation unless `--yes` or `--dry-run` is given.
+    ///
+    /// # Errors
+    /// If standard input is not a terminal, or cannot be read.
     fn confirmed(&self) -> anyhow::Result<bool> {
         if self.dry_run {
-            say("Nothing was changed: --dry-run.");
+            say("Dry run: nothing was changed.");
             return Ok(false);
         }
         if self.yes {
             return Ok(true);
         }
         if !io::stdin().is_terminal() {
-            bail!("nobody can be asked whether to go on; nothing was changed; give --yes or --dry-run");
+            bail!("cannot ask for confirmation, since standard input is not a terminal; give --yes or --dry-run");
         }
         let mut stderr = io::stderr();
         // A failed write is ignored: only an explicit yes applies the change set.
-        let _ = write!(stderr, "Change it? [y/N] ").and_then(|()| stderr.flush());
+        let _ = write!(stderr, "Apply these changes? [y/N] ").and_then(|()| stderr.flush());
         let mut answer = String::new();
         io::stdin().lock().read_line(&mut answer)?;
         let is_yes = ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str());

@@ -11,12 +11,12 @@ mod demo;
 mod demo_tables;
 mod directory;
 mod explain;
+mod invalidate;
+mod invalidate_table;
 mod key_lists;
 pub mod link;
 mod link_command;
 mod plan;
-mod send;
-mod send_table;
 mod status;
 mod template_snippet;
 mod terminal;
@@ -26,8 +26,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Keeps CloudFront fresh when S3 changes: links buckets to the Lambda function, looks after them, and invalidates by
-/// hand.
+/// Invalidates CloudFront automatically when S3 objects change: links buckets to the Lambda function, checks them, and
+/// sends invalidations from the command line.
 #[derive(Debug, Parser)]
 #[command(name = "invalidator", version, max_term_width = 80)]
 pub struct Cli {
@@ -37,17 +37,19 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the real function on this machine: a directory is the content of a bucket, and every file in it has changed.
+    /// Run the function on this machine against a fake AWS, with the files of a directory as changed objects.
     Demo(demo::DemoArgs),
-    /// Have a bucket's changes invalidated: tag it and have it tell the function.
+    /// Create CloudFront invalidations for changed S3 objects, without a deployed function.
+    #[command(visible_alias = "send")]
+    Invalidate(invalidate::InvalidateArgs),
+    /// Link a bucket to the function: tag the bucket with its distributions and send its event notifications to the
+    /// function.
     Link(link_command::LinkArgs),
-    /// Show which paths an invalidation of these changes would have, what each covers, and what it costs.
+    /// Show which paths an invalidation of changed objects has, and what it costs. Send nothing.
     Plan(plan::PlanArgs),
-    /// Invalidate what changed right away, as the function would.
-    Send(send::SendArgs),
-    /// Show what is right and wrong with buckets, distributions and the function.
+    /// Check buckets, their distributions, the function and its queues.
     Status(status::StatusArgs),
-    /// Remove from a bucket what link added.
+    /// Remove the tags, event notifications and permission that link added to a bucket.
     Unlink(link_command::UnlinkArgs),
 }
 
@@ -69,9 +71,9 @@ impl Command {
     async fn run(self) -> anyhow::Result<()> {
         match self {
             Command::Demo(demo) => demo.run().await,
+            Command::Invalidate(invalidate) => invalidate.run().await,
             Command::Link(link) => link.run().await,
             Command::Plan(plan) => plan.run().await,
-            Command::Send(send) => send.run().await,
             Command::Status(status) => status.run().await,
             Command::Unlink(unlink) => unlink.run().await,
         }

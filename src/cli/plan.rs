@@ -20,52 +20,52 @@ use crate::config::Config;
 use crate::local::bill::Bill;
 use crate::path::{BucketOptions, DirectoryUrls, IndexDocuments, InvalidationPath, Item, Mapping, OriginPath};
 
-/// What changed, and what is known beside it.
+/// The changes, and what is known of the bucket and its distribution.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   invalidator plan --event event.json
   aws s3 sync --dryrun --delete site s3://my-site | invalidator plan --sync -
   aws s3 ls --recursive s3://my-site > before.txt
-  git diff --name-only HEAD~ | invalidator plan --keys - --inventory before.txt
+  git diff --name-only HEAD~ | invalidator plan --keys - --listing before.txt
   invalidator plan --keys changed.txt --bucket my-site \\
     --distribution E2EXAMPLE1ABCD --explain")]
 pub(super) struct PlanArgs {
     #[command(flatten)]
     changes: ChangesArgs,
-    /// What the bucket holds, all of it: the output of `aws s3 ls --recursive`, or keys one per line. The output of
-    /// `aws s3 sync` is taken as well; it shows only a part, so what a wildcard evicts stays unknown
+    /// All keys of the bucket: the output of `aws s3 ls --recursive`, or one key per line. With the output of
+    /// `aws s3 sync`, which lists only some keys, the number of unchanged objects evicted stays unknown; - reads standard
+    /// input
     #[arg(long, value_name = "FILE")]
-    inventory: Option<PathBuf>,
-    /// The inventory holds only the keys that start with this
-    #[arg(long, value_name = "PREFIX", requires = "inventory")]
-    inventory_prefix: Option<String>,
-    /// The bucket: only its changes of an event count, and the distribution's origins are compared with it
+    listing: Option<PathBuf>,
+    /// Prefix of the listing, if it lists only the keys below a prefix
+    #[arg(long, value_name = "PREFIX", requires = "listing")]
+    listing_prefix: Option<String>,
+    /// Bucket to find among the distribution's origins; of an event, only its changes are planned
     #[arg(long, value_name = "NAME", value_parser = BucketName::new)]
     bucket: Option<BucketName>,
-    /// The bucket's Region; without it any will do
+    /// Region of the bucket; default: any Region
     #[arg(long, value_name = "REGION", value_parser = Region::new)]
     region: Option<Region>,
     #[command(flatten)]
     source: ConfigArgs,
-    /// Show each key's URLs, and why requests for them get to the bucket or not
+    /// Show the URLs of each key, and why CloudFront sends requests for them to the bucket or not
     #[arg(long)]
     explain: bool,
-    /// The most paths of the invalidation
+    /// Maximum number of paths in the invalidation
     #[arg(long, value_name = "N", default_value_t = Config::DEFAULT_MAX_PATHS, value_parser = at_most(Budget::MAX_PATHS))]
     max_paths: NonZeroUsize,
-    /// The most wildcards among them
+    /// Maximum number of wildcards among these paths
     #[arg(long, value_name = "N", default_value_t = Config::DEFAULT_MAX_WILDCARDS, value_parser = at_most(Budget::MAX_WILDCARDS))]
     max_wildcards: NonZeroUsize,
-    /// How many needlessly evicted URLs one path less is worth, where an inventory tells them
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = weight)]
-    path_weight: u32,
-    /// The folder of the bucket that CloudFront puts in front of a viewer's path, such as /web; by default the
-    /// distribution's, if it is known
+    /// Number of unchanged objects that the plan may evict to save one path; requires a listing to have an effect
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = evictions)]
+    evictions_per_path: u32,
+    /// Origin path, such as /web; default: that of the distribution config, if it is known
     #[arg(long, value_name = "PATH", value_parser = OriginPath::parse)]
     origin_path: Option<OriginPath>,
-    /// Names of files that are also served as their directory, separated by spaces; index.html where a directory can be
-    /// served
+    /// Index documents, separated by spaces, which also have the URL of their directory; default: index.html, where the
+    /// distribution serves such URLs
     #[arg(long, value_name = "NAMES")]
     index_documents: Option<String>,
     /// Print one JSON object instead of tables
@@ -86,17 +86,17 @@ pub(super) fn from_to(least: usize, most: usize) -> impl Fn(&str) -> Result<NonZ
     }
 }
 
-/// Parses a path weight.
-fn weight(text: &str) -> Result<u32, String> {
+/// Parses the number of evictions per path.
+fn evictions(text: &str) -> Result<u32, String> {
     let fits = |number: &u32| *number <= Config::MAX_EVICTIONS_PER_PATH;
     text.parse().ok().filter(fits).ok_or(format!("not a number from 0 to {}", Config::MAX_EVICTIONS_PER_PATH))
 }
 
 impl PlanArgs {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let inputs = self.changes.files().chain(self.inventory.as_deref()).chain(self.source.file());
+        let inputs = self.changes.files().chain(self.listing.as_deref()).chain(self.source.file());
         if inputs.filter(|file| *file == Path::new("-")).count() > 1 {
-            bail!("standard input can be read once only: give - for one of the inputs, and files for the others");
+            bail!("standard input can be read only once; give - for one input, and files for the others");
         }
         let bucket = self.bucket.as_ref().map(BucketName::as_str);
         let ChangedKeys { mut keys, items, unreadable } = self.changes.read(bucket)?;
@@ -111,21 +111,27 @@ impl PlanArgs {
         let required: Vec<_> = changed.iter().flat_map(|(_, paths)| paths).cloned().collect();
         let unchanged_urls = self.unchanged_urls(&mapping, &required)?;
         let budget = Budget { max_paths: self.max_paths, max_wildcards: self.max_wildcards };
-        let objective = Objective { budget, evictions_per_path: self.path_weight };
+        let objective = Objective { budget, evictions_per_path: self.evictions_per_path };
         let set = match &unchanged_urls {
             Some(unchanged_urls) => collapse(required, objective, unchanged_urls),
             None => collapse(required, objective, &Heuristic),
         };
         if self.json {
-            let explained = self.explain.then(|| explain::json(&mapping, &keys));
-            print_json(&set.items, changed.len(), set.unchanged_evicted, wildcards(&set), explained);
+            let plan = JsonPlan {
+                is_ok: unreadable.count == 0,
+                changes: changed.len(),
+                wildcard_count: wildcards(&set),
+                unchanged_evicted: set.unchanged_evicted,
+                urls: self.explain.then(|| explain::json(&mapping, &keys)),
+            };
+            plan.print(&set.items);
         } else {
             if self.explain {
                 explain::print(&mapping, &keys);
             }
             print_tables(&set, &changed, unchanged_urls.as_ref(), keys.len() - changed.len());
         }
-        unreadable.refuse().context("the plan is not of all that the event holds")
+        unreadable.refuse().context("the plan is incomplete")
     }
 
     /// Returns how the distribution maps the bucket's keys to URLs. Defaults apply where that is not known.
@@ -151,47 +157,47 @@ impl PlanArgs {
         let mapping = Mapping::new(&bucket, &options, config.as_ref());
         if config.is_some() && !mapping.is_conclusive() {
             note(format_args!(
-                "It cannot be told which origins of the distribution are the bucket {}: planned by defaults where its settings do not tell.",
+                "The distribution config does not show which origins are bucket {}. The plan uses defaults where the config is unclear.",
                 bucket.name
             ));
         }
         Ok(mapping)
     }
 
-    /// Prints items that a person named. They are never collapsed, so there is nothing to plan.
+    /// Prints explicit items. They are never collapsed, so there is nothing to plan.
     fn print_named(&self, items: &[Item]) {
         let wildcards = items.iter().filter(|item| item.is_wildcard()).count();
         let bill = Bill::of([items.len()]);
         if self.json {
-            print_json(items, 0, None, wildcards, None);
+            let plan =
+                JsonPlan { is_ok: true, changes: 0, wildcard_count: wildcards, unchanged_evicted: None, urls: None };
+            plan.print(items);
             return;
         }
-        let mut rows = table(&["item, as it was named"]);
+        let mut rows = table(&["PATH"]);
         for item in items.iter().take(MAX_ROWS) {
             rows.add_row([item.to_string()]);
         }
         say(rows.trim_fmt());
-        more(items.len(), "items");
-        say(format_args!("\n{}, {wildcards} of them wildcards: {}", counted(bill.paths, "path"), bill.price()));
+        more(items.len(), "path");
+        let (paths, wildcards) = (counted(bill.paths, "path"), counted(wildcards, "wildcard"));
+        say(format_args!("\n{paths}, including {wildcards}: {}", bill.price()));
     }
 
     /// Reads the bucket listing and returns its unchanged URLs, which wildcards may evict; `None` if no listing is
     /// given.
     fn unchanged_urls(&self, mapping: &Mapping, required: &[InvalidationPath]) -> anyhow::Result<Option<Counted>> {
-        let Some(file) = &self.inventory else { return Ok(None) };
+        let Some(file) = &self.listing else { return Ok(None) };
         let list = KeyList::read(&key_lists::read(file)?).with_context(|| key_lists::name(file))?;
         let (keys, complete) = match list {
             KeyList::Listing(keys) | KeyList::Keys(keys) => (keys, true),
             KeyList::Sync(keys) => (keys, false),
         };
         if keys.is_empty() {
-            bail!(
-                "{} names no objects; leave --inventory out if nothing is known of the bucket",
-                key_lists::name(file)
-            );
+            bail!("{} lists no objects; omit --listing if no bucket listing is available", key_lists::name(file));
         }
         let urls = |key: &ObjectKey| mapping.served_urls(key).collect::<Vec<_>>();
-        let listed = match &self.inventory_prefix {
+        let listed = match &self.listing_prefix {
             _ if !complete => Vec::new(),
             None => vec!["/".to_owned()],
             Some(prefix) => urls(&ObjectKey::new(prefix.as_str())?),
@@ -200,24 +206,40 @@ impl PlanArgs {
     }
 }
 
-fn print_json(
-    paths: &[impl serde::Serialize],
-    covered: usize,
+/// The JSON object of a plan, but for its paths.
+struct JsonPlan {
+    /// Whether the plan has all changes of the input.
+    is_ok: bool,
+    /// The number of changed keys that the invalidation is for.
+    changes: usize,
+    wildcard_count: usize,
+    /// `None` if it is not known.
     unchanged_evicted: Option<u64>,
-    wildcards: usize,
-    explained: Option<Value>,
-) {
-    let mut plan = json!({
-        "paths": paths,
-        "covered": covered,
-        "needlessEvictions": unchanged_evicted,
-        "wildcards": wildcards,
-        "costUsd": Bill::of([paths.len()]).dollars(),
-    });
-    if let (Some(explained), Some(plan)) = (explained, plan.as_object_mut()) {
-        plan.insert("explained".into(), explained);
+    /// The URLs of the keys, with `--explain`.
+    urls: Option<Value>,
+}
+
+impl JsonPlan {
+    /// Prints the plan with these paths: one invalidation, or none if there are no paths.
+    fn print(self, paths: &[impl serde::Serialize]) {
+        let mut invalidation = json!({
+            "status": "planned",
+            "changes": self.changes,
+            "pathCount": paths.len(),
+            "wildcardCount": self.wildcard_count,
+            "costUsd": Bill::of([paths.len()]).dollars(),
+            "paths": paths,
+        });
+        if let (Some(evicted), Some(fields)) = (self.unchanged_evicted, invalidation.as_object_mut()) {
+            fields.insert("unchangedEvicted".into(), evicted.into());
+        }
+        let invalidations = if paths.is_empty() { json!([]) } else { json!([invalidation]) };
+        let mut plan = json!({ "ok": self.is_ok, "invalidations": invalidations });
+        if let (Some(urls), Some(fields)) = (self.urls, plan.as_object_mut()) {
+            fields.insert("urls".into(), urls);
+        }
+        say(json_line(&plan.to_string()));
     }
-    say(json_line(&plan.to_string()));
 }
 
 fn wildcards(set: &Collapsed) -> usize {
@@ -232,13 +254,13 @@ fn print_tables(
 ) {
     if not_served > 0 {
         let keys = counted(not_served, "changed key");
-        say(format_args!("Not served, outside the origin path or from other origins: {keys}.\n"));
+        say(format_args!("{keys} skipped: outside the origin path, or served by other origins.\n"));
     }
     if set.items.is_empty() {
-        say("There is nothing to invalidate.");
+        say("Nothing to invalidate.");
         return;
     }
-    let mut rows = table(&["path", "covers", "such as", "evicts needlessly"]);
+    let mut rows = table(&["PATH", "CHANGED KEYS", "EXAMPLE", "UNCHANGED EVICTED"]);
     for item in set.items.iter().take(MAX_ROWS) {
         let covered = || changed.iter().filter(|(_, paths)| paths.iter().any(|path| item.covers(path)));
         let evicted = match (item.wildcard_prefix(), unchanged_urls) {
@@ -254,9 +276,9 @@ fn print_tables(
     }
     right(&mut rows, &[1, 3]);
     say(rows.trim_fmt());
-    more(set.items.len(), "paths");
+    more(set.items.len(), "path");
 
-    let mut costs = table(&["these changes", "paths", "wildcards", "price", "evicts needlessly"]);
+    let mut costs = table(&["METHOD", "PATHS", "WILDCARDS", "PRICE", "UNCHANGED EVICTED"]);
     let count_or_unknown = |urls: Option<u64>| urls.map_or_else(|| "unknown".to_owned(), |urls| urls.to_string());
     let mut row = |name: &str, paths: usize, wildcards: usize, evicted: Option<u64>| {
         let price = Bill::of([paths]).price();

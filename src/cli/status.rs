@@ -1,45 +1,52 @@
 //! `invalidator status`: checks buckets, their distributions, and the function with its queues.
 
 use std::collections::BTreeSet;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::fmt;
+use std::time::SystemTime;
 
 use anyhow::bail;
 use clap::Args;
 use futures_util::{StreamExt, stream};
+use serde::Serialize;
 use serde_json::json;
 
 use super::aws_args::{AwsArgs, DeploymentArgs};
-use super::link::{BucketStatus, Deployment, DeploymentStatus, OperatorApi, check_bucket, check_deployment};
+use super::link::{
+    BucketStatus, Check, Deployment, DeploymentStatus, OperatorApi, Problem, check_bucket, check_deployment,
+};
 use super::terminal::{counted, narrow, right, say, shorten_to, table};
-use crate::change::BucketName;
 use crate::change::text::{json_line, one_line};
+use crate::change::{BucketName, Timestamp};
 
 /// The most buckets that are checked concurrently.
 const MAX_CONCURRENT_CHECKS: usize = 8;
 
-/// The most characters of a bucket's name that are printed.
+/// The most characters of a bucket's name in the table.
 const MAX_BUCKET_NAME: usize = 20;
-/// The most characters of a queue's name that are printed.
+/// The most characters of a queue's name in the table.
 const MAX_QUEUE_NAME: usize = 44;
 
-/// What to look at.
+/// What to check.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-What is wrong is marked with ! and told below the table with its remedy; then
-the exit status is 1. Without a bucket only the function and its queues are
-looked at.
+The command marks each problem with ! and prints its remedy below the tables.
+The exit status is 1 if there is a problem. Without BUCKET, the command checks
+only the function and its queues.
 
 Examples:
   invalidator status my-site
   invalidator status --all
-  invalidator status --all --json | jq '.buckets[].bucket'")]
+  invalidator status --all --json | jq '.problems[].code'")]
 pub(super) struct StatusArgs {
-    /// The buckets
+    /// Buckets to check
     #[arg(value_name = "BUCKET", value_parser = BucketName::new)]
     buckets: Vec<BucketName>,
-    /// All buckets in this Region that have the function's tag, and those whose tags cannot be read
+    /// Check all buckets of the Region that have the function's tag, and those whose tags cannot be read
     #[arg(long, conflicts_with = "buckets")]
     all: bool,
+    /// Do not report that no origin of a distribution is the bucket, or that the origins cannot be read
+    #[arg(long)]
+    skip_origin_check: bool,
     /// Print one JSON object instead of tables
     #[arg(long)]
     json: bool,
@@ -55,23 +62,26 @@ impl StatusArgs {
         let function = check_deployment(&clients, &deployment).await;
         let named = self.buckets.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
         let buckets = if self.all { tagged(&clients, &deployment).await? } else { named };
+        let skip_origin_check = self.skip_origin_check;
         let check = |name: BucketName| {
             let (clients, deployment) = (&clients, &deployment);
-            async move { check_bucket(clients, clients.cloud_front(), deployment, &name).await }
+            async move { check_bucket(clients, clients.cloud_front(), deployment, &name, skip_origin_check).await }
         };
         let buckets: Vec<_> = stream::iter(buckets).map(check).buffered(MAX_CONCURRENT_CHECKS).collect().await;
         let problems = problems(&function, &buckets);
         if self.json {
-            say(json_line(&json!({ "function": function, "buckets": buckets, "faults": problems }).to_string()));
+            let status =
+                json!({ "ok": problems.is_empty(), "function": function, "buckets": buckets, "problems": problems });
+            say(json_line(&status.to_string()));
         } else {
             show_buckets(&buckets);
             show_queues(&function);
             for problem in &problems {
-                say(format_args!("\n! {}", one_line(problem)));
+                say(format_args!("\n! {}", one_line(&problem.to_string())));
             }
         }
         if !problems.is_empty() {
-            bail!("{} to mend", counted(problems.len(), "thing"));
+            bail!("{} found", counted(problems.len(), "problem"));
         }
         Ok(())
     }
@@ -90,49 +100,79 @@ async fn tagged(api: &impl OperatorApi, deployment: &Deployment) -> anyhow::Resu
     Ok(stream::iter(names).map(check).buffered(MAX_CONCURRENT_CHECKS).filter_map(|it| async { it }).collect().await)
 }
 
-fn problems(function: &DeploymentStatus, buckets: &[BucketStatus]) -> Vec<String> {
-    let of_bucket = |it: &BucketStatus| {
-        let problem = it.checks().filter_map(|(what, check)| Some((what, check.remedy.as_ref()?)));
-        problem.map(|(what, remedy)| format!("{}, {what}: {remedy}", it.bucket)).collect::<Vec<_>>()
+/// A problem, with the bucket or the queue that has it. A problem of the function has neither.
+#[derive(Serialize)]
+struct LocatedProblem<'a> {
+    #[serde(flatten)]
+    problem: &'a Problem,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bucket: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queue: Option<&'a str>,
+    /// The column of the bucket's table.
+    #[serde(skip)]
+    column: &'static str,
+}
+
+impl fmt::Display for LocatedProblem<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let message = &self.problem.message;
+        match (self.bucket, self.queue) {
+            (Some(bucket), _) => write!(f, "{bucket}, {}: {message}", self.column),
+            (None, Some(queue)) => write!(f, "queue {queue}: {message}"),
+            (None, None) => write!(f, "function: {message}"),
+        }
+    }
+}
+
+fn problems<'a>(function: &'a DeploymentStatus, buckets: &'a [BucketStatus]) -> Vec<LocatedProblem<'a>> {
+    let of_bucket = |it: &'a BucketStatus| {
+        let located = |(column, check): (_, &'a Check)| {
+            let problem = check.problem.as_ref()?;
+            Some(LocatedProblem { problem, bucket: Some(it.name.as_str()), queue: None, column })
+        };
+        it.checks().filter_map(located)
     };
-    buckets.iter().flat_map(of_bucket).chain(function.problems()).collect()
+    let of_function = |(queue, problem)| LocatedProblem { problem, bucket: None, queue, column: "" };
+    buckets.iter().flat_map(of_bucket).chain(function.problems().map(of_function)).collect()
 }
 
 fn show_buckets(buckets: &[BucketStatus]) {
     if buckets.is_empty() {
         return;
     }
-    let mut rows = table(&["bucket", "tag", "distribution", "origin", "told by", "let in", "ago"]);
+    let mut rows =
+        table(&["BUCKET", "TAG", "DISTRIBUTION", "ORIGIN PATH", "EVENTS VIA", "POLICY", "LAST INVALIDATION"]);
     narrow(&mut rows);
     for it in buckets {
-        let name = shorten_to(MAX_BUCKET_NAME, &it.bucket);
-        let shared = [&it.tag, &it.notification, &it.permission].map(marked);
-        let [tag, notification, permission] = &shared;
+        let name = shorten_to(MAX_BUCKET_NAME, &it.name);
+        let shared = [&it.tag, &it.events_via, &it.policy].map(marked);
+        let [tag, events_via, policy] = &shared;
         if it.distributions.is_empty() {
-            rows.add_row([name.as_str(), tag, "", "", notification, permission, ""]);
+            rows.add_row([name.as_str(), tag, "", "", events_via, policy, ""]);
         }
         for (number, each) in it.distributions.iter().enumerate() {
-            let (id, origin) = (marked(&each.distribution), marked(&each.origin));
+            let (id, origin_path) = (mark(&each.exists, &each.id), marked(&each.origin_path));
             let last = match &each.last_invalidation {
-                Some((created, _)) => ago(*created),
+                Some(last) => ago(last.created_at),
                 None if each.is_listed => "never".to_owned(),
                 None => "unknown".to_owned(),
             };
             if number == 0 {
-                rows.add_row([&name, tag, &id, &origin, notification, permission, &last].map(String::as_str));
+                rows.add_row([&name, tag, &id, &origin_path, events_via, policy, &last].map(String::as_str));
             } else {
-                rows.add_row(["", "", &id, &origin, "", "", &last]);
+                rows.add_row(["", "", &id, &origin_path, "", "", &last]);
             }
         }
     }
-    right(&mut rows, &[6]);
     say(rows.trim_fmt());
     say("");
 }
 
 fn show_queues(function: &DeploymentStatus) {
-    let mut rows = table(&["queue", "is", "waiting", "in flight"]);
-    for it in function.queues.iter().chain(&function.dead_letters) {
+    let mut rows = table(&["QUEUE", "STATE", "WAITING", "IN FLIGHT"]);
+    narrow(&mut rows);
+    for it in function.queues.iter().chain(&function.dead_letter_queues) {
         rows.add_row([
             shorten_to(MAX_QUEUE_NAME, &it.name),
             marked(&it.state),
@@ -144,17 +184,22 @@ fn show_queues(function: &DeploymentStatus) {
     say(rows.trim_fmt());
 }
 
-fn marked(check: &super::link::Check) -> String {
-    if check.remedy.is_some() { format!("! {}", check.text) } else { check.text.clone() }
+fn marked(check: &Check) -> String {
+    mark(check, &check.state)
 }
 
-/// The time since `created`, a Unix time in seconds, such as `5 min`.
-fn ago(created: i64) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    match now.saturating_sub(u64::try_from(created).unwrap_or_default()) {
-        seconds @ 0..120 => format!("{seconds} s"),
-        seconds @ 120..7200 => format!("{} min", seconds / 60),
-        seconds @ 7200..172_800 => format!("{} h", seconds / 3600),
-        seconds => format!("{} days", seconds / 86_400),
+/// Returns the text, after `!` if the check has a problem.
+fn mark(check: &Check, text: &str) -> String {
+    if check.is_ok() { text.to_owned() } else { format!("! {text}") }
+}
+
+/// The time since `created_at`, such as `5 min ago`.
+fn ago(created_at: Timestamp) -> String {
+    let now = Timestamp::from_system_time(SystemTime::now());
+    match now.map_or(0, |now| now.since(created_at) / 1000) {
+        seconds @ 0..120 => format!("{seconds} s ago"),
+        seconds @ 120..7200 => format!("{} min ago", seconds / 60),
+        seconds @ 7200..172_800 => format!("{} h ago", seconds / 3600),
+        seconds => format!("{} days ago", seconds / 86_400),
     }
 }

@@ -1,4 +1,4 @@
-//! The template snippet to add where CloudFormation or Terraform manages a bucket, so that its next run does not undo
+//! The template snippet to add where CloudFormation or Terraform manages a bucket, so that its next run does not revert
 //! the link.
 
 use super::link::{Destination, EVENTS, LinkRequest, ManagedBy};
@@ -36,8 +36,8 @@ fn cloud_formation(
     destination: Option<&Destination>,
 ) -> Vec<String> {
     let mut lines = vec![
-        format!("The stack {} manages this bucket: its next update may undo this.", quoted(stack)),
-        "Put into the bucket's Properties there:".to_owned(),
+        format!("Warning: stack {} manages this bucket. Its next update may revert these changes.", quoted(stack)),
+        "Add to the bucket's Properties in the template:".to_owned(),
         "  Tags:".to_owned(),
         format!("    - {{ Key: {}, Value: {} }}", quoted(tag), quoted(ids)),
         "  NotificationConfiguration:".to_owned(),
@@ -59,10 +59,10 @@ fn cloud_formation(
 
 fn terraform(request: &LinkRequest, (tag, ids): (&str, &str), destination: Option<&Destination>) -> Vec<String> {
     let mut lines = vec![
-        "Terraform seems to manage this bucket: its next run may undo this. Put into the bucket's tags there:"
-            .to_owned(),
+        "Warning: Terraform appears to manage this bucket. Its next run may revert these changes.".to_owned(),
+        "Add to the bucket's tags:".to_owned(),
         format!("  tags = {{ {} = {} }}", quoted_hcl(tag), quoted_hcl(ids)),
-        "and into its notification, of which a bucket can have only one there:".to_owned(),
+        "and to its notification resource, of which a bucket can have only one:".to_owned(),
         "  resource \"aws_s3_bucket_notification\" \"invalidation\" {".to_owned(),
         format!("    bucket = \"{}\"", request.bucket),
     ];

@@ -35,7 +35,7 @@ pub(super) fn note(line: impl std::fmt::Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// Returns an empty table with a header.
+/// Returns an empty table with a header, in upper case.
 pub(super) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(STYLE).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
@@ -80,14 +80,14 @@ pub(super) fn shorten_to(most: usize, name: &str) -> String {
     std::iter::once('…').chain(name.chars().skip(length + 1 - most)).collect()
 }
 
-/// A count with its noun, such as `2 paths`.
+/// A count with its noun, such as `2 paths`. `what` is the singular of a noun whose plural ends in `s`.
 pub(super) fn counted(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
-/// Prints how many rows of a table were left out, if any.
+/// Prints how many rows of a table were left out, if any. `what` is the singular of what a row shows.
 pub(super) fn more(rows: usize, what: &str) {
     if rows > MAX_ROWS {
-        say(format_args!("… and {} more {what}", rows - MAX_ROWS));
+        say(format_args!("… and {}", counted(rows - MAX_ROWS, &format!("more {what}"))));
     }
 }

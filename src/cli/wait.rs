@@ -6,7 +6,7 @@ use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::{Instant, sleep};
 
-use super::terminal::note;
+use super::terminal::{counted, note};
 use crate::aws::{Invalidations, Progress};
 use crate::report::Report;
 
@@ -14,8 +14,16 @@ use crate::report::Report;
 const PAUSE: Duration = Duration::from_secs(3);
 
 /// Waits for all invalidations that the report lists, with a progress bar if there is a terminal. Transient errors are
-/// retried until the deadline.
-pub(super) async fn for_all(cloudfront: &impl Invalidations, report: &Report, deadline: Instant) -> anyhow::Result<()> {
+/// retried until the deadline. The printed duration counts from `started`, when the command began to send them.
+///
+/// # Errors
+/// If an invalidation is not complete at the deadline, or if its status cannot be read.
+pub(super) async fn for_all(
+    cloudfront: &impl Invalidations,
+    report: &Report,
+    started: Instant,
+    deadline: Instant,
+) -> anyhow::Result<()> {
     let mut open: Vec<_> = report
         .invalidations
         .iter()
@@ -25,10 +33,9 @@ pub(super) async fn for_all(cloudfront: &impl Invalidations, report: &Report, de
         return Ok(());
     }
     let count = open.len();
-    let style = ProgressStyle::with_template("  {bar:40} {pos}/{len} invalidations complete, {elapsed}")?;
+    let style = ProgressStyle::with_template("  {bar:40} {pos} of {len} invalidations completed, {elapsed}")?;
     let bar = ProgressBar::new(count as u64).with_style(style);
     bar.tick();
-    let began = Instant::now();
     loop {
         let mut still_open = Vec::new();
         for (distribution, id) in open {
@@ -39,7 +46,7 @@ pub(super) async fn for_all(cloudfront: &impl Invalidations, report: &Report, de
                 Err(error) => {
                     bar.finish_and_clear();
                     bail!(
-                        "the invalidation {} of {distribution} was sent and cannot be waited for: {error}",
+                        "cannot read the status of invalidation {} of {distribution}, which CloudFront accepted: {error}",
                         id.as_str()
                     );
                 }
@@ -50,18 +57,20 @@ pub(super) async fn for_all(cloudfront: &impl Invalidations, report: &Report, de
             bar.finish_and_clear();
             if report.invalidations_omitted > 0 {
                 bail!(
-                    "{count} invalidations are complete; {} more were sent and are not waited for",
+                    "{count} invalidations completed; the status of {} more is not known, since the report does not list them",
                     report.invalidations_omitted
                 );
             }
-            note(format_args!("Viewers see it, {} s after it was sent.", began.elapsed().as_secs()));
+            let what = if count == 1 { "Invalidation".to_owned() } else { counted(count, "invalidation") };
+            note(format_args!("{what} completed after {} s", started.elapsed().as_secs()));
             return Ok(());
         }
         if Instant::now() + PAUSE > deadline {
             bar.finish_and_clear();
             bail!(
-                "{} of {count} invalidations are not complete yet; they go on by themselves; give a longer --timeout",
-                open.len()
+                "{} of {} did not complete within the timeout; CloudFront still processes them; increase --timeout to wait longer",
+                open.len(),
+                counted(count, "invalidation"),
             );
         }
         bar.tick();

@@ -70,10 +70,10 @@ def play(emulator):
     emulator.invalidator("link", BUCKET, distribution, "--dry-run")
     assert configuration(emulator, BUCKET) == before
     printed = emulator.invalidator("link", BUCKET, distribution, "--yes")
-    assert "Tags that stay as they are: 12; rules: 4." in printed, printed
+    assert "Unchanged: 12 tags, 4 event notifications" in printed, printed
     linked = configuration(emulator, BUCKET)
     assert before[0] < linked[0] and before[1] < linked[1] and len(linked[1]) == 5
-    assert "Nothing to do" in emulator.invalidator("link", BUCKET, distribution, "--yes")
+    assert "No changes" in emulator.invalidator("link", BUCKET, distribution, "--yes")
     assert configuration(emulator, BUCKET) == linked
     emulator.invalidator("unlink", BUCKET, "--yes")
     assert configuration(emulator, BUCKET) == before

@@ -44,7 +44,7 @@ def as_an_operator(emulator, workdir, archive):
     for via in ["queue", "function", "eventbridge"]:
         emulator.invalidator("link", "own", distribution, "--via", via, "--yes", **credentials)
         emulator.invalidator("status", "own", **credentials)
-        emulator.invalidator("send", "--keys", workdir / "keys", "--bucket", "own", "--wait", **credentials)
+        emulator.invalidator("invalidate", "--keys", workdir / "keys", "--bucket", "own", "--wait", **credentials)
         emulator.invalidator("unlink", "own", "--yes", **credentials)
     emulator.invalidator("status", "--all", fails=True, **credentials)
 

@@ -55,8 +55,8 @@ def as_the_readme_says(emulator):
     sample = ROOT / "tests/fixtures/sample-site"
     urls = {url_of(str(file.relative_to(sample))) for file in sample.rglob("*") if file.is_file()} | {"/"}
     wait_for(emulator, "my-site", distribution, {}, urls)
-    send = ["send", "--distribution", distribution, "--items", "/index.html", "/img/*", "--wait"]
-    is_shown("docs/command-line.md", "send", emulator.invalidator(*send, notes=True), distribution)
+    invalidate = ["invalidate", "--distribution", distribution, "--paths", "/index.html", "/img/*", "--wait"]
+    is_shown("docs/command-line.md", "invalidate", emulator.invalidator(*invalidate, notes=True), distribution)
     emulator.client("s3").delete_bucket_tagging(Bucket="my-site")
     printed = emulator.invalidator("status", "my-site", fails=True)
     is_shown("docs/command-line.md", "status without the tag", printed, distribution)
@@ -117,7 +117,7 @@ def play(emulator, workdir):
         distributions[bucket] = emulator.distribution(bucket, folder)
         emulator.invalidator("link", bucket, distributions[bucket], "--via", via, "--yes")
         again = emulator.invalidator("link", bucket, distributions[bucket], "--via", via)
-        assert f"Nothing to do: {bucket} is linked." in again, again
+        assert f"No changes: {bucket} is already linked." in again, again
         target = f"s3://{bucket}{folder}"
         urls = {url_of(key) for key in keys} | {"/"}
         sync(emulator, bucket, files, target, distributions[bucket], urls)
@@ -132,7 +132,7 @@ def play(emulator, workdir):
     assert all(bucket in printed for bucket in buckets) and "!" not in printed, printed
     failed = dead_letters(emulator, outputs["DeadLetterQueueArn"].rsplit(":", 1)[1])
     assert failed == 0, f"{failed} messages in the dead-letter queue"
-    send(emulator, workdir, distributions["by-function"])
+    invalidate(emulator, workdir, distributions["by-function"])
     existing_configuration.play(emulator)
     status_problems.play(emulator, distributions, outputs)
     by_its_own_distribution(emulator)
@@ -154,8 +154,8 @@ def from_a_template(emulator, files, keys):
     assert existing_configuration.configuration(emulator, "by-template") == before
 
 
-def send(emulator, workdir, distribution):
-    """What a deploy script does without any function."""
+def invalidate(emulator, workdir, distribution):
+    """What a deploy script does without a deployed function."""
     files = workdir / "sent"
     files.mkdir()
     for name in ["index.html", "a b+c.txt", "ünïcode.txt"]:
@@ -164,21 +164,21 @@ def send(emulator, workdir, distribution):
     shown = emulator.distribution("without-function")
     synced = emulator.run("aws", "s3", "sync", "--no-progress", files, "s3://without-function")
     (workdir / "synced").write_text(synced)
-    failed = emulator.invalidator("send", "--sync", workdir / "synced", fails=True)
+    failed = emulator.invalidator("invalidate", "--sync", workdir / "synced", fails=True)
     assert 'does not have the tag "distributionId"' in failed, failed
-    pipe = 'cat "$SYNCED" | target/debug/invalidator send --sync - --distribution "$SHOWN" --wait'
+    pipe = 'cat "$SYNCED" | target/debug/invalidator invalidate --sync - --distribution "$SHOWN" --wait'
     printed = emulator.run("bash", "-euc", pipe, notes=True, SYNCED=str(workdir / "synced"), SHOWN=shown)
-    assert "Viewers see it" in printed, printed
+    assert "Invalidation completed after" in printed, printed
     [items] = emulator.invalidations(shown).values()
     assert all(is_covered(url, items) for url in ["/", "/index.html", "/a%20b%2Bc.txt", "/%C3%BCn%C3%AFcode.txt"]), items
     before = emulator.invalidations(distribution)
-    report = json.loads(emulator.invalidator("send", "--items", "/a b", "/c/*", "--distribution", distribution, "--json"))
+    report = json.loads(emulator.invalidator("invalidate", "--paths", "/a b", "/c/*", "--distribution", distribution, "--json"))
     id = report["invalidations"][0]["invalidationId"]
     assert id not in before and emulator.invalidations(distribution)[id] == ["/a%20b", "/c/*"]
     padded = emulator.run("aws", "s3", "sync", "--delete", files / "..", "s3://without-function")
     (workdir / "synced").write_text(padded)
     if "Completed " in padded:
-        failed = emulator.invalidator("send", "--sync", workdir / "synced", "--distribution", shown, fails=True)
+        failed = emulator.invalidator("invalidate", "--sync", workdir / "synced", "--distribution", shown, fails=True)
         assert "--no-progress" in failed, failed
 
 

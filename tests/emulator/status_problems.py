@@ -11,35 +11,35 @@ def play(emulator, distributions, outputs):
     # The tag is gone.
     tags = s3.get_bucket_tagging(Bucket="by-queue")["TagSet"]
     s3.delete_bucket_tagging(Bucket="by-queue")
-    assert_reports(emulator, "by-queue", "tag: it names no distribution")
+    assert_reports(emulator, "by-queue", "tag-missing", 'the bucket does not have the tag "distributionId"')
     s3.put_bucket_tagging(Bucket="by-queue", Tagging={"TagSet": tags})
-    # The queue policy allows nobody.
+    # The queue's policy allows nobody to send messages.
     sqs = emulator.client("sqs")
     queue = {"QueueUrl": outputs["QueueUrl"]}
     policy = sqs.get_queue_attributes(**queue, AttributeNames=["Policy"])["Attributes"]["Policy"]
     sqs.set_queue_attributes(**queue, Attributes={"Policy": ""})
-    assert_reports(emulator, "by-queue", "does not let the bucket in")
+    assert_reports(emulator, "by-queue", "policy-missing", "does not allow S3 to send the bucket's events")
     sqs.set_queue_attributes(**queue, Attributes={"Policy": policy})
     emulator.invalidator("status", "by-queue")
-    # Nobody may invoke the function. link adds a statement for the bucket, which unlink removes.
+    # Nobody may invoke the function; link adds a statement for the bucket, which unlink removes.
     functions = emulator.client("lambda")
     statements = json.loads(functions.get_policy(FunctionName=function)["Policy"])["Statement"]
     for statement in statements:
         functions.remove_permission(FunctionName=function, StatementId=statement["Sid"])
-    assert_reports(emulator, "by-function", "does not let the bucket in")
+    assert_reports(emulator, "by-function", "policy-missing", "does not allow S3 to send the bucket's events")
     emulator.invalidator("link", "by-function", distributions["by-function"], "--via", "function", "--yes")
     emulator.invalidator("status", "by-function")
     # The emulator's CloudFormation leaves it out.
     dead_letters = {"TargetArn": outputs["DeadLetterQueueArn"]}
     functions.update_function_configuration(FunctionName=function, DeadLetterConfig=dead_letters)
-    # The distribution does not exist: the event fails, is retried, and goes to the dead-letter queue.
+    # The distribution does not exist: changes fail, are retried, and go to the dead-letter queue.
     gone = distributions["by-function"]
     cloudfront = emulator.client("cloudfront")
     config = cloudfront.get_distribution_config(Id=gone)
     disabled = config["DistributionConfig"] | {"Enabled": False}
     tag = cloudfront.update_distribution(Id=gone, DistributionConfig=disabled, IfMatch=config["ETag"])["ETag"]
     cloudfront.delete_distribution(Id=gone, IfMatch=tag)
-    assert_reports(emulator, "by-function", f"there is no distribution {gone}")
+    assert_reports(emulator, "by-function", "distribution-not-found", f"distribution {gone} does not exist")
     s3.put_object(Bucket="by-function", Key="lost and found.txt", Body=b"x")
     dead = {"QueueUrl": sqs.get_queue_url(QueueName=outputs["DeadLetterQueueArn"].rsplit(":", 1)[1])["QueueUrl"]}
     received = []
@@ -53,9 +53,9 @@ def play(emulator, distributions, outputs):
     # The emulator wraps the event, as AWS does for destinations only.
     kept = kept.get("requestPayload", kept)
     assert kept["Records"][0]["s3"]["object"]["key"] == "lost+and+found.txt", kept
-    assert_reports(emulator, "by-function", "messages that failed for good: 1")
+    assert_reports(emulator, "by-function", "dead-letter-queue-not-empty", "the dead-letter queue has 1 message")
     sqs.purge_queue(**dead)
-    # unlink removes everything.
+    # unlink removes all of it.
     for bucket in distributions:
         emulator.invalidator("unlink", bucket, "--yes")
         assert existing_configuration.configuration(emulator, bucket) == (set(), set(), False), bucket
@@ -63,15 +63,16 @@ def play(emulator, distributions, outputs):
     assert "cloudfront-invalidator-by-function" not in left, left
     for statement in statements:
         give_back(functions, function, statement)
-    print("problems: status reports the tag, both policies and the distribution; the dead-letter queue has the event")
+    print("problems: status reports tag, queue policy, function policy and distribution; the dead-letter queue has the event")
 
 
-def assert_reports(emulator, bucket, fault):
-    """`status` ends with 1 and names the fault."""
+def assert_reports(emulator, bucket, code, message):
+    """`status` ends with 1 and reports the problem."""
     printed = emulator.invalidator("status", bucket, fails=True)
-    assert fault in printed, printed
+    assert message in printed, printed
     report = json.loads(emulator.invalidator("status", bucket, "--json", fails=True).splitlines()[0])
-    assert any(fault in it for it in report["faults"]), report
+    assert not report["ok"], report
+    assert any(it["code"] == code and message in it["message"] for it in report["problems"]), report
 
 
 def has_policy(functions, function):

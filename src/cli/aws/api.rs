@@ -15,7 +15,7 @@ use super::{OperatorClients, notifications, retry_while_busy, unless_missing};
 use crate::aws::error::{call_error, invalid_response};
 use crate::aws::response::{CompleteXml, is_complete_response_with_status};
 use crate::aws::{CallError, ErrorClass};
-use crate::change::{AccountId, BucketName, DistributionId};
+use crate::change::{AccountId, BucketName, DistributionId, Timestamp};
 use crate::cli::link::{
     EventRule, EventSourceMapping, FunctionInfo, LastInvalidation, Notifications, OperatorApi, Queue, S3_PRINCIPAL,
 };
@@ -54,14 +54,15 @@ impl OperatorApi for OperatorClients {
     async fn function(&self, name: &str) -> Result<FunctionInfo, CallError> {
         let output = self.lambda.get_function_configuration().function_name(name).send().await;
         let output = output.map_err(|error| call_error("GetFunctionConfiguration", &error))?;
-        let arn = output.function_arn.ok_or_else(|| invalid_response("GetFunctionConfiguration", "it tells no ARN"))?;
+        let arn =
+            output.function_arn.ok_or_else(|| invalid_response("GetFunctionConfiguration", "it has no FunctionArn"))?;
         // `arn:aws:lambda:REGION:ACCOUNT:function:NAME`, which a version or an alias may follow.
         let arn = arn.split(':').take(7).collect::<Vec<_>>().join(":");
         let environment = output.environment.as_ref();
         if let Some(error) = environment.and_then(|it| it.error.as_ref()).and_then(|it| it.message.as_deref()) {
             return Err(invalid_response(
                 "GetFunctionConfiguration",
-                &format!("it does not tell the settings: {error}"),
+                &format!("it has no environment variables: {error}"),
             ));
         }
         let mut variables = output.environment.and_then(|it| it.variables).unwrap_or_default();
@@ -124,7 +125,7 @@ impl OperatorApi for OperatorClients {
     async fn queue(&self, arn: &str) -> Result<Queue, CallError> {
         let mut parts = arn.split(':').skip(4);
         let (Some(account), Some(name)) = (parts.next(), parts.next()) else {
-            return Err(invalid_response("GetQueueUrl", &format!("\"{arn}\" is no queue's ARN")));
+            return Err(invalid_response("GetQueueUrl", &format!("\"{arn}\" is not the ARN of a queue")));
         };
         let output = self.sqs.get_queue_url().queue_name(name).queue_owner_aws_account_id(account).send().await;
         let url = output.map_err(|error| call_error("GetQueueUrl", &error))?.queue_url;
@@ -190,7 +191,7 @@ impl OperatorApi for OperatorClients {
         output.map_err(|error| match call_error("HeadBucket", &error) {
             // A response to HEAD has no body, so the error has no message.
             missing if missing.class == ErrorClass::NotFound => {
-                CallError { message: format!("there is no bucket \"{bucket}\"; correct its name"), ..missing }
+                CallError { message: format!("bucket \"{bucket}\" does not exist; correct its name"), ..missing }
             }
             other => other,
         })?;
@@ -263,7 +264,7 @@ impl OperatorApi for OperatorClients {
         let output = self.cloud_front.client.get_distribution_tenant().identifier(tenant.as_str()).send().await;
         let output = output.map_err(|error| call_error("GetDistributionTenant", &error))?.distribution_tenant;
         let id = output.and_then(|it| it.distribution_id).and_then(|id| DistributionId::new(&id).ok());
-        id.ok_or_else(|| invalid_response("GetDistributionTenant", "it names no distribution"))
+        id.ok_or_else(|| invalid_response("GetDistributionTenant", "it has no DistributionId"))
     }
 
     async fn last_invalidation(&self, distribution: &DistributionId) -> Result<Option<LastInvalidation>, CallError> {
@@ -277,7 +278,12 @@ impl OperatorApi for OperatorClients {
             let call = client.list_invalidations().distribution_id(distribution.as_str()).max_items(1);
             call.send().await.map_err(|error| call_error("ListInvalidations", &error))?.invalidation_list
         };
-        let read = |it: InvalidationSummary| LastInvalidation { created: it.create_time.secs(), status: it.status };
-        Ok(list.and_then(|it| it.items.unwrap_or_default().into_iter().next()).map(read))
+        let read = |it: InvalidationSummary| {
+            let milliseconds = it.create_time.to_millis().ok().and_then(|time| u64::try_from(time).ok());
+            let created_at = milliseconds.and_then(Timestamp::new);
+            let created_at = created_at.ok_or_else(|| invalid_response("ListInvalidations", "it has no CreateTime"))?;
+            Ok(LastInvalidation { created_at, status: it.status })
+        };
+        list.and_then(|it| it.items.unwrap_or_default().into_iter().next()).map(read).transpose()
     }
 }

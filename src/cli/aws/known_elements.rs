@@ -34,7 +34,7 @@ pub(super) struct OnlyKnownElements;
 
 impl Intercept for OnlyKnownElements {
     fn name(&self) -> &'static str {
-        "NothingUnknown"
+        "OnlyKnownElements"
     }
 
     fn read_after_deserialization(
@@ -47,7 +47,7 @@ impl Intercept for OnlyKnownElements {
         match response.body().bytes().and_then(|bytes| std::str::from_utf8(bytes).ok()) {
             _ if !response.status().is_success() => Ok(()),
             Some(text) => known_only(text).map_err(Into::into),
-            None => Err("the answer is no text".into()),
+            None => Err("the response is not UTF-8".into()),
         }
     }
 }
@@ -63,17 +63,19 @@ fn known_only(document: &str) -> Result<(), String> {
             let name = name.as_ref();
             if !KNOWN_ELEMENTS.contains(&name) {
                 return Err(format!(
-                    "this version does not know the element {name}, and would lose it; update invalidator"
+                    "this version does not support the element {name} and would remove it; update invalidator"
                 ));
             }
             has_root |= name == KNOWN_ELEMENTS[0];
         }
         match part {
             // The SDK leaves out text in a CDATA section.
-            Part::CData(_) => return Err("the answer has text in a form that is not read here".to_owned()),
+            Part::CData(_) => {
+                return Err("the response has a CDATA section, which this version does not support".to_owned());
+            }
             Part::Start(_) => depth += 1,
             Part::End(_) => depth = depth.saturating_sub(1),
-            Part::Eof if depth > 0 || !has_root => return Err("the answer ends too early".to_owned()),
+            Part::Eof if depth > 0 || !has_root => return Err("the response is incomplete".to_owned()),
             Part::Eof => return Ok(()),
             _ => {}
         }

@@ -68,7 +68,7 @@ impl OperatorClients {
                 let output = self.sts.get_caller_identity().send().await;
                 let output = output.map_err(|error| call_error("GetCallerIdentity", &error))?;
                 let account = output.account.as_deref().and_then(AccountId::new);
-                account.ok_or_else(|| crate::aws::error::invalid_response("GetCallerIdentity", "it names no account"))
+                account.ok_or_else(|| crate::aws::error::invalid_response("GetCallerIdentity", "it has no Account"))
             })
             .await
     }

@@ -39,7 +39,7 @@ pub(super) fn read(output: &GetBucketNotificationConfigurationOutput) -> Result<
     let count = rules.len();
     let rules: BTreeSet<_> = rules.into_iter().collect();
     if rules.len() < count {
-        return Err("it has the same rule twice".to_owned());
+        return Err("it has the same event notification twice".to_owned());
     }
     Ok(Notifications { rules, event_bridge: output.event_bridge_configuration().is_some() })
 }
@@ -55,7 +55,7 @@ fn read_filter(filter: Option<&NotificationConfigurationFilter>) -> Result<KeyFi
             other => {
                 let name = other.unwrap_or_default();
                 return Err(format!(
-                    "a rule filters by \"{name}\", which this version does not know; update invalidator"
+                    "an event notification filters by \"{name}\", which this version does not support; update invalidator"
                 ));
             }
         }

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 
+use serde::{Serialize, Serializer};
+
 use super::notification::Notifications;
 use crate::aws::{CallError, ErrorClass};
-use crate::change::{AccountId, BucketName, DistributionId};
+use crate::change::{AccountId, BucketName, DistributionId, Timestamp};
 use crate::path::Tags;
 
 /// The parts of a function's configuration that the commands read.
@@ -70,12 +72,20 @@ pub struct EventRule {
 }
 
 /// The most recent invalidation of a distribution.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct LastInvalidation {
-    /// The creation time, in seconds since the Unix epoch.
-    pub created: i64,
+    /// The creation time.
+    #[serde(serialize_with = "serialize_time")]
+    pub created_at: Timestamp,
     /// The status, such as `Completed`.
     pub status: String,
+}
+
+/// Serializes a time in the format of RFC 3339.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn serialize_time<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(time)
 }
 
 /// The AWS calls of the commands, in one account and one Region.
@@ -95,7 +105,7 @@ pub trait OperatorApi {
     /// Returns a function's resource-based policy, as JSON; `None` if it has none.
     fn function_policy(&self, function: &str) -> impl Future<Output = Result<Option<String>, CallError>>;
 
-    /// Adds a statement to a function's policy that lets a bucket invoke it. An existing statement of this id is not an
+    /// Adds a statement to a function's policy that allows a bucket to invoke it. An existing statement of this ID is not an
     /// error.
     fn add_permission(
         &self,
@@ -153,7 +163,7 @@ pub trait OperatorApi {
 /// The remedy to append to an error message if the call was denied; empty for any other error.
 pub(super) fn missing_permissions(error: &CallError) -> &'static str {
     match error.class {
-        ErrorClass::AccessDenied => "; your role needs what docs/operator-policy.json allows",
+        ErrorClass::AccessDenied => "; grant your user or role the permissions in docs/operator-policy.json",
         _ => "",
     }
 }

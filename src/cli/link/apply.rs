@@ -29,13 +29,9 @@ impl fmt::Display for ApplyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.reason)?;
         if self.left.is_empty() {
-            return f.write_str("; nothing of this command is left");
+            return f.write_str("; this command left no changes");
         }
-        write!(
-            f,
-            "; this was done, or may be, and could not be taken back: {}; run the command again",
-            self.left.join(", ")
-        )
+        write!(f, "; the rollback failed, so these changes may remain: {}; run the command again", self.left.join(", "))
     }
 }
 
@@ -77,8 +73,8 @@ enum StepDone {
     Yes,
 }
 
-/// Rolls a step back. Returns its lines if that fails. What someone else has written since stays: overwriting it would
-/// lose more.
+/// Rolls a step back. Returns its lines if that fails. What another process or user has written since is kept:
+/// overwriting it would lose more.
 async fn roll_back(
     api: &impl OperatorApi,
     bucket: &BucketName,

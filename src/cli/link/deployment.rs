@@ -55,29 +55,25 @@ impl fmt::Display for FindError {
         match self {
             Self::Stack(stack) => write!(
                 f,
-                "there is no stack \"{}\" in this account and Region; deploy it (scripts/deploy), name it with --stack or the \
-                 function with --function, or choose --profile and --region; if the function is gone for good: \
-                 `invalidator unlink BUCKET --function-gone`",
+                "stack \"{}\" does not exist in this account and Region; deploy it with scripts/deploy, correct --stack, \
+                 --profile or --region, or name the function with --function; if the function was deleted, run \
+                 `invalidator unlink BUCKET --force`",
                 excerpt(stack)
             ),
             Self::Output(stack) => {
-                write!(
-                    f,
-                    "the stack \"{}\" has no output FunctionArn; name the function with --function",
-                    excerpt(stack)
-                )
+                write!(f, "stack \"{}\" has no output FunctionArn; name the function with --function", excerpt(stack))
             }
             Self::Function(name) => write!(
                 f,
-                "there is no function \"{}\" in this account and Region; correct --function, or choose --profile and --region",
+                "function \"{}\" does not exist in this account and Region; correct --function, --profile or --region",
                 excerpt(name)
             ),
             Self::OtherAccount(account) => write!(
                 f,
-                "the function is in the account {account}, which is not yours; buckets are linked with the credentials of \
-                 the function's account: choose --profile"
+                "the function is in account {account}, but your credentials are of another account; select a profile of \
+                 the function's account with --profile"
             ),
-            Self::Config(reason) => write!(f, "the function's settings are no good: {reason}"),
+            Self::Config(reason) => write!(f, "the function's environment variables are invalid: {reason}"),
             Self::Call(error) => write!(f, "{error}{}", missing_permissions(error)),
         }
     }
@@ -166,7 +162,7 @@ impl Deployment {
         Ok(Self { function: FunctionInfo::default(), sources: Vec::new(), account, region: region.to_owned() })
     }
 
-    /// Returns the notification rules that `link` made for this function: those with an id of `link` whose destination
+    /// Returns the notification rules that `link` made for this function: those with an ID of `link` whose destination
     /// reaches the function or no longer exists.
     ///
     /// # Errors

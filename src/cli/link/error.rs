@@ -113,66 +113,71 @@ impl fmt::Display for LinkError {
             Self::Call(error) => write!(f, "{error}{}", missing_permissions(error)),
             Self::OtherRegion { bucket, function } => write!(
                 f,
-                "the bucket is in {bucket} and the function in {function}, and S3 notifies within a Region only; deploy the \
-                 function in {bucket} too and link with --region {bucket}, or forward the bucket's EventBridge events to {function}"
+                "the bucket is in {bucket} and the function is in {function}, but S3 sends event notifications only within a \
+                 Region; deploy the function in {bucket} too and link with --region {bucket}, or forward the bucket's \
+                 EventBridge events to {function}"
             ),
             Self::OtherOwner(account) => write!(
                 f,
-                "the function takes buckets of the account {account} only (EXPECTED_BUCKET_OWNER), so this one's changes would \
-                 fail; deploy a stack of its own for them"
+                "the function accepts only buckets of account {account} (EXPECTED_BUCKET_OWNER), so changes of this bucket \
+                 fail; deploy another stack for buckets of this account"
             ),
             Self::NoDistribution(id) => {
-                write!(f, "there is no distribution {id} in this account; correct the id, or choose --profile")
+                write!(f, "distribution {id} does not exist in this account; correct the ID or --profile")
             }
             Self::NoOrigin { distribution, domains } => write!(
                 f,
-                "no origin of {distribution} is the bucket (its origins: {}); correct the id, or link it all the same with \
-                 --any-origin",
+                "no origin of {distribution} is the bucket (its origins: {}); correct the ID, or add --skip-origin-check if \
+                 one of the origins is a proxy of the bucket",
                 one_line(&domains.join(", "))
             ),
             Self::OriginsUnreadable { distribution, error } => {
-                write!(f, "the origins of {distribution} are not known: {error}")?;
+                write!(f, "cannot read the origins of {distribution}: {error}")?;
                 if error.class == ErrorClass::AccessDenied {
                     let operation =
                         if distribution.is_tenant() { "GetDistributionTenant" } else { "GetDistributionConfig" };
-                    write!(f, "; allow cloudfront:{operation}, or link it all the same with --any-origin")?;
+                    write!(f, "; allow cloudfront:{operation}, or add --skip-origin-check")?;
                 }
                 Ok(())
             }
             Self::Tags(error) => error.fmt(f),
             Self::TagResource(command) => write!(
                 f,
-                "the bucket has attribute-based access control, so its tags can only be written by TagResource and \
-                 UntagResource; run {command} first, then this again"
+                "attribute-based access control is enabled for the bucket, so only TagResource and UntagResource can \
+                 change its tags; run {command}, then run this command again"
             ),
             Self::Overlap(Overlap(rules)) => {
                 let rules: Vec<_> = rules.iter().map(ToString::to_string).collect();
                 write!(
                     f,
-                    "S3 sends an event to one destination only, and these rules of the bucket take some already: {}; narrow them, \
-                     or choose other keys with --prefix and --suffix, or --via eventbridge, which takes all events beside any rule",
+                    "S3 sends an event to one destination only, and these event notifications of the bucket already match some \
+                     of the events: {}; narrow their filters, select other keys with --prefix and --suffix, or use --via \
+                     eventbridge, which works beside other event notifications",
                     rules.join("; ")
                 )
             }
-            Self::NoQueue => f.write_str("the function is called from no queue; choose --via function, or deploy the template"),
+            Self::NoQueue => f.write_str(
+                "the function has no event source mapping of an SQS queue; use --via function, or deploy the template",
+            ),
             Self::QueuePolicyDenies { queue, bucket, account } => write!(
                 f,
-                "the policy of the queue {} does not let the bucket in; add {{\"Effect\":\"Allow\",\"Principal\":{{\"Service\":\"{S3_PRINCIPAL}\"}},\
+                "the policy of queue {} does not allow S3 to send the bucket's events; add {{\"Effect\":\"Allow\",\"Principal\":{{\"Service\":\"{S3_PRINCIPAL}\"}},\
                  \"Action\":\"sqs:SendMessage\",\"Resource\":\"{queue}\",\"Condition\":{{\"StringEquals\":{{\"aws:SourceAccount\":\
                  \"{account}\"}},\"ArnLike\":{{\"aws:SourceArn\":\"{bucket}\"}}}}}}",
                 name_of_arn(queue)
             ),
             Self::QueueKeyUnusable(queue) => write!(
                 f,
-                "the queue {} is encrypted under {SQS_MANAGED_KEY}, which S3 cannot use; encrypt it with SSE-SQS or a key of your own",
+                "queue {} is encrypted with the AWS managed key {SQS_MANAGED_KEY}, which S3 cannot use; encrypt it with SSE-SQS \
+                 or a customer managed key",
                 name_of_arn(queue)
             ),
             Self::NoEventRule => f.write_str(
-                "no rule of EventBridge sends this bucket's events to the function or its queue; first deploy the stack with \
-                 EventBridgeBuckets naming this bucket and all that it names already",
+                "no EventBridge rule forwards the bucket's events to the function or its queue; add the bucket to the stack's \
+                 parameter EventBridgeBuckets, and deploy the stack",
             ),
             Self::FilterInEventBridge => {
-                f.write_str("--prefix and --suffix are of no use with EventBridge: its rule says which keys it takes")
+                f.write_str("--prefix and --suffix have no effect with --via eventbridge; filter the keys in the EventBridge rule")
             }
         }
     }

@@ -27,7 +27,7 @@ pub use self::notification::{
 pub use self::plan::{LinkPlan, LinkRequest, Via, plan_link};
 pub use self::policy::{AccessRequest, S3_PRINCIPAL, allows};
 pub use self::status::{
-    BucketStatus, Check, DeploymentStatus, DistributionStatus, QueueStatus, check_bucket, check_deployment,
+    BucketStatus, Check, DeploymentStatus, DistributionStatus, Problem, QueueStatus, check_bucket, check_deployment,
 };
 pub use self::step::{Permission, Step};
 pub use self::tags::{LINK_TAG, ManagedBy, TagsError};

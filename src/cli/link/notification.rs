@@ -11,7 +11,7 @@ use crate::change::text::one_line;
 /// user guide, "Supported event types for SQS, SNS, and Lambda".
 pub const EVENTS: [&str; 3] = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:LifecycleExpiration:*"];
 
-/// The id of a rule that `link` makes. Further ones have a number appended: `cloudfront-invalidator-2`.
+/// The ID of a rule that `link` makes. Further ones have a number appended: `cloudfront-invalidator-2`.
 pub const RULE_ID: &str = "cloudfront-invalidator";
 
 /// The destination of a notification rule.
@@ -71,7 +71,7 @@ impl KeyFilter {
 /// A rule: events of these types and keys are sent to one destination.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NotificationRule {
-    /// The id. S3 assigns one if there is none.
+    /// The ID. S3 assigns one if there is none.
     pub id: Option<String>,
     /// The destination.
     pub destination: Destination,
@@ -82,7 +82,7 @@ pub struct NotificationRule {
 }
 
 impl NotificationRule {
-    /// Whether the id is one that `link` gives its rules.
+    /// Whether the ID is one that `link` gives its rules.
     #[must_use]
     pub fn has_link_id(&self) -> bool {
         let is_number_or_empty =
@@ -92,7 +92,7 @@ impl NotificationRule {
 
     /// Whether the rule matches all events of this type or family of types.
     #[must_use]
-    pub fn covers(&self, event: &str) -> bool {
+    pub fn includes(&self, event: &str) -> bool {
         self.events.iter().any(|own| is_within(event, own))
     }
 
@@ -142,7 +142,7 @@ impl Notifications {
     pub fn missing(&self, destination: &Destination, filter: &KeyFilter) -> Vec<&'static str> {
         let reaches = |event: &str| {
             let is_match = |rule: &&NotificationRule| rule.destination == *destination && rule.filter.contains(filter);
-            self.rules.iter().filter(is_match).any(|rule| rule.covers(event))
+            self.rules.iter().filter(is_match).any(|rule| rule.includes(event))
         };
         EVENTS.into_iter().filter(|event| !reaches(event)).collect()
     }
@@ -191,7 +191,7 @@ impl Notifications {
         Self { rules: self.rules.difference(rules).cloned().collect(), ..*self }
     }
 
-    /// Returns an id for a rule of `link` that no rule has.
+    /// Returns an ID for a rule of `link` that no rule has.
     fn free_id(&self) -> String {
         let is_free = |id: &String| self.rules.iter().all(|rule| rule.id.as_ref() != Some(id));
         let further = (2..).map(|number: u32| format!("{RULE_ID}-{number}"));

@@ -241,7 +241,7 @@ pub(super) async fn origin_paths_of(
     let mut paths: Vec<_> = config
         .origins_of(bucket)
         .map(|(_, path, _)| match path.map(|path| path.to_string()) {
-            None => "a path of each tenant's own".to_owned(),
+            None => "(per tenant)".to_owned(),
             Some(root) if root.is_empty() => "/".to_owned(),
             Some(path) => path,
         })

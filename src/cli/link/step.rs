@@ -41,12 +41,12 @@ pub enum Step {
     RemovePermission(Permission),
 }
 
-/// A policy statement that lets the bucket invoke the function.
+/// A policy statement that allows the bucket to invoke the function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permission {
     /// The function's ARN.
     pub function: String,
-    /// The statement id (`Sid`).
+    /// The statement ID (`Sid`).
     pub id: String,
     /// The bucket's ARN.
     pub bucket_arn: String,
@@ -75,7 +75,7 @@ impl Permission {
         }
     }
 
-    /// Whether a policy, as JSON, has a statement with this id.
+    /// Whether a policy, as JSON, has a statement with this ID.
     pub(super) fn is_in(&self, policy: &str) -> bool {
         let policy = serde_json::from_str::<Value>(policy).unwrap_or_default();
         let statements = policy.get("Statement").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -83,7 +83,7 @@ impl Permission {
     }
 }
 
-/// The statement id for a bucket: at most 100 letters, digits, `-` and `_`. Source: Lambda API reference,
+/// The statement ID for a bucket: at most 100 letters, digits, `-` and `_`. Source: Lambda API reference,
 /// `AddPermission`.
 fn statement_id(bucket: &BucketName) -> String {
     let name = bucket.as_str();
@@ -101,12 +101,12 @@ impl Step {
     pub fn lines(&self) -> (&'static str, Vec<String>) {
         match self {
             Self::Tags { before, after } => ("tags", tag_difference(before, after)),
-            Self::Notifications { before, after } => ("notifications", before.difference(after)),
+            Self::Notifications { before, after } => ("event notifications", before.difference(after)),
             Self::AddPermission(permission) => {
-                ("permission", vec![format!("+ {} may call the function", permission.bucket_arn)])
+                ("policy", vec![format!("+ {} may invoke the function", permission.bucket_arn)])
             }
             Self::RemovePermission(permission) => {
-                ("permission", vec![format!("- {} may call the function", permission.bucket_arn)])
+                ("policy", vec![format!("- {} may invoke the function", permission.bucket_arn)])
             }
         }
     }
@@ -197,12 +197,14 @@ impl Step {
                     tokio::time::sleep(pause * reads).await;
                     continue;
                 }
-                (Err(error), Ok(StepState::Before)) => format!("{error}; it may still be done later"),
-                (Ok(()), Ok(StepState::Before)) => format!("what was written does not show ({what})"),
-                (_, Ok(StepState::Neither)) => {
-                    format!("what shows is not what was written ({what}): somebody else writes there too")
+                (Err(error), Ok(StepState::Before)) => format!("{error}; the change may still take effect"),
+                (Ok(()), Ok(StepState::Before)) => {
+                    format!("AWS accepted the change of the {what} but still returns the old state")
                 }
-                (_, Err(error)) => format!("it is not known whether it was written ({what}): {error}"),
+                (_, Ok(StepState::Neither)) => {
+                    format!("the {what} differ from what was written: another process or user changed them")
+                }
+                (_, Err(error)) => format!("cannot verify the change of the {what}: {error}"),
             };
             return Err(StepError { reason, is_unchanged: false });
         }
@@ -212,13 +214,13 @@ impl Step {
         match self {
             Self::AddPermission(it) => {
                 format!(
-                    "the function's policy has a statement \"{id}\" that does not let the bucket in; remove it: `aws lambda \
-                     remove-permission --function-name {} --statement-id {id}`",
+                    "statement \"{id}\" of the function's policy does not allow S3 to send the bucket's events; remove it with \
+                     `aws lambda remove-permission --function-name {} --statement-id {id}`",
                     it.function,
                     id = it.id
                 )
             }
-            _ => format!("somebody else has just changed the bucket's {}; run the command again", self.lines().0),
+            _ => format!("another process or user has changed the bucket's {}; run the command again", self.lines().0),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use crate::change::{DistributionId, DistributionIdError};
 use crate::path::Tags;
 
-/// The ownership tag. It lists what `link` added, so that `unlink` removes that and nothing else: distribution ids, and
+/// The ownership tag. It lists what `link` added, so that `unlink` removes that and nothing else: distribution IDs, and
 /// `EventBridge` if `link` enabled the bucket's EventBridge events, separated by spaces.
 pub const LINK_TAG: &str = "invalidation:link";
 
@@ -24,7 +24,7 @@ const MAX_VALUE_LENGTH: usize = 256;
 /// Why a bucket's tags cannot be read or changed as requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TagsError {
-    /// The tag that names the distributions has a value that is not a distribution id.
+    /// The tag that names the distributions has a value that is not a distribution ID.
     InvalidDistributionId {
         /// The key of the tag.
         tag: String,
@@ -41,12 +41,12 @@ impl fmt::Display for TagsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::InvalidDistributionId { tag, error } => {
-                write!(f, "the bucket's tag \"{tag}\": {error}; correct the tag first")
+                write!(f, "the bucket's tag \"{tag}\" is invalid: {error}; correct the tag")
             }
-            Self::TooMany => write!(f, "a bucket can have {MAX_TAGS} tags; remove some first"),
+            Self::TooMany => write!(f, "the bucket would have more than {MAX_TAGS} tags; remove some"),
             Self::TooLong(tag) => write!(
                 f,
-                "the value of the tag \"{tag}\" would have more than {MAX_VALUE_LENGTH} characters; name fewer distributions"
+                "the value of tag \"{tag}\" would have more than {MAX_VALUE_LENGTH} characters; name fewer distributions"
             ),
         }
     }
@@ -268,12 +268,15 @@ mod tests {
 
     #[test]
     fn unlinking_what_link_did_not_add_removes_nothing() {
-        let by_hand = tags(&[("distributionId", "E1")]);
+        let manually_tagged = tags(&[("distributionId", "E1")]);
         for id in ["E1", "E9"] {
-            let rest = unlinked_tags(&by_hand, "distributionId", &ids(&[id])).unwrap();
-            assert_eq!((rest.tags, rest.removes_last, rest.has_no_ownership_tag), (by_hand.clone(), false, true));
+            let rest = unlinked_tags(&manually_tagged, "distributionId", &ids(&[id])).unwrap();
+            assert_eq!(
+                (rest.tags, rest.removes_last, rest.has_no_ownership_tag),
+                (manually_tagged.clone(), false, true)
+            );
         }
-        // E1 was removed from the tag by hand after `link` added it.
+        // E1 was removed from the tag manually after `link` added it.
         let edited = tags(&[("distributionId", "E2"), (LINK_TAG, "E1 E2")]);
         let rest = unlinked_tags(&edited, "distributionId", &ids(&["E2"])).unwrap();
         assert_eq!((rest.tags, rest.removes_last), (Tags::new(), true));

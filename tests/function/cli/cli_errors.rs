@@ -19,7 +19,7 @@ fn error_output(arguments: &[&str], environment: &[(&str, &str)], input: &[u8]) 
 fn a_bucket_that_the_input_does_not_contain_is_named() {
     let event = notification(&[record("ObjectCreated:Put", "site", "a.txt"), record("ObjectCreated:Put", "docs", "b")]);
     let request = json!({ "bucket": "site", "keys": ["a.txt"] }).to_string();
-    for command in ["plan", "send"] {
+    for command in ["plan", "invalidate"] {
         for (input, about) in [(&event, "docs, site"), (&request, "site")] {
             let errors =
                 error_output(&[command, "--event", "-", "--bucket", "sitee"], &NO_CREDENTIALS, input.as_bytes());
@@ -35,10 +35,10 @@ fn a_bucket_that_the_input_does_not_contain_is_named() {
 
 #[test]
 fn errors_name_standard_input() {
-    let twice = error_output(&["plan", "--keys", "-", "--inventory", "-"], &[], b"a");
-    assert!(twice.contains("standard input can be read once only"), "{twice}");
+    let twice = error_output(&["plan", "--keys", "-", "--listing", "-"], &[], b"a");
+    assert!(twice.contains("standard input can be read only once"), "{twice}");
     let odd = error_output(&["plan", "--sync", "-"], &[], b"upload: a to s3://b/a\nodd");
-    assert!(odd.contains("standard input: line 2 is not of"), "{odd}");
+    assert!(odd.contains("standard input: line 2 is not output of"), "{odd}");
     let event = error_output(&["plan", "--event", "-"], &[], b"[]");
     assert!(event.contains("standard input: the event is not recognized"), "{event}");
     let wide: Vec<_> = "a.txt".encode_utf16().flat_map(u16::to_le_bytes).collect();
@@ -61,17 +61,17 @@ fn all_unreadable_records_are_counted() {
     let records: Vec<_> =
         (0..300).map(|_| json!({ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put" })).collect();
     let event = json!({ "Records": records }).to_string();
-    for command in ["plan", "send"] {
+    for command in ["plan", "invalidate"] {
         let (success, _, errors) = invalidator(&[command, "--event", "-"], &NO_CREDENTIALS, event.as_bytes());
-        assert!(!success && errors.contains("300 records could not be read: Records[0]"), "{errors}");
+        assert!(!success && errors.contains("cannot read 300 records of the event: Records[0]"), "{errors}");
         assert!(errors.contains("and 290 more") && errors.lines().count() == 1, "{errors}");
     }
 }
 
 #[test]
 fn missing_credentials_are_reported_before_any_call() {
-    let send = ["send", "--distribution", "E1", "--items", "/*"];
-    let without_credentials = error_output(&send, &NO_CREDENTIALS, b"");
+    let invalidate = ["invalidate", "--distribution", "E1", "--paths", "/*"];
+    let without_credentials = error_output(&invalidate, &NO_CREDENTIALS, b"");
     assert!(
         without_credentials.contains("unable to locate credentials") && without_credentials.contains("--profile"),
         "{without_credentials}"
@@ -85,20 +85,20 @@ fn missing_credentials_are_reported_before_any_call() {
     let shared =
         [("AWS_CONFIG_FILE", config.to_str().unwrap()), ("AWS_SHARED_CREDENTIALS_FILE", credentials.to_str().unwrap())];
     let environment = [&NO_CREDENTIALS[..], &shared[..]].concat();
-    let broken = error_output(&[&send[..], &["--profile", "broken"]].concat(), &environment, b"");
+    let broken = error_output(&[&invalidate[..], &["--profile", "broken"]].concat(), &environment, b"");
     std::fs::remove_dir_all(&home).unwrap();
     assert!(broken.contains("loading credentials") && broken.contains("correct the profile"), "{broken}");
-    let without_region = error_output(&send, &NO_CREDENTIALS[..1], b"");
-    assert!(without_region.contains("there is no Region: give --region"), "{without_region}");
+    let without_region = error_output(&invalidate, &NO_CREDENTIALS[..1], b"");
+    assert!(without_region.contains("no Region configured; set --region"), "{without_region}");
     for (arguments, environment, expected) in [
-        (&["--endpoint-url", "localhost:4566"][..], None, "not an endpoint (such as"),
-        (&[], Some(("AWS_ENDPOINT_URL", "foo")), "AWS_ENDPOINT_URL \"foo\": not an endpoint"),
+        (&["--endpoint-url", "localhost:4566"][..], None, "not an endpoint URL, such as"),
+        (&[], Some(("AWS_ENDPOINT_URL", "foo")), "AWS_ENDPOINT_URL \"foo\": not an endpoint URL"),
         (&["--region", "eu west"], None, "is not a Region name"),
-        (&[], Some(("AWS_REGION", "eu west")), "AWS_REGION, or the profile's region: \"eu west\" is not a Region name"),
+        (&[], Some(("AWS_REGION", "eu west")), "AWS_REGION or the profile's region: \"eu west\" is not a Region name"),
         (&["--timeout", "5"], None, "not a number from 10 to 3600"),
     ] {
         let environment: Vec<_> = NO_CREDENTIALS.into_iter().chain(environment).collect();
-        let errors = error_output(&[&send[..], arguments].concat(), &environment, b"");
+        let errors = error_output(&[&invalidate[..], arguments].concat(), &environment, b"");
         assert!(errors.contains(expected) && !errors.contains("SdkBody"), "{errors}");
     }
 }

@@ -57,7 +57,7 @@ fn known(command: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_option_in_the_documents_exists() {
-    let commands = ["demo", "link", "plan", "send", "status", "unlink"];
+    let commands = ["demo", "invalidate", "link", "plan", "send", "status", "unlink"];
     let known: BTreeMap<_, _> = commands.into_iter().map(|command| (command, known(command))).collect();
     let mut shown = BTreeSet::new();
     for (document, text) in documents() {
@@ -94,7 +94,7 @@ fn plan(keys: &str, settings: Option<&str>, more: &[&str]) -> Value {
     let mut arguments = vec!["--json", "--keys", "-"];
     if let Some(settings) = settings {
         fs::write(&file, settings).unwrap();
-        arguments.extend(["--bucket", "my-site", "--settings", file.to_str().unwrap()]);
+        arguments.extend(["--bucket", "my-site", "--config", file.to_str().unwrap()]);
     }
     arguments.extend(more);
     let (success, printed, errors) = run(&arguments, &[], keys);
@@ -111,7 +111,7 @@ fn settings(query_strings: bool) -> String {
 }
 
 fn paths(plan: &Value) -> BTreeSet<String> {
-    serde_json::from_value(plan["paths"].clone()).unwrap()
+    serde_json::from_value(plan["invalidations"][0]["paths"].clone()).unwrap()
 }
 
 #[test]
@@ -147,13 +147,13 @@ fn the_readmes_example_is_the_planned_result() {
     // No other object has a key that starts with `img/2024-`.
     let listing = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readmes-example.txt");
     fs::write(&listing, format!("{keys}img/2023-12-5.jpg\nabout.html\n")).unwrap();
-    let planned = plan(&keys, Some(&settings), &["--inventory", listing.to_str().unwrap()]);
-    assert_eq!(planned["needlessEvictions"], 0, "nothing is evicted needlessly: {planned}");
+    let planned = plan(&keys, Some(&settings), &["--listing", listing.to_str().unwrap()]);
+    assert_eq!(planned["invalidations"][0]["unchangedEvicted"], 0, "no unchanged object is evicted: {planned}");
     let paths = paths(&planned);
     assert_eq!(paths.len(), 3, "{planned}");
     for path in &paths {
         assert!(example.contains(&format!("`{path}`")), "{path}: {example}");
     }
-    let price = format!("Three paths are sent, for ${:.3}", planned["costUsd"].as_f64().unwrap());
+    let price = format!("Three paths are sent, for ${:.3}", planned["invalidations"][0]["costUsd"].as_f64().unwrap());
     assert!(example.contains(&price), "{price}: {example}");
 }

@@ -52,25 +52,35 @@ fn json_of(arguments: &[&str], input: &str) -> Value {
     serde_json::from_str(&printed).unwrap()
 }
 
+/// The invalidation of a plan in JSON.
+fn planned(arguments: &[&str], input: &str) -> Value {
+    json_of(arguments, input)["invalidations"][0].take()
+}
+
 #[test]
 fn keys_are_read_from_standard_input() {
     assert_eq!(
         json_of(&["--keys", "-"], "a b.txt\ndocs/index.html\n"),
         json!({
-            "paths": ["/a%20b.txt", "/a+b.txt", "/docs/", "/docs/index.html"],
-            "covered": 2,
-            "needlessEvictions": 0,
-            "wildcards": 0,
-            "costUsd": 0.02,
+            "ok": true,
+            "invalidations": [{
+                "status": "planned",
+                "changes": 2,
+                "pathCount": 4,
+                "wildcardCount": 0,
+                "unchangedEvicted": 0,
+                "costUsd": 0.02,
+                "paths": ["/a%20b.txt", "/a+b.txt", "/docs/", "/docs/index.html"],
+            }],
         })
     );
 }
 
 #[test]
 fn empty_input_gives_no_paths() {
-    assert_eq!(json_of(&["--keys", "-"], "")["paths"], json!([]));
+    assert_eq!(json_of(&["--keys", "-"], ""), json!({ "ok": true, "invalidations": [] }));
     let (success, printed, _) = plan(&["--keys", "-"], "\n");
-    assert!(success && printed.contains("nothing to invalidate"), "{printed}");
+    assert!(success && printed.contains("Nothing to invalidate"), "{printed}");
 }
 
 #[test]
@@ -78,10 +88,11 @@ fn an_unreadable_record_fails_the_plan_but_the_others_are_planned() {
     let records = ["a.txt", "BAD", "b.txt"].map(|key| record("ObjectCreated:Put", "site", key));
     let event = notification(&records).replace("BAD", "%FF");
     let (success, printed, errors) = plan(&["--json", "--event", "-"], &event);
-    assert!(!success, "a plan that lacks something is no success");
+    assert!(!success, "an incomplete plan is an error");
     assert!(errors.contains("Records[1].s3.object.key"), "{errors}");
     let printed: Value = serde_json::from_str(&printed).unwrap();
-    assert_eq!(printed["paths"], json!(["/a.txt", "/b.txt"]));
+    assert_eq!(printed["ok"], false);
+    assert_eq!(printed["invalidations"][0]["paths"], json!(["/a.txt", "/b.txt"]));
 }
 
 #[test]
@@ -89,23 +100,23 @@ fn a_sync_is_planned_below_the_origin_path_within_the_budget() {
     let sync = "(dryrun) upload: a to s3://b/web/img/1.png\n(dryrun) upload: a to s3://b/web/img/2.png\n\
                 (dryrun) delete: s3://b/web/old.html\n(dryrun) delete: s3://b/elsewhere.html\n";
     let arguments = ["--sync", "-", "--origin-path", "/web", "--max-paths", "2", "--max-wildcards", "1"];
-    let printed = json_of(&arguments, sync);
-    assert_eq!(printed["needlessEvictions"], json!(null), "nothing is known of the bucket");
-    assert_eq!((&printed["paths"], &printed["covered"]), (&json!(["/img/*", "/old.html"]), &json!(3)));
+    let printed = planned(&arguments, sync);
+    assert_eq!(printed["unchangedEvicted"], json!(null), "nothing is known of the bucket");
+    assert_eq!((&printed["paths"], &printed["changes"]), (&json!(["/img/*", "/old.html"]), &json!(3)));
 }
 
 #[test]
-fn a_listing_counts_evictions_and_a_weight_trades_them() {
-    let file = std::env::temp_dir().join(format!("inventory-{}.txt", std::process::id()));
+fn a_listing_counts_evictions_and_evictions_per_path_trades_them() {
+    let file = std::env::temp_dir().join(format!("counted-{}.txt", std::process::id()));
     let lines =
         ["a/1", "a/2", "a/3", "b/1", "b/2", "b/3~", "c", "d", "e"].map(|key| format!("2026-01-02 03:04:05 10 {key}\n"));
     std::fs::write(&file, lines.concat()).unwrap();
-    let with_listing = ["--keys", "-", "--inventory", file.to_str().unwrap()];
+    let with_listing = ["--keys", "-", "--listing", file.to_str().unwrap()];
     let changed = "a/1\na/2\na/3\nb/1\nb/2\n";
-    let free = json_of(&with_listing, changed);
-    assert_eq!((&free["paths"], &free["needlessEvictions"]), (&json!(["/a/*", "/b/1", "/b/2"]), &json!(0)));
-    let bought = json_of(&[&with_listing[..], &["--path-weight", "2"]].concat(), changed);
-    assert_eq!((&bought["paths"], &bought["needlessEvictions"]), (&json!(["/a/*", "/b/*"]), &json!(1)));
+    let free = planned(&with_listing, changed);
+    assert_eq!((&free["paths"], &free["unchangedEvicted"]), (&json!(["/a/*", "/b/1", "/b/2"]), &json!(0)));
+    let bought = planned(&[&with_listing[..], &["--evictions-per-path", "2"]].concat(), changed);
+    assert_eq!((&bought["paths"], &bought["unchangedEvicted"]), (&json!(["/a/*", "/b/*"]), &json!(1)));
     let (_, printed, _) = plan(&with_listing, changed);
     std::fs::remove_file(&file).unwrap();
     let row = |cells: &[&str]| printed.lines().any(|line| line.split_whitespace().collect::<Vec<_>>() == cells);
@@ -126,11 +137,11 @@ fn a_partial_listing_makes_nothing_free_elsewhere() {
     let listing = file("listing", "2026-01-02 03:04:05 10 a/1\n2026-01-02 03:04:05 10 a/2\n");
     let sync = file("sync", "upload: 1 to s3://b/a/1\nupload: 2 to s3://b/a/2\n");
     let empty = file("empty", "\n");
-    let paths = |listing: &[&str]| json_of(&[&["--keys", "-", "--inventory"], listing].concat(), keys)["paths"].clone();
-    assert_eq!(paths(&[&listing, "--inventory-prefix", "a/"]), json!(["/a/*", "/b/1", "/b/2"]));
+    let paths = |listing: &[&str]| planned(&[&["--keys", "-", "--listing"], listing].concat(), keys)["paths"].clone();
+    assert_eq!(paths(&[&listing, "--listing-prefix", "a/"]), json!(["/a/*", "/b/1", "/b/2"]));
     assert_eq!(paths(&[&sync]), json!(["/a/1", "/a/2", "/b/1", "/b/2"]));
-    let (success, _, errors) = plan(&["--keys", "-", "--inventory", &empty], keys);
-    assert!(!success && errors.contains("names no objects"), "{errors}");
+    let (success, _, errors) = plan(&["--keys", "-", "--listing", &empty], keys);
+    assert!(!success && errors.contains("lists no objects"), "{errors}");
     for file in [listing, sync, empty] {
         std::fs::remove_file(file).unwrap();
     }
@@ -140,8 +151,8 @@ fn a_partial_listing_makes_nothing_free_elsewhere() {
 fn an_event_about_several_buckets_is_planned_for_one() {
     let event = notification(&[record("ObjectCreated:Put", "one", "a"), record("ObjectCreated:Put", "two", "b")]);
     let (success, _, errors) = plan(&["--event", "-"], &event);
-    assert!(!success && errors.contains("several buckets (one, two); name one with --bucket"), "{errors}");
-    assert_eq!(json_of(&["--event", "-", "--bucket", "two"], &event)["paths"], json!(["/b"]));
+    assert!(!success && errors.contains("several buckets (one, two); select one with --bucket"), "{errors}");
+    assert_eq!(planned(&["--event", "-", "--bucket", "two"], &event)["paths"], json!(["/b"]));
 }
 
 #[test]
@@ -158,8 +169,8 @@ fn events_of_every_kind_are_planned() {
         job(job_id, Some(r#"{"bucket":"site","keys":["a b"]}"#), None),
     ];
     for event in changes {
-        let plan = json_of(&["--event", "-"], &event);
-        assert_eq!((&plan["paths"], &plan["covered"]), (&json!(["/a%20b", "/a+b"]), &json!(1)), "{event}");
+        let plan = planned(&["--event", "-"], &event);
+        assert_eq!((&plan["paths"], &plan["changes"]), (&json!(["/a%20b", "/a+b"]), &json!(1)), "{event}");
     }
     for (event, paths) in [
         (r##"{"distributionId":"E1","items":["a b","/x/*","#t"]}"##.to_owned(), json!(["/a%20b", "/x/*", "#t"])),
@@ -167,7 +178,7 @@ fn events_of_every_kind_are_planned() {
         (job(job_id, None, None), json!(["/*"])),
         ("null".to_owned(), json!(["/*"])),
     ] {
-        assert_eq!(json_of(&["--event", "-"], &event)["paths"], paths, "{event}");
+        assert_eq!(planned(&["--event", "-"], &event)["paths"], paths, "{event}");
         let (success, printed, errors) = plan(&["--event", "-"], &event);
         assert!(success && printed.contains(paths[0].as_str().unwrap()), "{printed}{errors}");
     }
@@ -203,7 +214,7 @@ fn bad_arguments_say_what_is_wrong() {
         (&["--keys", "-", "--origin-path", "web"], "is not an origin path"),
         (&["--keys", "/nowhere"], "cannot read /nowhere"),
         (&["--event", "/dev/null"], "the event is not JSON"),
-        (&["--sync", "-"], "is not the output of `aws s3 sync`"),
+        (&["--sync", "-"], "not the output of `aws s3 sync`"),
     ] {
         let (success, _, errors) = plan(arguments, "{}");
         assert!(!success && errors.contains(expected), "{arguments:?}: {errors}");

@@ -190,7 +190,7 @@ async fn the_command_line_plans_the_expected_paths_and_explains_them() {
             let settings = file.to_str().unwrap();
             let live = [("--distribution", "E1", &environment[..])];
             // The file does not contain the account's own cache policies.
-            let offline = [("--settings", settings, &[][..])].into_iter().filter(|_| case.policies.is_empty());
+            let offline = [("--config", settings, &[][..])].into_iter().filter(|_| case.policies.is_empty());
             for (option, value, environment) in live.into_iter().chain(offline) {
                 let arguments = [
                     "--keys",
@@ -207,11 +207,14 @@ async fn the_command_line_plans_the_expected_paths_and_explains_them() {
                 let (success, printed, errors) = run(&arguments, environment, key);
                 assert!(success, "{}: {key}: {errors}", case.name);
                 let plan: Value = serde_json::from_str(&printed).unwrap();
-                let paths: BTreeSet<String> = serde_json::from_value(plan["paths"].clone()).unwrap();
+                let paths: BTreeSet<String> = match plan["invalidations"].as_array().unwrap().first() {
+                    Some(planned) => serde_json::from_value(planned["paths"].clone()).unwrap(),
+                    None => BTreeSet::new(),
+                };
                 assert_eq!(paths, expected.paths, "{}: {key}: {plan}", case.name);
-                let explained = plan["explained"].as_array().unwrap();
+                let explained = plan["urls"].as_array().unwrap();
                 assert!(
-                    explained.iter().any(|row| row["key"] == key.as_str() && row["reason"] == expected.why.as_str()),
+                    explained.iter().any(|row| row["key"] == key.as_str() && row["message"] == expected.why.as_str()),
                     "{}: {key}: {plan:#}",
                     case.name
                 );
@@ -233,7 +236,7 @@ fn the_distributions_page_shows_the_printed_plan() {
     fs::create_dir_all(&directory).unwrap();
     let settings = directory.join("config.json");
     fs::write(&settings, block("json", 1)).unwrap();
-    let arguments = ["--keys", "-", "--bucket", "my-site", "--settings", settings.to_str().unwrap(), "--explain"];
+    let arguments = ["--keys", "-", "--bucket", "my-site", "--config", settings.to_str().unwrap(), "--explain"];
     let (success, printed, errors) = run(&arguments, &[], &block("text", 1));
     assert!(success && errors.is_empty(), "{errors}");
     let printed: Vec<_> = printed.lines().map(str::trim_end).collect();
@@ -252,10 +255,10 @@ async fn unreadable_configs_are_reported_and_offline_reads_nothing() {
     aws.with(|state| state.distributions.insert("E1".into(), FakeDistribution::default()));
     let (success, printed, errors) = run(&arguments, &environment, "docs/index.html");
     assert!(success && printed.contains("/docs/"), "{printed}");
-    assert!(errors.contains("The settings of E1 are not known") && errors.contains("AccessDenied"), "{errors}");
+    assert!(errors.contains("Cannot read the config of E1") && errors.contains("AccessDenied"), "{errors}");
     // Without credentials and Region, CloudFront cannot be called.
     let (success, _, errors) = run(&arguments, &[("AWS_EC2_METADATA_DISABLED", "true")], "docs/index.html");
-    assert!(success && errors.contains("The settings of E1 are not known"), "{errors}");
+    assert!(success && errors.contains("Cannot read the config of E1"), "{errors}");
     let calls_before = aws.with(|state| state.calls.len());
     let (success, printed, errors) = run(&[&arguments[..], &["--offline"]].concat(), &environment, "docs/index.html");
     assert!(success && printed.contains("/docs/") && errors.is_empty(), "{errors}");
@@ -273,7 +276,7 @@ async fn unreadable_configs_are_reported_and_offline_reads_nothing() {
     let bad = Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-config.json");
     for text in ["", "{}", "[]", "{\"DistributionConfig\":{}}", "{\"DistributionConfig\":5}"] {
         fs::write(&bad, text).unwrap();
-        let arguments = ["--keys", "-", "--bucket", "site", "--settings", bad.to_str().unwrap()];
+        let arguments = ["--keys", "-", "--bucket", "site", "--config", bad.to_str().unwrap()];
         let (success, _, errors) = run(&arguments, &[], "a");
         assert!(
             !success && errors.contains("no-config.json") && errors.contains("get-distribution-config"),

@@ -97,7 +97,7 @@ async fn the_command_line_decides_like_the_function_without_a_policy() {
     let arguments = ["--keys", "-", "--json", "--bucket", "site", "--distribution", "E1"];
     let (_, printed, errors) = run(&arguments, &environment, "web/a");
     let plan: Value = serde_json::from_str(&printed).unwrap();
-    assert_eq!(plan["paths"], json!(harness.invalidations("E1")[0]), "{errors}");
+    assert_eq!(plan["invalidations"][0]["paths"], json!(harness.invalidations("E1")[0]), "{errors}");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use s3_cloudfront_invalidator::aws::{CallError, DistributionConfigs};
-use s3_cloudfront_invalidator::change::{AccountId, BucketName, DistributionId};
+use s3_cloudfront_invalidator::change::{AccountId, BucketName, DistributionId, Timestamp};
 use s3_cloudfront_invalidator::cli::link::{
     EventRule, EventSourceMapping, FunctionInfo, LastInvalidation, Notifications, OperatorApi, Queue,
 };
@@ -120,7 +120,7 @@ impl OperatorApi for Account {
     }
 
     async fn last_invalidation(&self, _distribution: &DistributionId) -> Result<Option<LastInvalidation>, CallError> {
-        Ok(Some(LastInvalidation { created: 1_000, status: "Completed".into() }))
+        Ok(Some(LastInvalidation { created_at: Timestamp::new(1_000_000).unwrap(), status: "Completed".into() }))
     }
 }
 

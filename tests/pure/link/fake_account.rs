@@ -27,7 +27,7 @@ pub(crate) enum Fault {
     KilledAfter,
     /// The call times out and takes effect a little later.
     Late,
-    /// The call takes effect, and then somebody else tags the bucket.
+    /// The call takes effect, and then another process tags the bucket.
     Interference,
 }
 
@@ -94,7 +94,7 @@ pub(crate) fn policy(statements: &[String]) -> String {
 }
 
 impl Account {
-    /// A deployment as the template makes it, and a bucket that nobody has configured.
+    /// A deployment as the template makes it, and a bucket without configuration.
     pub(crate) fn new() -> Self {
         let from_buckets = statement("s3.amazonaws.com", "sqs:SendMessage", QUEUE, "arn:aws:s3:::*");
         let from_rule = statement("events.amazonaws.com", "sqs:SendMessage", QUEUE, RULE);
@@ -168,7 +168,7 @@ impl Account {
             Some(Fault::Late) => return Err(CallError::timed_out("it")),
             Some(Fault::Interference) => {
                 effect();
-                self.tags.borrow_mut().newest.insert("somebody".into(), "else".into());
+                self.tags.borrow_mut().newest.insert("another".into(), "process".into());
             }
         }
         Ok(())

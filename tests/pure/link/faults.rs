@@ -1,4 +1,4 @@
-//! What is left after a fault between two calls: all of a command's changes or none, and nothing that others made is
+//! The state after a fault between two calls: all of a command's changes or none, and nothing that others configured is
 //! lost.
 
 use s3_cloudfront_invalidator::cli::link::{KeyFilter, NotificationRule, Via};
@@ -35,7 +35,7 @@ fn a_failed_step_rolls_back_the_others() {
             let before = configuration(&account);
             account.fault.set(Some((at, Fault::Refused)));
             let error = link(&account, &request(via)).unwrap().unwrap_err();
-            assert_eq!(error.to_string(), "refused; nothing of this command is left");
+            assert_eq!(error.to_string(), "refused; this command left no changes");
             assert_eq!(configuration(&account), before, "{via:?} {at}");
         }
         for at in 0..unlinking {
@@ -71,7 +71,10 @@ fn a_lost_response_is_verified() {
             account.restart();
             account.fault.set(Some((at, Fault::Late)));
             let error = link(&account, &request(via)).unwrap().unwrap_err();
-            assert!(error.to_string().contains("it may still be done later") && !error.left.is_empty(), "{error}");
+            assert!(
+                error.to_string().contains("the change may still take effect") && !error.left.is_empty(),
+                "{error}"
+            );
             assert_eq!(configuration(&account), before, "{via:?} {at}");
         }
     }
@@ -122,12 +125,12 @@ fn concurrent_changes_by_others_stay() {
             let account = account();
             account.fault.set(Some((at, Fault::Interference)));
             let outcome = link(&account, &request(via)).unwrap();
-            assert_eq!(configuration(&account).0.get("somebody").map(String::as_str), Some("else"), "{via:?} {at}");
+            assert_eq!(configuration(&account).0.get("another").map(String::as_str), Some("process"), "{via:?} {at}");
             if let Err(error) = outcome {
                 // What could not be rolled back is reported, and the command can be run again.
                 account.restart();
                 link(&account, &request(via)).unwrap().unwrap();
-                assert!(error.to_string().contains("somebody else") || error.left.is_empty(), "{error}");
+                assert!(error.to_string().contains("another process or user") || error.left.is_empty(), "{error}");
             }
             account.restart();
             unlink(&account, &[]).unwrap();
@@ -147,7 +150,7 @@ fn a_bucket_changed_since_planning_is_not_touched() {
     account.tags.borrow_mut().newest.insert("new".into(), "tag".into());
     let before = configuration(&account);
     let error = super::run(super::apply(&account, &change_set, std::time::Duration::ZERO)).unwrap_err();
-    assert!(error.to_string().contains("somebody else has just changed"), "{error}");
+    assert!(error.to_string().contains("another process or user has changed"), "{error}");
     assert_eq!((configuration(&account), account.writes.get()), (before, 0));
 }
 

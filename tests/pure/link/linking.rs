@@ -86,11 +86,11 @@ fn existing_configuration_stays_after_unlink() {
 }
 
 #[test]
-fn rules_that_somebody_made_for_the_function_are_enough() {
+fn existing_rules_for_the_function_are_enough() {
     let account = Account::new();
     // One event in each rule, as CloudFormation templates have it.
     for (number, event) in EVENTS.iter().enumerate() {
-        let made = rule(&format!("by hand {number}"), Destination::Queue(QUEUE.into()), &[event], "", "");
+        let made = rule(&format!("manual {number}"), Destination::Queue(QUEUE.into()), &[event], "", "");
         account.notifications.borrow_mut().newest.rules.insert(made);
     }
     link(&account, &request(Via::Queue)).unwrap().unwrap();
@@ -132,15 +132,19 @@ fn an_overlapping_rule_of_others_is_shown_and_stays() {
 fn what_cannot_work_is_refused_with_the_remedy() {
     type Breakage = fn(&Account);
     let cases: [(Via, Breakage, &str); 10] = [
-        (Via::Function, |it| *it.owner.borrow_mut() = Some("222222222222".into()), "of the account 222222222222 only"),
+        (
+            Via::Function,
+            |it| *it.owner.borrow_mut() = Some("222222222222".into()),
+            "accepts only buckets of account 222222222222",
+        ),
         (Via::Queue, |it| *it.region.borrow_mut() = "eu-west-1".into(), "link with --region eu-west-1"),
-        (Via::Queue, |it| drop(it.origins.borrow_mut().remove("E1")), "there is no distribution E1"),
+        (Via::Queue, |it| drop(it.origins.borrow_mut().remove("E1")), "distribution E1 does not exist"),
         (
             Via::Queue,
             |it| it.origins.borrow_mut().get_mut("E1").unwrap()[0].0 = "my-site-2.s3.amazonaws.com".into(),
             "(its origins: my-site-2.s3.amazonaws.com)",
         ),
-        (Via::Queue, |it| it.sources.borrow_mut().clear(), "called from no queue"),
+        (Via::Queue, |it| it.sources.borrow_mut().clear(), "no event source mapping of an SQS queue"),
         (Via::Queue, |it| it.queue.borrow_mut().policy = None, "\"Action\":\"sqs:SendMessage\""),
         (Via::Queue, |it| it.queue.borrow_mut().kms_key = Some("alias/aws/sqs".into()), "which S3 cannot use"),
         (Via::EventBridge, |it| it.rules.borrow_mut()[0].is_enabled = false, "EventBridgeBuckets"),

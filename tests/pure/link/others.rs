@@ -66,7 +66,7 @@ fn a_statement_with_links_id_for_another_bucket_is_no_permission() {
     *account.statements.borrow_mut() = [(id, other)].into();
     let before = configuration(&account);
     let error = link(&account, &request(Via::Function)).unwrap().unwrap_err();
-    assert!(error.to_string().contains("does not let the bucket in; remove it"), "{error}");
+    assert!(error.to_string().contains("does not allow S3 to send the bucket's events; remove it"), "{error}");
     assert_eq!(configuration(&account), before);
 }
 
@@ -75,7 +75,7 @@ fn a_permission_that_a_rule_of_others_needs_stays() {
     let account = configured_account();
     account.statements.borrow_mut().clear();
     link(&account, &request(Via::Function)).unwrap().unwrap();
-    let filtered = rule("by hand", Destination::Function(FUNCTION.into()), &["s3:ObjectTagging:Delete"], "", "");
+    let filtered = rule("manual", Destination::Function(FUNCTION.into()), &["s3:ObjectTagging:Delete"], "", "");
     account.notifications.borrow_mut().newest.rules.insert(filtered);
     unlink(&account, &[]).unwrap();
     assert_eq!(configuration(&account).2.len(), 1);
@@ -102,11 +102,11 @@ fn another_via_turns_off_eventbridge_that_link_enabled() {
     let account = Account::new();
     link(&account, &request(Via::EventBridge)).unwrap().unwrap();
     link(&account, &request(Via::Queue)).unwrap().unwrap();
-    assert!(!configuration(&account).1.event_bridge, "every change would come twice");
+    assert!(!configuration(&account).1.event_bridge, "every change would be delivered twice");
     let account = Account::new();
     account.notifications.borrow_mut().newest.event_bridge = true;
     link(&account, &request(Via::Queue)).unwrap().unwrap();
-    assert!(configuration(&account).1.event_bridge, "somebody else's");
+    assert!(configuration(&account).1.event_bridge, "another process or user enabled it");
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn a_policy_that_may_deny_does_not_allow() {
     *account.tags.borrow_mut() = Eventual::default();
     account.notifications.borrow_mut().newest.rules.clear();
     account.queue.borrow_mut().policy = Some(policy(&[allowed, perimeter.to_owned()]));
-    assert!(link(&account, &request(Via::Queue)).unwrap_err().to_string().contains("does not let the bucket in"));
+    assert!(link(&account, &request(Via::Queue)).unwrap_err().to_string().contains("does not allow S3 to send"));
 }
 
 #[test]

@@ -1,21 +1,35 @@
 //! What `status` reports of a bucket and of the function, with the remedies.
 
-use s3_cloudfront_invalidator::cli::link::{Destination, EVENTS, Via, check_bucket, check_deployment};
+use s3_cloudfront_invalidator::aws::ErrorClass;
+use s3_cloudfront_invalidator::cli::link::{
+    BucketStatus, Check, DeploymentStatus, Destination, EVENTS, Problem, Via, check_bucket, check_deployment,
+};
+use serde_json::json;
 
-use super::fake_account::{Account, QUEUE};
+use super::fake_account::{Account, FUNCTION, QUEUE};
 use super::{bucket, deployment, link, request, rule, run};
 
-/// The problems of a linked bucket, and those of the function, after something was broken.
-fn problems(via: Via, breakage: impl Fn(&Account)) -> (Vec<String>, Vec<String>) {
+/// The status of a linked bucket, and that of the function, after something was broken.
+fn status(via: Via, breakage: impl Fn(&Account), skip_origin_check: bool) -> (BucketStatus, DeploymentStatus) {
     let account = Account::new();
     link(&account, &request(via)).unwrap().unwrap();
     breakage(&account);
     run(async {
         let deployment = deployment(&account).await;
-        let status = check_bucket(&account, &account, &deployment, &bucket()).await;
-        let of_bucket = status.checks().filter_map(|(what, cell)| Some(format!("{what}: {}", cell.remedy.as_ref()?)));
-        (of_bucket.collect(), check_deployment(&account, &deployment).await.problems().collect())
+        let of_bucket = check_bucket(&account, &account, &deployment, &bucket(), skip_origin_check).await;
+        (of_bucket, check_deployment(&account, &deployment).await)
     })
+}
+
+/// The problems of the same, each as `column: code: message`; those of the function without the column.
+fn problems(via: Via, breakage: impl Fn(&Account)) -> (Vec<String>, Vec<String>) {
+    let (of_bucket, of_function) = status(via, breakage, false);
+    let text = |problem: &Problem| format!("{}: {}", problem.code, problem.message);
+    let located = |(what, check): (_, &Check)| Some(format!("{what}: {}", text(check.problem.as_ref()?)));
+    (
+        of_bucket.checks().filter_map(located).collect(),
+        of_function.problems().map(|(_, problem)| text(problem)).collect(),
+    )
 }
 
 #[test]
@@ -32,28 +46,38 @@ fn each_problem_of_a_bucket_is_reported_with_its_remedy() {
         (
             Via::Queue,
             |it| *it.owner.borrow_mut() = Some("222222222222".into()),
-            "tag",
-            "takes buckets of the account 222222222222 only (EXPECTED_BUCKET_OWNER)",
+            "tag: other-owner",
+            "accepts only buckets of account 222222222222 (EXPECTED_BUCKET_OWNER)",
         ),
-        (Via::Queue, |it| it.tags.borrow_mut().newest.clear(), "tag", "invalidator link my-site DISTRIBUTION`"),
+        (
+            Via::Queue,
+            |it| it.tags.borrow_mut().newest.clear(),
+            "tag: tag-missing",
+            "invalidator link my-site DISTRIBUTION`",
+        ),
         (
             Via::Queue,
             |it| drop(it.tags.borrow_mut().newest.insert("distributionId".into(), "nonsense".into())),
-            "tag",
+            "tag: tag-invalid",
             "correct the tag",
         ),
-        (Via::Queue, |it| *it.region.borrow_mut() = "eu-west-1".into(), "tag", "--region eu-west-1"),
-        (Via::Queue, |it| it.origins.borrow_mut().clear(), "distribution", "take it out of the bucket's tag"),
+        (Via::Queue, |it| *it.region.borrow_mut() = "eu-west-1".into(), "tag: other-region", "--region eu-west-1"),
+        (
+            Via::Queue,
+            |it| it.origins.borrow_mut().clear(),
+            "distribution: distribution-not-found",
+            "remove its ID from the bucket's tag",
+        ),
         (
             Via::Queue,
             |it| it.origins.borrow_mut().get_mut("E1").unwrap()[0].0 = "other.example.com".into(),
-            "origin",
+            "origin path: origin-missing",
             "other.example.com",
         ),
         (
             Via::Queue,
             |it| it.notifications.borrow_mut().newest.rules.clear(),
-            "notification",
+            "events via: notifications-missing",
             "`invalidator link my-site E1",
         ),
         (
@@ -62,8 +86,8 @@ fn each_problem_of_a_bucket_is_reported_with_its_remedy() {
                 let part = rule("part", Destination::Queue(QUEUE.into()), &EVENTS[..1], "", "");
                 it.notifications.borrow_mut().newest.rules = [part].into();
             },
-            "notification",
-            "no rule takes ObjectRemoved:*, LifecycleExpiration:*: `invalidator link my-site E1",
+            "events via: events-missing",
+            "no event notification matches ObjectRemoved:*, LifecycleExpiration:*; run `invalidator link my-site E1",
         ),
         (
             Via::Queue,
@@ -73,8 +97,8 @@ fn each_problem_of_a_bucket_is_reported_with_its_remedy() {
                     kinds.map(|(id, events, prefix)| rule(id, Destination::Queue(QUEUE.into()), events, prefix, ""));
                 it.notifications.borrow_mut().newest.rules = rules.into();
             },
-            "notification",
-            "other keys for one kind of event",
+            "events via: filters-differ",
+            "filter the keys of one event type differently",
         ),
         (
             Via::Queue,
@@ -82,23 +106,28 @@ fn each_problem_of_a_bucket_is_reported_with_its_remedy() {
                 let topic = Destination::Topic("arn:aws:sns:eu-central-1:123456789012:audit".into());
                 it.notifications.borrow_mut().newest.rules = [rule("a", topic, &["s3:ObjectTagging:*"], "", "")].into();
             },
-            "notification",
-            "not told",
+            "events via: notifications-missing",
+            "sends no event notifications to the function",
         ),
         (
             Via::Queue,
             |it| it.queue.borrow_mut().policy = None,
-            "permission",
-            "does not let the bucket in; add {\"Effect\"",
+            "policy: policy-missing",
+            "does not allow S3 to send the bucket's events; add {\"Effect\"",
         ),
-        (Via::Queue, |it| it.queue.borrow_mut().kms_key = Some("alias/aws/sqs".into()), "permission", "S3 cannot use"),
-        (Via::Function, |it| it.statements.borrow_mut().clear(), "permission", "--via function`"),
-        (Via::EventBridge, |it| it.rules.borrow_mut().clear(), "notification", "EventBridgeBuckets"),
+        (
+            Via::Queue,
+            |it| it.queue.borrow_mut().kms_key = Some("alias/aws/sqs".into()),
+            "policy: queue-key",
+            "S3 cannot use",
+        ),
+        (Via::Function, |it| it.statements.borrow_mut().clear(), "policy: policy-missing", "--via function`"),
+        (Via::EventBridge, |it| it.rules.borrow_mut().clear(), "events via: event-rule-missing", "EventBridgeBuckets"),
     ];
-    for (via, breakage, what, remedy) in cases {
+    for (via, breakage, problem, remedy) in cases {
         let (found, _) = problems(via, breakage);
-        let fits = |fault: &String| fault.starts_with(&format!("{what}: ")) && fault.contains(remedy);
-        assert!(found.iter().any(fits), "{what} {remedy}: {found:?}");
+        let fits = |it: &String| it.starts_with(&format!("{problem}: ")) && it.contains(remedy);
+        assert!(found.iter().any(fits), "{problem} {remedy}: {found:?}");
     }
 }
 
@@ -107,24 +136,102 @@ fn each_problem_of_the_function_is_reported_with_its_remedy() {
     type Breakage = fn(&Account);
     let (_, found) = problems(Via::Queue, |it| *it.owner.borrow_mut() = Some("222222222222".into()));
     assert!(found.is_empty(), "it is right for buckets of that account: {found:?}");
-    let cases: [(Breakage, &str); 6] = [
-        (|it| it.is_dry_run.set(true), "the function sends nothing (DRY_RUN)"),
-        (|it| it.dead.borrow_mut().waiting = 3, "start-message-move-task"),
-        (|it| it.sources.borrow_mut()[0].state = "Disabled".into(), "enable its event source mapping"),
-        (|it| it.sources.borrow_mut()[0].reports_batch_item_failures = false, "ReportBatchItemFailures"),
-        (|it| it.queue.borrow_mut().dead_letters = None, "give it a dead-letter queue"),
+    let cases: [(Breakage, &str, &str); 6] = [
+        (|it| it.is_dry_run.set(true), "dry-run", "the function sends no invalidations (DRY_RUN)"),
+        (|it| it.dead.borrow_mut().waiting = 3, "dead-letter-queue-not-empty", "start-message-move-task"),
+        (
+            |it| it.sources.borrow_mut()[0].state = "Disabled".into(),
+            "event-source-disabled",
+            "enable its event source mapping",
+        ),
+        (
+            |it| it.sources.borrow_mut()[0].reports_batch_item_failures = false,
+            "batch-item-failures-off",
+            "ReportBatchItemFailures",
+        ),
+        (
+            |it| it.queue.borrow_mut().dead_letters = None,
+            "dead-letter-queue-missing",
+            "add a redrive policy with a dead-letter queue",
+        ),
         (
             |it| {
                 it.queue.borrow_mut().dead_letters = None;
                 *it.function_dead.borrow_mut() = None;
             },
-            "what fails for good is lost",
+            "dead-letter-queue-missing",
+            "events that fail permanently are lost",
         ),
     ];
-    for (breakage, remedy) in cases {
+    for (breakage, code, remedy) in cases {
         let (_, found) = problems(Via::Queue, breakage);
-        assert!(found.iter().any(|fault| fault.contains(remedy)), "{remedy}: {found:?}");
+        let fits = |problem: &String| problem.starts_with(&format!("{code}: ")) && problem.contains(remedy);
+        assert!(found.iter().any(fits), "{code} {remedy}: {found:?}");
     }
+}
+
+#[test]
+fn a_failed_call_is_a_problem_with_the_class_of_its_error() {
+    let unreadable = |it: &Account| it.sources.borrow_mut()[0].arn = format!("{QUEUE}-2");
+    let (_, of_function) = status(Via::Queue, unreadable, false);
+    let (queue, problem) = of_function.problems().next().unwrap();
+    assert_eq!((queue, problem.code), (Some("changes-2"), ErrorClass::NotFound.name()));
+}
+
+/// A proxy between the distribution and the bucket cannot be told from a wrong tag.
+#[test]
+fn the_origin_check_can_be_skipped() {
+    let proxy = |it: &Account| it.origins.borrow_mut().get_mut("E1").unwrap()[0].0 = "proxy.example.com".into();
+    for (skip_origin_check, state, is_ok) in [(false, "none", false), (true, "not checked", true)] {
+        let (of_bucket, _) = status(Via::Queue, proxy, skip_origin_check);
+        let origin_path = &of_bucket.distributions[0].origin_path;
+        assert_eq!((origin_path.state.as_str(), origin_path.is_ok()), (state, is_ok));
+        assert_eq!(of_bucket.checks().filter(|(_, check)| !check.is_ok()).count(), usize::from(!is_ok));
+    }
+    // An origin that is the bucket is shown, and a distribution that does not exist is a problem all the same.
+    let (of_bucket, _) = status(Via::Queue, |_| {}, true);
+    assert_eq!(of_bucket.distributions[0].origin_path.state, "/");
+    let (of_bucket, _) = status(Via::Queue, |it| it.origins.borrow_mut().clear(), true);
+    assert_eq!(of_bucket.distributions[0].exists.problem.as_ref().unwrap().code, "distribution-not-found");
+}
+
+#[test]
+fn the_json_of_a_status_names_every_field() {
+    let (of_bucket, of_function) = status(Via::Queue, |it| it.queue.borrow_mut().policy = None, false);
+    let mut shown = json!(of_bucket);
+    let message = shown["policy"]["message"].take();
+    assert!(message.as_str().unwrap().contains("does not allow S3"), "{message}");
+    let ok = |state: &str| json!({ "ok": true, "state": state });
+    assert_eq!(
+        shown,
+        json!({
+            "name": "my-site",
+            "tag": ok("ok"),
+            "eventsVia": ok("queue"),
+            "policy": { "ok": false, "state": "missing", "code": "policy-missing", "message": null },
+            "distributions": [{
+                "id": "E1",
+                "exists": ok("yes"),
+                "originPath": ok("/"),
+                "lastInvalidation": { "createdAt": "1970-01-01T00:16:40.000Z", "status": "Completed" },
+            }],
+        })
+    );
+    let queue = |name: &str, state: &str| {
+        let arn = format!("arn:aws:sqs:eu-central-1:123456789012:{name}");
+        json!({ "name": name, "arn": arn, "state": ok(state), "waiting": 0, "inFlight": 0 })
+    };
+    assert_eq!(
+        json!(of_function),
+        json!({
+            "arn": FUNCTION,
+            "ok": true,
+            "queues": [queue("changes", "enabled")],
+            "deadLetterQueues": [queue("dead", "empty")],
+        })
+    );
+    let (_, of_function) = status(Via::Queue, |it| it.is_dry_run.set(true), false);
+    assert_eq!(json!(of_function)["ok"], false);
 }
 
 #[test]
@@ -136,8 +243,11 @@ fn a_function_is_found_by_its_stack_or_by_its_name() {
     assert_eq!(found(FunctionLocator::Function("invalidator".into())).unwrap(), by_stack);
     assert_eq!(by_stack.queues().collect::<Vec<_>>(), [QUEUE]);
     let error = found(FunctionLocator::Stack("other".into())).unwrap_err().to_string();
-    assert!(error.contains("there is no stack \"other\"") && error.contains("--stack"), "{error}");
+    assert!(error.contains("stack \"other\" does not exist") && error.contains("--stack"), "{error}");
     assert!(
-        found(FunctionLocator::Function("other".into())).unwrap_err().to_string().contains("no function \"other\"")
+        found(FunctionLocator::Function("other".into()))
+            .unwrap_err()
+            .to_string()
+            .contains("function \"other\" does not exist")
     );
 }

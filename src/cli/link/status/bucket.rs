@@ -13,31 +13,34 @@ use crate::cli::link::notification::{Destination, EVENTS, KeyFilter, Notificatio
 use crate::cli::link::plan::{is_forwarded, origin_paths_of};
 use crate::cli::link::policy::{AccessRequest, S3_PRINCIPAL, allows, is_sqs_managed_key};
 
-/// Checks a bucket and its distributions.
+/// Checks a bucket and its distributions. With `skip_origin_check` it is no problem if no origin of a distribution is
+/// the bucket, or if the origins may not be read: a proxy may be between the distribution and the bucket.
 pub async fn check_bucket(
     api: &impl OperatorApi,
     configs: &impl DistributionConfigs,
     deployment: &Deployment,
     name: &BucketName,
+    skip_origin_check: bool,
 ) -> BucketStatus {
     let bucket = Bucket { name: name.clone(), region: Region::new(&deployment.region).ok() };
     let mut distributions = Vec::new();
     let (mut tag, distribution_ids) = check_tag(api, deployment, name).await;
     for id in distribution_ids.iter().flatten() {
-        distributions.push(check_distribution(api, configs, &bucket, id).await);
+        distributions.push(check_distribution(api, configs, &bucket, id, skip_origin_check).await);
     }
     if let Ok(region) = api.bucket_region(name).await
         && region != deployment.region
     {
         tag = Check::problem(
             "other Region",
+            "other-region",
             LinkError::OtherRegion { bucket: region, function: deployment.region.clone() }.to_string(),
         );
     }
     if let Some(owner) = deployment.other_owner() {
-        tag = Check::problem("other owner", LinkError::OtherOwner(owner.to_owned()).to_string());
+        tag = Check::problem("other owner", "other-owner", LinkError::OtherOwner(owner.to_owned()).to_string());
     }
-    let (notification, permission) = match api.notifications(name).await {
+    let (events_via, policy) = match api.notifications(name).await {
         Ok(notifications) => {
             let ids: Vec<_> = distribution_ids.iter().flatten().map(DistributionId::as_str).collect();
             let relink = RelinkCommand {
@@ -46,9 +49,9 @@ pub async fn check_bucket(
             };
             check_notifications(api, deployment, &relink, &notifications).await
         }
-        Err(error) => (Check::unknown(&error), Check::ok("")),
+        Err(error) => (Check::failed_call(&error), Check::not_checked()),
     };
-    BucketStatus { bucket: name.to_string(), tag, notification, permission, distributions }
+    BucketStatus { name: name.to_string(), tag, events_via, policy, distributions }
 }
 
 async fn check_tag(
@@ -58,15 +61,17 @@ async fn check_tag(
 ) -> (Check, Option<Vec<DistributionId>>) {
     let tags = match api.tags(name).await {
         Ok(tags) => tags,
-        Err(error) => return (Check::unknown(&error), None),
+        Err(error) => return (Check::failed_call(&error), None),
     };
     match deployment.bucket_defaults().parse(&tags) {
         Ok(Some(options)) => (Check::ok("ok"), Some(options.distributions)),
         Ok(None) => {
-            let remedy = format!("it names no distribution: `invalidator link {name} DISTRIBUTION`");
-            (Check::problem("none", remedy), None)
+            let tag = deployment.tag();
+            let message =
+                format!("the bucket does not have the tag \"{tag}\"; run `invalidator link {name} DISTRIBUTION`");
+            (Check::problem("none", "tag-missing", message), None)
         }
-        Err(error) => (Check::problem("bad", error.to_string()), None),
+        Err(error) => (Check::problem("invalid", "tag-invalid", error.to_string()), None),
     }
 }
 
@@ -75,35 +80,36 @@ async fn check_distribution(
     configs: &impl DistributionConfigs,
     bucket: &Bucket,
     id: &DistributionId,
+    skip_origin_check: bool,
 ) -> DistributionStatus {
-    let ok = || Check::ok(id.as_str());
-    let (distribution, origin) = match origin_paths_of(api, configs, bucket, id).await {
-        Ok(paths) => (ok(), Check::ok(paths.join(" "))),
+    let (exists, origin_path) = match origin_paths_of(api, configs, bucket, id).await {
+        Ok(paths) => (Check::ok("yes"), Check::ok(paths.join(" "))),
         Err(LinkError::NoDistribution(_)) => {
-            let remedy = format!("there is no distribution {id} in this account; take it out of the bucket's tag");
-            (Check::problem(id.as_str(), remedy), Check::ok("gone"))
+            let message =
+                format!("distribution {id} does not exist in this account; remove its ID from the bucket's tag");
+            (Check::problem("no", "distribution-not-found", message), Check::not_checked())
         }
+        Err(LinkError::NoOrigin { .. }) if skip_origin_check => (Check::ok("yes"), Check::not_checked()),
+        Err(LinkError::OriginsUnreadable { .. }) if skip_origin_check => (Check::not_checked(), Check::not_checked()),
         Err(LinkError::NoOrigin { domains, .. }) => {
             let origins = one_line(&domains.join(", "));
-            let remedy = format!(
-                "no origin of {id} is the bucket (its origins: {origins}); correct the bucket's tag, or the distribution's origins"
+            let message = format!(
+                "no origin of {id} is the bucket (its origins: {origins}); correct the bucket's tag or the distribution's \
+                 origins, or add --skip-origin-check if one of the origins is a proxy of the bucket"
             );
-            (ok(), Check::problem("none", remedy))
+            (Check::ok("yes"), Check::problem("none", "origin-missing", message))
         }
-        Err(LinkError::OriginsUnreadable { error, .. }) => (
-            ok(),
-            Check::problem(
-                "unknown",
-                format!("the origins of {id} are not known: {error}{}", missing_permissions(&error)),
-            ),
-        ),
-        Err(error) => (ok(), Check::problem("unknown", error.to_string())),
+        Err(LinkError::OriginsUnreadable { error, .. }) => {
+            let message = format!("cannot read the origins of {id}: {error}{}", missing_permissions(&error));
+            (Check::not_checked(), Check::problem("unknown", "origins-unknown", message))
+        }
+        Err(LinkError::Call(error)) => (Check::not_checked(), Check::failed_call(&error)),
+        Err(error) => (Check::not_checked(), Check::problem("unknown", "origins-unknown", error.to_string())),
     };
     // Problems of the distribution are reported above. Not being allowed to list its invalidations is not a problem.
     let last = api.last_invalidation(id).await;
     let is_listed = last.is_ok();
-    let last_invalidation = last.ok().flatten().map(|it| (it.created, it.status));
-    DistributionStatus { distribution, origin, is_listed, last_invalidation }
+    DistributionStatus { id: id.to_string(), exists, origin_path, is_listed, last_invalidation: last.ok().flatten() }
 }
 
 /// The command that links a bucket again, as a remedy.
@@ -119,7 +125,8 @@ impl RelinkCommand<'_> {
     }
 }
 
-/// Checks how the bucket's events reach the function, and whether the destination's policy allows S3 to send them.
+/// Checks how the bucket's event notifications reach the function, and whether the destination's policy allows S3 to
+/// send them.
 async fn check_notifications(
     api: &impl OperatorApi,
     deployment: &Deployment,
@@ -131,7 +138,7 @@ async fn check_notifications(
         return check_without_rules(api, deployment, relink, notifications).await;
     }
     let filters = EVENTS.map(|event| {
-        let matching = rules.iter().filter(|rule| rule.covers(event));
+        let matching = rules.iter().filter(|rule| rule.includes(event));
         matching.map(|rule| rule.filter.clone()).collect::<BTreeSet<_>>()
     });
     let missing_events = EVENTS.iter().zip(&filters).filter(|(_, filters)| filters.is_empty());
@@ -139,17 +146,19 @@ async fn check_notifications(
     let all_keys = filters.each_ref().map(|it| it.contains(&KeyFilter::default()));
     let first = rules.first().map(|rule| &rule.destination);
     let kind = if matches!(first, Some(Destination::Function(_))) { "function" } else { "queue" };
-    let notification = if !missing_events.is_empty() {
-        Check::problem(kind, format!("no rule takes {}: {}", missing_events.join(", "), relink.via(kind)))
+    let events_via = if !missing_events.is_empty() {
+        let events = missing_events.join(", ");
+        let message = format!("no event notification matches {events}; run {}", relink.via(kind));
+        Check::problem(kind, "events-missing", message)
     } else if all_keys == [true; 3] {
         Check::ok(kind)
     } else if filters.windows(2).all(|two| matches!(two, [one, other] if one == other)) {
         Check::ok(format!("{kind}, some keys"))
     } else {
-        let problem = "its rules take other keys for one kind of event than for another";
-        Check::problem(kind, format!("{problem}: {}", relink.via(kind)))
+        let problem = "the event notifications filter the keys of one event type differently from those of another";
+        Check::problem(kind, "filters-differ", format!("{problem}; run {}", relink.via(kind)))
     };
-    (notification, check_permission(api, deployment, relink, &rules).await)
+    (events_via, check_permission(api, deployment, relink, &rules).await)
 }
 
 async fn check_permission(
@@ -174,7 +183,11 @@ async fn check_permission(
         let result = match destination {
             Destination::Queue(arn) => match api.queue(arn).await {
                 Ok(queue) if is_sqs_managed_key(queue.kms_key.as_deref()) => {
-                    return Check::problem("key", LinkError::QueueKeyUnusable(arn.clone()).to_string());
+                    return Check::problem(
+                        "KMS key",
+                        "queue-key",
+                        LinkError::QueueKeyUnusable(arn.clone()).to_string(),
+                    );
                 }
                 result => result.map(|queue| (queue.policy, request("sqs:SendMessage"))),
             },
@@ -183,22 +196,23 @@ async fn check_permission(
         match result {
             Ok((Some(policy), request)) if allows(&policy, request) => {}
             Ok(_) => {
-                let remedy = if matches!(destination, Destination::Queue(_)) {
+                let message = if matches!(destination, Destination::Queue(_)) {
                     let (queue, account) = (arn.clone(), account.to_owned());
                     LinkError::QueuePolicyDenies { queue, bucket, account }.to_string()
                 } else {
-                    format!("the policy of the {destination} does not let the bucket in: {}", relink.via("function"))
+                    let relink = relink.via("function");
+                    format!("the policy of {destination} does not allow S3 to send the bucket's events; run {relink}")
                 };
-                return Check::problem("missing", remedy);
+                return Check::problem("missing", "policy-missing", message);
             }
-            Err(error) => return Check::unknown(&error),
+            Err(error) => return Check::failed_call(&error),
         }
     }
     Check::ok("ok")
 }
 
-/// Checks the same for a bucket that has no rule for the function or its queue: its events may go to EventBridge or to
-/// a topic.
+/// Checks the same for a bucket that has no event notification for the function or its queue: its events may be sent to
+/// EventBridge or to a topic.
 async fn check_without_rules(
     api: &impl OperatorApi,
     deployment: &Deployment,
@@ -208,17 +222,20 @@ async fn check_without_rules(
     if notifications.event_bridge {
         return match is_forwarded(api, deployment, relink.bucket).await {
             Ok(true) => (Check::ok("EventBridge"), Check::ok("ok")),
-            Ok(false) => (Check::problem("EventBridge", LinkError::NoEventRule.to_string()), Check::ok("")),
-            Err(error) => (Check::ok("EventBridge"), Check::unknown(&error)),
+            Ok(false) => {
+                let message = LinkError::NoEventRule.to_string();
+                (Check::problem("EventBridge", "event-rule-missing", message), Check::not_checked())
+            }
+            Err(error) => (Check::ok("EventBridge"), Check::failed_call(&error)),
         };
     }
-    let covers_all_events = |rule: &&NotificationRule| {
-        matches!(rule.destination, Destination::Topic(_)) && EVENTS.iter().all(|it| rule.covers(it))
+    let includes_all_events = |rule: &&NotificationRule| {
+        matches!(rule.destination, Destination::Topic(_)) && EVENTS.iter().all(|it| rule.includes(it))
     };
-    if let Some(rule) = notifications.rules.iter().find(covers_all_events) {
+    if let Some(rule) = notifications.rules.iter().find(includes_all_events) {
         // The topic's subscriptions are not checked.
-        return (Check::ok(rule.destination.to_string()), Check::ok("unknown"));
+        return (Check::ok(rule.destination.to_string()), Check::not_checked());
     }
-    let remedy = format!("the function is not told of its changes: {}", relink.via("queue"));
-    (Check::problem("none", remedy), Check::ok(""))
+    let message = format!("the bucket sends no event notifications to the function; run {}", relink.via("queue"));
+    (Check::problem("none", "notifications-missing", message), Check::not_checked())
 }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::{Check, DeploymentStatus, QueueStatus};
-use crate::aws::CallError;
-use crate::cli::link::api::{EventSourceMapping, OperatorApi};
+use super::{Check, DeploymentStatus, Problem, QueueStatus};
+use crate::cli::link::api::{EventSourceMapping, OperatorApi, Queue};
 use crate::cli::link::deployment::{Deployment, is_queue};
 use crate::cli::link::notification::name_of_arn;
+
+/// The state of a queue that the function reads.
+const ENABLED: &str = "enabled";
 
 /// Checks the function, the queues that it reads, and the dead-letter queues of both.
 pub async fn check_deployment(api: &impl OperatorApi, deployment: &Deployment) -> DeploymentStatus {
@@ -16,63 +18,76 @@ pub async fn check_deployment(api: &impl OperatorApi, deployment: &Deployment) -
         let result = api.queue(&source.arn).await;
         dead.extend(result.iter().filter_map(|queue| queue.dead_letters.clone()));
         queues.push(match result {
-            Ok(queue) => {
-                let state = source_state(source, queue.dead_letters.is_some());
-                QueueStatus {
-                    name: name_of_arn(&source.arn).into(),
-                    waiting: queue.waiting,
-                    in_flight: queue.in_flight,
-                    state,
-                }
-            }
-            Err(error) => unknown_queue(&source.arn, &error),
+            Ok(queue) => queue_status(&source.arn, &queue, source_state(source, queue.dead_letters.is_some())),
+            Err(error) => queue_status(&source.arn, &Queue::default(), Check::failed_call(&error)),
         });
     }
-    let mut dead_letters = Vec::new();
+    let mut dead_letter_queues = Vec::new();
     for arn in dead.iter().filter(|arn| is_queue(arn)) {
-        dead_letters.push(match api.queue(arn).await {
+        dead_letter_queues.push(match api.queue(arn).await {
             Ok(queue) => {
                 let state = match queue.waiting {
                     0 => Check::ok("empty"),
-                    waiting => Check::problem("failures", redrive_hint(waiting, arn, deployment.queues().next())),
+                    waiting => {
+                        let message = redrive_hint(waiting, arn, deployment.queues().next());
+                        Check::problem("not empty", "dead-letter-queue-not-empty", message)
+                    }
                 };
-                QueueStatus { name: name_of_arn(arn).into(), waiting: queue.waiting, in_flight: queue.in_flight, state }
+                queue_status(arn, &queue, state)
             }
-            Err(error) => unknown_queue(arn, &error),
+            Err(error) => queue_status(arn, &Queue::default(), Check::failed_call(&error)),
         });
     }
-    let mut remedies = Vec::new();
+    let mut own_problems = Vec::new();
     if deployment.function.is_dry_run {
-        remedies.push("the function sends nothing (DRY_RUN); deploy it with DryRun=false".to_owned());
+        let message = "the function sends no invalidations (DRY_RUN); deploy it with DryRun=false".to_owned();
+        own_problems.push(Problem { code: "dry-run", message });
     }
     if dead.is_empty() {
-        remedies.push("what fails for good is lost: give the function and its queue a dead-letter queue".to_owned());
+        let message = "events that fail permanently are lost; give the function and its queue a dead-letter queue";
+        own_problems.push(Problem { code: "dead-letter-queue-missing", message: message.to_owned() });
     }
-    DeploymentStatus { function: deployment.function.arn.clone(), queues, dead_letters, remedies }
+    DeploymentStatus { arn: deployment.function.arn.clone(), queues, dead_letter_queues, own_problems }
 }
 
 /// The remedy for messages in a dead-letter queue. The command names the destination, since SQS does not know the
 /// source of messages that Lambda sent there. Source: SQS developer guide, "Troubleshooting dead-letter queue redrive".
 fn redrive_hint(waiting: u64, arn: &str, queue: Option<&str>) -> String {
-    let how = match queue {
-        Some(queue) => format!("`aws sqs start-message-move-task --source-arn {arn} --destination-arn {queue}`"),
-        None => "invoke the function with their bodies".to_owned(),
+    let messages = if waiting == 1 { "1 message".to_owned() } else { format!("{waiting} messages") };
+    let remedy = match queue {
+        Some(queue) => format!("run `aws sqs start-message-move-task --source-arn {arn} --destination-arn {queue}`"),
+        None => "invoke the function with the bodies".to_owned(),
     };
-    format!("messages that failed for good: {waiting}; when the cause is gone, send them again: {how}")
+    format!("the dead-letter queue has {messages}; correct the cause of the failures, then {remedy}")
 }
 
-fn unknown_queue(arn: &str, error: &CallError) -> QueueStatus {
-    QueueStatus { name: name_of_arn(arn).into(), waiting: 0, in_flight: 0, state: Check::unknown(error) }
+fn queue_status(arn: &str, queue: &Queue, state: Check) -> QueueStatus {
+    QueueStatus {
+        name: name_of_arn(arn).into(),
+        arn: arn.into(),
+        state,
+        waiting: queue.waiting,
+        in_flight: queue.in_flight,
+    }
 }
 
 fn source_state(source: &EventSourceMapping, has_dead_letters: bool) -> Check {
     match (source.is_active(), source.reports_batch_item_failures, has_dead_letters) {
-        (false, ..) => Check::problem(&source.state, "the function does not read it: enable its event source mapping"),
-        (_, false, _) => Check::problem(
-            "on",
-            "messages that failed would be lost: set ReportBatchItemFailures in the event source mapping",
+        (false, ..) => Check::problem(
+            source.state.to_lowercase(),
+            "event-source-disabled",
+            "the function does not receive the queue's messages; enable its event source mapping",
         ),
-        (.., false) => Check::problem("on", "what is received too often is lost: give it a dead-letter queue"),
-        _ => Check::ok("on"),
+        (_, false, _) => Check::problem(
+            ENABLED,
+            "batch-item-failures-off",
+            "messages that fail are lost; set ReportBatchItemFailures in the event source mapping",
+        ),
+        (.., false) => Check::problem(
+            ENABLED,
+            "dead-letter-queue-missing",
+            "messages that fail repeatedly are lost; add a redrive policy with a dead-letter queue",
+        ),
+        _ => Check::ok(ENABLED),
     }
 }

@@ -3,49 +3,89 @@
 mod bucket;
 mod deployment;
 
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 
-use super::api::missing_permissions;
+use super::api::{LastInvalidation, missing_permissions};
 use crate::aws::CallError;
 
 pub use self::bucket::check_bucket;
 pub use self::deployment::check_deployment;
 
 /// The result of one check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+///
+/// In JSON it is `{"ok":true,"state":"…"}`, or `{"ok":false,"state":"…","code":"…","message":"…"}` if there is a
+/// problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
     /// The state that was found, in a word or two.
-    pub text: String,
-    /// The problem and its remedy; `None` if there is no problem.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub remedy: Option<String>,
+    pub state: String,
+    /// The problem; `None` if there is none.
+    pub problem: Option<Problem>,
 }
 
+/// What is wrong, and how to correct it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// The kind of the problem, such as `tag-missing`. For a failed call, it is the class of its error, such as
+    /// `access-denied`.
+    pub code: &'static str,
+    /// The problem and its remedy, in one line.
+    pub message: String,
+}
+
+/// The state of a check that was not made.
+const NOT_CHECKED: &str = "not checked";
+
 impl Check {
-    fn ok(text: impl Into<String>) -> Self {
-        Self { text: text.into(), remedy: None }
+    fn ok(state: impl Into<String>) -> Self {
+        Self { state: state.into(), problem: None }
     }
 
-    fn problem(text: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { text: text.into(), remedy: Some(remedy.into()) }
+    fn problem(state: impl Into<String>, code: &'static str, message: impl Into<String>) -> Self {
+        Self { state: state.into(), problem: Some(Problem { code, message: message.into() }) }
     }
 
-    fn unknown(error: &CallError) -> Self {
-        Self::problem("unknown", format!("{error}{}", missing_permissions(error)))
+    fn failed_call(error: &CallError) -> Self {
+        Self::problem("unknown", error.class.name(), format!("{error}{}", missing_permissions(error)))
+    }
+
+    fn not_checked() -> Self {
+        Self::ok(NOT_CHECKED)
+    }
+
+    /// Whether there is no problem.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.problem.is_none()
+    }
+}
+
+impl Serialize for Check {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_map(None)?;
+        fields.serialize_entry("ok", &self.is_ok())?;
+        fields.serialize_entry("state", &self.state)?;
+        if let Some(Problem { code, message }) = &self.problem {
+            fields.serialize_entry("code", code)?;
+            fields.serialize_entry("message", message)?;
+        }
+        fields.end()
     }
 }
 
 /// The status of a bucket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct BucketStatus {
     /// The bucket's name.
-    pub bucket: String,
-    /// The tag that names its distributions; a wrong Region or owner is reported here too.
+    pub name: String,
+    /// The tag that names its distributions. A bucket of another Region or owner is reported here too.
     pub tag: Check,
-    /// How its events reach the function.
-    pub notification: Check,
-    /// Whether the destination's policy allows them.
-    pub permission: Check,
+    /// How its event notifications reach the function.
+    pub events_via: Check,
+    /// Whether the destination's policy allows S3 to send them.
+    pub policy: Check,
     /// The distributions that its tag names.
     pub distributions: Vec<DistributionStatus>,
 }
@@ -54,31 +94,45 @@ pub struct BucketStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DistributionStatus {
-    /// The distribution's id; a problem if there is no such distribution.
-    pub distribution: Check,
+    /// The distribution's ID.
+    pub id: String,
+    /// Whether there is such a distribution.
+    pub exists: Check,
     /// The origin paths through which it serves the bucket.
-    pub origin: Check,
+    pub origin_path: Check,
     /// Whether its invalidations could be listed.
     #[serde(skip)]
     pub is_listed: bool,
-    /// The most recent invalidation: its creation time, in seconds since the Unix epoch, and its status.
+    /// The most recent invalidation.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_invalidation: Option<(i64, String)>,
+    pub last_invalidation: Option<LastInvalidation>,
 }
 
 /// The status of the function and its queues.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+///
+/// In JSON, `ok` is whether neither the function nor a queue has a problem. The function's own problems are only in the
+/// list of all problems that the command prints.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeploymentStatus {
     /// The function's ARN.
-    pub function: String,
+    pub arn: String,
     /// The queues that it reads.
     pub queues: Vec<QueueStatus>,
     /// The dead-letter queues of the function and of its queues.
-    pub dead_letters: Vec<QueueStatus>,
-    /// The problems of the function itself, each with its remedy.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub remedies: Vec<String>,
+    pub dead_letter_queues: Vec<QueueStatus>,
+    /// The problems of the function itself.
+    pub own_problems: Vec<Problem>,
+}
+
+impl Serialize for DeploymentStatus {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_map(None)?;
+        fields.serialize_entry("arn", &self.arn)?;
+        fields.serialize_entry("ok", &self.problems().next().is_none())?;
+        fields.serialize_entry("queues", &self.queues)?;
+        fields.serialize_entry("deadLetterQueues", &self.dead_letter_queues)?;
+        fields.end()
+    }
 }
 
 /// The status of a queue.
@@ -87,28 +141,31 @@ pub struct DeploymentStatus {
 pub struct QueueStatus {
     /// The queue's name.
     pub name: String,
+    /// The queue's ARN.
+    pub arn: String,
+    /// Whether the function reads it; for a dead-letter queue, whether it is empty.
+    pub state: Check,
     /// The approximate number of visible messages.
     pub waiting: u64,
     /// The approximate number of messages in flight.
     pub in_flight: u64,
-    /// Whether the function reads it; for a dead-letter queue, whether it is empty.
-    pub state: Check,
 }
 
 impl BucketStatus {
-    /// All checks, each with its name.
+    /// All checks, each with the name of its column.
     pub fn checks(&self) -> impl Iterator<Item = (&'static str, &Check)> {
-        let own = [("tag", &self.tag), ("notification", &self.notification), ("permission", &self.permission)];
+        let own = [("tag", &self.tag), ("events via", &self.events_via), ("policy", &self.policy)];
         let each =
-            self.distributions.iter().flat_map(|it| [("distribution", &it.distribution), ("origin", &it.origin)]);
+            self.distributions.iter().flat_map(|it| [("distribution", &it.exists), ("origin path", &it.origin_path)]);
         own.into_iter().chain(each)
     }
 }
 
 impl DeploymentStatus {
-    /// The problems with their remedies, one line each.
-    pub fn problems(&self) -> impl Iterator<Item = String> {
-        let of_queue = |it: &QueueStatus| Some(format!("queue {}: {}", it.name, it.state.remedy.as_ref()?));
-        self.queues.iter().chain(&self.dead_letters).filter_map(of_queue).chain(self.remedies.iter().cloned())
+    /// The problems, each with the name of its queue; `None` for a problem of the function itself.
+    pub fn problems(&self) -> impl Iterator<Item = (Option<&str>, &Problem)> {
+        let queues = self.queues.iter().chain(&self.dead_letter_queues);
+        let of_queues = queues.filter_map(|it| Some((Some(it.name.as_str()), it.state.problem.as_ref()?)));
+        of_queues.chain(self.own_problems.iter().map(|problem| (None, problem)))
     }
 }

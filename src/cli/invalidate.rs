@@ -1,4 +1,4 @@
-//! `invalidator send`: runs the function's own code on this machine, with the operator's credentials.
+//! `invalidator invalidate`: runs the function's own code on this machine, with the operator's credentials.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -16,7 +16,7 @@ use super::changes::{ChangesArgs, ToInvalidate, UnreadableRecords};
 use super::link::OperatorApi;
 use super::plan::{at_most, from_to};
 use super::terminal::say;
-use super::{send_table, wait};
+use super::{invalidate_table, wait};
 use crate::aws::{
     self, BucketKeys, BucketQuery, BucketTags, CallError, CloudFront, CodePipeline, ErrorClass, KeyPage, S3,
 };
@@ -34,50 +34,50 @@ use crate::report::{Answer, InvocationError, Report, logging};
 /// What to invalidate.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-It reads the bucket's tags and the distribution's settings, plans as the
-function does with its defaults (a deployed function's settings are not read),
-and is as patient when CloudFront throttles. No function is needed.
+The command works as the function does with its default configuration: it reads
+the bucket's tags and the distribution config, plans the paths, and retries
+throttled requests. It does not read the configuration of a deployed function.
 
 Examples:
-  aws s3 sync --no-progress site s3://my-site | invalidator send --sync -
-  git diff --name-only HEAD~ | invalidator send --keys - --bucket my-site --wait
-  invalidator send --distribution E2EXAMPLE1ABCD --items /index.html '/img/*'
-  invalidator send --event failed.json")]
-pub(super) struct SendArgs {
+  aws s3 sync --no-progress site s3://my-site | invalidator invalidate --sync -
+  git diff --name-only HEAD~ | invalidator invalidate --keys - --bucket my-site
+  invalidator invalidate --distribution E2EXAMPLE1ABCD --paths / '/img/*' --wait
+  invalidator invalidate --event failed.json")]
+pub(super) struct InvalidateArgs {
     #[command(flatten)]
     changes: ChangesArgs,
-    /// The bucket of the keys, where the input does not say
+    /// Bucket of the keys, if the input does not name it; of an event, only its changes are invalidated
     #[arg(long, value_name = "NAME", value_parser = BucketName::new)]
     bucket: Option<BucketName>,
-    /// The distribution, instead of those that the bucket's tag names
+    /// Distribution to invalidate instead of those that the bucket's tag names
     #[arg(long, value_name = "ID", value_parser = DistributionId::new)]
     distribution: Option<DistributionId>,
-    /// The bucket tag that names the distribution
+    /// Key of the bucket tag that names the distributions
     #[arg(long, value_name = "KEY", default_value = Config::DEFAULT_DISTRIBUTION_TAG)]
     tag: String,
-    /// The most paths of an invalidation
+    /// Maximum number of paths in an invalidation
     #[arg(long, value_name = "N", default_value_t = Config::DEFAULT_MAX_PATHS, value_parser = at_most(Budget::MAX_PATHS))]
     max_paths: NonZeroUsize,
-    /// The most wildcards among them
+    /// Maximum number of wildcards among these paths
     #[arg(long, value_name = "N", default_value_t = Config::DEFAULT_MAX_WILDCARDS, value_parser = at_most(Budget::MAX_WILDCARDS))]
     max_wildcards: NonZeroUsize,
-    /// Wait until viewers see it
+    /// Wait until the invalidations are complete
     #[arg(long)]
     wait: bool,
-    /// How long all of it may take, in seconds
+    /// Timeout of the whole command, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = from_to(10, 3600))]
     timeout: NonZeroUsize,
-    /// Plan and show, and send nothing
+    /// Plan the invalidations, and send none
     #[arg(long)]
     dry_run: bool,
-    /// Print the function's answer as one JSON object
+    /// Print the report as one JSON object
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     aws: AwsArgs,
 }
 
-impl SendArgs {
+impl InvalidateArgs {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let input = self.changes.to_invalidate(self.bucket.as_ref())?;
         let (event, unreadable) = match &input {
@@ -87,7 +87,7 @@ impl SendArgs {
                 if self.json {
                     say(json_line(&serde_json::to_string(&Report::default())?));
                 } else {
-                    say("There is nothing to invalidate.");
+                    say("Nothing to invalidate.");
                 }
                 return Ok(());
             }
@@ -108,7 +108,8 @@ impl SendArgs {
             CodePipeline::new(&config),
             Arc::new(SystemTime::now),
         );
-        let deadline = Instant::now() + self.timeout();
+        let started = Instant::now();
+        let deadline = started + self.timeout();
         let invocation = Invocation { request_id: request_id(), function_arn: String::new(), deadline };
         let (answer, _) = app.handle(event.to_string().as_bytes(), &invocation).await;
         let (report, failure) = match answer {
@@ -122,11 +123,11 @@ impl SendArgs {
         if self.json {
             say(json_line(&serde_json::to_string(&report)?));
         } else {
-            send_table::show(&report);
+            invalidate_table::show(&report);
         }
         let mut failures: Vec<_> = failure.into_iter().collect();
         if self.wait {
-            let waited = wait::for_all(clients.cloud_front(), &report, deadline).await;
+            let waited = wait::for_all(clients.cloud_front(), &report, started, deadline).await;
             failures.extend(waited.err().map(|error| error.to_string()));
         }
         if !failures.is_empty() {
@@ -137,7 +138,7 @@ impl SendArgs {
             _ => None,
         });
         if let Some(bucket) = untagged_bucket {
-            bail!("bucket \"{bucket}\" does not have the tag \"{}\"; add it, or give --distribution", self.tag);
+            bail!("bucket \"{bucket}\" does not have the tag \"{}\"; add the tag, or give --distribution", self.tag);
         }
         unreadable.map_or(Ok(()), UnreadableRecords::refuse)
     }
@@ -146,8 +147,8 @@ impl SendArgs {
         Duration::from_secs(self.timeout.get().try_into().unwrap_or(u64::MAX))
     }
 
-    /// Builds the function's request event for named items. Options take precedence over the input, and a distribution
-    /// over a bucket.
+    /// Builds the function's request event for explicit items. Options take precedence over the input, and a
+    /// distribution over a bucket.
     fn request(&self, of: &RequestTarget, items: &[Item]) -> anyhow::Result<Value> {
         let distribution_in_input = match of {
             RequestTarget::Distribution(id) => Some(id),
@@ -161,7 +162,7 @@ impl SendArgs {
             (Some(id), _) => Ok(json!({ "distributionId": id.as_str(), "items": items })),
             (None, Some(bucket)) => Ok(json!({ "bucket": bucket.as_str(), "items": items })),
             (None, None) => {
-                bail!("no distribution is named: give --distribution, or --bucket for those that its tag names")
+                bail!("the input names no distribution; give --distribution, or --bucket to use the bucket's tag")
             }
         }
     }
@@ -172,7 +173,7 @@ impl SendArgs {
         config.bucket_defaults.distribution_tag.clone_from(&self.tag);
         config.objective.budget = Budget { max_paths: self.max_paths, max_wildcards: self.max_wildcards };
         config.expected_owner = ExpectedOwner::Account(account);
-        // A person waits and nothing redelivers the request, so it is retried until the command's own timeout.
+        // Nothing redelivers the request, so it is retried until the command's own timeout.
         config.retries.direct = self.timeout();
         config.dry_run = self.dry_run;
         Ok(config)
@@ -195,7 +196,7 @@ fn notification(changes: &[Change]) -> Value {
     json!({ "Records": changes.iter().map(record).collect::<Vec<_>>() })
 }
 
-/// Returns a random request id, so that repeating the command creates another invalidation.
+/// Returns a random request ID, so that repeating the command creates another invalidation.
 fn request_id() -> String {
     format!("{:032x}", fastrand::u128(..))
 }
