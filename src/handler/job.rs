@@ -60,8 +60,8 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         let execution_invocation = Invocation { deadline: execution_deadline, ..invocation.clone() };
         let execute = self.execute(&job, &mut report, &execution_invocation, log_line);
         let result = timeout_at(execution_deadline, execute).await.unwrap_or_else(|_| {
-            let message = "the function ran out of time before AWS responded; retry the action, and increase the \
-                           function's timeout if this happens often";
+            let message = "the deadline passed before AWS responded; retry the action, and increase the function's \
+                           timeout if this happens often";
             JobResult::failed(FailureType::Unavailable, message)
         });
         let result = self.put(&job.id, result, result_deadline).await?;

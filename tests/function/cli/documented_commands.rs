@@ -117,7 +117,7 @@ fn paths(plan: &Value) -> BTreeSet<String> {
 #[test]
 fn the_readmes_keys_become_the_paths_of_its_table() {
     let readme = read("README.md");
-    let table = readme.split("| key | paths | why |\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let table = readme.split("| key | paths | reason |\n").nth(1).unwrap().split("\n\n").next().unwrap();
     let rows: Vec<_> = table.lines().skip(1).collect();
     assert!(rows.len() > 5, "{rows:?}");
     for row in rows {
@@ -132,18 +132,18 @@ fn the_readmes_keys_become_the_paths_of_its_table() {
 #[test]
 fn the_readmes_example_is_the_planned_result() {
     let readme = read("README.md");
-    let start = readme.find("For example, ").unwrap();
+    let start = readme.find("Example: ").unwrap();
     let example = readme[start..].split("\n\n").next().unwrap().replace('\n', " ");
-    let pictures = (1..=12).flat_map(|month| (1..=5).map(move |number| format!("img/2024-{month:02}-{number}.jpg")));
-    let pictures: Vec<_> = pictures.collect();
-    for part in [format!("{} pictures", pictures.len()), format!("`/{}`", pictures[0]), format!("`/{}`", pictures[59])]
+    let images = (1..=12).flat_map(|month| (1..=5).map(move |number| format!("img/2024-{month:02}-{number}.jpg")));
+    let images: Vec<_> = images.collect();
+    for part in [format!("{} images", images.len()), format!("`/{}`", images[0]), format!("`/{}`", images[59])]
     {
         assert!(example.contains(&part), "{part}: {example}");
     }
-    let keys = format!("a b/index.html\n{}\n", pictures.join("\n"));
+    let keys = format!("a b/index.html\n{}\n", images.join("\n"));
     let settings = settings(false);
     let all = paths(&plan(&keys, Some(&settings), &["--max-paths", "3000"])).len();
-    assert!(example.contains(&format!("{all} paths are over the budget of 30")), "{all}: {example}");
+    assert!(example.contains(&format!("{all} paths exceed the limit of 30")), "{all}: {example}");
     // No other object has a key that starts with `img/2024-`.
     let listing = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readmes-example.txt");
     fs::write(&listing, format!("{keys}img/2023-12-5.jpg\nabout.html\n")).unwrap();
@@ -154,6 +154,6 @@ fn the_readmes_example_is_the_planned_result() {
     for path in &paths {
         assert!(example.contains(&format!("`{path}`")), "{path}: {example}");
     }
-    let price = format!("Three paths are sent, for ${:.3}", planned["invalidations"][0]["costUsd"].as_f64().unwrap());
+    let price = format!("sends three paths, which cost ${:.3}", planned["invalidations"][0]["costUsd"].as_f64().unwrap());
     assert!(example.contains(&price), "{price}: {example}");
 }

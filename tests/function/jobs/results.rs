@@ -148,7 +148,7 @@ async fn near_the_deadline_the_job_fails_in_time() {
         assert!(matches!(outcome, InvocationOutcome::Response(_)), "{outcome:?}");
         let (failure_type, message) = failure(&harness);
         assert_eq!(failure_type, "SystemUnavailable");
-        assert!(message.contains("time"), "{message}");
+        assert!(message.contains("deadline"), "{message}");
     }
 }
 
