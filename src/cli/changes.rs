@@ -17,10 +17,10 @@ use crate::send::MAX_LISTED_BUCKETS;
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(super) struct ChangesArgs {
-    /// An event of any type that the function accepts; - reads standard input
+    /// Event of any type that the function accepts; - reads standard input
     #[arg(long, value_name = "FILE")]
     event: Option<PathBuf>,
-    /// Object keys that changed, one per line, not encoded; - reads standard input
+    /// Keys of the changed objects, one per line, not encoded; - reads standard input
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
     /// Output of `aws s3 sync` (with or without --dryrun) or `aws s3 ls --recursive`; - reads standard input

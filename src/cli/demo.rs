@@ -23,7 +23,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(10);
 /// What to demonstrate.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The function is the one that Lambda runs. No AWS account is needed.
+The demo runs the same binary as Lambda. It needs no AWS account.
 
 Examples:
   invalidator demo site

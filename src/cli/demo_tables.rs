@@ -105,8 +105,8 @@ pub(super) fn costs(deliveries: &[DemoDelivery<'_>], bill: Bill, lookups: usize)
     say("");
     say(table.trim_fmt());
     say(format_args!(
-        "The first {FREE_PATHS_PER_MONTH} paths of each month are free; the prices are those of further paths.\n\
-         The function called GetBucketTagging {}, for less than 1/10,000 of the price of a path.",
+        "The first {FREE_PATHS_PER_MONTH} paths of each month are free. Prices apply to further paths.\n\
+         GetBucketTagging was called {}, for less than 1/10,000 of a path's price.",
         counted(lookups, "time"),
     ));
 }

@@ -1,6 +1,6 @@
 //! `plan --explain`: whether the distribution sends requests for a key's URLs to the bucket, and why.
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::terminal::{MAX_ROWS, more, say, table};
 use crate::change::ObjectKey;
@@ -8,15 +8,18 @@ use crate::change::text::one_line;
 use crate::path::{Mapping, NotServed};
 
 /// One URL of a key. `url` is `None` for a key without URLs.
-struct Row {
+#[derive(Serialize)]
+pub(super) struct Row {
     key: String,
     url: Option<String>,
+    #[serde(rename = "served")]
     is_served: bool,
     /// Why requests for the URL are sent to the bucket or not.
     message: String,
 }
 
-fn rows(mapping: &Mapping, keys: &[ObjectKey]) -> Vec<Row> {
+/// Returns the URLs of the keys.
+pub(super) fn rows(mapping: &Mapping, keys: &[ObjectKey]) -> Vec<Row> {
     let mut rows = Vec::new();
     for key in keys {
         let name = key.as_str();
@@ -33,11 +36,6 @@ fn rows(mapping: &Mapping, keys: &[ObjectKey]) -> Vec<Row> {
         }));
     }
     rows
-}
-
-pub(super) fn json(mapping: &Mapping, keys: &[ObjectKey]) -> Value {
-    let row = |row: Row| json!({ "key": row.key, "url": row.url, "served": row.is_served, "message": row.message });
-    rows(mapping, keys).into_iter().map(row).collect()
 }
 
 pub(super) fn print(mapping: &Mapping, keys: &[ObjectKey]) {

@@ -33,7 +33,9 @@ use crate::report::{Answer, InvocationError, Report, logging};
 
 /// What to invalidate.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    visible_alias = "send",
+    after_help = "\
 The command works as the function does with its default configuration: it reads
 the bucket's tags and the distribution config, plans the paths, and retries
 throttled requests. It does not read the configuration of a deployed function.
@@ -42,7 +44,8 @@ Examples:
   aws s3 sync --no-progress site s3://my-site | invalidator invalidate --sync -
   git diff --name-only HEAD~ | invalidator invalidate --keys - --bucket my-site
   invalidator invalidate --distribution E2EXAMPLE1ABCD --paths / '/img/*' --wait
-  invalidator invalidate --event failed.json")]
+  invalidator invalidate --event failed.json"
+)]
 pub(super) struct InvalidateArgs {
     #[command(flatten)]
     changes: ChangesArgs,

@@ -40,12 +40,11 @@ enum Command {
     /// Run the function on this machine against a fake AWS, with the files of a directory as changed objects.
     Demo(demo::DemoArgs),
     /// Create CloudFront invalidations for changed S3 objects, without a deployed function.
-    #[command(visible_alias = "send")]
     Invalidate(invalidate::InvalidateArgs),
-    /// Link a bucket to the function: tag the bucket with its distributions and send its event notifications to the
+    /// Link a bucket to the function: tag the bucket with its distributions, and send its event notifications to the
     /// function.
     Link(link_command::LinkArgs),
-    /// Show which paths an invalidation of changed objects has, and what it costs. Send nothing.
+    /// Show the paths and the price of an invalidation, without sending it.
     Plan(plan::PlanArgs),
     /// Check buckets, their distributions, the function and its queues.
     Status(status::StatusArgs),

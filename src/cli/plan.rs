@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::changes::{ChangedKeys, ChangesArgs};
 use super::config::ConfigArgs;
@@ -33,9 +33,9 @@ Examples:
 pub(super) struct PlanArgs {
     #[command(flatten)]
     changes: ChangesArgs,
-    /// All keys of the bucket: the output of `aws s3 ls --recursive`, or one key per line. With the output of
-    /// `aws s3 sync`, which lists only some keys, the number of unchanged objects evicted stays unknown; - reads standard
-    /// input
+    /// Listing of all keys in the bucket: the output of `aws s3 ls --recursive`, or one key per line; - reads standard
+    /// input. The output of `aws s3 sync` is accepted too, but lists only some keys, so the number of unchanged objects
+    /// evicted stays unknown
     #[arg(long, value_name = "FILE")]
     listing: Option<PathBuf>,
     /// Prefix of the listing, if it lists only the keys below a prefix
@@ -58,7 +58,7 @@ pub(super) struct PlanArgs {
     /// Maximum number of wildcards among these paths
     #[arg(long, value_name = "N", default_value_t = Config::DEFAULT_MAX_WILDCARDS, value_parser = at_most(Budget::MAX_WILDCARDS))]
     max_wildcards: NonZeroUsize,
-    /// Number of unchanged objects that the plan may evict to save one path; requires a listing to have an effect
+    /// Number of unchanged objects that the plan may evict to save one path; has an effect only with --listing
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = evictions)]
     evictions_per_path: u32,
     /// Origin path, such as /web; default: that of the distribution config, if it is known
@@ -101,8 +101,7 @@ impl PlanArgs {
         let bucket = self.bucket.as_ref().map(BucketName::as_str);
         let ChangedKeys { mut keys, items, unreadable } = self.changes.read(bucket)?;
         if let Some(items) = items {
-            self.print_named(&items);
-            return Ok(());
+            return self.print_named(&items);
         }
         keys.sort();
         keys.dedup();
@@ -117,14 +116,9 @@ impl PlanArgs {
             None => collapse(required, objective, &Heuristic),
         };
         if self.json {
-            let plan = JsonPlan {
-                is_ok: unreadable.count == 0,
-                changes: changed.len(),
-                wildcard_count: wildcards(&set),
-                unchanged_evicted: set.unchanged_evicted,
-                urls: self.explain.then(|| explain::json(&mapping, &keys)),
-            };
-            plan.print(&set.items);
+            let invalidation = JsonInvalidation::new(&set.items, changed.len(), wildcards(&set), set.unchanged_evicted);
+            let urls = self.explain.then(|| explain::rows(&mapping, &keys));
+            JsonPlan { ok: unreadable.count == 0, invalidations: vec![invalidation], urls }.print()?;
         } else {
             if self.explain {
                 explain::print(&mapping, &keys);
@@ -165,14 +159,12 @@ impl PlanArgs {
     }
 
     /// Prints explicit items. They are never collapsed, so there is nothing to plan.
-    fn print_named(&self, items: &[Item]) {
+    fn print_named(&self, items: &[Item]) -> anyhow::Result<()> {
         let wildcards = items.iter().filter(|item| item.is_wildcard()).count();
         let bill = Bill::of([items.len()]);
         if self.json {
-            let plan =
-                JsonPlan { is_ok: true, changes: 0, wildcard_count: wildcards, unchanged_evicted: None, urls: None };
-            plan.print(items);
-            return;
+            let invalidations = vec![JsonInvalidation::new(items, 0, wildcards, None)];
+            return JsonPlan { ok: true, invalidations, urls: None }.print();
         }
         let mut rows = table(&["PATH"]);
         for item in items.iter().take(MAX_ROWS) {
@@ -182,6 +174,7 @@ impl PlanArgs {
         more(items.len(), "path");
         let (paths, wildcards) = (counted(bill.paths, "path"), counted(wildcards, "wildcard"));
         say(format_args!("\n{paths}, including {wildcards}: {}", bill.price()));
+        Ok(())
     }
 
     /// Reads the bucket listing and returns its unchanged URLs, which wildcards may evict; `None` if no listing is
@@ -206,39 +199,52 @@ impl PlanArgs {
     }
 }
 
-/// The JSON object of a plan, but for its paths.
-struct JsonPlan {
+/// The JSON object of a plan.
+#[derive(Serialize)]
+struct JsonPlan<'a, P> {
     /// Whether the plan has all changes of the input.
-    is_ok: bool,
-    /// The number of changed keys that the invalidation is for.
-    changes: usize,
-    wildcard_count: usize,
-    /// `None` if it is not known.
-    unchanged_evicted: Option<u64>,
+    ok: bool,
+    /// One invalidation, or none if there is nothing to invalidate.
+    invalidations: Vec<JsonInvalidation<'a, P>>,
     /// The URLs of the keys, with `--explain`.
-    urls: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    urls: Option<Vec<explain::Row>>,
 }
 
-impl JsonPlan {
-    /// Prints the plan with these paths: one invalidation, or none if there are no paths.
-    fn print(self, paths: &[impl serde::Serialize]) {
-        let mut invalidation = json!({
-            "status": "planned",
-            "changes": self.changes,
-            "pathCount": paths.len(),
-            "wildcardCount": self.wildcard_count,
-            "costUsd": Bill::of([paths.len()]).dollars(),
-            "paths": paths,
-        });
-        if let (Some(evicted), Some(fields)) = (self.unchanged_evicted, invalidation.as_object_mut()) {
-            fields.insert("unchangedEvicted".into(), evicted.into());
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct JsonInvalidation<'a, P> {
+    status: &'static str,
+    /// The number of changed keys that the invalidation is for.
+    changes: usize,
+    path_count: usize,
+    wildcard_count: usize,
+    /// `None` if it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unchanged_evicted: Option<u64>,
+    cost_usd: f64,
+    paths: &'a [P],
+}
+
+impl<'a, P> JsonInvalidation<'a, P> {
+    fn new(paths: &'a [P], changes: usize, wildcard_count: usize, unchanged_evicted: Option<u64>) -> Self {
+        Self {
+            status: "planned",
+            changes,
+            path_count: paths.len(),
+            wildcard_count,
+            unchanged_evicted,
+            cost_usd: Bill::of([paths.len()]).dollars(),
+            paths,
         }
-        let invalidations = if paths.is_empty() { json!([]) } else { json!([invalidation]) };
-        let mut plan = json!({ "ok": self.is_ok, "invalidations": invalidations });
-        if let (Some(urls), Some(fields)) = (self.urls, plan.as_object_mut()) {
-            fields.insert("urls".into(), urls);
-        }
-        say(json_line(&plan.to_string()));
+    }
+}
+
+impl<P: Serialize> JsonPlan<'_, P> {
+    fn print(mut self) -> anyhow::Result<()> {
+        self.invalidations.retain(|it| !it.paths.is_empty());
+        say(json_line(&serde_json::to_string(&self)?));
+        Ok(())
     }
 }
 

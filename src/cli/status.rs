@@ -8,21 +8,18 @@ use anyhow::bail;
 use clap::Args;
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
-use serde_json::json;
 
 use super::aws_args::{AwsArgs, DeploymentArgs};
 use super::link::{
     BucketStatus, Check, Deployment, DeploymentStatus, OperatorApi, Problem, check_bucket, check_deployment,
 };
-use super::terminal::{counted, narrow, right, say, shorten_to, table};
+use super::terminal::{counted, keep_on_one_line, narrow, right, say, shorten_to, table};
 use crate::change::text::{json_line, one_line};
 use crate::change::{BucketName, Timestamp};
 
 /// The most buckets that are checked concurrently.
 const MAX_CONCURRENT_CHECKS: usize = 8;
 
-/// The most characters of a bucket's name in the table.
-const MAX_BUCKET_NAME: usize = 20;
 /// The most characters of a queue's name in the table.
 const MAX_QUEUE_NAME: usize = 44;
 
@@ -71,11 +68,13 @@ impl StatusArgs {
         let problems = problems(&function, &buckets);
         if self.json {
             let status =
-                json!({ "ok": problems.is_empty(), "function": function, "buckets": buckets, "problems": problems });
-            say(json_line(&status.to_string()));
+                Status { ok: problems.is_empty(), function: &function, buckets: &buckets, problems: &problems };
+            say(json_line(&serde_json::to_string(&status)?));
         } else {
-            show_buckets(&buckets);
-            show_queues(&function);
+            if !buckets.is_empty() {
+                say(format_args!("{}\n", bucket_table(&buckets)));
+            }
+            say(queue_table(&function));
             for problem in &problems {
                 say(format_args!("\n! {}", one_line(&problem.to_string())));
             }
@@ -98,6 +97,15 @@ async fn tagged(api: &impl OperatorApi, deployment: &Deployment) -> anyhow::Resu
         }
     };
     Ok(stream::iter(names).map(check).buffered(MAX_CONCURRENT_CHECKS).filter_map(|it| async { it }).collect().await)
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Status<'a> {
+    ok: bool,
+    function: &'a DeploymentStatus,
+    buckets: &'a [BucketStatus],
+    problems: &'a [LocatedProblem<'a>],
 }
 
 /// A problem, with the bucket or the queue that has it. A problem of the function has neither.
@@ -137,15 +145,14 @@ fn problems<'a>(function: &'a DeploymentStatus, buckets: &'a [BucketStatus]) -> 
     buckets.iter().flat_map(of_bucket).chain(function.problems().map(of_function)).collect()
 }
 
-fn show_buckets(buckets: &[BucketStatus]) {
-    if buckets.is_empty() {
-        return;
-    }
+fn bucket_table(buckets: &[BucketStatus]) -> String {
     let mut rows =
-        table(&["BUCKET", "TAG", "DISTRIBUTION", "ORIGIN PATH", "EVENTS VIA", "POLICY", "LAST INVALIDATION"]);
+        table(&["BUCKET", "TAG", "DISTRIBUTION", "ORIGIN\nPATH", "EVENTS\nVIA", "POLICY", "LAST\nINVALIDATION"]);
     narrow(&mut rows);
+    // Distribution IDs and times are short. The names of buckets are not.
+    keep_on_one_line(&mut rows, &[2, 6]);
     for it in buckets {
-        let name = shorten_to(MAX_BUCKET_NAME, &it.name);
+        let name = it.name.clone();
         let shared = [&it.tag, &it.events_via, &it.policy].map(marked);
         let [tag, events_via, policy] = &shared;
         if it.distributions.is_empty() {
@@ -165,11 +172,10 @@ fn show_buckets(buckets: &[BucketStatus]) {
             }
         }
     }
-    say(rows.trim_fmt());
-    say("");
+    rows.trim_fmt()
 }
 
-fn show_queues(function: &DeploymentStatus) {
+fn queue_table(function: &DeploymentStatus) -> String {
     let mut rows = table(&["QUEUE", "STATE", "WAITING", "IN FLIGHT"]);
     narrow(&mut rows);
     for it in function.queues.iter().chain(&function.dead_letter_queues) {
@@ -181,7 +187,7 @@ fn show_queues(function: &DeploymentStatus) {
         ]);
     }
     right(&mut rows, &[2, 3]);
-    say(rows.trim_fmt());
+    rows.trim_fmt()
 }
 
 fn marked(check: &Check) -> String {
@@ -201,5 +207,96 @@ fn ago(created_at: Timestamp) -> String {
         seconds @ 120..7200 => format!("{} min ago", seconds / 60),
         seconds @ 7200..172_800 => format!("{} h ago", seconds / 3600),
         seconds => format!("{} days ago", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::link::{DistributionStatus, LastInvalidation, QueueStatus};
+
+    fn ok(state: &str) -> Check {
+        Check { state: state.to_owned(), problem: None }
+    }
+
+    fn problem(state: &str, code: &'static str) -> Check {
+        Check { state: state.to_owned(), problem: Some(Problem { code, message: "a remedy".to_owned() }) }
+    }
+
+    fn bucket(name: &str, tag: Check, distributions: &[(&str, Option<u64>)]) -> BucketStatus {
+        let now = Timestamp::from_system_time(SystemTime::now()).unwrap();
+        let created_at = |seconds: u64| Timestamp::new(now.milliseconds() - seconds * 1000).unwrap();
+        let distribution = |&(id, seconds): &(&str, Option<u64>)| DistributionStatus {
+            id: id.to_owned(),
+            exists: ok("yes"),
+            origin_path: ok("/"),
+            is_listed: true,
+            last_invalidation: seconds
+                .map(|seconds| LastInvalidation { created_at: created_at(seconds), status: "Completed".to_owned() }),
+        };
+        let distributions = distributions.iter().map(distribution).collect();
+        BucketStatus { name: name.to_owned(), tag, events_via: ok("queue"), policy: ok("ok"), distributions }
+    }
+
+    fn queue(name: &str, state: Check) -> QueueStatus {
+        QueueStatus { name: name.to_owned(), arn: String::new(), state, waiting: 12_345, in_flight: 0 }
+    }
+
+    #[test]
+    fn tables_fit_into_80_columns() {
+        let buckets = [
+            bucket("my-site", ok("ok"), &[("E2EXAMPLE1ABCD", Some(5)), ("E2EXAMPLE2ABCD", None)]),
+            bucket("a-bucket-with-a-very-long-name", problem("other Region", "other-region"), &[]),
+        ];
+        let function = DeploymentStatus {
+            arn: "arn:aws:lambda:eu-central-1:123456789012:function:f".to_owned(),
+            queues: vec![queue("cloudfront-invalidator-Queue-6BB05B5F75285", ok("enabled"))],
+            dead_letter_queues: vec![queue(
+                "cloudfront-invalidator-DeadLetterQueue-42E4C03ED2987",
+                problem("not empty", "dead-letter-queue-not-empty"),
+            )],
+            own_problems: Vec::new(),
+        };
+        let shown = format!("{}\n{}", bucket_table(&buckets), queue_table(&function));
+        assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+        let has = |cells: &[&str]| {
+            shown
+                .lines()
+                .any(|line| line.split("  ").map(str::trim).filter(|it| !it.is_empty()).eq(cells.iter().copied()))
+        };
+        assert!(has(&["BUCKET", "TAG", "DISTRIBUTION", "ORIGIN", "EVENTS", "POLICY", "LAST"]), "{shown}");
+        assert!(has(&["PATH", "VIA", "INVALIDATION"]), "{shown}");
+        assert!(has(&["QUEUE", "STATE", "WAITING", "IN FLIGHT"]), "{shown}");
+        assert!(has(&["my-site", "ok", "E2EXAMPLE1ABCD", "/", "queue", "ok", "5 s ago"]), "{shown}");
+        assert!(has(&["E2EXAMPLE2ABCD", "/", "never"]), "{shown}");
+        assert!(has(&["…t-invalidator-DeadLetterQueue-42E4C03ED2987", "! not empty", "12345", "0"]), "{shown}");
+    }
+
+    #[test]
+    fn times_are_shown_in_one_unit() {
+        let now = Timestamp::from_system_time(SystemTime::now()).unwrap().milliseconds();
+        for (seconds, expected) in
+            [(119, "119 s ago"), (120, "2 min ago"), (7199, "119 min ago"), (7200, "2 h ago"), (172_800, "2 days ago")]
+        {
+            assert_eq!(ago(Timestamp::new(now - seconds * 1000).unwrap()), expected);
+        }
+    }
+
+    #[test]
+    fn problems_name_where_they_are() {
+        let buckets = [bucket("my-site", problem("none", "tag-missing"), &[])];
+        let function = DeploymentStatus {
+            arn: String::new(),
+            queues: vec![queue("changes", problem("disabled", "event-source-disabled"))],
+            dead_letter_queues: Vec::new(),
+            own_problems: vec![Problem { code: "dry-run", message: "a remedy".to_owned() }],
+        };
+        let found = problems(&function, &buckets);
+        let lines: Vec<_> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(lines, ["my-site, tag: a remedy", "queue changes: a remedy", "function: a remedy"]);
+        assert_eq!(
+            serde_json::to_string(&found).unwrap(),
+            r#"[{"code":"tag-missing","message":"a remedy","bucket":"my-site"},{"code":"event-source-disabled","message":"a remedy","queue":"changes"},{"code":"dry-run","message":"a remedy"}]"#
+        );
     }
 }

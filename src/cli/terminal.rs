@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
 
 /// The maximum width of a table, in columns.
 const WIDTH: u16 = 80;
@@ -54,6 +54,15 @@ pub(super) fn plain_table() -> Table {
 pub(super) fn narrow(table: &mut Table) {
     for column in table.column_iter_mut() {
         column.set_padding((0, 1));
+    }
+}
+
+/// Keeps each cell of these columns on one line. The other columns wrap if the table is too wide.
+pub(super) fn keep_on_one_line(table: &mut Table, columns: &[usize]) {
+    for &column in columns {
+        if let Some(column) = table.column_mut(column) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
     }
 }
 
