@@ -106,8 +106,8 @@ pub(super) fn costs(deliveries: &[DemoDelivery<'_>], bill: Bill, lookups: usize)
     say(table.trim_fmt());
     say(format_args!(
         "The first {FREE_PATHS_PER_MONTH} paths of each month are free. Prices apply to further paths.\n\
-         GetBucketTagging was called {}, for less than 1/10,000 of a path's price.",
-        counted(lookups, "time"),
+         The function sent {}, each for less than 1/10,000 of a path.",
+        counted(lookups, "GetBucketTagging request"),
     ));
 }
 
