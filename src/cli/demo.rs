@@ -115,7 +115,7 @@ async fn start(bootstrap: &Path, lambda: &Lambda, aws: &FakeAws) -> anyhow::Resu
 /// Invokes the function with `ObjectCreated:Put` records for all keys, `batch` records an event, one event after
 /// another.
 async fn deliver<'k>(keys: &'k [ObjectKey], batch: usize, lambda: &Lambda) -> anyhow::Result<Vec<DemoDelivery<'k>>> {
-    let style = ProgressStyle::with_template("  {bar:40} {pos}/{len} changes delivered")?;
+    let style = ProgressStyle::with_template("  {bar:40} {pos} of {len} changes sent to the function")?;
     let progress = ProgressBar::new(keys.len() as u64).with_style(style);
     let mut deliveries = Vec::new();
     for (number, keys) in keys.chunks(batch).enumerate() {

@@ -269,6 +269,15 @@ mod tests {
         assert!(has(&["QUEUE", "STATE", "WAITING", "IN FLIGHT"]), "{shown}");
         assert!(has(&["my-site", "ok", "E2EXAMPLE1ABCD", "/", "queue", "ok", "5 s ago"]), "{shown}");
         assert!(has(&["E2EXAMPLE2ABCD", "/", "never"]), "{shown}");
+        let forwarded = BucketStatus {
+            events_via: ok("EventBridge"),
+            ..bucket("by-eventbridge", ok("ok"), &[("E2EXAMPLE1ABCD", Some(5))])
+        };
+        let shown_forwarded = bucket_table(&[forwarded]);
+        assert!(
+            shown_forwarded.contains("by-eventbridge") && shown_forwarded.contains("EventBridge"),
+            "{shown_forwarded}"
+        );
         assert!(has(&["…t-invalidator-DeadLetterQueue-42E4C03ED2987", "! not empty", "12345", "0"]), "{shown}");
     }
 

@@ -16,6 +16,9 @@ const MAX_EXAMPLE: usize = 24;
 /// A line below the header and no other borders.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::new('─', '─', '─', '─'));
 
+/// The same without space for borders.
+const NARROW_STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));
+
 /// Prints a line to standard output. A closed pipe is not an error; after any other failed write the program exits
 /// with status 1.
 pub(super) fn say(line: impl std::fmt::Display) {
@@ -50,10 +53,12 @@ pub(super) fn plain_table() -> Table {
     table
 }
 
-/// Reduces the padding between columns.
+/// Reduces the space between columns to two characters.
 pub(super) fn narrow(table: &mut Table) {
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 1));
+    table.load_style(NARROW_STYLE);
+    let last = table.column_count().saturating_sub(1);
+    for (number, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, if number == last { 0 } else { 2 }));
     }
 }
 
