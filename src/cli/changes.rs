@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use super::key_lists::{self, KeyList};
-use super::terminal::counted;
+use crate::change::text::counted;
 use crate::change::{Batch, Bucket, BucketName, Change, ObjectKey};
 use crate::event::{self, Event, Request, RequestKind, RequestTarget};
 use crate::path::{Item, named_items};

@@ -59,7 +59,6 @@ pub(super) struct DemoReport {
 
 #[derive(Deserialize)]
 pub(super) struct DemoCounts {
-    #[serde(alias = "covered")]
     pub(super) invalidated: usize,
 }
 

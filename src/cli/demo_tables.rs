@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::demo::DemoDelivery;
 use super::directory::SiteDirectory;
-use super::terminal::{MAX_ROWS, counted, more, right, say, shorten, table};
+use super::terminal::{MAX_ROWS, more, right, say, shorten, table};
 use crate::change::ObjectKey;
+use crate::change::text::{counted, one_line};
 use crate::config::Config;
 use crate::local::bill::{Bill, FREE_PATHS_PER_MONTH};
 use crate::path::{InvalidationPath, OriginPath, viewer_paths};
@@ -76,7 +77,7 @@ pub(super) fn paths(deliveries: &[DemoDelivery<'_>]) {
     }
     let mut table = table(&["PATH SENT TO CLOUDFRONT", "OBJECTS", "EXAMPLE"]);
     for (path, (count, example)) in matched.iter().take(MAX_ROWS) {
-        table.add_row([path.to_string(), count.to_string(), shorten(&crate::change::text::one_line(example))]);
+        table.add_row([path.to_string(), count.to_string(), shorten(&one_line(example))]);
     }
     right(&mut table, &[1]);
     say("");
@@ -106,8 +107,7 @@ pub(super) fn costs(deliveries: &[DemoDelivery<'_>], bill: Bill, lookups: usize)
     say(table.trim_fmt());
     say(format_args!(
         "The first {FREE_PATHS_PER_MONTH} paths of each month are free. Prices apply to further paths.\n\
-         The function sent {}, each for less than 1/10,000 of a path.",
-        counted(lookups, "GetBucketTagging request"),
+         Requests to read the bucket's tags: {lookups}. Each costs less than 1/10,000 of a path.",
     ));
 }
 

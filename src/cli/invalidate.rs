@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::aws::OperatorClients;
 use super::aws_args::AwsArgs;
-use super::changes::{ChangesArgs, ToInvalidate, UnreadableRecords};
+use super::changes::{ChangesArgs, ToInvalidate};
 use super::link::OperatorApi;
 use super::plan::{at_most, from_to};
 use super::terminal::say;
@@ -115,35 +115,38 @@ impl InvalidateArgs {
         let deadline = started + self.timeout();
         let invocation = Invocation { request_id: request_id(), function_arn: String::new(), deadline };
         let (answer, _) = app.handle(event.to_string().as_bytes(), &invocation).await;
-        let (report, failure) = match answer {
-            Ok(Answer::Report(report)) => (*report, None),
-            Ok(Answer::Batch(_)) => (Report::default(), None),
+        let (mut report, mut errors) = match answer {
+            Ok(Answer::Report(report)) => (*report, Vec::new()),
+            Ok(Answer::Batch(_)) => (Report::default(), Vec::new()),
             Err(InvocationError::NotInvalidated { report, failures }) => {
-                (*report, Some(failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))
+                (*report, failures.iter().map(ToString::to_string).collect())
             }
-            Err(error) => (Report::default(), Some(error.to_string())),
+            Err(error) => {
+                let mut report = Report::default();
+                report.record_error(&error);
+                (report, vec![error.to_string()])
+            }
         };
-        if self.json {
-            say(json_line(&serde_json::to_string(&report)?));
-        } else {
+        if !self.json {
             invalidate_table::show(&report);
         }
-        let mut failures: Vec<_> = failure.into_iter().collect();
         if self.wait {
             let waited = wait::for_all(clients.cloud_front(), &report, started, deadline).await;
-            failures.extend(waited.err().map(|error| error.to_string()));
+            errors.extend(waited.err().map(|error| error.to_string()));
         }
-        if !failures.is_empty() {
-            bail!("{}", failures.join("; "));
-        }
-        let untagged_bucket = report.skipped.iter().find_map(|it| match &it.reason {
-            SkipReason::BucketNotTagged { bucket } => Some(bucket),
+        errors.extend(report.skipped.iter().find_map(|it| match &it.reason {
+            SkipReason::BucketNotTagged { bucket } => Some(format!(
+                "bucket \"{bucket}\" does not have the tag \"{}\"; add the tag, or give --distribution",
+                self.tag
+            )),
             _ => None,
-        });
-        if let Some(bucket) = untagged_bucket {
-            bail!("bucket \"{bucket}\" does not have the tag \"{}\"; add the tag, or give --distribution", self.tag);
+        }));
+        errors.extend(unreadable.and_then(|it| it.refuse().err()).map(|error| error.to_string()));
+        if self.json {
+            report.ok = errors.is_empty();
+            say(json_line(&serde_json::to_string(&report)?));
         }
-        unreadable.map_or(Ok(()), UnreadableRecords::refuse)
+        if errors.is_empty() { Ok(()) } else { bail!("{}", errors.join("; ")) }
     }
 
     fn timeout(&self) -> Duration {
@@ -162,8 +165,8 @@ impl InvalidateArgs {
             RequestTarget::Distribution(_) | RequestTarget::Default => None,
         };
         match (self.distribution.as_ref().or(distribution_in_input), self.bucket.as_ref().or(bucket_in_input)) {
-            (Some(id), _) => Ok(json!({ "distributionId": id.as_str(), "items": items })),
-            (None, Some(bucket)) => Ok(json!({ "bucket": bucket.as_str(), "items": items })),
+            (Some(id), _) => Ok(json!({ "distributionId": id.as_str(), "paths": items })),
+            (None, Some(bucket)) => Ok(json!({ "bucket": bucket.as_str(), "paths": items })),
             (None, None) => {
                 bail!("the input names no distribution; give --distribution, or --bucket to use the bucket's tag")
             }

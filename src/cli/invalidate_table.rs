@@ -1,6 +1,7 @@
 //! The tables that `invalidate` prints.
 
-use super::terminal::{MAX_ROWS, counted, more, right, say, table};
+use super::terminal::{MAX_ROWS, more, right, say, table};
+use crate::change::text::counted;
 use crate::local::bill::Bill;
 use crate::path::IGNORE_TAG;
 use crate::plan::SkipReason;

@@ -9,7 +9,8 @@ use clap::{Args, ValueEnum};
 use super::aws_args::{AwsArgs, DeploymentArgs};
 use super::link::{ChangeSet, KeyFilter, LinkPlan, LinkRequest, UnlinkPlan, Via, apply, plan_link, plan_unlink};
 use super::template_snippet;
-use super::terminal::{counted, note, plain_table, say};
+use super::terminal::{note, plain_table, say};
+use crate::change::text::counted;
 use crate::change::{BucketName, DistributionId};
 
 /// The base delay between two reads that verify a write; see [`apply`].

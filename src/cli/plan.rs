@@ -12,8 +12,8 @@ use super::changes::{ChangedKeys, ChangesArgs};
 use super::config::ConfigArgs;
 use super::explain;
 use super::key_lists::{self, KeyList};
-use super::terminal::{MAX_ROWS, counted, more, note, right, say, shorten, table};
-use crate::change::text::json_line;
+use super::terminal::{MAX_ROWS, more, note, right, say, shorten, table};
+use crate::change::text::{counted, json_line, one_line};
 use crate::change::{Bucket, BucketName, ObjectKey, Region};
 use crate::collapse::{Budget, Collapsed, CostModel, Counted, Heuristic, Objective, collapse};
 use crate::config::Config;
@@ -276,7 +276,7 @@ fn print_tables(
         rows.add_row([
             item.to_string(),
             covered().count().to_string(),
-            covered().next().map_or_else(String::new, |(key, _)| shorten(&crate::change::text::one_line(key.as_str()))),
+            covered().next().map_or_else(String::new, |(key, _)| shorten(&one_line(key.as_str()))),
             evicted.map_or_else(|| "unknown".to_owned(), |urls| urls.to_string()),
         ]);
     }

@@ -13,8 +13,8 @@ use super::aws_args::{AwsArgs, DeploymentArgs};
 use super::link::{
     BucketStatus, Check, Deployment, DeploymentStatus, OperatorApi, Problem, check_bucket, check_deployment,
 };
-use super::terminal::{counted, keep_on_one_line, narrow, right, say, shorten_to, table};
-use crate::change::text::{json_line, one_line};
+use super::terminal::{keep_on_one_line, narrow, right, say, shorten_to, table};
+use crate::change::text::{counted, json_line, one_line};
 use crate::change::{BucketName, Timestamp};
 
 /// The most buckets that are checked concurrently.

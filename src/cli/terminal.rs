@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
 
+use crate::change::text::counted;
+
 /// The maximum width of a table, in columns.
 const WIDTH: u16 = 80;
 
@@ -92,11 +94,6 @@ pub(super) fn shorten_to(most: usize, name: &str) -> String {
         return name.to_owned();
     }
     std::iter::once('…').chain(name.chars().skip(length + 1 - most)).collect()
-}
-
-/// A count with its noun, such as `2 paths`. `what` is the singular of a noun whose plural ends in `s`.
-pub(super) fn counted(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// Prints how many rows of a table were left out, if any. `what` is the singular of what a row shows.

@@ -6,8 +6,9 @@ use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::{Instant, sleep};
 
-use super::terminal::{counted, note};
+use super::terminal::note;
 use crate::aws::{Invalidations, Progress};
+use crate::change::text::counted;
 use crate::report::Report;
 
 /// The interval at which the status of invalidations is polled. Most are complete within 25 s (CloudFront, April 2026).

@@ -136,8 +136,7 @@ fn the_readmes_example_is_the_planned_result() {
     let example = readme[start..].split("\n\n").next().unwrap().replace('\n', " ");
     let images = (1..=12).flat_map(|month| (1..=5).map(move |number| format!("img/2024-{month:02}-{number}.jpg")));
     let images: Vec<_> = images.collect();
-    for part in [format!("{} images", images.len()), format!("`/{}`", images[0]), format!("`/{}`", images[59])]
-    {
+    for part in [format!("{} images", images.len()), format!("`/{}`", images[0]), format!("`/{}`", images[59])] {
         assert!(example.contains(&part), "{part}: {example}");
     }
     let keys = format!("a b/index.html\n{}\n", images.join("\n"));
@@ -154,6 +153,7 @@ fn the_readmes_example_is_the_planned_result() {
     for path in &paths {
         assert!(example.contains(&format!("`{path}`")), "{path}: {example}");
     }
-    let price = format!("sends three paths, which cost ${:.3}", planned["invalidations"][0]["costUsd"].as_f64().unwrap());
+    let price =
+        format!("sends three paths, which cost ${:.3}", planned["invalidations"][0]["costUsd"].as_f64().unwrap());
     assert!(example.contains(&price), "{price}: {example}");
 }
