@@ -166,6 +166,9 @@ def invalidate(emulator, workdir, distribution):
     (workdir / "synced").write_text(synced)
     failed = emulator.invalidator("invalidate", "--sync", workdir / "synced", fails=True)
     assert 'does not have the tag "distributionId"' in failed, failed
+    failed = emulator.invalidator("invalidate", "--sync", workdir / "synced", "--json", fails=True)
+    report = json.loads(failed.splitlines()[0])
+    assert not report["ok"] and report["skipped"][0]["code"] == "bucket-not-tagged", report
     pipe = 'cat "$SYNCED" | target/debug/invalidator invalidate --sync - --distribution "$SHOWN" --wait'
     printed = emulator.run("bash", "-euc", pipe, notes=True, SYNCED=str(workdir / "synced"), SHOWN=shown)
     assert "Invalidation completed after" in printed, printed

@@ -20,6 +20,7 @@ mod link;
 mod nesting;
 mod policies;
 mod properties;
+mod retired_phrases;
 mod s3_fixtures;
 mod settings;
 mod sources;
