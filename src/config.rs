@@ -150,7 +150,7 @@ impl Config {
             default_distribution: reader.read(
                 "DISTRIBUTION_ID",
                 None,
-                "a distribution ID (such as \"E2EXAMPLE1ABCD\", or \"dt_…\" for a tenant)",
+                "a distribution ID (such as \"E2EXAMPLE1ABCD\", or \"dt_…\" for a distribution tenant)",
                 |value| DistributionId::new(value).ok().map(Some),
             ),
             retries: RetryConfig {

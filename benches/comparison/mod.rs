@@ -121,7 +121,7 @@ pub(crate) fn table() -> String {
         for (index, it) in outcomes.iter().enumerate() {
             let size = format!("{} ({} changed, {} not)", deploy.name, deploy.changed.len(), deploy.unchanged.len());
             let name = if index == 0 { size } else { String::new() };
-            let stale = if it.stale > 0 { format!("; stale URLs: {}", it.stale) } else { String::new() };
+            let stale = if it.stale > 0 { format!("; outdated URLs: {}", it.stale) } else { String::new() };
             // Writing to a String cannot fail.
             let _ = writeln!(
                 table,

@@ -80,7 +80,7 @@ data "aws_iam_policy_document" "this" {
     for_each = var.bucket_listing == "auto" ? [true] : []
 
     content {
-      sid       = "ListBuckets"
+      sid       = "ListObjects"
       actions   = ["s3:ListBucket"]
       resources = [local.buckets]
 

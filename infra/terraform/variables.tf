@@ -45,7 +45,7 @@ variable "memory_size" {
 variable "reserved_concurrency" {
   description = <<-EOT
     The function's reserved concurrency (5 or more), or null for none. Set it if S3 invokes the function directly, so that a
-    large deploy does not use all of the account's concurrency.
+    large upload does not use all of the account's concurrency.
   EOT
   type        = number
   default     = null
@@ -87,7 +87,7 @@ variable "log_retention_days" {
 }
 
 variable "distribution_tag" {
-  description = "The key of the bucket tag that names the distribution."
+  description = "The key of the bucket tag that names the distributions."
   type        = string
   default     = "distributionId"
 
@@ -101,8 +101,8 @@ variable "distribution_tag" {
 
 variable "distribution_id" {
   description = <<-EOT
-    The default distribution, for events that name none (CodePipeline jobs, direct invocations, the console's Test button).
-    Empty for none.
+    The default distribution, for events that name none (CodePipeline jobs, direct invocations, schedules, the console's test
+    events). It does not apply to changes of objects. Empty for none.
   EOT
   type        = string
   default     = ""
@@ -115,7 +115,7 @@ variable "distribution_id" {
 }
 
 variable "index_documents" {
-  description = "File names that are also served as their directory, separated by spaces. Empty for none."
+  description = "File names that are also served at the URL of their directory, separated by spaces. Empty for none."
   type        = string
   default     = "index.html"
   nullable    = false
@@ -230,7 +230,7 @@ variable "evictions_per_path" {
 }
 
 variable "listing_max_requests" {
-  description = "The maximum number of ListObjectsV2 requests for one batch of changes. Each request returns up to 1,000 keys."
+  description = "The maximum number of ListObjectsV2 requests per invocation. Each request returns up to 1,000 keys."
   type        = number
   default     = 60
 
@@ -308,7 +308,9 @@ variable "retry_base_delay_ms" {
 }
 
 variable "direct_retry_seconds" {
-  description = "How long the function retries changes that do not come from a queue, within one invocation, in seconds."
+  description = <<-EOT
+    How long the function retries changes that S3, SNS or EventBridge send to it directly, within one invocation, in seconds.
+  EOT
   type        = number
   default     = 10
 
@@ -370,7 +372,7 @@ variable "alarm_topic_arn" {
 }
 
 variable "dashboard" {
-  description = "Whether to create a dashboard (3 USD a month beyond the account's first three)."
+  description = "Whether to create a dashboard (3 USD a month beyond the account's first three dashboards)."
   type        = bool
   default     = false
 }

@@ -35,7 +35,11 @@ pub struct DistributionIdError(String);
 
 impl fmt::Display for DistributionIdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{}\" is not a distribution ID (such as \"E2EXAMPLE1ABCD\", or \"dt_…\" for a tenant)", self.0)
+        write!(
+            f,
+            "\"{}\" is not a distribution ID (such as \"E2EXAMPLE1ABCD\", or \"dt_…\" for a distribution tenant)",
+            self.0
+        )
     }
 }
 

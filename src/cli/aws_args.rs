@@ -19,7 +19,7 @@ const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL";
 #[command(next_help_heading = "AWS")]
 pub(super) struct AwsArgs {
     /// The profile
-    #[arg(long, value_name = "NAME", help = "Profile of the AWS configuration files; default: AWS_PROFILE")]
+    #[arg(long, value_name = "NAME", help = "Profile in the AWS config and credentials files; default: AWS_PROFILE")]
     profile: Option<String>,
     /// The Region
     #[arg(

@@ -26,7 +26,8 @@ pub(super) struct ChangesArgs {
     /// Output of `aws s3 sync` (with or without --dryrun) or `aws s3 ls --recursive`; - reads standard input
     #[arg(long, value_name = "FILE")]
     sync: Option<PathBuf>,
-    /// Invalidation paths, wildcards and #tags; each is sent as it is, URL-encoded where CloudFront requires it
+    /// Invalidation paths, with or without a wildcard, and cache tags (#TAG); each is sent as it is, URL-encoded where
+    /// CloudFront requires it
     #[arg(long, visible_alias = "items", value_name = "PATH", num_args = 1..)]
     paths: Option<Vec<String>>,
 }
@@ -36,15 +37,15 @@ pub(super) enum ToInvalidate {
     /// Changes of objects, and the records of the event that could not be read.
     Changes { changes: Vec<Change>, unreadable: UnreadableRecords },
     /// Explicit paths and `#tags`.
-    Items { of: RequestTarget, items: Vec<Item> },
+    Paths { target: RequestTarget, paths: Vec<Item> },
 }
 
-/// Changed keys, or explicit items instead.
+/// Changed keys, or explicit paths instead.
 #[derive(Default)]
 pub(super) struct ChangedKeys {
     pub(super) keys: Vec<ObjectKey>,
-    /// Explicit items instead of keys. They are checked and encoded, never collapsed.
-    pub(super) items: Option<Vec<Item>>,
+    /// Explicit paths and `#tags` instead of keys. They are checked and encoded, never collapsed.
+    pub(super) paths: Option<Vec<Item>>,
     /// The records of an event that could not be read.
     pub(super) unreadable: UnreadableRecords,
 }
@@ -82,11 +83,12 @@ impl ChangesArgs {
         [&self.event, &self.keys, &self.sync].into_iter().flatten().map(PathBuf::as_path)
     }
 
-    /// Reads the changed keys or explicit items. Of an event, only the changes of `bucket` are returned, if it is given.
+    /// Reads the changed keys or explicit paths. Of an event, only the changes of `bucket` are returned, if it is
+    /// given.
     pub(super) fn read(&self, bucket: Option<&str>) -> anyhow::Result<ChangedKeys> {
         if let Some(paths) = &self.paths {
             return Ok(ChangedKeys {
-                items: Some(named_items(paths.iter().map(String::as_str))?),
+                paths: Some(named_items(paths.iter().map(String::as_str))?),
                 ..ChangedKeys::default()
             });
         }
@@ -100,7 +102,7 @@ impl ChangesArgs {
             }
             (_, Some(file), _) => key_lists::keys(&key_lists::read(file)?).with_context(|| key_lists::name(file))?,
             (_, _, Some(file)) => synced(&key_lists::read(file)?).with_context(|| key_lists::name(file))?,
-            (None, None, None) => bail!("no input; give --event, --keys, --sync or --paths"),
+            (None, None, None) => bail!("no input; specify --event, --keys, --sync or --paths"),
         };
         Ok(ChangedKeys { keys, ..ChangedKeys::default() })
     }
@@ -130,15 +132,15 @@ impl ChangesArgs {
             if let (Some(synced_bucket), Some(named)) = (&synced_bucket, bucket)
                 && synced_bucket != named
             {
-                bail!("{} is about bucket {synced_bucket}, not {named}; correct --bucket", key_lists::name(file));
+                bail!("{} is for bucket {synced_bucket}, not {named}; correct --bucket", key_lists::name(file));
             }
             // Parsed here and not by `read`: standard input can be read only once.
             let keys = synced(&text).with_context(|| key_lists::name(file))?;
             return of_bucket(keys, synced_bucket.as_ref().or(bucket));
         }
-        let ChangedKeys { keys, items, .. } = self.read(None)?;
-        match items {
-            Some(items) => Ok(ToInvalidate::Items { of: RequestTarget::Default, items }),
+        let ChangedKeys { keys, paths, .. } = self.read(None)?;
+        match paths {
+            Some(paths) => Ok(ToInvalidate::Paths { target: RequestTarget::Default, paths }),
             None => of_bucket(keys, bucket),
         }
     }
@@ -149,7 +151,7 @@ fn of_bucket(keys: Vec<ObjectKey>, bucket: Option<&BucketName>) -> anyhow::Resul
         if keys.is_empty() {
             return Ok(ToInvalidate::Changes { changes: Vec::new(), unreadable: UnreadableRecords::default() });
         }
-        bail!("the input does not name the bucket of the keys; give --bucket");
+        bail!("the input does not name the bucket of the keys; specify --bucket");
     };
     let bucket = Bucket { name: name.clone(), region: None };
     let changes = keys.into_iter().map(|key| Change { bucket: bucket.clone(), key }).collect();
@@ -158,7 +160,7 @@ fn of_bucket(keys: Vec<ObjectKey>, bucket: Option<&BucketName>) -> anyhow::Resul
 
 fn from_request(kind: RequestKind, named: Option<&BucketName>) -> anyhow::Result<ToInvalidate> {
     match kind {
-        RequestKind::Paths { target: of, paths: items } => Ok(ToInvalidate::Items { of, items }),
+        RequestKind::Paths { target, paths } => Ok(ToInvalidate::Paths { target, paths }),
         RequestKind::Keys { bucket, keys } => {
             require_bucket(&bucket, named.map(BucketName::as_str))?;
             let changes = keys.into_iter().map(|key| Change { bucket: bucket.clone(), key }).collect();
@@ -182,7 +184,7 @@ fn requested_keys(request: Request, named: Option<&str>) -> anyhow::Result<Chang
             require_bucket(&bucket, named)?;
             Ok(ChangedKeys { keys, ..ChangedKeys::default() })
         }
-        RequestKind::Paths { paths: items, .. } => Ok(ChangedKeys { items: Some(items), ..ChangedKeys::default() }),
+        RequestKind::Paths { paths, .. } => Ok(ChangedKeys { paths: Some(paths), ..ChangedKeys::default() }),
     }
 }
 
@@ -190,7 +192,7 @@ fn requested_keys(request: Request, named: Option<&str>) -> anyhow::Result<Chang
 fn require_bucket(bucket: &Bucket, named: Option<&str>) -> anyhow::Result<()> {
     match named {
         Some(named) if named != bucket.name.as_str() => {
-            bail!("the event is about bucket {}, not {named}; correct --bucket", bucket.name)
+            bail!("the event is for bucket {}, not {named}; correct --bucket", bucket.name)
         }
         _ => Ok(()),
     }
@@ -200,7 +202,7 @@ fn require_bucket(bucket: &Bucket, named: Option<&str>) -> anyhow::Result<()> {
 fn require_bucket_in_batch(batch: &Batch, named: &str) -> anyhow::Result<()> {
     let all = buckets(batch);
     if !all.is_empty() && !all.contains(named) {
-        bail!("the event is about {}, not {named}; correct --bucket", listed_names(&all));
+        bail!("the event is for {}, not {named}; correct --bucket", listed_names(&all));
     }
     Ok(())
 }
@@ -224,7 +226,8 @@ fn decoded(file: &Path) -> anyhow::Result<Event> {
     match event::decode(event.as_bytes()).with_context(|| key_lists::name(file))? {
         Event::Job(job) if job.continuation_token.is_some() => {
             bail!(
-                "the job has a continuation token, so an earlier invocation created its invalidation; nothing is left to do"
+                "the job has a continuation token, so an earlier invocation created its invalidation; nothing is left \
+                 to do"
             )
         }
         event => Ok(event),
@@ -237,11 +240,11 @@ fn of_one_bucket(batch: Batch, bucket: Option<&str>) -> anyhow::Result<ChangedKe
     match bucket {
         Some(bucket) => require_bucket_in_batch(&batch, bucket)?,
         None if names.len() > 1 => {
-            bail!("the event is about several buckets ({}); select one with --bucket", listed_names(&names));
+            bail!("the event is for several buckets ({}); select one with --bucket", listed_names(&names));
         }
         None => {}
     }
     let unreadable = UnreadableRecords::of(&batch);
     let selected = batch.changes.into_iter().filter(|it| bucket.is_none_or(|name| it.bucket.name.as_str() == name));
-    Ok(ChangedKeys { keys: selected.map(|change| change.key).collect(), items: None, unreadable })
+    Ok(ChangedKeys { keys: selected.map(|change| change.key).collect(), paths: None, unreadable })
 }

@@ -39,7 +39,8 @@ impl ConfigArgs {
             let config = parse(&key_lists::read(file)?).with_context(|| key_lists::name(file))?;
             for policy in config.unresolved_policies() {
                 note(format_args!(
-                    "The file does not contain cache policy {}. The plan assumes that its cache key has no query strings.",
+                    "The file does not contain cache policy {}. The plan assumes that its cache key has no query \
+                     strings.",
                     policy.as_str()
                 ));
             }
@@ -47,7 +48,9 @@ impl ConfigArgs {
         }
         let Some(id) = self.distribution.as_ref().filter(|_| !self.offline) else { return Ok(None) };
         if id.is_tenant() {
-            note(format_args!("{id} is a distribution tenant. The plan does not use its distribution config."));
+            note(format_args!(
+                "{id} is a distribution tenant, whose config the plan cannot read. The plan uses defaults."
+            ));
             return Ok(None);
         }
         match read_config(&CloudFront::new(&aws::load_config().await?), id).await {

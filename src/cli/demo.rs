@@ -22,12 +22,15 @@ const START_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What to demonstrate.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "invalidator demo [OPTIONS] <DIR>",
+    after_help = "\
 The demo runs the same binary as Lambda. It needs no AWS account.
 
 Examples:
   invalidator demo site
-  invalidator demo site --batch 1")]
+  invalidator demo site --batch 1"
+)]
 pub(super) struct DemoArgs {
     /// Directory whose files are the changed objects
     #[arg(value_name = "DIR", required_unless_present = "sample")]

@@ -25,7 +25,7 @@ pub(super) fn heading(directory: &Path, site: &SiteDirectory, bucket: &str, dist
     ));
     if let Some(first) = site.skipped.first() {
         say(format_args!(
-            "Skipped {} whose name is not a valid object key, for example {}.",
+            "Skipped {} with names that are not valid object keys, for example {}.",
             counted(site.skipped.len(), "file"),
             first.display()
         ));
@@ -99,8 +99,8 @@ pub(super) fn costs(deliveries: &[DemoDelivery<'_>], bill: Bill, lookups: usize)
     let mut row = |name: &str, bill: Bill, result: &str| {
         table.add_row([name, &bill.invalidations.to_string(), &bill.paths.to_string(), &bill.price(), result]);
     };
-    row("this function", bill, "no stale URLs");
-    row("one path per object", Bill::of(std::iter::repeat_n(1, objects)), &counted(missed, "stale URL"));
+    row("this function", bill, "no outdated URLs");
+    row("one path per object", Bill::of(std::iter::repeat_n(1, objects)), &counted(missed, "outdated URL"));
     row("\"/*\" per event", Bill::of(deliveries.iter().map(|_| 1)), "evicts all objects");
     right(&mut table, &[1, 2, 3]);
     say("");

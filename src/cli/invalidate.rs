@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::aws::OperatorClients;
 use super::aws_args::AwsArgs;
-use super::changes::{ChangesArgs, ToInvalidate};
+use super::changes::{ChangesArgs, ToInvalidate, UnreadableRecords};
 use super::link::OperatorApi;
 use super::plan::{at_most, from_to};
 use super::terminal::say;
@@ -42,14 +42,16 @@ throttled requests. It does not read the configuration of a deployed function.
 
 Examples:
   aws s3 sync --no-progress site s3://my-site | invalidator invalidate --sync -
-  git diff --name-only HEAD~ | invalidator invalidate --keys - --bucket my-site
+  git diff --name-only -z HEAD~ | tr '\\0' '\\n' \\
+    | invalidator invalidate --keys - --bucket my-site
   invalidator invalidate --distribution E2EXAMPLE1ABCD --paths / '/img/*' --wait
   invalidator invalidate --event failed.json"
 )]
 pub(super) struct InvalidateArgs {
     #[command(flatten)]
     changes: ChangesArgs,
-    /// Bucket of the keys, if the input does not name it; of an event, only its changes are invalidated
+    /// Bucket that contains the keys, if the input does not name it. With --event, only changes in this bucket are
+    /// invalidated
     #[arg(long, value_name = "NAME", value_parser = BucketName::new)]
     bucket: Option<BucketName>,
     /// Distribution to invalidate instead of those that the bucket's tag names
@@ -61,7 +63,7 @@ pub(super) struct InvalidateArgs {
     /// Maximum number of paths in an invalidation
     #[arg(long, value_name = "N", default_value_t = Config::DEFAULT_MAX_PATHS, value_parser = at_most(Budget::MAX_PATHS))]
     max_paths: NonZeroUsize,
-    /// Maximum number of wildcards among these paths
+    /// Maximum number of wildcards (paths that end with *) among these paths
     #[arg(long, value_name = "N", default_value_t = Config::DEFAULT_MAX_WILDCARDS, value_parser = at_most(Budget::MAX_WILDCARDS))]
     max_wildcards: NonZeroUsize,
     /// Wait until the invalidations are complete
@@ -84,15 +86,19 @@ impl InvalidateArgs {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let input = self.changes.to_invalidate(self.bucket.as_ref())?;
         let (event, unreadable) = match &input {
-            ToInvalidate::Items { of, items } => (self.request(of, items)?, None),
+            ToInvalidate::Paths { target, paths } => (self.request(target, paths)?, None),
             ToInvalidate::Changes { changes, unreadable } if changes.is_empty() => {
-                unreadable.refuse()?;
+                let refused = unreadable.refuse();
                 if self.json {
-                    say(json_line(&serde_json::to_string(&Report::default())?));
-                } else {
+                    let mut report = Report::default();
+                    if let Err(error) = &refused {
+                        report.fail("record-invalid", &error.to_string());
+                    }
+                    print_json(&report)?;
+                } else if refused.is_ok() {
                     say("Nothing to invalidate.");
                 }
-                return Ok(());
+                return refused;
             }
             ToInvalidate::Changes { changes, unreadable } => (notification(changes), Some(unreadable)),
         };
@@ -115,36 +121,41 @@ impl InvalidateArgs {
         let deadline = started + self.timeout();
         let invocation = Invocation { request_id: request_id(), function_arn: String::new(), deadline };
         let (answer, _) = app.handle(event.to_string().as_bytes(), &invocation).await;
-        let (mut report, mut errors) = match answer {
+        let (mut report, mut errors): (_, Vec<_>) = match answer {
             Ok(Answer::Report(report)) => (*report, Vec::new()),
             Ok(Answer::Batch(_)) => (Report::default(), Vec::new()),
             Err(InvocationError::NotInvalidated { report, failures }) => {
                 (*report, failures.iter().map(ToString::to_string).collect())
             }
-            Err(error) => {
-                let mut report = Report::default();
-                report.record_error(&error);
-                (report, vec![error.to_string()])
-            }
+            Err(error) => (error.report(), vec![error.to_string()]),
         };
         if !self.json {
             invalidate_table::show(&report);
         }
-        if self.wait {
-            let waited = wait::for_all(clients.cloud_front(), &report, started, deadline).await;
-            errors.extend(waited.err().map(|error| error.to_string()));
+        let mut fail = |report: &mut Report, code: &str, error: String| {
+            report.fail(code, &error);
+            errors.push(error);
+        };
+        if self.wait
+            && let Err(error) = wait::for_all(clients.cloud_front(), &mut report, started, deadline).await
+        {
+            fail(&mut report, "wait-failed", error.to_string());
         }
-        errors.extend(report.skipped.iter().find_map(|it| match &it.reason {
-            SkipReason::BucketNotTagged { bucket } => Some(format!(
-                "bucket \"{bucket}\" does not have the tag \"{}\"; add the tag, or give --distribution",
-                self.tag
-            )),
+        let untagged_bucket = report.skipped.iter().find_map(|it| match &it.reason {
+            SkipReason::BucketNotTagged { bucket } => Some(bucket.clone()),
             _ => None,
-        }));
-        errors.extend(unreadable.and_then(|it| it.refuse().err()).map(|error| error.to_string()));
+        });
+        if let Some(bucket) = untagged_bucket {
+            let tag = &self.tag;
+            let error =
+                format!("bucket \"{bucket}\" does not have the tag \"{tag}\"; add the tag, or specify --distribution");
+            fail(&mut report, "bucket-not-tagged", error);
+        }
+        if let Some(Err(error)) = unreadable.map(UnreadableRecords::refuse) {
+            fail(&mut report, "record-invalid", error.to_string());
+        }
         if self.json {
-            report.ok = errors.is_empty();
-            say(json_line(&serde_json::to_string(&report)?));
+            print_json(&report)?;
         }
         if errors.is_empty() { Ok(()) } else { bail!("{}", errors.join("; ")) }
     }
@@ -153,22 +164,22 @@ impl InvalidateArgs {
         Duration::from_secs(self.timeout.get().try_into().unwrap_or(u64::MAX))
     }
 
-    /// Builds the function's request event for explicit items. Options take precedence over the input, and a
+    /// Builds the function's request event for explicit paths. Options take precedence over the input, and a
     /// distribution over a bucket.
-    fn request(&self, of: &RequestTarget, items: &[Item]) -> anyhow::Result<Value> {
-        let distribution_in_input = match of {
+    fn request(&self, target: &RequestTarget, paths: &[Item]) -> anyhow::Result<Value> {
+        let distribution_in_input = match target {
             RequestTarget::Distribution(id) => Some(id),
             RequestTarget::Bucket(_) | RequestTarget::Default => None,
         };
-        let bucket_in_input = match of {
+        let bucket_in_input = match target {
             RequestTarget::Bucket(bucket) => Some(&bucket.name),
             RequestTarget::Distribution(_) | RequestTarget::Default => None,
         };
         match (self.distribution.as_ref().or(distribution_in_input), self.bucket.as_ref().or(bucket_in_input)) {
-            (Some(id), _) => Ok(json!({ "distributionId": id.as_str(), "paths": items })),
-            (None, Some(bucket)) => Ok(json!({ "bucket": bucket.as_str(), "paths": items })),
+            (Some(id), _) => Ok(json!({ "distributionId": id.as_str(), "paths": paths })),
+            (None, Some(bucket)) => Ok(json!({ "bucket": bucket.as_str(), "paths": paths })),
             (None, None) => {
-                bail!("the input names no distribution; give --distribution, or --bucket to use the bucket's tag")
+                bail!("the input names no distribution; specify --distribution, or --bucket to use the bucket's tag")
             }
         }
     }
@@ -184,6 +195,12 @@ impl InvalidateArgs {
         config.dry_run = self.dry_run;
         Ok(config)
     }
+}
+
+/// Prints a report as one line.
+fn print_json(report: &Report) -> anyhow::Result<()> {
+    say(json_line(&serde_json::to_string(report)?));
+    Ok(())
 }
 
 /// Builds an S3 event notification of these changes.

@@ -24,7 +24,7 @@ pub(super) fn show(report: &Report) {
                 sent.changes.to_string(),
                 sent.path_count.to_string(),
                 sent.wildcard_count.to_string(),
-                Bill::of([sent.path_count]).price(),
+                Bill::of([if sent.status == SentStatus::AlreadyExists { 0 } else { sent.path_count }]).price(),
             ]);
         }
         right(&mut rows, &[2, 3, 4, 5]);
@@ -45,16 +45,16 @@ fn reason(reason: &SkipReason) -> String {
     match reason {
         SkipReason::BucketNotTagged { bucket } => format!("bucket \"{bucket}\" has no tag that names a distribution"),
         SkipReason::OutsideOriginPath { bucket } => {
-            format!("the keys are outside the origin path of bucket \"{bucket}\"")
+            format!("outside the origin path of bucket \"{bucket}\"")
         }
         SkipReason::OtherOrigin { bucket } => {
-            format!("CloudFront sends requests for them to other origins than bucket \"{bucket}\"")
+            format!("CloudFront sends requests for the object to origins other than bucket \"{bucket}\"")
         }
         SkipReason::IgnoredSuffix { bucket, suffix } => {
             format!("the tag \"{IGNORE_TAG}\" of bucket \"{bucket}\" names the suffix \"{suffix}\"")
         }
         SkipReason::NotAContentChange { event_name } => format!("{event_name} does not change the content of objects"),
-        SkipReason::TestEvent => "it is a test event".to_owned(),
+        SkipReason::TestEvent => "test event".to_owned(),
         SkipReason::DryRun => "--dry-run".to_owned(),
     }
 }

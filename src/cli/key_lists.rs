@@ -61,7 +61,10 @@ impl KeyList {
             _ => text,
         };
         if text.lines().any(|line| line.starts_with("Completed ") && line.contains(" remaining")) {
-            bail!("the output of `aws s3 sync` contains progress lines, which pad the keys; run it with --no-progress");
+            bail!(
+                "the output of `aws s3 sync` contains progress lines, which change the keys; run `aws s3 sync` with \
+                 --no-progress"
+            );
         }
         let any_line_has = |form: LineFormat| numbered(text).any(|(_, line)| form(line).is_some());
         if numbered(text).next().is_some() && numbered(text).all(|(_, line)| parse_readable_line(line).is_some()) {
@@ -97,7 +100,10 @@ type LineFormat = fn(&str) -> Option<&str>;
 fn in_form(text: &str, form: LineFormat, command: &str) -> anyhow::Result<Vec<ObjectKey>> {
     let key_of = |(number, line)| match form(line) {
         Some(name) => key(number, name),
-        None => bail!("line {number} is not output of `aws s3 {command}`, but other lines are: {}", excerpt(line)),
+        None => bail!(
+            "line {number} does not look like output of `aws s3 {command}`, unlike other lines: {}",
+            excerpt(line)
+        ),
     };
     numbered(text).map(key_of).collect()
 }

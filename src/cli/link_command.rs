@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[command(after_help = "\
 The command shows the changes and asks for confirmation. It keeps the bucket's
 other tags and event notifications. If a step fails, the command rolls back the
-steps before it. For a bucket that is already linked, nothing changes.
+steps before it. If the bucket is already linked in the same way, nothing changes.
 
 Examples:
   invalidator link my-site E2EXAMPLE1ABCD
@@ -36,15 +36,15 @@ pub(super) struct LinkArgs {
     #[arg(required = true, value_name = "DISTRIBUTION", value_parser = DistributionId::new)]
     distributions: Vec<DistributionId>,
     /// How S3 sends the bucket's event notifications to the function
-    #[arg(long, value_name = "WAY", default_value = "queue")]
+    #[arg(long, value_name = "DESTINATION", default_value = "queue")]
     via: ViaArg,
-    /// Send events only of keys with this prefix
+    /// Send events only for keys that start with this prefix
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     prefix: String,
-    /// Send events only of keys with this suffix
+    /// Send events only for keys that end with this suffix
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     suffix: String,
-    /// Link the bucket even if no origin of a distribution is the bucket, or if the origins cannot be read
+    /// Link the bucket even if no origin of a distribution points to the bucket, or if the origins cannot be read
     #[arg(long)]
     skip_origin_check: bool,
     #[command(flatten)]
@@ -128,7 +128,9 @@ impl LinkArgs {
             &link_plan;
         for (id, paths) in origin_paths {
             match paths.as_slice() {
-                [] => note(format_args!("Warning: no origin of {id} is known to be {}.", request.bucket)),
+                [] => {
+                    note(format_args!("Warning: cannot confirm that an origin of {id} points to {}.", request.bucket));
+                }
                 [path] => say(format_args!("{id} serves {} with origin path {path}.", request.bucket)),
                 paths => say(format_args!("{id} serves {} with origin paths {}.", request.bucket, paths.join(" and "))),
             }
@@ -153,7 +155,10 @@ impl LinkArgs {
         }
         if self.confirm.confirmed()? {
             apply(&clients, change_set, PAUSE).await?;
-            say(format_args!("Linked {}. S3 starts to send event notifications within a few minutes.", request.bucket));
+            say(format_args!(
+                "Linked {}. S3 starts to send event notifications in about five minutes.",
+                request.bucket
+            ));
         }
         Ok(())
     }
@@ -175,7 +180,7 @@ impl UnlinkArgs {
         if change_set.steps.is_empty() {
             let ids: Vec<_> = self.distributions.iter().map(DistributionId::as_str).collect();
             match ids.as_slice() {
-                [] => say(format_args!("No changes: {} has nothing that link added.", self.bucket)),
+                [] => say(format_args!("No changes: {} has no changes from link.", self.bucket)),
                 ids => say(format_args!("No changes: link did not add {} to {}.", ids.join(" or "), self.bucket)),
             }
             return Ok(());
@@ -183,7 +188,8 @@ impl UnlinkArgs {
         show(change_set);
         if *queued_messages > 0 {
             note(format_args!(
-                "Warning: the queue has about {}. The function skips those of this bucket once its tag is removed.",
+                "Warning: the queue has about {}. The function skips messages for this bucket after the tag is \
+                 removed.",
                 counted(usize::try_from(*queued_messages).unwrap_or(usize::MAX), "message")
             ));
         }
@@ -209,7 +215,7 @@ impl ConfirmArgs {
             return Ok(true);
         }
         if !io::stdin().is_terminal() {
-            bail!("cannot ask for confirmation, since standard input is not a terminal; give --yes or --dry-run");
+            bail!("cannot ask for confirmation, since standard input is not a terminal; specify --yes or --dry-run");
         }
         let mut stderr = io::stderr();
         // A failed write is ignored: only an explicit yes applies the change set.

@@ -27,7 +27,8 @@ Examples:
   invalidator plan --event event.json
   aws s3 sync --dryrun --delete site s3://my-site | invalidator plan --sync -
   aws s3 ls --recursive s3://my-site > before.txt
-  git diff --name-only HEAD~ | invalidator plan --keys - --listing before.txt
+  git diff --name-only -z HEAD~ | tr '\\0' '\\n' \\
+    | invalidator plan --keys - --listing before.txt
   invalidator plan --keys changed.txt --bucket my-site \\
     --distribution E2EXAMPLE1ABCD --explain")]
 pub(super) struct PlanArgs {
@@ -38,10 +39,11 @@ pub(super) struct PlanArgs {
     /// evicted stays unknown
     #[arg(long, value_name = "FILE")]
     listing: Option<PathBuf>,
-    /// Prefix of the listing, if it lists only the keys below a prefix
+    /// Prefix of the listed keys, if the listing covers only part of the bucket
     #[arg(long, value_name = "PREFIX", requires = "listing")]
     listing_prefix: Option<String>,
-    /// Bucket to find among the distribution's origins; of an event, only its changes are planned
+    /// Bucket that contains the keys, and that the distribution's origins are compared with. With --event, only changes
+    /// in this bucket are planned
     #[arg(long, value_name = "NAME", value_parser = BucketName::new)]
     bucket: Option<BucketName>,
     /// Region of the bucket; default: any Region
@@ -55,17 +57,17 @@ pub(super) struct PlanArgs {
     /// Maximum number of paths in the invalidation
     #[arg(long, value_name = "N", default_value_t = Config::DEFAULT_MAX_PATHS, value_parser = at_most(Budget::MAX_PATHS))]
     max_paths: NonZeroUsize,
-    /// Maximum number of wildcards among these paths
+    /// Maximum number of wildcards (paths that end with *) among these paths
     #[arg(long, value_name = "N", default_value_t = Config::DEFAULT_MAX_WILDCARDS, value_parser = at_most(Budget::MAX_WILDCARDS))]
     max_wildcards: NonZeroUsize,
     /// Number of unchanged objects that the plan may evict to save one path; has an effect only with --listing
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = evictions)]
     evictions_per_path: u32,
-    /// Origin path, such as /web; default: that of the distribution config, if it is known
+    /// Origin path, such as /web; default: the origin path in the distribution config, if the config is available
     #[arg(long, value_name = "PATH", value_parser = OriginPath::parse)]
     origin_path: Option<OriginPath>,
-    /// Index documents, separated by spaces, which also have the URL of their directory; default: index.html, where the
-    /// distribution serves such URLs
+    /// Names of index documents, separated by spaces. An index document is also served at the URL of its directory;
+    /// default: index.html, where the distribution serves such URLs
     #[arg(long, value_name = "NAMES")]
     index_documents: Option<String>,
     /// Print one JSON object instead of tables
@@ -96,12 +98,12 @@ impl PlanArgs {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let inputs = self.changes.files().chain(self.listing.as_deref()).chain(self.source.file());
         if inputs.filter(|file| *file == Path::new("-")).count() > 1 {
-            bail!("standard input can be read only once; give - for one input, and files for the others");
+            bail!("standard input can be read only once; specify - for one input, and files for the others");
         }
         let bucket = self.bucket.as_ref().map(BucketName::as_str);
-        let ChangedKeys { mut keys, items, unreadable } = self.changes.read(bucket)?;
-        if let Some(items) = items {
-            return self.print_named(&items);
+        let ChangedKeys { mut keys, paths, unreadable } = self.changes.read(bucket)?;
+        if let Some(paths) = paths {
+            return self.print_named(&paths);
         }
         keys.sort();
         keys.dedup();
@@ -151,14 +153,15 @@ impl PlanArgs {
         let mapping = Mapping::new(&bucket, &options, config.as_ref());
         if config.is_some() && !mapping.is_conclusive() {
             note(format_args!(
-                "The distribution config does not show which origins are bucket {}. The plan uses defaults where the config is unclear.",
+                "The distribution config does not show which origins point to bucket {}. The plan uses defaults where \
+                 the config is unclear.",
                 bucket.name
             ));
         }
         Ok(mapping)
     }
 
-    /// Prints explicit items. They are never collapsed, so there is nothing to plan.
+    /// Prints explicit paths. They are never collapsed, so there is nothing to plan.
     fn print_named(&self, items: &[Item]) -> anyhow::Result<()> {
         let wildcards = items.iter().filter(|item| item.is_wildcard()).count();
         let bill = Bill::of([items.len()]);
@@ -268,15 +271,15 @@ fn print_tables(
     }
     let mut rows = table(&["PATH", "CHANGED KEYS", "EXAMPLE", "UNCHANGED EVICTED"]);
     for item in set.items.iter().take(MAX_ROWS) {
-        let covered = || changed.iter().filter(|(_, paths)| paths.iter().any(|path| item.covers(path)));
+        let matched = || changed.iter().filter(|(_, paths)| paths.iter().any(|path| item.covers(path)));
         let evicted = match (item.wildcard_prefix(), unchanged_urls) {
             (None, _) => Some(0),
             (Some(prefix), unchanged_urls) => unchanged_urls.and_then(|it| it.count(prefix)),
         };
         rows.add_row([
             item.to_string(),
-            covered().count().to_string(),
-            covered().next().map_or_else(String::new, |(key, _)| shorten(&one_line(key.as_str()))),
+            matched().count().to_string(),
+            matched().next().map_or_else(String::new, |(key, _)| shorten(&one_line(key.as_str()))),
             evicted.map_or_else(|| "unknown".to_owned(), |urls| urls.to_string()),
         ]);
     }

@@ -38,10 +38,10 @@ pub(super) struct StatusArgs {
     /// Buckets to check
     #[arg(value_name = "BUCKET", value_parser = BucketName::new)]
     buckets: Vec<BucketName>,
-    /// Check all buckets of the Region that have the function's tag, and those whose tags cannot be read
+    /// Check all buckets of the Region that are tagged for the function, and buckets whose tags cannot be read
     #[arg(long, conflicts_with = "buckets")]
     all: bool,
-    /// Do not report that no origin of a distribution is the bucket, or that the origins cannot be read
+    /// Do not report that no origin of a distribution points to the bucket, or that the origins cannot be read
     #[arg(long)]
     skip_origin_check: bool,
     /// Print one JSON object instead of tables
@@ -176,13 +176,13 @@ fn bucket_table(buckets: &[BucketStatus]) -> String {
 }
 
 fn queue_table(function: &DeploymentStatus) -> String {
-    let mut rows = table(&["QUEUE", "STATE", "WAITING", "IN FLIGHT"]);
+    let mut rows = table(&["QUEUE", "STATE", "AVAILABLE", "IN FLIGHT"]);
     narrow(&mut rows);
     for it in function.queues.iter().chain(&function.dead_letter_queues) {
         rows.add_row([
             shorten_to(MAX_QUEUE_NAME, &it.name),
             marked(&it.state),
-            it.waiting.to_string(),
+            it.available.to_string(),
             it.in_flight.to_string(),
         ]);
     }
@@ -239,7 +239,7 @@ mod tests {
     }
 
     fn queue(name: &str, state: Check) -> QueueStatus {
-        QueueStatus { name: name.to_owned(), arn: String::new(), state, waiting: 12_345, in_flight: 0 }
+        QueueStatus { name: name.to_owned(), arn: String::new(), state, available: 12_345, in_flight: 0 }
     }
 
     #[test]
@@ -266,7 +266,7 @@ mod tests {
         };
         assert!(has(&["BUCKET", "TAG", "DISTRIBUTION", "ORIGIN", "EVENTS", "POLICY", "LAST"]), "{shown}");
         assert!(has(&["PATH", "VIA", "INVALIDATION"]), "{shown}");
-        assert!(has(&["QUEUE", "STATE", "WAITING", "IN FLIGHT"]), "{shown}");
+        assert!(has(&["QUEUE", "STATE", "AVAILABLE", "IN FLIGHT"]), "{shown}");
         assert!(has(&["my-site", "ok", "E2EXAMPLE1ABCD", "/", "queue", "ok", "5 s ago"]), "{shown}");
         assert!(has(&["E2EXAMPLE2ABCD", "/", "never"]), "{shown}");
         let forwarded = BucketStatus {

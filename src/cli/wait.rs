@@ -21,45 +21,49 @@ const PAUSE: Duration = Duration::from_secs(3);
 /// If an invalidation is not complete at the deadline, or if its status cannot be read.
 pub(super) async fn for_all(
     cloudfront: &impl Invalidations,
-    report: &Report,
+    report: &mut Report,
     started: Instant,
     deadline: Instant,
 ) -> anyhow::Result<()> {
-    let mut open: Vec<_> = report
-        .invalidations
-        .iter()
-        .filter_map(|it| Some((&it.distribution_id, it.invalidation_id.as_ref()?)))
-        .collect();
+    let omitted = report.invalidations_omitted;
+    let mut open: Vec<_> = report.invalidations.iter_mut().filter(|it| it.invalidation_id.is_some()).collect();
     if open.is_empty() {
         return Ok(());
     }
     let count = open.len();
-    let style = ProgressStyle::with_template("  {bar:40} {pos} of {len} invalidations completed, {elapsed}")?;
+    let style = ProgressStyle::with_template("  {bar:40} completed invalidations: {pos} of {len}, {elapsed}")?;
     let bar = ProgressBar::new(count as u64).with_style(style);
     bar.tick();
     loop {
         let mut still_open = Vec::new();
-        for (distribution, id) in open {
-            match cloudfront.progress(distribution, id).await {
-                Ok(Progress::Completed) => bar.inc(1),
-                Ok(Progress::InProgress) => still_open.push((distribution, id)),
-                Err(error) if error.class.is_transient() => still_open.push((distribution, id)),
-                Err(error) => {
+        for sent in open {
+            let Some(id) = &sent.invalidation_id else { continue };
+            match cloudfront.progress(&sent.distribution_id, id).await {
+                Ok(Progress::Completed) => {
+                    sent.invalidation_status = Some(Progress::Completed);
+                    bar.inc(1);
+                }
+                Err(error) if !error.class.is_transient() => {
                     bar.finish_and_clear();
                     bail!(
-                        "cannot read the status of invalidation {} of {distribution}, which CloudFront accepted: {error}",
-                        id.as_str()
+                        "cannot read the status of invalidation {} of {}, which CloudFront accepted: {error}",
+                        id.as_str(),
+                        sent.distribution_id
                     );
+                }
+                Ok(Progress::InProgress) | Err(_) => {
+                    sent.invalidation_status = Some(Progress::InProgress);
+                    still_open.push(sent);
                 }
             }
         }
         open = still_open;
         if open.is_empty() {
             bar.finish_and_clear();
-            if report.invalidations_omitted > 0 {
+            if omitted > 0 {
                 bail!(
-                    "{count} invalidations completed; the status of {} more is not known, since the report does not list them",
-                    report.invalidations_omitted
+                    "{} completed; the report does not list {omitted} more, whose status is unknown",
+                    counted(count, "invalidation")
                 );
             }
             let what = if count == 1 { "Invalidation".to_owned() } else { counted(count, "invalidation") };
@@ -69,7 +73,8 @@ pub(super) async fn for_all(
         if Instant::now() + PAUSE > deadline {
             bar.finish_and_clear();
             bail!(
-                "{} of {} did not complete within the timeout; CloudFront still processes them; increase --timeout to wait longer",
+                "{} of {} did not complete within the timeout; CloudFront continues to process the rest; increase \
+                 --timeout to wait longer",
                 open.len(),
                 counted(count, "invalidation"),
             );

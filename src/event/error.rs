@@ -18,11 +18,11 @@ pub enum EventError {
     NotJson(String),
     /// The event is JSON but of no known kind.
     UnknownKind,
-    /// The event is nested in too many envelopes.
+    /// The event is nested too deeply in SQS, SNS or invocation records.
     TooDeep,
     /// The event is an invalid request. Its author must correct it.
     Request(RequestError),
-    /// The event is a CodePipeline job without a valid ID, so no result can be put for it.
+    /// The event is a CodePipeline job without a valid ID, so the function cannot report a job result for it.
     JobWithoutId,
     /// The event is for the default distribution, and none is configured (`DISTRIBUTION_ID`).
     NoDistribution,
@@ -38,14 +38,16 @@ impl EventError {
         match self {
             Self::NotJson(reason) => format!("not JSON: {reason}"),
             Self::UnknownKind => "the event is not recognized".into(),
-            Self::TooDeep => "the event is nested in too many envelopes".into(),
+            Self::TooDeep => "the event is nested too deeply in SQS, SNS or invocation records".into(),
             Self::Request(error) => error.to_string(),
             Self::JobWithoutId => {
-                "the CodePipeline job has no valid ID (\"CodePipeline.job\".\"id\"), so no result can be put".into()
+                "the CodePipeline job has no valid ID (\"CodePipeline.job\".\"id\"), so the function cannot report a \
+                 job result"
+                    .into()
             }
             Self::NoDistribution => {
-                "no distribution is named; name a distribution (\"distributionId\") or a tagged bucket (\"bucket\"), \
-                 or set DISTRIBUTION_ID"
+                "the event names no distribution; add \"distributionId\", or \"bucket\" for a tagged bucket, or set \
+                 DISTRIBUTION_ID"
                     .into()
             }
             Self::NotAllowedHere(what) => {

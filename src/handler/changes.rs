@@ -172,7 +172,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         } else if invalidated_count > 0 {
             report.skip(SkipReason::DryRun, invalidated_count);
         }
-        report.set_failures(&failures);
+        report.set_failures(&failures, batch.unlisted_failures);
         HandledChanges { report, failures, failed }
     }
 }

@@ -9,8 +9,8 @@ use super::{App, Invocation};
 use crate::aws::{BucketKeys, BucketTags, CallError, DistributionConfigs, ErrorClass, Invalidations, Jobs, Progress};
 use crate::change::text::{counted, shortened};
 use crate::event::{
-    ContinuationToken, ContinuationTokenError, FailureType, InvalidationRef, Job, JobId, JobResult, MAX_SUMMARY_LENGTH,
-    MAX_WAIT, Request,
+    ContinuationToken, ContinuationTokenError, EventError, FailureType, InvalidationRef, Job, JobId, JobResult,
+    MAX_SUMMARY_LENGTH, MAX_WAIT, Request, RequestError,
 };
 use crate::lookup::stats;
 use crate::path::Item;
@@ -62,7 +62,14 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         let result = timeout_at(execution_deadline, execute).await.unwrap_or_else(|_| {
             let message = "the deadline passed before AWS responded; retry the action, and increase the function's \
                            timeout if this happens often";
-            JobResult::failed(FailureType::Unavailable, message)
+            Ok(JobResult::failed(FailureType::Unavailable, message))
+        });
+        let result = result.unwrap_or_else(|error| {
+            log_line.record_error(&error);
+            report = error.report();
+            // The keys of a request whose bucket could not be looked up.
+            report.changes.failed = log_line.report.changes.failed;
+            error.job_result()
         });
         let result = self.put(&job.id, result, result_deadline).await?;
         let (result, message) = match result {
@@ -70,9 +77,6 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
             JobResult::Continued { token } => ("continued", token.summary()),
             JobResult::Failed { message, .. } => ("failed", message),
         };
-        if result == "failed" {
-            tracing::warn!(job = job.id.as_str(), detail = message, "CodePipeline job failed");
-        }
         let job_report = JobReport { id: job.id.to_string(), result, message };
         log_line.record_job(&job_report);
         report.set_job(job_report);
@@ -85,28 +89,18 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         report: &mut Report,
         invocation: &Invocation,
         log_line: &mut LogLine,
-    ) -> JobResult {
+    ) -> Result<JobResult, InvocationError> {
         // A job with a continuation token has created its invalidations already.
         if let Some(token) = &job.continuation_token {
             return match ContinuationToken::parse(token) {
                 Ok(token) => self.check_progress(token, invocation).await,
-                Err(error) => JobResult::failed(FailureType::Failed, &error.to_string()),
+                Err(error) => Ok(JobResult::failed(FailureType::Failed, &error.to_string())),
             };
         }
-        let request = match &job.request {
-            Ok(request) => request,
-            Err(error) => return JobResult::failed(FailureType::Configuration, &error.to_string()),
-        };
-        match self.execute_request(request, &DeliveryId::Job(job.id.as_str()), invocation, log_line).await {
-            Ok(done) => {
-                *report = done;
-                self.result_after_sending(request, report)
-            }
-            Err(error) => {
-                log_line.record_error(&error);
-                error.job_result()
-            }
-        }
+        let invalid = |error: &RequestError| InvocationError::Event(EventError::Request(error.clone()));
+        let request = job.request.as_ref().map_err(invalid)?;
+        *report = self.execute_request(request, &DeliveryId::Job(job.id.as_str()), invocation, log_line).await?;
+        Ok(self.result_after_sending(request, report))
     }
 
     /// The result once all invalidations of a job were sent: a continuation if the request waits for them, otherwise
@@ -133,30 +127,31 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
     }
 
     /// The result of a continued job.
-    async fn check_progress(&self, token: ContinuationToken, invocation: &Invocation) -> JobResult {
+    async fn check_progress(
+        &self,
+        token: ContinuationToken,
+        invocation: &Invocation,
+    ) -> Result<JobResult, InvocationError> {
         // Earlier than the timeout of the whole execution: a status that is late then counts as in progress, and the
         // job is continued instead of failed.
         let poll_deadline = Instant::now() + invocation.time_left() / 2;
         let mut completed = true;
         for InvalidationRef { distribution, invalidation } in &token.invalidations {
-            match self.progress(distribution, invalidation, poll_deadline).await {
-                Ok(progress) => completed &= progress == Progress::Completed,
-                Err(error) => return error.job_result(),
-            }
+            completed &= self.progress(distribution, invalidation, poll_deadline).await? == Progress::Completed;
         }
         if completed {
-            return JobResult::Succeeded {
+            return Ok(JobResult::Succeeded {
                 summary: token.summary(),
                 invalidations: token.invalidations,
                 paths: token.paths,
-            };
+            });
         }
         let now = self.seconds();
         if token.started > now + MAX_CLOCK_SKEW_SECONDS {
-            return JobResult::failed(FailureType::Failed, &ContinuationTokenError.to_string());
+            return Ok(JobResult::failed(FailureType::Failed, &ContinuationTokenError.to_string()));
         }
         if now.saturating_sub(token.started) < token.wait {
-            return JobResult::Continued { token };
+            return Ok(JobResult::Continued { token });
         }
         let (was, continues) = if token.invalidations.len() == 1 {
             ("the invalidation was", "continues")
@@ -169,7 +164,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
             token.wait,
             token.summary()
         );
-        JobResult::failed(FailureType::Failed, &message)
+        Ok(JobResult::failed(FailureType::Failed, &message))
     }
 
     /// The current time, in seconds since 1970.
@@ -283,7 +278,7 @@ fn summary_of(report: &Report, most: usize) -> String {
     let summaries = report.invalidations.iter().map(|sent| {
         let what = match sent.status {
             SentStatus::Accepted | SentStatus::AcceptedBefore => "invalidated",
-            SentStatus::AlreadyExists => "already invalidated (not waited for)",
+            SentStatus::AlreadyExists => "already invalidated by an earlier request (status not checked)",
             SentStatus::DryRun => "would invalidate (DRY_RUN)",
         };
         let start = format!("{}: {what} ", sent.distribution_id);

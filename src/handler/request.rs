@@ -75,10 +75,14 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
                 (report, failures)
             }
         };
-        report.set_failures(&failures);
+        report.set_failures(&failures, 0);
         log_line.record(&report);
         log_invalidations(&report);
-        if failures.is_empty() { Ok(report) } else { Err(InvocationError::Request(failures)) }
+        if failures.is_empty() {
+            Ok(report)
+        } else {
+            Err(InvocationError::Request { report: Box::new(report), failures })
+        }
     }
 
     fn default_distribution(&self) -> Result<DistributionId, InvocationError> {
@@ -90,14 +94,14 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
     fn distributions(&self, bucket: &Bucket, tags: &ResolvedTags) -> Result<Vec<DistributionId>, InvocationError> {
         if let Some(error) = tags.error(bucket) {
             let failure = Failure::Tags { bucket: bucket.name.clone(), changes: 0, error };
-            return Err(InvocationError::Request(vec![failure]));
+            return Err(InvocationError::request(failure));
         }
         match tags.options().find(|(it, _)| *it == bucket) {
             Some((_, options)) => Ok(options.distributions.clone()),
-            None => Err(InvocationError::Request(vec![Failure::NotTagged {
+            None => Err(InvocationError::request(Failure::NotTagged {
                 bucket: bucket.name.clone(),
                 tag: self.tag_lookup.distribution_tag().to_owned(),
-            }])),
+            })),
         }
     }
 
@@ -141,7 +145,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
             Err(_) => Ok(Progress::InProgress),
             Ok(Err(error)) if error.class.is_transient() => Ok(Progress::InProgress),
             Ok(Err(error)) => {
-                Err(InvocationError::Request(vec![Failure::Wait { distribution: distribution.clone(), error }]))
+                Err(InvocationError::request(Failure::Wait { distribution: distribution.clone(), error }))
             }
         }
     }

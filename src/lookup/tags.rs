@@ -47,8 +47,8 @@ impl fmt::Display for TagLookupError {
         write!(f, "its tags could not be read: {error}")?;
         f.write_str(match error.class {
             ErrorClass::AccessDenied => {
-                "; allow s3:GetBucketTagging on the bucket for the calling role; for a bucket in another account, also \
-                 set EXPECTED_BUCKET_OWNER and follow docs/security.md"
+                "; allow s3:GetBucketTagging on the bucket for the role or user that makes the call; for a bucket in \
+                 another account, also set EXPECTED_BUCKET_OWNER and follow docs/security.md"
             }
             ErrorClass::NotFound => "; correct the bucket name, or stop sending events of the deleted bucket",
             ErrorClass::WrongRegion => {

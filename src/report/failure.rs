@@ -190,8 +190,8 @@ fn write_missing_permission(f: &mut fmt::Formatter<'_>, operation: &str, distrib
     };
     write!(
         f,
-        "; allow cloudfront:{operation}{suffix} on the {resource} for the calling role (template parameter: \
-         {parameter})"
+        "; allow cloudfront:{operation}{suffix} on the {resource} for the role or user that makes the call (template \
+         parameter: {parameter})"
     )
 }
 

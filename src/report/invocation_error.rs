@@ -14,7 +14,12 @@ pub enum InvocationError {
     /// The expected bucket owner is unknown: the function's ARN does not contain its account.
     UnknownAccount,
     /// A request failed, wholly or in part.
-    Request(Vec<Failure>),
+    Request {
+        /// The report of what was done.
+        report: Box<Report>,
+        /// What failed.
+        failures: Vec<Failure>,
+    },
     /// The result of a CodePipeline job could not be put.
     JobResult {
         /// The job ID.
@@ -38,12 +43,32 @@ impl InvocationError {
         let (kind, message) = match self {
             Self::Event(error) => (FailureType::Configuration, error.reason()),
             Self::UnknownAccount => (FailureType::Configuration, self.to_string()),
-            Self::Request(failures) | Self::NotInvalidated { failures, .. } => {
+            Self::Request { failures, .. } | Self::NotInvalidated { failures, .. } => {
                 (failures.first().map_or(FailureType::Failed, FailureType::from), first_failures(failures))
             }
             Self::JobResult { .. } => (FailureType::Failed, self.to_string()),
         };
         JobResult::failed(kind, &message)
+    }
+
+    /// A request of which nothing was done.
+    #[must_use]
+    pub fn request(failure: Failure) -> Self {
+        let failures = vec![failure];
+        let mut report = Report::default();
+        report.set_failures(&failures, 0);
+        Self::Request { report: Box::new(report), failures }
+    }
+
+    /// The report of what was done in spite of the error.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        match self {
+            Self::Request { report, .. } | Self::NotInvalidated { report, .. } => (**report).clone(),
+            Self::Event(_) => Report::of_failure("event-invalid", &self.to_string()),
+            Self::UnknownAccount => Report::of_failure("account-unknown", &self.to_string()),
+            Self::JobResult { .. } => Report::of_failure("job-result-not-put", &self.to_string()),
+        }
     }
 
     /// The `errorType` that Lambda reports. It is stable: alarms and redrives may rely on it.
@@ -53,7 +78,7 @@ impl InvocationError {
             Self::Event(EventError::Request(_)) => "InvalidRequest",
             Self::Event(_) => "UnrecognizedEvent",
             Self::UnknownAccount => "UnknownAccount",
-            Self::Request(_) => "RequestFailed",
+            Self::Request { .. } => "RequestFailed",
             Self::JobResult { .. } => "JobResultNotPut",
             Self::NotInvalidated { .. } => "ChangesNotInvalidated",
         }
@@ -68,7 +93,7 @@ impl fmt::Display for InvocationError {
                 "the function's ARN does not contain the account ID that is the expected bucket owner; set \
                  EXPECTED_BUCKET_OWNER to an account ID or to \"any\"",
             ),
-            Self::Request(failures) => f.write_str(&first_failures(failures)),
+            Self::Request { failures, .. } => f.write_str(&first_failures(failures)),
             Self::JobResult { job, reason } => {
                 write!(f, "the result of job {job} could not be sent to CodePipeline: {reason}")
             }

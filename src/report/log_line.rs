@@ -94,10 +94,14 @@ impl LogLine {
     /// Records the error that the invocation fails with, or that was put as the result of a job.
     pub fn record_error(&mut self, error: &InvocationError) {
         self.error_type = Some(error.error_type());
-        if self.report.failures.is_empty() {
-            self.report.record_error(error);
-            self.report.failures_omitted +=
-                truncate_by_changes(&mut self.report.failures, LOGGED_CODES, |it| it.changes);
+        if self.report.ok {
+            let failed = self.report.changes.failed;
+            self.record(&error.report());
+            // An event that cannot be decoded, and changes of which none was handled, are counted before.
+            self.report.changes.failed = self.report.changes.failed.max(failed);
+            if let [failure] = &mut self.report.failures[..] {
+                failure.changes = failure.changes.max(failed);
+            }
         }
     }
 
@@ -118,11 +122,12 @@ impl LogLine {
             counted(invalidations, "invalidation"),
             counted(paths, "path"),
         );
+        let failure = self.report.failures.first().map_or_else(String::new, |it| format!("; {}", it.code));
         let summary = serde_json::to_string(self).unwrap_or_default();
         if self.report.ok {
             tracing::info!(summary, "{message}");
         } else {
-            tracing::warn!(summary, "{message}");
+            tracing::warn!(summary, "{message}{failure}");
         }
     }
 }

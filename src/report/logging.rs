@@ -51,11 +51,16 @@ fn levels(lookup: impl Fn(&str) -> Option<String>) -> Targets {
         .unwrap_or_else(|| everywhere(LevelFilter::INFO))
 }
 
-/// The crate that logs an event. The rest of the target is left out: the runtime logs every error of the function from
-/// its module `panic`, also where nothing panicked.
+/// The crate that logs an event.
 fn crate_of<'a>(event: &Metadata<'a>) -> &'a str {
     let target = event.target();
     target.split_once("::").map_or(target, |(name, _)| name)
+}
+
+/// The target of an event, as it is logged: without the module for the runtime, which logs every error of the function
+/// from its module `panic`, also where nothing panicked.
+fn logged_target<'a>(event: &Metadata<'a>) -> &'a str {
+    if crate_of(event) == "lambda_runtime" { crate_of(event) } else { event.target() }
 }
 
 fn may_be_logged(event: &Metadata<'_>, levels: &Targets, silent: &[&str]) -> bool {
@@ -162,7 +167,7 @@ impl LogFields {
                 record(name, '=', &one_line(id));
             }
         }
-        record(if self.is_this_crate { "" } else { crate_of(event.metadata()) }, ' ', &one_line(&self.message));
+        record(if self.is_this_crate { "" } else { logged_target(event.metadata()) }, ' ', &one_line(&self.message));
         for (name, value) in &self.fields {
             match value {
                 FieldValue::Plain(value) => record(name, '=', value),
@@ -185,7 +190,7 @@ impl LogFields {
             }
         }
         if !self.is_this_crate {
-            line.add("target", crate_of(event.metadata()));
+            line.add("target", logged_target(event.metadata()));
         }
         for (name, value) in &self.fields {
             match value {

@@ -30,8 +30,9 @@ const LISTED_INVALIDATIONS: usize = 100;
 const LISTED_CODES: usize = 100;
 const LISTED_BYTES: usize = 64 * 1024;
 
-/// The maximum length of the message of a listed failure, in characters.
-const MESSAGE_LENGTH: usize = 300;
+/// The maximum length of the message of a listed failure, in characters. IAM's reason for a denial has more than 300,
+/// and the remedy follows it.
+const MESSAGE_LENGTH: usize = 1000;
 
 /// The function's response.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -59,12 +60,12 @@ pub struct Report {
     /// The failures by code, bucket and distribution, those with the most changes first, up to a limit.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<ListedFailure>,
-    /// The number of changes that failed for reasons that are not listed.
+    /// The number of failures that are not listed.
     #[serde(skip_serializing_if = "is_zero")]
     pub failures_omitted: usize,
     /// The skipped changes by reason, as far as they are listed.
     pub skipped: Vec<Skipped>,
-    /// The number of changes skipped for reasons that are not listed.
+    /// The number of reasons that are not listed.
     #[serde(skip_serializing_if = "is_zero")]
     pub skipped_omitted: usize,
     /// The invalidations, one per distribution: the first ones, up to a limit, each with as many buckets and paths as
@@ -169,14 +170,15 @@ impl Report {
     pub fn skip(&mut self, reason: SkipReason, changes: usize) {
         self.changes.skipped += changes;
         if self.skipped.len() == LISTED_CODES {
-            self.skipped_omitted += changes;
+            self.skipped_omitted += 1;
         } else {
             self.skipped.push(Skipped { reason, changes });
         }
     }
 
-    /// Lists the failures by code, bucket and distribution, each with the message of the first of them.
-    pub fn set_failures(&mut self, failures: &[Failure]) {
+    /// Lists the failures by code, bucket and distribution, each with the message of the first of them. `omitted` is
+    /// the number of further failures that are not in `failures`.
+    pub fn set_failures(&mut self, failures: &[Failure], omitted: usize) {
         let mut listed: BTreeMap<_, ListedFailure> = BTreeMap::new();
         for failure in failures {
             let (bucket, distribution_id) = failure.subject();
@@ -190,48 +192,43 @@ impl Report {
             });
             entry.changes += failure.changes();
         }
-        self.ok = failures.is_empty();
+        self.ok = failures.is_empty() && omitted == 0;
         self.failures = listed.into_values().collect();
-        self.failures_omitted = truncate_by_changes(&mut self.failures, LISTED_CODES, |it| it.changes);
+        self.failures_omitted = omitted + truncate_by_changes(&mut self.failures, LISTED_CODES, |it| it.changes);
     }
 
-    /// Records the error that the invocation fails with, or that was put as the result of a job.
-    pub fn record_error(&mut self, error: &InvocationError) {
-        match error {
-            InvocationError::Request(failures) | InvocationError::NotInvalidated { failures, .. } => {
-                self.set_failures(failures);
-            }
-            InvocationError::Event(_) => self.set_failure("event-invalid", &error.to_string()),
-            InvocationError::UnknownAccount => self.set_failure("account-unknown", &error.to_string()),
-            InvocationError::JobResult { .. } => self.set_failure("job-result-not-put", &error.to_string()),
-        }
+    /// Lists a failure that concerns no bucket, distribution or change in particular.
+    pub fn fail(&mut self, code: &str, message: &str) {
+        self.ok = false;
+        self.failures.push(ListedFailure {
+            code: code.to_owned(),
+            message: shortened(message, MESSAGE_LENGTH),
+            bucket: None,
+            distribution_id: None,
+            changes: 0,
+        });
+    }
+
+    /// The report of a delivery that failed as a whole.
+    fn of_failure(code: &str, message: &str) -> Self {
+        let mut report = Self::default();
+        report.fail(code, message);
+        report
     }
 
     /// Records the result that was put for a CodePipeline job.
     pub fn set_job(&mut self, job: JobReport) {
         if job.result == "failed" && self.failures.is_empty() {
-            self.set_failure("job-failed", &job.message);
+            self.fail("job-failed", &job.message);
         }
         self.job = Some(job);
     }
-
-    /// Lists one failure of the delivery as a whole.
-    fn set_failure(&mut self, code: &str, message: &str) {
-        self.ok = false;
-        self.failures = vec![ListedFailure {
-            code: code.to_owned(),
-            message: shortened(message, MESSAGE_LENGTH),
-            bucket: None,
-            distribution_id: None,
-            changes: self.changes.failed,
-        }];
-    }
 }
 
-/// Keeps the `most` entries with the most changes, in this order. Returns the number of changes of the others.
+/// Keeps the `most` entries with the most changes, in this order. Returns the number of the others.
 fn truncate_by_changes<T>(entries: &mut Vec<T>, most: usize, changes: impl Fn(&T) -> usize) -> usize {
     entries.sort_by_key(|it| Reverse(changes(it)));
-    let omitted = entries.iter().skip(most).map(&changes).sum();
+    let omitted = entries.len().saturating_sub(most);
     entries.truncate(most);
     omitted
 }

@@ -42,12 +42,12 @@ def sync(emulator, via, site, urls):
     began = time.monotonic()
     sent = {}
 
-    def covered():
+    def invalidated():
         sent.update(emulator.invalidations(distribution))
         items = [item for items in sent.values() for item in items]
         return all(is_covered(url, items) for url in urls)
 
-    until("all changed URLs are invalidated", covered, 600)
+    until("all changed URLs are invalidated", invalidated, 600)
     seconds = time.monotonic() - began
     time.sleep(3)
     sent.update(emulator.invalidations(distribution))

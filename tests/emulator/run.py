@@ -226,12 +226,12 @@ def sync(emulator, bucket, files, target, distribution, urls):
 def wait_for(emulator, bucket, distribution, before, urls):
     sent = []
 
-    def covered():
+    def invalidated():
         nonlocal sent
         sent = [items for id, items in emulator.invalidations(distribution).items() if id not in before]
         return all(is_covered(url, [item for items in sent for item in items]) for url in urls)
 
-    seconds = until(f"all changed URLs of {bucket} are invalidated", covered)
+    seconds = until(f"all changed URLs of {bucket} are invalidated", invalidated)
     paths = sum(map(len, sent))
     print(f"{bucket}: {len(urls)} URLs invalidated by {len(sent)} invalidations with {paths} paths, {seconds:.0f} s after the sync")
     for items in sent:

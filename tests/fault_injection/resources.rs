@@ -48,7 +48,7 @@ pub(crate) enum PossibleOutcome {
     Invalidated,
     /// Skipped for this reason.
     Skipped(&'static str),
-    /// Fails until somebody corrects a tag, or creates what is missing, which never happens here.
+    /// Fails until the tag is corrected or the missing resource is created, which never happens here.
     Fails,
 }
 

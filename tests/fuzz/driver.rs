@@ -129,7 +129,7 @@ fn finding(target: &Target, seed: u64, reason: &str, input: &[u8]) {
     fs::write(&file, input).unwrap();
     panic!(
         "{name}: {reason}\nwith FUZZ_SEED={seed} the input, {length} bytes, shrunk: {text}\nin hex: {hex}\nto keep it: cp {file} \
-         tests/data/corpus/{name}/ under a name that tells the behaviour",
+         tests/data/corpus/{name}/ under a name that describes the behaviour",
         name = target.name,
         length = input.len(),
         text = input.escape_ascii(),

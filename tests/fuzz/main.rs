@@ -9,7 +9,7 @@
     clippy::print_stdout,
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a test fails by panicking, and a long run tells how it went"
+    reason = "a test fails by panicking, and a long run prints its progress"
 )]
 
 mod driver;
@@ -51,6 +51,7 @@ const JSON: &[&str] = &[
     "\"CodePipeline.job\":",
     "\"requestPayload\":",
     "\"paths\":[\"/*\"],",
+    "\"items\":[\"/*\"],",
     "\"keys\":[\"a\"],",
     "%",
     "%2",

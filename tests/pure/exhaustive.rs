@@ -197,7 +197,7 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
-    /// This holds also where the bucket is listed in part, and where the path weight asks for fewer items than the
+    /// This holds also where the bucket is listed in part, and where `evictions_per_path` leads to fewer items than the
     /// budget.
     #[test]
     fn collapsing_a_result_again_changes_nothing(

@@ -13,7 +13,7 @@ import { checkRange } from './props';
 export interface InvalidatorAttributes {
   readonly functionArn: string;
   readonly queueArn: string;
-  /** The key of the bucket tag that names the distribution. @default 'distributionId' */
+  /** The key of the bucket tag that names the distributions. @default 'distributionId' */
   readonly distributionTag?: string;
 }
 
@@ -37,7 +37,7 @@ export abstract class InvalidatorBase extends Construct {
   public abstract readonly functionArn: string;
   public abstract readonly queueArn: string;
   protected abstract readonly lambdaFunction: IFunction;
-  /** The key of the bucket tag that names the distribution. */
+  /** The key of the bucket tag that names the distributions. */
   protected abstract readonly distributionTag: string;
   /** The account that must own the buckets, unless it is the invalidator's own. */
   protected abstract readonly owner: string | undefined;

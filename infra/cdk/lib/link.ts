@@ -5,16 +5,16 @@ import { checkRange } from './props';
 /** How the function receives a bucket's events, and the options in the bucket's tags. All properties are optional. */
 export interface LinkProps extends NotificationKeyFilter {
   /**
-   * How the events reach the function. `queue` batches them, so that a deploy creates one to a few invalidations. `function` invokes
-   * the function directly, usually with one invalidation for each object. `eventbridge` is for buckets whose event notifications
-   * another application manages. @default 'queue'
+   * How the events reach the function. `queue` batches them, so that a release of the site creates one to a few invalidations per
+   * distribution. `function` invokes the function directly, usually with one invalidation for each object. `eventbridge` is for
+   * buckets whose event notifications another application manages. @default 'queue'
    */
   readonly via?: 'queue' | 'function' | 'eventbridge';
   /** The origin path, such as `/web`. @default the origin path in the distribution config */
   readonly originPath?: string;
   /** A lower maximum number of paths for invalidations that include changes of this bucket. @default the invalidator's maxPaths */
   readonly maxPaths?: number;
-  /** File names that are also served as their directory. @default the invalidator's indexDocuments */
+  /** File names that are also served at the URL of their directory. @default the invalidator's indexDocuments */
   readonly indexDocuments?: string[];
   /** Whether viewers also request a directory without the trailing slash (`both`). @default 'slash' */
   readonly directoryUrls?: 'slash' | 'both';

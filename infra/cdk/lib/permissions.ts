@@ -45,7 +45,7 @@ export function rolePolicy(
       resources: [`arn:${stack.partition}:cloudfront::*:cache-policy/*`, `${cloudFront}:distribution/*`],
     },
     (props.bucketListing ?? 'auto') === 'auto' && {
-      sid: 'ListBuckets',
+      sid: 'ListObjects',
       actions: ['s3:ListBucket'],
       resources: [buckets],
       conditions: owned,

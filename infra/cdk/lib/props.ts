@@ -3,7 +3,7 @@ import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Token } from 'aws-cdk-lib';
 
-/** The default key of the bucket tag that names the distribution. */
+/** The default key of the bucket tag that names the distributions. */
 export const DEFAULT_TAG = 'distributionId';
 
 /** The properties of a deployment. Names and defaults are those of the CloudFormation template's parameters. */
@@ -15,7 +15,7 @@ export interface S3CloudFrontInvalidatorProps {
   /** The function's memory in MB. Lambda allocates CPU in proportion to it. @default 256 */
   readonly memorySize?: number;
   /**
-   * The function's reserved concurrency (5 or more). Set it if S3 invokes the function directly, so that a large deploy does not use
+   * The function's reserved concurrency (5 or more). Set it if S3 invokes the function directly, so that a large upload does not use
    * all of the account's concurrency. @default none
    */
   readonly reservedConcurrency?: number;
@@ -26,14 +26,14 @@ export interface S3CloudFrontInvalidatorProps {
   readonly logLevel?: 'DEBUG' | 'INFO' | 'WARN' | 'ERROR';
   /** How long CloudWatch Logs keeps the function's log. @default RetentionDays.ONE_MONTH */
   readonly logRetentionDays?: RetentionDays;
-  /** The key of the bucket tag that names the distribution. @default 'distributionId' */
+  /** The key of the bucket tag that names the distributions. @default 'distributionId' */
   readonly distributionTag?: string;
   /**
-   * The default distribution, for events that name none (CodePipeline jobs, direct invocations, the console's Test button).
-   * @default none
+   * The default distribution, for events that name none (CodePipeline jobs, direct invocations, schedules, the console's test
+   * events). It does not apply to changes of objects. @default none
    */
   readonly distributionId?: string;
-  /** File names that are also served as their directory, separated by spaces. Empty for none. @default 'index.html' */
+  /** File names that are also served at the URL of their directory, separated by spaces. Empty for none. @default 'index.html' */
   readonly indexDocuments?: string;
   /** Whether the function plans and logs invalidations without creating them. @default false */
   readonly dryRun?: boolean;
@@ -41,8 +41,8 @@ export interface S3CloudFrontInvalidatorProps {
   readonly allowedDistributions?: string[];
   /**
    * The ID of the account that must own the buckets, or `any` for every account. With the ID of another account, the function does
-   * not accept buckets of the stack's own account; deploy another invalidator for them. With `any`, the function may read buckets of
-   * every account, but only buckets of the stack's own account may send events.
+   * not accept buckets of the stack's own account; deploy a separate invalidator for them. With `any`, the function may read buckets
+   * of every account, but only buckets of the stack's own account may send events.
    * @default the stack's own account
    */
   readonly expectedBucketOwner?: string;
@@ -63,7 +63,7 @@ export interface S3CloudFrontInvalidatorProps {
    * @default 0
    */
   readonly evictionsPerPath?: number;
-  /** The maximum number of ListObjectsV2 requests for one batch of changes. Each request returns up to 1,000 keys. @default 60 */
+  /** The maximum number of ListObjectsV2 requests per invocation. Each request returns up to 1,000 keys. @default 60 */
   readonly listingMaxRequests?: number;
   /** How long the function caches bucket tags and distribution configs, in seconds. @default 300 */
   readonly cacheTtlSeconds?: number;
@@ -82,7 +82,10 @@ export interface S3CloudFrontInvalidatorProps {
    * seconds. @default 2000
    */
   readonly retryBaseDelayMs?: number;
-  /** How long the function retries changes that do not come from a queue, within one invocation, in seconds. @default 10 */
+  /**
+   * How long the function retries changes that S3, SNS or EventBridge send to it directly, within one invocation, in seconds.
+   * @default 10
+   */
   readonly directRetrySeconds?: number;
   /**
    * The maximum batching window of the event source mapping, in seconds (0 to 300). A longer window costs less; a shorter one
@@ -97,7 +100,7 @@ export interface S3CloudFrontInvalidatorProps {
   readonly alarms?: boolean;
   /** The SNS topic that the alarms notify. @default none */
   readonly alarmTopic?: ITopic;
-  /** Whether to create a dashboard (3 USD a month beyond the account's first three). @default false */
+  /** Whether to create a dashboard (3 USD a month beyond the account's first three dashboards). @default false */
   readonly dashboard?: boolean;
 }
 

@@ -71,7 +71,7 @@ impl OperatorApi for OperatorClients {
             distribution_tag: variables.remove("DISTRIBUTION_TAG"),
             is_dry_run: variables.remove("DRY_RUN").is_some_and(|it| it.trim() == "true"),
             bucket_owner: variables.remove("EXPECTED_BUCKET_OWNER"),
-            dead_letters: output.dead_letter_config.and_then(|it| it.target_arn),
+            dead_letter_queue: output.dead_letter_config.and_then(|it| it.target_arn),
         })
     }
 
@@ -136,12 +136,12 @@ impl OperatorApi for OperatorClients {
         let number = |name| text(name).and_then(|it| it.parse().ok()).unwrap_or_default();
         let redrive = text(QueueAttributeName::RedrivePolicy);
         let redrive = redrive.and_then(|it| serde_json::from_str::<serde_json::Value>(&it).ok());
-        let dead_letters = redrive.as_ref().and_then(|it| it.get("deadLetterTargetArn")?.as_str());
+        let dead_letter_queue = redrive.as_ref().and_then(|it| it.get("deadLetterTargetArn")?.as_str());
         Ok(Queue {
             policy: text(QueueAttributeName::Policy),
             kms_key: text(QueueAttributeName::KmsMasterKeyId).filter(|it| !it.is_empty()),
-            dead_letters: dead_letters.map(ToOwned::to_owned),
-            waiting: number(QueueAttributeName::ApproximateNumberOfMessages),
+            dead_letter_queue: dead_letter_queue.map(ToOwned::to_owned),
+            available: number(QueueAttributeName::ApproximateNumberOfMessages),
             in_flight: number(QueueAttributeName::ApproximateNumberOfMessagesNotVisible),
         })
     }

@@ -55,7 +55,8 @@ fn read_filter(filter: Option<&NotificationConfigurationFilter>) -> Result<KeyFi
             other => {
                 let name = other.unwrap_or_default();
                 return Err(format!(
-                    "an event notification filters by \"{name}\", which this version does not support; update invalidator"
+                    "an event notification filters by \"{name}\", which this version does not support; update \
+                     invalidator"
                 ));
             }
         }

@@ -22,7 +22,7 @@ pub struct FunctionInfo {
     /// `EXPECTED_BUCKET_OWNER`, if it is set: the only account whose buckets the function accepts, or `any`.
     pub bucket_owner: Option<String>,
     /// The ARN of the queue or topic in the function's dead-letter configuration.
-    pub dead_letters: Option<String>,
+    pub dead_letter_queue: Option<String>,
 }
 
 /// An event source mapping.
@@ -53,9 +53,9 @@ pub struct Queue {
     /// The KMS key that the queue is encrypted with (`KmsMasterKeyId`).
     pub kms_key: Option<String>,
     /// The ARN of the dead-letter queue in its redrive policy.
-    pub dead_letters: Option<String>,
+    pub dead_letter_queue: Option<String>,
     /// The approximate number of visible messages.
-    pub waiting: u64,
+    pub available: u64,
     /// The approximate number of messages in flight.
     pub in_flight: u64,
 }
@@ -105,7 +105,8 @@ pub trait OperatorApi {
     /// Returns a function's resource-based policy, as JSON; `None` if it has none.
     fn function_policy(&self, function: &str) -> impl Future<Output = Result<Option<String>, CallError>>;
 
-    /// Adds a statement to a function's policy that allows a bucket to invoke it. An existing statement of this ID is not an
+    /// Adds a statement to a function's policy that allows a bucket to invoke it. An existing statement of this ID is
+    /// not an
     /// error.
     fn add_permission(
         &self,

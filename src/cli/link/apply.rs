@@ -29,7 +29,7 @@ impl fmt::Display for ApplyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.reason)?;
         if self.left.is_empty() {
-            return f.write_str("; this command left no changes");
+            return f.write_str("; no changes remain");
         }
         write!(f, "; the rollback failed, so these changes may remain: {}; run the command again", self.left.join(", "))
     }

@@ -55,9 +55,9 @@ impl fmt::Display for FindError {
         match self {
             Self::Stack(stack) => write!(
                 f,
-                "stack \"{}\" does not exist in this account and Region; deploy it with scripts/deploy, correct --stack, \
-                 --profile or --region, or name the function with --function; if the function was deleted, run \
-                 `invalidator unlink BUCKET --force`",
+                "stack \"{}\" does not exist in this account and Region; deploy it with scripts/deploy, correct \
+                 --stack, --profile or --region, or name the function with --function; if the function was deleted, \
+                 run `invalidator unlink BUCKET --force`",
                 excerpt(stack)
             ),
             Self::Output(stack) => {
@@ -70,8 +70,8 @@ impl fmt::Display for FindError {
             ),
             Self::OtherAccount(account) => write!(
                 f,
-                "the function is in account {account}, but your credentials are of another account; select a profile of \
-                 the function's account with --profile"
+                "the function is in account {account}, but your credentials are of another account; select a profile \
+                 of the function's account with --profile"
             ),
             Self::Config(reason) => write!(f, "the function's environment variables are invalid: {reason}"),
             Self::Call(error) => write!(f, "{error}{}", missing_permissions(error)),

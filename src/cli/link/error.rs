@@ -113,22 +113,22 @@ impl fmt::Display for LinkError {
             Self::Call(error) => write!(f, "{error}{}", missing_permissions(error)),
             Self::OtherRegion { bucket, function } => write!(
                 f,
-                "the bucket is in {bucket} and the function is in {function}, but S3 sends event notifications only within a \
-                 Region; deploy the function in {bucket} too and link with --region {bucket}, or forward the bucket's \
-                 EventBridge events to {function}"
+                "the bucket is in {bucket} and the function is in {function}, but S3 sends event notifications only \
+                 within a Region; deploy the function in {bucket} too and link with --region {bucket}, or forward the \
+                 bucket's EventBridge events to Region {function}"
             ),
             Self::OtherOwner(account) => write!(
                 f,
-                "the function accepts only buckets of account {account} (EXPECTED_BUCKET_OWNER), so changes of this bucket \
-                 fail; deploy another stack for buckets of this account"
+                "the function accepts only buckets of account {account} (EXPECTED_BUCKET_OWNER), so changes in this \
+                 bucket fail; deploy another stack in the bucket's account"
             ),
             Self::NoDistribution(id) => {
                 write!(f, "distribution {id} does not exist in this account; correct the ID or --profile")
             }
             Self::NoOrigin { distribution, domains } => write!(
                 f,
-                "no origin of {distribution} is the bucket (its origins: {}); correct the ID, or add --skip-origin-check if \
-                 one of the origins is a proxy of the bucket",
+                "no origin of {distribution} points to the bucket (its origins: {}); correct the ID, or add \
+                 --skip-origin-check if one of the origins is a proxy of the bucket",
                 one_line(&domains.join(", "))
             ),
             Self::OriginsUnreadable { distribution, error } => {
@@ -150,9 +150,9 @@ impl fmt::Display for LinkError {
                 let rules: Vec<_> = rules.iter().map(ToString::to_string).collect();
                 write!(
                     f,
-                    "S3 sends an event to one destination only, and these event notifications of the bucket already match some \
-                     of the events: {}; narrow their filters, select other keys with --prefix and --suffix, or use --via \
-                     eventbridge, which works beside other event notifications",
+                    "S3 sends an event to one destination only, and these event notifications of the bucket already \
+                     match some of the events: {}; narrow their filters, select other keys with --prefix and \
+                     --suffix, or use --via eventbridge, which works alongside other event notifications",
                     rules.join("; ")
                 )
             }
@@ -161,24 +161,26 @@ impl fmt::Display for LinkError {
             ),
             Self::QueuePolicyDenies { queue, bucket, account } => write!(
                 f,
-                "the policy of queue {} does not allow S3 to send the bucket's events; add {{\"Effect\":\"Allow\",\"Principal\":{{\"Service\":\"{S3_PRINCIPAL}\"}},\
+                "the policy of queue {} does not allow S3 to send the bucket's events; add \
+                 {{\"Effect\":\"Allow\",\"Principal\":{{\"Service\":\"{S3_PRINCIPAL}\"}},\
                  \"Action\":\"sqs:SendMessage\",\"Resource\":\"{queue}\",\"Condition\":{{\"StringEquals\":{{\"aws:SourceAccount\":\
                  \"{account}\"}},\"ArnLike\":{{\"aws:SourceArn\":\"{bucket}\"}}}}}}",
                 name_of_arn(queue)
             ),
             Self::QueueKeyUnusable(queue) => write!(
                 f,
-                "queue {} is encrypted with the AWS managed key {SQS_MANAGED_KEY}, which S3 cannot use; encrypt it with SSE-SQS \
-                 or a customer managed key",
+                "queue {} is encrypted with the AWS managed key {SQS_MANAGED_KEY}, which S3 cannot use; encrypt it \
+                 with SSE-SQS or a customer managed key",
                 name_of_arn(queue)
             ),
             Self::NoEventRule => f.write_str(
-                "no EventBridge rule forwards the bucket's events to the function or its queue; add the bucket to the stack's \
-                 parameter EventBridgeBuckets, and deploy the stack",
+                "no EventBridge rule forwards the bucket's events to the function or its queue; add the bucket to the \
+                 stack's parameter EventBridgeBuckets, and deploy the stack",
             ),
-            Self::FilterInEventBridge => {
-                f.write_str("--prefix and --suffix have no effect with --via eventbridge; filter the keys in the EventBridge rule")
-            }
+            Self::FilterInEventBridge => f.write_str(
+                "--prefix and --suffix have no effect with --via eventbridge; filter the keys in the EventBridge \
+                 rule",
+            ),
         }
     }
 }

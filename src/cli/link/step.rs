@@ -199,12 +199,12 @@ impl Step {
                 }
                 (Err(error), Ok(StepState::Before)) => format!("{error}; the change may still take effect"),
                 (Ok(()), Ok(StepState::Before)) => {
-                    format!("AWS accepted the change of the {what} but still returns the old state")
+                    format!("AWS accepted the change to the {what}, but still returns the old state")
                 }
                 (_, Ok(StepState::Neither)) => {
                     format!("the {what} differ from what was written: another process or user changed them")
                 }
-                (_, Err(error)) => format!("cannot verify the change of the {what}: {error}"),
+                (_, Err(error)) => format!("cannot verify the change to the {what}: {error}"),
             };
             return Err(StepError { reason, is_unchanged: false });
         }
@@ -214,8 +214,9 @@ impl Step {
         match self {
             Self::AddPermission(it) => {
                 format!(
-                    "statement \"{id}\" of the function's policy does not allow S3 to send the bucket's events; remove it with \
-                     `aws lambda remove-permission --function-name {} --statement-id {id}`",
+                    "statement \"{id}\" of the function's policy does not allow S3 to invoke the function for the \
+                     bucket; remove the statement with `aws lambda remove-permission --function-name {} \
+                     --statement-id {id}`",
                     it.function,
                     id = it.id
                 )

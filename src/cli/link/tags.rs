@@ -6,7 +6,7 @@ use std::fmt;
 use crate::change::{DistributionId, DistributionIdError};
 use crate::path::Tags;
 
-/// The ownership tag. It lists what `link` added, so that `unlink` removes that and nothing else: distribution IDs, and
+/// The ownership tag. It lists what `link` added, which `unlink` removes: distribution IDs, and
 /// `EventBridge` if `link` enabled the bucket's EventBridge events, separated by spaces.
 pub const LINK_TAG: &str = "invalidation:link";
 
@@ -46,7 +46,8 @@ impl fmt::Display for TagsError {
             Self::TooMany => write!(f, "the bucket would have more than {MAX_TAGS} tags; remove some"),
             Self::TooLong(tag) => write!(
                 f,
-                "the value of tag \"{tag}\" would have more than {MAX_VALUE_LENGTH} characters; name fewer distributions"
+                "the value of tag \"{tag}\" would have more than {MAX_VALUE_LENGTH} characters; name fewer \
+                 distributions"
             ),
         }
     }

@@ -80,7 +80,7 @@ pub async fn plan_unlink(
         for arn in deployment.queues() {
             // The count is for a warning only, so a failed call must not prevent the unlink.
             let queue = api.queue(arn).await.unwrap_or_default();
-            queued_messages += queue.waiting + queue.in_flight;
+            queued_messages += queue.available + queue.in_flight;
         }
     }
     Ok(UnlinkPlan { change_set: ChangeSet { bucket: bucket.clone(), steps }, foreign, rules, queued_messages })

@@ -87,13 +87,13 @@ fn every_option_in_the_documents_exists() {
 }
 
 /// Runs `plan` on these keys, with a distribution config if one is given, and returns its JSON output.
-fn plan(keys: &str, settings: Option<&str>, more: &[&str]) -> Value {
+fn plan(keys: &str, config: Option<&str>, more: &[&str]) -> Value {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("documents-{}", fastrand::u64(..)));
     fs::create_dir_all(&directory).unwrap();
     let file = directory.join("config.json");
     let mut arguments = vec!["--json", "--keys", "-"];
-    if let Some(settings) = settings {
-        fs::write(&file, settings).unwrap();
+    if let Some(config) = config {
+        fs::write(&file, config).unwrap();
         arguments.extend(["--bucket", "my-site", "--config", file.to_str().unwrap()]);
     }
     arguments.extend(more);
@@ -104,7 +104,7 @@ fn plan(keys: &str, settings: Option<&str>, more: &[&str]) -> Value {
 }
 
 /// The config of a distribution with one S3 origin, as CloudFront returns it.
-fn settings(query_strings: bool) -> String {
+fn config(query_strings: bool) -> String {
     r#"{"Origins":{"Quantity":1,"Items":[{"Id":"s","DomainName":"my-site.s3.eu-central-1.amazonaws.com","OriginPath":""}]},
         "DefaultCacheBehavior":{"TargetOriginId":"s","ForwardedValues":{"QueryString":QUERY}}}"#
         .replace("QUERY", &query_strings.to_string())
@@ -123,9 +123,9 @@ fn the_readmes_keys_become_the_paths_of_its_table() {
     for row in rows {
         let cells: Vec<_> = row.trim().split(" |").collect();
         let named = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<BTreeSet<_>>();
-        let settings = cells[2].contains("query strings").then(|| settings(true));
+        let config = cells[2].contains("query strings").then(|| config(true));
         let [key] = &named(cells[0]).into_iter().collect::<Vec<_>>()[..] else { panic!("{row}") };
-        assert_eq!(paths(&plan(key, settings.as_deref(), &[])), named(cells[1]), "{row}");
+        assert_eq!(paths(&plan(key, config.as_deref(), &[])), named(cells[1]), "{row}");
     }
 }
 
@@ -140,13 +140,13 @@ fn the_readmes_example_is_the_planned_result() {
         assert!(example.contains(&part), "{part}: {example}");
     }
     let keys = format!("a b/index.html\n{}\n", images.join("\n"));
-    let settings = settings(false);
-    let all = paths(&plan(&keys, Some(&settings), &["--max-paths", "3000"])).len();
+    let config = config(false);
+    let all = paths(&plan(&keys, Some(&config), &["--max-paths", "3000"])).len();
     assert!(example.contains(&format!("{all} paths exceed the limit of 30")), "{all}: {example}");
     // No other object has a key that starts with `img/2024-`.
     let listing = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readmes-example.txt");
     fs::write(&listing, format!("{keys}img/2023-12-5.jpg\nabout.html\n")).unwrap();
-    let planned = plan(&keys, Some(&settings), &["--listing", listing.to_str().unwrap()]);
+    let planned = plan(&keys, Some(&config), &["--listing", listing.to_str().unwrap()]);
     assert_eq!(planned["invalidations"][0]["unchangedEvicted"], 0, "no unchanged object is evicted: {planned}");
     let paths = paths(&planned);
     assert_eq!(paths.len(), 3, "{planned}");

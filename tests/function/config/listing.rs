@@ -126,13 +126,13 @@ async fn a_wildcard_that_evicts_nothing_else_is_taken() {
 }
 
 #[tokio::test]
-async fn a_path_weight_trades_evictions_for_fewer_paths() {
+async fn evictions_per_path_trades_evictions_for_fewer_paths() {
     let objects = folders(3, 12);
     let changed = objects[1..12].to_vec();
-    for (weight, items) in [("0", 10), ("1", 1)] {
-        let harness = Harness::start(site(objects.clone()), &[("EVICTIONS_PER_PATH", weight)]).await;
+    for (evictions_per_path, items) in [("0", 10), ("1", 1)] {
+        let harness = Harness::start(site(objects.clone()), &[("EVICTIONS_PER_PATH", evictions_per_path)]).await;
         let report = harness.report("r1", event(&changed)).await;
-        assert_eq!(sent(&harness, &changed).len(), items, "{weight}");
+        assert_eq!(sent(&harness, &changed).len(), items, "{evictions_per_path}");
         assert_eq!(report["invalidations"][0]["unchangedEvicted"], u64::from(items == 1));
     }
 }

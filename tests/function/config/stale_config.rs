@@ -36,7 +36,7 @@ fn state_with(config: Value) -> State {
     state
 }
 
-/// A stale config may invalidate too much, but must not skip a change for good.
+/// A stale config may invalidate too much, but must not skip a change permanently.
 #[tokio::test]
 async fn a_stale_config_skips_nothing() {
     let before = config(&[("s3", S3, "/v1"), ("api", "api.example.com", "")], &[], "s3");

@@ -14,13 +14,13 @@ async fn the_tag_and_its_ttls_can_be_set() {
     for request_id in ["r1", "r2"] {
         assert_eq!(harness.report(request_id, created(&[("site", "a.txt")])).await["changes"]["invalidated"], 1);
     }
-    assert_eq!(harness.aws.calls("GetBucketTagging").len(), 2, "remembered for no time at all");
+    assert_eq!(harness.aws.calls("GetBucketTagging").len(), 2, "nothing is cached");
 }
 
 #[tokio::test]
 async fn a_bucket_of_another_account_is_refused_unless_it_is_expected() {
     let theirs = "210987654321";
-    for (variables, covered) in [
+    for (variables, is_accepted) in [
         (&[][..], false),
         (&[("EXPECTED_BUCKET_OWNER", "123456789012")][..], false),
         (&[("EXPECTED_BUCKET_OWNER", theirs)][..], true),
@@ -30,7 +30,7 @@ async fn a_bucket_of_another_account_is_refused_unless_it_is_expected() {
         state.buckets.get_mut("site").unwrap().owner = theirs.into();
         let harness = Harness::start(state, variables).await;
         let event = created(&[("site", "a.txt")]);
-        if covered {
+        if is_accepted {
             assert_eq!(harness.report("r1", event).await["changes"]["invalidated"], 1, "{variables:?}");
         } else {
             let (_, message) = harness.error("r1", event).await;
@@ -101,7 +101,7 @@ async fn a_bad_tag_fails_its_buckets_changes_only_and_is_read_again() {
     });
     let report = harness.report("r1", event).await;
     assert_eq!(report["changes"], json!({ "invalidated": 3, "skipped": 0, "failed": 0 }));
-    assert_eq!(harness.aws.calls("GetBucketTagging").len(), 5, "the good bucket's tags were remembered");
+    assert_eq!(harness.aws.calls("GetBucketTagging").len(), 5, "the good bucket's tags were cached");
     assert_eq!(harness.invalidations("E1").len(), 1, "the retry is the same invalidation");
 }
 

@@ -107,7 +107,7 @@ async fn a_bad_record_fails_the_invocation_after_the_others_were_handled() {
     let (error_type, message) = harness.error("r1", event).await;
     assert_eq!(error_type, "ChangesNotInvalidated");
     assert!(
-        message.starts_with("1 of 3 changes failed: Records[1].s3.object.key: \"%FF\": the decoded key is not"),
+        message.starts_with("1 of 3 changes failed: Records[1].s3.object.key: \"%FF\": the decoded key is not UTF-8"),
         "{message}"
     );
     assert_eq!(harness.invalidations("E1"), [["/a.txt", "/c.txt"]]);

@@ -40,7 +40,7 @@ async fn a_thousand_records_are_seven_lookups_and_five_invalidations() {
     assert_eq!(report["changes"], json!({ "invalidated": 1000 - untagged, "skipped": untagged, "failed": 0 }));
     assert_eq!(report["skipped"], json!([{ "code": "bucket-not-tagged", "bucket": "eta", "changes": untagged }]));
 
-    // Every change is covered at each of its distributions, in both encodings of the space.
+    // Every change is invalidated in each of its distributions, in both encodings of the space.
     for (bucket, key) in &objects {
         let ids = BUCKETS.iter().find(|(name, _)| name == bucket).unwrap().1;
         for id in ids.split_whitespace() {

@@ -21,8 +21,8 @@ pub(crate) struct Scenario {
     pub(crate) event: String,
     /// The ids of the messages that must be redelivered.
     pub(crate) failed: BTreeSet<String>,
-    /// The distributions that work, each with the keys whose URLs must be covered.
-    pub(crate) covered: Vec<(String, Vec<String>)>,
+    /// The distributions that work, each with the keys whose URLs must be invalidated.
+    pub(crate) invalidated: Vec<(String, Vec<String>)>,
 }
 
 pub(crate) fn distribution(number: usize) -> String {
@@ -54,7 +54,7 @@ pub(crate) fn state() -> State {
 /// rounds.
 pub(crate) fn scenario(messages: usize, round: usize) -> Scenario {
     let mut failed = BTreeSet::new();
-    let mut covered: Vec<Vec<String>> = vec![Vec::new(); DISTRIBUTIONS];
+    let mut invalidated: Vec<Vec<String>> = vec![Vec::new(); DISTRIBUTIONS];
     let mut bodies = Vec::with_capacity(messages);
     for number in 0..messages {
         let id = format!("{round:08x}-0000-4000-8000-{number:012}");
@@ -68,13 +68,13 @@ pub(crate) fn scenario(messages: usize, round: usize) -> Scenario {
             continue;
         }
         if works {
-            covered[bucket_number % DISTRIBUTIONS].push(key);
+            invalidated[bucket_number % DISTRIBUTIONS].push(key);
         } else {
             failed.insert(id.clone());
         }
         bodies.push((id, body));
     }
     let bodies: Vec<_> = bodies.iter().map(|(id, body)| (id.as_str(), body.as_str())).collect();
-    let covered = covered.into_iter().enumerate().map(|(number, keys)| (distribution(number), keys));
-    Scenario { event: sqs(&bodies), failed, covered: covered.filter(|(_, keys)| !keys.is_empty()).collect() }
+    let invalidated = invalidated.into_iter().enumerate().map(|(number, keys)| (distribution(number), keys));
+    Scenario { event: sqs(&bodies), failed, invalidated: invalidated.filter(|(_, keys)| !keys.is_empty()).collect() }
 }

@@ -63,7 +63,7 @@ async fn a_message_fails_if_anything_of_it_does_and_no_other_for_it() {
         ("job", r#"{"CodePipeline.job":{"id":"11111111-abcd-1111-abcd-111111abcdef"}}"#.to_owned()),
         ("request", r#"{"distributionId":"E1"}"#.to_owned()),
         ("button", "{}".to_owned()),
-        ("ignored", notification(&[record("ObjectTagging:Put", "good", "8")])),
+        ("skipped", notification(&[record("ObjectTagging:Put", "good", "8")])),
     ];
     let messages: Vec<_> = messages.iter().map(|(id, body)| (*id, body.as_str())).collect();
     let answer = harness.report("r1", sqs(&messages)).await;
@@ -145,7 +145,7 @@ async fn half_a_million_bad_records_in_one_message_are_a_few_lines() {
 /// Delivers one of the largest batches, under the default timeout of the harness.
 async fn run(messages: usize, bytes: usize) {
     let harness = Harness::start(largest_batch::state(), &[]).await;
-    let Scenario { event, failed: expected, covered } = scenario(messages, 1);
+    let Scenario { event, failed: expected, invalidated } = scenario(messages, 1);
     assert!(event.len() > bytes, "{} bytes", event.len());
     let answer = match harness.invoke("r1", event).await {
         InvocationOutcome::Response(body) => serde_json::from_slice(&body).unwrap(),
@@ -157,8 +157,8 @@ async fn run(messages: usize, bytes: usize) {
     assert_eq!((sent.len(), distributions.len()), (largest_batch::DISTRIBUTIONS, largest_batch::DISTRIBUTIONS));
     assert_eq!(sent.iter().filter(|call| call.status == 201).count(), 10);
     assert_eq!(harness.aws.calls("GetBucketTagging").len(), largest_batch::BUCKETS);
-    assert_eq!(covered.len(), 10);
-    for (id, keys) in covered {
+    assert_eq!(invalidated.len(), 10);
+    for (id, keys) in invalidated {
         let [items] = &harness.invalidations(&id)[..] else { panic!("one invalidation for {id}") };
         assert!(items.len() <= 30, "{items:?}");
         for url in keys.iter().map(|key| format!("/{}", key.replace('+', "%2B").replace(' ', "%20"))) {

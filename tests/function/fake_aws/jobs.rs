@@ -106,7 +106,7 @@ async fn a_job_takes_one_failure() {
     };
     assert_eq!(results(&aws), [expected]);
     assert_eq!(succeed(&aws, json!({})).await, "InvalidJobStateException");
-    assert_eq!(aws.with(|state| state.jobs.get_mut(JOB).unwrap().resume()), None, "failed for good");
+    assert_eq!(aws.with(|state| state.jobs.get_mut(JOB).unwrap().resume()), None, "failed permanently");
 }
 
 #[tokio::test]

@@ -51,7 +51,7 @@ async fn an_invalidation_is_in_progress_until_its_time_has_passed() {
     takes(&aws, Duration::ZERO);
     let completed = created.replace("InProgress", "Completed");
     assert_eq!(get(&aws, "E1", id).await, (200, completed.clone()));
-    assert_eq!(create(&aws).await, (201, completed), "the same reference tells the status of now");
+    assert_eq!(create(&aws).await, (201, completed), "the same reference returns the current status");
     let calls = aws.calls("GetInvalidation");
     assert_eq!(calls.iter().map(|call| (call.target.as_str(), call.status)).collect::<Vec<_>>(), [("E1", 200); 2]);
 }

@@ -47,7 +47,7 @@ async fn only_cloudfronts_own_response_means_already_done() {
     }
 }
 
-/// If such a response were believed, the changes would be skipped for good.
+/// If such a response were believed, the changes would be skipped permanently.
 #[tokio::test]
 async fn only_s3s_own_response_means_no_tags() {
     let whole = "<Error><Code>NoSuchTagSet</Code><Message/></Error>";

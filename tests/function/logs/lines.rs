@@ -1,9 +1,13 @@
 //! What the function logs, and what it never logs.
 
+use s3_cloudfront_invalidator::local::FakeJob;
+use s3_cloudfront_invalidator::local::events::{job, sqs};
 use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::{Harness, created, state};
+
+const JOB: &str = "11111111-abcd-1111-abcd-111111abcdef";
 
 /// The lines, except metrics, of two invocations that succeed and two that fail.
 async fn lines(variables: &[(&str, &str)]) -> Vec<String> {
@@ -126,4 +130,43 @@ async fn an_invalid_log_level_falls_back_to_info() {
     }
     let lines = lines(&[("AWS_LAMBDA_LOG_LEVEL", "FATAL")]).await;
     assert_eq!(lines.len(), 2, "{lines:#?}");
+}
+
+/// The access-denied error is as long as IAM's, and the remedy follows it.
+#[tokio::test]
+async fn a_line_of_which_anything_failed_is_a_warning_with_code_and_remedy() {
+    let mut state = state(&[("site", "E1")]);
+    state.jobs.insert(JOB.into(), FakeJob::default());
+    state.denied.insert("CreateInvalidation".into());
+    let harness = Harness::start(state, &[("DISTRIBUTION_CONFIG", "off")]).await;
+    let body = created(&[("site", "a"), ("site", "b")]);
+    let answer = harness.report("batch", sqs(&[("m1", &body)])).await;
+    assert_eq!(answer["batchItemFailures"].as_array().unwrap().len(), 1, "{answer}");
+    let parameters = json!({ "bucket": "site", "keys": ["c", "d"] }).to_string();
+    let answer = harness.report("job", job(JOB, Some(&parameters), None)).await;
+    harness.error("direct", r#"{"distributionId":"E1","paths":["/a"]}"#).await;
+    let lines = harness.function.stop().await.unwrap();
+    let lines: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).expect(line)).collect();
+    for (id, changes, failed) in [("batch", 2, 2), ("job", 2, 2), ("direct", 0, 0)] {
+        let line = lines.iter().find(|it| it["requestId"] == id && it.get("durationMs").is_some()).expect(id);
+        assert_eq!((&line["level"], &line["ok"]), (&json!("WARN"), &json!(false)), "{line}");
+        assert_eq!(line["changes"], json!({ "invalidated": 0, "skipped": 0, "failed": failed }));
+        let [failure] = &line["failures"].as_array().unwrap()[..] else { panic!("{line}") };
+        assert_eq!((&failure["code"], &failure["changes"]), (&json!("invalidation-access-denied"), &json!(changes)));
+        assert_eq!(failure["distributionId"], "E1");
+        let message = failure["message"].as_str().unwrap();
+        assert!(message.contains("because no identity-based policy allows"), "{message}");
+        assert!(message.contains("allow cloudfront:CreateInvalidation"), "{message}");
+        assert!(line["message"].as_str().unwrap().ends_with("; invalidation-access-denied"), "{line}");
+        if id == "job" {
+            // The answer and the line have the same report.
+            for (field, value) in answer.as_object().unwrap() {
+                assert_eq!(&line[field], value, "{field}");
+            }
+            assert_eq!((&answer["job"]["result"], &line["errorType"]), (&json!("failed"), &json!("RequestFailed")));
+        }
+    }
+    // The runtime logs errors from its module `panic`.
+    assert!(lines.iter().any(|line| line["target"] == "lambda_runtime"), "{lines:#?}");
+    assert!(lines.iter().all(|line| !line["target"].as_str().unwrap_or_default().contains("panic")));
 }

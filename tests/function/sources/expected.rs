@@ -3,8 +3,8 @@
 use super::Expected;
 
 /// The error for an event that would be for the function's own distribution, if there is none.
-const NO_DISTRIBUTION: &str = "UnrecognizedEvent: no distribution is named; name a distribution (\"distributionId\") or a \
-    tagged bucket (\"bucket\"), or set DISTRIBUTION_ID";
+const NO_DISTRIBUTION: &str = "UnrecognizedEvent: the event names no distribution; add \"distributionId\", or \
+    \"bucket\" for a tagged bucket, or set DISTRIBUTION_ID";
 
 pub(super) const EXPECTED: &[Expected] = &[
     ("sqs/eventbridge", &["E2EXAMPLE1ABCD /queue/bus%20a%2Bb.html /queue/bus+a%2Bb.html"], None),
@@ -133,14 +133,14 @@ pub(super) const EXPECTED: &[Expected] = &[
     (
         "codepipeline/without-id",
         &[
-            r#"UnrecognizedEvent: the CodePipeline job has no valid ID ("CodePipeline.job"."id"), so no result can be put"#,
+            r#"UnrecognizedEvent: the CodePipeline job has no valid ID ("CodePipeline.job"."id"), so the function cannot report a job result"#,
         ],
         None,
     ),
     (
         "codepipeline/without-parameters",
         &[
-            r#"job failed: ConfigurationError: no distribution is named; name a distribution ("distributionId") or a tagged bucket ("bucket"), or set DISTRIBUTION_ID"#,
+            r#"job failed: ConfigurationError: the event names no distribution; add "distributionId", or "bucket" for a tagged bucket, or set DISTRIBUTION_ID"#,
         ],
         Some(&["job succeeded: E2EXAMPLE3IJKL: invalidated /*", "E2EXAMPLE3IJKL /*"]),
     ),

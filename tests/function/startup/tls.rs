@@ -57,7 +57,7 @@ async fn a_malformed_certificate_is_skipped_with_a_warning() {
 
 #[tokio::test]
 async fn another_authority_is_refused_and_the_change_reported_as_failed() {
-    let [authority, other] = ["of the test", "of somebody else"].map(|name| Authority::new(name).unwrap());
+    let [authority, other] = ["of the test", "of another party"].map(|name| Authority::new(name).unwrap());
     let (outcome, lines, accepted) = outcome(&authority, &file("other.pem", other.pem())).await;
     let InvocationOutcome::Error { error_type, message } = outcome else { panic!("{outcome:?}") };
     assert_eq!((error_type.as_str(), accepted), ("ChangesNotInvalidated", 0));

@@ -27,8 +27,8 @@ struct Input {
     of_keys: bool,
 }
 
-/// The first line holds the path budget, the wildcard budget and the path weight. Each further line is the key of a
-/// changed object; after `item ` it is a path as it is, and after `other ` the key of an unchanged object.
+/// The first line holds the path budget, the wildcard budget and the evictions per path. Each further line is the key
+/// of a changed object; after `item ` it is a path as it is, and after `other ` the key of an unchanged object.
 fn read(text: &str) -> Input {
     let mut lines = text.split('\n');
     let mut numbers = lines.next().unwrap_or_default().split(' ').map(str::parse::<u16>);

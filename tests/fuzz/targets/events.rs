@@ -189,7 +189,9 @@ pub(crate) fn message(body: &[u8]) -> Checked {
         }
         match decode(body.as_bytes()) {
             // Decoded alone, the event is in one envelope less, which may be few enough.
-            _ if failed.iter().any(|error| error.reason.ends_with("nested in too many envelopes")) => {}
+            _ if failed
+                .iter()
+                .any(|error| error.reason.ends_with("nested too deeply in SQS, SNS or invocation records")) => {}
             // An SQS batch decoded alone needs message IDs. Within a message it does not, as nobody reads its batch
             // item failures.
             Ok(Event::Changes(alone)) if alone.failed.iter().any(|error| error.at.ends_with("messageId")) => {}

@@ -1,4 +1,4 @@
-//! The fuzz targets. An input with several parts is lines of text, so that a corpus can be read and written by hand.
+//! The fuzz targets. An input with several parts is lines of text, so that people can read and write a corpus.
 
 pub(crate) mod collapse;
 pub(crate) mod events;

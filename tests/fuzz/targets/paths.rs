@@ -117,7 +117,7 @@ pub(crate) fn items(input: &[u8]) -> Checked {
             }
             for (index, item) in items.iter().enumerate() {
                 let twice = items.iter().enumerate().any(|(other, by)| other != index && covers(by, item));
-                prop_assert!(!twice, "{item} is needless in {items:?}");
+                prop_assert!(!twice, "{item} is redundant in {items:?}");
             }
             Ok(format!("{} {}", magnitude(items.len()), magnitude(each.len() - items.len())))
         }

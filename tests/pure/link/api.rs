@@ -25,13 +25,13 @@ impl OperatorApi for Account {
         if ![FUNCTION, "invalidator"].contains(&name) {
             return Err(missing(name));
         }
-        let dead_letters = self.function_dead.borrow().clone();
+        let dead_letter_queue = self.function_dead.borrow().clone();
         Ok(FunctionInfo {
             arn: FUNCTION.into(),
             distribution_tag: self.tag.borrow().clone(),
             is_dry_run: self.is_dry_run.get(),
             bucket_owner: self.owner.borrow().clone(),
-            dead_letters,
+            dead_letter_queue,
         })
     }
 

@@ -100,7 +100,7 @@ impl Account {
         let from_rule = statement("events.amazonaws.com", "sqs:SendMessage", QUEUE, RULE);
         let queue = Queue {
             policy: Some(policy(&[from_buckets, from_rule])),
-            dead_letters: Some(DEAD.into()),
+            dead_letter_queue: Some(DEAD.into()),
             ..Queue::default()
         };
         let source =

@@ -35,7 +35,7 @@ fn a_failed_step_rolls_back_the_others() {
             let before = configuration(&account);
             account.fault.set(Some((at, Fault::Refused)));
             let error = link(&account, &request(via)).unwrap().unwrap_err();
-            assert_eq!(error.to_string(), "refused; this command left no changes");
+            assert_eq!(error.to_string(), "refused; no changes remain");
             assert_eq!(configuration(&account), before, "{via:?} {at}");
         }
         for at in 0..unlinking {

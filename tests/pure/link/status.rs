@@ -138,7 +138,7 @@ fn each_problem_of_the_function_is_reported_with_its_remedy() {
     assert!(found.is_empty(), "it is right for buckets of that account: {found:?}");
     let cases: [(Breakage, &str, &str); 6] = [
         (|it| it.is_dry_run.set(true), "dry-run", "the function sends no invalidations (DRY_RUN)"),
-        (|it| it.dead.borrow_mut().waiting = 3, "dead-letter-queue-not-empty", "start-message-move-task"),
+        (|it| it.dead.borrow_mut().available = 3, "dead-letter-queue-not-empty", "start-message-move-task"),
         (
             |it| it.sources.borrow_mut()[0].state = "Disabled".into(),
             "event-source-disabled",
@@ -150,13 +150,13 @@ fn each_problem_of_the_function_is_reported_with_its_remedy() {
             "ReportBatchItemFailures",
         ),
         (
-            |it| it.queue.borrow_mut().dead_letters = None,
+            |it| it.queue.borrow_mut().dead_letter_queue = None,
             "dead-letter-queue-missing",
             "add a redrive policy with a dead-letter queue",
         ),
         (
             |it| {
-                it.queue.borrow_mut().dead_letters = None;
+                it.queue.borrow_mut().dead_letter_queue = None;
                 *it.function_dead.borrow_mut() = None;
             },
             "dead-letter-queue-missing",
@@ -178,7 +178,7 @@ fn a_failed_call_is_a_problem_with_the_class_of_its_error() {
     assert_eq!((queue, problem.code), (Some("changes-2"), ErrorClass::NotFound.name()));
 }
 
-/// A proxy between the distribution and the bucket cannot be told from a wrong tag.
+/// The check cannot distinguish a proxy between the distribution and the bucket from a wrong tag.
 #[test]
 fn the_origin_check_can_be_skipped() {
     let proxy = |it: &Account| it.origins.borrow_mut().get_mut("E1").unwrap()[0].0 = "proxy.example.com".into();
@@ -219,7 +219,7 @@ fn the_json_of_a_status_names_every_field() {
     );
     let queue = |name: &str, state: &str| {
         let arn = format!("arn:aws:sqs:eu-central-1:123456789012:{name}");
-        json!({ "name": name, "arn": arn, "state": ok(state), "waiting": 0, "inFlight": 0 })
+        json!({ "name": name, "arn": arn, "state": ok(state), "available": 0, "inFlight": 0 })
     };
     assert_eq!(
         json!(of_function),

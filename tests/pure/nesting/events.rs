@@ -30,7 +30,7 @@ const NO_JSON: [&str; 5] = ["", "Hello!", "{\"Records\":[", "{} {}", "\u{feff}{}
 #[derive(Clone, Debug)]
 pub(super) enum Record {
     Change(String),
-    Ignored,
+    Skipped,
     Unreadable,
 }
 
@@ -64,7 +64,7 @@ pub(super) enum NestedEvent {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Expected {
     pub(super) keys: Vec<String>,
-    pub(super) ignored: usize,
+    pub(super) skipped: usize,
     pub(super) test_events: usize,
     pub(super) failed: usize,
 }
@@ -75,7 +75,7 @@ fn key() -> impl Strategy<Value = String> {
 
 fn base() -> impl Strategy<Value = NestedEvent> {
     let record =
-        prop_oneof![4 => key().prop_map(Record::Change), 1 => Just(Record::Ignored), 1 => Just(Record::Unreadable)];
+        prop_oneof![4 => key().prop_map(Record::Change), 1 => Just(Record::Skipped), 1 => Just(Record::Unreadable)];
     prop_oneof![
         4 => vec(record, 0..=3).prop_map(NestedEvent::Notification),
         3 => key().prop_map(NestedEvent::Bridge),
@@ -141,7 +141,7 @@ impl NestedEvent {
                 for record in records {
                     match record {
                         Record::Change(key) => expected.keys.push(key.clone()),
-                        Record::Ignored => expected.ignored += 1,
+                        Record::Skipped => expected.skipped += 1,
                         Record::Unreadable => expected.failed += 1,
                     }
                 }
@@ -178,7 +178,7 @@ impl Record {
     fn write(&self, writer: &mut Writer) -> String {
         let (name, key) = match self {
             Self::Change(key) => ("ObjectCreated:Put", encode_key(key)),
-            Self::Ignored => ("ObjectTagging:Put", "k".into()),
+            Self::Skipped => ("ObjectTagging:Put", "k".into()),
             Self::Unreadable => ("ObjectRemoved:Delete", "%FF".into()),
         };
         let key = writer.string(&key);

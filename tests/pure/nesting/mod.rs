@@ -50,7 +50,7 @@ fn check(event: &str, expected: &[Expected]) {
         let keys = expected.keys.iter().map(String::as_str).collect();
         assert_eq!(message, (format!("m{index}").as_str(), keys, expected.failed), "{event}");
     }
-    assert_eq!(batch.skipped.len(), expected.iter().map(|it| it.ignored).sum::<usize>());
+    assert_eq!(batch.skipped.len(), expected.iter().map(|it| it.skipped).sum::<usize>());
     assert_eq!(batch.test_events, expected.iter().map(|it| it.test_events).sum::<usize>());
 }
 

@@ -40,7 +40,9 @@ pub(super) const CODEPIPELINE: &[Expected] = &[
     ),
     (
         "without-id",
-        &[r#"error the CodePipeline job has no valid ID ("CodePipeline.job"."id"), so no result can be put"#],
+        &[
+            r#"error the CodePipeline job has no valid ID ("CodePipeline.job"."id"), so the function cannot report a job result"#,
+        ],
     ),
     ("without-parameters", &["job 11111111-abcd-1111-abcd-000000000002", "paths of own: /*"]),
 ];

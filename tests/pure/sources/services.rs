@@ -126,7 +126,7 @@ pub(super) const NESTED: &[Expected] = &[
             "message 059f36b4-87a3-44ab-83d2-000000000108 changes 0..0 failed 0..1",
             "message 059f36b4-87a3-44ab-83d2-000000000109 changes 0..1 failed 1..1",
             "change example-site eu-central-1 failed/beside-too-deep.html",
-            "failed Records[0].body: the event is nested in too many envelopes",
+            "failed Records[0].body: the event is nested too deeply in SQS, SNS or invocation records",
         ],
     ),
 ];

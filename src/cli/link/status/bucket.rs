@@ -13,8 +13,8 @@ use crate::cli::link::notification::{Destination, EVENTS, KeyFilter, Notificatio
 use crate::cli::link::plan::{is_forwarded, origin_paths_of};
 use crate::cli::link::policy::{AccessRequest, S3_PRINCIPAL, allows, is_sqs_managed_key};
 
-/// Checks a bucket and its distributions. With `skip_origin_check` it is no problem if no origin of a distribution is
-/// the bucket, or if the origins may not be read: a proxy may be between the distribution and the bucket.
+/// Checks a bucket and its distributions. With `skip_origin_check` it is no problem if no origin of a distribution
+/// points to the bucket, or if the origins may not be read: a proxy may be between the distribution and the bucket.
 pub async fn check_bucket(
     api: &impl OperatorApi,
     configs: &impl DistributionConfigs,
@@ -94,8 +94,8 @@ async fn check_distribution(
         Err(LinkError::NoOrigin { domains, .. }) => {
             let origins = one_line(&domains.join(", "));
             let message = format!(
-                "no origin of {id} is the bucket (its origins: {origins}); correct the bucket's tag or the distribution's \
-                 origins, or add --skip-origin-check if one of the origins is a proxy of the bucket"
+                "no origin of {id} points to the bucket (its origins: {origins}); correct the bucket's tag or the \
+                 distribution's origins, or add --skip-origin-check if one of the origins is a proxy of the bucket"
             );
             (Check::ok("yes"), Check::problem("none", "origin-missing", message))
         }
@@ -155,7 +155,7 @@ async fn check_notifications(
     } else if filters.windows(2).all(|two| matches!(two, [one, other] if one == other)) {
         Check::ok(format!("{kind}, some keys"))
     } else {
-        let problem = "the event notifications filter the keys of one event type differently from those of another";
+        let problem = "the event notifications have different prefix or suffix filters for different event types";
         Check::problem(kind, "filters-differ", format!("{problem}; run {}", relink.via(kind)))
     };
     (events_via, check_permission(api, deployment, relink, &rules).await)
@@ -201,7 +201,7 @@ async fn check_permission(
                     LinkError::QueuePolicyDenies { queue, bucket, account }.to_string()
                 } else {
                     let relink = relink.via("function");
-                    format!("the policy of {destination} does not allow S3 to send the bucket's events; run {relink}")
+                    format!("the policy of {destination} does not allow S3 to invoke it for the bucket; run {relink}")
                 };
                 return Check::problem("missing", "policy-missing", message);
             }

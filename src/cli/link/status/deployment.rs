@@ -12,13 +12,13 @@ const ENABLED: &str = "enabled";
 
 /// Checks the function, the queues that it reads, and the dead-letter queues of both.
 pub async fn check_deployment(api: &impl OperatorApi, deployment: &Deployment) -> DeploymentStatus {
-    let mut dead: BTreeSet<_> = deployment.function.dead_letters.iter().cloned().collect();
+    let mut dead: BTreeSet<_> = deployment.function.dead_letter_queue.iter().cloned().collect();
     let mut queues = Vec::new();
     for source in deployment.sources.iter().filter(|it| deployment.queues().any(|arn| arn == it.arn)) {
         let result = api.queue(&source.arn).await;
-        dead.extend(result.iter().filter_map(|queue| queue.dead_letters.clone()));
+        dead.extend(result.iter().filter_map(|queue| queue.dead_letter_queue.clone()));
         queues.push(match result {
-            Ok(queue) => queue_status(&source.arn, &queue, source_state(source, queue.dead_letters.is_some())),
+            Ok(queue) => queue_status(&source.arn, &queue, source_state(source, queue.dead_letter_queue.is_some())),
             Err(error) => queue_status(&source.arn, &Queue::default(), Check::failed_call(&error)),
         });
     }
@@ -26,10 +26,10 @@ pub async fn check_deployment(api: &impl OperatorApi, deployment: &Deployment) -
     for arn in dead.iter().filter(|arn| is_queue(arn)) {
         dead_letter_queues.push(match api.queue(arn).await {
             Ok(queue) => {
-                let state = match queue.waiting {
+                let state = match queue.available {
                     0 => Check::ok("empty"),
-                    waiting => {
-                        let message = redrive_hint(waiting, arn, deployment.queues().next());
+                    available => {
+                        let message = redrive_hint(available, arn, deployment.queues().next());
                         Check::problem("not empty", "dead-letter-queue-not-empty", message)
                     }
                 };
@@ -52,11 +52,11 @@ pub async fn check_deployment(api: &impl OperatorApi, deployment: &Deployment) -
 
 /// The remedy for messages in a dead-letter queue. The command names the destination, since SQS does not know the
 /// source of messages that Lambda sent there. Source: SQS developer guide, "Troubleshooting dead-letter queue redrive".
-fn redrive_hint(waiting: u64, arn: &str, queue: Option<&str>) -> String {
-    let messages = if waiting == 1 { "1 message".to_owned() } else { format!("{waiting} messages") };
+fn redrive_hint(available: u64, arn: &str, queue: Option<&str>) -> String {
+    let messages = if available == 1 { "1 message".to_owned() } else { format!("{available} messages") };
     let remedy = match queue {
         Some(queue) => format!("run `aws sqs start-message-move-task --source-arn {arn} --destination-arn {queue}`"),
-        None => "invoke the function with the bodies".to_owned(),
+        None => "invoke the function with the body of each message".to_owned(),
     };
     format!("the dead-letter queue has {messages}; correct the cause of the failures, then {remedy}")
 }
@@ -66,13 +66,13 @@ fn queue_status(arn: &str, queue: &Queue, state: Check) -> QueueStatus {
         name: name_of_arn(arn).into(),
         arn: arn.into(),
         state,
-        waiting: queue.waiting,
+        available: queue.available,
         in_flight: queue.in_flight,
     }
 }
 
-fn source_state(source: &EventSourceMapping, has_dead_letters: bool) -> Check {
-    match (source.is_active(), source.reports_batch_item_failures, has_dead_letters) {
+fn source_state(source: &EventSourceMapping, has_dead_letter_queue: bool) -> Check {
+    match (source.is_active(), source.reports_batch_item_failures, has_dead_letter_queue) {
         (false, ..) => Check::problem(
             source.state.to_lowercase(),
             "event-source-disabled",
@@ -86,7 +86,8 @@ fn source_state(source: &EventSourceMapping, has_dead_letters: bool) -> Check {
         (.., false) => Check::problem(
             ENABLED,
             "dead-letter-queue-missing",
-            "messages that fail repeatedly are lost; add a redrive policy with a dead-letter queue",
+            "messages that keep failing are lost when the queue's retention period ends; add a redrive policy with a \
+             dead-letter queue",
         ),
         _ => Check::ok(ENABLED),
     }

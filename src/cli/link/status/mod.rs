@@ -146,7 +146,7 @@ pub struct QueueStatus {
     /// Whether the function reads it; for a dead-letter queue, whether it is empty.
     pub state: Check,
     /// The approximate number of visible messages.
-    pub waiting: u64,
+    pub available: u64,
     /// The approximate number of messages in flight.
     pub in_flight: u64,
 }
