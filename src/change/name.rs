@@ -74,10 +74,7 @@ impl BucketName {
         } else if fits {
             Ok(Self(name.into()))
         } else {
-            Err(NameError::new(
-                name,
-                "is not a bucket name (usually 3 to 63 lowercase letters, digits, \".\", \"-\" and \"_\")",
-            ))
+            Err(NameError::new(name, "is not a bucket name (3 to 255 letters, digits, \".\", \"-\" and \"_\")"))
         }
     }
 

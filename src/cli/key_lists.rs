@@ -196,7 +196,7 @@ mod tests {
             "warning: Skipping file /c",
         ] {
             let error = KeyList::read(&format!("{first}{line}\n")).unwrap_err().to_string();
-            assert!(error.starts_with("line 2 is not output of `aws s3 sync`"), "{error}");
+            assert!(error.starts_with("line 2 does not look like output of `aws s3 sync`"), "{error}");
         }
         let padded = format!("Completed 1 KiB/2 KiB (1 KiB/s) with 1 file(s) remaining\r{first}");
         assert!(KeyList::read(&padded).unwrap_err().to_string().contains("--no-progress"));
@@ -220,8 +220,8 @@ mod tests {
     #[test]
     fn one_malformed_line_fails_the_list() {
         for (text, expected) in [
-            ("2026-01-02 03:04:05 1 a\nwarning: no\n", "line 2 is not output of `aws s3 ls`"),
-            ("upload: a to s3://b/a\nfatal error: no\n", "line 2 is not output of `aws s3 sync`"),
+            ("2026-01-02 03:04:05 1 a\nwarning: no\n", "line 2 does not look like output of `aws s3 ls`"),
+            ("upload: a to s3://b/a\nfatal error: no\n", "line 2 does not look like output of `aws s3 sync`"),
         ] {
             let error = KeyList::read(text).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{error}");

@@ -59,7 +59,9 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         let mut report = Report::default();
         let execution_invocation = Invocation { deadline: execution_deadline, ..invocation.clone() };
         let execute = self.execute(&job, &mut report, &execution_invocation, log_line);
-        let result = timeout_at(execution_deadline, execute).await.unwrap_or_else(|_| {
+        let executed = timeout_at(execution_deadline, execute).await;
+        let result = executed.unwrap_or_else(|_| {
+            report = log_line.report.clone();
             let message = "the deadline passed before AWS responded; retry the action, and increase the function's \
                            timeout if this happens often";
             Ok(JobResult::failed(FailureType::Unavailable, message))

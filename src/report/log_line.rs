@@ -94,13 +94,16 @@ impl LogLine {
     /// Records the error that the invocation fails with, or that was put as the result of a job.
     pub fn record_error(&mut self, error: &InvocationError) {
         self.error_type = Some(error.error_type());
+        // Otherwise the failures are recorded.
         if self.report.ok {
-            let failed = self.report.changes.failed;
-            self.record(&error.report());
-            // An event that cannot be decoded, and changes of which none was handled, are counted before.
-            self.report.changes.failed = self.report.changes.failed.max(failed);
+            let Report { failures, failures_omitted, .. } = error.report();
+            self.report.ok = false;
+            self.report.failures = failures;
+            self.report.failures_omitted =
+                failures_omitted + truncate_by_changes(&mut self.report.failures, LOGGED_CODES, |it| it.changes);
+            // The changes of an event that cannot be decoded, or of which none could be handled.
             if let [failure] = &mut self.report.failures[..] {
-                failure.changes = failure.changes.max(failed);
+                failure.changes = failure.changes.max(self.report.changes.failed);
             }
         }
     }

@@ -63,27 +63,45 @@ fn every_request_in_the_documents_is_accepted() {
     assert_eq!(table.iter().flat_map(|cell| quoted(cell)).collect::<BTreeSet<_>>(), fields);
 }
 
-/// Every code that a failure of a step can have.
+/// The string literals of a source that consist of words with hyphens between them, as codes do.
+fn literal_codes(source: &str) -> BTreeSet<String> {
+    let is_word = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase());
+    let is_code = |text: &&str| text.contains('-') && text.split('-').all(is_word);
+    source.split('"').filter(is_code).map(str::to_owned).collect()
+}
+
+/// The names of the classes of failed calls.
+fn class_names() -> BTreeSet<String> {
+    let source = read("src/aws/error.rs");
+    let body = source.split("pub fn name(self)").nth(1).unwrap().split("\n    }\n").next().unwrap();
+    let names: BTreeSet<_> = body.split('"').skip(1).step_by(2).map(str::to_owned).collect();
+    assert!(names.len() > 5, "{names:?}");
+    names
+}
+
+/// The codes of failures that are not composed of a step and a class.
+fn whole_codes() -> BTreeSet<String> {
+    let files =
+        ["src/report/failure.rs", "src/report/mod.rs", "src/report/invocation_error.rs", "src/cli/invalidate.rs"];
+    let codes: BTreeSet<_> = files.iter().flat_map(|file| literal_codes(&read(file))).collect();
+    assert!(codes.len() > 6, "{codes:?}");
+    codes
+}
+
+/// Every code that a failure can have.
 fn codes() -> BTreeSet<String> {
-    let ports = read("src/aws/error.rs");
-    let names = ports.split("pub fn name(self)").nth(1).unwrap().split("\n    }\n").next().unwrap();
-    let names: Vec<_> = names.split('"').skip(1).step_by(2).collect();
+    let names = class_names();
     let source = read("src/report/failure.rs");
     let body = source.split("pub fn code(&self)").nth(1).unwrap().split("\n    }\n").next().unwrap();
-    let literals: Vec<_> = body.split('"').skip(1).step_by(2).collect();
-    let (whole, steps): (Vec<_>, Vec<_>) =
-        literals.into_iter().filter(|it| !it.contains('{')).partition(|it| it.contains('-'));
-    assert!(names.len() > 5 && steps.len() > 2 && whole.len() > 1, "{names:?} {steps:?} {whole:?}");
-    let class = |name: &&str| steps.iter().map(|step| format!("{step}-{name}")).collect::<Vec<_>>();
-    let mut codes: BTreeSet<_> = names.iter().flat_map(class).chain(whole.iter().map(|&it| it.to_owned())).collect();
+    let literals = body.split('"').skip(1).step_by(2);
+    let steps: Vec<_> = literals.filter(|it| !it.contains(['{', '-'])).collect();
+    assert!(steps.len() > 2, "{steps:?}");
+    let class = |name: &String| steps.iter().map(|step| format!("{step}-{name}")).collect::<Vec<_>>();
+    let mut codes: BTreeSet<_> = names.iter().flat_map(class).collect();
     let error = CallError { class: ErrorClass::NotFound, message: String::new() };
     let distribution = DistributionId::new("E2EXAMPLE1ABCD").unwrap();
     assert!(codes.contains(&Failure::Wait { distribution, error }.code()), "{codes:?}");
-    // Failures of a delivery as a whole.
-    let source = read("src/report/mod.rs");
-    let whole: Vec<_> = source.split("self.set_failure(\"").skip(1).map(|it| it.split('"').next().unwrap()).collect();
-    assert!(whole.len() > 3, "{whole:?}");
-    codes.extend(whole.into_iter().map(str::to_owned));
+    codes.extend(whole_codes());
     codes
 }
 
@@ -104,6 +122,13 @@ fn documented_codes_and_alarms_exist() {
         }
     }
     assert!(documented.len() > 8, "{documented:?}");
+    let listed = quoted(&listed);
+    for code in whole_codes() {
+        assert!(listed.contains(&code), "{code}");
+    }
+    for class in class_names() {
+        assert!(listed.contains(&format!("…-{class}")), "{class}");
+    }
 
     let template = read("infra/cloudformation/template.yaml");
     let made = template.lines().filter_map(|line| line.strip_prefix("  ")?.strip_suffix("Alarm:"));
@@ -116,6 +141,57 @@ fn documented_codes_and_alarms_exist() {
         for word in words.filter(|word| word.len() > 5 && word.ends_with("Alarm") && !word.ends_with("MetricAlarm")) {
             assert!(made.contains(word), "{}: {word}", document.display());
         }
+    }
+}
+
+#[test]
+fn the_codes_and_states_of_status_are_documented() {
+    let sources = sources();
+    let files = sources.iter().filter(|(path, _)| path.starts_with("cli/link/status"));
+    let source: String = files.map(|(_, text)| text.as_str()).collect();
+    let page = section("docs/json.md", "## Status");
+    let problems = page.split("\n### Problem codes\n").nth(1).unwrap();
+    let (own, classes) = problems.split_once("\n| class |").unwrap();
+    let documented = |table: &str| first_cells(table).iter().flat_map(|cell| quoted(cell)).collect::<BTreeSet<_>>();
+    assert_eq!(documented(own), literal_codes(&source));
+    assert_eq!(documented(classes), class_names());
+
+    let states = quoted(page.split("\n### States\n").nth(1).unwrap().split("\n### ").next().unwrap());
+    let calls = source.split("Check::ok(").chain(source.split("::problem("));
+    let literals = calls.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next());
+    let set: BTreeSet<_> = literals.map(str::to_owned).collect();
+    assert!(set.len() > 10, "{set:?}");
+    assert!(set.is_subset(&states), "{set:?} {states:?}");
+}
+
+/// The value of a constant in a source, as a document shows it.
+fn constant(file: &str, name: &str) -> String {
+    let source = read(file);
+    let rest = source.split(&format!("const {name}: usize = ")).nth(1).unwrap_or_else(|| panic!("{file}: no {name}"));
+    rest.split(';').next().unwrap().replace(" * 1024", " KiB")
+}
+
+#[test]
+fn the_documented_limits_of_lists_are_those_of_the_code() {
+    let of_report = |name: &str| constant("src/report/mod.rs", name);
+    let of_line = |name: &str| constant("src/report/log_line.rs", name);
+    let buckets = constant("src/send/sent_invalidation.rs", "MAX_LISTED_BUCKETS");
+    let page = section("docs/json.md", "## Limits of the lists");
+    for (list, in_report, in_line) in [
+        ("`failures`", of_report("LISTED_CODES"), of_line("LOGGED_CODES")),
+        ("`skipped`", of_report("LISTED_CODES"), of_line("LOGGED_CODES")),
+        ("`invalidations`", of_report("LISTED_INVALIDATIONS"), of_line("LOGGED_INVALIDATIONS")),
+        ("`buckets`", buckets, of_line("LOGGED_BUCKETS")),
+        ("`paths`", "no limit".to_owned(), of_line("LOGGED_PATHS")),
+        ("length of all paths", of_report("LISTED_BYTES"), of_line("LOGGED_BYTES")),
+    ] {
+        let row = page.lines().find(|row| row.starts_with(&format!("| {list}"))).unwrap();
+        assert!(row.ends_with(&format!(" | {in_report} | {in_line} |")), "{row}");
+    }
+    let fields = section("docs/json.md", "## Report and log line").replace(',', "");
+    for field in ["failures[].message", "job.message"] {
+        let row = fields.lines().find(|row| row.starts_with(&format!("| `{field}` |"))).unwrap();
+        assert!(row.contains(&format!("at most {} characters", of_report("MESSAGE_LENGTH"))), "{row}");
     }
 }
 

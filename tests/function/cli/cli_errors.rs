@@ -38,7 +38,7 @@ fn errors_name_standard_input() {
     let twice = error_output(&["plan", "--keys", "-", "--listing", "-"], &[], b"a");
     assert!(twice.contains("standard input can be read only once"), "{twice}");
     let odd = error_output(&["plan", "--sync", "-"], &[], b"upload: a to s3://b/a\nodd");
-    assert!(odd.contains("standard input: line 2 is not output of"), "{odd}");
+    assert!(odd.contains("standard input: line 2 does not look like output of"), "{odd}");
     let event = error_output(&["plan", "--event", "-"], &[], b"[]");
     assert!(event.contains("standard input: the event is not recognized"), "{event}");
     let wide: Vec<_> = "a.txt".encode_utf16().flat_map(u16::to_le_bytes).collect();

@@ -9,6 +9,8 @@ use s3_cloudfront_invalidator::local::events::{
 };
 use serde_json::{Value, json};
 
+use crate::logs::documented_fields::{fields_of, read, table};
+
 fn plan(arguments: &[&str], input: &str) -> (bool, String, String) {
     run(arguments, &[], input)
 }
@@ -74,6 +76,24 @@ fn keys_are_read_from_standard_input() {
             }],
         })
     );
+}
+
+#[test]
+fn the_documented_example_and_its_fields_are_those_of_a_plan() {
+    let page = read("docs/json.md");
+    let section = page.split("\n## Plan\n").nth(1).unwrap();
+    let example: Value =
+        serde_json::from_str(section.split("```json\n").nth(1).unwrap().split("```").next().unwrap()).unwrap();
+    let config = r#"{"Origins":{"Quantity":1,"Items":[
+        {"Id":"site","DomainName":"my-site.s3.eu-central-1.amazonaws.com","OriginPath":""}]},
+        "DefaultCacheBehavior":{"TargetOriginId":"site","ForwardedValues":{"QueryString":false}}}"#;
+    let file = std::env::temp_dir().join(format!("documented-plan-{}.json", std::process::id()));
+    std::fs::write(&file, config).unwrap();
+    let arguments = ["--keys", "-", "--explain", "--bucket", "my-site", "--config", file.to_str().unwrap()];
+    let printed = json_of(&arguments, "img/a.jpg\n");
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(example, printed);
+    assert_eq!(table(&page, "\n## Plan\n"), fields_of([&printed]));
 }
 
 #[test]

@@ -42,12 +42,12 @@ const WORDS: [&str; 23] = [
     "SOURCE",
 ];
 
-fn read(name: &str) -> String {
+pub(crate) fn read(name: &str) -> String {
     std::fs::read_to_string(format!("{}/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
 /// The first cells of the rows of the table below a heading.
-fn table(document: &str, heading: &str) -> BTreeSet<String> {
+pub(crate) fn table(document: &str, heading: &str) -> BTreeSet<String> {
     let section = document.split(heading).nth(1).unwrap().split("\n#").next().unwrap();
     let rows = section.lines().filter(|line| line.starts_with("| `"));
     rows.map(|row| row.split('`').nth(1).unwrap().to_owned()).collect()
@@ -69,7 +69,7 @@ fn fields(value: &Value, name: &str, found: &mut BTreeSet<String>) {
     }
 }
 
-fn fields_of<'l>(lines: impl IntoIterator<Item = &'l Value>) -> BTreeSet<String> {
+pub(crate) fn fields_of<'l>(lines: impl IntoIterator<Item = &'l Value>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for line in lines {
         fields(line, "", &mut found);

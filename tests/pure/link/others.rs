@@ -66,7 +66,10 @@ fn a_statement_with_links_id_for_another_bucket_is_no_permission() {
     *account.statements.borrow_mut() = [(id, other)].into();
     let before = configuration(&account);
     let error = link(&account, &request(Via::Function)).unwrap().unwrap_err();
-    assert!(error.to_string().contains("does not allow S3 to send the bucket's events; remove it"), "{error}");
+    assert!(
+        error.to_string().contains("does not allow S3 to invoke the function for the bucket; remove the statement"),
+        "{error}"
+    );
     assert_eq!(configuration(&account), before);
 }
 

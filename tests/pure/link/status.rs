@@ -1,13 +1,16 @@
 //! What `status` reports of a bucket and of the function, with the remedies.
 
+use std::collections::BTreeSet;
+
 use s3_cloudfront_invalidator::aws::ErrorClass;
 use s3_cloudfront_invalidator::cli::link::{
     BucketStatus, Check, DeploymentStatus, Destination, EVENTS, Problem, Via, check_bucket, check_deployment,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::fake_account::{Account, FUNCTION, QUEUE};
 use super::{bucket, deployment, link, request, rule, run};
+use crate::document_links::read;
 
 /// The status of a linked bucket, and that of the function, after something was broken.
 fn status(via: Via, breakage: impl Fn(&Account), skip_origin_check: bool) -> (BucketStatus, DeploymentStatus) {
@@ -98,7 +101,7 @@ fn each_problem_of_a_bucket_is_reported_with_its_remedy() {
                 it.notifications.borrow_mut().newest.rules = rules.into();
             },
             "events via: filters-differ",
-            "filter the keys of one event type differently",
+            "different prefix or suffix filters for different event types",
         ),
         (
             Via::Queue,
@@ -213,6 +216,7 @@ fn the_json_of_a_status_names_every_field() {
                 "id": "E1",
                 "exists": ok("yes"),
                 "originPath": ok("/"),
+                "invalidationsListed": true,
                 "lastInvalidation": { "createdAt": "1970-01-01T00:16:40.000Z", "status": "Completed" },
             }],
         })
@@ -232,6 +236,88 @@ fn the_json_of_a_status_names_every_field() {
     );
     let (_, of_function) = status(Via::Queue, |it| it.is_dry_run.set(true), false);
     assert_eq!(json!(of_function)["ok"], false);
+}
+
+/// What `status --json` prints of one bucket and the function: `src/cli/status.rs` adds the problems with their places.
+fn printed(of_bucket: &BucketStatus, of_function: &DeploymentStatus) -> Value {
+    let mut problems = Vec::new();
+    for problem in of_bucket.checks().filter_map(|(_, check)| check.problem.as_ref()) {
+        let mut shown = json!(problem);
+        shown["bucket"] = json!(of_bucket.name);
+        problems.push(shown);
+    }
+    for (queue, problem) in of_function.problems() {
+        let mut shown = json!(problem);
+        if let Some(queue) = queue {
+            shown["queue"] = json!(queue);
+        }
+        problems.push(shown);
+    }
+    json!({ "ok": problems.is_empty(), "function": of_function, "buckets": [of_bucket], "problems": problems })
+}
+
+/// The section of `docs/json.md` about `status`.
+fn documented() -> String {
+    let page = read("docs/json.md");
+    page.split("\n## Status\n").nth(1).unwrap().split("\n## ").next().unwrap().to_owned()
+}
+
+/// Collects the names of the fields, those inside lists as `list[].field`. A check counts as one field.
+fn collect_fields(value: &Value, name: &str, found: &mut BTreeSet<String>) {
+    let is_check = value.get("state").is_some_and(Value::is_string);
+    match value {
+        Value::Object(members) if !is_check => {
+            for (member, value) in members {
+                let dot = if name.is_empty() { "" } else { "." };
+                collect_fields(value, &format!("{name}{dot}{member}"), found);
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| collect_fields(value, &format!("{name}[]"), found)),
+        _ => {
+            found.insert(name.to_owned());
+        }
+    }
+}
+
+#[test]
+fn the_documented_fields_are_exactly_those_of_a_status() {
+    let breakage = |it: &Account| {
+        it.queue.borrow_mut().policy = None;
+        it.sources.borrow_mut()[0].state = "Disabled".into();
+    };
+    let (of_bucket, of_function) = status(Via::Queue, breakage, false);
+    let mut fields = BTreeSet::new();
+    collect_fields(&printed(&of_bucket, &of_function), "", &mut fields);
+    let section = documented();
+    let rows = section.split("\n### ").next().unwrap().lines().filter(|line| line.starts_with("| `"));
+    let documented_fields: BTreeSet<_> = rows.map(|row| row.split('`').nth(1).unwrap().to_owned()).collect();
+    assert_eq!(documented_fields, fields);
+}
+
+/// The names, the account and the time of the document's example replace those of the fake account.
+#[test]
+fn the_documented_example_is_a_status() {
+    let only_created = |it: &Account| {
+        let part = rule("part", Destination::Queue(QUEUE.into()), &EVENTS[..1], "", "");
+        it.notifications.borrow_mut().newest.rules = [part].into();
+    };
+    let (of_bucket, of_function) = status(Via::Queue, only_created, false);
+    let mut expected = printed(&of_bucket, &of_function).to_string();
+    for (fake, example) in [
+        ("123456789012", "111122223333"),
+        ("function:invalidator\"", "function:cloudfront-invalidator\""),
+        ("changes\"", "cloudfront-invalidator-Queue-6BB05B5F75285\""),
+        ("dead\"", "cloudfront-invalidator-DeadLetterQueue-42E4C03ED2987\""),
+        ("E1", "E2EXAMPLE1ABCD"),
+        ("1970-01-01T00:16:40.000Z", "2026-01-02T03:04:05.006Z"),
+    ] {
+        assert!(expected.contains(fake), "{fake}: {expected}");
+        expected = expected.replace(fake, example);
+    }
+    let section = documented();
+    let example = section.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
+    let example: Value = serde_json::from_str(example).unwrap();
+    assert_eq!(example, serde_json::from_str::<Value>(&expected).unwrap());
 }
 
 #[test]

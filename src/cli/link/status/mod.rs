@@ -101,9 +101,9 @@ pub struct DistributionStatus {
     /// The origin paths through which it serves the bucket.
     pub origin_path: Check,
     /// Whether its invalidations could be listed.
-    #[serde(skip)]
+    #[serde(rename = "invalidationsListed")]
     pub is_listed: bool,
-    /// The most recent invalidation.
+    /// The most recent invalidation; `None` also if they could not be listed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_invalidation: Option<LastInvalidation>,
 }
