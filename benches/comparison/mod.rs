@@ -99,7 +99,7 @@ fn objective(items: usize, wildcards: usize) -> Objective {
 /// The whole comparison as a Markdown table.
 pub(crate) fn table() -> String {
     let mut table = String::from(
-        "| deployment | tool | paths | wildcards | unchanged evicted | price |\n|---|---|--:|--:|--:|--:|\n",
+        "| deployment | tool | paths | wildcards | unchanged URLs evicted | price |\n|---|---|--:|--:|--:|--:|\n",
     );
     for deploy in deploys() {
         let urls = Urls::of(&deploy);
@@ -121,7 +121,7 @@ pub(crate) fn table() -> String {
         for (index, it) in outcomes.iter().enumerate() {
             let size = format!("{} ({} changed, {} not)", deploy.name, deploy.changed.len(), deploy.unchanged.len());
             let name = if index == 0 { size } else { String::new() };
-            let stale = if it.stale > 0 { format!("; outdated URLs: {}", it.stale) } else { String::new() };
+            let stale = if it.stale > 0 { format!("; URLs missed: {}", it.stale) } else { String::new() };
             // Writing to a String cannot fail.
             let _ = writeln!(
                 table,

@@ -98,7 +98,7 @@ fn description(deploys: &[(Vec<Outcome>, Deploy)]) -> String {
 }
 
 fn summary(outcome: &Outcome) -> String {
-    let stale = if outcome.stale > 0 { format!(", outdated URLs: {}", outcome.stale) } else { String::new() };
+    let stale = if outcome.stale > 0 { format!(", URLs missed: {}", outcome.stale) } else { String::new() };
     format!("${:.3}, unchanged URLs evicted: {}{stale}", dollars(outcome), outcome.unchanged_evicted)
 }
 

@@ -54,7 +54,7 @@ pub(super) struct DeploymentArgs {
     /// CloudFormation stack of the function
     #[arg(long, value_name = "NAME", default_value = "cloudfront-invalidator")]
     stack: String,
-    /// Name or ARN of the function, if no CloudFormation stack deployed it
+    /// Name or ARN of the function, if no output of the stack identifies it
     #[arg(long, value_name = "NAME", conflicts_with = "stack")]
     function: Option<String>,
 }

@@ -26,8 +26,7 @@ pub(super) struct ChangesArgs {
     /// Output of `aws s3 sync` (with or without --dryrun) or `aws s3 ls --recursive`; - reads standard input
     #[arg(long, value_name = "FILE")]
     sync: Option<PathBuf>,
-    /// Invalidation paths, with or without a wildcard, and cache tags (#TAG); each is sent as it is, URL-encoded where
-    /// CloudFront requires it
+    /// Invalidation paths, which may end with *, and cache tags (#TAG); only URL-encoded where CloudFront requires it
     #[arg(long, visible_alias = "items", value_name = "PATH", num_args = 1..)]
     paths: Option<Vec<String>>,
 }

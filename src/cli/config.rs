@@ -21,7 +21,7 @@ pub(super) struct ConfigArgs {
     /// Distribution config: the output of `aws cloudfront get-distribution-config`; - reads standard input
     #[arg(long, value_name = "FILE", requires = "bucket", conflicts_with = "distribution")]
     config: Option<PathBuf>,
-    /// Do not call AWS; without --config, the plan uses defaults instead of the distribution config
+    /// Do not read the config of --distribution; use defaults instead
     #[arg(long)]
     offline: bool,
 }

@@ -33,11 +33,8 @@ Examples:
 )]
 pub(super) struct DemoArgs {
     /// Directory whose files are the changed objects
-    #[arg(value_name = "DIR", required_unless_present = "sample")]
-    directory: Option<PathBuf>,
-    /// Directory to use if DIR is not given
-    #[arg(long, value_name = "DIR", hide = true)]
-    sample: Option<PathBuf>,
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
     /// Maximum number of changes in one event
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u16).range(1..=5000))]
     batch: u16,
@@ -74,8 +71,7 @@ pub(super) struct DemoInvalidation {
 
 impl DemoArgs {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let directory = self.directory.or(self.sample).unwrap_or_default();
-        let site = SiteDirectory::read(&directory)?;
+        let site = SiteDirectory::read(&self.directory)?;
         let bootstrap = match self.bootstrap {
             Some(file) => file,
             None => std::env::current_exe()?.with_file_name("bootstrap"),
@@ -90,7 +86,7 @@ impl DemoArgs {
         let started = Instant::now();
         // The function runs until this is dropped.
         let _function = start(&bootstrap, &lambda, &aws).await?;
-        demo_tables::heading(&directory, &site, BUCKET, DISTRIBUTION, started.elapsed());
+        demo_tables::heading(&self.directory, &site, BUCKET, DISTRIBUTION, started.elapsed());
 
         let deliveries = deliver(&site.keys, self.batch.into(), &lambda).await?;
         demo_tables::events(&deliveries, self.batch);

@@ -15,7 +15,7 @@ use super::aws_args::AwsArgs;
 use super::changes::{ChangesArgs, ToInvalidate, UnreadableRecords};
 use super::link::OperatorApi;
 use super::plan::{at_most, from_to};
-use super::terminal::say;
+use super::terminal::{note, say};
 use super::{invalidate_table, wait};
 use crate::aws::{
     self, BucketKeys, BucketQuery, BucketTags, CallError, CloudFront, CodePipeline, ErrorClass, KeyPage, S3,
@@ -131,6 +131,13 @@ impl InvalidateArgs {
         };
         if !self.json {
             invalidate_table::show(&report);
+        } else if self.wait {
+            // The report follows the wait, which may be interrupted.
+            for sent in &report.invalidations {
+                if let Some(id) = &sent.invalidation_id {
+                    note(format_args!("CloudFront accepted invalidation {} of {}.", id.as_str(), sent.distribution_id));
+                }
+            }
         }
         let mut fail = |report: &mut Report, code: &str, error: String| {
             report.fail(code, &error);

@@ -129,7 +129,10 @@ impl LinkArgs {
         for (id, paths) in origin_paths {
             match paths.as_slice() {
                 [] => {
-                    note(format_args!("Warning: cannot confirm that an origin of {id} points to {}.", request.bucket));
+                    note(format_args!(
+                        "Warning: cannot confirm that an origin of {id} points to {}. Run status with --skip-origin-check.",
+                        request.bucket
+                    ));
                 }
                 [path] => say(format_args!("{id} serves {} with origin path {path}.", request.bucket)),
                 paths => say(format_args!("{id} serves {} with origin paths {}.", request.bucket, paths.join(" and "))),

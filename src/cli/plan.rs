@@ -35,18 +35,18 @@ pub(super) struct PlanArgs {
     #[command(flatten)]
     changes: ChangesArgs,
     /// Listing of all keys in the bucket: the output of `aws s3 ls --recursive`, or one key per line; - reads standard
-    /// input. The output of `aws s3 sync` is accepted too, but lists only some keys, so the number of unchanged objects
+    /// input. The output of `aws s3 sync` is accepted too, but lists only some keys, so the number of unchanged URLs
     /// evicted stays unknown
     #[arg(long, value_name = "FILE")]
     listing: Option<PathBuf>,
     /// Prefix of the listed keys, if the listing covers only part of the bucket
     #[arg(long, value_name = "PREFIX", requires = "listing")]
     listing_prefix: Option<String>,
-    /// Bucket that contains the keys, and that the distribution's origins are compared with. With --event, only changes
-    /// in this bucket are planned
+    /// Bucket that contains the keys; its origins are found in the distribution config. With --event, only changes in
+    /// this bucket are planned
     #[arg(long, value_name = "NAME", value_parser = BucketName::new)]
     bucket: Option<BucketName>,
-    /// Region of the bucket; default: any Region
+    /// Region of the bucket, to match the domain names of origins; default: match any
     #[arg(long, value_name = "REGION", value_parser = Region::new)]
     region: Option<Region>,
     #[command(flatten)]
@@ -60,7 +60,8 @@ pub(super) struct PlanArgs {
     /// Maximum number of wildcards (paths that end with *) among these paths
     #[arg(long, value_name = "N", default_value_t = Config::DEFAULT_MAX_WILDCARDS, value_parser = at_most(Budget::MAX_WILDCARDS))]
     max_wildcards: NonZeroUsize,
-    /// Number of unchanged objects that the plan may evict to save one path; has an effect only with --listing
+    /// Number of unchanged URLs that the plan may evict (remove from the cache) to save one path; has an effect only with
+    /// --listing
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = evictions)]
     evictions_per_path: u32,
     /// Origin path, such as /web; default: the origin path in the distribution config, if the config is available
@@ -269,7 +270,7 @@ fn print_tables(
         say("Nothing to invalidate.");
         return;
     }
-    let mut rows = table(&["PATH", "CHANGED KEYS", "EXAMPLE", "UNCHANGED EVICTED"]);
+    let mut rows = table(&["PATH", "CHANGED KEYS", "EXAMPLE", "UNCHANGED URLS EVICTED"]);
     for item in set.items.iter().take(MAX_ROWS) {
         let matched = || changed.iter().filter(|(_, paths)| paths.iter().any(|path| item.covers(path)));
         let evicted = match (item.wildcard_prefix(), unchanged_urls) {
@@ -287,7 +288,7 @@ fn print_tables(
     say(rows.trim_fmt());
     more(set.items.len(), "path");
 
-    let mut costs = table(&["METHOD", "PATHS", "WILDCARDS", "PRICE", "UNCHANGED EVICTED"]);
+    let mut costs = table(&["METHOD", "PATHS", "WILDCARDS", "PRICE", "UNCHANGED URLS EVICTED"]);
     let count_or_unknown = |urls: Option<u64>| urls.map_or_else(|| "unknown".to_owned(), |urls| urls.to_string());
     let mut row = |name: &str, paths: usize, wildcards: usize, evicted: Option<u64>| {
         let price = Bill::of([paths]).price();

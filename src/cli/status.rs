@@ -41,7 +41,7 @@ pub(super) struct StatusArgs {
     /// Check all buckets of the Region that are tagged for the function, and buckets whose tags cannot be read
     #[arg(long, conflicts_with = "buckets")]
     all: bool,
-    /// Do not report that no origin of a distribution points to the bucket, or that the origins cannot be read
+    /// Accept distributions without an origin that points to the bucket, or with origins that cannot be read
     #[arg(long)]
     skip_origin_check: bool,
     /// Print one JSON object instead of tables
