@@ -26,7 +26,7 @@ def play(emulator, distributions, outputs):
     statements = json.loads(functions.get_policy(FunctionName=function)["Policy"])["Statement"]
     for statement in statements:
         functions.remove_permission(FunctionName=function, StatementId=statement["Sid"])
-    assert_reports(emulator, "by-function", "policy-missing", "does not allow S3 to send the bucket's events")
+    assert_reports(emulator, "by-function", "policy-missing", "does not allow S3 to invoke it for the bucket")
     emulator.invalidator("link", "by-function", distributions["by-function"], "--via", "function", "--yes")
     emulator.invalidator("status", "by-function")
     # The emulator's CloudFormation leaves it out.
