@@ -1,13 +1,15 @@
 //! What the function logs, and what it never logs.
 
-use s3_cloudfront_invalidator::local::FakeJob;
 use s3_cloudfront_invalidator::local::events::{job, sqs};
 use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
+use s3_cloudfront_invalidator::local::{FakeJob, PutResult};
 use serde_json::{Value, json};
 
 use crate::harness::{Harness, created, state};
 
 const JOB: &str = "11111111-abcd-1111-abcd-111111abcdef";
+const CONTINUED: &str = "22222222-abcd-1111-abcd-111111abcdef";
+const INVALID: &str = "33333333-abcd-1111-abcd-111111abcdef";
 
 /// The lines, except metrics, of two invocations that succeed and two that fail.
 async fn lines(variables: &[(&str, &str)]) -> Vec<String> {
@@ -169,4 +171,42 @@ async fn a_line_of_which_anything_failed_is_a_warning_with_code_and_remedy() {
     // The runtime logs errors from its module `panic`.
     assert!(lines.iter().any(|line| line["target"] == "lambda_runtime"), "{lines:#?}");
     assert!(lines.iter().all(|line| !line["target"].as_str().unwrap_or_default().contains("panic")));
+}
+
+/// What CloudFront accepted stays in the report of a request that fails beside it or after it.
+#[tokio::test]
+async fn a_failed_request_keeps_its_code_and_what_was_accepted() {
+    let mut state = state(&[("site", "E1 E2")]);
+    let denied =
+        |operation: &'static str, id: &'static str| Fault::always(operation, id, Effect::error(403, "AccessDenied"));
+    state.faults.extend([denied("CreateInvalidation", "E2"), denied("GetInvalidation", "E1")]);
+    state.distributions.get_mut("E1").unwrap().delay = std::time::Duration::from_mins(1);
+    for id in [JOB, CONTINUED, INVALID] {
+        state.jobs.insert(id.into(), FakeJob::default());
+    }
+    let harness = Harness::start(state, &[("DISTRIBUTION_CONFIG", "off")]).await;
+    harness.error("partly", r#"{"bucket":"site","paths":["/a"]}"#).await;
+    harness.error("wait", r#"{"distributionId":"E1","paths":["/b"],"wait":true}"#).await;
+    let parameters = r#"{"distributionId":"E1","paths":["/c"],"wait":true}"#;
+    harness.report("begin", job(JOB, Some(parameters), None)).await;
+    let token = harness.aws.with(|state| match &state.jobs[JOB].results[..] {
+        [PutResult::Success { continuation_token: Some(token), .. }] => token.clone(),
+        other => panic!("{other:?}"),
+    });
+    harness.report("continued", job(CONTINUED, Some(parameters), Some(&token))).await;
+    harness.report("invalid", job(INVALID, Some(r#"{"distribution":"E1"}"#), None)).await;
+    let lines = harness.function.stop().await.unwrap();
+    let lines: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).expect(line)).collect();
+    for (id, code, error_type, accepted) in [
+        ("partly", "invalidation-access-denied", "RequestFailed", 1),
+        ("wait", "wait-access-denied", "RequestFailed", 1),
+        ("continued", "wait-access-denied", "RequestFailed", 0),
+        ("invalid", "event-invalid", "InvalidRequest", 0),
+    ] {
+        let line = lines.iter().find(|it| it["requestId"] == id && it.get("durationMs").is_some()).expect(id);
+        assert_eq!((&line["level"], &line["errorType"]), (&json!("WARN"), &json!(error_type)), "{line}");
+        assert_eq!(line["failures"][0]["code"], code, "{line}");
+        assert_eq!(line["totals"]["invalidations"], accepted, "{line}");
+        assert_eq!(line["invalidations"].as_array().unwrap().len(), accepted, "{line}");
+    }
 }
