@@ -26,7 +26,8 @@ pub(super) struct ChangesArgs {
     /// Output of `aws s3 sync` (with or without --dryrun) or `aws s3 ls --recursive`; - reads standard input
     #[arg(long, value_name = "FILE")]
     sync: Option<PathBuf>,
-    /// Invalidation paths, which may end with *, and cache tags (#TAG); only URL-encoded where CloudFront requires it
+    /// Invalidation paths, which may end with *, and cache tags (#TAG); the command URL-encodes them where CloudFront requires
+    /// it
     #[arg(long, visible_alias = "items", value_name = "PATH", num_args = 1..)]
     paths: Option<Vec<String>>,
 }

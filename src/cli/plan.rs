@@ -42,7 +42,7 @@ pub(super) struct PlanArgs {
     /// Prefix of the listed keys, if the listing covers only part of the bucket
     #[arg(long, value_name = "PREFIX", requires = "listing")]
     listing_prefix: Option<String>,
-    /// Bucket that contains the keys; its origins are found in the distribution config. With --event, only changes in
+    /// Bucket that contains the keys; used to find the origins that point to it in the distribution config. With --event, only changes in
     /// this bucket are planned
     #[arg(long, value_name = "NAME", value_parser = BucketName::new)]
     bucket: Option<BucketName>,
@@ -51,7 +51,7 @@ pub(super) struct PlanArgs {
     region: Option<Region>,
     #[command(flatten)]
     source: ConfigArgs,
-    /// Show the URLs of each key, and why CloudFront sends requests for them to the bucket or not
+    /// Show the URLs of each key, and whether and why CloudFront requests them from the bucket
     #[arg(long)]
     explain: bool,
     /// Maximum number of paths in the invalidation
