@@ -33,6 +33,9 @@ pub struct Config {
     pub expected_owner: ExpectedOwner,
     /// From `DISTRIBUTION_ID`: the distribution of requests that name neither a distribution nor a bucket.
     pub default_distribution: Option<DistributionId>,
+    /// The distribution that replaces the value of the tag that names a bucket's distributions: an option of the command
+    /// line, not a variable.
+    pub distribution_override: Option<DistributionId>,
     /// From `RETRY_BASE_DELAY_MS` and `DIRECT_RETRY_SECONDS`.
     pub retries: RetryConfig,
     /// From `BUCKET_LISTING` and `LISTING_MAX_REQUESTS`: the maximum number of `ListObjectsV2` requests for one
@@ -153,6 +156,7 @@ impl Config {
                 "a distribution ID (such as \"E2EXAMPLE1ABCD\", or \"dt_…\" for a distribution tenant)",
                 |value| DistributionId::new(value).ok().map(Some),
             ),
+            distribution_override: None,
             retries: RetryConfig {
                 backoff: Duration::from_millis(reader.read_u64("RETRY_BASE_DELAY_MS", 2000, 1, 60_000, "milliseconds")),
                 direct: Duration::from_secs(reader.read_u64("DIRECT_RETRY_SECONDS", 10, 0, 900, "seconds")),

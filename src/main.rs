@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context, bail};
 use lambda_runtime::service_fn;
-use s3_cloudfront_invalidator::aws::{self, CloudFront, CodePipeline, S3};
+use s3_cloudfront_invalidator::aws;
 use s3_cloudfront_invalidator::config::Config;
 use s3_cloudfront_invalidator::handler::{App, runtime};
 use s3_cloudfront_invalidator::report::{Metrics, logging};
@@ -45,8 +45,7 @@ async fn main() -> anyhow::Result<()> {
         }
     };
     let metrics = config.metrics.then(|| Metrics::new(variable));
-    let (s3, invalidations, jobs) = (S3::new(&sdk), CloudFront::new(&sdk), CodePipeline::new(&sdk));
-    let app = App::new(config, s3, invalidations, jobs, Arc::new(SystemTime::now));
+    let app = App::new(config, &sdk, Arc::new(SystemTime::now));
     let (app, metrics) = (&app, metrics.as_ref());
     lambda_runtime::run(service_fn(move |event| runtime::handle(app, metrics, event)))
         .await

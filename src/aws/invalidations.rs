@@ -1,7 +1,6 @@
 //! Creates invalidations in CloudFront and reads their status, for distributions and distribution tenants.
 
 use std::error::Error;
-use std::future::Future;
 
 use aws_config::SdkConfig;
 use aws_sdk_cloudfront::Client;
@@ -16,20 +15,6 @@ use super::response::{CompleteXml, SMALL_RESPONSE_BYTES, SizeLimit, is_complete_
 use super::{CallError, ErrorClass};
 use crate::change::{DistributionId, InvalidationId};
 use crate::plan::Invalidation;
-
-/// Creates invalidations and reads their status.
-pub trait Invalidations {
-    /// Creates an invalidation (`CreateInvalidation`, or its variant for a distribution tenant).
-    fn create(&self, invalidation: &Invalidation) -> impl Future<Output = Result<Accepted, CallError>>;
-
-    /// Returns the status of an invalidation that was created (`GetInvalidation`, or its variant for a distribution
-    /// tenant).
-    fn progress(
-        &self,
-        distribution: &DistributionId,
-        invalidation: &InvalidationId,
-    ) -> impl Future<Output = Result<Progress, CallError>>;
-}
 
 /// CloudFront's response to an invalidation that it accepted, now or earlier.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,10 +75,12 @@ impl CloudFront {
     fn from_builder(builder: Builder) -> Self {
         Self { client: Client::from_conf(builder.interceptor(SizeLimit(MAX_RESPONSE_BYTES)).build()) }
     }
-}
 
-impl Invalidations for CloudFront {
-    async fn create(&self, invalidation: &Invalidation) -> Result<Accepted, CallError> {
+    /// Creates an invalidation (`CreateInvalidation`, or its variant for a distribution tenant).
+    ///
+    /// # Errors
+    /// The error of the call, or a response without an ID.
+    pub async fn create(&self, invalidation: &Invalidation) -> Result<Accepted, CallError> {
         let batch = batch(invalidation)
             .map_err(|error| CallError { class: ErrorClass::Other, message: format!("CreateInvalidation: {error}") })?;
         let distribution_id = invalidation.distribution.as_str();
@@ -108,7 +95,12 @@ impl Invalidations for CloudFront {
         accepted("CreateInvalidation", answer.map(|created| created.invalidation))
     }
 
-    async fn progress(
+    /// Returns the status of an invalidation that was created (`GetInvalidation`, or its variant for a distribution
+    /// tenant).
+    ///
+    /// # Errors
+    /// The error of the call, or a response without a known status.
+    pub async fn progress(
         &self,
         distribution: &DistributionId,
         invalidation: &InvalidationId,

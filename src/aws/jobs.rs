@@ -1,6 +1,5 @@
 //! Puts the results of CodePipeline jobs.
 
-use std::future::Future;
 use std::sync::OnceLock;
 
 use aws_config::SdkConfig;
@@ -14,12 +13,6 @@ use super::error::{call_error, invalid_response, status};
 use super::response::{SMALL_RESPONSE_BYTES, SizeLimit};
 use super::{CallError, ErrorClass};
 use crate::event::{FailureType, InvalidationRef, JobId, JobResult};
-
-/// Puts the results of CodePipeline jobs.
-pub trait Jobs {
-    /// Puts the result of a job. If the job already has a result, that is not an error.
-    fn put(&self, job: &JobId, result: &JobResult) -> impl Future<Output = Result<(), CallError>>;
-}
 
 /// CodePipeline's error code for a job that already has a result: from this request, if its response was lost, or from
 /// an earlier attempt.
@@ -49,10 +42,12 @@ impl CodePipeline {
             Client::from_conf(config)
         })
     }
-}
 
-impl Jobs for CodePipeline {
-    async fn put(&self, job: &JobId, result: &JobResult) -> Result<(), CallError> {
+    /// Puts the result of a job. If the job already has a result, that is not an error.
+    ///
+    /// # Errors
+    /// The error of the call.
+    pub async fn put(&self, job: &JobId, result: &JobResult) -> Result<(), CallError> {
         match result {
             JobResult::Failed { kind, message } => {
                 let details = FailureDetails::builder().r#type(sdk_failure_type(*kind)).message(message);

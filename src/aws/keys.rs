@@ -87,7 +87,7 @@ mod tests {
     use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 
     use super::*;
-    use crate::aws::{BucketTags, ErrorClass};
+    use crate::aws::ErrorClass;
     use crate::change::{AccountId, Bucket, BucketName};
 
     /// Starts an S3 that answers one request; the thread returns the head of that request.

@@ -33,11 +33,11 @@ pub use aws_config::SdkConfig;
 
 pub use self::configs::DistributionConfigs;
 pub use self::error::{CallError, ErrorClass};
-pub use self::invalidations::{Accepted, CloudFront, Invalidations, Progress};
-pub use self::jobs::{CodePipeline, Jobs};
+pub use self::invalidations::{Accepted, CloudFront, Progress};
+pub use self::jobs::CodePipeline;
 pub use self::keys::{BucketKeys, KeyPage};
 pub use self::s3::S3;
-pub use self::tags::{BucketQuery, BucketTags};
+pub use self::tags::BucketQuery;
 pub use self::tls::TlsError;
 
 /// The longest time to establish a connection. An endpoint in the same Region answers within milliseconds.

@@ -1,7 +1,5 @@
 //! Reads bucket tags from S3.
 
-use std::future::Future;
-
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 
@@ -22,14 +20,12 @@ pub struct BucketQuery {
     pub expected_owner: Option<AccountId>,
 }
 
-/// Reads the tags of buckets.
-pub trait BucketTags {
+impl S3 {
     /// Returns the bucket's tags (`GetBucketTagging`); empty if it has none.
-    fn bucket_tags(&self, query: &BucketQuery) -> impl Future<Output = Result<Tags, CallError>>;
-}
-
-impl BucketTags for S3 {
-    async fn bucket_tags(&self, query: &BucketQuery) -> Result<Tags, CallError> {
+    ///
+    /// # Errors
+    /// The error of the call, or an incomplete response.
+    pub async fn bucket_tags(&self, query: &BucketQuery) -> Result<Tags, CallError> {
         let client: Client = self.client(query.bucket.region.as_ref());
         let answer = client
             .get_bucket_tagging()

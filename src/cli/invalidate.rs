@@ -17,9 +17,7 @@ use super::link::OperatorApi;
 use super::plan::{at_most, from_to};
 use super::terminal::{note, say};
 use super::{invalidate_table, wait};
-use crate::aws::{
-    self, BucketKeys, BucketQuery, BucketTags, CallError, CloudFront, CodePipeline, ErrorClass, KeyPage, S3,
-};
+use crate::aws;
 use crate::change::text::json_line;
 use crate::change::{AccountId, BucketName, Change, DistributionId};
 use crate::collapse::Budget;
@@ -27,7 +25,7 @@ use crate::config::{Config, ExpectedOwner};
 use crate::event::RequestTarget;
 use crate::handler::{App, Invocation};
 use crate::local::events::encode_key;
-use crate::path::{Item, Tags};
+use crate::path::Item;
 use crate::plan::SkipReason;
 use crate::report::{Answer, InvocationError, Report, logging};
 
@@ -108,15 +106,7 @@ impl InvalidateArgs {
         let config = self.aws.config().await?;
         let clients = OperatorClients::new(&config);
         let function_config = self.function_config(clients.account().await?)?;
-        let source =
-            BucketReader { s3: S3::new(&config), tag: self.tag.clone(), distribution: self.distribution.clone() };
-        let app = App::new(
-            function_config,
-            source,
-            CloudFront::new(&config),
-            CodePipeline::new(&config),
-            Arc::new(SystemTime::now),
-        );
+        let app = App::new(function_config, &config, Arc::new(SystemTime::now));
         let started = Instant::now();
         let deadline = started + self.timeout();
         let invocation = Invocation { request_id: request_id(), function_arn: String::new(), deadline };
@@ -197,6 +187,7 @@ impl InvalidateArgs {
         config.bucket_defaults.distribution_tag.clone_from(&self.tag);
         config.objective.budget = Budget { max_paths: self.max_paths, max_wildcards: self.max_wildcards };
         config.expected_owner = ExpectedOwner::Account(account);
+        config.distribution_override.clone_from(&self.distribution);
         // Nothing redelivers the request, so it is retried until the command's own timeout.
         config.retries.direct = self.timeout();
         config.dry_run = self.dry_run;
@@ -229,32 +220,4 @@ fn notification(changes: &[Change]) -> Value {
 /// Returns a random request ID, so that repeating the command creates another invalidation.
 fn request_id() -> String {
     format!("{:032x}", fastrand::u128(..))
-}
-
-/// Reads a bucket's tags and keys from S3. `distribution`, if given, replaces the value of the tag that names the
-/// distributions.
-struct BucketReader {
-    s3: S3,
-    tag: String,
-    distribution: Option<DistributionId>,
-}
-
-impl BucketTags for BucketReader {
-    async fn bucket_tags(&self, query: &BucketQuery) -> Result<Tags, CallError> {
-        let result = self.s3.bucket_tags(query).await;
-        let Some(id) = &self.distribution else { return result };
-        let mut tags = match result {
-            // The distribution is given, so the tags would only add options: the defaults apply.
-            Err(error) if error.class == ErrorClass::AccessDenied => Tags::new(),
-            result => result?,
-        };
-        tags.insert(self.tag.clone(), id.to_string());
-        Ok(tags)
-    }
-}
-
-impl BucketKeys for BucketReader {
-    async fn list(&self, query: &BucketQuery, prefix: &str, after: Option<&str>) -> Result<KeyPage, CallError> {
-        self.s3.list(query, prefix, after).await
-    }
 }

@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::{Instant, sleep};
 
 use super::terminal::note;
-use crate::aws::{Invalidations, Progress};
+use crate::aws::{CloudFront, Progress};
 use crate::change::text::counted;
 use crate::report::Report;
 
@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_secs(3);
 /// # Errors
 /// If an invalidation is not complete at the deadline, or if its status cannot be read.
 pub(super) async fn for_all(
-    cloudfront: &impl Invalidations,
+    cloudfront: &CloudFront,
     report: &mut Report,
     started: Instant,
     deadline: Instant,

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio::time::{Duration, Instant};
 
 use super::{App, Invocation, log_invalidations};
-use crate::aws::{BucketKeys, BucketTags, CallError, DistributionConfigs, Invalidations, Jobs};
+use crate::aws::CallError;
 use crate::change::text::excerpt;
 use crate::change::{Batch, Bucket, DistributionId};
 use crate::lookup::{ResolvedConfigs, ResolvedTags};
@@ -34,7 +34,7 @@ pub(super) struct HandledChanges {
     pub(super) failed: Vec<bool>,
 }
 
-impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs> App<T, I, J> {
+impl App {
     pub(super) async fn answer_changes(
         &self,
         batch: Batch,
@@ -81,7 +81,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         let now = Instant::now();
         let deadline = now + deadlines.answers.saturating_duration_since(now) / LOOKUP_DIVISOR;
         let distributions = tags.options().flat_map(|(_, options)| &options.distributions).collect();
-        let configs = self.config_lookup.resolve(&self.invalidations, distributions, deadline).await;
+        let configs = self.config_lookup.resolve(&self.cloudfront, distributions, deadline).await;
         let resolutions = tags.resolutions(&configs);
         let assignment = assign(batch, &resolutions);
         let listed_keys = if self.key_lookup.is_enabled() {
@@ -90,8 +90,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
             // Fails only if the account is unknown, and then the tag lookup has failed before.
             let queries = self.queries(buckets, invocation).unwrap_or_default();
             // Boxed, because the nested future types would exceed the compiler's limit on nesting.
-            Box::pin(self.key_lookup.list(self.tag_lookup.source(), prefixes, &queries, listing_deadline(deadlines)))
-                .await
+            Box::pin(self.key_lookup.list(&self.s3, prefixes, &queries, listing_deadline(deadlines))).await
         } else {
             ListedKeys::default()
         };
@@ -108,7 +107,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         invocation: &Invocation,
     ) -> Result<ResolvedTags, InvocationError> {
         let queries = self.queries(buckets, invocation)?;
-        Ok(self.tag_lookup.resolve(queries, Instant::now() + invocation.time_left() / LOOKUP_DIVISOR).await)
+        Ok(self.tag_lookup.resolve(&self.s3, queries, Instant::now() + invocation.time_left() / LOOKUP_DIVISOR).await)
     }
 
     /// Records the outcome of every change, each once. A change is invalidated only if all of its distributions

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use tokio::time::{Duration, Instant, sleep, timeout_at};
 
 use super::{App, Invocation};
-use crate::aws::{BucketKeys, BucketTags, CallError, DistributionConfigs, ErrorClass, Invalidations, Jobs, Progress};
+use crate::aws::{CallError, ErrorClass, Progress};
 use crate::change::text::{counted, shortened};
 use crate::event::{
     ContinuationToken, ContinuationTokenError, EventError, FailureType, InvalidationRef, Job, JobId, JobResult,
@@ -42,7 +42,7 @@ const RESULT_PERMISSIONS: &str = "; allow codepipeline:PutJobSuccessResult and c
 /// The delay before a result is put a second time. It doubles with each further attempt.
 const FIRST_RETRY_DELAY: Duration = Duration::from_millis(200);
 
-impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs> App<T, I, J> {
+impl App {
     /// Executes a job and puts its result. The invocation succeeds even if the job fails, because the event of a failed
     /// invocation goes to the dead-letter queue, and a job's event holds live credentials. It fails only if no result
     /// could be put.
@@ -203,7 +203,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         loop {
             let now = Instant::now();
             let attempt_deadline = now + PUT_TIME.min(deadline.saturating_duration_since(now) / PUT_DIVISOR);
-            let error = match timeout_at(attempt_deadline, self.jobs.put(job, result)).await {
+            let error = match timeout_at(attempt_deadline, self.codepipeline.put(job, result)).await {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(error)) => error,
                 Err(_) => CallError::timed_out(match result {

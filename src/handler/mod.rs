@@ -1,4 +1,4 @@
-//! One invocation from event to answer: decode, look up, plan, send, report. AWS is called only through the traits of
+//! One invocation from event to answer: decode, look up, plan, send, report. AWS is called only through
 //! [`crate::aws`].
 
 mod changes;
@@ -9,7 +9,7 @@ pub mod runtime;
 
 use tokio::time::{Duration, Instant};
 
-use crate::aws::{BucketKeys, BucketQuery, BucketTags, CallError, DistributionConfigs, Invalidations, Jobs};
+use crate::aws::{BucketQuery, CallError, CloudFront, CodePipeline, S3, SdkConfig};
 use crate::change::{AccountId, Bucket, DistributionId, EventSource, Timestamp};
 use crate::collapse::Objective;
 use crate::config::{Config, ExpectedOwner, RetryConfig};
@@ -73,11 +73,19 @@ impl DecodedEvent {
     }
 }
 
+/// An event that was not received as bytes.
+impl From<Event> for DecodedEvent {
+    fn from(event: Event) -> Self {
+        Self { event: Ok(event), started_at: Instant::now() }
+    }
+}
+
 /// The function: its configuration, AWS clients and caches.
-pub struct App<T, I, J> {
-    tag_lookup: TagLookup<T>,
-    invalidations: I,
-    jobs: J,
+pub struct App {
+    s3: S3,
+    cloudfront: CloudFront,
+    codepipeline: CodePipeline,
+    tag_lookup: TagLookup,
     clock: Clock,
     objective: Objective,
     config_lookup: ConfigLookup,
@@ -89,11 +97,14 @@ pub struct App<T, I, J> {
     dry_run: bool,
 }
 
-impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs> App<T, I, J> {
-    /// Creates the function. `clock` is the wall clock for the age of cache entries, the age of changes, and the time
+impl App {
+    /// Creates the function, with clients from `sdk`. `clock` is the wall clock for the age of cache entries, the age of changes, and the time
     /// that a job has waited.
-    pub fn new(config: Config, tags: T, invalidations: I, jobs: J, clock: Clock) -> Self {
+    pub fn new(config: Config, sdk: &SdkConfig, clock: Clock) -> Self {
         Self {
+            s3: S3::new(sdk),
+            cloudfront: CloudFront::new(sdk),
+            codepipeline: CodePipeline::new(sdk),
             config_lookup: ConfigLookup::new(
                 config.read_distribution_configs,
                 config.cache_ttl,
@@ -107,15 +118,13 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
                 Clock::clone(&clock),
             ),
             tag_lookup: TagLookup::new(
-                tags,
                 config.bucket_defaults,
+                config.distribution_override,
                 config.cache_ttl,
                 config.retries.backoff,
                 Clock::clone(&clock),
             ),
             sent_cache: SentCache::new(Clock::clone(&clock)),
-            invalidations,
-            jobs,
             clock,
             objective: config.objective,
             default_distribution: config.default_distribution,
@@ -184,7 +193,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         deadlines: SendDeadlines,
     ) -> Vec<Result<SentInvalidation, CallError>> {
         let options = SendOptions { backoff: self.retries.backoff, dry_run: self.dry_run };
-        send_all(&self.invalidations, invalidations, &self.sent_cache, options, deadlines).await
+        send_all(&self.cloudfront, invalidations, &self.sent_cache, options, deadlines).await
     }
 
     /// The queries for these buckets, with the expected bucket owner. Fails if that is to be the function's account and

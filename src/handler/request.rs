@@ -4,7 +4,7 @@ use tokio::time::{Duration, Instant, sleep, timeout_at};
 
 use super::changes::HandledChanges;
 use super::{ANSWER_RESERVE, App, Invocation, log_invalidations};
-use crate::aws::{BucketKeys, BucketTags, DistributionConfigs, Invalidations, Jobs, Progress};
+use crate::aws::Progress;
 use crate::change::{Batch, Bucket, Change, DistributionId, InvalidationId};
 use crate::event::{EventError, Request, RequestKind, RequestTarget};
 use crate::lookup::ResolvedTags;
@@ -15,7 +15,7 @@ use crate::send::SentInvalidation;
 /// The interval between two `GetInvalidation` polls of the same invalidations.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs> App<T, I, J> {
+impl App {
     /// Handles a direct invocation. If the request says so, waits until its invalidations are completed, within the
     /// invocation's deadline.
     pub(super) async fn answer_request(
@@ -140,7 +140,7 @@ impl<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs
         invalidation: &InvalidationId,
         latest: Instant,
     ) -> Result<Progress, InvocationError> {
-        match timeout_at(latest, self.invalidations.progress(distribution, invalidation)).await {
+        match timeout_at(latest, self.cloudfront.progress(distribution, invalidation)).await {
             Ok(Ok(progress)) => Ok(progress),
             Err(_) => Ok(Progress::InProgress),
             Ok(Err(error)) if error.class.is_transient() => Ok(Progress::InProgress),

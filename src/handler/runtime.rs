@@ -12,7 +12,6 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::{App, DecodedEvent, Invocation};
-use crate::aws::{BucketKeys, BucketTags, DistributionConfigs, Invalidations, Jobs};
 use crate::report::{Answer, InvocationError, Metrics};
 
 /// The error type that Lambda reports for a function that cannot start.
@@ -37,8 +36,8 @@ impl<'de> Deserialize<'de> for IncomingEvent {
 ///
 /// # Errors
 /// Those of [`App::handle`].
-pub async fn handle<T: BucketTags + BucketKeys, I: Invalidations + DistributionConfigs, J: Jobs>(
-    app: &App<T, I, J>,
+pub async fn handle(
+    app: &App,
     metrics: Option<&Metrics>,
     event: LambdaEvent<IncomingEvent>,
 ) -> Result<Answer, InvocationError> {

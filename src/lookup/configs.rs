@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 use super::{CacheTtl, Cached, CachedLookup, Clock, Operation, concurrency};
-use crate::aws::{CallError, DistributionConfigs, ErrorClass};
+use crate::aws::{CallError, CloudFront, DistributionConfigs, ErrorClass};
 use crate::change::{Bucket, DistributionId};
 use crate::path::{BucketOptions, DistributionConfig, Mapping, PolicyId};
 
@@ -84,9 +84,9 @@ impl ConfigLookup {
 
     /// Looks up the configs of these distributions concurrently. One that has not answered by `deadline` ends with a
     /// stale config or a timeout error.
-    pub async fn resolve<S: DistributionConfigs>(
+    pub async fn resolve(
         &self,
-        source: &S,
+        cloudfront: &CloudFront,
         ids: BTreeSet<&DistributionId>,
         deadline: Instant,
     ) -> ResolvedConfigs {
@@ -96,17 +96,17 @@ impl ConfigLookup {
         fastrand::shuffle(&mut ids);
         let lookups = ids
             .into_iter()
-            .map(|id| async move { (id.clone(), self.get(source, id, deadline).await.map_err(Arc::new)) });
+            .map(|id| async move { (id.clone(), self.get(cloudfront, id, deadline).await.map_err(Arc::new)) });
         ResolvedConfigs(concurrency::run(lookups, MAX_CONCURRENT_CONFIG_LOOKUPS, deadline).await.into_iter().collect())
     }
 
-    async fn get<S: DistributionConfigs>(
+    async fn get(
         &self,
-        source: &S,
+        cloudfront: &CloudFront,
         id: &DistributionId,
         deadline: Instant,
     ) -> Result<ConfigAnswer, CallError> {
-        let fetch = || self.fetch(source, id);
+        let fetch = || self.fetch(cloudfront, id);
         let allow_stale = |cached: &Arc<CachedConfig>| cached.config.is_some();
         let Cached { value: cached, stale_because } = self.configs_cache.get(id, deadline, fetch, allow_stale).await?;
         if let Some(error) = &stale_because {
@@ -119,7 +119,7 @@ impl ConfigLookup {
         let mut config = cached.config.clone();
         if let Some(config) = &mut config {
             for policy in config.unresolved_policies() {
-                if let Some(in_key) = self.has_query_strings(source, &policy, deadline).await? {
+                if let Some(in_key) = self.has_query_strings(cloudfront, &policy, deadline).await? {
                     Arc::make_mut(config).resolve_policy(&policy, in_key);
                 }
             }
@@ -128,16 +128,16 @@ impl ConfigLookup {
         Ok(ConfigAnswer { cached, config, error })
     }
 
-    async fn fetch<S: DistributionConfigs>(
+    async fn fetch(
         &self,
-        source: &S,
+        cloudfront: &CloudFront,
         id: &DistributionId,
     ) -> Result<(Arc<CachedConfig>, Duration), CallError> {
         let now = (self.clock)();
         let cached = |config, read_at, error| {
             Arc::new(CachedConfig { config, read_at, error, warned_buckets: Mutex::default() })
         };
-        match source.distribution_config(id).await {
+        match cloudfront.distribution_config(id).await {
             Ok(config) => Ok((cached(Some(Arc::new(config)), now, None), self.ttl.positive)),
             Err(error) if error.class == ErrorClass::AccessDenied => {
                 // An earlier config is better than an estimate. With the negative TTL, a corrected policy of the role
@@ -170,14 +170,14 @@ impl ConfigLookup {
 
     /// Returns whether the cache key of this policy includes query strings; `None`, with a warning in the log, if
     /// access to the policy is denied.
-    async fn has_query_strings<S: DistributionConfigs>(
+    async fn has_query_strings(
         &self,
-        source: &S,
+        cloudfront: &CloudFront,
         id: &PolicyId,
         deadline: Instant,
     ) -> Result<Option<bool>, CallError> {
         let fetch = || async {
-            match source.has_query_strings(id).await {
+            match cloudfront.has_query_strings(id).await {
                 Ok(in_key) => Ok((Some(in_key), self.ttl.positive)),
                 Err(error) if error.class == ErrorClass::AccessDenied => {
                     tracing::warn!(

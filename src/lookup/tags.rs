@@ -11,9 +11,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{CacheTtl, Cached, CachedLookup, Clock, LookupError, Operation, ResolvedConfigs, concurrency};
-use crate::aws::{BucketQuery, BucketTags, CallError, ErrorClass};
-use crate::change::Bucket;
-use crate::path::{BucketDefaults, BucketOptions, TagError};
+use crate::aws::{BucketQuery, CallError, ErrorClass, S3};
+use crate::change::{Bucket, DistributionId};
+use crate::path::{BucketDefaults, BucketOptions, TagError, Tags};
 use crate::plan::{Resolution, Resolutions};
 
 /// The most buckets whose tags are cached. An account has at most 10,000 buckets by default (S3 quotas, 2024); an
@@ -106,24 +106,26 @@ impl ResolvedTags {
 }
 
 /// A cached reader of bucket tags.
-pub struct TagLookup<T> {
-    source: T,
+pub struct TagLookup {
     defaults: BucketDefaults,
+    /// The distribution that replaces the value of the tag that names the distributions, if any.
+    distribution_override: Option<DistributionId>,
     ttl: CacheTtl,
     cache: CachedLookup<Bucket, Option<Arc<BucketOptions>>>,
 }
 
-impl<T: BucketTags> TagLookup<T> {
-    /// Creates a lookup that reads tags from `source`. `backoff` is the longest delay before the first retry of
-    /// `CreateInvalidation`.
-    pub fn new(source: T, defaults: BucketDefaults, ttl: CacheTtl, backoff: Duration, clock: Clock) -> Self {
+impl TagLookup {
+    /// Creates a lookup. `distribution_override`, if given, replaces the value of the tag that names the distributions.
+    /// `backoff` is the longest delay before the first retry of `CreateInvalidation`.
+    pub fn new(
+        defaults: BucketDefaults,
+        distribution_override: Option<DistributionId>,
+        ttl: CacheTtl,
+        backoff: Duration,
+        clock: Clock,
+    ) -> Self {
         let cache = CachedLookup::new(OPERATION, CACHED_BUCKETS, ttl, backoff, clock);
-        Self { source, defaults, ttl, cache }
-    }
-
-    /// Returns the source that tags are read from.
-    pub fn source(&self) -> &T {
-        &self.source
+        Self { defaults, distribution_override, ttl, cache }
     }
 
     /// Returns the key of the tag that names a bucket's distributions.
@@ -134,11 +136,11 @@ impl<T: BucketTags> TagLookup<T> {
     /// Looks up the tags of all these buckets concurrently, up to [`MAX_CONCURRENT_TAG_LOOKUPS`] at a time apart from
     /// calls that hang. A bucket that has not answered by `deadline` ends with stale options or a timeout error, so
     /// that it does not delay the other buckets' changes.
-    pub async fn resolve(&self, mut queries: Vec<BucketQuery>, deadline: Instant) -> ResolvedTags {
+    pub async fn resolve(&self, s3: &S3, mut queries: Vec<BucketQuery>, deadline: Instant) -> ResolvedTags {
         // If there is not enough time for all, it should not always be the same ones that fail.
         fastrand::shuffle(&mut queries);
         let lookups = queries.into_iter().map(|query| async move {
-            let answer = self.get(&query, deadline).await;
+            let answer = self.get(s3, &query, deadline).await;
             (query.bucket, answer.map_err(Arc::new))
         });
         let answers = concurrency::run(lookups, MAX_CONCURRENT_TAG_LOOKUPS, deadline).await.into_iter().collect();
@@ -147,9 +149,14 @@ impl<T: BucketTags> TagLookup<T> {
 
     /// Returns the bucket's options, cached or fetched. Stale options are used if S3 returns a transient error, or no
     /// response in time. That the tag was missing is never used stale, as the bucket may have it by now.
-    async fn get(&self, query: &BucketQuery, deadline: Instant) -> Result<Option<Arc<BucketOptions>>, TagLookupError> {
+    async fn get(
+        &self,
+        s3: &S3,
+        query: &BucketQuery,
+        deadline: Instant,
+    ) -> Result<Option<Arc<BucketOptions>>, TagLookupError> {
         let Cached { value, stale_because } =
-            self.cache.get(&query.bucket, deadline, || self.fetch(query), Option::is_some).await?;
+            self.cache.get(&query.bucket, deadline, || self.fetch(s3, query), Option::is_some).await?;
         if let Some(error) = stale_because {
             tracing::warn!(
                 bucket = query.bucket.name.as_str(),
@@ -160,8 +167,21 @@ impl<T: BucketTags> TagLookup<T> {
         Ok(value)
     }
 
-    async fn fetch(&self, query: &BucketQuery) -> Result<(Option<Arc<BucketOptions>>, Duration), TagLookupError> {
-        let tags = self.source.bucket_tags(query).await.map_err(TagLookupError::Lookup)?;
+    async fn fetch(
+        &self,
+        s3: &S3,
+        query: &BucketQuery,
+    ) -> Result<(Option<Arc<BucketOptions>>, Duration), TagLookupError> {
+        let mut tags = match s3.bucket_tags(query).await {
+            // With the distribution given, the tags only add options, so the defaults apply.
+            Err(error) if error.class == ErrorClass::AccessDenied && self.distribution_override.is_some() => {
+                Tags::new()
+            }
+            answer => answer.map_err(TagLookupError::Lookup)?,
+        };
+        if let Some(id) = &self.distribution_override {
+            tags.insert(self.defaults.distribution_tag.clone(), id.to_string());
+        }
         if let Some(options) = self.defaults.parse(&tags).map_err(TagLookupError::Tag)? {
             return Ok((Some(Arc::new(options)), self.ttl.positive));
         }

@@ -17,7 +17,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Duration, Instant, sleep_until, timeout_at};
 
-use crate::aws::{Accepted, CallError, ErrorClass, Invalidations};
+use crate::aws::{Accepted, CallError, CloudFront, ErrorClass};
 use crate::collapse::Budget;
 use crate::lookup::backoff::delay;
 use crate::lookup::concurrency::Permits;
@@ -87,8 +87,8 @@ pub struct SendOptions {
 
 /// Sends the planned invalidations, each until it is accepted, rejected permanently, or out of time. Those in
 /// `sent_cache` are not sent again. Returns the outcomes in the order of `planned`.
-pub async fn send_all<I: Invalidations>(
-    invalidations: &I,
+pub async fn send_all(
+    cloudfront: &CloudFront,
     planned: &[Invalidation],
     sent_cache: &SentCache,
     options: SendOptions,
@@ -120,7 +120,7 @@ pub async fn send_all<I: Invalidations>(
             let Some(pending) = ready.and_then(|index| waiting.remove(index)) else { break };
             permits.acquire(now);
             throttle.begin(now);
-            in_flight.push(attempt(invalidations, pending, now, deadlines));
+            in_flight.push(attempt(cloudfront, pending, now, deadlines));
         }
         let next_start = waiting.iter().filter_map(|it| next(&throttle, it)).min();
         let next_start = next_start.and_then(|start| Some(start.max(permits.available_from(now)?)));
@@ -163,8 +163,8 @@ pub async fn send_all<I: Invalidations>(
     outcomes
 }
 
-async fn attempt<I: Invalidations>(
-    invalidations: &I,
+async fn attempt(
+    cloudfront: &CloudFront,
     mut pending: PendingInvalidation,
     started_at: Instant,
     deadlines: SendDeadlines,
@@ -174,7 +174,7 @@ async fn attempt<I: Invalidations>(
     }
     (pending.was_sent, pending.is_retry) = (true, true);
     // A request that timed out may have been accepted. It is safe to send it again: the caller reference is the same.
-    let answer = timeout_at(deadlines.attempt_deadline(started_at), invalidations.create(&pending.invalidation)).await;
+    let answer = timeout_at(deadlines.attempt_deadline(started_at), cloudfront.create(&pending.invalidation)).await;
     let answer = answer.unwrap_or_else(|_| Err(CallError::timed_out(OPERATION)));
     Attempt { pending, started_at, answer }
 }
