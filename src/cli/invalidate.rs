@@ -23,11 +23,11 @@ use crate::change::{AccountId, BucketName, Change, DistributionId};
 use crate::collapse::Budget;
 use crate::config::{Config, ExpectedOwner};
 use crate::event::RequestTarget;
-use crate::handler::{App, Invocation};
+use crate::handler::{App, DecodedEvent, Invocation};
 use crate::local::events::encode_key;
 use crate::path::Item;
 use crate::plan::SkipReason;
-use crate::report::{Answer, InvocationError, Report, logging};
+use crate::report::{Answer, ErrorCause, InvocationError, Report, logging};
 
 /// What to invalidate.
 #[derive(Debug, Args)]
@@ -110,14 +110,13 @@ impl InvalidateArgs {
         let started = Instant::now();
         let deadline = started + self.timeout();
         let invocation = Invocation { request_id: request_id(), function_arn: String::new(), deadline };
-        let (answer, _) = app.handle(event.to_string().as_bytes(), &invocation).await;
+        let (answer, _) = app.handle(DecodedEvent::decode(event.to_string().as_bytes()), &invocation).await;
         let (mut report, mut errors): (_, Vec<_>) = match answer {
-            Ok(Answer::Report(report)) => (*report, Vec::new()),
-            Ok(Answer::Batch(_)) => (Report::default(), Vec::new()),
-            Err(InvocationError::NotInvalidated { report, failures }) => {
+            Ok(Answer { report, .. }) => (report, Vec::new()),
+            Err(InvocationError { cause: ErrorCause::Changes(failures), report }) => {
                 (*report, failures.iter().map(ToString::to_string).collect())
             }
-            Err(error) => (error.report(), vec![error.to_string()]),
+            Err(error) => (*error.report.clone(), vec![error.to_string()]),
         };
         if !self.json {
             invalidate_table::show(&report);

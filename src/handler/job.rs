@@ -3,106 +3,71 @@
 
 use std::collections::BTreeSet;
 
-use tokio::time::{Duration, Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
+use super::deadline::{FIRST_PUT_DELAY, MAX_CLOCK_SKEW_SECONDS, PUT_DIVISOR, PUT_TIME, in_part_of};
 use super::{App, Invocation};
 use crate::aws::{CallError, ErrorClass, Progress};
 use crate::change::text::{counted, shortened};
 use crate::event::{
     ContinuationToken, ContinuationTokenError, EventError, FailureType, InvalidationRef, Job, JobId, JobResult,
-    MAX_SUMMARY_LENGTH, MAX_WAIT, Request, RequestError,
+    MAX_SUMMARY_LENGTH, MAX_WAIT, Request, RequestKind,
 };
 use crate::lookup::stats;
 use crate::path::Item;
 use crate::plan::DeliveryId;
-use crate::report::{Answer, InvocationError, JobReport, LogLine, Report};
+use crate::report::{Answer, ErrorCause, Failure, InvocationError, JobReport, Report};
 use crate::send::SentStatus;
-
-/// The time reserved at the end of the invocation for putting the result: the remaining time divided by this, at most
-/// `RESULT_TIME`.
-const RESULT_DIVISOR: u32 = 3;
-const RESULT_TIME: Duration = Duration::from_secs(10);
-
-/// The time reserved for the answer to Lambda: the remaining time divided by this, at most `ANSWER_TIME`.
-const ANSWER_DIVISOR: u32 = 10;
-const ANSWER_TIME: Duration = Duration::from_millis(500);
-
-/// The timeout of one attempt to put a result: the time until the deadline divided by this, at most `PUT_TIME`, so that
-/// an attempt that hangs leaves time for another. Putting a result twice is safe: CodePipeline accepts it once.
-const PUT_DIVISOR: u32 = 3;
-const PUT_TIME: Duration = Duration::from_secs(3);
-
-/// The largest tolerated difference between the clocks of two machines, in seconds.
-const MAX_CLOCK_SKEW_SECONDS: u64 = 300;
 
 /// The remedy if the function's role may not put results.
 const RESULT_PERMISSIONS: &str = "; allow codepipeline:PutJobSuccessResult and codepipeline:PutJobFailureResult for \
                                   the execution role (template parameter: Pipelines)";
 
-/// The delay before a result is put a second time. It doubles with each further attempt.
-const FIRST_RETRY_DELAY: Duration = Duration::from_millis(200);
-
 impl App {
     /// Executes a job and puts its result. The invocation succeeds even if the job fails, because the event of a failed
     /// invocation goes to the dead-letter queue, and a job's event holds live credentials. It fails only if no result
     /// could be put.
-    pub(super) async fn answer_job(
-        &self,
-        job: Job,
-        invocation: &Invocation,
-        log_line: &mut LogLine,
-    ) -> Result<Answer, InvocationError> {
-        let left = invocation.time_left();
-        let before_end = |time: Duration| invocation.deadline.checked_sub(time).unwrap_or_else(Instant::now);
-        let result_deadline = before_end(ANSWER_TIME.min(left / ANSWER_DIVISOR));
-        let execution_deadline = before_end(RESULT_TIME.min(left / RESULT_DIVISOR));
-        let mut report = Report::default();
-        let execution_invocation = Invocation { deadline: execution_deadline, ..invocation.clone() };
-        let execute = self.execute(&job, &mut report, &execution_invocation, log_line);
-        let executed = timeout_at(execution_deadline, execute).await;
-        let result = executed.unwrap_or_else(|_| {
-            report = log_line.report.clone();
-            let message = "the deadline passed before AWS responded; retry the action, and increase the function's \
-                           timeout if this happens often";
-            Ok(JobResult::failed(FailureType::Unavailable, message))
-        });
-        let result = result.unwrap_or_else(|error| {
-            log_line.record_error(&error);
-            report = error.report();
-            // The keys of a request whose bucket could not be looked up.
-            report.changes.failed = log_line.report.changes.failed;
-            error.job_result()
-        });
-        let result = self.put(&job.id, result, result_deadline).await?;
+    pub(super) async fn answer_job(&self, job: Job, invocation: &Invocation) -> Result<Answer, InvocationError> {
+        let execution = Invocation { deadline: invocation.job_deadline(), ..invocation.clone() };
+        let executed = timeout_at(execution.deadline, self.execute(&job, &execution)).await;
+        let (result, mut report) = match executed {
+            Ok(Ok(done)) => done,
+            Ok(Err(error)) => (error.job_result(), *error.report),
+            Err(_) => {
+                let message = "the deadline passed before AWS responded; retry the action, and increase the \
+                               function's timeout if this happens often";
+                let mut report = Report::default();
+                if let Ok(Request { kind: RequestKind::Keys { keys, .. }, .. }) = &job.request {
+                    report.changes.failed = keys.len();
+                }
+                (JobResult::failed(FailureType::Unavailable, message), report)
+            }
+        };
+        let result = match self.put(&job.id, result, invocation.job_result_deadline()).await {
+            Ok(result) => result,
+            Err(reason) => return Err(InvocationError::new(ErrorCause::JobResult { job: job.id, reason }, report)),
+        };
         let (result, message) = match result {
             JobResult::Succeeded { summary, .. } => ("succeeded", summary),
             JobResult::Continued { token } => ("continued", token.summary()),
             JobResult::Failed { message, .. } => ("failed", message),
         };
-        let job_report = JobReport { id: job.id.to_string(), result, message };
-        log_line.record_job(&job_report);
-        report.set_job(job_report);
-        Ok(Answer::Report(Box::new(report)))
+        report.set_job(JobReport { id: job.id.to_string(), result, message });
+        Ok(report.into())
     }
 
-    async fn execute(
-        &self,
-        job: &Job,
-        report: &mut Report,
-        invocation: &Invocation,
-        log_line: &mut LogLine,
-    ) -> Result<JobResult, InvocationError> {
+    async fn execute(&self, job: &Job, invocation: &Invocation) -> Result<(JobResult, Report), InvocationError> {
         // A job with a continuation token has created its invalidations already.
         if let Some(token) = &job.continuation_token {
-            return match ContinuationToken::parse(token) {
-                Ok(token) => self.check_progress(token, invocation).await,
-                Err(error) => Ok(JobResult::failed(FailureType::Failed, &error.to_string())),
+            let result = match ContinuationToken::parse(token) {
+                Ok(token) => self.check_progress(token, invocation).await?,
+                Err(error) => JobResult::failed(FailureType::Failed, &error.to_string()),
             };
+            return Ok((result, Report::default()));
         }
-        let invalid = |error: &RequestError| InvocationError::Event(EventError::Request(error.clone()));
-        let request = job.request.as_ref().map_err(invalid)?;
-        *report = self.execute_request(request, &DeliveryId::Job(job.id.as_str()), invocation, log_line).await?;
-        Ok(self.result_after_sending(request, report))
+        let request = job.request.as_ref().map_err(|error| EventError::Request(error.clone()))?;
+        let report = self.execute_request(request, &DeliveryId::Job(job.id.as_str()), invocation).await?;
+        Ok((self.result_after_sending(request, &report), report))
     }
 
     /// The result once all invalidations of a job were sent: a continuation if the request waits for them, otherwise
@@ -129,14 +94,8 @@ impl App {
     }
 
     /// The result of a continued job.
-    async fn check_progress(
-        &self,
-        token: ContinuationToken,
-        invocation: &Invocation,
-    ) -> Result<JobResult, InvocationError> {
-        // Earlier than the timeout of the whole execution: a status that is late then counts as in progress, and the
-        // job is continued instead of failed.
-        let poll_deadline = Instant::now() + invocation.time_left() / 2;
+    async fn check_progress(&self, token: ContinuationToken, invocation: &Invocation) -> Result<JobResult, Failure> {
+        let poll_deadline = invocation.progress_deadline();
         let mut completed = true;
         for InvalidationRef { distribution, invalidation } in &token.invalidations {
             completed &= self.progress(distribution, invalidation, poll_deadline).await? == Progress::Completed;
@@ -176,7 +135,7 @@ impl App {
 
     /// Puts a result, retrying transient errors until `deadline`, and returns the result that CodePipeline accepted. If
     /// it refuses a success or a continuation, a failure that says so is put instead.
-    async fn put(&self, job: &JobId, result: JobResult, deadline: Instant) -> Result<JobResult, InvocationError> {
+    async fn put(&self, job: &JobId, result: JobResult, deadline: Instant) -> Result<JobResult, String> {
         let first_error = match self.put_result_until(job, &result, deadline).await {
             Ok(()) => return Ok(result),
             Err(error) => error,
@@ -185,7 +144,7 @@ impl App {
             if first_error.class == ErrorClass::AccessDenied {
                 reason.push_str(RESULT_PERMISSIONS);
             }
-            InvocationError::JobResult { job: job.clone(), reason }
+            reason
         };
         if first_error.class.is_transient() || matches!(result, JobResult::Failed { .. }) {
             return Err(not_put(first_error.to_string()));
@@ -199,10 +158,9 @@ impl App {
     }
 
     async fn put_result_until(&self, job: &JobId, result: &JobResult, deadline: Instant) -> Result<(), CallError> {
-        let mut delay = FIRST_RETRY_DELAY;
+        let mut delay = FIRST_PUT_DELAY;
         loop {
-            let now = Instant::now();
-            let attempt_deadline = now + PUT_TIME.min(deadline.saturating_duration_since(now) / PUT_DIVISOR);
+            let attempt_deadline = in_part_of(deadline, PUT_DIVISOR, PUT_TIME);
             let error = match timeout_at(attempt_deadline, self.codepipeline.put(job, result)).await {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(error)) => error,

@@ -2,12 +2,15 @@
 //! [`crate::aws`].
 
 mod changes;
+mod deadline;
 mod job;
 mod queue;
 mod request;
 pub mod runtime;
 
-use tokio::time::{Duration, Instant};
+use std::collections::BTreeSet;
+
+use tokio::time::Instant;
 
 use crate::aws::{BucketQuery, CallError, CloudFront, CodePipeline, S3, SdkConfig};
 use crate::change::{AccountId, Bucket, DistributionId, EventSource, Timestamp};
@@ -16,18 +19,10 @@ use crate::config::{Config, ExpectedOwner, RetryConfig};
 use crate::event::{self, Event, EventError};
 use crate::lookup::{Clock, ConfigLookup, KeyLookup, TagLookup, stats};
 use crate::plan::Invalidation;
-use crate::report::{Answer, InvocationError, LogLine, Report};
+use crate::report::{Answer, ErrorCause, InvocationError, LogLine, Report};
 use crate::send::{SendDeadlines, SendOptions, SentCache, SentInvalidation, send_all};
 
 pub use crate::send::CONCURRENT_SENDS;
-
-/// The time reserved at the end of the invocation for its answer.
-const ANSWER_RESERVE: Duration = Duration::from_secs(2);
-/// Each reserve is at most the remaining time divided by this.
-const RESERVE_DIVISOR: u32 = 4;
-
-/// The time reserved before that for the response to the last attempt to send.
-const LAST_ATTEMPT_RESERVE: Duration = Duration::from_secs(1);
 
 /// What is known of an invocation besides its event.
 #[derive(Clone, Debug)]
@@ -38,24 +33,6 @@ pub struct Invocation {
     pub function_arn: String,
     /// When the invocation times out.
     pub deadline: Instant,
-}
-
-impl Invocation {
-    /// The deadlines for sending. `retries` limits how long failed requests are retried; `None` sets no limit of its
-    /// own.
-    fn deadlines(&self, retries: Option<Duration>) -> SendDeadlines {
-        let answers = self.deadline.checked_sub(ANSWER_RESERVE.min(self.time_left() / RESERVE_DIVISOR));
-        let answers = answers.unwrap_or_else(Instant::now);
-        let latest =
-            answers.checked_sub(LAST_ATTEMPT_RESERVE.min(self.time_left() / RESERVE_DIVISOR)).unwrap_or(answers);
-        let retries = retries.map_or(latest, |retries| latest.min(Instant::now() + retries));
-        SendDeadlines { retries, attempts: latest, answers }
-    }
-
-    /// The time until the deadline.
-    fn time_left(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now())
-    }
 }
 
 /// A decoded event, and when decoding began. The raw event is not kept: it can be 6 MB.
@@ -134,52 +111,37 @@ impl App {
         }
     }
 
-    /// Handles one event, given as raw bytes. Every change in it is invalidated, skipped for a named reason, or failed;
-    /// a failed change does not stop the others. The log line describes what was done, also after an error.
+    /// Handles one event. Every change in it is invalidated, skipped for a named reason, or failed; a failed change does
+    /// not stop the others. The log line describes what was done, also after an error.
     ///
     /// The answer is an [`InvocationError`] if the event cannot be decoded, or if anything failed that is reported
     /// neither as a batch item failure nor as the result of a job. The invocation then fails, so that an asynchronous
     /// event is redelivered.
-    pub async fn handle(&self, event: &[u8], invocation: &Invocation) -> (Result<Answer, InvocationError>, LogLine) {
-        self.handle_decoded(DecodedEvent::decode(event), invocation).await
-    }
-
-    /// As [`Self::handle`], for an event that is already decoded.
-    pub async fn handle_decoded(
+    pub async fn handle(
         &self,
-        decoded: DecodedEvent,
+        DecodedEvent { event, started_at }: DecodedEvent,
         invocation: &Invocation,
     ) -> (Result<Answer, InvocationError>, LogLine) {
-        let mut log_line = LogLine::default();
-        let (answer, stats) = stats::collect(self.answer(decoded.event, invocation, &mut log_line)).await;
-        if let Err(error) = &answer {
-            log_line.record_error(error);
-        }
-        log_line.finish(stats, decoded.started_at.elapsed(), self.now());
-        (answer, log_line)
-    }
-
-    async fn answer(
-        &self,
-        event: Result<Event, EventError>,
-        invocation: &Invocation,
-        log_line: &mut LogLine,
-    ) -> Result<Answer, InvocationError> {
-        let event = event.map_err(|error| {
-            log_line.report.changes.failed = 1;
-            InvocationError::Event(error)
-        })?;
-        log_line.source = match &event {
-            Event::Changes(batch) => batch.source,
-            Event::Request(_) => EventSource::Direct,
-            Event::Job(_) => EventSource::CodePipeline,
+        let source = match &event {
+            Ok(Event::Changes(batch)) => batch.source,
+            Ok(Event::Request(_)) => EventSource::Direct,
+            Ok(Event::Job(_)) => EventSource::CodePipeline,
+            Err(_) => EventSource::Unknown,
         };
         // Boxed, because the nested future types would exceed the compiler's limit on nesting.
-        match event {
-            Event::Changes(batch) => Box::pin(self.answer_changes(batch, invocation, log_line)).await,
-            Event::Request(request) => Box::pin(self.answer_request(&request, invocation, log_line)).await,
-            Event::Job(job) => Box::pin(self.answer_job(job, invocation, log_line)).await,
-        }
+        let answer = async {
+            match event {
+                Ok(Event::Changes(batch)) => Box::pin(self.answer_changes(batch, invocation)).await,
+                Ok(Event::Request(request)) => Box::pin(self.answer_request(&request, invocation)).await,
+                Ok(Event::Job(job)) => Box::pin(self.answer_job(job, invocation)).await,
+                // An event that cannot be decoded counts as one change.
+                Err(error) => Err(InvocationError::from(error).of_changes(1)),
+            }
+        };
+        let (answer, stats) = stats::collect(answer).await;
+        let report = answer.as_ref().map_or_else(|error| &*error.report, |answer| &answer.report);
+        let log_line = LogLine::new(source, report, stats, started_at.elapsed(), self.now());
+        (answer, log_line)
     }
 
     /// The current wall-clock time; `None` if the clock is before 1970.
@@ -200,22 +162,19 @@ impl App {
     /// the ARN does not contain it.
     fn queries(
         &self,
-        buckets: impl IntoIterator<Item = Bucket>,
+        buckets: BTreeSet<&Bucket>,
         invocation: &Invocation,
     ) -> Result<Vec<BucketQuery>, InvocationError> {
-        let mut buckets = buckets.into_iter().peekable();
-        if buckets.peek().is_none() {
-            return Ok(Vec::new());
-        }
         let expected_owner = match &self.expected_owner {
-            ExpectedOwner::Any => None,
+            ExpectedOwner::FunctionAccount if !buckets.is_empty() => Some(
+                AccountId::from_function_arn(&invocation.function_arn)
+                    .ok_or_else(|| InvocationError::from(ErrorCause::UnknownAccount))?,
+            ),
             ExpectedOwner::Account(id) => Some(id.clone()),
-            ExpectedOwner::FunctionAccount => {
-                Some(AccountId::from_function_arn(&invocation.function_arn).ok_or(InvocationError::UnknownAccount)?)
-            }
+            ExpectedOwner::FunctionAccount | ExpectedOwner::Any => None,
         };
-        let query = |bucket| BucketQuery { bucket, expected_owner: expected_owner.clone() };
-        Ok(buckets.map(query).collect())
+        let query = |bucket: &Bucket| BucketQuery { bucket: bucket.clone(), expected_owner: expected_owner.clone() };
+        Ok(buckets.into_iter().map(query).collect())
     }
 }
 

@@ -15,10 +15,8 @@ impl HandledChanges {
         if attributed < batch.failed.len() {
             return None;
         }
-        let has_failed = |message: &&Message| {
-            let failed = self.failed.get(message.changes.clone()).is_some_and(|changes| changes.contains(&true));
-            failed || !message.failed.is_empty()
-        };
+        let has_failed =
+            |message: &&Message| self.outcomes.any_failed(message.changes.clone()) || !message.failed.is_empty();
         let ids: BTreeSet<_> = messages.iter().filter(has_failed).map(|message| &*message.id).collect();
         let mut response = SqsBatchResponse::default();
         for id in ids {

@@ -1,19 +1,18 @@
 //! Direct invocations, and the requests of CodePipeline jobs: a person names paths, cache tags or keys to invalidate.
 
+use std::collections::BTreeSet;
+
 use tokio::time::{Duration, Instant, sleep, timeout_at};
 
 use super::changes::HandledChanges;
-use super::{ANSWER_RESERVE, App, Invocation, log_invalidations};
+use super::deadline::POLL_INTERVAL;
+use super::{App, Invocation, log_invalidations};
 use crate::aws::Progress;
 use crate::change::{Batch, Bucket, Change, DistributionId, InvalidationId};
 use crate::event::{EventError, Request, RequestKind, RequestTarget};
-use crate::lookup::ResolvedTags;
-use crate::plan::{DeliveryId, plan_named};
-use crate::report::{Answer, Failure, InvocationError, LogLine, Report};
+use crate::plan::{DeliveryId, Outcome, SkipReason, plan_named};
+use crate::report::{Answer, ErrorCause, Failure, InvocationError, Report};
 use crate::send::SentInvalidation;
-
-/// The interval between two `GetInvalidation` polls of the same invalidations.
-const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 impl App {
     /// Handles a direct invocation. If the request says so, waits until its invalidations are completed, within the
@@ -22,15 +21,15 @@ impl App {
         &self,
         request: &Request,
         invocation: &Invocation,
-        log_line: &mut LogLine,
     ) -> Result<Answer, InvocationError> {
         let delivery_id = DeliveryId::Invocation(&invocation.request_id);
-        let mut report = self.execute_request(request, &delivery_id, invocation, log_line).await?;
-        if let Some(seconds) = request.wait {
-            let latest = invocation.deadline.checked_sub(ANSWER_RESERVE).unwrap_or_else(Instant::now);
-            self.wait(&mut report, latest.min(Instant::now() + Duration::from_secs(seconds))).await?;
+        let mut report = self.execute_request(request, &delivery_id, invocation).await?;
+        if let Some(seconds) = request.wait
+            && let Err(failure) = self.wait(&mut report, invocation.wait_deadline(Duration::from_secs(seconds))).await
+        {
+            return Err(InvocationError::new(ErrorCause::Request(vec![failure]), report));
         }
-        Ok(Answer::Report(Box::new(report)))
+        Ok(report.into())
     }
 
     /// Sends the requested invalidations. Fails if any of them was not accepted, or if any change failed.
@@ -39,75 +38,73 @@ impl App {
         request: &Request,
         delivery_id: &DeliveryId<'_>,
         invocation: &Invocation,
-        log_line: &mut LogLine,
     ) -> Result<Report, InvocationError> {
-        let (mut report, failures) = match &request.kind {
+        let (report, failures) = match &request.kind {
             RequestKind::Keys { bucket, keys } => {
-                // Every key counts as failed until outcomes are recorded, since the lookup can fail the request.
-                log_line.report.changes.failed = keys.len();
-                let tags = self.look_up_tags([bucket.clone()], invocation).await?;
-                self.distributions(bucket, &tags)?;
                 let changes = keys.iter().cloned().map(|key| Change { bucket: bucket.clone(), key }).collect();
                 let batch = Batch { changes, ..Batch::default() };
-                let HandledChanges { report, failures, .. } =
-                    self.handle_changes(&batch, &tags, delivery_id, (invocation, invocation.deadlines(None))).await;
+                let HandledChanges { report, failures, outcomes } =
+                    self.handle_changes(&batch, delivery_id, invocation, None).await?;
+                let is_untagged = |outcome: &Outcome| matches!(outcome, Outcome::Skipped(it) if matches!(**it, SkipReason::BucketNotTagged { .. }));
+                if outcomes.iter().any(is_untagged) {
+                    return Err(self.not_tagged(bucket).of_changes(keys.len()));
+                }
                 (report, failures)
             }
             RequestKind::Paths { target, paths } => {
                 let (distributions, bucket) = match target {
                     RequestTarget::Distribution(id) => (vec![id.clone()], None),
                     RequestTarget::Bucket(bucket) => {
-                        let tags = self.look_up_tags([bucket.clone()], invocation).await?;
-                        (self.distributions(bucket, &tags)?, Some(&bucket.name))
+                        (self.distributions(bucket, invocation).await?, Some(&bucket.name))
                     }
                     RequestTarget::Default => (vec![self.default_distribution()?], None),
                 };
                 let invalidations = plan_named(&distributions, paths, bucket, delivery_id);
                 let mut report = Report::default();
                 let mut failures = Vec::new();
-                let outcomes = self.send(&invalidations, invocation.deadlines(None)).await;
-                for (invalidation, outcome) in invalidations.iter().zip(outcomes) {
-                    match outcome {
+                let sent = self.send(&invalidations, invocation.send_deadlines(None)).await;
+                for (invalidation, sent) in invalidations.iter().zip(sent) {
+                    match sent {
                         Ok(sent) => report.add(sent),
                         Err(error) => failures.push(Failure::send(invalidation, error)),
                     }
                 }
+                report.set_failures(&failures, 0);
                 (report, failures)
             }
         };
-        report.set_failures(&failures, 0);
-        log_line.record(&report);
         log_invalidations(&report);
-        if failures.is_empty() {
-            Ok(report)
-        } else {
-            Err(InvocationError::Request { report: Box::new(report), failures })
-        }
+        if report.ok { Ok(report) } else { Err(InvocationError::new(ErrorCause::Request(failures), report)) }
     }
 
     fn default_distribution(&self) -> Result<DistributionId, InvocationError> {
-        self.default_distribution.clone().ok_or(InvocationError::Event(EventError::NoDistribution))
+        self.default_distribution.clone().ok_or_else(|| EventError::NoDistribution.into())
     }
 
     /// The distributions that the bucket's tag names. A bucket without the tag is an error here, because a person named
     /// it.
-    fn distributions(&self, bucket: &Bucket, tags: &ResolvedTags) -> Result<Vec<DistributionId>, InvocationError> {
+    async fn distributions(
+        &self,
+        bucket: &Bucket,
+        invocation: &Invocation,
+    ) -> Result<Vec<DistributionId>, InvocationError> {
+        let queries = self.queries(BTreeSet::from([bucket]), invocation)?;
+        let tags = self.tag_lookup.resolve(&self.s3, queries, invocation.tags_deadline()).await;
         if let Some(error) = tags.error(bucket) {
-            let failure = Failure::Tags { bucket: bucket.name.clone(), changes: 0, error };
-            return Err(InvocationError::request(failure));
+            return Err(Failure::Tags { bucket: bucket.name.clone(), changes: 0, error }.into());
         }
-        match tags.options().find(|(it, _)| *it == bucket) {
-            Some((_, options)) => Ok(options.distributions.clone()),
-            None => Err(InvocationError::request(Failure::NotTagged {
-                bucket: bucket.name.clone(),
-                tag: self.tag_lookup.distribution_tag().to_owned(),
-            })),
-        }
+        let options = tags.options().find(|(it, _)| *it == bucket);
+        options.map(|(_, options)| options.distributions.clone()).ok_or_else(|| self.not_tagged(bucket))
+    }
+
+    fn not_tagged(&self, bucket: &Bucket) -> InvocationError {
+        let tag = self.tag_lookup.distribution_tag().to_owned();
+        Failure::NotTagged { bucket: bucket.name.clone(), tag }.into()
     }
 
     /// Polls CloudFront until all invalidations of the report are completed, or no time is left for another poll before
     /// `latest`.
-    async fn wait(&self, report: &mut Report, latest: Instant) -> Result<(), InvocationError> {
+    async fn wait(&self, report: &mut Report, latest: Instant) -> Result<(), Failure> {
         loop {
             let mut completed = true;
             for sent in &mut report.invalidations {
@@ -122,7 +119,7 @@ impl App {
 
     /// Updates the status of an invalidation. One whose ID is unknown, because CloudFront had it before, cannot be
     /// polled and counts as completed; so does a dry run.
-    async fn update_progress(&self, sent: &mut SentInvalidation, latest: Instant) -> Result<Progress, InvocationError> {
+    async fn update_progress(&self, sent: &mut SentInvalidation, latest: Instant) -> Result<Progress, Failure> {
         let Some(id) = sent.invalidation_id.as_ref().filter(|_| sent.invalidation_status != Some(Progress::Completed))
         else {
             return Ok(Progress::Completed);
@@ -139,14 +136,12 @@ impl App {
         distribution: &DistributionId,
         invalidation: &InvalidationId,
         latest: Instant,
-    ) -> Result<Progress, InvocationError> {
+    ) -> Result<Progress, Failure> {
         match timeout_at(latest, self.cloudfront.progress(distribution, invalidation)).await {
             Ok(Ok(progress)) => Ok(progress),
             Err(_) => Ok(Progress::InProgress),
             Ok(Err(error)) if error.class.is_transient() => Ok(Progress::InProgress),
-            Ok(Err(error)) => {
-                Err(InvocationError::request(Failure::Wait { distribution: distribution.clone(), error }))
-            }
+            Ok(Err(error)) => Err(Failure::Wait { distribution: distribution.clone(), error }),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! and the metrics of each invocation.
 
 use std::io;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use lambda_runtime::{Diagnostic, LambdaEvent};
 use lambda_runtime_api_client::PooledClient;
@@ -11,15 +11,12 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
+use super::deadline::UNKNOWN_TIME_LEFT;
 use super::{App, DecodedEvent, Invocation};
 use crate::report::{Answer, InvocationError, Metrics};
 
 /// The error type that Lambda reports for a function that cannot start.
 pub const CONFIGURATION_ERROR: &str = "ConfigurationError";
-
-/// The time to answer if the deadline is in the past: Lambda's default timeout. Some tools that imitate Lambda send a
-/// deadline in 1970.
-const UNKNOWN_TIME_LEFT: Duration = Duration::from_secs(3);
 
 /// An event as the runtime delivers it. It is decoded from the text that the runtime has read, which is neither copied
 /// nor parsed into a tree.
@@ -48,7 +45,7 @@ pub async fn handle(
         function_arn: event.context.invoked_function_arn,
         deadline: Instant::now() + deadline.duration_since(SystemTime::now()).unwrap_or(UNKNOWN_TIME_LEFT),
     };
-    let (answer, log_line) = app.handle_decoded(event.payload.0, &invocation).await;
+    let (answer, log_line) = app.handle(event.payload.0, &invocation).await;
     log_line.log();
     if let Some(metrics) = metrics
         && let Some(now) = app.now()

@@ -1,21 +1,17 @@
-//! Assigns the changes of a batch to distributions, and makes the plan of the changes assigned to each.
+//! Assigns the changes of a batch to distributions.
 //!
-//! What needs no invalidation or cannot be resolved is recorded in the plan.
-//!
-//! Many distributions can serve one bucket, most of them with the same mapping. Shared work is done once: the paths for
-//! distributions with the same bucket changes, and the collapse for those of them with the same cost model.
+//! Many distributions can serve one bucket, most of them with the same mapping. They share one [`Assignment`].
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::mem;
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use super::bucket_changes::{BucketChanges, ServedState, paths};
-use super::invalidation::collapsed;
-use super::{CallerReference, DeliveryDigest, DeliveryId, Invalidation, Plan};
+use sha2::{Digest, Sha256};
+
+use super::{Outcome, Outcomes, SkipReason, TextHash};
+use crate::change::text::excerpt;
 use crate::change::{Batch, Bucket, BucketName, DistributionId};
-use crate::collapse::{Budget, CostModel, Heuristic, Objective};
-use crate::path::{BucketOptions, InvalidationPath, Mapping};
+use crate::path::{BucketOptions, InvalidationPath, Mapping, NotServed};
 
 /// The result of looking up a bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,274 +34,235 @@ pub type Resolutions = BTreeMap<Bucket, Resolution>;
 
 /// The changes of a batch, assigned to distributions.
 #[derive(Debug)]
+pub struct AssignedBatch<'d> {
+    /// The assignments. Each distribution is in at most one.
+    pub assignments: Vec<Assignment<'d>>,
+    /// The outcomes of the changes that are skipped or failed. The changes of an assignment get another one once their
+    /// invalidation is sent.
+    pub outcomes: Outcomes,
+    /// The changes per distribution that failed because its config is unavailable, or is stale and does not serve them,
+    /// by index in the batch.
+    pub config_unavailable: BTreeMap<&'d DistributionId, Vec<usize>>,
+}
+
+/// Distributions that serve the buckets of a batch with the same mappings, and the changes to invalidate in each of
+/// them.
+#[derive(Debug)]
 pub struct Assignment<'d> {
-    /// What the assignment has determined; the invalidations are still missing.
-    partial_plan: Plan,
-    all_bucket_changes: Vec<BucketChanges<'d>>,
-    groups: Vec<DistributionGroup<'d>>,
-}
-
-/// Distributions that are assigned the same changes with the same paths.
-#[derive(Debug)]
-struct DistributionGroup<'d> {
-    assigned: AssignedChanges,
-    /// The indices of their bucket changes.
-    bucket_changes_indices: Vec<usize>,
-    /// The distributions, by the IDs of their mappings.
-    distributions: BTreeMap<Vec<usize>, Vec<&'d DistributionId>>,
-}
-
-/// The changes assigned to a distribution.
-#[derive(Debug)]
-pub struct AssignedChanges {
-    /// The number of paths of the changes. A path that two buckets share counts twice.
-    pub paths: usize,
-    /// The indices of the changes in the batch, ascending.
+    /// The distributions, sorted.
+    pub distributions: Vec<&'d DistributionId>,
+    /// The mapping of each of their buckets, also of those without a change that they serve.
+    pub mappings: Vec<BucketMapping<'d>>,
+    /// The changes, by index in the batch, ascending. Not empty.
     pub changes: Arc<[usize]>,
-    pub(super) buckets: BTreeSet<BucketName>,
-    /// The smallest maximum of paths among the contributing buckets' tags.
+    /// The number of their paths. A path that two buckets share counts twice.
+    pub path_count: usize,
+    /// A hash of the paths.
+    pub digest: [u8; 32],
+}
+
+/// How a distribution maps one bucket, and which of the bucket's changes it serves.
+///
+/// The paths are not stored but computed again when needed, so only one list of paths exists at a time, however many
+/// distributions there are.
+#[derive(Clone, Debug)]
+pub struct BucketMapping<'d> {
+    /// The bucket.
+    pub bucket: &'d Bucket,
+    /// The mapping.
+    pub mapping: &'d Mapping,
+    /// The changes that the mapping serves, by index in the batch, ascending.
+    pub changes: Arc<[usize]>,
+    /// The changes that a stale mapping does not serve. They fail and are not skipped: a stale config is good enough to
+    /// invalidate too much, but a change skipped by mistake would never be redelivered.
+    unknown: Vec<usize>,
     max_paths: Option<NonZeroUsize>,
-}
-
-impl AssignedChanges {
-    /// Returns the most paths that the invalidation may have. A bucket's tag can lower the budget, but never raise it.
-    #[must_use]
-    pub fn max_paths(&self, budget: Budget) -> NonZeroUsize {
-        self.max_paths.map_or(budget.max_paths, |most| most.min(budget.max_paths))
-    }
-}
-
-impl Assignment<'_> {
-    /// Returns, for each set of distributions that share bucket changes and mappings, one of them with its assigned
-    /// changes.
-    pub fn distributions(&self) -> impl Iterator<Item = (&DistributionId, &AssignedChanges)> {
-        self.groups.iter().flat_map(|group| {
-            let each = group.distributions.values().filter_map(|same_mapping| same_mapping.first());
-            each.map(|distribution| (*distribution, &group.assigned))
-        })
-    }
-
-    /// Plans the invalidations.
-    ///
-    /// `delivery_id` identifies the delivery; where the batch has messages, the IDs of those that contributed are used
-    /// instead. `model` returns the cost model of a distribution, and is called once for all with the same bucket
-    /// changes and mappings. Where it returns `None`, [`Heuristic`] is used.
-    #[must_use]
-    pub fn plan<M: CostModel>(
-        self,
-        batch: &Batch,
-        objective: Objective,
-        delivery_id: &DeliveryId<'_>,
-        model: impl Fn(&DistributionId, &[InvalidationPath]) -> Option<M>,
-    ) -> Plan {
-        let Self { partial_plan: mut plan, all_bucket_changes, groups } = self;
-        for DistributionGroup { assigned, bucket_changes_indices, distributions } in groups {
-            let budget = Budget { max_paths: assigned.max_paths(objective.budget), ..objective.budget };
-            let objective = Objective { budget, ..objective };
-            let delivery_id = match batch.messages {
-                None => delivery_id.clone(),
-                Some(_) => DeliveryId::Messages(
-                    assigned.changes.iter().filter_map(|&change| batch.message_of(change)).map(|it| &*it.id).collect(),
-                ),
-            };
-            let delivery_digest = DeliveryDigest::from(&delivery_id);
-            let buckets: Vec<_> = assigned.buckets.into_iter().collect();
-            let mut paths =
-                paths(bucket_changes_indices.iter().filter_map(|&index| all_bucket_changes.get(index)), batch);
-            let mut by_heuristic = None;
-            let mut remaining = distributions.len();
-            for same_mapping in distributions.into_values() {
-                remaining -= 1;
-                let model = same_mapping.first().and_then(|distribution| model(distribution, &paths));
-                let mut take_paths = || if remaining == 0 { mem::take(&mut paths) } else { paths.clone() };
-                let (items, unchanged_evicted) = match model {
-                    Some(model) => collapsed(take_paths(), objective, &model),
-                    None => by_heuristic.get_or_insert_with(|| collapsed(take_paths(), objective, &Heuristic)).clone(),
-                };
-                plan.invalidations.extend(same_mapping.into_iter().map(|distribution| Invalidation {
-                    distribution: distribution.clone(),
-                    caller_reference: CallerReference::new(distribution, &items, &delivery_digest),
-                    items: items.clone(),
-                    unchanged_evicted,
-                    buckets: buckets.clone(),
-                    changes: Arc::clone(&assigned.changes),
-                    budget,
-                    delivery_digest: delivery_digest.clone(),
-                }));
-            }
-        }
-        plan.invalidations.sort_unstable_by(|one, other| one.distribution.cmp(&other.distribution));
-        plan
-    }
-}
-
-/// What is assigned to one distribution.
-#[derive(Default)]
-struct DistributionChanges {
-    /// The indices of its bucket changes.
-    bucket_changes_indices: Vec<usize>,
-    /// The IDs of its mappings. They are unique across buckets, so distributions with the same IDs have the same cost
-    /// model.
-    mapping_ids: Vec<usize>,
-    /// The changes whose mapping is not known, because the distribution config is unavailable.
-    config_unavailable: Vec<Arc<[usize]>>,
-}
-
-/// A bucket's options, its mappings by distribution, and the indices of its changes in the batch.
-struct ServedBucket<'d> {
-    options: &'d BucketOptions,
-    mappings: &'d [(DistributionId, Option<Mapping>)],
-    indices: Vec<usize>,
-}
-
-/// The changes of a bucket under one of its mappings.
-struct MappedChanges<'d> {
-    mapping: &'d Option<Mapping>,
-    /// The index of the bucket changes that it serves, if any.
-    bucket_changes_index: Option<usize>,
-    /// The changes that fail, because the distribution config is unavailable, or stale and does not serve them.
-    config_unavailable: Arc<[usize]>,
+    path_count: usize,
+    digest: [u8; 32],
 }
 
 /// Determines for each change which distributions to invalidate, or why none.
 #[must_use]
-pub fn assign<'d>(batch: &Batch, resolutions: &'d Resolutions) -> Assignment<'d> {
-    let mut plan = Plan::default();
-    let mut all_bucket_changes: Vec<BucketChanges<'d>> = Vec::new();
-    let mut by_distribution: BTreeMap<&'d DistributionId, DistributionChanges> = BTreeMap::new();
-    let mut first_mapping_id = 0;
-    for (bucket, ServedBucket { options, mappings, indices }) in changes_by_bucket(batch, resolutions, &mut plan) {
-        let indices: Arc<[usize]> = indices.into();
-        let mut states = vec![ServedState::default(); indices.len()];
-        let first_index = all_bucket_changes.len();
-        let mut mapped: Vec<MappedChanges<'_>> = Vec::new();
-        for (distribution, mapping) in mappings {
-            let position = mapped.iter().position(|it| it.mapping == mapping).unwrap_or_else(|| {
-                let (bucket_changes_index, config_unavailable) = if let Some(mapping) = mapping {
-                    let (bucket_changes, config_unavailable) =
-                        BucketChanges::new((bucket, options, mapping), batch, &indices, &mut states);
-                    let serves_any = !bucket_changes.changes.is_empty();
-                    (
-                        serves_any.then(|| index_of(bucket_changes, first_index, &mut all_bucket_changes)),
-                        config_unavailable,
-                    )
-                } else {
-                    // Without a config the distribution may serve them all: they fail, and are not skipped as not
-                    // served.
-                    for state in &mut states {
-                        state.is_served = true;
-                    }
-                    (None, Arc::clone(&indices))
-                };
-                mapped.push(MappedChanges { mapping, bucket_changes_index, config_unavailable });
-                mapped.len() - 1
-            });
-            let of_distribution = by_distribution.entry(distribution).or_default();
-            of_distribution.mapping_ids.push(first_mapping_id + position);
-            if let Some(mapped) = mapped.get(position) {
-                of_distribution.bucket_changes_indices.extend(mapped.bucket_changes_index);
-                of_distribution
-                    .config_unavailable
-                    .extend((!mapped.config_unavailable.is_empty()).then(|| Arc::clone(&mapped.config_unavailable)));
-            }
-        }
-        first_mapping_id += mapped.len();
-        for reason in states.iter().filter(|state| !state.is_served).filter_map(|state| state.not_served) {
-            *plan.not_served.entry((bucket.clone(), reason)).or_default() += 1;
-        }
-    }
-    // By the indices of their bucket changes, then by the IDs of their mappings.
-    let mut groups: BTreeMap<Vec<usize>, BTreeMap<Vec<usize>, Vec<&DistributionId>>> = BTreeMap::new();
-    for (distribution, DistributionChanges { bucket_changes_indices, mapping_ids, config_unavailable }) in
-        by_distribution
-    {
-        if !config_unavailable.is_empty() {
-            plan.config_unavailable.insert(distribution.clone(), joined(&config_unavailable));
-        }
-        if !bucket_changes_indices.is_empty() {
-            groups.entry(bucket_changes_indices).or_default().entry(mapping_ids).or_default().push(distribution);
-        }
-    }
-    let group = |(bucket_changes_indices, distributions): (Vec<usize>, _)| {
-        let of_group = || bucket_changes_indices.iter().filter_map(|&index| all_bucket_changes.get(index));
-        let assigned = AssignedChanges {
-            paths: of_group().map(|bucket_changes| bucket_changes.paths).sum(),
-            changes: joined(of_group().map(|bucket_changes| &bucket_changes.changes)),
-            buckets: of_group().map(|bucket_changes| bucket_changes.bucket.name.clone()).collect(),
-            max_paths: of_group().filter_map(|bucket_changes| bucket_changes.max_paths).min(),
-        };
-        DistributionGroup { assigned, bucket_changes_indices, distributions }
-    };
-    let groups = groups.into_iter().map(group).collect();
-    Assignment { partial_plan: plan, all_bucket_changes, groups }
-}
-
-/// Returns the tagged buckets with their changes. All other changes are recorded in the plan.
-fn changes_by_bucket<'d>(
-    batch: &Batch,
-    resolutions: &'d Resolutions,
-    plan: &mut Plan,
-) -> BTreeMap<&'d Bucket, ServedBucket<'d>> {
-    let mut by_bucket: BTreeMap<&'d Bucket, ServedBucket<'d>> = BTreeMap::new();
-    for (index, change) in batch.changes.iter().enumerate() {
-        let (bucket, options, mappings) = match resolutions.get_key_value(&change.bucket) {
+pub fn assign<'d>(batch: &Batch, resolutions: &'d Resolutions) -> AssignedBatch<'d> {
+    let mut outcomes = Outcomes::new(batch.changes.len());
+    let mut config_unavailable: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    let mut mappings: Vec<BucketMapping<'_>> = Vec::new();
+    // The indices of the mappings of each distribution.
+    let mut by_distribution: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (name, mut changes) in changes_by_bucket(batch) {
+        let (bucket, options, of_bucket) = match resolutions.get_key_value(name) {
             Some((bucket, Resolution::Served { options, mappings })) => (bucket, options, mappings),
             Some((_, Resolution::Untagged)) => {
-                *plan.untagged.entry(change.bucket.clone()).or_default() += 1;
+                outcomes.join(&changes, SkipReason::BucketNotTagged { bucket: name.name.to_string() });
                 continue;
             }
             Some((_, Resolution::Failed)) | None => {
-                plan.tags_unavailable.entry(change.bucket.clone()).or_default().push(index);
+                outcomes.join(&changes, Outcome::Failed);
                 continue;
             }
         };
-        if let Some(suffix) = options.ignored_suffix(&change.key) {
-            *plan.ignored_suffix.entry((change.bucket.clone(), suffix.to_owned())).or_default() += 1;
+        changes.retain(|&change| {
+            let suffix = batch.changes.get(change).and_then(|it| options.ignored_suffix(&it.key));
+            if let Some(suffix) = suffix {
+                let (bucket, suffix) = (bucket.name.to_string(), excerpt(suffix));
+                outcomes.join(&[change], SkipReason::IgnoredSuffix { bucket, suffix });
+            }
+            suffix.is_none()
+        });
+        if changes.is_empty() {
             continue;
         }
-        by_bucket
-            .entry(bucket)
-            .or_insert_with(|| ServedBucket { options, mappings, indices: Vec::new() })
-            .indices
-            .push(index);
+        let changes: Arc<[_]> = changes.into();
+        let first = mappings.len();
+        for (distribution, mapping) in of_bucket {
+            let Some(mapping) = mapping else {
+                // Without a config the distribution may serve them all.
+                outcomes.join(&changes, Outcome::Failed);
+                config_unavailable.entry(distribution).or_default().extend(&*changes);
+                continue;
+            };
+            let known = mappings.iter().skip(first).position(|it| it.mapping == mapping);
+            let index = known.map_or(mappings.len(), |offset| first + offset);
+            if known.is_none() {
+                mappings.push(BucketMapping::new(bucket, options, mapping, batch, &changes, &mut outcomes));
+            }
+            by_distribution.entry(distribution).or_default().push(index);
+            if let Some(BucketMapping { unknown, .. }) = mappings.get(index)
+                && !unknown.is_empty()
+            {
+                config_unavailable.entry(distribution).or_default().extend(unknown);
+            }
+        }
+    }
+    let mut by_mappings: BTreeMap<Vec<usize>, Vec<_>> = BTreeMap::new();
+    for (distribution, indices) in by_distribution {
+        by_mappings.entry(indices).or_default().push(distribution);
+    }
+    let assignments = by_mappings.into_iter().map(|(indices, distributions)| {
+        Assignment::new(distributions, indices.iter().filter_map(|&index| mappings.get(index)).cloned().collect())
+    });
+    let assignments = assignments.filter(|it| !it.changes.is_empty()).collect();
+    AssignedBatch { assignments, outcomes, config_unavailable }
+}
+
+fn changes_by_bucket(batch: &Batch) -> BTreeMap<&Bucket, Vec<usize>> {
+    let mut by_bucket: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (index, change) in batch.changes.iter().enumerate() {
+        by_bucket.entry(&change.bucket).or_default().push(index);
     }
     by_bucket
 }
 
-/// Returns the index of equal bucket changes from index `first` on, where those of the same bucket begin. Adds
-/// `bucket_changes` if there are none.
-fn index_of<'d>(
-    bucket_changes: BucketChanges<'d>,
-    first: usize,
-    all_bucket_changes: &mut Vec<BucketChanges<'d>>,
-) -> usize {
-    if let Some(offset) = all_bucket_changes.iter().skip(first).position(|it| it.is_same(&bucket_changes)) {
-        return first + offset;
+impl<'d> BucketMapping<'d> {
+    /// Maps the bucket's `changes`, and records the outcomes of those that the mapping does not serve.
+    fn new(
+        bucket: &'d Bucket,
+        options: &BucketOptions,
+        mapping: &'d Mapping,
+        batch: &Batch,
+        changes: &Arc<[usize]>,
+        outcomes: &mut Outcomes,
+    ) -> Self {
+        let (mut served, mut unknown, mut paths) = (Vec::new(), Vec::new(), Vec::new());
+        let mut not_served: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for &index in &**changes {
+            match batch.changes.get(index).map(|change| mapping.paths(&change.key)) {
+                Some(Ok(more)) => {
+                    served.push(index);
+                    paths.extend(more);
+                }
+                Some(Err(_)) if mapping.is_stale() => unknown.push(index),
+                Some(Err(reason)) => not_served.entry(reason).or_default().push(index),
+                None => {}
+            }
+        }
+        for (reason, changes) in not_served {
+            let bucket = bucket.name.to_string();
+            outcomes.join(
+                &changes,
+                match reason {
+                    NotServed::OutsideOriginPath => SkipReason::OutsideOriginPath { bucket },
+                    NotServed::OtherOrigin => SkipReason::OtherOrigin { bucket },
+                },
+            );
+        }
+        outcomes.join(&unknown, Outcome::Failed);
+        paths.sort_unstable();
+        paths.dedup();
+        Self {
+            bucket,
+            mapping,
+            changes: if served.len() == changes.len() { Arc::clone(changes) } else { served.into() },
+            unknown,
+            max_paths: options.max_paths,
+            path_count: paths.len(),
+            digest: TextHash::of(paths.iter().map(InvalidationPath::as_str)),
+        }
     }
-    all_bucket_changes.push(bucket_changes);
-    all_bucket_changes.len() - 1
 }
 
-/// Merges lists of change indices, in ascending order. A single non-empty list is shared, not copied.
-fn joined<'l>(lists: impl IntoIterator<Item = &'l Arc<[usize]>>) -> Arc<[usize]> {
-    let lists: Vec<_> = lists.into_iter().filter(|list| !list.is_empty()).collect();
-    if let [list] = lists.as_slice() {
-        return Arc::clone(list);
+impl<'d> Assignment<'d> {
+    fn new(distributions: Vec<&'d DistributionId>, mappings: Vec<BucketMapping<'d>>) -> Self {
+        let serving: Vec<_> = mappings.iter().filter(|it| !it.changes.is_empty()).collect();
+        let changes = if let [only] = serving.as_slice() {
+            Arc::clone(&only.changes)
+        } else {
+            let mut changes: Vec<_> = serving.iter().flat_map(|it| it.changes.iter().copied()).collect();
+            changes.sort_unstable();
+            changes.into()
+        };
+        let digests: Vec<_> = serving.iter().map(|it| it.digest).collect();
+        let path_count = serving.iter().map(|it| it.path_count).sum();
+        let digest = Sha256::digest(digests.as_flattened()).into();
+        Self { distributions, mappings, changes, path_count, digest }
     }
-    let mut indices: Vec<_> = lists.into_iter().flat_map(|list| list.iter().copied()).collect();
-    indices.sort_unstable();
-    indices.into()
+
+    /// Returns the paths of the changes, sorted and deduplicated.
+    #[must_use]
+    pub fn paths(&self, batch: &Batch) -> Vec<InvalidationPath> {
+        let mut paths = Vec::new();
+        for BucketMapping { mapping, changes, .. } in &self.mappings {
+            let changes = changes.iter().filter_map(|&index| batch.changes.get(index));
+            paths.extend(changes.flat_map(|change| mapping.paths(&change.key).unwrap_or_default()));
+        }
+        paths.sort_unstable();
+        paths.dedup();
+        paths
+    }
+
+    /// Returns the most paths that the invalidation may have: `limit`, or less if a bucket's tag says so.
+    #[must_use]
+    pub fn max_paths(&self, limit: NonZeroUsize) -> NonZeroUsize {
+        self.serving().filter_map(|it| it.max_paths).fold(limit, NonZeroUsize::min)
+    }
+
+    /// Returns the buckets of the changes, sorted by name.
+    #[must_use]
+    pub fn buckets(&self) -> Vec<BucketName> {
+        let mut buckets: Vec<_> = self.serving().map(|it| it.bucket.name.clone()).collect();
+        buckets.dedup();
+        buckets
+    }
+
+    /// The mappings that the distribution config settles.
+    pub(super) fn conclusive(&self) -> impl Iterator<Item = &BucketMapping<'d>> {
+        self.mappings.iter().filter(|it| it.mapping.is_conclusive())
+    }
+
+    fn serving(&self) -> impl Iterator<Item = &BucketMapping<'d>> {
+        self.mappings.iter().filter(|it| !it.changes.is_empty())
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
+    use std::collections::BTreeSet;
 
     use super::*;
-    use crate::change::{Bucket, Change, ObjectKey};
-    use crate::path::Mapping;
-    use crate::path::{BucketOptions, DirectoryUrls, IndexDocuments};
-    use crate::plan::{Resolution, assign};
+    use crate::change::{Change, ObjectKey};
+    use crate::collapse::{Budget, Objective};
+    use crate::path::{DirectoryUrls, IndexDocuments};
+    use crate::plan::{DeliveryId, ListedKeys, plan_changes};
 
     const ONE: NonZeroUsize = NonZeroUsize::new(1).unwrap();
     const OBJECTIVE: Objective =
@@ -348,23 +305,19 @@ mod tests {
         let change = |n: usize| Change { bucket: bucket.clone(), key: ObjectKey::new(format!("a/{n}")).unwrap() };
         let batch = Batch { changes: (0..100).map(change).collect(), ..Batch::default() };
 
-        let assignment = assign(&batch, &resolutions);
-        assert_eq!(assignment.all_bucket_changes.len(), 2, "with and without query strings");
-        assert_eq!(assignment.groups.len(), 2);
-        assert!(assignment.distributions().all(|(_, it)| it.paths == 100));
-        let [one, other] = assignment.all_bucket_changes.as_slice() else { panic!("two") };
-        assert!(Arc::ptr_eq(&one.changes, &other.changes), "one list of changes");
-        let model_calls = Cell::new(0);
-        let plan = assignment.plan(&batch, OBJECTIVE, &DeliveryId::Job("1"), |_, paths| {
-            assert_eq!(paths.len(), 100);
-            model_calls.set(model_calls.get() + 1);
-            None::<Heuristic>
-        });
-        assert_eq!(model_calls.get(), 4, "once for all that show the bucket alike");
-        assert_eq!(plan.invalidations.len(), 12);
-        for invalidation in &plan.invalidations {
+        let AssignedBatch { assignments, .. } = assign(&batch, &resolutions);
+        assert_eq!(assignments.len(), 4, "one for all with the same mapping");
+        assert!(assignments.iter().all(|it| it.path_count == 100 && it.distributions.len() == 3));
+        let digests: BTreeSet<_> = assignments.iter().map(|it| it.digest).collect();
+        assert_eq!(digests.len(), 2, "with and without query strings");
+        let [one, others @ ..] = assignments.as_slice() else { panic!("four") };
+        assert!(others.iter().all(|other| Arc::ptr_eq(&one.changes, &other.changes)), "one list of changes");
+        let invalidations =
+            plan_changes(&batch, &assignments, &ListedKeys::default(), OBJECTIVE, &DeliveryId::Job("1"));
+        assert_eq!(invalidations.len(), 12);
+        for invalidation in &invalidations {
             assert_eq!(invalidation.items.iter().map(ToString::to_string).collect::<Vec<_>>(), ["/a/*"]);
-            assert!(Arc::ptr_eq(&invalidation.changes, &plan.invalidations[0].changes));
+            assert!(Arc::ptr_eq(&invalidation.changes, &invalidations[0].changes));
         }
     }
 }

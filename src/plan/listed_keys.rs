@@ -5,14 +5,15 @@
 //! everything is estimated, since the distribution may have any other origins.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
 
-use super::{AssignedChanges, Assignment, KeyListing, Resolution, Resolutions};
-use crate::change::{Batch, Bucket, DistributionId, ObjectKey};
-use crate::collapse::{Budget, Counted, Coverage};
-use crate::path::{DistributionConfig, InvalidationPath, Mapping};
+use super::{Assignment, BucketMapping, KeyListing};
+use crate::change::{Batch, Bucket, ObjectKey};
+use crate::collapse::Coverage;
+use crate::path::DistributionConfig;
 
 /// The least number of paths for which listing is worth its requests. Below it there is little to save.
 const MIN_PATHS_TO_LIST: usize = 10;
@@ -24,33 +25,24 @@ pub type BucketPrefix = (Bucket, String);
 #[must_use]
 pub fn prefixes_to_list<'b>(
     batch: &'b Batch,
-    resolutions: &Resolutions,
-    assignment: &Assignment<'_>,
-    budget: Budget,
+    assignments: &[Assignment<'_>],
+    max_paths: NonZeroUsize,
 ) -> BTreeMap<BucketPrefix, BTreeSet<&'b str>> {
     let mut prefixes_to_list: BTreeMap<BucketPrefix, BTreeSet<&str>> = BTreeMap::new();
-    for (distribution, assigned) in assignment.distributions().filter(|(_, it)| is_worthwhile(it, budget)) {
-        for change in assigned.changes.iter().filter_map(|&index| batch.changes.get(index)) {
-            let Some(mapping) = mapping_of(resolutions, distribution, &change.bucket) else { continue };
-            for key_prefix in
-                mapping.key_prefixes().filter(|key_prefix| change.key.as_str().starts_with(key_prefix.as_str()))
-            {
-                prefixes_to_list.entry((change.bucket.clone(), key_prefix)).or_default().insert(change.key.as_str());
+    let is_worthwhile =
+        |it: &&Assignment<'_>| it.path_count >= MIN_PATHS_TO_LIST || it.path_count > it.max_paths(max_paths).get();
+    for BucketMapping { bucket, mapping, changes, .. } in
+        assignments.iter().filter(is_worthwhile).flat_map(Assignment::conclusive)
+    {
+        let keys = changes.iter().filter_map(|&index| batch.changes.get(index)).map(|change| change.key.as_str());
+        for prefix in mapping.key_prefixes() {
+            let mut inside = keys.clone().filter(|key| key.starts_with(&prefix)).peekable();
+            if inside.peek().is_some() {
+                prefixes_to_list.entry(((*bucket).clone(), prefix.clone())).or_default().extend(inside);
             }
         }
     }
     prefixes_to_list
-}
-
-fn is_worthwhile(assigned: &AssignedChanges, budget: Budget) -> bool {
-    assigned.paths >= MIN_PATHS_TO_LIST || assigned.paths > assigned.max_paths(budget).get()
-}
-
-/// Returns the mapping of a bucket in a distribution, if the distribution config settles it.
-fn mapping_of<'d>(resolutions: &'d Resolutions, distribution: &DistributionId, bucket: &Bucket) -> Option<&'d Mapping> {
-    let Resolution::Served { mappings, .. } = resolutions.get(bucket)? else { return None };
-    let (_, mapping) = mappings.iter().find(|(id, _)| id == distribution)?;
-    mapping.as_ref().filter(|mapping| mapping.is_conclusive())
 }
 
 /// The keys listed, by bucket and prefix.
@@ -68,36 +60,26 @@ pub struct ListedOrigins<'s> {
 }
 
 impl ListedKeys {
-    /// Returns the cost model that counts a distribution's URLs other than those `required`; `None` if no keys were
-    /// listed for it.
-    #[must_use]
-    pub fn counted<'s>(
-        &'s self,
-        resolutions: &'s Resolutions,
-        distribution: &DistributionId,
-        required: &[InvalidationPath],
-    ) -> Option<Counted<ListedOrigins<'s>>> {
+    /// Returns the listed URLs of an assignment's distributions, and where they are complete; `None` if no keys were
+    /// listed for them.
+    pub(super) fn of<'s>(&'s self, assignment: &'s Assignment<'_>) -> Option<(Vec<String>, ListedOrigins<'s>)> {
         let mut urls = Vec::new();
         let mut listed: Option<ListedOrigins<'s>> = None;
-        let mut visited = BTreeSet::new();
-        for (bucket, _) in self.0.keys() {
-            let Some(mapping) = mapping_of(resolutions, distribution, bucket).filter(|_| visited.insert(bucket)) else {
-                continue;
-            };
-            let listed = listed.get_or_insert_with(|| ListedOrigins {
-                config: mapping.config().cloned().unwrap_or_default(),
-                origins: Vec::new(),
-                key_prefixes: Vec::new(),
-            });
+        for BucketMapping { bucket, mapping, .. } in assignment.conclusive() {
             for (origins, key_prefix) in mapping.origins_by_key_prefix() {
-                let Some(listing) = self.0.get(&(bucket.clone(), key_prefix.clone())) else { continue };
+                let Some(listing) = self.0.get(&((*bucket).clone(), key_prefix.clone())) else { continue };
                 let keys = listing.keys().filter_map(|key| ObjectKey::new(key).ok());
                 urls.extend(keys.flat_map(|key| mapping.served_urls(&key)));
+                let listed = listed.get_or_insert_with(|| ListedOrigins {
+                    config: mapping.config().cloned().unwrap_or_default(),
+                    origins: Vec::new(),
+                    key_prefixes: Vec::new(),
+                });
                 listed.origins.extend(origins.iter().map(String::as_str));
                 listed.key_prefixes.push((key_prefix, listing));
             }
         }
-        listed.map(|listed| Counted::new(urls, listed, required))
+        Some((urls, listed?))
     }
 }
 

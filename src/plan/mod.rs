@@ -1,50 +1,82 @@
 //! Plans one invalidation per distribution from the changes of a batch and the mappings of their buckets.
 //!
 //! Planning is pure and deterministic: paths and caller references do not depend on the order of the changes. It has
-//! two steps: [`assign()`] finds out which distributions each change belongs to, and [`Assignment::plan`] makes the
+//! two steps: [`assign()`] finds out which distributions each change belongs to, and [`plan_changes`] makes their
 //! invalidations. Between them the caller can list bucket keys, so that the unchanged objects that a wildcard evicts
 //! are counted, not estimated.
 
 mod assignment;
-mod bucket_changes;
 mod caller_reference;
 mod invalidation;
 mod key_listing;
 mod listed_keys;
-mod skip_reason;
+mod outcome;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use crate::change::{Bucket, BucketName, DistributionId};
-use crate::collapse::Budget;
-use crate::path::{Item, NotServed};
+use crate::change::{Batch, BucketName, DistributionId};
+use crate::collapse::{Budget, Counted, Heuristic, Objective};
+use crate::path::Item;
 
-pub use self::assignment::{AssignedChanges, Assignment, Resolution, Resolutions, assign};
+pub use self::assignment::{AssignedBatch, Assignment, BucketMapping, Resolution, Resolutions, assign};
 pub(crate) use self::caller_reference::TextHash;
 pub use self::caller_reference::{CallerReference, DeliveryDigest, DeliveryId};
 pub use self::invalidation::Invalidation;
+use self::invalidation::collapsed;
 pub use self::key_listing::KeyListing;
 pub(crate) use self::key_listing::KeyPosition;
 pub use self::listed_keys::{BucketPrefix, ListedKeys, ListedOrigins, prefixes_to_list};
-pub use self::skip_reason::SkipReason;
+pub use self::outcome::{Outcome, Outcomes, SkipReason};
 
-/// The invalidations for the changes of a batch, and for every other change why it gets none.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Plan {
-    /// The invalidations, one per distribution and sorted by it.
-    pub invalidations: Vec<Invalidation>,
-    /// The number of changes per bucket that are skipped because the bucket is not tagged.
-    pub untagged: BTreeMap<Bucket, usize>,
-    /// The number of changes per bucket that none of its distributions serves, by reason.
-    pub not_served: BTreeMap<(Bucket, NotServed), usize>,
-    /// The number of changes per bucket that are skipped because of the key's suffix, by suffix.
-    pub ignored_suffix: BTreeMap<(Bucket, String), usize>,
-    /// The changes per bucket whose tags could not be read or are invalid, by index in the batch.
-    pub tags_unavailable: BTreeMap<Bucket, Vec<usize>>,
-    /// The changes per distribution that fail because its config is unavailable, or is stale and does not serve them,
-    /// by index in the batch.
-    pub config_unavailable: BTreeMap<DistributionId, Arc<[usize]>>,
+/// Plans the invalidations of the assigned changes, sorted by distribution.
+///
+/// `delivery_id` identifies the delivery; where the batch has messages, the IDs of those that contributed are used
+/// instead. Evictions are counted where `listed_keys` has the keys, and elsewhere estimated by [`Heuristic`].
+#[must_use]
+pub fn plan_changes(
+    batch: &Batch,
+    assignments: &[Assignment<'_>],
+    listed_keys: &ListedKeys,
+    objective: Objective,
+    delivery_id: &DeliveryId<'_>,
+) -> Vec<Invalidation> {
+    // Without a listing the same paths collapse to the same items in every distribution.
+    let mut by_heuristic = BTreeMap::new();
+    let mut invalidations = Vec::new();
+    for assignment in assignments {
+        let budget = Budget { max_paths: assignment.max_paths(objective.budget.max_paths), ..objective.budget };
+        let objective = Objective { budget, ..objective };
+        let (items, unchanged_evicted) = match listed_keys.of(assignment) {
+            Some((urls, listed)) => {
+                let paths = assignment.paths(batch);
+                let model = Counted::new(urls, listed, &paths);
+                collapsed(paths, objective, &model)
+            }
+            None => by_heuristic
+                .entry((assignment.digest, budget.max_paths))
+                .or_insert_with(|| collapsed(assignment.paths(batch), objective, &Heuristic))
+                .clone(),
+        };
+        let delivery_digest = DeliveryDigest::from(&match batch.messages {
+            None => delivery_id.clone(),
+            Some(_) => DeliveryId::Messages(
+                assignment.changes.iter().filter_map(|&change| batch.message_of(change)).map(|it| &*it.id).collect(),
+            ),
+        });
+        let buckets = assignment.buckets();
+        invalidations.extend(assignment.distributions.iter().map(|&distribution| Invalidation {
+            distribution: distribution.clone(),
+            caller_reference: CallerReference::new(distribution, &items, &delivery_digest),
+            items: items.clone(),
+            unchanged_evicted,
+            buckets: buckets.clone(),
+            changes: assignment.changes.clone(),
+            budget,
+            delivery_digest: delivery_digest.clone(),
+        }));
+    }
+    invalidations.sort_unstable_by(|one, other| one.distribution.cmp(&other.distribution));
+    invalidations
 }
 
 /// Plans invalidations of items that a person named, which are sent unchanged.
@@ -64,7 +96,7 @@ pub fn plan_named(
         delivery_digest: delivery_digest.clone(),
         items: items.to_vec(),
         buckets: bucket.into_iter().cloned().collect(),
-        changes: Arc::default(),
+        changes: [].into(),
         unchanged_evicted: None,
         budget: Budget { max_paths: Budget::MAX_PATHS, max_wildcards: Budget::MAX_WILDCARDS },
     };
@@ -73,10 +105,10 @@ pub fn plan_named(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use super::{Resolution, Resolutions};
-    use crate::change::{Batch, Change, Message, ObjectKey};
-    use crate::collapse::{Heuristic, Objective};
+    use crate::change::{Bucket, Change, Message, ObjectKey};
     use crate::path::Mapping;
     use crate::path::{BucketOptions, DirectoryUrls, IndexDocuments, OriginPath};
 
@@ -119,14 +151,27 @@ mod tests {
 
     const BUDGET: Budget = Budget { max_paths: Budget::MAX_PATHS, max_wildcards: Budget::MAX_WILDCARDS };
 
-    fn plan(batch: &Batch, resolutions: &Resolutions, budget: Budget, delivery_id: &DeliveryId<'_>) -> Plan {
+    /// What the two steps of planning determine.
+    #[derive(Debug, Default, PartialEq)]
+    struct Planned {
+        invalidations: Vec<Invalidation>,
+        outcomes: Vec<Outcome>,
+        config_unavailable: BTreeMap<DistributionId, Vec<usize>>,
+    }
+
+    fn plan(batch: &Batch, resolutions: &Resolutions, budget: Budget, delivery_id: &DeliveryId<'_>) -> Planned {
         let objective = Objective { budget, evictions_per_path: 0 };
-        assign(batch, resolutions).plan(batch, objective, delivery_id, |_, _| None::<Heuristic>)
+        let AssignedBatch { assignments, outcomes, config_unavailable } = assign(batch, resolutions);
+        Planned {
+            invalidations: plan_changes(batch, &assignments, &ListedKeys::default(), objective, delivery_id),
+            outcomes: outcomes.iter().cloned().collect(),
+            config_unavailable: config_unavailable.into_iter().map(|(id, changes)| (id.clone(), changes)).collect(),
+        }
     }
 
     #[test]
     fn every_change_is_planned_or_recorded() {
-        assert_eq!(plan(&Batch::default(), &resolutions(), BUDGET, &DeliveryId::Job("1")), Plan::default());
+        assert_eq!(plan(&Batch::default(), &resolutions(), BUDGET, &DeliveryId::Job("1")), Planned::default());
         let changes = [
             change("one", "a.txt"),
             change("two", "web/b/index.html"),
@@ -142,9 +187,10 @@ mod tests {
         assert_eq!((&*first.changes, first.buckets.len()), (&[0, 1][..], 2));
         assert_eq!(second.distribution.as_str(), "E2");
         assert_eq!((&*second.changes, second.buckets.len()), (&[1][..], 1));
-        assert_eq!(plan.not_served, [((bucket("two"), NotServed::OutsideOriginPath), 1)].into());
-        assert_eq!(plan.untagged, [(bucket("untagged"), 1)].into());
-        assert_eq!(plan.tags_unavailable, [(bucket("denied"), vec![4]), (bucket("never-asked"), vec![5])].into());
+        // Those of the first two follow when their invalidations are sent.
+        let outside = SkipReason::OutsideOriginPath { bucket: "two".into() }.into();
+        let untagged = SkipReason::BucketNotTagged { bucket: "untagged".into() }.into();
+        assert_eq!(plan.outcomes[2..], [outside, untagged, Outcome::Failed, Outcome::Failed]);
     }
 
     #[test]
@@ -214,7 +260,7 @@ mod tests {
             let batch = batch(&changes.collect::<Vec<_>>());
             let plan = |resolutions: &Resolutions| plan(&batch, resolutions, BUDGET, &DeliveryId::Job("1"));
             let together = plan(&resolutions);
-            let mut alone = Plan::default();
+            let mut alone = Planned::default();
             for id in DistributionId::parse_tag("E1 E2 E3 E4 E5").unwrap() {
                 let mut its_own = resolutions.clone();
                 for resolution in its_own.values_mut() {

@@ -6,20 +6,24 @@ use super::{ChangeCounts, Failure, MAX_FAILURES_IN_MESSAGE, Report};
 use crate::change::text::counted;
 use crate::event::{EventError, FailureType, JobId, JobResult};
 
-/// Why an event was not handled completely. The type is stable; the message is one line.
+/// Why an event was not handled completely, and the report of what was done in spite of it. The message is one line.
 #[derive(Clone, PartialEq)]
-pub enum InvocationError {
+pub struct InvocationError {
+    /// The cause.
+    pub cause: ErrorCause,
+    /// The report, with what failed.
+    pub report: Box<Report>,
+}
+
+/// The causes of an [`InvocationError`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum ErrorCause {
     /// The event as a whole could not be decoded.
     Event(EventError),
     /// The expected bucket owner is unknown: the function's ARN does not contain its account.
     UnknownAccount,
     /// A request failed, wholly or in part.
-    Request {
-        /// The report of what was done.
-        report: Box<Report>,
-        /// What failed.
-        failures: Vec<Failure>,
-    },
+    Request(Vec<Failure>),
     /// The result of a CodePipeline job could not be put.
     JobResult {
         /// The job ID.
@@ -28,80 +32,106 @@ pub enum InvocationError {
         reason: String,
     },
     /// Some changes were not invalidated. The others were handled.
-    NotInvalidated {
-        /// The report of the whole delivery.
-        report: Box<Report>,
-        /// The reasons of the failed changes.
-        failures: Vec<Failure>,
-    },
+    Changes(Vec<Failure>),
 }
 
 impl InvocationError {
+    /// The error with this cause, after `report` was done. It is listed there, unless something else has failed before.
+    #[must_use]
+    pub fn new(cause: ErrorCause, mut report: Report) -> Self {
+        let code = match &cause {
+            ErrorCause::Event(_) => "event-invalid",
+            ErrorCause::UnknownAccount => "account-unknown",
+            ErrorCause::JobResult { .. } => "job-result-not-put",
+            ErrorCause::Request(failures) | ErrorCause::Changes(failures) => {
+                if report.ok {
+                    report.set_failures(failures, 0);
+                }
+                ""
+            }
+        };
+        let mut error = Self { cause, report: Box::new(report) };
+        if error.report.ok {
+            let message = error.to_string();
+            error.report.fail(code, &message);
+        }
+        error.report.error_type = Some(error.error_type());
+        error
+    }
+
+    /// The same error, for this many changes of which none was handled.
+    #[must_use]
+    pub fn of_changes(mut self, changes: usize) -> Self {
+        self.report.changes.failed = changes;
+        if let [failure] = &mut self.report.failures[..] {
+            failure.changes = changes;
+        }
+        self
+    }
+
     /// The job result that reports this error to CodePipeline.
     #[must_use]
     pub fn job_result(&self) -> JobResult {
-        let (kind, message) = match self {
-            Self::Event(error) => (FailureType::Configuration, error.reason()),
-            Self::UnknownAccount => (FailureType::Configuration, self.to_string()),
-            Self::Request { failures, .. } | Self::NotInvalidated { failures, .. } => {
+        let (kind, message) = match &self.cause {
+            ErrorCause::Event(error) => (FailureType::Configuration, error.reason()),
+            ErrorCause::UnknownAccount => (FailureType::Configuration, self.to_string()),
+            ErrorCause::Request(failures) | ErrorCause::Changes(failures) => {
                 (failures.first().map_or(FailureType::Failed, FailureType::from), first_failures(failures))
             }
-            Self::JobResult { .. } => (FailureType::Failed, self.to_string()),
+            ErrorCause::JobResult { .. } => (FailureType::Failed, self.to_string()),
         };
         JobResult::failed(kind, &message)
-    }
-
-    /// A request of which nothing was done.
-    #[must_use]
-    pub fn request(failure: Failure) -> Self {
-        let failures = vec![failure];
-        let mut report = Report::default();
-        report.set_failures(&failures, 0);
-        Self::Request { report: Box::new(report), failures }
-    }
-
-    /// The report of what was done in spite of the error.
-    #[must_use]
-    pub fn report(&self) -> Report {
-        match self {
-            Self::Request { report, .. } | Self::NotInvalidated { report, .. } => (**report).clone(),
-            Self::Event(_) => Report::of_failure("event-invalid", &self.to_string()),
-            Self::UnknownAccount => Report::of_failure("account-unknown", &self.to_string()),
-            Self::JobResult { .. } => Report::of_failure("job-result-not-put", &self.to_string()),
-        }
     }
 
     /// The `errorType` that Lambda reports. It is stable: alarms and redrives may rely on it.
     #[must_use]
     pub fn error_type(&self) -> &'static str {
-        match self {
-            Self::Event(EventError::Request(_)) => "InvalidRequest",
-            Self::Event(_) => "UnrecognizedEvent",
-            Self::UnknownAccount => "UnknownAccount",
-            Self::Request { .. } => "RequestFailed",
-            Self::JobResult { .. } => "JobResultNotPut",
-            Self::NotInvalidated { .. } => "ChangesNotInvalidated",
+        match self.cause {
+            ErrorCause::Event(EventError::Request(_)) => "InvalidRequest",
+            ErrorCause::Event(_) => "UnrecognizedEvent",
+            ErrorCause::UnknownAccount => "UnknownAccount",
+            ErrorCause::Request(_) => "RequestFailed",
+            ErrorCause::JobResult { .. } => "JobResultNotPut",
+            ErrorCause::Changes(_) => "ChangesNotInvalidated",
         }
+    }
+}
+
+impl From<ErrorCause> for InvocationError {
+    fn from(cause: ErrorCause) -> Self {
+        Self::new(cause, Report::default())
+    }
+}
+
+impl From<EventError> for InvocationError {
+    fn from(error: EventError) -> Self {
+        ErrorCause::Event(error).into()
+    }
+}
+
+/// A request of which nothing was done.
+impl From<Failure> for InvocationError {
+    fn from(failure: Failure) -> Self {
+        ErrorCause::Request(vec![failure]).into()
     }
 }
 
 impl fmt::Display for InvocationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Event(error) => error.fmt(f),
-            Self::UnknownAccount => f.write_str(
+        match &self.cause {
+            ErrorCause::Event(error) => error.fmt(f),
+            ErrorCause::UnknownAccount => f.write_str(
                 "the function's ARN does not contain the account ID that is the expected bucket owner; set \
                  EXPECTED_BUCKET_OWNER to an account ID or to \"any\"",
             ),
-            Self::Request { failures, .. } => f.write_str(&first_failures(failures)),
-            Self::JobResult { job, reason } => {
+            ErrorCause::Request(failures) => f.write_str(&first_failures(failures)),
+            ErrorCause::JobResult { job, reason } => {
                 write!(f, "the result of job {job} could not be sent to CodePipeline: {reason}")
             }
-            Self::NotInvalidated { report, failures } => {
-                let ChangeCounts { invalidated, skipped, failed } = report.changes;
-                let changes = counted(invalidated + skipped + failed, "change");
-                write!(f, "{failed} of {changes} failed: ")?;
-                f.write_str(&first_failures(failures))
+            ErrorCause::Changes(failures) => {
+                let ChangeCounts { failed, .. } = self.report.changes;
+                let changes = counted(self.report.changes.total(), "change");
+                write!(f, "{failed} of {changes} failed: {}", first_failures(failures))
             }
         }
     }

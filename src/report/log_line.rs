@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{ChangeCounts, InvocationError, JobReport, MESSAGE_LENGTH, Report, Totals, truncate_by_changes};
+use super::{ChangeCounts, MESSAGE_LENGTH, Report, Totals, truncate_by_changes};
 use crate::change::text::{counted, shortened};
 use crate::change::{EventSource, Timestamp};
 use crate::lookup::Stats;
@@ -46,27 +46,21 @@ pub struct LogLine {
     pub report: Report,
 }
 
-/// The line of an event that has not been decoded.
-impl Default for LogLine {
-    fn default() -> Self {
-        Self {
-            source: EventSource::Unknown,
-            invalidation_lag: None,
-            stats: Stats::default(),
-            duration: 0,
-            error_type: None,
-            report: Report::default(),
-        }
-    }
-}
-
 impl LogLine {
-    /// Records the outcome of a delivery.
-    pub fn record(&mut self, report: &Report) {
-        self.report = report.clone();
+    /// The line of an invocation with this report, whose lists it shortens.
+    #[must_use]
+    pub fn new(source: EventSource, report: &Report, stats: Stats, took: Duration, now: Option<Timestamp>) -> Self {
+        let mut report = report.clone();
         let Report {
-            failures, failures_omitted, skipped, skipped_omitted, invalidations, invalidations_omitted, ..
-        } = &mut self.report;
+            failures,
+            failures_omitted,
+            skipped,
+            skipped_omitted,
+            invalidations,
+            invalidations_omitted,
+            job,
+            ..
+        } = &mut report;
         *failures_omitted += truncate_by_changes(failures, LOGGED_CODES, |it| it.changes);
         *skipped_omitted += truncate_by_changes(skipped, LOGGED_CODES, |it| it.changes);
         *invalidations_omitted += invalidations.len().saturating_sub(LOGGED_INVALIDATIONS);
@@ -83,45 +77,26 @@ impl LogLine {
             let listed = lengths.take(LOGGED_PATHS).map(has_room).take_while(|has_room| *has_room).count();
             sent.paths.truncate(listed);
         }
-    }
-
-    /// Records the result that was put for a CodePipeline job.
-    pub fn record_job(&mut self, job: &JobReport) {
-        let message = shortened(&job.message, MESSAGE_LENGTH);
-        self.report.set_job(JobReport { message, ..job.clone() });
-    }
-
-    /// Records the error that the invocation fails with, or that was put as the result of a job.
-    pub fn record_error(&mut self, error: &InvocationError) {
-        self.error_type = Some(error.error_type());
-        // Otherwise the failures are recorded.
-        if self.report.ok {
-            let Report { failures, failures_omitted, .. } = error.report();
-            self.report.ok = false;
-            self.report.failures = failures;
-            self.report.failures_omitted =
-                failures_omitted + truncate_by_changes(&mut self.report.failures, LOGGED_CODES, |it| it.changes);
-            // The changes of an event that cannot be decoded, or of which none could be handled.
-            if let [failure] = &mut self.report.failures[..] {
-                failure.changes = failure.changes.max(self.report.changes.failed);
-            }
+        if let Some(job) = job {
+            job.message = shortened(&job.message, MESSAGE_LENGTH);
         }
-    }
-
-    /// Completes the line once the answer is known.
-    pub fn finish(&mut self, stats: Stats, took: Duration, now: Option<Timestamp>) {
-        self.stats = stats;
-        self.duration = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        self.invalidation_lag = self.report.oldest_invalidated.and_then(|oldest| Some(now?.since(oldest)));
+        Self {
+            source,
+            invalidation_lag: report.oldest_invalidated.and_then(|oldest| Some(now?.since(oldest))),
+            stats,
+            duration: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            error_type: report.error_type,
+            report,
+        }
     }
 
     /// Writes the line to the log: at WARN if anything failed, otherwise at INFO.
     pub fn log(&self) {
-        let ChangeCounts { invalidated, skipped, failed } = self.report.changes;
+        let ChangeCounts { invalidated, skipped, failed, .. } = self.report.changes;
         let Totals { invalidations, paths, .. } = self.report.totals;
         let message = format!(
             "{}: {invalidated} invalidated, {skipped} skipped, {failed} failed; {} with {}",
-            counted(invalidated + skipped + failed, "change"),
+            counted(self.report.changes.total(), "change"),
             counted(invalidations, "invalidation"),
             counted(paths, "path"),
         );

@@ -131,7 +131,12 @@ impl Serialize for EmfLine<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::change::EventSource;
+    use crate::lookup::Stats;
+    use crate::report::Report;
 
     #[test]
     fn lines_carry_the_configured_level() {
@@ -162,7 +167,8 @@ mod tests {
         let mut writes = Writes(Vec::new());
         let now = Timestamp::parse("2026-01-02T03:04:05.006Z").unwrap();
         let metrics = Metrics::new(|_| None);
-        metrics.write(&mut writes, &LogLine::default(), ("a \"name\"\n", "r1"), now).unwrap();
+        let line = LogLine::new(EventSource::Unknown, &Report::default(), Stats::default(), Duration::ZERO, None);
+        metrics.write(&mut writes, &line, ("a \"name\"\n", "r1"), now).unwrap();
         let [line] = &writes.0[..] else { panic!("one call") };
         assert_eq!(line.iter().position(|byte| *byte == b'\n'), Some(line.len() - 1));
         assert!(line.len() < 1024, "{}", line.len());

@@ -11,15 +11,15 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use aws_lambda_events::event::sqs::SqsBatchResponse;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::change::text::shortened;
-use crate::change::{DistributionId, Timestamp};
-use crate::plan::SkipReason;
+use crate::change::{Batch, DistributionId, Timestamp};
+use crate::plan::{Outcome, Outcomes, SkipReason};
 use crate::send::{SentInvalidation, price_usd};
 
 pub use self::failure::{Failure, MAX_FAILURES_IN_MESSAGE};
-pub use self::invocation_error::InvocationError;
+pub use self::invocation_error::{ErrorCause, InvocationError};
 pub use self::log_line::LogLine;
 pub use self::metrics::{DIMENSION, METRICS, Metrics, NAMESPACE};
 
@@ -34,14 +34,28 @@ const LISTED_BYTES: usize = 64 * 1024;
 /// and the remedy follows it.
 const MESSAGE_LENGTH: usize = 1000;
 
-/// The function's response.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum Answer {
-    /// The report, to an invocation that is not a batch of SQS messages.
-    Report(Box<Report>),
+/// The function's response: the report, or the batch item failures if there are any to tell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// The report.
+    pub report: Report,
     /// The batch item failures, to the event source mapping of an SQS queue.
-    Batch(SqsBatchResponse),
+    pub batch_response: Option<SqsBatchResponse>,
+}
+
+impl From<Report> for Answer {
+    fn from(report: Report) -> Self {
+        Self { report, batch_response: None }
+    }
+}
+
+impl Serialize for Answer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.batch_response {
+            Some(response) => response.serialize(serializer),
+            None => self.report.serialize(serializer),
+        }
+    }
 }
 
 /// The outcome of a delivery.
@@ -74,6 +88,9 @@ pub struct Report {
     /// The number of invalidations that are not listed.
     #[serde(skip_serializing_if = "is_zero")]
     pub invalidations_omitted: usize,
+    /// The type of the error that the invocation or the job failed with.
+    #[serde(skip)]
+    pub error_type: Option<&'static str>,
     /// The time of the oldest change that was invalidated, if any has a time.
     #[serde(skip)]
     pub oldest_invalidated: Option<Timestamp>,
@@ -96,6 +113,7 @@ impl Default for Report {
             skipped_omitted: 0,
             invalidations: Vec::new(),
             invalidations_omitted: 0,
+            error_type: None,
             oldest_invalidated: None,
             bytes_to_list: 0,
         }
@@ -166,6 +184,38 @@ impl Report {
         self.invalidations.push(sent);
     }
 
+    /// Counts the changes and records of a batch by outcome, each once, and lists what failed and was skipped.
+    pub fn set_outcomes(&mut self, batch: &Batch, outcomes: &Outcomes, failures: &[Failure]) {
+        let other_events = batch.skipped.iter().map(|record| record.event_name.clone());
+        let other_events: Vec<_> =
+            other_events.map(|event_name| SkipReason::NotAContentChange { event_name }).collect();
+        let mut skipped = BTreeMap::new();
+        for reason in &other_events {
+            *skipped.entry(reason).or_insert(0) += 1;
+        }
+        self.changes.failed = batch.failed.len() + batch.unlisted_failures;
+        for (index, outcome) in outcomes.iter().enumerate() {
+            match outcome {
+                Outcome::Skipped(reason) => *skipped.entry(reason).or_insert(0) += 1,
+                Outcome::Invalidated => {
+                    self.changes.invalidated += 1;
+                    let time = batch.times.get(index).copied().flatten();
+                    self.oldest_invalidated = self.oldest_invalidated.into_iter().chain(time).min();
+                }
+                Outcome::Queued => self.changes.queued += 1,
+                Outcome::Failed => self.changes.failed += 1,
+            }
+        }
+        if batch.test_events > 0 {
+            self.skip(SkipReason::TestEvent, 0);
+        }
+        for (reason, changes) in skipped {
+            self.skip(reason.clone(), changes);
+        }
+        self.set_failures(failures, batch.unlisted_failures);
+        self.ok &= self.changes.failed == 0;
+    }
+
     /// Counts skipped changes, and lists their reason if there is room.
     pub fn skip(&mut self, reason: SkipReason, changes: usize) {
         self.changes.skipped += changes;
@@ -207,13 +257,6 @@ impl Report {
             distribution_id: None,
             changes: 0,
         });
-    }
-
-    /// The report of a delivery that failed as a whole.
-    fn of_failure(code: &str, message: &str) -> Self {
-        let mut report = Self::default();
-        report.fail(code, message);
-        report
     }
 
     /// Records the result that was put for a CodePipeline job.
@@ -270,8 +313,19 @@ pub struct ChangeCounts {
     pub invalidated: usize,
     /// Skipped, for the listed reasons.
     pub skipped: usize,
+    /// Queued: accepted by the function's own queue.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub queued: usize,
     /// Failed: reported to the event source, which redelivers them, or to the caller.
     pub failed: usize,
+}
+
+impl ChangeCounts {
+    /// The number of all changes.
+    #[must_use]
+    pub fn total(self) -> usize {
+        self.invalidated + self.skipped + self.queued + self.failed
+    }
 }
 
 /// Changes that were skipped for the same reason.

@@ -55,7 +55,7 @@ fn refused(error: &EventError) -> Checked {
     }
     check_one_line(&error.reason(), LONGEST)?;
     check_one_line(&error.to_string(), LONGEST)?;
-    check_one_line(&format!("{:?}", InvocationError::Event(error.clone())), LONGEST)?;
+    check_one_line(&format!("{:?}", InvocationError::from(error.clone())), LONGEST)?;
     Ok(message_kind(&error.reason()))
 }
 

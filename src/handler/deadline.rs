@@ -1,0 +1,114 @@
+//! How an invocation's time is shared out: every deadline, and the limits of each attempt.
+
+use tokio::time::{Duration, Instant};
+
+use super::Invocation;
+use crate::send::SendDeadlines;
+
+/// The lookup of bucket tags may take the remaining time divided by this; the lookup of distribution configs after it,
+/// what then remains divided by this. A lookup that hangs must not keep the other changes from being sent.
+const LOOKUP_DIVISOR: u32 = 3;
+
+/// Listing buckets may take the time remaining after the lookups divided by this, at most `MAX_LISTING_TIME`. Listing
+/// only saves paths and evictions, so it must not take the time needed to send.
+const LISTING_DIVISOR: u32 = 4;
+const MAX_LISTING_TIME: Duration = Duration::from_secs(10);
+
+/// The time reserved at the end of the invocation for its answer.
+const ANSWER_RESERVE: Duration = Duration::from_secs(2);
+/// The time reserved before that for the response to the last attempt to send.
+const LAST_ATTEMPT_RESERVE: Duration = Duration::from_secs(1);
+/// Each reserve is at most the remaining time divided by this.
+const RESERVE_DIVISOR: u32 = 4;
+
+/// The time reserved at the end of the invocation for putting the result of a job: the remaining time divided by
+/// `RESULT_DIVISOR`, at most `RESULT_TIME`.
+const RESULT_DIVISOR: u32 = 3;
+const RESULT_TIME: Duration = Duration::from_secs(10);
+
+/// Reading the progress of a job's invalidations may take the remaining time divided by this.
+const PROGRESS_DIVISOR: u32 = 2;
+
+/// The time reserved after that for the answer to Lambda, in the same way.
+const JOB_ANSWER_DIVISOR: u32 = 10;
+const JOB_ANSWER_TIME: Duration = Duration::from_millis(500);
+
+/// The timeout of one attempt to put a result: the time until the deadline divided by this, at most `PUT_TIME`, so that
+/// an attempt that hangs leaves time for another. Putting a result twice is safe: CodePipeline accepts it once.
+pub(super) const PUT_DIVISOR: u32 = 3;
+pub(super) const PUT_TIME: Duration = Duration::from_secs(3);
+/// The delay before a result is put a second time. It doubles with each further attempt.
+pub(super) const FIRST_PUT_DELAY: Duration = Duration::from_millis(200);
+
+/// The largest tolerated difference between the clocks of two machines, in seconds.
+pub(super) const MAX_CLOCK_SKEW_SECONDS: u64 = 300;
+
+/// The interval between two `GetInvalidation` polls of the same invalidations.
+pub(super) const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The time to answer if the deadline is in the past: Lambda's default timeout. Some tools that imitate Lambda send a
+/// deadline in 1970.
+pub(super) const UNKNOWN_TIME_LEFT: Duration = Duration::from_secs(3);
+
+impl Invocation {
+    /// The deadline for looking up bucket tags.
+    pub(super) fn tags_deadline(&self) -> Instant {
+        in_part_of(self.deadline, LOOKUP_DIVISOR, Duration::MAX)
+    }
+
+    /// The deadlines for sending. `retries` limits how long failed requests are retried; `None` sets no limit of its
+    /// own.
+    pub(super) fn send_deadlines(&self, retries: Option<Duration>) -> SendDeadlines {
+        let answers = self.before_end(ANSWER_RESERVE, RESERVE_DIVISOR);
+        let attempts = answers.checked_sub(self.reserve(LAST_ATTEMPT_RESERVE, RESERVE_DIVISOR)).unwrap_or(answers);
+        let retries = retries.map_or(attempts, |retries| attempts.min(Instant::now() + retries));
+        SendDeadlines { retries, attempts, answers }
+    }
+
+    /// The deadline for executing a job.
+    pub(super) fn job_deadline(&self) -> Instant {
+        self.before_end(RESULT_TIME, RESULT_DIVISOR)
+    }
+
+    /// The deadline for reading the progress of a job's invalidations. It is earlier than that of the whole execution:
+    /// a status that is late then counts as in progress, and the job is continued instead of failed.
+    pub(super) fn progress_deadline(&self) -> Instant {
+        in_part_of(self.deadline, PROGRESS_DIVISOR, Duration::MAX)
+    }
+
+    /// The deadline for putting the result of a job.
+    pub(super) fn job_result_deadline(&self) -> Instant {
+        self.before_end(JOB_ANSWER_TIME, JOB_ANSWER_DIVISOR)
+    }
+
+    /// The deadline for waiting until invalidations are completed.
+    pub(super) fn wait_deadline(&self, wait: Duration) -> Instant {
+        self.deadline.checked_sub(ANSWER_RESERVE).unwrap_or_else(Instant::now).min(Instant::now() + wait)
+    }
+
+    /// The deadline, earlier by a reserve.
+    fn before_end(&self, reserve: Duration, divisor: u32) -> Instant {
+        self.deadline.checked_sub(self.reserve(reserve, divisor)).unwrap_or_else(Instant::now)
+    }
+
+    /// A reserve: `most`, or the remaining time divided by `divisor` if that is less.
+    fn reserve(&self, most: Duration, divisor: u32) -> Duration {
+        most.min(self.deadline.saturating_duration_since(Instant::now()) / divisor)
+    }
+}
+
+/// The deadline for looking up distribution configs.
+pub(super) fn configs_deadline(send: SendDeadlines) -> Instant {
+    in_part_of(send.answers, LOOKUP_DIVISOR, Duration::MAX)
+}
+
+/// The deadline for listing keys.
+pub(super) fn listing_deadline(send: SendDeadlines) -> Instant {
+    in_part_of(send.answers, LISTING_DIVISOR, MAX_LISTING_TIME)
+}
+
+/// The end of a part of the time until `deadline`: of that time divided by `divisor`, and of at most `most`.
+pub(super) fn in_part_of(deadline: Instant, divisor: u32, most: Duration) -> Instant {
+    let now = Instant::now();
+    now + (deadline.saturating_duration_since(now) / divisor).min(most)
+}
