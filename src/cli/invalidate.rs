@@ -114,7 +114,7 @@ impl InvalidateArgs {
         let (mut report, mut errors): (_, Vec<_>) = match answer {
             Ok(Answer { report, .. }) => (report, Vec::new()),
             Err(InvocationError { cause: ErrorCause::Changes(failures), report }) => {
-                (*report, failures.iter().map(ToString::to_string).collect())
+                (*report, failures.into_iter().map(|failure| failure.message).collect())
             }
             Err(error) => (*error.report.clone(), vec![error.to_string()]),
         };

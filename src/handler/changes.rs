@@ -7,7 +7,6 @@ use tokio::time::Duration;
 
 use super::deadline::{configs_deadline, listing_deadline};
 use super::{App, Invocation, log_invalidations};
-use crate::change::text::excerpt;
 use crate::change::{Batch, Bucket, DistributionId, RecordError};
 use crate::lookup::{ResolvedConfigs, ResolvedTags};
 use crate::plan::{AssignedBatch, DeliveryId, Outcome, Outcomes, SkipReason, assign, plan_changes, prefixes_to_list};
@@ -44,7 +43,7 @@ impl App {
         let already_logged = if batch_response.is_some() { 0 } else { MAX_FAILURES_IN_MESSAGE };
         let mut others = failures.iter().skip(already_logged);
         for failure in others.by_ref().take(LOGGED_FAILURES) {
-            tracing::error!(failure = failure.to_string(), "changes not invalidated");
+            tracing::error!(failure = failure.message, "changes not invalidated");
         }
         let unlisted = others.count() + batch.unlisted_failures;
         if unlisted > 0 {
@@ -97,7 +96,7 @@ impl App {
                 }
                 Err(error) => {
                     outcomes.join(&invalidation.changes, Outcome::Failed);
-                    failures.push(Failure::send(invalidation, error));
+                    failures.push(Failure::send(invalidation, &error));
                 }
             }
         }
@@ -112,7 +111,7 @@ fn unreadable(batch: &Batch) -> Vec<Failure> {
     let failure = |(index, error): (usize, &RecordError)| {
         while messages.next_if(|message| message.failed.end <= index).is_some() {}
         let message = messages.peek().filter(|message| message.failed.contains(&index));
-        Failure::Record { message_id: message.map(|message| excerpt(&message.id)), error: error.clone() }
+        Failure::record(message.map(|message| &*message.id), error)
     };
     batch.failed.iter().enumerate().map(failure).collect()
 }
@@ -124,7 +123,7 @@ fn tag_failures(batch: &Batch, tags: &ResolvedTags) -> Vec<Failure> {
         *failed.entry(&change.bucket).or_default() += 1;
     }
     let failure = |(bucket, changes): (&Bucket, usize)| {
-        Some(Failure::Tags { bucket: bucket.name.clone(), changes, error: tags.error(bucket)? })
+        Some(Failure::tags(&bucket.name, changes, &*tags.error(bucket)?))
     };
     failed.into_iter().filter_map(failure).collect()
 }
@@ -137,13 +136,9 @@ fn config_failures(
 ) -> Vec<Failure> {
     let failure = |(&distribution, changes): (&&DistributionId, &Vec<usize>)| {
         let buckets: BTreeSet<_> =
-            changes.iter().filter_map(|&index| batch.changes.get(index)).map(|it| &it.bucket.name).collect();
-        Some(Failure::Config {
-            distribution: distribution.clone(),
-            buckets: buckets.into_iter().cloned().collect(),
-            changes: changes.len(),
-            error: configs.error(distribution)?,
-        })
+            changes.iter().filter_map(|&index| batch.changes.get(index)).map(|it| it.bucket.name.clone()).collect();
+        let buckets: Vec<_> = buckets.into_iter().collect();
+        Some(Failure::config(distribution, &buckets, changes.len(), &*configs.error(distribution)?))
     };
     config_unavailable.iter().filter_map(failure).collect()
 }

@@ -66,7 +66,7 @@ impl App {
                 for (invalidation, sent) in invalidations.iter().zip(sent) {
                     match sent {
                         Ok(sent) => report.add(sent),
-                        Err(error) => failures.push(Failure::send(invalidation, error)),
+                        Err(error) => failures.push(Failure::send(invalidation, &error)),
                     }
                 }
                 report.set_failures(&failures, 0);
@@ -91,15 +91,14 @@ impl App {
         let queries = self.queries(BTreeSet::from([bucket]), invocation)?;
         let tags = self.tag_lookup.resolve(&self.s3, queries, invocation.tags_deadline()).await;
         if let Some(error) = tags.error(bucket) {
-            return Err(Failure::Tags { bucket: bucket.name.clone(), changes: 0, error }.into());
+            return Err(Failure::tags(&bucket.name, 0, &error).into());
         }
         let options = tags.options().find(|(it, _)| *it == bucket);
         options.map(|(_, options)| options.distributions.clone()).ok_or_else(|| self.not_tagged(bucket))
     }
 
     fn not_tagged(&self, bucket: &Bucket) -> InvocationError {
-        let tag = self.tag_lookup.distribution_tag().to_owned();
-        Failure::NotTagged { bucket: bucket.name.clone(), tag }.into()
+        Failure::not_tagged(&bucket.name, self.tag_lookup.distribution_tag()).into()
     }
 
     /// Polls CloudFront until all invalidations of the report are completed, or no time is left for another poll before
@@ -141,7 +140,7 @@ impl App {
             Ok(Ok(progress)) => Ok(progress),
             Err(_) => Ok(Progress::InProgress),
             Ok(Err(error)) if error.class.is_transient() => Ok(Progress::InProgress),
-            Ok(Err(error)) => Err(Failure::Wait { distribution: distribution.clone(), error }),
+            Ok(Err(error)) => Err(Failure::wait(distribution, &error)),
         }
     }
 }

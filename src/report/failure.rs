@@ -1,10 +1,9 @@
-//! Failures, as messages with a remedy, as stable codes, and as failure types for CodePipeline.
+//! Failures: a message with a remedy, a stable code, and a failure type for CodePipeline.
 
-use std::fmt;
-use std::sync::Arc;
+use serde::Serialize;
 
 use crate::aws::{CallError, ErrorClass};
-use crate::change::text::counted;
+use crate::change::text::{counted, excerpt};
 use crate::change::{BucketName, DistributionId, RecordError};
 use crate::event::FailureType;
 use crate::lookup::TagLookupError;
@@ -19,214 +18,143 @@ pub const MAX_FAILURES_IN_MESSAGE: usize = 20;
 const WRONG_ID_REMEDY: &str = "; correct the distribution ID in the bucket tags";
 
 /// Why changes, or a request, failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// A record or an SQS message could not be read.
-    Record {
-        /// The ID of the message, if the record came in one.
-        message_id: Option<String>,
-        /// The position of the defect, and what it is.
-        error: RecordError,
-    },
-    /// A bucket that a request names does not have the tag with its distributions.
-    NotTagged {
-        /// The bucket.
-        bucket: BucketName,
-        /// The key of the missing tag.
-        tag: String,
-    },
-    /// An invalidation was sent, but its status could not be read.
-    Wait {
-        /// The distribution.
-        distribution: DistributionId,
-        /// The error of the call.
-        error: CallError,
-    },
-    /// A bucket's tags could not be read, or one of them is invalid.
-    Tags {
-        /// The bucket.
-        bucket: BucketName,
-        /// The number of changes that failed for it; 0 if a request named the bucket.
-        changes: usize,
-        /// The error of the lookup.
-        error: Arc<TagLookupError>,
-    },
-    /// A distribution's config could not be read, so the URLs of its objects are unknown.
-    Config {
-        /// The distribution.
-        distribution: DistributionId,
-        /// The buckets of the changes that failed for it.
-        buckets: Vec<BucketName>,
-        /// The number of changes that failed for it.
-        changes: usize,
-        /// The error of the call.
-        error: Arc<CallError>,
-    },
-    /// CloudFront did not accept an invalidation.
-    Send {
-        /// The distribution.
-        distribution: DistributionId,
-        /// The buckets of its changes, or the bucket whose tag named the distribution.
-        buckets: Vec<BucketName>,
-        /// The number of its changes; 0 if a person named the paths.
-        changes: usize,
-        /// The error of the last attempt.
-        error: CallError,
-    },
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Failure {
+    /// The stable code, such as `tags-access-denied`.
+    pub code: String,
+    /// The message with the remedy; shortened in a report.
+    pub message: String,
+    /// The bucket, if the failure concerns one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<BucketName>,
+    /// The distribution, if the failure concerns one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub distribution_id: Option<DistributionId>,
+    /// The number of changes that failed because of it. A change can fail for several reasons.
+    pub changes: usize,
+    /// The failure type that CodePipeline is given.
+    #[serde(skip)]
+    pub failure_type: FailureType,
 }
 
 impl Failure {
-    /// The failure of an invalidation that was not accepted.
+    /// A failure that concerns no bucket, distribution or change in particular, and is due to a wrong configuration.
     #[must_use]
-    pub fn send(planned: &Invalidation, error: CallError) -> Self {
-        Self::Send {
-            distribution: planned.distribution.clone(),
-            buckets: planned.buckets.clone(),
-            changes: planned.changes.len(),
-            error,
-        }
+    pub fn new(code: &str, message: String) -> Self {
+        let (code, failure_type) = (code.to_owned(), FailureType::Configuration);
+        Self { code, message, bucket: None, distribution_id: None, changes: 0, failure_type }
     }
 
-    /// The stable code, such as `tags-access-denied`.
-    #[must_use]
-    pub fn code(&self) -> String {
-        let step = match self {
-            Self::Record { .. } => return "record-invalid".into(),
-            Self::NotTagged { .. } => return "bucket-not-tagged".into(),
-            Self::Tags { error, .. } if matches!(**error, TagLookupError::Tag(_)) => return "tag-invalid".into(),
-            Self::Tags { .. } => "tags",
-            Self::Config { .. } => "config",
-            Self::Send { .. } => "invalidation",
-            Self::Wait { .. } => "wait",
+    /// The failure of a call to AWS in this step.
+    fn of_call(step: &str, error: &CallError, message: String) -> Self {
+        let failure_type = match error.class {
+            ErrorClass::AccessDenied => FailureType::Permission,
+            ErrorClass::NotFound
+            | ErrorClass::WrongRegion
+            | ErrorClass::InvalidArgument
+            | ErrorClass::BatchTooLarge => FailureType::Configuration,
+            class if class.is_transient() => FailureType::Unavailable,
+            _ => FailureType::Failed,
         };
-        self.class().map_or_else(|| step.to_owned(), |class| format!("{step}-{}", class.name()))
+        Self { failure_type, ..Self::new(&format!("{step}-{}", error.class.name()), message) }
     }
 
-    /// The class of the error, if a call to AWS failed.
-    fn class(&self) -> Option<ErrorClass> {
-        match self {
-            Self::Tags { error, .. } => match &**error {
-                TagLookupError::Tag(_) => None,
-                TagLookupError::Lookup(error) => Some(error.class),
-            },
-            Self::Config { error, .. } => Some(error.class),
-            Self::Send { error, .. } | Self::Wait { error, .. } => Some(error.class),
-            Self::Record { .. } | Self::NotTagged { .. } => None,
-        }
-    }
-
-    /// The bucket or the distribution that the failure concerns.
+    /// A record or an SQS message could not be read. `message_id` is the ID of the message, if it came in one.
     #[must_use]
-    pub fn subject(&self) -> (Option<&BucketName>, Option<&DistributionId>) {
-        match self {
-            Self::Record { .. } => (None, None),
-            Self::NotTagged { bucket, .. } | Self::Tags { bucket, .. } => (Some(bucket), None),
-            Self::Config { distribution, .. } | Self::Send { distribution, .. } | Self::Wait { distribution, .. } => {
-                (None, Some(distribution))
-            }
-        }
+    pub fn record(message_id: Option<&str>, error: &RecordError) -> Self {
+        let message = match message_id {
+            None => error.to_string(),
+            Some(id) => format!("message \"{}\": {error}", excerpt(id)),
+        };
+        Self { changes: 1, ..Self::new("record-invalid", message) }
     }
 
-    /// The number of changes that fail because of it. A change can fail for several reasons.
+    /// A bucket that a request names does not have the tag with its distributions.
     #[must_use]
-    pub fn changes(&self) -> usize {
-        match self {
-            Self::Record { .. } => 1,
-            Self::NotTagged { .. } | Self::Wait { .. } => 0,
-            Self::Tags { changes, .. } | Self::Config { changes, .. } | Self::Send { changes, .. } => *changes,
-        }
+    pub fn not_tagged(bucket: &BucketName, tag: &str) -> Self {
+        let message =
+            format!("bucket \"{bucket}\" does not have the tag \"{tag}\" that names its distribution; add the tag");
+        Self { bucket: Some(bucket.clone()), ..Self::new("bucket-not-tagged", message) }
+    }
+
+    /// An invalidation was sent, but its status could not be read.
+    #[must_use]
+    pub fn wait(distribution: &DistributionId, error: &CallError) -> Self {
+        let remedy = match error.class {
+            ErrorClass::AccessDenied => missing_permission("GetInvalidation", distribution),
+            _ => String::new(),
+        };
+        let message =
+            format!("distribution {distribution}: the status of its invalidation could not be read: {error}{remedy}");
+        Self { distribution_id: Some(distribution.clone()), ..Self::of_call("wait", error, message) }
+    }
+
+    /// A bucket's tags could not be read, or one of them is invalid. `changes` is 0 if a request named the bucket.
+    #[must_use]
+    pub fn tags(bucket: &BucketName, changes: usize, error: &TagLookupError) -> Self {
+        let affected = if changes == 0 { String::new() } else { format!(" ({})", counted(changes, "change")) };
+        let message = format!("bucket \"{bucket}\"{affected}: {error}");
+        let failure = match error {
+            TagLookupError::Tag(_) => Self::new("tag-invalid", message),
+            TagLookupError::Lookup(error) => Self::of_call("tags", error, message),
+        };
+        Self { bucket: Some(bucket.clone()), changes, ..failure }
+    }
+
+    /// A distribution's config could not be read, so the URLs of its objects are unknown. `buckets` are those of the
+    /// changes that failed for it.
+    #[must_use]
+    pub fn config(distribution: &DistributionId, buckets: &[BucketName], changes: usize, error: &CallError) -> Self {
+        let affected = affected(changes, buckets);
+        let remedy = if error.class == ErrorClass::NotFound { WRONG_ID_REMEDY } else { "" };
+        let message =
+            format!("distribution {distribution}{affected}: its distribution config could not be read: {error}{remedy}");
+        Self { distribution_id: Some(distribution.clone()), changes, ..Self::of_call("config", error, message) }
+    }
+
+    /// CloudFront did not accept an invalidation. `error` is that of the last attempt.
+    #[must_use]
+    pub fn send(planned: &Invalidation, error: &CallError) -> Self {
+        let Invalidation { distribution, buckets, .. } = planned;
+        let remedy = match error.class {
+            ErrorClass::AccessDenied => missing_permission("CreateInvalidation", distribution),
+            ErrorClass::NotFound if buckets.is_empty() => "; correct the distribution ID".into(),
+            ErrorClass::NotFound => WRONG_ID_REMEDY.into(),
+            ErrorClass::InvalidArgument if planned.is_named() => "; correct the paths".into(),
+            _ => String::new(),
+        };
+        let changes = planned.changes.len();
+        let message = format!("distribution {distribution}{}: {error}{remedy}", affected(changes, buckets));
+        Self { distribution_id: Some(distribution.clone()), changes, ..Self::of_call("invalidation", error, message) }
     }
 }
 
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Record { message_id: None, error } => error.fmt(f),
-            Self::Record { message_id: Some(id), error } => write!(f, "message \"{id}\": {error}"),
-            Self::NotTagged { bucket, tag } => {
-                write!(
-                    f,
-                    "bucket \"{bucket}\" does not have the tag \"{tag}\" that names its distribution; add the tag"
-                )
-            }
-            Self::Wait { distribution, error } => {
-                write!(f, "distribution {distribution}: the status of its invalidation could not be read: {error}")?;
-                let is_denied = error.class == ErrorClass::AccessDenied;
-                if is_denied { write_missing_permission(f, "GetInvalidation", distribution) } else { Ok(()) }
-            }
-            Self::Tags { bucket, changes: 0, error } => write!(f, "bucket \"{bucket}\": {error}"),
-            Self::Tags { bucket, changes, error } => {
-                write!(f, "bucket \"{bucket}\" ({}): {error}", counted(*changes, "change"))
-            }
-            Self::Config { distribution, buckets, changes, error } => {
-                write!(f, "distribution {distribution}")?;
-                write_changes(f, *changes, buckets)?;
-                write!(f, ": its distribution config could not be read: {error}")?;
-                f.write_str(if error.class == ErrorClass::NotFound { WRONG_ID_REMEDY } else { "" })
-            }
-            Self::Send { distribution, buckets, changes, error } => {
-                write!(f, "distribution {distribution}")?;
-                write_changes(f, *changes, buckets)?;
-                write!(f, ": {error}")?;
-                f.write_str(match error.class {
-                    ErrorClass::AccessDenied => return write_missing_permission(f, "CreateInvalidation", distribution),
-                    ErrorClass::NotFound if buckets.is_empty() => "; correct the distribution ID",
-                    ErrorClass::NotFound => WRONG_ID_REMEDY,
-                    ErrorClass::InvalidArgument if *changes == 0 => "; correct the paths",
-                    _ => "",
-                })
-            }
-        }
-    }
-}
-
-/// Writes the missing permission and the template parameter that grants it. Source: policy.json. Distribution tenants
-/// have operations of their own.
-fn write_missing_permission(f: &mut fmt::Formatter<'_>, operation: &str, distribution: &DistributionId) -> fmt::Result {
+/// The missing permission and the template parameter that grants it. Source: policy.json. Distribution tenants have
+/// operations of their own.
+fn missing_permission(operation: &str, distribution: &DistributionId) -> String {
     let (suffix, resource, parameter) = if distribution.is_tenant() {
         ("ForDistributionTenant", "distribution tenant", "Tenants")
     } else {
         ("", "distribution", "AllowedDistributions")
     };
-    write!(
-        f,
+    format!(
         "; allow cloudfront:{operation}{suffix} on the {resource} for the role or user that makes the call (template \
          parameter: {parameter})"
     )
 }
 
-/// Writes the number of changes, if there are any, and their buckets.
-fn write_changes(f: &mut fmt::Formatter<'_>, changes: usize, buckets: &[BucketName]) -> fmt::Result {
+/// The number of changes, if there are any, and their buckets.
+fn affected(changes: usize, buckets: &[BucketName]) -> String {
     if buckets.is_empty() {
-        return Ok(());
+        return String::new();
     }
-    let listed: Vec<_> = buckets.iter().take(MAX_LISTED_BUCKETS).map(|it| format!("\"{it}\"")).collect();
-    f.write_str(" (")?;
-    if changes > 0 {
-        write!(f, "{} in ", counted(changes, "change"))?;
-    }
+    let changes = if changes > 0 { format!("{} in ", counted(changes, "change")) } else { String::new() };
     let noun = if buckets.len() == 1 { "bucket" } else { "buckets" };
-    write!(f, "{noun} {}", listed.join(", "))?;
-    match buckets.len().saturating_sub(MAX_LISTED_BUCKETS) {
-        0 => f.write_str(")"),
-        more => write!(f, " and {more} more)"),
-    }
-}
-
-/// The failure type that CodePipeline is given.
-impl From<&Failure> for FailureType {
-    fn from(failure: &Failure) -> Self {
-        match failure.class() {
-            Some(ErrorClass::AccessDenied) => Self::Permission,
-            None
-            | Some(
-                ErrorClass::NotFound
-                | ErrorClass::WrongRegion
-                | ErrorClass::InvalidArgument
-                | ErrorClass::BatchTooLarge,
-            ) => Self::Configuration,
-            Some(class) if class.is_transient() => Self::Unavailable,
-            Some(_) => Self::Failed,
-        }
-    }
+    let listed: Vec<_> = buckets.iter().take(MAX_LISTED_BUCKETS).map(|it| format!("\"{it}\"")).collect();
+    let more = match buckets.len().saturating_sub(MAX_LISTED_BUCKETS) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(" ({changes}{noun} {}{more})", listed.join(", "))
 }

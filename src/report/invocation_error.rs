@@ -76,7 +76,7 @@ impl InvocationError {
             ErrorCause::Event(error) => (FailureType::Configuration, error.reason()),
             ErrorCause::UnknownAccount => (FailureType::Configuration, self.to_string()),
             ErrorCause::Request(failures) | ErrorCause::Changes(failures) => {
-                (failures.first().map_or(FailureType::Failed, FailureType::from), first_failures(failures))
+                (failures.first().map_or(FailureType::Failed, |first| first.failure_type), first_failures(failures))
             }
             ErrorCause::JobResult { .. } => (FailureType::Failed, self.to_string()),
         };
@@ -148,7 +148,7 @@ impl std::error::Error for InvocationError {}
 
 /// The first failures, and the number of the others.
 fn first_failures(failures: &[Failure]) -> String {
-    let first: Vec<_> = failures.iter().take(MAX_FAILURES_IN_MESSAGE).map(ToString::to_string).collect();
+    let first: Vec<_> = failures.iter().take(MAX_FAILURES_IN_MESSAGE).map(|it| it.message.as_str()).collect();
     match failures.len().saturating_sub(MAX_FAILURES_IN_MESSAGE) {
         0 => first.join("; "),
         more => format!("{}; and {}", first.join("; "), counted(more, "more failure")),

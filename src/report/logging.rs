@@ -144,15 +144,9 @@ impl Visit for InvocationIds {
 struct LogFields {
     is_this_crate: bool,
     message: String,
-    fields: Vec<(&'static str, FieldValue)>,
-}
-
-enum FieldValue {
-    /// A JSON literal: a number or a Boolean.
-    Plain(String),
-    Text(String),
-    /// The members of a JSON object, without its braces.
-    JsonMembers(String),
+    fields: Vec<(&'static str, serde_json::Value)>,
+    /// The members of the summary's JSON object, without its braces.
+    summary: Option<String>,
 }
 
 impl LogFields {
@@ -170,10 +164,12 @@ impl LogFields {
         record(if self.is_this_crate { "" } else { logged_target(event.metadata()) }, ' ', &one_line(&self.message));
         for (name, value) in &self.fields {
             match value {
-                FieldValue::Plain(value) => record(name, '=', value),
-                FieldValue::Text(value) => record(name, '=', &format!("{value:?}")),
-                FieldValue::JsonMembers(members) => record(name, '=', &format!("{{{}}}", one_line(members))),
+                serde_json::Value::String(text) => record(name, '=', &format!("{text:?}")),
+                value => record(name, '=', &value.to_string()),
             }
+        }
+        if let Some(members) = &self.summary {
+            record(SUMMARY_FIELD, '=', &format!("{{{}}}", one_line(members)));
         }
         line.push('\n');
         line
@@ -193,17 +189,14 @@ impl LogFields {
             line.add("target", logged_target(event.metadata()));
         }
         for (name, value) in &self.fields {
-            match value {
-                FieldValue::Plain(value) => line.add_json(name, value),
-                FieldValue::Text(value) => line.add(name, value),
-                FieldValue::JsonMembers(members) => line.append(members),
-            }
+            line.add(name, value);
         }
+        line.append(self.summary.as_deref().unwrap_or_default());
         format!("{{{}}}\n", line.0)
     }
 
-    fn add(&mut self, field: &Field, value: FieldValue) {
-        self.fields.push((field.name(), value));
+    fn add(&mut self, field: &Field, value: impl Into<serde_json::Value>) {
+        self.fields.push((field.name(), value.into()));
     }
 }
 
@@ -213,13 +206,9 @@ struct JsonMembers(String);
 impl JsonMembers {
     fn add(&mut self, name: &str, value: &(impl Serialize + ?Sized)) {
         if let Ok(value) = serde_json::to_string(value) {
-            self.add_json(name, &value);
+            // Names come from fields in the source code, so they need no escaping.
+            self.append(&format!("\"{name}\":{value}"));
         }
-    }
-
-    fn add_json(&mut self, name: &str, value: &str) {
-        // Names come from fields in the source code, so they need no escaping.
-        self.append(&format!("\"{name}\":{value}"));
     }
 
     fn append(&mut self, members: &str) {
@@ -235,10 +224,8 @@ impl Visit for LogFields {
         let members = || value.strip_prefix('{')?.strip_suffix('}');
         match (field.name(), members()) {
             ("message", _) => value.clone_into(&mut self.message),
-            (SUMMARY_FIELD, Some(members)) if self.is_this_crate => {
-                self.add(field, FieldValue::JsonMembers(members.to_owned()));
-            }
-            _ => self.add(field, FieldValue::Text(value.to_owned())),
+            (SUMMARY_FIELD, Some(members)) if self.is_this_crate => self.summary = Some(members.to_owned()),
+            _ => self.add(field, value),
         }
     }
 
@@ -246,19 +233,19 @@ impl Visit for LogFields {
         if field.name() == "message" {
             self.message = format!("{value:?}");
         } else {
-            self.add(field, FieldValue::Text(format!("{value:?}")));
+            self.add(field, format!("{value:?}"));
         }
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.add(field, FieldValue::Plain(value.to_string()));
+        self.add(field, value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.add(field, FieldValue::Plain(value.to_string()));
+        self.add(field, value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.add(field, FieldValue::Plain(value.to_string()));
+        self.add(field, value);
     }
 }

@@ -73,7 +73,7 @@ pub struct Report {
     pub job: Option<JobReport>,
     /// The failures by code, bucket and distribution, those with the most changes first, up to a limit.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub failures: Vec<ListedFailure>,
+    pub failures: Vec<Failure>,
     /// The number of failures that are not listed.
     #[serde(skip_serializing_if = "is_zero")]
     pub failures_omitted: usize,
@@ -229,18 +229,15 @@ impl Report {
     /// Lists the failures by code, bucket and distribution, each with the message of the first of them. `omitted` is
     /// the number of further failures that are not in `failures`.
     pub fn set_failures(&mut self, failures: &[Failure], omitted: usize) {
-        let mut listed: BTreeMap<_, ListedFailure> = BTreeMap::new();
+        let mut listed: BTreeMap<_, Failure> = BTreeMap::new();
         for failure in failures {
-            let (bucket, distribution_id) = failure.subject();
-            let code = failure.code();
-            let entry = listed.entry((code.clone(), bucket, distribution_id)).or_insert_with(|| ListedFailure {
-                code,
-                message: shortened(&failure.to_string(), MESSAGE_LENGTH),
-                bucket: bucket.map(ToString::to_string),
-                distribution_id: distribution_id.cloned(),
+            let first = listed.entry((&failure.code, &failure.bucket, &failure.distribution_id));
+            let listed = first.or_insert_with(|| Failure {
+                message: shortened(&failure.message, MESSAGE_LENGTH),
                 changes: 0,
+                ..failure.clone()
             });
-            entry.changes += failure.changes();
+            listed.changes += failure.changes;
         }
         self.ok = failures.is_empty() && omitted == 0;
         self.failures = listed.into_values().collect();
@@ -250,13 +247,7 @@ impl Report {
     /// Lists a failure that concerns no bucket, distribution or change in particular.
     pub fn fail(&mut self, code: &str, message: &str) {
         self.ok = false;
-        self.failures.push(ListedFailure {
-            code: code.to_owned(),
-            message: shortened(message, MESSAGE_LENGTH),
-            bucket: None,
-            distribution_id: None,
-            changes: 0,
-        });
+        self.failures.push(Failure::new(code, shortened(message, MESSAGE_LENGTH)));
     }
 
     /// Records the result that was put for a CodePipeline job.
@@ -274,24 +265,6 @@ fn truncate_by_changes<T>(entries: &mut Vec<T>, most: usize, changes: impl Fn(&T
     let omitted = entries.len().saturating_sub(most);
     entries.truncate(most);
     omitted
-}
-
-/// Failed changes with the same code, bucket and distribution.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ListedFailure {
-    /// The stable code, such as `tags-access-denied`.
-    pub code: String,
-    /// The message with the remedy, shortened.
-    pub message: String,
-    /// The bucket, if the failure concerns one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub bucket: Option<String>,
-    /// The distribution, if the failure concerns one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub distribution_id: Option<DistributionId>,
-    /// The number of changes. A change can fail for several reasons.
-    pub changes: usize,
 }
 
 /// The result that was put for a CodePipeline job.
