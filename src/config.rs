@@ -147,7 +147,7 @@ impl Config {
                 "an account ID (12 digits) or \"any\"",
                 |value| match value {
                     "any" => Some(ExpectedOwner::Any),
-                    id => AccountId::new(id).map(ExpectedOwner::Account),
+                    id => AccountId::new(id).ok().map(ExpectedOwner::Account),
                 },
             ),
             default_distribution: reader.read(

@@ -127,7 +127,7 @@ where
     E: ProvideErrorMetadata + Error + 'static,
 {
     match answer {
-        Ok(created) => match created.and_then(|it| InvalidationId::new(&it.id)) {
+        Ok(created) => match created.and_then(|it| InvalidationId::new(&it.id).ok()) {
             Some(id) => Ok(Accepted::Created { id }),
             None => Err(invalid_response(operation, "the invalidation ID is missing or malformed")),
         },

@@ -115,7 +115,7 @@ mod tests {
 
     fn query() -> BucketQuery {
         let bucket = Bucket { name: BucketName::new("site").unwrap(), region: None };
-        BucketQuery { bucket, expected_owner: AccountId::new("123456789012") }
+        BucketQuery { bucket, expected_owner: AccountId::new("123456789012").ok() }
     }
 
     const ANSWER: &str = "<?xml version=\"1.0\"?>\n<ListBucketResult><Name>site</Name><KeyCount>2</KeyCount>\

@@ -1,127 +1,66 @@
 //! IDs of distributions and invalidations, validated before a request URL is built from them.
 
-use std::fmt;
-use std::sync::Arc;
-
-use super::text::excerpt;
-
-/// The longest ID accepted, in characters. CloudFront's distribution IDs have 13 or 14 today, those of distribution
-/// tenants about 30.
-const MAX_ID_LENGTH: usize = 64;
+use super::NameError;
+use super::name::{MAX_ID_LENGTH, checked_name};
 
 /// The prefix of a distribution tenant's ID. Source: CloudFront API model, `DistributionTenant`.
 const TENANT_PREFIX: &str = "dt_";
 
-/// The ID of a CloudFront distribution: capital letters and digits, the first a letter (`E2EXAMPLE1ABCD`); or the ID of
-/// a distribution tenant, which has its own cache: `dt_` followed by letters and digits.
-///
-/// The ID comes from a bucket tag and becomes a segment of a request URL, so everything outside this grammar is
-/// rejected.
-///
-/// ```
-/// use s3_cloudfront_invalidator::change::DistributionId;
-///
-/// assert!(DistributionId::new("E2EXAMPLE1ABCD").is_ok());
-/// assert!(DistributionId::new("dt_2vExAmPle1AbCd").is_ok());
-/// assert!(DistributionId::new("E1/../../x").is_err());
-/// assert!(DistributionId::new("d111111abcdef8.cloudfront.net").is_err());
-/// ```
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct DistributionId(Arc<str>);
-
-/// The error for an invalid distribution ID. It quotes the value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DistributionIdError(String);
-
-impl fmt::Display for DistributionIdError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "\"{}\" is not a distribution ID (such as \"E2EXAMPLE1ABCD\", or \"dt_…\" for a distribution tenant)",
-            self.0
-        )
-    }
+checked_name! {
+    /// The ID of a CloudFront distribution: capital letters and digits, the first a letter (`E2EXAMPLE1ABCD`); or the
+    /// ID of a distribution tenant, which has its own cache: `dt_` followed by letters and digits.
+    ///
+    /// The ID comes from a bucket tag and becomes a segment of a request URL, so everything outside this grammar is
+    /// rejected.
+    ///
+    /// ```
+    /// use s3_cloudfront_invalidator::change::DistributionId;
+    ///
+    /// assert!(DistributionId::new("E2EXAMPLE1ABCD").is_ok());
+    /// assert!(DistributionId::new("dt_2vExAmPle1AbCd").is_ok());
+    /// assert!(DistributionId::new("E1/../../x").is_err());
+    /// assert!(DistributionId::new("d111111abcdef8.cloudfront.net").is_err());
+    /// ```
+    DistributionId,
+    (1..=MAX_ID_LENGTH),
+    |id| match id.strip_prefix(TENANT_PREFIX) {
+        Some(rest) => !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric()),
+        None => is_id(id) && id.starts_with(|first: char| first.is_ascii_uppercase()),
+    } => "is not a distribution ID (such as \"E2EXAMPLE1ABCD\", or \"dt_…\" for a distribution tenant)",
 }
 
-impl std::error::Error for DistributionIdError {}
+checked_name! {
+    /// The ID of an invalidation: capital letters and digits. It becomes a segment of a request URL.
+    InvalidationId,
+    (1..=MAX_ID_LENGTH),
+    is_id => "is not an invalidation ID (capital letters and digits)",
+}
+
+fn is_id(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+}
 
 impl DistributionId {
-    /// Validates `id` against the grammar.
-    ///
-    /// # Errors
-    /// [`DistributionIdError`] with the value, if `id` does not match.
-    pub fn new(id: &str) -> Result<Self, DistributionIdError> {
-        let fits = match id.strip_prefix(TENANT_PREFIX) {
-            Some(rest) => !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric()),
-            None => {
-                id.starts_with(|first: char| first.is_ascii_uppercase())
-                    && id.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
-            }
-        };
-        if fits && id.len() <= MAX_ID_LENGTH { Ok(Self(id.into())) } else { Err(DistributionIdError(excerpt(id))) }
-    }
-
     /// Returns whether this is the ID of a distribution tenant.
     #[must_use]
     pub fn is_tenant(&self) -> bool {
-        self.0.starts_with(TENANT_PREFIX)
+        self.as_str().starts_with(TENANT_PREFIX)
     }
 
     /// Parses the value of a tag: one or several IDs, separated by whitespace because a tag value cannot contain a
     /// comma. Returns them sorted and without duplicates.
     ///
     /// # Errors
-    /// [`DistributionIdError`] with the first invalid ID, or with the whole value if it contains no ID.
-    pub fn parse_tag(value: &str) -> Result<Vec<Self>, DistributionIdError> {
+    /// [`NameError`] with the first invalid ID, or with the whole value if it contains no ID.
+    pub fn parse_tag(value: &str) -> Result<Vec<Self>, NameError> {
         let mut ids = value.split_whitespace().map(Self::new).collect::<Result<Vec<_>, _>>()?;
+        if ids.is_empty() {
+            // A value without an ID is no ID itself, so this is the error.
+            ids.push(Self::new(value)?);
+        }
         ids.sort();
         ids.dedup();
-        if ids.is_empty() { Err(DistributionIdError(excerpt(value))) } else { Ok(ids) }
-    }
-
-    /// Returns the ID as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for DistributionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for DistributionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", &self.0)
-    }
-}
-
-impl serde::Serialize for DistributionId {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
-/// The ID of an invalidation: capital letters and digits. It becomes a segment of a request URL.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(transparent)]
-pub struct InvalidationId(Box<str>);
-
-impl InvalidationId {
-    /// Validates `id`. Returns `None` if it is invalid.
-    #[must_use]
-    pub fn new(id: &str) -> Option<Self> {
-        let fits =
-            (1..=MAX_ID_LENGTH).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
-        fits.then(|| Self(id.into()))
-    }
-
-    /// Returns the ID as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+        Ok(ids)
     }
 }
 

@@ -8,8 +8,9 @@ pub mod text;
 mod timestamp;
 
 pub use self::batch::{Batch, EventSource, Message, RecordError, SkippedRecord};
-pub use self::distribution::{DistributionId, DistributionIdError, InvalidationId};
+pub use self::distribution::{DistributionId, InvalidationId};
 pub use self::name::{AccountId, BucketName, MAX_BUCKET_NAME_LENGTH, MAX_KEY_BYTES, NameError, ObjectKey, Region};
+pub(crate) use self::name::{MAX_ID_LENGTH, checked_name};
 pub use self::timestamp::Timestamp;
 
 /// A bucket, as an event identifies it.

@@ -1,10 +1,8 @@
-//! Validated names: bucket, Region, object key and account ID.
+//! Validated names: bucket, Region, object key and account ID, and the macro that defines these and all other checked
+//! names.
 //!
-//! Names arrive in events, and anyone who may invoke the function can forge an event. The only constructors of
-//! [`BucketName`], [`Region`] and [`ObjectKey`] validate, so their values can be passed to an SDK.
-
-use std::fmt;
-use std::sync::Arc;
+//! Names arrive in events, and anyone who may invoke the function can forge an event. The only constructor of each
+//! validates, so their values can be passed to an SDK or become a segment of a request URL.
 
 /// The longest bucket name, in characters. The limit for new buckets is 63; buckets created in us-east-1 before March
 /// 2018 have up to 255. Source: S3 user guide, "General purpose bucket naming rules".
@@ -22,191 +20,146 @@ pub const MAX_KEY_BYTES: usize = 1024;
 /// `ap-southeast-2`).
 const MAX_REGION_LENGTH: usize = 32;
 
+/// The number of digits of an account ID.
+const ACCOUNT_ID_LENGTH: usize = 12;
+
+/// The longest ID accepted, in characters. The IDs of distributions have 13 or 14 today, those of distribution tenants
+/// about 30, those of CodePipeline jobs and cache policies 36.
+pub(crate) const MAX_ID_LENGTH: usize = 64;
+
 /// The error for an invalid name. It quotes the value and states the rule.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("\"{value}\" {rule}")]
 pub struct NameError {
     value: String,
     rule: &'static str,
 }
 
 impl NameError {
-    fn new(value: &str, rule: &'static str) -> Self {
+    pub(crate) fn new(value: &str, rule: &'static str) -> Self {
         Self { value: super::text::excerpt(value), rule }
     }
 }
 
-impl fmt::Display for NameError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{}\" {}", self.value, self.rule)
-    }
-}
+/// Defines a checked name: its documentation, its name, its length in bytes, and its grammar as pairs of a condition
+/// and what is said of a value that does not meet it.
+macro_rules! checked_name {
+    ($(#[$doc:meta])* $name:ident, $length:expr, $($fits:expr => $rule:expr),+ $(,)?) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(std::sync::Arc<str>);
 
-impl std::error::Error for NameError {}
+        impl $name {
+            /// Validates `text` against the grammar.
+            ///
+            /// # Errors
+            /// [`NameError`](crate::change::NameError) with the text and the rule it violates.
+            pub fn new(text: &str) -> Result<Self, $crate::change::NameError> {
+                $(
+                    let fits: fn(&str) -> bool = $fits;
+                    if !$length.contains(&text.len()) || !fits(text) {
+                        return Err($crate::change::NameError::new(text, $rule));
+                    }
+                )+
+                Ok(Self(text.into()))
+            }
 
-/// The name of an S3 general purpose bucket.
-///
-/// - 3 to 255 characters, each an ASCII letter, a digit, `.`, `-` or `_` (capitals and `_` occur only in old buckets)
-/// - at least one letter or digit, so that it is never a path segment such as `..`
-/// - not the name of a directory bucket
-///
-/// ```
-/// use s3_cloudfront_invalidator::change::BucketName;
-///
-/// assert!(BucketName::new("my-site.example.com").is_ok());
-/// assert!(BucketName::new("evil/../bucket").is_err());
-/// assert!(BucketName::new("...").is_err());
-/// ```
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct BucketName(Arc<str>);
-
-impl BucketName {
-    /// Validates `name` against the grammar.
-    ///
-    /// # Errors
-    /// [`NameError`] with the name and the rule it violates.
-    pub fn new(name: &str) -> Result<Self, NameError> {
-        let fits = (3..=MAX_BUCKET_NAME_LENGTH).contains(&name.len())
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
-            && name.bytes().any(|b| b.is_ascii_alphanumeric());
-        if fits && name.ends_with(DIRECTORY_BUCKET_SUFFIX) {
-            let rule = "is a directory bucket, which supports neither GetBucketTagging nor event notifications";
-            Err(NameError::new(name, rule))
-        } else if fits {
-            Ok(Self(name.into()))
-        } else {
-            Err(NameError::new(name, "is not a bucket name (3 to 255 letters, digits, \".\", \"-\" and \"_\")"))
+            /// Returns it as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
         }
-    }
 
-    /// Returns the name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                std::fmt::Debug::fmt(&self.0, f)
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+    };
 }
+pub(crate) use checked_name;
 
-impl fmt::Display for BucketName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for BucketName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", &self.0)
-    }
-}
-
-/// The name of an AWS Region, which becomes part of an endpoint's host name.
-///
-/// Two or more parts joined by `-`: words of lowercase letters, then a number.
-///
-/// ```
-/// use s3_cloudfront_invalidator::change::Region;
-///
-/// assert!(Region::new("us-gov-west-1").is_ok());
-/// assert!(Region::new("eu-west-1.evil.example").is_err());
-/// ```
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Region(Arc<str>);
-
-impl Region {
-    /// Validates `name` against the grammar.
+checked_name! {
+    /// The name of an S3 general purpose bucket.
     ///
-    /// # Errors
-    /// [`NameError`] with the name and the rule it violates.
-    pub fn new(name: &str) -> Result<Self, NameError> {
+    /// - 3 to 255 characters, each an ASCII letter, a digit, `.`, `-` or `_` (capitals and `_` occur only in old
+    ///   buckets)
+    /// - at least one letter or digit, so that it is never a path segment such as `..`
+    /// - not the name of a directory bucket
+    ///
+    /// ```
+    /// use s3_cloudfront_invalidator::change::BucketName;
+    ///
+    /// assert!(BucketName::new("my-site.example.com").is_ok());
+    /// assert!(BucketName::new("evil/../bucket").is_err());
+    /// assert!(BucketName::new("...").is_err());
+    /// ```
+    BucketName,
+    (3..=MAX_BUCKET_NAME_LENGTH),
+    |name| {
+        name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+            && name.bytes().any(|b| b.is_ascii_alphanumeric())
+    } => "is not a bucket name (3 to 255 letters, digits, \".\", \"-\" and \"_\")",
+    |name| !name.ends_with(DIRECTORY_BUCKET_SUFFIX)
+        => "is a directory bucket, which supports neither GetBucketTagging nor event notifications",
+}
+
+checked_name! {
+    /// The name of an AWS Region, which becomes part of an endpoint's host name.
+    ///
+    /// Two or more parts joined by `-`: words of lowercase letters, then a number.
+    ///
+    /// ```
+    /// use s3_cloudfront_invalidator::change::Region;
+    ///
+    /// assert!(Region::new("us-gov-west-1").is_ok());
+    /// assert!(Region::new("eu-west-1.evil.example").is_err());
+    /// ```
+    Region,
+    (1..=MAX_REGION_LENGTH),
+    |name| {
         let word = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
         let number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-        let fits = name.len() <= MAX_REGION_LENGTH
-            && name.rsplit_once('-').is_some_and(|(words, last)| number(last) && words.split('-').all(word));
-        if fits {
-            Ok(Self(name.into()))
-        } else {
-            Err(NameError::new(name, "is not a Region name (such as \"eu-central-1\")"))
-        }
-    }
-
-    /// Returns the name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+        name.rsplit_once('-').is_some_and(|(words, last)| number(last) && words.split('-').all(word))
+    } => "is not a Region name (such as \"eu-central-1\")",
 }
 
-impl fmt::Display for Region {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+checked_name! {
+    /// The key of an object, decoded: 1 to 1,024 bytes of UTF-8, any characters.
+    ObjectKey,
+    (1..=MAX_KEY_BYTES),
+    |_| true => "is not an object key (1 to 1,024 bytes of UTF-8)",
 }
 
-impl fmt::Debug for Region {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", &self.0)
-    }
+checked_name! {
+    /// The ID of an AWS account: 12 digits.
+    AccountId,
+    (ACCOUNT_ID_LENGTH..=ACCOUNT_ID_LENGTH),
+    |id| id.bytes().all(|b| b.is_ascii_digit()) => "is not an account ID (12 digits)",
 }
-
-/// The key of an object, decoded: 1 to 1,024 bytes of UTF-8, any characters.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ObjectKey(Box<str>);
-
-impl ObjectKey {
-    /// Validates the length of `key`.
-    ///
-    /// # Errors
-    /// [`NameError`] if `key` is empty or longer than [`MAX_KEY_BYTES`].
-    pub fn new(key: impl Into<Box<str>>) -> Result<Self, NameError> {
-        let key = key.into();
-        if (1..=MAX_KEY_BYTES).contains(&key.len()) {
-            Ok(Self(key))
-        } else {
-            Err(NameError::new(&key, "is not an object key (1 to 1,024 bytes of UTF-8)"))
-        }
-    }
-
-    /// Returns the key as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for ObjectKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", &self.0)
-    }
-}
-
-/// The ID of an AWS account: 12 digits.
-#[derive(Clone, PartialEq, Eq)]
-pub struct AccountId(Box<str>);
 
 impl AccountId {
-    /// Validates `id`. Returns `None` unless it has exactly 12 digits.
-    #[must_use]
-    pub fn new(id: &str) -> Option<Self> {
-        (id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit())).then(|| Self(id.into()))
-    }
-
     /// Returns the account ID in a function's ARN (`arn:aws:lambda:eu-central-1:123456789012:function:name`), or `None`
     /// if the ARN is not that of a function.
     #[must_use]
     pub fn from_function_arn(arn: &str) -> Option<Self> {
-        let mut parts = arn.split(':');
-        let (prefix, service) = (parts.next()?, parts.nth(1)?);
-        (prefix == "arn" && service == "lambda").then(|| parts.nth(1).and_then(Self::new))?
-    }
-
-    /// Returns the ID as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for AccountId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        match arn.split(':').collect::<Vec<_>>().as_slice() {
+            ["arn", _, "lambda", _, account, ..] => Self::new(account).ok(),
+            _ => None,
+        }
     }
 }
 
@@ -258,8 +211,8 @@ mod tests {
     #[test]
     fn keys_have_one_to_1024_bytes() {
         assert!(ObjectKey::new("").is_err());
-        assert!(ObjectKey::new("k".repeat(1024)).is_ok());
-        assert!(ObjectKey::new("k".repeat(1025)).is_err());
+        assert!(ObjectKey::new(&"k".repeat(1024)).is_ok());
+        assert!(ObjectKey::new(&"k".repeat(1025)).is_err());
     }
 
     #[test]

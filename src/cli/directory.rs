@@ -50,7 +50,7 @@ impl SiteDirectory {
     fn add(&mut self, directory: &Path, file: PathBuf) {
         let name = file.strip_prefix(directory).ok().and_then(Path::to_str);
         let key = name.map(|name| name.replace(std::path::MAIN_SEPARATOR, "/"));
-        match key.map(ObjectKey::new) {
+        match key.as_deref().map(ObjectKey::new) {
             Some(Ok(key)) => self.keys.push(key),
             _ => self.skipped.push(file),
         }

@@ -34,7 +34,7 @@ fn change(region: Option<&RawValue>, detail: &RawValue) -> Result<Change, Record
     Ok(Change {
         bucket: Bucket { name, region: s3::region(region, "region")? },
         // Literal: unlike in an event notification, the key is not encoded (aws-samples/s3-to-lambda-patterns#43).
-        key: ObjectKey::new(key).map_err(|error| RecordError::new("detail.object.key", error.to_string()))?,
+        key: ObjectKey::new(&key).map_err(|error| RecordError::new("detail.object.key", error.to_string()))?,
     })
 }
 

@@ -2,41 +2,19 @@
 //!
 //! The event contains live credentials for the pipeline's artifacts. They are never deserialized.
 
-use std::fmt;
-
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::json::{JsonObject, JsonText};
 use super::{EventError, Request, RequestError};
+use crate::change::{MAX_ID_LENGTH, checked_name};
 
-/// The longest ID accepted, in characters. CodePipeline's IDs have 36.
-const MAX_ID_LENGTH: usize = 64;
-
-/// The ID of a job: letters, digits and `-`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JobId(Box<str>);
-
-impl JobId {
-    /// Validates `id`. Returns `None` if it is invalid.
-    #[must_use]
-    pub fn new(id: &str) -> Option<Self> {
-        let fits =
-            (1..=MAX_ID_LENGTH).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        fits.then(|| Self(id.into()))
-    }
-
-    /// Returns the ID as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for JobId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+checked_name! {
+    /// The ID of a job: letters, digits and `-`.
+    JobId,
+    (1..=MAX_ID_LENGTH),
+    |id| id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        => "is not a job ID (letters, digits and hyphens)",
 }
 
 /// A job. Exactly one result must be put for it.
@@ -86,7 +64,7 @@ struct JobConfiguration<'a> {
 pub(super) fn decode(job: &RawValue) -> Result<Job, EventError> {
     let JsonObject(fields): JsonObject<JobJson<'_>> =
         serde_json::from_str(job.get()).map_err(|_| EventError::JobWithoutId)?;
-    let id = fields.id.and_then(|JsonText(id)| JobId::new(&id)).ok_or(EventError::JobWithoutId)?;
+    let id = fields.id.and_then(|JsonText(id)| JobId::new(&id).ok()).ok_or(EventError::JobWithoutId)?;
     // The parser's message is not quoted, as it could contain credentials.
     let unreadable = || RequestError::new("", "the job's \"data\" could not be decoded");
     let data = fields.data.and_then(|data| serde_json::from_str(data.get()).ok());

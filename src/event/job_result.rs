@@ -119,7 +119,7 @@ impl ContinuationToken {
         let to_ref = |(distribution, invalidation): (String, String)| {
             Some(InvalidationRef {
                 distribution: DistributionId::new(&distribution).ok()?,
-                invalidation: InvalidationId::new(&invalidation)?,
+                invalidation: InvalidationId::new(&invalidation).ok()?,
             })
         };
         let TokenJson { version, invalidations, started, wait, paths } = written;

@@ -61,7 +61,7 @@ pub fn decode_key(encoded: &str) -> Result<ObjectKey, KeyError> {
         }
     }
     let key = String::from_utf8(decoded).map_err(|error| KeyError::NotUtf8(error.utf8_error().valid_up_to()))?;
-    ObjectKey::new(key).map_err(KeyError::Length)
+    ObjectKey::new(&key).map_err(KeyError::Length)
 }
 
 /// Returns the byte that the first two hex digits of `text` encode, and the rest.

@@ -213,7 +213,7 @@ fn kind(values: &RequestFields<'_>) -> Result<RequestKind, RequestError> {
     if keys.is_empty() {
         return Err(RequestError::new("keys", "the list is empty; name at least one object key"));
     }
-    let key = |JsonText(key): JsonText<'_>| ObjectKey::new(key);
+    let key = |JsonText(key): JsonText<'_>| ObjectKey::new(&key);
     let keys = keys.into_iter().map(key).collect::<Result<Vec<_>, _>>();
     Ok(RequestKind::Keys { bucket, keys: keys.map_err(|error| RequestError::new("keys", error.to_string()))? })
 }

@@ -88,7 +88,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_key_has_effective_paths(key in "[ -~\\PC\\x00-\\x1f]{1,200}") {
-            let key = ObjectKey::new(key);
+            let key = ObjectKey::new(&key);
             prop_assume!(key.is_ok());
             let key = key.unwrap();
             let index_documents = ["index.html".to_owned()];

@@ -302,7 +302,7 @@ mod tests {
             numbered.map(|(n, id)| (id.clone(), Some(mapping(&bucket, &options, n % 2 == 0, directory_urls[n / 6]))));
         let resolutions =
             [(bucket.clone(), Resolution::Served { options: options.clone(), mappings: mappings.collect() })].into();
-        let change = |n: usize| Change { bucket: bucket.clone(), key: ObjectKey::new(format!("a/{n}")).unwrap() };
+        let change = |n: usize| Change { bucket: bucket.clone(), key: ObjectKey::new(&format!("a/{n}")).unwrap() };
         let batch = Batch { changes: (0..100).map(change).collect(), ..Batch::default() };
 
         let AssignedBatch { assignments, .. } = assign(&batch, &resolutions);

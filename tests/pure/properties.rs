@@ -16,7 +16,7 @@ use s3_cloudfront_invalidator::path::{InvalidationPath, OriginPath, viewer_paths
 fn paths() -> impl Strategy<Value = Vec<InvalidationPath>> {
     let part = select(vec!["a", "b", "/", "é", " ", "~", "*", "index.html", "ab/"]);
     vec(vec(part, 1..8).prop_map(|parts| parts.concat()), 0..40).prop_map(|keys| {
-        let keys = keys.into_iter().filter_map(|key| ObjectKey::new(key).ok()).collect::<Vec<_>>();
+        let keys = keys.into_iter().filter_map(|key| ObjectKey::new(&key).ok()).collect::<Vec<_>>();
         let index_documents = ["index.html".to_owned()];
         keys.iter().flat_map(|key| viewer_paths(OriginPath::default().strip(key).unwrap(), &index_documents)).collect()
     })

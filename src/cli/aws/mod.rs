@@ -67,7 +67,7 @@ impl OperatorClients {
             .get_or_try_init(|| async {
                 let output = self.sts.get_caller_identity().send().await;
                 let output = output.map_err(|error| call_error("GetCallerIdentity", &error))?;
-                let account = output.account.as_deref().and_then(AccountId::new);
+                let account = output.account.as_deref().and_then(|id| AccountId::new(id).ok());
                 account.ok_or_else(|| crate::aws::error::invalid_response("GetCallerIdentity", "it has no Account"))
             })
             .await

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::change::{DistributionId, DistributionIdError};
+use crate::change::{DistributionId, NameError};
 use crate::path::Tags;
 
 /// The ownership tag. It lists what `link` added, which `unlink` removes: distribution IDs, and
@@ -29,7 +29,7 @@ pub enum TagsError {
         /// The key of the tag.
         tag: String,
         /// What is wrong with the value.
-        error: DistributionIdError,
+        error: NameError,
     },
     /// The bucket would have more tags than S3 allows.
     TooMany,

@@ -182,7 +182,7 @@ impl Behavior {
             return Err(DistributionConfigError::Behavior);
         }
         let query_strings = match cache_policy.filter(|id| !id.is_empty()) {
-            Some(id) => QueryStrings::by_policy(PolicyId::new(id).ok_or(DistributionConfigError::CachePolicy)?),
+            Some(id) => QueryStrings::by_policy(PolicyId::new(id).map_err(|_| DistributionConfigError::CachePolicy)?),
             None if forwards_query_strings => QueryStrings::InCacheKey,
             None => QueryStrings::Ignored,
         };

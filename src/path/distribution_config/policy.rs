@@ -1,9 +1,6 @@
 //! Cache policies: whether query strings are part of the cache key.
 
-use std::sync::Arc;
-
-/// The longest ID accepted, in characters. CloudFront's IDs have 36.
-const MAX_ID_LENGTH: usize = 64;
+use crate::change::{MAX_ID_LENGTH, checked_name};
 
 /// AWS's managed cache policies, and whether query strings are part of their cache keys.
 ///
@@ -25,24 +22,12 @@ const MANAGED: [(&str, bool); 7] = [
     ("4cc15a8a-d715-48a4-82b8-cc0b614638fe", true),
 ];
 
-/// The ID of a cache policy: ASCII letters, digits and hyphens, so that it is safe as a segment of a request's URL.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PolicyId(Arc<str>);
-
-impl PolicyId {
-    /// Checks an ID. Returns `None` if it is empty, longer than 64 characters, or contains any other character.
-    #[must_use]
-    pub fn new(id: &str) -> Option<Self> {
-        let fits =
-            (1..=MAX_ID_LENGTH).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        fits.then(|| Self(id.into()))
-    }
-
-    /// Returns the ID.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+checked_name! {
+    /// The ID of a cache policy: ASCII letters, digits and hyphens, so that it is safe as a segment of a request's URL.
+    PolicyId,
+    (1..=MAX_ID_LENGTH),
+    |id| id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        => "is not a cache policy ID (letters, digits and hyphens)",
 }
 
 /// Returns whether query strings are part of the policy's cache key; `None` if it is not a managed policy.
@@ -57,10 +42,10 @@ mod tests {
     #[test]
     fn ids_are_checked_by_grammar() {
         for (id, _) in MANAGED {
-            assert!(PolicyId::new(id).is_some(), "{id}");
+            assert!(PolicyId::new(id).is_ok(), "{id}");
         }
         for bad in ["", "a/b", "a b", "..", "a?b", "é", &"a".repeat(65)] {
-            assert_eq!(PolicyId::new(bad), None, "{bad}");
+            assert!(PolicyId::new(bad).is_err(), "{bad}");
         }
     }
 

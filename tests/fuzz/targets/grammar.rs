@@ -33,10 +33,10 @@ pub(crate) fn names(input: &[u8]) -> Checked {
         prop_assert_eq!(BucketName::new(name).is_ok(), is_bucket(name), "{:?}", name);
         prop_assert_eq!(Region::new(name).is_ok(), is_region(name), "{:?}", name);
         prop_assert_eq!(DistributionId::new(name).is_ok(), is_distribution(name), "{:?}", name);
-        prop_assert_eq!(InvalidationId::new(name).is_some(), is_id(name), "{:?}", name);
+        prop_assert_eq!(InvalidationId::new(name).is_ok(), is_id(name), "{:?}", name);
         let job = (1..=64).contains(&name.len())
             && name.split('-').collect::<String>().chars().all(|c| c.is_ascii_alphanumeric());
-        prop_assert_eq!(JobId::new(name).is_some(), job, "{:?}", name);
+        prop_assert_eq!(JobId::new(name).is_ok(), job, "{:?}", name);
     }
     let settings = BucketDefaults { distribution_tag: "distributionId".into(), index_documents: Vec::new() };
     let tags = Tags::from([("distributionId".into(), ids.into()), (ORIGIN_PATH_TAG.into(), origin_path.into())]);
