@@ -1,8 +1,10 @@
 //! The function's configuration, from its environment variables. An absent variable has a default. A present but
 //! invalid one is an error that names the variable and the value; all of them are reported in one message.
 
-use std::fmt;
+use std::fmt::Display;
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
 use std::time::Duration;
 
 use crate::change::text::excerpt;
@@ -126,20 +128,16 @@ impl Config {
                 ),
             },
             cache_ttl: CacheTtl {
-                positive: reader.read_seconds("CACHE_TTL_SECONDS", 300),
-                negative: reader.read_seconds("NEGATIVE_CACHE_TTL_SECONDS", 60),
-                max_stale_age: reader.read_seconds("STALE_IF_ERROR_SECONDS", 3600),
+                positive: reader.seconds("CACHE_TTL_SECONDS", 300, MAX_TTL_SECONDS),
+                negative: reader.seconds("NEGATIVE_CACHE_TTL_SECONDS", 60, MAX_TTL_SECONDS),
+                max_stale_age: reader.seconds("STALE_IF_ERROR_SECONDS", 3600, MAX_TTL_SECONDS),
             },
             objective: Objective {
                 budget: Budget {
-                    max_paths: reader.read_limit("MAX_PATHS", Self::DEFAULT_MAX_PATHS, Budget::MAX_PATHS),
-                    max_wildcards: reader.read_limit(
-                        "MAX_WILDCARDS",
-                        Self::DEFAULT_MAX_WILDCARDS,
-                        Budget::MAX_WILDCARDS,
-                    ),
+                    max_paths: reader.limit("MAX_PATHS", Self::DEFAULT_MAX_PATHS, Budget::MAX_PATHS),
+                    max_wildcards: reader.limit("MAX_WILDCARDS", Self::DEFAULT_MAX_WILDCARDS, Budget::MAX_WILDCARDS),
                 },
-                evictions_per_path: reader.read_u32("EVICTIONS_PER_PATH", 0, 0, Self::MAX_EVICTIONS_PER_PATH, "URLs"),
+                evictions_per_path: reader.number("EVICTIONS_PER_PATH", 0, 0..=Self::MAX_EVICTIONS_PER_PATH, "URLs"),
             },
             expected_owner: reader.read(
                 "EXPECTED_BUCKET_OWNER",
@@ -158,21 +156,17 @@ impl Config {
             ),
             distribution_override: None,
             retries: RetryConfig {
-                backoff: Duration::from_millis(reader.read_u64("RETRY_BASE_DELAY_MS", 2000, 1, 60_000, "milliseconds")),
-                direct: Duration::from_secs(reader.read_u64("DIRECT_RETRY_SECONDS", 10, 0, 900, "seconds")),
+                backoff: Duration::from_millis(reader.number("RETRY_BASE_DELAY_MS", 2000, 1..=60_000, "milliseconds")),
+                direct: reader.seconds("DIRECT_RETRY_SECONDS", 10, 900),
             },
             listing_max_requests: {
                 let max_requests =
-                    reader.read_limit("LISTING_MAX_REQUESTS", DEFAULT_LISTING_MAX_REQUESTS, MAX_LISTING_MAX_REQUESTS);
-                reader.read_auto_or_off("BUCKET_LISTING").then_some(max_requests)
+                    reader.limit("LISTING_MAX_REQUESTS", DEFAULT_LISTING_MAX_REQUESTS, MAX_LISTING_MAX_REQUESTS);
+                reader.switch("BUCKET_LISTING", true, "auto", "off").then_some(max_requests)
             },
-            read_distribution_configs: reader.read_auto_or_off("DISTRIBUTION_CONFIG"),
-            metrics: reader.read("METRICS", true, "\"on\" or \"off\"", |value| match value {
-                "on" => Some(true),
-                "off" => Some(false),
-                _ => None,
-            }),
-            dry_run: reader.read("DRY_RUN", false, "\"true\" or \"false\"", |value| value.parse().ok()),
+            read_distribution_configs: reader.switch("DISTRIBUTION_CONFIG", true, "auto", "off"),
+            metrics: reader.switch("METRICS", true, "on", "off"),
+            dry_run: reader.switch("DRY_RUN", false, "true", "false"),
         };
         if reader.defects.is_empty() { Ok(config) } else { Err(ConfigError(reader.defects)) }
     }
@@ -181,34 +175,15 @@ impl Config {
 /// The maximum of the TTLs and of stale-if-error, in seconds: one day.
 const MAX_TTL_SECONDS: u64 = 86_400;
 
-/// An environment variable whose value is invalid.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Defect {
-    variable: &'static str,
-    value: String,
-    expected: String,
-}
-
-/// All invalid variables of a configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError(Vec<Defect>);
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, Defect { variable, value, expected }) in self.0.iter().enumerate() {
-            let separator = if index == 0 { "" } else { "; " };
-            write!(f, "{separator}{variable}=\"{value}\" is not {expected}")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for ConfigError {}
+/// All invalid variables of a configuration, each with its value and what was expected.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.join("; "))]
+pub struct ConfigError(Vec<String>);
 
 /// Reads environment variables and collects the invalid ones.
 struct Reader<F> {
     lookup: F,
-    defects: Vec<Defect>,
+    defects: Vec<String>,
 }
 
 impl<F: Fn(&str) -> Option<String>> Reader<F> {
@@ -216,45 +191,40 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
     /// recorded as a defect.
     fn read<T>(
         &mut self,
-        variable: &'static str,
+        variable: &str,
         default: T,
-        expected: impl fmt::Display,
+        expected: impl Display,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> T {
         let Some(value) = (self.lookup)(variable) else { return default };
         parse(value.trim()).unwrap_or_else(|| {
-            self.defects.push(Defect { variable, value: excerpt(&value), expected: expected.to_string() });
+            self.defects.push(format!("{variable}=\"{}\" is not {expected}", excerpt(&value)));
             default
         })
     }
 
-    fn read_u64(&mut self, variable: &'static str, default: u64, min: u64, max: u64, unit: &str) -> u64 {
-        let expected = format_args!("a number of {unit} from {min} to {max}");
-        self.read(variable, default, expected, |value| value.parse().ok().filter(|it| (min..=max).contains(it)))
+    fn number<T>(&mut self, variable: &str, default: T, range: RangeInclusive<T>, unit: &str) -> T
+    where
+        T: Display + FromStr + PartialOrd,
+    {
+        let expected = format_args!("a number of {unit} from {} to {}", range.start(), range.end());
+        self.read(variable, default, expected, |value| value.parse().ok().filter(|number| range.contains(number)))
     }
 
-    fn read_seconds(&mut self, variable: &'static str, default: u64) -> Duration {
-        Duration::from_secs(self.read_u64(variable, default, 0, MAX_TTL_SECONDS, "seconds"))
+    fn seconds(&mut self, variable: &str, default: u64, max: u64) -> Duration {
+        Duration::from_secs(self.number(variable, default, 0..=max, "seconds"))
     }
 
-    /// A switch for optional reads from AWS: `auto`, the default, is true and `off` is false.
-    fn read_auto_or_off(&mut self, variable: &'static str) -> bool {
-        self.read(variable, true, "\"auto\" or \"off\"", |value| match value {
-            "auto" => Some(true),
-            "off" => Some(false),
-            _ => None,
-        })
-    }
-
-    /// A number whose bounds fit in 32 bits.
-    fn read_u32(&mut self, variable: &'static str, default: u32, min: u32, max: u32, unit: &str) -> u32 {
-        let number = self.read_u64(variable, default.into(), min.into(), max.into(), unit);
-        u32::try_from(number).unwrap_or(default)
-    }
-
-    fn read_limit(&mut self, variable: &'static str, default: NonZeroUsize, max: NonZeroUsize) -> NonZeroUsize {
+    fn limit(&mut self, variable: &str, default: NonZeroUsize, max: NonZeroUsize) -> NonZeroUsize {
         let expected = format_args!("a number from 1 to {max}");
         self.read(variable, default, expected, |value| value.parse().ok().filter(|&number| number <= max))
+    }
+
+    /// A switch, with the texts for true and false.
+    fn switch(&mut self, variable: &str, default: bool, on: &str, off: &str) -> bool {
+        self.read(variable, default, format_args!("\"{on}\" or \"{off}\""), |value| {
+            (value == on || value == off).then_some(value == on)
+        })
     }
 }
 
