@@ -1,6 +1,5 @@
 //! The changes of one delivery, the records skipped or failed, and the SQS messages they came in.
 
-use std::fmt;
 use std::ops::Range;
 
 use super::{Change, Timestamp};
@@ -45,7 +44,7 @@ pub struct Batch {
     /// The number of S3 test events. They need no action.
     pub test_events: usize,
     /// The records and messages that could not be decoded: of each list of records, at most the first few.
-    pub failed: Vec<RecordError>,
+    pub failed: Vec<FieldError>,
     /// The number of further decoding failures, which are not listed.
     pub unlisted_failures: usize,
 }
@@ -84,32 +83,29 @@ pub struct SkippedRecord {
     pub event_name: String,
 }
 
-/// A decoding failure: its location and its reason.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RecordError {
-    /// The location, through all envelopes, such as `Records[3].body.Records[0].s3.object.key`.
+/// The reason that a record, a message or a request was rejected, and the field it is about.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{at}{}{reason}", if .at.is_empty() { "" } else { ": " })]
+pub struct FieldError {
+    /// The field, through all envelopes, such as `Records[3].body.Records[0].s3.object.key`. Empty if the whole is
+    /// invalid.
     pub at: String,
     /// The reason, with the offending value where that helps.
     pub reason: String,
 }
 
-impl RecordError {
-    pub(crate) fn new(at: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { at: at.into(), reason: reason.into() }
+impl FieldError {
+    pub(crate) fn new(at: impl Into<String>, reason: &(impl ToString + ?Sized)) -> Self {
+        Self { at: at.into(), reason: reason.to_string() }
     }
 
-    /// Prefixes the location with the field `envelope` that contains it.
-    pub(crate) fn within(mut self, envelope: &str) -> Self {
-        let dot = if self.at.is_empty() || self.at.starts_with('[') { "" } else { "." };
-        self.at = format!("{envelope}{dot}{}", self.at);
-        self
+    pub(crate) fn missing(at: impl Into<String>) -> Self {
+        Self::new(at, "missing")
     }
-}
 
-impl fmt::Display for RecordError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.at, self.reason)
+    /// The same error, for a field within the field `envelope`.
+    pub(crate) fn within(&self, envelope: &str) -> Self {
+        let dot = if self.at.is_empty() { "" } else { "." };
+        Self::new(format!("{envelope}{dot}{}", self.at), &self.reason)
     }
 }
-
-impl std::error::Error for RecordError {}

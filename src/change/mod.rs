@@ -7,7 +7,7 @@ mod name;
 pub mod text;
 mod timestamp;
 
-pub use self::batch::{Batch, EventSource, Message, RecordError, SkippedRecord};
+pub use self::batch::{Batch, EventSource, FieldError, Message, SkippedRecord};
 pub use self::distribution::{DistributionId, InvalidationId};
 pub use self::name::{AccountId, BucketName, MAX_BUCKET_NAME_LENGTH, MAX_KEY_BYTES, NameError, ObjectKey, Region};
 pub(crate) use self::name::{MAX_ID_LENGTH, checked_name};

@@ -3,14 +3,19 @@
 //! Sources: Lambda developer guide, "Using Lambda with Amazon SQS", "… with Amazon SNS", "Retaining records of
 //! asynchronous invocations"; SNS developer guide, "Raw message delivery".
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::json::{JsonObject, JsonText};
+use super::fields::EventFields;
+use super::job::{self, Job};
+use super::json::{JsonObject, JsonText, read};
 use super::kind::{EventKind, event_kind};
-use super::{Event, EventError, Request, eventbridge, job, s3};
-use crate::change::text::excerpt;
-use crate::change::{Batch, EventSource, Message, RecordError};
+use super::request::Request;
+use super::s3::check_source;
+use super::{EventError, eventbridge, s3};
+use crate::change::{Batch, EventSource, FieldError, Message};
 
 /// The most envelopes accepted around an event. A failed SNS delivery that is kept in a queue has four.
 const MAX_DEPTH: usize = 8;
@@ -19,100 +24,118 @@ const MAX_DEPTH: usize = 8;
 /// million records, each of them bad.
 const MAX_LISTED_FAILURES: usize = 10;
 
-/// The position of an event among its envelopes.
-#[derive(Clone, Copy)]
-struct Nesting {
-    depth: usize,
-    /// Whether the event is the payload of an invocation, or of an invocation record, and not a message of a queue or
-    /// topic. Only then are requests and jobs accepted.
-    is_invocation: bool,
+/// The decoded payload of an invocation.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Objects changed.
+    Changes(Batch),
+    /// A CodePipeline job, which needs a result.
+    Job(Job),
+    /// A request that names what to invalidate.
+    Request(Request),
 }
 
 /// Decodes the payload of an invocation.
-pub(super) fn open(event: &str) -> Result<Event, EventError> {
+///
+/// # Errors
+/// [`EventError`] if the event as a whole is rejected. A single record or message that cannot be decoded is not an
+/// error: it is listed in [`Batch::failed`], or counted in [`Batch::unlisted_failures`].
+///
+/// ```
+/// use s3_cloudfront_invalidator::event::{Event, decode};
+///
+/// let event = br#"{"Records":[{"eventSource":"aws:s3","awsRegion":"eu-central-1","eventName":"ObjectCreated:Put",
+///     "s3":{"bucket":{"name":"site"},"object":{"key":"red+flower.jpg"}}}]}"#;
+/// let Event::Changes(batch) = decode(event)? else { panic!("changes") };
+/// assert_eq!(batch.changes[0].key.as_str(), "red flower.jpg");
+/// # Ok::<(), s3_cloudfront_invalidator::event::EventError>(())
+/// ```
+pub fn decode(event: &[u8]) -> Result<Event, EventError> {
+    let json = std::str::from_utf8(event).map_err(|error| EventError::NotJson(error.to_string()))?;
     let mut batch = Batch::default();
-    let event = open_at(event, Nesting { depth: 0, is_invocation: true }, &mut batch)?;
-    Ok(event.unwrap_or(Event::Changes(batch)))
+    Ok(match open(json, 0, &mut batch)? {
+        None => Event::Changes(batch),
+        Some(EventKind::Job(job)) => Event::Job(job::decode(job)?),
+        Some(EventKind::Request(fields)) => Event::Request(Request::from_fields(&fields)?),
+        Some(_) => Event::Request(Request::default()),
+    })
 }
 
-/// Adds the changes of an event to the batch. Returns the event itself if it is a request or a job.
-fn open_at(json: &str, nesting: Nesting, batch: &mut Batch) -> Result<Option<Event>, EventError> {
-    if nesting.depth > MAX_DEPTH {
+/// Adds the changes of an event in `depth` envelopes to the batch. Returns the event's kind if it is not about changes:
+/// a job, a request or an event that names nothing.
+fn open<'a>(json: &'a str, depth: usize, batch: &mut Batch) -> Result<Option<EventKind<'a>>, EventError> {
+    if depth > MAX_DEPTH {
         return Err(EventError::TooDeep);
     }
-    let not_allowed_here = |what| if nesting.is_invocation { Ok(()) } else { Err(EventError::NotAllowedHere(what)) };
     let kind = event_kind(json)?;
-    if nesting.depth == 0 {
-        batch.source = kind.source();
+    if depth == 0 {
+        // Records name their own source, which replaces this one.
+        batch.source = match kind {
+            EventKind::S3Event(_) => EventSource::EventBridge,
+            EventKind::InvocationRecordEvent(_) | EventKind::InvocationRecord { .. } => EventSource::InvocationRecord,
+            EventKind::SnsMessage(_) => EventSource::Sns,
+            _ => EventSource::S3,
+        };
     }
     match kind {
-        EventKind::Records(records) => open_records(records, nesting, batch)?,
+        EventKind::Records(records) => open_records(records, depth, batch)?,
         EventKind::TestEvent => batch.test_events += 1,
         EventKind::SnsMessage(message) => {
             let JsonText(message) = serde_json::from_str(message.get()).map_err(|_| EventError::UnknownKind)?;
-            open_message(&message, "Message", nesting, batch);
+            open_message(&message, "Message", depth, batch);
         }
-        EventKind::S3Event { detail_type, region, time, detail } => {
-            eventbridge::decode(&detail_type, (region, time), detail, batch);
+        EventKind::S3Event(event) => {
+            let decoded = eventbridge::decode(&event, batch);
+            batch.failed.extend(decoded.err());
         }
-        EventKind::InvocationRecordEvent(detail) => return open_inner(detail, "detail", nesting, batch),
-        EventKind::InvocationRecord { context, payload } => {
-            if is_success_record(context) {
-                return Err(EventError::UnknownKind);
-            }
-            return open_inner(payload, "requestPayload", nesting, batch);
-        }
-        EventKind::Job(job) => {
-            not_allowed_here("a CodePipeline job")?;
-            return job::decode(job).map(|job| Some(Event::Job(job)));
-        }
-        EventKind::Request(fields) => {
-            not_allowed_here("an invalidation request")?;
-            let request = Request::from_fields(fields).map_err(EventError::Request)?;
-            return Ok(Some(Event::Request(request)));
-        }
-        EventKind::Empty | EventKind::OtherEvent => {
-            not_allowed_here("an event without an object change")?;
-            return Ok(Some(Event::Request(Request::default())));
-        }
+        EventKind::InvocationRecordEvent(detail) => return open_inner(detail, "detail", depth, batch),
+        EventKind::InvocationRecord { context, .. } if is_success(context) => return Err(EventError::UnknownKind),
+        EventKind::InvocationRecord { payload, .. } => return open_inner(payload, "requestPayload", depth, batch),
+        EventKind::Job(_) | EventKind::Request(_) | EventKind::Empty => return Ok(Some(kind)),
     }
     Ok(None)
 }
 
-/// Decodes an event embedded as JSON in another.
-fn open_inner(event: &RawValue, field: &str, nesting: Nesting, batch: &mut Batch) -> Result<Option<Event>, EventError> {
-    let failed = batch.failed.len();
-    let event = open_at(event.get(), Nesting { depth: nesting.depth + 1, ..nesting }, batch)?;
-    prefix_locations(batch, failed, field);
-    Ok(event)
-}
-
-/// Decodes an event embedded as a string in another. An error fails only this message.
-fn open_message(event: &str, field: &str, nesting: Nesting, batch: &mut Batch) {
-    let failed = batch.failed.len();
-    if let Err(error) = open_at(event, Nesting { depth: nesting.depth + 1, is_invocation: false }, batch) {
-        batch.failed.push(RecordError::new("", error.reason()));
-    }
-    prefix_locations(batch, failed, field);
-}
-
-/// Prefixes the locations of the failures from index `first` on with `envelope`.
-fn prefix_locations(batch: &mut Batch, first: usize, envelope: &str) {
-    let inside = batch.failed.split_off(first);
-    batch.failed.extend(inside.into_iter().map(|error| error.within(envelope)));
-}
-
 /// Returns whether this is the context of a successful invocation, whose event must not be handled again.
-fn is_success_record(context: &RawValue) -> bool {
-    #[derive(Deserialize)]
-    struct RequestContext<'a> {
-        #[serde(borrow)]
-        condition: Option<JsonText<'a>>,
+fn is_success(context: &RawValue) -> bool {
+    let fields = serde_json::from_str::<EventFields<'_>>(context.get());
+    fields.is_ok_and(|fields| fields.text("condition").is_some_and(|condition| condition == "Success"))
+}
+
+/// Decodes an event embedded as JSON in another.
+fn open_inner<'a>(
+    event: &'a RawValue,
+    field: &str,
+    depth: usize,
+    batch: &mut Batch,
+) -> Result<Option<EventKind<'a>>, EventError> {
+    let failed = batch.failed.len();
+    let kind = open(event.get(), depth + 1, batch)?;
+    prefix_locations(batch, failed, field);
+    Ok(kind)
+}
+
+/// Decodes an event embedded as a string in another. An error fails only this message, and so does an event that is not
+/// about changes.
+fn open_message(event: &str, field: &str, depth: usize, batch: &mut Batch) {
+    let failed = batch.failed.len();
+    let refused = |what| format!("{what} is not accepted in an SQS or SNS message; invoke the function directly");
+    let reason = match open(event, depth + 1, batch) {
+        Ok(None) => None,
+        Ok(Some(EventKind::Job(_))) => Some(refused("a CodePipeline job")),
+        Ok(Some(EventKind::Request(_))) => Some(refused("an invalidation request")),
+        Ok(Some(_)) => Some(refused("an event without an object change")),
+        Err(error) => Some(error.reason()),
+    };
+    batch.failed.extend(reason.map(|reason| FieldError::new("", &reason)));
+    prefix_locations(batch, failed, field);
+}
+
+/// Prefixes the locations of the failures from index `first` on with the field that contains them.
+fn prefix_locations(batch: &mut Batch, first: usize, field: &str) {
+    for error in batch.failed.iter_mut().skip(first) {
+        *error = error.within(field);
     }
-    let context = serde_json::from_str(context.get());
-    context.is_ok_and(|JsonObject(context): JsonObject<RequestContext<'_>>| {
-        context.condition.is_some_and(|it| it.0 == "Success")
-    })
 }
 
 /// The services whose events contain a list named `Records`, by the event source that their records name.
@@ -121,10 +144,11 @@ const EVENT_SOURCES: [(&str, EventSource); 3] =
 
 /// The event source of a record. SNS capitalizes the field's name.
 #[derive(Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
 struct SourceNames<'a> {
-    #[serde(borrow, rename = "eventSource")]
+    #[serde(rename = "eventSource")]
     event_source: Option<JsonText<'a>>,
-    #[serde(borrow, rename = "EventSource")]
+    #[serde(rename = "EventSource")]
     sns_source: Option<JsonText<'a>>,
 }
 
@@ -149,153 +173,167 @@ fn source_of(records: &[&RawValue]) -> Option<EventSource> {
     records.iter().find_map(|record| source(record)).or_else(guess)
 }
 
-fn open_records(records: &RawValue, nesting: Nesting, batch: &mut Batch) -> Result<(), EventError> {
+fn open_records(records: &RawValue, depth: usize, batch: &mut Batch) -> Result<(), EventError> {
     let records: Vec<&RawValue> = serde_json::from_str(records.get()).map_err(|_| EventError::UnknownKind)?;
     if records.is_empty() {
         return Ok(());
     }
     let source = source_of(&records).ok_or(EventError::UnknownKind)?;
-    if nesting.depth == 0 {
-        batch.source = source;
-    }
     // Only the outermost batch of messages is answered with batch item failures.
-    let mut messages = (nesting.depth == 0 && matches!(source, EventSource::Sqs)).then(Vec::new);
+    let needs_ids = depth == 0 && source == EventSource::Sqs;
+    if depth == 0 {
+        batch.source = source;
+        batch.messages = needs_ids.then(Vec::new);
+    }
     // The number of failures listed so far that belong to no message with an ID.
     let mut listed = 0;
     for (index, record) in records.into_iter().enumerate() {
         let (changes, failed) = (batch.changes.len(), batch.failed.len());
-        let mut id = None;
-        match source {
-            EventSource::Sns => open_record(read::<SnsRecord<'_>>(record), nesting, batch),
-            EventSource::Sqs => {
-                let message = read::<SqsRecord<'_>>(record);
-                id = messages.is_some().then(|| message_id(&message, record)).flatten();
-                if messages.is_some() && id.is_none() {
-                    // Without an ID the message cannot be reported as failed, so its changes are not handled.
-                    batch.failed.push(RecordError::new("messageId", "missing"));
-                } else {
-                    open_record(message, nesting, batch);
-                }
-            }
+        let id = if needs_ids { message_id(record) } else { None };
+        let decoded = match source {
+            // Without an ID the message cannot be reported as failed, so its changes are not handled.
+            EventSource::Sqs if needs_ids && id.is_none() => Err(FieldError::missing("messageId")),
+            EventSource::Sqs => sqs_message(record).map(|message| open_message(&message, "body", depth, batch)),
+            EventSource::Sns => sns_message(record).map(|message| open_message(&message, "Sns.Message", depth, batch)),
             _ => s3::decode(record, batch),
-        }
+        };
+        batch.failed.extend(decoded.err());
         if batch.failed.len() > failed {
             prefix_locations(batch, failed, &format!("Records[{index}]"));
         }
-        if let (Some(messages), Some(id)) = (&mut messages, id) {
-            let (changes, failed) = (changes..batch.changes.len(), failed..batch.failed.len());
-            messages.push(Message { id, changes, failed });
+        if let (Some(messages), Some(id)) = (&mut batch.messages, id) {
+            messages.push(Message { id, changes: changes..batch.changes.len(), failed: failed..batch.failed.len() });
             continue;
         }
         let end = batch.failed.len().min(failed + MAX_LISTED_FAILURES - listed);
         listed += end - failed;
         batch.unlisted_failures += batch.failed.drain(end..).len();
     }
-    batch.messages = messages.or_else(|| batch.messages.take());
     Ok(())
 }
 
-/// A record that contains a message: of SQS or of SNS.
-trait Envelope<'a>: Deserialize<'a> {
-    /// The path of the field that contains the message.
-    const FIELD: &'static str;
-
-    /// The name of the field for the event source, its value, and the value it must have.
-    fn source(&self) -> (&'static str, Option<&str>, &'static str);
-
-    fn message(self) -> Option<JsonText<'a>>;
-}
-
-#[derive(Deserialize)]
-struct SqsRecord<'a> {
-    #[serde(borrow, rename = "messageId")]
-    id: Option<JsonText<'a>>,
-    #[serde(borrow, rename = "eventSource")]
-    source: Option<JsonText<'a>>,
-    #[serde(borrow)]
-    body: Option<JsonText<'a>>,
-}
-
-impl<'a> Envelope<'a> for SqsRecord<'a> {
-    const FIELD: &'static str = "body";
-
-    fn source(&self) -> (&'static str, Option<&str>, &'static str) {
-        ("eventSource", self.source.as_ref().map(|it| &*it.0), "aws:sqs")
-    }
-
-    fn message(self) -> Option<JsonText<'a>> {
-        self.body
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct SnsRecord<'a> {
-    #[serde(borrow)]
-    event_source: Option<JsonText<'a>>,
-    #[serde(borrow)]
-    sns: Option<JsonObject<Sns<'a>>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Sns<'a> {
-    #[serde(borrow)]
-    message: Option<JsonText<'a>>,
-}
-
-impl<'a> Envelope<'a> for SnsRecord<'a> {
-    const FIELD: &'static str = "Sns.Message";
-
-    fn source(&self) -> (&'static str, Option<&str>, &'static str) {
-        ("EventSource", self.event_source.as_ref().map(|it| &*it.0), "aws:sns")
-    }
-
-    fn message(self) -> Option<JsonText<'a>> {
-        self.sns?.0.message
-    }
-}
-
-/// Decodes the record around a message.
-fn read<'a, E: Envelope<'a>>(record: &'a RawValue) -> Result<E, RecordError> {
-    match serde_json::from_str(record.get()) {
-        Ok(JsonObject(envelope)) => Ok(envelope),
-        Err(error) => Err(RecordError::new("", excerpt(&error.to_string()))),
-    }
-}
-
-/// Decodes the message that a record contains.
-fn open_record<'a, E: Envelope<'a>>(record: Result<E, RecordError>, nesting: Nesting, batch: &mut Batch) {
-    match record {
-        Ok(envelope) => match envelope.source() {
-            (_, Some(source), expected) if source == expected => match envelope.message() {
-                Some(JsonText(message)) => open_message(&message, E::FIELD, nesting, batch),
-                None => batch.failed.push(RecordError::new(E::FIELD, "missing")),
-            },
-            (field, source, expected) => {
-                let reason = match source {
-                    Some(other) => format!("\"{}\" is not \"{expected}\"", excerpt(other)),
-                    None => "missing".into(),
-                };
-                batch.failed.push(RecordError::new(field, reason));
-            }
-        },
-        Err(error) => batch.failed.push(error),
-    }
-}
-
-/// Returns the `messageId` of an SQS record. If the record could not be decoded, its ID is decoded alone, so that no
-/// other bad field hides it.
-fn message_id(message: &Result<SqsRecord<'_>, RecordError>, record: &RawValue) -> Option<Box<str>> {
+/// Returns the message in a record of SQS.
+fn sqs_message(record: &RawValue) -> Result<Cow<'_, str>, FieldError> {
     #[derive(Deserialize)]
-    struct MessageIdOnly<'a> {
+    #[serde(rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
+    struct SqsRecord<'a> {
+        /// Read by [`message_id`], and checked here also in a batch within another event.
+        #[serde(rename = "messageId")]
+        _id: Option<JsonText<'a>>,
+        event_source: Option<JsonText<'a>>,
+        body: Option<JsonText<'a>>,
+    }
+    let JsonObject(record): JsonObject<SqsRecord<'_>> = read(record, "")?;
+    check_source(record.event_source, "eventSource", "aws:sqs")?;
+    record.body.map(|JsonText(body)| body).ok_or_else(|| FieldError::missing("body"))
+}
+
+/// Returns the message in a record of SNS.
+fn sns_message(record: &RawValue) -> Result<Cow<'_, str>, FieldError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase", bound(deserialize = "'de: 'a"))]
+    struct SnsRecord<'a> {
+        event_source: Option<JsonText<'a>>,
+        sns: Option<JsonObject<Sns<'a>>>,
+    }
+    #[derive(Deserialize)]
+    struct Sns<'a> {
+        #[serde(borrow, rename = "Message")]
+        message: Option<JsonText<'a>>,
+    }
+    let JsonObject(record): JsonObject<SnsRecord<'_>> = read(record, "")?;
+    check_source(record.event_source, "EventSource", "aws:sns")?;
+    let message = record.sns.and_then(|JsonObject(sns)| sns.message);
+    message.map(|JsonText(message)| message).ok_or_else(|| FieldError::missing("Sns.Message"))
+}
+
+/// Returns the ID of an SQS message. It is decoded alone, so that no other bad field hides it.
+fn message_id(record: &RawValue) -> Option<Box<str>> {
+    #[derive(Deserialize)]
+    struct MessageId<'a> {
         #[serde(borrow, rename = "messageId")]
         id: Option<JsonText<'a>>,
     }
-    let non_empty = |id: &JsonText<'_>| (!id.0.is_empty()).then(|| Box::from(&*id.0));
-    if let Ok(message) = message {
-        return message.id.as_ref().and_then(non_empty);
+    let JsonObject(MessageId { id }) = serde_json::from_str(record.get()).ok()?;
+    id.filter(|JsonText(id)| !id.is_empty()).map(|JsonText(id)| id.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_event_needs_no_action() {
+        let event = br#"{"Service":"Amazon S3","Event":"s3:TestEvent","Time":"2026-01-02T03:04:05.006Z","Bucket":"site","RequestId":"R","HostId":"H"}"#;
+        assert_eq!(decode(event), Ok(Event::Changes(Batch { test_events: 1, ..Batch::default() })));
     }
-    let JsonObject(MessageIdOnly { id }) = serde_json::from_str(record.get()).ok()?;
-    id.as_ref().and_then(non_empty)
+
+    #[test]
+    fn an_unknown_event_lists_the_accepted_kinds_and_not_itself() {
+        for event in [
+            r#"{"secret":"hunter2"}"#,
+            r#"["hunter2"]"#,
+            r#""hunter2""#,
+            "5",
+            r#"{"Records":"hunter2"}"#,
+            r#"{"Records":null}"#,
+            r#"{"Records":["hunter2"]}"#,
+            r#"{"Records":[{"eventSource":"aws:hunter2"}]}"#,
+            r#"{"Event":"s3:Hunter2"}"#,
+            r#"{"Event":{"hunter2":1}}"#,
+            r#"{"Records":[],"Records":[]}"#,
+            r#"{"Records":[],"source":"aws.s3","detail-type":"Object Created","detail":{}}"#,
+            r#"{"source":"aws.s3","detail":{"hunter2":1}}"#,
+            r#"{"Type":"SubscriptionConfirmation","Message":"hunter2"}"#,
+            r#"{"requestPayload":{}}"#,
+            r#"{"requestContext":{"condition":"Success"},"requestPayload":{"key1":"hunter2"}}"#,
+            r#"[null,"s3:TestEvent"]"#,
+            r#"[[["aws:s3","eu-central-1","ObjectCreated:Put",[["site"],["k"]]]],null]"#,
+            r#"{"Records":[["aws:sqs"]]}"#,
+            r#"{"key1":"hunter2","key4":"b"}"#,
+        ] {
+            let error = decode(event.as_bytes()).unwrap_err();
+            assert_eq!(error, EventError::UnknownKind, "{event}");
+            let message = error.to_string();
+            assert!(message.contains("aws:s3") && message.contains("s3:TestEvent"), "{message}");
+            assert!(!message.to_lowercase().contains("hunter2"), "{message}");
+        }
+    }
+
+    #[test]
+    fn invalid_json_reports_its_position() {
+        for event in [&b""[..], b"{", b"{\"a\":1,}", b"{} {}", b"[1,2", b"\"hunter2\" 5", b"5 hunter2", b"null\x0c"] {
+            let error = decode(event).unwrap_err();
+            assert!(matches!(error, EventError::NotJson(_)), "{error}");
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+            assert!(error.to_string().contains("line 1 column"), "{error}");
+        }
+        for event in [&b"\xff"[..], b"{\"Records\":\"\xff\"}"] {
+            assert!(matches!(decode(event), Err(EventError::NotJson(_))));
+        }
+    }
+
+    #[test]
+    fn a_notification_without_records_needs_no_action() {
+        assert_eq!(decode(br#"{"Records":[]}"#), Ok(Event::Changes(Batch::default())));
+    }
+
+    /// A single message without an ID fails the whole batch, so listing the first few is enough.
+    #[test]
+    fn of_messages_without_an_id_only_the_first_are_listed() {
+        let message = r#"{"eventSource":"aws:sqs","messageId":"m","body":"{}"}"#;
+        let event = format!("{{\"Records\":[{}{message},5,{message}]}}", "0,".repeat(100_000));
+        let Ok(Event::Changes(batch)) = decode(event.as_bytes()) else { panic!("changes") };
+        assert_eq!(batch.failed.len() + batch.unlisted_failures, 100_003);
+        assert_eq!(batch.failed.len(), 10 + 2, "and what is wrong with those that have one");
+        let failed: Vec<_> = batch.messages.iter().flatten().map(|it| it.failed.clone()).collect();
+        assert_eq!(failed, [10..11, 11..12]);
+        assert!(batch.failed[11].to_string().starts_with("Records[100002].body: "), "{}", batch.failed[11]);
+    }
+
+    #[test]
+    fn nesting_is_skipped_without_recursion() {
+        let deep = format!("{{\"x\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(decode(deep.as_bytes()), Err(EventError::UnknownKind));
+    }
 }

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::json::{JsonObject, JsonText};
-use super::{EventError, Request, RequestError};
-use crate::change::{MAX_ID_LENGTH, checked_name};
+use super::{EventError, Request};
+use crate::change::{FieldError, MAX_ID_LENGTH, checked_name};
 
 checked_name! {
     /// The ID of a job: letters, digits and `-`.
@@ -24,25 +24,22 @@ pub struct Job {
     pub id: JobId,
     /// The request in the action's `UserParameters`, or the default request if there are none. An error is reported in
     /// the job's result.
-    pub request: Result<Request, RequestError>,
+    pub request: Result<Request, FieldError>,
     /// The token of the previous result, if that continued the job.
     pub continuation_token: Option<String>,
 }
 
 #[derive(Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
 struct JobJson<'a> {
-    #[serde(borrow)]
     id: Option<JsonText<'a>>,
-    #[serde(borrow)]
     data: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 struct JobData<'a> {
-    #[serde(borrow)]
     action_configuration: Option<JsonObject<JobAction<'a>>>,
-    #[serde(borrow)]
     continuation_token: Option<&'a RawValue>,
 }
 
@@ -53,9 +50,8 @@ struct JobAction<'a> {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
 struct JobConfiguration<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, rename = "UserParameters")]
     user_parameters: Option<JsonText<'a>>,
 }
 
@@ -65,11 +61,11 @@ pub(super) fn decode(job: &RawValue) -> Result<Job, EventError> {
     let JsonObject(fields): JsonObject<JobJson<'_>> =
         serde_json::from_str(job.get()).map_err(|_| EventError::JobWithoutId)?;
     let id = fields.id.and_then(|JsonText(id)| JobId::new(&id).ok()).ok_or(EventError::JobWithoutId)?;
-    // The parser's message is not quoted, as it could contain credentials.
-    let unreadable = || RequestError::new("", "the job's \"data\" could not be decoded");
     let data = fields.data.and_then(|data| serde_json::from_str(data.get()).ok());
     let Some(JsonObject(data)): Option<JsonObject<JobData<'_>>> = data else {
-        return Ok(Job { id, request: Err(unreadable()), continuation_token: None });
+        // The parser's message is not quoted, as it could contain credentials.
+        let request = Err(FieldError::new("", "the job's \"data\" could not be decoded"));
+        return Ok(Job { id, request, continuation_token: None });
     };
     let configuration = data.action_configuration.and_then(|it| it.0.configuration);
     let parameters = configuration.and_then(|it| it.0.user_parameters);

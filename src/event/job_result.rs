@@ -4,8 +4,6 @@
 //! Sources: CodePipeline API reference, `PutJobSuccessResult`, `PutJobFailureResult`; user guide, "Invoke an AWS Lambda
 //! function in a pipeline".
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use super::MAX_WAIT;
@@ -86,16 +84,9 @@ pub struct ContinuationToken {
 }
 
 /// The error for a token that this function did not write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the job's continuation token was not written by this function; retry the action")]
 pub struct ContinuationTokenError;
-
-impl fmt::Display for ContinuationTokenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the job's continuation token was not written by this function; retry the action")
-    }
-}
-
-impl std::error::Error for ContinuationTokenError {}
 
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -113,25 +104,20 @@ impl ContinuationToken {
     /// # Errors
     /// [`ContinuationTokenError`] for any other text.
     pub fn parse(text: &str) -> Result<Self, ContinuationTokenError> {
+        Self::parse_written(text).ok_or(ContinuationTokenError)
+    }
+
+    fn parse_written(text: &str) -> Option<Self> {
         // A derived `Deserialize` also accepts an array of the fields.
-        let written: TokenJson =
-            text.starts_with('{').then(|| serde_json::from_str(text).ok()).flatten().ok_or(ContinuationTokenError)?;
-        let to_ref = |(distribution, invalidation): (String, String)| {
-            Some(InvalidationRef {
-                distribution: DistributionId::new(&distribution).ok()?,
-                invalidation: InvalidationId::new(&invalidation).ok()?,
-            })
+        let json = text.starts_with('{').then_some(text)?;
+        let TokenJson { version, invalidations, started, wait, paths } = serde_json::from_str(json).ok()?;
+        let to_ref = |(distribution, invalidation): &(String, String)| {
+            let (distribution, invalidation) = (DistributionId::new(distribution), InvalidationId::new(invalidation));
+            Some(InvalidationRef { distribution: distribution.ok()?, invalidation: invalidation.ok()? })
         };
-        let TokenJson { version, invalidations, started, wait, paths } = written;
-        let invalidations: Option<Vec<_>> = invalidations.into_iter().map(to_ref).collect();
-        match invalidations {
-            Some(invalidations)
-                if version == TOKEN_VERSION && !invalidations.is_empty() && wait <= MAX_WAIT && is_one_line(&paths) =>
-            {
-                Ok(Self { invalidations, started, wait, paths })
-            }
-            _ => Err(ContinuationTokenError),
-        }
+        let invalidations: Vec<_> = invalidations.iter().map(to_ref).collect::<Option<_>>()?;
+        let is_valid = version == TOKEN_VERSION && !invalidations.is_empty() && wait <= MAX_WAIT && is_one_line(&paths);
+        is_valid.then_some(Self { invalidations, started, wait, paths })
     }
 
     /// Returns a summary in one line.
@@ -151,7 +137,7 @@ impl ContinuationToken {
     /// Returns the token as JSON, the form in which CodePipeline stores it.
     #[must_use]
     pub fn write(&self) -> String {
-        let pair = |it: &InvalidationRef| (it.distribution.to_string(), it.invalidation.as_str().to_owned());
+        let pair = |it: &InvalidationRef| (it.distribution.to_string(), it.invalidation.to_string());
         let written = TokenJson {
             version: TOKEN_VERSION,
             invalidations: self.invalidations.iter().map(pair).collect(),

@@ -6,6 +6,15 @@ use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::change::FieldError;
+use crate::change::text::excerpt;
+
+/// Reads the value of the field `at`.
+pub(super) fn read<'a, T: Deserialize<'a>>(json: &'a RawValue, at: &str) -> Result<T, FieldError> {
+    serde_json::from_str(json.get()).map_err(|error| FieldError::new(at, &excerpt(&error.to_string())))
+}
 
 /// A value that must be a JSON object. A `Deserialize` derived for a struct also accepts an array of the fields, so any
 /// list could pass for an event.

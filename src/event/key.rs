@@ -4,32 +4,23 @@
 //! Source: S3 user guide, "Event message structure". The key in an EventBridge event is literal and must not be
 //! decoded.
 
-use std::fmt;
+use percent_encoding::percent_decode_str;
 
 use crate::change::{NameError, ObjectKey};
 
 /// The reason that an encoded key is invalid.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// A `%` at this byte is not followed by two hex digits.
+    #[error("\"%\" at byte {0} is not followed by two hex digits")]
     Escape(usize),
     /// The decoded bytes are not valid UTF-8 from this byte on.
+    #[error("the decoded key is not UTF-8 from byte {0} on")]
     NotUtf8(usize),
     /// The decoded key is empty or too long.
-    Length(NameError),
+    #[error(transparent)]
+    Length(#[from] NameError),
 }
-
-impl fmt::Display for KeyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Escape(at) => write!(f, "\"%\" at byte {at} is not followed by two hex digits"),
-            Self::NotUtf8(at) => write!(f, "the decoded key is not UTF-8 from byte {at} on"),
-            Self::Length(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for KeyError {}
 
 /// Decodes the key of an event notification, once: every `+` to a space, every `%XX` to a byte.
 ///
@@ -46,29 +37,17 @@ impl std::error::Error for KeyError {}
 /// # Ok::<(), s3_cloudfront_invalidator::event::KeyError>(())
 /// ```
 pub fn decode_key(encoded: &str) -> Result<ObjectKey, KeyError> {
-    let mut decoded = Vec::with_capacity(encoded.len());
-    let mut rest = encoded.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        rest = tail;
-        match first {
-            b'+' => decoded.push(b' '),
-            b'%' => {
-                let (byte, tail) = hex_pair(tail).ok_or(KeyError::Escape(encoded.len() - tail.len() - 1))?;
-                decoded.push(byte);
-                rest = tail;
-            }
-            other => decoded.push(other),
-        }
+    let is_escape = |at: usize| {
+        let digits = encoded.get(at + 1..at + 3);
+        digits.is_some_and(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
+    };
+    // An escape cannot begin within another, since `%` is no hex digit.
+    if let Some((at, _)) = encoded.match_indices('%').find(|(at, _)| !is_escape(*at)) {
+        return Err(KeyError::Escape(at));
     }
-    let key = String::from_utf8(decoded).map_err(|error| KeyError::NotUtf8(error.utf8_error().valid_up_to()))?;
-    ObjectKey::new(&key).map_err(KeyError::Length)
-}
-
-/// Returns the byte that the first two hex digits of `text` encode, and the rest.
-fn hex_pair(text: &[u8]) -> Option<(u8, &[u8])> {
-    let (&[high, low], rest) = text.split_first_chunk()?;
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
-    Some((digit(high)? << 4 | digit(low)?, rest))
+    let spaced = encoded.replace('+', " ");
+    let key = percent_decode_str(&spaced).decode_utf8().map_err(|error| KeyError::NotUtf8(error.valid_up_to()))?;
+    Ok(ObjectKey::new(&key)?)
 }
 
 #[cfg(test)]

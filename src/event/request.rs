@@ -1,13 +1,14 @@
 //! Requests that name what to invalidate: in the `UserParameters` of a pipeline action, or in a direct invocation.
 
-use std::fmt;
+use std::collections::BTreeMap;
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::fields::EventFields;
 use super::json::JsonText;
-use super::kind::EventFields;
 use crate::change::text::excerpt;
-use crate::change::{Bucket, BucketName, DistributionId, ObjectKey};
+use crate::change::{Bucket, BucketName, DistributionId, FieldError, NameError, ObjectKey};
 use crate::path::{Item, named_items};
 
 /// The fields of a request. All are optional.
@@ -65,72 +66,8 @@ pub enum RequestTarget {
 /// Invalidates everything in the function's default distribution, without a wait.
 impl Default for Request {
     fn default() -> Self {
-        Self {
-            kind: RequestKind::Paths { target: RequestTarget::Default, paths: vec![Item::everything()] },
-            wait: None,
-        }
-    }
-}
-
-/// The error for an invalid request: the field and the reason.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RequestError {
-    field: String,
-    reason: String,
-}
-
-impl RequestError {
-    pub(super) fn new(field: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { field: field.into(), reason: reason.into() }
-    }
-
-    /// Prefixes the field with the field `envelope` that contains it.
-    pub(super) fn within(self, envelope: &str) -> Self {
-        let dot = if self.field.is_empty() { "" } else { "." };
-        Self { field: format!("{envelope}{dot}{}", self.field), ..self }
-    }
-}
-
-impl fmt::Display for RequestError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.field.is_empty() {
-            write!(f, "{}: ", self.field)?;
-        }
-        f.write_str(&self.reason)
-    }
-}
-
-impl std::error::Error for RequestError {}
-
-/// The raw JSON values of the fields, in the order of [`FIELDS`].
-#[derive(Default)]
-struct RequestFields<'a>([Option<&'a RawValue>; FIELDS.len()]);
-
-impl<'a> RequestFields<'a> {
-    fn get(&self, field: &str) -> Option<&'a RawValue> {
-        let index = FIELDS.iter().position(|name| *name == field)?;
-        // `null` counts as absent.
-        self.0.get(index).copied().flatten().filter(|value| value.get() != "null")
-    }
-
-    fn read<T>(
-        &self,
-        field: &'static str,
-        what: &str,
-        read: impl FnOnce(&'a RawValue) -> Option<T>,
-    ) -> Result<Option<T>, RequestError> {
-        let Some(value) = self.get(field) else { return Ok(None) };
-        // Objects and lists are not quoted, because they could contain anything.
-        let quoted = match value.get().get(..1) {
-            Some("{") => "an object".to_owned(),
-            Some("[") => "this list".to_owned(),
-            _ => excerpt(value.get()),
-        };
-        read(value).map(Some).ok_or_else(|| RequestError::new(field, format!("{quoted} is not {what}")))
-    }
-
-    fn texts(&self, field: &'static str) -> Result<Option<Vec<JsonText<'a>>>, RequestError> {
-        self.read(field, "a list of strings", |value| serde_json::from_str(value.get()).ok())
+        let kind = RequestKind::Paths { target: RequestTarget::Default, paths: vec![Item::everything()] };
+        Self { kind, wait: None }
     }
 }
 
@@ -138,7 +75,7 @@ impl Request {
     /// Parses a request from JSON.
     ///
     /// # Errors
-    /// [`RequestError`] with the field and the remedy.
+    /// [`FieldError`] with the field and the remedy.
     ///
     /// ```
     /// use s3_cloudfront_invalidator::event::{RequestKind, Request};
@@ -149,46 +86,73 @@ impl Request {
     /// assert_eq!(paths[0].as_str(), "/a%20b.html");
     /// let error = Request::parse(r#"{"distribution":"E2EXAMPLE1ABCD"}"#).unwrap_err();
     /// assert!(error.to_string().starts_with("distribution: "));
-    /// # Ok::<(), s3_cloudfront_invalidator::event::RequestError>(())
+    /// # Ok::<(), s3_cloudfront_invalidator::change::FieldError>(())
     /// ```
-    pub fn parse(json: &str) -> Result<Self, RequestError> {
+    pub fn parse(json: &str) -> Result<Self, FieldError> {
         let fields = serde_json::from_str(json)
-            .map_err(|error| RequestError::new("", format!("not a JSON object: {}", excerpt(&error.to_string()))))?;
-        Self::from_fields(fields)
+            .map_err(|error| FieldError::new("", &format!("not a JSON object: {}", excerpt(&error.to_string()))))?;
+        Self::from_fields(&fields)
     }
 
-    pub(super) fn from_fields(fields: EventFields<'_>) -> Result<Self, RequestError> {
-        let mut values = RequestFields::default();
-        for (name, value) in fields.kept {
-            let known = if name == PATHS_ALIAS { PATHS } else { &*name };
-            let slot = FIELDS.iter().position(|field| *field == known).and_then(|index| values.0.get_mut(index));
-            match slot {
-                Some(slot @ None) => *slot = Some(value),
-                Some(Some(_)) if known == PATHS => {
-                    return Err(RequestError::new(known, "is given twice; \"items\" is another name for it"));
-                }
-                Some(Some(_)) => return Err(RequestError::new(known, "is given twice")),
-                None => {
-                    let reason = format!("is unknown; the fields are {}", FIELDS.join(", "));
-                    return Err(RequestError::new(excerpt(&name), reason));
-                }
+    pub(super) fn from_fields(fields: &EventFields<'_>) -> Result<Self, FieldError> {
+        let mut values = BTreeMap::new();
+        for (name, value) in &fields.kept {
+            let name = if name == PATHS_ALIAS { PATHS } else { name };
+            if !FIELDS.contains(&name) {
+                return Err(FieldError::new(
+                    excerpt(name),
+                    &format!("is unknown; the fields are {}", FIELDS.join(", ")),
+                ));
+            }
+            if values.insert(name, *value).is_some() {
+                let alias = if name == PATHS { "; \"items\" is another name for it" } else { "" };
+                return Err(FieldError::new(name, &format!("is given twice{alias}")));
             }
         }
+        // `null` counts as absent.
+        values.retain(|_, value| value.get() != "null");
+        let values = RequestFields(values);
         Ok(Self { kind: kind(&values)?, wait: wait(&values)? })
     }
 }
 
-fn kind(values: &RequestFields<'_>) -> Result<RequestKind, RequestError> {
-    let text = |value: &RawValue| serde_json::from_str(value.get()).ok().map(|text: String| text);
-    let distribution = values.read("distributionId", "a string", text)?;
-    let distribution = distribution
-        .map(|id| DistributionId::new(&id).map_err(|error| RequestError::new("distributionId", error.to_string())))
-        .transpose()?;
-    let bucket = values.read("bucket", "a string", text)?;
-    let bucket = bucket
-        .map(|name| BucketName::new(&name).map_err(|error| RequestError::new("bucket", error.to_string())))
-        .transpose()?
-        .map(|name| Bucket { name, region: None });
+/// The raw JSON values of the fields that are present, by name.
+struct RequestFields<'a>(BTreeMap<&'a str, &'a RawValue>);
+
+impl<'a> RequestFields<'a> {
+    /// Reads a field, which must be `what`.
+    fn read<T: Deserialize<'a>>(
+        &self,
+        field: &str,
+        what: &str,
+        is_valid: impl FnOnce(&T) -> bool,
+    ) -> Result<Option<T>, FieldError> {
+        let Some(json) = self.0.get(field).map(|value| value.get()) else { return Ok(None) };
+        if let Some(value) = serde_json::from_str(json).ok().filter(is_valid) {
+            return Ok(Some(value));
+        }
+        // Objects and lists are not quoted, because they could contain anything.
+        let quoted = match json.get(..1) {
+            Some("{") => "an object".to_owned(),
+            Some("[") => "this list".to_owned(),
+            _ => excerpt(json),
+        };
+        Err(FieldError::new(field, &format!("{quoted} is not {what}")))
+    }
+
+    fn texts(&self, field: &str) -> Result<Option<Vec<JsonText<'a>>>, FieldError> {
+        self.read(field, "a list of strings", |_| true)
+    }
+
+    fn name<T>(&self, field: &str, new: fn(&str) -> Result<T, NameError>) -> Result<Option<T>, FieldError> {
+        let text: Option<JsonText<'_>> = self.read(field, "a string", |_| true)?;
+        text.map(|JsonText(text)| new(&text)).transpose().map_err(|error| FieldError::new(field, &error))
+    }
+}
+
+fn kind(values: &RequestFields<'_>) -> Result<RequestKind, FieldError> {
+    let distribution = values.name("distributionId", DistributionId::new)?;
+    let bucket = values.name("bucket", BucketName::new)?.map(|name| Bucket { name, region: None });
     let paths = values.texts(PATHS)?;
     let Some(keys) = values.texts("keys")? else {
         return Ok(RequestKind::Paths {
@@ -200,29 +164,28 @@ fn kind(values: &RequestFields<'_>) -> Result<RequestKind, RequestError> {
             paths: match paths {
                 None => vec![Item::everything()],
                 Some(paths) => named_items(paths.iter().map(|JsonText(item)| &**item))
-                    .map_err(|error| RequestError::new(PATHS, error.to_string()))?,
+                    .map_err(|error| FieldError::new(PATHS, &error))?,
             },
         });
     };
+    let invalid = |reason: &str| FieldError::new("keys", reason);
     if paths.is_some() || distribution.is_some() {
-        let reason =
-            "are invalidated in the distributions that the bucket's tags name; remove \"paths\" and \"distributionId\"";
-        return Err(RequestError::new("keys", reason));
+        return Err(invalid(
+            "are invalidated in the distributions that the bucket's tags name; remove \"paths\" and \"distributionId\"",
+        ));
     }
-    let bucket = bucket.ok_or_else(|| RequestError::new("keys", "require the \"bucket\" that contains them"))?;
+    let bucket = bucket.ok_or_else(|| invalid("require the \"bucket\" that contains them"))?;
     if keys.is_empty() {
-        return Err(RequestError::new("keys", "the list is empty; name at least one object key"));
+        return Err(invalid("the list is empty; name at least one object key"));
     }
-    let key = |JsonText(key): JsonText<'_>| ObjectKey::new(&key);
-    let keys = keys.into_iter().map(key).collect::<Result<Vec<_>, _>>();
-    Ok(RequestKind::Keys { bucket, keys: keys.map_err(|error| RequestError::new("keys", error.to_string()))? })
+    let keys = keys.iter().map(|JsonText(key)| ObjectKey::new(key)).collect::<Result<Vec<_>, _>>();
+    Ok(RequestKind::Keys { bucket, keys: keys.map_err(|error| FieldError::new("keys", &error))? })
 }
 
-fn wait(values: &RequestFields<'_>) -> Result<Option<u64>, RequestError> {
-    let wait = values.read("wait", "true or false", |value| serde_json::from_str(value.get()).ok())?;
-    let seconds = values.read("waitSeconds", &format!("a number of seconds from 1 to {MAX_WAIT}"), |value| {
-        serde_json::from_str(value.get()).ok().filter(|seconds| (1..=MAX_WAIT).contains(seconds))
-    })?;
+fn wait(values: &RequestFields<'_>) -> Result<Option<u64>, FieldError> {
+    let wait = values.read("wait", "true or false", |_| true)?;
+    let what = format!("a number of seconds from 1 to {MAX_WAIT}");
+    let seconds = values.read("waitSeconds", &what, |seconds| (1..=MAX_WAIT).contains(seconds))?;
     Ok(wait.unwrap_or(false).then(|| seconds.unwrap_or(DEFAULT_WAIT)))
 }
 

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::decode_key;
 use super::json::{JsonObject, JsonText};
 use crate::change::text::excerpt;
-use crate::change::{Batch, Bucket, BucketName, Change, RecordError, Region, SkippedRecord, Timestamp};
+use crate::change::{Batch, Bucket, BucketName, Change, FieldError, Region, SkippedRecord, Timestamp};
 
 /// The families of event names that report a change of content. `LifecycleExpiration` is not part of `ObjectRemoved`.
 /// Source: S3 user guide, "Supported event types for SQS, SNS, and Lambda".
@@ -19,27 +19,21 @@ const CONTENT_FAMILIES: [&str; 3] = ["ObjectCreated", "ObjectRemoved", "Lifecycl
 
 /// The decoded fields of a record. None is required here, so that an error can name the missing one.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 struct S3Record<'a> {
-    #[serde(borrow)]
     event_source: Option<JsonText<'a>>,
-    #[serde(borrow)]
     aws_region: Option<JsonText<'a>>,
-    #[serde(borrow)]
     event_name: Option<JsonText<'a>>,
     /// Raw, because a time of the wrong type must not fail the record.
-    #[serde(borrow)]
     event_time: Option<&'a RawValue>,
-    #[serde(borrow)]
     s3: Option<JsonObject<S3Entity<'a>>>,
 }
 
 /// The bucket and object of an event: `s3` in a notification record, `detail` in an EventBridge event.
 #[derive(Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
 pub(super) struct S3Entity<'a> {
-    #[serde(borrow)]
     bucket: Option<JsonObject<S3Bucket<'a>>>,
-    #[serde(borrow)]
     object: Option<JsonObject<S3Object<'a>>>,
 }
 
@@ -57,20 +51,18 @@ struct S3Object<'a> {
 
 impl<'a> S3Entity<'a> {
     /// Returns the bucket's name and the key as the event contains it, not decoded. `at` is the location for errors.
-    pub(super) fn names(self, at: &str) -> Result<(BucketName, Cow<'a, str>), RecordError> {
-        let missing = |field| RecordError::new(format!("{at}.{field}"), "missing");
+    pub(super) fn names(self, at: &str) -> Result<(BucketName, Cow<'a, str>), FieldError> {
+        let missing = |field| FieldError::missing(format!("{at}.{field}"));
         let JsonText(bucket) = self.bucket.and_then(|it| it.0.name).ok_or_else(|| missing("bucket.name"))?;
         let JsonText(key) = self.object.and_then(|it| it.0.key).ok_or_else(|| missing("object.key"))?;
-        let bucket = BucketName::new(&bucket)
-            .map_err(|error| RecordError::new(format!("{at}.bucket.name"), error.to_string()))?;
+        let bucket = BucketName::new(&bucket).map_err(|error| FieldError::new(format!("{at}.bucket.name"), &error))?;
         Ok((bucket, key))
     }
 }
 
 /// Validates the Region in the field `at`.
-pub(super) fn region(name: Option<JsonText<'_>>, at: &str) -> Result<Option<Region>, RecordError> {
-    let region = name.map(|JsonText(name)| Region::new(&name)).transpose();
-    region.map_err(|error| RecordError::new(at, error.to_string()))
+pub(super) fn region(name: Option<JsonText<'_>>, at: &str) -> Result<Option<Region>, FieldError> {
+    name.map(|JsonText(name)| Region::new(&name)).transpose().map_err(|error| FieldError::new(at, &error))
 }
 
 /// Returns the time in a field, or `None` if it is missing or invalid.
@@ -79,46 +71,32 @@ pub(super) fn time(field: Option<&RawValue>) -> Option<Timestamp> {
     Timestamp::parse(&text)
 }
 
-/// Adds the change that a record reports to the batch, or lists the record as skipped or failed.
-pub(super) fn decode(record: &RawValue, batch: &mut Batch) {
-    match decode_record(record) {
-        Ok(Decoded::Change(change, time)) => batch.push(change, time),
-        Ok(Decoded::Skipped(record)) => batch.skipped.push(record),
-        Err(error) => batch.failed.push(error),
+/// Checks that a record names the service `expected` as its source in the field `at`.
+pub(super) fn check_source(source: Option<JsonText<'_>>, at: &str, expected: &str) -> Result<(), FieldError> {
+    match source {
+        Some(JsonText(source)) if source == expected => Ok(()),
+        Some(JsonText(other)) => Err(FieldError::new(at, &format!("\"{}\" is not \"{expected}\"", excerpt(&other)))),
+        None => Err(FieldError::missing(at)),
     }
 }
 
-enum Decoded {
-    Change(Change, Option<Timestamp>),
-    Skipped(SkippedRecord),
-}
-
-fn missing(field: &str) -> RecordError {
-    RecordError::new(field, "missing")
-}
-
-fn decode_record(raw: &RawValue) -> Result<Decoded, RecordError> {
+/// Adds the change that a record reports to the batch, or lists the record as skipped.
+pub(super) fn decode(raw: &RawValue, batch: &mut Batch) -> Result<(), FieldError> {
     let JsonObject(record): JsonObject<S3Record<'_>> =
         serde_json::from_str(raw.get()).map_err(|error| wrong_type(raw, &error))?;
-    match record.event_source {
-        Some(JsonText(source)) if source == "aws:s3" => {}
-        Some(JsonText(other)) => {
-            return Err(RecordError::new("eventSource", format!("\"{}\" is not \"aws:s3\"", excerpt(&other))));
-        }
-        None => return Err(missing("eventSource")),
-    }
-    let JsonText(event_name) = record.event_name.ok_or_else(|| missing("eventName"))?;
+    check_source(record.event_source, "eventSource", "aws:s3")?;
+    let JsonText(event_name) = record.event_name.ok_or_else(|| FieldError::missing("eventName"))?;
     if !changes_content(&event_name) {
-        return Ok(Decoded::Skipped(SkippedRecord { event_name: excerpt(&event_name) }));
+        batch.skipped.push(SkippedRecord { event_name: excerpt(&event_name) });
+        return Ok(());
     }
-    let JsonObject(entity) = record.s3.ok_or_else(|| missing("s3"))?;
+    let JsonObject(entity) = record.s3.ok_or_else(|| FieldError::missing("s3"))?;
     let (name, key) = entity.names("s3")?;
-    let change = Change {
-        bucket: Bucket { name, region: region(record.aws_region, "awsRegion")? },
-        key: decode_key(&key)
-            .map_err(|error| RecordError::new("s3.object.key", format!("\"{}\": {error}", excerpt(&key))))?,
-    };
-    Ok(Decoded::Change(change, time(record.event_time)))
+    let bucket = Bucket { name, region: region(record.aws_region, "awsRegion")? };
+    let key = decode_key(&key)
+        .map_err(|error| FieldError::new("s3.object.key", &format!("\"{}\": {error}", excerpt(&key))))?;
+    batch.push(Change { bucket, key }, time(record.event_time));
+    Ok(())
 }
 
 /// Returns whether an event of this name changes content. Some S3-compatible stores prefix the name with `s3:`.
@@ -129,14 +107,14 @@ fn changes_content(event_name: &str) -> bool {
 }
 
 /// Decodes a record again, by a slower method that names the field of the wrong type.
-fn wrong_type(raw: &RawValue, error: &serde_json::Error) -> RecordError {
+fn wrong_type(raw: &RawValue, error: &serde_json::Error) -> FieldError {
     let mut deserializer = serde_json::Deserializer::from_str(raw.get());
     match serde_path_to_error::deserialize::<_, JsonObject<S3Record<'_>>>(&mut deserializer) {
         // `?` stands for a field name that could not be parsed.
         Err(named) if named.path().iter().len() > 0 && named.path().to_string() != "?" => {
-            RecordError::new(named.path().to_string(), excerpt(&named.inner().to_string()))
+            FieldError::new(named.path().to_string(), &excerpt(&named.inner().to_string()))
         }
-        _ => RecordError::new("", excerpt(&error.to_string())),
+        _ => FieldError::new("", &excerpt(&error.to_string())),
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::time::Duration;
 
 use super::deadline::{configs_deadline, listing_deadline};
 use super::{App, Invocation, log_invalidations};
-use crate::change::{Batch, Bucket, DistributionId, RecordError};
+use crate::change::{Batch, Bucket, DistributionId, FieldError};
 use crate::lookup::{ResolvedConfigs, ResolvedTags};
 use crate::plan::{AssignedBatch, DeliveryId, Outcome, Outcomes, SkipReason, assign, plan_changes, prefixes_to_list};
 use crate::report::{Answer, ErrorCause, Failure, InvocationError, MAX_FAILURES_IN_MESSAGE, Report};
@@ -108,7 +108,7 @@ impl App {
 /// The records of a batch that could not be read, each with the ID of the message that it came in.
 fn unreadable(batch: &Batch) -> Vec<Failure> {
     let mut messages = batch.messages.iter().flatten().peekable();
-    let failure = |(index, error): (usize, &RecordError)| {
+    let failure = |(index, error): (usize, &FieldError)| {
         while messages.next_if(|message| message.failed.end <= index).is_some() {}
         let message = messages.peek().filter(|message| message.failed.contains(&index));
         Failure::record(message.map(|message| &*message.id), error)
@@ -122,9 +122,8 @@ fn tag_failures(batch: &Batch, tags: &ResolvedTags) -> Vec<Failure> {
     for change in &batch.changes {
         *failed.entry(&change.bucket).or_default() += 1;
     }
-    let failure = |(bucket, changes): (&Bucket, usize)| {
-        Some(Failure::tags(&bucket.name, changes, &*tags.error(bucket)?))
-    };
+    let failure =
+        |(bucket, changes): (&Bucket, usize)| Some(Failure::tags(&bucket.name, changes, &*tags.error(bucket)?));
     failed.into_iter().filter_map(failure).collect()
 }
 

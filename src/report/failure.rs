@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::aws::{CallError, ErrorClass};
 use crate::change::text::{counted, excerpt};
-use crate::change::{BucketName, DistributionId, RecordError};
+use crate::change::{BucketName, DistributionId, FieldError};
 use crate::event::FailureType;
 use crate::lookup::TagLookupError;
 use crate::plan::Invalidation;
@@ -62,7 +62,7 @@ impl Failure {
 
     /// A record or an SQS message could not be read. `message_id` is the ID of the message, if it came in one.
     #[must_use]
-    pub fn record(message_id: Option<&str>, error: &RecordError) -> Self {
+    pub fn record(message_id: Option<&str>, error: &FieldError) -> Self {
         let message = match message_id {
             None => error.to_string(),
             Some(id) => format!("message \"{}\": {error}", excerpt(id)),
@@ -108,8 +108,9 @@ impl Failure {
     pub fn config(distribution: &DistributionId, buckets: &[BucketName], changes: usize, error: &CallError) -> Self {
         let affected = affected(changes, buckets);
         let remedy = if error.class == ErrorClass::NotFound { WRONG_ID_REMEDY } else { "" };
-        let message =
-            format!("distribution {distribution}{affected}: its distribution config could not be read: {error}{remedy}");
+        let message = format!(
+            "distribution {distribution}{affected}: its distribution config could not be read: {error}{remedy}"
+        );
         Self { distribution_id: Some(distribution.clone()), changes, ..Self::of_call("config", error, message) }
     }
 

@@ -1,0 +1,112 @@
+//! The fields of an event, as raw JSON.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::json::JsonText;
+
+/// How many fields are kept besides the discriminators. A valid request has fewer; other events may have any number.
+const KEPT_FIELDS: usize = 64;
+
+/// The fields that distinguish kinds of events, and the fields decoded with them. They are always kept, and an event in
+/// which one occurs twice is rejected. `time` is not among them, because an event is accepted without it.
+const DISCRIMINATORS: [&str; 11] = [
+    "Records",
+    "Event",
+    "Type",
+    "Message",
+    "source",
+    "detail-type",
+    "detail",
+    "region",
+    "CodePipeline.job",
+    "requestContext",
+    "requestPayload",
+];
+
+/// The fields of an object, with their values as raw JSON.
+pub(super) struct EventFields<'a> {
+    pub(super) kept: Vec<(Cow<'a, str>, &'a RawValue)>,
+    /// Whether a discriminator occurs twice.
+    pub(super) ambiguous: bool,
+    /// Whether there were more fields than are kept.
+    pub(super) truncated: bool,
+}
+
+impl<'a> EventFields<'a> {
+    pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.kept.iter().find(|(field, _)| field == name).map(|(_, value)| *value)
+    }
+
+    /// Returns the value of a field if it is a string.
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        serde_json::from_str(self.get(name)?.get()).ok()
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for EventFields<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FieldsVisitor;
+
+        impl<'de> Visitor<'de> for FieldsVisitor {
+            type Value = EventFields<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<EventFields<'de>, A::Error> {
+                let mut fields = EventFields { kept: Vec::new(), ambiguous: false, truncated: false };
+                while let Some(JsonText(name)) = map.next_key()? {
+                    let value = map.next_value()?;
+                    let is_discriminator = DISCRIMINATORS.contains(&&*name);
+                    // Only the first occurrence of a discriminator is kept, so that the list stays short however often
+                    // one is repeated.
+                    if is_discriminator && fields.get(&name).is_some() {
+                        fields.ambiguous = true;
+                    } else if is_discriminator || fields.kept.len() < KEPT_FIELDS {
+                        fields.kept.push((name, value));
+                    } else {
+                        fields.truncated = true;
+                    }
+                }
+                Ok(fields)
+            }
+        }
+
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::EventError;
+    use crate::event::kind::event_kind;
+
+    /// The kept fields are searched linearly, so their number must be bounded whatever the event contains.
+    #[test]
+    fn kept_fields_are_bounded() {
+        let repeated = |names: &[&str]| -> String {
+            let fields = names.iter().flat_map(|name| std::iter::repeat_n(format!("\"{name}\":1,"), 1000));
+            format!("{{{}\"last\":1}}", fields.collect::<String>())
+        };
+        let escaped = DISCRIMINATORS.map(|name| name.replace('e', "\\u0065"));
+        let escaped: Vec<_> = escaped.iter().map(String::as_str).collect();
+        for (names, ambiguous) in [
+            (&DISCRIMINATORS[..], true),
+            (&escaped, true),
+            (&["x", "wait", "items"], false),
+            (&["Event", "x", "Type"], true),
+        ] {
+            let json = repeated(names);
+            let fields: EventFields<'_> = serde_json::from_str(&json).unwrap();
+            assert!(fields.kept.len() <= DISCRIMINATORS.len() + KEPT_FIELDS, "{names:?}: {}", fields.kept.len());
+            assert_eq!(fields.ambiguous, ambiguous, "{names:?}");
+            assert_eq!(event_kind(&json).err(), Some(EventError::UnknownKind), "{names:?}");
+        }
+    }
+}
