@@ -14,7 +14,7 @@ use aws_lambda_events::event::sqs::SqsBatchResponse;
 use serde::{Serialize, Serializer};
 
 use crate::change::text::shortened;
-use crate::change::{Batch, DistributionId, Timestamp};
+use crate::change::{Batch, Timestamp};
 use crate::plan::{Outcome, Outcomes, SkipReason};
 use crate::send::{SentInvalidation, price_usd};
 
