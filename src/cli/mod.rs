@@ -8,8 +8,6 @@ mod aws_args;
 mod changes;
 mod config;
 mod demo;
-mod demo_tables;
-mod directory;
 mod explain;
 mod invalidate;
 mod invalidate_table;

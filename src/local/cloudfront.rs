@@ -4,15 +4,15 @@
 //! developer guide, "Quotas".
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use quick_xml::escape::escape;
 use serde::Deserialize;
-use serde_json::Value;
 
-use super::fake_aws::State;
 use super::path_rules::{PathStatus, classify};
+use super::request::Service::CloudFront;
 use super::request::{ApiRequest, ApiResponse};
+use super::state::{AcceptedInvalidation, FakeDistribution, State};
 
 /// The most paths in progress per distribution, wildcards not counted.
 const MAX_PATHS_IN_PROGRESS: usize = 3000;
@@ -29,45 +29,11 @@ const IN_PROGRESS: &str = "InProgress";
 /// The status of an invalidation that has completed.
 const COMPLETED: &str = "Completed";
 
-/// A distribution, or a distribution tenant if its id starts with `dt_`, and the invalidations it accepted.
-#[derive(Clone, Debug)]
-pub struct FakeDistribution {
-    /// The accepted invalidations, in order.
-    pub invalidations: Vec<AcceptedInvalidation>,
-    /// How long an invalidation stays in progress. The default, 25 s, is the 95th percentile that AWS quotes (April
-    /// 2026).
-    pub delay: Duration,
-    /// Its config, as `aws cloudfront get-distribution-config` prints it below `DistributionConfig`. For `None`,
-    /// `GetDistributionConfig` is answered with `AccessDenied`, as if the caller's role lacked the permission. A tenant
-    /// has none.
-    pub config: Option<Value>,
-}
-
-impl Default for FakeDistribution {
-    fn default() -> Self {
-        Self { invalidations: Vec::new(), delay: Duration::from_secs(25), config: None }
-    }
-}
-
 /// The kind of resource that is invalidated. An operation for one kind does not find a resource of the other.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum InvalidationTarget {
     Distribution,
     Tenant,
-}
-
-/// An invalidation that CloudFront accepted.
-#[derive(Clone, Debug)]
-pub struct AcceptedInvalidation {
-    /// The id that CloudFront assigned.
-    pub id: String,
-    /// The caller reference.
-    pub caller_reference: String,
-    /// The paths as received.
-    pub paths: Vec<String>,
-    /// Those of its paths that CloudFront accepts without an error but that match nothing.
-    pub ineffective: Vec<String>,
-    created: Instant,
 }
 
 #[derive(Deserialize)]
@@ -98,7 +64,7 @@ pub(super) fn create_invalidation(state: &mut State, request: &ApiRequest) -> Ap
     if let (Some(min_interval), Some(last)) = (state.throttle, state.last_create_call)
         && now.duration_since(last) < min_interval
     {
-        return error(400, "Throttling", "Rate exceeded");
+        return CloudFront.error(400, "Throttling", "Rate exceeded");
     }
     state.last_create_call = Some(now);
     let target_kind = InvalidationTarget::of(request.operation);
@@ -107,14 +73,18 @@ pub(super) fn create_invalidation(state: &mut State, request: &ApiRequest) -> Ap
         Err(missing) => return missing,
     };
     let Ok(Ok(batch)) = std::str::from_utf8(&request.body).map(quick_xml::de::from_str::<InvalidationBatch>) else {
-        return error(400, "MalformedXML", "The XML document is malformed.");
+        return CloudFront.error(400, "MalformedXML", "The XML document is malformed.");
     };
     let paths = batch.paths.items.path;
     if batch.paths.quantity != paths.len() {
-        return error(400, "InconsistentQuantities", "The value of Quantity and the size of Items don't match.");
+        return CloudFront.error(
+            400,
+            "InconsistentQuantities",
+            "The value of Quantity and the size of Items don't match.",
+        );
     }
     if paths.is_empty() || batch.caller_reference.is_empty() {
-        return error(400, "MissingBody", "This operation requires a body.");
+        return CloudFront.error(400, "MissingBody", "This operation requires a body.");
     }
     if let Some(earlier) = distribution.invalidations.iter().find(|it| it.caller_reference == batch.caller_reference) {
         return if earlier.paths.iter().collect::<BTreeSet<_>>() == paths.iter().collect() {
@@ -122,20 +92,24 @@ pub(super) fn create_invalidation(state: &mut State, request: &ApiRequest) -> Ap
         } else {
             let message = "Your request contains a caller reference that was used for a previous invalidation batch for \
                            the same distribution.";
-            error(400, "InvalidArgument", message)
+            CloudFront.error(400, "InvalidArgument", message)
         };
     }
     if paths.len() > MAX_PATHS_IN_PROGRESS {
-        return error(413, "BatchTooLarge", "Invalidation batch specified is too large.");
+        return CloudFront.error(413, "BatchTooLarge", "Invalidation batch specified is too large.");
     }
     let statuses: Vec<_> = paths.iter().map(|path| classify(path)).collect();
     if statuses.contains(&PathStatus::Rejected) {
-        return error(400, "InvalidArgument", "Your request contains one or more invalid invalidation paths.");
+        return CloudFront.error(
+            400,
+            "InvalidArgument",
+            "Your request contains one or more invalid invalidation paths.",
+        );
     }
     if !distribution.is_within_quota(&paths, now) {
         let message = "You have exceeded the maximum number of allowable InProgress invalidation batch requests, or \
                        invalidation objects.";
-        return error(400, "TooManyInvalidationsInProgress", message);
+        return CloudFront.error(400, "TooManyInvalidationsInProgress", message);
     }
     let ineffective = paths.iter().zip(&statuses).filter(|(_, status)| **status == PathStatus::Ineffective);
     let invalidation = AcceptedInvalidation {
@@ -158,7 +132,7 @@ pub(super) fn get_invalidation(state: &mut State, request: &ApiRequest) -> ApiRe
         Err(missing) => return missing,
     };
     let Some(invalidation) = distribution.invalidations.iter().find(|it| it.id == request.argument) else {
-        return error(404, "NoSuchInvalidation", "The specified invalidation does not exist.");
+        return CloudFront.error(404, "NoSuchInvalidation", "The specified invalidation does not exist.");
     };
     let body = document(invalidation, distribution.status(invalidation, Instant::now()));
     ApiResponse { status: 200, code: None, headers: Vec::new(), body }
@@ -174,8 +148,10 @@ impl InvalidationTarget {
     pub(super) fn find<'s>(self, state: &'s mut State, id: &str) -> Result<&'s mut FakeDistribution, ApiResponse> {
         let fits = id.starts_with(TENANT_PREFIX) == (self == Self::Tenant);
         state.distributions.get_mut(id).filter(|_| fits).ok_or_else(|| match self {
-            Self::Distribution => error(404, "NoSuchDistribution", "The specified distribution does not exist."),
-            Self::Tenant => error(404, "EntityNotFound", "The entity was not found."),
+            Self::Distribution => {
+                CloudFront.error(404, "NoSuchDistribution", "The specified distribution does not exist.")
+            }
+            Self::Tenant => CloudFront.error(404, "EntityNotFound", "The entity was not found."),
         })
     }
 
@@ -220,15 +196,4 @@ fn document(invalidation: &AcceptedInvalidation, status: &str) -> String {
         invalidation.paths.len(),
         escape(&invalidation.caller_reference)
     )
-}
-
-/// An error response in CloudFront's format.
-pub(super) fn error(status: u16, code: &str, message: &str) -> ApiResponse {
-    let body = format!(
-        "<?xml version=\"1.0\"?>\n<ErrorResponse xmlns=\"http://cloudfront.amazonaws.com/doc/2020-05-31/\"><Error><Type>Sender</Type>\
-         <Code>{}</Code><Message>{}</Message></Error><RequestId>LOCALREQUEST</RequestId></ErrorResponse>",
-        escape(code),
-        escape(message)
-    );
-    ApiResponse { status, code: Some(code.to_owned()), headers: Vec::new(), body }
 }

@@ -6,16 +6,11 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use http::HeaderMap;
-use hyper::body::Bytes;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
-use super::fake_aws::State;
+use super::request::Service::CodePipeline;
 use super::request::{ApiRequest, ApiResponse};
-
-/// The content type of every request and response.
-pub(super) const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
+use super::state::{PutResult, State};
 
 /// The total size of an action's output variables, in bytes. Source: CodePipeline user guide, "Quotas".
 const MAX_OUTPUT_VARIABLES_BYTES: usize = 122_880;
@@ -29,49 +24,6 @@ const FAILURE_TYPES: [&str; 6] = [
     "RevisionUnavailable",
     "SystemUnavailable",
 ];
-
-/// A job and the results put for it. A new job awaits its result.
-#[derive(Clone, Debug, Default)]
-pub struct FakeJob {
-    /// The accepted results, in order.
-    pub results: Vec<PutResult>,
-    answered: bool,
-}
-
-/// A result that was accepted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PutResult {
-    /// `PutJobSuccessResult`.
-    Success {
-        /// The summary that the console shows.
-        summary: Option<String>,
-        /// The external execution id that the caller gave.
-        external_execution_id: Option<String>,
-        /// Present if the job is not finished: CodePipeline invokes the action again with this token.
-        continuation_token: Option<String>,
-        /// The output variables, which later actions can reference.
-        output_variables: BTreeMap<String, String>,
-    },
-    /// `PutJobFailureResult`.
-    Failure {
-        /// The failure type, such as `JobFailed`.
-        failure_type: String,
-        /// The message that the console shows.
-        message: String,
-        /// The external execution id that the caller gave.
-        external_execution_id: Option<String>,
-    },
-}
-
-impl FakeJob {
-    /// Continues a job whose last result has a continuation token, so that it accepts one more result. Returns that
-    /// token, for the next job event; `None`, without any change, for any other job.
-    pub fn resume(&mut self) -> Option<String> {
-        let Some(PutResult::Success { continuation_token: Some(token), .. }) = self.results.last() else { return None };
-        self.answered = false;
-        Some(token.clone())
-    }
-}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -119,24 +71,6 @@ struct FailureDetails {
 /// The error code and message of a rejected request.
 struct Rejection(&'static str, String);
 
-/// Returns the operation that the headers name.
-pub(super) fn operation(headers: &HeaderMap) -> Option<&'static str> {
-    if headers.get("content-type")? != CONTENT_TYPE {
-        return None;
-    }
-    match headers.get("x-amz-target")?.to_str().ok()? {
-        "CodePipeline_20150709.PutJobSuccessResult" => Some("PutJobSuccessResult"),
-        "CodePipeline_20150709.PutJobFailureResult" => Some("PutJobFailureResult"),
-        _ => None,
-    }
-}
-
-/// The job id in a request body, even if the body is otherwise invalid; empty if there is none.
-pub(super) fn job_id(body: &Bytes) -> String {
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    body.get("jobId").and_then(Value::as_str).unwrap_or_default().to_owned()
-}
-
 /// `PutJobSuccessResult`.
 pub(super) fn put_job_success_result(state: &mut State, request: &ApiRequest) -> ApiResponse {
     take(state, request, success(&request.body))
@@ -151,13 +85,13 @@ pub(super) fn put_job_failure_result(state: &mut State, request: &ApiRequest) ->
 fn take(state: &mut State, request: &ApiRequest, result: Result<PutResult, Rejection>) -> ApiResponse {
     let result = match result {
         Ok(result) => result,
-        Err(Rejection(code, message)) => return error(400, code, &message),
+        Err(Rejection(code, message)) => return CodePipeline.error(400, code, &message),
     };
     let Some(job) = state.jobs.get_mut(&request.target) else {
-        return error(400, "JobNotFoundException", "The specified job was not found.");
+        return CodePipeline.error(400, "JobNotFoundException", "The specified job was not found.");
     };
     if job.answered {
-        return error(400, "InvalidJobStateException", "The job has a result already.");
+        return CodePipeline.error(400, "InvalidJobStateException", "The job has a result already.");
     }
     job.answered = true;
     job.results.push(result);
@@ -244,10 +178,4 @@ fn check_output_variables(variables: &BTreeMap<String, String>) -> Result<(), Re
 
 fn invalid(message: String) -> Rejection {
     Rejection("ValidationException", message)
-}
-
-/// An error response in the AWS JSON 1.1 format.
-pub(super) fn error(status: u16, code: &str, message: &str) -> ApiResponse {
-    let body = json!({ "__type": code, "message": message }).to_string();
-    ApiResponse { status, code: Some(code.to_owned()), headers: vec![("x-amzn-errortype", code.to_owned())], body }
 }

@@ -6,10 +6,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::{Value, json};
 
-use super::cloudfront::{InvalidationTarget, error};
+use super::cloudfront::InvalidationTarget;
 use super::denial::denied;
-use super::fake_aws::State;
+use super::request::Service::CloudFront;
 use super::request::{ApiRequest, ApiResponse};
+use super::state::State;
 use super::xml::document;
 
 /// `GetDistributionConfig`.
@@ -26,7 +27,7 @@ pub(super) fn get_distribution_config(state: &mut State, request: &ApiRequest) -
 /// `GetCachePolicy`.
 pub(super) fn get_cache_policy(state: &State, request: &ApiRequest) -> ApiResponse {
     let Some(config) = state.cache_policies.get(&request.target) else {
-        return error(404, "NoSuchCachePolicy", "The specified cache policy does not exist.");
+        return CloudFront.error(404, "NoSuchCachePolicy", "The specified cache policy does not exist.");
     };
     let policy = json!({
         "CachePolicyConfig": config,
@@ -46,6 +47,6 @@ fn answer(root: &str, value: &Value) -> ApiResponse {
             ApiResponse { status: 200, code: None, headers: vec![("ETag", version)], body }
         }
         // The test's fixture is wrong; no request can cause this.
-        Err(reason) => error(500, "InternalError", &reason),
+        Err(reason) => CloudFront.error(500, "InternalError", &reason),
     }
 }

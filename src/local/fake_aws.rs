@@ -1,101 +1,23 @@
 //! One endpoint for S3, CloudFront and CodePipeline. The service that a request is signed for selects between them.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{HeaderValue, Request};
 use hyper::body::Bytes;
-use serde_json::Value;
 
-use super::cloudfront::{self, FakeDistribution};
-use super::codepipeline::{self, FakeJob};
 use super::denial::denied;
-use super::fault::{Effect, Fault};
+use super::fault::Effect;
 use super::http::{Reply, Server};
 use super::request::{ApiRequest, ApiResponse, UnknownRequest};
-use super::{ACCOUNT, REGION, bill, distribution_config, listing, s3};
+use super::state::{Call, State, UNKNOWN_OPERATION};
+use super::{bill, cloudfront, codepipeline, distribution_config, listing, s3};
 
 /// The AWS services that the function calls.
 pub struct FakeAws {
     server: Server,
     state: Arc<Mutex<State>>,
-}
-
-/// The resources in the fake AWS, the faults to inject, and the calls received.
-#[derive(Default)]
-pub struct State {
-    /// The buckets, by name.
-    pub buckets: BTreeMap<String, FakeBucket>,
-    /// The distributions and distribution tenants, by id.
-    pub distributions: BTreeMap<String, FakeDistribution>,
-    /// The cache policies by id, each as `aws cloudfront get-cache-policy` prints it below `CachePolicyConfig`. None is
-    /// predefined, not even one managed by AWS.
-    pub cache_policies: BTreeMap<String, Value>,
-    /// CodePipeline's jobs, by id.
-    pub jobs: BTreeMap<String, FakeJob>,
-    /// The faults to inject, each as often as its `times` says. The first that matches a call applies.
-    pub faults: Vec<Fault>,
-    /// The operations that the caller's role lacks the permission for. Each is answered with the service's
-    /// access-denied error (S3 and CloudFront: `AccessDenied`) and has no effect.
-    pub denied: BTreeSet<String>,
-    /// The response time, by operation. Other calls are answered in the meantime.
-    pub latency: BTreeMap<String, Duration>,
-    /// The shortest allowed interval between two `CreateInvalidation` calls of the account, those for tenants included.
-    /// A call that comes sooner is throttled.
-    pub throttle: Option<Duration>,
-    /// Every call, in the order of the responses.
-    pub calls: Vec<Call>,
-    /// The highest number of concurrent calls, by operation.
-    pub most_in_flight: BTreeMap<&'static str, usize>,
-    /// The number of calls received, finished or not.
-    pub started_calls: usize,
-    in_flight: BTreeMap<&'static str, usize>,
-    pub(super) last_create_call: Option<Instant>,
-}
-
-/// A bucket, as far as the function reads it.
-#[derive(Clone, Debug)]
-pub struct FakeBucket {
-    /// The bucket's Region.
-    pub region: String,
-    /// The account that owns the bucket.
-    pub owner: String,
-    /// The tags. For a bucket without any, S3 answers with the error `NoSuchTagSet`.
-    pub tags: BTreeMap<String, String>,
-    /// The keys of its objects, which are all empty. They are in the order of S3's listings: by their UTF-8 bytes.
-    pub objects: BTreeSet<String>,
-}
-
-impl FakeBucket {
-    /// A bucket in the fake account and Region with these tags and no objects.
-    #[must_use]
-    pub fn tagged(tags: &[(&str, &str)]) -> Self {
-        Self {
-            region: REGION.into(),
-            owner: ACCOUNT.into(),
-            tags: tags.iter().map(|&(key, value)| (key.into(), value.into())).collect(),
-            objects: BTreeSet::new(),
-        }
-    }
-}
-
-/// The operation recorded for a request that is unsigned or that the fake does not support.
-pub const UNKNOWN_OPERATION: &str = "?";
-
-/// A call that was answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call {
-    /// The operation, such as `GetBucketTagging`. It is [`UNKNOWN_OPERATION`] for an unsupported request, whose
-    /// `target` then holds the reason.
-    pub operation: &'static str,
-    /// The name or id of the bucket, distribution, tenant, cache policy or job.
-    pub target: String,
-    /// The HTTP status of the response; 0 if the connection was closed without one.
-    pub status: u16,
-    /// The error code, if the response is an error in the service's own format.
-    pub code: Option<String>,
 }
 
 impl FakeAws {

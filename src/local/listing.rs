@@ -5,26 +5,23 @@
 //! S3-compatible stores, the prefix is listed if a later key has it.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::ops::Bound;
 
 use quick_xml::escape::escape;
 
 use super::events::encode_key;
-use super::fake_aws::State;
+use super::request::Service::S3;
 use super::request::{ApiRequest, ApiResponse};
-use super::s3::{NAMESPACE, bucket, error};
+use super::s3::{NAMESPACE, bucket};
+use super::state::State;
 
 /// The most entries on a page, common prefixes included.
 const MAX_KEYS: usize = 1000;
 
 /// The `ETag` of an empty object, as all objects are.
 const EMPTY_OBJECT_ETAG: &str = "\"d41d8cd98f00b204e9800998ecf8427e\"";
-
-/// The supported query parameters. `fetch-owner` is not supported: no caller here reads an object's owner.
-const PARAMETERS: [&str; 7] =
-    ["continuation-token", "delimiter", "encoding-type", "list-type", "max-keys", "prefix", "start-after"];
 
 /// The parameters of a request for one page.
 struct ListRequest {
@@ -42,14 +39,6 @@ enum ListEntry<'a> {
     Object(&'a str),
     /// The start of one or more keys, up to and including the delimiter.
     CommonPrefix(&'a str),
-}
-
-/// Whether a query string is that of `ListObjectsV2` with supported parameters only, each given at most once.
-pub(super) fn is_listing(query: &str) -> bool {
-    let mut seen = HashSet::new();
-    let is_supported = form_urlencoded::parse(query.as_bytes())
-        .all(|(name, _)| PARAMETERS.contains(&name.as_ref()) && seen.insert(name.into_owned()));
-    is_supported && form_urlencoded::parse(query.as_bytes()).any(|pair| pair == ("list-type".into(), "2".into()))
 }
 
 /// `ListObjectsV2`.
@@ -236,7 +225,7 @@ fn prefix_successor(prefix: &str) -> Option<String> {
 }
 
 fn invalid(message: &str) -> ApiResponse {
-    error(400, "InvalidArgument", message)
+    S3.error(400, "InvalidArgument", message)
 }
 
 #[cfg(test)]

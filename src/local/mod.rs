@@ -2,34 +2,36 @@
 //! a child process.
 //!
 //! Where AWS silently accepts what has no effect, the fake reports it: a path that CloudFront would accept and never
-//! match is listed in [`cloudfront::AcceptedInvalidation::ineffective`], so that a test can require that there is none.
+//! match is listed in [`AcceptedInvalidation::ineffective`], so that a test can require that there is none.
 //! It records every call, injects the faults that a test asks for, and computes the cost of the invalidations. It
 //! checks no signatures, and of objects it has only the keys.
 
 pub mod bill;
-pub mod cloudfront;
-pub mod codepipeline;
 pub mod connection;
 pub mod events;
-pub mod fake_aws;
 pub mod fault;
-pub mod function;
-pub mod runtime;
 
+mod cloudfront;
+mod codepipeline;
 mod denial;
 mod distribution_config;
+mod fake_aws;
+mod function;
 mod http;
 mod listing;
 mod path_rules;
 mod request;
+mod runtime;
 mod s3;
+mod state;
 mod xml;
 
-pub use self::cloudfront::FakeDistribution;
-pub use self::codepipeline::{FakeJob, PutResult};
-pub use self::fake_aws::{Call, FakeAws, FakeBucket, State};
+pub use self::fake_aws::FakeAws;
 pub use self::function::FunctionProcess;
 pub use self::runtime::{InvocationOutcome, Invoke, Lambda};
+pub use self::state::{
+    AcceptedInvalidation, Call, FakeBucket, FakeDistribution, FakeJob, PutResult, State, UNKNOWN_OPERATION,
+};
 
 /// The account that owns everything in the fake AWS: the example account of AWS's documentation.
 pub const ACCOUNT: &str = "123456789012";

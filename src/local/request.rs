@@ -1,11 +1,23 @@
-//! Identifies the operation of a request from its signature, headers, method and path.
+//! Requests and responses of the three services: identifies the operation of a request from its signature, headers,
+//! method and path, and writes each service's error format.
+
+use std::collections::HashSet;
 
 use http::{HeaderMap, Request, Response};
 use http_body_util::Full;
 use hyper::body::Bytes;
+use quick_xml::escape::escape;
+use serde_json::{Value, json};
 
 use super::http::Reply;
-use super::{cloudfront, codepipeline, listing, s3};
+
+/// The content type of CodePipeline's requests and responses.
+const AWS_JSON: &str = "application/x-amz-json-1.1";
+
+/// The supported query parameters of `ListObjectsV2`. `fetch-owner` is not supported: no caller here reads an object's
+/// owner.
+const LISTING_PARAMETERS: [&str; 7] =
+    ["continuation-token", "delimiter", "encoding-type", "list-type", "max-keys", "prefix", "start-after"];
 
 /// A service. All share one port; the credential scope of a request selects one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,11 +70,24 @@ impl Service {
 
     /// An error response in the service's own format.
     pub(super) fn error(self, status: u16, code: &str, message: &str) -> ApiResponse {
-        match self {
-            Self::S3 => s3::error(status, code, message),
-            Self::CloudFront => cloudfront::error(status, code, message),
-            Self::CodePipeline => codepipeline::error(status, code, message),
-        }
+        let (escaped, text) = (escape(code), escape(message));
+        let mut headers = Vec::new();
+        let body = match self {
+            Self::S3 => format!(
+                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{escaped}</Code><Message>{text}</Message>\
+                 <RequestId>LOCALREQUEST</RequestId><HostId>local</HostId></Error>"
+            ),
+            Self::CloudFront => format!(
+                "<?xml version=\"1.0\"?>\n<ErrorResponse xmlns=\"http://cloudfront.amazonaws.com/doc/2020-05-31/\"><Error>\
+                 <Type>Sender</Type><Code>{escaped}</Code><Message>{text}</Message></Error><RequestId>LOCALREQUEST\
+                 </RequestId></ErrorResponse>"
+            ),
+            Self::CodePipeline => {
+                headers.push(("x-amzn-errortype", code.to_owned()));
+                json!({ "__type": code, "message": message }).to_string()
+            }
+        };
+        ApiResponse { status, code: Some(code.to_owned()), headers, body }
     }
 
     /// Serializes a response, with the headers that the service sets.
@@ -70,7 +95,7 @@ impl Service {
         let (content_type, request_id) = match self {
             Self::S3 => ("application/xml", "x-amz-request-id"),
             Self::CloudFront => ("text/xml", "x-amzn-requestid"),
-            Self::CodePipeline => (codepipeline::CONTENT_TYPE, "x-amzn-requestid"),
+            Self::CodePipeline => (AWS_JSON, "x-amzn-requestid"),
         };
         let mut response = Response::builder()
             .status(answer.status)
@@ -106,8 +131,9 @@ impl ApiRequest {
             Service::S3 => s3_call(method, &segments, query),
             Service::CloudFront => cloudfront_call(method, &segments, query),
             Service::CodePipeline => match (method, segments.as_slice(), query) {
-                ("POST", [""], None) => codepipeline::operation(&parts.headers)
-                    .map(|operation| (operation, codepipeline::job_id(&body), String::new())),
+                ("POST", [""], None) => {
+                    job_operation(&parts.headers).map(|operation| (operation, job_id(&body), String::new()))
+                }
                 _ => None,
             },
         };
@@ -128,7 +154,7 @@ type CallParts = (&'static str, String, String);
 fn s3_call(method: &str, segments: &[&str], query: Option<&str>) -> Option<CallParts> {
     match (method, segments, query) {
         ("GET", &[bucket], Some("tagging")) => Some(("GetBucketTagging", bucket.to_owned(), String::new())),
-        ("GET", &[bucket], Some(query)) if listing::is_listing(query) => {
+        ("GET", &[bucket], Some(query)) if is_listing(query) => {
             Some(("ListObjectsV2", bucket.to_owned(), query.to_owned()))
         }
         _ => None,
@@ -149,4 +175,30 @@ fn cloudfront_call(method: &str, segments: &[&str], query: Option<&str>) -> Opti
         _ => return None,
     };
     Some((operation, target.to_owned(), argument.to_owned()))
+}
+
+/// Whether a query string is that of `ListObjectsV2` with supported parameters only, each given at most once.
+fn is_listing(query: &str) -> bool {
+    let mut seen = HashSet::new();
+    let is_supported = form_urlencoded::parse(query.as_bytes())
+        .all(|(name, _)| LISTING_PARAMETERS.contains(&name.as_ref()) && seen.insert(name.into_owned()));
+    is_supported && form_urlencoded::parse(query.as_bytes()).any(|pair| pair == ("list-type".into(), "2".into()))
+}
+
+/// Returns the operation of CodePipeline that the headers name.
+fn job_operation(headers: &HeaderMap) -> Option<&'static str> {
+    if headers.get("content-type")? != AWS_JSON {
+        return None;
+    }
+    match headers.get("x-amz-target")?.to_str().ok()? {
+        "CodePipeline_20150709.PutJobSuccessResult" => Some("PutJobSuccessResult"),
+        "CodePipeline_20150709.PutJobFailureResult" => Some("PutJobFailureResult"),
+        _ => None,
+    }
+}
+
+/// The job id in a request body, even if the body is otherwise invalid; empty if there is none.
+fn job_id(body: &Bytes) -> String {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    body.get("jobId").and_then(Value::as_str).unwrap_or_default().to_owned()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use s3_cloudfront_invalidator::local::fake_aws::UNKNOWN_OPERATION;
+use s3_cloudfront_invalidator::local::UNKNOWN_OPERATION;
 use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
 use s3_cloudfront_invalidator::local::{FakeAws, FakeJob, PutResult, REGION, State};
 use serde_json::{Value, json};

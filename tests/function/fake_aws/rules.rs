@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use s3_cloudfront_invalidator::local::fake_aws::UNKNOWN_OPERATION;
+use s3_cloudfront_invalidator::local::UNKNOWN_OPERATION;
 use s3_cloudfront_invalidator::local::{FakeAws, InvocationOutcome, Invoke, Lambda, REGION, State};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

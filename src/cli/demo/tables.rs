@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use super::demo::DemoDelivery;
+use super::delivery::Delivery;
 use super::directory::SiteDirectory;
-use super::terminal::{MAX_ROWS, more, right, say, shorten, table};
 use crate::change::ObjectKey;
 use crate::change::text::{counted, one_line};
+use crate::cli::terminal::{MAX_ROWS, more, right, say, shorten, table};
 use crate::config::Config;
 use crate::local::bill::{Bill, FREE_PATHS_PER_MONTH};
 use crate::path::{InvalidationPath, OriginPath, viewer_paths};
@@ -34,7 +34,7 @@ pub(super) fn heading(directory: &Path, site: &SiteDirectory, bucket: &str, dist
 }
 
 /// Prints the events, one row each.
-pub(super) fn events(deliveries: &[DemoDelivery<'_>], batch: u16) {
+pub(super) fn events(deliveries: &[Delivery<'_>], batch: u16) {
     let mut table = table(&["EVENT", "CHANGES", "INVALIDATED", "PATHS", "WILDCARDS", "INVALIDATION", "MS"]);
     for (number, delivery) in deliveries.iter().enumerate().take(MAX_ROWS) {
         let invalidation = delivery.report.invalidations.first();
@@ -61,7 +61,7 @@ pub(super) fn events(deliveries: &[DemoDelivery<'_>], batch: u16) {
 }
 
 /// Prints the paths sent to CloudFront, and how many changed objects each one invalidates.
-pub(super) fn paths(deliveries: &[DemoDelivery<'_>]) {
+pub(super) fn paths(deliveries: &[Delivery<'_>]) {
     let mut matched: BTreeMap<InvalidationPath, (usize, &str)> = BTreeMap::new();
     let index_documents = [Config::DEFAULT_INDEX_DOCUMENT.to_owned()];
     for delivery in deliveries {
@@ -90,7 +90,7 @@ fn urls(key: &ObjectKey, index_documents: &[String]) -> Vec<InvalidationPath> {
 }
 
 /// Prints the price, compared with one path per object and with `/*` per event.
-pub(super) fn costs(deliveries: &[DemoDelivery<'_>], bill: Bill, lookups: usize) {
+pub(super) fn costs(deliveries: &[Delivery<'_>], bill: Bill, lookups: usize) {
     let index_documents = [Config::DEFAULT_INDEX_DOCUMENT.to_owned()];
     let keys = || deliveries.iter().flat_map(|delivery| delivery.keys);
     let objects = keys().count();
@@ -115,7 +115,7 @@ pub(super) fn costs(deliveries: &[DemoDelivery<'_>], bill: Bill, lookups: usize)
     ));
 }
 
-fn paths_of(delivery: &DemoDelivery<'_>) -> Vec<InvalidationPath> {
+fn paths_of(delivery: &Delivery<'_>) -> Vec<InvalidationPath> {
     let sent = delivery.report.invalidations.iter().flat_map(|it| &it.paths);
     sent.filter_map(|path| InvalidationPath::parse(path).ok()).collect()
 }
