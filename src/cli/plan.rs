@@ -15,10 +15,11 @@ use super::key_lists::{self, KeyList};
 use super::terminal::{MAX_ROWS, more, note, right, say, shorten, table};
 use crate::change::text::{counted, json_line, one_line};
 use crate::change::{Bucket, BucketName, ObjectKey, Region};
-use crate::collapse::{Budget, Collapsed, CostModel, Counted, Heuristic, Objective, collapse};
+use crate::collapse::{Budget, Collapsed, CostModel, Counted, Coverage, Heuristic, Objective, collapse};
 use crate::config::Config;
 use crate::local::bill::Bill;
 use crate::path::{BucketOptions, DirectoryUrls, IndexDocuments, InvalidationPath, Item, Mapping, OriginPath};
+use crate::plan::relative_key_prefix;
 
 /// The changes, and what is known of the bucket and its distribution.
 #[derive(Debug, Args)]
@@ -183,7 +184,11 @@ impl PlanArgs {
 
     /// Reads the bucket listing and returns its unchanged URLs, which wildcards may evict; `None` if no listing is
     /// given.
-    fn unchanged_urls(&self, mapping: &Mapping, required: &[InvalidationPath]) -> anyhow::Result<Option<Counted>> {
+    fn unchanged_urls(
+        &self,
+        mapping: &Mapping,
+        required: &[InvalidationPath],
+    ) -> anyhow::Result<Option<Counted<ListedUrls>>> {
         let Some(file) = &self.listing else { return Ok(None) };
         let list = KeyList::read(&key_lists::read(file)?).with_context(|| key_lists::name(file))?;
         let (keys, complete) = match list {
@@ -193,13 +198,26 @@ impl PlanArgs {
         if keys.is_empty() {
             bail!("{} lists no objects; omit --listing if no bucket listing is available", key_lists::name(file));
         }
-        let urls = |key: &ObjectKey| mapping.served_urls(key).collect::<Vec<_>>();
-        let listed = match &self.listing_prefix {
-            _ if !complete => Vec::new(),
-            None => vec!["/".to_owned()],
-            Some(prefix) => urls(&ObjectKey::new(prefix.as_str())?),
+        let listed = ListedUrls {
+            key_prefixes: mapping.key_prefixes().collect(),
+            listed_prefix: complete.then(|| self.listing_prefix.clone().unwrap_or_default()),
         };
-        Ok(Some(Counted::new(keys.iter().flat_map(urls).collect(), listed, required)))
+        Ok(Some(Counted::new(keys.iter().flat_map(|key| mapping.served_urls(key)).collect(), listed, required)))
+    }
+}
+
+/// The URLs whose keys are all in the bucket listing. Other origins are ignored.
+struct ListedUrls {
+    /// The key prefixes of the origin paths, one of which is before the key of each URL.
+    key_prefixes: Vec<String>,
+    /// The prefix with which every key of the bucket is listed; `None` if the listing has only some keys.
+    listed_prefix: Option<String>,
+}
+
+impl Coverage for ListedUrls {
+    fn includes(&self, prefix: &str) -> bool {
+        let (Some(listed), Some(relative)) = (&self.listed_prefix, relative_key_prefix(prefix)) else { return false };
+        self.key_prefixes.iter().all(|key_prefix| format!("{key_prefix}{relative}").starts_with(listed))
     }
 }
 
@@ -259,7 +277,7 @@ fn wildcards(set: &Collapsed) -> usize {
 fn print_tables(
     set: &Collapsed,
     changed: &[(&ObjectKey, Vec<InvalidationPath>)],
-    unchanged_urls: Option<&Counted>,
+    unchanged_urls: Option<&Counted<ListedUrls>>,
     not_served: usize,
 ) {
     if not_served > 0 {

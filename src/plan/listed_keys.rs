@@ -85,12 +85,19 @@ impl ListedKeys {
 
 impl Coverage for ListedOrigins<'_> {
     fn includes(&self, prefix: &str) -> bool {
-        // In a URL a raw `+` is a space; a literal `+` is `%2B`.
-        let with_spaces = prefix.strip_prefix('/').unwrap_or(prefix).replace('+', " ");
-        let Ok(relative_prefix) = percent_decode_str(&with_spaces).decode_utf8() else { return false };
+        let Some(relative_prefix) = relative_key_prefix(prefix) else { return false };
         let is_listed = |(key_prefix, listing): &(String, &KeyListing)| {
             listing.is_complete(&format!("{key_prefix}{relative_prefix}"))
         };
         self.key_prefixes.iter().all(is_listed) && self.config.is_served_only_by(prefix, &self.origins)
     }
+}
+
+/// Returns the start of the keys, relative to the origin path, whose URLs start with `prefix`; `None` if it is not
+/// UTF-8.
+#[must_use]
+pub fn relative_key_prefix(prefix: &str) -> Option<String> {
+    // In a URL a raw `+` is a space; a literal `+` is `%2B`.
+    let with_spaces = prefix.strip_prefix('/').unwrap_or(prefix).replace('+', " ");
+    percent_decode_str(&with_spaces).decode_utf8().ok().map(Into::into)
 }

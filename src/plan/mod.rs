@@ -25,7 +25,7 @@ pub use self::invalidation::Invalidation;
 use self::invalidation::collapsed;
 pub use self::key_listing::KeyListing;
 pub(crate) use self::key_listing::KeyPosition;
-pub use self::listed_keys::{BucketPrefix, ListedKeys, ListedOrigins, prefixes_to_list};
+pub use self::listed_keys::{BucketPrefix, ListedKeys, ListedOrigins, prefixes_to_list, relative_key_prefix};
 pub use self::outcome::{Outcome, Outcomes, SkipReason};
 
 /// Plans the invalidations of the assigned changes, sorted by distribution.

@@ -167,6 +167,39 @@ fn a_partial_listing_makes_nothing_free_elsewhere() {
     }
 }
 
+/// A listing has exactly the keys that start with its prefix, whether the prefix ends with a slash or not.
+#[test]
+fn a_listing_prefix_is_the_start_of_keys() {
+    let file = std::env::temp_dir().join(format!("prefix-{}.txt", std::process::id()));
+    let line = |key: &str| format!("2026-01-02 03:04:05 10 {key}\n");
+    let plan = |listed: &[&str], prefix: &str, more: &[&str], keys: &str| {
+        std::fs::write(&file, listed.iter().map(|key| line(key)).collect::<String>()).unwrap();
+        let listing = ["--keys", "-", "--listing", file.to_str().unwrap(), "--listing-prefix", prefix];
+        let planned = planned(&[&listing, more].concat(), keys);
+        (planned["paths"].clone(), planned["unchangedEvicted"].clone())
+    };
+    // An index document is also served at the URL of its folder, but the other keys of the folder are not listed.
+    let one_path = ["--max-paths", "1", "--max-wildcards", "1"];
+    let unknown = (json!(["/*"]), json!(null));
+    assert_eq!(plan(&["index.html"], "index.html", &one_path, "a\nb\nindex.html\n"), unknown);
+    let unknown = (json!(["/docs/*"]), json!(null));
+    assert_eq!(plan(&["docs/index.html"], "docs/index.html", &one_path, "docs/a\ndocs/index.html\n"), unknown);
+    // A prefix may end inside a name.
+    let images = "img/2024-a b\nimg/2024-c\n";
+    let counted = (json!(["/img/2024-*"]), json!(1));
+    assert_eq!(plan(&["img/2024-a b", "img/2024-c", "img/2024-d"], "img/2024-", &one_path, images), counted);
+    let unknown = (json!(["/img/2024-*"]), json!(null));
+    assert_eq!(plan(&["img/2024-a b"], "img/2024-a ", &one_path, images), unknown);
+    // The URLs are relative to the origin path, and the prefix is not.
+    let below = [&one_path[..], &["--origin-path", "/web"]].concat();
+    let counted = (json!(["/*"]), json!(1));
+    let pages = "web/a\nweb/b\n";
+    for (prefix, expected) in [("web/", &counted), ("we", &counted), ("web/a", &(json!(["/*"]), json!(null)))] {
+        assert_eq!(plan(&["web/a", "web/b", "web/c"], prefix, &below, pages), *expected, "{prefix}");
+    }
+    std::fs::remove_file(&file).unwrap();
+}
+
 #[test]
 fn an_event_about_several_buckets_is_planned_for_one() {
     let event = notification(&[record("ObjectCreated:Put", "one", "a"), record("ObjectCreated:Put", "two", "b")]);
