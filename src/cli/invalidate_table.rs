@@ -6,7 +6,7 @@ use crate::local::bill::Bill;
 use crate::path::IGNORE_TAG;
 use crate::plan::SkipReason;
 use crate::report::Report;
-use crate::send::SentStatus;
+use crate::send::{SentInvalidation, SentStatus};
 
 /// Prints the function's report: its invalidations, then the skipped changes with the reasons.
 pub(super) fn show(report: &Report) {
@@ -24,7 +24,7 @@ pub(super) fn show(report: &Report) {
                 sent.changes.to_string(),
                 sent.path_count.to_string(),
                 sent.wildcard_count.to_string(),
-                Bill::of([if sent.status == SentStatus::AlreadyExists { 0 } else { sent.path_count }]).price(),
+                price(sent),
             ]);
         }
         right(&mut rows, &[2, 3, 4, 5]);
@@ -39,6 +39,12 @@ pub(super) fn show(report: &Report) {
     if report.invalidations.is_empty() && report.skipped.is_empty() {
         say("Nothing to invalidate.");
     }
+}
+
+/// The price of an invalidation that CloudFront bills, or would bill without `--dry-run`.
+fn price(sent: &SentInvalidation) -> String {
+    let is_priced = sent.is_billed() || sent.status == SentStatus::DryRun;
+    Bill::of([if is_priced { sent.path_count } else { 0 }]).price()
 }
 
 fn reason(reason: &SkipReason) -> String {
@@ -56,5 +62,29 @@ fn reason(reason: &SkipReason) -> String {
         SkipReason::NotAContentChange { event_name } => format!("{event_name} does not change the content of objects"),
         SkipReason::TestEvent => "test event".to_owned(),
         SkipReason::DryRun => "--dry-run".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::Accepted;
+    use crate::change::{DistributionId, InvalidationId};
+    use crate::path::named_items;
+    use crate::plan::{DeliveryId, plan_named};
+
+    #[test]
+    fn only_what_cloudfront_bills_has_a_price() {
+        let distributions = [DistributionId::new("E1").unwrap()];
+        let items = named_items(["/a", "/b"]).unwrap();
+        let planned = plan_named(&distributions, &items, None, &DeliveryId::Invocation("1"));
+        let [invalidation] = planned.as_slice() else { panic!("one distribution") };
+        let sent = |accepted| SentInvalidation::new(invalidation, accepted);
+        let created = || Some(Accepted::Created { id: InvalidationId::new("I1").unwrap() });
+        assert_eq!(price(&sent(created())), "$0.010");
+        assert_eq!(price(&sent(created()).cached()), "$0.000");
+        assert_eq!(price(&sent(Some(Accepted::AlreadyExists))), "$0.000");
+        assert_eq!(price(&sent(Some(Accepted::AlreadyExists)).cached()), "$0.000");
+        assert_eq!(price(&sent(None)), "$0.010", "a dry run shows the price of sending it");
     }
 }
