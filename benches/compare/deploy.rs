@@ -11,6 +11,7 @@ use s3_cloudfront_invalidator::local::events::{notification, record, sqs};
 use s3_cloudfront_invalidator::local::{
     FakeAws, FakeBucket, FakeDistribution, FunctionProcess, InvocationOutcome, Invoke, Lambda, State,
 };
+use s3_cloudfront_invalidator::plan::PATHS_PER_DOLLAR;
 use serde_json::{Value, json};
 
 use super::contender::{Contenders, Kind};
@@ -64,7 +65,7 @@ impl Deploy {
 
     /// The price in US dollars, beyond the free paths of the month.
     fn dollars(&self) -> f64 {
-        self.paths * 0.005
+        self.paths / PATHS_PER_DOLLAR
     }
 }
 
@@ -125,21 +126,18 @@ async fn queued(contenders: &Contenders) -> Result<Deploy> {
         outcome?;
     }
     let seconds = began.elapsed().as_secs_f64();
-    let bill = aws.bill();
+    let accepted = aws.accepted_invalidations();
     let requests = aws.calls("CreateInvalidation").len();
-    let invalidated = aws.with(|state| {
-        let paths: Vec<_> =
-            state.distributions.values().flat_map(|it| &it.invalidations).flat_map(|it| it.paths.clone()).collect();
-        let matches = |url: &str| {
-            paths.iter().any(|path| path.strip_suffix('*').map_or(path == url, |prefix| url.starts_with(prefix)))
-        };
-        (0..CHANGES).filter(|it| matches(&format!("/{}", key(*it)))).count()
-    });
+    let paths: Vec<_> = accepted.iter().flat_map(|it| &it.paths).collect();
+    let matches = |url: &str| {
+        paths.iter().any(|path| path.strip_suffix('*').map_or(*path == url, |prefix| url.starts_with(prefix)))
+    };
+    let invalidated = (0..CHANGES).filter(|it| matches(&format!("/{}", key(*it)))).count();
     Ok(Deploy {
         name: "function, queued",
         measured: true,
         requests: requests as f64,
-        paths: bill.paths as f64,
+        paths: paths.len() as f64,
         invalidated: invalidated as f64,
         seconds,
         rest: "",

@@ -13,6 +13,7 @@ use s3_cloudfront_invalidator::change::ObjectKey;
 use s3_cloudfront_invalidator::collapse::{Budget, Counted, Heuristic, Objective, collapse};
 use s3_cloudfront_invalidator::config::Config;
 use s3_cloudfront_invalidator::path::{InvalidationPath, OriginPath, viewer_paths};
+use s3_cloudfront_invalidator::plan::price_usd;
 
 pub(crate) use lists::{Deploy, deploys};
 
@@ -130,7 +131,7 @@ pub(crate) fn table() -> String {
                 it.items,
                 it.wildcards,
                 it.unchanged_evicted,
-                f64::from(u32::try_from(it.items).unwrap_or(u32::MAX)) * 0.005
+                price_usd(it.items)
             );
         }
     }

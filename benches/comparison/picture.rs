@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use s3_cloudfront_invalidator::config::Config;
+use s3_cloudfront_invalidator::plan::price_usd;
 
 use super::{Deploy, Outcome, Urls, deploys};
 
@@ -99,7 +100,7 @@ fn description(deploys: &[(Vec<Outcome>, Deploy)]) -> String {
 
 fn summary(outcome: &Outcome) -> String {
     let stale = if outcome.stale > 0 { format!(", URLs missed: {}", outcome.stale) } else { String::new() };
-    format!("${:.3}, unchanged URLs evicted: {}{stale}", dollars(outcome), outcome.unchanged_evicted)
+    format!("${:.3}, unchanged URLs evicted: {}{stale}", price_usd(outcome.items), outcome.unchanged_evicted)
 }
 
 fn row(line: &mut impl FnMut(String), y: usize, outcome: &Outcome) {
@@ -109,7 +110,7 @@ fn row(line: &mut impl FnMut(String), y: usize, outcome: &Outcome) {
     line(text(MARGIN + 12, y + 9, class, &outcome.tool));
     let stale = if outcome.stale > 0 { format!(" ({} stale)", outcome.stale) } else { String::new() };
     for (start, length, label, class_of_label) in [
-        (PRICE, price(dollars(outcome)), format!("{:.3}", dollars(outcome)), class),
+        (PRICE, price(price_usd(outcome.items)), format!("{:.3}", price_usd(outcome.items)), class),
         (EVICTIONS, evictions(outcome.unchanged_evicted), format!("{}{stale}", outcome.unchanged_evicted), class),
     ] {
         let end = start + length;
@@ -130,13 +131,9 @@ fn text(x: usize, y: usize, class: &str, content: &str) -> String {
     format!("<text class=\"{class}\" x=\"{x}\" y=\"{y}\">{content}</text>")
 }
 
-fn dollars(outcome: &Outcome) -> f64 {
-    f64::from(u32::try_from(outcome.items).unwrap_or(u32::MAX)) * 0.005
-}
-
 /// The position of a price in pixels. The scale is logarithmic and begins at a third of the price of one path.
 fn price(dollars: f64) -> usize {
-    let least = 0.005_f64.log10() - 0.5;
+    let least = price_usd(1).log10() - 0.5;
     pixels((dollars.log10() - least) / (MOST_DOLLARS.log10() - least))
 }
 

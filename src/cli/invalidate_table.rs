@@ -1,8 +1,7 @@
 //! The tables that `invalidate` prints.
 
-use super::terminal::{MAX_ROWS, more, right, say, table};
+use super::terminal::{self, MAX_ROWS, more, right, say, table};
 use crate::change::text::counted;
-use crate::local::bill::Bill;
 use crate::path::IGNORE_TAG;
 use crate::plan::SkipReason;
 use crate::report::Report;
@@ -44,7 +43,7 @@ pub(super) fn show(report: &Report) {
 /// The price of an invalidation that CloudFront bills, or would bill without `--dry-run`.
 fn price(sent: &SentInvalidation) -> String {
     let is_priced = sent.is_billed() || sent.status == SentStatus::DryRun;
-    Bill::of([if is_priced { sent.path_count } else { 0 }]).price()
+    terminal::price(if is_priced { sent.path_count } else { 0 })
 }
 
 fn reason(reason: &SkipReason) -> String {

@@ -12,14 +12,13 @@ use super::changes::{ChangedKeys, ChangesArgs};
 use super::config::ConfigArgs;
 use super::explain;
 use super::key_lists::{self, KeyList};
-use super::terminal::{MAX_ROWS, more, note, right, say, shorten, table};
+use super::terminal::{MAX_ROWS, more, note, price, right, say, shorten, table};
 use crate::change::text::{counted, json_line, one_line};
 use crate::change::{Bucket, BucketName, ObjectKey, Region};
 use crate::collapse::{Budget, Collapsed, CostModel, Counted, Coverage, Heuristic, Objective, collapse};
 use crate::config::Config;
-use crate::local::bill::Bill;
 use crate::path::{BucketOptions, DirectoryUrls, IndexDocuments, InvalidationPath, Item, Mapping, OriginPath};
-use crate::plan::relative_key_prefix;
+use crate::plan::{price_usd, relative_key_prefix};
 
 /// The changes, and what is known of the bucket and its distribution.
 #[derive(Debug, Args)]
@@ -166,7 +165,6 @@ impl PlanArgs {
     /// Prints explicit paths. They are never collapsed, so there is nothing to plan.
     fn print_named(&self, items: &[Item]) -> anyhow::Result<()> {
         let wildcards = items.iter().filter(|item| item.is_wildcard()).count();
-        let bill = Bill::of([items.len()]);
         if self.json {
             let invalidations = vec![JsonInvalidation::new(items, 0, wildcards, None)];
             return JsonPlan { ok: true, invalidations, urls: None }.print();
@@ -177,8 +175,8 @@ impl PlanArgs {
         }
         say(rows.trim_fmt());
         more(items.len(), "path");
-        let (paths, wildcards) = (counted(bill.paths, "path"), counted(wildcards, "wildcard"));
-        say(format_args!("\n{paths}, including {wildcards}: {}", bill.price()));
+        let (paths, wildcards) = (counted(items.len(), "path"), counted(wildcards, "wildcard"));
+        say(format_args!("\n{paths}, including {wildcards}: {}", price(items.len())));
         Ok(())
     }
 
@@ -256,7 +254,7 @@ impl<'a, P> JsonInvalidation<'a, P> {
             path_count: paths.len(),
             wildcard_count,
             unchanged_evicted,
-            cost_usd: Bill::of([paths.len()]).dollars(),
+            cost_usd: price_usd(paths.len()),
             paths,
         }
     }
@@ -309,8 +307,7 @@ fn print_tables(
     let mut costs = table(&["METHOD", "PATHS", "WILDCARDS", "PRICE", "UNCHANGED URLS EVICTED"]);
     let count_or_unknown = |urls: Option<u64>| urls.map_or_else(|| "unknown".to_owned(), |urls| urls.to_string());
     let mut row = |name: &str, paths: usize, wildcards: usize, evicted: Option<u64>| {
-        let price = Bill::of([paths]).price();
-        costs.add_row([name, &paths.to_string(), &wildcards.to_string(), &price, &count_or_unknown(evicted)]);
+        costs.add_row([name, &paths.to_string(), &wildcards.to_string(), &price(paths), &count_or_unknown(evicted)]);
     };
     row("this plan", set.items.len(), wildcards(set), set.unchanged_evicted);
     row("one path per object", changed.len(), 0, Some(0));

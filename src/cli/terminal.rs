@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
 
 use crate::change::text::counted;
+use crate::plan::price_usd;
 
 /// The maximum width of a table, in columns.
 const WIDTH: u16 = 80;
@@ -100,5 +101,20 @@ pub(super) fn shorten_to(most: usize, name: &str) -> String {
 pub(super) fn more(rows: usize, what: &str) {
     if rows > MAX_ROWS {
         say(format_args!("… and {}", counted(rows - MAX_ROWS, &format!("more {what}"))));
+    }
+}
+
+/// Returns the price of `paths` paths, beyond the free ones, such as `$1.235`.
+pub(super) fn price(paths: usize) -> String {
+    format!("${:.3}", price_usd(paths))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_price_has_three_decimals() {
+        assert_eq!([0, 1, 247, 1000].map(price), ["$0.000", "$0.005", "$1.235", "$5.000"]);
     }
 }

@@ -11,8 +11,8 @@ use super::denial::denied;
 use super::fault::Effect;
 use super::http::{Reply, Server};
 use super::request::{ApiRequest, ApiResponse, UnknownRequest};
-use super::state::{Call, State, UNKNOWN_OPERATION};
-use super::{bill, cloudfront, codepipeline, distribution_config, listing, s3};
+use super::state::{AcceptedInvalidation, Call, State, UNKNOWN_OPERATION};
+use super::{cloudfront, codepipeline, distribution_config, listing, s3};
 
 /// The AWS services that the function calls.
 pub struct FakeAws {
@@ -49,12 +49,10 @@ impl FakeAws {
         self.with(|state| state.calls.iter().filter(|call| call.operation == operation).cloned().collect())
     }
 
-    /// The cost of all invalidations so far.
+    /// Returns all invalidations that CloudFront accepted so far, which it bills.
     #[must_use]
-    pub fn bill(&self) -> bill::Bill {
-        self.with(|state| {
-            bill::Bill::of(state.distributions.values().flat_map(|it| &it.invalidations).map(|it| it.paths.len()))
-        })
+    pub fn accepted_invalidations(&self) -> Vec<AcceptedInvalidation> {
+        self.with(|state| state.distributions.values().flat_map(|it| &it.invalidations).cloned().collect())
     }
 }
 

@@ -3,10 +3,9 @@
 //!
 //! Where AWS silently accepts what has no effect, the fake reports it: a path that CloudFront would accept and never
 //! match is listed in [`AcceptedInvalidation::ineffective`], so that a test can require that there is none.
-//! It records every call, injects the faults that a test asks for, and computes the cost of the invalidations. It
-//! checks no signatures, and of objects it has only the keys.
+//! It records every call and injects the faults that a test asks for. It checks no signatures, and of objects it has only
+//! the keys.
 
-pub mod bill;
 pub mod connection;
 pub mod events;
 pub mod fault;

@@ -11,6 +11,7 @@ mod invalidation;
 mod key_listing;
 mod listed_keys;
 mod outcome;
+mod price;
 
 use std::collections::BTreeMap;
 
@@ -27,6 +28,7 @@ pub use self::key_listing::KeyListing;
 pub(crate) use self::key_listing::KeyPosition;
 pub use self::listed_keys::{BucketPrefix, ListedKeys, ListedOrigins, prefixes_to_list, relative_key_prefix};
 pub use self::outcome::{Outcome, Outcomes, SkipReason};
+pub use self::price::{FREE_PATHS_PER_MONTH, PATHS_PER_DOLLAR, price_usd};
 
 /// Plans the invalidations of the assigned changes, sorted by distribution.
 ///

@@ -15,8 +15,8 @@ use serde::{Serialize, Serializer};
 
 use crate::change::text::shortened;
 use crate::change::{Batch, Timestamp};
-use crate::plan::{Outcome, Outcomes, SkipReason};
-use crate::send::{SentInvalidation, price_usd};
+use crate::plan::{Outcome, Outcomes, SkipReason, price_usd};
+use crate::send::SentInvalidation;
 
 pub use self::failure::{Failure, MAX_FAILURES_IN_MESSAGE};
 pub use self::invocation_error::{ErrorCause, InvocationError};

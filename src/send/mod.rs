@@ -26,7 +26,6 @@ use crate::plan::Invalidation;
 
 pub use self::sent_cache::SentCache;
 pub(crate) use self::sent_invalidation::MAX_LISTED_BUCKETS;
-pub(crate) use self::sent_invalidation::price_usd;
 pub use self::sent_invalidation::{SentInvalidation, SentStatus};
 pub use self::throttle::SendDeadlines;
 use self::throttle::Throttle;

@@ -5,13 +5,10 @@ use serde::Serialize;
 use crate::aws::{Accepted, Progress};
 use crate::change::{DistributionId, InvalidationId};
 use crate::path::Item;
-use crate::plan::Invalidation;
+use crate::plan::{Invalidation, price_usd};
 
 /// The most buckets of one invalidation that are listed.
 pub(crate) const MAX_LISTED_BUCKETS: usize = 10;
-
-/// The number of paths per dollar, beyond the free ones. Source: CloudFront pricing, "Invalidation requests".
-const PATHS_PER_DOLLAR: f64 = 200.0;
 
 /// An invalidation that CloudFront accepted, or that a dry run would have sent.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -60,11 +57,6 @@ pub enum SentStatus {
     AlreadyExists,
     /// `DRY_RUN` is on: nothing was sent.
     DryRun,
-}
-
-/// The price of `paths` paths in US dollars, beyond the free ones.
-pub(crate) fn price_usd(paths: usize) -> f64 {
-    f64::from(u32::try_from(paths).unwrap_or(u32::MAX)) / PATHS_PER_DOLLAR
 }
 
 impl SentInvalidation {

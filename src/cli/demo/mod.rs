@@ -65,7 +65,7 @@ impl DemoArgs {
         let deliveries = deliver(&lambda, BUCKET, &site.keys, self.batch.into()).await?;
         tables::events(&deliveries, self.batch);
         tables::paths(&deliveries);
-        tables::costs(&deliveries, aws.bill(), aws.calls("GetBucketTagging").len());
+        tables::costs(&deliveries, &aws.accepted_invalidations(), aws.calls("GetBucketTagging").len());
         Ok(())
     }
 }

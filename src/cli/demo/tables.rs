@@ -8,10 +8,11 @@ use super::delivery::Delivery;
 use super::directory::SiteDirectory;
 use crate::change::ObjectKey;
 use crate::change::text::{counted, one_line};
-use crate::cli::terminal::{MAX_ROWS, more, right, say, shorten, table};
+use crate::cli::terminal::{MAX_ROWS, more, price, right, say, shorten, table};
 use crate::config::Config;
-use crate::local::bill::{Bill, FREE_PATHS_PER_MONTH};
+use crate::local::AcceptedInvalidation;
 use crate::path::{InvalidationPath, OriginPath, viewer_paths};
+use crate::plan::FREE_PATHS_PER_MONTH;
 
 /// Prints the bucket's content, the distribution that its tag names, and how long the function took to start.
 pub(super) fn heading(directory: &Path, site: &SiteDirectory, bucket: &str, distribution: &str, startup: Duration) {
@@ -90,22 +91,18 @@ fn urls(key: &ObjectKey, index_documents: &[String]) -> Vec<InvalidationPath> {
 }
 
 /// Prints the price, compared with one path per object and with `/*` per event.
-pub(super) fn costs(deliveries: &[Delivery<'_>], bill: Bill, lookups: usize) {
+pub(super) fn costs(deliveries: &[Delivery<'_>], accepted: &[AcceptedInvalidation], lookups: usize) {
     let index_documents = [Config::DEFAULT_INDEX_DOCUMENT.to_owned()];
     let keys = || deliveries.iter().flat_map(|delivery| delivery.keys);
     let objects = keys().count();
     let missed: usize = keys().map(|key| urls(key, &index_documents).len() - 1).sum();
     let mut table = table(&["METHOD", "INVALIDATIONS", "PATHS", "PRICE", "RESULT"]);
-    let mut row = |name: &str, bill: Bill, result: &str| {
-        table.add_row([name, &bill.invalidations.to_string(), &bill.paths.to_string(), &bill.price(), result]);
+    let mut row = |name: &str, invalidations: usize, paths: usize, result: &str| {
+        table.add_row([name, &invalidations.to_string(), &paths.to_string(), &price(paths), result]);
     };
-    row("this function", bill, "no URL missed");
-    row(
-        "one path per object",
-        Bill::of(std::iter::repeat_n(1, objects)),
-        &format!("{} missed", counted(missed, "URL")),
-    );
-    row("\"/*\" per event", Bill::of(deliveries.iter().map(|_| 1)), "evicts all objects");
+    row("this function", accepted.len(), accepted.iter().map(|it| it.paths.len()).sum(), "no URL missed");
+    row("one path per object", objects, objects, &format!("{} missed", counted(missed, "URL")));
+    row("\"/*\" per event", deliveries.len(), deliveries.len(), "evicts all objects");
     right(&mut table, &[1, 2, 3]);
     say("");
     say(table.trim_fmt());

@@ -77,7 +77,7 @@ async fn paths_in_progress_are_limited_to_3000() {
     assert_eq!(invalidate(&aws, "b", &numbered(2999, ""), 2999).await.0, 201);
     assert_eq!(invalidate(&aws, "c", &numbered(2, "x"), 2).await, refused("TooManyInvalidationsInProgress"));
     assert_eq!(invalidate(&aws, "d", &numbered(1, "x"), 1).await.0, 201);
-    assert_eq!(aws.bill().paths, 3000);
+    assert_eq!(aws.accepted_invalidations().iter().map(|it| it.paths.len()).sum::<usize>(), 3000);
 }
 
 #[tokio::test]
@@ -87,7 +87,7 @@ async fn a_request_must_be_consistent_and_its_paths_valid() {
     assert_eq!(invalidate(&aws, "a", &[], 0).await, refused("MissingBody"));
     assert_eq!(invalidate(&aws, "", &numbered(1, ""), 1).await, refused("MissingBody"));
     assert_eq!(invalidate(&aws, "a", &["/a".into(), "/~".into()], 2).await, refused("InvalidArgument"));
-    assert_eq!(aws.bill().invalidations, 0);
+    assert_eq!(aws.accepted_invalidations().len(), 0);
 }
 
 #[tokio::test]
@@ -97,7 +97,7 @@ async fn a_caller_reference_stands_for_one_set_of_paths() {
         assert_eq!(invalidate(&aws, "a", &numbered(2, ""), 2).await.0, 201);
     }
     assert_eq!(invalidate(&aws, "a", &numbered(3, ""), 3).await, refused("InvalidArgument"));
-    assert_eq!(aws.bill().invalidations, 1);
+    assert_eq!(aws.accepted_invalidations().len(), 1);
 }
 
 #[tokio::test]
