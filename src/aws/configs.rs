@@ -3,8 +3,6 @@
 //! Only what decides which URLs an object has is kept: origins, origin groups, cache behaviors and the default root
 //! object.
 
-use std::future::Future;
-
 use aws_sdk_cloudfront::Client;
 use aws_sdk_cloudfront::types::{
     CacheBehavior, CacheBehaviors, CachePolicyQueryStringBehavior, DefaultCacheBehavior,
@@ -19,24 +17,13 @@ use super::response::{SMALL_RESPONSE_BYTES, SizeLimit};
 use crate::change::DistributionId;
 use crate::path::{Behavior, DistributionConfig, DistributionConfigError, Origin, OriginGroup, PolicyId};
 
-/// Reads distribution configs and cache policies.
-pub trait DistributionConfigs {
-    /// Returns the config of a distribution (`GetDistributionConfig`).
-    fn distribution_config(
-        &self,
-        distribution: &DistributionId,
-    ) -> impl Future<Output = Result<DistributionConfig, CallError>>;
-
-    /// Returns whether the cache key of a cache policy includes query strings, all of them or some (`GetCachePolicy`).
-    fn has_query_strings(&self, policy: &PolicyId) -> impl Future<Output = Result<bool, CallError>>;
-}
-
 /// The longest distribution config that is read, in bytes. CloudFront's quotas allow 100 origins with 10,240
 /// characters of custom headers each, 75 cache behaviors and 100 alternate domain names.
 const MAX_CONFIG_BYTES: usize = 2 * 1024 * 1024;
 
-impl DistributionConfigs for CloudFront {
-    async fn distribution_config(&self, distribution: &DistributionId) -> Result<DistributionConfig, CallError> {
+impl CloudFront {
+    /// Returns the config of a distribution (`GetDistributionConfig`).
+    pub async fn distribution_config(&self, distribution: &DistributionId) -> Result<DistributionConfig, CallError> {
         let client: &Client = &self.client;
         let call = client.get_distribution_config().id(distribution.as_str()).customize();
         let answer = call.interceptor(SizeLimit(MAX_CONFIG_BYTES)).send().await;
@@ -47,7 +34,8 @@ impl DistributionConfigs for CloudFront {
         converted.map_err(|reason| invalid_response("GetDistributionConfig", &reason))
     }
 
-    async fn has_query_strings(&self, policy: &PolicyId) -> Result<bool, CallError> {
+    /// Returns whether the cache key of a cache policy includes query strings, all of them or some (`GetCachePolicy`).
+    pub async fn has_query_strings(&self, policy: &PolicyId) -> Result<bool, CallError> {
         let client: &Client = &self.client;
         let call = client.get_cache_policy().id(policy.as_str()).customize();
         let answer = call.interceptor(SizeLimit(SMALL_RESPONSE_BYTES)).send().await;

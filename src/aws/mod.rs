@@ -31,7 +31,6 @@ use aws_smithy_runtime_api::client::http::{
 
 pub use aws_config::SdkConfig;
 
-pub use self::configs::DistributionConfigs;
 pub use self::error::{CallError, ErrorClass};
 pub use self::invalidations::{Accepted, CloudFront, Progress};
 pub use self::jobs::CodePipeline;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::key_lists;
 use super::terminal::note;
-use crate::aws::{self, CallError, CloudFront, DistributionConfigs, ErrorClass};
+use crate::aws::{self, CallError, CloudFront, ErrorClass};
 use crate::change::DistributionId;
 use crate::path::{Behavior, DistributionConfig, Origin, OriginGroup};
 

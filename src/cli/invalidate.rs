@@ -7,7 +7,6 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::bail;
 use clap::Args;
-use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::aws::OperatorClients;
@@ -19,13 +18,11 @@ use super::terminal::{note, say};
 use super::{invalidate_table, wait};
 use crate::aws;
 use crate::change::text::json_line;
-use crate::change::{AccountId, BucketName, Change, DistributionId};
+use crate::change::{AccountId, Batch, Bucket, BucketName, DistributionId};
 use crate::collapse::Budget;
 use crate::config::{Config, ExpectedOwner};
-use crate::event::RequestTarget;
-use crate::handler::{App, DecodedEvent, Invocation};
-use crate::local::events::encode_key;
-use crate::path::Item;
+use crate::event::{Event, Request, RequestKind, RequestTarget};
+use crate::handler::{App, Invocation};
 use crate::plan::SkipReason;
 use crate::report::{Answer, ErrorCause, InvocationError, Report, logging};
 
@@ -83,8 +80,11 @@ pub(super) struct InvalidateArgs {
 impl InvalidateArgs {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let input = self.changes.to_invalidate(self.bucket.as_ref())?;
-        let (event, unreadable) = match &input {
-            ToInvalidate::Paths { target, paths } => (self.request(target, paths)?, None),
+        let (event, unreadable) = match input {
+            ToInvalidate::Paths { target, paths } => {
+                let kind = RequestKind::Paths { target: self.target(target)?, paths };
+                (Event::Request(Request { kind, wait: None }), UnreadableRecords::default())
+            }
             ToInvalidate::Changes { changes, unreadable } if changes.is_empty() => {
                 let refused = unreadable.refuse();
                 if self.json {
@@ -98,7 +98,9 @@ impl InvalidateArgs {
                 }
                 return refused;
             }
-            ToInvalidate::Changes { changes, unreadable } => (notification(changes), Some(unreadable)),
+            ToInvalidate::Changes { changes, unreadable } => {
+                (Event::Changes(Batch { changes, ..Batch::default() }), unreadable)
+            }
         };
         // Warnings that the function would log, such as an unreadable distribution config, go to standard error.
         let level = |name: &str| (name == "AWS_LAMBDA_LOG_LEVEL").then(|| "warn".to_owned());
@@ -110,7 +112,7 @@ impl InvalidateArgs {
         let started = Instant::now();
         let deadline = started + self.timeout();
         let invocation = Invocation { request_id: request_id(), function_arn: String::new(), deadline };
-        let (answer, _) = app.handle(DecodedEvent::decode(event.to_string().as_bytes()), &invocation).await;
+        let (answer, _) = app.handle(event.into(), &invocation).await;
         let (mut report, mut errors): (_, Vec<_>) = match answer {
             Ok(Answer { report, .. }) => (report, Vec::new()),
             Err(InvocationError { cause: ErrorCause::Changes(failures), report }) => {
@@ -147,7 +149,7 @@ impl InvalidateArgs {
                 format!("bucket \"{bucket}\" does not have the tag \"{tag}\"; add the tag, or specify --distribution");
             fail(&mut report, "bucket-not-tagged", error);
         }
-        if let Some(Err(error)) = unreadable.map(UnreadableRecords::refuse) {
+        if let Err(error) = unreadable.refuse() {
             fail(&mut report, "record-invalid", error.to_string());
         }
         if self.json {
@@ -160,23 +162,17 @@ impl InvalidateArgs {
         Duration::from_secs(self.timeout.get().try_into().unwrap_or(u64::MAX))
     }
 
-    /// Builds the function's request event for explicit paths. Options take precedence over the input, and a
-    /// distribution over a bucket.
-    fn request(&self, target: &RequestTarget, paths: &[Item]) -> anyhow::Result<Value> {
-        let distribution_in_input = match target {
-            RequestTarget::Distribution(id) => Some(id),
-            RequestTarget::Bucket(_) | RequestTarget::Default => None,
-        };
-        let bucket_in_input = match target {
-            RequestTarget::Bucket(bucket) => Some(&bucket.name),
-            RequestTarget::Distribution(_) | RequestTarget::Default => None,
-        };
-        match (self.distribution.as_ref().or(distribution_in_input), self.bucket.as_ref().or(bucket_in_input)) {
-            (Some(id), _) => Ok(json!({ "distributionId": id.as_str(), "paths": paths })),
-            (None, Some(bucket)) => Ok(json!({ "bucket": bucket.as_str(), "paths": paths })),
-            (None, None) => {
+    /// Returns what explicit paths are for. Options take precedence over the input, and a distribution over a bucket.
+    fn target(&self, in_input: RequestTarget) -> anyhow::Result<RequestTarget> {
+        match (&self.distribution, &self.bucket, in_input) {
+            (Some(id), _, _) => Ok(RequestTarget::Distribution(id.clone())),
+            (None, Some(name), RequestTarget::Bucket(_) | RequestTarget::Default) => {
+                Ok(RequestTarget::Bucket(Bucket { name: name.clone(), region: None }))
+            }
+            (None, None, RequestTarget::Default) => {
                 bail!("the input names no distribution; specify --distribution, or --bucket to use the bucket's tag")
             }
+            (None, _, in_input) => Ok(in_input),
         }
     }
 
@@ -198,22 +194,6 @@ impl InvalidateArgs {
 fn print_json(report: &Report) -> anyhow::Result<()> {
     say(json_line(&serde_json::to_string(report)?));
     Ok(())
-}
-
-/// Builds an S3 event notification of these changes.
-fn notification(changes: &[Change]) -> Value {
-    let record = |change: &Change| {
-        json!({
-            "eventSource": "aws:s3",
-            "eventName": "ObjectCreated:Put",
-            "awsRegion": change.bucket.region.as_ref().map(ToString::to_string),
-            "s3": {
-                "bucket": { "name": change.bucket.name.as_str() },
-                "object": { "key": encode_key(change.key.as_str()) },
-            },
-        })
-    };
-    json!({ "Records": changes.iter().map(record).collect::<Vec<_>>() })
 }
 
 /// Returns a random request ID, so that repeating the command creates another invalidation.

@@ -123,7 +123,7 @@ impl LinkArgs {
             filter: KeyFilter { prefix: self.prefix, suffix: self.suffix },
             skip_origin_check: self.skip_origin_check,
         };
-        let link_plan = plan_link(&clients, clients.cloud_front(), &deployment, &request).await?;
+        let link_plan = plan_link(&clients, &deployment, &request).await?;
         let LinkPlan { change_set, origin_paths, managed_by, is_queue_read, tag_value, destination, unchanged_counts } =
             &link_plan;
         for (id, paths) in origin_paths {

@@ -62,7 +62,7 @@ impl StatusArgs {
         let skip_origin_check = self.skip_origin_check;
         let check = |name: BucketName| {
             let (clients, deployment) = (&clients, &deployment);
-            async move { check_bucket(clients, clients.cloud_front(), deployment, &name, skip_origin_check).await }
+            async move { check_bucket(clients, deployment, &name, skip_origin_check).await }
         };
         let buckets: Vec<_> = stream::iter(buckets).map(check).buffered(MAX_CONCURRENT_CHECKS).collect().await;
         let problems = problems(&function, &buckets);

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 use super::{CacheTtl, Cached, CachedLookup, Clock, Operation, concurrency};
-use crate::aws::{CallError, CloudFront, DistributionConfigs, ErrorClass};
+use crate::aws::{CallError, CloudFront, ErrorClass};
 use crate::change::{Bucket, DistributionId};
 use crate::path::{BucketOptions, DistributionConfig, Mapping, PolicyId};
 

@@ -19,7 +19,7 @@ use crate::change::{AccountId, BucketName, DistributionId, Timestamp};
 use crate::cli::link::{
     EventRule, EventSourceMapping, FunctionInfo, LastInvalidation, Notifications, OperatorApi, Queue, S3_PRINCIPAL,
 };
-use crate::path::Tags;
+use crate::path::{DistributionConfig, Tags};
 
 /// The response header with a bucket's Region. S3 sends it also if the request went to another Region.
 const REGION_HEADER: &str = "x-amz-bucket-region";
@@ -265,6 +265,10 @@ impl OperatorApi for OperatorClients {
         let output = output.map_err(|error| call_error("GetDistributionTenant", &error))?.distribution_tenant;
         let id = output.and_then(|it| it.distribution_id).and_then(|id| DistributionId::new(&id).ok());
         id.ok_or_else(|| invalid_response("GetDistributionTenant", "it has no DistributionId"))
+    }
+
+    async fn distribution_config(&self, distribution: &DistributionId) -> Result<DistributionConfig, CallError> {
+        self.cloud_front.distribution_config(distribution).await
     }
 
     async fn last_invalidation(&self, distribution: &DistributionId) -> Result<Option<LastInvalidation>, CallError> {

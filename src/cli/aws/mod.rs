@@ -56,7 +56,7 @@ impl OperatorClients {
         }
     }
 
-    /// Returns the CloudFront client, which reads distribution configs and the progress of invalidations.
+    /// Returns the CloudFront client, which reads the progress of invalidations.
     #[must_use]
     pub fn cloud_front(&self) -> &CloudFront {
         &self.cloud_front

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use super::notification::Notifications;
 use crate::aws::{CallError, ErrorClass};
 use crate::change::{AccountId, BucketName, DistributionId, Timestamp};
-use crate::path::Tags;
+use crate::path::{DistributionConfig, Tags};
 
 /// The parts of a function's configuration that the commands read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -153,6 +153,12 @@ pub trait OperatorApi {
 
     /// Returns the distribution of a distribution tenant.
     fn distribution_of(&self, tenant: &DistributionId) -> impl Future<Output = Result<DistributionId, CallError>>;
+
+    /// Returns the config of a distribution.
+    fn distribution_config(
+        &self,
+        distribution: &DistributionId,
+    ) -> impl Future<Output = Result<DistributionConfig, CallError>>;
 
     /// Returns the most recent invalidation of a distribution or a distribution tenant; `None` if there is none.
     fn last_invalidation(

@@ -11,7 +11,7 @@ use super::notification::{Destination, KeyFilter, Notifications};
 use super::policy::{AccessRequest, EVENT_BRIDGE_PRINCIPAL, S3_PRINCIPAL, allows, is_sqs_managed_key};
 use super::step::{Permission, Step};
 use super::tags::{self, ManagedBy};
-use crate::aws::{CallError, DistributionConfigs, ErrorClass};
+use crate::aws::{CallError, ErrorClass};
 use crate::change::{Bucket, BucketName, DistributionId, Region};
 
 /// How a bucket's events reach the function.
@@ -65,7 +65,6 @@ pub struct LinkPlan {
 /// [`LinkError`], with the remedy.
 pub async fn plan_link(
     api: &impl OperatorApi,
-    configs: &impl DistributionConfigs,
     deployment: &Deployment,
     request: &LinkRequest,
 ) -> Result<LinkPlan, LinkError> {
@@ -79,7 +78,7 @@ pub async fn plan_link(
     let bucket = Bucket { name: request.bucket.clone(), region: Region::new(&region).ok() };
     let mut origin_paths = Vec::new();
     for id in request.distributions.iter().collect::<BTreeSet<_>>() {
-        match origin_paths_of(api, configs, &bucket, id).await {
+        match origin_paths_of(api, &bucket, id).await {
             Ok(paths) => origin_paths.push((id.clone(), paths)),
             Err(LinkError::NoOrigin { .. } | LinkError::OriginsUnreadable { .. }) if request.skip_origin_check => {
                 origin_paths.push((id.clone(), Vec::new()));
@@ -227,7 +226,6 @@ async fn permission(
 /// Returns the origin paths through which a distribution serves the bucket.
 pub(super) async fn origin_paths_of(
     api: &impl OperatorApi,
-    configs: &impl DistributionConfigs,
     bucket: &Bucket,
     id: &DistributionId,
 ) -> Result<Vec<String>, LinkError> {
@@ -237,7 +235,7 @@ pub(super) async fn origin_paths_of(
         _ => LinkError::Call(error),
     };
     let distribution = if id.is_tenant() { &api.distribution_of(id).await.map_err(link_error)? } else { id };
-    let config = configs.distribution_config(distribution).await.map_err(link_error)?;
+    let config = api.distribution_config(distribution).await.map_err(link_error)?;
     let mut paths: Vec<_> = config
         .origins_of(bucket)
         .map(|(_, path, _)| match path.map(|path| path.to_string()) {

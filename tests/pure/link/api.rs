@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use s3_cloudfront_invalidator::aws::{CallError, DistributionConfigs};
+use s3_cloudfront_invalidator::aws::CallError;
 use s3_cloudfront_invalidator::change::{AccountId, BucketName, DistributionId, Timestamp};
 use s3_cloudfront_invalidator::cli::link::{
     EventRule, EventSourceMapping, FunctionInfo, LastInvalidation, Notifications, OperatorApi, Queue,
 };
-use s3_cloudfront_invalidator::path::{Behavior, DistributionConfig, Origin, PolicyId, Tags};
+use s3_cloudfront_invalidator::path::{Behavior, DistributionConfig, Origin, Tags};
 
 use super::fake_account::{ACCOUNT, Account, DEAD, FUNCTION, QUEUE, failed, missing, policy, statement};
 
@@ -119,12 +119,6 @@ impl OperatorApi for Account {
         if tenant.as_str() == "dt_1" { Ok(DistributionId::new("E1").unwrap()) } else { Err(missing("EntityNotFound")) }
     }
 
-    async fn last_invalidation(&self, _distribution: &DistributionId) -> Result<Option<LastInvalidation>, CallError> {
-        Ok(Some(LastInvalidation { created_at: Timestamp::new(1_000_000).unwrap(), status: "Completed".into() }))
-    }
-}
-
-impl DistributionConfigs for Account {
     async fn distribution_config(&self, distribution: &DistributionId) -> Result<DistributionConfig, CallError> {
         let origins = self.origins.borrow();
         let origins = origins.get(distribution.as_str()).ok_or_else(|| missing("NoSuchDistribution"))?;
@@ -136,7 +130,7 @@ impl DistributionConfigs for Account {
         })
     }
 
-    async fn has_query_strings(&self, _policy: &PolicyId) -> Result<bool, CallError> {
-        Ok(false)
+    async fn last_invalidation(&self, _distribution: &DistributionId) -> Result<Option<LastInvalidation>, CallError> {
+        Ok(Some(LastInvalidation { created_at: Timestamp::new(1_000_000).unwrap(), status: "Completed".into() }))
     }
 }

@@ -145,7 +145,7 @@ fn a_bucket_changed_since_planning_is_not_touched() {
     let account = account();
     let change_set = super::run(async {
         let deployment = super::deployment(&account).await;
-        super::plan_link(&account, &account, &deployment, &request(Via::Queue)).await.unwrap().change_set
+        super::plan_link(&account, &deployment, &request(Via::Queue)).await.unwrap().change_set
     });
     account.tags.borrow_mut().newest.insert("new".into(), "tag".into());
     let before = configuration(&account);

@@ -49,7 +49,7 @@ async fn deployment(account: &Account) -> Deployment {
 fn link(account: &Account, request: &LinkRequest) -> Result<Result<LinkPlan, ApplyError>, LinkError> {
     run(async {
         let deployment = deployment(account).await;
-        let linked = plan_link(account, account, &deployment, request).await?;
+        let linked = plan_link(account, &deployment, request).await?;
         Ok(apply(account, &linked.change_set, Duration::ZERO).await.map(|()| linked))
     })
 }

@@ -19,7 +19,7 @@ fn status(via: Via, breakage: impl Fn(&Account), skip_origin_check: bool) -> (Bu
     breakage(&account);
     run(async {
         let deployment = deployment(&account).await;
-        let of_bucket = check_bucket(&account, &account, &deployment, &bucket(), skip_origin_check).await;
+        let of_bucket = check_bucket(&account, &deployment, &bucket(), skip_origin_check).await;
         (of_bucket, check_deployment(&account, &deployment).await)
     })
 }

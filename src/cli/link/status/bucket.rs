@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::{BucketStatus, Check, DistributionStatus};
-use crate::aws::DistributionConfigs;
 use crate::change::text::one_line;
 use crate::change::{Bucket, BucketName, DistributionId, Region};
 use crate::cli::link::api::{OperatorApi, missing_permissions};
@@ -17,7 +16,6 @@ use crate::cli::link::policy::{AccessRequest, S3_PRINCIPAL, allows, is_sqs_manag
 /// points to the bucket, or if the origins may not be read: a proxy may be between the distribution and the bucket.
 pub async fn check_bucket(
     api: &impl OperatorApi,
-    configs: &impl DistributionConfigs,
     deployment: &Deployment,
     name: &BucketName,
     skip_origin_check: bool,
@@ -26,7 +24,7 @@ pub async fn check_bucket(
     let mut distributions = Vec::new();
     let (mut tag, distribution_ids) = check_tag(api, deployment, name).await;
     for id in distribution_ids.iter().flatten() {
-        distributions.push(check_distribution(api, configs, &bucket, id, skip_origin_check).await);
+        distributions.push(check_distribution(api, &bucket, id, skip_origin_check).await);
     }
     if let Ok(region) = api.bucket_region(name).await
         && region != deployment.region
@@ -77,12 +75,11 @@ async fn check_tag(
 
 async fn check_distribution(
     api: &impl OperatorApi,
-    configs: &impl DistributionConfigs,
     bucket: &Bucket,
     id: &DistributionId,
     skip_origin_check: bool,
 ) -> DistributionStatus {
-    let (exists, origin_path) = match origin_paths_of(api, configs, bucket, id).await {
+    let (exists, origin_path) = match origin_paths_of(api, bucket, id).await {
         Ok(paths) => (Check::ok("yes"), Check::ok(paths.join(" "))),
         Err(LinkError::NoDistribution(_)) => {
             let message =
