@@ -7,7 +7,7 @@ use anyhow::bail;
 use clap::{Args, ValueEnum};
 
 use super::aws_args::{AwsArgs, DeploymentArgs};
-use super::link::{ChangeSet, KeyFilter, LinkPlan, LinkRequest, UnlinkPlan, Via, apply, plan_link, plan_unlink};
+use super::link::{ChangeSet, KeyFilter, LinkRequest, UnlinkPlan, Via, apply, plan_link, plan_unlink};
 use super::template_snippet;
 use super::terminal::{note, plain_table, say};
 use crate::change::text::counted;
@@ -124,9 +124,7 @@ impl LinkArgs {
             skip_origin_check: self.skip_origin_check,
         };
         let link_plan = plan_link(&clients, &deployment, &request).await?;
-        let LinkPlan { change_set, origin_paths, managed_by, is_queue_read, tag_value, destination, unchanged_counts } =
-            &link_plan;
-        for (id, paths) in origin_paths {
+        for (id, paths) in &link_plan.origin_paths {
             match paths.as_slice() {
                 [] => {
                     note(format_args!(
@@ -141,23 +139,23 @@ impl LinkArgs {
         if deployment.function.is_dry_run {
             note("Warning: the function sends no invalidations (DRY_RUN). Deploy it with DryRun=false.");
         }
-        if !is_queue_read {
+        if !link_plan.is_queue_read {
             note("Warning: the event source mapping of the function's queue is disabled. Enable it.");
         }
-        if change_set.steps.is_empty() {
+        if link_plan.change_set.steps.is_empty() {
             say(format_args!("No changes: {} is already linked.", request.bucket));
             return Ok(());
         }
-        show(change_set);
-        if *unchanged_counts != (0, 0) {
-            let (tags, rules) = *unchanged_counts;
+        show(&link_plan.change_set);
+        let (tags, rules) = (link_plan.unchanged_tags, link_plan.unchanged_rules);
+        if tags + rules > 0 {
             say(format_args!("Unchanged: {}, {}", counted(tags, "tag"), counted(rules, "event notification")));
         }
-        if let Some(managed_by) = managed_by {
-            note(template_snippet::of(managed_by, &request, (deployment.tag(), tag_value), destination.as_ref()));
+        if let Some(managed_by) = &link_plan.managed_by {
+            note(template_snippet::of(managed_by, &request, deployment.tag(), &link_plan));
         }
         if self.confirm.confirmed()? {
-            apply(&clients, change_set, PAUSE).await?;
+            apply(&clients, &link_plan.change_set, PAUSE).await?;
             say(format_args!(
                 "Linked {}. S3 starts to send event notifications in about five minutes.",
                 request.bucket

@@ -1,20 +1,15 @@
 //! The template snippet to add where CloudFormation or Terraform manages a bucket, so that its next run does not revert
 //! the link.
 
-use super::link::{Destination, EVENTS, LinkRequest, ManagedBy};
+use super::link::{Destination, EVENTS, LinkPlan, LinkRequest, ManagedBy};
 use crate::change::text::one_line;
 
-/// Returns a note with the snippet, in the language of the managing tool. `tag` is a key and its value; `destination`
-/// is `None` if the events go to EventBridge.
-pub(super) fn of(
-    managed_by: &ManagedBy,
-    request: &LinkRequest,
-    tag: (&str, &str),
-    destination: Option<&Destination>,
-) -> String {
+/// Returns a note with the snippet, in the language of the managing tool. `tag` is the key of the tag that names the
+/// distributions.
+pub(super) fn of(managed_by: &ManagedBy, request: &LinkRequest, tag: &str, link_plan: &LinkPlan) -> String {
     let lines = match managed_by {
-        ManagedBy::CloudFormation(stack) => cloud_formation(stack, request, tag, destination),
-        ManagedBy::Terraform => terraform(request, tag, destination),
+        ManagedBy::CloudFormation(stack) => cloud_formation(stack, request, tag, link_plan),
+        ManagedBy::Terraform => terraform(request, tag, link_plan),
     };
     lines.join("\n")
 }
@@ -29,20 +24,15 @@ fn quoted_hcl(text: &str) -> String {
     quoted(text).replace("${", "$${").replace("%{", "%%{")
 }
 
-fn cloud_formation(
-    stack: &str,
-    request: &LinkRequest,
-    (tag, ids): (&str, &str),
-    destination: Option<&Destination>,
-) -> Vec<String> {
+fn cloud_formation(stack: &str, request: &LinkRequest, tag: &str, link_plan: &LinkPlan) -> Vec<String> {
     let mut lines = vec![
         format!("Warning: stack {} manages this bucket. Its next update may revert these changes.", quoted(stack)),
         "Add to the bucket's Properties in the template:".to_owned(),
         "  Tags:".to_owned(),
-        format!("    - {{ Key: {}, Value: {} }}", quoted(tag), quoted(ids)),
+        format!("    - {{ Key: {}, Value: {} }}", quoted(tag), quoted(&link_plan.tag_value)),
         "  NotificationConfiguration:".to_owned(),
     ];
-    let (list, name, arn) = match destination {
+    let (list, name, arn) = match &link_plan.destination {
         None => {
             lines.push("    EventBridgeConfiguration: { EventBridgeEnabled: true }".to_owned());
             return lines;
@@ -57,16 +47,16 @@ fn cloud_formation(
     lines
 }
 
-fn terraform(request: &LinkRequest, (tag, ids): (&str, &str), destination: Option<&Destination>) -> Vec<String> {
+fn terraform(request: &LinkRequest, tag: &str, link_plan: &LinkPlan) -> Vec<String> {
     let mut lines = vec![
         "Warning: Terraform appears to manage this bucket. Its next run may revert these changes.".to_owned(),
         "Add to the bucket's tags:".to_owned(),
-        format!("  tags = {{ {} = {} }}", quoted_hcl(tag), quoted_hcl(ids)),
+        format!("  tags = {{ {} = {} }}", quoted_hcl(tag), quoted_hcl(&link_plan.tag_value)),
         "and to its notification resource, of which a bucket can have only one:".to_owned(),
         "  resource \"aws_s3_bucket_notification\" \"invalidation\" {".to_owned(),
         format!("    bucket = \"{}\"", request.bucket),
     ];
-    let (block, name, arn) = match destination {
+    let (block, name, arn) = match &link_plan.destination {
         None => {
             lines.extend(["    eventbridge = true".to_owned(), "  }".to_owned()]);
             return lines;

@@ -55,8 +55,10 @@ pub struct LinkPlan {
     pub tag_value: String,
     /// The destination of the events; `None` for EventBridge.
     pub destination: Option<Destination>,
-    /// How many tags and how many notification rules stay unchanged.
-    pub unchanged_counts: (usize, usize),
+    /// How many tags stay unchanged.
+    pub unchanged_tags: usize,
+    /// How many notification rules stay unchanged.
+    pub unchanged_rules: usize,
 }
 
 /// Plans the changes that link a bucket. Nothing is written.
@@ -120,10 +122,8 @@ pub async fn plan_link(
         is_queue_read: request.via != Via::Queue || deployment.sources.iter().any(EventSourceMapping::is_active),
         tag_value: after.get(deployment.tag()).cloned().unwrap_or_default(),
         destination,
-        unchanged_counts: (
-            before.iter().filter(|(key, value)| after.get(*key) == Some(value)).count(),
-            unchanged_rules,
-        ),
+        unchanged_tags: before.iter().filter(|(key, value)| after.get(*key) == Some(value)).count(),
+        unchanged_rules,
     })
 }
 

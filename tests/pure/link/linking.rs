@@ -20,7 +20,7 @@ fn a_configured_bucket_is_linked_once_and_unlink_restores_it() {
             let before = configuration(&account);
             let linked = link(&account, &request(via)).unwrap().unwrap();
             assert_eq!(
-                (linked.unchanged_counts, linked.managed_by),
+                ((linked.unchanged_tags, linked.unchanged_rules), linked.managed_by),
                 ((12, 4), Some(ManagedBy::CloudFormation("site".into())))
             );
             assert_eq!(linked.origin_paths, [(ids(&["E1"]).remove(0), vec!["/".to_owned()])]);
