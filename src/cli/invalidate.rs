@@ -200,3 +200,42 @@ fn print_json(report: &Report) -> anyhow::Result<()> {
 fn request_id() -> String {
     format!("{:032x}", fastrand::u128(..))
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: InvalidateArgs,
+    }
+
+    #[test]
+    fn options_take_precedence_over_the_input_and_a_distribution_over_a_bucket() {
+        let distribution = |id| RequestTarget::Distribution(DistributionId::new(id).unwrap());
+        let bucket = |name| RequestTarget::Bucket(Bucket { name: BucketName::new(name).unwrap(), region: None });
+        let target = |options: &[&str], in_input| {
+            Command::parse_from([&["invalidate", "--event", "-"], options].concat()).args.target(in_input)
+        };
+        let (by_id, by_bucket) = (&["--distribution", "E1"][..], &["--bucket", "site"][..]);
+        let by_both = &[by_id, by_bucket].concat()[..];
+        for (options, in_input, expected) in [
+            (by_id, RequestTarget::Default, distribution("E1")),
+            (by_id, distribution("E2"), distribution("E1")),
+            (by_id, bucket("docs"), distribution("E1")),
+            (by_both, RequestTarget::Default, distribution("E1")),
+            (by_bucket, RequestTarget::Default, bucket("site")),
+            (by_bucket, bucket("docs"), bucket("site")),
+            (by_bucket, distribution("E2"), distribution("E2")),
+            (&[], distribution("E2"), distribution("E2")),
+            (&[], bucket("docs"), bucket("docs")),
+        ] {
+            assert_eq!(target(options, in_input).unwrap(), expected, "{options:?}");
+        }
+        let error = target(&[], RequestTarget::Default).unwrap_err().to_string();
+        assert!(error.contains("specify --distribution, or --bucket"), "{error}");
+    }
+}
