@@ -2,14 +2,15 @@
 //! Region, account, distribution and invalidation.
 
 mod batch;
-mod distribution;
 mod name;
 pub mod text;
 mod timestamp;
 
 pub use self::batch::{Batch, EventSource, FieldError, Message, SkippedRecord};
-pub use self::distribution::{DistributionId, InvalidationId};
-pub use self::name::{AccountId, BucketName, MAX_BUCKET_NAME_LENGTH, MAX_KEY_BYTES, NameError, ObjectKey, Region};
+pub use self::name::{
+    AccountId, BucketName, DistributionId, InvalidationId, MAX_BUCKET_NAME_LENGTH, MAX_KEY_BYTES, NameError, ObjectKey,
+    Region,
+};
 pub(crate) use self::name::{MAX_ID_LENGTH, checked_name};
 pub use self::timestamp::Timestamp;
 

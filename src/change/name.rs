@@ -1,8 +1,7 @@
-//! Validated names: bucket, Region, object key and account ID, and the macro that defines these and all other checked
-//! names.
+//! Checked names: bucket, Region, object key, account, distribution and invalidation; and the macro that defines them.
 //!
-//! Names arrive in events, and anyone who may invoke the function can forge an event. The only constructor of each
-//! validates, so their values can be passed to an SDK or become a segment of a request URL.
+//! Names arrive in events, and anyone who may invoke the function can forge an event. The only constructor of each type
+//! validates, so its values can be passed to an SDK or become a segment of a request URL.
 
 /// The longest bucket name, in characters. The limit for new buckets is 63; buckets created in us-east-1 before March
 /// 2018 have up to 255. Source: S3 user guide, "General purpose bucket naming rules".
@@ -20,12 +19,12 @@ pub const MAX_KEY_BYTES: usize = 1024;
 /// `ap-southeast-2`).
 const MAX_REGION_LENGTH: usize = 32;
 
-/// The number of digits of an account ID.
-const ACCOUNT_ID_LENGTH: usize = 12;
-
 /// The longest ID accepted, in characters. The IDs of distributions have 13 or 14 today, those of distribution tenants
 /// about 30, those of CodePipeline jobs and cache policies 36.
 pub(crate) const MAX_ID_LENGTH: usize = 64;
+
+/// The prefix of a distribution tenant's ID. Source: CloudFront API model, `DistributionTenant`.
+const TENANT_PREFIX: &str = "dt_";
 
 /// The error for an invalid name. It quotes the value and states the rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,9 +43,9 @@ impl NameError {
 /// Defines a checked name: its documentation, its name, its length in bytes, and its grammar as pairs of a condition
 /// and what is said of a value that does not meet it.
 macro_rules! checked_name {
-    ($(#[$doc:meta])* $name:ident, $length:expr, $($fits:expr => $rule:expr),+ $(,)?) => {
+    ($(#[$doc:meta])* $name:ident($length:expr), $($fits:expr => $rule:expr),+ $(,)?) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(std::sync::Arc<str>);
 
         impl $name {
@@ -57,7 +56,7 @@ macro_rules! checked_name {
             pub fn new(text: &str) -> Result<Self, $crate::change::NameError> {
                 $(
                     let fits: fn(&str) -> bool = $fits;
-                    if !$length.contains(&text.len()) || !fits(text) {
+                    if !($length).contains(&text.len()) || !fits(text) {
                         return Err($crate::change::NameError::new(text, $rule));
                     }
                 )+
@@ -74,12 +73,6 @@ macro_rules! checked_name {
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(&self.0)
-            }
-        }
-
-        impl std::fmt::Debug for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                std::fmt::Debug::fmt(&self.0, f)
             }
         }
 
@@ -107,8 +100,7 @@ checked_name! {
     /// assert!(BucketName::new("evil/../bucket").is_err());
     /// assert!(BucketName::new("...").is_err());
     /// ```
-    BucketName,
-    (3..=MAX_BUCKET_NAME_LENGTH),
+    BucketName(3..=MAX_BUCKET_NAME_LENGTH),
     |name| {
         name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
             && name.bytes().any(|b| b.is_ascii_alphanumeric())
@@ -128,8 +120,7 @@ checked_name! {
     /// assert!(Region::new("us-gov-west-1").is_ok());
     /// assert!(Region::new("eu-west-1.evil.example").is_err());
     /// ```
-    Region,
-    (1..=MAX_REGION_LENGTH),
+    Region(1..=MAX_REGION_LENGTH),
     |name| {
         let word = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
         let number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
@@ -139,15 +130,13 @@ checked_name! {
 
 checked_name! {
     /// The key of an object, decoded: 1 to 1,024 bytes of UTF-8, any characters.
-    ObjectKey,
-    (1..=MAX_KEY_BYTES),
+    ObjectKey(1..=MAX_KEY_BYTES),
     |_| true => "is not an object key (1 to 1,024 bytes of UTF-8)",
 }
 
 checked_name! {
     /// The ID of an AWS account: 12 digits.
-    AccountId,
-    (ACCOUNT_ID_LENGTH..=ACCOUNT_ID_LENGTH),
+    AccountId(12..=12),
     |id| id.bytes().all(|b| b.is_ascii_digit()) => "is not an account ID (12 digits)",
 }
 
@@ -160,6 +149,62 @@ impl AccountId {
             ["arn", _, "lambda", _, account, ..] => Self::new(account).ok(),
             _ => None,
         }
+    }
+}
+
+checked_name! {
+    /// The ID of a CloudFront distribution: capital letters and digits, the first a letter (`E2EXAMPLE1ABCD`); or the
+    /// ID of a distribution tenant, which has its own cache: `dt_` followed by letters and digits.
+    ///
+    /// The ID comes from a bucket tag and becomes a segment of a request URL, so everything outside this grammar is
+    /// rejected.
+    ///
+    /// ```
+    /// use s3_cloudfront_invalidator::change::DistributionId;
+    ///
+    /// assert!(DistributionId::new("E2EXAMPLE1ABCD").is_ok());
+    /// assert!(DistributionId::new("dt_2vExAmPle1AbCd").is_ok());
+    /// assert!(DistributionId::new("E1/../../x").is_err());
+    /// assert!(DistributionId::new("d111111abcdef8.cloudfront.net").is_err());
+    /// ```
+    DistributionId(1..=MAX_ID_LENGTH),
+    |id| match id.strip_prefix(TENANT_PREFIX) {
+        Some(rest) => !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric()),
+        None => is_id(id) && id.starts_with(|first: char| first.is_ascii_uppercase()),
+    } => "is not a distribution ID (such as \"E2EXAMPLE1ABCD\", or \"dt_…\" for a distribution tenant)",
+}
+
+checked_name! {
+    /// The ID of an invalidation: capital letters and digits. It becomes a segment of a request URL.
+    InvalidationId(1..=MAX_ID_LENGTH),
+    is_id => "is not an invalidation ID (capital letters and digits)",
+}
+
+fn is_id(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+}
+
+impl DistributionId {
+    /// Returns whether this is the ID of a distribution tenant.
+    #[must_use]
+    pub fn is_tenant(&self) -> bool {
+        self.as_str().starts_with(TENANT_PREFIX)
+    }
+
+    /// Parses the value of a tag: one or several IDs, separated by whitespace because a tag value cannot contain a
+    /// comma. Returns them sorted and without duplicates.
+    ///
+    /// # Errors
+    /// [`NameError`] with the first invalid ID, or with the whole value if it contains no ID.
+    pub fn parse_tag(value: &str) -> Result<Vec<Self>, NameError> {
+        let mut ids = value.split_whitespace().map(Self::new).collect::<Result<Vec<_>, _>>()?;
+        if ids.is_empty() {
+            // A value without an ID is no ID itself, so this is the error.
+            ids.push(Self::new(value)?);
+        }
+        ids.sort();
+        ids.dedup();
+        Ok(ids)
     }
 }
 
@@ -229,5 +274,29 @@ mod tests {
         {
             assert_eq!(account(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn ids_are_checked_by_grammar() {
+        for good in ["E2EXAMPLE1ABCD", "EDFDVBD632BHDS5", "E1"] {
+            assert!(DistributionId::new(good).is_ok(), "{good}");
+        }
+        for good in ["dt_2vExAmPle", "dt_1"] {
+            assert!(DistributionId::new(good).unwrap().is_tenant(), "{good}");
+        }
+        for bad in ["dt_", "dt_a/b", "dt-1", "DT_1", "dt_a_b", "xdt_1"] {
+            assert!(DistributionId::new(bad).is_err(), "{bad}");
+        }
+        for bad in ["", "e1", "1E", "E 1", "E1/x", "E1?x", "E1%2F", "E\n", "É1", "*", "E".repeat(65).as_str()] {
+            assert!(DistributionId::new(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_tag_can_name_several_ids_and_duplicates_count_once() {
+        let ids = DistributionId::parse_tag("  E2 E1  E2 ").unwrap();
+        assert_eq!(ids.iter().map(DistributionId::as_str).collect::<Vec<_>>(), ["E1", "E2"]);
+        assert!(DistributionId::parse_tag("E1 bad").is_err());
+        assert!(DistributionId::parse_tag("   ").is_err());
     }
 }

@@ -15,14 +15,10 @@ const EXCERPT_CHARACTERS: usize = 80;
 /// ```
 #[must_use]
 pub fn excerpt(value: &str) -> String {
-    let mut out = String::with_capacity(value.len().min(EXCERPT_CHARACTERS) + 4);
-    for (at, character) in value.chars().enumerate() {
-        if at == EXCERPT_CHARACTERS {
-            out.push('…');
-            break;
-        }
-        escape(character, &mut out);
-    }
+    let mut out = String::new();
+    let mut characters = value.chars();
+    characters.by_ref().take(EXCERPT_CHARACTERS).for_each(|character| escape(character, &mut out));
+    out.extend(characters.next().map(|_| '…'));
     out
 }
 

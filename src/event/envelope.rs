@@ -8,7 +8,6 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::fields::EventFields;
 use super::job::{self, Job};
 use super::json::{JsonObject, JsonText, read};
 use super::kind::{EventKind, event_kind};
@@ -72,7 +71,7 @@ fn open<'a>(json: &'a str, depth: usize, batch: &mut Batch) -> Result<Option<Eve
         // Records name their own source, which replaces this one.
         batch.source = match kind {
             EventKind::S3Event(_) => EventSource::EventBridge,
-            EventKind::InvocationRecordEvent(_) | EventKind::InvocationRecord { .. } => EventSource::InvocationRecord,
+            EventKind::InvocationRecord { .. } => EventSource::InvocationRecord,
             EventKind::SnsMessage(_) => EventSource::Sns,
             _ => EventSource::S3,
         };
@@ -88,47 +87,37 @@ fn open<'a>(json: &'a str, depth: usize, batch: &mut Batch) -> Result<Option<Eve
             let decoded = eventbridge::decode(&event, batch);
             batch.failed.extend(decoded.err());
         }
-        EventKind::InvocationRecordEvent(detail) => return open_inner(detail, "detail", depth, batch),
-        EventKind::InvocationRecord { context, .. } if is_success(context) => return Err(EventError::UnknownKind),
-        EventKind::InvocationRecord { payload, .. } => return open_inner(payload, "requestPayload", depth, batch),
+        EventKind::InvocationRecord { field, event } => return open_inner(event.get(), field, depth, batch),
         EventKind::Job(_) | EventKind::Request(_) | EventKind::Empty => return Ok(Some(kind)),
     }
     Ok(None)
 }
 
-/// Returns whether this is the context of a successful invocation, whose event must not be handled again.
-fn is_success(context: &RawValue) -> bool {
-    let fields = serde_json::from_str::<EventFields<'_>>(context.get());
-    fields.is_ok_and(|fields| fields.text("condition").is_some_and(|condition| condition == "Success"))
-}
-
-/// Decodes an event embedded as JSON in another.
+/// Decodes the event in the field `field` of another.
 fn open_inner<'a>(
-    event: &'a RawValue,
+    event: &'a str,
     field: &str,
     depth: usize,
     batch: &mut Batch,
 ) -> Result<Option<EventKind<'a>>, EventError> {
     let failed = batch.failed.len();
-    let kind = open(event.get(), depth + 1, batch)?;
+    let kind = open(event, depth + 1, batch);
     prefix_locations(batch, failed, field);
-    Ok(kind)
+    kind
 }
 
 /// Decodes an event embedded as a string in another. An error fails only this message, and so does an event that is not
 /// about changes.
 fn open_message(event: &str, field: &str, depth: usize, batch: &mut Batch) {
-    let failed = batch.failed.len();
     let refused = |what| format!("{what} is not accepted in an SQS or SNS message; invoke the function directly");
-    let reason = match open(event, depth + 1, batch) {
-        Ok(None) => None,
-        Ok(Some(EventKind::Job(_))) => Some(refused("a CodePipeline job")),
-        Ok(Some(EventKind::Request(_))) => Some(refused("an invalidation request")),
-        Ok(Some(_)) => Some(refused("an event without an object change")),
-        Err(error) => Some(error.reason()),
+    let reason = match open_inner(event, field, depth, batch) {
+        Ok(None) => return,
+        Ok(Some(EventKind::Job(_))) => refused("a CodePipeline job"),
+        Ok(Some(EventKind::Request(_))) => refused("an invalidation request"),
+        Ok(Some(_)) => refused("an event without an object change"),
+        Err(error) => error.reason(),
     };
-    batch.failed.extend(reason.map(|reason| FieldError::new("", &reason)));
-    prefix_locations(batch, failed, field);
+    batch.failed.push(FieldError::new(field, &reason));
 }
 
 /// Prefixes the locations of the failures from index `first` on with the field that contains them.

@@ -11,8 +11,7 @@ use crate::change::{FieldError, MAX_ID_LENGTH, checked_name};
 
 checked_name! {
     /// The ID of a job: letters, digits and `-`.
-    JobId,
-    (1..=MAX_ID_LENGTH),
+    JobId(1..=MAX_ID_LENGTH),
     |id| id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
         => "is not a job ID (letters, digits and hyphens)",
 }

@@ -21,10 +21,8 @@ pub(super) enum EventKind<'a> {
     SnsMessage(&'a RawValue),
     /// An S3 event from EventBridge.
     S3Event(S3Event<'a>),
-    /// An EventBridge event whose detail is an invocation record.
-    InvocationRecordEvent(&'a RawValue),
-    /// An invocation record: its context, which contains the outcome, and the original event.
-    InvocationRecord { context: &'a RawValue, payload: &'a RawValue },
+    /// An invocation record, or an EventBridge event whose detail is one: the field with the event inside.
+    InvocationRecord { field: &'static str, event: &'a RawValue },
     /// A CodePipeline job.
     Job(&'a RawValue),
     /// A request.
@@ -44,14 +42,12 @@ pub(super) fn event_kind(json: &str) -> Result<EventKind<'_>, EventError> {
         return Err(EventError::UnknownKind);
     }
     let Some(fields) = fields.map_err(not_json)? else { return Ok(EventKind::Empty) };
-    let invocation_record =
-        |payload| Some(EventKind::InvocationRecord { context: fields.get("requestContext")?, payload });
     let mut kinds = [
         fields.get("Records").map(EventKind::Records),
         fields.text("Event").filter(|event| event == "s3:TestEvent").map(|_| EventKind::TestEvent),
         sns_message(&fields),
         from_event_bridge(&fields),
-        fields.get("requestPayload").and_then(invocation_record),
+        invocation_record(&fields),
         fields.get("CodePipeline.job").map(EventKind::Job),
     ]
     .into_iter()
@@ -63,6 +59,9 @@ pub(super) fn event_kind(json: &str) -> Result<EventKind<'_>, EventError> {
     match (kinds.next(), kinds.next()) {
         _ if fields.ambiguous => Err(EventError::UnknownKind),
         (Some(EventKind::Empty), None) if is_request => Err(EventError::UnknownKind),
+        (Some(EventKind::InvocationRecord { field: "requestPayload", .. }), None) if is_success(&fields) => {
+            Err(EventError::UnknownKind)
+        }
         (Some(kind), None) => Ok(kind),
         (None, _) if is_request && !fields.truncated => Ok(EventKind::Request(fields)),
         (None, _) if is_hello_world && !fields.truncated => Ok(EventKind::Empty),
@@ -76,6 +75,17 @@ fn sns_message<'a>(fields: &EventFields<'a>) -> Option<EventKind<'a>> {
     (fields.text("Type")? == "Notification").then_some(EventKind::SnsMessage(message))
 }
 
+fn invocation_record<'a>(fields: &EventFields<'a>) -> Option<EventKind<'a>> {
+    fields.get("requestContext")?;
+    fields.get("requestPayload").map(|event| EventKind::InvocationRecord { field: "requestPayload", event })
+}
+
+/// Returns whether this is the record of a successful invocation, whose event must not be handled again.
+fn is_success(record: &EventFields<'_>) -> bool {
+    let context = record.get("requestContext").and_then(|it| serde_json::from_str::<EventFields<'_>>(it.get()).ok());
+    context.and_then(|context| context.text("condition")).is_some_and(|condition| condition == "Success")
+}
+
 /// Source: EventBridge user guide, "Event structure"; Lambda developer guide, "Invocation record" for `lambda`.
 fn from_event_bridge<'a>(fields: &EventFields<'a>) -> Option<EventKind<'a>> {
     let (source, detail_type, detail) = (fields.text("source")?, fields.text("detail-type")?, fields.get("detail")?);
@@ -84,7 +94,7 @@ fn from_event_bridge<'a>(fields: &EventFields<'a>) -> Option<EventKind<'a>> {
             EventKind::S3Event(S3Event { detail_type, region: fields.get("region"), time: fields.get("time"), detail })
         }
         "lambda" if detail_type.starts_with("Lambda Function Invocation Result") => {
-            EventKind::InvocationRecordEvent(detail)
+            EventKind::InvocationRecord { field: "detail", event: detail }
         }
         _ => EventKind::Empty,
     })

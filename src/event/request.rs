@@ -99,10 +99,8 @@ impl Request {
         for (name, value) in &fields.kept {
             let name = if name == PATHS_ALIAS { PATHS } else { name };
             if !FIELDS.contains(&name) {
-                return Err(FieldError::new(
-                    excerpt(name),
-                    &format!("is unknown; the fields are {}", FIELDS.join(", ")),
-                ));
+                let reason = format!("is unknown; the fields are {}", FIELDS.join(", "));
+                return Err(FieldError::new(excerpt(name), &reason));
             }
             if values.insert(name, *value).is_some() {
                 let alias = if name == PATHS { "; \"items\" is another name for it" } else { "" };

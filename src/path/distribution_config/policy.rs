@@ -24,8 +24,7 @@ const MANAGED: [(&str, bool); 7] = [
 
 checked_name! {
     /// The ID of a cache policy: ASCII letters, digits and hyphens, so that it is safe as a segment of a request's URL.
-    PolicyId,
-    (1..=MAX_ID_LENGTH),
+    PolicyId(1..=MAX_ID_LENGTH),
     |id| id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
         => "is not a cache policy ID (letters, digits and hyphens)",
 }
