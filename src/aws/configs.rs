@@ -23,6 +23,9 @@ const MAX_CONFIG_BYTES: usize = 2 * 1024 * 1024;
 
 impl CloudFront {
     /// Returns the config of a distribution (`GetDistributionConfig`).
+    ///
+    /// # Errors
+    /// The error of the call, or an incomplete config.
     pub async fn distribution_config(&self, distribution: &DistributionId) -> Result<DistributionConfig, CallError> {
         let client: &Client = &self.client;
         let call = client.get_distribution_config().id(distribution.as_str()).customize();
@@ -35,6 +38,9 @@ impl CloudFront {
     }
 
     /// Returns whether the cache key of a cache policy includes query strings, all of them or some (`GetCachePolicy`).
+    ///
+    /// # Errors
+    /// The error of the call, or an incomplete policy.
     pub async fn has_query_strings(&self, policy: &PolicyId) -> Result<bool, CallError> {
         let client: &Client = &self.client;
         let call = client.get_cache_policy().id(policy.as_str()).customize();

@@ -36,7 +36,7 @@ impl App {
         log_invalidations(&handled.report);
         let batch_response = batch.messages.as_deref().and_then(|messages| handled.batch_response(messages, &batch));
         let HandledChanges { report, failures, .. } = handled;
-        if batch_response.is_none() && report.ok {
+        if batch_response.is_none() && !report.has_failed {
             return Ok(report.into());
         }
         // If the invocation fails, the runtime logs the error, whose message already lists the first failures.

@@ -74,7 +74,7 @@ impl App {
             }
         };
         log_invalidations(&report);
-        if report.ok { Ok(report) } else { Err(InvocationError::new(ErrorCause::Request(failures), report)) }
+        if report.has_failed { Err(InvocationError::new(ErrorCause::Request(failures), report)) } else { Ok(report) }
     }
 
     fn default_distribution(&self) -> Result<DistributionId, InvocationError> {

@@ -28,25 +28,15 @@ pub enum DeliveryId<'a> {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct CallerReference(String);
 
-/// A hash of a [`DeliveryId`].
-#[derive(Clone, PartialEq, Eq)]
-pub struct DeliveryDigest([u8; 32]);
-
-impl fmt::Debug for DeliveryDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Delivery")
-    }
-}
-
-impl From<&DeliveryId<'_>> for DeliveryDigest {
-    fn from(delivery_id: &DeliveryId<'_>) -> Self {
-        let mut hash = TextHash::default();
-        match delivery_id {
-            DeliveryId::Invocation(id) => hash.part("invocation").part(id),
-            DeliveryId::Job(id) => hash.part("job").part(id),
-            DeliveryId::Messages(ids) => ids.iter().fold(hash.part("messages"), |hash, id| hash.part(id)),
-        };
-        Self(hash.0.finalize().into())
+impl DeliveryId<'_> {
+    /// Returns a hash of the identity.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        match self {
+            DeliveryId::Invocation(id) => TextHash::of(["invocation", id]),
+            DeliveryId::Job(id) => TextHash::of(["job", id]),
+            DeliveryId::Messages(ids) => TextHash::of(["messages"].into_iter().chain(ids.iter().copied())),
+        }
     }
 }
 
@@ -71,9 +61,9 @@ impl TextHash {
 }
 
 impl CallerReference {
-    pub(crate) fn new(distribution: &DistributionId, items: &[Item], delivery_digest: &DeliveryDigest) -> Self {
+    pub(crate) fn new(distribution: &DistributionId, items: &[Item], delivery_digest: &[u8; 32]) -> Self {
         let mut hash = TextHash::default();
-        hash.0.update(delivery_digest.0);
+        hash.0.update(delivery_digest);
         hash.part(distribution.as_str());
         for item in items {
             hash.part(item.as_str());
@@ -109,7 +99,7 @@ mod tests {
         let id = |text| DistributionId::new(text).unwrap();
         let messages = |ids: &[&'static str]| DeliveryId::Messages(ids.iter().copied().collect());
         let reference = |id: &DistributionId, items: &[Item], delivery_id: DeliveryId<'_>| {
-            CallerReference::new(id, items, &DeliveryDigest::from(&delivery_id))
+            CallerReference::new(id, items, &delivery_id.digest())
         };
         let references = [
             reference(&id("E1"), &items(&["/a/b"]), DeliveryId::Invocation("r")),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{CallerReference, DeliveryDigest};
+use super::CallerReference;
 use crate::change::{BucketName, DistributionId};
 use crate::collapse::{Budget, CostModel, Heuristic, Objective, collapse};
 use crate::path::{InvalidationPath, Item};
@@ -25,7 +25,7 @@ pub struct Invalidation {
     /// The maximum number of items and wildcards.
     pub budget: Budget,
     /// The hashed identity of the delivery.
-    pub(super) delivery_digest: DeliveryDigest,
+    pub(super) delivery_digest: [u8; 32],
 }
 
 impl Invalidation {

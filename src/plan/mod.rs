@@ -21,7 +21,7 @@ use crate::path::Item;
 
 pub use self::assignment::{AssignedBatch, Assignment, BucketMapping, Resolution, Resolutions, assign};
 pub(crate) use self::caller_reference::TextHash;
-pub use self::caller_reference::{CallerReference, DeliveryDigest, DeliveryId};
+pub use self::caller_reference::{CallerReference, DeliveryId};
 pub use self::invalidation::Invalidation;
 use self::invalidation::collapsed;
 pub use self::key_listing::KeyListing;
@@ -59,12 +59,11 @@ pub fn plan_changes(
                 .or_insert_with(|| collapsed(assignment.paths(batch), objective, &Heuristic))
                 .clone(),
         };
-        let delivery_digest = DeliveryDigest::from(&match batch.messages {
-            None => delivery_id.clone(),
-            Some(_) => DeliveryId::Messages(
-                assignment.changes.iter().filter_map(|&change| batch.message_of(change)).map(|it| &*it.id).collect(),
-            ),
-        });
+        let messages = assignment.changes.iter().filter_map(|&change| batch.message_of(change));
+        let delivery_digest = match batch.messages {
+            None => delivery_id.digest(),
+            Some(_) => DeliveryId::Messages(messages.map(|message| &*message.id).collect()).digest(),
+        };
         let buckets = assignment.buckets();
         invalidations.extend(assignment.distributions.iter().map(|&distribution| Invalidation {
             distribution: distribution.clone(),
@@ -74,7 +73,7 @@ pub fn plan_changes(
             buckets: buckets.clone(),
             changes: assignment.changes.clone(),
             budget,
-            delivery_digest: delivery_digest.clone(),
+            delivery_digest,
         }));
     }
     invalidations.sort_unstable_by(|one, other| one.distribution.cmp(&other.distribution));
@@ -91,11 +90,11 @@ pub fn plan_named(
     bucket: Option<&BucketName>,
     delivery_id: &DeliveryId<'_>,
 ) -> Vec<Invalidation> {
-    let delivery_digest = DeliveryDigest::from(delivery_id);
+    let delivery_digest = delivery_id.digest();
     let invalidation = |distribution: &DistributionId| Invalidation {
         distribution: distribution.clone(),
         caller_reference: CallerReference::new(distribution, items, &delivery_digest),
-        delivery_digest: delivery_digest.clone(),
+        delivery_digest,
         items: items.to_vec(),
         buckets: bucket.into_iter().cloned().collect(),
         changes: [].into(),

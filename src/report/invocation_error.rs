@@ -44,14 +44,14 @@ impl InvocationError {
             ErrorCause::UnknownAccount => "account-unknown",
             ErrorCause::JobResult { .. } => "job-result-not-put",
             ErrorCause::Request(failures) | ErrorCause::Changes(failures) => {
-                if report.ok {
+                if !report.has_failed {
                     report.set_failures(failures, 0);
                 }
                 ""
             }
         };
         let mut error = Self { cause, report: Box::new(report) };
-        if error.report.ok {
+        if !error.report.has_failed {
             let message = error.to_string();
             error.report.fail(code, &message);
         }

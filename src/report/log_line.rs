@@ -102,10 +102,10 @@ impl LogLine {
         );
         let failure = self.report.failures.first().map_or_else(String::new, |it| format!("; {}", it.code));
         let summary = serde_json::to_string(self).unwrap_or_default();
-        if self.report.ok {
-            tracing::info!(summary, "{message}");
-        } else {
+        if self.report.has_failed {
             tracing::warn!(summary, "{message}{failure}");
+        } else {
+            tracing::info!(summary, "{message}");
         }
     }
 }

@@ -59,11 +59,12 @@ impl Serialize for Answer {
 }
 
 /// The outcome of a delivery.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// Whether nothing failed.
-    pub ok: bool,
+    /// Whether anything failed.
+    #[serde(rename = "ok", serialize_with = "negated")]
+    pub has_failed: bool,
     /// The number of changes by outcome.
     pub changes: ChangeCounts,
     /// Totals of the invalidations, unlisted ones included.
@@ -97,27 +98,6 @@ pub struct Report {
     /// The number of bytes of bucket names and paths that were to be listed, the omitted ones included.
     #[serde(skip)]
     bytes_to_list: usize,
-}
-
-/// The report of a delivery without changes.
-impl Default for Report {
-    fn default() -> Self {
-        Self {
-            ok: true,
-            changes: ChangeCounts::default(),
-            totals: Totals::default(),
-            job: None,
-            failures: Vec::new(),
-            failures_omitted: 0,
-            skipped: Vec::new(),
-            skipped_omitted: 0,
-            invalidations: Vec::new(),
-            invalidations_omitted: 0,
-            error_type: None,
-            oldest_invalidated: None,
-            bytes_to_list: 0,
-        }
-    }
 }
 
 /// Totals of the invalidations that CloudFront accepted in this invocation, and bills. Excludes those accepted for an
@@ -160,6 +140,11 @@ impl Totals {
             *self.unchanged_evicted.get_or_insert(0) += evicted;
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn negated<S: Serializer>(value: &bool, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bool(!value)
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -213,7 +198,7 @@ impl Report {
             self.skip(reason.clone(), changes);
         }
         self.set_failures(failures, batch.unlisted_failures);
-        self.ok &= self.changes.failed == 0;
+        self.has_failed |= self.changes.failed > 0;
     }
 
     /// Counts skipped changes, and lists their reason if there is room.
@@ -239,14 +224,14 @@ impl Report {
             });
             listed.changes += failure.changes;
         }
-        self.ok = failures.is_empty() && omitted == 0;
+        self.has_failed = !failures.is_empty() || omitted > 0;
         self.failures = listed.into_values().collect();
         self.failures_omitted = omitted + truncate_by_changes(&mut self.failures, LISTED_CODES, |it| it.changes);
     }
 
     /// Lists a failure that concerns no bucket, distribution or change in particular.
     pub fn fail(&mut self, code: &str, message: &str) {
-        self.ok = false;
+        self.has_failed = true;
         self.failures.push(Failure::new(code, shortened(message, MESSAGE_LENGTH)));
     }
 
