@@ -7,8 +7,8 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
-use s3_cloudfront_invalidator::collapse::{Budget, Counted, Heuristic, Objective, collapse};
-use s3_cloudfront_invalidator::path::InvalidationPath;
+use s3_cloudfront_invalidator::collapse::{Budget, Counted, Coverage, Heuristic, Objective, collapse};
+use s3_cloudfront_invalidator::path::{Behavior, DistributionConfig, InvalidationPath};
 
 /// A hash that spreads consecutive numbers, the same in every run.
 fn scatter(number: usize) -> u64 {
@@ -55,6 +55,29 @@ fn paths(count: usize, shape: fn(usize) -> String) -> Vec<InvalidationPath> {
     (0..count).map(|number| InvalidationPath::parse(&shape(number)).expect("a path")).collect()
 }
 
+/// A listed distribution with as many cache behaviors as CloudFront's quota allows.
+struct Listed(DistributionConfig);
+
+impl Listed {
+    fn new() -> Self {
+        let pattern = |number: usize| match number % 3 {
+            0 => format!("/folder-{number}/*"),
+            1 => format!("*.extension-{number}"),
+            _ => format!("/folder-?{number}/*/{number}.js"),
+        };
+        let patterns = (0..74).map(|number| Some(pattern(number))).chain([None]);
+        let behavior = |pattern: Option<String>| Behavior::new(pattern.as_deref(), "bucket", None, false, []);
+        let behaviors = patterns.map(|pattern| behavior(pattern).expect("a behavior")).collect();
+        Self(DistributionConfig { behaviors, ..DistributionConfig::default() })
+    }
+}
+
+impl Coverage for Listed {
+    fn includes(&self, prefix: &str) -> bool {
+        self.0.is_served_only_by(prefix, &["bucket"])
+    }
+}
+
 fn main() {
     let mut criterion = Criterion::default()
         .warm_up_time(Duration::from_millis(500))
@@ -97,6 +120,14 @@ fn main() {
                 bencher.iter_batched(|| changed.clone(), run, BatchSize::LargeInput);
             });
         }
+        let changed = paths(10_000, shallow);
+        let urls = (0..20_000).map(shallow).collect();
+        let listing = Counted::new(urls, Listed::new(), &changed);
+        group.throughput(Throughput::Elements(changed.len() as u64));
+        group.bench_function("75-behaviors/10000", |bencher| {
+            let run = |paths| black_box(collapse(paths, objective, &listing));
+            bencher.iter_batched(|| changed.clone(), run, BatchSize::LargeInput);
+        });
         group.finish();
     }
     criterion.final_summary();

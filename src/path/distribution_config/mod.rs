@@ -273,19 +273,13 @@ impl DistributionConfig {
         if self.has_edge_function() && !self.origins.iter().all(|origin| origins.contains(&origin.id.as_str())) {
             return false;
         }
-        for behavior in &self.behaviors {
-            if !behavior.pattern.may_match_below(prefix) {
-                continue;
-            }
+        let is_given = |origin: &str| origins.contains(&origin);
+        // No request below the prefix gets past the first behavior that matches them all.
+        let last = self.behaviors.iter().position(|it| it.pattern.matches_all_below(prefix));
+        let reached = self.behaviors.iter().take(last.map_or(usize::MAX, |last| last + 1));
+        reached.filter(|it| it.pattern.may_match_below(prefix)).all(|behavior| {
             let group = self.origin_groups.iter().find(|group| group.id == behavior.target);
-            let is_given = |origin: &str| origins.contains(&origin);
-            if !group.map_or_else(|| is_given(&behavior.target), |group| group.members.iter().all(|it| is_given(it))) {
-                return false;
-            }
-            if behavior.pattern.matches_all_below(prefix) {
-                return true;
-            }
-        }
-        true
+            group.map_or_else(|| is_given(&behavior.target), |group| group.members.iter().all(|it| is_given(it)))
+        })
     }
 }

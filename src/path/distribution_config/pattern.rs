@@ -63,8 +63,17 @@ impl PathPattern {
     /// Whether the pattern matches at least one path that starts with `prefix`.
     #[must_use]
     pub fn may_match_below(&self, prefix: &str) -> bool {
-        // Every remainder of a pattern matches some text.
-        self.reachable_positions(prefix).contains(&true)
+        let mut pattern = self.text.chars();
+        for character in prefix.chars() {
+            match pattern.next() {
+                // It can match whatever follows. Most patterns differ from most prefixes before that.
+                Some('*') => return true,
+                Some('?') => {}
+                Some(expected) if expected == character => {}
+                _ => return false,
+            }
+        }
+        true
     }
 
     /// Whether the pattern certainly matches every path that starts with `prefix`.
@@ -72,41 +81,7 @@ impl PathPattern {
     /// Conservative: `false` for every pattern that does not end in `*`.
     #[must_use]
     pub fn matches_all_below(&self, prefix: &str) -> bool {
-        let stars = self.text.chars().rev().take_while(|&it| it == '*').count();
-        let reachable = self.reachable_positions(prefix);
-        stars > 0 && reachable.iter().rev().take(stars + 1).any(|&it| it)
-    }
-
-    /// Returns which positions in the pattern are reachable after matching all of `text`.
-    ///
-    /// Position `n` is before the pattern's character `n`; the last one is the end of the pattern.
-    fn reachable_positions(&self, text: &str) -> Vec<bool> {
-        let pattern: Vec<char> = self.text.chars().collect();
-        let mut reachable = vec![false; pattern.len() + 1];
-        if let Some(first) = reachable.first_mut() {
-            *first = true;
-        }
-        skip_stars(&pattern, &mut reachable);
-        for character in text.chars() {
-            let mut next = vec![false; reachable.len()];
-            for (index, expected) in pattern.iter().enumerate() {
-                if reachable.get(index) != Some(&true) {
-                    continue;
-                }
-                let next_position = match expected {
-                    '*' => index,
-                    '?' => index + 1,
-                    expected if *expected == character => index + 1,
-                    _ => continue,
-                };
-                if let Some(next) = next.get_mut(next_position) {
-                    *next = true;
-                }
-            }
-            skip_stars(&pattern, &mut next);
-            reachable = next;
-        }
-        reachable
+        self.text.ends_with('*') && self.matches(prefix)
     }
 }
 
@@ -138,17 +113,6 @@ pub(crate) fn matches_glob(pattern: &str, text: &str) -> bool {
     }
 }
 
-/// Marks the positions after a `*` as reachable, since `*` also matches nothing.
-fn skip_stars(pattern: &[char], reachable: &mut [bool]) {
-    for (index, _) in pattern.iter().enumerate().filter(|(_, character)| **character == '*') {
-        if reachable.get(index) == Some(&true)
-            && let Some(after_star) = reachable.get_mut(index + 1)
-        {
-            *after_star = true;
-        }
-    }
-}
-
 impl fmt::Display for PathPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
@@ -157,6 +121,8 @@ impl fmt::Display for PathPattern {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -184,6 +150,51 @@ mod tests {
         }
     }
 
+    /// Which positions in the pattern are reachable after matching all of `text`, by definition. Position `n` is before
+    /// the pattern's character `n`; the last one is the end of the pattern.
+    fn reachable_positions(pattern: &PathPattern, text: &str) -> Vec<bool> {
+        let pattern: Vec<char> = pattern.text.chars().collect();
+        // A `*` also matches nothing.
+        let skip_stars = |reachable: &mut Vec<bool>| {
+            for (index, _) in pattern.iter().enumerate().filter(|(_, character)| **character == '*') {
+                reachable[index + 1] |= reachable[index];
+            }
+        };
+        let mut reachable = vec![false; pattern.len() + 1];
+        reachable[0] = true;
+        skip_stars(&mut reachable);
+        for character in text.chars() {
+            let mut next = vec![false; reachable.len()];
+            for (index, expected) in pattern.iter().enumerate().filter(|(index, _)| reachable[*index]) {
+                match expected {
+                    '*' => next[index] = true,
+                    '?' => next[index + 1] = true,
+                    expected => next[index + 1] |= *expected == character,
+                }
+            }
+            skip_stars(&mut next);
+            reachable = next;
+        }
+        reachable
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
+        /// A pattern may match below a prefix if any position is reachable after it, and matches everything below it if
+        /// a position is reachable from which only `*` follows.
+        #[test]
+        fn prefixes_are_matched_by_definition(pattern in "[ab/%é*?]{1,12}", prefix in "/[ab/%é*?]{0,12}") {
+            let pattern = PathPattern::new(&pattern);
+            let reachable = reachable_positions(&pattern, &prefix);
+            prop_assert_eq!(pattern.may_match_below(&prefix), reachable.contains(&true));
+            let stars = pattern.text.chars().rev().take_while(|&it| it == '*').count();
+            let all = stars > 0 && reachable.iter().rev().take(stars + 1).any(|&it| it);
+            prop_assert_eq!(pattern.matches_all_below(&prefix), all);
+            prop_assert_eq!(pattern.matches(&prefix), reachable.last() == Some(&true));
+        }
+    }
+
     #[test]
     fn both_matchers_agree() {
         let texts = |alphabet: &[char], length: u32| {
@@ -200,7 +211,7 @@ mod tests {
                 let path = format!("/{path}");
                 assert_eq!(
                     pattern.matches(&path),
-                    pattern.reachable_positions(&path).last() == Some(&true),
+                    reachable_positions(&pattern, &path).last() == Some(&true),
                     "{pattern} {path}"
                 );
             }
