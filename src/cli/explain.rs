@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::terminal::{MAX_ROWS, more, say, table};
 use crate::change::ObjectKey;
-use crate::change::text::one_line;
-use crate::path::{Mapping, NotServed};
+use crate::change::text::{excerpt, one_line};
+use crate::path::{Behavior, Mapping, Routing};
 
 /// One URL of a key. `url` is `None` for a key without URLs.
 #[derive(Serialize)]
@@ -25,17 +25,31 @@ pub(super) fn rows(mapping: &Mapping, keys: &[ObjectKey]) -> Vec<Row> {
         let name = key.as_str();
         let urls = mapping.explain(key);
         if urls.is_empty() {
-            let message = format!("not served: {}", NotServed::OutsideOriginPath);
+            let message = "not served: outside the origin path".to_owned();
             rows.push(Row { key: name.to_owned(), url: None, is_served: false, message });
         }
         rows.extend(urls.into_iter().map(|it| Row {
             key: name.to_owned(),
             is_served: it.routing.is_served(),
-            message: it.routing.to_string(),
+            message: reason(it.routing),
             url: Some(it.url.text),
         }));
     }
     rows
+}
+
+fn reason(routing: Routing<'_>) -> String {
+    let sends = |behavior: &Behavior| {
+        let (pattern, target) = (excerpt(&behavior.pattern.to_string()), excerpt(&behavior.target));
+        format!("cache behavior {pattern} sends requests to origin \"{target}\"")
+    };
+    match routing {
+        Routing::ConfigUnknown => "the distribution config is unknown".to_owned(),
+        Routing::EdgeFunction => "an edge function may send requests to the bucket".to_owned(),
+        Routing::ToBucket(behavior) => sends(behavior),
+        Routing::OtherOrigin(behavior) => format!("not served: {}", sends(behavior)),
+        Routing::NoBehavior => "not served: no cache behavior matches".to_owned(),
+    }
 }
 
 pub(super) fn print(mapping: &Mapping, keys: &[ObjectKey]) {

@@ -215,7 +215,8 @@ impl ResolvedConfigs {
             None => Some(Mapping::new(bucket, options, None)),
             Some(Err(_)) => None,
             Some(Ok(answer)) => {
-                let mapping = Mapping::new(bucket, options, answer.config.as_ref());
+                let mut mapping = Mapping::new(bucket, options, answer.config.as_ref());
+                mapping.is_stale = answer.error.is_some();
                 if answer.config.is_some() && !mapping.is_conclusive() && answer.cached.should_warn(bucket) {
                     tracing::warn!(
                         bucket = bucket.name.as_str(),
@@ -224,7 +225,7 @@ impl ResolvedConfigs {
                          the defaults are used where the config is inconclusive"
                     );
                 }
-                Some(if answer.error.is_some() { mapping.stale() } else { mapping })
+                Some(mapping)
             }
         };
         options.distributions.iter().map(|id| (id.clone(), mapping(id))).collect()

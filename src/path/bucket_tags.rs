@@ -60,6 +60,16 @@ pub enum IndexDocuments {
     Default(Vec<String>),
 }
 
+impl IndexDocuments {
+    /// Returns the names that apply where directory URLs can or cannot be served.
+    pub(super) fn names(&self, has_directories: bool) -> Vec<String> {
+        match self {
+            Self::Default(_) if !has_directories => Vec::new(),
+            Self::FromTag(names) | Self::Default(names) => names.clone(),
+        }
+    }
+}
+
 impl BucketOptions {
     /// Returns the suffix in the bucket's tag for which changes of this key are skipped, if any.
     #[must_use]
@@ -78,19 +88,12 @@ pub struct BucketDefaults {
 }
 
 /// A tag with an invalid value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("its tag \"{tag}\": {reason}; correct the tag")]
 pub struct TagError {
     tag: String,
     reason: String,
 }
-
-impl fmt::Display for TagError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "its tag \"{}\": {}; correct the tag", self.tag, self.reason)
-    }
-}
-
-impl std::error::Error for TagError {}
 
 impl BucketDefaults {
     /// Parses a bucket's tags. Returns `None` if they name no distribution.
@@ -98,56 +101,63 @@ impl BucketDefaults {
     /// # Errors
     /// [`TagError`] for the first invalid value.
     pub fn parse(&self, tags: &Tags) -> Result<Option<BucketOptions>, TagError> {
-        let Some(ids) = tags.get(&self.distribution_tag) else { return Ok(None) };
-        let bad = |tag: &str, reason: String| TagError { tag: tag.to_owned(), reason };
-        let distributions =
-            DistributionId::parse_tag(ids).map_err(|error| bad(&self.distribution_tag, error.to_string()))?;
-        let value = |tag| tags.get(tag).map(|value| value.trim());
-        let origin_path = tags
-            .get(ORIGIN_PATH_TAG)
-            .map(|path| OriginPath::parse(path))
-            .transpose()
-            .map_err(|error| bad(ORIGIN_PATH_TAG, error.to_string()))?;
-        let words = |tag| value(tag).map(|value| value.split_whitespace().map(ToOwned::to_owned).collect::<Vec<_>>());
-        let index_documents = words(INDEX_DOCUMENTS_TAG);
-        if let Some(name) = index_documents.iter().flatten().find(|name| name.contains('/')) {
-            return Err(bad(INDEX_DOCUMENTS_TAG, format!("\"{}\" is not a file name (without \"/\")", excerpt(name))));
-        }
+        let Some(distributions) = parse_tag(tags, &self.distribution_tag, DistributionId::parse_tag)? else {
+            return Ok(None);
+        };
         let default = || IndexDocuments::Default(self.index_documents.clone());
-        let directory_urls = match value(DIRECTORY_URLS_TAG) {
-            None | Some("slash") => DirectoryUrls::Slash,
-            Some("both") => DirectoryUrls::Both,
-            Some(other) => {
-                let reason = format!("\"{}\" is neither \"slash\" nor \"both\"", excerpt(other));
-                return Err(bad(DIRECTORY_URLS_TAG, reason));
-            }
-        };
-        let query_strings = match value(QUERY_STRINGS_TAG) {
-            None => None,
-            Some("include") => Some(true),
-            Some("ignore") => Some(false),
-            Some(other) => {
-                let reason = format!("\"{}\" is neither \"include\" nor \"ignore\"", excerpt(other));
-                return Err(bad(QUERY_STRINGS_TAG, reason));
-            }
-        };
-        let max_paths = value(MAX_PATHS_TAG)
-            .map(|text| {
-                let number = text.parse().ok().filter(|number| *number <= MAX_ITEMS);
-                let reason = || format!("\"{}\" is not a number from 1 to {MAX_ITEMS}", excerpt(text));
-                number.ok_or_else(|| bad(MAX_PATHS_TAG, reason()))
-            })
-            .transpose()?;
         Ok(Some(BucketOptions {
             distributions,
-            origin_path,
-            index_documents: index_documents.map_or_else(default, IndexDocuments::FromTag),
-            directory_urls,
-            query_strings,
-            max_paths,
-            ignored_suffixes: words(IGNORE_TAG).unwrap_or_default(),
+            origin_path: parse_tag(tags, ORIGIN_PATH_TAG, OriginPath::parse)?,
+            index_documents: parse_tag(tags, INDEX_DOCUMENTS_TAG, file_names)?
+                .map_or_else(default, IndexDocuments::FromTag),
+            directory_urls: parse_tag(tags, DIRECTORY_URLS_TAG, directory_urls)?.unwrap_or_default(),
+            query_strings: parse_tag(tags, QUERY_STRINGS_TAG, query_strings)?,
+            max_paths: parse_tag(tags, MAX_PATHS_TAG, max_paths)?,
+            ignored_suffixes: tags.get(IGNORE_TAG).map(|value| words(value)).unwrap_or_default(),
         }))
     }
+}
+
+/// Parses the value of a tag, if the bucket has it.
+fn parse_tag<T, E: fmt::Display>(
+    tags: &Tags,
+    tag: &str,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<Option<T>, TagError> {
+    let parsed = tags.get(tag).map(|value| parse(value)).transpose();
+    parsed.map_err(|error| TagError { tag: tag.to_owned(), reason: error.to_string() })
+}
+
+fn words(value: &str) -> Vec<String> {
+    value.split_whitespace().map(ToOwned::to_owned).collect()
+}
+
+fn file_names(value: &str) -> Result<Vec<String>, String> {
+    match value.split_whitespace().find(|name| name.contains('/')) {
+        Some(name) => Err(format!("\"{}\" is not a file name (without \"/\")", excerpt(name))),
+        None => Ok(words(value)),
+    }
+}
+
+fn directory_urls(value: &str) -> Result<DirectoryUrls, String> {
+    match value.trim() {
+        "slash" => Ok(DirectoryUrls::Slash),
+        "both" => Ok(DirectoryUrls::Both),
+        other => Err(format!("\"{}\" is neither \"slash\" nor \"both\"", excerpt(other))),
+    }
+}
+
+fn query_strings(value: &str) -> Result<bool, String> {
+    match value.trim() {
+        "include" => Ok(true),
+        "ignore" => Ok(false),
+        other => Err(format!("\"{}\" is neither \"include\" nor \"ignore\"", excerpt(other))),
+    }
+}
+
+fn max_paths(value: &str) -> Result<NonZeroUsize, String> {
+    let number = value.trim().parse().ok().filter(|number| *number <= MAX_ITEMS);
+    number.ok_or_else(|| format!("\"{}\" is not a number from 1 to {MAX_ITEMS}", excerpt(value.trim())))
 }
 
 #[cfg(test)]

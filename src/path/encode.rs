@@ -3,16 +3,7 @@
 //! The developer guide requires encoding "non-ASCII or unsafe characters as defined in RFC 1738" and no others:
 //! CloudFront accepts an over-encoded path, but the path matches nothing.
 
-use std::fmt::Write;
-
-use super::InvalidationPath;
-
-/// How a space is encoded: URL encoders write `%20`, form encoders `+`. No encoder mixes the two in one URL.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Space {
-    Percent,
-    Plus,
-}
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// Whether a character of a key is percent-encoded in a path. `+` and `~` are handled separately.
 ///
@@ -25,37 +16,31 @@ pub(super) fn must_encode(character: char) -> bool {
     }
 }
 
+/// Appends a character, percent-encoded unless it is a letter or a digit.
+pub(super) fn push_encoded(url: &mut String, character: char) {
+    url.extend(utf8_percent_encode(character.encode_utf8(&mut [0; 4]), NON_ALPHANUMERIC));
+}
+
+/// Whether the text after a `%` makes it an escape.
+pub(super) fn starts_with_hex_digits(rest: &str) -> bool {
+    rest.as_bytes().first_chunk::<2>().is_some_and(|pair| pair.iter().all(u8::is_ascii_hexdigit))
+}
+
 /// Returns the URL of a key, relative to its origin path, as a viewer requests it.
 ///
+/// - A space becomes `%20`.
 /// - A literal `+` becomes `%2B`: S3 reads a raw `+` in a URL as a space, so such an object is requested with `%2B`.
 ///   The `+` of an S3 event's key, an encoded space, has been decoded before this.
 /// - `*` and `~` stay raw.
-pub(super) fn url_of(key: &str, space: Space) -> String {
+pub(super) fn url_of(key: &str) -> String {
     let mut url = String::with_capacity(key.len() + 8);
     url.push('/');
     for character in key.chars() {
-        match character {
-            '+' => url.push_str("%2B"),
-            ' ' if space == Space::Plus => url.push('+'),
-            other if must_encode(other) => {
-                for byte in other.encode_utf8(&mut [0; 4]).bytes() {
-                    // Writing to a String cannot fail.
-                    let _ = write!(url, "%{byte:02X}");
-                }
-            }
-            other => url.push(other),
+        if character == '+' || must_encode(character) {
+            push_encoded(&mut url, character);
+        } else {
+            url.push(character);
         }
     }
     url
-}
-
-/// Returns the path that invalidates a URL.
-///
-/// - `*` stays raw, since `%2A` matches nothing. A URL that ends in `*` becomes a wildcard, which covers that URL.
-/// - `~` cannot be invalidated, raw or encoded (aws/aws-sdk#525): the path is cut before it and becomes a wildcard.
-pub(super) fn path_of(url: String) -> InvalidationPath {
-    match url.find('~') {
-        Some(tilde) => InvalidationPath::wildcard(url.get(..tilde).unwrap_or("/")),
-        None => InvalidationPath(url.into()),
-    }
 }

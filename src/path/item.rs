@@ -1,8 +1,8 @@
 //! Items of an invalidation that a person names, in a pipeline action or when invoking the function directly.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
-use super::encode::must_encode;
+use super::encode::{must_encode, push_encoded, starts_with_hex_digits};
 use super::{InvalidationPath, MAX_ITEMS, MAX_PATH_LENGTH, MAX_WILDCARDS, PathError, without_covered};
 use crate::change::text::excerpt;
 
@@ -12,7 +12,8 @@ use crate::change::text::excerpt;
 const MAX_TAG_LENGTH: usize = 256;
 
 /// An item of an invalidation. Both kinds are billed as one path.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(untagged)]
 pub enum Item {
     /// The path of one URL, or a wildcard.
     Path(InvalidationPath),
@@ -21,51 +22,37 @@ pub enum Item {
 }
 
 /// A cache tag with its `#`: 1 to 256 printable ASCII characters without spaces and commas, not ending in `*`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 pub struct CacheTag(Box<str>);
 
 /// Why a list of items is rejected: the item, if a single one is at fault, and the remedy.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ItemError {
     /// The list is empty.
+    #[error("the list is empty; omit the list to invalidate everything")]
     None,
     /// An item is empty.
+    #[error("a path is empty; write \"/\" for the root or \"/*\" for everything")]
     Empty,
     /// There are more than [`MAX_ITEMS`] items.
+    #[error("{0} paths exceed the {MAX_ITEMS} that CloudFront accepts at a time; name fewer")]
     TooMany(usize),
     /// There are more than [`MAX_WILDCARDS`] wildcards.
+    #[error("{0} wildcards exceed the {MAX_WILDCARDS} that CloudFront accepts at a time; name fewer")]
     TooManyWildcards(usize),
     /// A malformed cache tag.
+    #[error(
+        "\"{0}\" is not a cache tag (\"#\" and 1 to {MAX_TAG_LENGTH} printable ASCII characters without spaces and \
+         commas, the last not \"*\")"
+    )]
     BadTag(String),
     /// A form that CloudFront accepts but that matches nothing, with the remedy.
+    #[error("\"{0}\": {1}")]
     Ineffective(String, &'static str),
     /// A malformed path.
+    #[error("\"{0}\": {1}")]
     BadPath(String, PathError),
 }
-
-impl fmt::Display for ItemError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::None => f.write_str("the list is empty; omit the list to invalidate everything"),
-            Self::Empty => f.write_str("a path is empty; write \"/\" for the root or \"/*\" for everything"),
-            Self::TooMany(number) => {
-                write!(f, "{number} paths exceed the {MAX_ITEMS} that CloudFront accepts at a time; name fewer")
-            }
-            Self::TooManyWildcards(number) => {
-                write!(f, "{number} wildcards exceed the {MAX_WILDCARDS} that CloudFront accepts at a time; name fewer")
-            }
-            Self::BadTag(tag) => write!(
-                f,
-                "\"{tag}\" is not a cache tag (\"#\" and 1 to {MAX_TAG_LENGTH} printable ASCII characters without \
-                 spaces and commas, the last not \"*\")"
-            ),
-            Self::Ineffective(item, remedy) => write!(f, "\"{item}\": {remedy}"),
-            Self::BadPath(item, error) => write!(f, "\"{item}\": {error}"),
-        }
-    }
-}
-
-impl std::error::Error for ItemError {}
 
 impl Item {
     /// Parses an item as a person writes it.
@@ -94,24 +81,23 @@ impl Item {
         if text.is_empty() {
             return Err(ItemError::Empty);
         }
-        if text.starts_with(char::is_whitespace) {
-            return Err(ItemError::Ineffective(excerpt(text), "the path starts with whitespace; start with \"/\""));
-        }
-        if text.starts_with("http://") || text.starts_with("https://") {
-            return Err(ItemError::Ineffective(excerpt(text), "this is a URL; name the path without the domain name"));
-        }
         if text.starts_with('#') {
             return CacheTag::new(text).map(Self::Tag).ok_or_else(|| ItemError::BadTag(excerpt(text)));
         }
-        let ineffective = |remedy| Err(ItemError::Ineffective(excerpt(text), remedy));
-        if text.contains('~') || text.contains("%7E") || text.contains("%7e") {
-            return ineffective("CloudFront cannot invalidate a path with \"~\"; end it before the \"~\" with \"*\"");
-        }
-        if text.contains("%2A") || text.contains("%2a") {
-            return ineffective("CloudFront matches no URL with \"%2A\"; write \"*\"");
-        }
-        let path = encode(text);
-        InvalidationPath::parse(&path).map(Self::Path).map_err(|error| ItemError::BadPath(excerpt(text), error))
+        let contains = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
+        let remedy = if text.starts_with(char::is_whitespace) {
+            "the path starts with whitespace; start with \"/\""
+        } else if text.starts_with("http://") || text.starts_with("https://") {
+            "this is a URL; name the path without the domain name"
+        } else if contains(&["~", "%7E", "%7e"]) {
+            return Err(ItemError::BadPath(excerpt(text), PathError::Tilde));
+        } else if contains(&["%2A", "%2a"]) {
+            "CloudFront matches no URL with \"%2A\"; write \"*\""
+        } else {
+            let path = InvalidationPath::parse(&encode(text));
+            return path.map(Self::Path).map_err(|error| ItemError::BadPath(excerpt(text), error));
+        };
+        Err(ItemError::Ineffective(excerpt(text), remedy))
     }
 
     /// Returns the item `/*`, which covers every path.
@@ -123,7 +109,7 @@ impl Item {
     /// Whether the item is a wildcard.
     #[must_use]
     pub fn is_wildcard(&self) -> bool {
-        matches!(self, Self::Path(path) if path.wildcard_prefix().is_some())
+        matches!(self, Self::Path(path) if path.is_wildcard())
     }
 
     /// Returns the item as it is sent to CloudFront.
@@ -152,12 +138,6 @@ impl fmt::Display for Item {
     }
 }
 
-impl serde::Serialize for Item {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
 /// Parses items as a person writes them: encoded, sorted, deduplicated, and without those that another covers. They are
 /// never widened.
 ///
@@ -174,7 +154,7 @@ pub fn named_items<'t>(texts: impl IntoIterator<Item = &'t str>) -> Result<Vec<I
     tags.sort_unstable();
     tags.dedup();
     let paths = without_covered(paths);
-    let wildcards = paths.iter().filter(|path| path.wildcard_prefix().is_some()).count();
+    let wildcards = paths.iter().filter(|path| path.is_wildcard()).count();
     let items: Vec<_> = paths.into_iter().map(Item::Path).chain(tags.into_iter().map(Item::Tag)).collect();
     match items.len() {
         0 => Err(ItemError::None),
@@ -192,15 +172,11 @@ fn encode(text: &str) -> String {
     }
     let mut rest = text.chars();
     while let Some(character) = rest.next() {
-        let is_escape =
-            || rest.as_str().as_bytes().first_chunk::<2>().is_some_and(|pair| pair.iter().all(u8::is_ascii_hexdigit));
-        if character == '?' || (character == '%' && is_escape()) || !must_encode(character) {
+        let is_escape = character == '%' && starts_with_hex_digits(rest.as_str());
+        if character == '?' || is_escape || !must_encode(character) {
             path.push(character);
-            continue;
-        }
-        for byte in character.encode_utf8(&mut [0; 4]).bytes() {
-            // Writing to a String cannot fail.
-            let _ = write!(path, "%{byte:02X}");
+        } else {
+            push_encoded(&mut path, character);
         }
     }
     path

@@ -21,16 +21,9 @@ use crate::change::text::excerpt;
 pub struct OriginPath(String);
 
 /// A text that is not an origin path, with the text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("\"{0}\" is not an origin path (such as \"/web\", with a leading but no trailing slash)")]
 pub struct OriginPathError(String);
-
-impl fmt::Display for OriginPathError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{}\" is not an origin path (such as \"/web\", with a leading but no trailing slash)", self.0)
-    }
-}
-
-impl std::error::Error for OriginPathError {}
 
 impl OriginPath {
     /// Parses an origin path as CloudFront's console and API show it. A single `/` means none.

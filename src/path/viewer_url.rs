@@ -1,8 +1,6 @@
 //! The URLs that an object is cached under: below its origin path, with both encodings of a space, and as a directory.
 
-use percent_encoding::percent_decode_str;
-
-use super::encode::{Space, path_of, url_of};
+use super::encode::url_of;
 use super::{InvalidationPath, RelativeKey};
 
 /// How the directory of an index document is requested.
@@ -31,30 +29,18 @@ impl ViewerUrl {
         Self { text: "/".into(), is_file: false }
     }
 
-    /// Returns the URL percent-decoded; `None` if it contains no `%`.
-    #[must_use]
-    pub fn decoded(&self) -> Option<String> {
-        let decoded = || percent_decode_str(&self.text).decode_utf8_lossy().into_owned();
-        self.text.contains('%').then(decoded)
-    }
-
     /// Returns the paths that invalidate the URL.
     ///
     /// With `query_strings`, the URL is cached once for each query string, and a file's path gets a final `*`. A
     /// directory gets two paths, its own and that with `?*`, since its own with `*` would cover everything in the
     /// directory.
     pub fn paths(self, query_strings: bool) -> impl Iterator<Item = InvalidationPath> {
-        let with_query = query_strings.then(|| {
-            let Self { text, is_file } = &self;
-            if *is_file { format!("{text}*") } else { format!("{text}?*") }
-        });
-        let path = path_of(self.text);
-        let (path, queries) = match with_query {
-            // A wildcard already covers every query string.
-            Some(_) if path.wildcard_prefix().is_some() => (Some(path), None),
-            Some(queries) => (Some(path).filter(|_| !self.is_file), Some(path_of(queries))),
-            None => (Some(path), None),
-        };
+        let Self { text, is_file } = self;
+        let path = InvalidationPath::of_url(&text);
+        // A wildcard already covers every query string.
+        let has_queries = query_strings && !path.is_wildcard();
+        let queries = has_queries.then(|| InvalidationPath::of_url(&(text + if is_file { "*" } else { "?*" })));
+        let path = (!has_queries || !is_file).then_some(path);
         path.into_iter().chain(queries)
     }
 }
@@ -71,10 +57,11 @@ pub fn urls(key: RelativeKey<'_>, index_documents: &[String], directory_urls: Di
     let directories = [Some(directory), bare].into_iter().flatten().filter(|_| is_index);
     let mut urls = Vec::with_capacity(1);
     for (form, is_file) in std::iter::once((key.as_str(), true)).chain(directories.map(|form| (form, false))) {
-        urls.push(ViewerUrl { text: url_of(form, Space::Percent), is_file });
-        if form.contains(' ') {
-            urls.push(ViewerUrl { text: url_of(form, Space::Plus), is_file });
-        }
+        let text = url_of(form);
+        // URL encoders write a space as `%20`, form encoders as `+`. No encoder mixes the two in one URL.
+        let with_plus = form.contains(' ').then(|| ViewerUrl { text: text.replace("%20", "+"), is_file });
+        urls.push(ViewerUrl { text, is_file });
+        urls.extend(with_plus);
     }
     urls
 }
@@ -98,7 +85,7 @@ pub fn urls(key: RelativeKey<'_>, index_documents: &[String], directory_urls: Di
 /// ```
 #[must_use]
 pub fn viewer_paths(key: RelativeKey<'_>, index_documents: &[String]) -> Vec<InvalidationPath> {
-    let mut paths: Vec<_> = viewer_urls(key, index_documents).into_iter().map(path_of).collect();
+    let mut paths: Vec<_> = viewer_urls(key, index_documents).iter().map(|url| InvalidationPath::of_url(url)).collect();
     paths.sort_unstable();
     paths.dedup();
     paths

@@ -35,7 +35,7 @@ pub fn prefixes_to_list<'b>(
         assignments.iter().filter(is_worthwhile).flat_map(Assignment::conclusive)
     {
         let keys = changes.iter().filter_map(|&index| batch.changes.get(index)).map(|change| change.key.as_str());
-        for prefix in mapping.key_prefixes() {
+        for prefix in mapping.origin_matches.iter().map(|it| it.path.key_prefix()) {
             let mut inside = keys.clone().filter(|key| key.starts_with(&prefix)).peekable();
             if inside.peek().is_some() {
                 prefixes_to_list.entry(((*bucket).clone(), prefix.clone())).or_default().extend(inside);
@@ -66,16 +66,17 @@ impl ListedKeys {
         let mut urls = Vec::new();
         let mut listed: Option<ListedOrigins<'s>> = None;
         for BucketMapping { bucket, mapping, .. } in assignment.conclusive() {
-            for (origins, key_prefix) in mapping.origins_by_key_prefix() {
+            for origin_match in &mapping.origin_matches {
+                let key_prefix = origin_match.path.key_prefix();
                 let Some(listing) = self.0.get(&((*bucket).clone(), key_prefix.clone())) else { continue };
                 let keys = listing.keys().filter_map(|key| ObjectKey::new(key).ok());
                 urls.extend(keys.flat_map(|key| mapping.served_urls(&key)));
                 let listed = listed.get_or_insert_with(|| ListedOrigins {
-                    config: mapping.config().cloned().unwrap_or_default(),
+                    config: mapping.config.clone().unwrap_or_default(),
                     origins: Vec::new(),
                     key_prefixes: Vec::new(),
                 });
-                listed.origins.extend(origins.iter().map(String::as_str));
+                listed.origins.extend(origin_match.origins.iter().map(String::as_str));
                 listed.key_prefixes.push((key_prefix, listing));
             }
         }

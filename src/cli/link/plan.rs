@@ -238,7 +238,7 @@ pub(super) async fn origin_paths_of(
     let config = api.distribution_config(distribution).await.map_err(link_error)?;
     let mut paths: Vec<_> = config
         .origins_of(bucket)
-        .map(|(_, path, _)| match path.map(|path| path.to_string()) {
+        .map(|it| match it.path.map(|path| path.to_string()) {
             None => "(per tenant)".to_owned(),
             Some(root) if root.is_empty() => "/".to_owned(),
             Some(path) => path,

@@ -7,17 +7,17 @@ mod origin;
 mod pattern;
 mod policy;
 
-use std::fmt;
+use std::collections::BTreeSet;
 
 use percent_encoding::percent_decode_str;
 
-pub use self::origin::{Endpoint, endpoint_of, is_path_style_endpoint};
+pub use self::origin::Endpoint;
 pub use self::pattern::PathPattern;
 #[cfg(feature = "cli")]
 pub(crate) use self::pattern::matches_glob;
 pub use self::policy::PolicyId;
 
-use self::origin::is_access_point;
+use self::origin::{endpoint_of, is_access_point, is_path_style_endpoint};
 use self::policy::managed_policy;
 use super::OriginPath;
 use crate::change::Bucket;
@@ -46,6 +46,17 @@ pub struct Origin {
     /// Its origin path, which CloudFront prepends to the viewer's path; `None` if it contains a tenant parameter or is
     /// malformed.
     pub path: Option<OriginPath>,
+}
+
+/// An origin that is a certain bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketOrigin<'c> {
+    /// The origin.
+    pub origin: &'c Origin,
+    /// Its origin path within the bucket, if known.
+    pub path: Option<OriginPath>,
+    /// The kind of its endpoint.
+    pub endpoint: Endpoint,
 }
 
 /// An origin group.
@@ -82,40 +93,26 @@ pub enum QueryStrings {
     UnresolvedPolicy(PolicyId),
 }
 
-impl QueryStrings {
-    fn from_cache_key_flag(in_cache_key: bool) -> Self {
+impl From<bool> for QueryStrings {
+    fn from(in_cache_key: bool) -> Self {
         if in_cache_key { Self::InCacheKey } else { Self::Ignored }
-    }
-
-    /// Resolves AWS's managed cache policies; a custom one must be looked up.
-    fn by_policy(id: PolicyId) -> Self {
-        managed_policy(&id).map_or(Self::UnresolvedPolicy(id), Self::from_cache_key_flag)
     }
 }
 
 /// A value in CloudFront's response that no distribution config can have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DistributionConfigError {
     /// A malformed cache policy ID.
+    #[error("a cache policy ID is malformed")]
     CachePolicy,
     /// An origin without an ID or a domain name, or an origin group without an ID, without members or with an empty
     /// member ID.
+    #[error("an origin has no ID or no domain name, or an origin group has no ID or no members")]
     Origin,
     /// A cache behavior with an empty path pattern or without a target.
+    #[error("a cache behavior has no path pattern or no target origin")]
     Behavior,
 }
-
-impl fmt::Display for DistributionConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::CachePolicy => "a cache policy ID is malformed",
-            Self::Origin => "an origin has no ID or no domain name, or an origin group has no ID or no members",
-            Self::Behavior => "a cache behavior has no path pattern or no target origin",
-        })
-    }
-}
-
-impl std::error::Error for DistributionConfigError {}
 
 impl Origin {
     /// Creates an origin from the values that CloudFront returns.
@@ -182,12 +179,14 @@ impl Behavior {
             return Err(DistributionConfigError::Behavior);
         }
         let query_strings = match cache_policy.filter(|id| !id.is_empty()) {
-            Some(id) => QueryStrings::by_policy(PolicyId::new(id).map_err(|_| DistributionConfigError::CachePolicy)?),
-            None if forwards_query_strings => QueryStrings::InCacheKey,
-            None => QueryStrings::Ignored,
+            Some(id) => {
+                let id = PolicyId::new(id).map_err(|_| DistributionConfigError::CachePolicy)?;
+                managed_policy(&id).map_or(QueryStrings::UnresolvedPolicy(id), QueryStrings::from)
+            }
+            None => forwards_query_strings.into(),
         };
         Ok(Self {
-            pattern: pattern.map_or_else(PathPattern::everything, PathPattern::new),
+            pattern: PathPattern::new(pattern.unwrap_or("*")),
             target: target.to_owned(),
             query_strings,
             // Response functions run after the origin has been chosen and cannot change the path.
@@ -203,23 +202,23 @@ impl DistributionConfig {
         name.map(|it| it.trim_start_matches('/')).filter(|it| !it.is_empty()).map(ToOwned::to_owned)
     }
 
-    /// Returns the origins that are this bucket, each with its origin path within the bucket, if known, and the kind of
-    /// its endpoint.
-    pub fn origins_of(&self, bucket: &Bucket) -> impl Iterator<Item = (&Origin, Option<OriginPath>, Endpoint)> {
+    /// Returns the origins that are this bucket.
+    pub fn origins_of(&self, bucket: &Bucket) -> impl Iterator<Item = BucketOrigin<'_>> {
         self.origins.iter().filter_map(|origin| {
             if let Some(endpoint) = endpoint_of(bucket, &origin.domain) {
-                return Some((origin, origin.path.clone(), endpoint));
+                return Some(BucketOrigin { origin, path: origin.path.clone(), endpoint });
             }
-            let path = origin.path.as_ref().filter(|_| is_path_style_endpoint(bucket, &origin.domain));
-            Some((origin, Some(path?.strip_first_folder(bucket.name.as_str())?), Endpoint::Rest))
+            let path = origin.path.as_ref().filter(|_| is_path_style_endpoint(bucket, &origin.domain))?;
+            let path = Some(path.strip_first_folder(bucket.name.as_str())?);
+            Some(BucketOrigin { origin, path, endpoint: Endpoint::Rest })
         })
     }
 
-    /// Whether the behavior targets the origin, directly or as a member of an origin group.
+    /// Returns the IDs of the origins that the behavior targets: one, or the members of an origin group.
     #[must_use]
-    pub fn targets(&self, behavior: &Behavior, origin: &str) -> bool {
-        let in_group = |group: &OriginGroup| group.id == behavior.target && group.members.iter().any(|it| it == origin);
-        behavior.target == origin || self.origin_groups.iter().any(in_group)
+    pub fn targets<'c>(&'c self, behavior: &'c Behavior) -> &'c [String] {
+        let group = self.origin_groups.iter().find(|group| group.id == behavior.target);
+        group.map_or(std::slice::from_ref(&behavior.target), |group| &group.members)
     }
 
     /// Returns the behaviors that may apply to requests for this path.
@@ -239,27 +238,21 @@ impl DistributionConfig {
         self.behaviors.iter().any(|behavior| behavior.has_edge_function)
     }
 
-    /// Returns the IDs of the cache policies that must still be looked up, sorted and deduplicated.
+    /// Returns the IDs of the cache policies that must still be looked up.
     #[must_use]
-    pub fn unresolved_policies(&self) -> Vec<PolicyId> {
-        let mut policies: Vec<_> = self
-            .behaviors
-            .iter()
-            .filter_map(|behavior| match &behavior.query_strings {
-                QueryStrings::UnresolvedPolicy(id) => Some(id.clone()),
-                QueryStrings::Ignored | QueryStrings::InCacheKey => None,
-            })
-            .collect();
-        policies.sort();
-        policies.dedup();
-        policies
+    pub fn unresolved_policies(&self) -> BTreeSet<PolicyId> {
+        let policy = |behavior: &Behavior| match &behavior.query_strings {
+            QueryStrings::UnresolvedPolicy(id) => Some(id.clone()),
+            QueryStrings::Ignored | QueryStrings::InCacheKey => None,
+        };
+        self.behaviors.iter().filter_map(policy).collect()
     }
 
     /// Sets whether query strings are part of the cache key in every behavior with this cache policy.
     pub fn resolve_policy(&mut self, policy: &PolicyId, in_cache_key: bool) {
         for behavior in &mut self.behaviors {
             if matches!(&behavior.query_strings, QueryStrings::UnresolvedPolicy(id) if id == policy) {
-                behavior.query_strings = QueryStrings::from_cache_key_flag(in_cache_key);
+                behavior.query_strings = in_cache_key.into();
             }
         }
     }
@@ -269,17 +262,15 @@ impl DistributionConfig {
     /// If so, an invalidation of the prefix can evict nothing but their content.
     #[must_use]
     pub fn is_served_only_by(&self, prefix: &str, origins: &[&str]) -> bool {
+        let is_given = |id: &String| origins.contains(&id.as_str());
         // An edge function can select any origin of the distribution.
-        if self.has_edge_function() && !self.origins.iter().all(|origin| origins.contains(&origin.id.as_str())) {
+        if self.has_edge_function() && !self.origins.iter().all(|origin| is_given(&origin.id)) {
             return false;
         }
-        let is_given = |origin: &str| origins.contains(&origin);
         // No request below the prefix gets past the first behavior that matches them all.
         let last = self.behaviors.iter().position(|it| it.pattern.matches_all_below(prefix));
         let reached = self.behaviors.iter().take(last.map_or(usize::MAX, |last| last + 1));
-        reached.filter(|it| it.pattern.may_match_below(prefix)).all(|behavior| {
-            let group = self.origin_groups.iter().find(|group| group.id == behavior.target);
-            group.map_or_else(|| is_given(&behavior.target), |group| group.members.iter().all(|it| is_given(it)))
-        })
+        let mut reached = reached.filter(|it| it.pattern.may_match_below(prefix));
+        reached.all(|behavior| self.targets(behavior).iter().all(is_given))
     }
 }

@@ -1,7 +1,7 @@
 //! Recognizes a bucket's S3 endpoints among the domain names of origins. Similar domain names must not be taken for
 //! them.
 
-use crate::change::{Bucket, BucketName};
+use crate::change::Bucket;
 
 /// For each partition, the prefix of its Region names and the domain of its endpoints.
 ///
@@ -21,6 +21,11 @@ const PARTITIONS: [(&str, &str); 8] = [
 ];
 const STANDARD: (&str, &str) = ("", "amazonaws.com");
 
+/// The starts of the endpoints' domain names, before their Region and after the bucket name.
+const WEBSITE: [&str; 2] = ["s3-website-", "s3-website."];
+const REST: [&str; 6] = ["s3.dualstack.", "s3-fips.dualstack.", "s3-fips.", "s3-fips-", "s3.", "s3-"];
+const REST_WITHOUT_REGION: [&str; 4] = ["s3", "s3-external-1", "s3-accelerate", "s3-accelerate.dualstack"];
+
 /// How an S3 endpoint answers a path that ends in `/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
@@ -37,15 +42,15 @@ pub enum Endpoint {
 ///
 /// Source: AWS General Reference, "Amazon S3 endpoints and quotas".
 #[must_use]
-pub fn endpoint_of(bucket: &Bucket, domain: &str) -> Option<Endpoint> {
+pub(super) fn endpoint_of(bucket: &Bucket, domain: &str) -> Option<Endpoint> {
     let domain = normalized(domain);
-    endpoint_kind(bucket, strip_bucket_name(&bucket.name, &domain)?)
+    endpoint_kind(bucket, domain.strip_prefix(&bucket.name.as_str().to_ascii_lowercase())?.strip_prefix('.')?)
 }
 
 /// Whether `domain` is a path-style S3 endpoint in the bucket's partition. The first segment of the path is then the
 /// bucket.
 #[must_use]
-pub fn is_path_style_endpoint(bucket: &Bucket, domain: &str) -> bool {
+pub(super) fn is_path_style_endpoint(bucket: &Bucket, domain: &str) -> bool {
     endpoint_kind(bucket, &normalized(domain)) == Some(Endpoint::Rest)
 }
 
@@ -70,7 +75,14 @@ fn normalized(domain: &str) -> String {
 
 /// Returns the kind of an S3 endpoint without its bucket name, if it lies in the bucket's partition or that is unknown.
 fn endpoint_kind(bucket: &Bucket, host_suffix: &str) -> Option<Endpoint> {
-    let (endpoint, region, domain) = parse_endpoint(host_suffix)?;
+    let service_in = |domain: &str| host_suffix.strip_suffix(domain)?.strip_suffix('.');
+    let (service, domain) = PARTITIONS.iter().find_map(|(_, domain)| Some((service_in(domain)?, *domain)))?;
+    let is_website = WEBSITE.iter().any(|start| service.starts_with(start));
+    let (endpoint, starts) = if is_website { (Endpoint::Website, &WEBSITE[..]) } else { (Endpoint::Rest, &REST[..]) };
+    let region = starts.iter().find_map(|start| service.strip_prefix(start).filter(|region| is_region(region)));
+    if region.is_none() && !REST_WITHOUT_REGION.contains(&service) {
+        return None;
+    }
     // Only the standard partition has endpoints without a Region.
     let endpoint_partition = region.map_or(STANDARD, partition);
     let is_same_partition = bucket.region.as_ref().is_none_or(|own| partition(own.as_str()) == endpoint_partition);
@@ -79,29 +91,6 @@ fn endpoint_kind(bucket: &Bucket, host_suffix: &str) -> Option<Endpoint> {
 
 fn partition(region: &str) -> (&'static str, &'static str) {
     PARTITIONS.into_iter().find(|(start, _)| region.starts_with(start)).unwrap_or(STANDARD)
-}
-
-fn strip_bucket_name<'d>(bucket: &BucketName, domain: &'d str) -> Option<&'d str> {
-    domain.strip_prefix(&bucket.as_str().to_ascii_lowercase())?.strip_prefix('.')
-}
-
-/// Splits an S3 endpoint without its bucket name into its kind, its Region, if any, and the domain of its partition.
-fn parse_endpoint(host_suffix: &str) -> Option<(Endpoint, Option<&str>, &str)> {
-    let partition_domain = PARTITIONS
-        .iter()
-        .map(|(_, domain)| *domain)
-        .find(|domain| host_suffix.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.')))?;
-    let service = host_suffix.strip_suffix(partition_domain)?.strip_suffix('.')?;
-    if let Some(region) = service.strip_prefix("s3-website-").or_else(|| service.strip_prefix("s3-website.")) {
-        return is_region(region).then_some((Endpoint::Website, Some(region), partition_domain));
-    }
-    let without_region = ["s3", "s3-external-1", "s3-accelerate", "s3-accelerate.dualstack"];
-    if without_region.contains(&service) {
-        return Some((Endpoint::Rest, None, partition_domain));
-    }
-    let starts = ["s3.dualstack.", "s3-fips.dualstack.", "s3-fips.", "s3-fips-", "s3.", "s3-"];
-    let region = starts.iter().find_map(|start| service.strip_prefix(start).filter(|region| is_region(region)))?;
-    Some((Endpoint::Rest, Some(region), partition_domain))
 }
 
 /// Whether `name` has the form of a Region name, such as `eu-central-1`, `us-gov-west-1` or `us-isob-east-1`.
@@ -117,7 +106,7 @@ fn is_region(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::Region;
+    use crate::change::{BucketName, Region};
 
     fn endpoint(bucket: &str, region: Option<&str>, domain: &str) -> Option<Endpoint> {
         let region = region.map(|name| Region::new(name).unwrap());

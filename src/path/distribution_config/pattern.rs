@@ -36,12 +36,6 @@ impl PathPattern {
         Self { text, decoded }
     }
 
-    /// The pattern of the default cache behavior, `*`.
-    #[must_use]
-    pub fn everything() -> Self {
-        Self::new("*")
-    }
-
     /// Whether the pattern matches this path, which starts with `/` and has no query string.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
