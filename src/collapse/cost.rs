@@ -1,6 +1,8 @@
 //! The cost model: how many unchanged URLs a wildcard evicts, estimated, or counted from a bucket listing.
 
-use crate::path::InvalidationPath;
+use percent_encoding::percent_decode_str;
+
+use crate::path::{InvalidationPath, without_covered};
 
 /// The cost of evicting one unchanged URL. Estimates are finer than one URL.
 pub(super) const SCALE: u64 = 1000;
@@ -19,7 +21,9 @@ pub trait CostModel {
     fn estimate(&self, prefix: &str, required: usize) -> u64;
 
     /// Returns whether all URLs that start with `prefix` are known.
-    fn is_listed(&self, prefix: &str) -> bool;
+    fn is_listed(&self, prefix: &str) -> bool {
+        self.count(prefix).is_some()
+    }
 }
 
 /// The cost model without any knowledge of the bucket.
@@ -46,22 +50,11 @@ impl CostModel for Heuristic {
         let level = u32::try_from(folders + into_name).map_or(0, |depth| ROOT_LEVEL.saturating_sub(depth));
         (4_u64.pow(level) / u64::from(required.max(1).ilog2() + 1)).max(1)
     }
-
-    fn is_listed(&self, _prefix: &str) -> bool {
-        false
-    }
 }
 
 /// Returns the number of characters in an encoded name.
 fn character_count(name: &str) -> usize {
-    let bytes = name.as_bytes();
-    let kept = bytes.iter().enumerate().filter(|&(at, &byte)| match byte {
-        // A UTF-8 continuation byte starts with the bits 10.
-        b'%' => !matches!(bytes.get(at + 1), Some(b'8' | b'9' | b'A' | b'B' | b'a' | b'b')),
-        _ => true,
-    });
-    let escapes = name.matches('%').count();
-    kept.count().saturating_sub(escapes * 2)
+    percent_decode_str(name).decode_utf8_lossy().chars().count()
 }
 
 /// The prefixes below which all URLs are known.
@@ -92,7 +85,7 @@ impl<E: Coverage> Counted<E> {
     /// as unchanged.
     #[must_use]
     pub fn new(mut urls: Vec<String>, listed: E, required: &[InvalidationPath]) -> Self {
-        let required = super::without_covered(required.to_vec());
+        let required = without_covered(required.to_vec());
         urls.sort_unstable();
         urls.dedup();
         urls.retain(|url| !is_covered(&required, url));
@@ -103,7 +96,7 @@ impl<E: Coverage> Counted<E> {
 /// Returns whether one of `items` covers the URL. The items are sorted and none covers another, so only the last one
 /// that does not sort after the URL can cover it.
 fn is_covered(items: &[InvalidationPath], url: &str) -> bool {
-    let behind = items.partition_point(|item| super::trie::text(item) <= url);
+    let behind = items.partition_point(|item| item.without_star() <= url);
     behind.checked_sub(1).and_then(|last| items.get(last)).is_some_and(|item| match item.wildcard_prefix() {
         Some(prefix) => url.starts_with(prefix),
         None => item.as_str() == url,

@@ -6,7 +6,7 @@
 )]
 
 use super::budget::EffectiveBudget;
-use super::lagrangian::{Score, to_score};
+use super::score::{Score, to_score};
 
 /// One candidate to cover a part of the trie.
 #[derive(Clone, Copy)]

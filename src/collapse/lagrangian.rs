@@ -5,116 +5,48 @@
 //! item budget, never exceeds the score of the best set within both budgets. The bound is valid for any price, and
 //! tight for a good one.
 
-#![expect(clippy::indexing_slicing, reason = "indices of nodes come from the trie itself")]
+#![expect(clippy::indexing_slicing, reason = "the trie has a root, and its costs are in the table")]
 #![expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
     reason = "floating point only proposes prices, of which none is wrong"
 )]
 
-use super::budget::EffectiveBudget;
-use super::lower_bounds::{InsideCosts, Parts};
-use super::trie::Trie;
-
-/// The cost, the number of items and the number of wildcards of a set, packed into one number and compared in this
-/// order. The two counts have 24 bits each, a limit that no event comes near; the rest is the cost.
-pub(super) type Score = i128;
-
-/// The score of a thousandth of an unchanged URL evicted.
-const COST: Score = 1 << 48;
-
-/// The score of an item.
-const ITEM: Score = 1 << 24;
-
-/// The score of a wildcard, in addition to that of an item.
-const WILDCARD: Score = 1;
-
-/// The size and the score of a set or of a part of one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct SetTotals {
-    pub(super) items: usize,
-    pub(super) wildcards: usize,
-    pub(super) score: Score,
-}
-
-/// The scores of the trie's items and wildcards, by node.
-pub(super) struct Costs {
-    parents: Vec<Option<usize>>,
-    /// The direct items of each node.
-    direct: Vec<SetTotals>,
-    /// The score of each node's wildcard.
-    wildcard: Vec<Score>,
-}
+use super::lower_bounds::{Cheapest, Parts, UNREACHABLE};
+use super::score::{Score, to_score};
 
 /// The lower bound at a nearly optimal price per item.
 pub(super) struct LagrangianBound {
+    pub(super) price: Score,
     /// The least cost of each part of the trie at that price.
-    pub(super) inside: InsideCosts,
+    pub(super) inside: Vec<Cheapest>,
     /// The lower bound: no set within the budgets has a smaller score.
     pub(super) bound: Score,
     /// The score of the best set within the budgets that was found on the way. An upper bound.
     pub(super) best_known: Score,
 }
 
-pub(super) fn to_score(count: usize) -> Score {
-    Score::try_from(count).unwrap_or(Score::MAX >> 32)
-}
-
-impl Costs {
-    pub(super) fn new(trie: &Trie) -> Self {
-        let direct = |node: &super::trie::Node| {
-            let items = node.paths + node.wildcards;
-            let score =
-                Score::from(node.items_cost) * COST + to_score(items) * ITEM + to_score(node.wildcards) * WILDCARD;
-            SetTotals { items, wildcards: node.wildcards, score }
-        };
-        Self {
-            parents: trie.nodes.iter().map(|node| node.parent).collect(),
-            direct: trie.nodes.iter().map(direct).collect(),
-            wildcard: trie.nodes.iter().map(|node| Score::from(node.wildcard_cost) * COST + ITEM + WILDCARD).collect(),
+/// Solves the relaxation at a nearly optimal price. At the highest price tried, the root's wildcard is cheapest.
+pub(super) fn lagrangian_bound(parts: &Parts<'_>) -> LagrangianBound {
+    let budget = parts.budget.items;
+    let everything = parts.nodes[parts.nodes.len() - 1].wildcard;
+    let mut best = LagrangianBound { price: 0, inside: Vec::new(), bound: Score::MIN, best_known: everything };
+    maximize_concave(everything + 1, |price| {
+        let inside = parts.inside(price);
+        let mut cheapest = (Score::MAX, 0);
+        for cell in inside[parts.whole()].iter().filter(|cell| cell.score_with_price < UNREACHABLE) {
+            cheapest = cheapest.min((cell.score_with_price, cell.items));
+            if cell.items <= budget {
+                best.best_known = best.best_known.min(cell.score_with_price - to_score(cell.items) * price);
+            }
         }
-    }
-
-    pub(super) fn nodes(&self) -> usize {
-        self.parents.len()
-    }
-
-    pub(super) fn parent(&self, node: usize) -> Option<usize> {
-        self.parents[node]
-    }
-
-    pub(super) fn direct(&self, node: usize) -> SetTotals {
-        self.direct[node]
-    }
-
-    /// Returns the score of the node's wildcard.
-    pub(super) fn wildcard(&self, node: usize) -> Score {
-        self.wildcard[node]
-    }
-
-    /// Solves the relaxation at a nearly optimal price. At the highest price tried, the root's wildcard is cheapest.
-    pub(super) fn lagrangian_bound(&self, parts: &Parts, budget: EffectiveBudget) -> LagrangianBound {
-        let everything = self.wildcard(self.nodes() - 1);
-        let mut best: Option<(Score, InsideCosts)> = None;
-        let mut best_known = everything;
-        maximize_concave(everything + 1, |price| {
-            let inside = parts.inside(self, price);
-            let mut cheapest = (Score::MAX, 0);
-            for (items, score_with_price) in inside.whole() {
-                cheapest = cheapest.min((score_with_price, items));
-                if items <= budget.items {
-                    best_known = best_known.min(score_with_price - to_score(items) * price);
-                }
-            }
-            let bound = cheapest.0 - to_score(budget.items) * price;
-            if best.as_ref().is_none_or(|(other, _)| bound > *other) {
-                best = Some((bound, inside));
-            }
-            Tangent { price, bound, slope: to_score(cheapest.1) as f64 - to_score(budget.items) as f64 }
-        });
-        let (bound, inside) = best.unwrap_or_else(|| (0, parts.inside(self, 0)));
-        LagrangianBound { inside, bound, best_known }
-    }
+        let bound = cheapest.0 - to_score(budget) * price;
+        if bound > best.bound {
+            (best.price, best.inside, best.bound) = (price, inside, bound);
+        }
+        Tangent { price, bound, slope: to_score(cheapest.1) as f64 - to_score(budget) as f64 }
+    });
+    best
 }
 
 /// The most prices to try between the two extremes.

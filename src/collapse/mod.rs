@@ -18,6 +18,7 @@ mod frontier;
 mod lagrangian;
 mod lower_bounds;
 mod optimum;
+mod score;
 mod trie;
 
 pub use self::budget::Budget;
@@ -25,7 +26,6 @@ pub use self::cost::{CostModel, Counted, Coverage, Heuristic};
 
 use self::budget::EffectiveBudget;
 use self::cost::SCALE;
-use self::lagrangian::Costs;
 use self::trie::Trie;
 use crate::path::{InvalidationPath, without_covered};
 
@@ -66,29 +66,19 @@ pub struct Collapsed {
 pub fn collapse(paths: Vec<InvalidationPath>, objective: Objective, model: &impl CostModel) -> Collapsed {
     let evictions_per_path = u64::from(objective.evictions_per_path) * SCALE;
     let trie = Trie::new(without_covered(paths), model, evictions_per_path);
-    if trie.nodes.is_empty() {
-        return Collapsed { items: trie.items, unchanged_evicted: Some(0) };
-    }
     // A budget beyond the number of items has no effect.
     let budget = EffectiveBudget {
         items: objective.budget.max_paths.get().min(trie.items.len()),
         wildcards: objective.budget.max_wildcards.get().min(trie.items.len()),
     };
-    let mut chosen = optimum::wildcards(&Costs::new(&trie), budget);
-    chosen.sort_unstable();
+    let chosen = optimum::wildcards(&trie.nodes, budget);
     let chosen: Vec<_> = chosen.iter().filter_map(|&node| trie.nodes.get(node)).collect();
-    let unchanged_evicted = chosen.iter().map(|node| node.unchanged_evicted).sum();
-    let mut items: Vec<_> = chosen.iter().map(|node| InvalidationPath::wildcard(trie.prefix(node))).collect();
-    let mut covered = chosen.iter().map(|node| node.first..node.end).peekable();
-    for (index, item) in trie.items.iter().enumerate() {
-        while covered.next_if(|range| range.end <= index).is_some() {}
-        if !covered.peek().is_some_and(|range| range.contains(&index)) {
-            items.push(item.clone());
-        }
-    }
     // Among escapes that are not valid UTF-8, a boundary of one path may lie inside a character of another, so a
     // wildcard there may cover items of other nodes.
-    Collapsed { items: without_covered(items), unchanged_evicted }
+    Collapsed {
+        items: without_covered(trie.with_wildcards(&chosen)),
+        unchanged_evicted: chosen.iter().map(|node| node.unchanged_evicted).sum(),
+    }
 }
 
 #[cfg(test)]

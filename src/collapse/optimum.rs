@@ -10,8 +10,10 @@
 
 use super::budget::EffectiveBudget;
 use super::frontier::{Candidate, Frontier};
-use super::lagrangian::{Costs, Score, to_score};
-use super::lower_bounds::{OutsideCosts, Parts};
+use super::lagrangian::lagrangian_bound;
+use super::lower_bounds::Parts;
+use super::score::{Score, SetTotals, to_score};
+use super::trie::Node;
 
 /// The duality gap, divided by this, is tried first. Few candidates remain, and they often contain a set that narrows
 /// the gap considerably.
@@ -20,51 +22,54 @@ const FIRST_GAP_DIVISOR: Score = 32;
 /// Stands for the node's wildcard, instead of the index of a candidate of its children.
 const OWN_WILDCARD: u32 = u32::MAX;
 
-/// Returns the nodes whose wildcards are in the cheapest set. Required items below none of them are sent unchanged.
-pub(super) fn wildcards(costs: &Costs, budget: EffectiveBudget) -> Vec<usize> {
-    let parts = Parts::new(costs, budget);
-    let lagrangian = costs.lagrangian_bound(&parts, budget);
+/// Returns the nodes whose wildcards are in the cheapest set, ascending. Required items below none of them are sent
+/// unchanged.
+pub(super) fn wildcards(nodes: &[Node], budget: EffectiveBudget) -> Vec<usize> {
+    let Some(root) = nodes.len().checked_sub(1) else { return Vec::new() };
+    let parts = Parts::new(nodes, budget);
+    let lagrangian = lagrangian_bound(&parts);
     let outside = parts.outside(&lagrangian.inside);
-    let bounds =
-        PruningBounds { parts, outside, price: lagrangian.inside.price, lower_bound: lagrangian.bound, budget };
+    let bounds = PruningBounds { parts, outside, price: lagrangian.price, lower_bound: lagrangian.bound };
     let first_gap = (lagrangian.best_known - lagrangian.bound) / FIRST_GAP_DIVISOR;
-    let tables = Tables::build(costs, &bounds, first_gap);
+    let tables = Tables::build(&bounds, first_gap);
     let best = tables.best();
     // The duality gap of the best set known by now. No better set exceeds the lower bound by more.
     let duality_gap =
         best.map_or(lagrangian.best_known, |(_, score)| score.min(lagrangian.best_known)) - lagrangian.bound;
-    match best {
+    let mut chosen = match best {
         Some((candidate, _)) if duality_gap <= first_gap || !tables.pruned => tables.trace(candidate),
         _ => {
-            let tables = Tables::build(costs, &bounds, duality_gap);
-            tables.best().map_or_else(|| vec![costs.nodes() - 1], |(candidate, _)| tables.trace(candidate))
+            let tables = Tables::build(&bounds, duality_gap);
+            tables.best().map_or_else(|| vec![root], |(candidate, _)| tables.trace(candidate))
         }
-    }
+    };
+    chosen.sort_unstable();
+    chosen
 }
 
 /// The bounds that decide whether a candidate can be part of a better set.
-struct PruningBounds {
-    parts: Parts,
-    outside: OutsideCosts,
+struct PruningBounds<'n> {
+    parts: Parts<'n>,
+    /// For each part and each number of wildcards in it, the least cost of everything else.
+    outside: Vec<Score>,
     /// The price of an item.
     price: Score,
     /// The lower bound: no set within the budgets has a smaller score.
     lower_bound: Score,
-    budget: EffectiveBudget,
 }
 
-impl PruningBounds {
+impl PruningBounds<'_> {
     /// Returns the most that a candidate for `part` may cost, item prices included, by its number of wildcards.
     fn most(&self, part: usize, gap: Score) -> impl Fn(usize) -> Score {
-        let most = self.lower_bound + to_score(self.budget.items) * self.price + gap;
-        let outside_costs = self.parts.outside_costs(&self.outside, part);
-        move |wildcards| outside_costs.get(wildcards).map_or(-1, |outside_cost| most - outside_cost)
+        let most = self.lower_bound + to_score(self.parts.budget.items) * self.price + gap;
+        let outside = &self.outside[self.parts.cells(part)];
+        move |wildcards| outside.get(wildcards).map_or(-1, |outside_cost| most - outside_cost)
     }
 }
 
 /// The candidates of all nodes, with what is needed to trace one back.
-struct Tables<'c> {
-    costs: &'c Costs,
+struct Tables<'n> {
+    nodes: &'n [Node],
     /// By node: the origin of each candidate, once all children are joined.
     node_origins: Vec<Vec<u32>>,
     /// By child: which candidates of the siblings before it and of itself were joined.
@@ -75,80 +80,67 @@ struct Tables<'c> {
     pruned: bool,
 }
 
-impl<'c> Tables<'c> {
-    fn build(costs: &'c Costs, bounds: &PruningBounds, gap: Score) -> Self {
-        let nodes = costs.nodes();
-        let PruningBounds { parts, budget, price, .. } = bounds;
+impl<'n> Tables<'n> {
+    fn build(bounds: &PruningBounds<'n>, gap: Score) -> Self {
+        let PruningBounds { parts, price, .. } = bounds;
+        let Parts { nodes, budget, .. } = *parts;
         let mut pruned = false;
-        let mut open = vec![Vec::new(); nodes];
-        for (node, candidates) in open.iter_mut().enumerate() {
-            let direct = costs.direct(node);
-            if direct.items <= budget.items && direct.wildcards <= budget.wildcards {
-                let score_with_price = direct.score + to_score(direct.items) * price;
-                if score_with_price <= bounds.most(parts.first(node), gap)(direct.wildcards) {
-                    candidates.push(Candidate {
-                        items: direct.items,
-                        wildcards: direct.wildcards,
-                        score_with_price,
-                        from: (0, 0),
-                    });
+        let mut open = vec![Vec::new(); nodes.len()];
+        for (index, node) in nodes.iter().enumerate() {
+            let SetTotals { items, wildcards, score } = node.direct;
+            if items <= budget.items && wildcards <= budget.wildcards {
+                let score_with_price = score + to_score(items) * price;
+                if score_with_price <= bounds.most(parts.first[index], gap)(wildcards) {
+                    open[index].push(Candidate { items, wildcards, score_with_price, from: (0, 0) });
                 } else {
                     pruned = true;
                 }
             }
         }
-        let mut node_origins = vec![Vec::new(); nodes];
-        let mut joined = vec![Vec::new(); nodes];
-        let mut frontier = Frontier::new(*budget, *price);
+        let mut node_origins = vec![Vec::new(); nodes.len()];
+        let mut joined = vec![Vec::new(); nodes.len()];
+        let mut frontier = Frontier::new(budget, *price);
         let mut candidates: Vec<Candidate> = Vec::new();
-        for node in 0..nodes {
-            candidates = std::mem::take(&mut open[node]);
-            for (candidate, index) in candidates.iter_mut().zip(0..) {
-                candidate.from = (index, 0);
+        for (index, node) in nodes.iter().enumerate() {
+            candidates = std::mem::take(&mut open[index]);
+            for (candidate, from) in candidates.iter_mut().zip(0..) {
+                candidate.from = (from, 0);
             }
-            let own = costs.wildcard(node) + price;
-            if own <= bounds.most(node, gap)(1) {
+            let own = node.wildcard + price;
+            if own <= bounds.most(index, gap)(1) {
                 // At equal cost, candidates without a wildcard here stay first.
-                let index = candidates
-                    .partition_point(|candidate| (candidate.wildcards, candidate.score_with_price) <= (1, own));
-                candidates.insert(
-                    index,
-                    Candidate { items: 1, wildcards: 1, score_with_price: own, from: (OWN_WILDCARD, 0) },
-                );
+                let at = candidates.partition_point(|it| (it.wildcards, it.score_with_price) <= (1, own));
+                let from = (OWN_WILDCARD, 0);
+                candidates.insert(at, Candidate { items: 1, wildcards: 1, score_with_price: own, from });
             } else {
                 pruned = true;
             }
-            node_origins[node] = candidates.iter().map(|candidate| candidate.from.0).collect();
-            if let Some(parent) = costs.parent(node) {
-                let most = bounds.most(parts.joined(node), gap);
+            node_origins[index] = candidates.iter().map(|candidate| candidate.from.0).collect();
+            if let Some(parent) = node.parent {
+                let most = bounds.most(parts.joined[index], gap);
                 pruned |= frontier.join(&mut open[parent], &candidates, most);
-                joined[node] = open[parent].iter().map(|candidate| candidate.from).collect();
+                joined[index] = open[parent].iter().map(|candidate| candidate.from).collect();
             }
         }
-        Self { costs, node_origins, joined, root: candidates, price: *price, pruned }
+        Self { nodes, node_origins, joined, root: candidates, price: *price, pruned }
     }
 
     /// Returns the index and the score of the root's best candidate.
     fn best(&self) -> Option<(usize, Score)> {
-        let candidates = self
-            .root
-            .iter()
-            .map(|candidate| candidate.score_with_price - to_score(candidate.items) * self.price)
-            .enumerate();
-        candidates.min_by_key(|&(index, score)| (score, index))
+        let score = |it: &Candidate| it.score_with_price - to_score(it.items) * self.price;
+        self.root.iter().map(score).enumerate().min_by_key(|&(_, score)| score)
     }
 
     /// Returns the nodes whose wildcards are part of a candidate of the root.
     fn trace(&self, candidate: usize) -> Vec<usize> {
-        let nodes = self.node_origins.len();
-        let mut children = vec![Vec::new(); nodes];
-        for node in 0..nodes {
-            if let Some(parent) = self.costs.parent(node) {
-                children[parent].push(node);
+        let mut children = vec![Vec::new(); self.nodes.len()];
+        for (index, node) in self.nodes.iter().enumerate() {
+            if let Some(parent) = node.parent {
+                children[parent].push(index);
             }
         }
         let mut wildcards = Vec::new();
-        let mut open = vec![(nodes - 1, candidate)];
+        let mut open = vec![(self.nodes.len() - 1, candidate)];
         while let Some((node, candidate)) = open.pop() {
             let mut candidate = self.node_origins[node][candidate];
             if candidate == OWN_WILDCARD {
@@ -172,35 +164,34 @@ mod tests {
     use proptest::sample::select;
 
     use super::*;
-    use crate::collapse::lagrangian::SetTotals;
     use crate::collapse::lower_bounds::UNREACHABLE;
     use crate::collapse::trie::Trie;
     use crate::collapse::{Counted, Heuristic, without_covered};
     use crate::path::InvalidationPath;
 
     /// Returns the score of the set that `wildcards` finds, and the best score with a gap that prunes nothing.
-    fn scores(costs: &Costs, trie: &Trie, budget: EffectiveBudget) -> (Score, Score) {
-        let chosen = wildcards(costs, budget);
+    fn scores(trie: &Trie, budget: EffectiveBudget) -> (Score, Score) {
+        let chosen = wildcards(&trie.nodes, budget);
         let covered = |node: usize| {
-            let mut above = costs.parent(node);
+            let mut above = trie.nodes[node].parent;
             while let Some(parent) = above {
                 if chosen.contains(&parent) {
                     return true;
                 }
-                above = costs.parent(parent);
+                above = trie.nodes[parent].parent;
             }
             chosen.contains(&node)
         };
-        let rest = (0..trie.nodes.len()).filter(|&node| !covered(node)).map(|node| costs.direct(node));
-        let wildcard = |&node: &usize| SetTotals { items: 1, wildcards: 1, score: costs.wildcard(node) };
+        let rest = (0..trie.nodes.len()).filter(|&node| !covered(node)).map(|node| trie.nodes[node].direct);
+        let wildcard = |&node: &usize| SetTotals { items: 1, wildcards: 1, score: trie.nodes[node].wildcard };
         let set: Vec<_> = chosen.iter().map(wildcard).chain(rest).collect();
         assert!(set.iter().map(|it| it.items).sum::<usize>() <= budget.items);
         assert!(set.iter().map(|it| it.wildcards).sum::<usize>() <= budget.wildcards);
-        let parts = Parts::new(costs, budget);
-        let inside = parts.inside(costs, 0);
+        let parts = Parts::new(&trie.nodes, budget);
+        let inside = parts.inside(0);
         let outside = parts.outside(&inside);
-        let bounds = PruningBounds { parts, outside, price: 0, lower_bound: 0, budget };
-        let unpruned = Tables::build(costs, &bounds, UNREACHABLE >> 1);
+        let bounds = PruningBounds { parts, outside, price: 0, lower_bound: 0 };
+        let unpruned = Tables::build(&bounds, UNREACHABLE >> 1);
         (set.iter().map(|it| it.score).sum(), unpruned.best().unwrap().1)
     }
 
@@ -223,7 +214,7 @@ mod tests {
             let required = without_covered(paths);
             let trie = if is_listed { Trie::new(required, &counted, 1000) } else { Trie::new(required, &Heuristic, 0) };
             prop_assume!(!trie.nodes.is_empty());
-            let (found, best) = scores(&Costs::new(&trie), &trie, EffectiveBudget { items, wildcards });
+            let (found, best) = scores(&trie, EffectiveBudget { items, wildcards });
             prop_assert_eq!(found, best);
         }
     }

@@ -3,12 +3,15 @@
 //! Nodes are in post-order, children before their parent. Every computation over the trie is therefore a loop, without
 //! recursion, however deeply keys are nested.
 
-use super::char_boundary;
+#![expect(clippy::indexing_slicing, reason = "lengths, and indices of items and nodes, come from the trie itself")]
+
+use super::char_boundary::common_prefix_length;
 use super::cost::{CostModel, SCALE};
+use super::score::{Score, SetTotals, item_score};
 use crate::path::InvalidationPath;
 
 /// A prefix that two or more required items share and at which they branch. Its wildcard covers them all.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Node {
     /// The index of the first required item below, in [`Trie::items`].
     pub(super) first: usize,
@@ -18,14 +21,10 @@ pub(super) struct Node {
     pub(super) length: usize,
     /// The index of the parent node; `None` for the root.
     pub(super) parent: Option<usize>,
-    /// The number of required paths directly below, in no child.
-    pub(super) paths: usize,
-    /// The number of required wildcards directly below, in no child.
-    pub(super) wildcards: usize,
-    /// The cost of those paths and wildcards if they are sent unchanged.
-    pub(super) items_cost: u64,
-    /// The cost of the node's wildcard.
-    pub(super) wildcard_cost: u64,
+    /// The required items directly below, in no child, sent unchanged.
+    pub(super) direct: SetTotals,
+    /// The score of the node's wildcard.
+    pub(super) wildcard: Score,
     /// The number of unchanged URLs that the wildcard evicts, if it is known.
     pub(super) unchanged_evicted: Option<u64>,
 }
@@ -38,23 +37,6 @@ pub(super) struct Trie {
     pub(super) nodes: Vec<Node>,
 }
 
-/// Returns the text by which an item is sorted and compared: a wildcard's `*` is left out.
-pub(super) fn text(item: &InvalidationPath) -> &str {
-    item.wildcard_prefix().unwrap_or(item.as_str())
-}
-
-/// A node whose last item has not been reached yet.
-struct OpenNode {
-    first: usize,
-    length: usize,
-    children: Vec<usize>,
-    /// The cost of its children's wildcards together, without the weight of the items.
-    children_cost: u64,
-    paths: usize,
-    wildcards: usize,
-    items_cost: u64,
-}
-
 impl Trie {
     /// Builds the trie of sorted items none of which covers another. `model` gives the cost of each prefix.
     /// `evictions_per_path`, in the same unit, is added for each item where the bucket is listed.
@@ -62,44 +44,36 @@ impl Trie {
         let weight =
             |prefix: &str| if evictions_per_path > 0 && model.is_listed(prefix) { evictions_per_path } else { 0 };
         let mut nodes: Vec<Node> = Vec::new();
-        let mut open: Vec<OpenNode> = Vec::new();
+        // The nodes whose last item has not been reached yet, each below the one before.
+        let mut open: Vec<Node> = Vec::new();
+        // The finished nodes without a parent yet, each with the cost of its wildcard without the weight of the item.
+        let mut roots: Vec<(usize, u64)> = Vec::new();
         for (index, item) in items.iter().enumerate() {
+            let text = item.without_star();
             // The length of the prefix shared with the next item. The last item shares none, so that even the root is
             // closed.
-            let shared = items.get(index + 1).map(|next| char_boundary::common_prefix_length(text(item), text(next)));
+            let shared = items.get(index + 1).map_or(0, |next| common_prefix_length(text, next.without_star()));
             open_node(&mut open, index, shared);
             if let Some(top) = open.last_mut() {
-                top.add(item, weight(text(item)));
+                top.direct.add(item.is_wildcard(), weight(text));
             }
-            while let Some(done) = open.pop_if(|top| shared.is_none_or(|shared| top.length > shared)) {
-                open_node(&mut open, done.first, shared);
-                let prefix = text(item).get(..done.length).unwrap_or_default();
-                let unchanged_evicted = model.count(prefix);
-                let cost = match unchanged_evicted {
+            while let Some(mut node) = open.pop_if(|top| top.length > shared) {
+                open_node(&mut open, node.first, shared);
+                let mut children_cost: u64 = 0;
+                while let Some((child, cost)) = roots.pop_if(|(child, _)| nodes[*child].first >= node.first) {
+                    nodes[child].parent = Some(nodes.len());
+                    children_cost = children_cost.saturating_add(cost);
+                }
+                let prefix = &text[..node.length];
+                node.end = index + 1;
+                node.unchanged_evicted = model.count(prefix);
+                let cost = match node.unchanged_evicted {
                     Some(urls) => urls.saturating_mul(SCALE),
-                    None => model.estimate(prefix, index + 1 - done.first).saturating_add(done.children_cost),
+                    None => model.estimate(prefix, node.end - node.first).saturating_add(children_cost),
                 };
-                let node_index = nodes.len();
-                for &child in &done.children {
-                    if let Some(child) = nodes.get_mut(child) {
-                        child.parent = Some(node_index);
-                    }
-                }
-                if let Some(parent) = open.last_mut() {
-                    parent.children.push(node_index);
-                    parent.children_cost = parent.children_cost.saturating_add(cost);
-                }
-                nodes.push(Node {
-                    first: done.first,
-                    end: index + 1,
-                    length: done.length,
-                    parent: None,
-                    paths: done.paths,
-                    wildcards: done.wildcards,
-                    items_cost: done.items_cost,
-                    wildcard_cost: cost.saturating_add(weight(prefix)),
-                    unchanged_evicted,
-                });
+                node.wildcard = item_score(true, cost.saturating_add(weight(prefix)));
+                roots.push((nodes.len(), cost));
+                nodes.push(node);
             }
         }
         Self { items, nodes }
@@ -107,33 +81,27 @@ impl Trie {
 
     /// Returns the prefix of a node.
     pub(super) fn prefix(&self, node: &Node) -> &str {
-        self.items.get(node.first).and_then(|item| text(item).get(..node.length)).unwrap_or_default()
+        &self.items[node.first].without_star()[..node.length]
+    }
+
+    /// Returns the items with those below each of these nodes, none of which is below another, replaced by its wildcard.
+    pub(super) fn with_wildcards(&self, nodes: &[&Node]) -> Vec<InvalidationPath> {
+        let mut items = Vec::new();
+        let mut rest = 0;
+        for node in nodes {
+            items.extend_from_slice(&self.items[rest..node.first]);
+            items.push(InvalidationPath::wildcard(self.prefix(node)));
+            rest = node.end;
+        }
+        items.extend_from_slice(&self.items[rest..]);
+        items
     }
 }
 
 /// Opens a node for the prefix shared with the next item, unless the top of the stack is at least as long.
-fn open_node(open: &mut Vec<OpenNode>, first: usize, shared: Option<usize>) {
-    if let Some(length) = shared.filter(|&shared| open.last().is_none_or(|top| top.length < shared)) {
-        open.push(OpenNode {
-            first,
-            length,
-            children: Vec::new(),
-            children_cost: 0,
-            paths: 0,
-            wildcards: 0,
-            items_cost: 0,
-        });
-    }
-}
-
-impl OpenNode {
-    fn add(&mut self, item: &InvalidationPath, weight: u64) {
-        if item.wildcard_prefix().is_some() {
-            self.wildcards += 1;
-        } else {
-            self.paths += 1;
-        }
-        self.items_cost = self.items_cost.saturating_add(weight);
+fn open_node(open: &mut Vec<Node>, first: usize, shared: usize) {
+    if open.last().map_or(0, |top| top.length) < shared {
+        open.push(Node { first, length: shared, ..Node::default() });
     }
 }
 
@@ -150,7 +118,10 @@ mod tests {
         let nodes: Vec<_> = trie
             .nodes
             .iter()
-            .map(|node| (trie.prefix(node), node.first..node.end, node.parent, node.paths, node.wildcards))
+            .map(|node| {
+                let paths = node.direct.items - node.direct.wildcards;
+                (trie.prefix(node), node.first..node.end, node.parent, paths, node.direct.wildcards)
+            })
             .collect();
         assert_eq!(
             nodes,
@@ -175,9 +146,9 @@ mod tests {
         let items = paths.iter().map(|path| InvalidationPath::parse(path).unwrap()).collect();
         let trie = Trie::new(items, &Heuristic, 0);
         for (index, node) in trie.nodes.iter().enumerate() {
-            let children_cost: u64 =
-                trie.nodes.iter().filter(|it| it.parent == Some(index)).map(|it| it.wildcard_cost).sum();
-            assert!(node.wildcard_cost > children_cost, "{}", trie.prefix(node));
+            let children_cost: Score =
+                trie.nodes.iter().filter(|it| it.parent == Some(index)).map(|it| it.wildcard).sum();
+            assert!(node.wildcard > children_cost, "{}", trie.prefix(node));
         }
     }
 }

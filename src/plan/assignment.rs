@@ -171,7 +171,7 @@ impl<'d> BucketMapping<'d> {
                     served.push(index);
                     paths.extend(more);
                 }
-                Some(Err(_)) if mapping.is_stale() => unknown.push(index),
+                Some(Err(_)) if mapping.is_stale => unknown.push(index),
                 Some(Err(reason)) => not_served.entry(reason).or_default().push(index),
                 None => {}
             }
