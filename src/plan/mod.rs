@@ -25,7 +25,7 @@ pub use self::caller_reference::{CallerReference, DeliveryId};
 pub use self::invalidation::Invalidation;
 use self::invalidation::collapsed;
 pub use self::key_listing::KeyListing;
-pub(crate) use self::key_listing::KeyPosition;
+pub(crate) use self::key_listing::{KeyPosition, KnownRanges};
 pub use self::listed_keys::{BucketPrefix, ListedKeys, ListedOrigins, prefixes_to_list, relative_key_prefix};
 pub use self::outcome::{Outcome, Outcomes, SkipReason};
 pub use self::price::{FREE_PATHS_PER_MONTH, PATHS_PER_DOLLAR, price_usd};

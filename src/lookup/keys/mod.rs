@@ -2,9 +2,8 @@
 //!
 //! Listed keys are not cached; that access to a bucket was denied is.
 
+mod directories;
 mod order;
-mod page;
-mod ranges;
 mod scan;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,44 +64,40 @@ impl KeyLookup {
         deadline: Instant,
     ) -> ListedKeys {
         let Some(max_requests) = self.max_requests else { return ListedKeys::default() };
-        let mut allowed = Vec::new();
-        for (prefix, keys) in prefixes {
-            if self.denied.fresh(&prefix.0).await.is_none() {
-                allowed.push((prefix, keys));
+        let mut scans = Vec::new();
+        for ((bucket, prefix), keys) in prefixes {
+            if let Some(query) = queries.iter().find(|query| query.bucket == bucket)
+                && self.denied.fresh(&bucket).await.is_none()
+            {
+                scans.push((query, prefix, keys));
             }
         }
-        let mut prefixes = allowed;
         // The prefixes with the most changes have the most to save.
-        prefixes.sort_by_key(|(_, keys)| std::cmp::Reverse(keys.len()));
-        prefixes.truncate(max_requests.get());
-        let share = max_requests.get() / prefixes.len().max(1);
+        scans.sort_by_key(|(.., keys)| std::cmp::Reverse(keys.len()));
+        scans.truncate(max_requests.get());
         let limits = ScanLimits {
-            max_requests: share,
+            max_requests: max_requests.get() / scans.len().max(1),
             concurrency: CONCURRENT_REQUESTS,
             deadline,
             backoff: self.backoff / DELAY_DIVISOR,
         };
-        let listings = stream::iter(prefixes)
-            .filter_map(async |((bucket, prefix), keys)| {
-                let query = queries.iter().find(|query| query.bucket == bucket)?;
-                Some(((bucket, prefix), query, keys))
-            })
-            .map(|((bucket, prefix), query, keys)| async move {
+        let listings = stream::iter(scans)
+            .map(|(query, prefix, keys)| async move {
                 let keys: Vec<_> = keys.into_iter().collect();
                 let (listing, error) = scan_keys(source, query, &prefix, &keys, &limits).await;
                 if let Some(error) = error {
                     let is_denied = error.class == ErrorClass::AccessDenied;
                     tracing::warn!(
-                        bucket = bucket.name.as_str(),
+                        bucket = query.bucket.name.as_str(),
                         error = error.to_string(),
                         "the bucket could not be listed, so the unchanged objects that wildcards evict are estimated{}",
                         if is_denied { "; allow s3:ListBucket, or set BUCKET_LISTING=off" } else { "" }
                     );
                     if is_denied {
-                        self.denied.put(bucket.clone(), (), self.ttl).await;
+                        self.denied.put(query.bucket.clone(), (), self.ttl).await;
                     }
                 }
-                ((bucket, prefix), listing)
+                ((query.bucket.clone(), prefix), listing)
             })
             .buffer_unordered(CONCURRENT_PREFIXES)
             .collect()

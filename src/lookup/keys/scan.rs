@@ -1,26 +1,30 @@
 //! Lists the keys of a bucket around a set of changes, in few requests.
 //!
-//! `ListObjectsV2` returns up to 1,000 keys a page, in UTF-8 binary order, and can start after any key. So the ranges
-//! of keys around the changes are read (`ranges`, in the order that `order` gives), and others are skipped. Directories
-//! with changes come first. The keys between them follow, so that wildcards for the directories around them can be
-//! counted too. A small bucket is read whole. A scan does not fail: what was read before an error stays known.
+//! `ListObjectsV2` returns up to 1,000 keys a page, in UTF-8 binary order, and can start after any key. So pages are
+//! read where the changes are, in the order that `order` gives, and keys far from them are skipped. A small bucket is
+//! read whole. A scan does not fail: what was read before an error stays known.
 //!
 //! Objects may be created and removed during a scan. Each page shows the bucket at its own time, so counts may be
 //! slightly off.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::order::ScanOrder;
-use super::page::{PageRequest, ReadPage, fetch_page};
-use super::ranges::KeyRanges;
-use crate::aws::{BucketKeys, BucketQuery, CallError};
+use crate::aws::{BucketKeys, BucketQuery, CallError, ErrorClass, KeyPage};
 use crate::lookup::backoff::delay;
 use crate::lookup::stats;
 use crate::plan::{KeyListing, KeyPosition};
+
+/// The operation's name in errors.
+const OPERATION: &str = "ListObjectsV2";
+
+/// The longest time for one attempt, including connecting and reading: one that hangs must leave time for another.
+const MAX_ATTEMPT_TIME: Duration = Duration::from_secs(3);
 
 /// The most attempts at one page.
 const ATTEMPTS: u32 = 3;
@@ -41,9 +45,9 @@ pub struct ScanLimits {
     pub backoff: Duration,
 }
 
-/// Lists the keys below `prefix`, which is empty or ends with `/`, around the `changed` keys of a bucket, sorted and
-/// each once. The error is the first one that left keys unread. Without an error, keys are unread because of the
-/// limits, or because they would take more pages than there are changes around them.
+/// Lists the keys below `prefix`, which is empty or ends with `/`, around the `changed` keys of a bucket. These are
+/// sorted, and each is given once. The error is the first one that left keys unread. Without an error, keys are unread
+/// because of the limits, or because they would take more pages than there are changes around them.
 pub async fn scan_keys<O: BucketKeys>(
     source: &O,
     query: &BucketQuery,
@@ -51,102 +55,133 @@ pub async fn scan_keys<O: BucketKeys>(
     changed: &[&str],
     limits: &ScanLimits,
 ) -> (KeyListing, Option<CallError>) {
-    let mut changed: Vec<_> = changed.iter().copied().filter(|key| key.starts_with(prefix)).collect();
-    changed.sort_unstable();
-    changed.dedup();
-    let mut scan =
-        Scan { key_ranges: KeyRanges::new(prefix, &changed), requests_left: limits.max_requests, ..Scan::default() };
+    let changed: Vec<_> = changed.iter().copied().filter(|key| key.starts_with(prefix)).collect();
+    let reader = &PageReader { source, query, prefix, limits, requests_left: Cell::new(limits.max_requests) };
+    let mut order = ScanOrder::new(prefix, &changed);
     let mut in_flight = FuturesUnordered::new();
+    let (mut keys, mut failed_pages, mut first_error) = (Vec::new(), 0, None);
     loop {
         while in_flight.len() < limits.concurrency.max(1)
-            && let Some((request, delay)) = scan.next(limits)
+            && reader.requests_left.get() > 0
+            && failed_pages < MAX_FAILED_PAGES
+            && Instant::now() < limits.deadline
+            && let Some(start) = order.next(reader.requests_left.get())
         {
-            in_flight.push(fetch_page(source, query, prefix, request, (delay, limits.deadline)));
+            reader.count_request();
+            in_flight.push(async move {
+                let answer = reader.read(&start.from).await;
+                (start, answer)
+            });
         }
-        let Some((request, answer)) = in_flight.next().await else { break };
-        match answer {
-            Ok(read) => scan.accept(&request, read),
-            Err(error) => {
-                if scan.fail(request, error) {
+        match in_flight.next().await {
+            Some((start, Ok((mut page, to)))) => {
+                order.end_page(start, Some(to));
+                keys.append(&mut page);
+            }
+            Some((start, Err(error))) => {
+                order.end_page(start, None);
+                failed_pages += 1;
+                let is_transient = error.class.is_transient();
+                first_error.get_or_insert(error);
+                if !is_transient {
                     break;
                 }
             }
+            None => break,
         }
     }
-    // The limits may have left a failed request unretried.
-    let error = scan.error.or_else(|| scan.retries.pop().map(|(_, error)| error));
-    (KeyListing::new(scan.keys, scan.known_ranges, limits.max_requests - scan.requests_left), error)
+    (KeyListing::new(keys, order.known, limits.max_requests - reader.requests_left.get()), first_error)
 }
 
-/// The state of a scan: what was read, and what is left to read.
-#[derive(Default)]
-struct Scan {
-    key_ranges: KeyRanges,
-    order: ScanOrder,
+/// Requests pages of keys.
+struct PageReader<'s, O> {
+    source: &'s O,
+    query: &'s BucketQuery,
+    prefix: &'s str,
+    limits: &'s ScanLimits,
     /// How many more requests may be made.
-    requests_left: usize,
-    /// Failed requests to retry.
-    retries: Vec<(PageRequest, CallError)>,
-    /// How many pages failed permanently.
-    failed_pages: usize,
-    /// The keys read so far, in the order of the pages.
-    keys: Vec<String>,
-    /// The ranges in which all keys are known.
-    known_ranges: Vec<(KeyPosition, KeyPosition)>,
-    /// The first error after which a page was given up.
-    error: Option<CallError>,
+    requests_left: Cell<usize>,
 }
 
-impl Scan {
-    /// Returns the next request and the delay before it.
-    fn next(&mut self, limits: &ScanLimits) -> Option<(PageRequest, Duration)> {
-        if self.requests_left == 0 || self.failed_pages >= MAX_FAILED_PAGES || Instant::now() >= limits.deadline {
-            return None;
-        }
-        let next = if let Some((request, _)) = self.retries.last() {
-            let delay = delay(limits.backoff, request.failures.saturating_sub(1));
-            if Instant::now() + delay >= limits.deadline {
-                return None;
-            }
-            stats::count(|stats| stats.retries += 1);
-            (self.retries.pop()?.0, delay)
-        } else {
-            let start = self.order.next(&mut self.key_ranges, self.requests_left)?;
-            let from = self.key_ranges.ranges.get(start.range)?.from.clone();
-            (PageRequest { start, from, failures: 0 }, Duration::ZERO)
-        };
-        self.requests_left -= 1;
+impl<O: BucketKeys> PageReader<'_, O> {
+    /// Counts a request that is about to be made, so that no other takes the last one.
+    fn count_request(&self) {
+        self.requests_left.update(|left| left - 1);
         stats::count(|stats| stats.list_requests += 1);
-        Some(next)
     }
 
-    /// Records the keys of a page.
-    fn accept(&mut self, request: &PageRequest, mut read: ReadPage) {
-        let unread_before = self.key_ranges.unread_changed_ranges();
-        if read.to > request.from {
-            self.key_ranges.read(request.start.range, &read.to, &read.keys);
-            self.keys.append(&mut read.keys);
-            self.known_ranges.push((request.from.clone(), read.to));
-        } else {
-            // The key to start after is approximate ([`KeyPosition::start_after`]), and so many keys lie between it and
-            // the start of the range that the page did not reach it.
-            self.key_ranges.give_up(request.start.range);
+    /// Returns the keys of the page that starts at `from`, and the position up to which all keys are known. The first
+    /// request is already counted; transient errors are retried within the limits.
+    async fn read(&self, from: &KeyPosition) -> Result<(Vec<String>, KeyPosition), CallError> {
+        let after = (*from != KeyPosition::before(self.prefix)).then(|| from.start_after());
+        let mut failures = 0;
+        loop {
+            let end = self.limits.deadline.min(Instant::now() + MAX_ATTEMPT_TIME);
+            let answer = timeout_at(end, self.source.list(self.query, self.prefix, after.as_deref()))
+                .await
+                .unwrap_or_else(|_| Err(CallError::timed_out(OPERATION)));
+            let error = match answer.and_then(|page| check(page, self.prefix, after.as_deref())) {
+                Ok(page) => {
+                    let to = match page.keys.last() {
+                        Some(last) if page.more => KeyPosition::after_key(last),
+                        _ => KeyPosition::after_prefix(self.prefix),
+                    };
+                    return Ok((page.keys, to));
+                }
+                Err(error) => error,
+            };
+            let delay = delay(self.limits.backoff, failures);
+            failures += 1;
+            if !error.class.is_transient()
+                || failures == ATTEMPTS
+                || self.requests_left.get() == 0
+                || Instant::now() + delay >= self.limits.deadline
+            {
+                return Err(error);
+            }
+            self.count_request();
+            stats::count(|stats| stats.retries += 1);
+            sleep(delay).await;
         }
-        self.order.record_page(request.start, unread_before - self.key_ranges.unread_changed_ranges());
     }
+}
 
-    /// Records a failed request, to be retried if that may help. Returns whether the scan must stop.
-    fn fail(&mut self, mut request: PageRequest, error: CallError) -> bool {
-        let is_transient = error.class.is_transient();
-        request.failures += 1;
-        if is_transient && request.failures < ATTEMPTS && self.requests_left > 0 {
-            self.retries.push((request, error));
-            return false;
+/// Returns a page if it can be the answer to its request. If it cannot, the whole page is discarded.
+fn check(page: KeyPage, prefix: &str, after: Option<&str>) -> Result<KeyPage, CallError> {
+    let reason = if page.more && page.keys.is_empty() {
+        "the page is empty, but more keys follow"
+    } else if page.keys.iter().any(|key| !key.starts_with(prefix)) {
+        "a key does not start with the requested prefix"
+    } else if page.keys.first().is_some_and(|first| after.is_some_and(|after| first.as_str() <= after)) {
+        "the first key is before the requested position"
+    } else if !page.keys.is_sorted_by(|one, next| one < next) {
+        "the keys are not in ascending order"
+    } else {
+        return Ok(page);
+    };
+    // The response may come from a proxy, so the error is transient.
+    Err(CallError { class: ErrorClass::Unavailable, message: format!("{OPERATION}: inconsistent response: {reason}") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_inconsistent_page_is_discarded() {
+        let page = |keys: &[&str], more| KeyPage { keys: keys.iter().map(|&key| key.to_owned()).collect(), more };
+        for (keys, more, is_consistent) in [
+            (&["w/b", "w/c"][..], true, true),
+            (&[], false, true),
+            (&[], true, false),
+            (&["w/c", "w/b"], true, false),
+            (&["w/b", "w/b"], true, false),
+            (&["w/a"], true, false),
+            (&["w/A"], true, false),
+            (&["w/b", "x"], true, false),
+        ] {
+            assert_eq!(check(page(keys, more), "w/", Some("w/a")).is_ok(), is_consistent, "{keys:?}");
         }
-        self.error.get_or_insert(error);
-        self.failed_pages += 1;
-        self.key_ranges.give_up(request.start.range);
-        self.order.record_page(request.start, 0);
-        !is_transient
+        assert!(check(page(&["w/a"], false), "w/", None).is_ok());
     }
 }

@@ -93,3 +93,18 @@ proptest! {
         }
     }
 }
+
+/// Two changes of the bucket allow two pages for the keys between them.
+#[tokio::test]
+async fn a_directory_around_others_is_completed_if_that_takes_no_more_pages_than_it_holds_changes() {
+    for (between, is_complete) in [(28, true), (45, false)] {
+        let others = (0..between).map(|n| format!("b/{n:03}"));
+        let changed = ["a", "b/x/1"].map(str::to_owned);
+        let bucket = InMemoryBucket { page_size: 13, ..InMemoryBucket::new(others.chain(changed.clone())) };
+        let (listing, error) = read(&bucket, "", &changed, limits(60)).await;
+        assert_eq!(error, None);
+        assert!(listing.is_complete("b/x/"));
+        assert_eq!(listing.is_complete(""), is_complete, "{between}");
+        assert_eq!(bucket.requests(), 4);
+    }
+}
