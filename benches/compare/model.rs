@@ -15,7 +15,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use s3_cloudfront_invalidator::lookup::backoff::delay;
+use s3_cloudfront_invalidator::lookup::retry::delay;
 
 use super::deploy::{CHANGES, CONCURRENCY, Deploy, RECEIVES, THROTTLE};
 

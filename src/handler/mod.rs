@@ -17,7 +17,7 @@ use crate::change::{AccountId, Bucket, DistributionId, EventSource, Timestamp};
 use crate::collapse::Objective;
 use crate::config::{Config, ExpectedOwner, RetryConfig};
 use crate::event::{self, Event, EventError};
-use crate::lookup::{Clock, ConfigLookup, KeyLookup, TagLookup, stats};
+use crate::lookup::{Clock, ConfigLookup, KeyLookup, LookupLimits, TagLookup, stats};
 use crate::plan::Invalidation;
 use crate::report::{Answer, ErrorCause, InvocationError, LogLine, Report};
 use crate::send::{SendDeadlines, SendOptions, SentCache, SentInvalidation, send_all};
@@ -78,16 +78,12 @@ impl App {
     /// Creates the function, with clients from `sdk`. `clock` is the wall clock for the age of cache entries, the age of changes, and the time
     /// that a job has waited.
     pub fn new(config: Config, sdk: &SdkConfig, clock: Clock) -> Self {
+        let limits = LookupLimits::new(config.retries.backoff);
         Self {
             s3: S3::new(sdk),
             cloudfront: CloudFront::new(sdk),
             codepipeline: CodePipeline::new(sdk),
-            config_lookup: ConfigLookup::new(
-                config.read_distribution_configs,
-                config.cache_ttl,
-                config.retries.backoff,
-                &clock,
-            ),
+            config_lookup: ConfigLookup::new(config.read_distribution_configs, config.cache_ttl, limits, &clock),
             key_lookup: KeyLookup::new(
                 config.listing_max_requests,
                 config.cache_ttl.positive,
@@ -98,7 +94,7 @@ impl App {
                 config.bucket_defaults,
                 config.distribution_override,
                 config.cache_ttl,
-                config.retries.backoff,
+                limits,
                 Clock::clone(&clock),
             ),
             sent_cache: SentCache::new(Clock::clone(&clock)),

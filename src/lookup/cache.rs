@@ -12,6 +12,9 @@ use std::time::{Duration, SystemTime};
 use moka::future::Cache as MokaCache;
 use moka::ops::compute::{CompResult, Op};
 
+use super::stats::{self, CacheCounters};
+use crate::aws::CallError;
+
 /// How long values are cached: `CACHE_TTL_SECONDS`, `NEGATIVE_CACHE_TTL_SECONDS` and `STALE_IF_ERROR_SECONDS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CacheTtl {
@@ -23,6 +26,13 @@ pub struct CacheTtl {
     /// The maximum age, counted from the fetch, of a value that is used although AWS returned an error
     /// (stale-if-error).
     pub max_stale_age: Duration,
+}
+
+impl CacheTtl {
+    /// Returns whether a value of this age may be used although AWS returned this error.
+    pub(super) fn allows_stale(&self, age: Duration, error: &CallError) -> bool {
+        error.class.is_transient() && age <= self.max_stale_age
+    }
 }
 
 /// Returns the current time. A parameter, so that tests can set it.
@@ -63,29 +73,24 @@ where
     }
 
     /// Returns the cached value of `key`, or that of `fetch`, which also returns its TTL. Concurrent callers of one
-    /// key wait for a single fetch.
+    /// key wait for a single fetch. `counters` gives the counters of hits and misses: a hit makes no call, as the value
+    /// was cached or a concurrent caller fetched it.
     ///
     /// If `fetch` fails and there is an expired value, `allow_stale` decides by the value, its age and the error
     /// whether it is returned. The error is then in [`Cached::stale_because`].
     ///
     /// # Errors
     /// The error of `fetch`.
-    pub async fn get<E, F>(
+    pub async fn get_or_fetch<E: Send + Sync + 'static>(
         &self,
         key: &K,
-        fetch: impl Fn() -> F,
+        counters: CacheCounters,
+        fetch: impl AsyncFn() -> Result<(V, Duration), E>,
         allow_stale: impl Fn(&V, Duration, &E) -> bool,
-    ) -> Result<Cached<V, E>, E>
-    where
-        F: Future<Output = Result<(V, Duration), E>>,
-        E: Send + Sync + 'static,
-    {
-        if let Some(value) = self.fresh(key).await {
-            return Ok(Cached { value, stale_because: None });
-        }
+    ) -> Result<Cached<V, E>, E> {
         let started_generation = self.generation.load(Ordering::Relaxed);
-        loop {
-            let mut stale_because = None;
+        let (mut is_hit, mut stale_because) = (true, None);
+        let answer = loop {
             let compute = async |current: Option<moka::Entry<K, CacheEntry<V>>>| {
                 let current = current.map(moka::Entry::into_value);
                 // A value that was fetched while this caller waited is used, however short its TTL.
@@ -93,18 +98,17 @@ where
                 {
                     return Ok(Op::Nop);
                 }
+                is_hit = false;
                 // The time before the call: the value cannot be newer than that.
                 let fetched_at = (self.clock)();
                 match fetch().await {
-                    Ok((value, ttl)) => {
-                        let generation = self.generation.fetch_add(1, Ordering::Relaxed);
-                        Ok(Op::Put(CacheEntry { value, fetched_at, ttl, generation }))
-                    }
+                    Ok((value, ttl)) => Ok(Op::Put(self.entry(value, fetched_at, ttl))),
                     Err(error) => {
-                        let age = |entry: &CacheEntry<V>| (self.clock)().duration_since(entry.fetched_at).ok();
-                        let use_stale =
-                            current.is_some_and(|it| age(&it).is_some_and(|age| allow_stale(&it.value, age, &error)));
-                        if !use_stale {
+                        let is_allowed = |entry: CacheEntry<V>| {
+                            let age = (self.clock)().duration_since(entry.fetched_at);
+                            age.is_ok_and(|age| allow_stale(&entry.value, age, &error))
+                        };
+                        if !current.is_some_and(is_allowed) {
                             return Err(error);
                         }
                         stale_because = Some(error);
@@ -112,13 +116,19 @@ where
                     }
                 }
             };
-            let computed = self.entries.entry_by_ref(key).and_try_compute_with(compute).await?;
-            if let CompResult::Inserted(entry) | CompResult::ReplacedWith(entry) | CompResult::Unchanged(entry) =
-                computed
-            {
-                return Ok(Cached { value: entry.into_value().value, stale_because });
+            match self.entries.entry_by_ref(key).and_try_compute_with(compute).await {
+                Ok(CompResult::Inserted(entry) | CompResult::ReplacedWith(entry) | CompResult::Unchanged(entry)) => {
+                    break Ok(entry.into_value().value);
+                }
+                Ok(CompResult::StillNone(_) | CompResult::Removed(_)) => {}
+                Err(error) => break Err(error),
             }
-        }
+        };
+        stats::count(|stats| {
+            let (hits, misses) = counters(stats);
+            *(if is_hit { hits } else { misses }) += 1;
+        });
+        answer.map(|value| Cached { value, stale_because })
     }
 
     /// Returns the cached value of `key` if it has not expired.
@@ -128,13 +138,16 @@ where
 
     /// Caches a value for `ttl`.
     pub async fn put(&self, key: K, value: V, ttl: Duration) {
-        let generation = self.generation.fetch_add(1, Ordering::Relaxed);
-        self.entries.insert(key, CacheEntry { value, fetched_at: (self.clock)(), ttl, generation }).await;
+        self.entries.insert(key, self.entry(value, (self.clock)(), ttl)).await;
     }
 
     /// Returns the cached value of `key`, expired or not.
     pub async fn peek(&self, key: &K) -> Option<V> {
         self.entries.get(key).await.map(|entry| entry.value)
+    }
+
+    fn entry(&self, value: V, fetched_at: SystemTime, ttl: Duration) -> CacheEntry<V> {
+        CacheEntry { value, fetched_at, ttl, generation: self.generation.fetch_add(1, Ordering::Relaxed) }
     }
 
     /// An entry from the future is not fresh: the clock was set back, so its age is unknown.
@@ -148,6 +161,8 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
 
     use super::*;
+
+    const COUNTERS: CacheCounters = |stats| (&mut stats.tag_cache_hits, &mut stats.tag_cache_misses);
 
     /// Returns a cache, and its clock in seconds since 1970.
     fn cache() -> (Cache<u8, usize>, Arc<AtomicU64>) {
@@ -165,7 +180,7 @@ mod tests {
     }
 
     async fn get(cache: &Cache<u8, usize>, calls: &AtomicUsize, ttl: u64) -> Result<usize, String> {
-        cache.get(&1, || fetch(calls, ttl), |_, _, _| false).await.map(|cached| cached.value)
+        cache.get_or_fetch(&1, COUNTERS, || fetch(calls, ttl), |_, _, _| false).await.map(|cached| cached.value)
     }
 
     async fn denied() -> Result<(usize, Duration), String> {
@@ -215,7 +230,7 @@ mod tests {
     async fn errors_are_not_cached() {
         let (cache, _) = cache();
         let calls = AtomicUsize::new(0);
-        assert_eq!(cache.get(&1, denied, |_, _, _| true).await, Err("denied".to_owned()));
+        assert_eq!(cache.get_or_fetch(&1, COUNTERS, denied, |_, _, _| true).await, Err("denied".to_owned()));
         assert_eq!(get(&cache, &calls, 300).await, Ok(1));
     }
 
@@ -235,12 +250,12 @@ mod tests {
             (1, Err("denied".to_owned())),
         ] {
             seconds.fetch_add(passed, Ordering::Relaxed);
-            assert_eq!(cache.get(&1, denied, allow_stale).await, expected, "after {passed} s more");
+            assert_eq!(cache.get_or_fetch(&1, COUNTERS, denied, allow_stale).await, expected, "after {passed} s more");
         }
         assert_eq!(get(&cache, &calls, 300).await, Ok(2), "and is fetched as soon as it can be");
         // After the clock was set back the entry's age is unknown.
         seconds.fetch_sub(5000, Ordering::Relaxed);
-        assert_eq!(cache.get(&1, denied, allow_stale).await, Err("denied".to_owned()));
+        assert_eq!(cache.get_or_fetch(&1, COUNTERS, denied, allow_stale).await, Err("denied".to_owned()));
     }
 
     #[tokio::test]
@@ -248,7 +263,7 @@ mod tests {
         let (cache, _) = cache();
         let calls = AtomicUsize::new(0);
         for key in 0..=255 {
-            assert!(cache.get(&key, || fetch(&calls, 300), |_, _, _| false).await.is_ok());
+            assert!(cache.get_or_fetch(&key, COUNTERS, || fetch(&calls, 300), |_, _, _| false).await.is_ok());
         }
         cache.entries.run_pending_tasks().await;
         assert!(cache.entries.entry_count() <= 16);

@@ -1,13 +1,17 @@
 //! Looks up distribution configs and the cache policies they refer to, and derives how each distribution maps a
 //! bucket's keys to URLs.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use super::{CacheTtl, Cached, CachedLookup, Clock, Operation, concurrency};
+use super::retry::retry;
+use super::stats::CacheCounters;
+use super::{Cache, CacheTtl, Cached, Clock, LookupLimits, concurrency};
 use crate::aws::{CallError, CloudFront, ErrorClass};
 use crate::change::{Bucket, DistributionId};
 use crate::path::{BucketOptions, DistributionConfig, Mapping, PolicyId};
@@ -21,20 +25,18 @@ const CACHED_POLICIES: u64 = 1000;
 /// The most distributions that are looked up concurrently, apart from calls that hang (see [`concurrency`]).
 const MAX_CONCURRENT_CONFIG_LOOKUPS: usize = 8;
 
-/// Both operations have their own name in errors but share their counters.
-const fn operation(name: &'static str) -> Operation {
-    Operation { name, hit: |stats| stats.config_cache_hits += 1, miss: |stats| stats.config_cache_misses += 1 }
-}
+const COUNTERS: CacheCounters = |stats| (&mut stats.config_cache_hits, &mut stats.config_cache_misses);
 
 /// A cached reader of distribution configs.
 pub struct ConfigLookup {
     /// Whether distribution configs are read at all.
     is_enabled: bool,
     ttl: CacheTtl,
+    limits: LookupLimits,
     clock: Clock,
-    configs_cache: CachedLookup<DistributionId, Arc<CachedConfig>>,
+    configs_cache: Cache<DistributionId, Arc<CachedConfig>>,
     /// Whether a policy's cache key includes query strings; `None` if access to the policy is denied.
-    policies_cache: CachedLookup<PolicyId, Option<bool>>,
+    policies_cache: Cache<PolicyId, Option<bool>>,
 }
 
 /// A cache entry for a distribution.
@@ -62,23 +64,27 @@ struct ConfigAnswer {
 #[derive(Default)]
 pub struct ResolvedConfigs(BTreeMap<DistributionId, Result<ConfigAnswer, Arc<CallError>>>);
 
+/// The lookups of one delivery.
+struct Delivery<'d> {
+    lookup: &'d ConfigLookup,
+    cloudfront: &'d CloudFront,
+    deadline: Instant,
+    /// The set of policies that the configs refer to. Each is read once, as soon as a config refers to it, and its
+    /// error is that of all distributions that use it. The policies are not read after all configs: one config that
+    /// hangs would take the time for them.
+    policies: RefCell<BTreeMap<PolicyId, Arc<OnceCell<Result<Option<bool>, Arc<CallError>>>>>>,
+}
+
 impl ConfigLookup {
-    /// Creates a lookup that reads configs if `is_enabled`. `backoff` is the longest delay before the first retry of
-    /// `CreateInvalidation`.
-    pub fn new(is_enabled: bool, ttl: CacheTtl, backoff: Duration, clock: &Clock) -> Self {
-        let clock = || Clock::clone(clock);
+    /// Creates a lookup that reads configs if `is_enabled`.
+    pub fn new(is_enabled: bool, ttl: CacheTtl, limits: LookupLimits, clock: &Clock) -> Self {
         Self {
             is_enabled,
             ttl,
-            clock: clock(),
-            configs_cache: CachedLookup::new(
-                operation("GetDistributionConfig"),
-                CACHED_DISTRIBUTIONS,
-                ttl,
-                backoff,
-                clock(),
-            ),
-            policies_cache: CachedLookup::new(operation("GetCachePolicy"), CACHED_POLICIES, ttl, backoff, clock()),
+            limits,
+            clock: Clock::clone(clock),
+            configs_cache: Cache::new(CACHED_DISTRIBUTIONS, Clock::clone(clock)),
+            policies_cache: Cache::new(CACHED_POLICIES, Clock::clone(clock)),
         }
     }
 
@@ -91,24 +97,21 @@ impl ConfigLookup {
         deadline: Instant,
     ) -> ResolvedConfigs {
         // A distribution tenant has the config of another distribution, with its own customizations.
-        let mut ids: Vec<_> = ids.into_iter().filter(|id| self.is_enabled && !id.is_tenant()).collect();
-        // If there is not enough time for all, it should not always be the same ones that fail.
-        fastrand::shuffle(&mut ids);
-        let lookups = ids
-            .into_iter()
-            .map(|id| async move { (id.clone(), self.get(cloudfront, id, deadline).await.map_err(Arc::new)) });
-        ResolvedConfigs(concurrency::run(lookups, MAX_CONCURRENT_CONFIG_LOOKUPS, deadline).await.into_iter().collect())
+        let ids: Vec<_> = ids.into_iter().filter(|id| self.is_enabled && !id.is_tenant()).collect();
+        let delivery = Delivery { lookup: self, cloudfront, deadline, policies: RefCell::default() };
+        let lookup = async |id: &DistributionId| (id.clone(), delivery.config(id).await);
+        ResolvedConfigs(concurrency::run(ids, MAX_CONCURRENT_CONFIG_LOOKUPS, self.limits.hold(deadline), lookup).await)
     }
+}
 
-    async fn get(
-        &self,
-        cloudfront: &CloudFront,
-        id: &DistributionId,
-        deadline: Instant,
-    ) -> Result<ConfigAnswer, CallError> {
-        let fetch = || self.fetch(cloudfront, id);
-        let allow_stale = |cached: &Arc<CachedConfig>| cached.config.is_some();
-        let Cached { value: cached, stale_because } = self.configs_cache.get(id, deadline, fetch, allow_stale).await?;
+impl Delivery<'_> {
+    async fn config(&self, id: &DistributionId) -> Result<ConfigAnswer, Arc<CallError>> {
+        let ConfigLookup { configs_cache, ttl, .. } = self.lookup;
+        let fetch = async || self.fetch_config(id).await;
+        let allow_stale =
+            |cached: &Arc<CachedConfig>, age, error: &_| cached.config.is_some() && ttl.allows_stale(age, error);
+        let Cached { value: cached, stale_because } =
+            configs_cache.get_or_fetch(id, COUNTERS, fetch, allow_stale).await?;
         if let Some(error) = &stale_because {
             tracing::warn!(
                 distribution = id.as_str(),
@@ -119,7 +122,7 @@ impl ConfigLookup {
         let mut config = cached.config.clone();
         if let Some(config) = &mut config {
             for policy in config.unresolved_policies() {
-                if let Some(in_key) = self.has_query_strings(cloudfront, &policy, deadline).await? {
+                if let Some(in_key) = self.has_query_strings(&policy).await? {
                     Arc::make_mut(config).resolve_policy(&policy, in_key);
                 }
             }
@@ -128,25 +131,21 @@ impl ConfigLookup {
         Ok(ConfigAnswer { cached, config, error })
     }
 
-    async fn fetch(
-        &self,
-        cloudfront: &CloudFront,
-        id: &DistributionId,
-    ) -> Result<(Arc<CachedConfig>, Duration), CallError> {
-        let now = (self.clock)();
+    async fn fetch_config(&self, id: &DistributionId) -> Result<(Arc<CachedConfig>, Duration), CallError> {
+        let ConfigLookup { configs_cache, ttl, limits, clock, .. } = self.lookup;
+        let now = clock();
         let cached = |config, read_at, error| {
             Arc::new(CachedConfig { config, read_at, error, warned_buckets: Mutex::default() })
         };
-        match cloudfront.distribution_config(id).await {
-            Ok(config) => Ok((cached(Some(Arc::new(config)), now, None), self.ttl.positive)),
+        let call = async || self.cloudfront.distribution_config(id).await;
+        match retry("GetDistributionConfig", &limits.retry, self.deadline, call).await {
+            Ok(config) => Ok((cached(Some(Arc::new(config)), now, None), ttl.positive)),
             Err(error) if error.class == ErrorClass::AccessDenied => {
                 // An earlier config is better than an estimate. With the negative TTL, a corrected policy of the role
                 // takes effect soon.
-                let is_recent = |it: &Arc<CachedConfig>| {
-                    now.duration_since(it.read_at).is_ok_and(|age| age <= self.ttl.max_stale_age)
-                };
-                let previous = self.configs_cache.peek(id).await.filter(is_recent);
-                let previous = previous.and_then(|it| Some((Arc::clone(it.config.as_ref()?), it.read_at)));
+                let is_recent =
+                    |it: &CachedConfig| now.duration_since(it.read_at).is_ok_and(|age| age <= ttl.max_stale_age);
+                let previous = configs_cache.peek(id).await.filter(|it| it.config.is_some() && is_recent(it));
                 tracing::warn!(
                     distribution = id.as_str(),
                     error = error.to_string(),
@@ -158,40 +157,46 @@ impl ConfigLookup {
                         "the bucket tags and the defaults are used instead"
                     }
                 );
-                let ttl = self.ttl.negative;
-                Ok(match previous {
-                    Some((config, read_at)) => (cached(Some(config), read_at, Some(Arc::new(error))), ttl),
-                    None => (cached(None, now, None), ttl),
-                })
+                let cached = match previous {
+                    Some(it) => cached(it.config.clone(), it.read_at, Some(Arc::new(error))),
+                    None => cached(None, now, None),
+                };
+                Ok((cached, ttl.negative))
             }
             Err(error) => Err(error),
         }
     }
 
-    /// Returns whether the cache key of this policy includes query strings; `None`, with a warning in the log, if
-    /// access to the policy is denied.
-    async fn has_query_strings(
-        &self,
-        cloudfront: &CloudFront,
-        id: &PolicyId,
-        deadline: Instant,
-    ) -> Result<Option<bool>, CallError> {
-        let fetch = || async {
-            match cloudfront.has_query_strings(id).await {
-                Ok(in_key) => Ok((Some(in_key), self.ttl.positive)),
-                Err(error) if error.class == ErrorClass::AccessDenied => {
-                    tracing::warn!(
-                        policy = id.as_str(),
-                        error = error.to_string(),
-                        "access to the cache policy was denied, so query strings are assumed not to be in the cache \
-                         key; allow cloudfront:GetCachePolicy, or tag the bucket with invalidation:queryStrings"
-                    );
-                    Ok((None, self.ttl.negative))
-                }
-                Err(error) => Err(error),
-            }
+    /// Returns whether the cache key of this policy includes query strings; `None` if access to the policy is denied.
+    async fn has_query_strings(&self, id: &PolicyId) -> Result<Option<bool>, Arc<CallError>> {
+        let ConfigLookup { policies_cache, ttl, .. } = self.lookup;
+        let answer = Arc::clone(self.policies.borrow_mut().entry(id.clone()).or_default());
+        let fetch = async || self.fetch_policy(id).await;
+        let allow_stale = |in_key: &Option<_>, age, error: &_| in_key.is_some() && ttl.allows_stale(age, error);
+        let lookup = async || {
+            let cached = policies_cache.get_or_fetch(id, COUNTERS, fetch, allow_stale).await;
+            cached.map(|cached| cached.value).map_err(Arc::new)
         };
-        Ok(self.policies_cache.get(id, deadline, fetch, Option::is_some).await?.value)
+        answer.get_or_init(lookup).await.clone()
+    }
+
+    /// Reads a policy. If access to it is denied, a warning is logged.
+    async fn fetch_policy(&self, id: &PolicyId) -> Result<(Option<bool>, Duration), CallError> {
+        let ConfigLookup { ttl, limits, .. } = self.lookup;
+        let call = async || self.cloudfront.has_query_strings(id).await;
+        match retry("GetCachePolicy", &limits.retry, self.deadline, call).await {
+            Ok(in_key) => Ok((Some(in_key), ttl.positive)),
+            Err(error) if error.class == ErrorClass::AccessDenied => {
+                tracing::warn!(
+                    policy = id.as_str(),
+                    error = error.to_string(),
+                    "access to the cache policy was denied, so query strings are assumed not to be in the cache key; \
+                     allow cloudfront:GetCachePolicy, or tag the bucket with invalidation:queryStrings"
+                );
+                Ok((None, ttl.negative))
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -29,6 +29,9 @@ pub struct Stats {
     pub retries: u64,
 }
 
+/// Returns the counters of a cache: hits and misses.
+pub type CacheCounters = fn(&mut Stats) -> (&mut u64, &mut u64);
+
 /// Runs `future` and returns its output with the counts.
 pub async fn collect<F: Future>(future: F) -> (F::Output, Stats) {
     let with_counts = async {

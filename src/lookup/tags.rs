@@ -4,13 +4,15 @@
 //! [`CacheTtl`]).
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use thiserror::Error;
 use tokio::time::Instant;
 
-use super::{CacheTtl, Cached, CachedLookup, Clock, LookupError, Operation, ResolvedConfigs, concurrency};
+use super::retry::retry;
+use super::stats::CacheCounters;
+use super::{Cache, CacheTtl, Cached, Clock, LookupLimits, ResolvedConfigs, concurrency};
 use crate::aws::{BucketQuery, CallError, ErrorClass, S3};
 use crate::change::{Bucket, DistributionId};
 use crate::path::{BucketDefaults, BucketOptions, TagError, Tags};
@@ -21,62 +23,42 @@ use crate::plan::{Resolution, Resolutions};
 const CACHED_BUCKETS: u64 = 10_000;
 
 /// The most buckets that are looked up concurrently, apart from calls that hang (see [`concurrency`]).
-pub const MAX_CONCURRENT_TAG_LOOKUPS: usize = 16;
+const MAX_CONCURRENT_TAG_LOOKUPS: usize = 16;
 
-const OPERATION: Operation = Operation {
-    name: "GetBucketTagging",
-    hit: |stats| stats.tag_cache_hits += 1,
-    miss: |stats| stats.tag_cache_misses += 1,
-};
+const COUNTERS: CacheCounters = |stats| (&mut stats.tag_cache_hits, &mut stats.tag_cache_misses);
+
+/// A bucket's options; `None` if it does not have the tag.
+type Options = Option<Arc<BucketOptions>>;
 
 /// Why a bucket's options are unknown.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum TagLookupError {
     /// The tags could not be read.
+    #[error("its tags could not be read: {0}{remedy}", remedy = remedy(.0.class))]
     Lookup(CallError),
     /// A tag's value is invalid.
-    Tag(TagError),
+    #[error(transparent)]
+    Tag(#[from] TagError),
 }
 
-impl fmt::Display for TagLookupError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let error = match self {
-            Self::Tag(error) => return error.fmt(f),
-            Self::Lookup(error) => error,
-        };
-        write!(f, "its tags could not be read: {error}")?;
-        f.write_str(match error.class {
-            ErrorClass::AccessDenied => {
-                "; allow s3:GetBucketTagging on the bucket for the role or user that makes the call; for a bucket in \
-                 another account, also set EXPECTED_BUCKET_OWNER and follow docs/security.md"
-            }
-            ErrorClass::NotFound => "; correct the bucket name, or stop sending events of the deleted bucket",
-            ErrorClass::WrongRegion => {
-                "; the bucket is not in the Region that the event names (by default the function's Region); use the \
-                 function in the bucket's Region"
-            }
-            _ => "",
-        })
+fn remedy(class: ErrorClass) -> &'static str {
+    match class {
+        ErrorClass::AccessDenied => {
+            "; allow s3:GetBucketTagging on the bucket for the role or user that makes the call; for a bucket in \
+             another account, also set EXPECTED_BUCKET_OWNER and follow docs/security.md"
+        }
+        ErrorClass::NotFound => "; correct the bucket name, or stop sending events of the deleted bucket",
+        ErrorClass::WrongRegion => {
+            "; the bucket is not in the Region that the event names (by default the function's Region); use the \
+             function in the bucket's Region"
+        }
+        _ => "",
     }
 }
 
-impl std::error::Error for TagLookupError {}
-
-impl From<CallError> for TagLookupError {
-    fn from(error: CallError) -> Self {
-        Self::Lookup(error)
-    }
-}
-
-impl LookupError for TagLookupError {
-    fn is_transient(&self) -> bool {
-        matches!(self, Self::Lookup(error) if error.class.is_transient())
-    }
-}
-
-/// The result of the lookup for each bucket: its options, `None` if it does not have the tag, or the error.
+/// The result of the lookup for each bucket.
 #[derive(Default)]
-pub struct ResolvedTags(BTreeMap<Bucket, Result<Option<Arc<BucketOptions>>, Arc<TagLookupError>>>);
+pub struct ResolvedTags(BTreeMap<Bucket, Result<Options, Arc<TagLookupError>>>);
 
 impl ResolvedTags {
     /// Returns the tagged buckets with their options.
@@ -88,7 +70,7 @@ impl ResolvedTags {
     /// configs.
     #[must_use]
     pub fn resolutions(&self, configs: &ResolvedConfigs) -> Resolutions {
-        let resolution = |bucket: &Bucket, answer: &Result<Option<Arc<BucketOptions>>, _>| match answer {
+        let resolution = |bucket: &Bucket, answer: &Result<Options, _>| match answer {
             Ok(Some(options)) => {
                 Resolution::Served { options: Arc::clone(options), mappings: configs.mappings(bucket, options) }
             }
@@ -111,21 +93,20 @@ pub struct TagLookup {
     /// The distribution that replaces the value of the tag that names the distributions, if any.
     distribution_override: Option<DistributionId>,
     ttl: CacheTtl,
-    cache: CachedLookup<Bucket, Option<Arc<BucketOptions>>>,
+    limits: LookupLimits,
+    cache: Cache<Bucket, Options>,
 }
 
 impl TagLookup {
     /// Creates a lookup. `distribution_override`, if given, replaces the value of the tag that names the distributions.
-    /// `backoff` is the longest delay before the first retry of `CreateInvalidation`.
     pub fn new(
         defaults: BucketDefaults,
         distribution_override: Option<DistributionId>,
         ttl: CacheTtl,
-        backoff: Duration,
+        limits: LookupLimits,
         clock: Clock,
     ) -> Self {
-        let cache = CachedLookup::new(OPERATION, CACHED_BUCKETS, ttl, backoff, clock);
-        Self { defaults, distribution_override, ttl, cache }
+        Self { defaults, distribution_override, ttl, limits, cache: Cache::new(CACHED_BUCKETS, clock) }
     }
 
     /// Returns the key of the tag that names a bucket's distributions.
@@ -133,30 +114,27 @@ impl TagLookup {
         &self.defaults.distribution_tag
     }
 
-    /// Looks up the tags of all these buckets concurrently, up to [`MAX_CONCURRENT_TAG_LOOKUPS`] at a time apart from
-    /// calls that hang. A bucket that has not answered by `deadline` ends with stale options or a timeout error, so
-    /// that it does not delay the other buckets' changes.
-    pub async fn resolve(&self, s3: &S3, mut queries: Vec<BucketQuery>, deadline: Instant) -> ResolvedTags {
-        // If there is not enough time for all, it should not always be the same ones that fail.
-        fastrand::shuffle(&mut queries);
-        let lookups = queries.into_iter().map(|query| async move {
+    /// Looks up the tags of all these buckets concurrently, up to 16 at a time apart from calls that hang. A bucket
+    /// that has not answered by `deadline` ends with stale options or a timeout error, so that it does not delay the
+    /// other buckets' changes.
+    pub async fn resolve(&self, s3: &S3, queries: Vec<BucketQuery>, deadline: Instant) -> ResolvedTags {
+        let hold = self.limits.hold(deadline);
+        let lookup = async |query: BucketQuery| {
             let answer = self.get(s3, &query, deadline).await;
             (query.bucket, answer.map_err(Arc::new))
-        });
-        let answers = concurrency::run(lookups, MAX_CONCURRENT_TAG_LOOKUPS, deadline).await.into_iter().collect();
-        ResolvedTags(answers)
+        };
+        ResolvedTags(concurrency::run(queries, MAX_CONCURRENT_TAG_LOOKUPS, hold, lookup).await)
     }
 
     /// Returns the bucket's options, cached or fetched. Stale options are used if S3 returns a transient error, or no
     /// response in time. That the tag was missing is never used stale, as the bucket may have it by now.
-    async fn get(
-        &self,
-        s3: &S3,
-        query: &BucketQuery,
-        deadline: Instant,
-    ) -> Result<Option<Arc<BucketOptions>>, TagLookupError> {
+    async fn get(&self, s3: &S3, query: &BucketQuery, deadline: Instant) -> Result<Options, TagLookupError> {
+        let fetch = async || self.fetch(s3, query, deadline).await;
+        let allow_stale = |options: &Option<_>, age, error: &_| {
+            options.is_some() && matches!(error, TagLookupError::Lookup(error) if self.ttl.allows_stale(age, error))
+        };
         let Cached { value, stale_because } =
-            self.cache.get(&query.bucket, deadline, || self.fetch(s3, query), Option::is_some).await?;
+            self.cache.get_or_fetch(&query.bucket, COUNTERS, fetch, allow_stale).await?;
         if let Some(error) = stale_because {
             tracing::warn!(
                 bucket = query.bucket.name.as_str(),
@@ -171,8 +149,10 @@ impl TagLookup {
         &self,
         s3: &S3,
         query: &BucketQuery,
-    ) -> Result<(Option<Arc<BucketOptions>>, Duration), TagLookupError> {
-        let mut tags = match s3.bucket_tags(query).await {
+        deadline: Instant,
+    ) -> Result<(Options, Duration), TagLookupError> {
+        let call = async || s3.bucket_tags(query).await;
+        let mut tags = match retry("GetBucketTagging", &self.limits.retry, deadline, call).await {
             // With the distribution given, the tags only add options, so the defaults apply.
             Err(error) if error.class == ErrorClass::AccessDenied && self.distribution_override.is_some() => {
                 Tags::new()
@@ -182,7 +162,7 @@ impl TagLookup {
         if let Some(id) = &self.distribution_override {
             tags.insert(self.defaults.distribution_tag.clone(), id.to_string());
         }
-        if let Some(options) = self.defaults.parse(&tags).map_err(TagLookupError::Tag)? {
+        if let Some(options) = self.defaults.parse(&tags)? {
             return Ok((Some(Arc::new(options)), self.ttl.positive));
         }
         // Logged here and not where the result is used, so that it appears once in a TTL.

@@ -15,12 +15,13 @@ use std::num::NonZeroUsize;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use tokio::sync::Semaphore;
 use tokio::time::{Duration, Instant, sleep_until, timeout_at};
 
 use crate::aws::{Accepted, CallError, CloudFront, ErrorClass};
 use crate::collapse::Budget;
-use crate::lookup::backoff::delay;
-use crate::lookup::concurrency::Permits;
+use crate::lookup::concurrency::{MAX_CALLS_PER_PERMIT, hold};
+use crate::lookup::retry::delay;
 use crate::lookup::stats;
 use crate::plan::Invalidation;
 
@@ -31,8 +32,13 @@ pub use self::throttle::SendDeadlines;
 use self::throttle::Throttle;
 
 /// The most invalidations, each for one distribution, that are sent concurrently, apart from calls that hang (see
-/// [`Permits`]).
+/// [`hold`]).
 pub const CONCURRENT_SENDS: usize = 8;
+
+/// The longest time for which a request holds a permit.
+const MAX_HOLD: Duration = Duration::from_secs(1);
+/// A request holds a permit for at most the time that there is for all requests, divided by this.
+const HOLD_DIVISOR: u32 = 4;
 
 /// The operation's name in errors.
 const OPERATION: &str = "CreateInvalidation";
@@ -108,28 +114,28 @@ pub async fn send_all(
     // If there is not enough time for all, it should not always be the same ones that fail.
     fastrand::shuffle(&mut waiting);
     let mut waiting = VecDeque::from(waiting);
+    let permits = Semaphore::new(CONCURRENT_SENDS);
     let mut in_flight = FuturesUnordered::new();
-    let mut permits = Permits::new(CONCURRENT_SENDS, send_start, deadlines.answers);
+    let max_hold = MAX_HOLD.min(deadlines.answers.saturating_duration_since(send_start) / HOLD_DIVISOR);
     let mut throttle = Throttle::new(deadlines, options.backoff, send_start);
     loop {
         let now = Instant::now();
         let next = |throttle: &Throttle, it: &PendingInvalidation| throttle.next(it.not_before, it.was_sent, now);
-        while permits.available_from(now) == Some(now) {
+        while in_flight.len() < CONCURRENT_SENDS * MAX_CALLS_PER_PERMIT
+            && let Ok(permit) = permits.try_acquire()
+        {
             let ready = waiting.iter().position(|it| next(&throttle, it) == Some(now));
             let Some(pending) = ready.and_then(|index| waiting.remove(index)) else { break };
-            permits.acquire(now);
             throttle.begin(now);
-            in_flight.push(attempt(cloudfront, pending, now, deadlines));
+            in_flight.push(hold(permit, max_hold, attempt(cloudfront, pending, now, deadlines)));
         }
         let next_start = waiting.iter().filter_map(|it| next(&throttle, it)).min();
-        let next_start = next_start.and_then(|start| Some(start.max(permits.available_from(now)?)));
         if in_flight.is_empty() && next_start.is_none() {
             break;
         }
         tokio::select! {
             Some(Attempt { pending, started_at, answer }) = in_flight.next() => {
                 let now = Instant::now();
-                permits.release(started_at);
                 let index = pending.index;
                 let outcome = match answer {
                     Ok(accepted) => {
@@ -151,12 +157,10 @@ pub async fn send_all(
                     *slot = outcome;
                 }
             }
-            () = sleep_until(next_start.unwrap_or(deadlines.answers)) => {
-                // Requests without an answer are given up; the outcome of an earlier attempt stays.
-                if Instant::now() >= deadlines.answers {
-                    break;
-                }
-            }
+            _ = async { sleep_until(next_start.unwrap_or(now)).await; permits.acquire().await },
+                if next_start.is_some() && in_flight.len() < CONCURRENT_SENDS * MAX_CALLS_PER_PERMIT => {}
+            // Requests without an answer are given up; the outcome of an earlier attempt stays.
+            () = sleep_until(deadlines.answers) => break,
         }
     }
     outcomes

@@ -6,7 +6,7 @@
 
 use tokio::time::{Duration, Instant};
 
-use crate::lookup::backoff::delay;
+use crate::lookup::retry::delay;
 
 /// The last retry starts this long before the end of retries.
 const LAST_RETRY_MARGIN: Duration = Duration::from_millis(50);

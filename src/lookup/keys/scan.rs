@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::order::ScanOrder;
 use crate::aws::{BucketKeys, BucketQuery, CallError, ErrorClass, KeyPage};
-use crate::lookup::backoff::delay;
+use crate::lookup::retry::delay;
 use crate::lookup::stats;
 use crate::plan::{KeyListing, KeyPosition};
 

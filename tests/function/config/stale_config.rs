@@ -1,7 +1,9 @@
 //! Stale, denied and uncertain distribution configs. Each test reproduces a finding of a review.
 
+use std::time::Duration;
+
 use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
-use s3_cloudfront_invalidator::local::{InvocationOutcome, State};
+use s3_cloudfront_invalidator::local::{InvocationOutcome, Invoke, State};
 use serde_json::{Value, json};
 
 use crate::cli::plan::{fake_aws_environment, run};
@@ -83,6 +85,45 @@ async fn a_cache_policy_is_requested_at_most_four_times() {
     });
     harness.error("r1", created(&[("site", "web/a")])).await;
     assert_eq!((harness.aws.calls(READ).len(), harness.aws.calls("GetCachePolicy").len()), (1, 4));
+}
+
+/// The distributions that use the policy share its four attempts, and those that do not use it are invalidated.
+#[tokio::test]
+async fn a_shared_cache_policy_is_requested_at_most_four_times() {
+    let ids: Vec<_> = (0..12).map(|n| format!("E{n:02}X")).collect();
+    let mut state = state(&[("site", &ids.join(" ")), ("other", "E1")]);
+    for id in &ids {
+        state.distributions.get_mut(id).unwrap().config = Some(with_policy());
+    }
+    let harness = Harness::start(state, &[("RETRY_BASE_DELAY_MS", "20")]).await;
+    harness.aws.with(|state| {
+        let effect = Effect::error(503, "ServiceUnavailable");
+        state.faults.push(Fault { operation: "GetCachePolicy", target: None, effect, times: 1000 });
+    });
+    let (_, message) = harness.error("r1", created(&[("site", "web/a"), ("other", "b")])).await;
+    assert!(message.starts_with("1 of 2 changes failed: distribution E00X (1 change in bucket \"site\")"), "{message}");
+    assert!(message.contains("GetCachePolicy: ServiceUnavailable"), "{message}");
+    assert_eq!((harness.aws.calls(READ).len(), harness.aws.calls("GetCachePolicy").len()), (13, 4));
+    assert!(ids.iter().all(|id| harness.invalidations(id).is_empty()));
+    assert_eq!(harness.invalidations("E1"), [["/b"]]);
+}
+
+/// A distribution whose config hangs must not take the time in which the policies of the others are read.
+#[tokio::test]
+async fn a_hanging_config_delays_no_cache_policy() {
+    let policy = "11111111-1111-1111-1111-111111111111";
+    let mut state = state(&[("site", "E1"), ("hung", "E2")]);
+    state.distributions.get_mut("E1").unwrap().config = Some(with_policy());
+    let strings = json!({ "QueryStringsConfig": { "QueryStringBehavior": "all" } });
+    let parameters = json!({ "Name": "versions", "ParametersInCacheKeyAndForwardedToOrigin": strings });
+    state.cache_policies.insert(policy.into(), parameters);
+    state.faults.push(Fault::always(READ, "E2", Effect::Delay(Duration::from_mins(2))));
+    let harness = Harness::start(state, &[]).await;
+    let invoke = Invoke { timeout: Duration::from_secs(6), ..Invoke::new("r1") };
+    let outcome = harness.lambda.invoke(created(&[("site", "web/a"), ("hung", "b")]), invoke).await;
+    let InvocationOutcome::Error { message, .. } = outcome else { panic!("{outcome:?}") };
+    assert!(message.starts_with("1 of 2 changes failed: distribution E2"), "{message}");
+    assert_eq!(harness.invalidations("E1"), [["/a*"]]);
 }
 
 /// The function continues without the cache policy; the command line must show what the function does.
