@@ -197,7 +197,7 @@ impl PlanArgs {
             bail!("{} lists no objects; omit --listing if no bucket listing is available", key_lists::name(file));
         }
         let listed = ListedUrls {
-            key_prefixes: mapping.key_prefixes().collect(),
+            key_prefixes: mapping.origin_matches.iter().map(|it| it.path.key_prefix()).collect(),
             listed_prefix: complete.then(|| self.listing_prefix.clone().unwrap_or_default()),
         };
         Ok(Some(Counted::new(keys.iter().flat_map(|key| mapping.served_urls(key)).collect(), listed, required)))
