@@ -1,15 +1,16 @@
 //! Puts the results of CodePipeline jobs.
 
-use std::sync::OnceLock;
+use std::error::Error;
+use std::sync::LazyLock;
 
 use aws_config::SdkConfig;
 use aws_sdk_codepipeline::Client;
+use aws_sdk_codepipeline::config::Builder;
 use aws_sdk_codepipeline::config::retry::RetryConfig;
 use aws_sdk_codepipeline::error::{BuildError, ProvideErrorMetadata, SdkError};
-use aws_sdk_codepipeline::operation::RequestId;
 use aws_sdk_codepipeline::types::{ExecutionDetails, FailureDetails, FailureType as SdkFailureType};
 
-use super::error::{call_error, invalid_response, status};
+use super::error::{call_error, status};
 use super::response::{SMALL_RESPONSE_BYTES, SizeLimit};
 use super::{CallError, ErrorClass};
 use crate::event::{FailureType, InvalidationRef, JobId, JobResult};
@@ -20,27 +21,18 @@ const ALREADY_HAS_RESULT: &str = "InvalidJobStateException";
 
 /// A CodePipeline client that puts results with `PutJobSuccessResult` and `PutJobFailureResult`.
 pub struct CodePipeline {
-    config: SdkConfig,
-    client: OnceLock<Client>,
+    /// Built for the first job, as most functions never receive one.
+    client: LazyLock<Client, Box<dyn FnOnce() -> Client + Send>>,
 }
 
 impl CodePipeline {
-    /// Keeps the configuration for a client in its Region: a pipeline invokes functions of its own Region. The client
-    /// is built for the first job, as most functions never receive one.
+    /// Keeps the configuration for a client in its Region: a pipeline invokes functions of its own Region. The SDK's
+    /// retries are disabled: the caller retries until its deadline.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
-        Self { config: config.clone(), client: OnceLock::new() }
-    }
-
-    /// Returns the client. The SDK's retries are disabled: the caller retries until its deadline.
-    fn client(&self) -> &Client {
-        self.client.get_or_init(|| {
-            let config = aws_sdk_codepipeline::config::Builder::from(&self.config)
-                .retry_config(RetryConfig::disabled())
-                .interceptor(SizeLimit(SMALL_RESPONSE_BYTES))
-                .build();
-            Client::from_conf(config)
-        })
+        let config = Builder::from(config).retry_config(RetryConfig::disabled());
+        let config = config.interceptor(SizeLimit(SMALL_RESPONSE_BYTES));
+        Self { client: LazyLock::new(Box::new(|| Client::from_conf(config.build()))) }
     }
 
     /// Puts the result of a job. If the job already has a result, that is not an error.
@@ -52,19 +44,19 @@ impl CodePipeline {
             JobResult::Failed { kind, message } => {
                 let details = FailureDetails::builder().r#type(sdk_failure_type(*kind)).message(message);
                 let details = details.build().map_err(|error| build_error(&error))?;
-                let call = self.client().put_job_failure_result().job_id(job.as_str()).failure_details(details);
+                let call = self.client.put_job_failure_result().job_id(job.as_str()).failure_details(details);
                 accepted("PutJobFailureResult", call.send().await)
             }
             JobResult::Continued { token } => {
                 let details = ExecutionDetails::builder().summary(token.summary());
                 let details = details.set_external_execution_id(execution_id(&token.invalidations)).build();
-                let call = self.client().put_job_success_result().job_id(job.as_str()).execution_details(details);
+                let call = self.client.put_job_success_result().job_id(job.as_str()).execution_details(details);
                 accepted("PutJobSuccessResult", call.continuation_token(token.write()).send().await)
             }
             JobResult::Succeeded { summary, invalidations, paths } => {
                 let details = ExecutionDetails::builder().summary(summary).percent_complete(100);
                 let details = details.set_external_execution_id(execution_id(invalidations)).build();
-                let call = self.client().put_job_success_result().job_id(job.as_str()).execution_details(details);
+                let call = self.client.put_job_success_result().job_id(job.as_str()).execution_details(details);
                 let call = output_variables(invalidations, paths)
                     .into_iter()
                     .fold(call, |call, (name, value)| call.output_variables(name, value));
@@ -100,19 +92,33 @@ fn build_error(error: &BuildError) -> CallError {
     CallError { class: ErrorClass::Other, message: format!("PutJobFailureResult: {error}") }
 }
 
-/// Maps CodePipeline's response. The responses of both operations are empty, so any response with a success status
-/// would pass for one. Those of CodePipeline carry a request ID.
-fn accepted<T: RequestId, E>(
+/// Maps CodePipeline's response. That to a result that is put is empty, so its status says it all.
+fn accepted<T, E: ProvideErrorMetadata + Error + 'static>(
     operation: &str,
-    answer: Result<T, SdkError<E, aws_sdk_codepipeline::config::http::HttpResponse>>,
-) -> Result<(), CallError>
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-{
+    answer: Result<T, SdkError<E>>,
+) -> Result<(), CallError> {
     match answer {
-        Ok(output) if output.request_id().is_some() => Ok(()),
-        Ok(_) => Err(invalid_response(operation, "the request ID is missing")),
+        Ok(_) => Ok(()),
         Err(error) if error.code() == Some(ALREADY_HAS_RESULT) && status(&error) == Some(400) => Ok(()),
         Err(error) => Err(call_error(operation, &error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::keys::tests::service;
+
+    /// The response is empty, so there is nothing in it to check.
+    #[tokio::test]
+    async fn a_response_without_a_request_id_is_a_success() {
+        let job = JobId::new("11111111-abcd-1111-abcd-111111abcdef").unwrap();
+        let succeeded =
+            JobResult::Succeeded { summary: String::new(), invalidations: Vec::new(), paths: String::new() };
+        for result in [succeeded, JobResult::failed(FailureType::Failed, "it failed")] {
+            let (config, request) = service("");
+            assert_eq!(CodePipeline::new(&config).put(&job, &result).await, Ok(()), "{result:?}");
+            assert!(request.join().unwrap().contains("CodePipeline_20150709.PutJob"));
+        }
     }
 }

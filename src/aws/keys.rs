@@ -78,7 +78,7 @@ fn page(answer: ListObjectsV2Output) -> Result<KeyPage, String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::io::{BufRead, BufReader, Write};
     use std::net::TcpListener;
     use std::thread;
@@ -90,8 +90,9 @@ mod tests {
     use crate::aws::ErrorClass;
     use crate::change::{AccountId, Bucket, BucketName};
 
-    /// Starts an S3 that answers one request; the thread returns the head of that request.
-    fn s3(answer: &str) -> (S3, thread::JoinHandle<String>) {
+    /// Starts a service that answers one request with this body and no header of AWS's own; the thread returns the head
+    /// of that request.
+    pub(in crate::aws) fn service(answer: &str) -> (SdkConfig, thread::JoinHandle<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{answer}", answer.len());
@@ -110,6 +111,11 @@ mod tests {
             )))
             .endpoint_url(endpoint)
             .build();
+        (config, request)
+    }
+
+    fn s3(answer: &str) -> (S3, thread::JoinHandle<String>) {
+        let (config, request) = service(answer);
         (S3::new(&config), request)
     }
 
