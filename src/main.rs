@@ -29,7 +29,12 @@ async fn main() -> anyhow::Result<()> {
             "{missing} is not set: this program runs only in AWS Lambda; run scripts/demo to try the function locally"
         );
     }
-    let init = async { anyhow::Ok((Config::from_lookup(variable)?, aws::load_config().await?)) };
+    let init = async {
+        anyhow::Ok((
+            Config::from_lookup(variable)?,
+            aws::load_config(&aws::ConfigOverrides::default(), aws::CALL_TIMEOUTS).await?,
+        ))
+    };
     let (config, sdk) = match init.await {
         Ok(init) => init,
         Err(error) => {

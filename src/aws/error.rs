@@ -2,9 +2,7 @@
 //! chain.
 
 use std::error::Error;
-use std::fmt;
 
-use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
 use crate::change::text::one_line;
@@ -57,7 +55,8 @@ impl ErrorClass {
 }
 
 /// A failed call to AWS.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
 pub struct CallError {
     /// What the failure means.
     pub class: ErrorClass,
@@ -73,14 +72,6 @@ impl CallError {
         Self { class: ErrorClass::Unavailable, message }
     }
 }
-
-impl fmt::Display for CallError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl Error for CallError {}
 
 /// The longest part of a service's message that is kept, in bytes: some services and proxies answer with whole pages.
 const MAX_MESSAGE_LENGTH: usize = 600;
@@ -106,10 +97,7 @@ const THROTTLING_CODES: [&str; 14] = [
 const TRANSIENT_CODES: [&str; 2] = ["RequestTimeout", "RequestTimeoutException"];
 
 /// Maps the error of `operation`.
-pub(crate) fn call_error<E>(operation: &str, error: &SdkError<E, HttpResponse>) -> CallError
-where
-    E: ProvideErrorMetadata + Error + 'static,
-{
+pub(crate) fn call_error<E: ProvideErrorMetadata + Error + 'static>(operation: &str, error: &SdkError<E>) -> CallError {
     let status = status(error);
     let class = match error {
         SdkError::DispatchFailure(failure) if failure.is_user() => ErrorClass::Other,
@@ -118,26 +106,10 @@ where
         }
         _ => class(error.code(), status),
     };
-    let code = error.code().map(|code| format!("{}: ", truncate_visibly(code))).unwrap_or_default();
+    let code = error.code().map(|code| format!("{code}: ")).unwrap_or_default();
     let status = status.map(|status| format!(" (HTTP {status})")).unwrap_or_default();
+    let cause = with_remedy(error.message().map_or_else(|| error_chain(error), str::to_owned));
     // The text is cut before it is escaped: escaping makes up to ten bytes of one character.
-    let cause = match error.message() {
-        Some(message) => truncate_visibly(message).to_owned(),
-        None => error_chain(error),
-    };
-    let cause = match cause.find(LOADING_FAILED) {
-        _ if cause.contains(NO_PROVIDER) => NO_CREDENTIALS.to_owned(),
-        // If the source of the credentials could not be reached, the profile is not at fault.
-        Some(at) if !cause.contains("dispatch failure: io") && !cause.contains("timed out") => {
-            let loading_error = cause.get(at..).unwrap_or_default();
-            // The output of a credential process can have any length; it must not push out the remedy.
-            let loading_error =
-                loading_error.get(..loading_error.floor_char_boundary(MAX_MESSAGE_LENGTH / 2)).unwrap_or_default();
-            format!("{loading_error}{BAD_CREDENTIALS}")
-        }
-        Some(at) => cause.get(at..).unwrap_or_default().to_owned(),
-        None => cause,
-    };
     let mut message = one_line(truncate_visibly(&format!("{operation}: {code}{cause}")));
     if message.len() > MAX_MESSAGE_LENGTH {
         message.truncate(message.floor_char_boundary(MAX_MESSAGE_LENGTH));
@@ -160,8 +132,23 @@ const BAD_CREDENTIALS: &str = "; correct the profile (--profile, AWS_PROFILE), o
 const NO_CREDENTIALS: &str = "unable to locate credentials; choose a profile with credentials (--profile, \
                               AWS_PROFILE), set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run `aws configure`";
 
+/// Adds the remedy to the SDK's message that it has no credentials.
+fn with_remedy(cause: String) -> String {
+    if cause.contains(NO_PROVIDER) {
+        return NO_CREDENTIALS.to_owned();
+    }
+    let Some(loading_error) = cause.find(LOADING_FAILED).and_then(|at| cause.get(at..)) else { return cause };
+    // If the source of the credentials could not be reached, the profile is not at fault.
+    if cause.contains("dispatch failure: io") || cause.contains("timed out") {
+        return loading_error.to_owned();
+    }
+    // The output of a credential process can have any length; it must not push out the remedy.
+    let end = loading_error.floor_char_boundary(MAX_MESSAGE_LENGTH / 2);
+    format!("{}{BAD_CREDENTIALS}", loading_error.get(..end).unwrap_or_default())
+}
+
 /// Returns the HTTP status of the response, if there was one.
-pub(crate) fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
+pub(crate) fn status<E>(error: &SdkError<E>) -> Option<u16> {
     error.raw_response().map(|response| response.status().as_u16())
 }
 
@@ -173,10 +160,10 @@ fn truncate_visibly(text: &str) -> &str {
 /// Maps the error of an `operation` whose caller continues without the answer if access is denied. Doing so by mistake
 /// is worse than retrying, so only the error code `AccessDenied` counts as denied. Any other denial becomes
 /// [`ErrorClass::Unavailable`]: a 403 can also be due to credentials that have just expired, or come from a proxy.
-pub(crate) fn call_error_unless_denied<E>(operation: &str, error: &SdkError<E, HttpResponse>) -> CallError
-where
-    E: ProvideErrorMetadata + Error + 'static,
-{
+pub(crate) fn call_error_unless_denied<E: ProvideErrorMetadata + Error + 'static>(
+    operation: &str,
+    error: &SdkError<E>,
+) -> CallError {
     let mut mapped = call_error(operation, error);
     if mapped.class == ErrorClass::AccessDenied && error.code() != Some("AccessDenied") {
         mapped.class = ErrorClass::Unavailable;

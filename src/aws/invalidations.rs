@@ -5,7 +5,6 @@ use std::error::Error;
 use aws_config::SdkConfig;
 use aws_sdk_cloudfront::Client;
 use aws_sdk_cloudfront::config::Builder;
-use aws_sdk_cloudfront::config::http::HttpResponse;
 use aws_sdk_cloudfront::config::retry::RetryConfig;
 use aws_sdk_cloudfront::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_cloudfront::types::{Invalidation as SdkInvalidation, InvalidationBatch, Paths};
@@ -119,13 +118,10 @@ impl CloudFront {
 
 /// Maps CloudFront's response to a new invalidation. A response without an ID, for example from a proxy, does not
 /// prove that the invalidation was accepted.
-fn accepted<E>(
+fn accepted<E: ProvideErrorMetadata + Error + 'static>(
     operation: &str,
-    answer: Result<Option<SdkInvalidation>, SdkError<E, HttpResponse>>,
-) -> Result<Accepted, CallError>
-where
-    E: ProvideErrorMetadata + Error + 'static,
-{
+    answer: Result<Option<SdkInvalidation>, SdkError<E>>,
+) -> Result<Accepted, CallError> {
     match answer {
         Ok(created) => match created.and_then(|it| InvalidationId::new(&it.id).ok()) {
             Some(id) => Ok(Accepted::Created { id }),
@@ -157,13 +153,10 @@ fn max_response_bytes(invalidation: &Invalidation) -> usize {
 }
 
 /// Maps CloudFront's response to a request for an invalidation's status.
-fn progress_of<E>(
+fn progress_of<E: ProvideErrorMetadata + Error + 'static>(
     operation: &str,
-    answer: Result<Option<SdkInvalidation>, SdkError<E, HttpResponse>>,
-) -> Result<Progress, CallError>
-where
-    E: ProvideErrorMetadata + Error + 'static,
-{
+    answer: Result<Option<SdkInvalidation>, SdkError<E>>,
+) -> Result<Progress, CallError> {
     match answer {
         Ok(got) => match got.as_ref().map(|it| it.status.as_str()) {
             Some("Completed") => Ok(Progress::Completed),

@@ -39,29 +39,24 @@ pub use self::s3::S3;
 pub use self::tags::BucketQuery;
 pub use self::tls::TlsError;
 
-/// The longest time to establish a connection. An endpoint in the same Region answers within milliseconds.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long calls may take.
+#[derive(Clone, Copy, Debug)]
+pub struct CallTimeouts {
+    /// The longest time to establish a connection.
+    pub connect: Duration,
+    /// The longest time for one attempt of a call, including connecting and reading. Most callers set a shorter timeout
+    /// that suits the operation and the remaining time; this one applies to the others.
+    pub attempt: Duration,
+}
 
-/// The longest time for one attempt of a call, including connecting and reading. Most callers set a shorter timeout
-/// that suits the operation and the remaining time; this one applies to the others.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The timeouts of all clients. An endpoint in the same Region answers within milliseconds.
+pub const CALL_TIMEOUTS: CallTimeouts =
+    CallTimeouts { connect: Duration::from_secs(3), attempt: Duration::from_secs(5) };
 
 /// SDK crates whose log events are dropped because they can contain a whole response. When an error replaces an
 /// earlier one of the same call, the SDK logs the earlier one together with the response. Callers report the later
 /// one.
 pub const SILENT_CRATES: &[&str] = &["aws_smithy_runtime_api"];
-
-/// Loads Region, credentials and endpoint from the SDK's default sources; in Lambda these are environment variables.
-/// The TLS roots are those of `SSL_CERT_FILE`, or the platform's.
-///
-/// The function's clients disable the SDK's retries: a caller of several calls knows better which to retry when, and
-/// how much time is left. The clients of the operator's commands keep them.
-///
-/// # Errors
-/// If `SSL_CERT_FILE` is set to a file that cannot be used.
-pub async fn load_config() -> Result<SdkConfig, TlsError> {
-    load_config_with(&ConfigOverrides::default()).await
-}
 
 /// Values that take precedence over the environment and the shared configuration files.
 #[derive(Clone, Debug, Default)]
@@ -74,15 +69,19 @@ pub struct ConfigOverrides {
     pub endpoint: Option<String>,
 }
 
-/// Like [`load_config`], with overrides.
+/// Loads Region, credentials and endpoint from `overrides` and the SDK's default sources; in Lambda these are
+/// environment variables. The TLS roots are those of `SSL_CERT_FILE`, or the platform's.
+///
+/// The function's clients disable the SDK's retries: a caller of several calls knows better which to retry when, and
+/// how much time is left. The clients of the operator's commands keep them.
 ///
 /// # Errors
-/// As [`load_config`].
-pub async fn load_config_with(overrides: &ConfigOverrides) -> Result<SdkConfig, TlsError> {
+/// If `SSL_CERT_FILE` is set to a file that cannot be used.
+pub async fn load_config(overrides: &ConfigOverrides, timeouts: CallTimeouts) -> Result<SdkConfig, TlsError> {
     let roots = tls::choose_roots(|name| std::env::var_os(name), tls::read)?;
-    let client = http_client(roots)?;
+    let client = http_client(roots, timeouts.connect)?;
     let timeouts =
-        TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
+        TimeoutConfig::builder().connect_timeout(timeouts.connect).operation_attempt_timeout(timeouts.attempt).build();
     let mut loader =
         aws_config::defaults(BehaviorVersion::v2026_01_12()).timeout_config(timeouts).http_client(client.clone());
     if let Ok(name) = AppName::new(env!("CARGO_PKG_NAME")) {
@@ -109,17 +108,20 @@ pub async fn load_config_with(overrides: &ConfigOverrides) -> Result<SdkConfig, 
 
 /// Builds one HTTP client for all services and Regions, so that TLS is set up once; it pools connections by host. The
 /// SDK's default client sets up TLS twice for every service, once for validation and once for use.
-fn http_client(roots: tls::TrustedRoots) -> Result<SharedHttpClient, TlsError> {
+fn http_client(roots: tls::TrustedRoots, connect_timeout: Duration) -> Result<SharedHttpClient, TlsError> {
     let mut store = TrustStore::empty().with_native_roots(roots.load_native);
     if !roots.pem.is_empty() {
         store = store.with_pem_certificate(roots.pem);
     }
+    // According to the library, building it never fails.
+    let context = TlsContext::builder().with_trust_store(store).build();
+    let context = context.map_err(|error| TlsError(format!("the root certificates cannot be used: {error}")))?;
     let connector = Connector::builder()
-        .connector_settings(HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build())
+        .connector_settings(HttpConnectorSettings::builder().connect_timeout(connect_timeout).build())
         // The SDK's default client uses the same proxy variables.
         .proxy_config(ProxyConfig::from_env())
         .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-        .tls_context(TlsContext::builder().with_trust_store(store).build()?)
+        .tls_context(context)
         .build();
     let connector = SharedHttpConnector::new(connector);
     Ok(http_client_fn(move |_, _| connector.clone()))

@@ -65,7 +65,7 @@ impl Intercept for CompleteXml {
     ) -> Result<(), BoxError> {
         let response = context.response();
         if !response.status().is_success()
-            || response.body().bytes().is_some_and(|it| is_complete_xml(it) && contains_element(it, self.0))
+            || response.body().bytes().is_some_and(|it| is_complete_xml(it) && contains(it, self.0.as_bytes()))
         {
             return Ok(());
         }
@@ -89,13 +89,11 @@ fn is_complete_xml(document: &[u8]) -> bool {
         // Skips the XML declaration and comments.
         .find(|tag| tag.first().is_some_and(is_name_byte))
         .map(|tag| tag.split(|byte| !is_name_byte(byte)).next().unwrap_or_default());
-    root.is_some_and(|root| {
-        document.strip_suffix(b">").and_then(|rest| rest.strip_suffix(root)).is_some_and(|rest| rest.ends_with(b"</"))
-    })
+    root.is_some_and(|root| document.ends_with(&[b"</", root, b">"].concat()))
 }
 
-fn contains_element(document: &[u8], element: &str) -> bool {
-    document.windows(element.len()).any(|window| window == element.as_bytes())
+fn contains(document: &[u8], element: &[u8]) -> bool {
+    document.windows(element.len()).any(|window| window == element)
 }
 
 #[cfg(test)]

@@ -20,7 +20,6 @@ const MAX_RESPONSE_BYTES: usize = 5 * 1024 * 1024;
 /// An S3 client that reads the tags and lists the keys of buckets.
 pub struct S3 {
     config: SdkConfig,
-    path_style: bool,
     default_client: Client,
     /// Clients of other Regions, the most recently used last.
     regional_clients: Mutex<Vec<(Region, Client)>>,
@@ -30,9 +29,8 @@ impl S3 {
     /// Builds the client of the function's own Region, without connecting.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
-        let path_style = is_path_style(config);
-        let default_client = client(config, path_style, None);
-        Self { config: config.clone(), path_style, default_client, regional_clients: Mutex::new(Vec::new()) }
+        let default_client = client(config, None);
+        Self { config: config.clone(), default_client, regional_clients: Mutex::new(Vec::new()) }
     }
 
     pub(crate) fn client(&self, region: Option<&Region>) -> Client {
@@ -45,8 +43,7 @@ impl S3 {
             .iter()
             .position(|(cached, _)| cached == region)
             .map(|index| regional_clients.remove(index));
-        let (region, client) =
-            cached.unwrap_or_else(|| (region.clone(), client(&self.config, self.path_style, Some(region))));
+        let (region, client) = cached.unwrap_or_else(|| (region.clone(), client(&self.config, Some(region))));
         if regional_clients.len() == MAX_REGIONAL_CLIENTS {
             regional_clients.remove(0);
         }
@@ -63,9 +60,9 @@ pub(crate) fn is_path_style(config: &SdkConfig) -> bool {
 /// Builds a client. It shares the credentials and the HTTP client of `config`, and so the connections to a host. Which
 /// element makes a response complete depends on the operation, so each call sets its own
 /// [`CompleteXml`](super::response::CompleteXml).
-fn client(config: &SdkConfig, path_style: bool, region: Option<&Region>) -> Client {
+fn client(config: &SdkConfig, region: Option<&Region>) -> Client {
     let mut builder = aws_sdk_s3::config::Builder::from(config)
-        .force_path_style(path_style)
+        .force_path_style(is_path_style(config))
         .interceptor(SizeLimit(MAX_RESPONSE_BYTES))
         // The callers retry.
         .retry_config(RetryConfig::disabled());

@@ -11,7 +11,6 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
-use aws_smithy_http_client::HttpClientError;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 
@@ -33,8 +32,6 @@ const BUNDLE_PATHS: [&str; 4] = [
     "/etc/ssl/cert.pem",
 ];
 
-/// What the delimiter lines of a PEM certificate begin and end with.
-const DASHES: &str = "-----";
 /// The first line of a PEM certificate.
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 /// The last line of a PEM certificate.
@@ -49,30 +46,10 @@ pub(super) struct TrustedRoots {
     pub(super) load_native: bool,
 }
 
-/// Root certificates that cannot be used: `SSL_CERT_FILE` is set to an unusable file.
-#[derive(Debug, PartialEq, Eq)]
-pub struct TlsError(String);
-
-impl TlsError {
-    fn of(path: &Path, reason: impl fmt::Display) -> Self {
-        Self(format!("{FILE_VARIABLE}=\"{}\" {reason}", excerpt(&path.to_string_lossy())))
-    }
-}
-
-impl fmt::Display for TlsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// The error of building the TLS context from the roots. According to the library, building it never fails.
-impl From<HttpClientError> for TlsError {
-    fn from(error: HttpClientError) -> Self {
-        Self(format!("the root certificates cannot be used: {error}"))
-    }
-}
-
-impl std::error::Error for TlsError {}
+/// Root certificates that cannot be used, for example those of an unusable file in `SSL_CERT_FILE`.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct TlsError(pub(super) String);
 
 /// Chooses the roots. `variable` returns the value of an environment variable, `read` the content of a file.
 ///
@@ -85,13 +62,13 @@ pub(super) fn choose_roots(
 ) -> Result<TrustedRoots, TlsError> {
     let load_native = variable(DIRECTORY_VARIABLE).is_some_and(|directories| !directories.is_empty());
     if let Some(path) = variable(FILE_VARIABLE).map(PathBuf::from) {
-        let (pem, left_out) = match read(&path) {
-            Ok(content) => usable_certificates(&content),
-            Err(error) => return Err(TlsError::of(&path, format_args!("cannot be read: {error}"))),
-        };
+        let file = excerpt(&path.to_string_lossy());
+        let unusable = |reason: &dyn fmt::Display| TlsError(format!("{FILE_VARIABLE}=\"{file}\" {reason}"));
+        let content = read(&path).map_err(|error| unusable(&format_args!("cannot be read: {error}")))?;
+        let (pem, left_out) = usable_certificates(&content);
         if pem.is_empty() {
             let which = if left_out == 0 { "PEM certificate" } else { "valid certificate" };
-            return Err(TlsError::of(&path, format_args!("contains no {which}")));
+            return Err(unusable(&format_args!("contains no {which}")));
         }
         if left_out > 0 {
             let file = path.to_string_lossy();
@@ -123,17 +100,9 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
 /// skipped; a certificate without an end line counts as one that cannot be a root.
 fn usable_certificates(content: &[u8]) -> (String, usize) {
     let content = String::from_utf8_lossy(content);
-    let (mut pem, mut left_out, mut position) = (String::with_capacity(content.len()), 0, 0);
-    while let Some(begin) = find_dashes(&content, position) {
-        position = begin + 1;
-        if !starts_with(&content, begin, BEGIN) {
-            continue;
-        }
-        let start = begin + BEGIN.len();
-        let end = find_dashes(&content, start).filter(|end| starts_with(&content, *end, END));
-        position = end.map_or(start, |end| end + END.len());
-        let base64: Option<String> =
-            end.and_then(|end| content.get(start..end)).map(|body| body.split_ascii_whitespace().collect());
+    let (mut pem, mut left_out) = (String::with_capacity(content.len()), 0);
+    for certificate in content.split(BEGIN).skip(1) {
+        let base64 = certificate.split_once(END).map(|(body, _)| body.split_ascii_whitespace().collect::<String>());
         match base64.filter(|base64| is_root(base64)) {
             Some(base64) => pem.extend([BEGIN, "\n", &base64, "\n", END, "\n"]),
             None => left_out += 1,
@@ -147,22 +116,6 @@ fn usable_certificates(content: &[u8]) -> (String, usize) {
 fn is_root(base64: &str) -> bool {
     let der = base64_simd::STANDARD.decode_to_vec(base64).map(CertificateDer::from);
     der.is_ok_and(|der| RootCertStore::empty().add(der).is_ok())
-}
-
-/// Returns the position of the next `-----` at or after `from`. Every cold start scans some 200 kB, and searching for
-/// one character is several times faster than searching for a string.
-fn find_dashes(content: &str, mut from: usize) -> Option<usize> {
-    loop {
-        from += content.get(from..)?.find('-')?;
-        if starts_with(content, from, DASHES) {
-            return Some(from);
-        }
-        from += 1;
-    }
-}
-
-fn starts_with(content: &str, position: usize, text: &str) -> bool {
-    content.get(position..).is_some_and(|rest| rest.starts_with(text))
 }
 
 #[cfg(test)]

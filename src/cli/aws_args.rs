@@ -79,7 +79,7 @@ impl AwsArgs {
 
     /// Loads the SDK configuration. A missing or invalid Region and an invalid endpoint are errors.
     pub(super) async fn config(&self) -> anyhow::Result<aws::SdkConfig> {
-        let config = aws::load_config_with(&self.overrides()).await?;
+        let config = aws::load_config(&self.overrides(), aws::CALL_TIMEOUTS).await?;
         let Some(region) = config.region() else {
             bail!("no Region configured; set --region, AWS_REGION or the profile's region");
         };

@@ -53,7 +53,12 @@ impl ConfigArgs {
             ));
             return Ok(None);
         }
-        match read_config(&CloudFront::new(&aws::load_config().await?), id).await {
+        match read_config(
+            &CloudFront::new(&aws::load_config(&aws::ConfigOverrides::default(), aws::CALL_TIMEOUTS).await?),
+            id,
+        )
+        .await
+        {
             Ok(config) => Ok(Some(config)),
             Err(error) if error.class == ErrorClass::NotFound => bail!("{error}; correct --distribution"),
             Err(error) => {
