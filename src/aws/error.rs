@@ -3,6 +3,7 @@
 
 use std::error::Error;
 
+use aws_runtime::retries::classifiers::{THROTTLING_ERRORS, TRANSIENT_ERRORS};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
 use crate::change::text::one_line;
@@ -75,26 +76,6 @@ impl CallError {
 
 /// The longest part of a service's message that is kept, in bytes: some services and proxies answer with whole pages.
 const MAX_MESSAGE_LENGTH: usize = 600;
-
-/// The error codes by which services throttle. Source: the SDK's own list, `aws_runtime::retries::classifiers`.
-const THROTTLING_CODES: [&str; 14] = [
-    "Throttling",
-    "ThrottlingException",
-    "ThrottledException",
-    "RequestThrottledException",
-    "TooManyRequestsException",
-    "ProvisionedThroughputExceededException",
-    "TransactionInProgressException",
-    "RequestLimitExceeded",
-    "BandwidthLimitExceeded",
-    "LimitExceededException",
-    "RequestThrottled",
-    "SlowDown",
-    "PriorRequestNotComplete",
-    "EC2ThrottledException",
-];
-/// The error codes of other transient failures. Source: as above.
-const TRANSIENT_CODES: [&str; 2] = ["RequestTimeout", "RequestTimeoutException"];
 
 /// Maps the error of `operation`.
 pub(crate) fn call_error<E: ProvideErrorMetadata + Error + 'static>(operation: &str, error: &SdkError<E>) -> CallError {
@@ -185,8 +166,8 @@ fn class(code: Option<&str>, status: Option<u16>) -> ErrorClass {
         ("BatchTooLarge", _) | (_, 413) => ErrorClass::BatchTooLarge,
         ("PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException", _)
         | (_, 301 | 307) => ErrorClass::WrongRegion,
-        (code, status) if THROTTLING_CODES.contains(&code) || status == 429 => ErrorClass::Throttled,
-        (code, _) if TRANSIENT_CODES.contains(&code) => ErrorClass::Unavailable,
+        (code, status) if THROTTLING_ERRORS.contains(&code) || status == 429 => ErrorClass::Throttled,
+        (code, _) if TRANSIENT_ERRORS.contains(&code) => ErrorClass::Unavailable,
         // An error with a success status means that the response could not be parsed.
         ("RequestTimeTooSkewed", _) | (_, 200..=299 | 408 | 500..) => ErrorClass::Unavailable,
         ("InvalidArgument", _) => ErrorClass::InvalidArgument,
