@@ -60,6 +60,9 @@ struct ConfigAnswer {
     error: Option<Arc<CallError>>,
 }
 
+/// Whether a policy's cache key includes query strings; `None` if access to the policy is denied.
+type PolicyAnswer = Result<Option<bool>, CallError>;
+
 /// The result of the lookup for each distribution. The configs of others are unknown.
 #[derive(Default)]
 pub struct ResolvedConfigs(BTreeMap<DistributionId, Result<ConfigAnswer, Arc<CallError>>>);
@@ -72,7 +75,7 @@ struct Delivery<'d> {
     /// The set of policies that the configs refer to. Each is read once, as soon as a config refers to it, and its
     /// error is that of all distributions that use it. The policies are not read after all configs: one config that
     /// hangs would take the time for them.
-    policies: RefCell<BTreeMap<PolicyId, Arc<OnceCell<Result<Option<bool>, Arc<CallError>>>>>>,
+    policies: RefCell<BTreeMap<PolicyId, Arc<OnceCell<PolicyAnswer>>>>,
 }
 
 impl ConfigLookup {
@@ -99,13 +102,13 @@ impl ConfigLookup {
         // A distribution tenant has the config of another distribution, with its own customizations.
         let ids: Vec<_> = ids.into_iter().filter(|id| self.is_enabled && !id.is_tenant()).collect();
         let delivery = Delivery { lookup: self, cloudfront, deadline, policies: RefCell::default() };
-        let lookup = async |id: &DistributionId| (id.clone(), delivery.config(id).await);
+        let lookup = async |id: &DistributionId| (id.clone(), delivery.config(id).await.map_err(Arc::new));
         ResolvedConfigs(concurrency::run(ids, MAX_CONCURRENT_CONFIG_LOOKUPS, self.limits.hold(deadline), lookup).await)
     }
 }
 
 impl Delivery<'_> {
-    async fn config(&self, id: &DistributionId) -> Result<ConfigAnswer, Arc<CallError>> {
+    async fn config(&self, id: &DistributionId) -> Result<ConfigAnswer, CallError> {
         let ConfigLookup { configs_cache, ttl, .. } = self.lookup;
         let fetch = async || self.fetch_config(id).await;
         let allow_stale =
@@ -167,16 +170,13 @@ impl Delivery<'_> {
         }
     }
 
-    /// Returns whether the cache key of this policy includes query strings; `None` if access to the policy is denied.
-    async fn has_query_strings(&self, id: &PolicyId) -> Result<Option<bool>, Arc<CallError>> {
+    /// Looks up a policy, once for all distributions that use it.
+    async fn has_query_strings(&self, id: &PolicyId) -> PolicyAnswer {
         let ConfigLookup { policies_cache, ttl, .. } = self.lookup;
         let answer = Arc::clone(self.policies.borrow_mut().entry(id.clone()).or_default());
         let fetch = async || self.fetch_policy(id).await;
         let allow_stale = |in_key: &Option<_>, age, error: &_| in_key.is_some() && ttl.allows_stale(age, error);
-        let lookup = async || {
-            let cached = policies_cache.get_or_fetch(id, COUNTERS, fetch, allow_stale).await;
-            cached.map(|cached| cached.value).map_err(Arc::new)
-        };
+        let lookup = async || Ok(policies_cache.get_or_fetch(id, COUNTERS, fetch, allow_stale).await?.value);
         answer.get_or_init(lookup).await.clone()
     }
 
