@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use lambda_runtime::service_fn;
 use s3_cloudfront_invalidator::aws;
 use s3_cloudfront_invalidator::config::Config;
+use s3_cloudfront_invalidator::handler::deadline::CALL_TIMEOUTS;
 use s3_cloudfront_invalidator::handler::{App, runtime};
 use s3_cloudfront_invalidator::report::{Metrics, logging};
 
@@ -32,7 +33,7 @@ async fn main() -> anyhow::Result<()> {
     let init = async {
         anyhow::Ok((
             Config::from_lookup(variable)?,
-            aws::load_config(&aws::ConfigOverrides::default(), aws::CALL_TIMEOUTS).await?,
+            aws::load_config(&aws::ConfigOverrides::default(), CALL_TIMEOUTS).await?,
         ))
     };
     let (config, sdk) = match init.await {

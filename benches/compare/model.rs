@@ -15,7 +15,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use s3_cloudfront_invalidator::lookup::retry::delay;
+use s3_cloudfront_invalidator::handler::deadline::send_limits;
 
 use super::deploy::{CHANGES, CONCURRENCY, Deploy, RECEIVES, THROTTLE};
 
@@ -48,7 +48,7 @@ fn botocore(throttled: u32, _: Time) -> Option<Time> {
 /// The function's delays, for as long as it retries a direct event.
 fn function(throttled: u32, since: Time) -> Option<Time> {
     let left = DIRECT_RETRY.checked_sub(since).filter(|left| *left > 0)?;
-    Some(milliseconds(delay(BACKOFF, throttled - 1)).min(left))
+    Some(milliseconds(send_limits(BACKOFF).delay(throttled - 1)).min(left))
 }
 
 fn milliseconds(time: Duration) -> Time {

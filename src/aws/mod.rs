@@ -49,10 +49,6 @@ pub struct CallTimeouts {
     pub attempt: Duration,
 }
 
-/// The timeouts of all clients. An endpoint in the same Region answers within milliseconds.
-pub const CALL_TIMEOUTS: CallTimeouts =
-    CallTimeouts { connect: Duration::from_secs(3), attempt: Duration::from_secs(5) };
-
 /// SDK crates whose log events are dropped because they can contain a whole response. When an error replaces an
 /// earlier one of the same call, the SDK logs the earlier one together with the response. Callers report the later
 /// one.

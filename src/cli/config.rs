@@ -10,6 +10,7 @@ use super::key_lists;
 use super::terminal::note;
 use crate::aws::{self, CallError, CloudFront, ErrorClass};
 use crate::change::DistributionId;
+use crate::handler::deadline::CALL_TIMEOUTS;
 use crate::path::{Behavior, DistributionConfig, Origin, OriginGroup};
 
 /// The distribution whose config maps objects to URLs.
@@ -54,7 +55,7 @@ impl ConfigArgs {
             return Ok(None);
         }
         match read_config(
-            &CloudFront::new(&aws::load_config(&aws::ConfigOverrides::default(), aws::CALL_TIMEOUTS).await?),
+            &CloudFront::new(&aws::load_config(&aws::ConfigOverrides::default(), CALL_TIMEOUTS).await?),
             id,
         )
         .await

@@ -118,7 +118,10 @@ impl InvalidateArgs {
             Err(InvocationError { cause: ErrorCause::Changes(failures), report }) => {
                 (*report, failures.into_iter().map(|failure| failure.message).collect())
             }
-            Err(error) => (*error.report.clone(), vec![error.to_string()]),
+            Err(error) => {
+                let message = error.to_string();
+                (*error.report, vec![message])
+            }
         };
         if !self.json {
             invalidate_table::show(&report);

@@ -30,7 +30,7 @@ impl App {
     ) -> Result<Answer, InvocationError> {
         // Lambda retries an asynchronous event by itself, and does not bill the wait, so its retries here are bounded.
         // An SQS batch is retried until the deadline, as each receive counts toward `maxReceiveCount`.
-        let retries = if batch.messages.is_some() { None } else { Some(self.retries.direct) };
+        let retries = if batch.messages.is_some() { None } else { Some(self.config.retries.direct) };
         let delivery_id = DeliveryId::Invocation(&invocation.request_id);
         let handled = self.handle_changes(&batch, &delivery_id, invocation, retries).await?;
         log_invalidations(&handled.report);
@@ -74,19 +74,19 @@ impl App {
         let resolutions = tags.resolutions(&configs);
         let AssignedBatch { assignments, mut outcomes, config_unavailable } = assign(batch, &resolutions);
         let prefixes = if self.key_lookup.is_enabled() {
-            prefixes_to_list(batch, &assignments, self.objective.budget.max_paths)
+            prefixes_to_list(batch, &assignments, self.config.objective.budget.max_paths)
         } else {
             BTreeMap::new()
         };
         // Boxed, because the nested future types would exceed the compiler's limit on nesting.
         let listing = self.key_lookup.list(&self.s3, prefixes, &queries, listing_deadline(deadlines));
         let listed_keys = Box::pin(listing).await;
-        let invalidations = plan_changes(batch, &assignments, &listed_keys, self.objective, delivery_id);
+        let invalidations = plan_changes(batch, &assignments, &listed_keys, self.config.objective, delivery_id);
         let sent = self.send(&invalidations, deadlines).await;
         let mut failures = unreadable(batch);
         failures.extend(tag_failures(batch, &tags));
         failures.extend(config_failures(batch, &config_unavailable, &configs));
-        let accepted = if self.dry_run { SkipReason::DryRun.into() } else { Outcome::Invalidated };
+        let accepted = if self.config.dry_run { SkipReason::DryRun.into() } else { Outcome::Invalidated };
         let mut report = Report::default();
         for (invalidation, sent) in invalidations.iter().zip(sent) {
             match sent {

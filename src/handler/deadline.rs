@@ -3,6 +3,8 @@
 use tokio::time::{Duration, Instant};
 
 use super::Invocation;
+use crate::aws::CallTimeouts;
+use crate::lookup::CallLimits;
 use crate::send::SendDeadlines;
 
 /// The lookup of bucket tags may take the remaining time divided by this; the lookup of distribution configs after it,
@@ -26,19 +28,15 @@ const RESERVE_DIVISOR: u32 = 4;
 const RESULT_DIVISOR: u32 = 3;
 const RESULT_TIME: Duration = Duration::from_secs(10);
 
+/// The last retry of a request to send starts this long before the end of retries.
+const LAST_RETRY_MARGIN: Duration = Duration::from_millis(50);
+
 /// Reading the progress of a job's invalidations may take the remaining time divided by this.
 const PROGRESS_DIVISOR: u32 = 2;
 
 /// The time reserved after that for the answer to Lambda, in the same way.
 const JOB_ANSWER_DIVISOR: u32 = 10;
 const JOB_ANSWER_TIME: Duration = Duration::from_millis(500);
-
-/// The timeout of one attempt to put a result: the time until the deadline divided by this, at most `PUT_TIME`, so that
-/// an attempt that hangs leaves time for another. Putting a result twice is safe: CodePipeline accepts it once.
-pub(super) const PUT_DIVISOR: u32 = 3;
-pub(super) const PUT_TIME: Duration = Duration::from_secs(3);
-/// The delay before a result is put a second time. It doubles with each further attempt.
-pub(super) const FIRST_PUT_DELAY: Duration = Duration::from_millis(200);
 
 /// The largest tolerated difference between the clocks of two machines, in seconds.
 pub(super) const MAX_CLOCK_SKEW_SECONDS: u64 = 300;
@@ -49,6 +47,46 @@ pub(super) const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// The time to answer if the deadline is in the past: Lambda's default timeout. Some tools that imitate Lambda send a
 /// deadline in 1970.
 pub(super) const UNKNOWN_TIME_LEFT: Duration = Duration::from_secs(3);
+
+/// The timeouts of all clients. An endpoint in the same Region answers within milliseconds.
+pub const CALL_TIMEOUTS: CallTimeouts =
+    CallTimeouts { connect: Duration::from_secs(3), attempt: Duration::from_secs(5) };
+
+/// The limits of lookups. S3 and CloudFront usually answer them well within a second. `backoff` is the longest delay
+/// before the first retry of `CreateInvalidation`; the limits of other operations are higher than its limit, so their
+/// errors pass sooner.
+pub(super) fn lookup_limits(backoff: Duration) -> CallLimits {
+    CallLimits {
+        attempts: 4,
+        first_delay: backoff / 10,
+        max_delay: Duration::from_secs(20),
+        attempt_divisor: 2,
+        min_attempt_time: Duration::from_secs(1),
+        max_attempt_time: Duration::from_secs(3),
+        max_hold: Duration::from_secs(1),
+        hold_divisor: 4,
+    }
+}
+
+/// The limits of listing a page of keys.
+pub(super) fn listing_limits(backoff: Duration) -> CallLimits {
+    CallLimits { attempts: 3, attempt_divisor: 1, min_attempt_time: Duration::ZERO, ..lookup_limits(backoff) }
+}
+
+/// The limits of `CreateInvalidation`, which takes up to a few seconds and is attempted until the deadline. One that
+/// takes longer is better repeated: with the same caller reference it is the same invalidation.
+#[must_use]
+pub fn send_limits(backoff: Duration) -> CallLimits {
+    let max_attempt_time = Duration::from_secs(5);
+    CallLimits { attempts: u32::MAX, first_delay: backoff, max_attempt_time, ..lookup_limits(backoff) }
+}
+
+/// The limits of putting the result of a job, which is attempted until the deadline. Putting a result twice is safe:
+/// CodePipeline accepts it once.
+pub(super) fn job_result_limits() -> CallLimits {
+    let limits = lookup_limits(Duration::from_secs(2));
+    CallLimits { attempts: u32::MAX, attempt_divisor: 3, min_attempt_time: Duration::ZERO, ..limits }
+}
 
 impl Invocation {
     /// The deadline for looking up bucket tags.
@@ -62,7 +100,8 @@ impl Invocation {
         let answers = self.before_end(ANSWER_RESERVE, RESERVE_DIVISOR);
         let attempts = answers.checked_sub(self.reserve(LAST_ATTEMPT_RESERVE, RESERVE_DIVISOR)).unwrap_or(answers);
         let retries = retries.map_or(attempts, |retries| attempts.min(Instant::now() + retries));
-        SendDeadlines { retries, attempts, answers }
+        let last_retry = retries.checked_sub(LAST_RETRY_MARGIN).unwrap_or(retries);
+        SendDeadlines { retries, last_retry, attempts, answers }
     }
 
     /// The deadline for executing a job.
@@ -108,7 +147,7 @@ pub(super) fn listing_deadline(send: SendDeadlines) -> Instant {
 }
 
 /// The end of a part of the time until `deadline`: of that time divided by `divisor`, and of at most `most`.
-pub(super) fn in_part_of(deadline: Instant, divisor: u32, most: Duration) -> Instant {
+fn in_part_of(deadline: Instant, divisor: u32, most: Duration) -> Instant {
     let now = Instant::now();
     now + (deadline.saturating_duration_since(now) / divisor).min(most)
 }

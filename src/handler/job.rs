@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
-use super::deadline::{FIRST_PUT_DELAY, MAX_CLOCK_SKEW_SECONDS, PUT_DIVISOR, PUT_TIME, in_part_of};
+use super::deadline::{MAX_CLOCK_SKEW_SECONDS, job_result_limits};
 use super::{App, Invocation};
 use crate::aws::{CallError, ErrorClass, Progress};
 use crate::change::text::{counted, shortened};
@@ -13,7 +13,7 @@ use crate::event::{
     ContinuationToken, ContinuationTokenError, EventError, FailureType, InvalidationRef, Job, JobId, JobResult,
     MAX_SUMMARY_LENGTH, MAX_WAIT, Request, RequestKind,
 };
-use crate::lookup::stats;
+use crate::lookup::retry::retry;
 use crate::path::Item;
 use crate::plan::DeliveryId;
 use crate::report::{Answer, ErrorCause, Failure, InvocationError, JobReport, Report};
@@ -28,6 +28,7 @@ impl App {
     /// invocation goes to the dead-letter queue, and a job's event holds live credentials. It fails only if no result
     /// could be put.
     pub(super) async fn answer_job(&self, job: Job, invocation: &Invocation) -> Result<Answer, InvocationError> {
+        let result_deadline = invocation.job_result_deadline();
         let execution = Invocation { deadline: invocation.job_deadline(), ..invocation.clone() };
         let executed = timeout_at(execution.deadline, self.execute(&job, &execution)).await;
         let (result, mut report) = match executed {
@@ -43,7 +44,7 @@ impl App {
                 (JobResult::failed(FailureType::Unavailable, message), report)
             }
         };
-        let result = match self.put(&job.id, result, invocation.job_result_deadline()).await {
+        let result = match self.put(&job.id, result, result_deadline).await {
             Ok(result) => result,
             Err(reason) => return Err(InvocationError::new(ErrorCause::JobResult { job: job.id, reason }, report)),
         };
@@ -158,24 +159,12 @@ impl App {
     }
 
     async fn put_result_until(&self, job: &JobId, result: &JobResult, deadline: Instant) -> Result<(), CallError> {
-        let mut delay = FIRST_PUT_DELAY;
-        loop {
-            let attempt_deadline = in_part_of(deadline, PUT_DIVISOR, PUT_TIME);
-            let error = match timeout_at(attempt_deadline, self.codepipeline.put(job, result)).await {
-                Ok(Ok(())) => return Ok(()),
-                Ok(Err(error)) => error,
-                Err(_) => CallError::timed_out(match result {
-                    JobResult::Failed { .. } => "PutJobFailureResult",
-                    JobResult::Succeeded { .. } | JobResult::Continued { .. } => "PutJobSuccessResult",
-                }),
-            };
-            if !error.class.is_transient() || Instant::now() + delay >= deadline {
-                return Err(error);
-            }
-            sleep(delay).await;
-            stats::count(|stats| stats.retries += 1);
-            delay *= 2;
-        }
+        let operation = match result {
+            JobResult::Failed { .. } => "PutJobFailureResult",
+            JobResult::Succeeded { .. } | JobResult::Continued { .. } => "PutJobSuccessResult",
+        };
+        let put = async || self.codepipeline.put(job, result).await;
+        retry(operation, &job_result_limits(), deadline, put).await
     }
 }
 

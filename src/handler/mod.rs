@@ -2,7 +2,7 @@
 //! [`crate::aws`].
 
 mod changes;
-mod deadline;
+pub mod deadline;
 mod job;
 mod queue;
 mod request;
@@ -12,12 +12,12 @@ use std::collections::BTreeSet;
 
 use tokio::time::Instant;
 
+use self::deadline::{listing_limits, lookup_limits, send_limits};
 use crate::aws::{BucketQuery, CallError, CloudFront, CodePipeline, S3, SdkConfig};
-use crate::change::{AccountId, Bucket, DistributionId, EventSource, Timestamp};
-use crate::collapse::Objective;
-use crate::config::{Config, ExpectedOwner, RetryConfig};
+use crate::change::{AccountId, Bucket, EventSource, Timestamp};
+use crate::config::{Config, ExpectedOwner};
 use crate::event::{self, Event, EventError};
-use crate::lookup::{Clock, ConfigLookup, KeyLookup, LookupLimits, TagLookup, stats};
+use crate::lookup::{Clock, ConfigLookup, KeyLookup, TagLookup, stats};
 use crate::plan::Invalidation;
 use crate::report::{Answer, ErrorCause, InvocationError, LogLine, Report};
 use crate::send::{SendDeadlines, SendOptions, SentCache, SentInvalidation, send_all};
@@ -62,48 +62,32 @@ pub struct App {
     s3: S3,
     cloudfront: CloudFront,
     codepipeline: CodePipeline,
-    tag_lookup: TagLookup,
+    config: Config,
     clock: Clock,
-    objective: Objective,
+    tag_lookup: TagLookup,
     config_lookup: ConfigLookup,
     key_lookup: KeyLookup,
     sent_cache: SentCache,
-    default_distribution: Option<DistributionId>,
-    retries: RetryConfig,
-    expected_owner: ExpectedOwner,
-    dry_run: bool,
 }
 
 impl App {
-    /// Creates the function, with clients from `sdk`. `clock` is the wall clock for the age of cache entries, the age of changes, and the time
-    /// that a job has waited.
+    /// Creates the function, with clients from `sdk`. `clock` is the wall clock for the age of cache entries, the age of
+    /// changes, and the time that a job has waited.
     pub fn new(config: Config, sdk: &SdkConfig, clock: Clock) -> Self {
-        let limits = LookupLimits::new(config.retries.backoff);
+        let shared = || Clock::clone(&clock);
+        let (ttl, limits) = (config.cache_ttl, lookup_limits(config.retries.backoff));
+        let (defaults, replacement) = (config.bucket_defaults.clone(), config.distribution_override.clone());
+        let listing_limits = listing_limits(config.retries.backoff);
         Self {
             s3: S3::new(sdk),
             cloudfront: CloudFront::new(sdk),
             codepipeline: CodePipeline::new(sdk),
-            config_lookup: ConfigLookup::new(config.read_distribution_configs, config.cache_ttl, limits, &clock),
-            key_lookup: KeyLookup::new(
-                config.listing_max_requests,
-                config.cache_ttl.positive,
-                config.retries.backoff,
-                Clock::clone(&clock),
-            ),
-            tag_lookup: TagLookup::new(
-                config.bucket_defaults,
-                config.distribution_override,
-                config.cache_ttl,
-                limits,
-                Clock::clone(&clock),
-            ),
-            sent_cache: SentCache::new(Clock::clone(&clock)),
+            tag_lookup: TagLookup::new(defaults, replacement, ttl, limits, shared()),
+            config_lookup: ConfigLookup::new(config.read_distribution_configs, ttl, limits, &clock),
+            key_lookup: KeyLookup::new(config.listing_max_requests, ttl.positive, listing_limits, shared()),
+            sent_cache: SentCache::new(shared()),
+            config,
             clock,
-            objective: config.objective,
-            default_distribution: config.default_distribution,
-            retries: config.retries,
-            expected_owner: config.expected_owner,
-            dry_run: config.dry_run,
         }
     }
 
@@ -150,7 +134,8 @@ impl App {
         invalidations: &[Invalidation],
         deadlines: SendDeadlines,
     ) -> Vec<Result<SentInvalidation, CallError>> {
-        let options = SendOptions { backoff: self.retries.backoff, dry_run: self.dry_run };
+        let calls = send_limits(self.config.retries.backoff);
+        let options = SendOptions { calls, dry_run: self.config.dry_run };
         send_all(&self.cloudfront, invalidations, &self.sent_cache, options, deadlines).await
     }
 
@@ -161,7 +146,7 @@ impl App {
         buckets: BTreeSet<&Bucket>,
         invocation: &Invocation,
     ) -> Result<Vec<BucketQuery>, InvocationError> {
-        let expected_owner = match &self.expected_owner {
+        let expected_owner = match &self.config.expected_owner {
             ExpectedOwner::FunctionAccount if !buckets.is_empty() => Some(
                 AccountId::from_function_arn(&invocation.function_arn)
                     .ok_or_else(|| InvocationError::from(ErrorCause::UnknownAccount))?,

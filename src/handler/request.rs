@@ -78,7 +78,7 @@ impl App {
     }
 
     fn default_distribution(&self) -> Result<DistributionId, InvocationError> {
-        self.default_distribution.clone().ok_or_else(|| EventError::NoDistribution.into())
+        self.config.default_distribution.clone().ok_or_else(|| EventError::NoDistribution.into())
     }
 
     /// The distributions that the bucket's tag names. A bucket without the tag is an error here, because a person named

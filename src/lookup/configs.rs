@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::retry::retry;
 use super::stats::CacheCounters;
-use super::{Cache, CacheTtl, Cached, Clock, LookupLimits, concurrency};
+use super::{Cache, CacheTtl, Cached, CallLimits, Clock, concurrency};
 use crate::aws::{CallError, CloudFront, ErrorClass};
 use crate::change::{Bucket, DistributionId};
 use crate::path::{BucketOptions, DistributionConfig, Mapping, PolicyId};
@@ -32,7 +32,7 @@ pub struct ConfigLookup {
     /// Whether distribution configs are read at all.
     is_enabled: bool,
     ttl: CacheTtl,
-    limits: LookupLimits,
+    limits: CallLimits,
     clock: Clock,
     configs_cache: Cache<DistributionId, Arc<CachedConfig>>,
     /// Whether a policy's cache key includes query strings; `None` if access to the policy is denied.
@@ -80,7 +80,7 @@ struct Delivery<'d> {
 
 impl ConfigLookup {
     /// Creates a lookup that reads configs if `is_enabled`.
-    pub fn new(is_enabled: bool, ttl: CacheTtl, limits: LookupLimits, clock: &Clock) -> Self {
+    pub fn new(is_enabled: bool, ttl: CacheTtl, limits: CallLimits, clock: &Clock) -> Self {
         Self {
             is_enabled,
             ttl,
@@ -103,7 +103,10 @@ impl ConfigLookup {
         let ids: Vec<_> = ids.into_iter().filter(|id| self.is_enabled && !id.is_tenant()).collect();
         let delivery = Delivery { lookup: self, cloudfront, deadline, policies: RefCell::default() };
         let lookup = async |id: &DistributionId| (id.clone(), delivery.config(id).await.map_err(Arc::new));
-        ResolvedConfigs(concurrency::run(ids, MAX_CONCURRENT_CONFIG_LOOKUPS, self.limits.hold(deadline), lookup).await)
+        ResolvedConfigs(
+            concurrency::run(ids, MAX_CONCURRENT_CONFIG_LOOKUPS, self.limits.hold(Instant::now(), deadline), lookup)
+                .await,
+        )
     }
 }
 
@@ -141,7 +144,7 @@ impl Delivery<'_> {
             Arc::new(CachedConfig { config, read_at, error, warned_buckets: Mutex::default() })
         };
         let call = async || self.cloudfront.distribution_config(id).await;
-        match retry("GetDistributionConfig", &limits.retry, self.deadline, call).await {
+        match retry("GetDistributionConfig", limits, self.deadline, call).await {
             Ok(config) => Ok((cached(Some(Arc::new(config)), now, None), ttl.positive)),
             Err(error) if error.class == ErrorClass::AccessDenied => {
                 // An earlier config is better than an estimate. With the negative TTL, a corrected policy of the role
@@ -184,7 +187,7 @@ impl Delivery<'_> {
     async fn fetch_policy(&self, id: &PolicyId) -> Result<(Option<bool>, Duration), CallError> {
         let ConfigLookup { ttl, limits, .. } = self.lookup;
         let call = async || self.cloudfront.has_query_strings(id).await;
-        match retry("GetCachePolicy", &limits.retry, self.deadline, call).await {
+        match retry("GetCachePolicy", limits, self.deadline, call).await {
             Ok(in_key) => Ok((Some(in_key), ttl.positive)),
             Err(error) if error.class == ErrorClass::AccessDenied => {
                 tracing::warn!(

@@ -1,7 +1,7 @@
 //! Reads from AWS: bucket tags, distribution configs and the keys of buckets.
 //!
 //! Tags and configs are cached ([`Cache`]), and stale ones are used on errors. Keys are listed anew for each
-//! delivery, where it pays. [`retry`] repeats failed calls and computes the delays, [`concurrency`] bounds the calls in
+//! delivery, where it pays. [`retry`] repeats failed calls within their [`CallLimits`], [`concurrency`] bounds the calls in
 //! flight, and [`stats`] counts them; `send` uses these three as well.
 
 mod cache;
@@ -16,6 +16,6 @@ mod tags;
 pub use self::cache::{Cache, CacheTtl, Cached, Clock};
 pub use self::configs::{ConfigLookup, ResolvedConfigs};
 pub use self::keys::KeyLookup;
-pub use self::limits::LookupLimits;
+pub use self::limits::CallLimits;
 pub use self::stats::Stats;
 pub use self::tags::{ResolvedTags, TagLookup, TagLookupError};

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::retry::retry;
 use super::stats::CacheCounters;
-use super::{Cache, CacheTtl, Cached, Clock, LookupLimits, ResolvedConfigs, concurrency};
+use super::{Cache, CacheTtl, Cached, CallLimits, Clock, ResolvedConfigs, concurrency};
 use crate::aws::{BucketQuery, CallError, ErrorClass, S3};
 use crate::change::{Bucket, DistributionId};
 use crate::path::{BucketDefaults, BucketOptions, TagError, Tags};
@@ -93,7 +93,7 @@ pub struct TagLookup {
     /// The distribution that replaces the value of the tag that names the distributions, if any.
     distribution_override: Option<DistributionId>,
     ttl: CacheTtl,
-    limits: LookupLimits,
+    limits: CallLimits,
     cache: Cache<Bucket, Options>,
 }
 
@@ -103,7 +103,7 @@ impl TagLookup {
         defaults: BucketDefaults,
         distribution_override: Option<DistributionId>,
         ttl: CacheTtl,
-        limits: LookupLimits,
+        limits: CallLimits,
         clock: Clock,
     ) -> Self {
         Self { defaults, distribution_override, ttl, limits, cache: Cache::new(CACHED_BUCKETS, clock) }
@@ -118,7 +118,7 @@ impl TagLookup {
     /// that has not answered by `deadline` ends with stale options or a timeout error, so that it does not delay the
     /// other buckets' changes.
     pub async fn resolve(&self, s3: &S3, queries: Vec<BucketQuery>, deadline: Instant) -> ResolvedTags {
-        let hold = self.limits.hold(deadline);
+        let hold = self.limits.hold(Instant::now(), deadline);
         let lookup = async |query: BucketQuery| {
             let answer = self.get(s3, &query, deadline).await;
             (query.bucket, answer.map_err(Arc::new))
@@ -152,7 +152,7 @@ impl TagLookup {
         deadline: Instant,
     ) -> Result<(Options, Duration), TagLookupError> {
         let call = async || s3.bucket_tags(query).await;
-        let mut tags = match retry("GetBucketTagging", &self.limits.retry, deadline, call).await {
+        let mut tags = match retry("GetBucketTagging", &self.limits, deadline, call).await {
             // With the distribution given, the tags only add options, so the defaults apply.
             Err(error) if error.class == ErrorClass::AccessDenied && self.distribution_override.is_some() => {
                 Tags::new()

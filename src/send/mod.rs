@@ -16,13 +16,12 @@ use std::num::NonZeroUsize;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::Semaphore;
-use tokio::time::{Duration, Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::aws::{Accepted, CallError, CloudFront, ErrorClass};
 use crate::collapse::Budget;
 use crate::lookup::concurrency::{MAX_CALLS_PER_PERMIT, hold};
-use crate::lookup::retry::delay;
-use crate::lookup::stats;
+use crate::lookup::{CallLimits, stats};
 use crate::plan::Invalidation;
 
 pub use self::sent_cache::SentCache;
@@ -34,11 +33,6 @@ use self::throttle::Throttle;
 /// The most invalidations, each for one distribution, that are sent concurrently, apart from calls that hang (see
 /// [`hold`]).
 pub const CONCURRENT_SENDS: usize = 8;
-
-/// The longest time for which a request holds a permit.
-const MAX_HOLD: Duration = Duration::from_secs(1);
-/// A request holds a permit for at most the time that there is for all requests, divided by this.
-const HOLD_DIVISOR: u32 = 4;
 
 /// The operation's name in errors.
 const OPERATION: &str = "CreateInvalidation";
@@ -84,8 +78,8 @@ struct Attempt {
 /// How invalidations are sent.
 #[derive(Clone, Copy, Debug)]
 pub struct SendOptions {
-    /// The longest delay before the first retry, and the interval between requests once CloudFront throttles.
-    pub backoff: Duration,
+    /// The limits of the attempts. The first delay is also the interval between requests once CloudFront throttles.
+    pub calls: CallLimits,
     /// Whether nothing is sent.
     pub dry_run: bool,
 }
@@ -116,8 +110,8 @@ pub async fn send_all(
     let mut waiting = VecDeque::from(waiting);
     let permits = Semaphore::new(CONCURRENT_SENDS);
     let mut in_flight = FuturesUnordered::new();
-    let max_hold = MAX_HOLD.min(deadlines.answers.saturating_duration_since(send_start) / HOLD_DIVISOR);
-    let mut throttle = Throttle::new(deadlines, options.backoff, send_start);
+    let max_hold = options.calls.hold(send_start, deadlines.answers);
+    let mut throttle = Throttle::new(deadlines, options.calls, send_start);
     loop {
         let now = Instant::now();
         let next = |throttle: &Throttle, it: &PendingInvalidation| throttle.next(it.not_before, it.was_sent, now);
@@ -127,7 +121,8 @@ pub async fn send_all(
             let ready = waiting.iter().position(|it| next(&throttle, it) == Some(now));
             let Some(pending) = ready.and_then(|index| waiting.remove(index)) else { break };
             throttle.begin(now);
-            in_flight.push(hold(permit, max_hold, attempt(cloudfront, pending, now, deadlines)));
+            let attempt_end = options.calls.attempt_end(now, deadlines.answers);
+            in_flight.push(hold(permit, max_hold, attempt(cloudfront, pending, now, attempt_end)));
         }
         let next_start = waiting.iter().filter_map(|it| next(&throttle, it)).min();
         if in_flight.is_empty() && next_start.is_none() {
@@ -149,7 +144,7 @@ pub async fn send_all(
                         if error.class == ErrorClass::Throttled {
                             throttle.throttled(started_at, now);
                         }
-                        waiting.extend(next_attempt(pending, &error, options.backoff, (send_start, deadlines)));
+                        waiting.extend(next_attempt(pending, &error, options.calls, (send_start, deadlines)));
                         Err(error)
                     }
                 };
@@ -170,14 +165,14 @@ async fn attempt(
     cloudfront: &CloudFront,
     mut pending: PendingInvalidation,
     started_at: Instant,
-    deadlines: SendDeadlines,
+    end: Instant,
 ) -> Attempt {
     if pending.is_retry {
         stats::count(|stats| stats.retries += 1);
     }
     (pending.was_sent, pending.is_retry) = (true, true);
     // A request that timed out may have been accepted. It is safe to send it again: the caller reference is the same.
-    let answer = timeout_at(deadlines.attempt_deadline(started_at), cloudfront.create(&pending.invalidation)).await;
+    let answer = timeout_at(end, cloudfront.create(&pending.invalidation)).await;
     let answer = answer.unwrap_or_else(|_| Err(CallError::timed_out(OPERATION)));
     Attempt { pending, started_at, answer }
 }
@@ -187,7 +182,7 @@ async fn attempt(
 fn next_attempt(
     pending: PendingInvalidation,
     error: &CallError,
-    backoff: Duration,
+    calls: CallLimits,
     (send_start, deadlines): (Instant, SendDeadlines),
 ) -> Option<PendingInvalidation> {
     let is_named = pending.invalidation.is_named();
@@ -217,7 +212,7 @@ fn next_attempt(
                 }
             }
             let now = Instant::now();
-            let not_before = deadlines.retry_at(now + delay(backoff, pending.failures), now)?;
+            let not_before = deadlines.retry_at(now + calls.delay(pending.failures), now)?;
             Some(PendingInvalidation { failures: pending.failures + 1, not_before, ..pending })
         }
         _ => None,

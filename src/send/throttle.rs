@@ -4,26 +4,17 @@
 //! the first one, requests are not delayed. From then on they start one at a time, spaced by the backoff, whether or
 //! not the one before has been answered.
 
-use tokio::time::{Duration, Instant};
+use tokio::time::Instant;
 
-use crate::lookup::retry::delay;
-
-/// The last retry starts this long before the end of retries.
-const LAST_RETRY_MARGIN: Duration = Duration::from_millis(50);
-
-/// The longest time for one attempt, including connecting and reading. `CreateInvalidation` takes up to a few seconds.
-/// One that takes longer is better repeated: with the same caller reference it is the same invalidation.
-const MAX_ATTEMPT_TIME: Duration = Duration::from_secs(5);
-/// The shortest time for one attempt, unless the deadline comes first.
-const MIN_ATTEMPT_TIME: Duration = Duration::from_secs(1);
-/// Between these bounds an attempt may take the remaining time, divided by this.
-const ATTEMPT_DIVISOR: u32 = 2;
+use crate::lookup::CallLimits;
 
 /// The deadlines of sending.
 #[derive(Clone, Copy)]
 pub struct SendDeadlines {
     /// The end of retries.
     pub retries: Instant,
+    /// When the last retry starts at the latest.
+    pub last_retry: Instant,
     /// The end of attempts. A request that starts later could be accepted and yet be reported as failed.
     pub attempts: Instant,
     /// The end of waiting for responses.
@@ -34,22 +25,14 @@ impl SendDeadlines {
     /// Returns when a retry that is due at `due` starts: at that time, or shortly before the end of retries if that
     /// is earlier. `None` if it is too late for a retry.
     pub(super) fn retry_at(&self, due: Instant, now: Instant) -> Option<Instant> {
-        let last = self.retries.checked_sub(LAST_RETRY_MARGIN).filter(|last| now < *last)?;
-        Some(due.min(last))
-    }
-
-    /// Returns the deadline of an attempt that starts `now`.
-    pub(super) fn attempt_deadline(&self, now: Instant) -> Instant {
-        let share = self.answers.saturating_duration_since(now) / ATTEMPT_DIVISOR;
-        self.answers.min(now + share.clamp(MIN_ATTEMPT_TIME, MAX_ATTEMPT_TIME))
+        (now < self.last_retry).then(|| due.min(self.last_retry))
     }
 }
 
 /// Limits the rate of requests once CloudFront has throttled one.
 pub(super) struct Throttle {
     deadlines: SendDeadlines,
-    /// The longest delay before the first retry, and the interval between requests once CloudFront throttles.
-    backoff: Duration,
+    calls: CallLimits,
     not_before: Instant,
     /// The number of consecutive throttled responses. Those to concurrent requests count as one.
     consecutive_throttles: u32,
@@ -60,8 +43,8 @@ pub(super) struct Throttle {
 }
 
 impl Throttle {
-    pub(super) fn new(deadlines: SendDeadlines, backoff: Duration, now: Instant) -> Self {
-        Self { deadlines, backoff, not_before: now, consecutive_throttles: 0, throttled_at: None, accepted_at: None }
+    pub(super) fn new(deadlines: SendDeadlines, calls: CallLimits, now: Instant) -> Self {
+        Self { deadlines, calls, not_before: now, consecutive_throttles: 0, throttled_at: None, accepted_at: None }
     }
 
     /// Returns when the next request may start, or `None` if there is no time for it. `not_before` is its own earliest
@@ -77,7 +60,7 @@ impl Throttle {
     /// Records that a request starts.
     pub(super) fn begin(&mut self, now: Instant) {
         if self.throttled_at.is_some() {
-            self.wait_until(now + self.backoff, now);
+            self.wait_until(now + self.calls.first_delay, now);
         }
     }
 
@@ -87,8 +70,8 @@ impl Throttle {
         if self.throttled_at.is_some_and(|throttled_at| attempt_start <= throttled_at) {
             return;
         }
-        let earliest = self.accepted_at.map_or(now, |accepted_at| accepted_at + self.backoff);
-        self.wait_until(earliest.max(now + delay(self.backoff, self.consecutive_throttles)), now);
+        let earliest = self.accepted_at.map_or(now, |accepted_at| accepted_at + self.calls.first_delay);
+        self.wait_until(earliest.max(now + self.calls.delay(self.consecutive_throttles)), now);
         self.consecutive_throttles += 1;
         self.throttled_at = Some(now);
     }
@@ -97,7 +80,7 @@ impl Throttle {
     pub(super) fn accepted(&mut self, attempt_start: Instant, now: Instant) {
         self.accepted_at = Some(now);
         if let Some(throttled_at) = self.throttled_at {
-            self.wait_until(self.not_before.max(now + self.backoff), now);
+            self.wait_until(self.not_before.max(now + self.calls.first_delay), now);
             if attempt_start > throttled_at {
                 self.consecutive_throttles = 0;
             }
@@ -111,22 +94,40 @@ impl Throttle {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::Duration;
+
     use super::*;
 
     const BACKOFF: Duration = Duration::from_secs(2);
+    const LAST_RETRY_MARGIN: Duration = Duration::from_millis(50);
+    const CALLS: CallLimits = CallLimits {
+        attempts: u32::MAX,
+        first_delay: BACKOFF,
+        max_delay: Duration::from_secs(20),
+        attempt_divisor: 2,
+        min_attempt_time: Duration::from_secs(1),
+        max_attempt_time: Duration::from_secs(5),
+        max_hold: Duration::from_secs(1),
+        hold_divisor: 4,
+    };
 
     fn seconds(seconds: f64) -> Duration {
         Duration::from_secs_f64(seconds)
     }
 
     fn deadlines(now: Instant) -> SendDeadlines {
-        SendDeadlines { retries: now + seconds(10.0), attempts: now + seconds(29.0), answers: now + seconds(30.0) }
+        SendDeadlines {
+            retries: now + seconds(10.0),
+            last_retry: now + seconds(10.0) - LAST_RETRY_MARGIN,
+            attempts: now + seconds(29.0),
+            answers: now + seconds(30.0),
+        }
     }
 
     #[test]
     fn a_throttled_burst_counts_once() {
         let now = Instant::now();
-        let mut throttle = Throttle::new(deadlines(now), BACKOFF, now);
+        let mut throttle = Throttle::new(deadlines(now), CALLS, now);
         for answered in 1..8 {
             throttle.throttled(now, now + seconds(0.01) * answered);
         }
@@ -142,7 +143,7 @@ mod tests {
         let answered_at = now + seconds(0.1);
         // The responses to concurrent requests arrive in any order.
         for accepted_first in [true, false] {
-            let mut throttle = Throttle::new(deadlines(now), BACKOFF, now);
+            let mut throttle = Throttle::new(deadlines(now), CALLS, now);
             if accepted_first {
                 throttle.accepted(now, answered_at);
             }
@@ -161,7 +162,7 @@ mod tests {
     #[test]
     fn once_throttled_requests_start_one_by_one_without_responses() {
         let now = Instant::now();
-        let mut throttle = Throttle::new(deadlines(now), BACKOFF, now);
+        let mut throttle = Throttle::new(deadlines(now), CALLS, now);
         throttle.begin(now);
         assert_eq!(throttle.next(now, false, now), Some(now), "before that all at once");
         throttle.throttled(now, now);
@@ -175,7 +176,7 @@ mod tests {
         let now = Instant::now();
         let late = now + seconds(9.5);
         let last = now + seconds(10.0) - LAST_RETRY_MARGIN;
-        let mut throttle = Throttle::new(deadlines(now), BACKOFF, now);
+        let mut throttle = Throttle::new(deadlines(now), CALLS, now);
         throttle.accepted(now, late);
         throttle.throttled(late, late);
         assert_eq!(throttle.next(now, true, late), Some(last));
@@ -188,18 +189,9 @@ mod tests {
     #[test]
     fn no_request_starts_after_its_deadline() {
         let now = Instant::now();
-        let throttle = Throttle::new(deadlines(now), BACKOFF, now);
+        let throttle = Throttle::new(deadlines(now), CALLS, now);
         assert_eq!(throttle.next(now, false, now + seconds(29.0)), Some(now + seconds(29.0)));
         assert_eq!(throttle.next(now, false, now + seconds(29.1)), None);
         assert_eq!(throttle.next(now, true, now + seconds(10.1)), None);
-    }
-
-    #[test]
-    fn an_attempt_that_hangs_leaves_time_for_another() {
-        let now = Instant::now();
-        for (left, attempt) in [(60.0, 5.0), (10.0, 5.0), (6.0, 3.0), (1.5, 1.0), (0.5, 0.5)] {
-            let deadlines = SendDeadlines { answers: now + seconds(left), ..deadlines(now) };
-            assert_eq!(deadlines.attempt_deadline(now), now + seconds(attempt), "{left}");
-        }
     }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 
-use super::{Cache, Clock};
+use super::{Cache, CallLimits, Clock};
 use crate::aws::{BucketKeys, BucketQuery, ErrorClass};
 use crate::change::Bucket;
 use crate::plan::{BucketPrefix, ListedKeys};
@@ -25,9 +25,6 @@ const CONCURRENT_PREFIXES: usize = 4;
 /// The most concurrent requests for one prefix.
 const CONCURRENT_REQUESTS: usize = 8;
 
-/// The delay before a page is requested again is the one for `CreateInvalidation`, divided by this.
-const DELAY_DIVISOR: u32 = 10;
-
 /// The most buckets for which a denied listing is cached.
 const CACHED_DENIALS: u64 = 10_000;
 
@@ -35,7 +32,7 @@ const CACHED_DENIALS: u64 = 10_000;
 pub struct KeyLookup {
     /// The most requests for a delivery; `None` if nothing is listed.
     max_requests: Option<NonZeroUsize>,
-    backoff: Duration,
+    calls: CallLimits,
     /// How long a denied listing is cached.
     ttl: Duration,
     denied: Cache<Bucket, ()>,
@@ -43,9 +40,9 @@ pub struct KeyLookup {
 
 impl KeyLookup {
     /// Creates a lookup that makes at most `max_requests` requests for a delivery. A denied listing is cached for
-    /// `ttl`; `backoff` is the longest delay before the first retry of `CreateInvalidation`.
-    pub fn new(max_requests: Option<NonZeroUsize>, ttl: Duration, backoff: Duration, clock: Clock) -> Self {
-        Self { max_requests, backoff, ttl, denied: Cache::new(CACHED_DENIALS, clock) }
+    /// `ttl`.
+    pub fn new(max_requests: Option<NonZeroUsize>, ttl: Duration, calls: CallLimits, clock: Clock) -> Self {
+        Self { max_requests, calls, ttl, denied: Cache::new(CACHED_DENIALS, clock) }
     }
 
     /// Returns whether anything is listed.
@@ -79,7 +76,7 @@ impl KeyLookup {
             max_requests: max_requests.get() / scans.len().max(1),
             concurrency: CONCURRENT_REQUESTS,
             deadline,
-            backoff: self.backoff / DELAY_DIVISOR,
+            calls: self.calls,
         };
         let listings = stream::iter(scans)
             .map(|(query, prefix, keys)| async move {

@@ -8,7 +8,6 @@
 //! slightly off.
 
 use std::cell::Cell;
-use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -16,18 +15,11 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::order::ScanOrder;
 use crate::aws::{BucketKeys, BucketQuery, CallError, ErrorClass, KeyPage};
-use crate::lookup::retry::delay;
-use crate::lookup::stats;
+use crate::lookup::{CallLimits, stats};
 use crate::plan::{KeyListing, KeyPosition};
 
 /// The operation's name in errors.
 const OPERATION: &str = "ListObjectsV2";
-
-/// The longest time for one attempt, including connecting and reading: one that hangs must leave time for another.
-const MAX_ATTEMPT_TIME: Duration = Duration::from_secs(3);
-
-/// The most attempts at one page.
-const ATTEMPTS: u32 = 3;
 
 /// The number of failed pages after which no more are requested.
 const MAX_FAILED_PAGES: usize = 3;
@@ -41,8 +33,8 @@ pub struct ScanLimits {
     pub concurrency: usize,
     /// When the scan must end. A request without a response by then is given up.
     pub deadline: Instant,
-    /// The longest delay before the first retry of a request.
-    pub backoff: Duration,
+    /// The limits of the attempts at one page.
+    pub calls: CallLimits,
 }
 
 /// Lists the keys below `prefix`, which is empty or ends with `/`, around the `changed` keys of a bucket. These are
@@ -116,7 +108,7 @@ impl<O: BucketKeys> PageReader<'_, O> {
         let after = (*from != KeyPosition::before(self.prefix)).then(|| from.start_after());
         let mut failures = 0;
         loop {
-            let end = self.limits.deadline.min(Instant::now() + MAX_ATTEMPT_TIME);
+            let end = self.limits.calls.attempt_end(Instant::now(), self.limits.deadline);
             let answer = timeout_at(end, self.source.list(self.query, self.prefix, after.as_deref()))
                 .await
                 .unwrap_or_else(|_| Err(CallError::timed_out(OPERATION)));
@@ -130,10 +122,10 @@ impl<O: BucketKeys> PageReader<'_, O> {
                 }
                 Err(error) => error,
             };
-            let delay = delay(self.limits.backoff, failures);
+            let delay = self.limits.calls.delay(failures);
             failures += 1;
             if !error.class.is_transient()
-                || failures == ATTEMPTS
+                || failures >= self.limits.calls.attempts
                 || self.requests_left.get() == 0
                 || Instant::now() + delay >= self.limits.deadline
             {

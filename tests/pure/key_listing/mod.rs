@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use s3_cloudfront_invalidator::aws::{BucketKeys, BucketQuery, CallError, ErrorClass, KeyPage};
 use s3_cloudfront_invalidator::change::{Bucket, BucketName};
+use s3_cloudfront_invalidator::lookup::CallLimits;
 use s3_cloudfront_invalidator::lookup::keys::{ScanLimits, scan_keys};
 use s3_cloudfront_invalidator::plan::KeyListing;
 use tokio::task::yield_now;
@@ -90,7 +91,17 @@ impl BucketKeys for InMemoryBucket {
 
 fn limits(pages: usize) -> ScanLimits {
     let deadline = Instant::now() + Duration::from_secs(20);
-    ScanLimits { max_requests: pages, concurrency: 8, deadline, backoff: Duration::from_millis(1) }
+    let calls = CallLimits {
+        attempts: 3,
+        first_delay: Duration::from_millis(1),
+        max_delay: Duration::from_secs(20),
+        attempt_divisor: 1,
+        min_attempt_time: Duration::ZERO,
+        max_attempt_time: Duration::from_secs(3),
+        max_hold: Duration::from_secs(1),
+        hold_divisor: 4,
+    };
+    ScanLimits { max_requests: pages, concurrency: 8, deadline, calls }
 }
 
 fn query() -> BucketQuery {
