@@ -34,12 +34,12 @@ const LISTED_BYTES: usize = 64 * 1024;
 /// and the remedy follows it.
 const MESSAGE_LENGTH: usize = 1000;
 
-/// The function's response: the report, or the batch item failures if there are any to tell.
+/// The function's response: the batch item failures to the event source mapping of a queue, otherwise the report.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     /// The report.
     pub report: Report,
-    /// The batch item failures, to the event source mapping of an SQS queue.
+    /// The batch item failures, if the event is a batch of SQS messages.
     pub batch_response: Option<SqsBatchResponse>,
 }
 

@@ -92,9 +92,7 @@ fn whole_codes() -> BTreeSet<String> {
 fn codes() -> BTreeSet<String> {
     let names = class_names();
     let source = read("src/report/failure.rs");
-    let body = source.split("pub fn code(&self)").nth(1).unwrap().split("\n    }\n").next().unwrap();
-    let literals = body.split('"').skip(1).step_by(2);
-    let steps: Vec<_> = literals.filter(|it| !it.contains(['{', '-'])).collect();
+    let steps: Vec<_> = source.split("Self::of_call(\"").skip(1).map(|it| it.split('"').next().unwrap()).collect();
     assert!(steps.len() > 2, "{steps:?}");
     let class = |name: &String| steps.iter().map(|step| format!("{step}-{name}")).collect::<Vec<_>>();
     let mut codes: BTreeSet<_> = names.iter().flat_map(class).collect();
