@@ -24,7 +24,7 @@ use crate::config::{Config, ExpectedOwner};
 use crate::event::{Event, Request, RequestKind, RequestTarget};
 use crate::handler::{App, Invocation};
 use crate::plan::SkipReason;
-use crate::report::{Answer, ErrorCause, InvocationError, Report, logging};
+use crate::report::{Answer, InvocationError, Report, logging};
 
 /// What to invalidate.
 #[derive(Debug, Args)]
@@ -115,12 +115,8 @@ impl InvalidateArgs {
         let (answer, _) = app.handle(event.into(), &invocation).await;
         let (mut report, mut errors): (_, Vec<_>) = match answer {
             Ok(Answer { report, .. }) => (report, Vec::new()),
-            Err(InvocationError { cause: ErrorCause::Changes(failures), report }) => {
+            Err(InvocationError { report, failures, .. }) => {
                 (*report, failures.into_iter().map(|failure| failure.message).collect())
-            }
-            Err(error) => {
-                let message = error.to_string();
-                (*error.report, vec![message])
             }
         };
         if !self.json {

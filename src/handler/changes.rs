@@ -10,7 +10,7 @@ use super::{App, Invocation, log_invalidations};
 use crate::change::{Batch, Bucket, DistributionId, FieldError};
 use crate::lookup::{ResolvedConfigs, ResolvedTags};
 use crate::plan::{AssignedBatch, DeliveryId, Outcome, Outcomes, SkipReason, assign, plan_changes, prefixes_to_list};
-use crate::report::{Answer, ErrorCause, Failure, InvocationError, MAX_FAILURES_IN_MESSAGE, Report};
+use crate::report::{Answer, Failure, InvocationError, MAX_FAILURES_IN_MESSAGE, Report};
 
 /// The maximum number of failures that are logged one by one. It bounds what one delivery can write to the log.
 const LOGGED_FAILURES: usize = 500;
@@ -50,7 +50,7 @@ impl App {
             tracing::error!(unlisted, "further failures are not listed");
         }
         if batch_response.is_none() {
-            return Err(InvocationError::new(ErrorCause::Changes(failures), report));
+            return Err(InvocationError::changes(failures, report));
         }
         Ok(Answer { report, batch_response })
     }
@@ -66,7 +66,7 @@ impl App {
     ) -> Result<HandledChanges, InvocationError> {
         let buckets = batch.changes.iter().map(|change| &change.bucket).collect();
         let all_changes = batch.changes.len() + batch.failed.len() + batch.unlisted_failures;
-        let queries = self.queries(buckets, invocation).map_err(|error| error.of_changes(all_changes))?;
+        let queries = self.queries(buckets, invocation).ok_or_else(|| InvocationError::unknown_account(all_changes))?;
         let tags = self.tag_lookup.resolve(&self.s3, queries.clone(), invocation.tags_deadline()).await;
         let deadlines = invocation.send_deadlines(retries);
         let distributions = tags.options().flat_map(|(_, options)| &options.distributions).collect();

@@ -16,7 +16,7 @@ use crate::event::{
 use crate::lookup::retry::retry;
 use crate::path::Item;
 use crate::plan::DeliveryId;
-use crate::report::{Answer, ErrorCause, Failure, InvocationError, JobReport, Report};
+use crate::report::{Answer, Failure, InvocationError, JobReport, Report};
 use crate::send::SentStatus;
 
 /// The remedy if the function's role may not put results.
@@ -46,7 +46,7 @@ impl App {
         };
         let result = match self.put(&job.id, result, result_deadline).await {
             Ok(result) => result,
-            Err(reason) => return Err(InvocationError::new(ErrorCause::JobResult { job: job.id, reason }, report)),
+            Err(reason) => return Err(InvocationError::job_result_not_put(&job.id, &reason, report)),
         };
         let (result, message) = match result {
             JobResult::Succeeded { summary, .. } => ("succeeded", summary),
@@ -177,28 +177,23 @@ const SEPARATOR: &str = "; ";
 
 /// Lists as many of `count` items as fit in `most` characters, and says how many more there are.
 fn list_items<'a>(items: impl IntoIterator<Item = &'a Item>, count: usize, most: usize) -> String {
-    let mut list = String::new();
-    let mut left = count;
+    let more = |listed| match count.saturating_sub(listed) {
+        0 => String::new(),
+        left => format!(" and {left} more"),
+    };
+    let (mut list, mut listed) = (String::new(), 0);
     for item in items {
-        let suffix_length = if left > 1 { format!(" and {} more", left - 1).len() } else { 0 };
-        let room = most.saturating_sub(suffix_length);
-        if list.is_empty() && room > MIN_ITEM_ROOM {
-            list = shortened(item.as_str(), room);
-        } else if list.is_empty() {
-            break;
-        } else if list.len() + 1 + item.as_str().len() <= room {
-            list.push(' ');
-            list.push_str(item.as_str());
-        } else {
+        let room = most.saturating_sub(more(listed + 1).len());
+        let longer = match listed {
+            0 => shortened(item.as_str(), room),
+            _ => format!("{list} {}", item.as_str()),
+        };
+        if room <= MIN_ITEM_ROOM || (listed > 0 && longer.len() > room) {
             break;
         }
-        left = left.saturating_sub(1);
+        (list, listed) = (longer, listed + 1);
     }
-    match (left, list.is_empty()) {
-        (0, _) => list,
-        (_, true) => counted(left, "path"),
-        (_, false) => format!("{list} and {left} more"),
-    }
+    if listed == 0 && count > 0 { counted(count, "path") } else { list + &more(listed) }
 }
 
 /// The paths sent to any of the distributions. They can differ between distributions for the same objects, depending on

@@ -19,7 +19,7 @@ use crate::config::{Config, ExpectedOwner};
 use crate::event::{self, Event, EventError};
 use crate::lookup::{Clock, ConfigLookup, KeyLookup, TagLookup, stats};
 use crate::plan::Invalidation;
-use crate::report::{Answer, ErrorCause, InvocationError, LogLine, Report};
+use crate::report::{Answer, InvocationError, LogLine, Report};
 use crate::send::{SendDeadlines, SendOptions, SentCache, SentInvalidation, send_all};
 
 pub use crate::send::CONCURRENT_SENDS;
@@ -115,7 +115,7 @@ impl App {
                 Ok(Event::Request(request)) => Box::pin(self.answer_request(&request, invocation)).await,
                 Ok(Event::Job(job)) => Box::pin(self.answer_job(job, invocation)).await,
                 // An event that cannot be decoded counts as one change.
-                Err(error) => Err(InvocationError::from(error).of_changes(1)),
+                Err(error) => Err(InvocationError::event(&error, 1)),
             }
         };
         let (answer, stats) = stats::collect(answer).await;
@@ -139,23 +139,18 @@ impl App {
         send_all(&self.cloudfront, invalidations, &self.sent_cache, options, deadlines).await
     }
 
-    /// The queries for these buckets, with the expected bucket owner. Fails if that is to be the function's account and
+    /// The queries for these buckets, with the expected bucket owner. `None` if that is to be the function's account and
     /// the ARN does not contain it.
-    fn queries(
-        &self,
-        buckets: BTreeSet<&Bucket>,
-        invocation: &Invocation,
-    ) -> Result<Vec<BucketQuery>, InvocationError> {
+    fn queries(&self, buckets: BTreeSet<&Bucket>, invocation: &Invocation) -> Option<Vec<BucketQuery>> {
         let expected_owner = match &self.config.expected_owner {
-            ExpectedOwner::FunctionAccount if !buckets.is_empty() => Some(
-                AccountId::from_function_arn(&invocation.function_arn)
-                    .ok_or_else(|| InvocationError::from(ErrorCause::UnknownAccount))?,
-            ),
+            ExpectedOwner::FunctionAccount if !buckets.is_empty() => {
+                Some(AccountId::from_function_arn(&invocation.function_arn)?)
+            }
             ExpectedOwner::Account(id) => Some(id.clone()),
             ExpectedOwner::FunctionAccount | ExpectedOwner::Any => None,
         };
         let query = |bucket: &Bucket| BucketQuery { bucket: bucket.clone(), expected_owner: expected_owner.clone() };
-        Ok(buckets.into_iter().map(query).collect())
+        Some(buckets.into_iter().map(query).collect())
     }
 }
 

@@ -1,7 +1,5 @@
 //! Direct invocations, and the requests of CodePipeline jobs: a person names paths, cache tags or keys to invalidate.
 
-use std::collections::BTreeSet;
-
 use tokio::time::{Duration, Instant, sleep, timeout_at};
 
 use super::changes::HandledChanges;
@@ -10,8 +8,8 @@ use super::{App, Invocation, log_invalidations};
 use crate::aws::Progress;
 use crate::change::{Batch, Bucket, Change, DistributionId, InvalidationId};
 use crate::event::{EventError, Request, RequestKind, RequestTarget};
-use crate::plan::{DeliveryId, Outcome, SkipReason, plan_named};
-use crate::report::{Answer, ErrorCause, Failure, InvocationError, Report};
+use crate::plan::{DeliveryId, SkipReason, plan_named};
+use crate::report::{Answer, Failure, InvocationError, Report};
 use crate::send::SentInvalidation;
 
 impl App {
@@ -27,7 +25,7 @@ impl App {
         if let Some(seconds) = request.wait
             && let Err(failure) = self.wait(&mut report, invocation.wait_deadline(Duration::from_secs(seconds))).await
         {
-            return Err(InvocationError::new(ErrorCause::Request(vec![failure]), report));
+            return Err(InvocationError::request(vec![failure], report));
         }
         Ok(report.into())
     }
@@ -43,11 +41,10 @@ impl App {
             RequestKind::Keys { bucket, keys } => {
                 let changes = keys.iter().cloned().map(|key| Change { bucket: bucket.clone(), key }).collect();
                 let batch = Batch { changes, ..Batch::default() };
-                let HandledChanges { report, failures, outcomes } =
+                let HandledChanges { report, failures, .. } =
                     self.handle_changes(&batch, delivery_id, invocation, None).await?;
-                let is_untagged = |outcome: &Outcome| matches!(outcome, Outcome::Skipped(it) if matches!(**it, SkipReason::BucketNotTagged { .. }));
-                if outcomes.iter().any(is_untagged) {
-                    return Err(self.not_tagged(bucket).of_changes(keys.len()));
+                if report.skipped.iter().any(|it| matches!(it.reason, SkipReason::BucketNotTagged { .. })) {
+                    return Err(InvocationError::of_request(self.not_tagged(bucket), keys.len()));
                 }
                 (report, failures)
             }
@@ -74,7 +71,7 @@ impl App {
             }
         };
         log_invalidations(&report);
-        if report.has_failed { Err(InvocationError::new(ErrorCause::Request(failures), report)) } else { Ok(report) }
+        if report.has_failed { Err(InvocationError::request(failures, report)) } else { Ok(report) }
     }
 
     fn default_distribution(&self) -> Result<DistributionId, InvocationError> {
@@ -88,17 +85,18 @@ impl App {
         bucket: &Bucket,
         invocation: &Invocation,
     ) -> Result<Vec<DistributionId>, InvocationError> {
-        let queries = self.queries(BTreeSet::from([bucket]), invocation)?;
+        let queries = self.queries([bucket].into(), invocation).ok_or_else(|| InvocationError::unknown_account(0))?;
         let tags = self.tag_lookup.resolve(&self.s3, queries, invocation.tags_deadline()).await;
         if let Some(error) = tags.error(bucket) {
             return Err(Failure::tags(&bucket.name, 0, &error).into());
         }
         let options = tags.options().find(|(it, _)| *it == bucket);
-        options.map(|(_, options)| options.distributions.clone()).ok_or_else(|| self.not_tagged(bucket))
+        let distributions = options.map(|(_, options)| options.distributions.clone());
+        distributions.ok_or_else(|| self.not_tagged(bucket).into())
     }
 
-    fn not_tagged(&self, bucket: &Bucket) -> InvocationError {
-        Failure::not_tagged(&bucket.name, self.tag_lookup.distribution_tag()).into()
+    fn not_tagged(&self, bucket: &Bucket) -> Failure {
+        Failure::not_tagged(&bucket.name, self.tag_lookup.distribution_tag())
     }
 
     /// Polls CloudFront until all invalidations of the report are completed, or no time is left for another poll before

@@ -59,7 +59,7 @@ pub async fn handle(
 
 impl From<InvocationError> for Diagnostic {
     fn from(error: InvocationError) -> Self {
-        Self { error_type: error.error_type().to_owned(), error_message: error.to_string() }
+        Self { error_type: error.error_type.to_owned(), error_message: error.to_string() }
     }
 }
 

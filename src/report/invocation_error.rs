@@ -2,149 +2,117 @@
 
 use std::fmt;
 
-use super::{ChangeCounts, Failure, MAX_FAILURES_IN_MESSAGE, Report};
+use super::{Failure, MAX_FAILURES_IN_MESSAGE, Report};
 use crate::change::text::counted;
 use crate::event::{EventError, FailureType, JobId, JobResult};
 
-/// Why an event was not handled completely, and the report of what was done in spite of it. The message is one line.
-#[derive(Clone, PartialEq)]
+/// Why an event was not handled completely, and the report of what was done in spite of it.
+#[derive(Clone, PartialEq, thiserror::Error)]
+#[error("{message}")]
 pub struct InvocationError {
-    /// The cause.
-    pub cause: ErrorCause,
+    /// The `errorType` that Lambda reports. It is stable: alarms and redrives may rely on it.
+    pub error_type: &'static str,
+    /// The message, one line.
+    message: String,
+    /// What failed, if the event could be handled in part.
+    pub failures: Vec<Failure>,
     /// The report, with what failed.
     pub report: Box<Report>,
 }
 
-/// The causes of an [`InvocationError`].
-#[derive(Clone, Debug, PartialEq)]
-pub enum ErrorCause {
-    /// The event as a whole could not be decoded.
-    Event(EventError),
-    /// The expected bucket owner is unknown: the function's ARN does not contain its account.
-    UnknownAccount,
-    /// A request failed, wholly or in part.
-    Request(Vec<Failure>),
-    /// The result of a CodePipeline job could not be put.
-    JobResult {
-        /// The job ID.
-        job: JobId,
-        /// Why CodePipeline did not accept the result.
-        reason: String,
-    },
-    /// Some changes were not invalidated. The others were handled.
-    Changes(Vec<Failure>),
-}
-
 impl InvocationError {
-    /// The error with this cause, after `report` was done. It is listed there, unless something else has failed before.
-    #[must_use]
-    pub fn new(cause: ErrorCause, mut report: Report) -> Self {
-        let code = match &cause {
-            ErrorCause::Event(_) => "event-invalid",
-            ErrorCause::UnknownAccount => "account-unknown",
-            ErrorCause::JobResult { .. } => "job-result-not-put",
-            ErrorCause::Request(failures) | ErrorCause::Changes(failures) => {
-                if !report.has_failed {
-                    report.set_failures(failures, 0);
-                }
-                ""
-            }
-        };
-        let mut error = Self { cause, report: Box::new(report) };
-        if !error.report.has_failed {
-            let message = error.to_string();
-            error.report.fail(code, &message);
-        }
-        error.report.error_type = Some(error.error_type());
-        error
+    fn new(error_type: &'static str, message: String, failures: Vec<Failure>, mut report: Report) -> Self {
+        report.error_type = Some(error_type);
+        Self { error_type, message, failures, report: Box::new(report) }
     }
 
-    /// The same error, for this many changes of which none was handled.
+    /// An event that counts as this many changes could not be decoded, or it is invalid.
     #[must_use]
-    pub fn of_changes(mut self, changes: usize) -> Self {
-        self.report.changes.failed = changes;
-        if let [failure] = &mut self.report.failures[..] {
-            failure.changes = changes;
+    pub fn event(error: &EventError, changes: usize) -> Self {
+        let error_type = if matches!(error, EventError::Request(_)) { "InvalidRequest" } else { "UnrecognizedEvent" };
+        let failure = |message| Failure::new("event-invalid", message);
+        let failures = vec![failure(error.reason())];
+        Self { failures, ..Self::of_failure(error_type, failure(error.to_string()), changes) }
+    }
+
+    /// The expected bucket owner of this many changes is unknown: the function's ARN does not contain its account.
+    #[must_use]
+    pub fn unknown_account(changes: usize) -> Self {
+        let message = "the function's ARN does not contain the account ID that is the expected bucket owner; set \
+                       EXPECTED_BUCKET_OWNER to an account ID or to \"any\"";
+        Self::of_failure("UnknownAccount", Failure::new("account-unknown", message.into()), changes)
+    }
+
+    /// An event of this many changes failed as a whole.
+    fn of_failure(error_type: &'static str, failure: Failure, changes: usize) -> Self {
+        let failures = vec![Failure { changes, ..failure }];
+        let mut report = Report::default();
+        report.changes.failed = changes;
+        report.set_failures(&failures, 0);
+        Self::new(error_type, first_failures(&failures), failures, report)
+    }
+
+    /// A request of this many changes failed before anything was done.
+    #[must_use]
+    pub fn of_request(failure: Failure, changes: usize) -> Self {
+        Self::of_failure("RequestFailed", failure, changes)
+    }
+
+    /// A request failed, wholly or in part.
+    #[must_use]
+    pub fn request(failures: Vec<Failure>, mut report: Report) -> Self {
+        if !report.has_failed {
+            report.set_failures(&failures, 0);
         }
-        self
+        Self::new("RequestFailed", first_failures(&failures), failures, report)
+    }
+
+    /// Some changes were not invalidated. The others were handled.
+    #[must_use]
+    pub fn changes(failures: Vec<Failure>, report: Report) -> Self {
+        let (failed, changes) = (report.changes.failed, counted(report.changes.total(), "change"));
+        let message = format!("{failed} of {changes} failed: {}", first_failures(&failures));
+        Self::new("ChangesNotInvalidated", message, failures, report)
+    }
+
+    /// The result of a CodePipeline job could not be put, for this reason.
+    #[must_use]
+    pub fn job_result_not_put(job: &JobId, reason: &str, mut report: Report) -> Self {
+        let message = format!("the result of job {job} could not be sent to CodePipeline: {reason}");
+        if !report.has_failed {
+            report.fail("job-result-not-put", &message);
+        }
+        Self::new("JobResultNotPut", message, Vec::new(), report)
     }
 
     /// The job result that reports this error to CodePipeline.
     #[must_use]
     pub fn job_result(&self) -> JobResult {
-        let (kind, message) = match &self.cause {
-            ErrorCause::Event(error) => (FailureType::Configuration, error.reason()),
-            ErrorCause::UnknownAccount => (FailureType::Configuration, self.to_string()),
-            ErrorCause::Request(failures) | ErrorCause::Changes(failures) => {
-                (failures.first().map_or(FailureType::Failed, |first| first.failure_type), first_failures(failures))
-            }
-            ErrorCause::JobResult { .. } => (FailureType::Failed, self.to_string()),
-        };
-        JobResult::failed(kind, &message)
-    }
-
-    /// The `errorType` that Lambda reports. It is stable: alarms and redrives may rely on it.
-    #[must_use]
-    pub fn error_type(&self) -> &'static str {
-        match self.cause {
-            ErrorCause::Event(EventError::Request(_)) => "InvalidRequest",
-            ErrorCause::Event(_) => "UnrecognizedEvent",
-            ErrorCause::UnknownAccount => "UnknownAccount",
-            ErrorCause::Request(_) => "RequestFailed",
-            ErrorCause::JobResult { .. } => "JobResultNotPut",
-            ErrorCause::Changes(_) => "ChangesNotInvalidated",
-        }
+        let kind = self.failures.first().map_or(FailureType::Failed, |first| first.failure_type);
+        JobResult::failed(kind, &first_failures(&self.failures))
     }
 }
 
-impl From<ErrorCause> for InvocationError {
-    fn from(cause: ErrorCause) -> Self {
-        Self::new(cause, Report::default())
-    }
-}
-
+/// A request or a job that is invalid.
 impl From<EventError> for InvocationError {
     fn from(error: EventError) -> Self {
-        ErrorCause::Event(error).into()
+        Self::event(&error, 0)
     }
 }
 
 /// A request of which nothing was done.
 impl From<Failure> for InvocationError {
     fn from(failure: Failure) -> Self {
-        ErrorCause::Request(vec![failure]).into()
-    }
-}
-
-impl fmt::Display for InvocationError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.cause {
-            ErrorCause::Event(error) => error.fmt(f),
-            ErrorCause::UnknownAccount => f.write_str(
-                "the function's ARN does not contain the account ID that is the expected bucket owner; set \
-                 EXPECTED_BUCKET_OWNER to an account ID or to \"any\"",
-            ),
-            ErrorCause::Request(failures) => f.write_str(&first_failures(failures)),
-            ErrorCause::JobResult { job, reason } => {
-                write!(f, "the result of job {job} could not be sent to CodePipeline: {reason}")
-            }
-            ErrorCause::Changes(failures) => {
-                let ChangeCounts { failed, .. } = self.report.changes;
-                let changes = counted(self.report.changes.total(), "change");
-                write!(f, "{failed} of {changes} failed: {}", first_failures(failures))
-            }
-        }
+        Self::of_request(failure, 0)
     }
 }
 
 /// `lambda_runtime` logs an error by its `Debug`, so this is the type and the message in one line.
 impl fmt::Debug for InvocationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {self}", self.error_type())
+        write!(f, "{}: {self}", self.error_type)
     }
 }
-
-impl std::error::Error for InvocationError {}
 
 /// The first failures, and the number of the others.
 fn first_failures(failures: &[Failure]) -> String {

@@ -19,7 +19,7 @@ use crate::plan::{Outcome, Outcomes, SkipReason, price_usd};
 use crate::send::SentInvalidation;
 
 pub use self::failure::{Failure, MAX_FAILURES_IN_MESSAGE};
-pub use self::invocation_error::{ErrorCause, InvocationError};
+pub use self::invocation_error::InvocationError;
 pub use self::log_line::LogLine;
 pub use self::metrics::{DIMENSION, METRICS, Metrics, NAMESPACE};
 
