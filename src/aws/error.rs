@@ -4,7 +4,7 @@
 use std::error::Error;
 
 use aws_runtime::retries::classifiers::{THROTTLING_ERRORS, TRANSIENT_ERRORS};
-use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{BuildError, ProvideErrorMetadata, SdkError};
 
 use crate::change::text::one_line;
 
@@ -71,6 +71,13 @@ impl CallError {
     pub fn timed_out(operation: &str) -> Self {
         let message = format!("{operation}: no response before the deadline");
         Self { class: ErrorClass::Unavailable, message }
+    }
+}
+
+/// A request that lacks a required member.
+impl From<BuildError> for CallError {
+    fn from(error: BuildError) -> Self {
+        Self { class: ErrorClass::Other, message: error.to_string() }
     }
 }
 

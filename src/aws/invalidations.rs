@@ -9,9 +9,9 @@ use aws_sdk_cloudfront::config::retry::RetryConfig;
 use aws_sdk_cloudfront::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_cloudfront::types::{Invalidation as SdkInvalidation, InvalidationBatch, Paths};
 
+use super::CallError;
 use super::error::{call_error, invalid_response};
 use super::response::{CompleteXml, SMALL_RESPONSE_BYTES, SizeLimit, is_complete_response_with_status};
-use super::{CallError, ErrorClass};
 use crate::change::{DistributionId, InvalidationId};
 use crate::plan::Invalidation;
 
@@ -80,8 +80,7 @@ impl CloudFront {
     /// # Errors
     /// The error of the call, or a response without an ID.
     pub async fn create(&self, invalidation: &Invalidation) -> Result<Accepted, CallError> {
-        let batch = batch(invalidation)
-            .map_err(|error| CallError { class: ErrorClass::Other, message: format!("CreateInvalidation: {error}") })?;
+        let batch = batch(invalidation)?;
         let distribution_id = invalidation.distribution.as_str();
         let size_limit = SizeLimit(max_response_bytes(invalidation));
         if invalidation.distribution.is_tenant() {

@@ -7,12 +7,12 @@ use aws_config::SdkConfig;
 use aws_sdk_codepipeline::Client;
 use aws_sdk_codepipeline::config::Builder;
 use aws_sdk_codepipeline::config::retry::RetryConfig;
-use aws_sdk_codepipeline::error::{BuildError, ProvideErrorMetadata, SdkError};
+use aws_sdk_codepipeline::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_codepipeline::types::{ExecutionDetails, FailureDetails, FailureType as SdkFailureType};
 
+use super::CallError;
 use super::error::{call_error, status};
 use super::response::{SMALL_RESPONSE_BYTES, SizeLimit};
-use super::{CallError, ErrorClass};
 use crate::event::{FailureType, InvalidationRef, JobId, JobResult};
 
 /// CodePipeline's error code for a job that already has a result: from this request, if its response was lost, or from
@@ -42,8 +42,7 @@ impl CodePipeline {
     pub async fn put(&self, job: &JobId, result: &JobResult) -> Result<(), CallError> {
         match result {
             JobResult::Failed { kind, message } => {
-                let details = FailureDetails::builder().r#type(sdk_failure_type(*kind)).message(message);
-                let details = details.build().map_err(|error| build_error(&error))?;
+                let details = FailureDetails::builder().r#type(sdk_failure_type(*kind)).message(message).build()?;
                 let call = self.client.put_job_failure_result().job_id(job.as_str()).failure_details(details);
                 accepted("PutJobFailureResult", call.send().await)
             }
@@ -86,10 +85,6 @@ fn output_variables(invalidations: &[InvalidationRef], paths: &str) -> Vec<(&'st
     let Some(ids) = execution_id(invalidations) else { return Vec::new() };
     let distributions: Vec<_> = invalidations.iter().map(|it| it.distribution.as_str()).collect();
     vec![("invalidationId", ids), ("distributionId", distributions.join(" ")), ("paths", paths.to_owned())]
-}
-
-fn build_error(error: &BuildError) -> CallError {
-    CallError { class: ErrorClass::Other, message: format!("PutJobFailureResult: {error}") }
 }
 
 /// Maps CodePipeline's response. That to a result that is put is empty, so its status says it all.
