@@ -2,7 +2,6 @@
 
 use tokio::time::{Duration, Instant};
 
-use super::Invocation;
 use crate::aws::CallTimeouts;
 use crate::lookup::CallLimits;
 use crate::send::SendDeadlines;
@@ -86,6 +85,17 @@ pub fn send_limits(backoff: Duration) -> CallLimits {
 pub(super) fn job_result_limits() -> CallLimits {
     let limits = lookup_limits(Duration::from_secs(2));
     CallLimits { attempts: u32::MAX, attempt_divisor: 3, min_attempt_time: Duration::ZERO, ..limits }
+}
+
+/// What is known of an invocation besides its event.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// The request ID. It is the same on each of Lambda's own retries, so it identifies the delivery of a direct event.
+    pub request_id: String,
+    /// The ARN by which the function was invoked.
+    pub function_arn: String,
+    /// When the invocation times out.
+    pub deadline: Instant,
 }
 
 impl Invocation {

@@ -22,18 +22,8 @@ use crate::plan::Invalidation;
 use crate::report::{Answer, InvocationError, LogLine, Report};
 use crate::send::{SendDeadlines, SendOptions, SentCache, SentInvalidation, send_all};
 
+pub use self::deadline::Invocation;
 pub use crate::send::CONCURRENT_SENDS;
-
-/// What is known of an invocation besides its event.
-#[derive(Clone, Debug)]
-pub struct Invocation {
-    /// The request ID. It is the same on each of Lambda's own retries, so it identifies the delivery of a direct event.
-    pub request_id: String,
-    /// The ARN by which the function was invoked.
-    pub function_arn: String,
-    /// When the invocation times out.
-    pub deadline: Instant,
-}
 
 /// A decoded event, and when decoding began. The raw event is not kept: it can be 6 MB.
 pub struct DecodedEvent {

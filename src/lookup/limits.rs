@@ -40,7 +40,7 @@ impl CallLimits {
     #[must_use]
     pub fn attempt_end(&self, now: Instant, deadline: Instant) -> Instant {
         let share = deadline.saturating_duration_since(now) / self.attempt_divisor;
-        deadline.min(now + share.clamp(self.min_attempt_time, self.max_attempt_time))
+        deadline.min(now + share.min(self.max_attempt_time).max(self.min_attempt_time))
     }
 
     /// Returns for how long each of the calls that start from `now` on and end by `deadline` holds its permit.
