@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio::time::Duration;
 
 use super::deadline::{configs_deadline, listing_deadline};
-use super::{App, Invocation, log_invalidations};
+use super::{App, Invocation};
 use crate::change::{Batch, Bucket, DistributionId, FieldError};
 use crate::lookup::{ResolvedConfigs, ResolvedTags};
 use crate::plan::{AssignedBatch, DeliveryId, Outcome, Outcomes, SkipReason, assign, plan_changes, prefixes_to_list};
@@ -33,7 +33,6 @@ impl App {
         let retries = if batch.messages.is_some() { None } else { Some(self.config.retries.direct) };
         let delivery_id = DeliveryId::Invocation(&invocation.request_id);
         let handled = self.handle_changes(&batch, &delivery_id, invocation, retries).await?;
-        log_invalidations(&handled.report);
         let batch_response = batch.messages.as_deref().and_then(|messages| handled.batch_response(messages, &batch));
         let HandledChanges { report, failures, .. } = handled;
         if batch_response.is_none() && !report.has_failed {

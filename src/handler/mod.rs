@@ -19,7 +19,7 @@ use crate::config::{Config, ExpectedOwner};
 use crate::event::{self, Event, EventError};
 use crate::lookup::{Clock, ConfigLookup, KeyLookup, TagLookup, stats};
 use crate::plan::Invalidation;
-use crate::report::{Answer, InvocationError, LogLine, Report};
+use crate::report::{Answer, InvocationError, LogLine, RESPONSE_LIMITS};
 use crate::send::{SendDeadlines, SendOptions, SentCache, SentInvalidation, send_all};
 
 pub use self::deadline::Invocation;
@@ -108,9 +108,17 @@ impl App {
                 Err(error) => Err(InvocationError::event(&error, 1)),
             }
         };
-        let (answer, stats) = stats::collect(answer).await;
-        let report = answer.as_ref().map_or_else(|error| &*error.report, |answer| &answer.report);
+        let (mut answer, stats) = stats::collect(answer).await;
+        let report = match &mut answer {
+            Ok(answer) => &mut answer.report,
+            Err(error) => &mut *error.report,
+        };
+        for sent in &report.invalidations {
+            let summary = serde_json::to_string(sent).unwrap_or_default();
+            tracing::debug!(summary, "invalidation of {}", sent.distribution_id);
+        }
         let log_line = LogLine::new(source, report, stats, started_at.elapsed(), self.now());
+        report.limit(&RESPONSE_LIMITS);
         (answer, log_line)
     }
 
@@ -141,16 +149,5 @@ impl App {
         };
         let query = |bucket: &Bucket| BucketQuery { bucket: bucket.clone(), expected_owner: expected_owner.clone() };
         Some(buckets.into_iter().map(query).collect())
-    }
-}
-
-/// Logs each invalidation of the report at DEBUG.
-fn log_invalidations(report: &Report) {
-    for sent in &report.invalidations {
-        tracing::debug!(
-            summary = serde_json::to_string(sent).unwrap_or_default(),
-            "invalidation of {}",
-            sent.distribution_id
-        );
     }
 }

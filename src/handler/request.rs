@@ -4,7 +4,7 @@ use tokio::time::{Duration, Instant, sleep, timeout_at};
 
 use super::changes::HandledChanges;
 use super::deadline::POLL_INTERVAL;
-use super::{App, Invocation, log_invalidations};
+use super::{App, Invocation};
 use crate::aws::Progress;
 use crate::change::{Batch, Bucket, Change, DistributionId, InvalidationId};
 use crate::event::{EventError, Request, RequestKind, RequestTarget};
@@ -70,7 +70,6 @@ impl App {
                 (report, failures)
             }
         };
-        log_invalidations(&report);
         if report.has_failed { Err(InvocationError::request(failures, report)) } else { Ok(report) }
     }
 

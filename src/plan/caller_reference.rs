@@ -1,7 +1,7 @@
 //! Caller references, by which CloudFront recognizes a repeated request for the same invalidation.
 
 use std::collections::BTreeSet;
-use std::fmt::{self, Write};
+use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
@@ -25,7 +25,7 @@ pub enum DeliveryId<'a> {
 /// It is a hash of the distribution, the final items and the identity of the delivery. It never depends on the clock or
 /// on an event's content: test events repeat their content, and CloudFront creates no invalidation for a reference that
 /// was used before.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CallerReference(String);
 
 impl DeliveryId<'_> {
@@ -80,12 +80,6 @@ impl CallerReference {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-}
-
-impl fmt::Debug for CallerReference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{ChangeCounts, MESSAGE_LENGTH, Report, Totals, truncate_by_changes};
+use super::{ChangeCounts, ListLimits, MESSAGE_LENGTH, Report, Totals};
 use crate::change::text::{counted, shortened};
 use crate::change::{EventSource, Timestamp};
 use crate::lookup::Stats;
@@ -20,6 +20,13 @@ const LOGGED_CODES: usize = 30;
 const LOGGED_BUCKETS: usize = 3;
 const LOGGED_PATHS: usize = 5;
 const LOGGED_BYTES: usize = 16 * 1024;
+const LOG_LIMITS: ListLimits = ListLimits {
+    invalidations: LOGGED_INVALIDATIONS,
+    codes: LOGGED_CODES,
+    buckets: LOGGED_BUCKETS,
+    paths: LOGGED_PATHS,
+    bytes: LOGGED_BYTES,
+};
 
 /// The log line of one invocation.
 #[derive(Clone, Debug, Serialize)]
@@ -51,33 +58,8 @@ impl LogLine {
     #[must_use]
     pub fn new(source: EventSource, report: &Report, stats: Stats, took: Duration, now: Option<Timestamp>) -> Self {
         let mut report = report.clone();
-        let Report {
-            failures,
-            failures_omitted,
-            skipped,
-            skipped_omitted,
-            invalidations,
-            invalidations_omitted,
-            job,
-            ..
-        } = &mut report;
-        *failures_omitted += truncate_by_changes(failures, LOGGED_CODES, |it| it.changes);
-        *skipped_omitted += truncate_by_changes(skipped, LOGGED_CODES, |it| it.changes);
-        *invalidations_omitted += invalidations.len().saturating_sub(LOGGED_INVALIDATIONS);
-        invalidations.truncate(LOGGED_INVALIDATIONS);
-        let mut room = LOGGED_BYTES;
-        for sent in invalidations {
-            sent.buckets.truncate(LOGGED_BUCKETS);
-            let has_room = |length: usize| {
-                let left = room.checked_sub(length);
-                room = left.unwrap_or_default();
-                left.is_some()
-            };
-            let lengths = sent.paths.iter().map(|path| path.as_str().len());
-            let listed = lengths.take(LOGGED_PATHS).map(has_room).take_while(|has_room| *has_room).count();
-            sent.paths.truncate(listed);
-        }
-        if let Some(job) = job {
+        report.limit(&LOG_LIMITS);
+        if let Some(job) = &mut report.job {
             job.message = shortened(&job.message, MESSAGE_LENGTH);
         }
         Self {

@@ -15,6 +15,7 @@ use serde::{Serialize, Serializer};
 
 use crate::change::text::shortened;
 use crate::change::{Batch, Timestamp};
+use crate::path::Item;
 use crate::plan::{Outcome, Outcomes, SkipReason, price_usd};
 use crate::send::SentInvalidation;
 
@@ -23,12 +24,31 @@ pub use self::invocation_error::InvocationError;
 pub use self::log_line::LogLine;
 pub use self::metrics::{DIMENSION, METRICS, Metrics, NAMESPACE};
 
-/// Limits of a response: invalidations, skip reasons and failures, and bytes of bucket names and paths altogether. A
-/// response may have 6 MB (Lambda quotas), and finished work must not be reported as failed because a list is too long.
-/// What is omitted is counted.
+/// The maximum lengths of the lists in a response. A response may have 6 MB (Lambda quotas), and finished work must not
+/// be reported as failed because a list is too long. What is omitted is counted.
 const LISTED_INVALIDATIONS: usize = 100;
 const LISTED_CODES: usize = 100;
 const LISTED_BYTES: usize = 64 * 1024;
+pub(crate) const RESPONSE_LIMITS: ListLimits = ListLimits {
+    invalidations: LISTED_INVALIDATIONS,
+    codes: LISTED_CODES,
+    buckets: usize::MAX,
+    paths: usize::MAX,
+    bytes: LISTED_BYTES,
+};
+
+/// The maximum lengths of the lists in a rendering of a report.
+pub(crate) struct ListLimits {
+    invalidations: usize,
+    /// The maximum number of failures, and of skip reasons.
+    codes: usize,
+    /// The maximum number of buckets of one invalidation.
+    buckets: usize,
+    /// The maximum number of paths of one invalidation.
+    paths: usize,
+    /// The maximum number of bytes of paths altogether.
+    bytes: usize,
+}
 
 /// The maximum length of the message of a listed failure, in characters. IAM's reason for a denial has more than 300,
 /// and the remedy follows it.
@@ -95,9 +115,6 @@ pub struct Report {
     /// The time of the oldest change that was invalidated, if any has a time.
     #[serde(skip)]
     pub oldest_invalidated: Option<Timestamp>,
-    /// The number of bytes of bucket names and paths that were to be listed, the omitted ones included.
-    #[serde(skip)]
-    bytes_to_list: usize,
 }
 
 /// Totals of the invalidations that CloudFront accepted in this invocation, and bills. Excludes those accepted for an
@@ -153,20 +170,29 @@ pub(crate) fn is_zero(number: &usize) -> bool {
 }
 
 impl Report {
-    /// Adds an invalidation to the totals, and lists it if there is room.
-    pub fn add(&mut self, mut sent: SentInvalidation) {
+    /// Adds an invalidation.
+    pub fn add(&mut self, sent: SentInvalidation) {
         self.totals.add(&sent);
-        if self.invalidations.len() == LISTED_INVALIDATIONS {
-            self.invalidations_omitted += 1;
-            return;
-        }
-        let mut has_room = |length: usize| {
-            self.bytes_to_list += length;
-            self.bytes_to_list <= LISTED_BYTES
-        };
-        sent.buckets.retain(|bucket| has_room(bucket.len()));
-        sent.paths.retain(|path| has_room(path.as_str().len()));
         self.invalidations.push(sent);
+    }
+
+    /// Shortens the lists, those of failures and skipped changes to the entries with the most changes.
+    pub(crate) fn limit(&mut self, limits: &ListLimits) {
+        self.failures_omitted += truncate_by_changes(&mut self.failures, limits.codes, |it| it.changes);
+        self.skipped_omitted += truncate_by_changes(&mut self.skipped, limits.codes, |it| it.changes);
+        self.invalidations_omitted += self.invalidations.len().saturating_sub(limits.invalidations);
+        self.invalidations.truncate(limits.invalidations);
+        let mut room = limits.bytes;
+        for sent in &mut self.invalidations {
+            sent.buckets.truncate(limits.buckets);
+            let has_room = |path: &&Item| {
+                let left = room.checked_sub(path.as_str().len());
+                room = left.unwrap_or_default();
+                left.is_some()
+            };
+            let listed = sent.paths.iter().take(limits.paths).take_while(has_room).count();
+            sent.paths.truncate(listed);
+        }
     }
 
     /// Counts the changes and records of a batch by outcome, each once, and lists what failed and was skipped.
@@ -201,14 +227,9 @@ impl Report {
         self.has_failed |= self.changes.failed > 0;
     }
 
-    /// Counts skipped changes, and lists their reason if there is room.
-    pub fn skip(&mut self, reason: SkipReason, changes: usize) {
+    fn skip(&mut self, reason: SkipReason, changes: usize) {
         self.changes.skipped += changes;
-        if self.skipped.len() == LISTED_CODES {
-            self.skipped_omitted += 1;
-        } else {
-            self.skipped.push(Skipped { reason, changes });
-        }
+        self.skipped.push(Skipped { reason, changes });
     }
 
     /// Lists the failures by code, bucket and distribution, each with the message of the first of them. `omitted` is
@@ -226,7 +247,7 @@ impl Report {
         }
         self.has_failed = !failures.is_empty() || omitted > 0;
         self.failures = listed.into_values().collect();
-        self.failures_omitted = omitted + truncate_by_changes(&mut self.failures, LISTED_CODES, |it| it.changes);
+        self.failures_omitted = omitted;
     }
 
     /// Lists a failure that concerns no bucket, distribution or change in particular.
