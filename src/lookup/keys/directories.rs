@@ -31,7 +31,7 @@ pub(super) struct Part {
     /// later. If there are too many keys before them for one page, those left unread are a gap.
     pub(super) core: KeyPosition,
     pub(super) to: KeyPosition,
-    /// How many pages were started for it.
+    /// How many pages were started in it.
     pub(super) pages: usize,
 }
 
@@ -65,10 +65,6 @@ pub(super) fn divide(below: &str, changed: &[&str]) -> (Vec<Directory>, Vec<Part
                 (from, core) = (to.clone(), to);
             }
         }
-    }
-    // The very first page starts with the directory that holds all changes: most buckets are small.
-    if let (Some(part), Some(directory)) = (parts.first_mut(), directories.first()) {
-        part.from = directory.from.clone();
     }
     (directories, parts)
 }
@@ -118,10 +114,9 @@ mod tests {
         assert_eq!(
             parts("w/", &["w/a/1", "w/a/12", "w/c/1"]),
             [
-                (before("w/"), before("w/a/1"), KeyPosition::after_prefix("w/a/")),
+                (before("w/a/"), before("w/a/1"), KeyPosition::after_prefix("w/a/")),
                 (before("w/c/"), before("w/c/"), KeyPosition::after_prefix("w/c/")),
-            ],
-            "the first page starts with all of them"
+            ]
         );
         assert_eq!(directories("", &["x/y/1"]), [bounds("x/y/", 1)], "nothing beyond the directory that holds all");
         assert_eq!(divide("", &[]), (Vec::new(), Vec::new()));

@@ -55,7 +55,7 @@ impl ScanOrder {
             if parts_ended { self.next_in_gaps(pages) } else { None }
         })?;
         if let Some(part) = start.part.and_then(|part| self.parts.get_mut(part)) {
-            part.pages += 1;
+            part.pages += usize::from(start.from >= part.from);
         }
         self.in_flight.push(start.clone());
         Some(start)
@@ -79,9 +79,13 @@ impl ScanOrder {
     }
 
     fn next_in_parts(&self) -> Option<PageStart> {
-        // The first page shows whether there is more to read. The number of readers grows with that of pages read.
-        if self.in_flight.len() > self.ended {
+        // The number of readers grows with that of pages read, as these show how much there is to read.
+        if self.in_flight.len() >= self.ended.max(1) {
             return None;
+        }
+        if self.ended == 0 {
+            // The very first page starts with the directory that holds all changes: most buckets are small.
+            return Some(PageStart { from: self.directories.first()?.from.clone(), part: Some(0) });
         }
         let is_in_flight = |index: usize| self.in_flight.iter().any(|page| page.part == Some(index));
         let unread: Vec<_> = self
