@@ -30,12 +30,8 @@ async fn main() -> anyhow::Result<()> {
             "{missing} is not set: this program runs only in AWS Lambda; run scripts/demo to try the function locally"
         );
     }
-    let init = async {
-        anyhow::Ok((
-            Config::from_lookup(variable)?,
-            aws::load_config(&aws::ConfigOverrides::default(), CALL_TIMEOUTS).await?,
-        ))
-    };
+    let init =
+        async { anyhow::Ok((Config::from_lookup(variable)?, aws::config_loader(CALL_TIMEOUTS)?.0.load().await)) };
     let (config, sdk) = match init.await {
         Ok(init) => init,
         Err(error) => {

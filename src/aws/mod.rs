@@ -15,12 +15,8 @@ mod tls;
 
 use std::time::Duration;
 
-#[cfg(feature = "cli")]
-use aws_config::profile::ProfileFileCredentialsProvider;
-#[cfg(feature = "cli")]
-use aws_config::provider_config::ProviderConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{AppName, BehaviorVersion};
+use aws_config::{AppName, BehaviorVersion, ConfigLoader};
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
@@ -54,52 +50,26 @@ pub struct CallTimeouts {
 /// one.
 pub const SILENT_CRATES: &[&str] = &["aws_smithy_runtime_api"];
 
-/// Values that take precedence over the environment and the shared configuration files.
-#[derive(Clone, Debug, Default)]
-pub struct ConfigOverrides {
-    /// The profile of the shared configuration files.
-    pub profile: Option<String>,
-    /// The Region.
-    pub region: Option<String>,
-    /// The endpoint URL of all services.
-    pub endpoint: Option<String>,
-}
-
-/// Loads Region, credentials and endpoint from `overrides` and the SDK's default sources; in Lambda these are
-/// environment variables. The TLS roots are those of `SSL_CERT_FILE`, or the platform's.
+/// Returns a loader of Region, credentials and endpoint from the SDK's default sources, with its HTTP client; in Lambda
+/// these sources are environment variables. The TLS roots are those of `SSL_CERT_FILE`, or the platform's.
 ///
 /// The function's clients disable the SDK's retries: a caller of several calls knows better which to retry when, and
 /// how much time is left. The clients of the operator's commands keep them.
 ///
 /// # Errors
 /// If `SSL_CERT_FILE` is set to a file that cannot be used.
-pub async fn load_config(overrides: &ConfigOverrides, timeouts: CallTimeouts) -> Result<SdkConfig, TlsError> {
+pub fn config_loader(timeouts: CallTimeouts) -> Result<(ConfigLoader, SharedHttpClient), TlsError> {
     let roots = tls::choose_roots(|name| std::env::var_os(name), tls::read)?;
     let client = http_client(roots, timeouts.connect)?;
     let timeouts =
         TimeoutConfig::builder().connect_timeout(timeouts.connect).operation_attempt_timeout(timeouts.attempt).build();
-    let mut loader =
-        aws_config::defaults(BehaviorVersion::v2026_01_12()).timeout_config(timeouts).http_client(client.clone());
-    if let Ok(name) = AppName::new(env!("CARGO_PKG_NAME")) {
-        loader = loader.app_name(name);
-    }
-    #[cfg(feature = "cli")]
-    if let Some(profile) = &overrides.profile {
-        // As in the AWS CLI, a profile that is named explicitly takes precedence over credentials in the environment.
-        let region = overrides.region.clone().map(aws_config::Region::new);
-        let provider_config = ProviderConfig::with_default_region().await.with_http_client(client);
-        let provider_config = if region.is_some() { provider_config.with_region(region) } else { provider_config };
-        let credentials =
-            ProfileFileCredentialsProvider::builder().profile_name(profile).configure(&provider_config).build();
-        loader = loader.profile_name(profile).credentials_provider(credentials);
-    }
-    if let Some(region) = &overrides.region {
-        loader = loader.region(aws_config::Region::new(region.clone()));
-    }
-    if let Some(endpoint) = &overrides.endpoint {
-        loader = loader.endpoint_url(endpoint);
-    }
-    Ok(loader.load().await)
+    let loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).timeout_config(timeouts);
+    let loader = loader.http_client(client.clone());
+    let loader = match AppName::new(env!("CARGO_PKG_NAME")) {
+        Ok(name) => loader.app_name(name),
+        Err(_) => loader,
+    };
+    Ok((loader, client))
 }
 
 /// Builds one HTTP client for all services and Regions, so that TLS is set up once; it pools connections by host. The

@@ -5,9 +5,9 @@ use std::env;
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
 
-use super::aws::OperatorClients;
+use super::aws::{ConfigOverrides, OperatorClients, load_config};
 use super::link::{Deployment, FunctionLocator, find};
-use crate::aws::{self, ConfigOverrides};
+use crate::aws;
 use crate::change::Region;
 use crate::change::text::excerpt;
 use crate::handler::deadline::CALL_TIMEOUTS;
@@ -80,7 +80,7 @@ impl AwsArgs {
 
     /// Loads the SDK configuration. A missing or invalid Region and an invalid endpoint are errors.
     pub(super) async fn config(&self) -> anyhow::Result<aws::SdkConfig> {
-        let config = aws::load_config(&self.overrides(), CALL_TIMEOUTS).await?;
+        let config = load_config(&self.overrides(), CALL_TIMEOUTS).await?;
         let Some(region) = config.region() else {
             bail!("no Region configured; set --region, AWS_REGION or the profile's region");
         };

@@ -54,12 +54,7 @@ impl ConfigArgs {
             ));
             return Ok(None);
         }
-        match read_config(
-            &CloudFront::new(&aws::load_config(&aws::ConfigOverrides::default(), CALL_TIMEOUTS).await?),
-            id,
-        )
-        .await
-        {
+        match read_config(&CloudFront::new(&aws::config_loader(CALL_TIMEOUTS)?.0.load().await), id).await {
             Ok(config) => Ok(Some(config)),
             Err(error) if error.class == ErrorClass::NotFound => bail!("{error}; correct --distribution"),
             Err(error) => {

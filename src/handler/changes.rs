@@ -121,8 +121,7 @@ fn tag_failures(batch: &Batch, tags: &ResolvedTags) -> Vec<Failure> {
     for change in &batch.changes {
         *failed.entry(&change.bucket).or_default() += 1;
     }
-    let failure =
-        |(bucket, changes): (&Bucket, usize)| Some(Failure::tags(&bucket.name, changes, &*tags.error(bucket)?));
+    let failure = |(bucket, changes): (&Bucket, usize)| Some(Failure::tags(&bucket.name, changes, tags.error(bucket)?));
     failed.into_iter().filter_map(failure).collect()
 }
 
@@ -136,7 +135,7 @@ fn config_failures(
         let buckets: BTreeSet<_> =
             changes.iter().filter_map(|&index| batch.changes.get(index)).map(|it| it.bucket.name.clone()).collect();
         let buckets: Vec<_> = buckets.into_iter().collect();
-        Some(Failure::config(distribution, &buckets, changes.len(), &*configs.error(distribution)?))
+        Some(Failure::config(distribution, &buckets, changes.len(), configs.error(distribution)?))
     };
     config_unavailable.iter().filter_map(failure).collect()
 }

@@ -87,7 +87,7 @@ impl App {
         let queries = self.queries([bucket].into(), invocation).ok_or_else(|| InvocationError::unknown_account(0))?;
         let tags = self.tag_lookup.resolve(&self.s3, queries, invocation.tags_deadline()).await;
         if let Some(error) = tags.error(bucket) {
-            return Err(Failure::tags(&bucket.name, 0, &error).into());
+            return Err(Failure::tags(&bucket.name, 0, error).into());
         }
         let options = tags.options().find(|(it, _)| *it == bucket);
         let distributions = options.map(|(_, options)| options.distributions.clone());

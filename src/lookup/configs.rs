@@ -65,7 +65,7 @@ type PolicyAnswer = Result<Option<bool>, CallError>;
 
 /// The result of the lookup for each distribution. The configs of others are unknown.
 #[derive(Default)]
-pub struct ResolvedConfigs(BTreeMap<DistributionId, Result<ConfigAnswer, Arc<CallError>>>);
+pub struct ResolvedConfigs(BTreeMap<DistributionId, Result<ConfigAnswer, CallError>>);
 
 /// The lookups of one delivery.
 struct Delivery<'d> {
@@ -102,7 +102,7 @@ impl ConfigLookup {
         // A distribution tenant has the config of another distribution, with its own customizations.
         let ids: Vec<_> = ids.into_iter().filter(|id| self.is_enabled && !id.is_tenant()).collect();
         let delivery = Delivery { lookup: self, cloudfront, deadline, policies: RefCell::default() };
-        let lookup = async |id: &DistributionId| (id.clone(), delivery.config(id).await.map_err(Arc::new));
+        let lookup = async |id: &DistributionId| (id.clone(), delivery.config(id).await);
         ResolvedConfigs(
             concurrency::run(ids, MAX_CONCURRENT_CONFIG_LOOKUPS, self.limits.hold(Instant::now(), deadline), lookup)
                 .await,
@@ -207,11 +207,8 @@ impl ResolvedConfigs {
     /// Returns why the config of this distribution is unknown or may be outdated; `None` if it is current, or was not
     /// looked up.
     #[must_use]
-    pub fn error(&self, id: &DistributionId) -> Option<Arc<CallError>> {
-        match self.0.get(id)? {
-            Ok(answer) => answer.error.clone(),
-            Err(error) => Some(Arc::clone(error)),
-        }
+    pub fn error(&self, id: &DistributionId) -> Option<&CallError> {
+        self.0.get(id)?.as_ref().map_or_else(Some, |answer| answer.error.as_deref())
     }
 
     /// Returns for each distribution of the bucket how it maps the bucket's keys to URLs; `None` if its config could

@@ -58,7 +58,7 @@ fn remedy(class: ErrorClass) -> &'static str {
 
 /// The result of the lookup for each bucket.
 #[derive(Default)]
-pub struct ResolvedTags(BTreeMap<Bucket, Result<Options, Arc<TagLookupError>>>);
+pub struct ResolvedTags(BTreeMap<Bucket, Result<Options, TagLookupError>>);
 
 impl ResolvedTags {
     /// Returns the tagged buckets with their options.
@@ -82,8 +82,8 @@ impl ResolvedTags {
 
     /// Returns the error of this bucket's lookup, if it failed.
     #[must_use]
-    pub fn error(&self, bucket: &Bucket) -> Option<Arc<TagLookupError>> {
-        self.0.get(bucket)?.as_ref().err().cloned()
+    pub fn error(&self, bucket: &Bucket) -> Option<&TagLookupError> {
+        self.0.get(bucket)?.as_ref().err()
     }
 }
 
@@ -121,7 +121,7 @@ impl TagLookup {
         let hold = self.limits.hold(Instant::now(), deadline);
         let lookup = async |query: BucketQuery| {
             let answer = self.get(s3, &query, deadline).await;
-            (query.bucket, answer.map_err(Arc::new))
+            (query.bucket, answer)
         };
         ResolvedTags(concurrency::run(queries, MAX_CONCURRENT_TAG_LOOKUPS, hold, lookup).await)
     }

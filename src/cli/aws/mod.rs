@@ -9,6 +9,8 @@ mod notifications;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use tokio::sync::OnceCell;
@@ -16,8 +18,43 @@ use tokio::sync::OnceCell;
 use crate::aws::error::call_error;
 use crate::aws::invalidations::CloudFront;
 use crate::aws::s3::is_path_style;
-use crate::aws::{CallError, ErrorClass};
+use crate::aws::{CallError, CallTimeouts, ErrorClass, TlsError, config_loader};
 use crate::change::AccountId;
+
+/// Values that take precedence over the environment and the shared configuration files.
+#[derive(Clone, Debug, Default)]
+pub struct ConfigOverrides {
+    /// The profile of the shared configuration files.
+    pub profile: Option<String>,
+    /// The Region.
+    pub region: Option<String>,
+    /// The endpoint URL of all services.
+    pub endpoint: Option<String>,
+}
+
+/// Loads the SDK configuration from `overrides` and the SDK's default sources.
+///
+/// # Errors
+/// If `SSL_CERT_FILE` is set to a file that cannot be used.
+pub async fn load_config(overrides: &ConfigOverrides, timeouts: CallTimeouts) -> Result<SdkConfig, TlsError> {
+    let (mut loader, client) = config_loader(timeouts)?;
+    if let Some(profile) = &overrides.profile {
+        // As in the AWS CLI, a profile that is named explicitly takes precedence over credentials in the environment.
+        let region = overrides.region.clone().map(aws_config::Region::new);
+        let provider_config = ProviderConfig::with_default_region().await.with_http_client(client);
+        let provider_config = if region.is_some() { provider_config.with_region(region) } else { provider_config };
+        let credentials =
+            ProfileFileCredentialsProvider::builder().profile_name(profile).configure(&provider_config).build();
+        loader = loader.profile_name(profile).credentials_provider(credentials);
+    }
+    if let Some(region) = &overrides.region {
+        loader = loader.region(aws_config::Region::new(region.clone()));
+    }
+    if let Some(endpoint) = &overrides.endpoint {
+        loader = loader.endpoint_url(endpoint);
+    }
+    Ok(loader.load().await)
+}
 
 /// The timeout of one attempt of a call to S3.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
