@@ -112,7 +112,7 @@ impl InvalidateArgs {
         let started = Instant::now();
         let deadline = started + self.timeout();
         let invocation = Invocation { request_id: request_id(), function_arn: String::new(), deadline };
-        let (answer, _) = app.handle(event.into(), &invocation).await;
+        let (answer, _) = app.handle(Ok(event), started, &invocation).await;
         let (mut report, mut errors): (_, Vec<_>) = match answer {
             Ok(Answer { report, .. }) => (report, Vec::new()),
             Err(InvocationError { report, failures, .. }) => {

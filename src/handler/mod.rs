@@ -16,36 +16,13 @@ use self::deadline::{listing_limits, lookup_limits, send_limits};
 use crate::aws::{BucketQuery, CallError, CloudFront, CodePipeline, S3, SdkConfig};
 use crate::change::{AccountId, Bucket, EventSource, Timestamp};
 use crate::config::{Config, ExpectedOwner};
-use crate::event::{self, Event, EventError};
+use crate::event::{Event, EventError};
 use crate::lookup::{Clock, ConfigLookup, KeyLookup, TagLookup, stats};
 use crate::plan::Invalidation;
 use crate::report::{Answer, InvocationError, LogLine, RESPONSE_LIMITS};
 use crate::send::{SendDeadlines, SendOptions, SentCache, SentInvalidation, send_all};
 
 pub use self::deadline::Invocation;
-pub use crate::send::CONCURRENT_SENDS;
-
-/// A decoded event, and when decoding began. The raw event is not kept: it can be 6 MB.
-pub struct DecodedEvent {
-    event: Result<Event, EventError>,
-    started_at: Instant,
-}
-
-impl DecodedEvent {
-    /// Decodes an event.
-    #[must_use]
-    pub fn decode(event: &[u8]) -> Self {
-        let started_at = Instant::now();
-        Self { event: event::decode(event), started_at }
-    }
-}
-
-/// An event that was not received as bytes.
-impl From<Event> for DecodedEvent {
-    fn from(event: Event) -> Self {
-        Self { event: Ok(event), started_at: Instant::now() }
-    }
-}
 
 /// The function: its configuration, AWS clients and caches.
 pub struct App {
@@ -81,7 +58,7 @@ impl App {
         }
     }
 
-    /// Handles one event. Every change in it is invalidated, skipped for a named reason, or failed; a failed change does
+    /// Handles one event, whose decoding began at `started_at`. Every change in it is invalidated, skipped for a named reason, or failed; a failed change does
     /// not stop the others. The log line describes what was done, also after an error.
     ///
     /// The answer is an [`InvocationError`] if the event cannot be decoded, or if anything failed that is reported
@@ -89,7 +66,8 @@ impl App {
     /// event is redelivered.
     pub async fn handle(
         &self,
-        DecodedEvent { event, started_at }: DecodedEvent,
+        event: Result<Event, EventError>,
+        started_at: Instant,
         invocation: &Invocation,
     ) -> (Result<Answer, InvocationError>, LogLine) {
         let source = match &event {

@@ -12,20 +12,24 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::deadline::UNKNOWN_TIME_LEFT;
-use super::{App, DecodedEvent, Invocation};
+use super::{App, Invocation};
+use crate::event::{self, Event, EventError};
 use crate::report::{Answer, InvocationError, Metrics};
 
 /// The error type that Lambda reports for a function that cannot start.
 pub const CONFIGURATION_ERROR: &str = "ConfigurationError";
 
 /// An event as the runtime delivers it. It is decoded from the text that the runtime has read, which is neither copied
-/// nor parsed into a tree.
-pub struct IncomingEvent(DecodedEvent);
+/// nor parsed into a tree, and is not kept: it can have 6 MB.
+pub struct IncomingEvent {
+    event: Result<Event, EventError>,
+    started_at: Instant,
+}
 
 impl<'de> Deserialize<'de> for IncomingEvent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let event = <&RawValue>::deserialize(deserializer)?;
-        Ok(Self(DecodedEvent::decode(event.get().as_bytes())))
+        let (started_at, text) = (Instant::now(), <&RawValue>::deserialize(deserializer)?);
+        Ok(Self { event: event::decode(text.get().as_bytes()), started_at })
     }
 }
 
@@ -45,7 +49,8 @@ pub async fn handle(
         function_arn: event.context.invoked_function_arn,
         deadline: Instant::now() + deadline.duration_since(SystemTime::now()).unwrap_or(UNKNOWN_TIME_LEFT),
     };
-    let (answer, log_line) = app.handle(event.payload.0, &invocation).await;
+    let IncomingEvent { event, started_at } = event.payload;
+    let (answer, log_line) = app.handle(event, started_at, &invocation).await;
     log_line.log();
     if let Some(metrics) = metrics
         && let Some(now) = app.now()

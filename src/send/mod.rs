@@ -32,7 +32,7 @@ use self::throttle::Throttle;
 
 /// The most invalidations, each for one distribution, that are sent concurrently, apart from calls that hang (see
 /// [`hold`]).
-pub const CONCURRENT_SENDS: usize = 8;
+const CONCURRENT_SENDS: usize = 8;
 
 /// The operation's name in errors.
 const OPERATION: &str = "CreateInvalidation";
