@@ -72,11 +72,8 @@ impl App {
         let configs = self.config_lookup.resolve(&self.cloudfront, distributions, configs_deadline(deadlines)).await;
         let resolutions = tags.resolutions(&configs);
         let AssignedBatch { assignments, mut outcomes, config_unavailable } = assign(batch, &resolutions);
-        let prefixes = if self.key_lookup.is_enabled() {
-            prefixes_to_list(batch, &assignments, self.config.objective.budget.max_paths)
-        } else {
-            BTreeMap::new()
-        };
+        let prefixes = || prefixes_to_list(batch, &assignments, self.config.objective.budget.max_paths);
+        let prefixes = self.key_lookup.is_enabled().then(prefixes).unwrap_or_default();
         // Boxed, because the nested future types would exceed the compiler's limit on nesting.
         let listing = self.key_lookup.list(&self.s3, prefixes, &queries, listing_deadline(deadlines));
         let listed_keys = Box::pin(listing).await;

@@ -54,7 +54,10 @@ impl App {
                     RequestTarget::Bucket(bucket) => {
                         (self.distributions(bucket, invocation).await?, Some(&bucket.name))
                     }
-                    RequestTarget::Default => (vec![self.default_distribution()?], None),
+                    RequestTarget::Default => {
+                        let id = self.config.default_distribution.clone();
+                        (vec![id.ok_or(EventError::NoDistribution)?], None)
+                    }
                 };
                 let invalidations = plan_named(&distributions, paths, bucket, delivery_id);
                 let mut report = Report::default();
@@ -71,10 +74,6 @@ impl App {
             }
         };
         if report.has_failed { Err(InvocationError::request(failures, report)) } else { Ok(report) }
-    }
-
-    fn default_distribution(&self) -> Result<DistributionId, InvocationError> {
-        self.config.default_distribution.clone().ok_or_else(|| EventError::NoDistribution.into())
     }
 
     /// The distributions that the bucket's tag names. A bucket without the tag is an error here, because a person named

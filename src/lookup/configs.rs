@@ -222,7 +222,8 @@ impl ResolvedConfigs {
             Some(Ok(answer)) => {
                 let mut mapping = Mapping::new(bucket, options, answer.config.as_ref());
                 mapping.is_stale = answer.error.is_some();
-                if answer.config.is_some() && !mapping.is_conclusive() && answer.cached.should_warn(bucket) {
+                let mut warned = answer.cached.warned_buckets.lock().unwrap_or_else(PoisonError::into_inner);
+                if answer.config.is_some() && !mapping.is_conclusive() && warned.insert(bucket.clone()) {
                     tracing::warn!(
                         bucket = bucket.name.as_str(),
                         distribution = id.as_str(),
@@ -234,11 +235,5 @@ impl ResolvedConfigs {
             }
         };
         options.distributions.iter().map(|id| (id.clone(), mapping(id))).collect()
-    }
-}
-
-impl CachedConfig {
-    fn should_warn(&self, bucket: &Bucket) -> bool {
-        self.warned_buckets.lock().unwrap_or_else(PoisonError::into_inner).insert(bucket.clone())
     }
 }

@@ -47,16 +47,13 @@ pub(crate) struct TextHash(Sha256);
 impl TextHash {
     pub(crate) fn of<'t>(texts: impl IntoIterator<Item = &'t str>) -> [u8; 32] {
         let mut hash = Self::default();
-        for text in texts {
-            hash.part(text);
-        }
+        texts.into_iter().for_each(|text| hash.part(text));
         hash.0.finalize().into()
     }
 
-    fn part(&mut self, text: &str) -> &mut Self {
+    fn part(&mut self, text: &str) {
         self.0.update((text.len() as u64).to_be_bytes());
         self.0.update(text);
-        self
     }
 }
 
@@ -65,9 +62,7 @@ impl CallerReference {
         let mut hash = TextHash::default();
         hash.0.update(delivery_digest);
         hash.part(distribution.as_str());
-        for item in items {
-            hash.part(item.as_str());
-        }
+        items.iter().for_each(|item| hash.part(item.as_str()));
         let mut reference = String::with_capacity(64);
         for byte in hash.0.finalize() {
             // Writing to a String cannot fail.
