@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use lambda_runtime::service_fn;
 use s3_cloudfront_invalidator::aws;
 use s3_cloudfront_invalidator::config::Config;
-use s3_cloudfront_invalidator::handler::deadline::CALL_TIMEOUTS;
+use s3_cloudfront_invalidator::handler::deadline::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT};
 use s3_cloudfront_invalidator::handler::{App, runtime};
 use s3_cloudfront_invalidator::report::{Metrics, logging};
 
@@ -30,8 +30,12 @@ async fn main() -> anyhow::Result<()> {
             "{missing} is not set: this program runs only in AWS Lambda; run scripts/demo to try the function locally"
         );
     }
-    let init =
-        async { anyhow::Ok((Config::from_lookup(variable)?, aws::config_loader(CALL_TIMEOUTS)?.0.load().await)) };
+    let init = async {
+        anyhow::Ok((
+            Config::from_lookup(variable)?,
+            aws::config_loader(CONNECT_TIMEOUT, ATTEMPT_TIMEOUT)?.0.load().await,
+        ))
+    };
     let (config, sdk) = match init.await {
         Ok(init) => init,
         Err(error) => {

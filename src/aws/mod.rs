@@ -35,41 +35,28 @@ pub use self::s3::S3;
 pub use self::tags::BucketQuery;
 pub use self::tls::TlsError;
 
-/// How long calls may take.
-#[derive(Clone, Copy, Debug)]
-pub struct CallTimeouts {
-    /// The longest time to establish a connection.
-    pub connect: Duration,
-    /// The longest time for one attempt of a call, including connecting and reading. Most callers set a shorter timeout
-    /// that suits the operation and the remaining time; this one applies to the others.
-    pub attempt: Duration,
-}
-
 /// SDK crates whose log events are dropped because they can contain a whole response. When an error replaces an
 /// earlier one of the same call, the SDK logs the earlier one together with the response. Callers report the later
 /// one.
 pub const SILENT_CRATES: &[&str] = &["aws_smithy_runtime_api"];
 
 /// Returns a loader of Region, credentials and endpoint from the SDK's default sources, with its HTTP client; in Lambda
-/// these sources are environment variables. The TLS roots are those of `SSL_CERT_FILE`, or the platform's.
+/// these sources are environment variables. `connect` is the longest time to establish a connection, `attempt` that for
+/// one attempt of a call, including connecting and reading. The TLS roots are those of `SSL_CERT_FILE`, or the platform's.
 ///
 /// The function's clients disable the SDK's retries: a caller of several calls knows better which to retry when, and
 /// how much time is left. The clients of the operator's commands keep them.
 ///
 /// # Errors
 /// If `SSL_CERT_FILE` is set to a file that cannot be used.
-pub fn config_loader(timeouts: CallTimeouts) -> Result<(ConfigLoader, SharedHttpClient), TlsError> {
+pub fn config_loader(connect: Duration, attempt: Duration) -> Result<(ConfigLoader, SharedHttpClient), TlsError> {
     let roots = tls::choose_roots(|name| std::env::var_os(name), tls::read)?;
-    let client = http_client(roots, timeouts.connect)?;
-    let timeouts =
-        TimeoutConfig::builder().connect_timeout(timeouts.connect).operation_attempt_timeout(timeouts.attempt).build();
+    let client = http_client(roots, connect)?;
+    let timeouts = TimeoutConfig::builder().connect_timeout(connect).operation_attempt_timeout(attempt).build();
     let loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).timeout_config(timeouts);
     let loader = loader.http_client(client.clone());
-    let loader = match AppName::new(env!("CARGO_PKG_NAME")) {
-        Ok(name) => loader.app_name(name),
-        Err(_) => loader,
-    };
-    Ok((loader, client))
+    let name = AppName::new(env!("CARGO_PKG_NAME")).map_err(|error| TlsError(error.to_string()))?;
+    Ok((loader.app_name(name), client))
 }
 
 /// Builds one HTTP client for all services and Regions, so that TLS is set up once; it pools connections by host. The

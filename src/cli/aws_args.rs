@@ -10,7 +10,7 @@ use super::link::{Deployment, FunctionLocator, find};
 use crate::aws;
 use crate::change::Region;
 use crate::change::text::excerpt;
-use crate::handler::deadline::CALL_TIMEOUTS;
+use crate::handler::deadline::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT};
 
 /// The environment variable that sets one endpoint for all services in the AWS CLI and the SDKs.
 const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL";
@@ -80,7 +80,8 @@ impl AwsArgs {
 
     /// Loads the SDK configuration. A missing or invalid Region and an invalid endpoint are errors.
     pub(super) async fn config(&self) -> anyhow::Result<aws::SdkConfig> {
-        let config = load_config(&self.overrides(), CALL_TIMEOUTS).await?;
+        let (loader, client) = aws::config_loader(CONNECT_TIMEOUT, ATTEMPT_TIMEOUT)?;
+        let config = load_config(loader, client, &self.overrides()).await;
         let Some(region) = config.region() else {
             bail!("no Region configured; set --region, AWS_REGION or the profile's region");
         };

@@ -10,7 +10,7 @@ use super::key_lists;
 use super::terminal::note;
 use crate::aws::{self, CallError, CloudFront, ErrorClass};
 use crate::change::DistributionId;
-use crate::handler::deadline::CALL_TIMEOUTS;
+use crate::handler::deadline::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT};
 use crate::path::{Behavior, DistributionConfig, Origin, OriginGroup};
 
 /// The distribution whose config maps objects to URLs.
@@ -54,7 +54,9 @@ impl ConfigArgs {
             ));
             return Ok(None);
         }
-        match read_config(&CloudFront::new(&aws::config_loader(CALL_TIMEOUTS)?.0.load().await), id).await {
+        match read_config(&CloudFront::new(&aws::config_loader(CONNECT_TIMEOUT, ATTEMPT_TIMEOUT)?.0.load().await), id)
+            .await
+        {
             Ok(config) => Ok(Some(config)),
             Err(error) if error.class == ErrorClass::NotFound => bail!("{error}; correct --distribution"),
             Err(error) => {

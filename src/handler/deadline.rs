@@ -2,7 +2,6 @@
 
 use tokio::time::{Duration, Instant};
 
-use crate::aws::CallTimeouts;
 use crate::lookup::CallLimits;
 use crate::send::SendDeadlines;
 
@@ -47,9 +46,11 @@ pub(super) const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// deadline in 1970.
 pub(super) const UNKNOWN_TIME_LEFT: Duration = Duration::from_secs(3);
 
-/// The timeouts of all clients. An endpoint in the same Region answers within milliseconds.
-pub const CALL_TIMEOUTS: CallTimeouts =
-    CallTimeouts { connect: Duration::from_secs(3), attempt: Duration::from_secs(5) };
+/// The longest time to establish a connection. An endpoint in the same Region answers within milliseconds.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// The longest time for one attempt of a call, including connecting and reading. Most callers set a shorter timeout that
+/// suits the operation and the remaining time; this one applies to the others.
+pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The limits of lookups. S3 and CloudFront usually answer them well within a second. `backoff` is the longest delay
 /// before the first retry of `CreateInvalidation`; the limits of other operations are higher than its limit, so their

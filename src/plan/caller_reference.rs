@@ -62,7 +62,9 @@ impl CallerReference {
         let mut hash = TextHash::default();
         hash.0.update(delivery_digest);
         hash.part(distribution.as_str());
-        items.iter().for_each(|item| hash.part(item.as_str()));
+        for item in items {
+            hash.part(item.as_str());
+        }
         let mut reference = String::with_capacity(64);
         for byte in hash.0.finalize() {
             // Writing to a String cannot fail.

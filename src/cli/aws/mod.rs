@@ -8,17 +8,18 @@ mod notifications;
 
 use std::time::Duration;
 
-use aws_config::SdkConfig;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_config::{ConfigLoader, SdkConfig};
 use aws_sdk_s3::error::ProvideErrorMetadata;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tokio::sync::OnceCell;
 
 use crate::aws::error::call_error;
 use crate::aws::invalidations::CloudFront;
 use crate::aws::s3::is_path_style;
-use crate::aws::{CallError, CallTimeouts, ErrorClass, TlsError, config_loader};
+use crate::aws::{CallError, ErrorClass};
 use crate::change::AccountId;
 
 /// Values that take precedence over the environment and the shared configuration files.
@@ -32,12 +33,8 @@ pub struct ConfigOverrides {
     pub endpoint: Option<String>,
 }
 
-/// Loads the SDK configuration from `overrides` and the SDK's default sources.
-///
-/// # Errors
-/// If `SSL_CERT_FILE` is set to a file that cannot be used.
-pub async fn load_config(overrides: &ConfigOverrides, timeouts: CallTimeouts) -> Result<SdkConfig, TlsError> {
-    let (mut loader, client) = config_loader(timeouts)?;
+/// Loads the SDK configuration from `overrides` and the sources of `loader`, which has this HTTP client.
+pub async fn load_config(mut loader: ConfigLoader, client: SharedHttpClient, overrides: &ConfigOverrides) -> SdkConfig {
     if let Some(profile) = &overrides.profile {
         // As in the AWS CLI, a profile that is named explicitly takes precedence over credentials in the environment.
         let region = overrides.region.clone().map(aws_config::Region::new);
@@ -53,11 +50,11 @@ pub async fn load_config(overrides: &ConfigOverrides, timeouts: CallTimeouts) ->
     if let Some(endpoint) = &overrides.endpoint {
         loader = loader.endpoint_url(endpoint);
     }
-    Ok(loader.load().await)
+    loader.load().await
 }
 
 /// The timeout of one attempt of a call to S3.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
+const S3_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The clients for one account and one Region.
 pub struct OperatorClients {
@@ -78,7 +75,7 @@ impl OperatorClients {
     pub fn new(config: &SdkConfig) -> Self {
         let builder = aws_sdk_s3::config::Builder::from(config).force_path_style(is_path_style(config));
         // S3 validates the destinations of a notification configuration before it responds.
-        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(S3_ATTEMPT_TIMEOUT).build();
         let s3_config = builder.timeout_config(timeouts).build();
         Self {
             cloud_formation: aws_sdk_cloudformation::Client::new(config),
