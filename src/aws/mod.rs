@@ -42,7 +42,8 @@ pub const SILENT_CRATES: &[&str] = &["aws_smithy_runtime_api"];
 
 /// Returns a loader of Region, credentials and endpoint from the SDK's default sources, with its HTTP client; in Lambda
 /// these sources are environment variables. `connect` is the longest time to establish a connection, `attempt` that for
-/// one attempt of a call, including connecting and reading. The TLS roots are those of `SSL_CERT_FILE`, or the platform's.
+/// one attempt of a call, including connecting and reading. The TLS roots are those of `SSL_CERT_FILE`, or the
+/// platform's.
 ///
 /// The function's clients disable the SDK's retries: a caller of several calls knows better which to retry when, and
 /// how much time is left. The clients of the operator's commands keep them.

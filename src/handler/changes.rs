@@ -39,8 +39,8 @@ impl App {
             return Ok(report.into());
         }
         // If the invocation fails, the runtime logs the error, whose message already lists the first failures.
-        let already_logged = if batch_response.is_some() { 0 } else { MAX_FAILURES_IN_MESSAGE };
-        let mut others = failures.iter().skip(already_logged);
+        let logged_by_runtime = if batch_response.is_some() { 0 } else { MAX_FAILURES_IN_MESSAGE };
+        let mut others = failures.iter().skip(logged_by_runtime);
         for failure in others.by_ref().take(LOGGED_FAILURES) {
             tracing::error!(failure = failure.message, "changes not invalidated");
         }
@@ -67,18 +67,19 @@ impl App {
         let all_changes = batch.changes.len() + batch.failed.len() + batch.unlisted_failures;
         let queries = self.queries(buckets, invocation).ok_or_else(|| InvocationError::unknown_account(all_changes))?;
         let tags = self.tag_lookup.resolve(&self.s3, queries.clone(), invocation.tags_deadline()).await;
-        let deadlines = invocation.send_deadlines(retries);
+        let send_deadlines = invocation.send_deadlines(retries);
         let distributions = tags.options().flat_map(|(_, options)| &options.distributions).collect();
-        let configs = self.config_lookup.resolve(&self.cloudfront, distributions, configs_deadline(deadlines)).await;
+        let configs =
+            self.config_lookup.resolve(&self.cloudfront, distributions, configs_deadline(send_deadlines)).await;
         let resolutions = tags.resolutions(&configs);
         let AssignedBatch { assignments, mut outcomes, config_unavailable } = assign(batch, &resolutions);
         let prefixes = || prefixes_to_list(batch, &assignments, self.config.objective.budget.max_paths);
         let prefixes = self.key_lookup.is_enabled().then(prefixes).unwrap_or_default();
         // Boxed, because the nested future types would exceed the compiler's limit on nesting.
-        let listing = self.key_lookup.list(&self.s3, prefixes, &queries, listing_deadline(deadlines));
+        let listing = self.key_lookup.list(&self.s3, prefixes, &queries, listing_deadline(send_deadlines));
         let listed_keys = Box::pin(listing).await;
         let invalidations = plan_changes(batch, &assignments, &listed_keys, self.config.objective, delivery_id);
-        let sent = self.send(&invalidations, deadlines).await;
+        let sent = self.send(&invalidations, send_deadlines).await;
         let mut failures = unreadable(batch);
         failures.extend(tag_failures(batch, &tags));
         failures.extend(config_failures(batch, &config_unavailable, &configs));

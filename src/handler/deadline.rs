@@ -5,11 +5,12 @@ use tokio::time::{Duration, Instant};
 use crate::lookup::CallLimits;
 use crate::send::SendDeadlines;
 
-/// The lookup of bucket tags may take the remaining time divided by this; the lookup of distribution configs after it,
-/// what then remains divided by this. A lookup that hangs must not keep the other changes from being sent.
+/// The lookup of bucket tags may take the time until the deadline divided by this; the lookup of distribution configs
+/// after it, the time until the answer divided by this. A lookup that hangs must not keep the other changes from being
+/// sent.
 const LOOKUP_DIVISOR: u32 = 3;
 
-/// Listing buckets may take the time remaining after the lookups divided by this, at most `MAX_LISTING_TIME`. Listing
+/// Listing buckets may take the time that then remains until the answer divided by this, at most `MAX_LISTING_TIME`. Listing
 /// only saves paths and evictions, so it must not take the time needed to send.
 const LISTING_DIVISOR: u32 = 4;
 const MAX_LISTING_TIME: Duration = Duration::from_secs(10);
@@ -26,18 +27,19 @@ const RESERVE_DIVISOR: u32 = 4;
 const RESULT_DIVISOR: u32 = 3;
 const RESULT_TIME: Duration = Duration::from_secs(10);
 
-/// The last retry of a request to send starts this long before the end of retries.
-const LAST_RETRY_MARGIN: Duration = Duration::from_millis(50);
-
-/// Reading the progress of a job's invalidations may take the remaining time divided by this.
-const PROGRESS_DIVISOR: u32 = 2;
-
 /// The time reserved after that for the answer to Lambda, in the same way.
 const JOB_ANSWER_DIVISOR: u32 = 10;
 const JOB_ANSWER_TIME: Duration = Duration::from_millis(500);
 
-/// The largest tolerated difference between the clocks of two machines, in seconds.
-pub(super) const MAX_CLOCK_SKEW_SECONDS: u64 = 300;
+/// The last retry of a request to send starts this long before the end of retries.
+const LAST_RETRY_MARGIN: Duration = Duration::from_millis(50);
+
+/// If there are too many invalidations in progress once the time for retries divided by this has passed, fewer wildcards
+/// are sent.
+pub(super) const ONE_WILDCARD_DIVISOR: u32 = 2;
+
+/// Reading the progress of a job's invalidations may take the remaining time divided by this.
+const PROGRESS_DIVISOR: u32 = 2;
 
 /// The interval between two `GetInvalidation` polls of the same invalidations.
 pub(super) const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -84,8 +86,9 @@ pub fn send_limits(backoff: Duration) -> CallLimits {
 /// The limits of putting the result of a job, which is attempted until the deadline. Putting a result twice is safe:
 /// CodePipeline accepts it once.
 pub(super) fn job_result_limits() -> CallLimits {
-    let limits = lookup_limits(Duration::from_secs(2));
-    CallLimits { attempts: u32::MAX, attempt_divisor: 3, min_attempt_time: Duration::ZERO, ..limits }
+    let limits = lookup_limits(Duration::ZERO);
+    let first_delay = Duration::from_millis(200);
+    CallLimits { attempts: u32::MAX, first_delay, attempt_divisor: 3, min_attempt_time: Duration::ZERO, ..limits }
 }
 
 /// What is known of an invocation besides its event.
@@ -105,8 +108,8 @@ impl Invocation {
         in_part_of(self.deadline, LOOKUP_DIVISOR, Duration::MAX)
     }
 
-    /// The deadlines for sending. `retries` limits how long failed requests are retried; `None` sets no limit of its
-    /// own.
+    /// The deadlines for sending. `retries` limits how long failed requests are retried, from now on, so that it includes
+    /// the steps before sending; `None` sets no limit of its own.
     pub(super) fn send_deadlines(&self, retries: Option<Duration>) -> SendDeadlines {
         let answers = self.before_end(ANSWER_RESERVE, RESERVE_DIVISOR);
         let attempts = answers.checked_sub(self.reserve(LAST_ATTEMPT_RESERVE, RESERVE_DIVISOR)).unwrap_or(answers);

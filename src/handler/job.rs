@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::deadline::{MAX_CLOCK_SKEW_SECONDS, job_result_limits};
+use super::deadline::job_result_limits;
 use super::{App, Invocation};
 use crate::aws::{CallError, ErrorClass, Progress};
 use crate::change::text::{counted, shortened};
@@ -18,6 +18,9 @@ use crate::path::Item;
 use crate::plan::DeliveryId;
 use crate::report::{Answer, Failure, InvocationError, JobReport, Report};
 use crate::send::SentStatus;
+
+/// The largest tolerated difference between the clocks of two machines, in seconds.
+const MAX_CLOCK_SKEW_SECONDS: u64 = 300;
 
 /// The remedy if the function's role may not put results.
 const RESULT_PERMISSIONS: &str = "; allow codepipeline:PutJobSuccessResult and codepipeline:PutJobFailureResult for \

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use tokio::time::Instant;
 
-use self::deadline::{listing_limits, lookup_limits, send_limits};
+use self::deadline::{ONE_WILDCARD_DIVISOR, listing_limits, lookup_limits, send_limits};
 use crate::aws::{BucketQuery, CallError, CloudFront, CodePipeline, S3, SdkConfig};
 use crate::change::{AccountId, Bucket, EventSource, Timestamp};
 use crate::config::{Config, ExpectedOwner};
@@ -58,8 +58,9 @@ impl App {
         }
     }
 
-    /// Handles one event, whose decoding began at `started_at`. Every change in it is invalidated, skipped for a named reason, or failed; a failed change does
-    /// not stop the others. The log line describes what was done, also after an error.
+    /// Handles one event, whose decoding began at `started_at`. Every change in it is invalidated, skipped for a named
+    /// reason, or failed; a failed change does not stop the others. The log line describes what was done, also after an
+    /// error.
     ///
     /// The answer is an [`InvocationError`] if the event cannot be decoded, or if anything failed that is reported
     /// neither as a batch item failure nor as the result of a job. The invocation then fails, so that an asynchronous
@@ -111,7 +112,7 @@ impl App {
         deadlines: SendDeadlines,
     ) -> Vec<Result<SentInvalidation, CallError>> {
         let calls = send_limits(self.config.retries.backoff);
-        let options = SendOptions { calls, dry_run: self.config.dry_run };
+        let options = SendOptions { calls, one_wildcard_divisor: ONE_WILDCARD_DIVISOR, dry_run: self.config.dry_run };
         send_all(&self.cloudfront, invalidations, &self.sent_cache, options, deadlines).await
     }
 

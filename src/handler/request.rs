@@ -25,7 +25,7 @@ impl App {
         if let Some(seconds) = request.wait
             && let Err(failure) = self.wait(&mut report, invocation.wait_deadline(Duration::from_secs(seconds))).await
         {
-            return Err(InvocationError::request(vec![failure], report));
+            return Err(InvocationError::request_failed(vec![failure], report));
         }
         Ok(report.into())
     }
@@ -44,7 +44,7 @@ impl App {
                 let HandledChanges { report, failures, .. } =
                     self.handle_changes(&batch, delivery_id, invocation, None).await?;
                 if report.skipped.iter().any(|it| matches!(it.reason, SkipReason::BucketNotTagged { .. })) {
-                    return Err(InvocationError::of_request(self.not_tagged(bucket), keys.len()));
+                    return Err(InvocationError::request_refused(self.not_tagged(bucket), keys.len()));
                 }
                 (report, failures)
             }
@@ -73,7 +73,7 @@ impl App {
                 (report, failures)
             }
         };
-        if report.has_failed { Err(InvocationError::request(failures, report)) } else { Ok(report) }
+        if report.has_failed { Err(InvocationError::request_failed(failures, report)) } else { Ok(report) }
     }
 
     /// The distributions that the bucket's tag names. A bucket without the tag is an error here, because a person named

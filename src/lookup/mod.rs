@@ -1,8 +1,8 @@
 //! Reads from AWS: bucket tags, distribution configs and the keys of buckets.
 //!
 //! Tags and configs are cached ([`Cache`]), and stale ones are used on errors. Keys are listed anew for each
-//! delivery, where it pays. [`retry`] repeats failed calls within their [`CallLimits`], [`concurrency`] bounds the calls in
-//! flight, and [`stats`] counts them; `send` uses these three as well.
+//! delivery, where it pays. [`retry`] repeats failed calls within their [`CallLimits`], [`concurrency`] bounds the calls
+//! in flight, and [`stats`] counts them; `send` uses these limits and the last two as well.
 
 mod cache;
 pub mod concurrency;

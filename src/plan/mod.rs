@@ -43,7 +43,7 @@ pub fn plan_changes(
     delivery_id: &DeliveryId<'_>,
 ) -> Vec<Invalidation> {
     // Without a listing the same paths collapse to the same items in every distribution.
-    let mut by_heuristic = BTreeMap::new();
+    let mut without_listing = BTreeMap::new();
     let mut invalidations = Vec::new();
     for assignment in assignments {
         let budget = Budget { max_paths: assignment.max_paths(objective.budget.max_paths), ..objective.budget };
@@ -54,7 +54,7 @@ pub fn plan_changes(
                 let model = Counted::new(urls, listed, &paths);
                 collapsed(paths, objective, &model)
             }
-            None => by_heuristic
+            None => without_listing
                 .entry((assignment.digest, budget.max_paths))
                 .or_insert_with(|| collapsed(assignment.paths(batch), objective, &Heuristic))
                 .clone(),

@@ -12,7 +12,7 @@ pub enum Outcome {
     Skipped(Arc<SkipReason>),
     /// CloudFront accepted an invalidation that covers it.
     Invalidated,
-    /// The function's own queue has accepted it, and delivers it again.
+    /// The function's own queue has accepted it, and delivers it again. The function has no such queue yet.
     Queued,
     /// It is reported to its sender as failed.
     Failed,
@@ -37,6 +37,7 @@ impl Outcomes {
 
     /// Joins `outcome` to those that these changes already have.
     pub fn join(&mut self, changes: &[usize], outcome: impl Into<Outcome>) {
+        // `None`, no outcome yet, is less than any.
         let outcome = Some(outcome.into());
         for &change in changes {
             if let Some(joined) = self.0.get_mut(change)

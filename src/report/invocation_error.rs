@@ -54,13 +54,13 @@ impl InvocationError {
 
     /// A request of this many changes failed before anything was done.
     #[must_use]
-    pub fn of_request(failure: Failure, changes: usize) -> Self {
+    pub fn request_refused(failure: Failure, changes: usize) -> Self {
         Self::of_failure("RequestFailed", failure, changes)
     }
 
     /// A request failed, wholly or in part.
     #[must_use]
-    pub fn request(failures: Vec<Failure>, mut report: Report) -> Self {
+    pub fn request_failed(failures: Vec<Failure>, mut report: Report) -> Self {
         if !report.has_failed {
             report.set_failures(&failures, 0);
         }
@@ -103,7 +103,7 @@ impl From<EventError> for InvocationError {
 /// A request of which nothing was done.
 impl From<Failure> for InvocationError {
     fn from(failure: Failure) -> Self {
-        Self::of_request(failure, 0)
+        Self::request_refused(failure, 0)
     }
 }
 

@@ -82,7 +82,7 @@ impl Serialize for Answer {
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// Whether anything failed.
+    /// Whether anything failed; the JSON has the opposite, `ok`.
     #[serde(rename = "ok", serialize_with = "negated")]
     pub has_failed: bool,
     /// The number of changes by outcome.
@@ -245,7 +245,7 @@ impl Report {
             });
             listed.changes += failure.changes;
         }
-        self.has_failed = !failures.is_empty() || omitted > 0;
+        self.has_failed |= !failures.is_empty() || omitted > 0;
         self.failures = listed.into_values().collect();
         self.failures_omitted = omitted;
     }

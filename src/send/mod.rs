@@ -80,6 +80,9 @@ struct Attempt {
 pub struct SendOptions {
     /// The limits of the attempts. The first delay is also the interval between requests once CloudFront throttles.
     pub calls: CallLimits,
+    /// If there are too many invalidations in progress once the time for retries divided by this has passed, fewer
+    /// wildcards are sent.
+    pub one_wildcard_divisor: u32,
     /// Whether nothing is sent.
     pub dry_run: bool,
 }
@@ -110,6 +113,8 @@ pub async fn send_all(
     let mut waiting = VecDeque::from(waiting);
     let permits = Semaphore::new(CONCURRENT_SENDS);
     let mut in_flight = FuturesUnordered::new();
+    let one_wildcard_after = deadlines.retries.saturating_duration_since(send_start) / options.one_wildcard_divisor;
+    let one_wildcard_from = send_start + one_wildcard_after;
     let max_hold = options.calls.hold(send_start, deadlines.answers);
     let mut throttle = Throttle::new(deadlines, options.calls, send_start);
     loop {
@@ -144,7 +149,7 @@ pub async fn send_all(
                         if error.class == ErrorClass::Throttled {
                             throttle.throttled(started_at, now);
                         }
-                        waiting.extend(next_attempt(pending, &error, options.calls, (send_start, deadlines)));
+                        waiting.extend(next_attempt(pending, &error, options.calls, deadlines, one_wildcard_from));
                         Err(error)
                     }
                 };
@@ -183,7 +188,8 @@ fn next_attempt(
     pending: PendingInvalidation,
     error: &CallError,
     calls: CallLimits,
-    (send_start, deadlines): (Instant, SendDeadlines),
+    deadlines: SendDeadlines,
+    one_wildcard_from: Instant,
 ) -> Option<PendingInvalidation> {
     let is_named = pending.invalidation.is_named();
     match error.class {
@@ -204,14 +210,13 @@ fn next_attempt(
         ErrorClass::TooManyInProgress | ErrorClass::Unavailable => {
             // The quotas count paths and wildcards in progress. If waiting does not help, a set with at
             // most one wildcard has the best chance.
-            let is_past_half_time = send_start.elapsed() >= deadlines.retries.saturating_duration_since(send_start) / 2;
-            if error.class == ErrorClass::TooManyInProgress && is_past_half_time && !is_named {
+            let now = Instant::now();
+            if error.class == ErrorClass::TooManyInProgress && now >= one_wildcard_from && !is_named {
                 let budget = Budget { max_wildcards: NonZeroUsize::MIN, ..pending.invalidation.budget };
                 if let Some(fewer_wildcards) = pending.invalidation.within(budget) {
                     return Some(pending.rewritten(fewer_wildcards));
                 }
             }
-            let now = Instant::now();
             let not_before = deadlines.retry_at(now + calls.delay(pending.failures), now)?;
             Some(PendingInvalidation { failures: pending.failures + 1, not_before, ..pending })
         }
