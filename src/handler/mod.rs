@@ -92,12 +92,12 @@ impl App {
             Ok(answer) => &mut answer.report,
             Err(error) => &mut *error.report,
         };
+        let log_line = LogLine::new(source, report, stats, started_at.elapsed(), self.now());
+        report.limit(&RESPONSE_LIMITS);
         for sent in &report.invalidations {
             let summary = serde_json::to_string(sent).unwrap_or_default();
             tracing::debug!(summary, "invalidation of {}", sent.distribution_id);
         }
-        let log_line = LogLine::new(source, report, stats, started_at.elapsed(), self.now());
-        report.limit(&RESPONSE_LIMITS);
         (answer, log_line)
     }
 

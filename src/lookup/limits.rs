@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The limits of the calls of one kind. The values are in `handler::deadline`.
+/// The limits of the calls of one kind. The values are in `handler::deadline`. The most attempts do not apply to
+/// `CreateInvalidation`, and the holds only to calls that take a permit: lookups and `CreateInvalidation`.
 #[derive(Clone, Copy, Debug)]
 pub struct CallLimits {
     /// The most attempts, the first included.

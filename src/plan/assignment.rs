@@ -163,7 +163,7 @@ impl<'d> BucketMapping<'d> {
         changes: &Arc<[usize]>,
         outcomes: &mut Outcomes,
     ) -> Self {
-        let (mut served, mut unknown, mut paths) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut served, mut unknown, mut paths) = (Vec::new(), Vec::new(), PathSet::default());
         let mut not_served: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for &index in &**changes {
             match batch.changes.get(index).map(|change| mapping.paths(&change.key)) {
@@ -187,8 +187,7 @@ impl<'d> BucketMapping<'d> {
             );
         }
         outcomes.join(&unknown, Outcome::Failed);
-        paths.sort_unstable();
-        paths.dedup();
+        let paths = paths.sorted();
         Self {
             bucket,
             mapping,
@@ -220,14 +219,13 @@ impl<'d> Assignment<'d> {
     /// Returns the paths of the changes, sorted and deduplicated.
     #[must_use]
     pub fn paths(&self, batch: &Batch) -> Vec<InvalidationPath> {
-        let mut paths = Vec::new();
+        let mut paths = PathSet::default();
         for BucketMapping { mapping, changes, .. } in &self.mappings {
-            let changes = changes.iter().filter_map(|&index| batch.changes.get(index));
-            paths.extend(changes.flat_map(|change| mapping.paths(&change.key).unwrap_or_default()));
+            for change in changes.iter().filter_map(|&index| batch.changes.get(index)) {
+                paths.extend(mapping.paths(&change.key).unwrap_or_default());
+            }
         }
-        paths.sort_unstable();
-        paths.dedup();
-        paths
+        paths.sorted()
     }
 
     /// Returns the most paths that the invalidation may have: `limit`, or less if a bucket's tag says so.
@@ -251,6 +249,34 @@ impl<'d> Assignment<'d> {
 
     fn serving(&self) -> impl Iterator<Item = &BucketMapping<'d>> {
         self.mappings.iter().filter(|it| !it.changes.is_empty())
+    }
+}
+
+/// How many paths are collected before the first deduplication.
+const DEDUPLICATE_ABOVE: usize = 4096;
+
+/// A set of paths that stays small when the same paths are added often.
+#[derive(Default)]
+struct PathSet {
+    paths: Vec<InvalidationPath>,
+    /// The number of paths after the last deduplication.
+    distinct: usize,
+}
+
+impl PathSet {
+    fn extend(&mut self, more: Vec<InvalidationPath>) {
+        self.paths.extend(more);
+        // Sorting again only once the list has doubled keeps the total cost at about that of one or two full sorts.
+        if self.paths.len() >= DEDUPLICATE_ABOVE + 2 * self.distinct {
+            self.paths = std::mem::take(self).sorted();
+            self.distinct = self.paths.len();
+        }
+    }
+
+    fn sorted(mut self) -> Vec<InvalidationPath> {
+        self.paths.sort_unstable();
+        self.paths.dedup();
+        self.paths
     }
 }
 
@@ -319,5 +345,16 @@ mod tests {
             assert_eq!(invalidation.items.iter().map(ToString::to_string).collect::<Vec<_>>(), ["/a/*"]);
             assert!(Arc::ptr_eq(&invalidation.changes, &invalidations[0].changes));
         }
+    }
+
+    #[test]
+    fn repeated_paths_are_deduplicated_early() {
+        let path = |n: usize| InvalidationPath::parse(&format!("/{n}")).unwrap();
+        let mut set = PathSet::default();
+        for n in 0..100_000 {
+            set.extend(vec![path(n % 7)]);
+            assert!(set.paths.len() <= DEDUPLICATE_ABOVE + 2 * 7, "{n}");
+        }
+        assert_eq!(set.sorted(), (0..7).map(path).collect::<Vec<_>>());
     }
 }

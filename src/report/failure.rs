@@ -90,7 +90,8 @@ impl Failure {
         Self { distribution_id: Some(distribution.clone()), ..Self::of_call("wait", error, message) }
     }
 
-    /// A bucket's tags could not be read, or one of them is invalid. `changes` is 0 if a request named the bucket.
+    /// A bucket's tags could not be read, or one of them is invalid. `changes` is 0 if a request
+    /// names paths for the bucket's distributions.
     #[must_use]
     pub fn tags(bucket: &BucketName, changes: usize, error: &TagLookupError) -> Self {
         let affected = if changes == 0 { String::new() } else { format!(" ({})", counted(changes, "change")) };

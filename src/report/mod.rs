@@ -98,13 +98,13 @@ pub struct Report {
     /// The number of failures that are not listed.
     #[serde(skip_serializing_if = "is_zero")]
     pub failures_omitted: usize,
-    /// The skipped changes by reason, as far as they are listed.
+    /// The skipped changes by reason, those with the most changes first, up to a limit.
     pub skipped: Vec<Skipped>,
     /// The number of reasons that are not listed.
     #[serde(skip_serializing_if = "is_zero")]
     pub skipped_omitted: usize,
-    /// The invalidations, one per distribution: the first ones, up to a limit, each with as many buckets and paths as
-    /// there is room for.
+    /// The invalidations, one per distribution: the first ones, up to a limit, each with as many paths as there is room
+    /// for.
     pub invalidations: Vec<SentInvalidation>,
     /// The number of invalidations that are not listed.
     #[serde(skip_serializing_if = "is_zero")]
