@@ -102,7 +102,7 @@ fn accepted<T, E: ProvideErrorMetadata + Error + 'static>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws::keys::tests::service;
+    use crate::aws::s3::key_tests::service;
 
     /// The response is empty, so there is nothing in it to check.
     #[tokio::test]

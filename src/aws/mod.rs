@@ -3,14 +3,11 @@
 //!
 //! Apart from `cli::aws`, this is the only module that names an SDK crate.
 
-mod configs;
+pub(crate) mod cloudfront;
 pub(crate) mod error;
-pub(crate) mod invalidations;
 mod jobs;
-mod keys;
 pub(crate) mod response;
 pub(crate) mod s3;
-mod tags;
 mod tls;
 
 use std::time::Duration;
@@ -27,12 +24,10 @@ use aws_smithy_runtime_api::client::http::{
 
 pub use aws_config::SdkConfig;
 
+pub use self::cloudfront::{Accepted, CloudFront, Progress};
 pub use self::error::{CallError, ErrorClass};
-pub use self::invalidations::{Accepted, CloudFront, Progress};
 pub use self::jobs::CodePipeline;
-pub use self::keys::{BucketKeys, KeyPage};
-pub use self::s3::S3;
-pub use self::tags::BucketQuery;
+pub use self::s3::{BucketKeys, BucketQuery, KeyPage, S3};
 pub use self::tls::TlsError;
 
 /// SDK crates whose log events are dropped because they can contain a whole response. When an error replaces an

@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws_lambda_events::event::sqs::SqsBatchResponse;
 use tokio::time::Duration;
 
 use super::deadline::{configs_deadline, listing_deadline};
 use super::{App, Invocation};
-use crate::change::{Batch, Bucket, DistributionId, FieldError};
+use crate::change::{Batch, Bucket, DistributionId, FieldError, Message};
 use crate::lookup::{ResolvedConfigs, ResolvedTags};
 use crate::plan::{AssignedBatch, DeliveryId, Outcome, Outcomes, SkipReason, assign, plan_changes, prefixes_to_list};
 use crate::report::{Answer, Failure, InvocationError, MAX_FAILURES_IN_MESSAGE, Report};
@@ -136,4 +137,23 @@ fn config_failures(
         Some(Failure::config(distribution, &buckets, changes.len(), configs.error(distribution)?))
     };
     config_unavailable.iter().filter_map(failure).collect()
+}
+
+impl HandledChanges {
+    /// The batch item failures: every message of which anything failed. Returns `None` if a record failed that belongs
+    /// to no message with an ID; then the invocation must fail, so that the whole batch is redelivered.
+    pub(super) fn batch_response(&self, messages: &[Message], batch: &Batch) -> Option<SqsBatchResponse> {
+        let attributed: usize = messages.iter().map(|message| message.failed.len()).sum();
+        if attributed < batch.failed.len() {
+            return None;
+        }
+        let has_failed =
+            |message: &&Message| self.outcomes.any_failed(message.changes.clone()) || !message.failed.is_empty();
+        let ids: BTreeSet<_> = messages.iter().filter(has_failed).map(|message| &*message.id).collect();
+        let mut response = SqsBatchResponse::default();
+        for id in ids {
+            response.add_failure(id);
+        }
+        Some(response)
+    }
 }

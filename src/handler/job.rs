@@ -13,7 +13,7 @@ use crate::event::{
     ContinuationToken, ContinuationTokenError, EventError, FailureType, InvalidationRef, Job, JobId, JobResult,
     MAX_SUMMARY_LENGTH, MAX_WAIT, Request, RequestKind,
 };
-use crate::lookup::retry::retry;
+use crate::lookup::calls::retry;
 use crate::path::Item;
 use crate::plan::DeliveryId;
 use crate::report::{Answer, Failure, InvocationError, JobReport, Report};

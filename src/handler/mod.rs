@@ -4,7 +4,6 @@
 mod changes;
 pub mod deadline;
 mod job;
-mod queue;
 mod request;
 pub mod runtime;
 

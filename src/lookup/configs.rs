@@ -9,9 +9,9 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use super::retry::retry;
+use super::calls::{self, retry};
 use super::stats::CacheCounters;
-use super::{Cache, CacheTtl, Cached, CallLimits, Clock, concurrency};
+use super::{Cache, CacheTtl, Cached, CallLimits, Clock};
 use crate::aws::{CallError, CloudFront, ErrorClass};
 use crate::change::{Bucket, DistributionId};
 use crate::path::{BucketOptions, DistributionConfig, Mapping, PolicyId};
@@ -22,7 +22,7 @@ const CACHED_DISTRIBUTIONS: u64 = 1000;
 /// The most cache policies that are cached. An account has at most 20 by default (CloudFront quotas).
 const CACHED_POLICIES: u64 = 1000;
 
-/// The most distributions that are looked up concurrently, apart from calls that hang (see [`concurrency`]).
+/// The most distributions that are looked up concurrently, apart from calls that hang (see [`calls`]).
 const MAX_CONCURRENT_CONFIG_LOOKUPS: usize = 8;
 
 const COUNTERS: CacheCounters = |stats| (&mut stats.config_cache_hits, &mut stats.config_cache_misses);
@@ -104,8 +104,7 @@ impl ConfigLookup {
         let delivery = Delivery { lookup: self, cloudfront, deadline, policies: RefCell::default() };
         let lookup = async |id: &DistributionId| (id.clone(), delivery.config(id).await);
         ResolvedConfigs(
-            concurrency::run(ids, MAX_CONCURRENT_CONFIG_LOOKUPS, self.limits.hold(Instant::now(), deadline), lookup)
-                .await,
+            calls::run(ids, MAX_CONCURRENT_CONFIG_LOOKUPS, self.limits.hold(Instant::now(), deadline), lookup).await,
         )
     }
 }

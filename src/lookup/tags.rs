@@ -10,9 +10,9 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::time::Instant;
 
-use super::retry::retry;
+use super::calls::{self, retry};
 use super::stats::CacheCounters;
-use super::{Cache, CacheTtl, Cached, CallLimits, Clock, ResolvedConfigs, concurrency};
+use super::{Cache, CacheTtl, Cached, CallLimits, Clock, ResolvedConfigs};
 use crate::aws::{BucketQuery, CallError, ErrorClass, S3};
 use crate::change::{Bucket, DistributionId};
 use crate::path::{BucketDefaults, BucketOptions, TagError, Tags};
@@ -22,7 +22,7 @@ use crate::plan::{Resolution, Resolutions};
 /// entry takes a few hundred bytes.
 const CACHED_BUCKETS: u64 = 10_000;
 
-/// The most buckets that are looked up concurrently, apart from calls that hang (see [`concurrency`]).
+/// The most buckets that are looked up concurrently, apart from calls that hang (see [`calls`]).
 const MAX_CONCURRENT_TAG_LOOKUPS: usize = 16;
 
 const COUNTERS: CacheCounters = |stats| (&mut stats.tag_cache_hits, &mut stats.tag_cache_misses);
@@ -123,7 +123,7 @@ impl TagLookup {
             let answer = self.get(s3, &query, deadline).await;
             (query.bucket, answer)
         };
-        ResolvedTags(concurrency::run(queries, MAX_CONCURRENT_TAG_LOOKUPS, hold, lookup).await)
+        ResolvedTags(calls::run(queries, MAX_CONCURRENT_TAG_LOOKUPS, hold, lookup).await)
     }
 
     /// Returns the bucket's options, cached or fetched. Stale options are used if S3 returns a transient error, or no

@@ -6,7 +6,6 @@
 //! are counted, not estimated.
 
 mod assignment;
-mod caller_reference;
 mod invalidation;
 mod key_listing;
 mod listed_keys;
@@ -20,10 +19,9 @@ use crate::collapse::{Budget, Counted, Heuristic, Objective};
 use crate::path::Item;
 
 pub use self::assignment::{AssignedBatch, Assignment, BucketMapping, Resolution, Resolutions, assign};
-pub(crate) use self::caller_reference::TextHash;
-pub use self::caller_reference::{CallerReference, DeliveryId};
-pub use self::invalidation::Invalidation;
+pub(crate) use self::invalidation::TextHash;
 use self::invalidation::collapsed;
+pub use self::invalidation::{CallerReference, DeliveryId, Invalidation};
 pub use self::key_listing::KeyListing;
 pub(crate) use self::key_listing::{KeyPosition, KnownRanges};
 pub use self::listed_keys::{BucketPrefix, ListedKeys, ListedOrigins, prefixes_to_list, relative_key_prefix};

@@ -6,7 +6,6 @@
 //! spaced by the backoff, and whatever is retried goes to the end of the queue. An invalidation that this process saw
 //! accepted for an earlier delivery of the same changes is not sent again ([`SentCache`]).
 
-mod sent_cache;
 mod sent_invalidation;
 mod throttle;
 
@@ -20,13 +19,12 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::aws::{Accepted, CallError, CloudFront, ErrorClass};
 use crate::collapse::Budget;
-use crate::lookup::concurrency::{MAX_CALLS_PER_PERMIT, hold};
+use crate::lookup::calls::{MAX_CALLS_PER_PERMIT, hold};
 use crate::lookup::{CallLimits, stats};
 use crate::plan::Invalidation;
 
-pub use self::sent_cache::SentCache;
 pub(crate) use self::sent_invalidation::MAX_LISTED_BUCKETS;
-pub use self::sent_invalidation::{SentInvalidation, SentStatus};
+pub use self::sent_invalidation::{SentCache, SentInvalidation, SentStatus};
 pub use self::throttle::SendDeadlines;
 use self::throttle::Throttle;
 

@@ -1,11 +1,17 @@
-//! An invalidation that was sent, as it is reported.
+//! The invalidations that were sent: as they are reported, and cached so that they are not sent again when an event is
+//! redelivered.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
 use crate::aws::{Accepted, Progress};
 use crate::change::{DistributionId, InvalidationId};
+use crate::lookup::Clock;
 use crate::path::Item;
-use crate::plan::{Invalidation, price_usd};
+use crate::plan::{CallerReference, Invalidation, price_usd};
 
 /// The most buckets of one invalidation that are listed.
 pub(crate) const MAX_LISTED_BUCKETS: usize = 10;
@@ -97,5 +103,170 @@ impl SentInvalidation {
     #[must_use]
     pub fn is_billed(&self) -> bool {
         self.status == SentStatus::Accepted
+    }
+}
+
+/// How long an entry is cached: as long as Lambda retries an event (maximum age of an asynchronous event, 6 h).
+const TTL: Duration = Duration::from_hours(6);
+
+/// The approximate size limit of the cache, in bytes: some 5,000 invalidations that were accepted with the paths they
+/// were planned with.
+const MAX_BYTES: usize = 2 * 1024 * 1024;
+
+/// The approximate size of an entry without rewritten paths, in bytes.
+const ENTRY_SIZE: usize = 400;
+/// The approximate size of a rewritten path besides its text, in bytes.
+const ITEM_SIZE: usize = 64;
+
+/// The accepted invalidations, by the caller reference they were planned with.
+///
+/// A caller reference identifies distribution, delivery and paths, so an invalidation that was accepted under it is
+/// done. When Lambda retries an event because another distribution failed, sending it again would only use up
+/// CloudFront's low request rate. And CloudFront does not recognize an invalidation that it accepted with other paths
+/// than planned; this cache does. It is only an optimization: an invalidation that is not cached, in another process
+/// or for lack of space, is sent again.
+pub struct SentCache {
+    clock: Clock,
+    entries: Mutex<SentEntries>,
+}
+
+#[derive(Default)]
+struct SentEntries {
+    by_reference: HashMap<CallerReference, SentEntry>,
+    /// The references, the oldest first.
+    order: VecDeque<CallerReference>,
+    size: usize,
+}
+
+struct SentEntry {
+    accepted: Accepted,
+    /// The caller reference and paths that were accepted, if they are not the planned ones.
+    rewritten: Option<(CallerReference, Vec<Item>)>,
+    stored_at: SystemTime,
+    size: usize,
+}
+
+impl SentCache {
+    /// Creates an empty cache.
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, entries: Mutex::default() }
+    }
+
+    /// Returns what was accepted for a planned invalidation, if it is cached.
+    pub(super) fn get(&self, planned: &Invalidation) -> Option<SentInvalidation> {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = entries.by_reference.get(&planned.caller_reference).filter(|it| self.is_fresh(it))?;
+        let mut sent = planned.clone();
+        if let Some((caller_reference, items)) = &entry.rewritten {
+            sent.caller_reference = caller_reference.clone();
+            sent.items.clone_from(items);
+        }
+        Some(SentInvalidation::new(&sent, Some(entry.accepted.clone())))
+    }
+
+    /// Caches that `sent` was accepted: the planned invalidation, or the rewritten one that replaced it.
+    pub(super) fn insert(&self, planned_reference: &CallerReference, sent: &Invalidation, accepted: &Accepted) {
+        let is_rewritten = sent.caller_reference != *planned_reference;
+        let rewritten = is_rewritten.then(|| (sent.caller_reference.clone(), sent.items.clone()));
+        let items = rewritten.iter().flat_map(|(_, items)| items);
+        let size = ENTRY_SIZE + items.map(|item| ITEM_SIZE + item.as_str().len()).sum::<usize>();
+        let entry = SentEntry { accepted: accepted.clone(), rewritten, stored_at: (self.clock)(), size };
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.size += size;
+        match entries.by_reference.insert(planned_reference.clone(), entry) {
+            Some(older) => entries.size -= older.size,
+            None => entries.order.push_back(planned_reference.clone()),
+        }
+        while entries.size > MAX_BYTES
+            && let Some(oldest) = entries.order.pop_front()
+        {
+            let evicted = entries.by_reference.remove(&oldest);
+            entries.size -= evicted.map_or(0, |it| it.size);
+        }
+    }
+
+    /// By the wall clock, since the monotonic clock may stand still while the sandbox is frozen. An entry from the
+    /// future is not fresh.
+    fn is_fresh(&self, entry: &SentEntry) -> bool {
+        (self.clock)().duration_since(entry.stored_at).is_ok_and(|age| age < TTL)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+    use crate::change::{DistributionId, InvalidationId};
+    use crate::plan::{DeliveryId, plan_named};
+
+    fn sent_cache() -> (SentCache, Arc<AtomicU64>) {
+        let seconds = Arc::new(AtomicU64::new(1_000_000));
+        let clock_seconds = Arc::clone(&seconds);
+        let now = move || SystemTime::UNIX_EPOCH + Duration::from_secs(clock_seconds.load(Ordering::Relaxed));
+        (SentCache::new(Arc::new(now)), seconds)
+    }
+
+    fn planned(path: &str, delivery: &str) -> Invalidation {
+        let items = [Item::named(path).unwrap()];
+        plan_named(&[DistributionId::new("E1").unwrap()], &items, None, &DeliveryId::Invocation(delivery)).remove(0)
+    }
+
+    fn accepted() -> Accepted {
+        Accepted::Created { id: InvalidationId::new("I1").unwrap() }
+    }
+
+    #[test]
+    fn an_accepted_invalidation_is_returned_for_the_same_delivery_only() {
+        let (sent_cache, _) = sent_cache();
+        let plan = planned("/a", "r1");
+        assert_eq!(sent_cache.get(&plan), None);
+        sent_cache.insert(&plan.caller_reference, &plan, &accepted());
+        assert_eq!(sent_cache.get(&plan), Some(SentInvalidation::new(&plan, Some(accepted()))));
+        assert_eq!(sent_cache.get(&planned("/a", "r2")), None);
+        assert_eq!(sent_cache.get(&planned("/b", "r1")), None);
+    }
+
+    #[test]
+    fn rewritten_paths_are_returned_as_accepted() {
+        let (sent_cache, _) = sent_cache();
+        let (plan, wider) = (planned("/a", "r1"), planned("/*", "r1"));
+        sent_cache.insert(&plan.caller_reference, &wider, &accepted());
+        let cached = sent_cache.get(&plan).unwrap();
+        assert_eq!((cached.paths.as_slice(), cached.path_count), (wider.items.as_slice(), 1));
+        assert_eq!(cached.caller_reference, wider.caller_reference.as_str());
+    }
+
+    #[test]
+    fn entries_expire() {
+        let (sent_cache, seconds) = sent_cache();
+        let plan = planned("/a", "r1");
+        sent_cache.insert(&plan.caller_reference, &plan, &accepted());
+        seconds.fetch_add(6 * 3600 - 1, Ordering::Relaxed);
+        assert!(sent_cache.get(&plan).is_some());
+        seconds.fetch_add(1, Ordering::Relaxed);
+        assert_eq!(sent_cache.get(&plan), None);
+        sent_cache.insert(&plan.caller_reference, &plan, &accepted());
+        seconds.fetch_sub(10, Ordering::Relaxed);
+        assert_eq!(sent_cache.get(&plan), None, "the clock was set back");
+    }
+
+    #[test]
+    fn the_oldest_entries_are_evicted_first() {
+        let (sent_cache, _) = sent_cache();
+        let long = planned(&format!("/{}", "x".repeat(3000)), "r1");
+        for number in 0..10_000 {
+            let plan = planned("/a", &number.to_string());
+            let sent = if number % 2 == 0 { &long } else { &plan };
+            sent_cache.insert(&plan.caller_reference, sent, &accepted());
+            sent_cache.insert(&plan.caller_reference, sent, &accepted());
+        }
+        assert!(sent_cache.get(&planned("/a", "9999")).is_some() && sent_cache.get(&planned("/a", "9998")).is_some());
+        assert_eq!(sent_cache.get(&planned("/a", "0")), None);
+        let entries = sent_cache.entries.lock().unwrap();
+        assert!(entries.size <= MAX_BYTES && entries.size > MAX_BYTES / 2);
+        assert_eq!(entries.order.len(), entries.by_reference.len());
+        assert_eq!(entries.by_reference.values().map(|it| it.size).sum::<usize>(), entries.size);
     }
 }

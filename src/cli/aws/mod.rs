@@ -16,8 +16,8 @@ use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tokio::sync::OnceCell;
 
+use crate::aws::cloudfront::CloudFront;
 use crate::aws::error::call_error;
-use crate::aws::invalidations::CloudFront;
 use crate::aws::s3::is_path_style;
 use crate::aws::{CallError, ErrorClass};
 use crate::change::AccountId;

@@ -1,0 +1,744 @@
+//! The part of a distribution config that determines which URLs an object has.
+//!
+//! Pure: the config is fetched elsewhere. This module derives from it which origins are a bucket, which requests a cache
+//! behavior applies to, and whether query strings are part of the cache key. Similar domain names must not be taken for
+//! those of a bucket.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use percent_encoding::percent_decode_str;
+
+use super::OriginPath;
+use crate::change::{Bucket, MAX_ID_LENGTH, checked_name};
+
+/// The configuration of a distribution, as far as invalidation depends on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DistributionConfig {
+    /// The origins.
+    pub origins: Vec<Origin>,
+    /// The origin groups. CloudFront fails over from the first member to the second.
+    pub origin_groups: Vec<OriginGroup>,
+    /// The cache behaviors in order of precedence: the first whose path pattern matches applies. The default one is
+    /// last.
+    pub behaviors: Vec<Behavior>,
+    /// The default root object, which CloudFront returns for `/`: without a leading slash, possibly in a folder.
+    pub default_root_object: Option<String>,
+}
+
+/// An origin of a distribution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Its ID, unique within the distribution.
+    pub id: String,
+    /// Its domain name.
+    pub domain: String,
+    /// Its origin path, which CloudFront prepends to the viewer's path; `None` if it contains a tenant parameter or is
+    /// malformed.
+    pub path: Option<OriginPath>,
+}
+
+/// An origin that is a certain bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketOrigin<'c> {
+    /// The origin.
+    pub origin: &'c Origin,
+    /// Its origin path within the bucket, if known.
+    pub path: Option<OriginPath>,
+    /// The kind of its endpoint.
+    pub endpoint: Endpoint,
+}
+
+/// An origin group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OriginGroup {
+    /// Its ID, which a cache behavior can target like an origin's.
+    pub id: String,
+    /// The IDs of its member origins.
+    pub members: Vec<String>,
+}
+
+/// A cache behavior.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Behavior {
+    /// The path pattern of the requests it applies to.
+    pub pattern: PathPattern,
+    /// The ID of the origin or origin group that it sends them to.
+    pub target: String,
+    /// Whether query strings are part of the cache key.
+    pub query_strings: QueryStrings,
+    /// Whether an edge function (CloudFront Functions or Lambda@Edge) runs on the request and may change its URI or
+    /// origin.
+    pub has_edge_function: bool,
+}
+
+/// Whether query strings are part of the cache key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum QueryStrings {
+    /// They are not: all query strings share one cache entry.
+    Ignored,
+    /// All of them are, or some of their parameters.
+    InCacheKey,
+    /// A custom cache policy decides, which must still be looked up.
+    UnresolvedPolicy(PolicyId),
+}
+
+impl From<bool> for QueryStrings {
+    fn from(in_cache_key: bool) -> Self {
+        if in_cache_key { Self::InCacheKey } else { Self::Ignored }
+    }
+}
+
+/// A value in CloudFront's response that no distribution config can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DistributionConfigError {
+    /// A malformed cache policy ID.
+    #[error("a cache policy ID is malformed")]
+    CachePolicy,
+    /// An origin without an ID or a domain name, or an origin group without an ID, without members or with an empty
+    /// member ID.
+    #[error("an origin has no ID or no domain name, or an origin group has no ID or no members")]
+    Origin,
+    /// A cache behavior with an empty path pattern or without a target.
+    #[error("a cache behavior has no path pattern or no target origin")]
+    Behavior,
+}
+
+impl Origin {
+    /// Creates an origin from the values that CloudFront returns.
+    ///
+    /// The origin path is percent-decoded as part of a URL, in which S3 reads `+` as a space. An origin path with a
+    /// parameter of a multi-tenant distribution (`{{name}}`) differs per tenant and becomes `None`.
+    ///
+    /// # Errors
+    /// [`DistributionConfigError::Origin`] if the ID or the domain name is empty.
+    pub fn new(id: &str, domain: &str, path: &str) -> Result<Self, DistributionConfigError> {
+        if id.is_empty() || domain.is_empty() {
+            return Err(DistributionConfigError::Origin);
+        }
+        let with_spaces = path.trim_end_matches('/').replace('+', " ");
+        let decoded = percent_decode_str(&with_spaces).decode_utf8().ok().filter(|_| !has_parameter(path));
+        Ok(Self {
+            id: id.to_owned(),
+            domain: domain.to_owned(),
+            path: decoded.and_then(|path| OriginPath::parse(&path).ok()),
+        })
+    }
+
+    /// Whether the origin may be any bucket: an access point, or a domain name that differs per tenant.
+    #[must_use]
+    pub fn may_be_any_bucket(&self) -> bool {
+        has_parameter(&self.domain) || is_access_point(&self.domain)
+    }
+}
+
+/// Whether the value contains a parameter of a multi-tenant distribution.
+///
+/// Source: CloudFront developer guide, "Use parameters in multi-tenant distributions".
+fn has_parameter(text: &str) -> bool {
+    text.contains("{{")
+}
+
+impl OriginGroup {
+    /// Creates an origin group from the values that CloudFront returns.
+    ///
+    /// # Errors
+    /// [`DistributionConfigError::Origin`] if the ID, the list of members or a member is empty.
+    pub fn new(id: &str, members: Vec<String>) -> Result<Self, DistributionConfigError> {
+        let is_valid = !id.is_empty() && !members.is_empty() && members.iter().all(|member| !member.is_empty());
+        is_valid.then(|| Self { id: id.to_owned(), members }).ok_or(DistributionConfigError::Origin)
+    }
+}
+
+impl Behavior {
+    /// Creates a cache behavior from the values that CloudFront returns.
+    ///
+    /// `pattern` is `None` for the default cache behavior. `forwards_query_strings` counts only without a cache policy.
+    /// `event_types` are the event types of the behavior's function associations.
+    ///
+    /// # Errors
+    /// [`DistributionConfigError::Behavior`], [`DistributionConfigError::CachePolicy`].
+    pub fn new<'e>(
+        pattern: Option<&str>,
+        target: &str,
+        cache_policy: Option<&str>,
+        forwards_query_strings: bool,
+        event_types: impl IntoIterator<Item = &'e str>,
+    ) -> Result<Self, DistributionConfigError> {
+        if target.is_empty() || pattern.is_some_and(str::is_empty) {
+            return Err(DistributionConfigError::Behavior);
+        }
+        let query_strings = match cache_policy.filter(|id| !id.is_empty()) {
+            Some(id) => {
+                let id = PolicyId::new(id).map_err(|_| DistributionConfigError::CachePolicy)?;
+                managed_policy(&id).map_or(QueryStrings::UnresolvedPolicy(id), QueryStrings::from)
+            }
+            None => forwards_query_strings.into(),
+        };
+        Ok(Self {
+            pattern: PathPattern::new(pattern.unwrap_or("*")),
+            target: target.to_owned(),
+            query_strings,
+            // Response functions run after the origin has been chosen and cannot change the path.
+            has_edge_function: event_types.into_iter().any(|it| !["viewer-response", "origin-response"].contains(&it)),
+        })
+    }
+}
+
+impl DistributionConfig {
+    /// Normalizes the default root object that CloudFront returns: without leading slashes, and `None` if it is empty.
+    #[must_use]
+    pub fn root_object(name: Option<&str>) -> Option<String> {
+        name.map(|it| it.trim_start_matches('/')).filter(|it| !it.is_empty()).map(ToOwned::to_owned)
+    }
+
+    /// Returns the origins that are this bucket.
+    pub fn origins_of(&self, bucket: &Bucket) -> impl Iterator<Item = BucketOrigin<'_>> {
+        self.origins.iter().filter_map(|origin| {
+            if let Some(endpoint) = endpoint_of(bucket, &origin.domain) {
+                return Some(BucketOrigin { origin, path: origin.path.clone(), endpoint });
+            }
+            let path = origin.path.as_ref().filter(|_| is_path_style_endpoint(bucket, &origin.domain))?;
+            let path = Some(path.strip_first_folder(bucket.name.as_str())?);
+            Some(BucketOrigin { origin, path, endpoint: Endpoint::Rest })
+        })
+    }
+
+    /// Returns the IDs of the origins that the behavior targets: one, or the members of an origin group.
+    #[must_use]
+    pub fn targets<'c>(&'c self, behavior: &'c Behavior) -> &'c [String] {
+        let group = self.origin_groups.iter().find(|group| group.id == behavior.target);
+        group.map_or(std::slice::from_ref(&behavior.target), |group| &group.members)
+    }
+
+    /// Returns the behaviors that may apply to requests for this path.
+    ///
+    /// That is the first whose pattern matches as written and, if any pattern contains a percent escape, also the first
+    /// whose decoded pattern matches.
+    pub fn behaviors_of(&self, path: &str) -> impl Iterator<Item = &Behavior> {
+        let as_written = self.behaviors.iter().find(|behavior| behavior.pattern.matches(path));
+        let has_escapes = self.behaviors.iter().any(|behavior| behavior.pattern.has_escapes());
+        let decoded = || self.behaviors.iter().find(|behavior| behavior.pattern.matches_decoded(path));
+        as_written.into_iter().chain(has_escapes.then(decoded).flatten())
+    }
+
+    /// Whether an edge function of any behavior may change a request's URI or origin.
+    #[must_use]
+    pub fn has_edge_function(&self) -> bool {
+        self.behaviors.iter().any(|behavior| behavior.has_edge_function)
+    }
+
+    /// Returns the IDs of the cache policies that must still be looked up.
+    #[must_use]
+    pub fn unresolved_policies(&self) -> BTreeSet<PolicyId> {
+        let policy = |behavior: &Behavior| match &behavior.query_strings {
+            QueryStrings::UnresolvedPolicy(id) => Some(id.clone()),
+            QueryStrings::Ignored | QueryStrings::InCacheKey => None,
+        };
+        self.behaviors.iter().filter_map(policy).collect()
+    }
+
+    /// Sets whether query strings are part of the cache key in every behavior with this cache policy.
+    pub fn resolve_policy(&mut self, policy: &PolicyId, in_cache_key: bool) {
+        for behavior in &mut self.behaviors {
+            if matches!(&behavior.query_strings, QueryStrings::UnresolvedPolicy(id) if id == policy) {
+                behavior.query_strings = in_cache_key.into();
+            }
+        }
+    }
+
+    /// Whether these origins, given by ID, serve all URLs that start with `prefix`.
+    ///
+    /// If so, an invalidation of the prefix can evict nothing but their content.
+    #[must_use]
+    pub fn is_served_only_by(&self, prefix: &str, origins: &[&str]) -> bool {
+        let is_given = |id: &String| origins.contains(&id.as_str());
+        // An edge function can select any origin of the distribution.
+        if self.has_edge_function() && !self.origins.iter().all(|origin| is_given(&origin.id)) {
+            return false;
+        }
+        // No request below the prefix gets past the first behavior that matches them all.
+        let last = self.behaviors.iter().position(|it| it.pattern.matches_all_below(prefix));
+        let reached = self.behaviors.iter().take(last.map_or(usize::MAX, |last| last + 1));
+        let mut reached = reached.filter(|it| it.pattern.may_match_below(prefix));
+        reached.all(|behavior| self.targets(behavior).iter().all(is_given))
+    }
+}
+
+/// For each partition, the prefix of its Region names and the domain of its endpoints.
+///
+/// The standard partition has the empty prefix and comes last. Buckets of the same name in two partitions are different
+/// buckets.
+///
+/// Source: AWS SDKs, `partitions.json`.
+const PARTITIONS: [(&str, &str); 8] = [
+    ("us-gov-", "amazonaws.com"),
+    ("cn-", "amazonaws.com.cn"),
+    ("us-iso-", "c2s.ic.gov"),
+    ("us-isob-", "sc2s.sgov.gov"),
+    ("eu-isoe-", "cloud.adc-e.uk"),
+    ("us-isof-", "csp.hci.ic.gov"),
+    ("eusc-", "amazonaws.eu"),
+    STANDARD,
+];
+const STANDARD: (&str, &str) = ("", "amazonaws.com");
+
+/// The starts of the endpoints' domain names, before their Region and after the bucket name.
+const WEBSITE: [&str; 2] = ["s3-website-", "s3-website."];
+const REST: [&str; 6] = ["s3.dualstack.", "s3-fips.dualstack.", "s3-fips.", "s3-fips-", "s3.", "s3-"];
+const REST_WITHOUT_REGION: [&str; 4] = ["s3", "s3-external-1", "s3-accelerate", "s3-accelerate.dualstack"];
+
+/// How an S3 endpoint answers a path that ends in `/`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// The REST endpoint: returns the object with exactly that key.
+    Rest,
+    /// The static website endpoint: returns the index document of the directory.
+    Website,
+}
+
+/// Returns the kind of endpoint that `domain` is of the bucket, in virtual-hosted style; `None` if it is not one.
+///
+/// The bucket name must match in full: neither `site-staging.s3.amazonaws.com` nor `my.site.s3.amazonaws.com` is an
+/// endpoint of the bucket `site`.
+///
+/// Source: AWS General Reference, "Amazon S3 endpoints and quotas".
+#[must_use]
+pub(super) fn endpoint_of(bucket: &Bucket, domain: &str) -> Option<Endpoint> {
+    let domain = normalized(domain);
+    endpoint_kind(bucket, domain.strip_prefix(&bucket.name.as_str().to_ascii_lowercase())?.strip_prefix('.')?)
+}
+
+/// Whether `domain` is a path-style S3 endpoint in the bucket's partition. The first segment of the path is then the
+/// bucket.
+#[must_use]
+pub(super) fn is_path_style_endpoint(bucket: &Bucket, domain: &str) -> bool {
+    endpoint_kind(bucket, &normalized(domain)) == Some(Endpoint::Rest)
+}
+
+/// Whether `domain` is that of an access point, which may lead to any bucket.
+///
+/// Source: S3 user guide, "Using a bucket-style alias for your access point", "Multi-Region Access Points".
+#[must_use]
+pub(super) fn is_access_point(domain: &str) -> bool {
+    let domain = normalized(domain);
+    let name = domain.split('.').next().unwrap_or_default();
+    name.ends_with("-s3alias")
+        || name.ends_with("--ol-s3")
+        || [".s3-accesspoint.", ".s3-accesspoint-fips.", ".s3-object-lambda.", ".accesspoint.s3-global."]
+            .iter()
+            .any(|part| domain.contains(part))
+}
+
+/// Normalizes a domain name: case and a trailing dot do not matter.
+fn normalized(domain: &str) -> String {
+    domain.trim_end_matches('.').to_ascii_lowercase()
+}
+
+/// Returns the kind of an S3 endpoint without its bucket name, if it lies in the bucket's partition or that is unknown.
+fn endpoint_kind(bucket: &Bucket, host_suffix: &str) -> Option<Endpoint> {
+    let service_in = |domain: &str| host_suffix.strip_suffix(domain)?.strip_suffix('.');
+    let (service, domain) = PARTITIONS.iter().find_map(|(_, domain)| Some((service_in(domain)?, *domain)))?;
+    let is_website = WEBSITE.iter().any(|start| service.starts_with(start));
+    let (endpoint, starts) = if is_website { (Endpoint::Website, &WEBSITE[..]) } else { (Endpoint::Rest, &REST[..]) };
+    let region = starts.iter().find_map(|start| service.strip_prefix(start).filter(|region| is_region(region)));
+    if region.is_none() && !REST_WITHOUT_REGION.contains(&service) {
+        return None;
+    }
+    // Only the standard partition has endpoints without a Region.
+    let endpoint_partition = region.map_or(STANDARD, partition);
+    let is_same_partition = bucket.region.as_ref().is_none_or(|own| partition(own.as_str()) == endpoint_partition);
+    (is_same_partition && endpoint_partition.1 == domain).then_some(endpoint)
+}
+
+fn partition(region: &str) -> (&'static str, &'static str) {
+    PARTITIONS.into_iter().find(|(start, _)| region.starts_with(start)).unwrap_or(STANDARD)
+}
+
+/// Whether `name` has the form of a Region name, such as `eu-central-1`, `us-gov-west-1` or `us-isob-east-1`.
+fn is_region(name: &str) -> bool {
+    let parts: Vec<_> = name.split('-').collect();
+    let (number, words) = parts.split_last().map_or(("", &[][..]), |(last, words)| (*last, words));
+    (2..=3).contains(&words.len())
+        && words.iter().all(|word| word.len() >= 2 && word.bytes().all(|it| it.is_ascii_lowercase()))
+        && !number.is_empty()
+        && number.bytes().all(|it| it.is_ascii_digit())
+}
+
+/// A path pattern: `*` matches zero or more characters, `/` included, and `?` exactly one.
+///
+/// Patterns are case-sensitive, and the leading `/` is optional.
+///
+/// Source: CloudFront developer guide, "Path pattern".
+///
+/// ```
+/// use s3_cloudfront_invalidator::path::PathPattern;
+///
+/// let pattern = PathPattern::new("assets/*.js");
+/// assert!(pattern.matches("/assets/a/b.js") && !pattern.matches("/assets/a.JS"));
+/// assert!(pattern.may_match_below("/ass") && !pattern.may_match_below("/img/"));
+/// assert!(PathPattern::new("/img/*").matches_all_below("/img/2024/"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathPattern {
+    text: String,
+    /// The pattern, percent-decoded; `None` if it contains no `%`.
+    decoded: Option<String>,
+}
+
+impl PathPattern {
+    /// Creates a pattern from the text that CloudFront returns.
+    #[must_use]
+    pub fn new(pattern: &str) -> Self {
+        // A leading `*` matches the leading slash as well.
+        let slash = if pattern.starts_with(['/', '*']) { "" } else { "/" };
+        let text = format!("{slash}{pattern}");
+        let decoded = text.contains('%').then(|| percent_decode_str(&text).decode_utf8_lossy().into_owned());
+        Self { text, decoded }
+    }
+
+    /// Whether the pattern matches this path, which starts with `/` and has no query string.
+    #[must_use]
+    pub fn matches(&self, path: &str) -> bool {
+        matches_glob(&self.text, path)
+    }
+
+    /// Whether the pattern contains a percent escape.
+    #[must_use]
+    pub fn has_escapes(&self) -> bool {
+        self.decoded.is_some()
+    }
+
+    /// Whether the percent-decoded pattern matches this path.
+    #[must_use]
+    pub fn matches_decoded(&self, path: &str) -> bool {
+        matches_glob(self.decoded.as_ref().unwrap_or(&self.text), path)
+    }
+
+    /// Whether the pattern matches at least one path that starts with `prefix`.
+    #[must_use]
+    pub fn may_match_below(&self, prefix: &str) -> bool {
+        let mut pattern = self.text.chars();
+        for character in prefix.chars() {
+            match pattern.next() {
+                // It can match whatever follows. Most patterns differ from most prefixes before that.
+                Some('*') => return true,
+                Some('?') => {}
+                Some(expected) if expected == character => {}
+                _ => return false,
+            }
+        }
+        true
+    }
+
+    /// Whether the pattern certainly matches every path that starts with `prefix`.
+    ///
+    /// Conservative: `false` for every pattern that does not end in `*`.
+    #[must_use]
+    pub fn matches_all_below(&self, prefix: &str) -> bool {
+        self.text.ends_with('*') && self.matches(prefix)
+    }
+}
+
+/// Whether a pattern matches the whole text: `*` matches zero or more characters and `?` exactly one.
+pub(crate) fn matches_glob(pattern: &str, text: &str) -> bool {
+    // Backtracking to the last `*` is enough: whatever an earlier one could match, the last one can match instead.
+    let (mut pattern, mut text) = (pattern.chars(), text.chars());
+    let mut last_star = None;
+    loop {
+        let unread = text.clone();
+        match (pattern.next(), text.next()) {
+            (None, None) => return true,
+            (Some('*'), _) => {
+                text = unread;
+                last_star = Some((pattern.clone(), text.clone()));
+            }
+            (Some('?'), Some(_)) => {}
+            (Some(expected), Some(character)) if expected == character => {}
+            _ => {
+                // The `*` matches one more character.
+                let Some((after_star, mut rest)) = last_star.take() else { return false };
+                if rest.next().is_none() {
+                    return false;
+                }
+                (pattern, text) = (after_star.clone(), rest.clone());
+                last_star = Some((after_star, rest));
+            }
+        }
+    }
+}
+
+impl fmt::Display for PathPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// AWS's managed cache policies, and whether query strings are part of their cache keys.
+///
+/// Source: CloudFront developer guide, "Use managed cache policies".
+const MANAGED: [(&str, bool); 7] = [
+    // Amplify
+    ("2e54312d-136d-493c-8eb9-b001f22f67d2", true),
+    // CachingDisabled
+    ("4135ea2d-6df8-44a3-9df3-4b5a84be39ad", false),
+    // CachingOptimized
+    ("658327ea-f89d-4fab-a63d-7e88639e58f6", false),
+    // CachingOptimizedForUncompressedObjects
+    ("b2884449-e4de-46a7-ac36-70bc7f1ddd6d", false),
+    // Elemental-MediaPackage: some query string parameters
+    ("08627262-05a9-4f76-9ded-b50ca2e3a84f", true),
+    // UseOriginCacheControlHeaders
+    ("83da9c7e-98b4-4e11-a168-04f0df8e2c65", false),
+    // UseOriginCacheControlHeaders-QueryStrings
+    ("4cc15a8a-d715-48a4-82b8-cc0b614638fe", true),
+];
+
+checked_name! {
+    /// The ID of a cache policy: ASCII letters, digits and hyphens, so that it is safe as a segment of a request's URL.
+    PolicyId(1..=MAX_ID_LENGTH),
+    |id| id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        => "is not a cache policy ID (letters, digits and hyphens)",
+}
+
+/// Returns whether query strings are part of the policy's cache key; `None` if it is not a managed policy.
+pub(super) fn managed_policy(id: &PolicyId) -> Option<bool> {
+    MANAGED.iter().find(|(managed, _)| *managed == id.as_str()).map(|(_, in_cache_key)| *in_cache_key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::{BucketName, Region};
+
+    fn endpoint(bucket: &str, region: Option<&str>, domain: &str) -> Option<Endpoint> {
+        let region = region.map(|name| Region::new(name).unwrap());
+        endpoint_of(&Bucket { name: BucketName::new(bucket).unwrap(), region }, domain)
+    }
+
+    #[test]
+    fn every_endpoint_of_a_bucket_is_recognized() {
+        for domain in [
+            "site.s3.amazonaws.com",
+            "site.s3.eu-central-1.amazonaws.com",
+            "site.s3-eu-central-1.amazonaws.com",
+            "site.s3.dualstack.eu-central-1.amazonaws.com",
+            "site.s3-fips.us-east-1.amazonaws.com",
+            "site.s3-fips.dualstack.us-east-1.amazonaws.com",
+            "site.s3-external-1.amazonaws.com",
+            "site.s3-accelerate.amazonaws.com",
+            "site.s3-accelerate.dualstack.amazonaws.com",
+            "SITE.S3.EU-Central-1.amazonaws.com.",
+        ] {
+            assert_eq!(endpoint("site", Some("eu-central-1"), domain), Some(Endpoint::Rest), "{domain}");
+            assert_eq!(endpoint("site", None, domain), Some(Endpoint::Rest), "{domain}");
+        }
+        for domain in ["site.s3-website-us-east-1.amazonaws.com", "site.s3-website.eu-central-1.amazonaws.com"] {
+            assert_eq!(endpoint("site", Some("eu-central-1"), domain), Some(Endpoint::Website), "{domain}");
+        }
+    }
+
+    #[test]
+    fn path_style_origins_are_recognized() {
+        let bucket = Bucket { name: BucketName::new("site").unwrap(), region: Region::new("eu-central-1").ok() };
+        for domain in ["s3.amazonaws.com", "s3.eu-central-1.amazonaws.com", "s3-eu-west-1.amazonaws.com"] {
+            assert!(is_path_style_endpoint(&bucket, domain), "{domain}");
+        }
+        for domain in ["s3-website-us-east-1.amazonaws.com", "s3.cn-north-1.amazonaws.com.cn", "site.s3.amazonaws.com"]
+        {
+            assert!(!is_path_style_endpoint(&bucket, domain), "{domain}");
+        }
+    }
+
+    #[test]
+    fn partitions_are_kept_apart() {
+        let china = "site.s3.cn-north-1.amazonaws.com.cn";
+        assert_eq!(endpoint("site", Some("cn-northwest-1"), china), Some(Endpoint::Rest));
+        assert_eq!(endpoint("site", Some("eu-central-1"), china), None);
+        let website = "site.s3-website.cn-northwest-1.amazonaws.com.cn";
+        assert_eq!(endpoint("site", Some("cn-north-1"), website), Some(Endpoint::Website));
+        let gov = "site.s3.us-gov-west-1.amazonaws.com";
+        assert_eq!(endpoint("site", Some("us-gov-east-1"), gov), Some(Endpoint::Rest));
+        assert_eq!(endpoint("site", Some("us-east-1"), gov), None);
+        assert_eq!(endpoint("site", Some("us-east-1"), "site.s3.us-isob-east-1.sc2s.sgov.gov"), None);
+        let sovereign = "site.s3.eusc-de-east-1.amazonaws.eu";
+        assert_eq!(endpoint("site", Some("eusc-de-east-1"), sovereign), Some(Endpoint::Rest));
+        assert_eq!(endpoint("site", None, "site.s3.cn-north-1.amazonaws.com"), None, "no such endpoint");
+        assert_eq!(endpoint("site", Some("eu-central-1"), "site.s3.amazonaws.com.cn"), None);
+    }
+
+    #[test]
+    fn similar_domains_are_not_the_bucket() {
+        for domain in [
+            "site-staging.s3.amazonaws.com",
+            "my.site.s3.amazonaws.com",
+            "site.staging.s3.amazonaws.com",
+            "site.s3.s3.amazonaws.com",
+            "site.s3.eu-central-1.s3.amazonaws.com",
+            "site.s3.amazonaws.com.evil.example",
+            "site.s3.evil.example",
+            "sites3.amazonaws.com",
+            "site.s3-object-lambda.eu-central-1.amazonaws.com",
+            "site.s3-accesspoint.eu-central-1.amazonaws.com",
+            "site.s3-website.amazonaws.com",
+            "site.s3.eu-central.amazonaws.com",
+            "site.execute-api.eu-central-1.amazonaws.com",
+            "s3.eu-central-1.amazonaws.com",
+            "www.example.com",
+            "site",
+            "",
+        ] {
+            assert_eq!(endpoint("site", None, domain), None, "{domain}");
+        }
+        assert_eq!(endpoint("www.example.com", None, "www.example.com.s3.amazonaws.com"), Some(Endpoint::Rest));
+        assert_eq!(endpoint("abc", None, "abc.s3.eu-west-1.s3.amazonaws.com"), None);
+        assert_eq!(endpoint("abc.s3.eu-west-1", None, "abc.s3.eu-west-1.s3.amazonaws.com"), Some(Endpoint::Rest));
+    }
+}
+
+#[cfg(test)]
+mod pattern_tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn stars_and_question_marks_match_what_cloudfront_says() {
+        for (pattern, path, expected) in [
+            ("*", "/", true),
+            ("/*", "/a/b", true),
+            ("*.jpg", "/a/b.jpg", true),
+            ("*.jpg", "/a/b.JPG", false),
+            ("*.jpg", "/a/b.jpg.txt", false),
+            ("images/*", "/images/", true),
+            ("/images/*", "/images", false),
+            ("images*", "/images-2/a", true),
+            ("a??.jpg", "/a12.jpg", true),
+            ("a??.jpg", "/a1.jpg", false),
+            ("/a*b*c", "/aXbYbZc", true),
+            ("/a*b*c", "/aXcYb", false),
+            ("/", "/", true),
+            ("/", "/a", false),
+            ("**", "/x", true),
+            ("/%C3%A9/*", "/%C3%A9/a", true),
+            ("/a?", "/a\u{e9}", true),
+        ] {
+            assert_eq!(PathPattern::new(pattern).matches(path), expected, "{pattern} {path}");
+        }
+    }
+
+    /// Which positions in the pattern are reachable after matching all of `text`, by definition. Position `n` is before
+    /// the pattern's character `n`; the last one is the end of the pattern.
+    fn reachable_positions(pattern: &PathPattern, text: &str) -> Vec<bool> {
+        let pattern: Vec<char> = pattern.text.chars().collect();
+        // A `*` also matches nothing.
+        let skip_stars = |reachable: &mut Vec<bool>| {
+            for (index, _) in pattern.iter().enumerate().filter(|(_, character)| **character == '*') {
+                reachable[index + 1] |= reachable[index];
+            }
+        };
+        let mut reachable = vec![false; pattern.len() + 1];
+        reachable[0] = true;
+        skip_stars(&mut reachable);
+        for character in text.chars() {
+            let mut next = vec![false; reachable.len()];
+            for (index, expected) in pattern.iter().enumerate().filter(|(index, _)| reachable[*index]) {
+                match expected {
+                    '*' => next[index] = true,
+                    '?' => next[index + 1] = true,
+                    expected => next[index + 1] |= *expected == character,
+                }
+            }
+            skip_stars(&mut next);
+            reachable = next;
+        }
+        reachable
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
+        /// A pattern may match below a prefix if any position is reachable after it, and matches everything below it if
+        /// a position is reachable from which only `*` follows.
+        #[test]
+        fn prefixes_are_matched_by_definition(pattern in "[ab/%é*?]{1,12}", prefix in "/[ab/%é*?]{0,12}") {
+            let pattern = PathPattern::new(&pattern);
+            let reachable = reachable_positions(&pattern, &prefix);
+            prop_assert_eq!(pattern.may_match_below(&prefix), reachable.contains(&true));
+            let stars = pattern.text.chars().rev().take_while(|&it| it == '*').count();
+            let all = stars > 0 && reachable.iter().rev().take(stars + 1).any(|&it| it);
+            prop_assert_eq!(pattern.matches_all_below(&prefix), all);
+            prop_assert_eq!(pattern.matches(&prefix), reachable.last() == Some(&true));
+        }
+    }
+
+    #[test]
+    fn both_matchers_agree() {
+        let texts = |alphabet: &[char], length: u32| {
+            let count = alphabet.len().pow(length);
+            let text = |mut number: usize| -> String {
+                let mut next = || (alphabet[number % alphabet.len()], number /= alphabet.len()).0;
+                (0..length).map(|_| next()).collect()
+            };
+            (0..count).map(text).collect::<Vec<_>>()
+        };
+        for pattern in (0..5).flat_map(|length| texts(&['a', 'b', '*', '?'], length)) {
+            let pattern = PathPattern::new(&format!("/{pattern}"));
+            for path in (0..5).flat_map(|length| texts(&['a', 'b'], length)) {
+                let path = format!("/{path}");
+                assert_eq!(
+                    pattern.matches(&path),
+                    reachable_positions(&pattern, &path).last() == Some(&true),
+                    "{pattern} {path}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn prefixes_may_or_must_match() {
+        for (pattern, prefix, may, all) in [
+            ("*", "/", true, true),
+            ("/img/*", "/", true, false),
+            ("/img/*", "/img/", true, true),
+            ("/img/*", "/img", true, false),
+            ("/img/*", "/img/a/b", true, true),
+            ("/img/*", "/css/", false, false),
+            ("*.js", "/img/", true, false),
+            ("/a*b*", "/ab", true, true),
+            ("/a*b*", "/a", true, false),
+            ("/a.js", "/a.js", true, false),
+            ("/a.js", "/a.js.map", false, false),
+        ] {
+            let pattern = PathPattern::new(pattern);
+            assert_eq!(
+                (pattern.may_match_below(prefix), pattern.matches_all_below(prefix)),
+                (may, all),
+                "{pattern} {prefix}"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod policy_tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_checked_by_grammar() {
+        for (id, _) in MANAGED {
+            assert!(PolicyId::new(id).is_ok(), "{id}");
+        }
+        for bad in ["", "a/b", "a b", "..", "a?b", "é", &"a".repeat(65)] {
+            assert!(PolicyId::new(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn managed_policies_need_no_call() {
+        let known = |id: &str| managed_policy(&PolicyId::new(id).unwrap());
+        assert_eq!(known("658327ea-f89d-4fab-a63d-7e88639e58f6"), Some(false));
+        assert_eq!(known("2e54312d-136d-493c-8eb9-b001f22f67d2"), Some(true));
+        assert_eq!(known("00000000-0000-0000-0000-000000000000"), None);
+    }
+}
