@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::fields::{JsonObject, JsonText, read};
 use super::job::{self, Job};
-use super::json::{JsonObject, JsonText, read};
 use super::kind::{EventKind, event_kind};
 use super::request::Request;
 use super::s3::check_source;

@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use super::json::{JsonObject, JsonText, read};
+use super::fields::{JsonObject, JsonText, read};
 use super::s3::{self, S3Entity};
 use crate::change::text::excerpt;
 use crate::change::{Batch, Bucket, Change, FieldError, ObjectKey, SkippedRecord};

@@ -5,7 +5,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::json::{JsonObject, JsonText};
+use super::fields::{JsonObject, JsonText};
 use super::{EventError, Request};
 use crate::change::{FieldError, MAX_ID_LENGTH, checked_name};
 

@@ -14,8 +14,6 @@ mod eventbridge;
 mod fields;
 mod job;
 mod job_result;
-mod json;
-mod key;
 mod kind;
 mod request;
 mod s3;
@@ -27,5 +25,5 @@ pub use self::job_result::{
     ContinuationToken, ContinuationTokenError, FailureType, InvalidationRef, JobResult, MAX_MESSAGE_LENGTH,
     MAX_SUMMARY_LENGTH,
 };
-pub use self::key::{KeyError, decode_key};
 pub use self::request::{DEFAULT_WAIT, MAX_WAIT, Request, RequestKind, RequestTarget};
+pub use self::s3::{KeyError, decode_key};

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::fields::EventFields;
-use super::json::JsonText;
+use super::fields::{EventFields, JsonText};
 use crate::change::text::excerpt;
 use crate::change::{Bucket, BucketName, DistributionId, FieldError, NameError, ObjectKey};
 use crate::path::{Item, named_items};

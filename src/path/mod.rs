@@ -1,18 +1,15 @@
 //! Invalidation paths: from an object's key to the paths that invalidate it in one distribution.
 //!
 //! [`InvalidationPath`] enforces the rules that CloudFront documents for a path. A path that breaks them either makes
-//! CloudFront reject the whole request, or is accepted and matches nothing, which is worse. `encode` percent-encodes a
-//! key as viewers' requests do, `viewer_url` lists the URLs that an object is cached under, and `routing` derives from
-//! tags and config which of them a distribution serves.
+//! CloudFront reject the whole request, or is accepted and matches nothing, which is worse. `invalidation_path`
+//! percent-encodes a key as viewers' requests do, `viewer_url` lists the URLs that an object is cached under, and
+//! `routing` derives from tags and config which of them a distribution serves.
 //!
 //! Sources: CloudFront developer guide, "What you need to know when invalidating files"; RFC 1738 for the characters.
 
 mod bucket_tags;
 mod distribution_config;
-mod encode;
 mod invalidation_path;
-mod item;
-mod origin_path;
 mod routing;
 mod viewer_url;
 
@@ -28,11 +25,13 @@ pub use self::distribution_config::{
     Behavior, BucketOrigin, DistributionConfig, DistributionConfigError, Endpoint, Origin, OriginGroup, PathPattern,
     PolicyId, QueryStrings,
 };
-pub use self::invalidation_path::{InvalidationPath, PathError, without_covered};
-pub use self::item::{CacheTag, Item, ItemError, named_items};
-pub use self::origin_path::{OriginPath, OriginPathError, RelativeKey};
+pub use self::invalidation_path::{
+    CacheTag, InvalidationPath, Item, ItemError, PathError, named_items, without_covered,
+};
 pub use self::routing::{Mapping, NotServed, OriginMatch, RoutedUrl, Routing};
-pub use self::viewer_url::{DirectoryUrls, ViewerUrl, urls, viewer_paths, viewer_urls};
+pub use self::viewer_url::{
+    DirectoryUrls, OriginPath, OriginPathError, RelativeKey, ViewerUrl, urls, viewer_paths, viewer_urls,
+};
 
 /// The longest path that CloudFront accepts, in characters.
 ///
