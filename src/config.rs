@@ -35,8 +35,8 @@ pub struct Config {
     pub expected_owner: ExpectedOwner,
     /// From `DISTRIBUTION_ID`: the distribution of requests that name neither a distribution nor a bucket.
     pub default_distribution: Option<DistributionId>,
-    /// The distribution that replaces the value of the tag that names a bucket's distributions: an option of the command
-    /// line, not a variable.
+    /// The distribution that replaces the value of the tag that names a bucket's distributions: an option of the
+    /// command line, not a variable.
     pub distribution_override: Option<DistributionId>,
     /// From `RETRY_BASE_DELAY_MS` and `DIRECT_RETRY_SECONDS`.
     pub retries: RetryConfig,

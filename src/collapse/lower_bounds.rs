@@ -1,9 +1,9 @@
 //! Inside–outside tables over the trie: lower bounds on cost, for each number of wildcards, at a price per item.
 //!
 //! A *part* is a node with its whole subtree, or a node with its direct items and its first few children. Joining parts
-//! from the leaves up gives the least cost of each ([`Parts::inside`]). Splitting them again from the root down gives the
-//! least cost of everything else ([`Parts::outside`]). The sum of the two is a lower bound for every whole set in which
-//! the part has that number of wildcards.
+//! from the leaves up gives the least cost of each ([`Parts::inside`]). Splitting them again from the root down gives
+//! the least cost of everything else ([`Parts::outside`]). The sum of the two is a lower bound for every whole set in
+//! which the part has that number of wildcards.
 
 #![expect(clippy::indexing_slicing, reason = "indices of nodes and parts come from the trie itself")]
 

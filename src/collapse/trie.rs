@@ -84,7 +84,8 @@ impl Trie {
         &self.items[node.first].without_star()[..node.length]
     }
 
-    /// Returns the items with those below each of these nodes, none of which is below another, replaced by its wildcard.
+    /// Returns the items with those below each of these nodes, none of which is below another, replaced by its
+    /// wildcard.
     pub(super) fn with_wildcards(&self, nodes: &[&Node]) -> Vec<InvalidationPath> {
         let mut items = Vec::new();
         let mut rest = 0;

@@ -54,8 +54,8 @@ pub(super) fn event_kind(json: &str) -> Result<EventKind<'_>, EventError> {
     .flatten();
     let is_request = fields.kept.iter().any(|(name, _)| REQUEST_FIELDS.contains(&&**name) || name == PATHS_ALIAS);
     let is_hello_world = fields.kept.iter().all(|(name, _)| HELLO_WORLD.contains(&&**name));
-    // An event of two kinds is ambiguous. So is an EventBridge event of another source that has request fields: which of
-    // the two is meant is unknown. Beside any other kind, such fields are ignored as unknown ones.
+    // An event of two kinds is ambiguous. So is an EventBridge event of another source that has request fields: which
+    // of the two is meant is unknown. Beside any other kind, such fields are ignored as unknown ones.
     match (kinds.next(), kinds.next()) {
         _ if fields.ambiguous => Err(EventError::UnknownKind),
         (Some(EventKind::Empty), None) if is_request => Err(EventError::UnknownKind),

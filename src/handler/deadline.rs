@@ -10,8 +10,8 @@ use crate::send::SendDeadlines;
 /// sent.
 const LOOKUP_DIVISOR: u32 = 3;
 
-/// Listing buckets may take the time that then remains until the answer divided by this, at most `MAX_LISTING_TIME`. Listing
-/// only saves paths and evictions, so it must not take the time needed to send.
+/// Listing buckets may take the time that then remains until the answer divided by this, at most `MAX_LISTING_TIME`.
+/// Listing only saves paths and evictions, so it must not take the time needed to send.
 const LISTING_DIVISOR: u32 = 4;
 const MAX_LISTING_TIME: Duration = Duration::from_secs(10);
 
@@ -34,8 +34,8 @@ const JOB_ANSWER_TIME: Duration = Duration::from_millis(500);
 /// The last retry of a request to send starts this long before the end of retries.
 const LAST_RETRY_MARGIN: Duration = Duration::from_millis(50);
 
-/// If there are too many invalidations in progress once the time for retries divided by this has passed, fewer wildcards
-/// are sent.
+/// If there are too many invalidations in progress once the time for retries divided by this has passed, fewer
+/// wildcards are sent.
 pub(super) const ONE_WILDCARD_DIVISOR: u32 = 2;
 
 /// Reading the progress of a job's invalidations may take the remaining time divided by this.
@@ -50,8 +50,8 @@ pub(super) const UNKNOWN_TIME_LEFT: Duration = Duration::from_secs(3);
 
 /// The longest time to establish a connection. An endpoint in the same Region answers within milliseconds.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// The longest time for one attempt of a call, including connecting and reading. Most callers set a shorter timeout that
-/// suits the operation and the remaining time; this one applies to the others.
+/// The longest time for one attempt of a call, including connecting and reading. Most callers set a shorter timeout
+/// that suits the operation and the remaining time; this one applies to the others.
 pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The limits of lookups. S3 and CloudFront usually answer them well within a second. `backoff` is the longest delay
@@ -108,8 +108,8 @@ impl Invocation {
         in_part_of(self.deadline, LOOKUP_DIVISOR, Duration::MAX)
     }
 
-    /// The deadlines for sending. `retries` limits how long failed requests are retried, from now on, so that it includes
-    /// the steps before sending; `None` sets no limit of its own.
+    /// The deadlines for sending. `retries` limits how long failed requests are retried, from now on, so that it
+    /// includes the steps before sending; `None` sets no limit of its own.
     pub(super) fn send_deadlines(&self, retries: Option<Duration>) -> SendDeadlines {
         let answers = self.before_end(ANSWER_RESERVE, RESERVE_DIVISOR);
         let attempts = answers.checked_sub(self.reserve(LAST_ATTEMPT_RESERVE, RESERVE_DIVISOR)).unwrap_or(answers);

@@ -37,8 +37,8 @@ pub struct App {
 }
 
 impl App {
-    /// Creates the function, with clients from `sdk`. `clock` is the wall clock for the age of cache entries, the age of
-    /// changes, and the time that a job has waited.
+    /// Creates the function, with clients from `sdk`. `clock` is the wall clock for the age of cache entries, the age
+    /// of changes, and the time that a job has waited.
     pub fn new(config: Config, sdk: &SdkConfig, clock: Clock) -> Self {
         let shared = || Clock::clone(&clock);
         let (ttl, limits) = (config.cache_ttl, lookup_limits(config.retries.backoff));
@@ -115,8 +115,8 @@ impl App {
         send_all(&self.cloudfront, invalidations, &self.sent_cache, options, deadlines).await
     }
 
-    /// The queries for these buckets, with the expected bucket owner. `None` if that is to be the function's account and
-    /// the ARN does not contain it.
+    /// The queries for these buckets, with the expected bucket owner. `None` if that is to be the function's account
+    /// and the ARN does not contain it.
     fn queries(&self, buckets: BTreeSet<&Bucket>, invocation: &Invocation) -> Option<Vec<BucketQuery>> {
         let expected_owner = match &self.config.expected_owner {
             ExpectedOwner::FunctionAccount if !buckets.is_empty() => {

@@ -55,7 +55,7 @@ pub async fn handle(
     if let Some(metrics) = metrics
         && let Some(now) = app.now()
         && let Err(error) =
-            metrics.write(&mut io::stdout(), &log_line, (&function.function_name, &invocation.request_id), now)
+            metrics.write(&mut io::stdout(), &log_line, &function.function_name, &invocation.request_id, now)
     {
         tracing::warn!(error = error.to_string(), "the metrics could not be written");
     }

@@ -171,8 +171,8 @@ impl serde::Serialize for InvalidationPath {
 /// Sorts the paths and removes duplicates and those that another path covers.
 #[must_use]
 pub fn without_covered(mut paths: Vec<InvalidationPath>) -> Vec<InvalidationPath> {
-    // In this order a wildcard is directly followed by all that it covers: its `*` is not compared, and it sorts before an
-    // equal path.
+    // In this order a wildcard is directly followed by all that it covers: its `*` is not compared, and it sorts before
+    // an equal path.
     paths.sort_unstable_by(|a, b| {
         a.without_star().cmp(b.without_star()).then_with(|| b.is_wildcard().cmp(&a.is_wildcard()))
     });

@@ -5,7 +5,6 @@ mod failure;
 mod invocation_error;
 mod log_line;
 pub mod logging;
-mod metrics;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -21,8 +20,7 @@ use crate::send::SentInvalidation;
 
 pub use self::failure::{Failure, MAX_FAILURES_IN_MESSAGE};
 pub use self::invocation_error::InvocationError;
-pub use self::log_line::LogLine;
-pub use self::metrics::{DIMENSION, METRICS, Metrics, NAMESPACE};
+pub use self::log_line::{DIMENSION, LogLine, METRICS, Metrics, NAMESPACE};
 
 /// The maximum lengths of the lists in a response. A response may have 6 MB (Lambda quotas), and finished work must not
 /// be reported as failed because a list is too long. What is omitted is counted.

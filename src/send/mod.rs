@@ -55,7 +55,7 @@ struct PendingInvalidation {
 }
 
 impl PendingInvalidation {
-    fn new((index, planned): (usize, &Invalidation), now: Instant) -> Self {
+    fn new(index: usize, planned: &Invalidation, now: Instant) -> Self {
         let invalidation = planned.clone();
         Self { index, invalidation, widened: false, was_sent: false, is_retry: false, failures: 0, not_before: now }
     }
@@ -105,7 +105,8 @@ pub async fn send_all(
     };
     let mut outcomes: Vec<_> = planned.iter().map(initial_outcome).collect();
     let to_send = planned.iter().enumerate().zip(&outcomes).filter(|(_, outcome)| outcome.is_err());
-    let mut waiting: Vec<_> = to_send.map(|(planned, _)| PendingInvalidation::new(planned, send_start)).collect();
+    let mut waiting: Vec<_> =
+        to_send.map(|((index, planned), _)| PendingInvalidation::new(index, planned, send_start)).collect();
     // If there is not enough time for all, it should not always be the same ones that fail.
     fastrand::shuffle(&mut waiting);
     let mut waiting = VecDeque::from(waiting);

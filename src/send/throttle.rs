@@ -22,8 +22,8 @@ pub struct SendDeadlines {
 }
 
 impl SendDeadlines {
-    /// Returns when a retry that is due at `due` starts: at that time, or as the last retry if that is earlier. `None` if
-    /// it is too late for a retry.
+    /// Returns when a retry that is due at `due` starts: at that time, or as the last retry if that is earlier. `None`
+    /// if it is too late for a retry.
     pub(super) fn retry_at(&self, due: Instant, now: Instant) -> Option<Instant> {
         (now < self.last_retry).then(|| due.min(self.last_retry))
     }
