@@ -9,7 +9,7 @@ use lambda_runtime::service_fn;
 use s3_cloudfront_invalidator::aws;
 use s3_cloudfront_invalidator::config::Config;
 use s3_cloudfront_invalidator::handler::deadline::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT};
-use s3_cloudfront_invalidator::handler::{App, runtime};
+use s3_cloudfront_invalidator::handler::{self, App};
 use s3_cloudfront_invalidator::report::{Metrics, logging};
 
 /// The environment variables that Lambda sets for every function and that its runtime requires.
@@ -40,20 +40,20 @@ async fn main() -> anyhow::Result<()> {
         Ok(init) => init,
         Err(error) => {
             if let Err(report_error) =
-                runtime::report_init_error(runtime::CONFIGURATION_ERROR, &error.to_string()).await
+                handler::report_init_error(handler::CONFIGURATION_ERROR, &error.to_string()).await
             {
                 tracing::error!(
                     error = format!("{report_error:#}"),
                     "the initialization error could not be reported to Lambda"
                 );
             }
-            return Err(error).context(runtime::CONFIGURATION_ERROR);
+            return Err(error).context(handler::CONFIGURATION_ERROR);
         }
     };
     let metrics = config.metrics.then(|| Metrics::new(variable));
     let app = App::new(config, &sdk, Arc::new(SystemTime::now));
     let (app, metrics) = (&app, metrics.as_ref());
-    lambda_runtime::run(service_fn(move |event| runtime::handle(app, metrics, event)))
+    lambda_runtime::run(service_fn(move |event| handler::handle(app, metrics, event)))
         .await
         .map_err(anyhow::Error::from_boxed)
 }

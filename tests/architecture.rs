@@ -332,9 +332,7 @@ fn the_pure_side_knows_no_clock_and_no_environment() {
         if !module(&path).first().is_some_and(|first| PURE.contains(&first.as_str())) {
             continue;
         }
-        // `Timestamp` converts a system time; the clock is read by its caller.
-        let is_timestamp = path.ends_with("change/timestamp.rs");
-        let code = if is_timestamp { code(&text).replace("use std::time::", "") } else { code(&text) };
+        let code = code(&text);
         for effect in EFFECTS {
             assert!(!code.contains(effect), "{} has {effect}", path.display());
         }

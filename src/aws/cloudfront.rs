@@ -18,8 +18,10 @@ use aws_sdk_cloudfront::types::{
 };
 
 use super::CallError;
-use super::error::{call_error, call_error_unless_denied, invalid_response};
-use super::response::{CompleteXml, SMALL_RESPONSE_BYTES, SizeLimit, is_complete_response_with_status};
+use super::answer::{
+    CompleteXml, SMALL_RESPONSE_BYTES, SizeLimit, call_error, call_error_unless_denied, invalid_response,
+    is_complete_response_with_status,
+};
 use crate::change::{DistributionId, InvalidationId};
 use crate::path::{Behavior, DistributionConfig, DistributionConfigError, Origin, OriginGroup, PolicyId};
 use crate::plan::Invalidation;

@@ -11,8 +11,10 @@ use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::types::EncodingType;
 
 use super::CallError;
-use super::error::{call_error, call_error_unless_denied, invalid_response};
-use super::response::{CompleteXml, SMALL_RESPONSE_BYTES, SizeLimit, is_complete_response_with_status};
+use super::answer::{
+    CompleteXml, SMALL_RESPONSE_BYTES, SizeLimit, call_error, call_error_unless_denied, invalid_response,
+    is_complete_response_with_status,
+};
 use crate::change::{AccountId, Bucket, Region};
 use crate::event::decode_key;
 use crate::path::Tags;
@@ -67,7 +69,7 @@ pub(crate) fn is_path_style(config: &SdkConfig) -> bool {
 
 /// Builds a client. It shares the credentials and the HTTP client of `config`, and so the connections to a host. Which
 /// element makes a response complete depends on the operation, so each call sets its own
-/// [`CompleteXml`](super::response::CompleteXml).
+/// [`CompleteXml`](super::answer::CompleteXml).
 fn client(config: &SdkConfig, region: Option<&Region>) -> Client {
     let mut builder = aws_sdk_s3::config::Builder::from(config)
         .force_path_style(is_path_style(config))

@@ -4,15 +4,13 @@
 mod batch;
 mod name;
 pub mod text;
-mod timestamp;
 
-pub use self::batch::{Batch, EventSource, FieldError, Message, SkippedRecord};
+pub use self::batch::{Batch, EventSource, FieldError, Message, SkippedRecord, Timestamp};
 pub use self::name::{
     AccountId, BucketName, DistributionId, InvalidationId, MAX_BUCKET_NAME_LENGTH, MAX_KEY_BYTES, NameError, ObjectKey,
     Region,
 };
 pub(crate) use self::name::{MAX_ID_LENGTH, checked_name};
-pub use self::timestamp::Timestamp;
 
 /// A bucket, as an event identifies it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -16,6 +16,7 @@ use super::link::{
 use super::terminal::{keep_on_one_line, narrow, right, say, shorten_to, table};
 use crate::change::text::{counted, json_line, one_line};
 use crate::change::{BucketName, Timestamp};
+use crate::report::logging::timestamp;
 
 /// The most buckets that are checked concurrently.
 const MAX_CONCURRENT_CHECKS: usize = 8;
@@ -201,7 +202,7 @@ fn mark(check: &Check, text: &str) -> String {
 
 /// The time since `created_at`, such as `5 min ago`.
 fn ago(created_at: Timestamp) -> String {
-    let now = Timestamp::from_system_time(SystemTime::now());
+    let now = timestamp(SystemTime::now());
     match now.map_or(0, |now| now.since(created_at) / 1000) {
         seconds @ 0..120 => format!("{seconds} s ago"),
         seconds @ 120..7200 => format!("{} min ago", seconds / 60),
@@ -224,7 +225,7 @@ mod tests {
     }
 
     fn bucket(name: &str, tag: Check, distributions: &[(&str, Option<u64>)]) -> BucketStatus {
-        let now = Timestamp::from_system_time(SystemTime::now()).unwrap();
+        let now = timestamp(SystemTime::now()).unwrap();
         let created_at = |seconds: u64| Timestamp::new(now.milliseconds() - seconds * 1000).unwrap();
         let distribution = |&(id, seconds): &(&str, Option<u64>)| DistributionStatus {
             id: id.to_owned(),
@@ -283,7 +284,7 @@ mod tests {
 
     #[test]
     fn times_are_shown_in_one_unit() {
-        let now = Timestamp::from_system_time(SystemTime::now()).unwrap().milliseconds();
+        let now = timestamp(SystemTime::now()).unwrap().milliseconds();
         for (seconds, expected) in
             [(119, "119 s ago"), (120, "2 min ago"), (7199, "119 min ago"), (7200, "2 h ago"), (172_800, "2 days ago")]
         {

@@ -121,7 +121,7 @@ pub(super) struct JsonText<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 mod tests {
     use super::*;
     use crate::event::EventError;
-    use crate::event::kind::event_kind;
+    use crate::event::envelope::event_kind;
 
     /// The kept fields are searched linearly, so their number must be bounded whatever the event contains.
     #[test]

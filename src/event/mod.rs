@@ -14,7 +14,6 @@ mod eventbridge;
 mod fields;
 mod job;
 mod job_result;
-mod kind;
 mod request;
 mod s3;
 

@@ -1,24 +1,31 @@
-//! One invocation from event to answer: decode, look up, plan, send, report. AWS is called only through
-//! [`crate::aws`].
+//! One invocation from event to answer: decode, look up, plan, send, report. AWS is called only through [`crate::aws`].
+//! Here is also the adapter to `lambda_runtime`: it converts events, deadlines and errors, and writes the log line and
+//! the metrics of each invocation.
 
 mod changes;
 pub mod deadline;
 mod job;
 mod request;
-pub mod runtime;
 
 use std::collections::BTreeSet;
+use std::io;
+use std::time::SystemTime;
 
+use lambda_runtime::{Diagnostic, LambdaEvent};
+use lambda_runtime_api_client::PooledClient;
+use lambda_runtime_api_client::body::Body;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 use tokio::time::Instant;
 
-use self::deadline::{ONE_WILDCARD_DIVISOR, listing_limits, lookup_limits, send_limits};
+use self::deadline::{ONE_WILDCARD_DIVISOR, UNKNOWN_TIME_LEFT, listing_limits, lookup_limits, send_limits};
 use crate::aws::{BucketQuery, CallError, CloudFront, CodePipeline, S3, SdkConfig};
 use crate::change::{AccountId, Bucket, EventSource, Timestamp};
 use crate::config::{Config, ExpectedOwner};
-use crate::event::{Event, EventError};
-use crate::lookup::{Clock, ConfigLookup, KeyLookup, TagLookup, stats};
+use crate::event::{self, Event, EventError};
+use crate::lookup::{Clock, ConfigLookup, KeyLookup, TagLookup, calls};
 use crate::plan::Invalidation;
-use crate::report::{Answer, InvocationError, LogLine, RESPONSE_LIMITS};
+use crate::report::{Answer, InvocationError, LogLine, Metrics, RESPONSE_LIMITS, logging};
 use crate::send::{SendDeadlines, SendOptions, SentCache, SentInvalidation, send_all};
 
 pub use self::deadline::Invocation;
@@ -86,7 +93,7 @@ impl App {
                 Err(error) => Err(InvocationError::event(&error, 1)),
             }
         };
-        let (mut answer, stats) = stats::collect(answer).await;
+        let (mut answer, stats) = calls::collect(answer).await;
         let report = match &mut answer {
             Ok(answer) => &mut answer.report,
             Err(error) => &mut *error.report,
@@ -102,7 +109,7 @@ impl App {
 
     /// The current wall-clock time; `None` if the clock is before 1970.
     pub fn now(&self) -> Option<Timestamp> {
-        Timestamp::from_system_time((self.clock)())
+        logging::timestamp((self.clock)())
     }
 
     async fn send(
@@ -128,4 +135,71 @@ impl App {
         let query = |bucket: &Bucket| BucketQuery { bucket: bucket.clone(), expected_owner: expected_owner.clone() };
         Some(buckets.into_iter().map(query).collect())
     }
+}
+
+/// The error type that Lambda reports for a function that cannot start.
+pub const CONFIGURATION_ERROR: &str = "ConfigurationError";
+
+/// An event as the runtime delivers it. It is decoded from the text that the runtime has read, which is neither copied
+/// nor parsed into a tree, and is not kept: it can have 6 MB.
+pub struct IncomingEvent {
+    event: Result<Event, EventError>,
+    started_at: Instant,
+}
+
+impl<'de> Deserialize<'de> for IncomingEvent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (started_at, text) = (Instant::now(), <&RawValue>::deserialize(deserializer)?);
+        Ok(Self { event: event::decode(text.get().as_bytes()), started_at })
+    }
+}
+
+/// Handles one invocation, then writes its log line and, if enabled, its `metrics`.
+///
+/// # Errors
+/// Those of [`App::handle`].
+pub async fn handle(
+    app: &App,
+    metrics: Option<&Metrics>,
+    event: LambdaEvent<IncomingEvent>,
+) -> Result<Answer, InvocationError> {
+    let deadline = event.context.deadline();
+    let function = event.context.env_config.clone();
+    let invocation = Invocation {
+        request_id: event.context.request_id,
+        function_arn: event.context.invoked_function_arn,
+        deadline: Instant::now() + deadline.duration_since(SystemTime::now()).unwrap_or(UNKNOWN_TIME_LEFT),
+    };
+    let IncomingEvent { event, started_at } = event.payload;
+    let (answer, log_line) = app.handle(event, started_at, &invocation).await;
+    log_line.log();
+    if let Some(metrics) = metrics
+        && let Some(now) = app.now()
+        && let Err(error) =
+            metrics.write(&mut io::stdout(), &log_line, &function.function_name, &invocation.request_id, now)
+    {
+        tracing::warn!(error = error.to_string(), "the metrics could not be written");
+    }
+    answer
+}
+
+impl From<InvocationError> for Diagnostic {
+    fn from(error: InvocationError) -> Self {
+        Self { error_type: error.error_type.to_owned(), error_message: error.to_string() }
+    }
+}
+
+/// Reports to Lambda why the function cannot start. Source: Lambda developer guide, "Runtime API", initialization
+/// error.
+///
+/// # Errors
+/// If the call fails, or `AWS_LAMBDA_RUNTIME_API` is not a valid address.
+pub async fn report_init_error(error_type: &str, message: &str) -> anyhow::Result<()> {
+    let body = serde_json::json!({ "errorType": error_type, "errorMessage": message, "stackTrace": [] });
+    let request = http::Request::post("/2018-06-01/runtime/init/error")
+        .header("Content-Type", "application/json")
+        .header("Lambda-Runtime-Function-Error-Type", error_type)
+        .body(Body::from(body.to_string()))?;
+    PooledClient::builder().build().call(request).await.map_err(anyhow::Error::from_boxed)?;
+    Ok(())
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use moka::future::Cache as MokaCache;
 use moka::ops::compute::{CompResult, Op};
 
-use super::stats::{self, CacheCounters};
+use super::calls::{self, CacheCounters};
 use crate::aws::CallError;
 
 /// How long values are cached: `CACHE_TTL_SECONDS`, `NEGATIVE_CACHE_TTL_SECONDS` and `STALE_IF_ERROR_SECONDS`.
@@ -124,7 +124,7 @@ where
                 Err(error) => break Err(error),
             }
         };
-        stats::count(|stats| {
+        calls::count(|stats| {
             let (hits, misses) = counters(stats);
             *(if is_hit { hits } else { misses }) += 1;
         });

@@ -9,8 +9,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use super::calls::{self, retry};
-use super::stats::CacheCounters;
+use super::calls::{self, CacheCounters, retry};
 use super::{Cache, CacheTtl, Cached, CallLimits, Clock};
 use crate::aws::{CallError, CloudFront, ErrorClass};
 use crate::change::{Bucket, DistributionId};

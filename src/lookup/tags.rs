@@ -10,8 +10,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::time::Instant;
 
-use super::calls::{self, retry};
-use super::stats::CacheCounters;
+use super::calls::{self, CacheCounters, retry};
 use super::{Cache, CacheTtl, Cached, CallLimits, Clock, ResolvedConfigs};
 use crate::aws::{BucketQuery, CallError, ErrorClass, S3};
 use crate::change::{Bucket, DistributionId};

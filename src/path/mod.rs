@@ -2,22 +2,22 @@
 //!
 //! [`InvalidationPath`] enforces the rules that CloudFront documents for a path. A path that breaks them either makes
 //! CloudFront reject the whole request, or is accepted and matches nothing, which is worse. `invalidation_path`
-//! percent-encodes a key as viewers' requests do, `viewer_url` lists the URLs that an object is cached under, and
+//! percent-encodes a key as viewers' requests do, `bucket_options` lists the URLs that an object is cached under, and
 //! `routing` derives from tags and config which of them a distribution serves.
 //!
 //! Sources: CloudFront developer guide, "What you need to know when invalidating files"; RFC 1738 for the characters.
 
-mod bucket_tags;
+mod bucket_options;
 mod distribution_config;
 mod invalidation_path;
 mod routing;
-mod viewer_url;
 
 use std::num::NonZeroUsize;
 
-pub use self::bucket_tags::{
-    BucketDefaults, BucketOptions, DIRECTORY_URLS_TAG, IGNORE_TAG, INDEX_DOCUMENTS_TAG, IndexDocuments, MAX_PATHS_TAG,
-    ORIGIN_PATH_TAG, QUERY_STRINGS_TAG, TagError, Tags,
+pub use self::bucket_options::{
+    BucketDefaults, BucketOptions, DIRECTORY_URLS_TAG, DirectoryUrls, IGNORE_TAG, INDEX_DOCUMENTS_TAG, IndexDocuments,
+    MAX_PATHS_TAG, ORIGIN_PATH_TAG, OriginPath, OriginPathError, QUERY_STRINGS_TAG, RelativeKey, TagError, Tags,
+    ViewerUrl, urls, viewer_paths, viewer_urls,
 };
 #[cfg(feature = "cli")]
 pub(crate) use self::distribution_config::matches_glob;
@@ -29,9 +29,6 @@ pub use self::invalidation_path::{
     CacheTag, InvalidationPath, Item, ItemError, PathError, named_items, without_covered,
 };
 pub use self::routing::{Mapping, NotServed, OriginMatch, RoutedUrl, Routing};
-pub use self::viewer_url::{
-    DirectoryUrls, OriginPath, OriginPathError, RelativeKey, ViewerUrl, urls, viewer_paths, viewer_urls,
-};
 
 /// The longest path that CloudFront accepts, in characters.
 ///

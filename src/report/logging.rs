@@ -7,7 +7,7 @@
 
 use std::fmt::{Debug, Write as _};
 use std::io::Write;
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 use tracing::field::{Field, Visit};
@@ -20,6 +20,13 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::change::Timestamp;
 use crate::change::text::one_line;
+
+/// Converts a system time. Returns `None` before 1970 and for a time that [`Timestamp::new`] rejects.
+#[must_use]
+pub fn timestamp(time: SystemTime) -> Option<Timestamp> {
+    let passed = time.duration_since(UNIX_EPOCH).ok()?;
+    Timestamp::new(u64::try_from(passed.as_millis()).ok()?)
+}
 
 /// The target prefix of this crate, the only one that may log at TRACE.
 const CRATE_TARGET: &str = "s3_cloudfront_invalidator";
@@ -177,7 +184,7 @@ impl LogFields {
 
     fn json(&self, event: &Event<'_>, ids: &InvocationIds) -> String {
         let mut line = JsonMembers(String::with_capacity(512));
-        line.add("timestamp", &Timestamp::from_system_time(SystemTime::now()).map(|now| now.to_string()));
+        line.add("timestamp", &timestamp(SystemTime::now()).map(|now| now.to_string()));
         line.add("level", event.metadata().level().as_str());
         line.add("message", &self.message);
         for (name, id) in [("requestId", &ids.request), ("xrayTraceId", &ids.trace)] {

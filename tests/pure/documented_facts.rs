@@ -72,7 +72,7 @@ fn literal_codes(source: &str) -> BTreeSet<String> {
 
 /// The names of the classes of failed calls.
 fn class_names() -> BTreeSet<String> {
-    let source = read("src/aws/error.rs");
+    let source = read("src/aws/answer.rs");
     let body = source.split("pub fn name(self)").nth(1).unwrap().split("\n    }\n").next().unwrap();
     let names: BTreeSet<_> = body.split('"').skip(1).step_by(2).map(str::to_owned).collect();
     assert!(names.len() > 5, "{names:?}");
@@ -173,7 +173,7 @@ fn constant(file: &str, name: &str) -> String {
 fn the_documented_limits_of_lists_are_those_of_the_code() {
     let of_report = |name: &str| constant("src/report/mod.rs", name);
     let of_line = |name: &str| constant("src/report/log_line.rs", name);
-    let buckets = constant("src/send/sent_invalidation.rs", "MAX_LISTED_BUCKETS");
+    let buckets = constant("src/send/mod.rs", "MAX_LISTED_BUCKETS");
     let page = section("docs/json.md", "## Limits of the lists");
     for (list, in_report, in_line) in [
         ("`failures`", of_report("LISTED_CODES"), of_line("LOGGED_CODES")),

@@ -92,7 +92,7 @@ fn the_table_lists_exactly_the_tags_that_are_read() {
     let section = document.split("\n## Tags of a bucket\n").nth(1).unwrap();
     let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
     let named: BTreeSet<_> = rows.map(str::to_owned).collect();
-    let options = tags("src/path/bucket_tags.rs");
+    let options = tags("src/path/bucket_options.rs");
     assert!(options.len() > 4, "{options:?}");
     let mut expected = options.clone();
     expected.insert(Config::DEFAULT_DISTRIBUTION_TAG.to_owned());

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::order::ScanOrder;
 use crate::aws::{BucketKeys, BucketQuery, CallError, ErrorClass, KeyPage};
-use crate::lookup::{CallLimits, stats};
+use crate::lookup::{CallLimits, calls};
 use crate::plan::{KeyListing, KeyPosition};
 
 /// The operation's name in errors.
@@ -99,7 +99,7 @@ impl<O: BucketKeys> PageReader<'_, O> {
     /// Counts a request that is about to be made, so that no other takes the last one.
     fn count_request(&self) {
         self.requests_left.update(|left| left - 1);
-        stats::count(|stats| stats.list_requests += 1);
+        calls::count(|stats| stats.list_requests += 1);
     }
 
     /// Returns the keys of the page that starts at `from`, and the position up to which all keys are known. The first
@@ -132,7 +132,7 @@ impl<O: BucketKeys> PageReader<'_, O> {
                 return Err(error);
             }
             self.count_request();
-            stats::count(|stats| stats.retries += 1);
+            calls::count(|stats| stats.retries += 1);
             sleep(delay).await;
         }
     }
