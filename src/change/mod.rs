@@ -2,15 +2,14 @@
 //! Region, account, distribution and invalidation.
 
 mod batch;
-mod name;
 pub mod text;
 
 pub use self::batch::{Batch, EventSource, FieldError, Message, SkippedRecord, Timestamp};
-pub use self::name::{
+pub use self::text::{
     AccountId, BucketName, DistributionId, InvalidationId, MAX_BUCKET_NAME_LENGTH, MAX_KEY_BYTES, NameError, ObjectKey,
     Region,
 };
-pub(crate) use self::name::{MAX_ID_LENGTH, checked_name};
+pub(crate) use self::text::{MAX_ID_LENGTH, checked_name};
 
 /// A bucket, as an event identifies it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

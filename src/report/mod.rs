@@ -3,7 +3,6 @@
 
 mod failure;
 mod invocation_error;
-mod log_line;
 pub mod logging;
 
 use std::cmp::Reverse;
@@ -20,7 +19,7 @@ use crate::send::SentInvalidation;
 
 pub use self::failure::{Failure, MAX_FAILURES_IN_MESSAGE};
 pub use self::invocation_error::InvocationError;
-pub use self::log_line::{DIMENSION, LogLine, METRICS, Metrics, NAMESPACE};
+pub use self::logging::{DIMENSION, LogLine, METRICS, Metrics, NAMESPACE};
 
 /// The maximum lengths of the lists in a response. A response may have 6 MB (Lambda quotas), and finished work must not
 /// be reported as failed because a list is too long. What is omitted is counted.
