@@ -112,7 +112,7 @@ fn code(text: &str) -> String {
     code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
-/// The entry of [`MODULES`] that a module path belongs to, the most specific one: `event::key` is in `event`.
+/// The entry of [`MODULES`] that a module path belongs to, the most specific one: `event::s3` is in `event`.
 fn listed_module(path: &[String]) -> Option<&'static str> {
     (1..=path.len()).rev().find_map(|length| {
         let prefix = path[..length].join("::");

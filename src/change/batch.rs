@@ -1,4 +1,5 @@
-//! The changes of one delivery, the records skipped or failed, the SQS messages they came in, and the times of changes.
+//! The changes of one delivery with their source and times, the records skipped or failed, and the SQS messages they
+//! came in. A [`FieldError`] also says what is wrong with a request.
 
 use std::fmt;
 use std::num::NonZeroU64;

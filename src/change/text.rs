@@ -1,6 +1,5 @@
 //! Text from outside: the checked names of buckets, Regions, object keys, accounts, distributions and invalidations,
-//! with the macro that defines them, and the escaping and shortening of untrusted text for error messages and log
-//! lines.
+//! with the macro that defines them, and the escaping, shortening and counting words of error messages and log lines.
 //!
 //! Names arrive in events, and anyone who may invoke the function can forge an event. The only constructor of each type
 //! validates, so its values can be passed to an SDK or become a segment of a request URL.

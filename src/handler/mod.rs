@@ -1,6 +1,7 @@
 //! One invocation from event to answer: decode, look up, plan, send, report. AWS is called only through [`crate::aws`].
-//! Here is also the adapter to `lambda_runtime`: it converts events, deadlines and errors, and writes the log line and
-//! the metrics of each invocation.
+//! The steps are in `changes` for changes, `request` for requests and `job` for CodePipeline jobs. Here is the adapter
+//! to `lambda_runtime`: it converts events, deadlines and errors, and writes the log line and the metrics of each
+//! invocation.
 
 mod changes;
 pub mod deadline;

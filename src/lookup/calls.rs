@@ -1,7 +1,7 @@
 //! Calls to AWS: how long they may take, when they are retried, how many are in flight, and how they are counted.
 //!
-//! A call holds a permit. One that has been in flight for long no longer does, unless there are very many such calls:
-//! waiting for it costs next to nothing, while the calls behind it may be answered at once.
+//! Lookups and `CreateInvalidation` hold a permit. A call that has been in flight for long no longer does, unless there
+//! are very many such calls: waiting for it costs next to nothing, while the calls behind it may be answered at once.
 //!
 //! The counters are local to the task: the code that counts needs no handle passed through every layer, and two
 //! invocations in one process cannot mix their counts. Outside [`collect`] nothing is counted.

@@ -1,5 +1,5 @@
 //! A bucket's options: its tags, parsed. They name the distributions to invalidate, and how they map the bucket's keys
-//! to URLs: below an origin path, with both encodings of a space, and as a directory.
+//! to URLs ([`ViewerUrl`]): below an origin path ([`OriginPath`]), with both encodings of a space, and as a directory.
 
 use std::collections::BTreeMap;
 use std::fmt;

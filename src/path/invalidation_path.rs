@@ -1,5 +1,5 @@
-//! Invalidation paths, sets of them without those that another covers, and the items of an invalidation that a person
-//! names, in a pipeline action or when invoking the function directly.
+//! Invalidation paths, sets of them without those that another covers, the encoding of a key in them, and the items of
+//! an invalidation: paths, and the cache tags that a person can name.
 //!
 //! The developer guide requires percent-encoding "non-ASCII or unsafe characters as defined in RFC 1738" and no others:
 //! CloudFront accepts an over-encoded path, but the path matches nothing.

@@ -92,15 +92,6 @@ pub enum DeliveryId<'a> {
     Job(&'a str),
 }
 
-/// The caller reference of an invalidation, which makes `CreateInvalidation` idempotent: a repeated request creates and
-/// bills no second invalidation.
-///
-/// It is a hash of the distribution, the final items and the identity of the delivery. It never depends on the clock or
-/// on an event's content: test events repeat their content, and CloudFront creates no invalidation for a reference that
-/// was used before.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct CallerReference(String);
-
 impl DeliveryId<'_> {
     /// Returns a hash of the identity.
     #[must_use]
@@ -129,6 +120,15 @@ impl TextHash {
         self.0.update(text);
     }
 }
+
+/// The caller reference of an invalidation, which makes `CreateInvalidation` idempotent: a repeated request creates and
+/// bills no second invalidation.
+///
+/// It is a hash of the distribution, the final items and the identity of the delivery. It never depends on the clock or
+/// on an event's content: test events repeat their content, and CloudFront creates no invalidation for a reference that
+/// was used before.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CallerReference(String);
 
 impl CallerReference {
     pub(crate) fn new(distribution: &DistributionId, items: &[Item], delivery_digest: &[u8; 32]) -> Self {

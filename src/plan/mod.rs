@@ -3,7 +3,7 @@
 //! Planning is pure and deterministic: paths and caller references do not depend on the order of the changes. It has
 //! two steps: [`assign()`] finds out which distributions each change belongs to, and [`plan_changes`] makes their
 //! invalidations. Between them the caller can list bucket keys, so that the unchanged objects that a wildcard evicts
-//! are counted, not estimated.
+//! are counted, not estimated. Items that a person named are planned by [`plan_named`].
 //!
 //! What a wildcard evicts can be counted where everything that it matches is known: all matching requests go to origins
 //! that were listed, and the listing is complete there. Elsewhere it is estimated. Without a distribution config

@@ -1,4 +1,5 @@
-//! Sends the invalidations of one delivery, with retries until a deadline.
+//! Sends the invalidations of one delivery, with retries until a deadline, and says what was sent
+//! ([`SentInvalidation`]).
 //!
 //! `CreateInvalidation` is throttled for the whole account, at about one request in two seconds (AWS staff,
 //! aws-sdk-js#3983), and a throttled response does not say when to retry. So all invalidations wait in one queue in
@@ -31,6 +32,90 @@ const CONCURRENT_SENDS: usize = 8;
 
 /// The operation's name in errors.
 const OPERATION: &str = "CreateInvalidation";
+
+/// The deadlines of sending.
+#[derive(Clone, Copy)]
+pub struct SendDeadlines {
+    /// The end of retries.
+    pub retries: Instant,
+    /// When the last retry starts at the latest.
+    pub last_retry: Instant,
+    /// The end of attempts. A request that starts later could be accepted and yet be reported as failed.
+    pub attempts: Instant,
+    /// The end of waiting for responses.
+    pub answers: Instant,
+}
+
+impl SendDeadlines {
+    /// Returns when a retry that is due at `due` starts: at that time, or as the last retry if that is earlier. `None`
+    /// if it is too late for a retry.
+    pub(super) fn retry_at(&self, due: Instant, now: Instant) -> Option<Instant> {
+        (now < self.last_retry).then(|| due.min(self.last_retry))
+    }
+}
+
+/// Limits the rate of requests once CloudFront has throttled one.
+pub(super) struct Throttle {
+    deadlines: SendDeadlines,
+    calls: CallLimits,
+    not_before: Instant,
+    /// The number of consecutive throttled responses. Those to concurrent requests count as one.
+    consecutive_throttles: u32,
+    /// When the last of those that count arrived.
+    throttled_at: Option<Instant>,
+    /// When a request was last accepted.
+    accepted_at: Option<Instant>,
+}
+
+impl Throttle {
+    pub(super) fn new(deadlines: SendDeadlines, calls: CallLimits, now: Instant) -> Self {
+        Self { deadlines, calls, not_before: now, consecutive_throttles: 0, throttled_at: None, accepted_at: None }
+    }
+
+    /// Returns when the next request may start, or `None` if there is no time for it. `not_before` is its own earliest
+    /// start, and `was_sent` is whether it was sent before. A first attempt may start until the end of attempts; a
+    /// retry, and any request once CloudFront has throttled, only until the end of retries.
+    pub(super) fn next(&self, not_before: Instant, was_sent: bool, now: Instant) -> Option<Instant> {
+        let start = not_before.max(self.not_before).max(now);
+        let is_first = !was_sent && self.throttled_at.is_none();
+        let latest = if is_first { self.deadlines.attempts } else { self.deadlines.retries };
+        (start <= latest).then_some(start)
+    }
+
+    /// Records that a request starts.
+    pub(super) fn begin(&mut self, now: Instant) {
+        if self.throttled_at.is_some() {
+            self.wait_until(now + self.calls.first_delay, now);
+        }
+    }
+
+    /// Records that a request was throttled that started at `attempt_start`.
+    pub(super) fn throttled(&mut self, attempt_start: Instant, now: Instant) {
+        // Concurrent requests are throttled together, which says no more than a single throttled request.
+        if self.throttled_at.is_some_and(|throttled_at| attempt_start <= throttled_at) {
+            return;
+        }
+        let earliest = self.accepted_at.map_or(now, |accepted_at| accepted_at + self.calls.first_delay);
+        self.wait_until(earliest.max(now + self.calls.delay(self.consecutive_throttles)), now);
+        self.consecutive_throttles += 1;
+        self.throttled_at = Some(now);
+    }
+
+    /// Records that a request was accepted that started at `attempt_start`.
+    pub(super) fn accepted(&mut self, attempt_start: Instant, now: Instant) {
+        self.accepted_at = Some(now);
+        if let Some(throttled_at) = self.throttled_at {
+            self.wait_until(self.not_before.max(now + self.calls.first_delay), now);
+            if attempt_start > throttled_at {
+                self.consecutive_throttles = 0;
+            }
+        }
+    }
+
+    fn wait_until(&mut self, due: Instant, now: Instant) {
+        self.not_before = self.deadlines.retry_at(due, now).unwrap_or(due);
+    }
+}
 
 /// An invalidation that is not accepted yet.
 struct PendingInvalidation {
@@ -217,90 +302,6 @@ fn next_attempt(
             Some(PendingInvalidation { failures: pending.failures + 1, not_before, ..pending })
         }
         _ => None,
-    }
-}
-
-/// The deadlines of sending.
-#[derive(Clone, Copy)]
-pub struct SendDeadlines {
-    /// The end of retries.
-    pub retries: Instant,
-    /// When the last retry starts at the latest.
-    pub last_retry: Instant,
-    /// The end of attempts. A request that starts later could be accepted and yet be reported as failed.
-    pub attempts: Instant,
-    /// The end of waiting for responses.
-    pub answers: Instant,
-}
-
-impl SendDeadlines {
-    /// Returns when a retry that is due at `due` starts: at that time, or as the last retry if that is earlier. `None`
-    /// if it is too late for a retry.
-    pub(super) fn retry_at(&self, due: Instant, now: Instant) -> Option<Instant> {
-        (now < self.last_retry).then(|| due.min(self.last_retry))
-    }
-}
-
-/// Limits the rate of requests once CloudFront has throttled one.
-pub(super) struct Throttle {
-    deadlines: SendDeadlines,
-    calls: CallLimits,
-    not_before: Instant,
-    /// The number of consecutive throttled responses. Those to concurrent requests count as one.
-    consecutive_throttles: u32,
-    /// When the last of those that count arrived.
-    throttled_at: Option<Instant>,
-    /// When a request was last accepted.
-    accepted_at: Option<Instant>,
-}
-
-impl Throttle {
-    pub(super) fn new(deadlines: SendDeadlines, calls: CallLimits, now: Instant) -> Self {
-        Self { deadlines, calls, not_before: now, consecutive_throttles: 0, throttled_at: None, accepted_at: None }
-    }
-
-    /// Returns when the next request may start, or `None` if there is no time for it. `not_before` is its own earliest
-    /// start, and `was_sent` is whether it was sent before. A first attempt may start until the end of attempts; a
-    /// retry, and any request once CloudFront has throttled, only until the end of retries.
-    pub(super) fn next(&self, not_before: Instant, was_sent: bool, now: Instant) -> Option<Instant> {
-        let start = not_before.max(self.not_before).max(now);
-        let is_first = !was_sent && self.throttled_at.is_none();
-        let latest = if is_first { self.deadlines.attempts } else { self.deadlines.retries };
-        (start <= latest).then_some(start)
-    }
-
-    /// Records that a request starts.
-    pub(super) fn begin(&mut self, now: Instant) {
-        if self.throttled_at.is_some() {
-            self.wait_until(now + self.calls.first_delay, now);
-        }
-    }
-
-    /// Records that a request was throttled that started at `attempt_start`.
-    pub(super) fn throttled(&mut self, attempt_start: Instant, now: Instant) {
-        // Concurrent requests are throttled together, which says no more than a single throttled request.
-        if self.throttled_at.is_some_and(|throttled_at| attempt_start <= throttled_at) {
-            return;
-        }
-        let earliest = self.accepted_at.map_or(now, |accepted_at| accepted_at + self.calls.first_delay);
-        self.wait_until(earliest.max(now + self.calls.delay(self.consecutive_throttles)), now);
-        self.consecutive_throttles += 1;
-        self.throttled_at = Some(now);
-    }
-
-    /// Records that a request was accepted that started at `attempt_start`.
-    pub(super) fn accepted(&mut self, attempt_start: Instant, now: Instant) {
-        self.accepted_at = Some(now);
-        if let Some(throttled_at) = self.throttled_at {
-            self.wait_until(self.not_before.max(now + self.calls.first_delay), now);
-            if attempt_start > throttled_at {
-                self.consecutive_throttles = 0;
-            }
-        }
-    }
-
-    fn wait_until(&mut self, due: Instant, now: Instant) {
-        self.not_before = self.deadlines.retry_at(due, now).unwrap_or(due);
     }
 }
 
