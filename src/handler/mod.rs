@@ -102,8 +102,11 @@ impl App {
         let log_line = LogLine::new(source, report, stats, started_at.elapsed(), self.now());
         report.limit(&RESPONSE_LIMITS);
         for sent in &report.invalidations {
-            let summary = serde_json::to_string(sent).unwrap_or_default();
-            tracing::debug!(summary, "invalidation of {}", sent.distribution_id);
+            tracing::debug!(
+                summary = serde_json::to_string(sent).unwrap_or_default(),
+                "invalidation of {}",
+                sent.distribution_id
+            );
         }
         (answer, log_line)
     }

@@ -23,7 +23,7 @@ use std::io::{self, Write};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
-use serde_json::json;
+use serde::ser::{SerializeMap, Serializer};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id};
@@ -411,23 +411,61 @@ impl Metrics {
         now: Timestamp,
     ) -> io::Result<()> {
         let values: Vec<_> =
-            METRICS.iter().filter_map(|(name, unit, value)| Some((name, unit, value(log_line)?))).collect();
-        let metrics: Vec<_> = values.iter().map(|(name, unit, _)| json!({ "Name": name, "Unit": unit })).collect();
-        // Source: CloudWatch user guide, "Specification: Embedded metric format".
-        let mut line = json!({
-            "level": self.level,
-            "timestamp": now.to_string(),
-            "_aws": {
-                "Timestamp": now.milliseconds(),
-                "CloudWatchMetrics": [{ "Namespace": NAMESPACE, "Dimensions": [[DIMENSION]], "Metrics": metrics }],
-            },
-            DIMENSION: function_name,
-            "requestId": request_id,
-        });
-        if let Some(members) = line.as_object_mut() {
-            members.extend(values.iter().map(|(name, _, value)| ((**name).to_owned(), json!(value))));
+            METRICS.iter().filter_map(|(name, unit, value)| Some((*name, *unit, value(log_line)?))).collect();
+        let level = self.level;
+        let mut line = serde_json::to_vec(&MetricsLine { level, function_name, request_id, values, now })?;
+        line.push(b'\n');
+        writer.write_all(&line)
+    }
+}
+
+/// A line in embedded metric format. Source: CloudWatch user guide, "Specification: Embedded metric format". It is not
+/// built as a [`serde_json::Value`], which would allocate every name and value.
+struct MetricsLine<'a> {
+    level: &'static str,
+    function_name: &'a str,
+    request_id: &'a str,
+    values: Vec<(&'static str, &'static str, i64)>,
+    now: Timestamp,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct MetricsMetadata {
+    timestamp: u64,
+    cloud_watch_metrics: [MetricDirective; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct MetricDirective {
+    namespace: &'static str,
+    dimensions: [[&'static str; 1]; 1],
+    metrics: Vec<MetricDefinition>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct MetricDefinition {
+    name: &'static str,
+    unit: &'static str,
+}
+
+impl Serialize for MetricsLine<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let metrics = self.values.iter().map(|&(name, unit, _)| MetricDefinition { name, unit }).collect();
+        let directive = MetricDirective { namespace: NAMESPACE, dimensions: [[DIMENSION]], metrics };
+        let mut line = serializer.serialize_map(None)?;
+        line.serialize_entry("level", self.level)?;
+        line.serialize_entry("timestamp", &format_args!("{}", self.now))?;
+        let metadata = MetricsMetadata { timestamp: self.now.milliseconds(), cloud_watch_metrics: [directive] };
+        line.serialize_entry("_aws", &metadata)?;
+        line.serialize_entry(DIMENSION, self.function_name)?;
+        line.serialize_entry("requestId", self.request_id)?;
+        for (name, _, value) in &self.values {
+            line.serialize_entry(name, value)?;
         }
-        writer.write_all(format!("{line}\n").as_bytes())
+        line.end()
     }
 }
 
