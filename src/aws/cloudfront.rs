@@ -22,8 +22,8 @@ use super::answer::{
     CompleteXml, SMALL_RESPONSE_BYTES, SizeLimit, call_error, call_error_unless_denied, invalid_response,
     is_complete_response_with_status,
 };
-use crate::change::{DistributionId, InvalidationId};
-use crate::path::{Behavior, DistributionConfig, DistributionConfigError, Origin, OriginGroup, PolicyId};
+use crate::change::{DistributionId, InvalidationId, PolicyId};
+use crate::path::{Behavior, DistributionConfig, DistributionConfigError, Origin, OriginGroup};
 use crate::plan::Invalidation;
 
 /// CloudFront's response to an invalidation that it accepted, now or earlier.

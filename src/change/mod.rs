@@ -7,7 +7,7 @@ pub mod text;
 pub use self::batch::{Batch, EventSource, FieldError, Message, SkippedRecord, Timestamp};
 pub use self::text::{
     AccountId, BucketName, DistributionId, InvalidationId, MAX_BUCKET_NAME_LENGTH, MAX_KEY_BYTES, NameError, ObjectKey,
-    Region,
+    PolicyId, Region,
 };
 pub(crate) use self::text::{MAX_ID_LENGTH, checked_name};
 

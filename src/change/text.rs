@@ -297,6 +297,13 @@ impl DistributionId {
     }
 }
 
+checked_name! {
+    /// The ID of a cache policy: ASCII letters, digits and hyphens, so that it is safe as a segment of a request's URL.
+    PolicyId(1..=MAX_ID_LENGTH),
+    |id| id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        => "is not a cache policy ID (letters, digits and hyphens)",
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

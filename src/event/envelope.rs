@@ -180,13 +180,19 @@ fn open_records(records: &RawValue, depth: usize, batch: &mut Batch) -> Result<(
     let mut listed = 0;
     for (index, record) in records.into_iter().enumerate() {
         let (changes, failed) = (batch.changes.len(), batch.failed.len());
-        let id = if needs_ids { message_id(record) } else { None };
-        let decoded = match source {
-            // Without an ID the message cannot be reported as failed, so its changes are not handled.
-            EventSource::Sqs if needs_ids && id.is_none() => Err(FieldError::missing("messageId")),
-            EventSource::Sqs => sqs_message(record).map(|message| open_message(&message, "body", depth, batch)),
-            EventSource::Sns => sns_message(record).map(|message| open_message(&message, "Sns.Message", depth, batch)),
-            _ => s3::decode(record, batch),
+        let (id, decoded) = match source {
+            EventSource::Sqs => {
+                let message = read(record, "").map(|JsonObject(message)| message);
+                let id = if needs_ids { message_id(&message, record) } else { None };
+                // Without an ID the message cannot be reported as failed, so its changes are not handled.
+                let is_missing = needs_ids && id.is_none();
+                let body = if is_missing { Err(FieldError::missing("messageId")) } else { message.and_then(sqs_body) };
+                (id, body.map(|body| open_message(&body, "body", depth, batch)))
+            }
+            EventSource::Sns => {
+                (None, sns_message(record).map(|message| open_message(&message, "Sns.Message", depth, batch)))
+            }
+            _ => (None, s3::decode(record, batch)),
         };
         batch.failed.extend(decoded.err());
         if batch.failed.len() > failed {
@@ -203,18 +209,16 @@ fn open_records(records: &RawValue, depth: usize, batch: &mut Batch) -> Result<(
     Ok(())
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
+struct SqsRecord<'a> {
+    message_id: Option<JsonText<'a>>,
+    event_source: Option<JsonText<'a>>,
+    body: Option<JsonText<'a>>,
+}
+
 /// Returns the message in a record of SQS.
-fn sqs_message(record: &RawValue) -> Result<Cow<'_, str>, FieldError> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
-    struct SqsRecord<'a> {
-        /// Read by [`message_id`], and checked here also in a batch within another event.
-        #[serde(rename = "messageId")]
-        _id: Option<JsonText<'a>>,
-        event_source: Option<JsonText<'a>>,
-        body: Option<JsonText<'a>>,
-    }
-    let JsonObject(record): JsonObject<SqsRecord<'_>> = read(record, "")?;
+fn sqs_body(record: SqsRecord<'_>) -> Result<Cow<'_, str>, FieldError> {
     check_source(record.event_source, "eventSource", "aws:sqs")?;
     record.body.map(|JsonText(body)| body).ok_or_else(|| FieldError::missing("body"))
 }
@@ -238,15 +242,20 @@ fn sns_message(record: &RawValue) -> Result<Cow<'_, str>, FieldError> {
     message.map(|JsonText(message)| message).ok_or_else(|| FieldError::missing("Sns.Message"))
 }
 
-/// Returns the ID of an SQS message. It is decoded alone, so that no other bad field hides it.
-fn message_id(record: &RawValue) -> Option<Box<str>> {
+/// Returns the ID of an SQS message. If the record could not be decoded, its ID is decoded alone, so that no other bad
+/// field hides it.
+fn message_id(message: &Result<SqsRecord<'_>, FieldError>, record: &RawValue) -> Option<Box<str>> {
     #[derive(Deserialize)]
     struct MessageId<'a> {
         #[serde(borrow, rename = "messageId")]
         id: Option<JsonText<'a>>,
     }
+    let non_empty = |JsonText(id): &JsonText<'_>| (!id.is_empty()).then(|| Box::from(&**id));
+    if let Ok(message) = message {
+        return message.message_id.as_ref().and_then(non_empty);
+    }
     let JsonObject(MessageId { id }) = serde_json::from_str(record.get()).ok()?;
-    id.filter(|JsonText(id)| !id.is_empty()).map(|JsonText(id)| id.into())
+    id.as_ref().and_then(non_empty)
 }
 
 /// The fields of the console's test event template "hello-world".

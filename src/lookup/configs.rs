@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use super::calls::{self, CacheCounters, retry};
 use super::{Cache, CacheTtl, Cached, CallLimits, Clock};
 use crate::aws::{CallError, CloudFront, ErrorClass};
-use crate::change::{Bucket, DistributionId};
-use crate::path::{BucketOptions, DistributionConfig, Mapping, PolicyId};
+use crate::change::{Bucket, DistributionId, PolicyId};
+use crate::path::{BucketOptions, DistributionConfig, Mapping};
 
 /// The most distribution configs that are cached. An account has at most 200 distributions by default (CloudFront
 /// quotas).

@@ -10,7 +10,7 @@ use std::fmt;
 use percent_encoding::percent_decode_str;
 
 use super::OriginPath;
-use crate::change::{Bucket, MAX_ID_LENGTH, checked_name};
+use crate::change::{Bucket, PolicyId};
 
 /// The configuration of a distribution, as far as invalidation depends on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -493,13 +493,6 @@ const MANAGED: [(&str, bool); 7] = [
     // UseOriginCacheControlHeaders-QueryStrings
     ("4cc15a8a-d715-48a4-82b8-cc0b614638fe", true),
 ];
-
-checked_name! {
-    /// The ID of a cache policy: ASCII letters, digits and hyphens, so that it is safe as a segment of a request's URL.
-    PolicyId(1..=MAX_ID_LENGTH),
-    |id| id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-        => "is not a cache policy ID (letters, digits and hyphens)",
-}
 
 /// Returns whether query strings are part of the policy's cache key; `None` if it is not a managed policy.
 pub(super) fn managed_policy(id: &PolicyId) -> Option<bool> {

@@ -23,7 +23,7 @@ pub use self::bucket_options::{
 pub(crate) use self::distribution_config::matches_glob;
 pub use self::distribution_config::{
     Behavior, BucketOrigin, DistributionConfig, DistributionConfigError, Endpoint, Origin, OriginGroup, PathPattern,
-    PolicyId, QueryStrings,
+    QueryStrings,
 };
 pub use self::invalidation_path::{
     CacheTag, InvalidationPath, Item, ItemError, PathError, named_items, without_covered,

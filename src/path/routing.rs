@@ -151,17 +151,13 @@ impl Mapping {
         let goes_to_bucket =
             |behavior: &&Behavior| config.targets(behavior).iter().any(|it| origin_match.origins.contains(it));
         let in_cache_key = |behavior: &Behavior| behavior.query_strings == QueryStrings::InCacheKey;
-        let mut spellings = vec![url.text.clone()];
-        if url.text.contains('%') {
-            spellings.push(percent_decode_str(&url.text).decode_utf8_lossy().into_owned());
-        }
+        let decoded = url.text.contains('%').then(|| percent_decode_str(&url.text).decode_utf8_lossy());
         // CloudFront may match a request for `/` with path patterns by the path of the object that it returns.
-        if url == ViewerUrl::root() {
-            spellings.push(format!("/{}", key.as_str()));
-        }
-        let normal: Vec<_> = spellings.iter().filter_map(|spelling| normalized(spelling)).collect();
-        spellings.extend(normal);
-        let candidates = || spellings.iter().flat_map(|spelling| config.behaviors_of(spelling));
+        let object_path = (url == ViewerUrl::root()).then(|| format!("/{}", key.as_str()));
+        let spellings = [Some(url.text.as_str()), decoded.as_deref(), object_path.as_deref()];
+        let normal: Vec<_> = spellings.iter().flatten().filter_map(|spelling| normalized(spelling)).collect();
+        let spellings = || spellings.into_iter().flatten().chain(normal.iter().map(String::as_str));
+        let candidates = || spellings().flat_map(|spelling| config.behaviors_of(spelling));
         let routing = match candidates().filter(goes_to_bucket).max_by_key(|it| in_cache_key(it)) {
             Some(behavior) => Routing::ToBucket(behavior),
             None if config.has_edge_function() => Routing::EdgeFunction,
