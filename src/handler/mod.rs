@@ -99,8 +99,8 @@ impl App {
             Ok(answer) => &mut answer.report,
             Err(error) => &mut *error.report,
         };
-        let log_line = LogLine::new(source, report, stats, started_at.elapsed(), self.now());
         report.limit(&RESPONSE_LIMITS);
+        let log_line = LogLine::new(source, report, stats, started_at.elapsed(), self.now());
         for sent in &report.invalidations {
             tracing::debug!(
                 summary = serde_json::to_string(sent).unwrap_or_default(),

@@ -88,6 +88,17 @@ where
         fetch: impl AsyncFn() -> Result<(V, Duration), E>,
         allow_stale: impl Fn(&V, Duration, &E) -> bool,
     ) -> Result<Cached<V, E>, E> {
+        let count = |is_hit: bool| {
+            calls::count(|stats| {
+                let (hits, misses) = counters(stats);
+                *(if is_hit { hits } else { misses }) += 1;
+            });
+        };
+        // Most lookups end here, without waiting for others of the key.
+        if let Some(value) = self.fresh(key).await {
+            count(true);
+            return Ok(Cached { value, stale_because: None });
+        }
         let started_generation = self.generation.load(Ordering::Relaxed);
         let (mut is_hit, mut stale_because) = (true, None);
         let answer = loop {
@@ -124,10 +135,7 @@ where
                 Err(error) => break Err(error),
             }
         };
-        calls::count(|stats| {
-            let (hits, misses) = counters(stats);
-            *(if is_hit { hits } else { misses }) += 1;
-        });
+        count(is_hit);
         answer.map(|value| Cached { value, stale_because })
     }
 
