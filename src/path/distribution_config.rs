@@ -1,8 +1,6 @@
-//! The part of a distribution config that determines which URLs an object has.
-//!
-//! Pure: the config is fetched elsewhere. This module derives from it which origins are a bucket, which requests a
-//! cache behavior applies to, and whether query strings are part of the cache key. Similar domain names must not be
-//! taken for those of a bucket.
+//! The part of a distribution config that determines which URLs an object has: which origins are a bucket, which
+//! requests a cache behavior applies to, and whether query strings are part of the cache key. The config is fetched
+//! elsewhere.
 
 use std::collections::BTreeSet;
 use std::fmt;
