@@ -18,13 +18,6 @@ use super::s3::check_source;
 use super::{EventError, eventbridge, s3};
 use crate::change::{Batch, EventSource, FieldError, Message};
 
-/// The most envelopes accepted around an event. A failed SNS delivery that is kept in a queue has four.
-const MAX_DEPTH: usize = 8;
-
-/// The number of failures kept per list of records; further ones are only counted. One message can contain half a
-/// million records, each of them bad.
-const MAX_LISTED_FAILURES: usize = 10;
-
 /// The decoded payload of an invocation.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event {
@@ -34,6 +27,26 @@ pub enum Event {
     Job(Job),
     /// A request that names what to invalidate.
     Request(Request),
+}
+
+/// A kind of event, with its content as raw JSON.
+pub(super) enum EventKind<'a> {
+    /// Records of S3, SQS or SNS.
+    Records(&'a RawValue),
+    /// S3's test event.
+    TestEvent,
+    /// An SNS message as delivered to a queue. Contains the field `Message`, a string.
+    SnsMessage(&'a RawValue),
+    /// An S3 event from EventBridge.
+    S3Event(S3Event<'a>),
+    /// An invocation record, or an EventBridge event whose detail is one: the field with the event inside.
+    InvocationRecord { field: &'static str, event: &'a RawValue },
+    /// A CodePipeline job.
+    Job(&'a RawValue),
+    /// A request.
+    Request(EventFields<'a>),
+    /// An event that names nothing: from a schedule, another source of EventBridge or the console's Test button.
+    Empty,
 }
 
 /// Decodes the payload of an invocation.
@@ -61,6 +74,9 @@ pub fn decode(event: &[u8]) -> Result<Event, EventError> {
         Some(_) => Event::Request(Request::default()),
     })
 }
+
+/// The most envelopes accepted around an event. A failed SNS delivery that is kept in a queue has four.
+const MAX_DEPTH: usize = 8;
 
 /// Adds the changes of an event in `depth` envelopes to the batch. Returns the event's kind if it is not about changes:
 /// a job, a request or an event that names nothing.
@@ -95,74 +111,81 @@ fn open<'a>(json: &'a str, depth: usize, batch: &mut Batch) -> Result<Option<Eve
     Ok(None)
 }
 
-/// Decodes the event in the field `field` of another.
-fn open_inner<'a>(
-    event: &'a str,
-    field: &str,
-    depth: usize,
-    batch: &mut Batch,
-) -> Result<Option<EventKind<'a>>, EventError> {
-    let failed = batch.failed.len();
-    let kind = open(event, depth + 1, batch);
-    prefix_locations(batch, failed, field);
-    kind
-}
+/// The fields of the console's test event template "hello-world".
+const HELLO_WORLD: [&str; 3] = ["key1", "key2", "key3"];
 
-/// Decodes an event embedded as a string in another. An error fails only this message, and so does an event that is not
-/// about changes.
-fn open_message(event: &str, field: &str, depth: usize, batch: &mut Batch) {
-    let refused = |what| format!("{what} is not accepted in an SQS or SNS message; invoke the function directly");
-    let reason = match open_inner(event, field, depth, batch) {
-        Ok(None) => return,
-        Ok(Some(EventKind::Job(_))) => refused("a CodePipeline job"),
-        Ok(Some(EventKind::Request(_))) => refused("an invalidation request"),
-        Ok(Some(_)) => refused("an event without an object change"),
-        Err(error) => error.reason(),
-    };
-    batch.failed.push(FieldError::new(field, &reason));
-}
-
-/// Prefixes the locations of the failures from index `first` on with the field that contains them.
-fn prefix_locations(batch: &mut Batch, first: usize, field: &str) {
-    for error in batch.failed.iter_mut().skip(first) {
-        *error = error.within(field);
+/// Detects the kind of an event.
+pub(super) fn event_kind(json: &str) -> Result<EventKind<'_>, EventError> {
+    let not_json = |error: serde_json::Error| EventError::NotJson(error.to_string());
+    let fields = serde_json::from_str::<Option<EventFields<'_>>>(json);
+    if fields.as_ref().is_err_and(serde_json::Error::is_data) {
+        // The text starts with a JSON value other than an object. The error quotes that value, and what follows may not
+        // be JSON, so the text is parsed again.
+        serde_json::from_str::<IgnoredAny>(json).map_err(not_json)?;
+        return Err(EventError::UnknownKind);
+    }
+    let Some(fields) = fields.map_err(not_json)? else { return Ok(EventKind::Empty) };
+    let mut kinds = [
+        fields.get("Records").map(EventKind::Records),
+        fields.text("Event").filter(|event| event == "s3:TestEvent").map(|_| EventKind::TestEvent),
+        queued_sns_message(&fields),
+        from_event_bridge(&fields),
+        invocation_record(&fields),
+        fields.get("CodePipeline.job").map(EventKind::Job),
+    ]
+    .into_iter()
+    .flatten();
+    let is_request = fields.kept.iter().any(|(name, _)| REQUEST_FIELDS.contains(&&**name) || name == PATHS_ALIAS);
+    let is_hello_world = fields.kept.iter().all(|(name, _)| HELLO_WORLD.contains(&&**name));
+    // An event of two kinds is ambiguous. So is an EventBridge event of another source that has request fields: which
+    // of the two is meant is unknown. Beside any other kind, such fields are ignored as unknown ones.
+    match (kinds.next(), kinds.next()) {
+        _ if fields.ambiguous => Err(EventError::UnknownKind),
+        (Some(EventKind::Empty), None) if is_request => Err(EventError::UnknownKind),
+        (Some(EventKind::InvocationRecord { field: "requestPayload", .. }), None) if is_success(&fields) => {
+            Err(EventError::UnknownKind)
+        }
+        (Some(kind), None) => Ok(kind),
+        (None, _) if is_request && !fields.truncated => Ok(EventKind::Request(fields)),
+        (None, _) if is_hello_world && !fields.truncated => Ok(EventKind::Empty),
+        _ => Err(EventError::UnknownKind),
     }
 }
 
-/// The services whose events contain a list named `Records`, by the event source that their records name.
-const EVENT_SOURCES: [(&str, EventSource); 3] =
-    [("aws:sqs", EventSource::Sqs), ("aws:sns", EventSource::Sns), ("aws:s3", EventSource::S3)];
-
-/// The event source of a record. SNS capitalizes the field's name.
-#[derive(Deserialize)]
-#[serde(bound(deserialize = "'de: 'a"))]
-struct SourceNames<'a> {
-    #[serde(rename = "eventSource")]
-    event_source: Option<JsonText<'a>>,
-    #[serde(rename = "EventSource")]
-    sns_source: Option<JsonText<'a>>,
+/// SNS confirms subscriptions by messages of other types, which contain no event.
+fn queued_sns_message<'a>(fields: &EventFields<'a>) -> Option<EventKind<'a>> {
+    let message = fields.get("Message")?;
+    (fields.text("Type")? == "Notification").then_some(EventKind::SnsMessage(message))
 }
 
-/// Returns the service that a record names.
-fn source(record: &RawValue) -> Option<EventSource> {
-    let JsonObject(named): JsonObject<SourceNames<'_>> = serde_json::from_str(record.get()).ok()?;
-    match (named.event_source, named.sns_source) {
-        (Some(JsonText(name)), None) if name == "aws:sqs" => Some(EventSource::Sqs),
-        (Some(JsonText(name)), None) if name == "aws:s3" => Some(EventSource::S3),
-        (None, Some(JsonText(name))) if name == "aws:sns" => Some(EventSource::Sns),
-        _ => None,
-    }
+/// Source: EventBridge user guide, "Event structure"; Lambda developer guide, "Invocation record" for `lambda`.
+fn from_event_bridge<'a>(fields: &EventFields<'a>) -> Option<EventKind<'a>> {
+    let (source, detail_type, detail) = (fields.text("source")?, fields.text("detail-type")?, fields.get("detail")?);
+    Some(match source.as_str() {
+        "aws.s3" => {
+            EventKind::S3Event(S3Event { detail_type, region: fields.get("region"), time: fields.get("time"), detail })
+        }
+        "lambda" if detail_type.starts_with("Lambda Function Invocation Result") => {
+            EventKind::InvocationRecord { field: "detail", event: detail }
+        }
+        _ => EventKind::Empty,
+    })
 }
 
-/// Returns the service of a list of records. All records come from one service, so the first that names one decides. If
-/// none can be read, returns the first of [`EVENT_SOURCES`] that occurs as a string in a record that is an object.
-fn source_of(records: &[&RawValue]) -> Option<EventSource> {
-    let mentions = |name: &str| {
-        records.iter().any(|record| record.get().starts_with('{') && record.get().contains(&format!("\"{name}\"")))
-    };
-    let guess = || EVENT_SOURCES.iter().find(|(name, _)| mentions(name)).map(|(_, source)| *source);
-    records.iter().find_map(|record| source(record)).or_else(guess)
+fn invocation_record<'a>(fields: &EventFields<'a>) -> Option<EventKind<'a>> {
+    fields.get("requestContext")?;
+    fields.get("requestPayload").map(|event| EventKind::InvocationRecord { field: "requestPayload", event })
 }
+
+/// Returns whether this is the record of a successful invocation, whose event must not be handled again.
+fn is_success(record: &EventFields<'_>) -> bool {
+    let context = record.get("requestContext").and_then(|it| serde_json::from_str::<EventFields<'_>>(it.get()).ok());
+    context.and_then(|context| context.text("condition")).is_some_and(|condition| condition == "Success")
+}
+
+/// The number of failures kept per list of records; further ones are only counted. One message can contain half a
+/// million records, each of them bad.
+const MAX_LISTED_FAILURES: usize = 10;
 
 fn open_records(records: &RawValue, depth: usize, batch: &mut Batch) -> Result<(), EventError> {
     let records: Vec<&RawValue> = serde_json::from_str(records.get()).map_err(|_| EventError::UnknownKind)?;
@@ -209,12 +232,63 @@ fn open_records(records: &RawValue, depth: usize, batch: &mut Batch) -> Result<(
     Ok(())
 }
 
+/// The services whose events contain a list named `Records`, by the event source that their records name.
+const EVENT_SOURCES: [(&str, EventSource); 3] =
+    [("aws:sqs", EventSource::Sqs), ("aws:sns", EventSource::Sns), ("aws:s3", EventSource::S3)];
+
+/// Returns the service of a list of records. All records come from one service, so the first that names one decides. If
+/// none can be read, returns the first of [`EVENT_SOURCES`] that occurs as a string in a record that is an object.
+fn source_of(records: &[&RawValue]) -> Option<EventSource> {
+    let mentions = |name: &str| {
+        records.iter().any(|record| record.get().starts_with('{') && record.get().contains(&format!("\"{name}\"")))
+    };
+    let guess = || EVENT_SOURCES.iter().find(|(name, _)| mentions(name)).map(|(_, source)| *source);
+    records.iter().find_map(|record| source(record)).or_else(guess)
+}
+
+/// The event source of a record. SNS capitalizes the field's name.
+#[derive(Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
+struct SourceNames<'a> {
+    #[serde(rename = "eventSource")]
+    event_source: Option<JsonText<'a>>,
+    #[serde(rename = "EventSource")]
+    sns_source: Option<JsonText<'a>>,
+}
+
+/// Returns the service that a record names.
+fn source(record: &RawValue) -> Option<EventSource> {
+    let JsonObject(named): JsonObject<SourceNames<'_>> = serde_json::from_str(record.get()).ok()?;
+    match (named.event_source, named.sns_source) {
+        (Some(JsonText(name)), None) if name == "aws:sqs" => Some(EventSource::Sqs),
+        (Some(JsonText(name)), None) if name == "aws:s3" => Some(EventSource::S3),
+        (None, Some(JsonText(name))) if name == "aws:sns" => Some(EventSource::Sns),
+        _ => None,
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 struct SqsRecord<'a> {
     message_id: Option<JsonText<'a>>,
     event_source: Option<JsonText<'a>>,
     body: Option<JsonText<'a>>,
+}
+
+/// Returns the ID of an SQS message. If the record could not be decoded, its ID is decoded alone, so that no other bad
+/// field hides it.
+fn message_id(message: &Result<SqsRecord<'_>, FieldError>, record: &RawValue) -> Option<Box<str>> {
+    #[derive(Deserialize)]
+    struct MessageId<'a> {
+        #[serde(borrow, rename = "messageId")]
+        id: Option<JsonText<'a>>,
+    }
+    let non_empty = |JsonText(id): &JsonText<'_>| (!id.is_empty()).then(|| Box::from(&**id));
+    if let Ok(message) = message {
+        return message.message_id.as_ref().and_then(non_empty);
+    }
+    let JsonObject(MessageId { id }) = serde_json::from_str(record.get()).ok()?;
+    id.as_ref().and_then(non_empty)
 }
 
 /// Returns the message in a record of SQS.
@@ -242,112 +316,38 @@ fn sns_message(record: &RawValue) -> Result<Cow<'_, str>, FieldError> {
     message.map(|JsonText(message)| message).ok_or_else(|| FieldError::missing("Sns.Message"))
 }
 
-/// Returns the ID of an SQS message. If the record could not be decoded, its ID is decoded alone, so that no other bad
-/// field hides it.
-fn message_id(message: &Result<SqsRecord<'_>, FieldError>, record: &RawValue) -> Option<Box<str>> {
-    #[derive(Deserialize)]
-    struct MessageId<'a> {
-        #[serde(borrow, rename = "messageId")]
-        id: Option<JsonText<'a>>,
+/// Decodes an event embedded as a string in another. An error fails only this message, and so does an event that is not
+/// about changes.
+fn open_message(event: &str, field: &str, depth: usize, batch: &mut Batch) {
+    let refused = |what| format!("{what} is not accepted in an SQS or SNS message; invoke the function directly");
+    let reason = match open_inner(event, field, depth, batch) {
+        Ok(None) => return,
+        Ok(Some(EventKind::Job(_))) => refused("a CodePipeline job"),
+        Ok(Some(EventKind::Request(_))) => refused("an invalidation request"),
+        Ok(Some(_)) => refused("an event without an object change"),
+        Err(error) => error.reason(),
+    };
+    batch.failed.push(FieldError::new(field, &reason));
+}
+
+/// Decodes the event in the field `field` of another.
+fn open_inner<'a>(
+    event: &'a str,
+    field: &str,
+    depth: usize,
+    batch: &mut Batch,
+) -> Result<Option<EventKind<'a>>, EventError> {
+    let failed = batch.failed.len();
+    let kind = open(event, depth + 1, batch);
+    prefix_locations(batch, failed, field);
+    kind
+}
+
+/// Prefixes the locations of the failures from index `first` on with the field that contains them.
+fn prefix_locations(batch: &mut Batch, first: usize, field: &str) {
+    for error in batch.failed.iter_mut().skip(first) {
+        *error = error.within(field);
     }
-    let non_empty = |JsonText(id): &JsonText<'_>| (!id.is_empty()).then(|| Box::from(&**id));
-    if let Ok(message) = message {
-        return message.message_id.as_ref().and_then(non_empty);
-    }
-    let JsonObject(MessageId { id }) = serde_json::from_str(record.get()).ok()?;
-    id.as_ref().and_then(non_empty)
-}
-
-/// The fields of the console's test event template "hello-world".
-const HELLO_WORLD: [&str; 3] = ["key1", "key2", "key3"];
-
-/// A kind of event, with its content as raw JSON.
-pub(super) enum EventKind<'a> {
-    /// Records of S3, SQS or SNS.
-    Records(&'a RawValue),
-    /// S3's test event.
-    TestEvent,
-    /// An SNS message as delivered to a queue. Contains the field `Message`, a string.
-    SnsMessage(&'a RawValue),
-    /// An S3 event from EventBridge.
-    S3Event(S3Event<'a>),
-    /// An invocation record, or an EventBridge event whose detail is one: the field with the event inside.
-    InvocationRecord { field: &'static str, event: &'a RawValue },
-    /// A CodePipeline job.
-    Job(&'a RawValue),
-    /// A request.
-    Request(EventFields<'a>),
-    /// An event that names nothing: from a schedule, another source of EventBridge or the console's Test button.
-    Empty,
-}
-
-/// Detects the kind of an event.
-pub(super) fn event_kind(json: &str) -> Result<EventKind<'_>, EventError> {
-    let not_json = |error: serde_json::Error| EventError::NotJson(error.to_string());
-    let fields = serde_json::from_str::<Option<EventFields<'_>>>(json);
-    if fields.as_ref().is_err_and(serde_json::Error::is_data) {
-        // The text starts with a JSON value other than an object. The error quotes that value, and what follows may not
-        // be JSON, so the text is parsed again.
-        serde_json::from_str::<IgnoredAny>(json).map_err(not_json)?;
-        return Err(EventError::UnknownKind);
-    }
-    let Some(fields) = fields.map_err(not_json)? else { return Ok(EventKind::Empty) };
-    let mut kinds = [
-        fields.get("Records").map(EventKind::Records),
-        fields.text("Event").filter(|event| event == "s3:TestEvent").map(|_| EventKind::TestEvent),
-        queued_sns_message(&fields),
-        from_event_bridge(&fields),
-        invocation_record(&fields),
-        fields.get("CodePipeline.job").map(EventKind::Job),
-    ]
-    .into_iter()
-    .flatten();
-    let is_request = fields.kept.iter().any(|(name, _)| REQUEST_FIELDS.contains(&&**name) || name == PATHS_ALIAS);
-    let is_hello_world = fields.kept.iter().all(|(name, _)| HELLO_WORLD.contains(&&**name));
-    // An event of two kinds is ambiguous. So is an EventBridge event of another source that has request fields: which
-    // of the two is meant is unknown. Beside any other kind, such fields are ignored as unknown ones.
-    match (kinds.next(), kinds.next()) {
-        _ if fields.ambiguous => Err(EventError::UnknownKind),
-        (Some(EventKind::Empty), None) if is_request => Err(EventError::UnknownKind),
-        (Some(EventKind::InvocationRecord { field: "requestPayload", .. }), None) if is_success(&fields) => {
-            Err(EventError::UnknownKind)
-        }
-        (Some(kind), None) => Ok(kind),
-        (None, _) if is_request && !fields.truncated => Ok(EventKind::Request(fields)),
-        (None, _) if is_hello_world && !fields.truncated => Ok(EventKind::Empty),
-        _ => Err(EventError::UnknownKind),
-    }
-}
-
-/// SNS confirms subscriptions by messages of other types, which contain no event.
-fn queued_sns_message<'a>(fields: &EventFields<'a>) -> Option<EventKind<'a>> {
-    let message = fields.get("Message")?;
-    (fields.text("Type")? == "Notification").then_some(EventKind::SnsMessage(message))
-}
-
-fn invocation_record<'a>(fields: &EventFields<'a>) -> Option<EventKind<'a>> {
-    fields.get("requestContext")?;
-    fields.get("requestPayload").map(|event| EventKind::InvocationRecord { field: "requestPayload", event })
-}
-
-/// Returns whether this is the record of a successful invocation, whose event must not be handled again.
-fn is_success(record: &EventFields<'_>) -> bool {
-    let context = record.get("requestContext").and_then(|it| serde_json::from_str::<EventFields<'_>>(it.get()).ok());
-    context.and_then(|context| context.text("condition")).is_some_and(|condition| condition == "Success")
-}
-
-/// Source: EventBridge user guide, "Event structure"; Lambda developer guide, "Invocation record" for `lambda`.
-fn from_event_bridge<'a>(fields: &EventFields<'a>) -> Option<EventKind<'a>> {
-    let (source, detail_type, detail) = (fields.text("source")?, fields.text("detail-type")?, fields.get("detail")?);
-    Some(match source.as_str() {
-        "aws.s3" => {
-            EventKind::S3Event(S3Event { detail_type, region: fields.get("region"), time: fields.get("time"), detail })
-        }
-        "lambda" if detail_type.starts_with("Lambda Function Invocation Result") => {
-            EventKind::InvocationRecord { field: "detail", event: detail }
-        }
-        _ => EventKind::Empty,
-    })
 }
 
 #[cfg(test)]

@@ -50,6 +50,90 @@ pub struct BucketOptions {
     pub ignored_suffixes: Vec<String>,
 }
 
+impl BucketOptions {
+    /// Returns the suffix in the bucket's tag for which changes of this key are skipped, if any.
+    #[must_use]
+    pub fn ignored_suffix(&self, key: &ObjectKey) -> Option<&str> {
+        self.ignored_suffixes.iter().find(|suffix| key.as_str().ends_with(*suffix)).map(String::as_str)
+    }
+}
+
+/// An origin path: empty, or `/` and a folder without a trailing slash, as CloudFront stores it.
+///
+/// ```
+/// use s3_cloudfront_invalidator::change::ObjectKey;
+/// use s3_cloudfront_invalidator::path::OriginPath;
+///
+/// let origin_path = OriginPath::parse("/web")?;
+/// let key = ObjectKey::new("web/images/a.png")?;
+/// assert_eq!(origin_path.strip(&key).map(|it| it.as_str()), Some("images/a.png"));
+/// assert!(origin_path.strip(&ObjectKey::new("website/a.png")?).is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OriginPath(String);
+
+impl OriginPath {
+    /// Parses an origin path as CloudFront's console and API show it. A single `/` means none.
+    ///
+    /// # Errors
+    /// [`OriginPathError`] if it does not start with `/`, or ends with one.
+    pub fn parse(text: &str) -> Result<Self, OriginPathError> {
+        match text {
+            "" | "/" => Ok(Self::default()),
+            _ if text.starts_with('/') && !text.ends_with('/') => Ok(Self(text.to_owned())),
+            _ => Err(OriginPathError(excerpt(text))),
+        }
+    }
+
+    /// Returns the path below its first folder, if that is `folder`.
+    #[must_use]
+    pub fn strip_first_folder(&self, folder: &str) -> Option<Self> {
+        let rest = self.0.strip_prefix('/')?.strip_prefix(folder)?;
+        (rest.is_empty() || rest.starts_with('/')).then(|| Self(rest.to_owned()))
+    }
+
+    /// Returns the prefix of the keys below the origin path: empty, or the folder and a slash.
+    #[must_use]
+    pub fn key_prefix(&self) -> String {
+        self.0.strip_prefix('/').map_or_else(String::new, |folder| format!("{folder}/"))
+    }
+
+    /// Returns the key relative to the origin path; `None` if the key is outside, and so not served by the origin.
+    #[must_use]
+    pub fn strip<'k>(&self, key: &'k ObjectKey) -> Option<RelativeKey<'k>> {
+        match self.0.strip_prefix('/') {
+            None => Some(RelativeKey(key.as_str())),
+            Some(folder) => key.as_str().strip_prefix(folder)?.strip_prefix('/').map(RelativeKey),
+        }
+    }
+}
+
+impl fmt::Display for OriginPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A text that is not an origin path, with the text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("\"{0}\" is not an origin path (such as \"/web\", with a leading but no trailing slash)")]
+pub struct OriginPathError(String);
+
+/// A key relative to its origin path; empty for the folder itself.
+///
+/// It is never longer than the key, so its path is within CloudFront's limit even if every byte is percent-encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RelativeKey<'k>(&'k str);
+
+impl<'k> RelativeKey<'k> {
+    /// Returns the relative key.
+    #[must_use]
+    pub fn as_str(self) -> &'k str {
+        self.0
+    }
+}
+
 /// File names that are also served under their directory's URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IndexDocuments {
@@ -68,96 +152,6 @@ impl IndexDocuments {
             Self::FromTag(names) | Self::Default(names) => names.clone(),
         }
     }
-}
-
-impl BucketOptions {
-    /// Returns the suffix in the bucket's tag for which changes of this key are skipped, if any.
-    #[must_use]
-    pub fn ignored_suffix(&self, key: &ObjectKey) -> Option<&str> {
-        self.ignored_suffixes.iter().find(|suffix| key.as_str().ends_with(*suffix)).map(String::as_str)
-    }
-}
-
-/// The configuration of the function that applies to every bucket.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BucketDefaults {
-    /// The tag that names the distributions.
-    pub distribution_tag: String,
-    /// The index documents of buckets that have no tag for them.
-    pub index_documents: Vec<String>,
-}
-
-/// A tag with an invalid value.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("its tag \"{tag}\": {reason}; correct the tag")]
-pub struct TagError {
-    tag: String,
-    reason: String,
-}
-
-impl BucketDefaults {
-    /// Parses a bucket's tags. Returns `None` if they name no distribution.
-    ///
-    /// # Errors
-    /// [`TagError`] for the first invalid value.
-    pub fn parse(&self, tags: &Tags) -> Result<Option<BucketOptions>, TagError> {
-        let Some(distributions) = parse_tag(tags, &self.distribution_tag, DistributionId::parse_tag)? else {
-            return Ok(None);
-        };
-        let default = || IndexDocuments::Default(self.index_documents.clone());
-        Ok(Some(BucketOptions {
-            distributions,
-            origin_path: parse_tag(tags, ORIGIN_PATH_TAG, OriginPath::parse)?,
-            index_documents: parse_tag(tags, INDEX_DOCUMENTS_TAG, file_names)?
-                .map_or_else(default, IndexDocuments::FromTag),
-            directory_urls: parse_tag(tags, DIRECTORY_URLS_TAG, directory_urls)?.unwrap_or_default(),
-            query_strings: parse_tag(tags, QUERY_STRINGS_TAG, query_strings)?,
-            max_paths: parse_tag(tags, MAX_PATHS_TAG, max_paths)?,
-            ignored_suffixes: tags.get(IGNORE_TAG).map(|value| words(value)).unwrap_or_default(),
-        }))
-    }
-}
-
-/// Parses the value of a tag, if the bucket has it.
-fn parse_tag<T, E: fmt::Display>(
-    tags: &Tags,
-    tag: &str,
-    parse: impl FnOnce(&str) -> Result<T, E>,
-) -> Result<Option<T>, TagError> {
-    let parsed = tags.get(tag).map(|value| parse(value)).transpose();
-    parsed.map_err(|error| TagError { tag: tag.to_owned(), reason: error.to_string() })
-}
-
-fn words(value: &str) -> Vec<String> {
-    value.split_whitespace().map(ToOwned::to_owned).collect()
-}
-
-fn file_names(value: &str) -> Result<Vec<String>, String> {
-    match value.split_whitespace().find(|name| name.contains('/')) {
-        Some(name) => Err(format!("\"{}\" is not a file name (without \"/\")", excerpt(name))),
-        None => Ok(words(value)),
-    }
-}
-
-fn directory_urls(value: &str) -> Result<DirectoryUrls, String> {
-    match value.trim() {
-        "slash" => Ok(DirectoryUrls::Slash),
-        "both" => Ok(DirectoryUrls::Both),
-        other => Err(format!("\"{}\" is neither \"slash\" nor \"both\"", excerpt(other))),
-    }
-}
-
-fn query_strings(value: &str) -> Result<bool, String> {
-    match value.trim() {
-        "include" => Ok(true),
-        "ignore" => Ok(false),
-        other => Err(format!("\"{}\" is neither \"include\" nor \"ignore\"", excerpt(other))),
-    }
-}
-
-fn max_paths(value: &str) -> Result<NonZeroUsize, String> {
-    let number = value.trim().parse().ok().filter(|number| *number <= MAX_ITEMS);
-    number.ok_or_else(|| format!("\"{}\" is not a number from 1 to {MAX_ITEMS}", excerpt(value.trim())))
 }
 
 /// How the directory of an index document is requested.
@@ -200,6 +194,88 @@ impl ViewerUrl {
         let path = (!has_queries || !is_file).then_some(path);
         path.into_iter().chain(queries)
     }
+}
+
+/// The configuration of the function that applies to every bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketDefaults {
+    /// The tag that names the distributions.
+    pub distribution_tag: String,
+    /// The index documents of buckets that have no tag for them.
+    pub index_documents: Vec<String>,
+}
+
+impl BucketDefaults {
+    /// Parses a bucket's tags. Returns `None` if they name no distribution.
+    ///
+    /// # Errors
+    /// [`TagError`] for the first invalid value.
+    pub fn parse(&self, tags: &Tags) -> Result<Option<BucketOptions>, TagError> {
+        let Some(distributions) = parse_tag(tags, &self.distribution_tag, DistributionId::parse_tag)? else {
+            return Ok(None);
+        };
+        let default = || IndexDocuments::Default(self.index_documents.clone());
+        Ok(Some(BucketOptions {
+            distributions,
+            origin_path: parse_tag(tags, ORIGIN_PATH_TAG, OriginPath::parse)?,
+            index_documents: parse_tag(tags, INDEX_DOCUMENTS_TAG, file_names)?
+                .map_or_else(default, IndexDocuments::FromTag),
+            directory_urls: parse_tag(tags, DIRECTORY_URLS_TAG, directory_urls)?.unwrap_or_default(),
+            query_strings: parse_tag(tags, QUERY_STRINGS_TAG, query_strings)?,
+            max_paths: parse_tag(tags, MAX_PATHS_TAG, max_paths)?,
+            ignored_suffixes: tags.get(IGNORE_TAG).map(|value| words(value)).unwrap_or_default(),
+        }))
+    }
+}
+
+/// A tag with an invalid value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("its tag \"{tag}\": {reason}; correct the tag")]
+pub struct TagError {
+    tag: String,
+    reason: String,
+}
+
+/// Parses the value of a tag, if the bucket has it.
+fn parse_tag<T, E: fmt::Display>(
+    tags: &Tags,
+    tag: &str,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<Option<T>, TagError> {
+    let parsed = tags.get(tag).map(|value| parse(value)).transpose();
+    parsed.map_err(|error| TagError { tag: tag.to_owned(), reason: error.to_string() })
+}
+
+fn file_names(value: &str) -> Result<Vec<String>, String> {
+    match value.split_whitespace().find(|name| name.contains('/')) {
+        Some(name) => Err(format!("\"{}\" is not a file name (without \"/\")", excerpt(name))),
+        None => Ok(words(value)),
+    }
+}
+
+fn directory_urls(value: &str) -> Result<DirectoryUrls, String> {
+    match value.trim() {
+        "slash" => Ok(DirectoryUrls::Slash),
+        "both" => Ok(DirectoryUrls::Both),
+        other => Err(format!("\"{}\" is neither \"slash\" nor \"both\"", excerpt(other))),
+    }
+}
+
+fn query_strings(value: &str) -> Result<bool, String> {
+    match value.trim() {
+        "include" => Ok(true),
+        "ignore" => Ok(false),
+        other => Err(format!("\"{}\" is neither \"include\" nor \"ignore\"", excerpt(other))),
+    }
+}
+
+fn max_paths(value: &str) -> Result<NonZeroUsize, String> {
+    let number = value.trim().parse().ok().filter(|number| *number <= MAX_ITEMS);
+    number.ok_or_else(|| format!("\"{}\" is not a number from 1 to {MAX_ITEMS}", excerpt(value.trim())))
+}
+
+fn words(value: &str) -> Vec<String> {
+    value.split_whitespace().map(ToOwned::to_owned).collect()
 }
 
 /// Returns the URLs under which CloudFront may have cached an object.
@@ -254,82 +330,6 @@ pub fn viewer_paths(key: RelativeKey<'_>, index_documents: &[String]) -> Vec<Inv
 #[must_use]
 pub fn viewer_urls(key: RelativeKey<'_>, index_documents: &[String]) -> Vec<String> {
     urls(key, index_documents, DirectoryUrls::Slash).into_iter().map(|url| url.text).collect()
-}
-
-/// An origin path: empty, or `/` and a folder without a trailing slash, as CloudFront stores it.
-///
-/// ```
-/// use s3_cloudfront_invalidator::change::ObjectKey;
-/// use s3_cloudfront_invalidator::path::OriginPath;
-///
-/// let origin_path = OriginPath::parse("/web")?;
-/// let key = ObjectKey::new("web/images/a.png")?;
-/// assert_eq!(origin_path.strip(&key).map(|it| it.as_str()), Some("images/a.png"));
-/// assert!(origin_path.strip(&ObjectKey::new("website/a.png")?).is_none());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OriginPath(String);
-
-/// A text that is not an origin path, with the text.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is not an origin path (such as \"/web\", with a leading but no trailing slash)")]
-pub struct OriginPathError(String);
-
-impl OriginPath {
-    /// Parses an origin path as CloudFront's console and API show it. A single `/` means none.
-    ///
-    /// # Errors
-    /// [`OriginPathError`] if it does not start with `/`, or ends with one.
-    pub fn parse(text: &str) -> Result<Self, OriginPathError> {
-        match text {
-            "" | "/" => Ok(Self::default()),
-            _ if text.starts_with('/') && !text.ends_with('/') => Ok(Self(text.to_owned())),
-            _ => Err(OriginPathError(excerpt(text))),
-        }
-    }
-
-    /// Returns the path below its first folder, if that is `folder`.
-    #[must_use]
-    pub fn strip_first_folder(&self, folder: &str) -> Option<Self> {
-        let rest = self.0.strip_prefix('/')?.strip_prefix(folder)?;
-        (rest.is_empty() || rest.starts_with('/')).then(|| Self(rest.to_owned()))
-    }
-
-    /// Returns the prefix of the keys below the origin path: empty, or the folder and a slash.
-    #[must_use]
-    pub fn key_prefix(&self) -> String {
-        self.0.strip_prefix('/').map_or_else(String::new, |folder| format!("{folder}/"))
-    }
-
-    /// Returns the key relative to the origin path; `None` if the key is outside, and so not served by the origin.
-    #[must_use]
-    pub fn strip<'k>(&self, key: &'k ObjectKey) -> Option<RelativeKey<'k>> {
-        match self.0.strip_prefix('/') {
-            None => Some(RelativeKey(key.as_str())),
-            Some(folder) => key.as_str().strip_prefix(folder)?.strip_prefix('/').map(RelativeKey),
-        }
-    }
-}
-
-impl fmt::Display for OriginPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// A key relative to its origin path; empty for the folder itself.
-///
-/// It is never longer than the key, so its path is within CloudFront's limit even if every byte is percent-encoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RelativeKey<'k>(&'k str);
-
-impl<'k> RelativeKey<'k> {
-    /// Returns the relative key.
-    #[must_use]
-    pub fn as_str(self) -> &'k str {
-        self.0
-    }
 }
 
 #[cfg(test)]

@@ -24,165 +24,6 @@ pub struct DistributionConfig {
     pub default_root_object: Option<String>,
 }
 
-/// An origin of a distribution.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
-    /// Its ID, unique within the distribution.
-    pub id: String,
-    /// Its domain name.
-    pub domain: String,
-    /// Its origin path, which CloudFront prepends to the viewer's path; `None` if it contains a tenant parameter or is
-    /// malformed.
-    pub path: Option<OriginPath>,
-}
-
-/// An origin that is a certain bucket.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BucketOrigin<'c> {
-    /// The origin.
-    pub origin: &'c Origin,
-    /// Its origin path within the bucket, if known.
-    pub path: Option<OriginPath>,
-    /// The kind of its endpoint.
-    pub endpoint: Endpoint,
-}
-
-/// An origin group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OriginGroup {
-    /// Its ID, which a cache behavior can target like an origin's.
-    pub id: String,
-    /// The IDs of its member origins.
-    pub members: Vec<String>,
-}
-
-/// A cache behavior.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Behavior {
-    /// The path pattern of the requests it applies to.
-    pub pattern: PathPattern,
-    /// The ID of the origin or origin group that it sends them to.
-    pub target: String,
-    /// Whether query strings are part of the cache key.
-    pub query_strings: QueryStrings,
-    /// Whether an edge function (CloudFront Functions or Lambda@Edge) runs on the request and may change its URI or
-    /// origin.
-    pub has_edge_function: bool,
-}
-
-/// Whether query strings are part of the cache key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum QueryStrings {
-    /// They are not: all query strings share one cache entry.
-    Ignored,
-    /// All of them are, or some of their parameters.
-    InCacheKey,
-    /// A custom cache policy decides, which must still be looked up.
-    UnresolvedPolicy(PolicyId),
-}
-
-impl From<bool> for QueryStrings {
-    fn from(in_cache_key: bool) -> Self {
-        if in_cache_key { Self::InCacheKey } else { Self::Ignored }
-    }
-}
-
-/// A value in CloudFront's response that no distribution config can have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DistributionConfigError {
-    /// A malformed cache policy ID.
-    #[error("a cache policy ID is malformed")]
-    CachePolicy,
-    /// An origin without an ID or a domain name, or an origin group without an ID, without members or with an empty
-    /// member ID.
-    #[error("an origin has no ID or no domain name, or an origin group has no ID or no members")]
-    Origin,
-    /// A cache behavior with an empty path pattern or without a target.
-    #[error("a cache behavior has no path pattern or no target origin")]
-    Behavior,
-}
-
-impl Origin {
-    /// Creates an origin from the values that CloudFront returns.
-    ///
-    /// The origin path is percent-decoded as part of a URL, in which S3 reads `+` as a space. An origin path with a
-    /// parameter of a multi-tenant distribution (`{{name}}`) differs per tenant and becomes `None`.
-    ///
-    /// # Errors
-    /// [`DistributionConfigError::Origin`] if the ID or the domain name is empty.
-    pub fn new(id: &str, domain: &str, path: &str) -> Result<Self, DistributionConfigError> {
-        if id.is_empty() || domain.is_empty() {
-            return Err(DistributionConfigError::Origin);
-        }
-        let with_spaces = path.trim_end_matches('/').replace('+', " ");
-        let decoded = percent_decode_str(&with_spaces).decode_utf8().ok().filter(|_| !has_parameter(path));
-        Ok(Self {
-            id: id.to_owned(),
-            domain: domain.to_owned(),
-            path: decoded.and_then(|path| OriginPath::parse(&path).ok()),
-        })
-    }
-
-    /// Whether the origin may be any bucket: an access point, or a domain name that differs per tenant.
-    #[must_use]
-    pub fn may_be_any_bucket(&self) -> bool {
-        has_parameter(&self.domain) || is_access_point(&self.domain)
-    }
-}
-
-/// Whether the value contains a parameter of a multi-tenant distribution.
-///
-/// Source: CloudFront developer guide, "Use parameters in multi-tenant distributions".
-fn has_parameter(text: &str) -> bool {
-    text.contains("{{")
-}
-
-impl OriginGroup {
-    /// Creates an origin group from the values that CloudFront returns.
-    ///
-    /// # Errors
-    /// [`DistributionConfigError::Origin`] if the ID, the list of members or a member is empty.
-    pub fn new(id: &str, members: Vec<String>) -> Result<Self, DistributionConfigError> {
-        let is_valid = !id.is_empty() && !members.is_empty() && members.iter().all(|member| !member.is_empty());
-        is_valid.then(|| Self { id: id.to_owned(), members }).ok_or(DistributionConfigError::Origin)
-    }
-}
-
-impl Behavior {
-    /// Creates a cache behavior from the values that CloudFront returns.
-    ///
-    /// `pattern` is `None` for the default cache behavior. `forwards_query_strings` counts only without a cache policy.
-    /// `event_types` are the event types of the behavior's function associations.
-    ///
-    /// # Errors
-    /// [`DistributionConfigError::Behavior`], [`DistributionConfigError::CachePolicy`].
-    pub fn new<'e>(
-        pattern: Option<&str>,
-        target: &str,
-        cache_policy: Option<&str>,
-        forwards_query_strings: bool,
-        event_types: impl IntoIterator<Item = &'e str>,
-    ) -> Result<Self, DistributionConfigError> {
-        if target.is_empty() || pattern.is_some_and(str::is_empty) {
-            return Err(DistributionConfigError::Behavior);
-        }
-        let query_strings = match cache_policy.filter(|id| !id.is_empty()) {
-            Some(id) => {
-                let id = PolicyId::new(id).map_err(|_| DistributionConfigError::CachePolicy)?;
-                managed_policy(&id).map_or(QueryStrings::UnresolvedPolicy(id), QueryStrings::from)
-            }
-            None => forwards_query_strings.into(),
-        };
-        Ok(Self {
-            pattern: PathPattern::new(pattern.unwrap_or("*")),
-            target: target.to_owned(),
-            query_strings,
-            // Response functions run after the origin has been chosen and cannot change the path.
-            has_edge_function: event_types.into_iter().any(|it| !["viewer-response", "origin-response"].contains(&it)),
-        })
-    }
-}
-
 impl DistributionConfig {
     /// Normalizes the default root object that CloudFront returns: without leading slashes, and `None` if it is empty.
     #[must_use]
@@ -263,28 +104,56 @@ impl DistributionConfig {
     }
 }
 
-/// For each partition, the prefix of its Region names and the domain of its endpoints.
-///
-/// The standard partition has the empty prefix and comes last. Buckets of the same name in two partitions are different
-/// buckets.
-///
-/// Source: AWS SDKs, `partitions.json`.
-const PARTITIONS: [(&str, &str); 8] = [
-    ("us-gov-", "amazonaws.com"),
-    ("cn-", "amazonaws.com.cn"),
-    ("us-iso-", "c2s.ic.gov"),
-    ("us-isob-", "sc2s.sgov.gov"),
-    ("eu-isoe-", "cloud.adc-e.uk"),
-    ("us-isof-", "csp.hci.ic.gov"),
-    ("eusc-", "amazonaws.eu"),
-    STANDARD,
-];
-const STANDARD: (&str, &str) = ("", "amazonaws.com");
+/// An origin of a distribution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Its ID, unique within the distribution.
+    pub id: String,
+    /// Its domain name.
+    pub domain: String,
+    /// Its origin path, which CloudFront prepends to the viewer's path; `None` if it contains a tenant parameter or is
+    /// malformed.
+    pub path: Option<OriginPath>,
+}
 
-/// The starts of the endpoints' domain names, before their Region and after the bucket name.
-const WEBSITE: [&str; 2] = ["s3-website-", "s3-website."];
-const REST: [&str; 6] = ["s3.dualstack.", "s3-fips.dualstack.", "s3-fips.", "s3-fips-", "s3.", "s3-"];
-const REST_WITHOUT_REGION: [&str; 4] = ["s3", "s3-external-1", "s3-accelerate", "s3-accelerate.dualstack"];
+impl Origin {
+    /// Creates an origin from the values that CloudFront returns.
+    ///
+    /// The origin path is percent-decoded as part of a URL, in which S3 reads `+` as a space. An origin path with a
+    /// parameter of a multi-tenant distribution (`{{name}}`) differs per tenant and becomes `None`.
+    ///
+    /// # Errors
+    /// [`DistributionConfigError::Origin`] if the ID or the domain name is empty.
+    pub fn new(id: &str, domain: &str, path: &str) -> Result<Self, DistributionConfigError> {
+        if id.is_empty() || domain.is_empty() {
+            return Err(DistributionConfigError::Origin);
+        }
+        let with_spaces = path.trim_end_matches('/').replace('+', " ");
+        let decoded = percent_decode_str(&with_spaces).decode_utf8().ok().filter(|_| !has_parameter(path));
+        Ok(Self {
+            id: id.to_owned(),
+            domain: domain.to_owned(),
+            path: decoded.and_then(|path| OriginPath::parse(&path).ok()),
+        })
+    }
+
+    /// Whether the origin may be any bucket: an access point, or a domain name that differs per tenant.
+    #[must_use]
+    pub fn may_be_any_bucket(&self) -> bool {
+        has_parameter(&self.domain) || is_access_point(&self.domain)
+    }
+}
+
+/// An origin that is a certain bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketOrigin<'c> {
+    /// The origin.
+    pub origin: &'c Origin,
+    /// Its origin path within the bucket, if known.
+    pub path: Option<OriginPath>,
+    /// The kind of its endpoint.
+    pub endpoint: Endpoint,
+}
 
 /// How an S3 endpoint answers a path that ends in `/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -295,72 +164,90 @@ pub enum Endpoint {
     Website,
 }
 
-/// Returns the kind of endpoint that `domain` is of the bucket, in virtual-hosted style; `None` if it is not one.
-///
-/// The bucket name must match in full: neither `site-staging.s3.amazonaws.com` nor `my.site.s3.amazonaws.com` is an
-/// endpoint of the bucket `site`.
-///
-/// Source: AWS General Reference, "Amazon S3 endpoints and quotas".
-#[must_use]
-pub(super) fn endpoint_of(bucket: &Bucket, domain: &str) -> Option<Endpoint> {
-    let domain = normalized(domain);
-    endpoint_kind(bucket, domain.strip_prefix(&bucket.name.as_str().to_ascii_lowercase())?.strip_prefix('.')?)
+/// An origin group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OriginGroup {
+    /// Its ID, which a cache behavior can target like an origin's.
+    pub id: String,
+    /// The IDs of its member origins.
+    pub members: Vec<String>,
 }
 
-/// Whether `domain` is a path-style S3 endpoint in the bucket's partition. The first segment of the path is then the
-/// bucket.
-#[must_use]
-pub(super) fn is_path_style_endpoint(bucket: &Bucket, domain: &str) -> bool {
-    endpoint_kind(bucket, &normalized(domain)) == Some(Endpoint::Rest)
-}
-
-/// Whether `domain` is that of an access point, which may lead to any bucket.
-///
-/// Source: S3 user guide, "Using a bucket-style alias for your access point", "Multi-Region Access Points".
-#[must_use]
-pub(super) fn is_access_point(domain: &str) -> bool {
-    let domain = normalized(domain);
-    let name = domain.split('.').next().unwrap_or_default();
-    name.ends_with("-s3alias")
-        || name.ends_with("--ol-s3")
-        || [".s3-accesspoint.", ".s3-accesspoint-fips.", ".s3-object-lambda.", ".accesspoint.s3-global."]
-            .iter()
-            .any(|part| domain.contains(part))
-}
-
-/// Normalizes a domain name: case and a trailing dot do not matter.
-fn normalized(domain: &str) -> String {
-    domain.trim_end_matches('.').to_ascii_lowercase()
-}
-
-/// Returns the kind of an S3 endpoint without its bucket name, if it lies in the bucket's partition or that is unknown.
-fn endpoint_kind(bucket: &Bucket, host_suffix: &str) -> Option<Endpoint> {
-    let service_in = |domain: &str| host_suffix.strip_suffix(domain)?.strip_suffix('.');
-    let (service, domain) = PARTITIONS.iter().find_map(|(_, domain)| Some((service_in(domain)?, *domain)))?;
-    let is_website = WEBSITE.iter().any(|start| service.starts_with(start));
-    let (endpoint, starts) = if is_website { (Endpoint::Website, &WEBSITE[..]) } else { (Endpoint::Rest, &REST[..]) };
-    let region = starts.iter().find_map(|start| service.strip_prefix(start).filter(|region| is_region(region)));
-    if region.is_none() && !REST_WITHOUT_REGION.contains(&service) {
-        return None;
+impl OriginGroup {
+    /// Creates an origin group from the values that CloudFront returns.
+    ///
+    /// # Errors
+    /// [`DistributionConfigError::Origin`] if the ID, the list of members or a member is empty.
+    pub fn new(id: &str, members: Vec<String>) -> Result<Self, DistributionConfigError> {
+        let is_valid = !id.is_empty() && !members.is_empty() && members.iter().all(|member| !member.is_empty());
+        is_valid.then(|| Self { id: id.to_owned(), members }).ok_or(DistributionConfigError::Origin)
     }
-    // Only the standard partition has endpoints without a Region.
-    let endpoint_partition = region.map_or(STANDARD, partition);
-    let is_same_partition = bucket.region.as_ref().is_none_or(|own| partition(own.as_str()) == endpoint_partition);
-    (is_same_partition && endpoint_partition.1 == domain).then_some(endpoint)
 }
 
-fn partition(region: &str) -> (&'static str, &'static str) {
-    PARTITIONS.into_iter().find(|(start, _)| region.starts_with(start)).unwrap_or(STANDARD)
+/// A cache behavior.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Behavior {
+    /// The path pattern of the requests it applies to.
+    pub pattern: PathPattern,
+    /// The ID of the origin or origin group that it sends them to.
+    pub target: String,
+    /// Whether query strings are part of the cache key.
+    pub query_strings: QueryStrings,
+    /// Whether an edge function (CloudFront Functions or Lambda@Edge) runs on the request and may change its URI or
+    /// origin.
+    pub has_edge_function: bool,
 }
 
-/// Whether `name` has the form of a Region name, such as `eu-central-1`, `us-gov-west-1` or `us-isob-east-1`.
-fn is_region(name: &str) -> bool {
-    let parts: Vec<_> = name.split('-').collect();
-    let (number, words) = parts.split_last().map_or(("", &[][..]), |(last, words)| (*last, words));
-    (2..=3).contains(&words.len())
-        && words.iter().all(|word| word.len() >= 2 && word.bytes().all(|it| it.is_ascii_lowercase()))
-        && !number.is_empty()
-        && number.bytes().all(|it| it.is_ascii_digit())
+impl Behavior {
+    /// Creates a cache behavior from the values that CloudFront returns.
+    ///
+    /// `pattern` is `None` for the default cache behavior. `forwards_query_strings` counts only without a cache policy.
+    /// `event_types` are the event types of the behavior's function associations.
+    ///
+    /// # Errors
+    /// [`DistributionConfigError::Behavior`], [`DistributionConfigError::CachePolicy`].
+    pub fn new<'e>(
+        pattern: Option<&str>,
+        target: &str,
+        cache_policy: Option<&str>,
+        forwards_query_strings: bool,
+        event_types: impl IntoIterator<Item = &'e str>,
+    ) -> Result<Self, DistributionConfigError> {
+        if target.is_empty() || pattern.is_some_and(str::is_empty) {
+            return Err(DistributionConfigError::Behavior);
+        }
+        let query_strings = match cache_policy.filter(|id| !id.is_empty()) {
+            Some(id) => {
+                let id = PolicyId::new(id).map_err(|_| DistributionConfigError::CachePolicy)?;
+                managed_policy(&id).map_or(QueryStrings::UnresolvedPolicy(id), QueryStrings::from)
+            }
+            None => forwards_query_strings.into(),
+        };
+        Ok(Self {
+            pattern: PathPattern::new(pattern.unwrap_or("*")),
+            target: target.to_owned(),
+            query_strings,
+            // Response functions run after the origin has been chosen and cannot change the path.
+            has_edge_function: event_types.into_iter().any(|it| !["viewer-response", "origin-response"].contains(&it)),
+        })
+    }
+}
+
+/// Whether query strings are part of the cache key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum QueryStrings {
+    /// They are not: all query strings share one cache entry.
+    Ignored,
+    /// All of them are, or some of their parameters.
+    InCacheKey,
+    /// A custom cache policy decides, which must still be looked up.
+    UnresolvedPolicy(PolicyId),
+}
+
+impl From<bool> for QueryStrings {
+    fn from(in_cache_key: bool) -> Self {
+        if in_cache_key { Self::InCacheKey } else { Self::Ignored }
+    }
 }
 
 /// A path pattern: `*` matches zero or more characters, `/` included, and `?` exactly one.
@@ -438,6 +325,150 @@ impl PathPattern {
     }
 }
 
+impl fmt::Display for PathPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// A value in CloudFront's response that no distribution config can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DistributionConfigError {
+    /// A malformed cache policy ID.
+    #[error("a cache policy ID is malformed")]
+    CachePolicy,
+    /// An origin without an ID or a domain name, or an origin group without an ID, without members or with an empty
+    /// member ID.
+    #[error("an origin has no ID or no domain name, or an origin group has no ID or no members")]
+    Origin,
+    /// A cache behavior with an empty path pattern or without a target.
+    #[error("a cache behavior has no path pattern or no target origin")]
+    Behavior,
+}
+
+/// Returns the kind of endpoint that `domain` is of the bucket, in virtual-hosted style; `None` if it is not one.
+///
+/// The bucket name must match in full: neither `site-staging.s3.amazonaws.com` nor `my.site.s3.amazonaws.com` is an
+/// endpoint of the bucket `site`.
+///
+/// Source: AWS General Reference, "Amazon S3 endpoints and quotas".
+#[must_use]
+pub(super) fn endpoint_of(bucket: &Bucket, domain: &str) -> Option<Endpoint> {
+    let domain = normalized(domain);
+    endpoint_kind(bucket, domain.strip_prefix(&bucket.name.as_str().to_ascii_lowercase())?.strip_prefix('.')?)
+}
+
+/// Whether `domain` is a path-style S3 endpoint in the bucket's partition. The first segment of the path is then the
+/// bucket.
+#[must_use]
+pub(super) fn is_path_style_endpoint(bucket: &Bucket, domain: &str) -> bool {
+    endpoint_kind(bucket, &normalized(domain)) == Some(Endpoint::Rest)
+}
+
+/// For each partition, the prefix of its Region names and the domain of its endpoints.
+///
+/// The standard partition has the empty prefix and comes last. Buckets of the same name in two partitions are different
+/// buckets.
+///
+/// Source: AWS SDKs, `partitions.json`.
+const PARTITIONS: [(&str, &str); 8] = [
+    ("us-gov-", "amazonaws.com"),
+    ("cn-", "amazonaws.com.cn"),
+    ("us-iso-", "c2s.ic.gov"),
+    ("us-isob-", "sc2s.sgov.gov"),
+    ("eu-isoe-", "cloud.adc-e.uk"),
+    ("us-isof-", "csp.hci.ic.gov"),
+    ("eusc-", "amazonaws.eu"),
+    STANDARD,
+];
+const STANDARD: (&str, &str) = ("", "amazonaws.com");
+
+/// The starts of the endpoints' domain names, before their Region and after the bucket name.
+const WEBSITE: [&str; 2] = ["s3-website-", "s3-website."];
+const REST: [&str; 6] = ["s3.dualstack.", "s3-fips.dualstack.", "s3-fips.", "s3-fips-", "s3.", "s3-"];
+const REST_WITHOUT_REGION: [&str; 4] = ["s3", "s3-external-1", "s3-accelerate", "s3-accelerate.dualstack"];
+
+/// Returns the kind of an S3 endpoint without its bucket name, if it lies in the bucket's partition or that is unknown.
+fn endpoint_kind(bucket: &Bucket, host_suffix: &str) -> Option<Endpoint> {
+    let service_in = |domain: &str| host_suffix.strip_suffix(domain)?.strip_suffix('.');
+    let (service, domain) = PARTITIONS.iter().find_map(|(_, domain)| Some((service_in(domain)?, *domain)))?;
+    let is_website = WEBSITE.iter().any(|start| service.starts_with(start));
+    let (endpoint, starts) = if is_website { (Endpoint::Website, &WEBSITE[..]) } else { (Endpoint::Rest, &REST[..]) };
+    let region = starts.iter().find_map(|start| service.strip_prefix(start).filter(|region| is_region(region)));
+    if region.is_none() && !REST_WITHOUT_REGION.contains(&service) {
+        return None;
+    }
+    // Only the standard partition has endpoints without a Region.
+    let endpoint_partition = region.map_or(STANDARD, partition);
+    let is_same_partition = bucket.region.as_ref().is_none_or(|own| partition(own.as_str()) == endpoint_partition);
+    (is_same_partition && endpoint_partition.1 == domain).then_some(endpoint)
+}
+
+fn partition(region: &str) -> (&'static str, &'static str) {
+    PARTITIONS.into_iter().find(|(start, _)| region.starts_with(start)).unwrap_or(STANDARD)
+}
+
+/// Whether `name` has the form of a Region name, such as `eu-central-1`, `us-gov-west-1` or `us-isob-east-1`.
+fn is_region(name: &str) -> bool {
+    let parts: Vec<_> = name.split('-').collect();
+    let (number, words) = parts.split_last().map_or(("", &[][..]), |(last, words)| (*last, words));
+    (2..=3).contains(&words.len())
+        && words.iter().all(|word| word.len() >= 2 && word.bytes().all(|it| it.is_ascii_lowercase()))
+        && !number.is_empty()
+        && number.bytes().all(|it| it.is_ascii_digit())
+}
+
+/// Whether the value contains a parameter of a multi-tenant distribution.
+///
+/// Source: CloudFront developer guide, "Use parameters in multi-tenant distributions".
+fn has_parameter(text: &str) -> bool {
+    text.contains("{{")
+}
+
+/// Whether `domain` is that of an access point, which may lead to any bucket.
+///
+/// Source: S3 user guide, "Using a bucket-style alias for your access point", "Multi-Region Access Points".
+#[must_use]
+pub(super) fn is_access_point(domain: &str) -> bool {
+    let domain = normalized(domain);
+    let name = domain.split('.').next().unwrap_or_default();
+    name.ends_with("-s3alias")
+        || name.ends_with("--ol-s3")
+        || [".s3-accesspoint.", ".s3-accesspoint-fips.", ".s3-object-lambda.", ".accesspoint.s3-global."]
+            .iter()
+            .any(|part| domain.contains(part))
+}
+
+/// Normalizes a domain name: case and a trailing dot do not matter.
+fn normalized(domain: &str) -> String {
+    domain.trim_end_matches('.').to_ascii_lowercase()
+}
+
+/// AWS's managed cache policies, and whether query strings are part of their cache keys.
+///
+/// Source: CloudFront developer guide, "Use managed cache policies".
+const MANAGED: [(&str, bool); 7] = [
+    // Amplify
+    ("2e54312d-136d-493c-8eb9-b001f22f67d2", true),
+    // CachingDisabled
+    ("4135ea2d-6df8-44a3-9df3-4b5a84be39ad", false),
+    // CachingOptimized
+    ("658327ea-f89d-4fab-a63d-7e88639e58f6", false),
+    // CachingOptimizedForUncompressedObjects
+    ("b2884449-e4de-46a7-ac36-70bc7f1ddd6d", false),
+    // Elemental-MediaPackage: some query string parameters
+    ("08627262-05a9-4f76-9ded-b50ca2e3a84f", true),
+    // UseOriginCacheControlHeaders
+    ("83da9c7e-98b4-4e11-a168-04f0df8e2c65", false),
+    // UseOriginCacheControlHeaders-QueryStrings
+    ("4cc15a8a-d715-48a4-82b8-cc0b614638fe", true),
+];
+
+/// Returns whether query strings are part of the policy's cache key; `None` if it is not a managed policy.
+pub(super) fn managed_policy(id: &PolicyId) -> Option<bool> {
+    MANAGED.iter().find(|(managed, _)| *managed == id.as_str()).map(|(_, in_cache_key)| *in_cache_key)
+}
+
 /// Whether a pattern matches the whole text: `*` matches zero or more characters and `?` exactly one.
 pub(crate) fn matches_glob(pattern: &str, text: &str) -> bool {
     // Backtracking to the last `*` is enough: whatever an earlier one could match, the last one can match instead.
@@ -464,37 +495,6 @@ pub(crate) fn matches_glob(pattern: &str, text: &str) -> bool {
             }
         }
     }
-}
-
-impl fmt::Display for PathPattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-/// AWS's managed cache policies, and whether query strings are part of their cache keys.
-///
-/// Source: CloudFront developer guide, "Use managed cache policies".
-const MANAGED: [(&str, bool); 7] = [
-    // Amplify
-    ("2e54312d-136d-493c-8eb9-b001f22f67d2", true),
-    // CachingDisabled
-    ("4135ea2d-6df8-44a3-9df3-4b5a84be39ad", false),
-    // CachingOptimized
-    ("658327ea-f89d-4fab-a63d-7e88639e58f6", false),
-    // CachingOptimizedForUncompressedObjects
-    ("b2884449-e4de-46a7-ac36-70bc7f1ddd6d", false),
-    // Elemental-MediaPackage: some query string parameters
-    ("08627262-05a9-4f76-9ded-b50ca2e3a84f", true),
-    // UseOriginCacheControlHeaders
-    ("83da9c7e-98b4-4e11-a168-04f0df8e2c65", false),
-    // UseOriginCacheControlHeaders-QueryStrings
-    ("4cc15a8a-d715-48a4-82b8-cc0b614638fe", true),
-];
-
-/// Returns whether query strings are part of the policy's cache key; `None` if it is not a managed policy.
-pub(super) fn managed_policy(id: &PolicyId) -> Option<bool> {
-    MANAGED.iter().find(|(managed, _)| *managed == id.as_str()).map(|(_, in_cache_key)| *in_cache_key)
 }
 
 #[cfg(test)]

@@ -37,73 +37,207 @@ use crate::change::text::{counted, one_line, shortened};
 use crate::change::{EventSource, Timestamp};
 use crate::lookup::Stats;
 
-/// Converts a system time. Returns `None` before 1970 and for a time that [`Timestamp::new`] rejects.
-#[must_use]
-pub fn timestamp(time: SystemTime) -> Option<Timestamp> {
-    let passed = time.duration_since(UNIX_EPOCH).ok()?;
-    Timestamp::new(u64::try_from(passed.as_millis()).ok()?)
-}
-
 /// The target prefix of this crate, the only one that may log at TRACE.
 const CRATE_TARGET: &str = "s3_cloudfront_invalidator";
 
-/// Returns a subscriber that writes to the writer that `writer` returns. Format and level come from the environment,
-/// read through `lookup`. The crates in `silent` are not logged at all.
-pub fn subscriber<O: Write + 'static>(
-    lookup: impl Fn(&str) -> Option<String>,
-    writer: impl Fn() -> O + Send + Sync + 'static,
-    silent: &'static [&'static str],
-) -> impl Subscriber + Send + Sync {
-    let json = lookup("AWS_LAMBDA_LOG_FORMAT").is_some_and(|format| format.eq_ignore_ascii_case("json"));
-    let levels = levels(lookup);
-    let filter =
-        filter_fn(move |it| if it.is_span() { is_invocation_span(it) } else { may_be_logged(it, &levels, silent) });
-    tracing_subscriber::registry().with(LineWriter { json, writer }.with_filter(filter))
-}
-
-/// The levels by target; INFO if no variable has a valid one. `RUST_LOG` applies if it is a level or sets one for a
-/// target. Otherwise `AWS_LAMBDA_LOG_LEVEL` applies, whose `FATAL` becomes ERROR, since `tracing` has no such level.
-fn levels(lookup: impl Fn(&str) -> Option<String>) -> Targets {
-    let value = |name| lookup(name).map(|value| value.trim().to_ascii_lowercase());
-    let level = |text: &str| if text == "fatal" { Some(LevelFilter::ERROR) } else { text.parse().ok() };
-    let everywhere = |level: LevelFilter| Targets::new().with_default(level);
-    let targets = |text: &str| text.contains('=').then(|| text.parse::<Targets>().ok())?;
-    value("RUST_LOG")
-        .and_then(|text| level(&text).map(everywhere).or_else(|| targets(&text)))
-        .or_else(|| value("AWS_LAMBDA_LOG_LEVEL").and_then(|text| level(&text)).map(everywhere))
-        .unwrap_or_else(|| everywhere(LevelFilter::INFO))
-}
-
-/// The crate that logs an event.
-fn crate_of<'a>(event: &Metadata<'a>) -> &'a str {
-    let target = event.target();
-    target.split_once("::").map_or(target, |(name, _)| name)
-}
-
-/// The target of an event, as it is logged: without the module for the runtime, which logs every error of the function
-/// from its module `panic`, also where nothing panicked.
-fn logged_target<'a>(event: &Metadata<'a>) -> &'a str {
-    if crate_of(event) == "lambda_runtime" { crate_of(event) } else { event.target() }
-}
-
-fn may_be_logged(event: &Metadata<'_>, levels: &Targets, silent: &[&str]) -> bool {
-    let most = match crate_of(event) {
-        CRATE_TARGET => LevelFilter::TRACE,
-        name if silent.contains(&name) => LevelFilter::OFF,
-        name if name.starts_with("aws_") => LevelFilter::INFO,
-        _ => LevelFilter::DEBUG,
-    };
-    *event.level() <= most && levels.would_enable(event.target(), event.level())
-}
-
-/// Whether this is the runtime's span around an invocation. It is enabled at every level, because each line carries its
-/// IDs. The spans of the SDK hold parts of requests.
-fn is_invocation_span(span: &Metadata<'_>) -> bool {
-    span.target().starts_with("lambda_runtime")
-}
-
 /// The field of this crate's events that holds a JSON object. In JSON format its members become members of the line.
 const SUMMARY_FIELD: &str = "summary";
+
+/// The maximum number of invalidations, failures or skip reasons, and buckets and paths of one invalidation in a line,
+/// and of bytes of paths altogether.
+const LOGGED_INVALIDATIONS: usize = 30;
+const LOGGED_CODES: usize = 30;
+const LOGGED_BUCKETS: usize = 3;
+const LOGGED_PATHS: usize = 5;
+const LOGGED_BYTES: usize = 16 * 1024;
+const LOG_LIMITS: ListLimits = ListLimits {
+    invalidations: LOGGED_INVALIDATIONS,
+    codes: LOGGED_CODES,
+    buckets: LOGGED_BUCKETS,
+    paths: LOGGED_PATHS,
+    bytes: LOGGED_BYTES,
+};
+
+/// The log line of one invocation.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LogLine {
+    /// The event source.
+    pub source: EventSource,
+    /// The time from the oldest change that was invalidated to the answer, in milliseconds; absent if the time of the
+    /// change is unknown.
+    #[serde(rename = "invalidationLagMs", skip_serializing_if = "Option::is_none")]
+    pub invalidation_lag: Option<u64>,
+    /// Cache hits and misses, list requests and retries.
+    #[serde(flatten)]
+    pub stats: Stats,
+    /// How long the invocation took, in milliseconds.
+    #[serde(rename = "durationMs")]
+    duration: u64,
+    /// The type of the error that the invocation or the job failed with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_type: Option<&'static str>,
+    /// The outcome, with shorter lists than the answer has. An event that cannot be decoded counts as one failed
+    /// change.
+    #[serde(flatten)]
+    pub report: Report,
+}
+
+impl LogLine {
+    /// The line of an invocation with this report, whose lists it shortens.
+    #[must_use]
+    pub fn new(source: EventSource, report: &Report, stats: Stats, took: Duration, now: Option<Timestamp>) -> Self {
+        let mut report = report.clone();
+        report.limit(&LOG_LIMITS);
+        if let Some(job) = &mut report.job {
+            job.message = shortened(&job.message, MESSAGE_LENGTH);
+        }
+        Self {
+            source,
+            invalidation_lag: report.oldest_invalidated.and_then(|oldest| Some(now?.since(oldest))),
+            stats,
+            duration: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            error_type: report.error_type,
+            report,
+        }
+    }
+
+    /// Writes the line to the log: at WARN if anything failed, otherwise at INFO.
+    pub fn log(&self) {
+        let ChangeCounts { invalidated, skipped, failed, .. } = self.report.changes;
+        let Totals { invalidations, paths, .. } = self.report.totals;
+        let message = format!(
+            "{}: {invalidated} invalidated, {skipped} skipped, {failed} failed; {} with {}",
+            counted(self.report.changes.total(), "change"),
+            counted(invalidations, "invalidation"),
+            counted(paths, "path"),
+        );
+        let failure = self.report.failures.first().map_or_else(String::new, |it| format!("; {}", it.code));
+        let summary = serde_json::to_string(self).unwrap_or_default();
+        if self.report.has_failed {
+            tracing::warn!(summary, "{message}{failure}");
+        } else {
+            tracing::info!(summary, "{message}");
+        }
+    }
+}
+
+/// The namespace of the metrics.
+pub const NAMESPACE: &str = "S3CloudFrontInvalidator";
+
+/// The only dimension of the metrics, the same as of Lambda's own. Each combination of dimension values is billed as a
+/// metric of its own.
+pub const DIMENSION: &str = "FunctionName";
+
+/// Reads the value of a metric from a log line; `None` if it is unknown, in which case the metric is omitted.
+type MetricValue = fn(&LogLine) -> Option<i64>;
+
+/// Every metric with its name, unit and value. An account's first ten custom metrics are free: these nine and the
+/// template's `StaleCacheUsed`.
+pub const METRICS: [(&str, &str, MetricValue); 9] = [
+    ("ChangesInvalidated", "Count", |it| number(it.report.changes.invalidated)),
+    ("ChangesSkipped", "Count", |it| number(it.report.changes.skipped)),
+    ("ChangesFailed", "Count", |it| number(it.report.changes.failed)),
+    ("Invalidations", "Count", |it| number(it.report.totals.invalidations)),
+    ("Paths", "Count", |it| number(it.report.totals.paths)),
+    ("PathsSaved", "Count", |it| it.report.totals.paths_saved),
+    ("UnchangedEvicted", "Count", |it| number(it.report.totals.unchanged_evicted?)),
+    ("Retries", "Count", |it| number(it.stats.retries)),
+    ("InvalidationLag", "Milliseconds", |it| number(it.invalidation_lag?)),
+];
+
+fn number(value: impl TryInto<i64>) -> Option<i64> {
+    value.try_into().ok()
+}
+
+/// The log levels of Lambda. Source: Lambda developer guide, "Log-level filtering".
+const LEVELS: [&str; 6] = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
+
+/// Writes the metrics of each invocation.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    level: &'static str,
+}
+
+impl Metrics {
+    /// Creates a writer whose lines have the level of `AWS_LAMBDA_LOG_LEVEL`, read through `lookup`, so that Lambda
+    /// does not drop them. The level is INFO if that is absent or invalid.
+    pub fn new(lookup: impl Fn(&str) -> Option<String>) -> Self {
+        let configured = lookup("AWS_LAMBDA_LOG_LEVEL").unwrap_or_default();
+        let level = LEVELS.into_iter().find(|level| level.eq_ignore_ascii_case(configured.trim()));
+        Self { level: level.unwrap_or("INFO") }
+    }
+
+    /// Writes the metrics of one invocation as one line, in one write.
+    ///
+    /// # Errors
+    /// Those of `writer`.
+    pub fn write(
+        &self,
+        writer: &mut impl Write,
+        log_line: &LogLine,
+        function_name: &str,
+        request_id: &str,
+        now: Timestamp,
+    ) -> io::Result<()> {
+        let values: Vec<_> =
+            METRICS.iter().filter_map(|(name, unit, value)| Some((*name, *unit, value(log_line)?))).collect();
+        let level = self.level;
+        let mut line = serde_json::to_vec(&MetricsLine { level, function_name, request_id, values, now })?;
+        line.push(b'\n');
+        writer.write_all(&line)
+    }
+}
+
+/// A line in embedded metric format. Source: CloudWatch user guide, "Specification: Embedded metric format". It is not
+/// built as a [`serde_json::Value`], which would allocate every name and value.
+struct MetricsLine<'a> {
+    level: &'static str,
+    function_name: &'a str,
+    request_id: &'a str,
+    values: Vec<(&'static str, &'static str, i64)>,
+    now: Timestamp,
+}
+
+impl Serialize for MetricsLine<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let metrics = self.values.iter().map(|&(name, unit, _)| MetricDefinition { name, unit }).collect();
+        let directive = MetricDirective { namespace: NAMESPACE, dimensions: [[DIMENSION]], metrics };
+        let mut line = serializer.serialize_map(None)?;
+        line.serialize_entry("level", self.level)?;
+        line.serialize_entry("timestamp", &format_args!("{}", self.now))?;
+        let metadata = MetricsMetadata { timestamp: self.now.milliseconds(), cloud_watch_metrics: [directive] };
+        line.serialize_entry("_aws", &metadata)?;
+        line.serialize_entry(DIMENSION, self.function_name)?;
+        line.serialize_entry("requestId", self.request_id)?;
+        for (name, _, value) in &self.values {
+            line.serialize_entry(name, value)?;
+        }
+        line.end()
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct MetricsMetadata {
+    timestamp: u64,
+    cloud_watch_metrics: [MetricDirective; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct MetricDirective {
+    namespace: &'static str,
+    dimensions: [[&'static str; 1]; 1],
+    metrics: Vec<MetricDefinition>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct MetricDefinition {
+    name: &'static str,
+    unit: &'static str,
+}
 
 /// A layer that writes each event as one line of JSON or text.
 pub(super) struct LineWriter<W> {
@@ -223,25 +357,6 @@ impl LogFields {
     }
 }
 
-/// The members of a JSON object under construction.
-struct JsonMembers(String);
-
-impl JsonMembers {
-    fn add(&mut self, name: &str, value: &(impl Serialize + ?Sized)) {
-        if let Ok(value) = serde_json::to_string(value) {
-            // Names come from fields in the source code, so they need no escaping.
-            self.append(&format!("\"{name}\":{value}"));
-        }
-    }
-
-    fn append(&mut self, members: &str) {
-        if !self.0.is_empty() && !members.is_empty() {
-            self.0.push(',');
-        }
-        self.0.push_str(members);
-    }
-}
-
 impl Visit for LogFields {
     fn record_str(&mut self, field: &Field, value: &str) {
         let members = || value.strip_prefix('{')?.strip_suffix('}');
@@ -273,200 +388,85 @@ impl Visit for LogFields {
     }
 }
 
-/// The maximum number of invalidations, failures or skip reasons, and buckets and paths of one invalidation in a line,
-/// and of bytes of paths altogether.
-const LOGGED_INVALIDATIONS: usize = 30;
-const LOGGED_CODES: usize = 30;
-const LOGGED_BUCKETS: usize = 3;
-const LOGGED_PATHS: usize = 5;
-const LOGGED_BYTES: usize = 16 * 1024;
-const LOG_LIMITS: ListLimits = ListLimits {
-    invalidations: LOGGED_INVALIDATIONS,
-    codes: LOGGED_CODES,
-    buckets: LOGGED_BUCKETS,
-    paths: LOGGED_PATHS,
-    bytes: LOGGED_BYTES,
-};
+/// The members of a JSON object under construction.
+struct JsonMembers(String);
 
-/// The log line of one invocation.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct LogLine {
-    /// The event source.
-    pub source: EventSource,
-    /// The time from the oldest change that was invalidated to the answer, in milliseconds; absent if the time of the
-    /// change is unknown.
-    #[serde(rename = "invalidationLagMs", skip_serializing_if = "Option::is_none")]
-    pub invalidation_lag: Option<u64>,
-    /// Cache hits and misses, list requests and retries.
-    #[serde(flatten)]
-    pub stats: Stats,
-    /// How long the invocation took, in milliseconds.
-    #[serde(rename = "durationMs")]
-    duration: u64,
-    /// The type of the error that the invocation or the job failed with.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error_type: Option<&'static str>,
-    /// The outcome, with shorter lists than the answer has. An event that cannot be decoded counts as one failed
-    /// change.
-    #[serde(flatten)]
-    pub report: Report,
-}
-
-impl LogLine {
-    /// The line of an invocation with this report, whose lists it shortens.
-    #[must_use]
-    pub fn new(source: EventSource, report: &Report, stats: Stats, took: Duration, now: Option<Timestamp>) -> Self {
-        let mut report = report.clone();
-        report.limit(&LOG_LIMITS);
-        if let Some(job) = &mut report.job {
-            job.message = shortened(&job.message, MESSAGE_LENGTH);
-        }
-        Self {
-            source,
-            invalidation_lag: report.oldest_invalidated.and_then(|oldest| Some(now?.since(oldest))),
-            stats,
-            duration: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-            error_type: report.error_type,
-            report,
+impl JsonMembers {
+    fn add(&mut self, name: &str, value: &(impl Serialize + ?Sized)) {
+        if let Ok(value) = serde_json::to_string(value) {
+            // Names come from fields in the source code, so they need no escaping.
+            self.append(&format!("\"{name}\":{value}"));
         }
     }
 
-    /// Writes the line to the log: at WARN if anything failed, otherwise at INFO.
-    pub fn log(&self) {
-        let ChangeCounts { invalidated, skipped, failed, .. } = self.report.changes;
-        let Totals { invalidations, paths, .. } = self.report.totals;
-        let message = format!(
-            "{}: {invalidated} invalidated, {skipped} skipped, {failed} failed; {} with {}",
-            counted(self.report.changes.total(), "change"),
-            counted(invalidations, "invalidation"),
-            counted(paths, "path"),
-        );
-        let failure = self.report.failures.first().map_or_else(String::new, |it| format!("; {}", it.code));
-        let summary = serde_json::to_string(self).unwrap_or_default();
-        if self.report.has_failed {
-            tracing::warn!(summary, "{message}{failure}");
-        } else {
-            tracing::info!(summary, "{message}");
+    fn append(&mut self, members: &str) {
+        if !self.0.is_empty() && !members.is_empty() {
+            self.0.push(',');
         }
+        self.0.push_str(members);
     }
 }
 
-/// The namespace of the metrics.
-pub const NAMESPACE: &str = "S3CloudFrontInvalidator";
-
-/// The only dimension of the metrics, the same as of Lambda's own. Each combination of dimension values is billed as a
-/// metric of its own.
-pub const DIMENSION: &str = "FunctionName";
-
-/// The log levels of Lambda. Source: Lambda developer guide, "Log-level filtering".
-const LEVELS: [&str; 6] = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
-
-/// Reads the value of a metric from a log line; `None` if it is unknown, in which case the metric is omitted.
-type MetricValue = fn(&LogLine) -> Option<i64>;
-
-/// Every metric with its name, unit and value. An account's first ten custom metrics are free: these nine and the
-/// template's `StaleCacheUsed`.
-pub const METRICS: [(&str, &str, MetricValue); 9] = [
-    ("ChangesInvalidated", "Count", |it| number(it.report.changes.invalidated)),
-    ("ChangesSkipped", "Count", |it| number(it.report.changes.skipped)),
-    ("ChangesFailed", "Count", |it| number(it.report.changes.failed)),
-    ("Invalidations", "Count", |it| number(it.report.totals.invalidations)),
-    ("Paths", "Count", |it| number(it.report.totals.paths)),
-    ("PathsSaved", "Count", |it| it.report.totals.paths_saved),
-    ("UnchangedEvicted", "Count", |it| number(it.report.totals.unchanged_evicted?)),
-    ("Retries", "Count", |it| number(it.stats.retries)),
-    ("InvalidationLag", "Milliseconds", |it| number(it.invalidation_lag?)),
-];
-
-fn number(value: impl TryInto<i64>) -> Option<i64> {
-    value.try_into().ok()
+/// Returns a subscriber that writes to the writer that `writer` returns. Format and level come from the environment,
+/// read through `lookup`. The crates in `silent` are not logged at all.
+pub fn subscriber<O: Write + 'static>(
+    lookup: impl Fn(&str) -> Option<String>,
+    writer: impl Fn() -> O + Send + Sync + 'static,
+    silent: &'static [&'static str],
+) -> impl Subscriber + Send + Sync {
+    let json = lookup("AWS_LAMBDA_LOG_FORMAT").is_some_and(|format| format.eq_ignore_ascii_case("json"));
+    let levels = levels(lookup);
+    let filter =
+        filter_fn(move |it| if it.is_span() { is_invocation_span(it) } else { may_be_logged(it, &levels, silent) });
+    tracing_subscriber::registry().with(LineWriter { json, writer }.with_filter(filter))
 }
 
-/// Writes the metrics of each invocation.
-#[derive(Clone, Debug)]
-pub struct Metrics {
-    level: &'static str,
+/// The levels by target; INFO if no variable has a valid one. `RUST_LOG` applies if it is a level or sets one for a
+/// target. Otherwise `AWS_LAMBDA_LOG_LEVEL` applies, whose `FATAL` becomes ERROR, since `tracing` has no such level.
+fn levels(lookup: impl Fn(&str) -> Option<String>) -> Targets {
+    let value = |name| lookup(name).map(|value| value.trim().to_ascii_lowercase());
+    let level = |text: &str| if text == "fatal" { Some(LevelFilter::ERROR) } else { text.parse().ok() };
+    let everywhere = |level: LevelFilter| Targets::new().with_default(level);
+    let targets = |text: &str| text.contains('=').then(|| text.parse::<Targets>().ok())?;
+    value("RUST_LOG")
+        .and_then(|text| level(&text).map(everywhere).or_else(|| targets(&text)))
+        .or_else(|| value("AWS_LAMBDA_LOG_LEVEL").and_then(|text| level(&text)).map(everywhere))
+        .unwrap_or_else(|| everywhere(LevelFilter::INFO))
 }
 
-impl Metrics {
-    /// Creates a writer whose lines have the level of `AWS_LAMBDA_LOG_LEVEL`, read through `lookup`, so that Lambda
-    /// does not drop them. The level is INFO if that is absent or invalid.
-    pub fn new(lookup: impl Fn(&str) -> Option<String>) -> Self {
-        let configured = lookup("AWS_LAMBDA_LOG_LEVEL").unwrap_or_default();
-        let level = LEVELS.into_iter().find(|level| level.eq_ignore_ascii_case(configured.trim()));
-        Self { level: level.unwrap_or("INFO") }
-    }
-
-    /// Writes the metrics of one invocation as one line, in one write.
-    ///
-    /// # Errors
-    /// Those of `writer`.
-    pub fn write(
-        &self,
-        writer: &mut impl Write,
-        log_line: &LogLine,
-        function_name: &str,
-        request_id: &str,
-        now: Timestamp,
-    ) -> io::Result<()> {
-        let values: Vec<_> =
-            METRICS.iter().filter_map(|(name, unit, value)| Some((*name, *unit, value(log_line)?))).collect();
-        let level = self.level;
-        let mut line = serde_json::to_vec(&MetricsLine { level, function_name, request_id, values, now })?;
-        line.push(b'\n');
-        writer.write_all(&line)
-    }
+/// Whether this is the runtime's span around an invocation. It is enabled at every level, because each line carries its
+/// IDs. The spans of the SDK hold parts of requests.
+fn is_invocation_span(span: &Metadata<'_>) -> bool {
+    span.target().starts_with("lambda_runtime")
 }
 
-/// A line in embedded metric format. Source: CloudWatch user guide, "Specification: Embedded metric format". It is not
-/// built as a [`serde_json::Value`], which would allocate every name and value.
-struct MetricsLine<'a> {
-    level: &'static str,
-    function_name: &'a str,
-    request_id: &'a str,
-    values: Vec<(&'static str, &'static str, i64)>,
-    now: Timestamp,
+fn may_be_logged(event: &Metadata<'_>, levels: &Targets, silent: &[&str]) -> bool {
+    let most = match crate_of(event) {
+        CRATE_TARGET => LevelFilter::TRACE,
+        name if silent.contains(&name) => LevelFilter::OFF,
+        name if name.starts_with("aws_") => LevelFilter::INFO,
+        _ => LevelFilter::DEBUG,
+    };
+    *event.level() <= most && levels.would_enable(event.target(), event.level())
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct MetricsMetadata {
-    timestamp: u64,
-    cloud_watch_metrics: [MetricDirective; 1],
+/// The target of an event, as it is logged: without the module for the runtime, which logs every error of the function
+/// from its module `panic`, also where nothing panicked.
+fn logged_target<'a>(event: &Metadata<'a>) -> &'a str {
+    if crate_of(event) == "lambda_runtime" { crate_of(event) } else { event.target() }
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct MetricDirective {
-    namespace: &'static str,
-    dimensions: [[&'static str; 1]; 1],
-    metrics: Vec<MetricDefinition>,
+/// The crate that logs an event.
+fn crate_of<'a>(event: &Metadata<'a>) -> &'a str {
+    let target = event.target();
+    target.split_once("::").map_or(target, |(name, _)| name)
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct MetricDefinition {
-    name: &'static str,
-    unit: &'static str,
-}
-
-impl Serialize for MetricsLine<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let metrics = self.values.iter().map(|&(name, unit, _)| MetricDefinition { name, unit }).collect();
-        let directive = MetricDirective { namespace: NAMESPACE, dimensions: [[DIMENSION]], metrics };
-        let mut line = serializer.serialize_map(None)?;
-        line.serialize_entry("level", self.level)?;
-        line.serialize_entry("timestamp", &format_args!("{}", self.now))?;
-        let metadata = MetricsMetadata { timestamp: self.now.milliseconds(), cloud_watch_metrics: [directive] };
-        line.serialize_entry("_aws", &metadata)?;
-        line.serialize_entry(DIMENSION, self.function_name)?;
-        line.serialize_entry("requestId", self.request_id)?;
-        for (name, _, value) in &self.values {
-            line.serialize_entry(name, value)?;
-        }
-        line.end()
-    }
+/// Converts a system time. Returns `None` before 1970 and for a time that [`Timestamp::new`] rejects.
+#[must_use]
+pub fn timestamp(time: SystemTime) -> Option<Timestamp> {
+    let passed = time.duration_since(UNIX_EPOCH).ok()?;
+    Timestamp::new(u64::try_from(passed.as_millis()).ok()?)
 }
 
 #[cfg(test)]

@@ -26,12 +26,23 @@ use crate::lookup::{CallLimits, Clock};
 use crate::path::Item;
 use crate::plan::{CallerReference, Invalidation, price_usd};
 
-/// The most invalidations, each for one distribution, that are sent concurrently, apart from calls that hang (see
-/// [`hold`]).
-const CONCURRENT_SENDS: usize = 8;
-
 /// The operation's name in errors.
 const OPERATION: &str = "CreateInvalidation";
+
+/// The most buckets of one invalidation that are listed.
+pub(crate) const MAX_LISTED_BUCKETS: usize = 10;
+
+/// How invalidations are sent.
+#[derive(Clone, Copy, Debug)]
+pub struct SendOptions {
+    /// The limits of the attempts. The first delay is also the interval between requests once CloudFront throttles.
+    pub calls: CallLimits,
+    /// If there are too many invalidations in progress once the time for retries divided by this has passed, fewer
+    /// wildcards are sent.
+    pub one_wildcard_divisor: u32,
+    /// Whether nothing is sent.
+    pub dry_run: bool,
+}
 
 /// The deadlines of sending.
 #[derive(Clone, Copy)]
@@ -52,6 +63,182 @@ impl SendDeadlines {
     pub(super) fn retry_at(&self, due: Instant, now: Instant) -> Option<Instant> {
         (now < self.last_retry).then(|| due.min(self.last_retry))
     }
+}
+
+/// An invalidation that CloudFront accepted, or that a dry run would have sent.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SentInvalidation {
+    /// The distribution.
+    pub distribution_id: DistributionId,
+    /// The result of sending it.
+    pub status: SentStatus,
+    /// CloudFront's ID of the invalidation; absent if CloudFront did not return one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invalidation_id: Option<InvalidationId>,
+    /// The status of the invalidation in CloudFront; absent if nothing waited for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invalidation_status: Option<Progress>,
+    /// The caller reference.
+    pub caller_reference: String,
+    /// The number of buckets whose changes it covers, or whose tag named the distribution.
+    pub bucket_count: usize,
+    /// The first of these buckets.
+    pub buckets: Vec<String>,
+    /// The number of changes it covers. A change is counted for each of its distributions.
+    pub changes: usize,
+    /// The number of its paths and cache tags.
+    pub path_count: usize,
+    /// The number of wildcards among all its paths.
+    pub wildcard_count: usize,
+    /// The number of URLs of unchanged objects that it evicts; absent if that is only estimated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unchanged_evicted: Option<u64>,
+    /// The price of its paths in US dollars, beyond the free ones; 0 if it was not sent in this invocation.
+    pub cost_usd: f64,
+    /// Its paths and cache tags; a report may list only some.
+    pub paths: Vec<Item>,
+}
+
+impl SentInvalidation {
+    /// Builds the report of `invalidation` from CloudFront's answer; `accepted` is `None` in a dry run.
+    #[must_use]
+    pub fn new(invalidation: &Invalidation, accepted: Option<Accepted>) -> Self {
+        let (status, invalidation_id) = match accepted {
+            Some(Accepted::Created { id }) => (SentStatus::Accepted, Some(id)),
+            Some(Accepted::AlreadyExists) => (SentStatus::AlreadyExists, None),
+            None => (SentStatus::DryRun, None),
+        };
+        Self {
+            distribution_id: invalidation.distribution.clone(),
+            status,
+            invalidation_id,
+            invalidation_status: None,
+            caller_reference: invalidation.caller_reference.as_str().to_owned(),
+            bucket_count: invalidation.buckets.len(),
+            buckets: invalidation.buckets.iter().take(MAX_LISTED_BUCKETS).map(ToString::to_string).collect(),
+            changes: invalidation.changes.len(),
+            path_count: invalidation.items.len(),
+            wildcard_count: invalidation.items.iter().filter(|item| item.is_wildcard()).count(),
+            unchanged_evicted: invalidation.unchanged_evicted,
+            cost_usd: if status == SentStatus::Accepted { price_usd(invalidation.items.len()) } else { 0.0 },
+            paths: invalidation.items.clone(),
+        }
+    }
+
+    /// Marks it as accepted for an earlier delivery of the same changes.
+    #[must_use]
+    pub fn cached(self) -> Self {
+        let status = if self.status == SentStatus::Accepted { SentStatus::AcceptedBefore } else { self.status };
+        Self { status, cost_usd: 0.0, ..self }
+    }
+
+    /// Returns whether CloudFront accepted it in this invocation, and so bills it. One that already exists under its
+    /// caller reference is not billed again.
+    #[must_use]
+    pub fn is_billed(&self) -> bool {
+        self.status == SentStatus::Accepted
+    }
+}
+
+/// The result of sending an invalidation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SentStatus {
+    /// CloudFront accepted it.
+    Accepted,
+    /// CloudFront accepted it for an earlier delivery of the same changes, so it was not sent again.
+    AcceptedBefore,
+    /// CloudFront answered that it had accepted it before, for an earlier delivery or attempt.
+    AlreadyExists,
+    /// `DRY_RUN` is on: nothing was sent.
+    DryRun,
+}
+
+/// How long an entry is cached: as long as Lambda retries an event (maximum age of an asynchronous event, 6 h).
+const TTL: Duration = Duration::from_hours(6);
+
+/// The approximate size limit of the cache, in bytes: some 5,000 invalidations that were accepted with the paths they
+/// were planned with.
+const MAX_BYTES: usize = 2 * 1024 * 1024;
+
+/// The approximate size of an entry without rewritten paths, in bytes.
+const ENTRY_SIZE: usize = 400;
+/// The approximate size of a rewritten path besides its text, in bytes.
+const ITEM_SIZE: usize = 64;
+
+/// The accepted invalidations, by the caller reference they were planned with.
+///
+/// A caller reference identifies distribution, delivery and paths, so an invalidation that was accepted under it is
+/// done. When Lambda retries an event because another distribution failed, sending it again would only use up
+/// CloudFront's low request rate. And CloudFront does not recognize an invalidation that it accepted with other paths
+/// than planned; this cache does. It is only an optimization: an invalidation that is not cached, in another process
+/// or for lack of space, is sent again.
+pub struct SentCache {
+    clock: Clock,
+    entries: Mutex<SentEntries>,
+}
+
+impl SentCache {
+    /// Creates an empty cache.
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, entries: Mutex::default() }
+    }
+
+    /// Returns what was accepted for a planned invalidation, if it is cached.
+    pub(super) fn get(&self, planned: &Invalidation) -> Option<SentInvalidation> {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = entries.by_reference.get(&planned.caller_reference).filter(|it| self.is_fresh(it))?;
+        let mut sent = planned.clone();
+        if let Some((caller_reference, items)) = &entry.rewritten {
+            sent.caller_reference = caller_reference.clone();
+            sent.items.clone_from(items);
+        }
+        Some(SentInvalidation::new(&sent, Some(entry.accepted.clone())))
+    }
+
+    /// Caches that `sent` was accepted: the planned invalidation, or the rewritten one that replaced it.
+    pub(super) fn insert(&self, planned_reference: &CallerReference, sent: &Invalidation, accepted: &Accepted) {
+        let is_rewritten = sent.caller_reference != *planned_reference;
+        let rewritten = is_rewritten.then(|| (sent.caller_reference.clone(), sent.items.clone()));
+        let items = rewritten.iter().flat_map(|(_, items)| items);
+        let size = ENTRY_SIZE + items.map(|item| ITEM_SIZE + item.as_str().len()).sum::<usize>();
+        let entry = SentEntry { accepted: accepted.clone(), rewritten, stored_at: (self.clock)(), size };
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.size += size;
+        match entries.by_reference.insert(planned_reference.clone(), entry) {
+            Some(older) => entries.size -= older.size,
+            None => entries.order.push_back(planned_reference.clone()),
+        }
+        while entries.size > MAX_BYTES
+            && let Some(oldest) = entries.order.pop_front()
+        {
+            let evicted = entries.by_reference.remove(&oldest);
+            entries.size -= evicted.map_or(0, |it| it.size);
+        }
+    }
+
+    /// By the wall clock, since the monotonic clock may stand still while the sandbox is frozen. An entry from the
+    /// future is not fresh.
+    fn is_fresh(&self, entry: &SentEntry) -> bool {
+        (self.clock)().duration_since(entry.stored_at).is_ok_and(|age| age < TTL)
+    }
+}
+
+#[derive(Default)]
+struct SentEntries {
+    by_reference: HashMap<CallerReference, SentEntry>,
+    /// The references, the oldest first.
+    order: VecDeque<CallerReference>,
+    size: usize,
+}
+
+struct SentEntry {
+    accepted: Accepted,
+    /// The caller reference and paths that were accepted, if they are not the planned ones.
+    rewritten: Option<(CallerReference, Vec<Item>)>,
+    stored_at: SystemTime,
+    size: usize,
 }
 
 /// Limits the rate of requests once CloudFront has throttled one.
@@ -155,17 +342,9 @@ struct Attempt {
     answer: Result<Accepted, CallError>,
 }
 
-/// How invalidations are sent.
-#[derive(Clone, Copy, Debug)]
-pub struct SendOptions {
-    /// The limits of the attempts. The first delay is also the interval between requests once CloudFront throttles.
-    pub calls: CallLimits,
-    /// If there are too many invalidations in progress once the time for retries divided by this has passed, fewer
-    /// wildcards are sent.
-    pub one_wildcard_divisor: u32,
-    /// Whether nothing is sent.
-    pub dry_run: bool,
-}
+/// The most invalidations, each for one distribution, that are sent concurrently, apart from calls that hang (see
+/// [`hold`]).
+const CONCURRENT_SENDS: usize = 8;
 
 /// Sends the planned invalidations, each until it is accepted, rejected permanently, or out of time. Those in
 /// `sent_cache` are not sent again. Returns the outcomes in the order of `planned`.
@@ -302,185 +481,6 @@ fn next_attempt(
             Some(PendingInvalidation { failures: pending.failures + 1, not_before, ..pending })
         }
         _ => None,
-    }
-}
-
-/// The most buckets of one invalidation that are listed.
-pub(crate) const MAX_LISTED_BUCKETS: usize = 10;
-
-/// An invalidation that CloudFront accepted, or that a dry run would have sent.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SentInvalidation {
-    /// The distribution.
-    pub distribution_id: DistributionId,
-    /// The result of sending it.
-    pub status: SentStatus,
-    /// CloudFront's ID of the invalidation; absent if CloudFront did not return one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub invalidation_id: Option<InvalidationId>,
-    /// The status of the invalidation in CloudFront; absent if nothing waited for it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub invalidation_status: Option<Progress>,
-    /// The caller reference.
-    pub caller_reference: String,
-    /// The number of buckets whose changes it covers, or whose tag named the distribution.
-    pub bucket_count: usize,
-    /// The first of these buckets.
-    pub buckets: Vec<String>,
-    /// The number of changes it covers. A change is counted for each of its distributions.
-    pub changes: usize,
-    /// The number of its paths and cache tags.
-    pub path_count: usize,
-    /// The number of wildcards among all its paths.
-    pub wildcard_count: usize,
-    /// The number of URLs of unchanged objects that it evicts; absent if that is only estimated.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub unchanged_evicted: Option<u64>,
-    /// The price of its paths in US dollars, beyond the free ones; 0 if it was not sent in this invocation.
-    pub cost_usd: f64,
-    /// Its paths and cache tags; a report may list only some.
-    pub paths: Vec<Item>,
-}
-
-/// The result of sending an invalidation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SentStatus {
-    /// CloudFront accepted it.
-    Accepted,
-    /// CloudFront accepted it for an earlier delivery of the same changes, so it was not sent again.
-    AcceptedBefore,
-    /// CloudFront answered that it had accepted it before, for an earlier delivery or attempt.
-    AlreadyExists,
-    /// `DRY_RUN` is on: nothing was sent.
-    DryRun,
-}
-
-impl SentInvalidation {
-    /// Builds the report of `invalidation` from CloudFront's answer; `accepted` is `None` in a dry run.
-    #[must_use]
-    pub fn new(invalidation: &Invalidation, accepted: Option<Accepted>) -> Self {
-        let (status, invalidation_id) = match accepted {
-            Some(Accepted::Created { id }) => (SentStatus::Accepted, Some(id)),
-            Some(Accepted::AlreadyExists) => (SentStatus::AlreadyExists, None),
-            None => (SentStatus::DryRun, None),
-        };
-        Self {
-            distribution_id: invalidation.distribution.clone(),
-            status,
-            invalidation_id,
-            invalidation_status: None,
-            caller_reference: invalidation.caller_reference.as_str().to_owned(),
-            bucket_count: invalidation.buckets.len(),
-            buckets: invalidation.buckets.iter().take(MAX_LISTED_BUCKETS).map(ToString::to_string).collect(),
-            changes: invalidation.changes.len(),
-            path_count: invalidation.items.len(),
-            wildcard_count: invalidation.items.iter().filter(|item| item.is_wildcard()).count(),
-            unchanged_evicted: invalidation.unchanged_evicted,
-            cost_usd: if status == SentStatus::Accepted { price_usd(invalidation.items.len()) } else { 0.0 },
-            paths: invalidation.items.clone(),
-        }
-    }
-
-    /// Marks it as accepted for an earlier delivery of the same changes.
-    #[must_use]
-    pub fn cached(self) -> Self {
-        let status = if self.status == SentStatus::Accepted { SentStatus::AcceptedBefore } else { self.status };
-        Self { status, cost_usd: 0.0, ..self }
-    }
-
-    /// Returns whether CloudFront accepted it in this invocation, and so bills it. One that already exists under its
-    /// caller reference is not billed again.
-    #[must_use]
-    pub fn is_billed(&self) -> bool {
-        self.status == SentStatus::Accepted
-    }
-}
-
-/// How long an entry is cached: as long as Lambda retries an event (maximum age of an asynchronous event, 6 h).
-const TTL: Duration = Duration::from_hours(6);
-
-/// The approximate size limit of the cache, in bytes: some 5,000 invalidations that were accepted with the paths they
-/// were planned with.
-const MAX_BYTES: usize = 2 * 1024 * 1024;
-
-/// The approximate size of an entry without rewritten paths, in bytes.
-const ENTRY_SIZE: usize = 400;
-/// The approximate size of a rewritten path besides its text, in bytes.
-const ITEM_SIZE: usize = 64;
-
-/// The accepted invalidations, by the caller reference they were planned with.
-///
-/// A caller reference identifies distribution, delivery and paths, so an invalidation that was accepted under it is
-/// done. When Lambda retries an event because another distribution failed, sending it again would only use up
-/// CloudFront's low request rate. And CloudFront does not recognize an invalidation that it accepted with other paths
-/// than planned; this cache does. It is only an optimization: an invalidation that is not cached, in another process
-/// or for lack of space, is sent again.
-pub struct SentCache {
-    clock: Clock,
-    entries: Mutex<SentEntries>,
-}
-
-#[derive(Default)]
-struct SentEntries {
-    by_reference: HashMap<CallerReference, SentEntry>,
-    /// The references, the oldest first.
-    order: VecDeque<CallerReference>,
-    size: usize,
-}
-
-struct SentEntry {
-    accepted: Accepted,
-    /// The caller reference and paths that were accepted, if they are not the planned ones.
-    rewritten: Option<(CallerReference, Vec<Item>)>,
-    stored_at: SystemTime,
-    size: usize,
-}
-
-impl SentCache {
-    /// Creates an empty cache.
-    pub fn new(clock: Clock) -> Self {
-        Self { clock, entries: Mutex::default() }
-    }
-
-    /// Returns what was accepted for a planned invalidation, if it is cached.
-    pub(super) fn get(&self, planned: &Invalidation) -> Option<SentInvalidation> {
-        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = entries.by_reference.get(&planned.caller_reference).filter(|it| self.is_fresh(it))?;
-        let mut sent = planned.clone();
-        if let Some((caller_reference, items)) = &entry.rewritten {
-            sent.caller_reference = caller_reference.clone();
-            sent.items.clone_from(items);
-        }
-        Some(SentInvalidation::new(&sent, Some(entry.accepted.clone())))
-    }
-
-    /// Caches that `sent` was accepted: the planned invalidation, or the rewritten one that replaced it.
-    pub(super) fn insert(&self, planned_reference: &CallerReference, sent: &Invalidation, accepted: &Accepted) {
-        let is_rewritten = sent.caller_reference != *planned_reference;
-        let rewritten = is_rewritten.then(|| (sent.caller_reference.clone(), sent.items.clone()));
-        let items = rewritten.iter().flat_map(|(_, items)| items);
-        let size = ENTRY_SIZE + items.map(|item| ITEM_SIZE + item.as_str().len()).sum::<usize>();
-        let entry = SentEntry { accepted: accepted.clone(), rewritten, stored_at: (self.clock)(), size };
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.size += size;
-        match entries.by_reference.insert(planned_reference.clone(), entry) {
-            Some(older) => entries.size -= older.size,
-            None => entries.order.push_back(planned_reference.clone()),
-        }
-        while entries.size > MAX_BYTES
-            && let Some(oldest) = entries.order.pop_front()
-        {
-            let evicted = entries.by_reference.remove(&oldest);
-            entries.size -= evicted.map_or(0, |it| it.size);
-        }
-    }
-
-    /// By the wall clock, since the monotonic clock may stand still while the sandbox is frozen. An entry from the
-    /// future is not fresh.
-    fn is_fresh(&self, entry: &SentEntry) -> bool {
-        (self.clock)().duration_since(entry.stored_at).is_ok_and(|age| age < TTL)
     }
 }
 
