@@ -101,7 +101,7 @@ fn accepted<T, E: ProvideErrorMetadata + Error + 'static>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws::s3::key_tests::service;
+    use crate::aws::s3::call_tests::service;
 
     /// The response is empty, so there is nothing in it to check.
     #[tokio::test]

@@ -43,7 +43,7 @@ impl S3 {
         Self { config: config.clone(), default_client, regional_clients: Mutex::new(Vec::new()) }
     }
 
-    pub(crate) fn client(&self, region: Option<&Region>) -> Client {
+    fn client(&self, region: Option<&Region>) -> Client {
         let default_region = self.config.region().map(AsRef::as_ref);
         let Some(region) = region.filter(|region| Some(region.as_str()) != default_region) else {
             return self.default_client.clone();
@@ -98,7 +98,7 @@ impl S3 {
     /// # Errors
     /// The error of the call, or an incomplete response.
     pub async fn bucket_tags(&self, query: &BucketQuery) -> Result<Tags, CallError> {
-        let client: Client = self.client(query.bucket.region.as_ref());
+        let client = self.client(query.bucket.region.as_ref());
         let answer = client
             .get_bucket_tagging()
             .bucket(query.bucket.name.as_str())
@@ -141,14 +141,14 @@ pub struct KeyPage {
     pub more: bool,
 }
 
-const OPERATION: &str = "ListObjectsV2";
+const LIST_OBJECTS_V2: &str = "ListObjectsV2";
 
 /// The number of keys per request: the maximum. Source: S3 API reference, `ListObjectsV2`.
 const PAGE_SIZE: i32 = 1000;
 
 impl BucketKeys for S3 {
     async fn list(&self, query: &BucketQuery, prefix: &str, after: Option<&str>) -> Result<KeyPage, CallError> {
-        let client: Client = self.client(query.bucket.region.as_ref());
+        let client = self.client(query.bucket.region.as_ref());
         let answer = client
             .list_objects_v2()
             .bucket(query.bucket.name.as_str())
@@ -162,8 +162,8 @@ impl BucketKeys for S3 {
             .interceptor(CompleteXml("<IsTruncated"))
             .send()
             .await;
-        page(answer.map_err(|error| call_error_unless_denied(OPERATION, &error))?)
-            .map_err(|reason| invalid_response(OPERATION, &reason))
+        page(answer.map_err(|error| call_error_unless_denied(LIST_OBJECTS_V2, &error))?)
+            .map_err(|reason| invalid_response(LIST_OBJECTS_V2, &reason))
     }
 }
 
@@ -214,7 +214,7 @@ mod tests {
 }
 
 #[cfg(test)]
-pub(super) mod key_tests {
+pub(super) mod call_tests {
     use std::io::{BufRead, BufReader, Write};
     use std::net::TcpListener;
     use std::thread;
@@ -260,6 +260,12 @@ pub(super) mod key_tests {
         BucketQuery { bucket, expected_owner: AccountId::new("123456789012").ok() }
     }
 
+    #[tokio::test]
+    async fn tags_without_a_tag_set_are_an_error() {
+        let (s3, _) = s3("<Tagging></Tagging>");
+        assert_eq!(s3.bucket_tags(&query()).await.unwrap_err().class, ErrorClass::Unavailable);
+    }
+
     const ANSWER: &str = "<?xml version=\"1.0\"?>\n<ListBucketResult><Name>site</Name><KeyCount>2</KeyCount>\
         <EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><Contents><Key>w/a+b%2Bc%0B</Key></Contents>\
         <Contents><Key>w/caf%C3%A9</Key></Contents></ListBucketResult>";
@@ -301,11 +307,5 @@ pub(super) mod key_tests {
             assert!(error.message.starts_with("ListObjectsV2: "), "{error}");
             assert!(!request.join().unwrap().contains("start-after"));
         }
-    }
-
-    #[tokio::test]
-    async fn tags_without_a_tag_set_are_an_error() {
-        let (s3, _) = s3("<Tagging></Tagging>");
-        assert_eq!(s3.bucket_tags(&query()).await.unwrap_err().class, ErrorClass::Unavailable);
     }
 }

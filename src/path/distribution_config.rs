@@ -352,16 +352,14 @@ pub enum DistributionConfigError {
 /// endpoint of the bucket `site`.
 ///
 /// Source: AWS General Reference, "Amazon S3 endpoints and quotas".
-#[must_use]
-pub(super) fn endpoint_of(bucket: &Bucket, domain: &str) -> Option<Endpoint> {
+fn endpoint_of(bucket: &Bucket, domain: &str) -> Option<Endpoint> {
     let domain = normalized(domain);
     endpoint_kind(bucket, domain.strip_prefix(&bucket.name.as_str().to_ascii_lowercase())?.strip_prefix('.')?)
 }
 
 /// Whether `domain` is a path-style S3 endpoint in the bucket's partition. The first segment of the path is then the
 /// bucket.
-#[must_use]
-pub(super) fn is_path_style_endpoint(bucket: &Bucket, domain: &str) -> bool {
+fn is_path_style_endpoint(bucket: &Bucket, domain: &str) -> bool {
     endpoint_kind(bucket, &normalized(domain)) == Some(Endpoint::Rest)
 }
 
@@ -379,33 +377,34 @@ const PARTITIONS: [(&str, &str); 8] = [
     ("eu-isoe-", "cloud.adc-e.uk"),
     ("us-isof-", "csp.hci.ic.gov"),
     ("eusc-", "amazonaws.eu"),
-    STANDARD,
+    STANDARD_PARTITION,
 ];
-const STANDARD: (&str, &str) = ("", "amazonaws.com");
+const STANDARD_PARTITION: (&str, &str) = ("", "amazonaws.com");
 
-/// The starts of the endpoints' domain names, before their Region and after the bucket name.
-const WEBSITE: [&str; 2] = ["s3-website-", "s3-website."];
-const REST: [&str; 6] = ["s3.dualstack.", "s3-fips.dualstack.", "s3-fips.", "s3-fips-", "s3.", "s3-"];
+/// The prefixes of the endpoints' domain names, after the bucket name and before the Region.
+const WEBSITE_PREFIXES: [&str; 2] = ["s3-website-", "s3-website."];
+const REST_PREFIXES: [&str; 6] = ["s3.dualstack.", "s3-fips.dualstack.", "s3-fips.", "s3-fips-", "s3.", "s3-"];
 const REST_WITHOUT_REGION: [&str; 4] = ["s3", "s3-external-1", "s3-accelerate", "s3-accelerate.dualstack"];
 
 /// Returns the kind of an S3 endpoint without its bucket name, if it lies in the bucket's partition or that is unknown.
 fn endpoint_kind(bucket: &Bucket, host_suffix: &str) -> Option<Endpoint> {
     let service_in = |domain: &str| host_suffix.strip_suffix(domain)?.strip_suffix('.');
     let (service, domain) = PARTITIONS.iter().find_map(|(_, domain)| Some((service_in(domain)?, *domain)))?;
-    let is_website = WEBSITE.iter().any(|start| service.starts_with(start));
-    let (endpoint, starts) = if is_website { (Endpoint::Website, &WEBSITE[..]) } else { (Endpoint::Rest, &REST[..]) };
-    let region = starts.iter().find_map(|start| service.strip_prefix(start).filter(|region| is_region(region)));
+    let is_website = WEBSITE_PREFIXES.iter().any(|prefix| service.starts_with(prefix));
+    let endpoint = if is_website { Endpoint::Website } else { Endpoint::Rest };
+    let prefixes = if is_website { &WEBSITE_PREFIXES[..] } else { &REST_PREFIXES[..] };
+    let region = prefixes.iter().find_map(|prefix| service.strip_prefix(prefix).filter(|region| is_region(region)));
     if region.is_none() && !REST_WITHOUT_REGION.contains(&service) {
         return None;
     }
     // Only the standard partition has endpoints without a Region.
-    let endpoint_partition = region.map_or(STANDARD, partition);
+    let endpoint_partition = region.map_or(STANDARD_PARTITION, partition);
     let is_same_partition = bucket.region.as_ref().is_none_or(|own| partition(own.as_str()) == endpoint_partition);
     (is_same_partition && endpoint_partition.1 == domain).then_some(endpoint)
 }
 
 fn partition(region: &str) -> (&'static str, &'static str) {
-    PARTITIONS.into_iter().find(|(start, _)| region.starts_with(start)).unwrap_or(STANDARD)
+    PARTITIONS.into_iter().find(|(start, _)| region.starts_with(start)).unwrap_or(STANDARD_PARTITION)
 }
 
 /// Whether `name` has the form of a Region name, such as `eu-central-1`, `us-gov-west-1` or `us-isob-east-1`.
@@ -428,8 +427,7 @@ fn has_parameter(text: &str) -> bool {
 /// Whether `domain` is that of an access point, which may lead to any bucket.
 ///
 /// Source: S3 user guide, "Using a bucket-style alias for your access point", "Multi-Region Access Points".
-#[must_use]
-pub(super) fn is_access_point(domain: &str) -> bool {
+fn is_access_point(domain: &str) -> bool {
     let domain = normalized(domain);
     let name = domain.split('.').next().unwrap_or_default();
     name.ends_with("-s3alias")
@@ -447,7 +445,7 @@ fn normalized(domain: &str) -> String {
 /// AWS's managed cache policies, and whether query strings are part of their cache keys.
 ///
 /// Source: CloudFront developer guide, "Use managed cache policies".
-const MANAGED: [(&str, bool); 7] = [
+const MANAGED_CACHE_POLICIES: [(&str, bool); 7] = [
     // Amplify
     ("2e54312d-136d-493c-8eb9-b001f22f67d2", true),
     // CachingDisabled
@@ -465,8 +463,8 @@ const MANAGED: [(&str, bool); 7] = [
 ];
 
 /// Returns whether query strings are part of the policy's cache key; `None` if it is not a managed policy.
-pub(super) fn managed_policy(id: &PolicyId) -> Option<bool> {
-    MANAGED.iter().find(|(managed, _)| *managed == id.as_str()).map(|(_, in_cache_key)| *in_cache_key)
+fn managed_policy(id: &PolicyId) -> Option<bool> {
+    MANAGED_CACHE_POLICIES.iter().find(|(managed, _)| *managed == id.as_str()).map(|(_, in_cache_key)| *in_cache_key)
 }
 
 /// Whether a pattern matches the whole text: `*` matches zero or more characters and `?` exactly one.
@@ -717,7 +715,7 @@ mod policy_tests {
 
     #[test]
     fn ids_are_checked_by_grammar() {
-        for (id, _) in MANAGED {
+        for (id, _) in MANAGED_CACHE_POLICIES {
             assert!(PolicyId::new(id).is_ok(), "{id}");
         }
         for bad in ["", "a/b", "a b", "..", "a?b", "é", &"a".repeat(65)] {

@@ -185,7 +185,7 @@ pub fn without_covered(mut paths: Vec<InvalidationPath>) -> Vec<InvalidationPath
 ///
 /// The set is RFC 1738's unsafe characters (section 2.2) without `~`, all control and non-ASCII characters, and `?`,
 /// which would start a query string. Letters, digits and `$ - _ . ! * ' ( ) , / : @ = & ;` stay raw.
-pub(super) fn must_encode(character: char) -> bool {
+fn must_encode(character: char) -> bool {
     match character {
         ' ' | '"' | '#' | '%' | '<' | '>' | '?' | '[' | '\\' | ']' | '^' | '`' | '{' | '|' | '}' => true,
         other => !other.is_ascii() || other.is_ascii_control(),
@@ -193,12 +193,12 @@ pub(super) fn must_encode(character: char) -> bool {
 }
 
 /// Appends a character, percent-encoded unless it is a letter or a digit.
-pub(super) fn push_encoded(url: &mut String, character: char) {
+fn push_encoded(url: &mut String, character: char) {
     url.extend(utf8_percent_encode(character.encode_utf8(&mut [0; 4]), NON_ALPHANUMERIC));
 }
 
 /// Whether the text after a `%` makes it an escape.
-pub(super) fn starts_with_hex_digits(rest: &str) -> bool {
+fn starts_with_hex_digits(rest: &str) -> bool {
     rest.as_bytes().first_chunk::<2>().is_some_and(|pair| pair.iter().all(u8::is_ascii_hexdigit))
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::TextHash;
+use super::invalidation::TextHash;
 use crate::change::text::excerpt;
 use crate::change::{Batch, Bucket, BucketName, DistributionId};
 use crate::path::{BucketOptions, InvalidationPath, Mapping, NotServed};

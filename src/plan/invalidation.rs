@@ -106,10 +106,10 @@ impl DeliveryId<'_> {
 
 /// A SHA-256 hash of texts. Each is preceded by its length, so different lists never hash the same bytes.
 #[derive(Default)]
-pub(crate) struct TextHash(Sha256);
+pub(super) struct TextHash(Sha256);
 
 impl TextHash {
-    pub(crate) fn of<'t>(texts: impl IntoIterator<Item = &'t str>) -> [u8; 32] {
+    pub(super) fn of<'t>(texts: impl IntoIterator<Item = &'t str>) -> [u8; 32] {
         let mut hash = Self::default();
         texts.into_iter().for_each(|text| hash.part(text));
         hash.0.finalize().into()

@@ -27,7 +27,6 @@ use crate::path::{DistributionConfig, Item};
 pub use self::assignment::{
     AssignedBatch, Assignment, BucketMapping, Outcome, Outcomes, Resolution, Resolutions, SkipReason, assign,
 };
-pub(crate) use self::invalidation::TextHash;
 pub use self::invalidation::{
     CallerReference, DeliveryId, FREE_PATHS_PER_MONTH, Invalidation, PATHS_PER_DOLLAR, price_usd,
 };
@@ -144,7 +143,7 @@ pub struct ListedKeys(pub BTreeMap<BucketPrefix, KeyListing>);
 
 /// The listed origins of a distribution: [`Coverage`] of the URLs that only they serve.
 #[derive(Debug)]
-pub struct ListedOrigins<'s> {
+struct ListedOrigins<'s> {
     config: Arc<DistributionConfig>,
     /// The IDs of the listed origins.
     origins: Vec<&'s str>,
@@ -155,9 +154,9 @@ pub struct ListedOrigins<'s> {
 impl ListedKeys {
     /// Returns the listed URLs of an assignment's distributions, and where they are complete; `None` if no keys were
     /// listed for them.
-    pub(super) fn of<'s>(&'s self, assignment: &'s Assignment<'_>) -> Option<(Vec<String>, ListedOrigins<'s>)> {
+    fn of<'s>(&'s self, assignment: &'s Assignment<'_>) -> Option<(Vec<String>, ListedOrigins<'s>)> {
         let mut urls = Vec::new();
-        let mut listed: Option<ListedOrigins<'s>> = None;
+        let mut listed = None;
         for BucketMapping { bucket, mapping, .. } in assignment.conclusive() {
             for origin_match in &mapping.origin_matches {
                 let key_prefix = origin_match.path.key_prefix();

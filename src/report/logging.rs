@@ -240,9 +240,9 @@ struct MetricDefinition {
 }
 
 /// A layer that writes each event as one line of JSON or text.
-pub(super) struct LineWriter<W> {
-    pub(super) json: bool,
-    pub(super) writer: W,
+struct LineWriter<W> {
+    json: bool,
+    writer: W,
 }
 
 impl<S, W, O> Layer<S> for LineWriter<W>

@@ -27,7 +27,7 @@ use crate::path::Item;
 use crate::plan::{CallerReference, Invalidation, price_usd};
 
 /// The operation's name in errors.
-const OPERATION: &str = "CreateInvalidation";
+const CREATE_INVALIDATION: &str = "CreateInvalidation";
 
 /// The most buckets of one invalidation that are listed.
 pub(crate) const MAX_LISTED_BUCKETS: usize = 10;
@@ -60,7 +60,7 @@ pub struct SendDeadlines {
 impl SendDeadlines {
     /// Returns when a retry that is due at `due` starts: at that time, or as the last retry if that is earlier. `None`
     /// if it is too late for a retry.
-    pub(super) fn retry_at(&self, due: Instant, now: Instant) -> Option<Instant> {
+    fn retry_at(&self, due: Instant, now: Instant) -> Option<Instant> {
         (now < self.last_retry).then(|| due.min(self.last_retry))
     }
 }
@@ -156,11 +156,11 @@ pub enum SentStatus {
 }
 
 /// How long an entry is cached: as long as Lambda retries an event (maximum age of an asynchronous event, 6 h).
-const TTL: Duration = Duration::from_hours(6);
+const SENT_TTL: Duration = Duration::from_hours(6);
 
 /// The approximate size limit of the cache, in bytes: some 5,000 invalidations that were accepted with the paths they
 /// were planned with.
-const MAX_BYTES: usize = 2 * 1024 * 1024;
+const MAX_CACHE_BYTES: usize = 2 * 1024 * 1024;
 
 /// The approximate size of an entry without rewritten paths, in bytes.
 const ENTRY_SIZE: usize = 400;
@@ -186,7 +186,7 @@ impl SentCache {
     }
 
     /// Returns what was accepted for a planned invalidation, if it is cached.
-    pub(super) fn get(&self, planned: &Invalidation) -> Option<SentInvalidation> {
+    fn get(&self, planned: &Invalidation) -> Option<SentInvalidation> {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = entries.by_reference.get(&planned.caller_reference).filter(|it| self.is_fresh(it))?;
         let mut sent = planned.clone();
@@ -198,7 +198,7 @@ impl SentCache {
     }
 
     /// Caches that `sent` was accepted: the planned invalidation, or the rewritten one that replaced it.
-    pub(super) fn insert(&self, planned_reference: &CallerReference, sent: &Invalidation, accepted: &Accepted) {
+    fn insert(&self, planned_reference: &CallerReference, sent: &Invalidation, accepted: &Accepted) {
         let is_rewritten = sent.caller_reference != *planned_reference;
         let rewritten = is_rewritten.then(|| (sent.caller_reference.clone(), sent.items.clone()));
         let items = rewritten.iter().flat_map(|(_, items)| items);
@@ -210,7 +210,7 @@ impl SentCache {
             Some(older) => entries.size -= older.size,
             None => entries.order.push_back(planned_reference.clone()),
         }
-        while entries.size > MAX_BYTES
+        while entries.size > MAX_CACHE_BYTES
             && let Some(oldest) = entries.order.pop_front()
         {
             let evicted = entries.by_reference.remove(&oldest);
@@ -221,7 +221,7 @@ impl SentCache {
     /// By the wall clock, since the monotonic clock may stand still while the sandbox is frozen. An entry from the
     /// future is not fresh.
     fn is_fresh(&self, entry: &SentEntry) -> bool {
-        (self.clock)().duration_since(entry.stored_at).is_ok_and(|age| age < TTL)
+        (self.clock)().duration_since(entry.stored_at).is_ok_and(|age| age < SENT_TTL)
     }
 }
 
@@ -242,7 +242,7 @@ struct SentEntry {
 }
 
 /// Limits the rate of requests once CloudFront has throttled one.
-pub(super) struct Throttle {
+struct Throttle {
     deadlines: SendDeadlines,
     calls: CallLimits,
     not_before: Instant,
@@ -255,14 +255,14 @@ pub(super) struct Throttle {
 }
 
 impl Throttle {
-    pub(super) fn new(deadlines: SendDeadlines, calls: CallLimits, now: Instant) -> Self {
+    fn new(deadlines: SendDeadlines, calls: CallLimits, now: Instant) -> Self {
         Self { deadlines, calls, not_before: now, consecutive_throttles: 0, throttled_at: None, accepted_at: None }
     }
 
     /// Returns when the next request may start, or `None` if there is no time for it. `not_before` is its own earliest
     /// start, and `was_sent` is whether it was sent before. A first attempt may start until the end of attempts; a
     /// retry, and any request once CloudFront has throttled, only until the end of retries.
-    pub(super) fn next(&self, not_before: Instant, was_sent: bool, now: Instant) -> Option<Instant> {
+    fn next(&self, not_before: Instant, was_sent: bool, now: Instant) -> Option<Instant> {
         let start = not_before.max(self.not_before).max(now);
         let is_first = !was_sent && self.throttled_at.is_none();
         let latest = if is_first { self.deadlines.attempts } else { self.deadlines.retries };
@@ -270,14 +270,14 @@ impl Throttle {
     }
 
     /// Records that a request starts.
-    pub(super) fn begin(&mut self, now: Instant) {
+    fn begin(&mut self, now: Instant) {
         if self.throttled_at.is_some() {
             self.wait_until(now + self.calls.first_delay, now);
         }
     }
 
     /// Records that a request was throttled that started at `attempt_start`.
-    pub(super) fn throttled(&mut self, attempt_start: Instant, now: Instant) {
+    fn throttled(&mut self, attempt_start: Instant, now: Instant) {
         // Concurrent requests are throttled together, which says no more than a single throttled request.
         if self.throttled_at.is_some_and(|throttled_at| attempt_start <= throttled_at) {
             return;
@@ -289,7 +289,7 @@ impl Throttle {
     }
 
     /// Records that a request was accepted that started at `attempt_start`.
-    pub(super) fn accepted(&mut self, attempt_start: Instant, now: Instant) {
+    fn accepted(&mut self, attempt_start: Instant, now: Instant) {
         self.accepted_at = Some(now);
         if let Some(throttled_at) = self.throttled_at {
             self.wait_until(self.not_before.max(now + self.calls.first_delay), now);
@@ -362,7 +362,7 @@ pub async fn send_all(
     let initial_outcome = |planned| {
         let cached = sent_cache.get(planned).map(SentInvalidation::cached);
         // What is never sent has run out of time.
-        cached.ok_or_else(|| CallError::timed_out(OPERATION))
+        cached.ok_or_else(|| CallError::timed_out(CREATE_INVALIDATION))
     };
     let mut outcomes: Vec<_> = planned.iter().map(initial_outcome).collect();
     let to_send = planned.iter().enumerate().zip(&outcomes).filter(|(_, outcome)| outcome.is_err());
@@ -438,7 +438,7 @@ async fn attempt(
     (pending.was_sent, pending.is_retry) = (true, true);
     // A request that timed out may have been accepted. It is safe to send it again: the caller reference is the same.
     let answer = timeout_at(end, cloudfront.create(&pending.invalidation)).await;
-    let answer = answer.unwrap_or_else(|_| Err(CallError::timed_out(OPERATION)));
+    let answer = answer.unwrap_or_else(|_| Err(CallError::timed_out(CREATE_INVALIDATION)));
     Attempt { pending, started_at, answer }
 }
 
@@ -580,7 +580,7 @@ mod tests {
 }
 
 #[cfg(test)]
-mod sent_invalidation_tests {
+mod sent_cache_tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -652,7 +652,7 @@ mod sent_invalidation_tests {
         assert!(sent_cache.get(&planned("/a", "9999")).is_some() && sent_cache.get(&planned("/a", "9998")).is_some());
         assert_eq!(sent_cache.get(&planned("/a", "0")), None);
         let entries = sent_cache.entries.lock().unwrap();
-        assert!(entries.size <= MAX_BYTES && entries.size > MAX_BYTES / 2);
+        assert!(entries.size <= MAX_CACHE_BYTES && entries.size > MAX_CACHE_BYTES / 2);
         assert_eq!(entries.order.len(), entries.by_reference.len());
         assert_eq!(entries.by_reference.values().map(|it| it.size).sum::<usize>(), entries.size);
     }
