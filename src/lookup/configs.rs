@@ -106,16 +106,24 @@ impl ConfigLookup {
             calls::run(ids, MAX_CONCURRENT_CONFIG_LOOKUPS, self.limits.hold(Instant::now(), deadline), lookup).await,
         )
     }
+
+    /// Returns for how long a cached config may still be used although AWS returned an error, counted from when it was
+    /// read; `None` if it may not, or if access to it was denied.
+    fn stale_time_left(&self, cached: &CachedConfig) -> Option<Duration> {
+        let age = (self.clock)().duration_since(cached.read_at).ok()?;
+        self.ttl.max_stale_age.checked_sub(age).filter(|_| cached.config.is_some())
+    }
 }
 
 impl Delivery<'_> {
     async fn config(&self, id: &DistributionId) -> Result<ConfigAnswer, CallError> {
-        let ConfigLookup { configs_cache, ttl, .. } = self.lookup;
         let fetch = async || self.fetch_config(id).await;
-        let allow_stale =
-            |cached: &Arc<CachedConfig>, age, error: &_| cached.config.is_some() && ttl.allows_stale(age, error);
+        // The cache's age does not count: an entry that was put back after a denial is older than that.
+        let allow_stale = |cached: &Arc<CachedConfig>, _, error: &CallError| {
+            error.class.is_transient() && self.lookup.stale_time_left(cached).is_some()
+        };
         let Cached { value: cached, stale_because } =
-            configs_cache.get_or_fetch(id, COUNTERS, fetch, allow_stale).await?;
+            self.lookup.configs_cache.get_or_fetch(id, COUNTERS, fetch, allow_stale).await?;
         if let Some(error) = &stale_because {
             tracing::warn!(
                 distribution = id.as_str(),
@@ -147,9 +155,8 @@ impl Delivery<'_> {
             Err(error) if error.class == ErrorClass::AccessDenied => {
                 // An earlier config is better than an estimate. With the negative TTL, a corrected policy of the role
                 // takes effect soon.
-                let is_recent =
-                    |it: &CachedConfig| now.duration_since(it.read_at).is_ok_and(|age| age <= ttl.max_stale_age);
-                let previous = configs_cache.peek(id).await.filter(|it| it.config.is_some() && is_recent(it));
+                let previous = configs_cache.peek(id).await;
+                let previous = previous.and_then(|it| Some((self.lookup.stale_time_left(&it)?, it)));
                 tracing::warn!(
                     distribution = id.as_str(),
                     error = error.to_string(),
@@ -161,11 +168,12 @@ impl Delivery<'_> {
                         "the bucket tags and the defaults are used instead"
                     }
                 );
-                let cached = match previous {
-                    Some(it) => cached(it.config.clone(), it.read_at, Some(Arc::new(error))),
-                    None => cached(None, now, None),
-                };
-                Ok((cached, ttl.negative))
+                Ok(match previous {
+                    Some((time_left, it)) => {
+                        (cached(it.config.clone(), it.read_at, Some(Arc::new(error))), ttl.negative.min(time_left))
+                    }
+                    None => (cached(None, now, None), ttl.negative),
+                })
             }
             Err(error) => Err(error),
         }

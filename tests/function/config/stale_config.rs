@@ -70,6 +70,44 @@ async fn a_denial_does_not_replace_a_cached_config() {
     }
 }
 
+/// The age of a stale config counts from when it was read. That it was used after a denial does not renew it.
+#[tokio::test]
+async fn a_config_that_outlived_a_denial_is_not_used_beyond_its_age() {
+    let variables = [
+        ("RETRY_BASE_DELAY_MS", "20"),
+        ("CACHE_TTL_SECONDS", "0"),
+        ("NEGATIVE_CACHE_TTL_SECONDS", "0"),
+        ("STALE_IF_ERROR_SECONDS", "3"),
+    ];
+    let harness = Harness::start(state_with(config(&[("s3", S3, "/web")], &[], "s3")), &variables).await;
+    harness.report("r1", created(&[("site", "web/a")])).await;
+    tokio::time::sleep(Duration::from_millis(1600)).await;
+    harness.aws.with(|state| state.denied.insert(READ.into()));
+    harness.report("r2", created(&[("site", "web/b")])).await;
+    tokio::time::sleep(Duration::from_millis(1600)).await;
+    harness.aws.with(|state| {
+        state.denied.clear();
+        let effect = Effect::error(400, "Throttling");
+        state.faults.push(Fault { operation: READ, target: None, effect, times: 4 });
+    });
+    let (_, message) = harness.error("r3", created(&[("site", "web/c")])).await;
+    assert!(message.contains("its distribution config could not be read"), "{message}");
+    assert_eq!(harness.invalidations("E1"), [["/a"], ["/b"]]);
+}
+
+/// Nor does the TTL of the denial extend it.
+#[tokio::test]
+async fn a_denial_is_cached_no_longer_than_the_stale_config_may_be_used() {
+    let variables = [("CACHE_TTL_SECONDS", "0"), ("STALE_IF_ERROR_SECONDS", "2")];
+    let harness = Harness::start(state_with(config(&[("s3", S3, "/web")], &[], "s3")), &variables).await;
+    harness.report("r1", created(&[("site", "web/a")])).await;
+    harness.aws.with(|state| state.denied.insert(READ.into()));
+    harness.report("r2", created(&[("site", "web/b")])).await;
+    tokio::time::sleep(Duration::from_millis(2100)).await;
+    harness.report("r3", created(&[("site", "web/c")])).await;
+    assert_eq!(harness.invalidations("E1"), [["/a"], ["/b"], ["/web/c"]]);
+}
+
 fn with_policy() -> Value {
     let mut config = config(&[("s3", S3, "/web")], &[], "s3");
     config["DefaultCacheBehavior"]["CachePolicyId"] = "11111111-1111-1111-1111-111111111111".into();
