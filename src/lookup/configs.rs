@@ -55,12 +55,12 @@ struct ConfigAnswer {
     /// The config with its cache policies resolved, as far as they may be read; `None` if access to the config is
     /// denied.
     config: Option<Arc<DistributionConfig>>,
-    /// Why the config may be outdated, if it may.
+    /// Why the config, or one of its cache policies, may be outdated, if it may.
     error: Option<Arc<CallError>>,
 }
 
 /// Whether a policy's cache key includes query strings; `None` if access to the policy is denied.
-type PolicyAnswer = Result<Option<bool>, CallError>;
+type PolicyAnswer = Result<Cached<Option<bool>, CallError>, CallError>;
 
 /// The result of the lookup for each distribution. The configs of others are unknown.
 #[derive(Default)]
@@ -131,15 +131,17 @@ impl Delivery<'_> {
                 "stale cache entry used: the distribution config could not be read (STALE_IF_ERROR_SECONDS)"
             );
         }
+        let mut error = stale_because.map(Arc::new).or_else(|| cached.error.clone());
         let mut config = cached.config.clone();
         if let Some(config) = &mut config {
             for policy in config.unresolved_policies() {
-                if let Some(in_key) = self.has_query_strings(&policy).await? {
+                let Cached { value, stale_because } = self.has_query_strings(&policy).await?;
+                if let Some(in_key) = value {
                     Arc::make_mut(config).resolve_policy(&policy, in_key);
                 }
+                error = error.or_else(|| stale_because.map(Arc::new));
             }
         }
-        let error = stale_because.map(Arc::new).or_else(|| cached.error.clone());
         Ok(ConfigAnswer { cached, config, error })
     }
 
@@ -185,7 +187,17 @@ impl Delivery<'_> {
         let answer = Arc::clone(self.policies.borrow_mut().entry(id.clone()).or_default());
         let fetch = async || self.fetch_policy(id).await;
         let allow_stale = |in_key: &Option<_>, age, error: &_| in_key.is_some() && ttl.allows_stale(age, error);
-        let lookup = async || Ok(policies_cache.get_or_fetch(id, COUNTERS, fetch, allow_stale).await?.value);
+        let lookup = async || {
+            let answer = policies_cache.get_or_fetch(id, COUNTERS, fetch, allow_stale).await;
+            if let Ok(Cached { stale_because: Some(error), .. }) = &answer {
+                tracing::warn!(
+                    policy = id.as_str(),
+                    error = error.to_string(),
+                    "stale cache entry used: the cache policy could not be read (STALE_IF_ERROR_SECONDS)"
+                );
+            }
+            answer
+        };
         answer.get_or_init(lookup).await.clone()
     }
 

@@ -125,6 +125,30 @@ async fn a_cache_policy_is_requested_at_most_four_times() {
     assert_eq!((harness.aws.calls(READ).len(), harness.aws.calls("GetCachePolicy").len()), (1, 4));
 }
 
+/// A stale cache policy counts as a stale config: it is warned of, and no change is skipped because of it.
+#[tokio::test]
+async fn a_stale_cache_policy_is_warned_of_and_skips_nothing() {
+    let policy = "11111111-1111-1111-1111-111111111111";
+    let mut state = state_with(with_policy());
+    state.cache_policies.insert(policy.into(), json!({ "Name": "plain" }));
+    let harness = Harness::start(state, &[("RETRY_BASE_DELAY_MS", "20"), ("CACHE_TTL_SECONDS", "0")]).await;
+    let event = created(&[("site", "web/a"), ("site", "elsewhere")]);
+    let report = harness.report("r1", event.clone()).await;
+    assert_eq!(report["changes"], json!({ "invalidated": 1, "skipped": 1, "failed": 0 }));
+    harness.aws.with(|state| {
+        let effect = Effect::error(503, "ServiceUnavailable");
+        state.faults.push(Fault { operation: "GetCachePolicy", target: None, effect, times: 4 });
+    });
+    let (_, message) = harness.error("r2", event).await;
+    assert!(message.starts_with("1 of 2 changes failed: distribution E1 (1 change in bucket \"site\")"), "{message}");
+    assert!(message.contains("GetCachePolicy: ServiceUnavailable"), "{message}");
+    assert_eq!(harness.invalidations("E1"), [["/a"], ["/a"]]);
+    let log = harness.function.stop().await.unwrap();
+    let warnings: Vec<_> = log.iter().filter(|line| line.contains("stale cache entry used")).collect();
+    assert_eq!(warnings.len(), 1, "{log:#?}");
+    assert!(warnings[0].contains(policy) && warnings[0].contains("ServiceUnavailable"), "{warnings:?}");
+}
+
 /// The distributions that use the policy share its four attempts, and those that do not use it are invalidated.
 #[tokio::test]
 async fn a_shared_cache_policy_is_requested_at_most_four_times() {
