@@ -37,15 +37,7 @@ impl App {
         let (result, mut report) = match executed {
             Ok(Ok(done)) => done,
             Ok(Err(error)) => (error.job_result(), *error.report),
-            Err(_) => {
-                let message = "the deadline passed before AWS responded; retry the action, and increase the \
-                               function's timeout if this happens often";
-                let mut report = Report::default();
-                if let Ok(Request { kind: RequestKind::Keys { keys, .. }, .. }) = &job.request {
-                    report.changes.failed = keys.len();
-                }
-                (JobResult::failed(FailureType::Unavailable, message), report)
-            }
+            Err(_) => timed_out(&job),
         };
         let result = match self.put(&job.id, result, result_deadline).await {
             Ok(result) => result,
@@ -171,6 +163,20 @@ impl App {
     }
 }
 
+/// The result and the report of a job that was not executed before its deadline.
+fn timed_out(job: &Job) -> (JobResult, Report) {
+    let message = "the deadline passed before AWS responded; retry the action, and increase the function's timeout if \
+                   this happens often";
+    let mut report = Report::default();
+    // The keys of a continued job were invalidated before its continuation.
+    if job.continuation_token.is_none()
+        && let Ok(Request { kind: RequestKind::Keys { keys, .. }, .. }) = &job.request
+    {
+        report.changes.failed = keys.len();
+    }
+    (JobResult::failed(FailureType::Unavailable, message), report)
+}
+
 /// The first item is listed only if it has more room than this, in characters. With this much or less, the items are
 /// only counted.
 const MIN_ITEM_ROOM: usize = 8;
@@ -237,4 +243,18 @@ fn summary_of(report: &Report, most: usize) -> String {
         return "nothing to invalidate".into();
     }
     summaries.join(SEPARATOR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_were_invalidated_before_the_continuation_do_not_fail_with_it() {
+        for (continuation_token, failed) in [(None, 2), (Some("token".to_owned()), 0)] {
+            let request = Request::parse(r#"{"bucket":"site","keys":["a","b"]}"#);
+            let job = Job { id: JobId::new("1").unwrap(), request, continuation_token };
+            assert_eq!(timed_out(&job).1.changes.failed, failed, "{job:?}");
+        }
+    }
 }
