@@ -5,8 +5,7 @@
     reason = "counts are within the budget, and indices come from the lists themselves"
 )]
 
-use super::budget::EffectiveBudget;
-use super::score::{Score, to_score};
+use super::objective::{EffectiveBudget, Score, to_score};
 
 /// One candidate to cover a part of the trie.
 #[derive(Clone, Copy)]

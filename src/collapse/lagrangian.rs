@@ -13,7 +13,7 @@
 )]
 
 use super::lower_bounds::{Cheapest, Parts, UNREACHABLE};
-use super::score::{Score, to_score};
+use super::objective::{Score, to_score};
 
 /// The lower bound at a nearly optimal price per item.
 pub(super) struct LagrangianBound {

@@ -9,8 +9,7 @@
 
 use std::ops::Range;
 
-use super::budget::EffectiveBudget;
-use super::score::{Score, to_score};
+use super::objective::{EffectiveBudget, Score, to_score};
 use super::trie::Node;
 
 /// Greater than any cost, yet small enough to be added to itself without overflow.

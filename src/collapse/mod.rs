@@ -5,39 +5,28 @@
 //! paths within the budget, the cheapest is chosen, exactly. The cost of a set is the number of unchanged URLs evicted,
 //! estimated or counted (`cost`), plus `evictions_per_path` for each item where it is counted. Ties go to fewer items,
 //! then to fewer wildcards, then to the order of the trie, which does not depend on the order of the input.
-//! `lagrangian` and `lower_bounds` bound the cost from below, `frontier` keeps the best candidates, and `optimum` finds
-//! the set.
+//! `objective` has the budget and the score of a set, `lagrangian` and `lower_bounds` bound the cost from below,
+//! `frontier` keeps the best candidates, and `optimum` finds the set.
 //!
 //! For every input: each path is covered, the budget is kept, collapsing a result again changes nothing, and an empty
 //! input gives an empty set. Without a listing nothing is widened within the budget.
 
-mod budget;
 mod char_boundary;
 mod cost;
 mod frontier;
 mod lagrangian;
 mod lower_bounds;
+mod objective;
 mod optimum;
-mod score;
 mod trie;
 
-pub use self::budget::Budget;
 pub use self::cost::{CostModel, Counted, Coverage, Heuristic};
+pub use self::objective::{Budget, Objective};
 
-use self::budget::EffectiveBudget;
 use self::cost::SCALE;
+use self::objective::EffectiveBudget;
 use self::trie::Trie;
 use crate::path::{InvalidationPath, without_covered};
-
-/// What the chosen set is optimized for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Objective {
-    /// The limits of the set.
-    pub budget: Budget,
-    /// How many unchanged URLs may be evicted to save one item, where they are counted from a listing. At 0, sets
-    /// within the budget use only wildcards that evict nothing unchanged.
-    pub evictions_per_path: u32,
-}
 
 /// The result of [`collapse()`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -8,11 +8,10 @@
 
 #![expect(clippy::indexing_slicing, reason = "indices of nodes and candidates come from the tables themselves")]
 
-use super::budget::EffectiveBudget;
 use super::frontier::{Candidate, Frontier};
 use super::lagrangian::lagrangian_bound;
 use super::lower_bounds::Parts;
-use super::score::{Score, SetTotals, to_score};
+use super::objective::{EffectiveBudget, Score, SetTotals, to_score};
 use super::trie::Node;
 
 /// The duality gap, divided by this, is tried first. Few candidates remain, and they often contain a set that narrows

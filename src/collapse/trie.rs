@@ -7,7 +7,7 @@
 
 use super::char_boundary::common_prefix_length;
 use super::cost::{CostModel, SCALE};
-use super::score::{Score, SetTotals, item_score};
+use super::objective::{Score, SetTotals, item_score};
 use crate::path::InvalidationPath;
 
 /// A prefix that two or more required items share and at which they branch. Its wildcard covers them all.

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_lambda_events::event::sqs::SqsBatchResponse;
 use tokio::time::Duration;
 
-use super::deadline::{configs_deadline, listing_deadline};
-use super::{App, Invocation};
+use super::app::App;
+use super::deadline::{Invocation, configs_deadline, listing_deadline};
 use crate::change::{Batch, Bucket, DistributionId, FieldError, Message};
 use crate::lookup::{ResolvedConfigs, ResolvedTags};
 use crate::plan::{AssignedBatch, DeliveryId, Outcome, Outcomes, SkipReason, assign, plan_changes, prefixes_to_list};

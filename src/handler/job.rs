@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::deadline::job_result_limits;
-use super::{App, Invocation};
+use super::app::App;
+use super::deadline::{Invocation, job_result_limits};
 use crate::aws::{CallError, ErrorClass, Progress};
 use crate::change::text::{counted, shortened};
 use crate::event::{

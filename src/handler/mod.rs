@@ -1,14 +1,14 @@
 //! One invocation from event to answer: decode, look up, plan, send, report. AWS is called only through [`crate::aws`].
-//! The steps are in `changes` for changes, `request` for requests and `job` for CodePipeline jobs. Here is the adapter
-//! to `lambda_runtime`: it converts events, deadlines and errors, and writes the log line and the metrics of each
-//! invocation.
+//! The steps are in `changes` for changes, `request` for requests and `job` for CodePipeline jobs, all of them on the
+//! [`App`] of `app`. Here is the adapter to `lambda_runtime`: it converts events, deadlines and errors, and writes the
+//! log line and the metrics of each invocation.
 
+mod app;
 mod changes;
 pub mod deadline;
 mod job;
 mod request;
 
-use std::collections::BTreeSet;
 use std::io;
 use std::time::SystemTime;
 
@@ -19,52 +19,16 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
-use self::deadline::{ONE_WILDCARD_DIVISOR, UNKNOWN_TIME_LEFT, listing_limits, lookup_limits, send_limits};
-use crate::aws::{BucketQuery, CallError, CloudFront, CodePipeline, S3, SdkConfig};
-use crate::change::{AccountId, Bucket, EventSource, Timestamp};
-use crate::config::{Config, ExpectedOwner};
+use self::deadline::UNKNOWN_TIME_LEFT;
+use crate::change::EventSource;
 use crate::event::{self, Event, EventError};
-use crate::lookup::{Clock, ConfigLookup, KeyLookup, TagLookup, calls};
-use crate::plan::Invalidation;
-use crate::report::{Answer, InvocationError, LogLine, Metrics, RESPONSE_LIMITS, logging};
-use crate::send::{SendDeadlines, SendOptions, SentCache, SentInvalidation, send_all};
+use crate::lookup::calls;
+use crate::report::{Answer, InvocationError, LogLine, Metrics, RESPONSE_LIMITS};
 
+pub use self::app::App;
 pub use self::deadline::Invocation;
 
-/// The function: its configuration, AWS clients and caches.
-pub struct App {
-    s3: S3,
-    cloudfront: CloudFront,
-    codepipeline: CodePipeline,
-    config: Config,
-    clock: Clock,
-    tag_lookup: TagLookup,
-    config_lookup: ConfigLookup,
-    key_lookup: KeyLookup,
-    sent_cache: SentCache,
-}
-
 impl App {
-    /// Creates the function, with clients from `sdk`. `clock` is the wall clock for the age of cache entries, the age
-    /// of changes, and the time that a job has waited.
-    pub fn new(config: Config, sdk: &SdkConfig, clock: Clock) -> Self {
-        let shared = || Clock::clone(&clock);
-        let (ttl, limits) = (config.cache_ttl, lookup_limits(config.retries.backoff));
-        let (defaults, replacement) = (config.bucket_defaults.clone(), config.distribution_override.clone());
-        let listing_limits = listing_limits(config.retries.backoff);
-        Self {
-            s3: S3::new(sdk),
-            cloudfront: CloudFront::new(sdk),
-            codepipeline: CodePipeline::new(sdk),
-            tag_lookup: TagLookup::new(defaults, replacement, ttl, limits, shared()),
-            config_lookup: ConfigLookup::new(config.read_distribution_configs, ttl, limits, &clock),
-            key_lookup: KeyLookup::new(config.listing_max_requests, ttl.positive, listing_limits, shared()),
-            sent_cache: SentCache::new(shared()),
-            config,
-            clock,
-        }
-    }
-
     /// Handles one event, whose decoding began at `started_at`. Every change in it is invalidated, skipped for a named
     /// reason, or failed; a failed change does not stop the others. The log line describes what was done, also after an
     /// error.
@@ -109,35 +73,6 @@ impl App {
             );
         }
         (answer, log_line)
-    }
-
-    /// The current wall-clock time; `None` if the clock is before 1970.
-    pub fn now(&self) -> Option<Timestamp> {
-        logging::timestamp((self.clock)())
-    }
-
-    async fn send(
-        &self,
-        invalidations: &[Invalidation],
-        deadlines: SendDeadlines,
-    ) -> Vec<Result<SentInvalidation, CallError>> {
-        let calls = send_limits(self.config.retries.backoff);
-        let options = SendOptions { calls, one_wildcard_divisor: ONE_WILDCARD_DIVISOR, dry_run: self.config.dry_run };
-        send_all(&self.cloudfront, invalidations, &self.sent_cache, options, deadlines).await
-    }
-
-    /// The queries for these buckets, with the expected bucket owner. `None` if that is to be the function's account
-    /// and the ARN does not contain it.
-    fn queries(&self, buckets: BTreeSet<&Bucket>, invocation: &Invocation) -> Option<Vec<BucketQuery>> {
-        let expected_owner = match &self.config.expected_owner {
-            ExpectedOwner::FunctionAccount if !buckets.is_empty() => {
-                Some(AccountId::from_function_arn(&invocation.function_arn)?)
-            }
-            ExpectedOwner::Account(id) => Some(id.clone()),
-            ExpectedOwner::FunctionAccount | ExpectedOwner::Any => None,
-        };
-        let query = |bucket: &Bucket| BucketQuery { bucket: bucket.clone(), expected_owner: expected_owner.clone() };
-        Some(buckets.into_iter().map(query).collect())
     }
 }
 

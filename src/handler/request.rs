@@ -2,9 +2,9 @@
 
 use tokio::time::{Duration, Instant, sleep, timeout_at};
 
+use super::app::App;
 use super::changes::HandledChanges;
-use super::deadline::POLL_INTERVAL;
-use super::{App, Invocation};
+use super::deadline::{Invocation, POLL_INTERVAL};
 use crate::aws::Progress;
 use crate::change::{Batch, Bucket, Change, DistributionId, InvalidationId};
 use crate::event::{EventError, Request, RequestKind, RequestTarget};

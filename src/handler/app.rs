@@ -1,0 +1,77 @@
+//! The function as its handlers use it: the configuration, the AWS clients and the caches, and what all handlers do with
+//! them: query buckets and send invalidations.
+
+use std::collections::BTreeSet;
+
+use super::deadline::{Invocation, ONE_WILDCARD_DIVISOR, listing_limits, lookup_limits, send_limits};
+use crate::aws::{BucketQuery, CallError, CloudFront, CodePipeline, S3, SdkConfig};
+use crate::change::{AccountId, Bucket, Timestamp};
+use crate::config::{Config, ExpectedOwner};
+use crate::lookup::{Clock, ConfigLookup, KeyLookup, TagLookup};
+use crate::plan::Invalidation;
+use crate::report::logging;
+use crate::send::{SendDeadlines, SendOptions, SentCache, SentInvalidation, send_all};
+
+/// The function: its configuration, AWS clients and caches.
+pub struct App {
+    pub(super) s3: S3,
+    pub(super) cloudfront: CloudFront,
+    pub(super) codepipeline: CodePipeline,
+    pub(super) config: Config,
+    clock: Clock,
+    pub(super) tag_lookup: TagLookup,
+    pub(super) config_lookup: ConfigLookup,
+    pub(super) key_lookup: KeyLookup,
+    sent_cache: SentCache,
+}
+
+impl App {
+    /// Creates the function, with clients from `sdk`. `clock` is the wall clock for the age of cache entries, the age
+    /// of changes, and the time that a job has waited.
+    pub fn new(config: Config, sdk: &SdkConfig, clock: Clock) -> Self {
+        let shared = || Clock::clone(&clock);
+        let (ttl, limits) = (config.cache_ttl, lookup_limits(config.retries.backoff));
+        let (defaults, replacement) = (config.bucket_defaults.clone(), config.distribution_override.clone());
+        let listing_limits = listing_limits(config.retries.backoff);
+        Self {
+            s3: S3::new(sdk),
+            cloudfront: CloudFront::new(sdk),
+            codepipeline: CodePipeline::new(sdk),
+            tag_lookup: TagLookup::new(defaults, replacement, ttl, limits, shared()),
+            config_lookup: ConfigLookup::new(config.read_distribution_configs, ttl, limits, &clock),
+            key_lookup: KeyLookup::new(config.listing_max_requests, ttl.positive, listing_limits, shared()),
+            sent_cache: SentCache::new(shared()),
+            config,
+            clock,
+        }
+    }
+
+    /// The current wall-clock time; `None` if the clock is before 1970.
+    pub fn now(&self) -> Option<Timestamp> {
+        logging::timestamp((self.clock)())
+    }
+
+    pub(super) async fn send(
+        &self,
+        invalidations: &[Invalidation],
+        deadlines: SendDeadlines,
+    ) -> Vec<Result<SentInvalidation, CallError>> {
+        let calls = send_limits(self.config.retries.backoff);
+        let options = SendOptions { calls, one_wildcard_divisor: ONE_WILDCARD_DIVISOR, dry_run: self.config.dry_run };
+        send_all(&self.cloudfront, invalidations, &self.sent_cache, options, deadlines).await
+    }
+
+    /// The queries for these buckets, with the expected bucket owner. `None` if that is to be the function's account
+    /// and the ARN does not contain it.
+    pub(super) fn queries(&self, buckets: BTreeSet<&Bucket>, invocation: &Invocation) -> Option<Vec<BucketQuery>> {
+        let expected_owner = match &self.config.expected_owner {
+            ExpectedOwner::FunctionAccount if !buckets.is_empty() => {
+                Some(AccountId::from_function_arn(&invocation.function_arn)?)
+            }
+            ExpectedOwner::Account(id) => Some(id.clone()),
+            ExpectedOwner::FunctionAccount | ExpectedOwner::Any => None,
+        };
+        let query = |bucket: &Bucket| BucketQuery { bucket: bucket.clone(), expected_owner: expected_owner.clone() };
+        Some(buckets.into_iter().map(query).collect())
+    }
+}
