@@ -1,11 +1,11 @@
 //! The tables that `invalidate` prints.
 
-use super::terminal::{self, MAX_ROWS, more, right, say, table};
+use super::terminal::{MAX_ROWS, more, right, say, table, usd};
 use crate::change::text::counted;
 use crate::path::IGNORE_TAG;
 use crate::plan::SkipReason;
 use crate::report::Report;
-use crate::send::{SentInvalidation, SentStatus};
+use crate::send::SentStatus;
 
 /// Prints the function's report: its invalidations, then the skipped changes with the reasons.
 pub(super) fn show(report: &Report) {
@@ -23,7 +23,7 @@ pub(super) fn show(report: &Report) {
                 sent.changes.to_string(),
                 sent.path_count.to_string(),
                 sent.wildcard_count.to_string(),
-                price(sent),
+                usd(sent.cost_usd),
             ]);
         }
         right(&mut rows, &[2, 3, 4, 5]);
@@ -38,12 +38,6 @@ pub(super) fn show(report: &Report) {
     if report.invalidations.is_empty() && report.skipped.is_empty() {
         say("Nothing to invalidate.");
     }
-}
-
-/// The price of an invalidation that CloudFront bills, or would bill without `--dry-run`.
-fn price(sent: &SentInvalidation) -> String {
-    let is_priced = sent.is_billed() || sent.status == SentStatus::DryRun;
-    terminal::price(if is_priced { sent.path_count } else { 0 })
 }
 
 fn reason(reason: &SkipReason) -> String {
@@ -71,6 +65,7 @@ mod tests {
     use crate::change::{DistributionId, InvalidationId};
     use crate::path::named_items;
     use crate::plan::{DeliveryId, plan_named};
+    use crate::send::SentInvalidation;
 
     #[test]
     fn only_what_cloudfront_bills_has_a_price() {
@@ -78,6 +73,7 @@ mod tests {
         let items = named_items(["/a", "/b"]).unwrap();
         let planned = plan_named(&distributions, &items, None, &DeliveryId::Invocation("1"));
         let [invalidation] = planned.as_slice() else { panic!("one distribution") };
+        let price = |sent: &SentInvalidation| usd(sent.cost_usd);
         let sent = |accepted| SentInvalidation::new(invalidation, accepted);
         let created = || Some(Accepted::Created { id: InvalidationId::new("I1").unwrap() });
         assert_eq!(price(&sent(created())), "$0.010");

@@ -106,7 +106,12 @@ pub(super) fn more(rows: usize, what: &str) {
 
 /// Returns the price of `paths` paths, beyond the free ones, such as `$1.235`.
 pub(super) fn price(paths: usize) -> String {
-    format!("${:.3}", price_usd(paths))
+    usd(price_usd(paths))
+}
+
+/// Returns an amount in US dollars, such as `$1.235`.
+pub(super) fn usd(amount: f64) -> String {
+    format!("${amount:.3}")
 }
 
 #[cfg(test)]

@@ -94,7 +94,8 @@ pub struct SentInvalidation {
     /// The number of URLs of unchanged objects that it evicts; absent if that is only estimated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unchanged_evicted: Option<u64>,
-    /// The price of its paths in US dollars, beyond the free ones; 0 if it was not sent in this invocation.
+    /// The price of its paths in US dollars, beyond the free ones, if CloudFront bills them in this invocation, or would
+    /// without the dry run; otherwise 0.
     pub cost_usd: f64,
     /// Its paths and cache tags; a report may list only some.
     pub paths: Vec<Item>,
@@ -121,7 +122,10 @@ impl SentInvalidation {
             path_count: invalidation.items.len(),
             wildcard_count: invalidation.items.iter().filter(|item| item.is_wildcard()).count(),
             unchanged_evicted: invalidation.unchanged_evicted,
-            cost_usd: if status == SentStatus::Accepted { price_usd(invalidation.items.len()) } else { 0.0 },
+            cost_usd: match status {
+                SentStatus::Accepted | SentStatus::DryRun => price_usd(invalidation.items.len()),
+                SentStatus::AcceptedBefore | SentStatus::AlreadyExists => 0.0,
+            },
             paths: invalidation.items.clone(),
         }
     }
