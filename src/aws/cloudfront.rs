@@ -18,7 +18,7 @@ use aws_sdk_cloudfront::types::{
 };
 
 use super::CallError;
-use super::answer::{
+use super::response::{
     CompleteXml, SMALL_RESPONSE_BYTES, SizeLimit, call_error, call_error_unless_denied, invalid_response,
     is_complete_response_with_status,
 };

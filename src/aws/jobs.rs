@@ -11,7 +11,7 @@ use aws_sdk_codepipeline::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_codepipeline::types::{ExecutionDetails, FailureDetails, FailureType as SdkFailureType};
 
 use super::CallError;
-use super::answer::{SMALL_RESPONSE_BYTES, SizeLimit, call_error, status};
+use super::response::{SMALL_RESPONSE_BYTES, SizeLimit, call_error, status};
 use crate::event::{FailureType, InvalidationRef, JobId, JobResult};
 
 /// CodePipeline's error code for a job that already has a result: from this request, if its response was lost, or from

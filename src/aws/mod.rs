@@ -3,9 +3,9 @@
 //!
 //! Apart from `cli::aws`, this is the only module that names an SDK crate.
 
-pub(crate) mod answer;
 pub(crate) mod cloudfront;
 mod jobs;
+pub(crate) mod response;
 pub(crate) mod s3;
 mod tls;
 
@@ -23,9 +23,9 @@ use aws_smithy_runtime_api::client::http::{
 
 pub use aws_config::SdkConfig;
 
-pub use self::answer::{CallError, ErrorClass};
 pub use self::cloudfront::{Accepted, CloudFront, Progress};
 pub use self::jobs::CodePipeline;
+pub use self::response::{CallError, ErrorClass};
 pub use self::s3::{BucketKeys, BucketQuery, KeyPage, S3};
 pub use self::tls::TlsError;
 

@@ -11,7 +11,7 @@ use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::types::EncodingType;
 
 use super::CallError;
-use super::answer::{
+use super::response::{
     CompleteXml, SMALL_RESPONSE_BYTES, SizeLimit, call_error, call_error_unless_denied, invalid_response,
     is_complete_response_with_status,
 };
@@ -69,7 +69,7 @@ pub(crate) fn is_path_style(config: &SdkConfig) -> bool {
 
 /// Builds a client. It shares the credentials and the HTTP client of `config`, and so the connections to a host. Which
 /// element makes a response complete depends on the operation, so each call sets its own
-/// [`CompleteXml`](super::answer::CompleteXml).
+/// [`CompleteXml`](super::response::CompleteXml).
 fn client(config: &SdkConfig, region: Option<&Region>) -> Client {
     let mut builder = aws_sdk_s3::config::Builder::from(config)
         .force_path_style(is_path_style(config))

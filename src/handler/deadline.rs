@@ -55,8 +55,8 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The limits of lookups. S3 and CloudFront usually answer them well within a second. `backoff` is the longest delay
-/// before the first retry of `CreateInvalidation`; the limits of other operations are higher than its limit, so their
-/// errors pass sooner.
+/// before the first retry of `CreateInvalidation`; the request rates of other operations are higher, so their errors
+/// pass sooner.
 pub(super) fn lookup_limits(backoff: Duration) -> CallLimits {
     CallLimits {
         attempts: 4,

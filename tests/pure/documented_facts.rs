@@ -72,7 +72,7 @@ fn literal_codes(source: &str) -> BTreeSet<String> {
 
 /// The names of the classes of failed calls.
 fn class_names() -> BTreeSet<String> {
-    let source = read("src/aws/answer.rs");
+    let source = read("src/aws/response.rs");
     let body = source.split("pub fn name(self)").nth(1).unwrap().split("\n    }\n").next().unwrap();
     let names: BTreeSet<_> = body.split('"').skip(1).step_by(2).map(str::to_owned).collect();
     assert!(names.len() > 5, "{names:?}");

@@ -12,8 +12,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 
 use super::known_elements::OnlyKnownElements;
 use super::{OperatorClients, notifications, retry_while_busy, unless_missing};
-use crate::aws::answer::{CompleteXml, is_complete_response_with_status};
-use crate::aws::answer::{call_error, invalid_response};
+use crate::aws::response::{CompleteXml, call_error, invalid_response, is_complete_response_with_status};
 use crate::aws::{CallError, ErrorClass};
 use crate::change::{AccountId, BucketName, DistributionId, Timestamp};
 use crate::cli::link::{

@@ -16,8 +16,8 @@ use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tokio::sync::OnceCell;
 
-use crate::aws::answer::call_error;
 use crate::aws::cloudfront::CloudFront;
+use crate::aws::response::call_error;
 use crate::aws::s3::is_path_style;
 use crate::aws::{CallError, ErrorClass};
 use crate::change::AccountId;
@@ -102,7 +102,7 @@ impl OperatorClients {
                 let output = self.sts.get_caller_identity().send().await;
                 let output = output.map_err(|error| call_error("GetCallerIdentity", &error))?;
                 let account = output.account.as_deref().and_then(|id| AccountId::new(id).ok());
-                account.ok_or_else(|| crate::aws::answer::invalid_response("GetCallerIdentity", "it has no Account"))
+                account.ok_or_else(|| crate::aws::response::invalid_response("GetCallerIdentity", "it has no Account"))
             })
             .await
     }
