@@ -19,8 +19,8 @@ use aws_sdk_cloudfront::types::{
 
 use super::CallError;
 use super::response::{
-    CompleteXml, SMALL_RESPONSE_BYTES, SizeLimit, call_error, call_error_unless_denied, invalid_response,
-    is_complete_response_with_status,
+    CompleteXml, SMALL_RESPONSE_BYTES, SizeLimit, call_error, call_error_unless_denied, invalid_request,
+    invalid_response, is_complete_response_with_status,
 };
 use crate::change::{DistributionId, InvalidationId, PolicyId};
 use crate::path::{Behavior, DistributionConfig, DistributionConfigError, Origin, OriginGroup};
@@ -91,17 +91,19 @@ impl CloudFront {
     /// # Errors
     /// The error of the call, or a response without an ID.
     pub async fn create(&self, invalidation: &Invalidation) -> Result<Accepted, CallError> {
-        let batch = batch(invalidation)?;
+        let is_tenant = invalidation.distribution.is_tenant();
+        let operation = if is_tenant { "CreateInvalidationForDistributionTenant" } else { "CreateInvalidation" };
+        let batch = batch(invalidation).map_err(|error| invalid_request(operation, &error))?;
         let distribution_id = invalidation.distribution.as_str();
         let size_limit = SizeLimit(max_response_bytes(invalidation));
-        if invalidation.distribution.is_tenant() {
+        if is_tenant {
             let call = self.client.create_invalidation_for_distribution_tenant().id(distribution_id);
             let answer = call.invalidation_batch(batch).customize().interceptor(size_limit).send().await;
-            return accepted("CreateInvalidationForDistributionTenant", answer.map(|created| created.invalidation));
+            return accepted(operation, answer.map(|created| created.invalidation));
         }
         let call = self.client.create_invalidation().distribution_id(distribution_id).invalidation_batch(batch);
         let answer = call.customize().interceptor(size_limit).send().await;
-        accepted("CreateInvalidation", answer.map(|created| created.invalidation))
+        accepted(operation, answer.map(|created| created.invalidation))
     }
 
     /// Returns the status of an invalidation that was created (`GetInvalidation`, or its variant for a distribution

@@ -11,7 +11,7 @@ use aws_sdk_codepipeline::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_codepipeline::types::{ExecutionDetails, FailureDetails, FailureType as SdkFailureType};
 
 use super::CallError;
-use super::response::{SMALL_RESPONSE_BYTES, SizeLimit, call_error, status};
+use super::response::{SMALL_RESPONSE_BYTES, SizeLimit, call_error, invalid_request, status};
 use crate::event::{FailureType, InvalidationRef, JobId, JobResult};
 
 /// CodePipeline's error code for a job that already has a result: from this request, if its response was lost, or from
@@ -41,7 +41,8 @@ impl CodePipeline {
     pub async fn put(&self, job: &JobId, result: &JobResult) -> Result<(), CallError> {
         match result {
             JobResult::Failed { kind, message } => {
-                let details = FailureDetails::builder().r#type(sdk_failure_type(*kind)).message(message).build()?;
+                let details = FailureDetails::builder().r#type(sdk_failure_type(*kind)).message(message).build();
+                let details = details.map_err(|error| invalid_request("PutJobFailureResult", &error))?;
                 let call = self.client.put_job_failure_result().job_id(job.as_str()).failure_details(details);
                 accepted("PutJobFailureResult", call.send().await)
             }

@@ -87,13 +87,6 @@ impl CallError {
     }
 }
 
-/// A request that lacks a required member.
-impl From<BuildError> for CallError {
-    fn from(error: BuildError) -> Self {
-        Self { class: ErrorClass::Other, message: error.to_string() }
-    }
-}
-
 /// The longest part of a service's message that is kept, in bytes: some services and proxies answer with whole pages.
 const MAX_MESSAGE_LENGTH: usize = 600;
 
@@ -170,6 +163,11 @@ pub(crate) fn call_error_unless_denied<E: ProvideErrorMetadata + Error + 'static
         mapped.class = ErrorClass::Unavailable;
     }
     mapped
+}
+
+/// The error of a request that lacks a required member, and so is not made.
+pub(crate) fn invalid_request(operation: &str, error: &BuildError) -> CallError {
+    CallError { class: ErrorClass::Other, message: format!("{operation}: invalid request: {error}") }
 }
 
 /// The error of a successful response that lacks what AWS always returns. It may come from a proxy, so it is

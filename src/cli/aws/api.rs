@@ -12,7 +12,9 @@ use aws_sdk_sqs::types::QueueAttributeName;
 
 use super::known_elements::OnlyKnownElements;
 use super::{OperatorClients, notifications, retry_while_busy, unless_missing};
-use crate::aws::response::{CompleteXml, call_error, invalid_response, is_complete_response_with_status};
+use crate::aws::response::{
+    CompleteXml, call_error, invalid_request, invalid_response, is_complete_response_with_status,
+};
 use crate::aws::{CallError, ErrorClass};
 use crate::change::{AccountId, BucketName, DistributionId, Timestamp};
 use crate::cli::link::{
@@ -222,7 +224,7 @@ impl OperatorApi for OperatorClients {
             let call = || self.s3.delete_bucket_tagging().bucket(bucket.as_str()).expected_bucket_owner(owner).send();
             return retry_while_busy(call).await.map(|_| ()).map_err(|error| call_error("DeleteBucketTagging", &error));
         }
-        let invalid = |error| invalid_response("PutBucketTagging", &format!("{error}"));
+        let invalid = |error| invalid_request("PutBucketTagging", &error);
         let tag = |(key, value)| Tag::builder().key(key).value(value).build();
         let tags = tags.iter().map(tag).collect::<Result<Vec<_>, _>>().map_err(invalid)?;
         let tagging = Tagging::builder().set_tag_set(Some(tags)).build().map_err(invalid)?;
@@ -251,7 +253,7 @@ impl OperatorApi for OperatorClients {
     async fn put_notifications(&self, bucket: &BucketName, notifications: &Notifications) -> Result<(), CallError> {
         let owner = self.caller_account().await?.as_str();
         let configuration = notifications::write(notifications)
-            .map_err(|error| invalid_response("PutBucketNotificationConfiguration", &error.to_string()))?;
+            .map_err(|error| invalid_request("PutBucketNotificationConfiguration", &error))?;
         // S3 validates its access to every destination, existing ones included, and sends each a test message.
         let call = self.s3.put_bucket_notification_configuration().bucket(bucket.as_str()).expected_bucket_owner(owner);
         let call = call.notification_configuration(configuration);
