@@ -17,7 +17,7 @@ pub struct ChangeSet {
 }
 
 /// Why a change set was not applied.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct ApplyError {
     /// The reason, with the remedy where there is one.
     pub reason: String,
@@ -34,8 +34,6 @@ impl fmt::Display for ApplyError {
         write!(f, "; the rollback failed, so these changes may remain: {}; run the command again", self.left.join(", "))
     }
 }
-
-impl std::error::Error for ApplyError {}
 
 /// Applies a change set. If a step fails, it and those before it are rolled back. `pause` is the base delay between two
 /// reads that verify a write; it grows with each read.

@@ -34,7 +34,7 @@ pub struct Deployment {
 }
 
 /// Why the function was not found or cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FindError {
     /// There is no stack of this name.
     Stack(String),
@@ -78,8 +78,6 @@ impl fmt::Display for FindError {
         }
     }
 }
-
-impl std::error::Error for FindError {}
 
 impl From<CallError> for FindError {
     fn from(error: CallError) -> Self {

@@ -47,7 +47,7 @@ impl fmt::Display for TagCommand {
 }
 
 /// Why a bucket cannot be linked or unlinked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LinkError {
     /// A call to AWS failed.
     Call(CallError),
@@ -185,4 +185,3 @@ impl fmt::Display for LinkError {
     }
 }
 
-impl std::error::Error for LinkError {}

@@ -22,7 +22,7 @@ const MAX_TAGS: usize = 50;
 const MAX_VALUE_LENGTH: usize = 256;
 
 /// Why a bucket's tags cannot be read or changed as requested.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TagsError {
     /// The tag that names the distributions has a value that is not a distribution ID.
     InvalidDistributionId {
@@ -52,8 +52,6 @@ impl fmt::Display for TagsError {
         }
     }
 }
-
-impl std::error::Error for TagsError {}
 
 /// Returns the tags with these distributions added. `sets_event_bridge` is the new record of whether `link` enabled
 /// EventBridge events; `None` keeps the current one.
