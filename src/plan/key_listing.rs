@@ -93,16 +93,15 @@ pub struct KeyListing {
     /// Sorted and deduplicated.
     keys: Vec<String>,
     known: KnownRanges,
-    requests: usize,
 }
 
 impl KeyListing {
     /// Creates a listing from keys in any order.
-    pub(crate) fn new(mut keys: Vec<String>, known: KnownRanges, requests: usize) -> Self {
+    pub(crate) fn new(mut keys: Vec<String>, known: KnownRanges) -> Self {
         // A stable sort merges sorted runs, and each page is one; an unstable sort does not.
         keys.sort();
         keys.dedup();
-        Self { keys, known, requests }
+        Self { keys, known }
     }
 
     /// Returns the listed keys in byte order, each once.
@@ -115,12 +114,6 @@ impl KeyListing {
     pub fn is_complete(&self, key_prefix: &str) -> bool {
         let (from, to) = (KeyPosition::before(key_prefix), KeyPosition::after_prefix(key_prefix));
         self.known.unread(&from, &to).next().is_none()
-    }
-
-    /// Returns the number of requests made, including failed ones.
-    #[must_use]
-    pub fn requests(&self) -> usize {
-        self.requests
     }
 }
 
@@ -158,7 +151,7 @@ mod tests {
         known.add(KeyPosition::after_key("b/5"), KeyPosition::after_prefix("b/"));
         known.add(KeyPosition::before("a/"), KeyPosition::after_key("b/5"));
         known.add(KeyPosition::before("c"), KeyPosition::after_key("c"));
-        let listing = KeyListing::new(vec!["b/5".into(), "a/".into(), "b/5".into()], known, 3);
+        let listing = KeyListing::new(vec!["b/5".into(), "a/".into(), "b/5".into()], known);
         assert_eq!(listing.keys().collect::<Vec<_>>(), ["a/", "b/5"]);
         for prefix in ["a/", "a/x", "b/", "b", "aa", "b/5", "ab/"] {
             assert_eq!(listing.is_complete(prefix), prefix != "b", "{prefix}");
@@ -169,7 +162,7 @@ mod tests {
         assert!(!KeyListing::default().is_complete(""));
         let mut known = KnownRanges::default();
         known.add(KeyPosition::before(""), KeyPosition::after_prefix(""));
-        let all = KeyListing::new(Vec::new(), known, 1);
+        let all = KeyListing::new(Vec::new(), known);
         assert!(all.is_complete("") && all.is_complete("x"));
     }
 

@@ -30,9 +30,12 @@ impl InvocationError {
     #[must_use]
     pub fn event(error: &EventError, changes: usize) -> Self {
         let error_type = if matches!(error, EventError::Request(_)) { "InvalidRequest" } else { "UnrecognizedEvent" };
-        let failure = |message| Failure::new("event-invalid", message);
-        let failures = vec![failure(error.reason())];
-        Self { failures, ..Self::of_failure(error_type, failure(error.to_string()), changes) }
+        let failure = Failure::new("event-invalid", error.to_string());
+        let mut of_event = Self::of_failure(error_type, failure, changes);
+        for failure in &mut of_event.failures {
+            failure.message = error.reason();
+        }
+        of_event
     }
 
     /// The expected bucket owner of this many changes is unknown: the function's ARN does not contain its account.

@@ -162,7 +162,7 @@ fn negated<S: Serializer>(value: &bool, serializer: S) -> Result<S::Ok, S::Error
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-pub(crate) fn is_zero(number: &usize) -> bool {
+fn is_zero(number: &usize) -> bool {
     *number == 0
 }
 

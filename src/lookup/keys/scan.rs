@@ -82,7 +82,7 @@ pub async fn scan_keys<O: BucketKeys>(
             None => break,
         }
     }
-    (KeyListing::new(keys, order.known, limits.max_requests - reader.requests_left.get()), first_error)
+    (KeyListing::new(keys, order.known), first_error)
 }
 
 /// Requests pages of keys.

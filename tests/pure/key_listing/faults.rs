@@ -8,7 +8,7 @@ use std::time::Duration;
 use s3_cloudfront_invalidator::aws::{BucketKeys, BucketQuery, CallError, ErrorClass, KeyPage};
 use tokio::time::Instant;
 
-use super::{InMemoryBucket, ScanLimits, error, limits, read};
+use super::{InMemoryBucket, ScanLimits, collect, error, limits, read};
 
 /// A bucket of 500 keys in 50 pages.
 fn bucket(fault: impl Fn(usize, KeyPage) -> Result<KeyPage, CallError> + 'static) -> InMemoryBucket {
@@ -101,12 +101,14 @@ impl BucketKeys for SilentBucket {
 async fn a_scan_ends_at_its_deadline() {
     let start = Instant::now();
     let limits = ScanLimits { deadline: start + Duration::from_millis(50), ..limits(60) };
-    let (listing, error) = super::scan_keys(&SilentBucket, &super::query(), "", &["a"], &limits).await;
+    let query = super::query();
+    let scan = || collect(super::scan_keys(&SilentBucket, &query, "", &["a"], &limits));
+    let ((_, error), stats) = scan().await;
     assert!(error.unwrap().message.contains("no response before the deadline"));
-    assert_eq!(listing.requests(), 1);
+    assert_eq!(stats.list_requests, 1);
     assert!(start.elapsed() < Duration::from_secs(5));
-    let (listing, error) = super::scan_keys(&SilentBucket, &super::query(), "", &["a"], &limits).await;
-    assert_eq!((listing.requests(), error), (0, None), "there is no time from the start");
+    let ((_, error), stats) = scan().await;
+    assert_eq!((stats.list_requests, error), (0, None), "there is no time from the start");
 }
 
 #[tokio::test]

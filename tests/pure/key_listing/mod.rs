@@ -10,6 +10,7 @@ use std::time::Duration;
 use s3_cloudfront_invalidator::aws::{BucketKeys, BucketQuery, CallError, ErrorClass, KeyPage};
 use s3_cloudfront_invalidator::change::{Bucket, BucketName};
 use s3_cloudfront_invalidator::lookup::CallLimits;
+use s3_cloudfront_invalidator::lookup::calls::collect;
 use s3_cloudfront_invalidator::lookup::keys::{ScanLimits, scan_keys};
 use s3_cloudfront_invalidator::plan::KeyListing;
 use tokio::task::yield_now;
@@ -117,11 +118,12 @@ async fn read(
 ) -> (KeyListing, Option<CallError>) {
     let mut changed: Vec<_> = changed.iter().map(AsRef::as_ref).collect();
     changed.sort_unstable();
-    let (listing, error) = scan_keys(bucket, &query(), within, &changed, &limits).await;
-    assert!(listing.requests() <= limits.max_requests, "{} of {}", listing.requests(), limits.max_requests);
+    let ((listing, error), stats) = collect(scan_keys(bucket, &query(), within, &changed, &limits)).await;
+    let counted = usize::try_from(stats.list_requests).unwrap();
+    assert!(counted <= limits.max_requests, "{counted} of {}", limits.max_requests);
     // After an error, requests that were counted may not be made any more.
-    let all_were_made = listing.requests() == bucket.requests();
-    assert!(all_were_made || error.is_some() && listing.requests() > bucket.requests());
+    let all_were_made = counted == bucket.requests();
+    assert!(all_were_made || error.is_some() && counted > bucket.requests());
     assert!(bucket.most.get() <= limits.concurrency);
     (listing, error)
 }
