@@ -75,6 +75,20 @@ pub async fn retry<T>(
     deadline: Instant,
     call: impl AsyncFn() -> Result<T, CallError>,
 ) -> Result<T, CallError> {
+    retry_while(operation, limits, deadline, || true, call).await
+}
+
+/// Makes a call as [`retry`] does, but retries it only while `may_retry`, which is asked before each retry.
+///
+/// # Errors
+/// The last error, or a timeout.
+pub async fn retry_while<T>(
+    operation: &str,
+    limits: &CallLimits,
+    deadline: Instant,
+    may_retry: impl Fn() -> bool,
+    call: impl AsyncFn() -> Result<T, CallError>,
+) -> Result<T, CallError> {
     let mut failures = 0;
     loop {
         let now = Instant::now();
@@ -88,7 +102,10 @@ pub async fn retry<T>(
         failures += 1;
         match answer.unwrap_or_else(|_| Err(CallError::timed_out(operation))) {
             Err(error)
-                if error.class.is_transient() && failures < limits.attempts && Instant::now() + delay < deadline =>
+                if error.class.is_transient()
+                    && failures < limits.attempts
+                    && Instant::now() + delay < deadline
+                    && may_retry() =>
             {
                 sleep(delay).await;
                 count(|stats| stats.retries += 1);

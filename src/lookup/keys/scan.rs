@@ -11,11 +11,12 @@ use std::cell::Cell;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::Instant;
 
 use super::order::ScanOrder;
 use crate::aws::{BucketKeys, BucketQuery, CallError, ErrorClass, KeyPage};
-use crate::lookup::{CallLimits, calls};
+use crate::lookup::CallLimits;
+use crate::lookup::calls::{self, retry_while};
 use crate::plan::{KeyListing, KeyPosition};
 
 /// The operation's name in errors.
@@ -53,13 +54,13 @@ pub async fn scan_keys<O: BucketKeys>(
     let mut in_flight = FuturesUnordered::new();
     let (mut keys, mut failed_pages, mut first_error) = (Vec::new(), 0, None);
     loop {
-        while in_flight.len() < limits.concurrency.max(1)
+        while in_flight.len() < limits.concurrency
             && reader.requests_left.get() > 0
             && failed_pages < MAX_FAILED_PAGES
             && Instant::now() < limits.deadline
             && let Some(start) = order.next(reader.requests_left.get())
         {
-            reader.count_request();
+            reader.take_request();
             in_flight.push(async move {
                 let answer = reader.read(&start.from).await;
                 (start, answer)
@@ -96,45 +97,29 @@ struct PageReader<'s, O> {
 }
 
 impl<O: BucketKeys> PageReader<'_, O> {
-    /// Counts a request that is about to be made, so that no other takes the last one.
-    fn count_request(&self) {
-        self.requests_left.update(|left| left - 1);
+    /// Counts a request that is about to be made, so that no other takes the last one. Returns false if none is left.
+    fn take_request(&self) -> bool {
+        let Some(left) = self.requests_left.get().checked_sub(1) else { return false };
+        self.requests_left.set(left);
         calls::count(|stats| stats.list_requests += 1);
+        true
     }
 
     /// Returns the keys of the page that starts at `from`, and the position up to which all keys are known. The first
     /// request is already counted; transient errors are retried within the limits.
     async fn read(&self, from: &KeyPosition) -> Result<(Vec<String>, KeyPosition), CallError> {
         let after = (*from != KeyPosition::before(self.prefix)).then(|| from.start_after());
-        let mut failures = 0;
-        loop {
-            let end = self.limits.calls.attempt_end(Instant::now(), self.limits.deadline);
-            let answer = timeout_at(end, self.source.list(self.query, self.prefix, after.as_deref()))
-                .await
-                .unwrap_or_else(|_| Err(CallError::timed_out(OPERATION)));
-            let error = match answer.and_then(|page| check(page, self.prefix, after.as_deref())) {
-                Ok(page) => {
-                    let to = match page.keys.last() {
-                        Some(last) if page.more => KeyPosition::after_key(last),
-                        _ => KeyPosition::after_prefix(self.prefix),
-                    };
-                    return Ok((page.keys, to));
-                }
-                Err(error) => error,
-            };
-            let delay = self.limits.calls.delay(failures);
-            failures += 1;
-            if !error.class.is_transient()
-                || failures >= self.limits.calls.attempts
-                || self.requests_left.get() == 0
-                || Instant::now() + delay >= self.limits.deadline
-            {
-                return Err(error);
-            }
-            self.count_request();
-            calls::count(|stats| stats.retries += 1);
-            sleep(delay).await;
-        }
+        let call = async || {
+            let page = self.source.list(self.query, self.prefix, after.as_deref()).await?;
+            check(page, self.prefix, after.as_deref())
+        };
+        let ScanLimits { calls, deadline, .. } = self.limits;
+        let page = retry_while(OPERATION, calls, *deadline, || self.take_request(), call).await?;
+        let to = match page.keys.last() {
+            Some(last) if page.more => KeyPosition::after_key(last),
+            _ => KeyPosition::after_prefix(self.prefix),
+        };
+        Ok((page.keys, to))
     }
 }
 
