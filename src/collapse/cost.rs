@@ -13,7 +13,8 @@ pub(super) const SCALE: u64 = 1000;
 /// [`estimate`](Self::estimate) of its prefix plus the costs of the prefixes directly below it at which required paths
 /// branch. An estimated wildcard therefore always costs more than the wildcards below it together, and is never free.
 pub trait CostModel {
-    /// Returns how many URLs start with `prefix` and need no invalidation, or `None` unless all URLs there are known.
+    /// Returns how many URLs start with `prefix` and need no invalidation, or `None` unless all URLs there are known. If
+    /// they are known, they are known for every longer prefix too.
     fn count(&self, prefix: &str) -> Option<u64>;
 
     /// Returns the estimated number of unchanged URLs among the `required` paths that start with `prefix` and branch

@@ -59,19 +59,22 @@ impl Trie {
             }
             while let Some(mut node) = open.pop_if(|top| top.length > shared) {
                 open_node(&mut open, node.first, shared);
-                let mut children_cost: u64 = 0;
+                let (mut children_cost, mut is_known) = (0_u64, true);
                 while let Some((child, cost)) = roots.pop_if(|(child, _)| nodes[*child].first >= node.first) {
                     nodes[child].parent = Some(nodes.len());
                     children_cost = children_cost.saturating_add(cost);
+                    is_known &= nodes[child].unchanged_evicted.is_some();
                 }
                 let prefix = &text[..node.length];
                 node.end = index + 1;
-                node.unchanged_evicted = model.count(prefix);
+                // Where URLs below are unknown, those of the whole prefix are.
+                node.unchanged_evicted = if is_known { model.count(prefix) } else { None };
                 let cost = match node.unchanged_evicted {
                     Some(urls) => urls.saturating_mul(SCALE),
                     None => model.estimate(prefix, node.end - node.first).saturating_add(children_cost),
                 };
-                node.wildcard = item_score(true, cost.saturating_add(weight(prefix)));
+                let weight = node.unchanged_evicted.map_or(0, |_| evictions_per_path);
+                node.wildcard = item_score(true, cost.saturating_add(weight));
                 roots.push((nodes.len(), cost));
                 nodes.push(node);
             }
