@@ -160,11 +160,12 @@ impl ListedKeys {
         for BucketMapping { bucket, mapping, .. } in assignment.conclusive() {
             for origin_match in &mapping.origin_matches {
                 let key_prefix = origin_match.path.key_prefix();
-                let Some(listing) = self.0.get(&((*bucket).clone(), key_prefix.clone())) else { continue };
+                let listing = self.0.get(&((*bucket).clone(), key_prefix.clone()));
+                let (Some(listing), Some(config)) = (listing, &mapping.config) else { continue };
                 let keys = listing.keys().filter_map(|key| ObjectKey::new(key).ok());
                 urls.extend(keys.flat_map(|key| mapping.served_urls(&key)));
                 let listed = listed.get_or_insert_with(|| ListedOrigins {
-                    config: mapping.config.clone().unwrap_or_default(),
+                    config: Arc::clone(config),
                     origins: Vec::new(),
                     key_prefixes: Vec::new(),
                 });
