@@ -73,7 +73,8 @@ impl App {
         let configs =
             self.config_lookup.resolve(&self.cloudfront, distributions, configs_deadline(send_deadlines)).await;
         let resolutions = tags.resolutions(&configs);
-        let AssignedBatch { assignments, mut outcomes, config_unavailable } = assign(batch, &resolutions);
+        let AssignedBatch { assignments, mut outcomes, tags_unavailable, config_unavailable } =
+            assign(batch, &resolutions);
         let prefixes = || prefixes_to_list(batch, &assignments, self.config.objective.budget.max_paths);
         let prefixes = self.key_lookup.is_enabled().then(prefixes).unwrap_or_default();
         // Boxed, because the nested future types would exceed the compiler's limit on nesting.
@@ -82,7 +83,7 @@ impl App {
         let invalidations = plan_changes(batch, &assignments, &listed_keys, self.config.objective, delivery_id);
         let sent = self.send(&invalidations, send_deadlines).await;
         let mut failures = unreadable(batch);
-        failures.extend(tag_failures(batch, &tags));
+        failures.extend(tag_failures(&tags_unavailable, &tags));
         failures.extend(config_failures(batch, &config_unavailable, &configs));
         let accepted = if self.config.dry_run { SkipReason::DryRun.into() } else { Outcome::Invalidated };
         let mut report = Report::default();
@@ -114,14 +115,12 @@ fn unreadable(batch: &Batch) -> Vec<Failure> {
     batch.failed.iter().enumerate().map(failure).collect()
 }
 
-/// The buckets whose tags could not be read or are invalid.
-fn tag_failures(batch: &Batch, tags: &ResolvedTags) -> Vec<Failure> {
-    let mut failed: BTreeMap<_, usize> = BTreeMap::new();
-    for change in &batch.changes {
-        *failed.entry(&change.bucket).or_default() += 1;
-    }
-    let failure = |(bucket, changes): (&Bucket, usize)| Some(Failure::tags(&bucket.name, changes, tags.error(bucket)?));
-    failed.into_iter().filter_map(failure).collect()
+/// The buckets whose tags could not be read or are invalid, with their changes.
+fn tag_failures(tags_unavailable: &BTreeMap<&Bucket, Vec<usize>>, tags: &ResolvedTags) -> Vec<Failure> {
+    let failure = |(&bucket, changes): (&&Bucket, &Vec<usize>)| {
+        Some(Failure::tags(&bucket.name, changes.len(), tags.error(bucket)?))
+    };
+    tags_unavailable.iter().filter_map(failure).collect()
 }
 
 /// The distributions whose config could not be read, with the changes that failed because of it.

@@ -42,6 +42,8 @@ pub struct AssignedBatch<'d> {
     /// The outcomes of the changes that are skipped or failed. The changes of an assignment get another one once their
     /// invalidation is sent.
     pub outcomes: Outcomes,
+    /// The changes per bucket that failed because its tags are unavailable, by index in the batch.
+    pub tags_unavailable: BTreeMap<&'d Bucket, Vec<usize>>,
     /// The changes per distribution that failed because its config is unavailable, or is stale and does not serve them,
     /// by index in the batch.
     pub config_unavailable: BTreeMap<&'d DistributionId, Vec<usize>>,
@@ -85,8 +87,9 @@ pub struct BucketMapping<'d> {
 
 /// Determines for each change which distributions to invalidate, or why none.
 #[must_use]
-pub fn assign<'d>(batch: &Batch, resolutions: &'d Resolutions) -> AssignedBatch<'d> {
+pub fn assign<'d>(batch: &'d Batch, resolutions: &'d Resolutions) -> AssignedBatch<'d> {
     let mut outcomes = Outcomes::new(batch.changes.len());
+    let mut tags_unavailable = BTreeMap::new();
     let mut config_unavailable: BTreeMap<_, Vec<_>> = BTreeMap::new();
     let mut mappings: Vec<BucketMapping<'_>> = Vec::new();
     // The indices of the mappings of each distribution.
@@ -100,6 +103,7 @@ pub fn assign<'d>(batch: &Batch, resolutions: &'d Resolutions) -> AssignedBatch<
             }
             Some((_, Resolution::Failed)) | None => {
                 outcomes.join(&changes, Outcome::Failed);
+                tags_unavailable.insert(name, changes);
                 continue;
             }
         };
@@ -144,7 +148,7 @@ pub fn assign<'d>(batch: &Batch, resolutions: &'d Resolutions) -> AssignedBatch<
         Assignment::new(distributions, indices.iter().filter_map(|&index| mappings.get(index)).cloned().collect())
     });
     let assignments = assignments.filter(|it| !it.changes.is_empty()).collect();
-    AssignedBatch { assignments, outcomes, config_unavailable }
+    AssignedBatch { assignments, outcomes, tags_unavailable, config_unavailable }
 }
 
 fn changes_by_bucket(batch: &Batch) -> BTreeMap<&Bucket, Vec<usize>> {

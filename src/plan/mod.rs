@@ -254,7 +254,7 @@ mod tests {
 
     fn plan(batch: &Batch, resolutions: &Resolutions, budget: Budget, delivery_id: &DeliveryId<'_>) -> Planned {
         let objective = Objective { budget, evictions_per_path: 0 };
-        let AssignedBatch { assignments, outcomes, config_unavailable } = assign(batch, resolutions);
+        let AssignedBatch { assignments, outcomes, config_unavailable, .. } = assign(batch, resolutions);
         Planned {
             invalidations: plan_changes(batch, &assignments, &ListedKeys::default(), objective, delivery_id),
             outcomes: outcomes.iter().cloned().collect(),
