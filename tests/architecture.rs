@@ -106,10 +106,19 @@ fn sources(directory: &str) -> BTreeMap<PathBuf, String> {
     found
 }
 
-/// The part of a file before its unit tests, without comments.
+/// A file without its unit tests and comments.
 fn code(text: &str) -> String {
-    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
-    code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    let mut code = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if line == "#[cfg(test)]" {
+            // The module ends with the first brace that closes at the start of a line.
+            assert!(lines.next().unwrap().contains("mod ") && lines.any(|line| line == "}"), "{text}");
+        } else if !line.trim_start().starts_with("//") {
+            code.push(line);
+        }
+    }
+    code.join("\n")
 }
 
 /// The entry of [`MODULES`] that a module path belongs to, the most specific one: `event::s3` is in `event`.

@@ -433,6 +433,30 @@ mod tests {
 #[cfg(test)]
 mod kind_tests {
     use super::*;
+    use crate::event::fields::{DISCRIMINATORS, KEPT_FIELDS};
+
+    /// The kept fields are searched linearly, so their number must be bounded whatever the event contains.
+    #[test]
+    fn kept_fields_are_bounded() {
+        let repeated = |names: &[&str]| -> String {
+            let fields = names.iter().flat_map(|name| std::iter::repeat_n(format!("\"{name}\":1,"), 1000));
+            format!("{{{}\"last\":1}}", fields.collect::<String>())
+        };
+        let escaped = DISCRIMINATORS.map(|name| name.replace('e', "\\u0065"));
+        let escaped: Vec<_> = escaped.iter().map(String::as_str).collect();
+        for (names, ambiguous) in [
+            (&DISCRIMINATORS[..], true),
+            (&escaped, true),
+            (&["x", "wait", "items"], false),
+            (&["Event", "x", "Type"], true),
+        ] {
+            let json = repeated(names);
+            let fields: EventFields<'_> = serde_json::from_str(&json).unwrap();
+            assert!(fields.kept.len() <= DISCRIMINATORS.len() + KEPT_FIELDS, "{names:?}: {}", fields.kept.len());
+            assert_eq!(fields.ambiguous, ambiguous, "{names:?}");
+            assert_eq!(event_kind(&json).err(), Some(EventError::UnknownKind), "{names:?}");
+        }
+    }
 
     #[test]
     fn json_after_a_repeated_field_is_still_checked() {

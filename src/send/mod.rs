@@ -489,11 +489,10 @@ fn next_attempt(
 }
 
 #[cfg(test)]
-mod tests {
+mod throttle_tests {
     use tokio::time::Duration;
 
     use super::*;
-    use crate::handler::deadline::send_limits;
 
     const BACKOFF: Duration = Duration::from_secs(2);
     const LAST_RETRY_MARGIN: Duration = Duration::from_millis(50);
@@ -501,6 +500,17 @@ mod tests {
     fn seconds(seconds: f64) -> Duration {
         Duration::from_secs_f64(seconds)
     }
+
+    const LIMITS: CallLimits = CallLimits {
+        attempts: u32::MAX,
+        first_delay: BACKOFF,
+        max_delay: Duration::from_secs(20),
+        attempt_divisor: 2,
+        min_attempt_time: Duration::from_secs(1),
+        max_attempt_time: Duration::from_secs(5),
+        max_hold: Duration::from_secs(1),
+        hold_divisor: 4,
+    };
 
     fn deadlines(now: Instant) -> SendDeadlines {
         SendDeadlines {
@@ -514,7 +524,7 @@ mod tests {
     #[test]
     fn a_throttled_burst_counts_once() {
         let now = Instant::now();
-        let mut throttle = Throttle::new(deadlines(now), send_limits(BACKOFF), now);
+        let mut throttle = Throttle::new(deadlines(now), LIMITS, now);
         for answered in 1..8 {
             throttle.throttled(now, now + seconds(0.01) * answered);
         }
@@ -530,7 +540,7 @@ mod tests {
         let answered_at = now + seconds(0.1);
         // The responses to concurrent requests arrive in any order.
         for accepted_first in [true, false] {
-            let mut throttle = Throttle::new(deadlines(now), send_limits(BACKOFF), now);
+            let mut throttle = Throttle::new(deadlines(now), LIMITS, now);
             if accepted_first {
                 throttle.accepted(now, answered_at);
             }
@@ -549,7 +559,7 @@ mod tests {
     #[test]
     fn once_throttled_requests_start_one_by_one_without_responses() {
         let now = Instant::now();
-        let mut throttle = Throttle::new(deadlines(now), send_limits(BACKOFF), now);
+        let mut throttle = Throttle::new(deadlines(now), LIMITS, now);
         throttle.begin(now);
         assert_eq!(throttle.next(now, false, now), Some(now), "before that all at once");
         throttle.throttled(now, now);
@@ -563,7 +573,7 @@ mod tests {
         let now = Instant::now();
         let late = now + seconds(9.5);
         let last = now + seconds(10.0) - LAST_RETRY_MARGIN;
-        let mut throttle = Throttle::new(deadlines(now), send_limits(BACKOFF), now);
+        let mut throttle = Throttle::new(deadlines(now), LIMITS, now);
         throttle.accepted(now, late);
         throttle.throttled(late, late);
         assert_eq!(throttle.next(now, true, late), Some(last));
@@ -576,7 +586,7 @@ mod tests {
     #[test]
     fn no_request_starts_after_its_deadline() {
         let now = Instant::now();
-        let throttle = Throttle::new(deadlines(now), send_limits(BACKOFF), now);
+        let throttle = Throttle::new(deadlines(now), LIMITS, now);
         assert_eq!(throttle.next(now, false, now + seconds(29.0)), Some(now + seconds(29.0)));
         assert_eq!(throttle.next(now, false, now + seconds(29.1)), None);
         assert_eq!(throttle.next(now, true, now + seconds(10.1)), None);
