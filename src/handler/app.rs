@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::deadline::{Invocation, ONE_WILDCARD_DIVISOR, listing_limits, lookup_limits, send_limits};
+use super::deadline::{Invocation, listing_limits, lookup_limits, send_limits};
 use crate::aws::{BucketQuery, CallError, CloudFront, CodePipeline, S3, SdkConfig};
 use crate::change::{AccountId, Bucket, Timestamp};
 use crate::config::{Config, ExpectedOwner};
@@ -57,7 +57,7 @@ impl App {
         deadlines: SendDeadlines,
     ) -> Vec<Result<SentInvalidation, CallError>> {
         let calls = send_limits(self.config.retries.backoff);
-        let options = SendOptions { calls, one_wildcard_divisor: ONE_WILDCARD_DIVISOR, dry_run: self.config.dry_run };
+        let options = SendOptions { calls, dry_run: self.config.dry_run };
         send_all(&self.cloudfront, invalidations, &self.sent_cache, options, deadlines).await
     }
 

@@ -36,7 +36,7 @@ const LAST_RETRY_MARGIN: Duration = Duration::from_millis(50);
 
 /// If there are too many invalidations in progress once the time for retries divided by this has passed, fewer
 /// wildcards are sent.
-pub(super) const ONE_WILDCARD_DIVISOR: u32 = 2;
+const ONE_WILDCARD_DIVISOR: u32 = 2;
 
 /// Reading the progress of a job's invalidations may take the remaining time divided by this.
 const PROGRESS_DIVISOR: u32 = 2;
@@ -115,7 +115,8 @@ impl Invocation {
         let attempts = answers.checked_sub(self.reserve(LAST_ATTEMPT_RESERVE, RESERVE_DIVISOR)).unwrap_or(answers);
         let retries = retries.map_or(attempts, |retries| attempts.min(Instant::now() + retries));
         let last_retry = retries.checked_sub(LAST_RETRY_MARGIN).unwrap_or(retries);
-        SendDeadlines { retries, last_retry, attempts, answers }
+        let one_wildcard_from = in_part_of(retries, ONE_WILDCARD_DIVISOR, Duration::MAX);
+        SendDeadlines { retries, last_retry, one_wildcard_from, attempts, answers }
     }
 
     /// The deadline for executing a job.

@@ -37,9 +37,6 @@ pub(crate) const MAX_LISTED_BUCKETS: usize = 10;
 pub struct SendOptions {
     /// The limits of the attempts. The first delay is also the interval between requests once CloudFront throttles.
     pub calls: CallLimits,
-    /// If there are too many invalidations in progress once the time for retries divided by this has passed, fewer
-    /// wildcards are sent.
-    pub one_wildcard_divisor: u32,
     /// Whether nothing is sent.
     pub dry_run: bool,
 }
@@ -51,6 +48,8 @@ pub struct SendDeadlines {
     pub retries: Instant,
     /// When the last retry starts at the latest.
     pub last_retry: Instant,
+    /// From when on fewer wildcards are sent if there are too many invalidations in progress.
+    pub one_wildcard_from: Instant,
     /// The end of attempts. A request that starts later could be accepted and yet be reported as failed.
     pub attempts: Instant,
     /// The end of waiting for responses.
@@ -377,8 +376,6 @@ pub async fn send_all(
     let mut waiting = VecDeque::from(waiting);
     let permits = Semaphore::new(CONCURRENT_SENDS);
     let mut in_flight = FuturesUnordered::new();
-    let one_wildcard_after = deadlines.retries.saturating_duration_since(send_start) / options.one_wildcard_divisor;
-    let one_wildcard_from = send_start + one_wildcard_after;
     let max_hold = options.calls.hold(send_start, deadlines.answers);
     let mut throttle = Throttle::new(deadlines, options.calls, send_start);
     loop {
@@ -413,7 +410,7 @@ pub async fn send_all(
                         if error.class == ErrorClass::Throttled {
                             throttle.throttled(started_at, now);
                         }
-                        waiting.extend(next_attempt(pending, &error, options.calls, deadlines, one_wildcard_from));
+                        waiting.extend(next_attempt(pending, &error, options.calls, deadlines));
                         Err(error)
                     }
                 };
@@ -453,7 +450,6 @@ fn next_attempt(
     error: &CallError,
     calls: CallLimits,
     deadlines: SendDeadlines,
-    one_wildcard_from: Instant,
 ) -> Option<PendingInvalidation> {
     let is_named = pending.invalidation.is_named();
     match error.class {
@@ -475,7 +471,7 @@ fn next_attempt(
             // The quotas count paths and wildcards in progress. If waiting does not help, a set with at
             // most one wildcard has the best chance.
             let now = Instant::now();
-            if error.class == ErrorClass::TooManyInProgress && now >= one_wildcard_from && !is_named {
+            if error.class == ErrorClass::TooManyInProgress && now >= deadlines.one_wildcard_from && !is_named {
                 let budget = Budget { max_wildcards: NonZeroUsize::MIN, ..pending.invalidation.budget };
                 if let Some(fewer_wildcards) = pending.invalidation.within(budget) {
                     return Some(pending.rewritten(fewer_wildcards));
@@ -516,6 +512,7 @@ mod throttle_tests {
         SendDeadlines {
             retries: now + seconds(10.0),
             last_retry: now + seconds(10.0) - LAST_RETRY_MARGIN,
+            one_wildcard_from: now + seconds(5.0),
             attempts: now + seconds(29.0),
             answers: now + seconds(30.0),
         }
