@@ -18,7 +18,7 @@
 //! * [`event`]: from the bytes of an invocation to changes, a request or a job.
 //! * [`collapse`]: the best set of paths that covers the changed ones within a budget.
 //! * [`plan`]: from changes and mappings to one invalidation per distribution.
-//! * [`aws`]: the SDK's clients behind traits, and the classes of their errors.
+//! * [`aws`]: the calls of AWS through the SDK's clients, and the classes of their errors.
 //! * [`lookup`]: what is read from AWS and cached: tags, distribution configs, listed keys.
 //! * [`send`]: `CreateInvalidation` under the account's throttle.
 //! * [`report`]: what became of a delivery, as answer, log line, metrics and errors.

@@ -1,4 +1,4 @@
-//! The Lambda function's binary: reads the configuration, creates the AWS clients and runs the event loop.
+//! The Lambda function's binary: reads the configuration, creates the `App` and runs the event loop.
 
 use std::env;
 use std::sync::Arc;
