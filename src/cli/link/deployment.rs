@@ -1,7 +1,6 @@
 //! Finds the function that serves a Region's buckets, by its stack or its name, and the queues that it reads.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use super::api::{EventSourceMapping, FunctionInfo, OperatorApi, missing_permissions};
 use super::notification::{Destination, NotificationRule, Notifications, name_of_arn};
@@ -37,46 +36,34 @@ pub struct Deployment {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FindError {
     /// There is no stack of this name.
+    #[error(
+        "stack \"{}\" does not exist in this account and Region; deploy it with scripts/deploy, correct --stack, \
+         --profile or --region, or name the function with --function; if the function was deleted, run `invalidator \
+         unlink BUCKET --force`",
+        excerpt(.0)
+    )]
     Stack(String),
     /// The stack has no output `FunctionArn`.
+    #[error("stack \"{}\" has no output FunctionArn; name the function with --function", excerpt(.0))]
     Output(String),
     /// There is no function of this name.
+    #[error(
+        "function \"{}\" does not exist in this account and Region; correct --function, --profile or --region",
+        excerpt(.0)
+    )]
     Function(String),
     /// The function is in this account, which is not the caller's. Buckets are linked with the function's account only.
+    #[error(
+        "the function is in account {0}, but your credentials are of another account; select a profile of the \
+         function's account with --profile"
+    )]
     OtherAccount(String),
     /// The function's `DISTRIBUTION_TAG` is invalid.
+    #[error("the function's environment variables are invalid: {0}")]
     Config(String),
     /// A call to AWS failed.
+    #[error("{0}{remedy}", remedy = missing_permissions(.0))]
     Call(CallError),
-}
-
-impl fmt::Display for FindError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Stack(stack) => write!(
-                f,
-                "stack \"{}\" does not exist in this account and Region; deploy it with scripts/deploy, correct \
-                 --stack, --profile or --region, or name the function with --function; if the function was deleted, \
-                 run `invalidator unlink BUCKET --force`",
-                excerpt(stack)
-            ),
-            Self::Output(stack) => {
-                write!(f, "stack \"{}\" has no output FunctionArn; name the function with --function", excerpt(stack))
-            }
-            Self::Function(name) => write!(
-                f,
-                "function \"{}\" does not exist in this account and Region; correct --function, --profile or --region",
-                excerpt(name)
-            ),
-            Self::OtherAccount(account) => write!(
-                f,
-                "the function is in account {account}, but your credentials are of another account; select a profile \
-                 of the function's account with --profile"
-            ),
-            Self::Config(reason) => write!(f, "the function's environment variables are invalid: {reason}"),
-            Self::Call(error) => write!(f, "{error}{}", missing_permissions(error)),
-        }
-    }
 }
 
 impl From<CallError> for FindError {

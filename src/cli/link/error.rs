@@ -50,8 +50,14 @@ impl fmt::Display for TagCommand {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LinkError {
     /// A call to AWS failed.
+    #[error("{0}{remedy}", remedy = missing_permissions(.0))]
     Call(CallError),
     /// The bucket and the function are in different Regions.
+    #[error(
+        "the bucket is in {bucket} and the function is in {function}, but S3 sends event notifications only within a \
+         Region; deploy the function in {bucket} too and link with --region {bucket}, or forward the bucket's \
+         EventBridge events to Region {function}"
+    )]
     OtherRegion {
         /// The bucket's Region.
         bucket: String,
@@ -59,10 +65,20 @@ pub enum LinkError {
         function: String,
     },
     /// The function accepts only buckets of this account (`EXPECTED_BUCKET_OWNER`), which is not its own.
+    #[error(
+        "the function accepts only buckets of account {0} (EXPECTED_BUCKET_OWNER), so changes in this bucket fail; \
+         deploy another stack in the bucket's account"
+    )]
     OtherOwner(String),
     /// There is no such distribution.
+    #[error("distribution {0} does not exist in this account; correct the ID or --profile")]
     NoDistribution(DistributionId),
     /// The distribution does not have the bucket as an origin.
+    #[error(
+        "no origin of {distribution} points to the bucket (its origins: {}); correct the ID, or add \
+         --skip-origin-check if one of the origins is a proxy of the bucket",
+        one_line(&domains.join(", "))
+    )]
     NoOrigin {
         /// The distribution.
         distribution: DistributionId,
@@ -70,6 +86,7 @@ pub enum LinkError {
         domains: Vec<String>,
     },
     /// The caller may not read the distribution's origins.
+    #[error("cannot read the origins of {distribution}: {error}{}", origins_remedy(distribution, error))]
     OriginsUnreadable {
         /// The distribution.
         distribution: DistributionId,
@@ -77,14 +94,33 @@ pub enum LinkError {
         error: CallError,
     },
     /// The bucket's tags are invalid, or would exceed S3's limits.
+    #[error(transparent)]
     Tags(TagsError),
     /// Only `TagResource` and `UntagResource` can write the bucket's tags.
+    #[error(
+        "attribute-based access control is enabled for the bucket, so only TagResource and UntagResource can change \
+         its tags; run {0}, then run this command again"
+    )]
     TagResource(TagCommand),
     /// Notification rules that `link` did not make match some of the events.
+    #[error(
+        "S3 sends an event to one destination only, and these event notifications of the bucket already match some of \
+         the events: {}; narrow their filters, select other keys with --prefix and --suffix, or use --via eventbridge, \
+         which works alongside other event notifications",
+        .0.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    )]
     Overlap(Overlap),
     /// No queue has an event source mapping to the function.
+    #[error("the function has no event source mapping of an SQS queue; use --via function, or deploy the template")]
     NoQueue,
     /// The queue's policy does not let S3 send the bucket's events.
+    #[error(
+        "the policy of queue {} does not allow S3 to send the bucket's events; add \
+         {{\"Effect\":\"Allow\",\"Principal\":{{\"Service\":\"{S3_PRINCIPAL}\"}},\
+         \"Action\":\"sqs:SendMessage\",\"Resource\":\"{queue}\",\"Condition\":{{\"StringEquals\":{{\"aws:SourceAccount\":\
+         \"{account}\"}},\"ArnLike\":{{\"aws:SourceArn\":\"{bucket}\"}}}}}}",
+        name_of_arn(queue)
+    )]
     QueuePolicyDenies {
         /// The queue's ARN.
         queue: String,
@@ -94,10 +130,20 @@ pub enum LinkError {
         account: String,
     },
     /// The queue, named by its ARN, is encrypted with a KMS key that S3 cannot use.
+    #[error(
+        "queue {} is encrypted with the AWS managed key {SQS_MANAGED_KEY}, which S3 cannot use; encrypt it with \
+         SSE-SQS or a customer managed key",
+        name_of_arn(.0)
+    )]
     QueueKeyUnusable(String),
     /// No EventBridge rule forwards the bucket's events.
+    #[error(
+        "no EventBridge rule forwards the bucket's events to the function or its queue; add the bucket to the stack's \
+         parameter EventBridgeBuckets, and deploy the stack"
+    )]
     NoEventRule,
     /// A key filter was given, which has no effect with EventBridge: its rules select the keys.
+    #[error("--prefix and --suffix have no effect with --via eventbridge; filter the keys in the EventBridge rule")]
     FilterInEventBridge,
 }
 
@@ -107,80 +153,10 @@ impl From<CallError> for LinkError {
     }
 }
 
-impl fmt::Display for LinkError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Call(error) => write!(f, "{error}{}", missing_permissions(error)),
-            Self::OtherRegion { bucket, function } => write!(
-                f,
-                "the bucket is in {bucket} and the function is in {function}, but S3 sends event notifications only \
-                 within a Region; deploy the function in {bucket} too and link with --region {bucket}, or forward the \
-                 bucket's EventBridge events to Region {function}"
-            ),
-            Self::OtherOwner(account) => write!(
-                f,
-                "the function accepts only buckets of account {account} (EXPECTED_BUCKET_OWNER), so changes in this \
-                 bucket fail; deploy another stack in the bucket's account"
-            ),
-            Self::NoDistribution(id) => {
-                write!(f, "distribution {id} does not exist in this account; correct the ID or --profile")
-            }
-            Self::NoOrigin { distribution, domains } => write!(
-                f,
-                "no origin of {distribution} points to the bucket (its origins: {}); correct the ID, or add \
-                 --skip-origin-check if one of the origins is a proxy of the bucket",
-                one_line(&domains.join(", "))
-            ),
-            Self::OriginsUnreadable { distribution, error } => {
-                write!(f, "cannot read the origins of {distribution}: {error}")?;
-                if error.class == ErrorClass::AccessDenied {
-                    let operation =
-                        if distribution.is_tenant() { "GetDistributionTenant" } else { "GetDistributionConfig" };
-                    write!(f, "; allow cloudfront:{operation}, or add --skip-origin-check")?;
-                }
-                Ok(())
-            }
-            Self::Tags(error) => error.fmt(f),
-            Self::TagResource(command) => write!(
-                f,
-                "attribute-based access control is enabled for the bucket, so only TagResource and UntagResource can \
-                 change its tags; run {command}, then run this command again"
-            ),
-            Self::Overlap(Overlap(rules)) => {
-                let rules: Vec<_> = rules.iter().map(ToString::to_string).collect();
-                write!(
-                    f,
-                    "S3 sends an event to one destination only, and these event notifications of the bucket already \
-                     match some of the events: {}; narrow their filters, select other keys with --prefix and \
-                     --suffix, or use --via eventbridge, which works alongside other event notifications",
-                    rules.join("; ")
-                )
-            }
-            Self::NoQueue => f.write_str(
-                "the function has no event source mapping of an SQS queue; use --via function, or deploy the template",
-            ),
-            Self::QueuePolicyDenies { queue, bucket, account } => write!(
-                f,
-                "the policy of queue {} does not allow S3 to send the bucket's events; add \
-                 {{\"Effect\":\"Allow\",\"Principal\":{{\"Service\":\"{S3_PRINCIPAL}\"}},\
-                 \"Action\":\"sqs:SendMessage\",\"Resource\":\"{queue}\",\"Condition\":{{\"StringEquals\":{{\"aws:SourceAccount\":\
-                 \"{account}\"}},\"ArnLike\":{{\"aws:SourceArn\":\"{bucket}\"}}}}}}",
-                name_of_arn(queue)
-            ),
-            Self::QueueKeyUnusable(queue) => write!(
-                f,
-                "queue {} is encrypted with the AWS managed key {SQS_MANAGED_KEY}, which S3 cannot use; encrypt it \
-                 with SSE-SQS or a customer managed key",
-                name_of_arn(queue)
-            ),
-            Self::NoEventRule => f.write_str(
-                "no EventBridge rule forwards the bucket's events to the function or its queue; add the bucket to the \
-                 stack's parameter EventBridgeBuckets, and deploy the stack",
-            ),
-            Self::FilterInEventBridge => f.write_str(
-                "--prefix and --suffix have no effect with --via eventbridge; filter the keys in the EventBridge \
-                 rule",
-            ),
-        }
+fn origins_remedy(distribution: &DistributionId, error: &CallError) -> String {
+    if error.class != ErrorClass::AccessDenied {
+        return String::new();
     }
+    let operation = if distribution.is_tenant() { "GetDistributionTenant" } else { "GetDistributionConfig" };
+    format!("; allow cloudfront:{operation}, or add --skip-origin-check")
 }

@@ -1,7 +1,6 @@
 //! The bucket tags that `link` and `unlink` write, and which tool manages the bucket according to its tags.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use crate::change::{DistributionId, NameError};
 use crate::path::Tags;
@@ -25,6 +24,7 @@ const MAX_VALUE_LENGTH: usize = 256;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TagsError {
     /// The tag that names the distributions has a value that is not a distribution ID.
+    #[error("the bucket's tag \"{tag}\" is invalid: {error}; correct the tag")]
     InvalidDistributionId {
         /// The key of the tag.
         tag: String,
@@ -32,25 +32,11 @@ pub enum TagsError {
         error: NameError,
     },
     /// The bucket would have more tags than S3 allows.
+    #[error("the bucket would have more than {MAX_TAGS} tags; remove some")]
     TooMany,
     /// The value of the tag with this key would be longer than S3 allows.
+    #[error("the value of tag \"{0}\" would have more than {MAX_VALUE_LENGTH} characters; name fewer distributions")]
     TooLong(String),
-}
-
-impl fmt::Display for TagsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::InvalidDistributionId { tag, error } => {
-                write!(f, "the bucket's tag \"{tag}\" is invalid: {error}; correct the tag")
-            }
-            Self::TooMany => write!(f, "the bucket would have more than {MAX_TAGS} tags; remove some"),
-            Self::TooLong(tag) => write!(
-                f,
-                "the value of tag \"{tag}\" would have more than {MAX_VALUE_LENGTH} characters; name fewer \
-                 distributions"
-            ),
-        }
-    }
 }
 
 /// Returns the tags with these distributions added. `sets_event_bridge` is the new record of whether `link` enabled
