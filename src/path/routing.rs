@@ -32,12 +32,12 @@ pub struct Mapping {
     fallback: Option<Box<Self>>,
 }
 
-/// An origin path under which the distribution serves the bucket.
+/// An origin path under which the distribution serves the bucket, with the same index documents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginMatch {
     /// The origin path.
     pub path: OriginPath,
-    /// The IDs of the origins with this origin path; empty without a config.
+    /// The IDs of the origins with this origin path and these index documents; empty without a config.
     pub origins: Vec<String>,
     /// File names that are also served under their directory's URL.
     pub index_documents: Vec<String>,
@@ -65,13 +65,9 @@ impl Mapping {
             };
             let has_directories = config.has_edge_function() || endpoint == Endpoint::Website;
             let index_documents = options.index_documents.names(has_directories);
-            match origin_matches.iter_mut().find(|it| it.path == path) {
-                Some(origin_match) => {
-                    origin_match.origins.push(origin.id.clone());
-                    if origin_match.index_documents.is_empty() {
-                        origin_match.index_documents = index_documents;
-                    }
-                }
+            // The website endpoint of a bucket has URLs that its REST endpoint does not have.
+            match origin_matches.iter_mut().find(|it| it.path == path && it.index_documents == index_documents) {
+                Some(origin_match) => origin_match.origins.push(origin.id.clone()),
                 None => origin_matches.push(OriginMatch { path, origins: vec![origin.id.clone()], index_documents }),
             }
         }
