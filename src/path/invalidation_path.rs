@@ -126,13 +126,14 @@ impl InvalidationPath {
     /// Returns the prefix of a wildcard; `None` for the path of one URL.
     #[must_use]
     pub fn wildcard_prefix(&self) -> Option<&str> {
-        self.0.strip_suffix('*')
+        if self.is_wildcard() { self.0.get(..self.0.len() - 1) } else { None }
     }
 
     /// Whether the path is a wildcard.
     #[must_use]
     pub fn is_wildcard(&self) -> bool {
-        self.0.ends_with('*')
+        // Asked at each comparison of two paths. `str::ends_with` takes several times as long, as it calls `memcmp`.
+        self.0.as_bytes().last() == Some(&b'*')
     }
 
     /// Returns the prefix of a wildcard, or the path of one URL.
