@@ -55,6 +55,10 @@ pub struct Collapsed {
 pub fn collapse(paths: Vec<InvalidationPath>, objective: Objective, model: &impl CostModel) -> Collapsed {
     let evictions_per_path = u64::from(objective.evictions_per_path) * SCALE;
     let trie = Trie::new(without_covered(paths), model, evictions_per_path);
+    // Fewer than two items share no prefix, as those of most single changes.
+    if trie.nodes.is_empty() {
+        return Collapsed { items: trie.items, unchanged_evicted: Some(0) };
+    }
     // A budget beyond the number of items has no effect.
     let budget = EffectiveBudget {
         items: objective.budget.max_paths.get().min(trie.items.len()),
