@@ -3,18 +3,19 @@
 //! Sources: CloudFront API reference, `CreateInvalidation`, `GetInvalidation` and the same `ForDistributionTenant`;
 //! developer guide, "Quotas".
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use quick_xml::escape::escape;
 use serde::Deserialize;
 
 use super::path_rules::{PathStatus, classify};
+use super::quota::{Quota, QuotaError};
 use super::request::Service::CloudFront;
 use super::request::{ApiRequest, ApiResponse};
 use super::state::{AcceptedInvalidation, FakeDistribution, State};
 
-/// The most paths in progress per distribution, wildcards not counted.
+/// The most paths in a request, and the most in progress per distribution, wildcards not counted.
 const MAX_PATHS_IN_PROGRESS: usize = 3000;
 
 /// The most wildcard paths in progress per distribution.
@@ -64,11 +65,11 @@ pub(super) fn create_invalidation(state: &mut State, request: &ApiRequest) -> Ap
     if let (Some(min_interval), Some(last)) = (state.throttle, state.last_create_call)
         && now.duration_since(last) < min_interval
     {
-        return CloudFront.error(400, "Throttling", "Rate exceeded");
+        return quota_error(QuotaError::Throttling);
     }
     state.last_create_call = Some(now);
     let target_kind = InvalidationTarget::of(request.operation);
-    let distribution = match target_kind.find(state, &request.target) {
+    let distribution = match target_kind.find(&mut state.distributions, &request.target) {
         Ok(distribution) => distribution,
         Err(missing) => return missing,
     };
@@ -106,10 +107,14 @@ pub(super) fn create_invalidation(state: &mut State, request: &ApiRequest) -> Ap
             "Your request contains one or more invalid invalidation paths.",
         );
     }
-    if !distribution.is_within_quota(&paths, now) {
-        let message = "You have exceeded the maximum number of allowable InProgress invalidation batch requests, or \
-                       invalidation objects.";
-        return CloudFront.error(400, "TooManyInvalidationsInProgress", message);
+    let exceeded = match state.quota {
+        Quota::InProgress => {
+            (!distribution.is_within_quota(&paths, now)).then_some(QuotaError::TooManyInvalidationsInProgress)
+        }
+        Quota::Rates(rates) => (!rates.admit(&mut state.consumption, &paths, now)).then_some(rates.error),
+    };
+    if let Some(error) = exceeded {
+        return quota_error(error);
     }
     let ineffective = paths.iter().zip(&statuses).filter(|(_, status)| **status == PathStatus::Ineffective);
     let invalidation = AcceptedInvalidation {
@@ -127,7 +132,8 @@ pub(super) fn create_invalidation(state: &mut State, request: &ApiRequest) -> Ap
 
 /// `GetInvalidation` and `GetInvalidationForDistributionTenant`.
 pub(super) fn get_invalidation(state: &mut State, request: &ApiRequest) -> ApiResponse {
-    let distribution = match InvalidationTarget::of(request.operation).find(state, &request.target) {
+    let target_kind = InvalidationTarget::of(request.operation);
+    let distribution = match target_kind.find(&mut state.distributions, &request.target) {
         Ok(distribution) => distribution,
         Err(missing) => return missing,
     };
@@ -145,9 +151,13 @@ impl InvalidationTarget {
     }
 
     /// Returns the resource with this id, or the not-found response of its kind.
-    pub(super) fn find<'s>(self, state: &'s mut State, id: &str) -> Result<&'s mut FakeDistribution, ApiResponse> {
+    pub(super) fn find<'s>(
+        self,
+        distributions: &'s mut BTreeMap<String, FakeDistribution>,
+        id: &str,
+    ) -> Result<&'s mut FakeDistribution, ApiResponse> {
         let fits = id.starts_with(TENANT_PREFIX) == (self == Self::Tenant);
-        state.distributions.get_mut(id).filter(|_| fits).ok_or_else(|| match self {
+        distributions.get_mut(id).filter(|_| fits).ok_or_else(|| match self {
             Self::Distribution => {
                 CloudFront.error(404, "NoSuchDistribution", "The specified distribution does not exist.")
             }
@@ -175,6 +185,18 @@ impl FakeDistribution {
     fn status(&self, invalidation: &AcceptedInvalidation, now: Instant) -> &'static str {
         if now.duration_since(invalidation.created) < self.delay { IN_PROGRESS } else { COMPLETED }
     }
+}
+
+fn quota_error(error: QuotaError) -> ApiResponse {
+    let (code, message) = match error {
+        QuotaError::Throttling => ("Throttling", "Rate exceeded"),
+        QuotaError::TooManyInvalidationsInProgress => (
+            "TooManyInvalidationsInProgress",
+            "You have exceeded the maximum number of allowable InProgress invalidation batch requests, or invalidation \
+             objects.",
+        ),
+    };
+    CloudFront.error(400, code, message)
 }
 
 /// The response of `CreateInvalidation` for an existing invalidation; `path` is that of its distribution or tenant.

@@ -15,7 +15,7 @@ use super::xml::document;
 
 /// `GetDistributionConfig`.
 pub(super) fn get_distribution_config(state: &mut State, request: &ApiRequest) -> ApiResponse {
-    match InvalidationTarget::Distribution.find(state, &request.target) {
+    match InvalidationTarget::Distribution.find(&mut state.distributions, &request.target) {
         Err(missing) => missing,
         Ok(distribution) => match &distribution.config {
             None => denied(request),

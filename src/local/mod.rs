@@ -19,6 +19,7 @@ mod function;
 mod http;
 mod listing;
 mod path_rules;
+mod quota;
 mod request;
 mod runtime;
 mod s3;
@@ -27,6 +28,7 @@ mod xml;
 
 pub use self::fake_aws::FakeAws;
 pub use self::function::FunctionProcess;
+pub use self::quota::{CREATE_INVALIDATION_INTERVAL, Quota, QuotaError, Rates, WildcardUnit};
 pub use self::runtime::{InvocationOutcome, Invoke, Lambda};
 pub use self::state::{
     AcceptedInvalidation, Call, FakeBucket, FakeDistribution, FakeJob, PutResult, State, UNKNOWN_OPERATION,

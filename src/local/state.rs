@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::fault::Fault;
+use super::quota::{Consumption, Quota};
 use super::{ACCOUNT, REGION};
 
 /// The resources in the fake AWS, the faults to inject, and the calls received.
@@ -28,8 +29,11 @@ pub struct State {
     /// The response time, by operation. Other calls are answered in the meantime.
     pub latency: BTreeMap<String, Duration>,
     /// The shortest allowed interval between two `CreateInvalidation` calls of the account, those for tenants included.
-    /// A call that comes sooner is throttled.
+    /// A call that comes sooner is answered with `Throttling`, and does not count. It applies beside [`Self::quota`].
+    /// AWS's interval is [`CREATE_INVALIDATION_INTERVAL`](super::CREATE_INVALIDATION_INTERVAL).
     pub throttle: Option<Duration>,
+    /// The reading of CloudFront's quota on invalidations that applies.
+    pub quota: Quota,
     /// Every call, in the order of the responses.
     pub calls: Vec<Call>,
     /// The highest number of concurrent calls, by operation.
@@ -38,6 +42,7 @@ pub struct State {
     pub started_calls: usize,
     pub(super) in_flight: BTreeMap<&'static str, usize>,
     pub(super) last_create_call: Option<Instant>,
+    pub(super) consumption: Consumption,
 }
 
 /// A bucket, as far as the function reads it.

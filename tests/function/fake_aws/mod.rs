@@ -5,6 +5,7 @@ pub(crate) mod configs;
 pub(crate) mod events;
 pub(crate) mod jobs;
 pub(crate) mod listing;
+pub(crate) mod quota;
 pub(crate) mod rules;
 pub(crate) mod sdk;
 pub(crate) mod status;

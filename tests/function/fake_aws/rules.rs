@@ -28,7 +28,7 @@ pub(crate) async fn exchange(address: &str, head: &str, body: &str) -> (u16, Str
 }
 
 /// Calls `CreateInvalidation` for the distribution `E1`. Returns the status, and the error code or an empty string.
-async fn invalidate(aws: &FakeAws, reference: &str, paths: &[String], quantity: usize) -> (u16, String) {
+pub(crate) async fn invalidate(aws: &FakeAws, reference: &str, paths: &[String], quantity: usize) -> (u16, String) {
     let items: Vec<_> = paths.iter().map(|path| format!("<Path>{path}</Path>")).collect();
     let body = format!(
         "<InvalidationBatch><Paths><Quantity>{quantity}</Quantity><Items>{}</Items></Paths>\
@@ -44,18 +44,18 @@ async fn invalidate(aws: &FakeAws, reference: &str, paths: &[String], quantity: 
     (status, code.to_owned())
 }
 
-fn numbered(count: usize, end: &str) -> Vec<String> {
+pub(crate) fn numbered(count: usize, end: &str) -> Vec<String> {
     (0..count).map(|n| format!("/{n}{end}")).collect()
 }
 
 /// A state in which invalidations stay in progress.
-fn slow_state() -> State {
+pub(crate) fn slow_state() -> State {
     let mut state = state(&[("site", "E1")]);
     state.distributions.get_mut("E1").unwrap().delay = Duration::from_hours(1);
     state
 }
 
-fn refused(code: &str) -> (u16, String) {
+pub(crate) fn refused(code: &str) -> (u16, String) {
     (400, code.to_owned())
 }
 

@@ -95,7 +95,7 @@ async fn the_rules_for_distributions_hold_for_tenants() {
     assert_eq!(error.code(), Some("Throttling"), "the pace is the account's");
 }
 
-fn no_retries() -> aws_sdk_cloudfront::config::Builder {
+pub(crate) fn no_retries() -> aws_sdk_cloudfront::config::Builder {
     aws_sdk_cloudfront::Config::builder().retry_config(aws_sdk_cloudfront::config::retry::RetryConfig::disabled())
 }
 
