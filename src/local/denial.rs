@@ -1,7 +1,7 @@
 //! The responses to a caller whose role lacks the permission for a call.
 
-use super::ACCOUNT;
 use super::request::{ApiRequest, ApiResponse, Service};
+use super::{ACCOUNT, REGION};
 
 /// The response, which names caller, action and resource. Source: IAM user guide, "Troubleshoot access denied error
 /// messages".
@@ -13,6 +13,9 @@ pub(super) fn denied(request: &ApiRequest) -> ApiResponse {
         (Service::S3, operation) => format!("s3:{operation}"),
         (Service::CloudFront, operation) => format!("cloudfront:{operation}"),
         (Service::CodePipeline, operation) => format!("codepipeline:{operation}"),
+        // SQS writes its actions in lower case. The permission for a batch is that for a single message. Source:
+        // service authorization reference, "Actions, resources, and condition keys for Amazon SQS".
+        (Service::Sqs, operation) => format!("sqs:{}", operation.trim_end_matches("Batch").to_ascii_lowercase()),
     };
     let target = &request.target;
     let cloudfront_arn = |kind: &str| format!("arn:aws:cloudfront::{ACCOUNT}:{kind}/{target}");
@@ -25,14 +28,16 @@ pub(super) fn denied(request: &ApiRequest) -> ApiResponse {
         (Service::CloudFront, _) => cloudfront_arn("distribution"),
         // `PutJobSuccessResult` and `PutJobFailureResult` have no resource-level permissions.
         (Service::CodePipeline, _) => "*".to_owned(),
+        (Service::Sqs, _) => format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{target}"),
     };
     let message = format!(
         "User: arn:aws:sts::{ACCOUNT}:assumed-role/invalidator/invalidator is not authorized to perform: {action} on \
          resource: {resource} because no identity-based policy allows the {action} action"
     );
-    // Services that speak AWS JSON have another code, and status 400 as for any client error (aws/aws-cdk#15235).
+    // Services that speak AWS JSON have another code, and status 400 as for any client error (aws/aws-cdk#15235). SQS
+    // has kept those of its query protocol (aws/aws-sdk-net#1059).
     let (status, code) = match request.service {
-        Service::S3 | Service::CloudFront => (403, "AccessDenied"),
+        Service::S3 | Service::CloudFront | Service::Sqs => (403, "AccessDenied"),
         Service::CodePipeline => (400, "AccessDeniedException"),
     };
     request.service.error(status, code, &message)

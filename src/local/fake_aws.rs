@@ -1,23 +1,31 @@
-//! One endpoint for S3, CloudFront and CodePipeline. The service that a request is signed for selects between them.
+//! One endpoint for S3, CloudFront, CodePipeline and SQS. The service that a request is signed for selects between
+//! them.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Request};
 use hyper::body::Bytes;
+use tokio::sync::Notify;
 
 use super::denial::denied;
 use super::fault::Effect;
 use super::http::{Reply, Server};
 use super::request::{ApiRequest, ApiResponse, UnknownRequest};
 use super::state::{AcceptedInvalidation, Call, State, UNKNOWN_OPERATION};
-use super::{cloudfront, codepipeline, distribution_config, listing, s3};
+use super::{ACCOUNT, cloudfront, codepipeline, distribution_config, listing, s3, sqs};
 
 /// The AWS services that the function calls.
 pub struct FakeAws {
     server: Server,
-    state: Arc<Mutex<State>>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    /// Notified when the state may have changed, for the calls that wait for a message.
+    changed: Notify,
 }
 
 impl FakeAws {
@@ -26,10 +34,10 @@ impl FakeAws {
     /// # Errors
     /// If no port can be bound.
     pub async fn start(state: State) -> io::Result<Self> {
-        let state = Arc::new(Mutex::new(state));
-        let serving = Arc::clone(&state);
-        let server = Server::start(move |request| serve(Arc::clone(&serving), request)).await?;
-        Ok(Self { server, state })
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Notify::new() });
+        let serving = Arc::clone(&shared);
+        let server = Server::start(move |request| accept(Arc::clone(&serving), request)).await?;
+        Ok(Self { server, shared })
     }
 
     /// The URL for the function's `AWS_ENDPOINT_URL`.
@@ -38,9 +46,17 @@ impl FakeAws {
         format!("http://{}", self.server.address)
     }
 
+    /// The URL of a queue, whether it exists or not.
+    #[must_use]
+    pub fn queue_url(&self, name: &str) -> String {
+        format!("{}/{ACCOUNT}/{name}", self.url())
+    }
+
     /// Runs `look` with the locked state, which it may read or change.
     pub fn with<R>(&self, look: impl FnOnce(&mut State) -> R) -> R {
-        look(&mut lock(&self.state))
+        let result = look(&mut self.shared.lock());
+        self.shared.changed.notify_waiters();
+        result
     }
 
     /// Returns the calls of one operation so far.
@@ -56,16 +72,37 @@ impl FakeAws {
     }
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Locks the state once the call can be answered: at once, or for a long poll once a message can be received or the
+    /// wait is over. While it waits, the state is not locked.
+    async fn lock_for(&self, request: &ApiRequest) -> MutexGuard<'_, State> {
+        let began = Instant::now();
+        loop {
+            // Created before the state is read, so that it notices every change after that.
+            let changed = self.changed.notified();
+            let until = {
+                let mut state = self.lock();
+                match state.waits_until(request, began) {
+                    None => return state,
+                    Some(until) => until,
+                }
+            };
+            // Whether it was notified or the time is over, the state says what is next.
+            let _ = tokio::time::timeout_at(until.into(), changed).await;
+        }
+    }
 }
 
-async fn serve(state: Arc<Mutex<State>>, request: Request<Bytes>) -> Reply {
+async fn accept(shared: Arc<Shared>, request: Request<Bytes>) -> Reply {
     let request = match ApiRequest::of(request) {
         Ok(request) => request,
         Err(UnknownRequest { service, reason }) => {
             let answer = service.error(403, "AccessDenied", &reason);
-            lock(&state).calls.push(Call {
+            shared.lock().calls.push(Call {
                 operation: UNKNOWN_OPERATION,
                 target: reason,
                 status: answer.status,
@@ -74,14 +111,28 @@ async fn serve(state: Arc<Mutex<State>>, request: Request<Bytes>) -> Reply {
             return service.write(answer);
         }
     };
-    let (mut effect, mut delay) = lock(&state).begin_call(&request);
-    let _in_flight = InFlight { state: Arc::clone(&state), operation: request.operation };
+    if request.operation == "ReceiveMessage" {
+        // A client that disconnects from a long poll still receives its messages, which then stay invisible
+        // (aws/aws-sdk-js#2350). The other calls are dropped with the connection.
+        return tokio::spawn(serve(shared, request)).await.ok().flatten();
+    }
+    serve(shared, request).await
+}
+
+async fn serve(shared: Arc<Shared>, request: ApiRequest) -> Reply {
+    let (mut effect, mut delay) = shared.lock().begin_call(&request);
+    let _in_flight = InFlight { shared: Arc::clone(&shared), operation: request.operation };
     let mut response_before = None;
     while let Some(Effect::After(then)) = effect {
-        let answer = response_before.get_or_insert_with(|| lock(&state).answer(&request));
+        let answer = match response_before.take() {
+            Some(answer) => answer,
+            None => shared.lock_for(&request).await.answer(&request),
+        };
+        shared.changed.notify_waiters();
         // A call that failed keeps its own response. A false success would look the same as a change that the function
         // lost.
         effect = (answer.status < 300).then_some(*then);
+        response_before = Some(answer);
     }
     if let Some(Effect::Delay(time)) = effect {
         delay += time;
@@ -89,8 +140,9 @@ async fn serve(state: Arc<Mutex<State>>, request: Request<Bytes>) -> Reply {
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
+    let takes_effect = response_before.is_none() && effect.as_ref().is_none_or(Effect::lets_call_through);
     // Declared after `_in_flight` and so dropped before it: `InFlight::drop` locks the state as well.
-    let mut state = lock(&state);
+    let mut state = if takes_effect { shared.lock_for(&request).await } else { shared.lock() };
     let mut work = || response_before.take().unwrap_or_else(|| state.answer(&request));
     let (mut content_type, mut connection_fault) = (None, None);
     let answer = match effect {
@@ -123,6 +175,7 @@ async fn serve(state: Arc<Mutex<State>>, request: Request<Bytes>) -> Reply {
         Some(Effect::After(_) | Effect::Delay(_)) | None => Some(work()),
     };
     state.end_call(&request, answer.as_ref());
+    shared.changed.notify_waiters();
     let mut reply = answer.and_then(|answer| request.service.write(answer))?;
     if let Some(other) = content_type {
         reply.headers_mut().insert("Content-Type", HeaderValue::from_static(other));
@@ -135,13 +188,13 @@ async fn serve(state: Arc<Mutex<State>>, request: Request<Bytes>) -> Reply {
 
 /// Counts a call as in flight until it is dropped, with the response or when the client disconnects.
 struct InFlight {
-    state: Arc<Mutex<State>>,
+    shared: Arc<Shared>,
     operation: &'static str,
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        if let Some(in_flight) = lock(&self.state).in_flight.get_mut(self.operation) {
+        if let Some(in_flight) = self.shared.lock().in_flight.get_mut(self.operation) {
             // A test may have replaced the whole `State` since the call began.
             *in_flight = in_flight.saturating_sub(1);
         }
@@ -174,6 +227,12 @@ impl State {
         });
     }
 
+    /// The time until which the call must wait; `None` if it can be answered.
+    fn waits_until(&mut self, request: &ApiRequest, began: Instant) -> Option<Instant> {
+        let may_wait = request.operation == "ReceiveMessage" && !self.denied.contains(request.operation);
+        may_wait.then(|| sqs::waits_until(self, request, began)).flatten()
+    }
+
     fn answer(&mut self, request: &ApiRequest) -> ApiResponse {
         if self.denied.contains(request.operation) {
             return denied(request);
@@ -187,6 +246,10 @@ impl State {
             "GetCachePolicy" => distribution_config::get_cache_policy(self, request),
             "PutJobSuccessResult" => codepipeline::put_job_success_result(self, request),
             "PutJobFailureResult" => codepipeline::put_job_failure_result(self, request),
+            "ReceiveMessage" => sqs::receive_message(self, request),
+            "DeleteMessageBatch" => sqs::delete_message_batch(self, request),
+            "SendMessage" => sqs::send_message(self, request),
+            "SendMessageBatch" => sqs::send_message_batch(self, request),
             "ListObjectsV2" => listing::list_objects_v2(self, request),
             _ => s3::get_bucket_tagging(self, request),
         }

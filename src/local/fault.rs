@@ -9,7 +9,7 @@ use super::connection::ConnectionFault;
 pub struct Fault {
     /// The operation it applies to, such as `CreateInvalidation`.
     pub operation: &'static str,
-    /// The name or id of the bucket, distribution, tenant, cache policy or job it applies to; `None` for any.
+    /// The name or id of the bucket, distribution, tenant, cache policy, job or queue it applies to; `None` for any.
     pub target: Option<String>,
     /// What happens to the call.
     pub effect: Effect,
@@ -65,6 +65,11 @@ impl Effect {
     #[must_use]
     pub fn error(status: u16, code: &str) -> Self {
         Self::Error { status, code: code.to_owned() }
+    }
+
+    /// Whether the call takes effect. A call that does not is answered without waiting for anything.
+    pub(super) fn lets_call_through(&self) -> bool {
+        !matches!(self, Self::Error { .. } | Self::Raw { .. } | Self::Page { .. } | Self::Disconnect)
     }
 }
 

@@ -1,5 +1,5 @@
-//! A fake AWS on loopback: the endpoints of Lambda's Runtime API, S3, CloudFront and CodePipeline, and the function as
-//! a child process.
+//! A fake AWS on loopback: the endpoints of Lambda's Runtime API, S3, CloudFront, CodePipeline and SQS, and the
+//! function as a child process.
 //!
 //! Where AWS silently accepts what has no effect, the fake reports it: a path that CloudFront would accept and never
 //! match is listed in [`AcceptedInvalidation::ineffective`], so that a test can require that there is none.
@@ -19,15 +19,18 @@ mod function;
 mod http;
 mod listing;
 mod path_rules;
+mod queue;
 mod quota;
 mod request;
 mod runtime;
 mod s3;
+mod sqs;
 mod state;
 mod xml;
 
 pub use self::fake_aws::FakeAws;
 pub use self::function::FunctionProcess;
+pub use self::queue::{FakeQueue, MAX_IN_FLIGHT, MAX_MESSAGE_BYTES, RedrivePolicy};
 pub use self::quota::{CREATE_INVALIDATION_INTERVAL, Quota, QuotaError, Rates, WildcardUnit};
 pub use self::runtime::{InvocationOutcome, Invoke, Lambda};
 pub use self::state::{

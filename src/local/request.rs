@@ -1,4 +1,4 @@
-//! Requests and responses of the three services: identifies the operation of a request from its signature, headers,
+//! Requests and responses of the four services: identifies the operation of a request from its signature, headers,
 //! method and path, and writes each service's error format.
 
 use std::collections::HashSet;
@@ -12,7 +12,23 @@ use serde_json::{Value, json};
 use super::http::Reply;
 
 /// The content type of CodePipeline's requests and responses.
-const AWS_JSON: &str = "application/x-amz-json-1.1";
+const AWS_JSON_1_1: &str = "application/x-amz-json-1.1";
+
+/// The content type of SQS's requests and responses.
+const AWS_JSON_1_0: &str = "application/x-amz-json-1.0";
+
+/// The errors of SQS that have two names: that of the shape, which is in the body, and the code, which SDKs take from
+/// the header `x-amzn-query-error`. Source: SQS API model, `awsQueryError`.
+const SQS_ERRORS: [(&str, &str); 8] = [
+    ("AccessDeniedException", "AccessDenied"),
+    ("BatchEntryIdsNotDistinct", "AWS.SimpleQueueService.BatchEntryIdsNotDistinct"),
+    ("BatchRequestTooLong", "AWS.SimpleQueueService.BatchRequestTooLong"),
+    ("EmptyBatchRequest", "AWS.SimpleQueueService.EmptyBatchRequest"),
+    ("InvalidBatchEntryId", "AWS.SimpleQueueService.InvalidBatchEntryId"),
+    ("QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"),
+    ("TooManyEntriesInBatchRequest", "AWS.SimpleQueueService.TooManyEntriesInBatchRequest"),
+    ("UnsupportedOperation", "AWS.SimpleQueueService.UnsupportedOperation"),
+];
 
 /// The supported query parameters of `ListObjectsV2`. `fetch-owner` is not supported: no caller here reads an object's
 /// owner.
@@ -25,13 +41,14 @@ pub(super) enum Service {
     S3,
     CloudFront,
     CodePipeline,
+    Sqs,
 }
 
 /// A request for a supported operation.
 pub(super) struct ApiRequest {
     pub(super) service: Service,
     pub(super) operation: &'static str,
-    /// The name or id of the bucket, distribution, tenant, cache policy or job.
+    /// The name or id of the bucket, distribution, tenant, cache policy, job or queue.
     pub(super) target: String,
     /// The id of an invalidation, or the query string of a listing. Empty for other operations.
     pub(super) argument: String,
@@ -64,12 +81,16 @@ impl Service {
             "s3" => Some(Self::S3),
             "cloudfront" => Some(Self::CloudFront),
             "codepipeline" => Some(Self::CodePipeline),
+            "sqs" => Some(Self::Sqs),
             _ => None,
         }
     }
 
-    /// An error response in the service's own format.
+    /// An error response in the service's own format. An error of SQS can be given by either of its names, and is
+    /// recorded by its code.
     pub(super) fn error(self, status: u16, code: &str, message: &str) -> ApiResponse {
+        let names = SQS_ERRORS.into_iter().find(|&(shape, name)| self == Self::Sqs && [shape, name].contains(&code));
+        let (shape, code) = names.unwrap_or((code, code));
         let (escaped, text) = (escape(code), escape(message));
         let mut headers = Vec::new();
         let body = match self {
@@ -86,6 +107,11 @@ impl Service {
                 headers.push(("x-amzn-errortype", code.to_owned()));
                 json!({ "__type": code, "message": message }).to_string()
             }
+            Self::Sqs => {
+                let fault = if status < 500 { "Sender" } else { "Receiver" };
+                headers.push(("x-amzn-query-error", format!("{code};{fault}")));
+                json!({ "__type": format!("com.amazonaws.sqs#{shape}"), "message": message }).to_string()
+            }
         };
         ApiResponse { status, code: Some(code.to_owned()), headers, body }
     }
@@ -95,7 +121,8 @@ impl Service {
         let (content_type, request_id) = match self {
             Self::S3 => ("application/xml", "x-amz-request-id"),
             Self::CloudFront => ("text/xml", "x-amzn-requestid"),
-            Self::CodePipeline => (AWS_JSON, "x-amzn-requestid"),
+            Self::CodePipeline => (AWS_JSON_1_1, "x-amzn-requestid"),
+            Self::Sqs => (AWS_JSON_1_0, "x-amzn-requestid"),
         };
         let mut response = Response::builder()
             .status(answer.status)
@@ -130,10 +157,8 @@ impl ApiRequest {
         let call = match service {
             Service::S3 => s3_call(method, &segments, query),
             Service::CloudFront => cloudfront_call(method, &segments, query),
-            Service::CodePipeline => match (method, segments.as_slice(), query) {
-                ("POST", [""], None) => {
-                    job_operation(&parts.headers).map(|operation| (operation, job_id(&body), String::new()))
-                }
+            Service::CodePipeline | Service::Sqs => match (method, segments.as_slice(), query) {
+                ("POST", [""], None) => json_call(service, &parts.headers, &body),
                 _ => None,
             },
         };
@@ -185,20 +210,30 @@ fn is_listing(query: &str) -> bool {
     is_supported && form_urlencoded::parse(query.as_bytes()).any(|pair| pair == ("list-type".into(), "2".into()))
 }
 
-/// Returns the operation of CodePipeline that the headers name.
-fn job_operation(headers: &HeaderMap) -> Option<&'static str> {
-    if headers.get("content-type")? != AWS_JSON {
+/// A call over AWS JSON: the headers name the operation, and the body its target.
+fn json_call(service: Service, headers: &HeaderMap, body: &Bytes) -> Option<CallParts> {
+    let (content_type, prefix) = match service {
+        Service::Sqs => (AWS_JSON_1_0, "AmazonSQS."),
+        _ => (AWS_JSON_1_1, "CodePipeline_20150709."),
+    };
+    if headers.get("content-type")? != content_type {
         return None;
     }
-    match headers.get("x-amz-target")?.to_str().ok()? {
-        "CodePipeline_20150709.PutJobSuccessResult" => Some("PutJobSuccessResult"),
-        "CodePipeline_20150709.PutJobFailureResult" => Some("PutJobFailureResult"),
-        _ => None,
-    }
-}
-
-/// The job id in a request body, even if the body is otherwise invalid; empty if there is none.
-fn job_id(body: &Bytes) -> String {
+    let operation = match (service, headers.get("x-amz-target")?.to_str().ok()?.strip_prefix(prefix)?) {
+        (Service::CodePipeline, "PutJobSuccessResult") => "PutJobSuccessResult",
+        (Service::CodePipeline, "PutJobFailureResult") => "PutJobFailureResult",
+        (Service::Sqs, "ReceiveMessage") => "ReceiveMessage",
+        (Service::Sqs, "DeleteMessageBatch") => "DeleteMessageBatch",
+        (Service::Sqs, "SendMessage") => "SendMessage",
+        (Service::Sqs, "SendMessageBatch") => "SendMessageBatch",
+        _ => return None,
+    };
+    // The target is known even if the body is otherwise invalid; it is empty if the body does not name it.
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    body.get("jobId").and_then(Value::as_str).unwrap_or_default().to_owned()
+    let member = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
+    let target = match service {
+        Service::Sqs => member("QueueUrl").rsplit('/').next().unwrap_or_default(),
+        _ => member("jobId"),
+    };
+    Some((operation, target.to_owned(), String::new()))
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::fault::Fault;
+use super::queue::FakeQueue;
 use super::quota::{Consumption, Quota};
 use super::{ACCOUNT, REGION};
 
@@ -21,10 +22,12 @@ pub struct State {
     pub cache_policies: BTreeMap<String, Value>,
     /// CodePipeline's jobs, by id.
     pub jobs: BTreeMap<String, FakeJob>,
+    /// SQS's queues, all of them standard queues, by name.
+    pub queues: BTreeMap<String, FakeQueue>,
     /// The faults to inject, each as often as its `times` says. The first that matches a call applies.
     pub faults: Vec<Fault>,
     /// The operations that the caller's role lacks the permission for. Each is answered with the service's
-    /// access-denied error (S3 and CloudFront: `AccessDenied`) and has no effect.
+    /// access-denied error (S3, CloudFront and SQS: `AccessDenied`) and has no effect.
     pub denied: BTreeSet<String>,
     /// The response time, by operation. Other calls are answered in the meantime.
     pub latency: BTreeMap<String, Duration>,
@@ -80,7 +83,7 @@ pub struct Call {
     /// The operation, such as `GetBucketTagging`. It is [`UNKNOWN_OPERATION`] for an unsupported request, whose
     /// `target` then holds the reason.
     pub operation: &'static str,
-    /// The name or id of the bucket, distribution, tenant, cache policy or job.
+    /// The name or id of the bucket, distribution, tenant, cache policy, job or queue.
     pub target: String,
     /// The HTTP status of the response; 0 if the connection was closed without one.
     pub status: u16,

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use s3_cloudfront_invalidator::local::UNKNOWN_OPERATION;
 use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
-use s3_cloudfront_invalidator::local::{FakeAws, FakeJob, REGION, State};
+use s3_cloudfront_invalidator::local::{FakeAws, FakeJob, FakeQueue, REGION, State};
 use serde_json::json;
 
 use crate::fake_aws::rules::exchange;
@@ -13,7 +13,7 @@ use crate::harness::{state, within};
 const JOB: &str = "11111111-abcd-1111-abcd-111111abcdef";
 
 /// Each operation: name, request line, target, IAM action and resource.
-const OPERATIONS: [(&str, &str, &str, &str, &str); 10] = [
+const OPERATIONS: [(&str, &str, &str, &str, &str); 14] = [
     ("GetBucketTagging", "GET /site?tagging", "site", "s3:GetBucketTagging", "arn:aws:s3:::site"),
     ("ListObjectsV2", "GET /site?list-type=2&max-keys=1", "site", "s3:ListBucket", "arn:aws:s3:::site"),
     (
@@ -60,18 +60,27 @@ const OPERATIONS: [(&str, &str, &str, &str, &str); 10] = [
     ),
     ("PutJobSuccessResult", "POST /", JOB, "codepipeline:PutJobSuccessResult", "*"),
     ("PutJobFailureResult", "POST /", JOB, "codepipeline:PutJobFailureResult", "*"),
+    ("ReceiveMessage", "POST /", "q", "sqs:receivemessage", "arn:aws:sqs:eu-central-1:123456789012:q"),
+    ("DeleteMessageBatch", "POST /", "q", "sqs:deletemessage", "arn:aws:sqs:eu-central-1:123456789012:q"),
+    ("SendMessage", "POST /", "q", "sqs:sendmessage", "arn:aws:sqs:eu-central-1:123456789012:q"),
+    ("SendMessageBatch", "POST /", "q", "sqs:sendmessage", "arn:aws:sqs:eu-central-1:123456789012:q"),
 ];
 
 /// Sends a signed request and returns status and body. `operation` goes into `X-Amz-Target`, which only CodePipeline
-/// reads.
+/// and SQS read.
 async fn call(aws: &FakeAws, operation: &str, line: &str) -> (u16, String) {
+    let (mut prefix, mut content_type) = ("CodePipeline_20150709", "application/x-amz-json-1.1");
     let (service, body) = match line.split_once(' ').unwrap().1 {
+        "/" if operation.contains("Message") => {
+            (prefix, content_type) = ("AmazonSQS", "application/x-amz-json-1.0");
+            ("sqs", json!({ "QueueUrl": aws.queue_url("q") }).to_string())
+        }
         "/" => ("codepipeline", json!({ "jobId": JOB }).to_string()),
         path if path.starts_with("/2020-05-31/") => ("cloudfront", String::new()),
         _ => ("s3", String::new()),
     };
     let head = format!(
-        "{line} HTTP/1.1\r\nX-Amz-Target: CodePipeline_20150709.{operation}\r\nContent-Type: application/x-amz-json-1.1\r\n\
+        "{line} HTTP/1.1\r\nX-Amz-Target: {prefix}.{operation}\r\nContent-Type: {content_type}\r\n\
          Authorization: AWS4-HMAC-SHA256 Credential=AKID/20260102/{REGION}/{service}/aws4_request, SignedHeaders=host"
     );
     let (status, _, body) = exchange(aws.url().strip_prefix("http://").unwrap(), &head, &body).await;
@@ -81,6 +90,7 @@ async fn call(aws: &FakeAws, operation: &str, line: &str) -> (u16, String) {
 fn all() -> State {
     let mut state = state(&[("site", "E1 dt_1")]);
     state.jobs.insert(JOB.into(), FakeJob::default());
+    state.queues.insert("q".into(), FakeQueue::default());
     state
 }
 
@@ -93,6 +103,7 @@ async fn every_operation_can_be_denied_in_its_services_form() {
         let (status, body) = call(&aws, operation, line).await;
         let (expected, code) = match action.split_once(':').unwrap().0 {
             "codepipeline" => ((400, "{"), "AccessDeniedException"),
+            "sqs" => ((403, "\"com.amazonaws.sqs#AccessDeniedException\""), "AccessDenied"),
             "s3" => ((403, "<Error><Code>AccessDenied</Code>"), "AccessDenied"),
             _ => ((403, "<Code>AccessDenied</Code>"), "AccessDenied"),
         };
