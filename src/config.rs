@@ -45,6 +45,8 @@ pub struct Config {
     pub listing_max_requests: Option<NonZeroUsize>,
     /// From `DISTRIBUTION_CONFIG`: whether distribution configs are read.
     pub read_distribution_configs: bool,
+    /// From `QUEUE_URL`: the queue that the function polls, and to which it sends the changes that CloudFront throttles.
+    pub queue_url: Option<String>,
     /// From `METRICS`: whether metrics are written to the log.
     pub metrics: bool,
     /// From `DRY_RUN`: whether invalidations are only reported and not sent.
@@ -87,8 +89,8 @@ impl Config {
     /// invalidations.
     pub const DEFAULT_MAX_PATHS: NonZeroUsize = NonZeroUsize::new(30).unwrap();
 
-    /// The default of `MAX_WILDCARDS`, for one invalidation. Two batches in parallel stay below CloudFront's quota of
-    /// 15.
+    /// The default of `MAX_WILDCARDS`, for one invalidation. Two deploys within half a minute stay below CloudFront's quota
+    /// of 15 in progress; at one a second, the other reading of the quota, all of them are accepted within 7 s.
     pub const DEFAULT_MAX_WILDCARDS: NonZeroUsize = NonZeroUsize::new(7).unwrap();
 
     /// Reads the configuration. `lookup` returns the value of an environment variable.
@@ -165,11 +167,35 @@ impl Config {
                 reader.switch("BUCKET_LISTING", true, "auto", "off").then_some(max_requests)
             },
             read_distribution_configs: reader.switch("DISTRIBUTION_CONFIG", true, "auto", "off"),
+            queue_url: reader.read(
+                "QUEUE_URL",
+                None,
+                "the URL of a standard SQS queue (such as \"https://sqs.eu-central-1.amazonaws.com/123456789012/name\"; a \
+                 FIFO queue is not supported)",
+                |value| is_queue_url(value).then(|| Some(value.to_owned())),
+            ),
             metrics: reader.switch("METRICS", true, "on", "off"),
             dry_run: reader.switch("DRY_RUN", false, "true", "false"),
         };
         if reader.defects.is_empty() { Ok(config) } else { Err(ConfigError(reader.defects)) }
     }
+}
+
+/// Whether this is the URL of a standard queue: it ends with an account and the queue's name, of up to 80 letters,
+/// digits, hyphens and underscores. The name of a FIFO queue ends with `.fifo`; S3 cannot send to one. Source: SQS
+/// developer guide, "Amazon SQS queue and message identifiers".
+fn is_queue_url(url: &str) -> bool {
+    let is_in = |text: &str, others: &[u8]| text.bytes().all(|it| it.is_ascii_alphanumeric() || others.contains(&it));
+    let Some(path) = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")) else { return false };
+    let mut segments = path.rsplit('/');
+    let (name, account) = (segments.next().unwrap_or_default(), segments.next().unwrap_or_default());
+    let mut host = segments.peekable();
+    (1..=80).contains(&name.len())
+        && is_in(name, b"-_")
+        && account.len() == 12
+        && account.bytes().all(|it| it.is_ascii_digit())
+        && host.peek().is_some()
+        && host.all(|it| !it.is_empty() && is_in(it, b"-_.:[]"))
 }
 
 /// The maximum of the TTLs and of stale-if-error, in seconds: one day.
@@ -269,6 +295,7 @@ mod tests {
             ("RETRY_BASE_DELAY_MS", "500"),
             ("DIRECT_RETRY_SECONDS", "0"),
             ("METRICS", "off"),
+            ("QUEUE_URL", "http://127.0.0.1:4566/000000000000/changes_1"),
             ("DRY_RUN", "true"),
         ])
         .unwrap();
@@ -281,12 +308,35 @@ mod tests {
         assert_eq!(config.default_distribution, DistributionId::new("E1").ok());
         assert_eq!(config.cache_ttl.max_stale_age, Duration::ZERO);
         assert_eq!(config.retries, RetryConfig { backoff: Duration::from_millis(500), direct: Duration::ZERO });
+        assert_eq!(config.queue_url.as_deref(), Some("http://127.0.0.1:4566/000000000000/changes_1"));
         assert!(config.dry_run && !config.metrics);
     }
 
     #[test]
     fn an_empty_list_of_index_documents_switches_them_off() {
         assert!(config(&[("INDEX_DOCUMENTS", "")]).unwrap().bucket_defaults.index_documents.is_empty());
+    }
+
+    #[test]
+    fn only_the_url_of_a_standard_queue_is_accepted() {
+        for url in ["https://sqs.eu-central-1.amazonaws.com/123456789012/a-b_C", "http://[::1]:9/queue/123456789012/a"]
+        {
+            assert!(config(&[("QUEUE_URL", url)]).is_ok(), "{url}");
+        }
+        for url in [
+            "",
+            "changes",
+            "arn:aws:sqs:eu-central-1:123456789012:changes",
+            "sqs.eu-central-1.amazonaws.com/123456789012/changes",
+            "https://123456789012/changes",
+            "https://sqs.eu-central-1.amazonaws.com/123456789012/",
+            "https://sqs.eu-central-1.amazonaws.com/123456789012/changes.fifo",
+            "https://sqs.eu-central-1.amazonaws.com/123456789012/changes?a=b",
+            "https://user@host/123456789012/changes",
+            "https://sqs.eu-central-1.amazonaws.com/site/changes",
+        ] {
+            assert!(config(&[("QUEUE_URL", url)]).is_err(), "{url}");
+        }
     }
 
     #[test]
@@ -303,6 +353,7 @@ mod tests {
             ("STALE_IF_ERROR_SECONDS", "86401"),
             ("RETRY_BASE_DELAY_MS", "0"),
             ("DIRECT_RETRY_SECONDS", "901"),
+            ("QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/changes.fifo"),
             ("METRICS", "true"),
             ("DRY_RUN", "yes"),
         ];

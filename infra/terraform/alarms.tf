@@ -1,54 +1,74 @@
 locals {
   alarms = {
     dead-letter-queue = {
+      enabled     = var.alarms
       description = "The dead-letter queue contains changes that failed permanently. Correct the cause, then redrive the messages."
       namespace   = "AWS/SQS"
       metric      = "ApproximateNumberOfMessagesVisible"
       dimensions  = { QueueName = aws_sqs_queue.dead_letter.name }
       statistic   = "Maximum"
+      period      = 300
       periods     = 1
       threshold   = 0
     }
     queue-age = {
-      description = "Messages have waited in the queue for more than 15 minutes."
+      enabled     = var.alarm_on_queue_age
+      description = "Messages wait in the queue for too long: the function does not poll it, or changes keep failing."
       namespace   = "AWS/SQS"
       metric      = "ApproximateAgeOfOldestMessage"
       dimensions  = { QueueName = aws_sqs_queue.this.name }
       statistic   = "Maximum"
+      period      = 300
       periods     = 1
-      threshold   = 900
+      # A message may wait for the interval, and 14 minutes for retries.
+      threshold = 60 * var.poll_interval_minutes + 840
     }
     errors = {
+      enabled     = var.alarms
       description = "Changes fail, or invocations if metrics are off. Lambda and SQS retry them before they reach the dead-letter queue."
-      # Lambda's metric Errors does not count batch item failures. ChangesFailed does not count invocations that crash or time out:
-      # these are retried, and reach the other alarms if they keep failing.
+      # Lambda's metric Errors does not count messages that a poll leaves in the queue. ChangesFailed does not count invocations
+      # that crash or time out: these are retried, and reach the other alarms if they keep failing.
       namespace  = var.metrics == "on" ? "S3CloudFrontInvalidator" : "AWS/Lambda"
       metric     = var.metrics == "on" ? "ChangesFailed" : "Errors"
       dimensions = { FunctionName = aws_lambda_function.this.function_name }
       statistic  = "Sum"
-      # A failed message is redelivered after its visibility timeout and the batching window, 8 minutes by default. The periods
-      # in between have no data point, or a zero from other changes.
-      periods    = 6
+      # A failed message is redelivered after its visibility timeout of 3 minutes, with the next poll. So it fails in almost every
+      # period, because a period contains at least one poll.
+      period     = max(300, 60 * var.poll_interval_minutes)
+      periods    = 4
       datapoints = 3
       threshold  = 0
     }
     throttles = {
+      enabled = var.alarms
       description = join(" ", [
         "Lambda throttles the function because no concurrency is available.",
-        "Lambda retries events from S3 for up to 6 hours; messages stay in the queue.",
+        "Lambda retries events from S3 for up to 6 hours, and may delete them if this goes on for long; messages stay in the queue.",
       ])
       namespace  = "AWS/Lambda"
       metric     = "Throttles"
       dimensions = { FunctionName = aws_lambda_function.this.function_name }
       statistic  = "Sum"
+      period     = 300
       periods    = 3
       threshold  = 0
+    }
+    paths = {
+      enabled     = var.alarms && var.metrics == "on"
+      description = "CloudFront bills the paths of the last day with 0.005 USD each: many objects change all the time."
+      namespace   = "S3CloudFrontInvalidator"
+      metric      = "Paths"
+      dimensions  = { FunctionName = aws_lambda_function.this.function_name }
+      statistic   = "Sum"
+      period      = 86400
+      periods     = 1
+      threshold   = var.paths_alarm_threshold
     }
   }
 }
 
 resource "aws_cloudwatch_metric_alarm" "this" {
-  for_each = { for name, alarm in local.alarms : name => alarm if var.alarms }
+  for_each = { for name, alarm in local.alarms : name => alarm if alarm.enabled }
 
   alarm_name          = "${var.name}-${each.key}"
   alarm_description   = "${each.value.description} See docs/operations.md."
@@ -56,7 +76,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   metric_name         = each.value.metric
   dimensions          = each.value.dimensions
   statistic           = each.value.statistic
-  period              = 300
+  period              = each.value.period
   evaluation_periods  = each.value.periods
   datapoints_to_alarm = lookup(each.value, "datapoints", null)
   threshold           = each.value.threshold

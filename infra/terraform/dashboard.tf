@@ -1,6 +1,7 @@
 locals {
   namespace = "S3CloudFrontInvalidator"
   dimension = ["FunctionName", aws_lambda_function.this.function_name]
+  changes   = ["ChangesInvalidated", "ChangesSkipped", "ChangesQueued", "ChangesFailed"]
 }
 
 resource "aws_cloudwatch_dashboard" "this" {
@@ -36,7 +37,7 @@ resource "aws_cloudwatch_dashboard" "this" {
         type = "metric", x = 0, y = 6, width = 12, height = 6
         properties = {
           title   = "Changes", region = local.region, stat = "Sum", period = 300
-          metrics = [for name in ["ChangesInvalidated", "ChangesSkipped", "ChangesFailed"] : concat([local.namespace, name], local.dimension)]
+          metrics = [for name in local.changes : concat([local.namespace, name], local.dimension)]
         }
       },
       {

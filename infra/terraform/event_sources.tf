@@ -1,16 +1,34 @@
-resource "aws_lambda_event_source_mapping" "this" {
-  function_name    = aws_lambda_function.this.function_name
-  event_source_arn = aws_sqs_queue.this.arn
-  # A batch size above 10 requires a batching window. Source: Lambda API reference, CreateEventSourceMapping.
-  batch_size                         = var.batching_window_seconds == 0 ? 10 : 10000
-  maximum_batching_window_in_seconds = var.batching_window_seconds
-  # Without this, Lambda deletes the messages that the function reports as batch item failures.
-  function_response_types = ["ReportBatchItemFailures"]
+# The function polls the queue itself. Lambda's event source mapping starts five pollers, which split a release of the site into
+# several batches, each with its own invalidations.
+resource "aws_scheduler_schedule" "this" {
+  #checkov:skip=CKV_AWS_297: EventBridge Scheduler encrypts the input, which contains no secrets; a KMS key costs money.
+  name        = var.name
+  description = "Invokes the CloudFront invalidator to poll its queue"
+  # Source: EventBridge Scheduler API reference, CreateSchedule.
+  schedule_expression = var.poll_interval_minutes == 1 ? "rate(1 minute)" : "rate(${var.poll_interval_minutes} minutes)"
 
-  # Each batch creates an invalidation for each distribution. Fewer concurrent batches need fewer paths.
-  scaling_config {
-    maximum_concurrency = 2
+  flexible_time_window {
+    mode = "OFF"
   }
+
+  target {
+    arn      = aws_lambda_function.this.arn
+    role_arn = aws_iam_role.schedule.arn
+    # The function skips a poll that starts later than its interval. jsonencode would escape the angle brackets, and EventBridge
+    # Scheduler would not replace the keyword between them.
+    input = join("", [
+      "{\"pollQueue\":true,\"scheduledTime\":\"<aws.scheduler.scheduled-time>\",",
+      "\"intervalMinutes\":${var.poll_interval_minutes}}",
+    ])
+
+    # The next poll is the retry.
+    retry_policy {
+      maximum_retry_attempts = 0
+    }
+  }
+
+  # When it is created, the schedule may invoke the function at once.
+  depends_on = [aws_iam_role_policy.schedule]
 }
 
 resource "aws_lambda_permission" "s3" {

@@ -13,7 +13,7 @@ resource "aws_lambda_function" "this" {
   filename         = var.zip
   source_code_hash = filebase64sha256(var.zip)
   memory_size      = var.memory_size
-  timeout          = local.timeout
+  timeout          = 60
 
   reserved_concurrent_executions = coalesce(var.reserved_concurrency, -1)
 
@@ -44,6 +44,7 @@ resource "aws_lambda_function" "this" {
         MAX_WILDCARDS              = tostring(var.max_wildcards)
         METRICS                    = var.metrics
         NEGATIVE_CACHE_TTL_SECONDS = tostring(var.negative_cache_ttl_seconds)
+        QUEUE_URL                  = aws_sqs_queue.this.url
         RETRY_BASE_DELAY_MS        = tostring(var.retry_base_delay_ms)
         STALE_IF_ERROR_SECONDS     = tostring(var.stale_if_error_seconds)
       },

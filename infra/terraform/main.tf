@@ -17,6 +17,4 @@ locals {
   # The account whose buckets may send events. With "any", it is the deployment's own account.
   bucket_owner             = contains(["", "any"], var.expected_bucket_owner) ? local.account : var.expected_bucket_owner
   has_event_bridge_buckets = length(var.event_bridge_buckets) > 0
-
-  timeout = 60
 }

@@ -25,6 +25,11 @@ output "dead_letter_queue_arn" {
   value       = aws_sqs_queue.dead_letter.arn
 }
 
+output "schedule_name" {
+  description = "The name of the schedule that polls the queue"
+  value       = aws_scheduler_schedule.this.name
+}
+
 output "role_arn" {
   description = "The ARN of the function's execution role"
   value       = aws_iam_role.this.arn

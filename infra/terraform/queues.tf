@@ -3,12 +3,13 @@ resource "aws_sqs_queue" "this" {
   # S3 cannot send to a queue that is encrypted with the AWS managed KMS key for SQS.
   sqs_managed_sse_enabled   = true
   message_retention_seconds = 345600
-  # Six times the function's timeout, plus the batching window. Source: Lambda developer guide, "Using Lambda with Amazon SQS".
-  visibility_timeout_seconds = 6 * local.timeout + var.batching_window_seconds
+  # Longer than the function's timeout of 60 s, so that a message does not return while its poll runs.
+  visibility_timeout_seconds = 180
 
+  # With a poll every minute, a message that keeps failing gets here after half an hour.
   redrive_policy = jsonencode({
     deadLetterTargetArn = aws_sqs_queue.dead_letter.arn
-    maxReceiveCount     = 5
+    maxReceiveCount     = 10
   })
 }
 

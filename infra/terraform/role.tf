@@ -20,7 +20,7 @@ data "aws_iam_policy_document" "assume" {
   }
 }
 
-# The statements of policy.json, limited to this deployment, and the permissions for the queues.
+# The statements of policy.json, limited to this deployment.
 data "aws_iam_policy_document" "this" {
   #checkov:skip=CKV_AWS_356: The actions for CodePipeline job results support no resource-level permissions (Service Authorization Reference).
   #checkov:skip=CKV_AWS_111: As above. All other statements with write actions name their resources.
@@ -107,8 +107,14 @@ data "aws_iam_policy_document" "this" {
   }
 
   statement {
-    sid       = "ReceiveMessages"
-    actions   = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+    sid       = "PollQueue"
+    actions   = ["sqs:DeleteMessage", "sqs:ReceiveMessage"]
+    resources = [aws_sqs_queue.this.arn]
+  }
+
+  statement {
+    sid       = "SendToQueue"
+    actions   = ["sqs:SendMessage"]
     resources = [aws_sqs_queue.this.arn]
   }
 
@@ -116,5 +122,41 @@ data "aws_iam_policy_document" "this" {
     sid       = "SendToDeadLetterQueue"
     actions   = ["sqs:SendMessage"]
     resources = [aws_sqs_queue.dead_letter.arn]
+  }
+}
+
+resource "aws_iam_role" "schedule" {
+  name               = "${var.name}-schedule-${local.region}"
+  assume_role_policy = data.aws_iam_policy_document.assume_schedule.json
+}
+
+resource "aws_iam_role_policy" "schedule" {
+  name   = "schedule"
+  role   = aws_iam_role.schedule.id
+  policy = data.aws_iam_policy_document.schedule.json
+}
+
+data "aws_iam_policy_document" "assume_schedule" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["scheduler.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [local.account]
+    }
+  }
+}
+
+data "aws_iam_policy_document" "schedule" {
+  statement {
+    sid       = "InvokeFunction"
+    actions   = ["lambda:InvokeFunction"]
+    resources = [aws_lambda_function.this.arn]
   }
 }

@@ -9,14 +9,14 @@ variable "zip" {
 }
 
 variable "name" {
-  description = "The name of the function, and the prefix of the names of its role, queues, log group and alarms."
+  description = "The name of the function, and the prefix of the names of its roles, queues, schedule, log group and alarms."
   type        = string
   default     = "cloudfront-invalidator"
 
   validation {
     # The name of a role, which includes the Region, has at most 64 characters.
-    condition     = can(regex("^[A-Za-z0-9_-]{1,49}$", var.name))
-    error_message = "The name must have 1 to 49 letters, digits, hyphens and underscores."
+    condition     = can(regex("^[A-Za-z0-9_-]{1,40}$", var.name))
+    error_message = "The name must have 1 to 40 letters, digits, hyphens and underscores."
   }
 }
 
@@ -45,7 +45,9 @@ variable "memory_size" {
 variable "reserved_concurrency" {
   description = <<-EOT
     The function's reserved concurrency (5 or more), or null for none. Set it if S3 invokes the function directly, so that a
-    large upload does not use all of the account's concurrency.
+    large upload does not use all of the account's concurrency. If the function cannot keep up for a long time, Lambda may delete
+    events that wait for it without sending them; messages in the queue are not affected. An account with a concurrency of 10
+    cannot reserve any.
   EOT
   type        = number
   default     = null
@@ -310,6 +312,7 @@ variable "retry_base_delay_ms" {
 variable "direct_retry_seconds" {
   description = <<-EOT
     How long the function retries changes that S3, SNS or EventBridge send to it directly, within one invocation, in seconds.
+    Applies only without QUEUE_URL. This module always sets QUEUE_URL, so the function sends such changes to the queue instead.
   EOT
   type        = number
   default     = 10
@@ -323,20 +326,14 @@ variable "direct_retry_seconds" {
   }
 }
 
-variable "batching_window_seconds" {
-  description = <<-EOT
-    The maximum batching window of the event source mapping, in seconds. A longer window costs less; a shorter one invalidates
-    sooner.
-  EOT
+variable "poll_interval_minutes" {
+  description = "How often the function polls the queue, in minutes. A longer interval costs less; a shorter one invalidates sooner."
   type        = number
-  default     = 60
+  default     = 1
 
   validation {
-    condition = (
-      var.batching_window_seconds >= 0 && var.batching_window_seconds <= 300
-      && floor(var.batching_window_seconds) == var.batching_window_seconds
-    )
-    error_message = "batching_window_seconds must be an integer from 0 to 300."
+    condition     = contains([1, 2, 3, 4, 5, 10, 15, 20, 30, 60], var.poll_interval_minutes)
+    error_message = "poll_interval_minutes must be 1, 2, 3, 4, 5, 10, 15, 20, 30 or 60."
   }
 }
 
@@ -348,7 +345,7 @@ variable "event_bridge_buckets" {
 }
 
 variable "metrics" {
-  description = "Whether the function writes its nine metrics: on or off. An account's first ten custom metrics are free."
+  description = "Whether the function writes its ten metrics: on or off. An account's first ten custom metrics are free."
   type        = string
   default     = "on"
 
@@ -358,10 +355,36 @@ variable "metrics" {
   }
 }
 
+variable "alarm_on_queue_age" {
+  description = <<-EOT
+    Whether to create the alarm on the age of the oldest message in the queue (0.10 USD a month). Without it, nothing reports that
+    the queue is not polled.
+  EOT
+  type        = bool
+  default     = true
+}
+
 variable "alarms" {
-  description = "Whether to create four alarms and the metric StaleCacheUsed (0.70 USD a month in all)."
+  description = "Whether to create four more alarms and the metric StaleCacheUsed (0.70 USD a month in all)."
   type        = bool
   default     = false
+}
+
+variable "paths_alarm_threshold" {
+  description = <<-EOT
+    The number of paths in a day above which an alarm reports the cost, with alarms and metrics. CloudFront bills 2,000 paths with
+    10 USD.
+  EOT
+  type        = number
+  default     = 2000
+
+  validation {
+    condition = (
+      var.paths_alarm_threshold >= 1 && var.paths_alarm_threshold <= 1000000
+      && floor(var.paths_alarm_threshold) == var.paths_alarm_threshold
+    )
+    error_message = "paths_alarm_threshold must be an integer from 1 to 1000000."
+  }
 }
 
 variable "alarm_topic_arn" {

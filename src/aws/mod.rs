@@ -7,6 +7,7 @@ pub(crate) mod cloudfront;
 mod jobs;
 pub(crate) mod response;
 pub(crate) mod s3;
+mod sqs;
 mod tls;
 
 use std::time::Duration;
@@ -27,6 +28,7 @@ pub use self::cloudfront::{Accepted, CloudFront, Progress};
 pub use self::jobs::CodePipeline;
 pub use self::response::{CallError, ErrorClass};
 pub use self::s3::{BucketKeys, BucketQuery, KeyPage, S3};
+pub use self::sqs::{MAX_BATCH, Queue, ReceivedMessage};
 pub use self::tls::TlsError;
 
 /// SDK crates whose log events are dropped because they can contain a whole response. When an error replaces an

@@ -64,6 +64,8 @@ pub struct Message {
     pub changes: Range<usize>,
     /// Its decoding failures, by index in [`Batch::failed`].
     pub failed: Range<usize>,
+    /// Whether it was received before.
+    pub is_redelivered: bool,
 }
 
 impl Batch {

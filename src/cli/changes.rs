@@ -77,6 +77,10 @@ impl UnreadableRecords {
     }
 }
 
+/// The error for a request to poll the function's queue.
+const POLL_WITHOUT_CHANGES: &str =
+    "the event polls the function's queue and contains no changes; specify the event notification of a message";
+
 impl ChangesArgs {
     /// The input files; `-` is standard input.
     pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
@@ -98,6 +102,8 @@ impl ChangesArgs {
                     Event::Changes(batch) => of_one_bucket(batch, bucket).with_context(|| key_lists::name(file)),
                     Event::Request(request) => requested_keys(request, bucket),
                     Event::Job(job) => requested_keys(job.request?, bucket),
+                    Event::Schedule => requested_keys(Request::default(), bucket),
+                    Event::Poll(_) => bail!(POLL_WITHOUT_CHANGES),
                 };
             }
             (_, Some(file), _) => key_lists::keys(&key_lists::read(file)?).with_context(|| key_lists::name(file))?,
@@ -124,6 +130,8 @@ impl ChangesArgs {
                 }
                 Event::Request(request) => from_request(request.kind, bucket),
                 Event::Job(job) => from_request(job.request?.kind, bucket),
+                Event::Schedule => from_request(Request::default().kind, bucket),
+                Event::Poll(_) => bail!(POLL_WITHOUT_CHANGES),
             };
         }
         if let Some(file) = &self.sync {

@@ -11,12 +11,13 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::eventbridge::S3Event;
-use super::fields::{EventFields, JsonObject, JsonText, read};
+use super::fields::{EventFields, JsonObject, JsonText, POLL_QUEUE, read};
 use super::job::{self, Job};
+use super::poll::Poll;
 use super::request::{FIELDS as REQUEST_FIELDS, PATHS_ALIAS, Request};
 use super::s3::check_source;
 use super::{EventError, eventbridge, s3};
-use crate::change::{Batch, EventSource, FieldError, Message};
+use crate::change::{Batch, EventSource, FieldError, Message, SkippedRecord};
 
 /// The decoded payload of an invocation.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,6 +28,10 @@ pub enum Event {
     Job(Job),
     /// A request that names what to invalidate.
     Request(Request),
+    /// A request to poll the function's own queue.
+    Poll(Poll),
+    /// The event of a schedule that names nothing.
+    Schedule,
 }
 
 /// A kind of event, with its content as raw JSON.
@@ -45,7 +50,11 @@ pub(super) enum EventKind<'a> {
     Job(&'a RawValue),
     /// A request.
     Request(EventFields<'a>),
-    /// An event that names nothing: from a schedule, another source of EventBridge or the console's Test button.
+    /// A request to poll the queue.
+    Poll(EventFields<'a>),
+    /// An event of a schedule.
+    Schedule,
+    /// An event that names nothing: from another source of EventBridge or the console's Test button.
     Empty,
 }
 
@@ -71,6 +80,8 @@ pub fn decode(event: &[u8]) -> Result<Event, EventError> {
         None => Event::Changes(batch),
         Some(EventKind::Job(job)) => Event::Job(job::decode(job)?),
         Some(EventKind::Request(fields)) => Event::Request(Request::from_fields(&fields)?),
+        Some(EventKind::Poll(fields)) => Event::Poll(Poll::from_fields(&fields)?),
+        Some(EventKind::Schedule) => Event::Schedule,
         Some(_) => Event::Request(Request::default()),
     })
 }
@@ -106,7 +117,9 @@ fn open<'a>(json: &'a str, depth: usize, batch: &mut Batch) -> Result<Option<Eve
             batch.failed.extend(decoded.err());
         }
         EventKind::InvocationRecord { field, event } => return open_inner(event.get(), field, depth, batch),
-        EventKind::Job(_) | EventKind::Request(_) | EventKind::Empty => return Ok(Some(kind)),
+        EventKind::Job(_) | EventKind::Request(_) | EventKind::Poll(_) | EventKind::Schedule | EventKind::Empty => {
+            return Ok(Some(kind));
+        }
     }
     Ok(None)
 }
@@ -137,15 +150,18 @@ pub(super) fn event_kind(json: &str) -> Result<EventKind<'_>, EventError> {
     .flatten();
     let is_request = fields.kept.iter().any(|(name, _)| REQUEST_FIELDS.contains(&&**name) || name == PATHS_ALIAS);
     let is_hello_world = fields.kept.iter().all(|(name, _)| HELLO_WORLD.contains(&&**name));
+    let is_poll = fields.get(POLL_QUEUE).is_some();
     // An event of two kinds is ambiguous. So is an EventBridge event of another source that has request fields: which
     // of the two is meant is unknown. Beside any other kind, such fields are ignored as unknown ones.
     match (kinds.next(), kinds.next()) {
         _ if fields.ambiguous => Err(EventError::UnknownKind),
-        (Some(EventKind::Empty), None) if is_request => Err(EventError::UnknownKind),
+        (Some(_), None) if is_poll => Err(EventError::UnknownKind),
+        (Some(EventKind::Empty | EventKind::Schedule), None) if is_request => Err(EventError::UnknownKind),
         (Some(EventKind::InvocationRecord { field: "requestPayload", .. }), None) if is_success(&fields) => {
             Err(EventError::UnknownKind)
         }
         (Some(kind), None) => Ok(kind),
+        (None, _) if is_poll && !fields.truncated => Ok(EventKind::Poll(fields)),
         (None, _) if is_request && !fields.truncated => Ok(EventKind::Request(fields)),
         (None, _) if is_hello_world && !fields.truncated => Ok(EventKind::Empty),
         _ => Err(EventError::UnknownKind),
@@ -168,6 +184,7 @@ fn from_event_bridge<'a>(fields: &EventFields<'a>) -> Option<EventKind<'a>> {
         "lambda" if detail_type.starts_with("Lambda Function Invocation Result") => {
             EventKind::InvocationRecord { field: "detail", event: detail }
         }
+        "aws.events" | "aws.scheduler" => EventKind::Schedule,
         _ => EventKind::Empty,
     })
 }
@@ -203,12 +220,14 @@ fn open_records(records: &RawValue, depth: usize, batch: &mut Batch) -> Result<(
     let mut listed = 0;
     for (index, record) in records.into_iter().enumerate() {
         let (changes, failed) = (batch.changes.len(), batch.failed.len());
+        let mut is_redelivered = false;
         let (id, decoded) = match source {
             EventSource::Sqs => {
                 let message = read(record, "").map(|JsonObject(message)| message);
                 let id = if needs_ids { message_id(&message, record) } else { None };
                 // Without an ID the message cannot be reported as failed, so its changes are not handled.
                 let is_missing = needs_ids && id.is_none();
+                is_redelivered = message.as_ref().is_ok_and(SqsRecord::is_redelivered);
                 let body = if is_missing { Err(FieldError::missing("messageId")) } else { message.and_then(sqs_body) };
                 (id, body.map(|body| open_message(&body, "body", depth, batch)))
             }
@@ -222,7 +241,8 @@ fn open_records(records: &RawValue, depth: usize, batch: &mut Batch) -> Result<(
             prefix_locations(batch, failed, &format!("Records[{index}]"));
         }
         if let (Some(messages), Some(id)) = (&mut batch.messages, id) {
-            messages.push(Message { id, changes: changes..batch.changes.len(), failed: failed..batch.failed.len() });
+            let (changes, failed) = (changes..batch.changes.len(), failed..batch.failed.len());
+            messages.push(Message { id, changes, failed, is_redelivered });
             continue;
         }
         let end = batch.failed.len().min(failed + MAX_LISTED_FAILURES - listed);
@@ -273,6 +293,22 @@ struct SqsRecord<'a> {
     message_id: Option<JsonText<'a>>,
     event_source: Option<JsonText<'a>>,
     body: Option<JsonText<'a>>,
+    /// Raw, because attributes of the wrong type must not fail the message.
+    attributes: Option<&'a RawValue>,
+}
+
+impl SqsRecord<'_> {
+    /// Returns whether the message was received before.
+    fn is_redelivered(&self) -> bool {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Attributes<'a> {
+            #[serde(borrow)]
+            approximate_receive_count: JsonText<'a>,
+        }
+        let attributes: Option<Attributes<'_>> = self.attributes.and_then(|it| serde_json::from_str(it.get()).ok());
+        attributes.is_some_and(|it| it.approximate_receive_count.0 != "1")
+    }
 }
 
 /// Returns the ID of an SQS message. If the record could not be decoded, its ID is decoded alone, so that no other bad
@@ -316,14 +352,30 @@ fn sns_message(record: &RawValue) -> Result<Cow<'_, str>, FieldError> {
     message.map(|JsonText(message)| message).ok_or_else(|| FieldError::missing("Sns.Message"))
 }
 
+/// Adds a message of the function's own queue to the batch, as an SQS event's record would be.
+///
+/// An error fails only this message: it is listed in [`Batch::failed`].
+pub fn decode_message(id: Box<str>, is_redelivered: bool, body: &str, batch: &mut Batch) {
+    batch.source = EventSource::Sqs;
+    let (changes, failed) = (batch.changes.len(), batch.failed.len());
+    open_message(body, "body", 0, batch);
+    let (changes, failed) = (changes..batch.changes.len(), failed..batch.failed.len());
+    batch.messages.get_or_insert_default().push(Message { id, changes, failed, is_redelivered });
+}
+
 /// Decodes an event embedded as a string in another. An error fails only this message, and so does an event that is not
-/// about changes.
+/// about changes. A poll is skipped: Lambda retains the events of invocations that failed, and a poll that failed was
+/// followed by the next.
 fn open_message(event: &str, field: &str, depth: usize, batch: &mut Batch) {
     let refused = |what| format!("{what} is not accepted in an SQS or SNS message; invoke the function directly");
     let reason = match open_inner(event, field, depth, batch) {
         Ok(None) => return,
         Ok(Some(EventKind::Job(_))) => refused("a CodePipeline job"),
         Ok(Some(EventKind::Request(_))) => refused("an invalidation request"),
+        Ok(Some(EventKind::Poll(fields))) => match Poll::from_fields(&fields) {
+            Ok(_) => return batch.skipped.push(SkippedRecord { event_name: POLL_QUEUE.to_owned() }),
+            Err(error) => error.to_string(),
+        },
         Ok(Some(_)) => refused("an event without an object change"),
         Err(error) => error.reason(),
     };

@@ -6,7 +6,7 @@ use crate::change::FieldError;
 const ACCEPTED_EVENTS: &str = "; accepted events: an S3 event notification (\"Records\" with \"eventSource\": \
     \"aws:s3\") or S3 test event (\"Event\": \"s3:TestEvent\"); an S3 event from EventBridge (\"source\": \"aws.s3\"); \
     any of these in SQS or SNS messages; the invocation record of a failed invocation (\"requestPayload\"); a \
-    CodePipeline job; {\"distributionId\": …, \"paths\": […]} or {\"bucket\": …, \"keys\": […]}; if DISTRIBUTION_ID is \
+    CodePipeline job; {\"pollQueue\": true}; {\"distributionId\": …, \"paths\": […]} or {\"bucket\": …, \"keys\": […]}; if DISTRIBUTION_ID is \
     set, also an empty object, null, any other EventBridge event, and the hello-world test event of the Lambda console";
 
 /// The reason that an event as a whole was rejected.
@@ -35,6 +35,12 @@ pub enum EventError {
          DISTRIBUTION_ID{ACCEPTED_EVENTS}"
     )]
     NoDistribution,
+    /// The event of a schedule names nothing, and the function has a queue to poll (`QUEUE_URL`).
+    #[error(
+        "the schedule's event names nothing to invalidate; set the schedule's input to {{\"pollQueue\": true}} to poll \
+         the function's queue, or to {{\"distributionId\": …, \"paths\": […]}} to invalidate paths"
+    )]
+    ScheduleWithoutInput,
 }
 
 impl EventError {

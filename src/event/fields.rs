@@ -14,9 +14,12 @@ use crate::change::text::excerpt;
 /// How many fields are kept besides the discriminators. A valid request has fewer; other events may have any number.
 pub(super) const KEPT_FIELDS: usize = 64;
 
+/// The field by which a poll of the queue is recognized. Its value is `true`.
+pub(super) const POLL_QUEUE: &str = "pollQueue";
+
 /// The fields that distinguish kinds of events, and the fields decoded with them. They are always kept, and an event in
 /// which one occurs twice is rejected. `time` is not among them, because an event is accepted without it.
-pub(super) const DISCRIMINATORS: [&str; 11] = [
+pub(super) const DISCRIMINATORS: [&str; 12] = [
     "Records",
     "Event",
     "Type",
@@ -28,6 +31,7 @@ pub(super) const DISCRIMINATORS: [&str; 11] = [
     "CodePipeline.job",
     "requestContext",
     "requestPayload",
+    POLL_QUEUE,
 ];
 
 /// The fields of an object, with their values as raw JSON.

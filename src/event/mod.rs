@@ -15,15 +15,17 @@ mod eventbridge;
 mod fields;
 mod job;
 mod job_result;
+mod poll;
 mod request;
 mod s3;
 
-pub use self::envelope::{Event, decode};
+pub use self::envelope::{Event, decode, decode_message};
 pub use self::error::EventError;
 pub use self::job::{Job, JobId};
 pub use self::job_result::{
     ContinuationToken, ContinuationTokenError, FailureType, InvalidationRef, JobResult, MAX_MESSAGE_LENGTH,
     MAX_SUMMARY_LENGTH,
 };
+pub use self::poll::Poll;
 pub use self::request::{DEFAULT_WAIT, MAX_WAIT, Request, RequestKind, RequestTarget};
-pub use self::s3::{KeyError, decode_key};
+pub use self::s3::{KeyError, decode_key, notification};

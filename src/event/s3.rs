@@ -8,8 +8,8 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::percent_decode_str;
-use serde::Deserialize;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::fields::{JsonObject, JsonText};
@@ -165,6 +165,40 @@ pub fn decode_key(encoded: &str) -> Result<ObjectKey, KeyError> {
     Ok(ObjectKey::new(&key)?)
 }
 
+/// The bytes of a key that S3 percent-encodes in a notification, and the space, which becomes `+`.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'*').remove(b'/');
+
+/// Writes changes as an event notification of S3, of which [`decode`](super::decode) returns the same changes.
+#[must_use]
+pub fn notification<'c>(changes: impl IntoIterator<Item = (&'c Change, Option<Timestamp>)>) -> String {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Record<'c> {
+        event_source: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        aws_region: Option<&'c str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        event_time: Option<String>,
+        event_name: &'static str,
+        s3: serde_json::Value,
+    }
+    let records: Vec<_> = changes
+        .into_iter()
+        .map(|(Change { bucket, key }, time)| {
+            let key = utf8_percent_encode(key.as_str(), ENCODED).to_string().replace("%20", "+");
+            Record {
+                event_source: "aws:s3",
+                aws_region: bucket.region.as_ref().map(Region::as_str),
+                event_time: time.map(|time| time.to_string()),
+                // A cache treats all changes alike.
+                event_name: "ObjectCreated:Put",
+                s3: serde_json::json!({ "bucket": { "name": bucket.name.as_str() }, "object": { "key": key } }),
+            }
+        })
+        .collect();
+    serde_json::json!({ "Records": records }).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -290,6 +324,23 @@ mod tests {
 #[cfg(test)]
 mod key_tests {
     use super::*;
+    use crate::event::{Event, decode};
+
+    #[test]
+    fn a_notification_is_decoded_to_the_same_changes() {
+        let time = Timestamp::parse("2026-01-02T03:04:05.006Z");
+        let keys = ["a b+c/%2F~é.html", "\u{0}\n\"\\", "index.html", "*-._!'()", &"é".repeat(512)];
+        for region in [None, Region::new("eu-central-1").ok()] {
+            let bucket = Bucket { name: BucketName::new("site").unwrap(), region };
+            let change = |key| Change { bucket: bucket.clone(), key: ObjectKey::new(key).unwrap() };
+            let changes = keys.map(change);
+            let json = notification(changes.iter().zip([time, None].into_iter().cycle()));
+            let Ok(Event::Changes(batch)) = decode(json.as_bytes()) else { panic!("{json}") };
+            assert_eq!(batch.changes, changes);
+            assert_eq!(batch.times, [time, None, time, None, time]);
+        }
+        assert!(notification([]).contains("[]"));
+    }
 
     #[test]
     fn errors_name_the_byte_offset() {

@@ -3,14 +3,16 @@
 
 use std::collections::BTreeSet;
 
-use super::deadline::{Invocation, listing_limits, lookup_limits, send_limits};
-use crate::aws::{BucketQuery, CallError, CloudFront, CodePipeline, S3, SdkConfig};
+use super::deadline::{
+    IN_PARTS_TIME, Invocation, PART_INTERVAL, QUEUE_ATTEMPT_TIMEOUT, listing_limits, lookup_limits, send_limits,
+};
+use crate::aws::{BucketQuery, CloudFront, CodePipeline, Queue, S3, SdkConfig};
 use crate::change::{AccountId, Bucket, Timestamp};
 use crate::config::{Config, ExpectedOwner};
 use crate::lookup::{Clock, ConfigLookup, KeyLookup, TagLookup};
 use crate::plan::Invalidation;
 use crate::report::logging;
-use crate::send::{SendDeadlines, SendOptions, SentCache, SentInvalidation, send_all};
+use crate::send::{Refusals, SendDeadlines, SendOptions, SendResult, SentCache, send_all};
 
 /// The function: its configuration, AWS clients and caches.
 pub struct App {
@@ -23,6 +25,8 @@ pub struct App {
     pub(super) config_lookup: ConfigLookup,
     pub(super) key_lookup: KeyLookup,
     sent_cache: SentCache,
+    pub(super) refusals: Refusals,
+    pub(super) queue: Option<Queue>,
 }
 
 impl App {
@@ -41,6 +45,8 @@ impl App {
             config_lookup: ConfigLookup::new(config.read_distribution_configs, ttl, limits, &clock),
             key_lookup: KeyLookup::new(config.listing_max_requests, ttl.positive, listing_limits, shared()),
             sent_cache: SentCache::new(shared()),
+            queue: config.queue_url.clone().map(|url| Queue::new(sdk, url, QUEUE_ATTEMPT_TIMEOUT)),
+            refusals: Refusals::new(shared()),
             config,
             clock,
         }
@@ -51,14 +57,11 @@ impl App {
         logging::timestamp((self.clock)())
     }
 
-    pub(super) async fn send(
-        &self,
-        invalidations: &[Invalidation],
-        deadlines: SendDeadlines,
-    ) -> Vec<Result<SentInvalidation, CallError>> {
+    pub(super) async fn send(&self, invalidations: &[Invalidation], deadlines: SendDeadlines) -> Vec<SendResult> {
         let calls = send_limits(self.config.retries.backoff);
-        let options = SendOptions { calls, dry_run: self.config.dry_run };
-        send_all(&self.cloudfront, invalidations, &self.sent_cache, options, deadlines).await
+        let in_parts = self.refusals.any_split_within(IN_PARTS_TIME);
+        let options = SendOptions { calls, in_parts, part_interval: PART_INTERVAL, dry_run: self.config.dry_run };
+        send_all(&self.cloudfront, invalidations, &self.sent_cache, &self.refusals, options, deadlines).await
     }
 
     /// The queries for these buckets, with the expected bucket owner. `None` if that is to be the function's account

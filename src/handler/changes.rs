@@ -7,11 +7,14 @@ use aws_lambda_events::event::sqs::SqsBatchResponse;
 use tokio::time::Duration;
 
 use super::app::App;
-use super::deadline::{Invocation, configs_deadline, listing_deadline};
+use super::deadline::{Invocation, QUEUE_ONLY_TIME, configs_deadline, listing_deadline};
+use super::enqueue::send_to_queue;
+use crate::aws::Queue;
 use crate::change::{Batch, Bucket, DistributionId, FieldError, Message};
 use crate::lookup::{ResolvedConfigs, ResolvedTags};
 use crate::plan::{AssignedBatch, DeliveryId, Outcome, Outcomes, SkipReason, assign, plan_changes, prefixes_to_list};
 use crate::report::{Answer, Failure, InvocationError, MAX_FAILURES_IN_MESSAGE, Report};
+use crate::send::SendResult;
 
 /// The maximum number of failures that are logged one by one. It bounds what one delivery can write to the log.
 const LOGGED_FAILURES: usize = 500;
@@ -23,6 +26,18 @@ pub(super) struct HandledChanges {
     pub(super) outcomes: Outcomes,
 }
 
+/// What happens to the changes of a delivery that CloudFront throttles.
+#[derive(Clone, Copy)]
+pub(super) enum Retries<'q> {
+    /// They are retried until the deadline.
+    UntilDeadline,
+    /// They are retried for this long.
+    For(Duration),
+    /// They are not retried but handed to the function's own queue, whose next poll sends one invalidation for all of
+    /// them.
+    InQueue(&'q Queue),
+}
+
 impl App {
     pub(super) async fn answer_changes(
         &self,
@@ -30,10 +45,21 @@ impl App {
         invocation: &Invocation,
     ) -> Result<Answer, InvocationError> {
         // Lambda retries an asynchronous event by itself, and does not bill the wait, so its retries here are bounded.
-        // An SQS batch is retried until the deadline, as each receive counts toward `maxReceiveCount`.
-        let retries = if batch.messages.is_some() { None } else { Some(self.config.retries.direct) };
+        // An SQS batch is retried until the deadline, as each receive counts toward `maxReceiveCount`. What came from a
+        // queue is handed to none: Lambda stops a function that sends to itself about 16 times (Lambda developer guide,
+        // "Use Lambda recursive loop detection").
+        let retries = match (&batch.messages, &self.queue) {
+            (Some(_), _) => Retries::UntilDeadline,
+            (None, Some(queue)) => Retries::InQueue(queue),
+            (None, None) => Retries::For(self.config.retries.direct),
+        };
         let delivery_id = DeliveryId::Invocation(&invocation.request_id);
-        let handled = self.handle_changes(&batch, &delivery_id, invocation, retries).await?;
+        let handled = match retries {
+            Retries::InQueue(queue) if self.refusals.any_within(QUEUE_ONLY_TIME) => {
+                queue_changes(queue, &batch, invocation).await
+            }
+            _ => self.handle_changes(&batch, &delivery_id, invocation, retries).await?,
+        };
         let batch_response = batch.messages.as_deref().and_then(|messages| handled.batch_response(messages, &batch));
         let HandledChanges { report, failures, .. } = handled;
         if batch_response.is_none() && !report.has_failed {
@@ -41,14 +67,7 @@ impl App {
         }
         // If the invocation fails, the runtime logs the error, whose message already lists the first failures.
         let logged_by_runtime = if batch_response.is_some() { 0 } else { MAX_FAILURES_IN_MESSAGE };
-        let mut others = failures.iter().skip(logged_by_runtime);
-        for failure in others.by_ref().take(LOGGED_FAILURES) {
-            tracing::error!(failure = failure.message, "changes not invalidated");
-        }
-        let unlisted = others.count() + batch.unlisted_failures;
-        if unlisted > 0 {
-            tracing::error!(unlisted, "further failures are not listed");
-        }
+        log_failures(&failures, logged_by_runtime, batch.unlisted_failures);
         if batch_response.is_none() {
             return Err(InvocationError::changes(failures, report));
         }
@@ -62,13 +81,17 @@ impl App {
         batch: &Batch,
         delivery_id: &DeliveryId<'_>,
         invocation: &Invocation,
-        retries: Option<Duration>,
+        retries: Retries<'_>,
     ) -> Result<HandledChanges, InvocationError> {
         let buckets = batch.changes.iter().map(|change| &change.bucket).collect();
         let all_changes = batch.changes.len() + batch.failed.len() + batch.unlisted_failures;
         let queries = self.queries(buckets, invocation).ok_or_else(|| InvocationError::unknown_account(all_changes))?;
         let tags = self.tag_lookup.resolve(&self.s3, queries.clone(), invocation.tags_deadline()).await;
-        let send_deadlines = invocation.send_deadlines(retries);
+        let send_deadlines = invocation.send_deadlines(match retries {
+            Retries::UntilDeadline => None,
+            Retries::For(time) => Some(time),
+            Retries::InQueue(_) => Some(Duration::ZERO),
+        });
         let distributions = tags.options().flat_map(|(_, options)| &options.distributions).collect();
         let configs =
             self.config_lookup.resolve(&self.cloudfront, distributions, configs_deadline(send_deadlines)).await;
@@ -86,21 +109,49 @@ impl App {
         failures.extend(tag_failures(&tags_unavailable, &tags));
         failures.extend(config_failures(batch, &config_unavailable, &configs));
         let accepted = if self.config.dry_run { SkipReason::DryRun.into() } else { Outcome::Invalidated };
-        let mut report = Report::default();
-        for (invalidation, sent) in invalidations.iter().zip(sent) {
-            match sent {
-                Ok(sent) => {
-                    outcomes.join(&invalidation.changes, accepted.clone());
-                    report.add(sent);
+        let (mut report, mut refused) = (Report::default(), Vec::new());
+        for (invalidation, SendResult { sent, error }) in invalidations.iter().zip(sent) {
+            report.extend(sent);
+            match error {
+                None => outcomes.join(&invalidation.changes, accepted.clone()),
+                Some(error) if matches!(retries, Retries::InQueue(_)) && error.class.is_transient() => {
+                    refused.extend_from_slice(&invalidation.changes);
                 }
-                Err(error) => {
+                Some(error) => {
                     outcomes.join(&invalidation.changes, Outcome::Failed);
                     failures.push(Failure::send(invalidation, &error));
                 }
             }
         }
+        if let Retries::InQueue(queue) = retries {
+            refused.sort_unstable();
+            refused.dedup();
+            failures.extend(send_to_queue(queue, batch, &refused, &mut outcomes, invocation.queue_deadline()).await);
+        }
         report.set_outcomes(batch, &outcomes, &failures);
         Ok(HandledChanges { report, failures, outcomes })
+    }
+}
+
+/// Hands all changes of a batch to the function's own queue.
+async fn queue_changes(queue: &Queue, batch: &Batch, invocation: &Invocation) -> HandledChanges {
+    let (mut failures, mut outcomes) = (unreadable(batch), Outcomes::new(batch.changes.len()));
+    let changes: Vec<_> = (0..batch.changes.len()).collect();
+    failures.extend(send_to_queue(queue, batch, &changes, &mut outcomes, invocation.queue_deadline()).await);
+    let mut report = Report::default();
+    report.set_outcomes(batch, &outcomes, &failures);
+    HandledChanges { report, failures, outcomes }
+}
+
+/// Logs failures one by one, but for the first `skipped`. `unlisted` is the number of those that are not in `failures`.
+pub(super) fn log_failures(failures: &[Failure], skipped: usize, unlisted: usize) {
+    let mut others = failures.iter().skip(skipped);
+    for failure in others.by_ref().take(LOGGED_FAILURES) {
+        tracing::error!(failure = failure.message, "changes not invalidated");
+    }
+    let unlisted = others.count() + unlisted;
+    if unlisted > 0 {
+        tracing::error!(unlisted, "further failures are not listed");
     }
 }
 
@@ -146,13 +197,16 @@ impl HandledChanges {
         if attributed < batch.failed.len() {
             return None;
         }
-        let has_failed =
-            |message: &&Message| self.outcomes.any_failed(message.changes.clone()) || !message.failed.is_empty();
-        let ids: BTreeSet<_> = messages.iter().filter(has_failed).map(|message| &*message.id).collect();
+        let ids: BTreeSet<_> = messages.iter().filter(|it| self.has_failed(it)).map(|message| &*message.id).collect();
         let mut response = SqsBatchResponse::default();
         for id in ids {
             response.add_failure(id);
         }
         Some(response)
+    }
+
+    /// Whether anything of a message failed.
+    pub(super) fn has_failed(&self, message: &Message) -> bool {
+        self.outcomes.any_failed(message.changes.clone()) || !message.failed.is_empty()
     }
 }

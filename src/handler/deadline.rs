@@ -2,6 +2,7 @@
 
 use tokio::time::{Duration, Instant};
 
+use crate::aws::MAX_BATCH;
 use crate::lookup::CallLimits;
 use crate::send::SendDeadlines;
 
@@ -34,12 +35,44 @@ const JOB_ANSWER_TIME: Duration = Duration::from_millis(500);
 /// The last retry of a request to send starts this long before the end of retries.
 const LAST_RETRY_MARGIN: Duration = Duration::from_millis(50);
 
-/// If there are too many invalidations in progress once the time for retries divided by this has passed, fewer
-/// wildcards are sent.
-const ONE_WILDCARD_DIVISOR: u32 = 2;
+/// In the last part of the time for retries, the time divided by this, a refused invalidation of messages that were
+/// received before is sent with fewer wildcards.
+const FEWER_WILDCARDS_DIVISOR: u32 = 3;
+
+/// The interval between two parts of an invalidation: CloudFront's rate is one wildcard a second, in the readings of
+/// 2026. It is a little longer, since the requests take different times.
+pub(super) const PART_INTERVAL: Duration = Duration::from_millis(1050);
+/// How long invalidations are sent in parts after one had to be.
+pub(super) const IN_PARTS_TIME: Duration = Duration::from_mins(10);
 
 /// Reading the progress of a job's invalidations may take the remaining time divided by this.
 const PROGRESS_DIVISOR: u32 = 2;
+
+/// A poll of the queue begins with one receive, whose wait is long enough to ask all servers of the queue, and short
+/// enough for an empty queue to cost next to nothing.
+pub(super) const FIRST_RECEIVE_WAIT: Duration = Duration::from_secs(1);
+/// If there are messages, this many receives are made at a time, each with this wait, until all of them are empty: the
+/// time without a change after which a deploy counts as ended.
+pub(super) const RECEIVERS: usize = 4;
+const RECEIVE_WAIT: Duration = Duration::from_secs(3);
+/// No receive waits longer than until this much of the invocation has passed: the rest is needed to look up, send and
+/// delete.
+const MAX_RECEIVE_TIME: Duration = Duration::from_secs(25);
+const RECEIVE_DIVISOR: u32 = 2;
+/// The longest time for an attempt of a call to SQS: longer than the longest wait, so that no receive is dropped.
+pub(super) const QUEUE_ATTEMPT_TIMEOUT: Duration = RECEIVE_WAIT.saturating_add(ATTEMPT_TIMEOUT);
+
+/// The most calls that delete messages at a time.
+pub(super) const CONCURRENT_DELETES: usize = 8;
+/// The time reserved to delete messages: for each call of the batch, and for the slowest. A call takes 50 ms or less,
+/// and several are made at a time.
+const DELETE_TIME: Duration = Duration::from_millis(10);
+const SLOWEST_DELETE_TIME: Duration = Duration::from_secs(2);
+/// The reserve is at most the remaining time divided by this.
+const DELETE_DIVISOR: u32 = 2;
+
+/// How long changes that S3 sends directly go straight to the queue after CloudFront throttled one.
+pub(super) const QUEUE_ONLY_TIME: Duration = Duration::from_mins(1);
 
 /// The interval between two `GetInvalidation` polls of the same invalidations.
 pub(super) const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -91,6 +124,11 @@ pub(super) fn job_result_limits() -> CallLimits {
     CallLimits { attempts: u32::MAX, first_delay, attempt_divisor: 3, min_attempt_time: Duration::ZERO, ..limits }
 }
 
+/// The limits of sending and deleting messages, which SQS answers within some 10 ms.
+pub(super) fn queue_limits() -> CallLimits {
+    CallLimits { attempts: 4, attempt_divisor: 3, ..job_result_limits() }
+}
+
 /// What is known of an invocation besides its event.
 #[derive(Clone, Debug)]
 pub struct Invocation {
@@ -115,8 +153,9 @@ impl Invocation {
         let attempts = answers.checked_sub(self.reserve(LAST_ATTEMPT_RESERVE, RESERVE_DIVISOR)).unwrap_or(answers);
         let retries = retries.map_or(attempts, |retries| attempts.min(Instant::now() + retries));
         let last_retry = retries.checked_sub(LAST_RETRY_MARGIN).unwrap_or(retries);
-        let one_wildcard_from = in_part_of(retries, ONE_WILDCARD_DIVISOR, Duration::MAX);
-        SendDeadlines { retries, last_retry, one_wildcard_from, attempts, answers }
+        let last_part = retries.saturating_duration_since(Instant::now()) / FEWER_WILDCARDS_DIVISOR;
+        let fewer_wildcards_from = retries.checked_sub(last_part).unwrap_or(retries);
+        SendDeadlines { retries, last_retry, fewer_wildcards_from, attempts, answers }
     }
 
     /// The deadline for executing a job.
@@ -140,6 +179,11 @@ impl Invocation {
         self.deadline.checked_sub(ANSWER_RESERVE).unwrap_or_else(Instant::now).min(Instant::now() + wait)
     }
 
+    /// The deadline for sending and deleting messages.
+    pub(super) fn queue_deadline(&self) -> Instant {
+        self.before_end(JOB_ANSWER_TIME, JOB_ANSWER_DIVISOR)
+    }
+
     /// The deadline, earlier by a reserve.
     fn before_end(&self, reserve: Duration, divisor: u32) -> Instant {
         self.deadline.checked_sub(self.reserve(reserve, divisor)).unwrap_or_else(Instant::now)
@@ -159,6 +203,20 @@ pub(super) fn configs_deadline(send: SendDeadlines) -> Instant {
 /// The deadline for listing keys.
 pub(super) fn listing_deadline(send: SendDeadlines) -> Instant {
     in_part_of(send.answers, LISTING_DIVISOR, MAX_LISTING_TIME)
+}
+
+/// Returns how long the next receives of a poll wait that began at `start`, in whole seconds; `None` if it is too late
+/// for another.
+pub(super) fn receive_wait(start: Instant, invocation: &Invocation) -> Option<Duration> {
+    let time = invocation.deadline.saturating_duration_since(start) / RECEIVE_DIVISOR;
+    let left = time.min(MAX_RECEIVE_TIME).saturating_sub(start.elapsed()).min(RECEIVE_WAIT);
+    (left >= Duration::from_secs(1)).then(|| Duration::from_secs(left.as_secs()))
+}
+
+/// Returns the time that is reserved to delete this many messages.
+pub(super) fn delete_reserve(messages: usize, invocation: &Invocation) -> Duration {
+    let calls = u32::try_from(messages.div_ceil(MAX_BATCH)).unwrap_or(u32::MAX);
+    invocation.reserve(SLOWEST_DELETE_TIME + DELETE_TIME.saturating_mul(calls), DELETE_DIVISOR)
 }
 
 /// The end of a part of the time until `deadline`: of that time divided by `divisor`, and of at most `most`.

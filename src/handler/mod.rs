@@ -1,12 +1,14 @@
 //! One invocation from event to answer: decode, look up, plan, send, report. AWS is called only through [`crate::aws`].
-//! The steps are in `changes` for changes, `request` for requests and `job` for CodePipeline jobs, all of them on the
-//! [`App`] of `app`. Here is the adapter to `lambda_runtime`: it converts events, deadlines and errors, and writes the
+//! The steps are in `changes` for changes, `queue` for the function's own queue, `request` for requests and `job` for
+//! CodePipeline jobs, all of them on the [`App`] of `app`. Here is the adapter to `lambda_runtime`: it converts events, deadlines and errors, and writes the
 //! log line and the metrics of each invocation.
 
 mod app;
 mod changes;
 pub mod deadline;
+mod enqueue;
 mod job;
+mod queue;
 mod request;
 
 use std::io;
@@ -21,7 +23,7 @@ use tokio::time::Instant;
 
 use self::deadline::UNKNOWN_TIME_LEFT;
 use crate::change::EventSource;
-use crate::event::{self, Event, EventError};
+use crate::event::{self, Event, EventError, Request};
 use crate::lookup::calls;
 use crate::report::{Answer, InvocationError, LogLine, Metrics, RESPONSE_LIMITS};
 
@@ -44,7 +46,8 @@ impl App {
     ) -> (Result<Answer, InvocationError>, LogLine) {
         let source = match &event {
             Ok(Event::Changes(batch)) => batch.source,
-            Ok(Event::Request(_)) => EventSource::Direct,
+            Ok(Event::Poll(_)) => EventSource::Sqs,
+            Ok(Event::Request(_) | Event::Schedule) => EventSource::Direct,
             Ok(Event::Job(_)) => EventSource::CodePipeline,
             Err(_) => EventSource::Unknown,
         };
@@ -53,6 +56,9 @@ impl App {
             match event {
                 Ok(Event::Changes(batch)) => Box::pin(self.answer_changes(batch, invocation)).await,
                 Ok(Event::Request(request)) => Box::pin(self.answer_request(&request, invocation)).await,
+                Ok(Event::Poll(poll)) => Ok(Box::pin(self.answer_poll(&poll, invocation)).await),
+                Ok(Event::Schedule) if self.queue.is_some() => Err(EventError::ScheduleWithoutInput.into()),
+                Ok(Event::Schedule) => Box::pin(self.answer_request(&Request::default(), invocation)).await,
                 Ok(Event::Job(job)) => Box::pin(self.answer_job(job, invocation)).await,
                 // An event that cannot be decoded counts as one change.
                 Err(error) => Err(InvocationError::event(&error, 1)),
@@ -113,6 +119,7 @@ pub async fn handle(
     let (answer, log_line) = app.handle(event, started_at, &invocation).await;
     log_line.log();
     if let Some(metrics) = metrics
+        && !log_line.is_idle_poll()
         && let Some(now) = app.now()
         && let Err(error) =
             metrics.write(&mut io::stdout(), &log_line, &function.function_name, &invocation.request_id, now)

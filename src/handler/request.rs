@@ -3,14 +3,14 @@
 use tokio::time::{Duration, Instant, sleep, timeout_at};
 
 use super::app::App;
-use super::changes::HandledChanges;
+use super::changes::{HandledChanges, Retries};
 use super::deadline::{Invocation, POLL_INTERVAL};
 use crate::aws::Progress;
 use crate::change::{Batch, Bucket, Change, DistributionId, InvalidationId};
 use crate::event::{EventError, Request, RequestKind, RequestTarget};
 use crate::plan::{DeliveryId, SkipReason, plan_named};
 use crate::report::{Answer, Failure, InvocationError, Report};
-use crate::send::SentInvalidation;
+use crate::send::{SendResult, SentInvalidation};
 
 impl App {
     /// Handles a direct invocation. If the request says so, waits until its invalidations are completed, within the
@@ -42,7 +42,7 @@ impl App {
                 let changes = keys.iter().cloned().map(|key| Change { bucket: bucket.clone(), key }).collect();
                 let batch = Batch { changes, ..Batch::default() };
                 let HandledChanges { report, failures, .. } =
-                    self.handle_changes(&batch, delivery_id, invocation, None).await?;
+                    self.handle_changes(&batch, delivery_id, invocation, Retries::UntilDeadline).await?;
                 if report.skipped.iter().any(|it| matches!(it.reason, SkipReason::BucketNotTagged { .. })) {
                     return Err(InvocationError::request_refused(self.not_tagged(bucket), keys.len()));
                 }
@@ -63,11 +63,9 @@ impl App {
                 let mut report = Report::default();
                 let mut failures = Vec::new();
                 let sent = self.send(&invalidations, invocation.send_deadlines(None)).await;
-                for (invalidation, sent) in invalidations.iter().zip(sent) {
-                    match sent {
-                        Ok(sent) => report.add(sent),
-                        Err(error) => failures.push(Failure::send(invalidation, &error)),
-                    }
+                for (invalidation, SendResult { sent, error }) in invalidations.iter().zip(sent) {
+                    report.extend(sent);
+                    failures.extend(error.map(|error| Failure::send(invalidation, &error)));
                 }
                 report.set_failures(&failures, 0);
                 (report, failures)

@@ -293,7 +293,7 @@ pub enum Outcome {
     Skipped(Arc<SkipReason>),
     /// CloudFront accepted an invalidation that covers it.
     Invalidated,
-    /// The function's own queue has accepted it, and delivers it again. The function has no such queue yet.
+    /// The function's own queue has accepted it, and delivers it again.
     Queued,
     /// It is reported to its sender as failed.
     Failed,

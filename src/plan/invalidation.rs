@@ -24,6 +24,8 @@ pub struct Invalidation {
     pub buckets: Vec<BucketName>,
     /// The indices in the batch of the changes that it covers, ascending; empty if a person named the items.
     pub changes: Arc<[usize]>,
+    /// Whether any of its messages was received before.
+    pub is_redelivered: bool,
     /// The number of URLs of unchanged objects that it evicts, if known.
     pub unchanged_evicted: Option<u64>,
     /// The maximum number of items and wildcards.
@@ -52,6 +54,32 @@ impl Invalidation {
         self.with(self.paths().cloned().collect(), budget)
     }
 
+    /// Returns parts of the invalidation, each with at most `max_paths` items and `max_wildcards` wildcards, both at least
+    /// one. All parts together have its items.
+    #[must_use]
+    pub fn split(&self, max_paths: usize, max_wildcards: usize) -> Vec<Self> {
+        let (wildcards, others): (Vec<_>, Vec<_>) = self.items.iter().cloned().partition(Item::is_wildcard);
+        let (mut wildcards, mut others) = (wildcards.as_slice(), others.as_slice());
+        let mut parts = Vec::new();
+        while !wildcards.is_empty() || !others.is_empty() {
+            let (first, further) = wildcards.split_at(wildcards.len().min(max_wildcards.max(1)).min(max_paths.max(1)));
+            let room = max_paths.max(1) - first.len();
+            let (more, rest) = others.split_at(others.len().min(room));
+            (wildcards, others) = (further, rest);
+            parts.push(self.with_items([first, more].concat()));
+        }
+        parts
+    }
+
+    /// Returns the invalidation with other items, sorted, and with a caller reference of their own, as CloudFront
+    /// rejects one that was used with other paths.
+    #[must_use]
+    pub fn with_items(&self, mut items: Vec<Item>) -> Self {
+        items.sort_unstable();
+        let caller_reference = CallerReference::new(&self.distribution, &items, &self.delivery_digest);
+        Self { items, caller_reference, ..self.clone() }
+    }
+
     fn paths(&self) -> impl Iterator<Item = &InvalidationPath> {
         self.items.iter().filter_map(|item| match item {
             Item::Path(path) => Some(path),
@@ -59,11 +87,9 @@ impl Invalidation {
         })
     }
 
-    /// Different items need a caller reference of their own, as CloudFront rejects one that was used with other paths.
     fn with(&self, paths: Vec<InvalidationPath>, budget: Budget) -> Option<Self> {
         let (items, unchanged_evicted) = collapsed(paths, Objective { budget, evictions_per_path: 0 }, &Heuristic);
-        let caller_reference = CallerReference::new(&self.distribution, &items, &self.delivery_digest);
-        (items != self.items).then(|| Self { items, caller_reference, unchanged_evicted, budget, ..self.clone() })
+        (items != self.items).then(|| Self { unchanged_evicted, budget, ..self.with_items(items) })
     }
 }
 

@@ -63,6 +63,7 @@ pub fn plan_changes(
                 .clone(),
         };
         let messages = assignment.changes.iter().filter_map(|&change| batch.message_of(change));
+        let is_redelivered = messages.clone().any(|message| message.is_redelivered);
         let delivery_digest = match batch.messages {
             None => delivery_id.digest(),
             Some(_) => DeliveryId::Messages(messages.map(|message| &*message.id).collect()).digest(),
@@ -72,6 +73,7 @@ pub fn plan_changes(
             distribution: distribution.clone(),
             caller_reference: CallerReference::new(distribution, &items, &delivery_digest),
             items: items.clone(),
+            is_redelivered,
             unchanged_evicted,
             buckets: buckets.clone(),
             changes: assignment.changes.clone(),
@@ -101,6 +103,7 @@ pub fn plan_named(
         items: items.to_vec(),
         buckets: bucket.into_iter().cloned().collect(),
         changes: [].into(),
+        is_redelivered: false,
         unchanged_evicted: None,
         budget: Budget { max_paths: Budget::MAX_PATHS, max_wildcards: Budget::MAX_WILDCARDS },
     };
@@ -309,7 +312,7 @@ mod tests {
 
     #[test]
     fn only_contributing_messages_determine_the_caller_reference() {
-        let message = |id: &str, changes| Message { id: id.into(), changes, failed: 0..0 };
+        let message = |id: &str, changes| Message { id: id.into(), changes, failed: 0..0, is_redelivered: false };
         let reference = |changes: &[Change], messages: &[Message], request_id: &str| {
             let batch = Batch { messages: Some(messages.to_vec()), ..batch(changes) };
             plan(&batch, &resolutions(), BUDGET, &DeliveryId::Invocation(request_id))

@@ -115,6 +115,26 @@ impl Failure {
         Self { distribution_id: Some(distribution.clone()), changes, ..Self::of_call("config", error, message) }
     }
 
+    /// The function has no queue to poll.
+    #[must_use]
+    pub fn no_queue() -> Self {
+        let message = "QUEUE_URL is not set, so there is no queue to poll; set it to the URL of the function's queue";
+        Self::new("queue-not-configured", message.into())
+    }
+
+    /// A call to the function's own queue failed.
+    #[must_use]
+    pub fn queue(error: &CallError) -> Self {
+        let remedy = match error.class {
+            ErrorClass::AccessDenied => {
+                "; allow sqs:ReceiveMessage, sqs:DeleteMessage and sqs:SendMessage on the queue for the execution role"
+            }
+            ErrorClass::NotFound => "; correct QUEUE_URL",
+            _ => "",
+        };
+        Self::of_call("queue", error, format!("the function's queue: {error}{remedy}"))
+    }
+
     /// CloudFront did not accept an invalidation. `error` is that of the last attempt.
     #[must_use]
     pub fn send(planned: &Invalidation, error: &CallError) -> Self {

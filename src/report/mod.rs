@@ -86,6 +86,9 @@ pub struct Report {
     pub changes: ChangeCounts,
     /// Totals of the invalidations, unlisted ones included.
     pub totals: Totals,
+    /// The messages of a poll of the function's own queue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<QueueCounts>,
     /// The result of a CodePipeline job.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub job: Option<JobReport>,
@@ -167,10 +170,12 @@ fn is_zero(number: &usize) -> bool {
 }
 
 impl Report {
-    /// Adds an invalidation.
-    pub fn add(&mut self, sent: SentInvalidation) {
-        self.totals.add(&sent);
-        self.invalidations.push(sent);
+    /// Adds invalidations.
+    pub fn extend(&mut self, sent: Vec<SentInvalidation>) {
+        for sent in &sent {
+            self.totals.add(sent);
+        }
+        self.invalidations.extend(sent);
     }
 
     /// Shortens the lists, those of failures and skipped changes to the entries with the most changes.
@@ -280,6 +285,17 @@ pub struct JobReport {
     pub result: &'static str,
     /// The summary, or the message of the failure.
     pub message: String,
+}
+
+/// The messages of a poll. Those that were received and not deleted are received again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct QueueCounts {
+    /// The number of messages received. One that was received twice counts once.
+    #[serde(rename = "messagesReceived")]
+    pub received: usize,
+    /// The number of messages deleted, because nothing of them failed.
+    #[serde(rename = "messagesDeleted")]
+    pub deleted: usize,
 }
 
 /// The number of changes by outcome. Every change is counted once.

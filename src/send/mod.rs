@@ -1,318 +1,77 @@
 //! Sends the invalidations of one delivery, with retries until a deadline, and says what was sent
 //! ([`SentInvalidation`]).
 //!
-//! `CreateInvalidation` is throttled for the whole account, at about one request in two seconds (AWS staff,
-//! aws-sdk-js#3983), and a throttled response does not say when to retry. So all invalidations wait in one queue in
-//! memory. Until CloudFront throttles, several requests are sent concurrently. From then on they start one at a time,
-//! spaced by the backoff, and whatever is retried goes to the end of the queue. An invalidation that this process saw
-//! accepted for an earlier delivery of the same changes is not sent again ([`SentCache`]).
+//! All invalidations wait in one queue in memory. Until CloudFront throttles, several requests are sent concurrently.
+//! From then on they start one at a time (see [`throttle`]), and whatever is retried goes to the end of the queue. An
+//! invalidation that is refused several times in a row, for the rate or for what is in progress, is sent in parts.
+//! Paths are billed one by one, so this bills and evicts no path more, and it passes under either reading of
+//! CloudFront's quota. An invalidation that this process saw accepted for an earlier delivery of the same changes is not
+//! sent again ([`SentCache`]).
 
-use std::collections::{HashMap, VecDeque};
+mod sent;
+mod throttle;
+
+use std::collections::VecDeque;
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use serde::Serialize;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Duration, Instant, sleep_until, timeout_at};
 
-use crate::aws::{Accepted, CallError, CloudFront, ErrorClass, Progress};
-use crate::change::{DistributionId, InvalidationId};
+use self::throttle::Throttle;
+use crate::aws::{Accepted, CallError, CloudFront, ErrorClass};
 use crate::collapse::Budget;
+use crate::lookup::CallLimits;
 use crate::lookup::calls::{self, MAX_CALLS_PER_PERMIT, hold};
-use crate::lookup::{CallLimits, Clock};
-use crate::path::Item;
-use crate::plan::{CallerReference, Invalidation, price_usd};
+use crate::plan::Invalidation;
+
+pub(crate) use self::sent::MAX_LISTED_BUCKETS;
+pub use self::sent::{SentCache, SentInvalidation, SentStatus};
+pub use self::throttle::{Refusals, SendDeadlines};
 
 /// The operation's name in errors.
 const CREATE_INVALIDATION: &str = "CreateInvalidation";
 
-/// The most buckets of one invalidation that are listed.
-pub(crate) const MAX_LISTED_BUCKETS: usize = 10;
-
 /// How invalidations are sent.
 #[derive(Clone, Copy, Debug)]
 pub struct SendOptions {
-    /// The limits of the attempts. The first delay is also the interval between requests once CloudFront throttles.
+    /// The limits of the attempts. The first delay is also the longest interval between requests once CloudFront
+    /// throttles.
     pub calls: CallLimits,
+    /// Whether all invalidations are sent in parts from the start.
+    pub in_parts: bool,
+    /// The interval between two parts of an invalidation.
+    pub part_interval: Duration,
     /// Whether nothing is sent.
     pub dry_run: bool,
 }
 
-/// The deadlines of sending.
-#[derive(Clone, Copy)]
-pub struct SendDeadlines {
-    /// The end of retries.
-    pub retries: Instant,
-    /// When the last retry starts at the latest.
-    pub last_retry: Instant,
-    /// From when on fewer wildcards are sent if there are too many invalidations in progress.
-    pub one_wildcard_from: Instant,
-    /// The end of attempts. A request that starts later could be accepted and yet be reported as failed.
-    pub attempts: Instant,
-    /// The end of waiting for responses.
-    pub answers: Instant,
+/// What became of a planned invalidation.
+#[derive(Debug, Default)]
+pub struct SendResult {
+    /// What CloudFront accepted: the invalidation, or parts of it.
+    pub sent: Vec<SentInvalidation>,
+    /// The error of the last attempt, if not all of it was accepted.
+    pub error: Option<CallError>,
 }
 
-impl SendDeadlines {
-    /// Returns when a retry that is due at `due` starts: at that time, or as the last retry if that is earlier. `None`
-    /// if it is too late for a retry.
-    fn retry_at(&self, due: Instant, now: Instant) -> Option<Instant> {
-        (now < self.last_retry).then(|| due.min(self.last_retry))
-    }
-}
+/// After so many refusals in a row an invalidation is sent in parts.
+const REFUSALS_BEFORE_SPLIT: u32 = 3;
 
-/// An invalidation that CloudFront accepted, or that a dry run would have sent.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SentInvalidation {
-    /// The distribution.
-    pub distribution_id: DistributionId,
-    /// The result of sending it.
-    pub status: SentStatus,
-    /// CloudFront's ID of the invalidation; absent if CloudFront did not return one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub invalidation_id: Option<InvalidationId>,
-    /// The status of the invalidation in CloudFront; absent if nothing waited for it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub invalidation_status: Option<Progress>,
-    /// The caller reference.
-    pub caller_reference: String,
-    /// The number of buckets whose changes it covers, or whose tag named the distribution.
-    pub bucket_count: usize,
-    /// The first of these buckets.
-    pub buckets: Vec<String>,
-    /// The number of changes it covers. A change is counted for each of its distributions.
-    pub changes: usize,
-    /// The number of its paths and cache tags.
-    pub path_count: usize,
-    /// The number of wildcards among all its paths.
-    pub wildcard_count: usize,
-    /// The number of URLs of unchanged objects that it evicts; absent if that is only estimated.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub unchanged_evicted: Option<u64>,
-    /// The price of its paths in US dollars, beyond the free ones, if CloudFront bills them in this invocation, or would
-    /// without the dry run; otherwise 0.
-    pub cost_usd: f64,
-    /// Its paths and cache tags; a report may list only some.
-    pub paths: Vec<Item>,
-}
-
-impl SentInvalidation {
-    /// Builds the report of `invalidation` from CloudFront's answer; `accepted` is `None` in a dry run.
-    #[must_use]
-    pub fn new(invalidation: &Invalidation, accepted: Option<Accepted>) -> Self {
-        let (status, invalidation_id) = match accepted {
-            Some(Accepted::Created { id }) => (SentStatus::Accepted, Some(id)),
-            Some(Accepted::AlreadyExists) => (SentStatus::AlreadyExists, None),
-            None => (SentStatus::DryRun, None),
-        };
-        Self {
-            distribution_id: invalidation.distribution.clone(),
-            status,
-            invalidation_id,
-            invalidation_status: None,
-            caller_reference: invalidation.caller_reference.as_str().to_owned(),
-            bucket_count: invalidation.buckets.len(),
-            buckets: invalidation.buckets.iter().take(MAX_LISTED_BUCKETS).map(ToString::to_string).collect(),
-            changes: invalidation.changes.len(),
-            path_count: invalidation.items.len(),
-            wildcard_count: invalidation.items.iter().filter(|item| item.is_wildcard()).count(),
-            unchanged_evicted: invalidation.unchanged_evicted,
-            cost_usd: match status {
-                SentStatus::Accepted | SentStatus::DryRun => price_usd(invalidation.items.len()),
-                SentStatus::AcceptedBefore | SentStatus::AlreadyExists => 0.0,
-            },
-            paths: invalidation.items.clone(),
-        }
-    }
-
-    /// Marks it as accepted for an earlier delivery of the same changes.
-    #[must_use]
-    pub fn cached(self) -> Self {
-        let status = if self.status == SentStatus::Accepted { SentStatus::AcceptedBefore } else { self.status };
-        Self { status, cost_usd: 0.0, ..self }
-    }
-
-    /// Returns whether CloudFront accepted it in this invocation, and so bills it. One that already exists under its
-    /// caller reference is not billed again.
-    #[must_use]
-    pub fn is_billed(&self) -> bool {
-        self.status == SentStatus::Accepted
-    }
-}
-
-/// The result of sending an invalidation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SentStatus {
-    /// CloudFront accepted it.
-    Accepted,
-    /// CloudFront accepted it for an earlier delivery of the same changes, so it was not sent again.
-    AcceptedBefore,
-    /// CloudFront answered that it had accepted it before, for an earlier delivery or attempt.
-    AlreadyExists,
-    /// `DRY_RUN` is on: nothing was sent.
-    DryRun,
-}
-
-/// How long an entry is cached: as long as Lambda retries an event (maximum age of an asynchronous event, 6 h).
-const SENT_TTL: Duration = Duration::from_hours(6);
-
-/// The approximate size limit of the cache, in bytes: some 5,000 invalidations that were accepted with the paths they
-/// were planned with.
-const MAX_CACHE_BYTES: usize = 2 * 1024 * 1024;
-
-/// The approximate size of an entry without rewritten paths, in bytes.
-const ENTRY_SIZE: usize = 400;
-/// The approximate size of a rewritten path besides its text, in bytes.
-const ITEM_SIZE: usize = 64;
-
-/// The accepted invalidations, by the caller reference they were planned with.
-///
-/// A caller reference identifies distribution, delivery and paths, so an invalidation that was accepted under it is
-/// done. When Lambda retries an event because another distribution failed, sending it again would only use up
-/// CloudFront's low request rate. And CloudFront does not recognize an invalidation that it accepted with other paths
-/// than planned; this cache does. It is only an optimization: an invalidation that is not cached, in another process
-/// or for lack of space, is sent again.
-pub struct SentCache {
-    clock: Clock,
-    entries: Mutex<SentEntries>,
-}
-
-impl SentCache {
-    /// Creates an empty cache.
-    pub fn new(clock: Clock) -> Self {
-        Self { clock, entries: Mutex::default() }
-    }
-
-    /// Returns what was accepted for a planned invalidation, if it is cached.
-    fn get(&self, planned: &Invalidation) -> Option<SentInvalidation> {
-        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = entries.by_reference.get(&planned.caller_reference).filter(|it| self.is_fresh(it))?;
-        let mut sent = planned.clone();
-        if let Some((caller_reference, items)) = &entry.rewritten {
-            sent.caller_reference = caller_reference.clone();
-            sent.items.clone_from(items);
-        }
-        Some(SentInvalidation::new(&sent, Some(entry.accepted.clone())))
-    }
-
-    /// Caches that `sent` was accepted: the planned invalidation, or the rewritten one that replaced it.
-    fn insert(&self, planned_reference: &CallerReference, sent: &Invalidation, accepted: &Accepted) {
-        let is_rewritten = sent.caller_reference != *planned_reference;
-        let rewritten = is_rewritten.then(|| (sent.caller_reference.clone(), sent.items.clone()));
-        let items = rewritten.iter().flat_map(|(_, items)| items);
-        let size = ENTRY_SIZE + items.map(|item| ITEM_SIZE + item.as_str().len()).sum::<usize>();
-        let entry = SentEntry { accepted: accepted.clone(), rewritten, stored_at: (self.clock)(), size };
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.size += size;
-        match entries.by_reference.insert(planned_reference.clone(), entry) {
-            Some(older) => entries.size -= older.size,
-            None => entries.order.push_back(planned_reference.clone()),
-        }
-        while entries.size > MAX_CACHE_BYTES
-            && let Some(oldest) = entries.order.pop_front()
-        {
-            let evicted = entries.by_reference.remove(&oldest);
-            entries.size -= evicted.map_or(0, |it| it.size);
-        }
-    }
-
-    /// By the wall clock, since the monotonic clock may stand still while the sandbox is frozen. An entry from the
-    /// future is not fresh.
-    fn is_fresh(&self, entry: &SentEntry) -> bool {
-        (self.clock)().duration_since(entry.stored_at).is_ok_and(|age| age < SENT_TTL)
-    }
-}
-
-#[derive(Default)]
-struct SentEntries {
-    by_reference: HashMap<CallerReference, SentEntry>,
-    /// The references, the oldest first.
-    order: VecDeque<CallerReference>,
-    size: usize,
-}
-
-struct SentEntry {
-    accepted: Accepted,
-    /// The caller reference and paths that were accepted, if they are not the planned ones.
-    rewritten: Option<(CallerReference, Vec<Item>)>,
-    stored_at: SystemTime,
-    size: usize,
-}
-
-/// Limits the rate of requests once CloudFront has throttled one.
-struct Throttle {
-    deadlines: SendDeadlines,
-    calls: CallLimits,
-    not_before: Instant,
-    /// The number of consecutive throttled responses. Those to concurrent requests count as one.
-    consecutive_throttles: u32,
-    /// When the last of those that count arrived.
-    throttled_at: Option<Instant>,
-    /// When a request was last accepted.
-    accepted_at: Option<Instant>,
-}
-
-impl Throttle {
-    fn new(deadlines: SendDeadlines, calls: CallLimits, now: Instant) -> Self {
-        Self { deadlines, calls, not_before: now, consecutive_throttles: 0, throttled_at: None, accepted_at: None }
-    }
-
-    /// Returns when the next request may start, or `None` if there is no time for it. `not_before` is its own earliest
-    /// start, and `was_sent` is whether it was sent before. A first attempt may start until the end of attempts; a
-    /// retry, and any request once CloudFront has throttled, only until the end of retries.
-    fn next(&self, not_before: Instant, was_sent: bool, now: Instant) -> Option<Instant> {
-        let start = not_before.max(self.not_before).max(now);
-        let is_first = !was_sent && self.throttled_at.is_none();
-        let latest = if is_first { self.deadlines.attempts } else { self.deadlines.retries };
-        (start <= latest).then_some(start)
-    }
-
-    /// Records that a request starts.
-    fn begin(&mut self, now: Instant) {
-        if self.throttled_at.is_some() {
-            self.wait_until(now + self.calls.first_delay, now);
-        }
-    }
-
-    /// Records that a request was throttled that started at `attempt_start`.
-    fn throttled(&mut self, attempt_start: Instant, now: Instant) {
-        // Concurrent requests are throttled together, which says no more than a single throttled request.
-        if self.throttled_at.is_some_and(|throttled_at| attempt_start <= throttled_at) {
-            return;
-        }
-        let earliest = self.accepted_at.map_or(now, |accepted_at| accepted_at + self.calls.first_delay);
-        self.wait_until(earliest.max(now + self.calls.delay(self.consecutive_throttles)), now);
-        self.consecutive_throttles += 1;
-        self.throttled_at = Some(now);
-    }
-
-    /// Records that a request was accepted that started at `attempt_start`.
-    fn accepted(&mut self, attempt_start: Instant, now: Instant) {
-        self.accepted_at = Some(now);
-        if let Some(throttled_at) = self.throttled_at {
-            self.wait_until(self.not_before.max(now + self.calls.first_delay), now);
-            if attempt_start > throttled_at {
-                self.consecutive_throttles = 0;
-            }
-        }
-    }
-
-    fn wait_until(&mut self, due: Instant, now: Instant) {
-        self.not_before = self.deadlines.retry_at(due, now).unwrap_or(due);
-    }
-}
+/// The most paths and wildcards of a part. CloudFront's quota, in the readings of 2026: 150 paths and one wildcard a
+/// second.
+const MAX_PART_PATHS: usize = 150;
+const MAX_PART_WILDCARDS: usize = 1;
 
 /// An invalidation that is not accepted yet.
 struct PendingInvalidation {
     /// The index of the planned invalidation.
     index: usize,
-    /// The invalidation to send, whose paths may be wider than planned.
+    /// The invalidation to send, whose paths may be wider than planned, or the part to send.
     invalidation: Invalidation,
+    /// The parts to send after it, the last one first.
+    further_parts: Vec<Invalidation>,
     /// Whether paths with unusual characters were replaced by wildcards ([`Invalidation::widened`]).
     widened: bool,
     /// Whether it was sent before with these paths. [`Throttle::next`] gives the first attempt with a set of paths more
@@ -320,6 +79,8 @@ struct PendingInvalidation {
     was_sent: bool,
     /// Whether it was sent before, with these or other paths. For the statistics.
     is_retry: bool,
+    /// The number of consecutive refusals for the rate or for what is in progress.
+    refusals: u32,
     /// The number of transient failures, throttled attempts not included. It determines the backoff.
     failures: u32,
     /// The earliest start of the next attempt.
@@ -328,13 +89,52 @@ struct PendingInvalidation {
 
 impl PendingInvalidation {
     fn new(index: usize, planned: &Invalidation, now: Instant) -> Self {
-        let invalidation = planned.clone();
-        Self { index, invalidation, widened: false, was_sent: false, is_retry: false, failures: 0, not_before: now }
+        Self {
+            index,
+            invalidation: planned.clone(),
+            further_parts: Vec::new(),
+            widened: false,
+            was_sent: false,
+            is_retry: false,
+            refusals: 0,
+            failures: 0,
+            not_before: now,
+        }
     }
 
     /// Returns the same invalidation with other paths, to be sent without delay.
     fn rewritten(self, invalidation: Invalidation) -> Self {
         Self { invalidation, was_sent: false, ..self }
+    }
+
+    /// Returns the invalidation in parts of at most so many paths and wildcards, of which the first is sent next; as it
+    /// is if it is no larger.
+    fn in_parts(self, max_paths: usize, max_wildcards: usize) -> Self {
+        let mut parts = self.invalidation.split(max_paths, max_wildcards);
+        if parts.len() < 2 {
+            return self;
+        }
+        parts.reverse();
+        let Some(first) = parts.pop() else { return self };
+        let mut further_parts = self.further_parts;
+        further_parts.append(&mut parts);
+        Self { invalidation: first, further_parts, was_sent: false, refusals: 0, failures: 0, ..self }
+    }
+
+    /// Returns what is left to send of the invalidation, with half of its wildcards; `None` if it has at most one.
+    fn with_half_of_the_wildcards(&self) -> Option<Invalidation> {
+        let items = self.further_parts.iter().chain([&self.invalidation]).flat_map(|part| part.items.clone()).collect();
+        let left = self.invalidation.with_items(items);
+        let wildcards = left.items.iter().filter(|item| item.is_wildcard()).count();
+        let max_wildcards = NonZeroUsize::new(wildcards / 2)?;
+        left.within(Budget { max_wildcards, ..left.budget })
+    }
+
+    /// Returns the part that is sent after one was accepted whose attempt started at `attempt_start`.
+    fn next_part(mut self, attempt_start: Instant, interval: Duration) -> Option<Self> {
+        let invalidation = self.further_parts.pop()?;
+        let not_before = attempt_start + interval;
+        Some(Self { refusals: 0, failures: 0, not_before, ..self.rewritten(invalidation) })
     }
 }
 
@@ -350,27 +150,29 @@ struct Attempt {
 const CONCURRENT_SENDS: usize = 8;
 
 /// Sends the planned invalidations, each until it is accepted, rejected permanently, or out of time. Those in
-/// `sent_cache` are not sent again. Returns the outcomes in the order of `planned`.
+/// `sent_cache` are not sent again. Returns the results in the order of `planned`.
 pub async fn send_all(
     cloudfront: &CloudFront,
     planned: &[Invalidation],
     sent_cache: &SentCache,
+    refusals: &Refusals,
     options: SendOptions,
     deadlines: SendDeadlines,
-) -> Vec<Result<SentInvalidation, CallError>> {
-    if options.dry_run {
-        return planned.iter().map(|planned| Ok(SentInvalidation::new(planned, None))).collect();
-    }
-    let send_start = Instant::now();
-    let initial_outcome = |planned| {
-        let cached = sent_cache.get(planned).map(SentInvalidation::cached);
+) -> Vec<SendResult> {
+    let result = |planned: &Invalidation| match sent_cache.get(planned) {
+        _ if options.dry_run => SendResult { sent: vec![SentInvalidation::new(planned, None)], error: None },
+        Some(cached) => SendResult { sent: vec![cached.cached()], error: None },
         // What is never sent has run out of time.
-        cached.ok_or_else(|| CallError::timed_out(CREATE_INVALIDATION))
+        None => SendResult { sent: Vec::new(), error: Some(CallError::timed_out(CREATE_INVALIDATION)) },
     };
-    let mut outcomes: Vec<_> = planned.iter().map(initial_outcome).collect();
-    let to_send = planned.iter().enumerate().zip(&outcomes).filter(|(_, outcome)| outcome.is_err());
-    let mut waiting: Vec<_> =
-        to_send.map(|((index, planned), _)| PendingInvalidation::new(index, planned, send_start)).collect();
+    let mut results: Vec<_> = planned.iter().map(result).collect();
+    let send_start = Instant::now();
+    let to_send = planned.iter().enumerate().zip(&results).filter(|(_, result)| result.error.is_some());
+    let pending = to_send.map(|((index, planned), _)| {
+        let pending = PendingInvalidation::new(index, planned, send_start);
+        if options.in_parts { pending.in_parts(MAX_PART_PATHS, MAX_PART_WILDCARDS) } else { pending }
+    });
+    let mut waiting: Vec<_> = pending.collect();
     // If there is not enough time for all, it should not always be the same ones that fail.
     fastrand::shuffle(&mut waiting);
     let mut waiting = VecDeque::from(waiting);
@@ -397,25 +199,34 @@ pub async fn send_all(
         tokio::select! {
             Some(Attempt { pending, started_at, answer }) = in_flight.next() => {
                 let now = Instant::now();
-                let index = pending.index;
-                let outcome = match answer {
+                let (Some(planned), Some(result)) = (planned.get(pending.index), results.get_mut(pending.index)) else {
+                    continue;
+                };
+                match answer {
                     Ok(accepted) => {
                         throttle.accepted(started_at, now);
-                        if let Some(planned) = planned.get(index) {
-                            sent_cache.insert(&planned.caller_reference, &pending.invalidation, &accepted);
+                        let mut sent = SentInvalidation::new(&pending.invalidation, Some(accepted.clone()));
+                        let is_first = result.sent.is_empty();
+                        if !is_first {
+                            sent.remove_counts();
                         }
-                        Ok(SentInvalidation::new(&pending.invalidation, Some(accepted)))
+                        result.sent.push(sent);
+                        if pending.further_parts.is_empty() {
+                            result.error = None;
+                            // All parts together are what was planned, or as wide.
+                            let sent = if is_first { &pending.invalidation } else { planned };
+                            sent_cache.insert(&planned.caller_reference, sent, &accepted);
+                        }
+                        let next_part = pending.next_part(started_at, options.part_interval);
+                        waiting.extend(next_part);
                     }
                     Err(error) => {
                         if error.class == ErrorClass::Throttled {
                             throttle.throttled(started_at, now);
                         }
-                        waiting.extend(next_attempt(pending, &error, options.calls, deadlines));
-                        Err(error)
+                        waiting.extend(next_attempt(pending, &error, refusals, options.calls, deadlines));
+                        result.error = Some(error);
                     }
-                };
-                if let Some(slot) = outcomes.get_mut(index) {
-                    *slot = outcome;
                 }
             }
             _ = async { sleep_until(next_start.unwrap_or(now)).await; permits.acquire().await },
@@ -424,7 +235,7 @@ pub async fn send_all(
             () = sleep_until(deadlines.answers) => break,
         }
     }
-    outcomes
+    results
 }
 
 async fn attempt(
@@ -446,60 +257,71 @@ async fn attempt(
 /// Returns what to send next for an invalidation that was not accepted, or `None` to give up. Paths that a person
 /// named are never widened.
 fn next_attempt(
-    pending: PendingInvalidation,
+    mut pending: PendingInvalidation,
     error: &CallError,
+    refusals: &Refusals,
     calls: CallLimits,
     deadlines: SendDeadlines,
 ) -> Option<PendingInvalidation> {
     let is_named = pending.invalidation.is_named();
+    let now = Instant::now();
     match error.class {
         // CloudFront does not say which path is invalid.
         ErrorClass::InvalidArgument if !is_named && !pending.widened => {
             let widened = pending.invalidation.widened()?;
-            Some(PendingInvalidation { widened: true, ..pending.rewritten(widened) })
+            return Some(PendingInvalidation { widened: true, ..pending.rewritten(widened) });
         }
-        ErrorClass::BatchTooLarge if !is_named => {
+        ErrorClass::BatchTooLarge => {
             let half = NonZeroUsize::new(pending.invalidation.items.len() / 2)?;
+            if is_named {
+                return Some(pending.in_parts(half.get(), usize::MAX));
+            }
             let budget = pending.invalidation.budget;
             let budget = Budget { max_paths: budget.max_paths.min(half), ..budget };
             let smaller = pending.invalidation.within(budget)?;
-            Some(pending.rewritten(smaller))
+            return Some(pending.rewritten(smaller));
         }
-        // `Throttle::next` says when, and ends the retries at their deadline.
-        ErrorClass::Throttled => Some(pending),
-        ErrorClass::TooManyInProgress | ErrorClass::Unavailable => {
-            // The quotas count paths and wildcards in progress. If waiting does not help, a set with at
-            // most one wildcard has the best chance.
-            let now = Instant::now();
-            if error.class == ErrorClass::TooManyInProgress && now >= deadlines.one_wildcard_from && !is_named {
-                let budget = Budget { max_wildcards: NonZeroUsize::MIN, ..pending.invalidation.budget };
-                if let Some(fewer_wildcards) = pending.invalidation.within(budget) {
-                    return Some(pending.rewritten(fewer_wildcards));
-                }
+        ErrorClass::Throttled | ErrorClass::TooManyInProgress => {
+            refusals.note_refusal();
+            pending.refusals += 1;
+            // If waiting does not help either, fewer wildcards have a better chance, at the cost of more evictions.
+            if now >= deadlines.fewer_wildcards_from
+                && pending.invalidation.is_redelivered
+                && let Some(fewer_wildcards) = pending.with_half_of_the_wildcards()
+            {
+                let further_parts = Vec::new();
+                let pending = PendingInvalidation { further_parts, failures: 0, ..pending.rewritten(fewer_wildcards) };
+                return Some(pending.in_parts(MAX_PART_PATHS, MAX_PART_WILDCARDS));
             }
-            let not_before = deadlines.retry_at(now + calls.delay(pending.failures), now)?;
-            Some(PendingInvalidation { failures: pending.failures + 1, not_before, ..pending })
+            if pending.refusals >= REFUSALS_BEFORE_SPLIT {
+                refusals.note_split();
+                pending = pending.in_parts(MAX_PART_PATHS, MAX_PART_WILDCARDS);
+            }
+            if error.class == ErrorClass::Throttled {
+                // `Throttle::next` says when, and ends the retries at their deadline.
+                return Some(pending);
+            }
         }
-        _ => None,
+        ErrorClass::Unavailable => {}
+        _ => return None,
     }
+    let not_before = deadlines.retry_at(now + calls.delay(pending.failures), now)?;
+    Some(PendingInvalidation { failures: pending.failures + 1, not_before, ..pending })
 }
 
 #[cfg(test)]
-mod throttle_tests {
-    use tokio::time::Duration;
+mod tests {
+    use std::sync::Arc;
+    use std::time::SystemTime;
 
     use super::*;
-
-    const BACKOFF: Duration = Duration::from_secs(2);
-    const LAST_RETRY_MARGIN: Duration = Duration::from_millis(50);
-
-    fn seconds(seconds: f64) -> Duration {
-        Duration::from_secs_f64(seconds)
-    }
+    use crate::change::DistributionId;
+    use crate::path::Item;
+    use crate::plan::{DeliveryId, plan_named};
 
     const LIMITS: CallLimits = CallLimits {
         attempts: u32::MAX,
-        first_delay: BACKOFF,
+        first_delay: Duration::from_secs(2),
         max_delay: Duration::from_secs(20),
         attempt_divisor: 2,
         min_attempt_time: Duration::from_secs(1),
@@ -508,163 +330,53 @@ mod throttle_tests {
         hold_divisor: 4,
     };
 
-    fn deadlines(now: Instant) -> SendDeadlines {
-        SendDeadlines {
-            retries: now + seconds(10.0),
-            last_retry: now + seconds(10.0) - LAST_RETRY_MARGIN,
-            one_wildcard_from: now + seconds(5.0),
-            attempts: now + seconds(29.0),
-            answers: now + seconds(30.0),
+    /// What is sent after `refused` refusals of an invalidation of changes with these items.
+    fn after_refusals(refused: u32, items: &[&str], is_redelivered: bool, is_late: bool) -> Vec<Vec<String>> {
+        let items: Vec<_> = items.iter().map(|item| Item::named(item).unwrap()).collect();
+        let distributions = [DistributionId::new("E1").unwrap()];
+        let mut planned = plan_named(&distributions, &items, None, &DeliveryId::Invocation("r1")).remove(0);
+        (planned.changes, planned.is_redelivered) = ([0].into(), is_redelivered);
+        let now = Instant::now();
+        let end = now + Duration::from_mins(1);
+        let fewer_wildcards_from = if is_late { now } else { end };
+        let deadlines =
+            SendDeadlines { retries: end, last_retry: end, fewer_wildcards_from, attempts: end, answers: end };
+        let refusals = Refusals::new(Arc::new(SystemTime::now));
+        let error = CallError { class: ErrorClass::TooManyInProgress, message: String::new() };
+        let mut pending = PendingInvalidation::new(0, &planned, now);
+        for _ in 0..refused {
+            pending = next_attempt(pending, &error, &refusals, LIMITS, deadlines).unwrap();
+        }
+        assert_eq!(refusals.any_split_within(Duration::from_mins(1)), refused >= 3 && !(is_late && is_redelivered));
+        let parts = [pending.invalidation].into_iter().chain(pending.further_parts.into_iter().rev());
+        parts.map(|part| part.items.iter().map(ToString::to_string).collect()).collect()
+    }
+
+    #[test]
+    fn three_refusals_split_an_invalidation() {
+        let items = ["/a*", "/b", "/c*", "/d"];
+        assert_eq!(after_refusals(2, &items, true, false), [["/a*", "/b", "/c*", "/d"].to_vec()]);
+        assert_eq!(after_refusals(3, &items, true, false), [["/a*", "/b", "/d"].to_vec(), ["/c*"].to_vec()]);
+    }
+
+    #[test]
+    fn only_late_and_redelivered_invalidations_get_fewer_wildcards() {
+        let items = ["/a/x*", "/a/y*", "/b/x*", "/b/y*"];
+        assert_eq!(after_refusals(1, &items, true, true), [["/a/*"].to_vec(), ["/b/*"].to_vec()]);
+        for (is_redelivered, is_late) in [(true, false), (false, true)] {
+            assert_eq!(after_refusals(1, &items, is_redelivered, is_late), [items.to_vec()]);
         }
     }
 
     #[test]
-    fn a_throttled_burst_counts_once() {
-        let now = Instant::now();
-        let mut throttle = Throttle::new(deadlines(now), LIMITS, now);
-        for answered in 1..8 {
-            throttle.throttled(now, now + seconds(0.01) * answered);
-        }
-        assert_eq!(throttle.consecutive_throttles, 1);
-        assert!(throttle.not_before <= now + seconds(2.01), "no longer than after one");
-        throttle.throttled(now + seconds(2.1), now + seconds(2.2));
-        assert_eq!(throttle.consecutive_throttles, 2);
-    }
-
-    #[test]
-    fn after_an_accepted_request_the_next_waits_for_the_backoff() {
-        let now = Instant::now();
-        let answered_at = now + seconds(0.1);
-        // The responses to concurrent requests arrive in any order.
-        for accepted_first in [true, false] {
-            let mut throttle = Throttle::new(deadlines(now), LIMITS, now);
-            if accepted_first {
-                throttle.accepted(now, answered_at);
-            }
-            throttle.throttled(now, answered_at);
-            if !accepted_first {
-                throttle.accepted(now, answered_at);
-            }
-            assert_eq!(throttle.next(now, true, now), Some(answered_at + BACKOFF));
-            assert_eq!(
-                throttle.consecutive_throttles, 1,
-                "one that was under way with it does not say that it is over"
-            );
-        }
-    }
-
-    #[test]
-    fn once_throttled_requests_start_one_by_one_without_responses() {
-        let now = Instant::now();
-        let mut throttle = Throttle::new(deadlines(now), LIMITS, now);
-        throttle.begin(now);
-        assert_eq!(throttle.next(now, false, now), Some(now), "before that all at once");
-        throttle.throttled(now, now);
-        let start = throttle.next(now, true, now).unwrap();
-        throttle.begin(start);
-        assert_eq!(throttle.next(now, true, start), Some(start + BACKOFF));
-    }
-
-    #[test]
-    fn a_delay_past_the_deadline_is_shortened() {
-        let now = Instant::now();
-        let late = now + seconds(9.5);
-        let last = now + seconds(10.0) - LAST_RETRY_MARGIN;
-        let mut throttle = Throttle::new(deadlines(now), LIMITS, now);
-        throttle.accepted(now, late);
-        throttle.throttled(late, late);
-        assert_eq!(throttle.next(now, true, late), Some(last));
-        assert_eq!(throttle.next(now, true, last), Some(last));
-        throttle.begin(last);
-        assert_eq!(throttle.next(now, true, last), None, "that was the last");
-        assert_eq!(deadlines(now).retry_at(late, last), None);
-    }
-
-    #[test]
-    fn no_request_starts_after_its_deadline() {
-        let now = Instant::now();
-        let throttle = Throttle::new(deadlines(now), LIMITS, now);
-        assert_eq!(throttle.next(now, false, now + seconds(29.0)), Some(now + seconds(29.0)));
-        assert_eq!(throttle.next(now, false, now + seconds(29.1)), None);
-        assert_eq!(throttle.next(now, true, now + seconds(10.1)), None);
-    }
-}
-
-#[cfg(test)]
-mod sent_cache_tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicU64, Ordering};
-
-    use super::*;
-    use crate::change::{DistributionId, InvalidationId};
-    use crate::plan::{DeliveryId, plan_named};
-
-    fn sent_cache() -> (SentCache, Arc<AtomicU64>) {
-        let seconds = Arc::new(AtomicU64::new(1_000_000));
-        let clock_seconds = Arc::clone(&seconds);
-        let now = move || SystemTime::UNIX_EPOCH + Duration::from_secs(clock_seconds.load(Ordering::Relaxed));
-        (SentCache::new(Arc::new(now)), seconds)
-    }
-
-    fn planned(path: &str, delivery: &str) -> Invalidation {
-        let items = [Item::named(path).unwrap()];
-        plan_named(&[DistributionId::new("E1").unwrap()], &items, None, &DeliveryId::Invocation(delivery)).remove(0)
-    }
-
-    fn accepted() -> Accepted {
-        Accepted::Created { id: InvalidationId::new("I1").unwrap() }
-    }
-
-    #[test]
-    fn an_accepted_invalidation_is_returned_for_the_same_delivery_only() {
-        let (sent_cache, _) = sent_cache();
-        let plan = planned("/a", "r1");
-        assert_eq!(sent_cache.get(&plan), None);
-        sent_cache.insert(&plan.caller_reference, &plan, &accepted());
-        assert_eq!(sent_cache.get(&plan), Some(SentInvalidation::new(&plan, Some(accepted()))));
-        assert_eq!(sent_cache.get(&planned("/a", "r2")), None);
-        assert_eq!(sent_cache.get(&planned("/b", "r1")), None);
-    }
-
-    #[test]
-    fn rewritten_paths_are_returned_as_accepted() {
-        let (sent_cache, _) = sent_cache();
-        let (plan, wider) = (planned("/a", "r1"), planned("/*", "r1"));
-        sent_cache.insert(&plan.caller_reference, &wider, &accepted());
-        let cached = sent_cache.get(&plan).unwrap();
-        assert_eq!((cached.paths.as_slice(), cached.path_count), (wider.items.as_slice(), 1));
-        assert_eq!(cached.caller_reference, wider.caller_reference.as_str());
-    }
-
-    #[test]
-    fn entries_expire() {
-        let (sent_cache, seconds) = sent_cache();
-        let plan = planned("/a", "r1");
-        sent_cache.insert(&plan.caller_reference, &plan, &accepted());
-        seconds.fetch_add(6 * 3600 - 1, Ordering::Relaxed);
-        assert!(sent_cache.get(&plan).is_some());
-        seconds.fetch_add(1, Ordering::Relaxed);
-        assert_eq!(sent_cache.get(&plan), None);
-        sent_cache.insert(&plan.caller_reference, &plan, &accepted());
-        seconds.fetch_sub(10, Ordering::Relaxed);
-        assert_eq!(sent_cache.get(&plan), None, "the clock was set back");
-    }
-
-    #[test]
-    fn the_oldest_entries_are_evicted_first() {
-        let (sent_cache, _) = sent_cache();
-        let long = planned(&format!("/{}", "x".repeat(3000)), "r1");
-        for number in 0..10_000 {
-            let plan = planned("/a", &number.to_string());
-            let sent = if number % 2 == 0 { &long } else { &plan };
-            sent_cache.insert(&plan.caller_reference, sent, &accepted());
-            sent_cache.insert(&plan.caller_reference, sent, &accepted());
-        }
-        assert!(sent_cache.get(&planned("/a", "9999")).is_some() && sent_cache.get(&planned("/a", "9998")).is_some());
-        assert_eq!(sent_cache.get(&planned("/a", "0")), None);
-        let entries = sent_cache.entries.lock().unwrap();
-        assert!(entries.size <= MAX_CACHE_BYTES && entries.size > MAX_CACHE_BYTES / 2);
-        assert_eq!(entries.order.len(), entries.by_reference.len());
-        assert_eq!(entries.by_reference.values().map(|it| it.size).sum::<usize>(), entries.size);
+    fn a_part_has_at_most_one_wildcard_and_150_paths() {
+        let paths: Vec<_> = (0..400).map(|n| format!("/{n:03}")).chain(["/w*".into(), "/x*".into()]).collect();
+        let paths: Vec<_> = paths.iter().map(String::as_str).collect();
+        let parts = after_refusals(3, &paths, false, false);
+        assert_eq!(parts.iter().map(Vec::len).collect::<Vec<_>>(), [150, 150, 102]);
+        let mut all = parts.concat();
+        all.sort_unstable();
+        assert_eq!(all, paths);
+        assert!(parts.iter().all(|part| part.iter().filter(|path| path.ends_with('*')).count() <= 1));
     }
 }

@@ -34,7 +34,7 @@ def main(bootstrap):
 def synth(emulator, workdir, zip_file):
     """The cloud assembly of the example, which `npm ci && npm run build` compiled."""
     out = workdir / "cdk.out"
-    own = {"FUNCTION_ZIP": str(zip_file), "CDK_OUTDIR": str(out), "BATCHING_WINDOW_SECONDS": "1"}
+    own = {"FUNCTION_ZIP": str(zip_file), "CDK_OUTDIR": str(out)}
     command = ["node", CDK / "dist/example/app.js"]
     subprocess.run(command, env=emulator.environment | own, cwd=workdir, check=True)
     return out
@@ -69,6 +69,7 @@ def play(emulator, workdir, zip_file):
     deploy(emulator, out, "Invalidator")
     outputs = deploy(emulator, out, "Site")
     print(f"cdk: two stacks deployed in {time.monotonic() - began:.0f} s")
+    assert [it["ScheduleExpression"] for it in emulator.schedules()] == ["rate(1 minute)"], emulator.schedules()
     bucket, distribution = outputs["Site-BucketName"], outputs["Site-DistributionId"]
     tags = {it["Key"]: it["Value"] for it in emulator.client("s3").get_bucket_tagging(Bucket=bucket)["TagSet"]}
     assert tags == {"distributionId": distribution, "invalidation:ignore": ".map"}, tags

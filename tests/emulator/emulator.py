@@ -1,9 +1,10 @@
 """An emulator of AWS by another author (ministack) as a process, the AWS CLI beside it, and what the tests on it share.
 
-It checks neither paths nor quotas, never gives a queue's batch more than ten messages, and knows no CodePipeline: those are the
-fake AWS's.
+It checks neither paths nor quotas, and knows no CodePipeline: those are the fake AWS's.
 """
 
+import datetime
+import json
 import os
 import signal
 import socket
@@ -22,8 +23,11 @@ from botocore.config import Config
 ROOT = Path(__file__).resolve().parents[2]
 REGION = "eu-central-1"
 
-# How long changes may take to be invalidated, in seconds. The emulator polls its queue once a second, ten messages at a time.
+# How long changes may take to be invalidated, in seconds.
 MAX_WAIT = 120
+
+# What EventBridge Scheduler replaces in the input of a schedule.
+SCHEDULED_TIME = "<aws.scheduler.scheduled-time>"
 
 
 def free_port():
@@ -117,6 +121,24 @@ class Emulator:
         """The outputs of a stack."""
         outputs = self.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["Outputs"]
         return {it["OutputKey"]: it["OutputValue"] for it in outputs}
+
+    def schedules(self):
+        """The schedules that invoke functions."""
+        scheduler = self.client("scheduler")
+        listed = scheduler.list_schedules()["Schedules"]
+        return [scheduler.get_schedule(Name=it["Name"], GroupName=it["GroupName"]) for it in listed]
+
+    def poll(self):
+        """Does at once what each schedule does at its next time: invokes the function with the schedule's own input."""
+        for schedule in self.schedules():
+            target = schedule["Target"]
+            assert SCHEDULED_TIME in target["Input"], target
+            now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+            event = target["Input"].replace(SCHEDULED_TIME, now)
+            assert json.loads(event)["scheduledTime"] == now, event
+            answer = self.client("lambda").invoke(FunctionName=target["Arn"], Payload=event)
+            # A poll never fails its invocation.
+            assert "FunctionError" not in answer, answer["Payload"].read()
 
     def distribution(self, bucket, origin_path=""):
         """A new distribution that shows a bucket; its id."""

@@ -6,6 +6,11 @@ from emulator import ROOT, is_covered, until
 
 BUCKET = "guarded"
 ACCOUNT = "000000000000"
+RECORD = {
+    "eventSource": "aws:s3",
+    "eventName": "ObjectCreated:Put",
+    "s3": {"bucket": {"name": BUCKET}, "object": {"key": "a+b.txt"}},
+}
 
 
 def play(emulator, workdir, archive):
@@ -16,7 +21,8 @@ def play(emulator, workdir, archive):
     s3.put_bucket_tagging(Bucket=BUCKET, Tagging={"TagSet": [{"Key": "distributionId", "Value": distribution}]})
     outcomes = {}
     for number, without in enumerate([None, "s3:GetBucketTagging", "cloudfront:CreateInvalidation"]):
-        answer = invoke(emulator, archive, f"guarded-{number}", narrowed(policy, without))
+        create(emulator, archive, f"guarded-{number}", narrowed(policy, without))
+        answer = invoke(emulator, f"guarded-{number}", {"Records": [RECORD]})
         outcomes[without] = answer.get("errorMessage")
         if without is None:
             assert answer.get("changes") == {"invalidated": 1, "skipped": 0, "failed": 0}, answer
@@ -25,8 +31,30 @@ def play(emulator, workdir, archive):
         else:
             assert without in answer["errorMessage"], answer
     assert len(emulator.invalidations(distribution)) == 1
+    polling(emulator, archive, policy)
     as_an_operator(emulator, workdir, archive)
     print("permissions: policy.json is sufficient, but not without s3:GetBucketTagging or cloudfront:CreateInvalidation")
+    print("permissions: policy.json is sufficient to poll the queue, but not without sqs:ReceiveMessage or sqs:DeleteMessage")
+
+
+def polling(emulator, archive, policy):
+    """A poll needs both of its permissions. Without one, the message stays in the queue, and the invocation does not fail."""
+    sqs = emulator.client("sqs")
+    # The name in policy.json. The timeout is longer than a poll of one message.
+    url = sqs.create_queue(QueueName="invalidator", Attributes={"VisibilityTimeout": "30"})["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"Records": [RECORD]}))
+
+    def messages():
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        return [int(attributes[name]) for name in names]
+
+    for number, without in enumerate(["sqs:ReceiveMessage", "sqs:DeleteMessage", None]):
+        until("the message is visible", lambda: messages() == [1, 0])
+        create(emulator, archive, f"polls-{number}", narrowed(policy, without), {"QUEUE_URL": url})
+        answer = invoke(emulator, f"polls-{number}", {"pollQueue": True})
+        assert "errorMessage" not in answer, answer
+        assert sum(messages()) == (1 if without else 0), (without, answer)
 
 
 def as_an_operator(emulator, workdir, archive):
@@ -55,6 +83,8 @@ def narrowed(policy, without):
     for statement in policy["Statement"]:
         actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
         actions = [action for action in actions if action != without]
+        # AWS checks the batch operations of SQS with these actions too; the emulator has actions of their own for them.
+        actions += [f"{action}Batch" for action in actions if action in ("sqs:DeleteMessage", "sqs:SendMessage")]
         if actions:
             statements.append(statement | {"Action": actions})
     text = json.dumps(policy | {"Statement": statements}).replace("${aws:PrincipalAccount}", ACCOUNT)
@@ -62,8 +92,8 @@ def narrowed(policy, without):
     return json.loads(text)
 
 
-def invoke(emulator, archive, name, policy):
-    """The answer of a function under a role with this policy to the event of one object."""
+def create(emulator, archive, name, policy, variables=None):
+    """Creates a function under a role with this policy."""
     iam, functions = emulator.client("iam"), emulator.client("lambda")
     trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
@@ -74,18 +104,18 @@ def invoke(emulator, archive, name, policy):
         Runtime="provided.al2023",
         Handler="bootstrap",
         Role=role,
-        Timeout=30,
+        Timeout=60,
         Code={"ZipFile": archive.read_bytes()},
+        Environment={"Variables": variables or {}},
     )
 
     def is_active():
         return functions.get_function_configuration(FunctionName=name)["State"] == "Active"
 
     until(f"the function {name} is active", is_active)
-    record = {
-        "eventSource": "aws:s3",
-        "eventName": "ObjectCreated:Put",
-        "s3": {"bucket": {"name": BUCKET}, "object": {"key": "a+b.txt"}},
-    }
-    answer = functions.invoke(FunctionName=name, Payload=json.dumps({"Records": [record]}))
+
+
+def invoke(emulator, name, event):
+    """The answer of a function."""
+    answer = emulator.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
     return json.loads(answer["Payload"].read())

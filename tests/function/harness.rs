@@ -9,6 +9,18 @@ use s3_cloudfront_invalidator::local::{
 };
 use serde_json::Value;
 
+/// The request to poll the queue.
+pub(crate) const POLL: &str = r#"{"pollQueue":true}"#;
+
+/// The name of the function's own queue.
+pub(crate) const QUEUE: &str = "changes";
+
+/// These environment variables, and that of the queue. The SDK sends calls to its endpoint, not to the queue's URL.
+pub(crate) fn with_queue<'v>(variables: &[(&'v str, &'v str)]) -> Vec<(&'v str, &'v str)> {
+    let url = ("QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/changes");
+    variables.iter().copied().chain([url]).collect()
+}
+
 pub(crate) struct Harness {
     pub(crate) lambda: Lambda,
     pub(crate) aws: FakeAws,
@@ -31,6 +43,18 @@ impl Harness {
         function.stop().await.unwrap();
         let function = FunctionProcess::start(bootstrap(), &lambda, &aws, variables).unwrap();
         Self { lambda, aws, function }
+    }
+
+    /// Starts another process of the function, with a Lambda of its own and the same AWS.
+    pub(crate) async fn in_another_sandbox(
+        &self,
+        variables: &[(&str, &str)],
+        request_id: &str,
+        event: impl Into<Vec<u8>>,
+    ) -> InvocationOutcome {
+        let lambda = Lambda::start().await.unwrap();
+        let _function = FunctionProcess::start(bootstrap(), &lambda, &self.aws, variables).unwrap();
+        within(lambda.invoke(event.into(), Invoke::new(request_id))).await
     }
 
     pub(crate) async fn invoke(&self, request_id: &str, event: impl Into<Vec<u8>>) -> InvocationOutcome {

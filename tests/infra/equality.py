@@ -2,7 +2,7 @@
 
 The test resolves the template, synthesizes the construct, applies the module to an emulator of AWS with the real provider and reads
 its state. For each of `CONFIGURATIONS` it compares all resources with their properties, all permissions and the outputs. It also
-compares the names and constraints of the parameters.
+compares the names and constraints of the parameters, and checks the schedule and the alarms that exist by default.
 """
 
 import json
@@ -36,6 +36,10 @@ ONLY_TERRAFORM = {"Zip", "Name"}  # the template contains the path of the zip, a
 ONLY_CDK = {"Code"}  # as above
 CDK_NAMES = {"AlarmTopicArn": "AlarmTopic"}  # a topic, not its ARN
 
+# The statements of the role that name a resource of the template.
+OWN_RESOURCES = {"WriteLogs": "<LogGroup.Arn>", "PollQueue": "<Queue.Arn>", "SendToQueue": "<Queue.Arn>"}
+OWN_RESOURCES |= {"SendToDeadLetterQueue": "<DeadLetterQueue.Arn>"}
+
 CONFIGURATIONS = {
     "defaults": {},
     "everything": {
@@ -61,9 +65,10 @@ CONFIGURATIONS = {
         "DirectRetrySeconds": 900,
         "IndexDocuments": "index.html index.htm",
         "DryRun": True,
-        "BatchingWindowSeconds": 300,
+        "PollIntervalMinutes": 60,
         "EventBridgeBuckets": ["one", "two"],
         "Alarms": True,
+        "PathsAlarmThreshold": 500,
         "AlarmTopicArn": f"arn:aws:sns:{REGION}:111111111111:alarms",
         "Dashboard": True,
     },
@@ -81,8 +86,9 @@ CONFIGURATIONS = {
         "RetryBaseDelayMs": 1,
         "DirectRetrySeconds": 0,
         "Pipelines": False,
-        "BatchingWindowSeconds": 0,
+        "PollIntervalMinutes": 5,
         "Metrics": "off",
+        "AlarmOnQueueAge": False,
         "Alarms": True,
     },
 }
@@ -114,12 +120,10 @@ def terraform(emulator, workdir, zip_file, name, values):
     (workdir / name).mkdir()
     module = Terraform(workdir / name, ".", emulator.environment)
     variables = {"zip": str(zip_file), "name": name} | {limits.snake(key): it for key, it in values.items()}
-    alarms = {}
-    if values.get("Alarms"):
-        planned = module.plan(variables)
-        state.check(module.written)
-        # The emulator returns few attributes of an alarm, so the plan is compared.
-        alarms = {address: it for address, it in planned.items() if address.startswith("aws_cloudwatch_metric_alarm.")}
+    planned = module.plan(variables)
+    state.check(module.written)
+    # The emulator returns few attributes of an alarm, so the plan is compared.
+    alarms = {address: it for address, it in planned.items() if address.startswith("aws_cloudwatch_metric_alarm.")}
     outputs = module.apply(variables)
     if name == "everything":
         drift = module.plan().keys() - alarms.keys()
@@ -151,10 +155,10 @@ def compare_names(failures, which):
 
 
 def compare_policy(failures):
-    """The role has the statements of policy.json, limited to the account, and those for the queues."""
+    """The role has the statements of policy.json, limited to the account, to the log group and to the queues."""
     role = cloudformation(CONFIGURATIONS["defaults"] | {"Tenants": True}).model()["resources"]["Role"]["Policies"]["invalidator"]
     full = text(policy(json.loads((ROOT / "policy.json").read_text())))
-    failures += list(differences(sorted([*full, "ReceiveMessages", "SendToDeadLetterQueue"]), sorted(role), "statements of the role"))
+    failures += list(differences(sorted(full), sorted(role), "statements of the role"))
     for sid in role.keys() & full.keys():
         ours, theirs = role[sid], full[sid]
         # The template creates the log group itself.
@@ -162,15 +166,61 @@ def compare_policy(failures):
         failures += differences(actions, ours["Action"], f"{sid}/Action")
         own = json.dumps(ours["Condition"]).replace("<AccountId>", "${aws:PrincipalAccount}")
         failures += differences(theirs["Condition"], json.loads(own), f"{sid}/Condition")
-        for resource in ours["Resource"] if sid != "WriteLogs" else []:
+        for resource in ours["Resource"] if sid not in OWN_RESOURCES else []:
             named = resource.replace("<Partition>", "aws").replace("<AccountId>", "111111111111")
             if not any(fnmatchcase(named, it) for it in theirs["Resource"]):
                 failures.append(f"{sid}/Resource: {resource} is not within {theirs['Resource']}")
-        if sid == "WriteLogs" and ours["Resource"] != ["<LogGroup.Arn>"]:
+        if sid in OWN_RESOURCES and ours["Resource"] != [OWN_RESOURCES[sid]]:
             failures.append(f"{sid}/Resource: {ours['Resource']}")
-        narrowed = "<AccountId>" in json.dumps(ours) or sid in ("WriteLogs", "PutJobResults")
+        narrowed = "<AccountId>" in json.dumps(ours) or sid in OWN_RESOURCES or sid == "PutJobResults"
         if not narrowed:
             failures.append(f"{sid}: not limited to the account")
+
+
+def compare_schedule(failures):
+    """A schedule polls the queue, with a role for just this function, and an alarm reports that nobody does."""
+    for configuration, values in CONFIGURATIONS.items():
+        minutes = values.get("PollIntervalMinutes", 1)
+        resources = cloudformation(values).model()["resources"]
+        target = {
+            "Arn": "<Function.Arn>",
+            "RoleArn": "<ScheduleRole.Arn>",
+            "Input": {"pollQueue": True, "scheduledTime": "<aws.scheduler.scheduled-time>", "intervalMinutes": minutes},
+            "RetryPolicy": {"MaximumRetryAttempts": "0"},
+        }
+        found = resources["Schedule"]["Target"]
+        failures += differences(target, found | {"Input": json.loads(found["Input"])}, f"{configuration}/Schedule/Target")
+        expression = "rate(1 minute)" if minutes == 1 else f"rate({minutes} minutes)"
+        failures += differences(expression, resources["Schedule"]["ScheduleExpression"], f"{configuration}/ScheduleExpression")
+        invoke = {"Effect": "Allow", "Action": ["lambda:InvokeFunction"], "Resource": ["<Function.Arn>"], "Condition": {}}
+        policies = {"schedule": {"InvokeFunction": invoke}}
+        failures += differences(policies, resources["ScheduleRole"]["Policies"], f"{configuration}/ScheduleRole")
+        trusted = {
+            "Effect": "Allow",
+            "Action": ["sts:AssumeRole"],
+            "Principal": {"Service": "scheduler.amazonaws.com"},
+            "Condition": {"StringEquals": {"aws:SourceAccount": ["<AccountId>"]}},
+        }
+        failures += differences({"-": trusted}, resources["ScheduleRole"]["AssumeRolePolicyDocument"], f"{configuration}/trust")
+        queue = {"VisibilityTimeout": "180", "RedrivePolicy": {"deadLetterTargetArn": "<DeadLetterQueue.Arn>", "maxReceiveCount": "10"}}
+        failures += differences(queue, {name: resources["Queue"][name] for name in queue}, f"{configuration}/Queue")
+        function = resources["Function"]
+        of_function = function["Timeout"], function["Environment"]["Variables"]["QUEUE_URL"]
+        failures += differences(("60", "<Queue>"), of_function, f"{configuration}/Function")
+        alarm = resources.get("Alarm.ApproximateAgeOfOldestMessage", {}).get("Threshold")
+        expected = str(60 * minutes + 840) if values.get("AlarmOnQueueAge", True) else None
+        failures += differences(expected, alarm, f"{configuration}/QueueAgeAlarm")
+        paths = resources.get("Alarm.Paths", {}).get("Threshold")
+        has_paths = values.get("Alarms") and values.get("Metrics") != "off"
+        failures += differences(str(values.get("PathsAlarmThreshold", 2000)) if has_paths else None, paths, f"{configuration}/PathsAlarm")
+
+
+def compare_intervals(failures, parameters):
+    """The mapping has what the Terraform module and the CDK construct compute, for each interval."""
+    mapping = yaml_parse(TEMPLATE.read_text())["Mappings"]["PollInterval"]
+    intervals = parameters["PollIntervalMinutes"]["AllowedValues"]
+    computed = {str(it): {"QueueAgeThreshold": 60 * it + 840, "ErrorsPeriod": max(300, 60 * it)} for it in intervals}
+    failures += differences(computed, {str(it): values for it, values in mapping.items()}, "Mappings/PollInterval")
 
 
 def untested(parameters):
@@ -184,7 +234,7 @@ def untested(parameters):
 def compare(failures, which, configuration, found):
     expected = cloudformation(CONFIGURATIONS[configuration]).model()
     failures += [f"{which}, {configuration}: {it}" for it in differences(expected, found)]
-    statements = sum(len(it) for name in ("Role", "QueuePolicy") for it in policies(expected["resources"][name]))
+    statements = sum(len(it) for name in ("Role", "ScheduleRole", "QueuePolicy") for it in policies(expected["resources"][name]))
     counts = f"{len(expected['resources'])} resources, {statements} statements, {len(expected['outputs'])} outputs"
     print(f"{which}, {configuration}: compared {counts}")
 
@@ -196,11 +246,13 @@ def policies(properties):
 def main(bootstrap):
     failures = []
     compare_policy(failures)
+    compare_schedule(failures)
     parameters = yaml_parse(TEMPLATE.read_text())["Parameters"]
     variables, props = (ROOT / "infra/terraform/variables.tf").read_text(), (CDK / "lib/props.ts").read_text()
     shared = {name: it for name, it in parameters.items() if name not in ONLY_CLOUDFORMATION}
     failures += limits.differences(shared, variables, props)
     failures += untested(shared)
+    compare_intervals(failures, shared)
     with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor() as pool:
         workdir = Path(directory)
         emulator = Emulator(workdir)

@@ -4,12 +4,8 @@ import re
 
 # Parameters for which the CDK has its own types.
 CDK_TYPES = {"Architecture", "LogRetentionDays"}
-# Parameters whose constraint differs in CloudFormation: an optional number is a string there, and the mapping of the visibility
-# timeout requires a list of windows, because CloudFormation cannot compute. Each with the constraint of the others.
-CLOUDFORMATION_ONLY = {
-    "ReservedConcurrency": ("([5-9]|[1-9][0-9]{1,3})?", (5, 9999)),
-    "BatchingWindowSeconds": ([0, 1, 5, 10, 20, 30, 60, 120, 180, 240, 300], (0, 300)),
-}
+# Parameters whose constraint differs in CloudFormation: an optional number is a string there. Each with the constraint of the others.
+CLOUDFORMATION_ONLY = {"ReservedConcurrency": ("([5-9]|[1-9][0-9]{1,3})?", (5, 9999))}
 
 
 def snake(name):
@@ -69,5 +65,8 @@ def differences(parameters, variables, props):
         is_same_pattern = found is not None and found == str(expected).removesuffix("?")
         if name not in CDK_TYPES and found != expected and not is_same_pattern:
             yield f"cdk: {name} allows {found} instead of {expected}"
+        # TypeScript checks literals only, so the construct checks the values too.
+        if name == "PollIntervalMinutes" and f"= [{', '.join(expected)}];" not in props:
+            yield f"cdk: {name} is not checked against {expected}"
         if "AllowedPattern" in parameter and "ConstraintDescription" not in parameter:
             yield f"{name} has no ConstraintDescription"

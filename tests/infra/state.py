@@ -14,13 +14,14 @@ KNOWN_ATTRIBUTES = {
     "aws_cloudwatch_log_metric_filter.stale_cache_used": {"log_group_name", "metric_transformation", "name", "pattern"},
     "aws_cloudwatch_metric_alarm.this": {"alarm_actions", "alarm_description", "alarm_name", "comparison_operator", "dimensions"}
     | {"datapoints_to_alarm", "evaluation_periods", "metric_name", "namespace", "period", "statistic", "threshold", "treat_missing_data"},
+    "aws_iam_role.schedule": {"assume_role_policy", "name"},
     "aws_iam_role.this": {"assume_role_policy", "name"},
+    "aws_iam_role_policy.schedule": {"name", "policy", "role"},
     "aws_iam_role_policy.this": {"name", "policy", "role"},
-    "aws_lambda_event_source_mapping.this": {"batch_size", "event_source_arn", "function_name", "function_response_types"}
-    | {"maximum_batching_window_in_seconds", "scaling_config"},
     "aws_lambda_function.this": {"architectures", "dead_letter_config", "description", "environment", "filename", "function_name"}
     | {"handler", "logging_config", "memory_size", "reserved_concurrent_executions", "role", "runtime", "source_code_hash", "timeout"},
     "aws_lambda_permission.s3": {"action", "function_name", "principal", "source_account", "source_arn", "statement_id"},
+    "aws_scheduler_schedule.this": {"description", "flexible_time_window", "name", "schedule_expression", "target"},
     "aws_sqs_queue.dead_letter": {"message_retention_seconds", "name", "sqs_managed_sse_enabled"},
     "aws_sqs_queue.this": {"message_retention_seconds", "name", "redrive_policy", "sqs_managed_sse_enabled"}
     | {"visibility_timeout_seconds"},
@@ -43,7 +44,8 @@ def model(state, alarms, outputs, region, account):
             key = it["name"] if it["name"] != "this" else it["type"].removeprefix("aws_")
             found[f"{it['type'].removeprefix('aws_')}.{it.get('index', key)}"] = it["values"]
     take = found.pop
-    function, role = take("lambda_function.lambda_function"), take("iam_role.iam_role")
+    function, schedule = take("lambda_function.lambda_function"), take("scheduler_schedule.scheduler_schedule")
+    role, schedule_role = take("iam_role.iam_role"), take("iam_role.schedule")
     log = take("cloudwatch_log_group.cloudwatch_log_group")
     queue, dead = take("sqs_queue.sqs_queue"), take("sqs_queue.dead_letter")
     rule = found.pop("cloudwatch_event_rule.0", None)
@@ -51,6 +53,7 @@ def model(state, alarms, outputs, region, account):
         function["arn"]: "<Function.Arn>",
         log["arn"] + ":*": "<LogGroup.Arn>",
         role["arn"]: "<Role.Arn>",
+        schedule_role["arn"]: "<ScheduleRole.Arn>",
         queue["url"]: "<Queue>",
         queue["arn"]: "<Queue.Arn>",
         dead["arn"]: "<DeadLetterQueue.Arn>",
@@ -87,30 +90,24 @@ def model(state, alarms, outputs, region, account):
         "Role": named(function["role"]),
         "DeadLetterConfig": {"TargetArn": named(function["dead_letter_config"][0]["target_arn"])},
         "LoggingConfig": logging(function["logging_config"][0], log["name"]),
-        "Environment": {"Variables": function["environment"][0]["variables"]},
+        "Environment": {"Variables": named(function["environment"][0]["variables"])},
     }
     if function["reserved_concurrent_executions"] != -1:
         resources["Function"]["ReservedConcurrentExecutions"] = function["reserved_concurrent_executions"]
     resources["LogGroup"] = {"RetentionInDays": log["retention_in_days"]}
-    inline = take("iam_role_policy.iam_role_policy")
-    resources["Role"] = {
-        "AssumeRolePolicyDocument": document(role["assume_role_policy"]),
-        "Policies": [{"PolicyName": inline["name"], "PolicyDocument": document(inline["policy"])}],
-    }
+    for name, it, key in (("Role", role, "iam_role_policy"), ("ScheduleRole", schedule_role, "schedule")):
+        inline = take(f"iam_role_policy.{key}")
+        assert inline["role"] == it["name"], inline
+        resources[name] = {
+            "AssumeRolePolicyDocument": document(it["assume_role_policy"]),
+            "Policies": [{"PolicyName": inline["name"], "PolicyDocument": document(inline["policy"])}],
+        }
     for name, it in (("Queue", queue), ("DeadLetterQueue", dead)):
         resources[name] = {"SqsManagedSseEnabled": it["sqs_managed_sse_enabled"], "MessageRetentionPeriod": it["message_retention_seconds"]}
     resources["Queue"] |= {"VisibilityTimeout": queue["visibility_timeout_seconds"], "RedrivePolicy": document(queue["redrive_policy"])}
     queue_policy = take("sqs_queue_policy.sqs_queue_policy")
     resources["QueuePolicy"] = {"Queues": [named(queue_policy["queue_url"])], "PolicyDocument": document(queue_policy["policy"])}
-    source = take("lambda_event_source_mapping.lambda_event_source_mapping")
-    resources["EventSourceMapping"] = {
-        "FunctionName": "<Function>",
-        "EventSourceArn": named(source["event_source_arn"]),
-        "BatchSize": source["batch_size"],
-        "MaximumBatchingWindowInSeconds": source["maximum_batching_window_in_seconds"],
-        "FunctionResponseTypes": source["function_response_types"],
-        "ScalingConfig": {"MaximumConcurrency": source["scaling_config"][0]["maximum_concurrency"]},
-    }
+    resources["Schedule"] = schedule_of(schedule, named)
     permission = take("lambda_permission.s3")
     resources["Permission"] = {
         "FunctionName": "<Function>",
@@ -175,10 +172,32 @@ def model(state, alarms, outputs, region, account):
             properties["metrics"] = [[names.get(it, it) if isinstance(it, str) else it for it in row] for row in properties["metrics"]]
         resources["Dashboard"] = {"DashboardBody": json.dumps(body)}
     assert not found, f"not compared: {sorted(found)}"
-    values = {name: "<Function>" if name == "function_name" else named(value) for name, value in outputs.items()}
+    names = {"function_name": (function["function_name"], "<Function>"), "schedule_name": (schedule["name"], "<Schedule>")}
+    for name, (value, _) in names.items():
+        assert outputs[name] == value, outputs
+    values = {name: names[name][1] if name in names else named(value) for name, value in outputs.items()}
     return {"resources": {name: plain(it, name) for name, it in resources.items()}, "outputs": text(values)}
 
 
 def logging(config, name):
     group = "<LogGroup>" if config["log_group"] == name else config["log_group"]
     return {"LogFormat": config["log_format"], "ApplicationLogLevel": config["application_log_level"], "LogGroup": group}
+
+
+def schedule_of(schedule, named):
+    """The schedule. The template leaves out the properties whose default these values are."""
+    assert (schedule["state"], schedule["group_name"]) == ("ENABLED", "default"), schedule
+    [target], [window] = schedule["target"], schedule["flexible_time_window"]
+    [retries] = target["retry_policy"]
+    assert not target["dead_letter_config"], target
+    return {
+        "Description": schedule["description"],
+        "ScheduleExpression": schedule["schedule_expression"],
+        "FlexibleTimeWindow": {"Mode": window["mode"]},
+        "Target": {
+            "Arn": named(target["arn"]),
+            "RoleArn": named(target["role_arn"]),
+            "Input": target["input"],
+            "RetryPolicy": {"MaximumRetryAttempts": retries["maximum_retry_attempts"]},
+        },
+    }

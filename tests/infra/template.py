@@ -38,6 +38,8 @@ class Template:
         properties = resource.get("Properties", {})
         if kind == "Queue":
             return "Queue" if "RedrivePolicy" in properties else "DeadLetterQueue"
+        if kind == "Role":
+            return "ScheduleRole" if "scheduler.amazonaws.com" in json.dumps(properties["AssumeRolePolicyDocument"]) else "Role"
         return f"Alarm.{self.resolve(properties['MetricName'])}" if kind == "Alarm" else kind
 
     def holds(self, condition):

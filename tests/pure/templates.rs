@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use s3_cloudfront_invalidator::config::Config;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn read(name: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
@@ -51,9 +51,23 @@ fn the_templates_role_allows_the_actions_of_the_policy() {
     }
     assert_eq!(
         template.len(),
-        statements.len() + 4,
-        "two statements for the queues and two of the queue policy: {template:#?}"
+        statements.len() + 3,
+        "two statements of the queue policy and one of the schedule's role: {template:#?}"
     );
+}
+
+/// The schedule replaces Lambda's event source mapping: both at the same time would split a deploy into batches.
+#[test]
+fn the_schedule_is_the_only_poller_of_the_queue() {
+    let template = read("infra/cloudformation/template.yaml");
+    assert_eq!(template.matches("Type: AWS::Scheduler::Schedule").count(), 1);
+    assert!(!template.contains("EventSourceMapping"));
+    let input = template.split("Input: !Sub >-\n").nth(1).unwrap().lines().next().unwrap();
+    let input = input.trim().replace("${PollIntervalMinutes}", "5");
+    let expected = json!({"pollQueue": true, "scheduledTime": "<aws.scheduler.scheduled-time>", "intervalMinutes": 5});
+    assert_eq!(serde_json::from_str::<Value>(&input).unwrap(), expected);
+    let actions = actions(&template);
+    assert_eq!(actions["InvokeFunction"], BTreeSet::from(["lambda:InvokeFunction".to_owned()]));
 }
 
 /// The function's environment variables in the template, each with the parameter that sets it.
@@ -85,7 +99,9 @@ fn attribute(template: &str, parameter: &str, name: &str) -> Option<String> {
 #[test]
 fn every_environment_variable_has_a_parameter_with_the_codes_default_and_limits() {
     let template = read("infra/cloudformation/template.yaml");
-    let variables = variables(&template);
+    let mut variables = variables(&template);
+    // The template's own queue, not a parameter.
+    assert_eq!(variables.remove("QUEUE_URL").as_deref(), Some("Queue"));
     assert_eq!(variables.len(), 17, "{variables:?}");
     let document = read("docs/settings.md");
     let rows = document.split("\nLambda's own").next().unwrap().lines().filter(|line| line.starts_with("| `"));

@@ -13,13 +13,9 @@ import { suppress } from './suppressions';
 export class InvalidatorStack extends Stack {
   public readonly invalidator: S3CloudFrontInvalidator;
 
-  public constructor(scope: Construct, id: string, zip: string, props: StackProps & { window?: number } = {}) {
+  public constructor(scope: Construct, id: string, zip: string, props: StackProps = {}) {
     super(scope, id, props);
-    this.invalidator = new S3CloudFrontInvalidator(this, 'Invalidator', {
-      code: Code.fromAsset(zip),
-      batchingWindowSeconds: props.window,
-      alarms: true,
-    });
+    this.invalidator = new S3CloudFrontInvalidator(this, 'Invalidator', { code: Code.fromAsset(zip), alarms: true });
   }
 }
 
@@ -46,9 +42,9 @@ export class SiteStack extends Stack {
   }
 }
 
-export function build(props: AppProps & { zip: string; window?: number }): App {
+export function build(props: AppProps & { zip: string }): App {
   const app = new App(props);
-  const { invalidator } = new InvalidatorStack(app, 'Invalidator', props.zip, { window: props.window });
+  const { invalidator } = new InvalidatorStack(app, 'Invalidator', props.zip);
   new SiteStack(app, 'Site', invalidator);
   Aspects.of(app).add(new AwsSolutionsChecks());
   suppress(app);
@@ -57,10 +53,8 @@ export function build(props: AppProps & { zip: string; window?: number }): App {
 
 if (require.main === module) {
   const repository = join(__dirname, '../../../..');
-  const window = process.env.BATCHING_WINDOW_SECONDS;
   build({
     outdir: process.env.CDK_OUTDIR ?? 'cdk.out',
     zip: process.env.FUNCTION_ZIP ?? join(repository, 'target/package/function.zip'),
-    window: window === undefined ? undefined : Number(window),
   }).synth();
 }

@@ -6,7 +6,7 @@ const REASONS: Record<string, NagPackSuppression[]> = {
   Invalidator: [
     {
       id: 'AwsSolutions-SQS4',
-      reason: 'Only S3 and EventBridge send to the queue, and only Lambda and SQS send to the dead-letter queue. All of them use TLS.',
+      reason: 'Only S3, EventBridge and the function send to the queue, and only Lambda and SQS to the dead-letter queue, all with TLS.',
     },
     {
       id: 'AwsSolutions-IAM5',

@@ -5,14 +5,13 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
+import { CfnSchedule } from 'aws-cdk-lib/aws-scheduler';
 import * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct, type IDependable } from 'constructs';
 import { InvalidatorBase, type InvalidatorAttributes, type PipelineActionProps } from './base';
 import { addAlarms, addDashboard } from './monitoring';
 import { rolePolicy, sourceAccount } from './permissions';
 import { checkPattern, checkProps, DEFAULT_TAG, type S3CloudFrontInvalidatorProps } from './props';
-
-const TIMEOUT = Duration.seconds(60);
 
 /**
  * Invalidates CloudFront automatically when S3 objects change. One function and one queue serve all buckets of the Region.
@@ -30,7 +29,9 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
   public readonly logGroup: logs.LogGroup;
   public readonly queue: sqs.Queue;
   public readonly deadLetterQueue: sqs.Queue;
-  /** Empty, unless `alarms` is true. */
+  /** Invokes the function to poll the queue. */
+  public readonly schedule: CfnSchedule;
+  /** The alarm on the age of the oldest message, unless `alarmOnQueueAge` is false, and those of `alarms`. */
   public readonly alarms: Alarm[];
 
   protected readonly lambdaFunction: lambda.IFunction;
@@ -46,7 +47,7 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
     const stack = Stack.of(this);
     this.distributionTag = props.distributionTag ?? DEFAULT_TAG;
     this.owner = props.expectedBucketOwner;
-    const window = props.batchingWindowSeconds ?? 60;
+    const interval = props.pollIntervalMinutes ?? 1;
 
     this.logGroup = new logs.LogGroup(this, 'LogGroup', {
       retention: props.logRetentionDays ?? logs.RetentionDays.ONE_MONTH,
@@ -60,9 +61,10 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
       // S3 cannot send to a queue that is encrypted with the AWS managed KMS key for SQS.
       encryption: sqs.QueueEncryption.SQS_MANAGED,
       retentionPeriod: Duration.days(4),
-      // Six times the function's timeout, plus the batching window. Source: Lambda developer guide, "Using Lambda with Amazon SQS".
-      visibilityTimeout: Duration.seconds(6 * TIMEOUT.toSeconds() + window),
-      deadLetterQueue: { queue: this.deadLetterQueue, maxReceiveCount: 5 },
+      // Longer than the function's timeout of 60 s, so that a message does not return while its poll runs.
+      visibilityTimeout: Duration.seconds(180),
+      // With a poll every minute, a message that keeps failing gets here after half an hour.
+      deadLetterQueue: { queue: this.deadLetterQueue, maxReceiveCount: 10 },
     });
     this.role = new iam.Role(this, 'Role', {
       assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com'),
@@ -75,7 +77,7 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
       architecture: props.architecture ?? lambda.Architecture.X86_64,
       code: props.code,
       memorySize: props.memorySize ?? 256,
-      timeout: TIMEOUT,
+      timeout: Duration.seconds(60),
       reservedConcurrentExecutions: props.reservedConcurrency,
       // The role's policy is complete. The statements that other constructs would add are wider.
       role: this.role.withoutPolicyUpdates(),
@@ -98,6 +100,7 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
         MAX_WILDCARDS: String(props.maxWildcards ?? 7),
         METRICS: props.metrics ?? 'on',
         NEGATIVE_CACHE_TTL_SECONDS: String(props.negativeCacheTtlSeconds ?? 60),
+        QUEUE_URL: this.queue.queueUrl,
         RETRY_BASE_DELAY_MS: String(props.retryBaseDelayMs ?? 2000),
         STALE_IF_ERROR_SECONDS: String(props.staleIfErrorSeconds ?? 3600),
         ...(props.expectedBucketOwner !== undefined && { EXPECTED_BUCKET_OWNER: props.expectedBucketOwner }),
@@ -107,18 +110,22 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
     this.lambdaFunction = this.function;
     this.pipelines = props.pipelines ?? true;
 
-    const eventSourceMapping = new lambda.EventSourceMapping(this, 'EventSourceMapping', {
-      target: this.function,
-      eventSourceArn: this.queue.queueArn,
-      // A batch size above 10 requires a batching window. Source: Lambda API reference, CreateEventSourceMapping.
-      batchSize: window === 0 ? 10 : 10_000,
-      maxBatchingWindow: Duration.seconds(window),
-      // Without this, Lambda deletes the messages that the function reports as batch item failures.
-      reportBatchItemFailures: true,
-      // Each batch creates an invalidation for each distribution. Fewer concurrent batches need fewer paths.
-      maxConcurrency: 2,
+    // The function polls the queue itself. Lambda's event source mapping starts five pollers, which split a release of the site into
+    // several batches, each with its own invalidations.
+    this.schedule = new CfnSchedule(this, 'Schedule', {
+      description: 'Invokes the CloudFront invalidator to poll its queue',
+      // Source: EventBridge Scheduler API reference, CreateSchedule.
+      scheduleExpression: interval === 1 ? 'rate(1 minute)' : `rate(${interval} minutes)`,
+      flexibleTimeWindow: { mode: 'OFF' },
+      target: {
+        arn: this.function.functionArn,
+        roleArn: this.scheduleRole().roleArn,
+        // The function skips a poll that starts later than its interval.
+        input: JSON.stringify({ pollQueue: true, scheduledTime: '<aws.scheduler.scheduled-time>', intervalMinutes: interval }),
+        // The next poll is the retry.
+        retryPolicy: { maximumRetryAttempts: 0 },
+      },
     });
-    eventSourceMapping.node.addDependency(this.role);
 
     const account = sourceAccount(stack, props);
     const buckets = `arn:${stack.partition}:s3:::*`;
@@ -136,7 +143,7 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
     this.notificationDependencies = [this.function.node.findChild('S3InvokePermission'), queuePolicy.policyDependable!];
 
     for (const name of props.eventBridgeBuckets ?? []) this.addToEventBridgeRule(name);
-    this.alarms = (props.alarms ?? false) ? addAlarms(this, this, props.metrics ?? 'on', props.alarmTopic) : [];
+    this.alarms = addAlarms(this, this, props);
     if (props.dashboard ?? false) addDashboard(this, this);
   }
 
@@ -159,6 +166,10 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
   public get deadLetterQueueArn(): string {
     return this.deadLetterQueue.queueArn;
   }
+  /** The name of the schedule that polls the queue. */
+  public get scheduleName(): string {
+    return this.schedule.ref;
+  }
   public get roleArn(): string {
     return this.role.roleArn;
   }
@@ -170,6 +181,21 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
 
   protected addEventBridgeBucket(bucket: IBucket): void {
     this.addToEventBridgeRule(bucket.bucketName);
+  }
+
+  /** The role with which EventBridge Scheduler invokes the function, and nothing else. */
+  private scheduleRole(): iam.Role {
+    const invoke = new iam.PolicyStatement({
+      sid: 'InvokeFunction',
+      actions: ['lambda:InvokeFunction'],
+      resources: [this.function.functionArn],
+    });
+    return new iam.Role(this, 'ScheduleRole', {
+      assumedBy: new iam.ServicePrincipal('scheduler.amazonaws.com', {
+        conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(this).account } },
+      }),
+      inlinePolicies: { schedule: new iam.PolicyDocument({ statements: [invoke] }) },
+    });
   }
 
   private addToEventBridgeRule(name: string): void {

@@ -5,7 +5,7 @@ import { checkRange } from './props';
 /** How the function receives a bucket's events, and the options in the bucket's tags. All properties are optional. */
 export interface LinkProps extends NotificationKeyFilter {
   /**
-   * How the events reach the function. `queue` batches them, so that a release of the site creates one to a few invalidations per
+   * How the events reach the function. `queue` gathers them, so that a release of the site creates one or two invalidations per
    * distribution. `function` invokes the function directly, usually with one invalidation for each object. `eventbridge` is for
    * buckets whose event notifications another application manages. @default 'queue'
    */

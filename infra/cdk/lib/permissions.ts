@@ -10,7 +10,7 @@ export function sourceAccount(stack: Stack, props: S3CloudFrontInvalidatorProps)
   return owner === undefined || owner === 'any' ? stack.account : owner;
 }
 
-/** The role's policy: the statements of policy.json, limited to this deployment, and the permissions for the queues. */
+/** The role's policy: the statements of policy.json, limited to this deployment. */
 export function rolePolicy(
   stack: Stack,
   props: S3CloudFrontInvalidatorProps,
@@ -57,10 +57,11 @@ export function rolePolicy(
       resources: ['*'],
     },
     {
-      sid: 'ReceiveMessages',
-      actions: ['sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:ReceiveMessage'],
+      sid: 'PollQueue',
+      actions: ['sqs:DeleteMessage', 'sqs:ReceiveMessage'],
       resources: [resources.queue.queueArn],
     },
+    { sid: 'SendToQueue', actions: ['sqs:SendMessage'], resources: [resources.queue.queueArn] },
     { sid: 'SendToDeadLetterQueue', actions: ['sqs:SendMessage'], resources: [resources.deadLetterQueue.queueArn] },
   ];
   return new iam.PolicyDocument({

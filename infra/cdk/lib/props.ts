@@ -6,6 +6,9 @@ import { Token } from 'aws-cdk-lib';
 /** The default key of the bucket tag that names the distributions. */
 export const DEFAULT_TAG = 'distributionId';
 
+/** The values that `pollIntervalMinutes` allows. TypeScript checks literals only. */
+const POLL_INTERVALS: number[] = [1, 2, 3, 4, 5, 10, 15, 20, 30, 60];
+
 /** The properties of a deployment. Names and defaults are those of the CloudFormation template's parameters. */
 export interface S3CloudFrontInvalidatorProps {
   /** The function's zip, built by `scripts/package`: `Code.fromAsset('function.zip')`. */
@@ -16,7 +19,9 @@ export interface S3CloudFrontInvalidatorProps {
   readonly memorySize?: number;
   /**
    * The function's reserved concurrency (5 or more). Set it if S3 invokes the function directly, so that a large upload does not use
-   * all of the account's concurrency. @default none
+   * all of the account's concurrency. If the function cannot keep up for a long time, Lambda may delete events that wait for it
+   * without sending them; messages in the queue are not affected. An account with a concurrency of 10 cannot reserve any.
+   * @default none
    */
   readonly reservedConcurrency?: number;
   /**
@@ -84,20 +89,30 @@ export interface S3CloudFrontInvalidatorProps {
   readonly retryBaseDelayMs?: number;
   /**
    * How long the function retries changes that S3, SNS or EventBridge send to it directly, within one invocation, in seconds.
+   * Applies only without QUEUE_URL. This construct always sets QUEUE_URL, so the function sends such changes to the queue instead.
    * @default 10
    */
   readonly directRetrySeconds?: number;
   /**
-   * The maximum batching window of the event source mapping, in seconds (0 to 300). A longer window costs less; a shorter one
-   * invalidates sooner. @default 60
+   * How often the function polls the queue, in minutes. A longer interval costs less; a shorter one invalidates sooner. @default 1
    */
-  readonly batchingWindowSeconds?: number;
+  readonly pollIntervalMinutes?: 1 | 2 | 3 | 4 | 5 | 10 | 15 | 20 | 30 | 60;
   /** The names of buckets whose EventBridge events go to the queue, in addition to those linked via `eventbridge`. @default none */
   readonly eventBridgeBuckets?: string[];
-  /** Whether the function writes its nine metrics. An account's first ten custom metrics are free. @default 'on' */
+  /** Whether the function writes its ten metrics. An account's first ten custom metrics are free. @default 'on' */
   readonly metrics?: 'on' | 'off';
-  /** Whether to create four alarms and the metric StaleCacheUsed (0.70 USD a month in all). @default false */
+  /**
+   * Whether to create the alarm on the age of the oldest message in the queue (0.10 USD a month). Without it, nothing reports that
+   * the queue is not polled. @default true
+   */
+  readonly alarmOnQueueAge?: boolean;
+  /** Whether to create four more alarms and the metric StaleCacheUsed (0.70 USD a month in all). @default false */
   readonly alarms?: boolean;
+  /**
+   * The number of paths in a day above which an alarm reports the cost, with `alarms` and `metrics`. CloudFront bills 2,000 paths
+   * with 10 USD. @default 2000
+   */
+  readonly pathsAlarmThreshold?: number;
   /** The SNS topic that the alarms notify. @default none */
   readonly alarmTopic?: ITopic;
   /** Whether to create a dashboard (3 USD a month beyond the account's first three dashboards). @default false */
@@ -117,7 +132,11 @@ export function checkProps(props: S3CloudFrontInvalidatorProps): void {
   checkRange('staleIfErrorSeconds', props.staleIfErrorSeconds, 0, 86400);
   checkRange('retryBaseDelayMs', props.retryBaseDelayMs, 1, 60000);
   checkRange('directRetrySeconds', props.directRetrySeconds, 0, 900);
-  checkRange('batchingWindowSeconds', props.batchingWindowSeconds, 0, 300);
+  checkRange('pathsAlarmThreshold', props.pathsAlarmThreshold, 1, 1000000);
+  const interval = props.pollIntervalMinutes;
+  if (interval !== undefined && !Token.isUnresolved(interval) && !POLL_INTERVALS.includes(interval)) {
+    throw new Error(`pollIntervalMinutes=${interval} is not one of ${POLL_INTERVALS.join(', ')}`);
+  }
   if (props.allowedDistributions?.length === 0) {
     throw new Error("allowedDistributions is empty: add at least one distribution ARN, or '*'");
   }

@@ -167,6 +167,9 @@ test('invalid properties are reported at synthesis', () => {
   const own = deploy({ expectedBucketOwner: Aws.ACCOUNT_ID });
   own.invalidator.link(new s3.Bucket(own.stack, 'Own'), distribution);
   assert.throws(() => deploy({ maxWildcards: 16 }), /maxWildcards=16 is not an integer from 1 to 15/);
+  // A value that TypeScript does not check, such as one from the environment.
+  const interval = Number('7') as S3CloudFrontInvalidatorProps['pollIntervalMinutes'];
+  assert.throws(() => deploy({ pollIntervalMinutes: interval }), /pollIntervalMinutes=7 is not one of 1, 2, 3, 4, 5, 10, 15, 20, 30, 60/);
   assert.throws(() => deploy({ distributionId: 'e2' }), /distributionId="e2" is not the ID of a distribution/);
   assert.throws(() => deploy({ distributionTag: 'a,b' }), /distributionTag="a,b" is not a tag key/);
   assert.throws(() => deploy({ expectedBucketOwner: '1' }), /expectedBucketOwner="1" is not an account ID/);
@@ -182,6 +185,7 @@ const BOUNDS = [
   ['staleIfErrorSeconds', 0, 86_400],
   ['retryBaseDelayMs', 1, 60_000],
   ['directRetrySeconds', 0, 900],
+  ['pathsAlarmThreshold', 1, 1_000_000],
 ] as const;
 
 test('numbers outside the bounds of the template are reported at synthesis', () => {
@@ -191,6 +195,41 @@ test('numbers outside the bounds of the template are reported at synthesis', () 
       assert.throws(() => deploy({ [name]: value }), new RegExp(`${name}=${value} is not an integer from ${min} to ${max}`));
     }
   }
+});
+
+for (const [minutes, expression] of [[undefined, 'rate(1 minute)'], [5, 'rate(5 minutes)'], [60, 'rate(60 minutes)']] as const) {
+  test(`a schedule with ${expression} polls the queue, with a role for just this function`, () => {
+    const { stack } = deploy({ pollIntervalMinutes: minutes });
+    const template = Template.fromStack(stack);
+    template.resourceCountIs('AWS::Lambda::EventSourceMapping', 0);
+    const [schedule] = Object.values(template.findResources('AWS::Scheduler::Schedule'));
+    const { ScheduleExpression, FlexibleTimeWindow, Target } = schedule.Properties;
+    assert.equal(ScheduleExpression, expression);
+    assert.deepEqual(FlexibleTimeWindow, { Mode: 'OFF' });
+    assert.deepEqual(Target.RetryPolicy, { MaximumRetryAttempts: 0 });
+    assert.deepEqual(JSON.parse(Target.Input), {
+      pollQueue: true,
+      scheduledTime: '<aws.scheduler.scheduled-time>',
+      intervalMinutes: minutes ?? 1,
+    });
+    const role = template.findResources('AWS::IAM::Role')[Target.RoleArn['Fn::GetAtt'][0]].Properties;
+    const [{ PolicyDocument }] = role.Policies;
+    assert.deepEqual(PolicyDocument.Statement, [
+      { Action: 'lambda:InvokeFunction', Effect: 'Allow', Resource: Target.Arn, Sid: 'InvokeFunction' },
+    ]);
+    assert.deepEqual(role.AssumeRolePolicyDocument.Statement[0].Condition, { StringEquals: { 'aws:SourceAccount': env.account } });
+  });
+}
+
+test('an alarm on the queue exists unless it is refused, and tolerates the interval', () => {
+  const alarms = (props: Partial<S3CloudFrontInvalidatorProps>) =>
+    Object.values(Template.fromStack(deploy(props).stack).findResources('AWS::CloudWatch::Alarm')).map((it) => it.Properties);
+  assert.deepEqual(alarms({}).map((it) => [it.MetricName, it.Threshold]), [['ApproximateAgeOfOldestMessage', 900]]);
+  assert.deepEqual(alarms({ pollIntervalMinutes: 60 }).map((it) => it.Threshold), [4440]);
+  assert.deepEqual(alarms({ alarmOnQueueAge: false }), []);
+  const names = ['ApproximateNumberOfMessagesVisible', 'ChangesFailed', 'Paths', 'Throttles'];
+  assert.deepEqual(alarms({ alarmOnQueueAge: false, alarms: true }).map((it) => it.MetricName).sort(), names);
+  assert.deepEqual(alarms({ alarmOnQueueAge: false, alarms: true, metrics: 'off' }).length, 3);
 });
 
 test('a pipeline action names the distribution, waits, and adds no permission to the function', () => {

@@ -21,6 +21,7 @@ function template({ architecture, alarmTopic, ...props }: Record<string, any>): 
     QueueArn: invalidator.queueArn,
     QueueUrl: invalidator.queueUrl,
     DeadLetterQueueArn: invalidator.deadLetterQueueArn,
+    ScheduleName: invalidator.scheduleName,
     RoleArn: invalidator.roleArn,
   };
   for (const [name, value] of Object.entries(outputs)) new CfnOutput(stack, name, { value });

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use s3_cloudfront_invalidator::local::events::sqs;
 use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
-use s3_cloudfront_invalidator::local::{InvocationOutcome, Invoke};
+use s3_cloudfront_invalidator::local::{InvocationOutcome, Invoke, Quota};
 use serde_json::{Value, json};
 
 use crate::harness::{Harness, created, state, within};
@@ -129,22 +130,84 @@ async fn a_batch_that_is_too_large_is_halved_until_it_is_accepted() {
     assert!(message.contains("BatchTooLarge"), "{message}");
 }
 
-#[tokio::test]
-async fn a_distribution_that_stays_busy_gets_one_wildcard() {
-    let variables = [QUICK, ("DIRECT_RETRY_SECONDS", "2"), ("MAX_PATHS", "2"), ("MAX_WILDCARDS", "2")];
+/// A state in which CloudFront has room for one more wildcard of `E1`.
+async fn with_fourteen_wildcards_in_progress(variables: &[(&str, &str)]) -> Harness {
     let mut state = state(&[("site", "E1")]);
     state.distributions.get_mut("E1").unwrap().delay = Duration::from_hours(1);
-    let harness = Harness::start(state, &variables).await;
+    let harness = Harness::start(state, variables).await;
     let in_progress: Vec<_> = (0..14).map(|n| format!("/in-progress-{n}x*")).collect();
     harness.report("r0", json!({ "distributionId": "E1", "items": in_progress }).to_string()).await;
+    harness
+}
+
+/// An SQS event with one message about these objects, which was received this often.
+fn received(times: u32, objects: &[(&str, &str)]) -> String {
+    let event = sqs(&[("m1", &created(objects))]);
+    let first = r#""ApproximateReceiveCount":"1""#;
+    assert!(event.contains(first), "{event}");
+    event.replace(first, &format!(r#""ApproximateReceiveCount":"{times}""#))
+}
+
+#[tokio::test]
+async fn of_a_refused_invalidation_the_part_that_there_is_room_for_is_accepted() {
+    let variables = [QUICK, ("MAX_PATHS", "2"), ("MAX_WILDCARDS", "2")];
     let objects = ["a/1", "a/2", "b/1", "b/2"].map(|key| ("site", key));
-    harness.report("r1", created(&objects)).await;
-    assert_eq!(harness.invalidations("E1").last().unwrap(), &["/*"]);
+    for times in [1, 2] {
+        let harness = with_fourteen_wildcards_in_progress(&variables).await;
+        let event = received(times, &objects);
+        let invoke = Invoke { timeout: Duration::from_secs(6), ..Invoke::new("r1") };
+        harness.lambda.invoke(event.into_bytes(), invoke).await;
+        let invalidations = harness.invalidations("E1");
+        assert_eq!(invalidations[1..], [["/a/*"]], "received {times} times");
+    }
+}
+
+#[tokio::test]
+async fn a_named_invalidation_that_is_too_large_is_split() {
+    let harness = Harness::start(state(&[("site", "E1")]), &[QUICK]).await;
+    let fault = Fault { times: 2, ..Fault::always("CreateInvalidation", "E1", Effect::error(413, "BatchTooLarge")) };
+    harness.aws.with(|state| state.faults.push(fault));
+    let items: Vec<_> = (0..8).map(|n| format!("/{n}")).collect();
+    let report = harness.report("r1", json!({ "distributionId": "E1", "items": items }).to_string()).await;
+    let sent = harness.invalidations("E1");
+    assert_eq!(sent.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 4]);
+    let mut paths = sent.concat();
+    paths.sort_unstable();
+    assert_eq!(paths, items);
+    assert_eq!((report["totals"]["invalidations"].clone(), report["totals"]["paths"].clone()), (json!(3), json!(8)));
+}
+
+/// Under either reading of CloudFront's quota all paths are accepted, and no path more is billed.
+#[tokio::test]
+async fn a_refused_invalidation_is_sent_in_parts() {
+    join_all(Quota::READINGS.into_iter().map(async |quota| {
+        let mut state = state(&[("site", "E1")]);
+        state.quota = quota;
+        let harness = Harness::start(state, &[("RETRY_BASE_DELAY_MS", "200"), ("MAX_PATHS", "12")]).await;
+        let keys: Vec<_> = (0..60).map(|n| format!("{}/{n}", n % 12)).collect();
+        let objects: Vec<_> = keys.iter().map(|key| ("site", key.as_str())).collect();
+        let messages: Vec<_> = objects.iter().map(|object| created(&[*object])).collect();
+        let messages: Vec<_> = messages.iter().map(|body| ("m1", body.as_str())).collect();
+        let answer = harness.report("r1", sqs(&messages)).await;
+        assert_eq!(answer, json!({ "batchItemFailures": [] }), "{quota:?}");
+        let sent = harness.invalidations("E1");
+        let paths: Vec<_> = sent.concat();
+        assert!(paths.len() <= 12, "{quota:?}: {paths:?}");
+        for key in &keys {
+            let covers = |path: &String| format!("/{key}").starts_with(path.trim_end_matches('*'));
+            assert!(paths.iter().any(covers), "{quota:?}: {key} of {paths:?}");
+        }
+        if quota != Quota::InProgress && sent.len() > 1 {
+            assert!(sent.iter().all(|paths| paths.iter().filter(|path| path.ends_with('*')).count() <= 1), "{sent:?}");
+        }
+    }))
+    .await;
 }
 
 #[tokio::test]
 async fn named_paths_are_never_widened() {
-    for (status, code, calls) in [(400, "InvalidArgument", 1), (413, "BatchTooLarge", 1)] {
+    // A batch that is too large is split instead, here until its first part of one path is.
+    for (status, code, calls) in [(400, "InvalidArgument", 1), (413, "BatchTooLarge", 2)] {
         let mut state = state(&[("site", "E1")]);
         state.faults.push(Fault::always("CreateInvalidation", "E1", Effect::error(status, code)));
         let harness = Harness::start(state, &[QUICK]).await;

@@ -23,6 +23,8 @@ pub(crate) fn event(event: &[u8]) -> Checked {
     let behaviour = match &decoded {
         Ok(Event::Changes(batch)) => changes(batch, event.len())?,
         Ok(Event::Request(request)) => check_request(request)?,
+        Ok(Event::Poll(_)) => "poll".to_owned(),
+        Ok(Event::Schedule) => "schedule".to_owned(),
         Ok(Event::Job(job)) => {
             let id = job.id.as_str();
             prop_assert!((1..=64).contains(&id.len()) && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'));
@@ -161,6 +163,8 @@ fn outline(decoded: &Result<Event, EventError>) -> String {
             )
         }
         Ok(Event::Request(request)) => format!("{request:?}"),
+        Ok(Event::Poll(poll)) => format!("{poll:?}"),
+        Ok(Event::Schedule) => "schedule".to_owned(),
         Ok(Event::Job(job)) => format!("{:?} {:?}", job.id, job.request.as_ref().ok()),
         Err(error) => format!("{:?}", std::mem::discriminant(error)),
     }
@@ -200,7 +204,10 @@ pub(crate) fn message(body: &[u8]) -> Checked {
                 prop_assert_eq!(failed.len() + batch.unlisted_failures, alone.failed.len() + alone.unlisted_failures);
                 prop_assert_eq!((&batch.skipped, batch.test_events), (&alone.skipped, alone.test_events));
             }
-            Ok(Event::Job(_) | Event::Request(_)) | Err(_) => prop_assert_eq!((found.len(), failed.len()), (0, 1)),
+            Ok(Event::Poll(_)) => prop_assert_eq!((found.len(), failed.len(), batch.skipped.len()), (0, 0, 1)),
+            Ok(Event::Job(_) | Event::Request(_) | Event::Schedule) | Err(_) => {
+                prop_assert_eq!((found.len(), failed.len()), (0, 1));
+            }
         }
     }
     Ok(behaviour)

@@ -57,6 +57,8 @@ fn decoded_lines(event: &[u8]) -> Vec<String> {
             lines
         }
         Ok(Event::Request(request)) => vec![request_text(&request)],
+        Ok(Event::Poll(poll)) => vec![format!("{poll:?}")],
+        Ok(Event::Schedule) => vec!["schedule".to_owned()],
         Err(error) => vec![format!("error {}", error.reason())],
     }
 }

@@ -43,7 +43,7 @@ pub(super) const EVENTBRIDGE: &[Expected] = &[
     ("object-tags-added", &["skipped Object Tags Added"]),
     ("object-tags-deleted", &["skipped Object Tags Deleted"]),
     ("own-application", &["paths of own: /*"]),
-    ("scheduled-event", &["paths of own: /*"]),
+    ("scheduled-event", &["schedule"]),
 ];
 
 /// Events in several envelopes, among them the records of failed invocations.
@@ -86,7 +86,7 @@ pub(super) const NESTED: &[Expected] = &[
         &["job 11111111-abcd-1111-abcd-000000000010", "paths of E2EXAMPLE1ABCD: /failed/job.html"],
     ),
     ("failed-invocation-of-a-request", &["paths of E2EXAMPLE1ABCD: /failed/request.html"]),
-    ("failed-invocation-of-a-schedule", &["paths of own: /*"]),
+    ("failed-invocation-of-a-schedule", &["schedule"]),
     ("failed-invocation-of-eventbridge", &["change example-site eu-central-1 failed/eventbridge +.html"]),
     ("failed-invocation-of-s3", &["change example-site eu-central-1 failed/s3.html"]),
     (

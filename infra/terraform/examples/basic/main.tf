@@ -22,21 +22,14 @@ variable "zip" {
   default     = "../../../../target/package/function.zip"
 }
 
-variable "batching_window_seconds" {
-  description = "The maximum batching window of the event source mapping, in seconds."
-  type        = number
-  default     = 60
-}
-
 data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 module "invalidator" {
   source = "../.."
 
-  zip                     = var.zip
-  batching_window_seconds = var.batching_window_seconds
-  allowed_distributions   = [aws_cloudfront_distribution.site.arn]
+  zip                   = var.zip
+  allowed_distributions = [aws_cloudfront_distribution.site.arn]
 }
 
 resource "aws_s3_bucket" "site" {

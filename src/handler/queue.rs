@@ -1,0 +1,147 @@
+//! Polls the function's own queue: receives all messages, handles them as one batch, and deletes what is done.
+
+use std::collections::HashMap;
+
+use futures_util::future::join_all;
+use tokio::time::Instant;
+
+use super::app::App;
+use super::changes::{Retries, log_failures};
+use super::deadline::{
+    CONCURRENT_DELETES, FIRST_RECEIVE_WAIT, Invocation, RECEIVERS, delete_reserve, queue_limits, receive_wait,
+};
+use crate::aws::{CallError, MAX_BATCH, Queue, ReceivedMessage};
+use crate::change::Batch;
+use crate::event::{Poll, decode_message};
+use crate::lookup::calls::{retry, run};
+use crate::plan::DeliveryId;
+use crate::report::{Answer, Failure, QueueCounts, Report};
+
+/// The most messages of one poll. Lambda's own limit for a batch is 10,000. At one poll a minute and a visibility
+/// timeout of three minutes, 60,000 messages are in flight at most; SQS's quota is 120,000.
+const MAX_MESSAGES: usize = 20_000;
+
+/// The most bytes of message bodies of one poll, which fit the smallest memory, 128 MB, together with the changes that
+/// are decoded from them.
+const MAX_BYTES: usize = 20 * 1024 * 1024;
+
+/// The messages that a poll has received.
+#[derive(Default)]
+struct Received {
+    batch: Batch,
+    /// The last receipt handle of each message, by message ID.
+    receipt_handles: HashMap<Box<str>, Box<str>>,
+    /// The bytes of all bodies.
+    bytes: usize,
+    /// The last error of a receive.
+    error: Option<CallError>,
+}
+
+impl Received {
+    /// Decodes the messages of these receives. A message that was received before only gets its new receipt handle.
+    /// Returns whether there was any message.
+    fn extend(&mut self, receives: Vec<Result<Vec<ReceivedMessage>, CallError>>) -> bool {
+        let mut any = false;
+        for receive in receives {
+            match receive {
+                Ok(messages) => {
+                    for ReceivedMessage { id, receipt_handle, is_redelivered, body } in messages {
+                        any = true;
+                        if self.receipt_handles.insert(id.clone(), receipt_handle).is_none() {
+                            self.bytes += body.len();
+                            decode_message(id, is_redelivered, &body, &mut self.batch);
+                        }
+                    }
+                }
+                Err(error) => self.error = Some(error),
+            }
+        }
+        any
+    }
+
+    fn has_room(&self) -> bool {
+        self.receipt_handles.len() + RECEIVERS * MAX_BATCH <= MAX_MESSAGES && self.bytes < MAX_BYTES
+    }
+}
+
+impl App {
+    /// Polls the queue until it is empty, and handles all messages as one batch. Those of which nothing failed are
+    /// deleted; the others are received again after their visibility timeout, and are at last moved to the dead-letter
+    /// queue. So a failure is reported and logged, but does not fail the invocation, which Lambda would retry.
+    pub(super) async fn answer_poll(&self, poll: &Poll, invocation: &Invocation) -> Answer {
+        let mut report = Report { queue: Some(QueueCounts::default()), ..Report::default() };
+        let Some(queue) = &self.queue else {
+            let failure = Failure::no_queue();
+            tracing::error!(failure = failure.message, "the queue was not polled");
+            report.set_failures(&[failure], 0);
+            return report.into();
+        };
+        if poll.is_outdated(self.now()) {
+            tracing::debug!("the next poll is due; this one is skipped");
+            return report.into();
+        }
+        let Received { mut batch, receipt_handles, error, .. } = receive_all(queue, invocation).await;
+        let mut failures: Vec<_> = error.map(|error| Failure::queue(&error)).into_iter().collect();
+        let messages = batch.messages.get_or_insert_default().len();
+        let mut deleted = 0;
+        if messages > 0 {
+            let reserve = delete_reserve(messages, invocation);
+            let deadline = invocation.deadline.checked_sub(reserve).unwrap_or(invocation.deadline);
+            let handling = Invocation { deadline, ..invocation.clone() };
+            let delivery_id = DeliveryId::Invocation(&invocation.request_id);
+            match self.handle_changes(&batch, &delivery_id, &handling, Retries::UntilDeadline).await {
+                Ok(handled) => {
+                    let done = batch.messages.iter().flatten().filter(|message| !handled.has_failed(message));
+                    let done = done.filter_map(|message| receipt_handles.get(&message.id).cloned());
+                    let (count, error) = delete_all(queue, done.collect(), invocation).await;
+                    deleted = count;
+                    failures.extend(error.map(|error| Failure::queue(&error)));
+                    failures.extend(handled.failures);
+                    report = handled.report;
+                }
+                Err(error) => {
+                    report = *error.report;
+                    failures.extend(error.failures);
+                }
+            }
+        }
+        report.queue = Some(QueueCounts { received: messages, deleted });
+        report.set_failures(&failures, batch.unlisted_failures);
+        log_failures(&failures, 0, batch.unlisted_failures);
+        report.into()
+    }
+}
+
+/// Receives the messages of the queue until it is empty, or until a bound of the poll is reached.
+async fn receive_all(queue: &Queue, invocation: &Invocation) -> Received {
+    let start = Instant::now();
+    let mut received = Received::default();
+    let mut any = received.extend(vec![queue.receive(FIRST_RECEIVE_WAIT).await]);
+    while any
+        && received.has_room()
+        && let Some(wait) = receive_wait(start, invocation)
+    {
+        // A long poll asks all servers of the queue. So if none of these has a message, the queue is empty.
+        any = received.extend(join_all((0..RECEIVERS).map(|_| queue.receive(wait))).await);
+    }
+    received
+}
+
+/// Deletes the messages with these receipt handles. Returns how many were deleted, and an error of those that were not:
+/// they are received again, and their invalidations are then accepted as already existing.
+async fn delete_all(
+    queue: &Queue,
+    receipt_handles: Vec<Box<str>>,
+    invocation: &Invocation,
+) -> (usize, Option<CallError>) {
+    let (limits, deadline) = (queue_limits(), invocation.queue_deadline());
+    let batches: Vec<_> = receipt_handles.chunks(MAX_BATCH).collect();
+    let delete = async |batch: &[_]| {
+        let delete = async || queue.delete(batch).await;
+        retry("DeleteMessageBatch", &limits, deadline, delete).await
+    };
+    let max_hold = limits.hold(Instant::now(), deadline);
+    let answers: Vec<Result<usize, CallError>> = run(batches, CONCURRENT_DELETES, max_hold, delete).await;
+    let deleted = answers.iter().filter_map(|answer| answer.as_ref().ok()).sum();
+    (deleted, answers.into_iter().find_map(Result::err))
+}

@@ -1,0 +1,330 @@
+//! The rate of requests: deadlines of sending, the throttle of one delivery, and what the process has learnt from
+//! CloudFront's refusals.
+//!
+//! AWS does not publish one rate. AWS staff quoted one `CreateInvalidation` in two seconds per account (aws-sdk-js#3983,
+//! 2022); readings of the quota page of 2026 say one wildcard a second. A refusal does not say when to retry. So once
+//! a request is refused, requests start one at a time, at the interval at which CloudFront accepted the last ones.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use tokio::time::{Duration, Instant};
+
+use crate::lookup::{CallLimits, Clock};
+
+/// The deadlines of sending.
+#[derive(Clone, Copy)]
+pub struct SendDeadlines {
+    /// The end of retries.
+    pub retries: Instant,
+    /// When the last retry starts at the latest.
+    pub last_retry: Instant,
+    /// From when on a refused invalidation of messages that were received before is sent with half of its wildcards.
+    pub fewer_wildcards_from: Instant,
+    /// The end of attempts. A request that starts later could be accepted and yet be reported as failed.
+    pub attempts: Instant,
+    /// The end of waiting for responses.
+    pub answers: Instant,
+}
+
+impl SendDeadlines {
+    /// Returns when a retry that is due at `due` starts: at that time, or as the last retry if that is earlier. `None`
+    /// if it is too late for a retry.
+    pub(super) fn retry_at(&self, due: Instant, now: Instant) -> Option<Instant> {
+        (now < self.last_retry).then(|| due.min(self.last_retry))
+    }
+}
+
+/// The interval between two accepted requests, at the shortest: the first delay divided by this. With the default delay
+/// this is one second, CloudFront's rate of wildcards.
+const MIN_INTERVAL_DIVISOR: u32 = 2;
+/// The bound of the first delay after a refusal: the first delay divided by this. It doubles with each further refusal.
+const PROBE_DIVISOR: u32 = 10;
+
+/// Limits the rate of requests once CloudFront has throttled one.
+pub(super) struct Throttle {
+    deadlines: SendDeadlines,
+    calls: CallLimits,
+    not_before: Instant,
+    /// The interval between the starts of two requests.
+    interval: Duration,
+    /// The number of consecutive throttled responses. Those to concurrent requests count as one.
+    consecutive_throttles: u32,
+    /// When the last of those that count arrived.
+    throttled_at: Option<Instant>,
+    /// When the request that was accepted last had started.
+    accepted_start: Option<Instant>,
+}
+
+impl Throttle {
+    pub(super) fn new(deadlines: SendDeadlines, calls: CallLimits, now: Instant) -> Self {
+        Self {
+            deadlines,
+            calls,
+            not_before: now,
+            interval: calls.first_delay,
+            consecutive_throttles: 0,
+            throttled_at: None,
+            accepted_start: None,
+        }
+    }
+
+    /// Returns when the next request may start, or `None` if there is no time for it. `not_before` is its own earliest
+    /// start, and `was_sent` is whether it was sent before. A first attempt may start until the end of attempts; a
+    /// retry, and any request once CloudFront has throttled, only until the end of retries.
+    pub(super) fn next(&self, not_before: Instant, was_sent: bool, now: Instant) -> Option<Instant> {
+        let start = not_before.max(self.not_before).max(now);
+        let is_first = !was_sent && self.throttled_at.is_none();
+        let latest = if is_first { self.deadlines.attempts } else { self.deadlines.retries };
+        (start <= latest).then_some(start)
+    }
+
+    /// Records that a request starts.
+    pub(super) fn begin(&mut self, now: Instant) {
+        if self.throttled_at.is_some() {
+            self.wait_until(now + self.interval, now);
+        }
+    }
+
+    /// Records that a request was throttled that started at `attempt_start`. Further ones are made soon and at random
+    /// intervals: of several processes one is then ready whenever CloudFront accepts the next request.
+    pub(super) fn throttled(&mut self, attempt_start: Instant, now: Instant) {
+        // Concurrent requests are throttled together, which says no more than a single throttled request.
+        if self.throttled_at.is_some_and(|throttled_at| attempt_start <= throttled_at) {
+            return;
+        }
+        let min_interval = self.min_interval();
+        let limits =
+            CallLimits { first_delay: self.calls.first_delay / PROBE_DIVISOR, max_delay: min_interval, ..self.calls };
+        let earliest = self.accepted_start.map_or(now, |accepted_start| accepted_start + self.interval);
+        self.wait_until(earliest.max(now + limits.delay(self.consecutive_throttles)), now);
+        self.consecutive_throttles += 1;
+        self.throttled_at = Some(now);
+    }
+
+    /// Records that a request was accepted that started at `attempt_start`.
+    pub(super) fn accepted(&mut self, attempt_start: Instant, now: Instant) {
+        if let Some(throttled_at) = self.throttled_at
+            && attempt_start > throttled_at
+        {
+            let shortest = self.min_interval();
+            let interval = match self.accepted_start {
+                // The request was refused until this much had passed.
+                Some(accepted_start) if self.consecutive_throttles > 0 => attempt_start - accepted_start,
+                Some(_) => self.interval.mul_f64(0.9),
+                None => self.interval,
+            };
+            self.interval = interval.clamp(shortest, self.calls.first_delay.max(shortest));
+            self.consecutive_throttles = 0;
+        }
+        self.accepted_start = Some(attempt_start);
+        if self.throttled_at.is_some() {
+            self.wait_until(self.not_before.max(attempt_start + self.interval), now);
+        }
+    }
+
+    fn min_interval(&self) -> Duration {
+        self.calls.first_delay / MIN_INTERVAL_DIVISOR
+    }
+
+    fn wait_until(&mut self, due: Instant, now: Instant) {
+        self.not_before = self.deadlines.retry_at(due, now).unwrap_or(due);
+    }
+}
+
+/// When CloudFront refused invalidations of this process for its rate or for what was in progress.
+pub struct Refusals {
+    clock: Clock,
+    times: Mutex<RefusalTimes>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct RefusalTimes {
+    /// The last refusal.
+    refused: Option<SystemTime>,
+    /// When an invalidation was last split, because it was refused several times in a row.
+    split: Option<SystemTime>,
+}
+
+impl Refusals {
+    /// No refusals yet. `clock` is the wall clock: the monotonic clock may stand still while the sandbox is frozen.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, times: Mutex::default() }
+    }
+
+    /// Returns whether an invalidation was refused within the last `time`.
+    #[must_use]
+    pub fn any_within(&self, time: Duration) -> bool {
+        self.is_within(self.times().refused, time)
+    }
+
+    /// Returns whether an invalidation was split within the last `time`.
+    #[must_use]
+    pub fn any_split_within(&self, time: Duration) -> bool {
+        self.is_within(self.times().split, time)
+    }
+
+    pub(super) fn note_refusal(&self) {
+        let now = Some((self.clock)());
+        self.times.lock().unwrap_or_else(PoisonError::into_inner).refused = now;
+    }
+
+    pub(super) fn note_split(&self) {
+        let now = Some((self.clock)());
+        self.times.lock().unwrap_or_else(PoisonError::into_inner).split = now;
+    }
+
+    fn times(&self) -> RefusalTimes {
+        *self.times.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_within(&self, at: Option<SystemTime>, time: Duration) -> bool {
+        at.and_then(|at| (self.clock)().duration_since(at).ok()).is_some_and(|age| age < time)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Duration;
+
+    use super::*;
+
+    const BACKOFF: Duration = Duration::from_secs(2);
+    const LAST_RETRY_MARGIN: Duration = Duration::from_millis(50);
+
+    fn seconds(seconds: f64) -> Duration {
+        Duration::from_secs_f64(seconds)
+    }
+
+    const LIMITS: CallLimits = CallLimits {
+        attempts: u32::MAX,
+        first_delay: BACKOFF,
+        max_delay: Duration::from_secs(20),
+        attempt_divisor: 2,
+        min_attempt_time: Duration::from_secs(1),
+        max_attempt_time: Duration::from_secs(5),
+        max_hold: Duration::from_secs(1),
+        hold_divisor: 4,
+    };
+
+    fn deadlines(now: Instant) -> SendDeadlines {
+        SendDeadlines {
+            retries: now + seconds(10.0),
+            last_retry: now + seconds(10.0) - LAST_RETRY_MARGIN,
+            fewer_wildcards_from: now + seconds(5.0),
+            attempts: now + seconds(29.0),
+            answers: now + seconds(30.0),
+        }
+    }
+
+    #[test]
+    fn a_throttled_burst_counts_once() {
+        let now = Instant::now();
+        let mut throttle = Throttle::new(deadlines(now), LIMITS, now);
+        for answered in 1..8 {
+            throttle.throttled(now, now + seconds(0.01) * answered);
+        }
+        assert_eq!(throttle.consecutive_throttles, 1);
+        assert!(throttle.not_before <= now + seconds(2.01), "no longer than after one");
+        throttle.throttled(now + seconds(2.1), now + seconds(2.2));
+        assert_eq!(throttle.consecutive_throttles, 2);
+    }
+
+    #[test]
+    fn after_an_accepted_request_the_next_waits_for_the_backoff() {
+        let now = Instant::now();
+        let answered_at = now + seconds(0.1);
+        // The responses to concurrent requests arrive in any order.
+        for accepted_first in [true, false] {
+            let mut throttle = Throttle::new(deadlines(now), LIMITS, now);
+            if accepted_first {
+                throttle.accepted(now, answered_at);
+            }
+            throttle.throttled(now, answered_at);
+            if !accepted_first {
+                throttle.accepted(now, answered_at);
+            }
+            assert_eq!(throttle.next(now, true, now), Some(now + BACKOFF));
+            assert_eq!(
+                throttle.consecutive_throttles, 1,
+                "one that was under way with it does not say that it is over"
+            );
+        }
+    }
+
+    #[test]
+    fn once_throttled_requests_start_one_by_one_without_responses() {
+        let now = Instant::now();
+        let mut throttle = Throttle::new(deadlines(now), LIMITS, now);
+        throttle.begin(now);
+        assert_eq!(throttle.next(now, false, now), Some(now), "before that all at once");
+        throttle.throttled(now, now);
+        let start = throttle.next(now, true, now).unwrap();
+        throttle.begin(start);
+        assert_eq!(throttle.next(now, true, start), Some(start + BACKOFF));
+    }
+
+    #[test]
+    fn a_delay_past_the_deadline_is_shortened() {
+        let now = Instant::now();
+        let late = now + seconds(9.5);
+        let last = now + seconds(10.0) - LAST_RETRY_MARGIN;
+        let mut throttle = Throttle::new(deadlines(now), LIMITS, now);
+        throttle.accepted(late - seconds(0.1), late);
+        throttle.throttled(late, late);
+        assert_eq!(throttle.next(now, true, late), Some(last));
+        assert_eq!(throttle.next(now, true, last), Some(last));
+        throttle.begin(last);
+        assert_eq!(throttle.next(now, true, last), None, "that was the last");
+        assert_eq!(deadlines(now).retry_at(late, last), None);
+    }
+
+    /// Simulates processes that send for an hour to an account that accepts one request per `interval`. Returns the
+    /// share of these that they used, and the number of requests for each that was accepted.
+    fn simulate(processes: usize, interval: Duration) -> (f64, f64) {
+        let (start, hour, latency) = (Instant::now(), Duration::from_hours(1), seconds(0.15));
+        let end = start + hour;
+        let deadlines =
+            SendDeadlines { retries: end, last_retry: end, attempts: end, answers: end, ..deadlines(start) };
+        let mut throttles: Vec<_> = (0..processes).map(|_| Throttle::new(deadlines, LIMITS, start)).collect();
+        let (mut requests, mut accepted, mut accepted_at) = (0, 0, None);
+        loop {
+            let next = throttles.iter_mut().map(|it| (it.next(start, true, start), it)).min_by_key(|(next, _)| *next);
+            let Some((Some(now), throttle)) = next.filter(|(next, _)| next.is_some_and(|next| next < end)) else {
+                break;
+            };
+            throttle.begin(now);
+            requests += 1;
+            let received_at = now + latency / 2;
+            if accepted_at.is_none_or(|at| received_at >= at + interval) {
+                accepted_at = Some(received_at);
+                accepted += 1;
+                throttle.accepted(now, now + latency);
+            } else {
+                throttle.throttled(now, now + latency);
+            }
+        }
+        (f64::from(accepted) * interval.as_secs_f64() / hour.as_secs_f64(), f64::from(requests) / f64::from(accepted))
+    }
+
+    #[test]
+    fn at_least_nine_tenths_of_the_rate_are_used() {
+        fastrand::seed(7);
+        for interval in [seconds(2.0), seconds(1.0)] {
+            for (processes, most_requests) in [(1, 2.0), (5, 20.0)] {
+                let (share, requests) = simulate(processes, interval);
+                assert!(share >= 0.9 && requests < most_requests, "{processes}: {share} of the rate, {requests} each");
+            }
+        }
+    }
+
+    #[test]
+    fn no_request_starts_after_its_deadline() {
+        let now = Instant::now();
+        let throttle = Throttle::new(deadlines(now), LIMITS, now);
+        assert_eq!(throttle.next(now, false, now + seconds(29.0)), Some(now + seconds(29.0)));
+        assert_eq!(throttle.next(now, false, now + seconds(29.1)), None);
+        assert_eq!(throttle.next(now, true, now + seconds(10.1)), None);
+    }
+}
