@@ -22,7 +22,7 @@ const MODULES: [(&str, &[&str]); 17] = [
     ("config", &["change", "collapse", "lookup", "path"]),
     ("handler", &["aws", "change", "collapse", "config", "event", "lookup", "path", "plan", "report", "send"]),
     ("local", &[]),
-    ("cli::link", &["aws", "change", "config", "path"]),
+    ("cli::link", &["aws", "change", "config", "event", "path"]),
     ("cli::aws", &["aws", "change", "cli::link", "path"]),
     ("cli::terminal", &["change", "plan"]),
     ("cli::demo", &["change", "cli::terminal", "config", "local", "path", "plan"]),

@@ -10,7 +10,7 @@ use super::aws_args::{AwsArgs, DeploymentArgs};
 use super::link::{ChangeSet, KeyFilter, LinkRequest, UnlinkPlan, Via, apply, plan_link, plan_unlink};
 use super::template_snippet;
 use super::terminal::{note, plain_table, say};
-use crate::change::text::counted;
+use crate::change::text::{counted, one_line};
 use crate::change::{BucketName, DistributionId};
 
 /// The base delay between two reads that verify a write; see [`apply`].
@@ -139,8 +139,8 @@ impl LinkArgs {
         if deployment.function.is_dry_run {
             note("Warning: the function sends no invalidations (DRY_RUN). Deploy it with DryRun=false.");
         }
-        if !link_plan.is_queue_read {
-            note("Warning: the event source mapping of the function's queue is disabled. Enable it.");
+        if let Some(problem) = &link_plan.unread_queue {
+            note(format_args!("Warning: {}.", one_line(&problem.message)));
         }
         if link_plan.change_set.steps.is_empty() {
             say(format_args!("No changes: {} is already linked.", request.bucket));

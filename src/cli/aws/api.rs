@@ -8,6 +8,7 @@ use aws_sdk_lambda::operation::add_permission::AddPermissionError;
 use aws_sdk_lambda::types::FunctionResponseType;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::{BucketAbacStatus, BucketLocationConstraint, Tag, Tagging};
+use aws_sdk_scheduler::types::ScheduleState;
 use aws_sdk_sqs::types::QueueAttributeName;
 
 use super::known_elements::OnlyKnownElements;
@@ -19,6 +20,7 @@ use crate::aws::{CallError, ErrorClass};
 use crate::change::{AccountId, BucketName, DistributionId, Timestamp};
 use crate::cli::link::{
     EventRule, EventSourceMapping, FunctionInfo, LastInvalidation, Notifications, OperatorApi, Queue, S3_PRINCIPAL,
+    Schedule,
 };
 use crate::path::{DistributionConfig, Tags};
 
@@ -27,6 +29,19 @@ const REGION_HEADER: &str = "x-amz-bucket-region";
 
 /// The Region of a bucket without a location constraint. Source: S3 API reference, `GetBucketLocation`.
 const DEFAULT_REGION: &str = "us-east-1";
+
+impl OperatorClients {
+    /// Returns a schedule of a group; `None` if there is no such schedule.
+    async fn schedule_in(&self, group: Option<&str>, name: &str) -> Result<Option<Schedule>, CallError> {
+        let call = self.scheduler.get_schedule().set_group_name(group.map(ToOwned::to_owned)).name(name);
+        let output = unless_missing(call.send().await.map_err(|error| call_error("GetSchedule", &error)))?;
+        Ok(output.map(|it| {
+            let is_enabled = it.state() != Some(&ScheduleState::Disabled);
+            let (target, input) = it.target.map(|it| (it.arn, it.input)).unwrap_or_default();
+            Schedule { name: name.to_owned(), is_enabled, target, input }
+        }))
+    }
+}
 
 impl OperatorApi for OperatorClients {
     async fn account(&self) -> Result<AccountId, CallError> {
@@ -72,6 +87,7 @@ impl OperatorApi for OperatorClients {
             distribution_tag: variables.remove("DISTRIBUTION_TAG"),
             is_dry_run: variables.remove("DRY_RUN").is_some_and(|it| it.trim() == "true"),
             bucket_owner: variables.remove("EXPECTED_BUCKET_OWNER"),
+            queue_url: variables.remove("QUEUE_URL"),
             dead_letter_queue: output.dead_letter_config.and_then(|it| it.target_arn),
         })
     }
@@ -164,6 +180,26 @@ impl OperatorApi for OperatorClients {
                 return Ok(rules);
             }
         }
+    }
+
+    async fn schedule(&self, name: &str) -> Result<Option<Schedule>, CallError> {
+        self.schedule_in(None, name).await
+    }
+
+    async fn schedules(&self, function: &str) -> Result<Vec<Schedule>, CallError> {
+        let mut pages = self.scheduler.list_schedules().into_paginator().send();
+        let mut schedules = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| call_error("ListSchedules", &error))?;
+            for it in page.schedules() {
+                let target = it.target().and_then(|it| it.arn().strip_prefix(function));
+                let is_target = target.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'));
+                let Some(name) = it.name().filter(|_| is_target) else { continue };
+                // It may have been deleted since it was listed.
+                schedules.extend(self.schedule_in(it.group_name(), name).await?);
+            }
+        }
+        Ok(schedules)
     }
 
     async fn buckets(&self) -> Result<Vec<BucketName>, CallError> {

@@ -21,6 +21,8 @@ pub struct FunctionInfo {
     pub is_dry_run: bool,
     /// `EXPECTED_BUCKET_OWNER`, if it is set: the only account whose buckets the function accepts, or `any`.
     pub bucket_owner: Option<String>,
+    /// `QUEUE_URL`, if it is set: the queue that the function polls.
+    pub queue_url: Option<String>,
     /// The ARN of the queue or topic in the function's dead-letter configuration.
     pub dead_letter_queue: Option<String>,
 }
@@ -71,6 +73,19 @@ pub struct EventRule {
     pub pattern: Option<String>,
 }
 
+/// A schedule of EventBridge Scheduler.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    /// The name.
+    pub name: String,
+    /// Whether the schedule is enabled.
+    pub is_enabled: bool,
+    /// The ARN of the target.
+    pub target: String,
+    /// The input of the target.
+    pub input: Option<String>,
+}
+
 /// The most recent invalidation of a distribution.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -106,8 +121,7 @@ pub trait OperatorApi {
     fn function_policy(&self, function: &str) -> impl Future<Output = Result<Option<String>, CallError>>;
 
     /// Adds a statement to a function's policy that allows a bucket to invoke it. An existing statement of this ID is
-    /// not an
-    /// error.
+    /// not an error.
     fn add_permission(
         &self,
         function: &str,
@@ -124,6 +138,12 @@ pub trait OperatorApi {
 
     /// Returns the EventBridge rules that have this queue or function as a target.
     fn event_rules(&self, target: &str) -> impl Future<Output = Result<Vec<EventRule>, CallError>>;
+
+    /// Returns a schedule of the default group, by its name; `None` if there is no such schedule.
+    fn schedule(&self, name: &str) -> impl Future<Output = Result<Option<Schedule>, CallError>>;
+
+    /// Returns the schedules that have this function as a target, or a version or an alias of it.
+    fn schedules(&self, function: &str) -> impl Future<Output = Result<Vec<Schedule>, CallError>>;
 
     /// Returns the account's buckets in this Region.
     fn buckets(&self) -> impl Future<Output = Result<Vec<BucketName>, CallError>>;

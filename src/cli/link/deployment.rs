@@ -24,6 +24,10 @@ pub enum FunctionLocator {
 pub struct Deployment {
     /// The function.
     pub function: FunctionInfo,
+    /// The ARN of the queue that the function polls (`QUEUE_URL`).
+    pub polled_queue: Option<String>,
+    /// The name of the schedule that invokes the function to poll it, if the stack names it (`ScheduleName`).
+    pub schedule: Option<String>,
     /// The function's event source mappings.
     pub sources: Vec<EventSourceMapping>,
     /// The function's account.
@@ -58,7 +62,7 @@ pub enum FindError {
          function's account with --profile"
     )]
     OtherAccount(String),
-    /// The function's `DISTRIBUTION_TAG` is invalid.
+    /// The function's `DISTRIBUTION_TAG` or `QUEUE_URL` is invalid.
     #[error("the function's environment variables are invalid: {0}")]
     Config(String),
     /// A call to AWS failed.
@@ -72,16 +76,17 @@ impl From<CallError> for FindError {
     }
 }
 
-/// Finds the function and its event sources.
+/// Finds the function, its queue and its event sources.
 ///
 /// # Errors
 /// [`FindError`], with the remedy.
 pub async fn find(api: &impl OperatorApi, locator: &FunctionLocator) -> Result<Deployment, FindError> {
-    let name = match locator {
-        FunctionLocator::Function(name) => name.clone(),
+    let (name, schedule) = match locator {
+        FunctionLocator::Function(name) => (name.clone(), None),
         FunctionLocator::Stack(stack) => {
-            let outputs = api.stack_outputs(stack).await?.ok_or_else(|| FindError::Stack(stack.clone()))?;
-            outputs.get("FunctionArn").cloned().ok_or_else(|| FindError::Output(stack.clone()))?
+            let mut outputs = api.stack_outputs(stack).await?.ok_or_else(|| FindError::Stack(stack.clone()))?;
+            let function = outputs.remove("FunctionArn").ok_or_else(|| FindError::Output(stack.clone()))?;
+            (function, outputs.remove("ScheduleName"))
         }
     };
     let function = match api.function(&name).await {
@@ -92,13 +97,25 @@ pub async fn find(api: &impl OperatorApi, locator: &FunctionLocator) -> Result<D
     if let Some(other) = AccountId::from_function_arn(&function.arn).filter(|it| *it != account) {
         return Err(FindError::OtherAccount(other.as_str().to_owned()));
     }
-    let variable = |name: &str| function.distribution_tag.clone().filter(|_| name == "DISTRIBUTION_TAG");
-    if let Err(error) = Config::from_lookup(variable) {
-        return Err(FindError::Config(error.to_string()));
-    }
+    let variable = |name: &str| match name {
+        "DISTRIBUTION_TAG" => function.distribution_tag.clone(),
+        "QUEUE_URL" => function.queue_url.clone(),
+        _ => None,
+    };
+    let config = Config::from_lookup(variable).map_err(|error| FindError::Config(error.to_string()))?;
+    let polled_queue = config.queue_url.map(|url| queue_arn(&url, &function.arn));
     let sources = api.event_sources(&function.arn).await?;
     let region = part(&function.arn, 3).unwrap_or_default().to_owned();
-    Ok(Deployment { function, sources, account, region })
+    Ok(Deployment { function, polled_queue, schedule, sources, account, region })
+}
+
+/// The ARN of the queue at this URL, which ends with the queue's account and name. The queue is in the function's
+/// Region.
+fn queue_arn(url: &str, function: &str) -> String {
+    let mut segments = url.rsplit('/');
+    let (name, account) = (segments.next().unwrap_or_default(), segments.next().unwrap_or_default());
+    let (partition, region) = (part(function, 1).unwrap_or("aws"), part(function, 3).unwrap_or_default());
+    format!("arn:{partition}:sqs:{region}:{account}:{name}")
 }
 
 /// Whether an ARN is that of an SQS queue.
@@ -120,9 +137,17 @@ fn is_missing(result: Result<(), CallError>) -> Result<bool, CallError> {
 }
 
 impl Deployment {
-    /// The ARNs of the queues that have an event source mapping to the function.
+    /// The ARNs of the queues that the function reads: first the one that it polls, then those that have an event source
+    /// mapping to it.
     pub fn queues(&self) -> impl Iterator<Item = &str> {
-        self.sources.iter().map(|it| it.arn.as_str()).filter(|arn| is_queue(arn))
+        let polled = self.polled_queue.as_deref();
+        let mapped = self.sources.iter().map(|it| it.arn.as_str()).filter(|arn| is_queue(arn));
+        polled.into_iter().chain(mapped.filter(move |arn| polled != Some(*arn)))
+    }
+
+    /// The queue's event source mapping to the function.
+    pub(super) fn source(&self, queue: &str) -> Option<&EventSourceMapping> {
+        self.sources.iter().find(|it| it.arn == queue)
     }
 
     /// The key of the tag that names a bucket's distributions.
@@ -144,7 +169,15 @@ impl Deployment {
     /// If the caller's account cannot be read.
     pub async fn without_function(api: &impl OperatorApi, region: &str) -> Result<Self, CallError> {
         let account = api.account().await?;
-        Ok(Self { function: FunctionInfo::default(), sources: Vec::new(), account, region: region.to_owned() })
+        let function = FunctionInfo::default();
+        Ok(Self {
+            function,
+            polled_queue: None,
+            schedule: None,
+            sources: Vec::new(),
+            account,
+            region: region.to_owned(),
+        })
     }
 
     /// Returns the notification rules that `link` made for this function: those with an ID of `link` whose destination

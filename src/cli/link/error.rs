@@ -110,8 +110,11 @@ pub enum LinkError {
         .0.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     )]
     Overlap(Overlap),
-    /// No queue has an event source mapping to the function.
-    #[error("the function has no event source mapping of an SQS queue; use --via function, or deploy the template")]
+    /// The function polls no queue, and no queue has an event source mapping to it.
+    #[error(
+        "the function has no queue (QUEUE_URL, or an event source mapping of an SQS queue); use --via function, or deploy \
+         the template"
+    )]
     NoQueue,
     /// The queue's policy does not let S3 send the bucket's events.
     #[error(

@@ -17,7 +17,7 @@ mod step;
 mod tags;
 mod unlink;
 
-pub use self::api::{EventRule, EventSourceMapping, FunctionInfo, LastInvalidation, OperatorApi, Queue};
+pub use self::api::{EventRule, EventSourceMapping, FunctionInfo, LastInvalidation, OperatorApi, Queue, Schedule};
 pub use self::apply::{ApplyError, ChangeSet, apply};
 pub use self::deployment::{Deployment, FindError, FunctionLocator, find};
 pub use self::error::{LinkError, TagCommand};

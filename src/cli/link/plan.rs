@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::api::{EventSourceMapping, OperatorApi};
+use super::api::OperatorApi;
 use super::apply::ChangeSet;
 use super::deployment::Deployment;
 use super::error::{LinkError, TagCommand};
 use super::event_pattern::matches_rule;
 use super::notification::{Destination, KeyFilter, Notifications};
 use super::policy::{AccessRequest, EVENT_BRIDGE_PRINCIPAL, S3_PRINCIPAL, allows, is_sqs_managed_key};
+use super::status::{Problem, check_reader};
 use super::step::{Permission, Step};
 use super::tags::{self, ManagedBy};
 use crate::aws::{CallError, ErrorClass};
@@ -17,7 +18,7 @@ use crate::change::{Bucket, BucketName, DistributionId, Region};
 /// How a bucket's events reach the function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Via {
-    /// Through the function's queue, which batches them.
+    /// Through the function's queue, which gathers them.
     Queue,
     /// Directly: S3 invokes the function.
     Function,
@@ -49,8 +50,8 @@ pub struct LinkPlan {
     pub origin_paths: Vec<(DistributionId, Vec<String>)>,
     /// The tool that manages the bucket, according to its tags.
     pub managed_by: Option<ManagedBy>,
-    /// Whether an event source mapping of the function is active; always true for events that bypass the queue.
-    pub is_queue_read: bool,
+    /// Why the function does not read the queue that is the destination; `None` if it does, or for another destination.
+    pub unread_queue: Option<Problem>,
     /// The new value of the tag that names the distributions.
     pub tag_value: String,
     /// The destination of the events; `None` for EventBridge.
@@ -110,6 +111,10 @@ pub async fn plan_link(
         }
         steps.push(Step::Tags { before: before.clone(), after: after.clone() });
     }
+    let unread_queue = match &destination {
+        Some(Destination::Queue(queue)) => check_reader(api, deployment, queue).await.problem,
+        _ => None,
+    };
     let unchanged_rules = notifications.rules.intersection(&desired.rules).count();
     if desired != notifications {
         // Last, so that no event arrives before the tag names the distributions.
@@ -119,7 +124,7 @@ pub async fn plan_link(
         change_set: ChangeSet { bucket: request.bucket.clone(), steps },
         origin_paths,
         managed_by: ManagedBy::of(&before),
-        is_queue_read: request.via != Via::Queue || deployment.sources.iter().any(EventSourceMapping::is_active),
+        unread_queue,
         tag_value: after.get(deployment.tag()).cloned().unwrap_or_default(),
         destination,
         unchanged_tags: before.iter().filter(|(key, value)| after.get(*key) == Some(value)).count(),

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use s3_cloudfront_invalidator::aws::CallError;
 use s3_cloudfront_invalidator::change::{AccountId, BucketName, DistributionId, Timestamp};
 use s3_cloudfront_invalidator::cli::link::{
-    EventRule, EventSourceMapping, FunctionInfo, LastInvalidation, Notifications, OperatorApi, Queue,
+    EventRule, EventSourceMapping, FunctionInfo, LastInvalidation, Notifications, OperatorApi, Queue, Schedule,
 };
 use s3_cloudfront_invalidator::path::{Behavior, DistributionConfig, Origin, Tags};
 
-use super::fake_account::{ACCOUNT, Account, DEAD, FUNCTION, QUEUE, failed, missing, policy, statement};
+use super::fake_account::{
+    ACCOUNT, Account, DEAD, FUNCTION, OTHER_QUEUE, QUEUE, denied, failed, missing, policy, statement,
+};
 
 impl OperatorApi for Account {
     async fn account(&self) -> Result<AccountId, CallError> {
@@ -17,7 +19,9 @@ impl OperatorApi for Account {
     }
 
     async fn stack_outputs(&self, stack: &str) -> Result<Option<BTreeMap<String, String>>, CallError> {
-        let outputs = || BTreeMap::from([("FunctionArn".to_owned(), FUNCTION.to_owned())]);
+        let schedule = self.schedule_name.borrow().clone().map(|name| ("ScheduleName".to_owned(), name));
+        let function = ("FunctionArn".to_owned(), FUNCTION.to_owned());
+        let outputs = || schedule.into_iter().chain([function]).collect();
         Ok((stack == "cloudfront-invalidator").then(outputs))
     }
 
@@ -31,6 +35,7 @@ impl OperatorApi for Account {
             distribution_tag: self.tag.borrow().clone(),
             is_dry_run: self.is_dry_run.get(),
             bucket_owner: self.owner.borrow().clone(),
+            queue_url: self.queue_url.borrow().clone(),
             dead_letter_queue,
         })
     }
@@ -70,7 +75,7 @@ impl OperatorApi for Account {
 
     async fn queue(&self, arn: &str) -> Result<Queue, CallError> {
         match arn {
-            QUEUE => Ok(self.queue.borrow().clone()),
+            QUEUE | OTHER_QUEUE => Ok(self.queue.borrow().clone()),
             DEAD => Ok(self.dead.borrow().clone()),
             other => Err(missing(other)),
         }
@@ -78,6 +83,20 @@ impl OperatorApi for Account {
 
     async fn event_rules(&self, target: &str) -> Result<Vec<EventRule>, CallError> {
         Ok(if target == QUEUE { self.rules.borrow().clone() } else { Vec::new() })
+    }
+
+    async fn schedule(&self, name: &str) -> Result<Option<Schedule>, CallError> {
+        if self.schedules_denied.get() {
+            return Err(denied("scheduler:GetSchedule"));
+        }
+        Ok(self.schedules.borrow().iter().find(|it| it.name == name).cloned())
+    }
+
+    async fn schedules(&self, function: &str) -> Result<Vec<Schedule>, CallError> {
+        if self.schedules_denied.get() {
+            return Err(denied("scheduler:ListSchedules"));
+        }
+        Ok(self.schedules.borrow().iter().filter(|it| it.target.starts_with(function)).cloned().collect())
     }
 
     async fn buckets(&self) -> Result<Vec<BucketName>, CallError> {

@@ -4,13 +4,16 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 
 use s3_cloudfront_invalidator::aws::{CallError, ErrorClass};
-use s3_cloudfront_invalidator::cli::link::{EventRule, EventSourceMapping, Notifications, Queue};
+use s3_cloudfront_invalidator::cli::link::{EventRule, EventSourceMapping, Notifications, Queue, Schedule};
 use s3_cloudfront_invalidator::path::Tags;
 
 pub(crate) const REGION: &str = "eu-central-1";
 pub(crate) const ACCOUNT: &str = "123456789012";
 pub(crate) const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:invalidator";
 pub(crate) const QUEUE: &str = "arn:aws:sqs:eu-central-1:123456789012:changes";
+pub(crate) const QUEUE_URL: &str = "https://sqs.eu-central-1.amazonaws.com/123456789012/changes";
+/// A queue of others, configured as `QUEUE` is.
+pub(crate) const OTHER_QUEUE: &str = "arn:aws:sqs:eu-central-1:123456789012:others";
 pub(crate) const DEAD: &str = "arn:aws:sqs:eu-central-1:123456789012:dead";
 pub(crate) const RULE: &str = "arn:aws:events:eu-central-1:123456789012:rule/sites";
 
@@ -62,6 +65,13 @@ pub(crate) struct Account {
     pub(crate) statements: RefCell<BTreeMap<String, String>>,
     pub(crate) queue: RefCell<Queue>,
     pub(crate) dead: RefCell<Queue>,
+    /// The function's `QUEUE_URL`.
+    pub(crate) queue_url: RefCell<Option<String>>,
+    pub(crate) schedules: RefCell<Vec<Schedule>>,
+    /// The stack's output `ScheduleName`.
+    pub(crate) schedule_name: RefCell<Option<String>>,
+    /// Whether the caller may not read schedules.
+    pub(crate) schedules_denied: Cell<bool>,
     pub(crate) sources: RefCell<Vec<EventSourceMapping>>,
     pub(crate) rules: RefCell<Vec<EventRule>>,
     pub(crate) origins: RefCell<BTreeMap<String, Vec<(String, String)>>>,
@@ -93,6 +103,14 @@ pub(crate) fn policy(statements: &[String]) -> String {
     format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(","))
 }
 
+/// The input of the templates' schedule.
+pub(crate) const POLL: &str =
+    r#"{"pollQueue":true,"scheduledTime":"<aws.scheduler.scheduled-time>","intervalMinutes":5}"#;
+
+pub(crate) fn schedule(name: &str, target: &str, input: &str) -> Schedule {
+    Schedule { name: name.into(), is_enabled: true, target: target.into(), input: Some(input.into()) }
+}
+
 impl Account {
     /// A deployment as the template makes it, and a bucket without configuration.
     pub(crate) fn new() -> Self {
@@ -103,8 +121,6 @@ impl Account {
             dead_letter_queue: Some(DEAD.into()),
             ..Queue::default()
         };
-        let source =
-            EventSourceMapping { arn: QUEUE.into(), state: "Enabled".into(), reports_batch_item_failures: true };
         let pattern = serde_json::json!({
             "source": ["aws.s3"], "detail-type": ["Object Created", "Object Deleted"],
             "detail": { "bucket": { "name": ["my-site"] } },
@@ -118,7 +134,11 @@ impl Account {
             statements: RefCell::new([("template".to_owned(), account_bound)].into()),
             queue: RefCell::new(queue),
             dead: RefCell::default(),
-            sources: RefCell::new(vec![source]),
+            queue_url: RefCell::new(Some(QUEUE_URL.into())),
+            schedules: RefCell::new(vec![schedule("poll", FUNCTION, POLL)]),
+            schedule_name: RefCell::new(Some("poll".into())),
+            schedules_denied: Cell::new(false),
+            sources: RefCell::default(),
             rules: RefCell::new(vec![rule]),
             origins: RefCell::new([("E1".to_owned(), origin("")), ("E2".to_owned(), origin("/web"))].into()),
             caller: RefCell::new(ACCOUNT.into()),
@@ -133,6 +153,22 @@ impl Account {
             writes: Cell::new(0),
             dead_program: Cell::new(false),
         }
+    }
+
+    /// Replaces the schedule by an event source mapping: a deployment without `QUEUE_URL`.
+    pub(crate) fn use_mapping(&self) {
+        *self.queue_url.borrow_mut() = None;
+        *self.schedule_name.borrow_mut() = None;
+        self.schedules.borrow_mut().clear();
+        self.add_mapping(QUEUE);
+    }
+
+    pub(crate) fn add_mapping(&self, queue: &str) {
+        self.sources.borrow_mut().push(EventSourceMapping {
+            arn: queue.into(),
+            state: "Enabled".into(),
+            reports_batch_item_failures: true,
+        });
     }
 
     /// Starts the program anew, without faults.
@@ -177,6 +213,10 @@ impl Account {
 
 pub(crate) fn failed(message: &str) -> CallError {
     CallError { class: ErrorClass::Other, message: message.into() }
+}
+
+pub(crate) fn denied(message: &str) -> CallError {
+    CallError { class: ErrorClass::AccessDenied, message: message.into() }
 }
 
 pub(crate) fn missing(message: &str) -> CallError {

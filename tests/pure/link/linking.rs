@@ -144,7 +144,11 @@ fn what_cannot_work_is_refused_with_the_remedy() {
             |it| it.origins.borrow_mut().get_mut("E1").unwrap()[0].0 = "my-site-2.s3.amazonaws.com".into(),
             "(its origins: my-site-2.s3.amazonaws.com)",
         ),
-        (Via::Queue, |it| it.sources.borrow_mut().clear(), "no event source mapping of an SQS queue"),
+        (
+            Via::Queue,
+            |it| *it.queue_url.borrow_mut() = None,
+            "the function has no queue (QUEUE_URL, or an event source",
+        ),
         (Via::Queue, |it| it.queue.borrow_mut().policy = None, "\"Action\":\"sqs:SendMessage\""),
         (Via::Queue, |it| it.queue.borrow_mut().kms_key = Some("alias/aws/sqs".into()), "which S3 cannot use"),
         (Via::EventBridge, |it| it.rules.borrow_mut()[0].is_enabled = false, "EventBridgeBuckets"),
@@ -207,4 +211,31 @@ fn one_distribution_of_two_can_be_unlinked() {
     assert_eq!(configuration(&account).1.rules.len(), 5);
     unlink(&account, &["E2"]).unwrap();
     assert_eq!(configuration(&account), before);
+}
+
+#[test]
+fn a_queue_that_the_function_does_not_read_is_linked_with_a_warning() {
+    type Change = fn(&Account);
+    let cases: [(Via, Change, Option<&str>); 7] = [
+        (Via::Queue, |_| {}, None),
+        (Via::Queue, |it| it.schedules.borrow_mut().clear(), Some("schedule-missing")),
+        (Via::Queue, |it| it.schedules.borrow_mut()[0].is_enabled = false, Some("schedule-disabled")),
+        (Via::Function, |it| it.schedules.borrow_mut().clear(), None),
+        (Via::EventBridge, |it| it.schedules.borrow_mut().clear(), None),
+        (Via::Queue, Account::use_mapping, None),
+        (
+            Via::Queue,
+            |it| {
+                it.use_mapping();
+                it.sources.borrow_mut()[0].state = "Disabled".into();
+            },
+            Some("event-source-disabled"),
+        ),
+    ];
+    for (via, change, code) in cases {
+        let account = Account::new();
+        change(&account);
+        let linked = link(&account, &request(via)).unwrap().unwrap();
+        assert_eq!(linked.unread_queue.map(|problem| problem.code), code, "{via:?}");
+    }
 }

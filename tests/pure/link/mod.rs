@@ -5,6 +5,7 @@ mod fake_account;
 mod faults;
 mod linking;
 mod others;
+mod schedule;
 mod status;
 
 use std::collections::BTreeMap;

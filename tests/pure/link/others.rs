@@ -173,9 +173,7 @@ fn an_unreadable_queue_does_not_prevent_unlink() {
     let account = configured_account();
     let before = configuration(&account);
     link(&account, &request(Via::Queue)).unwrap().unwrap();
-    let mut denied = account.sources.borrow()[0].clone();
-    denied.arn = "arn:aws:sqs:eu-central-1:123456789012:denied".into();
-    account.sources.borrow_mut().push(denied);
+    account.add_mapping("arn:aws:sqs:eu-central-1:123456789012:denied");
     unlink(&account, &[]).unwrap();
     assert_eq!(configuration(&account), before);
 }

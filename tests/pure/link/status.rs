@@ -13,7 +13,11 @@ use super::{bucket, deployment, link, request, rule, run};
 use crate::document_links::read;
 
 /// The status of a linked bucket, and that of the function, after something was broken.
-fn status(via: Via, breakage: impl Fn(&Account), skip_origin_check: bool) -> (BucketStatus, DeploymentStatus) {
+pub(super) fn status(
+    via: Via,
+    breakage: impl Fn(&Account),
+    skip_origin_check: bool,
+) -> (BucketStatus, DeploymentStatus) {
     let account = Account::new();
     link(&account, &request(via)).unwrap().unwrap();
     breakage(&account);
@@ -39,6 +43,7 @@ fn problems(via: Via, breakage: impl Fn(&Account)) -> (Vec<String>, Vec<String>)
 fn a_linked_bucket_has_no_problems() {
     for via in [Via::Queue, Via::Function, Via::EventBridge] {
         assert_eq!(problems(via, |_| {}), (vec![], vec![]), "{via:?}");
+        assert_eq!(problems(via, Account::use_mapping), (vec![], vec![]), "{via:?}");
     }
 }
 
@@ -143,12 +148,18 @@ fn each_problem_of_the_function_is_reported_with_its_remedy() {
         (|it| it.is_dry_run.set(true), "dry-run", "the function sends no invalidations (DRY_RUN)"),
         (|it| it.dead.borrow_mut().available = 3, "dead-letter-queue-not-empty", "start-message-move-task"),
         (
-            |it| it.sources.borrow_mut()[0].state = "Disabled".into(),
+            |it| {
+                it.use_mapping();
+                it.sources.borrow_mut()[0].state = "Disabled".into();
+            },
             "event-source-disabled",
             "enable its event source mapping",
         ),
         (
-            |it| it.sources.borrow_mut()[0].reports_batch_item_failures = false,
+            |it| {
+                it.use_mapping();
+                it.sources.borrow_mut()[0].reports_batch_item_failures = false;
+            },
             "batch-item-failures-off",
             "ReportBatchItemFailures",
         ),
@@ -175,7 +186,7 @@ fn each_problem_of_the_function_is_reported_with_its_remedy() {
 
 #[test]
 fn a_failed_call_is_a_problem_with_the_class_of_its_error() {
-    let unreadable = |it: &Account| it.sources.borrow_mut()[0].arn = format!("{QUEUE}-2");
+    let unreadable = |it: &Account| it.add_mapping(&format!("{QUEUE}-2"));
     let (_, of_function) = status(Via::Queue, unreadable, false);
     let (queue, problem) = of_function.problems().next().unwrap();
     assert_eq!((queue, problem.code), (Some("changes-2"), ErrorClass::NotFound.name()));
@@ -283,7 +294,7 @@ fn collect_fields(value: &Value, name: &str, found: &mut BTreeSet<String>) {
 fn the_documented_fields_are_exactly_those_of_a_status() {
     let breakage = |it: &Account| {
         it.queue.borrow_mut().policy = None;
-        it.sources.borrow_mut()[0].state = "Disabled".into();
+        it.schedules.borrow_mut()[0].is_enabled = false;
     };
     let (of_bucket, of_function) = status(Via::Queue, breakage, false);
     let mut fields = BTreeSet::new();
@@ -322,11 +333,12 @@ fn the_documented_example_is_a_status() {
 
 #[test]
 fn a_function_is_found_by_its_stack_or_by_its_name() {
-    use s3_cloudfront_invalidator::cli::link::{FunctionLocator, find};
+    use s3_cloudfront_invalidator::cli::link::{Deployment, FunctionLocator, find};
     let account = Account::new();
     let found = |locator| run(find(&account, &locator));
     let by_stack = found(FunctionLocator::Stack("cloudfront-invalidator".into())).unwrap();
-    assert_eq!(found(FunctionLocator::Function("invalidator".into())).unwrap(), by_stack);
+    let by_name = found(FunctionLocator::Function("invalidator".into())).unwrap();
+    assert_eq!(by_name, Deployment { schedule: None, ..by_stack.clone() });
     assert_eq!(by_stack.queues().collect::<Vec<_>>(), [QUEUE]);
     let error = found(FunctionLocator::Stack("other".into())).unwrap_err().to_string();
     assert!(error.contains("stack \"other\" does not exist") && error.contains("--stack"), "{error}");

@@ -2,24 +2,25 @@
 
 use std::collections::BTreeSet;
 
+use super::schedule::check_reader;
 use super::{Check, DeploymentStatus, Problem, QueueStatus};
-use crate::cli::link::api::{EventSourceMapping, OperatorApi, Queue};
+use crate::cli::link::api::{OperatorApi, Queue};
 use crate::cli::link::deployment::{Deployment, is_queue};
 use crate::cli::link::notification::name_of_arn;
-
-/// The state of a queue that the function reads.
-const ENABLED: &str = "enabled";
 
 /// Checks the function, the queues that it reads, and the dead-letter queues of both.
 pub async fn check_deployment(api: &impl OperatorApi, deployment: &Deployment) -> DeploymentStatus {
     let mut dead: BTreeSet<_> = deployment.function.dead_letter_queue.iter().cloned().collect();
     let mut queues = Vec::new();
-    for source in deployment.sources.iter().filter(|it| deployment.queues().any(|arn| arn == it.arn)) {
-        let result = api.queue(&source.arn).await;
+    for arn in deployment.queues() {
+        let result = api.queue(arn).await;
         dead.extend(result.iter().filter_map(|queue| queue.dead_letter_queue.clone()));
         queues.push(match result {
-            Ok(queue) => queue_status(&source.arn, &queue, source_state(source, queue.dead_letter_queue.is_some())),
-            Err(error) => queue_status(&source.arn, &Queue::default(), Check::failed_call(&error)),
+            Ok(queue) => {
+                let has_dead_letter_queue = queue.dead_letter_queue.is_some();
+                queue_status(arn, &queue, queue_state(api, deployment, arn, has_dead_letter_queue).await)
+            }
+            Err(error) => queue_status(arn, &Queue::default(), Check::failed_call(&error)),
         });
     }
     let mut dead_letter_queues = Vec::new();
@@ -71,24 +72,31 @@ fn queue_status(arn: &str, queue: &Queue, state: Check) -> QueueStatus {
     }
 }
 
-fn source_state(source: &EventSourceMapping, has_dead_letter_queue: bool) -> Check {
-    match (source.is_active(), source.reports_batch_item_failures, has_dead_letter_queue) {
-        (false, ..) => Check::problem(
-            source.state.to_lowercase(),
-            "event-source-disabled",
-            "the function does not receive the queue's messages; enable its event source mapping",
+/// Checks that the function reads the queue, and that no message is lost.
+async fn queue_state(api: &impl OperatorApi, deployment: &Deployment, arn: &str, has_dead_letter_queue: bool) -> Check {
+    let reader = check_reader(api, deployment, arn).await;
+    if !reader.is_ok() {
+        return reader;
+    }
+    let is_polled = deployment.polled_queue.as_deref() == Some(arn);
+    match deployment.source(arn).filter(|source| source.is_active()) {
+        Some(_) if is_polled => Check::problem(
+            reader.state,
+            "two-pollers",
+            "a schedule and an event source mapping both make the function read the queue, so one deploy becomes \
+             several invalidations; delete the event source mapping",
         ),
-        (_, false, _) => Check::problem(
-            ENABLED,
+        Some(source) if !source.reports_batch_item_failures => Check::problem(
+            reader.state,
             "batch-item-failures-off",
             "messages that fail are lost; set ReportBatchItemFailures in the event source mapping",
         ),
-        (.., false) => Check::problem(
-            ENABLED,
+        _ if !has_dead_letter_queue => Check::problem(
+            reader.state,
             "dead-letter-queue-missing",
             "messages that keep failing are lost when the queue's retention period ends; add a redrive policy with a \
              dead-letter queue",
         ),
-        _ => Check::ok(ENABLED),
+        _ => reader,
     }
 }

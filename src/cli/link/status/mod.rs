@@ -2,6 +2,7 @@
 
 mod bucket;
 mod deployment;
+mod schedule;
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -11,6 +12,7 @@ use crate::aws::CallError;
 
 pub use self::bucket::check_bucket;
 pub use self::deployment::check_deployment;
+pub(super) use self::schedule::check_reader;
 
 /// The result of one check.
 ///
