@@ -21,6 +21,7 @@ def play(emulator, distributions, outputs):
     assert_reports(emulator, "by-queue", "policy-missing", "does not allow S3 to send the bucket's events")
     sqs.set_queue_attributes(**queue, Attributes={"Policy": policy})
     emulator.invalidator("status", "by-queue")
+    the_schedule(emulator, outputs)
     # Nobody may invoke the function; link adds a statement for the bucket, which unlink removes.
     functions = emulator.client("lambda")
     statements = json.loads(functions.get_policy(FunctionName=function)["Policy"])["Statement"]
@@ -63,7 +64,36 @@ def play(emulator, distributions, outputs):
     assert "cloudfront-invalidator-by-function" not in left, left
     for statement in statements:
         give_back(functions, function, statement)
-    print("problems: status reports tag, queue policy, function policy and distribution; the dead-letter queue has the event")
+    print("problems: status reports tag, queue policy, schedule, function policy and distribution; the dead-letter queue has the event")
+
+
+def the_schedule(emulator, outputs):
+    """The schedule that polls the queue is disabled, has another input or target, is missing, or has a mapping beside it."""
+    scheduler, functions = emulator.client("scheduler"), emulator.client("lambda")
+    found = scheduler.get_schedule(Name=outputs["ScheduleName"])
+    names = ["Name", "ScheduleExpression", "FlexibleTimeWindow", "Target", "State"]
+    as_deployed = {name: found[name] for name in names}
+    function = outputs["FunctionArn"]
+    everything = json.dumps({"distributionId": "E2EXAMPLE1ABCD", "paths": ["/*"]})
+    for change, code, message in [
+        ({"State": "DISABLED"}, "schedule-disabled", "which polls the queue, is disabled; enable it"),
+        ({"Target": found["Target"] | {"Input": everything}}, "schedule-input", "its input is another event"),
+        ({"Target": found["Target"] | {"Arn": f"{function}-2"}}, "schedule-target", "set its target to the function"),
+    ]:
+        scheduler.update_schedule(**as_deployed | change)
+        assert_reports(emulator, "by-queue", code, message)
+    scheduler.delete_schedule(Name=outputs["ScheduleName"])
+    assert_reports(emulator, "by-queue", "schedule-missing", "no schedule invokes the function to poll the queue")
+    # One that the stack does not name does it as well.
+    scheduler.create_schedule(**as_deployed | {"Name": "another"})
+    emulator.invalidator("status", "by-queue")
+    scheduler.delete_schedule(Name="another")
+    scheduler.create_schedule(**as_deployed)
+    source = {"EventSourceArn": outputs["QueueArn"], "FunctionName": function}
+    mapping = functions.create_event_source_mapping(**source, FunctionResponseTypes=["ReportBatchItemFailures"])
+    assert_reports(emulator, "by-queue", "two-pollers", "delete the event source mapping")
+    functions.delete_event_source_mapping(UUID=mapping["UUID"])
+    emulator.invalidator("status", "by-queue")
 
 
 def assert_reports(emulator, bucket, code, message):
