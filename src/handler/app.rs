@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::deadline::{
-    IN_PARTS_TIME, Invocation, PART_INTERVAL, QUEUE_ATTEMPT_TIMEOUT, listing_limits, lookup_limits, send_limits,
+    IN_PARTS_TIME, Invocation, QUEUE_ATTEMPT_TIMEOUT, listing_limits, lookup_limits, part_interval, send_limits,
 };
 use crate::aws::{BucketQuery, CloudFront, CodePipeline, Queue, S3, SdkConfig};
 use crate::change::{AccountId, Bucket, Timestamp};
@@ -58,9 +58,14 @@ impl App {
     }
 
     pub(super) async fn send(&self, invalidations: &[Invalidation], deadlines: SendDeadlines) -> Vec<SendResult> {
-        let calls = send_limits(self.config.retries.backoff);
+        let backoff = self.config.retries.backoff;
         let in_parts = self.refusals.any_split_within(IN_PARTS_TIME);
-        let options = SendOptions { calls, in_parts, part_interval: PART_INTERVAL, dry_run: self.config.dry_run };
+        let options = SendOptions {
+            calls: send_limits(backoff),
+            in_parts,
+            part_interval: part_interval(backoff),
+            dry_run: self.config.dry_run,
+        };
         send_all(&self.cloudfront, invalidations, &self.sent_cache, &self.refusals, options, deadlines).await
     }
 

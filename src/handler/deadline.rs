@@ -39,9 +39,11 @@ const LAST_RETRY_MARGIN: Duration = Duration::from_millis(50);
 /// received before is sent with fewer wildcards.
 const FEWER_WILDCARDS_DIVISOR: u32 = 3;
 
-/// The interval between two parts of an invalidation: CloudFront's rate is one wildcard a second, in the readings of
-/// 2026. It is a little longer, since the requests take different times.
-pub(super) const PART_INTERVAL: Duration = Duration::from_millis(1050);
+/// The interval between two parts of an invalidation: the backoff divided by this, and a little more, since requests take
+/// different times. With the default backoff of 2 s that is CloudFront's rate in the readings of 2026, one wildcard a
+/// second.
+const PART_INTERVAL_DIVISOR: u32 = 2;
+const PART_INTERVAL_MARGIN: Duration = Duration::from_millis(50);
 /// How long invalidations are sent in parts after one had to be.
 pub(super) const IN_PARTS_TIME: Duration = Duration::from_mins(10);
 
@@ -114,6 +116,11 @@ pub(super) fn listing_limits(backoff: Duration) -> CallLimits {
 pub fn send_limits(backoff: Duration) -> CallLimits {
     let max_attempt_time = Duration::from_secs(5);
     CallLimits { attempts: u32::MAX, first_delay: backoff, max_attempt_time, ..lookup_limits(backoff) }
+}
+
+/// The interval between two parts of an invalidation.
+pub(super) fn part_interval(backoff: Duration) -> Duration {
+    backoff / PART_INTERVAL_DIVISOR + PART_INTERVAL_MARGIN
 }
 
 /// The limits of putting the result of a job, which is attempted until the deadline. Putting a result twice is safe:

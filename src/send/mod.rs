@@ -170,7 +170,10 @@ pub async fn send_all(
     let to_send = planned.iter().enumerate().zip(&results).filter(|(_, result)| result.error.is_some());
     let pending = to_send.map(|((index, planned), _)| {
         let pending = PendingInvalidation::new(index, planned, send_start);
-        if options.in_parts { pending.in_parts(MAX_PART_PATHS, MAX_PART_WILDCARDS) } else { pending }
+        // Without the time for all parts, the whole has the better chance.
+        let parts = u32::try_from(planned.split(MAX_PART_PATHS, MAX_PART_WILDCARDS).len()).unwrap_or(u32::MAX);
+        let has_time = send_start + options.part_interval.saturating_mul(parts) < deadlines.attempts;
+        if options.in_parts && has_time { pending.in_parts(MAX_PART_PATHS, MAX_PART_WILDCARDS) } else { pending }
     });
     let mut waiting: Vec<_> = pending.collect();
     // If there is not enough time for all, it should not always be the same ones that fail.
@@ -197,7 +200,7 @@ pub async fn send_all(
             break;
         }
         tokio::select! {
-            Some(Attempt { pending, started_at, answer }) = in_flight.next() => {
+            Some(Attempt { mut pending, started_at, answer }) = in_flight.next() => {
                 let now = Instant::now();
                 let (Some(planned), Some(result)) = (planned.get(pending.index), results.get_mut(pending.index)) else {
                     continue;
@@ -221,9 +224,12 @@ pub async fn send_all(
                         waiting.extend(next_part);
                     }
                     Err(error) => {
-                        if error.class == ErrorClass::Throttled {
-                            throttle.throttled(started_at, now);
-                        }
+                        pending.refusals = match error.class {
+                            // Of the account, so a request that is accepted for another distribution ends the row.
+                            ErrorClass::Throttled => throttle.throttled(started_at, now),
+                            ErrorClass::TooManyInProgress => pending.refusals + 1,
+                            _ => 0,
+                        };
                         waiting.extend(next_attempt(pending, &error, refusals, options.calls, deadlines));
                         result.error = Some(error);
                     }
@@ -283,7 +289,6 @@ fn next_attempt(
         }
         ErrorClass::Throttled | ErrorClass::TooManyInProgress => {
             refusals.note_refusal();
-            pending.refusals += 1;
             // If waiting does not help either, fewer wildcards have a better chance, at the cost of more evictions.
             if now >= deadlines.fewer_wildcards_from
                 && pending.invalidation.is_redelivered
@@ -345,6 +350,7 @@ mod tests {
         let error = CallError { class: ErrorClass::TooManyInProgress, message: String::new() };
         let mut pending = PendingInvalidation::new(0, &planned, now);
         for _ in 0..refused {
+            pending.refusals += 1;
             pending = next_attempt(pending, &error, &refusals, LIMITS, deadlines).unwrap();
         }
         assert_eq!(refusals.any_split_within(Duration::from_mins(1)), refused >= 3 && !(is_late && is_redelivered));

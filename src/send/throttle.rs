@@ -1,5 +1,5 @@
-//! The rate of requests: deadlines of sending, the throttle of one delivery, and what the process has learnt from
-//! CloudFront's refusals.
+//! The rate of requests: deadlines of sending, the throttle of one delivery, and when CloudFront refused requests of this
+//! process.
 //!
 //! AWS does not publish one rate. AWS staff quoted one `CreateInvalidation` in two seconds per account (aws-sdk-js#3983,
 //! 2022); readings of the quota page of 2026 say one wildcard a second. A refusal does not say when to retry. So once
@@ -86,12 +86,12 @@ impl Throttle {
         }
     }
 
-    /// Records that a request was throttled that started at `attempt_start`. Further ones are made soon and at random
+    /// Records that a request was throttled that started at `attempt_start`, and returns how many were in a row. Further ones are made soon and at random
     /// intervals: of several processes one is then ready whenever CloudFront accepts the next request.
-    pub(super) fn throttled(&mut self, attempt_start: Instant, now: Instant) {
+    pub(super) fn throttled(&mut self, attempt_start: Instant, now: Instant) -> u32 {
         // Concurrent requests are throttled together, which says no more than a single throttled request.
         if self.throttled_at.is_some_and(|throttled_at| attempt_start <= throttled_at) {
-            return;
+            return self.consecutive_throttles;
         }
         let min_interval = self.min_interval();
         let limits =
@@ -100,6 +100,7 @@ impl Throttle {
         self.wait_until(earliest.max(now + limits.delay(self.consecutive_throttles)), now);
         self.consecutive_throttles += 1;
         self.throttled_at = Some(now);
+        self.consecutive_throttles
     }
 
     /// Records that a request was accepted that started at `attempt_start`.
