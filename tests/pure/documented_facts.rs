@@ -173,7 +173,7 @@ fn constant(file: &str, name: &str) -> String {
 fn the_documented_limits_of_lists_are_those_of_the_code() {
     let of_report = |name: &str| constant("src/report/mod.rs", name);
     let of_line = |name: &str| constant("src/report/logging.rs", name);
-    let buckets = constant("src/send/mod.rs", "MAX_LISTED_BUCKETS");
+    let buckets = constant("src/send/sent.rs", "MAX_LISTED_BUCKETS");
     let page = section("docs/json.md", "## Limits of the lists");
     for (list, in_report, in_line) in [
         ("`failures`", of_report("LISTED_CODES"), of_line("LOGGED_CODES")),
