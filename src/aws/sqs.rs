@@ -69,12 +69,12 @@ impl Queue {
         Ok(messages.into_iter().filter_map(received).collect())
     }
 
-    /// Deletes up to [`MAX_BATCH`] messages by their receipt handles (`DeleteMessageBatch`). Returns how many SQS
-    /// deleted.
+    /// Deletes up to [`MAX_BATCH`] messages by their receipt handles (`DeleteMessageBatch`).
     ///
     /// # Errors
-    /// The error of the call, or of the first message that was not deleted, if none was.
-    pub async fn delete(&self, receipt_handles: &[Box<str>]) -> Result<usize, CallError> {
+    /// The error of the call, or that SQS did not delete all of them. The call can be repeated: deleting a message again
+    /// succeeds.
+    pub async fn delete(&self, receipt_handles: &[Box<str>]) -> Result<(), CallError> {
         const OPERATION: &str = "DeleteMessageBatch";
         let entry = |(index, handle): (usize, &str)| {
             DeleteMessageBatchRequestEntry::builder().id(index.to_string()).receipt_handle(handle).build()
@@ -83,10 +83,11 @@ impl Queue {
         let entries = entries.map_err(|error| invalid_request(OPERATION, &error))?;
         let call = self.client.delete_message_batch().queue_url(&self.url).set_entries(Some(entries));
         let answer = call.send().await.map_err(|error| call_error(OPERATION, &error))?;
-        match (answer.successful.len(), answer.failed.first()) {
-            (0, Some(error)) => Err(invalid_response(OPERATION, &error.code)),
-            (deleted, _) => Ok(deleted.min(receipt_handles.len())),
+        if answer.successful.len() >= receipt_handles.len() {
+            return Ok(());
         }
+        let code = answer.failed.first().map_or("not all messages were deleted", |error| &error.code);
+        Err(invalid_response(OPERATION, code))
     }
 
     /// Sends a message (`SendMessage`).

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use futures_util::future::join_all;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
 
 use super::app::App;
@@ -33,7 +34,7 @@ struct Received {
     receipt_handles: HashMap<Box<str>, Box<str>>,
     /// The bytes of all bodies.
     bytes: usize,
-    /// The last error of a receive.
+    /// An error of the last receives.
     error: Option<CallError>,
 }
 
@@ -41,7 +42,7 @@ impl Received {
     /// Decodes the messages of these receives. A message that was received before only gets its new receipt handle.
     /// Returns whether there was any message.
     fn extend(&mut self, receives: Vec<Result<Vec<ReceivedMessage>, CallError>>) -> bool {
-        let mut any = false;
+        let (mut any, mut errors) = (false, Vec::new());
         for receive in receives {
             match receive {
                 Ok(messages) => {
@@ -53,9 +54,11 @@ impl Received {
                         }
                     }
                 }
-                Err(error) => self.error = Some(error),
+                Err(error) => errors.push(error),
             }
         }
+        // A later receive returns what a failed one did not.
+        self.error = errors.pop();
         any
     }
 
@@ -122,7 +125,9 @@ async fn receive_all(queue: &Queue, invocation: &Invocation) -> Received {
         && let Some(wait) = receive_wait(start, invocation)
     {
         // A long poll asks all servers of the queue. So if none of these has a message, the queue is empty.
-        any = received.extend(join_all((0..RECEIVERS).map(|_| queue.receive(wait))).await);
+        // In the order in which they end, so that of two receives of a message the later one counts.
+        let calls: FuturesUnordered<_> = (0..RECEIVERS).map(|_| queue.receive(wait)).collect();
+        any = received.extend(calls.collect().await);
     }
     received
 }
@@ -138,7 +143,7 @@ async fn delete_all(
     let batches: Vec<_> = receipt_handles.chunks(MAX_BATCH).collect();
     let delete = async |batch: &[_]| {
         let delete = async || queue.delete(batch).await;
-        retry("DeleteMessageBatch", &limits, deadline, delete).await
+        retry("DeleteMessageBatch", &limits, deadline, delete).await.map(|()| batch.len())
     };
     let max_hold = limits.hold(Instant::now(), deadline);
     let answers: Vec<Result<usize, CallError>> = run(batches, CONCURRENT_DELETES, max_hold, delete).await;

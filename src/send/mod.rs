@@ -2,7 +2,7 @@
 //! ([`SentInvalidation`]).
 //!
 //! All invalidations wait in one queue in memory. Until CloudFront throttles, several requests are sent concurrently.
-//! From then on they start one at a time (see [`throttle`]), and whatever is retried goes to the end of the queue. An
+//! From then on they start one at a time (see `throttle`), and whatever is retried goes to the end of the queue. An
 //! invalidation that is refused several times in a row, for the rate or for what is in progress, is sent in parts.
 //! Paths are billed one by one, so this bills and evicts no path more, and it passes under either reading of
 //! CloudFront's quota. An invalidation that this process saw accepted for an earlier delivery of the same changes is not
@@ -45,6 +45,14 @@ pub struct SendOptions {
     pub part_interval: Duration,
     /// Whether nothing is sent.
     pub dry_run: bool,
+}
+
+impl SendOptions {
+    /// Returns the time that it takes to send these invalidations in parts.
+    fn time_for_parts<'i>(&self, invalidations: impl IntoIterator<Item = &'i Invalidation>) -> Duration {
+        let parts = invalidations.into_iter().map(|it| it.split(MAX_PART_PATHS, MAX_PART_WILDCARDS).len());
+        self.part_interval.saturating_mul(u32::try_from(parts.sum::<usize>()).unwrap_or(u32::MAX))
+    }
 }
 
 /// What became of a planned invalidation.
@@ -134,7 +142,8 @@ impl PendingInvalidation {
     fn next_part(mut self, attempt_start: Instant, interval: Duration) -> Option<Self> {
         let invalidation = self.further_parts.pop()?;
         let not_before = attempt_start + interval;
-        Some(Self { refusals: 0, failures: 0, not_before, ..self.rewritten(invalidation) })
+        let next = Self { refusals: 0, failures: 0, not_before, ..self.rewritten(invalidation) };
+        Some(Self { widened: false, is_retry: false, ..next })
     }
 }
 
@@ -167,13 +176,12 @@ pub async fn send_all(
     };
     let mut results: Vec<_> = planned.iter().map(result).collect();
     let send_start = Instant::now();
+    // Without the time for all parts, the whole has the better chance.
+    let in_parts = options.in_parts && options.time_for_parts(planned) < deadlines.attempts - send_start;
     let to_send = planned.iter().enumerate().zip(&results).filter(|(_, result)| result.error.is_some());
     let pending = to_send.map(|((index, planned), _)| {
         let pending = PendingInvalidation::new(index, planned, send_start);
-        // Without the time for all parts, the whole has the better chance.
-        let parts = u32::try_from(planned.split(MAX_PART_PATHS, MAX_PART_WILDCARDS).len()).unwrap_or(u32::MAX);
-        let has_time = send_start + options.part_interval.saturating_mul(parts) < deadlines.attempts;
-        if options.in_parts && has_time { pending.in_parts(MAX_PART_PATHS, MAX_PART_WILDCARDS) } else { pending }
+        if in_parts { pending.in_parts(MAX_PART_PATHS, MAX_PART_WILDCARDS) } else { pending }
     });
     let mut waiting: Vec<_> = pending.collect();
     // If there is not enough time for all, it should not always be the same ones that fail.
@@ -230,7 +238,7 @@ pub async fn send_all(
                             ErrorClass::TooManyInProgress => pending.refusals + 1,
                             _ => 0,
                         };
-                        waiting.extend(next_attempt(pending, &error, refusals, options.calls, deadlines));
+                        waiting.extend(next_attempt(pending, &error, refusals, options, deadlines));
                         result.error = Some(error);
                     }
                 }
@@ -266,9 +274,10 @@ fn next_attempt(
     mut pending: PendingInvalidation,
     error: &CallError,
     refusals: &Refusals,
-    calls: CallLimits,
+    options: SendOptions,
     deadlines: SendDeadlines,
 ) -> Option<PendingInvalidation> {
+    let has_time_for_parts = |it: &Invalidation| options.time_for_parts([it]) < deadlines.retries - Instant::now();
     let is_named = pending.invalidation.is_named();
     let now = Instant::now();
     match error.class {
@@ -290,17 +299,19 @@ fn next_attempt(
         ErrorClass::Throttled | ErrorClass::TooManyInProgress => {
             refusals.note_refusal();
             // If waiting does not help either, fewer wildcards have a better chance, at the cost of more evictions.
-            if now >= deadlines.fewer_wildcards_from
+            if pending.refusals >= REFUSALS_BEFORE_SPLIT
+                && now >= deadlines.fewer_wildcards_from
                 && pending.invalidation.is_redelivered
                 && let Some(fewer_wildcards) = pending.with_half_of_the_wildcards()
             {
                 let further_parts = Vec::new();
-                let pending = PendingInvalidation { further_parts, failures: 0, ..pending.rewritten(fewer_wildcards) };
-                return Some(pending.in_parts(MAX_PART_PATHS, MAX_PART_WILDCARDS));
-            }
-            if pending.refusals >= REFUSALS_BEFORE_SPLIT {
-                refusals.note_split();
+                pending = PendingInvalidation { further_parts, refusals: 0, ..pending.rewritten(fewer_wildcards) };
                 pending = pending.in_parts(MAX_PART_PATHS, MAX_PART_WILDCARDS);
+            } else if pending.refusals >= REFUSALS_BEFORE_SPLIT && has_time_for_parts(&pending.invalidation) {
+                pending = pending.in_parts(MAX_PART_PATHS, MAX_PART_WILDCARDS);
+                if !pending.further_parts.is_empty() {
+                    refusals.note_split();
+                }
             }
             if error.class == ErrorClass::Throttled {
                 // `Throttle::next` says when, and ends the retries at their deadline.
@@ -310,7 +321,7 @@ fn next_attempt(
         ErrorClass::Unavailable => {}
         _ => return None,
     }
-    let not_before = deadlines.retry_at(now + calls.delay(pending.failures), now)?;
+    let not_before = deadlines.retry_at(now + options.calls.delay(pending.failures), now)?;
     Some(PendingInvalidation { failures: pending.failures + 1, not_before, ..pending })
 }
 
@@ -348,10 +359,12 @@ mod tests {
             SendDeadlines { retries: end, last_retry: end, fewer_wildcards_from, attempts: end, answers: end };
         let refusals = Refusals::new(Arc::new(SystemTime::now));
         let error = CallError { class: ErrorClass::TooManyInProgress, message: String::new() };
+        let options =
+            SendOptions { calls: LIMITS, in_parts: false, part_interval: Duration::from_secs(1), dry_run: false };
         let mut pending = PendingInvalidation::new(0, &planned, now);
         for _ in 0..refused {
             pending.refusals += 1;
-            pending = next_attempt(pending, &error, &refusals, LIMITS, deadlines).unwrap();
+            pending = next_attempt(pending, &error, &refusals, options, deadlines).unwrap();
         }
         assert_eq!(refusals.any_split_within(Duration::from_mins(1)), refused >= 3 && !(is_late && is_redelivered));
         let parts = [pending.invalidation].into_iter().chain(pending.further_parts.into_iter().rev());
@@ -368,9 +381,10 @@ mod tests {
     #[test]
     fn only_late_and_redelivered_invalidations_get_fewer_wildcards() {
         let items = ["/a/x*", "/a/y*", "/b/x*", "/b/y*"];
-        assert_eq!(after_refusals(1, &items, true, true), [["/a/*"].to_vec(), ["/b/*"].to_vec()]);
+        assert_eq!(after_refusals(3, &items, true, true), [["/a/*"].to_vec(), ["/b/*"].to_vec()]);
+        assert_eq!(after_refusals(2, &items, true, true), [items.to_vec()]);
         for (is_redelivered, is_late) in [(true, false), (false, true)] {
-            assert_eq!(after_refusals(1, &items, is_redelivered, is_late), [items.to_vec()]);
+            assert_eq!(after_refusals(3, &items, is_redelivered, is_late).concat(), items);
         }
     }
 

@@ -239,6 +239,24 @@ async fn two_polls_at_the_same_time_share_the_messages() {
     let two: Value = serde_json::from_slice(&two).unwrap();
     assert_eq!(queue_counts(&one)[1] + queue_counts(&two)[1], 200, "{one} {two}");
     assert_eq!(left(&harness), [""; 0]);
+    let paths = harness.invalidations("E1").concat();
+    for url in (0..200).map(|n| format!("/{n}")) {
+        let covers = |path: &String| path.strip_suffix('*').map_or(*path == url, |prefix| url.starts_with(prefix));
+        assert!(paths.iter().any(covers), "{url} of {paths:?}");
+    }
+}
+
+/// SQS may delete some messages of a batch and not others.
+#[tokio::test]
+async fn a_message_that_is_not_deleted_is_reported() {
+    let harness = start(state(&[("one", "E1")]), [created(&[("one", "a")]), created(&[("one", "b")])]).await;
+    let partly = r#"{"Successful":[{"Id":"0"}],"Failed":[{"Id":"1","SenderFault":false,"Code":"InternalError"}]}"#;
+    let effect = Effect::Raw { status: 200, body: partly.into() };
+    harness.aws.with(|state| state.faults.push(Fault::always("DeleteMessageBatch", QUEUE, effect)));
+    let report = harness.report("r1", POLL).await;
+    assert_eq!((report["ok"].clone(), queue_counts(&report)), (json!(false), [2, 0]), "{report}");
+    assert!(report["failures"][0]["message"].as_str().unwrap().contains("InternalError"), "{report}");
+    assert_eq!(left(&harness).len(), 2);
 }
 
 #[tokio::test]

@@ -156,7 +156,11 @@ async fn of_a_refused_invalidation_the_part_that_there_is_room_for_is_accepted()
         let harness = with_fourteen_wildcards_in_progress(&variables).await;
         let event = received(times, &objects);
         let invoke = Invoke { timeout: Duration::from_secs(6), ..Invoke::new("r1") };
-        harness.lambda.invoke(event.into_bytes(), invoke).await;
+        let InvocationOutcome::Response(answer) = harness.lambda.invoke(event.into_bytes(), invoke).await else {
+            panic!("an answer");
+        };
+        let answer: Value = serde_json::from_slice(&answer).unwrap();
+        assert_eq!(answer, json!({ "batchItemFailures": [{ "itemIdentifier": "m1" }] }), "the other part was refused");
         let invalidations = harness.invalidations("E1");
         assert_eq!(invalidations[1..], [["/a/*"]], "received {times} times");
     }
