@@ -54,17 +54,18 @@ impl Queue {
         Self { url, client: LazyLock::new(Box::new(|| Client::from_conf(config.build()))) }
     }
 
-    /// Returns up to [`MAX_BATCH`] messages as soon as there is one, or none after `wait`, of whole seconds
-    /// (`ReceiveMessage`). A receive must not be dropped: its messages would stay invisible until their visibility
+    /// Returns up to `most` messages, at most [`MAX_BATCH`], as soon as there is one, or none after `wait`, of whole
+    /// seconds (`ReceiveMessage`). A receive must not be dropped: its messages would stay invisible until their visibility
     /// timeout.
     ///
     /// # Errors
     /// The error of the call.
-    pub async fn receive(&self, wait: Duration) -> Result<Vec<ReceivedMessage>, CallError> {
+    pub async fn receive(&self, most: usize, wait: Duration) -> Result<Vec<ReceivedMessage>, CallError> {
         let wait = i32::try_from(wait.as_secs()).unwrap_or(i32::MAX);
+        let most = i32::try_from(most).unwrap_or(i32::MAX);
         let call = self.client.receive_message().queue_url(&self.url).wait_time_seconds(wait);
         let call = call.message_system_attribute_names(RECEIVE_COUNT);
-        let answer = call.max_number_of_messages(i32::try_from(MAX_BATCH).unwrap_or(i32::MAX)).send().await;
+        let answer = call.max_number_of_messages(most).send().await;
         let messages = answer.map_err(|error| call_error("ReceiveMessage", &error))?.messages.unwrap_or_default();
         Ok(messages.into_iter().filter_map(received).collect())
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::deadline::{
-    IN_PARTS_TIME, Invocation, QUEUE_ATTEMPT_TIMEOUT, listing_limits, lookup_limits, part_interval, send_limits,
+    Invocation, QUEUE_ATTEMPT_TIMEOUT, SPLIT_AT_ONCE_TIME, listing_limits, lookup_limits, part_interval, send_limits,
 };
 use crate::aws::{BucketQuery, CloudFront, CodePipeline, Queue, S3, SdkConfig};
 use crate::change::{AccountId, Bucket, Timestamp};
@@ -59,10 +59,9 @@ impl App {
 
     pub(super) async fn send(&self, invalidations: &[Invalidation], deadlines: SendDeadlines) -> Vec<SendResult> {
         let backoff = self.config.retries.backoff;
-        let in_parts = self.refusals.any_split_within(IN_PARTS_TIME);
         let options = SendOptions {
             calls: send_limits(backoff),
-            in_parts,
+            split_at_once: self.refusals.any_split_within(SPLIT_AT_ONCE_TIME),
             part_interval: part_interval(backoff),
             dry_run: self.config.dry_run,
         };

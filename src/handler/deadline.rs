@@ -44,8 +44,8 @@ const FEWER_WILDCARDS_DIVISOR: u32 = 3;
 /// second.
 const PART_INTERVAL_DIVISOR: u32 = 2;
 const PART_INTERVAL_MARGIN: Duration = Duration::from_millis(50);
-/// How long invalidations are sent in parts after one had to be.
-pub(super) const IN_PARTS_TIME: Duration = Duration::from_mins(10);
+/// How long one refusal is enough for an invalidation to be sent in parts, after one had to be.
+pub(super) const SPLIT_AT_ONCE_TIME: Duration = Duration::from_mins(10);
 
 /// Reading the progress of a job's invalidations may take the remaining time divided by this.
 const PROGRESS_DIVISOR: u32 = 2;

@@ -34,6 +34,8 @@ struct Received {
     receipt_handles: HashMap<Box<str>, Box<str>>,
     /// The bytes of all bodies.
     bytes: usize,
+    /// The bytes of the longest body.
+    longest: usize,
     /// An error of the last receives.
     error: Option<CallError>,
 }
@@ -50,6 +52,7 @@ impl Received {
                         any = true;
                         if self.receipt_handles.insert(id.clone(), receipt_handle).is_none() {
                             self.bytes += body.len();
+                            self.longest = self.longest.max(body.len());
                             decode_message(id, is_redelivered, &body, &mut self.batch);
                         }
                     }
@@ -62,8 +65,12 @@ impl Received {
         any
     }
 
-    fn has_room(&self) -> bool {
-        self.receipt_handles.len() + RECEIVERS * MAX_BATCH <= MAX_MESSAGES && self.bytes < MAX_BYTES
+    /// Returns how many messages each of the next receives may return, so that the bounds are kept if no body is longer
+    /// than those before.
+    fn room(&self) -> usize {
+        let messages = MAX_MESSAGES.saturating_sub(self.receipt_handles.len());
+        let bytes = MAX_BYTES.saturating_sub(self.bytes);
+        (messages.min(bytes / self.longest.max(1)) / RECEIVERS).min(MAX_BATCH)
     }
 }
 
@@ -119,14 +126,14 @@ impl App {
 async fn receive_all(queue: &Queue, invocation: &Invocation) -> Received {
     let start = Instant::now();
     let mut received = Received::default();
-    let mut any = received.extend(vec![queue.receive(FIRST_RECEIVE_WAIT).await]);
+    let mut any = received.extend(vec![queue.receive(MAX_BATCH, FIRST_RECEIVE_WAIT).await]);
     while any
-        && received.has_room()
+        && let room @ 1.. = received.room()
         && let Some(wait) = receive_wait(start, invocation)
     {
         // A long poll asks all servers of the queue. So if none of these has a message, the queue is empty.
         // In the order in which they end, so that of two receives of a message the later one counts.
-        let calls: FuturesUnordered<_> = (0..RECEIVERS).map(|_| queue.receive(wait)).collect();
+        let calls: FuturesUnordered<_> = (0..RECEIVERS).map(|_| queue.receive(room, wait)).collect();
         any = received.extend(calls.collect().await);
     }
     received

@@ -39,8 +39,8 @@ pub struct SendOptions {
     /// The limits of the attempts. The first delay is also the longest interval between requests once CloudFront
     /// throttles.
     pub calls: CallLimits,
-    /// Whether all invalidations are sent in parts from the start.
-    pub in_parts: bool,
+    /// Whether a single refusal is enough for an invalidation to be sent in parts.
+    pub split_at_once: bool,
     /// The interval between two parts of an invalidation.
     pub part_interval: Duration,
     /// Whether nothing is sent.
@@ -135,7 +135,11 @@ impl PendingInvalidation {
         let left = self.invalidation.with_items(items);
         let wildcards = left.items.iter().filter(|item| item.is_wildcard()).count();
         let max_wildcards = NonZeroUsize::new(wildcards / 2)?;
-        left.within(Budget { max_wildcards, ..left.budget })
+        let mut wider = left.within(Budget { max_wildcards, ..left.budget })?;
+        // As with parts: what has this caller reference completes the whole.
+        let last = self.further_parts.first().unwrap_or(&self.invalidation);
+        wider.caller_reference.clone_from(&last.caller_reference);
+        Some(wider)
     }
 
     /// Returns the part that is sent after one was accepted whose attempt started at `attempt_start`.
@@ -176,13 +180,11 @@ pub async fn send_all(
     };
     let mut results: Vec<_> = planned.iter().map(result).collect();
     let send_start = Instant::now();
-    // Without the time for all parts, the whole has the better chance.
-    let in_parts = options.in_parts && options.time_for_parts(planned) < deadlines.attempts - send_start;
+    // Without the time for all parts, the wholes have the better chance.
+    let split_at_once = options.split_at_once && options.time_for_parts(planned) < deadlines.attempts - send_start;
+    let options = SendOptions { split_at_once, ..options };
     let to_send = planned.iter().enumerate().zip(&results).filter(|(_, result)| result.error.is_some());
-    let pending = to_send.map(|((index, planned), _)| {
-        let pending = PendingInvalidation::new(index, planned, send_start);
-        if in_parts { pending.in_parts(MAX_PART_PATHS, MAX_PART_WILDCARDS) } else { pending }
-    });
+    let pending = to_send.map(|((index, planned), _)| PendingInvalidation::new(index, planned, send_start));
     let mut waiting: Vec<_> = pending.collect();
     // If there is not enough time for all, it should not always be the same ones that fail.
     fastrand::shuffle(&mut waiting);
@@ -218,15 +220,18 @@ pub async fn send_all(
                         throttle.accepted(started_at, now);
                         let mut sent = SentInvalidation::new(&pending.invalidation, Some(accepted.clone()));
                         let is_first = result.sent.is_empty();
-                        if !is_first {
+                        if let Some(first) = result.sent.first_mut() {
                             sent.remove_counts();
+                            // Wider paths than planned evict more.
+                            first.unchanged_evicted =
+                                first.unchanged_evicted.filter(|_| pending.invalidation.unchanged_evicted.is_some());
                         }
                         result.sent.push(sent);
                         if pending.further_parts.is_empty() {
                             result.error = None;
                             // All parts together are what was planned, or as wide.
                             let sent = if is_first { &pending.invalidation } else { planned };
-                            sent_cache.insert(&planned.caller_reference, sent, &accepted);
+                            sent_cache.insert(planned, sent, &accepted);
                         }
                         let next_part = pending.next_part(started_at, options.part_interval);
                         waiting.extend(next_part);
@@ -298,6 +303,7 @@ fn next_attempt(
         }
         ErrorClass::Throttled | ErrorClass::TooManyInProgress => {
             refusals.note_refusal();
+            let is_refused_often = pending.refusals >= if options.split_at_once { 1 } else { REFUSALS_BEFORE_SPLIT };
             // If waiting does not help either, fewer wildcards have a better chance, at the cost of more evictions.
             if pending.refusals >= REFUSALS_BEFORE_SPLIT
                 && now >= deadlines.fewer_wildcards_from
@@ -307,7 +313,7 @@ fn next_attempt(
                 let further_parts = Vec::new();
                 pending = PendingInvalidation { further_parts, refusals: 0, ..pending.rewritten(fewer_wildcards) };
                 pending = pending.in_parts(MAX_PART_PATHS, MAX_PART_WILDCARDS);
-            } else if pending.refusals >= REFUSALS_BEFORE_SPLIT && has_time_for_parts(&pending.invalidation) {
+            } else if is_refused_often && has_time_for_parts(&pending.invalidation) {
                 pending = pending.in_parts(MAX_PART_PATHS, MAX_PART_WILDCARDS);
                 if !pending.further_parts.is_empty() {
                     refusals.note_split();
@@ -360,7 +366,7 @@ mod tests {
         let refusals = Refusals::new(Arc::new(SystemTime::now));
         let error = CallError { class: ErrorClass::TooManyInProgress, message: String::new() };
         let options =
-            SendOptions { calls: LIMITS, in_parts: false, part_interval: Duration::from_secs(1), dry_run: false };
+            SendOptions { calls: LIMITS, split_at_once: false, part_interval: Duration::from_secs(1), dry_run: false };
         let mut pending = PendingInvalidation::new(0, &planned, now);
         for _ in 0..refused {
             pending.refusals += 1;

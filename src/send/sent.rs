@@ -159,17 +159,16 @@ impl SentCache {
     }
 
     /// Caches that `sent` was accepted: the planned invalidation, or the rewritten one that replaced it.
-    pub(super) fn insert(&self, planned_reference: &CallerReference, sent: &Invalidation, accepted: &Accepted) {
-        let is_rewritten = sent.caller_reference != *planned_reference;
-        let rewritten = is_rewritten.then(|| (sent.caller_reference.clone(), sent.items.clone()));
+    pub(super) fn insert(&self, planned: &Invalidation, sent: &Invalidation, accepted: &Accepted) {
+        let rewritten = (sent.items != planned.items).then(|| (sent.caller_reference.clone(), sent.items.clone()));
         let items = rewritten.iter().flat_map(|(_, items)| items);
         let size = ENTRY_SIZE + items.map(|item| ITEM_SIZE + item.as_str().len()).sum::<usize>();
         let entry = SentEntry { accepted: accepted.clone(), rewritten, stored_at: (self.clock)(), size };
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         entries.size += size;
-        match entries.by_reference.insert(planned_reference.clone(), entry) {
+        match entries.by_reference.insert(planned.caller_reference.clone(), entry) {
             Some(older) => entries.size -= older.size,
-            None => entries.order.push_back(planned_reference.clone()),
+            None => entries.order.push_back(planned.caller_reference.clone()),
         }
         while entries.size > MAX_CACHE_BYTES
             && let Some(oldest) = entries.order.pop_front()
@@ -232,7 +231,7 @@ mod tests {
         let (sent_cache, _) = sent_cache();
         let plan = planned("/a", "r1");
         assert_eq!(sent_cache.get(&plan), None);
-        sent_cache.insert(&plan.caller_reference, &plan, &accepted());
+        sent_cache.insert(&plan, &plan, &accepted());
         assert_eq!(sent_cache.get(&plan), Some(SentInvalidation::new(&plan, Some(accepted()))));
         assert_eq!(sent_cache.get(&planned("/a", "r2")), None);
         assert_eq!(sent_cache.get(&planned("/b", "r1")), None);
@@ -242,7 +241,7 @@ mod tests {
     fn rewritten_paths_are_returned_as_accepted() {
         let (sent_cache, _) = sent_cache();
         let (plan, wider) = (planned("/a", "r1"), planned("/*", "r1"));
-        sent_cache.insert(&plan.caller_reference, &wider, &accepted());
+        sent_cache.insert(&plan, &wider, &accepted());
         let cached = sent_cache.get(&plan).unwrap();
         assert_eq!((cached.paths.as_slice(), cached.path_count), (wider.items.as_slice(), 1));
         assert_eq!(cached.caller_reference, wider.caller_reference.as_str());
@@ -252,12 +251,12 @@ mod tests {
     fn entries_expire() {
         let (sent_cache, seconds) = sent_cache();
         let plan = planned("/a", "r1");
-        sent_cache.insert(&plan.caller_reference, &plan, &accepted());
+        sent_cache.insert(&plan, &plan, &accepted());
         seconds.fetch_add(6 * 3600 - 1, Ordering::Relaxed);
         assert!(sent_cache.get(&plan).is_some());
         seconds.fetch_add(1, Ordering::Relaxed);
         assert_eq!(sent_cache.get(&plan), None);
-        sent_cache.insert(&plan.caller_reference, &plan, &accepted());
+        sent_cache.insert(&plan, &plan, &accepted());
         seconds.fetch_sub(10, Ordering::Relaxed);
         assert_eq!(sent_cache.get(&plan), None, "the clock was set back");
     }
@@ -269,8 +268,8 @@ mod tests {
         for number in 0..10_000 {
             let plan = planned("/a", &number.to_string());
             let sent = if number % 2 == 0 { &long } else { &plan };
-            sent_cache.insert(&plan.caller_reference, sent, &accepted());
-            sent_cache.insert(&plan.caller_reference, sent, &accepted());
+            sent_cache.insert(&plan, sent, &accepted());
+            sent_cache.insert(&plan, sent, &accepted());
         }
         assert!(sent_cache.get(&planned("/a", "9999")).is_some() && sent_cache.get(&planned("/a", "9998")).is_some());
         assert_eq!(sent_cache.get(&planned("/a", "0")), None);

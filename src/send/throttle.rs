@@ -35,25 +35,30 @@ impl SendDeadlines {
     }
 }
 
-/// The interval between two accepted requests, at the shortest: the first delay divided by this. With the default delay
-/// this is one second, CloudFront's rate of wildcards.
-const MIN_INTERVAL_DIVISOR: u32 = 2;
+/// The shortest interval: the first delay divided by this.
+const MIN_INTERVAL_DIVISOR: u32 = 4;
 /// The bound of the first delay after a refusal: the first delay divided by this. It doubles with each further refusal.
-const PROBE_DIVISOR: u32 = 10;
+const PROBE_DIVISOR: u32 = 20;
+/// After so many requests were accepted in a row, the interval is multiplied by `SHORTER_INTERVAL`, because CloudFront
+/// may accept more.
+const ACCEPTED_BEFORE_SHORTER: u32 = 4;
+const SHORTER_INTERVAL: f64 = 0.93;
 
 /// Limits the rate of requests once CloudFront has throttled one.
 pub(super) struct Throttle {
     deadlines: SendDeadlines,
     calls: CallLimits,
     not_before: Instant,
-    /// The interval between the starts of two requests.
+    /// The interval between the response to a request that was accepted and the start of the next.
     interval: Duration,
     /// The number of consecutive throttled responses. Those to concurrent requests count as one.
     consecutive_throttles: u32,
     /// When the last of those that count arrived.
     throttled_at: Option<Instant>,
-    /// When the request that was accepted last had started.
-    accepted_start: Option<Instant>,
+    /// When a request was last accepted.
+    accepted_at: Option<Instant>,
+    /// The number of requests that were accepted in a row since the interval was last changed.
+    accepted_in_row: u32,
 }
 
 impl Throttle {
@@ -65,7 +70,8 @@ impl Throttle {
             interval: calls.first_delay,
             consecutive_throttles: 0,
             throttled_at: None,
-            accepted_start: None,
+            accepted_at: None,
+            accepted_in_row: 0,
         }
     }
 
@@ -86,17 +92,17 @@ impl Throttle {
         }
     }
 
-    /// Records that a request was throttled that started at `attempt_start`, and returns how many were in a row. Further ones are made soon and at random
-    /// intervals: of several processes one is then ready whenever CloudFront accepts the next request.
+    /// Records that a request was throttled that started at `attempt_start`, and returns how many were in a row. Further
+    /// ones are made soon and at random intervals: of several processes one is then ready whenever CloudFront accepts
+    /// the next request.
     pub(super) fn throttled(&mut self, attempt_start: Instant, now: Instant) -> u32 {
         // Concurrent requests are throttled together, which says no more than a single throttled request.
         if self.throttled_at.is_some_and(|throttled_at| attempt_start <= throttled_at) {
             return self.consecutive_throttles;
         }
-        let min_interval = self.min_interval();
-        let limits =
-            CallLimits { first_delay: self.calls.first_delay / PROBE_DIVISOR, max_delay: min_interval, ..self.calls };
-        let earliest = self.accepted_start.map_or(now, |accepted_start| accepted_start + self.interval);
+        let first_delay = self.calls.first_delay / PROBE_DIVISOR;
+        let limits = CallLimits { first_delay, max_delay: self.interval / 2, ..self.calls };
+        let earliest = self.accepted_at.map_or(now, |accepted_at| accepted_at + self.interval);
         self.wait_until(earliest.max(now + limits.delay(self.consecutive_throttles)), now);
         self.consecutive_throttles += 1;
         self.throttled_at = Some(now);
@@ -105,27 +111,30 @@ impl Throttle {
 
     /// Records that a request was accepted that started at `attempt_start`.
     pub(super) fn accepted(&mut self, attempt_start: Instant, now: Instant) {
-        if let Some(throttled_at) = self.throttled_at
-            && attempt_start > throttled_at
-        {
-            let shortest = self.min_interval();
-            let interval = match self.accepted_start {
-                // The request was refused until this much had passed.
-                Some(accepted_start) if self.consecutive_throttles > 0 => attempt_start - accepted_start,
-                Some(_) => self.interval.mul_f64(0.9),
-                None => self.interval,
-            };
-            self.interval = interval.clamp(shortest, self.calls.first_delay.max(shortest));
-            self.consecutive_throttles = 0;
+        if let Some(throttled_at) = self.throttled_at {
+            if attempt_start > throttled_at {
+                self.accepted_in_row += 1;
+                let interval = match self.accepted_at {
+                    // The interval was too short, until some time between the last refusal and this request.
+                    Some(accepted_at) if throttled_at >= accepted_at + self.interval => {
+                        let between = throttled_at + (attempt_start - throttled_at) / 2;
+                        between.saturating_duration_since(accepted_at)
+                    }
+                    Some(_) if self.accepted_in_row >= ACCEPTED_BEFORE_SHORTER => {
+                        self.interval.mul_f64(SHORTER_INTERVAL)
+                    }
+                    _ => self.interval,
+                };
+                if interval != self.interval {
+                    let shortest = self.calls.first_delay / MIN_INTERVAL_DIVISOR;
+                    self.interval = interval.clamp(shortest, self.calls.first_delay);
+                    self.accepted_in_row = 0;
+                }
+                self.consecutive_throttles = 0;
+            }
+            self.wait_until(self.not_before.max(now + self.interval), now);
         }
-        self.accepted_start = Some(attempt_start);
-        if self.throttled_at.is_some() {
-            self.wait_until(self.not_before.max(attempt_start + self.interval), now);
-        }
-    }
-
-    fn min_interval(&self) -> Duration {
-        self.calls.first_delay / MIN_INTERVAL_DIVISOR
+        self.accepted_at = Some(now);
     }
 
     fn wait_until(&mut self, due: Instant, now: Instant) {
@@ -246,7 +255,7 @@ mod tests {
             if !accepted_first {
                 throttle.accepted(now, answered_at);
             }
-            assert_eq!(throttle.next(now, true, now), Some(now + BACKOFF));
+            assert_eq!(throttle.next(now, true, now), Some(answered_at + BACKOFF));
             assert_eq!(
                 throttle.consecutive_throttles, 1,
                 "one that was under way with it does not say that it is over"

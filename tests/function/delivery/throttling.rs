@@ -29,8 +29,8 @@ async fn burst(interval: Duration, variables: &[(&str, &str)]) -> (usize, usize,
 #[tokio::test]
 async fn a_throttled_burst_counts_once_and_all_the_time_is_used() {
     for (served, refused, took) in join_all((0..4).map(|_| burst(INTERVAL, &TENTH))).await {
-        // How many fit into the time depends on the machine. After the burst, a few requests find out the rate.
-        assert!(served >= 2 && refused <= 7 + 2 * served, "{served} of 8, {refused} in vain in {took:?}");
+        // How many fit into the time depends on the machine. After the burst hardly any request is rejected.
+        assert!(served >= 2 && refused <= 7 + 2, "{served} of 8, {refused} in vain in {took:?}");
         assert!(took >= Duration::from_millis(900), "{served} of 8, {refused} in vain in {took:?}");
     }
 }
