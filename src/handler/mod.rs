@@ -1,7 +1,7 @@
 //! One invocation from event to answer: decode, look up, plan, send, report. AWS is called only through [`crate::aws`].
 //! The steps are in `changes` for changes, `queue` for the function's own queue, `request` for requests and `job` for
-//! CodePipeline jobs, all of them on the [`App`] of `app`. Here is the adapter to `lambda_runtime`: it converts events, deadlines and errors, and writes the
-//! log line and the metrics of each invocation.
+//! CodePipeline jobs, all of them on the [`App`] of `app`. Here is the adapter to `lambda_runtime`: it converts events,
+//! deadlines and errors, and writes the log line and the metrics of each invocation.
 
 mod app;
 mod changes;
