@@ -85,12 +85,12 @@ impl Config {
     /// The maximum of `EVICTIONS_PER_PATH`: how many evicted URLs of unchanged objects one path less is worth.
     pub const MAX_EVICTIONS_PER_PATH: u32 = 1_000_000;
 
-    /// The default of `MAX_PATHS`, for one invalidation. A deploy that goes through the queue takes one to a few
-    /// invalidations.
+    /// The default of `MAX_PATHS`, for one invalidation. A deploy that goes through the queue takes one, or two if a poll
+    /// begins in its middle.
     pub const DEFAULT_MAX_PATHS: NonZeroUsize = NonZeroUsize::new(30).unwrap();
 
     /// The default of `MAX_WILDCARDS`, for one invalidation. Two deploys within half a minute stay below CloudFront's quota
-    /// of 15 in progress; at one a second, the other reading of the quota, all of them are accepted within 7 s.
+    /// of 15 in progress; at one a second, the other reading of the quota, all of them are accepted within some 8 s.
     pub const DEFAULT_MAX_WILDCARDS: NonZeroUsize = NonZeroUsize::new(7).unwrap();
 
     /// Reads the configuration. `lookup` returns the value of an environment variable.

@@ -13,7 +13,7 @@ locals {
     }
     queue-age = {
       enabled     = var.alarm_on_queue_age
-      description = "Messages wait in the queue for too long: the function does not poll it, or changes keep failing."
+      description = "Messages wait in the queue for too long: the function does not poll it."
       namespace   = "AWS/SQS"
       metric      = "ApproximateAgeOfOldestMessage"
       dimensions  = { QueueName = aws_sqs_queue.this.name }

@@ -70,12 +70,12 @@ impl Queue {
         Ok(messages.into_iter().filter_map(received).collect())
     }
 
-    /// Deletes up to [`MAX_BATCH`] messages by their receipt handles (`DeleteMessageBatch`).
+    /// Deletes up to [`MAX_BATCH`] messages by their receipt handles (`DeleteMessageBatch`). Returns how many were
+    /// deleted, and an error if SQS did not delete the others.
     ///
     /// # Errors
-    /// The error of the call, or that SQS did not delete all of them. The call can be repeated: deleting a message again
-    /// succeeds.
-    pub async fn delete(&self, receipt_handles: &[Box<str>]) -> Result<(), CallError> {
+    /// The error of the call. It can be repeated: deleting a message again succeeds.
+    pub async fn delete(&self, receipt_handles: &[Box<str>]) -> Result<(usize, Option<CallError>), CallError> {
         const OPERATION: &str = "DeleteMessageBatch";
         let entry = |(index, handle): (usize, &str)| {
             DeleteMessageBatchRequestEntry::builder().id(index.to_string()).receipt_handle(handle).build()
@@ -84,11 +84,12 @@ impl Queue {
         let entries = entries.map_err(|error| invalid_request(OPERATION, &error))?;
         let call = self.client.delete_message_batch().queue_url(&self.url).set_entries(Some(entries));
         let answer = call.send().await.map_err(|error| call_error(OPERATION, &error))?;
-        if answer.successful.len() >= receipt_handles.len() {
-            return Ok(());
+        if answer.successful.is_empty() && answer.failed.is_empty() {
+            return Err(invalid_response(OPERATION, "no message is in the response"));
         }
+        let deleted = answer.successful.len().min(receipt_handles.len());
         let code = answer.failed.first().map_or("not all messages were deleted", |error| &error.code);
-        Err(invalid_response(OPERATION, code))
+        Ok((deleted, (deleted < receipt_handles.len()).then(|| invalid_response(OPERATION, code))))
     }
 
     /// Sends a message (`SendMessage`).

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::deadline::{
-    Invocation, QUEUE_ATTEMPT_TIMEOUT, SPLIT_AT_ONCE_TIME, listing_limits, lookup_limits, part_interval, send_limits,
+    Invocation, LEARNED_TIME, QUEUE_ATTEMPT_TIMEOUT, listing_limits, lookup_limits, part_interval, send_limits,
 };
 use crate::aws::{BucketQuery, CloudFront, CodePipeline, Queue, S3, SdkConfig};
 use crate::change::{AccountId, Bucket, Timestamp};
@@ -57,11 +57,19 @@ impl App {
         logging::timestamp((self.clock)())
     }
 
-    pub(super) async fn send(&self, invalidations: &[Invalidation], deadlines: SendDeadlines) -> Vec<SendResult> {
+    /// Sends invalidations. `retry_refused` is whether what CloudFront refuses for its rate or for what is in progress
+    /// is retried.
+    pub(super) async fn send(
+        &self,
+        invalidations: &[Invalidation],
+        retry_refused: bool,
+        deadlines: SendDeadlines,
+    ) -> Vec<SendResult> {
         let backoff = self.config.retries.backoff;
         let options = SendOptions {
             calls: send_limits(backoff),
-            split_at_once: self.refusals.any_split_within(SPLIT_AT_ONCE_TIME),
+            retry_refused,
+            learned: self.refusals.learned(LEARNED_TIME),
             part_interval: part_interval(backoff),
             dry_run: self.config.dry_run,
         };

@@ -7,9 +7,9 @@ use aws_lambda_events::event::sqs::SqsBatchResponse;
 use tokio::time::Duration;
 
 use super::app::App;
-use super::deadline::{Invocation, QUEUE_ONLY_TIME, configs_deadline, listing_deadline};
+use super::deadline::{Invocation, QUEUE_ONLY_TIME, RETRY_TIME_BESIDE_QUEUE, configs_deadline, listing_deadline};
 use super::enqueue::send_to_queue;
-use crate::aws::Queue;
+use crate::aws::{CallError, ErrorClass, Queue};
 use crate::change::{Batch, Bucket, DistributionId, FieldError, Message};
 use crate::lookup::{ResolvedConfigs, ResolvedTags};
 use crate::plan::{AssignedBatch, DeliveryId, Outcome, Outcomes, SkipReason, assign, plan_changes, prefixes_to_list};
@@ -34,7 +34,7 @@ pub(super) enum Retries<'q> {
     /// They are retried for this long.
     For(Duration),
     /// They are not retried but handed to the function's own queue, whose next poll sends one invalidation for all of
-    /// them.
+    /// them. Other transient errors are retried for some seconds.
     InQueue(&'q Queue),
 }
 
@@ -56,7 +56,12 @@ impl App {
         let delivery_id = DeliveryId::Invocation(&invocation.request_id);
         let handled = match retries {
             Retries::InQueue(queue) if self.refusals.any_within(QUEUE_ONLY_TIME) => {
-                queue_changes(queue, &batch, invocation).await
+                let queued = queue_changes(queue, &batch, invocation).await;
+                if queued.report.has_failed {
+                    // The retry of this event asks CloudFront again.
+                    self.refusals.forget_refused();
+                }
+                queued
             }
             _ => self.handle_changes(&batch, &delivery_id, invocation, retries).await?,
         };
@@ -90,7 +95,7 @@ impl App {
         let send_deadlines = invocation.send_deadlines(match retries {
             Retries::UntilDeadline => None,
             Retries::For(time) => Some(time),
-            Retries::InQueue(_) => Some(Duration::ZERO),
+            Retries::InQueue(_) => Some(RETRY_TIME_BESIDE_QUEUE),
         });
         let distributions = tags.options().flat_map(|(_, options)| &options.distributions).collect();
         let configs =
@@ -104,7 +109,8 @@ impl App {
         let listing = self.key_lookup.list(&self.s3, prefixes, &queries, listing_deadline(send_deadlines));
         let listed_keys = Box::pin(listing).await;
         let invalidations = plan_changes(batch, &assignments, &listed_keys, self.config.objective, delivery_id);
-        let sent = self.send(&invalidations, send_deadlines).await;
+        let retry_refused = !matches!(retries, Retries::InQueue(_));
+        let sent = self.send(&invalidations, retry_refused, send_deadlines).await;
         let mut failures = unreadable(batch);
         failures.extend(tag_failures(&tags_unavailable, &tags));
         failures.extend(config_failures(batch, &config_unavailable, &configs));
@@ -114,7 +120,9 @@ impl App {
             report.extend(sent);
             match error {
                 None => outcomes.join(&invalidation.changes, accepted.clone()),
-                Some(error) if matches!(retries, Retries::InQueue(_)) && error.class.is_transient() => {
+                Some(CallError { class: ErrorClass::Throttled | ErrorClass::TooManyInProgress, .. })
+                    if !retry_refused =>
+                {
                     refused.extend_from_slice(&invalidation.changes);
                 }
                 Some(error) => {
@@ -126,6 +134,8 @@ impl App {
         if let Retries::InQueue(queue) = retries {
             refused.sort_unstable();
             refused.dedup();
+            // The whole event is redelivered for a change that failed.
+            refused.retain(|&change| !outcomes.has_failed(change));
             failures.extend(send_to_queue(queue, batch, &refused, &mut outcomes, invocation.queue_deadline()).await);
         }
         report.set_outcomes(batch, &outcomes, &failures);

@@ -44,8 +44,9 @@ const FEWER_WILDCARDS_DIVISOR: u32 = 3;
 /// second.
 const PART_INTERVAL_DIVISOR: u32 = 2;
 const PART_INTERVAL_MARGIN: Duration = Duration::from_millis(50);
-/// How long one refusal is enough for an invalidation to be sent in parts, after one had to be.
-pub(super) const SPLIT_AT_ONCE_TIME: Duration = Duration::from_mins(10);
+/// How long what was learned from refusals holds: that one is enough to send an invalidation in parts, and the interval
+/// between requests.
+pub(super) const LEARNED_TIME: Duration = Duration::from_mins(10);
 
 /// Reading the progress of a job's invalidations may take the remaining time divided by this.
 const PROGRESS_DIVISOR: u32 = 2;
@@ -73,6 +74,9 @@ const SLOWEST_DELETE_TIME: Duration = Duration::from_secs(2);
 /// The reserve is at most the remaining time divided by this.
 const DELETE_DIVISOR: u32 = 2;
 
+/// How long changes that S3 sends directly are retried if they can be handed to the queue, but were not refused for the
+/// rate: the default of `DIRECT_RETRY_SECONDS`, which is for functions without a queue.
+pub(super) const RETRY_TIME_BESIDE_QUEUE: Duration = Duration::from_secs(10);
 /// How long changes that S3 sends directly go straight to the queue after CloudFront throttled one.
 pub(super) const QUEUE_ONLY_TIME: Duration = Duration::from_mins(1);
 

@@ -87,11 +87,12 @@ impl App {
             return report.into();
         };
         if poll.is_outdated(self.now()) {
-            tracing::debug!("the next poll is due; this one is skipped");
+            tracing::info!("the poll is late and the next is due, so it is skipped");
             return report.into();
         }
         let Received { mut batch, receipt_handles, error, .. } = receive_all(queue, invocation).await;
-        let mut failures: Vec<_> = error.map(|error| Failure::queue(&error)).into_iter().collect();
+        let mut failures = Vec::new();
+        let mut queue_failures: Vec<_> = error.iter().map(Failure::queue).collect();
         let messages = batch.messages.get_or_insert_default().len();
         let mut deleted = 0;
         if messages > 0 {
@@ -105,7 +106,7 @@ impl App {
                     let done = done.filter_map(|message| receipt_handles.get(&message.id).cloned());
                     let (count, error) = delete_all(queue, done.collect(), invocation).await;
                     deleted = count;
-                    failures.extend(error.map(|error| Failure::queue(&error)));
+                    queue_failures.extend(error.iter().map(Failure::queue));
                     failures.extend(handled.failures);
                     report = handled.report;
                 }
@@ -116,8 +117,14 @@ impl App {
             }
         }
         report.queue = Some(QueueCounts { received: messages, deleted });
-        report.set_failures(&failures, batch.unlisted_failures);
         log_failures(&failures, 0, batch.unlisted_failures);
+        for failure in &queue_failures {
+            tracing::error!(failure = failure.message, "the queue was not read completely");
+            // Counted as one change, so that the alarm on failures reports it.
+            report.changes.failed += 1;
+        }
+        failures.extend(queue_failures);
+        report.set_failures(&failures, batch.unlisted_failures);
         report.into()
     }
 }
@@ -126,7 +133,12 @@ impl App {
 async fn receive_all(queue: &Queue, invocation: &Invocation) -> Received {
     let start = Instant::now();
     let mut received = Received::default();
-    let mut any = received.extend(vec![queue.receive(MAX_BATCH, FIRST_RECEIVE_WAIT).await]);
+    let mut first = queue.receive(MAX_BATCH, FIRST_RECEIVE_WAIT).await;
+    // A connection that was kept since the last poll may have been closed.
+    if first.as_ref().is_err_and(|error| error.class.is_transient()) {
+        first = queue.receive(MAX_BATCH, FIRST_RECEIVE_WAIT).await;
+    }
+    let mut any = received.extend(vec![first]);
     while any
         && let room @ 1.. = received.room()
         && let Some(wait) = receive_wait(start, invocation)
@@ -150,10 +162,15 @@ async fn delete_all(
     let batches: Vec<_> = receipt_handles.chunks(MAX_BATCH).collect();
     let delete = async |batch: &[_]| {
         let delete = async || queue.delete(batch).await;
-        retry("DeleteMessageBatch", &limits, deadline, delete).await.map(|()| batch.len())
+        retry("DeleteMessageBatch", &limits, deadline, delete).await
     };
     let max_hold = limits.hold(Instant::now(), deadline);
-    let answers: Vec<Result<usize, CallError>> = run(batches, CONCURRENT_DELETES, max_hold, delete).await;
-    let deleted = answers.iter().filter_map(|answer| answer.as_ref().ok()).sum();
-    (deleted, answers.into_iter().find_map(Result::err))
+    let answers: Vec<Result<_, CallError>> = run(batches, CONCURRENT_DELETES, max_hold, delete).await;
+    let (mut deleted, mut last_error) = (0, None);
+    for answer in answers {
+        let (count, error) = answer.unwrap_or_else(|error| (0, Some(error)));
+        deleted += count;
+        last_error = error.or(last_error);
+    }
+    (deleted, last_error)
 }

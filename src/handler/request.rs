@@ -62,7 +62,7 @@ impl App {
                 let invalidations = plan_named(&distributions, paths, bucket, delivery_id);
                 let mut report = Report::default();
                 let mut failures = Vec::new();
-                let sent = self.send(&invalidations, invocation.send_deadlines(None)).await;
+                let sent = self.send(&invalidations, true, invocation.send_deadlines(None)).await;
                 for (invalidation, SendResult { sent, error }) in invalidations.iter().zip(sent) {
                     report.extend(sent);
                     failures.extend(error.map(|error| Failure::send(invalidation, &error)));

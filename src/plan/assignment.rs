@@ -334,7 +334,13 @@ impl Outcomes {
         self.0.iter().map(|outcome| outcome.as_ref().unwrap_or(&Outcome::Failed))
     }
 
-    /// Returns whether any of these changes failed.
+    /// Returns whether it is known already that this change failed.
+    #[must_use]
+    pub fn has_failed(&self, change: usize) -> bool {
+        matches!(self.0.get(change), Some(Some(Outcome::Failed)))
+    }
+
+    /// Returns whether any of these changes failed, or has no outcome.
     #[must_use]
     pub fn any_failed(&self, changes: Range<usize>) -> bool {
         let outcomes = self.0.get(changes).unwrap_or_default();

@@ -41,6 +41,12 @@ impl Invalidation {
         self.changes.is_empty()
     }
 
+    /// Returns the number of wildcards among the items.
+    #[must_use]
+    pub fn wildcard_count(&self) -> usize {
+        self.items.iter().filter(|item| item.is_wildcard()).count()
+    }
+
     /// Returns the invalidation with every unusual path widened (see [`InvalidationPath::widened`]), within its budget;
     /// `None` if that changes no item.
     #[must_use]

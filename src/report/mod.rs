@@ -103,7 +103,7 @@ pub struct Report {
     /// The number of reasons that are not listed.
     #[serde(skip_serializing_if = "is_zero")]
     pub skipped_omitted: usize,
-    /// The invalidations, one per distribution: the first ones, up to a limit, each with as many paths as there is room
+    /// The invalidations, one per distribution or several parts: the first ones, up to a limit, each with as many paths as there is room
     /// for.
     pub invalidations: Vec<SentInvalidation>,
     /// The number of invalidations that are not listed.

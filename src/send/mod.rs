@@ -28,7 +28,7 @@ use crate::plan::Invalidation;
 
 pub(crate) use self::sent::MAX_LISTED_BUCKETS;
 pub use self::sent::{SentCache, SentInvalidation, SentStatus};
-pub use self::throttle::{Refusals, SendDeadlines};
+pub use self::throttle::{Learned, Refusals, SendDeadlines};
 
 /// The operation's name in errors.
 const CREATE_INVALIDATION: &str = "CreateInvalidation";
@@ -39,8 +39,11 @@ pub struct SendOptions {
     /// The limits of the attempts. The first delay is also the longest interval between requests once CloudFront
     /// throttles.
     pub calls: CallLimits,
-    /// Whether a single refusal is enough for an invalidation to be sent in parts.
-    pub split_at_once: bool,
+    /// Whether what is refused for the rate or for what is in progress is retried. Otherwise it fails at once, and with
+    /// it what is not sent yet, if it is refused for the rate.
+    pub retry_refused: bool,
+    /// What was learned from earlier refusals.
+    pub learned: Learned,
     /// The interval between two parts of an invalidation.
     pub part_interval: Duration,
     /// Whether nothing is sent.
@@ -64,6 +67,21 @@ pub struct SendResult {
     pub error: Option<CallError>,
 }
 
+impl SendResult {
+    /// Adds an invalidation that was accepted, or a part of it.
+    fn add(&mut self, pending: &PendingInvalidation, accepted: &Accepted) {
+        let mut sent = SentInvalidation::new(&pending.invalidation, Some(accepted.clone()));
+        sent.merged_wildcards = NonZeroUsize::new(pending.merged_wildcards);
+        if let Some(first) = self.sent.first_mut() {
+            sent.remove_counts();
+            // Wider paths than planned evict more.
+            first.unchanged_evicted =
+                first.unchanged_evicted.filter(|_| pending.invalidation.unchanged_evicted.is_some());
+        }
+        self.sent.push(sent);
+    }
+}
+
 /// After so many refusals in a row an invalidation is sent in parts.
 const REFUSALS_BEFORE_SPLIT: u32 = 3;
 
@@ -78,8 +96,10 @@ struct PendingInvalidation {
     index: usize,
     /// The invalidation to send, whose paths may be wider than planned, or the part to send.
     invalidation: Invalidation,
-    /// The parts to send after it, the last one first.
-    further_parts: Vec<Invalidation>,
+    /// If it is a part, the parts to send after it, the last one first.
+    further_parts: Option<Vec<Invalidation>>,
+    /// The number of wildcards that were merged into wider ones because of refusals.
+    merged_wildcards: usize,
     /// Whether paths with unusual characters were replaced by wildcards ([`Invalidation::widened`]).
     widened: bool,
     /// Whether it was sent before with these paths. [`Throttle::next`] gives the first attempt with a set of paths more
@@ -100,7 +120,8 @@ impl PendingInvalidation {
         Self {
             index,
             invalidation: planned.clone(),
-            further_parts: Vec::new(),
+            further_parts: None,
+            merged_wildcards: 0,
             widened: false,
             was_sent: false,
             is_retry: false,
@@ -108,6 +129,10 @@ impl PendingInvalidation {
             failures: 0,
             not_before: now,
         }
+    }
+
+    fn is_part(&self) -> bool {
+        self.further_parts.is_some()
     }
 
     /// Returns the same invalidation with other paths, to be sent without delay.
@@ -124,27 +149,31 @@ impl PendingInvalidation {
         }
         parts.reverse();
         let Some(first) = parts.pop() else { return self };
-        let mut further_parts = self.further_parts;
+        let mut further_parts = self.further_parts.unwrap_or_default();
         further_parts.append(&mut parts);
+        let further_parts = Some(further_parts);
         Self { invalidation: first, further_parts, was_sent: false, refusals: 0, failures: 0, ..self }
     }
 
     /// Returns what is left to send of the invalidation, with half of its wildcards; `None` if it has at most one.
-    fn with_half_of_the_wildcards(&self) -> Option<Invalidation> {
-        let items = self.further_parts.iter().chain([&self.invalidation]).flat_map(|part| part.items.clone()).collect();
+    fn with_half_of_the_wildcards(&self) -> Option<Self> {
+        let further_parts = self.further_parts.as_deref().unwrap_or_default();
+        let items = further_parts.iter().chain([&self.invalidation]).flat_map(|part| part.items.clone()).collect();
         let left = self.invalidation.with_items(items);
-        let wildcards = left.items.iter().filter(|item| item.is_wildcard()).count();
-        let max_wildcards = NonZeroUsize::new(wildcards / 2)?;
+        let max_wildcards = NonZeroUsize::new(left.wildcard_count() / 2)?;
         let mut wider = left.within(Budget { max_wildcards, ..left.budget })?;
         // As with parts: what has this caller reference completes the whole.
-        let last = self.further_parts.first().unwrap_or(&self.invalidation);
+        let last = further_parts.first().unwrap_or(&self.invalidation);
         wider.caller_reference.clone_from(&last.caller_reference);
-        Some(wider)
+        let merged_wildcards = self.merged_wildcards + left.wildcard_count() - wider.wildcard_count();
+        let pending = Self::new(self.index, &wider, self.not_before);
+        let further_parts = self.is_part().then(Vec::new);
+        Some(Self { merged_wildcards, further_parts, is_retry: true, ..pending })
     }
 
     /// Returns the part that is sent after one was accepted whose attempt started at `attempt_start`.
     fn next_part(mut self, attempt_start: Instant, interval: Duration) -> Option<Self> {
-        let invalidation = self.further_parts.pop()?;
+        let invalidation = self.further_parts.as_mut()?.pop()?;
         let not_before = attempt_start + interval;
         let next = Self { refusals: 0, failures: 0, not_before, ..self.rewritten(invalidation) };
         Some(Self { widened: false, is_retry: false, ..next })
@@ -181,8 +210,9 @@ pub async fn send_all(
     let mut results: Vec<_> = planned.iter().map(result).collect();
     let send_start = Instant::now();
     // Without the time for all parts, the wholes have the better chance.
-    let split_at_once = options.split_at_once && options.time_for_parts(planned) < deadlines.attempts - send_start;
-    let options = SendOptions { split_at_once, ..options };
+    let has_time_for_parts = options.time_for_parts(planned) < deadlines.attempts - send_start;
+    let split_at_once = options.learned.split_at_once && has_time_for_parts;
+    let options = SendOptions { learned: Learned { split_at_once, ..options.learned }, ..options };
     let to_send = planned.iter().enumerate().zip(&results).filter(|(_, result)| result.error.is_some());
     let pending = to_send.map(|((index, planned), _)| PendingInvalidation::new(index, planned, send_start));
     let mut waiting: Vec<_> = pending.collect();
@@ -192,7 +222,7 @@ pub async fn send_all(
     let permits = Semaphore::new(CONCURRENT_SENDS);
     let mut in_flight = FuturesUnordered::new();
     let max_hold = options.calls.hold(send_start, deadlines.answers);
-    let mut throttle = Throttle::new(deadlines, options.calls, send_start);
+    let mut throttle = Throttle::new(deadlines, options.calls, options.learned.interval, send_start);
     loop {
         let now = Instant::now();
         let next = |throttle: &Throttle, it: &PendingInvalidation| throttle.next(it.not_before, it.was_sent, now);
@@ -217,34 +247,50 @@ pub async fn send_all(
                 };
                 match answer {
                     Ok(accepted) => {
-                        throttle.accepted(started_at, now);
-                        let mut sent = SentInvalidation::new(&pending.invalidation, Some(accepted.clone()));
-                        let is_first = result.sent.is_empty();
-                        if let Some(first) = result.sent.first_mut() {
-                            sent.remove_counts();
-                            // Wider paths than planned evict more.
-                            first.unchanged_evicted =
-                                first.unchanged_evicted.filter(|_| pending.invalidation.unchanged_evicted.is_some());
+                        if let Some(interval) = throttle.accepted(started_at, now) {
+                            refusals.note_interval(interval);
                         }
-                        result.sent.push(sent);
-                        if pending.further_parts.is_empty() {
+                        result.add(&pending, &accepted);
+                        if pending.further_parts.as_ref().is_none_or(Vec::is_empty) {
                             result.error = None;
-                            // All parts together are what was planned, or as wide.
-                            let sent = if is_first { &pending.invalidation } else { planned };
-                            sent_cache.insert(planned, sent, &accepted);
+                            let mut sent = pending.invalidation.clone();
+                            sent.items = result.sent.iter().flat_map(|part| &part.paths).cloned().collect();
+                            sent.items.sort_unstable();
+                            sent_cache.insert(planned, &sent, &accepted);
                         }
                         let next_part = pending.next_part(started_at, options.part_interval);
                         waiting.extend(next_part);
                     }
                     Err(error) => {
+                        let is_refused = matches!(error.class, ErrorClass::Throttled | ErrorClass::TooManyInProgress);
+                        // What refuses one wildcard is a rate, whatever the error is called.
+                        let is_rate = error.class == ErrorClass::Throttled || (is_refused && pending.is_part());
+                        let in_a_row = if is_rate { throttle.throttled(started_at, now) } else { 0 };
                         pending.refusals = match error.class {
                             // Of the account, so a request that is accepted for another distribution ends the row.
-                            ErrorClass::Throttled => throttle.throttled(started_at, now),
+                            ErrorClass::Throttled => in_a_row,
                             ErrorClass::TooManyInProgress => pending.refusals + 1,
                             _ => 0,
                         };
-                        waiting.extend(next_attempt(pending, &error, refusals, options, deadlines));
-                        result.error = Some(error);
+                        result.error = Some(error.clone());
+                        if is_refused && !options.retry_refused {
+                            refusals.note_refused();
+                            if is_rate {
+                                for unsent in waiting.drain(..) {
+                                    if let Some(result) = results.get_mut(unsent.index) {
+                                        result.error = Some(error.clone());
+                                    }
+                                }
+                            }
+                        } else {
+                            let was_part = pending.is_part();
+                            let next = next_attempt(pending, &error, is_rate, options, deadlines);
+                            if is_refused && !was_part && next.as_ref().is_some_and(PendingInvalidation::is_part) {
+                                throttle.split(options.part_interval);
+                                refusals.note_split();
+                            }
+                            waiting.extend(next);
+                        }
                     }
                 }
             }
@@ -278,7 +324,7 @@ async fn attempt(
 fn next_attempt(
     mut pending: PendingInvalidation,
     error: &CallError,
-    refusals: &Refusals,
+    is_rate: bool,
     options: SendOptions,
     deadlines: SendDeadlines,
 ) -> Option<PendingInvalidation> {
@@ -302,24 +348,18 @@ fn next_attempt(
             return Some(pending.rewritten(smaller));
         }
         ErrorClass::Throttled | ErrorClass::TooManyInProgress => {
-            refusals.note_refusal();
-            let is_refused_often = pending.refusals >= if options.split_at_once { 1 } else { REFUSALS_BEFORE_SPLIT };
+            let enough = if options.learned.split_at_once { 1 } else { REFUSALS_BEFORE_SPLIT };
             // If waiting does not help either, fewer wildcards have a better chance, at the cost of more evictions.
             if pending.refusals >= REFUSALS_BEFORE_SPLIT
                 && now >= deadlines.fewer_wildcards_from
                 && pending.invalidation.is_redelivered
                 && let Some(fewer_wildcards) = pending.with_half_of_the_wildcards()
             {
-                let further_parts = Vec::new();
-                pending = PendingInvalidation { further_parts, refusals: 0, ..pending.rewritten(fewer_wildcards) };
+                pending = fewer_wildcards.in_parts(MAX_PART_PATHS, MAX_PART_WILDCARDS);
+            } else if pending.refusals >= enough && has_time_for_parts(&pending.invalidation) {
                 pending = pending.in_parts(MAX_PART_PATHS, MAX_PART_WILDCARDS);
-            } else if is_refused_often && has_time_for_parts(&pending.invalidation) {
-                pending = pending.in_parts(MAX_PART_PATHS, MAX_PART_WILDCARDS);
-                if !pending.further_parts.is_empty() {
-                    refusals.note_split();
-                }
             }
-            if error.class == ErrorClass::Throttled {
+            if is_rate {
                 // `Throttle::next` says when, and ends the retries at their deadline.
                 return Some(pending);
             }
@@ -333,9 +373,6 @@ fn next_attempt(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::time::SystemTime;
-
     use super::*;
     use crate::change::DistributionId;
     use crate::path::Item;
@@ -363,17 +400,22 @@ mod tests {
         let fewer_wildcards_from = if is_late { now } else { end };
         let deadlines =
             SendDeadlines { retries: end, last_retry: end, fewer_wildcards_from, attempts: end, answers: end };
-        let refusals = Refusals::new(Arc::new(SystemTime::now));
         let error = CallError { class: ErrorClass::TooManyInProgress, message: String::new() };
-        let options =
-            SendOptions { calls: LIMITS, split_at_once: false, part_interval: Duration::from_secs(1), dry_run: false };
+        let options = SendOptions {
+            calls: LIMITS,
+            retry_refused: true,
+            learned: Learned::default(),
+            part_interval: Duration::from_secs(1),
+            dry_run: false,
+        };
         let mut pending = PendingInvalidation::new(0, &planned, now);
         for _ in 0..refused {
             pending.refusals += 1;
-            pending = next_attempt(pending, &error, &refusals, options, deadlines).unwrap();
+            pending = next_attempt(pending, &error, false, options, deadlines).unwrap();
         }
-        assert_eq!(refusals.any_split_within(Duration::from_mins(1)), refused >= 3 && !(is_late && is_redelivered));
-        let parts = [pending.invalidation].into_iter().chain(pending.further_parts.into_iter().rev());
+        let merged = if refused >= 3 && is_late && is_redelivered { planned.wildcard_count() / 2 } else { 0 };
+        assert_eq!((pending.is_part(), pending.merged_wildcards), (refused >= 3, merged));
+        let parts = [pending.invalidation].into_iter().chain(pending.further_parts.into_iter().flatten().rev());
         parts.map(|part| part.items.iter().map(ToString::to_string).collect()).collect()
     }
 

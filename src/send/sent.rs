@@ -1,6 +1,7 @@
 //! What was sent: the report of an invalidation, and the cache of those that CloudFront accepted.
 
 use std::collections::{HashMap, VecDeque};
+use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -46,6 +47,10 @@ pub struct SentInvalidation {
     /// was sent in parts, the first part has those of all parts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unchanged_evicted: Option<u64>,
+    /// The number of wildcards that were merged into wider ones, because CloudFront refused the invalidation until it was
+    /// late. They evict more than planned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub merged_wildcards: Option<NonZeroUsize>,
     /// The price of its paths in US dollars, beyond the free ones, if CloudFront bills them in this invocation, or would
     /// without the dry run; otherwise 0.
     pub cost_usd: f64,
@@ -72,8 +77,9 @@ impl SentInvalidation {
             buckets: invalidation.buckets.iter().take(MAX_LISTED_BUCKETS).map(ToString::to_string).collect(),
             changes: invalidation.changes.len(),
             path_count: invalidation.items.len(),
-            wildcard_count: invalidation.items.iter().filter(|item| item.is_wildcard()).count(),
+            wildcard_count: invalidation.wildcard_count(),
             unchanged_evicted: invalidation.unchanged_evicted,
+            merged_wildcards: None,
             cost_usd: match status {
                 SentStatus::Accepted | SentStatus::DryRun => price_usd(invalidation.items.len()),
                 SentStatus::AcceptedBefore | SentStatus::AlreadyExists => 0.0,

@@ -58,7 +58,7 @@ export function addAlarms(scope: Construct, resources: MonitoredResources, props
     {
       id: 'QueueAgeAlarm',
       enabled: props.alarmOnQueueAge ?? true,
-      description: 'Messages wait in the queue for too long: the function does not poll it, or changes keep failing.',
+      description: 'Messages wait in the queue for too long: the function does not poll it.',
       metric: resources.queue.metricApproximateAgeOfOldestMessage({ period, statistic: 'Maximum' }),
       evaluationPeriods: 1,
       // A message may wait for the interval, and 14 minutes for retries.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use s3_cloudfront_invalidator::local::events::{event_bridge, job, sqs};
+use s3_cloudfront_invalidator::local::events::{event_bridge, job, notification, record, sns, sqs};
 use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
-use s3_cloudfront_invalidator::local::{FakeQueue, Invoke};
+use s3_cloudfront_invalidator::local::{FakeQueue, InvocationOutcome, Invoke};
 use serde_json::json;
 
 use crate::harness::{Harness, POLL, QUEUE, created, state, with_queue};
@@ -62,15 +62,52 @@ async fn once_throttled_all_direct_changes_go_to_the_queue() {
     assert_eq!(harness.invalidations("E1"), [["/0", "/1"]]);
 }
 
-/// An error that is not about the rate says nothing of other changes.
+/// An error that is not about the rate is retried under the same caller reference.
 #[tokio::test]
-async fn a_failing_cloudfront_does_not_divert_other_changes() {
+async fn what_is_not_refused_for_the_rate_is_not_queued() {
     let harness = start().await;
+    for (id, effect) in [("r0", Effect::error(503, "ServiceUnavailable")), ("r1", Effect::SucceedThenDisconnect)] {
+        harness.aws.with(|state| state.faults.push(Fault::once("CreateInvalidation", "E1", effect)));
+        let report = harness.report(id, created(&[("one", id)])).await;
+        assert_eq!(report["changes"]["invalidated"], 1, "{report}");
+    }
+    assert_eq!(harness.invalidations("E1"), [["/r0"], ["/r1"]]);
+    let unavailable = Effect::error(503, "ServiceUnavailable");
+    harness.aws.with(|state| state.faults.push(Fault::always("CreateInvalidation", "E1", unavailable)));
+    let invoke = Invoke { timeout: Duration::from_secs(3), ..Invoke::new("r2") };
+    let outcome = harness.lambda.invoke(created(&[("one", "r2")]).into_bytes(), invoke).await;
+    assert!(matches!(&outcome, InvocationOutcome::Error { error_type, .. } if error_type == "ChangesNotInvalidated"));
+    assert_eq!(bodies(&harness), [""; 0]);
+}
+
+/// The whole event is redelivered for a change that failed, so queueing that change would only invalidate it twice.
+#[tokio::test]
+async fn only_what_did_not_fail_otherwise_is_queued() {
+    let harness = start().await;
+    refuse(&harness, "E1", "TooManyInvalidationsInProgress");
+    refuse(&harness, "E2", "TooManyInvalidationsInProgress");
     harness.aws.with(|state| {
-        state.faults.push(Fault::once("CreateInvalidation", "E1", Effect::error(503, "ServiceUnavailable")));
+        state.faults.retain(|fault| fault.target.as_deref() != Some("E1"));
+        state.faults.push(Fault::always("CreateInvalidation", "E1", Effect::error(403, "AccessDenied")));
     });
-    assert_eq!(harness.report("r0", created(&[("one", "0")])).await["changes"]["queued"], 1);
-    assert_eq!(harness.report("r1", created(&[("one", "1")])).await["changes"]["invalidated"], 1);
+    let event = created(&[("one", "a"), ("two", "b"), ("gone", "c")]);
+    let (error_type, _) = harness.error("r1", event).await;
+    assert_eq!(error_type, "ChangesNotInvalidated");
+    let [body] = bodies(&harness).try_into().unwrap();
+    assert!(body.contains("\"two\"") && !body.contains("\"one\"") && !body.contains("\"gone\""), "{body}");
+}
+
+#[tokio::test]
+async fn a_lost_answer_of_the_queue_costs_a_second_message_and_no_second_invalidation() {
+    let harness = start().await;
+    refuse(&harness, "E2", "Throttling");
+    harness.aws.with(|state| state.faults.push(Fault::once("SendMessage", QUEUE, Effect::SucceedThenDisconnect)));
+    let message = notification(&[record("ObjectCreated:Put", "two", "a")]);
+    let report = harness.report("r1", sns(&message)).await;
+    assert_eq!((report["changes"]["queued"].clone(), bodies(&harness).len()), (json!(1), 2), "{report}");
+    harness.aws.with(|state| state.faults.clear());
+    harness.report("r2", POLL).await;
+    assert_eq!(harness.invalidations("E2"), [["/a"]]);
 }
 
 #[tokio::test]
@@ -81,6 +118,10 @@ async fn without_the_queue_the_invocation_fails_as_before() {
     let (error_type, message) = harness.error("r1", created(&[("one", "a")])).await;
     assert_eq!(error_type, "ChangesNotInvalidated");
     assert!(message.contains("SendMessage") && message.contains("sqs:SendMessage"), "{message}");
+    // The next event is not handed to the queue either.
+    harness.error("r2", created(&[("one", "b")])).await;
+    harness.aws.with(|state| state.faults.clear());
+    assert_eq!(harness.report("r2", created(&[("one", "b")])).await["changes"]["invalidated"], 1);
 }
 
 #[tokio::test]

@@ -108,7 +108,8 @@ async fn long_messages_are_received_in_several_polls() {
     while !left(&harness).is_empty() {
         polls += 1;
         let [received, deleted] = queue_counts(&harness.report(&format!("r{polls}"), POLL).await);
-        assert!((1..=20).contains(&received) && deleted == received, "{received} messages of 1 MiB, {deleted} deleted");
+        assert!(received <= 20 && deleted == received, "{received} messages of 1 MiB, {deleted} deleted");
+        assert!(polls < 30, "{} left", left(&harness).len());
     }
 }
 
@@ -130,6 +131,29 @@ async fn an_outdated_poll_ends_at_once() {
     let report = harness.report("r1", r#"{"pollQueue":true,"scheduledTime":"2026-01-02T03:04:00Z"}"#).await;
     assert_eq!((report["ok"].clone(), queue_counts(&report)), (json!(true), [0, 0]));
     assert_eq!(harness.aws.with(|state| state.calls.len()), 0);
+}
+
+#[tokio::test]
+async fn the_first_receive_is_repeated_after_a_transient_error() {
+    for effect in [Effect::error(503, "ServiceUnavailable"), Effect::Disconnect, Effect::SucceedThenDisconnect] {
+        let harness = start(state(&[("one", "E1")]), (0..20).map(|n| created(&[("one", &n.to_string())]))).await;
+        harness.aws.with(|state| state.faults.push(Fault::once("ReceiveMessage", QUEUE, effect)));
+        let report = harness.report("r1", POLL).await;
+        let [received, deleted] = queue_counts(&report);
+        assert!(received >= 10 && deleted == received && report["ok"] == json!(true), "{report}");
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_deletes_what_it_would_have_invalidated() {
+    let mut state = state(&[("one", "E1")]);
+    let mut queue = FakeQueue::default();
+    queue.send(created(&[("one", "a")]));
+    state.queues.insert(QUEUE.into(), queue);
+    let harness = Harness::start(state, &with_queue(&[("DRY_RUN", "true")])).await;
+    let report = harness.report("r1", POLL).await;
+    assert_eq!(report["skipped"][0]["code"], "dry-run", "{report}");
+    assert_eq!((queue_counts(&report), harness.invalidations("E1").len(), left(&harness).len()), ([1, 1], 0, 0));
 }
 
 #[tokio::test]
@@ -219,29 +243,28 @@ async fn a_kill_at_any_call_loses_nothing() {
     let cases = (0..calls.len()).flat_map(|kill_at| [(kill_at, false), (kill_at, true)]);
     join_all(cases.map(async |(kill_at, takes_effect)| {
         let harness = start(state(&[("one", "E1")]), messages()).await;
-        // Long enough for the kill to come before the response.
-        let mut delay = Effect::Delay(Duration::from_millis(100));
+        // The call at which the process is killed is not answered, nor are further ones.
+        let mut stalled = Effect::Delay(Duration::from_hours(1));
         if takes_effect {
-            delay = Effect::After(Box::new(delay));
+            stalled = Effect::After(Box::new(stalled));
         }
-        let operations = BTreeSet::from_iter(&calls);
-        let faults = operations.into_iter().map(|operation| Fault {
-            operation,
-            target: None,
-            effect: delay.clone(),
-            times: usize::MAX,
-        });
+        let operation = calls[kill_at];
+        let answered = calls[..kill_at].iter().filter(|it| **it == operation).count();
+        let faults = [(answered, Effect::Delay(Duration::ZERO)), (usize::MAX, stalled)];
+        let faults = faults.map(|(times, effect)| Fault { operation, target: None, effect, times });
         harness.aws.with(|state| state.faults.extend(faults));
+        let has_stalled = || harness.aws.with(|state| state.faults[1].times < usize::MAX);
         let killed = async {
-            while harness.aws.with(|state| state.started_calls) <= kill_at {
+            while !has_stalled() {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
             // A call takes effect at once if it does.
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
             harness.function.signal("KILL").await.unwrap();
         };
         tokio::select! {
-            _ = harness.invoke("r1", POLL) => assert!(kill_at > first_deletion, "deletions are made at the same time"),
+            // On a slow machine there may be fewer receives.
+            outcome = harness.invoke("r1", POLL) => assert!(!has_stalled(), "{kill_at} of {calls:?}: {outcome:?}"),
             () = killed => {}
         }
         let harness = harness.in_a_new_sandbox(&with_queue(&[])).await;
@@ -288,7 +311,8 @@ async fn a_message_that_is_not_deleted_is_reported() {
     let effect = Effect::Raw { status: 200, body: partly.into() };
     harness.aws.with(|state| state.faults.push(Fault::always("DeleteMessageBatch", QUEUE, effect)));
     let report = harness.report("r1", POLL).await;
-    assert_eq!((report["ok"].clone(), queue_counts(&report)), (json!(false), [2, 0]), "{report}");
+    assert_eq!((report["ok"].clone(), queue_counts(&report)), (json!(false), [2, 1]), "{report}");
+    assert_eq!(report["changes"]["failed"], 1, "for the alarm: {report}");
     assert!(report["failures"][0]["message"].as_str().unwrap().contains("InternalError"), "{report}");
     assert_eq!(left(&harness).len(), 2);
 }

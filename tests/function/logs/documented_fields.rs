@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use s3_cloudfront_invalidator::local::events::{job, notification, record, sqs};
 use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
-use s3_cloudfront_invalidator::local::{FakeJob, FakeQueue};
+use s3_cloudfront_invalidator::local::{FakeJob, FakeQueue, Invoke};
 use s3_cloudfront_invalidator::report::{METRICS, NAMESPACE};
 use serde_json::{Value, json};
 
@@ -167,12 +167,36 @@ async fn queued() -> Vec<Value> {
     lines(harness).await
 }
 
+/// The line for a message that was received before, and whose invalidation is refused until it is late.
+async fn merged() -> Vec<Value> {
+    let mut state = state(&[("site", "E1")]);
+    let refused = Effect::error(400, "TooManyInvalidationsInProgress");
+    state.faults.push(Fault::always("CreateInvalidation", "E1", refused));
+    let variables = [("RETRY_BASE_DELAY_MS", "20"), ("MAX_PATHS", "2"), ("MAX_WILDCARDS", "2")];
+    let harness = Harness::start(state, &variables).await;
+    let event = sqs(&[("m1", &created(&["a/1", "a/2", "b/1", "b/2"].map(|key| ("site", key))))]);
+    let event = event.replace(r#""ApproximateReceiveCount":"1""#, r#""ApproximateReceiveCount":"2""#);
+    // Retries end after five seconds, of which the last third is late.
+    let accept = async {
+        tokio::time::sleep(Duration::from_millis(4200)).await;
+        harness.aws.with(|state| state.faults.clear());
+    };
+    let invoke = Invoke { timeout: Duration::from_secs(8), ..Invoke::new("r1") };
+    tokio::join!(harness.lambda.invoke(event.into_bytes(), invoke), accept);
+    assert_eq!(harness.invalidations("E1"), [["/*"]]);
+    let lines = lines(harness).await;
+    let summary = lines.iter().find(|line| is_summary(line)).unwrap();
+    assert_eq!(summary["invalidations"][0]["mergedWildcards"], 1, "{summary}");
+    lines
+}
+
 #[tokio::test]
 async fn every_field_is_documented_and_every_query_names_existing_fields() {
-    let (batch, more, stale, queued) = (batch().await, more().await, stale().await, queued().await);
-    let all = || batch.iter().chain(&more).chain(&stale).chain(&queued);
+    let (batch, more, stale, queued, merged) =
+        (batch().await, more().await, stale().await, queued().await, merged().await);
+    let all = || batch.iter().chain(&more).chain(&stale).chain(&queued).chain(&merged);
     let summaries = all().filter(|line| is_summary(line)).collect::<Vec<_>>();
-    assert_eq!(summaries.len(), 7, "one for each invocation");
+    assert_eq!(summaries.len(), 8, "one for each invocation");
     for line in &summaries {
         assert!(line.to_string().len() < 64 * 1024, "{} bytes", line.to_string().len());
     }
