@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import burst
 from emulator import REGION, ROOT, Emulator, site, url_of, zip_of
 from run import dead_letters, sync
 
@@ -81,6 +82,7 @@ def play(emulator, workdir, zip_file):
     [url] = [it for it in emulator.client("sqs").list_queues()["QueueUrls"] if "DeadLetterQueue" in it]
     failed = dead_letters(emulator, url.rsplit("/", 1)[1])
     assert failed == 0, f"{failed} messages in the dead-letter queue"
+    burst.play(emulator, "cdk")
 
 
 if __name__ == "__main__":

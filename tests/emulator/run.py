@@ -11,6 +11,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+import burst
 import existing_configuration
 import permissions
 import status_problems
@@ -142,6 +143,7 @@ def play(emulator, workdir):
     assert all(bucket in printed for bucket in buckets) and "!" not in printed, printed
     failed = dead_letters(emulator, outputs["DeadLetterQueueArn"].rsplit(":", 1)[1])
     assert failed == 0, f"{failed} messages in the dead-letter queue"
+    burst.play(emulator, "template")
     invalidate(emulator, workdir, distributions["by-function"])
     existing_configuration.play(emulator)
     status_problems.play(emulator, distributions, outputs)

@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import burst
 from emulator import ROOT, Emulator, site, url_of, zip_of
 from run import dead_letters, sync
 
@@ -125,6 +126,7 @@ def play(emulator, workdir, zip_file):
     sync(emulator, bucket, files, f"s3://{bucket}", distribution, {"/robots.txt"})
     failed = dead_letters(emulator, outputs["dead_letter_queue_arn"].rsplit(":", 1)[1])
     assert failed == 0, f"{failed} messages in the dead-letter queue"
+    burst.play(emulator, "terraform")
     emulator.run("aws", "s3", "rm", "--quiet", "--recursive", f"s3://{bucket}")
     terraform.destroy()
     left = emulator.client("lambda").list_functions()["Functions"] + emulator.client("s3").list_buckets()["Buckets"]
