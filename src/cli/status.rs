@@ -57,7 +57,7 @@ pub(super) struct StatusArgs {
 impl StatusArgs {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let (clients, deployment) = self.deployment.find(&self.aws).await?;
-        let function = check_deployment(&clients, &deployment).await;
+        let function = check_deployment(&clients, &deployment, timestamp(SystemTime::now())).await;
         let named = self.buckets.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
         let buckets = if self.all { tagged(&clients, &deployment).await? } else { named };
         let skip_origin_check = self.skip_origin_check;
@@ -76,6 +76,10 @@ impl StatusArgs {
                 say(format_args!("{}\n", bucket_table(&buckets)));
             }
             say(queue_table(&function));
+            for last_poll in function.queues.iter().filter_map(|it| it.last_poll.as_ref()) {
+                let text = format!("Polled last: {}", last_poll.state);
+                say(format_args!("\n{}", one_line(&mark(last_poll, &text))));
+            }
             for problem in &problems {
                 say(format_args!("\n! {}", one_line(&problem.to_string())));
             }
@@ -240,7 +244,14 @@ mod tests {
     }
 
     fn queue(name: &str, state: Check) -> QueueStatus {
-        QueueStatus { name: name.to_owned(), arn: String::new(), state, available: 12_345, in_flight: 0 }
+        QueueStatus {
+            name: name.to_owned(),
+            arn: String::new(),
+            state,
+            last_poll: None,
+            available: 12_345,
+            in_flight: 0,
+        }
     }
 
     #[test]

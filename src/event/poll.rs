@@ -37,6 +37,13 @@ impl Poll {
         age.is_some_and(|milliseconds| milliseconds >= (self.interval_minutes + 1) * 60_000)
     }
 
+    /// The interval of the schedule, in minutes.
+    #[cfg(feature = "cli")]
+    #[must_use]
+    pub fn interval_minutes(&self) -> u64 {
+        self.interval_minutes
+    }
+
     pub(super) fn from_fields(fields: &EventFields<'_>) -> Result<Self, FieldError> {
         let mut poll = Self { scheduled: None, interval_minutes: 1 };
         for (name, value) in &fields.kept {

@@ -4,6 +4,7 @@ It checks neither paths nor quotas, and knows no CodePipeline: those are the fak
 """
 
 import datetime
+import importlib.util
 import json
 import os
 import signal
@@ -40,6 +41,9 @@ class Emulator:
     """The emulator as a process, and the AWS CLI that talks to it."""
 
     def __init__(self, workdir, auth=False):
+        # Without it, the emulator answers CloudWatch's protocol in JSON.
+        if not importlib.util.find_spec("cbor2"):
+            raise SystemExit("the Python package cbor2 is not installed; delete target/tools/emulator, and run scripts/test again")
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         # Functions inherit its environment.
@@ -139,6 +143,14 @@ class Emulator:
             answer = self.client("lambda").invoke(FunctionName=target["Arn"], Payload=event)
             # A poll never fails its invocation.
             assert "FunctionError" not in answer, answer["Payload"].read()
+
+    def count_empty_receives(self, queue_url, count, minutes_ago):
+        """Counts empty receives of a queue in CloudWatch, as SQS does; the emulator's SQS has no metrics."""
+        at = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=minutes_ago)
+        of_queue = [{"Name": "QueueName", "Value": queue_url.rsplit("/", 1)[1]}]
+        datum = {"MetricName": "NumberOfEmptyReceives", "Dimensions": of_queue, "Timestamp": at, "Value": count}
+        self.client("cloudwatch").put_metric_data(Namespace="AWS/SQS", MetricData=[datum])
+        return at.strftime("%Y-%m-%d %H:%M UTC")
 
     def distribution(self, bucket, origin_path=""):
         """A new distribution that shows a bucket; its id."""

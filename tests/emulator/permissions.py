@@ -71,6 +71,7 @@ def as_an_operator(emulator, workdir, archive):
     (workdir / "keys").write_text("a.txt\n")
     for via in ["queue", "function", "eventbridge"]:
         emulator.invalidator("link", "own", distribution, "--via", via, "--yes", **credentials)
+        # The emulator does not check cloudwatch:GetMetricData.
         emulator.invalidator("status", "own", **credentials)
         emulator.invalidator("invalidate", "--keys", workdir / "keys", "--bucket", "own", "--wait", **credentials)
         emulator.invalidator("unlink", "own", "--yes", **credentials)

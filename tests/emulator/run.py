@@ -55,6 +55,7 @@ def as_the_readme_says(emulator):
     urls = {url_of(str(file.relative_to(sample))) for file in sample.rglob("*") if file.is_file()} | {"/"}
     wait_for(emulator, "my-site", distribution, {}, urls)
     # After the next poll, as the README says.
+    emulator.count_empty_receives(emulator.outputs(STACK)["QueueUrl"], 1, minutes_ago=1)
     status = emulator.invalidator("status", "my-site")
     for document in ["README.md", "docs/command-line.md"]:
         is_shown(document, "link", printed, distribution)
@@ -103,6 +104,7 @@ def is_shown(document, name, printed, distribution):
     def plain(text):
         text = text.replace(distribution, "E2EXAMPLE1ABCD")
         rules = [(r"\bI[A-Z0-9]{13}\b", "I…"), (r"-[0-9A-F]{13}\b", "-…"), (r"\b\d+ s\b", "N s"), ("─+", "─"), (" +", " ")]
+        rules.append((r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "TIME UTC"))
         for pattern, made_up in rules:
             text = re.sub(pattern, made_up, text)
         return [line.strip() for line in text.splitlines() if line.strip()]

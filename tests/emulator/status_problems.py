@@ -3,7 +3,7 @@
 import json
 
 import existing_configuration
-from emulator import until
+from emulator import free_port, until
 
 
 def play(emulator, distributions, outputs):
@@ -21,6 +21,7 @@ def play(emulator, distributions, outputs):
     assert_reports(emulator, "by-queue", "policy-missing", "does not allow S3 to send the bucket's events")
     sqs.set_queue_attributes(**queue, Attributes={"Policy": policy})
     emulator.invalidator("status", "by-queue")
+    the_last_poll(emulator, outputs["QueueUrl"])
     the_schedule(emulator, outputs)
     # Nobody may invoke the function; link adds a statement for the bucket, which unlink removes.
     functions = emulator.client("lambda")
@@ -64,7 +65,31 @@ def play(emulator, distributions, outputs):
     assert "cloudfront-invalidator-by-function" not in left, left
     for statement in statements:
         give_back(functions, function, statement)
-    print("problems: status reports tag, queue policy, schedule, function policy and distribution; the dead-letter queue has the event")
+    print("problems: status reports tag, queue policy, last poll, schedule, function policy and distribution; the dead-letter queue has the event")
+
+
+def the_last_poll(emulator, queue_url):
+    """`status` reads from the queue's metrics when it was polled last. That there is none is no problem of a new schedule."""
+
+    def last_poll():
+        report = json.loads(emulator.invalidator("status", "by-queue", "--json"))
+        [queue] = report["function"]["queues"]
+        return queue["lastPoll"]
+
+    assert last_poll() == {"ok": True, "state": "unknown: CloudWatch has no metrics of the queue yet"}, last_poll()
+    # Of another queue, before the last 3 hours, and none.
+    emulator.count_empty_receives(f"{queue_url}-2", 1, minutes_ago=1)
+    emulator.count_empty_receives(queue_url, 1, minutes_ago=182)
+    emulator.count_empty_receives(queue_url, 0, minutes_ago=1)
+    assert last_poll()["state"].startswith("unknown: "), last_poll()
+    emulator.count_empty_receives(queue_url, 60, minutes_ago=150)
+    time = emulator.count_empty_receives(queue_url, 1, minutes_ago=90)
+    assert last_poll() == {"ok": True, "state": time}, (time, last_poll())
+    printed = emulator.invalidator("status", "by-queue")
+    assert f"\nPolled last: {time}\n" in printed, printed
+    # That the metrics cannot be read is no problem.
+    printed = emulator.invalidator("status", "by-queue", AWS_ENDPOINT_URL_CLOUDWATCH=f"http://127.0.0.1:{free_port()}")
+    assert "\nPolled last: unknown: GetMetricData: " in printed, printed
 
 
 def the_schedule(emulator, outputs):

@@ -84,6 +84,7 @@ fn the_operator_policy_allows_exactly_the_actions_of_the_commands() {
         ("self.cloud_formation", "cloudformation"),
         ("self.cloud_front.client", "cloudfront"),
         ("client", "cloudfront"),
+        ("self.cloud_watch", "cloudwatch"),
         ("self.event_bridge", "events"),
         ("self.lambda", "lambda"),
         ("self.scheduler", "scheduler"),

@@ -20,7 +20,7 @@ use crate::aws::{CallError, ErrorClass};
 use crate::change::{AccountId, BucketName, DistributionId, Timestamp};
 use crate::cli::link::{
     EventRule, EventSourceMapping, FunctionInfo, LastInvalidation, Notifications, OperatorApi, Queue, S3_PRINCIPAL,
-    Schedule,
+    Schedule, name_of_arn,
 };
 use crate::path::{DistributionConfig, Tags};
 
@@ -37,8 +37,10 @@ impl OperatorClients {
         let output = unless_missing(call.send().await.map_err(|error| call_error("GetSchedule", &error)))?;
         Ok(output.map(|it| {
             let is_enabled = it.state() != Some(&ScheduleState::Disabled);
+            let modified_at = it.last_modification_date().or(it.creation_date());
+            let modified_at = modified_at.and_then(|time| Timestamp::new(u64::try_from(time.to_millis().ok()?).ok()?));
             let (target, input) = it.target.map(|it| (it.arn, it.input)).unwrap_or_default();
-            Schedule { name: name.to_owned(), is_enabled, target, input }
+            Schedule { name: name.to_owned(), is_enabled, target, input, modified_at }
         }))
     }
 }
@@ -200,6 +202,10 @@ impl OperatorApi for OperatorClients {
             }
         }
         Ok(schedules)
+    }
+
+    async fn last_poll(&self, queue: &str) -> Result<Option<Timestamp>, CallError> {
+        self.last_receive(name_of_arn(queue)).await
     }
 
     async fn buckets(&self) -> Result<Vec<BucketName>, CallError> {

@@ -4,6 +4,7 @@
 
 mod api;
 mod known_elements;
+mod metrics;
 mod notifications;
 
 use std::time::Duration;
@@ -60,6 +61,7 @@ const S3_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct OperatorClients {
     cloud_formation: aws_sdk_cloudformation::Client,
     cloud_front: CloudFront,
+    cloud_watch: aws_sdk_cloudwatch::Client,
     event_bridge: aws_sdk_eventbridge::Client,
     lambda: aws_sdk_lambda::Client,
     scheduler: aws_sdk_scheduler::Client,
@@ -81,6 +83,7 @@ impl OperatorClients {
         Self {
             cloud_formation: aws_sdk_cloudformation::Client::new(config),
             cloud_front: CloudFront::with_sdk_retries(config),
+            cloud_watch: aws_sdk_cloudwatch::Client::new(config),
             event_bridge: aws_sdk_eventbridge::Client::new(config),
             lambda: aws_sdk_lambda::Client::new(config),
             scheduler: aws_sdk_scheduler::Client::new(config),

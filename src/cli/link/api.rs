@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
@@ -84,7 +85,13 @@ pub struct Schedule {
     pub target: String,
     /// The input of the target.
     pub input: Option<String>,
+    /// When the schedule was created or last modified.
+    pub modified_at: Option<Timestamp>,
 }
+
+/// How far back the last poll of a queue is looked for. At 3 hours, a queue is still active, so it still has metrics.
+/// Source: SQS developer guide, "Monitoring Amazon SQS queues using CloudWatch": a queue is active for six hours.
+pub const LAST_POLL_WINDOW: Duration = Duration::from_hours(3);
 
 /// The most recent invalidation of a distribution.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -144,6 +151,10 @@ pub trait OperatorApi {
 
     /// Returns the schedules that have this function as a target, or a version or an alias of it.
     fn schedules(&self, function: &str) -> impl Future<Output = Result<Vec<Schedule>, CallError>>;
+
+    /// Returns the minute in which a queue was polled last, by its ARN; `None` if that was before
+    /// [`LAST_POLL_WINDOW`]. A poll is known some minutes later.
+    fn last_poll(&self, queue: &str) -> impl Future<Output = Result<Option<Timestamp>, CallError>>;
 
     /// Returns the account's buckets in this Region.
     fn buckets(&self) -> impl Future<Output = Result<Vec<BucketName>, CallError>>;

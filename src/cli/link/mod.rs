@@ -17,7 +17,9 @@ mod step;
 mod tags;
 mod unlink;
 
-pub use self::api::{EventRule, EventSourceMapping, FunctionInfo, LastInvalidation, OperatorApi, Queue, Schedule};
+pub use self::api::{
+    EventRule, EventSourceMapping, FunctionInfo, LAST_POLL_WINDOW, LastInvalidation, OperatorApi, Queue, Schedule,
+};
 pub use self::apply::{ApplyError, ChangeSet, apply};
 pub use self::deployment::{Deployment, FindError, FunctionLocator, find};
 pub use self::error::{LinkError, TagCommand};

@@ -99,6 +99,11 @@ impl OperatorApi for Account {
         Ok(self.schedules.borrow().iter().filter(|it| it.target.starts_with(function)).cloned().collect())
     }
 
+    async fn last_poll(&self, queue: &str) -> Result<Option<Timestamp>, CallError> {
+        assert_eq!(queue, QUEUE);
+        self.last_poll.borrow().clone()
+    }
+
     async fn buckets(&self) -> Result<Vec<BucketName>, CallError> {
         Ok(vec![BucketName::new("my-site").unwrap()])
     }

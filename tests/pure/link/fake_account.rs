@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 
 use s3_cloudfront_invalidator::aws::{CallError, ErrorClass};
+use s3_cloudfront_invalidator::change::Timestamp;
 use s3_cloudfront_invalidator::cli::link::{EventRule, EventSourceMapping, Notifications, Queue, Schedule};
 use s3_cloudfront_invalidator::path::Tags;
 
@@ -72,6 +73,8 @@ pub(crate) struct Account {
     pub(crate) schedule_name: RefCell<Option<String>>,
     /// Whether the caller may not read schedules.
     pub(crate) schedules_denied: Cell<bool>,
+    /// When `QUEUE` was polled last.
+    pub(crate) last_poll: RefCell<Result<Option<Timestamp>, CallError>>,
     pub(crate) sources: RefCell<Vec<EventSourceMapping>>,
     pub(crate) rules: RefCell<Vec<EventRule>>,
     pub(crate) origins: RefCell<BTreeMap<String, Vec<(String, String)>>>,
@@ -108,7 +111,22 @@ pub(crate) const POLL: &str =
     r#"{"pollQueue":true,"scheduledTime":"<aws.scheduler.scheduled-time>","intervalMinutes":5}"#;
 
 pub(crate) fn schedule(name: &str, target: &str, input: &str) -> Schedule {
-    Schedule { name: name.into(), is_enabled: true, target: target.into(), input: Some(input.into()) }
+    Schedule {
+        name: name.into(),
+        is_enabled: true,
+        target: target.into(),
+        input: Some(input.into()),
+        modified_at: Some(minutes_ago(100_000)),
+    }
+}
+
+/// The time of the checks.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::parse("2026-01-02T03:04:05.006Z").unwrap()
+}
+
+pub(crate) fn minutes_ago(minutes: u64) -> Timestamp {
+    Timestamp::new(now().milliseconds() - minutes * 60_000).unwrap()
 }
 
 impl Account {
@@ -138,6 +156,7 @@ impl Account {
             schedules: RefCell::new(vec![schedule("poll", FUNCTION, POLL)]),
             schedule_name: RefCell::new(Some("poll".into())),
             schedules_denied: Cell::new(false),
+            last_poll: RefCell::new(Ok(Some(minutes_ago(2)))),
             sources: RefCell::default(),
             rules: RefCell::new(vec![rule]),
             origins: RefCell::new([("E1".to_owned(), origin("")), ("E2".to_owned(), origin("/web"))].into()),

@@ -1,8 +1,10 @@
 //! How `status` finds and checks the schedule that makes the function poll its queue.
 
+use s3_cloudfront_invalidator::aws::CallError;
+use s3_cloudfront_invalidator::change::Timestamp;
 use s3_cloudfront_invalidator::cli::link::{Check, FindError, FunctionLocator, Problem, Via, find};
 
-use super::fake_account::{Account, FUNCTION, OTHER_QUEUE, POLL, QUEUE, schedule};
+use super::fake_account::{Account, FUNCTION, OTHER_QUEUE, POLL, QUEUE, denied, failed, minutes_ago, schedule};
 use super::run;
 use super::status::status;
 
@@ -136,6 +138,88 @@ fn mappings_of_other_queues_are_checked_beside_the_schedule() {
     };
     let (_, of_function) = status(Via::Queue, same_queue, false);
     assert_eq!((of_function.queues.len(), of_function.problems().count()), (1, 0));
+}
+
+/// The check of the last poll, as its state and its problem.
+fn last_poll(last: &Result<Option<Timestamp>, CallError>, breakage: impl Fn(&Account)) -> (String, Option<Problem>) {
+    let breakage = |it: &Account| {
+        it.last_poll.borrow_mut().clone_from(last);
+        breakage(it);
+    };
+    let (_, mut of_function) = status(Via::Queue, breakage, false);
+    let Check { state, problem } = of_function.queues.remove(0).last_poll.unwrap();
+    (state, problem)
+}
+
+/// The schedule's interval is 5 minutes, so the queue must have been polled within the last 35.
+#[test]
+fn a_schedule_that_does_not_make_the_function_poll_is_a_problem() {
+    let modified = |minutes| move |it: &Account| it.schedules.borrow_mut()[0].modified_at = Some(minutes_ago(minutes));
+    let never = "not in the last 3 hours";
+    let unknown = "unknown: CloudWatch has no metrics of the queue yet";
+    for (last, modified_before, state, is_ok) in [
+        (Some(2), 100_000, "2026-01-02 03:02 UTC", true),
+        (Some(35), 100_000, "2026-01-02 02:29 UTC", true),
+        (Some(36), 100_000, "2026-01-02 02:28 UTC", false),
+        (None, 100_000, never, false),
+        // It was created, enabled or corrected a short time ago.
+        (Some(170), 30, "2026-01-02 00:14 UTC", true),
+        (None, 35, unknown, true),
+        (None, 36, never, false),
+    ] {
+        let (found, problem) = last_poll(&Ok(last.map(minutes_ago)), modified(modified_before));
+        assert_eq!((found.as_str(), problem.is_none()), (state, is_ok), "{last:?} {modified_before} {problem:?}");
+        if let Some(Problem { code, message }) = problem {
+            let since = if last.is_some() { format!("since {state}") } else { state.to_owned() };
+            let what = format!("schedule \"poll\" is enabled, but the queue was not polled {since}; find the reason");
+            assert!(code == "not-polled" && message.starts_with(&what), "{code} {message}");
+        }
+    }
+}
+
+/// The metrics of the last hours do not show whether a schedule with an interval of hours makes the function poll.
+#[test]
+fn a_long_interval_explains_a_long_time_without_a_poll() {
+    let every = |minutes: u64| {
+        move |it: &Account| {
+            let input = POLL.replace(":5}", &format!(":{minutes}}}"));
+            it.schedules.borrow_mut()[0].input = Some(input);
+        }
+    };
+    for (interval, last, is_ok) in
+        [(60, Some(90), true), (60, Some(91), false), (60, None, false), (149, None, false), (150, None, true)]
+    {
+        let (state, problem) = last_poll(&Ok(last.map(minutes_ago)), every(interval));
+        assert_eq!(problem.is_none(), is_ok, "{interval} {last:?} {state}");
+    }
+}
+
+#[test]
+fn a_last_poll_that_cannot_be_read_is_no_problem() {
+    let (state, problem) = last_poll(&Err(denied("GetMetricData: AccessDenied")), |_| {});
+    let reason =
+        "unknown: GetMetricData: AccessDenied; grant your user or role the permissions in docs/operator-policy.json";
+    assert_eq!((state.as_str(), problem), (reason, None));
+    assert_eq!(last_poll(&Err(failed("none")), |_| {}), ("unknown: none".to_owned(), None));
+}
+
+/// The schedule has the problem then, and the time of the last poll says since when.
+#[test]
+fn the_last_poll_is_no_problem_of_its_own_if_the_schedule_has_one() {
+    for breakage in [
+        |it: &Account| it.schedules.borrow_mut()[0].is_enabled = false,
+        |it: &Account| {
+            it.schedules_denied.set(true);
+        },
+    ] {
+        for (last, state) in [(Some(150), "2026-01-02 00:34 UTC"), (None, "not in the last 3 hours")] {
+            let found = last_poll(&Ok(last.map(minutes_ago)), breakage);
+            assert_eq!(found, (state.to_owned(), None));
+        }
+    }
+    // A queue with a mapping is not polled by the function.
+    let (_, of_function) = status(Via::Queue, Account::use_mapping, false);
+    assert_eq!(of_function.queues[0].last_poll, None);
 }
 
 /// The URL names the queue's account and name. Its host may be a proxy's.

@@ -8,7 +8,7 @@ use s3_cloudfront_invalidator::cli::link::{
 };
 use serde_json::{Value, json};
 
-use super::fake_account::{Account, FUNCTION, QUEUE};
+use super::fake_account::{Account, FUNCTION, QUEUE, now};
 use super::{bucket, deployment, link, request, rule, run};
 use crate::document_links::read;
 
@@ -24,7 +24,7 @@ pub(super) fn status(
     run(async {
         let deployment = deployment(&account).await;
         let of_bucket = check_bucket(&account, &deployment, &bucket(), skip_origin_check).await;
-        (of_bucket, check_deployment(&account, &deployment).await)
+        (of_bucket, check_deployment(&account, &deployment, Some(now())).await)
     })
 }
 
@@ -236,12 +236,14 @@ fn the_json_of_a_status_names_every_field() {
         let arn = format!("arn:aws:sqs:eu-central-1:123456789012:{name}");
         json!({ "name": name, "arn": arn, "state": ok(state), "available": 0, "inFlight": 0 })
     };
+    let mut polled = queue("changes", "enabled");
+    polled["lastPoll"] = ok("2026-01-02 03:02 UTC");
     assert_eq!(
         json!(of_function),
         json!({
             "arn": FUNCTION,
             "ok": true,
-            "queues": [queue("changes", "enabled")],
+            "queues": [polled],
             "deadLetterQueues": [queue("dead", "empty")],
         })
     );

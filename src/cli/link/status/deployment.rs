@@ -2,14 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use super::schedule::check_reader;
+use super::schedule::{check_last_poll, find_reader};
 use super::{Check, DeploymentStatus, Problem, QueueStatus};
+use crate::change::Timestamp;
 use crate::cli::link::api::{OperatorApi, Queue};
 use crate::cli::link::deployment::{Deployment, is_queue};
 use crate::cli::link::notification::name_of_arn;
 
-/// Checks the function, the queues that it reads, and the dead-letter queues of both.
-pub async fn check_deployment(api: &impl OperatorApi, deployment: &Deployment) -> DeploymentStatus {
+/// Checks the function, the queues that it reads, and the dead-letter queues of both. `now` is the time of the check.
+pub async fn check_deployment(
+    api: &impl OperatorApi,
+    deployment: &Deployment,
+    now: Option<Timestamp>,
+) -> DeploymentStatus {
     let mut dead: BTreeSet<_> = deployment.function.dead_letter_queue.iter().cloned().collect();
     let mut queues = Vec::new();
     for arn in deployment.queues() {
@@ -17,8 +22,12 @@ pub async fn check_deployment(api: &impl OperatorApi, deployment: &Deployment) -
         dead.extend(result.iter().filter_map(|queue| queue.dead_letter_queue.clone()));
         queues.push(match result {
             Ok(queue) => {
-                let has_dead_letter_queue = queue.dead_letter_queue.is_some();
-                queue_status(arn, &queue, queue_state(api, deployment, arn, has_dead_letter_queue).await)
+                let (reader, schedule) = find_reader(api, deployment, arn).await;
+                let state = queue_state(deployment, arn, reader, queue.dead_letter_queue.is_some());
+                let is_polled = deployment.polled_queue.as_deref() == Some(arn);
+                let last_poll =
+                    if is_polled { Some(check_last_poll(api, arn, schedule.as_ref(), now).await) } else { None };
+                QueueStatus { last_poll, ..queue_status(arn, &queue, state) }
             }
             Err(error) => queue_status(arn, &Queue::default(), Check::failed_call(&error)),
         });
@@ -67,14 +76,14 @@ fn queue_status(arn: &str, queue: &Queue, state: Check) -> QueueStatus {
         name: name_of_arn(arn).into(),
         arn: arn.into(),
         state,
+        last_poll: None,
         available: queue.available,
         in_flight: queue.in_flight,
     }
 }
 
-/// Checks that the function reads the queue, and that no message is lost.
-async fn queue_state(api: &impl OperatorApi, deployment: &Deployment, arn: &str, has_dead_letter_queue: bool) -> Check {
-    let reader = check_reader(api, deployment, arn).await;
+/// Checks that the function reads the queue in one way, and that no message is lost. `reader` is what reads it.
+fn queue_state(deployment: &Deployment, arn: &str, reader: Check, has_dead_letter_queue: bool) -> Check {
     if !reader.is_ok() {
         return reader;
     }

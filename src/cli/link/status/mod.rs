@@ -147,6 +147,10 @@ pub struct QueueStatus {
     pub arn: String,
     /// Whether the function reads it; for a dead-letter queue, whether it is empty.
     pub state: Check,
+    /// When it was polled last: a time such as `2026-01-02 03:04 UTC`, or why there is none. `None` if it is not the
+    /// queue that the function polls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_poll: Option<Check>,
     /// The approximate number of visible messages.
     pub available: u64,
     /// The approximate number of messages in flight.
@@ -167,7 +171,9 @@ impl DeploymentStatus {
     /// The problems, each with the name of its queue; `None` for a problem of the function itself.
     pub fn problems(&self) -> impl Iterator<Item = (Option<&str>, &Problem)> {
         let queues = self.queues.iter().chain(&self.dead_letter_queues);
-        let of_queues = queues.filter_map(|it| Some((Some(it.name.as_str()), it.state.problem.as_ref()?)));
+        let checks =
+            queues.flat_map(|it| [Some(&it.state), it.last_poll.as_ref()].map(|check| (it.name.as_str(), check)));
+        let of_queues = checks.filter_map(|(queue, check)| Some((Some(queue), check?.problem.as_ref()?)));
         of_queues.chain(self.own_problems.iter().map(|problem| (None, problem)))
     }
 }
