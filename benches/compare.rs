@@ -1,5 +1,5 @@
-//! Compares the function with a typical Python handler and with a minimal program on the same libraries: time, memory,
-//! and the cost of a deployment that CloudFront throttles.
+//! Compares the function with a typical Python handler and with a minimal program on the same libraries: time and
+//! memory. Also simulates a deployment with the Python handler that CloudFront throttles.
 //!
 //! `scripts/bench compare` builds everything and runs this. It prints Markdown tables, and writes the figures behind
 //! them to `target/bench/compare/compare.json`. The programs alternate, so that a change of the machine's speed affects
@@ -16,8 +16,6 @@
 
 #[path = "compare/contender.rs"]
 mod contender;
-#[path = "compare/deploy.rs"]
-mod deploy;
 #[path = "compare/model.rs"]
 mod model;
 #[path = "compare/session.rs"]
@@ -94,17 +92,16 @@ async fn main() -> Result<()> {
         print!("{}", table.markdown());
         return Ok(());
     }
-    eprintln!("{:>5.0} s  a deployment, in real time", began.elapsed().as_secs_f64());
-    let deploys = deploy::deploys(&contenders).await?;
+    let deploys = model::deploys();
     let took = began.elapsed().as_secs_f64();
-    print!("{}\n{}\n{}", table.markdown(), deploy::markdown(&deploys), table.targets(&deploys));
+    print!("{}\n{}\n{}", table.markdown(), model::markdown(&deploys), table.targets());
     let file = directory.join("compare.json");
     let json = serde_json::json!({
         "python": table::python_versions()?,
         "processors": std::thread::available_parallelism()?.get(),
         "seconds": took.round(),
         "figures": table.figures.iter().map(Figure::json).collect::<Vec<_>>(),
-        "deploys": deploys.iter().map(deploy::Deploy::json).collect::<Vec<_>>(),
+        "deploys": deploys.iter().map(model::Deploy::json).collect::<Vec<_>>(),
     });
     fs::write(&file, format!("{json:#}\n"))?;
     eprintln!("{took:>5.0} s  done; the figures are in {}", file.display());

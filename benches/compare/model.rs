@@ -1,5 +1,6 @@
-//! Simulates what would take hours to measure: deployments whose events arrive one by one, and the Python handler, with
-//! CloudFront's throttling.
+//! A deployment of 5,000 files that CloudFront throttles, with the Python handler: its requests, paths, price and time,
+//! and the changes that are never invalidated. It would take hours to measure, so it is simulated. The deployments of
+//! the function are measured by `scripts/bench delivery`.
 //!
 //! Time is virtual, and nothing is measured. CloudFront accepts an invalidation if it accepted the last one at least
 //! two seconds ago, like the fake AWS. A call takes 100 ms.
@@ -13,11 +14,20 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::fmt::Write;
 use std::time::Duration;
 
-use s3_cloudfront_invalidator::handler::deadline::send_limits;
+use s3_cloudfront_invalidator::local::CREATE_INVALIDATION_INTERVAL;
+use s3_cloudfront_invalidator::plan::PATHS_PER_DOLLAR;
+use serde_json::{Value, json};
 
-use super::deploy::{CHANGES, CONCURRENCY, Deploy, RECEIVES, THROTTLE};
+const CHANGES: usize = 5000;
+
+/// The number of batches handled at the same time, as is usual for an event source mapping with a limit.
+const CONCURRENCY: usize = 2;
+
+/// How often a message is received before it goes to the dead-letter queue.
+const RECEIVES: usize = 5;
 
 /// A point in virtual time, in milliseconds.
 type Time = u64;
@@ -30,25 +40,67 @@ const VISIBILITY: Time = 6 * TIMEOUT;
 const BATCH: usize = 1000;
 const RUNS: u32 = 20;
 
-/// The function's defaults of `RETRY_BASE_DELAY_MS` and `DIRECT_RETRY_SECONDS`, the latter less the time before its
-/// end at which the last attempt begins.
-const BACKOFF: Duration = Duration::from_secs(2);
-const DIRECT_RETRY: Time = 10_000 - 50;
-
-/// The delay before a client's next attempt, after it was throttled `throttled` times in one invocation that began
-/// `since` ago; `None` if it gives up.
-type Client = fn(throttled: u32, since: Time) -> Option<Time>;
-
-/// botocore's standard mode: three attempts, with random delays of up to 1 s and 2 s. Its retry quota is not modeled,
-/// which favors it. Source: `botocore/retries/standard.py`.
-fn botocore(throttled: u32, _: Time) -> Option<Time> {
-    (throttled < 3).then(|| milliseconds(Duration::from_secs(1 << (throttled - 1)).mul_f64(fastrand::f64())))
+/// The outcome of one deployment: the mean of several runs.
+pub(super) struct Deploy {
+    name: &'static str,
+    /// The number of `CreateInvalidation` calls, throttled ones included.
+    requests: f64,
+    /// The number of accepted paths, which are billed.
+    paths: f64,
+    /// The number of changed objects that accepted invalidations match.
+    invalidated: f64,
+    /// The time from the first event until the last invalidation was accepted, in seconds.
+    seconds: f64,
+    /// What happens to the remaining objects.
+    rest: &'static str,
 }
 
-/// The function's delays, for as long as it retries a direct event.
-fn function(throttled: u32, since: Time) -> Option<Time> {
-    let left = DIRECT_RETRY.checked_sub(since).filter(|left| *left > 0)?;
-    Some(milliseconds(send_limits(BACKOFF).delay(throttled - 1)).min(left))
+impl Deploy {
+    pub(super) fn json(&self) -> Value {
+        json!({
+            "name": self.name,
+            "requests": self.requests,
+            "paths": self.paths,
+            "dollars": self.dollars(),
+            "invalidated": self.invalidated,
+            "neverInvalidated": CHANGES as f64 - self.invalidated,
+            "seconds": self.seconds,
+        })
+    }
+
+    /// The price in US dollars, beyond the free paths of the month.
+    fn dollars(&self) -> f64 {
+        self.paths / PATHS_PER_DOLLAR
+    }
+}
+
+pub(super) fn markdown(deploys: &[Deploy]) -> String {
+    let mut text = String::from(
+        "| 5,000 files | requests | paths | price | invalidated | never invalidated | time, s \
+         | what happens to the rest |\n|---|--:|--:|--:|--:|--:|--:|---|\n",
+    );
+    for it in deploys {
+        let _ = writeln!(
+            text,
+            "| {} | {:.0} | {:.0} | ${:.3} | {:.0} | {:.0} | {:.0} | {} |",
+            it.name,
+            it.requests,
+            it.paths,
+            it.dollars(),
+            it.invalidated,
+            CHANGES as f64 - it.invalidated,
+            it.seconds,
+            it.rest
+        );
+    }
+    text
+}
+
+/// botocore's delay before its next attempt, after it was throttled `throttled` times for one record; `None` if it gives
+/// up. In its standard mode it makes three attempts, with random delays of up to 1 s and 2 s. Its retry quota is not
+/// modeled, which favors it. Source: `botocore/retries/standard.py`.
+fn retry_delay(throttled: u32) -> Option<Time> {
+    (throttled < 3).then(|| milliseconds(Duration::from_secs(1 << (throttled - 1)).mul_f64(fastrand::f64())))
 }
 
 fn milliseconds(time: Duration) -> Time {
@@ -71,7 +123,7 @@ impl Edge {
 
     fn accepts(&mut self, object: usize, now: Time) -> bool {
         self.requests += 1;
-        let accepted = self.last.is_none_or(|last| now - last >= milliseconds(THROTTLE));
+        let accepted = self.last.is_none_or(|last| now - last >= milliseconds(CREATE_INVALIDATION_INTERVAL));
         if accepted {
             self.last = Some(now);
             self.paths += 1;
@@ -82,20 +134,20 @@ impl Edge {
 }
 
 /// Every object has an event of its own.
-fn direct(client: Client) -> Edge {
+fn direct() -> Edge {
     let mut edge = Edge::new();
-    // Time of the attempt, object, earlier deliveries, start of the invocation, throttled attempts in it.
+    // Time of the attempt, object, earlier deliveries, throttled attempts in this one.
     let arrival = |object: usize| object as Time * UPLOAD / CHANGES as Time;
-    let mut events: BinaryHeap<_> = (0..CHANGES).map(|it| Reverse((arrival(it), it, 0, arrival(it), 0))).collect();
-    while let Some(Reverse((now, object, delivery, begun, throttled))) = events.pop() {
+    let mut events: BinaryHeap<_> = (0..CHANGES).map(|it| Reverse((arrival(it), it, 0, 0))).collect();
+    while let Some(Reverse((now, object, delivery, throttled))) = events.pop() {
         if edge.accepts(object, now) {
             continue;
         }
         let answered = now + CALL;
-        if let Some(wait) = client(throttled + 1, answered - begun) {
-            events.push(Reverse((answered + wait, object, delivery, begun, throttled + 1)));
+        if let Some(wait) = retry_delay(throttled + 1) {
+            events.push(Reverse((answered + wait, object, delivery, throttled + 1)));
         } else if let Some(wait) = LAMBDA_RETRIES.get(delivery) {
-            events.push(Reverse((answered + wait, object, delivery + 1, answered + wait, 0)));
+            events.push(Reverse((answered + wait, object, delivery + 1, 0)));
         }
     }
     edge
@@ -106,7 +158,7 @@ type Batch = (Time, usize, usize);
 
 /// Batches of 1,000 messages, whose records are handled one after the other. A record that the client gives up on fails
 /// the batch if the handler `raises`; otherwise it is skipped. A batch also fails at the function's timeout.
-fn queued(client: Client, raises: bool) -> Edge {
+fn queued(raises: bool) -> Edge {
     let mut edge = Edge::new();
     let mut queue: BinaryHeap<Reverse<Batch>> = (0..CHANGES / BATCH).map(|it| Reverse((0, it, 0))).collect();
     // Time, execution environment, batch, records done, throttled attempts for the current record.
@@ -128,7 +180,7 @@ fn queued(client: Client, raises: bool) -> Edge {
             (done, throttled) = (done + 1, 0);
         } else if !failed {
             throttled += 1;
-            match client(throttled, answered - received) {
+            match retry_delay(throttled) {
                 Some(pause) => wait = pause,
                 None if raises => failed = true,
                 None => (done, throttled) = (done + 1, 0),
@@ -146,7 +198,7 @@ fn queued(client: Client, raises: bool) -> Edge {
 /// The mean of several runs.
 fn mean(name: &'static str, rest: &'static str, run: impl Fn() -> Edge) -> Deploy {
     fastrand::seed(7);
-    let mut sum = Deploy { name, measured: false, requests: 0.0, paths: 0.0, invalidated: 0.0, seconds: 0.0, rest };
+    let mut sum = Deploy { name, requests: 0.0, paths: 0.0, invalidated: 0.0, seconds: 0.0, rest };
     for _ in 0..RUNS {
         let edge = run();
         let part = |value: f64| value / f64::from(RUNS);
@@ -160,9 +212,8 @@ fn mean(name: &'static str, rest: &'static str, run: impl Fn() -> Edge) -> Deplo
 
 pub(super) fn deploys() -> Vec<Deploy> {
     vec![
-        mean("function, one event each", "logged, sent to the dead-letter queue", || direct(function)),
-        mean("Python, one event each", "discarded by Lambda", || direct(botocore)),
-        mean("Python, queued", "dead-letter queue, if there is one", || queued(botocore, true)),
-        mean("Python that ignores errors, queued", "lost, reported as done", || queued(botocore, false)),
+        mean("Python, one event each", "discarded by Lambda", direct),
+        mean("Python, queued", "dead-letter queue, if there is one", || queued(true)),
+        mean("Python that ignores errors, queued", "lost, reported as done", || queued(false)),
     ]
 }

@@ -91,7 +91,7 @@ impl Case {
 }
 
 /// The config of a distribution with these buckets as its origins, as CloudFront returns it.
-pub(super) fn config(buckets: &[String]) -> serde_json::Value {
+fn config(buckets: &[String]) -> serde_json::Value {
     let origin = |bucket: &String| json!({ "Id": bucket, "DomainName": format!("{bucket}.s3.eu-central-1.amazonaws.com"), "OriginPath": "" });
     let first = buckets.first().cloned().unwrap_or_default();
     json!({

@@ -7,7 +7,6 @@ use std::{env, fs};
 use serde_json::{Value, json};
 
 use super::contender::{Contenders, Kind};
-use super::deploy::Deploy;
 use super::session::{Case, Sample};
 use super::{Result, Transport};
 
@@ -119,7 +118,7 @@ impl Table {
     }
 
     /// The targets, and whether the measurements meet them.
-    pub(super) fn targets(&self, deploys: &[Deploy]) -> String {
+    pub(super) fn targets(&self) -> String {
         let mut text = String::from("| target | | measured | |\n|---|---|--:|---|\n");
         let mut row = |target: &str, transport: &str, measured: f64, met: bool| {
             let met = if met { "met" } else { "**missed**" };
@@ -144,12 +143,6 @@ impl Table {
         for figure in self.figures.iter().filter(|it| it.name == FIRST_RESPONSE) {
             let ratio = 1.0 / figure.ratio(Kind::BareSameRoots).unwrap_or(f64::NAN);
             row("first response: at most 1.3 × that of bare, same roots", figure.transport, ratio, ratio <= 1.3);
-        }
-        for deploy in deploys.iter().filter(|it| it.measured) {
-            let changes = super::deploy::CHANGES as f64;
-            row("5,000 files, queued: every object invalidated", "", deploy.invalidated, deploy.invalidated >= changes);
-            row("5,000 files, queued: at most 150 paths", "", deploy.paths, deploy.paths <= 150.0);
-            row("5,000 files, queued: in less than 120 s", "", deploy.seconds, deploy.seconds < 120.0);
         }
         text
     }

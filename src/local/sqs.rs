@@ -144,6 +144,7 @@ pub(super) fn waits_until(state: &mut State, request: &ApiRequest, began: Instan
 
 fn receive(state: &mut State, request: &ApiRequest) -> Result<Value, Rejection> {
     let mut input = ReceiveRequest::read(request)?;
+    state.receive_waits.push(input.wait);
     let now = Instant::now();
     let policy = redrive_policy(state, &request.target);
     input.receive.max_receive_count = policy.as_ref().map(|policy| policy.max_receive_count);

@@ -39,6 +39,8 @@ pub struct State {
     pub quota: Quota,
     /// Every call, in the order of the responses.
     pub calls: Vec<Call>,
+    /// The wait that each valid `ReceiveMessage` asked for, in the same order.
+    pub receive_waits: Vec<Duration>,
     /// The highest number of concurrent calls, by operation.
     pub most_in_flight: BTreeMap<&'static str, usize>,
     /// The number of calls received, finished or not.
@@ -122,7 +124,8 @@ pub struct AcceptedInvalidation {
     pub paths: Vec<String>,
     /// Those of its paths that CloudFront accepts without an error but that match nothing.
     pub ineffective: Vec<String>,
-    pub(super) created: Instant,
+    /// When it was accepted.
+    pub created: Instant,
 }
 
 /// A job and the results put for it. A new job awaits its result.

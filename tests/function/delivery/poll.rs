@@ -1,14 +1,12 @@
 //! Polls of the function's own queue: everything in it becomes one batch, and what is done is deleted.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use s3_cloudfront_invalidator::local::events::{notification, record};
 use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
-use s3_cloudfront_invalidator::local::{
-    CREATE_INVALIDATION_INTERVAL, FakeQueue, InvocationOutcome, Invoke, Quota, State,
-};
+use s3_cloudfront_invalidator::local::{FakeQueue, InvocationOutcome, State};
 use serde_json::{Value, json};
 
 use crate::harness::{Harness, POLL, QUEUE, created, state, with_queue};
@@ -58,14 +56,11 @@ async fn all_messages_are_one_invalidation_per_distribution() {
 #[tokio::test]
 async fn an_empty_queue_is_one_receive_of_a_second_and_nothing_in_the_log() {
     let harness = start(state(&[("one", "E1")]), []).await;
-    harness.report("r1", POLL).await;
-    let start = Instant::now();
-    let report = harness.report("r2", POLL).await;
-    let took = start.elapsed();
-    assert!(took >= Duration::from_secs(1), "{took:?}");
+    let report = harness.report("r1", POLL).await;
     assert_eq!((report["ok"].clone(), queue_counts(&report)), (json!(true), [0, 0]));
-    assert_eq!(harness.aws.calls("ReceiveMessage").len(), 2);
-    assert_eq!(harness.aws.with(|state| state.calls.len()), 2);
+    let calls = harness.aws.with(|state| state.calls.iter().map(|call| call.operation).collect::<Vec<_>>());
+    assert_eq!(calls, ["ReceiveMessage"]);
+    assert_eq!(harness.aws.with(|state| state.receive_waits.clone()), [Duration::from_secs(1)]);
     assert_eq!(harness.function.stop().await.unwrap(), [""; 0]);
 }
 
@@ -322,40 +317,4 @@ async fn skipped_records_are_deleted_too() {
     let harness = start(state(&[]), [notification(&[record("ObjectTagging:Put", "one", "a")])]).await;
     let report = harness.report("r1", POLL).await;
     assert_eq!((report["changes"]["skipped"].clone(), left(&harness).len()), (json!(1), 0), "{report}");
-}
-
-/// A deploy of 5,000 files under each reading of CloudFront's quota, and with one request accepted in two seconds.
-#[tokio::test]
-#[ignore = "a measurement: takes up to a minute"]
-#[expect(clippy::print_stdout, reason = "it prints its results")]
-async fn a_deploy_of_five_thousand_files() {
-    let readings = Quota::READINGS.map(|quota| (quota, None)).into_iter();
-    let readings = readings.chain([(Quota::InProgress, Some(CREATE_INVALIDATION_INTERVAL))]);
-    for (quota, throttle) in readings {
-        let keys: Vec<_> = (0..5000).map(|n| format!("d{}/{n}.html", n % 7)).collect();
-        let mut state = state(&[("one", "E1")]);
-        (state.quota, state.throttle) = (quota, throttle);
-        let harness = start(state, keys.iter().map(|key| created(&[("one", key)]))).await;
-        // Another request has just been accepted.
-        harness.report("before", r#"{"distributionId":"E1","paths":["/other*"]}"#).await;
-        let began = Instant::now();
-        let invoke = Invoke { timeout: Duration::from_mins(1), ..Invoke::new("r1") };
-        let outcome = harness.lambda.invoke(POLL.as_bytes().to_vec(), invoke).await;
-        let took = began.elapsed();
-        let InvocationOutcome::Response(report) = outcome else { panic!("{outcome:?}") };
-        let report: Value = serde_json::from_slice(&report).unwrap();
-        let sent = harness.invalidations("E1").split_off(1);
-        let paths = sent.concat();
-        let wildcards = paths.iter().filter(|path| path.ends_with('*')).count();
-        let calls = harness.aws.calls("CreateInvalidation").len() - 1;
-        println!(
-            "{quota:?} {throttle:?}: {} requests, {} of them accepted, {} paths, {wildcards} wildcards, {took:.1?}",
-            calls,
-            sent.len(),
-            paths.len(),
-        );
-        assert_eq!(report["changes"]["invalidated"], 5000, "{report}");
-        assert_eq!(queue_counts(&report), [5000, 5000]);
-        assert!(paths.len() <= 30 && took < Duration::from_mins(1), "{took:?} {paths:?}");
-    }
 }
