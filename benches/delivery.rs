@@ -105,12 +105,9 @@ fn groups() -> [(Duration, Vec<Case>); 3] {
         Case::polled("polled-1", "one file, gathered", Scenario::polled(1), 1),
         Case::direct("direct-1", "one file, direct", 1, 100),
     ]);
-    let mut around = Case::direct("direct-5-around", "5,000 files around a poll, direct, concurrency 5", PAGES, 5);
-    around.scenario.start = Start::AfterTick(Duration::from_secs(55));
     let direct = vec![
         Case::direct("direct-5", "5,000 files, direct, concurrency 5", PAGES, 5),
         Case::direct("direct-100", "5,000 files, direct, concurrency 100", PAGES, 100),
-        around,
     ];
     let plans = 6;
     let bounds = Bounds { plans, paths: plans * PLAN_PATHS, seconds: 360.0 };
