@@ -59,6 +59,12 @@ impl FakeAws {
         result
     }
 
+    /// Runs `look` with the locked state, which it only reads. Unlike [`Self::with`] it wakes no call that waits for a
+    /// message, so it costs little, however often it runs.
+    pub fn read<R>(&self, look: impl FnOnce(&State) -> R) -> R {
+        look(&self.shared.lock())
+    }
+
     /// Returns the calls of one operation so far.
     #[must_use]
     pub fn calls(&self, operation: &str) -> Vec<Call> {
@@ -140,7 +146,7 @@ async fn serve(shared: Arc<Shared>, request: ApiRequest) -> Reply {
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
-    let takes_effect = response_before.is_none() && effect.as_ref().is_none_or(Effect::lets_call_through);
+    let takes_effect = response_before.is_none() && effect.as_ref().is_none_or(Effect::takes_effect);
     // Declared after `_in_flight` and so dropped before it: `InFlight::drop` locks the state as well.
     let mut state = if takes_effect { shared.lock_for(&request).await } else { shared.lock() };
     let mut work = || response_before.take().unwrap_or_else(|| state.answer(&request));

@@ -68,7 +68,8 @@ impl Effect {
     }
 
     /// Whether the call takes effect. A call that does not is answered without waiting for anything.
-    pub(super) fn lets_call_through(&self) -> bool {
+    #[must_use]
+    pub fn takes_effect(&self) -> bool {
         !matches!(self, Self::Error { .. } | Self::Raw { .. } | Self::Page { .. } | Self::Disconnect)
     }
 }

@@ -16,6 +16,9 @@ pub const MAX_MESSAGE_BYTES: usize = 1_048_576;
 /// The most messages in flight of a standard queue. Source: SQS developer guide, "Amazon SQS standard queue quotas".
 pub const MAX_IN_FLIGHT: usize = 120_000;
 
+/// The longest wait of a long poll.
+pub(super) const MAX_WAIT: Duration = Duration::from_secs(20);
+
 /// The longest visibility timeout: twelve hours.
 pub(super) const MAX_VISIBILITY_TIMEOUT: Duration = Duration::from_hours(12);
 
@@ -31,6 +34,9 @@ pub struct FakeQueue {
     pub max_in_flight: usize,
     /// The largest message, in bytes. The default is [`MAX_MESSAGE_BYTES`].
     pub max_message_bytes: usize,
+    /// The longest wait of a long poll, whatever the request says. The default is AWS's, 20 s. A shorter one saves the time
+    /// of a test whose client waits until a queue stays empty.
+    pub max_wait: Duration,
     /// At-least-once delivery: every so many receives, the message stays visible although it is in flight, so that it
     /// is received once more, with another receipt handle. `None` for never; with 1, every message is received twice.
     /// The duplicate counts as a receive.
@@ -90,6 +96,7 @@ impl Default for FakeQueue {
             redrive_policy: None,
             max_in_flight: MAX_IN_FLIGHT,
             max_message_bytes: MAX_MESSAGE_BYTES,
+            max_wait: MAX_WAIT,
             duplicate_every: None,
             messages: BTreeMap::new(),
             visible: BTreeSet::new(),

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::queue::{FakeQueue, MAX_MESSAGE_BYTES, MAX_VISIBILITY_TIMEOUT, Message, Receive, RedrivePolicy};
+use super::queue::{FakeQueue, MAX_MESSAGE_BYTES, MAX_VISIBILITY_TIMEOUT, MAX_WAIT, Message, Receive, RedrivePolicy};
 use super::request::Service::Sqs;
 use super::request::{ApiRequest, ApiResponse};
 use super::state::State;
@@ -22,9 +22,6 @@ use super::{ACCOUNT, REGION};
 
 /// The most messages in a batch, and the most that one call receives.
 const MAX_BATCH: usize = 10;
-
-/// The longest wait of a long poll, in seconds.
-const MAX_WAIT_SECONDS: u64 = 20;
 
 /// The longest delay of a message, in seconds.
 const MAX_DELAY_SECONDS: u64 = 900;
@@ -129,12 +126,12 @@ pub(super) fn send_message_batch(state: &mut State, request: &ApiRequest) -> Api
 /// by itself. `None` if it can be answered.
 pub(super) fn waits_until(state: &mut State, request: &ApiRequest, began: Instant) -> Option<Instant> {
     let request_wait = ReceiveRequest::read(request).ok()?.wait;
-    let (now, wait_ends) = (Instant::now(), began + request_wait);
+    let policy = redrive_policy(state, &request.target);
+    let queue = state.queues.get_mut(&request.target)?;
+    let (now, wait_ends) = (Instant::now(), began + request_wait.min(queue.max_wait));
     if now >= wait_ends {
         return None;
     }
-    let policy = redrive_policy(state, &request.target);
-    let queue = state.queues.get_mut(&request.target)?;
     queue.refresh(now);
     let dead = queue.take_dead(policy.as_ref().map(|policy| policy.max_receive_count));
     let until = (!queue.is_receivable()).then(|| queue.next_visible_at().map_or(wait_ends, |at| at.min(wait_ends)));
@@ -234,7 +231,7 @@ impl ReceiveRequest {
         let max = within("MaxNumberOfMessages", input.max_number_of_messages, 1..=MAX_BATCH as u64)?;
         let longest = MAX_VISIBILITY_TIMEOUT.as_secs();
         let visibility_timeout = within("VisibilityTimeout", input.visibility_timeout, 0..=longest)?;
-        let wait = within("WaitTimeSeconds", input.wait_time_seconds, 0..=MAX_WAIT_SECONDS)?.unwrap_or_default();
+        let wait = within("WaitTimeSeconds", input.wait_time_seconds, 0..=MAX_WAIT.as_secs())?.unwrap_or_default();
         let attributes: BTreeSet<_> =
             input.attribute_names.into_iter().chain(input.message_system_attribute_names).collect();
         if let Some(unknown) = attributes.iter().find(|name| !ATTRIBUTES.contains(&name.as_str())) {

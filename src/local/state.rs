@@ -50,6 +50,15 @@ pub struct State {
     pub(super) consumption: Consumption,
 }
 
+impl State {
+    /// The number of calls of an operation that are not answered yet. A receive counts until its wait is over, even if its
+    /// client has disconnected.
+    #[must_use]
+    pub fn in_flight(&self, operation: &str) -> usize {
+        self.in_flight.get(operation).copied().unwrap_or_default()
+    }
+}
+
 /// A bucket, as far as the function reads it.
 #[derive(Clone, Debug)]
 pub struct FakeBucket {
