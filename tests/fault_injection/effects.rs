@@ -66,6 +66,24 @@ pub(crate) fn random_job_effect(rng: &mut Rng, operation: &'static str) -> (&'st
     }
 }
 
+/// A random fault for a call to SQS. A receive is not delayed for long: its wait ends with the poll, which must respond.
+pub(crate) fn random_queue_effect(rng: &mut Rng, operation: &'static str) -> (&'static str, Effect) {
+    match rng.u8(0..12) {
+        0 => ("throttling", error(403, "RequestThrottled")),
+        1 => ("service unavailable", error(503, "ServiceUnavailable")),
+        2 => ("internal error", error(500, "InternalFailure")),
+        3 => ("access denied", error(403, "AccessDenied")),
+        4 => ("no such queue", error(400, "QueueDoesNotExist")),
+        5 if operation == "ReceiveMessage" => ("too many in flight", error(403, "OverLimit")),
+        _ => match random_effect(rng, operation, false) {
+            ("slow response" | "delay longer than a short timeout", _) if operation == "ReceiveMessage" => {
+                ("delay after the operation", after(Effect::Delay(Duration::from_millis(rng.u64(5..150)))))
+            }
+            other => other,
+        },
+    }
+}
+
 /// An error that the service of `operation` may return.
 fn random_error(rng: &mut Rng, operation: &'static str, may_deny: bool) -> (&'static str, Effect) {
     let reads_config = ["GetDistributionConfig", "GetCachePolicy"].contains(&operation);
@@ -111,6 +129,7 @@ fn empty_document(rng: &mut Rng, operation: &str) -> &'static str {
             ];
             documents[rng.usize(0..documents.len())]
         }
+        "ReceiveMessage" | "DeleteMessageBatch" | "SendMessage" => "{}",
         _ => "<Invalidation></Invalidation>",
     }
 }

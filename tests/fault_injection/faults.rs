@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use s3_cloudfront_invalidator::local::State;
-use s3_cloudfront_invalidator::local::fault::Fault;
+use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
 
-use crate::effects::{random_effect, random_job_effect};
+use crate::effects::{random_effect, random_job_effect, random_queue_effect};
+use crate::own_queue::QUEUE;
+use crate::plan::Plan;
 use crate::resources::Resources;
 use crate::stats::FaultCounts;
 
@@ -15,6 +17,8 @@ use crate::stats::FaultCounts;
 struct PlannedFault {
     kind: &'static str,
     fault: Fault,
+    /// Whether it can make a change fail. A receive that fails without an effect takes no message.
+    may_fail_changes: bool,
 }
 
 /// All faults of a scenario.
@@ -34,17 +38,23 @@ pub(crate) struct Faults {
 impl Faults {
     /// Generates two to nine faults of one to three calls each. In one of 16 scenarios, bursts excepted, one fault is
     /// permanent.
-    pub(crate) fn random(rng: &mut Rng, resources: &Resources, is_burst: bool) -> Self {
+    pub(crate) fn random(rng: &mut Rng, plan: &Plan) -> Self {
+        let resources = &plan.resources;
         let mut faults = Self::default();
         for _ in 0..rng.usize(2..=9) {
-            let operation = random_operation(rng, resources);
+            let operation = match &plan.own_queue {
+                Some(own_queue) if rng.u8(0..3) == 0 => random_queue_operation(rng, own_queue.has_all_changes),
+                _ => random_operation(rng, resources),
+            };
             let (kind, effect) = match operation {
                 "PutJobSuccessResult" | "PutJobFailureResult" => random_job_effect(rng, operation),
+                "ReceiveMessage" | "DeleteMessageBatch" | "SendMessage" => random_queue_effect(rng, operation),
                 _ => random_effect(rng, operation, resources.tags_suffice),
             };
             let names: Vec<_> = match operation {
                 "GetBucketTagging" | "ListObjectsV2" => resources.buckets.iter().map(|it| it.name.clone()).collect(),
                 "GetCachePolicy" => resources.cache_policies.keys().cloned().collect(),
+                "ReceiveMessage" | "DeleteMessageBatch" | "SendMessage" => vec![QUEUE.to_owned()],
                 // A fault for any job.
                 "PutJobSuccessResult" | "PutJobFailureResult" => Vec::new(),
                 _ => resources.distributions.clone(),
@@ -54,10 +64,19 @@ impl Faults {
             faults.may_change_paths |= ["invalid argument", "batch too large", "too many in progress"].contains(&kind);
             faults.may_deny_config_reads |=
                 kind == "access denied" && ["GetDistributionConfig", "GetCachePolicy"].contains(&operation);
-            faults.planned.push(PlannedFault { kind, fault: Fault { operation, target, effect, times } });
+            if operation == "ReceiveMessage" && rng.bool() {
+                // Otherwise every fault would hit the first receive of a poll, which then ends.
+                let effect = Effect::Delay(Duration::from_millis(rng.u64(1..5)));
+                let fault = Fault { operation, target: target.clone(), effect, times: rng.usize(1..=5) };
+                let kind = "delay before the operation";
+                faults.planned.push(PlannedFault { kind, fault, may_fail_changes: false });
+            }
+            let may_fail_changes = operation != "ReceiveMessage" || effect.takes_effect();
+            let fault = Fault { operation, target, effect, times };
+            faults.planned.push(PlannedFault { kind, fault, may_fail_changes });
         }
         // In a burst, thousands of events that each fail three times would take hours.
-        if rng.u8(0..16) == 0 && !is_burst {
+        if rng.u8(0..16) == 0 && !plan.is_burst {
             faults.has_permanent_fault = true;
             let index = rng.usize(0..faults.planned.len());
             faults.planned[index].fault.times = usize::MAX;
@@ -77,7 +96,7 @@ impl Faults {
     /// How often each kind of fault has occurred so far.
     pub(crate) fn fault_counts(&self, state: &State) -> FaultCounts {
         let mut kinds = FaultCounts::default();
-        for (PlannedFault { kind, fault }, times) in self.planned.iter().zip(self.occurrences(state)) {
+        for (PlannedFault { kind, fault, .. }, times) in self.planned.iter().zip(self.occurrences(state)) {
             *kinds.entry((kind, fault.operation)).or_default() += times;
         }
         if self.throttle.is_some() {
@@ -88,6 +107,14 @@ impl Faults {
         }
         kinds.retain(|_, times| *times > 0);
         kinds
+    }
+
+    /// How many faults have occurred so far that can make a change fail.
+    pub(crate) fn count_that_may_fail_changes(&self, state: &State) -> usize {
+        let occurrences = self.planned.iter().zip(self.occurrences(state));
+        let others: usize =
+            occurrences.filter(|(planned, _)| !planned.may_fail_changes).map(|(_, occurrences)| occurrences).sum();
+        self.fault_counts(state).values().sum::<usize>() - others
     }
 
     /// How often each fault has occurred so far.
@@ -103,8 +130,19 @@ impl Faults {
     pub(crate) fn occurred_since(&self, before: &[usize], state: &State, names: &BTreeSet<&str>) -> bool {
         let mut occurrences = self.planned.iter().zip(before).zip(self.occurrences(state));
         occurrences.any(|((planned, before), times)| {
-            times > *before && planned.fault.target.as_deref().is_none_or(|target| names.contains(target))
+            times > *before
+                && planned.may_fail_changes
+                && planned.fault.target.as_deref().is_none_or(|target| names.contains(target))
         })
+    }
+}
+
+/// A random operation on the function's own queue.
+fn random_queue_operation(rng: &mut Rng, has_all_changes: bool) -> &'static str {
+    match rng.u8(0..4) {
+        0 | 1 if !has_all_changes => "SendMessage",
+        0 | 2 => "ReceiveMessage",
+        _ => "DeleteMessageBatch",
     }
 }
 

@@ -5,6 +5,7 @@ use s3_cloudfront_invalidator::local::events::{event_bridge, notification, recor
 
 use crate::jobs::PlannedJob;
 use crate::keys::random_key;
+use crate::own_queue::OwnQueue;
 use crate::queues::{PendingDelivery, Queues};
 use crate::resources::Resources;
 
@@ -48,6 +49,8 @@ pub(crate) struct Plan {
     pub(crate) max_receive_count: usize,
     pub(crate) max_batch_size: usize,
     pub(crate) is_burst: bool,
+    /// The function's own queue, if it has one.
+    pub(crate) own_queue: Option<OwnQueue>,
 }
 
 impl Plan {
@@ -61,8 +64,10 @@ impl Plan {
             max_receive_count: rng.usize(3..=5),
             max_batch_size: *rng.choice(&[1, 3, 10, 100]).unwrap_or(&10),
             is_burst: true,
+            own_queue: None,
         };
-        if seed % LARGE_BURST_INTERVAL == LARGE_BURST_INTERVAL - 1 {
+        let is_large_burst = seed % LARGE_BURST_INTERVAL == LARGE_BURST_INTERVAL - 1;
+        if is_large_burst {
             plan.add_burst(rng, LARGE_BURST_EVENTS);
         } else if seed % SMALL_BURST_INTERVAL == SMALL_BURST_INTERVAL - 1 {
             plan.add_burst(rng, SMALL_BURST_EVENTS);
@@ -75,6 +80,7 @@ impl Plan {
                 plan.add_pipeline_jobs(rng, seed);
             }
         }
+        plan.own_queue = OwnQueue::random(rng, plan.is_burst).filter(|_| !is_large_burst);
         plan
     }
 
@@ -109,7 +115,7 @@ impl Plan {
                 let test_event = r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"site"}"#;
                 let body = if kind == 0 { invalid_bodies[rng.usize(0..invalid_bodies.len())] } else { test_event };
                 let mut delivery = PendingDelivery::new(id, body.to_owned(), Vec::new());
-                delivery.unreadable = kind == 0;
+                (delivery.unreadable, delivery.is_test_event) = (kind == 0, kind == 1);
                 group.messages.push(delivery);
                 continue;
             }

@@ -28,6 +28,8 @@ pub(crate) struct PendingDelivery {
     pub(crate) changes: Vec<usize>,
     /// The number of its records that are not content changes.
     pub(crate) other_records: usize,
+    /// Whether it is S3's test event, which has no change.
+    pub(crate) is_test_event: bool,
     /// Whether part of it cannot be read, so that it can never succeed.
     pub(crate) unreadable: bool,
     /// Its job, as an index into the plan's.
@@ -50,6 +52,7 @@ impl PendingDelivery {
             body,
             changes,
             other_records: 0,
+            is_test_event: false,
             unreadable: false,
             job: None,
             failed_attempts: 0,

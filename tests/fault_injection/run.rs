@@ -6,7 +6,8 @@ use fastrand::Rng;
 use s3_cloudfront_invalidator::local::{Call, InvocationOutcome, State};
 
 use crate::faults::Faults;
-use crate::plan::{Plan, batch};
+use crate::own_queue::QUEUE;
+use crate::plan::{EventGroup, Plan, batch};
 use crate::queues::{Delivery, PendingDelivery, Queues, failed_message_ids};
 use crate::resources::KnownConfigs;
 use crate::worker::{DeliveryResult, ProcessFault, Worker};
@@ -39,6 +40,16 @@ pub(crate) struct ScenarioRun<'a, 'p> {
     last_success: Option<(String, String)>,
     /// The number of batches delivered so far.
     batches: usize,
+    /// The messages in the function's own queue, by ID.
+    pub(crate) messages: BTreeMap<String, PendingDelivery>,
+    /// The messages that polls have deleted.
+    pub(crate) done: Vec<PendingDelivery>,
+    /// The changes that the function has handed to its own queue in this round.
+    pub(crate) queued_in_round: BTreeSet<usize>,
+    /// Whether it may have handed changes to its queue in this round.
+    pub(crate) may_have_queued: bool,
+    /// The number of polls so far.
+    pub(crate) polls: usize,
     /// The violations found.
     pub(crate) violations: Vec<String>,
 }
@@ -57,7 +68,9 @@ pub(crate) struct FailureCauses {
 pub(crate) struct Counters {
     pub(crate) calls: usize,
     pub(crate) fault_occurrences: Vec<usize>,
-    faults_and_throttled_calls: usize,
+    /// The faults that may fail changes.
+    faults: usize,
+    throttled_calls: usize,
 }
 
 impl<'a, 'p> ScenarioRun<'a, 'p> {
@@ -82,6 +95,11 @@ impl<'a, 'p> ScenarioRun<'a, 'p> {
             outcomes: BTreeMap::new(),
             last_success: None,
             batches: 0,
+            messages: BTreeMap::new(),
+            done: Vec::new(),
+            queued_in_round: BTreeSet::new(),
+            may_have_queued: false,
+            polls: 0,
             violations: Vec::new(),
         }
     }
@@ -90,34 +108,78 @@ impl<'a, 'p> ScenarioRun<'a, 'p> {
         self.worker.aws.with(|state| {
             *state = self.plan.resources.initial_state();
             self.plan.jobs.iter().for_each(|job| job.register(state));
+            if let Some(own_queue) = &self.plan.own_queue {
+                own_queue.install(state, self.plan.max_receive_count);
+            }
             if let Some(faults) = self.faults {
                 faults.install(state);
             }
         });
-        self.worker.set_function_config(self.plan.resources.function_config);
+        self.worker.set_function_config(self.plan.resources.function_config, self.plan.own_queue.is_some());
         self.worker.set_timeout(self.faults.is_some_and(|faults| faults.has_permanent_fault));
         let mut event_groups = self.plan.event_groups.iter();
         loop {
             if self.queues.is_empty() || self.rng.u8(0..4) == 0 {
                 match event_groups.next() {
                     Some(group) => {
-                        let changes = group.events.iter().chain(&group.messages).flat_map(|it| &it.changes).copied();
-                        self.apply_changes(changes.collect());
-                        group.events.iter().for_each(|it| self.queues.send_event(self.with_run_id(it)));
-                        group.messages.iter().for_each(|it| self.queues.send_message(self.with_run_id(it)));
+                        self.send(group);
+                        if self.is_polled() {
+                            self.poll_after_group().await;
+                        }
                     }
                     None if self.queues.is_empty() => break,
                     None => {}
                 }
             }
-            self.deliver_round().await;
+            if !self.queues.is_empty() {
+                self.deliver_round().await;
+            }
+            if self.may_queue() && !self.messages.is_empty() && self.rng.u8(0..4) == 0 {
+                self.poll_with_faults().await;
+            }
         }
-        self.check_redelivery().await;
+        if self.plan.own_queue.is_some() {
+            self.poll_to_the_end().await;
+        } else {
+            self.check_redelivery().await;
+        }
         self.worker.stop_timed_out().await;
-        if let Some(faults) = self.faults {
-            let fault_counts = self.worker.aws.with(|state| faults.fault_counts(state));
+        self.end_faults();
+        self.record_dead_letters();
+    }
+
+    /// Applies the changes of a group, and sends its events and messages.
+    fn send(&mut self, group: &EventGroup) {
+        let changes = group.events.iter().chain(&group.messages).flat_map(|it| &it.changes).copied();
+        self.apply_changes(changes.collect());
+        if self.is_polled() {
+            for delivery in group.events.iter().chain(&group.messages) {
+                match delivery.job {
+                    Some(_) => self.queues.send_event(self.with_run_id(delivery)),
+                    None => self.send_to_own_queue(delivery),
+                }
+            }
+        } else {
+            group.events.iter().for_each(|it| self.queues.send_event(self.with_run_id(it)));
+            group.messages.iter().for_each(|it| self.queues.send_message(self.with_run_id(it)));
+        }
+    }
+
+    /// Ends the faults of calls, and counts them.
+    pub(crate) fn end_faults(&mut self) {
+        if let Some(faults) = self.faults.take() {
+            let fault_counts = self.worker.aws.with(|state| {
+                let fault_counts = faults.fault_counts(state);
+                state.faults.clear();
+                state.throttle = None;
+                fault_counts
+            });
             self.worker.stats.add_faults(&fault_counts);
         }
+    }
+
+    /// Checks what is in the dead-letter queues, and that every change has an outcome.
+    fn record_dead_letters(&mut self) {
         for (delivery, reason) in std::mem::take(&mut self.queues.dead_letters) {
             if reason.is_empty() {
                 self.violations.push(format!("{} is in the dead-letter queue without a reason", delivery.id));
@@ -137,7 +199,7 @@ impl<'a, 'p> ScenarioRun<'a, 'p> {
 
     /// A copy of the event or message with an ID of this run only. Processes serve several runs and treat a known ID as
     /// a redelivery, but in this run the fake AWS has none of the earlier invalidations.
-    fn with_run_id(&self, delivery: &PendingDelivery) -> PendingDelivery {
+    pub(crate) fn with_run_id(&self, delivery: &PendingDelivery) -> PendingDelivery {
         let run_kind = if self.faults.is_some() { "faults" } else { "plain" };
         let mut copy = delivery.clone();
         copy.id = format!("{}-{run_kind}", copy.id);
@@ -171,8 +233,11 @@ impl<'a, 'p> ScenarioRun<'a, 'p> {
         let state_change = self.maybe_change_state();
         self.at_round_start = self.counters();
         let results = self.worker.deliver(requests.clone(), state_change).await;
-        let call_fault_occurred =
-            self.counters().faults_and_throttled_calls > self.at_round_start.faults_and_throttled_calls;
+        self.find_queued_messages();
+        let call_fault_occurred = self.has_call_fault();
+        // Once refused, a process hands all direct changes to the queue for a minute.
+        self.may_have_queued =
+            self.worker.was_refused || call_fault_occurred || results.iter().any(|it| it.process_fault_applied);
         for ((delivery, result), (id, body, _)) in deliveries.into_iter().zip(results).zip(requests) {
             if result.outcome == InvocationOutcome::TimedOut && !result.response_prevented {
                 self.worker.stats.late += 1;
@@ -189,14 +254,20 @@ impl<'a, 'p> ScenarioRun<'a, 'p> {
         }
     }
 
-    fn counters(&self) -> Counters {
-        self.worker.aws.with(|state| {
-            let faults: usize = self.faults.map_or(0, |faults| faults.fault_counts(state).values().sum());
-            Counters {
-                calls: state.calls.len(),
-                fault_occurrences: self.faults.map(|faults| faults.occurrences(state)).unwrap_or_default(),
-                faults_and_throttled_calls: faults + state.calls.iter().filter(|call| is_throttled(call)).count(),
-            }
+    /// Whether any call had a fault or was throttled in this round.
+    pub(crate) fn has_call_fault(&mut self) -> bool {
+        let counters = self.counters();
+        self.worker.was_refused |= counters.throttled_calls > self.at_round_start.throttled_calls;
+        let before = &self.at_round_start;
+        counters.faults + counters.throttled_calls > before.faults + before.throttled_calls
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        self.worker.aws.with(|state| Counters {
+            calls: state.calls.len(),
+            fault_occurrences: self.faults.map(|faults| faults.occurrences(state)).unwrap_or_default(),
+            faults: self.faults.map_or(0, |faults| faults.count_that_may_fail_changes(state)),
+            throttled_calls: state.calls.iter().filter(|call| is_throttled(call)).count(),
         })
     }
 
@@ -216,6 +287,8 @@ impl<'a, 'p> ScenarioRun<'a, 'p> {
                     self.check_report(&event, &body);
                     true
                 };
+                let queued = self.queued_changes(&event);
+                event.changes.retain(|change| !queued.contains(change));
                 self.record_success(&event);
                 return job_succeeded;
             }
@@ -266,21 +339,14 @@ impl<'a, 'p> ScenarioRun<'a, 'p> {
     /// Redelivers the last delivery that succeeded completely, and checks that it is not billed again. Skipped where it
     /// may lead to different paths.
     async fn check_redelivery(&mut self) {
-        let resources = &self.plan.resources;
         let other_paths_on_retry =
-            resources.invalidations_overlap() || self.faults.is_some_and(|faults| faults.may_change_paths);
-        // With another distribution config, or another listing of the bucket, the paths may differ.
-        let paths_may_differ =
-            resources.config_versions.len() > 1 || self.known_configs.maybe_denied || self.has_listed_bucket();
-        let Some((id, body)) = self.last_success.take().filter(|_| !other_paths_on_retry && !paths_may_differ) else {
+            self.plan.resources.invalidations_overlap() || self.faults.is_some_and(|faults| faults.may_change_paths);
+        let paths_may_differ = other_paths_on_retry || self.paths_may_differ();
+        let Some((id, body)) = self.last_success.take().filter(|_| !paths_may_differ) else {
             return;
         };
         self.worker.stop_timed_out().await;
-        if let Some(faults) = self.faults {
-            let fault_counts = self.worker.aws.with(|state| faults.fault_counts(state));
-            self.worker.stats.add_faults(&fault_counts);
-            self.faults = None;
-        }
+        self.end_faults();
         let invalidations = |state: &mut State| -> BTreeSet<_> {
             let distributions = state.distributions.iter();
             distributions
@@ -292,11 +358,7 @@ impl<'a, 'p> ScenarioRun<'a, 'p> {
         if self.rng.u8(0..8) == 0 {
             self.worker.replace_first_instance().await;
         }
-        let before = self.worker.aws.with(|state| {
-            state.faults.clear();
-            state.throttle = None;
-            invalidations(state)
-        });
+        let before = self.worker.aws.with(invalidations);
         self.worker.deliver(vec![(id.clone(), body, ProcessFault::None)], None).await;
         let after = self.worker.aws.with(invalidations);
         // The fake AWS records a call when it is answered, so a listing that was still in flight is known only now.
@@ -305,13 +367,19 @@ impl<'a, 'p> ScenarioRun<'a, 'p> {
         }
     }
 
+    /// Whether another attempt may lead to different paths: with another distribution config, or another listing of the
+    /// bucket.
+    pub(crate) fn paths_may_differ(&self) -> bool {
+        self.plan.resources.config_versions.len() > 1 || self.known_configs.maybe_denied || self.has_listed_bucket()
+    }
+
     /// Whether the function has listed a bucket in this run.
-    fn has_listed_bucket(&self) -> bool {
+    pub(crate) fn has_listed_bucket(&self) -> bool {
         self.worker.aws.with(|state| state.calls.iter().any(|call| call.operation == "ListObjectsV2"))
     }
 }
 
 /// Whether CloudFront throttled a call: for the request rate, or for too many invalidations in progress.
 pub(crate) fn is_throttled(call: &Call) -> bool {
-    matches!(call.code.as_deref(), Some("Throttling" | "TooManyInvalidationsInProgress"))
+    call.target != QUEUE && matches!(call.code.as_deref(), Some("Throttling" | "TooManyInvalidationsInProgress"))
 }

@@ -9,7 +9,7 @@ use crate::edge_cache::Edge;
 use crate::faults::Faults;
 use crate::plan::Plan;
 use crate::resources::Resources;
-use crate::run::{FinalOutcome, ScenarioRun};
+use crate::run::{FinalOutcome, ScenarioRun, is_throttled};
 use crate::stats::Cost;
 use crate::worker::Worker;
 
@@ -17,7 +17,7 @@ use crate::worker::Worker;
 pub(crate) async fn run(worker: &mut Worker<'_>, seed: u64) -> Vec<String> {
     let mut rng = Rng::with_seed(seed);
     let plan = Plan::random(&mut rng, seed);
-    let faults = Faults::random(&mut rng, &plan.resources, plan.is_burst);
+    let faults = Faults::random(&mut rng, &plan);
     let delivery_rng = rng.fork();
     let mut violations = Vec::new();
     for run_faults in [Some(&faults), None] {
@@ -25,14 +25,16 @@ pub(crate) async fn run(worker: &mut Worker<'_>, seed: u64) -> Vec<String> {
         run.execute().await;
         let (invalidations_before, outcomes) = (run.invalidations_before, run.outcomes);
         violations.extend(run.violations);
-        let (cost, calls) = worker.aws.with(|state| {
+        let (cost, calls, refused) = worker.aws.with(|state| {
             check_limits(state, &plan.resources, &mut violations);
             let calls: Vec<_> = state.calls.iter().map(|call| call.operation).collect();
-            (invalidation_cost(state, &plan, &invalidations_before), calls)
+            let refused = state.calls.iter().filter(|call| is_throttled(call)).count();
+            (invalidation_cost(state, &plan, &invalidations_before), calls, refused)
         });
         let stats = &mut worker.stats;
         if run_faults.is_none() {
             stats.without_faults.add(cost);
+            stats.refused_without_faults += refused;
             continue;
         }
         stats.with_faults.add(cost);
@@ -42,6 +44,12 @@ pub(crate) async fn run(worker: &mut Worker<'_>, seed: u64) -> Vec<String> {
         stats.scenarios += 1;
         stats.changes += plan.changes.len();
         stats.jobs += plan.jobs.len();
+        if let Some(own_queue) = &plan.own_queue {
+            *stats.quotas.entry(own_queue.quota_name()).or_default() += 1;
+            let scenarios =
+                if own_queue.has_all_changes { &mut stats.polled_scenarios } else { &mut stats.queueing_scenarios };
+            *scenarios += 1;
+        }
         for (outcome, count) in [
             (FinalOutcome::Invalidated, &mut stats.invalidated),
             (FinalOutcome::Skipped, &mut stats.skipped),

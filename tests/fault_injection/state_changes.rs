@@ -12,9 +12,6 @@ impl<'a> ScenarioRun<'a, '_> {
     /// Applies changes to the buckets before S3 sends their notifications, and records how many invalidations each
     /// distribution has.
     pub(crate) fn apply_changes(&mut self, changes: Vec<usize>) {
-        let invalidation_counts = |state: &mut State| -> BTreeMap<_, _> {
-            state.distributions.iter().map(|(id, it)| (id.clone(), it.invalidations.len())).collect()
-        };
         let current_counts = self.worker.aws.with(|state| {
             for change in
                 changes.iter().map(|&change| &self.plan.changes[change]).filter(|_| self.plan.resources.many_objects)
@@ -66,4 +63,9 @@ impl<'a> ScenarioRun<'a, '_> {
         self.known_configs.versions = self.plan.resources.known_configs(to..=to, false).versions;
         None
     }
+}
+
+/// The number of invalidations of each distribution.
+pub(crate) fn invalidation_counts(state: &mut State) -> BTreeMap<String, usize> {
+    state.distributions.iter().map(|(id, it)| (id.clone(), it.invalidations.len())).collect()
 }

@@ -23,6 +23,19 @@ pub(crate) struct Stats {
     pub(crate) processes: usize,
     pub(crate) changes: usize,
     pub(crate) jobs: usize,
+    /// The scenarios in which all changes arrive in the function's own queue.
+    pub(crate) polled_scenarios: usize,
+    /// The scenarios in which the function hands throttled changes to its own queue.
+    pub(crate) queueing_scenarios: usize,
+    pub(crate) polls: usize,
+    /// The polls that received the same messages as the poll before, whose deletions were lost.
+    pub(crate) repeated_polls: usize,
+    /// The changes of direct deliveries that were handed to the queue.
+    pub(crate) queued: usize,
+    /// The calls that CloudFront refused under a quota in runs without faults.
+    pub(crate) refused_without_faults: usize,
+    /// The number of scenarios of both kinds under each reading of CloudFront's quota.
+    pub(crate) quotas: BTreeMap<&'static str, usize>,
     pub(crate) invalidated: usize,
     pub(crate) skipped: usize,
     /// Changes in a dead-letter queue with a reason.
@@ -57,6 +70,15 @@ impl Stats {
         self.processes += other.processes;
         self.changes += other.changes;
         self.jobs += other.jobs;
+        self.polled_scenarios += other.polled_scenarios;
+        self.queueing_scenarios += other.queueing_scenarios;
+        self.polls += other.polls;
+        self.repeated_polls += other.repeated_polls;
+        self.queued += other.queued;
+        self.refused_without_faults += other.refused_without_faults;
+        for (name, count) in &other.quotas {
+            *self.quotas.entry(name).or_default() += count;
+        }
         self.invalidated += other.invalidated;
         self.skipped += other.skipped;
         self.dead_lettered += other.dead_lettered;
@@ -80,6 +102,19 @@ impl Stats {
             self.changes, self.invalidated, self.skipped, self.dead_lettered
         );
         println!("{:>9} CodePipeline jobs", self.jobs);
+        println!(
+            "{:>9} scenarios polled, {} with refused changes queued: {} polls, {} repeated after lost deletions, \
+             {} changes queued, {} refusals without faults",
+            self.polled_scenarios,
+            self.queueing_scenarios,
+            self.polls,
+            self.repeated_polls,
+            self.queued,
+            self.refused_without_faults
+        );
+        for (name, count) in &self.quotas {
+            println!("{count:>15} under the quota: {name}");
+        }
         let mut kinds: BTreeMap<_, Vec<_>> = BTreeMap::new();
         let mut operations: BTreeMap<_, usize> = BTreeMap::new();
         for ((kind, operation), count) in &self.faults {

@@ -7,6 +7,7 @@ use fastrand::Rng;
 use s3_cloudfront_invalidator::local::{FakeAws, FunctionProcess, InvocationOutcome, Invoke, Lambda, State};
 
 use crate::function_config::FunctionConfig;
+use crate::own_queue::QUEUE_VARIABLE;
 use crate::stats::Stats;
 
 /// The number of invocations after which a process is replaced and its log checked.
@@ -27,6 +28,17 @@ const FAST_RETRY_VARIABLES: [(&str, &str); 2] = [("RETRY_BASE_DELAY_MS", "20"), 
 /// How long to wait for the call at which a process is to be killed or stopped.
 const MAX_WAIT_FOR_CALL: Duration = Duration::from_millis(200);
 
+/// The timeout of an invocation whose process is stopped past it.
+const STOPPED_TIMEOUT: Duration = Duration::from_millis(700);
+
+/// The same for a poll, which first receives messages.
+const STOPPED_POLL_TIMEOUT: Duration = Duration::from_millis(1500);
+
+/// The function's timeout for polls: as above, and one with the time to send all invalidations in parts.
+const POLL_TIMEOUT: Duration = Duration::from_secs(8);
+const POLL_TIMEOUT_UNDER_PERMANENT_FAULT: Duration = Duration::from_secs(4);
+const LONG_POLL_TIMEOUT: Duration = Duration::from_secs(15);
+
 /// A fault of the function process during a delivery: a signal, a short timeout or a wrong deadline.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ProcessFault {
@@ -46,7 +58,16 @@ pub(crate) enum ProcessFault {
 
 impl ProcessFault {
     pub(crate) fn random(rng: &mut Rng) -> Self {
-        let calls = rng.usize(0..4);
+        Self::random_at_call(rng, 4)
+    }
+
+    /// A random fault during a poll, which makes at least five calls to receive messages.
+    pub(crate) fn random_of_poll(rng: &mut Rng) -> Self {
+        Self::random_at_call(rng, 20)
+    }
+
+    fn random_at_call(rng: &mut Rng, max_calls: usize) -> Self {
+        let calls = rng.usize(0..max_calls);
         match rng.u8(0..40) {
             0 => Self::Kill(calls),
             1 => Self::StopPastTimeout(calls),
@@ -71,6 +92,28 @@ impl ProcessFault {
     }
 }
 
+/// How much time a poll has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PollTime {
+    /// Little, because a fault is permanent.
+    Short,
+    /// Enough unless there are many invalidations or faults.
+    Usual,
+    /// Enough to send every invalidation in parts.
+    Ample,
+}
+
+/// The times of deliveries.
+#[derive(Clone, Copy)]
+struct Timing {
+    /// The function's timeout.
+    timeout: Duration,
+    /// The timeout of an invocation whose process is stopped past it.
+    stopped_timeout: Duration,
+    /// How long to wait for the call at which a process is to be killed or stopped.
+    max_wait_for_call: Duration,
+}
+
 /// How a delivery ended.
 pub(crate) struct DeliveryResult {
     pub(crate) outcome: InvocationOutcome,
@@ -85,6 +128,7 @@ struct FunctionInstance {
     lambda: Lambda,
     process: FunctionProcess,
     function_config: FunctionConfig,
+    has_queue: bool,
     invocations: usize,
 }
 
@@ -100,8 +144,12 @@ pub(crate) struct Worker<'p> {
     instances: Vec<FunctionInstance>,
     /// Processes whose invocation timed out and that still run.
     timed_out: Vec<FunctionInstance>,
-    timeout: Duration,
+    timing: Timing,
     function_config: FunctionConfig,
+    /// Whether the function has a queue of its own.
+    has_queue: bool,
+    /// Whether CloudFront may have refused an invalidation of a process that still runs and has a queue.
+    pub(crate) was_refused: bool,
     pub(crate) stats: Stats,
     /// Log lines that must not occur.
     pub(crate) violations: Vec<String>,
@@ -117,8 +165,10 @@ impl<'p> Worker<'p> {
             aws,
             instances,
             timed_out,
-            timeout: TIMEOUT,
+            timing: Timing::of_deliveries(TIMEOUT),
             function_config: FunctionConfig::default(),
+            has_queue: false,
+            was_refused: false,
             stats,
             violations,
         }
@@ -126,12 +176,28 @@ impl<'p> Worker<'p> {
 
     /// Shortens the function's timeout if a fault is permanent, or resets it.
     pub(crate) fn set_timeout(&mut self, permanent_fault: bool) {
-        self.timeout = if permanent_fault { TIMEOUT_UNDER_PERMANENT_FAULT } else { TIMEOUT };
+        self.timing = Timing::of_deliveries(if permanent_fault { TIMEOUT_UNDER_PERMANENT_FAULT } else { TIMEOUT });
+    }
+
+    /// Sets the function's timeout for polls. A process can be stopped at any time of a poll, which mostly waits.
+    pub(crate) fn set_poll_time(&mut self, time: PollTime) {
+        let timeout = match time {
+            PollTime::Short => POLL_TIMEOUT_UNDER_PERMANENT_FAULT,
+            PollTime::Usual => POLL_TIMEOUT,
+            PollTime::Ample => LONG_POLL_TIMEOUT,
+        };
+        self.timing = Timing { timeout, stopped_timeout: STOPPED_POLL_TIMEOUT, max_wait_for_call: timeout };
     }
 
     /// Sets the configuration of the processes for the following deliveries.
-    pub(crate) fn set_function_config(&mut self, function_config: FunctionConfig) {
-        self.function_config = function_config;
+    pub(crate) fn set_function_config(&mut self, function_config: FunctionConfig, has_queue: bool) {
+        self.was_refused &= self.has_queue == has_queue;
+        (self.function_config, self.has_queue) = (function_config, has_queue);
+    }
+
+    /// Whether a process still runs whose invocation timed out.
+    pub(crate) fn has_timed_out(&self) -> bool {
+        !self.timed_out.is_empty()
     }
 
     /// Starts processes until there are this many, and replaces those with another configuration or with
@@ -143,7 +209,9 @@ impl<'p> Worker<'p> {
         }
         for index in 0..self.instances.len() {
             let instance = &self.instances[index];
-            if instance.function_config != self.function_config || instance.invocations >= MAX_INVOCATIONS_PER_PROCESS {
+            let is_configured =
+                (instance.function_config, instance.has_queue) == (self.function_config, self.has_queue);
+            if !is_configured || instance.invocations >= MAX_INVOCATIONS_PER_PROCESS {
                 let next = self.new_instance().await;
                 let old = std::mem::replace(&mut self.instances[index], next);
                 self.stop_and_check_log(old).await;
@@ -164,10 +232,12 @@ impl<'p> Worker<'p> {
     async fn new_instance(&mut self) -> FunctionInstance {
         self.stats.processes += 1;
         let lambda = Lambda::start().await.expect("a port");
-        let variables = [&FAST_RETRY_VARIABLES, self.function_config.variables()].concat();
+        let mut variables = [&FAST_RETRY_VARIABLES, self.function_config.variables()].concat();
+        variables.extend(self.has_queue.then_some(QUEUE_VARIABLE));
         let process = FunctionProcess::start(self.program, &lambda, &self.aws, &variables).expect("the function");
         assert_eq!(tokio::time::timeout(Duration::from_mins(1), lambda.ready()).await, Ok(Ok(())), "it starts");
-        FunctionInstance { lambda, process, function_config: self.function_config, invocations: 0 }
+        let (function_config, has_queue) = (self.function_config, self.has_queue);
+        FunctionInstance { lambda, process, function_config, has_queue, invocations: 0 }
     }
 
     /// Kills a process and checks its log: every line is a JSON object, without a panic or credentials.
@@ -202,20 +272,15 @@ impl<'p> Worker<'p> {
     ) -> Vec<DeliveryResult> {
         self.stats.invocations += deliveries.len();
         let process_faults: Vec<_> = deliveries.iter().map(|(_, _, process_fault)| *process_fault).collect();
-        let (aws, timeout) = (&self.aws, self.timeout);
+        let (aws, timing) = (&self.aws, self.timing);
         let calls_before = aws.with(|state| state.started_calls);
-        let change_state = async {
-            if let Some(StateChange { after_calls, apply }) = state_change {
-                wait_for_calls(aws, calls_before + after_calls).await;
-                aws.with(apply);
-            }
-        };
         let invocations_in_progress = self
             .instances
             .iter_mut()
             .zip(deliveries)
-            .map(|(instance, (id, event, process_fault))| instance.invoke(aws, id, event, process_fault, timeout));
-        let (results, ()) = tokio::join!(futures_util::future::join_all(invocations_in_progress), change_state);
+            .map(|(instance, (id, event, process_fault))| instance.invoke(aws, id, event, process_fault, timing));
+        let deliver = futures_util::future::join_all(invocations_in_progress);
+        let results = with_state_change(aws, calls_before, timing.max_wait_for_call, state_change, deliver).await;
         for (index, (result, process_fault)) in results.iter().zip(process_faults).enumerate() {
             if result.process_fault_applied {
                 *self.stats.faults.entry((process_fault.kind(), "")).or_default() += 1;
@@ -238,6 +303,13 @@ impl<'p> Worker<'p> {
     }
 }
 
+impl Timing {
+    /// The times of all deliveries but polls.
+    fn of_deliveries(timeout: Duration) -> Self {
+        Self { timeout, stopped_timeout: STOPPED_TIMEOUT, max_wait_for_call: MAX_WAIT_FOR_CALL }
+    }
+}
+
 impl FunctionInstance {
     async fn invoke(
         &mut self,
@@ -245,14 +317,14 @@ impl FunctionInstance {
         request_id: String,
         event: String,
         process_fault: ProcessFault,
-        timeout: Duration,
+        timing: Timing,
     ) -> DeliveryResult {
         self.invocations += 1;
         let calls_before = aws.with(|state| state.started_calls);
-        let mut invoke = Invoke { timeout, ..Invoke::new(request_id) };
+        let mut invoke = Invoke { timeout: timing.timeout, ..Invoke::new(request_id) };
         let mut process_fault_applied = false;
         match process_fault {
-            ProcessFault::StopPastTimeout(_) => invoke.timeout = Duration::from_millis(700),
+            ProcessFault::StopPastTimeout(_) => invoke.timeout = timing.stopped_timeout,
             ProcessFault::ShortTimeout(timeout) => {
                 invoke.timeout = timeout;
                 process_fault_applied = true;
@@ -278,7 +350,7 @@ impl FunctionInstance {
                         && matches!(process_fault, ProcessFault::StopPastTimeout(_));
                     return DeliveryResult { outcome, process_fault_applied: response_prevented, response_prevented };
                 }
-                () = wait_for_calls(aws, calls_before + calls) => process_fault_applied = true,
+                () = wait_for_calls(aws, calls_before + calls, timing.max_wait_for_call) => process_fault_applied = true,
             }
             if let ProcessFault::Kill(_) = process_fault {
                 // The caller kills the process again, awaits its end and replaces it. Until then it must not
@@ -306,12 +378,34 @@ impl FunctionInstance {
     }
 }
 
-/// Waits until this many calls have started, or until `MAX_WAIT_FOR_CALL` has passed.
-async fn wait_for_calls(aws: &FakeAws, calls: usize) {
+/// Waits until this many calls have started, or until `max_wait` has passed.
+async fn wait_for_calls(aws: &FakeAws, calls: usize, max_wait: Duration) {
     let wait_until_reached = async {
-        while aws.with(|state| state.started_calls) < calls {
+        while aws.read(|state| state.started_calls) < calls {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
-    let _ = tokio::time::timeout(MAX_WAIT_FOR_CALL, wait_until_reached).await;
+    let _ = tokio::time::timeout(max_wait, wait_until_reached).await;
+}
+
+/// Awaits deliveries, and applies a change of the state during them, or once they have ended.
+async fn with_state_change<R>(
+    aws: &FakeAws,
+    calls_before: usize,
+    max_wait: Duration,
+    state_change: Option<StateChange<'_>>,
+    deliveries: impl Future<Output = R>,
+) -> R {
+    let Some(StateChange { after_calls, apply }) = state_change else { return deliveries.await };
+    tokio::pin!(deliveries);
+    tokio::select! {
+        results = &mut deliveries => {
+            aws.with(apply);
+            results
+        }
+        () = wait_for_calls(aws, calls_before + after_calls, max_wait) => {
+            aws.with(apply);
+            deliveries.await
+        }
+    }
 }
