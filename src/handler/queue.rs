@@ -92,7 +92,9 @@ impl App {
         }
         let Received { mut batch, receipt_handles, error, .. } = receive_all(queue, invocation).await;
         let mut failures = Vec::new();
-        let mut queue_failures: Vec<_> = error.iter().map(Failure::queue).collect();
+        // Counted as one change, so that the alarm on failures reports it.
+        let queue_failure = |error: &CallError| Failure { changes: 1, ..Failure::queue(error) };
+        let mut queue_failures: Vec<_> = error.iter().map(queue_failure).collect();
         let messages = batch.messages.get_or_insert_default().len();
         let mut deleted = 0;
         if messages > 0 {
@@ -106,7 +108,7 @@ impl App {
                     let done = done.filter_map(|message| receipt_handles.get(&message.id).cloned());
                     let (count, error) = delete_all(queue, done.collect(), invocation).await;
                     deleted = count;
-                    queue_failures.extend(error.iter().map(Failure::queue));
+                    queue_failures.extend(error.iter().map(queue_failure));
                     failures.extend(handled.failures);
                     report = handled.report;
                 }
@@ -120,8 +122,7 @@ impl App {
         log_failures(&failures, 0, batch.unlisted_failures);
         for failure in &queue_failures {
             tracing::error!(failure = failure.message, "the queue was not read completely");
-            // Counted as one change, so that the alarm on failures reports it.
-            report.changes.failed += 1;
+            report.changes.failed += failure.changes;
         }
         failures.extend(queue_failures);
         report.set_failures(&failures, batch.unlisted_failures);
