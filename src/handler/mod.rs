@@ -32,8 +32,8 @@ pub use self::deadline::Invocation;
 
 impl App {
     /// Handles one event, whose decoding began at `started_at`. Every change in it is invalidated, skipped for a named
-    /// reason, or failed; a failed change does not stop the others. The log line describes what was done, also after an
-    /// error.
+    /// reason, queued or failed; a failed change does not stop the others. The log line describes what was done, also
+    /// after an error.
     ///
     /// The answer is an [`InvocationError`] if the event cannot be decoded, or if anything failed that is reported
     /// neither as a batch item failure nor as the result of a job. The invocation then fails, so that an asynchronous

@@ -81,8 +81,8 @@ impl Invalidation {
         parts
     }
 
-    /// Returns the invalidation with other items, sorted, and with a caller reference of their own, as CloudFront
-    /// rejects one that was used with other paths.
+    /// Returns the invalidation with other items, sorted, and with a caller reference of their own: CloudFront takes one
+    /// that was used with other paths for that invalidation.
     #[must_use]
     pub fn with_items(&self, mut items: Vec<Item>) -> Self {
         items.sort_unstable();
