@@ -235,7 +235,10 @@ async fn a_kill_at_any_call_loses_nothing() {
     harness.report("r1", POLL).await;
     let calls: Vec<_> = harness.aws.with(|state| state.calls.iter().map(|call| call.operation).collect());
     let first_deletion = calls.iter().position(|it| *it == "DeleteMessageBatch").unwrap();
+    // A call that fails, as that for the config that the distribution does not have, takes no effect.
+    let fails: Vec<_> = harness.aws.with(|state| state.calls.iter().map(|call| call.status >= 300).collect());
     let cases = (0..calls.len()).flat_map(|kill_at| [(kill_at, false), (kill_at, true)]);
+    let cases = cases.filter(|(kill_at, takes_effect)| !takes_effect || !fails[*kill_at]);
     join_all(cases.map(async |(kill_at, takes_effect)| {
         let harness = start(state(&[("one", "E1")]), messages()).await;
         // The call at which the process is killed is not answered, nor are further ones.
