@@ -14,7 +14,7 @@ resource "aws_scheduler_schedule" "this" {
   target {
     arn      = aws_lambda_function.this.arn
     role_arn = aws_iam_role.schedule.arn
-    # The function skips a poll that starts more than a minute later than its interval. jsonencode would escape the angle brackets, and EventBridge
+    # The function skips a poll that starts later than its interval after the scheduled time. jsonencode would escape the angle brackets, and EventBridge
     # Scheduler would not replace the keyword between them.
     input = join("", [
       "{\"pollQueue\":true,\"scheduledTime\":\"<aws.scheduler.scheduled-time>\",",

@@ -27,14 +27,13 @@ pub struct Poll {
 }
 
 impl Poll {
-    /// Returns whether the next poll is already due, so that this one is not worth its time: Lambda may deliver an
-    /// event long after it was sent, if the function is throttled. A schedule fires up to a minute after the scheduled
-    /// time (EventBridge Scheduler user guide, "Schedule types"), so the next is surely due after its interval and that
-    /// minute.
+    /// Returns whether the poll is older than the schedule's interval, so that the next one is already due: Lambda may
+    /// deliver an event long after it was sent, if the function is throttled. A schedule fires less than a minute, the
+    /// shortest interval, after the scheduled time (EventBridge Scheduler user guide, "Schedule types").
     #[must_use]
     pub fn is_outdated(&self, now: Option<Timestamp>) -> bool {
         let age = self.scheduled.zip(now).map(|(scheduled, now)| now.since(scheduled));
-        age.is_some_and(|milliseconds| milliseconds >= (self.interval_minutes + 1) * 60_000)
+        age.is_some_and(|milliseconds| milliseconds > self.interval_minutes * 60_000)
     }
 
     /// The interval of the schedule, in minutes.
@@ -95,12 +94,12 @@ mod tests {
     fn a_poll_is_outdated_once_the_next_one_is_due() {
         let at = |time: &str| Timestamp::parse(time);
         let minutely = poll(r#"{"pollQueue":true,"scheduledTime":"2026-01-02T03:04:00Z"}"#);
-        assert!(!minutely.is_outdated(at("2026-01-02T03:05:59.999Z")));
-        assert!(minutely.is_outdated(at("2026-01-02T03:06:00Z")));
+        assert!(!minutely.is_outdated(at("2026-01-02T03:05:00Z")));
+        assert!(minutely.is_outdated(at("2026-01-02T03:05:00.001Z")));
         assert!(!minutely.is_outdated(at("2026-01-02T03:03:00Z")), "clocks differ");
         assert!(!minutely.is_outdated(None));
         let slower = poll(r#"{"pollQueue":true,"scheduledTime":"2026-01-02T03:04:00Z","intervalMinutes":5}"#);
-        assert!(!slower.is_outdated(at("2026-01-02T03:09:59Z")) && slower.is_outdated(at("2026-01-02T03:10:00Z")));
+        assert!(!slower.is_outdated(at("2026-01-02T03:09:00Z")) && slower.is_outdated(at("2026-01-02T03:09:01Z")));
     }
 
     /// `aws lambda invoke` with the input as the schedule has it.

@@ -12,7 +12,9 @@ use super::enqueue::send_to_queue;
 use crate::aws::{CallError, ErrorClass, Queue};
 use crate::change::{Batch, Bucket, DistributionId, FieldError, Message};
 use crate::lookup::{ResolvedConfigs, ResolvedTags};
-use crate::plan::{AssignedBatch, DeliveryId, Outcome, Outcomes, SkipReason, assign, plan_changes, prefixes_to_list};
+use crate::plan::{
+    AssignedBatch, DeliveryId, Outcome, Outcomes, SkipReason, assign, plan_changes, prefixes_to_list, unchanged_evicted,
+};
 use crate::report::{Answer, Failure, InvocationError, MAX_FAILURES_IN_MESSAGE, Report};
 use crate::send::SendResult;
 
@@ -116,7 +118,14 @@ impl App {
         failures.extend(config_failures(batch, &config_unavailable, &configs));
         let accepted = if self.config.dry_run { SkipReason::DryRun.into() } else { Outcome::Invalidated };
         let (mut report, mut refused) = (Report::default(), Vec::new());
-        for (invalidation, SendResult { sent, error }) in invalidations.iter().zip(sent) {
+        for (invalidation, SendResult { mut sent, error }) in invalidations.iter().zip(sent) {
+            let items: BTreeSet<_> = sent.iter().flat_map(|part| &part.paths).cloned().collect();
+            if let Some(first) = sent.first_mut()
+                && !items.iter().eq(&invalidation.items)
+            {
+                first.unchanged_evicted =
+                    unchanged_evicted(batch, &assignments, &listed_keys, &invalidation.distribution, &items);
+            }
             report.extend(sent);
             match error {
                 None => outcomes.join(&invalidation.changes, accepted.clone()),

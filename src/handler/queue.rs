@@ -41,27 +41,21 @@ struct Received {
 }
 
 impl Received {
-    /// Decodes the messages of these receives. A message that was received before only gets its new receipt handle.
-    /// Returns whether there was any message.
-    fn extend(&mut self, receives: Vec<Result<Vec<ReceivedMessage>, CallError>>) -> bool {
-        let (mut any, mut errors) = (false, Vec::new());
-        for receive in receives {
-            match receive {
-                Ok(messages) => {
-                    for ReceivedMessage { id, receipt_handle, is_redelivered, body } in messages {
-                        any = true;
-                        if self.receipt_handles.insert(id.clone(), receipt_handle).is_none() {
-                            self.bytes += body.len();
-                            self.longest = self.longest.max(body.len());
-                            decode_message(id, is_redelivered, &body, &mut self.batch);
-                        }
-                    }
-                }
-                Err(error) => errors.push(error),
+    /// Decodes the messages of a receive. A message that was received before only gets its new receipt handle. Returns
+    /// whether there was any message.
+    fn extend(&mut self, receive: Result<Vec<ReceivedMessage>, CallError>) -> bool {
+        let messages = receive.unwrap_or_else(|error| {
+            self.error = Some(error);
+            Vec::new()
+        });
+        let any = !messages.is_empty();
+        for ReceivedMessage { id, receipt_handle, is_redelivered, body } in messages {
+            if self.receipt_handles.insert(id.clone(), receipt_handle).is_none() {
+                self.bytes += body.len();
+                self.longest = self.longest.max(body.len());
+                decode_message(id, is_redelivered, &body, &mut self.batch);
             }
         }
-        // A later receive returns what a failed one did not.
-        self.error = errors.pop();
         any
     }
 
@@ -139,15 +133,19 @@ async fn receive_all(queue: &Queue, invocation: &Invocation) -> Received {
     if first.as_ref().is_err_and(|error| error.class.is_transient()) {
         first = queue.receive(MAX_BATCH, FIRST_RECEIVE_WAIT).await;
     }
-    let mut any = received.extend(vec![first]);
+    let mut any = received.extend(first);
     while any
         && let room @ 1.. = received.room()
         && let Some(wait) = receive_wait(start, invocation)
     {
         // A long poll asks all servers of the queue. So if none of these has a message, the queue is empty.
+        let mut calls: FuturesUnordered<_> = (0..RECEIVERS).map(|_| queue.receive(room, wait)).collect();
+        // A later receive returns what a failed one did not.
+        (any, received.error) = (false, None);
         // In the order in which they end, so that of two receives of a message the later one counts.
-        let calls: FuturesUnordered<_> = (0..RECEIVERS).map(|_| queue.receive(room, wait)).collect();
-        any = received.extend(calls.collect().await);
+        while let Some(receive) = calls.next().await {
+            any |= received.extend(receive);
+        }
     }
     received
 }

@@ -322,10 +322,19 @@ impl Item {
         Self::Path(InvalidationPath::everything())
     }
 
+    /// Returns the path, if the item is one.
+    #[must_use]
+    pub fn path(&self) -> Option<&InvalidationPath> {
+        match self {
+            Self::Path(path) => Some(path),
+            Self::Tag(_) => None,
+        }
+    }
+
     /// Whether the item is a wildcard.
     #[must_use]
     pub fn is_wildcard(&self) -> bool {
-        matches!(self, Self::Path(path) if path.is_wildcard())
+        self.path().is_some_and(InvalidationPath::is_wildcard)
     }
 
     /// Returns the item as it is sent to CloudFront.

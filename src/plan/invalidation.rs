@@ -91,10 +91,7 @@ impl Invalidation {
     }
 
     fn paths(&self) -> impl Iterator<Item = &InvalidationPath> {
-        self.items.iter().filter_map(|item| match item {
-            Item::Path(path) => Some(path),
-            Item::Tag(_) => None,
-        })
+        self.items.iter().filter_map(Item::path)
     }
 
     fn with(&self, paths: Vec<InvalidationPath>, budget: Budget) -> Option<Self> {

@@ -21,8 +21,8 @@ use percent_encoding::percent_decode_str;
 
 use self::invalidation::collapsed;
 use crate::change::{Batch, Bucket, BucketName, DistributionId, ObjectKey};
-use crate::collapse::{Budget, Counted, Coverage, Heuristic, Objective};
-use crate::path::{DistributionConfig, Item};
+use crate::collapse::{Budget, CostModel, Counted, Coverage, Heuristic, Objective};
+use crate::path::{DistributionConfig, InvalidationPath, Item, without_covered};
 
 pub use self::assignment::{
     AssignedBatch, Assignment, BucketMapping, Outcome, Outcomes, Resolution, Resolutions, SkipReason, assign,
@@ -83,6 +83,31 @@ pub fn plan_changes(
     }
     invalidations.sort_unstable_by(|one, other| one.distribution.cmp(&other.distribution));
     invalidations
+}
+
+/// Returns how many URLs of unchanged objects these items evict from a distribution, which may be wider or fewer than
+/// the planned ones; `None` if that is not known, as in [`plan_changes`].
+#[must_use]
+pub fn unchanged_evicted(
+    batch: &Batch,
+    assignments: &[Assignment<'_>],
+    listed_keys: &ListedKeys,
+    distribution: &DistributionId,
+    items: &BTreeSet<Item>,
+) -> Option<u64> {
+    let paths = without_covered(items.iter().filter_map(Item::path).cloned().collect());
+    let mut prefixes = paths.iter().filter_map(InvalidationPath::wildcard_prefix).peekable();
+    if prefixes.peek().is_none() {
+        return Some(0);
+    }
+    let assignment = assignments.iter().find(|it| it.distributions.contains(&distribution))?;
+    let required = assignment.paths(batch);
+    let (urls, listed) = listed_keys.of(assignment)?;
+    if required.iter().any(|path| path.wildcard_prefix().is_some()) {
+        return None;
+    }
+    let model = Counted::new(urls, listed, &required);
+    prefixes.map(|prefix| model.count(prefix)).sum()
 }
 
 /// Plans invalidations of items that a person named, which are sent unchanged.

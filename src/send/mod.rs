@@ -72,11 +72,8 @@ impl SendResult {
     fn add(&mut self, pending: &PendingInvalidation, accepted: &Accepted) {
         let mut sent = SentInvalidation::new(&pending.invalidation, Some(accepted.clone()));
         sent.merged_wildcards = NonZeroUsize::new(pending.merged_wildcards);
-        if let Some(first) = self.sent.first_mut() {
+        if !self.sent.is_empty() {
             sent.remove_counts();
-            // Wider paths than planned evict more.
-            first.unchanged_evicted =
-                first.unchanged_evicted.filter(|_| pending.invalidation.unchanged_evicted.is_some());
         }
         self.sent.push(sent);
     }

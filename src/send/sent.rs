@@ -48,7 +48,7 @@ pub struct SentInvalidation {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unchanged_evicted: Option<u64>,
     /// The number of wildcards that were merged into wider ones, because CloudFront refused the invalidation until it was
-    /// late. They evict more than planned.
+    /// late. They evict more than planned, which is counted if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub merged_wildcards: Option<NonZeroUsize>,
     /// The price of its paths in US dollars, beyond the free ones, if CloudFront bills them in this invocation, or would

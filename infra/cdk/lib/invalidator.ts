@@ -120,7 +120,7 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
       target: {
         arn: this.function.functionArn,
         roleArn: this.scheduleRole().roleArn,
-        // The function skips a poll that starts more than a minute later than its interval.
+        // The function skips a poll that starts later than its interval after the scheduled time.
         input: JSON.stringify({ pollQueue: true, scheduledTime: '<aws.scheduler.scheduled-time>', intervalMinutes: interval }),
         // The next poll is the retry.
         retryPolicy: { maximumRetryAttempts: 0 },

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use s3_cloudfront_invalidator::local::events::sqs;
 use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
 use s3_cloudfront_invalidator::local::{InvocationOutcome, Invoke, State};
 use serde_json::{Value, json};
@@ -123,6 +124,33 @@ async fn a_wildcard_that_evicts_nothing_else_is_taken() {
     let harness = Harness::start(site(objects.clone()), &[]).await;
     harness.report("r1", event(&changed[..9])).await;
     assert_eq!((harness.aws.calls(LIST).len(), sent(&harness, &changed[..9]).len()), (0, 9));
+}
+
+/// The wildcards of a message that was received before are merged when CloudFront refuses them until it is late.
+#[tokio::test]
+async fn what_merged_wildcards_evict_is_counted() {
+    let objects = folders(4, 12);
+    let changed: Vec<_> = objects.iter().filter(|key| key.starts_with("d000") || key.starts_with("d002")).collect();
+    let mut state = site(objects.clone());
+    let refused = Effect::error(400, "TooManyInvalidationsInProgress");
+    state.faults.push(Fault::always("CreateInvalidation", "E1", refused));
+    let harness = Harness::start(state, &[("RETRY_BASE_DELAY_MS", "20"), ("MAX_WILDCARDS", "2")]).await;
+    let changed: Vec<_> = changed.into_iter().map(|key| ("site", key.as_str())).collect();
+    let event = sqs(&[("m1", &created(&changed))]);
+    let event = event.replace(r#""ApproximateReceiveCount":"1""#, r#""ApproximateReceiveCount":"2""#);
+    // Retries end after five seconds, of which the last third is late.
+    let accept = async {
+        tokio::time::sleep(Duration::from_millis(4200)).await;
+        harness.aws.with(|state| state.faults.clear());
+    };
+    let invoke = Invoke { timeout: Duration::from_secs(8), ..Invoke::new("r1") };
+    tokio::join!(harness.lambda.invoke(event.into_bytes(), invoke), accept);
+    assert_eq!(harness.invalidations("E1"), [["/d00*"]]);
+    let lines = harness.function.stop().await.unwrap();
+    let line = lines.iter().find(|line| line.contains(r#""mergedWildcards":1"#)).unwrap();
+    let line: Value = serde_json::from_str(line).unwrap();
+    assert_eq!(line["invalidations"][0]["unchangedEvicted"], 24, "{line}");
+    assert_eq!(line["totals"]["unchangedEvicted"], 24, "{line}");
 }
 
 #[tokio::test]
