@@ -53,6 +53,11 @@ const PLAN_PATHS: usize = s3_cloudfront_invalidator::config::Config::DEFAULT_MAX
 const MAX_IDLE_POLL: Duration = Duration::from_millis(1100);
 const IDLE_POLLS: usize = 5;
 
+/// The messages of the case that measures the memory of a poll: small ones for the first receive, after which the poll
+/// expects no longer ones, then the largest ones.
+const SMALL_MESSAGES: usize = 10;
+const LARGE_MESSAGES: usize = 150;
+
 /// A deploy to measure.
 struct Case {
     /// The name for `--case`, which several cases can have.
@@ -141,6 +146,9 @@ async fn main() -> Result<ExitCode> {
     if is_selected("idle") {
         misses.extend(idle(&program).await?);
     }
+    if is_selected("largest") {
+        misses.extend(largest(&program).await?);
+    }
     for (stagger, cases) in groups() {
         let selected: Vec<_> = cases.into_iter().filter(|case| is_selected(case.name)).collect();
         // The last ones, which upload for longest, start first.
@@ -168,9 +176,10 @@ async fn main() -> Result<ExitCode> {
             rows.push(row);
         }
     }
-    if rows.is_empty() && !is_selected("idle") {
+    if rows.is_empty() && !is_selected("idle") && !is_selected("largest") {
+        let others = ["direct-1000", "idle", "largest"];
         let mut names: Vec<_> =
-            groups().iter().flat_map(|(_, cases)| cases).map(|case| case.name).chain(["direct-1000", "idle"]).collect();
+            groups().iter().flat_map(|(_, cases)| cases).map(|case| case.name).chain(others).collect();
         names.dedup();
         return Err(format!("no such case; the cases are {names:?}").into());
     }
@@ -214,4 +223,31 @@ async fn idle(program: &Path) -> Result<Vec<String>> {
         misses.push(format!("a poll of an empty queue took {median:.3?} instead of at most {MAX_IDLE_POLL:?}"));
     }
     Ok(misses)
+}
+
+/// Polls a queue of the largest messages that SQS accepts, after small ones, and prints the peak memory. Returns what
+/// misses the bound.
+async fn largest(program: &Path) -> Result<Vec<String>> {
+    const MESSAGE_BYTES: usize = 1024 * 1024;
+    let aws = Arc::new(FakeAws::start(site::state(0, Quota::default(), None)).await?);
+    let records = MESSAGE_BYTES / site::event(0).len();
+    let small = (0..SMALL_MESSAGES).map(site::event);
+    let large = (0..LARGE_MESSAGES).map(|message| site::events(SMALL_MESSAGES + message * records, records));
+    aws.with(|state| {
+        let queue = state.queues.entry(site::QUEUE.into()).or_default();
+        for message in small.chain(large) {
+            queue.send(message);
+        }
+    });
+    let function = Function::new(program, &aws, 1);
+    while !aws.with(|state| state.queues[site::QUEUE].is_empty()) {
+        function.send(scenario::poll()?);
+        while !function.is_idle() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+    let memory = function.peak_memory()?;
+    println!("polls of {SMALL_MESSAGES} small messages and {LARGE_MESSAGES} of 1 MiB: {memory:.1} MB at most");
+    let is_missed = memory >= table::SMALLEST_MEMORY;
+    Ok(is_missed.then(|| format!("polls of the largest messages took {memory:.1} MB")).into_iter().collect())
 }

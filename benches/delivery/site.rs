@@ -55,6 +55,13 @@ pub(super) fn event(page: usize) -> String {
     notification(&[record("ObjectCreated:Put", BUCKET, &key(page))])
 }
 
+/// A notification with records for so many pages.
+pub(super) fn events(first_page: usize, pages: usize) -> String {
+    let records: Vec<_> =
+        (first_page..first_page + pages).map(|page| record("ObjectCreated:Put", BUCKET, &key(page))).collect();
+    notification(&records)
+}
+
 /// The keys of the objects that do not change in a site of which these many pages change: the other pages of the
 /// smallest site, all pictures and downloads.
 fn unchanged(changed: usize) -> impl Iterator<Item = String> {

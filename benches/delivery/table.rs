@@ -42,7 +42,7 @@ pub(super) struct Bounds {
 }
 
 /// Lambda's smallest memory, in MB, in which every invocation must fit.
-const SMALLEST_MEMORY: f64 = 128.0;
+pub(super) const SMALLEST_MEMORY: f64 = 128.0;
 
 pub(super) fn markdown(rows: &[Row]) -> String {
     let mut text = String::from(

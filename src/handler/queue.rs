@@ -23,7 +23,8 @@ use crate::report::{Answer, Failure, QueueCounts, Report};
 const MAX_MESSAGES: usize = 20_000;
 
 /// The most bytes of message bodies of one poll, which fit the smallest memory, 128 MB, together with the changes that
-/// are decoded from them.
+/// are decoded from them. It is exceeded by at most four receives, of ten messages of 1 MiB each, SQS's limit, if they
+/// are longer than all before. These fit too: such a poll takes 57 MB (`scripts/bench delivery --case largest`).
 const MAX_BYTES: usize = 20 * 1024 * 1024;
 
 /// The messages that a poll has received.
