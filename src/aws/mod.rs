@@ -31,10 +31,9 @@ pub use self::s3::{BucketKeys, BucketQuery, KeyPage, S3};
 pub use self::sqs::{MAX_BATCH, Queue, ReceivedMessage};
 pub use self::tls::TlsError;
 
-/// SDK crates whose log events are dropped because they can contain a whole response. When an error replaces an
-/// earlier one of the same call, the SDK logs the earlier one together with the response. Callers report the later
-/// one.
-pub const SILENT_CRATES: &[&str] = &["aws_smithy_runtime_api"];
+/// SDK crates whose log events are dropped because they can contain a whole response: of an error that replaces an
+/// earlier one of the same call, and of a source of credentials that refuses. Callers report the error that remains.
+pub const SILENT_CRATES: &[&str] = &["aws_config", "aws_smithy_runtime_api"];
 
 /// Returns a loader of Region, credentials and endpoint from the SDK's default sources, with its HTTP client; in Lambda
 /// these sources are environment variables. `connect` is the longest time to establish a connection, `attempt` that for

@@ -79,6 +79,12 @@ pub struct CallError {
 }
 
 impl CallError {
+    /// Returns whether a wrong name, such as that of a distribution in a tag, may be the cause.
+    #[must_use]
+    pub fn may_be_misnamed(&self) -> bool {
+        matches!(self.class, ErrorClass::NotFound | ErrorClass::AccessDenied)
+    }
+
     /// Returns the error of a call that did not finish before its deadline.
     #[must_use]
     pub fn timed_out(operation: &str) -> Self {
@@ -152,14 +158,14 @@ fn truncate_visibly(text: &str) -> &str {
 }
 
 /// Maps the error of an `operation` whose caller continues without the answer if access is denied. Doing so by mistake
-/// is worse than retrying, so only the error code `AccessDenied` counts as denied. Any other denial becomes
-/// [`ErrorClass::Unavailable`]: a 403 can also be due to credentials that have just expired, or come from a proxy.
+/// is worse than retrying, so only the error code `AccessDenied`, or a 403 without a code, counts as denied. Any other
+/// code becomes [`ErrorClass::Unavailable`]: a 403 can also be due to credentials that have just expired.
 pub(crate) fn call_error_unless_denied<E: ProvideErrorMetadata + Error + 'static>(
     operation: &str,
     error: &SdkError<E>,
 ) -> CallError {
     let mut mapped = call_error(operation, error);
-    if mapped.class == ErrorClass::AccessDenied && error.code() != Some("AccessDenied") {
+    if mapped.class == ErrorClass::AccessDenied && error.code().is_some_and(|code| code != "AccessDenied") {
         mapped.class = ErrorClass::Unavailable;
     }
     mapped

@@ -26,6 +26,12 @@ pub fn excerpt(value: &str) -> String {
     out
 }
 
+/// Returns the first 80 characters of another parser's message, as [`one_line`]: what it quotes is escaped already.
+#[must_use]
+pub fn excerpt_of_message(message: &impl ToString) -> String {
+    one_line(&shortened(&message.to_string(), EXCERPT_CHARACTERS + 1))
+}
+
 /// Returns `value` in full, with every character escaped that could end a line or control a terminal.
 #[must_use]
 pub fn one_line(value: &str) -> String {
@@ -280,13 +286,13 @@ impl DistributionId {
         self.as_str().starts_with(TENANT_PREFIX)
     }
 
-    /// Parses the value of a tag: one or several IDs, separated by whitespace because a tag value cannot contain a
-    /// comma. Returns them sorted and without duplicates.
+    /// Parses the value of a tag: one or several IDs, or ARNs that end with them, separated by whitespace because a tag
+    /// value cannot contain a comma. Returns them sorted and without duplicates.
     ///
     /// # Errors
-    /// [`NameError`] with the first invalid ID, or with the whole value if it contains no ID.
+    /// [`NameError`] with the first invalid ID and the remedy, or with the whole value if it contains no ID.
     pub fn parse_tag(value: &str) -> Result<Vec<Self>, NameError> {
-        let mut ids = value.split_whitespace().map(Self::new).collect::<Result<Vec<_>, _>>()?;
+        let mut ids = value.split_whitespace().map(Self::from_word).collect::<Result<Vec<_>, _>>()?;
         if ids.is_empty() {
             // A value without an ID is no ID itself, so this is the error.
             ids.push(Self::new(value)?);
@@ -294,6 +300,39 @@ impl DistributionId {
         ids.sort();
         ids.dedup();
         Ok(ids)
+    }
+
+    /// Parses an ID, or an ARN that ends with one.
+    ///
+    /// # Errors
+    /// [`NameError`] with the rule that it violates, and the remedy.
+    pub fn from_word(word: &str) -> Result<Self, NameError> {
+        let resource = word.starts_with("arn:").then(|| word.splitn(6, ':').collect::<Vec<_>>());
+        let id = match resource.as_deref() {
+            Some([_, _, "cloudfront", _, _, resource]) => {
+                let kinds = ["distribution/", "distribution-tenant/"];
+                kinds.into_iter().find_map(|kind| resource.strip_prefix(kind)).unwrap_or_default()
+            }
+            Some(_) => "",
+            None => word,
+        };
+        Self::new(id).map_err(|error| {
+            let is_tenant = |word: &str| word.starts_with(TENANT_PREFIX);
+            let parts = word.split(|c: char| !c.is_ascii_alphanumeric() && (c != '_' || !is_tenant(word)));
+            let rule = if resource.is_some() {
+                "is not the ARN of a distribution"
+            } else if word.contains("://")
+                || (word.contains('.') && word.contains(|c: char| c.is_ascii_lowercase()) && !word.contains('/'))
+            {
+                "is a domain name; name the distribution's ID, which `aws cloudfront list-distributions --query \
+                 \"DistributionList.Items[].[Id,DomainName,Aliases.Items]\"` prints"
+            } else if parts.filter(|part| Self::new(part).is_ok()).count() > 1 {
+                "is several distribution IDs; separate them by spaces"
+            } else {
+                return error;
+            };
+            NameError::new(word, rule)
+        })
     }
 }
 
@@ -307,6 +346,36 @@ checked_name! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tag_names_distributions_by_ids_or_arns() {
+        let ids = |value: &str| {
+            let ids = DistributionId::parse_tag(value).map_err(|error| error.to_string())?;
+            Ok::<_, String>(ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+        };
+        assert_eq!(ids("E2 E1\tE2"), Ok("E1 E2".into()));
+        assert_eq!(ids("arn:aws:cloudfront::123456789012:distribution/E1 E2"), Ok("E1 E2".into()));
+        assert_eq!(ids("arn:aws-cn:cloudfront::123456789012:distribution-tenant/dt_a1"), Ok("dt_a1".into()));
+        for (value, part) in [
+            ("E1,E2", "\"E1,E2\" is several distribution IDs; separate them by spaces"),
+            ("E1/E2", "separate them by spaces"),
+            ("d111111abcdef8.cloudfront.net", "is a domain name; name the distribution's ID, which `aws"),
+            ("www.example.com", "is a domain name"),
+            ("arn:aws:cloudfront::123456789012:function/f", "is not the ARN of a distribution"),
+            ("arn:aws:s3:::site/E1", "is not the ARN of a distribution"),
+            ("arn:aws:cloudfront::123456789012:distribution/E1/E2", "is not the ARN of a distribution"),
+            ("arn:aws:cloudfront::123456789012:origin-access-control/E1", "is not the ARN of a distribution"),
+            ("E1:E2", "separate them by spaces"),
+            ("E1_E2", "separate them by spaces"),
+            ("dt_a1+dt_b2", "separate them by spaces"),
+            ("https://www.example.com", "is a domain name"),
+            ("e1", "is not a distribution ID"),
+            (" ", "is not a distribution ID"),
+        ] {
+            let error = ids(value).unwrap_err();
+            assert!(error.contains(part), "{error}");
+        }
+    }
 
     #[test]
     fn line_breaks_and_terminal_controls_are_escaped() {

@@ -61,6 +61,14 @@ pub(super) struct DeploymentArgs {
 }
 
 impl AwsArgs {
+    /// The options with their values.
+    pub(super) fn options(&self) -> Vec<(&'static str, String)> {
+        let region = self.region.as_ref().map(ToString::to_string);
+        let options =
+            [("--profile", self.profile.clone()), ("--region", region), ("--endpoint-url", self.endpoint_url.clone())];
+        options.into_iter().filter_map(|(option, value)| Some((option, value?))).collect()
+    }
+
     fn overrides(&self) -> ConfigOverrides {
         ConfigOverrides {
             profile: self.profile.clone(),

@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::key_lists::{self, KeyList};
-use crate::change::text::counted;
+use super::input::{self, UsageError};
+use super::keys::{self, Entry, Format, KeyList, LineOptions, Owner};
+use super::recovery::Unsent;
+use super::terminal::note;
+use crate::change::text::{counted, one_line};
 use crate::change::{Batch, Bucket, BucketName, Change, ObjectKey};
 use crate::event::{self, Event, Request, RequestKind, RequestTarget};
 use crate::path::{Item, named_items};
@@ -15,15 +18,26 @@ use crate::report::MAX_FAILURES_IN_MESSAGE;
 use crate::send::MAX_LISTED_BUCKETS;
 
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
 pub(super) struct ChangesArgs {
+    #[command(flatten)]
+    input: InputArgs,
+    #[command(flatten)]
+    list: ListArgs,
+}
+
+/// The input, of which a command has one.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct InputArgs {
     /// Event of any type that the function accepts; - reads standard input
     #[arg(long, value_name = "FILE")]
     event: Option<PathBuf>,
-    /// Keys of the changed objects, one per line, not encoded; - reads standard input
+    /// List of the keys of the changed objects, not URL-encoded; - reads standard input. The list is a key per line, which
+    /// git may have quoted; a JSON array of strings; or an output as for --sync
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
-    /// Output of `aws s3 sync` (with or without --dryrun) or `aws s3 ls --recursive`; - reads standard input
+    /// Output of `aws s3 sync`, `cp`, `mv` or `rm`, also of --dryrun and with its progress, or of `aws s3 ls --recursive`; -
+    /// reads standard input
     #[arg(long, value_name = "FILE")]
     sync: Option<PathBuf>,
     /// Invalidation paths, which may end with *, and cache tags (#TAG); the command URL-encodes them where CloudFront requires
@@ -32,47 +46,85 @@ pub(super) struct ChangesArgs {
     paths: Option<Vec<String>>,
 }
 
+/// How to read the list of `--keys`. The conflicts are named too, because clap requires nothing that conflicts with
+/// what is given.
+#[derive(Debug, Args)]
+struct ListArgs {
+    /// With --keys: a NUL character ends each key, as in the output of `git diff -z`
+    #[arg(short = 'z', long = "null", requires = "keys", conflicts_with_all = ["event", "paths", "sync"])]
+    null: bool,
+    /// With --keys: each line, or with -z each name, is a key, whatever it looks like
+    #[arg(long, requires = "keys", conflicts_with_all = ["event", "paths", "sync"])]
+    lines: bool,
+    /// With --keys: directory of the names in a repository, such as site/; the rest of a name is the key, and names outside
+    /// the directory are skipped
+    #[arg(long, value_name = "PREFIX", requires = "keys", conflicts_with_all = ["event", "paths", "sync"], value_parser = directory)]
+    strip_prefix: Option<String>,
+}
+
+/// Checks a prefix to strip. Without its slash, `site` would turn `site/a` into the key `/a`.
+fn directory(text: &str) -> Result<String, String> {
+    if text.ends_with('/') && !text.starts_with('/') {
+        Ok(text.to_owned())
+    } else {
+        Err("must end, but not begin, with a slash, such as \"site/\"".to_owned())
+    }
+}
+
 /// What `invalidate` sends.
 pub(super) enum ToInvalidate {
-    /// Changes of objects, and the records of the event that could not be read.
-    Changes { changes: Vec<Change>, unreadable: UnreadableRecords },
+    /// Changes of objects, and the part of the input that could not be read.
+    Changes { changes: Vec<Change>, unreadable: Unreadable },
     /// Explicit paths and `#tags`.
-    Paths { target: RequestTarget, paths: Vec<Item> },
+    Paths { target: RequestTarget, paths: Vec<Item>, left_out: usize },
 }
 
 /// Changed keys, or explicit paths instead.
 #[derive(Default)]
 pub(super) struct ChangedKeys {
     pub(super) keys: Vec<ObjectKey>,
-    /// Explicit paths and `#tags` instead of keys. They are checked and encoded, never collapsed.
-    pub(super) paths: Option<Vec<Item>>,
+    /// Explicit paths and `#tags` instead of keys, and how many others they cover. They are checked and encoded, never
+    /// collapsed.
+    pub(super) paths: Option<(Vec<Item>, usize)>,
     /// The records of an event that could not be read.
-    pub(super) unreadable: UnreadableRecords,
+    pub(super) unreadable: Unreadable,
 }
 
-/// Records of an event that could not be read.
+/// Records of an event, or lines of a list, that could not be read.
 #[derive(Default)]
-pub(super) struct UnreadableRecords {
+pub(super) struct Unreadable {
     pub(super) count: usize,
     /// The errors of the first [`MAX_FAILURES_IN_MESSAGE`] of them.
-    pub(super) first: Vec<String>,
+    first: Vec<String>,
+    is_list: bool,
 }
 
-impl UnreadableRecords {
+impl Unreadable {
     fn of(batch: &Batch) -> Self {
         Self {
             count: batch.failed.len() + batch.unlisted_failures,
             first: batch.failed.iter().take(MAX_FAILURES_IN_MESSAGE).map(ToString::to_string).collect(),
+            is_list: false,
+        }
+    }
+
+    fn of_list(list: &KeyList) -> Self {
+        let first = list.uncertain.iter().take(MAX_FAILURES_IN_MESSAGE);
+        Self {
+            count: list.uncertain.len(),
+            first: first.map(|it| format!("line {}: {}", it.line, it.reason)).collect(),
+            is_list: true,
         }
     }
 
     /// Returns an error if there are any.
     pub(super) fn refuse(&self) -> anyhow::Result<()> {
-        let Self { count, first } = self;
+        let Self { count, first, is_list } = self;
+        let (noun, whole) = if *is_list { ("line", "the list") } else { ("record", "the event") };
         match count.saturating_sub(first.len()) {
             _ if *count == 0 => Ok(()),
-            0 => bail!("cannot read {} of the event: {}", counted(*count, "record"), first.join("; ")),
-            more => bail!("cannot read {count} records of the event: {}; and {more} more", first.join("; ")),
+            0 => bail!("cannot read {} of {whole}: {}", counted(*count, noun), first.join("; ")),
+            more => bail!("cannot read {count} {noun}s of {whole}: {}; and {more} more", first.join("; ")),
         }
     }
 }
@@ -84,115 +136,170 @@ const POLL_WITHOUT_CHANGES: &str =
 impl ChangesArgs {
     /// The input files; `-` is standard input.
     pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
-        [&self.event, &self.keys, &self.sync].into_iter().flatten().map(PathBuf::as_path)
+        [&self.input.event, &self.input.keys, &self.input.sync].into_iter().flatten().map(PathBuf::as_path)
     }
 
     /// Reads the changed keys or explicit paths. Of an event, only the changes of `bucket` are returned, if it is
     /// given.
-    pub(super) fn read(&self, bucket: Option<&str>) -> anyhow::Result<ChangedKeys> {
-        if let Some(paths) = &self.paths {
-            return Ok(ChangedKeys {
-                paths: Some(named_items(paths.iter().map(String::as_str))?),
-                ..ChangedKeys::default()
-            });
+    pub(super) fn read(&self, bucket: Option<&BucketName>) -> anyhow::Result<ChangedKeys> {
+        let of_bucket = bucket.map(BucketName::as_str);
+        if let Some(paths) = &self.input.paths {
+            return Ok(ChangedKeys { paths: Some(named(paths)?), ..ChangedKeys::default() });
         }
-        let keys = match (&self.event, &self.keys, &self.sync) {
-            (Some(file), _, _) => {
-                return match decoded(file)? {
-                    Event::Changes(batch) => of_one_bucket(batch, bucket).with_context(|| key_lists::name(file)),
-                    Event::Request(request) => requested_keys(request, bucket),
-                    Event::Job(job) => requested_keys(job.request?, bucket),
-                    Event::Schedule => requested_keys(Request::default(), bucket),
-                    Event::Poll(_) => bail!(POLL_WITHOUT_CHANGES),
-                };
-            }
-            (_, Some(file), _) => key_lists::keys(&key_lists::read(file)?).with_context(|| key_lists::name(file))?,
-            (_, _, Some(file)) => synced(&key_lists::read(file)?).with_context(|| key_lists::name(file))?,
-            (None, None, None) => bail!("no input; specify --event, --keys, --sync or --paths"),
-        };
-        Ok(ChangedKeys { keys, ..ChangedKeys::default() })
+        if let Some(file) = &self.input.event {
+            return match decoded(file)? {
+                Event::Changes(batch) => of_one_bucket(batch, of_bucket).with_context(|| input::name(file)),
+                Event::Request(request) => requested_keys(request, of_bucket),
+                Event::Job(job) => requested_keys(job.request?, of_bucket),
+                Event::Schedule => requested_keys(Request::default(), of_bucket),
+                Event::Poll(_) => bail!(POLL_WITHOUT_CHANGES),
+            };
+        }
+        let Some((file, content)) = self.list_content()? else { bail!(NO_INPUT) };
+        let list = self.list_of(&content).with_context(|| input::name(file))?;
+        Unreadable::of_list(&list).refuse().with_context(|| input::name(file))?;
+        owner(&list, bucket).with_context(|| input::name(file))?;
+        Ok(ChangedKeys { keys: list.entries.into_iter().map(|entry| entry.key).collect(), ..ChangedKeys::default() })
     }
 
     /// Reads what to invalidate. `bucket` selects an event's changes, and is the bucket of keys whose input names none.
-    pub(super) fn to_invalidate(&self, bucket: Option<&BucketName>) -> anyhow::Result<ToInvalidate> {
-        if let Some(file) = &self.event {
+    /// The changes of a list are recorded in `unsent` as soon as they are known.
+    pub(super) fn to_invalidate(
+        &self,
+        bucket: Option<&BucketName>,
+        unsent: &mut Unsent,
+    ) -> anyhow::Result<ToInvalidate> {
+        if let Some(file) = &self.input.event {
             return match decoded(file)? {
                 Event::Changes(batch) => {
                     if let Some(name) = bucket {
-                        require_bucket_in_batch(&batch, name.as_str()).with_context(|| key_lists::name(file))?;
+                        require_bucket_in_batch(&batch, name.as_str()).with_context(|| input::name(file))?;
                     }
-                    let unreadable = UnreadableRecords::of(&batch);
+                    let unreadable = Unreadable::of(&batch);
                     let is_selected = |change: &Change| bucket.is_none_or(|name| change.bucket.name == *name);
                     Ok(ToInvalidate::Changes {
                         changes: batch.changes.into_iter().filter(is_selected).collect(),
                         unreadable,
                     })
                 }
-                Event::Request(request) => from_request(request.kind, bucket),
-                Event::Job(job) => from_request(job.request?.kind, bucket),
-                Event::Schedule => from_request(Request::default().kind, bucket),
+                Event::Request(request) => from_request(request, bucket),
+                Event::Job(job) => from_request(job.request?, bucket),
+                Event::Schedule => from_request(Request::default(), bucket),
                 Event::Poll(_) => bail!(POLL_WITHOUT_CHANGES),
             };
         }
-        if let Some(file) = &self.sync {
-            let text = key_lists::read(file)?;
-            let synced_bucket = key_lists::synced_bucket(&text).with_context(|| key_lists::name(file))?;
-            if let (Some(synced_bucket), Some(named)) = (&synced_bucket, bucket)
-                && synced_bucket != named
-            {
-                bail!("{} is for bucket {synced_bucket}, not {named}; correct --bucket", key_lists::name(file));
-            }
-            // Parsed here and not by `read`: standard input can be read only once.
-            let keys = synced(&text).with_context(|| key_lists::name(file))?;
-            return of_bucket(keys, synced_bucket.as_ref().or(bucket));
+        let Some((file, content)) = self.list_content()? else {
+            let Some(paths) = &self.input.paths else { bail!(NO_INPUT) };
+            let (paths, left_out) = named(paths)?;
+            return Ok(ToInvalidate::Paths { target: RequestTarget::Default, paths, left_out });
+        };
+        let list = self.list_of(&content).inspect_err(|_| {
+            unsent.is_unreadable = true;
+            unsent.buckets = keys::aws_cli::named_buckets(&String::from_utf8_lossy(&content));
+        });
+        let list = list.with_context(|| input::name(file))?;
+        unsent.entries.clone_from(&list.entries);
+        unsent.uncertain = list.uncertain.iter().flat_map(|line| line.likely.clone()).collect();
+        let owner = owner(&list, bucket).with_context(|| input::name(file))?;
+        let unreadable = Unreadable::of_list(&list);
+        if list.entries.is_empty() {
+            return Ok(ToInvalidate::Changes { changes: Vec::new(), unreadable });
         }
-        let ChangedKeys { keys, paths, .. } = self.read(None)?;
-        match paths {
-            Some(paths) => Ok(ToInvalidate::Paths { target: RequestTarget::Default, paths }),
-            None => of_bucket(keys, bucket),
+        let Some(owner) = owner else { bail!("the input does not name the bucket of the keys; specify --bucket") };
+        let name = BucketName::new(owner).with_context(|| input::name(file))?;
+        let bucket = Bucket { name, region: None };
+        let changes =
+            list.entries.into_iter().map(|Entry { key, .. }| Change { bucket: bucket.clone(), key }).collect();
+        Ok(ToInvalidate::Changes { changes, unreadable })
+    }
+
+    /// The file of `--keys` or `--sync` with its content.
+    fn list_content(&self) -> anyhow::Result<Option<(&Path, Vec<u8>)>> {
+        let Some(file) = self.input.keys.as_deref().or(self.input.sync.as_deref()) else { return Ok(None) };
+        Ok(Some((file, input::read(file)?)))
+    }
+
+    /// Reads the list of `--keys` or `--sync`.
+    fn list_of(&self, content: &[u8]) -> anyhow::Result<KeyList> {
+        if self.input.sync.is_some() {
+            return Ok(keys::read_aws_output(content)?);
         }
+        let ListArgs { null, lines, strip_prefix } = &self.list;
+        let options = LineOptions { literal: *lines, strip_prefix: strip_prefix.clone() };
+        let list = keys::read(content, *null, &options)?;
+        if list.outside > 0 {
+            let prefix = one_line(strip_prefix.as_deref().unwrap_or_default());
+            note(format_args!("{} skipped: outside {prefix}", counted(list.outside, "name")));
+        }
+        Ok(list)
     }
 }
 
-fn of_bucket(keys: Vec<ObjectKey>, bucket: Option<&BucketName>) -> anyhow::Result<ToInvalidate> {
-    let Some(name) = bucket else {
-        if keys.is_empty() {
-            return Ok(ToInvalidate::Changes { changes: Vec::new(), unreadable: UnreadableRecords::default() });
-        }
-        bail!("the input does not name the bucket of the keys; specify --bucket");
-    };
-    let bucket = Bucket { name: name.clone(), region: None };
-    let changes = keys.into_iter().map(|key| Change { bucket: bucket.clone(), key }).collect();
-    Ok(ToInvalidate::Changes { changes, unreadable: UnreadableRecords::default() })
+/// Checks the paths of `--paths`.
+fn named(paths: &[String]) -> Result<(Vec<Item>, usize), UsageError> {
+    named_items(paths.iter().map(String::as_str)).map_err(|error| UsageError(error.to_string()))
 }
 
-fn from_request(kind: RequestKind, named: Option<&BucketName>) -> anyhow::Result<ToInvalidate> {
-    match kind {
-        RequestKind::Paths { target, paths } => Ok(ToInvalidate::Paths { target, paths }),
+const NO_INPUT: &str = "no input; specify --event, --keys, --sync or --paths";
+
+/// Returns the name of a list's bucket: the one in the list, or else `named`. A list of several buckets is refused, since
+/// each has distributions of its own.
+pub(super) fn owner<'n>(list: &'n KeyList, named: Option<&'n BucketName>) -> anyhow::Result<Option<&'n str>> {
+    let likely = list.uncertain.iter().flat_map(|line| &line.likely);
+    let owners: BTreeSet<_> = list.entries.iter().chain(likely).filter_map(|entry| entry.owner.as_ref()).collect();
+    let owners: Vec<_> = owners.into_iter().collect();
+    let named = named.map(BucketName::as_str);
+    match (owners.as_slice(), named) {
+        ([first, second, ..], _) => {
+            bail!("the list has keys of {first} and of {second}; run the command once for each")
+        }
+        ([owner @ Owner::Bucket(name)], Some(named)) if name != named => {
+            bail!("the list is of {owner}, not {named}; correct --bucket")
+        }
+        ([Owner::Bucket(name)], _) => Ok(Some(name)),
+        // Only the operator knows the bucket of an access point.
+        ([Owner::AccessPoint(_)] | [], named) => Ok(named),
+    }
+}
+
+/// Whether a list has all keys of a bucket, and not only those that changed.
+pub(super) fn is_complete(list: &KeyList) -> bool {
+    list.format != Format::AwsOutput
+}
+
+fn from_request(request: Request, named: Option<&BucketName>) -> anyhow::Result<ToInvalidate> {
+    // Any other file may be such an event, for example a list of keys.
+    if request == Request::default() {
+        bail!(
+            "the event names nothing, and only a function with DISTRIBUTION_ID takes it for everything; use --keys for a \
+             list of keys, or --paths '/*' for everything"
+        );
+    }
+    if request.wait.is_some() {
+        note("The event's wait is not read; add --wait to wait.");
+    }
+    match request.kind {
+        RequestKind::Paths { target, paths, left_out } => Ok(ToInvalidate::Paths { target, paths, left_out }),
         RequestKind::Keys { bucket, keys } => {
             require_bucket(&bucket, named.map(BucketName::as_str))?;
             let changes = keys.into_iter().map(|key| Change { bucket: bucket.clone(), key }).collect();
-            Ok(ToInvalidate::Changes { changes, unreadable: UnreadableRecords::default() })
+            Ok(ToInvalidate::Changes { changes, unreadable: Unreadable::default() })
         }
-    }
-}
-
-/// Returns the keys in the output of `aws s3 sync` or `aws s3 ls --recursive`. Empty input has none.
-fn synced(text: &str) -> anyhow::Result<Vec<ObjectKey>> {
-    match KeyList::read(text)? {
-        KeyList::Sync(keys) | KeyList::Listing(keys) => Ok(keys),
-        KeyList::Keys(keys) if keys.is_empty() => Ok(keys),
-        KeyList::Keys(_) => bail!("not the output of `aws s3 sync` or `aws s3 ls --recursive`"),
     }
 }
 
 fn requested_keys(request: Request, named: Option<&str>) -> anyhow::Result<ChangedKeys> {
+    if request == Request::default() {
+        note("The event names nothing; only a function with DISTRIBUTION_ID takes it for everything.");
+    }
     match request.kind {
         RequestKind::Keys { bucket, keys } => {
             require_bucket(&bucket, named)?;
             Ok(ChangedKeys { keys, ..ChangedKeys::default() })
         }
-        RequestKind::Paths { paths, .. } => Ok(ChangedKeys { paths: Some(paths), ..ChangedKeys::default() }),
+        RequestKind::Paths { paths, left_out, .. } => {
+            Ok(ChangedKeys { paths: Some((paths, left_out)), ..ChangedKeys::default() })
+        }
     }
 }
 
@@ -230,8 +337,8 @@ fn buckets(batch: &Batch) -> BTreeSet<&str> {
 
 /// Reads and decodes an event. A job with a continuation token is an error: its invalidation was created before.
 fn decoded(file: &Path) -> anyhow::Result<Event> {
-    let event = key_lists::read(file)?;
-    match event::decode(event.as_bytes()).with_context(|| key_lists::name(file))? {
+    let event = input::read_text(file)?;
+    match event::decode(event.as_bytes()).with_context(|| input::name(file))? {
         Event::Job(job) if job.continuation_token.is_some() => {
             bail!(
                 "the job has a continuation token, so an earlier invocation created its invalidation; nothing is left \
@@ -252,7 +359,7 @@ fn of_one_bucket(batch: Batch, bucket: Option<&str>) -> anyhow::Result<ChangedKe
         }
         None => {}
     }
-    let unreadable = UnreadableRecords::of(&batch);
+    let unreadable = Unreadable::of(&batch);
     let selected = batch.changes.into_iter().filter(|it| bucket.is_none_or(|name| it.bucket.name.as_str() == name));
     Ok(ChangedKeys { keys: selected.map(|change| change.key).collect(), paths: None, unreadable })
 }

@@ -4,14 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use serde::Deserialize;
 
-use super::key_lists;
 use super::terminal::note;
+use super::{config_json, input};
 use crate::aws::{self, CallError, CloudFront, ErrorClass};
 use crate::change::DistributionId;
 use crate::handler::deadline::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT};
-use crate::path::{Behavior, DistributionConfig, Origin, OriginGroup};
+use crate::path::DistributionConfig;
 
 /// The distribution whose config maps objects to URLs.
 #[derive(Debug, Args)]
@@ -33,11 +32,11 @@ impl ConfigArgs {
         self.config.as_deref()
     }
 
-    /// Returns the distribution config from the file or from CloudFront; `None` if it is not known. A failed call only
-    /// prints a note, unless the distribution does not exist.
+    /// Returns the distribution config from the file or from CloudFront; `None` if it is not asked for. A failed call is an
+    /// error, since the defaults could be other paths than the right ones.
     pub(super) async fn read(&self) -> anyhow::Result<Option<DistributionConfig>> {
         if let Some(file) = &self.config {
-            let config = parse(&key_lists::read(file)?).with_context(|| key_lists::name(file))?;
+            let config = config_json::parse(&input::read_text(file)?).with_context(|| input::name(file))?;
             for policy in config.unresolved_policies() {
                 note(format_args!(
                     "The file does not contain cache policy {}. The plan assumes that its cache key has no query \
@@ -60,8 +59,7 @@ impl ConfigArgs {
             Ok(config) => Ok(Some(config)),
             Err(error) if error.class == ErrorClass::NotFound => bail!("{error}; correct --distribution"),
             Err(error) => {
-                note(format_args!("Cannot read the config of {id}, so the plan uses defaults: {error}"));
-                Ok(None)
+                bail!("cannot read the config of {id}: {error}; add --offline to plan without it, with defaults")
             }
         }
     }
@@ -84,127 +82,4 @@ async fn read_config(cloudfront: &CloudFront, id: &DistributionId) -> Result<Dis
         config.resolve_policy(&policy, in_key);
     }
     Ok(config)
-}
-
-/// The output of `aws cloudfront get-distribution` or `get-distribution-config`, or the distribution config alone.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum ConfigOutput {
-    #[serde(rename_all = "PascalCase")]
-    Distribution {
-        distribution: ConfigWrapper,
-    },
-    ConfigWrapper(ConfigWrapper),
-    ConfigJson(ConfigJson),
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ConfigWrapper {
-    distribution_config: ConfigJson,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ConfigJson {
-    origins: ListJson<OriginJson>,
-    #[serde(default)]
-    origin_groups: ListJson<OriginGroupJson>,
-    default_cache_behavior: BehaviorJson,
-    #[serde(default)]
-    cache_behaviors: ListJson<BehaviorJson>,
-    #[serde(default)]
-    default_root_object: Option<String>,
-}
-
-/// A list in a distribution config. Without `Items` it is empty.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ListJson<T> {
-    #[serde(default = "Vec::new")]
-    items: Vec<T>,
-}
-
-impl<T> Default for ListJson<T> {
-    fn default() -> Self {
-        Self { items: Vec::new() }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct OriginJson {
-    id: String,
-    domain_name: String,
-    #[serde(default)]
-    origin_path: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct OriginGroupJson {
-    id: String,
-    members: ListJson<MemberJson>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct MemberJson {
-    origin_id: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct BehaviorJson {
-    path_pattern: Option<String>,
-    target_origin_id: String,
-    cache_policy_id: Option<String>,
-    forwarded_values: Option<ForwardedJson>,
-    #[serde(default)]
-    function_associations: ListJson<AssociationJson>,
-    #[serde(default)]
-    lambda_function_associations: ListJson<AssociationJson>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ForwardedJson {
-    query_string: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct AssociationJson {
-    event_type: String,
-}
-
-fn parse(json: &str) -> anyhow::Result<DistributionConfig> {
-    let config = match serde_json::from_str(json) {
-        Ok(
-            ConfigOutput::Distribution { distribution: ConfigWrapper { distribution_config } }
-            | ConfigOutput::ConfigWrapper(ConfigWrapper { distribution_config }),
-        ) => distribution_config,
-        Ok(ConfigOutput::ConfigJson(config)) => config,
-        Err(_) => bail!("not the output of `aws cloudfront get-distribution-config`"),
-    };
-    let behavior = |it: &BehaviorJson, pattern: Option<&str>| {
-        let events = it.function_associations.items.iter().chain(&it.lambda_function_associations.items);
-        let forwards = it.forwarded_values.as_ref().is_some_and(|it| it.query_string);
-        let events = events.map(|it| it.event_type.as_str());
-        Behavior::new(pattern, &it.target_origin_id, it.cache_policy_id.as_deref(), forwards, events)
-    };
-    let group =
-        |it: OriginGroupJson| OriginGroup::new(&it.id, it.members.items.into_iter().map(|it| it.origin_id).collect());
-    let ordered = config.cache_behaviors.items.iter().map(|it| behavior(it, it.path_pattern.as_deref()));
-    Ok(DistributionConfig {
-        behaviors: ordered.chain([behavior(&config.default_cache_behavior, None)]).collect::<Result<_, _>>()?,
-        origins: config
-            .origins
-            .items
-            .iter()
-            .map(|it| Origin::new(&it.id, &it.domain_name, &it.origin_path))
-            .collect::<Result<_, _>>()?,
-        origin_groups: config.origin_groups.items.into_iter().map(group).collect::<Result<_, _>>()?,
-        default_root_object: DistributionConfig::root_object(config.default_root_object.as_deref()),
-    })
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -11,9 +12,11 @@ use tokio::time::Instant;
 
 use super::aws::OperatorClients;
 use super::aws_args::AwsArgs;
-use super::changes::{ChangesArgs, ToInvalidate, UnreadableRecords};
+use super::changes::{ChangesArgs, ToInvalidate, Unreadable};
+use super::input::UsageError;
 use super::link::OperatorApi;
 use super::plan::{at_most, from_to};
+use super::recovery::{Unsent, advise, quoted};
 use super::terminal::{note, say};
 use super::{invalidate_table, wait};
 use crate::aws;
@@ -24,7 +27,7 @@ use crate::config::{Config, ExpectedOwner};
 use crate::event::{Event, Request, RequestKind, RequestTarget};
 use crate::handler::{App, Invocation};
 use crate::plan::SkipReason;
-use crate::report::{Answer, InvocationError, Report, logging};
+use crate::report::{Answer, Failure, InvocationError, Report, logging};
 
 /// What to invalidate.
 #[derive(Debug, Args)]
@@ -37,8 +40,8 @@ throttled requests. It does not read the configuration of a deployed function.
 
 Examples:
   aws s3 sync --no-progress site s3://my-site | invalidator invalidate --sync -
-  git diff --name-only -z HEAD~ | tr '\\0' '\\n' \\
-    | invalidator invalidate --keys - --bucket my-site
+  git diff -z --name-only --no-renames --relative=site/ HEAD~ \\
+    | invalidator invalidate -z --keys - --bucket my-site
   invalidator invalidate --distribution E2EXAMPLE1ABCD --paths / '/img/*' --wait
   invalidator invalidate --event failed.json"
 )]
@@ -61,6 +64,10 @@ pub(super) struct InvalidateArgs {
     /// Maximum number of wildcards (paths that end with *) among these paths
     #[arg(long, value_name = "N", default_value_t = Config::DEFAULT_MAX_WILDCARDS, value_parser = at_most(Budget::MAX_WILDCARDS))]
     max_wildcards: NonZeroUsize,
+    /// File to which the keys of --keys or --sync are added that were not invalidated, for a later run with --keys FILE;
+    /// default: the command prints them
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["event", "paths"])]
+    save: Option<PathBuf>,
     /// Wait until the invalidations are complete
     #[arg(long)]
     wait: bool,
@@ -79,11 +86,43 @@ pub(super) struct InvalidateArgs {
 
 impl InvalidateArgs {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let input = self.changes.to_invalidate(self.bucket.as_ref())?;
+        let mut unsent = Unsent::default();
+        let result = self.invalidate(&mut unsent).await;
+        if result.is_err() && !self.dry_run {
+            advise(&unsent, |bucket, input| self.command(bucket, input), self.save.as_deref());
+        }
+        result
+    }
+
+    /// The command as it was typed, for another input, whose bucket is this one if it names one.
+    fn command(&self, bucket: Option<&BucketName>, input: &str) -> String {
+        let mut words = vec!["invalidator".to_owned(), "invalidate".to_owned()];
+        let mut add = |option: &str, value: &str| words.extend([option.to_owned(), quoted(value)]);
+        match bucket.or(self.bucket.as_ref()) {
+            Some(name) => add("--bucket", name.as_str()),
+            None if input.starts_with("--paths") && self.distribution.is_some() => {}
+            None => add("--bucket", "BUCKET"),
+        }
+        if let Some(id) = &self.distribution {
+            add("--distribution", id.as_str());
+        }
+        if self.tag != Config::DEFAULT_DISTRIBUTION_TAG {
+            add("--tag", &self.tag);
+        }
+        for (option, value) in self.aws.options() {
+            add(option, &value);
+        }
+        words.push(input.to_owned());
+        words.join(" ")
+    }
+
+    /// Invalidates what the input names. Whatever of a list is not invalidated stays in `unsent`.
+    async fn invalidate(&self, unsent: &mut Unsent) -> anyhow::Result<()> {
+        let input = self.changes.to_invalidate(self.bucket.as_ref(), unsent)?;
         let (event, unreadable) = match input {
-            ToInvalidate::Paths { target, paths } => {
-                let kind = RequestKind::Paths { target: self.target(target)?, paths };
-                (Event::Request(Request { kind, wait: None }), UnreadableRecords::default())
+            ToInvalidate::Paths { target, paths, left_out } => {
+                let kind = RequestKind::Paths { target: self.target(target)?, paths, left_out };
+                (Event::Request(Request { kind, wait: None }), Unreadable::default())
             }
             ToInvalidate::Changes { changes, unreadable } if changes.is_empty() => {
                 let refused = unreadable.refuse();
@@ -113,14 +152,18 @@ impl InvalidateArgs {
         let deadline = started + self.timeout();
         let invocation = Invocation { request_id: request_id(), function_arn: String::new(), deadline };
         let (answer, _) = app.handle(Ok(event), started, &invocation).await;
+        let is_accepted = answer.is_ok();
         let (mut report, mut errors): (_, Vec<_>) = match answer {
             Ok(Answer { report, .. }) => (report, Vec::new()),
             Err(InvocationError { report, failures, .. }) => {
-                (*report, failures.into_iter().map(|failure| failure.message).collect())
+                // With --distribution, the tags do not name it.
+                let named_in = if self.distribution.is_some() { "--distribution" } else { "the bucket tags" };
+                let message = |failure: Failure| failure.message.replace("the bucket tags", named_in);
+                (*report, failures.into_iter().map(message).collect())
             }
         };
         if !self.json {
-            invalidate_table::show(&report);
+            invalidate_table::show(&report, is_accepted);
         } else if self.wait {
             // The report follows the wait, which may be interrupted.
             for sent in &report.invalidations {
@@ -142,6 +185,9 @@ impl InvalidateArgs {
             SkipReason::BucketNotTagged { bucket } => Some(bucket.clone()),
             _ => None,
         });
+        if is_accepted && untagged_bucket.is_none() {
+            unsent.entries.clear();
+        }
         if let Some(bucket) = untagged_bucket {
             let tag = &self.tag;
             let error =
@@ -169,7 +215,9 @@ impl InvalidateArgs {
                 Ok(RequestTarget::Bucket(Bucket { name: name.clone(), region: None }))
             }
             (None, None, RequestTarget::Default) => {
-                bail!("the input names no distribution; specify --distribution, or --bucket to use the bucket's tag")
+                let error =
+                    "the input names no distribution; specify --distribution, or --bucket to use the bucket's tag";
+                Err(UsageError(error.to_owned()).into())
             }
             (None, _, in_input) => Ok(in_input),
         }

@@ -7,8 +7,9 @@ use crate::plan::SkipReason;
 use crate::report::Report;
 use crate::send::SentStatus;
 
-/// Prints the function's report: its invalidations, then the skipped changes with the reasons.
-pub(super) fn show(report: &Report) {
+/// Prints the function's report: its invalidations, then the skipped changes with the reasons. `is_accepted` says whether
+/// no change failed.
+pub(super) fn show(report: &Report, is_accepted: bool) {
     if !report.invalidations.is_empty() {
         let mut rows = table(&["DISTRIBUTION", "INVALIDATION", "CHANGES", "PATHS", "WILDCARDS", "PRICE"]);
         for sent in report.invalidations.iter().take(MAX_ROWS) {
@@ -30,12 +31,15 @@ pub(super) fn show(report: &Report) {
         say(rows.trim_fmt());
         more(report.invalidations.len() + report.invalidations_omitted, "invalidation");
     }
+    if report.paths_left_out > 0 {
+        say(format_args!("{} left out, because these cover them", counted(report.paths_left_out, "other path")));
+    }
     for skipped in &report.skipped {
         if skipped.reason != SkipReason::DryRun {
             say(format_args!("{} skipped: {}", counted(skipped.changes, "change"), reason(&skipped.reason)));
         }
     }
-    if report.invalidations.is_empty() && report.skipped.is_empty() {
+    if is_accepted && report.invalidations.is_empty() && report.skipped.is_empty() {
         say("Nothing to invalidate.");
     }
 }
@@ -70,7 +74,7 @@ mod tests {
     #[test]
     fn only_what_cloudfront_bills_has_a_price() {
         let distributions = [DistributionId::new("E1").unwrap()];
-        let items = named_items(["/a", "/b"]).unwrap();
+        let (items, _) = named_items(["/a", "/b"]).unwrap();
         let planned = plan_named(&distributions, &items, None, &DeliveryId::Invocation("1"));
         let [invalidation] = planned.as_slice() else { panic!("one distribution") };
         let price = |sent: &SentInvalidation| usd(sent.cost_usd);

@@ -1,20 +1,23 @@
 //! The operator's command line, `invalidator`, with one module per subcommand.
 //!
-//! [`link`] decides what `link`, `unlink` and `status` do and knows AWS only through a trait; [`aws`] implements that
+//! [`keys`] reads lists of keys. [`link`] decides what `link`, `unlink` and `status` do and knows AWS only through a trait; [`aws`] implements that
 //! trait with the SDK.
 
 pub mod aws;
 mod aws_args;
 mod changes;
 mod config;
+pub mod config_json;
 mod demo;
 mod explain;
+mod input;
 mod invalidate;
 mod invalidate_table;
-mod key_lists;
+pub mod keys;
 pub mod link;
 mod link_command;
 mod plan;
+mod recovery;
 mod status;
 mod template_snippet;
 mod terminal;
@@ -24,10 +27,22 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+/// The exit status for options that cannot work, also those that clap rejects.
+const USAGE: u8 = 2;
+
 /// Invalidates CloudFront automatically when S3 objects change: links buckets to the Lambda function, checks them, and
 /// sends invalidations from the command line.
 #[derive(Debug, Parser)]
-#[command(name = "invalidator", version, max_term_width = 80)]
+#[command(
+    name = "invalidator",
+    version,
+    max_term_width = 80,
+    after_help = "\
+Exit status:
+  0  done
+  1  not everything was invalidated, or a problem was found
+  2  the options are wrong"
+)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -58,7 +73,7 @@ impl Cli {
             Err(error) => {
                 // The message may quote outside text, such as a bucket's tags, with control characters in it.
                 terminal::note(format_args!("Error: {}", crate::change::text::one_line(&format!("{error:#}"))));
-                ExitCode::FAILURE
+                if error.is::<input::UsageError>() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
             }
         }
     }

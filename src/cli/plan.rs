@@ -8,11 +8,12 @@ use anyhow::{Context, bail};
 use clap::Args;
 use serde::Serialize;
 
-use super::changes::{ChangedKeys, ChangesArgs};
+use super::changes::{ChangedKeys, ChangesArgs, is_complete, owner};
 use super::config::ConfigArgs;
-use super::explain;
-use super::key_lists::{self, KeyList};
+use super::input::UsageError;
+use super::keys::{self, InputError, LineOptions};
 use super::terminal::{MAX_ROWS, more, note, price, right, say, shorten, table};
+use super::{explain, input};
 use crate::change::text::{counted, json_line, one_line};
 use crate::change::{Bucket, BucketName, ObjectKey, Region};
 use crate::collapse::{Budget, Collapsed, CostModel, Counted, Coverage, Heuristic, Objective, collapse};
@@ -27,15 +28,15 @@ Examples:
   invalidator plan --event event.json
   aws s3 sync --dryrun --delete site s3://my-site | invalidator plan --sync -
   aws s3 ls --recursive s3://my-site > before.txt
-  git diff --name-only -z HEAD~ | tr '\\0' '\\n' \\
-    | invalidator plan --keys - --listing before.txt
+  git diff -z --name-only --no-renames --relative=site/ HEAD~ \\
+    | invalidator plan -z --keys - --listing before.txt
   invalidator plan --keys changed.txt --bucket my-site \\
     --distribution E2EXAMPLE1ABCD --explain")]
 pub(super) struct PlanArgs {
     #[command(flatten)]
     changes: ChangesArgs,
-    /// Listing of all keys in the bucket: the output of `aws s3 ls --recursive`, or one key per line; - reads standard
-    /// input. The output of `aws s3 sync` is accepted too, but lists only some keys, so the number of unchanged URLs
+    /// Listing of all keys in the bucket: the output of `aws s3 ls --recursive`, a JSON array, or one key per line; - reads
+    /// standard input. The output of `aws s3 sync` is accepted too, but lists only some keys, so the number of unchanged URLs
     /// evicted stays unknown
     #[arg(long, value_name = "FILE")]
     listing: Option<PathBuf>,
@@ -99,12 +100,12 @@ impl PlanArgs {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let inputs = self.changes.files().chain(self.listing.as_deref()).chain(self.source.file());
         if inputs.filter(|file| *file == Path::new("-")).count() > 1 {
-            bail!("standard input can be read only once; specify - for one input, and files for the others");
+            let error = "standard input can be read only once; specify - for one input, and files for the others";
+            return Err(UsageError(error.to_owned()).into());
         }
-        let bucket = self.bucket.as_ref().map(BucketName::as_str);
-        let ChangedKeys { mut keys, paths, unreadable } = self.changes.read(bucket)?;
-        if let Some(paths) = paths {
-            return self.print_named(&paths);
+        let ChangedKeys { mut keys, paths, unreadable } = self.changes.read(self.bucket.as_ref())?;
+        if let Some((paths, left_out)) = paths {
+            return self.print_named(&paths, left_out);
         }
         keys.sort();
         keys.dedup();
@@ -163,7 +164,7 @@ impl PlanArgs {
     }
 
     /// Prints explicit paths. They are never collapsed, so there is nothing to plan.
-    fn print_named(&self, items: &[Item]) -> anyhow::Result<()> {
+    fn print_named(&self, items: &[Item], left_out: usize) -> anyhow::Result<()> {
         let wildcards = items.iter().filter(|item| item.is_wildcard()).count();
         if self.json {
             let invalidations = vec![JsonInvalidation::new(items, 0, wildcards, None)];
@@ -175,6 +176,9 @@ impl PlanArgs {
         }
         say(rows.trim_fmt());
         more(items.len(), "path");
+        if left_out > 0 {
+            say(format_args!("{} left out, because these cover them", counted(left_out, "other path")));
+        }
         let (paths, wildcards) = (counted(items.len(), "path"), counted(wildcards, "wildcard"));
         say(format_args!("\n{paths}, including {wildcards}: {}", price(items.len())));
         Ok(())
@@ -188,14 +192,15 @@ impl PlanArgs {
         required: &[InvalidationPath],
     ) -> anyhow::Result<Option<Counted<ListedUrls>>> {
         let Some(file) = &self.listing else { return Ok(None) };
-        let list = KeyList::read(&key_lists::read(file)?).with_context(|| key_lists::name(file))?;
-        let (keys, complete) = match list {
-            KeyList::Listing(keys) | KeyList::Keys(keys) => (keys, true),
-            KeyList::Sync(keys) => (keys, false),
-        };
-        if keys.is_empty() {
-            bail!("{} lists no objects; omit --listing if no bucket listing is available", key_lists::name(file));
+        let name = || input::name(file);
+        let list = keys::read(&input::read(file)?, false, &LineOptions::default());
+        let list = list.map_err(InputError::without_lines).with_context(name)?;
+        owner(&list, self.bucket.as_ref()).with_context(name)?;
+        if list.entries.is_empty() {
+            bail!("{} lists no objects; omit --listing if no bucket listing is available", name());
         }
+        let complete = is_complete(&list);
+        let keys: Vec<_> = list.entries.into_iter().map(|entry| entry.key).collect();
         let listed = ListedUrls {
             key_prefixes: mapping.origin_matches.iter().map(|it| it.path.key_prefix()).collect(),
             listed_prefix: complete.then(|| self.listing_prefix.clone().unwrap_or_default()),

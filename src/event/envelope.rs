@@ -1,5 +1,4 @@
-//! From bytes to an event: which kind of event it is, by fields that only one kind has, and the envelopes of SQS, SNS
-//! and Lambda, nested in any order around it.
+//! From bytes to an event: the envelopes of SQS, SNS and Lambda around it, nested in any order.
 //!
 //! Sources: Lambda developer guide, "Using Lambda with Amazon SQS", "… with Amazon SNS", "Retaining records of
 //! asynchronous invocations"; SNS developer guide, "Raw message delivery".
@@ -7,17 +6,17 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use super::eventbridge::S3Event;
-use super::fields::{EventFields, JsonObject, JsonText, POLL_QUEUE, read};
+use super::fields::{JsonObject, JsonText, POLL_QUEUE, read};
 use super::job::{self, Job};
+use super::kind::{EventKind, event_kind, source_of};
 use super::poll::Poll;
-use super::request::{FIELDS as REQUEST_FIELDS, PATHS_ALIAS, Request};
+use super::request::{Request, RequestKind};
 use super::s3::check_source;
+use super::unread::may_be_notification;
 use super::{EventError, eventbridge, s3};
-use crate::change::{Batch, EventSource, FieldError, Message, SkippedRecord};
+use crate::change::{Batch, Change, EventSource, FieldError, Message, SkippedRecord};
 
 /// The decoded payload of an invocation.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,30 +31,6 @@ pub enum Event {
     Poll(Poll),
     /// The event of a schedule that names nothing.
     Schedule,
-}
-
-/// A kind of event, with its content as raw JSON.
-pub(super) enum EventKind<'a> {
-    /// Records of S3, SQS or SNS.
-    Records(&'a RawValue),
-    /// S3's test event.
-    TestEvent,
-    /// An SNS message as delivered to a queue. Contains the field `Message`, a string.
-    SnsMessage(&'a RawValue),
-    /// An S3 event from EventBridge.
-    S3Event(S3Event<'a>),
-    /// An invocation record, or an EventBridge event whose detail is one: the field with the event inside.
-    InvocationRecord { field: &'static str, event: &'a RawValue },
-    /// A CodePipeline job.
-    Job(&'a RawValue),
-    /// A request.
-    Request(EventFields<'a>),
-    /// A request to poll the queue.
-    Poll(EventFields<'a>),
-    /// An event of a schedule.
-    Schedule,
-    /// An event that names nothing: from another source of EventBridge or the console's Test button.
-    Empty,
 }
 
 /// Decodes the payload of an invocation.
@@ -106,7 +81,8 @@ fn open<'a>(json: &'a str, depth: usize, batch: &mut Batch) -> Result<Option<Eve
         };
     }
     match kind {
-        EventKind::Records(records) => open_records(records, depth, batch)?,
+        EventKind::Records { list, records } => return open_records(list, records, depth, batch),
+        EventKind::ReceivedMessages(messages) => open_received(messages, depth, batch)?,
         EventKind::TestEvent => batch.test_events += 1,
         EventKind::SnsMessage(message) => {
             let JsonText(message) = serde_json::from_str(message.get()).map_err(|_| EventError::UnknownKind)?;
@@ -117,97 +93,28 @@ fn open<'a>(json: &'a str, depth: usize, batch: &mut Batch) -> Result<Option<Eve
             batch.failed.extend(decoded.err());
         }
         EventKind::InvocationRecord { field, event } => return open_inner(event.get(), field, depth, batch),
-        EventKind::Job(_) | EventKind::Request(_) | EventKind::Poll(_) | EventKind::Schedule | EventKind::Empty => {
+        EventKind::Job(_) | EventKind::Request(_) | EventKind::Poll(_) | EventKind::Schedule | EventKind::Other => {
             return Ok(Some(kind));
         }
     }
     Ok(None)
 }
 
-/// The fields of the console's test event template "hello-world".
-const HELLO_WORLD: [&str; 3] = ["key1", "key2", "key3"];
-
-/// Detects the kind of an event.
-pub(super) fn event_kind(json: &str) -> Result<EventKind<'_>, EventError> {
-    let not_json = |error: serde_json::Error| EventError::NotJson(error.to_string());
-    let fields = serde_json::from_str::<Option<EventFields<'_>>>(json);
-    if fields.as_ref().is_err_and(serde_json::Error::is_data) {
-        // The text starts with a JSON value other than an object. The error quotes that value, and what follows may not
-        // be JSON, so the text is parsed again.
-        serde_json::from_str::<IgnoredAny>(json).map_err(not_json)?;
-        return Err(EventError::UnknownKind);
-    }
-    let Some(fields) = fields.map_err(not_json)? else { return Ok(EventKind::Empty) };
-    let mut kinds = [
-        fields.get("Records").map(EventKind::Records),
-        fields.text("Event").filter(|event| event == "s3:TestEvent").map(|_| EventKind::TestEvent),
-        queued_sns_message(&fields),
-        from_event_bridge(&fields),
-        invocation_record(&fields),
-        fields.get("CodePipeline.job").map(EventKind::Job),
-    ]
-    .into_iter()
-    .flatten();
-    let is_request = fields.kept.iter().any(|(name, _)| REQUEST_FIELDS.contains(&&**name) || name == PATHS_ALIAS);
-    let is_hello_world = fields.kept.iter().all(|(name, _)| HELLO_WORLD.contains(&&**name));
-    let is_poll = fields.get(POLL_QUEUE).is_some();
-    // An event of two kinds is ambiguous. So is an EventBridge event of another source that has request fields: which
-    // of the two is meant is unknown. Beside any other kind, such fields are ignored as unknown ones.
-    match (kinds.next(), kinds.next()) {
-        _ if fields.ambiguous => Err(EventError::UnknownKind),
-        (Some(_), None) if is_poll => Err(EventError::UnknownKind),
-        (Some(EventKind::Empty | EventKind::Schedule), None) if is_request => Err(EventError::UnknownKind),
-        (Some(EventKind::InvocationRecord { field: "requestPayload", .. }), None) if is_success(&fields) => {
-            Err(EventError::UnknownKind)
-        }
-        (Some(kind), None) => Ok(kind),
-        (None, _) if is_poll && !fields.truncated => Ok(EventKind::Poll(fields)),
-        (None, _) if is_request && !fields.truncated => Ok(EventKind::Request(fields)),
-        (None, _) if is_hello_world && !fields.truncated => Ok(EventKind::Empty),
-        _ => Err(EventError::UnknownKind),
-    }
-}
-
-/// SNS confirms subscriptions by messages of other types, which contain no event.
-fn queued_sns_message<'a>(fields: &EventFields<'a>) -> Option<EventKind<'a>> {
-    let message = fields.get("Message")?;
-    (fields.text("Type")? == "Notification").then_some(EventKind::SnsMessage(message))
-}
-
-/// Source: EventBridge user guide, "Event structure"; Lambda developer guide, "Invocation record" for `lambda`.
-fn from_event_bridge<'a>(fields: &EventFields<'a>) -> Option<EventKind<'a>> {
-    let (source, detail_type, detail) = (fields.text("source")?, fields.text("detail-type")?, fields.get("detail")?);
-    Some(match source.as_str() {
-        "aws.s3" => {
-            EventKind::S3Event(S3Event { detail_type, region: fields.get("region"), time: fields.get("time"), detail })
-        }
-        "lambda" if detail_type.starts_with("Lambda Function Invocation Result") => {
-            EventKind::InvocationRecord { field: "detail", event: detail }
-        }
-        "aws.events" | "aws.scheduler" => EventKind::Schedule,
-        _ => EventKind::Empty,
-    })
-}
-
-fn invocation_record<'a>(fields: &EventFields<'a>) -> Option<EventKind<'a>> {
-    fields.get("requestContext")?;
-    fields.get("requestPayload").map(|event| EventKind::InvocationRecord { field: "requestPayload", event })
-}
-
-/// Returns whether this is the record of a successful invocation, whose event must not be handled again.
-fn is_success(record: &EventFields<'_>) -> bool {
-    let context = record.get("requestContext").and_then(|it| serde_json::from_str::<EventFields<'_>>(it.get()).ok());
-    context.and_then(|context| context.text("condition")).is_some_and(|condition| condition == "Success")
-}
-
 /// The number of failures kept per list of records; further ones are only counted. One message can contain half a
 /// million records, each of them bad.
 const MAX_LISTED_FAILURES: usize = 10;
 
-fn open_records(records: &RawValue, depth: usize, batch: &mut Batch) -> Result<(), EventError> {
+/// Adds the changes of a list of records to the batch. Returns a kind of event only for an SNS message that names
+/// nothing.
+fn open_records<'a>(
+    list: &str,
+    records: &'a RawValue,
+    depth: usize,
+    batch: &mut Batch,
+) -> Result<Option<EventKind<'a>>, EventError> {
     let records: Vec<&RawValue> = serde_json::from_str(records.get()).map_err(|_| EventError::UnknownKind)?;
     if records.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let source = source_of(&records).ok_or(EventError::UnknownKind)?;
     // Only the outermost batch of messages is answered with batch item failures.
@@ -215,6 +122,9 @@ fn open_records(records: &RawValue, depth: usize, batch: &mut Batch) -> Result<(
     if depth == 0 {
         batch.source = source;
         batch.messages = needs_ids.then(Vec::new);
+        if source == EventSource::Sns && records.iter().all(|record| is_plain(record)) {
+            return Ok(Some(EventKind::Other));
+        }
     }
     // The number of failures listed so far that belong to no message with an ID.
     let mut listed = 0;
@@ -238,7 +148,7 @@ fn open_records(records: &RawValue, depth: usize, batch: &mut Batch) -> Result<(
         };
         batch.failed.extend(decoded.err());
         if batch.failed.len() > failed {
-            prefix_locations(batch, failed, &format!("Records[{index}]"));
+            prefix_locations(batch, failed, &format!("{list}[{index}]"));
         }
         if let (Some(messages), Some(id)) = (&mut batch.messages, id) {
             let (changes, failed) = (changes..batch.changes.len(), failed..batch.failed.len());
@@ -249,42 +159,39 @@ fn open_records(records: &RawValue, depth: usize, batch: &mut Batch) -> Result<(
         listed += end - failed;
         batch.unlisted_failures += batch.failed.drain(end..).len();
     }
-    Ok(())
+    Ok(None)
 }
 
-/// The services whose events contain a list named `Records`, by the event source that their records name.
-const EVENT_SOURCES: [(&str, EventSource); 3] =
-    [("aws:sqs", EventSource::Sqs), ("aws:sns", EventSource::Sns), ("aws:s3", EventSource::S3)];
-
-/// Returns the service of a list of records. All records come from one service, so the first that names one decides. If
-/// none can be read, returns the first of [`EVENT_SOURCES`] that occurs as a string in a record that is an object.
-fn source_of(records: &[&RawValue]) -> Option<EventSource> {
-    let mentions = |name: &str| {
-        records.iter().any(|record| record.get().starts_with('{') && record.get().contains(&format!("\"{name}\"")))
-    };
-    let guess = || EVENT_SOURCES.iter().find(|(name, _)| mentions(name)).map(|(_, source)| *source);
-    records.iter().find_map(|record| source(record)).or_else(guess)
+/// Returns whether the message in a record of SNS is plain text or JSON that names nothing. What begins like JSON and is
+/// not may be a notification that could not be read.
+fn is_plain(record: &RawValue) -> bool {
+    sns_message(record).is_ok_and(|message| match event_kind(&message) {
+        Ok(kind) => matches!(kind, EventKind::Other),
+        Err(EventError::NotJson(_)) => {
+            !message.trim_start().starts_with(['{', '[', '/']) && !may_be_notification(&message)
+        }
+        Err(_) => false,
+    })
 }
 
-/// The event source of a record. SNS capitalizes the field's name.
-#[derive(Deserialize)]
-#[serde(bound(deserialize = "'de: 'a"))]
-struct SourceNames<'a> {
-    #[serde(rename = "eventSource")]
-    event_source: Option<JsonText<'a>>,
-    #[serde(rename = "EventSource")]
-    sns_source: Option<JsonText<'a>>,
-}
-
-/// Returns the service that a record names.
-fn source(record: &RawValue) -> Option<EventSource> {
-    let JsonObject(named): JsonObject<SourceNames<'_>> = serde_json::from_str(record.get()).ok()?;
-    match (named.event_source, named.sns_source) {
-        (Some(JsonText(name)), None) if name == "aws:sqs" => Some(EventSource::Sqs),
-        (Some(JsonText(name)), None) if name == "aws:s3" => Some(EventSource::S3),
-        (None, Some(JsonText(name))) if name == "aws:sns" => Some(EventSource::Sns),
-        _ => None,
+/// Adds the changes of messages that a person received from a queue to the batch.
+fn open_received(messages: &RawValue, depth: usize, batch: &mut Batch) -> Result<(), EventError> {
+    #[derive(Deserialize)]
+    struct Received<'a> {
+        #[serde(borrow, rename = "Body")]
+        body: Option<JsonText<'a>>,
     }
+    let messages: Vec<&RawValue> = serde_json::from_str(messages.get()).map_err(|_| EventError::UnknownKind)?;
+    for (index, message) in messages.into_iter().enumerate() {
+        let failed = batch.failed.len();
+        match read(message, "").map(|JsonObject(Received { body })| body) {
+            Ok(Some(JsonText(body))) => open_message(&body, "Body", depth, batch),
+            Ok(None) => batch.failed.push(FieldError::missing("Body")),
+            Err(error) => batch.failed.push(error),
+        }
+        prefix_locations(batch, failed, &format!("Messages[{index}]"));
+    }
+    Ok(())
 }
 
 #[derive(Deserialize)]
@@ -364,14 +271,26 @@ pub fn decode_message(id: Box<str>, is_redelivered: bool, body: &str, batch: &mu
 }
 
 /// Decodes an event embedded as a string in another. An error fails only this message, and so does an event that is not
-/// about changes. A poll is skipped: Lambda retains the events of invocations that failed, and a poll that failed was
+/// about changes. Of requests only one that names the keys of a bucket is about changes; a rule's input transformer
+/// writes such. A poll is skipped: Lambda retains the events of invocations that failed, and a poll that failed was
 /// followed by the next.
 fn open_message(event: &str, field: &str, depth: usize, batch: &mut Batch) {
     let refused = |what| format!("{what} is not accepted in an SQS or SNS message; invoke the function directly");
     let reason = match open_inner(event, field, depth, batch) {
         Ok(None) => return,
         Ok(Some(EventKind::Job(_))) => refused("a CodePipeline job"),
-        Ok(Some(EventKind::Request(_))) => refused("an invalidation request"),
+        Ok(Some(EventKind::Request(fields))) => match Request::from_fields(&fields) {
+            Ok(Request { kind: RequestKind::Keys { bucket, keys }, .. })
+                if fields.kept.iter().all(|(name, _)| ["bucket", "key", "keys"].contains(&&**name)) =>
+            {
+                for key in keys {
+                    batch.push(Change { bucket: bucket.clone(), key }, None);
+                }
+                return;
+            }
+            Ok(_) => refused("an invalidation request other than of \"bucket\" with \"key\" or \"keys\""),
+            Err(error) => error.to_string(),
+        },
         Ok(Some(EventKind::Poll(fields))) => match Poll::from_fields(&fields) {
             Ok(_) => return batch.skipped.push(SkippedRecord { event_name: POLL_QUEUE.to_owned() }),
             Err(error) => error.to_string(),
@@ -413,18 +332,16 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_event_lists_the_accepted_kinds_and_not_itself() {
+    fn what_may_be_a_notification_is_rejected_and_not_quoted() {
         for event in [
-            r#"{"secret":"hunter2"}"#,
-            r#"["hunter2"]"#,
-            r#""hunter2""#,
-            "5",
             r#"{"Records":"hunter2"}"#,
             r#"{"Records":null}"#,
             r#"{"Records":["hunter2"]}"#,
             r#"{"Records":[{"eventSource":"aws:hunter2"}]}"#,
+            r#"{"Messages":"hunter2"}"#,
             r#"{"Event":"s3:Hunter2"}"#,
-            r#"{"Event":{"hunter2":1}}"#,
+            r#"{"Type":"UnsubscribeConfirmation","Message":"hunter2"}"#,
+            r#"{"Type":"Hunter2","Message":"{\"Records\":[{\"eventSource\":\"aws:s3\"}]}"}"#,
             r#"{"Records":[],"Records":[]}"#,
             r#"{"Records":[],"source":"aws.s3","detail-type":"Object Created","detail":{}}"#,
             r#"{"source":"aws.s3","detail":{"hunter2":1}}"#,
@@ -433,14 +350,121 @@ mod tests {
             r#"{"requestContext":{"condition":"Success"},"requestPayload":{"key1":"hunter2"}}"#,
             r#"[null,"s3:TestEvent"]"#,
             r#"[[["aws:s3","eu-central-1","ObjectCreated:Put",[["site"],["k"]]]],null]"#,
+            r#"[{"eventSource":"aws:s3","hunter2":1}]"#,
             r#"{"Records":[["aws:sqs"]]}"#,
-            r#"{"key1":"hunter2","key4":"b"}"#,
         ] {
             let error = decode(event.as_bytes()).unwrap_err();
             assert_eq!(error, EventError::UnknownKind, "{event}");
             let message = error.to_string();
             assert!(message.contains("aws:s3") && message.contains("s3:TestEvent"), "{message}");
             assert!(!message.to_lowercase().contains("hunter2"), "{message}");
+        }
+    }
+
+    /// For the default distribution, if there is one.
+    #[test]
+    fn any_event_that_names_nothing_is_a_request_for_everything() {
+        for event in [
+            "null",
+            "{}",
+            "[]",
+            "5",
+            r#""go""#,
+            r#"["go"]"#,
+            r#"{"action":"flush"}"#,
+            r#"{"Event":"flush"}"#,
+            r#"{"key1":"a","key2":"b","key3":"c","key4":"d"}"#,
+            r#"{"source":"com.example","detail-type":"Deployed","detail":{"version":5}}"#,
+            r#"{"version":"2.0","rawPath":"/go","requestContext":{"http":{"method":"POST"}},"body":"{\"a\":1}"}"#,
+            r#"{"httpMethod":"GET","path":"/go","requestContext":{},"body":null}"#,
+            r#"{"Records":[{"EventSource":"aws:sns","Sns":{"Message":"go"}}]}"#,
+            r#"{"Records":[{"EventSource":"aws:sns","Sns":{"Message":"{\"action\":\"flush\"}"}}]}"#,
+            r#"{"requestContext":{"condition":"RetriesExhausted"},"requestPayload":{"action":"flush"}}"#,
+            r#"{"source":"aws.codebuild","detail-type":"x","detail":{"artifact":{"location":"arn:aws:s3:::b/x.zip"}}}"#,
+            r#"{"source":"a.b","detail-type":"x","detail":{"data":{"items":[1],"tags":[{"key":"a","value":"b"}]}}}"#,
+            r#"{"requestContext":{},"rawPath":"/flush","path":"/flush","body":"go=now"}"#,
+        ] {
+            assert_eq!(decode(event.as_bytes()), Ok(Event::Request(Request::default())), "{event}");
+        }
+    }
+
+    #[test]
+    fn what_names_something_is_no_request_for_everything() {
+        for (event, expected) in [
+            (r#"{"distribution":"E1"}"#, "distribution: is unknown (\"distributionId\"?); the fields are"),
+            (r#"{"invalidationPaths":["/a"]}"#, "invalidationPaths: is unknown (\"paths\"?)"),
+            (r#"{"Key":"a"}"#, "keys: require the \"bucket\""),
+            (
+                r#"{"source":"com.example","detail-type":"Deployed","detail":{"version":5,"paths":["/a"]}}"#,
+                "the event may name what to invalidate in \"detail.paths\", where that is not read; send {\"distributionId\"",
+            ),
+            (
+                r#"{"version":"2.0","requestContext":{},"body":"{\"distribution_id\":\"E1\"}"}"#,
+                "the event may name what to invalidate in \"body.distribution_id\", where",
+            ),
+            (r#"{"source":"com.example","detail-type":"x","detail":{},"path":"/a"}"#, "the event is not recognized"),
+            (
+                r#"{"source":"a.b","detail-type":"x","detail":{"path":"/a"}}"#,
+                "the event may name what to invalidate in \"detail.path\"",
+            ),
+            (
+                r#"{"source":"a.b","detail-type":"x","detail":{"a":{"paths":["/a"]}}}"#,
+                "the event may name what to invalidate in \"detail.a.paths\"",
+            ),
+            (
+                r#"{"source":"a.b","detail-type":"x","detail":"{\"paths\":[\"/a\"]}"}"#,
+                "the event may name what to invalidate in \"detail.paths\"",
+            ),
+            (
+                r#"{"source":"aws.events","detail-type":"x","detail":{"paths":["/a"]}}"#,
+                "the event may name what to invalidate in \"detail.paths\"",
+            ),
+            (r#"{"body":{"paths":["/a"]}}"#, "the event may name what to invalidate in \"body.paths\""),
+            (
+                r#"{"requestContext":{},"body":"paths=%2Fa&wait=1"}"#,
+                "the event may name what to invalidate in \"body.paths\"",
+            ),
+            (
+                r#"{"requestContext":{},"body":"eyJ9","isBase64Encoded":true}"#,
+                "the event may name what to invalidate in \"body\"",
+            ),
+            (
+                r#"{"requestContext":{},"queryStringParameters":{"paths":"/a"}}"#,
+                "the event may name what to invalidate in \"queryStringParameters.paths\"",
+            ),
+            (
+                r#"{"InvalidationBatch":{"Paths":{"Quantity":1,"Items":["/a"]}}}"#,
+                "the event may name what to invalidate in \"InvalidationBatch.Paths\"",
+            ),
+            (
+                r#"{"s3":{"bucket":{"name":"site"},"object":{"key":"a"}}}"#,
+                "the event may name what to invalidate in \"s3.bucket\"",
+            ),
+            (r#"[{"bucket":"site","key":"a"}]"#, "the event may name what to invalidate in \"[0].bucket\""),
+            (
+                r#"{"MessageId":"1","Body":"{\"bucket\":\"site\",\"key\":\"a\"}"}"#,
+                "the event may name what to invalidate in \"Body.bucket\"",
+            ),
+            (r#""{\"distributionId\":\"E1\"}""#, "the event may name what to invalidate in \"distributionId\""),
+            (r#"["/index.html"]"#, "the event may name what to invalidate, where"),
+            (r#""/index.html""#, "the event may name what to invalidate, where"),
+            (r#"{"urls":["/a.html"]}"#, "the event may name what to invalidate in \"urls\""),
+        ] {
+            let error = decode(event.as_bytes()).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
+        for message in [
+            "/a.html",
+            r#"Notification: {\"Records\":[{\"eventSource\":\"aws:s3\"}]}"#,
+            "{go",
+            "[go",
+            r#"{\"paths\":[\"/a\"]}"#,
+            r#"{\"Records\":5}"#,
+            r#"\"s3:TestEvent\""#,
+        ] {
+            let event = format!(r#"{{"Records":[{{"EventSource":"aws:sns","Sns":{{"Message":"{message}"}}}}]}}"#);
+            let Ok(Event::Changes(batch)) = decode(event.as_bytes()) else { panic!("{event}") };
+            assert_eq!((batch.changes.len(), batch.failed.len()), (0, 1), "{event}");
         }
     }
 
@@ -476,44 +500,8 @@ mod tests {
     }
 
     #[test]
-    fn nesting_is_skipped_without_recursion() {
+    fn deep_nesting_is_refused_without_recursion() {
         let deep = format!("{{\"x\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
         assert_eq!(decode(deep.as_bytes()), Err(EventError::UnknownKind));
-    }
-}
-
-#[cfg(test)]
-mod kind_tests {
-    use super::*;
-    use crate::event::fields::{DISCRIMINATORS, KEPT_FIELDS};
-
-    /// The kept fields are searched linearly, so their number must be bounded whatever the event contains.
-    #[test]
-    fn kept_fields_are_bounded() {
-        let repeated = |names: &[&str]| -> String {
-            let fields = names.iter().flat_map(|name| std::iter::repeat_n(format!("\"{name}\":1,"), 1000));
-            format!("{{{}\"last\":1}}", fields.collect::<String>())
-        };
-        let escaped = DISCRIMINATORS.map(|name| name.replace('e', "\\u0065"));
-        let escaped: Vec<_> = escaped.iter().map(String::as_str).collect();
-        for (names, ambiguous) in [
-            (&DISCRIMINATORS[..], true),
-            (&escaped, true),
-            (&["x", "wait", "items"], false),
-            (&["Event", "x", "Type"], true),
-        ] {
-            let json = repeated(names);
-            let fields: EventFields<'_> = serde_json::from_str(&json).unwrap();
-            assert!(fields.kept.len() <= DISCRIMINATORS.len() + KEPT_FIELDS, "{names:?}: {}", fields.kept.len());
-            assert_eq!(fields.ambiguous, ambiguous, "{names:?}");
-            assert_eq!(event_kind(&json).err(), Some(EventError::UnknownKind), "{names:?}");
-        }
-    }
-
-    #[test]
-    fn json_after_a_repeated_field_is_still_checked() {
-        for json in ["{\"Event\":1,\"Event\":2,\"Event\":x}", "{\"Event\":1,\"Event\":2,\"Type\":1"] {
-            assert!(matches!(event_kind(json), Err(EventError::NotJson(_))), "{json}");
-        }
     }
 }

@@ -5,9 +5,10 @@ use crate::change::FieldError;
 /// The accepted kinds of events, at the end of error messages.
 const ACCEPTED_EVENTS: &str = "; accepted events: an S3 event notification (\"Records\" with \"eventSource\": \
     \"aws:s3\") or S3 test event (\"Event\": \"s3:TestEvent\"); an S3 event from EventBridge (\"source\": \"aws.s3\"); \
-    any of these in SQS or SNS messages; the invocation record of a failed invocation (\"requestPayload\"); a \
+    any of these in SQS or SNS messages, also as EventBridge Pipes and `aws sqs receive-message` give them; the \
+    detail of an S3 event alone; the invocation record of a failed invocation (\"requestPayload\"); a \
     CodePipeline job; {\"pollQueue\": true}; {\"distributionId\": …, \"paths\": […]} or {\"bucket\": …, \"keys\": […]}; if DISTRIBUTION_ID is \
-    set, also an empty object, null, any other EventBridge event, and the hello-world test event of the Lambda console";
+    set, also any other event without such fields";
 
 /// The reason that an event as a whole was rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +19,17 @@ pub enum EventError {
     /// The event is JSON but of no known kind.
     #[error("the event is not recognized{ACCEPTED_EVENTS}")]
     UnknownKind,
+    /// The event may name what to invalidate where that is not read.
+    #[error(
+        "the event may name what to invalidate{}, where that is not read; send {{\"distributionId\": …, \"paths\": […]}} \
+         or {{\"bucket\": …, \"keys\": […]}} as the whole event: in a rule by the InputPath \"$.detail\", and to Lambda's \
+         API instead of a function URL",
+        if .at.is_empty() { String::new() } else { format!(" in \"{at}\"") }
+    )]
+    NamedInside {
+        /// Where; empty for the whole event.
+        at: String,
+    },
     /// The event is nested too deeply in SQS, SNS or invocation records.
     #[error("the event is nested too deeply in SQS, SNS or invocation records")]
     TooDeep,

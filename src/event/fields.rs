@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::change::FieldError;
-use crate::change::text::excerpt;
+use crate::change::text::excerpt_of_message;
 
 /// How many fields are kept besides the discriminators. A valid request has fewer; other events may have any number.
 pub(super) const KEPT_FIELDS: usize = 64;
@@ -19,8 +19,9 @@ pub(super) const POLL_QUEUE: &str = "pollQueue";
 
 /// The fields that distinguish kinds of events, and the fields decoded with them. They are always kept, and an event in
 /// which one occurs twice is rejected. `time` is not among them, because an event is accepted without it.
-pub(super) const DISCRIMINATORS: [&str; 12] = [
+pub(super) const DISCRIMINATORS: [&str; 13] = [
     "Records",
+    "Messages",
     "Event",
     "Type",
     "Message",
@@ -35,6 +36,7 @@ pub(super) const DISCRIMINATORS: [&str; 12] = [
 ];
 
 /// The fields of an object, with their values as raw JSON.
+#[derive(Clone)]
 pub(super) struct EventFields<'a> {
     pub(super) kept: Vec<(Cow<'a, str>, &'a RawValue)>,
     /// Whether a discriminator occurs twice.
@@ -90,7 +92,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for EventFields<'a> {
 
 /// Reads the value of the field `at`.
 pub(super) fn read<'a, T: Deserialize<'a>>(json: &'a RawValue, at: &str) -> Result<T, FieldError> {
-    serde_json::from_str(json.get()).map_err(|error| FieldError::new(at, &excerpt(&error.to_string())))
+    serde_json::from_str(json.get()).map_err(|error| FieldError::new(at, &excerpt_of_message(&error)))
 }
 
 /// A value that must be a JSON object. A `Deserialize` derived for a struct also accepts an array of the fields, so any

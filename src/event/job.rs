@@ -70,10 +70,9 @@ pub(super) fn decode(job: &RawValue) -> Result<Job, EventError> {
     let parameters = configuration.and_then(|it| it.0.user_parameters);
     Ok(Job {
         id,
-        request: match parameters.as_ref().map(|JsonText(text)| text.trim()).filter(|text| !text.is_empty()) {
-            Some(text) => Request::parse(text).map_err(|error| error.within("UserParameters")),
-            None => Ok(Request::default()),
-        },
+        request: parameters.map_or(Ok(Request::default()), |JsonText(text)| {
+            Request::parse_parameters(&text).map_err(|error| error.within("UserParameters"))
+        }),
         continuation_token: data.continuation_token.map(|token| {
             // A token that is not a string is kept as JSON, for `ContinuationToken::parse` to validate.
             serde_json::from_str(token.get()).unwrap_or_else(|_| token.get().to_owned())
@@ -116,7 +115,7 @@ mod tests {
                 "could not be decoded",
             ),
             (r#"{"actionConfiguration":{"configuration":{"UserParameters":5}}}"#, "could not be decoded"),
-            (r#"{"actionConfiguration":{"configuration":{"UserParameters":"E1"}}}"#, "UserParameters"),
+            (r#"{"actionConfiguration":{"configuration":{"UserParameters":"e1"}}}"#, "UserParameters"),
         ] {
             let message = job(data).request.unwrap_err().to_string();
             assert!(message.contains(part) && !message.contains("hunter2"), "{message}");

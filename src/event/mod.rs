@@ -4,20 +4,23 @@
 //! quotes at most one short value. A list of records is split into raw JSON before its records are decoded, so that one
 //! bad record fails alone.
 //!
-//! The kind of an event is detected by fields that only that kind has (`fields`, `envelope`), never by which type
+//! The kind of an event is detected by fields that only that kind has (`kind`), never by which type
 //! happens to deserialize. To add an event source, start there, and decode it in a module beside `s3` and `eventbridge`.
 //! Envelopes are decoded in any nesting (`envelope`), and keys by the rule of the service that wrote them (`s3`,
 //! `eventbridge`).
 
+mod effect;
 mod envelope;
 mod error;
 mod eventbridge;
 mod fields;
 mod job;
 mod job_result;
+mod kind;
 mod poll;
 mod request;
 mod s3;
+mod unread;
 
 pub use self::envelope::{Event, decode, decode_message};
 pub use self::error::EventError;

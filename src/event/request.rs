@@ -6,16 +6,18 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::fields::{EventFields, JsonText};
-use crate::change::text::excerpt;
+use crate::change::text::{excerpt, excerpt_of_message};
 use crate::change::{Bucket, BucketName, DistributionId, FieldError, NameError, ObjectKey};
 use crate::path::{Item, named_items};
 
 /// The fields of a request. All are optional.
-pub(super) const FIELDS: [&str; 6] = ["distributionId", "bucket", PATHS, "keys", "wait", "waitSeconds"];
+const FIELDS: [&str; 7] = ["distributionId", "bucket", "paths", "keys", "key", "wait", "waitSeconds"];
 
-/// The field with paths and cache tags, and another name of it.
-const PATHS: &str = "paths";
-pub(super) const PATHS_ALIAS: &str = "items";
+/// Other names of fields: of the field of `CreateInvalidation`, and of published functions for CodePipeline.
+const OTHER_NAMES: [(&str, &str); 2] = [("items", "paths"), ("objectpaths", "paths")];
+
+/// A request, at the end of error messages.
+const EXAMPLE: &str = r#"{"distributionId":"E2EXAMPLE1ABCD","paths":["/*"]}"#;
 
 /// The longest wait in seconds if a request has `wait` but no `waitSeconds`.
 pub const DEFAULT_WAIT: u64 = 900;
@@ -41,6 +43,8 @@ pub enum RequestKind {
         target: RequestTarget,
         /// The paths and cache tags; at least one.
         paths: Vec<Item>,
+        /// The number of further ones that were named, but are covered by these.
+        left_out: usize,
     },
     /// Objects, handled like changes that S3 reported.
     Keys {
@@ -49,6 +53,12 @@ pub enum RequestKind {
         /// Their keys, literal and not encoded; at least one.
         keys: Vec<ObjectKey>,
     },
+}
+
+impl RequestKind {
+    fn everything(target: RequestTarget) -> Self {
+        Self::Paths { target, paths: vec![Item::everything()], left_out: 0 }
+    }
 }
 
 /// The distributions that a request is for.
@@ -62,10 +72,29 @@ pub enum RequestTarget {
     Default,
 }
 
+/// Returns the field that has this name, in any case and with hyphens or underscores, such as `DISTRIBUTION_ID`.
+pub(super) fn field_name(name: &str) -> Option<&'static str> {
+    let name = letters(name);
+    let field = FIELDS.into_iter().find(|field| letters(field) == name);
+    field.or_else(|| OTHER_NAMES.iter().find(|(other, _)| *other == name).map(|(_, field)| *field))
+}
+
+/// Returns the field of which this name is a part, or that is a part of this name, such as `distribution`.
+pub(super) fn near_field(name: &str) -> Option<&'static str> {
+    let name = letters(name);
+    let is_near = |known: &str| known.len().min(name.len()) > 3 && (known.contains(&name) || name.contains(known));
+    let field = FIELDS.into_iter().find(|field| is_near(&letters(field)));
+    field.or_else(|| OTHER_NAMES.iter().find(|(other, _)| is_near(other)).map(|(_, field)| *field))
+}
+
+fn letters(name: &str) -> String {
+    name.chars().filter(|c| !matches!(c, '-' | '_')).map(|c| c.to_ascii_lowercase()).collect()
+}
+
 /// Invalidates everything in the function's default distribution, without a wait.
 impl Default for Request {
     fn default() -> Self {
-        let kind = RequestKind::Paths { target: RequestTarget::Default, paths: vec![Item::everything()] };
+        let kind = RequestKind::everything(RequestTarget::Default);
         Self { kind, wait: None }
     }
 }
@@ -88,22 +117,48 @@ impl Request {
     /// # Ok::<(), s3_cloudfront_invalidator::change::FieldError>(())
     /// ```
     pub fn parse(json: &str) -> Result<Self, FieldError> {
-        let fields = serde_json::from_str(json)
-            .map_err(|error| FieldError::new("", &format!("not a JSON object: {}", excerpt(&error.to_string()))))?;
+        let fields = serde_json::from_str(json).map_err(|error| {
+            FieldError::new("", &format!("not a JSON object such as {EXAMPLE}: {}", excerpt_of_message(&error)))
+        })?;
         Self::from_fields(&fields)
+    }
+
+    /// Parses the `UserParameters` of a pipeline action: a request, or only the ID of the distribution in which
+    /// everything is to be invalidated.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn parse_parameters(text: &str) -> Result<Self, FieldError> {
+        let text = text.trim();
+        let unquoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+        let kind = match DistributionId::from_word(unquoted) {
+            _ if text.is_empty() => return Ok(Self::default()),
+            Ok(id) => RequestKind::everything(RequestTarget::Distribution(id)),
+            Err(_) if text.starts_with("\"{") => {
+                let reason = format!("an object in quotes; leave out the quotes around it, as in {EXAMPLE}");
+                return Err(FieldError::new("", &reason));
+            }
+            Err(_) if !text.starts_with('{') => {
+                let reason =
+                    format!("\"{}\" is neither a distribution ID nor an object such as {EXAMPLE}", excerpt(text));
+                return Err(FieldError::new("", &reason));
+            }
+            Err(_) => return Self::parse(text),
+        };
+        Ok(Self { kind, wait: None })
     }
 
     pub(super) fn from_fields(fields: &EventFields<'_>) -> Result<Self, FieldError> {
         let mut values = BTreeMap::new();
         for (name, value) in &fields.kept {
-            let name = if name == PATHS_ALIAS { PATHS } else { name };
-            if !FIELDS.contains(&name) {
-                let reason = format!("is unknown; the fields are {}", FIELDS.join(", "));
+            let Some(field) = field_name(name) else {
+                let near = near_field(name).map(|field| format!(" (\"{field}\"?)")).unwrap_or_default();
+                let reason = format!("is unknown{near}; the fields are {}; for example {EXAMPLE}", FIELDS.join(", "));
                 return Err(FieldError::new(excerpt(name), &reason));
-            }
-            if values.insert(name, *value).is_some() {
-                let alias = if name == PATHS { "; \"items\" is another name for it" } else { "" };
-                return Err(FieldError::new(name, &format!("is given twice{alias}")));
+            };
+            if values.insert(field, *value).is_some() {
+                let same = if *name == field { String::new() } else { format!(", as \"{}\"", excerpt(name)) };
+                return Err(FieldError::new(field, &format!("is given twice{same}")));
             }
         }
         // `null` counts as absent.
@@ -132,13 +187,24 @@ impl<'a> RequestFields<'a> {
         let quoted = match json.get(..1) {
             Some("{") => "an object".to_owned(),
             Some("[") => "this list".to_owned(),
+            Some("\"") => format!("\"{}\"", excerpt(&serde_json::from_str::<String>(json).unwrap_or_default())),
             _ => excerpt(json),
         };
         Err(FieldError::new(field, &format!("{quoted} is not {what}")))
     }
 
+    /// Reads a list of strings. A single string is a list of one, but for one that could stand for several: with a blank
+    /// or comma, or with a list in it.
     fn texts(&self, field: &str) -> Result<Option<Vec<JsonText<'a>>>, FieldError> {
-        self.read(field, "a list of strings", |_| true)
+        const PATHS: &str = "a list of strings, such as [\"/*\"]";
+        const KEYS: &str = "a list of strings, such as [\"index.html\"]";
+        let what = if field == "keys" { KEYS } else { PATHS };
+        if self.0.get(field).is_some_and(|json| json.get().starts_with('"')) {
+            let is_one =
+                |JsonText(text): &JsonText<'_>| !text.contains([' ', ',', '\t', '\n']) && !text.starts_with("[\"");
+            return Ok(self.read(field, what, is_one)?.map(|text| vec![text]));
+        }
+        self.read(field, what, |_| true)
     }
 
     fn name<T>(&self, field: &str, new: fn(&str) -> Result<T, NameError>) -> Result<Option<T>, FieldError> {
@@ -148,22 +214,23 @@ impl<'a> RequestFields<'a> {
 }
 
 fn kind(values: &RequestFields<'_>) -> Result<RequestKind, FieldError> {
-    let distribution = values.name("distributionId", DistributionId::new)?;
+    let distribution = values.name("distributionId", DistributionId::from_word)?;
     let bucket = values.name("bucket", BucketName::new)?.map(|name| Bucket { name, region: None });
-    let paths = values.texts(PATHS)?;
-    let Some(keys) = values.texts("keys")? else {
-        return Ok(RequestKind::Paths {
-            target: match (distribution, bucket) {
-                (Some(id), _) => RequestTarget::Distribution(id),
-                (None, Some(bucket)) => RequestTarget::Bucket(bucket),
-                (None, None) => RequestTarget::Default,
-            },
-            paths: match paths {
-                None => vec![Item::everything()],
-                Some(paths) => named_items(paths.iter().map(|JsonText(item)| &**item))
-                    .map_err(|error| FieldError::new(PATHS, &error))?,
-            },
-        });
+    let paths = values.texts("paths")?;
+    let key: Option<JsonText<'_>> = values.read("key", "a string", |_| true)?;
+    if key.is_some() && values.0.contains_key("keys") {
+        return Err(FieldError::new("key", "is given beside \"keys\"; add it to that list"));
+    }
+    let Some(keys) = values.texts("keys")?.or_else(|| key.map(|key| vec![key])) else {
+        let target = match (distribution, bucket) {
+            (Some(id), _) => RequestTarget::Distribution(id),
+            (None, Some(bucket)) => RequestTarget::Bucket(bucket),
+            (None, None) => RequestTarget::Default,
+        };
+        let Some(paths) = paths else { return Ok(RequestKind::everything(target)) };
+        let items = named_items(paths.iter().map(|JsonText(item)| &**item));
+        let (paths, left_out) = items.map_err(|error| FieldError::new("paths", &error))?;
+        return Ok(RequestKind::Paths { target, paths, left_out });
     };
     let invalid = |reason: &str| FieldError::new("keys", reason);
     if paths.is_some() || distribution.is_some() {
@@ -192,7 +259,7 @@ mod tests {
 
     fn paths(json: &str) -> (RequestTarget, Vec<String>) {
         match Request::parse(json).unwrap().kind {
-            RequestKind::Paths { target, paths } => (target, paths.iter().map(ToString::to_string).collect()),
+            RequestKind::Paths { target, paths, .. } => (target, paths.iter().map(ToString::to_string).collect()),
             keys @ RequestKind::Keys { .. } => panic!("{keys:?}"),
         }
     }
@@ -225,30 +292,62 @@ mod tests {
     }
 
     #[test]
+    fn the_names_of_published_functions_are_read() {
+        let expected = Request::parse(r#"{"distributionId":"E1","paths":["/*"]}"#).unwrap();
+        for json in [
+            r#"{"DistributionId":"E1","objectPaths":["/*"]}"#,
+            r#"{"distribution_id":"E1","items":"/*"}"#,
+            r#"{"DISTRIBUTION_ID":"E1","PATHS":["/*"]}"#,
+            r#"{"distributionID":"E1"}"#,
+        ] {
+            assert_eq!(Request::parse(json).as_ref(), Ok(&expected), "{json}");
+        }
+        for text in ["E1", " E1\n", "\"E1\""] {
+            assert_eq!(Request::parse_parameters(text).as_ref(), Ok(&expected), "{text}");
+        }
+        assert_eq!(Request::parse_parameters(" "), Ok(Request::default()));
+        for text in ["e1", "E1 E2", "/*", "[\"/*\"]", "5"] {
+            let error = Request::parse_parameters(text).unwrap_err().to_string();
+            assert!(
+                error.contains("\" is neither a distribution ID nor an object such as {\"distributionId\":"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
     fn an_error_names_the_field_and_the_remedy() {
         for (json, expected) in [
-            ("", "not a JSON object: EOF"),
-            ("[]", "not a JSON object: invalid type"),
-            ("null", "not a JSON object: invalid type"),
+            ("", "not a JSON object such as {\"distributionId\":"),
             (
-                r#"{"item":["/a"]}"#,
-                "item: is unknown; the fields are distributionId, bucket, paths, keys, wait, waitSeconds",
+                "[]",
+                "not a JSON object such as {\"distributionId\":\"E2EXAMPLE1ABCD\",\"paths\":[\"/*\"]}: invalid type",
             ),
+            ("null", "not a JSON object such as"),
+            (
+                r#"{"x":["/a"]}"#,
+                "x: is unknown; the fields are distributionId, bucket, paths, keys, key, wait, waitSeconds; for example {",
+            ),
+            (r#"{"item":["/a"]}"#, "item: is unknown (\"paths\"?); the fields are"),
             (r#"{"wait":true,"wait":false}"#, "wait: is given twice"),
             (r#"{"distributionId":"e1"}"#, "distributionId: \"e1\" is not a distribution ID"),
             (r#"{"distributionId":5}"#, "distributionId: 5 is not a string"),
             (r#"{"bucket":"a/b"}"#, "bucket: \"a/b\" is not a bucket name"),
-            (r#"{"paths":"/a"}"#, "paths: \\\"/a\\\" is not a list of strings"),
+            (r#"{"paths":"/a /b"}"#, "paths: \"/a /b\" is not a list of strings, such as [\"/*\"]"),
+            (r#"{"paths":"/a,/b"}"#, "paths: \"/a,/b\" is not a list"),
+            (r#"{"paths":5}"#, "paths: 5 is not a list of strings"),
+            (r#"{"bucket":"site","key":"a","keys":["b"]}"#, "key: is given beside \"keys\""),
+            (r#"{"objectPaths":["/a"],"paths":["/a"]}"#, "paths: is given twice"),
             (r#"{"paths":[]}"#, "paths: the list is empty"),
             (r#"{"items":[]}"#, "paths: the list is empty"),
-            (r#"{"items":["/a"],"paths":["/a"]}"#, "paths: is given twice; \"items\" is another"),
+            (r#"{"items":["/a"],"paths":["/a"]}"#, "paths: is given twice"),
             (r#"{"paths":["/~a"]}"#, "paths: \"/~a\": CloudFront cannot invalidate"),
             (r#"{"keys":["a"]}"#, "keys: require the \"bucket\""),
             (r#"{"bucket":"site","keys":[]}"#, "keys: the list is empty; name at least"),
             (r#"{"bucket":"site","keys":[""]}"#, "keys: \"\" is not an object key"),
             (r#"{"bucket":"site","keys":["a"],"paths":["/a"]}"#, "keys: are invalidated in"),
             (r#"{"distributionId":"E1","bucket":"site","keys":["a"]}"#, "keys: are invalidated in"),
-            (r#"{"wait":"yes"}"#, "wait: \\\"yes\\\" is not true or false"),
+            (r#"{"wait":"yes"}"#, "wait: \"yes\" is not true or false"),
             (r#"{"waitSeconds":0}"#, "waitSeconds: 0 is not a number of seconds from 1 to 3600"),
             (r#"{"waitSeconds":3601}"#, "waitSeconds: 3601 is not"),
         ] {

@@ -12,15 +12,12 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::effect::Effect;
 use super::fields::{JsonObject, JsonText};
-use crate::change::text::excerpt;
+use crate::change::text::{excerpt, excerpt_of_message};
 use crate::change::{
     Batch, Bucket, BucketName, Change, FieldError, NameError, ObjectKey, Region, SkippedRecord, Timestamp,
 };
-
-/// The families of event names that report a change of content. `LifecycleExpiration` is not part of `ObjectRemoved`.
-/// Source: S3 user guide, "Supported event types for SQS, SNS, and Lambda".
-const CONTENT_FAMILIES: [&str; 3] = ["ObjectCreated", "ObjectRemoved", "LifecycleExpiration"];
 
 /// The decoded fields of a record. None is required here, so that an error can name the missing one.
 #[derive(Deserialize)]
@@ -40,6 +37,11 @@ struct S3Record<'a> {
 pub(super) struct S3Entity<'a> {
     bucket: Option<JsonObject<S3Bucket<'a>>>,
     object: Option<JsonObject<S3Object<'a>>>,
+    /// Only from EventBridge: the API call, or Lifecycle.
+    pub(super) reason: Option<JsonText<'a>>,
+    /// Only from EventBridge, of deletions.
+    #[serde(rename = "deletion-type")]
+    pub(super) deletion_type: Option<JsonText<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -52,15 +54,25 @@ struct S3Bucket<'a> {
 struct S3Object<'a> {
     #[serde(borrow)]
     key: Option<JsonText<'a>>,
+    /// From EventBridge `version-id`. Absent in a bucket without versioning.
+    #[serde(borrow, rename = "versionId", alias = "version-id")]
+    version: Option<JsonText<'a>>,
 }
 
 impl<'a> S3Entity<'a> {
-    /// Returns the bucket's name and the key as the event contains it, not decoded. `at` is the location for errors.
+    /// Returns the version of the object.
+    pub(super) fn version(&self) -> Option<&str> {
+        let JsonText(version) = self.object.as_ref()?.0.version.as_ref()?;
+        Some(version)
+    }
+
+    /// Returns the bucket's name and the key as the event contains it, not decoded. `at` precedes the location in
+    /// errors.
     pub(super) fn names(self, at: &str) -> Result<(BucketName, Cow<'a, str>), FieldError> {
-        let missing = |field| FieldError::missing(format!("{at}.{field}"));
+        let missing = |field| FieldError::missing(format!("{at}{field}"));
         let JsonText(bucket) = self.bucket.and_then(|it| it.0.name).ok_or_else(|| missing("bucket.name"))?;
         let JsonText(key) = self.object.and_then(|it| it.0.key).ok_or_else(|| missing("object.key"))?;
-        let bucket = BucketName::new(&bucket).map_err(|error| FieldError::new(format!("{at}.bucket.name"), &error))?;
+        let bucket = BucketName::new(&bucket).map_err(|error| FieldError::new(format!("{at}bucket.name"), &error))?;
         Ok((bucket, key))
     }
 }
@@ -91,24 +103,16 @@ pub(super) fn decode(raw: &RawValue, batch: &mut Batch) -> Result<(), FieldError
         serde_json::from_str(raw.get()).map_err(|error| wrong_type(raw, &error))?;
     check_source(record.event_source, "eventSource", "aws:s3")?;
     let JsonText(event_name) = record.event_name.ok_or_else(|| FieldError::missing("eventName"))?;
-    if !changes_content(&event_name) {
+    let entity = record.s3.map(|JsonObject(entity)| entity);
+    if !Effect::of_event_name(&event_name)?.changes_content(entity.as_ref().and_then(S3Entity::version)) {
         batch.skipped.push(SkippedRecord { event_name: excerpt(&event_name) });
         return Ok(());
     }
-    let JsonObject(entity) = record.s3.ok_or_else(|| FieldError::missing("s3"))?;
-    let (name, key) = entity.names("s3")?;
+    let (name, key) = entity.ok_or_else(|| FieldError::missing("s3"))?.names("s3.")?;
     let bucket = Bucket { name, region: region(record.aws_region, "awsRegion")? };
-    let key = decode_key(&key)
-        .map_err(|error| FieldError::new("s3.object.key", &format!("\"{}\": {error}", excerpt(&key))))?;
+    let key = decode_key(&key).map_err(|error| FieldError::new("s3.object.key", &error.about(&key)))?;
     batch.push(Change { bucket, key }, time(record.event_time));
     Ok(())
-}
-
-/// Returns whether an event of this name changes content. Some S3-compatible stores prefix the name with `s3:`.
-fn changes_content(event_name: &str) -> bool {
-    let name = event_name.strip_prefix("s3:").unwrap_or(event_name);
-    let family = name.split_once(':').map_or(name, |(family, _)| family);
-    CONTENT_FAMILIES.contains(&family)
 }
 
 /// Decodes a record again, by a slower method that names the field of the wrong type.
@@ -117,9 +121,9 @@ fn wrong_type(raw: &RawValue, error: &serde_json::Error) -> FieldError {
     match serde_path_to_error::deserialize::<_, JsonObject<S3Record<'_>>>(&mut deserializer) {
         // `?` stands for a field name that could not be parsed.
         Err(named) if named.path().iter().len() > 0 && named.path().to_string() != "?" => {
-            FieldError::new(named.path().to_string(), &excerpt(&named.inner().to_string()))
+            FieldError::new(named.path().to_string(), &excerpt_of_message(named.inner()))
         }
-        _ => FieldError::new("", &excerpt(&error.to_string())),
+        _ => FieldError::new("", &excerpt_of_message(&error)),
     }
 }
 
@@ -135,6 +139,16 @@ pub enum KeyError {
     /// The decoded key is empty or too long.
     #[error(transparent)]
     Length(#[from] NameError),
+}
+
+impl KeyError {
+    /// The error with the encoded key that it is about.
+    fn about(&self, key: &str) -> String {
+        match self {
+            Self::Length(error) => error.to_string(),
+            other => format!("\"{}\": {other}", excerpt(key)),
+        }
+    }
 }
 
 /// Decodes the key of an event notification, once: every `+` to a space, every `%XX` to a byte.
@@ -239,12 +253,37 @@ mod tests {
             "LifecycleTransition",
             "IntelligentTiering",
             "ReducedRedundancyLostObject",
-            "ObjectCreatedLater:Put",
-            "",
+            "ObjectRetention:Put",
+            "s3:ObjectAnnotation:Put",
+            "s3:ObjectAccessed:Get",
         ] {
             let batch = batch(&record(name, SITE));
             assert_eq!(batch.skipped, [SkippedRecord { event_name: name.into() }]);
             assert!(batch.changes.is_empty() && batch.failed.is_empty(), "{name}");
+        }
+        for name in ["ObjectCreatedLater:Put", "ObjectRenamed:Put", "s3:", ""] {
+            let batch = batch(&record(name, SITE));
+            assert!(batch.changes.is_empty() && batch.skipped.is_empty(), "{name}");
+            let expected = format!("Records[0].eventName: \"{name}\" is no known event of S3");
+            assert!(batch.failed[0].to_string().starts_with(&expected), "{:?}", batch.failed);
+        }
+    }
+
+    /// Lifecycle deletes only versions that no viewer gets.
+    #[test]
+    fn an_expired_version_is_no_change() {
+        let versions = [(r#","versionId":"v1""#, 0), (r#","versionId":"""#, 1), (r#","versionId":null"#, 1), ("", 1)];
+        for (version, changes) in versions {
+            let object = format!(r#","s3":{{"bucket":{{"name":"site"}},"object":{{"key":"k"{version}}}}}"#);
+            for (name, changes) in [
+                ("LifecycleExpiration:Delete", changes),
+                ("LifecycleExpiration:DeleteMarkerCreated", 1),
+                ("ObjectRemoved:Delete", 1),
+                ("ObjectCreated:Put", 1),
+            ] {
+                let batch = batch(&record(name, &object));
+                assert_eq!((batch.changes.len(), batch.skipped.len()), (changes, 1 - changes), "{name} {version}");
+            }
         }
     }
 

@@ -118,6 +118,10 @@ impl App {
         failures.extend(config_failures(batch, &config_unavailable, &configs));
         let accepted = if self.config.dry_run { SkipReason::DryRun.into() } else { Outcome::Invalidated };
         let (mut report, mut refused) = (Report::default(), Vec::new());
+        // The changes of which a distribution is missing or denied: their buckets' tags may have been corrected by now.
+        let unreadable_configs =
+            config_unavailable.iter().filter(|(id, _)| configs.error(id).is_some_and(CallError::may_be_misnamed));
+        let mut of_misnamed: Vec<_> = unreadable_configs.flat_map(|(_, changes)| changes.clone()).collect();
         for (invalidation, SendResult { mut sent, error }) in invalidations.iter().zip(sent) {
             let items: BTreeSet<_> = sent.iter().flat_map(|part| &part.paths).cloned().collect();
             if let Some(first) = sent.first_mut()
@@ -135,10 +139,17 @@ impl App {
                     refused.extend_from_slice(&invalidation.changes);
                 }
                 Some(error) => {
+                    if error.may_be_misnamed() {
+                        of_misnamed.extend_from_slice(&invalidation.changes);
+                    }
                     outcomes.join(&invalidation.changes, Outcome::Failed);
                     failures.push(Failure::send(invalidation, &error));
                 }
             }
+        }
+        let of_misnamed = of_misnamed.iter().filter_map(|&index| batch.changes.get(index)).map(|it| &it.bucket);
+        for bucket in of_misnamed.collect::<BTreeSet<_>>() {
+            self.tag_lookup.forget(bucket).await;
         }
         if let Retries::InQueue(queue) = retries {
             refused.sort_unstable();

@@ -48,23 +48,29 @@ impl App {
                 }
                 (report, failures)
             }
-            RequestKind::Paths { target, paths } => {
-                let (distributions, bucket) = match target {
+            RequestKind::Paths { target, paths, left_out } => {
+                let (distributions, tagged) = match target {
                     RequestTarget::Distribution(id) => (vec![id.clone()], None),
-                    RequestTarget::Bucket(bucket) => {
-                        (self.distributions(bucket, invocation).await?, Some(&bucket.name))
-                    }
+                    RequestTarget::Bucket(bucket) => (self.distributions(bucket, invocation).await?, Some(bucket)),
                     RequestTarget::Default => {
+                        // An event that cannot be handled counts as one change. A job is not one, and fails by itself.
+                        let changes = usize::from(!matches!(delivery_id, DeliveryId::Job(_)));
+                        let error = || InvocationError::event(&EventError::NoDistribution, changes);
                         let id = self.config.default_distribution.clone();
-                        (vec![id.ok_or(EventError::NoDistribution)?], None)
+                        (vec![id.ok_or_else(error)?], None)
                     }
                 };
-                let invalidations = plan_named(&distributions, paths, bucket, delivery_id);
-                let mut report = Report::default();
+                let invalidations = plan_named(&distributions, paths, tagged.map(|it| &it.name), delivery_id);
+                let mut report = Report { paths_left_out: *left_out, ..Report::default() };
                 let mut failures = Vec::new();
                 let sent = self.send(&invalidations, true, invocation.send_deadlines(None)).await;
                 for (invalidation, SendResult { sent, error }) in invalidations.iter().zip(sent) {
                     report.extend(sent);
+                    if let (Some(bucket), Some(error)) = (tagged, &error)
+                        && error.may_be_misnamed()
+                    {
+                        self.tag_lookup.forget(bucket).await;
+                    }
                     failures.extend(error.map(|error| Failure::send(invalidation, &error)));
                 }
                 report.set_failures(&failures, 0);

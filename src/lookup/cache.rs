@@ -72,6 +72,11 @@ where
         Self { entries: MokaCache::new(capacity), clock, generation: AtomicU64::new(0) }
     }
 
+    /// Removes the value of `key`.
+    pub async fn remove(&self, key: &K) {
+        self.entries.invalidate(key).await;
+    }
+
     /// Returns the cached value of `key`, or that of `fetch`, which also returns its TTL. Concurrent callers of one
     /// key wait for a single fetch. `counters` gives the counters of hits and misses: a hit makes no call, as the value
     /// was cached or a concurrent caller fetched it.

@@ -14,7 +14,7 @@ use super::calls::{self, CacheCounters, retry};
 use super::{Cache, CacheTtl, Cached, CallLimits, Clock, ResolvedConfigs};
 use crate::aws::{BucketQuery, CallError, ErrorClass, S3};
 use crate::change::{Bucket, DistributionId};
-use crate::path::{BucketDefaults, BucketOptions, TagError, Tags};
+use crate::path::{BucketDefaults, BucketOptions, TagError, Tags, misnamed_tag_message};
 use crate::plan::{Resolution, Resolutions};
 
 /// The most buckets whose tags are cached. An account has at most 10,000 buckets by default (S3 quotas, 2024); an
@@ -144,6 +144,11 @@ impl TagLookup {
         Ok(value)
     }
 
+    /// Forgets the bucket's options, so that the next delivery reads its tags, which may have been corrected.
+    pub async fn forget(&self, bucket: &Bucket) {
+        self.cache.remove(bucket).await;
+    }
+
     async fn fetch(
         &self,
         s3: &S3,
@@ -158,13 +163,16 @@ impl TagLookup {
             }
             answer => answer.map_err(TagLookupError::Lookup)?,
         };
+        // Logged here and not where the result is used, so that it appears once in a TTL.
+        for (tag, meant) in self.defaults.misnamed_tags(&tags) {
+            tracing::warn!(bucket = query.bucket.name.as_str(), "{}", misnamed_tag_message(tag, meant));
+        }
         if let Some(id) = &self.distribution_override {
             tags.insert(self.defaults.distribution_tag.clone(), id.to_string());
         }
         if let Some(options) = self.defaults.parse(&tags)? {
             return Ok((Some(Arc::new(options)), self.ttl.positive));
         }
-        // Logged here and not where the result is used, so that it appears once in a TTL.
         tracing::info!(
             bucket = query.bucket.name.as_str(),
             tag = self.defaults.distribution_tag,

@@ -6,7 +6,7 @@ use std::fmt;
 use std::num::NonZeroUsize;
 
 use super::invalidation_path::url_of;
-use super::{InvalidationPath, MAX_ITEMS};
+use super::{InvalidationPath, LINK_TAG, MAX_ITEMS};
 use crate::change::text::excerpt;
 use crate::change::{DistributionId, ObjectKey};
 
@@ -226,6 +226,31 @@ impl BucketDefaults {
             ignored_suffixes: tags.get(IGNORE_TAG).map(|value| words(value)).unwrap_or_default(),
         }))
     }
+}
+
+/// The tags of a bucket besides the one that names the distributions.
+const OTHER_TAGS: [&str; 7] =
+    [ORIGIN_PATH_TAG, MAX_PATHS_TAG, INDEX_DOCUMENTS_TAG, DIRECTORY_URLS_TAG, QUERY_STRINGS_TAG, IGNORE_TAG, LINK_TAG];
+
+impl BucketDefaults {
+    /// Returns the tags that have no effect because of their names, each with the tag that it may be meant to be: those
+    /// with the prefix `invalidation:`, and those that differ from the tag that names the distributions only by case,
+    /// hyphens or underscores.
+    #[must_use]
+    pub fn misnamed_tags<'t>(&'t self, tags: &'t Tags) -> Vec<(&'t str, Option<&'t str>)> {
+        let letters = |name: &str| name.to_lowercase().replace(['-', '_'], "");
+        let known = || OTHER_TAGS.into_iter().chain([self.distribution_tag.as_str()]);
+        let unknown = tags.keys().filter(|tag| !known().any(|known| known == *tag));
+        let named = unknown.map(|tag| (tag.as_str(), known().find(|known| letters(known) == letters(tag))));
+        named.filter(|(tag, meant)| meant.is_some() || letters(tag).starts_with("invalidation:")).collect()
+    }
+}
+
+/// What is said of a tag from [`BucketDefaults::misnamed_tags`].
+#[must_use]
+pub fn misnamed_tag_message(tag: &str, meant: Option<&str>) -> String {
+    let remedy = meant.map_or_else(|| "remove it".to_owned(), |meant| format!("rename it to \"{meant}\""));
+    format!("the tag \"{}\" has no effect; {remedy}", excerpt(tag))
 }
 
 /// A tag with an invalid value.

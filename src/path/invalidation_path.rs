@@ -4,12 +4,13 @@
 //! The developer guide requires percent-encoding "non-ASCII or unsafe characters as defined in RFC 1738" and no others:
 //! CloudFront accepts an over-encoded path, but the path matches nothing.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{MAX_ITEMS, MAX_PATH_LENGTH, MAX_WILDCARDS};
+use super::MAX_PATH_LENGTH;
 use crate::change::text::excerpt;
 
 /// A path of an invalidation: the path of one URL, or a wildcard, which is a prefix followed by `*`.
@@ -250,12 +251,6 @@ pub enum ItemError {
     /// An item is empty.
     #[error("a path is empty; write \"/\" for the root or \"/*\" for everything")]
     Empty,
-    /// There are more than [`MAX_ITEMS`] items.
-    #[error("{0} paths exceed the {MAX_ITEMS} that CloudFront accepts at a time; name fewer")]
-    TooMany(usize),
-    /// There are more than [`MAX_WILDCARDS`] wildcards.
-    #[error("{0} wildcards exceed the {MAX_WILDCARDS} that CloudFront accepts at a time; name fewer")]
-    TooManyWildcards(usize),
     /// A malformed cache tag.
     #[error(
         "\"{0}\" is not a cache tag (\"#\" and 1 to {MAX_TAG_LENGTH} printable ASCII characters without spaces and \
@@ -265,6 +260,12 @@ pub enum ItemError {
     /// A form that CloudFront accepts but that matches nothing, with the remedy.
     #[error("\"{0}\": {1}")]
     Ineffective(String, &'static str),
+    /// A `*` that is not at the end, where CloudFront takes it literally. With the wildcard that covers the path.
+    #[error(
+        "\"{0}\": CloudFront takes a \"*\" that is not at the end literally, so this matches no URL; write \"{1}\", or \
+         name the key if it has a \"*\""
+    )]
+    InnerStar(String, String),
     /// A malformed path.
     #[error("\"{0}\": {1}")]
     BadPath(String, PathError),
@@ -277,7 +278,8 @@ impl Item {
     /// followed by two hex digits. `?`, which starts a query string, `+` and `*` stay raw.
     ///
     /// # Errors
-    /// [`ItemError`], also for a `~`: CloudFront cannot invalidate it, and items that a person names are never widened.
+    /// [`ItemError`], also for what CloudFront accepts although it matches nothing, and for a `~`: CloudFront cannot
+    /// invalidate it, and items that a person names are never widened.
     ///
     /// ```
     /// use s3_cloudfront_invalidator::path::Item;
@@ -301,10 +303,30 @@ impl Item {
             return CacheTag::new(text).map(Self::Tag).ok_or_else(|| ItemError::BadTag(excerpt(text)));
         }
         let contains = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
-        let remedy = if text.starts_with(char::is_whitespace) {
-            "the path starts with whitespace; start with \"/\""
-        } else if text.starts_with("http://") || text.starts_with("https://") {
+        let is_blank =
+            |c: char| c.is_whitespace() || c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{feff}');
+        let is_in = |quote: char| text.len() > 1 && text.starts_with(quote) && text.ends_with(quote);
+        let is_scheme =
+            |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+        // Browsers resolve these segments before they send the request (WHATWG URL standard, "double-dot URL path
+        // segment").
+        let is_dots = |segment: &str| [".", ".."].contains(&segment.replace("%2E", ".").replace("%2e", ".").as_str());
+        let before_query = text.split('?').next().unwrap_or_default();
+        let remedy = if text.starts_with(is_blank) || text.ends_with(is_blank) {
+            "the path begins or ends with whitespace or a control character; remove it"
+        } else if contains(&["\n/", "\r/"]) {
+            "this is several paths on lines; name each by itself"
+        } else if is_in('"') || is_in('\'') {
+            "the path is in quotes; remove them"
+        } else if text.split_once("://").is_some_and(|(scheme, _)| is_scheme(scheme)) {
             "this is a URL; name the path without the domain name"
+        } else if before_query.split('/').any(is_dots) {
+            "no URL has a segment \".\" or \"..\"; name the path without it"
+        } else if let Some((prefix, after)) = text.split_once('*')
+            && !after.is_empty()
+        {
+            let covering = format!("{}*", excerpt(prefix));
+            return Err(ItemError::InnerStar(excerpt(text), covering));
         } else if contains(&["~", "%7E", "%7e"]) {
             return Err(ItemError::BadPath(excerpt(text), PathError::Tilde));
         } else if contains(&["%2A", "%2a"]) {
@@ -364,29 +386,29 @@ impl fmt::Display for Item {
 }
 
 /// Parses items as a person writes them: encoded, sorted, deduplicated, and without those that another covers. They are
-/// never widened.
+/// never widened. Cache tags are compared without case, as CloudFront does. Also returns how many were left out.
 ///
 /// # Errors
-/// [`ItemError`] for the first bad item, for an empty list, and for more items or wildcards than CloudFront accepts.
-pub fn named_items<'t>(texts: impl IntoIterator<Item = &'t str>) -> Result<Vec<Item>, ItemError> {
-    let (mut paths, mut tags) = (Vec::new(), Vec::new());
+/// [`ItemError`] for the first bad item, and for an empty list.
+pub fn named_items<'t>(texts: impl IntoIterator<Item = &'t str>) -> Result<(Vec<Item>, usize), ItemError> {
+    let (mut paths, mut tags) = (Vec::new(), BTreeMap::new());
+    let mut number = 0;
     for text in texts {
+        number += 1;
         match Item::named(text)? {
             Item::Path(path) => paths.push(path),
-            Item::Tag(tag) => tags.push(tag),
+            Item::Tag(tag) => {
+                tags.entry(tag.0.to_ascii_lowercase()).or_insert(tag);
+            }
         }
     }
-    tags.sort_unstable();
-    tags.dedup();
-    let paths = without_covered(paths);
-    let wildcards = paths.iter().filter(|path| path.is_wildcard()).count();
-    let items: Vec<_> = paths.into_iter().map(Item::Path).chain(tags.into_iter().map(Item::Tag)).collect();
-    match items.len() {
-        0 => Err(ItemError::None),
-        number if number > MAX_ITEMS.get() => Err(ItemError::TooMany(number)),
-        _ if wildcards > MAX_WILDCARDS.get() => Err(ItemError::TooManyWildcards(wildcards)),
-        _ => Ok(items),
+    let mut items: Vec<_> = without_covered(paths).into_iter().map(Item::Path).collect();
+    items.extend(tags.into_values().map(Item::Tag));
+    if items.is_empty() {
+        return Err(ItemError::None);
     }
+    let left_out = number - items.len();
+    Ok((items, left_out))
 }
 
 /// Adds a missing leading slash and percent-encodes every character that must be and is not yet.
@@ -469,7 +491,7 @@ mod item_tests {
     use super::*;
 
     fn items(texts: &[&str]) -> Result<Vec<String>, ItemError> {
-        named_items(texts.iter().copied()).map(|items| items.iter().map(ToString::to_string).collect())
+        named_items(texts.iter().copied()).map(|(items, _)| items.iter().map(ToString::to_string).collect())
     }
 
     #[test]
@@ -488,6 +510,9 @@ mod item_tests {
             ("/a?x=1&y=a b", "/a?x=1&y=a%20b"),
             ("/a#b", "/a%23b"),
             ("/a\nb", "/a%0Ab"),
+            ("/a%20", "/a%20"),
+            ("/a?b=./..", "/a?b=./.."),
+            ("/.well-known/a..b", "/.well-known/a..b"),
             ("#tag:1*2", "#tag:1*2"),
         ] {
             assert_eq!(items(&[named]), Ok(vec![item.to_owned()]), "{named}");
@@ -501,7 +526,18 @@ mod item_tests {
             ("/~user/", "end it before the"),
             ("/%7Euser/", "end it before the"),
             ("/a%2A", "write \"*\""),
-            (" /a", "starts with whitespace"),
+            (" /a", "begins or ends with whitespace"),
+            ("/index.html\n", "begins or ends with whitespace or a control character; remove it"),
+            ("/a\u{7f}", "a control character"),
+            ("\u{a0}/a", "begins or ends with whitespace"),
+            ("/*/list.json", "write \"/*\""),
+            ("/news/*.html", "write \"/news/*\""),
+            ("/a?x=*&y=1", "write \"/a?x=*\""),
+            ("/news/**", "write \"/news/*\""),
+            ("/a/../b", "no URL has a segment"),
+            ("./a", "no URL has a segment"),
+            ("/a/%2e%2E/b", "no URL has a segment"),
+            ("/a/.", "no URL has a segment"),
             ("https://site.example/a", "without the domain name"),
             ("#", "not a cache tag"),
             ("#a,b", "not a cache tag"),
@@ -521,13 +557,8 @@ mod item_tests {
             items(&["/b", "#t", "/a/*", "a/b c", "/b", "#t", "/a!"]),
             Ok(["/a!", "/a/*", "/b", "#t"].map(str::to_owned).to_vec())
         );
-        let many: Vec<_> = (0..3000).map(|n| format!("/{n}x")).collect();
-        let mut many: Vec<_> = many.iter().map(String::as_str).collect();
-        assert_eq!(items(&many).unwrap().len(), 3000);
-        many.push("#t");
-        assert_eq!(items(&many), Err(ItemError::TooMany(3001)));
-        let wildcards: Vec<_> = (10..26).map(|n| format!("/{n}*")).collect();
-        let wildcards: Vec<_> = wildcards.iter().map(String::as_str).collect();
-        assert_eq!(items(&wildcards), Err(ItemError::TooManyWildcards(16)));
+        let (items, left_out) = named_items(["/b", "#t", "/a/*", "/b", "#T", "#u", "/a/c*", "b"]).unwrap();
+        assert_eq!(items.iter().map(Item::as_str).collect::<Vec<_>>(), ["/a/*", "/b", "#t", "#u"]);
+        assert_eq!(left_out, 4);
     }
 }

@@ -17,7 +17,7 @@ use std::num::NonZeroUsize;
 pub use self::bucket_options::{
     BucketDefaults, BucketOptions, DIRECTORY_URLS_TAG, DirectoryUrls, IGNORE_TAG, INDEX_DOCUMENTS_TAG, IndexDocuments,
     MAX_PATHS_TAG, ORIGIN_PATH_TAG, OriginPath, OriginPathError, QUERY_STRINGS_TAG, RelativeKey, TagError, Tags,
-    ViewerUrl, urls, viewer_paths, viewer_urls,
+    ViewerUrl, misnamed_tag_message, urls, viewer_paths, viewer_urls,
 };
 #[cfg(feature = "cli")]
 pub(crate) use self::distribution_config::matches_glob;
@@ -29,6 +29,10 @@ pub use self::invalidation_path::{
     CacheTag, InvalidationPath, Item, ItemError, PathError, named_items, without_covered,
 };
 pub use self::routing::{Mapping, NotServed, OriginMatch, RoutedUrl, Routing};
+
+/// The ownership tag. It lists what `invalidator link` added, which `unlink` removes: distribution IDs, and
+/// `EventBridge` if `link` enabled the bucket's EventBridge events, separated by spaces. The function does not read it.
+pub const LINK_TAG: &str = "invalidation:link";
 
 /// The longest path that CloudFront accepts, in characters.
 ///

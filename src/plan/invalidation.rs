@@ -60,11 +60,20 @@ impl Invalidation {
         self.with(self.paths().cloned().collect(), budget)
     }
 
-    /// Returns parts of the invalidation, each with at most `max_paths` items and `max_wildcards` wildcards, both at least
-    /// one. All parts together have its items. The last part has its caller reference: sent in order, that one is
-    /// used only when all items are accepted, as a whole or in parts.
+    /// Returns parts of the invalidation as [`chunks`](Self::chunks) does, of which the last has its caller reference:
+    /// sent in order, that one is used only when all items are accepted, as a whole or in parts.
     #[must_use]
     pub fn split(&self, max_paths: usize, max_wildcards: usize) -> Vec<Self> {
+        let mut parts = self.chunks(max_paths, max_wildcards);
+        if let Some(last) = parts.last_mut() {
+            last.caller_reference.clone_from(&self.caller_reference);
+        }
+        parts
+    }
+
+    /// Returns invalidations that together have its items, each with at most `max_paths` items and `max_wildcards`
+    /// wildcards, both at least one.
+    pub(super) fn chunks(&self, max_paths: usize, max_wildcards: usize) -> Vec<Self> {
         let (wildcards, others): (Vec<_>, Vec<_>) = self.items.iter().cloned().partition(Item::is_wildcard);
         let (mut wildcards, mut others) = (wildcards.as_slice(), others.as_slice());
         let mut parts = Vec::new();
@@ -74,9 +83,6 @@ impl Invalidation {
             let (more, rest) = others.split_at(others.len().min(room));
             (wildcards, others) = (further, rest);
             parts.push(self.with_items([first, more].concat()));
-        }
-        if let Some(last) = parts.last_mut() {
-            last.caller_reference.clone_from(&self.caller_reference);
         }
         parts
     }

@@ -110,7 +110,8 @@ pub fn unchanged_evicted(
     prefixes.map(|prefix| model.count(prefix)).sum()
 }
 
-/// Plans invalidations of items that a person named, which are sent unchanged.
+/// Plans invalidations of items that a person named, which are sent unchanged. If there are more than CloudFront accepts
+/// at a time, there are several for each distribution.
 ///
 /// `bucket` is the one whose tag named the distributions, if any.
 #[must_use]
@@ -132,7 +133,8 @@ pub fn plan_named(
         unchanged_evicted: None,
         budget: Budget { max_paths: Budget::MAX_PATHS, max_wildcards: Budget::MAX_WILDCARDS },
     };
-    distributions.iter().map(invalidation).collect()
+    let invalidations = distributions.iter().map(invalidation);
+    invalidations.flat_map(|it| it.chunks(it.budget.max_paths.get(), it.budget.max_wildcards.get())).collect()
 }
 
 /// The least number of paths for which listing is worth its requests. Below it there is little to save.

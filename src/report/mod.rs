@@ -86,6 +86,9 @@ pub struct Report {
     pub changes: ChangeCounts,
     /// Totals of the invalidations, unlisted ones included.
     pub totals: Totals,
+    /// The number of paths and cache tags that a person named, and that others of the same request cover.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub paths_left_out: usize,
     /// The messages of a poll of the function's own queue.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<QueueCounts>,

@@ -76,6 +76,22 @@ def as_an_operator(emulator, workdir, archive):
         emulator.invalidator("invalidate", "--keys", workdir / "keys", "--bucket", "own", "--wait", **credentials)
         emulator.invalidator("unlink", "own", "--yes", **credentials)
     emulator.invalidator("status", "--all", fails=True, **credentials)
+    without_permission(emulator, workdir, policy, distribution)
+
+
+def without_permission(emulator, workdir, policy, distribution):
+    """What was uploaded is not lost if a permission is missing: the command prints it."""
+    iam = emulator.client("iam")
+    iam.create_user(UserName="uploader")
+    denied = json.dumps(narrowed(json.loads(policy), "cloudfront:CreateInvalidation"))
+    iam.put_user_policy(UserName="uploader", PolicyName="uploader", PolicyDocument=denied)
+    key = iam.create_access_key(UserName="uploader")["AccessKey"]
+    credentials = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+    (workdir / "uploaded").write_text("upload: site/a b.txt to s3://own/a b.txt\n")
+    arguments = ["invalidate", "--sync", workdir / "uploaded", "--distribution", distribution, "--timeout", "10"]
+    failed = emulator.invalidator(*arguments, fails=True, **credentials)
+    command = f"invalidator invalidate --bucket own --distribution {distribution} --keys - <<'KEYS'\n[\"a b.txt\"]\nKEYS\n"
+    assert command in failed and "allow cloudfront:CreateInvalidation" in failed and "Nothing" not in failed, failed
 
 
 def narrowed(policy, without):

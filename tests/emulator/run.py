@@ -208,11 +208,50 @@ def invalidate(emulator, workdir, distribution):
     report = json.loads(emulator.invalidator("invalidate", "--paths", "/a b", "/c/*", "--distribution", distribution, "--json"))
     id = report["invalidations"][0]["invalidationId"]
     assert id not in before and emulator.invalidations(distribution)[id] == ["/a%20b", "/c/*"]
-    padded = emulator.run("aws", "s3", "sync", "--delete", files / "..", "s3://without-function")
-    (workdir / "synced").write_text(padded)
-    if "Completed " in padded:
-        failed = emulator.invalidator("invalidate", "--sync", workdir / "synced", "--distribution", shown, fails=True)
-        assert "--no-progress" in failed, failed
+    as_people_type_it(emulator, workdir, shown)
+
+
+def as_people_type_it(emulator, workdir, distribution):
+    """`aws s3 sync | invalidator invalidate`, with 300 files of odd names and the progress of the AWS CLI, which pads lines."""
+    files = workdir / "typed"
+    odd = ["a b", "ünï", "x+y", "100%", "it's", 'd"q', "semi;c", "t~", "日本", "trail ", " lead", "two  sp", "b to c", "#h", "br[1]", "🎉"]
+    names = [f"{odd[number % len(odd)]}/{number}{' ' if number % 7 == 0 else ''}" for number in range(300)]
+    for name in names:
+        (files / name).parent.mkdir(parents=True, exist_ok=True)
+        (files / name).write_text(name)
+    before = emulator.invalidations(distribution)
+    typed = 'aws s3 sync "$FILES" s3://without-function | target/debug/invalidator invalidate --sync -'
+    # The bucket has no tag. The upload is done, and the command that is printed makes up for it.
+    failed = emulator.run("bash", "-euc", typed, fails=True, FILES=str(files))
+    assert "300 keys not invalidated" in failed and emulator.invalidations(distribution) == before, failed
+    command = failed[failed.index("invalidator invalidate --bucket") : failed.index("\nError: ")]
+    tags = [{"Key": "distributionId", "Value": distribution}]
+    emulator.client("s3").put_bucket_tagging(Bucket="without-function", Tagging={"TagSet": tags})
+    emulator.run("bash", "-euc", f"target/debug/{command}\n")
+    are_invalidated(emulator, distribution, before, names)
+    # With the tag, in one step.
+    before = emulator.invalidations(distribution)
+    for name in names:
+        (files / name).write_text(name * 2)
+    emulator.run("bash", "-euc", typed, FILES=str(files))
+    are_invalidated(emulator, distribution, before, names)
+    # Deletions that hide progress are not certain: the others are invalidated, and these are saved.
+    before = emulator.invalidations(distribution)
+    for name in names[:50]:
+        (files / name).unlink()
+    for name in names[50:80]:
+        (files / name).write_text(name * 3)
+    typed += ' --save "$SAVED" || target/debug/invalidator invalidate --bucket without-function --keys "$SAVED"'
+    emulator.run("bash", "-euc", typed.replace("sync ", "sync --delete ", 1), FILES=str(files), SAVED=str(workdir / "saved.json"))
+    are_invalidated(emulator, distribution, before, [name for name in names[:80] if not name.endswith(" ")])
+
+
+def are_invalidated(emulator, distribution, before, keys):
+    """Whether each of the keys is covered by the invalidations that are new."""
+    new = [items for id, items in emulator.invalidations(distribution).items() if id not in before]
+    items = [item for items in new for item in items]
+    missing = [key for key in keys if not is_covered(url_of(key), items)]
+    assert items and not missing, (items, missing)
 
 
 def by_its_own_distribution(emulator):

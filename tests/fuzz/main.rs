@@ -19,9 +19,11 @@ mod json_mutation;
 mod mutate;
 mod rules;
 mod targets;
+#[path = "../pure/whole_keys.rs"]
+mod whole;
 
 use driver::{Target, run};
-use targets::{collapse, events, grammar, keys, logs, paths, tokens};
+use targets::{collapse, configs, events, grammar, keys, lists, logs, paths, tokens};
 
 /// Fragments of events, and JSON that parsers often get wrong.
 const JSON: &[&str] = &[
@@ -112,6 +114,73 @@ const TEXT: &[&str] = &[
     "eu-central-1",
 ];
 
+/// Fragments of key lists in all formats, and of outputs that are none.
+const LISTS: &[&str] = &[
+    "\n",
+    "\r",
+    "\r\n",
+    "\u{0}",
+    "\t",
+    " ",
+    "  ",
+    "\"",
+    "\\",
+    "\\303\\251",
+    "\\t",
+    "\\u00e9",
+    "[",
+    "]",
+    "{",
+    "[id].html",
+    "\",\"",
+    "a.html",
+    "é",
+    "site/",
+    "./",
+    "s3://",
+    "s3://my-site/",
+    "s3://arn:aws:s3:us-west-2:123456789012:accesspoint/ap/",
+    " to ",
+    " to s3://my-site/",
+    "upload: ",
+    "(dryrun) ",
+    "copy: s3://",
+    "move: s3://my-site/",
+    "delete: s3://my-site/",
+    "download: ",
+    "upload failed: ",
+    "Completed 1.0 KiB/~2.0 KiB (1.0 KiB/s) with ~1 file(s) remaining (calculating...)\r",
+    "Completed 3 file(s) with 2 file(s) remaining",
+    "2026-01-02 03:04:05 ",
+    "       1234 ",
+    "   1.2 KiB ",
+    "0 Bytes ",
+    "\nTotal Objects: 1\n   Total Size: 1\n",
+    "                           PRE ",
+    "2024/05/01 10:00:00 INFO  : ",
+    "cp ",
+    "rm ",
+    "M\t",
+    "1\t1\t",
+    ":100644 100644 3f2 9d8 M",
+    "commit c886ce4597b54dd4cfc95f2b540d55d3bc740aec",
+    "error: ",
+    "warning: ",
+    "modified:   ",
+    "?? ",
+    " M ",
+    "RM ",
+    "INFO  : ",
+    "2024/05/01 10:00:00 ",
+    "DIR ",
+    " s3://",
+    "S3://",
+    "/",
+    "null",
+    "None",
+    "\u{feff}",
+];
+
 macro_rules! targets {
     ($($(#[$about:meta])* $name:ident = $check:path, $words:ident, $fixtures:expr;)*) => {$(
         $(#[$about])*
@@ -128,6 +197,10 @@ targets! {
     event = events::event, JSON, &["tests/fixtures/s3"];
     /// A message between two valid ones: it does not affect them, and means what it means alone.
     message = events::message, JSON, &["tests/fixtures/s3"];
+    /// The `UserParameters` of a pipeline action: an ID, a request with valid values, or refused.
+    parameters = events::parameters, JSON, &[];
+    /// Distribution configs as a file: refused with the remedy, or read completely.
+    config = configs::config, JSON, &[];
     /// Keys, encoded and literal, compared with another decoder.
     key = keys::key, TEXT, &[];
     /// The paths of a key: valid, at most four, and those of its URLs.
@@ -140,6 +213,20 @@ targets! {
     name = grammar::names, TEXT, &[];
     /// Continuation tokens: what was written is read back unchanged.
     token = tokens::token, JSON, &[];
+    /// Lists of keys, in whatever format: refused, or only keys that occur whole in the input.
+    list = lists::list, LISTS, &["tests/fixtures/keys"];
+    /// The same for the output of `aws s3 sync`, `cp`, `mv` and `rm` alone.
+    list_aws = lists::aws_output, LISTS, &["tests/fixtures/keys"];
+    /// The same for names that git quoted.
+    list_git = lists::git_name, LISTS, &[];
+    /// The same for JSON arrays.
+    list_json = lists::array, LISTS, &[];
+    /// The same for keys on lines.
+    list_lines = lists::key_lines, LISTS, &[];
+    /// The same for the output of `aws s3 ls`.
+    list_ls = lists::listed, LISTS, &[];
+    /// The same for keys with a NUL character after each.
+    list_null = lists::null_separated, LISTS, &[];
     /// Error messages and excerpts: one line each, whatever they quote.
     line = logs::lines, TEXT, &[];
 }

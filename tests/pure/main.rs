@@ -13,8 +13,12 @@ mod comparison;
 mod document_links;
 mod documented_facts;
 mod edge_cache;
+#[cfg(feature = "cli")]
+mod error_table;
 mod exhaustive;
 mod key_listing;
+#[cfg(feature = "cli")]
+mod key_lists;
 #[cfg(feature = "cli")]
 mod link;
 mod nesting;
@@ -26,3 +30,5 @@ mod settings;
 mod sources;
 mod templates;
 mod vectors;
+#[cfg(feature = "cli")]
+mod whole_keys;

@@ -154,7 +154,8 @@ fn retired_phrases_stay_out_of_what_people_read() {
     let retired: Vec<_> = RETIRED.iter().map(|phrase| format!(" {phrase} ")).collect();
     let mut found: BTreeMap<&Path, Vec<&str>> = BTreeMap::new();
     for path in &paths {
-        let text = words(&read(path));
+        // S3 Inventory is a product of AWS.
+        let text = words(&read(path)).replace(" s3 inventory ", " ");
         let here: Vec<_> = retired.iter().filter(|phrase| text.contains(*phrase)).map(|phrase| phrase.trim()).collect();
         if !here.is_empty() {
             found.insert(path, here);

@@ -96,7 +96,7 @@ fn the_table_lists_exactly_the_tags_that_are_read() {
     assert!(options.len() > 4, "{options:?}");
     let mut expected = options.clone();
     expected.insert(Config::DEFAULT_DISTRIBUTION_TAG.to_owned());
-    expected.extend(tags("src/cli/link/tags.rs"));
+    expected.extend(tags("src/path/mod.rs"));
     assert_eq!(named, expected);
     let readme = read("README.md");
     let in_readme: BTreeSet<_> =

@@ -99,8 +99,13 @@ impl NotificationRule {
     /// Whether S3 would reject the two rules in one configuration.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
-        let is_shared = |event: &String| other.events.iter().any(|it| is_within(it, event) || is_within(event, it));
-        self.filter.overlaps(&other.filter) && self.events.iter().any(is_shared)
+        self.filter.overlaps(&other.filter) && self.events.iter().any(|event| other.includes_some(event))
+    }
+
+    /// Whether the rule matches some event of this type or family of types.
+    #[must_use]
+    pub fn includes_some(&self, event: &str) -> bool {
+        self.events.iter().any(|own| is_within(own, event) || is_within(event, own))
     }
 }
 

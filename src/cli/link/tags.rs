@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 use crate::change::{DistributionId, NameError};
 use crate::path::Tags;
 
-/// The ownership tag. It lists what `link` added, which `unlink` removes: distribution IDs, and
-/// `EventBridge` if `link` enabled the bucket's EventBridge events, separated by spaces.
-pub const LINK_TAG: &str = "invalidation:link";
+pub use crate::path::LINK_TAG;
 
 /// The entry of [`LINK_TAG`] for a bucket whose EventBridge events `link` enabled.
 const EVENT_BRIDGE_WORD: &str = "EventBridge";

@@ -6,7 +6,8 @@ use serde_json::json;
 use crate::cli::plan::invalidator;
 
 /// An environment with a Region but without credentials. Instance metadata, the last source of them, is disabled.
-const NO_CREDENTIALS: [(&str, &str); 2] = [("AWS_EC2_METADATA_DISABLED", "true"), ("AWS_REGION", "eu-central-1")];
+pub(crate) const NO_CREDENTIALS: [(&str, &str); 2] =
+    [("AWS_EC2_METADATA_DISABLED", "true"), ("AWS_REGION", "eu-central-1")];
 
 /// Runs a command that must fail without output, and returns its error output.
 fn error_output(arguments: &[&str], environment: &[(&str, &str)], input: &[u8]) -> String {
@@ -37,13 +38,28 @@ fn a_bucket_that_the_input_does_not_contain_is_named() {
 fn errors_name_standard_input() {
     let twice = error_output(&["plan", "--keys", "-", "--listing", "-"], &[], b"a");
     assert!(twice.contains("standard input can be read only once"), "{twice}");
-    let odd = error_output(&["plan", "--sync", "-"], &[], b"upload: a to s3://b/a\nodd");
-    assert!(odd.contains("standard input: line 2 does not look like output of"), "{odd}");
-    let event = error_output(&["plan", "--event", "-"], &[], b"[]");
+    let odd = error_output(&["plan", "--sync", "-"], &[], b"upload: a to s3://my-site/a\nodd");
+    assert!(odd.contains("standard input: line 2: \"odd\" does not look like output of"), "{odd}");
+    let event = error_output(&["plan", "--event", "-"], &[], br#"{"Records":[{"eventSource":"aws:kinesis"}]}"#);
     assert!(event.contains("standard input: the event is not recognized"), "{event}");
     let wide: Vec<_> = "a.txt".encode_utf16().flat_map(u16::to_le_bytes).collect();
     let wide = error_output(&["plan", "--keys", "-"], &[], &[&[0xff, 0xfe], &wide[..]].concat());
-    assert!(wide.contains("standard input is not UTF-8") && wide.contains("UTF-16"), "{wide}");
+    assert!(wide.contains("standard input: the input is UTF-16") && wide.contains("UTF-16"), "{wide}");
+}
+
+/// The files of another option would otherwise invalidate everything.
+#[test]
+fn an_event_that_names_nothing_is_not_sent() {
+    for event in [&b"[\"a b.html\"]"[..], b"{}", br#"{"ETag":"E2QWRUHEXAMPLE"}"#] {
+        let arguments = ["invalidate", "--distribution", "E1", "--event", "-"];
+        let errors = error_output(&arguments, &NO_CREDENTIALS, event);
+        assert!(
+            errors.contains("the event names nothing") && errors.contains("use --keys for a list of keys"),
+            "{errors}"
+        );
+        let (success, printed, errors) = invalidator(&["plan", "--event", "-"], &[], event);
+        assert!(success && printed.contains("/*") && errors.starts_with("The event names nothing;"), "{errors}");
+    }
 }
 
 #[test]

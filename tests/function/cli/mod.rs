@@ -3,4 +3,5 @@
 pub(crate) mod cli_errors;
 pub(crate) mod demo;
 pub(crate) mod documented_commands;
+pub(crate) mod key_lists;
 pub(crate) mod plan;

@@ -96,19 +96,24 @@ async fn tags_override_the_config() {
 
 #[tokio::test]
 async fn a_denied_config_is_warned_of_once_and_tags_are_used() {
-    let mut state = known();
-    state.denied.insert(READ.into());
-    state.buckets.get_mut("site").unwrap().tags.insert("invalidation:originPath".into(), "/web".into());
-    let harness = Harness::start(state, &[]).await;
-    for request in ["r1", "r2"] {
-        harness.report(request, created(&[("site", "web/docs/index.html")])).await;
+    let without_code = |body: &str| Effect::Raw { status: 403, body: body.into() };
+    let denials = [Effect::error(403, "AccessDenied"), without_code(""), without_code("<html>Forbidden</html>")];
+    for denial in denials {
+        let mut state = known();
+        state.faults.push(Fault::always(READ, "E1", denial.clone()));
+        state.buckets.get_mut("site").unwrap().tags.insert("invalidation:originPath".into(), "/web".into());
+        let harness = Harness::start(state, &[]).await;
+        for request in ["r1", "r2"] {
+            harness.report(request, created(&[("site", "web/docs/index.html")])).await;
+        }
+        let invalidations = harness.invalidations("E1");
+        assert_eq!(invalidations, [["/docs/", "/docs/index.html"], ["/docs/", "/docs/index.html"]], "{denial:?}");
+        assert_eq!(harness.aws.calls(READ).len(), 1, "{denial:?}");
+        let log = harness.function.stop().await.unwrap();
+        let warnings: Vec<_> = log.iter().filter(|line| line.contains("WARN")).collect();
+        assert_eq!(warnings.len(), 1, "{log:#?}");
+        assert!(warnings[0].contains("cloudfront:GetDistributionConfig") && warnings[0].contains("E1"), "{warnings:?}");
     }
-    assert_eq!(harness.invalidations("E1"), [["/docs/", "/docs/index.html"], ["/docs/", "/docs/index.html"]]);
-    assert_eq!(harness.aws.calls(READ).len(), 1);
-    let log = harness.function.stop().await.unwrap();
-    let warnings: Vec<_> = log.iter().filter(|line| line.contains("WARN")).collect();
-    assert_eq!(warnings.len(), 1, "{log:#?}");
-    assert!(warnings[0].contains("cloudfront:GetDistributionConfig") && warnings[0].contains("E1"), "{warnings:?}");
 }
 
 #[tokio::test]

@@ -75,7 +75,11 @@ async fn an_error_says_what_to_correct() {
             "InvalidRequest",
             "CloudFront cannot invalidate a path with \"~\"",
         ),
-        (r#"{"distributionId":"E1","path":"/a"}"#, "InvalidRequest", "path: is unknown; the fields are distributionId"),
+        (
+            r#"{"distributionId":"E1","path":"/a"}"#,
+            "InvalidRequest",
+            "path: is unknown (\"paths\"?); the fields are distributionId",
+        ),
         (r#"{"paths":["/a"]}"#, "UnrecognizedEvent", "DISTRIBUTION_ID"),
     ] {
         let (actual, message) = harness.error("r1", event).await;
@@ -85,9 +89,16 @@ async fn an_error_says_what_to_correct() {
 }
 
 /// Events that name neither a distribution nor a bucket nor paths.
-const EMPTY_EVENTS: [&str; 5] = [
+const EMPTY_EVENTS: [&str; 12] = [
     "{}",
     "null",
+    "[]",
+    "\"go\"",
+    "42",
+    "true",
+    r#"{"action":"flush"}"#,
+    r#"{"hello":"world"}"#,
+    r#"{"version":"2.0","rawPath":"/","rawQueryString":"","headers":{"host":"x.lambda-url.eu-central-1.on.aws"},"requestContext":{"http":{"method":"POST","path":"/"}},"body":"go","isBase64Encoded":false}"#,
     r#"{"key1":"value1","key2":"value2","key3":"value3"}"#,
     r#"{"version":"0","id":"x","detail-type":"Scheduled Event","source":"aws.events","account":"123456789012","region":"eu-central-1","resources":[],"detail":{}}"#,
     r#"{"detail-type":"Deployed","source":"my.shop","detail":{"a":[1]}}"#,
@@ -101,11 +112,21 @@ async fn with_a_default_distribution_an_empty_event_invalidates_everything() {
         assert_eq!(report["invalidations"][0]["paths"], json!(["/*"]), "{event}");
     }
     harness.report("items", r#"{"paths":["/a"]}"#).await;
-    assert_eq!(harness.invalidations("E1").len(), 6);
-    assert_eq!(harness.invalidations("E1")[5], ["/a"]);
-    // An unknown event is not a request for that distribution.
-    let (error_type, _) = harness.error("other", r#"{"hello":"world"}"#).await;
-    assert_eq!(error_type, "UnrecognizedEvent");
+    assert_eq!(harness.invalidations("E1").len(), 13);
+    assert_eq!(harness.invalidations("E1")[12], ["/a"]);
+    // What may be a notification, or names something, is not a request for everything.
+    for event in [
+        r#"{"Records":null}"#,
+        r#"{"Records":[{"eventSource":"aws:kinesis"}]}"#,
+        r#"{"record":{"eventSource":"aws:s3"}}"#,
+        r#"{"Event":"s3:OtherEvent"}"#,
+        r#"{"detail-type":"Deployed","source":"my.shop","detail":{"paths":["/a"]}}"#,
+        r#"{"requestContext":{},"body":"{\"paths\":[\"/a\"]}"}"#,
+    ] {
+        let (error_type, message) = harness.error("other", event).await;
+        assert_eq!(error_type, "UnrecognizedEvent", "{event}: {message}");
+    }
+    assert_eq!(harness.invalidations("E1").len(), 13);
 }
 
 #[tokio::test]

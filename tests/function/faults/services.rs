@@ -46,6 +46,68 @@ async fn one_distribution_failing_leaves_the_others_done() {
     assert_eq!(harness.invalidations("E3"), [["/3"]]);
 }
 
+/// A cached tag is not held against its correction, which the next of Lambda's attempts sees.
+#[tokio::test]
+async fn a_tag_that_named_a_wrong_distribution_is_read_anew() {
+    for variables in [&[][..], &[("DISTRIBUTION_CONFIG", "off")]] {
+        for effect in [None, Some(Effect::error(403, "AccessDenied"))] {
+            let mut state = state(&[("site", "EWRONG"), ("other", "E1")]);
+            match effect {
+                Some(denied) => state.faults.push(Fault::always("CreateInvalidation", "EWRONG", denied)),
+                None => drop(state.distributions.remove("EWRONG")),
+            }
+            let harness = Harness::start(state, variables).await;
+            let event = created(&[("site", "a"), ("other", "b")]);
+            harness.error("r1", event.clone()).await;
+            harness.aws.with(|state| {
+                let tags = &mut state.buckets.get_mut("site").unwrap().tags;
+                tags.insert("distributionId".into(), "E1".into());
+            });
+            assert_eq!(harness.report("r2", event).await["changes"]["invalidated"], 2);
+            assert_eq!(harness.invalidations("E1").last().unwrap(), &["/a", "/b"]);
+            let reads = harness.aws.calls("GetBucketTagging");
+            assert_eq!(reads.iter().filter(|call| call.target == "other").count(), 1, "still cached");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_reads_a_corrected_tag_anew() {
+    for request in [r#"{"bucket":"site","paths":["/a"]}"#, r#"{"bucket":"site","keys":["a"]}"#] {
+        let mut state = state(&[("site", "EWRONG"), ("other", "E1")]);
+        state.distributions.remove("EWRONG");
+        let harness = Harness::start(state, &[]).await;
+        harness.error("r1", request).await;
+        harness.aws.with(|state| {
+            state.buckets.get_mut("site").unwrap().tags.insert("distributionId".into(), "E1".into());
+        });
+        let report = harness.report("r2", request).await;
+        assert_eq!(report["invalidations"][0]["distributionId"], "E1", "{report}");
+    }
+}
+
+#[tokio::test]
+async fn a_misnamed_tag_is_warned_of_once() {
+    let mut state = state(&[("site", "E1"), ("untagged", "")]);
+    let tags = [("site", "invalidation:maxpaths"), ("site", "invalidation:later"), ("untagged", "DistributionId")];
+    for (bucket, tag) in tags {
+        state.buckets.get_mut(bucket).unwrap().tags.insert(tag.into(), "5".into());
+    }
+    let harness = Harness::start(state, &[]).await;
+    for id in ["r1", "r2"] {
+        harness.report(id, created(&[("site", "a"), ("untagged", "b")])).await;
+    }
+    let log = harness.function.stop().await.unwrap();
+    for part in [
+        "the tag \\\"invalidation:maxpaths\\\" has no effect; rename it to \\\"invalidation:maxPaths\\\"",
+        "the tag \\\"invalidation:later\\\" has no effect; remove it",
+        "the tag \\\"DistributionId\\\" has no effect; rename it to \\\"distributionId\\\"",
+    ] {
+        let lines = log.iter().filter(|line| line.contains(part) && line.contains("WARN"));
+        assert_eq!(lines.count(), 1, "{part}: {log:#?}");
+    }
+}
+
 #[tokio::test]
 async fn transient_errors_are_retried() {
     for effect in [

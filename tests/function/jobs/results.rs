@@ -65,6 +65,9 @@ async fn the_distribution_comes_from_the_parameters_the_bucket_or_the_function()
         (Some(r#"{"bucket":"site","keys":["index.html"]}"#), None, &["E2", "E3"]),
         (Some("{}"), Some("E1"), &["E1"]),
         (Some(""), Some("E1"), &["E1"]),
+        (Some("E1"), None, &["E1"]),
+        (Some(r#""E1""#), Some("E2"), &["E1"]),
+        (Some(r#"{"DistributionId":"E1"}"#), Some("E2"), &["E1"]),
         (None, Some("E1"), &["E1"]),
     ] {
         let own: Vec<_> = own.iter().map(|id| ("DISTRIBUTION_ID", *id)).collect();
@@ -91,8 +94,13 @@ async fn every_way_to_fail_ends_in_one_result_that_says_what_to_change() {
     let cases = [
         (None, None, "ConfigurationError", "DISTRIBUTION_ID"),
         (Some("{}"), None, "ConfigurationError", "DISTRIBUTION_ID"),
-        (Some("E1"), None, "ConfigurationError", "UserParameters: not a JSON object"),
-        (Some("[1]"), None, "ConfigurationError", "UserParameters: not a JSON object"),
+        (
+            Some("E1 E2"),
+            None,
+            "ConfigurationError",
+            "UserParameters: \"E1 E2\" is neither a distribution ID nor an object",
+        ),
+        (Some("[1]"), None, "ConfigurationError", "UserParameters: \"[1]\" is neither a distribution ID nor an object"),
         (Some(r#"{"distribution":"E1"}"#), None, "ConfigurationError", "UserParameters.distribution: is unknown"),
         (Some(r#"{"distributionId":"e1"}"#), None, "ConfigurationError", "is not a distribution ID"),
         (

@@ -135,7 +135,7 @@ async fn more() -> Vec<Value> {
         put(&format!("gone-{index}"), "a");
     }
     harness.error("r1", notification(&records)).await;
-    let request = json!({ "distributionId": "E0X", "paths": ["/a"] });
+    let request = json!({ "distributionId": "E0X", "paths": ["/a", "/a"] });
     harness.report("r2", job(JOB, Some(&request.to_string()), None)).await;
     lines(harness).await
 }

@@ -7,6 +7,164 @@ const NO_DISTRIBUTION: &str = "UnrecognizedEvent: the event names no distributio
     \"bucket\" for a tagged bucket, or set DISTRIBUTION_ID";
 
 pub(super) const EXPECTED: &[Expected] = &[
+    (
+        "codepipeline/distribution-id-alone",
+        &["job succeeded: E2EXAMPLE1ABCD: invalidated /*", "E2EXAMPLE1ABCD /*"],
+        None,
+    ),
+    (
+        "codepipeline/parameters-in-capitals",
+        &["job succeeded: E2EXAMPLE1ABCD: invalidated /*", "E2EXAMPLE1ABCD /*"],
+        None,
+    ),
+    (
+        "codepipeline/parameters-with-a-single-path",
+        &["job succeeded: E2EXAMPLE1ABCD: invalidated /news/*", "E2EXAMPLE1ABCD /news/*"],
+        None,
+    ),
+    (
+        "codepipeline/parameters-with-object-paths",
+        &["job succeeded: E2EXAMPLE1ABCD: invalidated /*", "E2EXAMPLE1ABCD /*"],
+        None,
+    ),
+    (
+        "codepipeline/parameters-with-paths-in-one-string",
+        &[
+            r#"job failed: ConfigurationError: UserParameters.paths: "/a.html /b.html" is not a list of strings, such as ["/*"]"#,
+        ],
+        None,
+    ),
+    ("direct/bucket-and-key", &["E2EXAMPLE1ABCD /direct/a%2Bb%20c.html /direct/a%2Bb+c.html"], None),
+    ("direct/flush", &[NO_DISTRIBUTION], Some(&["E2EXAMPLE3IJKL /*"])),
+    ("direct/http-request", &[NO_DISTRIBUTION], Some(&["E2EXAMPLE3IJKL /*"])),
+    (
+        "direct/http-request-that-names-paths",
+        &[
+            r#"UnrecognizedEvent: the event may name what to invalidate in "body.paths", where that is not read; send {"distributionId": …, "paths": […]} or {"bucket": …, "keys": […]} as the whole event: in a rule by the InputPath "$.detail", and to Lambda's API instead of a function URL"#,
+        ],
+        None,
+    ),
+    (
+        "direct/misspelled-distribution",
+        &[
+            r#"InvalidRequest: distribution: is unknown ("distributionId"?); the fields are distributionId, bucket, paths, keys, key, wait, waitSeconds; for example {"distributionId":"E2EXAMPLE1ABCD","paths":["/*"]}"#,
+        ],
+        None,
+    ),
+    ("direct/names-of-published-functions", &["E2EXAMPLE1ABCD /direct/one.html"], None),
+    ("direct/string", &[NO_DISTRIBUTION], Some(&["E2EXAMPLE3IJKL /*"])),
+    ("eventbridge-variants/cloudtrail-bucket-call", &[r#"skipped 1 not-a-content-change "PutBucketTagging""#], None),
+    ("eventbridge-variants/cloudtrail-complete-multipart-upload", &["E2EXAMPLE1ABCD /trail/film.mp4"], None),
+    ("eventbridge-variants/cloudtrail-copy-object", &["E2EXAMPLE1ABCD /trail/new.html"], None),
+    ("eventbridge-variants/cloudtrail-delete-object", &["E2EXAMPLE1ABCD /trail/gone.html"], None),
+    (
+        "eventbridge-variants/cloudtrail-delete-objects",
+        &[
+            r#"ChangesNotInvalidated: 1 of 1 change failed: detail.eventName: CloudTrail does not name the objects of "DeleteObjects"; use a rule for S3's own events, with the detail types "Object Created" and "Object Deleted""#,
+        ],
+        None,
+    ),
+    ("eventbridge-variants/cloudtrail-failed-call", &[r#"skipped 1 not-a-content-change "PutObject""#], None),
+    (
+        "eventbridge-variants/cloudtrail-put-object",
+        &["E2EXAMPLE1ABCD /trail/a%20b%2Bc%2520.txt /trail/a+b%2Bc%2520.txt"],
+        None,
+    ),
+    (
+        "eventbridge-variants/cloudtrail-put-object-tagging",
+        &[r#"skipped 1 not-a-content-change "PutObjectTagging""#],
+        None,
+    ),
+    ("eventbridge-variants/cloudtrail-read-only-call", &[r#"skipped 1 not-a-content-change "GetObject""#], None),
+    (
+        "eventbridge-variants/cloudtrail-unknown-call",
+        &[
+            r#"ChangesNotInvalidated: 1 of 1 change failed: detail.eventName: "RenameObject" is no known call of S3, so it may be a change; use a rule for S3's own events, with the detail types "Object Created" and "Object Deleted""#,
+        ],
+        None,
+    ),
+    ("eventbridge-variants/detail-of-object-created", &["E2EXAMPLE1ABCD /bus/a%20b%2Bc.txt /bus/a+b%2Bc.txt"], None),
+    (
+        "eventbridge-variants/detail-of-object-tags-added",
+        &[
+            r#"ChangesNotInvalidated: 1 of 1 change failed: reason: is missing; restrict the rule to the detail types "Object Created" and "Object Deleted""#,
+        ],
+        None,
+    ),
+    (
+        "eventbridge-variants/detail-of-object-version-deleted-by-lifecycle-expiration",
+        &[r#"skipped 1 not-a-content-change "Object Deleted""#],
+        None,
+    ),
+    (
+        "eventbridge-variants/object-version-deleted-by-lifecycle-expiration",
+        &[r#"skipped 1 not-a-content-change "Object Deleted""#],
+        None,
+    ),
+    (
+        "eventbridge-variants/own-application-that-names-paths",
+        &[
+            r#"UnrecognizedEvent: the event may name what to invalidate in "detail.paths", where that is not read; send {"distributionId": …, "paths": […]} or {"bucket": …, "keys": […]} as the whole event: in a rule by the InputPath "$.detail", and to Lambda's API instead of a function URL"#,
+        ],
+        None,
+    ),
+    (
+        "eventbridge-variants/unknown-detail-type",
+        &[
+            r#"ChangesNotInvalidated: 1 of 1 change failed: detail-type: "Object Renamed" is no known event of S3, so it may be a change; restrict the rule to the detail types "Object Created" and "Object Deleted""#,
+        ],
+        None,
+    ),
+    (
+        "message-variants/cloudtrail",
+        &["again 059f36b4-87a3-44ab-83d2-000000000113", "E2EXAMPLE1ABCD /trail/queue.html"],
+        None,
+    ),
+    ("message-variants/detail", &["E2EXAMPLE1ABCD /bus/logo.png"], None),
+    (
+        "message-variants/input-transformer",
+        &[
+            "again 059f36b4-87a3-44ab-83d2-000000000116",
+            "again 059f36b4-87a3-44ab-83d2-000000000117",
+            "again 059f36b4-87a3-44ab-83d2-000000000118",
+            "E2EXAMPLE1ABCD /queue/a%20b.txt /queue/a+b.txt /queue/c%2Bd.txt",
+        ],
+        None,
+    ),
+    (
+        "message-variants/pipes",
+        &["E2EXAMPLE1ABCD /queue/b%2Bc.txt /queue/red%20flower.jpg /queue/red+flower.jpg"],
+        None,
+    ),
+    (
+        "message-variants/pipes-one-message-is-junk",
+        &[
+            "again 059f36b4-87a3-44ab-83d2-000000000110",
+            "E2EXAMPLE1ABCD /queue/b%2Bc.txt /queue/red%20flower.jpg /queue/red+flower.jpg",
+        ],
+        None,
+    ),
+    (
+        "message-variants/received-messages",
+        &["E2EXAMPLE1ABCD /queue/b%2Bc.txt /queue/red%20flower.jpg /queue/red+flower.jpg"],
+        None,
+    ),
+    (
+        "message-variants/received-messages-one-is-junk",
+        &[
+            "ChangesNotInvalidated: 1 of 2 changes failed: Messages[0].Body: not JSON: expected value at line 1 column 1",
+            "E2EXAMPLE1ABCD /queue/red%20flower.jpg /queue/red+flower.jpg",
+        ],
+        None,
+    ),
+    ("message-variants/sns-plain-text", &[NO_DISTRIBUTION], Some(&["E2EXAMPLE3IJKL /*"])),
+    (
+        "message-variants/sns-truncated-notification",
+        &[
+            "ChangesNotInvalidated: 1 of 1 change failed: Records[0].Sns.Message: not JSON: EOF while parsing an object at line 1 column 35",
+        ],
+        None,
+    ),
     ("sqs/eventbridge", &["E2EXAMPLE1ABCD /queue/bus%20a%2Bb.html /queue/bus+a%2Bb.html"], None),
     ("sqs/eventbridge-dead-letter", &["E2EXAMPLE1ABCD /dead/eventbridge.html"], None),
     ("sqs/fifo-attributes", &["E2EXAMPLE1ABCD /queue/fifo.html"], None),
@@ -101,7 +259,13 @@ pub(super) const EXPECTED: &[Expected] = &[
     ),
     ("eventbridge/object-tags-added", &[r#"skipped 1 not-a-content-change "Object Tags Added""#], None),
     ("eventbridge/object-tags-deleted", &[r#"skipped 1 not-a-content-change "Object Tags Deleted""#], None),
-    ("eventbridge/own-application", &[NO_DISTRIBUTION], Some(&["E2EXAMPLE3IJKL /*"])),
+    (
+        "eventbridge/own-application",
+        &[
+            r#"UnrecognizedEvent: the event may name what to invalidate in "detail.bucket", where that is not read; send {"distributionId": …, "paths": […]} or {"bucket": …, "keys": […]} as the whole event: in a rule by the InputPath "$.detail", and to Lambda's API instead of a function URL"#,
+        ],
+        None,
+    ),
     ("eventbridge/scheduled-event", &[NO_DISTRIBUTION], Some(&["E2EXAMPLE3IJKL /*"])),
     ("codepipeline/continuation-token", &["job succeeded: E2EXAMPLE1ABCD: invalidated /pipeline/*"], None),
     (
@@ -111,14 +275,16 @@ pub(super) const EXPECTED: &[Expected] = &[
     ),
     (
         "codepipeline/parameters-that-are-not-json",
-        &["job failed: ConfigurationError: UserParameters: not a JSON object: expected value at line 1 column 1"],
+        &[
+            r#"job failed: ConfigurationError: UserParameters: "E2EXAMPLE1ABCD /pipeline/*" is neither a distribution ID nor an object such as {"distributionId":"E2EXAMPLE1ABCD","paths":["/*"]}"#,
+        ],
         None,
     ),
     ("codepipeline/parameters-that-wait", &["job continued", "E2EXAMPLE1ABCD /pipeline/ /pipeline/index.html"], None),
     (
         "codepipeline/parameters-with-an-unknown-field",
         &[
-            "job failed: ConfigurationError: UserParameters.path: is unknown; the fields are distributionId, bucket, paths, keys, wait, waitSeconds",
+            r#"job failed: ConfigurationError: UserParameters.path: is unknown ("paths"?); the fields are distributionId, bucket, paths, keys, key, wait, waitSeconds; for example {"distributionId":"E2EXAMPLE1ABCD","paths":["/*"]}"#,
         ],
         None,
     ),
@@ -169,7 +335,9 @@ pub(super) const EXPECTED: &[Expected] = &[
     ("direct/null", &[NO_DISTRIBUTION], Some(&["E2EXAMPLE3IJKL /*"])),
     (
         "direct/unknown-field",
-        &["InvalidRequest: path: is unknown; the fields are distributionId, bucket, paths, keys, wait, waitSeconds"],
+        &[
+            r#"InvalidRequest: path: is unknown ("paths"?); the fields are distributionId, bucket, paths, keys, key, wait, waitSeconds; for example {"distributionId":"E2EXAMPLE1ABCD","paths":["/*"]}"#,
+        ],
         None,
     ),
     ("direct/wait", &[r#"waited until "Completed""#, "E2EXAMPLE1ABCD /direct/wait.html"], None),

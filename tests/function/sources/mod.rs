@@ -127,7 +127,9 @@ fn every_file_is_listed_once() {
     let listed: BTreeSet<_> = EXPECTED.iter().map(|(name, ..)| (*name).to_owned()).collect();
     assert_eq!(listed.len(), EXPECTED.len());
     let mut files = BTreeSet::new();
-    for source in ["sqs", "sns", "eventbridge", "codepipeline", "direct", "nested"] {
+    for source in
+        ["sqs", "sns", "message-variants", "eventbridge", "eventbridge-variants", "codepipeline", "direct", "nested"]
+    {
         for file in fs::read_dir(format!("{}/{source}", directory())).unwrap() {
             let file = file.unwrap().file_name().into_string().unwrap();
             files.insert(format!("{source}/{}", file.trim_end_matches(".json")));

@@ -40,13 +40,21 @@ pub(crate) fn names(input: &[u8]) -> Checked {
     }
     let settings = BucketDefaults { distribution_tag: "distributionId".into(), index_documents: Vec::new() };
     let tags = Tags::from([("distributionId".into(), ids.into()), (ORIGIN_PATH_TAG.into(), origin_path.into())]);
-    let good_ids = ids.split_whitespace().all(is_distribution) && !ids.trim().is_empty();
+    let id_of = |word: &'_ str| match word.splitn(6, ':').collect::<Vec<_>>()[..] {
+        ["arn", _, "cloudfront", _, _, resource] => match resource.split_once('/') {
+            Some(("distribution" | "distribution-tenant", id)) => id.to_owned(),
+            _ => String::new(),
+        },
+        ["arn", ..] => String::new(),
+        _ => word.to_owned(),
+    };
+    let good_ids = ids.split_whitespace().map(id_of).all(|id| is_distribution(&id)) && !ids.trim().is_empty();
     let good_path = ["", "/"].contains(&origin_path) || origin_path.starts_with('/') && !origin_path.ends_with('/');
     match settings.parse(&tags) {
         Ok(options) => {
             let options = options.unwrap();
             prop_assert!(good_ids && good_path, "{:?}", options);
-            let mut named: Vec<_> = ids.split_whitespace().collect();
+            let mut named: Vec<_> = ids.split_whitespace().map(id_of).collect();
             named.sort_unstable();
             named.dedup();
             prop_assert_eq!(options.distributions.iter().map(DistributionId::as_str).collect::<Vec<_>>(), named);

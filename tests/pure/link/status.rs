@@ -50,7 +50,7 @@ fn a_linked_bucket_has_no_problems() {
 #[test]
 fn each_problem_of_a_bucket_is_reported_with_its_remedy() {
     type Breakage = fn(&Account);
-    let cases: [(Via, Breakage, &str, &str); 14] = [
+    let cases: [(Via, Breakage, &str, &str); 15] = [
         (
             Via::Queue,
             |it| *it.owner.borrow_mut() = Some("222222222222".into()),
@@ -87,6 +87,17 @@ fn each_problem_of_a_bucket_is_reported_with_its_remedy() {
             |it| it.notifications.borrow_mut().newest.rules.clear(),
             "events via: notifications-missing",
             "`invalidator link my-site E1",
+        ),
+        (
+            Via::Queue,
+            |it| {
+                let other =
+                    Destination::Function("arn:aws:lambda:eu-central-1:123456789012:function:thumbnails".into());
+                let taken = rule("thumbnails", other, &["s3:ObjectCreated:Put"], "img/", "");
+                it.notifications.borrow_mut().newest.rules = [taken].into();
+            },
+            "events via: notifications-missing",
+            "to others: \"thumbnails\": ObjectCreated:Put → function thumbnails, prefix \"img/\"; remove or narrow these, or use --via eventbridge; run `invalidator link my-site E1",
         ),
         (
             Via::Queue,

@@ -137,7 +137,8 @@ fn a_direct_invocation_with_an_unknown_field_is_an_error() {
     assert!(matches!(decode(format!("{{{hello_world}}}").as_bytes()), Ok(Event::Request(_))));
     for times in [1, 30, 100] {
         let event = format!("{{{},\"distribution\":\"E1\"}}", vec![hello_world; times].join(","));
-        assert_eq!(decode(event.as_bytes()), Err(EventError::UnknownKind), "{times}");
+        let decoded = decode(event.as_bytes());
+        assert!(matches!(decoded, Err(EventError::Request(_) | EventError::UnknownKind)), "{times}: {decoded:?}");
     }
 }
 

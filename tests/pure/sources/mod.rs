@@ -9,6 +9,7 @@ mod compared_with_aws_lambda_events;
 mod queue;
 mod requests;
 mod services;
+mod variants;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,10 +21,12 @@ use s3_cloudfront_invalidator::event::{Event, Request, RequestKind, RequestTarge
 type Expected = (&'static str, &'static [&'static str]);
 
 /// The files and what they are decoded to, by directory.
-const SOURCES: [(&str, &[Expected]); 6] = [
+const SOURCES: [(&str, &[Expected]); 8] = [
     ("sqs", queue::SQS),
+    ("message-variants", variants::MESSAGES),
     ("sns", services::SNS),
     ("eventbridge", services::EVENTBRIDGE),
+    ("eventbridge-variants", variants::EVENTBRIDGE),
     ("codepipeline", requests::CODEPIPELINE),
     ("direct", requests::DIRECT),
     ("nested", services::NESTED),
@@ -84,14 +87,15 @@ fn bucket_text(bucket: &Bucket) -> String {
 
 fn request_text(request: &Request) -> String {
     let kind = match &request.kind {
-        RequestKind::Paths { target: of, paths: items } => {
+        RequestKind::Paths { target: of, paths: items, left_out } => {
             let of = match of {
                 RequestTarget::Distribution(id) => id.to_string(),
                 RequestTarget::Bucket(bucket) => bucket_text(bucket),
                 RequestTarget::Default => "own".into(),
             };
             let items: Vec<_> = items.iter().map(ToString::to_string).collect();
-            format!("paths of {of}: {}", items.join(" "))
+            let left_out = if *left_out > 0 { format!("; {left_out} left out") } else { String::new() };
+            format!("paths of {of}: {}{left_out}", items.join(" "))
         }
         RequestKind::Keys { bucket, keys } => {
             let keys: Vec<_> = keys.iter().map(ObjectKey::as_str).collect();

@@ -57,7 +57,7 @@ pub(super) const SQS: &[Expected] = &[
             "message 059f36b4-87a3-44ab-83d2-0000000000c2 changes 0..0 failed 2..3",
             "message 059f36b4-87a3-44ab-83d2-0000000000c3 changes 0..0 failed 3..4",
             "message 059f36b4-87a3-44ab-83d2-0000000000c4 changes 0..0 failed 4..5",
-            "failed Records[0].body: an invalidation request is not accepted in an SQS or SNS message; invoke the function directly",
+            "failed Records[0].body: an invalidation request other than of \"bucket\" with \"key\" or \"keys\" is not accepted in an SQS or SNS message; invoke the function directly",
             "failed Records[1].body: a CodePipeline job is not accepted in an SQS or SNS message; invoke the function directly",
             "failed Records[2].body: an event without an object change is not accepted in an SQS or SNS message; invoke the function directly",
             "failed Records[3].body: an event without an object change is not accepted in an SQS or SNS message; invoke the function directly",

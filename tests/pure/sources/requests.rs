@@ -5,6 +5,20 @@ use super::Expected;
 /// CodePipeline jobs.
 pub(super) const CODEPIPELINE: &[Expected] = &[
     (
+        "parameters-with-paths-in-one-string",
+        &[
+            "job 11111111-abcd-1111-abcd-000000000025",
+            r#"refused UserParameters.paths: "/a.html /b.html" is not a list of strings, such as ["/*"]"#,
+        ],
+    ),
+    ("distribution-id-alone", &["job 11111111-abcd-1111-abcd-000000000024", "paths of E2EXAMPLE1ABCD: /*"]),
+    (
+        "parameters-with-a-single-path",
+        &["job 11111111-abcd-1111-abcd-000000000023", "paths of E2EXAMPLE1ABCD: /news/*"],
+    ),
+    ("parameters-in-capitals", &["job 11111111-abcd-1111-abcd-000000000022", "paths of E2EXAMPLE1ABCD: /*"]),
+    ("parameters-with-object-paths", &["job 11111111-abcd-1111-abcd-000000000021", "paths of E2EXAMPLE1ABCD: /*"]),
+    (
         "continuation-token-of-another-function",
         &["job 11111111-abcd-1111-abcd-000000000007", "paths of E2EXAMPLE1ABCD: /*", "token EXAMPLE-token"],
     ),
@@ -20,7 +34,7 @@ pub(super) const CODEPIPELINE: &[Expected] = &[
         "parameters-that-are-not-json",
         &[
             "job 11111111-abcd-1111-abcd-000000000003",
-            "refused UserParameters: not a JSON object: expected value at line 1 column 1",
+            r#"refused UserParameters: "E2EXAMPLE1ABCD /pipeline/*" is neither a distribution ID nor an object such as {"distributionId":"E2EXAMPLE1ABCD","paths":["/*"]}"#,
         ],
     ),
     (
@@ -31,7 +45,7 @@ pub(super) const CODEPIPELINE: &[Expected] = &[
         "parameters-with-an-unknown-field",
         &[
             "job 11111111-abcd-1111-abcd-000000000004",
-            "refused UserParameters.path: is unknown; the fields are distributionId, bucket, paths, keys, wait, waitSeconds",
+            r#"refused UserParameters.path: is unknown ("paths"?); the fields are distributionId, bucket, paths, keys, key, wait, waitSeconds; for example {"distributionId":"E2EXAMPLE1ABCD","paths":["/*"]}"#,
         ],
     ),
     (
@@ -49,6 +63,23 @@ pub(super) const CODEPIPELINE: &[Expected] = &[
 
 /// Direct invocations.
 pub(super) const DIRECT: &[Expected] = &[
+    ("bucket-and-key", &["keys of example-site anywhere: direct/a+b c.html"]),
+    ("names-of-published-functions", &["paths of E2EXAMPLE1ABCD: /direct/one.html"]),
+    (
+        "misspelled-distribution",
+        &[
+            r#"error distribution: is unknown ("distributionId"?); the fields are distributionId, bucket, paths, keys, key, wait, waitSeconds; for example {"distributionId":"E2EXAMPLE1ABCD","paths":["/*"]}"#,
+        ],
+    ),
+    (
+        "http-request-that-names-paths",
+        &[
+            r#"error the event may name what to invalidate in "body.paths", where that is not read; send {"distributionId": …, "paths": […]} or {"bucket": …, "keys": […]} as the whole event: in a rule by the InputPath "$.detail", and to Lambda's API instead of a function URL"#,
+        ],
+    ),
+    ("http-request", &["paths of own: /*"]),
+    ("string", &["paths of own: /*"]),
+    ("flush", &["paths of own: /*"]),
     ("bucket-and-paths", &["paths of example-site anywhere: /direct/manual.html"]),
     ("bucket-of-another-region", &["paths of example-docs anywhere: /direct/manual.html"]),
     ("cache-tag", &["paths of E2EXAMPLE1ABCD: #news"]),
@@ -67,7 +98,9 @@ pub(super) const DIRECT: &[Expected] = &[
     ("null", &["paths of own: /*"]),
     (
         "unknown-field",
-        &["error path: is unknown; the fields are distributionId, bucket, paths, keys, wait, waitSeconds"],
+        &[
+            r#"error path: is unknown ("paths"?); the fields are distributionId, bucket, paths, keys, key, wait, waitSeconds; for example {"distributionId":"E2EXAMPLE1ABCD","paths":["/*"]}"#,
+        ],
     ),
     ("wait", &["paths of E2EXAMPLE1ABCD: /direct/wait.html; wait 30"]),
 ];

@@ -42,7 +42,12 @@ pub(super) const EVENTBRIDGE: &[Expected] = &[
     ("object-storage-class-changed", &["skipped Object Storage Class Changed"]),
     ("object-tags-added", &["skipped Object Tags Added"]),
     ("object-tags-deleted", &["skipped Object Tags Deleted"]),
-    ("own-application", &["paths of own: /*"]),
+    (
+        "own-application",
+        &[
+            r#"error the event may name what to invalidate in "detail.bucket", where that is not read; send {"distributionId": …, "paths": […]} or {"bucket": …, "keys": […]} as the whole event: in a rule by the InputPath "$.detail", and to Lambda's API instead of a function URL"#,
+        ],
+    ),
     ("scheduled-event", &["schedule"]),
 ];
 

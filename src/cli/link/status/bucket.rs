@@ -11,6 +11,7 @@ use crate::cli::link::error::LinkError;
 use crate::cli::link::notification::{Destination, EVENTS, KeyFilter, NotificationRule, Notifications};
 use crate::cli::link::plan::{is_forwarded, origin_paths_of};
 use crate::cli::link::policy::{AccessRequest, S3_PRINCIPAL, allows, is_sqs_managed_key};
+use crate::path::misnamed_tag_message;
 
 /// Checks a bucket and its distributions. With `skip_origin_check` it is no problem if no origin of a distribution
 /// points to the bucket, or if the origins may not be read: a proxy may be between the distribution and the bucket.
@@ -61,15 +62,26 @@ async fn check_tag(
         Ok(tags) => tags,
         Err(error) => return (Check::failed_call(&error), None),
     };
-    match deployment.bucket_defaults().parse(&tags) {
-        Ok(Some(options)) => (Check::ok("ok"), Some(options.distributions)),
+    let defaults = deployment.bucket_defaults();
+    let misnamed: Vec<_> =
+        defaults.misnamed_tags(&tags).into_iter().map(|(tag, meant)| misnamed_tag_message(tag, meant)).collect();
+    let misnamed = (!misnamed.is_empty()).then(|| misnamed.join("; "));
+    let problem = |message| Check::problem("misnamed", "tag-misnamed", message);
+    match defaults.parse(&tags) {
+        Ok(Some(options)) => (misnamed.map_or_else(|| Check::ok("ok"), problem), Some(options.distributions)),
         Ok(None) => {
+            if let Some(message) = misnamed {
+                return (problem(message), None);
+            }
             let tag = deployment.tag();
             let message =
                 format!("the bucket does not have the tag \"{tag}\"; run `invalidator link {name} DISTRIBUTION`");
             (Check::problem("none", "tag-missing", message), None)
         }
-        Err(error) => (Check::problem("invalid", "tag-invalid", error.to_string()), None),
+        Err(error) => {
+            let messages: Vec<_> = [error.to_string()].into_iter().chain(misnamed).collect();
+            (Check::problem("invalid", "tag-invalid", messages.join("; ")), None)
+        }
     }
 }
 
@@ -145,7 +157,8 @@ async fn check_notifications(
     let kind = if matches!(first, Some(Destination::Function(_))) { "function" } else { "queue" };
     let events_via = if !missing_events.is_empty() {
         let events = missing_events.join(", ");
-        let message = format!("no event notification matches {events}; run {}", relink.via(kind));
+        let others = taken(deployment, notifications);
+        let message = format!("no event notification matches {events}{others}; run {}", relink.via(kind));
         Check::problem(kind, "events-missing", message)
     } else if all_keys == [true; 3] {
         Check::ok(kind)
@@ -156,6 +169,22 @@ async fn check_notifications(
         Check::problem(kind, "filters-differ", format!("{problem}; run {}", relink.via(kind)))
     };
     (events_via, check_permission(api, deployment, relink, &rules).await)
+}
+
+/// Names the bucket's other event notifications for the same events, of which S3 sends each to one destination only.
+fn taken(deployment: &Deployment, notifications: &Notifications) -> String {
+    let is_other = |rule: &&NotificationRule| {
+        !deployment.is_reached_by(&rule.destination) && EVENTS.iter().any(|event| rule.includes_some(event))
+    };
+    let others: Vec<_> = notifications.rules.iter().filter(is_other).map(ToString::to_string).collect();
+    if others.is_empty() {
+        return String::new();
+    }
+    format!(
+        ", and S3, which sends an event to one destination only, sends some to others: {}; remove or narrow these, or \
+         use --via eventbridge",
+        others.join("; ")
+    )
 }
 
 async fn check_permission(
@@ -233,6 +262,8 @@ async fn check_without_rules(
         // The topic's subscriptions are not checked.
         return (Check::ok(rule.destination.to_string()), Check::not_checked());
     }
-    let message = format!("the bucket sends no event notifications to the function; run {}", relink.via("queue"));
+    let others = taken(deployment, notifications);
+    let message =
+        format!("the bucket sends no event notifications to the function{others}; run {}", relink.via("queue"));
     (Check::problem("none", "notifications-missing", message), Check::not_checked())
 }
