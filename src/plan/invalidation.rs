@@ -60,7 +60,7 @@ impl Invalidation {
         self.with(self.paths().cloned().collect(), budget)
     }
 
-    /// Returns parts of the invalidation as [`chunks`](Self::chunks) does, of which the last has its caller reference:
+    /// Returns parts of the invalidation as `chunks` does, of which the last has its caller reference:
     /// sent in order, that one is used only when all items are accepted, as a whole or in parts.
     #[must_use]
     pub fn split(&self, max_paths: usize, max_wildcards: usize) -> Vec<Self> {
