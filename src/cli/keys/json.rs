@@ -9,7 +9,8 @@ use crate::change::ObjectKey;
 /// Reads an array; `None` if the text is no JSON document. A number or a word alone is none, but a key.
 #[must_use]
 pub fn read(text: &str) -> Option<Result<KeyList, InputError>> {
-    let trimmed = text.trim();
+    // The whitespace of JSON; other characters are no part of a document.
+    let trimmed = text.trim_matches([' ', '\t', '\n', '\r']);
     if trimmed == "null" {
         let problem = "null, which the AWS CLI prints if there are no objects, is not a list of keys";
         return Some(Err(InputError::whole(problem, IF_A_KEY)));
