@@ -12,8 +12,8 @@ const LONG_DELAY: Duration = Duration::from_secs(4);
 /// The size of an oversized response, in bytes.
 const LARGE_BODY_BYTES: usize = 256 << 10;
 
-/// A random fault for a call of `operation`. A call that reads a distribution config or a cache policy is denied with
-/// `AccessDenied` only if `may_deny`.
+/// A random fault for a call of `operation`. A call that reads a distribution config or a cache policy is denied, with
+/// `AccessDenied` or without an error code, only if `may_deny`.
 pub(crate) fn random_effect(rng: &mut Rng, operation: &'static str, may_deny: bool) -> (&'static str, Effect) {
     let short_delay = Duration::from_millis(rng.u64(5..150));
     let connection_fault = |ends_after, stays_open, reset| {
@@ -21,6 +21,9 @@ pub(crate) fn random_effect(rng: &mut Rng, operation: &'static str, may_deny: bo
     };
     match rng.u8(0..32) {
         0..10 => random_error(rng, operation, may_deny),
+        10 if reads_config(operation) && !may_deny => {
+            ("HTML page", page(*rng.choice(&[200, 502, 503]).unwrap_or(&502), "text/html"))
+        }
         10 => ("HTML page", page(*rng.choice(&[200, 403, 502, 503]).unwrap_or(&502), "text/html")),
         11 => ("HTML page as JSON", page(*rng.choice(&[200, 201, 500]).unwrap_or(&500), "application/json")),
         12 => ("wrong content type", Effect::WithContentType("text/html; charset=nonsense")),
@@ -84,9 +87,14 @@ pub(crate) fn random_queue_effect(rng: &mut Rng, operation: &'static str) -> (&'
     }
 }
 
+/// Whether an operation reads a distribution config or a cache policy.
+pub(crate) fn reads_config(operation: &str) -> bool {
+    ["GetDistributionConfig", "GetCachePolicy"].contains(&operation)
+}
+
 /// An error that the service of `operation` may return.
 fn random_error(rng: &mut Rng, operation: &'static str, may_deny: bool) -> (&'static str, Effect) {
-    let reads_config = ["GetDistributionConfig", "GetCachePolicy"].contains(&operation);
+    let reads_config = reads_config(operation);
     let is_s3 = ["GetBucketTagging", "ListObjectsV2"].contains(&operation);
     match rng.u8(0..10) {
         0 | 1 if is_s3 => ("slow down", error(503, "SlowDown")),
@@ -102,6 +110,7 @@ fn random_error(rng: &mut Rng, operation: &'static str, may_deny: bool) -> (&'st
         6 if reads_config => ("expired credentials", error(403, "ExpiredToken")),
         6 => ("invalid argument", error(400, "InvalidArgument")),
         7 if is_s3 => ("wrong Region", error(301, "PermanentRedirect")),
+        7 if reads_config && !may_deny => ("internal error", error(500, "InternalError")),
         7 if reads_config => ("access denied without a body", Effect::Raw { status: 403, body: String::new() }),
         7 => ("batch too large", error(413, "BatchTooLarge")),
         8 if operation != "CreateInvalidation" => ("unknown error code", error(400, "InventedLater")),

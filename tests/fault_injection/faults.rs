@@ -7,7 +7,7 @@ use fastrand::Rng;
 use s3_cloudfront_invalidator::local::State;
 use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
 
-use crate::effects::{random_effect, random_job_effect, random_queue_effect};
+use crate::effects::{random_effect, random_job_effect, random_queue_effect, reads_config};
 use crate::own_queue::QUEUE;
 use crate::plan::Plan;
 use crate::resources::Resources;
@@ -62,8 +62,8 @@ impl Faults {
             let target = if rng.u8(0..3) == 0 { None } else { rng.choice(names) };
             let times = rng.usize(1..=3);
             faults.may_change_paths |= ["invalid argument", "batch too large", "too many in progress"].contains(&kind);
-            faults.may_deny_config_reads |=
-                kind == "access denied" && ["GetDistributionConfig", "GetCachePolicy"].contains(&operation);
+            let may_deny = ["access denied", "access denied without a body", "HTML page"].contains(&kind);
+            faults.may_deny_config_reads |= may_deny && reads_config(operation);
             if operation == "ReceiveMessage" && rng.bool() {
                 // Otherwise every fault would hit the first receive of a poll, which then ends.
                 let effect = Effect::Delay(Duration::from_millis(rng.u64(1..5)));
