@@ -12,26 +12,30 @@ use crate::path::{Behavior, Mapping, Routing};
 pub(super) struct Row {
     key: String,
     url: Option<String>,
+    /// The form that the URL has, if forms are given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    form: Option<String>,
     #[serde(rename = "served")]
     is_served: bool,
     /// Why requests for the URL are sent to the bucket or not.
     message: String,
 }
 
-/// Returns the URLs of the keys.
-pub(super) fn rows(mapping: &Mapping, keys: &[ObjectKey]) -> Vec<Row> {
+/// Returns the URLs of the keys, with their forms if `has_forms`.
+pub(super) fn rows(mapping: &Mapping, keys: &[ObjectKey], has_forms: bool) -> Vec<Row> {
     let mut rows = Vec::new();
     for key in keys {
         let name = key.as_str();
         let urls = mapping.explain(key);
         if urls.is_empty() {
             let message = "not served: outside the origin path".to_owned();
-            rows.push(Row { key: name.to_owned(), url: None, is_served: false, message });
+            rows.push(Row { key: name.to_owned(), url: None, form: None, is_served: false, message });
         }
         rows.extend(urls.into_iter().map(|it| Row {
             key: name.to_owned(),
             is_served: it.routing.is_served(),
             message: reason(it.routing),
+            form: has_forms.then(|| it.form.to_owned()),
             url: Some(it.url.text),
         }));
     }
@@ -47,17 +51,24 @@ fn reason(routing: Routing<'_>) -> String {
         Routing::ConfigUnknown => "the distribution config is unknown".to_owned(),
         Routing::EdgeFunction => "an edge function may send requests to the bucket".to_owned(),
         Routing::ToBucket(behavior) => sends(behavior),
+        Routing::NotCached(behavior) => {
+            let pattern = excerpt(&behavior.pattern.to_string());
+            format!("not cached: cache behavior {pattern} has the cache policy CachingDisabled")
+        }
         Routing::OtherOrigin(behavior) => format!("not served: {}", sends(behavior)),
         Routing::NoBehavior => "not served: no cache behavior matches".to_owned(),
     }
 }
 
-pub(super) fn print(mapping: &Mapping, keys: &[ObjectKey]) {
-    let rows = rows(mapping, keys);
+pub(super) fn print(mapping: &Mapping, keys: &[ObjectKey], has_forms: bool) {
+    let rows = rows(mapping, keys, has_forms);
     let count = rows.len();
-    let mut explained = table(&["KEY", "URL", "REASON"]);
+    let columns: &[&str] = if has_forms { &["KEY", "FORM", "URL", "REASON"] } else { &["KEY", "URL", "REASON"] };
+    let mut explained = table(columns);
     for row in rows.into_iter().take(MAX_ROWS) {
-        explained.add_row([one_line(&row.key), row.url.unwrap_or_default(), row.message]);
+        let form = has_forms.then(|| row.form.unwrap_or_default());
+        let cells = [Some(one_line(&row.key)), form, Some(row.url.unwrap_or_default()), Some(row.message)];
+        explained.add_row(cells.into_iter().flatten());
     }
     say(explained.trim_fmt());
     more(count, "URL");

@@ -53,8 +53,11 @@ fn reason(reason: &SkipReason) -> String {
         SkipReason::OtherOrigin { bucket } => {
             format!("CloudFront sends requests for the object to origins other than bucket \"{bucket}\"")
         }
-        SkipReason::IgnoredSuffix { bucket, suffix } => {
-            format!("the tag \"{IGNORE_TAG}\" of bucket \"{bucket}\" names the suffix \"{suffix}\"")
+        SkipReason::NotCached { bucket } => {
+            format!("CloudFront does not cache the object's URLs (bucket \"{bucket}\")")
+        }
+        SkipReason::Ignored { bucket, rule } => {
+            format!("the tag \"{IGNORE_TAG}\" of bucket \"{bucket}\" names \"{rule}\"")
         }
         SkipReason::NotAContentChange { event_name } => format!("{event_name} does not change the content of objects"),
         SkipReason::TestEvent => "test event".to_owned(),

@@ -18,8 +18,8 @@ use crate::change::text::{counted, json_line, one_line};
 use crate::change::{Bucket, BucketName, ObjectKey, Region};
 use crate::collapse::{Budget, Collapsed, CostModel, Counted, Coverage, Heuristic, Objective, collapse};
 use crate::config::Config;
-use crate::path::{BucketOptions, DirectoryUrls, IndexDocuments, InvalidationPath, Item, Mapping, OriginPath};
-use crate::plan::{price_usd, relative_key_prefix};
+use crate::path::{BucketOptions, IndexDocuments, InvalidationPath, Item, Mapping, OriginPath, UrlForms};
+use crate::plan::price_usd;
 
 /// The changes, and what is known of the bucket and its distribution.
 #[derive(Debug, Args)]
@@ -72,6 +72,10 @@ pub(super) struct PlanArgs {
     /// default: index.html, where the distribution serves such URLs
     #[arg(long, value_name = "NAMES")]
     index_documents: Option<String>,
+    /// Forms of the URLs that viewers request, separated by spaces, as in the bucket's tag invalidation:urls, such as
+    /// "/:key /:page"; default: /:key
+    #[arg(long, value_name = "FORMS", value_parser = UrlForms::parse)]
+    urls: Option<UrlForms>,
     /// Print one JSON object instead of tables
     #[arg(long)]
     json: bool,
@@ -121,11 +125,11 @@ impl PlanArgs {
         };
         if self.json {
             let invalidation = JsonInvalidation::new(&set.items, changed.len(), wildcards(&set), set.unchanged_evicted);
-            let urls = self.explain.then(|| explain::rows(&mapping, &keys));
+            let urls = self.explain.then(|| explain::rows(&mapping, &keys, self.urls.is_some()));
             JsonPlan { ok: unreadable.count == 0, invalidations: vec![invalidation], urls }.print()?;
         } else {
             if self.explain {
-                explain::print(&mapping, &keys);
+                explain::print(&mapping, &keys, self.urls.is_some());
             }
             print_tables(&set, &changed, unchanged_urls.as_ref(), keys.len() - changed.len());
         }
@@ -145,10 +149,11 @@ impl PlanArgs {
                 .as_ref()
                 .map(split)
                 .map_or_else(default_names, IndexDocuments::FromTag),
-            directory_urls: DirectoryUrls::default(),
+            directory_urls: None,
+            urls: self.urls.clone(),
             query_strings: None,
             max_paths: None,
-            ignored_suffixes: Vec::new(),
+            ignored: Vec::new(),
         };
         let bucket = self.bucket.clone().map(|name| Bucket { name, region: self.region.clone() });
         let Some(bucket) = bucket else { return Ok(Mapping::without_config(&options)) };
@@ -186,11 +191,11 @@ impl PlanArgs {
 
     /// Reads the bucket listing and returns its unchanged URLs, which wildcards may evict; `None` if no listing is
     /// given.
-    fn unchanged_urls(
+    fn unchanged_urls<'m>(
         &self,
-        mapping: &Mapping,
+        mapping: &'m Mapping,
         required: &[InvalidationPath],
-    ) -> anyhow::Result<Option<Counted<ListedUrls>>> {
+    ) -> anyhow::Result<Option<Counted<ListedUrls<'m>>>> {
         let Some(file) = &self.listing else { return Ok(None) };
         let name = || input::name(file);
         let list = keys::read(&input::read(file)?, false, &LineOptions::default());
@@ -201,26 +206,27 @@ impl PlanArgs {
         }
         let complete = is_complete(&list);
         let keys: Vec<_> = list.entries.into_iter().map(|entry| entry.key).collect();
-        let listed = ListedUrls {
-            key_prefixes: mapping.origin_matches.iter().map(|it| it.path.key_prefix()).collect(),
-            listed_prefix: complete.then(|| self.listing_prefix.clone().unwrap_or_default()),
-        };
+        let listed =
+            ListedUrls { mapping, listed_prefix: complete.then(|| self.listing_prefix.clone().unwrap_or_default()) };
         Ok(Some(Counted::new(keys.iter().flat_map(|key| mapping.served_urls(key)).collect(), listed, required)))
     }
 }
 
 /// The URLs whose keys are all in the bucket listing. Other origins are ignored.
-struct ListedUrls {
-    /// The key prefixes of the origin paths, one of which is before the key of each URL.
-    key_prefixes: Vec<String>,
+struct ListedUrls<'m> {
+    mapping: &'m Mapping,
     /// The prefix with which every key of the bucket is listed; `None` if the listing has only some keys.
     listed_prefix: Option<String>,
 }
 
-impl Coverage for ListedUrls {
+impl Coverage for ListedUrls<'_> {
     fn includes(&self, prefix: &str) -> bool {
-        let (Some(listed), Some(relative)) = (&self.listed_prefix, relative_key_prefix(prefix)) else { return false };
-        self.key_prefixes.iter().all(|key_prefix| format!("{key_prefix}{relative}").starts_with(listed))
+        let Some(listed) = &self.listed_prefix else { return false };
+        let is_listed = |relative: &str| {
+            let mut key_prefixes = self.mapping.origin_matches.iter().map(|it| it.path.key_prefix());
+            key_prefixes.all(|key_prefix| format!("{key_prefix}{relative}").starts_with(listed))
+        };
+        self.mapping.all_keys_below(prefix, is_listed)
     }
 }
 
@@ -280,12 +286,12 @@ fn wildcards(set: &Collapsed) -> usize {
 fn print_tables(
     set: &Collapsed,
     changed: &[(&ObjectKey, Vec<InvalidationPath>)],
-    unchanged_urls: Option<&Counted<ListedUrls>>,
+    unchanged_urls: Option<&Counted<ListedUrls<'_>>>,
     not_served: usize,
 ) {
     if not_served > 0 {
         let keys = counted(not_served, "changed key");
-        say(format_args!("{keys} skipped: outside the origin path, or served by other origins.\n"));
+        say(format_args!("{keys} skipped: outside the origin path, served by other origins, or not cached.\n"));
     }
     if set.items.is_empty() {
         say("Nothing to invalidate.");

@@ -1,12 +1,11 @@
-//! A bucket's options: its tags, parsed. They name the distributions to invalidate, and how they map the bucket's keys
-//! to URLs ([`ViewerUrl`]): below an origin path ([`OriginPath`]), with both encodings of a space, and as a directory.
+//! A bucket's options: its tags, parsed. They name the distributions to invalidate, and how these map the bucket's keys
+//! to URLs: below an origin path ([`OriginPath`]), in other forms ([`UrlForms`]), and as a directory.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroUsize;
 
-use super::invalidation_path::url_of;
-use super::{InvalidationPath, LINK_TAG, MAX_ITEMS};
+use super::{LINK_TAG, MAX_ITEMS, UrlForms};
 use crate::change::text::excerpt;
 use crate::change::{DistributionId, ObjectKey};
 
@@ -25,8 +24,11 @@ pub const DIRECTORY_URLS_TAG: &str = "invalidation:directoryUrls";
 /// The tag for whether query strings are part of the cache key: `include` or `ignore`.
 pub const QUERY_STRINGS_TAG: &str = "invalidation:queryStrings";
 
-/// The tag for the suffixes of keys, such as `.map`, whose changes are skipped.
+/// The tag for the folders and suffixes of keys, such as `logs/` and `.map`, whose changes are skipped.
 pub const IGNORE_TAG: &str = "invalidation:ignore";
+
+/// The tag for the forms of the URLs that viewers request, such as `/:key` and `/:page`.
+pub const URLS_TAG: &str = "invalidation:urls";
 
 /// A bucket's tags: keys and values.
 pub type Tags = BTreeMap<String, String>;
@@ -40,21 +42,27 @@ pub struct BucketOptions {
     pub origin_path: Option<OriginPath>,
     /// File names that are also served under their directory's URL.
     pub index_documents: IndexDocuments,
-    /// How the directory of an index document is requested.
-    pub directory_urls: DirectoryUrls,
+    /// How the directory of an index document is requested, if a tag specifies it.
+    pub directory_urls: Option<DirectoryUrls>,
+    /// The forms of the URLs that viewers request, if a tag specifies them.
+    pub urls: Option<UrlForms>,
     /// Whether the distributions include query strings in the cache key, if a tag specifies it.
     pub query_strings: Option<bool>,
     /// The most paths of an invalidation that the bucket contributes to, if a tag specifies it.
     pub max_paths: Option<NonZeroUsize>,
-    /// The suffixes of keys whose changes are skipped.
-    pub ignored_suffixes: Vec<String>,
+    /// The folders, with their slash, and the suffixes of keys whose changes are skipped.
+    pub ignored: Vec<String>,
 }
 
 impl BucketOptions {
-    /// Returns the suffix in the bucket's tag for which changes of this key are skipped, if any.
+    /// Returns the folder or the suffix in the bucket's tag for which changes of this key are skipped, if any.
+    ///
+    /// A folder ends with `/`, and is compared with the start of the whole key, also where there is an origin path.
     #[must_use]
-    pub fn ignored_suffix(&self, key: &ObjectKey) -> Option<&str> {
-        self.ignored_suffixes.iter().find(|suffix| key.as_str().ends_with(*suffix)).map(String::as_str)
+    pub fn ignore_rule(&self, key: &ObjectKey) -> Option<&str> {
+        let key = key.as_str();
+        let applies = |rule: &&String| if rule.ends_with('/') { key.starts_with(*rule) } else { key.ends_with(*rule) };
+        self.ignored.iter().find(applies).map(String::as_str)
     }
 }
 
@@ -164,38 +172,6 @@ pub enum DirectoryUrls {
     Both,
 }
 
-/// A URL that an object is cached under, relative to the distribution, as viewers request it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ViewerUrl {
-    /// The URL's path. It starts with `/`, and any `~` and final `*` in it are literal.
-    pub text: String,
-    /// Whether this is the URL of the object itself, not that of its directory.
-    pub is_file: bool,
-}
-
-impl ViewerUrl {
-    /// Returns the root URL `/`, for which CloudFront returns the default root object.
-    #[must_use]
-    pub fn root() -> Self {
-        Self { text: "/".into(), is_file: false }
-    }
-
-    /// Returns the paths that invalidate the URL.
-    ///
-    /// With `query_strings`, the URL is cached once for each query string, and a file's path gets a final `*`. A
-    /// directory gets two paths, its own and that with `?*`, since its own with `*` would cover everything in the
-    /// directory.
-    pub fn paths(self, query_strings: bool) -> impl Iterator<Item = InvalidationPath> {
-        let Self { text, is_file } = self;
-        let path = InvalidationPath::of_url(&text);
-        // A wildcard already covers every query string.
-        let has_queries = query_strings && !path.is_wildcard();
-        let queries = has_queries.then(|| InvalidationPath::of_url(&(text + if is_file { "*" } else { "?*" })));
-        let path = (!has_queries || !is_file).then_some(path);
-        path.into_iter().chain(queries)
-    }
-}
-
 /// The configuration of the function that applies to every bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BucketDefaults {
@@ -220,17 +196,26 @@ impl BucketDefaults {
             origin_path: parse_tag(tags, ORIGIN_PATH_TAG, OriginPath::parse)?,
             index_documents: parse_tag(tags, INDEX_DOCUMENTS_TAG, file_names)?
                 .map_or_else(default, IndexDocuments::FromTag),
-            directory_urls: parse_tag(tags, DIRECTORY_URLS_TAG, directory_urls)?.unwrap_or_default(),
+            directory_urls: parse_tag(tags, DIRECTORY_URLS_TAG, directory_urls)?,
+            urls: parse_tag(tags, URLS_TAG, UrlForms::parse)?,
             query_strings: parse_tag(tags, QUERY_STRINGS_TAG, query_strings)?,
             max_paths: parse_tag(tags, MAX_PATHS_TAG, max_paths)?,
-            ignored_suffixes: tags.get(IGNORE_TAG).map(|value| words(value)).unwrap_or_default(),
+            ignored: parse_tag(tags, IGNORE_TAG, ignored)?.unwrap_or_default(),
         }))
     }
 }
 
 /// The tags of a bucket besides the one that names the distributions.
-const OTHER_TAGS: [&str; 7] =
-    [ORIGIN_PATH_TAG, MAX_PATHS_TAG, INDEX_DOCUMENTS_TAG, DIRECTORY_URLS_TAG, QUERY_STRINGS_TAG, IGNORE_TAG, LINK_TAG];
+const OTHER_TAGS: [&str; 8] = [
+    ORIGIN_PATH_TAG,
+    MAX_PATHS_TAG,
+    INDEX_DOCUMENTS_TAG,
+    DIRECTORY_URLS_TAG,
+    QUERY_STRINGS_TAG,
+    IGNORE_TAG,
+    URLS_TAG,
+    LINK_TAG,
+];
 
 impl BucketDefaults {
     /// Returns the tags that have no effect because of their names, each with the tag that it may be meant to be: those
@@ -294,6 +279,16 @@ fn query_strings(value: &str) -> Result<bool, String> {
     }
 }
 
+fn ignored(value: &str) -> Result<Vec<String>, String> {
+    match value.split_whitespace().find(|rule| rule.starts_with('/') && rule.ends_with('/')) {
+        Some(folder) => Err(format!(
+            "\"{}\" is not a folder (such as \"logs/\", without a leading \"/\", as keys begin)",
+            excerpt(folder)
+        )),
+        None => Ok(words(value)),
+    }
+}
+
 fn max_paths(value: &str) -> Result<NonZeroUsize, String> {
     let number = value.trim().parse().ok().filter(|number| *number <= MAX_ITEMS);
     number.ok_or_else(|| format!("\"{}\" is not a number from 1 to {MAX_ITEMS}", excerpt(value.trim())))
@@ -301,60 +296,6 @@ fn max_paths(value: &str) -> Result<NonZeroUsize, String> {
 
 fn words(value: &str) -> Vec<String> {
     value.split_whitespace().map(ToOwned::to_owned).collect()
-}
-
-/// Returns the URLs under which CloudFront may have cached an object.
-///
-/// These are the object's own and, if its name is in `index_documents`, those of its directory. With
-/// [`DirectoryUrls::Both`], the directory's URL without the trailing slash is included.
-#[must_use]
-pub fn urls(key: RelativeKey<'_>, index_documents: &[String], directory_urls: DirectoryUrls) -> Vec<ViewerUrl> {
-    let (directory, file) = key.as_str().split_at(key.as_str().rfind('/').map_or(0, |slash| slash + 1));
-    let is_index = index_documents.iter().any(|name| name == file);
-    let bare = directory.strip_suffix('/').filter(|_| directory_urls == DirectoryUrls::Both);
-    let directories = [Some(directory), bare].into_iter().flatten().filter(|_| is_index);
-    let mut urls = Vec::with_capacity(1);
-    for (form, is_file) in std::iter::once((key.as_str(), true)).chain(directories.map(|form| (form, false))) {
-        let text = url_of(form);
-        // URL encoders write a space as `%20`, form encoders as `+`. No encoder mixes the two in one URL.
-        let with_plus = form.contains(' ').then(|| ViewerUrl { text: text.replace("%20", "+"), is_file });
-        urls.push(ViewerUrl { text, is_file });
-        urls.extend(with_plus);
-    }
-    urls
-}
-
-/// Returns the paths that invalidate an object: sorted, deduplicated, one to four.
-///
-/// - A space gives two: one with every space as `%20`, and one with every space as `+`.
-/// - An index document also gives its directory: `docs/index.html` gives `/docs/` and `/docs/index.html`. The file name
-///   is compared in full, so `docs/myindex.html` is not an index document.
-///
-/// ```
-/// use s3_cloudfront_invalidator::change::ObjectKey;
-/// use s3_cloudfront_invalidator::path::{OriginPath, viewer_paths};
-///
-/// let key = ObjectKey::new("my docs/index.html")?;
-/// let origin_path = OriginPath::default();
-/// let paths = viewer_paths(origin_path.strip(&key).unwrap(), &["index.html".into()]);
-/// let paths: Vec<_> = paths.iter().map(|path| path.as_str()).collect();
-/// assert_eq!(paths, ["/my%20docs/", "/my%20docs/index.html", "/my+docs/", "/my+docs/index.html"]);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[must_use]
-pub fn viewer_paths(key: RelativeKey<'_>, index_documents: &[String]) -> Vec<InvalidationPath> {
-    let mut paths: Vec<_> = viewer_urls(key, index_documents).iter().map(|url| InvalidationPath::of_url(url)).collect();
-    paths.sort_unstable();
-    paths.dedup();
-    paths
-}
-
-/// Returns the URLs under which CloudFront may have cached an object, as viewers request them.
-///
-/// They are what the paths of [`viewer_paths`] must match. Any `~` and final `*` in them are literal.
-#[must_use]
-pub fn viewer_urls(key: RelativeKey<'_>, index_documents: &[String]) -> Vec<String> {
-    urls(key, index_documents, DirectoryUrls::Slash).into_iter().map(|url| url.text).collect()
 }
 
 #[cfg(test)]
@@ -391,15 +332,28 @@ mod tests {
             (INDEX_DOCUMENTS_TAG, "default.htm  home.html"),
             (DIRECTORY_URLS_TAG, "both"),
             (QUERY_STRINGS_TAG, "include"),
-            (IGNORE_TAG, ".map  .LICENSE.txt"),
+            (IGNORE_TAG, ".map  .LICENSE.txt logs/ tmp/x/"),
+            (URLS_TAG, "/:key  /assets/:key:any"),
         ]);
         let options = defaults().parse(&tags).unwrap().unwrap();
         assert_eq!(options.max_paths.map(NonZeroUsize::get), Some(10));
         assert_eq!(options.index_documents, IndexDocuments::FromTag(vec!["default.htm".into(), "home.html".into()]));
-        assert_eq!((options.directory_urls, options.query_strings), (DirectoryUrls::Both, Some(true)));
-        let ignored = |key| options.ignored_suffix(&ObjectKey::new(key).unwrap());
-        assert_eq!(ignored("js/app.js.map"), Some(".map"));
-        assert_eq!((ignored("js/app.map.js"), ignored("a.license.txt")), (None, None));
+        assert_eq!((options.directory_urls, options.query_strings), (Some(DirectoryUrls::Both), Some(true)));
+        assert_eq!(options.urls.as_ref().unwrap().to_string(), "/:key /assets/:key:any");
+        let ignored = |key| options.ignore_rule(&ObjectKey::new(key).unwrap());
+        for (key, rule) in [
+            ("js/app.js.map", Some(".map")),
+            ("js/app.map.js", None),
+            ("a.license.txt", None),
+            ("logs/a.txt", Some("logs/")),
+            ("logs/", Some("logs/")),
+            ("logs", None),
+            ("web/logs/a.txt", None),
+            ("tmp/x/a", Some("tmp/x/")),
+            ("tmp/y", None),
+        ] {
+            assert_eq!(ignored(key), rule, "{key}");
+        }
         let empty_tag = defaults()
             .parse(&[("distributionId".into(), "E1".into()), (INDEX_DOCUMENTS_TAG.into(), String::new())].into());
         assert_eq!(empty_tag.unwrap().unwrap().index_documents, IndexDocuments::FromTag(Vec::new()));
@@ -417,50 +371,13 @@ mod tests {
             (INDEX_DOCUMENTS_TAG, "a/index.html"),
             (DIRECTORY_URLS_TAG, "none"),
             (QUERY_STRINGS_TAG, "true"),
+            (IGNORE_TAG, "/logs/"),
+            (URLS_TAG, "/:kye"),
         ] {
             let mut tags = tags(&[("distributionId", "E1")]);
             tags.insert(key.into(), value.into());
             let message = defaults().parse(&tags).unwrap_err().to_string();
             assert!(message.contains(key) && message.contains(&format!("\"{value}\"")), "{message}");
         }
-    }
-}
-
-#[cfg(test)]
-mod viewer_url_tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-    use crate::change::ObjectKey;
-    use crate::path::OriginPath;
-
-    fn paths(key: &str, directory_urls: DirectoryUrls, query_strings: bool) -> Vec<String> {
-        let index_documents = vec!["index.html".to_owned()];
-        let key = ObjectKey::new(key).unwrap();
-        let urls = urls(OriginPath::default().strip(&key).unwrap(), &index_documents, directory_urls);
-        let paths: BTreeSet<_> = urls.into_iter().flat_map(|url| url.paths(query_strings)).collect();
-        paths.iter().map(ToString::to_string).collect()
-    }
-
-    #[test]
-    fn a_directory_can_be_requested_without_its_slash() {
-        assert_eq!(
-            paths("a b/index.html", DirectoryUrls::Both, false),
-            ["/a%20b", "/a%20b/", "/a%20b/index.html", "/a+b", "/a+b/", "/a+b/index.html"]
-        );
-        assert_eq!(paths("index.html", DirectoryUrls::Both, false), ["/", "/index.html"]);
-        assert_eq!(paths("a/b.txt", DirectoryUrls::Both, false), ["/a/b.txt"]);
-    }
-
-    #[test]
-    fn query_strings_of_a_directory_do_not_cover_its_content() {
-        assert_eq!(paths("a.jpg", DirectoryUrls::Slash, true), ["/a.jpg*"]);
-        assert_eq!(paths("a/index.html", DirectoryUrls::Slash, true), ["/a/", "/a/?*", "/a/index.html*"]);
-        assert_eq!(paths("a/index.html", DirectoryUrls::Both, true), ["/a", "/a/", "/a/?*", "/a/index.html*", "/a?*"]);
-        assert_eq!(paths("index.html", DirectoryUrls::Slash, true), ["/", "/?*", "/index.html*"]);
-        for already_a_wildcard in ["a~b.txt", "a*"] {
-            assert_eq!(paths(already_a_wildcard, DirectoryUrls::Slash, true), ["/a*"]);
-        }
-        assert_eq!(paths("~a/index.html", DirectoryUrls::Both, true), ["/*"]);
     }
 }

@@ -64,7 +64,17 @@ impl DistributionConfig {
     /// Whether an edge function of any behavior may change a request's URI or origin.
     #[must_use]
     pub fn has_edge_function(&self) -> bool {
-        self.behaviors.iter().any(|behavior| behavior.has_edge_function)
+        self.behaviors.iter().any(|behavior| behavior.functions.any())
+    }
+
+    /// Returns the edge functions of the behaviors that target one of these origins, given by ID.
+    #[must_use]
+    pub fn functions_before(&self, origins: &[&str]) -> EdgeFunctions {
+        let is_before = |it: &&Behavior| self.targets(it).iter().any(|id| origins.contains(&id.as_str()));
+        self.behaviors.iter().filter(is_before).fold(EdgeFunctions::default(), |all, it| EdgeFunctions {
+            at_viewer_request: all.at_viewer_request || it.functions.at_viewer_request,
+            at_origin_request: all.at_origin_request || it.functions.at_origin_request,
+        })
     }
 
     /// Returns the IDs of the cache policies that must still be looked up.
@@ -137,10 +147,19 @@ impl Origin {
         })
     }
 
-    /// Whether the origin may be any bucket: an access point, or a domain name that differs per tenant.
+    /// Whether the origin may be this bucket although its domain name is not an S3 endpoint of the bucket: an access
+    /// point, a domain name that differs per tenant, or a CNAME, which S3 demands to have the bucket's name.
+    ///
+    /// Source: S3 user guide, "Virtual hosting of general purpose buckets".
     #[must_use]
-    pub fn may_be_any_bucket(&self) -> bool {
-        has_parameter(&self.domain) || is_access_point(&self.domain)
+    pub fn may_be(&self, bucket: &Bucket) -> bool {
+        has_parameter(&self.domain) || is_access_point(&self.domain) || self.is_named_like(bucket)
+    }
+
+    /// Whether the domain name is the bucket's name.
+    #[must_use]
+    pub fn is_named_like(&self, bucket: &Bucket) -> bool {
+        normalized(&self.domain) == bucket.name.as_str().to_ascii_lowercase()
     }
 }
 
@@ -193,9 +212,30 @@ pub struct Behavior {
     pub target: String,
     /// Whether query strings are part of the cache key.
     pub query_strings: QueryStrings,
-    /// Whether an edge function (CloudFront Functions or Lambda@Edge) runs on the request and may change its URI or
-    /// origin.
-    pub has_edge_function: bool,
+    /// Whether nothing is cached: the cache policy is the managed policy `CachingDisabled`. TTLs of 0 do not count,
+    /// because older cache entries may remain.
+    pub is_caching_disabled: bool,
+    /// The edge functions that may change a request's URI or origin.
+    pub functions: EdgeFunctions,
+}
+
+/// Where edge functions (CloudFront Functions or Lambda@Edge) run that may change a request's URI or origin.
+///
+/// Source: CloudFront developer guide, "How CloudFront works with Lambda@Edge".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EdgeFunctions {
+    /// Before the cache lookup, so that a response is cached under the URI that the function returns.
+    pub at_viewer_request: bool,
+    /// After it, so that a response is cached under the URI that the viewer requested.
+    pub at_origin_request: bool,
+}
+
+impl EdgeFunctions {
+    /// Whether there is any.
+    #[must_use]
+    pub fn any(self) -> bool {
+        self.at_viewer_request || self.at_origin_request
+    }
 }
 
 impl Behavior {
@@ -216,19 +256,29 @@ impl Behavior {
         if target.is_empty() || pattern.is_some_and(str::is_empty) {
             return Err(DistributionConfigError::Behavior);
         }
-        let query_strings = match cache_policy.filter(|id| !id.is_empty()) {
+        let cache_policy = cache_policy.filter(|id| !id.is_empty());
+        let query_strings = match cache_policy {
             Some(id) => {
                 let id = PolicyId::new(id).map_err(|_| DistributionConfigError::CachePolicy)?;
                 managed_policy(&id).map_or(QueryStrings::UnresolvedPolicy(id), QueryStrings::from)
             }
             None => forwards_query_strings.into(),
         };
+        let mut functions = EdgeFunctions::default();
+        for event_type in event_types {
+            match event_type {
+                "viewer-request" => functions.at_viewer_request = true,
+                // They run after the origin has been chosen and cannot change the path.
+                "viewer-response" | "origin-response" => {}
+                _ => functions.at_origin_request = true,
+            }
+        }
         Ok(Self {
             pattern: PathPattern::new(pattern.unwrap_or("*")),
             target: target.to_owned(),
             query_strings,
-            // Response functions run after the origin has been chosen and cannot change the path.
-            has_edge_function: event_types.into_iter().any(|it| !["viewer-response", "origin-response"].contains(&it)),
+            is_caching_disabled: cache_policy == Some(CACHING_DISABLED),
+            functions,
         })
     }
 }
@@ -442,14 +492,18 @@ fn normalized(domain: &str) -> String {
     domain.trim_end_matches('.').to_ascii_lowercase()
 }
 
+/// The managed cache policy `CachingDisabled`.
+///
+/// Source: CloudFront developer guide, "Use managed cache policies".
+const CACHING_DISABLED: &str = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad";
+
 /// AWS's managed cache policies, and whether query strings are part of their cache keys.
 ///
 /// Source: CloudFront developer guide, "Use managed cache policies".
 const MANAGED_CACHE_POLICIES: [(&str, bool); 7] = [
     // Amplify
     ("2e54312d-136d-493c-8eb9-b001f22f67d2", true),
-    // CachingDisabled
-    ("4135ea2d-6df8-44a3-9df3-4b5a84be39ad", false),
+    (CACHING_DISABLED, false),
     // CachingOptimized
     ("658327ea-f89d-4fab-a63d-7e88639e58f6", false),
     // CachingOptimizedForUncompressedObjects

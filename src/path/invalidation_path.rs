@@ -204,16 +204,16 @@ fn starts_with_hex_digits(rest: &str) -> bool {
     rest.as_bytes().first_chunk::<2>().is_some_and(|pair| pair.iter().all(u8::is_ascii_hexdigit))
 }
 
-/// Returns the URL of a key, relative to its origin path, as a viewer requests it.
+/// Returns the URL whose decoded path consists of these parts, after a slash, as a viewer requests it.
 ///
 /// - A space becomes `%20`.
 /// - A literal `+` becomes `%2B`: S3 reads a raw `+` in a URL as a space, so such an object is requested with `%2B`.
 ///   The `+` of an S3 event's key, an encoded space, has been decoded before this.
 /// - `*` and `~` stay raw.
-pub(super) fn url_of(key: &str) -> String {
-    let mut url = String::with_capacity(key.len() + 8);
+pub(super) fn url_of<const N: usize>(parts: [&str; N]) -> String {
+    let mut url = String::with_capacity(parts.iter().map(|part| part.len()).sum::<usize>() + 8);
     url.push('/');
-    for character in key.chars() {
+    for character in parts.into_iter().flat_map(str::chars) {
         if character == '+' || must_encode(character) {
             push_encoded(&mut url, character);
         } else {

@@ -2,8 +2,8 @@
 //!
 //! [`InvalidationPath`] enforces the rules that CloudFront documents for a path. A path that breaks them either makes
 //! CloudFront reject the whole request, or is accepted and matches nothing, which is worse. `invalidation_path`
-//! percent-encodes a key as viewers' requests do, `bucket_options` lists the URLs that an object is cached under, and
-//! `routing` derives from tags and config which of them a distribution serves.
+//! percent-encodes a key as viewers' requests do, `url_forms` makes of a key the URLs that viewers request, and `routing`
+//! derives from `bucket_options` and `distribution_config` which of them a distribution serves.
 //!
 //! Sources: CloudFront developer guide, "What you need to know when invalidating files"; RFC 1738 for the characters.
 
@@ -11,24 +11,28 @@ mod bucket_options;
 mod distribution_config;
 mod invalidation_path;
 mod routing;
+mod url_forms;
+mod viewer_url;
 
 use std::num::NonZeroUsize;
 
 pub use self::bucket_options::{
     BucketDefaults, BucketOptions, DIRECTORY_URLS_TAG, DirectoryUrls, IGNORE_TAG, INDEX_DOCUMENTS_TAG, IndexDocuments,
     MAX_PATHS_TAG, ORIGIN_PATH_TAG, OriginPath, OriginPathError, QUERY_STRINGS_TAG, RelativeKey, TagError, Tags,
-    ViewerUrl, misnamed_tag_message, urls, viewer_paths, viewer_urls,
+    URLS_TAG, misnamed_tag_message,
 };
 #[cfg(feature = "cli")]
 pub(crate) use self::distribution_config::matches_glob;
 pub use self::distribution_config::{
-    Behavior, BucketOrigin, DistributionConfig, DistributionConfigError, Endpoint, Origin, OriginGroup, PathPattern,
-    QueryStrings,
+    Behavior, BucketOrigin, DistributionConfig, DistributionConfigError, EdgeFunctions, Endpoint, Origin, OriginGroup,
+    PathPattern, QueryStrings,
 };
 pub use self::invalidation_path::{
     CacheTag, InvalidationPath, Item, ItemError, PathError, named_items, without_covered,
 };
 pub use self::routing::{Mapping, NotServed, OriginMatch, RoutedUrl, Routing};
+pub use self::url_forms::{FormProblem, UrlFormError, UrlForms};
+pub use self::viewer_url::{UrlKind, ViewerUrl, viewer_paths, viewer_urls};
 
 /// The ownership tag. It lists what `invalidator link` added, which `unlink` removes: distribution IDs, and
 /// `EventBridge` if `link` enabled the bucket's EventBridge events, separated by spaces. The function does not read it.

@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
 
+use super::invalidation_path::url_of;
+use super::url_forms::IndexNames;
 use super::{
-    Behavior, BucketOptions, BucketOrigin, DirectoryUrls, DistributionConfig, Endpoint, InvalidationPath, OriginPath,
-    QueryStrings, RelativeKey, ViewerUrl, urls,
+    Behavior, BucketOptions, BucketOrigin, DirectoryUrls, DistributionConfig, Endpoint, InvalidationPath, Origin,
+    OriginPath, QueryStrings, UrlForms, ViewerUrl,
 };
 use crate::change::{Bucket, ObjectKey};
 
@@ -23,6 +25,14 @@ pub struct Mapping {
     pub config: Option<Arc<DistributionConfig>>,
     /// Whether the config is a stale one: it could not be refreshed and may have changed.
     pub is_stale: bool,
+    /// Whether viewers may request other URLs: the distribution config may not be read and no tag names the origin path,
+    /// or a function at origin-request is in front of the bucket and no tag names the forms of URLs.
+    pub may_have_other_urls: bool,
+    /// The URL of the default root object, for which CloudFront also returns the object at `/`.
+    root_url: Option<String>,
+    forms: UrlForms,
+    /// The file names that are pages, if a tag names the forms of URLs.
+    page_names: Vec<String>,
     directory_urls: DirectoryUrls,
     /// Whether query strings are part of the cache key, according to the bucket's tag, if it has one.
     query_strings: Option<bool>,
@@ -47,15 +57,26 @@ impl Mapping {
     /// Derives the mapping of a bucket from its options and the distribution config. The bucket's tags take precedence.
     #[must_use]
     pub fn new(bucket: &Bucket, options: &BucketOptions, config: Option<&Arc<DistributionConfig>>) -> Self {
-        let without_config = Self::without_config(options);
+        let mut without_config = Self::without_config(options);
         let Some(config) = config else { return without_config };
         let origins: Vec<_> = config.origins_of(bucket).collect();
         // Origins that may be the bucket under another name.
         let is_other = |id: &str| origins.iter().all(|it| it.origin.id != id);
-        let possible = config.origins.iter().filter(|it| it.may_be_any_bucket() && is_other(&it.id));
+        let possible = config.origins.iter().filter(|it| it.may_be(bucket) && is_other(&it.id));
+        // A CNAME may be one of the website endpoint.
+        let endpoint = |it: &Origin| if it.is_named_like(bucket) { Endpoint::Website } else { Endpoint::Rest };
         let possible: Vec<_> = possible
-            .map(|origin| BucketOrigin { origin, path: origin.path.clone(), endpoint: Endpoint::Rest })
+            .map(|origin| BucketOrigin { origin, path: origin.path.clone(), endpoint: endpoint(origin) })
             .collect();
+        let ids: Vec<_> = origins.iter().chain(&possible).map(|it| it.origin.id.as_str()).collect();
+        // A response to a request that such a function rewrites is cached under the URL that the viewer requested. AWS
+        // recommends to invalidate a directory with and without its slash (CloudFront developer guide, "What you need
+        // to know when invalidating files").
+        let is_rewritten = config.functions_before(&ids).at_origin_request;
+        if is_rewritten && options.directory_urls.is_none() {
+            without_config.directory_urls = DirectoryUrls::Both;
+        }
+        without_config.may_have_other_urls = is_rewritten && options.urls.is_none();
         let mut is_conclusive = !origins.is_empty() && possible.is_empty();
         let mut origin_matches: Vec<OriginMatch> = Vec::new();
         for BucketOrigin { origin, path, endpoint } in origins.into_iter().chain(possible) {
@@ -75,7 +96,8 @@ impl Mapping {
             return without_config;
         }
         let fallback = (!is_conclusive).then(|| Box::new(without_config.clone()));
-        Self { origin_matches, config: Some(Arc::clone(config)), fallback, ..without_config }
+        let root_url = config.default_root_object.as_deref().map(|root| url_of([root]));
+        Self { origin_matches, root_url, config: Some(Arc::clone(config)), fallback, ..without_config }
     }
 
     /// Returns the mapping that is assumed where only the bucket's tags are known.
@@ -83,9 +105,14 @@ impl Mapping {
     pub fn without_config(options: &BucketOptions) -> Self {
         let path = options.origin_path.clone().unwrap_or_default();
         let index_documents = options.index_documents.names(true);
+        let page_names = if options.urls.is_some() { index_documents.clone() } else { Vec::new() };
         Self {
             origin_matches: vec![OriginMatch { path, origins: Vec::new(), index_documents }],
-            directory_urls: options.directory_urls,
+            may_have_other_urls: false,
+            root_url: None,
+            forms: options.urls.clone().unwrap_or_default(),
+            page_names,
+            directory_urls: options.directory_urls.unwrap_or_default(),
             query_strings: options.query_strings,
             config: None,
             is_stale: false,
@@ -99,6 +126,19 @@ impl Mapping {
         self.config.is_some() && self.fallback.is_none()
     }
 
+    /// Whether the keys below a URL are known, so that it can be counted what a wildcard evicts: each form of URLs is a
+    /// literal and the key.
+    #[must_use]
+    pub fn is_invertible(&self) -> bool {
+        self.forms.are_invertible()
+    }
+
+    /// Whether `includes` holds for prefixes of keys, relative to their origin path, that together include every key
+    /// with a URL that starts with `url_prefix`. `false` if no such prefixes are known.
+    pub fn all_keys_below(&self, url_prefix: &str, includes: impl Fn(&str) -> bool) -> bool {
+        self.forms.all_keys_below(url_prefix, includes)
+    }
+
     /// Returns the paths to invalidate when this object changes: sorted, deduplicated, at least one.
     ///
     /// # Errors
@@ -108,11 +148,18 @@ impl Mapping {
         if urls.is_empty() {
             return Err(NotServed::OutsideOriginPath);
         }
-        let served = urls.into_iter().filter(|it| it.routing.is_served());
-        let mut paths: Vec<_> = served.flat_map(|it| it.url.paths(it.query_strings)).collect();
+        let mut not_served = NotServed::OtherOrigin;
+        let mut paths = Vec::with_capacity(urls.len());
+        for RoutedUrl { url, routing, query_strings, .. } in urls {
+            match routing {
+                Routing::NotCached(_) => not_served = NotServed::NotCached,
+                _ if routing.is_served() => paths.extend(url.paths(query_strings)),
+                _ => {}
+            }
+        }
         paths.sort_unstable();
         paths.dedup();
-        if paths.is_empty() { Err(NotServed::OtherOrigin) } else { Ok(paths) }
+        if paths.is_empty() { Err(not_served) } else { Ok(paths) }
     }
 
     /// Returns the URLs at which the distribution may serve an object.
@@ -124,14 +171,18 @@ impl Mapping {
     #[must_use]
     pub fn explain(&self, key: &ObjectKey) -> Vec<RoutedUrl<'_>> {
         let root = self.config.as_ref().and_then(|config| config.default_root_object.as_deref());
+        let root = root.zip(self.root_url.as_ref());
         let mut routed_urls = Vec::with_capacity(1);
         for origin_match in &self.origin_matches {
             let Some(key) = origin_match.path.strip(key) else { continue };
-            let mut urls = urls(key, &origin_match.index_documents, self.directory_urls);
-            if root == Some(key.as_str()) && !urls.contains(&ViewerUrl::root()) {
-                urls.push(ViewerUrl::root());
-            }
-            routed_urls.extend(urls.into_iter().map(|url| self.routed(url, origin_match, key)));
+            let index = IndexNames { served: &origin_match.index_documents, pages: &self.page_names };
+            let urls = self.forms.urls(key, index, self.directory_urls);
+            let root_form = root.and_then(|(name, root_url)| {
+                let (_, form) = urls.iter().find(|(url, _)| url.text == *root_url)?;
+                urls.iter().all(|(url, _)| url.text != "/").then_some((name, *form))
+            });
+            routed_urls.extend(urls.into_iter().map(|(url, form)| self.routed(url, form, origin_match, key.as_str())));
+            routed_urls.extend(root_form.map(|(name, form)| self.routed(ViewerUrl::root(), form, origin_match, name)));
         }
         match &self.fallback {
             Some(fallback) if !routed_urls.iter().any(|it| it.routing.is_served()) => fallback.explain(key),
@@ -139,37 +190,43 @@ impl Mapping {
         }
     }
 
-    fn routed(&self, url: ViewerUrl, origin_match: &OriginMatch, key: RelativeKey<'_>) -> RoutedUrl<'_> {
+    /// Finds out where requests for a URL go. `object` is the path of the object that is returned for it.
+    fn routed<'v>(&'v self, url: ViewerUrl, form: &'v str, origin_match: &OriginMatch, object: &str) -> RoutedUrl<'v> {
         let Some(config) = &self.config else {
             let query_strings = self.query_strings.unwrap_or_default();
-            return RoutedUrl { url, routing: Routing::ConfigUnknown, query_strings };
+            return RoutedUrl { url, form, routing: Routing::ConfigUnknown, query_strings };
         };
         let goes_to_bucket =
             |behavior: &&Behavior| config.targets(behavior).iter().any(|it| origin_match.origins.contains(it));
         let in_cache_key = |behavior: &Behavior| behavior.query_strings == QueryStrings::InCacheKey;
         let decoded = url.text.contains('%').then(|| percent_decode_str(&url.text).decode_utf8_lossy());
         // CloudFront may match a request for `/` with path patterns by the path of the object that it returns.
-        let object_path = (url == ViewerUrl::root()).then(|| format!("/{}", key.as_str()));
+        let object_path = (url == ViewerUrl::root()).then(|| format!("/{object}"));
         let spellings = [Some(url.text.as_str()), decoded.as_deref(), object_path.as_deref()];
         let normal: Vec<_> = spellings.iter().flatten().filter_map(|spelling| normalized(spelling)).collect();
         let spellings = || spellings.into_iter().flatten().chain(normal.iter().map(String::as_str));
         let candidates = || spellings().flat_map(|spelling| config.behaviors_of(spelling));
+        let has_edge_function = config.has_edge_function();
+        // A request of another behavior may have been rewritten to this URL, and is cached by that behavior's policy.
+        let may_serve = |it: &&Behavior| it.functions.any() || goes_to_bucket(it);
+        let may_serve = || has_edge_function.then(|| config.behaviors.iter().filter(may_serve)).into_iter().flatten();
         let routing = match candidates().filter(goes_to_bucket).max_by_key(|it| in_cache_key(it)) {
             Some(behavior) => Routing::ToBucket(behavior),
-            None if config.has_edge_function() => Routing::EdgeFunction,
+            None if has_edge_function => Routing::EdgeFunction,
             None => candidates().next().map_or(Routing::NoBehavior, Routing::OtherOrigin),
         };
+        let is_cached = || candidates().filter(goes_to_bucket).chain(may_serve()).any(|it| !it.is_caching_disabled);
+        let routing = match routing {
+            Routing::ToBucket(behavior) if behavior.is_caching_disabled && !is_cached() => Routing::NotCached(behavior),
+            Routing::EdgeFunction if !is_cached() => may_serve().next().map_or(routing, Routing::NotCached),
+            _ => routing,
+        };
         let query_strings = self.query_strings.unwrap_or_else(|| match routing {
-            // A request of another behavior may have been rewritten to this URL, and is cached by that behavior's
-            // policy.
-            _ if config.has_edge_function() => {
-                let mut behaviors = config.behaviors.iter().filter(|it| it.has_edge_function || goes_to_bucket(it));
-                behaviors.any(in_cache_key)
-            }
+            _ if has_edge_function => may_serve().any(in_cache_key),
             Routing::ToBucket(behavior) => in_cache_key(behavior),
             _ => false,
         });
-        RoutedUrl { url, routing, query_strings }
+        RoutedUrl { url, form, routing, query_strings }
     }
 }
 
@@ -180,6 +237,8 @@ pub enum NotServed {
     OutsideOriginPath,
     /// Requests for the object's URLs go to other origins, or match no behavior.
     OtherOrigin,
+    /// No behavior that may serve the object's URLs caches anything.
+    NotCached,
 }
 
 /// A URL of an object, and where requests for it go.
@@ -187,6 +246,8 @@ pub enum NotServed {
 pub struct RoutedUrl<'v> {
     /// The URL.
     pub url: ViewerUrl,
+    /// The form that it has, such as `/:key`.
+    pub form: &'v str,
     /// Where requests for it go.
     pub routing: Routing<'v>,
     /// Whether it may be cached once for each query string.
@@ -203,6 +264,9 @@ pub enum Routing<'v> {
     EdgeFunction,
     /// This cache behavior sends them to the bucket.
     ToBucket(&'v Behavior),
+    /// This cache behavior sends them to the bucket, or may do so, and neither it nor another one that may serve them
+    /// caches anything.
+    NotCached(&'v Behavior),
     /// This cache behavior, the first that matches, sends them to another origin.
     OtherOrigin(&'v Behavior),
     /// No cache behavior matches. A config from CloudFront always has one that does, the default behavior.
@@ -210,7 +274,7 @@ pub enum Routing<'v> {
 }
 
 impl Routing<'_> {
-    /// Whether the distribution may serve the object at this URL.
+    /// Whether the distribution may serve the object from its cache at this URL.
     #[must_use]
     pub fn is_served(self) -> bool {
         matches!(self, Self::ConfigUnknown | Self::EdgeFunction | Self::ToBucket(_))

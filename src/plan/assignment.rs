@@ -108,12 +108,12 @@ pub fn assign<'d>(batch: &'d Batch, resolutions: &'d Resolutions) -> AssignedBat
             }
         };
         changes.retain(|&change| {
-            let suffix = batch.changes.get(change).and_then(|it| options.ignored_suffix(&it.key));
-            if let Some(suffix) = suffix {
-                let (bucket, suffix) = (bucket.name.to_string(), excerpt(suffix));
-                outcomes.join(&[change], SkipReason::IgnoredSuffix { bucket, suffix });
+            let rule = batch.changes.get(change).and_then(|it| options.ignore_rule(&it.key));
+            if let Some(rule) = rule {
+                let (bucket, rule) = (bucket.name.to_string(), excerpt(rule));
+                outcomes.join(&[change], SkipReason::Ignored { bucket, rule });
             }
-            suffix.is_none()
+            rule.is_none()
         });
         if changes.is_empty() {
             continue;
@@ -189,6 +189,7 @@ impl<'d> BucketMapping<'d> {
                 match reason {
                     NotServed::OutsideOriginPath => SkipReason::OutsideOriginPath { bucket },
                     NotServed::OtherOrigin => SkipReason::OtherOrigin { bucket },
+                    NotServed::NotCached => SkipReason::NotCached { bucket },
                 },
             );
         }
@@ -248,9 +249,9 @@ impl<'d> Assignment<'d> {
         buckets
     }
 
-    /// The mappings that the distribution config settles.
-    pub(super) fn conclusive(&self) -> impl Iterator<Item = &BucketMapping<'d>> {
-        self.mappings.iter().filter(|it| it.mapping.is_conclusive())
+    /// The mappings that the distribution config settles, and of which the keys below a URL are known.
+    pub(super) fn countable(&self) -> impl Iterator<Item = &BucketMapping<'d>> {
+        self.mappings.iter().filter(|it| it.mapping.is_conclusive() && it.mapping.is_invertible())
     }
 
     fn serving(&self) -> impl Iterator<Item = &BucketMapping<'d>> {
@@ -367,12 +368,17 @@ pub enum SkipReason {
         /// The bucket.
         bucket: String,
     },
-    /// The key ends with a suffix that the bucket's tag `invalidation:ignore` names.
-    IgnoredSuffix {
+    /// No behavior that may serve the object's URLs caches anything.
+    NotCached {
         /// The bucket.
         bucket: String,
-        /// The suffix.
-        suffix: String,
+    },
+    /// The bucket's tag `invalidation:ignore` names a folder that the key lies in, or a suffix that it ends with.
+    Ignored {
+        /// The bucket.
+        bucket: String,
+        /// The folder with its slash, or the suffix.
+        rule: String,
     },
     /// The event does not change an object's content.
     NotAContentChange {
@@ -405,11 +411,8 @@ mod tests {
         query_strings: bool,
         directory_urls: DirectoryUrls,
     ) -> Mapping {
-        Mapping::new(
-            bucket,
-            &BucketOptions { query_strings: Some(query_strings), directory_urls, ..options.clone() },
-            None,
-        )
+        let (query_strings, directory_urls) = (Some(query_strings), Some(directory_urls));
+        Mapping::new(bucket, &BucketOptions { directory_urls, query_strings, ..options.clone() }, None)
     }
 
     /// Twelve distributions: half include query strings in the cache key, and half use `DirectoryUrls::Both`, which
@@ -422,10 +425,11 @@ mod tests {
             distributions: DistributionId::parse_tag(&ids.join(" ")).unwrap(),
             origin_path: None,
             index_documents: IndexDocuments::Default(Vec::new()),
-            directory_urls: DirectoryUrls::Slash,
+            directory_urls: None,
+            urls: None,
             query_strings: None,
             max_paths: None,
-            ignored_suffixes: Vec::new(),
+            ignored: Vec::new(),
         });
         let directory_urls = [DirectoryUrls::Slash, DirectoryUrls::Both];
         let numbered = options.distributions.iter().enumerate();

@@ -17,12 +17,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use percent_encoding::percent_decode_str;
-
 use self::invalidation::collapsed;
 use crate::change::{Batch, Bucket, BucketName, DistributionId, ObjectKey};
 use crate::collapse::{Budget, CostModel, Counted, Coverage, Heuristic, Objective};
-use crate::path::{DistributionConfig, InvalidationPath, Item, without_covered};
+use crate::path::{DistributionConfig, InvalidationPath, Item, Mapping, without_covered};
 
 pub use self::assignment::{
     AssignedBatch, Assignment, BucketMapping, Outcome, Outcomes, Resolution, Resolutions, SkipReason, assign,
@@ -154,7 +152,7 @@ pub fn prefixes_to_list<'b>(
     let is_worthwhile =
         |it: &&Assignment<'_>| it.path_count >= MIN_PATHS_TO_LIST || it.path_count > it.max_paths(max_paths).get();
     for BucketMapping { bucket, mapping, changes, .. } in
-        assignments.iter().filter(is_worthwhile).flat_map(Assignment::conclusive)
+        assignments.iter().filter(is_worthwhile).flat_map(Assignment::countable)
     {
         let keys = changes.iter().filter_map(|&index| batch.changes.get(index)).map(|change| change.key.as_str());
         for prefix in mapping.origin_matches.iter().map(|it| it.path.key_prefix()) {
@@ -177,8 +175,8 @@ struct ListedOrigins<'s> {
     config: Arc<DistributionConfig>,
     /// The IDs of the listed origins.
     origins: Vec<&'s str>,
-    /// The key prefixes of their origin paths, each with its listing.
-    key_prefixes: Vec<(String, &'s KeyListing)>,
+    /// The mappings with the key prefixes of their origin paths, each with its listing.
+    listings: Vec<(&'s Mapping, String, &'s KeyListing)>,
 }
 
 impl ListedKeys {
@@ -187,7 +185,7 @@ impl ListedKeys {
     fn of<'s>(&'s self, assignment: &'s Assignment<'_>) -> Option<(Vec<String>, ListedOrigins<'s>)> {
         let mut urls = Vec::new();
         let mut listed = None;
-        for BucketMapping { bucket, mapping, .. } in assignment.conclusive() {
+        for BucketMapping { bucket, mapping, .. } in assignment.countable() {
             for origin_match in &mapping.origin_matches {
                 let key_prefix = origin_match.path.key_prefix();
                 let listing = self.0.get(&((*bucket).clone(), key_prefix.clone()));
@@ -197,10 +195,10 @@ impl ListedKeys {
                 let listed = listed.get_or_insert_with(|| ListedOrigins {
                     config: Arc::clone(config),
                     origins: Vec::new(),
-                    key_prefixes: Vec::new(),
+                    listings: Vec::new(),
                 });
                 listed.origins.extend(origin_match.origins.iter().map(String::as_str));
-                listed.key_prefixes.push((key_prefix, listing));
+                listed.listings.push((mapping, key_prefix, listing));
             }
         }
         Some((urls, listed?))
@@ -209,21 +207,11 @@ impl ListedKeys {
 
 impl Coverage for ListedOrigins<'_> {
     fn includes(&self, prefix: &str) -> bool {
-        let Some(relative_prefix) = relative_key_prefix(prefix) else { return false };
-        let is_listed = |(key_prefix, listing): &(String, &KeyListing)| {
-            listing.is_complete(&format!("{key_prefix}{relative_prefix}"))
+        let is_listed = |(mapping, key_prefix, listing): &(&Mapping, String, &KeyListing)| {
+            mapping.all_keys_below(prefix, |relative| listing.is_complete(&format!("{key_prefix}{relative}")))
         };
-        self.key_prefixes.iter().all(is_listed) && self.config.is_served_only_by(prefix, &self.origins)
+        self.listings.iter().all(is_listed) && self.config.is_served_only_by(prefix, &self.origins)
     }
-}
-
-/// Returns the start of the keys, relative to the origin path, whose URLs start with `prefix`; `None` if it is not
-/// UTF-8.
-#[must_use]
-pub fn relative_key_prefix(prefix: &str) -> Option<String> {
-    // In a URL a raw `+` is a space; a literal `+` is `%2B`.
-    let with_spaces = prefix.strip_prefix('/').unwrap_or(prefix).replace('+', " ");
-    percent_decode_str(&with_spaces).decode_utf8().ok().map(Into::into)
 }
 
 #[cfg(test)]
@@ -232,8 +220,7 @@ mod tests {
 
     use super::*;
     use crate::change::{Bucket, Change, Message, ObjectKey};
-    use crate::path::Mapping;
-    use crate::path::{BucketOptions, DirectoryUrls, IndexDocuments, OriginPath};
+    use crate::path::{BucketOptions, IndexDocuments, OriginPath};
 
     fn bucket(name: &str) -> Bucket {
         Bucket { name: BucketName::new(name).unwrap(), region: None }
@@ -252,10 +239,11 @@ mod tests {
             distributions: DistributionId::parse_tag(ids).unwrap(),
             origin_path: Some(OriginPath::parse(origin_path).unwrap()),
             index_documents: IndexDocuments::Default(vec!["index.html".into()]),
-            directory_urls: DirectoryUrls::Slash,
+            directory_urls: None,
+            urls: None,
             query_strings: None,
             max_paths: None,
-            ignored_suffixes: vec![".map".into()],
+            ignored: vec![".map".into()],
         });
         let mapping = Mapping::new(&bucket("any"), &options, None);
         let mappings = options.distributions.iter().map(|id| (id.clone(), Some(mapping.clone()))).collect();
