@@ -13,7 +13,8 @@ use crate::aws::{CallError, ErrorClass, Queue};
 use crate::change::{Batch, Bucket, DistributionId, FieldError, Message};
 use crate::lookup::{ResolvedConfigs, ResolvedTags};
 use crate::plan::{
-    AssignedBatch, DeliveryId, Outcome, Outcomes, SkipReason, assign, plan_changes, prefixes_to_list, unchanged_evicted,
+    AssignedBatch, Assignment, DeliveryId, Outcome, Outcomes, SkipReason, assign, plan_changes, prefixes_to_list,
+    unchanged_evicted,
 };
 use crate::report::{Answer, Failure, InvocationError, MAX_FAILURES_IN_MESSAGE, Report};
 use crate::send::SendResult;
@@ -159,6 +160,8 @@ impl App {
             failures.extend(send_to_queue(queue, batch, &refused, &mut outcomes, invocation.queue_deadline()).await);
         }
         report.set_outcomes(batch, &outcomes, &failures);
+        let uncertain: BTreeSet<_> = assignments.iter().flat_map(Assignment::changes_with_uncertain_urls).collect();
+        report.set_uncertain(&uncertain, &outcomes);
         Ok(HandledChanges { report, failures, outcomes })
     }
 }

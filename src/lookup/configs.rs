@@ -24,6 +24,16 @@ const CACHED_POLICIES: u64 = 1000;
 /// The most distributions that are looked up concurrently, apart from calls that hang (see [`calls`]).
 const MAX_CONCURRENT_CONFIG_LOOKUPS: usize = 8;
 
+/// What is said where a function at origin-request is in front of a bucket without the tag `invalidation:urls`.
+pub const URLS_UNCERTAIN: &str = "a function at origin-request is in front of this bucket, so viewers may request other \
+                                  URLs than those that are invalidated; name the forms of these URLs in the tag \
+                                  invalidation:urls (\"/:key\" if they are the keys)";
+
+/// What is said where a function at viewer-request is in front of a bucket without the tag `invalidation:urls`.
+pub const URLS_REWRITTEN: &str = "a function at viewer-request is in front of this bucket; the URLs that it returns are \
+                                  cached, so nothing is to be done if they are the keys; otherwise name their forms in \
+                                  the tag invalidation:urls";
+
 const COUNTERS: CacheCounters = |stats| (&mut stats.config_cache_hits, &mut stats.config_cache_misses);
 
 /// A cached reader of distribution configs.
@@ -230,8 +240,7 @@ impl ResolvedConfigs {
     }
 
     /// Returns for each distribution of the bucket how it maps the bucket's keys to URLs; `None` if its config could
-    /// not be read. If it is not certain which origins are the bucket, a warning is logged, once for each fetched
-    /// config.
+    /// not be read. Where the URLs are not certain, a warning is logged, once for each fetched config.
     #[must_use]
     pub fn mappings(&self, bucket: &Bucket, options: &BucketOptions) -> Vec<(DistributionId, Option<Mapping>)> {
         let mapping = |id: &DistributionId| match self.0.get(id) {
@@ -240,18 +249,33 @@ impl ResolvedConfigs {
             Some(Ok(answer)) => {
                 let mut mapping = Mapping::new(bucket, options, answer.config.as_ref());
                 mapping.is_stale = answer.error.is_some();
+                // The origin path is what the URLs depend on most, and a tag can name it.
+                mapping.are_urls_uncertain |= answer.config.is_none() && options.origin_path.is_none();
                 let mut warned = answer.cached.warned_buckets.lock().unwrap_or_else(PoisonError::into_inner);
-                if answer.config.is_some() && !mapping.is_conclusive() && warned.insert(bucket.clone()) {
-                    tracing::warn!(
-                        bucket = bucket.name.as_str(),
-                        distribution = id.as_str(),
-                        "the distribution config does not identify the origins of this bucket, so the bucket tags and \
-                         the defaults are used where the config is inconclusive"
-                    );
+                if answer.config.is_some() && warned.insert(bucket.clone()) {
+                    warn_of_uncertainty(&mapping, bucket, id);
                 }
                 Some(mapping)
             }
         };
         options.distributions.iter().map(|id| (id.clone(), mapping(id))).collect()
+    }
+}
+
+/// Logs why viewers may request other URLs than those derived from a distribution config.
+fn warn_of_uncertainty(mapping: &Mapping, bucket: &Bucket, id: &DistributionId) {
+    let (bucket, distribution) = (bucket.name.as_str(), id.as_str());
+    if !mapping.is_conclusive() {
+        tracing::warn!(
+            bucket,
+            distribution,
+            "the distribution config does not identify the origins of this bucket, so the bucket tags and the defaults \
+             are used where the config is inconclusive"
+        );
+    }
+    if mapping.are_urls_uncertain {
+        tracing::warn!(bucket, distribution, "{}", URLS_UNCERTAIN);
+    } else if mapping.may_be_rewritten {
+        tracing::info!(bucket, distribution, "{}", URLS_REWRITTEN);
     }
 }

@@ -88,6 +88,7 @@ impl OperatorApi for OperatorClients {
             arn,
             distribution_tag: variables.remove("DISTRIBUTION_TAG"),
             is_dry_run: variables.remove("DRY_RUN").is_some_and(|it| it.trim() == "true"),
+            reads_configs: variables.remove("DISTRIBUTION_CONFIG").is_none_or(|it| it.trim() != "off"),
             bucket_owner: variables.remove("EXPECTED_BUCKET_OWNER"),
             queue_url: variables.remove("QUEUE_URL"),
             dead_letter_queue: output.dead_letter_config.and_then(|it| it.target_arn),

@@ -20,6 +20,8 @@ pub struct FunctionInfo {
     pub distribution_tag: Option<String>,
     /// Whether `DRY_RUN` is `true`: the function plans and logs, and sends nothing.
     pub is_dry_run: bool,
+    /// Whether the function reads distribution configs: `DISTRIBUTION_CONFIG` is not `off`.
+    pub reads_configs: bool,
     /// `EXPECTED_BUCKET_OWNER`, if it is set: the only account whose buckets the function accepts, or `any`.
     pub bucket_owner: Option<String>,
     /// `QUEUE_URL`, if it is set: the queue that the function polls.

@@ -34,6 +34,7 @@ impl OperatorApi for Account {
             arn: FUNCTION.into(),
             distribution_tag: self.tag.borrow().clone(),
             is_dry_run: self.is_dry_run.get(),
+            reads_configs: self.reads_configs.get(),
             bucket_owner: self.owner.borrow().clone(),
             queue_url: self.queue_url.borrow().clone(),
             dead_letter_queue,
@@ -149,7 +150,7 @@ impl OperatorApi for Account {
         let origin = |(domain, path): &(String, String)| Origin::new("o", domain, path).unwrap();
         Ok(DistributionConfig {
             origins: origins.iter().map(origin).collect(),
-            behaviors: vec![Behavior::new(None, "o", None, false, std::iter::empty::<&str>()).unwrap()],
+            behaviors: vec![Behavior::new(None, "o", None, false, self.function_at.get()).unwrap()],
             ..DistributionConfig::default()
         })
     }
