@@ -13,7 +13,7 @@ use super::calls::{self, CacheCounters, retry};
 use super::{Cache, CacheTtl, Cached, CallLimits, Clock};
 use crate::aws::{CallError, CloudFront, ErrorClass};
 use crate::change::{Bucket, DistributionId, PolicyId};
-use crate::path::{BucketOptions, DistributionConfig, Mapping};
+use crate::path::{BucketOptions, DistributionConfig, Mapping, URLS_REWRITTEN, URLS_UNCERTAIN};
 
 /// The most distribution configs that are cached. An account has at most 200 distributions by default (CloudFront
 /// quotas).
@@ -23,16 +23,6 @@ const CACHED_POLICIES: u64 = 1000;
 
 /// The most distributions that are looked up concurrently, apart from calls that hang (see [`calls`]).
 const MAX_CONCURRENT_CONFIG_LOOKUPS: usize = 8;
-
-/// What is said where a function at origin-request is in front of a bucket without the tag `invalidation:urls`.
-pub const URLS_UNCERTAIN: &str = "a function at origin-request is in front of this bucket, so viewers may request other \
-                                  URLs than those that are invalidated; name the forms of these URLs in the tag \
-                                  invalidation:urls (\"/:key\" if they are the keys)";
-
-/// What is said where a function at viewer-request is in front of a bucket without the tag `invalidation:urls`.
-pub const URLS_REWRITTEN: &str = "a function at viewer-request is in front of this bucket; the URLs that it returns are \
-                                  cached, so nothing is to be done if they are the keys; otherwise name their forms in \
-                                  the tag invalidation:urls";
 
 const COUNTERS: CacheCounters = |stats| (&mut stats.config_cache_hits, &mut stats.config_cache_misses);
 

@@ -12,6 +12,6 @@ mod tags;
 
 pub use self::cache::{Cache, CacheTtl, Cached, Clock};
 pub use self::calls::{CallLimits, Stats};
-pub use self::configs::{ConfigLookup, ResolvedConfigs, URLS_REWRITTEN, URLS_UNCERTAIN};
+pub use self::configs::{ConfigLookup, ResolvedConfigs};
 pub use self::keys::KeyLookup;
 pub use self::tags::{ResolvedTags, TagLookup, TagLookupError};

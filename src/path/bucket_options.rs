@@ -152,6 +152,16 @@ pub fn misnamed_tag_message(tag: &str, meant: Option<&str>) -> String {
     format!("the tag \"{}\" has no effect; {remedy}", excerpt(tag))
 }
 
+/// What is said where a function at origin-request is in front of a bucket without [`URLS_TAG`].
+pub const URLS_UNCERTAIN: &str = "a function at origin-request is in front of this bucket, so viewers may request other \
+                                  URLs than those that are invalidated; name the forms of these URLs in the tag \
+                                  invalidation:urls (\"/:key\" if they are the keys)";
+
+/// What is said where a function at viewer-request is in front of a bucket without [`URLS_TAG`].
+pub const URLS_REWRITTEN: &str = "a function at viewer-request is in front of this bucket; the URLs that it returns are \
+                                  cached, so nothing is to be done if they are the keys; otherwise name their forms in \
+                                  the tag invalidation:urls";
+
 /// A tag with an invalid value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("its tag \"{tag}\": {reason}; correct the tag")]

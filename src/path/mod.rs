@@ -19,7 +19,7 @@ use std::num::NonZeroUsize;
 
 pub use self::bucket_options::{
     BucketDefaults, BucketOptions, DIRECTORY_URLS_TAG, IGNORE_TAG, INDEX_DOCUMENTS_TAG, IndexDocuments, MAX_PATHS_TAG,
-    ORIGIN_PATH_TAG, QUERY_STRINGS_TAG, TagError, Tags, URLS_TAG, misnamed_tag_message,
+    ORIGIN_PATH_TAG, QUERY_STRINGS_TAG, TagError, Tags, URLS_REWRITTEN, URLS_TAG, URLS_UNCERTAIN, misnamed_tag_message,
 };
 #[cfg(feature = "cli")]
 pub(crate) use self::distribution_config::matches_glob;

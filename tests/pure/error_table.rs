@@ -74,7 +74,7 @@ const READERS: [&str; 5] = ["src/event/", "src/cli/keys/", "src/cli/config_json.
 
 /// Texts of these sources that no reader has as its error: names of events, what other programs print, warnings, errors of
 /// a value that is checked before, and those that only the function knows the cause of.
-const OTHERS: [&str; 17] = [
+const OTHERS: [&str; 19] = [
     "AWS API Call via CloudTrail",
     "Object Access Tier Changed",
     "Object Storage Class Changed",
@@ -82,6 +82,8 @@ const OTHERS: [&str; 17] = [
     "warning: Provided s3 paths ",
     "\" has no effect; ",
     "rename it to \"",
+    "a function at origin-request is in front of this bucket",
+    "a function at viewer-request is in front of this bucket",
     "a path must start with \"/\"",
     "\"%\" is not followed by two hex digits",
     "is not a cache policy ID (letters, digits and hyphens)",

@@ -84,12 +84,12 @@ fn known_urls_are_no_problem() {
     let (state, note) = urls(&|it| it.function_at.set(Some("viewer-request")));
     assert_eq!(state, "/:key");
     assert!(note.unwrap().starts_with("distribution E1: a function at viewer-request is in front of this bucket"));
-    for place in ["viewer-request", "origin-request"] {
+    for event_type in ["viewer-request", "origin-request"] {
         let (state, note) = urls(&|it| {
-            it.function_at.set(Some(place));
+            it.function_at.set(Some(event_type));
             tag(it, "invalidation:urls", "/:key  /:page");
         });
-        assert_eq!((state.as_str(), note), ("/:key /:page", None), "{place}");
+        assert_eq!((state.as_str(), note), ("/:key /:page", None), "{event_type}");
     }
     let (_, note) = urls(&|it| {
         it.reads_configs.set(false);

@@ -12,8 +12,9 @@ use crate::cli::link::error::LinkError;
 use crate::cli::link::notification::{Destination, EVENTS, KeyFilter, NotificationRule, Notifications};
 use crate::cli::link::plan::{config_of, is_forwarded, origin_paths};
 use crate::cli::link::policy::{AccessRequest, S3_PRINCIPAL, allows, is_sqs_managed_key};
-use crate::lookup::{URLS_REWRITTEN, URLS_UNCERTAIN};
-use crate::path::{BucketOptions, DistributionConfig, Mapping, ORIGIN_PATH_TAG, misnamed_tag_message};
+use crate::path::{
+    BucketOptions, DistributionConfig, Mapping, ORIGIN_PATH_TAG, URLS_REWRITTEN, URLS_UNCERTAIN, misnamed_tag_message,
+};
 
 /// Checks a bucket and its distributions. With `skip_origin_check` it is no problem if no origin of a distribution
 /// points to the bucket, or if the origins may not be read: a proxy may be between the distribution and the bucket.
