@@ -11,6 +11,7 @@ mod bucket_options;
 mod distribution_config;
 mod invalidation_path;
 mod routing;
+mod tenant;
 
 use std::num::NonZeroUsize;
 
@@ -29,6 +30,7 @@ pub use self::invalidation_path::{
     CacheTag, InvalidationPath, Item, ItemError, PathError, named_items, without_covered,
 };
 pub use self::routing::{Mapping, NotServed, OriginMatch, RoutedUrl, Routing};
+pub use self::tenant::{Parameters, Tenant, parameter_defaults};
 
 /// The ownership tag. It lists what `invalidator link` added, which `unlink` removes: distribution IDs, and
 /// `EventBridge` if `link` enabled the bucket's EventBridge events, separated by spaces. The function does not read it.

@@ -73,6 +73,12 @@ pub enum LinkError {
     /// There is no such distribution.
     #[error("distribution {0} does not exist in this account; correct the ID or --profile")]
     NoDistribution(DistributionId),
+    /// The distribution is a multi-tenant one, and not one of its tenants.
+    #[error(
+        "{0} is a multi-tenant distribution, whose cache is invalidated per tenant; name the IDs of its tenants instead \
+         (dt_…)"
+    )]
+    MultiTenant(DistributionId),
     /// The distribution does not have the bucket as an origin.
     #[error(
         "no origin of {distribution} points to the bucket (its origins: {}); correct the ID, or add \
