@@ -92,7 +92,7 @@ pub enum LinkError {
         domains: Vec<String>,
     },
     /// The caller may not read the distribution's origins.
-    #[error("cannot read the origins of {distribution}: {error}{}", origins_remedy(distribution, error))]
+    #[error("cannot read the origins of {distribution}: {error}{}", origins_remedy(error))]
     OriginsUnreadable {
         /// The distribution.
         distribution: DistributionId,
@@ -162,10 +162,11 @@ impl From<CallError> for LinkError {
     }
 }
 
-fn origins_remedy(distribution: &DistributionId, error: &CallError) -> String {
+fn origins_remedy(error: &CallError) -> String {
     if error.class != ErrorClass::AccessDenied {
         return String::new();
     }
-    let operation = if distribution.is_tenant() { "GetDistributionTenant" } else { "GetDistributionConfig" };
+    // A message starts with the operation. A tenant needs two.
+    let operation = error.message.split(':').next().unwrap_or_default();
     format!("; allow cloudfront:{operation}, or add --skip-origin-check")
 }

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use s3_cloudfront_invalidator::cli::config_json;
 use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
 use s3_cloudfront_invalidator::local::{FakeAws, FakeDistribution, State};
 use serde::Deserialize;
@@ -149,6 +150,29 @@ async fn the_command_line_plans_the_same_paths() {
             assert_eq!(paths, expected.get(id).cloned().unwrap_or_default(), "{}: {key} in {id}", case.name);
         }
     }
+}
+
+/// A file has no tenant's values. `--query` writes null for what is absent.
+#[test]
+fn a_file_with_the_config_of_a_multi_tenant_distribution_is_noted() {
+    let defaults = BTreeMap::from([("stage".to_owned(), "live".to_owned())]);
+    let mut config = config(&[("s3", "site.s3.eu-central-1.amazonaws.com", "/{{stage}}")], &defaults);
+    let parsed = config_json::parse(&config.to_string()).unwrap();
+    assert!(parsed.is_multi_tenant);
+    let tenant = parsed.for_tenant(&BTreeMap::new());
+    assert_eq!(tenant.origins[0].path.as_ref().unwrap().to_string(), "/live");
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("multi-tenant.json");
+    fs::write(&file, config.to_string()).unwrap();
+    let arguments = ["--keys", "-", "--bucket", "site", "--config", file.to_str().unwrap()];
+    let (success, _, errors) = run(&arguments, &[], "a/x");
+    assert!(success && errors.contains("config of a multi-tenant distribution"), "{errors}");
+    config["TenantConfig"]["ParameterDefinitions"][0]["Definition"]["StringSchema"]["DefaultValue"] = Value::Null;
+    config["TenantConfig"]["ParameterDefinitions"][1]["Definition"] = Value::Null;
+    assert!(config_json::parse(&config.to_string()).unwrap().parameter_defaults.is_empty());
+    config["TenantConfig"]["ParameterDefinitions"] = Value::Null;
+    assert!(config_json::parse(&config.to_string()).unwrap().is_multi_tenant);
+    (config["TenantConfig"], config["ConnectionMode"]) = (Value::Null, Value::Null);
+    assert!(!config_json::parse(&config.to_string()).unwrap().is_multi_tenant);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -298,7 +322,7 @@ async fn a_config_that_cannot_be_read_fails_its_tenants_after_four_attempts() {
     let harness = Harness::start(two_tenants(), &[("RETRY_BASE_DELAY_MS", "20")]).await;
     fail(&harness.aws, READ_CONFIG, "E1", unavailable(), 1000);
     let (_, message) = harness.error("r1", created(&[("site", "a/x")])).await;
-    assert!(message.starts_with("1 of 1 changes failed: distribution dt_a"), "{message}");
+    assert!(message.starts_with("1 of 1 change failed: distribution dt_a"), "{message}");
     assert!(message.contains("its distribution config could not be read: GetDistributionConfig"), "{message}");
     assert_eq!((harness.aws.calls(READ).len(), harness.aws.calls(READ_CONFIG).len()), (2, 4));
     assert!(harness.aws.accepted_invalidations().is_empty());
