@@ -1,4 +1,4 @@
-//! A distribution's config, read from CloudFront or from the output of `aws cloudfront get-distribution-config`.
+//! A distribution's or distribution tenant's config, read from CloudFront or from the output of `aws cloudfront get-distribution-config`.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use crate::path::DistributionConfig;
 /// The distribution whose config maps objects to URLs.
 #[derive(Debug, Args)]
 pub(super) struct ConfigArgs {
-    /// Distribution whose config is read from CloudFront, with the AWS CLI's credentials and Region
+    /// Distribution or distribution tenant whose config is read from CloudFront, with the AWS CLI's credentials and Region
     #[arg(long, value_name = "ID", value_parser = DistributionId::new, requires = "bucket")]
     distribution: Option<DistributionId>,
     /// Distribution config: the output of `aws cloudfront get-distribution-config`; - reads standard input
@@ -37,6 +37,12 @@ impl ConfigArgs {
     pub(super) async fn read(&self) -> anyhow::Result<Option<DistributionConfig>> {
         if let Some(file) = &self.config {
             let config = config_json::parse(&input::read_text(file)?).with_context(|| input::name(file))?;
+            if config.is_multi_tenant {
+                note(format_args!(
+                    "The file is the config of a multi-tenant distribution, without a tenant's values of its \
+                     parameters. For a tenant, use --distribution with its ID (dt_…)."
+                ));
+            }
             for policy in config.unresolved_policies() {
                 note(format_args!(
                     "The file does not contain cache policy {}. The plan assumes that its cache key has no query \
@@ -47,15 +53,13 @@ impl ConfigArgs {
             return Ok(Some(config));
         }
         let Some(id) = self.distribution.as_ref().filter(|_| !self.offline) else { return Ok(None) };
-        if id.is_tenant() {
-            note(format_args!(
-                "{id} is a distribution tenant, whose config the plan cannot read. The plan uses defaults."
-            ));
-            return Ok(None);
-        }
         match read_config(&CloudFront::new(&aws::config_loader(CONNECT_TIMEOUT, ATTEMPT_TIMEOUT)?.0.load().await), id)
             .await
         {
+            Ok(config) if config.is_multi_tenant => bail!(
+                "{id} is a multi-tenant distribution, whose cache is invalidated per tenant; name one of its tenants \
+                 (dt_…) with --distribution"
+            ),
             Ok(config) => Ok(Some(config)),
             Err(error) if error.class == ErrorClass::NotFound => bail!("{error}; correct --distribution"),
             Err(error) => {
@@ -66,7 +70,12 @@ impl ConfigArgs {
 }
 
 async fn read_config(cloudfront: &CloudFront, id: &DistributionId) -> Result<DistributionConfig, CallError> {
-    let mut config = cloudfront.distribution_config(id).await?;
+    let mut config = if id.is_tenant() {
+        let tenant = cloudfront.tenant(id).await?;
+        cloudfront.distribution_config(&tenant.distribution).await?.for_tenant(&tenant.parameters)
+    } else {
+        cloudfront.distribution_config(id).await?
+    };
     for policy in config.unresolved_policies() {
         let in_key = match cloudfront.has_query_strings(&policy).await {
             Ok(in_key) => in_key,

@@ -121,7 +121,7 @@ impl App {
         let (mut report, mut refused) = (Report::default(), Vec::new());
         // The changes of which a distribution is missing or denied: their buckets' tags may have been corrected by now.
         let unreadable_configs =
-            config_unavailable.iter().filter(|(id, _)| configs.error(id).is_some_and(CallError::may_be_misnamed));
+            config_unavailable.iter().filter(|(id, _)| configs.error(id).is_some_and(|error| error.may_be_misnamed()));
         let mut of_misnamed: Vec<_> = unreadable_configs.flat_map(|(_, changes)| changes.clone()).collect();
         for (invalidation, SendResult { mut sent, error }) in invalidations.iter().zip(sent) {
             let items: BTreeSet<_> = sent.iter().flat_map(|part| &part.paths).cloned().collect();
@@ -217,7 +217,7 @@ fn config_failures(
         let buckets: BTreeSet<_> =
             changes.iter().filter_map(|&index| batch.changes.get(index)).map(|it| it.bucket.name.clone()).collect();
         let buckets: Vec<_> = buckets.into_iter().collect();
-        Some(Failure::config(distribution, &buckets, changes.len(), configs.error(distribution)?))
+        Some(Failure::config(distribution, &buckets, changes.len(), &configs.error(distribution)?))
     };
     config_unavailable.iter().filter_map(failure).collect()
 }

@@ -8,6 +8,7 @@ use std::fmt;
 use percent_encoding::percent_decode_str;
 
 use super::OriginPath;
+use super::tenant::{Parameters, has_parameter};
 use crate::change::{Bucket, PolicyId};
 
 /// The configuration of a distribution, as far as invalidation depends on it.
@@ -22,6 +23,10 @@ pub struct DistributionConfig {
     pub behaviors: Vec<Behavior>,
     /// The default root object, which CloudFront returns for `/`: without a leading slash, possibly in a folder.
     pub default_root_object: Option<String>,
+    /// Whether this is the config of a multi-tenant distribution, whose cache is invalidated per tenant.
+    pub is_multi_tenant: bool,
+    /// The default values of the parameters of a multi-tenant distribution.
+    pub parameter_defaults: Parameters,
 }
 
 impl DistributionConfig {
@@ -124,6 +129,8 @@ pub struct Origin {
     /// Its origin path, which CloudFront prepends to the viewer's path; `None` if it contains a tenant parameter or is
     /// malformed.
     pub path: Option<OriginPath>,
+    /// The origin path as CloudFront returns it.
+    pub(super) path_text: String,
 }
 
 impl Origin {
@@ -144,6 +151,7 @@ impl Origin {
             id: id.to_owned(),
             domain: domain.to_owned(),
             path: decoded.and_then(|path| OriginPath::parse(&path).ok()),
+            path_text: path.to_owned(),
         })
     }
 
@@ -394,6 +402,9 @@ pub enum DistributionConfigError {
     /// A cache behavior with an empty path pattern or without a target.
     #[error("a cache behavior has no path pattern or no target origin")]
     Behavior,
+    /// A parameter of a multi-tenant distribution without a name.
+    #[error("a parameter of a multi-tenant distribution has no name")]
+    Parameter,
 }
 
 /// Returns the kind of endpoint that `domain` is of the bucket, in virtual-hosted style; `None` if it is not one.
@@ -465,13 +476,6 @@ fn is_region(name: &str) -> bool {
         && words.iter().all(|word| word.len() >= 2 && word.bytes().all(|it| it.is_ascii_lowercase()))
         && !number.is_empty()
         && number.bytes().all(|it| it.is_ascii_digit())
-}
-
-/// Whether the value contains a parameter of a multi-tenant distribution.
-///
-/// Source: CloudFront developer guide, "Use parameters in multi-tenant distributions".
-fn has_parameter(text: &str) -> bool {
-    text.contains("{{")
 }
 
 /// Whether `domain` is that of an access point, which may lead to any bucket.

@@ -12,6 +12,7 @@ mod distribution_config;
 mod invalidation_path;
 mod origin_path;
 mod routing;
+mod tenant;
 mod url_forms;
 mod viewer_url;
 
@@ -32,6 +33,7 @@ pub use self::invalidation_path::{
 };
 pub use self::origin_path::{OriginPath, OriginPathError, RelativeKey};
 pub use self::routing::{Mapping, NotServed, OriginMatch, RoutedUrl, Routing};
+pub use self::tenant::{Parameters, Tenant, parameter_defaults};
 pub use self::url_forms::{FormProblem, UrlFormError, UrlForms, viewer_paths, viewer_urls};
 pub use self::viewer_url::{DirectoryUrls, UrlKind, ViewerUrl};
 

@@ -6,16 +6,13 @@ use crate::aws::{CallError, ErrorClass};
 use crate::change::text::{counted, excerpt};
 use crate::change::{BucketName, DistributionId, FieldError};
 use crate::event::FailureType;
-use crate::lookup::TagLookupError;
+use crate::lookup::{ConfigLookupError, TagLookupError};
 use crate::plan::Invalidation;
 use crate::send::MAX_LISTED_BUCKETS;
 
 /// The maximum number of failures in an error message. The message counts the others; those of a batch of changes are
 /// logged one by one.
 pub const MAX_FAILURES_IN_MESSAGE: usize = 20;
-
-/// The remedy if the distribution does not exist.
-const WRONG_ID_REMEDY: &str = "; correct the distribution ID in the bucket tags";
 
 /// Why changes, or a request, failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -103,16 +100,21 @@ impl Failure {
         Self { bucket: Some(bucket.clone()), changes, ..failure }
     }
 
-    /// A distribution's config could not be read, so the URLs of its objects are unknown. `buckets` are those of the
-    /// changes that failed for it.
+    /// A distribution's config could not be read, so the URLs of its objects are unknown, or it is a multi-tenant
+    /// distribution. `buckets` are those of the changes that failed for it.
     #[must_use]
-    pub fn config(distribution: &DistributionId, buckets: &[BucketName], changes: usize, error: &CallError) -> Self {
-        let affected = affected(changes, buckets);
-        let remedy = if error.class == ErrorClass::NotFound { WRONG_ID_REMEDY } else { "" };
-        let message = format!(
-            "distribution {distribution}{affected}: its distribution config could not be read: {error}{remedy}"
-        );
-        Self { distribution_id: Some(distribution.clone()), changes, ..Self::of_call("config", error, message) }
+    pub fn config(
+        distribution: &DistributionId,
+        buckets: &[BucketName],
+        changes: usize,
+        error: &ConfigLookupError,
+    ) -> Self {
+        let message = format!("distribution {distribution}{}: {error}", affected(changes, buckets));
+        let failure = match error {
+            ConfigLookupError::MultiTenant => Self::new("config-multi-tenant", message),
+            ConfigLookupError::Lookup(error) => Self::of_call("config", error, message),
+        };
+        Self { distribution_id: Some(distribution.clone()), changes, ..failure }
     }
 
     /// The function has no queue to poll.
@@ -141,8 +143,7 @@ impl Failure {
         let Invalidation { distribution, buckets, .. } = planned;
         let remedy = match error.class {
             ErrorClass::AccessDenied => missing_permission("CreateInvalidation", distribution),
-            ErrorClass::NotFound if buckets.is_empty() => "; correct the distribution ID".into(),
-            ErrorClass::NotFound => WRONG_ID_REMEDY.into(),
+            ErrorClass::NotFound => wrong_id(distribution, buckets),
             ErrorClass::InvalidArgument if planned.is_named() => "; correct the paths".into(),
             _ => String::new(),
         };
@@ -150,6 +151,18 @@ impl Failure {
         let message = format!("distribution {distribution}{}: {error}{remedy}", affected(changes, buckets));
         Self { distribution_id: Some(distribution.clone()), changes, ..Self::of_call("invalidation", error, message) }
     }
+}
+
+/// The remedy if the distribution does not exist. CloudFront says the same of a multi-tenant distribution, which has no
+/// cache of its own.
+fn wrong_id(distribution: &DistributionId, buckets: &[BucketName]) -> String {
+    let place = if buckets.is_empty() { "" } else { " in the bucket tags" };
+    let tenants = if distribution.is_tenant() {
+        ""
+    } else {
+        "; if it is a multi-tenant distribution, name the IDs of its tenants (dt_…) instead"
+    };
+    format!("; correct the distribution ID{place}{tenants}")
 }
 
 /// The missing permission and the template parameter that grants it. Source: policy.json. Distribution tenants have

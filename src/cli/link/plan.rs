@@ -240,8 +240,16 @@ pub(super) async fn config_of(
         ErrorClass::AccessDenied => LinkError::OriginsUnreadable { distribution: id.clone(), error },
         _ => LinkError::Call(error),
     };
-    let distribution = if id.is_tenant() { &api.distribution_of(id).await.map_err(link_error)? } else { id };
-    let config = api.distribution_config(distribution).await.map_err(link_error)?;
+    let config = if id.is_tenant() {
+        let tenant = api.tenant(id).await.map_err(link_error)?;
+        let config = api.distribution_config(&tenant.distribution).await.map_err(link_error)?;
+        config.for_tenant(&tenant.parameters)
+    } else {
+        api.distribution_config(id).await.map_err(link_error)?
+    };
+    if config.is_multi_tenant {
+        return Err(LinkError::MultiTenant(id.clone()));
+    }
     if config.origins_of(bucket).next().is_none() {
         let domains = config.origins.iter().map(|it| it.domain.clone()).collect();
         return Err(LinkError::NoOrigin { distribution: id.clone(), domains });
@@ -254,7 +262,8 @@ pub(super) fn origin_paths(config: &DistributionConfig, bucket: &Bucket) -> Vec<
     let mut paths: Vec<_> = config
         .origins_of(bucket)
         .map(|it| match it.path.map(|path| path.to_string()) {
-            None => "(per tenant)".to_owned(),
+            // Malformed, or with a parameter that has no value.
+            None => "unknown".to_owned(),
             Some(root) if root.is_empty() => "/".to_owned(),
             Some(path) => path,
         })

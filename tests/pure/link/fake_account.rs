@@ -188,6 +188,12 @@ impl Account {
         self.add_mapping(QUEUE);
     }
 
+    /// Adds `E5`, whose tenants each have a folder of the bucket.
+    pub(crate) fn add_multi_tenant_distribution(&self) {
+        let origin = ("my-site.s3.eu-central-1.amazonaws.com".to_owned(), "/{{tenant}}".to_owned());
+        self.origins.borrow_mut().insert("E5".to_owned(), vec![origin]);
+    }
+
     pub(crate) fn add_mapping(&self, queue: &str) {
         self.sources.borrow_mut().push(EventSourceMapping {
             arn: queue.into(),

@@ -102,7 +102,7 @@ fn known_urls_are_no_problem() {
 #[test]
 fn each_problem_of_a_bucket_is_reported_with_its_remedy() {
     type Breakage = fn(&Account);
-    let cases: [(Via, Breakage, &str, &str); 15] = [
+    let cases: [(Via, Breakage, &str, &str); 16] = [
         (
             Via::Queue,
             |it| *it.owner.borrow_mut() = Some("222222222222".into()),
@@ -133,6 +133,12 @@ fn each_problem_of_a_bucket_is_reported_with_its_remedy() {
             |it| it.origins.borrow_mut().get_mut("E1").unwrap()[0].0 = "other.example.com".into(),
             "origin path: origin-missing",
             "other.example.com",
+        ),
+        (
+            Via::Queue,
+            |it| it.origins.borrow_mut().get_mut("E1").unwrap()[0].1 = "/{{tenant}}".into(),
+            "origin path: multi-tenant-distribution",
+            "name the IDs of its tenants instead (dt_…)",
         ),
         (
             Via::Queue,

@@ -110,6 +110,9 @@ async fn check_distribution(
                 format!("distribution {id} does not exist in this account; remove its ID from the bucket's tag");
             (Check::problem("no", "distribution-not-found", message), Check::not_checked())
         }
+        Err(error @ LinkError::MultiTenant(_)) => {
+            (Check::ok("yes"), Check::problem("per tenant", "multi-tenant-distribution", error.to_string()))
+        }
         Err(LinkError::NoOrigin { .. }) if skip_origin_check => (Check::ok("yes"), Check::not_checked()),
         Err(LinkError::OriginsUnreadable { .. }) if skip_origin_check => (Check::not_checked(), Check::not_checked()),
         Err(LinkError::NoOrigin { domains, .. }) => {
