@@ -14,8 +14,30 @@ use crate::send::MAX_LISTED_BUCKETS;
 /// logged one by one.
 pub const MAX_FAILURES_IN_MESSAGE: usize = 20;
 
-/// The remedy if the distribution does not exist.
-const WRONG_ID_REMEDY: &str = "; correct the distribution ID in the bucket tags";
+/// Where a distribution ID was read, so where a wrong one is corrected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdSource {
+    /// The tags of the buckets.
+    BucketTags,
+    /// A request.
+    Request,
+    /// The environment variable `DISTRIBUTION_ID`.
+    Variable,
+    /// The option `--distribution` of the command line.
+    Option,
+}
+
+impl IdSource {
+    /// The remedy if the distribution does not exist.
+    fn remedy(self) -> &'static str {
+        match self {
+            Self::BucketTags => "; correct the distribution ID in the bucket tags",
+            Self::Request => "; correct the distribution ID in the request",
+            Self::Variable => "; correct DISTRIBUTION_ID",
+            Self::Option => "; correct --distribution",
+        }
+    }
+}
 
 /// Why changes, or a request, failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -104,11 +126,17 @@ impl Failure {
     }
 
     /// A distribution's config could not be read, so the URLs of its objects are unknown. `buckets` are those of the
-    /// changes that failed for it.
+    /// changes that failed for it, and `source` is where its ID was read.
     #[must_use]
-    pub fn config(distribution: &DistributionId, buckets: &[BucketName], changes: usize, error: &CallError) -> Self {
+    pub fn config(
+        distribution: &DistributionId,
+        source: IdSource,
+        buckets: &[BucketName],
+        changes: usize,
+        error: &CallError,
+    ) -> Self {
         let affected = affected(changes, buckets);
-        let remedy = if error.class == ErrorClass::NotFound { WRONG_ID_REMEDY } else { "" };
+        let remedy = if error.class == ErrorClass::NotFound { source.remedy() } else { "" };
         let message = format!(
             "distribution {distribution}{affected}: its distribution config could not be read: {error}{remedy}"
         );
@@ -135,14 +163,14 @@ impl Failure {
         Self::of_call("queue", error, format!("the function's queue: {error}{remedy}"))
     }
 
-    /// CloudFront did not accept an invalidation. `error` is that of the last attempt.
+    /// CloudFront did not accept an invalidation. `error` is that of the last attempt, and `source` is where the
+    /// distribution's ID was read.
     #[must_use]
-    pub fn send(planned: &Invalidation, error: &CallError) -> Self {
+    pub fn send(planned: &Invalidation, source: IdSource, error: &CallError) -> Self {
         let Invalidation { distribution, buckets, .. } = planned;
         let remedy = match error.class {
             ErrorClass::AccessDenied => missing_permission("CreateInvalidation", distribution),
-            ErrorClass::NotFound if buckets.is_empty() => "; correct the distribution ID".into(),
-            ErrorClass::NotFound => WRONG_ID_REMEDY.into(),
+            ErrorClass::NotFound => source.remedy().into(),
             ErrorClass::InvalidArgument if planned.is_named() => "; correct the paths".into(),
             _ => String::new(),
         };
