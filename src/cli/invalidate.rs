@@ -93,7 +93,8 @@ pub(super) struct InvalidateArgs {
 impl InvalidateArgs {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let mut unsent = Unsent::default();
-        let result = self.invalidate(&mut unsent).await;
+        // Boxed, because the nested future types are large.
+        let result = Box::pin(self.invalidate(&mut unsent)).await;
         if result.is_err() && !self.dry_run {
             advise(&unsent, |bucket, input| self.command(bucket, input), self.save.as_deref());
         }
