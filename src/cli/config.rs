@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::Args;
 
+use super::aws_args::AwsArgs;
 use super::terminal::note;
 use super::{config_json, input};
-use crate::aws::{self, CallError, CloudFront, ErrorClass};
-use crate::change::DistributionId;
-use crate::handler::deadline::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT};
+use crate::aws::{CallError, CloudFront, ErrorClass};
+use crate::change::{DistributionId, Region};
 use crate::path::DistributionConfig;
 
 /// The distribution whose config maps objects to URLs.
@@ -33,8 +33,9 @@ impl ConfigArgs {
     }
 
     /// Returns the distribution config from the file or from CloudFront; `None` if it is not asked for. A failed call is an
-    /// error, since the defaults could be other paths than the right ones.
-    pub(super) async fn read(&self) -> anyhow::Result<Option<DistributionConfig>> {
+    /// error, since the defaults could be other paths than the right ones. `region` is the bucket's, if it is known:
+    /// CloudFront has no Region, but its endpoint is that of the Region's partition.
+    pub(super) async fn read(&self, region: Option<&Region>) -> anyhow::Result<Option<DistributionConfig>> {
         if let Some(file) = &self.config {
             let config = config_json::parse(&input::read_text(file)?).with_context(|| input::name(file))?;
             if config.is_multi_tenant {
@@ -53,9 +54,8 @@ impl ConfigArgs {
             return Ok(Some(config));
         }
         let Some(id) = self.distribution.as_ref().filter(|_| !self.offline) else { return Ok(None) };
-        match read_config(&CloudFront::new(&aws::config_loader(CONNECT_TIMEOUT, ATTEMPT_TIMEOUT)?.0.load().await), id)
-            .await
-        {
+        let aws = AwsArgs::in_region(region).config().await?;
+        match read_config(&CloudFront::new(&aws), id).await {
             Ok(config) if config.is_multi_tenant => bail!(
                 "{id} is a multi-tenant distribution, whose cache is invalidated per tenant; name one of its tenants \
                  (dt_…) with --distribution"

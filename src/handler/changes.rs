@@ -16,7 +16,7 @@ use crate::plan::{
     AssignedBatch, Assignment, DeliveryId, Outcome, Outcomes, SkipReason, assign, plan_changes, prefixes_to_list,
     unchanged_evicted,
 };
-use crate::report::{Answer, Failure, InvocationError, MAX_FAILURES_IN_MESSAGE, Report};
+use crate::report::{Answer, Failure, IdSource, InvocationError, MAX_FAILURES_IN_MESSAGE, Report};
 use crate::send::SendResult;
 
 /// The maximum number of failures that are logged one by one. It bounds what one delivery can write to the log.
@@ -116,7 +116,8 @@ impl App {
         let sent = self.send(&invalidations, retry_refused, send_deadlines).await;
         let mut failures = unreadable(batch);
         failures.extend(tag_failures(&tags_unavailable, &tags));
-        failures.extend(config_failures(batch, &config_unavailable, &configs));
+        let id_source = self.id_source(IdSource::BucketTags);
+        failures.extend(config_failures(batch, id_source, &config_unavailable, &configs));
         let accepted = if self.config.dry_run { SkipReason::DryRun.into() } else { Outcome::Invalidated };
         let (mut report, mut refused) = (Report::default(), Vec::new());
         // The changes of which a distribution is missing or denied: their buckets' tags may have been corrected by now.
@@ -144,7 +145,7 @@ impl App {
                         of_misnamed.extend_from_slice(&invalidation.changes);
                     }
                     outcomes.join(&invalidation.changes, Outcome::Failed);
-                    failures.push(Failure::send(invalidation, &error));
+                    failures.push(Failure::send(invalidation, id_source, &error));
                 }
             }
         }
@@ -210,6 +211,7 @@ fn tag_failures(tags_unavailable: &BTreeMap<&Bucket, Vec<usize>>, tags: &Resolve
 /// The distributions whose config could not be read, with the changes that failed because of it.
 fn config_failures(
     batch: &Batch,
+    id_source: IdSource,
     config_unavailable: &BTreeMap<&DistributionId, Vec<usize>>,
     configs: &ResolvedConfigs,
 ) -> Vec<Failure> {
@@ -217,7 +219,7 @@ fn config_failures(
         let buckets: BTreeSet<_> =
             changes.iter().filter_map(|&index| batch.changes.get(index)).map(|it| it.bucket.name.clone()).collect();
         let buckets: Vec<_> = buckets.into_iter().collect();
-        Some(Failure::config(distribution, &buckets, changes.len(), &configs.error(distribution)?))
+        Some(Failure::config(distribution, id_source, &buckets, changes.len(), &configs.error(distribution)?))
     };
     config_unavailable.iter().filter_map(failure).collect()
 }

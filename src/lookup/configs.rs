@@ -34,12 +34,12 @@ const COUNTERS: CacheCounters = |stats| (&mut stats.config_cache_hits, &mut stat
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ConfigLookupError {
     /// The config, the tenant or a cache policy could not be read.
-    #[error("its distribution config could not be read: {0}{remedy}", remedy = remedy(.0.class))]
+    #[error("its distribution config could not be read: {0}")]
     Lookup(CallError),
     /// The ID is that of a multi-tenant distribution and not of one of its tenants.
     #[error(
         "it is a multi-tenant distribution, whose cache is invalidated per tenant; name the IDs of its tenants (dt_…, \
-         separated by spaces) in the bucket tags instead"
+         separated by spaces) instead"
     )]
     MultiTenant,
 }
@@ -52,13 +52,6 @@ impl ConfigLookupError {
             Self::Lookup(error) => error.may_be_misnamed(),
             Self::MultiTenant => true,
         }
-    }
-}
-
-fn remedy(class: ErrorClass) -> &'static str {
-    match class {
-        ErrorClass::NotFound => "; correct the distribution ID in the bucket tags",
-        _ => "",
     }
 }
 

@@ -77,6 +77,17 @@ pub enum IndexDocuments {
 }
 
 impl IndexDocuments {
+    /// Parses the names in a bucket's tag, separated by whitespace.
+    ///
+    /// # Errors
+    /// The message for the first name with a slash, which would match no key.
+    pub fn parse(value: &str) -> Result<Self, String> {
+        match value.split_whitespace().find(|name| name.contains('/')) {
+            Some(name) => Err(format!("\"{}\" is not a file name (without \"/\")", excerpt(name))),
+            None => Ok(Self::FromTag(words(value))),
+        }
+    }
+
     /// Returns the names that apply where directory URLs can or cannot be served.
     pub(super) fn names(&self, has_directories: bool) -> Vec<String> {
         match self {
@@ -108,8 +119,7 @@ impl BucketDefaults {
         Ok(Some(BucketOptions {
             distributions,
             origin_path: parse_tag(tags, ORIGIN_PATH_TAG, OriginPath::parse)?,
-            index_documents: parse_tag(tags, INDEX_DOCUMENTS_TAG, file_names)?
-                .map_or_else(default, IndexDocuments::FromTag),
+            index_documents: parse_tag(tags, INDEX_DOCUMENTS_TAG, IndexDocuments::parse)?.unwrap_or_else(default),
             directory_urls: parse_tag(tags, DIRECTORY_URLS_TAG, directory_urls)?,
             urls: parse_tag(tags, URLS_TAG, UrlForms::parse)?,
             query_strings: parse_tag(tags, QUERY_STRINGS_TAG, query_strings)?,
@@ -178,13 +188,6 @@ fn parse_tag<T, E: fmt::Display>(
 ) -> Result<Option<T>, TagError> {
     let parsed = tags.get(tag).map(|value| parse(value)).transpose();
     parsed.map_err(|error| TagError { tag: tag.to_owned(), reason: error.to_string() })
-}
-
-fn file_names(value: &str) -> Result<Vec<String>, String> {
-    match value.split_whitespace().find(|name| name.contains('/')) {
-        Some(name) => Err(format!("\"{}\" is not a file name (without \"/\")", excerpt(name))),
-        None => Ok(words(value)),
-    }
 }
 
 fn directory_urls(value: &str) -> Result<DirectoryUrls, String> {

@@ -14,6 +14,38 @@ use crate::send::MAX_LISTED_BUCKETS;
 /// logged one by one.
 pub const MAX_FAILURES_IN_MESSAGE: usize = 20;
 
+/// Where a distribution ID was read, so where a wrong one is corrected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdSource {
+    /// The tags of the buckets.
+    BucketTags,
+    /// A request.
+    Request,
+    /// The environment variable `DISTRIBUTION_ID`.
+    Variable,
+    /// The option `--distribution` of the command line.
+    Option,
+}
+
+impl IdSource {
+    /// The remedy if the distribution does not exist. CloudFront says the same of a multi-tenant distribution, which has
+    /// no cache of its own.
+    fn remedy(self, distribution: &DistributionId) -> String {
+        let correction = match self {
+            Self::BucketTags => "; correct the distribution ID in the bucket tags",
+            Self::Request => "; correct the distribution ID in the request",
+            Self::Variable => "; correct DISTRIBUTION_ID",
+            Self::Option => "; correct --distribution",
+        };
+        let tenants = if distribution.is_tenant() {
+            ""
+        } else {
+            "; if it is a multi-tenant distribution, name the IDs of its tenants (dt_…) instead"
+        };
+        format!("{correction}{tenants}")
+    }
+}
+
 /// Why changes, or a request, failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -101,15 +133,20 @@ impl Failure {
     }
 
     /// A distribution's config could not be read, so the URLs of its objects are unknown, or it is a multi-tenant
-    /// distribution. `buckets` are those of the changes that failed for it.
+    /// distribution. `buckets` are those of the changes that failed for it, and `source` is where its ID was read.
     #[must_use]
     pub fn config(
         distribution: &DistributionId,
+        source: IdSource,
         buckets: &[BucketName],
         changes: usize,
         error: &ConfigLookupError,
     ) -> Self {
-        let message = format!("distribution {distribution}{}: {error}", affected(changes, buckets));
+        let remedy = match error {
+            ConfigLookupError::Lookup(CallError { class: ErrorClass::NotFound, .. }) => source.remedy(distribution),
+            _ => String::new(),
+        };
+        let message = format!("distribution {distribution}{}: {error}{remedy}", affected(changes, buckets));
         let failure = match error {
             ConfigLookupError::MultiTenant => Self::new("config-multi-tenant", message),
             ConfigLookupError::Lookup(error) => Self::of_call("config", error, message),
@@ -137,13 +174,14 @@ impl Failure {
         Self::of_call("queue", error, format!("the function's queue: {error}{remedy}"))
     }
 
-    /// CloudFront did not accept an invalidation. `error` is that of the last attempt.
+    /// CloudFront did not accept an invalidation. `error` is that of the last attempt, and `source` is where the
+    /// distribution's ID was read.
     #[must_use]
-    pub fn send(planned: &Invalidation, error: &CallError) -> Self {
+    pub fn send(planned: &Invalidation, source: IdSource, error: &CallError) -> Self {
         let Invalidation { distribution, buckets, .. } = planned;
         let remedy = match error.class {
             ErrorClass::AccessDenied => missing_permission("CreateInvalidation", distribution),
-            ErrorClass::NotFound => wrong_id(distribution, buckets),
+            ErrorClass::NotFound => source.remedy(distribution),
             ErrorClass::InvalidArgument if planned.is_named() => "; correct the paths".into(),
             _ => String::new(),
         };
@@ -151,18 +189,6 @@ impl Failure {
         let message = format!("distribution {distribution}{}: {error}{remedy}", affected(changes, buckets));
         Self { distribution_id: Some(distribution.clone()), changes, ..Self::of_call("invalidation", error, message) }
     }
-}
-
-/// The remedy if the distribution does not exist. CloudFront says the same of a multi-tenant distribution, which has no
-/// cache of its own.
-fn wrong_id(distribution: &DistributionId, buckets: &[BucketName]) -> String {
-    let place = if buckets.is_empty() { "" } else { " in the bucket tags" };
-    let tenants = if distribution.is_tenant() {
-        ""
-    } else {
-        "; if it is a multi-tenant distribution, name the IDs of its tenants (dt_…) instead"
-    };
-    format!("; correct the distribution ID{place}{tenants}")
 }
 
 /// The missing permission and the template parameter that grants it. Source: policy.json. Distribution tenants have

@@ -17,7 +17,7 @@ use crate::path::Item;
 use crate::plan::{Outcome, Outcomes, SkipReason, price_usd};
 use crate::send::SentInvalidation;
 
-pub use self::failure::{Failure, MAX_FAILURES_IN_MESSAGE};
+pub use self::failure::{Failure, IdSource, MAX_FAILURES_IN_MESSAGE};
 pub use self::invocation_error::InvocationError;
 pub use self::logging::{DIMENSION, LogLine, METRICS, Metrics, NAMESPACE};
 
