@@ -6,13 +6,13 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::{Value, json};
 
+use super::ACCOUNT;
 use super::cloudfront::InvalidationTarget;
 use super::denial::denied;
 use super::request::Service::CloudFront;
 use super::request::{ApiRequest, ApiResponse};
 use super::state::{FakeTenant, State};
 use super::xml::document;
-use super::ACCOUNT;
 
 /// `GetDistributionConfig`.
 pub(super) fn get_distribution_config(state: &mut State, request: &ApiRequest) -> ApiResponse {
@@ -34,8 +34,7 @@ pub(super) fn get_distribution_tenant(state: &mut State, request: &ApiRequest) -
             Ok(None) => return denied(request),
             Ok(Some(tenant)) => tenant,
         };
-    let parameters: Vec<_> =
-        parameters.iter().map(|(name, value)| json!({ "Name": name, "Value": value })).collect();
+    let parameters: Vec<_> = parameters.iter().map(|(name, value)| json!({ "Name": name, "Value": value })).collect();
     let tenant = json!({
         "Id": id,
         "DistributionId": distribution_id,

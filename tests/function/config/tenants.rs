@@ -199,10 +199,7 @@ async fn a_key_outside_every_tenants_folder_is_skipped_and_warm_invocations_make
     for request in ["r1", "r2"] {
         let report = harness.report(request, created(&[("site", "a/x"), ("site", "b/y"), ("site", "c/z")])).await;
         assert_eq!(report["changes"], json!({ "invalidated": 2, "skipped": 1, "failed": 0 }));
-        assert_eq!(
-            report["skipped"],
-            json!([{ "code": "outside-origin-path", "bucket": "site", "changes": 1 }])
-        );
+        assert_eq!(report["skipped"], json!([{ "code": "outside-origin-path", "bucket": "site", "changes": 1 }]));
     }
     assert_eq!(harness.invalidations("dt_a"), [["/x"], ["/x"]]);
     assert_eq!(harness.invalidations("dt_b"), [["/y"], ["/y"]]);
