@@ -252,15 +252,12 @@ impl Delivery<'_> {
     }
 
     /// Reads a config or a tenant. If access to it is denied, a warning is logged.
-    async fn fetch<T>(
+    async fn fetch<T: Send + Sync + 'static>(
         &self,
         of: &CachedRead<T>,
         id: &DistributionId,
         call: impl AsyncFn() -> Result<T, CallError>,
-    ) -> Result<(Arc<CacheEntry<T>>, Duration), CallError>
-    where
-        T: Send + Sync + 'static,
-    {
+    ) -> Result<(Arc<CacheEntry<T>>, Duration), CallError> {
         let ConfigLookup { ttl, limits, clock, .. } = self.lookup;
         let now = clock();
         let cached =
