@@ -2,14 +2,16 @@
 //! requests a cache behavior applies to, and whether query strings are part of the cache key. The config is fetched
 //! elsewhere.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use percent_encoding::percent_decode_str;
 
 use super::OriginPath;
-use super::tenant::{Parameters, has_parameter};
 use crate::change::{Bucket, PolicyId};
+
+/// The values of a multi-tenant distribution's parameters, by name.
+pub type Parameters = BTreeMap<String, String>;
 
 /// The configuration of a distribution, as far as invalidation depends on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -476,6 +478,11 @@ fn is_region(name: &str) -> bool {
         && words.iter().all(|word| word.len() >= 2 && word.bytes().all(|it| it.is_ascii_lowercase()))
         && !number.is_empty()
         && number.bytes().all(|it| it.is_ascii_digit())
+}
+
+/// Whether the value contains a parameter of a multi-tenant distribution.
+pub(super) fn has_parameter(text: &str) -> bool {
+    text.contains("{{")
 }
 
 /// Whether `domain` is that of an access point, which may lead to any bucket.

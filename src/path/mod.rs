@@ -26,14 +26,14 @@ pub use self::bucket_options::{
 pub(crate) use self::distribution_config::matches_glob;
 pub use self::distribution_config::{
     Behavior, BucketOrigin, DistributionConfig, DistributionConfigError, EdgeFunctions, Endpoint, Origin, OriginGroup,
-    PathPattern, QueryStrings,
+    Parameters, PathPattern, QueryStrings,
 };
 pub use self::invalidation_path::{
     CacheTag, InvalidationPath, Item, ItemError, PathError, named_items, without_covered,
 };
 pub use self::origin_path::{OriginPath, OriginPathError, RelativeKey};
 pub use self::routing::{Mapping, NotServed, OriginMatch, RoutedUrl, Routing};
-pub use self::tenant::{Parameters, Tenant, parameter_defaults};
+pub use self::tenant::{Tenant, parameter_defaults};
 pub use self::url_forms::{FormProblem, UrlFormError, UrlForms, viewer_paths, viewer_urls};
 pub use self::viewer_url::{DirectoryUrls, UrlKind, ViewerUrl};
 

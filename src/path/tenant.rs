@@ -6,13 +6,8 @@
 //!
 //! Source: CloudFront developer guide, "Distribution tenant customizations".
 
-use std::collections::BTreeMap;
-
-use super::{DistributionConfig, DistributionConfigError, Origin};
+use super::{DistributionConfig, DistributionConfigError, Origin, Parameters};
 use crate::change::DistributionId;
-
-/// The values of a multi-tenant distribution's parameters, by name.
-pub type Parameters = BTreeMap<String, String>;
 
 /// A distribution tenant, as far as invalidation depends on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,11 +65,6 @@ pub fn parameter_defaults<'p>(
     Ok(defaults)
 }
 
-/// Whether the value contains a parameter of a multi-tenant distribution.
-pub(super) fn has_parameter(text: &str) -> bool {
-    text.contains("{{")
-}
-
 /// Replaces each parameter that has a value. A value is not searched for parameters again.
 fn resolved<'v>(text: &str, value: impl Fn(&str) -> Option<&'v str>) -> String {
     let (mut resolved, mut rest) = (String::with_capacity(text.len()), text);
@@ -95,6 +85,7 @@ fn resolved<'v>(text: &str, value: impl Fn(&str) -> Option<&'v str>) -> String {
 mod tests {
     use super::*;
     use crate::change::{Bucket, BucketName};
+    use crate::path::distribution_config::has_parameter;
 
     const S3: &str = "site.s3.amazonaws.com";
 

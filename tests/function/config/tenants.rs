@@ -389,7 +389,7 @@ async fn a_multi_tenant_distributions_own_id_is_an_error_that_names_tenants() {
     assert_eq!(kind, "ChangesNotInvalidated");
     let expected = "2 of 2 changes failed: distribution E1 (2 changes in bucket \"site\"): it is a multi-tenant \
                     distribution, whose cache is invalidated per tenant; name the IDs of its tenants (dt_…, separated \
-                    by spaces) in the bucket tags instead";
+                    by spaces) instead";
     assert!(message.starts_with(expected), "{message}");
     assert_eq!(harness.invalidations("dt_b"), [["/y"]]);
     assert!(harness.aws.calls("CreateInvalidation").is_empty());
