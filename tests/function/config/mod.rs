@@ -6,3 +6,4 @@ pub(crate) mod listing;
 pub(crate) mod mapping_cases;
 pub(crate) mod stale_config;
 pub(crate) mod tags;
+pub(crate) mod urls;

@@ -136,8 +136,8 @@ async fn every_option_of_a_bucket_is_a_tag() {
     assert_eq!(
         report["skipped"],
         json!([
-            { "code": "ignored-suffix", "bucket": "site", "suffix": ".map", "changes": 1 },
-            { "code": "ignored-suffix", "bucket": "site", "suffix": ".txt", "changes": 1 },
+            { "code": "ignored", "bucket": "site", "rule": ".map", "changes": 1 },
+            { "code": "ignored", "bucket": "site", "rule": ".txt", "changes": 1 },
         ])
     );
 }
