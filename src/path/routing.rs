@@ -136,7 +136,9 @@ impl Mapping {
     /// Whether `includes` holds for prefixes of keys, relative to their origin path, that together include every key
     /// with a URL that starts with `url_prefix`. `false` if no such prefixes are known.
     pub fn all_keys_below(&self, url_prefix: &str, includes: impl Fn(&str) -> bool) -> bool {
-        self.forms.all_keys_below(url_prefix, includes)
+        let root = self.config.as_ref().and_then(|config| config.default_root_object.as_deref());
+        let root = root.filter(|_| self.root_url.as_ref().is_some_and(|url| url.starts_with(url_prefix)));
+        root.is_none_or(&includes) && self.forms.all_keys_below(url_prefix, includes)
     }
 
     /// Returns the paths to invalidate when this object changes: sorted, deduplicated, at least one.
