@@ -119,10 +119,15 @@ impl PlanArgs {
         let unchanged_urls = self.unchanged_urls(&mapping, &required)?;
         let budget = Budget { max_paths: self.max_paths, max_wildcards: self.max_wildcards };
         let objective = Objective { budget, evictions_per_path: self.evictions_per_path };
-        let set = match &unchanged_urls {
+        let has_wildcard = required.iter().any(InvalidationPath::is_wildcard);
+        let mut set = match &unchanged_urls {
             Some(unchanged_urls) => collapse(required, objective, unchanged_urls),
             None => collapse(required, objective, &Heuristic),
         };
+        if has_wildcard {
+            // What a wildcard of a changed object evicts is not counted.
+            set.unchanged_evicted = None;
+        }
         if self.json {
             let invalidation = JsonInvalidation::new(&set.items, changed.len(), wildcards(&set), set.unchanged_evicted);
             let urls = self.explain.then(|| explain::rows(&mapping, &keys, self.urls.is_some()));

@@ -12,7 +12,7 @@ use super::invalidation_path::url_of;
 use super::url_forms::IndexNames;
 use super::{
     Behavior, BucketOptions, BucketOrigin, DirectoryUrls, DistributionConfig, Endpoint, InvalidationPath, Origin,
-    OriginPath, QueryStrings, UrlForms, ViewerUrl,
+    OriginPath, QueryStrings, RelativeKey, UrlForms, ViewerUrl,
 };
 use crate::change::{Bucket, ObjectKey};
 
@@ -140,7 +140,9 @@ impl Mapping {
     /// Whether `includes` holds for prefixes of keys, relative to their origin path, that together include every key
     /// with a URL that starts with `url_prefix`. `false` if no such prefixes are known.
     pub fn all_keys_below(&self, url_prefix: &str, includes: impl Fn(&str) -> bool) -> bool {
-        self.forms.all_keys_below(url_prefix, includes)
+        let root = self.config.as_ref().and_then(|config| config.default_root_object.as_deref());
+        let root = root.filter(|_| self.root_url.as_ref().is_some_and(|url| url.starts_with(url_prefix)));
+        root.is_none_or(&includes) && self.forms.all_keys_below(url_prefix, includes)
     }
 
     /// Returns the paths to invalidate when this object changes: sorted, deduplicated, at least one.
@@ -180,13 +182,17 @@ impl Mapping {
         for origin_match in &self.origin_matches {
             let Some(key) = origin_match.path.strip(key) else { continue };
             let index = IndexNames { served: &origin_match.index_documents, pages: &self.page_names };
-            let urls = self.forms.urls(key, index, self.directory_urls);
-            let root_form = root.and_then(|(name, root_url)| {
-                let (_, form) = urls.iter().find(|(url, _)| url.text == *root_url)?;
-                urls.iter().all(|(url, _)| url.text != "/").then_some((name, *form))
-            });
-            routed_urls.extend(urls.into_iter().map(|(url, form)| self.routed(url, form, origin_match, key.as_str())));
-            routed_urls.extend(root_form.map(|(name, form)| self.routed(ViewerUrl::root(), form, origin_match, name)));
+            let mut urls = self.forms.urls(key, index, self.directory_urls);
+            // CloudFront requests the default root object in place of `/`, and may cache it under either URL.
+            let root = root.and_then(|(name, url)| Some((url, self.forms.form_with(key, name)?)));
+            for (url, form) in
+                root.into_iter().flat_map(|(url, form)| [(ViewerUrl::file(url), form), (ViewerUrl::root(), form)])
+            {
+                if urls.iter().all(|(other, _)| other.text != url.text) {
+                    urls.push((url, form));
+                }
+            }
+            routed_urls.extend(urls.into_iter().map(|(url, form)| self.routed(url, form, origin_match, key)));
         }
         match &self.fallback {
             Some(fallback) if !routed_urls.iter().any(|it| it.routing.is_served()) => fallback.explain(key),
@@ -194,8 +200,14 @@ impl Mapping {
         }
     }
 
-    /// Finds out where requests for a URL go. `object` is the path of the object that is returned for it.
-    fn routed<'v>(&'v self, url: ViewerUrl, form: &'v str, origin_match: &OriginMatch, object: &str) -> RoutedUrl<'v> {
+    /// Finds out where requests for a URL of an object go.
+    fn routed<'v>(
+        &'v self,
+        url: ViewerUrl,
+        form: &'v str,
+        origin_match: &OriginMatch,
+        key: RelativeKey<'_>,
+    ) -> RoutedUrl<'v> {
         let Some(config) = &self.config else {
             let query_strings = self.query_strings.unwrap_or_default();
             return RoutedUrl { url, form, routing: Routing::ConfigUnknown, query_strings };
@@ -205,6 +217,7 @@ impl Mapping {
         let in_cache_key = |behavior: &Behavior| behavior.query_strings == QueryStrings::InCacheKey;
         let decoded = url.text.contains('%').then(|| percent_decode_str(&url.text).decode_utf8_lossy());
         // CloudFront may match a request for `/` with path patterns by the path of the object that it returns.
+        let object = config.default_root_object.as_deref().unwrap_or(key.as_str());
         let object_path = (url == ViewerUrl::root()).then(|| format!("/{object}"));
         let spellings = [Some(url.text.as_str()), decoded.as_deref(), object_path.as_deref()];
         let normal: Vec<_> = spellings.iter().flatten().filter_map(|spelling| normalized(spelling)).collect();

@@ -53,6 +53,13 @@ struct Word {
     is_page: bool,
 }
 
+impl Word {
+    /// Returns the key, or the key without its first folder.
+    fn part_of(self, key: &str) -> &str {
+        if self.is_rest { key.split_once('/').map_or(key, |(_, rest)| rest) } else { key }
+    }
+}
+
 /// The words by their names.
 const WORDS: [(&str, Word); 4] = [
     ("key", Word { is_rest: false, is_page: false }),
@@ -129,6 +136,12 @@ impl UrlForms {
             });
         }
         urls
+    }
+
+    /// Returns the first form whose word stands for this part of the key.
+    pub(super) fn form_with(&self, key: RelativeKey<'_>, part: &str) -> Option<&str> {
+        let form = self.0.iter().find(|form| form.word.is_some_and(|word| word.part_of(key.as_str()) == part));
+        form.map(|form| form.text.as_str())
     }
 
     /// Whether the keys whose URLs start with a text are known, whatever the text: every form is a literal and `:key`.
@@ -220,7 +233,7 @@ impl UrlForm {
         let (before, after) = (self.before.as_str(), self.after.as_str());
         let own_kind = |kind| if self.has_any { UrlKind::Prefix } else { kind };
         let Some(word) = self.word else { return push([before, "", ""], own_kind(UrlKind::File)) };
-        let key = if word.is_rest { key.split_once('/').map_or(key, |(_, rest)| rest) } else { key };
+        let key = word.part_of(key);
         let (directory, file) = key.split_at(key.rfind('/').map_or(0, |slash| slash + 1));
         let names = if word.is_page { index.pages } else { index.served };
         let is_index = names.iter().any(|name| name == file);

@@ -33,6 +33,12 @@ pub enum DirectoryUrls {
 }
 
 impl ViewerUrl {
+    /// Returns the URL of a file.
+    #[must_use]
+    pub fn file(text: &str) -> Self {
+        Self { text: text.to_owned(), kind: UrlKind::File }
+    }
+
     /// Returns the root URL `/`, for which CloudFront returns the default root object.
     #[must_use]
     pub fn root() -> Self {

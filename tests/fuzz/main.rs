@@ -23,7 +23,7 @@ mod targets;
 mod whole;
 
 use driver::{Target, run};
-use targets::{collapse, configs, events, grammar, keys, lists, logs, paths, tokens};
+use targets::{collapse, configs, events, grammar, keys, lists, logs, paths, tokens, urls};
 
 /// Fragments of events, and JSON that parsers often get wrong.
 const JSON: &[&str] = &[
@@ -181,6 +181,48 @@ const LISTS: &[&str] = &[
     "\u{feff}",
 ];
 
+/// Fragments of forms of URLs and of keys.
+const FORMS: &[&str] = &[
+    "/:key",
+    "/:rest",
+    "/:page",
+    "/:restpage",
+    "/:any",
+    ":any",
+    ":key",
+    ":",
+    "/",
+    "/assets/",
+    "/v",
+    ".gz",
+    "@2x",
+    "=",
+    "+",
+    "-",
+    "_",
+    "*",
+    "~",
+    "?",
+    "%",
+    "%2B",
+    " ",
+    "  ",
+    "\t",
+    "\u{a0}",
+    "\n",
+    "\u{0}",
+    "\u{202e}",
+    "\"",
+    "A",
+    "é",
+    "世",
+    "\u{301}",
+    "index.html",
+    ".html",
+    "home.html",
+    "en/",
+];
+
 macro_rules! targets {
     ($($(#[$about:meta])* $name:ident = $check:path, $words:ident, $fixtures:expr;)*) => {$(
         $(#[$about])*
@@ -201,6 +243,8 @@ targets! {
     parameters = events::parameters, JSON, &[];
     /// Distribution configs as a file: refused with the remedy, or read completely.
     config = configs::config, JSON, &[];
+    /// The forms of URLs in a tag: refused with their place, or valid paths for every key.
+    urls = urls::urls, FORMS, &[];
     /// Keys, encoded and literal, compared with another decoder.
     key = keys::key, TEXT, &[];
     /// The paths of a key: valid, at most four, and those of its URLs.

@@ -13,6 +13,7 @@ mod comparison;
 mod document_links;
 mod documented_facts;
 mod edge_cache;
+mod edge_model;
 #[cfg(feature = "cli")]
 mod error_table;
 mod exhaustive;

@@ -2,5 +2,6 @@
 
 pub(crate) mod demo;
 pub(crate) mod documented_commands;
+pub(crate) mod documented_urls;
 pub(crate) mod key_lists;
 pub(crate) mod plan;

@@ -95,9 +95,11 @@ fn the_documented_example_and_its_fields_are_those_of_a_plan() {
     std::fs::write(&file, config).unwrap();
     let arguments = ["--keys", "-", "--explain", "--bucket", "my-site", "--config", file.to_str().unwrap()];
     let printed = json_of(&arguments, "img/a.jpg\n");
+    let with_forms = json_of(&[&arguments[..], &["--urls", "/:key"]].concat(), "img/a.jpg\n");
     std::fs::remove_file(&file).unwrap();
     assert_eq!(example, printed);
-    assert_eq!(table(&page, "\n## Plan\n"), fields_of([&printed]));
+    assert_eq!(with_forms["urls"][0]["form"], "/:key");
+    assert_eq!(table(&page, "\n## Plan\n"), fields_of([&printed, &with_forms]));
 }
 
 #[test]

@@ -165,8 +165,11 @@ async fn the_function_sends_the_expected_paths() {
             let expected_counts = if sent.is_empty() { (Some(0), Some(1)) } else { (Some(1), Some(0)) };
             assert_eq!(counts, expected_counts, "{}: {key}: {report}", case.name);
             if sent.is_empty() {
-                let reasons = [("outside", "outside-origin-path"), ("not cached", "not-cached"), ("", "other-origin")];
-                let reason = reasons.into_iter().find(|(part, _)| expected.why.contains(part)).unwrap().1;
+                let reason = match expected.why.split(':').next().unwrap() {
+                    "not cached" => "not-cached",
+                    _ if expected.why.contains("outside") => "outside-origin-path",
+                    _ => "other-origin",
+                };
                 assert_eq!(report["skipped"][0]["code"], reason, "{}: {key}: {report}", case.name);
             }
         }

@@ -8,3 +8,4 @@ pub(crate) mod stale_config;
 pub(crate) mod tags;
 pub(crate) mod tenants;
 pub(crate) mod uncertain_urls;
+pub(crate) mod urls;

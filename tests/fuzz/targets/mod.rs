@@ -9,3 +9,4 @@ pub(crate) mod lists;
 pub(crate) mod logs;
 pub(crate) mod paths;
 pub(crate) mod tokens;
+pub(crate) mod urls;
