@@ -183,7 +183,7 @@ impl Mapping {
             let Some(key) = origin_match.path.strip(key) else { continue };
             let index = IndexNames { served: &origin_match.index_documents, pages: &self.page_names };
             let mut urls = self.forms.urls(key, index, self.directory_urls);
-            // CloudFront requests the default root object in place of `/`, and may cache it under either URL.
+            // For `/` CloudFront requests the default root object, and may cache it under either URL.
             let root = root.and_then(|(name, url)| Some((url, self.forms.form_with(key, name)?)));
             for (url, form) in
                 root.into_iter().flat_map(|(url, form)| [(ViewerUrl::file(url), form), (ViewerUrl::root(), form)])

@@ -26,7 +26,7 @@ fn rows<T: for<'de> Deserialize<'de>>(table: &str) -> Vec<T> {
 }
 
 /// Buckets whose tags are right, missing and wrong. `E9` does not exist, `E2` has an invalidation in progress, and `E3`
-/// has a distribution config with a cache policy.
+/// has a distribution config with a cache policy. `E4` is a multi-tenant distribution.
 fn tagged_buckets(denied: &[String]) -> State {
     let many: Vec<_> = (0..90).map(|number| format!("E{number:07}")).collect();
     let mut state =
@@ -41,9 +41,12 @@ fn tagged_buckets(denied: &[String]) -> State {
     };
     let busy = FakeDistribution { invalidations: vec![in_progress], ..FakeDistribution::default() };
     state.distributions.insert("E2".into(), busy);
-    let mut config = config("");
-    config["DefaultCacheBehavior"]["CachePolicyId"] = "11111111-2222-3333-4444-555555555555".into();
-    state.distributions.insert("E3".into(), FakeDistribution { config: Some(config), ..FakeDistribution::default() });
+    let [mut with_policy, mut multi_tenant] = [config(""), config("")];
+    with_policy["DefaultCacheBehavior"]["CachePolicyId"] = "11111111-2222-3333-4444-555555555555".into();
+    multi_tenant["ConnectionMode"] = "tenant-only".into();
+    for (id, config) in [("E3", with_policy), ("E4", multi_tenant)] {
+        state.distributions.insert(id.into(), FakeDistribution { config: Some(config), ..FakeDistribution::default() });
+    }
     let tags = &mut state.buckets.get_mut("bad-tag").unwrap().tags;
     tags.insert("invalidation:originPath".into(), "web".into());
     let mut foreign = state.buckets["site"].clone();
