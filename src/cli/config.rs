@@ -1,8 +1,9 @@
 //! A distribution's config, read from CloudFront or from the output of `aws cloudfront get-distribution-config`.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
 
 use super::aws_args::AwsArgs;
@@ -54,13 +55,15 @@ impl ConfigArgs {
             ));
             return Ok(None);
         }
-        let config = AwsArgs::in_region(region).config().await?;
+        let unreadable = |error: &dyn Display| {
+            anyhow!("cannot read the config of {id}: {error}; add --offline to plan without it, with defaults")
+        };
+        let config = AwsArgs::in_region(region).config().await;
+        let config = config.map_err(|error| unreadable(&format_args!("{error:#}")))?;
         match read_config(&CloudFront::new(&config), id).await {
             Ok(config) => Ok(Some(config)),
             Err(error) if error.class == ErrorClass::NotFound => bail!("{error}; correct --distribution"),
-            Err(error) => {
-                bail!("cannot read the config of {id}: {error}; add --offline to plan without it, with defaults")
-            }
+            Err(error) => Err(unreadable(&error)),
         }
     }
 }
