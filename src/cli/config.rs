@@ -1,8 +1,9 @@
 //! A distribution's or distribution tenant's config, read from CloudFront or from the output of `aws cloudfront get-distribution-config`.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
 
 use super::aws_args::AwsArgs;
@@ -54,7 +55,11 @@ impl ConfigArgs {
             return Ok(Some(config));
         }
         let Some(id) = self.distribution.as_ref().filter(|_| !self.offline) else { return Ok(None) };
-        let aws = AwsArgs::in_region(region).config().await?;
+        let unreadable = |error: &dyn Display| {
+            anyhow!("cannot read the config of {id}: {error}; add --offline to plan without it, with defaults")
+        };
+        let aws = AwsArgs::in_region(region).config().await;
+        let aws = aws.map_err(|error| unreadable(&format_args!("{error:#}")))?;
         match read_config(&CloudFront::new(&aws), id).await {
             Ok(config) if config.is_multi_tenant => bail!(
                 "{id} is a multi-tenant distribution, whose cache is invalidated per tenant; name one of its tenants \
@@ -62,9 +67,7 @@ impl ConfigArgs {
             ),
             Ok(config) => Ok(Some(config)),
             Err(error) if error.class == ErrorClass::NotFound => bail!("{error}; correct --distribution"),
-            Err(error) => {
-                bail!("cannot read the config of {id}: {error}; add --offline to plan without it, with defaults")
-            }
+            Err(error) => Err(unreadable(&error)),
         }
     }
 }
