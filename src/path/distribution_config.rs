@@ -68,6 +68,15 @@ impl DistributionConfig {
         as_written.into_iter().chain(has_escapes.then(decoded).flatten())
     }
 
+    /// Returns the behaviors that may apply to requests for paths that start with `prefix`.
+    pub fn behaviors_below(&self, prefix: &str) -> impl Iterator<Item = &Behavior> {
+        // No request below the prefix gets past the first behavior that matches them all.
+        let last = self.behaviors.iter().position(|it| it.pattern.matches_all_below(prefix));
+        let reached = self.behaviors.iter().take(last.map_or(usize::MAX, |last| last + 1));
+        // A pattern with escapes may also be compared decoded.
+        reached.filter(|it| it.pattern.may_match_below(prefix) || it.pattern.has_escapes())
+    }
+
     /// Whether an edge function of any behavior may change a request's URI or origin.
     #[must_use]
     pub fn has_edge_function(&self) -> bool {
@@ -113,10 +122,7 @@ impl DistributionConfig {
         if self.has_edge_function() && !self.origins.iter().all(|origin| is_given(&origin.id)) {
             return false;
         }
-        // No request below the prefix gets past the first behavior that matches them all.
-        let last = self.behaviors.iter().position(|it| it.pattern.matches_all_below(prefix));
-        let reached = self.behaviors.iter().take(last.map_or(usize::MAX, |last| last + 1));
-        let mut reached = reached.filter(|it| it.pattern.may_match_below(prefix));
+        let mut reached = self.behaviors_below(prefix);
         reached.all(|behavior| self.targets(behavior).iter().all(is_given))
     }
 }

@@ -12,7 +12,7 @@ use super::invalidation_path::url_of;
 use super::url_forms::IndexNames;
 use super::{
     Behavior, BucketOptions, BucketOrigin, DirectoryUrls, DistributionConfig, Endpoint, InvalidationPath, Origin,
-    OriginPath, QueryStrings, RelativeKey, UrlForms, ViewerUrl,
+    OriginPath, QueryStrings, RelativeKey, UrlForms, UrlKind, ViewerUrl,
 };
 use crate::change::{Bucket, ObjectKey};
 
@@ -222,7 +222,13 @@ impl Mapping {
         let spellings = [Some(url.text.as_str()), decoded.as_deref(), object_path.as_deref()];
         let normal: Vec<_> = spellings.iter().flatten().filter_map(|spelling| normalized(spelling)).collect();
         let spellings = || spellings.into_iter().flatten().chain(normal.iter().map(String::as_str));
-        let candidates = || spellings().flat_map(|spelling| config.behaviors_of(spelling));
+        let is_prefix = url.kind == UrlKind::Prefix;
+        let candidates = || {
+            spellings().flat_map(|spelling| {
+                let below = is_prefix.then(|| config.behaviors_below(spelling));
+                config.behaviors_of(spelling).chain(below.into_iter().flatten())
+            })
+        };
         let has_edge_function = config.has_edge_function();
         // A request of another behavior may have been rewritten to this URL, and is cached by that behavior's policy.
         let may_serve = |it: &&Behavior| it.functions.any() || goes_to_bucket(it);
