@@ -2,13 +2,12 @@
 //! requests a cache behavior applies to, and whether query strings are part of the cache key. The config is fetched
 //! elsewhere.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use percent_encoding::percent_decode_str;
 
 use super::OriginPath;
-use super::tenant::{Parameters, has_parameter};
 use crate::change::{Bucket, PolicyId};
 
 /// The configuration of a distribution, as far as invalidation depends on it.
@@ -26,7 +25,7 @@ pub struct DistributionConfig {
     /// Whether this is the config of a multi-tenant distribution, whose cache is invalidated per tenant.
     pub is_multi_tenant: bool,
     /// The default values of the parameters of a multi-tenant distribution.
-    pub parameter_defaults: Parameters,
+    pub parameter_defaults: BTreeMap<String, String>,
 }
 
 impl DistributionConfig {
@@ -426,6 +425,13 @@ fn is_region(name: &str) -> bool {
         && words.iter().all(|word| word.len() >= 2 && word.bytes().all(|it| it.is_ascii_lowercase()))
         && !number.is_empty()
         && number.bytes().all(|it| it.is_ascii_digit())
+}
+
+/// Whether the value contains a parameter of a multi-tenant distribution.
+///
+/// Source: CloudFront developer guide, "Distribution tenant customizations".
+fn has_parameter(text: &str) -> bool {
+    text.contains("{{")
 }
 
 /// Whether `domain` is that of an access point, which may lead to any bucket.

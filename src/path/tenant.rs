@@ -70,11 +70,6 @@ pub fn parameter_defaults<'p>(
     Ok(defaults)
 }
 
-/// Whether the value contains a parameter of a multi-tenant distribution.
-pub(super) fn has_parameter(text: &str) -> bool {
-    text.contains("{{")
-}
-
 /// Replaces each parameter that has a value. A value is not searched for parameters again.
 fn resolved<'v>(text: &str, value: impl Fn(&str) -> Option<&'v str>) -> String {
     let (mut resolved, mut rest) = (String::with_capacity(text.len()), text);

@@ -156,13 +156,13 @@ impl Failure {
 /// The remedy if the distribution does not exist. CloudFront says the same of a multi-tenant distribution, which has no
 /// cache of its own.
 fn wrong_id(distribution: &DistributionId, buckets: &[BucketName]) -> String {
-    let place = if buckets.is_empty() { "" } else { " in the bucket tags" };
+    let in_tags = if buckets.is_empty() { "" } else { " in the bucket tags" };
     let tenants = if distribution.is_tenant() {
         ""
     } else {
         "; if it is a multi-tenant distribution, name the IDs of its tenants (dt_…) instead"
     };
-    format!("; correct the distribution ID{place}{tenants}")
+    format!("; correct the distribution ID{in_tags}{tenants}")
 }
 
 /// The missing permission and the template parameter that grants it. Source: policy.json. Distribution tenants have
