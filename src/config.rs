@@ -112,7 +112,7 @@ impl Config {
                 distribution_tag: reader.read(
                     "DISTRIBUTION_TAG",
                     Self::DEFAULT_DISTRIBUTION_TAG.to_owned(),
-                    "a tag key (1 to 128 characters)",
+                    "a tag key (1 to 128 characters, none of them a control character)",
                     |value| {
                         let fits = (1..=MAX_TAG_KEY_LENGTH).contains(&value.chars().count());
                         (fits && !value.contains(|c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER))

@@ -70,9 +70,13 @@ data "aws_iam_policy_document" "this" {
 
     content {
       sid     = "ReadDistributionConfigs"
-      actions = ["cloudfront:GetCachePolicy", "cloudfront:GetDistributionConfig"]
-      # AWS managed cache policies belong to no account.
-      resources = ["arn:${local.partition}:cloudfront::*:cache-policy/*", "${local.cloudfront}:distribution/*"]
+      actions = ["cloudfront:GetCachePolicy", "cloudfront:GetDistributionConfig", "cloudfront:GetDistributionTenant"]
+      resources = [
+        # AWS managed cache policies belong to no account.
+        "arn:${local.partition}:cloudfront::*:cache-policy/*",
+        "${local.cloudfront}:distribution/*",
+        "${local.cloudfront}:distribution-tenant/*",
+      ]
     }
   }
 

@@ -1,8 +1,8 @@
 //! Creates invalidations in CloudFront and reads their status, for distributions and distribution tenants. Reads
-//! distribution configs and cache policies.
+//! distribution configs, the parameters of distribution tenants, and cache policies.
 //!
-//! Of a config only what decides which URLs an object has is kept: origins, origin groups, cache behaviors and the
-//! default root object.
+//! Of a config only what decides which URLs an object has is kept: origins, origin groups, cache behaviors, the default
+//! root object and the defaults of parameters.
 
 use std::error::Error;
 
@@ -12,9 +12,10 @@ use aws_sdk_cloudfront::config::Builder;
 use aws_sdk_cloudfront::config::retry::RetryConfig;
 use aws_sdk_cloudfront::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_cloudfront::types::{
-    CacheBehavior, CacheBehaviors, CachePolicyQueryStringBehavior, DefaultCacheBehavior,
-    DistributionConfig as SdkDistributionConfig, FunctionAssociations, Invalidation as SdkInvalidation,
-    InvalidationBatch, LambdaFunctionAssociations, OriginGroupMembers, OriginGroups, Paths,
+    CacheBehavior, CacheBehaviors, CachePolicyQueryStringBehavior, ConnectionMode, DefaultCacheBehavior,
+    DistributionConfig as SdkDistributionConfig, DistributionTenant, FunctionAssociations,
+    Invalidation as SdkInvalidation, InvalidationBatch, LambdaFunctionAssociations, OriginGroupMembers, OriginGroups,
+    ParameterDefinition, Paths, TenantConfig,
 };
 
 use super::CallError;
@@ -23,7 +24,9 @@ use super::response::{
     invalid_response, is_complete_response_with_status,
 };
 use crate::change::{DistributionId, InvalidationId, PolicyId};
-use crate::path::{Behavior, DistributionConfig, DistributionConfigError, Origin, OriginGroup};
+use crate::path::{
+    Behavior, DistributionConfig, DistributionConfigError, Origin, OriginGroup, Tenant, parameter_defaults,
+};
 use crate::plan::Invalidation;
 
 /// CloudFront's response to an invalidation that it accepted, now or earlier.
@@ -61,7 +64,7 @@ const MAX_XML_BYTES_PER_BYTE: usize = 6;
 /// The most bytes of a response for the markup around an item.
 const MAX_MARKUP_BYTES_PER_ITEM: usize = 64;
 
-/// A CloudFront client for invalidations, distribution configs and cache policies.
+/// A CloudFront client for invalidations, distribution configs, distribution tenants and cache policies.
 pub struct CloudFront {
     pub(crate) client: Client,
 }
@@ -207,6 +210,21 @@ impl CloudFront {
         converted.map_err(|reason| invalid_response("GetDistributionConfig", &reason))
     }
 
+    /// Returns a distribution tenant (`GetDistributionTenant`).
+    ///
+    /// # Errors
+    /// The error of the call, or an incomplete tenant.
+    pub async fn tenant(&self, tenant: &DistributionId) -> Result<Tenant, CallError> {
+        let client: &Client = &self.client;
+        let call = client.get_distribution_tenant().identifier(tenant.as_str()).customize();
+        let answer = call.interceptor(SizeLimit(SMALL_RESPONSE_BYTES)).send().await;
+        let tenant =
+            answer.map_err(|error| call_error_unless_denied("GetDistributionTenant", &error))?.distribution_tenant;
+        tenant.and_then(to_tenant).ok_or_else(|| {
+            invalid_response("GetDistributionTenant", "the distribution ID or a parameter is missing or malformed")
+        })
+    }
+
     /// Returns whether the cache key of a cache policy includes query strings, all of them or some (`GetCachePolicy`).
     ///
     /// # Errors
@@ -241,12 +259,32 @@ fn to_distribution_config(config: &SdkDistributionConfig) -> Result<Distribution
     let default = config.default_cache_behavior.as_ref().ok_or("the default cache behavior is missing")?;
     let behaviors = config.cache_behaviors.iter().flat_map(CacheBehaviors::items).map(to_behavior);
     let groups = config.origin_groups.iter().flat_map(OriginGroups::items);
+    let definitions = config.tenant_config.iter().flat_map(TenantConfig::parameter_definitions);
     Ok(DistributionConfig {
         origins: collect_all(origins.items.iter().map(origin))?,
         origin_groups: collect_all(groups.map(group))?,
         behaviors: collect_all(behaviors.chain([to_default_behavior(default)]))?,
         default_root_object: DistributionConfig::root_object(config.default_root_object.as_deref()),
+        is_multi_tenant: config.connection_mode == Some(ConnectionMode::TenantOnly),
+        parameter_defaults: parameter_defaults(definitions.map(to_definition)).map_err(|error| error.to_string())?,
     })
+}
+
+/// The name and the default value of a parameter.
+fn to_definition(it: &ParameterDefinition) -> (&str, Option<&str>) {
+    (it.name(), it.definition().and_then(|it| it.string_schema()?.default_value()))
+}
+
+/// Converts the SDK's distribution tenant; `None` if it is incomplete. A value that is missing would make another
+/// folder the tenant's.
+fn to_tenant(tenant: DistributionTenant) -> Option<Tenant> {
+    let distribution = DistributionId::new(&tenant.distribution_id?).ok().filter(|it| !it.is_tenant())?;
+    let parameters = tenant.parameters.unwrap_or_default().into_iter();
+    // The SDK fills in missing required members with empty values.
+    let parameter = |it: aws_sdk_cloudfront::types::Parameter| {
+        (!it.name.is_empty() && !it.value.is_empty()).then_some((it.name, it.value))
+    };
+    Some(Tenant { distribution, parameters: parameters.map(parameter).collect::<Option<_>>()? })
 }
 
 fn collect_all<T>(converted: impl Iterator<Item = Result<T, DistributionConfigError>>) -> Result<Vec<T>, String> {

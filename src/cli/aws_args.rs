@@ -16,7 +16,7 @@ use crate::handler::deadline::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT};
 const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL";
 
 /// The credentials, the Region and the endpoint.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "AWS")]
 pub(super) struct AwsArgs {
     /// The profile
@@ -61,6 +61,11 @@ pub(super) struct DeploymentArgs {
 }
 
 impl AwsArgs {
+    /// The options of a command that has no options but the Region.
+    pub(super) fn in_region(region: Option<&Region>) -> Self {
+        Self { region: region.cloned(), ..Self::default() }
+    }
+
     /// The options with their values.
     pub(super) fn options(&self) -> Vec<(&'static str, String)> {
         let region = self.region.as_ref().map(ToString::to_string);
@@ -89,7 +94,7 @@ impl AwsArgs {
     /// Loads the SDK configuration. A missing or invalid Region and an invalid endpoint are errors.
     pub(super) async fn config(&self) -> anyhow::Result<aws::SdkConfig> {
         let (loader, client) = aws::config_loader(CONNECT_TIMEOUT, ATTEMPT_TIMEOUT)?;
-        let config = load_config(loader, client, &self.overrides()).await;
+        let config = load_config(loader, client, &self.overrides()).await?;
         let Some(region) = config.region() else {
             bail!("no Region configured; set --region, AWS_REGION or the profile's region");
         };

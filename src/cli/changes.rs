@@ -129,10 +129,6 @@ impl Unreadable {
     }
 }
 
-/// The error for a request to poll the function's queue.
-const POLL_WITHOUT_CHANGES: &str =
-    "the event polls the function's queue and contains no changes; specify the event notification of a message";
-
 impl ChangesArgs {
     /// The input files; `-` is standard input.
     pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
@@ -147,13 +143,11 @@ impl ChangesArgs {
             return Ok(ChangedKeys { paths: Some(named(paths)?), ..ChangedKeys::default() });
         }
         if let Some(file) = &self.input.event {
-            return match decoded(file)? {
-                Event::Changes(batch) => of_one_bucket(batch, of_bucket).with_context(|| input::name(file)),
-                Event::Request(request) => requested_keys(request, of_bucket),
-                Event::Job(job) => requested_keys(job.request?, of_bucket),
-                Event::Schedule => requested_keys(Request::default(), of_bucket),
-                Event::Poll(_) => bail!(POLL_WITHOUT_CHANGES),
+            let keys = match decoded(file)? {
+                EventInput::Changes(batch) => of_one_bucket(batch, of_bucket),
+                EventInput::Request(request) => requested_keys(request, of_bucket),
             };
+            return keys.with_context(|| input::name(file));
         }
         let Some((file, content)) = self.list_content()? else { bail!(NO_INPUT) };
         let list = self.list_of(&content).with_context(|| input::name(file))?;
@@ -170,23 +164,11 @@ impl ChangesArgs {
         unsent: &mut Unsent,
     ) -> anyhow::Result<ToInvalidate> {
         if let Some(file) = &self.input.event {
-            return match decoded(file)? {
-                Event::Changes(batch) => {
-                    if let Some(name) = bucket {
-                        require_bucket_in_batch(&batch, name.as_str()).with_context(|| input::name(file))?;
-                    }
-                    let unreadable = Unreadable::of(&batch);
-                    let is_selected = |change: &Change| bucket.is_none_or(|name| change.bucket.name == *name);
-                    Ok(ToInvalidate::Changes {
-                        changes: batch.changes.into_iter().filter(is_selected).collect(),
-                        unreadable,
-                    })
-                }
-                Event::Request(request) => from_request(request, bucket),
-                Event::Job(job) => from_request(job.request?, bucket),
-                Event::Schedule => from_request(Request::default(), bucket),
-                Event::Poll(_) => bail!(POLL_WITHOUT_CHANGES),
+            let to_invalidate = match decoded(file)? {
+                EventInput::Changes(batch) => from_batch(batch, bucket),
+                EventInput::Request(request) => from_request(request, bucket),
             };
+            return to_invalidate.with_context(|| input::name(file));
         }
         let Some((file, content)) = self.list_content()? else {
             let Some(paths) = &self.input.paths else { bail!(NO_INPUT) };
@@ -205,7 +187,9 @@ impl ChangesArgs {
         if list.entries.is_empty() {
             return Ok(ToInvalidate::Changes { changes: Vec::new(), unreadable });
         }
-        let Some(owner) = owner else { bail!("the input does not name the bucket of the keys; specify --bucket") };
+        let Some(owner) = owner else {
+            bail!("{}: the list does not name the bucket of its keys; specify --bucket", input::name(file))
+        };
         let name = BucketName::new(owner).with_context(|| input::name(file))?;
         let bucket = Bucket { name, region: None };
         let changes =
@@ -267,9 +251,23 @@ pub(super) fn is_complete(list: &KeyList) -> bool {
     list.format != Format::AwsOutput
 }
 
+/// The changes of an event, or those of one bucket.
+fn from_batch(batch: Batch, bucket: Option<&BucketName>) -> anyhow::Result<ToInvalidate> {
+    if let Some(name) = bucket {
+        require_bucket_in_batch(&batch, name.as_str())?;
+    }
+    let unreadable = Unreadable::of(&batch);
+    let is_selected = |change: &Change| bucket.is_none_or(|name| change.bucket.name == *name);
+    Ok(ToInvalidate::Changes { changes: batch.changes.into_iter().filter(is_selected).collect(), unreadable })
+}
+
+/// Whether a request names nothing. Any file may be one, for example a list of keys.
+fn names_nothing(request: &Request) -> bool {
+    request.kind == Request::default().kind
+}
+
 fn from_request(request: Request, named: Option<&BucketName>) -> anyhow::Result<ToInvalidate> {
-    // Any other file may be such an event, for example a list of keys.
-    if request == Request::default() {
+    if names_nothing(&request) {
         bail!(
             "the event names nothing, and only a function with DISTRIBUTION_ID takes it for everything; use --keys for a \
              list of keys, or --paths '/*' for everything"
@@ -289,7 +287,7 @@ fn from_request(request: Request, named: Option<&BucketName>) -> anyhow::Result<
 }
 
 fn requested_keys(request: Request, named: Option<&str>) -> anyhow::Result<ChangedKeys> {
-    if request == Request::default() {
+    if names_nothing(&request) {
         note("The event names nothing; only a function with DISTRIBUTION_ID takes it for everything.");
     }
     match request.kind {
@@ -335,17 +333,31 @@ fn buckets(batch: &Batch) -> BTreeSet<&str> {
     batch.changes.iter().map(|change| change.bucket.name.as_str()).collect()
 }
 
-/// Reads and decodes an event. A job with a continuation token is an error: its invalidation was created before.
-fn decoded(file: &Path) -> anyhow::Result<Event> {
-    let event = input::read_text(file)?;
-    match event::decode(event.as_bytes()).with_context(|| input::name(file))? {
-        Event::Job(job) if job.continuation_token.is_some() => {
-            bail!(
-                "the job has a continuation token, so an earlier invocation created its invalidation; nothing is left \
-                 to do"
-            )
-        }
-        event => Ok(event),
+/// An event as the commands handle it.
+enum EventInput {
+    Changes(Batch),
+    Request(Request),
+}
+
+/// Reads and decodes an event.
+fn decoded(file: &Path) -> anyhow::Result<EventInput> {
+    let text = input::read_text(file)?;
+    event_input(text.as_bytes()).with_context(|| input::name(file))
+}
+
+/// Decodes an event. A job with a continuation token is an error: its invalidation was created before.
+fn event_input(json: &[u8]) -> anyhow::Result<EventInput> {
+    match event::decode(json)? {
+        Event::Changes(batch) => Ok(EventInput::Changes(batch)),
+        Event::Request(request) => Ok(EventInput::Request(request)),
+        Event::Schedule => Ok(EventInput::Request(Request::default())),
+        Event::Job(job) if job.continuation_token.is_some() => bail!(
+            "the job has a continuation token, so an earlier invocation created its invalidation; nothing is left to do"
+        ),
+        Event::Job(job) => Ok(EventInput::Request(job.request?)),
+        Event::Poll(_) => bail!(
+            "the event polls the function's queue and contains no changes; specify the event notification of a message"
+        ),
     }
 }
 

@@ -1,21 +1,22 @@
-//! A distribution's config, read from CloudFront or from the output of `aws cloudfront get-distribution-config`.
+//! A distribution's or distribution tenant's config, read from CloudFront or from the output of `aws cloudfront get-distribution-config`.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
 
+use super::aws_args::AwsArgs;
 use super::terminal::note;
 use super::{config_json, input};
-use crate::aws::{self, CallError, CloudFront, ErrorClass};
-use crate::change::DistributionId;
-use crate::handler::deadline::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT};
+use crate::aws::{CallError, CloudFront, ErrorClass};
+use crate::change::{DistributionId, Region};
 use crate::path::DistributionConfig;
 
 /// The distribution whose config maps objects to URLs.
 #[derive(Debug, Args)]
 pub(super) struct ConfigArgs {
-    /// Distribution whose config is read from CloudFront, with the AWS CLI's credentials and Region
+    /// Distribution or distribution tenant whose config is read from CloudFront, with the AWS CLI's credentials and Region
     #[arg(long, value_name = "ID", value_parser = DistributionId::new, requires = "bucket")]
     distribution: Option<DistributionId>,
     /// Distribution config: the output of `aws cloudfront get-distribution-config`; - reads standard input
@@ -33,10 +34,17 @@ impl ConfigArgs {
     }
 
     /// Returns the distribution config from the file or from CloudFront; `None` if it is not asked for. A failed call is an
-    /// error, since the defaults could be other paths than the right ones.
-    pub(super) async fn read(&self) -> anyhow::Result<Option<DistributionConfig>> {
+    /// error, since the defaults could be other paths than the right ones. `region` is the bucket's, if it is known:
+    /// CloudFront has no Region, but its endpoint is that of the Region's partition.
+    pub(super) async fn read(&self, region: Option<&Region>) -> anyhow::Result<Option<DistributionConfig>> {
         if let Some(file) = &self.config {
             let config = config_json::parse(&input::read_text(file)?).with_context(|| input::name(file))?;
+            if config.is_multi_tenant {
+                note(format_args!(
+                    "The file is the config of a multi-tenant distribution, without a tenant's values of its \
+                     parameters. For a tenant, use --distribution with its ID (dt_…)."
+                ));
+            }
             for policy in config.unresolved_policies() {
                 note(format_args!(
                     "The file does not contain cache policy {}. The plan assumes that its cache key has no query \
@@ -47,26 +55,30 @@ impl ConfigArgs {
             return Ok(Some(config));
         }
         let Some(id) = self.distribution.as_ref().filter(|_| !self.offline) else { return Ok(None) };
-        if id.is_tenant() {
-            note(format_args!(
-                "{id} is a distribution tenant, whose config the plan cannot read. The plan uses defaults."
-            ));
-            return Ok(None);
-        }
-        match read_config(&CloudFront::new(&aws::config_loader(CONNECT_TIMEOUT, ATTEMPT_TIMEOUT)?.0.load().await), id)
-            .await
-        {
+        let unreadable = |error: &dyn Display| {
+            anyhow!("cannot read the config of {id}: {error}; add --offline to plan without it, with defaults")
+        };
+        let aws = AwsArgs::in_region(region).config().await;
+        let aws = aws.map_err(|error| unreadable(&format_args!("{error:#}")))?;
+        match read_config(&CloudFront::new(&aws), id).await {
+            Ok(config) if config.is_multi_tenant => bail!(
+                "{id} is a multi-tenant distribution, whose cache is invalidated per tenant; name one of its tenants \
+                 (dt_…) with --distribution"
+            ),
             Ok(config) => Ok(Some(config)),
             Err(error) if error.class == ErrorClass::NotFound => bail!("{error}; correct --distribution"),
-            Err(error) => {
-                bail!("cannot read the config of {id}: {error}; add --offline to plan without it, with defaults")
-            }
+            Err(error) => Err(unreadable(&error)),
         }
     }
 }
 
 async fn read_config(cloudfront: &CloudFront, id: &DistributionId) -> Result<DistributionConfig, CallError> {
-    let mut config = cloudfront.distribution_config(id).await?;
+    let mut config = if id.is_tenant() {
+        let tenant = cloudfront.tenant(id).await?;
+        cloudfront.distribution_config(&tenant.distribution).await?.for_tenant(&tenant.parameters)
+    } else {
+        cloudfront.distribution_config(id).await?
+    };
     for policy in config.unresolved_policies() {
         let in_key = match cloudfront.has_query_strings(&policy).await {
             Ok(in_key) => in_key,

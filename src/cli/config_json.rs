@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::change::DistributionId;
 use crate::change::text::{excerpt_of_message, one_line};
-use crate::path::{Behavior, DistributionConfig, Origin, OriginGroup};
+use crate::path::{Behavior, DistributionConfig, Origin, OriginGroup, parameter_defaults};
 
 /// Parses a distribution config: the output of `aws cloudfront get-distribution` or `get-distribution-config`, or the
 /// config alone, as `--query` prints it.
@@ -127,6 +127,38 @@ struct ConfigJson {
     cache_behaviors: ListJson<BehaviorJson>,
     #[serde(default)]
     default_root_object: Option<String>,
+    connection_mode: Option<String>,
+    #[serde(default, deserialize_with = "or_default")]
+    tenant_config: TenantConfigJson,
+}
+
+/// What only a multi-tenant distribution has.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct TenantConfigJson {
+    #[serde(default, deserialize_with = "or_default")]
+    parameter_definitions: Vec<DefinitionJson>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct DefinitionJson {
+    name: String,
+    #[serde(default, deserialize_with = "or_default")]
+    definition: SchemaJson,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct SchemaJson {
+    #[serde(default, deserialize_with = "or_default")]
+    string_schema: StringSchemaJson,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct StringSchemaJson {
+    default_value: Option<String>,
 }
 
 /// A list in a distribution config. Without `Items` it is empty.
@@ -228,6 +260,8 @@ impl ConfigJson {
         if let Some(index) = self.cache_behaviors.items.iter().position(|it| it.path_pattern.is_none()) {
             bail!("CacheBehaviors.Items[{index}] has no PathPattern");
         }
+        let definitions = self.tenant_config.parameter_definitions.iter();
+        let definitions = definitions.map(|it| (&*it.name, it.definition.string_schema.default_value.as_deref()));
         let ordered = self.cache_behaviors.items.iter().map(|it| behavior(it, it.path_pattern.as_deref()));
         Ok(DistributionConfig {
             behaviors: ordered.chain([behavior(&self.default_cache_behavior, None)]).collect::<Result<_, _>>()?,
@@ -239,6 +273,8 @@ impl ConfigJson {
                 .collect::<Result<_, _>>()?,
             origin_groups: self.origin_groups.items.into_iter().map(group).collect::<Result<_, _>>()?,
             default_root_object: DistributionConfig::root_object(self.default_root_object.as_deref()),
+            is_multi_tenant: self.connection_mode.as_deref() == Some("tenant-only"),
+            parameter_defaults: parameter_defaults(definitions)?,
         })
     }
 }

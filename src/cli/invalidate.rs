@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::bail;
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use tokio::time::Instant;
 
 use super::aws::OperatorClients;
@@ -27,7 +28,7 @@ use crate::config::{Config, ExpectedOwner};
 use crate::event::{Event, Request, RequestKind, RequestTarget};
 use crate::handler::{App, Invocation};
 use crate::plan::SkipReason;
-use crate::report::{Answer, Failure, InvocationError, Report, logging};
+use crate::report::{Answer, InvocationError, Report, logging};
 
 /// What to invalidate.
 #[derive(Debug, Args)]
@@ -56,7 +57,12 @@ pub(super) struct InvalidateArgs {
     #[arg(long, value_name = "ID", value_parser = DistributionId::new)]
     distribution: Option<DistributionId>,
     /// Key of the bucket tag that names the distributions
-    #[arg(long, value_name = "KEY", default_value = Config::DEFAULT_DISTRIBUTION_TAG)]
+    #[arg(
+        long,
+        value_name = "KEY",
+        default_value = Config::DEFAULT_DISTRIBUTION_TAG,
+        value_parser = NonEmptyStringValueParser::new()
+    )]
     tag: String,
     /// Maximum number of paths in an invalidation
     #[arg(long, value_name = "N", default_value_t = Config::DEFAULT_MAX_PATHS, value_parser = at_most(Budget::MAX_PATHS))]
@@ -87,7 +93,8 @@ pub(super) struct InvalidateArgs {
 impl InvalidateArgs {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let mut unsent = Unsent::default();
-        let result = self.invalidate(&mut unsent).await;
+        // Boxed, because the nested future types are large.
+        let result = Box::pin(self.invalidate(&mut unsent)).await;
         if result.is_err() && !self.dry_run {
             advise(&unsent, |bucket, input| self.command(bucket, input), self.save.as_deref());
         }
@@ -156,10 +163,7 @@ impl InvalidateArgs {
         let (mut report, mut errors): (_, Vec<_>) = match answer {
             Ok(Answer { report, .. }) => (report, Vec::new()),
             Err(InvocationError { report, failures, .. }) => {
-                // With --distribution, the tags do not name it.
-                let named_in = if self.distribution.is_some() { "--distribution" } else { "the bucket tags" };
-                let message = |failure: Failure| failure.message.replace("the bucket tags", named_in);
-                (*report, failures.into_iter().map(message).collect())
+                (*report, failures.into_iter().map(|failure| failure.message).collect())
             }
         };
         if !self.json {

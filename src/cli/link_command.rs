@@ -4,6 +4,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::time::Duration;
 
 use anyhow::bail;
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 
 use super::aws_args::{AwsArgs, DeploymentArgs};
@@ -76,7 +77,7 @@ pub(super) struct UnlinkArgs {
     #[arg(long)]
     force: bool,
     /// Key of the bucket tag that names the distributions; default: the function's `DISTRIBUTION_TAG`
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
     tag: Option<String>,
     #[command(flatten)]
     confirm: ConfirmArgs,

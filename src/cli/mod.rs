@@ -83,7 +83,7 @@ impl Command {
     async fn run(self) -> anyhow::Result<()> {
         match self {
             Command::Demo(demo) => demo.run().await,
-            Command::Invalidate(invalidate) => Box::pin(invalidate.run()).await,
+            Command::Invalidate(invalidate) => invalidate.run().await,
             Command::Link(link) => link.run().await,
             Command::Plan(plan) => plan.run().await,
             Command::Status(status) => status.run().await,

@@ -70,8 +70,8 @@ pub(super) struct PlanArgs {
     origin_path: Option<OriginPath>,
     /// Names of index documents, separated by spaces. An index document is also served at the URL of its directory;
     /// default: index.html, where the distribution serves such URLs
-    #[arg(long, value_name = "NAMES")]
-    index_documents: Option<String>,
+    #[arg(long, value_name = "NAMES", value_parser = IndexDocuments::parse)]
+    index_documents: Option<IndexDocuments>,
     /// Forms of the URLs that viewers request, separated by spaces, as in the bucket's tag invalidation:urls, such as
     /// "/:key /:page"; default: /:key
     #[arg(long, value_name = "FORMS", value_parser = UrlForms::parse)]
@@ -143,17 +143,12 @@ impl PlanArgs {
 
     /// Returns how the distribution maps the bucket's keys to URLs. Defaults apply where that is not known.
     async fn mapping(&self) -> anyhow::Result<Mapping> {
-        let config = self.source.read().await?.map(Arc::new);
+        let config = self.source.read(self.region.as_ref()).await?.map(Arc::new);
         let default_names = || IndexDocuments::Default(vec![Config::DEFAULT_INDEX_DOCUMENT.to_owned()]);
-        let split = |names: &String| names.split_whitespace().map(ToOwned::to_owned).collect();
         let options = BucketOptions {
             distributions: Vec::new(),
             origin_path: self.origin_path.clone(),
-            index_documents: self
-                .index_documents
-                .as_ref()
-                .map(split)
-                .map_or_else(default_names, IndexDocuments::FromTag),
+            index_documents: self.index_documents.clone().unwrap_or_else(default_names),
             directory_urls: None,
             urls: self.urls.clone(),
             query_strings: None,

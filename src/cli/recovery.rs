@@ -96,8 +96,8 @@ fn add_to(file: &Path, keys: &[&ObjectKey]) -> anyhow::Result<()> {
     let earlier = match fs::read_to_string(file) {
         Ok(text) if text.trim().is_empty() => Vec::new(),
         Ok(text) => match json::read(&text) {
-            Some(list) => list.with_context(name)?.entries,
-            None => bail!("{} has other content than a JSON array of keys", name()),
+            Some(Ok(list)) => list.entries,
+            _ => bail!("{} has other content than a JSON array of keys; name another file with --save", name()),
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", name())),

@@ -80,6 +80,9 @@ impl StatusArgs {
                 let text = format!("Polled last: {}", last_poll.state);
                 say(format_args!("\n{}", one_line(&mark(last_poll, &text))));
             }
+            for (bucket, note) in buckets.iter().flat_map(notes) {
+                say(format_args!("\nNote: {}", one_line(&format!("{bucket}, {note}"))));
+            }
             for problem in &problems {
                 say(format_args!("\n! {}", one_line(&problem.to_string())));
             }
@@ -89,6 +92,11 @@ impl StatusArgs {
         }
         Ok(())
     }
+}
+
+/// Returns the notes of a bucket's distributions, with its name.
+fn notes(bucket: &BucketStatus) -> impl Iterator<Item = (&str, &str)> {
+    bucket.distributions.iter().filter_map(|it| Some((bucket.name.as_str(), it.note.as_deref()?)))
 }
 
 /// Returns the Region's buckets that have the function's tag, and those whose tags cannot be read.
@@ -235,6 +243,8 @@ mod tests {
             id: id.to_owned(),
             exists: ok("yes"),
             origin_path: ok("/"),
+            urls: ok("/:key"),
+            note: None,
             is_listed: true,
             last_invalidation: seconds
                 .map(|seconds| LastInvalidation { created_at: created_at(seconds), status: "Completed".to_owned() }),

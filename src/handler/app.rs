@@ -11,7 +11,7 @@ use crate::change::{AccountId, Bucket, Timestamp};
 use crate::config::{Config, ExpectedOwner};
 use crate::lookup::{Clock, ConfigLookup, KeyLookup, TagLookup};
 use crate::plan::Invalidation;
-use crate::report::logging;
+use crate::report::{IdSource, logging};
 use crate::send::{Refusals, SendDeadlines, SendOptions, SendResult, SentCache, send_all};
 
 /// The function: its configuration, AWS clients and caches.
@@ -74,6 +74,11 @@ impl App {
             dry_run: self.config.dry_run,
         };
         send_all(&self.cloudfront, invalidations, &self.sent_cache, &self.refusals, options, deadlines).await
+    }
+
+    /// Where the IDs of distributions were read: `input`, unless an option replaces them.
+    pub(super) fn id_source(&self, input: IdSource) -> IdSource {
+        if self.config.distribution_override.is_some() { IdSource::Option } else { input }
     }
 
     /// The queries for these buckets, with the expected bucket owner. `None` if that is to be the function's account

@@ -13,9 +13,10 @@ use crate::aws::{CallError, ErrorClass, Queue};
 use crate::change::{Batch, Bucket, DistributionId, FieldError, Message};
 use crate::lookup::{ResolvedConfigs, ResolvedTags};
 use crate::plan::{
-    AssignedBatch, DeliveryId, Outcome, Outcomes, SkipReason, assign, plan_changes, prefixes_to_list, unchanged_evicted,
+    AssignedBatch, Assignment, DeliveryId, Outcome, Outcomes, SkipReason, assign, plan_changes, prefixes_to_list,
+    unchanged_evicted,
 };
-use crate::report::{Answer, Failure, InvocationError, MAX_FAILURES_IN_MESSAGE, Report};
+use crate::report::{Answer, Failure, IdSource, InvocationError, MAX_FAILURES_IN_MESSAGE, Report};
 use crate::send::SendResult;
 
 /// The maximum number of failures that are logged one by one. It bounds what one delivery can write to the log.
@@ -115,12 +116,13 @@ impl App {
         let sent = self.send(&invalidations, retry_refused, send_deadlines).await;
         let mut failures = unreadable(batch);
         failures.extend(tag_failures(&tags_unavailable, &tags));
-        failures.extend(config_failures(batch, &config_unavailable, &configs));
+        let id_source = self.id_source(IdSource::BucketTags);
+        failures.extend(config_failures(batch, id_source, &config_unavailable, &configs));
         let accepted = if self.config.dry_run { SkipReason::DryRun.into() } else { Outcome::Invalidated };
         let (mut report, mut refused) = (Report::default(), Vec::new());
         // The changes of which a distribution is missing or denied: their buckets' tags may have been corrected by now.
         let unreadable_configs =
-            config_unavailable.iter().filter(|(id, _)| configs.error(id).is_some_and(CallError::may_be_misnamed));
+            config_unavailable.iter().filter(|(id, _)| configs.error(id).is_some_and(|error| error.may_be_misnamed()));
         let mut of_misnamed: Vec<_> = unreadable_configs.flat_map(|(_, changes)| changes.clone()).collect();
         for (invalidation, SendResult { mut sent, error }) in invalidations.iter().zip(sent) {
             let items: BTreeSet<_> = sent.iter().flat_map(|part| &part.paths).cloned().collect();
@@ -143,7 +145,7 @@ impl App {
                         of_misnamed.extend_from_slice(&invalidation.changes);
                     }
                     outcomes.join(&invalidation.changes, Outcome::Failed);
-                    failures.push(Failure::send(invalidation, &error));
+                    failures.push(Failure::send(invalidation, id_source, &error));
                 }
             }
         }
@@ -159,6 +161,8 @@ impl App {
             failures.extend(send_to_queue(queue, batch, &refused, &mut outcomes, invocation.queue_deadline()).await);
         }
         report.set_outcomes(batch, &outcomes, &failures);
+        let uncertain: BTreeSet<_> = assignments.iter().flat_map(Assignment::changes_with_uncertain_urls).collect();
+        report.set_uncertain(&uncertain, &outcomes);
         Ok(HandledChanges { report, failures, outcomes })
     }
 }
@@ -207,6 +211,7 @@ fn tag_failures(tags_unavailable: &BTreeMap<&Bucket, Vec<usize>>, tags: &Resolve
 /// The distributions whose config could not be read, with the changes that failed because of it.
 fn config_failures(
     batch: &Batch,
+    id_source: IdSource,
     config_unavailable: &BTreeMap<&DistributionId, Vec<usize>>,
     configs: &ResolvedConfigs,
 ) -> Vec<Failure> {
@@ -214,7 +219,7 @@ fn config_failures(
         let buckets: BTreeSet<_> =
             changes.iter().filter_map(|&index| batch.changes.get(index)).map(|it| it.bucket.name.clone()).collect();
         let buckets: Vec<_> = buckets.into_iter().collect();
-        Some(Failure::config(distribution, &buckets, changes.len(), configs.error(distribution)?))
+        Some(Failure::config(distribution, id_source, &buckets, changes.len(), &configs.error(distribution)?))
     };
     config_unavailable.iter().filter_map(failure).collect()
 }

@@ -136,20 +136,20 @@ impl App {
             Ok(()) => return Ok(result),
             Err(error) => error,
         };
-        let not_put = |mut reason: String| {
+        let with_remedy = |mut reason: String| {
             if first_error.class == ErrorClass::AccessDenied {
                 reason.push_str(RESULT_PERMISSIONS);
             }
             reason
         };
         if first_error.class.is_transient() || matches!(result, JobResult::Failed { .. }) {
-            return Err(not_put(first_error.to_string()));
+            return Err(with_remedy(first_error.to_string()));
         }
-        let failed =
-            JobResult::failed(FailureType::Failed, &format!("CodePipeline rejected the job result: {first_error}"));
+        let message = with_remedy(format!("CodePipeline rejected the job result: {first_error}"));
+        let failed = JobResult::failed(FailureType::Failed, &message);
         match self.put_result_until(job, &failed, deadline).await {
             Ok(()) => Ok(failed),
-            Err(error) => Err(not_put(format!("{first_error}; then {error}"))),
+            Err(error) => Err(with_remedy(format!("{first_error}; then {error}"))),
         }
     }
 

@@ -9,7 +9,7 @@ use crate::aws::Progress;
 use crate::change::{Batch, Bucket, Change, DistributionId, InvalidationId};
 use crate::event::{EventError, Request, RequestKind, RequestTarget};
 use crate::plan::{DeliveryId, SkipReason, plan_named};
-use crate::report::{Answer, Failure, InvocationError, Report};
+use crate::report::{Answer, Failure, IdSource, InvocationError, Report};
 use crate::send::{SendResult, SentInvalidation};
 
 impl App {
@@ -49,17 +49,20 @@ impl App {
                 (report, failures)
             }
             RequestKind::Paths { target, paths, left_out } => {
-                let (distributions, tagged) = match target {
-                    RequestTarget::Distribution(id) => (vec![id.clone()], None),
-                    RequestTarget::Bucket(bucket) => (self.distributions(bucket, invocation).await?, Some(bucket)),
+                let (distributions, tagged, id_source) = match target {
+                    RequestTarget::Distribution(id) => (vec![id.clone()], None, IdSource::Request),
+                    RequestTarget::Bucket(bucket) => {
+                        (self.distributions(bucket, invocation).await?, Some(bucket), IdSource::BucketTags)
+                    }
                     RequestTarget::Default => {
                         // An event that cannot be handled counts as one change. A job is not one, and fails by itself.
                         let changes = usize::from(!matches!(delivery_id, DeliveryId::Job(_)));
                         let error = || InvocationError::event(&EventError::NoDistribution, changes);
                         let id = self.config.default_distribution.clone();
-                        (vec![id.ok_or_else(error)?], None)
+                        (vec![id.ok_or_else(error)?], None, IdSource::Variable)
                     }
                 };
+                let id_source = self.id_source(id_source);
                 let invalidations = plan_named(&distributions, paths, tagged.map(|it| &it.name), delivery_id);
                 let mut report = Report { paths_left_out: *left_out, ..Report::default() };
                 let mut failures = Vec::new();
@@ -71,7 +74,7 @@ impl App {
                     {
                         self.tag_lookup.forget(bucket).await;
                     }
-                    failures.extend(error.map(|error| Failure::send(invalidation, &error)));
+                    failures.extend(error.map(|error| Failure::send(invalidation, id_source, &error)));
                 }
                 report.set_failures(&failures, 0);
                 (report, failures)

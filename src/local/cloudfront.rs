@@ -70,6 +70,8 @@ pub(super) fn create_invalidation(state: &mut State, request: &ApiRequest) -> Ap
     state.last_create_call = Some(now);
     let target_kind = InvalidationTarget::of(request.operation);
     let distribution = match target_kind.find(&mut state.distributions, &request.target) {
+        // Source: domits1/Domits#3250.
+        Ok(distribution) if distribution.is_multi_tenant() => return target_kind.missing(),
         Ok(distribution) => distribution,
         Err(missing) => return missing,
     };
@@ -157,12 +159,17 @@ impl InvalidationTarget {
         id: &str,
     ) -> Result<&'s mut FakeDistribution, ApiResponse> {
         let fits = id.starts_with(TENANT_PREFIX) == (self == Self::Tenant);
-        distributions.get_mut(id).filter(|_| fits).ok_or_else(|| match self {
+        distributions.get_mut(id).filter(|_| fits).ok_or_else(|| self.missing())
+    }
+
+    /// The not-found response of this kind.
+    fn missing(self) -> ApiResponse {
+        match self {
             Self::Distribution => {
                 CloudFront.error(404, "NoSuchDistribution", "The specified distribution does not exist.")
             }
             Self::Tenant => CloudFront.error(404, "EntityNotFound", "The entity was not found."),
-        })
+        }
     }
 
     /// The path of the resource below the API version, as in a `Location` header.

@@ -22,7 +22,7 @@ pub(super) fn denied(request: &ApiRequest) -> ApiResponse {
     let resource = match (request.service, request.operation) {
         (Service::S3, _) => format!("arn:aws:s3:::{target}"),
         (Service::CloudFront, "GetCachePolicy") => cloudfront_arn("cache-policy"),
-        (Service::CloudFront, operation) if operation.ends_with("ForDistributionTenant") => {
+        (Service::CloudFront, operation) if operation.ends_with("DistributionTenant") => {
             cloudfront_arn("distribution-tenant")
         }
         (Service::CloudFront, _) => cloudfront_arn("distribution"),

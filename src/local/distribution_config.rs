@@ -1,16 +1,17 @@
-//! The subset of CloudFront that returns distribution configs and cache policies.
+//! The subset of CloudFront that returns distribution configs, distribution tenants and cache policies.
 //!
-//! Sources: CloudFront API reference, `GetDistributionConfig` and `GetCachePolicy`.
+//! Sources: CloudFront API reference, `GetDistributionConfig`, `GetDistributionTenant` and `GetCachePolicy`.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::{Value, json};
 
+use super::ACCOUNT;
 use super::cloudfront::InvalidationTarget;
 use super::denial::denied;
 use super::request::Service::CloudFront;
 use super::request::{ApiRequest, ApiResponse};
-use super::state::State;
+use super::state::{FakeTenant, State};
 use super::xml::document;
 
 /// `GetDistributionConfig`.
@@ -22,6 +23,32 @@ pub(super) fn get_distribution_config(state: &mut State, request: &ApiRequest) -
             Some(config) => answer("DistributionConfig", config),
         },
     }
+}
+
+/// `GetDistributionTenant`, by the id of the tenant.
+pub(super) fn get_distribution_tenant(state: &mut State, request: &ApiRequest) -> ApiResponse {
+    let id = &request.target;
+    let FakeTenant { distribution_id, parameters } =
+        match InvalidationTarget::Tenant.find(&mut state.distributions, id).map(|it| &it.tenant) {
+            Err(missing) => return missing,
+            Ok(None) => return denied(request),
+            Ok(Some(tenant)) => tenant,
+        };
+    let parameters: Vec<_> = parameters.iter().map(|(name, value)| json!({ "Name": name, "Value": value })).collect();
+    let tenant = json!({
+        "Id": id,
+        "DistributionId": distribution_id,
+        "Name": id.to_ascii_lowercase(),
+        "Arn": format!("arn:aws:cloudfront::{ACCOUNT}:distribution-tenant/{id}"),
+        "Domains": [{ "Domain": "tenant.example.com", "Status": "active" }],
+        "Parameters": parameters,
+        "ConnectionGroupId": "cg_example",
+        "CreatedTime": "2026-01-02T03:04:05.006Z",
+        "LastModifiedTime": "2026-01-02T03:04:05.006Z",
+        "Enabled": true,
+        "Status": "Deployed",
+    });
+    answer("DistributionTenant", &tenant)
 }
 
 /// `GetCachePolicy`.

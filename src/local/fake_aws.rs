@@ -249,6 +249,7 @@ impl State {
             }
             "GetInvalidation" | "GetInvalidationForDistributionTenant" => cloudfront::get_invalidation(self, request),
             "GetDistributionConfig" => distribution_config::get_distribution_config(self, request),
+            "GetDistributionTenant" => distribution_config::get_distribution_tenant(self, request),
             "GetCachePolicy" => distribution_config::get_cache_policy(self, request),
             "PutJobSuccessResult" => codepipeline::put_job_success_result(self, request),
             "PutJobFailureResult" => codepipeline::put_job_failure_result(self, request),

@@ -34,7 +34,7 @@ pub use self::queue::{FakeQueue, MAX_IN_FLIGHT, MAX_MESSAGE_BYTES, RedrivePolicy
 pub use self::quota::{CREATE_INVALIDATION_INTERVAL, Quota, QuotaError, Rates, WildcardUnit};
 pub use self::runtime::{InvocationOutcome, Invoke, Lambda};
 pub use self::state::{
-    AcceptedInvalidation, Call, FakeBucket, FakeDistribution, FakeJob, PutResult, State, UNKNOWN_OPERATION,
+    AcceptedInvalidation, Call, FakeBucket, FakeDistribution, FakeJob, FakeTenant, PutResult, State, UNKNOWN_OPERATION,
 };
 
 /// The account that owns everything in the fake AWS: the example account of AWS's documentation.

@@ -196,6 +196,7 @@ fn cloudfront_call(method: &str, segments: &[&str], query: Option<&str>) -> Opti
             ("GetInvalidationForDistributionTenant", id, invalidation)
         }
         ("GET", &["distribution", id, "config"]) => ("GetDistributionConfig", id, ""),
+        ("GET", &["distribution-tenant", id]) => ("GetDistributionTenant", id, ""),
         ("GET", &["cache-policy", id]) => ("GetCachePolicy", id, ""),
         _ => return None,
     };

@@ -114,11 +114,37 @@ pub struct FakeDistribution {
     /// `GetDistributionConfig` is answered with `AccessDenied`, as if the caller's role lacked the permission. A tenant
     /// has none.
     pub config: Option<Value>,
+    /// What a tenant has beside. For `None`, `GetDistributionTenant` is answered with `AccessDenied`.
+    pub tenant: Option<FakeTenant>,
+}
+
+/// A distribution tenant's own part of its configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FakeTenant {
+    /// The id of its multi-tenant distribution.
+    pub distribution_id: String,
+    /// The values of the distribution's parameters, by name.
+    pub parameters: BTreeMap<String, String>,
+}
+
+impl FakeDistribution {
+    /// A tenant of this distribution with these values of its parameters.
+    #[must_use]
+    pub fn tenant_of(distribution_id: &str, parameters: &[(&str, &str)]) -> Self {
+        let parameters = parameters.iter().map(|&(name, value)| (name.into(), value.into())).collect();
+        let tenant = FakeTenant { distribution_id: distribution_id.into(), parameters };
+        Self { tenant: Some(tenant), ..Self::default() }
+    }
+
+    /// Whether this is a multi-tenant distribution, which has no cache of its own to invalidate.
+    pub(super) fn is_multi_tenant(&self) -> bool {
+        self.config.as_ref().is_some_and(|config| config["ConnectionMode"] == "tenant-only")
+    }
 }
 
 impl Default for FakeDistribution {
     fn default() -> Self {
-        Self { invalidations: Vec::new(), delay: Duration::from_secs(25), config: None }
+        Self { invalidations: Vec::new(), delay: Duration::from_secs(25), config: None, tenant: None }
     }
 }
 

@@ -1,7 +1,8 @@
 //! CloudFront's XML documents, generated from the JSON that the AWS CLI prints.
 //!
 //! Both have the same content under the same names, except that list items have element names in XML only. The names
-//! here are all that the API model (2020-05-31) has below `DistributionConfig` and `CachePolicyConfig`.
+//! here are all that the API model (2020-05-31) has below `DistributionConfig` and `CachePolicyConfig`, and those of a
+//! `DistributionTenant` that a response of the fake AWS has.
 
 use quick_xml::escape::escape;
 use serde_json::Value;
@@ -25,8 +26,8 @@ fn item_name(list: &str) -> Option<&'static str> {
         "OriginGroups" => "OriginGroup",
         "OriginSslProtocols" => "SslProtocol",
         "Origins" => "Origin",
-        // Only in multi-tenant distributions, and the only list without `Quantity` and `Items`.
-        "ParameterDefinitions" => "member",
+        // Only in multi-tenant distributions and their tenants, and the only lists without `Quantity` and `Items`.
+        "Domains" | "ParameterDefinitions" | "Parameters" => "member",
         "StatusCodes" => "StatusCode",
         "TrustedKeyGroups" => "KeyGroup",
         "TrustedSigners" => "AwsAccountNumber",

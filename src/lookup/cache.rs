@@ -18,10 +18,10 @@ use crate::aws::CallError;
 /// How long values are cached: `CACHE_TTL_SECONDS`, `NEGATIVE_CACHE_TTL_SECONDS` and `STALE_IF_ERROR_SECONDS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CacheTtl {
-    /// The TTL of a tagged bucket's options, of a distribution config and of a cache policy.
+    /// The TTL of a tagged bucket's options, of a distribution config, of a distribution tenant and of a cache policy.
     pub positive: Duration,
-    /// The TTL of a negative answer: the bucket does not have the tag, or access to the distribution config or cache
-    /// policy is denied.
+    /// The TTL of a negative answer: the bucket does not have the tag, or access to the distribution config, distribution
+    /// tenant or cache policy is denied.
     pub negative: Duration,
     /// The maximum age, counted from the fetch, of a value that is used although AWS returned an error
     /// (stale-if-error).

@@ -158,9 +158,9 @@ pub struct Stats {
     pub tag_cache_hits: u64,
     /// Lookups of a bucket's tags that called S3.
     pub tag_cache_misses: u64,
-    /// Lookups of a distribution config or cache policy that were answered from the cache.
+    /// Lookups of a distribution config, distribution tenant or cache policy that were answered from the cache.
     pub config_cache_hits: u64,
-    /// Lookups of a distribution config or cache policy that called CloudFront.
+    /// Lookups of a distribution config, distribution tenant or cache policy that called CloudFront.
     pub config_cache_misses: u64,
     /// `ListObjectsV2` requests, retries included.
     pub list_requests: u64,

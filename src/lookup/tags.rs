@@ -43,13 +43,14 @@ pub enum TagLookupError {
 fn remedy(class: ErrorClass) -> &'static str {
     match class {
         ErrorClass::AccessDenied => {
-            "; allow s3:GetBucketTagging on the bucket for the role or user that makes the call; for a bucket in \
-             another account, also set EXPECTED_BUCKET_OWNER and follow docs/security.md"
+            "; allow s3:GetBucketTagging on the bucket for the role or user that makes the call; for a bucket in another \
+             account, use that account's credentials, or set the function's EXPECTED_BUCKET_OWNER and follow \
+             docs/security.md"
         }
         ErrorClass::NotFound => "; correct the bucket name, or stop sending events of the deleted bucket",
         ErrorClass::WrongRegion => {
-            "; the bucket is not in the Region that the event names (by default the function's Region); use the \
-             function in the bucket's Region"
+            "; the bucket is not in the Region that the event names (by default that of the function or command); use the \
+             function in the bucket's Region, or the command's --region"
         }
         _ => "",
     }
@@ -163,14 +164,16 @@ impl TagLookup {
             }
             answer => answer.map_err(TagLookupError::Lookup)?,
         };
-        // Logged here and not where the result is used, so that it appears once in a TTL.
-        for (tag, meant) in self.defaults.misnamed_tags(&tags) {
-            tracing::warn!(bucket = query.bucket.name.as_str(), "{}", misnamed_tag_message(tag, meant));
-        }
         if let Some(id) = &self.distribution_override {
             tags.insert(self.defaults.distribution_tag.clone(), id.to_string());
         }
-        if let Some(options) = self.defaults.parse(&tags)? {
+        let options = self.defaults.parse(&tags)?;
+        // Logged here and not where the result is used, so that it appears once in a TTL; and only now, because tags of
+        // which one is invalid are not cached.
+        for (tag, meant) in self.defaults.misnamed_tags(&tags) {
+            tracing::warn!(bucket = query.bucket.name.as_str(), "{}", misnamed_tag_message(tag, meant));
+        }
+        if let Some(options) = options {
             return Ok((Some(Arc::new(options)), self.ttl.positive));
         }
         tracing::info!(

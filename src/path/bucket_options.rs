@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroUsize;
 
-use super::{LINK_TAG, MAX_ITEMS, UrlForms};
+use super::{DirectoryUrls, LINK_TAG, MAX_ITEMS, OriginPath, UrlForms};
 use crate::change::text::excerpt;
 use crate::change::{DistributionId, ObjectKey};
 
@@ -66,82 +66,6 @@ impl BucketOptions {
     }
 }
 
-/// An origin path: empty, or `/` and a folder without a trailing slash, as CloudFront stores it.
-///
-/// ```
-/// use s3_cloudfront_invalidator::change::ObjectKey;
-/// use s3_cloudfront_invalidator::path::OriginPath;
-///
-/// let origin_path = OriginPath::parse("/web")?;
-/// let key = ObjectKey::new("web/images/a.png")?;
-/// assert_eq!(origin_path.strip(&key).map(|it| it.as_str()), Some("images/a.png"));
-/// assert!(origin_path.strip(&ObjectKey::new("website/a.png")?).is_none());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OriginPath(String);
-
-impl OriginPath {
-    /// Parses an origin path as CloudFront's console and API show it. A single `/` means none.
-    ///
-    /// # Errors
-    /// [`OriginPathError`] if it does not start with `/`, or ends with one.
-    pub fn parse(text: &str) -> Result<Self, OriginPathError> {
-        match text {
-            "" | "/" => Ok(Self::default()),
-            _ if text.starts_with('/') && !text.ends_with('/') => Ok(Self(text.to_owned())),
-            _ => Err(OriginPathError(excerpt(text))),
-        }
-    }
-
-    /// Returns the path below its first folder, if that is `folder`.
-    #[must_use]
-    pub fn strip_first_folder(&self, folder: &str) -> Option<Self> {
-        let rest = self.0.strip_prefix('/')?.strip_prefix(folder)?;
-        (rest.is_empty() || rest.starts_with('/')).then(|| Self(rest.to_owned()))
-    }
-
-    /// Returns the prefix of the keys below the origin path: empty, or the folder and a slash.
-    #[must_use]
-    pub fn key_prefix(&self) -> String {
-        self.0.strip_prefix('/').map_or_else(String::new, |folder| format!("{folder}/"))
-    }
-
-    /// Returns the key relative to the origin path; `None` if the key is outside, and so not served by the origin.
-    #[must_use]
-    pub fn strip<'k>(&self, key: &'k ObjectKey) -> Option<RelativeKey<'k>> {
-        match self.0.strip_prefix('/') {
-            None => Some(RelativeKey(key.as_str())),
-            Some(folder) => key.as_str().strip_prefix(folder)?.strip_prefix('/').map(RelativeKey),
-        }
-    }
-}
-
-impl fmt::Display for OriginPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// A text that is not an origin path, with the text.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is not an origin path (such as \"/web\", with a leading but no trailing slash)")]
-pub struct OriginPathError(String);
-
-/// A key relative to its origin path; empty for the folder itself.
-///
-/// It is never longer than the key, so its path is within CloudFront's limit even if every byte is percent-encoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RelativeKey<'k>(&'k str);
-
-impl<'k> RelativeKey<'k> {
-    /// Returns the relative key.
-    #[must_use]
-    pub fn as_str(self) -> &'k str {
-        self.0
-    }
-}
-
 /// File names that are also served under their directory's URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IndexDocuments {
@@ -153,6 +77,17 @@ pub enum IndexDocuments {
 }
 
 impl IndexDocuments {
+    /// Parses the names in a bucket's tag, separated by whitespace.
+    ///
+    /// # Errors
+    /// The message for the first name with a slash, which would match no key.
+    pub fn parse(value: &str) -> Result<Self, String> {
+        match value.split_whitespace().find(|name| name.contains('/')) {
+            Some(name) => Err(format!("\"{}\" is not a file name (without \"/\")", excerpt(name))),
+            None => Ok(Self::FromTag(words(value))),
+        }
+    }
+
     /// Returns the names that apply where directory URLs can or cannot be served.
     pub(super) fn names(&self, has_directories: bool) -> Vec<String> {
         match self {
@@ -160,16 +95,6 @@ impl IndexDocuments {
             Self::FromTag(names) | Self::Default(names) => names.clone(),
         }
     }
-}
-
-/// How the directory of an index document is requested.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DirectoryUrls {
-    /// As `/docs/`.
-    #[default]
-    Slash,
-    /// As `/docs/`, and as `/docs`, which an edge function rewrites.
-    Both,
 }
 
 /// The configuration of the function that applies to every bucket.
@@ -194,8 +119,7 @@ impl BucketDefaults {
         Ok(Some(BucketOptions {
             distributions,
             origin_path: parse_tag(tags, ORIGIN_PATH_TAG, OriginPath::parse)?,
-            index_documents: parse_tag(tags, INDEX_DOCUMENTS_TAG, file_names)?
-                .map_or_else(default, IndexDocuments::FromTag),
+            index_documents: parse_tag(tags, INDEX_DOCUMENTS_TAG, IndexDocuments::parse)?.unwrap_or_else(default),
             directory_urls: parse_tag(tags, DIRECTORY_URLS_TAG, directory_urls)?,
             urls: parse_tag(tags, URLS_TAG, UrlForms::parse)?,
             query_strings: parse_tag(tags, QUERY_STRINGS_TAG, query_strings)?,
@@ -238,6 +162,16 @@ pub fn misnamed_tag_message(tag: &str, meant: Option<&str>) -> String {
     format!("the tag \"{}\" has no effect; {remedy}", excerpt(tag))
 }
 
+/// What is said where a function at origin-request is in front of a bucket without [`URLS_TAG`].
+pub const URLS_UNCERTAIN: &str = "a function at origin-request is in front of this bucket, so viewers may request other \
+                                  URLs than those that are invalidated; name the forms of these URLs in the tag \
+                                  invalidation:urls (\"/:key\" if they are the keys)";
+
+/// What is said where a function at viewer-request is in front of a bucket without [`URLS_TAG`].
+pub const URLS_REWRITTEN: &str = "a function at viewer-request is in front of this bucket; the URLs that it returns are \
+                                  cached, so nothing is to be done if they are the keys; otherwise name their forms in \
+                                  the tag invalidation:urls";
+
 /// A tag with an invalid value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("its tag \"{tag}\": {reason}; correct the tag")]
@@ -254,13 +188,6 @@ fn parse_tag<T, E: fmt::Display>(
 ) -> Result<Option<T>, TagError> {
     let parsed = tags.get(tag).map(|value| parse(value)).transpose();
     parsed.map_err(|error| TagError { tag: tag.to_owned(), reason: error.to_string() })
-}
-
-fn file_names(value: &str) -> Result<Vec<String>, String> {
-    match value.split_whitespace().find(|name| name.contains('/')) {
-        Some(name) => Err(format!("\"{}\" is not a file name (without \"/\")", excerpt(name))),
-        None => Ok(words(value)),
-    }
 }
 
 fn directory_urls(value: &str) -> Result<DirectoryUrls, String> {

@@ -2,13 +2,16 @@
 //! requests a cache behavior applies to, and whether query strings are part of the cache key. The config is fetched
 //! elsewhere.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use percent_encoding::percent_decode_str;
 
 use super::OriginPath;
 use crate::change::{Bucket, PolicyId};
+
+/// The values of a multi-tenant distribution's parameters, by name.
+pub type Parameters = BTreeMap<String, String>;
 
 /// The configuration of a distribution, as far as invalidation depends on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +25,10 @@ pub struct DistributionConfig {
     pub behaviors: Vec<Behavior>,
     /// The default root object, which CloudFront returns for `/`: without a leading slash, possibly in a folder.
     pub default_root_object: Option<String>,
+    /// Whether this is the config of a multi-tenant distribution, whose cache is invalidated per tenant.
+    pub is_multi_tenant: bool,
+    /// The default values of the parameters of a multi-tenant distribution.
+    pub parameter_defaults: Parameters,
 }
 
 impl DistributionConfig {
@@ -124,6 +131,8 @@ pub struct Origin {
     /// Its origin path, which CloudFront prepends to the viewer's path; `None` if it contains a tenant parameter or is
     /// malformed.
     pub path: Option<OriginPath>,
+    /// The origin path as CloudFront returns it.
+    pub(super) path_text: String,
 }
 
 impl Origin {
@@ -144,6 +153,7 @@ impl Origin {
             id: id.to_owned(),
             domain: domain.to_owned(),
             path: decoded.and_then(|path| OriginPath::parse(&path).ok()),
+            path_text: path.to_owned(),
         })
     }
 
@@ -394,6 +404,9 @@ pub enum DistributionConfigError {
     /// A cache behavior with an empty path pattern or without a target.
     #[error("a cache behavior has no path pattern or no target origin")]
     Behavior,
+    /// A parameter of a multi-tenant distribution without a name.
+    #[error("a parameter of a multi-tenant distribution has no name")]
+    Parameter,
 }
 
 /// Returns the kind of endpoint that `domain` is of the bucket, in virtual-hosted style; `None` if it is not one.
@@ -468,9 +481,7 @@ fn is_region(name: &str) -> bool {
 }
 
 /// Whether the value contains a parameter of a multi-tenant distribution.
-///
-/// Source: CloudFront developer guide, "Use parameters in multi-tenant distributions".
-fn has_parameter(text: &str) -> bool {
+pub(super) fn has_parameter(text: &str) -> bool {
     text.contains("{{")
 }
 

@@ -10,29 +10,32 @@
 mod bucket_options;
 mod distribution_config;
 mod invalidation_path;
+mod origin_path;
 mod routing;
+mod tenant;
 mod url_forms;
 mod viewer_url;
 
 use std::num::NonZeroUsize;
 
 pub use self::bucket_options::{
-    BucketDefaults, BucketOptions, DIRECTORY_URLS_TAG, DirectoryUrls, IGNORE_TAG, INDEX_DOCUMENTS_TAG, IndexDocuments,
-    MAX_PATHS_TAG, ORIGIN_PATH_TAG, OriginPath, OriginPathError, QUERY_STRINGS_TAG, RelativeKey, TagError, Tags,
-    URLS_TAG, misnamed_tag_message,
+    BucketDefaults, BucketOptions, DIRECTORY_URLS_TAG, IGNORE_TAG, INDEX_DOCUMENTS_TAG, IndexDocuments, MAX_PATHS_TAG,
+    ORIGIN_PATH_TAG, QUERY_STRINGS_TAG, TagError, Tags, URLS_REWRITTEN, URLS_TAG, URLS_UNCERTAIN, misnamed_tag_message,
 };
 #[cfg(feature = "cli")]
 pub(crate) use self::distribution_config::matches_glob;
 pub use self::distribution_config::{
     Behavior, BucketOrigin, DistributionConfig, DistributionConfigError, EdgeFunctions, Endpoint, Origin, OriginGroup,
-    PathPattern, QueryStrings,
+    Parameters, PathPattern, QueryStrings,
 };
 pub use self::invalidation_path::{
     CacheTag, InvalidationPath, Item, ItemError, PathError, named_items, without_covered,
 };
+pub use self::origin_path::{OriginPath, OriginPathError, RelativeKey};
 pub use self::routing::{Mapping, NotServed, OriginMatch, RoutedUrl, Routing};
-pub use self::url_forms::{FormProblem, UrlFormError, UrlForms};
-pub use self::viewer_url::{UrlKind, ViewerUrl, viewer_paths, viewer_urls};
+pub use self::tenant::{Tenant, parameter_defaults};
+pub use self::url_forms::{FormProblem, UrlFormError, UrlForms, viewer_paths, viewer_urls};
+pub use self::viewer_url::{DirectoryUrls, UrlKind, ViewerUrl};
 
 /// The ownership tag. It lists what `invalidator link` added, which `unlink` removes: distribution IDs, and
 /// `EventBridge` if `link` enabled the bucket's EventBridge events, separated by spaces. The function does not read it.

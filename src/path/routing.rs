@@ -27,7 +27,9 @@ pub struct Mapping {
     pub is_stale: bool,
     /// Whether viewers may request other URLs: the distribution config may not be read and no tag names the origin path,
     /// or a function at origin-request is in front of the bucket and no tag names the forms of URLs.
-    pub may_have_other_urls: bool,
+    pub are_urls_uncertain: bool,
+    /// Whether a function at viewer-request is in front of the bucket, and no tag names the forms of URLs.
+    pub may_be_rewritten: bool,
     /// The URL of the default root object, for which CloudFront also returns the object at `/`.
     root_url: Option<String>,
     forms: UrlForms,
@@ -72,11 +74,12 @@ impl Mapping {
         // A response to a request that such a function rewrites is cached under the URL that the viewer requested. AWS
         // recommends to invalidate a directory with and without its slash (CloudFront developer guide, "What you need
         // to know when invalidating files").
-        let is_rewritten = config.functions_before(&ids).at_origin_request;
-        if is_rewritten && options.directory_urls.is_none() {
+        let functions = config.functions_before(&ids);
+        if functions.at_origin_request && options.directory_urls.is_none() {
             without_config.directory_urls = DirectoryUrls::Both;
         }
-        without_config.may_have_other_urls = is_rewritten && options.urls.is_none();
+        without_config.are_urls_uncertain = functions.at_origin_request && options.urls.is_none();
+        without_config.may_be_rewritten = functions.at_viewer_request && options.urls.is_none();
         let mut is_conclusive = !origins.is_empty() && possible.is_empty();
         let mut origin_matches: Vec<OriginMatch> = Vec::new();
         for BucketOrigin { origin, path, endpoint } in origins.into_iter().chain(possible) {
@@ -108,7 +111,8 @@ impl Mapping {
         let page_names = if options.urls.is_some() { index_documents.clone() } else { Vec::new() };
         Self {
             origin_matches: vec![OriginMatch { path, origins: Vec::new(), index_documents }],
-            may_have_other_urls: false,
+            are_urls_uncertain: false,
+            may_be_rewritten: false,
             root_url: None,
             forms: options.urls.clone().unwrap_or_default(),
             page_names,
@@ -179,7 +183,7 @@ impl Mapping {
             let Some(key) = origin_match.path.strip(key) else { continue };
             let index = IndexNames { served: &origin_match.index_documents, pages: &self.page_names };
             let mut urls = self.forms.urls(key, index, self.directory_urls);
-            // CloudFront requests the default root object in place of `/`, and may cache it under either URL.
+            // For `/` CloudFront requests the default root object, and may cache it under either URL.
             let root = root.and_then(|(name, url)| Some((url, self.forms.form_with(key, name)?)));
             for (url, form) in
                 root.into_iter().flat_map(|(url, form)| [(ViewerUrl::file(url), form), (ViewerUrl::root(), form)])

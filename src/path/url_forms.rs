@@ -12,7 +12,7 @@ use std::sync::Arc;
 use percent_encoding::percent_decode_str;
 
 use super::invalidation_path::url_of;
-use super::{DirectoryUrls, MAX_PATH_LENGTH, RelativeKey, UrlKind, ViewerUrl};
+use super::{DirectoryUrls, InvalidationPath, MAX_PATH_LENGTH, RelativeKey, UrlKind, ViewerUrl};
 use crate::change::MAX_KEY_BYTES;
 use crate::change::text::excerpt;
 
@@ -266,6 +266,41 @@ impl UrlForm {
     }
 }
 
+/// Returns the paths that invalidate an object: sorted, deduplicated, one to four.
+///
+/// - A space gives two: one with every space as `%20`, and one with every space as `+`.
+/// - An index document also gives its directory: `docs/index.html` gives `/docs/` and `/docs/index.html`. The file name
+///   is compared in full, so `docs/myindex.html` is not an index document.
+///
+/// ```
+/// use s3_cloudfront_invalidator::change::ObjectKey;
+/// use s3_cloudfront_invalidator::path::{OriginPath, viewer_paths};
+///
+/// let key = ObjectKey::new("my docs/index.html")?;
+/// let origin_path = OriginPath::default();
+/// let paths = viewer_paths(origin_path.strip(&key).unwrap(), &["index.html".into()]);
+/// let paths: Vec<_> = paths.iter().map(|path| path.as_str()).collect();
+/// assert_eq!(paths, ["/my%20docs/", "/my%20docs/index.html", "/my+docs/", "/my+docs/index.html"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use]
+pub fn viewer_paths(key: RelativeKey<'_>, index_documents: &[String]) -> Vec<InvalidationPath> {
+    let mut paths: Vec<_> = viewer_urls(key, index_documents).iter().map(|url| InvalidationPath::of_url(url)).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    paths
+}
+
+/// Returns the URLs under which CloudFront may have cached an object, as viewers request them.
+///
+/// They are what the paths of [`viewer_paths`] must match. Any `~` and final `*` in them are literal.
+#[must_use]
+pub fn viewer_urls(key: RelativeKey<'_>, index_documents: &[String]) -> Vec<String> {
+    let index = IndexNames { served: index_documents, pages: index_documents };
+    let forms = UrlForms::default();
+    forms.urls(key, index, DirectoryUrls::Slash).into_iter().map(|(url, _)| url.text).collect()
+}
+
 /// A text that is not a list of forms.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlFormError {
@@ -392,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn each_bad_form_is_named_with_its_place() {
+    fn each_bad_form_is_named_with_the_character() {
         for (forms, message) in [
             ("", "there is no form of URLs; write \"/:key\""),
             ("  ", "there is no form of URLs; write \"/:key\""),
@@ -428,7 +463,7 @@ mod tests {
         let index = IndexNames { served: &[], pages: &[] };
         let urls = forms.urls(OriginPath::default().strip(&key).unwrap(), index, DirectoryUrls::Both);
         for path in urls.into_iter().flat_map(|(url, _)| url.paths(true)) {
-            assert!(crate::path::InvalidationPath::parse(path.as_str()).is_ok(), "{path}");
+            assert!(InvalidationPath::parse(path.as_str()).is_ok(), "{path}");
         }
         let message = UrlForms::parse(&format!("/a{}", longest.get(1..).unwrap())).unwrap_err().to_string();
         assert!(message.ends_with("character 1: the form is too long: a path could have more than 4000 characters"));
@@ -466,5 +501,60 @@ mod tests {
         }
         assert!(!UrlForms::default().all_keys_below("/a", |_| false));
         assert_eq!(UrlForms::parse("/:key").unwrap(), UrlForms::default());
+    }
+}
+
+#[cfg(test)]
+mod path_tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::change::ObjectKey;
+    use crate::path::OriginPath;
+
+    fn paths(key: &str, directory_urls: DirectoryUrls, query_strings: bool) -> Vec<String> {
+        paths_in("/:key", key, directory_urls, query_strings)
+    }
+
+    fn paths_in(forms: &str, key: &str, directory_urls: DirectoryUrls, query_strings: bool) -> Vec<String> {
+        let names = ["index.html".to_owned()];
+        let (key, forms) = (ObjectKey::new(key).unwrap(), UrlForms::parse(forms).unwrap());
+        let index = IndexNames { served: &names, pages: &names };
+        let urls = forms.urls(OriginPath::default().strip(&key).unwrap(), index, directory_urls);
+        let paths: BTreeSet<_> = urls.into_iter().flat_map(|(url, _)| url.paths(query_strings)).collect();
+        paths.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_directory_can_be_requested_without_its_slash() {
+        assert_eq!(
+            paths("a b/index.html", DirectoryUrls::Both, false),
+            ["/a%20b", "/a%20b/", "/a%20b/index.html", "/a+b", "/a+b/", "/a+b/index.html"]
+        );
+        assert_eq!(paths("index.html", DirectoryUrls::Both, false), ["/", "/index.html"]);
+        assert_eq!(paths("a/b.txt", DirectoryUrls::Both, false), ["/a/b.txt"]);
+    }
+
+    #[test]
+    fn query_strings_of_a_directory_do_not_cover_its_content() {
+        assert_eq!(paths("a.jpg", DirectoryUrls::Slash, true), ["/a.jpg*"]);
+        assert_eq!(paths("a/index.html", DirectoryUrls::Slash, true), ["/a/", "/a/?*", "/a/index.html*"]);
+        assert_eq!(paths("a/index.html", DirectoryUrls::Both, true), ["/a", "/a/", "/a/?*", "/a/index.html*", "/a?*"]);
+        assert_eq!(paths("index.html", DirectoryUrls::Slash, true), ["/", "/?*", "/index.html*"]);
+        for already_a_wildcard in ["a~b.txt", "a*"] {
+            assert_eq!(paths(already_a_wildcard, DirectoryUrls::Slash, true), ["/a*"]);
+        }
+        assert_eq!(paths("~a/index.html", DirectoryUrls::Both, true), ["/*"]);
+    }
+
+    #[test]
+    fn query_strings_of_a_page_do_not_cover_other_pages() {
+        let paths = |forms, key| paths_in(forms, key, DirectoryUrls::Slash, true);
+        assert_eq!(paths("/:page", "a.html"), ["/a", "/a?*"]);
+        assert_eq!(paths("/:page", "a/index.html"), ["/a/", "/a/?*"]);
+        assert_eq!(paths("/:page", "a.css"), ["/a.css*"]);
+        assert_eq!(paths("/:page:any", "a.html"), ["/a*"]);
+        assert_eq!(paths("/:key:any", "a b~c"), ["/a%20b*", "/a+b*"]);
+        assert_eq!(paths_in("/:key:any", "a.jpg", DirectoryUrls::Slash, false), ["/a.jpg*"]);
     }
 }

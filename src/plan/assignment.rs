@@ -241,6 +241,11 @@ impl<'d> Assignment<'d> {
         self.serving().filter_map(|it| it.max_paths).fold(limit, NonZeroUsize::min)
     }
 
+    /// Returns the changes of which viewers may also request other URLs, by index in the batch.
+    pub fn changes_with_uncertain_urls(&self) -> impl Iterator<Item = usize> {
+        self.serving().filter(|it| it.mapping.are_urls_uncertain).flat_map(|it| it.changes.iter().copied())
+    }
+
     /// Returns the buckets of the changes, sorted by name.
     #[must_use]
     pub fn buckets(&self) -> Vec<BucketName> {

@@ -6,7 +6,7 @@ use crate::aws::{CallError, ErrorClass};
 use crate::change::text::{counted, excerpt};
 use crate::change::{BucketName, DistributionId, FieldError};
 use crate::event::FailureType;
-use crate::lookup::TagLookupError;
+use crate::lookup::{ConfigLookupError, TagLookupError};
 use crate::plan::Invalidation;
 use crate::send::MAX_LISTED_BUCKETS;
 
@@ -14,8 +14,37 @@ use crate::send::MAX_LISTED_BUCKETS;
 /// logged one by one.
 pub const MAX_FAILURES_IN_MESSAGE: usize = 20;
 
-/// The remedy if the distribution does not exist.
-const WRONG_ID_REMEDY: &str = "; correct the distribution ID in the bucket tags";
+/// Where a distribution ID was read, so where a wrong one is corrected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdSource {
+    /// The tags of the buckets.
+    BucketTags,
+    /// A request.
+    Request,
+    /// The environment variable `DISTRIBUTION_ID`.
+    Variable,
+    /// The option `--distribution` of the command line.
+    Option,
+}
+
+impl IdSource {
+    /// The remedy if the distribution does not exist. CloudFront says the same of a multi-tenant distribution, which has
+    /// no cache of its own.
+    fn remedy(self, distribution: &DistributionId) -> String {
+        let correction = match self {
+            Self::BucketTags => "; correct the distribution ID in the bucket tags",
+            Self::Request => "; correct the distribution ID in the request",
+            Self::Variable => "; correct DISTRIBUTION_ID",
+            Self::Option => "; correct --distribution",
+        };
+        let tenants = if distribution.is_tenant() {
+            ""
+        } else {
+            "; if it is a multi-tenant distribution, name the IDs of its tenants (dt_…) instead"
+        };
+        format!("{correction}{tenants}")
+    }
+}
 
 /// Why changes, or a request, failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -103,16 +132,26 @@ impl Failure {
         Self { bucket: Some(bucket.clone()), changes, ..failure }
     }
 
-    /// A distribution's config could not be read, so the URLs of its objects are unknown. `buckets` are those of the
-    /// changes that failed for it.
+    /// A distribution's config could not be read, so the URLs of its objects are unknown, or it is a multi-tenant
+    /// distribution. `buckets` are those of the changes that failed for it, and `source` is where its ID was read.
     #[must_use]
-    pub fn config(distribution: &DistributionId, buckets: &[BucketName], changes: usize, error: &CallError) -> Self {
-        let affected = affected(changes, buckets);
-        let remedy = if error.class == ErrorClass::NotFound { WRONG_ID_REMEDY } else { "" };
-        let message = format!(
-            "distribution {distribution}{affected}: its distribution config could not be read: {error}{remedy}"
-        );
-        Self { distribution_id: Some(distribution.clone()), changes, ..Self::of_call("config", error, message) }
+    pub fn config(
+        distribution: &DistributionId,
+        source: IdSource,
+        buckets: &[BucketName],
+        changes: usize,
+        error: &ConfigLookupError,
+    ) -> Self {
+        let remedy = match error {
+            ConfigLookupError::Lookup(CallError { class: ErrorClass::NotFound, .. }) => source.remedy(distribution),
+            _ => String::new(),
+        };
+        let message = format!("distribution {distribution}{}: {error}{remedy}", affected(changes, buckets));
+        let failure = match error {
+            ConfigLookupError::MultiTenant => Self::new("config-multi-tenant", message),
+            ConfigLookupError::Lookup(error) => Self::of_call("config", error, message),
+        };
+        Self { distribution_id: Some(distribution.clone()), changes, ..failure }
     }
 
     /// The function has no queue to poll.
@@ -135,14 +174,14 @@ impl Failure {
         Self::of_call("queue", error, format!("the function's queue: {error}{remedy}"))
     }
 
-    /// CloudFront did not accept an invalidation. `error` is that of the last attempt.
+    /// CloudFront did not accept an invalidation. `error` is that of the last attempt, and `source` is where the
+    /// distribution's ID was read.
     #[must_use]
-    pub fn send(planned: &Invalidation, error: &CallError) -> Self {
+    pub fn send(planned: &Invalidation, source: IdSource, error: &CallError) -> Self {
         let Invalidation { distribution, buckets, .. } = planned;
         let remedy = match error.class {
             ErrorClass::AccessDenied => missing_permission("CreateInvalidation", distribution),
-            ErrorClass::NotFound if buckets.is_empty() => "; correct the distribution ID".into(),
-            ErrorClass::NotFound => WRONG_ID_REMEDY.into(),
+            ErrorClass::NotFound => source.remedy(distribution),
             ErrorClass::InvalidArgument if planned.is_named() => "; correct the paths".into(),
             _ => String::new(),
         };

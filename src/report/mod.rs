@@ -6,7 +6,7 @@ mod invocation_error;
 pub mod logging;
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_lambda_events::event::sqs::SqsBatchResponse;
 use serde::{Serialize, Serializer};
@@ -17,7 +17,7 @@ use crate::path::Item;
 use crate::plan::{Outcome, Outcomes, SkipReason, price_usd};
 use crate::send::SentInvalidation;
 
-pub use self::failure::{Failure, MAX_FAILURES_IN_MESSAGE};
+pub use self::failure::{Failure, IdSource, MAX_FAILURES_IN_MESSAGE};
 pub use self::invocation_error::InvocationError;
 pub use self::logging::{DIMENSION, LogLine, METRICS, Metrics, NAMESPACE};
 
@@ -86,6 +86,9 @@ pub struct Report {
     pub changes: ChangeCounts,
     /// Totals of the invalidations, unlisted ones included.
     pub totals: Totals,
+    /// The number of the invalidated changes of which viewers may also request other URLs.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub urls_uncertain: usize,
     /// The number of paths and cache tags that a person named, and that others of the same request cover.
     #[serde(skip_serializing_if = "is_zero")]
     pub paths_left_out: usize,
@@ -230,6 +233,14 @@ impl Report {
         }
         self.set_failures(failures, batch.unlisted_failures);
         self.has_failed |= self.changes.failed > 0;
+    }
+
+    /// Counts the invalidated changes of which viewers may also request other URLs. `uncertain` are the changes of which
+    /// they may, by index in the batch.
+    pub fn set_uncertain(&mut self, uncertain: &BTreeSet<usize>, outcomes: &Outcomes) {
+        let outcomes = outcomes.iter().enumerate();
+        let invalidated = outcomes.filter(|(_, outcome)| **outcome == Outcome::Invalidated);
+        self.urls_uncertain = invalidated.filter(|(index, _)| uncertain.contains(index)).count();
     }
 
     fn skip(&mut self, reason: SkipReason, changes: usize) {

@@ -163,7 +163,9 @@ impl ScenarioRun<'_, '_> {
             let bucket = &self.plan.resources.buckets[self.plan.changes[change].bucket];
             names.insert(bucket.name.as_str());
             names.extend(bucket.distribution_ids.iter().map(String::as_str));
-            names.extend(bucket.names_missing_distribution().then_some("EGONE"));
+            names.extend(bucket.wrong_id());
+            // A tenant has the config of its distribution.
+            names.extend(self.plan.resources.multi_tenant.as_ref().map(|it| it.id.as_str()));
         }
         names.extend(delivery.job.iter().flat_map(|&job| self.plan.jobs[job].resource_names(&self.plan.resources)));
         names.extend(self.plan.resources.cache_policies.keys().map(String::as_str));

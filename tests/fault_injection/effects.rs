@@ -12,8 +12,8 @@ const LONG_DELAY: Duration = Duration::from_secs(4);
 /// The size of an oversized response, in bytes.
 const LARGE_BODY_BYTES: usize = 256 << 10;
 
-/// A random fault for a call of `operation`. A call that reads a distribution config or a cache policy is denied, with
-/// `AccessDenied` or without an error code, only if `may_deny`.
+/// A random fault for a call of `operation`. A call that reads a distribution config, a distribution tenant or a
+/// cache policy is denied, with `AccessDenied` or without an error code, only if `may_deny`.
 pub(crate) fn random_effect(rng: &mut Rng, operation: &'static str, may_deny: bool) -> (&'static str, Effect) {
     let short_delay = Duration::from_millis(rng.u64(5..150));
     let connection_fault = |ends_after, stays_open, reset| {
@@ -40,7 +40,7 @@ pub(crate) fn random_effect(rng: &mut Rng, operation: &'static str, may_deny: bo
         25 => ("disconnected before the operation", Effect::Disconnect),
         26 => ("disconnected after the operation", Effect::SucceedThenDisconnect),
         27 => ("server error after the operation", after(error(500, "InternalError"))),
-        28 if operation == "CreateInvalidation" => {
+        28 if creates_invalidation(operation) => {
             ("caller reference already used", after(error(400, "InvalidationBatchAlreadyExists")))
         }
         28 => ("HTML page", page(502, "text/html")),
@@ -87,9 +87,14 @@ pub(crate) fn random_queue_effect(rng: &mut Rng, operation: &'static str) -> (&'
     }
 }
 
-/// Whether an operation reads a distribution config or a cache policy.
+/// Whether an operation reads a distribution config, a distribution tenant or a cache policy.
 pub(crate) fn reads_config(operation: &str) -> bool {
-    ["GetDistributionConfig", "GetCachePolicy"].contains(&operation)
+    ["GetDistributionConfig", "GetDistributionTenant", "GetCachePolicy"].contains(&operation)
+}
+
+/// Whether an operation creates an invalidation, of a distribution or of a distribution tenant.
+pub(crate) fn creates_invalidation(operation: &str) -> bool {
+    operation.starts_with("CreateInvalidation")
 }
 
 /// An error that the service of `operation` may return.
@@ -105,6 +110,7 @@ fn random_error(rng: &mut Rng, operation: &'static str, may_deny: bool) -> (&'st
         4 => ("access denied", error(403, "AccessDenied")),
         5 if is_s3 => ("no such bucket", error(404, "NoSuchBucket")),
         5 if operation == "GetCachePolicy" => ("no such policy", error(404, "NoSuchCachePolicy")),
+        5 if operation.ends_with("Tenant") => ("no such tenant", error(404, "EntityNotFound")),
         5 => ("no such distribution", error(404, "NoSuchDistribution")),
         6 if is_s3 => ("request timeout", error(400, "RequestTimeout")),
         6 if reads_config => ("expired credentials", error(403, "ExpiredToken")),
@@ -113,7 +119,7 @@ fn random_error(rng: &mut Rng, operation: &'static str, may_deny: bool) -> (&'st
         7 if reads_config && !may_deny => ("internal error", error(500, "InternalError")),
         7 if reads_config => ("access denied without a body", Effect::Raw { status: 403, body: String::new() }),
         7 => ("batch too large", error(413, "BatchTooLarge")),
-        8 if operation != "CreateInvalidation" => ("unknown error code", error(400, "InventedLater")),
+        8 if !creates_invalidation(operation) => ("unknown error code", error(400, "InventedLater")),
         _ => ("too many in progress", error(400, "TooManyInvalidationsInProgress")),
     }
 }
@@ -127,6 +133,13 @@ fn empty_document(rng: &mut Rng, operation: &str) -> &'static str {
                 "<DistributionConfig></DistributionConfig>",
                 "<DistributionConfig><Origins><Quantity>0</Quantity></Origins><Comment>no <Id/></Comment></DistributionConfig>",
                 "<DistributionConfig><Origins><Items><Origin><Id>s3</Id></Origin></Items></Origins></DistributionConfig>",
+            ];
+            documents[rng.usize(0..documents.len())]
+        }
+        "GetDistributionTenant" => {
+            let documents = [
+                "<DistributionTenant><Id>tenant</Id></DistributionTenant>",
+                "<DistributionTenant><Id/><DistributionId>E1</DistributionId><Parameters><member><Name>folder</Name></member></Parameters></DistributionTenant>",
             ];
             documents[rng.usize(0..documents.len())]
         }

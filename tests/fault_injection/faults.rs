@@ -7,7 +7,7 @@ use fastrand::Rng;
 use s3_cloudfront_invalidator::local::State;
 use s3_cloudfront_invalidator::local::fault::{Effect, Fault};
 
-use crate::effects::{random_effect, random_job_effect, random_queue_effect, reads_config};
+use crate::effects::{creates_invalidation, random_effect, random_job_effect, random_queue_effect, reads_config};
 use crate::own_queue::QUEUE;
 use crate::plan::Plan;
 use crate::resources::Resources;
@@ -31,7 +31,7 @@ pub(crate) struct Faults {
     pub(crate) has_permanent_fault: bool,
     /// Whether a fault may make the function send different paths.
     pub(crate) may_change_paths: bool,
-    /// Whether the function may be denied to read a distribution config or a cache policy.
+    /// Whether the function may be denied to read a distribution config, a distribution tenant or a cache policy.
     pub(crate) may_deny_config_reads: bool,
 }
 
@@ -57,7 +57,7 @@ impl Faults {
                 "ReceiveMessage" | "DeleteMessageBatch" | "SendMessage" => vec![QUEUE.to_owned()],
                 // A fault for any job.
                 "PutJobSuccessResult" | "PutJobFailureResult" => Vec::new(),
-                _ => resources.distributions.clone(),
+                _ => resources.targets(operation),
             };
             let target = if rng.u8(0..3) == 0 { None } else { rng.choice(names) };
             let times = rng.usize(1..=3);
@@ -101,8 +101,9 @@ impl Faults {
         }
         if self.throttle.is_some() {
             let throttled = state.calls.iter().filter(|call| call.code.as_deref() == Some("Throttling"));
-            let throttled = throttled.filter(|call| call.operation == "CreateInvalidation").count();
-            let injected = kinds.get(&("throttling", "CreateInvalidation")).copied().unwrap_or_default();
+            let throttled = throttled.filter(|call| creates_invalidation(call.operation)).count();
+            let injected = kinds.iter().filter(|((kind, it), _)| *kind == "throttling" && creates_invalidation(it));
+            let injected: usize = injected.map(|(_, times)| times).sum();
             kinds.insert(("throttling storm", "CreateInvalidation"), throttled.saturating_sub(injected));
         }
         kinds.retain(|_, times| *times > 0);
@@ -149,7 +150,7 @@ fn random_queue_operation(rng: &mut Rng, has_all_changes: bool) -> &'static str 
 /// A random operation that can occur in the scenario.
 fn random_operation(rng: &mut Rng, resources: &Resources) -> &'static str {
     let has_configs = resources.config_versions.iter().any(|it| !it.is_empty());
-    match rng.u8(0..20) {
+    let operation = match rng.u8(0..20) {
         0..4 if has_configs => "GetDistributionConfig",
         4..6 if has_configs => "GetCachePolicy",
         6..10 if resources.many_objects => "ListObjectsV2",
@@ -159,5 +160,12 @@ fn random_operation(rng: &mut Rng, resources: &Resources) -> &'static str {
         13 => "GetDistributionConfig",
         14..16 => "GetBucketTagging",
         _ => "CreateInvalidation",
+    };
+    match operation {
+        "CreateInvalidation" if resources.multi_tenant.is_some() && rng.bool() => {
+            "CreateInvalidationForDistributionTenant"
+        }
+        "GetDistributionConfig" if resources.multi_tenant.is_some() && rng.bool() => "GetDistributionTenant",
+        other => other,
     }
 }

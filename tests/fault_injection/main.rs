@@ -22,6 +22,7 @@ mod faults;
 mod function_config;
 mod jobs;
 mod keys;
+mod multi_tenant;
 mod own_queue;
 mod plan;
 mod polls;

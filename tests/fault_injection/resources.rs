@@ -5,12 +5,13 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use fastrand::Rng;
-use s3_cloudfront_invalidator::local::{FakeBucket, FakeDistribution, State};
+use s3_cloudfront_invalidator::local::{FakeBucket, FakeDistribution, FakeTenant, State};
 use serde_json::Value;
 
 use crate::distribution_configs::{self, BucketOrigin};
 use crate::function_config::FunctionConfig;
 use crate::keys::random_key;
+use crate::multi_tenant::MultiTenant;
 use crate::served_urls::{ServedState, any_query_strings_in_cache_key, served_by_config, served_by_tags};
 
 /// The number of initial objects in a bucket that is worth listing, and in one that is not.
@@ -35,11 +36,11 @@ pub(crate) struct PlannedBucket {
 }
 
 /// A mistake in the setup that makes the bucket's changes fail.
-#[derive(Clone, Copy)]
 enum Defect {
     MalformedTag,
     MissingBucket,
-    MissingDistribution,
+    /// The tag also has the ID of a distribution or tenant that does not exist, or of a multi-tenant distribution.
+    WrongId(String),
 }
 
 /// An outcome that a change may have.
@@ -64,8 +65,12 @@ pub(crate) struct KnownConfigs {
 /// All AWS resources of a scenario. Their names contain its seed, so that nothing cached in another scenario applies.
 pub(crate) struct Resources {
     pub(crate) buckets: Vec<PlannedBucket>,
+    /// The distributions and the distribution tenants.
     pub(crate) distributions: Vec<String>,
-    /// The configs in effect one after another, by distribution. Reading one that is missing is denied.
+    /// The distribution of the tenants, if there are any.
+    pub(crate) multi_tenant: Option<MultiTenant>,
+    /// The configs in effect one after another, by distribution or tenant; a tenant's has the values of its parameters.
+    /// Reading one that is missing is denied.
     pub(crate) config_versions: Vec<BTreeMap<String, Value>>,
     pub(crate) cache_policies: BTreeMap<String, Value>,
     pub(crate) function_config: FunctionConfig,
@@ -84,14 +89,18 @@ pub(crate) struct Resources {
 
 impl Resources {
     pub(crate) fn random(rng: &mut Rng, seed: u64) -> Self {
-        let distributions: Vec<_> = (0..rng.usize(1..=4)).map(|n| format!("E{seed}D{n}")).collect();
+        let mut distributions: Vec<_> = (0..rng.usize(1..=4)).map(|n| format!("E{seed}D{n}")).collect();
         // No config can be read; the configs have more than the tags; the tags are equivalent to the configs.
         let (has_configs, tags_suffice) = [(false, true), (true, false), (true, true)][usize::from(rng.u8(0..3))];
+        let multi_tenant = (rng.u8(0..3) == 0).then(|| MultiTenant::random(rng, seed, tags_suffice));
+        distributions.extend(multi_tenant.iter().flat_map(|it| it.tenants.keys().cloned()));
+        let mut wrong_ids = vec!["EGONE", "dt_gone"];
+        wrong_ids.extend(multi_tenant.iter().filter(|_| has_configs).map(|it| it.id.as_str()));
         let many_objects = has_configs && rng.u8(0..3) > 0;
         let bucket_count = rng.usize(1..=6);
         let mut resources = Self {
             buckets: (0..bucket_count)
-                .map(|n| random_bucket(rng, format!("bucket-{seed}-{n}"), &distributions, tags_suffice))
+                .map(|n| random_bucket(rng, format!("bucket-{seed}-{n}"), &distributions, &wrong_ids, tags_suffice))
                 .collect(),
             config_versions: vec![BTreeMap::new()],
             cache_policies: distribution_configs::cache_policies(seed),
@@ -115,6 +124,7 @@ impl Resources {
             // So long that several invalidations are in progress together, and their wildcards add up to the quota.
             invalidation_delay: Duration::from_millis(if rng.u8(0..6) == 0 { 300 } else { 0 }),
             distributions,
+            multi_tenant,
         };
         if has_configs {
             resources.randomize_configs(rng);
@@ -131,17 +141,21 @@ impl Resources {
         let change_count = if rng.u8(0..3) == 0 { rng.usize(1..=2) } else { 0 };
         let cache_policies: Vec<_> = self.cache_policies.keys().collect();
         let denied: Vec<_> = self.distributions.iter().filter(|_| rng.u8(0..8) == 0).collect();
+        let random_config = |rng: &mut Rng, is_of: &dyn Fn(&PlannedBucket) -> bool| {
+            let origins: Vec<_> = self.buckets.iter().filter(|it| is_of(it)).map(PlannedBucket::origin).collect();
+            distribution_configs::random(rng, &origins, &cache_policies, self.tags_suffice)
+        };
         let random_configs = |rng: &mut Rng| {
-            let configs = self.distributions.iter().filter(|id| !denied.contains(id)).map(|id| {
-                let origins: Vec<_> = self
-                    .buckets
-                    .iter()
-                    .filter(|it| it.distribution_ids.contains(id))
-                    .map(PlannedBucket::origin)
-                    .collect();
-                (id.clone(), distribution_configs::random(rng, &origins, &cache_policies, self.tags_suffice))
-            });
-            configs.collect::<BTreeMap<_, _>>()
+            let mut configs = BTreeMap::new();
+            for id in self.distributions.iter().filter(|id| !denied.contains(id) && !self.is_tenant(id)) {
+                configs.insert(id.clone(), random_config(rng, &|it| it.distribution_ids.contains(id)));
+            }
+            if let Some(multi_tenant) = &self.multi_tenant {
+                let is_of = |it: &PlannedBucket| it.distribution_ids.iter().any(|id| self.is_tenant(id));
+                let config = random_config(rng, &is_of);
+                configs.extend(multi_tenant.configs(rng, config).into_iter().filter(|(id, _)| !denied.contains(&id)));
+            }
+            configs
         };
         self.config_versions = (0..=change_count).map(|_| random_configs(rng)).collect();
         if self.tags_suffice {
@@ -160,9 +174,9 @@ impl Resources {
         state.denied.extend(self.denied_operation.map(ToOwned::to_owned));
         for bucket in &self.buckets {
             let mut ids = bucket.distribution_ids.join(" ");
-            match bucket.defect {
+            match &bucket.defect {
                 Some(Defect::MalformedTag) => ids.push_str(" e1/.."),
-                Some(Defect::MissingDistribution) => ids.push_str(" EGONE"),
+                Some(Defect::WrongId(id)) => ids.extend([" ", id]),
                 Some(Defect::MissingBucket) => continue,
                 None => {}
             }
@@ -184,13 +198,30 @@ impl Resources {
             }
             state.buckets.insert(bucket.name.clone(), fake_bucket);
         }
-        for id in &self.distributions {
-            let config = self.config_versions[0].get(id).cloned();
-            let distribution =
-                FakeDistribution { delay: self.invalidation_delay, config, ..FakeDistribution::default() };
+        let configs = &self.config_versions[0];
+        for id in self.distributions.iter().chain(self.multi_tenant.as_ref().map(|it| &it.id)) {
+            let of_tenant = |it: &MultiTenant| {
+                let tenant = FakeTenant { distribution_id: it.id.clone(), parameters: it.tenants.get(id)?.clone() };
+                // Where its distribution's config is denied, the tenant itself can be read.
+                (configs.contains_key(id) || !configs.contains_key(&it.id)).then_some(tenant)
+            };
+            let tenant = self.multi_tenant.as_ref().and_then(of_tenant);
+            let (delay, config) = (self.invalidation_delay, configs.get(id).cloned());
+            let distribution = FakeDistribution { delay, config, tenant, ..FakeDistribution::default() };
             state.distributions.insert(id.clone(), distribution);
         }
         state
+    }
+
+    fn is_tenant(&self, id: &str) -> bool {
+        self.multi_tenant.as_ref().is_some_and(|it| it.tenants.contains_key(id))
+    }
+
+    /// The distributions or tenants that an operation of CloudFront is called for.
+    pub(crate) fn targets(&self, operation: &str) -> Vec<String> {
+        let multi_tenant = self.multi_tenant.iter().filter(|_| operation == "GetDistributionConfig");
+        let is_target = |id: &&String| self.is_tenant(id) == operation.ends_with("Tenant");
+        self.distributions.iter().filter(is_target).chain(multi_tenant.map(|it| &it.id)).cloned().collect()
     }
 
     /// Whether invalidations stay in progress for a while, so that there can be too many.
@@ -217,7 +248,7 @@ impl Resources {
         known_configs: &KnownConfigs,
     ) -> BTreeSet<PossibleOutcome> {
         let bucket = &self.buckets[bucket_index];
-        let mut possible_outcomes = match bucket.defect {
+        let mut possible_outcomes = match &bucket.defect {
             Some(Defect::MissingBucket | Defect::MalformedTag) => return [PossibleOutcome::Fails].into(),
             _ if bucket.distribution_ids.is_empty() => return [PossibleOutcome::Skipped("bucket-not-tagged")].into(),
             _ => self
@@ -226,9 +257,9 @@ impl Resources {
                 .map(PossibleOutcome::from_served_state)
                 .collect::<BTreeSet<_>>(),
         };
-        if let Some(Defect::MissingDistribution) = bucket.defect {
+        if let Some(Defect::WrongId(_)) = bucket.defect {
             let (served_state, _) = served_by_tags(key, bucket.origin_prefix);
-            // Reading the config of the missing distribution fails the change by itself.
+            // Reading the config of the wrong distribution fails the change by itself.
             if self.function_config != FunctionConfig::ConfigReadsOff && !known_configs.maybe_denied {
                 possible_outcomes.clear();
             }
@@ -291,12 +322,22 @@ impl PlannedBucket {
         self.defect.is_some()
     }
 
-    pub(crate) fn names_missing_distribution(&self) -> bool {
-        matches!(self.defect, Some(Defect::MissingDistribution))
+    /// The wrong ID in its tag, if it has one.
+    pub(crate) fn wrong_id(&self) -> Option<&str> {
+        match &self.defect {
+            Some(Defect::WrongId(id)) => Some(id),
+            _ => None,
+        }
     }
 }
 
-fn random_bucket(rng: &mut Rng, name: String, distributions: &[String], tags_suffice: bool) -> PlannedBucket {
+fn random_bucket(
+    rng: &mut Rng,
+    name: String,
+    distributions: &[String],
+    wrong_ids: &[&str],
+    tags_suffice: bool,
+) -> PlannedBucket {
     let tagged = rng.u8(0..6) > 0;
     let distribution_count = if rng.u8(0..3) == 0 { 2 } else { 1 };
     let mut ids = rng.choose_multiple(distributions, distribution_count);
@@ -304,7 +345,7 @@ fn random_bucket(rng: &mut Rng, name: String, distributions: &[String], tags_suf
     let defect = match rng.u8(0..150) {
         0 if tagged => Some(Defect::MalformedTag),
         1 => Some(Defect::MissingBucket),
-        2 if tagged => Some(Defect::MissingDistribution),
+        2 | 3 if tagged => rng.choice(wrong_ids).map(|id| Defect::WrongId((*id).to_owned())),
         _ => None,
     };
     let key_prefix = if tagged && rng.u8(0..4) == 0 { "web/site/" } else { "" };

@@ -14,6 +14,7 @@ mod cli;
 mod comparison;
 mod config;
 mod delivery;
+mod error_table;
 mod fake_aws;
 mod faults;
 mod harness;

@@ -126,7 +126,7 @@ fn the_policy_allows_exactly_the_actions_of_the_adapters() {
     let allowed: BTreeSet<_> =
         policy["Statement"].as_array().unwrap().iter().flat_map(|statement| strings(&statement["Action"])).collect();
     let mut expected = called_actions();
-    assert_eq!(expected.len(), 13, "{expected:?}");
+    assert_eq!(expected.len(), 14, "{expected:?}");
     expected.extend(["logs:CreateLogStream", "logs:PutLogEvents"].map(str::to_owned));
     expected.insert("logs:CreateLogGroup".to_owned());
     assert_eq!(allowed, expected);

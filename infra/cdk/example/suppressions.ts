@@ -16,7 +16,10 @@ const REASONS: Record<string, NagPackSuppression[]> = {
     {
       id: 'AwsSolutions-IAM5',
       reason: 'Bucket tags name the distributions; allowedDistributions limits them.',
-      appliesTo: ['Resource::arn:<AWS::Partition>:cloudfront::<AWS::AccountId>:distribution/*'],
+      appliesTo: [
+        'Resource::arn:<AWS::Partition>:cloudfront::<AWS::AccountId>:distribution/*',
+        'Resource::arn:<AWS::Partition>:cloudfront::<AWS::AccountId>:distribution-tenant/*',
+      ],
     },
     {
       id: 'AwsSolutions-IAM5',

@@ -40,9 +40,13 @@ export function rolePolicy(
     },
     (props.distributionConfig ?? 'auto') === 'auto' && {
       sid: 'ReadDistributionConfigs',
-      actions: ['cloudfront:GetCachePolicy', 'cloudfront:GetDistributionConfig'],
-      // AWS managed cache policies belong to no account.
-      resources: [`arn:${stack.partition}:cloudfront::*:cache-policy/*`, `${cloudFront}:distribution/*`],
+      actions: ['cloudfront:GetCachePolicy', 'cloudfront:GetDistributionConfig', 'cloudfront:GetDistributionTenant'],
+      resources: [
+        // AWS managed cache policies belong to no account.
+        `arn:${stack.partition}:cloudfront::*:cache-policy/*`,
+        `${cloudFront}:distribution/*`,
+        `${cloudFront}:distribution-tenant/*`,
+      ],
     },
     (props.bucketListing ?? 'auto') === 'auto' && {
       sid: 'ListObjects',

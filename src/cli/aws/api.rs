@@ -22,7 +22,7 @@ use crate::cli::link::{
     EventRule, EventSourceMapping, FunctionInfo, LastInvalidation, Notifications, OperatorApi, Queue, S3_PRINCIPAL,
     Schedule, name_of_arn,
 };
-use crate::path::{DistributionConfig, Tags};
+use crate::path::{DistributionConfig, Tags, Tenant};
 
 /// The response header with a bucket's Region. S3 sends it also if the request went to another Region.
 const REGION_HEADER: &str = "x-amz-bucket-region";
@@ -88,6 +88,7 @@ impl OperatorApi for OperatorClients {
             arn,
             distribution_tag: variables.remove("DISTRIBUTION_TAG"),
             is_dry_run: variables.remove("DRY_RUN").is_some_and(|it| it.trim() == "true"),
+            reads_configs: variables.remove("DISTRIBUTION_CONFIG").is_none_or(|it| it.trim() != "off"),
             bucket_owner: variables.remove("EXPECTED_BUCKET_OWNER"),
             queue_url: variables.remove("QUEUE_URL"),
             dead_letter_queue: output.dead_letter_config.and_then(|it| it.target_arn),
@@ -303,11 +304,8 @@ impl OperatorApi for OperatorClients {
         output.map(|_| ()).map_err(|error| call_error("PutBucketNotificationConfiguration", &error))
     }
 
-    async fn distribution_of(&self, tenant: &DistributionId) -> Result<DistributionId, CallError> {
-        let output = self.cloud_front.client.get_distribution_tenant().identifier(tenant.as_str()).send().await;
-        let output = output.map_err(|error| call_error("GetDistributionTenant", &error))?.distribution_tenant;
-        let id = output.and_then(|it| it.distribution_id).and_then(|id| DistributionId::new(&id).ok());
-        id.ok_or_else(|| invalid_response("GetDistributionTenant", "it has no DistributionId"))
+    async fn tenant(&self, tenant: &DistributionId) -> Result<Tenant, CallError> {
+        self.cloud_front.tenant(tenant).await
     }
 
     async fn distribution_config(&self, distribution: &DistributionId) -> Result<DistributionConfig, CallError> {

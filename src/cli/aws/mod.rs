@@ -7,14 +7,18 @@ mod known_elements;
 mod metrics;
 mod notifications;
 
+use std::env;
 use std::time::Duration;
 
-use aws_config::profile::ProfileFileCredentialsProvider;
+use anyhow::{anyhow, bail};
+use aws_config::profile::{self, ProfileFileCredentialsProvider};
 use aws_config::provider_config::ProviderConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{ConfigLoader, SdkConfig};
+use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_types::os_shim_internal::{Env, Fs};
 use tokio::sync::OnceCell;
 
 use crate::aws::cloudfront::CloudFront;
@@ -22,6 +26,7 @@ use crate::aws::response::call_error;
 use crate::aws::s3::is_path_style;
 use crate::aws::{CallError, ErrorClass};
 use crate::change::AccountId;
+use crate::change::text::excerpt;
 
 /// Values that take precedence over the environment and the shared configuration files.
 #[derive(Clone, Debug, Default)]
@@ -34,8 +39,24 @@ pub struct ConfigOverrides {
     pub endpoint: Option<String>,
 }
 
+/// The environment variable that names a profile.
+const PROFILE_VARIABLE: &str = "AWS_PROFILE";
+
 /// Loads the SDK configuration from `overrides` and the sources of `loader`, which has this HTTP client.
-pub async fn load_config(mut loader: ConfigLoader, client: SharedHttpClient, overrides: &ConfigOverrides) -> SdkConfig {
+///
+/// # Errors
+/// If the profile that an override or `AWS_PROFILE` names does not exist. The SDK would continue without it, and at last
+/// report missing credentials.
+pub async fn load_config(
+    mut loader: ConfigLoader,
+    client: SharedHttpClient,
+    overrides: &ConfigOverrides,
+) -> anyhow::Result<SdkConfig> {
+    match (&overrides.profile, env::var(PROFILE_VARIABLE)) {
+        (Some(name), _) => require_profile(name, "--profile").await?,
+        (None, Ok(name)) => require_profile(&name, PROFILE_VARIABLE).await?,
+        (None, Err(_)) => {}
+    }
     if let Some(profile) = &overrides.profile {
         // As in the AWS CLI, a profile that is named explicitly takes precedence over credentials in the environment.
         let region = overrides.region.clone().map(aws_config::Region::new);
@@ -51,7 +72,24 @@ pub async fn load_config(mut loader: ConfigLoader, client: SharedHttpClient, ove
     if let Some(endpoint) = &overrides.endpoint {
         loader = loader.endpoint_url(endpoint);
     }
-    loader.load().await
+    Ok(loader.load().await)
+}
+
+/// Checks that a profile exists. `source` is what named it.
+async fn require_profile(name: &str, source: &str) -> anyhow::Result<()> {
+    let profiles = profile::load(&Fs::real(), &Env::real(), &EnvConfigFiles::default(), None).await;
+    // The SDK's message has a line break.
+    let profiles = profiles.map_err(|error| {
+        let text = format!("{:#}", anyhow!(error));
+        anyhow!("{}", text.split_whitespace().collect::<Vec<_>>().join(" "))
+    })?;
+    if profiles.get_profile(name).is_none() {
+        bail!(
+            "the profile \"{}\" does not exist; correct {source} (`aws configure list-profiles` prints the profiles)",
+            excerpt(name)
+        );
+    }
+    Ok(())
 }
 
 /// The timeout of one attempt of a call to S3.

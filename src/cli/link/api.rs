@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use super::notification::Notifications;
 use crate::aws::{CallError, ErrorClass};
 use crate::change::{AccountId, BucketName, DistributionId, Timestamp};
-use crate::path::{DistributionConfig, Tags};
+use crate::path::{DistributionConfig, Tags, Tenant};
 
 /// The parts of a function's configuration that the commands read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct FunctionInfo {
     pub distribution_tag: Option<String>,
     /// Whether `DRY_RUN` is `true`: the function plans and logs, and sends nothing.
     pub is_dry_run: bool,
+    /// Whether the function reads distribution configs: `DISTRIBUTION_CONFIG` is not `off`.
+    pub reads_configs: bool,
     /// `EXPECTED_BUCKET_OWNER`, if it is set: the only account whose buckets the function accepts, or `any`.
     pub bucket_owner: Option<String>,
     /// `QUEUE_URL`, if it is set: the queue that the function polls.
@@ -182,8 +184,8 @@ pub trait OperatorApi {
         notifications: &Notifications,
     ) -> impl Future<Output = Result<(), CallError>>;
 
-    /// Returns the distribution of a distribution tenant.
-    fn distribution_of(&self, tenant: &DistributionId) -> impl Future<Output = Result<DistributionId, CallError>>;
+    /// Returns a distribution tenant.
+    fn tenant(&self, tenant: &DistributionId) -> impl Future<Output = Result<Tenant, CallError>>;
 
     /// Returns the config of a distribution.
     fn distribution_config(

@@ -73,6 +73,12 @@ pub enum LinkError {
     /// There is no such distribution.
     #[error("distribution {0} does not exist in this account; correct the ID or --profile")]
     NoDistribution(DistributionId),
+    /// The distribution is a multi-tenant one, and not one of its tenants.
+    #[error(
+        "{0} is a multi-tenant distribution, whose cache is invalidated per tenant; name the IDs of its tenants instead \
+         (dt_…)"
+    )]
+    MultiTenant(DistributionId),
     /// The distribution does not have the bucket as an origin.
     #[error(
         "no origin of {distribution} points to the bucket (its origins: {}); correct the ID, or add \
@@ -86,7 +92,7 @@ pub enum LinkError {
         domains: Vec<String>,
     },
     /// The caller may not read the distribution's origins.
-    #[error("cannot read the origins of {distribution}: {error}{}", origins_remedy(distribution, error))]
+    #[error("cannot read the origins of {distribution}: {error}{}", origins_remedy(error))]
     OriginsUnreadable {
         /// The distribution.
         distribution: DistributionId,
@@ -156,10 +162,11 @@ impl From<CallError> for LinkError {
     }
 }
 
-fn origins_remedy(distribution: &DistributionId, error: &CallError) -> String {
+fn origins_remedy(error: &CallError) -> String {
     if error.class != ErrorClass::AccessDenied {
         return String::new();
     }
-    let operation = if distribution.is_tenant() { "GetDistributionTenant" } else { "GetDistributionConfig" };
+    // A message starts with the operation. A tenant needs two.
+    let operation = error.message.split(':').next().unwrap_or_default();
     format!("; allow cloudfront:{operation}, or add --skip-origin-check")
 }

@@ -14,6 +14,7 @@ use super::step::{Permission, Step};
 use super::tags::{self, ManagedBy};
 use crate::aws::{CallError, ErrorClass};
 use crate::change::{Bucket, BucketName, DistributionId, Region};
+use crate::path::DistributionConfig;
 
 /// How a bucket's events reach the function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,12 +80,12 @@ pub async fn plan_link(
         return Err(LinkError::OtherOwner(owner.to_owned()));
     }
     let bucket = Bucket { name: request.bucket.clone(), region: Region::new(&region).ok() };
-    let mut origin_paths = Vec::new();
+    let mut paths = Vec::new();
     for id in request.distributions.iter().collect::<BTreeSet<_>>() {
-        match origin_paths_of(api, &bucket, id).await {
-            Ok(paths) => origin_paths.push((id.clone(), paths)),
+        match config_of(api, &bucket, id).await {
+            Ok(config) => paths.push((id.clone(), origin_paths(&config, &bucket))),
             Err(LinkError::NoOrigin { .. } | LinkError::OriginsUnreadable { .. }) if request.skip_origin_check => {
-                origin_paths.push((id.clone(), Vec::new()));
+                paths.push((id.clone(), Vec::new()));
             }
             Err(error) => return Err(error),
         }
@@ -122,7 +123,7 @@ pub async fn plan_link(
     }
     Ok(LinkPlan {
         change_set: ChangeSet { bucket: request.bucket.clone(), steps },
-        origin_paths,
+        origin_paths: paths,
         managed_by: ManagedBy::of(&before),
         unread_queue,
         tag_value: after.get(deployment.tag()).cloned().unwrap_or_default(),
@@ -228,32 +229,46 @@ async fn permission(
     Ok((!policy.is_some_and(|policy| allows(&policy, own.request()))).then_some(own))
 }
 
-/// Returns the origin paths through which a distribution serves the bucket.
-pub(super) async fn origin_paths_of(
+/// Returns the config of a distribution of which an origin is the bucket; of a tenant, that of its distribution.
+pub(super) async fn config_of(
     api: &impl OperatorApi,
     bucket: &Bucket,
     id: &DistributionId,
-) -> Result<Vec<String>, LinkError> {
+) -> Result<DistributionConfig, LinkError> {
     let link_error = |error: CallError| match error.class {
         ErrorClass::NotFound => LinkError::NoDistribution(id.clone()),
         ErrorClass::AccessDenied => LinkError::OriginsUnreadable { distribution: id.clone(), error },
         _ => LinkError::Call(error),
     };
-    let distribution = if id.is_tenant() { &api.distribution_of(id).await.map_err(link_error)? } else { id };
-    let config = api.distribution_config(distribution).await.map_err(link_error)?;
+    let config = if id.is_tenant() {
+        let tenant = api.tenant(id).await.map_err(link_error)?;
+        let config = api.distribution_config(&tenant.distribution).await.map_err(link_error)?;
+        config.for_tenant(&tenant.parameters)
+    } else {
+        api.distribution_config(id).await.map_err(link_error)?
+    };
+    if config.is_multi_tenant {
+        return Err(LinkError::MultiTenant(id.clone()));
+    }
+    if config.origins_of(bucket).next().is_none() {
+        let domains = config.origins.iter().map(|it| it.domain.clone()).collect();
+        return Err(LinkError::NoOrigin { distribution: id.clone(), domains });
+    }
+    Ok(config)
+}
+
+/// Returns the origin paths with which the distribution serves the bucket, sorted.
+pub(super) fn origin_paths(config: &DistributionConfig, bucket: &Bucket) -> Vec<String> {
     let mut paths: Vec<_> = config
         .origins_of(bucket)
         .map(|it| match it.path.map(|path| path.to_string()) {
-            None => "(per tenant)".to_owned(),
+            // Malformed, or with a parameter that has no value.
+            None => "unknown".to_owned(),
             Some(root) if root.is_empty() => "/".to_owned(),
             Some(path) => path,
         })
         .collect();
     paths.sort();
     paths.dedup();
-    if paths.is_empty() {
-        let domains = config.origins.iter().map(|it| it.domain.clone()).collect();
-        return Err(LinkError::NoOrigin { distribution: id.clone(), domains });
-    }
-    Ok(paths)
+    paths
 }

@@ -7,8 +7,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::cli::cli_errors::NO_CREDENTIALS;
-use crate::cli::plan::invalidator;
+use crate::cli::plan::{NO_CREDENTIALS, invalidator};
 
 /// An empty directory for one test.
 fn directory(name: &str) -> PathBuf {

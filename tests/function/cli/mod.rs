@@ -1,6 +1,5 @@
 //! The command line.
 
-pub(crate) mod cli_errors;
 pub(crate) mod demo;
 pub(crate) mod documented_commands;
 pub(crate) mod documented_urls;

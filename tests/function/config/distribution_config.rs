@@ -260,20 +260,3 @@ async fn a_slow_config_delays_no_other_distribution() {
     assert!(matches!(outcome, InvocationOutcome::Error { .. }), "{outcome:?}");
     assert_eq!(harness.invalidations("E2"), [["/b"]]);
 }
-
-#[tokio::test]
-async fn a_tenant_is_invalidated_by_its_own_call_and_has_no_config() {
-    let mut state = state(&[("site", "dt_2vExAmPle E1")]);
-    set(&mut state, "E1", config("/web"));
-    state.buckets.get_mut("site").unwrap().tags.insert("invalidation:originPath".into(), "/web".into());
-    let harness = Harness::start(state, &[]).await;
-    harness.report("r1", created(&[("site", "web/docs/index.html")])).await;
-    assert_eq!(harness.invalidations("dt_2vExAmPle"), [["/docs/", "/docs/index.html"]]);
-    assert_eq!(harness.invalidations("E1"), [["/docs/index.html"]]);
-    assert_eq!(harness.aws.calls("CreateInvalidationForDistributionTenant").len(), 1);
-    assert_eq!(harness.aws.calls(READ).len(), 1);
-    let report = harness.report("r2", r#"{"distributionId":"dt_2vExAmPle","paths":["/x"],"wait":true}"#).await;
-    assert_eq!(report["invalidations"][0]["invalidationStatus"], "Completed", "{report}");
-    let (_, message) = harness.error("r3", r#"{"distributionId":"dt_gone","paths":["/x"]}"#).await;
-    assert!(message.contains("EntityNotFound"), "{message}");
-}

@@ -6,4 +6,6 @@ pub(crate) mod listing;
 pub(crate) mod mapping_cases;
 pub(crate) mod stale_config;
 pub(crate) mod tags;
+pub(crate) mod tenants;
+pub(crate) mod uncertain_urls;
 pub(crate) mod urls;

@@ -13,7 +13,7 @@ use crate::harness::{state, within};
 const JOB: &str = "11111111-abcd-1111-abcd-111111abcdef";
 
 /// Each operation: name, request line, target, IAM action and resource.
-const OPERATIONS: [(&str, &str, &str, &str, &str); 14] = [
+const OPERATIONS: [(&str, &str, &str, &str, &str); 15] = [
     ("GetBucketTagging", "GET /site?tagging", "site", "s3:GetBucketTagging", "arn:aws:s3:::site"),
     ("ListObjectsV2", "GET /site?list-type=2&max-keys=1", "site", "s3:ListBucket", "arn:aws:s3:::site"),
     (
@@ -50,6 +50,13 @@ const OPERATIONS: [(&str, &str, &str, &str, &str); 14] = [
         "E1",
         "cloudfront:GetDistributionConfig",
         "arn:aws:cloudfront::123456789012:distribution/E1",
+    ),
+    (
+        "GetDistributionTenant",
+        "GET /2020-05-31/distribution-tenant/dt_1",
+        "dt_1",
+        "cloudfront:GetDistributionTenant",
+        "arn:aws:cloudfront::123456789012:distribution-tenant/dt_1",
     ),
     (
         "GetCachePolicy",
@@ -116,7 +123,8 @@ async fn every_operation_can_be_denied_in_its_services_form() {
     aws.with(|state| state.denied.clear());
     for (operation, line, ..) in OPERATIONS {
         let (_, body) = call(&aws, operation, line).await;
-        assert!(!body.contains("is not authorized") || operation == "GetDistributionConfig", "{operation}: {body}");
+        let has_none = ["GetDistributionConfig", "GetDistributionTenant"].contains(&operation);
+        assert!(!body.contains("is not authorized") || has_none, "{operation}: {body}");
     }
 }
 
@@ -185,7 +193,8 @@ async fn near_misses_of_an_operation_are_unknown() {
         "POST /2020-05-31/distribution/E1/config",
         "GET /2020-05-31/distribution/E1",
         "GET /2020-05-31/distribution/E1/config?x",
-        "GET /2020-05-31/distribution-tenant/dt_1",
+        "POST /2020-05-31/distribution-tenant/dt_1",
+        "GET /2020-05-31/distribution-tenant/dt_1?x",
         "GET /2020-05-31/distribution-tenant/dt_1/invalidation",
         "GET /2020-05-31/cache-policy/p1/config",
         "GET /2020-05-31/cache-policy",

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use aws_sdk_cloudfront::error::ProvideErrorMetadata;
 use aws_sdk_cloudfront::types::{InvalidationBatch, Paths};
-use s3_cloudfront_invalidator::local::{FakeAws, State};
+use s3_cloudfront_invalidator::local::{FakeAws, FakeDistribution, State};
+use serde_json::json;
 
 use crate::fake_aws::sdk::{calls, cloudfront};
 use crate::harness::state;
@@ -116,4 +117,42 @@ async fn operations_of_distributions_and_of_tenants_do_not_find_each_others_ids(
     let get = cloudfront(&aws).get_invalidation_for_distribution_tenant().distribution_tenant_id(TENANT).id("I1");
     assert_eq!(get.send().await.unwrap_err().code(), Some("NoSuchInvalidation"));
     assert_eq!(aws.accepted_invalidations().len(), 0);
+}
+
+#[tokio::test]
+async fn a_tenant_is_read_by_the_sdk_with_its_distribution_and_its_parameters() {
+    let mut state = slow_state();
+    let parameters = [("tenant", "a&b"), ("é", "<1>")];
+    state.distributions.insert(TENANT.into(), FakeDistribution::tenant_of("E1", &parameters));
+    state.distributions.insert("dt_plain".into(), FakeDistribution::tenant_of("E1", &[]));
+    state.distributions.insert("dt_denied".into(), FakeDistribution::default());
+    let aws = FakeAws::start(state).await.unwrap();
+    let get = |id: &str| cloudfront(&aws).get_distribution_tenant().identifier(id).send();
+    let answer = get(TENANT).await.unwrap();
+    assert!(answer.e_tag().unwrap().starts_with('E'));
+    let tenant = answer.distribution_tenant().unwrap();
+    assert_eq!((tenant.id(), tenant.distribution_id()), (Some(TENANT), Some("E1")));
+    let arn = format!("arn:aws:cloudfront::123456789012:distribution-tenant/{TENANT}");
+    assert_eq!((tenant.arn(), tenant.enabled()), (Some(arn.as_str()), Some(true)));
+    assert_eq!(tenant.domains()[0].domain(), "tenant.example.com");
+    assert!(tenant.created_time().is_some() && tenant.last_modified_time().is_some());
+    let read: Vec<_> = tenant.parameters().iter().map(|it| (it.name(), it.value())).collect();
+    assert_eq!(read, parameters);
+    assert!(get("dt_plain").await.unwrap().distribution_tenant().unwrap().parameters().is_empty());
+    for (id, code) in [("dt_denied", "AccessDenied"), ("dt_other", "EntityNotFound"), ("E1", "EntityNotFound")] {
+        assert_eq!(get(id).await.unwrap_err().code(), Some(code), "{id}");
+    }
+    assert_eq!(calls(&aws, "GetDistributionTenant").len(), 5);
+}
+
+/// A multi-tenant distribution has no cache of its own.
+#[tokio::test]
+async fn a_multi_tenant_distribution_is_not_found_by_an_invalidation() {
+    let mut state = slow_state();
+    state.distributions.get_mut("E1").unwrap().config = Some(json!({ "ConnectionMode": "tenant-only" }));
+    let aws = FakeAws::start(state).await.unwrap();
+    let create = cloudfront(&aws).create_invalidation().distribution_id("E1");
+    let error = create.invalidation_batch(batch("a", &numbered(1, ""))).send().await.unwrap_err();
+    assert_eq!(error.code(), Some("NoSuchDistribution"));
+    assert!(cloudfront(&aws).get_distribution_config().id("E1").send().await.is_ok());
 }

@@ -88,20 +88,31 @@ async fn a_request_reads_a_corrected_tag_anew() {
 
 #[tokio::test]
 async fn a_misnamed_tag_is_warned_of_once() {
-    let mut state = state(&[("site", "E1"), ("untagged", "")]);
-    let tags = [("site", "invalidation:maxpaths"), ("site", "invalidation:later"), ("untagged", "DistributionId")];
+    let mut state = state(&[("site", "E1"), ("untagged", ""), ("invalid", "E1")]);
+    let tags = [
+        ("site", "invalidation:maxpaths"),
+        ("site", "invalidation:later"),
+        ("untagged", "DistributionId"),
+        ("invalid", "invalidation:indexdocuments"),
+    ];
     for (bucket, tag) in tags {
         state.buckets.get_mut(bucket).unwrap().tags.insert(tag.into(), "5".into());
     }
+    state.buckets.get_mut("invalid").unwrap().tags.insert("invalidation:originPath".into(), "web".into());
     let harness = Harness::start(state, &[]).await;
     for id in ["r1", "r2"] {
         harness.report(id, created(&[("site", "a"), ("untagged", "b")])).await;
+        // These tags are not cached, because one of them is invalid.
+        harness.error(id, created(&[("invalid", "c")])).await;
     }
+    harness.aws.with(|state| state.buckets.get_mut("invalid").unwrap().tags.remove("invalidation:originPath"));
+    harness.report("r3", created(&[("invalid", "c")])).await;
     let log = harness.function.stop().await.unwrap();
     for part in [
         "the tag \\\"invalidation:maxpaths\\\" has no effect; rename it to \\\"invalidation:maxPaths\\\"",
         "the tag \\\"invalidation:later\\\" has no effect; remove it",
         "the tag \\\"DistributionId\\\" has no effect; rename it to \\\"distributionId\\\"",
+        "the tag \\\"invalidation:indexdocuments\\\" has no effect; rename it to \\\"invalidation:indexDocuments\\\"",
     ] {
         let lines = log.iter().filter(|line| line.contains(part) && line.contains("WARN"));
         assert_eq!(lines.count(), 1, "{part}: {log:#?}");

@@ -315,7 +315,7 @@ pub(super) const EXPECTED: &[Expected] = &[
     (
         "direct/bucket-of-another-region",
         &[
-            r#"RequestFailed: bucket "example-docs": its tags could not be read: GetBucketTagging: PermanentRedirect: The bucket you are attempting to access must be addressed using the specified endpoint. (HTTP 301); the bucket is not in the Region that the event names (by default the function's Region); use the function in the bucket's Region"#,
+            r#"RequestFailed: bucket "example-docs": its tags could not be read: GetBucketTagging: PermanentRedirect: The bucket you are attempting to access must be addressed using the specified endpoint. (HTTP 301); the bucket is not in the Region that the event names (by default that of the function or command); use the function in the bucket's Region, or the command's --region"#,
         ],
         None,
     ),

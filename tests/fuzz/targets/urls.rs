@@ -126,8 +126,8 @@ fn config(names: &str) -> Arc<DistributionConfig> {
     let events = ["origin-request"];
     Arc::new(DistributionConfig {
         origins: vec![Origin::new("s3", "site.s3.amazonaws.com", "").unwrap()],
-        origin_groups: Vec::new(),
         behaviors: vec![Behavior::new(None, "s3", None, false, events).unwrap()],
         default_root_object: DistributionConfig::root_object(names.split_whitespace().next()),
+        ..DistributionConfig::default()
     })
 }

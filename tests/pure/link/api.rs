@@ -7,7 +7,7 @@ use s3_cloudfront_invalidator::change::{AccountId, BucketName, DistributionId, T
 use s3_cloudfront_invalidator::cli::link::{
     EventRule, EventSourceMapping, FunctionInfo, LastInvalidation, Notifications, OperatorApi, Queue, Schedule,
 };
-use s3_cloudfront_invalidator::path::{Behavior, DistributionConfig, Origin, Tags};
+use s3_cloudfront_invalidator::path::{Behavior, DistributionConfig, Origin, Tags, Tenant};
 
 use super::fake_account::{
     ACCOUNT, Account, DEAD, FUNCTION, OTHER_QUEUE, QUEUE, denied, failed, missing, policy, statement,
@@ -34,6 +34,7 @@ impl OperatorApi for Account {
             arn: FUNCTION.into(),
             distribution_tag: self.tag.borrow().clone(),
             is_dry_run: self.is_dry_run.get(),
+            reads_configs: self.reads_configs.get(),
             bucket_owner: self.owner.borrow().clone(),
             queue_url: self.queue_url.borrow().clone(),
             dead_letter_queue,
@@ -139,8 +140,16 @@ impl OperatorApi for Account {
         self.write(|| self.notifications.borrow_mut().set(all.clone(), self.late.get()))
     }
 
-    async fn distribution_of(&self, tenant: &DistributionId) -> Result<DistributionId, CallError> {
-        if tenant.as_str() == "dt_1" { Ok(DistributionId::new("E1").unwrap()) } else { Err(missing("EntityNotFound")) }
+    /// `dt_1` is a tenant of `E1`, and the tenants of `E5` are `dt_5`, whose folder is `blue`, and `dt_6`, which has
+    /// none.
+    async fn tenant(&self, tenant: &DistributionId) -> Result<Tenant, CallError> {
+        let (distribution, parameters) = match tenant.as_str() {
+            "dt_1" => ("E1", [].into()),
+            "dt_5" => ("E5", [("tenant".to_owned(), "blue".to_owned())].into()),
+            "dt_6" => ("E5", [].into()),
+            _ => return Err(missing("EntityNotFound")),
+        };
+        Ok(Tenant { distribution: DistributionId::new(distribution).unwrap(), parameters })
     }
 
     async fn distribution_config(&self, distribution: &DistributionId) -> Result<DistributionConfig, CallError> {
@@ -149,7 +158,8 @@ impl OperatorApi for Account {
         let origin = |(domain, path): &(String, String)| Origin::new("o", domain, path).unwrap();
         Ok(DistributionConfig {
             origins: origins.iter().map(origin).collect(),
-            behaviors: vec![Behavior::new(None, "o", None, false, std::iter::empty::<&str>()).unwrap()],
+            is_multi_tenant: origins.iter().any(|(_, path)| path.contains("{{")),
+            behaviors: vec![Behavior::new(None, "o", None, false, self.function_at.get()).unwrap()],
             ..DistributionConfig::default()
         })
     }

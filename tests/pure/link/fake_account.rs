@@ -82,6 +82,10 @@ pub(crate) struct Account {
     /// The function's `EXPECTED_BUCKET_OWNER` and `DRY_RUN`.
     pub(crate) owner: RefCell<Option<String>>,
     pub(crate) is_dry_run: Cell<bool>,
+    /// Whether the function's `DISTRIBUTION_CONFIG` is not `off`.
+    pub(crate) reads_configs: Cell<bool>,
+    /// Where a function runs in front of each distribution's origins.
+    pub(crate) function_at: Cell<Option<&'static str>>,
     pub(crate) region: RefCell<String>,
     pub(crate) tag: RefCell<Option<String>>,
     pub(crate) abac: Cell<bool>,
@@ -163,6 +167,8 @@ impl Account {
             caller: RefCell::new(ACCOUNT.into()),
             owner: RefCell::new(None),
             is_dry_run: Cell::new(false),
+            reads_configs: Cell::new(true),
+            function_at: Cell::new(None),
             region: RefCell::new(REGION.into()),
             tag: RefCell::new(None),
             abac: Cell::new(false),
@@ -180,6 +186,12 @@ impl Account {
         *self.schedule_name.borrow_mut() = None;
         self.schedules.borrow_mut().clear();
         self.add_mapping(QUEUE);
+    }
+
+    /// Adds `E5`, whose tenants each have a folder of the bucket.
+    pub(crate) fn add_multi_tenant_distribution(&self) {
+        let origin = ("my-site.s3.eu-central-1.amazonaws.com".to_owned(), "/{{tenant}}".to_owned());
+        self.origins.borrow_mut().insert("E5".to_owned(), vec![origin]);
     }
 
     pub(crate) fn add_mapping(&self, queue: &str) {

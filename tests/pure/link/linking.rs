@@ -200,6 +200,31 @@ fn a_tenant_is_looked_up_by_its_distribution() {
 }
 
 #[test]
+fn a_tenants_origin_path_has_the_values_of_its_parameters() {
+    let account = Account::new();
+    account.add_multi_tenant_distribution();
+    let tenants = super::LinkRequest { distributions: ids(&["dt_5", "dt_6"]), ..request(Via::Queue) };
+    let plan = link(&account, &tenants).unwrap().unwrap();
+    let paths: Vec<_> = plan.origin_paths.iter().map(|(id, paths)| (id.as_str(), paths.join(" "))).collect();
+    assert_eq!(paths, [("dt_5", "/blue".to_owned()), ("dt_6", "unknown".to_owned())]);
+}
+
+#[test]
+fn a_multi_tenant_distributions_own_id_is_refused() {
+    let account = Account::new();
+    account.add_multi_tenant_distribution();
+    let before = configuration(&account);
+    for skip_origin_check in [false, true] {
+        let own = super::LinkRequest { distributions: ids(&["E5"]), skip_origin_check, ..request(Via::Queue) };
+        let error = link(&account, &own).unwrap_err();
+        let message = "E5 is a multi-tenant distribution, whose cache is invalidated per tenant; name the IDs of its \
+                       tenants instead (dt_…)";
+        assert_eq!(error.to_string(), message);
+        assert_eq!(configuration(&account), before);
+    }
+}
+
+#[test]
 fn one_distribution_of_two_can_be_unlinked() {
     let account = configured_account();
     let before = configuration(&account);

@@ -48,6 +48,67 @@ fn a_linked_bucket_has_no_problems() {
 }
 
 #[test]
+fn unknown_urls_are_a_problem_with_the_tag_that_names_them() {
+    let (found, _) = problems(Via::Queue, |it| it.function_at.set(Some("origin-request")));
+    assert_eq!(
+        found,
+        ["URLs: urls-uncertain: distribution E1: a function at origin-request is in front of this bucket, so viewers \
+             may request other URLs than those that are invalidated; name the forms of these URLs in the tag \
+             invalidation:urls (\"/:key\" if they are the keys)"]
+    );
+    let (found, _) = problems(Via::Queue, |it| {
+        it.reads_configs.set(false);
+        it.origins.borrow_mut().get_mut("E1").unwrap()[0].1 = "/web".into();
+    });
+    assert_eq!(
+        found,
+        ["origin path: origin-path-unknown: the function does not read distribution configs \
+             (DISTRIBUTION_CONFIG=off), so it does not know the origin path /web; name it in the tag \
+             invalidation:originPath of the bucket, or deploy the function with DistributionConfig=auto"]
+    );
+}
+
+#[test]
+fn a_multi_tenant_distributions_own_id_is_a_problem() {
+    let breakage = |it: &Account| it.origins.borrow_mut().get_mut("E1").unwrap()[0].1 = "/{{tenant}}".into();
+    let (found, _) = problems(Via::Queue, breakage);
+    let [problem] = found.as_slice() else { panic!("{found:?}") };
+    assert!(problem.starts_with("origin path: multi-tenant-distribution: "), "{problem}");
+    assert!(problem.contains("name the IDs of its tenants instead (dt_…)"), "{problem}");
+}
+
+/// What the URLs are is a note, or the operator has said it.
+#[test]
+fn known_urls_are_no_problem() {
+    let tag = |it: &Account, tag: &str, value: &str| {
+        it.tags.borrow_mut().newest.insert(tag.into(), value.into());
+    };
+    let urls = |breakage: &dyn Fn(&Account)| {
+        let (of_bucket, _) = status(Via::Queue, breakage, false);
+        assert!(of_bucket.checks().all(|(_, check)| check.is_ok()), "{of_bucket:?}");
+        let of_distribution = &of_bucket.distributions[0];
+        (of_distribution.urls.state.clone(), of_distribution.note.clone())
+    };
+    assert_eq!(urls(&|_| {}), ("/:key".to_owned(), None));
+    let (state, note) = urls(&|it| it.function_at.set(Some("viewer-request")));
+    assert_eq!(state, "/:key");
+    assert!(note.unwrap().starts_with("distribution E1: a function at viewer-request is in front of this bucket"));
+    for event_type in ["viewer-request", "origin-request"] {
+        let (state, note) = urls(&|it| {
+            it.function_at.set(Some(event_type));
+            tag(it, "invalidation:urls", "/:key  /:page");
+        });
+        assert_eq!((state.as_str(), note), ("/:key /:page", None), "{event_type}");
+    }
+    let (_, note) = urls(&|it| {
+        it.reads_configs.set(false);
+        it.origins.borrow_mut().get_mut("E1").unwrap()[0].1 = "/web".into();
+        tag(it, "invalidation:originPath", "/web");
+    });
+    assert_eq!(note, None);
+}
+
+#[test]
 fn each_problem_of_a_bucket_is_reported_with_its_remedy() {
     type Breakage = fn(&Account);
     let cases: [(Via, Breakage, &str, &str); 15] = [
@@ -238,6 +299,7 @@ fn the_json_of_a_status_names_every_field() {
                 "id": "E1",
                 "exists": ok("yes"),
                 "originPath": ok("/"),
+                "urls": ok("/:key"),
                 "invalidationsListed": true,
                 "lastInvalidation": { "createdAt": "1970-01-01T00:16:40.000Z", "status": "Completed" },
             }],
@@ -308,6 +370,7 @@ fn the_documented_fields_are_exactly_those_of_a_status() {
     let breakage = |it: &Account| {
         it.queue.borrow_mut().policy = None;
         it.schedules.borrow_mut()[0].is_enabled = false;
+        it.function_at.set(Some("viewer-request"));
     };
     let (of_bucket, of_function) = status(Via::Queue, breakage, false);
     let mut fields = BTreeSet::new();

@@ -1,6 +1,7 @@
 //! Checks a bucket: its tags, its distributions, and how its events reach the function.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::{BucketStatus, Check, DistributionStatus};
 use crate::change::text::one_line;
@@ -9,9 +10,11 @@ use crate::cli::link::api::{OperatorApi, missing_permissions};
 use crate::cli::link::deployment::Deployment;
 use crate::cli::link::error::LinkError;
 use crate::cli::link::notification::{Destination, EVENTS, KeyFilter, NotificationRule, Notifications};
-use crate::cli::link::plan::{is_forwarded, origin_paths_of};
+use crate::cli::link::plan::{config_of, is_forwarded, origin_paths};
 use crate::cli::link::policy::{AccessRequest, S3_PRINCIPAL, allows, is_sqs_managed_key};
-use crate::path::misnamed_tag_message;
+use crate::path::{
+    BucketOptions, DistributionConfig, Mapping, ORIGIN_PATH_TAG, URLS_REWRITTEN, URLS_UNCERTAIN, misnamed_tag_message,
+};
 
 /// Checks a bucket and its distributions. With `skip_origin_check` it is no problem if no origin of a distribution
 /// points to the bucket, or if the origins may not be read: a proxy may be between the distribution and the bucket.
@@ -23,9 +26,11 @@ pub async fn check_bucket(
 ) -> BucketStatus {
     let bucket = Bucket { name: name.clone(), region: Region::new(&deployment.region).ok() };
     let mut distributions = Vec::new();
-    let (mut tag, distribution_ids) = check_tag(api, deployment, name).await;
-    for id in distribution_ids.iter().flatten() {
-        distributions.push(check_distribution(api, &bucket, id, skip_origin_check).await);
+    let (mut tag, options) = check_tag(api, deployment, name).await;
+    if let Some(options) = &options {
+        for id in &options.distributions {
+            distributions.push(check_distribution(api, deployment, &bucket, options, id, skip_origin_check).await);
+        }
     }
     if let Ok(region) = api.bucket_region(name).await
         && region != deployment.region
@@ -41,7 +46,7 @@ pub async fn check_bucket(
     }
     let (events_via, policy) = match api.notifications(name).await {
         Ok(notifications) => {
-            let ids: Vec<_> = distribution_ids.iter().flatten().map(DistributionId::as_str).collect();
+            let ids: Vec<_> = options.iter().flat_map(|it| &it.distributions).map(DistributionId::as_str).collect();
             let relink = RelinkCommand {
                 bucket: name,
                 ids: if ids.is_empty() { "DISTRIBUTION".to_owned() } else { ids.join(" ") },
@@ -57,7 +62,7 @@ async fn check_tag(
     api: &impl OperatorApi,
     deployment: &Deployment,
     name: &BucketName,
-) -> (Check, Option<Vec<DistributionId>>) {
+) -> (Check, Option<BucketOptions>) {
     let tags = match api.tags(name).await {
         Ok(tags) => tags,
         Err(error) => return (Check::failed_call(&error), None),
@@ -68,7 +73,7 @@ async fn check_tag(
     let misnamed = (!misnamed.is_empty()).then(|| misnamed.join("; "));
     let problem = |message| Check::problem("misnamed", "tag-misnamed", message);
     match defaults.parse(&tags) {
-        Ok(Some(options)) => (misnamed.map_or_else(|| Check::ok("ok"), problem), Some(options.distributions)),
+        Ok(Some(options)) => (misnamed.map_or_else(|| Check::ok("ok"), problem), Some(options)),
         Ok(None) => {
             if let Some(message) = misnamed {
                 return (problem(message), None);
@@ -87,16 +92,26 @@ async fn check_tag(
 
 async fn check_distribution(
     api: &impl OperatorApi,
+    deployment: &Deployment,
     bucket: &Bucket,
+    options: &BucketOptions,
     id: &DistributionId,
     skip_origin_check: bool,
 ) -> DistributionStatus {
-    let (exists, origin_path) = match origin_paths_of(api, bucket, id).await {
-        Ok(paths) => (Check::ok("yes"), Check::ok(paths.join(" "))),
+    let config = config_of(api, bucket, id).await;
+    let (urls, note) = match &config {
+        Ok(config) => check_urls(bucket, options, id, config),
+        Err(_) => (Check::not_checked(), None),
+    };
+    let (exists, origin_path) = match config {
+        Ok(config) => (Check::ok("yes"), check_origin_path(deployment, bucket, options, &config)),
         Err(LinkError::NoDistribution(_)) => {
             let message =
                 format!("distribution {id} does not exist in this account; remove its ID from the bucket's tag");
             (Check::problem("no", "distribution-not-found", message), Check::not_checked())
+        }
+        Err(error @ LinkError::MultiTenant(_)) => {
+            (Check::ok("yes"), Check::problem("per tenant", "multi-tenant-distribution", error.to_string()))
         }
         Err(LinkError::NoOrigin { .. }) if skip_origin_check => (Check::ok("yes"), Check::not_checked()),
         Err(LinkError::OriginsUnreadable { .. }) if skip_origin_check => (Check::not_checked(), Check::not_checked()),
@@ -118,7 +133,42 @@ async fn check_distribution(
     // Problems of the distribution are reported above. Not being allowed to list its invalidations is not a problem.
     let last = api.last_invalidation(id).await;
     let is_listed = last.is_ok();
-    DistributionStatus { id: id.to_string(), exists, origin_path, is_listed, last_invalidation: last.ok().flatten() }
+    let last_invalidation = last.ok().flatten();
+    DistributionStatus { id: id.to_string(), exists, origin_path, urls, note, is_listed, last_invalidation }
+}
+
+/// Checks whether the function knows the origin path.
+fn check_origin_path(
+    deployment: &Deployment,
+    bucket: &Bucket,
+    options: &BucketOptions,
+    config: &DistributionConfig,
+) -> Check {
+    let paths = origin_paths(config, bucket).join(" ");
+    if deployment.function.reads_configs || options.origin_path.is_some() || paths == "/" {
+        return Check::ok(paths);
+    }
+    let message = format!(
+        "the function does not read distribution configs (DISTRIBUTION_CONFIG=off), so it does not know the origin path \
+         {paths}; name it in the tag {ORIGIN_PATH_TAG} of the bucket, or deploy the function with \
+         DistributionConfig=auto"
+    );
+    Check::problem(paths, "origin-path-unknown", message)
+}
+
+/// Checks whether the URLs that viewers request are known. Also returns what is no problem but good to know.
+fn check_urls(
+    bucket: &Bucket,
+    options: &BucketOptions,
+    id: &DistributionId,
+    config: &DistributionConfig,
+) -> (Check, Option<String>) {
+    let mapping = Mapping::new(bucket, options, Some(&Arc::new(config.clone())));
+    let forms = options.urls.clone().unwrap_or_default().to_string();
+    if mapping.are_urls_uncertain {
+        return (Check::problem("uncertain", "urls-uncertain", format!("distribution {id}: {URLS_UNCERTAIN}")), None);
+    }
+    (Check::ok(forms), mapping.may_be_rewritten.then(|| format!("distribution {id}: {URLS_REWRITTEN}")))
 }
 
 /// The command that links a bucket again, as a remedy.

@@ -102,6 +102,11 @@ pub struct DistributionStatus {
     pub exists: Check,
     /// The origin paths through which it serves the bucket.
     pub origin_path: Check,
+    /// Whether the URLs that viewers request are known, with their forms.
+    pub urls: Check,
+    /// What is no problem but good to know of these URLs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// Whether its invalidations could be listed.
     #[serde(rename = "invalidationsListed")]
     pub is_listed: bool,
@@ -161,8 +166,10 @@ impl BucketStatus {
     /// All checks, each with the name of its column.
     pub fn checks(&self) -> impl Iterator<Item = (&'static str, &Check)> {
         let own = [("tag", &self.tag), ("events via", &self.events_via), ("policy", &self.policy)];
-        let each =
-            self.distributions.iter().flat_map(|it| [("distribution", &it.exists), ("origin path", &it.origin_path)]);
+        let each = self
+            .distributions
+            .iter()
+            .flat_map(|it| [("distribution", &it.exists), ("origin path", &it.origin_path), ("URLs", &it.urls)]);
         own.into_iter().chain(each)
     }
 }
