@@ -6,6 +6,8 @@ use serde::Deserialize;
 /// The effect of a deployment on a bucket.
 pub(crate) struct Deploy {
     pub(crate) name: &'static str,
+    /// The forms of the URLs that viewers request.
+    pub(crate) forms: &'static str,
     /// The keys that were created, overwritten or removed.
     pub(crate) changed: Vec<String>,
     /// The keys that did not change.
@@ -22,8 +24,11 @@ struct Release {
 fn release(name: &'static str, json: &str) -> Deploy {
     let release: Release = serde_json::from_str(json).expect("a list of a release");
     let changed = release.created.into_iter().chain(release.removed).collect();
-    Deploy { name, changed, unchanged: release.unchanged }
+    Deploy { name, forms: KEY, changed, unchanged: release.unchanged }
 }
+
+/// The form without a tag.
+pub(crate) const KEY: &str = "/:key";
 
 /// All deployments of the comparison.
 pub(crate) fn deploys() -> Vec<Deploy> {
@@ -31,6 +36,7 @@ pub(crate) fn deploys() -> Vec<Deploy> {
         release("icon font release", include_str!("../../tests/data/trees/icon-font-release.json")),
         release("math renderer release", include_str!("../../tests/data/trees/math-renderer-release.json")),
         blog(),
+        Deploy { name: "the same blog with `/:page`", forms: "/:page", ..blog() },
         assets(),
         photos(),
         folders(),
@@ -55,7 +61,7 @@ fn blog() -> Deploy {
     changed.extend((1..=44).map(|page| format!("posts/page/{page}/index.html")));
     changed.extend((0..60).map(|tag| format!("tags/tag-{tag}/index.html")));
     unchanged.extend((0..200).map(|image| format!("images/{}/{image}.jpg", 2016 + image % 11)));
-    Deploy { name: "blog, this year's posts", changed, unchanged }
+    Deploy { name: "blog, this year's posts", forms: KEY, changed, unchanged }
 }
 
 /// A web application with hashes in its file names: half of the chunks are new, and their old files are removed.
@@ -72,7 +78,7 @@ fn assets() -> Deploy {
             }
         }
     }
-    Deploy { name: "hashed assets, half new", changed, unchanged }
+    Deploy { name: "hashed assets, half new", forms: KEY, changed, unchanged }
 }
 
 /// A photo archive by date: two months were edited again, and some days of another month.
@@ -91,7 +97,7 @@ fn photos() -> Deploy {
             }
         }
     }
-    Deploy { name: "photos by date, two months", changed, unchanged }
+    Deploy { name: "photos by date, two months", forms: KEY, changed, unchanged }
 }
 
 /// 1,000 changed files in 40 top-level folders, with as many unchanged files beside them.
@@ -105,6 +111,7 @@ fn folders() -> Deploy {
     };
     Deploy {
         name: "1,000 files in 40 folders",
+        forms: KEY,
         changed: (0..1000).map(|n| key(n, "changed")).collect(),
         unchanged: (0..1000).map(|n| key(n, "kept")).collect(),
     }

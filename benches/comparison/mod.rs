@@ -12,10 +12,10 @@ use std::num::NonZeroUsize;
 use s3_cloudfront_invalidator::change::ObjectKey;
 use s3_cloudfront_invalidator::collapse::{Budget, Counted, Heuristic, Objective, collapse};
 use s3_cloudfront_invalidator::config::Config;
-use s3_cloudfront_invalidator::path::{InvalidationPath, OriginPath, viewer_paths};
+use s3_cloudfront_invalidator::path::{BucketDefaults, InvalidationPath, Mapping, Tags, URLS_TAG};
 use s3_cloudfront_invalidator::plan::price_usd;
 
-pub(crate) use lists::{Deploy, deploys};
+pub(crate) use lists::{Deploy, KEY, deploys};
 
 /// The paths that one tool sends for one deployment, and their effect.
 pub(crate) struct Outcome {
@@ -34,24 +34,54 @@ pub(crate) struct Urls {
     pub(crate) unchanged: BTreeSet<String>,
     /// The one path of each changed object that other tools send.
     objects: BTreeSet<String>,
+    /// Whether the keys below a URL are known, so that the function lists the bucket.
+    is_invertible: bool,
 }
 
-fn paths(keys: &[String]) -> Vec<InvalidationPath> {
-    let index_documents = ["index.html".to_owned()];
+/// How keys map to URLs of these forms.
+fn mapping(forms: &str) -> Mapping {
+    let tag = "distributionId".to_owned();
+    let defaults = BucketDefaults { distribution_tag: tag.clone(), index_documents: vec!["index.html".to_owned()] };
+    let tags = Tags::from([(tag, "E2EXAMPLE1ABCD".to_owned()), (URLS_TAG.to_owned(), forms.to_owned())]);
+    Mapping::without_config(&defaults.parse(&tags).expect("valid tags").expect("a distribution"))
+}
+
+fn paths(forms: &str, keys: &[String]) -> Vec<InvalidationPath> {
+    let mapping = mapping(forms);
     let keys = keys.iter().map(|key| ObjectKey::new(key.as_str()).expect("a key"));
-    keys.flat_map(|key| viewer_paths(OriginPath::default().strip(&key).expect("no origin path"), &index_documents))
-        .collect()
+    keys.flat_map(|key| mapping.paths(&key).expect("the whole bucket is served")).collect()
 }
 
 fn objects(keys: &[String]) -> BTreeSet<String> {
-    let own = |key: &String| paths(std::slice::from_ref(key)).iter().map(ToString::to_string).max_by_key(String::len);
+    let own =
+        |key: &String| paths(KEY, std::slice::from_ref(key)).iter().map(ToString::to_string).max_by_key(String::len);
     keys.iter().filter_map(own).collect()
 }
 
 impl Urls {
     pub(crate) fn of(deploy: &Deploy) -> Self {
-        let unchanged = paths(&deploy.unchanged).iter().map(ToString::to_string).collect();
-        Self { required: paths(&deploy.changed), unchanged, objects: objects(&deploy.changed) }
+        let forms = deploy.forms;
+        Self {
+            required: paths(forms, &deploy.changed),
+            unchanged: paths(forms, &deploy.unchanged).iter().map(ToString::to_string).collect(),
+            objects: objects(&deploy.changed),
+            is_invertible: mapping(forms).is_invertible(),
+        }
+    }
+
+    /// One path for each URL, or nothing if this is one path per object.
+    fn each(&self) -> Option<Outcome> {
+        let urls = self.required.iter().map(ToString::to_string).collect();
+        (urls != self.objects).then(|| self.evaluate("one path per URL", &urls))
+    }
+
+    /// What the function sends.
+    pub(crate) fn ours(&self, tool: &str, items: usize, wildcards: usize) -> Outcome {
+        if self.is_invertible {
+            self.with_listing(tool, items, wildcards)
+        } else {
+            self.with_heuristic(tool, items, wildcards)
+        }
     }
 
     /// Counts the unchanged URLs that a set of paths evicts, and the changed ones that it does not evict.
@@ -109,6 +139,7 @@ pub(crate) fn table() -> String {
         let (items, wildcards) = (Config::DEFAULT_MAX_PATHS.get(), Config::DEFAULT_MAX_WILDCARDS.get());
         let mut outcomes = vec![urls.evaluate("`/*`", &everything)];
         outcomes.push(urls.evaluate("one path per object", &urls.objects));
+        outcomes.extend(urls.each());
         for other in others {
             let (items, wildcards) = (other.items, other.wildcards);
             let tool = format!("**estimated**, within {items}/{wildcards}");
@@ -116,9 +147,12 @@ pub(crate) fn table() -> String {
             outcomes.push(urls.with_heuristic(&tool, items, wildcards));
         }
         outcomes.push(urls.with_heuristic(&format!("**estimated**, within {items}/{wildcards}"), items, wildcards));
-        outcomes.push(urls.with_listing("**with listing**, within 8/8", 8, 8));
-        outcomes.push(urls.with_listing(&format!("**with listing**, within {items}/{wildcards}"), items, wildcards));
-        outcomes.push(urls.with_listing("**with listing**, within 30/15", 30, 15));
+        for (items, wildcards) in [(8, 8), (items, wildcards), (30, 15)] {
+            if urls.is_invertible {
+                let tool = format!("**with listing**, within {items}/{wildcards}");
+                outcomes.push(urls.with_listing(&tool, items, wildcards));
+            }
+        }
         for (index, it) in outcomes.iter().enumerate() {
             let size = format!("{} ({} changed, {} not)", deploy.name, deploy.changed.len(), deploy.unchanged.len());
             let name = if index == 0 { size } else { String::new() };

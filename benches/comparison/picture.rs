@@ -76,14 +76,16 @@ pub(crate) fn picture() -> String {
     out
 }
 
-/// The outcomes to compare: the rules of other tools, and this function with its default budget and a bucket listing.
+/// The outcomes to compare: the rules of other tools, and this function with its default budget and, where it lists the
+/// bucket, a listing.
 fn outcomes(deploy: &Deploy) -> Vec<Outcome> {
     let urls = Urls::of(deploy);
     let (items, wildcards) = (Config::DEFAULT_MAX_PATHS.get(), Config::DEFAULT_MAX_WILDCARDS.get());
     let mut outcomes = vec![urls.evaluate("/*", &BTreeSet::from(["/*".to_owned()]))];
     outcomes.push(urls.evaluate("one path per object", &urls.objects));
+    outcomes.extend(urls.each());
     outcomes.extend(urls.others());
-    outcomes.push(urls.with_listing(OURS, items, wildcards));
+    outcomes.push(urls.ours(OURS, items, wildcards));
     outcomes
 }
 

@@ -67,6 +67,14 @@ fn the_math_renderer_release_takes_at_most_16_paths_where_the_threshold_rule_evi
 }
 
 #[test]
+fn the_blog_takes_half_the_paths_with_the_form_page() {
+    let [with_key, with_page] = ["blog, this year's posts", "the same blog with `/:page`"].map(urls);
+    let paths = |urls: &Urls| (urls.required.len(), urls.with_heuristic("estimated", 3000, 7).items);
+    assert_eq!(paths(&with_page), (147, 147));
+    assert_eq!(paths(&with_key), (147 + 145, 147 + 145));
+}
+
+#[test]
 fn collapse_md_shows_the_printed_table() {
     let document = include_str!("../../docs/collapse.md");
     assert!(document.contains(&table()), "run scripts/bench comparison and paste its table");

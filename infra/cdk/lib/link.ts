@@ -16,11 +16,19 @@ export interface LinkProps extends NotificationKeyFilter {
   readonly maxPaths?: number;
   /** File names that are also served at the URL of their directory. @default the invalidator's indexDocuments */
   readonly indexDocuments?: string[];
-  /** Whether viewers also request a directory without the trailing slash (`both`). @default 'slash' */
+  /**
+   * Whether viewers also request a directory without the trailing slash (`both`).
+   * @default 'both' where a function runs at origin-request according to the distribution config, otherwise 'slash'
+   */
   readonly directoryUrls?: 'slash' | 'both';
   /** Whether the cache key includes query strings. @default the cache policy in the distribution config */
   readonly queryStrings?: 'include' | 'ignore';
-  /** Suffixes of keys that are never served, such as `.map`. @default none */
+  /**
+   * The forms of the URLs that viewers request, if an edge function changes URLs after the cache lookup, such as `/:key` and `/:page`
+   * (docs/urls.md). @default the URL of the key
+   */
+  readonly urls?: string[];
+  /** Folders, such as `logs/`, and suffixes, such as `.map`, of keys that are never served. @default none */
   readonly ignore?: string[];
 }
 
@@ -37,6 +45,7 @@ export function bucketTags(distributionTag: string, distributionIds: string[], p
     'invalidation:indexDocuments': props.indexDocuments?.join(' '),
     'invalidation:directoryUrls': props.directoryUrls,
     'invalidation:queryStrings': props.queryStrings,
+    'invalidation:urls': props.urls?.join(' '),
     'invalidation:ignore': props.ignore?.join(' '),
   };
   const tags: Record<string, string> = {};

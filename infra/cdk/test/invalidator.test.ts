@@ -118,7 +118,8 @@ test('options become tags, and several distributions and tenants share one tag',
     indexDocuments: ['index.html', 'index.htm'],
     directoryUrls: 'both',
     queryStrings: 'include',
-    ignore: ['.map', '.LICENSE.txt'],
+    urls: ['/:key', '/assets/:page'],
+    ignore: ['logs/', '.map', '.LICENSE.txt'],
   };
   invalidator.link(bucket, [{ distributionId: 'E2EXAMPLE1ABCD' }, { distributionId: 'dt_example' }], options);
   assert.deepEqual(tags(Template.fromStack(stack)).Tags, {
@@ -128,7 +129,8 @@ test('options become tags, and several distributions and tenants share one tag',
     'invalidation:indexDocuments': 'index.html index.htm',
     'invalidation:directoryUrls': 'both',
     'invalidation:queryStrings': 'include',
-    'invalidation:ignore': '.map .LICENSE.txt',
+    'invalidation:urls': '/:key /assets/:page',
+    'invalidation:ignore': 'logs/ .map .LICENSE.txt',
   });
 });
 

@@ -181,7 +181,7 @@ async fn with_two_language_folders_the_evictions_of_a_wildcard_are_unknown() {
         assert_eq!(!harness.aws.calls(LIST).is_empty(), is_known, "{urls}");
 
         let listing = Path::new(env!("CARGO_TARGET_TMPDIR")).join("urls-listing.txt");
-        fs::write(&listing, english.iter().chain(&german).cloned().collect::<Vec<_>>().join("\n")).unwrap();
+        fs::write(&listing, [&english[..], &german].concat().join("\n")).unwrap();
         let options = ["--urls", urls, "--listing", listing.to_str().unwrap()];
         let planned = plan("languages", "site", &config, &options, &english.join("\n"));
         let planned = &planned["invalidations"][0];
