@@ -355,7 +355,18 @@ pub(super) fn several_behaviors() -> Vec<Row> {
     let named = |row| Row { bucket: "origin.example.com", ..row };
     let cname = |path| origin("origin.example.com", path, Server::Rest);
     let before = EventType::ViewerRequest;
+    // The default root object is a URL of a form, and no key.
+    let under_a_prefix = row(
+        "root object under a prefix",
+        vec![bucket("")],
+        vec![with(EventType::OriginRequest, strip(), to("*", &[0]))],
+    );
     vec![
+        Row {
+            tags: vec![("invalidation:urls", "/:key /en/:key".to_owned())],
+            distribution: Distribution { root: Some("en/index.html"), ..under_a_prefix.distribution },
+            ..under_a_prefix
+        },
         row("query strings of images", vec![bucket("")], vec![with_queries(to("/img/*", &[0])), to("*", &[0])]),
         row("some folders at another origin", vec![bucket(""), other()], vec![to("/docs/*", &[1]), to("*", &[0])]),
         row("only some folders", vec![bucket(""), other()], vec![to("/docs/*", &[0]), to("*.j?", &[0]), to("*", &[1])]),
