@@ -1,0 +1,85 @@
+"""Checks facts about the CloudFormation templates that no other tool checks, over the parsed templates."""
+
+import sys
+from pathlib import Path
+
+from awscli.customizations.cloudformation.yamlhelper import yaml_parse
+
+DIRECTORY = Path(__file__).resolve().parents[2] / "infra/cloudformation"
+TEMPLATES = {it.stem: yaml_parse(it.read_text()) for it in DIRECTORY.glob("*.yaml")}
+
+
+def statements(resource):
+    """The statements of a role's inline policies, by Sid."""
+    documents = [it["PolicyDocument"] for it in resource["Properties"]["Policies"]]
+    return {it["Sid"]: it for document in documents for it in document["Statement"]}
+
+
+def of_type(template, kind):
+    return {name: it for name, it in TEMPLATES[template]["Resources"].items() if it["Type"] == kind}
+
+
+def action(provider, category):
+    """The configuration of the pipeline's action of a provider."""
+    stages = TEMPLATES["pipeline"]["Resources"]["Pipeline"]["Properties"]["Stages"]
+    actions = [it for stage in stages for it in stage["Actions"]]
+    kinds = [(it["ActionTypeId"]["Provider"], it["ActionTypeId"]["Category"]) for it in actions]
+    return actions[kinds.index((provider, category))]["Configuration"]
+
+
+def a_rule_starts_the_pipeline():
+    """CodePipeline stops polling a source after 30 days without activity."""
+    assert action("S3", "Source")["PollForSourceChanges"] == "false"
+    [rule] = of_type("pipeline", "AWS::Events::Rule").values()
+    configuration = action("S3", "Source")
+    detail = {"bucket": {"name": [configuration["S3Bucket"]]}, "object": {"key": [configuration["S3ObjectKey"]]}}
+    pattern = {"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": detail}
+    assert rule["Properties"]["EventPattern"] == pattern, rule
+    [target] = rule["Properties"]["Targets"]
+    [name] = of_type("pipeline", "AWS::CodePipeline::Pipeline")
+    arn = {"Fn::Sub": "arn:${AWS::Partition}:codepipeline:${AWS::Region}:${AWS::AccountId}:${" + name + "}"}
+    assert target["Arn"] == arn, target
+    role = TEMPLATES["pipeline"]["Resources"][target["RoleArn"]["Fn::GetAtt"][0]]
+    [start] = statements(role).values()
+    assert (start["Action"], start["Resource"]) == ("codepipeline:StartPipelineExecution", arn), start
+
+
+def the_pipelines_role_has_the_documented_permissions():
+    role = statements(TEMPLATES["pipeline"]["Resources"]["Role"])
+    assert {"s3:PutObject", "s3:PutObjectTagging"} == set(role["WriteSite"]["Action"]), role
+    assert (role["ListFunctions"]["Action"], role["ListFunctions"]["Resource"]) == ("lambda:ListFunctions", "*"), role
+
+
+def a_pipeline_can_be_the_only_one_that_invalidates():
+    """With Linked=false, the bucket sends no events and has no tag, so that only the pipeline's invalidation is billed."""
+    site = TEMPLATES["site"]
+    assert site["Parameters"]["Linked"]["AllowedValues"] == ["true", "false"]
+    assert site["Parameters"]["Linked"]["Default"] == "true"
+    assert site["Conditions"]["IsLinked"] == {"Fn::Equals": [{"Ref": "Linked"}, "true"]}
+    bucket = site["Resources"]["Bucket"]["Properties"]
+    for name in ("Tags", "NotificationConfiguration"):
+        condition, _, without = bucket[name]["Fn::If"]
+        assert (condition, without) == ("IsLinked", {"Ref": "AWS::NoValue"}), bucket[name]
+
+
+FACTS = [
+    a_rule_starts_the_pipeline,
+    the_pipelines_role_has_the_documented_permissions,
+    a_pipeline_can_be_the_only_one_that_invalidates,
+]
+
+
+def main():
+    failed = 0
+    for fact in FACTS:
+        try:
+            fact()
+        except (AssertionError, KeyError, TypeError, ValueError) as error:
+            failed += 1
+            print(f"{fact.__name__}: {error!r}", file=sys.stderr)
+    print(f"templates: {len(FACTS) - failed} of {len(FACTS)} facts hold")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
