@@ -32,7 +32,8 @@ ACCOUNT = "000000000000"
 
 # Parameters that only one of the three has, in PascalCase.
 ONLY_CLOUDFORMATION = {"DistributionIdExport"}  # the others refer to the distribution
-ONLY_TERRAFORM = {"Zip", "Name"}  # the template contains the path of the zip, and CloudFormation generates the names
+ONLY_CLOUDFORMATION |= {"CodeS3Bucket", "CodeS3Key"}  # the others have the zip itself
+ONLY_TERRAFORM = {"Zip", "Name"}  # CloudFormation generates the names
 ONLY_CDK = {"Code"}  # as above
 CDK_NAMES = {"AlarmTopicArn": "AlarmTopic"}  # a topic, not its ARN
 

@@ -62,7 +62,21 @@ def a_pipeline_can_be_the_only_one_that_invalidates():
         assert (condition, without) == ("IsLinked", {"Ref": "AWS::NoValue"}), bucket[name]
 
 
+def a_stack_without_the_code_is_rejected():
+    """A parameter without a default must be given, so CloudFormation rejects the request before it creates anything."""
+    parameters = TEMPLATES["template"]["Parameters"]
+    required = {name for name, it in parameters.items() if "Default" not in it}
+    assert required == {"CodeS3Bucket", "CodeS3Key"}, required
+    assert all("ConstraintDescription" in parameters[it] for it in required)
+    code = TEMPLATES["template"]["Resources"]["Function"]["Properties"]["Code"]
+    assert code == {"S3Bucket": {"Ref": "CodeS3Bucket"}, "S3Key": {"Ref": "CodeS3Key"}}, code
+    # The limit of create-stack for a template that is not in S3. Source: CloudFormation user guide, "Quotas".
+    sizes = {it.name: it.stat().st_size for it in DIRECTORY.glob("*.yaml")}
+    assert max(sizes.values()) <= 51_200, sizes
+
+
 FACTS = [
+    a_stack_without_the_code_is_rejected,
     a_rule_starts_the_pipeline,
     the_pipelines_role_has_the_documented_permissions,
     a_pipeline_can_be_the_only_one_that_invalidates,
