@@ -18,8 +18,12 @@ resource "aws_lambda_function" "this" {
   reserved_concurrent_executions = coalesce(var.reserved_concurrency, -1)
 
   # After three failed attempts, Lambda sends the unchanged event here, so that it can be redriven.
-  dead_letter_config {
-    target_arn = aws_sqs_queue.dead_letter.arn
+  dynamic "dead_letter_config" {
+    for_each = aws_sqs_queue.dead_letter
+
+    content {
+      target_arn = dead_letter_config.value.arn
+    }
   }
 
   logging_config {
@@ -44,13 +48,20 @@ resource "aws_lambda_function" "this" {
         MAX_WILDCARDS              = tostring(var.max_wildcards)
         METRICS                    = var.metrics
         NEGATIVE_CACHE_TTL_SECONDS = tostring(var.negative_cache_ttl_seconds)
-        QUEUE_URL                  = aws_sqs_queue.this.url
         RETRY_BASE_DELAY_MS        = tostring(var.retry_base_delay_ms)
         STALE_IF_ERROR_SECONDS     = tostring(var.stale_if_error_seconds)
       },
+      var.buckets ? { QUEUE_URL = aws_sqs_queue.this[0].url } : {},
       var.expected_bucket_owner == "" ? {} : { EXPECTED_BUCKET_OWNER = var.expected_bucket_owner },
       var.distribution_id == "" ? {} : { DISTRIBUTION_ID = var.distribution_id },
     )
+  }
+
+  lifecycle {
+    precondition {
+      condition     = var.buckets || !(var.alarms || var.dashboard)
+      error_message = "alarms and dashboard require buckets = true."
+    }
   }
 
   # When it creates the function, Lambda checks that the role may send to the dead-letter queue.

@@ -16,5 +16,11 @@ locals {
   all_distributions = length(var.allowed_distributions) == 1 && var.allowed_distributions[0] == "*"
   # The account whose buckets may send events. With "any", it is the deployment's own account.
   bucket_owner             = contains(["", "any"], var.expected_bucket_owner) ? local.account : var.expected_bucket_owner
-  has_event_bridge_buckets = length(var.event_bridge_buckets) > 0
+  has_event_bridge_buckets = var.buckets && length(var.event_bridge_buckets) > 0
+  has_alarms               = var.buckets && var.alarms
+
+  # Null without buckets.
+  queue_arn             = one(aws_sqs_queue.this[*].arn)
+  queue_name            = one(aws_sqs_queue.this[*].name)
+  dead_letter_queue_arn = one(aws_sqs_queue.dead_letter[*].arn)
 }

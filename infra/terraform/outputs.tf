@@ -10,24 +10,24 @@ output "function_name" {
 
 output "queue_arn" {
   description = "The queue's ARN, for event notifications"
-  value       = aws_sqs_queue.this.arn
+  value       = local.queue_arn
   # S3 sends a test event to the queue when an event notification is configured.
   depends_on = [aws_sqs_queue_policy.this]
 }
 
 output "queue_url" {
   description = "The queue's URL"
-  value       = aws_sqs_queue.this.url
+  value       = one(aws_sqs_queue.this[*].url)
 }
 
 output "dead_letter_queue_arn" {
   description = "The ARN of the queue for changes that failed permanently"
-  value       = aws_sqs_queue.dead_letter.arn
+  value       = local.dead_letter_queue_arn
 }
 
 output "schedule_name" {
   description = "The name of the schedule that polls the queue"
-  value       = aws_scheduler_schedule.this.name
+  value       = one(aws_scheduler_schedule.this[*].name)
 }
 
 output "role_arn" {

@@ -1,4 +1,6 @@
 resource "aws_sqs_queue" "this" {
+  count = var.buckets ? 1 : 0
+
   name = var.name
   # S3 cannot send to a queue that is encrypted with the AWS managed KMS key for SQS.
   sqs_managed_sse_enabled   = true
@@ -8,27 +10,33 @@ resource "aws_sqs_queue" "this" {
 
   # With a poll every minute, a message that keeps failing gets here after half an hour.
   redrive_policy = jsonencode({
-    deadLetterTargetArn = aws_sqs_queue.dead_letter.arn
+    deadLetterTargetArn = local.dead_letter_queue_arn
     maxReceiveCount     = 10
   })
 }
 
 resource "aws_sqs_queue" "dead_letter" {
+  count = var.buckets ? 1 : 0
+
   name                      = "${var.name}-dead-letter-queue"
   sqs_managed_sse_enabled   = true
   message_retention_seconds = 1209600
 }
 
 resource "aws_sqs_queue_policy" "this" {
-  queue_url = aws_sqs_queue.this.id
-  policy    = data.aws_iam_policy_document.queue.json
+  count = var.buckets ? 1 : 0
+
+  queue_url = aws_sqs_queue.this[0].id
+  policy    = data.aws_iam_policy_document.queue[0].json
 }
 
 data "aws_iam_policy_document" "queue" {
+  count = var.buckets ? 1 : 0
+
   statement {
     sid       = "S3SendMessage"
     actions   = ["sqs:SendMessage"]
-    resources = [aws_sqs_queue.this.arn]
+    resources = [local.queue_arn]
 
     principals {
       type        = "Service"
@@ -54,7 +62,7 @@ data "aws_iam_policy_document" "queue" {
     content {
       sid       = "EventBridgeSendMessage"
       actions   = ["sqs:SendMessage"]
-      resources = [aws_sqs_queue.this.arn]
+      resources = [local.queue_arn]
 
       principals {
         type        = "Service"

@@ -30,18 +30,22 @@ data "aws_iam_policy_document" "this" {
     resources = ["${aws_cloudwatch_log_group.this.arn}:*"]
   }
 
-  statement {
-    sid       = "ReadBucketTags"
-    actions   = ["s3:GetBucketTagging"]
-    resources = [local.buckets]
+  dynamic "statement" {
+    for_each = var.buckets ? [true] : []
 
-    dynamic "condition" {
-      for_each = var.expected_bucket_owner == "any" ? [] : [local.bucket_owner]
+    content {
+      sid       = "ReadBucketTags"
+      actions   = ["s3:GetBucketTagging"]
+      resources = [local.buckets]
 
-      content {
-        test     = "StringEquals"
-        variable = "aws:ResourceAccount"
-        values   = [condition.value]
+      dynamic "condition" {
+        for_each = var.expected_bucket_owner == "any" ? [] : [local.bucket_owner]
+
+        content {
+          test     = "StringEquals"
+          variable = "aws:ResourceAccount"
+          values   = [condition.value]
+        }
       }
     }
   }
@@ -66,7 +70,7 @@ data "aws_iam_policy_document" "this" {
   }
 
   dynamic "statement" {
-    for_each = var.distribution_config == "auto" ? [true] : []
+    for_each = var.buckets && var.distribution_config == "auto" ? [true] : []
 
     content {
       sid     = "ReadDistributionConfigs"
@@ -77,7 +81,7 @@ data "aws_iam_policy_document" "this" {
   }
 
   dynamic "statement" {
-    for_each = var.bucket_listing == "auto" ? [true] : []
+    for_each = var.buckets && var.bucket_listing == "auto" ? [true] : []
 
     content {
       sid       = "ListObjects"
@@ -106,33 +110,49 @@ data "aws_iam_policy_document" "this" {
     }
   }
 
-  statement {
-    sid       = "PollQueue"
-    actions   = ["sqs:DeleteMessage", "sqs:ReceiveMessage"]
-    resources = [aws_sqs_queue.this.arn]
+  dynamic "statement" {
+    for_each = aws_sqs_queue.this
+
+    content {
+      sid       = "PollQueue"
+      actions   = ["sqs:DeleteMessage", "sqs:ReceiveMessage"]
+      resources = [statement.value.arn]
+    }
   }
 
-  statement {
-    sid       = "SendToQueue"
-    actions   = ["sqs:SendMessage"]
-    resources = [aws_sqs_queue.this.arn]
+  dynamic "statement" {
+    for_each = aws_sqs_queue.this
+
+    content {
+      sid       = "SendToQueue"
+      actions   = ["sqs:SendMessage"]
+      resources = [statement.value.arn]
+    }
   }
 
-  statement {
-    sid       = "SendToDeadLetterQueue"
-    actions   = ["sqs:SendMessage"]
-    resources = [aws_sqs_queue.dead_letter.arn]
+  dynamic "statement" {
+    for_each = aws_sqs_queue.dead_letter
+
+    content {
+      sid       = "SendToDeadLetterQueue"
+      actions   = ["sqs:SendMessage"]
+      resources = [statement.value.arn]
+    }
   }
 }
 
 resource "aws_iam_role" "schedule" {
+  count = var.buckets ? 1 : 0
+
   name               = "${var.name}-schedule-${local.region}"
   assume_role_policy = data.aws_iam_policy_document.assume_schedule.json
 }
 
 resource "aws_iam_role_policy" "schedule" {
+  count = var.buckets ? 1 : 0
+
   name   = "schedule"
-  role   = aws_iam_role.schedule.id
+  role   = aws_iam_role.schedule[0].id
   policy = data.aws_iam_policy_document.schedule.json
 }
 

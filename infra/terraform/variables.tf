@@ -326,6 +326,15 @@ variable "direct_retry_seconds" {
   }
 }
 
+variable "buckets" {
+  description = <<-EOT
+    Whether buckets send their events to this deployment. With false, it handles only CodePipeline jobs, direct invocations and
+    schedules; it has no queues, no schedule, no alarms and no permission to read buckets and distribution configs.
+  EOT
+  type        = bool
+  default     = true
+}
+
 variable "poll_interval_minutes" {
   description = "How often the function polls the queue, in minutes. A longer interval costs less; a shorter one invalidates sooner."
   type        = number

@@ -43,6 +43,8 @@ OWN_RESOURCES |= {"SendToDeadLetterQueue": "<DeadLetterQueue.Arn>"}
 
 CONFIGURATIONS = {
     "defaults": {},
+    # One distribution, for a pipeline or a person.
+    "smallest": {"Buckets": False, "DistributionId": "E2EXAMPLE1ABCD"},
     "everything": {
         "Architecture": "arm64",
         "MemorySize": 512,
@@ -181,6 +183,8 @@ def compare_policy(failures):
 def compare_schedule(failures):
     """A schedule polls the queue, with a role for just this function, and an alarm reports that nobody does."""
     for configuration, values in CONFIGURATIONS.items():
+        if not values.get("Buckets", True):
+            continue
         minutes = values.get("PollIntervalMinutes", 1)
         resources = cloudformation(values).model()["resources"]
         target = {
@@ -216,6 +220,18 @@ def compare_schedule(failures):
         failures += differences(str(values.get("PathsAlarmThreshold", 2000)) if has_paths else None, paths, f"{configuration}/PathsAlarm")
 
 
+def compare_smallest(failures):
+    """A deployment without buckets has no queue, schedule or alarm, and may only invalidate, report results and write its log."""
+    model = cloudformation(CONFIGURATIONS["smallest"]).model()
+    resources = model["resources"]
+    failures += differences(["Function", "LogGroup", "Role"], sorted(resources), "smallest/resources")
+    statements = ["InvalidateDistributions", "PutJobResults", "WriteLogs"]
+    failures += differences(statements, sorted(resources["Role"]["Policies"]["invalidator"]), "smallest/statements")
+    failures += differences(["FunctionArn", "FunctionName", "RoleArn"], sorted(model["outputs"]), "smallest/outputs")
+    if "QUEUE_URL" in resources["Function"]["Environment"]["Variables"]:
+        failures.append("smallest: QUEUE_URL")
+
+
 def compare_intervals(failures, parameters):
     """The mapping has what the Terraform module and the CDK construct compute, for each interval."""
     mapping = yaml_parse(TEMPLATE.read_text())["Mappings"]["PollInterval"]
@@ -235,7 +251,8 @@ def untested(parameters):
 def compare(failures, which, configuration, found):
     expected = cloudformation(CONFIGURATIONS[configuration]).model()
     failures += [f"{which}, {configuration}: {it}" for it in differences(expected, found)]
-    statements = sum(len(it) for name in ("Role", "ScheduleRole", "QueuePolicy") for it in policies(expected["resources"][name]))
+    with_policies = {"Role", "ScheduleRole", "QueuePolicy"} & expected["resources"].keys()
+    statements = sum(len(it) for name in with_policies for it in policies(expected["resources"][name]))
     counts = f"{len(expected['resources'])} resources, {statements} statements, {len(expected['outputs'])} outputs"
     print(f"{which}, {configuration}: compared {counts}")
 
@@ -248,6 +265,7 @@ def main(bootstrap):
     failures = []
     compare_policy(failures)
     compare_schedule(failures)
+    compare_smallest(failures)
     parameters = yaml_parse(TEMPLATE.read_text())["Parameters"]
     variables, props = (ROOT / "infra/terraform/variables.tf").read_text(), (CDK / "lib/props.ts").read_text()
     shared = {name: it for name, it in parameters.items() if name not in ONLY_CLOUDFORMATION}

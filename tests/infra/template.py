@@ -98,7 +98,8 @@ class Template:
         for name, resource in self.resources.items():
             properties = self.resolve(resource.get("Properties", {}))
             resources[self.names[name]] = plain(properties, resource["Type"])
-        outputs = {name: self.resolve(it["Value"]) for name, it in self.template["Outputs"].items()}
+        declared = {name: it for name, it in self.template["Outputs"].items() if "Condition" not in it or self.holds(it["Condition"])}
+        outputs = {name: self.resolve(it["Value"]) for name, it in declared.items()}
         # The CDK adds outputs for references between stacks.
         return {"resources": resources, "outputs": {name: value for name, value in outputs.items() if not name.startswith("Export")}}
 

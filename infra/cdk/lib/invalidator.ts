@@ -27,10 +27,12 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
   public readonly function: lambda.Function;
   public readonly role: iam.Role;
   public readonly logGroup: logs.LogGroup;
-  public readonly queue: sqs.Queue;
-  public readonly deadLetterQueue: sqs.Queue;
-  /** Invokes the function to poll the queue. */
-  public readonly schedule: CfnSchedule;
+  /** The queue to which buckets send their events, unless `buckets` is false. */
+  public readonly queue?: sqs.Queue;
+  /** The queue for changes that failed permanently, unless `buckets` is false. */
+  public readonly deadLetterQueue?: sqs.Queue;
+  /** Invokes the function to poll the queue, unless `buckets` is false. */
+  public readonly schedule?: CfnSchedule;
   /** The alarm on the age of the oldest message, unless `alarmOnQueueAge` is false, and those of `alarms`. */
   public readonly alarms: Alarm[];
 
@@ -47,25 +49,14 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
     const stack = Stack.of(this);
     this.distributionTag = props.distributionTag ?? DEFAULT_TAG;
     this.owner = props.expectedBucketOwner;
-    const interval = props.pollIntervalMinutes ?? 1;
 
     this.logGroup = new logs.LogGroup(this, 'LogGroup', {
       retention: props.logRetentionDays ?? logs.RetentionDays.ONE_MONTH,
       removalPolicy: RemovalPolicy.DESTROY,
     });
-    this.deadLetterQueue = new sqs.Queue(this, 'DeadLetterQueue', {
-      encryption: sqs.QueueEncryption.SQS_MANAGED,
-      retentionPeriod: Duration.days(14),
-    });
-    this.queue = new sqs.Queue(this, 'Queue', {
-      // S3 cannot send to a queue that is encrypted with the AWS managed KMS key for SQS.
-      encryption: sqs.QueueEncryption.SQS_MANAGED,
-      retentionPeriod: Duration.days(4),
-      // Longer than the function's timeout of 60 s, so that a message does not return while its poll runs.
-      visibilityTimeout: Duration.seconds(180),
-      // With a poll every minute, a message that keeps failing gets here after half an hour.
-      deadLetterQueue: { queue: this.deadLetterQueue, maxReceiveCount: 10 },
-    });
+    const queues = (props.buckets ?? true) ? this.addQueues() : undefined;
+    this.queue = queues?.queue;
+    this.deadLetterQueue = queues?.deadLetterQueue;
     this.role = new iam.Role(this, 'Role', {
       assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com'),
       inlinePolicies: { invalidator: rolePolicy(stack, props, this) },
@@ -100,9 +91,9 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
         MAX_WILDCARDS: String(props.maxWildcards ?? 7),
         METRICS: props.metrics ?? 'on',
         NEGATIVE_CACHE_TTL_SECONDS: String(props.negativeCacheTtlSeconds ?? 60),
-        QUEUE_URL: this.queue.queueUrl,
         RETRY_BASE_DELAY_MS: String(props.retryBaseDelayMs ?? 2000),
         STALE_IF_ERROR_SECONDS: String(props.staleIfErrorSeconds ?? 3600),
+        ...(queues && { QUEUE_URL: queues.queue.queueUrl }),
         ...(props.expectedBucketOwner !== undefined && { EXPECTED_BUCKET_OWNER: props.expectedBucketOwner }),
         ...(props.distributionId !== undefined && { DISTRIBUTION_ID: props.distributionId }),
       },
@@ -110,9 +101,101 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
     this.lambdaFunction = this.function;
     this.pipelines = props.pipelines ?? true;
 
-    // The function polls the queue itself. Lambda's event source mapping starts five pollers, which split a release of the site into
-    // several batches, each with its own invalidations.
-    this.schedule = new CfnSchedule(this, 'Schedule', {
+    if (!queues) {
+      this.notificationDependencies = [];
+      this.alarms = [];
+      return;
+    }
+    this.schedule = this.addSchedule(props.pollIntervalMinutes ?? 1);
+    const account = sourceAccount(stack, props);
+    const buckets = `arn:${stack.partition}:s3:::*`;
+    const s3 = new iam.ServicePrincipal('s3.amazonaws.com');
+    this.function.addPermission('S3InvokePermission', { principal: s3, sourceAccount: account, sourceArn: buckets });
+    const queuePolicy = queues.queue.addToResourcePolicy(
+      new iam.PolicyStatement({
+        sid: 'S3SendMessage',
+        principals: [s3],
+        actions: ['sqs:SendMessage'],
+        resources: [queues.queue.queueArn],
+        conditions: { StringEquals: { 'aws:SourceAccount': account }, ArnLike: { 'aws:SourceArn': buckets } },
+      }),
+    );
+    this.notificationDependencies = [this.function.node.findChild('S3InvokePermission'), queuePolicy.policyDependable!];
+
+    for (const name of props.eventBridgeBuckets ?? []) this.addToEventBridgeRule(name, queues);
+    const resources = { ...queues, function: this.function, logGroup: this.logGroup };
+    this.alarms = addAlarms(this, resources, props);
+    if (props.dashboard ?? false) addDashboard(this, resources);
+  }
+
+  /** For event notifications, pipelines and direct invocations. */
+  public get functionArn(): string {
+    return this.function.functionArn;
+  }
+  /** For pipelines. */
+  public get functionName(): string {
+    return this.function.functionName;
+  }
+  /** For event notifications. */
+  public get queueArn(): string {
+    return this.queues().queue.queueArn;
+  }
+  public get queueUrl(): string {
+    return this.queues().queue.queueUrl;
+  }
+  /** The queue for changes that failed permanently. */
+  public get deadLetterQueueArn(): string {
+    return this.queues().deadLetterQueue.queueArn;
+  }
+  /** The name of the schedule that polls the queue. */
+  public get scheduleName(): string | undefined {
+    return this.schedule?.ref;
+  }
+  public get roleArn(): string {
+    return this.role.roleArn;
+  }
+
+  public override pipelineAction(props: PipelineActionProps) {
+    if (!this.pipelines) throw new Error(`${this.node.path} may not report results to CodePipeline: pipelines is false`);
+    return super.pipelineAction(props);
+  }
+
+  protected override checkBuckets(): void {
+    this.queues();
+  }
+
+  protected addEventBridgeBucket(bucket: IBucket): void {
+    this.addToEventBridgeRule(bucket.bucketName, this.queues());
+  }
+
+  private queues(): Queues {
+    if (!this.queue || !this.deadLetterQueue) throw new Error(`${this.node.path} has no queue for the events of buckets: buckets is false`);
+    return { queue: this.queue, deadLetterQueue: this.deadLetterQueue };
+  }
+
+  private addQueues(): Queues {
+    const deadLetterQueue = new sqs.Queue(this, 'DeadLetterQueue', {
+      encryption: sqs.QueueEncryption.SQS_MANAGED,
+      retentionPeriod: Duration.days(14),
+    });
+    const queue = new sqs.Queue(this, 'Queue', {
+      // S3 cannot send to a queue that is encrypted with the AWS managed KMS key for SQS.
+      encryption: sqs.QueueEncryption.SQS_MANAGED,
+      retentionPeriod: Duration.days(4),
+      // Longer than the function's timeout of 60 s, so that a message does not return while its poll runs.
+      visibilityTimeout: Duration.seconds(180),
+      // With a poll every minute, a message that keeps failing gets here after half an hour.
+      deadLetterQueue: { queue: deadLetterQueue, maxReceiveCount: 10 },
+    });
+    return { queue, deadLetterQueue };
+  }
+
+  /**
+   * The function polls the queue itself. Lambda's event source mapping starts five pollers, which split a release of the site into
+   * several batches, each with its own invalidations.
+   */
+  private addSchedule(interval: number): CfnSchedule {
+    return new CfnSchedule(this, 'Schedule', {
       description: 'Invokes the CloudFront invalidator to poll its queue',
       // Source: EventBridge Scheduler API reference, CreateSchedule.
       scheduleExpression: interval === 1 ? 'rate(1 minute)' : `rate(${interval} minutes)`,
@@ -126,61 +209,6 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
         retryPolicy: { maximumRetryAttempts: 0 },
       },
     });
-
-    const account = sourceAccount(stack, props);
-    const buckets = `arn:${stack.partition}:s3:::*`;
-    const s3 = new iam.ServicePrincipal('s3.amazonaws.com');
-    this.function.addPermission('S3InvokePermission', { principal: s3, sourceAccount: account, sourceArn: buckets });
-    const queuePolicy = this.queue.addToResourcePolicy(
-      new iam.PolicyStatement({
-        sid: 'S3SendMessage',
-        principals: [s3],
-        actions: ['sqs:SendMessage'],
-        resources: [this.queue.queueArn],
-        conditions: { StringEquals: { 'aws:SourceAccount': account }, ArnLike: { 'aws:SourceArn': buckets } },
-      }),
-    );
-    this.notificationDependencies = [this.function.node.findChild('S3InvokePermission'), queuePolicy.policyDependable!];
-
-    for (const name of props.eventBridgeBuckets ?? []) this.addToEventBridgeRule(name);
-    this.alarms = addAlarms(this, this, props);
-    if (props.dashboard ?? false) addDashboard(this, this);
-  }
-
-  /** For event notifications, pipelines and direct invocations. */
-  public get functionArn(): string {
-    return this.function.functionArn;
-  }
-  /** For pipelines. */
-  public get functionName(): string {
-    return this.function.functionName;
-  }
-  /** For event notifications. */
-  public get queueArn(): string {
-    return this.queue.queueArn;
-  }
-  public get queueUrl(): string {
-    return this.queue.queueUrl;
-  }
-  /** The queue for changes that failed permanently. */
-  public get deadLetterQueueArn(): string {
-    return this.deadLetterQueue.queueArn;
-  }
-  /** The name of the schedule that polls the queue. */
-  public get scheduleName(): string {
-    return this.schedule.ref;
-  }
-  public get roleArn(): string {
-    return this.role.roleArn;
-  }
-
-  public override pipelineAction(props: PipelineActionProps) {
-    if (!this.pipelines) throw new Error(`${this.node.path} may not report results to CodePipeline: pipelines is false`);
-    return super.pipelineAction(props);
-  }
-
-  protected addEventBridgeBucket(bucket: IBucket): void {
-    this.addToEventBridgeRule(bucket.bucketName);
   }
 
   /** The role with which EventBridge Scheduler invokes the function, and nothing else. */
@@ -198,7 +226,7 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
     });
   }
 
-  private addToEventBridgeRule(name: string): void {
+  private addToEventBridgeRule(name: string, { queue }: Queues): void {
     this.eventBridgeBuckets.push(name);
     if (this.node.tryFindChild('EventBridgeRule')) return;
     const rule = new events.CfnRule(this, 'EventBridgeRule', {
@@ -208,18 +236,23 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
         'detail-type': ['Object Created', 'Object Deleted'],
         detail: { bucket: { name: Lazy.list({ produce: () => this.eventBridgeBuckets }) } },
       },
-      targets: [{ id: 'queue', arn: this.queue.queueArn }],
+      targets: [{ id: 'queue', arn: queue.queueArn }],
     });
-    this.queue.addToResourcePolicy(
+    queue.addToResourcePolicy(
       new iam.PolicyStatement({
         sid: 'EventBridgeSendMessage',
         principals: [new iam.ServicePrincipal('events.amazonaws.com')],
         actions: ['sqs:SendMessage'],
-        resources: [this.queue.queueArn],
+        resources: [queue.queueArn],
         conditions: { ArnEquals: { 'aws:SourceArn': rule.attrArn } },
       }),
     );
   }
+}
+
+interface Queues {
+  readonly queue: sqs.Queue;
+  readonly deadLetterQueue: sqs.Queue;
 }
 
 class ImportedInvalidator extends InvalidatorBase {

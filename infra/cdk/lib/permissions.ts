@@ -14,20 +14,21 @@ export function sourceAccount(stack: Stack, props: S3CloudFrontInvalidatorProps)
 export function rolePolicy(
   stack: Stack,
   props: S3CloudFrontInvalidatorProps,
-  resources: { logGroup: ILogGroup; queue: IQueue; deadLetterQueue: IQueue },
+  resources: { logGroup: ILogGroup; queue?: IQueue; deadLetterQueue?: IQueue },
 ): iam.PolicyDocument {
   const cloudFront = `arn:${stack.partition}:cloudfront::${stack.account}`;
   const buckets = `arn:${stack.partition}:s3:::*`;
   const owned = props.expectedBucketOwner === 'any' ? undefined : { StringEquals: { 'aws:ResourceAccount': sourceAccount(stack, props) } };
   const distributions = props.allowedDistributions ?? ['*'];
   const all = distributions.length === 1 && distributions[0] === '*';
-  const statements: (iam.PolicyStatementProps | false)[] = [
+  const { logGroup, queue, deadLetterQueue } = resources;
+  const statements: (iam.PolicyStatementProps | false | undefined)[] = [
     {
       sid: 'WriteLogs',
       actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
-      resources: [resources.logGroup.logGroupArn],
+      resources: [logGroup.logGroupArn],
     },
-    { sid: 'ReadBucketTags', actions: ['s3:GetBucketTagging'], resources: [buckets], conditions: owned },
+    queue && { sid: 'ReadBucketTags', actions: ['s3:GetBucketTagging'], resources: [buckets], conditions: owned },
     {
       sid: 'InvalidateDistributions',
       actions: ['cloudfront:CreateInvalidation', 'cloudfront:GetInvalidation'],
@@ -38,13 +39,13 @@ export function rolePolicy(
       actions: ['cloudfront:CreateInvalidationForDistributionTenant', 'cloudfront:GetInvalidationForDistributionTenant'],
       resources: [`${cloudFront}:distribution-tenant/*`],
     },
-    (props.distributionConfig ?? 'auto') === 'auto' && {
+    queue && (props.distributionConfig ?? 'auto') === 'auto' && {
       sid: 'ReadDistributionConfigs',
       actions: ['cloudfront:GetCachePolicy', 'cloudfront:GetDistributionConfig'],
       // AWS managed cache policies belong to no account.
       resources: [`arn:${stack.partition}:cloudfront::*:cache-policy/*`, `${cloudFront}:distribution/*`],
     },
-    (props.bucketListing ?? 'auto') === 'auto' && {
+    queue && (props.bucketListing ?? 'auto') === 'auto' && {
       sid: 'ListObjects',
       actions: ['s3:ListBucket'],
       resources: [buckets],
@@ -56,15 +57,11 @@ export function rolePolicy(
       // These actions support no resource-level permissions. Source: Service Authorization Reference, "AWS CodePipeline".
       resources: ['*'],
     },
-    {
-      sid: 'PollQueue',
-      actions: ['sqs:DeleteMessage', 'sqs:ReceiveMessage'],
-      resources: [resources.queue.queueArn],
-    },
-    { sid: 'SendToQueue', actions: ['sqs:SendMessage'], resources: [resources.queue.queueArn] },
-    { sid: 'SendToDeadLetterQueue', actions: ['sqs:SendMessage'], resources: [resources.deadLetterQueue.queueArn] },
+    queue && { sid: 'PollQueue', actions: ['sqs:DeleteMessage', 'sqs:ReceiveMessage'], resources: [queue.queueArn] },
+    queue && { sid: 'SendToQueue', actions: ['sqs:SendMessage'], resources: [queue.queueArn] },
+    deadLetterQueue && { sid: 'SendToDeadLetterQueue', actions: ['sqs:SendMessage'], resources: [deadLetterQueue.queueArn] },
   ];
   return new iam.PolicyDocument({
-    statements: statements.filter((it) => it !== false).map((it) => new iam.PolicyStatement(it)),
+    statements: statements.flatMap((it) => it || []).map((it) => new iam.PolicyStatement(it)),
   });
 }

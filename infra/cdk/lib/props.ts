@@ -94,6 +94,11 @@ export interface S3CloudFrontInvalidatorProps {
    */
   readonly directRetrySeconds?: number;
   /**
+   * Whether buckets send their events to this deployment. If false, it handles only CodePipeline jobs, direct invocations and
+   * schedules; it has no queues, no schedule, no alarms and no permission to read buckets and distribution configs. @default true
+   */
+  readonly buckets?: boolean;
+  /**
    * How often the function polls the queue, in minutes. A longer interval costs less; a shorter one invalidates sooner. @default 1
    */
   readonly pollIntervalMinutes?: 1 | 2 | 3 | 4 | 5 | 10 | 15 | 20 | 30 | 60;
@@ -136,6 +141,9 @@ export function checkProps(props: S3CloudFrontInvalidatorProps): void {
   const interval = props.pollIntervalMinutes;
   if (interval !== undefined && !Token.isUnresolved(interval) && !POLL_INTERVALS.includes(interval)) {
     throw new Error(`pollIntervalMinutes=${interval} is not one of ${POLL_INTERVALS.join(', ')}`);
+  }
+  if (props.buckets === false && ((props.alarms ?? false) || (props.dashboard ?? false))) {
+    throw new Error('alarms and dashboard require buckets');
   }
   if (props.allowedDistributions?.length === 0) {
     throw new Error("allowedDistributions is empty: add at least one distribution ARN, or '*'");

@@ -146,6 +146,18 @@ test("a change of the bucket's other tags updates the custom resource", () => {
   assert.deepEqual(tags(Template.fromStack(stack)).TemplateTags, [{ key: 'team', value: 'web' }]);
 });
 
+test('without buckets there is just the function, its role and its log group', () => {
+  const { stack, invalidator } = deploy({ buckets: false, distributionId: 'E2EXAMPLE1ABCD' });
+  const resources = Object.values<{ Type: string }>(Template.fromStack(stack).toJSON().Resources);
+  assert.deepEqual(resources.map((it) => it.Type).sort(), ['AWS::IAM::Role', 'AWS::Lambda::Function', 'AWS::Logs::LogGroup']);
+  const { bucket, distribution } = site(stack);
+  for (const via of ['queue', 'function', 'eventbridge'] as const) {
+    assert.throws(() => invalidator.link(bucket, distribution, { via }), /has no queue for the events of buckets: buckets is false/);
+  }
+  assert.ok(invalidator.pipelineAction({ actionName: 'Invalidate' }));
+  assert.throws(() => deploy({ buckets: false, alarms: true }), /alarms and dashboard require buckets/);
+});
+
 test('invalid properties are reported at synthesis', () => {
   const { app, stack, invalidator } = deploy();
   const { bucket, distribution } = site(stack);

@@ -18,13 +18,15 @@ function template({ architecture, alarmTopic, ...props }: Record<string, any>): 
   const outputs = {
     FunctionArn: invalidator.functionArn,
     FunctionName: invalidator.functionName,
-    QueueArn: invalidator.queueArn,
-    QueueUrl: invalidator.queueUrl,
-    DeadLetterQueueArn: invalidator.deadLetterQueueArn,
+    QueueArn: invalidator.queue && invalidator.queueArn,
+    QueueUrl: invalidator.queue && invalidator.queueUrl,
+    DeadLetterQueueArn: invalidator.deadLetterQueue && invalidator.deadLetterQueueArn,
     ScheduleName: invalidator.scheduleName,
     RoleArn: invalidator.roleArn,
   };
-  for (const [name, value] of Object.entries(outputs)) new CfnOutput(stack, name, { value });
+  for (const [name, value] of Object.entries(outputs)) {
+    if (value !== undefined) new CfnOutput(stack, name, { value });
+  }
   return app.synth().getStackByName('Stack').template;
 }
 
