@@ -50,11 +50,14 @@ resource "aws_cloudwatch_event_rule" "this" {
   name        = var.name
   description = "Sends S3 object changes to the CloudFront invalidator"
 
-  event_pattern = jsonencode({
-    source      = ["aws.s3"]
-    detail-type = ["Object Created", "Object Deleted"]
-    detail      = { bucket = { name = var.event_bridge_buckets } }
-  })
+  event_pattern = jsonencode(merge(
+    {
+      source      = ["aws.s3"]
+      detail-type = ["Object Created", "Object Deleted"]
+      account     = [local.bucket_owner]
+    },
+    local.all_event_bridge_buckets ? {} : { detail = { bucket = { name = var.event_bridge_buckets } } },
+  ))
 }
 
 resource "aws_cloudwatch_event_target" "this" {
@@ -63,4 +66,9 @@ resource "aws_cloudwatch_event_target" "this" {
   rule      = aws_cloudwatch_event_rule.this[0].name
   target_id = "queue"
   arn       = local.queue_arn
+
+  # EventBridge retries for 24 hours, and then sends the event here.
+  dead_letter_config {
+    arn = local.dead_letter_queue_arn
+  }
 }

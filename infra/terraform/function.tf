@@ -59,8 +59,8 @@ resource "aws_lambda_function" "this" {
 
   lifecycle {
     precondition {
-      condition     = var.buckets || !(var.alarms || var.dashboard)
-      error_message = "alarms and dashboard require buckets = true."
+      condition     = var.buckets || !(var.alarms || var.dashboard || length(var.event_bridge_buckets) > 0)
+      error_message = "alarms, dashboard and event_bridge_buckets require buckets = true."
     }
   }
 

@@ -17,6 +17,7 @@ locals {
   # The account whose buckets may send events. With "any", it is the deployment's own account.
   bucket_owner             = contains(["", "any"], var.expected_bucket_owner) ? local.account : var.expected_bucket_owner
   has_event_bridge_buckets = var.buckets && length(var.event_bridge_buckets) > 0
+  all_event_bridge_buckets = length(var.event_bridge_buckets) == 1 && contains(var.event_bridge_buckets, "*")
   has_alarms               = var.buckets && var.alarms
 
   # Null without buckets.

@@ -77,3 +77,31 @@ data "aws_iam_policy_document" "queue" {
     }
   }
 }
+
+resource "aws_sqs_queue_policy" "dead_letter" {
+  count = local.has_event_bridge_buckets ? 1 : 0
+
+  queue_url = aws_sqs_queue.dead_letter[0].id
+  policy    = data.aws_iam_policy_document.dead_letter_queue[0].json
+}
+
+data "aws_iam_policy_document" "dead_letter_queue" {
+  count = local.has_event_bridge_buckets ? 1 : 0
+
+  statement {
+    sid       = "EventBridgeSendDeadLetter"
+    actions   = ["sqs:SendMessage"]
+    resources = [local.dead_letter_queue_arn]
+
+    principals {
+      type        = "Service"
+      identifiers = ["events.amazonaws.com"]
+    }
+
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:SourceArn"
+      values   = [aws_cloudwatch_event_rule.this[0].arn]
+    }
+  }
+}

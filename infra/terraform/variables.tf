@@ -347,10 +347,19 @@ variable "poll_interval_minutes" {
 }
 
 variable "event_bridge_buckets" {
-  description = "The names of the buckets whose EventBridge events go to the queue."
+  description = <<-EOT
+    The names of the buckets whose EventBridge events go to the queue, or ["*"] for all buckets of the account
+    (expected_bucket_owner). Empty for none.
+  EOT
   type        = list(string)
   default     = []
   nullable    = false
+
+  validation {
+    # With more characters, the rule's pattern could exceed 2,048. Source: EventBridge user guide, "Quotas".
+    condition     = length(join(",", var.event_bridge_buckets)) < 1271
+    error_message = "event_bridge_buckets must have at most 1270 characters in all; use [\"*\"] for all buckets of the account."
+  }
 }
 
 variable "metrics" {

@@ -90,6 +90,7 @@ CONFIGURATIONS = {
         "DirectRetrySeconds": 0,
         "Pipelines": False,
         "PollIntervalMinutes": 5,
+        "EventBridgeBuckets": ["*"],
         "Metrics": "off",
         "AlarmOnQueueAge": False,
         "Alarms": True,
@@ -251,7 +252,7 @@ def untested(parameters):
 def compare(failures, which, configuration, found):
     expected = cloudformation(CONFIGURATIONS[configuration]).model()
     failures += [f"{which}, {configuration}: {it}" for it in differences(expected, found)]
-    with_policies = {"Role", "ScheduleRole", "QueuePolicy"} & expected["resources"].keys()
+    with_policies = {"Role", "ScheduleRole", "QueuePolicy", "DeadLetterQueuePolicy"} & expected["resources"].keys()
     statements = sum(len(it) for name in with_policies for it in policies(expected["resources"][name]))
     counts = f"{len(expected['resources'])} resources, {statements} statements, {len(expected['outputs'])} outputs"
     print(f"{which}, {configuration}: compared {counts}")

@@ -1,5 +1,7 @@
 """Checks facts about the CloudFormation templates that no other tool checks, over the parsed templates."""
 
+import json
+import re
 import sys
 from pathlib import Path
 
@@ -75,7 +77,34 @@ def a_stack_without_the_code_is_rejected():
     assert max(sizes.values()) <= 51_200, sizes
 
 
+def an_event_pattern_cannot_be_too_long():
+    """EventBridge allows 2,048 characters. The longest pattern for a list of a given length has the shortest names."""
+    parameter = TEMPLATES["template"]["Parameters"]["EventBridgeBuckets"]
+    for name in ("abc", "a-bucket-with-a-name", "x" * 63):
+        names = [name] * ((parameter["MaxLength"] + 1) // (len(name) + 1))
+        assert re.fullmatch(parameter["AllowedPattern"], ",".join(names))
+        pattern = {"source": ["aws.s3"], "detail-type": ["Object Created", "Object Deleted"], "account": ["1" * 12]}
+        pattern["detail"] = {"bucket": {"name": names}}
+        [rule] = of_type("template", "AWS::Events::Rule").values()
+        assert rule["Properties"]["EventPattern"].keys() == pattern.keys(), rule
+        length = len(json.dumps(pattern, separators=(",", ":")))
+        assert length <= 2048, length
+
+
+def events_that_a_rule_cannot_deliver_are_kept():
+    """The dead-letter queue takes the events of the rule, and of nothing else."""
+    [rule] = of_type("template", "AWS::Events::Rule").values()
+    [target] = rule["Properties"]["Targets"]
+    assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}}, target
+    policy = TEMPLATES["template"]["Resources"]["DeadLetterQueuePolicy"]
+    assert policy["Condition"] == rule["Condition"], policy
+    [statement] = policy["Properties"]["PolicyDocument"]["Statement"]
+    assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["EventBridgeRule", "Arn"]}}}, statement
+
+
 FACTS = [
+    an_event_pattern_cannot_be_too_long,
+    events_that_a_rule_cannot_deliver_are_kept,
     a_stack_without_the_code_is_rejected,
     a_rule_starts_the_pipeline,
     the_pipelines_role_has_the_documented_permissions,

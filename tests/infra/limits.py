@@ -4,8 +4,11 @@ import re
 
 # Parameters for which the CDK has its own types.
 CDK_TYPES = {"Architecture", "LogRetentionDays"}
-# Parameters whose constraint differs in CloudFormation: an optional number is a string there. Each with the constraint of the others.
-CLOUDFORMATION_ONLY = {"ReservedConcurrency": ("([5-9]|[1-9][0-9]{1,3})?", (5, 9999))}
+# Parameters whose constraint differs in CloudFormation: an optional number and a list are strings there. Each with the constraint of the others.
+CLOUDFORMATION_ONLY = {
+    "ReservedConcurrency": ("([5-9]|[1-9][0-9]{1,3})?", (5, 9999)),
+    "EventBridgeBuckets": ("(\\*|[A-Za-z0-9._-]{3,255}(,[A-Za-z0-9._-]{3,255})*)?", None),  # a list
+}
 
 
 def snake(name):

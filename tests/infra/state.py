@@ -9,7 +9,7 @@ from template import plain, text
 KNOWN_ATTRIBUTES = {
     "aws_cloudwatch_dashboard.this": {"dashboard_body", "dashboard_name"},
     "aws_cloudwatch_event_rule.this": {"description", "event_pattern", "name"},
-    "aws_cloudwatch_event_target.this": {"arn", "rule", "target_id"},
+    "aws_cloudwatch_event_target.this": {"arn", "dead_letter_config", "rule", "target_id"},
     "aws_cloudwatch_log_group.this": {"name", "retention_in_days"},
     "aws_cloudwatch_log_metric_filter.stale_cache_used": {"log_group_name", "metric_transformation", "name", "pattern"},
     "aws_cloudwatch_metric_alarm.this": {"alarm_actions", "alarm_description", "alarm_name", "comparison_operator", "dimensions"}
@@ -25,6 +25,7 @@ KNOWN_ATTRIBUTES = {
     "aws_sqs_queue.dead_letter": {"message_retention_seconds", "name", "sqs_managed_sse_enabled"},
     "aws_sqs_queue.this": {"message_retention_seconds", "name", "redrive_policy", "sqs_managed_sse_enabled"}
     | {"visibility_timeout_seconds"},
+    "aws_sqs_queue_policy.dead_letter": {"policy", "queue_url"},
     "aws_sqs_queue_policy.this": {"policy", "queue_url"},
 }
 
@@ -53,7 +54,7 @@ def model(state, alarms, outputs, region, account):
     schedule_role, rule = maybe("iam_role.schedule"), maybe("cloudwatch_event_rule.this")
     known = {function["arn"]: "<Function.Arn>", log["arn"] + ":*": "<LogGroup.Arn>", role["arn"]: "<Role.Arn>"}
     if queue:
-        known |= {queue["url"]: "<Queue>", queue["arn"]: "<Queue.Arn>", dead["arn"]: "<DeadLetterQueue.Arn>"}
+        known |= {queue["url"]: "<Queue>", queue["arn"]: "<Queue.Arn>", dead["url"]: "<DeadLetterQueue>", dead["arn"]: "<DeadLetterQueue.Arn>"}
         known |= {schedule_role["arn"]: "<ScheduleRole.Arn>"}
     if rule:
         known[rule["arn"]] = "<Rule.Arn>"
@@ -121,9 +122,18 @@ def model(state, alarms, outputs, region, account):
         target = take("cloudwatch_event_target.this")
         resources["Rule"] = {
             "Description": rule["description"],
-            "EventPattern": json.loads(rule["event_pattern"]),
-            "Targets": [{"Id": target["target_id"], "Arn": named(target["arn"])}],
+            "EventPattern": document(rule["event_pattern"]),
+            "Targets": [
+                {
+                    "Id": target["target_id"],
+                    "Arn": named(target["arn"]),
+                    "DeadLetterConfig": {"Arn": named(target["dead_letter_config"][0]["arn"])},
+                }
+            ],
         }
+        policy = take("sqs_queue_policy.dead_letter")
+        document_of = document(policy["policy"])
+        resources["DeadLetterQueuePolicy"] = {"Queues": [named(policy["queue_url"])], "PolicyDocument": document_of}
     for alarm in alarms.values():
         dimensions = alarm["dimensions"].items()
         resources[f"Alarm.{alarm['metric_name']}"] = {

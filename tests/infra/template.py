@@ -38,6 +38,8 @@ class Template:
         properties = resource.get("Properties", {})
         if kind == "Queue":
             return "Queue" if "RedrivePolicy" in properties else "DeadLetterQueue"
+        if kind == "QueuePolicy":
+            return "QueuePolicy" if "S3SendMessage" in json.dumps(properties["PolicyDocument"]) else "DeadLetterQueuePolicy"
         if kind == "Role":
             return "ScheduleRole" if "scheduler.amazonaws.com" in json.dumps(properties["AssumeRolePolicyDocument"]) else "Role"
         return f"Alarm.{self.resolve(properties['MetricName'])}" if kind == "Alarm" else kind
@@ -77,6 +79,8 @@ class Template:
                 return re.sub(r"\$\{([^}!]+)\}", lambda it: self.reference(*it.group(1).split(".", 1)), argument)
             case "Join":
                 return argument[0].join(self.resolve(argument[1]))
+            case "Split":
+                return self.resolve(argument[1]).split(argument[0])
             case "If":
                 return self.resolve(argument[1 if self.holds(argument[0]) else 2])
             case "Equals":

@@ -13,6 +13,9 @@ import { addAlarms, addDashboard } from './monitoring';
 import { rolePolicy, sourceAccount } from './permissions';
 import { checkPattern, checkProps, DEFAULT_TAG, type S3CloudFrontInvalidatorProps } from './props';
 
+/** The most characters of the names of EventBridge buckets, separated by commas. */
+const MAX_EVENT_BRIDGE_BUCKETS = 1270;
+
 /**
  * Invalidates CloudFront automatically when S3 objects change. One function and one queue serve all buckets of the Region.
  *
@@ -42,6 +45,8 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
   protected readonly owner: string | undefined;
   private readonly eventBridgeBuckets: string[] = [];
   private readonly pipelines: boolean;
+  /** The account whose buckets may send events. */
+  private readonly bucketOwner: string;
 
   public constructor(scope: Construct, id: string, props: S3CloudFrontInvalidatorProps) {
     super(scope, id);
@@ -49,6 +54,7 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
     const stack = Stack.of(this);
     this.distributionTag = props.distributionTag ?? DEFAULT_TAG;
     this.owner = props.expectedBucketOwner;
+    this.bucketOwner = sourceAccount(stack, props);
 
     this.logGroup = new logs.LogGroup(this, 'LogGroup', {
       retention: props.logRetentionDays ?? logs.RetentionDays.ONE_MONTH,
@@ -107,17 +113,16 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
       return;
     }
     this.schedule = this.addSchedule(props.pollIntervalMinutes ?? 1);
-    const account = sourceAccount(stack, props);
     const buckets = `arn:${stack.partition}:s3:::*`;
     const s3 = new iam.ServicePrincipal('s3.amazonaws.com');
-    this.function.addPermission('S3InvokePermission', { principal: s3, sourceAccount: account, sourceArn: buckets });
+    this.function.addPermission('S3InvokePermission', { principal: s3, sourceAccount: this.bucketOwner, sourceArn: buckets });
     const queuePolicy = queues.queue.addToResourcePolicy(
       new iam.PolicyStatement({
         sid: 'S3SendMessage',
         principals: [s3],
         actions: ['sqs:SendMessage'],
         resources: [queues.queue.queueArn],
-        conditions: { StringEquals: { 'aws:SourceAccount': account }, ArnLike: { 'aws:SourceArn': buckets } },
+        conditions: { StringEquals: { 'aws:SourceAccount': this.bucketOwner }, ArnLike: { 'aws:SourceArn': buckets } },
       }),
     );
     this.notificationDependencies = [this.function.node.findChild('S3InvokePermission'), queuePolicy.policyDependable!];
@@ -158,6 +163,19 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
   public override pipelineAction(props: PipelineActionProps) {
     if (!this.pipelines) throw new Error(`${this.node.path} may not report results to CodePipeline: pipelines is false`);
     return super.pipelineAction(props);
+  }
+
+  /** The part of the rule's pattern that names buckets; without it, the pattern matches all buckets of the account. */
+  private eventBridgeDetail(): unknown {
+    const names = this.eventBridgeBuckets;
+    if (names.includes('*')) return undefined;
+    const known = names.filter((it) => !Token.isUnresolved(it)).join(',');
+    // With more characters, the rule's pattern could exceed 2,048. Source: EventBridge user guide, "Quotas".
+    if (known.length > MAX_EVENT_BRIDGE_BUCKETS) {
+      const why = `the names of the EventBridge buckets have more than ${MAX_EVENT_BRIDGE_BUCKETS} characters`;
+      throw new Error(`${this.node.path}: ${why}; use eventBridgeBuckets: ['*'] for all buckets of the account`);
+    }
+    return { bucket: { name: names } };
   }
 
   protected override checkBuckets(): void {
@@ -226,7 +244,7 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
     });
   }
 
-  private addToEventBridgeRule(name: string, { queue }: Queues): void {
+  private addToEventBridgeRule(name: string, { queue, deadLetterQueue }: Queues): void {
     this.eventBridgeBuckets.push(name);
     if (this.node.tryFindChild('EventBridgeRule')) return;
     const rule = new events.CfnRule(this, 'EventBridgeRule', {
@@ -234,19 +252,23 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
       eventPattern: {
         source: ['aws.s3'],
         'detail-type': ['Object Created', 'Object Deleted'],
-        detail: { bucket: { name: Lazy.list({ produce: () => this.eventBridgeBuckets }) } },
+        account: [this.bucketOwner],
+        detail: Lazy.any({ produce: () => this.eventBridgeDetail() }),
       },
-      targets: [{ id: 'queue', arn: queue.queueArn }],
+      // EventBridge retries for 24 hours, and then sends the event to the dead-letter queue.
+      targets: [{ id: 'queue', arn: queue.queueArn, deadLetterConfig: { arn: deadLetterQueue.queueArn } }],
     });
-    queue.addToResourcePolicy(
-      new iam.PolicyStatement({
-        sid: 'EventBridgeSendMessage',
-        principals: [new iam.ServicePrincipal('events.amazonaws.com')],
-        actions: ['sqs:SendMessage'],
-        resources: [queue.queueArn],
-        conditions: { ArnEquals: { 'aws:SourceArn': rule.attrArn } },
-      }),
-    );
+    for (const [sid, it] of [['EventBridgeSendMessage', queue], ['EventBridgeSendDeadLetter', deadLetterQueue]] as const) {
+      it.addToResourcePolicy(
+        new iam.PolicyStatement({
+          sid,
+          principals: [new iam.ServicePrincipal('events.amazonaws.com')],
+          actions: ['sqs:SendMessage'],
+          resources: [it.queueArn],
+          conditions: { ArnEquals: { 'aws:SourceArn': rule.attrArn } },
+        }),
+      );
+    }
   }
 }
 

@@ -102,7 +102,10 @@ export interface S3CloudFrontInvalidatorProps {
    * How often the function polls the queue, in minutes. A longer interval costs less; a shorter one invalidates sooner. @default 1
    */
   readonly pollIntervalMinutes?: 1 | 2 | 3 | 4 | 5 | 10 | 15 | 20 | 30 | 60;
-  /** The names of buckets whose EventBridge events go to the queue, in addition to those linked via `eventbridge`. @default none */
+  /**
+   * The names of buckets whose EventBridge events go to the queue, in addition to those linked via `eventbridge`, or `['*']` for all
+   * buckets of the account (`expectedBucketOwner`). @default none
+   */
   readonly eventBridgeBuckets?: string[];
   /** Whether the function writes its ten metrics. An account's first ten custom metrics are free. @default 'on' */
   readonly metrics?: 'on' | 'off';
@@ -142,8 +145,8 @@ export function checkProps(props: S3CloudFrontInvalidatorProps): void {
   if (interval !== undefined && !Token.isUnresolved(interval) && !POLL_INTERVALS.includes(interval)) {
     throw new Error(`pollIntervalMinutes=${interval} is not one of ${POLL_INTERVALS.join(', ')}`);
   }
-  if (props.buckets === false && ((props.alarms ?? false) || (props.dashboard ?? false))) {
-    throw new Error('alarms and dashboard require buckets');
+  if (props.buckets === false && (props.alarms || props.dashboard || props.eventBridgeBuckets?.length)) {
+    throw new Error('alarms, dashboard and eventBridgeBuckets require buckets');
   }
   if (props.allowedDistributions?.length === 0) {
     throw new Error("allowedDistributions is empty: add at least one distribution ARN, or '*'");

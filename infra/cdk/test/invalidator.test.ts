@@ -80,6 +80,16 @@ test('the EventBridge rule contains the buckets linked via eventbridge and those
   assert.deepEqual(notifications(template).NotificationConfiguration, { EventBridgeConfiguration: {} });
 });
 
+test('the EventBridge rule matches all buckets of the account, and is not too long for EventBridge', () => {
+  const { stack } = deploy({ eventBridgeBuckets: ['*'] });
+  Template.fromStack(stack).hasResourceProperties('AWS::Events::Rule', {
+    EventPattern: { account: [env.account], detail: Match.absent() },
+  });
+  const names = (count: number) => Array.from({ length: count }, (_, index) => `bucket-${String(index).padStart(3, '0')}`);
+  Template.fromStack(deploy({ eventBridgeBuckets: names(115) }).stack);
+  assert.throws(() => Template.fromStack(deploy({ eventBridgeBuckets: names(116) }).stack), /use eventBridgeBuckets: \['\*'\]/);
+});
+
 test('linking an imported bucket keeps its other notifications', () => {
   const { app, invalidator } = deploy();
   const stack = new Stack(app, 'Site', { env });
@@ -155,7 +165,7 @@ test('without buckets there is just the function, its role and its log group', (
     assert.throws(() => invalidator.link(bucket, distribution, { via }), /has no queue for the events of buckets: buckets is false/);
   }
   assert.ok(invalidator.pipelineAction({ actionName: 'Invalidate' }));
-  assert.throws(() => deploy({ buckets: false, alarms: true }), /alarms and dashboard require buckets/);
+  assert.throws(() => deploy({ buckets: false, alarms: true }), /alarms, dashboard and eventBridgeBuckets require buckets/);
 });
 
 test('invalid properties are reported at synthesis', () => {
