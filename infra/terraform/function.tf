@@ -1,6 +1,6 @@
 resource "aws_lambda_function" "this" {
   #checkov:skip=CKV_AWS_117: The function calls public AWS endpoints only. A VPC would add the cost of a NAT gateway.
-  #checkov:skip=CKV_AWS_173: The environment variables contain no secrets; Lambda encrypts them with an AWS managed key.
+  #checkov:skip=CKV_AWS_173: The environment variables contain no secrets; without kms_key_arn, Lambda encrypts them with an AWS managed key.
   #checkov:skip=CKV_AWS_272: Code signing needs a signing profile of the account, which the module does not have.
   #checkov:skip=CKV_AWS_50: The function contains no X-Ray client. Every log line has the request ID.
   #checkov:skip=CKV_AWS_115: reserved_concurrency sets it. A default would reduce the concurrency of the account's other functions.
@@ -14,6 +14,7 @@ resource "aws_lambda_function" "this" {
   source_code_hash = filebase64sha256(var.zip)
   memory_size      = var.memory_size
   timeout          = 60
+  kms_key_arn      = local.kms_key_arn
 
   reserved_concurrent_executions = coalesce(var.reserved_concurrency, -1)
 
@@ -69,8 +70,9 @@ resource "aws_lambda_function" "this" {
 }
 
 resource "aws_cloudwatch_log_group" "this" {
-  #checkov:skip=CKV_AWS_158: CloudWatch Logs encrypts the log group. The log contains no secrets, and a KMS key costs money.
+  #checkov:skip=CKV_AWS_158: The log contains no secrets; without kms_key_arn, CloudWatch Logs encrypts it with its own key.
   #checkov:skip=CKV_AWS_338: 30 days are enough to find a fault, and storage costs money. log_retention_days sets the retention.
   name              = "/aws/lambda/${var.name}"
   retention_in_days = var.log_retention_days
+  kms_key_id        = local.kms_key_arn
 }

@@ -20,6 +20,10 @@ locals {
   all_event_bridge_buckets = length(var.event_bridge_buckets) == 1 && contains(var.event_bridge_buckets, "*")
   has_alarms               = var.buckets && var.alarms
 
+  # Null for the encryption without a key of the operator's own.
+  kms_key_arn          = var.kms_key_arn == "" ? null : var.kms_key_arn
+  permissions_boundary = var.permissions_boundary == "" ? null : var.permissions_boundary
+
   # Null without buckets.
   queue_arn             = one(aws_sqs_queue.this[*].arn)
   queue_name            = one(aws_sqs_queue.this[*].name)

@@ -1,6 +1,8 @@
 resource "aws_iam_role" "this" {
-  name               = "${var.name}-${local.region}"
-  assume_role_policy = data.aws_iam_policy_document.assume.json
+  name                 = "${var.name}-${local.region}"
+  assume_role_policy   = data.aws_iam_policy_document.assume.json
+  path                 = var.role_path
+  permissions_boundary = local.permissions_boundary
 }
 
 resource "aws_iam_role_policy" "this" {
@@ -47,6 +49,16 @@ data "aws_iam_policy_document" "this" {
           values   = [condition.value]
         }
       }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = local.kms_key_arn[*]
+
+    content {
+      sid       = "UseKey"
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      resources = [statement.value]
     }
   }
 
@@ -144,8 +156,10 @@ data "aws_iam_policy_document" "this" {
 resource "aws_iam_role" "schedule" {
   count = var.buckets ? 1 : 0
 
-  name               = "${var.name}-schedule-${local.region}"
-  assume_role_policy = data.aws_iam_policy_document.assume_schedule.json
+  name                 = "${var.name}-schedule-${local.region}"
+  assume_role_policy   = data.aws_iam_policy_document.assume_schedule.json
+  path                 = var.role_path
+  permissions_boundary = local.permissions_boundary
 }
 
 resource "aws_iam_role_policy" "schedule" {

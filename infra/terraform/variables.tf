@@ -195,6 +195,44 @@ variable "tenants" {
   default     = false
 }
 
+variable "permissions_boundary" {
+  description = "The ARN of the managed policy that is the permissions boundary of the roles. Empty for none."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^(arn:[^:]+:iam::([0-9]{12}|aws):policy/.+)?$", var.permissions_boundary))
+    error_message = "permissions_boundary must be the ARN of a managed policy, or empty."
+  }
+}
+
+variable "role_path" {
+  description = "The path of the roles."
+  type        = string
+  default     = "/"
+
+  validation {
+    condition     = can(regex("^/([!-~]{1,510}/)?$", var.role_path))
+    error_message = "role_path must begin and end with a slash, such as /service/."
+  }
+}
+
+variable "kms_key_arn" {
+  description = <<-EOT
+    The ARN of the KMS key that encrypts the queues, the log group and the environment variables. Its key policy must allow S3,
+    EventBridge and CloudWatch Logs to use it (docs/security.md). Empty for the encryption without a key of your own.
+  EOT
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^(arn:[^:]+:kms:[^:]+:[0-9]{12}:key/[A-Za-z0-9-]+)?$", var.kms_key_arn))
+    error_message = "kms_key_arn must be the ARN of a KMS key (not of an alias), or empty."
+  }
+}
+
 variable "max_paths" {
   description = "The maximum number of paths in one invalidation."
   type        = number

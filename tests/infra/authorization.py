@@ -22,7 +22,10 @@ DOCUMENTS = ["policy.json", "docs/operator-policy.json"]
 
 # Parameters of the templates with which all conditional statements exist, and those without a default.
 PARAMETERS = {
-    "template.yaml": [{"Tenants": "true", "EventBridgeBuckets": "one,two"}],
+    "template.yaml": [
+        {"Tenants": "true", "EventBridgeBuckets": "one,two", "KmsKeyArn": "arn:aws:kms:eu-central-1:111111111111:key/11111111"},
+        {"Buckets": "false"},
+    ],
     "site.yaml": [{"BucketName": "site"}],
     "pipeline.yaml": [{"SourceBucket": "source", "SiteBucket": "site", "DistributionId": "E2EXAMPLE1ABCD"}],
 }

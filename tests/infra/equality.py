@@ -35,7 +35,7 @@ ONLY_CLOUDFORMATION = {"DistributionIdExport"}  # the others refer to the distri
 ONLY_CLOUDFORMATION |= {"CodeS3Bucket", "CodeS3Key"}  # the others have the zip itself
 ONLY_TERRAFORM = {"Zip", "Name"}  # CloudFormation generates the names
 ONLY_CDK = {"Code"}  # as above
-CDK_NAMES = {"AlarmTopicArn": "AlarmTopic"}  # a topic, not its ARN
+CDK_NAMES = {"AlarmTopicArn": "AlarmTopic", "KmsKeyArn": "EncryptionKey"}  # a topic and a key, not their ARNs
 
 # The statements of the role that name a resource of the template.
 OWN_RESOURCES = {"WriteLogs": "<LogGroup.Arn>", "PollQueue": "<Queue.Arn>", "SendToQueue": "<Queue.Arn>"}
@@ -57,6 +57,9 @@ CONFIGURATIONS = {
         "DistributionTag": "cdn:id",
         "ExpectedBucketOwner": "222222222222",
         "Tenants": True,
+        "PermissionsBoundary": "arn:aws-cn:iam::111111111111:policy/boundary",
+        "RolePath": "/service/",
+        "KmsKeyArn": "arn:aws-cn:kms:cn-north-1:111111111111:key/11111111-2222-3333-4444-555555555555",
         "MaxPaths": 100,
         "MaxWildcards": 3,
         "EvictionsPerPath": 1000000,

@@ -10,20 +10,20 @@ KNOWN_ATTRIBUTES = {
     "aws_cloudwatch_dashboard.this": {"dashboard_body", "dashboard_name"},
     "aws_cloudwatch_event_rule.this": {"description", "event_pattern", "name"},
     "aws_cloudwatch_event_target.this": {"arn", "dead_letter_config", "rule", "target_id"},
-    "aws_cloudwatch_log_group.this": {"name", "retention_in_days"},
+    "aws_cloudwatch_log_group.this": {"kms_key_id", "name", "retention_in_days"},
     "aws_cloudwatch_log_metric_filter.stale_cache_used": {"log_group_name", "metric_transformation", "name", "pattern"},
     "aws_cloudwatch_metric_alarm.this": {"alarm_actions", "alarm_description", "alarm_name", "comparison_operator", "dimensions"}
     | {"datapoints_to_alarm", "evaluation_periods", "metric_name", "namespace", "period", "statistic", "threshold", "treat_missing_data"},
-    "aws_iam_role.schedule": {"assume_role_policy", "name"},
-    "aws_iam_role.this": {"assume_role_policy", "name"},
+    "aws_iam_role.schedule": {"assume_role_policy", "name", "path", "permissions_boundary"},
+    "aws_iam_role.this": {"assume_role_policy", "name", "path", "permissions_boundary"},
     "aws_iam_role_policy.schedule": {"name", "policy", "role"},
     "aws_iam_role_policy.this": {"name", "policy", "role"},
     "aws_lambda_function.this": {"architectures", "dead_letter_config", "description", "environment", "filename", "function_name"}
-    | {"handler", "logging_config", "memory_size", "reserved_concurrent_executions", "role", "runtime", "source_code_hash", "timeout"},
+    | {"handler", "kms_key_arn", "logging_config", "memory_size", "reserved_concurrent_executions", "role", "runtime", "source_code_hash", "timeout"},
     "aws_lambda_permission.s3": {"action", "function_name", "principal", "source_account", "source_arn", "statement_id"},
     "aws_scheduler_schedule.this": {"description", "flexible_time_window", "name", "schedule_expression", "target"},
-    "aws_sqs_queue.dead_letter": {"message_retention_seconds", "name", "sqs_managed_sse_enabled"},
-    "aws_sqs_queue.this": {"message_retention_seconds", "name", "redrive_policy", "sqs_managed_sse_enabled"}
+    "aws_sqs_queue.dead_letter": {"kms_master_key_id", "message_retention_seconds", "name", "sqs_managed_sse_enabled"},
+    "aws_sqs_queue.this": {"kms_master_key_id", "message_retention_seconds", "name", "redrive_policy", "sqs_managed_sse_enabled"}
     | {"visibility_timeout_seconds"},
     "aws_sqs_queue_policy.dead_letter": {"policy", "queue_url"},
     "aws_sqs_queue_policy.this": {"policy", "queue_url"},
@@ -93,19 +93,28 @@ def model(state, alarms, outputs, region, account):
         resources["Function"]["DeadLetterConfig"] = {"TargetArn": named(function["dead_letter_config"][0]["target_arn"])}
     if function["reserved_concurrent_executions"] != -1:
         resources["Function"]["ReservedConcurrentExecutions"] = function["reserved_concurrent_executions"]
+    if function["kms_key_arn"]:
+        resources["Function"]["KmsKeyArn"] = named(function["kms_key_arn"])
     resources["LogGroup"] = {"RetentionInDays": log["retention_in_days"]}
+    if log["kms_key_id"]:
+        resources["LogGroup"]["KmsKeyId"] = named(log["kms_key_id"])
     for name, it, key in (("Role", role, "iam_role_policy"), ("ScheduleRole", schedule_role, "schedule")):
         if not it:
             continue
         inline = take(f"iam_role_policy.{key}")
         assert inline["role"] == it["name"], inline
         resources[name] = {
+            "Path": it["path"],
             "AssumeRolePolicyDocument": document(it["assume_role_policy"]),
             "Policies": [{"PolicyName": inline["name"], "PolicyDocument": document(inline["policy"])}],
         }
+        if it["permissions_boundary"]:
+            resources[name]["PermissionsBoundary"] = named(it["permissions_boundary"])
     if queue:
         for name, it in (("Queue", queue), ("DeadLetterQueue", dead)):
-            resources[name] = {"SqsManagedSseEnabled": it["sqs_managed_sse_enabled"], "MessageRetentionPeriod": it["message_retention_seconds"]}
+            resources[name] = {"MessageRetentionPeriod": it["message_retention_seconds"]}
+            key = it["kms_master_key_id"]
+            resources[name] |= {"KmsMasterKeyId": named(key)} if key else {"SqsManagedSseEnabled": it["sqs_managed_sse_enabled"]}
         resources["Queue"] |= {"VisibilityTimeout": queue["visibility_timeout_seconds"], "RedrivePolicy": document(queue["redrive_policy"])}
         queue_policy = take("sqs_queue_policy.this")
         resources["QueuePolicy"] = {"Queues": [named(queue_policy["queue_url"])], "PolicyDocument": document(queue_policy["policy"])}

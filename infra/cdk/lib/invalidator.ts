@@ -2,6 +2,7 @@ import { Duration, Lazy, RemovalPolicy, Stack, Token } from 'aws-cdk-lib';
 import type { Alarm } from 'aws-cdk-lib/aws-cloudwatch';
 import * as events from 'aws-cdk-lib/aws-events';
 import * as iam from 'aws-cdk-lib/aws-iam';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
@@ -10,7 +11,7 @@ import * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct, type IDependable } from 'constructs';
 import { InvalidatorBase, type InvalidatorAttributes, type PipelineActionProps } from './base';
 import { addAlarms, addDashboard } from './monitoring';
-import { rolePolicy, sourceAccount } from './permissions';
+import { allowServices, rolePolicy, sourceAccount } from './permissions';
 import { checkPattern, checkProps, DEFAULT_TAG, type S3CloudFrontInvalidatorProps } from './props';
 
 /** The most characters of the names of EventBridge buckets, separated by commas. */
@@ -59,13 +60,17 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
     this.logGroup = new logs.LogGroup(this, 'LogGroup', {
       retention: props.logRetentionDays ?? logs.RetentionDays.ONE_MONTH,
       removalPolicy: RemovalPolicy.DESTROY,
+      encryptionKey: props.encryptionKey,
     });
-    const queues = (props.buckets ?? true) ? this.addQueues() : undefined;
+    if (props.encryptionKey) allowServices(stack, props.encryptionKey);
+    const queues = (props.buckets ?? true) ? this.addQueues(props.encryptionKey) : undefined;
     this.queue = queues?.queue;
     this.deadLetterQueue = queues?.deadLetterQueue;
+    const roleProps = { path: props.rolePath ?? '/', permissionsBoundary: props.permissionsBoundary };
     this.role = new iam.Role(this, 'Role', {
       assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com'),
       inlinePolicies: { invalidator: rolePolicy(stack, props, this) },
+      ...roleProps,
     });
     this.function = new lambda.Function(this, 'Function', {
       description: 'Invalidates CloudFront automatically when S3 objects change',
@@ -83,6 +88,7 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
       loggingFormat: lambda.LoggingFormat.JSON,
       applicationLogLevelV2: lambda.ApplicationLogLevel[props.logLevel ?? 'INFO'],
       logGroup: this.logGroup,
+      environmentEncryption: props.encryptionKey,
       environment: {
         BUCKET_LISTING: props.bucketListing ?? 'auto',
         CACHE_TTL_SECONDS: String(props.cacheTtlSeconds ?? 300),
@@ -112,7 +118,7 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
       this.alarms = [];
       return;
     }
-    this.schedule = this.addSchedule(props.pollIntervalMinutes ?? 1);
+    this.schedule = this.addSchedule(props.pollIntervalMinutes ?? 1, roleProps);
     const buckets = `arn:${stack.partition}:s3:::*`;
     const s3 = new iam.ServicePrincipal('s3.amazonaws.com');
     this.function.addPermission('S3InvokePermission', { principal: s3, sourceAccount: this.bucketOwner, sourceArn: buckets });
@@ -191,14 +197,17 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
     return { queue: this.queue, deadLetterQueue: this.deadLetterQueue };
   }
 
-  private addQueues(): Queues {
+  private addQueues(encryptionMasterKey: IKey | undefined): Queues {
+    // S3 cannot send to a queue that is encrypted with the AWS managed KMS key for SQS.
+    const encryption = encryptionMasterKey
+      ? { encryption: sqs.QueueEncryption.KMS, encryptionMasterKey }
+      : { encryption: sqs.QueueEncryption.SQS_MANAGED };
     const deadLetterQueue = new sqs.Queue(this, 'DeadLetterQueue', {
-      encryption: sqs.QueueEncryption.SQS_MANAGED,
+      ...encryption,
       retentionPeriod: Duration.days(14),
     });
     const queue = new sqs.Queue(this, 'Queue', {
-      // S3 cannot send to a queue that is encrypted with the AWS managed KMS key for SQS.
-      encryption: sqs.QueueEncryption.SQS_MANAGED,
+      ...encryption,
       retentionPeriod: Duration.days(4),
       // Longer than the function's timeout of 60 s, so that a message does not return while its poll runs.
       visibilityTimeout: Duration.seconds(180),
@@ -212,7 +221,7 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
    * The function polls the queue itself. Lambda's event source mapping starts five pollers, which split a release of the site into
    * several batches, each with its own invalidations.
    */
-  private addSchedule(interval: number): CfnSchedule {
+  private addSchedule(interval: number, roleProps: Partial<iam.RoleProps>): CfnSchedule {
     return new CfnSchedule(this, 'Schedule', {
       description: 'Invokes the CloudFront invalidator to poll its queue',
       // Source: EventBridge Scheduler API reference, CreateSchedule.
@@ -220,7 +229,7 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
       flexibleTimeWindow: { mode: 'OFF' },
       target: {
         arn: this.function.functionArn,
-        roleArn: this.scheduleRole().roleArn,
+        roleArn: this.scheduleRole(roleProps).roleArn,
         // The function skips a poll that starts later than its interval after the scheduled time.
         input: JSON.stringify({ pollQueue: true, scheduledTime: '<aws.scheduler.scheduled-time>', intervalMinutes: interval }),
         // The next poll is the retry.
@@ -230,7 +239,7 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
   }
 
   /** The role with which EventBridge Scheduler invokes the function, and nothing else. */
-  private scheduleRole(): iam.Role {
+  private scheduleRole(roleProps: Partial<iam.RoleProps>): iam.Role {
     const invoke = new iam.PolicyStatement({
       sid: 'InvokeFunction',
       actions: ['lambda:InvokeFunction'],
@@ -241,6 +250,7 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
         conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(this).account } },
       }),
       inlinePolicies: { schedule: new iam.PolicyDocument({ statements: [invoke] }) },
+      ...roleProps,
     });
   }
 

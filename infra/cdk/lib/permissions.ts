@@ -1,5 +1,6 @@
 import { Stack } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { S3CloudFrontInvalidatorProps } from './props';
@@ -8,6 +9,30 @@ import type { S3CloudFrontInvalidatorProps } from './props';
 export function sourceAccount(stack: Stack, props: S3CloudFrontInvalidatorProps): string {
   const owner = props.expectedBucketOwner;
   return owner === undefined || owner === 'any' ? stack.account : owner;
+}
+
+/** Allows the services that use the key to do so. The policy of an imported key does not change. */
+export function allowServices(stack: Stack, key: IKey): void {
+  // Source: SQS developer guide, "Configure KMS permissions for AWS services".
+  key.addToResourcePolicy(
+    new iam.PolicyStatement({
+      sid: 'SendToInvalidatorQueues',
+      principals: ['s3.amazonaws.com', 'events.amazonaws.com'].map((it) => new iam.ServicePrincipal(it)),
+      actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
+      resources: ['*'],
+    }),
+  );
+  // Source: CloudWatch Logs user guide, "Encrypt log data in CloudWatch Logs using AWS KMS".
+  const logs = `arn:${stack.partition}:logs:${stack.region}:${stack.account}:log-group:*`;
+  key.addToResourcePolicy(
+    new iam.PolicyStatement({
+      sid: 'EncryptLogGroups',
+      principals: [new iam.ServicePrincipal(`logs.${stack.region}.amazonaws.com`)],
+      actions: ['kms:Decrypt*', 'kms:Describe*', 'kms:Encrypt*', 'kms:GenerateDataKey*', 'kms:ReEncrypt*'],
+      resources: ['*'],
+      conditions: { ArnLike: { 'kms:EncryptionContext:aws:logs:arn': logs } },
+    }),
+  );
 }
 
 /** The role's policy: the statements of policy.json, limited to this deployment. */
@@ -29,6 +54,7 @@ export function rolePolicy(
       resources: [logGroup.logGroupArn],
     },
     queue && { sid: 'ReadBucketTags', actions: ['s3:GetBucketTagging'], resources: [buckets], conditions: owned },
+    props.encryptionKey && { sid: 'UseKey', actions: ['kms:Decrypt', 'kms:GenerateDataKey'], resources: [props.encryptionKey.keyArn] },
     {
       sid: 'InvalidateDistributions',
       actions: ['cloudfront:CreateInvalidation', 'cloudfront:GetInvalidation'],

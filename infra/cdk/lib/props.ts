@@ -1,3 +1,5 @@
+import type { IManagedPolicy } from 'aws-cdk-lib/aws-iam';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { Architecture, Code } from 'aws-cdk-lib/aws-lambda';
 import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
@@ -59,6 +61,16 @@ export interface S3CloudFrontInvalidatorProps {
   readonly pipelines?: boolean;
   /** Whether the function may invalidate distribution tenants. @default false */
   readonly tenants?: boolean;
+  /** The permissions boundary of the roles. @default none */
+  readonly permissionsBoundary?: IManagedPolicy;
+  /** The path of the roles. @default '/' */
+  readonly rolePath?: string;
+  /**
+   * The KMS key that encrypts the queues, the log group and the environment variables. The construct allows S3, EventBridge and
+   * CloudWatch Logs to use a key of the app; the policy of an imported key must do so already. @default encryption without a key of
+   * your own
+   */
+  readonly encryptionKey?: IKey;
   /** The maximum number of paths in one invalidation. @default 30 */
   readonly maxPaths?: number;
   /** The maximum number of wildcards in one invalidation. CloudFront's quota is 15. @default 7 */
@@ -167,6 +179,7 @@ const PATTERNS = {
     'a tag key of 1 to 128 letters (A to Z), digits, _.:/=+-@ and spaces, without a space at either end',
   ],
   expectedBucketOwner: [/^([0-9]{12}|any)$/, 'an account ID (12 digits) or any'],
+  rolePath: [/^\/([!-~]{1,510}\/)?$/, 'a path that begins and ends with a slash, such as /service/'],
   indexDocuments: [/^[^/,]*$/, 'a list of file names separated by spaces, without / and commas'],
 } as const;
 
