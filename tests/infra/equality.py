@@ -31,8 +31,7 @@ CDK = ROOT / "infra/cdk"
 ACCOUNT = "000000000000"
 
 # Parameters that only one of the three has, in PascalCase.
-ONLY_CLOUDFORMATION = {"DistributionIdExport"}  # the others refer to the distribution
-ONLY_CLOUDFORMATION |= {"CodeS3Bucket", "CodeS3Key"}  # the others have the zip itself
+ONLY_CLOUDFORMATION = {"CodeS3Bucket", "CodeS3Key"}  # the others have the zip itself
 ONLY_TERRAFORM = {"Zip", "Name"}  # CloudFormation generates the names
 ONLY_CDK = {"Code"}  # as above
 CDK_NAMES = {"AlarmTopicArn": "AlarmTopic", "KmsKeyArn": "EncryptionKey"}  # a topic and a key, not their ARNs

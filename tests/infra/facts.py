@@ -102,7 +102,34 @@ def events_that_a_rule_cannot_deliver_are_kept():
     assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["EventBridgeRule", "Arn"]}}}, statement
 
 
+def parts(value):
+    """A value and everything in it."""
+    yield value
+    if isinstance(value, (dict, list)):
+        for it in value.values() if isinstance(value, dict) else value:
+            yield from parts(it)
+
+
+def stacks_do_not_import_from_each_other():
+    """CloudFormation deletes no stack whose export another stack imports, so two that import from each other cannot be deleted."""
+    ends = lambda text: text.rsplit("}", 1)[-1]
+    exports = {ends(it["Export"]["Name"]["Fn::Sub"]): name for name, of in TEMPLATES.items() for it in of["Outputs"].values() if "Export" in it}
+    imports = {}
+    for name, template in TEMPLATES.items():
+        found = [it["Fn::ImportValue"] for it in parts(template) if isinstance(it, dict) and "Fn::ImportValue" in it]
+        imports[name] = {exports[ends(it["Fn::Sub"])] for it in found}
+    assert imports == {"template": set(), "site": {"template"}, "pipeline": {"template"}}, imports
+
+
+def retained_buckets_do_not_block_the_next_creation():
+    for template in ("site", "pipeline"):
+        [bucket] = of_type(template, "AWS::S3::Bucket").values()
+        assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain"), bucket
+
+
 FACTS = [
+    stacks_do_not_import_from_each_other,
+    retained_buckets_do_not_block_the_next_creation,
     an_event_pattern_cannot_be_too_long,
     events_that_a_rule_cannot_deliver_are_kept,
     a_stack_without_the_code_is_rejected,
