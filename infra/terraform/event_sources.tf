@@ -49,6 +49,7 @@ resource "aws_cloudwatch_event_rule" "this" {
 
   name        = var.name
   description = "Sends S3 object changes to the CloudFront invalidator"
+  tags        = var.tags
 
   event_pattern = jsonencode(merge(
     {

@@ -11,10 +11,13 @@ resource "aws_lambda_function" "this" {
   handler          = "bootstrap"
   architectures    = [var.architecture]
   filename         = var.zip
-  source_code_hash = filebase64sha256(var.zip)
+  source_code_hash = var.zip == null ? null : filebase64sha256(var.zip)
+  s3_bucket        = var.code_s3_bucket
+  s3_key           = var.code_s3_key
   memory_size      = var.memory_size
   timeout          = 60
   kms_key_arn      = local.kms_key_arn
+  tags             = var.tags
 
   reserved_concurrent_executions = coalesce(var.reserved_concurrency, -1)
 
@@ -60,6 +63,11 @@ resource "aws_lambda_function" "this" {
 
   lifecycle {
     precondition {
+      condition     = (var.zip == null) == (var.code_s3_bucket != null) && (var.code_s3_bucket == null) == (var.code_s3_key == null)
+      error_message = "Set either zip, or code_s3_bucket and code_s3_key."
+    }
+
+    precondition {
       condition     = var.buckets || !(var.alarms || var.dashboard || length(var.event_bridge_buckets) > 0)
       error_message = "alarms, dashboard and event_bridge_buckets require buckets = true."
     }
@@ -75,4 +83,5 @@ resource "aws_cloudwatch_log_group" "this" {
   name              = "/aws/lambda/${var.name}"
   retention_in_days = var.log_retention_days
   kms_key_id        = local.kms_key_arn
+  tags              = var.tags
 }

@@ -1,6 +1,8 @@
 output "function_arn" {
   description = "The function's ARN, for event notifications, pipelines and direct invocations"
   value       = aws_lambda_function.this.arn
+  # S3 validates the destination of an event notification when it is configured: it must be allowed to invoke the function.
+  depends_on = [aws_lambda_permission.s3]
 }
 
 output "function_name" {
@@ -11,7 +13,7 @@ output "function_name" {
 output "queue_arn" {
   description = "The queue's ARN, for event notifications"
   value       = local.queue_arn
-  # S3 sends a test event to the queue when an event notification is configured.
+  # As above: S3 sends a test event to the queue.
   depends_on = [aws_sqs_queue_policy.this]
 }
 

@@ -5,6 +5,7 @@ resource "aws_sqs_queue" "this" {
   # S3 cannot send to a queue that is encrypted with the AWS managed KMS key for SQS.
   sqs_managed_sse_enabled   = local.kms_key_arn == null ? true : null
   kms_master_key_id         = local.kms_key_arn
+  tags                      = var.tags
   message_retention_seconds = 345600
   # Longer than the function's timeout of 60 s, so that a message does not return while its poll runs.
   visibility_timeout_seconds = 180
@@ -22,6 +23,7 @@ resource "aws_sqs_queue" "dead_letter" {
   name                      = "${var.name}-dead-letter-queue"
   sqs_managed_sse_enabled   = local.kms_key_arn == null ? true : null
   kms_master_key_id         = local.kms_key_arn
+  tags                      = var.tags
   message_retention_seconds = 1209600
 }
 

@@ -3,6 +3,7 @@ resource "aws_iam_role" "this" {
   assume_role_policy   = data.aws_iam_policy_document.assume.json
   path                 = var.role_path
   permissions_boundary = local.permissions_boundary
+  tags                 = var.tags
 }
 
 resource "aws_iam_role_policy" "this" {
@@ -160,6 +161,7 @@ resource "aws_iam_role" "schedule" {
   assume_role_policy   = data.aws_iam_policy_document.assume_schedule.json
   path                 = var.role_path
   permissions_boundary = local.permissions_boundary
+  tags                 = var.tags
 }
 
 resource "aws_iam_role_policy" "schedule" {

@@ -1,11 +1,27 @@
 variable "zip" {
-  description = "The path of the function's zip, built by scripts/package."
+  description = "The path of the function's zip, built by scripts/package. Null with code_s3_bucket and code_s3_key."
   type        = string
+  default     = null
 
   validation {
-    condition     = fileexists(var.zip)
+    condition     = var.zip == null ? true : fileexists(var.zip)
     error_message = "The zip does not exist. Build it with scripts/package."
   }
+}
+
+variable "code_s3_bucket" {
+  description = "The bucket with the function's zip, in the same Region, instead of zip."
+  type        = string
+  default     = null
+}
+
+variable "code_s3_key" {
+  description = <<-EOT
+    The object key of the function's zip in code_s3_bucket. Upload each version with another key: the function changes only if a
+    variable changes.
+  EOT
+  type        = string
+  default     = null
 }
 
 variable "name" {
@@ -18,6 +34,13 @@ variable "name" {
     condition     = can(regex("^[A-Za-z0-9_-]{1,40}$", var.name))
     error_message = "The name must have 1 to 40 letters, digits, hyphens and underscores."
   }
+}
+
+variable "tags" {
+  description = "Tags for all resources that support tags, in addition to the provider's default_tags."
+  type        = map(string)
+  default     = {}
+  nullable    = false
 }
 
 variable "architecture" {

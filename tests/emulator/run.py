@@ -207,6 +207,8 @@ def is_unlinked_by_its_template(emulator, template, parameters):
     kept = emulator.invalidator("unlink", "by-template", "--yes", notes=True)
     assert "Kept an event notification" in kept and rules(), kept
     emulator.invalidator("unlink", "by-template", "--everything", "--yes")
+    # S3's test event of the configuration that the test wrote.
+    emulator.poll()
     assert not rules() and [it["Key"] for it in s3.get_bucket_tagging(Bucket="by-template")["TagSet"]] == ["team"]
 
 

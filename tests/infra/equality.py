@@ -31,8 +31,8 @@ CDK = ROOT / "infra/cdk"
 ACCOUNT = "000000000000"
 
 # Parameters that only one of the three has, in PascalCase.
-ONLY_CLOUDFORMATION = {"CodeS3Bucket", "CodeS3Key"}  # the others have the zip itself
-ONLY_TERRAFORM = {"Zip", "Name"}  # CloudFormation generates the names
+NOT_CDK = {"CodeS3Bucket", "CodeS3Key"}  # the CDK has Code
+ONLY_TERRAFORM = {"Zip", "Name", "Tags"}  # CloudFormation generates the names, and it and the CDK tag all resources of a stack
 ONLY_CDK = {"Code"}  # as above
 CDK_NAMES = {"AlarmTopicArn": "AlarmTopic", "KmsKeyArn": "EncryptionKey"}  # a topic and a key, not their ARNs
 
@@ -125,7 +125,13 @@ def cdk():
 def terraform(emulator, workdir, zip_file, name, values):
     (workdir / name).mkdir()
     module = Terraform(workdir / name, ".", emulator.environment)
-    variables = {"zip": str(zip_file), "name": name} | {limits.snake(key): it for key, it in values.items()}
+    variables = {"name": name} | {limits.snake(key): it for key, it in values.items()}
+    if name == "everything":
+        emulator.bucket("code")
+        emulator.client("s3").put_object(Bucket="code", Key="function.zip", Body=zip_file.read_bytes())
+        variables |= {"code_s3_bucket": "code", "code_s3_key": "function.zip", "tags": {"team": "web"}}
+    else:
+        variables["zip"] = str(zip_file)
     planned = module.plan(variables)
     state.check(module.written)
     # The emulator returns few attributes of an alarm, so the plan is compared.
@@ -134,6 +140,9 @@ def terraform(emulator, workdir, zip_file, name, values):
     if name == "everything":
         drift = module.plan().keys() - alarms.keys()
         assert not drift, drift
+        # The provider does not read the tags of an event rule and of an alarm from the emulator.
+        tagged = {it["type"] for it in module.state()["resources"] if it["values"].get("tags") == {"team": "web"}}
+        assert tagged >= {"aws_cloudwatch_log_group", "aws_iam_role", "aws_lambda_function", "aws_sqs_queue"}, tagged
     found = state.model(module.state(), alarms, outputs, REGION, ACCOUNT)
     return found | {"outputs": {camel(key): it for key, it in found["outputs"].items()}}
 
@@ -149,11 +158,12 @@ def differences(expected, found, path=""):
 
 def compare_names(failures, which):
     """Compares the names of the parameters."""
-    parameters = set(yaml_parse(TEMPLATE.read_text())["Parameters"]) - ONLY_CLOUDFORMATION
+    parameters = set(yaml_parse(TEMPLATE.read_text())["Parameters"])
     if which == "terraform":
         variables = (ROOT / "infra/terraform/variables.tf").read_text()
         found = {camel(it) for it in re.findall(r'^variable "(\w+)"', variables, re.MULTILINE)} - ONLY_TERRAFORM
     else:
+        parameters -= NOT_CDK
         props = (CDK / "lib/props.ts").read_text()
         original = {it: name for name, it in CDK_NAMES.items()}
         found = {original.get(camel(it), camel(it)) for it in re.findall(r"^  readonly (\w+)\??:", props, re.MULTILINE)} - ONLY_CDK
@@ -271,7 +281,7 @@ def main(bootstrap):
     compare_smallest(failures)
     parameters = yaml_parse(TEMPLATE.read_text())["Parameters"]
     variables, props = (ROOT / "infra/terraform/variables.tf").read_text(), (CDK / "lib/props.ts").read_text()
-    shared = {name: it for name, it in parameters.items() if name not in ONLY_CLOUDFORMATION}
+    shared = {name: it for name, it in parameters.items() if name not in NOT_CDK}
     failures += limits.differences(shared, variables, props)
     failures += untested(shared)
     compare_intervals(failures, shared)

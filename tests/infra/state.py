@@ -8,22 +8,22 @@ from template import plain, text
 # The attributes of each resource that are compared, or that need no comparison: names, and the location of the code.
 KNOWN_ATTRIBUTES = {
     "aws_cloudwatch_dashboard.this": {"dashboard_body", "dashboard_name"},
-    "aws_cloudwatch_event_rule.this": {"description", "event_pattern", "name"},
+    "aws_cloudwatch_event_rule.this": {"description", "event_pattern", "name", "tags"},
     "aws_cloudwatch_event_target.this": {"arn", "dead_letter_config", "rule", "target_id"},
-    "aws_cloudwatch_log_group.this": {"kms_key_id", "name", "retention_in_days"},
+    "aws_cloudwatch_log_group.this": {"kms_key_id", "name", "retention_in_days", "tags"},
     "aws_cloudwatch_log_metric_filter.stale_cache_used": {"log_group_name", "metric_transformation", "name", "pattern"},
     "aws_cloudwatch_metric_alarm.this": {"alarm_actions", "alarm_description", "alarm_name", "comparison_operator", "dimensions"}
-    | {"datapoints_to_alarm", "evaluation_periods", "metric_name", "namespace", "period", "statistic", "threshold", "treat_missing_data"},
-    "aws_iam_role.schedule": {"assume_role_policy", "name", "path", "permissions_boundary"},
-    "aws_iam_role.this": {"assume_role_policy", "name", "path", "permissions_boundary"},
+    | {"datapoints_to_alarm", "evaluation_periods", "metric_name", "namespace", "period", "statistic", "tags", "threshold", "treat_missing_data"},
+    "aws_iam_role.schedule": {"assume_role_policy", "name", "path", "permissions_boundary", "tags"},
+    "aws_iam_role.this": {"assume_role_policy", "name", "path", "permissions_boundary", "tags"},
     "aws_iam_role_policy.schedule": {"name", "policy", "role"},
     "aws_iam_role_policy.this": {"name", "policy", "role"},
     "aws_lambda_function.this": {"architectures", "dead_letter_config", "description", "environment", "filename", "function_name"}
-    | {"handler", "kms_key_arn", "logging_config", "memory_size", "reserved_concurrent_executions", "role", "runtime", "source_code_hash", "timeout"},
+    | {"handler", "kms_key_arn", "logging_config", "memory_size", "reserved_concurrent_executions", "role", "runtime", "s3_bucket", "s3_key", "source_code_hash", "tags", "timeout"},
     "aws_lambda_permission.s3": {"action", "function_name", "principal", "source_account", "source_arn", "statement_id"},
     "aws_scheduler_schedule.this": {"description", "flexible_time_window", "name", "schedule_expression", "target"},
-    "aws_sqs_queue.dead_letter": {"kms_master_key_id", "message_retention_seconds", "name", "sqs_managed_sse_enabled"},
-    "aws_sqs_queue.this": {"kms_master_key_id", "message_retention_seconds", "name", "redrive_policy", "sqs_managed_sse_enabled"}
+    "aws_sqs_queue.dead_letter": {"kms_master_key_id", "message_retention_seconds", "name", "sqs_managed_sse_enabled", "tags"},
+    "aws_sqs_queue.this": {"kms_master_key_id", "message_retention_seconds", "name", "redrive_policy", "sqs_managed_sse_enabled", "tags"}
     | {"visibility_timeout_seconds"},
     "aws_sqs_queue_policy.dead_letter": {"policy", "queue_url"},
     "aws_sqs_queue_policy.this": {"policy", "queue_url"},
