@@ -7,7 +7,8 @@ from pathlib import Path
 
 from awscli.customizations.cloudformation.yamlhelper import yaml_parse
 
-DIRECTORY = Path(__file__).resolve().parents[2] / "infra/cloudformation"
+ROOT = Path(__file__).resolve().parents[2]
+DIRECTORY = ROOT / "infra/cloudformation"
 TEMPLATES = {it.stem: yaml_parse(it.read_text()) for it in DIRECTORY.glob("*.yaml")}
 
 
@@ -127,7 +128,19 @@ def retained_buckets_do_not_block_the_next_creation():
         assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain"), bucket
 
 
+def no_partition_is_assumed():
+    """An ARN begins with aws-cn in China, aws-us-gov in GovCloud and aws-eusc in the European Sovereign Cloud."""
+    files = [*DIRECTORY.glob("*.yaml"), *(ROOT / "infra/terraform").rglob("*.tf"), *(ROOT / "infra/cdk/lib").glob("*.ts")]
+    files += [ROOT / it for it in ("policy.json", "docs/operator-policy.json", "docs/manual-setup.md")]
+    named = [it.name for it in files if "arn:aws:" in it.read_text()]
+    assert len(files) > 20 and not named, named
+    # The domain name of an origin ends with amazonaws.com.cn in China.
+    origins = [it["DomainName"] for it in parts(TEMPLATES["site"]) if isinstance(it, dict) and "DomainName" in it]
+    assert origins == [{"Fn::Sub": "${BucketName}.s3.${AWS::Region}.${AWS::URLSuffix}"}], origins
+
+
 FACTS = [
+    no_partition_is_assumed,
     stacks_do_not_import_from_each_other,
     retained_buckets_do_not_block_the_next_creation,
     an_event_pattern_cannot_be_too_long,
