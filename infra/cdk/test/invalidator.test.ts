@@ -6,6 +6,8 @@ import * as cloudfront from 'aws-cdk-lib/aws-cloudfront';
 import { S3BucketOrigin } from 'aws-cdk-lib/aws-cloudfront-origins';
 import * as codepipeline from 'aws-cdk-lib/aws-codepipeline';
 import { S3SourceAction } from 'aws-cdk-lib/aws-codepipeline-actions';
+import { ManagedPolicy } from 'aws-cdk-lib/aws-iam';
+import { type CfnKey, Key } from 'aws-cdk-lib/aws-kms';
 import { Code } from 'aws-cdk-lib/aws-lambda';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { S3CloudFrontInvalidator, type S3CloudFrontInvalidatorProps, type LinkProps } from '../lib';
@@ -166,6 +168,28 @@ test('without buckets there is just the function, its role and its log group', (
   }
   assert.ok(invalidator.pipelineAction({ actionName: 'Invalidate' }));
   assert.throws(() => deploy({ buckets: false, alarms: true }), /alarms, dashboard and eventBridgeBuckets require buckets/);
+});
+
+test('a key of the app encrypts everything, and its policy allows the services that use it', () => {
+  const app = new App();
+  const stack = new Stack(app, 'Invalidator', { env });
+  const encryptionKey = new Key(stack, 'Key');
+  const code = Code.fromBucket(s3.Bucket.fromBucketName(stack, 'Code', 'code'), 'function.zip');
+  const permissionsBoundary = ManagedPolicy.fromManagedPolicyName(stack, 'Boundary', 'boundary');
+  const invalidator = new S3CloudFrontInvalidator(stack, 'Invalidator', { code, encryptionKey, permissionsBoundary, rolePath: '/service/' });
+  const { bucket, distribution } = site(stack);
+  invalidator.link(bucket, distribution, { via: 'eventbridge' });
+  const template = Template.fromStack(stack);
+  const arn = { 'Fn::GetAtt': [stack.getLogicalId(encryptionKey.node.defaultChild as CfnKey), 'Arn'] };
+  template.resourcePropertiesCountIs('AWS::SQS::Queue', { KmsMasterKeyId: arn, SqsManagedSseEnabled: Match.absent() }, 2);
+  template.resourcePropertiesCountIs('AWS::Logs::LogGroup', { KmsKeyId: arn }, 1);
+  template.resourcePropertiesCountIs('AWS::Lambda::Function', { KmsKeyArn: arn }, 1);
+  template.resourcePropertiesCountIs('AWS::IAM::Role', { Path: '/service/', PermissionsBoundary: Match.anyValue() }, 2);
+  const [{ Properties }] = Object.values(template.findResources('AWS::KMS::Key'));
+  const services = Properties.KeyPolicy.Statement.map((it: any) => it.Principal.Service).flat();
+  const logs = { 'Fn::Join': ['', ['logs.eu-central-1.', { Ref: 'AWS::URLSuffix' }]] };
+  assert.deepEqual(services.filter(Boolean), ['s3.amazonaws.com', 'events.amazonaws.com', logs]);
+  assert.throws(() => deploy({ rolePath: 'service' }), /rolePath="service" is not a path that begins and ends with a slash/);
 });
 
 test('invalid properties are reported at synthesis', () => {

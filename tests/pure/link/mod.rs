@@ -63,8 +63,7 @@ fn unlink(account: &Account, distributions: &[&str]) -> Result<usize, ApplyError
 fn unlink_what(account: &Account, distributions: &[&str], everything: bool) -> Result<usize, ApplyError> {
     run(async {
         let (deployment, ids) = (deployment(account).await, ids(distributions));
-        let unlinked =
-            plan_unlink(account, &deployment, deployment.tag(), &bucket(), &ids, everything).await.unwrap();
+        let unlinked = plan_unlink(account, &deployment, deployment.tag(), &bucket(), &ids, everything).await.unwrap();
         apply(account, &unlinked.change_set, Duration::ZERO).await.map(|()| unlinked.change_set.steps.len())
     })
 }
