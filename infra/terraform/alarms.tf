@@ -1,22 +1,22 @@
 locals {
   alarms = {
     dead-letter-queue = {
-      enabled     = var.alarms
+      enabled     = local.has_alarms
       description = "The dead-letter queue contains changes that failed permanently. Correct the cause, then redrive the messages."
       namespace   = "AWS/SQS"
       metric      = "ApproximateNumberOfMessagesVisible"
-      dimensions  = { QueueName = aws_sqs_queue.dead_letter.name }
+      dimensions  = { QueueName = one(aws_sqs_queue.dead_letter[*].name) }
       statistic   = "Maximum"
       period      = 300
       periods     = 1
       threshold   = 0
     }
     queue-age = {
-      enabled     = var.alarm_on_queue_age
+      enabled     = var.buckets && var.alarm_on_queue_age
       description = "Messages wait in the queue for too long: the function does not poll it."
       namespace   = "AWS/SQS"
       metric      = "ApproximateAgeOfOldestMessage"
-      dimensions  = { QueueName = aws_sqs_queue.this.name }
+      dimensions  = { QueueName = local.queue_name }
       statistic   = "Maximum"
       period      = 300
       periods     = 1
@@ -24,7 +24,7 @@ locals {
       threshold = 60 * var.poll_interval_minutes + 840
     }
     errors = {
-      enabled     = var.alarms
+      enabled     = local.has_alarms
       description = "Changes fail, or invocations if metrics are off. Lambda and SQS retry them before they reach the dead-letter queue."
       # Lambda's metric Errors does not count messages that a poll leaves in the queue. ChangesFailed does not count invocations
       # that crash or time out: these are retried, and reach the other alarms if they keep failing.
@@ -40,7 +40,7 @@ locals {
       threshold  = 0
     }
     throttles = {
-      enabled = var.alarms
+      enabled = local.has_alarms
       description = join(" ", [
         "Lambda throttles the function because no concurrency is available.",
         "Lambda retries events from S3 for up to 6 hours, and may delete them if this goes on for long; messages stay in the queue.",
@@ -54,7 +54,7 @@ locals {
       threshold  = 0
     }
     paths = {
-      enabled     = var.alarms && var.metrics == "on"
+      enabled     = local.has_alarms && var.metrics == "on"
       description = "CloudFront bills the paths of the last day with 0.005 USD each: many objects change all the time."
       namespace   = "S3CloudFrontInvalidator"
       metric      = "Paths"
@@ -82,12 +82,13 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   threshold           = each.value.threshold
   comparison_operator = "GreaterThanThreshold"
   treat_missing_data  = "notBreaching"
+  tags                = var.tags
   alarm_actions       = var.alarm_topic_arn == "" ? [] : [var.alarm_topic_arn]
 }
 
 # Counts how often the function used a stale cache entry because AWS returned an error.
 resource "aws_cloudwatch_log_metric_filter" "stale_cache_used" {
-  count = var.alarms ? 1 : 0
+  count = local.has_alarms ? 1 : 0
 
   name           = "${var.name}-stale-cache-used"
   log_group_name = aws_cloudwatch_log_group.this.name

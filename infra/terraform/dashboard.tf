@@ -5,7 +5,7 @@ locals {
 }
 
 resource "aws_cloudwatch_dashboard" "this" {
-  count = var.dashboard ? 1 : 0
+  count = var.buckets && var.dashboard ? 1 : 0
 
   dashboard_name = "${var.name}-${local.region}"
 
@@ -27,9 +27,9 @@ resource "aws_cloudwatch_dashboard" "this" {
         properties = {
           title = "Messages waiting", region = local.region, stat = "Maximum", period = 300
           metrics = [
-            ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", aws_sqs_queue.this.name],
-            [".", ".", ".", aws_sqs_queue.dead_letter.name],
-            [".", "ApproximateAgeOfOldestMessage", ".", aws_sqs_queue.this.name, { yAxis = "right" }],
+            ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", local.queue_name],
+            [".", ".", ".", aws_sqs_queue.dead_letter[0].name],
+            [".", "ApproximateAgeOfOldestMessage", ".", local.queue_name, { yAxis = "right" }],
           ]
         }
       },

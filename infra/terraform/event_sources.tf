@@ -1,6 +1,8 @@
 # The function polls the queue itself. Lambda's event source mapping starts five pollers, which split a release of the site into
 # several batches, each with its own invalidations.
 resource "aws_scheduler_schedule" "this" {
+  count = var.buckets ? 1 : 0
+
   #checkov:skip=CKV_AWS_297: EventBridge Scheduler encrypts the input, which contains no secrets; a KMS key costs money.
   name        = var.name
   description = "Invokes the CloudFront invalidator to poll its queue"
@@ -13,7 +15,7 @@ resource "aws_scheduler_schedule" "this" {
 
   target {
     arn      = aws_lambda_function.this.arn
-    role_arn = aws_iam_role.schedule.arn
+    role_arn = aws_iam_role.schedule[0].arn
     # The function skips a poll that starts later than its interval after the scheduled time. jsonencode would escape the angle brackets, and EventBridge
     # Scheduler would not replace the keyword between them.
     input = join("", [
@@ -32,6 +34,8 @@ resource "aws_scheduler_schedule" "this" {
 }
 
 resource "aws_lambda_permission" "s3" {
+  count = var.buckets ? 1 : 0
+
   statement_id   = "S3InvokePermission"
   function_name  = aws_lambda_function.this.function_name
   action         = "lambda:InvokeFunction"
@@ -45,12 +49,16 @@ resource "aws_cloudwatch_event_rule" "this" {
 
   name        = var.name
   description = "Sends S3 object changes to the CloudFront invalidator"
+  tags        = var.tags
 
-  event_pattern = jsonencode({
-    source      = ["aws.s3"]
-    detail-type = ["Object Created", "Object Deleted"]
-    detail      = { bucket = { name = var.event_bridge_buckets } }
-  })
+  event_pattern = jsonencode(merge(
+    {
+      source      = ["aws.s3"]
+      detail-type = ["Object Created", "Object Deleted"]
+      account     = [local.bucket_owner]
+    },
+    local.all_event_bridge_buckets ? {} : { detail = { bucket = { name = var.event_bridge_buckets } } },
+  ))
 }
 
 resource "aws_cloudwatch_event_target" "this" {
@@ -58,5 +66,10 @@ resource "aws_cloudwatch_event_target" "this" {
 
   rule      = aws_cloudwatch_event_rule.this[0].name
   target_id = "queue"
-  arn       = aws_sqs_queue.this.arn
+  arn       = local.queue_arn
+
+  # EventBridge retries for 24 hours, and then sends the event here.
+  dead_letter_config {
+    arn = local.dead_letter_queue_arn
+  }
 }

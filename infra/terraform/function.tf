@@ -1,6 +1,6 @@
 resource "aws_lambda_function" "this" {
   #checkov:skip=CKV_AWS_117: The function calls public AWS endpoints only. A VPC would add the cost of a NAT gateway.
-  #checkov:skip=CKV_AWS_173: The environment variables contain no secrets; Lambda encrypts them with an AWS managed key.
+  #checkov:skip=CKV_AWS_173: The environment variables contain no secrets; without kms_key_arn, Lambda encrypts them with an AWS managed key.
   #checkov:skip=CKV_AWS_272: Code signing needs a signing profile of the account, which the module does not have.
   #checkov:skip=CKV_AWS_50: The function contains no X-Ray client. Every log line has the request ID.
   #checkov:skip=CKV_AWS_115: reserved_concurrency sets it. A default would reduce the concurrency of the account's other functions.
@@ -11,15 +11,23 @@ resource "aws_lambda_function" "this" {
   handler          = "bootstrap"
   architectures    = [var.architecture]
   filename         = var.zip
-  source_code_hash = filebase64sha256(var.zip)
+  source_code_hash = var.zip == null ? null : filebase64sha256(var.zip)
+  s3_bucket        = var.code_s3_bucket
+  s3_key           = var.code_s3_key
   memory_size      = var.memory_size
   timeout          = 60
+  kms_key_arn      = local.kms_key_arn
+  tags             = var.tags
 
   reserved_concurrent_executions = coalesce(var.reserved_concurrency, -1)
 
   # After three failed attempts, Lambda sends the unchanged event here, so that it can be redriven.
-  dead_letter_config {
-    target_arn = aws_sqs_queue.dead_letter.arn
+  dynamic "dead_letter_config" {
+    for_each = aws_sqs_queue.dead_letter
+
+    content {
+      target_arn = dead_letter_config.value.arn
+    }
   }
 
   logging_config {
@@ -44,13 +52,25 @@ resource "aws_lambda_function" "this" {
         MAX_WILDCARDS              = tostring(var.max_wildcards)
         METRICS                    = var.metrics
         NEGATIVE_CACHE_TTL_SECONDS = tostring(var.negative_cache_ttl_seconds)
-        QUEUE_URL                  = aws_sqs_queue.this.url
         RETRY_BASE_DELAY_MS        = tostring(var.retry_base_delay_ms)
         STALE_IF_ERROR_SECONDS     = tostring(var.stale_if_error_seconds)
       },
+      var.buckets ? { QUEUE_URL = aws_sqs_queue.this[0].url } : {},
       var.expected_bucket_owner == "" ? {} : { EXPECTED_BUCKET_OWNER = var.expected_bucket_owner },
       var.distribution_id == "" ? {} : { DISTRIBUTION_ID = var.distribution_id },
     )
+  }
+
+  lifecycle {
+    precondition {
+      condition     = (var.zip == null) == (var.code_s3_bucket != null) && (var.code_s3_bucket == null) == (var.code_s3_key == null)
+      error_message = "Set either zip, or code_s3_bucket and code_s3_key."
+    }
+
+    precondition {
+      condition     = var.buckets || !(var.alarms || var.dashboard || length(var.event_bridge_buckets) > 0)
+      error_message = "alarms, dashboard and event_bridge_buckets require buckets = true."
+    }
   }
 
   # When it creates the function, Lambda checks that the role may send to the dead-letter queue.
@@ -58,8 +78,10 @@ resource "aws_lambda_function" "this" {
 }
 
 resource "aws_cloudwatch_log_group" "this" {
-  #checkov:skip=CKV_AWS_158: CloudWatch Logs encrypts the log group. The log contains no secrets, and a KMS key costs money.
+  #checkov:skip=CKV_AWS_158: The log contains no secrets; without kms_key_arn, CloudWatch Logs encrypts it with its own key.
   #checkov:skip=CKV_AWS_338: 30 days are enough to find a fault, and storage costs money. log_retention_days sets the retention.
   name              = "/aws/lambda/${var.name}"
   retention_in_days = var.log_retention_days
+  kms_key_id        = local.kms_key_arn
+  tags              = var.tags
 }

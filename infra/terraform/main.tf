@@ -16,5 +16,16 @@ locals {
   all_distributions = length(var.allowed_distributions) == 1 && var.allowed_distributions[0] == "*"
   # The account whose buckets may send events. With "any", it is the deployment's own account.
   bucket_owner             = contains(["", "any"], var.expected_bucket_owner) ? local.account : var.expected_bucket_owner
-  has_event_bridge_buckets = length(var.event_bridge_buckets) > 0
+  has_event_bridge_buckets = var.buckets && length(var.event_bridge_buckets) > 0
+  all_event_bridge_buckets = length(var.event_bridge_buckets) == 1 && contains(var.event_bridge_buckets, "*")
+  has_alarms               = var.buckets && var.alarms
+
+  # Null for the encryption without a key of the operator's own.
+  kms_key_arn          = var.kms_key_arn == "" ? null : var.kms_key_arn
+  permissions_boundary = var.permissions_boundary == "" ? null : var.permissions_boundary
+
+  # Null without buckets.
+  queue_arn             = one(aws_sqs_queue.this[*].arn)
+  queue_name            = one(aws_sqs_queue.this[*].name)
+  dead_letter_queue_arn = one(aws_sqs_queue.dead_letter[*].arn)
 }

@@ -1,6 +1,8 @@
 output "function_arn" {
   description = "The function's ARN, for event notifications, pipelines and direct invocations"
   value       = aws_lambda_function.this.arn
+  # S3 validates the destination of an event notification when it is configured: it must be allowed to invoke the function.
+  depends_on = [aws_lambda_permission.s3]
 }
 
 output "function_name" {
@@ -10,24 +12,24 @@ output "function_name" {
 
 output "queue_arn" {
   description = "The queue's ARN, for event notifications"
-  value       = aws_sqs_queue.this.arn
-  # S3 sends a test event to the queue when an event notification is configured.
+  value       = local.queue_arn
+  # As above: S3 sends a test event to the queue.
   depends_on = [aws_sqs_queue_policy.this]
 }
 
 output "queue_url" {
   description = "The queue's URL"
-  value       = aws_sqs_queue.this.url
+  value       = one(aws_sqs_queue.this[*].url)
 }
 
 output "dead_letter_queue_arn" {
   description = "The ARN of the queue for changes that failed permanently"
-  value       = aws_sqs_queue.dead_letter.arn
+  value       = local.dead_letter_queue_arn
 }
 
 output "schedule_name" {
   description = "The name of the schedule that polls the queue"
-  value       = aws_scheduler_schedule.this.name
+  value       = one(aws_scheduler_schedule.this[*].name)
 }
 
 output "role_arn" {

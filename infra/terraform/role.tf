@@ -1,6 +1,9 @@
 resource "aws_iam_role" "this" {
-  name               = "${var.name}-${local.region}"
-  assume_role_policy = data.aws_iam_policy_document.assume.json
+  name                 = "${var.name}-${local.region}"
+  assume_role_policy   = data.aws_iam_policy_document.assume.json
+  path                 = var.role_path
+  permissions_boundary = local.permissions_boundary
+  tags                 = var.tags
 }
 
 resource "aws_iam_role_policy" "this" {
@@ -30,19 +33,33 @@ data "aws_iam_policy_document" "this" {
     resources = ["${aws_cloudwatch_log_group.this.arn}:*"]
   }
 
-  statement {
-    sid       = "ReadBucketTags"
-    actions   = ["s3:GetBucketTagging"]
-    resources = [local.buckets]
+  dynamic "statement" {
+    for_each = var.buckets ? [true] : []
 
-    dynamic "condition" {
-      for_each = var.expected_bucket_owner == "any" ? [] : [local.bucket_owner]
+    content {
+      sid       = "ReadBucketTags"
+      actions   = ["s3:GetBucketTagging"]
+      resources = [local.buckets]
 
-      content {
-        test     = "StringEquals"
-        variable = "aws:ResourceAccount"
-        values   = [condition.value]
+      dynamic "condition" {
+        for_each = var.expected_bucket_owner == "any" ? [] : [local.bucket_owner]
+
+        content {
+          test     = "StringEquals"
+          variable = "aws:ResourceAccount"
+          values   = [condition.value]
+        }
       }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = local.kms_key_arn[*]
+
+    content {
+      sid       = "UseKey"
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      resources = [statement.value]
     }
   }
 
@@ -66,7 +83,7 @@ data "aws_iam_policy_document" "this" {
   }
 
   dynamic "statement" {
-    for_each = var.distribution_config == "auto" ? [true] : []
+    for_each = var.buckets && var.distribution_config == "auto" ? [true] : []
 
     content {
       sid     = "ReadDistributionConfigs"
@@ -81,7 +98,7 @@ data "aws_iam_policy_document" "this" {
   }
 
   dynamic "statement" {
-    for_each = var.bucket_listing == "auto" ? [true] : []
+    for_each = var.buckets && var.bucket_listing == "auto" ? [true] : []
 
     content {
       sid       = "ListObjects"
@@ -110,33 +127,52 @@ data "aws_iam_policy_document" "this" {
     }
   }
 
-  statement {
-    sid       = "PollQueue"
-    actions   = ["sqs:DeleteMessage", "sqs:ReceiveMessage"]
-    resources = [aws_sqs_queue.this.arn]
+  dynamic "statement" {
+    for_each = aws_sqs_queue.this
+
+    content {
+      sid       = "PollQueue"
+      actions   = ["sqs:DeleteMessage", "sqs:ReceiveMessage"]
+      resources = [statement.value.arn]
+    }
   }
 
-  statement {
-    sid       = "SendToQueue"
-    actions   = ["sqs:SendMessage"]
-    resources = [aws_sqs_queue.this.arn]
+  dynamic "statement" {
+    for_each = aws_sqs_queue.this
+
+    content {
+      sid       = "SendToQueue"
+      actions   = ["sqs:SendMessage"]
+      resources = [statement.value.arn]
+    }
   }
 
-  statement {
-    sid       = "SendToDeadLetterQueue"
-    actions   = ["sqs:SendMessage"]
-    resources = [aws_sqs_queue.dead_letter.arn]
+  dynamic "statement" {
+    for_each = aws_sqs_queue.dead_letter
+
+    content {
+      sid       = "SendToDeadLetterQueue"
+      actions   = ["sqs:SendMessage"]
+      resources = [statement.value.arn]
+    }
   }
 }
 
 resource "aws_iam_role" "schedule" {
-  name               = "${var.name}-schedule-${local.region}"
-  assume_role_policy = data.aws_iam_policy_document.assume_schedule.json
+  count = var.buckets ? 1 : 0
+
+  name                 = "${var.name}-schedule-${local.region}"
+  assume_role_policy   = data.aws_iam_policy_document.assume_schedule.json
+  path                 = var.role_path
+  permissions_boundary = local.permissions_boundary
+  tags                 = var.tags
 }
 
 resource "aws_iam_role_policy" "schedule" {
+  count = var.buckets ? 1 : 0
+
   name   = "schedule"
-  role   = aws_iam_role.schedule.id
+  role   = aws_iam_role.schedule[0].id
   policy = data.aws_iam_policy_document.schedule.json
 }
 

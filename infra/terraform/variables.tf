@@ -1,11 +1,27 @@
 variable "zip" {
-  description = "The path of the function's zip, built by scripts/package."
+  description = "The path of the function's zip, built by scripts/package. Null with code_s3_bucket and code_s3_key."
   type        = string
+  default     = null
 
   validation {
-    condition     = fileexists(var.zip)
+    condition     = var.zip == null ? true : fileexists(var.zip)
     error_message = "The zip does not exist. Build it with scripts/package."
   }
+}
+
+variable "code_s3_bucket" {
+  description = "The bucket with the function's zip, in the same Region, instead of zip."
+  type        = string
+  default     = null
+}
+
+variable "code_s3_key" {
+  description = <<-EOT
+    The object key of the function's zip in code_s3_bucket. Upload each version with another key: the function changes only if a
+    variable changes.
+  EOT
+  type        = string
+  default     = null
 }
 
 variable "name" {
@@ -18,6 +34,13 @@ variable "name" {
     condition     = can(regex("^[A-Za-z0-9_-]{1,40}$", var.name))
     error_message = "The name must have 1 to 40 letters, digits, hyphens and underscores."
   }
+}
+
+variable "tags" {
+  description = "Tags for all resources that support tags, in addition to the provider's default_tags."
+  type        = map(string)
+  default     = {}
+  nullable    = false
 }
 
 variable "architecture" {
@@ -195,6 +218,44 @@ variable "tenants" {
   default     = false
 }
 
+variable "permissions_boundary" {
+  description = "The ARN of the managed policy that is the permissions boundary of the roles. Empty for none."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^(arn:[^:]+:iam::([0-9]{12}|aws):policy/.+)?$", var.permissions_boundary))
+    error_message = "permissions_boundary must be the ARN of a managed policy, or empty."
+  }
+}
+
+variable "role_path" {
+  description = "The path of the roles."
+  type        = string
+  default     = "/"
+
+  validation {
+    condition     = can(regex("^/([!-~]{1,510}/)?$", var.role_path))
+    error_message = "role_path must begin and end with a slash, such as /service/."
+  }
+}
+
+variable "kms_key_arn" {
+  description = <<-EOT
+    The ARN of the KMS key that encrypts the queues, the log group and the environment variables. Its key policy must allow S3,
+    EventBridge and CloudWatch Logs to use it (docs/security.md). Empty for the encryption without a key of your own.
+  EOT
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^(arn:[^:]+:kms:[^:]+:[0-9]{12}:key/[A-Za-z0-9-]+)?$", var.kms_key_arn))
+    error_message = "kms_key_arn must be the ARN of a KMS key (not of an alias), or empty."
+  }
+}
+
 variable "max_paths" {
   description = "The maximum number of paths in one invalidation."
   type        = number
@@ -326,6 +387,15 @@ variable "direct_retry_seconds" {
   }
 }
 
+variable "buckets" {
+  description = <<-EOT
+    Whether buckets send their events to this deployment. With false, it handles only CodePipeline jobs, direct invocations and
+    schedules; it has no queues, no schedule, no alarms and no permission to read buckets and distribution configs.
+  EOT
+  type        = bool
+  default     = true
+}
+
 variable "poll_interval_minutes" {
   description = "How often the function polls the queue, in minutes. A longer interval costs less; a shorter one invalidates sooner."
   type        = number
@@ -338,10 +408,19 @@ variable "poll_interval_minutes" {
 }
 
 variable "event_bridge_buckets" {
-  description = "The names of the buckets whose EventBridge events go to the queue."
+  description = <<-EOT
+    The names of the buckets whose EventBridge events go to the queue, or ["*"] for all buckets of the account
+    (expected_bucket_owner). Empty for none.
+  EOT
   type        = list(string)
   default     = []
   nullable    = false
+
+  validation {
+    # With more characters, the rule's pattern could exceed 2,048. Source: EventBridge user guide, "Quotas".
+    condition     = length(join(",", var.event_bridge_buckets)) < 1271
+    error_message = "event_bridge_buckets must have at most 1270 characters in all; use [\"*\"] for all buckets of the account."
+  }
 }
 
 variable "metrics" {

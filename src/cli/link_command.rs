@@ -61,6 +61,7 @@ pub(super) struct LinkArgs {
 #[command(after_help = "\
 The command shows the changes and asks for confirmation. It removes only what
 link added, and lists the distributions and event notifications that it keeps.
+With --everything, it removes these too.
 
 Examples:
   invalidator unlink my-site
@@ -76,6 +77,9 @@ pub(super) struct UnlinkArgs {
     /// Unlink the bucket from a function that no longer exists
     #[arg(long)]
     force: bool,
+    /// Also remove what link did not add, such as the tag and the event notifications of a template
+    #[arg(long)]
+    everything: bool,
     /// Key of the bucket tag that names the distributions; default: the function's `DISTRIBUTION_TAG`
     #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
     tag: Option<String>,
@@ -171,13 +175,17 @@ impl UnlinkArgs {
         let (clients, deployment) =
             if self.force { self.aws.without_function().await? } else { self.deployment.find(&self.aws).await? };
         let tag = self.tag.as_deref().unwrap_or_else(|| deployment.tag());
-        let unlink_plan = plan_unlink(&clients, &deployment, tag, &self.bucket, &self.distributions).await?;
+        let unlink_plan =
+            plan_unlink(&clients, &deployment, tag, &self.bucket, &self.distributions, self.everything).await?;
         let UnlinkPlan { change_set, foreign, rules, queued_messages } = &unlink_plan;
         for id in foreign {
             note(format_args!("Kept {id} in the bucket's tag: link did not add it."));
         }
         for rule in rules {
             note(format_args!("Kept an event notification that link did not add: {rule}"));
+        }
+        if !foreign.is_empty() || !rules.is_empty() {
+            note("Remove them where they were added, or run unlink with --everything.");
         }
         if change_set.steps.is_empty() {
             let ids: Vec<_> = self.distributions.iter().map(DistributionId::as_str).collect();

@@ -94,11 +94,11 @@ class Emulator:
         self.log.close()
 
     def run(self, *command, fails=False, notes=False, **environment):
-        """Runs a command; what it printed, with `notes` also beside its output. `fails`: it must end with 1, and its errors are
-        part of what it printed."""
+        """Runs a command; what it printed, with `notes` also beside its output. `fails`: it must end with 1, or with the given
+        status, and its errors are part of what it printed."""
         environment = self.environment | environment
         done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
-        if done.returncode != (1 if fails else 0):
+        if done.returncode != int(fails):
             raise SystemExit(f"{' '.join(map(str, command))}: {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout + done.stderr if fails or notes else done.stdout
 

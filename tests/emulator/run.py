@@ -19,6 +19,9 @@ from emulator import ROOT, SCHEDULED_TIME, Emulator, is_covered, site, until, ur
 
 STACK = "cloudfront-invalidator"
 ZIP = ROOT / "target/package/function.zip"
+# The template as it is, without parameters.
+CREATE_STACK = ["aws", "cloudformation", "create-stack", "--stack-name", "bare", "--capabilities", "CAPABILITY_IAM"]
+CREATE_STACK += ["--template-body", "file://infra/cloudformation/template.yaml"]
 
 
 def main():
@@ -91,8 +94,8 @@ def is_removed(emulator):
     print(f"{STACK}: unlinked and deleted, no resources remain")
 
 
-def resources(emulator):
-    return emulator.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
+def resources(emulator, stack=STACK):
+    return emulator.client("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
 
 
 def is_shown(document, name, printed, distribution):
@@ -150,6 +153,7 @@ def play(emulator, workdir):
     existing_configuration.play(emulator)
     status_problems.play(emulator, distributions, outputs)
     by_its_own_distribution(emulator)
+    without_buckets(emulator)
 
 
 def is_polled(emulator, outputs, minutes):
@@ -182,6 +186,30 @@ def from_a_template(emulator, files, keys):
     before = existing_configuration.configuration(emulator, "by-template")
     emulator.invalidator("link", "by-template", distribution)
     assert existing_configuration.configuration(emulator, "by-template") == before
+    is_unlinked_by_its_template(emulator, template, parameters)
+
+
+def is_unlinked_by_its_template(emulator, template, parameters):
+    """A site's bucket, which is retained, sends no events after its stack is deleted: as the documents say, or by unlink."""
+    s3 = emulator.client("s3")
+    rules = lambda: [it for it in s3.get_bucket_notification_configuration(Bucket="by-template") if it.endswith("Configurations")]
+    linked = s3.get_bucket_notification_configuration(Bucket="by-template")
+    tags = s3.get_bucket_tagging(Bucket="by-template")["TagSet"]
+    emulator.run("aws", "cloudformation", "deploy", *template, *parameters, "Linked=false")
+    assert not rules(), rules()
+    # The same bucket as it is if the stack is deleted without Linked=false.
+    linked.pop("ResponseMetadata")
+    s3.put_bucket_notification_configuration(Bucket="by-template", NotificationConfiguration=linked)
+    emulator.run("aws", "cloudformation", "delete-stack", "--stack-name", "site")
+    emulator.run("aws", "cloudformation", "wait", "stack-delete-complete", "--stack-name", "site")
+    assert "by-template" in [it["Name"] for it in s3.list_buckets()["Buckets"]] and rules()
+    s3.put_bucket_tagging(Bucket="by-template", Tagging={"TagSet": [*tags, {"Key": "team", "Value": "web"}]})
+    kept = emulator.invalidator("unlink", "by-template", "--yes", notes=True)
+    assert "Kept an event notification" in kept and rules(), kept
+    emulator.invalidator("unlink", "by-template", "--everything", "--yes")
+    # S3's test event of the configuration that the test wrote.
+    emulator.poll()
+    assert not rules() and [it["Key"] for it in s3.get_bucket_tagging(Bucket="by-template")["TagSet"]] == ["team"]
 
 
 def invalidate(emulator, workdir, distribution):
@@ -276,6 +304,25 @@ def by_its_own_distribution(emulator):
     answer = emulator.client("lambda").invoke(FunctionName=function, Payload=event)
     assert "FunctionError" not in answer, answer["Payload"].read()
     assert list(emulator.invalidations(distribution).values()) == [["/*"]]
+
+
+def without_buckets(emulator):
+    """The smallest deployment: one distribution and the Test button of the console. There is no queue and no schedule."""
+    emulator.bucket("by-button")
+    distribution = emulator.distribution("by-button")
+    refused = emulator.run(*CREATE_STACK, fails=255)
+    assert "CodeS3Bucket" in refused, refused
+    deploy = [ROOT / "scripts/deploy", "--stack", "smallest", "--zip", ZIP]
+    emulator.run(*deploy, "Buckets=false", f"DistributionId={distribution}")
+    outputs = emulator.outputs("smallest")
+    assert outputs.keys() == {"FunctionArn", "FunctionName", "RoleArn"}, outputs
+    kinds = Counter(it["ResourceType"] for it in resources(emulator, "smallest"))
+    assert kinds == Counter(["AWS::Lambda::Function", "AWS::Logs::LogGroup", "AWS::IAM::Role"]), kinds
+    answer = emulator.client("lambda").invoke(FunctionName=outputs["FunctionArn"], Payload=json.dumps({"key1": "value1"}))
+    assert "FunctionError" not in answer, answer["Payload"].read()
+    assert list(emulator.invalidations(distribution).values()) == [["/*"]]
+    refused = emulator.invalidator("link", "by-button", distribution, "--stack", "smallest", fails=True)
+    assert "has no queue" in refused, refused
 
 
 def dead_letters(emulator, queue):

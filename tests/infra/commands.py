@@ -24,6 +24,9 @@ ONLY_VERSION_2 = {"--cli-binary-format", "--no-cli-pager"}
 TAIL = {"--since", "--follow", "--format", "--filter-pattern", "--log-stream-names", "--log-stream-name-prefix"}
 
 
+TEMPLATES = ("template.yaml", "site.yaml", "pipeline.yaml")
+
+
 class InvalidCommand(Exception):
     """A documented command is invalid."""
 
@@ -38,7 +41,7 @@ def documented(text):
         if re.match(r"(aws|invalidator|scripts/[\w-]+) ", span):
             yield from ((words, False) for words in commands(span))
         elif re.match(r"[A-Z][a-z]\w+=\S*$", span):
-            yield ["scripts/deploy", span], False
+            yield ["parameter", span], False
 
 
 class Aws:
@@ -59,7 +62,8 @@ class Aws:
             command = table[path[-1]]
             of_service = getattr(command, "_get_command_table", None)
             table = of_service() if of_service else getattr(command, "subcommand_table", {})
-        if table:
+        # The CLI lists commands of CodeDeploy below `cloudformation deploy`, too.
+        if table and path != ["cloudformation", "deploy"]:
             raise InvalidCommand(f"aws {' '.join(path)} has no command {words[0] if words else '(none given)'}")
         # Positional arguments, such as the output file of `lambda invoke`, are not options.
         arguments = {it.cli_name: it for it in command.arg_table.values() if it.cli_name.startswith("--") and not it.positional_arg}
@@ -67,6 +71,9 @@ class Aws:
         missing = [name for name, it in arguments.items() if it.required and name not in given]
         if complete and missing:
             raise InvalidCommand(f"aws {' '.join(path)} requires {missing}")
+        template = Path(given.get("--template-file", [""])[0]).name
+        for value in given.get("--parameter-overrides", []):
+            check_parameter(*value.split("=", 1), [template])
         for name, values in given.items():
             shape = getattr(arguments.get(name), "argument_model", None)
             shape = getattr(shape, "member", shape)
@@ -110,14 +117,15 @@ def check_flags(program, words):
 
 
 @cache
-def parameters():
-    return yaml_parse((ROOT / "infra/cloudformation/template.yaml").read_text())["Parameters"]
+def parameters(template):
+    return yaml_parse((ROOT / "infra/cloudformation" / template).read_text())["Parameters"]
 
 
-def check_parameter(name, value):
-    if name not in parameters():
-        raise InvalidCommand(f"the template has no parameter {name}")
-    it = parameters()[name]
+def check_parameter(name, value, templates=("template.yaml",)):
+    found = [parameters(it)[name] for it in templates if name in parameters(it)]
+    if not found:
+        raise InvalidCommand(f"{' and '.join(templates)} have no parameter {name}")
+    it = found[0]
     if "$" in value:
         return
     if value not in map(str, it.get("AllowedValues", [value])) or not re.fullmatch(it.get("AllowedPattern", ".*"), value):
@@ -136,6 +144,8 @@ def check(aws, words, complete):
     elif program in ("invalidator", "scripts/invalidator"):
         named = rest and not rest[0].startswith("-")
         check_flags(rest[0] if named else "", rest)
+    elif program == "parameter":
+        check_parameter(*rest[0].split("=", 1), TEMPLATES)
     elif program == "scripts/demo":
         check_flags("demo", rest)
     elif program.startswith("scripts/"):

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
-PARTS = ["infra/commands.py", "infra/handler.py", "infra/module.py", "infra/equality.py"]
+PARTS = ["infra/facts.py", "infra/authorization.py", "infra/commands.py", "infra/handler.py", "infra/module.py"]
+PARTS += ["infra/provider.py", "infra/terraform_docs.py", "infra/equality.py"]
 PARTS += ["emulator/run.py", "emulator/terraform.py", "emulator/cdk.py"]
 
 

@@ -31,10 +31,10 @@ CDK = ROOT / "infra/cdk"
 ACCOUNT = "000000000000"
 
 # Parameters that only one of the three has, in PascalCase.
-ONLY_CLOUDFORMATION = {"DistributionIdExport"}  # the others refer to the distribution
-ONLY_TERRAFORM = {"Zip", "Name"}  # the template contains the path of the zip, and CloudFormation generates the names
+NOT_CDK = {"CodeS3Bucket", "CodeS3Key"}  # the CDK has Code
+ONLY_TERRAFORM = {"Zip", "Name", "Tags"}  # CloudFormation generates the names, and it and the CDK tag all resources of a stack
 ONLY_CDK = {"Code"}  # as above
-CDK_NAMES = {"AlarmTopicArn": "AlarmTopic"}  # a topic, not its ARN
+CDK_NAMES = {"AlarmTopicArn": "AlarmTopic", "KmsKeyArn": "EncryptionKey"}  # a topic and a key, not their ARNs
 
 # The statements of the role that name a resource of the template.
 OWN_RESOURCES = {"WriteLogs": "<LogGroup.Arn>", "PollQueue": "<Queue.Arn>", "SendToQueue": "<Queue.Arn>"}
@@ -42,6 +42,8 @@ OWN_RESOURCES |= {"SendToDeadLetterQueue": "<DeadLetterQueue.Arn>"}
 
 CONFIGURATIONS = {
     "defaults": {},
+    # One distribution, for a pipeline or a person.
+    "smallest": {"Buckets": False, "DistributionId": "E2EXAMPLE1ABCD"},
     "everything": {
         "Architecture": "arm64",
         "MemorySize": 512,
@@ -54,6 +56,9 @@ CONFIGURATIONS = {
         "DistributionTag": "cdn:id",
         "ExpectedBucketOwner": "222222222222",
         "Tenants": True,
+        "PermissionsBoundary": "arn:aws-cn:iam::111111111111:policy/boundary",
+        "RolePath": "/service/",
+        "KmsKeyArn": "arn:aws-cn:kms:cn-north-1:111111111111:key/11111111-2222-3333-4444-555555555555",
         "MaxPaths": 100,
         "MaxWildcards": 3,
         "EvictionsPerPath": 1000000,
@@ -87,6 +92,7 @@ CONFIGURATIONS = {
         "DirectRetrySeconds": 0,
         "Pipelines": False,
         "PollIntervalMinutes": 5,
+        "EventBridgeBuckets": ["*"],
         "Metrics": "off",
         "AlarmOnQueueAge": False,
         "Alarms": True,
@@ -119,7 +125,13 @@ def cdk():
 def terraform(emulator, workdir, zip_file, name, values):
     (workdir / name).mkdir()
     module = Terraform(workdir / name, ".", emulator.environment)
-    variables = {"zip": str(zip_file), "name": name} | {limits.snake(key): it for key, it in values.items()}
+    variables = {"name": name} | {limits.snake(key): it for key, it in values.items()}
+    if name == "everything":
+        emulator.bucket("code")
+        emulator.client("s3").put_object(Bucket="code", Key="function.zip", Body=zip_file.read_bytes())
+        variables |= {"code_s3_bucket": "code", "code_s3_key": "function.zip", "tags": {"team": "web"}}
+    else:
+        variables["zip"] = str(zip_file)
     planned = module.plan(variables)
     state.check(module.written)
     # The emulator returns few attributes of an alarm, so the plan is compared.
@@ -128,6 +140,9 @@ def terraform(emulator, workdir, zip_file, name, values):
     if name == "everything":
         drift = module.plan().keys() - alarms.keys()
         assert not drift, drift
+        # The provider does not read the tags of an event rule and of an alarm from the emulator.
+        tagged = {it["type"] for it in module.state()["resources"] if it["values"].get("tags") == {"team": "web"}}
+        assert tagged >= {"aws_cloudwatch_log_group", "aws_iam_role", "aws_lambda_function", "aws_sqs_queue"}, tagged
     found = state.model(module.state(), alarms, outputs, REGION, ACCOUNT)
     return found | {"outputs": {camel(key): it for key, it in found["outputs"].items()}}
 
@@ -143,11 +158,12 @@ def differences(expected, found, path=""):
 
 def compare_names(failures, which):
     """Compares the names of the parameters."""
-    parameters = set(yaml_parse(TEMPLATE.read_text())["Parameters"]) - ONLY_CLOUDFORMATION
+    parameters = set(yaml_parse(TEMPLATE.read_text())["Parameters"])
     if which == "terraform":
         variables = (ROOT / "infra/terraform/variables.tf").read_text()
         found = {camel(it) for it in re.findall(r'^variable "(\w+)"', variables, re.MULTILINE)} - ONLY_TERRAFORM
     else:
+        parameters -= NOT_CDK
         props = (CDK / "lib/props.ts").read_text()
         original = {it: name for name, it in CDK_NAMES.items()}
         found = {original.get(camel(it), camel(it)) for it in re.findall(r"^  readonly (\w+)\??:", props, re.MULTILINE)} - ONLY_CDK
@@ -180,6 +196,8 @@ def compare_policy(failures):
 def compare_schedule(failures):
     """A schedule polls the queue, with a role for just this function, and an alarm reports that nobody does."""
     for configuration, values in CONFIGURATIONS.items():
+        if not values.get("Buckets", True):
+            continue
         minutes = values.get("PollIntervalMinutes", 1)
         resources = cloudformation(values).model()["resources"]
         target = {
@@ -215,6 +233,18 @@ def compare_schedule(failures):
         failures += differences(str(values.get("PathsAlarmThreshold", 2000)) if has_paths else None, paths, f"{configuration}/PathsAlarm")
 
 
+def compare_smallest(failures):
+    """A deployment without buckets has no queue, schedule or alarm, and may only invalidate, report results and write its log."""
+    model = cloudformation(CONFIGURATIONS["smallest"]).model()
+    resources = model["resources"]
+    failures += differences(["Function", "LogGroup", "Role"], sorted(resources), "smallest/resources")
+    statements = ["InvalidateDistributions", "PutJobResults", "WriteLogs"]
+    failures += differences(statements, sorted(resources["Role"]["Policies"]["invalidator"]), "smallest/statements")
+    failures += differences(["FunctionArn", "FunctionName", "RoleArn"], sorted(model["outputs"]), "smallest/outputs")
+    if "QUEUE_URL" in resources["Function"]["Environment"]["Variables"]:
+        failures.append("smallest: QUEUE_URL")
+
+
 def compare_intervals(failures, parameters):
     """The mapping has what the Terraform module and the CDK construct compute, for each interval."""
     mapping = yaml_parse(TEMPLATE.read_text())["Mappings"]["PollInterval"]
@@ -234,7 +264,8 @@ def untested(parameters):
 def compare(failures, which, configuration, found):
     expected = cloudformation(CONFIGURATIONS[configuration]).model()
     failures += [f"{which}, {configuration}: {it}" for it in differences(expected, found)]
-    statements = sum(len(it) for name in ("Role", "ScheduleRole", "QueuePolicy") for it in policies(expected["resources"][name]))
+    with_policies = {"Role", "ScheduleRole", "QueuePolicy", "DeadLetterQueuePolicy"} & expected["resources"].keys()
+    statements = sum(len(it) for name in with_policies for it in policies(expected["resources"][name]))
     counts = f"{len(expected['resources'])} resources, {statements} statements, {len(expected['outputs'])} outputs"
     print(f"{which}, {configuration}: compared {counts}")
 
@@ -247,9 +278,10 @@ def main(bootstrap):
     failures = []
     compare_policy(failures)
     compare_schedule(failures)
+    compare_smallest(failures)
     parameters = yaml_parse(TEMPLATE.read_text())["Parameters"]
     variables, props = (ROOT / "infra/terraform/variables.tf").read_text(), (CDK / "lib/props.ts").read_text()
-    shared = {name: it for name, it in parameters.items() if name not in ONLY_CLOUDFORMATION}
+    shared = {name: it for name, it in parameters.items() if name not in NOT_CDK}
     failures += limits.differences(shared, variables, props)
     failures += untested(shared)
     compare_intervals(failures, shared)

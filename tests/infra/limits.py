@@ -3,9 +3,12 @@
 import re
 
 # Parameters for which the CDK has its own types.
-CDK_TYPES = {"Architecture", "LogRetentionDays"}
-# Parameters whose constraint differs in CloudFormation: an optional number is a string there. Each with the constraint of the others.
-CLOUDFORMATION_ONLY = {"ReservedConcurrency": ("([5-9]|[1-9][0-9]{1,3})?", (5, 9999))}
+CDK_TYPES = {"Architecture", "KmsKeyArn", "LogRetentionDays", "PermissionsBoundary"}
+# Parameters whose constraint differs in CloudFormation: an optional number and a list are strings there. Each with the constraint of the others.
+CLOUDFORMATION_ONLY = {
+    "ReservedConcurrency": ("([5-9]|[1-9][0-9]{1,3})?", (5, 9999)),
+    "EventBridgeBuckets": ("(\\*|[A-Za-z0-9._-]{3,255}(,[A-Za-z0-9._-]{3,255})*)?", None),  # a list
+}
 
 
 def snake(name):
@@ -44,7 +47,7 @@ def of_property(name, props):
     if bounds := re.search(rf"checkRange\('{name}', props\.{name}, (\d+), (\d+)\)", props):
         return int(bounds.group(1)), int(bounds.group(2))
     if pattern := re.search(rf"^  {name}: \[\s*/\^(.*)\$/,", props, re.MULTILINE):
-        return pattern.group(1)
+        return pattern.group(1).replace(r"\/", "/")
     declared = re.search(rf"^  readonly {name}\?: (.*);", props, re.MULTILINE)
     if declared and declared.group(1) == "boolean":
         return "switch"

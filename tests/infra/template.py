@@ -38,6 +38,8 @@ class Template:
         properties = resource.get("Properties", {})
         if kind == "Queue":
             return "Queue" if "RedrivePolicy" in properties else "DeadLetterQueue"
+        if kind == "QueuePolicy":
+            return "QueuePolicy" if "S3SendMessage" in json.dumps(properties["PolicyDocument"]) else "DeadLetterQueuePolicy"
         if kind == "Role":
             return "ScheduleRole" if "scheduler.amazonaws.com" in json.dumps(properties["AssumeRolePolicyDocument"]) else "Role"
         return f"Alarm.{self.resolve(properties['MetricName'])}" if kind == "Alarm" else kind
@@ -77,6 +79,8 @@ class Template:
                 return re.sub(r"\$\{([^}!]+)\}", lambda it: self.reference(*it.group(1).split(".", 1)), argument)
             case "Join":
                 return argument[0].join(self.resolve(argument[1]))
+            case "Split":
+                return self.resolve(argument[1]).split(argument[0])
             case "If":
                 return self.resolve(argument[1 if self.holds(argument[0]) else 2])
             case "Equals":
@@ -98,7 +102,8 @@ class Template:
         for name, resource in self.resources.items():
             properties = self.resolve(resource.get("Properties", {}))
             resources[self.names[name]] = plain(properties, resource["Type"])
-        outputs = {name: self.resolve(it["Value"]) for name, it in self.template["Outputs"].items()}
+        declared = {name: it for name, it in self.template["Outputs"].items() if "Condition" not in it or self.holds(it["Condition"])}
+        outputs = {name: self.resolve(it["Value"]) for name, it in declared.items()}
         # The CDK adds outputs for references between stacks.
         return {"resources": resources, "outputs": {name: value for name, value in outputs.items() if not name.startswith("Export")}}
 

@@ -103,7 +103,9 @@ fn every_link_between_the_documents_resolves() {
                 let text = read(&linked);
                 let mut headings =
                     lines(&text).into_iter().filter(|(block, line)| block.is_none() && line.starts_with('#'));
-                assert!(headings.any(|(_, line)| slug(line) == heading), "{from} links to {target}");
+                // terraform-docs names its anchors, and escapes the underscores in the links to them.
+                let is_named = text.contains(&format!("<a name=\"{}\"></a>", heading.replace('\\', "")));
+                assert!(is_named || headings.any(|(_, line)| slug(line) == heading), "{from} links to {target}");
             }
         }
     }

@@ -51,8 +51,8 @@ fn the_templates_role_allows_the_actions_of_the_policy() {
     }
     assert_eq!(
         template.len(),
-        statements.len() + 3,
-        "two statements of the queue policy and one of the schedule's role: {template:#?}"
+        statements.len() + 5,
+        "three statements of the queue policies, one of the schedule's role and UseKey: {template:#?}"
     );
 }
 

@@ -57,6 +57,7 @@ export abstract class InvalidatorBase extends Construct {
   ): void {
     const distributions = [distribution].flat();
     if (distributions.length === 0) throw new Error(`${bucket.node.path}: no distribution given`);
+    this.checkBuckets();
     this.checkEnvironment(bucket);
     const tags = bucketTags(this.distributionTag, distributions.map((it) => it.distributionId), props);
     const via = props.via ?? 'queue';
@@ -115,6 +116,9 @@ export abstract class InvalidatorBase extends Construct {
       }),
     };
   }
+
+  /** @throws if no buckets send their events to this deployment */
+  protected checkBuckets(): void {}
 
   private checkEnvironment(bucket: s3.IBucket): void {
     const stack = Stack.of(this);

@@ -2,6 +2,7 @@ import { Duration, Lazy, RemovalPolicy, Stack, Token } from 'aws-cdk-lib';
 import type { Alarm } from 'aws-cdk-lib/aws-cloudwatch';
 import * as events from 'aws-cdk-lib/aws-events';
 import * as iam from 'aws-cdk-lib/aws-iam';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
@@ -10,8 +11,11 @@ import * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct, type IDependable } from 'constructs';
 import { InvalidatorBase, type InvalidatorAttributes, type PipelineActionProps } from './base';
 import { addAlarms, addDashboard } from './monitoring';
-import { rolePolicy, sourceAccount } from './permissions';
+import { allowServices, rolePolicy, sourceAccount } from './permissions';
 import { checkPattern, checkProps, DEFAULT_TAG, type S3CloudFrontInvalidatorProps } from './props';
+
+/** The most characters of the names of EventBridge buckets, separated by commas. */
+const MAX_EVENT_BRIDGE_BUCKETS = 1270;
 
 /**
  * Invalidates CloudFront automatically when S3 objects change. One function and one queue serve all buckets of the Region.
@@ -27,10 +31,12 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
   public readonly function: lambda.Function;
   public readonly role: iam.Role;
   public readonly logGroup: logs.LogGroup;
-  public readonly queue: sqs.Queue;
-  public readonly deadLetterQueue: sqs.Queue;
-  /** Invokes the function to poll the queue. */
-  public readonly schedule: CfnSchedule;
+  /** The queue to which buckets send their events, unless `buckets` is false. */
+  public readonly queue?: sqs.Queue;
+  /** The queue for changes that failed permanently, unless `buckets` is false. */
+  public readonly deadLetterQueue?: sqs.Queue;
+  /** Invokes the function to poll the queue, unless `buckets` is false. */
+  public readonly schedule?: CfnSchedule;
   /** The alarm on the age of the oldest message, unless `alarmOnQueueAge` is false, and those of `alarms`. */
   public readonly alarms: Alarm[];
 
@@ -40,6 +46,8 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
   protected readonly owner: string | undefined;
   private readonly eventBridgeBuckets: string[] = [];
   private readonly pipelines: boolean;
+  /** The account whose buckets may send events. */
+  private readonly bucketOwner: string;
 
   public constructor(scope: Construct, id: string, props: S3CloudFrontInvalidatorProps) {
     super(scope, id);
@@ -47,28 +55,22 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
     const stack = Stack.of(this);
     this.distributionTag = props.distributionTag ?? DEFAULT_TAG;
     this.owner = props.expectedBucketOwner;
-    const interval = props.pollIntervalMinutes ?? 1;
+    this.bucketOwner = sourceAccount(stack, props);
 
     this.logGroup = new logs.LogGroup(this, 'LogGroup', {
       retention: props.logRetentionDays ?? logs.RetentionDays.ONE_MONTH,
       removalPolicy: RemovalPolicy.DESTROY,
+      encryptionKey: props.encryptionKey,
     });
-    this.deadLetterQueue = new sqs.Queue(this, 'DeadLetterQueue', {
-      encryption: sqs.QueueEncryption.SQS_MANAGED,
-      retentionPeriod: Duration.days(14),
-    });
-    this.queue = new sqs.Queue(this, 'Queue', {
-      // S3 cannot send to a queue that is encrypted with the AWS managed KMS key for SQS.
-      encryption: sqs.QueueEncryption.SQS_MANAGED,
-      retentionPeriod: Duration.days(4),
-      // Longer than the function's timeout of 60 s, so that a message does not return while its poll runs.
-      visibilityTimeout: Duration.seconds(180),
-      // With a poll every minute, a message that keeps failing gets here after half an hour.
-      deadLetterQueue: { queue: this.deadLetterQueue, maxReceiveCount: 10 },
-    });
+    if (props.encryptionKey) allowServices(stack, props.encryptionKey);
+    const queues = (props.buckets ?? true) ? this.addQueues(props.encryptionKey) : undefined;
+    this.queue = queues?.queue;
+    this.deadLetterQueue = queues?.deadLetterQueue;
+    const roleProps = { path: props.rolePath ?? '/', permissionsBoundary: props.permissionsBoundary };
     this.role = new iam.Role(this, 'Role', {
       assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com'),
       inlinePolicies: { invalidator: rolePolicy(stack, props, this) },
+      ...roleProps,
     });
     this.function = new lambda.Function(this, 'Function', {
       description: 'Invalidates CloudFront automatically when S3 objects change',
@@ -86,6 +88,7 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
       loggingFormat: lambda.LoggingFormat.JSON,
       applicationLogLevelV2: lambda.ApplicationLogLevel[props.logLevel ?? 'INFO'],
       logGroup: this.logGroup,
+      environmentEncryption: props.encryptionKey,
       environment: {
         BUCKET_LISTING: props.bucketListing ?? 'auto',
         CACHE_TTL_SECONDS: String(props.cacheTtlSeconds ?? 300),
@@ -100,9 +103,9 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
         MAX_WILDCARDS: String(props.maxWildcards ?? 7),
         METRICS: props.metrics ?? 'on',
         NEGATIVE_CACHE_TTL_SECONDS: String(props.negativeCacheTtlSeconds ?? 60),
-        QUEUE_URL: this.queue.queueUrl,
         RETRY_BASE_DELAY_MS: String(props.retryBaseDelayMs ?? 2000),
         STALE_IF_ERROR_SECONDS: String(props.staleIfErrorSeconds ?? 3600),
+        ...(queues && { QUEUE_URL: queues.queue.queueUrl }),
         ...(props.expectedBucketOwner !== undefined && { EXPECTED_BUCKET_OWNER: props.expectedBucketOwner }),
         ...(props.distributionId !== undefined && { DISTRIBUTION_ID: props.distributionId }),
       },
@@ -110,41 +113,30 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
     this.lambdaFunction = this.function;
     this.pipelines = props.pipelines ?? true;
 
-    // The function polls the queue itself. Lambda's event source mapping starts five pollers, which split a release of the site into
-    // several batches, each with its own invalidations.
-    this.schedule = new CfnSchedule(this, 'Schedule', {
-      description: 'Invokes the CloudFront invalidator to poll its queue',
-      // Source: EventBridge Scheduler API reference, CreateSchedule.
-      scheduleExpression: interval === 1 ? 'rate(1 minute)' : `rate(${interval} minutes)`,
-      flexibleTimeWindow: { mode: 'OFF' },
-      target: {
-        arn: this.function.functionArn,
-        roleArn: this.scheduleRole().roleArn,
-        // The function skips a poll that starts later than its interval after the scheduled time.
-        input: JSON.stringify({ pollQueue: true, scheduledTime: '<aws.scheduler.scheduled-time>', intervalMinutes: interval }),
-        // The next poll is the retry.
-        retryPolicy: { maximumRetryAttempts: 0 },
-      },
-    });
-
-    const account = sourceAccount(stack, props);
+    if (!queues) {
+      this.notificationDependencies = [];
+      this.alarms = [];
+      return;
+    }
+    this.schedule = this.addSchedule(props.pollIntervalMinutes ?? 1, roleProps);
     const buckets = `arn:${stack.partition}:s3:::*`;
     const s3 = new iam.ServicePrincipal('s3.amazonaws.com');
-    this.function.addPermission('S3InvokePermission', { principal: s3, sourceAccount: account, sourceArn: buckets });
-    const queuePolicy = this.queue.addToResourcePolicy(
+    this.function.addPermission('S3InvokePermission', { principal: s3, sourceAccount: this.bucketOwner, sourceArn: buckets });
+    const queuePolicy = queues.queue.addToResourcePolicy(
       new iam.PolicyStatement({
         sid: 'S3SendMessage',
         principals: [s3],
         actions: ['sqs:SendMessage'],
-        resources: [this.queue.queueArn],
-        conditions: { StringEquals: { 'aws:SourceAccount': account }, ArnLike: { 'aws:SourceArn': buckets } },
+        resources: [queues.queue.queueArn],
+        conditions: { StringEquals: { 'aws:SourceAccount': this.bucketOwner }, ArnLike: { 'aws:SourceArn': buckets } },
       }),
     );
     this.notificationDependencies = [this.function.node.findChild('S3InvokePermission'), queuePolicy.policyDependable!];
 
-    for (const name of props.eventBridgeBuckets ?? []) this.addToEventBridgeRule(name);
-    this.alarms = addAlarms(this, this, props);
-    if (props.dashboard ?? false) addDashboard(this, this);
+    for (const name of props.eventBridgeBuckets ?? []) this.addToEventBridgeRule(name, queues);
+    const resources = { ...queues, function: this.function, logGroup: this.logGroup };
+    this.alarms = addAlarms(this, resources, props);
+    if (props.dashboard ?? false) addDashboard(this, resources);
   }
 
   /** For event notifications, pipelines and direct invocations. */
@@ -157,18 +149,18 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
   }
   /** For event notifications. */
   public get queueArn(): string {
-    return this.queue.queueArn;
+    return this.queues().queue.queueArn;
   }
   public get queueUrl(): string {
-    return this.queue.queueUrl;
+    return this.queues().queue.queueUrl;
   }
   /** The queue for changes that failed permanently. */
   public get deadLetterQueueArn(): string {
-    return this.deadLetterQueue.queueArn;
+    return this.queues().deadLetterQueue.queueArn;
   }
   /** The name of the schedule that polls the queue. */
-  public get scheduleName(): string {
-    return this.schedule.ref;
+  public get scheduleName(): string | undefined {
+    return this.schedule?.ref;
   }
   public get roleArn(): string {
     return this.role.roleArn;
@@ -179,12 +171,75 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
     return super.pipelineAction(props);
   }
 
+  /** The part of the rule's pattern that names buckets; without it, the pattern matches all buckets of the account. */
+  private eventBridgeDetail(): unknown {
+    const names = this.eventBridgeBuckets;
+    if (names.includes('*')) return undefined;
+    const known = names.filter((it) => !Token.isUnresolved(it)).join(',');
+    // With more characters, the rule's pattern could exceed 2,048. Source: EventBridge user guide, "Quotas".
+    if (known.length > MAX_EVENT_BRIDGE_BUCKETS) {
+      const why = `the names of the EventBridge buckets have more than ${MAX_EVENT_BRIDGE_BUCKETS} characters`;
+      throw new Error(`${this.node.path}: ${why}; use eventBridgeBuckets: ['*'] for all buckets of the account`);
+    }
+    return { bucket: { name: names } };
+  }
+
+  protected override checkBuckets(): void {
+    this.queues();
+  }
+
   protected addEventBridgeBucket(bucket: IBucket): void {
-    this.addToEventBridgeRule(bucket.bucketName);
+    this.addToEventBridgeRule(bucket.bucketName, this.queues());
+  }
+
+  private queues(): Queues {
+    if (!this.queue || !this.deadLetterQueue) throw new Error(`${this.node.path} has no queue for the events of buckets: buckets is false`);
+    return { queue: this.queue, deadLetterQueue: this.deadLetterQueue };
+  }
+
+  private addQueues(encryptionMasterKey: IKey | undefined): Queues {
+    // S3 cannot send to a queue that is encrypted with the AWS managed KMS key for SQS.
+    const encryption = encryptionMasterKey
+      ? { encryption: sqs.QueueEncryption.KMS, encryptionMasterKey }
+      : { encryption: sqs.QueueEncryption.SQS_MANAGED };
+    const deadLetterQueue = new sqs.Queue(this, 'DeadLetterQueue', {
+      ...encryption,
+      retentionPeriod: Duration.days(14),
+    });
+    const queue = new sqs.Queue(this, 'Queue', {
+      ...encryption,
+      retentionPeriod: Duration.days(4),
+      // Longer than the function's timeout of 60 s, so that a message does not return while its poll runs.
+      visibilityTimeout: Duration.seconds(180),
+      // With a poll every minute, a message that keeps failing gets here after half an hour.
+      deadLetterQueue: { queue: deadLetterQueue, maxReceiveCount: 10 },
+    });
+    return { queue, deadLetterQueue };
+  }
+
+  /**
+   * The function polls the queue itself. Lambda's event source mapping starts five pollers, which split a release of the site into
+   * several batches, each with its own invalidations.
+   */
+  private addSchedule(interval: number, roleProps: Partial<iam.RoleProps>): CfnSchedule {
+    return new CfnSchedule(this, 'Schedule', {
+      description: 'Invokes the CloudFront invalidator to poll its queue',
+      // Source: EventBridge Scheduler API reference, CreateSchedule.
+      scheduleExpression: interval === 1 ? 'rate(1 minute)' : `rate(${interval} minutes)`,
+      flexibleTimeWindow: { mode: 'OFF' },
+      target: {
+        arn: this.function.functionArn,
+        roleArn: this.scheduleRole(roleProps).roleArn,
+        // The function skips a poll that starts later than its interval after the scheduled time.
+        input: JSON.stringify({ pollQueue: true, scheduledTime: '<aws.scheduler.scheduled-time>', intervalMinutes: interval }),
+        // The next poll is the retry.
+        retryPolicy: { maximumRetryAttempts: 0 },
+      },
+    });
   }
 
   /** The role with which EventBridge Scheduler invokes the function, and nothing else. */
-  private scheduleRole(): iam.Role {
+  private scheduleRole(roleProps: Partial<iam.RoleProps>): iam.Role {
     const invoke = new iam.PolicyStatement({
       sid: 'InvokeFunction',
       actions: ['lambda:InvokeFunction'],
@@ -195,10 +250,11 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
         conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(this).account } },
       }),
       inlinePolicies: { schedule: new iam.PolicyDocument({ statements: [invoke] }) },
+      ...roleProps,
     });
   }
 
-  private addToEventBridgeRule(name: string): void {
+  private addToEventBridgeRule(name: string, { queue, deadLetterQueue }: Queues): void {
     this.eventBridgeBuckets.push(name);
     if (this.node.tryFindChild('EventBridgeRule')) return;
     const rule = new events.CfnRule(this, 'EventBridgeRule', {
@@ -206,20 +262,29 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
       eventPattern: {
         source: ['aws.s3'],
         'detail-type': ['Object Created', 'Object Deleted'],
-        detail: { bucket: { name: Lazy.list({ produce: () => this.eventBridgeBuckets }) } },
+        account: [this.bucketOwner],
+        detail: Lazy.any({ produce: () => this.eventBridgeDetail() }),
       },
-      targets: [{ id: 'queue', arn: this.queue.queueArn }],
+      // EventBridge retries for 24 hours, and then sends the event to the dead-letter queue.
+      targets: [{ id: 'queue', arn: queue.queueArn, deadLetterConfig: { arn: deadLetterQueue.queueArn } }],
     });
-    this.queue.addToResourcePolicy(
-      new iam.PolicyStatement({
-        sid: 'EventBridgeSendMessage',
-        principals: [new iam.ServicePrincipal('events.amazonaws.com')],
-        actions: ['sqs:SendMessage'],
-        resources: [this.queue.queueArn],
-        conditions: { ArnEquals: { 'aws:SourceArn': rule.attrArn } },
-      }),
-    );
+    for (const [sid, it] of [['EventBridgeSendMessage', queue], ['EventBridgeSendDeadLetter', deadLetterQueue]] as const) {
+      it.addToResourcePolicy(
+        new iam.PolicyStatement({
+          sid,
+          principals: [new iam.ServicePrincipal('events.amazonaws.com')],
+          actions: ['sqs:SendMessage'],
+          resources: [it.queueArn],
+          conditions: { ArnEquals: { 'aws:SourceArn': rule.attrArn } },
+        }),
+      );
+    }
   }
+}
+
+interface Queues {
+  readonly queue: sqs.Queue;
+  readonly deadLetterQueue: sqs.Queue;
 }
 
 class ImportedInvalidator extends InvalidatorBase {

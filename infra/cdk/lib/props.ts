@@ -1,3 +1,5 @@
+import type { IManagedPolicy } from 'aws-cdk-lib/aws-iam';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { Architecture, Code } from 'aws-cdk-lib/aws-lambda';
 import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
@@ -59,6 +61,16 @@ export interface S3CloudFrontInvalidatorProps {
   readonly pipelines?: boolean;
   /** Whether the function may invalidate distribution tenants. @default false */
   readonly tenants?: boolean;
+  /** The permissions boundary of the roles. @default none */
+  readonly permissionsBoundary?: IManagedPolicy;
+  /** The path of the roles. @default '/' */
+  readonly rolePath?: string;
+  /**
+   * The KMS key that encrypts the queues, the log group and the environment variables. The construct allows S3, EventBridge and
+   * CloudWatch Logs to use a key of the app; the policy of an imported key must do so already. @default encryption without a key of
+   * your own
+   */
+  readonly encryptionKey?: IKey;
   /** The maximum number of paths in one invalidation. @default 30 */
   readonly maxPaths?: number;
   /** The maximum number of wildcards in one invalidation. CloudFront's quota is 15. @default 7 */
@@ -94,10 +106,18 @@ export interface S3CloudFrontInvalidatorProps {
    */
   readonly directRetrySeconds?: number;
   /**
+   * Whether buckets send their events to this deployment. If false, it handles only CodePipeline jobs, direct invocations and
+   * schedules; it has no queues, no schedule, no alarms and no permission to read buckets and distribution configs. @default true
+   */
+  readonly buckets?: boolean;
+  /**
    * How often the function polls the queue, in minutes. A longer interval costs less; a shorter one invalidates sooner. @default 1
    */
   readonly pollIntervalMinutes?: 1 | 2 | 3 | 4 | 5 | 10 | 15 | 20 | 30 | 60;
-  /** The names of buckets whose EventBridge events go to the queue, in addition to those linked via `eventbridge`. @default none */
+  /**
+   * The names of buckets whose EventBridge events go to the queue, in addition to those linked via `eventbridge`, or `['*']` for all
+   * buckets of the account (`expectedBucketOwner`). @default none
+   */
   readonly eventBridgeBuckets?: string[];
   /** Whether the function writes its ten metrics. An account's first ten custom metrics are free. @default 'on' */
   readonly metrics?: 'on' | 'off';
@@ -137,6 +157,9 @@ export function checkProps(props: S3CloudFrontInvalidatorProps): void {
   if (interval !== undefined && !Token.isUnresolved(interval) && !POLL_INTERVALS.includes(interval)) {
     throw new Error(`pollIntervalMinutes=${interval} is not one of ${POLL_INTERVALS.join(', ')}`);
   }
+  if (props.buckets === false && (props.alarms || props.dashboard || props.eventBridgeBuckets?.length)) {
+    throw new Error('alarms, dashboard and eventBridgeBuckets require buckets');
+  }
   if (props.allowedDistributions?.length === 0) {
     throw new Error("allowedDistributions is empty: add at least one distribution ARN, or '*'");
   }
@@ -156,6 +179,7 @@ const PATTERNS = {
     'a tag key of 1 to 128 letters (A to Z), digits, _.:/=+-@ and spaces, without a space at either end',
   ],
   expectedBucketOwner: [/^([0-9]{12}|any)$/, 'an account ID (12 digits) or any'],
+  rolePath: [/^\/([!-~]{1,510}\/)?$/, 'a path that begins and ends with a slash, such as /service/'],
   indexDocuments: [/^[^/,]*$/, 'a list of file names separated by spaces, without / and commas'],
 } as const;
 

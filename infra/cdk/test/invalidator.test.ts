@@ -6,6 +6,8 @@ import * as cloudfront from 'aws-cdk-lib/aws-cloudfront';
 import { S3BucketOrigin } from 'aws-cdk-lib/aws-cloudfront-origins';
 import * as codepipeline from 'aws-cdk-lib/aws-codepipeline';
 import { S3SourceAction } from 'aws-cdk-lib/aws-codepipeline-actions';
+import { ManagedPolicy } from 'aws-cdk-lib/aws-iam';
+import { type CfnKey, Key } from 'aws-cdk-lib/aws-kms';
 import { Code } from 'aws-cdk-lib/aws-lambda';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { S3CloudFrontInvalidator, type S3CloudFrontInvalidatorProps, type LinkProps } from '../lib';
@@ -80,6 +82,16 @@ test('the EventBridge rule contains the buckets linked via eventbridge and those
   assert.deepEqual(notifications(template).NotificationConfiguration, { EventBridgeConfiguration: {} });
 });
 
+test('the EventBridge rule matches all buckets of the account, and is not too long for EventBridge', () => {
+  const { stack } = deploy({ eventBridgeBuckets: ['*'] });
+  Template.fromStack(stack).hasResourceProperties('AWS::Events::Rule', {
+    EventPattern: { account: [env.account], detail: Match.absent() },
+  });
+  const names = (count: number) => Array.from({ length: count }, (_, index) => `bucket-${String(index).padStart(3, '0')}`);
+  Template.fromStack(deploy({ eventBridgeBuckets: names(115) }).stack);
+  assert.throws(() => Template.fromStack(deploy({ eventBridgeBuckets: names(116) }).stack), /use eventBridgeBuckets: \['\*'\]/);
+});
+
 test('linking an imported bucket keeps its other notifications', () => {
   const { app, invalidator } = deploy();
   const stack = new Stack(app, 'Site', { env });
@@ -146,6 +158,40 @@ test("a change of the bucket's other tags updates the custom resource", () => {
   invalidator.link(bucket, distribution);
   Tags.of(bucket).add('team', 'web');
   assert.deepEqual(tags(Template.fromStack(stack)).TemplateTags, [{ key: 'team', value: 'web' }]);
+});
+
+test('without buckets there is just the function, its role and its log group', () => {
+  const { stack, invalidator } = deploy({ buckets: false, distributionId: 'E2EXAMPLE1ABCD' });
+  const resources = Object.values<{ Type: string }>(Template.fromStack(stack).toJSON().Resources);
+  assert.deepEqual(resources.map((it) => it.Type).sort(), ['AWS::IAM::Role', 'AWS::Lambda::Function', 'AWS::Logs::LogGroup']);
+  const { bucket, distribution } = site(stack);
+  for (const via of ['queue', 'function', 'eventbridge'] as const) {
+    assert.throws(() => invalidator.link(bucket, distribution, { via }), /has no queue for the events of buckets: buckets is false/);
+  }
+  assert.ok(invalidator.pipelineAction({ actionName: 'Invalidate' }));
+  assert.throws(() => deploy({ buckets: false, alarms: true }), /alarms, dashboard and eventBridgeBuckets require buckets/);
+});
+
+test('a key of the app encrypts everything, and its policy allows the services that use it', () => {
+  const app = new App();
+  const stack = new Stack(app, 'Invalidator', { env });
+  const encryptionKey = new Key(stack, 'Key');
+  const code = Code.fromBucket(s3.Bucket.fromBucketName(stack, 'Code', 'code'), 'function.zip');
+  const permissionsBoundary = ManagedPolicy.fromManagedPolicyName(stack, 'Boundary', 'boundary');
+  const invalidator = new S3CloudFrontInvalidator(stack, 'Invalidator', { code, encryptionKey, permissionsBoundary, rolePath: '/service/' });
+  const { bucket, distribution } = site(stack);
+  invalidator.link(bucket, distribution, { via: 'eventbridge' });
+  const template = Template.fromStack(stack);
+  const arn = { 'Fn::GetAtt': [stack.getLogicalId(encryptionKey.node.defaultChild as CfnKey), 'Arn'] };
+  template.resourcePropertiesCountIs('AWS::SQS::Queue', { KmsMasterKeyId: arn, SqsManagedSseEnabled: Match.absent() }, 2);
+  template.resourcePropertiesCountIs('AWS::Logs::LogGroup', { KmsKeyId: arn }, 1);
+  template.resourcePropertiesCountIs('AWS::Lambda::Function', { KmsKeyArn: arn }, 1);
+  template.resourcePropertiesCountIs('AWS::IAM::Role', { Path: '/service/', PermissionsBoundary: Match.anyValue() }, 2);
+  const [{ Properties }] = Object.values(template.findResources('AWS::KMS::Key'));
+  const services = Properties.KeyPolicy.Statement.map((it: any) => it.Principal.Service).flat();
+  const logs = { 'Fn::Join': ['', ['logs.eu-central-1.', { Ref: 'AWS::URLSuffix' }]] };
+  assert.deepEqual(services.filter(Boolean), ['s3.amazonaws.com', 'events.amazonaws.com', logs]);
+  assert.throws(() => deploy({ rolePath: 'service' }), /rolePath="service" is not a path that begins and ends with a slash/);
 });
 
 test('invalid properties are reported at synthesis', () => {

@@ -190,8 +190,33 @@ impl Deployment {
         api: &impl OperatorApi,
         all: &Notifications,
     ) -> Result<BTreeSet<NotificationRule>, CallError> {
-        let mut own = BTreeSet::new();
-        for rule in all.rules.iter().filter(|rule| rule.has_link_id()) {
+        self.rules(api, all.rules.iter().filter(|rule| rule.has_link_id())).await
+    }
+
+    /// Returns the notification rules that reach this function, whoever made them. If the function no longer exists, those
+    /// whose destination no longer exists either.
+    ///
+    /// # Errors
+    /// If it cannot be determined whether a destination exists.
+    pub async fn all_rules(
+        &self,
+        api: &impl OperatorApi,
+        all: &Notifications,
+    ) -> Result<BTreeSet<NotificationRule>, CallError> {
+        if self.function.arn.is_empty() {
+            return self.rules(api, all.rules.iter()).await;
+        }
+        Ok(all.rules.iter().filter(|rule| self.is_reached_by(&rule.destination)).cloned().collect())
+    }
+
+    /// Those of these rules whose destination reaches the function or no longer exists.
+    async fn rules(
+        &self,
+        api: &impl OperatorApi,
+        rules: impl Iterator<Item = &NotificationRule>,
+    ) -> Result<BTreeSet<NotificationRule>, CallError> {
+        let mut found = BTreeSet::new();
+        for rule in rules {
             let is_own = self.is_reached_by(&rule.destination)
                 || match &rule.destination {
                     Destination::Queue(arn) => is_missing(api.queue(arn).await.map(|_| ()))?,
@@ -199,10 +224,10 @@ impl Deployment {
                     Destination::Topic(_) => false,
                 };
             if is_own {
-                own.insert(rule.clone());
+                found.insert(rule.clone());
             }
         }
-        Ok(own)
+        Ok(found)
     }
 
     /// The defaults for parsing a bucket's tags.

@@ -90,11 +90,13 @@ pub(super) struct RemainingTags {
     pub(super) enabled_event_bridge: bool,
 }
 
-/// Removes those of these distributions that `link` added; all that it added if none are given.
+/// Removes those of these distributions that `link` added; all that it added if none are given. `everything`: also those
+/// that it did not add.
 pub(super) fn unlinked_tags(
     before: &Tags,
     tag: &str,
     distributions: &[DistributionId],
+    everything: bool,
 ) -> Result<RemainingTags, TagsError> {
     let named = named(before, tag)?;
     let mut ownership = OwnershipTag::of(before, &named);
@@ -103,8 +105,10 @@ pub(super) fn unlinked_tags(
     } else {
         distributions.iter().cloned().collect()
     };
-    let (own, foreign): (Vec<_>, Vec<_>) =
-        requested.into_iter().filter(|id| named.contains(id)).partition(|id| ownership.added.contains(id.as_str()));
+    let (own, foreign): (Vec<_>, Vec<_>) = requested
+        .into_iter()
+        .filter(|id| named.contains(id))
+        .partition(|id| everything || ownership.added.contains(id.as_str()));
     for id in &own {
         ownership.added.remove(id.as_str());
     }
@@ -225,7 +229,7 @@ mod tests {
                     linked_tags(&before, "distributionId", &ids(&["E2", "E1"]), sets_event_bridge.then_some(true))
                         .unwrap();
                 assert_eq!(linked_tags(&once, "distributionId", &ids(&["E1", "E2"]), None).unwrap(), once);
-                let unlinked = unlinked_tags(&once, "distributionId", &[]).unwrap();
+                let unlinked = unlinked_tags(&once, "distributionId", &[], false).unwrap();
                 assert_eq!(
                     (unlinked.tags, unlinked.removes_last, unlinked.enabled_event_bridge),
                     (before.clone(), true, sets_event_bridge)
@@ -240,12 +244,12 @@ mod tests {
         let both = linked_tags(&before, "distributionId", &ids(&["E1", "E2"]), Some(true)).unwrap();
         assert_eq!(both["distributionId"], "E7 E1 E2");
         assert_eq!(both[LINK_TAG], "E1 E2 EventBridge");
-        let one = unlinked_tags(&both, "distributionId", &ids(&["E1"])).unwrap();
+        let one = unlinked_tags(&both, "distributionId", &ids(&["E1"]), false).unwrap();
         assert_eq!((one.tags["distributionId"].as_str(), one.removes_last), ("E7 E2", false));
         assert_eq!(one.tags[LINK_TAG], "E2 EventBridge");
-        let last = unlinked_tags(&one.tags, "distributionId", &ids(&["E2"])).unwrap();
+        let last = unlinked_tags(&one.tags, "distributionId", &ids(&["E2"]), false).unwrap();
         assert_eq!((&last.tags, last.removes_last, last.enabled_event_bridge), (&before, true, true));
-        let foreign = unlinked_tags(&one.tags, "distributionId", &ids(&["E7", "E8"])).unwrap();
+        let foreign = unlinked_tags(&one.tags, "distributionId", &ids(&["E7", "E8"]), false).unwrap();
         assert_eq!((foreign.tags, foreign.foreign, foreign.removes_last), (one.tags, ids(&["E7"]), false));
     }
 
@@ -253,7 +257,7 @@ mod tests {
     fn unlinking_what_link_did_not_add_removes_nothing() {
         let manually_tagged = tags(&[("distributionId", "E1")]);
         for id in ["E1", "E9"] {
-            let rest = unlinked_tags(&manually_tagged, "distributionId", &ids(&[id])).unwrap();
+            let rest = unlinked_tags(&manually_tagged, "distributionId", &ids(&[id]), false).unwrap();
             assert_eq!(
                 (rest.tags, rest.removes_last, rest.has_no_ownership_tag),
                 (manually_tagged.clone(), false, true)
@@ -261,8 +265,17 @@ mod tests {
         }
         // E1 was removed from the tag manually after `link` added it.
         let edited = tags(&[("distributionId", "E2"), (LINK_TAG, "E1 E2")]);
-        let rest = unlinked_tags(&edited, "distributionId", &ids(&["E2"])).unwrap();
+        let rest = unlinked_tags(&edited, "distributionId", &ids(&["E2"]), false).unwrap();
         assert_eq!((rest.tags, rest.removes_last), (Tags::new(), true));
+    }
+
+    #[test]
+    fn what_link_did_not_add_is_removed_on_request() {
+        let of_a_template = tags(&[("distributionId", "E1 E2"), ("team", "web")]);
+        let rest = unlinked_tags(&of_a_template, "distributionId", &ids(&["E1"]), true).unwrap();
+        assert_eq!((rest.tags, rest.foreign), (tags(&[("distributionId", "E2"), ("team", "web")]), Vec::new()));
+        let rest = unlinked_tags(&of_a_template, "distributionId", &[], true).unwrap();
+        assert_eq!((rest.tags, rest.removes_last), (tags(&[("team", "web")]), true));
     }
 
     #[test]

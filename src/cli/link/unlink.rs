@@ -1,4 +1,4 @@
-//! Plans the changes that remove from a bucket what `link` added.
+//! Plans the changes that remove from a bucket what `link` added, or everything that makes the function handle it.
 
 use super::api::OperatorApi;
 use super::apply::ChangeSet;
@@ -26,7 +26,8 @@ pub struct UnlinkPlan {
 }
 
 /// Plans the removal of what `link` added for these distributions; of all that it added if none are given. `tag` is the
-/// key of the tag that names the distributions. Nothing is written.
+/// key of the tag that names the distributions. `everything`: also distributions and rules that `link` did not add, such
+/// as those of a template whose stack was deleted. Nothing is written.
 ///
 /// # Errors
 /// [`LinkError`], with the remedy.
@@ -36,12 +37,16 @@ pub async fn plan_unlink(
     tag: &str,
     bucket: &BucketName,
     distributions: &[DistributionId],
+    everything: bool,
 ) -> Result<UnlinkPlan, LinkError> {
     let before = api.tags(bucket).await?;
     let RemainingTags { tags: after, foreign, removes_last, has_no_ownership_tag, enabled_event_bridge } =
-        tags::unlinked_tags(&before, tag, distributions).map_err(LinkError::Tags)?;
+        tags::unlinked_tags(&before, tag, distributions, everything).map_err(LinkError::Tags)?;
     let notifications = api.notifications(bucket).await?;
-    let own = deployment.link_rules(api, &notifications).await?;
+    let mut own = deployment.link_rules(api, &notifications).await?;
+    if everything {
+        own.extend(deployment.all_rules(api, &notifications).await?);
+    }
     let reaching = notifications.rules.difference(&own).filter(|rule| deployment.is_reached_by(&rule.destination));
     let rules: Vec<_> = if removes_last { reaching.cloned().collect() } else { Vec::new() };
     let mut steps = Vec::new();

@@ -238,6 +238,23 @@ fn one_distribution_of_two_can_be_unlinked() {
     assert_eq!(configuration(&account), before);
 }
 
+/// The tag and the rules that `site.yaml` gives a bucket, whose stack was deleted. S3 makes up the rules' IDs.
+#[test]
+fn what_a_template_added_is_removed_with_everything() {
+    let account = configured_account();
+    let before = configuration(&account);
+    account.tags.borrow_mut().newest.insert("distributionId".into(), "E1".into());
+    for (number, event) in EVENTS.iter().enumerate() {
+        let rule = rule(&format!("made up {number}"), Destination::Queue(QUEUE.into()), &[event], "", "");
+        account.notifications.borrow_mut().newest.rules.insert(rule);
+    }
+    let linked = configuration(&account);
+    unlink(&account, &[]).unwrap();
+    assert_eq!(configuration(&account), linked);
+    super::unlink_what(&account, &[], true).unwrap();
+    assert_eq!(configuration(&account), before);
+}
+
 #[test]
 fn a_queue_that_the_function_does_not_read_is_linked_with_a_warning() {
     type Change = fn(&Account);

@@ -56,10 +56,14 @@ fn link(account: &Account, request: &LinkRequest) -> Result<Result<LinkPlan, App
 }
 
 fn unlink(account: &Account, distributions: &[&str]) -> Result<usize, ApplyError> {
+    unlink_what(account, distributions, false)
+}
+
+/// Unlinks, with `everything` also what link did not add.
+fn unlink_what(account: &Account, distributions: &[&str], everything: bool) -> Result<usize, ApplyError> {
     run(async {
-        let deployment = deployment(account).await;
-        let unlinked =
-            plan_unlink(account, &deployment, deployment.tag(), &bucket(), &ids(distributions)).await.unwrap();
+        let (deployment, ids) = (deployment(account).await, ids(distributions));
+        let unlinked = plan_unlink(account, &deployment, deployment.tag(), &bucket(), &ids, everything).await.unwrap();
         apply(account, &unlinked.change_set, Duration::ZERO).await.map(|()| unlinked.change_set.steps.len())
     })
 }

@@ -142,7 +142,7 @@ fn a_bucket_with_abac_gets_both_commands() {
     account.abac.set(true);
     let error = run(async {
         let deployment = super::deployment(&account).await;
-        super::plan_unlink(&account, &deployment, "distributionId", &super::bucket(), &[]).await.unwrap_err()
+        super::plan_unlink(&account, &deployment, "distributionId", &super::bucket(), &[], false).await.unwrap_err()
     });
     let message = error.to_string();
     assert!(
