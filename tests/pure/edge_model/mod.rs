@@ -15,7 +15,7 @@ use s3_cloudfront_invalidator::path::{
 
 use self::distribution::{Request, removes, spellings};
 use self::random::random_row;
-use self::rows::{Row, places, row, set_ups, several_behaviors};
+use self::rows::{Row, origin_kinds, row, set_ups, several_behaviors};
 
 /// The managed cache policy `CachingDisabled`.
 const CACHING_DISABLED: &str = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad";
@@ -105,8 +105,9 @@ fn stale(row: &Row, cached: BTreeSet<(String, String)>) -> Vec<(String, String, 
 
 #[test]
 fn every_url_that_fetches_a_changed_object_is_invalidated() {
-    let (set_ups, places) = (set_ups(), places());
-    let of_set_up = |set_up| places.iter().flat_map(move |it| [false, true].map(|queries| row(set_up, it, queries)));
+    let (set_ups, origin_kinds) = (set_ups(), origin_kinds());
+    let of_set_up =
+        |set_up| origin_kinds.iter().flat_map(move |it| [false, true].map(|queries| row(set_up, it, queries)));
     let rows: Vec<_> = set_ups.iter().flat_map(of_set_up).chain(several_behaviors()).collect();
     assert!(rows.len() >= 60, "{}", rows.len());
     let mut found = Vec::new();
@@ -120,10 +121,10 @@ fn every_url_that_fetches_a_changed_object_is_invalidated() {
 
 #[test]
 fn every_url_of_random_keys_and_forms_is_invalidated() {
-    let places = places();
+    let origin_kinds = origin_kinds();
     let mut urls = 0;
     for seed in 0..200 {
-        let row = random_row(&mut fastrand::Rng::with_seed(seed), &places);
+        let row = random_row(&mut fastrand::Rng::with_seed(seed), &origin_kinds);
         let cached = cached(&row);
         urls += cached.len();
         let stale = stale(&row, cached);
@@ -137,7 +138,7 @@ fn every_url_of_random_keys_and_forms_is_invalidated() {
 fn the_index_of_a_directory_without_its_extension_stays_cached() {
     let set_ups = set_ups();
     let set_up = set_ups.iter().find(|it| it.name == "clean URLs beside the others").unwrap();
-    let mut row = row(set_up, &places()[0], false);
+    let mut row = row(set_up, &origin_kinds()[0], false);
     row.viewers.request = |_| true;
     let cached = cached(&row);
     let found: BTreeSet<_> = stale(&row, cached).into_iter().map(|(url, ..)| url).collect();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use fastrand::Rng;
 
 use super::distribution::{EdgeFunction, EventType, Folder, Pages, spellings};
-use super::rows::{Place, Row, SetUp, Viewers, is_clean, is_variant, row};
+use super::rows::{OriginKind, Row, SetUp, Viewers, is_clean, is_variant, row};
 
 const PARTS: [&str; 20] = [
     "a",
@@ -35,7 +35,7 @@ fn key(random: &mut Rng) -> String {
 }
 
 /// A row in which viewers request only URLs of the form, as its operator says. The function runs after the lookup.
-pub(super) fn random_row(random: &mut Rng, places: &[Place]) -> Row {
+pub(super) fn random_row(random: &mut Rng, origin_kinds: &[OriginKind]) -> Row {
     let mut keys: BTreeSet<_> = (0..8).map(|_| key(random)).collect();
     keys.extend(["index.html", "en/index.html", "en/a.html", "b c/d.html"].map(str::to_owned));
     let prefix = *random.choice(&["", "", "assets/", "v", "a+b/", "x=1/@"]).unwrap();
@@ -77,8 +77,8 @@ pub(super) fn random_row(random: &mut Rng, places: &[Place]) -> Row {
         },
     };
     // Nobody requests a variant of a directory, which only a website endpoint returns.
-    let place = random.choice(places).filter(|_| set_up.viewers.suffixes == [""]).unwrap_or(&places[0]);
-    let mut row = row(&set_up, place, random.bool());
+    let kind = random.choice(origin_kinds).filter(|_| set_up.viewers.suffixes == [""]).unwrap_or(&origin_kinds[0]);
+    let mut row = row(&set_up, kind, random.bool());
     row.keys = keys.into_iter().collect();
     row
 }

@@ -49,7 +49,7 @@ pub(super) struct SetUp {
 }
 
 /// An origin that is the bucket.
-pub(super) struct Place {
+pub(super) struct OriginKind {
     name: &'static str,
     bucket: &'static str,
     domain: &'static str,
@@ -255,8 +255,8 @@ pub(super) fn set_ups() -> Vec<SetUp> {
     ]
 }
 
-pub(super) fn places() -> Vec<Place> {
-    let rest = Place {
+pub(super) fn origin_kinds() -> Vec<OriginKind> {
+    let rest = OriginKind {
         name: "REST endpoint",
         bucket: "site",
         domain: "site.s3.eu-central-1.amazonaws.com",
@@ -269,28 +269,28 @@ pub(super) fn places() -> Vec<Place> {
     };
     let website = Server::Website("index.html");
     vec![
-        Place { name: "REST endpoint with a root object", root: Some("index.html"), ..rest },
-        Place {
+        OriginKind { name: "REST endpoint with a root object", root: Some("index.html"), ..rest },
+        OriginKind {
             name: "encoded origin path, root object in a folder",
             path: "/my%20web+1",
             key_prefix: "my web 1/",
             root: Some("docs/home.html"),
             ..rest
         },
-        Place {
+        OriginKind {
             name: "website endpoint",
             domain: "site.s3-website.eu-central-1.amazonaws.com",
             server: website,
             ..rest
         },
-        Place {
+        OriginKind {
             name: "path style",
             domain: "s3.amazonaws.com",
             path: "/site",
             server: Server::PathStyle("site"),
             ..rest
         },
-        Place {
+        OriginKind {
             name: "CNAME of the REST endpoint",
             bucket: "origin.example.com",
             domain: "origin.example.com",
@@ -299,14 +299,14 @@ pub(super) fn places() -> Vec<Place> {
             root: Some("index.html"),
             ..rest
         },
-        Place {
+        OriginKind {
             name: "CNAME of the website endpoint",
             bucket: "origin.example.com",
             domain: "Origin.Example.com.",
             server: website,
             ..rest
         },
-        Place {
+        OriginKind {
             name: "access point, origin path from a tag",
             domain: "ap-123456789012.s3-accesspoint.eu-central-1.amazonaws.com",
             path: "/web",
@@ -314,7 +314,7 @@ pub(super) fn places() -> Vec<Place> {
             tags: &[("invalidation:originPath", "/web")],
             ..rest
         },
-        Place {
+        OriginKind {
             name: "config not available",
             path: "/web",
             key_prefix: "web/",
@@ -391,8 +391,8 @@ pub(super) fn several_behaviors() -> Vec<Row> {
     ]
 }
 
-/// A row of a set-up and a place.
-pub(super) fn row(set_up: &SetUp, place: &Place, query_strings: bool) -> Row {
+/// A row of a set-up and a kind of origin.
+pub(super) fn row(set_up: &SetUp, kind: &OriginKind, query_strings: bool) -> Row {
     let behavior = |pattern: &str, function| Behavior {
         pattern: pattern.to_owned(),
         targets: vec![0],
@@ -405,24 +405,24 @@ pub(super) fn row(set_up: &SetUp, place: &Place, query_strings: bool) -> Row {
     if set_up.pattern != "*" {
         behaviors.push(Behavior { targets: vec![1], ..behavior("*", None) });
     }
-    let mut tags: Vec<_> = place.tags.iter().map(|(tag, value)| (*tag, (*value).to_owned())).collect();
+    let mut tags: Vec<_> = kind.tags.iter().map(|(tag, value)| (*tag, (*value).to_owned())).collect();
     tags.extend(set_up.tags.iter().cloned());
-    if query_strings && !place.has_config {
+    if query_strings && !kind.has_config {
         tags.push(("invalidation:queryStrings", "include".to_owned()));
     }
     let queries = if query_strings { "query strings" } else { "no query strings" };
     Row {
-        name: format!("{}, {}, {queries}", set_up.name, place.name),
-        bucket: place.bucket,
+        name: format!("{}, {}, {queries}", set_up.name, kind.name),
+        bucket: kind.bucket,
         tags,
         distribution: Distribution {
-            origins: vec![Origin { domain: place.domain, path: place.path, server: place.server }, other],
+            origins: vec![Origin { domain: kind.domain, path: kind.path, server: kind.server }, other],
             behaviors,
-            root: place.root,
+            root: kind.root,
         },
-        has_config: place.has_config,
+        has_config: kind.has_config,
         keys: KEYS.map(str::to_owned).into(),
-        key_prefix: place.key_prefix,
+        key_prefix: kind.key_prefix,
         viewers: set_up.viewers.clone(),
     }
 }
