@@ -40,10 +40,11 @@ impl ConfigArgs {
         if let Some(file) = &self.config {
             let config = config_json::parse(&input::read_text(file)?).with_context(|| input::name(file))?;
             if config.is_multi_tenant {
-                note(format_args!(
-                    "The file is the config of a multi-tenant distribution, without a tenant's values of its \
-                     parameters. For a tenant, use --distribution with its ID (dt_…)."
-                ));
+                bail!(
+                    "{}: this is the config of a multi-tenant distribution, without a tenant's values of its \
+                     parameters; name a tenant (dt_…) with --distribution instead",
+                    input::name(file)
+                );
             }
             for policy in config.unresolved_policies() {
                 note(format_args!(

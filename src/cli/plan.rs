@@ -18,7 +18,10 @@ use crate::change::text::{counted, json_line, one_line};
 use crate::change::{Bucket, BucketName, ObjectKey, Region};
 use crate::collapse::{Budget, Collapsed, CostModel, Counted, Coverage, Heuristic, Objective, collapse};
 use crate::config::Config;
-use crate::path::{BucketOptions, IndexDocuments, InvalidationPath, Item, Mapping, OriginPath, UrlForms};
+use crate::path::{
+    BucketOptions, IndexDocuments, InvalidationPath, Item, Mapping, OriginPath, URLS_REWRITTEN, URLS_UNCERTAIN,
+    UrlForms,
+};
 use crate::plan::price_usd;
 
 /// The changes, and what is known of the bucket and its distribution.
@@ -131,7 +134,8 @@ impl PlanArgs {
         if self.json {
             let invalidation = JsonInvalidation::new(&set.items, changed.len(), wildcards(&set), set.unchanged_evicted);
             let urls = self.explain.then(|| explain::rows(&mapping, &keys, self.urls.is_some()));
-            JsonPlan { ok: unreadable.count == 0, invalidations: vec![invalidation], urls }.print()?;
+            let urls_uncertain = (mapping.are_urls_uncertain && !changed.is_empty()).then_some(changed.len());
+            JsonPlan { ok: unreadable.count == 0, urls_uncertain, invalidations: vec![invalidation], urls }.print()?;
         } else {
             if self.explain {
                 explain::print(&mapping, &keys, self.urls.is_some());
@@ -158,6 +162,11 @@ impl PlanArgs {
         let bucket = self.bucket.clone().map(|name| Bucket { name, region: self.region.clone() });
         let Some(bucket) = bucket else { return Ok(Mapping::without_config(&options)) };
         let mapping = Mapping::new(&bucket, &options, config.as_ref());
+        if mapping.unnamed_functions.at_origin_request {
+            note(URLS_UNCERTAIN);
+        } else if mapping.unnamed_functions.at_viewer_request {
+            note(URLS_REWRITTEN);
+        }
         if config.is_some() && !mapping.is_conclusive() {
             note(format_args!(
                 "The distribution config does not show which origins point to bucket {}. The plan uses defaults where \
@@ -173,7 +182,7 @@ impl PlanArgs {
         let wildcards = items.iter().filter(|item| item.is_wildcard()).count();
         if self.json {
             let invalidations = vec![JsonInvalidation::new(items, 0, wildcards, None)];
-            return JsonPlan { ok: true, invalidations, urls: None }.print();
+            return JsonPlan { ok: true, urls_uncertain: None, invalidations, urls: None }.print();
         }
         let mut rows = table(&["PATH"]);
         for item in items.iter().take(MAX_ROWS) {
@@ -222,6 +231,10 @@ struct ListedUrls<'m> {
 impl Coverage for ListedUrls<'_> {
     fn includes(&self, prefix: &str) -> bool {
         let Some(listed) = &self.listed_prefix else { return false };
+        // Keys that no origin serves are assumed to be at the root, so all of them must be listed.
+        if self.mapping.config.is_some() && !self.mapping.is_conclusive() && !listed.is_empty() {
+            return false;
+        }
         let is_listed = |relative: &str| {
             let mut key_prefixes = self.mapping.origin_matches.iter().map(|it| it.path.key_prefix());
             key_prefixes.all(|key_prefix| format!("{key_prefix}{relative}").starts_with(listed))
@@ -232,9 +245,13 @@ impl Coverage for ListedUrls<'_> {
 
 /// The JSON object of a plan.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct JsonPlan<'a, P> {
     /// Whether the plan has all changes of the input.
     ok: bool,
+    /// The number of changed keys that viewers may also request at other URLs, if there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    urls_uncertain: Option<usize>,
     /// One invalidation, or none if there is nothing to invalidate.
     invalidations: Vec<JsonInvalidation<'a, P>>,
     /// The URLs of the keys, with `--explain`.

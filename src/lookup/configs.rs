@@ -379,9 +379,9 @@ fn warn_of_uncertainty(mapping: &Mapping, bucket: &Bucket, id: &DistributionId) 
              are used where the config is inconclusive"
         );
     }
-    if mapping.are_urls_uncertain {
+    if mapping.unnamed_functions.at_origin_request {
         tracing::warn!(bucket, distribution, "{}", URLS_UNCERTAIN);
-    } else if mapping.may_be_rewritten {
+    } else if mapping.unnamed_functions.at_viewer_request {
         tracing::info!(bucket, distribution, "{}", URLS_REWRITTEN);
     }
 }

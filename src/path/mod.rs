@@ -9,6 +9,7 @@
 
 mod bucket_options;
 mod distribution_config;
+mod endpoint;
 mod invalidation_path;
 mod origin_path;
 mod routing;
@@ -25,9 +26,10 @@ pub use self::bucket_options::{
 #[cfg(feature = "cli")]
 pub(crate) use self::distribution_config::matches_glob;
 pub use self::distribution_config::{
-    Behavior, BucketOrigin, DistributionConfig, DistributionConfigError, EdgeFunctions, Endpoint, Origin, OriginGroup,
+    Behavior, BucketOrigin, DistributionConfig, DistributionConfigError, EdgeFunctions, Origin, OriginGroup,
     Parameters, PathPattern, QueryStrings,
 };
+pub use self::endpoint::Endpoint;
 pub use self::invalidation_path::{
     CacheTag, InvalidationPath, Item, ItemError, PathError, named_items, without_covered,
 };

@@ -11,8 +11,8 @@ use percent_encoding::percent_decode_str;
 use super::invalidation_path::url_of;
 use super::url_forms::IndexNames;
 use super::{
-    Behavior, BucketOptions, BucketOrigin, DirectoryUrls, DistributionConfig, Endpoint, InvalidationPath, Origin,
-    OriginPath, QueryStrings, RelativeKey, UrlForms, ViewerUrl,
+    Behavior, BucketOptions, BucketOrigin, DirectoryUrls, DistributionConfig, EdgeFunctions, Endpoint,
+    InvalidationPath, Origin, OriginPath, QueryStrings, RelativeKey, UrlForms, UrlKind, ViewerUrl,
 };
 use crate::change::{Bucket, ObjectKey};
 
@@ -25,11 +25,11 @@ pub struct Mapping {
     pub config: Option<Arc<DistributionConfig>>,
     /// Whether the config is a stale one: it could not be refreshed and may have changed.
     pub is_stale: bool,
-    /// Whether viewers may request other URLs: the distribution config may not be read and no tag names the origin path,
-    /// or a function at origin-request is in front of the bucket and no tag names the forms of URLs.
+    /// Whether viewers may request other URLs: the origin path is not known and no tag names it, or a function at
+    /// origin-request is in front of the bucket and no tag names the forms of URLs.
     pub are_urls_uncertain: bool,
-    /// Whether a function at viewer-request is in front of the bucket, and no tag names the forms of URLs.
-    pub may_be_rewritten: bool,
+    /// The functions in front of the bucket, if no tag names the forms of URLs.
+    pub unnamed_functions: EdgeFunctions,
     /// The URL of the default root object, for which CloudFront also returns the object at `/`.
     root_url: Option<String>,
     forms: UrlForms,
@@ -78,8 +78,12 @@ impl Mapping {
         if functions.at_origin_request && options.directory_urls.is_none() {
             without_config.directory_urls = DirectoryUrls::Both;
         }
-        without_config.are_urls_uncertain = functions.at_origin_request && options.urls.is_none();
-        without_config.may_be_rewritten = functions.at_viewer_request && options.urls.is_none();
+        if options.urls.is_none() {
+            without_config.unnamed_functions = functions;
+            without_config.are_urls_uncertain = functions.at_origin_request;
+        }
+        let is_unknown = |it: &BucketOrigin<'_>| it.path.is_none() && options.origin_path.is_none();
+        without_config.are_urls_uncertain |= origins.iter().any(is_unknown);
         let mut is_conclusive = !origins.is_empty() && possible.is_empty();
         let mut origin_matches: Vec<OriginMatch> = Vec::new();
         for BucketOrigin { origin, path, endpoint } in origins.into_iter().chain(possible) {
@@ -112,7 +116,7 @@ impl Mapping {
         Self {
             origin_matches: vec![OriginMatch { path, origins: Vec::new(), index_documents }],
             are_urls_uncertain: false,
-            may_be_rewritten: false,
+            unnamed_functions: EdgeFunctions::default(),
             root_url: None,
             forms: options.urls.clone().unwrap_or_default(),
             page_names,
@@ -143,6 +147,11 @@ impl Mapping {
         let root = self.config.as_ref().and_then(|config| config.default_root_object.as_deref());
         let root = root.filter(|_| self.root_url.as_ref().is_some_and(|url| url.starts_with(url_prefix)));
         root.is_none_or(&includes) && self.forms.all_keys_below(url_prefix, includes)
+    }
+
+    /// Whether no behavior caches anything.
+    fn is_caching_disabled(&self) -> bool {
+        self.config.as_ref().is_some_and(|config| config.behaviors.iter().all(|it| it.is_caching_disabled))
     }
 
     /// Returns the paths to invalidate when this object changes: sorted, deduplicated, at least one.
@@ -184,7 +193,10 @@ impl Mapping {
             let index = IndexNames { served: &origin_match.index_documents, pages: &self.page_names };
             let mut urls = self.forms.urls(key, index, self.directory_urls);
             // For `/` CloudFront requests the default root object, and may cache it under either URL.
-            let root = root.and_then(|(name, url)| Some((url, self.forms.form_with(key, name)?)));
+            let root = root.and_then(|(name, root_url)| {
+                let form = urls.iter().find(|(url, _)| url.text == *root_url).map(|(_, form)| *form);
+                Some((root_url, form.or_else(|| self.forms.form_with(key, name))?))
+            });
             for (url, form) in
                 root.into_iter().flat_map(|(url, form)| [(ViewerUrl::file(url), form), (ViewerUrl::root(), form)])
             {
@@ -195,7 +207,9 @@ impl Mapping {
             routed_urls.extend(urls.into_iter().map(|(url, form)| self.routed(url, form, origin_match, key)));
         }
         match &self.fallback {
-            Some(fallback) if !routed_urls.iter().any(|it| it.routing.is_served()) => fallback.explain(key),
+            Some(fallback) if !routed_urls.iter().any(|it| it.routing.is_served()) && !self.is_caching_disabled() => {
+                fallback.explain(key)
+            }
             _ => routed_urls,
         }
     }
@@ -222,7 +236,13 @@ impl Mapping {
         let spellings = [Some(url.text.as_str()), decoded.as_deref(), object_path.as_deref()];
         let normal: Vec<_> = spellings.iter().flatten().filter_map(|spelling| normalized(spelling)).collect();
         let spellings = || spellings.into_iter().flatten().chain(normal.iter().map(String::as_str));
-        let candidates = || spellings().flat_map(|spelling| config.behaviors_of(spelling));
+        let is_prefix = url.kind == UrlKind::Prefix;
+        let candidates = || {
+            spellings().flat_map(|spelling| {
+                let below = is_prefix.then(|| config.behaviors_below(spelling));
+                config.behaviors_of(spelling).chain(below.into_iter().flatten())
+            })
+        };
         let has_edge_function = config.has_edge_function();
         // A request of another behavior may have been rewritten to this URL, and is cached by that behavior's policy.
         let may_serve = |it: &&Behavior| it.functions.any() || goes_to_bucket(it);

@@ -180,13 +180,21 @@ impl UrlForm {
             Self { text: text.to_owned(), before: String::new(), word: None, after: String::new(), has_any: false };
         let mut rest = text.strip_prefix('/').ok_or((1, FormProblem::NoSlash))?;
         let number_at = |rest: &str| text.chars().count() - rest.chars().count() + 1;
+        let mut start = 2;
+        for (index, segment) in rest.split('/').enumerate() {
+            let is_last = index == rest.matches('/').count();
+            if [".", ".."].contains(&segment) || (segment.is_empty() && !is_last) {
+                return Err((start, FormProblem::Segment(segment.to_owned())));
+            }
+            start += segment.chars().count() + 1;
+        }
         while let Some(character) = rest.chars().next() {
             let number = number_at(rest);
             if form.has_any {
                 return Err((number, FormProblem::AnyNotLast));
             }
             if let Some(from_name) = rest.strip_prefix(':') {
-                let end = from_name.find(|c: char| !c.is_ascii_lowercase()).unwrap_or(from_name.len());
+                let end = from_name.find(|c: char| !c.is_lowercase()).unwrap_or(from_name.len());
                 let (name, after) = from_name.split_at(end);
                 match WORDS.iter().find(|(word, _)| *word == name) {
                     Some(_) if form.word.is_some() => {
@@ -230,6 +238,7 @@ impl UrlForm {
             push(ViewerUrl { text, kind });
             with_plus.into_iter().for_each(&mut push);
         };
+        let both = directory_urls == DirectoryUrls::Both;
         let (before, after) = (self.before.as_str(), self.after.as_str());
         let own_kind = |kind| if self.has_any { UrlKind::Prefix } else { kind };
         let Some(word) = self.word else { return push([before, "", ""], own_kind(UrlKind::File)) };
@@ -241,11 +250,22 @@ impl UrlForm {
         let (own, kind) = match page {
             Some(_) => (key.strip_suffix(PAGE_EXTENSION).unwrap_or(key), UrlKind::Page),
             None if word.is_page && is_index => (directory, UrlKind::Page),
+            // The root, whose URL all others start with.
+            None if key.is_empty() => (key, UrlKind::Page),
             None => (key, UrlKind::File),
         };
+        // A directory has its slash already.
+        let preceding = if own.is_empty() { before } else { own };
+        let has_slash = kind == UrlKind::Page && (preceding.is_empty() || preceding.ends_with('/'));
+        let after = after.strip_prefix('/').filter(|_| has_slash).unwrap_or(after);
         push([before, own, after], own_kind(kind));
-        // Behind the slash of a directory nothing follows.
-        if !is_index || !after.is_empty() {
+        if !after.is_empty() {
+            if let Some(page) = after.strip_suffix('/').filter(|_| kind == UrlKind::Page && both) {
+                push([before, own, page], UrlKind::Page);
+            }
+            return;
+        }
+        if !is_index {
             return;
         }
         if !word.is_page {
@@ -256,7 +276,7 @@ impl UrlForm {
             // The directory is the root.
             None => before.strip_suffix('/').map(|before| [before, "", ""]),
         };
-        if let Some(parts) = without_slash.filter(|_| directory_urls == DirectoryUrls::Both) {
+        if let Some(parts) = without_slash.filter(|_| both) {
             push(parts, UrlKind::Page);
         }
     }
@@ -327,6 +347,9 @@ pub enum FormProblem {
     /// It does not start with `/`.
     #[error("a form must start with \"/\"")]
     NoSlash,
+    /// It contains a segment that no viewer's URL has.
+    #[error("viewers request no URL with the segment \"{0}\"; remove it")]
+    Segment(String),
     /// It contains a character that no tag value has.
     #[error("{0:?} cannot be in a form; only letters, digits, + - = . _ / @ and words such as \":key\" can")]
     Character(char),
@@ -388,6 +411,13 @@ mod tests {
             ("/x/:key.gz", "a/index.html", &["/x/a/index.html.gz"]),
             ("/v:key", "1/a", &["/v1/a"]),
             ("/:key2", "a", &["/a2"]),
+            ("/:page/", "a/index.html", &["/a/"]),
+            ("/:page/", "index.html", &["/"]),
+            ("/:page/", "a/b.html", &["/a/b/"]),
+            ("/:page/amp", "a/index.html", &["/a/amp"]),
+            ("/x/:page/", "index.html", &["/x/"]),
+            ("/x:page/", "index.html", &["/x/"]),
+            ("/:key/", "a/index.html", &["/a/index.html/"]),
             ("/x/:any", "a", &["/x/"]),
             ("/:any", "a", &["/"]),
         ] {
@@ -405,6 +435,8 @@ mod tests {
             ("/:page", "a/b.html", &["/a/b"]),
             ("/x/:page", "index.html", &["/x/", "/x"]),
             ("/:restpage", "en/index.html", &["/"]),
+            ("/:page/", "a/b.html", &["/a/b/", "/a/b"]),
+            ("/:page/", "a/index.html", &["/a/", "/a"]),
         ] {
             let found: Vec<_> = urls(forms, key, DirectoryUrls::Both).into_iter().map(|(text, _)| text).collect();
             assert_eq!(found, expected, "{forms} {key}");
@@ -446,6 +478,17 @@ mod tests {
                 "/::key",
                 "form 1, \"/::key\", character 2: \":\" is not a word; the words are :key, :rest, :page, :restpage, and \
                  at the end :any",
+            ),
+            (
+                "/../:key",
+                "form 1, \"/../:key\", character 2: viewers request no URL with the segment \"..\"; remove it",
+            ),
+            ("/:key/.", "form 1, \"/:key/.\", character 7: viewers request no URL with the segment \".\"; remove it"),
+            ("/a//:key", "form 1, \"/a//:key\", character 4: viewers request no URL with the segment \"\"; remove it"),
+            (
+                "/:key\u{e9}",
+                "form 1, \"/:key\u{e9}\", character 2: \":key\u{e9}\" is not a word; the words are :key, :rest, :page, \
+                 :restpage, and at the end :any",
             ),
             (
                 "/:rest/:key",

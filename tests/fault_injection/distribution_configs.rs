@@ -32,6 +32,9 @@ pub(crate) const S3_ENDPOINT_SUFFIXES: [(&str, bool); 7] = [
 pub(crate) const MANAGED_POLICIES: [(&str, bool); 2] =
     [("658327ea-f89d-4fab-a63d-7e88639e58f6", false), ("4cc15a8a-d715-48a4-82b8-cc0b614638fe", true)];
 
+/// The managed cache policy under which nothing is cached.
+pub(crate) const CACHING_DISABLED: &str = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad";
+
 /// The account's own cache policies, by ID.
 pub(crate) fn cache_policies(seed: u64) -> BTreeMap<String, Value> {
     assert!(
@@ -162,7 +165,8 @@ fn random_root_object(rng: &mut Rng, same_as_tags: bool) -> &'static str {
 
 fn random_behavior(rng: &mut Rng, target: &str, cache_policies: &[&String]) -> Value {
     let mut behavior = json!({ "TargetOriginId": target, "ViewerProtocolPolicy": "redirect-to-https" });
-    match rng.u8(0..8) {
+    match rng.u8(0..9) {
+        8 => behavior["CachePolicyId"] = CACHING_DISABLED.into(),
         0 | 1 => behavior["CachePolicyId"] = cache_policies[rng.usize(0..cache_policies.len())].as_str().into(),
         2 => behavior["CachePolicyId"] = MANAGED_POLICIES[rng.usize(0..MANAGED_POLICIES.len())].0.into(),
         3 => {

@@ -57,19 +57,61 @@ pub(crate) fn random_key(rng: &mut Rng, prefix: &str) -> String {
     key
 }
 
-/// The URLs that viewers may have an object cached under, by CloudFront's documented rules; none for a key outside
-/// `prefix`.
+/// What a bucket's tags say of the URLs of its objects.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct UrlTags {
+    /// The origin path, without the slash at its start; empty or with a `/` at its end.
+    pub(crate) origin_prefix: &'static str,
+    /// The forms of the URLs; empty without the tag.
+    pub(crate) forms: &'static str,
+    /// Whether directories are requested without their slash, too.
+    pub(crate) without_slash: bool,
+}
+
+/// The forms of URLs that a bucket's tag may have; mostly none.
+pub(crate) const FORMS: [&str; 12] =
+    ["", "", "", "", "", "/:key", "/:page", "/:key /:rest", "/x/:key", "/:key:any", "/:restpage", "/:key /:page"];
+
+/// What may follow a URL whose form ends with `:any`; together they match every path pattern that any such URL matches.
+const VARIANTS: [&str; 8] = ["-400w.jpg", ".css", ".html", ".js", "/x", "/x.js", "/1.png", "index"];
+
+/// The URLs that viewers may have an object cached under if only the bucket's tags are known; none for a key outside the
+/// origin path.
 ///
 /// Implemented independently of the crate's path rules, with no shared code.
-pub(crate) fn object_urls(key: &str, prefix: &str) -> BTreeSet<String> {
-    let Some(key) = key.strip_prefix(prefix) else { return BTreeSet::new() };
-    let mut paths = vec![key];
-    if let Some(directory) = key.strip_suffix("index.html")
-        && (directory.is_empty() || directory.ends_with('/'))
-    {
-        paths.push(directory);
+pub(crate) fn object_urls(key: &str, tags: UrlTags) -> BTreeSet<String> {
+    let Some(key) = key.strip_prefix(tags.origin_prefix) else { return BTreeSet::new() };
+    viewer_paths(key, tags, true, tags.without_slash).iter().flat_map(|path| url_encodings(path)).collect()
+}
+
+/// The paths of the URLs that viewers request for a key below the origin path, decoded and without the slash at the
+/// start.
+pub(crate) fn viewer_paths(key: &str, tags: UrlTags, has_directories: bool, without_slash: bool) -> BTreeSet<String> {
+    let forms = if tags.forms.is_empty() { "/:key" } else { tags.forms };
+    forms.split(' ').flat_map(|form| paths_of_form(form, key, has_directories, without_slash)).collect()
+}
+
+fn paths_of_form(form: &str, key: &str, has_directories: bool, without_slash: bool) -> Vec<String> {
+    let (form, has_variants) = form.strip_suffix(":any").map_or((form, false), |form| (form, true));
+    let word = [":restpage", ":rest", ":page", ":key"].into_iter().find(|word| form.contains(word)).unwrap_or_default();
+    let part = if word.contains("rest") { key.find('/').map_or(key, |slash| &key[slash + 1..]) } else { key };
+    let directory =
+        part.strip_suffix("index.html").filter(|directory| directory.is_empty() || directory.ends_with('/'));
+    let path = |part: &str| form.replace(word, part).split_off(1);
+    let own = match (word.ends_with("page"), directory, part.strip_suffix(".html")) {
+        (true, Some(directory), _) => path(directory),
+        (true, None, Some(page)) if !page.is_empty() && !page.ends_with('/') => path(page),
+        _ => path(part),
+    };
+    let mut paths = Vec::new();
+    if let Some(directory) = directory.filter(|_| has_directories || word.ends_with("page")) {
+        paths.push(path(directory));
+        paths.extend(path(directory).strip_suffix('/').filter(|_| without_slash).map(str::to_owned));
     }
-    paths.into_iter().flat_map(url_encodings).collect()
+    let variants = VARIANTS.iter().filter(|_| has_variants);
+    paths.extend(variants.map(|variant| format!("{own}{variant}")));
+    paths.push(own);
+    paths
 }
 
 /// The URL of a path with spaces as `%20`, and with spaces as `+`.

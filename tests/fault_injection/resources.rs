@@ -10,9 +10,11 @@ use serde_json::Value;
 
 use crate::distribution_configs::{self, BucketOrigin};
 use crate::function_config::FunctionConfig;
-use crate::keys::random_key;
+use crate::keys::{FORMS, UrlTags, random_key};
 use crate::multi_tenant::MultiTenant;
-use crate::served_urls::{ServedState, any_query_strings_in_cache_key, served_by_config, served_by_tags};
+use crate::served_urls::{
+    ServedState, any_query_strings_in_cache_key, any_runs_at_origin_request, served_by_config, served_by_tags,
+};
 
 /// The number of initial objects in a bucket that is worth listing, and in one that is not.
 const MANY_OBJECTS: std::ops::Range<usize> = 50..400;
@@ -23,8 +25,10 @@ pub(crate) struct PlannedBucket {
     pub(crate) name: String,
     /// The distributions that its tag names; none if it is not tagged.
     pub(crate) distribution_ids: Vec<String>,
-    /// The origin path in its tags, without the slash at its start; empty or with a `/` at its end.
-    pub(crate) origin_prefix: &'static str,
+    /// What its tags say of the URLs of its objects.
+    pub(crate) url_tags: UrlTags,
+    /// The folder in its `invalidation:ignore` tag, if it has one.
+    ignored_folder: Option<&'static str>,
     /// The prefix of most of its keys.
     pub(crate) key_prefix: &'static str,
     /// The objects that exist at the start.
@@ -163,7 +167,8 @@ impl Resources {
                 let mut configs =
                     self.config_versions.iter().flatten().filter(|(id, _)| bucket.distribution_ids.contains(id));
                 bucket.has_query_strings_tag =
-                    configs.any(|(_, config)| any_query_strings_in_cache_key(config, &self.cache_policies));
+                    configs.clone().any(|(_, config)| any_query_strings_in_cache_key(config, &self.cache_policies));
+                bucket.url_tags.without_slash = configs.any(|(_, config)| any_runs_at_origin_request(config));
             }
         }
     }
@@ -184,7 +189,16 @@ impl Resources {
             if !bucket.distribution_ids.is_empty() {
                 fake_bucket.tags.insert("distributionId".into(), ids);
             }
-            if let Some(origin_path) = bucket.origin_prefix.strip_suffix('/') {
+            if !bucket.url_tags.forms.is_empty() {
+                fake_bucket.tags.insert("invalidation:urls".into(), bucket.url_tags.forms.into());
+            }
+            if bucket.url_tags.without_slash {
+                fake_bucket.tags.insert("invalidation:directoryUrls".into(), "both".into());
+            }
+            if let Some(folder) = bucket.ignored_folder {
+                fake_bucket.tags.insert("invalidation:ignore".into(), format!(".never {folder}"));
+            }
+            if let Some(origin_path) = bucket.url_tags.origin_prefix.strip_suffix('/') {
                 fake_bucket.tags.insert("invalidation:originPath".into(), format!("/{origin_path}"));
             }
             if bucket.has_query_strings_tag {
@@ -251,14 +265,20 @@ impl Resources {
         let mut possible_outcomes = match &bucket.defect {
             Some(Defect::MissingBucket | Defect::MalformedTag) => return [PossibleOutcome::Fails].into(),
             _ if bucket.distribution_ids.is_empty() => return [PossibleOutcome::Skipped("bucket-not-tagged")].into(),
+            _ if bucket.ignores(key) => return [PossibleOutcome::Skipped("ignored")].into(),
             _ => self
                 .served_states(bucket, key, known_configs)
                 .into_iter()
                 .map(PossibleOutcome::from_served_state)
                 .collect::<BTreeSet<_>>(),
         };
+        // A stale config skips nothing: what it does not serve fails until it can be read again.
+        let may_be_stale = known_configs.maybe_denied && self.function_config == FunctionConfig::StaleCacheOnError;
+        if may_be_stale && self.may_not_serve(bucket, key, known_configs) {
+            possible_outcomes.insert(PossibleOutcome::Fails);
+        }
         if let Some(Defect::WrongId(_)) = bucket.defect {
-            let (served_state, _) = served_by_tags(key, bucket.origin_prefix);
+            let (served_state, _) = served_by_tags(key, bucket.url_tags);
             // Reading the config of the wrong distribution fails the change by itself.
             if self.function_config != FunctionConfig::ConfigReadsOff && !known_configs.maybe_denied {
                 possible_outcomes.clear();
@@ -270,6 +290,14 @@ impl Resources {
         possible_outcomes
     }
 
+    /// Whether one of the configs of the bucket's distributions does not serve the object.
+    fn may_not_serve(&self, bucket: &PlannedBucket, key: &str, known_configs: &KnownConfigs) -> bool {
+        let configs = self.config_versions[known_configs.versions.clone()].iter().flatten();
+        let mut configs = configs.filter(|(id, _)| bucket.distribution_ids.contains(id));
+        let tags = (bucket.name.as_str(), bucket.url_tags);
+        configs.any(|(_, it)| served_by_config(it, &self.cache_policies, tags, key).0 != ServedState::Served)
+    }
+
     /// Whether the object may be served, over all distributions of the bucket.
     fn served_states(&self, bucket: &PlannedBucket, key: &str, known_configs: &KnownConfigs) -> BTreeSet<ServedState> {
         let mut served_states = BTreeSet::from([ServedState::Outside]);
@@ -278,12 +306,11 @@ impl Resources {
             for configs in &self.config_versions[known_configs.versions.clone()] {
                 let config = configs.get(id).filter(|_| self.function_config != FunctionConfig::ConfigReadsOff);
                 if let Some(config) = config {
-                    distribution_states.insert(
-                        served_by_config(config, &self.cache_policies, (&bucket.name, bucket.origin_prefix), key).0,
-                    );
+                    distribution_states
+                        .insert(served_by_config(config, &self.cache_policies, (&bucket.name, bucket.url_tags), key).0);
                 }
                 if config.is_none() || known_configs.maybe_denied {
-                    distribution_states.insert(served_by_tags(key, bucket.origin_prefix).0);
+                    distribution_states.insert(served_by_tags(key, bucket.url_tags).0);
                 }
             }
             // An object that one distribution serves is served.
@@ -296,9 +323,12 @@ impl Resources {
     /// The URLs that serve the object through a distribution under its config of this index.
     pub(crate) fn urls(&self, bucket_index: usize, key: &str, id: &str, config_version: usize) -> BTreeSet<String> {
         let bucket = &self.buckets[bucket_index];
+        if bucket.ignores(key) {
+            return BTreeSet::new();
+        }
         match self.config_versions[config_version].get(id) {
-            Some(config) => served_by_config(config, &self.cache_policies, (&bucket.name, bucket.origin_prefix), key).1,
-            None => served_by_tags(key, bucket.origin_prefix).1,
+            Some(config) => served_by_config(config, &self.cache_policies, (&bucket.name, bucket.url_tags), key).1,
+            None => served_by_tags(key, bucket.url_tags).1,
         }
     }
 }
@@ -308,6 +338,7 @@ impl PossibleOutcome {
         match served_state {
             ServedState::Outside => Self::Skipped("outside-origin-path"),
             ServedState::Elsewhere => Self::Skipped("other-origin"),
+            ServedState::NotCached => Self::Skipped("not-cached"),
             ServedState::Served => Self::Invalidated,
         }
     }
@@ -316,6 +347,11 @@ impl PossibleOutcome {
 impl PlannedBucket {
     fn origin(&self) -> BucketOrigin<'_> {
         BucketOrigin { bucket: &self.name, key_prefix: self.key_prefix }
+    }
+
+    /// Whether changes of this key are skipped because of the `invalidation:ignore` tag.
+    fn ignores(&self, key: &str) -> bool {
+        self.ignored_folder.is_some_and(|folder| key.starts_with(folder))
     }
 
     pub(crate) fn has_defect(&self) -> bool {
@@ -352,7 +388,12 @@ fn random_bucket(
     PlannedBucket {
         name,
         distribution_ids: if tagged { ids.into_iter().cloned().collect() } else { Vec::new() },
-        origin_prefix: if tags_suffice { key_prefix } else { "" },
+        url_tags: UrlTags {
+            origin_prefix: if tags_suffice { key_prefix } else { "" },
+            forms: FORMS[rng.usize(0..FORMS.len())],
+            without_slash: false,
+        },
+        ignored_folder: (rng.u8(0..8) == 0).then_some("img/"),
         key_prefix,
         objects: Vec::new(),
         defect,

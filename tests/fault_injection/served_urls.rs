@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::distribution_configs::{MANAGED_POLICIES, S3_ENDPOINT_SUFFIXES};
-use crate::keys::{object_urls, url_encodings};
+use crate::distribution_configs::{CACHING_DISABLED, MANAGED_POLICIES, S3_ENDPOINT_SUFFIXES};
+use crate::keys::{UrlTags, object_urls, url_encodings, viewer_paths};
 
 /// A query string that is in the cache key under every cache policy of this test that includes any.
 const QUERY_STRING: &str = "?v=1";
@@ -20,21 +20,23 @@ pub(crate) enum ServedState {
     Outside,
     /// Requests for the object's URLs go to other origins.
     Elsewhere,
+    /// No behavior that may serve the object's URLs caches anything.
+    NotCached,
     Served,
 }
 
 /// Whether an object is served, and at which URLs, by the bucket's tags alone.
-pub(crate) fn served_by_tags(key: &str, origin_prefix: &str) -> (ServedState, BTreeSet<String>) {
-    let urls = object_urls(key, origin_prefix);
+pub(crate) fn served_by_tags(key: &str, tags: UrlTags) -> (ServedState, BTreeSet<String>) {
+    let urls = object_urls(key, tags);
     (if urls.is_empty() { ServedState::Outside } else { ServedState::Served }, urls)
 }
 
-/// Whether an object is served, and the URLs that viewers may have it cached under. `origin_prefix` is
-/// the origin path in the bucket's tags, which applies where no origin is recognized as the bucket.
+/// Whether an object is served, and the URLs that viewers may have it cached under. The origin path in the bucket's tags
+/// applies where no origin is recognized as the bucket.
 pub(crate) fn served_by_config(
     config: &Value,
     cache_policies: &BTreeMap<String, Value>,
-    (bucket, origin_prefix): (&str, &str),
+    (bucket, tags): (&str, UrlTags),
     key: &str,
 ) -> (ServedState, BTreeSet<String>) {
     let origins: Vec<_> = items(&config["Origins"])
@@ -45,22 +47,25 @@ pub(crate) fn served_by_config(
         })
         .collect();
     if origins.is_empty() {
-        return served_by_tags(key, origin_prefix);
+        return served_by_tags(key, tags);
     }
     let behaviors: Vec<_> = items(&config["CacheBehaviors"]).chain([&config["DefaultCacheBehavior"]]).collect();
     let any_may_rewrite = behaviors.iter().any(|it| may_rewrite(it));
+    let targets = |behavior: &Value, id: &str| {
+        let target = text(&behavior["TargetOriginId"]);
+        let groups = items(&config["OriginGroups"]).filter(|group| text(&group["Id"]) == target);
+        target == id || groups.flat_map(|it| items(&it["Members"])).any(|it| text(&it["OriginId"]) == id)
+    };
+    let before_bucket: Vec<_> =
+        behaviors.iter().filter(|behavior| origins.iter().any(|(id, ..)| targets(behavior, id))).collect();
     let mut state = ServedState::Outside;
     let mut urls = BTreeSet::new();
-    for (id, path, is_website) in origins {
+    for &(id, path, is_website) in &origins {
         // CloudFront requests the origin path followed by the viewer's path.
         let request_path = format!("/{key}");
         let Some(rest) = request_path.strip_prefix(path).and_then(|rest| rest.strip_prefix('/')) else { continue };
         state = state.max(ServedState::Elsewhere);
-        let targets_this_origin = |behavior: &Value| {
-            let target = text(&behavior["TargetOriginId"]);
-            let groups = items(&config["OriginGroups"]).filter(|group| text(&group["Id"]) == target);
-            target == id || groups.flat_map(|it| items(&it["Members"])).any(|it| text(&it["OriginId"]) == id)
-        };
+        let targets_this_origin = |behavior: &Value| targets(behavior, id);
         let matching_behavior =
             |url: &str| behaviors.iter().find(|it| matches_pattern(it["PathPattern"].as_str().unwrap_or("*"), url));
         let mut add_url = |url: String, effective_path: &str| {
@@ -77,20 +82,29 @@ pub(crate) fn served_by_config(
             } else {
                 matching.iter().any(|it| query_strings_in_cache_key(it, cache_policies))
             };
-            if any_may_rewrite || !matching.is_empty() {
+            let mut serving: Vec<_> = matching.clone();
+            if any_may_rewrite {
+                serving = behaviors.iter().filter(|it| may_rewrite(it) || targets_this_origin(it)).collect();
+            }
+            if !serving.is_empty() && serving.iter().all(|it| it["CachePolicyId"] == CACHING_DISABLED) {
+                state = state.max(ServedState::NotCached);
+            } else if any_may_rewrite || !matching.is_empty() {
                 state = ServedState::Served;
                 urls.extend(query_strings.then(|| format!("{url}{QUERY_STRING}")));
                 urls.insert(url);
             }
         };
-        let directory = rest.strip_suffix("index.html").filter(|it| it.is_empty() || it.ends_with('/'));
         // A website endpoint serves its index document for a directory, and an edge function usually rewrites to it.
-        let directory = directory.filter(|_| is_website || any_may_rewrite);
-        for url in [Some(rest), directory].into_iter().flatten().flat_map(url_encodings) {
+        let has_directories = is_website || any_may_rewrite;
+        // A function at origin-request runs after the cache lookup, so a directory is cached with and without its slash.
+        let without_slash = tags.without_slash || before_bucket.iter().any(|it| runs_at_origin_request(it));
+        let paths = viewer_paths(rest, tags, has_directories, without_slash);
+        for url in paths.iter().flat_map(|path| url_encodings(path)) {
             add_url(url.clone(), &url);
         }
-        if text(&config["DefaultRootObject"]) == rest {
-            add_url("/".to_owned(), &format!("/{rest}"));
+        let root = text(&config["DefaultRootObject"]);
+        if paths.contains(root) && !root.is_empty() {
+            add_url("/".to_owned(), &format!("/{root}"));
         }
     }
     (state, urls)
@@ -127,6 +141,11 @@ fn may_rewrite(behavior: &Value) -> bool {
     associations.map(|it| text(&it["EventType"])).any(|event| event.ends_with("-request"))
 }
 
+/// Whether a function runs between the cache and the behavior's origin.
+pub(crate) fn runs_at_origin_request(behavior: &Value) -> bool {
+    items(&behavior["LambdaFunctionAssociations"]).any(|it| text(&it["EventType"]) == "origin-request")
+}
+
 /// Whether the behavior's cache key includes query strings.
 fn query_strings_in_cache_key(behavior: &Value, cache_policies: &BTreeMap<String, Value>) -> bool {
     let Some(id) = behavior["CachePolicyId"].as_str() else {
@@ -139,6 +158,11 @@ fn query_strings_in_cache_key(behavior: &Value, cache_policies: &BTreeMap<String
         }
         None => MANAGED_POLICIES.contains(&(id, true)),
     }
+}
+
+/// Whether a function runs between the cache and the origin of any behavior of a distribution config.
+pub(crate) fn any_runs_at_origin_request(config: &Value) -> bool {
+    items(&config["CacheBehaviors"]).chain([&config["DefaultCacheBehavior"]]).any(runs_at_origin_request)
 }
 
 /// Whether any behavior of a distribution config has query strings in its cache key.

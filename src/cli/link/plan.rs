@@ -250,7 +250,7 @@ pub(super) async fn config_of(
     if config.is_multi_tenant {
         return Err(LinkError::MultiTenant(id.clone()));
     }
-    if config.origins_of(bucket).next().is_none() {
+    if origin_paths(&config, bucket).is_empty() {
         let domains = config.origins.iter().map(|it| it.domain.clone()).collect();
         return Err(LinkError::NoOrigin { distribution: id.clone(), domains });
     }
@@ -259,9 +259,13 @@ pub(super) async fn config_of(
 
 /// Returns the origin paths with which the distribution serves the bucket, sorted.
 pub(super) fn origin_paths(config: &DistributionConfig, bucket: &Bucket) -> Vec<String> {
+    // A CNAME, which has the bucket's name.
+    let named_like = config.origins.iter().filter(|it| it.is_named_like(bucket)).map(|it| it.path.clone());
     let mut paths: Vec<_> = config
         .origins_of(bucket)
-        .map(|it| match it.path.map(|path| path.to_string()) {
+        .map(|it| it.path)
+        .chain(named_like)
+        .map(|path| match path.map(|path| path.to_string()) {
             // Malformed, or with a parameter that has no value.
             None => "unknown".to_owned(),
             Some(root) if root.is_empty() => "/".to_owned(),

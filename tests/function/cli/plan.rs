@@ -96,10 +96,19 @@ fn the_documented_example_and_its_fields_are_those_of_a_plan() {
     let arguments = ["--keys", "-", "--explain", "--bucket", "my-site", "--config", file.to_str().unwrap()];
     let printed = json_of(&arguments, "img/a.jpg\n");
     let with_forms = json_of(&[&arguments[..], &["--urls", "/:key"]].concat(), "img/a.jpg\n");
+    let function = r#""DefaultCacheBehavior":{"LambdaFunctionAssociations":{"Quantity":1,"Items":[
+        {"LambdaFunctionARN":"arn:aws:lambda:us-east-1:1:function:f:1","EventType":"origin-request"}]},"#;
+    std::fs::write(&file, config.replace("\"DefaultCacheBehavior\":{", function)).unwrap();
+    let (success, rewritten, errors) = plan(&[&arguments[..], &["--json"]].concat(), "img/a.jpg\n");
+    let named = plan(&[&arguments[..], &["--json", "--urls", "/:key"]].concat(), "img/a.jpg\n");
     std::fs::remove_file(&file).unwrap();
     assert_eq!(example, printed);
     assert_eq!(with_forms["urls"][0]["form"], "/:key");
-    assert_eq!(table(&page, "\n## Plan\n"), fields_of([&printed, &with_forms]));
+    let rewritten: Value = serde_json::from_str(&rewritten).unwrap();
+    assert!(success && errors.starts_with("a function at origin-request is in front of this bucket"), "{errors}");
+    assert_eq!(rewritten["urlsUncertain"], 1);
+    assert!(named.0 && named.2.is_empty() && !named.1.contains("urlsUncertain"), "{named:?}");
+    assert_eq!(table(&page, "\n## Plan\n"), fields_of([&printed, &with_forms, &rewritten]));
 }
 
 #[test]

@@ -154,7 +154,7 @@ async fn the_command_line_plans_the_same_paths() {
 
 /// A file has no tenant's values. `--query` writes null for what is absent.
 #[test]
-fn a_file_with_the_config_of_a_multi_tenant_distribution_is_noted() {
+fn a_file_with_the_config_of_a_multi_tenant_distribution_is_refused() {
     let defaults = BTreeMap::from([("stage".to_owned(), "live".to_owned())]);
     let mut config = config(&[("s3", "site.s3.eu-central-1.amazonaws.com", "/{{stage}}")], &defaults);
     let parsed = config_json::parse(&config.to_string()).unwrap();
@@ -165,7 +165,7 @@ fn a_file_with_the_config_of_a_multi_tenant_distribution_is_noted() {
     fs::write(&file, config.to_string()).unwrap();
     let arguments = ["--keys", "-", "--bucket", "site", "--config", file.to_str().unwrap()];
     let (success, _, errors) = run(&arguments, &[], "a/x");
-    assert!(success && errors.contains("config of a multi-tenant distribution"), "{errors}");
+    assert!(!success && errors.contains("config of a multi-tenant distribution"), "{errors}");
     config["TenantConfig"]["ParameterDefinitions"][0]["Definition"]["StringSchema"]["DefaultValue"] = Value::Null;
     config["TenantConfig"]["ParameterDefinitions"][1]["Definition"] = Value::Null;
     assert!(config_json::parse(&config.to_string()).unwrap().parameter_defaults.is_empty());

@@ -191,7 +191,7 @@ async fn with_two_language_folders_the_evictions_of_a_wildcard_are_unknown() {
 }
 
 #[tokio::test]
-async fn a_bad_form_fails_the_buckets_changes_and_is_named_with_its_position() {
+async fn a_bad_form_fails_the_buckets_changes_and_is_named_with_its_character() {
     let config = with_function("origin-request");
     let harness = Harness::start(state("site", &config, &[("invalidation:urls", "/:key /a/:kye")]), &[]).await;
     let (_, message) = harness.error("r1", created(&[("site", "x.html")])).await;

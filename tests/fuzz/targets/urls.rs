@@ -21,7 +21,7 @@ fn is_form(form: &str) -> bool {
     let mut literals = parts.next().unwrap().to_owned();
     let mut words = Vec::new();
     for part in parts {
-        let literal = part.trim_start_matches(|c: char| c.is_ascii_lowercase());
+        let literal = part.trim_start_matches(|c: char| c.is_lowercase());
         words.push((&part[..part.len() - literal.len()], literal.is_empty()));
         literals += literal;
     }
@@ -35,7 +35,14 @@ fn is_form(form: &str) -> bool {
     let encoded: usize = literals.chars().map(|c| if is_plain(c) { 1 } else { 3 * c.len_utf8() }).sum();
     // In 4,000 characters there must be room for two slashes, a key of 1,024 encoded bytes, and `?*`.
     let is_short = encoded <= 4000 - 2 - 3 * 1024 - 2;
+    // Empty only at the end, and no dots alone.
+    let segments: Vec<_> = form.split('/').skip(1).collect();
+    let is_requested = segments
+        .iter()
+        .enumerate()
+        .all(|(index, segment)| ![".", ".."].contains(segment) && (!segment.is_empty() || index + 1 == segments.len()));
     words.len() <= 1
+        && is_requested
         && words.iter().all(|(word, _)| ["key", "rest", "page", "restpage"].contains(word))
         && is_literal
         && is_short

@@ -77,8 +77,9 @@ pub(super) fn random_row(random: &mut Rng, origin_kinds: &[OriginKind]) -> Row {
         },
     };
     // Nobody requests a variant of a directory, which only a website endpoint returns.
-    let kind = random.choice(origin_kinds).filter(|_| set_up.viewers.suffixes == [""]).unwrap_or(&origin_kinds[0]);
-    let mut row = row(&set_up, kind, random.bool());
+    let origin_kind =
+        random.choice(origin_kinds).filter(|_| set_up.viewers.suffixes == [""]).unwrap_or(&origin_kinds[0]);
+    let mut row = row(&set_up, origin_kind, random.bool());
     row.keys = keys.into_iter().collect();
     row
 }

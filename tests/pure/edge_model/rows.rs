@@ -355,7 +355,18 @@ pub(super) fn several_behaviors() -> Vec<Row> {
     let named = |row| Row { bucket: "origin.example.com", ..row };
     let cname = |path| origin("origin.example.com", path, Server::Rest);
     let before = EventType::ViewerRequest;
+    // The default root object is a URL of a form, and no key.
+    let under_a_prefix = row(
+        "root object under a prefix",
+        vec![bucket("")],
+        vec![with(EventType::OriginRequest, strip(), to("*", &[0]))],
+    );
     vec![
+        Row {
+            tags: vec![("invalidation:urls", "/:key /en/:key".to_owned())],
+            distribution: Distribution { root: Some("en/index.html"), ..under_a_prefix.distribution },
+            ..under_a_prefix
+        },
         row("query strings of images", vec![bucket("")], vec![with_queries(to("/img/*", &[0])), to("*", &[0])]),
         row("some folders at another origin", vec![bucket(""), other()], vec![to("/docs/*", &[1]), to("*", &[0])]),
         row("only some folders", vec![bucket(""), other()], vec![to("/docs/*", &[0]), to("*.j?", &[0]), to("*", &[1])]),
@@ -392,7 +403,7 @@ pub(super) fn several_behaviors() -> Vec<Row> {
 }
 
 /// A row of a set-up and a kind of origin.
-pub(super) fn row(set_up: &SetUp, kind: &OriginKind, query_strings: bool) -> Row {
+pub(super) fn row(set_up: &SetUp, origin_kind: &OriginKind, query_strings: bool) -> Row {
     let behavior = |pattern: &str, function| Behavior {
         pattern: pattern.to_owned(),
         targets: vec![0],
@@ -405,24 +416,27 @@ pub(super) fn row(set_up: &SetUp, kind: &OriginKind, query_strings: bool) -> Row
     if set_up.pattern != "*" {
         behaviors.push(Behavior { targets: vec![1], ..behavior("*", None) });
     }
-    let mut tags: Vec<_> = kind.tags.iter().map(|(tag, value)| (*tag, (*value).to_owned())).collect();
+    let mut tags: Vec<_> = origin_kind.tags.iter().map(|(tag, value)| (*tag, (*value).to_owned())).collect();
     tags.extend(set_up.tags.iter().cloned());
-    if query_strings && !kind.has_config {
+    if query_strings && !origin_kind.has_config {
         tags.push(("invalidation:queryStrings", "include".to_owned()));
     }
     let queries = if query_strings { "query strings" } else { "no query strings" };
     Row {
-        name: format!("{}, {}, {queries}", set_up.name, kind.name),
-        bucket: kind.bucket,
+        name: format!("{}, {}, {queries}", set_up.name, origin_kind.name),
+        bucket: origin_kind.bucket,
         tags,
         distribution: Distribution {
-            origins: vec![Origin { domain: kind.domain, path: kind.path, server: kind.server }, other],
+            origins: vec![
+                Origin { domain: origin_kind.domain, path: origin_kind.path, server: origin_kind.server },
+                other,
+            ],
             behaviors,
-            root: kind.root,
+            root: origin_kind.root,
         },
-        has_config: kind.has_config,
+        has_config: origin_kind.has_config,
         keys: KEYS.map(str::to_owned).into(),
-        key_prefix: kind.key_prefix,
+        key_prefix: origin_kind.key_prefix,
         viewers: set_up.viewers.clone(),
     }
 }

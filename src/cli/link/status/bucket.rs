@@ -145,6 +145,13 @@ fn check_origin_path(
     config: &DistributionConfig,
 ) -> Check {
     let paths = origin_paths(config, bucket).join(" ");
+    if options.origin_path.is_none() && config.origins_of(bucket).any(|it| it.path.is_none()) {
+        let message = format!(
+            "an origin path is malformed or has a parameter without a value, so it is not known; name it in the tag \
+             {ORIGIN_PATH_TAG} of the bucket"
+        );
+        return Check::problem(paths, "origin-path-unknown", message);
+    }
     if deployment.function.reads_configs || options.origin_path.is_some() || paths == "/" {
         return Check::ok(paths);
     }
@@ -165,10 +172,13 @@ fn check_urls(
 ) -> (Check, Option<String>) {
     let mapping = Mapping::new(bucket, options, Some(&Arc::new(config.clone())));
     let forms = options.urls.clone().unwrap_or_default().to_string();
-    if mapping.are_urls_uncertain {
+    if mapping.unnamed_functions.at_origin_request {
         return (Check::problem("uncertain", "urls-uncertain", format!("distribution {id}: {URLS_UNCERTAIN}")), None);
     }
-    (Check::ok(forms), mapping.may_be_rewritten.then(|| format!("distribution {id}: {URLS_REWRITTEN}")))
+    (
+        Check::ok(forms),
+        mapping.unnamed_functions.at_viewer_request.then(|| format!("distribution {id}: {URLS_REWRITTEN}")),
+    )
 }
 
 /// The command that links a bucket again, as a remedy.
