@@ -65,7 +65,7 @@ pub(super) enum EventType {
 /// What an edge function does with a URI: these steps, in this order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct EdgeFunction {
-    /// Removes this from the start.
+    /// Removes this from the start; where it ends with a slash, also without it.
     pub(super) prefix: String,
     /// Removes one of these from the end.
     pub(super) suffixes: Vec<&'static str>,
@@ -119,6 +119,7 @@ impl EdgeFunction {
     fn rewrite(&self, uri: &str, folder: &str) -> String {
         let mut uri = match uri.strip_prefix(&format!("/{}", self.prefix)) {
             Some(rest) => format!("/{rest}"),
+            None if format!("{uri}/") == format!("/{}", self.prefix) => "/".to_owned(),
             None => uri.to_owned(),
         };
         let suffix = self.suffixes.iter().find(|suffix| uri.ends_with(*suffix));

@@ -201,11 +201,11 @@ pub(super) fn set_ups() -> Vec<SetUp> {
             folders(&["pr-12"]),
         ),
         below(
-            "/assets/*",
+            "/assets*",
             "a stripped prefix",
             &[(URLS, "/assets/:key")],
             at(OriginRequest, strip("assets/", Pages::Index("index.html"))),
-            prefixes(&["assets/", ""]),
+            prefixes(&["assets/", "assets", ""]),
         ),
         below(
             "/assets/*",
