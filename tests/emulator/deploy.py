@@ -78,6 +78,7 @@ def from_a_zip_without_rust(emulator, deploy, zip_file):
     printed = deploy("--zip", zip_file, "--tag", "team=web, infra", "--tag", "cost-center=1=2")
     assert f"Deploying the stack cloudfront-invalidator to account {ACCOUNT} in Region {REGION}" in printed, printed
     tags = {it["Key"]: it["Value"] for it in emulator.client("s3").get_bucket_tagging(Bucket=UPLOADS)["TagSet"]}
+    assert f"Version\t{VERSION}" in printed, printed
     expected = {"created-by": "s3-cloudfront-invalidator", "team": "web, infra", "cost-center": "1=2"}
     assert tags == expected, tags
     stack = emulator.client("cloudformation").describe_stacks(StackName="cloudfront-invalidator")["Stacks"][0]
@@ -95,7 +96,8 @@ def from_a_zip_without_rust(emulator, deploy, zip_file):
         return all(is_covered(url, items) for url in urls)
 
     until("all URLs of the sample site are invalidated", invalidated)
-    emulator.invalidator("status", "my-site")
+    printed = emulator.invalidator("status", "my-site", notes=True)
+    assert f"\nVersion of the function: {VERSION}\n" in printed and "warning:" not in printed, printed
 
 
 def from_a_release(emulator, deploy, workdir, zip_file):
@@ -119,7 +121,11 @@ def from_a_release(emulator, deploy, workdir, zip_file):
     (files / "SHA256SUMS").write_text(f"{sums[0]}\n{sha256(template.read_bytes()).hexdigest()}  {template.name}\n")
     assert "the template has no parameter Nothing" in deploy(*release, "Nothing=1", code=1, **url)
     deploy(*release, "MaxPaths=7", **url)
-    configuration = emulator.client("lambda").get_function_configuration(FunctionName=emulator.outputs("released")["FunctionArn"])
+    outputs = emulator.outputs("released")
+    configuration = emulator.client("lambda").get_function_configuration(FunctionName=outputs["FunctionArn"])
+    assert configuration["Environment"]["Variables"]["VERSION"] == outputs["Version"] == version, outputs
+    printed = emulator.invalidator("status", "--stack", "released", notes=True)
+    assert f"warning: the function has version {version}, and this command line has version {VERSION}" in printed, printed
     assert configuration["Environment"]["Variables"]["MAX_PATHS"] == "7", configuration
     # A repository that is not on GitHub has no releases that the script knows.
     assert "set RELEASES_URL" in deploy(*release, code=1)

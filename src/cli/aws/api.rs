@@ -90,6 +90,7 @@ impl OperatorApi for OperatorClients {
             is_dry_run: variables.remove("DRY_RUN").is_some_and(|it| it.trim() == "true"),
             bucket_owner: variables.remove("EXPECTED_BUCKET_OWNER"),
             queue_url: variables.remove("QUEUE_URL"),
+            version: variables.remove("VERSION"),
             dead_letter_queue: output.dead_letter_config.and_then(|it| it.target_arn),
         })
     }

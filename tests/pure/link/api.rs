@@ -36,6 +36,7 @@ impl OperatorApi for Account {
             is_dry_run: self.is_dry_run.get(),
             bucket_owner: self.owner.borrow().clone(),
             queue_url: self.queue_url.borrow().clone(),
+            version: Some("0.1.0".to_owned()),
             dead_letter_queue,
         })
     }
