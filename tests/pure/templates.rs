@@ -146,7 +146,10 @@ fn all_files_have_the_same_version() {
         ("infra/cloudformation/template.yaml", format!("  Release: {{ Function: {{ Version: \"{version}\" }} }}\n")),
         ("infra/terraform/main.tf", format!("  version = \"{version}\"\n")),
         ("infra/cdk/package.json", format!("  \"version\": \"{version}\",\n")),
-        ("infra/cdk/package-lock.json", format!("{{\n  \"name\": \"s3-cloudfront-invalidator-cdk\",\n  \"version\": \"{version}\",\n")),
+        (
+            "infra/cdk/package-lock.json",
+            format!("{{\n  \"name\": \"s3-cloudfront-invalidator-cdk\",\n  \"version\": \"{version}\",\n"),
+        ),
         ("CHANGELOG.md", format!("\n## [{version}] - ")),
     ] {
         assert!(read(file).contains(&line), "{file} has another version than {version}");
