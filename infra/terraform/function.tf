@@ -54,6 +54,7 @@ resource "aws_lambda_function" "this" {
         NEGATIVE_CACHE_TTL_SECONDS = tostring(var.negative_cache_ttl_seconds)
         RETRY_BASE_DELAY_MS        = tostring(var.retry_base_delay_ms)
         STALE_IF_ERROR_SECONDS     = tostring(var.stale_if_error_seconds)
+        VERSION                    = local.version
       },
       var.buckets ? { QUEUE_URL = aws_sqs_queue.this[0].url } : {},
       var.expected_bucket_owner == "" ? {} : { EXPECTED_BUCKET_OWNER = var.expected_bucket_owner },

@@ -10,6 +10,9 @@ locals {
   # `id`, because version 6 of the provider deprecates `name`, and version 5 does not have `region`.
   region = data.aws_region.current.id
 
+  # The version of the function, and of this module.
+  version = "0.1.0"
+
   cloudfront = "arn:${local.partition}:cloudfront::${local.account}"
   buckets    = "arn:${local.partition}:s3:::*"
 

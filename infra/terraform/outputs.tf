@@ -36,3 +36,8 @@ output "role_arn" {
   description = "The ARN of the function's execution role"
   value       = aws_iam_role.this.arn
 }
+
+output "version" {
+  description = "The version of the function"
+  value       = local.version
+}

@@ -13,8 +13,8 @@ use super::aws_args::{AwsArgs, DeploymentArgs};
 use super::link::{
     BucketStatus, Check, Deployment, DeploymentStatus, OperatorApi, Problem, check_bucket, check_deployment,
 };
-use super::terminal::{keep_on_one_line, narrow, right, say, shorten_to, table};
-use crate::change::text::{counted, json_line, one_line};
+use super::terminal::{keep_on_one_line, narrow, note, right, say, shorten_to, table};
+use crate::change::text::{counted, excerpt, json_line, one_line};
 use crate::change::{BucketName, Timestamp};
 use crate::report::logging::timestamp;
 
@@ -80,12 +80,17 @@ impl StatusArgs {
                 let text = format!("Polled last: {}", last_poll.state);
                 say(format_args!("\n{}", one_line(&mark(last_poll, &text))));
             }
+            let version = function.version.as_deref().unwrap_or("unknown");
+            say(format_args!("\nVersion of the function: {}", excerpt(version)));
             for (bucket, note) in buckets.iter().flat_map(notes) {
                 say(format_args!("\nNote: {}", one_line(&format!("{bucket}, {note}"))));
             }
             for problem in &problems {
                 say(format_args!("\n! {}", one_line(&problem.to_string())));
             }
+        }
+        if let Some(warning) = version_warning(function.version.as_deref()) {
+            note(warning);
         }
         if !problems.is_empty() {
             bail!("{} found", counted(problems.len(), "problem"));
@@ -110,6 +115,16 @@ async fn tagged(api: &impl OperatorApi, deployment: &Deployment) -> anyhow::Resu
         }
     };
     Ok(stream::iter(names).map(check).buffered(MAX_CONCURRENT_CHECKS).filter_map(|it| async { it }).collect().await)
+}
+
+/// Returns a warning if the function has another version than this command line, so that one may not know what the other does.
+fn version_warning(of_function: Option<&str>) -> Option<String> {
+    let own = env!("CARGO_PKG_VERSION");
+    let other = of_function.filter(|version| *version != own)?;
+    Some(format!(
+        "warning: the function has version {}, and this command line has version {own}; use the same version of both",
+        excerpt(other)
+    ))
 }
 
 /// What `--json` prints.
@@ -272,6 +287,7 @@ mod tests {
         ];
         let function = DeploymentStatus {
             arn: "arn:aws:lambda:eu-central-1:123456789012:function:f".to_owned(),
+            version: None,
             queues: vec![queue("cloudfront-invalidator-Queue-6BB05B5F75285", ok("enabled"))],
             dead_letter_queues: vec![queue(
                 "cloudfront-invalidator-DeadLetterQueue-42E4C03ED2987",
@@ -314,10 +330,19 @@ mod tests {
     }
 
     #[test]
+    fn another_version_is_warned_of() {
+        assert_eq!(version_warning(None), None, "not known");
+        assert_eq!(version_warning(Some(env!("CARGO_PKG_VERSION"))), None);
+        let warning = version_warning(Some("9.8.7\n")).unwrap();
+        assert!(warning.starts_with("warning: the function has version 9.8.7\\n, and this"), "{warning}");
+    }
+
+    #[test]
     fn problems_name_where_they_are() {
         let buckets = [bucket("my-site", problem("none", "tag-missing"), &[])];
         let function = DeploymentStatus {
             arn: String::new(),
+            version: None,
             queues: vec![queue("changes", problem("disabled", "event-source-disabled"))],
             dead_letter_queues: Vec::new(),
             own_problems: vec![Problem { code: "dry-run", message: "a remedy".to_owned() }],

@@ -62,6 +62,8 @@ const LOG_LIMITS: ListLimits = ListLimits {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LogLine {
+    /// The version of the function.
+    version: &'static str,
     /// The event source.
     pub source: EventSource,
     /// The time from the oldest change that was invalidated to the answer, in milliseconds; absent if the time of the
@@ -93,6 +95,7 @@ impl LogLine {
             job.message = shortened(&job.message, MESSAGE_LENGTH);
         }
         Self {
+            version: env!("CARGO_PKG_VERSION"),
             source,
             invalidation_lag: report.oldest_invalidated.and_then(|oldest| Some(now?.since(oldest))),
             stats,

@@ -7,6 +7,7 @@ import datetime
 import importlib.util
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -199,10 +200,12 @@ def until(what, is_so, max_wait=MAX_WAIT):
 
 
 def zip_of(workdir, bootstrap):
-    """The function's zip."""
+    """The function's zip, as scripts/package makes it."""
     zip_file = workdir / "function.zip"
     with zipfile.ZipFile(zip_file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         archive.write(bootstrap, "bootstrap")
+        version = re.search(r'^version = "(.*)"$', (ROOT / "Cargo.toml").read_text(), re.MULTILINE).group(1)
+        archive.comment = f"s3-cloudfront-invalidator {version}".encode()
     return zip_file
 
 

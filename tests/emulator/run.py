@@ -107,6 +107,7 @@ def is_shown(document, name, printed, distribution):
     def plain(text):
         text = text.replace(distribution, "E2EXAMPLE1ABCD")
         rules = [(r"\bI[A-Z0-9]{13}\b", "I…"), (r"-[0-9A-F]{13}\b", "-…"), (r"\b\d+ s\b", "N s"), ("─+", "─"), (" +", " ")]
+        rules.append((r"function: \d+\.\d+\.\d+$", "function: VERSION"))
         rules.append((r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "TIME UTC"))
         for pattern, made_up in rules:
             text = re.sub(pattern, made_up, text)

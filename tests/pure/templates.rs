@@ -138,6 +138,24 @@ fn every_environment_variable_has_a_parameter_with_the_codes_default_and_limits(
     }
 }
 
+/// A release consists of files with one version, and the changelog describes it.
+#[test]
+fn all_files_have_the_same_version() {
+    let version = env!("CARGO_PKG_VERSION");
+    for (file, line) in [
+        ("infra/cloudformation/template.yaml", format!("  Release: {{ Function: {{ Version: \"{version}\" }} }}\n")),
+        ("infra/terraform/main.tf", format!("  version = \"{version}\"\n")),
+        ("infra/cdk/package.json", format!("  \"version\": \"{version}\",\n")),
+        (
+            "infra/cdk/package-lock.json",
+            format!("{{\n  \"name\": \"s3-cloudfront-invalidator-cdk\",\n  \"version\": \"{version}\",\n"),
+        ),
+        ("CHANGELOG.md", format!("\n## [{version}] - ")),
+    ] {
+        assert!(read(file).contains(&line), "{file} has another version than {version}");
+    }
+}
+
 #[test]
 fn the_function_accepts_every_log_level_of_the_template() {
     let template = read("infra/cloudformation/template.yaml");

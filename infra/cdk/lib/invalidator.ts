@@ -40,6 +40,9 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
   /** The alarm on the age of the oldest message, unless `alarmOnQueueAge` is false, and those of `alarms`. */
   public readonly alarms: Alarm[];
 
+  /** The version of the function, and of this package. */
+  public readonly version: string = require('../../package.json').version;
+
   protected readonly lambdaFunction: lambda.IFunction;
   protected readonly notificationDependencies: IDependable[];
   protected readonly distributionTag: string;
@@ -106,6 +109,7 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
         RETRY_BASE_DELAY_MS: String(props.retryBaseDelayMs ?? 2000),
         STALE_IF_ERROR_SECONDS: String(props.staleIfErrorSeconds ?? 3600),
         ...(queues && { QUEUE_URL: queues.queue.queueUrl }),
+        VERSION: this.version,
         ...(props.expectedBucketOwner !== undefined && { EXPECTED_BUCKET_OWNER: props.expectedBucketOwner }),
         ...(props.distributionId !== undefined && { DISTRIBUTION_ID: props.distributionId }),
       },

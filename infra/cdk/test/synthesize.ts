@@ -27,6 +27,7 @@ function template({ architecture, alarmTopic, permissionsBoundary, encryptionKey
     DeadLetterQueueArn: invalidator.deadLetterQueue && invalidator.deadLetterQueueArn,
     ScheduleName: invalidator.scheduleName,
     RoleArn: invalidator.roleArn,
+    Version: invalidator.version,
   };
   for (const [name, value] of Object.entries(outputs)) {
     if (value !== undefined) new CfnOutput(stack, name, { value });

@@ -91,6 +91,7 @@ impl OperatorApi for OperatorClients {
             reads_configs: variables.remove("DISTRIBUTION_CONFIG").is_none_or(|it| it.trim() != "off"),
             bucket_owner: variables.remove("EXPECTED_BUCKET_OWNER"),
             queue_url: variables.remove("QUEUE_URL"),
+            version: variables.remove("VERSION"),
             dead_letter_queue: output.dead_letter_config.and_then(|it| it.target_arn),
         })
     }

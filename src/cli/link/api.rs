@@ -26,6 +26,8 @@ pub struct FunctionInfo {
     pub bucket_owner: Option<String>,
     /// `QUEUE_URL`, if it is set: the queue that the function polls.
     pub queue_url: Option<String>,
+    /// `VERSION`, if it is set: the version of the function's package. The templates set it.
+    pub version: Option<String>,
     /// The ARN of the queue or topic in the function's dead-letter configuration.
     pub dead_letter_queue: Option<String>,
 }

@@ -275,7 +275,7 @@ fn the_documented_metrics_are_exactly_those_emitted() {
     assert!(template.contains(&format!("MetricNamespace: {NAMESPACE}")));
 }
 
-/// Times and durations are not compared.
+/// Times, durations and the version are not compared.
 #[tokio::test]
 async fn the_documented_example_is_a_written_line() {
     let lines = batch().await;
@@ -284,7 +284,8 @@ async fn the_documented_example_is_a_written_line() {
     let example = operations.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
     let mut example: Value = serde_json::from_str(example).unwrap();
     let mut line = (*line).clone();
-    for differs in ["timestamp", "durationMs", "invalidationLagMs"] {
+    assert_eq!(line["version"], env!("CARGO_PKG_VERSION"));
+    for differs in ["timestamp", "version", "durationMs", "invalidationLagMs"] {
         for line in [&mut example, &mut line] {
             assert!(line.as_object_mut().unwrap().remove(differs).is_some(), "{differs}");
         }

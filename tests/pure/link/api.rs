@@ -37,6 +37,7 @@ impl OperatorApi for Account {
             reads_configs: self.reads_configs.get(),
             bucket_owner: self.owner.borrow().clone(),
             queue_url: self.queue_url.borrow().clone(),
+            version: Some("0.1.0".to_owned()),
             dead_letter_queue,
         })
     }

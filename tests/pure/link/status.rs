@@ -315,6 +315,7 @@ fn the_json_of_a_status_names_every_field() {
         json!(of_function),
         json!({
             "arn": FUNCTION,
+            "version": "0.1.0",
             "ok": true,
             "queues": [polled],
             "deadLetterQueues": [queue("dead", "empty")],

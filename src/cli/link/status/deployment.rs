@@ -57,7 +57,8 @@ pub async fn check_deployment(
         let message = "events that fail permanently are lost; give the function and its queue a dead-letter queue";
         own_problems.push(Problem { code: "dead-letter-queue-missing", message: message.to_owned() });
     }
-    DeploymentStatus { arn: deployment.function.arn.clone(), queues, dead_letter_queues, own_problems }
+    let (arn, version) = (deployment.function.arn.clone(), deployment.function.version.clone());
+    DeploymentStatus { arn, version, queues, dead_letter_queues, own_problems }
 }
 
 /// The remedy for messages in a dead-letter queue. The command names the destination, since SQS does not know the

@@ -123,6 +123,8 @@ pub struct DistributionStatus {
 pub struct DeploymentStatus {
     /// The function's ARN.
     pub arn: String,
+    /// The version of its package; `None` if its environment variables do not contain it.
+    pub version: Option<String>,
     /// The queues that it reads.
     pub queues: Vec<QueueStatus>,
     /// The dead-letter queues of the function and of its queues.
@@ -135,6 +137,9 @@ impl Serialize for DeploymentStatus {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_map(None)?;
         fields.serialize_entry("arn", &self.arn)?;
+        if let Some(version) = &self.version {
+            fields.serialize_entry("version", version)?;
+        }
         fields.serialize_entry("ok", &self.problems().next().is_none())?;
         fields.serialize_entry("queues", &self.queues)?;
         fields.serialize_entry("deadLetterQueues", &self.dead_letter_queues)?;
