@@ -129,7 +129,7 @@ impl InvalidateArgs {
         let (event, unreadable) = match input {
             ToInvalidate::Paths { target, paths, left_out } => {
                 let kind = RequestKind::Paths { target: self.target(target)?, paths, left_out };
-                (Event::Request(Request { kind, wait: None }), Unreadable::default())
+                (Event::Request(Request { kind, wait: None, dry_run: false }), Unreadable::default())
             }
             ToInvalidate::Changes { changes, unreadable } if changes.is_empty() => {
                 let refused = unreadable.refuse();

@@ -265,7 +265,8 @@ mod tests {
                 .map(|seconds| LastInvalidation { created_at: created_at(seconds), status: "Completed".to_owned() }),
         };
         let distributions = distributions.iter().map(distribution).collect();
-        BucketStatus { name: name.to_owned(), tag, events_via: ok("queue"), policy: ok("ok"), distributions }
+        let name = name.to_owned();
+        BucketStatus { name, tag, events_via: ok("queue"), policy: ok("ok"), dry_run: ok("ok"), distributions }
     }
 
     fn queue(name: &str, state: Check) -> QueueStatus {

@@ -11,7 +11,7 @@ use crate::change::{Bucket, BucketName, DistributionId, FieldError, NameError, O
 use crate::path::{Item, named_items};
 
 /// The fields of a request. All are optional.
-const FIELDS: [&str; 7] = ["distributionId", "bucket", "paths", "keys", "key", "wait", "waitSeconds"];
+const FIELDS: [&str; 8] = ["distributionId", "bucket", "paths", "keys", "key", "wait", "waitSeconds", "dryRun"];
 
 /// Other names of fields: of the field of `CreateInvalidation`, and of published functions for CodePipeline.
 const OTHER_NAMES: [(&str, &str); 2] = [("items", "paths"), ("objectpaths", "paths")];
@@ -19,19 +19,24 @@ const OTHER_NAMES: [(&str, &str); 2] = [("items", "paths"), ("objectpaths", "pat
 /// A request, at the end of error messages.
 const EXAMPLE: &str = r#"{"distributionId":"E2EXAMPLE1ABCD","paths":["/*"]}"#;
 
+/// What a switch must be, in error messages.
+const TRUE_OR_FALSE: &str = "true or false";
+
 /// The longest wait in seconds if a request has `wait` but no `waitSeconds`.
 pub const DEFAULT_WAIT: u64 = 900;
 
 /// The largest `waitSeconds`. AWS quotes 25 s for 95 of 100 invalidations (April 2026).
 pub const MAX_WAIT: u64 = 3600;
 
-/// What to invalidate, and whether to wait until that is complete.
+/// What to invalidate, whether to wait until that is complete, and whether anything is sent at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// What to invalidate.
     pub kind: RequestKind,
     /// How long to wait at most for the invalidations to complete, in seconds. `None` for no wait.
     pub wait: Option<u64>,
+    /// Whether the invalidations are only planned, as with `DRY_RUN`.
+    pub dry_run: bool,
 }
 
 /// What to invalidate: named paths, or the paths of changed objects.
@@ -95,7 +100,7 @@ fn letters(name: &str) -> String {
 impl Default for Request {
     fn default() -> Self {
         let kind = RequestKind::everything(RequestTarget::Default);
-        Self { kind, wait: None }
+        Self { kind, wait: None, dry_run: false }
     }
 }
 
@@ -145,7 +150,7 @@ impl Request {
             }
             Err(_) => return Self::parse(text),
         };
-        Ok(Self { kind, wait: None })
+        Ok(Self { kind, wait: None, dry_run: false })
     }
 
     pub(super) fn from_fields(fields: &EventFields<'_>) -> Result<Self, FieldError> {
@@ -164,7 +169,8 @@ impl Request {
         // `null` counts as absent.
         values.retain(|_, value| value.get() != "null");
         let values = RequestFields(values);
-        Ok(Self { kind: kind(&values)?, wait: wait(&values)? })
+        let dry_run = values.read("dryRun", TRUE_OR_FALSE, |_| true)?.unwrap_or(false);
+        Ok(Self { kind: kind(&values)?, wait: wait(&values)?, dry_run })
     }
 }
 
@@ -247,7 +253,7 @@ fn kind(values: &RequestFields<'_>) -> Result<RequestKind, FieldError> {
 }
 
 fn wait(values: &RequestFields<'_>) -> Result<Option<u64>, FieldError> {
-    let wait = values.read("wait", "true or false", |_| true)?;
+    let wait = values.read("wait", TRUE_OR_FALSE, |_| true)?;
     let what = format!("a number of seconds from 1 to {MAX_WAIT}");
     let seconds = values.read("waitSeconds", &what, |seconds| (1..=MAX_WAIT).contains(seconds))?;
     Ok(wait.unwrap_or(false).then(|| seconds.unwrap_or(DEFAULT_WAIT)))
@@ -283,8 +289,8 @@ mod tests {
 
     #[test]
     fn keys_are_literal_and_need_their_bucket() {
-        let Ok(Request { kind: RequestKind::Keys { bucket, keys }, wait: Some(60) }) =
-            Request::parse(r#"{"bucket":"site","keys":["a+b %41"],"wait":true,"waitSeconds":60}"#)
+        let Ok(Request { kind: RequestKind::Keys { bucket, keys }, wait: Some(60), dry_run: true }) =
+            Request::parse(r#"{"bucket":"site","keys":["a+b %41"],"wait":true,"waitSeconds":60,"dry_run":true}"#)
         else {
             panic!("keys");
         };
@@ -326,7 +332,7 @@ mod tests {
             ("null", "not a JSON object such as"),
             (
                 r#"{"x":["/a"]}"#,
-                "x: is unknown; the fields are distributionId, bucket, paths, keys, key, wait, waitSeconds; for example {",
+                "x: is unknown; the fields are distributionId, bucket, paths, keys, key, wait, waitSeconds, dryRun; for example {",
             ),
             (r#"{"item":["/a"]}"#, "item: is unknown (\"paths\"?); the fields are"),
             (r#"{"wait":true,"wait":false}"#, "wait: is given twice"),
@@ -348,6 +354,7 @@ mod tests {
             (r#"{"bucket":"site","keys":["a"],"paths":["/a"]}"#, "keys: are invalidated in"),
             (r#"{"distributionId":"E1","bucket":"site","keys":["a"]}"#, "keys: are invalidated in"),
             (r#"{"wait":"yes"}"#, "wait: \"yes\" is not true or false"),
+            (r#"{"dryRun":"true"}"#, "dryRun: \"true\" is not true or false"),
             (r#"{"waitSeconds":0}"#, "waitSeconds: 0 is not a number of seconds from 1 to 3600"),
             (r#"{"waitSeconds":3601}"#, "waitSeconds: 3601 is not"),
         ] {

@@ -57,11 +57,12 @@ impl App {
         logging::timestamp((self.clock)())
     }
 
-    /// Sends invalidations. `retry_refused` is whether what CloudFront refuses for its rate or for what is in progress
-    /// is retried.
+    /// Sends invalidations, unless it is a dry run. `retry_refused` is whether what CloudFront refuses for its rate or
+    /// for what is in progress is retried.
     pub(super) async fn send(
         &self,
         invalidations: &[Invalidation],
+        dry_run: bool,
         retry_refused: bool,
         deadlines: SendDeadlines,
     ) -> Vec<SendResult> {
@@ -71,7 +72,7 @@ impl App {
             retry_refused,
             learned: self.refusals.learned(LEARNED_TIME),
             part_interval: part_interval(backoff),
-            dry_run: self.config.dry_run,
+            dry_run,
         };
         send_all(&self.cloudfront, invalidations, &self.sent_cache, &self.refusals, options, deadlines).await
     }

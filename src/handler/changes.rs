@@ -66,7 +66,7 @@ impl App {
                 }
                 queued
             }
-            _ => self.handle_changes(&batch, &delivery_id, invocation, retries).await?,
+            _ => self.handle_changes(&batch, &delivery_id, invocation, retries, self.config.dry_run).await?,
         };
         let batch_response = batch.messages.as_deref().and_then(|messages| handled.batch_response(messages, &batch));
         let HandledChanges { report, failures, .. } = handled;
@@ -83,13 +83,15 @@ impl App {
     }
 
     /// Sends one invalidation per distribution for the changes of `batch`, and records the outcome of every change.
-    /// `delivery_id` identifies the delivery in caller references; for SQS messages the plan uses their IDs instead.
+    /// `delivery_id` identifies the delivery in caller references; for SQS messages the plan uses their IDs instead. In a
+    /// dry run nothing is sent.
     pub(super) async fn handle_changes(
         &self,
         batch: &Batch,
         delivery_id: &DeliveryId<'_>,
         invocation: &Invocation,
         retries: Retries<'_>,
+        dry_run: bool,
     ) -> Result<HandledChanges, InvocationError> {
         let buckets = batch.changes.iter().map(|change| &change.bucket).collect();
         let all_changes = batch.changes.len() + batch.failed.len() + batch.unlisted_failures;
@@ -113,12 +115,12 @@ impl App {
         let listed_keys = Box::pin(listing).await;
         let invalidations = plan_changes(batch, &assignments, &listed_keys, self.config.objective, delivery_id);
         let retry_refused = !matches!(retries, Retries::InQueue(_));
-        let sent = self.send(&invalidations, retry_refused, send_deadlines).await;
+        let sent = self.send(&invalidations, dry_run, retry_refused, send_deadlines).await;
         let mut failures = unreadable(batch);
         failures.extend(tag_failures(&tags_unavailable, &tags));
         let id_source = self.id_source(IdSource::BucketTags);
         failures.extend(config_failures(batch, id_source, &config_unavailable, &configs));
-        let accepted = if self.config.dry_run { SkipReason::DryRun.into() } else { Outcome::Invalidated };
+        let accepted = if dry_run { SkipReason::DryRun.into() } else { Outcome::Invalidated };
         let (mut report, mut refused) = (Report::default(), Vec::new());
         // The changes of which a distribution is missing or denied: their buckets' tags may have been corrected by now.
         let unreadable_configs =

@@ -97,7 +97,10 @@ impl App {
             let deadline = invocation.deadline.checked_sub(reserve).unwrap_or(invocation.deadline);
             let handling = Invocation { deadline, ..invocation.clone() };
             let delivery_id = DeliveryId::Invocation(&invocation.request_id);
-            match self.handle_changes(&batch, &delivery_id, &handling, Retries::UntilDeadline).await {
+            match self
+                .handle_changes(&batch, &delivery_id, &handling, Retries::UntilDeadline, self.config.dry_run)
+                .await
+            {
                 Ok(handled) => {
                     let done = batch.messages.iter().flatten().filter(|message| !handled.has_failed(message));
                     let done = done.filter_map(|message| receipt_handles.get(&message.id).cloned());

@@ -37,12 +37,13 @@ impl App {
         delivery_id: &DeliveryId<'_>,
         invocation: &Invocation,
     ) -> Result<Report, InvocationError> {
+        let dry_run = self.config.dry_run || request.dry_run;
         let (report, failures) = match &request.kind {
             RequestKind::Keys { bucket, keys } => {
                 let changes = keys.iter().cloned().map(|key| Change { bucket: bucket.clone(), key }).collect();
                 let batch = Batch { changes, ..Batch::default() };
                 let HandledChanges { report, failures, .. } =
-                    self.handle_changes(&batch, delivery_id, invocation, Retries::UntilDeadline).await?;
+                    self.handle_changes(&batch, delivery_id, invocation, Retries::UntilDeadline, dry_run).await?;
                 if report.skipped.iter().any(|it| matches!(it.reason, SkipReason::BucketNotTagged { .. })) {
                     return Err(InvocationError::request_refused(self.not_tagged(bucket), keys.len()));
                 }
@@ -66,7 +67,7 @@ impl App {
                 let invalidations = plan_named(&distributions, paths, tagged.map(|it| &it.name), delivery_id);
                 let mut report = Report { paths_left_out: *left_out, ..Report::default() };
                 let mut failures = Vec::new();
-                let sent = self.send(&invalidations, true, invocation.send_deadlines(None)).await;
+                let sent = self.send(&invalidations, dry_run, true, invocation.send_deadlines(None)).await;
                 for (invalidation, SendResult { sent, error }) in invalidations.iter().zip(sent) {
                     report.extend(sent);
                     if let (Some(bucket), Some(error)) = (tagged, &error)

@@ -239,8 +239,9 @@ impl Report {
     /// they may, by index in the batch.
     pub fn set_uncertain(&mut self, uncertain: &BTreeSet<usize>, outcomes: &Outcomes) {
         let outcomes = outcomes.iter().enumerate();
-        let invalidated = outcomes.filter(|(_, outcome)| **outcome == Outcome::Invalidated);
-        self.urls_uncertain = invalidated.filter(|(index, _)| uncertain.contains(index)).count();
+        let dry_run = Outcome::from(SkipReason::DryRun);
+        let sent = outcomes.filter(|(_, outcome)| **outcome == Outcome::Invalidated || **outcome == dry_run);
+        self.urls_uncertain = sent.filter(|(index, _)| uncertain.contains(index)).count();
     }
 
     fn skip(&mut self, reason: SkipReason, changes: usize) {

@@ -39,7 +39,8 @@ fn called(path: &Path, text: &str, clients: &[(&str, &str)]) -> BTreeSet<String>
         let verbs = ["add", "create", "delete", "describe", "get", "head", "list", "put", "receive", "remove", "send"];
         let is_operation =
             verbs.contains(&verb) && operation.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c == '2');
-        if !is_operation || !operation.contains('_') || rest.is_empty() {
+        let is_operation = is_operation && operation.contains('_') || operation == "invoke";
+        if !is_operation || rest.is_empty() {
             continue;
         }
         let before = &code[..at];
@@ -51,6 +52,8 @@ fn called(path: &Path, text: &str, clients: &[(&str, &str)]) -> BTreeSet<String>
             "s3:ListBuckets" => "s3:ListAllMyBuckets".to_owned(),
             "s3:GetBucketNotificationConfiguration" => "s3:GetBucketNotification".to_owned(),
             "s3:PutBucketNotificationConfiguration" => "s3:PutBucketNotification".to_owned(),
+            // Source: Service Authorization Reference, "AWS Lambda".
+            "lambda:Invoke" => "lambda:InvokeFunction".to_owned(),
             "s3:DeleteBucketTagging" => "s3:PutBucketTagging".to_owned(),
             // Source: Service Authorization Reference, "Amazon SQS": the batch operations have no actions of their own.
             "sqs:DeleteMessageBatch" => "sqs:DeleteMessage".to_owned(),

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use s3_cloudfront_invalidator::config::Config;
+use s3_cloudfront_invalidator::path::UrlForms;
 
 fn read(name: &str) -> String {
     std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
@@ -115,5 +116,19 @@ fn the_readmes_settings_are_rows_of_the_settings_table() {
     assert!(rows.len() > 3, "{rows:?}");
     for row in rows {
         assert!(table().contains(&(row[0].clone(), row[1].clone())), "{row:?}");
+    }
+}
+
+/// The templates check forms with a pattern of their own.
+#[test]
+fn the_forms_of_the_templates_are_those_of_the_function() {
+    let forms: serde_json::Value = serde_json::from_str(&read("tests/data/url-forms.json")).unwrap();
+    let list = |name: &str| forms[name].as_array().unwrap().iter().map(|it| it.as_str().unwrap());
+    assert!(list("valid").count() > 9 && list("invalid").count() > 9);
+    for form in list("valid") {
+        assert_eq!(UrlForms::parse(form).map(|it| it.to_string()).as_deref(), Ok(form));
+    }
+    for form in list("invalid") {
+        assert!(UrlForms::parse(form).is_err(), "{form}");
     }
 }

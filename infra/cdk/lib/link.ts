@@ -35,9 +35,19 @@ export interface LinkProps extends NotificationKeyFilter {
 /** The maximum length of a tag value. Source: S3 user guide, "Using cost allocation S3 bucket tags". */
 const MAX_VALUE_LENGTH = 256;
 
+/**
+ * A form of URLs: exactly one word for the key or a part of it, and nothing after `:any`. The function reports what else is wrong with a
+ * form. The same pattern is in infra/terraform/bucket_tags.
+ */
+const URL_FORM = /^\/[^:\s]*(:(key|rest|page|restpage)([^:\s\p{Ll}][^:\s]*)?(:any)?|:any)$/u;
+
 /** The bucket tags that the function reads. */
 export function bucketTags(distributionTag: string, distributionIds: string[], props: LinkProps): Record<string, string> {
   checkRange('maxPaths', props.maxPaths, 1, 3000);
+  for (const form of props.urls ?? []) {
+    if (Token.isUnresolved(form) || URL_FORM.test(form)) continue;
+    throw new Error(`urls: "${form}" is not a form: it starts with / and contains one of :key, :rest, :page, :restpage; :any may end it`);
+  }
   const values: Record<string, string | undefined> = {
     [distributionTag]: distributionIds.join(' '),
     'invalidation:originPath': props.originPath,

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { App, Aws, CfnOutput, Stack, Tags } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
@@ -144,6 +146,18 @@ test('options become tags, and several distributions and tenants share one tag',
     'invalidation:urls': '/:key /assets/:page',
     'invalidation:ignore': 'logs/ .map .LICENSE.txt',
   });
+});
+
+test('the forms of URLs are checked', () => {
+  const forms = JSON.parse(readFileSync(join(__dirname, '../../../../tests/data/url-forms.json'), 'utf8'));
+  const { stack, invalidator } = deploy();
+  const { bucket } = site(stack);
+  const link = (urls: string[]) => invalidator.link(bucket, { distributionId: 'E2EXAMPLE1ABCD' }, { urls });
+  for (const form of forms.invalid) {
+    assert.throws(() => link(['/:key', form]), /urls: ".*" is not a form/, form);
+  }
+  link(forms.valid);
+  assert.equal(tags(Template.fromStack(stack)).Tags['invalidation:urls'], forms.valid.join(' '));
 });
 
 test('the tag has the key that the function reads', () => {

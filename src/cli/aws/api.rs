@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use aws_sdk_cloudfront::types::InvalidationSummary;
 use aws_sdk_eventbridge::types::RuleState;
 use aws_sdk_lambda::operation::add_permission::AddPermissionError;
+use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::FunctionResponseType;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::{BucketAbacStatus, BucketLocationConstraint, Tag, Tagging};
 use aws_sdk_scheduler::types::ScheduleState;
 use aws_sdk_sqs::types::QueueAttributeName;
+use serde::Deserialize;
 
 use super::known_elements::OnlyKnownElements;
 use super::{OperatorClients, notifications, retry_while_busy, unless_missing};
@@ -19,8 +21,8 @@ use crate::aws::response::{
 use crate::aws::{CallError, ErrorClass};
 use crate::change::{AccountId, BucketName, DistributionId, Timestamp};
 use crate::cli::link::{
-    EventRule, EventSourceMapping, FunctionInfo, LastInvalidation, Notifications, OperatorApi, Queue, S3_PRINCIPAL,
-    Schedule, name_of_arn,
+    DryRun, EventRule, EventSourceMapping, FunctionInfo, LastInvalidation, Notifications, OperatorApi, Queue,
+    S3_PRINCIPAL, Schedule, name_of_arn,
 };
 use crate::path::{DistributionConfig, Tags, Tenant};
 
@@ -93,6 +95,28 @@ impl OperatorApi for OperatorClients {
             queue_url: variables.remove("QUEUE_URL"),
             version: variables.remove("VERSION"),
             dead_letter_queue: output.dead_letter_config.and_then(|it| it.target_arn),
+        })
+    }
+
+    async fn dry_run(&self, function: &str, bucket: &BucketName, key: &str) -> Result<DryRun, CallError> {
+        /// The fields of the function's answer, or of its error, that are read.
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Response {
+            #[serde(default)]
+            urls_uncertain: u64,
+            error_message: Option<String>,
+        }
+        let request = serde_json::json!({ "bucket": bucket.as_str(), "keys": [key], "dryRun": true });
+        let call = self.lambda.invoke().function_name(function).payload(Blob::new(request.to_string()));
+        let output = call.send().await.map_err(|error| call_error("Invoke", &error))?;
+        let payload = output.payload.unwrap_or_else(|| Blob::new([]));
+        let response: Response =
+            serde_json::from_slice(payload.as_ref()).map_err(|error| invalid_response("Invoke", &error.to_string()))?;
+        Ok(match (output.function_error, response.error_message) {
+            (None, _) => DryRun::Planned { urls_uncertain: response.urls_uncertain > 0 },
+            (Some(_), Some(message)) => DryRun::Failed(message),
+            (Some(kind), None) => DryRun::Failed(kind),
         })
     }
 

@@ -97,6 +97,18 @@ pub struct Schedule {
 /// Source: SQS developer guide, "Monitoring Amazon SQS queues using CloudWatch": a queue is active for six hours.
 pub const LAST_POLL_WINDOW: Duration = Duration::from_hours(3);
 
+/// What the function answered to a dry run: a request that changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DryRun {
+    /// It planned the invalidation.
+    Planned {
+        /// Whether viewers may request other URLs of the object than those that were planned.
+        urls_uncertain: bool,
+    },
+    /// It failed with this message.
+    Failed(String),
+}
+
 /// The most recent invalidation of a distribution.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -124,6 +136,14 @@ pub trait OperatorApi {
 
     /// Returns a function, by its name or ARN.
     fn function(&self, name: &str) -> impl Future<Output = Result<FunctionInfo, CallError>>;
+
+    /// Invokes a function with a dry run for one object of a bucket.
+    fn dry_run(
+        &self,
+        function: &str,
+        bucket: &BucketName,
+        key: &str,
+    ) -> impl Future<Output = Result<DryRun, CallError>>;
 
     /// Returns a function's event source mappings.
     fn event_sources(&self, function: &str) -> impl Future<Output = Result<Vec<EventSourceMapping>, CallError>>;

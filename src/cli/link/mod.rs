@@ -18,7 +18,8 @@ mod tags;
 mod unlink;
 
 pub use self::api::{
-    EventRule, EventSourceMapping, FunctionInfo, LAST_POLL_WINDOW, LastInvalidation, OperatorApi, Queue, Schedule,
+    DryRun, EventRule, EventSourceMapping, FunctionInfo, LAST_POLL_WINDOW, LastInvalidation, OperatorApi, Queue,
+    Schedule,
 };
 pub use self::apply::{ApplyError, ChangeSet, apply};
 pub use self::deployment::{Deployment, FindError, FunctionLocator, find};

@@ -84,6 +84,10 @@ async fn without_the_config_the_urls_are_uncertain_unless_a_tag_names_the_origin
     assert_eq!(counts, [2, 2]);
     let (counts, _) = uncertain(state_with(None, Some(("invalidation:originPath", "/"))), &[]).await;
     assert_eq!(counts, [Value::Null, Value::Null]);
+    // `status` learns it from a dry run.
+    let harness = Harness::start(state_with(None, None), &[]).await;
+    let report = harness.report("r1", r#"{"bucket":"site","keys":["a"],"dryRun":true}"#).await;
+    assert_eq!(report["urlsUncertain"], 1, "{report}");
     // The operator has decided so.
     let (counts, _) = uncertain(state_with(None, None), &[("DISTRIBUTION_CONFIG", "off")]).await;
     assert_eq!(counts, [Value::Null, Value::Null]);

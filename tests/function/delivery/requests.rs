@@ -41,6 +41,27 @@ async fn keys_are_literal_and_follow_their_buckets_tags() {
 }
 
 #[tokio::test]
+async fn a_dry_run_plans_and_sends_nothing() {
+    let harness = Harness::start(state(&[("site", "E1")]), &[]).await;
+    for (event, skipped) in [
+        (
+            r#"{"bucket":"site","keys":["a.txt"],"wait":true,"dryRun":true}"#,
+            json!([{ "code": "dry-run", "changes": 1 }]),
+        ),
+        (r#"{"distributionId":"E1","paths":["/a.txt"],"dryRun":true}"#, json!([])),
+    ] {
+        let report = harness.report("r1", event).await;
+        assert_eq!((&report["ok"], &report["skipped"]), (&json!(true), &skipped), "{report}");
+        let [sent] = report["invalidations"].as_array().unwrap().as_slice() else { panic!("{report}") };
+        assert_eq!((&sent["status"], &sent["paths"]), (&json!("dry-run"), &json!(["/a.txt"])));
+    }
+    assert!(harness.aws.calls("CreateInvalidation").is_empty());
+    // Only the request that says so is one.
+    let report = harness.report("r2", r#"{"bucket":"site","keys":["a.txt"]}"#).await;
+    assert_eq!(report["invalidations"][0]["status"], "accepted");
+}
+
+#[tokio::test]
 async fn a_request_for_a_bucket_invalidates_the_distributions_of_its_tag() {
     let harness = Harness::start(state(&[("site", "E1 E2"), ("untagged", "")]), &[]).await;
     let report = harness.report("r1", r#"{"bucket":"site"}"#).await;

@@ -47,7 +47,7 @@ pub(super) const EXPECTED: &[Expected] = &[
     (
         "direct/misspelled-distribution",
         &[
-            r#"InvalidRequest: distribution: is unknown ("distributionId"?); the fields are distributionId, bucket, paths, keys, key, wait, waitSeconds; for example {"distributionId":"E2EXAMPLE1ABCD","paths":["/*"]}"#,
+            r#"InvalidRequest: distribution: is unknown ("distributionId"?); the fields are distributionId, bucket, paths, keys, key, wait, waitSeconds, dryRun; for example {"distributionId":"E2EXAMPLE1ABCD","paths":["/*"]}"#,
         ],
         None,
     ),
@@ -284,7 +284,7 @@ pub(super) const EXPECTED: &[Expected] = &[
     (
         "codepipeline/parameters-with-an-unknown-field",
         &[
-            r#"job failed: ConfigurationError: UserParameters.path: is unknown ("paths"?); the fields are distributionId, bucket, paths, keys, key, wait, waitSeconds; for example {"distributionId":"E2EXAMPLE1ABCD","paths":["/*"]}"#,
+            r#"job failed: ConfigurationError: UserParameters.path: is unknown ("paths"?); the fields are distributionId, bucket, paths, keys, key, wait, waitSeconds, dryRun; for example {"distributionId":"E2EXAMPLE1ABCD","paths":["/*"]}"#,
         ],
         None,
     ),
@@ -336,7 +336,7 @@ pub(super) const EXPECTED: &[Expected] = &[
     (
         "direct/unknown-field",
         &[
-            r#"InvalidRequest: path: is unknown ("paths"?); the fields are distributionId, bucket, paths, keys, key, wait, waitSeconds; for example {"distributionId":"E2EXAMPLE1ABCD","paths":["/*"]}"#,
+            r#"InvalidRequest: path: is unknown ("paths"?); the fields are distributionId, bucket, paths, keys, key, wait, waitSeconds, dryRun; for example {"distributionId":"E2EXAMPLE1ABCD","paths":["/*"]}"#,
         ],
         None,
     ),

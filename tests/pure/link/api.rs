@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use s3_cloudfront_invalidator::aws::CallError;
 use s3_cloudfront_invalidator::change::{AccountId, BucketName, DistributionId, Timestamp};
 use s3_cloudfront_invalidator::cli::link::{
-    EventRule, EventSourceMapping, FunctionInfo, LastInvalidation, Notifications, OperatorApi, Queue, Schedule,
+    DryRun, EventRule, EventSourceMapping, FunctionInfo, LastInvalidation, Notifications, OperatorApi, Queue, Schedule,
 };
 use s3_cloudfront_invalidator::path::{Behavior, DistributionConfig, Origin, Tags, Tenant};
 
@@ -40,6 +40,11 @@ impl OperatorApi for Account {
             version: Some("0.1.0".to_owned()),
             dead_letter_queue,
         })
+    }
+
+    async fn dry_run(&self, function: &str, bucket: &BucketName, _key: &str) -> Result<DryRun, CallError> {
+        assert_eq!((function, bucket.as_str()), (FUNCTION, "my-site"));
+        self.dry_run.borrow().clone()
     }
 
     async fn event_sources(&self, _function: &str) -> Result<Vec<EventSourceMapping>, CallError> {

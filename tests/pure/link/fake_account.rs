@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use s3_cloudfront_invalidator::aws::{CallError, ErrorClass};
 use s3_cloudfront_invalidator::change::Timestamp;
-use s3_cloudfront_invalidator::cli::link::{EventRule, EventSourceMapping, Notifications, Queue, Schedule};
+use s3_cloudfront_invalidator::cli::link::{DryRun, EventRule, EventSourceMapping, Notifications, Queue, Schedule};
 use s3_cloudfront_invalidator::path::Tags;
 
 pub(crate) const REGION: &str = "eu-central-1";
@@ -75,6 +75,8 @@ pub(crate) struct Account {
     pub(crate) schedules_denied: Cell<bool>,
     /// When `QUEUE` was polled last.
     pub(crate) last_poll: RefCell<Result<Option<Timestamp>, CallError>>,
+    /// What the function answers to a dry run.
+    pub(crate) dry_run: RefCell<Result<DryRun, CallError>>,
     pub(crate) sources: RefCell<Vec<EventSourceMapping>>,
     pub(crate) rules: RefCell<Vec<EventRule>>,
     pub(crate) origins: RefCell<BTreeMap<String, Vec<(String, String)>>>,
@@ -161,6 +163,7 @@ impl Account {
             schedule_name: RefCell::new(Some("poll".into())),
             schedules_denied: Cell::new(false),
             last_poll: RefCell::new(Ok(Some(minutes_ago(2)))),
+            dry_run: RefCell::new(Ok(DryRun::Planned { urls_uncertain: false })),
             sources: RefCell::default(),
             rules: RefCell::new(vec![rule]),
             origins: RefCell::new([("E1".to_owned(), origin("")), ("E2".to_owned(), origin("/web"))].into()),

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use s3_cloudfront_invalidator::aws::ErrorClass;
+use s3_cloudfront_invalidator::aws::{CallError, ErrorClass};
 use s3_cloudfront_invalidator::cli::link::{
-    BucketStatus, Check, DeploymentStatus, Destination, EVENTS, Problem, Via, check_bucket, check_deployment,
+    BucketStatus, Check, DeploymentStatus, Destination, DryRun, EVENTS, Problem, Via, check_bucket, check_deployment,
 };
 use serde_json::{Value, json};
 
-use super::fake_account::{Account, FUNCTION, QUEUE, now};
+use super::fake_account::{Account, FUNCTION, QUEUE, denied, now};
 use super::{bucket, deployment, link, request, rule, run};
 use crate::document_links::read;
 
@@ -66,6 +66,37 @@ fn unknown_urls_are_a_problem_with_the_tag_that_names_them() {
              (DISTRIBUTION_CONFIG=off), so it does not know the origin path /web; name it in the tag \
              invalidation:originPath of the bucket, or deploy the function with DistributionConfig=auto"]
     );
+}
+
+/// Only the function knows what its role may read.
+#[test]
+fn a_dry_run_of_the_function_shows_what_its_role_may_not_read() {
+    let dry_run = |answer: Result<DryRun, CallError>| {
+        let (found, _) = problems(Via::Queue, |it| *it.dry_run.borrow_mut() = answer.clone());
+        found
+    };
+    assert_eq!(
+        dry_run(Ok(DryRun::Planned { urls_uncertain: true })),
+        ["dry run: config-unreadable: the function does not know an origin path, because its role may not read the \
+             distribution config; allow the CloudFront actions in policy.json for the role, or name the origin path in \
+             the tag invalidation:originPath of the bucket (\"/\" if there is none)"]
+    );
+    let message = "bucket my-site: GetBucketTagging: AccessDenied\nremedy";
+    assert_eq!(
+        dry_run(Ok(DryRun::Failed(message.to_owned()))),
+        ["dry run: dry-run-failed: the function fails: bucket my-site: GetBucketTagging: AccessDenied\\nremedy"]
+    );
+    assert_eq!(
+        dry_run(Err(denied("lambda:InvokeFunction"))),
+        ["dry run: access-denied: lambda:InvokeFunction; grant your user or role the permissions in \
+             docs/operator-policy.json"]
+    );
+    // It would only repeat what is reported already.
+    let (found, _) = problems(Via::Queue, |it| {
+        it.function_at.set(Some("origin-request"));
+        *it.dry_run.borrow_mut() = Ok(DryRun::Planned { urls_uncertain: true });
+    });
+    assert!(matches!(found.as_slice(), [one] if one.starts_with("URLs: urls-uncertain: ")), "{found:?}");
 }
 
 #[test]
@@ -294,6 +325,7 @@ fn the_json_of_a_status_names_every_field() {
             "name": "my-site",
             "tag": ok("ok"),
             "eventsVia": ok("queue"),
+            "dryRun": ok("ok"),
             "policy": { "ok": false, "state": "missing", "code": "policy-missing", "message": null },
             "distributions": [{
                 "id": "E1",

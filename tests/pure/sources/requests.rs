@@ -45,7 +45,7 @@ pub(super) const CODEPIPELINE: &[Expected] = &[
         "parameters-with-an-unknown-field",
         &[
             "job 11111111-abcd-1111-abcd-000000000004",
-            r#"refused UserParameters.path: is unknown ("paths"?); the fields are distributionId, bucket, paths, keys, key, wait, waitSeconds; for example {"distributionId":"E2EXAMPLE1ABCD","paths":["/*"]}"#,
+            r#"refused UserParameters.path: is unknown ("paths"?); the fields are distributionId, bucket, paths, keys, key, wait, waitSeconds, dryRun; for example {"distributionId":"E2EXAMPLE1ABCD","paths":["/*"]}"#,
         ],
     ),
     (
@@ -68,7 +68,7 @@ pub(super) const DIRECT: &[Expected] = &[
     (
         "misspelled-distribution",
         &[
-            r#"error distribution: is unknown ("distributionId"?); the fields are distributionId, bucket, paths, keys, key, wait, waitSeconds; for example {"distributionId":"E2EXAMPLE1ABCD","paths":["/*"]}"#,
+            r#"error distribution: is unknown ("distributionId"?); the fields are distributionId, bucket, paths, keys, key, wait, waitSeconds, dryRun; for example {"distributionId":"E2EXAMPLE1ABCD","paths":["/*"]}"#,
         ],
     ),
     (
@@ -99,7 +99,7 @@ pub(super) const DIRECT: &[Expected] = &[
     (
         "unknown-field",
         &[
-            r#"error path: is unknown ("paths"?); the fields are distributionId, bucket, paths, keys, key, wait, waitSeconds; for example {"distributionId":"E2EXAMPLE1ABCD","paths":["/*"]}"#,
+            r#"error path: is unknown ("paths"?); the fields are distributionId, bucket, paths, keys, key, wait, waitSeconds, dryRun; for example {"distributionId":"E2EXAMPLE1ABCD","paths":["/*"]}"#,
         ],
     ),
     ("wait", &["paths of E2EXAMPLE1ABCD: /direct/wait.html; wait 30"]),

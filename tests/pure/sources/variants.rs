@@ -38,7 +38,7 @@ pub(super) const MESSAGES: &[Expected] = &[
             "change example-site anywhere queue/c+d.txt",
             r#"failed Records[2].body: an invalidation request other than of "bucket" with "key" or "keys" is not accepted in an SQS or SNS message; invoke the function directly"#,
             r#"failed Records[3].body: an invalidation request other than of "bucket" with "key" or "keys" is not accepted in an SQS or SNS message; invoke the function directly"#,
-            r#"failed Records[4].body: size: is unknown; the fields are distributionId, bucket, paths, keys, key, wait, waitSeconds; for example {"distributionId":"E2EXAMPLE1ABCD","paths":["/*"]}"#,
+            r#"failed Records[4].body: size: is unknown; the fields are distributionId, bucket, paths, keys, key, wait, waitSeconds, dryRun; for example {"distributionId":"E2EXAMPLE1ABCD","paths":["/*"]}"#,
         ],
     ),
     (

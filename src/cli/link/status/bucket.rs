@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{BucketStatus, Check, DistributionStatus};
 use crate::change::text::one_line;
 use crate::change::{Bucket, BucketName, DistributionId, Region};
-use crate::cli::link::api::{OperatorApi, missing_permissions};
+use crate::cli::link::api::{DryRun, OperatorApi, missing_permissions};
 use crate::cli::link::deployment::Deployment;
 use crate::cli::link::error::LinkError;
 use crate::cli::link::notification::{Destination, EVENTS, KeyFilter, NotificationRule, Notifications};
@@ -55,7 +55,35 @@ pub async fn check_bucket(
         }
         Err(error) => (Check::failed_call(&error), Check::not_checked()),
     };
-    BucketStatus { name: name.to_string(), tag, events_via, policy, distributions }
+    let dry_run = if tag.is_ok() && distributions.iter().all(|it| it.urls.is_ok()) {
+        check_dry_run(api, deployment, name).await
+    } else {
+        Check::not_checked()
+    };
+    BucketStatus { name: name.to_string(), tag, events_via, policy, dry_run, distributions }
+}
+
+/// The key of the object of the dry run. No object needs to have it.
+const DRY_RUN_KEY: &str = "status";
+
+/// Checks with a dry run whether the function can plan an invalidation for the bucket. Only the function knows what its
+/// role may read.
+async fn check_dry_run(api: &impl OperatorApi, deployment: &Deployment, name: &BucketName) -> Check {
+    match api.dry_run(&deployment.function.arn, name, DRY_RUN_KEY).await {
+        Ok(DryRun::Planned { urls_uncertain: false }) => Check::ok("ok"),
+        Ok(DryRun::Planned { urls_uncertain: true }) => {
+            let message = format!(
+                "the function does not know an origin path, because its role may not read the distribution config; allow \
+                 the CloudFront actions in policy.json for the role, or name the origin path in the tag \
+                 {ORIGIN_PATH_TAG} of the bucket (\"/\" if there is none)"
+            );
+            Check::problem("uncertain", "config-unreadable", message)
+        }
+        Ok(DryRun::Failed(message)) => {
+            Check::problem("failed", "dry-run-failed", format!("the function fails: {}", one_line(&message)))
+        }
+        Err(error) => Check::failed_call(&error),
+    }
 }
 
 async fn check_tag(

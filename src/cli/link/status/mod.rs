@@ -88,6 +88,8 @@ pub struct BucketStatus {
     pub events_via: Check,
     /// Whether the destination's policy allows S3 to send them.
     pub policy: Check,
+    /// Whether the function can plan an invalidation of an object of the bucket.
+    pub dry_run: Check,
     /// The distributions that its tag names.
     pub distributions: Vec<DistributionStatus>,
 }
@@ -170,7 +172,12 @@ pub struct QueueStatus {
 impl BucketStatus {
     /// All checks, each with the name of its column.
     pub fn checks(&self) -> impl Iterator<Item = (&'static str, &Check)> {
-        let own = [("tag", &self.tag), ("events via", &self.events_via), ("policy", &self.policy)];
+        let own = [
+            ("tag", &self.tag),
+            ("events via", &self.events_via),
+            ("policy", &self.policy),
+            ("dry run", &self.dry_run),
+        ];
         let each = self
             .distributions
             .iter()

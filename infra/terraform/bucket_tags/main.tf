@@ -1,0 +1,103 @@
+# The tags with which a bucket names its distributions and the options of their invalidation: docs/settings.md, "Tags of a bucket".
+
+terraform {
+  required_version = ">= 1.5"
+}
+
+variable "distribution_ids" {
+  description = "The IDs of the distributions and distribution tenants that serve the bucket."
+  type        = list(string)
+
+  validation {
+    condition     = length(var.distribution_ids) > 0
+    error_message = "Name at least one distribution."
+  }
+}
+
+variable "distribution_tag" {
+  description = "The key of the tag for the IDs: the module's distribution_tag."
+  type        = string
+  default     = "distributionId"
+}
+
+variable "origin_path" {
+  description = "The origin path, such as /web. null for the one in the distribution config."
+  type        = string
+  default     = null
+}
+
+variable "max_paths" {
+  description = "A lower maximum number of paths for invalidations that include changes of this bucket. null for the module's max_paths."
+  type        = number
+  default     = null
+}
+
+variable "index_documents" {
+  description = "File names that are also served at the URL of their directory. null for the module's index_documents."
+  type        = list(string)
+  default     = null
+}
+
+variable "directory_urls" {
+  description = "Whether viewers also request a directory without the trailing slash: slash or both. null for what the distribution config implies."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.directory_urls == null ? true : contains(["slash", "both"], var.directory_urls)
+    error_message = "Set slash or both."
+  }
+}
+
+variable "query_strings" {
+  description = "Whether the cache key includes query strings: include or ignore. null for the cache policy in the distribution config."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.query_strings == null ? true : contains(["include", "ignore"], var.query_strings)
+    error_message = "Set include or ignore."
+  }
+}
+
+variable "urls" {
+  description = "The forms of the URLs that viewers request, such as /:key and /:page, if they are not the keys (docs/urls.md)."
+  type        = list(string)
+  default     = null
+
+  validation {
+    condition = alltrue([
+      for it in coalesce(var.urls, []) : can(regex("^/[^:\\s]*(:(key|rest|page|restpage)([^:\\s\\p{Ll}][^:\\s]*)?(:any)?|:any)$", it))
+    ])
+    error_message = "A form starts with / and contains one of :key, :rest, :page and :restpage. Only :any may stand at its end."
+  }
+}
+
+variable "ignore" {
+  description = "Folders, such as logs/, and suffixes, such as .map, of keys that are never served."
+  type        = list(string)
+  default     = null
+}
+
+locals {
+  values = {
+    (var.distribution_tag)        = join(" ", var.distribution_ids)
+    "invalidation:originPath"     = var.origin_path
+    "invalidation:maxPaths"       = var.max_paths == null ? null : tostring(var.max_paths)
+    "invalidation:indexDocuments" = var.index_documents == null ? null : join(" ", var.index_documents)
+    "invalidation:directoryUrls"  = var.directory_urls
+    "invalidation:queryStrings"   = var.query_strings
+    "invalidation:urls"           = var.urls == null ? null : join(" ", var.urls)
+    "invalidation:ignore"         = var.ignore == null ? null : join(" ", var.ignore)
+  }
+}
+
+output "tags" {
+  description = "The tags of the bucket, to merge with its other tags."
+  value       = { for key, value in local.values : key => value if value != null }
+
+  precondition {
+    condition     = alltrue([for it in values(local.values) : can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{0,256}$", it)) if it != null])
+    error_message = "A tag value has at most 256 letters, digits, spaces and _.:/=+-@."
+  }
+}
