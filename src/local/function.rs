@@ -86,6 +86,19 @@ impl FunctionProcess {
         Ok(std::mem::take(&mut *self.lines.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 
+    /// Waits until the process exits. Returns its status and the last line that it wrote.
+    ///
+    /// # Errors
+    /// If waiting fails.
+    pub async fn ended(&mut self) -> io::Result<String> {
+        let status = self.child.wait().await?;
+        for reader in self.readers.drain(..) {
+            let _ = reader.await;
+        }
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(format!("the process ended with {status}; its last line: {}", lines.last().map_or("none", String::as_str)))
+    }
+
     /// Waits until the process exits. Returns whether it succeeded, and the lines it wrote to standard output and
     /// standard error.
     ///

@@ -1,66 +1,99 @@
-//! Sends the function events with the changes, one after another.
-
-use std::time::{Duration, Instant};
+//! Sends the function the events of a deploy: gathered in its queue, or one by one.
 
 use anyhow::bail;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
 
-use crate::change::ObjectKey;
+use super::{BUCKET, QUEUE, Site};
 use crate::local::events::{notification, record};
-use crate::local::{InvocationOutcome, Invoke, Lambda};
+use crate::local::{FakeAws, InvocationOutcome, Invoke, Lambda};
 
-/// One event and the function's response to it.
-pub(super) struct Delivery<'k> {
-    pub(super) keys: &'k [ObjectKey],
-    pub(super) report: DeliveryReport,
-    pub(super) took: Duration,
+/// The fake AWS and the function that receives the events.
+pub(super) struct Deliveries<'a> {
+    aws: &'a FakeAws,
+    lambda: &'a Lambda,
+    /// How often the function was invoked.
+    invocations: usize,
 }
 
-/// The parts of the function's report that the demo prints.
+/// What became of the events of a deploy.
+pub(super) struct Delivered {
+    pub(super) invocations: usize,
+    /// The paths of each invalidation that CloudFront accepted.
+    pub(super) invalidations: Vec<Vec<String>>,
+}
+
+/// The part of the function's report that tells whether anything failed.
 #[derive(Deserialize)]
-pub(super) struct DeliveryReport {
-    pub(super) changes: ChangeCounts,
-    pub(super) invalidations: Vec<ReportedInvalidation>,
+struct Outcome {
+    ok: bool,
 }
 
-#[derive(Deserialize)]
-pub(super) struct ChangeCounts {
-    pub(super) invalidated: usize,
-}
+impl<'a> Deliveries<'a> {
+    pub(super) fn new(aws: &'a FakeAws, lambda: &'a Lambda) -> Self {
+        Self { aws, lambda, invocations: 0 }
+    }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct ReportedInvalidation {
-    pub(super) invalidation_id: Option<String>,
-    pub(super) paths: Vec<String>,
-}
+    /// S3 sends the events to the queue. Then the schedule invokes the function until the queue is empty.
+    pub(super) async fn gathered(&mut self, events: &[String]) -> anyhow::Result<Delivered> {
+        self.aws.with(|state| {
+            let queue = state.queues.entry(QUEUE.to_owned()).or_default();
+            events.iter().for_each(|event| drop(queue.send(event)));
+        });
+        let (before, accepted) = (self.invocations, self.aws.accepted_invalidations().len());
+        loop {
+            let left = self.in_queue();
+            if left == 0 {
+                return Ok(self.since(before, accepted));
+            }
+            self.invoke(r#"{"pollQueue":true}"#.to_owned()).await?;
+            if self.in_queue() == left {
+                bail!("a poll left all {left} messages in the queue");
+            }
+        }
+    }
 
-/// Invokes the function with `ObjectCreated:Put` records for all keys of `bucket`, `batch` records an event, one event
-/// after another.
-pub(super) async fn deliver<'k>(
-    lambda: &Lambda,
-    bucket: &str,
-    keys: &'k [ObjectKey],
-    batch: usize,
-) -> anyhow::Result<Vec<Delivery<'k>>> {
-    let style = ProgressStyle::with_template("  {bar:40} {pos} of {len} changes sent to the function")?;
-    let progress = ProgressBar::new(keys.len() as u64).with_style(style);
-    let mut deliveries = Vec::new();
-    for (number, keys) in keys.chunks(batch).enumerate() {
-        let records: Vec<_> = keys.iter().map(|key| record("ObjectCreated:Put", bucket, key.as_str())).collect();
-        let started = Instant::now();
-        let invoke = Invoke::new(format!("00000000-0000-4000-8000-{number:012}"));
-        let report = match lambda.invoke(notification(&records), invoke).await {
-            InvocationOutcome::Response(body) => serde_json::from_slice(&body)?,
+    /// S3 invokes the function with each event.
+    pub(super) async fn one_by_one(&mut self, events: &[String]) -> anyhow::Result<Delivered> {
+        let (before, accepted) = (self.invocations, self.aws.accepted_invalidations().len());
+        for event in events {
+            self.invoke(event.clone()).await?;
+        }
+        Ok(self.since(before, accepted))
+    }
+
+    async fn invoke(&mut self, event: String) -> anyhow::Result<()> {
+        self.invocations += 1;
+        let request_id = format!("00000000-0000-4000-8000-{:012}", self.invocations);
+        match self.lambda.invoke(event, Invoke::new(request_id)).await {
+            InvocationOutcome::Response(body) if serde_json::from_slice::<Outcome>(&body)?.ok => Ok(()),
+            InvocationOutcome::Response(body) => {
+                bail!("the function reported failed changes: {}", String::from_utf8_lossy(&body))
+            }
             InvocationOutcome::Error { error_type, message } => {
                 bail!("the function failed with {error_type}: {message}")
             }
             InvocationOutcome::TimedOut => bail!("the function timed out"),
-        };
-        deliveries.push(Delivery { keys, report, took: started.elapsed() });
-        progress.inc(keys.len() as u64);
+        }
     }
-    progress.finish_and_clear();
-    Ok(deliveries)
+
+    fn in_queue(&self) -> usize {
+        self.aws.with(|state| state.queues.get(QUEUE).map_or(0, |queue| queue.len()))
+    }
+
+    fn since(&self, invocations: usize, accepted: usize) -> Delivered {
+        let invalidations = self.aws.accepted_invalidations().into_iter().skip(accepted);
+        Delivered {
+            invocations: self.invocations - invocations,
+            invalidations: invalidations.map(|it| it.paths).collect(),
+        }
+    }
+}
+
+/// The events of a deploy: one for each changed object, as S3 usually sends them.
+pub(super) fn events(site: &Site) -> Vec<String> {
+    let event = |key| {
+        let name = if site.keys.contains(key) { "ObjectCreated:Put" } else { "ObjectRemoved:Delete" };
+        notification(&[record(name, BUCKET, key.as_str())])
+    };
+    site.changed.iter().map(event).collect()
 }
