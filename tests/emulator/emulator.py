@@ -41,7 +41,8 @@ def free_port():
 class Emulator:
     """The emulator as a process, and the AWS CLI that talks to it."""
 
-    def __init__(self, workdir, auth=False):
+    def __init__(self, workdir, auth=False, **environment):
+        """`environment`: further variables of the emulator and of all commands."""
         # Without it, the emulator answers CloudWatch's protocol in JSON.
         if not importlib.util.find_spec("cbor2"):
             raise SystemExit("the Python package cbor2 is not installed; delete target/tools/emulator, and run scripts/test again")
@@ -58,7 +59,7 @@ class Emulator:
             "AWS_DEFAULT_REGION": REGION,
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_PAGER": "",
-        }
+        } | environment
         own = {
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(port),
