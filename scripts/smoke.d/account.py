@@ -30,13 +30,16 @@ def tag_resource(site):
     bucket = site.bucket("site")
     arn = f"arn:{site.partition}:s3:::{bucket}"
     tag = ["--account-id", site.account, "--resource-arn", arn]
+    keys = lambda: {it["Key"] for it in bucket_tags(site.aws, bucket)}
+    before = keys()
     site.aws("s3control", "tag-resource", *tag, "--tags", "Key=smoke:added,Value=1")
-    added = {it["Key"] for it in bucket_tags(site.aws, bucket)}
+    tagged = keys()
     site.aws("s3control", "untag-resource", *tag, "--tag-keys", "smoke:added")
-    removed = {it["Key"] for it in bucket_tags(site.aws, bucket)}
-    is_right = added == {TAG, "smoke:added"} and removed == {TAG}
-    result = "added one tag and kept the other; UntagResource removed it" if is_right else f"tags after it: {added}, then: {removed}"
-    return f"TagResource on a general purpose bucket {result}."
+    untagged = keys()
+    show = lambda found: ", ".join(f"`{key}`" for key in sorted(found))
+    rows = [["before", show(before)], ["after TagResource", show(tagged)], ["after UntagResource", show(untagged)]]
+    kept = "kept the others" if before <= tagged & untagged else "removed others"
+    return f"TagResource and UntagResource were accepted, and {kept}.\n\n{table(['when', 'tags of the bucket'], rows)}"
 
 
 def policy(site):
@@ -46,7 +49,8 @@ def policy(site):
     document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
     create = ["--role-name", name, "--assume-role-policy-document", document, "--tags", f"Key={TAG},Value={site.scratch.run}"]
     role = site.aws("iam", "create-role", *create)["Role"]["Arn"]
-    site.aws("iam", "put-role-policy", "--role-name", name, "--policy-name", "invalidator", "--policy-document", f"file://{TOP}/policy.json")
+    policy_file = ["--policy-name", "invalidator", "--policy-document", f"file://{TOP}/policy.json"]
+    site.aws("iam", "put-role-policy", "--role-name", name, *policy_file)
     assume = lambda: attempt(site, "sts", "assume-role", "--role-arn", role, "--role-session-name", "smoke")
     assumed = until(lambda: (it := assume())[1] == "allowed" and it, 60)
     if not assumed:
@@ -55,13 +59,11 @@ def policy(site):
     # Only the environment of the commands below has these credentials.
     credentials = {"AWS_ACCESS_KEY_ID": given["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": given["SecretAccessKey"]}
     credentials |= {"AWS_SESSION_TOKEN": given["SessionToken"]}
-    granted = [("s3api", "get-bucket-tagging", "--bucket", bucket), ("s3api", "list-objects-v2", "--bucket", bucket)]
-    granted.append(("cloudfront", "get-distribution-config", "--id", distribution))
-    rows = []
-    for call in granted:
-        # A new policy takes effect after some seconds.
-        until(lambda: attempt(site, *call, **credentials)[1] == "allowed", 60)
-        rows.append([f"{call[0]} {call[1]}", "yes", attempt(site, *call, **credentials)[1]])
+    granted = [("cloudfront", "get-distribution-config", "--id", distribution)]
+    granted += [("s3api", "get-bucket-tagging", "--bucket", bucket), ("s3api", "list-objects-v2", "--bucket", bucket)]
+    # A new policy takes effect after some seconds, for all calls together.
+    until(lambda: attempt(site, *granted[0], **credentials)[1] == "allowed", 60)
+    rows = [[f"{call[0]} {call[1]}", "yes", attempt(site, *call, **credentials)[1]] for call in granted]
     other = attempt(site, "s3api", "get-bucket-policy", "--bucket", bucket, **credentials)[1]
     if other == "allowed":
         raise NotAnswered("the role may also make a call that the policy does not allow: this endpoint does not check policies")

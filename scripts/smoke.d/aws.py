@@ -7,10 +7,14 @@ import signal
 import subprocess
 import time
 
-# Multiplies every pause between two attempts, not the deadlines. Only tests set it: an emulator answers at once.
+# Multiplies every pause, but not the deadlines. Only tests set it: an emulator answers at once.
 WAIT_FACTOR = float(os.environ.get("SMOKE_WAIT_FACTOR", "1"))
 
-ERROR = re.compile(r"An error occurred \((?P<code>[^)]+)\).*? when calling the (?P<operation>\w+) operation.*?: (?P<message>.*)", re.DOTALL)
+ERROR = re.compile(
+    r"An error occurred \((?P<code>[^)]+)\) when calling the (?P<operation>\w+) operation"
+    r"(?: \(reached max retries: \d+\))?: (?P<message>.*)",
+    re.DOTALL,
+)
 # urllib3's log line of a response, in the output of --debug.
 RESPONSE = re.compile(r'"[A-Z]+ \S+ HTTP/1\.[01]" (\d{3})')
 
@@ -41,7 +45,8 @@ class Aws:
 
     def region(self):
         """The configured Region, also for all later commands."""
-        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or self.run("aws", "configure", "get", "region").strip()
+        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+        region = region or self.run("aws", "configure", "get", "region").strip()
         self.environment |= {"AWS_REGION": region, "AWS_DEFAULT_REGION": region}
         return region
 
@@ -109,5 +114,5 @@ def until(is_so, seconds, interval=5):
     while not (result := is_so()):
         if time.monotonic() > deadline:
             return None
-        pause(interval)
+        time.sleep(max(1.0, interval * WAIT_FACTOR))
     return result

@@ -23,11 +23,10 @@ def queue(site):
     ended = site.upload(bucket, {f"queue/{number % 5}/page {number:03}.html": "new" for number in range(QUEUE_PUTS)})
     reports = site.handled(began, QUEUE_PUTS)
     totals = {name: sum(it["totals"][name] for it in reports) for name in ("invalidations", "paths", "wildcards")}
-    lines = [f"{QUEUE_PUTS} objects were uploaded in {ended - began:.0f} s."]
-    lines.append(f"{len(reports)} polls received their changes, and {totals['invalidations']} invalidations with {totals['paths']} paths")
-    lines[-1] += f" ({totals['wildcards']} wildcards) were accepted."
+    text = f"{QUEUE_PUTS} objects were uploaded in {ended - began:.0f} s. Polls that received their changes: {len(reports)}. "
+    text += f"Invalidations: {totals['invalidations']}. Paths: {totals['paths']}, of which wildcards: {totals['wildcards']}."
     header = ["poll started after the first upload", "messages", "changes", "paths", "retries", "duration"]
-    return " ".join(lines) + "\n\n" + table(header, [row(it, began) for it in reports])
+    return f"{text}\n\n{table(header, [row(it, began) for it in reports])}"
 
 
 def row(report, began):
@@ -47,11 +46,11 @@ def direct(site):
     accepted = sum(it["changes"]["invalidated"] for it in by_event)
     queued = sum(it["changes"].get("queued", 0) for it in by_event)
     failed = sum(it["changes"]["failed"] for it in by_event)
-    return (
-        f"{DIRECT_PUTS} objects were uploaded in {ended - began:.0f} s. The function was invoked {len(by_event)} times by S3: "
-        f"{accepted} changes were invalidated at once, {queued} were sent to the queue, {failed} failed. {len(polls)} polls invalidated "
-        f"the rest. In all {len(invalidations(reports))} invalidations with {sum(it['totals']['paths'] for it in reports)} paths."
-    )
+    rows = [["uploads", f"{DIRECT_PUTS} in {ended - began:.0f} s"], ["invocations by S3", len(by_event)]]
+    rows += [["changes invalidated at once", accepted], ["changes sent to the queue", queued], ["changes failed", failed]]
+    rows += [["polls that received changes", len(polls)], ["invalidations", len(invalidations(reports))]]
+    rows += [["paths", sum(it["totals"]["paths"] for it in reports)]]
+    return table(["direct burst", ""], rows)
 
 
 def schedule(site):
@@ -66,7 +65,7 @@ def schedule(site):
         raise NotAnswered(f"the function logged {len(polls)} polls since it was deployed")
     gaps = [after - before for before, after in zip(polls, polls[1:])]
     figures = f"{min(gaps):.1f} s, {statistics.median(gaps):.1f} s and {max(gaps):.1f} s"
-    return f"{len(polls)} polls. The time between two of them was {figures} (minimum, median and maximum)."
+    return f"Polls: {len(polls)}. The time between the start of one and of the next was {figures} (minimum, median and maximum)."
 
 
 def dead_letter(site):
@@ -104,10 +103,16 @@ def move(site, dead_letters, *destination):
 
 def status(site):
     bucket = site.linked("site", "queue")
+    command = [str(site.options.invalidator), "status", bucket, "--json", "--stack", site.stack()["StackName"]]
+    # It ends with 1 if it finds problems.
+    _, output, errors = site.aws.execute(command, {})
     try:
-        return f"```\n{site.invalidator('status', bucket).strip()}\n```"
-    except AwsError as error:
-        return f"It found problems: {error.message}"
+        found = json.loads(output)
+    except ValueError:
+        raise AwsError("invalidator status", "", errors.strip()) from None
+    if found["ok"]:
+        return "No problem."
+    return table(["code", "problem"], [[it["code"], it["message"]] for it in found["problems"]])
 
 
 def pipeline(site):

@@ -3,6 +3,7 @@
 import time
 
 from report import table
+from resources import invalidations
 
 # The keys that change, and how viewers spell their URLs.
 CHANGED = {
@@ -49,7 +50,9 @@ def changed_and_read(site, changed, unchanged, most_paths):
         served = after[url][2][2:] if after[url][0] == 200 else ""
         cells = [short(answer[url]) for answer in (cached, before, after)]
         rows.append([f"`{key}`", f"`{url}`", *cells, result, f"`{served}`" if served != key else "the same"])
-    paths = sorted({path for report in reports for it in report.get("invalidations", []) for path in it["paths"]})
+    sent = [site.completed(distribution, id) for id, distribution in invalidations(reports)]
+    # The log line lists the first paths only.
+    paths = sorted({path for it in sent if it for path in it["InvalidationBatch"]["Paths"]["Items"]})
     text = table(["key", "URL", "cached", "changed", "invalidated", "result", "key served"], rows)
     return f"{text}\n\nPaths sent: {', '.join(f'`{path}`' for path in paths)}"
 

@@ -85,7 +85,7 @@ class Site:
 
     def new_distribution(self, part, bucket, enabled=True):
         name = self.scratch.name(part)
-        behavior = {"TargetOriginId": "bucket", "ViewerProtocolPolicy": "redirect-to-https", "CachePolicyId": CACHE_POLICY, "Compress": True}
+        behavior = {"TargetOriginId": "bucket", "ViewerProtocolPolicy": "redirect-to-https", "CachePolicyId": CACHE_POLICY}
         origin = {"Id": "bucket", "DomainName": f"{bucket}.s3.{self.region}.amazonaws.com", "S3OriginConfig": {"OriginAccessIdentity": ""}}
         config = {
             "CallerReference": name,
@@ -225,13 +225,13 @@ class Site:
             totals = [{name: count for name, count in it["changes"].items() if count} for it in reports]
             raise NotAnswered(f"after {seconds} s the function had not finished {changes} changes; its invocations: {totals}")
         for id, distribution in invalidations(reports):
-            self.wait_completed(distribution, id)
+            self.completed(distribution, id)
         return reports
 
-    def wait_completed(self, distribution, id):
-        """Waits until an invalidation is complete; whether it is."""
-        get = lambda: self.aws("cloudfront", "get-invalidation", "--distribution-id", distribution, "--id", id)
-        return until(lambda: get()["Invalidation"]["Status"] == "Completed", 600, 2)
+    def completed(self, distribution, id):
+        """An invalidation once it is complete, or `None` if it is not within ten minutes."""
+        get = lambda: self.aws("cloudfront", "get-invalidation", "--distribution-id", distribution, "--id", id)["Invalidation"]
+        return until(lambda: (it := get())["Status"] == "Completed" and it, 600, 2)
 
     def read(self, distribution, path):
         """A viewer's request at the edge: status, `X-Cache` and body."""

@@ -5,6 +5,7 @@ import json
 import os
 import secrets
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from aws import AwsError, pause, until
@@ -39,41 +40,32 @@ class Scratch:
         if self.file.exists():
             recorded = json.loads(self.file.read_text())
             if {key: recorded[key] for key in self.owner} != self.owner:
-                raise SystemExit(f"{self.file} is of another account or Region: run scripts/smoke --remove with its profile and Region first")
+                remedy = "run scripts/smoke --remove with its profile and Region first"
+                raise SystemExit(f"{self.file} is of another account or Region: {remedy}")
             self.names = recorded["names"]
 
     def name(self, part):
         """The name of a resource, which is recorded from now on. The caller makes the resource afterwards."""
-        name = f"{self.run}-{part}"
-        if name not in self.names:
-            self.names.append(name)
-            self.save()
-        return name
+        return self.record(f"{self.run}-{part}")
 
-    def save(self):
+    def record(self, name):
+        if name in self.names:
+            return name
+        self.names.append(name)
         with tempfile.NamedTemporaryFile("w", dir=self.file.parent, delete=False) as file:
             json.dump(self.owner | {"names": self.names}, file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(file.name, self.file)
-
-    def is_recorded(self, name):
-        """Whether the state file has this name, or the name of the stack that made the resource."""
-        return any(name == it or name.startswith(f"{it}-") for it in self.names)
+        return name
 
     def remove(self):
         """Removes everything that is found, until nothing is left; what is left after all attempts."""
         for _ in range(5):
             errors = []
-            for kind in KINDS:
+            for step in STEPS:
                 try:
-                    for name, handle in kind.found(self):
-                        kind.disable(self.aws, name, handle)
-                except AwsError as error:
-                    errors.append(str(error))
-            for kind in KINDS:
-                try:
-                    kind.remove(self)
+                    step(self)
                 except AwsError as error:
                     errors.append(str(error))
             if not errors:
@@ -89,33 +81,36 @@ class Kind:
 
     def found(self, scratch):
         """Those that the file has, and those with the prefix that also have the tag: other resources are never removed."""
-        named = [(name, handle) for name, handle in self.listed(scratch.aws) if name.startswith(scratch.prefix)]
-        return [(name, handle) for name, handle in named if scratch.is_recorded(name) or self.is_tagged(scratch.aws, name, handle)]
+        named = [it for it in self.listed(scratch.aws) if it[0].startswith(scratch.prefix)]
+        return [it for it in named if it[0] in scratch.names or self.is_tagged(scratch.aws, *it)]
 
     def remove(self, scratch):
-        for name, handle in self.found(scratch):
-            print(f"Removing {name}", flush=True)
-            self.delete(scratch.aws, name, handle)
-
-    def disable(self, aws, name, handle):
-        """Starts what must be complete before the deletion."""
+        found = self.found(scratch)
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda it: self.delete(scratch.aws, *it), found))
+        for name, _ in found:
+            print(f"Removed {name}", flush=True)
 
 
 class Stacks(Kind):
     def listed(self, aws):
         stacks = aws("cloudformation", "describe-stacks")["Stacks"]
-        # The stack that exports the function is deleted last, because another imports it.
-        stacks.sort(key=lambda it: it["StackName"].endswith("-function"))
         return [(it["StackName"], it) for it in stacks]
 
     def is_tagged(self, aws, name, handle):
         return any(it["Key"] == TAG for it in handle.get("Tags", []))
 
+    def remove(self, scratch):
+        # The stack that exports the function is deleted last, because the pipeline's imports it.
+        for name, handle in sorted(self.found(scratch), key=lambda it: it[0].endswith("-function")):
+            for it in scratch.aws("cloudformation", "describe-stack-resources", "--stack-name", name)["StackResources"]:
+                if it["ResourceType"] == "AWS::S3::Bucket" and it.get("PhysicalResourceId"):
+                    # The pipeline's stack retains its bucket; another stack cannot delete one that has objects.
+                    empty(scratch.aws, scratch.record(it["PhysicalResourceId"]))
+            self.delete(scratch.aws, name, handle)
+            print(f"Removed the stack {name}", flush=True)
+
     def delete(self, aws, name, handle):
-        # A bucket must be empty before its stack can delete it.
-        for it in aws("cloudformation", "describe-stack-resources", "--stack-name", name)["StackResources"]:
-            if it["ResourceType"] == "AWS::S3::Bucket" and it.get("PhysicalResourceId") and it["ResourceStatus"] != "DELETE_COMPLETE":
-                empty(aws, it["PhysicalResourceId"])
         aws("cloudformation", "delete-stack", "--stack-name", name)
         if not until(lambda: self.is_gone(aws, handle["StackId"]), MAX_WAIT):
             raise AwsError("DeleteStack", "", f"the stack {name} still exists")
@@ -163,12 +158,14 @@ class Distributions(Kind):
         tags = aws("cloudfront", "list-tags-for-resource", "--resource", handle["ARN"])["Tags"].get("Items", [])
         return any(it["Key"] == TAG for it in tags)
 
-    def disable(self, aws, name, handle):
-        if handle["Enabled"]:
-            answer = aws("cloudfront", "get-distribution-config", "--id", handle["Id"])
-            with json_file(answer["DistributionConfig"] | {"Enabled": False}) as config:
-                update = ["--id", handle["Id"], "--if-match", answer["ETag"], "--distribution-config", config]
-                aws("cloudfront", "update-distribution", *update)
+    def disable(self, scratch):
+        """Disables all, because only a disabled distribution can be deleted, and that takes minutes to deploy."""
+        for _, handle in self.found(scratch):
+            if handle["Enabled"]:
+                answer = scratch.aws("cloudfront", "get-distribution-config", "--id", handle["Id"])
+                with json_file(answer["DistributionConfig"] | {"Enabled": False}) as config:
+                    update = ["--id", handle["Id"], "--if-match", answer["ETag"], "--distribution-config", config]
+                    scratch.aws("cloudfront", "update-distribution", *update)
 
     def delete(self, aws, name, handle):
         get = lambda: aws("cloudfront", "get-distribution", "--id", handle["Id"])
@@ -208,8 +205,9 @@ class Functions(Kind):
         aws("cloudfront", "delete-function", "--name", name, "--if-match", etag)
 
 
-# In the order of removal: the function's stack before the buckets, so that no deletion is invalidated.
+# The function's stack is removed before the buckets, so that no deletion of an object is invalidated.
 KINDS = [Stacks(), Buckets(), Roles(), Distributions(), OriginAccessControls(), Functions()]
+STEPS = [Distributions().disable, *(kind.remove for kind in KINDS)]
 
 
 def bucket_tags(aws, bucket):

@@ -19,8 +19,8 @@ from emulator import is_covered
 MAX_WILDCARDS = 15
 MAX_PATHS = 3000
 
-# How long an invalidation is in progress, in seconds.
-IN_PROGRESS = 3.0
+# An invalidation is complete when it is read for this time. It does not depend on the speed of the machine.
+READS_IN_PROGRESS = 2
 
 # CreateInvalidation's rate for the account: half a request a second (aws/aws-sdk-js#3983), and how many may come at once.
 RATE = 0.5
@@ -34,7 +34,7 @@ class CloudFront:
     def __init__(self):
         self.lock = threading.Lock()
         self.tokens, self.filled = BURST, time.monotonic()
-        # Until when each invalidation is in progress, with its distribution and paths.
+        # By its ID, how often each invalidation was read, with its distribution and paths.
         self.in_progress = {}
         # The entries of the cache, by distribution and URI.
         self.cache = {}
@@ -81,7 +81,7 @@ class CloudFront:
             status, headers, answer = self.create_invalidation(invalidation[1], request, body)
         else:
             status, headers, answer = self.forward(request, body)
-            if invalidation and self.in_progress.get(invalidation[2], (0,))[0] > time.monotonic():
+            if invalidation and self.is_in_progress(invalidation[2]):
                 answer = answer.replace(b"<Status>Completed</Status>", b"<Status>InProgress</Status>")
         request.send_response_only(status)
         for name, value in headers.items():
@@ -104,6 +104,17 @@ class CloudFront:
         finally:
             connection.close()
 
+    def is_in_progress(self, id):
+        """Counts that an invalidation is read; whether it is in progress."""
+        with self.lock:
+            if id not in self.in_progress:
+                return False
+            self.in_progress[id][0] += 1
+            if self.in_progress[id][0] < READS_IN_PROGRESS:
+                return True
+            del self.in_progress[id]
+            return False
+
     def create_invalidation(self, distribution, request, body):
         items = [it.text for it in ElementTree.fromstring(body).iter(f"{{{NAMESPACE}}}Path")]
         with self.lock:
@@ -113,7 +124,7 @@ class CloudFront:
             status, headers, answer = self.forward(request, body)
             if status == 201:
                 id = ElementTree.fromstring(answer).findtext(f"{{{NAMESPACE}}}Id")
-                self.in_progress[id] = (time.monotonic() + IN_PROGRESS, distribution, items)
+                self.in_progress[id] = [0, distribution, items]
                 self.cache = {key: it for key, it in self.cache.items() if key[0] != distribution or not is_covered(key[1], items)}
             return status, headers, answer.replace(b"<Status>Completed</Status>", b"<Status>InProgress</Status>")
 
@@ -123,7 +134,7 @@ class CloudFront:
         if self.tokens < 1:
             return "Throttling", "Rate exceeded"
         self.tokens -= 1
-        known = [path for until, of, paths in self.in_progress.values() if of == distribution and until > now for path in paths]
+        known = [path for _, of, paths in self.in_progress.values() if of == distribution for path in paths]
         wildcards = sum(path.endswith("*") for path in known + items)
         if wildcards > MAX_WILDCARDS or len(known + items) - wildcards > MAX_PATHS:
             return "TooManyInvalidationsInProgress", "Your request exceeds the maximum number of paths in progress."
