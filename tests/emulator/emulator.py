@@ -41,10 +41,12 @@ def free_port():
 class Emulator:
     """The emulator as a process, and the AWS CLI that talks to it."""
 
-    def __init__(self, workdir, auth=False):
+    def __init__(self, workdir, auth=False, **environment):
+        """`environment`: further variables of the emulator and of all commands."""
         # Without it, the emulator answers CloudWatch's protocol in JSON.
         if not importlib.util.find_spec("cbor2"):
             raise SystemExit("the Python package cbor2 is not installed; delete target/tools/emulator, and run scripts/test again")
+        self.clients = {}
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         # Functions inherit its environment.
@@ -58,7 +60,7 @@ class Emulator:
             "AWS_DEFAULT_REGION": REGION,
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_PAGER": "",
-        }
+        } | environment
         own = {
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(port),
@@ -109,14 +111,18 @@ class Emulator:
 
     def client(self, service, key="test", secret="test"):
         """The SDK that the CLI is made of."""
-        return botocore.session.get_session().create_client(
-            service,
-            endpoint_url=self.url,
-            region_name=REGION,
-            aws_access_key_id=key,
-            aws_secret_access_key=secret,
-            config=Config(s3={"addressing_style": "path"}),
-        )
+        made = self.clients.get((service, key))
+        if not made:
+            # It reads large models, so it is made once.
+            made = self.clients[service, key] = botocore.session.get_session().create_client(
+                service,
+                endpoint_url=self.url,
+                region_name=REGION,
+                aws_access_key_id=key,
+                aws_secret_access_key=secret,
+                config=Config(s3={"addressing_style": "path"}),
+            )
+        return made
 
     def bucket(self, name):
         """A new bucket."""
