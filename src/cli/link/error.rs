@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::api::missing_permissions;
 use super::deployment::Deployment;
+use super::given_options::GivenOptions;
 use super::notification::{Overlap, name_of_arn};
 use super::policy::{S3_PRINCIPAL, SQS_MANAGED_KEY};
 use super::tags::TagsError;
@@ -108,6 +109,21 @@ pub enum LinkError {
          its tags; run {0}, then run this command again"
     )]
     TagResource(TagCommand),
+    /// Only other deployments have linked the bucket.
+    #[error(
+        "this deployment has not linked the bucket; it was linked to {}; run {}",
+        one_line(&functions.join(" and ")),
+        functions.iter().map(|name| given.invalidator_for(&["unlink", bucket.as_str(), "--function", name]))
+            .collect::<Vec<_>>().join(" or ")
+    )]
+    OtherDeployment {
+        /// The bucket.
+        bucket: BucketName,
+        /// The names of the functions that it is linked to.
+        functions: Vec<String>,
+        /// The options of the command.
+        given: GivenOptions,
+    },
     /// Notification rules that `link` did not make match some of the events.
     #[error(
         "S3 sends an event to one destination only, and these event notifications of the bucket already match some of \

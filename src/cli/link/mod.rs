@@ -6,9 +6,11 @@
 
 mod api;
 mod apply;
+mod cached;
 mod deployment;
 mod error;
 mod event_pattern;
+mod given_options;
 mod notification;
 mod plan;
 mod policy;
@@ -21,8 +23,10 @@ pub use self::api::{
     EventRule, EventSourceMapping, FunctionInfo, LAST_POLL_WINDOW, LastInvalidation, OperatorApi, Queue, Schedule,
 };
 pub use self::apply::{ApplyError, ChangeSet, apply};
+pub use self::cached::CachedApi;
 pub use self::deployment::{Deployment, FindError, FunctionLocator, find};
 pub use self::error::{LinkError, TagCommand};
+pub use self::given_options::{GivenOptions, quoted};
 pub use self::notification::{
     Destination, EVENTS, KeyFilter, NotificationRule, Notifications, Overlap, RULE_ID, name_of_arn,
 };
@@ -32,5 +36,5 @@ pub use self::status::{
     BucketStatus, Check, DeploymentStatus, DistributionStatus, Problem, QueueStatus, check_bucket, check_deployment,
 };
 pub use self::step::{Permission, Step};
-pub use self::tags::{LINK_TAG, ManagedBy, TagsError};
+pub use self::tags::{ManagedBy, TagsError, ownership_tag};
 pub use self::unlink::{UnlinkPlan, plan_unlink};

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::api::OperatorApi;
 use super::deployment::Deployment;
+use super::given_options::GivenOptions;
 use super::notification::{Notifications, RULE_ID, tag_difference};
 use super::policy::{AccessRequest, S3_PRINCIPAL, allows};
 use crate::aws::CallError;
@@ -52,6 +53,8 @@ pub struct Permission {
     pub bucket_arn: String,
     /// The bucket's account.
     pub account: AccountId,
+    /// The options of the command, for the remedy.
+    pub given: GivenOptions,
 }
 
 impl Permission {
@@ -62,6 +65,7 @@ impl Permission {
             id: statement_id(bucket),
             bucket_arn: deployment.bucket_arn(bucket),
             account: deployment.account.clone(),
+            given: deployment.given.clone(),
         }
     }
 
@@ -213,12 +217,12 @@ impl Step {
     pub(super) fn conflict_message(&self) -> String {
         match self {
             Self::AddPermission(it) => {
+                let words = ["lambda", "remove-permission", "--function-name", &it.function, "--statement-id", &it.id];
                 format!(
-                    "statement \"{id}\" of the function's policy does not allow S3 to invoke the function for the \
-                     bucket; remove the statement with `aws lambda remove-permission --function-name {} \
-                     --statement-id {id}`",
-                    it.function,
-                    id = it.id
+                    "statement \"{}\" of the function's policy does not allow S3 to invoke the function for the bucket; \
+                     remove the statement with {}, then run the command again",
+                    it.id,
+                    it.given.aws(&words)
                 )
             }
             _ => format!("another process or user has changed the bucket's {}; run the command again", self.lines().0),

@@ -11,6 +11,8 @@ use s3_cloudfront_invalidator::path::Tags;
 pub(crate) const REGION: &str = "eu-central-1";
 pub(crate) const ACCOUNT: &str = "123456789012";
 pub(crate) const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:invalidator";
+/// The function of another deployment.
+pub(crate) const OTHER_FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:second";
 pub(crate) const QUEUE: &str = "arn:aws:sqs:eu-central-1:123456789012:changes";
 pub(crate) const QUEUE_URL: &str = "https://sqs.eu-central-1.amazonaws.com/123456789012/changes";
 /// A queue of others, configured as `QUEUE` is.
@@ -87,6 +89,10 @@ pub(crate) struct Account {
     /// Where a function runs in front of each distribution's origins.
     pub(crate) function_at: Cell<Option<&'static str>>,
     pub(crate) region: RefCell<String>,
+    /// Whether `OTHER_FUNCTION` and `OTHER_QUEUE` no longer exist.
+    pub(crate) second_is_deleted: Cell<bool>,
+    /// The calls that read, each with its argument.
+    pub(crate) calls: RefCell<Vec<String>>,
     pub(crate) tag: RefCell<Option<String>>,
     pub(crate) abac: Cell<bool>,
     pub(crate) function_dead: RefCell<Option<String>>,
@@ -170,6 +176,8 @@ impl Account {
             reads_configs: Cell::new(true),
             function_at: Cell::new(None),
             region: RefCell::new(REGION.into()),
+            second_is_deleted: Cell::new(false),
+            calls: RefCell::default(),
             tag: RefCell::new(None),
             abac: Cell::new(false),
             function_dead: RefCell::new(Some(DEAD.into())),
@@ -207,6 +215,10 @@ impl Account {
         self.dead_program.set(false);
         self.fault.set(None);
         self.writes.set(0);
+    }
+
+    pub(crate) fn called(&self, operation: &str, argument: impl std::fmt::Display) {
+        self.calls.borrow_mut().push(format!("{operation} {argument}"));
     }
 
     pub(crate) fn read<T>(&self, value: T) -> Result<T, CallError> {

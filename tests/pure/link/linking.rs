@@ -1,7 +1,7 @@
 //! What `link` and `unlink` change, and what they refuse.
 
 use s3_cloudfront_invalidator::cli::link::{
-    Destination, EVENTS, KeyFilter, LINK_TAG, LinkError, ManagedBy, NotificationRule, Via,
+    Destination, EVENTS, KeyFilter, LinkError, ManagedBy, NotificationRule, Via,
 };
 
 use super::fake_account::{Account, Eventual, FUNCTION, QUEUE, policy, statement};
@@ -194,7 +194,7 @@ fn a_tenant_is_looked_up_by_its_distribution() {
         .unwrap()
         .unwrap();
     assert_eq!(configuration(&account).0["distributionId"], "E2 dt_1");
-    assert_eq!(configuration(&account).0[LINK_TAG], "E2 dt_1");
+    assert_eq!(configuration(&account).0["invalidation:link:invalidator"], "E2 dt_1");
     let gone = super::LinkRequest { distributions: ids(&["dt_9"]), ..request(Via::Queue) };
     assert!(matches!(link(&account, &gone), Err(LinkError::NoDistribution(_))));
 }
