@@ -58,13 +58,14 @@ impl StatusArgs {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let (clients, deployment) = self.deployment.find(&self.aws).await?;
         let api = CachedApi::new(&clients);
-        let function = check_deployment(&api, &deployment, timestamp(SystemTime::now())).await;
+        // Boxed, because the nested future types are large.
+        let function = Box::pin(check_deployment(&api, &deployment, timestamp(SystemTime::now()))).await;
         let named = self.buckets.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
         let buckets = if self.all { tagged(&api, &deployment).await? } else { named };
         let skip_origin_check = self.skip_origin_check;
         let check = |name: BucketName| {
             let (api, deployment) = (&api, &deployment);
-            async move { check_bucket(api, deployment, &name, skip_origin_check).await }
+            async move { Box::pin(check_bucket(api, deployment, &name, skip_origin_check)).await }
         };
         let buckets: Vec<_> = stream::iter(buckets).map(check).buffered(MAX_CONCURRENT_CHECKS).collect().await;
         let problems = problems(&function, &buckets);

@@ -12,8 +12,11 @@ use crate::aws::CallError;
 use crate::change::{AccountId, BucketName, DistributionId, Timestamp};
 use crate::path::{DistributionConfig, Tags, Tenant};
 
-/// The results of one operation by its argument, errors included. Concurrent calls with the same argument share one.
-struct Results<T>(Mutex<BTreeMap<String, Arc<OnceCell<Result<T, CallError>>>>>);
+/// The result of a call once it is made, errors included. Concurrent calls share one.
+type Cell<T> = Arc<OnceCell<Result<T, CallError>>>;
+
+/// The results of one operation, by its argument.
+struct Results<T>(Mutex<BTreeMap<String, Cell<T>>>);
 
 impl<T> Default for Results<T> {
     fn default() -> Self {
@@ -27,11 +30,11 @@ impl<T: Clone> Results<T> {
         argument: impl ToString,
         call: impl Future<Output = Result<T, CallError>>,
     ) -> Result<T, CallError> {
-        let cell = {
-            let mut cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(cells.entry(argument.to_string()).or_default())
+        let result = {
+            let mut results = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(results.entry(argument.to_string()).or_default())
         };
-        cell.get_or_init(|| call).await.clone()
+        result.get_or_init(|| call).await.clone()
     }
 }
 
@@ -147,12 +150,16 @@ impl<A: OperatorApi> OperatorApi for CachedApi<'_, A> {
         self.tags.get(bucket, self.api.tags(bucket)).await
     }
 
-    async fn put_tags(&self, bucket: &BucketName, tags: &Tags) -> Result<(), CallError> {
-        self.api.put_tags(bucket, tags).await
+    async fn set_tags(&self, bucket: &BucketName, tags: &Tags) -> Result<(), CallError> {
+        self.api.set_tags(bucket, tags).await
     }
 
-    async fn has_tag_access_control(&self, bucket: &BucketName) -> Result<bool, CallError> {
-        self.api.has_tag_access_control(bucket).await
+    async fn remove_tags(&self, bucket: &BucketName, keys: &[String]) -> Result<(), CallError> {
+        self.api.remove_tags(bucket, keys).await
+    }
+
+    async fn replace_tags(&self, bucket: &BucketName, tags: &Tags) -> Result<(), CallError> {
+        self.api.replace_tags(bucket, tags).await
     }
 
     async fn notifications(&self, bucket: &BucketName) -> Result<Notifications, CallError> {

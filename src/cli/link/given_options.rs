@@ -21,9 +21,10 @@ impl GivenOptions {
         command("invalidator", words, self.aws.iter())
     }
 
-    /// Returns the command of the AWS CLI with these words and the options, in backticks.
-    pub(super) fn aws(&self, words: &[&str]) -> String {
-        command("aws", words, self.aws.iter())
+    /// Returns the command of the AWS CLI for an operation, such as `sqs list-queues`, with these words and the options,
+    /// in backticks.
+    pub(super) fn aws(&self, operation: &str, words: &[&str]) -> String {
+        command(&format!("aws {operation}"), words, self.aws.iter())
     }
 }
 
@@ -62,7 +63,7 @@ mod tests {
             given.invalidator(&["unlink", "my-site"]),
             "`invalidator unlink my-site --stack two --profile 'my team' --region eu-west-1`"
         );
-        assert_eq!(given.aws(&["s3", "ls"]), "`aws s3 ls --profile 'my team' --region eu-west-1`");
+        assert_eq!(given.aws("s3 ls", &[]), "`aws s3 ls --profile 'my team' --region eu-west-1`");
         assert_eq!(GivenOptions::default().invalidator(&["status"]), "`invalidator status`");
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::api::OperatorApi;
 use super::apply::ChangeSet;
 use super::deployment::Deployment;
-use super::error::{LinkError, TagCommand};
+use super::error::LinkError;
 use super::event_pattern::matches_rule;
 use super::notification::{Destination, KeyFilter, NotificationRule, Notifications};
 use super::policy::{AccessRequest, EVENT_BRIDGE_PRINCIPAL, S3_PRINCIPAL, allows, is_sqs_managed_key};
@@ -111,9 +111,6 @@ pub async fn plan_link(
         steps.extend(permission(api, deployment, &request.bucket).await?.map(Step::AddPermission));
     }
     if after != before {
-        if api.has_tag_access_control(&request.bucket).await.unwrap_or(false) {
-            return Err(LinkError::TagResource(TagCommand::new(deployment, &request.bucket, &before, &after)));
-        }
         steps.push(Step::Tags { before: before.clone(), after: after.clone() });
     }
     let unread_queue = match &destination {

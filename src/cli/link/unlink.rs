@@ -3,7 +3,7 @@
 use super::api::OperatorApi;
 use super::apply::ChangeSet;
 use super::deployment::Deployment;
-use super::error::{LinkError, TagCommand};
+use super::error::LinkError;
 use super::notification::{Destination, NotificationRule};
 use super::step::{Permission, Step};
 use super::tags::{self, RemainingTags};
@@ -68,9 +68,6 @@ pub async fn plan_unlink(
         }
     }
     if after != before {
-        if api.has_tag_access_control(bucket).await.unwrap_or(false) {
-            return Err(LinkError::TagResource(TagCommand::new(deployment, bucket, &before, &after)));
-        }
         steps.push(Step::Tags { before, after });
     }
     let invokes_function = |rule: &NotificationRule| {

@@ -133,12 +133,21 @@ impl OperatorApi for Account {
         self.read(self.tags.borrow_mut().read())
     }
 
-    async fn put_tags(&self, _bucket: &BucketName, tags: &Tags) -> Result<(), CallError> {
-        self.write(|| self.tags.borrow_mut().set(tags.clone(), self.late.get()))
+    async fn set_tags(&self, _bucket: &BucketName, tags: &Tags) -> Result<(), CallError> {
+        self.may_write_single_tags("TagResource")?;
+        self.write(|| self.change_tags(|all| all.extend(tags.clone())))
     }
 
-    async fn has_tag_access_control(&self, _bucket: &BucketName) -> Result<bool, CallError> {
-        Ok(self.abac.get())
+    async fn remove_tags(&self, _bucket: &BucketName, keys: &[String]) -> Result<(), CallError> {
+        self.may_write_single_tags("UntagResource")?;
+        self.write(|| self.change_tags(|all| all.retain(|key, _| !keys.contains(key))))
+    }
+
+    async fn replace_tags(&self, _bucket: &BucketName, tags: &Tags) -> Result<(), CallError> {
+        if self.abac.get() {
+            return Err(failed("PutBucketTagging: refused because of attribute-based access control"));
+        }
+        self.write(|| self.change_tags(|all| all.clone_from(tags)))
     }
 
     async fn notifications(&self, bucket: &BucketName) -> Result<Notifications, CallError> {

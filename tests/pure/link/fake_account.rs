@@ -35,6 +35,8 @@ pub(crate) enum Fault {
     Late,
     /// The call takes effect, and then another process tags the bucket.
     Interference,
+    /// Another process tags the bucket, and then the call takes effect.
+    InterferenceBefore,
 }
 
 /// A configuration of a bucket, eventually consistent: what was written last, and older values that the next reads
@@ -94,7 +96,10 @@ pub(crate) struct Account {
     /// The calls that read, each with its argument.
     pub(crate) calls: RefCell<Vec<String>>,
     pub(crate) tag: RefCell<Option<String>>,
+    /// Whether attribute-based access control is enabled for the bucket.
     pub(crate) abac: Cell<bool>,
+    /// The operation on single tags that the caller lacks the permission for.
+    pub(crate) no_single_tags: Cell<Option<&'static str>>,
     pub(crate) function_dead: RefCell<Option<String>>,
     /// How many reads after a write return the old value.
     pub(crate) late: Cell<usize>,
@@ -180,6 +185,7 @@ impl Account {
             calls: RefCell::default(),
             tag: RefCell::new(None),
             abac: Cell::new(false),
+            no_single_tags: Cell::new(None),
             function_dead: RefCell::new(Some(DEAD.into())),
             late: Cell::new(0),
             fault: Cell::new(None),
@@ -217,6 +223,17 @@ impl Account {
         self.writes.set(0);
     }
 
+    pub(crate) fn change_tags(&self, change: impl FnOnce(&mut Tags)) {
+        let mut tags = self.tags.borrow_mut();
+        let mut changed = tags.newest.clone();
+        change(&mut changed);
+        tags.set(changed, self.late.get());
+    }
+
+    pub(crate) fn may_write_single_tags(&self, operation: &str) -> Result<(), CallError> {
+        if self.no_single_tags.get() == Some(operation) { Err(denied(operation)) } else { Ok(()) }
+    }
+
     pub(crate) fn called(&self, operation: &str, argument: impl std::fmt::Display) {
         self.calls.borrow_mut().push(format!("{operation} {argument}"));
     }
@@ -248,6 +265,10 @@ impl Account {
             Some(Fault::Interference) => {
                 effect();
                 self.tags.borrow_mut().newest.insert("another".into(), "process".into());
+            }
+            Some(Fault::InterferenceBefore) => {
+                self.tags.borrow_mut().newest.insert("another".into(), "process".into());
+                effect();
             }
         }
         Ok(())

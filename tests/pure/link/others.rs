@@ -142,26 +142,6 @@ fn the_function_of_another_account_is_refused_and_so_is_an_invalid_configuration
 }
 
 #[test]
-fn a_bucket_with_abac_gets_both_commands() {
-    let account = configured_account();
-    link(&account, &LinkRequest { distributions: ids(&["E1", "E2"]), ..request(Via::Queue) }).unwrap().unwrap();
-    account.abac.set(true);
-    let error = run(async {
-        let deployment = deployment(&account).await;
-        plan_unlink(&account, &deployment, "distributionId", &bucket(), &[], false).await.unwrap_err()
-    });
-    let message = error.to_string();
-    assert!(
-        message.contains("untag-resource --account-id 123456789012 --resource-arn arn:aws:s3:::my-site"),
-        "{message}"
-    );
-    let fresh = configured_account();
-    fresh.abac.set(true);
-    let message = link(&fresh, &request(Via::Queue)).unwrap_err().to_string();
-    assert!(message.contains("tag-resource") && message.contains("\"Key=distributionId,Value=E1\""), "{message}");
-}
-
-#[test]
 fn a_policy_that_may_deny_does_not_allow() {
     let account = Account::new();
     let allowed = statement("s3.amazonaws.com", "SQS:SendMessage", QUEUE, "arn:aws:s3:::*");

@@ -202,10 +202,9 @@ impl<'a> RelinkCommand<'a> {
         let rules: Vec<_> = rules.filter(|rule| deployment.is_reached_by(&rule.destination)).collect();
         let via = match rules.first().map(|rule| &rule.destination) {
             Some(Destination::Function(_)) => Via::Function,
-            Some(_) => Via::Queue,
             None if notifications.is_some_and(|it| it.event_bridge) => Via::EventBridge,
             None if deployment.queues().next().is_none() => Via::Function,
-            None => Via::Queue,
+            _ => Via::Queue,
         };
         let filters: BTreeSet<_> = rules.iter().map(|rule| &rule.filter).collect();
         let filter = if filters.len() == 1 { filters.first().copied().cloned() } else { None };
@@ -347,10 +346,10 @@ fn permission_remedy(deployment: &Deployment, relink: &RelinkCommand<'_>, arn: &
         return format!("run {}", relink.command());
     }
     let (bucket, account) = (deployment.bucket_arn(relink.bucket), deployment.account.as_str());
-    let words = ["lambda", "add-permission", "--function-name", arn, "--statement-id", RULE_ID];
+    let words = ["--function-name", arn, "--statement-id", RULE_ID];
     let words = words.into_iter().chain(["--action", "lambda:InvokeFunction", "--principal", S3_PRINCIPAL]);
     let words = words.chain(["--source-arn", &bucket, "--source-account", account]);
-    format!("run {}", deployment.given.aws(&words.collect::<Vec<_>>()))
+    format!("run {}", deployment.given.aws("lambda add-permission", &words.collect::<Vec<_>>()))
 }
 
 /// Checks the same for a bucket that has no event notification for the function or its queue: its events may be sent to

@@ -70,10 +70,10 @@ pub async fn check_deployment(
 fn redrive_hint(deployment: &Deployment, available: u64, arn: &str, source: Option<&str>) -> String {
     let messages = if available == 1 { "1 message".to_owned() } else { format!("{available} messages") };
     let given = &deployment.given;
-    let remedy = match source.filter(|_| !arn.ends_with(".fifo")) {
+    let remedy = match source.filter(|_| arn.strip_suffix(".fifo").is_none()) {
         Some(queue) => {
-            let words = ["sqs", "start-message-move-task", "--source-arn", arn, "--destination-arn", queue];
-            format!("run {}", given.aws(&words))
+            let words = ["--source-arn", arn, "--destination-arn", queue];
+            format!("run {}", given.aws("sqs start-message-move-task", &words))
         }
         None => format!(
             "handle the body of each message with {}, and delete the message",
