@@ -283,3 +283,11 @@ fn replacing_removes_what_link_added_before() {
     unlink(&account, &[]).unwrap();
     assert_eq!(configuration(&account), before);
 }
+
+#[test]
+fn arns_are_those_of_the_functions_partition() {
+    let account = Account::new();
+    let function = FunctionInfo { arn: FUNCTION.replace("arn:aws:", "arn:aws-cn:"), ..FunctionInfo::default() };
+    let deployment = Deployment { function, ..run(deployment(&account)) };
+    assert_eq!(deployment.bucket_arn(&bucket()), "arn:aws-cn:s3:::my-site");
+}
