@@ -325,3 +325,55 @@ fn function_event_types<'c>(
     let lambdas = lambdas.into_iter().flat_map(LambdaFunctionAssociations::items).map(|it| it.event_type.as_str());
     functions.chain(lambdas)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use aws_config::BehaviorVersion;
+    use aws_sdk_cloudfront::config::{Credentials, Region};
+    use aws_smithy_runtime_api::client::http::{
+        HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+    };
+    use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+    use aws_smithy_runtime_api::client::result::ConnectorError;
+
+    use super::*;
+
+    /// Records the URL and the credential scope of each request, and fails it.
+    #[derive(Clone, Debug, Default)]
+    struct Recorder(Arc<Mutex<Vec<(String, String)>>>);
+
+    impl HttpConnector for Recorder {
+        fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+            let authorization = request.headers().get("authorization").unwrap();
+            let scope = authorization.split('/').skip(2).take(2).collect::<Vec<_>>().join("/");
+            self.0.lock().unwrap().push((request.uri().to_owned(), scope));
+            HttpConnectorFuture::ready(Err(ConnectorError::io("no network".into())))
+        }
+    }
+
+    /// Only the function's Region is known. CloudFront has one endpoint in each partition, with a signing Region.
+    #[tokio::test]
+    async fn the_endpoint_and_the_signing_region_are_those_of_the_regions_partition() {
+        for (region, host, signing_region) in [
+            ("eu-central-1", "cloudfront.amazonaws.com", "us-east-1"),
+            ("cn-north-1", "cloudfront.cn-northwest-1.amazonaws.com.cn", "cn-northwest-1"),
+            ("cn-northwest-1", "cloudfront.cn-northwest-1.amazonaws.com.cn", "cn-northwest-1"),
+            ("eusc-de-east-1", "cloudfront.amazonaws.eu", "eusc-de-east-1"),
+        ] {
+            let recorder = Recorder::default();
+            let connector = SharedHttpConnector::new(recorder.clone());
+            let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
+                .region(Region::new(region))
+                .credentials_provider(Credentials::new("AKID", "secret", None, None, "test"))
+                .http_client(http_client_fn(move |_, _| connector.clone()))
+                .load()
+                .await;
+            let call = CloudFront::new(&config).client.list_invalidations().distribution_id("E1").send();
+            assert!(call.await.is_err());
+            let url = format!("https://{host}/2020-05-31/distribution/E1/invalidation");
+            assert_eq!(*recorder.0.lock().unwrap(), [(url, format!("{signing_region}/cloudfront"))], "{region}");
+        }
+    }
+}

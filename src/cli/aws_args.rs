@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow, bail};
 use clap::Args;
 
 use super::aws::{ConfigOverrides, OperatorClients, load_config};
-use super::link::{Deployment, FunctionLocator, find};
+use super::link::{Deployment, FunctionLocator, GivenOptions, find};
 use crate::aws;
 use crate::change::Region;
 use crate::change::text::excerpt;
@@ -48,12 +48,15 @@ fn endpoint(text: &str) -> Result<String, String> {
     if is_url { Ok(text.to_owned()) } else { Err("not an endpoint URL, such as \"http://localhost:4566\"".to_owned()) }
 }
 
+/// The stack of a deployment without options.
+const DEFAULT_STACK: &str = "cloudfront-invalidator";
+
 /// The deployed function.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Function")]
 pub(super) struct DeploymentArgs {
     /// CloudFormation stack of the function
-    #[arg(long, value_name = "NAME", default_value = "cloudfront-invalidator")]
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_STACK)]
     stack: String,
     /// Name or ARN of the function, if no output of the stack identifies it
     #[arg(long, value_name = "NAME", conflicts_with = "stack")]
@@ -87,7 +90,8 @@ impl AwsArgs {
         let config = self.config().await?;
         let clients = OperatorClients::new(&config);
         let region = config.region().map(ToString::to_string).unwrap_or_default();
-        let deployment = Deployment::without_function(&clients, &region).await?;
+        let given = GivenOptions { function: Vec::new(), aws: self.options() };
+        let deployment = Deployment::without_function(&clients, &region, given).await?;
         Ok((clients, deployment))
     }
 
@@ -115,7 +119,12 @@ impl DeploymentArgs {
             Some(name) => FunctionLocator::Function(name.clone()),
             None => FunctionLocator::Stack(self.stack.clone()),
         };
-        let deployment = find(&clients, &locator).await?;
+        let function = match &locator {
+            FunctionLocator::Function(name) => vec![("--function", name.clone())],
+            FunctionLocator::Stack(stack) if stack == DEFAULT_STACK => Vec::new(),
+            FunctionLocator::Stack(stack) => vec![("--stack", stack.clone())],
+        };
+        let deployment = find(&clients, &locator, &GivenOptions { function, aws: aws.options() }).await?;
         Ok((clients, deployment))
     }
 }

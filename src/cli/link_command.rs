@@ -28,6 +28,7 @@ Examples:
   invalidator link my-site E2EXAMPLE1ABCD
   invalidator link my-site E2EXAMPLE1ABCD E2EXAMPLE2ABCD --dry-run
   invalidator link my-site E2EXAMPLE1ABCD --via function --prefix web/ --yes
+  invalidator link my-site E2EXAMPLE2ABCD --replace
   invalidator link my-site E2EXAMPLE1ABCD --profile prod --region eu-west-1")]
 pub(super) struct LinkArgs {
     /// Bucket to link
@@ -48,6 +49,9 @@ pub(super) struct LinkArgs {
     /// Link the bucket even if no origin of a distribution points to the bucket, or if the origins cannot be read
     #[arg(long)]
     skip_origin_check: bool,
+    /// Remove what link added before: other distributions, and event notifications for other keys
+    #[arg(long)]
+    replace: bool,
     #[command(flatten)]
     confirm: ConfirmArgs,
     #[command(flatten)]
@@ -127,6 +131,7 @@ impl LinkArgs {
             via,
             filter: KeyFilter { prefix: self.prefix, suffix: self.suffix },
             skip_origin_check: self.skip_origin_check,
+            replace: self.replace,
         };
         let link_plan = plan_link(&clients, &deployment, &request).await?;
         for (id, paths) in &link_plan.origin_paths {
@@ -177,9 +182,15 @@ impl UnlinkArgs {
         let tag = self.tag.as_deref().unwrap_or_else(|| deployment.tag());
         let unlink_plan =
             plan_unlink(&clients, &deployment, tag, &self.bucket, &self.distributions, self.everything).await?;
-        let UnlinkPlan { change_set, foreign, rules, queued_messages } = &unlink_plan;
+        let UnlinkPlan { change_set, foreign, of_others, rules, queued_messages } = &unlink_plan;
         for id in foreign {
             note(format_args!("Kept {id} in the bucket's tag: link did not add it."));
+        }
+        for (id, function) in of_others {
+            note(format_args!(
+                "Kept {id} in the bucket's tag: the bucket is linked to function {} too.",
+                one_line(function)
+            ));
         }
         for rule in rules {
             note(format_args!("Kept an event notification that link did not add: {rule}"));

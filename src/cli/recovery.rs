@@ -11,6 +11,7 @@ use std::path::Path;
 use anyhow::{Context, anyhow, bail};
 
 use super::keys::{Entry, Owner, json};
+use super::link::quoted;
 use super::terminal::note;
 use crate::change::text::{counted, json_line, one_line};
 use crate::change::{BucketName, ObjectKey};
@@ -109,22 +110,9 @@ fn add_to(file: &Path, keys: &[&ObjectKey]) -> anyhow::Result<()> {
     fs::write(file, list + "\n").with_context(|| format!("cannot write {}", name()))
 }
 
-/// A word of a command for a POSIX shell.
-pub(super) fn quoted(word: &str) -> String {
-    let is_plain = !word.is_empty() && word.bytes().all(|it| it.is_ascii_alphanumeric() || b"_./:=@%+,-".contains(&it));
-    if is_plain { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn words_are_quoted_where_a_shell_would_change_them() {
-        assert_eq!(quoted("my-site.example.com"), "my-site.example.com");
-        assert_eq!(quoted("a b'c$(d)"), r"'a b'\''c$(d)'");
-        assert_eq!(quoted(""), "''");
-    }
 
     #[test]
     fn keys_are_added_to_those_of_an_earlier_run() {

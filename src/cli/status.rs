@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::aws_args::{AwsArgs, DeploymentArgs};
 use super::link::{
-    BucketStatus, Check, Deployment, DeploymentStatus, OperatorApi, Problem, check_bucket, check_deployment,
+    BucketStatus, CachedApi, Check, Deployment, DeploymentStatus, OperatorApi, Problem, check_bucket, check_deployment,
 };
 use super::terminal::{keep_on_one_line, narrow, note, right, say, shorten_to, table};
 use crate::change::text::{counted, excerpt, json_line, one_line};
@@ -57,13 +57,15 @@ pub(super) struct StatusArgs {
 impl StatusArgs {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let (clients, deployment) = self.deployment.find(&self.aws).await?;
-        let function = check_deployment(&clients, &deployment, timestamp(SystemTime::now())).await;
+        let api = CachedApi::new(&clients);
+        // Boxed, because the nested future types are large.
+        let function = Box::pin(check_deployment(&api, &deployment, timestamp(SystemTime::now()))).await;
         let named = self.buckets.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
-        let buckets = if self.all { tagged(&clients, &deployment).await? } else { named };
+        let buckets = if self.all { tagged(&api, &deployment).await? } else { named };
         let skip_origin_check = self.skip_origin_check;
         let check = |name: BucketName| {
-            let (clients, deployment) = (&clients, &deployment);
-            async move { check_bucket(clients, deployment, &name, skip_origin_check).await }
+            let (api, deployment) = (&api, &deployment);
+            async move { Box::pin(check_bucket(api, deployment, &name, skip_origin_check)).await }
         };
         let buckets: Vec<_> = stream::iter(buckets).map(check).buffered(MAX_CONCURRENT_CHECKS).collect().await;
         let problems = problems(&function, &buckets);

@@ -1,4 +1,4 @@
-//! One endpoint for S3, CloudFront, CodePipeline and SQS. The service that a request is signed for selects between
+//! One endpoint for S3, S3 Control, CloudFront, CodePipeline, SQS and STS. The service that a request is signed for selects between
 //! them.
 
 use std::io;
@@ -14,7 +14,7 @@ use super::fault::Effect;
 use super::http::{Reply, Server};
 use super::request::{ApiRequest, ApiResponse, UnknownRequest};
 use super::state::{AcceptedInvalidation, Call, State, UNKNOWN_OPERATION};
-use super::{ACCOUNT, cloudfront, codepipeline, distribution_config, listing, s3, sqs};
+use super::{ACCOUNT, cloudfront, codepipeline, distribution_config, listing, s3, s3_control, sqs};
 
 /// The AWS services that the function calls.
 pub struct FakeAws {
@@ -258,6 +258,9 @@ impl State {
             "SendMessage" => sqs::send_message(self, request),
             "SendMessageBatch" => sqs::send_message_batch(self, request),
             "ListObjectsV2" => listing::list_objects_v2(self, request),
+            "TagResource" => s3_control::tag_resource(self, request),
+            "UntagResource" => s3_control::untag_resource(self, request),
+            "GetCallerIdentity" => s3_control::get_caller_identity(),
             _ => s3::get_bucket_tagging(self, request),
         }
     }

@@ -24,6 +24,7 @@ mod quota;
 mod request;
 mod runtime;
 mod s3;
+mod s3_control;
 mod sqs;
 mod state;
 mod xml;

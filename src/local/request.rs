@@ -1,4 +1,4 @@
-//! Requests and responses of the four services: identifies the operation of a request from its signature, headers,
+//! Requests and responses of the services: identifies the operation of a request from its signature, headers,
 //! method and path, and writes each service's error format.
 
 use std::collections::HashSet;
@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use http::{HeaderMap, Request, Response};
 use http_body_util::Full;
 use hyper::body::Bytes;
+use percent_encoding::percent_decode_str;
 use quick_xml::escape::escape;
 use serde_json::{Value, json};
 
@@ -30,6 +31,12 @@ const SQS_ERRORS: [(&str, &str); 8] = [
     ("UnsupportedOperation", "AWS.SimpleQueueService.UnsupportedOperation"),
 ];
 
+/// The first segment of the paths of S3 Control.
+const S3_CONTROL_VERSION: &str = "v20180820";
+
+/// The XML namespace of STS's documents.
+pub(super) const STS_NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
+
 /// The supported query parameters of `ListObjectsV2`. `fetch-owner` is not supported: no caller here reads an object's
 /// owner.
 const LISTING_PARAMETERS: [&str; 7] =
@@ -39,9 +46,12 @@ const LISTING_PARAMETERS: [&str; 7] =
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Service {
     S3,
+    /// S3 Control, whose requests are signed for S3.
+    S3Control,
     CloudFront,
     CodePipeline,
     Sqs,
+    Sts,
 }
 
 /// A request for a supported operation.
@@ -82,6 +92,7 @@ impl Service {
             "cloudfront" => Some(Self::CloudFront),
             "codepipeline" => Some(Self::CodePipeline),
             "sqs" => Some(Self::Sqs),
+            "sts" => Some(Self::Sts),
             _ => None,
         }
     }
@@ -97,6 +108,14 @@ impl Service {
             Self::S3 => format!(
                 "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{escaped}</Code><Message>{text}</Message>\
                  <RequestId>LOCALREQUEST</RequestId><HostId>local</HostId></Error>"
+            ),
+            Self::S3Control => format!(
+                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ErrorResponse><Error><Code>{escaped}</Code><Message>{text}\
+                 </Message></Error><RequestId>LOCALREQUEST</RequestId><HostId>local</HostId></ErrorResponse>"
+            ),
+            Self::Sts => format!(
+                "<ErrorResponse xmlns=\"{STS_NAMESPACE}\"><Error><Type>Sender</Type><Code>{escaped}</Code><Message>{text}\
+                 </Message></Error><RequestId>LOCALREQUEST</RequestId></ErrorResponse>"
             ),
             Self::CloudFront => format!(
                 "<?xml version=\"1.0\"?>\n<ErrorResponse xmlns=\"http://cloudfront.amazonaws.com/doc/2020-05-31/\"><Error>\
@@ -119,8 +138,8 @@ impl Service {
     /// Serializes a response, with the headers that the service sets.
     pub(super) fn write(self, answer: ApiResponse) -> Reply {
         let (content_type, request_id) = match self {
-            Self::S3 => ("application/xml", "x-amz-request-id"),
-            Self::CloudFront => ("text/xml", "x-amzn-requestid"),
+            Self::S3 | Self::S3Control => ("application/xml", "x-amz-request-id"),
+            Self::CloudFront | Self::Sts => ("text/xml", "x-amzn-requestid"),
             Self::CodePipeline => (AWS_JSON_1_1, "x-amzn-requestid"),
             Self::Sqs => (AWS_JSON_1_0, "x-amzn-requestid"),
         };
@@ -153,9 +172,13 @@ impl ApiRequest {
         };
         let path = parts.uri.path();
         let segments: Vec<_> = path.trim_matches('/').split('/').collect();
+        let is_s3_control = service == Service::S3 && segments.first() == Some(&S3_CONTROL_VERSION);
+        let service = if is_s3_control { Service::S3Control } else { service };
         let (method, query) = (parts.method.as_str(), parts.uri.query());
         let call = match service {
             Service::S3 => s3_call(method, &segments, query),
+            Service::S3Control => s3_control_call(method, &segments, query),
+            Service::Sts => sts_call(method, &segments, query, &body),
             Service::CloudFront => cloudfront_call(method, &segments, query),
             Service::CodePipeline | Service::Sqs => match (method, segments.as_slice(), query) {
                 ("POST", [""], None) => json_call(service, &parts.headers, &body),
@@ -184,6 +207,26 @@ fn s3_call(method: &str, segments: &[&str], query: Option<&str>) -> Option<CallP
         }
         _ => None,
     }
+}
+
+/// A call about the tags of a bucket, whose ARN is in the path. The argument is the query string.
+fn s3_control_call(method: &str, segments: &[&str], query: Option<&str>) -> Option<CallParts> {
+    let &[_, "tags", arn] = segments else { return None };
+    let arn = percent_decode_str(arn).decode_utf8().ok()?;
+    let bucket = arn.strip_prefix("arn:aws:s3:::")?.to_owned();
+    let is_tag_keys = |query: &str| form_urlencoded::parse(query.as_bytes()).all(|(name, _)| name == "tagKeys");
+    match (method, query) {
+        ("POST", None) => Some(("TagResource", bucket, String::new())),
+        ("DELETE", Some(query)) if is_tag_keys(query) => Some(("UntagResource", bucket, query.to_owned())),
+        _ => None,
+    }
+}
+
+fn sts_call(method: &str, segments: &[&str], query: Option<&str>, body: &Bytes) -> Option<CallParts> {
+    let ("POST", [""], None) = (method, segments, query) else { return None };
+    let pairs: Vec<_> = form_urlencoded::parse(body).collect();
+    let is_known = pairs == [("Action".into(), "GetCallerIdentity".into()), ("Version".into(), "2011-06-15".into())];
+    is_known.then(|| ("GetCallerIdentity", String::new(), String::new()))
 }
 
 fn cloudfront_call(method: &str, segments: &[&str], query: Option<&str>) -> Option<CallParts> {

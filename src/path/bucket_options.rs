@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroUsize;
 
-use super::{DirectoryUrls, LINK_TAG, MAX_ITEMS, OriginPath, UrlForms};
+use super::{DirectoryUrls, LINK_TAG_PREFIX, MAX_ITEMS, OriginPath, UrlForms};
 use crate::change::text::excerpt;
 use crate::change::{DistributionId, ObjectKey};
 
@@ -130,16 +130,8 @@ impl BucketDefaults {
 }
 
 /// The tags of a bucket besides the one that names the distributions.
-const OTHER_TAGS: [&str; 8] = [
-    ORIGIN_PATH_TAG,
-    MAX_PATHS_TAG,
-    INDEX_DOCUMENTS_TAG,
-    DIRECTORY_URLS_TAG,
-    QUERY_STRINGS_TAG,
-    IGNORE_TAG,
-    URLS_TAG,
-    LINK_TAG,
-];
+const OTHER_TAGS: [&str; 7] =
+    [ORIGIN_PATH_TAG, MAX_PATHS_TAG, INDEX_DOCUMENTS_TAG, DIRECTORY_URLS_TAG, QUERY_STRINGS_TAG, IGNORE_TAG, URLS_TAG];
 
 impl BucketDefaults {
     /// Returns the tags that have no effect because of their names, each with the tag that it may be meant to be: those
@@ -149,7 +141,8 @@ impl BucketDefaults {
     pub fn misnamed_tags<'t>(&'t self, tags: &'t Tags) -> Vec<(&'t str, Option<&'t str>)> {
         let letters = |name: &str| name.to_lowercase().replace(['-', '_'], "");
         let known = || OTHER_TAGS.into_iter().chain([self.distribution_tag.as_str()]);
-        let unknown = tags.keys().filter(|tag| !known().any(|known| known == *tag));
+        let is_known = |tag: &str| known().any(|known| known == tag) || tag.starts_with(LINK_TAG_PREFIX);
+        let unknown = tags.keys().filter(|tag| !is_known(tag));
         let named = unknown.map(|tag| (tag.as_str(), known().find(|known| letters(known) == letters(tag))));
         named.filter(|(tag, meant)| meant.is_some() || letters(tag).starts_with("invalidation:")).collect()
     }

@@ -157,8 +157,15 @@ mod tests {
         assert_eq!(endpoint("site", Some("us-gov-east-1"), gov), Some(Endpoint::Rest));
         assert_eq!(endpoint("site", Some("us-east-1"), gov), None);
         assert_eq!(endpoint("site", Some("us-east-1"), "site.s3.us-isob-east-1.sc2s.sgov.gov"), None);
+        for website in ["site.s3-website-us-gov-west-1.amazonaws.com", "site.s3-website.us-gov-east-1.amazonaws.com"] {
+            assert_eq!(endpoint("site", Some("us-gov-west-1"), website), Some(Endpoint::Website));
+            assert_eq!(endpoint("site", Some("us-east-1"), website), None);
+        }
         let sovereign = "site.s3.eusc-de-east-1.amazonaws.eu";
         assert_eq!(endpoint("site", Some("eusc-de-east-1"), sovereign), Some(Endpoint::Rest));
+        let website = "site.s3-website.eusc-de-east-1.amazonaws.eu";
+        assert_eq!(endpoint("site", Some("eusc-de-east-1"), website), Some(Endpoint::Website));
+        assert_eq!(endpoint("site", Some("eu-central-1"), website), None);
         assert_eq!(endpoint("site", None, "site.s3.cn-north-1.amazonaws.com"), None, "no such endpoint");
         assert_eq!(endpoint("site", Some("eu-central-1"), "site.s3.amazonaws.com.cn"), None);
     }

@@ -39,9 +39,10 @@ pub use self::tenant::{Tenant, parameter_defaults};
 pub use self::url_forms::{FormProblem, UrlFormError, UrlForms, viewer_paths, viewer_urls};
 pub use self::viewer_url::{DirectoryUrls, UrlKind, ViewerUrl};
 
-/// The ownership tag. It lists what `invalidator link` added, which `unlink` removes: distribution IDs, and
-/// `EventBridge` if `link` enabled the bucket's EventBridge events, separated by spaces. The function does not read it.
-pub const LINK_TAG: &str = "invalidation:link";
+/// The start of the key of an ownership tag; the name of the deployment's function follows. The tag lists what
+/// `invalidator link` added for this function, which `unlink` removes: distribution IDs, and `EventBridge` if `link`
+/// enabled the bucket's EventBridge events, separated by spaces. The function does not read it.
+pub const LINK_TAG_PREFIX: &str = "invalidation:link:";
 
 /// The longest path that CloudFront accepts, in characters.
 ///

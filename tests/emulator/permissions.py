@@ -76,7 +76,26 @@ def as_an_operator(emulator, workdir, archive):
         emulator.invalidator("invalidate", "--keys", workdir / "keys", "--bucket", "own", "--wait", **credentials)
         emulator.invalidator("unlink", "own", "--yes", **credentials)
     emulator.invalidator("status", "--all", fails=True, **credentials)
+    single_tags(emulator, policy, distribution)
     without_permission(emulator, workdir, policy, distribution)
+
+
+def single_tags(emulator, policy, distribution):
+    """The tags are written one by one, and all at once only where that is not allowed."""
+    iam, tags = emulator.client("iam"), ["s3:TagResource", "s3:UntagResource"]
+    for user, missing, fails in [("single", ["s3:PutBucketTagging"], False), ("all", tags, False), ("none", [*tags, "s3:PutBucketTagging"], True)]:
+        iam.create_user(UserName=user)
+        document = json.loads(policy)
+        for action in missing:
+            document = narrowed(document, action)
+        iam.put_user_policy(UserName=user, PolicyName=user, PolicyDocument=json.dumps(document))
+        key = iam.create_access_key(UserName=user)["AccessKey"]
+        credentials = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+        printed = emulator.invalidator("link", "own", distribution, "--yes", fails=fails, **credentials)
+        if fails:
+            assert "Error: TagResource: " in printed and "s3:PutBucketTagging" in printed and "no changes remain" in printed, printed
+        else:
+            emulator.invalidator("unlink", "own", "--yes", **credentials)
 
 
 def without_permission(emulator, workdir, policy, distribution):

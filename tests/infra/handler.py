@@ -8,33 +8,60 @@ import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import boto3
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 HANDLER = Path(__file__).resolve().parents[2] / "infra/cdk/handler/bucket_tags.py"
 SYSTEM = {"aws:cloudformation:stack-name": "site"}
 
 
-class Bucket:
-    """Follows S3's rules: PutBucketTagging replaces all tags and requires the unchanged system tags."""
+def error(code, operation):
+    return ClientError({"Error": {"Code": code, "Message": "no"}}, operation)
 
-    def __init__(self, tags):
+
+class Bucket:
+    """Follows S3's rules: PutBucketTagging replaces all tags and requires the unchanged system tags. With attribute-based access
+    control it is rejected. It is the client of S3 and that of S3 Control."""
+
+    def __init__(self, tags, abac=False):
         self.tags = tags
         self.calls = []
+        self.abac = abac
+        # The errors of the next calls that write single tags.
+        self.refusals = []
+        # What another process does between the read and the write.
+        self.meanwhile = {}
 
     def get_bucket_tagging(self, Bucket):
         if not self.tags:
-            raise ClientError({"Error": {"Code": "NoSuchTagSet"}}, "GetBucketTagging")
-        return {"TagSet": [{"Key": key, "Value": value} for key, value in self.tags.items()]}
+            raise error("NoSuchTagSet", "GetBucketTagging")
+        tags = [{"Key": key, "Value": value} for key, value in self.tags.items()]
+        self.tags |= self.meanwhile
+        return {"TagSet": tags}
 
     def put_bucket_tagging(self, Bucket, Tagging):
         tags = {it["Key"]: it["Value"] for it in Tagging["TagSet"]}
         system = lambda of: {key: value for key, value in of.items() if key.startswith("aws:")}
-        if system(tags) != system(self.tags):
-            raise ClientError({"Error": {"Code": "InvalidTag"}}, "PutBucketTagging")
+        if system(tags) != system(self.tags) or self.abac:
+            raise error("InvalidTag", "PutBucketTagging")
         self.tags = tags
-        self.calls.append(tags)
+        self.calls.append("PutBucketTagging")
+
+    def tag_resource(self, AccountId, ResourceArn, Tags):
+        self.write("TagResource", AccountId, ResourceArn)
+        self.tags |= {it["Key"]: it["Value"] for it in Tags}
+
+    def untag_resource(self, AccountId, ResourceArn, TagKeys):
+        self.write("UntagResource", AccountId, ResourceArn)
+        self.tags = {key: value for key, value in self.tags.items() if key not in TagKeys}
+
+    def write(self, operation, account, arn):
+        assert (account, arn) == ("111122223333", "arn:aws-cn:s3:::site"), (account, arn)
+        self.calls.append(operation)
+        if self.refusals:
+            raise self.refusals.pop(0)
 
 
 def respond(handler, bucket, kind, tags, old=None):
@@ -57,8 +84,8 @@ def respond(handler, bucket, kind, tags, old=None):
         event = {"RequestType": kind, "StackId": "S", "RequestId": "R", "LogicalResourceId": "L"}
         event |= {"ResponseURL": f"http://127.0.0.1:{server.server_port}/", "ResourceProperties": properties(tags)}
         event |= {"OldResourceProperties": properties(old)} if old is not None else {}
-        boto3.client = lambda service, region_name: bucket
-        handler(event, None)
+        boto3.client = lambda service, region_name: {"s3": bucket, "s3control": bucket}[service]
+        handler(event, SimpleNamespace(invoked_function_arn="arn:aws-cn:lambda:cn-north-1:111122223333:function:f"))
         waiting.join()
     [response] = responses
     assert (response["StackId"], response["RequestId"], response["LogicalResourceId"]) == ("S", "R", "L")
@@ -90,21 +117,35 @@ def main():
     run(bucket, "Delete", {"distributionId": "E2"})
     assert len(bucket.calls) == calls
 
-    # S3 rejects two calls because of a concurrent change.
-    put, busy = bucket.put_bucket_tagging, [True, True]
-
-    def in_turn(**tagging):
-        if busy:
-            busy.pop()
-            raise ClientError({"Error": {"Code": "OperationAborted"}}, "PutBucketTagging")
-        put(**tagging)
-
-    bucket.put_bucket_tagging = in_turn
+    # S3 rejects two calls because of a concurrent change. Other tags that are set meanwhile stay.
+    assert set(bucket.calls) == {"TagResource", "UntagResource"}, bucket.calls
+    bucket.refusals = [error("OperationAborted", "TagResource")] * 2
+    bucket.meanwhile = {"cost": "7"}
     assert run(bucket, "Update", {"distributionId": "E3"}, {"distributionId": "E2"})["Status"] == "SUCCESS"
-    assert bucket.tags["distributionId"] == "E3" and delays == [1, 2], delays
+    assert bucket.tags == SYSTEM | {"team": "web", "distributionId": "E3", "cost": "7"} and delays == [1, 2], (bucket.tags, delays)
+
+    # With attribute-based access control, only single tags can be written.
+    guarded = Bucket(dict(SYSTEM), abac=True)
+    run(guarded, "Create", {"distributionId": "E1", "invalidation:originPath": "/web"})
+    run(guarded, "Update", {"distributionId": "E2"}, {"distributionId": "E1", "invalidation:originPath": "/web"})
+    assert guarded.tags == SYSTEM | {"distributionId": "E2"}, guarded.tags
+
+    # Where they are refused, all tags are replaced.
+    no_host = EndpointConnectionError(endpoint_url="http://111122223333.localhost")
+    for refusal in (error("AccessDenied", "TagResource"), error("NotImplemented", "TagResource"), no_host):
+        for position in (0, 1):
+            old = Bucket(SYSTEM | {"team": "web", "distributionId": "E1", "invalidation:ignore": "a/"})
+            old.refusals = [refusal]
+            previous = {"invalidation:ignore": "a/"} if position else {}
+            tags = {} if position else {"distributionId": "E2"}
+            with contextlib.redirect_stdout(io.StringIO()):
+                assert run(old, "Update", tags, previous)["Status"] == "SUCCESS"
+            expected = {"distributionId": "E1"} if position else {"distributionId": "E2", "invalidation:ignore": "a/"}
+            assert old.tags == SYSTEM | {"team": "web"} | expected, old.tags
+            assert old.calls[-1] == "PutBucketTagging", old.calls
 
     def refused(**_):
-        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetBucketTagging")
+        raise error("AccessDenied", "GetBucketTagging")
 
     bucket.get_bucket_tagging = refused
     with contextlib.redirect_stdout(io.StringIO()):

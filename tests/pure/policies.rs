@@ -36,7 +36,10 @@ fn called(path: &Path, text: &str, clients: &[(&str, &str)]) -> BTreeSet<String>
         // A call starts with the client's method for the operation, which takes no arguments.
         let Some((operation, rest)) = code[at + 1..].split_once("()") else { continue };
         let verb = operation.split('_').next().unwrap();
-        let verbs = ["add", "create", "delete", "describe", "get", "head", "list", "put", "receive", "remove", "send"];
+        let verbs = [
+            "add", "create", "delete", "describe", "get", "head", "list", "put", "receive", "remove", "send", "tag",
+            "untag",
+        ];
         let is_operation =
             verbs.contains(&verb) && operation.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c == '2');
         let is_operation = is_operation && operation.contains('_') || operation == "invoke";
@@ -92,6 +95,7 @@ fn the_operator_policy_allows_exactly_the_actions_of_the_commands() {
         ("self.lambda", "lambda"),
         ("self.scheduler", "scheduler"),
         ("self.s3", "s3"),
+        ("self.s3_control", "s3"),
         ("self.sqs", "sqs"),
         ("self.sts", "sts"),
     ];

@@ -1,7 +1,7 @@
 """A custom resource that sets tags of a bucket and does not change the bucket's other tags.
 
-PutBucketTagging replaces all tags of a bucket and rejects a set without the system tags (aws:…), so the handler sends back the
-tags that it read. A Delete request does not remove tags: if a construct moves, CloudFormation creates the new resource before it
+TagResource and UntagResource write single tags, so that no tag of others is lost. Where they are refused, PutBucketTagging replaces
+all tags. It rejects a set without the system tags (aws:…), so the handler sends back the tags that it read. A Delete request does not remove tags: if a construct moves, CloudFormation creates the new resource before it
 deletes the old one, and the deletion would remove the tags of the new one.
 """
 
@@ -10,10 +10,10 @@ import time
 import urllib.request
 
 import boto3
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 
-def handler(event, _context):
+def handler(event, context):
     properties = event["ResourceProperties"]
     response = {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")}
     response |= {"Status": "SUCCESS", "PhysicalResourceId": properties["Bucket"]}
@@ -21,8 +21,7 @@ def handler(event, _context):
         if event["RequestType"] != "Delete":
             old = event.get("OldResourceProperties", {})
             previous = old.get("Tags", {}) if old.get("Bucket") == properties["Bucket"] else {}
-            s3 = boto3.client("s3", region_name=properties["Region"])
-            update_with_retries(s3, properties["Bucket"], properties["Tags"], previous)
+            update_with_retries(Bucket(properties, context.invoked_function_arn), properties["Tags"], previous)
     except Exception as error:
         # Without a response, CloudFormation would wait for an hour.
         print(repr(error))
@@ -31,30 +30,57 @@ def handler(event, _context):
     urllib.request.urlopen(request, timeout=30)
 
 
-def update_with_retries(s3, bucket, tags, previous):
+class Bucket:
+    def __init__(self, properties, function_arn):
+        _, partition, _, _, account, *_ = function_arn.split(":")
+        self.name = properties["Bucket"]
+        self.resource = {"AccountId": account, "ResourceArn": f"arn:{partition}:s3:::{self.name}"}
+        self.s3, self.control = (boto3.client(it, region_name=properties["Region"]) for it in ("s3", "s3control"))
+
+    def tags(self):
+        try:
+            return {tag["Key"]: tag["Value"] for tag in self.s3.get_bucket_tagging(Bucket=self.name)["TagSet"]}
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "NoSuchTagSet":
+                return {}
+            raise
+
+    def set_single(self, tags, removed):
+        if tags:
+            self.control.tag_resource(**self.resource, Tags=as_list(tags))
+        if removed:
+            self.control.untag_resource(**self.resource, TagKeys=removed)
+
+    def replace_all(self, tags):
+        self.s3.put_bucket_tagging(Bucket=self.name, Tagging={"TagSet": as_list(tags)})
+
+
+def as_list(tags):
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def update_with_retries(bucket, tags, previous):
     """Calls `update` with retries: S3 rejects concurrent changes of a bucket, and a new policy takes some seconds to be effective."""
     for delay in (1, 2, 4, 8, 16, None):
         try:
-            return update(s3, bucket, tags, previous)
+            return update(bucket, tags, previous)
         except ClientError as error:
             if delay is None or error.response["Error"]["Code"] not in ("OperationAborted", "AccessDenied"):
                 raise
             time.sleep(delay)
 
 
-def update(s3, bucket, tags, previous):
+def update(bucket, tags, previous):
     """Sets the tags, and removes those of the previous ones that are no longer among them."""
-    before = read(s3, bucket)
-    after = {key: value for key, value in before.items() if key not in previous} | tags
-    if after != before:
-        tag_set = [{"Key": key, "Value": value} for key, value in after.items()]
-        s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tag_set})
-
-
-def read(s3, bucket):
+    before = bucket.tags()
+    changed = {key: value for key, value in tags.items() if before.get(key) != value}
+    removed = [key for key in previous if key in before and key not in tags]
     try:
-        return {tag["Key"]: tag["Value"] for tag in s3.get_bucket_tagging(Bucket=bucket)["TagSet"]}
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "NoSuchTagSet":
-            return {}
-        raise
+        bucket.set_single(changed, removed)
+    except (ClientError, EndpointConnectionError) as error:
+        if isinstance(error, ClientError) and error.response["Error"]["Code"] == "OperationAborted":
+            raise
+        # The permission is missing, or the service at a custom endpoint has no such call or no host for each account.
+        print(repr(error))
+        after = {key: value for key, value in bucket.tags().items() if key not in removed} | changed
+        bucket.replace_all(after)

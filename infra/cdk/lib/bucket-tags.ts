@@ -80,7 +80,7 @@ class TagSetter extends Construct {
   public grant(bucket: s3.IBucket): Construct {
     const granted = this.role.addToPrincipalPolicy(
       new iam.PolicyStatement({
-        actions: ['s3:GetBucketTagging', 's3:PutBucketTagging'],
+        actions: ['s3:GetBucketTagging', 's3:PutBucketTagging', 's3:TagResource', 's3:UntagResource'],
         resources: [bucket.bucketArn],
       }),
     );

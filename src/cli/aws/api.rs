@@ -8,7 +8,7 @@ use aws_sdk_lambda::operation::add_permission::AddPermissionError;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::FunctionResponseType;
 use aws_sdk_s3::error::ProvideErrorMetadata;
-use aws_sdk_s3::types::{BucketAbacStatus, BucketLocationConstraint, Tag, Tagging};
+use aws_sdk_s3::types::{BucketLocationConstraint, Tag, Tagging};
 use aws_sdk_scheduler::types::ScheduleState;
 use aws_sdk_sqs::types::QueueAttributeName;
 use serde::Deserialize;
@@ -16,7 +16,7 @@ use serde::Deserialize;
 use super::known_elements::OnlyKnownElements;
 use super::{OperatorClients, notifications, retry_while_busy, unless_missing};
 use crate::aws::response::{
-    CompleteXml, call_error, invalid_request, invalid_response, is_complete_response_with_status,
+    CompleteXml, call_error, invalid_request, invalid_response, is_complete_response_with_status, status,
 };
 use crate::aws::{CallError, ErrorClass};
 use crate::change::{AccountId, BucketName, DistributionId, Timestamp};
@@ -47,9 +47,14 @@ impl OperatorClients {
     }
 }
 
+/// The error of a call that a service may not have. HTTP 501 says so, and is not transient.
+fn refusal(error: CallError, status: Option<u16>) -> CallError {
+    if status == Some(501) { CallError { class: ErrorClass::Other, ..error } } else { error }
+}
+
 impl OperatorApi for OperatorClients {
     async fn account(&self) -> Result<AccountId, CallError> {
-        self.caller_account().await.cloned()
+        self.caller().await.map(|caller| caller.account.clone())
     }
 
     async fn stack_outputs(&self, stack: &str) -> Result<Option<BTreeMap<String, String>>, CallError> {
@@ -274,7 +279,7 @@ impl OperatorApi for OperatorClients {
     }
 
     async fn tags(&self, bucket: &BucketName) -> Result<Tags, CallError> {
-        let owner = self.caller_account().await?.as_str();
+        let owner = self.caller().await?.account.as_str();
         let call = self.s3.get_bucket_tagging().bucket(bucket.as_str()).expected_bucket_owner(owner);
         match call.customize().interceptor(CompleteXml("<TagSet")).send().await {
             Ok(tagging) => Ok(tagging.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect()),
@@ -285,8 +290,26 @@ impl OperatorApi for OperatorClients {
         }
     }
 
-    async fn put_tags(&self, bucket: &BucketName, tags: &Tags) -> Result<(), CallError> {
-        let owner = self.caller_account().await?.as_str();
+    async fn set_tags(&self, bucket: &BucketName, tags: &Tags) -> Result<(), CallError> {
+        let (account, arn) = self.account_and_bucket_arn(bucket).await?;
+        let invalid = |error| invalid_request("TagResource", &error);
+        let tag = |(key, value)| aws_sdk_s3control::types::Tag::builder().key(key).value(value).build();
+        let tags = tags.iter().map(tag).collect::<Result<Vec<_>, _>>().map_err(invalid)?;
+        let call = self.s3_control.tag_resource().account_id(account).resource_arn(arn).set_tags(Some(tags));
+        let output = retry_while_busy(|| call.clone().send()).await;
+        output.map(|_| ()).map_err(|error| refusal(call_error("TagResource", &error), status(&error)))
+    }
+
+    async fn remove_tags(&self, bucket: &BucketName, keys: &[String]) -> Result<(), CallError> {
+        let (account, arn) = self.account_and_bucket_arn(bucket).await?;
+        let call = self.s3_control.untag_resource().account_id(account).resource_arn(arn);
+        let call = call.set_tag_keys(Some(keys.to_vec()));
+        let output = retry_while_busy(|| call.clone().send()).await;
+        output.map(|_| ()).map_err(|error| refusal(call_error("UntagResource", &error), status(&error)))
+    }
+
+    async fn replace_tags(&self, bucket: &BucketName, tags: &Tags) -> Result<(), CallError> {
+        let owner = self.caller().await?.account.as_str();
         if tags.is_empty() {
             // `PutBucketTagging` accepts no empty tag set.
             let call = || self.s3.delete_bucket_tagging().bucket(bucket.as_str()).expected_bucket_owner(owner).send();
@@ -303,15 +326,8 @@ impl OperatorApi for OperatorClients {
             .map_err(|error| call_error("PutBucketTagging", &error))
     }
 
-    async fn has_tag_access_control(&self, bucket: &BucketName) -> Result<bool, CallError> {
-        let owner = self.caller_account().await?.as_str();
-        let call = self.s3.get_bucket_abac().bucket(bucket.as_str()).expected_bucket_owner(owner);
-        let output = call.send().await.map_err(|error| call_error("GetBucketAbac", &error))?;
-        Ok(output.abac_status.and_then(|it| it.status) == Some(BucketAbacStatus::Enabled))
-    }
-
     async fn notifications(&self, bucket: &BucketName) -> Result<Notifications, CallError> {
-        let owner = self.caller_account().await?.as_str();
+        let owner = self.caller().await?.account.as_str();
         let call = self.s3.get_bucket_notification_configuration().bucket(bucket.as_str()).expected_bucket_owner(owner);
         let call = call.customize().interceptor(OnlyKnownElements);
         let output = call.send().await.map_err(|error| call_error("GetBucketNotificationConfiguration", &error))?;
@@ -319,7 +335,7 @@ impl OperatorApi for OperatorClients {
     }
 
     async fn put_notifications(&self, bucket: &BucketName, notifications: &Notifications) -> Result<(), CallError> {
-        let owner = self.caller_account().await?.as_str();
+        let owner = self.caller().await?.account.as_str();
         let configuration = notifications::write(notifications)
             .map_err(|error| invalid_request("PutBucketNotificationConfiguration", &error))?;
         // S3 validates its access to every destination, existing ones included, and sends each a test message.

@@ -6,6 +6,7 @@ mod api;
 mod known_elements;
 mod metrics;
 mod notifications;
+mod s3_control;
 
 use std::env;
 use std::time::Duration;
@@ -22,11 +23,11 @@ use aws_types::os_shim_internal::{Env, Fs};
 use tokio::sync::OnceCell;
 
 use crate::aws::cloudfront::CloudFront;
-use crate::aws::response::call_error;
+use crate::aws::response::{call_error, invalid_response};
 use crate::aws::s3::is_path_style;
 use crate::aws::{CallError, ErrorClass};
-use crate::change::AccountId;
 use crate::change::text::excerpt;
+use crate::change::{AccountId, BucketName};
 
 /// Values that take precedence over the environment and the shared configuration files.
 #[derive(Clone, Debug, Default)]
@@ -104,10 +105,18 @@ pub struct OperatorClients {
     lambda: aws_sdk_lambda::Client,
     scheduler: aws_sdk_scheduler::Client,
     s3: aws_sdk_s3::Client,
+    s3_control: aws_sdk_s3control::Client,
     sqs: aws_sdk_sqs::Client,
     sts: aws_sdk_sts::Client,
     region: String,
-    account: OnceCell<AccountId>,
+    caller: OnceCell<Caller>,
+}
+
+/// The caller of AWS.
+struct Caller {
+    account: AccountId,
+    /// The partition of the account, such as `aws` or `aws-cn`.
+    partition: String,
 }
 
 impl OperatorClients {
@@ -126,10 +135,11 @@ impl OperatorClients {
             lambda: aws_sdk_lambda::Client::new(config),
             scheduler: aws_sdk_scheduler::Client::new(config),
             s3: aws_sdk_s3::Client::from_conf(s3_config),
+            s3_control: s3_control::client(config),
             sqs: aws_sdk_sqs::Client::new(config),
             sts: aws_sdk_sts::Client::new(config),
             region: config.region().map(ToString::to_string).unwrap_or_default(),
-            account: OnceCell::new(),
+            caller: OnceCell::new(),
         }
     }
 
@@ -139,15 +149,24 @@ impl OperatorClients {
         &self.cloud_front
     }
 
-    async fn caller_account(&self) -> Result<&AccountId, CallError> {
-        self.account
+    async fn caller(&self) -> Result<&Caller, CallError> {
+        self.caller
             .get_or_try_init(|| async {
                 let output = self.sts.get_caller_identity().send().await;
                 let output = output.map_err(|error| call_error("GetCallerIdentity", &error))?;
                 let account = output.account.as_deref().and_then(|id| AccountId::new(id).ok());
-                account.ok_or_else(|| crate::aws::response::invalid_response("GetCallerIdentity", "it has no Account"))
+                let account = account.ok_or_else(|| invalid_response("GetCallerIdentity", "it has no Account"))?;
+                let partition = output.arn.as_deref().and_then(|arn| arn.split(':').nth(1));
+                let partition = partition.ok_or_else(|| invalid_response("GetCallerIdentity", "it has no Arn"))?;
+                Ok(Caller { account, partition: partition.to_owned() })
             })
             .await
+    }
+
+    /// Returns the caller's account, and the ARN of one of its buckets.
+    async fn account_and_bucket_arn(&self, bucket: &BucketName) -> Result<(&str, String), CallError> {
+        let caller = self.caller().await?;
+        Ok((caller.account.as_str(), format!("arn:{}:s3:::{bucket}", caller.partition)))
     }
 }
 

@@ -189,12 +189,15 @@ pub trait OperatorApi {
     /// Returns a bucket's tags; empty if it has none.
     fn tags(&self, bucket: &BucketName) -> impl Future<Output = Result<Tags, CallError>>;
 
-    /// Replaces all tags of a bucket.
-    fn put_tags(&self, bucket: &BucketName, tags: &Tags) -> impl Future<Output = Result<(), CallError>>;
+    /// Sets these tags of a bucket (`TagResource`). Its other tags do not change.
+    fn set_tags(&self, bucket: &BucketName, tags: &Tags) -> impl Future<Output = Result<(), CallError>>;
 
-    /// Returns whether attribute-based access control is enabled for a bucket. Then only `TagResource` and
-    /// `UntagResource` can write its tags.
-    fn has_tag_access_control(&self, bucket: &BucketName) -> impl Future<Output = Result<bool, CallError>>;
+    /// Removes the tags of a bucket with these keys (`UntagResource`). Its other tags do not change.
+    fn remove_tags(&self, bucket: &BucketName, keys: &[String]) -> impl Future<Output = Result<(), CallError>>;
+
+    /// Replaces all tags of a bucket (`PutBucketTagging`). S3 refuses it if attribute-based access control is enabled
+    /// for the bucket.
+    fn replace_tags(&self, bucket: &BucketName, tags: &Tags) -> impl Future<Output = Result<(), CallError>>;
 
     /// Returns a bucket's notification configuration.
     fn notifications(&self, bucket: &BucketName) -> impl Future<Output = Result<Notifications, CallError>>;

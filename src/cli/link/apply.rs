@@ -82,7 +82,7 @@ async fn roll_back(
 ) -> Vec<String> {
     let reversed = step.reversed();
     let is_rolled_back = match reversed.read_state(api, bucket).await {
-        Ok(StepState::Before) => reversed.write_and_verify(api, bucket, pause).await.is_ok(),
+        Ok(StepState::Before | StepState::Partial) => reversed.write_and_verify(api, bucket, pause).await.is_ok(),
         // The step was verified, so this read is taken to be stale: bucket configurations are eventually consistent.
         Ok(StepState::After) if done == StepDone::Yes => reversed.write_and_verify(api, bucket, pause).await.is_ok(),
         _ => false,

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::api::{EventSourceMapping, FunctionInfo, OperatorApi, missing_permissions};
+use super::given_options::GivenOptions;
 use super::notification::{Destination, NotificationRule, Notifications, name_of_arn};
+use super::tags::{Owners, linking_functions};
 use crate::aws::{CallError, ErrorClass};
 use crate::change::AccountId;
 use crate::change::text::excerpt;
 use crate::config::Config;
-use crate::path::BucketDefaults;
+use crate::path::{BucketDefaults, Tags};
 
 /// How the function is identified.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +36,8 @@ pub struct Deployment {
     pub account: AccountId,
     /// The function's Region.
     pub region: String,
+    /// The options by which it was found.
+    pub given: GivenOptions,
 }
 
 /// Why the function was not found or cannot be used.
@@ -42,11 +46,15 @@ pub enum FindError {
     /// There is no stack of this name.
     #[error(
         "stack \"{}\" does not exist in this account and Region; deploy it with scripts/deploy, correct --stack, \
-         --profile or --region, or name the function with --function; if the function was deleted, run `invalidator \
-         unlink BUCKET --force`",
-        excerpt(.0)
+         --profile or --region, or name the function with --function; if the function was deleted, run {}",
+        excerpt(stack), given.invalidator_for(&["unlink", "BUCKET", "--force"])
     )]
-    Stack(String),
+    Stack {
+        /// The stack.
+        stack: String,
+        /// The options of the command.
+        given: GivenOptions,
+    },
     /// The stack has no output `FunctionArn`.
     #[error("stack \"{}\" has no output FunctionArn; name the function with --function", excerpt(.0))]
     Output(String),
@@ -76,15 +84,20 @@ impl From<CallError> for FindError {
     }
 }
 
-/// Finds the function, its queue and its event sources.
+/// Finds the function, its queue and its event sources. `given` are the options for the commands in remedies.
 ///
 /// # Errors
 /// [`FindError`], with the remedy.
-pub async fn find(api: &impl OperatorApi, locator: &FunctionLocator) -> Result<Deployment, FindError> {
+pub async fn find(
+    api: &impl OperatorApi,
+    locator: &FunctionLocator,
+    given: &GivenOptions,
+) -> Result<Deployment, FindError> {
     let (name, schedule) = match locator {
         FunctionLocator::Function(name) => (name.clone(), None),
         FunctionLocator::Stack(stack) => {
-            let mut outputs = api.stack_outputs(stack).await?.ok_or_else(|| FindError::Stack(stack.clone()))?;
+            let missing = || FindError::Stack { stack: stack.clone(), given: given.clone() };
+            let mut outputs = api.stack_outputs(stack).await?.ok_or_else(missing)?;
             let function = outputs.remove("FunctionArn").ok_or_else(|| FindError::Output(stack.clone()))?;
             (function, outputs.remove("ScheduleName"))
         }
@@ -106,7 +119,7 @@ pub async fn find(api: &impl OperatorApi, locator: &FunctionLocator) -> Result<D
     let polled_queue = config.queue_url.map(|url| queue_arn(&url, &function.arn));
     let sources = api.event_sources(&function.arn).await?;
     let region = part(&function.arn, 3).unwrap_or_default().to_owned();
-    Ok(Deployment { function, polled_queue, schedule, sources, account, region })
+    Ok(Deployment { function, polled_queue, schedule, sources, account, region, given: given.clone() })
 }
 
 /// The ARN of the queue at this URL, which ends with the queue's account and name. The queue is in the function's
@@ -167,7 +180,11 @@ impl Deployment {
     ///
     /// # Errors
     /// If the caller's account cannot be read.
-    pub async fn without_function(api: &impl OperatorApi, region: &str) -> Result<Self, CallError> {
+    pub async fn without_function(
+        api: &impl OperatorApi,
+        region: &str,
+        given: GivenOptions,
+    ) -> Result<Self, CallError> {
         let account = api.account().await?;
         let function = FunctionInfo::default();
         Ok(Self {
@@ -177,7 +194,21 @@ impl Deployment {
             sources: Vec::new(),
             account,
             region: region.to_owned(),
+            given,
         })
+    }
+
+    /// Returns whose ownership tags a command may change: that of this function, and those of functions that no longer
+    /// exist.
+    pub(super) async fn owners(&self, api: &impl OperatorApi, tags: &Tags) -> Result<Owners, CallError> {
+        let own = Some(self.name()).filter(|name| !name.is_empty()).map(ToOwned::to_owned);
+        let mut deleted = BTreeSet::new();
+        for name in linking_functions(tags).filter(|name| own.as_deref() != Some(*name)) {
+            if is_missing(api.function(name).await.map(|_| ()))? {
+                deleted.insert(name.to_owned());
+            }
+        }
+        Ok(Owners { own, deleted })
     }
 
     /// Returns the notification rules that `link` made for this function: those with an ID of `link` whose destination

@@ -1,50 +1,13 @@
 //! Why a bucket cannot be linked or unlinked, with the remedy.
 
-use std::fmt;
-
 use super::api::missing_permissions;
-use super::deployment::Deployment;
+use super::given_options::GivenOptions;
 use super::notification::{Overlap, name_of_arn};
 use super::policy::{S3_PRINCIPAL, SQS_MANAGED_KEY};
 use super::tags::TagsError;
 use crate::aws::{CallError, ErrorClass};
 use crate::change::text::one_line;
 use crate::change::{BucketName, DistributionId};
-use crate::path::Tags;
-
-/// The AWS CLI commands that write a bucket's tags where `PutBucketTagging` is refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TagCommand {
-    account: String,
-    bucket_arn: String,
-    changed: Tags,
-    removed: Vec<String>,
-}
-
-impl TagCommand {
-    pub(super) fn new(deployment: &Deployment, bucket: &BucketName, before: &Tags, after: &Tags) -> Self {
-        let changed = after.iter().filter(|(key, value)| before.get(*key) != Some(value));
-        Self {
-            account: deployment.account.as_str().to_owned(),
-            bucket_arn: deployment.bucket_arn(bucket),
-            changed: changed.map(|(key, value)| (key.clone(), value.clone())).collect(),
-            removed: before.keys().filter(|key| !after.contains_key(*key)).cloned().collect(),
-        }
-    }
-}
-
-impl fmt::Display for TagCommand {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let of = format!("--account-id {} --resource-arn {}", self.account, self.bucket_arn);
-        let pairs = self.changed.iter().map(|(key, value)| one_line(&format!("\"Key={key},Value={value}\"")));
-        let keys = self.removed.iter().map(|key| one_line(&format!("\"{key}\"")));
-        let (pairs, keys): (Vec<_>, Vec<_>) = (pairs.collect(), keys.collect());
-        let tag = (!pairs.is_empty()).then(|| format!("`aws s3control tag-resource {of} --tags {}`", pairs.join(" ")));
-        let untag =
-            (!keys.is_empty()).then(|| format!("`aws s3control untag-resource {of} --tag-keys {}`", keys.join(" ")));
-        f.write_str(&tag.into_iter().chain(untag).collect::<Vec<_>>().join(" and "))
-    }
-}
 
 /// Why a bucket cannot be linked or unlinked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -102,12 +65,21 @@ pub enum LinkError {
     /// The bucket's tags are invalid, or would exceed S3's limits.
     #[error(transparent)]
     Tags(TagsError),
-    /// Only `TagResource` and `UntagResource` can write the bucket's tags.
+    /// Only other deployments have linked the bucket.
     #[error(
-        "attribute-based access control is enabled for the bucket, so only TagResource and UntagResource can change \
-         its tags; run {0}, then run this command again"
+        "this deployment has not linked the bucket; it was linked to {}; run {}",
+        one_line(&functions.join(" and ")),
+        functions.iter().map(|name| given.invalidator_for(&["unlink", bucket.as_str(), "--function", name]))
+            .collect::<Vec<_>>().join(" or ")
     )]
-    TagResource(TagCommand),
+    OtherDeployment {
+        /// The bucket.
+        bucket: BucketName,
+        /// The names of the functions that it is linked to.
+        functions: Vec<String>,
+        /// The options of the command.
+        given: GivenOptions,
+    },
     /// Notification rules that `link` did not make match some of the events.
     #[error(
         "S3 sends an event to one destination only, and these event notifications of the bucket already match some of \

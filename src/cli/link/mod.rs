@@ -1,14 +1,17 @@
 //! Links a bucket to the function, unlinks it, and checks both.
 //!
-//! `PutBucketTagging` and `PutBucketNotificationConfiguration` replace all of a bucket's tags and of its notification
-//! configuration. So each is read, merged, written and read again, and rolled back if a later step fails. This module
-//! knows AWS only through the trait [`OperatorApi`], and prints nothing.
+//! `TagResource` and `UntagResource` write single tags. `PutBucketNotificationConfiguration`, and `PutBucketTagging` where
+//! these are refused, replace a bucket's whole notification configuration and all of its tags, so each is read, merged and
+//! written. Every write is read again, and rolled back if a later step fails. This module knows AWS only through the trait
+//! [`OperatorApi`], and prints nothing.
 
 mod api;
 mod apply;
+mod cached;
 mod deployment;
 mod error;
 mod event_pattern;
+mod given_options;
 mod notification;
 mod plan;
 mod policy;
@@ -22,8 +25,10 @@ pub use self::api::{
     Schedule,
 };
 pub use self::apply::{ApplyError, ChangeSet, apply};
+pub use self::cached::CachedApi;
 pub use self::deployment::{Deployment, FindError, FunctionLocator, find};
-pub use self::error::{LinkError, TagCommand};
+pub use self::error::LinkError;
+pub use self::given_options::{GivenOptions, quoted};
 pub use self::notification::{
     Destination, EVENTS, KeyFilter, NotificationRule, Notifications, Overlap, RULE_ID, name_of_arn,
 };
@@ -33,5 +38,5 @@ pub use self::status::{
     BucketStatus, Check, DeploymentStatus, DistributionStatus, Problem, QueueStatus, check_bucket, check_deployment,
 };
 pub use self::step::{Permission, Step};
-pub use self::tags::{LINK_TAG, ManagedBy, TagsError};
+pub use self::tags::{ManagedBy, TagsError, ownership_tag};
 pub use self::unlink::{UnlinkPlan, plan_unlink};

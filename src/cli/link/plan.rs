@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::api::OperatorApi;
 use super::apply::ChangeSet;
 use super::deployment::Deployment;
-use super::error::{LinkError, TagCommand};
+use super::error::LinkError;
 use super::event_pattern::matches_rule;
-use super::notification::{Destination, KeyFilter, Notifications};
+use super::notification::{Destination, KeyFilter, NotificationRule, Notifications};
 use super::policy::{AccessRequest, EVENT_BRIDGE_PRINCIPAL, S3_PRINCIPAL, allows, is_sqs_managed_key};
 use super::status::{Problem, check_reader};
 use super::step::{Permission, Step};
@@ -40,6 +40,8 @@ pub struct LinkRequest {
     pub filter: KeyFilter,
     /// Whether to accept a distribution that does not have the bucket as an origin, or whose origins may not be read.
     pub skip_origin_check: bool,
+    /// Whether to remove what `link` added before: other distributions, and event notifications for other keys.
+    pub replace: bool,
 }
 
 /// The changes to make, and what was found.
@@ -55,8 +57,8 @@ pub struct LinkPlan {
     pub unread_queue: Option<Problem>,
     /// The new value of the tag that names the distributions.
     pub tag_value: String,
-    /// The destination of the events; `None` for EventBridge.
-    pub destination: Option<Destination>,
+    /// The whole notification configuration of the bucket after the link.
+    pub notifications: Notifications,
     /// How many tags stay unchanged.
     pub unchanged_tags: usize,
     /// How many notification rules stay unchanged.
@@ -93,23 +95,22 @@ pub async fn plan_link(
     let before = api.tags(&request.bucket).await?;
     let notifications = api.notifications(&request.bucket).await?;
     // EventBridge events that `link` enabled are disabled for another way, or every event would be delivered twice.
-    let enabled_event_bridge = tags::enabled_event_bridge(&before);
+    let owners = deployment.owners(api, &before).await?;
+    let others_need_event_bridge = tags::others_enabled_event_bridge(&before, &owners);
     let sets_event_bridge = match request.via {
-        Via::EventBridge => (!notifications.event_bridge).then_some(true),
-        Via::Queue | Via::Function => enabled_event_bridge.then_some(false),
+        Via::EventBridge => (!notifications.event_bridge || others_need_event_bridge).then_some(true),
+        Via::Queue | Via::Function => tags::enabled_event_bridge(&before, &owners).then_some(false),
     };
-    let after = tags::linked_tags(&before, deployment.tag(), &request.distributions, sets_event_bridge)
+    let LinkRequest { distributions, replace, .. } = request;
+    let after = tags::linked_tags(&before, deployment.tag(), distributions, &owners, sets_event_bridge, *replace)
         .map_err(LinkError::Tags)?;
     let (destination, mut desired) = notification_destination(api, deployment, request, &notifications).await?;
-    desired.event_bridge &= sets_event_bridge != Some(false);
+    desired.event_bridge &= sets_event_bridge != Some(false) || others_need_event_bridge;
     let mut steps = Vec::new();
     if request.via == Via::Function {
         steps.extend(permission(api, deployment, &request.bucket).await?.map(Step::AddPermission));
     }
     if after != before {
-        if api.has_tag_access_control(&request.bucket).await.unwrap_or(false) {
-            return Err(LinkError::TagResource(TagCommand::new(deployment, &request.bucket, &before, &after)));
-        }
         steps.push(Step::Tags { before: before.clone(), after: after.clone() });
     }
     let unread_queue = match &destination {
@@ -119,7 +120,7 @@ pub async fn plan_link(
     let unchanged_rules = notifications.rules.intersection(&desired.rules).count();
     if desired != notifications {
         // Last, so that no event arrives before the tag names the distributions.
-        steps.push(Step::Notifications { before: notifications, after: desired });
+        steps.push(Step::Notifications { before: notifications, after: desired.clone() });
     }
     Ok(LinkPlan {
         change_set: ChangeSet { bucket: request.bucket.clone(), steps },
@@ -127,7 +128,7 @@ pub async fn plan_link(
         managed_by: ManagedBy::of(&before),
         unread_queue,
         tag_value: after.get(deployment.tag()).cloned().unwrap_or_default(),
-        destination,
+        notifications: desired,
         unchanged_tags: before.iter().filter(|(key, value)| after.get(*key) == Some(value)).count(),
         unchanged_rules,
     })
@@ -155,7 +156,11 @@ async fn notification_destination(
         }
     };
     let own = deployment.link_rules(api, current).await?;
-    let desired = current.with(&destination, &request.filter, &own).map_err(LinkError::Overlap)?;
+    let mut desired = current.with(&destination, &request.filter, &own).map_err(LinkError::Overlap)?;
+    if request.replace {
+        let is_requested = |rule: &NotificationRule| rule.destination == destination && rule.filter == request.filter;
+        desired.rules.retain(|rule| !own.contains(rule) || is_requested(rule));
+    }
     Ok((Some(destination), desired))
 }
 

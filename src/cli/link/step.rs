@@ -1,5 +1,6 @@
 //! One write to a bucket's configuration or to the function's policy, and the verification that it was applied.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::api::OperatorApi;
 use super::deployment::Deployment;
+use super::given_options::GivenOptions;
 use super::notification::{Notifications, RULE_ID, tag_difference};
 use super::policy::{AccessRequest, S3_PRINCIPAL, allows};
 use crate::aws::CallError;
@@ -21,7 +23,7 @@ const MAX_READS: u32 = 6;
 /// One write, with the states before and after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Replaces the bucket's tags.
+    /// Changes tags of the bucket. What is the same before and after is not written.
     Tags {
         /// All tags before the write.
         before: Tags,
@@ -52,6 +54,8 @@ pub struct Permission {
     pub bucket_arn: String,
     /// The bucket's account.
     pub account: AccountId,
+    /// The options of the command, for the remedy.
+    pub given: GivenOptions,
 }
 
 impl Permission {
@@ -62,6 +66,7 @@ impl Permission {
             id: statement_id(bucket),
             bucket_arn: deployment.bucket_arn(bucket),
             account: deployment.account.clone(),
+            given: deployment.given.clone(),
         }
     }
 
@@ -132,7 +137,7 @@ impl Step {
             }
         }
         Ok(match self {
-            Self::Tags { before, after } => state(&api.tags(bucket).await?, before, after),
+            Self::Tags { before, after } => tags_state(&api.tags(bucket).await?, before, after),
             Self::Notifications { before, after } => state(&api.notifications(bucket).await?, before, after),
             Self::AddPermission(it) | Self::RemovePermission(it) => {
                 let policy = api.function_policy(&it.function).await?.unwrap_or_default();
@@ -147,7 +152,7 @@ impl Step {
 
     async fn write(&self, api: &impl OperatorApi, bucket: &BucketName) -> Result<(), CallError> {
         match self {
-            Self::Tags { after, .. } => api.put_tags(bucket, after).await,
+            Self::Tags { before, after } => write_tags(api, bucket, before, after).await,
             Self::Notifications { after, .. } => api.put_notifications(bucket, after).await,
             Self::AddPermission(it) => api.add_permission(&it.function, &it.id, &it.bucket_arn, &it.account).await,
             Self::RemovePermission(it) => api.remove_permission(&it.function, &it.id).await,
@@ -165,7 +170,7 @@ impl Step {
         match self.read_state(api, bucket).await.map_err(StepError::unchanged)? {
             StepState::Before => self.write_and_verify(api, bucket, pause).await,
             StepState::After => Ok(()),
-            StepState::Neither => Err(StepError::unchanged(self.conflict_message())),
+            StepState::Partial | StepState::Neither => Err(StepError::unchanged(self.conflict_message())),
         }
     }
 
@@ -184,6 +189,7 @@ impl Step {
         {
             return match self.read_state(api, bucket).await {
                 Ok(StepState::After) => Ok(()),
+                Ok(StepState::Partial) => Err(StepError { reason: error.to_string(), is_unchanged: false }),
                 _ => Err(StepError::unchanged(error)),
             };
         }
@@ -193,12 +199,14 @@ impl Step {
             reads += 1;
             let reason = match (&written, seen) {
                 (_, Ok(StepState::After)) => return Ok(()),
-                (_, Ok(StepState::Before) | Err(_)) if reads < MAX_READS => {
+                (_, Ok(StepState::Before | StepState::Partial) | Err(_)) if reads < MAX_READS => {
                     tokio::time::sleep(pause * reads).await;
                     continue;
                 }
-                (Err(error), Ok(StepState::Before)) => format!("{error}; the change may still take effect"),
-                (Ok(()), Ok(StepState::Before)) => {
+                (Err(error), Ok(StepState::Before | StepState::Partial)) => {
+                    format!("{error}; the change may still take effect")
+                }
+                (Ok(()), Ok(StepState::Before | StepState::Partial)) => {
                     format!("AWS accepted the change to the {what}, but still returns the old state")
                 }
                 (_, Ok(StepState::Neither)) => {
@@ -213,12 +221,12 @@ impl Step {
     pub(super) fn conflict_message(&self) -> String {
         match self {
             Self::AddPermission(it) => {
+                let words = ["--function-name", &it.function, "--statement-id", &it.id];
                 format!(
-                    "statement \"{id}\" of the function's policy does not allow S3 to invoke the function for the \
-                     bucket; remove the statement with `aws lambda remove-permission --function-name {} \
-                     --statement-id {id}`",
-                    it.function,
-                    id = it.id
+                    "statement \"{}\" of the function's policy does not allow S3 to invoke the function for the bucket; \
+                     remove the statement with {}, then run the command again",
+                    it.id,
+                    it.given.aws("lambda remove-permission", &words)
                 )
             }
             _ => format!("another process or user has changed the bucket's {}; run the command again", self.lines().0),
@@ -244,5 +252,60 @@ impl StepError {
 pub(super) enum StepState {
     Before,
     After,
+    /// Some tags are as before the step, and the others as after it.
+    Partial,
     Neither,
+}
+
+/// Compares the tags that a step changes. What becomes of the others is not its concern.
+fn tags_state(now: &Tags, before: &Tags, after: &Tags) -> StepState {
+    let keys: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    let mut states = keys.into_iter().filter(|key| before.get(*key) != after.get(*key)).map(|key| {
+        let value = now.get(key);
+        if value == after.get(key) {
+            StepState::After
+        } else if value == before.get(key) {
+            StepState::Before
+        } else {
+            StepState::Neither
+        }
+    });
+    let first = states.next().unwrap_or(StepState::After);
+    states.fold(first, |one, other| match (one, other) {
+        (one, other) if one == other => one,
+        (StepState::Neither, _) | (_, StepState::Neither) => StepState::Neither,
+        _ => StepState::Partial,
+    })
+}
+
+/// Writes the tags that change, each by itself, so that a concurrent change of another tag is not lost. Where this is
+/// refused, because the caller lacks the permission or the service has no such call, all tags are read, merged and
+/// replaced.
+async fn write_tags(api: &impl OperatorApi, bucket: &BucketName, before: &Tags, after: &Tags) -> Result<(), CallError> {
+    let set: Tags = after.clone().into_iter().filter(|(key, value)| before.get(key) != Some(value)).collect();
+    let removed: Vec<_> = before.keys().filter(|key| !after.contains_key(*key)).cloned().collect();
+    let refused = match write_single_tags(api, bucket, &set, &removed).await {
+        Err(error) if !error.class.is_transient() => error,
+        result => return result,
+    };
+    let mut merged = api.tags(bucket).await?;
+    merged.retain(|key, _| !removed.contains(key));
+    merged.extend(set);
+    let replaced = api.replace_tags(bucket, &merged).await;
+    replaced.map_err(|error| CallError { message: format!("{refused}; {error}"), ..error })
+}
+
+async fn write_single_tags(
+    api: &impl OperatorApi,
+    bucket: &BucketName,
+    set: &Tags,
+    removed: &[String],
+) -> Result<(), CallError> {
+    if !set.is_empty() {
+        api.set_tags(bucket, set).await?;
+    }
+    if !removed.is_empty() {
+        api.remove_tags(bucket, removed).await?;
+    }
+    Ok(())
 }

@@ -1,13 +1,11 @@
 //! The bucket tags that `link` and `unlink` write, and which tool manages the bucket according to its tags.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::change::{DistributionId, NameError};
-use crate::path::Tags;
+use crate::path::{LINK_TAG_PREFIX, Tags};
 
-pub use crate::path::LINK_TAG;
-
-/// The entry of [`LINK_TAG`] for a bucket whose EventBridge events `link` enabled.
+/// The entry of an ownership tag for a bucket whose EventBridge events `link` enabled.
 const EVENT_BRIDGE_WORD: &str = "EventBridge";
 
 /// The key prefix of AWS's system tags, which do not count toward [`MAX_TAGS`].
@@ -37,42 +35,103 @@ pub enum TagsError {
     TooLong(String),
 }
 
+/// The key of a function's ownership tag.
+#[must_use]
+pub fn ownership_tag(function: &str) -> String {
+    format!("{LINK_TAG_PREFIX}{function}")
+}
+
+/// The names of the functions that have an ownership tag.
+pub(super) fn linking_functions(tags: &Tags) -> impl Iterator<Item = &str> {
+    tags.keys().filter_map(|key| key.strip_prefix(LINK_TAG_PREFIX))
+}
+
+/// Whose ownership tags a command may change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Owners {
+    /// The name of the deployment's function; `None` if it no longer exists.
+    pub(super) own: Option<String>,
+    /// The names of functions that have an ownership tag and no longer exist.
+    pub(super) deleted: BTreeSet<String>,
+}
+
+impl Owners {
+    fn includes(&self, function: &str) -> bool {
+        self.own.as_deref() == Some(function) || self.deleted.contains(function)
+    }
+
+    /// The names of the other functions that have an ownership tag.
+    pub(super) fn others<'t>(&self, tags: &'t Tags) -> Vec<&'t str> {
+        linking_functions(tags).filter(|name| !self.includes(name)).collect()
+    }
+
+    /// Whether one of these functions has an ownership tag.
+    pub(super) fn have_linked(&self, tags: &Tags) -> bool {
+        linking_functions(tags).any(|name| self.includes(name))
+    }
+}
+
 /// Returns the tags with these distributions added. `sets_event_bridge` is the new record of whether `link` enabled
-/// EventBridge events; `None` keeps the current one.
+/// EventBridge events; `None` keeps the current one. `replace`: without the distributions that `link` added before.
 pub(super) fn linked_tags(
     before: &Tags,
     tag: &str,
     distributions: &[DistributionId],
+    owners: &Owners,
     sets_event_bridge: Option<bool>,
+    replace: bool,
 ) -> Result<Tags, TagsError> {
     let named = named(before, tag)?;
-    let added: BTreeSet<_> = distributions.iter().filter(|id| !named.contains(*id)).cloned().collect();
-    let mut ownership = OwnershipTag::of(before, &named);
-    ownership.added.extend(added.iter().map(ToString::to_string));
-    ownership.enabled_event_bridge = sets_event_bridge.unwrap_or(ownership.enabled_event_bridge);
-    let mut after = before.clone();
-    if !added.is_empty() {
-        // Appended, so that the existing value stays exactly as it is.
-        let words = before.get(tag).cloned().into_iter().chain(added.iter().map(ToString::to_string));
-        after.insert(tag.to_owned(), words.collect::<Vec<_>>().join(" "));
+    let Ownership { mut added, others, .. } = Ownership::of(before, &named, owners);
+    let requested: BTreeSet<_> = distributions.iter().cloned().collect();
+    let mut value = before.get(tag).cloned().unwrap_or_default();
+    if replace {
+        let replaced: Vec<_> = added.iter().filter(|id| !requested.contains(*id)).cloned().collect();
+        for id in replaced {
+            added.remove(&id);
+            if !others.contains_key(&id) {
+                value = without_word(&value, id.as_str());
+            }
+        }
     }
-    ownership.write(&mut after);
+    let new: Vec<_> = requested.iter().filter(|id| !named.contains(*id)).map(ToString::to_string).collect();
+    // What another deployment's `link` added belongs to both, so that it stays until both have been unlinked.
+    added.extend(requested.into_iter().filter(|id| !named.contains(id) || others.contains_key(id)));
+    if !new.is_empty() {
+        // Appended, so that the existing value stays exactly as it is.
+        let words = Some(value).filter(|it| !it.is_empty()).into_iter().chain(new);
+        value = words.collect::<Vec<_>>().join(" ");
+    }
+    let mut after = before.clone();
+    set_or_remove(&mut after, tag, value);
+    let enabled_event_bridge = sets_event_bridge.unwrap_or_else(|| enabled_event_bridge(before, owners));
+    for name in &owners.deleted {
+        after.remove(&ownership_tag(name));
+    }
+    let own = owners.own.as_deref().map(ownership_tag).unwrap_or_default();
+    set_or_remove(&mut after, &own, ownership_value(&added, enabled_event_bridge));
     let user_tag_count = |tags: &Tags| tags.keys().filter(|key| !key.starts_with(SYSTEM_PREFIX)).count();
     if user_tag_count(&after) > MAX_TAGS && user_tag_count(&after) > user_tag_count(before) {
         return Err(TagsError::TooMany);
     }
-    match [tag, LINK_TAG]
-        .into_iter()
-        .find(|key| after.get(*key).is_some_and(|it| it.chars().count() > MAX_VALUE_LENGTH))
-    {
+    match [tag, &own].into_iter().find(|key| after.get(*key).is_some_and(|it| it.chars().count() > MAX_VALUE_LENGTH)) {
         Some(tag) => Err(TagsError::TooLong(tag.to_owned())),
         None => Ok(after),
     }
 }
 
-/// Whether `link` enabled the bucket's EventBridge events.
-pub(super) fn enabled_event_bridge(tags: &Tags) -> bool {
-    OwnershipTag::of(tags, &BTreeSet::new()).enabled_event_bridge
+/// Whether `link` enabled the bucket's EventBridge events for one of these owners.
+pub(super) fn enabled_event_bridge(tags: &Tags, owners: &Owners) -> bool {
+    linking_functions(tags).filter(|name| owners.includes(name)).any(|name| has_event_bridge(tags, name))
+}
+
+/// Whether `link` enabled the bucket's EventBridge events for another deployment, which needs them still.
+pub(super) fn others_enabled_event_bridge(tags: &Tags, owners: &Owners) -> bool {
+    owners.others(tags).into_iter().any(|name| has_event_bridge(tags, name))
+}
+
+fn has_event_bridge(tags: &Tags, function: &str) -> bool {
+    words(tags, function).any(|word| word == EVENT_BRIDGE_WORD)
 }
 
 /// The tags that remain after an unlink, and what else it removes.
@@ -82,53 +141,60 @@ pub(super) struct RemainingTags {
     pub(super) tags: Tags,
     /// Distributions to remove that the tag names and that `link` did not add. They stay.
     pub(super) foreign: Vec<DistributionId>,
+    /// Distributions to remove that `link` added for the function of this name. They stay.
+    pub(super) of_others: Vec<(DistributionId, String)>,
     /// Whether nothing that `link` added remains, so that its notification rules and permission are removed too.
     pub(super) removes_last: bool,
-    /// Whether the bucket did not have the tag [`LINK_TAG`].
-    pub(super) has_no_ownership_tag: bool,
-    /// Whether `link` had enabled EventBridge events.
-    pub(super) enabled_event_bridge: bool,
+    /// Whether `link` had enabled EventBridge events, and no other deployment needs them.
+    pub(super) disables_event_bridge: bool,
 }
 
 /// Removes those of these distributions that `link` added; all that it added if none are given. `everything`: also those
-/// that it did not add.
+/// that no `link` added.
 pub(super) fn unlinked_tags(
     before: &Tags,
     tag: &str,
     distributions: &[DistributionId],
+    owners: &Owners,
     everything: bool,
 ) -> Result<RemainingTags, TagsError> {
     let named = named(before, tag)?;
-    let mut ownership = OwnershipTag::of(before, &named);
-    let requested: BTreeSet<_> = if distributions.is_empty() {
-        named.iter().cloned().collect()
-    } else {
-        distributions.iter().cloned().collect()
-    };
-    let (own, foreign): (Vec<_>, Vec<_>) = requested
-        .into_iter()
-        .filter(|id| named.contains(id))
-        .partition(|id| everything || ownership.added.contains(id.as_str()));
-    for id in &own {
-        ownership.added.remove(id.as_str());
-    }
-    let removes_last = distributions.is_empty() || (!own.is_empty() && ownership.added.is_empty());
-    let enabled_event_bridge = ownership.enabled_event_bridge;
-    if removes_last {
-        ownership = OwnershipTag::default();
-    }
+    let Ownership { added, others } = Ownership::of(before, &named, owners);
+    let requested: BTreeSet<_> =
+        if distributions.is_empty() { named.clone() } else { distributions.iter().cloned().collect() };
+    let (of_others, alone): (Vec<_>, Vec<_>) =
+        requested.iter().filter(|id| named.contains(*id)).partition(|id| others.contains_key(*id));
+    let (removed, foreign): (Vec<_>, Vec<_>) = alone.into_iter().partition(|id| everything || added.contains(*id));
+    let mut left = added.clone();
+    left.retain(|id| !requested.contains(id));
+    let is_changed = !removed.is_empty() || left != added;
+    let removes_last = distributions.is_empty() || (is_changed && left.is_empty());
+    let disables_event_bridge =
+        removes_last && enabled_event_bridge(before, owners) && !others_enabled_event_bridge(before, owners);
     let mut tags = before.clone();
-    if let Some(value) = before.get(tag).filter(|_| !own.is_empty()) {
-        let rest = own.iter().fold(value.clone(), |value, id| without_word(&value, id.as_str()));
-        if rest.trim().is_empty() {
-            tags.remove(tag);
-        } else {
-            tags.insert(tag.to_owned(), rest);
-        }
+    if !removed.is_empty() {
+        let value = before.get(tag).cloned().unwrap_or_default();
+        let rest = removed.iter().fold(value, |value, id| without_word(&value, id.as_str()));
+        set_or_remove(&mut tags, tag, rest);
     }
-    ownership.write(&mut tags);
-    let has_no_ownership_tag = !before.contains_key(LINK_TAG);
-    Ok(RemainingTags { tags, foreign, removes_last, has_no_ownership_tag, enabled_event_bridge })
+    for name in linking_functions(before).filter(|name| owners.includes(name)) {
+        let left: BTreeSet<_> = added_ids(before, name).filter(|id| left.contains(id)).collect();
+        let event_bridge = has_event_bridge(before, name);
+        let value = if removes_last { String::new() } else { ownership_value(&left, event_bridge) };
+        set_or_remove(&mut tags, &ownership_tag(name), value);
+    }
+    let of_others = of_others.into_iter().filter_map(|id| Some((id.clone(), others.get(id)?.clone()))).collect();
+    let foreign = foreign.into_iter().cloned().collect();
+    Ok(RemainingTags { tags, foreign, of_others, removes_last, disables_event_bridge })
+}
+
+/// Sets a tag. A value without words removes it.
+fn set_or_remove(tags: &mut Tags, key: &str, value: String) {
+    if value.trim().is_empty() {
+        tags.remove(key);
+    } else {
+        tags.insert(key.to_owned(), value);
+    }
 }
 
 /// Returns the text without this word and the whitespace character before it, or after it if the word is the first.
@@ -154,35 +220,42 @@ fn named(tags: &Tags, tag: &str) -> Result<BTreeSet<DistributionId>, TagsError> 
     Ok(ids.into_iter().collect())
 }
 
-fn joined<T: ToString>(all: impl IntoIterator<Item = T>) -> String {
-    all.into_iter().map(|it| it.to_string()).collect::<Vec<_>>().join(" ")
+/// The words of a function's ownership tag.
+fn words<'t>(tags: &'t Tags, function: &str) -> impl Iterator<Item = &'t str> {
+    tags.get(&ownership_tag(function)).map(String::as_str).unwrap_or_default().split_whitespace()
 }
 
-/// The parsed value of [`LINK_TAG`].
-#[derive(Default)]
-struct OwnershipTag {
-    added: BTreeSet<String>,
-    enabled_event_bridge: bool,
+/// The distributions in a function's ownership tag.
+fn added_ids(tags: &Tags, function: &str) -> impl Iterator<Item = DistributionId> {
+    words(tags, function).filter_map(|word| DistributionId::new(word).ok())
 }
 
-impl OwnershipTag {
-    /// Parses the tag. Distributions that the bucket's tag no longer names are dropped.
-    fn of(tags: &Tags, named: &BTreeSet<DistributionId>) -> Self {
-        let mut added: BTreeSet<_> =
-            tags.get(LINK_TAG).map(|it| it.split_whitespace().map(ToOwned::to_owned).collect()).unwrap_or_default();
-        let enabled_event_bridge = added.remove(EVENT_BRIDGE_WORD);
-        added.retain(|id| named.iter().any(|it| it.as_str() == id));
-        Self { added, enabled_event_bridge }
-    }
+fn ownership_value(added: &BTreeSet<DistributionId>, enabled_event_bridge: bool) -> String {
+    let bridge = enabled_event_bridge.then(|| EVENT_BRIDGE_WORD.to_owned());
+    added.iter().map(ToString::to_string).chain(bridge).collect::<Vec<_>>().join(" ")
+}
 
-    fn write(self, tags: &mut Tags) {
-        let bridge = self.enabled_event_bridge.then(|| EVENT_BRIDGE_WORD.to_owned());
-        let value = joined(self.added.into_iter().chain(bridge));
-        if value.is_empty() {
-            tags.remove(LINK_TAG);
-        } else {
-            tags.insert(LINK_TAG.to_owned(), value);
+/// The distributions that ownership tags list and that the bucket's tag names.
+struct Ownership {
+    /// Those of the owners.
+    added: BTreeSet<DistributionId>,
+    /// Those of other deployments, each with the name of a function.
+    others: BTreeMap<DistributionId, String>,
+}
+
+impl Ownership {
+    fn of(tags: &Tags, named: &BTreeSet<DistributionId>, owners: &Owners) -> Self {
+        let (mut added, mut others) = (BTreeSet::new(), BTreeMap::new());
+        for name in linking_functions(tags) {
+            for id in added_ids(tags, name).filter(|id| named.contains(id)) {
+                if owners.includes(name) {
+                    added.insert(id);
+                } else {
+                    others.insert(id, name.to_owned());
+                }
+            }
         }
+        Self { added, others }
     }
 }
 
@@ -217,6 +290,19 @@ mod tests {
         ids.iter().map(|id| DistributionId::new(id).unwrap()).collect()
     }
 
+    /// The owner is `f`.
+    fn owners() -> Owners {
+        Owners { own: Some("f".to_owned()), deleted: BTreeSet::new() }
+    }
+
+    fn link(before: &Tags, distributions: &[&str], sets_event_bridge: Option<bool>) -> Tags {
+        linked_tags(before, "distributionId", &ids(distributions), &owners(), sets_event_bridge, false).unwrap()
+    }
+
+    fn unlink(before: &Tags, distributions: &[&str], everything: bool) -> RemainingTags {
+        unlinked_tags(before, "distributionId", &ids(distributions), &owners(), everything).unwrap()
+    }
+
     #[test]
     fn unlink_removes_what_link_added() {
         for before in [
@@ -225,13 +311,11 @@ mod tests {
             tags(&[("distributionId", "E9  E7"), ("team", "web")]),
         ] {
             for sets_event_bridge in [false, true] {
-                let once =
-                    linked_tags(&before, "distributionId", &ids(&["E2", "E1"]), sets_event_bridge.then_some(true))
-                        .unwrap();
-                assert_eq!(linked_tags(&once, "distributionId", &ids(&["E1", "E2"]), None).unwrap(), once);
-                let unlinked = unlinked_tags(&once, "distributionId", &[], false).unwrap();
+                let once = link(&before, &["E2", "E1"], sets_event_bridge.then_some(true));
+                assert_eq!(link(&once, &["E1", "E2"], None), once);
+                let unlinked = unlink(&once, &[], false);
                 assert_eq!(
-                    (unlinked.tags, unlinked.removes_last, unlinked.enabled_event_bridge),
+                    (unlinked.tags, unlinked.removes_last, unlinked.disables_event_bridge),
                     (before.clone(), true, sets_event_bridge)
                 );
             }
@@ -241,15 +325,15 @@ mod tests {
     #[test]
     fn one_of_several_distributions_can_be_unlinked() {
         let before = tags(&[("distributionId", "E7")]);
-        let both = linked_tags(&before, "distributionId", &ids(&["E1", "E2"]), Some(true)).unwrap();
+        let both = link(&before, &["E1", "E2"], Some(true));
         assert_eq!(both["distributionId"], "E7 E1 E2");
-        assert_eq!(both[LINK_TAG], "E1 E2 EventBridge");
-        let one = unlinked_tags(&both, "distributionId", &ids(&["E1"]), false).unwrap();
+        assert_eq!(both["invalidation:link:f"], "E1 E2 EventBridge");
+        let one = unlink(&both, &["E1"], false);
         assert_eq!((one.tags["distributionId"].as_str(), one.removes_last), ("E7 E2", false));
-        assert_eq!(one.tags[LINK_TAG], "E2 EventBridge");
-        let last = unlinked_tags(&one.tags, "distributionId", &ids(&["E2"]), false).unwrap();
-        assert_eq!((&last.tags, last.removes_last, last.enabled_event_bridge), (&before, true, true));
-        let foreign = unlinked_tags(&one.tags, "distributionId", &ids(&["E7", "E8"]), false).unwrap();
+        assert_eq!(one.tags["invalidation:link:f"], "E2 EventBridge");
+        let last = unlink(&one.tags, &["E2"], false);
+        assert_eq!((&last.tags, last.removes_last, last.disables_event_bridge), (&before, true, true));
+        let foreign = unlink(&one.tags, &["E7", "E8"], false);
         assert_eq!((foreign.tags, foreign.foreign, foreign.removes_last), (one.tags, ids(&["E7"]), false));
     }
 
@@ -257,25 +341,64 @@ mod tests {
     fn unlinking_what_link_did_not_add_removes_nothing() {
         let manually_tagged = tags(&[("distributionId", "E1")]);
         for id in ["E1", "E9"] {
-            let rest = unlinked_tags(&manually_tagged, "distributionId", &ids(&[id]), false).unwrap();
-            assert_eq!(
-                (rest.tags, rest.removes_last, rest.has_no_ownership_tag),
-                (manually_tagged.clone(), false, true)
-            );
+            let rest = unlink(&manually_tagged, &[id], false);
+            assert_eq!((rest.tags, rest.removes_last), (manually_tagged.clone(), false));
         }
         // E1 was removed from the tag manually after `link` added it.
-        let edited = tags(&[("distributionId", "E2"), (LINK_TAG, "E1 E2")]);
-        let rest = unlinked_tags(&edited, "distributionId", &ids(&["E2"]), false).unwrap();
+        let edited = tags(&[("distributionId", "E2"), ("invalidation:link:f", "E1 E2")]);
+        let rest = unlink(&edited, &["E2"], false);
         assert_eq!((rest.tags, rest.removes_last), (Tags::new(), true));
     }
 
     #[test]
     fn what_link_did_not_add_is_removed_on_request() {
         let of_a_template = tags(&[("distributionId", "E1 E2"), ("team", "web")]);
-        let rest = unlinked_tags(&of_a_template, "distributionId", &ids(&["E1"]), true).unwrap();
+        let rest = unlink(&of_a_template, &["E1"], true);
         assert_eq!((rest.tags, rest.foreign), (tags(&[("distributionId", "E2"), ("team", "web")]), Vec::new()));
-        let rest = unlinked_tags(&of_a_template, "distributionId", &[], true).unwrap();
+        let rest = unlink(&of_a_template, &[], true);
         assert_eq!((rest.tags, rest.removes_last), (tags(&[("team", "web")]), true));
+    }
+
+    #[test]
+    fn each_deployment_owns_what_it_linked() {
+        let other = Owners { own: Some("g".to_owned()), deleted: BTreeSet::new() };
+        let first = link(&tags(&[]), &["E1", "E2"], Some(true));
+        let both = linked_tags(&first, "distributionId", &ids(&["E2", "E3"]), &other, Some(true), false).unwrap();
+        assert_eq!(both["distributionId"], "E1 E2 E3");
+        assert_eq!(both["invalidation:link:f"], "E1 E2 EventBridge");
+        assert_eq!(both["invalidation:link:g"], "E2 E3 EventBridge");
+        let rest = unlink(&both, &[], false);
+        let expected = tags(&[("distributionId", "E2 E3"), ("invalidation:link:g", "E2 E3 EventBridge")]);
+        assert_eq!((&rest.tags, rest.removes_last, rest.disables_event_bridge), (&expected, true, false));
+        assert_eq!((unlink(&both, &[], true).tags, unlink(&expected, &[], true).tags), (expected.clone(), expected));
+        let of_others = ids(&["E2", "E3"]).into_iter().map(|id| (id, "g".to_owned())).collect::<Vec<_>>();
+        assert_eq!((rest.of_others, rest.foreign), (of_others, vec![]));
+        let last = unlinked_tags(&rest.tags, "distributionId", &[], &other, false).unwrap();
+        assert_eq!((last.tags, last.disables_event_bridge), (Tags::new(), true));
+    }
+
+    #[test]
+    fn the_ownership_of_a_deleted_function_is_taken_over() {
+        let owners = Owners { own: Some("g".to_owned()), deleted: ["f".to_owned()].into() };
+        let first = link(&tags(&[]), &["E1"], Some(true));
+        let second = linked_tags(&first, "distributionId", &ids(&["E2"]), &owners, None, false).unwrap();
+        assert_eq!(second, tags(&[("distributionId", "E1 E2"), ("invalidation:link:g", "E1 E2 EventBridge")]));
+        let without_function = Owners { own: None, ..owners };
+        let both = link(&first, &["E2"], None);
+        let rest = unlinked_tags(&both, "distributionId", &ids(&["E1"]), &without_function, false).unwrap();
+        assert_eq!(rest.tags, tags(&[("distributionId", "E2"), ("invalidation:link:f", "E2 EventBridge")]));
+        let rest = unlinked_tags(&both, "distributionId", &[], &without_function, false).unwrap();
+        assert_eq!((rest.tags, rest.disables_event_bridge), (Tags::new(), true));
+    }
+
+    #[test]
+    fn replacing_removes_the_distributions_that_link_added_before() {
+        let before = link(&tags(&[("distributionId", "E7")]), &["E1", "E2"], None);
+        let replace =
+            |ids: &[DistributionId]| linked_tags(&before, "distributionId", ids, &owners(), None, true).unwrap();
+        let after = replace(&ids(&["E2", "E3"]));
+        assert_eq!(after, tags(&[("distributionId", "E7 E2 E3"), ("invalidation:link:f", "E2 E3")]));
+        assert_eq!(replace(&ids(&["E7"])), tags(&[("distributionId", "E7")]));
     }
 
     #[test]
@@ -294,16 +417,16 @@ mod tests {
     #[test]
     fn invalid_too_many_and_too_long_tags_are_errors() {
         let bad = tags(&[("distributionId", "nonsense")]);
-        assert!(
-            linked_tags(&bad, "distributionId", &ids(&["E1"]), None).unwrap_err().to_string().contains("\"nonsense\"")
-        );
+        let error = |before: &Tags, distributions: &[DistributionId]| {
+            linked_tags(before, "distributionId", distributions, &owners(), None, false).unwrap_err()
+        };
+        assert!(error(&bad, &ids(&["E1"])).to_string().contains("\"nonsense\""));
         let mut many: Tags = (0..49).map(|n| (format!("key{n}"), String::new())).collect();
         many.insert("aws:cloudformation:stack-name".into(), "site".into());
-        assert_eq!(linked_tags(&many, "distributionId", &ids(&["E1"]), None), Err(TagsError::TooMany));
+        assert_eq!(error(&many, &ids(&["E1"])), TagsError::TooMany);
         let long: Vec<_> = (100..130).map(|n| format!("E{n}000000000")).collect();
         let long = ids(&long.iter().map(String::as_str).collect::<Vec<_>>());
-        let error = linked_tags(&tags(&[]), "distributionId", &long, None);
-        assert_eq!(error, Err(TagsError::TooLong("distributionId".into())));
+        assert_eq!(error(&tags(&[]), &long), TagsError::TooLong("distributionId".into()));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::api::OperatorApi;
 use super::apply::ChangeSet;
 use super::deployment::Deployment;
-use super::error::{LinkError, TagCommand};
+use super::error::LinkError;
 use super::notification::{Destination, NotificationRule};
 use super::step::{Permission, Step};
 use super::tags::{self, RemainingTags};
@@ -17,6 +17,8 @@ pub struct UnlinkPlan {
     pub change_set: ChangeSet,
     /// Distributions that the tag names and `link` did not add.
     pub foreign: Vec<DistributionId>,
+    /// Distributions that the tag names and `link` added for another deployment, with the name of its function.
+    pub of_others: Vec<(DistributionId, String)>,
     /// Rules that send events to the function or its queue and that `link` did not make. Empty while something that
     /// `link` added remains.
     pub rules: Vec<NotificationRule>,
@@ -40,9 +42,16 @@ pub async fn plan_unlink(
     everything: bool,
 ) -> Result<UnlinkPlan, LinkError> {
     let before = api.tags(bucket).await?;
-    let RemainingTags { tags: after, foreign, removes_last, has_no_ownership_tag, enabled_event_bridge } =
-        tags::unlinked_tags(&before, tag, distributions, everything).map_err(LinkError::Tags)?;
+    let owners = deployment.owners(api, &before).await?;
+    let has_linked = owners.have_linked(&before);
+    let RemainingTags { tags: after, foreign, of_others, removes_last, disables_event_bridge } =
+        tags::unlinked_tags(&before, tag, distributions, &owners, everything).map_err(LinkError::Tags)?;
     let notifications = api.notifications(bucket).await?;
+    let functions: Vec<_> = owners.others(&before).into_iter().map(ToOwned::to_owned).collect();
+    let is_reached = notifications.rules.iter().any(|rule| deployment.is_reached_by(&rule.destination));
+    if !has_linked && !is_reached && !functions.is_empty() {
+        return Err(LinkError::OtherDeployment { bucket: bucket.clone(), functions, given: deployment.given.clone() });
+    }
     let mut own = deployment.link_rules(api, &notifications).await?;
     if everything {
         own.extend(deployment.all_rules(api, &notifications).await?);
@@ -52,16 +61,13 @@ pub async fn plan_unlink(
     let mut steps = Vec::new();
     if removes_last {
         let mut desired = notifications.without(&own);
-        desired.event_bridge &= !enabled_event_bridge;
+        desired.event_bridge &= !disables_event_bridge;
         // First, so that no event arrives after the tag is removed.
         if desired != notifications {
             steps.push(Step::Notifications { before: notifications.clone(), after: desired });
         }
     }
     if after != before {
-        if api.has_tag_access_control(bucket).await.unwrap_or(false) {
-            return Err(LinkError::TagResource(TagCommand::new(deployment, bucket, &before, &after)));
-        }
         steps.push(Step::Tags { before, after });
     }
     let invokes_function = |rule: &NotificationRule| {
@@ -69,7 +75,7 @@ pub async fn plan_unlink(
     };
     let is_invoked = notifications.rules.difference(&own).any(invokes_function);
     // The second case is a permission that an interrupted unlink has left.
-    if (removes_last || has_no_ownership_tag && own.is_empty()) && !is_invoked && !deployment.function.arn.is_empty() {
+    if (removes_last || !has_linked && own.is_empty()) && !is_invoked && !deployment.function.arn.is_empty() {
         let permission = Permission::of(deployment, bucket);
         let policy = match api.function_policy(&permission.function).await {
             // A caller who may not read the policy has not added the statement either.
@@ -88,5 +94,11 @@ pub async fn plan_unlink(
             queued_messages += queue.available + queue.in_flight;
         }
     }
-    Ok(UnlinkPlan { change_set: ChangeSet { bucket: bucket.clone(), steps }, foreign, rules, queued_messages })
+    Ok(UnlinkPlan {
+        change_set: ChangeSet { bucket: bucket.clone(), steps },
+        foreign,
+        of_others,
+        rules,
+        queued_messages,
+    })
 }

@@ -8,6 +8,7 @@ pub(crate) mod listing;
 pub(crate) mod queues;
 pub(crate) mod quota;
 pub(crate) mod rules;
+mod s3_control;
 pub(crate) mod sdk;
 pub(crate) mod sqs;
 pub(crate) mod status;

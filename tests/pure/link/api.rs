@@ -10,7 +10,7 @@ use s3_cloudfront_invalidator::cli::link::{
 use s3_cloudfront_invalidator::path::{Behavior, DistributionConfig, Origin, Tags, Tenant};
 
 use super::fake_account::{
-    ACCOUNT, Account, DEAD, FUNCTION, OTHER_QUEUE, QUEUE, denied, failed, missing, policy, statement,
+    ACCOUNT, Account, DEAD, FUNCTION, OTHER_FUNCTION, OTHER_QUEUE, QUEUE, denied, failed, missing, policy, statement,
 };
 
 impl OperatorApi for Account {
@@ -19,6 +19,7 @@ impl OperatorApi for Account {
     }
 
     async fn stack_outputs(&self, stack: &str) -> Result<Option<BTreeMap<String, String>>, CallError> {
+        self.called("stack_outputs", stack);
         let schedule = self.schedule_name.borrow().clone().map(|name| ("ScheduleName".to_owned(), name));
         let function = ("FunctionArn".to_owned(), FUNCTION.to_owned());
         let outputs = || schedule.into_iter().chain([function]).collect();
@@ -26,6 +27,10 @@ impl OperatorApi for Account {
     }
 
     async fn function(&self, name: &str) -> Result<FunctionInfo, CallError> {
+        self.called("function", name);
+        if !self.second_is_deleted.get() && [OTHER_FUNCTION, "second"].contains(&name) {
+            return Ok(FunctionInfo { arn: OTHER_FUNCTION.into(), ..FunctionInfo::default() });
+        }
         if ![FUNCTION, "invalidator"].contains(&name) {
             return Err(missing(name));
         }
@@ -47,11 +52,13 @@ impl OperatorApi for Account {
         self.dry_run.borrow().clone()
     }
 
-    async fn event_sources(&self, _function: &str) -> Result<Vec<EventSourceMapping>, CallError> {
+    async fn event_sources(&self, function: &str) -> Result<Vec<EventSourceMapping>, CallError> {
+        self.called("event_sources", function);
         Ok(self.sources.borrow().clone())
     }
 
-    async fn function_policy(&self, _function: &str) -> Result<Option<String>, CallError> {
+    async fn function_policy(&self, function: &str) -> Result<Option<String>, CallError> {
+        self.called("function_policy", function);
         let statements: Vec<_> = self
             .statements
             .borrow()
@@ -81,18 +88,22 @@ impl OperatorApi for Account {
     }
 
     async fn queue(&self, arn: &str) -> Result<Queue, CallError> {
+        self.called("queue", arn);
         match arn {
-            QUEUE | OTHER_QUEUE => Ok(self.queue.borrow().clone()),
-            DEAD => Ok(self.dead.borrow().clone()),
+            QUEUE => Ok(self.queue.borrow().clone()),
+            OTHER_QUEUE if !self.second_is_deleted.get() => Ok(self.queue.borrow().clone()),
+            dead if dead.trim_end_matches(".fifo") == DEAD => Ok(self.dead.borrow().clone()),
             other => Err(missing(other)),
         }
     }
 
     async fn event_rules(&self, target: &str) -> Result<Vec<EventRule>, CallError> {
+        self.called("event_rules", target);
         Ok(if target == QUEUE { self.rules.borrow().clone() } else { Vec::new() })
     }
 
     async fn schedule(&self, name: &str) -> Result<Option<Schedule>, CallError> {
+        self.called("schedule", name);
         if self.schedules_denied.get() {
             return Err(denied("scheduler:GetSchedule"));
         }
@@ -100,6 +111,7 @@ impl OperatorApi for Account {
     }
 
     async fn schedules(&self, function: &str) -> Result<Vec<Schedule>, CallError> {
+        self.called("schedules", function);
         if self.schedules_denied.get() {
             return Err(denied("scheduler:ListSchedules"));
         }
@@ -107,6 +119,7 @@ impl OperatorApi for Account {
     }
 
     async fn last_poll(&self, queue: &str) -> Result<Option<Timestamp>, CallError> {
+        self.called("last_poll", queue);
         assert_eq!(queue, QUEUE);
         self.last_poll.borrow().clone()
     }
@@ -115,23 +128,35 @@ impl OperatorApi for Account {
         Ok(vec![BucketName::new("my-site").unwrap()])
     }
 
-    async fn bucket_region(&self, _bucket: &BucketName) -> Result<String, CallError> {
+    async fn bucket_region(&self, bucket: &BucketName) -> Result<String, CallError> {
+        self.called("bucket_region", bucket);
         Ok(self.region.borrow().clone())
     }
 
-    async fn tags(&self, _bucket: &BucketName) -> Result<Tags, CallError> {
+    async fn tags(&self, bucket: &BucketName) -> Result<Tags, CallError> {
+        self.called("tags", bucket);
         self.read(self.tags.borrow_mut().read())
     }
 
-    async fn put_tags(&self, _bucket: &BucketName, tags: &Tags) -> Result<(), CallError> {
-        self.write(|| self.tags.borrow_mut().set(tags.clone(), self.late.get()))
+    async fn set_tags(&self, _bucket: &BucketName, tags: &Tags) -> Result<(), CallError> {
+        self.may_write_single_tags("TagResource")?;
+        self.write(|| self.change_tags(|all| all.extend(tags.clone())))
     }
 
-    async fn has_tag_access_control(&self, _bucket: &BucketName) -> Result<bool, CallError> {
-        Ok(self.abac.get())
+    async fn remove_tags(&self, _bucket: &BucketName, keys: &[String]) -> Result<(), CallError> {
+        self.may_write_single_tags("UntagResource")?;
+        self.write(|| self.change_tags(|all| all.retain(|key, _| !keys.contains(key))))
     }
 
-    async fn notifications(&self, _bucket: &BucketName) -> Result<Notifications, CallError> {
+    async fn replace_tags(&self, _bucket: &BucketName, tags: &Tags) -> Result<(), CallError> {
+        if self.abac.get() {
+            return Err(failed("PutBucketTagging: refused because of attribute-based access control"));
+        }
+        self.write(|| self.change_tags(|all| all.clone_from(tags)))
+    }
+
+    async fn notifications(&self, bucket: &BucketName) -> Result<Notifications, CallError> {
+        self.called("notifications", bucket);
         self.read(self.notifications.borrow_mut().read())
     }
 
@@ -149,6 +174,7 @@ impl OperatorApi for Account {
     /// `dt_1` is a tenant of `E1`, and the tenants of `E5` are `dt_5`, whose folder is `blue`, and `dt_6`, which has
     /// none.
     async fn tenant(&self, tenant: &DistributionId) -> Result<Tenant, CallError> {
+        self.called("tenant", tenant);
         let (distribution, parameters) = match tenant.as_str() {
             "dt_1" => ("E1", [].into()),
             "dt_5" => ("E5", [("tenant".to_owned(), "blue".to_owned())].into()),
@@ -159,6 +185,7 @@ impl OperatorApi for Account {
     }
 
     async fn distribution_config(&self, distribution: &DistributionId) -> Result<DistributionConfig, CallError> {
+        self.called("distribution_config", distribution);
         let origins = self.origins.borrow();
         let origins = origins.get(distribution.as_str()).ok_or_else(|| missing("NoSuchDistribution"))?;
         let origin = |(domain, path): &(String, String)| Origin::new("o", domain, path).unwrap();
@@ -170,7 +197,8 @@ impl OperatorApi for Account {
         })
     }
 
-    async fn last_invalidation(&self, _distribution: &DistributionId) -> Result<Option<LastInvalidation>, CallError> {
+    async fn last_invalidation(&self, distribution: &DistributionId) -> Result<Option<LastInvalidation>, CallError> {
+        self.called("last_invalidation", distribution);
         Ok(Some(LastInvalidation { created_at: Timestamp::new(1_000_000).unwrap(), status: "Completed".into() }))
     }
 }

@@ -11,6 +11,8 @@ use s3_cloudfront_invalidator::path::Tags;
 pub(crate) const REGION: &str = "eu-central-1";
 pub(crate) const ACCOUNT: &str = "123456789012";
 pub(crate) const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:invalidator";
+/// The function of another deployment.
+pub(crate) const OTHER_FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:second";
 pub(crate) const QUEUE: &str = "arn:aws:sqs:eu-central-1:123456789012:changes";
 pub(crate) const QUEUE_URL: &str = "https://sqs.eu-central-1.amazonaws.com/123456789012/changes";
 /// A queue of others, configured as `QUEUE` is.
@@ -33,6 +35,8 @@ pub(crate) enum Fault {
     Late,
     /// The call takes effect, and then another process tags the bucket.
     Interference,
+    /// Another process tags the bucket, and then the call takes effect.
+    InterferenceBefore,
 }
 
 /// A configuration of a bucket, eventually consistent: what was written last, and older values that the next reads
@@ -89,8 +93,15 @@ pub(crate) struct Account {
     /// Where a function runs in front of each distribution's origins.
     pub(crate) function_at: Cell<Option<&'static str>>,
     pub(crate) region: RefCell<String>,
+    /// Whether `OTHER_FUNCTION` and `OTHER_QUEUE` no longer exist.
+    pub(crate) second_is_deleted: Cell<bool>,
+    /// The calls that read, each with its argument.
+    pub(crate) calls: RefCell<Vec<String>>,
     pub(crate) tag: RefCell<Option<String>>,
+    /// Whether attribute-based access control is enabled for the bucket.
     pub(crate) abac: Cell<bool>,
+    /// The operation on single tags that the caller lacks the permission for.
+    pub(crate) no_single_tags: Cell<Option<&'static str>>,
     pub(crate) function_dead: RefCell<Option<String>>,
     /// How many reads after a write return the old value.
     pub(crate) late: Cell<usize>,
@@ -173,8 +184,11 @@ impl Account {
             reads_configs: Cell::new(true),
             function_at: Cell::new(None),
             region: RefCell::new(REGION.into()),
+            second_is_deleted: Cell::new(false),
+            calls: RefCell::default(),
             tag: RefCell::new(None),
             abac: Cell::new(false),
+            no_single_tags: Cell::new(None),
             function_dead: RefCell::new(Some(DEAD.into())),
             late: Cell::new(0),
             fault: Cell::new(None),
@@ -212,6 +226,21 @@ impl Account {
         self.writes.set(0);
     }
 
+    pub(crate) fn change_tags(&self, change: impl FnOnce(&mut Tags)) {
+        let mut tags = self.tags.borrow_mut();
+        let mut changed = tags.newest.clone();
+        change(&mut changed);
+        tags.set(changed, self.late.get());
+    }
+
+    pub(crate) fn may_write_single_tags(&self, operation: &str) -> Result<(), CallError> {
+        if self.no_single_tags.get() == Some(operation) { Err(denied(operation)) } else { Ok(()) }
+    }
+
+    pub(crate) fn called(&self, operation: &str, argument: impl std::fmt::Display) {
+        self.calls.borrow_mut().push(format!("{operation} {argument}"));
+    }
+
     pub(crate) fn read<T>(&self, value: T) -> Result<T, CallError> {
         if self.dead_program.get() { Err(failed("killed")) } else { Ok(value) }
     }
@@ -239,6 +268,10 @@ impl Account {
             Some(Fault::Interference) => {
                 effect();
                 self.tags.borrow_mut().newest.insert("another".into(), "process".into());
+            }
+            Some(Fault::InterferenceBefore) => {
+                self.tags.borrow_mut().newest.insert("another".into(), "process".into());
+                effect();
             }
         }
         Ok(())

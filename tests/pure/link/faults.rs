@@ -1,6 +1,8 @@
 //! The state after a fault between two calls: all of a command's changes or none, and nothing that others configured is
 //! lost.
 
+use std::time::Duration;
+
 use s3_cloudfront_invalidator::cli::link::{KeyFilter, NotificationRule, Via};
 
 use super::fake_account::{Account, Fault};
@@ -33,9 +35,11 @@ fn a_failed_step_rolls_back_the_others() {
         for at in 0..linking {
             let account = account();
             let before = configuration(&account);
+            // All tags cannot be replaced instead.
+            account.abac.set(true);
             account.fault.set(Some((at, Fault::Refused)));
-            let error = link(&account, &request(via)).unwrap().unwrap_err();
-            assert_eq!(error.to_string(), "refused; no changes remain");
+            let error = link(&account, &request(via)).unwrap().unwrap_err().to_string();
+            assert!(error.starts_with("refused; ") && error.ends_with("; no changes remain"), "{error}");
             assert_eq!(configuration(&account), before, "{via:?} {at}");
         }
         for at in 0..unlinking {
@@ -43,6 +47,7 @@ fn a_failed_step_rolls_back_the_others() {
             link(&account, &request(via)).unwrap().unwrap();
             let before = configuration(&account);
             account.restart();
+            account.abac.set(true);
             account.fault.set(Some((at, Fault::Refused)));
             unlink(&account, &[]).unwrap_err();
             assert_eq!(configuration(&account), before, "{via:?} {at}");
@@ -142,16 +147,84 @@ fn concurrent_changes_by_others_stay() {
 
 #[test]
 fn a_bucket_changed_since_planning_is_not_touched() {
+    let changes: [fn(&Account); 2] = [
+        |it| drop(it.tags.borrow_mut().newest.insert("distributionId".into(), "E7".into())),
+        |it| it.notifications.borrow_mut().newest.event_bridge = true,
+    ];
+    for change in changes {
+        let account = account();
+        let change_set = super::run(async {
+            let deployment = super::deployment(&account).await;
+            super::plan_link(&account, &deployment, &request(Via::Queue)).await.unwrap().change_set
+        });
+        change(&account);
+        let before = configuration(&account);
+        let error = super::run(super::apply(&account, &change_set, Duration::ZERO)).unwrap_err();
+        assert!(error.to_string().contains("another process or user has changed"), "{error}");
+        assert_eq!((configuration(&account), account.writes.get()), (before, 0));
+    }
+}
+
+#[test]
+fn a_tag_that_another_process_sets_meanwhile_is_not_lost() {
+    for via in ALL_VIAS {
+        for at in 0..writes(via).0 {
+            for fault in [Fault::InterferenceBefore, Fault::Interference] {
+                let account = account();
+                account.fault.set(Some((at, fault)));
+                link(&account, &request(via)).unwrap().unwrap();
+                let tags = configuration(&account).0;
+                assert_eq!((tags["another"].as_str(), tags["distributionId"].as_str()), ("process", "E1"));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_bucket_with_attribute_based_access_control_is_linked_and_unlinked() {
     let account = account();
-    let change_set = super::run(async {
-        let deployment = super::deployment(&account).await;
-        super::plan_link(&account, &deployment, &request(Via::Queue)).await.unwrap().change_set
-    });
-    account.tags.borrow_mut().newest.insert("new".into(), "tag".into());
+    account.abac.set(true);
     let before = configuration(&account);
-    let error = super::run(super::apply(&account, &change_set, std::time::Duration::ZERO)).unwrap_err();
-    assert!(error.to_string().contains("another process or user has changed"), "{error}");
-    assert_eq!((configuration(&account), account.writes.get()), (before, 0));
+    let both = super::LinkRequest { distributions: super::ids(&["E1", "E2"]), ..request(Via::Queue) };
+    link(&account, &both).unwrap().unwrap();
+    unlink(&account, &["E1"]).unwrap();
+    assert_eq!(configuration(&account).0["distributionId"], "E2");
+    unlink(&account, &[]).unwrap();
+    assert_eq!(configuration(&account), before);
+    account.no_single_tags.set(Some("TagResource"));
+    let error = link(&account, &both).unwrap().unwrap_err().to_string();
+    let refused = "PutBucketTagging: refused because of attribute-based access control";
+    assert_eq!(error, format!("TagResource; {refused}; no changes remain"));
+    assert_eq!(configuration(&account), before);
+}
+
+/// Where single tags are refused, all are read, merged and replaced.
+#[test]
+fn a_bucket_is_linked_without_the_permission_for_single_tags() {
+    for refused in ["TagResource", "UntagResource"] {
+        let account = account();
+        account.no_single_tags.set(Some(refused));
+        // A tag of the distribution that link did not add, so that the last unlink changes one tag and removes another.
+        account.tags.borrow_mut().newest.insert("distributionId".into(), "E2".into());
+        let before = configuration(&account);
+        link(&account, &request(Via::Queue)).unwrap().unwrap();
+        assert_eq!(configuration(&account).0["distributionId"], "E2 E1");
+        unlink(&account, &[]).unwrap();
+        assert_eq!(configuration(&account), before, "{refused}");
+    }
+}
+
+/// `TagResource` takes effect, and then neither `UntagResource` nor `PutBucketTagging` does.
+#[test]
+fn a_change_of_tags_that_stops_halfway_is_rolled_back() {
+    let account = account();
+    account.tags.borrow_mut().newest.insert("distributionId".into(), "E2".into());
+    link(&account, &request(Via::Queue)).unwrap().unwrap();
+    let before = configuration(&account);
+    account.abac.set(true);
+    account.no_single_tags.set(Some("UntagResource"));
+    let error = unlink(&account, &[]).unwrap_err();
+    assert_eq!((configuration(&account), error.left), (before, Vec::<String>::new()));
 }
 
 #[test]

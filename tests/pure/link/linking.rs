@@ -1,7 +1,7 @@
 //! What `link` and `unlink` change, and what they refuse.
 
 use s3_cloudfront_invalidator::cli::link::{
-    Destination, EVENTS, KeyFilter, LINK_TAG, LinkError, ManagedBy, NotificationRule, Via,
+    Destination, EVENTS, KeyFilter, LinkError, ManagedBy, NotificationRule, Via,
 };
 
 use super::fake_account::{Account, Eventual, FUNCTION, QUEUE, policy, statement};
@@ -131,7 +131,7 @@ fn an_overlapping_rule_of_others_is_shown_and_stays() {
 #[test]
 fn what_cannot_work_is_refused_with_the_remedy() {
     type Breakage = fn(&Account);
-    let cases: [(Via, Breakage, &str); 10] = [
+    let cases: [(Via, Breakage, &str); 9] = [
         (
             Via::Function,
             |it| *it.owner.borrow_mut() = Some("222222222222".into()),
@@ -160,7 +160,6 @@ fn what_cannot_work_is_refused_with_the_remedy() {
             },
             "EventBridgeBuckets",
         ),
-        (Via::Queue, |it| it.abac.set(true), "TagResource"),
     ];
     for (via, breakage, expected) in cases {
         let account = configured_account();
@@ -194,7 +193,7 @@ fn a_tenant_is_looked_up_by_its_distribution() {
         .unwrap()
         .unwrap();
     assert_eq!(configuration(&account).0["distributionId"], "E2 dt_1");
-    assert_eq!(configuration(&account).0[LINK_TAG], "E2 dt_1");
+    assert_eq!(configuration(&account).0["invalidation:link:invalidator"], "E2 dt_1");
     let gone = super::LinkRequest { distributions: ids(&["dt_9"]), ..request(Via::Queue) };
     assert!(matches!(link(&account, &gone), Err(LinkError::NoDistribution(_))));
 }

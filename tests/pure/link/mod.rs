@@ -5,6 +5,7 @@ mod fake_account;
 mod faults;
 mod linking;
 mod others;
+mod remedies;
 mod schedule;
 mod status;
 
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use s3_cloudfront_invalidator::change::{BucketName, DistributionId};
 use s3_cloudfront_invalidator::cli::link::{
-    ApplyError, Deployment, Destination, FunctionLocator, KeyFilter, LinkError, LinkPlan, LinkRequest,
+    ApplyError, Deployment, Destination, FunctionLocator, GivenOptions, KeyFilter, LinkError, LinkPlan, LinkRequest,
     NotificationRule, Notifications, Via, apply, find, plan_link, plan_unlink,
 };
 use s3_cloudfront_invalidator::path::Tags;
@@ -39,11 +40,12 @@ fn request(via: Via) -> LinkRequest {
         via,
         filter: KeyFilter::default(),
         skip_origin_check: false,
+        replace: false,
     }
 }
 
 async fn deployment(account: &Account) -> Deployment {
-    find(account, &FunctionLocator::Stack("cloudfront-invalidator".into())).await.unwrap()
+    find(account, &FunctionLocator::Stack("cloudfront-invalidator".into()), &GivenOptions::default()).await.unwrap()
 }
 
 /// Plans a link and applies it.

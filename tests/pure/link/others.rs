@@ -1,11 +1,17 @@
 //! What others have configured: `link` neither takes it for its own nor removes it.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use s3_cloudfront_invalidator::cli::link::{Destination, EVENTS, FindError, FunctionLocator, Via, find};
+use s3_cloudfront_invalidator::cli::link::{
+    Deployment, Destination, EVENTS, FindError, FunctionInfo, FunctionLocator, GivenOptions, KeyFilter, LinkRequest,
+    Via, apply, find, plan_link, plan_unlink,
+};
 
-use super::fake_account::{Account, Eventual, FUNCTION, QUEUE, policy, statement};
-use super::{configuration, configured_account, ids, link, request, rule, run, unlink};
+use super::fake_account::{Account, Eventual, FUNCTION, OTHER_FUNCTION, OTHER_QUEUE, QUEUE, policy, statement};
+use super::{
+    Configuration, bucket, configuration, configured_account, deployment, ids, link, request, rule, run, unlink,
+};
 
 /// A linked bucket that already had the distribution's ID in its tag, so that `link` added the rule only.
 fn manually_tagged(via: Via) -> Account {
@@ -93,7 +99,7 @@ fn bucket_names_that_no_statement_id_can_hold_are_hashed() {
         let domain = format!("{name}.s3.amazonaws.com");
         account.origins.borrow_mut().get_mut("E1").unwrap()[0].0 = domain;
         let bucket = s3_cloudfront_invalidator::change::BucketName::new(name).unwrap();
-        link(&account, &super::LinkRequest { bucket, ..request(Via::Function) }).unwrap().unwrap();
+        link(&account, &LinkRequest { bucket, ..request(Via::Function) }).unwrap().unwrap();
         let id = account.statements.borrow().keys().next().unwrap().clone();
         assert!(id.len() <= 100 && id.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_".contains(&it)), "{id}");
         assert!(seen.insert(id));
@@ -116,8 +122,8 @@ fn another_via_turns_off_eventbridge_that_link_enabled() {
 fn a_narrower_filter_replaces_the_wider_one() {
     let account = Account::new();
     link(&account, &request(Via::Queue)).unwrap().unwrap();
-    let filter = s3_cloudfront_invalidator::cli::link::KeyFilter { prefix: "a/".into(), suffix: String::new() };
-    let narrowed = super::LinkRequest { filter: filter.clone(), ..request(Via::Queue) };
+    let filter = KeyFilter { prefix: "a/".into(), suffix: String::new() };
+    let narrowed = LinkRequest { filter: filter.clone(), ..request(Via::Queue) };
     link(&account, &narrowed).unwrap().unwrap();
     let rules: Vec<_> = configuration(&account).1.rules.into_iter().map(|rule| rule.filter).collect();
     assert_eq!(rules, [filter]);
@@ -129,30 +135,10 @@ fn the_function_of_another_account_is_refused_and_so_is_an_invalid_configuration
     let account = Account::new();
     *account.caller.borrow_mut() = "999999999999".into();
     let locator = FunctionLocator::Function("invalidator".into());
-    assert!(matches!(run(find(&account, &locator)), Err(FindError::OtherAccount(_))));
+    assert!(matches!(run(find(&account, &locator, &GivenOptions::default())), Err(FindError::OtherAccount(_))));
     let account = Account::new();
     *account.tag.borrow_mut() = Some(String::new());
-    assert!(matches!(run(find(&account, &locator)), Err(FindError::Config(_))));
-}
-
-#[test]
-fn a_bucket_with_abac_gets_both_commands() {
-    let account = configured_account();
-    link(&account, &super::LinkRequest { distributions: ids(&["E1", "E2"]), ..request(Via::Queue) }).unwrap().unwrap();
-    account.abac.set(true);
-    let error = run(async {
-        let deployment = super::deployment(&account).await;
-        super::plan_unlink(&account, &deployment, "distributionId", &super::bucket(), &[], false).await.unwrap_err()
-    });
-    let message = error.to_string();
-    assert!(
-        message.contains("untag-resource --account-id 123456789012 --resource-arn arn:aws:s3:::my-site"),
-        "{message}"
-    );
-    let fresh = configured_account();
-    fresh.abac.set(true);
-    let message = link(&fresh, &request(Via::Queue)).unwrap_err().to_string();
-    assert!(message.contains("tag-resource") && message.contains("\"Key=distributionId,Value=E1\""), "{message}");
+    assert!(matches!(run(find(&account, &locator, &GivenOptions::default())), Err(FindError::Config(_))));
 }
 
 #[test]
@@ -176,4 +162,132 @@ fn an_unreadable_queue_does_not_prevent_unlink() {
     account.add_mapping("arn:aws:sqs:eu-central-1:123456789012:denied");
     unlink(&account, &[]).unwrap();
     assert_eq!(configuration(&account), before);
+}
+
+/// The deployment of another stack: its function polls `OTHER_QUEUE`.
+fn second(first: &Deployment) -> Deployment {
+    let function = FunctionInfo { arn: OTHER_FUNCTION.into(), ..first.function.clone() };
+    Deployment { function, polled_queue: Some(OTHER_QUEUE.into()), ..first.clone() }
+}
+
+/// Links the bucket to the second deployment, for keys that the first does not have.
+fn link_to_second(account: &Account, distributions: &[&str]) {
+    run(async {
+        let second = second(&deployment(account).await);
+        let filter = KeyFilter { prefix: "second/".into(), suffix: String::new() };
+        let request = LinkRequest { distributions: ids(distributions), filter, ..request(Via::Queue) };
+        let linked = plan_link(account, &second, &request).await.unwrap();
+        apply(account, &linked.change_set, Duration::ZERO).await.unwrap();
+    });
+}
+
+/// Links the bucket to the first deployment, and returns its configuration.
+fn link_to_first(account: &Account) -> Configuration {
+    let filter = KeyFilter { prefix: "first/".into(), suffix: String::new() };
+    link(account, &LinkRequest { filter, ..request(Via::Queue) }).unwrap().unwrap();
+    configuration(account)
+}
+
+#[test]
+fn two_deployments_on_one_bucket_each_own_what_is_theirs() {
+    let account = configured_account();
+    let policy = account.queue.borrow().policy.clone().unwrap().replace(QUEUE, "*");
+    account.queue.borrow_mut().policy = Some(policy);
+    let before = configuration(&account);
+    let of_first = link_to_first(&account);
+    link_to_second(&account, &["E1", "E2"]);
+    let (tags, notifications, _) = configuration(&account);
+    assert_eq!((tags["distributionId"].as_str(), notifications.rules.len()), ("E1 E2", 6));
+    unlink(&account, &[]).unwrap();
+    let (tags, notifications, _) = configuration(&account);
+    assert_eq!((tags["distributionId"].as_str(), notifications.rules.len()), ("E1 E2", 5), "the second's");
+    assert_eq!(tags["invalidation:link:second"], "E1 E2");
+    link_to_first(&account);
+    run(async {
+        let second = second(&deployment(&account).await);
+        let unlinked = plan_unlink(&account, &second, "distributionId", &bucket(), &[], true).await.unwrap();
+        assert_eq!(unlinked.of_others, [(ids(&["E1"]).remove(0), "invalidator".to_owned())]);
+        apply(&account, &unlinked.change_set, Duration::ZERO).await.unwrap();
+    });
+    assert_eq!(configuration(&account), of_first);
+    unlink(&account, &[]).unwrap();
+    assert_eq!(configuration(&account), before);
+}
+
+#[test]
+fn unlink_through_another_stack_than_the_one_that_linked_is_refused() {
+    for (everything, force) in [(false, false), (true, false), (false, true)] {
+        let account = configured_account();
+        link(&account, &request(Via::Queue)).unwrap().unwrap();
+        let before = configuration(&account);
+        let error = run(async {
+            let first = Deployment { given: given(), ..deployment(&account).await };
+            let other = if force {
+                Deployment::without_function(&account, "eu-central-1", given()).await.unwrap()
+            } else {
+                second(&first)
+            };
+            plan_unlink(&account, &other, "distributionId", &bucket(), &[], everything).await.unwrap_err()
+        });
+        assert_eq!(
+            error.to_string(),
+            "this deployment has not linked the bucket; it was linked to invalidator; run `invalidator unlink my-site \
+             --function invalidator --profile prod --region eu-central-1`"
+        );
+        assert_eq!(configuration(&account), before);
+    }
+}
+
+fn given() -> GivenOptions {
+    let aws = [("--profile", "prod".to_owned()), ("--region", "eu-central-1".to_owned())].into();
+    GivenOptions { function: vec![("--stack", "two".to_owned())], aws }
+}
+
+#[test]
+fn a_deleted_deployments_link_is_unlinked_by_its_successor_and_by_force() {
+    for force in [false, true] {
+        let account = configured_account();
+        let before = configuration(&account);
+        let policy = account.queue.borrow().policy.clone().unwrap().replace(QUEUE, "*");
+        account.queue.borrow_mut().policy = Some(policy);
+        link_to_second(&account, &["E1"]);
+        account.second_is_deleted.set(true);
+        if force {
+            run(async {
+                let none = Deployment::without_function(&account, "eu-central-1", given()).await.unwrap();
+                let unlinked = plan_unlink(&account, &none, "distributionId", &bucket(), &[], false).await.unwrap();
+                apply(&account, &unlinked.change_set, Duration::ZERO).await.unwrap();
+            });
+        } else {
+            unlink(&account, &[]).unwrap();
+        }
+        assert_eq!(configuration(&account), before, "{force}");
+    }
+}
+
+#[test]
+fn replacing_removes_what_link_added_before() {
+    let account = configured_account();
+    let before = configuration(&account);
+    for (id, prefix) in [("E1", "a/"), ("E1", "b/")] {
+        let filter = KeyFilter { prefix: prefix.into(), suffix: String::new() };
+        link(&account, &LinkRequest { distributions: ids(&[id]), filter, ..request(Via::Queue) }).unwrap().unwrap();
+    }
+    assert_eq!(configuration(&account).1.rules.len(), 6);
+    let filter = KeyFilter { prefix: "b/".into(), suffix: String::new() };
+    let replacing = LinkRequest { distributions: ids(&["E2"]), filter, replace: true, ..request(Via::Queue) };
+    link(&account, &replacing).unwrap().unwrap();
+    let (tags, notifications, _) = configuration(&account);
+    assert_eq!((tags["distributionId"].as_str(), notifications.rules.len()), ("E2", 5));
+    assert_eq!(link(&account, &replacing).unwrap().unwrap().change_set.steps, []);
+    unlink(&account, &[]).unwrap();
+    assert_eq!(configuration(&account), before);
+}
+
+#[test]
+fn arns_are_those_of_the_functions_partition() {
+    let account = Account::new();
+    let function = FunctionInfo { arn: FUNCTION.replace("arn:aws:", "arn:aws-cn:"), ..FunctionInfo::default() };
+    let deployment = Deployment { function, ..run(deployment(&account)) };
+    assert_eq!(deployment.bucket_arn(&bucket()), "arn:aws-cn:s3:::my-site");
 }

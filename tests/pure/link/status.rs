@@ -189,7 +189,7 @@ fn each_problem_of_a_bucket_is_reported_with_its_remedy() {
                 it.notifications.borrow_mut().newest.rules = [taken].into();
             },
             "events via: notifications-missing",
-            "to others: \"thumbnails\": ObjectCreated:Put → function thumbnails, prefix \"img/\"; remove or narrow these, or use --via eventbridge; run `invalidator link my-site E1",
+            "remove or narrow these event notifications: \"thumbnails\": ObjectCreated:Put → function thumbnails, prefix \"img/\"; then run `invalidator link my-site E1`",
         ),
         (
             Via::Queue,
@@ -442,9 +442,9 @@ fn the_documented_example_is_a_status() {
 
 #[test]
 fn a_function_is_found_by_its_stack_or_by_its_name() {
-    use s3_cloudfront_invalidator::cli::link::{Deployment, FunctionLocator, find};
+    use s3_cloudfront_invalidator::cli::link::{Deployment, FunctionLocator, GivenOptions, find};
     let account = Account::new();
-    let found = |locator| run(find(&account, &locator));
+    let found = |locator| run(find(&account, &locator, &GivenOptions::default()));
     let by_stack = found(FunctionLocator::Stack("cloudfront-invalidator".into())).unwrap();
     let by_name = found(FunctionLocator::Function("invalidator".into())).unwrap();
     assert_eq!(by_name, Deployment { schedule: None, ..by_stack.clone() });

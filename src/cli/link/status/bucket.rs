@@ -9,8 +9,10 @@ use crate::change::{Bucket, BucketName, DistributionId, Region};
 use crate::cli::link::api::{DryRun, OperatorApi, missing_permissions};
 use crate::cli::link::deployment::Deployment;
 use crate::cli::link::error::LinkError;
-use crate::cli::link::notification::{Destination, EVENTS, KeyFilter, NotificationRule, Notifications};
-use crate::cli::link::plan::{config_of, is_forwarded, origin_paths};
+use crate::cli::link::notification::{
+    Destination, EVENTS, KeyFilter, NotificationRule, Notifications, Overlap, RULE_ID,
+};
+use crate::cli::link::plan::{Via, config_of, is_forwarded, origin_paths};
 use crate::cli::link::policy::{AccessRequest, S3_PRINCIPAL, allows, is_sqs_managed_key};
 use crate::path::{
     BucketOptions, DistributionConfig, Mapping, ORIGIN_PATH_TAG, URLS_REWRITTEN, URLS_UNCERTAIN, misnamed_tag_message,
@@ -26,7 +28,9 @@ pub async fn check_bucket(
 ) -> BucketStatus {
     let bucket = Bucket { name: name.clone(), region: Region::new(&deployment.region).ok() };
     let mut distributions = Vec::new();
-    let (mut tag, options) = check_tag(api, deployment, name).await;
+    let notifications = api.notifications(name).await;
+    let mut relink = RelinkCommand::new(deployment, name, notifications.as_ref().ok(), skip_origin_check);
+    let (mut tag, options) = check_tag(api, deployment, &relink).await;
     if let Some(options) = &options {
         for id in &options.distributions {
             distributions.push(check_distribution(api, deployment, &bucket, options, id, skip_origin_check).await);
@@ -44,15 +48,11 @@ pub async fn check_bucket(
     if let Some(owner) = deployment.other_owner() {
         tag = Check::problem("other owner", "other-owner", LinkError::OtherOwner(owner.to_owned()).to_string());
     }
-    let (events_via, policy) = match api.notifications(name).await {
-        Ok(notifications) => {
-            let ids: Vec<_> = options.iter().flat_map(|it| &it.distributions).map(DistributionId::as_str).collect();
-            let relink = RelinkCommand {
-                bucket: name,
-                ids: if ids.is_empty() { "DISTRIBUTION".to_owned() } else { ids.join(" ") },
-            };
-            check_notifications(api, deployment, &relink, &notifications).await
-        }
+    if let Some(options) = &options {
+        relink.ids = options.distributions.iter().map(ToString::to_string).collect();
+    }
+    let (events_via, policy) = match notifications {
+        Ok(notifications) => check_notifications(api, deployment, &relink, &notifications).await,
         Err(error) => (Check::failed_call(&error), Check::not_checked()),
     };
     let dry_run = if tag.is_ok() && distributions.iter().all(|it| it.urls.is_ok()) {
@@ -89,9 +89,9 @@ async fn check_dry_run(api: &impl OperatorApi, deployment: &Deployment, name: &B
 async fn check_tag(
     api: &impl OperatorApi,
     deployment: &Deployment,
-    name: &BucketName,
+    relink: &RelinkCommand<'_>,
 ) -> (Check, Option<BucketOptions>) {
-    let tags = match api.tags(name).await {
+    let tags = match api.tags(relink.bucket).await {
         Ok(tags) => tags,
         Err(error) => return (Check::failed_call(&error), None),
     };
@@ -107,8 +107,7 @@ async fn check_tag(
                 return (problem(message), None);
             }
             let tag = deployment.tag();
-            let message =
-                format!("the bucket does not have the tag \"{tag}\"; run `invalidator link {name} DISTRIBUTION`");
+            let message = format!("the bucket does not have the tag \"{tag}\"; run {}", relink.command());
             (Check::problem("none", "tag-missing", message), None)
         }
         Err(error) => {
@@ -209,16 +208,74 @@ fn check_urls(
     )
 }
 
-/// The command that links a bucket again, as a remedy.
+/// The command that links a bucket again in the same way, as a remedy.
 struct RelinkCommand<'a> {
+    deployment: &'a Deployment,
     bucket: &'a BucketName,
-    ids: String,
+    ids: Vec<String>,
+    via: Via,
+    filter: KeyFilter,
+    skip_origin_check: bool,
 }
 
-impl RelinkCommand<'_> {
-    fn via(&self, kind: &str) -> String {
-        let via = if kind == "queue" { "" } else { " --via function" };
-        format!("`invalidator link {} {}{via}`", self.bucket, self.ids)
+impl<'a> RelinkCommand<'a> {
+    /// The way and the keys are those of the rules that reach the function, if there are any.
+    fn new(
+        deployment: &'a Deployment,
+        bucket: &'a BucketName,
+        notifications: Option<&Notifications>,
+        skip_origin_check: bool,
+    ) -> Self {
+        let rules = notifications.iter().flat_map(|it| &it.rules);
+        let rules: Vec<_> = rules.filter(|rule| deployment.is_reached_by(&rule.destination)).collect();
+        let via = match rules.first().map(|rule| &rule.destination) {
+            Some(Destination::Function(_)) => Via::Function,
+            None if notifications.is_some_and(|it| it.event_bridge) => Via::EventBridge,
+            None if deployment.queues().next().is_none() => Via::Function,
+            _ => Via::Queue,
+        };
+        let filters: BTreeSet<_> = rules.iter().map(|rule| &rule.filter).collect();
+        let filter = if filters.len() == 1 { filters.first().copied().cloned() } else { None };
+        let ids = vec!["DISTRIBUTION".to_owned()];
+        Self { deployment, bucket, ids, via, filter: filter.unwrap_or_default(), skip_origin_check }
+    }
+
+    fn command(&self) -> String {
+        let mut words = vec!["link", self.bucket.as_str()];
+        words.extend(self.ids.iter().map(String::as_str));
+        match self.via {
+            Via::Queue => {}
+            Via::Function => words.extend(["--via", "function"]),
+            Via::EventBridge => words.extend(["--via", "eventbridge"]),
+        }
+        for (option, value) in [("--prefix", &self.filter.prefix), ("--suffix", &self.filter.suffix)] {
+            if !value.is_empty() {
+                words.extend([option, value]);
+            }
+        }
+        if self.skip_origin_check {
+            words.push("--skip-origin-check");
+        }
+        self.deployment.given.invalidator(&words)
+    }
+
+    /// The remedy: the command, after what must be done so that it succeeds.
+    async fn remedy(&self, api: &impl OperatorApi, notifications: &Notifications) -> String {
+        let destination = match self.via {
+            Via::Queue => self.deployment.queues().next().map(|arn| Destination::Queue(arn.to_owned())),
+            Via::Function => Some(Destination::Function(self.deployment.function.arn.clone())),
+            Via::EventBridge => None,
+        };
+        // Where it cannot be read which rules `link` made, the command reports the rules that it does not replace.
+        let own = self.deployment.link_rules(api, notifications).await.unwrap_or_default();
+        let overlap = destination.and_then(|it| notifications.with(&it, &self.filter, &own).err());
+        let Some(Overlap(rules)) = overlap else { return format!("run {}", self.command()) };
+        let rules: Vec<_> = rules.iter().map(ToString::to_string).collect();
+        format!(
+            "S3 sends an event to one destination only, so remove or narrow these event notifications: {}; then run {}",
+            rules.join("; "),
+            self.command()
+        )
     }
 }
 
@@ -244,9 +301,8 @@ async fn check_notifications(
     let first = rules.first().map(|rule| &rule.destination);
     let kind = if matches!(first, Some(Destination::Function(_))) { "function" } else { "queue" };
     let events_via = if !missing_events.is_empty() {
-        let events = missing_events.join(", ");
-        let others = taken(deployment, notifications);
-        let message = format!("no event notification matches {events}{others}; run {}", relink.via(kind));
+        let remedy = relink.remedy(api, notifications).await;
+        let message = format!("no event notification matches {}; {remedy}", missing_events.join(", "));
         Check::problem(kind, "events-missing", message)
     } else if all_keys == [true; 3] {
         Check::ok(kind)
@@ -254,25 +310,9 @@ async fn check_notifications(
         Check::ok(format!("{kind}, some keys"))
     } else {
         let problem = "the event notifications have different prefix or suffix filters for different event types";
-        Check::problem(kind, "filters-differ", format!("{problem}; run {}", relink.via(kind)))
+        Check::problem(kind, "filters-differ", format!("{problem}; {}", relink.remedy(api, notifications).await))
     };
     (events_via, check_permission(api, deployment, relink, &rules).await)
-}
-
-/// Names the bucket's other event notifications for the same events, of which S3 sends each to one destination only.
-fn taken(deployment: &Deployment, notifications: &Notifications) -> String {
-    let is_other = |rule: &&NotificationRule| {
-        !deployment.is_reached_by(&rule.destination) && EVENTS.iter().any(|event| rule.includes_some(event))
-    };
-    let others: Vec<_> = notifications.rules.iter().filter(is_other).map(ToString::to_string).collect();
-    if others.is_empty() {
-        return String::new();
-    }
-    format!(
-        ", and S3, which sends an event to one destination only, sends some to others: {}; remove or narrow these, or \
-         use --via eventbridge",
-        others.join("; ")
-    )
 }
 
 async fn check_permission(
@@ -314,8 +354,10 @@ async fn check_permission(
                     let (queue, account) = (arn.clone(), account.to_owned());
                     LinkError::QueuePolicyDenies { queue, bucket, account }.to_string()
                 } else {
-                    let relink = relink.via("function");
-                    format!("the policy of {destination} does not allow S3 to invoke it for the bucket; run {relink}")
+                    format!(
+                        "the policy of {destination} does not allow S3 to invoke it for the bucket; {}",
+                        permission_remedy(deployment, relink, arn)
+                    )
                 };
                 return Check::problem("missing", "policy-missing", message);
             }
@@ -323,6 +365,19 @@ async fn check_permission(
         }
     }
     Check::ok("ok")
+}
+
+/// The remedy for a function, or a version or an alias of it, that S3 may not invoke. `link` allows the function itself
+/// only.
+fn permission_remedy(deployment: &Deployment, relink: &RelinkCommand<'_>, arn: &str) -> String {
+    if arn == deployment.function.arn {
+        return format!("run {}", relink.command());
+    }
+    let (bucket, account) = (deployment.bucket_arn(relink.bucket), deployment.account.as_str());
+    let words = ["--function-name", arn, "--statement-id", RULE_ID];
+    let words = words.into_iter().chain(["--action", "lambda:InvokeFunction", "--principal", S3_PRINCIPAL]);
+    let words = words.chain(["--source-arn", &bucket, "--source-account", account]);
+    format!("run {}", deployment.given.aws("lambda add-permission", &words.collect::<Vec<_>>()))
 }
 
 /// Checks the same for a bucket that has no event notification for the function or its queue: its events may be sent to
@@ -350,8 +405,7 @@ async fn check_without_rules(
         // The topic's subscriptions are not checked.
         return (Check::ok(rule.destination.to_string()), Check::not_checked());
     }
-    let others = taken(deployment, notifications);
-    let message =
-        format!("the bucket sends no event notifications to the function{others}; run {}", relink.via("queue"));
+    let remedy = relink.remedy(api, notifications).await;
+    let message = format!("the bucket sends no event notifications to the function; {remedy}");
     (Check::problem("none", "notifications-missing", message), Check::not_checked())
 }

@@ -1,6 +1,6 @@
 //! Checks the function and its queues.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::schedule::{check_last_poll, find_reader};
 use super::{Check, DeploymentStatus, Problem, QueueStatus};
@@ -15,11 +15,13 @@ pub async fn check_deployment(
     deployment: &Deployment,
     now: Option<Timestamp>,
 ) -> DeploymentStatus {
-    let mut dead: BTreeSet<_> = deployment.function.dead_letter_queue.iter().cloned().collect();
+    // Each with a queue whose dead-letter queue it is, if that is known.
+    let mut dead: BTreeMap<String, Option<&str>> =
+        deployment.function.dead_letter_queue.iter().map(|arn| (arn.clone(), None)).collect();
     let mut queues = Vec::new();
     for arn in deployment.queues() {
         let result = api.queue(arn).await;
-        dead.extend(result.iter().filter_map(|queue| queue.dead_letter_queue.clone()));
+        dead.extend(result.iter().filter_map(|queue| Some((queue.dead_letter_queue.clone()?, Some(arn)))));
         queues.push(match result {
             Ok(queue) => {
                 let (reader, schedule) = find_reader(api, deployment, arn).await;
@@ -33,13 +35,13 @@ pub async fn check_deployment(
         });
     }
     let mut dead_letter_queues = Vec::new();
-    for arn in dead.iter().filter(|arn| is_queue(arn)) {
+    for (arn, source) in dead.iter().filter(|(arn, _)| is_queue(arn)) {
         dead_letter_queues.push(match api.queue(arn).await {
             Ok(queue) => {
                 let state = match queue.available {
                     0 => Check::ok("empty"),
                     available => {
-                        let message = redrive_hint(available, arn, deployment.queues().next());
+                        let message = redrive_hint(deployment, available, arn, *source);
                         Check::problem("not empty", "dead-letter-queue-not-empty", message)
                     }
                 };
@@ -61,13 +63,22 @@ pub async fn check_deployment(
     DeploymentStatus { arn, version, queues, dead_letter_queues, own_problems }
 }
 
-/// The remedy for messages in a dead-letter queue. The command names the destination, since SQS does not know the
-/// source of messages that Lambda sent there. Source: SQS developer guide, "Troubleshooting dead-letter queue redrive".
-fn redrive_hint(available: u64, arn: &str, queue: Option<&str>) -> String {
+/// The remedy for messages in a dead-letter queue. SQS moves messages only from the dead-letter queue of another queue,
+/// `source`, not from one that only Lambda sends to; and from a FIFO queue only to another FIFO queue, which the function
+/// does not read. The command names the destination, since SQS does not know the source of messages that Lambda sent.
+/// Sources: SQS API reference, `StartMessageMoveTask`; SQS developer guide, "Troubleshooting dead-letter queue redrive".
+fn redrive_hint(deployment: &Deployment, available: u64, arn: &str, source: Option<&str>) -> String {
     let messages = if available == 1 { "1 message".to_owned() } else { format!("{available} messages") };
-    let remedy = match queue {
-        Some(queue) => format!("run `aws sqs start-message-move-task --source-arn {arn} --destination-arn {queue}`"),
-        None => "invoke the function with the body of each message".to_owned(),
+    let given = &deployment.given;
+    let remedy = match source.filter(|_| arn.strip_suffix(".fifo").is_none()) {
+        Some(queue) => {
+            let words = ["--source-arn", arn, "--destination-arn", queue];
+            format!("run {}", given.aws("sqs start-message-move-task", &words))
+        }
+        None => format!(
+            "handle the body of each message with {}, and delete the message",
+            given.invalidator_for(&["invalidate", "--event", "FILE"])
+        ),
     };
     format!("the dead-letter queue has {messages}; correct the cause of the failures, then {remedy}")
 }
