@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// The top-level modules from the bottom up, and the parts of `cli` with imports of their own: only `cli::demo` may
 /// import `local`. Each may import only the modules listed with it, all of which come earlier in the table.
-const MODULES: [(&str, &[&str]); 17] = [
+const MODULES: [(&str, &[&str]); 19] = [
     ("change", &[]),
     ("path", &["change"]),
     ("event", &["change", "path"]),
@@ -25,7 +25,9 @@ const MODULES: [(&str, &[&str]); 17] = [
     ("cli::link", &["aws", "change", "config", "event", "path"]),
     ("cli::aws", &["aws", "change", "cli::link", "path"]),
     ("cli::terminal", &["change", "plan"]),
-    ("cli::demo", &["change", "cli::terminal", "config", "local", "path", "plan"]),
+    ("cli::keys", &["change"]),
+    ("cli::input", &["cli::keys"]),
+    ("cli::demo", &["change", "cli::input", "cli::keys", "cli::terminal", "config", "local", "path", "plan"]),
     (
         "cli",
         &[
@@ -33,6 +35,8 @@ const MODULES: [(&str, &[&str]); 17] = [
             "change",
             "cli::aws",
             "cli::demo",
+            "cli::input",
+            "cli::keys",
             "cli::link",
             "cli::terminal",
             "collapse",

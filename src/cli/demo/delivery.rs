@@ -1,9 +1,9 @@
-//! Sends the function the events of a deploy: gathered in its queue, or one by one.
+//! Sends the function the events of a deploy: through its queue, or one by one.
 
 use anyhow::bail;
 use serde::Deserialize;
 
-use super::{BUCKET, QUEUE, Site};
+use super::site::{BUCKET, QUEUE, Site};
 use crate::local::events::{notification, record};
 use crate::local::{FakeAws, InvocationOutcome, Invoke, Lambda};
 
@@ -22,7 +22,7 @@ pub(super) struct Delivered {
     pub(super) invalidations: Vec<Vec<String>>,
 }
 
-/// The part of the function's report that tells whether anything failed.
+/// Whether the function could do everything, according to its report.
 #[derive(Deserialize)]
 struct Outcome {
     ok: bool,
@@ -34,7 +34,7 @@ impl<'a> Deliveries<'a> {
     }
 
     /// S3 sends the events to the queue. Then the schedule invokes the function until the queue is empty.
-    pub(super) async fn gathered(&mut self, events: &[String]) -> anyhow::Result<Delivered> {
+    pub(super) async fn through_queue(&mut self, events: &[String]) -> anyhow::Result<Delivered> {
         self.aws.with(|state| {
             let queue = state.queues.entry(QUEUE.to_owned()).or_default();
             events.iter().for_each(|event| drop(queue.send(event)));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Site;
+use super::site::Site;
 use crate::change::ObjectKey;
 use crate::path::{InvalidationPath, Mapping};
 

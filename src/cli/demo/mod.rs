@@ -15,16 +15,11 @@ use serde_json::json;
 
 use self::delivery::{Deliveries, events};
 use self::methods::Urls;
-use self::site::Site;
-use super::config_json;
+use self::site::{BUCKET, DISTRIBUTION, QUEUE, Site};
 use crate::change::{Bucket, BucketName, Region};
 use crate::config::Config;
 use crate::local::{ACCOUNT, FakeAws, FakeBucket, FakeDistribution, FunctionProcess, Lambda, REGION, State};
-use crate::path::{BucketDefaults, InvalidationPath, Mapping};
-
-const BUCKET: &str = "demo-site";
-const DISTRIBUTION: &str = "E2DEMOEXAMPLE";
-const QUEUE: &str = "changes";
+use crate::path::{Behavior, BucketDefaults, DistributionConfig, InvalidationPath, Mapping, Origin};
 
 /// The cache policy CachingOptimized, which AWS manages. Its cache key has no query strings.
 const CACHE_POLICY: &str = "658327ea-f89d-4fab-a63d-7e88639e58f6";
@@ -67,13 +62,12 @@ impl DemoArgs {
             Some(file) => file,
             None => std::env::current_exe()?.with_file_name("bootstrap"),
         };
-        let config = config();
-        let urls = Urls::of(&site, &mapping(&config.to_string())?);
+        let urls = Urls::of(&site, &mapping()?);
         let mut state = State::default();
         let mut bucket = FakeBucket::tagged(&[(Config::DEFAULT_DISTRIBUTION_TAG, DISTRIBUTION)]);
         bucket.objects = site.keys.iter().map(ToString::to_string).collect();
         state.buckets.insert(BUCKET.into(), bucket);
-        let distribution = FakeDistribution { config: Some(config), delay: Duration::ZERO, ..Default::default() };
+        let distribution = FakeDistribution { config: Some(config()), delay: Duration::ZERO, ..Default::default() };
         state.distributions.insert(DISTRIBUTION.into(), distribution);
         let aws = FakeAws::start(state).await?;
         let lambda = Lambda::start().await?;
@@ -92,31 +86,36 @@ impl DemoArgs {
             let startup = started.elapsed();
             let events = events(&site);
             let mut deliveries = Deliveries::new(&aws, &lambda);
-            let gathered = deliveries.gathered(&events).await?;
+            let through_queue = deliveries.through_queue(&events).await?;
             let one_by_one =
                 if events.len() > MAX_ONE_BY_ONE { None } else { Some(deliveries.one_by_one(&events).await?) };
-            anyhow::Ok((startup, gathered, one_by_one))
+            anyhow::Ok((startup, through_queue, one_by_one))
         };
-        let (startup, gathered, one_by_one) = tokio::select! {
+        let (startup, through_queue, one_by_one) = tokio::select! {
             result = deploy => result?,
             ended = function.ended() => bail!("{}: {}", bootstrap.display(), ended?),
         };
-        let sent: Vec<_> = gathered.invalidations.iter().flatten().map(|path| InvalidationPath::parse(path)).collect();
+        let sent: Vec<_> =
+            through_queue.invalidations.iter().flatten().map(|path| InvalidationPath::parse(path)).collect();
         let sent: Vec<_> = sent.into_iter().collect::<Result<_, _>>()?;
         tables::heading(&site, startup);
         tables::paths(&sent, &urls);
         tables::methods(&sent, &urls);
-        tables::deliveries(&gathered, one_by_one.as_ref());
+        tables::deliveries(&through_queue, one_by_one.as_ref());
         Ok(())
     }
 }
 
-/// The config of a distribution whose origin is the website endpoint of the bucket.
+/// The domain name of the bucket's website endpoint.
+fn domain() -> String {
+    format!("{BUCKET}.s3-website.{REGION}.amazonaws.com")
+}
+
+/// The config of a distribution whose origin that is.
 fn config() -> serde_json::Value {
-    let domain = format!("{BUCKET}.s3-website.{REGION}.amazonaws.com");
     json!({
         "CallerReference": "demo", "Comment": "", "Enabled": true, "DefaultRootObject": "",
-        "Origins": { "Quantity": 1, "Items": [{ "Id": "bucket", "DomainName": domain, "OriginPath": "" }] },
+        "Origins": { "Quantity": 1, "Items": [{ "Id": "bucket", "DomainName": domain(), "OriginPath": "" }] },
         "DefaultCacheBehavior": {
             "TargetOriginId": "bucket", "ViewerProtocolPolicy": "https-only", "CachePolicyId": CACHE_POLICY,
         },
@@ -124,7 +123,7 @@ fn config() -> serde_json::Value {
 }
 
 /// How the distribution maps keys to URLs.
-fn mapping(config: &str) -> anyhow::Result<Mapping> {
+fn mapping() -> anyhow::Result<Mapping> {
     let bucket = Bucket { name: BucketName::new(BUCKET)?, region: Some(Region::new(REGION)?) };
     let tag = Config::DEFAULT_DISTRIBUTION_TAG.to_owned();
     let defaults = BucketDefaults {
@@ -132,7 +131,12 @@ fn mapping(config: &str) -> anyhow::Result<Mapping> {
         index_documents: vec![Config::DEFAULT_INDEX_DOCUMENT.to_owned()],
     };
     let options = defaults.parse(&[(tag, DISTRIBUTION.to_owned())].into())?.context("the tag names a distribution")?;
-    Ok(Mapping::new(&bucket, &options, Some(&Arc::new(config_json::parse(config)?))))
+    let config = DistributionConfig {
+        origins: vec![Origin::new("bucket", &domain(), "")?],
+        behaviors: vec![Behavior::new(None, "bucket", Some(CACHE_POLICY), false, None)?],
+        ..DistributionConfig::default()
+    };
+    Ok(Mapping::new(&bucket, &options, Some(&Arc::new(config))))
 }
 
 /// Waits until the function has started.

@@ -9,6 +9,15 @@ use crate::change::ObjectKey;
 use crate::cli::input;
 use crate::cli::keys::{self, LineOptions};
 
+/// The bucket.
+pub(super) const BUCKET: &str = "demo-site";
+
+/// The distribution that its tag names.
+pub(super) const DISTRIBUTION: &str = "E2DEMOEXAMPLE";
+
+/// The function's queue.
+pub(super) const QUEUE: &str = "changes";
+
 /// The maximum number of files. More would only make the demo slower.
 const MAX_FILES: usize = 100_000;
 

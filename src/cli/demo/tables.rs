@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::delivery::Delivered;
 use super::methods::{Effect, Urls};
-use super::{BUCKET, DISTRIBUTION, Site};
+use super::site::{BUCKET, DISTRIBUTION, Site};
 use crate::change::text::counted;
 use crate::cli::terminal::{MAX_ROWS, more, price, right, say, table};
 use crate::path::InvalidationPath;
@@ -71,9 +71,9 @@ pub(super) fn methods(sent: &[InvalidationPath], urls: &Urls) {
 }
 
 /// Prints what the way of the events to the function makes of the deploy. Without `one_by_one`, there were too many.
-pub(super) fn deliveries(gathered: &Delivered, one_by_one: Option<&Delivered>) {
+pub(super) fn deliveries(through_queue: &Delivered, one_by_one: Option<&Delivered>) {
     let mut table = table(&["EVENTS OF THE DEPLOY", "INVOCATIONS", "INVALIDATIONS", "PATHS", "PRICE"]);
-    let rows = [("gathered in the queue", Some(gathered)), ("S3 to the function", one_by_one)];
+    let rows = [("through the queue", Some(through_queue)), ("S3 invokes the function", one_by_one)];
     for (name, delivered) in rows.iter().filter_map(|(name, it)| Some((name, (*it)?))) {
         let paths = delivered.invalidations.iter().map(Vec::len).sum();
         let invalidations = delivered.invalidations.len();

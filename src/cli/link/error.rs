@@ -90,8 +90,8 @@ pub enum LinkError {
     Overlap(Overlap),
     /// The function polls no queue, and no queue has an event source mapping to it.
     #[error(
-        "the function has no queue (QUEUE_URL, or an event source mapping of an SQS queue); use --via function, or deploy \
-         the template"
+        "the function has no queue (QUEUE_URL, or an event source mapping of an SQS queue); deploy the template \
+         with Buckets=true, or use --via function"
     )]
     NoQueue,
     /// The queue's policy does not let S3 send the bucket's events.

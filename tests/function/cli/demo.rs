@@ -27,8 +27,8 @@ fn the_example_shows_where_each_method_wins_within_80_columns() {
     assert_eq!(row(&shown, "directories, if over 30"), ["18", "$0.090", "1", "140"]);
     assert_eq!(row(&shown, "\"/*\""), ["1", "$0.005", "0", "495"]);
     // Invocations, invalidations, paths, price.
-    assert_eq!(row(&shown, "gathered in the queue"), ["1", "1", "29", "$0.145"]);
-    assert_eq!(row(&shown, "S3 to the function"), ["38", "38", "64", "$0.320"]);
+    assert_eq!(row(&shown, "through the queue"), ["1", "1", "29", "$0.145"]);
+    assert_eq!(row(&shown, "S3 invokes the function"), ["38", "38", "64", "$0.320"]);
     for line in shown.lines() {
         assert!(line.chars().count() <= 80, "{line}");
         assert!(!line.contains('\u{1b}'), "no colors where there is no terminal: {line}");
@@ -63,8 +63,8 @@ fn many_changes_are_not_sent_one_by_one() {
     let (success, shown, errors) = demo(&[directory.to_str().unwrap()]);
     fs::remove_dir_all(&directory).unwrap();
     assert!(success, "{errors}");
-    assert_eq!(row(&shown, "gathered in the queue"), ["1", "1", "1", "$0.005"]);
-    assert!(!shown.contains("S3 to the function"), "{shown}");
+    assert_eq!(row(&shown, "through the queue"), ["1", "1", "1", "$0.005"]);
+    assert!(!shown.contains("S3 invokes the function"), "{shown}");
 }
 
 /// Times differ from run to run and are not compared. A line of `…` in the README stands for several lines.
@@ -103,7 +103,7 @@ fn an_unusable_input_is_an_error_with_the_remedy() {
 }
 
 #[test]
-fn a_function_that_ends_is_told_at_once() {
+fn the_end_of_the_function_is_an_error_at_once() {
     let started = std::time::Instant::now();
     let (success, _, errors) = demo(&["--bootstrap", "/bin/false"]);
     assert!(!success && errors.contains("/bin/false: the process ended with exit status: 1"), "{errors}");

@@ -287,6 +287,23 @@ fn each_problem_of_the_function_is_reported_with_its_remedy() {
     }
 }
 
+/// A failure of a function that only a pipeline or a person invokes is seen where it is invoked.
+#[test]
+fn a_function_that_receives_no_events_needs_no_dead_letter_queue() {
+    let without_queues = |it: &Account| {
+        it.use_mapping();
+        it.sources.borrow_mut().clear();
+        *it.function_dead.borrow_mut() = None;
+    };
+    let (_, found) = problems(Via::Function, without_queues);
+    assert!(found.iter().any(|it| it.starts_with("dead-letter-queue-missing: ")), "{found:?}");
+    let (_, found) = problems(Via::Function, |it| {
+        without_queues(it);
+        it.statements.borrow_mut().clear();
+    });
+    assert_eq!(found, [""; 0]);
+}
+
 #[test]
 fn a_failed_call_is_a_problem_with_the_class_of_its_error() {
     let unreadable = |it: &Account| it.add_mapping(&format!("{QUEUE}-2"));

@@ -55,12 +55,18 @@ pub async fn check_deployment(
         let message = "the function sends no invalidations (DRY_RUN); deploy it with DryRun=false".to_owned();
         own_problems.push(Problem { code: "dry-run", message });
     }
-    if dead.is_empty() {
+    if dead.is_empty() && receives_events(api, deployment).await {
         let message = "events that fail permanently are lost; give the function and its queue a dead-letter queue";
         own_problems.push(Problem { code: "dead-letter-queue-missing", message: message.to_owned() });
     }
     let (arn, version) = (deployment.function.arn.clone(), deployment.function.version.clone());
     DeploymentStatus { arn, version, queues, dead_letter_queues, own_problems }
+}
+
+/// Whether events are sent to the function: to a queue that it reads, or by a service that its policy allows to invoke it. A
+/// function without either is only invoked by a pipeline or a person, who sees each failure.
+async fn receives_events(api: &impl OperatorApi, deployment: &Deployment) -> bool {
+    deployment.queues().next().is_some() || !matches!(api.function_policy(&deployment.function.arn).await, Ok(None))
 }
 
 /// The remedy for messages in a dead-letter queue. SQS moves messages only from the dead-letter queue of another queue,
