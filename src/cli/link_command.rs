@@ -21,8 +21,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The command shows the changes and asks for confirmation. It keeps the bucket's
-other tags and event notifications. If a step fails, the command rolls back the
-steps before it. If the bucket is already linked in the same way, nothing changes.
+other tags and event notifications, and with --replace only those that link did
+not add. If a step fails, the command rolls back the steps before it. If the
+bucket is already linked in the same way, nothing changes.
 
 Examples:
   invalidator link my-site E2EXAMPLE1ABCD
@@ -64,8 +65,9 @@ pub(super) struct LinkArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The command shows the changes and asks for confirmation. It removes only what
-link added, and lists the distributions and event notifications that it keeps.
-With --everything, it removes these too.
+link added for this function, and lists the distributions and event
+notifications that it keeps. With --everything, it removes these too, except
+distributions that link added for another function.
 
 Examples:
   invalidator unlink my-site

@@ -1,5 +1,5 @@
-//! A fake AWS on loopback: the endpoints of Lambda's Runtime API, S3, CloudFront, CodePipeline and SQS, and the
-//! function as a child process.
+//! A fake AWS on loopback: the endpoints of Lambda's Runtime API, S3, S3 Control, CloudFront, CodePipeline, SQS and
+//! STS, and the function as a child process.
 //!
 //! Where AWS silently accepts what has no effect, the fake reports it: a path that CloudFront would accept and never
 //! match is listed in [`AcceptedInvalidation::ineffective`], so that a test can require that there is none.

@@ -3,15 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use s3_cloudfront_invalidator::local::events::{notification, record};
 use s3_cloudfront_invalidator::local::{
-    ACCOUNT, AcceptedInvalidation, FakeAws, FakeDistribution, FakeJob, InvocationOutcome, PutResult, State,
+    AcceptedInvalidation, FakeAws, FakeDistribution, FakeJob, InvocationOutcome, PutResult, State,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -81,33 +80,9 @@ struct CommandRow {
     message: String,
 }
 
-/// Answers every request as `GetCallerIdentity` of STS, which the fake AWS does not have, and returns the URL.
-fn fake_sts() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let body = format!(
-        "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>{ACCOUNT}</Account></GetCallerIdentityResult>\
-         </GetCallerIdentityResponse>"
-    );
-    std::thread::spawn(move || {
-        for connection in listener.incoming() {
-            let (mut connection, mut request) = (connection.unwrap(), Vec::new());
-            while !request.ends_with(b"Version=2011-06-15") {
-                let mut byte = [0];
-                connection.read_exact(&mut byte).unwrap();
-                request.extend(byte);
-            }
-            let length = body.len();
-            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
-            connection.write_all((head + &body).as_bytes()).unwrap();
-        }
-    });
-    url
-}
-
 impl CommandRow {
     /// Runs the command in `directory`, and returns its exit status, output and error output.
-    async fn run(&self, directory: &Path, sts: &str) -> (i32, String, String) {
+    async fn run(&self, directory: &Path) -> (i32, String, String) {
         for (name, content) in &self.files {
             let file = directory.join(name);
             fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -120,7 +95,7 @@ impl CommandRow {
         let mut aws = None;
         if let Some(denied) = &self.denied {
             let aws = aws.insert(FakeAws::start(tagged_buckets(denied)).await.unwrap());
-            command.envs(fake_aws_environment(&aws.url())).env("AWS_ENDPOINT_URL_STS", sts);
+            command.envs(fake_aws_environment(&aws.url()));
         }
         for (name, value) in &self.environment {
             match value {
@@ -140,11 +115,11 @@ impl CommandRow {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_error_of_a_command_is_the_tables() {
-    let (sts, mut wrong) = (fake_sts(), Vec::new());
+    let mut wrong = Vec::new();
     for row in rows::<CommandRow>("command-errors.json") {
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("errors-{}", fastrand::u64(..)));
         fs::create_dir_all(&directory).unwrap();
-        let (status, output, errors) = row.run(&directory, &sts).await;
+        let (status, output, errors) = row.run(&directory).await;
         fs::remove_dir_all(directory).unwrap();
         let is_output = row.output.as_ref().map_or(output.is_empty(), |part| output.contains(part));
         if (status, &errors) != (row.status, &row.message) || !is_output {

@@ -115,8 +115,8 @@ pub struct OperatorClients {
 /// The caller of AWS.
 struct Caller {
     account: AccountId,
-    /// The partition of the account, such as `aws` or `aws-cn`.
-    partition: String,
+    /// The caller's ARN, which names the partition.
+    arn: String,
 }
 
 impl OperatorClients {
@@ -156,9 +156,7 @@ impl OperatorClients {
                 let output = output.map_err(|error| call_error("GetCallerIdentity", &error))?;
                 let account = output.account.as_deref().and_then(|id| AccountId::new(id).ok());
                 let account = account.ok_or_else(|| invalid_response("GetCallerIdentity", "it has no Account"))?;
-                let partition = output.arn.as_deref().and_then(|arn| arn.split(':').nth(1));
-                let partition = partition.ok_or_else(|| invalid_response("GetCallerIdentity", "it has no Arn"))?;
-                Ok(Caller { account, partition: partition.to_owned() })
+                Ok(Caller { account, arn: output.arn.unwrap_or_default() })
             })
             .await
     }
@@ -166,7 +164,9 @@ impl OperatorClients {
     /// Returns the caller's account, and the ARN of one of its buckets.
     async fn account_and_bucket_arn(&self, bucket: &BucketName) -> Result<(&str, String), CallError> {
         let caller = self.caller().await?;
-        Ok((caller.account.as_str(), format!("arn:{}:s3:::{bucket}", caller.partition)))
+        let partition = caller.arn.split(':').nth(1);
+        let partition = partition.ok_or_else(|| invalid_response("GetCallerIdentity", "it has no Arn"))?;
+        Ok((caller.account.as_str(), format!("arn:{partition}:s3:::{bucket}")))
     }
 }
 

@@ -267,11 +267,15 @@ impl Deployment {
         BucketDefaults { distribution_tag: self.tag().to_owned(), index_documents: Vec::new() }
     }
 
+    /// The function's partition, such as `aws` or `aws-cn`.
+    pub(super) fn partition(&self) -> &str {
+        part(&self.function.arn, 1).unwrap_or("aws")
+    }
+
     /// The ARN of a bucket, in the function's partition.
     #[must_use]
     pub fn bucket_arn(&self, bucket: &crate::change::BucketName) -> String {
-        let partition = part(&self.function.arn, 1).unwrap_or("aws");
-        format!("arn:{partition}:s3:::{bucket}")
+        format!("arn:{}:s3:::{bucket}", self.partition())
     }
 
     /// Whether events sent to this destination reach the function.

@@ -33,6 +33,17 @@ pub enum LinkError {
          deploy another stack in the bucket's account"
     )]
     OtherOwner(String),
+    /// CloudFront cannot be reached from a partition in which it may not exist.
+    #[error(
+        "{error}; partition {partition} may have no CloudFront, and then no distribution to invalidate; see \"China, GovCloud \
+         and other partitions\" in docs/operations.md"
+    )]
+    NoCloudFront {
+        /// The function's partition.
+        partition: String,
+        /// The error of the call.
+        error: CallError,
+    },
     /// There is no such distribution.
     #[error("distribution {0} does not exist in this account; correct the ID or --profile")]
     NoDistribution(DistributionId),

@@ -16,6 +16,10 @@ use crate::aws::{CallError, ErrorClass};
 use crate::change::{Bucket, BucketName, DistributionId, Region};
 use crate::path::DistributionConfig;
 
+/// The partitions in which CloudFront has an endpoint. Source: AWS General Reference, "Amazon CloudFront endpoints and
+/// quotas"; "Amazon CloudFront" in "Getting Started with Amazon Web Services in China".
+const WITH_CLOUD_FRONT: [&str; 2] = ["aws", "aws-cn"];
+
 /// How a bucket's events reach the function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Via {
@@ -88,6 +92,11 @@ pub async fn plan_link(
             Ok(config) => paths.push((id.clone(), origin_paths(&config, &bucket))),
             Err(LinkError::NoOrigin { .. } | LinkError::OriginsUnreadable { .. }) if request.skip_origin_check => {
                 paths.push((id.clone(), Vec::new()));
+            }
+            Err(LinkError::Call(error))
+                if error.class == ErrorClass::Unavailable && !WITH_CLOUD_FRONT.contains(&deployment.partition()) =>
+            {
+                return Err(LinkError::NoCloudFront { partition: deployment.partition().to_owned(), error });
             }
             Err(error) => return Err(error),
         }

@@ -187,6 +187,9 @@ impl OperatorApi for Account {
 
     async fn distribution_config(&self, distribution: &DistributionId) -> Result<DistributionConfig, CallError> {
         self.called("distribution_config", distribution);
+        if self.no_cloud_front.get() {
+            return Err(CallError::timed_out("GetDistributionConfig"));
+        }
         let origins = self.origins.borrow();
         let origins = origins.get(distribution.as_str()).ok_or_else(|| missing("NoSuchDistribution"))?;
         let origin = |(domain, path): &(String, String)| Origin::new("o", domain, path).unwrap();

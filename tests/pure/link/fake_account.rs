@@ -95,6 +95,8 @@ pub(crate) struct Account {
     pub(crate) region: RefCell<String>,
     /// Whether `OTHER_FUNCTION` and `OTHER_QUEUE` no longer exist.
     pub(crate) second_is_deleted: Cell<bool>,
+    /// Whether CloudFront has no endpoint.
+    pub(crate) no_cloud_front: Cell<bool>,
     /// The calls that read, each with its argument.
     pub(crate) calls: RefCell<Vec<String>>,
     pub(crate) tag: RefCell<Option<String>>,
@@ -185,6 +187,7 @@ impl Account {
             function_at: Cell::new(None),
             region: RefCell::new(REGION.into()),
             second_is_deleted: Cell::new(false),
+            no_cloud_front: Cell::new(false),
             calls: RefCell::default(),
             tag: RefCell::new(None),
             abac: Cell::new(false),

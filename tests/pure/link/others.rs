@@ -291,3 +291,16 @@ fn arns_are_those_of_the_functions_partition() {
     let deployment = Deployment { function, ..run(deployment(&account)) };
     assert_eq!(deployment.bucket_arn(&bucket()), "arn:aws-cn:s3:::my-site");
 }
+
+#[test]
+fn an_unreachable_cloud_front_may_not_exist_in_the_partition() {
+    let account = Account::new();
+    account.no_cloud_front.set(true);
+    for (partition, has_hint) in [("aws", false), ("aws-cn", false), ("aws-us-gov", true)] {
+        let arn = FUNCTION.replace("arn:aws:", &format!("arn:{partition}:"));
+        let first = run(deployment(&account));
+        let deployment = Deployment { function: FunctionInfo { arn, ..first.function.clone() }, ..first };
+        let error = run(plan_link(&account, &deployment, &request(Via::Function))).unwrap_err().to_string();
+        assert_eq!(error.contains("partition aws-us-gov may have no CloudFront"), has_hint, "{error}");
+    }
+}
