@@ -1,5 +1,6 @@
 """Runs the AWS CLI and other commands for scripts/smoke. Their output is returned, never printed: it may contain account IDs."""
 
+import contextlib
 import json
 import os
 import re
@@ -84,7 +85,9 @@ class Aws:
         try:
             output, errors = process.communicate()
         except BaseException:
-            os.killpg(process.pid, signal.SIGTERM)
+            # The command may have ended meanwhile.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
             process.wait()
             raise
         return process.returncode, output, errors

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from aws import AwsError, pause, until
+from aws import WAIT_FACTOR, AwsError, pause, until
 from report import NotAnswered
 from scratch import MAX_WAIT, TAG, json_file
 
@@ -17,6 +17,9 @@ TOP = Path(__file__).resolve().parents[2]
 
 # S3 starts to send the events of a new configuration after about five minutes. Source: S3 user guide, "Event notifications".
 EVENTS_START = 330
+
+# How long to wait for a line of the function's log, in seconds: several polls, and the time until CloudWatch Logs shows it.
+QUIET = max(30, 300 * WAIT_FACTOR)
 
 # The most paths that a run may cause. CloudFront bills 0.005 USD each beyond the account's first 1,000 of a month.
 MAX_PATHS = 380
@@ -213,17 +216,27 @@ class Site:
                 found.append(report | {"startedAt": event["timestamp"] / 1000 - report["durationMs"] / 1000})
         return sorted(found, key=lambda it: it["startedAt"])
 
-    def handled(self, since, changes, seconds=600):
+    def handled(self, since, changes):
         """The reports of the invocations that finished this many changes, after CloudFront completed their invalidations."""
-        reports = []
-
-        def all_finished():
-            reports[:] = [it for it in self.reports(since) if any(it["changes"].values())]
-            return sum(it["changes"]["invalidated"] + it["changes"]["skipped"] for it in reports) >= changes
-
-        if not until(all_finished, seconds):
+        reports = self.reported(since, changes)
+        if finished(reports) < changes:
             totals = [{name: count for name, count in it["changes"].items() if count} for it in reports]
-            raise NotAnswered(f"after {seconds} s the function had not finished {changes} changes; its invocations: {totals}")
+            raise NotAnswered(f"the function did not finish {changes} changes in time; its invocations: {totals}")
+        return reports
+
+    def reported(self, since, changes):
+        """As `handled`, but also ends when the function logs nothing new: a line of the log may be missing."""
+        reports, newest = [], time.monotonic()
+
+        def is_end():
+            nonlocal newest
+            found = [it for it in self.reports(since) if any(it["changes"].values())]
+            if len(found) > len(reports):
+                newest = time.monotonic()
+            reports[:] = found
+            return finished(reports) >= changes or time.monotonic() > newest + QUIET
+
+        until(is_end, MAX_WAIT)
         for id, distribution in invalidations(reports):
             self.completed(distribution, id)
         return reports
@@ -255,6 +268,11 @@ class Site:
                 break
             pause(1)
         return answer
+
+
+def finished(reports):
+    """The number of changes that were invalidated or skipped. Those that were sent to the queue are counted when a poll finishes them."""
+    return sum(it["changes"]["invalidated"] + it["changes"]["skipped"] for it in reports)
 
 
 def invalidations(reports):

@@ -81,8 +81,10 @@ class Kind:
 
     def found(self, scratch):
         """Those that the file has, and those with the prefix that also have the tag: other resources are never removed."""
-        named = [it for it in self.listed(scratch.aws) if it[0].startswith(scratch.prefix)]
-        return [it for it in named if it[0] in scratch.names or self.is_tagged(scratch.aws, *it)]
+        return [it for it in self.listed(scratch.aws) if it[0] in scratch.names or self.is_ours(scratch, *it)]
+
+    def is_ours(self, scratch, name, handle):
+        return name.startswith(scratch.prefix) and self.is_tagged(scratch.aws, name, handle)
 
     def remove(self, scratch):
         found = self.found(scratch)

@@ -60,7 +60,7 @@ EXPECTED = {
         "Paths sent: `/`, `/index.html`, `/pages/a/`, `/pages/a/index.html`",
     ],
     "queue": ["500 objects were uploaded", "Polls that received their changes:", "Invalidations:"],
-    "direct": ["| uploads | 40 in", "| invocations by S3 | 40 |", "| changes failed | 0 |"],
+    "direct": ["| uploads | 40 in", "| changes failed | 0 |", "| polls that received changes |"],
     "dead-letter": [
         "| without a destination | FAILED, 0 messages moved, CouldNotDetermineMessageSource |",
         "| to the stack's queue | COMPLETED, 1 messages moved |",
@@ -145,7 +145,8 @@ class Smoke:
         return [it["Name"] for it in self.emulator.client("s3").list_buckets()["Buckets"]]
 
     def remaining(self):
-        """The names of everything in the emulator that the script, its stacks or the function can make."""
+        """The names of everything in the emulator that the script and its stacks can make. Log groups are left out: the emulator
+        makes one again for an invocation that ends after the stack is deleted, which the function's role does not allow in AWS."""
         client = self.emulator.client
         stacks = client("cloudformation").list_stacks()["StackSummaries"]
         cloudfront = client("cloudfront")
@@ -160,7 +161,6 @@ class Smoke:
             "roles": [it["RoleName"] for it in client("iam").list_roles()["Roles"]],
             "schedules": [it["Name"] for it in client("scheduler").list_schedules()["Schedules"]],
             "rules": [it["Name"] for it in client("events").list_rules()["Rules"]],
-            "log groups": [it["logGroupName"] for it in client("logs").describe_log_groups()["logGroups"]],
             "alarms": [it["AlarmName"] for it in client("cloudwatch").describe_alarms()["MetricAlarms"]],
         }
         return {kind: names for kind, names in found.items() if names}
@@ -177,6 +177,7 @@ def answers_everything(smoke):
     report = smoke.report.read_text()
     assert report in printed, printed
     is_neutral(report)
+    is_documented(report)
     answers = {re.search(r"^`([a-z-]+)`, \d+ s$", it, re.MULTILINE)[1]: it for it in report.split("\n### ")[1:]}
     assert answers.keys() == EXPECTED.keys(), answers.keys()
     for name, expected in EXPECTED.items():
@@ -184,6 +185,11 @@ def answers_everything(smoke):
         assert not missing, (name, missing, answers[name])
     assert "14 of 16 questions answered." in report and "Everything was removed." in report, report
     assert paths_taken(report) <= 380, report
+    # The emulator sometimes loses the log of one of several processes that run at the same time.
+    direct = {name: int(count) for name, count in re.findall(r"^\| ([^|]+) \| (\d+) \|$", answers["direct"], re.MULTILINE)}
+    assert 35 <= direct["invocations by S3 in the function's log"] <= 40, direct
+    at_once, queued = direct["changes invalidated at once"], direct["changes sent to the queue"]
+    assert at_once + queued == direct["invocations by S3 in the function's log"] and queued > at_once > 0, direct
     smoke.emulator.client("s3").delete_bucket(Bucket=of_another)
 
 
@@ -200,6 +206,13 @@ def is_neutral(report):
     """It names neither the account nor what was made there."""
     for pattern in (r"\d{12}", r"\bE[A-Z0-9]{13}\b", "answers-everything", r"[a-z0-9]{14}\.cloudfront"):
         assert not re.search(pattern, report), (pattern, report)
+
+
+def is_documented(report):
+    """The excerpt in the document differs from a report in numbers only."""
+    [excerpt] = re.findall(r"^````markdown\n(.*?)^````$", (ROOT / "docs/smoke.md").read_text(), re.DOTALL | re.MULTILINE)
+    lines = [set(re.sub(r"\d+(\.\d+)?", "N", text).splitlines()) for text in (excerpt, report)]
+    assert lines[0] <= lines[1], lines[0] - lines[1]
 
 
 def paths_taken(report):
