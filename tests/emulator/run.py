@@ -299,6 +299,9 @@ def by_its_own_distribution(emulator):
     assert configuration["LoggingConfig"]["ApplicationLogLevel"] == "DEBUG", configuration
     # The command line reads from the function the tag's name.
     emulator.invalidator("link", "simple", distribution, "--stack", "simple", "--yes")
+    # The other stack has not linked the bucket.
+    refused = emulator.invalidator("unlink", "simple", "--yes", fails=True)
+    assert "run `invalidator unlink simple --function simple-Function-" in refused, refused
     tags = {it["Key"]: it["Value"] for it in emulator.client("s3").get_bucket_tagging(Bucket="simple")["TagSet"]}
     assert tags["cdn:id"] == distribution and "distributionId" not in tags, tags
     event = json.dumps({"key1": "value1", "key2": "value2", "key3": "value3"})
@@ -316,7 +319,7 @@ def without_buckets(emulator):
     deploy = [ROOT / "scripts/deploy", "--stack", "smallest", "--zip", ZIP]
     emulator.run(*deploy, "Buckets=false", f"DistributionId={distribution}")
     outputs = emulator.outputs("smallest")
-    assert outputs.keys() == {"FunctionArn", "FunctionName", "RoleArn"}, outputs
+    assert outputs.keys() == {"FunctionArn", "FunctionName", "RoleArn", "Version"}, outputs
     kinds = Counter(it["ResourceType"] for it in resources(emulator, "smallest"))
     assert kinds == Counter(["AWS::Lambda::Function", "AWS::Logs::LogGroup", "AWS::IAM::Role"]), kinds
     answer = emulator.client("lambda").invoke(FunctionName=outputs["FunctionArn"], Payload=json.dumps({"key1": "value1"}))
