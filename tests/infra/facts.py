@@ -97,10 +97,13 @@ def events_that_a_rule_cannot_deliver_are_kept():
     [rule] = of_type("template", "AWS::Events::Rule").values()
     [target] = rule["Properties"]["Targets"]
     assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}}, target
+    # What a queue's policy does not allow, EventBridge does not retry. So both policies must exist before the rule.
+    assert rule["DependsOn"] == ["QueuePolicy", "DeadLetterQueuePolicy"], rule
     policy = TEMPLATES["template"]["Resources"]["DeadLetterQueuePolicy"]
     assert policy["Condition"] == rule["Condition"], policy
     [statement] = policy["Properties"]["PolicyDocument"]["Statement"]
-    assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["EventBridgeRule", "Arn"]}}}, statement
+    arn = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/" + rule["Properties"]["Name"]["Fn::Sub"]
+    assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::Sub": arn}}}, statement
 
 
 def parts(value):

@@ -1,4 +1,4 @@
-import { Duration, Lazy, RemovalPolicy, Stack, Token } from 'aws-cdk-lib';
+import { Duration, Lazy, Names, RemovalPolicy, Stack, Token } from 'aws-cdk-lib';
 import type { Alarm } from 'aws-cdk-lib/aws-cloudwatch';
 import * as events from 'aws-cdk-lib/aws-events';
 import * as iam from 'aws-cdk-lib/aws-iam';
@@ -261,7 +261,10 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
   private addToEventBridgeRule(name: string, { queue, deadLetterQueue }: Queues): void {
     this.eventBridgeBuckets.push(name);
     if (this.node.tryFindChild('EventBridgeRule')) return;
+    // Both policies name the rule.
+    const ruleName = Names.uniqueResourceName(this, { maxLength: 64 });
     const rule = new events.CfnRule(this, 'EventBridgeRule', {
+      name: ruleName,
       description: 'Sends S3 object changes to the CloudFront invalidator',
       eventPattern: {
         source: ['aws.s3'],
@@ -269,19 +272,23 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
         account: [this.bucketOwner],
         detail: Lazy.any({ produce: () => this.eventBridgeDetail() }),
       },
-      // EventBridge retries for 24 hours, and then sends the event to the dead-letter queue.
+      // EventBridge sends an event to the dead-letter queue after 24 hours of retries, or at once if retries cannot help.
       targets: [{ id: 'queue', arn: queue.queueArn, deadLetterConfig: { arn: deadLetterQueue.queueArn } }],
     });
+    const ruleArn = Stack.of(this).formatArn({ service: 'events', resource: 'rule', resourceName: ruleName });
     for (const [sid, it] of [['EventBridgeSendMessage', queue], ['EventBridgeSendDeadLetter', deadLetterQueue]] as const) {
-      it.addToResourcePolicy(
+      const policy = it.addToResourcePolicy(
         new iam.PolicyStatement({
           sid,
           principals: [new iam.ServicePrincipal('events.amazonaws.com')],
           actions: ['sqs:SendMessage'],
           resources: [it.queueArn],
-          conditions: { ArnEquals: { 'aws:SourceArn': rule.attrArn } },
+          conditions: { ArnEquals: { 'aws:SourceArn': ruleArn } },
         }),
       );
+      // EventBridge does not retry what the policy of a queue does not allow. Source: EventBridge user guide, "Using dead-letter queues
+      // to process undelivered events".
+      rule.node.addDependency(policy.policyDependable!);
     }
   }
 }

@@ -82,6 +82,10 @@ test('the EventBridge rule contains the buckets linked via eventbridge and those
     EventPattern: { detail: { bucket: { name: ['listed', { Ref: Match.stringLikeRegexp('^Bucket') }] } } },
   });
   assert.deepEqual(notifications(template).NotificationConfiguration, { EventBridgeConfiguration: {} });
+  // EventBridge does not retry what the policy of a queue does not allow.
+  const [rule] = Object.values(template.findResources('AWS::Events::Rule'));
+  assert.deepEqual(rule.DependsOn, Object.keys(template.findResources('AWS::SQS::QueuePolicy')).sort());
+  assert.equal(rule.DependsOn.length, 2);
 });
 
 test('the EventBridge rule matches all buckets of the account, and is not too long for EventBridge', () => {
