@@ -10,6 +10,7 @@ import { CfnSchedule } from 'aws-cdk-lib/aws-scheduler';
 import * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct, type IDependable } from 'constructs';
 import { InvalidatorBase, type InvalidatorAttributes, type PipelineActionProps } from './base';
+import type { TagSetterProps } from './bucket-tags';
 import { addAlarms, addDashboard } from './monitoring';
 import { allowServices, rolePolicy, sourceAccount } from './permissions';
 import { checkPattern, checkProps, DEFAULT_TAG, type S3CloudFrontInvalidatorProps } from './props';
@@ -47,6 +48,7 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
   protected readonly notificationDependencies: IDependable[];
   protected readonly distributionTag: string;
   protected readonly owner: string | undefined;
+  protected readonly tagSetter: TagSetterProps;
   private readonly eventBridgeBuckets: string[] = [];
   private readonly pipelines: boolean;
   /** The account whose buckets may send events. */
@@ -70,6 +72,7 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
     this.queue = queues?.queue;
     this.deadLetterQueue = queues?.deadLetterQueue;
     const roleProps = { path: props.rolePath ?? '/', permissionsBoundary: props.permissionsBoundary };
+    this.tagSetter = { roleProps, encryptionKey: props.encryptionKey };
     this.role = new iam.Role(this, 'Role', {
       assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com'),
       inlinePolicies: { invalidator: rolePolicy(stack, props, this) },
@@ -305,6 +308,7 @@ class ImportedInvalidator extends InvalidatorBase {
   protected readonly notificationDependencies: IDependable[] = [];
   protected readonly distributionTag: string;
   protected readonly owner = undefined;
+  protected readonly tagSetter = {};
 
   public constructor(scope: Construct, id: string, attributes: InvalidatorAttributes) {
     super(scope, id);

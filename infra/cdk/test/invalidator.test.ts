@@ -199,16 +199,23 @@ test('a key of the app encrypts everything, and its policy allows the services t
   const invalidator = new S3CloudFrontInvalidator(stack, 'Invalidator', { code, encryptionKey, permissionsBoundary, rolePath: '/service/' });
   const { bucket, distribution } = site(stack);
   invalidator.link(bucket, distribution, { via: 'eventbridge' });
+  const siteStack = new Stack(app, 'Site', { env });
+  const other = site(siteStack);
+  invalidator.link(other.bucket, other.distribution);
   const template = Template.fromStack(stack);
   const arn = { 'Fn::GetAtt': [stack.getLogicalId(encryptionKey.node.defaultChild as CfnKey), 'Arn'] };
   template.resourcePropertiesCountIs('AWS::SQS::Queue', { KmsMasterKeyId: arn, SqsManagedSseEnabled: Match.absent() }, 2);
-  template.resourcePropertiesCountIs('AWS::Logs::LogGroup', { KmsKeyId: arn }, 1);
+  // Those of the function, and of the function that tags buckets.
+  template.resourcePropertiesCountIs('AWS::Logs::LogGroup', { KmsKeyId: arn }, 2);
   template.resourcePropertiesCountIs('AWS::Lambda::Function', { KmsKeyArn: arn }, 1);
-  template.resourcePropertiesCountIs('AWS::IAM::Role', { Path: '/service/', PermissionsBoundary: Match.anyValue() }, 2);
+  template.resourcePropertiesCountIs('AWS::IAM::Role', { Path: '/service/', PermissionsBoundary: Match.anyValue() }, 3);
   const [{ Properties }] = Object.values(template.findResources('AWS::KMS::Key'));
   const services = Properties.KeyPolicy.Statement.map((it: any) => it.Principal.Service).flat();
   const logs = { 'Fn::Join': ['', ['logs.eu-central-1.', { Ref: 'AWS::URLSuffix' }]] };
   assert.deepEqual(services.filter(Boolean), ['s3.amazonaws.com', 'events.amazonaws.com', logs]);
+  const siteTemplate = Template.fromStack(siteStack);
+  siteTemplate.resourcePropertiesCountIs('AWS::Logs::LogGroup', { KmsKeyId: Match.anyValue() }, 1);
+  siteTemplate.resourcePropertiesCountIs('AWS::IAM::Role', { Path: '/service/', PermissionsBoundary: Match.anyValue() }, 1);
   assert.throws(() => deploy({ rolePath: 'service' }), /rolePath="service" is not a path that begins and ends with a slash/);
 });
 
