@@ -164,6 +164,22 @@ test('the forms of URLs are checked', () => {
   assert.equal(tags(Template.fromStack(stack)).Tags['invalidation:urls'], forms.valid.join(' '));
 });
 
+test('values that the function refuses are reported at synthesis', () => {
+  const options = JSON.parse(readFileSync(join(__dirname, '../../../../tests/data/bucket-tags.json'), 'utf8'));
+  const camel = (name: string) => name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+  const link = ({ distribution_ids, distribution_tag, ...others }: Record<string, any>) => {
+    const { stack, invalidator } = deploy({ distributionTag: distribution_tag });
+    const distributions = (distribution_ids ?? ['E2EXAMPLE1ABCD']).map((it: string) => ({ distributionId: it }));
+    const props = Object.fromEntries(Object.entries(others).map(([name, value]) => [camel(name), value]));
+    invalidator.link(site(stack).bucket, distributions, props);
+  };
+  for (const each of options.valid) link(each);
+  for (const each of [...options.invalid, ...options.several_values, ...options.reserved]) {
+    const [name] = Object.keys(each);
+    assert.throws(() => link(each), new RegExp(`^Error: ${camel(name).replace('Ids', 'Id')}[:=]`), JSON.stringify(each));
+  }
+});
+
 test('the tag has the key that the function reads', () => {
   const { stack, invalidator } = deploy({ distributionTag: 'cdn' });
   invalidator.link(site(stack).bucket, { distributionId: 'E2EXAMPLE1ABCD' });
