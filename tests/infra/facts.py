@@ -154,7 +154,7 @@ def retained_buckets_do_not_block_the_next_creation():
 def no_partition_is_assumed():
     """An ARN begins with aws-cn in China, aws-us-gov in GovCloud and aws-eusc in the European Sovereign Cloud."""
     files = [*DIRECTORY.glob("*.yaml"), *(ROOT / "infra/terraform").rglob("*.tf"), *(ROOT / "infra/cdk/lib").glob("*.ts")]
-    files += [ROOT / it for it in ("policy.json", "docs/operator-policy.json", "docs/manual-setup.md")]
+    files += [ROOT / it for it in ("policy.json", "docs/operator-policy.json", "docs/manual-setup.md", "docs/security.md")]
     named = [it.name for it in files if "arn:aws:" in it.read_text()]
     assert len(files) > 20 and not named, named
     # The domain name of an origin ends with amazonaws.com.cn in China.
