@@ -68,8 +68,12 @@ resource "aws_cloudwatch_event_target" "this" {
   target_id = "queue"
   arn       = local.queue_arn
 
-  # EventBridge retries for 24 hours, and then sends the event here.
+  # EventBridge sends an event here after 24 hours of retries, or at once if retries cannot help.
   dead_letter_config {
     arn = local.dead_letter_queue_arn
   }
+
+  # EventBridge does not retry what the policy of a queue does not allow. Source: EventBridge user guide, "Using dead-letter queues to
+  # process undelivered events".
+  depends_on = [aws_sqs_queue_policy.this, aws_sqs_queue_policy.dead_letter]
 }

@@ -23,6 +23,9 @@ locals {
   all_event_bridge_buckets = length(var.event_bridge_buckets) == 1 && contains(var.event_bridge_buckets, "*")
   has_alarms               = var.buckets && var.alarms
 
+  # The ARN of the rule, which waits for the policies that name it.
+  event_bridge_rule_arn = "arn:${local.partition}:events:${local.region}:${local.account}:rule/${var.name}"
+
   # Null for the encryption without a key of the operator's own.
   kms_key_arn          = var.kms_key_arn == "" ? null : var.kms_key_arn
   permissions_boundary = var.permissions_boundary == "" ? null : var.permissions_boundary

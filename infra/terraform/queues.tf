@@ -61,7 +61,7 @@ data "aws_iam_policy_document" "queue" {
   }
 
   dynamic "statement" {
-    for_each = aws_cloudwatch_event_rule.this
+    for_each = local.has_event_bridge_buckets ? [local.event_bridge_rule_arn] : []
 
     content {
       sid       = "EventBridgeSendMessage"
@@ -76,7 +76,7 @@ data "aws_iam_policy_document" "queue" {
       condition {
         test     = "ArnEquals"
         variable = "aws:SourceArn"
-        values   = [statement.value.arn]
+        values   = [statement.value]
       }
     }
   }
@@ -105,7 +105,7 @@ data "aws_iam_policy_document" "dead_letter_queue" {
     condition {
       test     = "ArnEquals"
       variable = "aws:SourceArn"
-      values   = [aws_cloudwatch_event_rule.this[0].arn]
+      values   = [local.event_bridge_rule_arn]
     }
   }
 }

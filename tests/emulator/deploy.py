@@ -31,10 +31,12 @@ def play(emulator, workdir, zip_file):
     arguments_are_checked(deploy, workdir, zip_file)
     assert not emulator.client("s3").list_buckets()["Buckets"], "a refused deployment changed something"
     from_a_zip_without_rust(emulator, deploy, zip_file)
+    the_bucket_must_fit(emulator, deploy, workdir, zip_file)
+    tags_are_kept(emulator, deploy, zip_file)
     from_a_release(emulator, deploy, workdir, zip_file)
     after_a_failed_creation(emulator, deploy, zip_file)
     is_removed_alone(emulator, deploy, zip_file)
-    print("deploy: a zip and a release without Rust, failed stacks, tags, and the removal of one of two stacks")
+    print("deploy: a zip and a release without Rust, failed stacks, buckets, tags, and the removal of one of two stacks")
 
 
 class Deploy:
@@ -61,6 +63,8 @@ def arguments_are_checked(deploy, workdir, zip_file):
     # CloudFormation ignores a parameter that the template does not have.
     printed = deploy("--zip", zip_file, "MaxPath=100", code=1)
     assert "the template has no parameter MaxPath" in printed and " MaxPaths " in printed, printed
+    # A name is compared as it is, not as a pattern.
+    assert "the template has no parameter M.xPaths" in deploy("--zip", zip_file, "M.xPaths=100", code=1)
     assert "use --arch" in deploy("--zip", zip_file, "Architecture=arm64", code=2)
     assert "is for x86_64, not for arm64" in deploy("--zip", zip_file, "--arch", "arm64", code=1)
     assert "--tag needs KEY=VALUE" in deploy("--zip", zip_file, "--tag", "team", code=2)
@@ -98,6 +102,58 @@ def from_a_zip_without_rust(emulator, deploy, zip_file):
     until("all URLs of the sample site are invalidated", invalidated)
     printed = emulator.invalidator("status", "my-site", notes=True)
     assert f"\nVersion of the function: {VERSION}\n" in printed and "warning:" not in printed, printed
+
+
+def the_bucket_must_fit(emulator, deploy, workdir, zip_file):
+    """The script creates no bucket but the default one, and changes no bucket that exists."""
+    s3 = emulator.client("s3")
+    stack = ["--zip", zip_file, "--stack", "bucket"]
+    assert "the bucket missing does not exist: create it in Region eu-central-1" in deploy(*stack, "--bucket", "missing", code=1)
+    location = ["--region", "eu-west-1", "--create-bucket-configuration", "LocationConstraint=eu-west-1"]
+    emulator.run("aws", "s3api", "create-bucket", "--bucket", "far", *location)
+    assert "the bucket far is in Region eu-west-1, not in eu-central-1" in deploy(*stack, "--bucket", "far", code=1)
+    # Early versions of AWS CLI 2 do not print the bucket's Region.
+    early = fake_aws(workdir, "early", "[ \"$2\" != head-bucket ] || exec echo None")
+    deploy("--zip", zip_file, PATH=f"{early}:{deploy.path}")
+    # Access denied to the default bucket, which has other tags by now.
+    tags = [{"Key": "owner", "Value": "web"}]
+    s3.put_bucket_tagging(Bucket=UPLOADS, Tagging={"TagSet": tags})
+    error = "An error occurred (403) when calling the HeadBucket operation: Forbidden"
+    denied = fake_aws(workdir, "denied", f"[ \"$2\" != head-bucket ] || {{ echo '{error}' >&2; exit 254; }}")
+    printed = deploy(*stack, code=1, PATH=f"{denied}:{deploy.path}")
+    assert f"cannot use the bucket {UPLOADS}: {error}" in printed, printed
+    assert s3.get_bucket_tagging(Bucket=UPLOADS)["TagSet"] == tags
+    assert {it["Name"] for it in s3.list_buckets()["Buckets"]} >= {UPLOADS, "far"}
+    stacks = emulator.client("cloudformation").describe_stacks()["Stacks"]
+    assert "bucket" not in {it["StackName"] for it in stacks}, stacks
+
+
+def fake_aws(workdir, name, first):
+    """A directory with an AWS CLI that runs a line of a script before it calls the real one."""
+    directory = workdir / name
+    directory.mkdir()
+    (directory / "aws").write_text(f"#!/bin/bash\n{first}\nexec {Path(sys.executable).parent}/aws \"$@\"\n")
+    (directory / "aws").chmod(0o755)
+    return directory
+
+
+def tags_are_kept(emulator, deploy, zip_file):
+    """`aws cloudformation deploy` removes the tags that it is not given."""
+    cloudformation = emulator.client("cloudformation")
+
+    def tags():
+        [stack] = cloudformation.describe_stacks(StackName="cloudfront-invalidator")["Stacks"]
+        return {it["Key"]: it["Value"] for it in stack["Tags"]}
+
+    before = tags()
+    assert len(before) == 2, before
+    deploy("--zip", zip_file, "MaxPaths=40")
+    assert tags() == before, tags()
+    deploy("--zip", zip_file, "--tag", "team=web", "MaxPaths=41")
+    assert tags() == {"team": "web"}, tags()
+    function = emulator.outputs("cloudfront-invalidator")["FunctionArn"]
+    configuration = emulator.client("lambda").get_function_configuration(FunctionName=function)
+    assert configuration["Environment"]["Variables"]["MAX_PATHS"] == "41", configuration
 
 
 def from_a_release(emulator, deploy, workdir, zip_file):
@@ -145,6 +201,14 @@ def after_a_failed_creation(emulator, deploy, zip_file):
     assert len(commands) == 2, printed
     emulator.run("bash", "-euc", "\n".join(commands))
     deploy("--zip", zip_file, "--stack", "failed")
+    # A stack without rollback can be updated.
+    cloudformation.create_stack(StackName="kept", TemplateBody=template, DisableRollback=True)
+    kept = lambda: cloudformation.describe_stacks(StackName="kept")["Stacks"][0]["StackStatus"]
+    until("the creation of the stack fails", lambda: kept() == "CREATE_FAILED")
+    printed = deploy("--zip", zip_file, "--stack", "kept", code=1)
+    assert "the stack kept is in CREATE_FAILED: run this script again with `-- --disable-rollback`" in printed, printed
+    deploy("--zip", zip_file, "--stack", "kept", "--", "--disable-rollback")
+    assert kept() == "UPDATE_COMPLETE", kept()
 
 
 def is_removed_alone(emulator, deploy, zip_file):

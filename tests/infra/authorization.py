@@ -27,7 +27,10 @@ PARAMETERS = {
         {"Buckets": "false"},
     ],
     "site.yaml": [{"BucketName": "site"}],
-    "pipeline.yaml": [{"SourceBucket": "source", "SiteBucket": "site", "DistributionId": "E2EXAMPLE1ABCD"}],
+    "pipeline.yaml": [
+        {"SourceBucket": "source", "SiteBucket": "site", "DistributionId": "E2EXAMPLE1ABCD"}
+        | {"KmsKeyArn": "arn:aws:kms:eu-central-1:111111111111:key/11111111"},
+    ],
 }
 
 # The conditions that AWS documents for the trust policy of a role, by the service that assumes it.

@@ -1,4 +1,4 @@
-"""Applies the Terraform module for a bucket's tags, and checks which forms of URLs it accepts. It needs no provider."""
+"""Applies the Terraform module for a bucket's tags, and checks which values and forms of URLs it accepts. It needs no provider."""
 
 import json
 import sys
@@ -9,7 +9,8 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "emulator"))
 
 from terraform import Missing, Terraform
 
-FORMS = json.loads((Path(__file__).resolve().parents[1] / "data/url-forms.json").read_text())
+DATA = Path(__file__).resolve().parents[1] / "data"
+FORMS, OPTIONS = (json.loads((DATA / f"{name}.json").read_text()) for name in ("url-forms", "bucket-tags"))
 
 ALL = {
     "distribution_ids": ["E2EXAMPLE1ABCD", "dt_example"],
@@ -35,12 +36,13 @@ TAGS = {
 ONE = {"distribution_ids": ["E2EXAMPLE1ABCD"]}
 INVALID = [
     ({"distribution_ids": []}, "Name at least one distribution"),
-    (ONE | {"directory_urls": "none"}, "Set slash or both"),
-    (ONE | {"query_strings": "all"}, "Set include or ignore"),
     (ONE | {"ignore": ["a*"]}, "A tag value has at most 256"),
     (ONE | {"ignore": ["x" * 257]}, "A tag value has at most 256"),
 ]
 INVALID += [(ONE | {"urls": ["/:key", it]}, "A form starts with /") for it in FORMS["invalid"]]
+for each in OPTIONS["invalid"] + OPTIONS["several_values"] + OPTIONS["reserved"]:
+    [name] = each
+    INVALID.append((ONE | each, f"var.{name} is"))
 
 
 def main():
@@ -52,13 +54,16 @@ def main():
             return
         for variables, tags in [(ALL, TAGS), (ONE, {"distributionId": "E2EXAMPLE1ABCD"})]:
             assert terraform.apply(variables)["tags"] == tags, terraform.run("output").stdout
+        for variables in OPTIONS["valid"]:
+            terraform.give(ONE | variables)
+            terraform.run("plan", "-input=false", "-no-color")
         forms = FORMS["valid"]
         assert terraform.apply(ONE | {"urls": forms})["tags"]["invalidation:urls"] == " ".join(forms)
         for variables, message in INVALID:
             terraform.give(variables)
             done = terraform.call("plan", "-input=false", "-no-color")
             assert done.returncode == 1 and message in " ".join(done.stderr.replace("│", " ").split()), (variables, done.stderr)
-        print(f"terraform: the tags of a bucket, with {len(forms)} valid forms of URLs and {len(INVALID)} invalid values")
+        print(f"terraform: the tags of a bucket, with {len(OPTIONS['valid'])} valid values, {len(forms)} forms of URLs, and {len(INVALID)} invalid values")
 
 
 if __name__ == "__main__":

@@ -13,9 +13,10 @@ TEMPLATES = {it.stem: yaml_parse(it.read_text()) for it in DIRECTORY.glob("*.yam
 
 
 def statements(resource):
-    """The statements of a role's inline policies, by Sid."""
+    """The statements of a role's inline policies, by Sid, including the conditional ones."""
     documents = [it["PolicyDocument"] for it in resource["Properties"]["Policies"]]
-    return {it["Sid"]: it for document in documents for it in document["Statement"]}
+    found = [it["Fn::If"][1] if "Fn::If" in it else it for document in documents for it in document["Statement"]]
+    return {it["Sid"]: it for it in found}
 
 
 def of_type(template, kind):
@@ -51,6 +52,25 @@ def the_pipelines_role_has_the_documented_permissions():
     role = statements(TEMPLATES["pipeline"]["Resources"]["Role"])
     assert {"s3:PutObject", "s3:PutObjectTagging"} == set(role["WriteSite"]["Action"]), role
     assert (role["ListFunctions"]["Action"], role["ListFunctions"]["Resource"]) == ("lambda:ListFunctions", "*"), role
+
+
+def every_role_follows_the_rules_of_the_organization():
+    """The parameters for them are the same in both templates, and apply to all roles."""
+    names = ["PermissionsBoundary", "RolePath", "KmsKeyArn"]
+    declared = [[it["Parameters"][name] for name in names] for it in (TEMPLATES["template"], TEMPLATES["pipeline"])]
+    ours, theirs = [[it | {"Description": ""} for it in parameters] for parameters in declared]
+    assert ours == theirs, theirs
+    boundary = {"Fn::If": ["HasPermissionsBoundary", {"Ref": "PermissionsBoundary"}, {"Ref": "AWS::NoValue"}]}
+    for template in TEMPLATES:
+        for name, it in of_type(template, "AWS::IAM::Role").items():
+            properties = it["Properties"]
+            assert (properties.get("Path"), properties.get("PermissionsBoundary")) == ({"Ref": "RolePath"}, boundary), (template, name)
+    resources = TEMPLATES["pipeline"]["Resources"]
+    [encryption] = resources["ArtifactBucket"]["Properties"]["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    condition, with_key, _ = encryption["Fn::If"]
+    assert (condition, with_key["ServerSideEncryptionByDefault"]["KMSMasterKeyID"]) == ("HasKmsKey", {"Ref": "KmsKeyArn"}), encryption
+    store = resources["Pipeline"]["Properties"]["ArtifactStore"]["EncryptionKey"]
+    assert store == {"Fn::If": ["HasKmsKey", {"Type": "KMS", "Id": {"Ref": "KmsKeyArn"}}, {"Ref": "AWS::NoValue"}]}, store
 
 
 def a_pipeline_can_be_the_only_one_that_invalidates():
@@ -97,10 +117,13 @@ def events_that_a_rule_cannot_deliver_are_kept():
     [rule] = of_type("template", "AWS::Events::Rule").values()
     [target] = rule["Properties"]["Targets"]
     assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}}, target
+    # What a queue's policy does not allow, EventBridge does not retry. So both policies must exist before the rule.
+    assert rule["DependsOn"] == ["QueuePolicy", "DeadLetterQueuePolicy"], rule
     policy = TEMPLATES["template"]["Resources"]["DeadLetterQueuePolicy"]
     assert policy["Condition"] == rule["Condition"], policy
     [statement] = policy["Properties"]["PolicyDocument"]["Statement"]
-    assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["EventBridgeRule", "Arn"]}}}, statement
+    arn = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/" + rule["Properties"]["Name"]["Fn::Sub"]
+    assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::Sub": arn}}}, statement
 
 
 def parts(value):
@@ -131,7 +154,7 @@ def retained_buckets_do_not_block_the_next_creation():
 def no_partition_is_assumed():
     """An ARN begins with aws-cn in China, aws-us-gov in GovCloud and aws-eusc in the European Sovereign Cloud."""
     files = [*DIRECTORY.glob("*.yaml"), *(ROOT / "infra/terraform").rglob("*.tf"), *(ROOT / "infra/cdk/lib").glob("*.ts")]
-    files += [ROOT / it for it in ("policy.json", "docs/operator-policy.json", "docs/manual-setup.md")]
+    files += [ROOT / it for it in ("policy.json", "docs/operator-policy.json", "docs/manual-setup.md", "docs/security.md")]
     named = [it.name for it in files if "arn:aws:" in it.read_text()]
     assert len(files) > 20 and not named, named
     # The domain name of an origin ends with amazonaws.com.cn in China.
@@ -140,6 +163,7 @@ def no_partition_is_assumed():
 
 
 FACTS = [
+    every_role_follows_the_rules_of_the_organization,
     no_partition_is_assumed,
     stacks_do_not_import_from_each_other,
     retained_buckets_do_not_block_the_next_creation,

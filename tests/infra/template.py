@@ -7,7 +7,7 @@ import json
 import re
 
 # Properties that are not compared: generated names, the location of the code, and tags of the tool.
-NOT_COMPARED = {"Code", "Tags", "FunctionName:AWS::Lambda::Function"}
+NOT_COMPARED = {"Code", "Tags", "FunctionName:AWS::Lambda::Function", "Name:AWS::Events::Rule"}
 
 NO_VALUE = object()
 
@@ -16,7 +16,7 @@ class Template:
     """A template with the values of its parameters, by default their default values."""
 
     def __init__(self, template, values=None):
-        self.template = template
+        self.template, self.rule_arn = template, None
         declared = template.get("Parameters", {})
         unknown = set(values or {}) - set(declared)
         assert not unknown, f"not parameters of the template: {unknown}"
@@ -101,7 +101,12 @@ class Template:
         resources = {}
         for name, resource in self.resources.items():
             properties = self.resolve(resource.get("Properties", {}))
+            if "Name" in properties and resource["Type"] == "AWS::Events::Rule":
+                self.rule_arn = f"arn:<Partition>:events:<Region>:<AccountId>:rule/{properties['Name']}"
             resources[self.names[name]] = plain(properties, resource["Type"])
+        if self.rule_arn:
+            # The ARN is made of the rule's name, because the rule waits for the policies that name it.
+            resources = json.loads(json.dumps(resources).replace(json.dumps(self.rule_arn), '"<Rule.Arn>"'))
         declared = {name: it for name, it in self.template["Outputs"].items() if "Condition" not in it or self.holds(it["Condition"])}
         outputs = {name: self.resolve(it["Value"]) for name, it in declared.items()}
         # The CDK adds outputs for references between stacks.

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use s3_cloudfront_invalidator::config::Config;
-use s3_cloudfront_invalidator::path::{LINK_TAG_PREFIX, UrlForms};
+use s3_cloudfront_invalidator::path::{BucketDefaults, LINK_TAG_PREFIX, Tags, UrlForms};
 
 fn read(name: &str) -> String {
     std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
@@ -130,5 +130,40 @@ fn the_forms_of_the_templates_are_those_of_the_function() {
     }
     for form in list("invalid") {
         assert!(UrlForms::parse(form).is_err(), "{form}");
+    }
+}
+
+/// The tag of an option of the templates, such as `max_paths`.
+fn tag_of(option: &str) -> String {
+    if option == "distribution_ids" {
+        return "distributionId".to_owned();
+    }
+    let mut words = option.split('_');
+    let first = words.next().unwrap();
+    let others: String = words.map(|word| word[..1].to_uppercase() + &word[1..]).collect();
+    format!("invalidation:{first}{others}")
+}
+
+/// The templates check the values of tags with rules of their own.
+#[test]
+fn the_function_accepts_and_refuses_the_values_that_the_templates_do() {
+    let options: serde_json::Value = serde_json::from_str(&read("tests/data/bucket-tags.json")).unwrap();
+    let defaults = BucketDefaults { distribution_tag: "distributionId".to_owned(), index_documents: Vec::new() };
+    for (list, accepted) in [("valid", true), ("invalid", false)] {
+        for each in options[list].as_array().unwrap() {
+            let mut tags = Tags::from([("distributionId".to_owned(), "E1".to_owned())]);
+            for (option, value) in each.as_object().unwrap() {
+                let value = match value {
+                    serde_json::Value::String(text) => text.clone(),
+                    serde_json::Value::Array(texts) => {
+                        texts.iter().map(|it| it.as_str().unwrap()).collect::<Vec<_>>().join(" ")
+                    }
+                    number => number.to_string(),
+                };
+                tags.insert(tag_of(option), value);
+            }
+            let parsed = defaults.parse(&tags);
+            assert_eq!(parsed.is_ok(), accepted, "{each}");
+        }
     }
 }

@@ -5,7 +5,7 @@ import { LambdaInvokeAction } from 'aws-cdk-lib/aws-codepipeline-actions';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct, type IDependable } from 'constructs';
-import { BucketTags } from './bucket-tags';
+import { BucketTags, type TagSetterProps } from './bucket-tags';
 import { bucketTags, type LinkProps } from './link';
 import { checkRange } from './props';
 
@@ -41,6 +41,7 @@ export abstract class InvalidatorBase extends Construct {
   protected abstract readonly distributionTag: string;
   /** The account that must own the buckets, unless it is the invalidator's own. */
   protected abstract readonly owner: string | undefined;
+  protected abstract readonly tagSetter: TagSetterProps;
   /** The resources that must exist before an event notification: S3 validates the destination when it is configured. */
   protected abstract readonly notificationDependencies: IDependable[];
 
@@ -69,7 +70,7 @@ export abstract class InvalidatorBase extends Construct {
     const scope = distributions.find((it): it is IDistribution => Construct.isConstruct(it)) ?? bucket;
     const id = `InvalidatorTags${bucket.node.addr}`;
     if (scope.node.tryFindChild(id)) throw new Error(`${bucket.node.path} is already linked: pass all its distributions in one call`);
-    const tagged = new BucketTags(scope, id, { bucket, tags });
+    const tagged = new BucketTags(scope, id, { invalidator: this, setter: this.tagSetter, bucket, tags });
     if (via === 'eventbridge') {
       this.addEventBridgeBucket(bucket);
       bucket.enableEventBridgeNotification();

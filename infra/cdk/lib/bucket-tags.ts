@@ -2,12 +2,23 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CustomResource, Duration, Lazy, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 
+/** What the function that sets the tags has in common with the invalidator. */
+export interface TagSetterProps {
+  readonly roleProps?: Pick<iam.RoleProps, 'path' | 'permissionsBoundary'>;
+  /** The key that encrypts the log group. */
+  readonly encryptionKey?: IKey;
+}
+
 export interface BucketTagsProps {
+  /** The invalidator that reads the tags. */
+  readonly invalidator: Construct;
+  readonly setter: TagSetterProps;
   readonly bucket: s3.IBucket;
   readonly tags: Record<string, string>;
 }
@@ -21,7 +32,7 @@ export interface BucketTagsProps {
 export class BucketTags extends Construct {
   constructor(scope: Construct, id: string, props: BucketTagsProps) {
     super(scope, id);
-    const setter = TagSetter.of(this);
+    const setter = TagSetter.of(this, props);
     const granted = setter.grant(props.bucket);
     const resource = new CustomResource(this, 'Resource', {
       resourceType: 'Custom::BucketTags',
@@ -43,20 +54,24 @@ function tagsInTemplate(bucket: s3.IBucket): unknown {
   return resource instanceof s3.CfnBucket ? resource.tags.renderTags() : undefined;
 }
 
-/** The Lambda function of the custom resource, one for each stack. */
+/** The Lambda function of the custom resource, one for each stack and invalidator. */
 class TagSetter extends Construct {
-  public static of(scope: Construct): TagSetter {
+  public static of(scope: Construct, { invalidator, setter }: BucketTagsProps): TagSetter {
     const stack = Stack.of(scope);
-    const id = 'S3CloudFrontInvalidatorBucketTags';
-    return (stack.node.tryFindChild(id) as TagSetter | undefined) ?? new TagSetter(stack, id);
+    const id = `S3CloudFrontInvalidatorBucketTags${invalidator.node.addr}`;
+    return (stack.node.tryFindChild(id) as TagSetter | undefined) ?? new TagSetter(stack, id, setter);
   }
 
   public readonly function: lambda.Function;
   private readonly role: iam.Role;
 
-  private constructor(scope: Construct, id: string) {
+  private constructor(scope: Construct, id: string, { roleProps, encryptionKey }: TagSetterProps) {
     super(scope, id);
-    const logGroup = new LogGroup(this, 'Log', { retention: RetentionDays.ONE_MONTH, removalPolicy: RemovalPolicy.DESTROY });
+    const logGroup = new LogGroup(this, 'Log', {
+      retention: RetentionDays.ONE_MONTH,
+      removalPolicy: RemovalPolicy.DESTROY,
+      encryptionKey,
+    });
     const writeLogs = new iam.PolicyStatement({
       actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
       resources: [logGroup.logGroupArn],
@@ -64,6 +79,7 @@ class TagSetter extends Construct {
     this.role = new iam.Role(this, 'Role', {
       assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com'),
       inlinePolicies: { log: new iam.PolicyDocument({ statements: [writeLogs] }) },
+      ...roleProps,
     });
     this.function = new lambda.Function(this, 'Function', {
       description: 'Sets bucket tags when a stack is deployed',

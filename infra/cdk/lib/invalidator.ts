@@ -1,4 +1,4 @@
-import { Duration, Lazy, RemovalPolicy, Stack, Token } from 'aws-cdk-lib';
+import { Duration, Lazy, Names, RemovalPolicy, Stack, Token } from 'aws-cdk-lib';
 import type { Alarm } from 'aws-cdk-lib/aws-cloudwatch';
 import * as events from 'aws-cdk-lib/aws-events';
 import * as iam from 'aws-cdk-lib/aws-iam';
@@ -10,6 +10,7 @@ import { CfnSchedule } from 'aws-cdk-lib/aws-scheduler';
 import * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct, type IDependable } from 'constructs';
 import { InvalidatorBase, type InvalidatorAttributes, type PipelineActionProps } from './base';
+import type { TagSetterProps } from './bucket-tags';
 import { addAlarms, addDashboard } from './monitoring';
 import { allowServices, rolePolicy, sourceAccount } from './permissions';
 import { checkPattern, checkProps, DEFAULT_TAG, type S3CloudFrontInvalidatorProps } from './props';
@@ -47,6 +48,7 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
   protected readonly notificationDependencies: IDependable[];
   protected readonly distributionTag: string;
   protected readonly owner: string | undefined;
+  protected readonly tagSetter: TagSetterProps;
   private readonly eventBridgeBuckets: string[] = [];
   private readonly pipelines: boolean;
   /** The account whose buckets may send events. */
@@ -70,6 +72,7 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
     this.queue = queues?.queue;
     this.deadLetterQueue = queues?.deadLetterQueue;
     const roleProps = { path: props.rolePath ?? '/', permissionsBoundary: props.permissionsBoundary };
+    this.tagSetter = { roleProps, encryptionKey: props.encryptionKey };
     this.role = new iam.Role(this, 'Role', {
       assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com'),
       inlinePolicies: { invalidator: rolePolicy(stack, props, this) },
@@ -261,7 +264,10 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
   private addToEventBridgeRule(name: string, { queue, deadLetterQueue }: Queues): void {
     this.eventBridgeBuckets.push(name);
     if (this.node.tryFindChild('EventBridgeRule')) return;
+    // Both policies name the rule.
+    const ruleName = Names.uniqueResourceName(this, { maxLength: 64 });
     const rule = new events.CfnRule(this, 'EventBridgeRule', {
+      name: ruleName,
       description: 'Sends S3 object changes to the CloudFront invalidator',
       eventPattern: {
         source: ['aws.s3'],
@@ -269,19 +275,23 @@ export class S3CloudFrontInvalidator extends InvalidatorBase {
         account: [this.bucketOwner],
         detail: Lazy.any({ produce: () => this.eventBridgeDetail() }),
       },
-      // EventBridge retries for 24 hours, and then sends the event to the dead-letter queue.
+      // EventBridge sends an event to the dead-letter queue after 24 hours of retries, or at once if retries cannot help.
       targets: [{ id: 'queue', arn: queue.queueArn, deadLetterConfig: { arn: deadLetterQueue.queueArn } }],
     });
+    const ruleArn = Stack.of(this).formatArn({ service: 'events', resource: 'rule', resourceName: ruleName });
     for (const [sid, it] of [['EventBridgeSendMessage', queue], ['EventBridgeSendDeadLetter', deadLetterQueue]] as const) {
-      it.addToResourcePolicy(
+      const policy = it.addToResourcePolicy(
         new iam.PolicyStatement({
           sid,
           principals: [new iam.ServicePrincipal('events.amazonaws.com')],
           actions: ['sqs:SendMessage'],
           resources: [it.queueArn],
-          conditions: { ArnEquals: { 'aws:SourceArn': rule.attrArn } },
+          conditions: { ArnEquals: { 'aws:SourceArn': ruleArn } },
         }),
       );
+      // EventBridge does not retry what the policy of a queue does not allow. Source: EventBridge user guide, "Using dead-letter queues
+      // to process undelivered events".
+      rule.node.addDependency(policy.policyDependable!);
     }
   }
 }
@@ -298,6 +308,7 @@ class ImportedInvalidator extends InvalidatorBase {
   protected readonly notificationDependencies: IDependable[] = [];
   protected readonly distributionTag: string;
   protected readonly owner = undefined;
+  protected readonly tagSetter = {};
 
   public constructor(scope: Construct, id: string, attributes: InvalidatorAttributes) {
     super(scope, id);

@@ -41,13 +41,41 @@ const MAX_VALUE_LENGTH = 256;
  */
 const URL_FORM = /^\/[^:\s]*(:(key|rest|page|restpage)([^:\s\p{Ll}][^:\s]*)?(:any)?|:any)$/u;
 
+/**
+ * The function's rules for the values, each with a description for error messages. With a value that breaks them, all changes of the
+ * bucket would fail. The same rules are in infra/terraform/bucket_tags.
+ */
+const RULES = {
+  distributionId: [
+    /^(arn:[^:\s]+:cloudfront:[^:\s]*:[^:\s]*:distribution(-tenant)?\/)?([A-Z][A-Z0-9]{0,63}|dt_[A-Za-z0-9]{1,61})$/,
+    'the ID or the ARN of a distribution (such as E2EXAMPLE1ABCD) or of a distribution tenant (dt_...)',
+  ],
+  distributionTag: [/^(?!aws:)/i, 'a tag key of your own: aws: is reserved'],
+  originPath: [/^(\/|\/.*[^/])?$/, 'an origin path: it starts with / and does not end with it'],
+  indexDocuments: [/^[^/\s]+$/, 'a file name without / and spaces'],
+  directoryUrls: [/^(slash|both)$/, 'slash or both'],
+  queryStrings: [/^(include|ignore)$/, 'include or ignore'],
+  urls: [URL_FORM, 'a form: it starts with / and contains one of :key, :rest, :page, :restpage; :any may end it'],
+  ignore: [/^(?!\/(.*\/)?$)\S+$/, 'a folder (such as logs/, without a leading /) or a suffix, without spaces'],
+} as const;
+
+/** Throws an error if a value breaks a rule. Unresolved tokens are not checked. */
+function checkValues(name: keyof typeof RULES, values: string[] | string | undefined): void {
+  const [pattern, expected] = RULES[name];
+  for (const value of [values ?? []].flat()) {
+    if (!Token.isUnresolved(value) && !pattern.test(value)) throw new Error(`${name}: "${value}" is not ${expected}`);
+  }
+}
+
 /** The bucket tags that the function reads. */
 export function bucketTags(distributionTag: string, distributionIds: string[], props: LinkProps): Record<string, string> {
   checkRange('maxPaths', props.maxPaths, 1, 3000);
-  for (const form of props.urls ?? []) {
-    if (Token.isUnresolved(form) || URL_FORM.test(form)) continue;
-    throw new Error(`urls: "${form}" is not a form: it starts with / and contains one of :key, :rest, :page, :restpage; :any may end it`);
+  checkValues('distributionId', distributionIds);
+  checkValues('distributionTag', distributionTag);
+  for (const name of ['originPath', 'indexDocuments', 'directoryUrls', 'queryStrings', 'urls', 'ignore'] as const) {
+    checkValues(name, props[name]);
   }
+  if (props.urls?.length === 0) throw new Error('urls: no form given');
   const values: Record<string, string | undefined> = {
     [distributionTag]: distributionIds.join(' '),
     'invalidation:originPath': props.originPath,

@@ -13,7 +13,8 @@ export function sourceAccount(stack: Stack, props: S3CloudFrontInvalidatorProps)
 
 /** Allows the services that use the key to do so. The policy of an imported key does not change. */
 export function allowServices(stack: Stack, key: IKey): void {
-  // Source: SQS developer guide, "Configure KMS permissions for AWS services".
+  // Source: SQS developer guide, "Configure KMS permissions for AWS services". Without aws:SourceAccount, which a key policy does not
+  // support for events that EventBridge sends to an encrypted topic. Source: SNS developer guide, "Managing Amazon SNS encryption keys".
   key.addToResourcePolicy(
     new iam.PolicyStatement({
       sid: 'SendToInvalidatorQueues',

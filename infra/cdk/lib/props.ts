@@ -61,12 +61,12 @@ export interface S3CloudFrontInvalidatorProps {
   readonly pipelines?: boolean;
   /** Whether the function may invalidate distribution tenants. @default false */
   readonly tenants?: boolean;
-  /** The permissions boundary of the roles. @default none */
+  /** The permissions boundary of the roles, except that of the CDK's function for bucket notifications. @default none */
   readonly permissionsBoundary?: IManagedPolicy;
-  /** The path of the roles. @default '/' */
+  /** The path of the same roles. @default '/' */
   readonly rolePath?: string;
   /**
-   * The KMS key that encrypts the queues, the log group and the environment variables. The construct allows S3, EventBridge and
+   * The KMS key that encrypts the queues, the log groups and the environment variables. The construct allows S3, EventBridge and
    * CloudWatch Logs to use a key of the app; the policy of an imported key must do so already. @default encryption without a key of
    * your own
    */

@@ -82,6 +82,10 @@ test('the EventBridge rule contains the buckets linked via eventbridge and those
     EventPattern: { detail: { bucket: { name: ['listed', { Ref: Match.stringLikeRegexp('^Bucket') }] } } },
   });
   assert.deepEqual(notifications(template).NotificationConfiguration, { EventBridgeConfiguration: {} });
+  // EventBridge does not retry what the policy of a queue does not allow.
+  const [rule] = Object.values(template.findResources('AWS::Events::Rule'));
+  assert.deepEqual(rule.DependsOn, Object.keys(template.findResources('AWS::SQS::QueuePolicy')).sort());
+  assert.equal(rule.DependsOn.length, 2);
 });
 
 test('the EventBridge rule matches all buckets of the account, and is not too long for EventBridge', () => {
@@ -160,6 +164,22 @@ test('the forms of URLs are checked', () => {
   assert.equal(tags(Template.fromStack(stack)).Tags['invalidation:urls'], forms.valid.join(' '));
 });
 
+test('values that the function refuses are reported at synthesis', () => {
+  const options = JSON.parse(readFileSync(join(__dirname, '../../../../tests/data/bucket-tags.json'), 'utf8'));
+  const camel = (name: string) => name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+  const link = ({ distribution_ids, distribution_tag, ...others }: Record<string, any>) => {
+    const { stack, invalidator } = deploy({ distributionTag: distribution_tag });
+    const distributions = (distribution_ids ?? ['E2EXAMPLE1ABCD']).map((it: string) => ({ distributionId: it }));
+    const props = Object.fromEntries(Object.entries(others).map(([name, value]) => [camel(name), value]));
+    invalidator.link(site(stack).bucket, distributions, props);
+  };
+  for (const each of options.valid) link(each);
+  for (const each of [...options.invalid, ...options.several_values, ...options.reserved]) {
+    const [name] = Object.keys(each);
+    assert.throws(() => link(each), new RegExp(`^Error: ${camel(name).replace('Ids', 'Id')}[:=]`), JSON.stringify(each));
+  }
+});
+
 test('the tag has the key that the function reads', () => {
   const { stack, invalidator } = deploy({ distributionTag: 'cdn' });
   invalidator.link(site(stack).bucket, { distributionId: 'E2EXAMPLE1ABCD' });
@@ -195,16 +215,23 @@ test('a key of the app encrypts everything, and its policy allows the services t
   const invalidator = new S3CloudFrontInvalidator(stack, 'Invalidator', { code, encryptionKey, permissionsBoundary, rolePath: '/service/' });
   const { bucket, distribution } = site(stack);
   invalidator.link(bucket, distribution, { via: 'eventbridge' });
+  const siteStack = new Stack(app, 'Site', { env });
+  const other = site(siteStack);
+  invalidator.link(other.bucket, other.distribution);
   const template = Template.fromStack(stack);
   const arn = { 'Fn::GetAtt': [stack.getLogicalId(encryptionKey.node.defaultChild as CfnKey), 'Arn'] };
   template.resourcePropertiesCountIs('AWS::SQS::Queue', { KmsMasterKeyId: arn, SqsManagedSseEnabled: Match.absent() }, 2);
-  template.resourcePropertiesCountIs('AWS::Logs::LogGroup', { KmsKeyId: arn }, 1);
+  // Those of the function, and of the function that tags buckets.
+  template.resourcePropertiesCountIs('AWS::Logs::LogGroup', { KmsKeyId: arn }, 2);
   template.resourcePropertiesCountIs('AWS::Lambda::Function', { KmsKeyArn: arn }, 1);
-  template.resourcePropertiesCountIs('AWS::IAM::Role', { Path: '/service/', PermissionsBoundary: Match.anyValue() }, 2);
+  template.resourcePropertiesCountIs('AWS::IAM::Role', { Path: '/service/', PermissionsBoundary: Match.anyValue() }, 3);
   const [{ Properties }] = Object.values(template.findResources('AWS::KMS::Key'));
   const services = Properties.KeyPolicy.Statement.map((it: any) => it.Principal.Service).flat();
   const logs = { 'Fn::Join': ['', ['logs.eu-central-1.', { Ref: 'AWS::URLSuffix' }]] };
   assert.deepEqual(services.filter(Boolean), ['s3.amazonaws.com', 'events.amazonaws.com', logs]);
+  const siteTemplate = Template.fromStack(siteStack);
+  siteTemplate.resourcePropertiesCountIs('AWS::Logs::LogGroup', { KmsKeyId: Match.anyValue() }, 1);
+  siteTemplate.resourcePropertiesCountIs('AWS::IAM::Role', { Path: '/service/', PermissionsBoundary: Match.anyValue() }, 1);
   assert.throws(() => deploy({ rolePath: 'service' }), /rolePath="service" is not a path that begins and ends with a slash/);
 });
 

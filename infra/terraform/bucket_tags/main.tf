@@ -12,30 +12,61 @@ variable "distribution_ids" {
     condition     = length(var.distribution_ids) > 0
     error_message = "Name at least one distribution."
   }
+
+  validation {
+    condition = alltrue([
+      for it in var.distribution_ids :
+      can(regex("^(arn:[^:\\s]+:cloudfront:[^:\\s]*:[^:\\s]*:distribution(-tenant)?/)?([A-Z][A-Z0-9]{0,63}|dt_[A-Za-z0-9]{1,61})$", it))
+    ])
+    error_message = "Each must be the ID or the ARN of a distribution (such as E2EXAMPLE1ABCD) or of a distribution tenant (dt_...)."
+  }
 }
 
 variable "distribution_tag" {
   description = "The key of the tag for the IDs: the module's distribution_tag."
   type        = string
   default     = "distributionId"
+
+  validation {
+    condition = (
+      can(regex("^[A-Za-z0-9_.:/=+@-]([A-Za-z0-9 _.:/=+@-]{0,126}[A-Za-z0-9_.:/=+@-])?$", var.distribution_tag))
+      && !can(regex("(?i)^aws:", var.distribution_tag))
+    )
+    error_message = "Set a tag key of 1 to 128 letters (A to Z), digits, _.:/=+-@ and spaces, without a space at either end. aws: is reserved."
+  }
 }
 
 variable "origin_path" {
   description = "The origin path, such as /web. null for the one in the distribution config."
   type        = string
   default     = null
+
+  validation {
+    condition     = var.origin_path == null ? true : can(regex("^(/|/.*[^/])?$", var.origin_path))
+    error_message = "An origin path starts with / and does not end with it."
+  }
 }
 
 variable "max_paths" {
   description = "A lower maximum number of paths for invalidations that include changes of this bucket. null for the module's max_paths."
   type        = number
   default     = null
+
+  validation {
+    condition     = var.max_paths == null ? true : var.max_paths >= 1 && var.max_paths <= 3000 && floor(var.max_paths) == var.max_paths
+    error_message = "Set an integer from 1 to 3000."
+  }
 }
 
 variable "index_documents" {
   description = "File names that are also served at the URL of their directory. null for the module's index_documents."
   type        = list(string)
   default     = null
+
+  validation {
+    condition     = alltrue([for it in coalesce(var.index_documents, []) : can(regex("^[^/\\s]+$", it))])
+    error_message = "An index document is a file name without / and spaces."
+  }
 }
 
 variable "directory_urls" {
@@ -66,6 +97,11 @@ variable "urls" {
   default     = null
 
   validation {
+    condition     = var.urls == null ? true : length(var.urls) > 0
+    error_message = "Name at least one form, or set null."
+  }
+
+  validation {
     condition = alltrue([
       for it in coalesce(var.urls, []) : can(regex("^/[^:\\s]*(:(key|rest|page|restpage)([^:\\s\\p{Ll}][^:\\s]*)?(:any)?|:any)$", it))
     ])
@@ -77,6 +113,13 @@ variable "ignore" {
   description = "Folders, such as logs/, and suffixes, such as .map, of keys that are never served."
   type        = list(string)
   default     = null
+
+  validation {
+    condition = alltrue([
+      for it in coalesce(var.ignore, []) : can(regex("^\\S+$", it)) && !(startswith(it, "/") && endswith(it, "/"))
+    ])
+    error_message = "A folder or suffix has no spaces, and a folder does not start with /."
+  }
 }
 
 locals {
