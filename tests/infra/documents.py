@@ -13,7 +13,8 @@ DOCUMENTS = [it for it in ROOT.rglob("*.md") if not {"node_modules", "target"} &
 PERMISSIONS = {
     "cloudformation continue-update-rollback": ["cloudformation:ContinueUpdateRollback"],
     "cloudformation delete-stack": ["cloudformation:DeleteStack"],
-    "cloudformation deploy": [f"cloudformation:{it}ChangeSet" for it in ("Create", "Describe", "Execute")] + ["cloudformation:DescribeStacks"],
+    "cloudformation deploy": [f"cloudformation:{it}" for it in ("CreateChangeSet", "DescribeChangeSet", "ExecuteChangeSet")]
+    + ["cloudformation:DescribeStacks"],
     "cloudformation describe-stack-events": ["cloudformation:DescribeStackEvents"],
     "cloudformation describe-stacks": ["cloudformation:DescribeStacks"],
     "cloudformation wait": ["cloudformation:DescribeStacks"],

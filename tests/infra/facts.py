@@ -64,7 +64,8 @@ def every_role_follows_the_rules_of_the_organization():
     for template in TEMPLATES:
         for name, it in of_type(template, "AWS::IAM::Role").items():
             properties = it["Properties"]
-            assert (properties.get("Path"), properties.get("PermissionsBoundary")) == ({"Ref": "RolePath"}, boundary), (template, name)
+            found = properties.get("Path"), properties.get("PermissionsBoundary")
+            assert found == ({"Ref": "RolePath"}, boundary), (template, name, found)
     resources = TEMPLATES["pipeline"]["Resources"]
     [encryption] = resources["ArtifactBucket"]["Properties"]["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     condition, with_key, _ = encryption["Fn::If"]

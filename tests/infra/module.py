@@ -80,8 +80,8 @@ def main():
         is_after(graph, "aws_s3_bucket_notification.site", "module.invalidator.aws_sqs_queue_policy.this")
         is_after(graph, "aws_s3_bucket_notification.direct", "module.invalidator.aws_lambda_permission.s3")
         # EventBridge does not retry what a queue's policy does not allow.
-        policies = ["this", "dead_letter"]
-        is_after(graph, "module.invalidator.aws_cloudwatch_event_target.this", *[f"module.invalidator.aws_sqs_queue_policy.{it}" for it in policies])
+        policies = [f"module.invalidator.aws_sqs_queue_policy.{it}" for it in ("this", "dead_letter")]
+        is_after(graph, "module.invalidator.aws_cloudwatch_event_target.this", *policies)
         if (ROOT / ".git").exists():
             is_fetched_as_shown(terraform)
         terraform.run("fmt", "-check", "-diff")

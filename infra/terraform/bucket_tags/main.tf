@@ -32,7 +32,7 @@ variable "distribution_tag" {
       can(regex("^[A-Za-z0-9_.:/=+@-]([A-Za-z0-9 _.:/=+@-]{0,126}[A-Za-z0-9_.:/=+@-])?$", var.distribution_tag))
       && !can(regex("(?i)^aws:", var.distribution_tag))
     )
-    error_message = "Set a tag key of 1 to 128 letters (A to Z), digits, _.:/=+-@ and spaces, without a space at either end. aws: is reserved."
+    error_message = "Set a tag key of 1 to 128 letters (A to Z), digits, _.:/=+-@ and inner spaces, which does not start with aws:."
   }
 }
 
