@@ -100,10 +100,11 @@ class Aws:
 @cache
 def help_text(program):
     """The usage of a script, or the help of a command of the command line."""
-    if program.startswith("scripts/"):
+    if program.startswith("scripts/") and "python" not in (ROOT / program).read_text().partition("\n")[0]:
         lines = (ROOT / program).read_text().splitlines()[1:]
         return "\n".join(lines[: next(number for number, line in enumerate(lines) if not line.startswith("#"))])
-    called = [ROOT / "target/debug/invalidator", *program.split(), "--help"]
+    called = [ROOT / program] if program.startswith("scripts/") else [ROOT / "target/debug/invalidator", *program.split()]
+    called.append("--help")
     return subprocess.run(called, capture_output=True, text=True, check=True).stdout
 
 

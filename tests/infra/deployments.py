@@ -9,7 +9,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
 PARTS = ["infra/facts.py", "infra/documents.py", "infra/authorization.py", "infra/commands.py", "infra/handler.py", "infra/module.py"]
-PARTS += ["infra/bucket_tags.py", "infra/provider.py", "infra/terraform_docs.py", "infra/equality.py", "infra/release.py"]
+PARTS += ["infra/bucket_tags.py", "infra/provider.py", "infra/terraform_docs.py", "infra/terminal.py", "infra/equality.py", "infra/release.py"]
 PARTS += ["emulator/run.py", "emulator/rie.py", "emulator/deploy.py", "emulator/terraform.py", "emulator/cdk.py", "emulator/smoke.py"]
 
 

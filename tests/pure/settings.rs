@@ -99,24 +99,6 @@ fn the_table_lists_exactly_the_tags_that_are_read() {
     expected.insert(Config::DEFAULT_DISTRIBUTION_TAG.to_owned());
     expected.insert(format!("{LINK_TAG_PREFIX}FUNCTION"));
     assert_eq!(named, expected);
-    let readme = read("README.md");
-    let in_readme: BTreeSet<_> =
-        readme.split('`').filter(|word| word.starts_with("invalidation:")).map(str::to_owned).collect();
-    assert_eq!(in_readme, options);
-}
-
-/// The README's table is a part of that in `docs/settings.md`.
-#[test]
-fn the_readmes_settings_are_rows_of_the_settings_table() {
-    let readme = read("README.md");
-    let section = readme.split("\n## Settings\n").nth(1).unwrap().split("\n## ").next().unwrap();
-    let cell = |text: &str| text.trim().trim_matches('`').to_owned();
-    let rows = section.lines().filter(|line| line.starts_with("| `") && line.matches('|').count() == 4);
-    let rows: Vec<_> = rows.map(|line| line.split('|').skip(1).map(cell).collect::<Vec<_>>()).collect();
-    assert!(rows.len() > 3, "{rows:?}");
-    for row in rows {
-        assert!(table().contains(&(row[0].clone(), row[1].clone())), "{row:?}");
-    }
 }
 
 /// The templates check forms with a pattern of their own.

@@ -115,9 +115,9 @@ fn paths(plan: &Value) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_readmes_keys_become_the_paths_of_its_table() {
-    let readme = read("README.md");
-    let table = readme.split("| key | paths | reason |\n").nth(1).unwrap().split("\n\n").next().unwrap();
+fn the_documented_keys_become_the_paths_of_their_table() {
+    let document = read("docs/distributions.md");
+    let table = document.split("| key | paths | reason |\n").nth(1).unwrap().split("\n\n").next().unwrap();
     let rows: Vec<_> = table.lines().skip(1).collect();
     assert!(rows.len() > 5, "{rows:?}");
     for row in rows {
@@ -130,10 +130,9 @@ fn the_readmes_keys_become_the_paths_of_its_table() {
 }
 
 #[test]
-fn the_readmes_example_is_the_planned_result() {
-    let readme = read("README.md");
-    let start = readme.find("Example: ").unwrap();
-    let example = readme[start..].split("\n\n").next().unwrap().replace('\n', " ");
+fn the_documented_example_is_the_planned_result() {
+    let document = read("docs/collapse.md");
+    let example = document.split("\n### Example\n\n").nth(1).unwrap().split("\n\n").next().unwrap().replace('\n', " ");
     let images = (1..=12).flat_map(|month| (1..=5).map(move |number| format!("img/2024-{month:02}-{number}.jpg")));
     let images: Vec<_> = images.collect();
     for part in [format!("{} images", images.len()), format!("`/{}`", images[0]), format!("`/{}`", images[59])] {
@@ -144,7 +143,7 @@ fn the_readmes_example_is_the_planned_result() {
     let all = paths(&plan(&keys, Some(&config), &["--max-paths", "3000"])).len();
     assert!(example.contains(&format!("{all} paths exceed the limit of 30")), "{all}: {example}");
     // No other object has a key that starts with `img/2024-`.
-    let listing = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readmes-example.txt");
+    let listing = Path::new(env!("CARGO_TARGET_TMPDIR")).join("documented-example.txt");
     fs::write(&listing, format!("{keys}img/2023-12-5.jpg\nabout.html\n")).unwrap();
     let planned = plan(&keys, Some(&config), &["--listing", listing.to_str().unwrap()]);
     assert_eq!(planned["invalidations"][0]["unchangedEvicted"], 0, "no unchanged object is evicted: {planned}");
