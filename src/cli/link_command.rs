@@ -140,8 +140,9 @@ impl LinkArgs {
             match paths.as_slice() {
                 [] => {
                     note(format_args!(
-                        "Warning: cannot confirm that an origin of {id} points to {}. Run status with --skip-origin-check.",
-                        request.bucket
+                        "Warning: cannot confirm that an origin of {id} points to {}. To check the bucket, run {}.",
+                        request.bucket,
+                        deployment.given.invalidator(&["status", request.bucket.as_str(), "--skip-origin-check"])
                     ));
                 }
                 [path] => say(format_args!("{id} serves {} with origin path {path}.", request.bucket)),
@@ -154,8 +155,11 @@ impl LinkArgs {
         if let Some(problem) = &link_plan.unread_queue {
             note(format_args!("Warning: {}.", one_line(&problem.message)));
         }
+        let snippet = link_plan.managed_by.as_ref();
+        let snippet = snippet.map(|it| template_snippet::of(it, &request, deployment.tag(), &link_plan));
         if link_plan.change_set.steps.is_empty() {
             say(format_args!("No changes: {} is already linked.", request.bucket));
+            snippet.into_iter().for_each(note);
             return Ok(());
         }
         show(&link_plan.change_set);
@@ -163,9 +167,7 @@ impl LinkArgs {
         if tags + rules > 0 {
             say(format_args!("Unchanged: {}, {}", counted(tags, "tag"), counted(rules, "event notification")));
         }
-        if let Some(managed_by) = &link_plan.managed_by {
-            note(template_snippet::of(managed_by, &request, deployment.tag(), &link_plan));
-        }
+        snippet.into_iter().for_each(note);
         if self.confirm.confirmed()? {
             apply(&clients, &link_plan.change_set, PAUSE).await?;
             say(format_args!(
@@ -198,7 +200,10 @@ impl UnlinkArgs {
             note(format_args!("Kept an event notification that link did not add: {rule}"));
         }
         if !foreign.is_empty() || !rules.is_empty() {
-            note("Remove them where they were added, or run unlink with --everything.");
+            note(format_args!(
+                "Remove them where they were added, or run {}.",
+                deployment.given.invalidator(&["unlink", self.bucket.as_str(), "--everything"])
+            ));
         }
         if change_set.steps.is_empty() {
             let ids: Vec<_> = self.distributions.iter().map(DistributionId::as_str).collect();

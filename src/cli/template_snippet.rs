@@ -65,9 +65,14 @@ fn rules<'p>(link_plan: &'p LinkPlan, kind: &Kind) -> Vec<(&'p NotificationRule,
     link_plan.notifications.rules.iter().filter_map(of_kind).collect()
 }
 
+/// What changes when the template has the tag and the event notifications.
+const OWNED_BY_TEMPLATE: &str =
+    "Once the template has them, it owns the link: remove it there, or with unlink --everything.";
+
 fn cloud_formation(stack: &str, tag: &str, link_plan: &LinkPlan) -> Vec<String> {
     let mut lines = vec![
         format!("Warning: stack {} manages this bucket. Its next update may revert these changes.", quoted(stack)),
+        OWNED_BY_TEMPLATE.to_owned(),
         "Add the tag to the bucket's Properties in the template, and replace its NotificationConfiguration:".to_owned(),
         "  Tags:".to_owned(),
         format!("    - {{ Key: {}, Value: {} }}", quoted(tag), quoted(&link_plan.tag_value)),
@@ -100,6 +105,7 @@ fn cloud_formation(stack: &str, tag: &str, link_plan: &LinkPlan) -> Vec<String> 
 fn terraform(bucket: &BucketName, tag: &str, link_plan: &LinkPlan) -> Vec<String> {
     let mut lines = vec![
         "Warning: Terraform appears to manage this bucket. Its next run may revert these changes.".to_owned(),
+        OWNED_BY_TEMPLATE.to_owned(),
         "Add to the bucket's tags:".to_owned(),
         format!("  tags = {{ {} = {} }}", quoted_hcl(tag), quoted_hcl(&link_plan.tag_value)),
         "and replace its notification resource, of which a bucket can have only one:".to_owned(),

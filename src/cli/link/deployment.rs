@@ -246,13 +246,16 @@ impl Deployment {
         api: &impl OperatorApi,
         rules: impl Iterator<Item = &NotificationRule>,
     ) -> Result<BTreeSet<NotificationRule>, CallError> {
+        // SQS answers the same for a queue of another account that the caller may not see.
+        let is_here =
+            |arn: &str| part(arn, 3) == Some(self.region.as_str()) && part(arn, 4) == Some(self.account.as_str());
         let mut found = BTreeSet::new();
         for rule in rules {
             let is_own = self.is_reached_by(&rule.destination)
                 || match &rule.destination {
-                    Destination::Queue(arn) => is_missing(api.queue(arn).await.map(|_| ()))?,
-                    Destination::Function(arn) => is_missing(api.function(arn).await.map(|_| ()))?,
-                    Destination::Topic(_) => false,
+                    Destination::Queue(arn) if is_here(arn) => is_missing(api.queue(arn).await.map(|_| ()))?,
+                    Destination::Function(arn) if is_here(arn) => is_missing(api.function(arn).await.map(|_| ()))?,
+                    _ => false,
                 };
             if is_own {
                 found.insert(rule.clone());

@@ -6,8 +6,8 @@ use super::notification::{Overlap, name_of_arn};
 use super::policy::{S3_PRINCIPAL, SQS_MANAGED_KEY};
 use super::tags::TagsError;
 use crate::aws::{CallError, ErrorClass};
+use crate::change::DistributionId;
 use crate::change::text::one_line;
-use crate::change::{BucketName, DistributionId};
 
 /// Why a bucket cannot be linked or unlinked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,14 +80,16 @@ pub enum LinkError {
     #[error(
         "this deployment has not linked the bucket; it was linked to {}; run {}",
         one_line(&functions.join(" and ")),
-        functions.iter().map(|name| given.invalidator_for(&["unlink", bucket.as_str(), "--function", name]))
-            .collect::<Vec<_>>().join(" or ")
+        functions.iter().map(|name| {
+            let words: Vec<_> = words.iter().map(String::as_str).chain(["--function", name]).collect();
+            given.invalidator_for(&words)
+        }).collect::<Vec<_>>().join(" or ")
     )]
     OtherDeployment {
-        /// The bucket.
-        bucket: BucketName,
         /// The names of the functions that it is linked to.
         functions: Vec<String>,
+        /// The command without the options that select a function.
+        words: Vec<String>,
         /// The options of the command.
         given: GivenOptions,
     },

@@ -12,7 +12,8 @@ pub struct GivenOptions {
 
 impl GivenOptions {
     /// Returns the command of `invalidator` with these words and the options, in backticks.
-    pub(super) fn invalidator(&self, words: &[&str]) -> String {
+    #[must_use]
+    pub fn invalidator(&self, words: &[&str]) -> String {
         command("invalidator", words, self.function.iter().chain(&self.aws))
     }
 

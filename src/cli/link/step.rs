@@ -90,7 +90,7 @@ impl Permission {
 
 /// The statement ID for a bucket: at most 100 letters, digits, `-` and `_`. Source: Lambda API reference,
 /// `AddPermission`.
-fn statement_id(bucket: &BucketName) -> String {
+pub(super) fn statement_id(bucket: &BucketName) -> String {
     let name = bucket.as_str();
     if name.len() <= 63 && name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-') {
         return format!("{RULE_ID}-{name}");

@@ -50,7 +50,10 @@ pub async fn plan_unlink(
     let functions: Vec<_> = owners.others(&before).into_iter().map(ToOwned::to_owned).collect();
     let is_reached = notifications.rules.iter().any(|rule| deployment.is_reached_by(&rule.destination));
     if !has_linked && !is_reached && !functions.is_empty() {
-        return Err(LinkError::OtherDeployment { bucket: bucket.clone(), functions, given: deployment.given.clone() });
+        let mut words = vec!["unlink".to_owned(), bucket.to_string()];
+        words.extend(distributions.iter().map(ToString::to_string));
+        words.extend(everything.then(|| "--everything".to_owned()));
+        return Err(LinkError::OtherDeployment { functions, words, given: deployment.given.clone() });
     }
     let mut own = deployment.link_rules(api, &notifications).await?;
     if everything {

@@ -227,12 +227,15 @@ fn unlink_through_another_stack_than_the_one_that_linked_is_refused() {
             } else {
                 second(&first)
             };
-            plan_unlink(&account, &other, "distributionId", &bucket(), &[], everything).await.unwrap_err()
+            plan_unlink(&account, &other, "distributionId", &bucket(), &ids(&["E1"]), everything).await.unwrap_err()
         });
+        let option = if everything { " --everything" } else { "" };
         assert_eq!(
             error.to_string(),
-            "this deployment has not linked the bucket; it was linked to invalidator; run `invalidator unlink my-site \
-             --function invalidator --profile prod --region eu-central-1`"
+            format!(
+                "this deployment has not linked the bucket; it was linked to invalidator; run `invalidator unlink my-site \
+                 E1{option} --function invalidator --profile prod --region eu-central-1`"
+            )
         );
         assert_eq!(configuration(&account), before);
     }
@@ -263,6 +266,33 @@ fn a_deleted_deployments_link_is_unlinked_by_its_successor_and_by_force() {
         }
         assert_eq!(configuration(&account), before, "{force}");
     }
+}
+
+/// SQS answers as for a queue that does not exist.
+#[test]
+fn a_rule_to_a_queue_of_another_account_is_kept_by_force() {
+    let account = configured_account();
+    for (id, arn) in
+        [("audit", "arn:aws:sqs:eu-central-1:222222222222:audit"), ("gone", &QUEUE.replace("changes", "gone"))]
+    {
+        let rule = rule(id, Destination::Queue(arn.to_owned()), &["s3:ObjectAcl:Put"], "", "");
+        account.notifications.borrow_mut().newest.rules.insert(rule);
+    }
+    let of = |account: &Account| {
+        let rules = configuration(account).1.rules;
+        rules
+            .iter()
+            .filter_map(|rule| rule.id.clone())
+            .filter(|id| ["audit", "gone"].contains(&id.as_str()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of(&account), ["audit", "gone"]);
+    run(async {
+        let none = Deployment::without_function(&account, "eu-central-1", given()).await.unwrap();
+        let unlinked = plan_unlink(&account, &none, "distributionId", &bucket(), &[], true).await.unwrap();
+        apply(&account, &unlinked.change_set, Duration::ZERO).await.unwrap();
+    });
+    assert_eq!(of(&account), ["audit"]);
 }
 
 #[test]

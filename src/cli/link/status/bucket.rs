@@ -9,11 +9,10 @@ use crate::change::{Bucket, BucketName, DistributionId, Region};
 use crate::cli::link::api::{DryRun, OperatorApi, missing_permissions};
 use crate::cli::link::deployment::Deployment;
 use crate::cli::link::error::LinkError;
-use crate::cli::link::notification::{
-    Destination, EVENTS, KeyFilter, NotificationRule, Notifications, Overlap, RULE_ID,
-};
+use crate::cli::link::notification::{Destination, EVENTS, KeyFilter, NotificationRule, Notifications, Overlap};
 use crate::cli::link::plan::{Via, config_of, is_forwarded, origin_paths};
 use crate::cli::link::policy::{AccessRequest, S3_PRINCIPAL, allows, is_sqs_managed_key};
+use crate::cli::link::step::statement_id;
 use crate::path::{
     BucketOptions, DistributionConfig, Mapping, ORIGIN_PATH_TAG, URLS_REWRITTEN, URLS_UNCERTAIN, misnamed_tag_message,
 };
@@ -30,7 +29,7 @@ pub async fn check_bucket(
     let mut distributions = Vec::new();
     let notifications = api.notifications(name).await;
     let mut relink = RelinkCommand::new(deployment, name, notifications.as_ref().ok(), skip_origin_check);
-    let (mut tag, options) = check_tag(api, deployment, &relink).await;
+    let (mut tag, options) = check_tag(api, deployment, &relink, notifications.as_ref().ok()).await;
     if let Some(options) = &options {
         for id in &options.distributions {
             distributions.push(check_distribution(api, deployment, &bucket, options, id, skip_origin_check).await);
@@ -90,6 +89,7 @@ async fn check_tag(
     api: &impl OperatorApi,
     deployment: &Deployment,
     relink: &RelinkCommand<'_>,
+    notifications: Option<&Notifications>,
 ) -> (Check, Option<BucketOptions>) {
     let tags = match api.tags(relink.bucket).await {
         Ok(tags) => tags,
@@ -107,7 +107,11 @@ async fn check_tag(
                 return (problem(message), None);
             }
             let tag = deployment.tag();
-            let message = format!("the bucket does not have the tag \"{tag}\"; run {}", relink.command());
+            let remedy = match notifications {
+                Some(notifications) => relink.remedy(api, notifications).await,
+                None => format!("run {}", relink.command()),
+            };
+            let message = format!("the bucket does not have the tag \"{tag}\"; {remedy}");
             (Check::problem("none", "tag-missing", message), None)
         }
         Err(error) => {
@@ -374,7 +378,8 @@ fn permission_remedy(deployment: &Deployment, relink: &RelinkCommand<'_>, arn: &
         return format!("run {}", relink.command());
     }
     let (bucket, account) = (deployment.bucket_arn(relink.bucket), deployment.account.as_str());
-    let words = ["--function-name", arn, "--statement-id", RULE_ID];
+    let statement = statement_id(relink.bucket);
+    let words = ["--function-name", arn, "--statement-id", statement.as_str()];
     let words = words.into_iter().chain(["--action", "lambda:InvokeFunction", "--principal", S3_PRINCIPAL]);
     let words = words.chain(["--source-arn", &bucket, "--source-account", account]);
     format!("run {}", deployment.given.aws("lambda add-permission", &words.collect::<Vec<_>>()))
