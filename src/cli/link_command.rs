@@ -186,7 +186,7 @@ impl UnlinkArgs {
         let tag = self.tag.as_deref().unwrap_or_else(|| deployment.tag());
         let unlink_plan =
             plan_unlink(&clients, &deployment, tag, &self.bucket, &self.distributions, self.everything).await?;
-        let UnlinkPlan { change_set, foreign, of_others, rules, queued_messages } = &unlink_plan;
+        let UnlinkPlan { change_set, foreign, of_others, rules, removes_last, queued_messages } = &unlink_plan;
         for id in foreign {
             note(format_args!("Kept {id} in the bucket's tag: link did not add it."));
         }
@@ -223,7 +223,11 @@ impl UnlinkArgs {
         }
         if self.confirm.confirmed()? {
             apply(&clients, change_set, PAUSE).await?;
-            say(format_args!("Unlinked {}.", self.bucket));
+            if *removes_last {
+                say(format_args!("Unlinked {}.", self.bucket));
+            } else {
+                say(format_args!("Removed the distributions; {} is still linked to others.", self.bucket));
+            }
         }
         Ok(())
     }

@@ -333,3 +333,11 @@ fn bench_subcommands_are_listed_consistently() {
         }
     }
 }
+
+#[test]
+fn the_readme_is_short() {
+    let readme = read("README.md");
+    assert!(readme.split_whitespace().count() <= 1500, "{} words", readme.split_whitespace().count());
+    let long: Vec<_> = readme.lines().filter(|line| line.chars().count() > 120).collect();
+    assert_eq!(long, [""; 0]);
+}

@@ -177,7 +177,7 @@ pub(super) fn unlinked_tags(
         let rest = removed.iter().fold(value, |value, id| without_word(&value, id.as_str()));
         set_or_remove(&mut tags, tag, rest);
     }
-    for name in linking_functions(before).filter(|name| owners.includes(name)) {
+    for name in linking_functions(before).filter(|name| (is_changed || removes_last) && owners.includes(name)) {
         let left: BTreeSet<_> = added_ids(before, name).filter(|id| left.contains(id)).collect();
         let event_bridge = has_event_bridge(before, name);
         let value = if removes_last { String::new() } else { ownership_value(&left, event_bridge) };

@@ -22,8 +22,10 @@ pub struct UnlinkPlan {
     /// Rules that send events to the function or its queue and that `link` did not make. Empty while something that
     /// `link` added remains.
     pub rules: Vec<NotificationRule>,
-    /// The approximate number of messages in the function's queues, if the bucket's tags change. Messages about the
-    /// bucket are skipped once it has no tag.
+    /// Whether nothing that `link` added for this deployment remains.
+    pub removes_last: bool,
+    /// The approximate number of messages in the function's queues, if the bucket loses its tag. Messages about the
+    /// bucket are then skipped.
     pub queued_messages: u64,
 }
 
@@ -70,6 +72,7 @@ pub async fn plan_unlink(
             steps.push(Step::Notifications { before: notifications.clone(), after: desired });
         }
     }
+    let loses_tag = before.contains_key(tag) && !after.contains_key(tag);
     if after != before {
         steps.push(Step::Tags { before, after });
     }
@@ -90,7 +93,7 @@ pub async fn plan_unlink(
         }
     }
     let mut queued_messages = 0;
-    if steps.iter().any(|step| matches!(step, Step::Tags { .. })) {
+    if loses_tag {
         for arn in deployment.queues() {
             // The count is for a warning only, so a failed call must not prevent the unlink.
             let queue = api.queue(arn).await.unwrap_or_default();
@@ -102,6 +105,7 @@ pub async fn plan_unlink(
         foreign,
         of_others,
         rules,
+        removes_last,
         queued_messages,
     })
 }

@@ -295,6 +295,34 @@ fn a_rule_to_a_queue_of_another_account_is_kept_by_force() {
     assert_eq!(of(&account), ["audit"]);
 }
 
+/// The tag was replaced after the link. What `link` recorded stays until its own distribution is unlinked.
+#[test]
+fn unlinking_a_distribution_that_link_did_not_add_keeps_its_record_of_others() {
+    let account = configured_account();
+    link(&account, &request(Via::Queue)).unwrap().unwrap();
+    account.tags.borrow_mut().newest.insert("distributionId".into(), "E9".into());
+    let before = configuration(&account);
+    assert_eq!(unlink(&account, &["E9"]), Ok(0));
+    assert_eq!(configuration(&account), before);
+}
+
+#[test]
+fn unlinking_one_of_two_distributions_is_not_the_last() {
+    let account = configured_account();
+    link(&account, &LinkRequest { distributions: ids(&["E1", "E2"]), ..request(Via::Queue) }).unwrap().unwrap();
+    account.queue.borrow_mut().available = 5;
+    let of = |distributions: &[&str]| {
+        run(async {
+            let deployment = deployment(&account).await;
+            let ids = ids(distributions);
+            plan_unlink(&account, &deployment, "distributionId", &bucket(), &ids, false).await.unwrap()
+        })
+    };
+    let (one, both) = (of(&["E1"]), of(&["E1", "E2"]));
+    assert_eq!((one.removes_last, one.queued_messages), (false, 0));
+    assert_eq!((both.removes_last, both.queued_messages), (true, 5));
+}
+
 #[test]
 fn replacing_removes_what_link_added_before() {
     let account = configured_account();

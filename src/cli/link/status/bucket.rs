@@ -137,8 +137,10 @@ async fn check_distribution(
     let (exists, origin_path) = match config {
         Ok(config) => (Check::ok("yes"), check_origin_path(deployment, bucket, options, &config)),
         Err(LinkError::NoDistribution(_)) => {
-            let message =
-                format!("distribution {id} does not exist in this account; remove its ID from the bucket's tag");
+            let message = format!(
+                "distribution {id} does not exist in this account; remove its ID from the bucket's tag: run {}",
+                deployment.given.invalidator(&["unlink", bucket.name.as_str(), id.as_str(), "--everything"])
+            );
             (Check::problem("no", "distribution-not-found", message), Check::not_checked())
         }
         Err(error @ LinkError::MultiTenant(_)) => {
