@@ -31,6 +31,12 @@ def play(emulator, workdir, archive):
         else:
             assert without in answer["errorMessage"], answer
     assert len(emulator.invalidations(distribution)) == 1
+    without_config = "because its role may not read the distribution config"
+    create(emulator, archive, "guarded-config", narrowed(policy, "cloudfront:GetDistributionConfig"))
+    for function, expected in [("guarded-0", False), ("guarded-config", True)]:
+        # The bucket sends no events, which is a problem too.
+        status = emulator.invalidator("status", BUCKET, "--function", function, fails=True)
+        assert (without_config in " ".join(status.split())) == expected, status
     polling(emulator, archive, policy)
     as_an_operator(emulator, workdir, archive)
     print("permissions: policy.json is sufficient, but not without s3:GetBucketTagging or cloudfront:CreateInvalidation")
