@@ -206,6 +206,7 @@ def arguments_are_checked(smoke):
     assert "file not found" in smoke("--zip", "/nonexistent", code=2)
     assert "use --yes" in smoke(*smoke.deployment[:-1], code=1)
     assert "use 4 to 26" in smoke("--name", "A", code=2)
+    assert "six hexadecimal digits" in smoke("--name", "smoke-0a1b2c", code=2)
     assert not smoke.state.exists()
 
 
@@ -233,19 +234,35 @@ def removes_after_a_kill(smoke):
     kill(smoke, "queue", lambda: any(it.endswith("-function") for it in smoke.remaining().get("stacks", [])))
     assert "Waiting for another run" in smoke("--remove")
     assert smoke.remaining() == before and not smoke.state.exists(), smoke.remaining()
-    # While a question is asked; the next run removes before it makes anything, also without its record.
+    # While a question is asked; the next run removes before it makes anything.
     kill(smoke, "wildcards", lambda: "2, 7, 15 and 16 wildcards" in smoke.printed())
-    smoke.state.unlink()
     printed = smoke(*smoke.deployment, "--only", "tag-resource")
     assert printed.index("Removed ") < printed.index("TagResource on a general purpose bucket ..."), printed
     assert "1 of 1 questions answered" in printed, printed
     assert smoke.remaining() == before and not smoke.state.exists(), smoke.remaining()
+    what_is_not_recorded_is_kept(smoke)
+    assert smoke.remaining() == before, smoke.remaining()
     process = smoke.start(*smoke.deployment, "--only", "bucket-order", "--only", "requests")
     until("the second question is asked", lambda: "Six invalidations of one path at once ..." in smoke.printed())
     process.send_signal(signal.SIGTERM)
     assert process.wait() == 128 + signal.SIGTERM, smoke.printed()
     assert "1 of 1 questions answered." in smoke.report.read_text(), smoke.report.read_text()
     assert smoke.remaining() == before and not smoke.state.exists(), smoke.remaining()
+
+
+def what_is_not_recorded_is_kept(smoke):
+    """Another machine's run of the same name has no record here; a run removes it only when told to."""
+    s3 = smoke.emulator.client("s3")
+    of_a_run, of_another_name = f"{smoke.name}-0a1b2c-site", f"{smoke.name}-two-0a1b2c-site"
+    for bucket in (of_a_run, of_another_name):
+        smoke.emulator.bucket(bucket)
+        s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [{"Key": "invalidator-smoke", "Value": "1"}]})
+    printed = smoke(*smoke.deployment, "--only", "tag-resource")
+    assert f"Other runs of this name made {of_a_run}. " in printed and f"scripts/smoke --remove --name {smoke.name}" in printed, printed
+    assert smoke.buckets() == [of_a_run, of_another_name], smoke.buckets()
+    smoke("--remove")
+    assert smoke.buckets() == [of_another_name], smoke.buckets()
+    s3.delete_bucket(Bucket=of_another_name)
 
 
 def kill(smoke, question, is_so):
