@@ -36,7 +36,7 @@ QUESTIONS = [
         0,
         account.tag_resource,
     ),
-    Question("policy", "`arn:*:` in policy.json", "IAM accepts it, and it matches the ARNs of the account's partition.", 0, account.policy),
+    Question("policy", "`arn:*:` in policy.json", "IAM accepts it, and it matches the ARNs of the account's partition.", 1, account.policy),
     Question(
         "stack-tags",
         "A change of a stack's tags, where `link` tagged a bucket of the stack",

@@ -15,6 +15,8 @@ from botocore.exceptions import ClientError
 from cloudfront import CloudFront
 from emulator import ROOT, Emulator, until
 
+sys.path.insert(0, str(ROOT / "scripts/smoke.d"))
+
 ZIP = ROOT / "target/package/function.zip"
 INVALIDATOR = ROOT / "target/debug/invalidator"
 
@@ -229,6 +231,7 @@ def paths_taken(report):
 
 def removes_after_a_kill(smoke):
     before = smoke.remaining()
+    names_are_masked()
     the_budget_is_kept()
     # While scripts/deploy runs: it goes on for a while, and the next run waits for it.
     kill(smoke, "queue", lambda: any(it.endswith("-function") for it in smoke.remaining().get("stacks", [])))
@@ -282,14 +285,25 @@ def measures_a_policy(smoke):
     report = smoke.report.read_text()
     assert "1 of 1 questions answered." in report, report
     assert "| cloudfront get-distribution-config | yes | allowed |" in report, report
+    assert "| cloudfront create-invalidation | yes | allowed |" in report, report
     assert "| s3api get-bucket-tagging | yes | AccessDenied |" in report, report
     assert "| s3api get-bucket-policy | no | AccessDenied |" in report, report
     assert smoke.remaining() == before, smoke.remaining()
 
 
+def names_are_masked():
+    from report import masked
+
+    denied = "User: arn:aws:sts::111122223333:assumed-role/team/session is not authorized to perform: s3:ListBucket"
+    assert masked(denied, "smoke") == "User: arn:aws:sts::ACCOUNT:assumed-role/NAME is not authorized to perform: s3:ListBucket"
+    for arn in ("arn:aws:iam::111122223333:user/a/b@example.com", "arn:aws-cn:iam::111122223333:role/deploy"):
+        assert re.fullmatch(r"arn:aws(-cn)?:iam::ACCOUNT:(user|role)/NAME", masked(arn, "smoke")), masked(arn, "smoke")
+    runs = masked("smoke-0a1b2c-site, smoke-ffffff-site, smoke-other-site", "smoke")
+    assert runs == "NAME-site, NAME-site, smoke-other-site", runs
+
+
 def the_budget_is_kept():
     """What would exceed the limit is refused before it is sent, and all questions together stay within it."""
-    sys.path.insert(0, str(ROOT / "scripts/smoke.d"))
     from questions import QUESTIONS
     from report import NotAnswered
     from resources import MAX_PATHS, PATH_PRICE, Budget
