@@ -13,6 +13,9 @@ from aws import AwsError, pause, until
 
 TAG = "invalidator-smoke"
 
+# The errors of expired credentials. Source: the common errors of each service's API reference.
+EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
+
 # CloudFront deploys a distribution in minutes; a stack of functions and queues takes less.
 MAX_WAIT = 1800
 
@@ -66,7 +69,7 @@ class Scratch:
 
     def remove(self, unrecorded=False):
         """Removes what the record has, and with `unrecorded` also the resources of other runs of this name, until nothing is left;
-        what is left after all attempts."""
+        what is left after all attempts. Expired credentials end them."""
         self.removes_unrecorded = unrecorded
         for _ in range(5):
             errors = []
@@ -74,6 +77,8 @@ class Scratch:
                 try:
                     step(self)
                 except AwsError as error:
+                    if error.code in EXPIRED:
+                        return [*errors, f"{error}; renew the credentials first"]
                     errors.append(str(error))
             if not errors:
                 self.names = []

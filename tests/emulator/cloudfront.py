@@ -1,7 +1,8 @@
 """CloudFront for scripts/smoke, on the loopback interface: requests go on to the emulator, which has neither quotas nor an edge.
 
 It adds the quotas of CreateInvalidation, the time that an invalidation is in progress, the edge with its cache, the calls that move
-messages from a dead-letter queue, and CodePipeline (`codepipeline.py`). It is also the HTTP proxy to S3's control endpoint, whose host name begins with the account ID.
+messages from a dead-letter queue, and CodePipeline (`codepipeline.py`). It is also the HTTP proxy to S3's control endpoint, whose host
+name begins with the account ID.
 """
 
 import http.client

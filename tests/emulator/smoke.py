@@ -79,6 +79,8 @@ EXPECTED = {
 
 
 def main():
+    # nohup ignores it, and commands inherit that.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     # Each on an emulator of its own, at the same time, because both wait for most of the time.
     with ThreadPoolExecutor() as pool:
         list(pool.map(with_emulator, [answers_everything, removes_after_a_kill, measures_a_policy]))
@@ -232,6 +234,7 @@ def paths_taken(report):
 def removes_after_a_kill(smoke):
     before = smoke.remaining()
     names_are_masked()
+    expired_credentials_end_the_removal(smoke)
     the_budget_is_kept()
     # While scripts/deploy runs: it goes on for a while, and the next run waits for it.
     kill(smoke, "queue", lambda: any(it.endswith("-function") for it in smoke.remaining().get("stacks", [])))
@@ -247,8 +250,11 @@ def removes_after_a_kill(smoke):
     assert smoke.remaining() == before, smoke.remaining()
     process = smoke.start(*smoke.deployment, "--only", "bucket-order", "--only", "requests")
     until("the second question is asked", lambda: "Six invalidations of one path at once ..." in smoke.printed())
-    process.send_signal(signal.SIGTERM)
-    assert process.wait() == 128 + signal.SIGTERM, smoke.printed()
+    process.send_signal(signal.SIGHUP)
+    until("the removal begins", lambda: "Removed " in smoke.printed())
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        process.send_signal(number)
+    assert process.wait() == 128 + signal.SIGHUP, smoke.printed()
     assert "1 of 1 questions answered." in smoke.report.read_text(), smoke.report.read_text()
     assert smoke.remaining() == before and not smoke.state.exists(), smoke.remaining()
 
@@ -289,6 +295,24 @@ def measures_a_policy(smoke):
     assert "| s3api get-bucket-tagging | yes | AccessDenied |" in report, report
     assert "| s3api get-bucket-policy | no | AccessDenied |" in report, report
     assert smoke.remaining() == before, smoke.remaining()
+
+
+def expired_credentials_end_the_removal(smoke):
+    from aws import AwsError
+    from scratch import EXPIRED, Scratch
+
+    calls = []
+
+    def refuse(service, operation, *_):
+        calls.append(operation)
+        raise AwsError(operation, code, "The security token included in the request is expired")
+
+    for code in EXPIRED:
+        scratch = Scratch(smoke.state.parent, smoke.name)
+        scratch.open(refuse, "111122223333", "eu-central-1")
+        [left] = scratch.remove()
+        assert code in left and "renew the credentials" in left and len(calls) == 1, (left, calls)
+        calls.clear()
 
 
 def names_are_masked():
