@@ -3,10 +3,14 @@
 import json
 import tempfile
 
-from aws import AwsError, until
+from aws import WAIT_FACTOR, AwsError, until
 from report import NotAnswered, table
 from resources import TOP
 from scratch import TAG, bucket_tags
+
+# How long a new policy may take to be effective, in seconds: IAM is eventually consistent, for each service on its own.
+# Source: IAM user guide, "Troubleshoot IAM".
+POLICY_WAIT = max(10, 120 * WAIT_FACTOR)
 
 BUCKET_TEMPLATE = """AWSTemplateFormatVersion: "2010-09-09"
 Parameters: { Name: { Type: String } }
@@ -61,9 +65,22 @@ def policy(site):
     credentials |= {"AWS_SESSION_TOKEN": given["SessionToken"]}
     granted = [("cloudfront", "get-distribution-config", "--id", distribution)]
     granted += [("s3api", "get-bucket-tagging", "--bucket", bucket), ("s3api", "list-objects-v2", "--bucket", bucket)]
-    # A new policy takes effect after some seconds, for all calls together.
-    until(lambda: attempt(site, *granted[0], **credentials)[1] == "allowed", 60)
-    rows = [[f"{call[0]} {call[1]}", "yes", attempt(site, *call, **credentials)[1]] for call in granted]
+    granted += [("cloudfront", "create-invalidation", "--distribution-id", distribution, "--paths", "/policy")]
+    site.budget.take(1)
+    results = {}
+
+    def are_allowed():
+        for call in granted:
+            # What was allowed once is not called again: it would send another path.
+            if results.get(call) != "allowed":
+                results[call] = attempt(site, *call, **credentials)[1]
+        return set(results.values()) == {"allowed"}
+
+    until(are_allowed, POLICY_WAIT)
+    rows = [[f"{call[0]} {call[1]}", "yes", result] for call, result in results.items()]
+    if "allowed" not in results.values():
+        refusals = ", ".join(f"{call}: {result}" for call, _, result in rows)
+        raise NotAnswered(f"no call was allowed within {POLICY_WAIT:.0f} s after the policy was attached ({refusals})")
     other = attempt(site, "s3api", "get-bucket-policy", "--bucket", bucket, **credentials)[1]
     if other == "allowed":
         raise NotAnswered("the role may also make a call that the policy does not allow: this endpoint does not check policies")

@@ -10,6 +10,8 @@ MASKS = [
     (r"\b[a-z0-9]+\.cloudfront\.net\b", "DOMAIN.cloudfront.net"),
     (r"\bE[A-Z0-9]{11,14}\b", "DISTRIBUTION"),
     (r"\bI[A-Z0-9]{11,28}\b", "INVALIDATION"),
+    # The end of an ARN: whose credentials these are.
+    (r"\b(user|role|assumed-role)/\S+", r"\1/NAME"),
 ]
 
 
@@ -42,11 +44,11 @@ def table(header, rows):
     return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in line) + " |" for line in lines)
 
 
-def masked(text, run):
-    """The text without the account's names. `run` is the prefix of everything that this run made."""
+def masked(text, name):
+    """The text without the account's names. `name` begins the names of everything that this run and earlier ones made."""
     for pattern, replacement in MASKS:
         text = re.sub(pattern, replacement, text)
-    return text.replace(run, "NAME")
+    return re.sub(rf"\b{re.escape(name)}-[0-9a-f]{{6}}\b", "NAME", text)
 
 
 def render(facts, findings, not_asked, left):

@@ -15,7 +15,8 @@ from scratch import MAX_WAIT, TAG, json_file
 
 TOP = Path(__file__).resolve().parents[2]
 
-# S3 starts to send the events of a new configuration after about five minutes. Source: S3 user guide, "Event notifications".
+# S3 starts to send the events of a new configuration after about five minutes, to EventBridge too.
+# Source: S3 user guide, "Event notifications" and "Enabling Amazon EventBridge".
 EVENTS_START = 330
 
 # How long to wait for a line of the function's log, in seconds: several polls, and the time until CloudWatch Logs shows it.
@@ -160,7 +161,7 @@ class Site:
         def make():
             name = self.scratch.name("function")
             source = ["--zip", self.options.zip] if self.options.zip else ["--release", self.options.release]
-            command = [TOP / "scripts/deploy", *source, "--stack", name, "--bucket", self.scratch.name("uploads")]
+            command = [TOP / "scripts/deploy", *source, "--stack", name, "--bucket", self.bucket("uploads")]
             # At DEBUG, the function also logs polls of an empty queue.
             self.aws.run(*map(str, command), "--tag", f"{TAG}={self.scratch.run}", "LogLevel=DEBUG")
             stack = self.aws("cloudformation", "describe-stacks", "--stack-name", name)["Stacks"][0]
@@ -188,9 +189,26 @@ class Site:
         """The linked bucket, once S3 sends its events and its distribution is deployed."""
         bucket = self.linked(part, via)
         self.deployed(part)
+        self.wait_for_events()
+        return bucket
+
+    def sends_to_eventbridge(self, part):
+        """The bucket of this name, with versions of its objects. S3 sends its events to EventBridge from `events_from` on."""
+
+        def enable():
+            bucket = self.bucket(part)
+            self.aws("s3api", "put-bucket-versioning", "--bucket", bucket, "--versioning-configuration", "Status=Enabled")
+            notify = ["--notification-configuration", '{"EventBridgeConfiguration":{}}']
+            self.aws("s3api", "put-bucket-notification-configuration", "--bucket", bucket, *notify)
+            self.events_from = time.monotonic() + EVENTS_START
+            return bucket
+
+        return self.once(("eventbridge", part), enable)
+
+    def wait_for_events(self):
+        """Waits until S3 sends the events of all buckets that were configured so far."""
         pause(max(0.0, self.events_from - time.monotonic()))
         self.events_from = 0.0
-        return bucket
 
     def upload(self, bucket, files):
         """Uploads texts by their keys, with one command; the time at which it ended."""

@@ -1,8 +1,9 @@
-"""What a run of scripts/smoke makes: recorded in a file before it is made, and found again for removal by that file, by name and by tag."""
+"""What a run of scripts/smoke makes: recorded in a file before it is made, and found again for removal by that file, or by name and tag."""
 
 import fcntl
 import json
 import os
+import re
 import secrets
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,9 @@ from pathlib import Path
 from aws import AwsError, pause, until
 
 TAG = "invalidator-smoke"
+
+# The errors of expired credentials. Source: the common errors of each service's API reference.
+EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
 
 # CloudFront deploys a distribution in minutes; a stack of functions and queues takes less.
 MAX_WAIT = 1800
@@ -21,8 +25,8 @@ class Scratch:
 
     def __init__(self, directory, name):
         directory.mkdir(parents=True, exist_ok=True)
-        self.file, self.prefix = directory / f"{name}.json", f"{name}-"
-        self.run = self.prefix + secrets.token_hex(3)
+        self.file, self.of_a_run = directory / f"{name}.json", re.compile(rf"{re.escape(name)}-[0-9a-f]{{6}}-")
+        self.run = f"{name}-{secrets.token_hex(3)}"
         self.lock = os.open(directory / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
         self.names = []
 
@@ -59,14 +63,22 @@ class Scratch:
         os.replace(file.name, self.file)
         return name
 
-    def remove(self):
-        """Removes everything that is found, until nothing is left; what is left after all attempts."""
+    def unrecorded(self):
+        """The names of the resources of other runs of this name: of another machine, or whose record was lost."""
+        return [name for kind in KINDS for name, _ in kind.unrecorded(self)]
+
+    def remove(self, unrecorded=False):
+        """Removes what the record has, and with `unrecorded` also the resources of other runs of this name, until nothing is left;
+        what is left after all attempts. Expired credentials end them."""
+        self.removes_unrecorded = unrecorded
         for _ in range(5):
             errors = []
             for step in STEPS:
                 try:
                     step(self)
                 except AwsError as error:
+                    if error.code in EXPIRED:
+                        return [*errors, f"{error}; renew the credentials first"]
                     errors.append(str(error))
             if not errors:
                 self.names = []
@@ -80,11 +92,14 @@ class Kind:
     """A kind of resource. `found` lists those of a scratch name as pairs of their name and what their deletion needs."""
 
     def found(self, scratch):
-        """Those that the file has, and those with the prefix that also have the tag: other resources are never removed."""
-        return [it for it in self.listed(scratch.aws) if it[0] in scratch.names or self.is_ours(scratch, *it)]
+        """Those to remove."""
+        recorded = [it for it in self.listed(scratch.aws) if it[0] in scratch.names]
+        return recorded + (self.unrecorded(scratch) if scratch.removes_unrecorded else [])
 
-    def is_ours(self, scratch, name, handle):
-        return name.startswith(scratch.prefix) and self.is_tagged(scratch.aws, name, handle)
+    def unrecorded(self, scratch):
+        """Those that the record does not have, but that have the name of a run and the tag."""
+        others = [it for it in self.listed(scratch.aws) if it[0] not in scratch.names and scratch.of_a_run.match(it[0])]
+        return [it for it in others if self.is_tagged(scratch.aws, *it)]
 
     def remove(self, scratch):
         found = self.found(scratch)

@@ -1,7 +1,8 @@
 """CloudFront for scripts/smoke, on the loopback interface: requests go on to the emulator, which has neither quotas nor an edge.
 
-It adds the quotas of CreateInvalidation, the time that an invalidation is in progress, the edge with its cache, and the calls that
-move messages from a dead-letter queue. It is also the HTTP proxy to S3's control endpoint, whose host name begins with the account ID.
+It adds the quotas of CreateInvalidation, the time that an invalidation is in progress, the edge with its cache, the calls that move
+messages from a dead-letter queue, and CodePipeline (`codepipeline.py`). It is also the HTTP proxy to S3's control endpoint, whose host
+name begins with the account ID.
 """
 
 import http.client
@@ -13,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree
 
+from codepipeline import CodePipeline
 from emulator import is_covered
 
 # Quotas of a distribution. Source: CloudFront developer guide, "Concurrent invalidation request maximum".
@@ -68,6 +70,7 @@ class CloudFront:
         """The emulator starts after this server, because it needs its URL."""
         self.emulator = emulator
         self.s3, self.cloudfront, self.sqs = (emulator.client(it) for it in ("s3", "cloudfront", "sqs"))
+        self.codepipeline = CodePipeline(self.s3)
 
     def answer(self, request):
         body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
@@ -77,9 +80,13 @@ class CloudFront:
             status, headers, answer = self.edge(request.headers["Host"], request.path)
         elif action.endswith("MessageMoveTask") or action.endswith("MessageMoveTasks"):
             status, headers, answer = self.move(action, json.loads(body))
+        elif action.startswith("CodePipeline_"):
+            status, headers, answer = self.json(self.codepipeline.answer(action, json.loads(body)))
         elif invalidation and request.command == "POST":
             status, headers, answer = self.create_invalidation(invalidation[1], request, body)
         else:
+            if b"Action=CreateChangeSet" in body:
+                body = self.codepipeline.without_pipeline(body)
             status, headers, answer = self.forward(request, body)
             if invalidation and self.is_in_progress(invalidation[2]):
                 answer = answer.replace(b"<Status>Completed</Status>", b"<Status>InProgress</Status>")
@@ -96,7 +103,8 @@ class CloudFront:
         path = f"{url.path}?{url.query}" if url.query else url.path
         connection = http.client.HTTPConnection(urlsplit(self.emulator.url).netloc, timeout=30)
         try:
-            connection.request(request.command, path, body, dict(request.headers))
+            headers = {name: value for name, value in request.headers.items() if name.lower() != "content-length"}
+            connection.request(request.command, path, body, headers)
             response = connection.getresponse()
             of_connection = ("connection", "content-length", "transfer-encoding")
             headers = {name: value for name, value in response.getheaders() if name.lower() not in of_connection}

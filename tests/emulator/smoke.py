@@ -15,6 +15,8 @@ from botocore.exceptions import ClientError
 from cloudfront import CloudFront
 from emulator import ROOT, Emulator, until
 
+sys.path.insert(0, str(ROOT / "scripts/smoke.d"))
+
 ZIP = ROOT / "target/package/function.zip"
 INVALIDATOR = ROOT / "target/debug/invalidator"
 
@@ -29,7 +31,6 @@ EXPECTED = {
     # Without AUTH, the emulator checks no policies.
     "policy": ["Not answered, because", "does not check policies"],
     "stack-tags": ["kept the tag `distributionId`", "after `link` | `distributionId`, `invalidation:link`"],
-    "pipeline": ["Not answered, because", "Unrecognized resource types: [AWS::CodePipeline::Pipeline]"],
     "wildcards": [
         "| 2 | nothing | 201 | none |",
         "| 7 | nothing | 201 | none |",
@@ -67,11 +68,19 @@ EXPECTED = {
         "The next poll invalidated the message's change",
     ],
     "schedule": ["(minimum, median and maximum)"],
+    # The answers of `codepipeline.py`, which runs no action. The first upload starts nothing there.
+    "pipeline": [
+        "The execution that CloudWatchEvent started ended as Succeeded",
+        "s after upload 2 of the zip.",
+        "| Source | Succeeded | Amazon S3 version id: 1 |\n| Deploy | Succeeded | Deployment Succeeded |\n| Invalidate | Succeeded |  |",
+    ],
     "status": ["No problem."],
 }
 
 
 def main():
+    # nohup ignores it, and commands inherit that.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     # Each on an emulator of its own, at the same time, because both wait for most of the time.
     with ThreadPoolExecutor() as pool:
         list(pool.map(with_emulator, [answers_everything, removes_after_a_kill, measures_a_policy]))
@@ -118,6 +127,8 @@ class Smoke:
             "SMOKE_EDGE_URL": cloudfront.url,
             "SMOKE_WAIT_FACTOR": "0.02",
             "AWS_ENDPOINT_URL_SQS": cloudfront.url,
+            "AWS_ENDPOINT_URL_CLOUDFORMATION": cloudfront.url,
+            "AWS_ENDPOINT_URL_CODEPIPELINE": cloudfront.url,
             "AWS_ENDPOINT_URL_S3_CONTROL": "http://s3-control.invalid",
             "HTTP_PROXY": cloudfront.url,
             "NO_PROXY": "127.0.0.1,localhost",
@@ -183,7 +194,7 @@ def answers_everything(smoke):
     for name, expected in EXPECTED.items():
         missing = [text for text in expected if text not in answers[name]]
         assert not missing, (name, missing, answers[name])
-    assert "14 of 16 questions answered." in report and "Everything was removed." in report, report
+    assert "15 of 16 questions answered." in report and "Everything was removed." in report, report
     assert paths_taken(report) <= 380, report
     # The emulator sometimes loses the log of one of several processes that run at the same time.
     direct = {name: int(count) for name, count in re.findall(r"^\| ([^|]+) \| (\d+) \|$", answers["direct"], re.MULTILINE)}
@@ -199,6 +210,7 @@ def arguments_are_checked(smoke):
     assert "file not found" in smoke("--zip", "/nonexistent", code=2)
     assert "use --yes" in smoke(*smoke.deployment[:-1], code=1)
     assert "use 4 to 26" in smoke("--name", "A", code=2)
+    assert "six hexadecimal digits" in smoke("--name", "smoke-0a1b2c", code=2)
     assert not smoke.state.exists()
 
 
@@ -221,24 +233,45 @@ def paths_taken(report):
 
 def removes_after_a_kill(smoke):
     before = smoke.remaining()
+    names_are_masked()
+    expired_credentials_end_the_removal(smoke)
     the_budget_is_kept()
     # While scripts/deploy runs: it goes on for a while, and the next run waits for it.
-    kill(smoke, "queue", lambda: any(it.endswith("-uploads") for it in smoke.buckets()))
+    kill(smoke, "queue", lambda: any(it.endswith("-function") for it in smoke.remaining().get("stacks", [])))
     assert "Waiting for another run" in smoke("--remove")
     assert smoke.remaining() == before and not smoke.state.exists(), smoke.remaining()
-    # While a question is asked; the next run removes before it makes anything, also without its record.
+    # While a question is asked; the next run removes before it makes anything.
     kill(smoke, "wildcards", lambda: "2, 7, 15 and 16 wildcards" in smoke.printed())
-    smoke.state.unlink()
     printed = smoke(*smoke.deployment, "--only", "tag-resource")
     assert printed.index("Removed ") < printed.index("TagResource on a general purpose bucket ..."), printed
     assert "1 of 1 questions answered" in printed, printed
     assert smoke.remaining() == before and not smoke.state.exists(), smoke.remaining()
+    what_is_not_recorded_is_kept(smoke)
+    assert smoke.remaining() == before, smoke.remaining()
     process = smoke.start(*smoke.deployment, "--only", "bucket-order", "--only", "requests")
     until("the second question is asked", lambda: "Six invalidations of one path at once ..." in smoke.printed())
-    process.send_signal(signal.SIGTERM)
-    assert process.wait() == 128 + signal.SIGTERM, smoke.printed()
+    process.send_signal(signal.SIGHUP)
+    until("the removal begins", lambda: "Removed " in smoke.printed())
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        process.send_signal(number)
+    assert process.wait() == 128 + signal.SIGHUP, smoke.printed()
     assert "1 of 1 questions answered." in smoke.report.read_text(), smoke.report.read_text()
     assert smoke.remaining() == before and not smoke.state.exists(), smoke.remaining()
+
+
+def what_is_not_recorded_is_kept(smoke):
+    """Another machine's run of the same name has no record here; a run removes it only when told to."""
+    s3 = smoke.emulator.client("s3")
+    of_a_run, of_another_name = f"{smoke.name}-0a1b2c-site", f"{smoke.name}-two-0a1b2c-site"
+    for bucket in (of_a_run, of_another_name):
+        smoke.emulator.bucket(bucket)
+        s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [{"Key": "invalidator-smoke", "Value": "1"}]})
+    printed = smoke(*smoke.deployment, "--only", "tag-resource")
+    assert f"Other runs of this name made {of_a_run}. " in printed and f"scripts/smoke --remove --name {smoke.name}" in printed, printed
+    assert smoke.buckets() == [of_a_run, of_another_name], smoke.buckets()
+    smoke("--remove")
+    assert smoke.buckets() == [of_another_name], smoke.buckets()
+    s3.delete_bucket(Bucket=of_another_name)
 
 
 def kill(smoke, question, is_so):
@@ -258,14 +291,43 @@ def measures_a_policy(smoke):
     report = smoke.report.read_text()
     assert "1 of 1 questions answered." in report, report
     assert "| cloudfront get-distribution-config | yes | allowed |" in report, report
+    assert "| cloudfront create-invalidation | yes | allowed |" in report, report
     assert "| s3api get-bucket-tagging | yes | AccessDenied |" in report, report
     assert "| s3api get-bucket-policy | no | AccessDenied |" in report, report
     assert smoke.remaining() == before, smoke.remaining()
 
 
+def expired_credentials_end_the_removal(smoke):
+    from aws import AwsError
+    from scratch import EXPIRED, Scratch
+
+    calls = []
+
+    def refuse(service, operation, *_):
+        calls.append(operation)
+        raise AwsError(operation, code, "The security token included in the request is expired")
+
+    for code in EXPIRED:
+        scratch = Scratch(smoke.state.parent, smoke.name)
+        scratch.open(refuse, "111122223333", "eu-central-1")
+        [left] = scratch.remove()
+        assert code in left and "renew the credentials" in left and len(calls) == 1, (left, calls)
+        calls.clear()
+
+
+def names_are_masked():
+    from report import masked
+
+    denied = "User: arn:aws:sts::111122223333:assumed-role/team/session is not authorized to perform: s3:ListBucket"
+    assert masked(denied, "smoke") == "User: arn:aws:sts::ACCOUNT:assumed-role/NAME is not authorized to perform: s3:ListBucket"
+    for arn in ("arn:aws:iam::111122223333:user/a/b@example.com", "arn:aws-cn:iam::111122223333:role/deploy"):
+        assert re.fullmatch(r"arn:aws(-cn)?:iam::ACCOUNT:(user|role)/NAME", masked(arn, "smoke")), masked(arn, "smoke")
+    runs = masked("smoke-0a1b2c-site, smoke-ffffff-site, smoke-other-site", "smoke")
+    assert runs == "NAME-site, NAME-site, smoke-other-site", runs
+
+
 def the_budget_is_kept():
     """What would exceed the limit is refused before it is sent, and all questions together stay within it."""
-    sys.path.insert(0, str(ROOT / "scripts/smoke.d"))
     from questions import QUESTIONS
     from report import NotAnswered
     from resources import MAX_PATHS, PATH_PRICE, Budget

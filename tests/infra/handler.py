@@ -17,8 +17,8 @@ HANDLER = Path(__file__).resolve().parents[2] / "infra/cdk/handler/bucket_tags.p
 SYSTEM = {"aws:cloudformation:stack-name": "site"}
 
 
-def error(code, operation):
-    return ClientError({"Error": {"Code": code, "Message": "no"}}, operation)
+def error(code, operation, status=400):
+    return ClientError({"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}, operation)
 
 
 class Bucket:
@@ -84,7 +84,7 @@ def respond(handler, bucket, kind, tags, old=None):
         event = {"RequestType": kind, "StackId": "S", "RequestId": "R", "LogicalResourceId": "L"}
         event |= {"ResponseURL": f"http://127.0.0.1:{server.server_port}/", "ResourceProperties": properties(tags)}
         event |= {"OldResourceProperties": properties(old)} if old is not None else {}
-        boto3.client = lambda service, region_name: {"s3": bucket, "s3control": bucket}[service]
+        boto3.client = lambda service, region_name, config: {"s3": bucket, "s3control": bucket}[service]
         handler(event, SimpleNamespace(invoked_function_arn="arn:aws-cn:lambda:cn-north-1:111122223333:function:f"))
         waiting.join()
     [response] = responses
@@ -130,19 +130,40 @@ def main():
     run(guarded, "Update", {"distributionId": "E2"}, {"distributionId": "E1", "invalidation:originPath": "/web"})
     assert guarded.tags == SYSTEM | {"distributionId": "E2"}, guarded.tags
 
-    # Where they are refused, all tags are replaced.
+    # What S3 may accept later is tried again. All tags are never replaced then: the tags that others set meanwhile would be lost.
+    passing = [("SlowDown", 503), ("InternalError", 500), ("ServiceUnavailable", 503), ("ThrottlingException", 400), ("AccessDenied", 403)]
+    for code, status in [*passing, ("Unknown", 502)]:
+        busy = Bucket({"distributionId": "E1"})
+        busy.refusals, busy.meanwhile = [error(code, "TagResource", status)] * 2, {"cost": "7"}
+        delays.clear()
+        assert run(busy, "Update", {"distributionId": "E2"}, {"distributionId": "E1"})["Status"] == "SUCCESS"
+        assert busy.calls == ["TagResource"] * 3 and delays == [1, 2], (code, busy.calls, delays)
+        assert busy.tags == {"distributionId": "E2", "cost": "7"}, (code, busy.tags)
+
+    # If it never accepts, the resource fails, and so it does at once for what no retry changes.
+    for code, status, attempts in (("SlowDown", 503, 6), ("InternalError", 500, 6), ("InvalidTag", 400, 1), ("NoSuchBucket", 404, 1)):
+        never = Bucket({"distributionId": "E1"})
+        never.refusals = [error(code, "TagResource", status)] * 6
+        with contextlib.redirect_stdout(io.StringIO()):
+            response = run(never, "Update", {"distributionId": "E2"}, {"distributionId": "E1"})
+        assert response["Status"] == "FAILED" and code in response["Reason"], response
+        assert never.calls == ["TagResource"] * attempts and never.tags == {"distributionId": "E1"}, (code, never.calls, never.tags)
+
+    # Where single tags cannot be written, all tags are replaced. AccessDenied says so only if it lasts.
     no_host = EndpointConnectionError(endpoint_url="http://111122223333.localhost")
-    for refusal in (error("AccessDenied", "TagResource"), error("NotImplemented", "TagResource"), no_host):
+    refusals = [[error("AccessDenied", "TagResource", 403)] * 6, [error("MethodNotAllowed", "TagResource", 405)], [no_host]]
+    for refusal in [*refusals, [error("NotImplemented", "TagResource", 501)], [error("501", "TagResource", 501)]]:
         for position in (0, 1):
             old = Bucket(SYSTEM | {"team": "web", "distributionId": "E1", "invalidation:ignore": "a/"})
-            old.refusals = [refusal]
+            old.refusals = list(refusal)
             previous = {"invalidation:ignore": "a/"} if position else {}
             tags = {} if position else {"distributionId": "E2"}
             with contextlib.redirect_stdout(io.StringIO()):
                 assert run(old, "Update", tags, previous)["Status"] == "SUCCESS"
             expected = {"distributionId": "E1"} if position else {"distributionId": "E2", "invalidation:ignore": "a/"}
             assert old.tags == SYSTEM | {"team": "web"} | expected, old.tags
-            assert old.calls[-1] == "PutBucketTagging", old.calls
+            operation = "UntagResource" if position else "TagResource"
+            assert old.calls == [operation] * len(refusal) + ["PutBucketTagging"], old.calls
 
     def refused(**_):
         raise error("AccessDenied", "GetBucketTagging")

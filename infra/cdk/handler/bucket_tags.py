@@ -1,8 +1,9 @@
 """A custom resource that sets tags of a bucket and does not change the bucket's other tags.
 
-TagResource and UntagResource write single tags, so that no tag of others is lost. Where they are refused, PutBucketTagging replaces
-all tags. It rejects a set without the system tags (aws:…), so the handler sends back the tags that it read. A Delete request does not remove tags: if a construct moves, CloudFormation creates the new resource before it
-deletes the old one, and the deletion would remove the tags of the new one.
+TagResource and UntagResource write single tags, so that no tag of others is lost. Where they cannot be used, PutBucketTagging replaces
+all tags. It rejects a set without the system tags (aws:…), so the handler sends back the tags that it read. A Delete request does not
+remove tags: if a construct moves, CloudFormation creates the new resource before it deletes the old one, and the deletion would remove
+the tags of the new one.
 """
 
 import json
@@ -10,7 +11,17 @@ import time
 import urllib.request
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import ClientError, EndpointConnectionError
+
+# A concurrent change of the bucket, a policy that is not effective yet, and too many requests.
+RETRIED = ("OperationAborted", "AccessDenied", "SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded")
+
+# MethodNotAllowed and NotImplemented: the service at a custom endpoint has no such call.
+HAS_NO_CALL = (405, 501)
+
+# The retries of `update_with_retries` must end within the function's timeout of a minute, so the SDK adds one to each at most.
+CONFIG = Config(retries={"total_max_attempts": 2})
 
 
 def handler(event, context):
@@ -35,7 +46,7 @@ class Bucket:
         _, partition, _, _, account, *_ = function_arn.split(":")
         self.name = properties["Bucket"]
         self.resource = {"AccountId": account, "ResourceArn": f"arn:{partition}:s3:::{self.name}"}
-        self.s3, self.control = (boto3.client(it, region_name=properties["Region"]) for it in ("s3", "s3control"))
+        self.s3, self.control = (boto3.client(it, region_name=properties["Region"], config=CONFIG) for it in ("s3", "s3control"))
 
     def tags(self):
         try:
@@ -60,17 +71,22 @@ def as_list(tags):
 
 
 def update_with_retries(bucket, tags, previous):
-    """Calls `update` with retries: S3 rejects concurrent changes of a bucket, and a new policy takes some seconds to be effective."""
+    """Calls `update`, at most six times."""
     for delay in (1, 2, 4, 8, 16, None):
         try:
-            return update(bucket, tags, previous)
+            return update(bucket, tags, previous, is_last=delay is None)
         except ClientError as error:
-            if delay is None or error.response["Error"]["Code"] not in ("OperationAborted", "AccessDenied"):
+            if delay is None or not is_retryable(error):
                 raise
             time.sleep(delay)
 
 
-def update(bucket, tags, previous):
+def is_retryable(error):
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    return error.response["Error"]["Code"] in RETRIED or status == 429 or status >= 500
+
+
+def update(bucket, tags, previous, is_last):
     """Sets the tags, and removes those of the previous ones that are no longer among them."""
     before = bucket.tags()
     changed = {key: value for key, value in tags.items() if before.get(key) != value}
@@ -78,9 +94,17 @@ def update(bucket, tags, previous):
     try:
         bucket.set_single(changed, removed)
     except (ClientError, EndpointConnectionError) as error:
-        if isinstance(error, ClientError) and error.response["Error"]["Code"] == "OperationAborted":
+        if not replaces_all(error, is_last):
             raise
-        # The permission is missing, or the service at a custom endpoint has no such call or no host for each account.
         print(repr(error))
         after = {key: value for key, value in bucket.tags().items() if key not in removed} | changed
         bucket.replace_all(after)
+
+
+def replaces_all(error, is_last):
+    """Whether single tags cannot be written: the service at a custom endpoint has no host for each account or no such call, or the
+    permission is missing. A new policy takes some seconds to be effective, so only the last AccessDenied counts."""
+    if isinstance(error, EndpointConnectionError):
+        return True
+    denied = is_last and error.response["Error"]["Code"] == "AccessDenied"
+    return denied or error.response["ResponseMetadata"]["HTTPStatusCode"] in HAS_NO_CALL
