@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::site::{BUCKET, QUEUE, Site};
 use crate::local::events::{notification, record};
-use crate::local::{FakeAws, InvocationOutcome, Invoke, Lambda};
+use crate::local::{FakeAws, FakeQueue, InvocationOutcome, Invoke, Lambda};
 
 /// The fake AWS and the function that receives the events.
 pub(super) struct Deliveries<'a> {
@@ -37,7 +37,9 @@ impl<'a> Deliveries<'a> {
     pub(super) async fn through_queue(&mut self, events: &[String]) -> anyhow::Result<Delivered> {
         self.aws.with(|state| {
             let queue = state.queues.entry(QUEUE.to_owned()).or_default();
-            events.iter().for_each(|event| drop(queue.send(event)));
+            for event in events {
+                queue.send(event);
+            }
         });
         let (before, accepted) = (self.invocations, self.aws.accepted_invalidations().len());
         loop {
@@ -77,7 +79,7 @@ impl<'a> Deliveries<'a> {
     }
 
     fn in_queue(&self) -> usize {
-        self.aws.with(|state| state.queues.get(QUEUE).map_or(0, |queue| queue.len()))
+        self.aws.with(|state| state.queues.get(QUEUE).map_or(0, FakeQueue::len))
     }
 
     fn since(&self, invocations: usize, accepted: usize) -> Delivered {

@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::local::{ACCOUNT, FakeAws, FakeBucket, FakeDistribution, FunctionProcess, Lambda, REGION, State};
 use crate::path::{Behavior, BucketDefaults, DistributionConfig, InvalidationPath, Mapping, Origin};
 
-/// The cache policy CachingOptimized, which AWS manages. Its cache key has no query strings.
+/// The cache policy `CachingOptimized`, which AWS manages. Its cache key has no query strings.
 const CACHE_POLICY: &str = "658327ea-f89d-4fab-a63d-7e88639e58f6";
 
 /// The timeout for the function's start. Lambda limits the Init phase to 10 s.

@@ -98,15 +98,11 @@ impl Site {
         changed.extend(text(&["index.html", "feed.xml", "sitemap.xml", "blog/index.html"]));
         kept.extend(text(&["404.html", "favicon.ico", "robots.txt", "über/index.html"]));
         for section in SECTIONS {
-            let index = format!("docs/{section}/index.html");
-            if section == "api" {
-                changed.push(index)
-            } else {
-                kept.push(index)
-            }
+            let list = if section == "api" { &mut changed } else { &mut kept };
+            list.push(format!("docs/{section}/index.html"));
             for page in PAGES {
-                let key = format!("docs/{section}/{page}/index.html");
-                if section == "api" || page == "settings" { changed.push(key) } else { kept.push(key) }
+                let list = if section == "api" || page == "settings" { &mut changed } else { &mut kept };
+                list.push(format!("docs/{section}/{page}/index.html"));
             }
         }
         for (year, month) in (2021..=2026).flat_map(|year| (1..=12).map(move |month| (year, month))) {
@@ -146,10 +142,9 @@ fn read_changed(file: &Path) -> anyhow::Result<BTreeSet<ObjectKey>> {
         }
         let keys: BTreeSet<_> = list.entries.into_iter().map(|entry| entry.key).collect();
         if keys.is_empty() {
-            bail!("the list names no keys; leave out --changed if every file changed")
-        } else {
-            Ok(keys)
+            bail!("the list names no keys; leave out --changed if every file changed");
         }
+        Ok(keys)
     };
     read().with_context(|| input::name(file))
 }
