@@ -1,6 +1,6 @@
 """CodePipeline for scripts/smoke: what CloudFormation and the lists of executions answer. It runs no action, and invokes no function.
 
-The emulator has no CodePipeline. Its CloudFormation makes the other resources of pipeline.yaml, and a parameter in place of the pipeline.
+The emulator has no CodePipeline. Its CloudFormation makes the other resources of pipeline.yaml, and a parameter instead of the pipeline.
 """
 
 import re
@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlencode
 
 # The resource in the template, and what the emulator makes instead. `Ref` is the name of both.
 PIPELINE = re.compile(r"^  Pipeline:\n    Type: AWS::CodePipeline::Pipeline\n(?:    .*\n|\n)+?(?=  \S)", re.MULTILINE)
-PARAMETER = '  Pipeline:\n    Type: AWS::SSM::Parameter\n    Properties: { Type: String, Value: pipeline }\n\n'
+PARAMETER = "  Pipeline:\n    Type: AWS::SSM::Parameter\n    Properties: { Type: String, Value: pipeline }\n\n"
 
 # The uploads before S3 sends events to EventBridge: they start no execution.
 UPLOADS_BEFORE_EVENTS = 1
