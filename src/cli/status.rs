@@ -182,14 +182,16 @@ fn bucket_table(buckets: &[BucketStatus]) -> String {
     // Distribution IDs and times are short. The names of buckets are not.
     keep_on_one_line(&mut rows, &[2, 6]);
     for it in buckets {
-        let name = it.name.clone();
+        // The columns have no space for these two checks, so another cell of the same object shows their problems.
+        let name = mark(&it.dry_run, &it.name);
         let shared = [&it.tag, &it.events_via, &it.policy].map(marked);
         let [tag, events_via, policy] = &shared;
         if it.distributions.is_empty() {
             rows.add_row([name.as_str(), tag, "", "", events_via, policy, ""]);
         }
         for (number, each) in it.distributions.iter().enumerate() {
-            let (id, origin_path) = (mark(&each.exists, &each.id), marked(&each.origin_path));
+            let served = if each.origin_path.is_ok() { &each.urls } else { &each.origin_path };
+            let (id, origin_path) = (mark(&each.exists, &each.id), mark(served, &each.origin_path.state));
             let last = match &each.last_invalidation {
                 Some(last) => ago(last.created_at),
                 None if each.is_listed => "never".to_owned(),
@@ -320,6 +322,18 @@ mod tests {
             "{shown_forwarded}"
         );
         assert!(has(&["…t-invalidator-DeadLetterQueue-42E4C03ED2987", "! not empty", "12345", "0"]), "{shown}");
+    }
+
+    #[test]
+    fn each_problem_is_marked_in_the_table() {
+        let ids = [("E2EXAMPLE1ABCD", Some(5))];
+        let shown = |bucket: BucketStatus| bucket_table(&[bucket]).lines().last().unwrap_or_default().to_owned();
+        assert!(!shown(bucket("my-site", ok("ok"), &ids)).contains('!'));
+        let failed = BucketStatus { dry_run: problem("failed", "dry-run-failed"), ..bucket("my-site", ok("ok"), &ids) };
+        assert!(shown(failed).starts_with("! my-site"));
+        let mut uncertain = bucket("my-site", ok("ok"), &ids);
+        uncertain.distributions[0].urls = problem("uncertain", "urls-uncertain");
+        assert!(shown(uncertain).contains("! /"));
     }
 
     #[test]
