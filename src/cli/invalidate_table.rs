@@ -7,9 +7,19 @@ use crate::plan::SkipReason;
 use crate::report::Report;
 use crate::send::SentStatus;
 
-/// Prints the function's report: its invalidations, then the skipped changes with the reasons. `is_accepted` says whether
+/// Prints the function's report: the paths of its invalidations, the invalidations, then the skipped changes with the reasons. `is_accepted` says whether
 /// no change failed.
 pub(super) fn show(report: &Report, is_accepted: bool) {
+    for sent in &report.invalidations {
+        let of_several = format!("PATH IN {}", sent.distribution_id);
+        let mut rows = table(&[if report.invalidations.len() > 1 { of_several.as_str() } else { "PATH" }]);
+        for item in sent.paths.iter().take(MAX_ROWS) {
+            rows.add_row([item.to_string()]);
+        }
+        say(rows.trim_fmt());
+        more(sent.path_count, "path");
+        say("");
+    }
     if !report.invalidations.is_empty() {
         let mut rows = table(&["DISTRIBUTION", "INVALIDATION", "CHANGES", "PATHS", "WILDCARDS", "PRICE"]);
         for sent in report.invalidations.iter().take(MAX_ROWS) {
