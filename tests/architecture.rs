@@ -26,7 +26,7 @@ const MODULES: [(&str, &[&str]); 19] = [
     ("cli::aws", &["aws", "change", "cli::link", "path"]),
     ("cli::terminal", &["change", "plan"]),
     ("cli::keys", &["change"]),
-    ("cli::input", &["cli::keys"]),
+    ("cli::input", &["change", "cli::keys"]),
     ("cli::demo", &["change", "cli::input", "cli::keys", "cli::terminal", "config", "local", "path", "plan"]),
     (
         "cli",

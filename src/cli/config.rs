@@ -17,7 +17,7 @@ use crate::path::DistributionConfig;
 #[derive(Debug, Args)]
 pub(super) struct ConfigArgs {
     /// Distribution or distribution tenant whose config is read from CloudFront, with the AWS CLI's credentials and Region
-    #[arg(long, value_name = "ID", value_parser = DistributionId::new, requires = "bucket")]
+    #[arg(long, value_name = "ID", value_parser = DistributionId::from_word, requires = "bucket")]
     distribution: Option<DistributionId>,
     /// Distribution config: the output of `aws cloudfront get-distribution-config`; - reads standard input
     #[arg(long, value_name = "FILE", requires = "bucket", conflicts_with = "distribution")]

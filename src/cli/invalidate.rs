@@ -52,10 +52,10 @@ pub(super) struct InvalidateArgs {
     changes: ChangesArgs,
     /// Bucket that contains the keys, if the input does not name it. With --event, only changes in this bucket are
     /// invalidated
-    #[arg(long, value_name = "NAME", value_parser = BucketName::new)]
+    #[arg(long, value_name = "NAME", value_parser = super::input::bucket)]
     bucket: Option<BucketName>,
     /// Distribution to invalidate instead of those that the bucket's tag names
-    #[arg(long, value_name = "ID", value_parser = DistributionId::new)]
+    #[arg(long, value_name = "ID", value_parser = DistributionId::from_word)]
     distribution: Option<DistributionId>,
     /// Key of the bucket tag that names the distributions
     #[arg(

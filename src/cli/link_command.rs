@@ -33,10 +33,10 @@ Examples:
   invalidator link my-site E2EXAMPLE1ABCD --profile prod --region eu-west-1")]
 pub(super) struct LinkArgs {
     /// Bucket to link
-    #[arg(value_parser = BucketName::new)]
+    #[arg(value_parser = super::input::bucket)]
     bucket: BucketName,
     /// IDs of the distributions that serve the bucket
-    #[arg(required = true, value_name = "DISTRIBUTION", value_parser = DistributionId::new)]
+    #[arg(required = true, value_name = "DISTRIBUTION", value_parser = DistributionId::from_word)]
     distributions: Vec<DistributionId>,
     /// How S3 sends the bucket's event notifications to the function
     #[arg(long, value_name = "DESTINATION", default_value = "queue")]
@@ -75,10 +75,10 @@ Examples:
   invalidator unlink my-site --force")]
 pub(super) struct UnlinkArgs {
     /// Bucket to unlink
-    #[arg(value_parser = BucketName::new)]
+    #[arg(value_parser = super::input::bucket)]
     bucket: BucketName,
     /// IDs of the distributions to unlink; default: all that link added
-    #[arg(value_name = "DISTRIBUTION", value_parser = DistributionId::new)]
+    #[arg(value_name = "DISTRIBUTION", value_parser = DistributionId::from_word)]
     distributions: Vec<DistributionId>,
     /// Unlink the bucket from a function that no longer exists
     #[arg(long)]

@@ -48,7 +48,7 @@ pub(super) struct PlanArgs {
     listing_prefix: Option<String>,
     /// Bucket that contains the keys; used to find the origins that point to it in the distribution config. With --event, only changes in
     /// this bucket are planned
-    #[arg(long, value_name = "NAME", value_parser = BucketName::new)]
+    #[arg(long, value_name = "NAME", value_parser = super::input::bucket)]
     bucket: Option<BucketName>,
     /// Region of the bucket, to match the domain names of origins; default: match any
     #[arg(long, value_name = "REGION", value_parser = Region::new)]

@@ -37,7 +37,7 @@ Examples:
   invalidator status --all --json | jq '.problems[].code'")]
 pub(super) struct StatusArgs {
     /// Buckets to check
-    #[arg(value_name = "BUCKET", value_parser = BucketName::new)]
+    #[arg(value_name = "BUCKET", value_parser = super::input::bucket)]
     buckets: Vec<BucketName>,
     /// Check all buckets of the Region that are tagged for the function, and buckets whose tags cannot be read
     #[arg(long, conflicts_with = "buckets")]
