@@ -91,10 +91,25 @@ pub(crate) fn viewer_paths(key: &str, tags: UrlTags, has_directories: bool, with
     forms.split(' ').flat_map(|form| paths_of_form(form, key, has_directories, without_slash)).collect()
 }
 
+/// Whether a word of the forms stands for this text, whatever the URL that the form makes of it.
+pub(crate) fn stands_for(key: &str, tags: UrlTags, text: &str) -> bool {
+    let forms = if tags.forms.is_empty() { "/:key" } else { tags.forms };
+    let mut parts = forms.split(' ').map(|form| part_of(word_of(form), key));
+    parts.any(|part| part == text)
+}
+
+fn word_of(form: &str) -> &'static str {
+    [":restpage", ":rest", ":page", ":key"].into_iter().find(|word| form.contains(word)).unwrap_or_default()
+}
+
+fn part_of<'k>(word: &str, key: &'k str) -> &'k str {
+    if word.contains("rest") { key.find('/').map_or(key, |slash| &key[slash + 1..]) } else { key }
+}
+
 fn paths_of_form(form: &str, key: &str, has_directories: bool, without_slash: bool) -> Vec<String> {
     let (form, has_variants) = form.strip_suffix(":any").map_or((form, false), |form| (form, true));
-    let word = [":restpage", ":rest", ":page", ":key"].into_iter().find(|word| form.contains(word)).unwrap_or_default();
-    let part = if word.contains("rest") { key.find('/').map_or(key, |slash| &key[slash + 1..]) } else { key };
+    let word = word_of(form);
+    let part = part_of(word, key);
     let directory =
         part.strip_suffix("index.html").filter(|directory| directory.is_empty() || directory.ends_with('/'));
     let path = |part: &str| form.replace(word, part).split_off(1);

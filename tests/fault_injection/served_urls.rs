@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::distribution_configs::{CACHING_DISABLED, MANAGED_POLICIES, S3_ENDPOINT_SUFFIXES};
-use crate::keys::{UrlTags, object_urls, url_encodings, viewer_paths};
+use crate::keys::{UrlTags, object_urls, stands_for, url_encodings, viewer_paths};
 
 /// A query string that is in the cache key under every cache policy of this test that includes any.
 const QUERY_STRING: &str = "?v=1";
@@ -103,7 +103,8 @@ pub(crate) fn served_by_config(
             add_url(url.clone(), &url);
         }
         let root = text(&config["DefaultRootObject"]);
-        if paths.contains(root) && !root.is_empty() {
+        // CloudFront requests the object itself in place of `/`, also where a form hides its name.
+        if (paths.contains(root) || stands_for(rest, tags, root)) && !root.is_empty() {
             add_url("/".to_owned(), &format!("/{root}"));
         }
     }
