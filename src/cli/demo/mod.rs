@@ -17,9 +17,10 @@ use self::delivery::{Deliveries, events};
 use self::methods::Urls;
 use self::site::{BUCKET, DISTRIBUTION, QUEUE, Site};
 use crate::change::{Bucket, BucketName, Region};
+use crate::cli::config_json;
 use crate::config::Config;
 use crate::local::{ACCOUNT, FakeAws, FakeBucket, FakeDistribution, FunctionProcess, Lambda, REGION, State};
-use crate::path::{Behavior, BucketDefaults, DistributionConfig, InvalidationPath, Mapping, Origin};
+use crate::path::{BucketDefaults, InvalidationPath, Mapping};
 
 /// The cache policy `CachingOptimized`, which AWS manages. Its cache key has no query strings.
 const CACHE_POLICY: &str = "658327ea-f89d-4fab-a63d-7e88639e58f6";
@@ -62,12 +63,13 @@ impl DemoArgs {
             Some(file) => file,
             None => std::env::current_exe()?.with_file_name("bootstrap"),
         };
-        let urls = Urls::of(&site, &mapping()?);
+        let config = config();
+        let urls = Urls::of(&site, &mapping(&config)?);
         let mut state = State::default();
         let mut bucket = FakeBucket::tagged(&[(Config::DEFAULT_DISTRIBUTION_TAG, DISTRIBUTION)]);
         bucket.objects = site.keys.iter().map(ToString::to_string).collect();
         state.buckets.insert(BUCKET.into(), bucket);
-        let distribution = FakeDistribution { config: Some(config()), delay: Duration::ZERO, ..Default::default() };
+        let distribution = FakeDistribution { config: Some(config), delay: Duration::ZERO, ..Default::default() };
         state.distributions.insert(DISTRIBUTION.into(), distribution);
         let aws = FakeAws::start(state).await?;
         let lambda = Lambda::start().await?;
@@ -106,16 +108,12 @@ impl DemoArgs {
     }
 }
 
-/// The domain name of the bucket's website endpoint.
-fn domain() -> String {
-    format!("{BUCKET}.s3-website.{REGION}.amazonaws.com")
-}
-
-/// The config of a distribution whose origin that is.
+/// The config of a distribution whose origin is the bucket's website endpoint.
 fn config() -> serde_json::Value {
+    let domain = format!("{BUCKET}.s3-website.{REGION}.amazonaws.com");
     json!({
         "CallerReference": "demo", "Comment": "", "Enabled": true, "DefaultRootObject": "",
-        "Origins": { "Quantity": 1, "Items": [{ "Id": "bucket", "DomainName": domain(), "OriginPath": "" }] },
+        "Origins": { "Quantity": 1, "Items": [{ "Id": "bucket", "DomainName": domain, "OriginPath": "" }] },
         "DefaultCacheBehavior": {
             "TargetOriginId": "bucket", "ViewerProtocolPolicy": "https-only", "CachePolicyId": CACHE_POLICY,
         },
@@ -123,7 +121,7 @@ fn config() -> serde_json::Value {
 }
 
 /// How the distribution maps keys to URLs.
-fn mapping() -> anyhow::Result<Mapping> {
+fn mapping(config: &serde_json::Value) -> anyhow::Result<Mapping> {
     let bucket = Bucket { name: BucketName::new(BUCKET)?, region: Some(Region::new(REGION)?) };
     let tag = Config::DEFAULT_DISTRIBUTION_TAG.to_owned();
     let defaults = BucketDefaults {
@@ -131,11 +129,7 @@ fn mapping() -> anyhow::Result<Mapping> {
         index_documents: vec![Config::DEFAULT_INDEX_DOCUMENT.to_owned()],
     };
     let options = defaults.parse(&[(tag, DISTRIBUTION.to_owned())].into())?.context("the tag names a distribution")?;
-    let config = DistributionConfig {
-        origins: vec![Origin::new("bucket", &domain(), "")?],
-        behaviors: vec![Behavior::new(None, "bucket", Some(CACHE_POLICY), false, None)?],
-        ..DistributionConfig::default()
-    };
+    let config = config_json::parse(&config.to_string())?;
     Ok(Mapping::new(&bucket, &options, Some(&Arc::new(config))))
 }
 
