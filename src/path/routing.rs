@@ -204,7 +204,7 @@ impl Mapping {
                     urls.push((url, form));
                 }
             }
-            routed_urls.extend(urls.into_iter().map(|(url, form)| self.routed(url, form, origin_match, key)));
+            routed_urls.extend(urls.into_iter().map(|(url, form)| self.routed(url, form, origin_match)));
         }
         match &self.fallback {
             Some(fallback) if !routed_urls.iter().any(|it| it.routing.is_served()) && !self.is_caching_disabled() => {
@@ -215,13 +215,7 @@ impl Mapping {
     }
 
     /// Finds out where requests for a URL of an object go.
-    fn routed<'v>(
-        &'v self,
-        url: ViewerUrl,
-        form: &'v str,
-        origin_match: &OriginMatch,
-        key: RelativeKey<'_>,
-    ) -> RoutedUrl<'v> {
+    fn routed<'v>(&'v self, url: ViewerUrl, form: &'v str, origin_match: &OriginMatch) -> RoutedUrl<'v> {
         let Some(config) = &self.config else {
             let query_strings = self.query_strings.unwrap_or_default();
             return RoutedUrl { url, form, routing: Routing::ConfigUnknown, query_strings };
@@ -230,9 +224,11 @@ impl Mapping {
             |behavior: &&Behavior| config.targets(behavior).iter().any(|it| origin_match.origins.contains(it));
         let in_cache_key = |behavior: &Behavior| behavior.query_strings == QueryStrings::InCacheKey;
         let decoded = url.text.contains('%').then(|| percent_decode_str(&url.text).decode_utf8_lossy());
-        // CloudFront may match a request for `/` with path patterns by the path of the object that it returns.
-        let object = config.default_root_object.as_deref().unwrap_or(key.as_str());
-        let object_path = (url == ViewerUrl::root()).then(|| format!("/{object}"));
+        // CloudFront may match a request for `/` with path patterns by the path of the default root object. Without one, it passes `/`
+        // on to the origin.
+        // <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DefaultRootObject.html>
+        let root_object = config.default_root_object.as_deref().filter(|_| url == ViewerUrl::root());
+        let object_path = root_object.map(|object| format!("/{object}"));
         let spellings = [Some(url.text.as_str()), decoded.as_deref(), object_path.as_deref()];
         let normal: Vec<_> = spellings.iter().flatten().filter_map(|spelling| normalized(spelling)).collect();
         let spellings = || spellings.into_iter().flatten().chain(normal.iter().map(String::as_str));
