@@ -12,7 +12,7 @@ use super::invalidation_path::url_of;
 use super::url_forms::IndexNames;
 use super::{
     Behavior, BucketOptions, BucketOrigin, DirectoryUrls, DistributionConfig, EdgeFunctions, Endpoint,
-    InvalidationPath, Origin, OriginPath, QueryStrings, RelativeKey, UrlForms, UrlKind, ViewerUrl,
+    InvalidationPath, Origin, OriginPath, QueryStrings, UrlForms, UrlKind, ViewerUrl,
 };
 use crate::change::{Bucket, ObjectKey};
 

@@ -11,6 +11,8 @@ pub(crate) struct BucketOrigin<'p> {
     pub(crate) bucket: &'p str,
     /// The prefix of most of its keys; empty or with a `/` at its end.
     pub(crate) key_prefix: &'static str,
+    /// Whether `/` is a URL of `index.html`, according to its tags alone.
+    pub(crate) has_root_in_tags: bool,
 }
 
 /// Path patterns whose literal parts are encoded alike in every URL.
@@ -133,7 +135,7 @@ pub(crate) fn random(
         "CallerReference": "example",
         "Comment": "random <comment> & \"quoted\"",
         "Enabled": true,
-        "DefaultRootObject": random_root_object(rng, same_as_tags),
+        "DefaultRootObject": random_root_object(rng, bucket_origins, same_as_tags),
         "Origins": { "Quantity": origins.len(), "Items": origins },
         "OriginGroups": { "Quantity": groups.len(), "Items": groups },
         "DefaultCacheBehavior": default,
@@ -154,8 +156,9 @@ fn random_origin_path(rng: &mut Rng, key_prefix: &'static str, same_as_tags: boo
     }
 }
 
-fn random_root_object(rng: &mut Rng, same_as_tags: bool) -> &'static str {
+fn random_root_object(rng: &mut Rng, bucket_origins: &[BucketOrigin<'_>], same_as_tags: bool) -> &'static str {
     match rng.u8(0..8) {
+        _ if same_as_tags && !bucket_origins.iter().all(|it| it.has_root_in_tags) => "",
         0..4 => "",
         4 if !same_as_tags => "a.css",
         5 if !same_as_tags => "docs/index.html",

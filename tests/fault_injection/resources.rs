@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::distribution_configs::{self, BucketOrigin};
 use crate::function_config::FunctionConfig;
-use crate::keys::{FORMS, UrlTags, random_key};
+use crate::keys::{FORMS, UrlTags, object_urls, random_key};
 use crate::multi_tenant::MultiTenant;
 use crate::served_urls::{
     ServedState, any_query_strings_in_cache_key, any_runs_at_origin_request, served_by_config, served_by_tags,
@@ -346,7 +346,9 @@ impl PossibleOutcome {
 
 impl PlannedBucket {
     fn origin(&self) -> BucketOrigin<'_> {
-        BucketOrigin { bucket: &self.name, key_prefix: self.key_prefix }
+        let index = format!("{}index.html", self.url_tags.origin_prefix);
+        let has_root_in_tags = object_urls(&index, self.url_tags).contains("/");
+        BucketOrigin { bucket: &self.name, key_prefix: self.key_prefix, has_root_in_tags }
     }
 
     /// Whether changes of this key are skipped because of the `invalidation:ignore` tag.
