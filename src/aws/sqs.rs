@@ -30,8 +30,8 @@ pub struct ReceivedMessage {
     pub id: Box<str>,
     /// What deletes the message. Each receive has another one; the last one is valid.
     pub receipt_handle: Box<str>,
-    /// Whether it was received before.
-    pub is_redelivered: bool,
+    /// How often it was received, this time included.
+    pub receive_count: u64,
     /// The body.
     pub body: String,
 }
@@ -111,6 +111,6 @@ impl Queue {
 fn received(message: Message) -> Option<ReceivedMessage> {
     let (id, receipt_handle) = (message.message_id?.into(), message.receipt_handle?.into());
     let receive_count = message.attributes.unwrap_or_default().remove(&RECEIVE_COUNT);
-    let is_redelivered = receive_count.is_some_and(|count| count != "1");
-    Some(ReceivedMessage { id, receipt_handle, is_redelivered, body: message.body.unwrap_or_default() })
+    let receive_count = receive_count.and_then(|count| count.parse().ok()).unwrap_or(1);
+    Some(ReceivedMessage { id, receipt_handle, receive_count, body: message.body.unwrap_or_default() })
 }

@@ -5,15 +5,19 @@ use std::env;
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
 
-use super::aws::{ConfigOverrides, OperatorClients, load_config};
+use super::aws::{ConfigOverrides, OperatorClients, in_region, load_config};
 use super::link::{Deployment, FunctionLocator, GivenOptions, find};
 use crate::aws;
-use crate::change::Region;
 use crate::change::text::excerpt;
+use crate::change::{BucketName, Region};
 use crate::handler::deadline::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT};
 
 /// The environment variable that sets one endpoint for all services in the AWS CLI and the SDKs.
 const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL";
+
+/// The Region for which requests to CloudFront are signed. Source: AWS General Reference, "Amazon CloudFront endpoints
+/// and quotas".
+const CLOUD_FRONT_REGION: &str = "us-east-1";
 
 /// The credentials, the Region and the endpoint.
 #[derive(Debug, Default, Args)]
@@ -58,15 +62,15 @@ pub(super) struct DeploymentArgs {
     /// CloudFormation stack of the function
     #[arg(long, value_name = "NAME", default_value = DEFAULT_STACK)]
     stack: String,
-    /// Name or ARN of the function, if no output of the stack identifies it
+    /// Name or ARN of the function, instead of --stack
     #[arg(long, value_name = "NAME", conflicts_with = "stack")]
     function: Option<String>,
 }
 
 impl AwsArgs {
-    /// The options of a command that has no options but the Region.
-    pub(super) fn in_region(region: Option<&Region>) -> Self {
-        Self { region: region.cloned(), ..Self::default() }
+    /// The Region, if an option names it.
+    pub(super) fn region(&self) -> Option<&Region> {
+        self.region.as_ref()
     }
 
     /// The options with their values.
@@ -90,19 +94,32 @@ impl AwsArgs {
         let config = self.config().await?;
         let clients = OperatorClients::new(&config);
         let region = config.region().map(ToString::to_string).unwrap_or_default();
-        let given = GivenOptions { function: Vec::new(), aws: self.options() };
+        let given = GivenOptions { aws: self.options(), ..GivenOptions::default() };
         let deployment = Deployment::without_function(&clients, &region, given).await?;
         Ok((clients, deployment))
     }
 
     /// Loads the SDK configuration. A missing or invalid Region and an invalid endpoint are errors.
     pub(super) async fn config(&self) -> anyhow::Result<aws::SdkConfig> {
+        let config = self.load().await?;
+        if config.region().is_none() {
+            bail!("no Region configured; set --region, AWS_REGION or the profile's region");
+        }
+        Ok(config)
+    }
+
+    /// The same for calls to CloudFront alone. It has one endpoint in a partition, so that no Region is necessary.
+    pub(super) async fn cloud_front_config(&self) -> anyhow::Result<aws::SdkConfig> {
+        let config = self.load().await?;
+        Ok(if config.region().is_some() { config } else { in_region(config, CLOUD_FRONT_REGION) })
+    }
+
+    async fn load(&self) -> anyhow::Result<aws::SdkConfig> {
         let (loader, client) = aws::config_loader(CONNECT_TIMEOUT, ATTEMPT_TIMEOUT)?;
         let config = load_config(loader, client, &self.overrides()).await?;
-        let Some(region) = config.region() else {
-            bail!("no Region configured; set --region, AWS_REGION or the profile's region");
-        };
-        Region::new(region.as_ref()).context("AWS_REGION or the profile's region")?;
+        if let Some(region) = config.region() {
+            Region::new(region.as_ref()).context("AWS_REGION or the profile's region")?;
+        }
         if let Some(url) = env::var_os(ENDPOINT_VARIABLE).filter(|_| self.endpoint_url.is_none()) {
             let url = url.to_string_lossy();
             endpoint(&url).map_err(|error| anyhow!("{ENDPOINT_VARIABLE} \"{}\": {error}", excerpt(&url)))?;
@@ -113,8 +130,15 @@ impl AwsArgs {
 
 impl DeploymentArgs {
     /// Returns the clients and the deployed function, found by `--function` or by `--stack`.
-    pub(super) async fn find(&self, aws: &AwsArgs) -> anyhow::Result<(OperatorClients, Deployment)> {
-        let clients = OperatorClients::new(&aws.config().await?);
+    ///
+    /// `bucket` is the one that the command is given, for remedies.
+    pub(super) async fn find(
+        &self,
+        aws: &AwsArgs,
+        bucket: Option<&BucketName>,
+    ) -> anyhow::Result<(OperatorClients, Deployment)> {
+        let config = aws.config().await?;
+        let clients = OperatorClients::new(&config);
         let locator = match &self.function {
             Some(name) => FunctionLocator::Function(name.clone()),
             None => FunctionLocator::Stack(self.stack.clone()),
@@ -124,7 +148,9 @@ impl DeploymentArgs {
             FunctionLocator::Stack(stack) if stack == DEFAULT_STACK => Vec::new(),
             FunctionLocator::Stack(stack) => vec![("--stack", stack.clone())],
         };
-        let deployment = find(&clients, &locator, &GivenOptions { function, aws: aws.options() }).await?;
+        let region = config.region().map(ToString::to_string).unwrap_or_default();
+        let given = GivenOptions { function, aws: aws.options(), bucket: bucket.cloned() };
+        let deployment = find(&clients, &locator, &region, &given).await?;
         Ok((clients, deployment))
     }
 }

@@ -32,12 +32,12 @@ struct InputArgs {
     /// Event of any type that the function accepts; - reads standard input
     #[arg(long, value_name = "FILE")]
     event: Option<PathBuf>,
-    /// List of the keys of the changed objects, not URL-encoded; - reads standard input. The list is a key per line, which
-    /// git may have quoted; a JSON array of strings; or an output as for --sync
+    /// List of the keys of the changed objects, not URL-encoded; - reads standard input. One key per line, quoted by git or
+    /// not; a JSON array of strings; or an output as for --sync
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
-    /// Output of `aws s3 sync`, `cp`, `mv` or `rm`, also of --dryrun and with its progress, or of `aws s3 ls --recursive`; -
-    /// reads standard input
+    /// Output of `aws s3 sync`, `cp`, `mv` or `rm`, with or without --dryrun and progress, or of `aws s3 ls --recursive`, whose
+    /// keys all count as changed; - reads standard input
     #[arg(long, value_name = "FILE")]
     sync: Option<PathBuf>,
     /// Invalidation paths, which may end with *, and cache tags (#TAG); the command URL-encodes them where CloudFront requires
@@ -53,11 +53,10 @@ struct ListArgs {
     /// With --keys: a NUL character ends each key, as in the output of `git diff -z`
     #[arg(short = 'z', long = "null", requires = "keys", conflicts_with_all = ["event", "paths", "sync"])]
     null: bool,
-    /// With --keys: each line, or with -z each name, is a key, whatever it looks like
+    /// With --keys: take each line, or with -z each name, literally
     #[arg(long, requires = "keys", conflicts_with_all = ["event", "paths", "sync"])]
     lines: bool,
-    /// With --keys: directory of the names in a repository, such as site/; the rest of a name is the key, and names outside
-    /// the directory are skipped
+    /// With --keys: directory to strip from the names, such as site/; names outside it are skipped
     #[arg(long, value_name = "PREFIX", requires = "keys", conflicts_with_all = ["event", "paths", "sync"], value_parser = directory)]
     strip_prefix: Option<String>,
 }

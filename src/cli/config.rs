@@ -7,22 +7,23 @@ use anyhow::{Context, anyhow, bail};
 use clap::Args;
 
 use super::aws_args::AwsArgs;
-use super::terminal::note;
+use super::link::remedy;
+use super::terminal::warn;
 use super::{config_json, input};
 use crate::aws::{CallError, CloudFront, ErrorClass};
-use crate::change::{DistributionId, Region};
+use crate::change::DistributionId;
 use crate::path::DistributionConfig;
 
 /// The distribution whose config maps objects to URLs.
 #[derive(Debug, Args)]
 pub(super) struct ConfigArgs {
-    /// Distribution or distribution tenant whose config is read from CloudFront, with the AWS CLI's credentials and Region
+    /// Distribution or distribution tenant whose config is read from CloudFront; needs --bucket
     #[arg(long, value_name = "ID", value_parser = DistributionId::from_word, requires = "bucket")]
     distribution: Option<DistributionId>,
-    /// Distribution config: the output of `aws cloudfront get-distribution-config`; - reads standard input
+    /// Output of `aws cloudfront get-distribution-config`; needs --bucket; - reads standard input
     #[arg(long, value_name = "FILE", requires = "bucket", conflicts_with = "distribution")]
     config: Option<PathBuf>,
-    /// Do not read the config of --distribution; use defaults instead
+    /// Do not read the config of --distribution, for example without credentials; use defaults instead
     #[arg(long)]
     offline: bool,
 }
@@ -34,9 +35,8 @@ impl ConfigArgs {
     }
 
     /// Returns the distribution config from the file or from CloudFront; `None` if it is not asked for. A failed call is an
-    /// error, since the defaults could be other paths than the right ones. `region` is the bucket's, if it is known:
-    /// CloudFront has no Region, but its endpoint is that of the Region's partition.
-    pub(super) async fn read(&self, region: Option<&Region>) -> anyhow::Result<Option<DistributionConfig>> {
+    /// error, since the defaults could be other paths than the right ones.
+    pub(super) async fn read(&self, aws: &AwsArgs) -> anyhow::Result<Option<DistributionConfig>> {
         if let Some(file) = &self.config {
             let config = config_json::parse(&input::read_text(file)?).with_context(|| input::name(file))?;
             if config.is_multi_tenant {
@@ -47,8 +47,8 @@ impl ConfigArgs {
                 );
             }
             for policy in config.unresolved_policies() {
-                note(format_args!(
-                    "The file does not contain cache policy {}. The plan assumes that its cache key has no query \
+                warn(format_args!(
+                    "the file does not contain cache policy {}. The plan assumes that its cache key has no query \
                      strings.",
                     policy.as_str()
                 ));
@@ -59,8 +59,7 @@ impl ConfigArgs {
         let unreadable = |error: &dyn Display| {
             anyhow!("cannot read the config of {id}: {error}; add --offline to plan without it, with defaults")
         };
-        let aws = AwsArgs::in_region(region).config().await;
-        let aws = aws.map_err(|error| unreadable(&format_args!("{error:#}")))?;
+        let aws = aws.cloud_front_config().await.map_err(|error| unreadable(&format_args!("{error:#}")))?;
         match read_config(&CloudFront::new(&aws), id).await {
             Ok(config) if config.is_multi_tenant => bail!(
                 "{id} is a multi-tenant distribution, whose cache is invalidated per tenant; name one of its tenants \
@@ -68,7 +67,7 @@ impl ConfigArgs {
             ),
             Ok(config) => Ok(Some(config)),
             Err(error) if error.class == ErrorClass::NotFound => bail!("{error}; correct --distribution"),
-            Err(error) => Err(unreadable(&error)),
+            Err(error) => Err(unreadable(&format_args!("{error}{}", remedy(&error)))),
         }
     }
 }
@@ -84,8 +83,8 @@ async fn read_config(cloudfront: &CloudFront, id: &DistributionId) -> Result<Dis
         let in_key = match cloudfront.has_query_strings(&policy).await {
             Ok(in_key) => in_key,
             Err(error) if error.class == ErrorClass::AccessDenied => {
-                note(format_args!(
-                    "Cannot read cache policy {}. The plan assumes that its cache key has no query strings: {error}",
+                warn(format_args!(
+                    "cannot read cache policy {}. The plan assumes that its cache key has no query strings: {error}",
                     policy.as_str()
                 ));
                 false

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::terminal::{MAX_ROWS, more, say, table};
+use super::terminal::{self, MAX_ROWS, keep_on_one_line, more, say, table};
 use crate::change::ObjectKey;
 use crate::change::text::{excerpt, one_line};
 use crate::path::{Behavior, Mapping, Routing};
@@ -70,7 +70,9 @@ pub(super) fn print(mapping: &Mapping, keys: &[ObjectKey], has_forms: bool) {
         let cells = [Some(one_line(&row.key)), form, Some(row.url.unwrap_or_default()), Some(row.message)];
         explained.add_row(cells.into_iter().flatten());
     }
-    say(explained.trim_fmt());
+    let names: &[usize] = if has_forms { &[0, 1, 2] } else { &[0, 1] };
+    keep_on_one_line(&mut explained, names);
+    terminal::print(explained);
     more(count, "URL");
     say("");
 }

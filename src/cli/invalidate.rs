@@ -1,6 +1,5 @@
 //! `invalidator invalidate`: runs the function's own code on this machine, with the operator's credentials.
 
-use std::io;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,15 +13,14 @@ use tokio::time::Instant;
 use super::aws::OperatorClients;
 use super::aws_args::AwsArgs;
 use super::changes::{ChangesArgs, ToInvalidate, Unreadable};
+use super::failure::Reported;
 use super::input::UsageError;
-use super::link::OperatorApi;
-use super::link::quoted;
+use super::link::{LinkError, OperatorApi, quoted};
 use super::plan::{at_most, from_to};
 use super::recovery::{Unsent, advise};
-use super::terminal::{note, say};
+use super::terminal::{FunctionLog, note, say, say_json};
 use super::{invalidate_table, wait};
 use crate::aws;
-use crate::change::text::json_line;
 use crate::change::{AccountId, Batch, Bucket, BucketName, DistributionId};
 use crate::collapse::Budget;
 use crate::config::{Config, ExpectedOwner};
@@ -45,7 +43,7 @@ Examples:
   git diff -z --name-only --no-renames --relative=site/ HEAD~ \\
     | invalidator invalidate -z --keys - --bucket my-site
   invalidator invalidate --distribution E2EXAMPLE1ABCD --paths / '/img/*' --wait
-  invalidator invalidate --event failed.json"
+  invalidator invalidate --event event.json"
 )]
 pub(super) struct InvalidateArgs {
     #[command(flatten)]
@@ -71,8 +69,8 @@ pub(super) struct InvalidateArgs {
     /// Maximum number of wildcards (paths that end with *) among these paths
     #[arg(long, value_name = "N", default_value_t = Config::DEFAULT_MAX_WILDCARDS, value_parser = at_most(Budget::MAX_WILDCARDS))]
     max_wildcards: NonZeroUsize,
-    /// File to which the keys of --keys or --sync are added that were not invalidated, for a later run with --keys FILE;
-    /// default: the command prints them
+    /// File to which keys of --keys or --sync that were not invalidated are added, for a later run with --keys FILE; default:
+    /// the command prints them
     #[arg(long, value_name = "FILE", conflicts_with_all = ["event", "paths"])]
     save: Option<PathBuf>,
     /// Wait until the invalidations are complete
@@ -86,7 +84,7 @@ pub(super) struct InvalidateArgs {
     dry_run: bool,
     /// Print the report as one JSON object
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     #[command(flatten)]
     aws: AwsArgs,
 }
@@ -139,11 +137,11 @@ impl InvalidateArgs {
                     if let Err(error) = &refused {
                         report.fail("record-invalid", &error.to_string());
                     }
-                    print_json(&report)?;
+                    say_json(&report)?;
                 } else if refused.is_ok() {
                     say("Nothing to invalidate.");
                 }
-                return refused;
+                return refused.map_err(|error| Reported(error.to_string()).into());
             }
             ToInvalidate::Changes { changes, unreadable } => {
                 (Event::Changes(Batch { changes, ..Batch::default() }), unreadable)
@@ -151,10 +149,17 @@ impl InvalidateArgs {
         };
         // Warnings that the function would log, such as an unreadable distribution config, go to standard error.
         let level = |name: &str| (name == "AWS_LAMBDA_LOG_LEVEL").then(|| "warn".to_owned());
-        tracing::subscriber::set_global_default(logging::subscriber(level, io::stderr, aws::SILENT_CRATES))?;
-        let config = self.aws.config().await?;
+        tracing::subscriber::set_global_default(logging::subscriber(level, || FunctionLog, aws::SILENT_CRATES))?;
+        // Explicit paths of a distribution need CloudFront alone.
+        let config = match &event {
+            Event::Request(Request {
+                kind: RequestKind::Paths { target: RequestTarget::Distribution(_), .. }, ..
+            }) => self.aws.cloud_front_config().await?,
+            _ => self.aws.config().await?,
+        };
         let clients = OperatorClients::new(&config);
-        let function_config = self.function_config(clients.account().await?)?;
+        let account = clients.account().await.map_err(LinkError::Call)?;
+        let function_config = self.function_config(account)?;
         let app = App::new(function_config, &config, Arc::new(SystemTime::now));
         let started = Instant::now();
         let deadline = started + self.timeout();
@@ -203,9 +208,9 @@ impl InvalidateArgs {
             fail(&mut report, "record-invalid", error.to_string());
         }
         if self.json {
-            print_json(&report)?;
+            say_json(&report)?;
         }
-        if errors.is_empty() { Ok(()) } else { bail!("{}", errors.join("; ")) }
+        if errors.is_empty() { Ok(()) } else { bail!(Reported(errors.join("; "))) }
     }
 
     fn timeout(&self) -> Duration {
@@ -242,14 +247,8 @@ impl InvalidateArgs {
     }
 }
 
-/// Prints a report as one line.
-fn print_json(report: &Report) -> anyhow::Result<()> {
-    say(json_line(&serde_json::to_string(report)?));
-    Ok(())
-}
-
 /// Returns a random request ID, so that repeating the command creates another invalidation.
-fn request_id() -> String {
+pub(super) fn request_id() -> String {
     format!("{:032x}", fastrand::u128(..))
 }
 

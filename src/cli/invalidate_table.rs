@@ -1,6 +1,6 @@
 //! The tables that `invalidate` prints.
 
-use super::terminal::{MAX_ROWS, more, right, say, table, usd};
+use super::terminal::{MAX_ROWS, keep_on_one_line, more, print, right, say, table, usd};
 use crate::change::text::counted;
 use crate::path::IGNORE_TAG;
 use crate::plan::SkipReason;
@@ -16,7 +16,8 @@ pub(super) fn show(report: &Report, is_accepted: bool) {
         for item in sent.paths.iter().take(MAX_ROWS) {
             rows.add_row([item.to_string()]);
         }
-        say(rows.trim_fmt());
+        keep_on_one_line(&mut rows, &[0]);
+        print(rows);
         more(sent.path_count, "path");
         say("");
     }
@@ -37,8 +38,9 @@ pub(super) fn show(report: &Report, is_accepted: bool) {
                 usd(sent.cost_usd),
             ]);
         }
+        keep_on_one_line(&mut rows, &[0, 1]);
         right(&mut rows, &[2, 3, 4, 5]);
-        say(rows.trim_fmt());
+        print(rows);
         more(report.invalidations.len() + report.invalidations_omitted, "invalidation");
     }
     if report.paths_left_out > 0 {

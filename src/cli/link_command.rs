@@ -1,43 +1,55 @@
 //! `invalidator link` and `invalidator unlink`: print a bucket's change set, ask for confirmation, and apply it.
 
-use std::io::{self, BufRead, IsTerminal, Write};
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 
+use super::aws::OperatorClients;
 use super::aws_args::{AwsArgs, DeploymentArgs};
-use super::link::{ChangeSet, KeyFilter, LinkRequest, UnlinkPlan, Via, apply, plan_link, plan_unlink};
+use super::confirm::{ConfirmArgs, Outcome};
+use super::invalidate::request_id;
+use super::link::{
+    Deployment, KeyFilter, LinkError, LinkPlan, LinkRequest, OperatorApi, UnlinkPlan, Via, apply, plan_link,
+    plan_unlink, quoted, serving,
+};
 use super::template_snippet;
-use super::terminal::{note, plain_table, say};
+use super::terminal::{note, warn};
 use crate::change::text::{counted, one_line};
-use crate::change::{BucketName, DistributionId};
+use crate::change::{BucketName, DistributionId, NameError};
+use crate::path::named_items;
+use crate::plan::{DeliveryId, plan_named};
 
 /// The base delay between two reads that verify a write; see [`apply`].
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The bucket to link, its distributions, and how its events reach the function.
+/// The path that invalidates everything.
+const EVERYTHING: &str = "/*";
+
+/// The buckets to link, their distributions, and how their events reach the function.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The command shows the changes and asks for confirmation. It keeps the bucket's
-other tags and event notifications, and with --replace only those that link did
-not add. If a step fails, the command rolls back the steps before it. If the
-bucket is already linked in the same way, nothing changes.
+Without DISTRIBUTION, the command links each bucket to the distributions that
+have it as an origin. It shows the changes and asks for confirmation. It keeps
+the bucket's other tags and event notifications; --replace removes those that
+link added before. If a step fails, the command rolls back the steps before it.
+If a bucket is already linked in the same way, nothing changes.
 
 Examples:
-  invalidator link my-site E2EXAMPLE1ABCD
-  invalidator link my-site E2EXAMPLE1ABCD E2EXAMPLE2ABCD --dry-run
+  invalidator link my-site
+  invalidator link my-site E2EXAMPLE1ABCD --dry-run
+  invalidator link my-site www.example.com --invalidate-now
+  invalidator link s3://my-site s3://my-docs --yes
   invalidator link my-site E2EXAMPLE1ABCD --via function --prefix web/ --yes
-  invalidator link my-site E2EXAMPLE2ABCD --replace
-  invalidator link my-site E2EXAMPLE1ABCD --profile prod --region eu-west-1")]
+  invalidator link my-site E2EXAMPLE2ABCD --replace")]
 pub(super) struct LinkArgs {
     /// Bucket to link
     #[arg(value_parser = super::input::bucket)]
     bucket: BucketName,
-    /// IDs of the distributions that serve the bucket
-    #[arg(required = true, value_name = "DISTRIBUTION", value_parser = DistributionId::from_word)]
-    distributions: Vec<DistributionId>,
+    /// IDs, ARNs, domain names or aliases of distributions; and further buckets, as `s3://BUCKET`, for the same distributions
+    #[arg(value_name = "DISTRIBUTION", value_parser = Word::parse)]
+    words: Vec<Word>,
     /// How S3 sends the bucket's event notifications to the function
     #[arg(long, value_name = "DESTINATION", default_value = "queue")]
     via: ViaArg,
@@ -50,9 +62,12 @@ pub(super) struct LinkArgs {
     /// Link the bucket even if no origin of a distribution points to the bucket, or if the origins cannot be read
     #[arg(long)]
     skip_origin_check: bool,
-    /// Remove what link added before: other distributions, and event notifications for other keys
+    /// Remove what link added before: other distribution IDs, and event notifications with another prefix or suffix
     #[arg(long)]
     replace: bool,
+    /// After the link, invalidate /* in each distribution once, for changes from before the link
+    #[arg(long)]
+    invalidate_now: bool,
     #[command(flatten)]
     confirm: ConfirmArgs,
     #[command(flatten)]
@@ -61,13 +76,39 @@ pub(super) struct LinkArgs {
     aws: AwsArgs,
 }
 
+/// A word after the first bucket.
+#[derive(Clone, Debug)]
+enum Word {
+    Distribution(DistributionId),
+    Bucket(BucketName),
+    /// A distribution's domain name or alias.
+    DomainName(String),
+}
+
+impl Word {
+    fn parse(text: &str) -> Result<Self, NameError> {
+        match DistributionId::from_word(text) {
+            Ok(id) => Ok(Self::Distribution(id)),
+            Err(_) if text.starts_with("s3://") => super::input::bucket(text).map(Self::Bucket),
+            // Every domain name is a valid name of a bucket, but for a dot at its end.
+            Err(_) if text.contains('.') && BucketName::new(text.trim_end_matches('.')).is_ok() => {
+                Ok(Self::DomainName(text.trim_end_matches('.').to_owned()))
+            }
+            Err(_) if BucketName::new(text).is_ok() => {
+                Err(NameError::new(text, "is not a distribution; write s3://BUCKET for another bucket"))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
 /// The bucket to unlink.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The command shows the changes and asks for confirmation. It removes only what
-link added for this function, and lists the distributions and event
+link added for this function, and lists the distribution IDs and event
 notifications that it keeps. With --everything, it removes these too, except
-distributions that link added for another function.
+distribution IDs that link added for another function.
 
 Examples:
   invalidator unlink my-site
@@ -83,10 +124,10 @@ pub(super) struct UnlinkArgs {
     /// Unlink the bucket from a function that no longer exists
     #[arg(long)]
     force: bool,
-    /// Also remove what link did not add, such as the tag and the event notifications of a template
+    /// Also remove what link did not add, such as the tag and the event notifications from a template
     #[arg(long)]
     everything: bool,
-    /// Key of the bucket tag that names the distributions; default: the function's `DISTRIBUTION_TAG`
+    /// Key of the bucket tag that names the distributions; default: the function's variable `DISTRIBUTION_TAG`
     #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
     tag: Option<String>,
     #[command(flatten)]
@@ -97,92 +138,210 @@ pub(super) struct UnlinkArgs {
     aws: AwsArgs,
 }
 
-/// Whether to ask for confirmation.
-#[derive(Debug, Args)]
-struct ConfirmArgs {
-    /// Apply the changes without confirmation
-    #[arg(long, short)]
-    yes: bool,
-    /// Show the changes without applying them
-    #[arg(long)]
-    dry_run: bool,
-}
-
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum ViaArg {
     /// Through the function's SQS queue: one invalidation for many changes
     Queue,
     /// Directly to the function: one invalidation for each change, without delay
     Function,
-    /// Through EventBridge, where a rule forwards the bucket's events
+    /// Through EventBridge, whose rule of the stack sends them to the queue
     #[value(name = "eventbridge")]
     EventBridge,
 }
 
 impl LinkArgs {
+    pub(super) fn is_json(&self) -> bool {
+        self.confirm.json
+    }
+
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let (clients, deployment) = self.deployment.find(&self.aws).await?;
-        let via = match self.via {
-            ViaArg::Queue => Via::Queue,
-            ViaArg::Function => Via::Function,
-            ViaArg::EventBridge => Via::EventBridge,
+        self.confirm.check()?;
+        if self.prefix.starts_with('/') {
+            warn(format_args!(
+                "the prefix {} matches only keys that begin with a slash, which few have; did you mean {}?",
+                quoted(&self.prefix),
+                quoted(self.prefix.trim_start_matches('/'))
+            ));
+        }
+        let (clients, deployment) = self.deployment.find(&self.aws, Some(&self.bucket)).await?;
+        let more = self.words.iter().filter_map(|it| match it {
+            Word::Bucket(name) => Some(name),
+            Word::Distribution(_) | Word::DomainName(_) => None,
+        });
+        let buckets: Vec<_> = std::iter::once(&self.bucket).chain(more).collect();
+        let named = self.named_distributions(&clients, &deployment).await?;
+        if deployment.function.is_dry_run {
+            warn("the function sends no invalidations (DRY_RUN); deploy it with DryRun=false");
+        }
+        let mut outcomes = Vec::new();
+        let mut errors = Vec::new();
+        for bucket in &buckets {
+            // Boxed, because the nested future types are large.
+            match Box::pin(self.link(&clients, &deployment, bucket, &named)).await {
+                Ok(outcome) => outcomes.push(outcome),
+                Err(error) if buckets.len() == 1 => return Err(error),
+                Err(error) => errors.push(format!("{bucket}: {error:#}")),
+            }
+        }
+        self.confirm.finish(outcomes, &errors)
+    }
+
+    /// Returns the distributions that the words name; all that serve a bucket are linked if there are none.
+    async fn named_distributions(
+        &self,
+        api: &impl OperatorApi,
+        deployment: &Deployment,
+    ) -> anyhow::Result<Vec<DistributionId>> {
+        let mut listed = None;
+        let mut found = Vec::new();
+        for word in &self.words {
+            match word {
+                Word::Bucket(_) => {}
+                Word::Distribution(id) => found.push(id.clone()),
+                Word::DomainName(name) => {
+                    let all = match &mut listed {
+                        Some(all) => all,
+                        none => none.insert(api.distributions().await.map_err(LinkError::Call)?),
+                    };
+                    let Some(named) = all.iter().find(|it| it.has_domain_name(name)) else {
+                        bail!(
+                            "no distribution of account {} has the domain name or alias {name}; name its ID, or write \
+                             s3://{name} if it is a bucket",
+                            deployment.account.as_str()
+                        );
+                    };
+                    found.push(named.id.clone());
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Links a bucket to the named distributions, or else to those that have it as an origin.
+    async fn link(
+        &self,
+        clients: &OperatorClients,
+        deployment: &Deployment,
+        bucket: &BucketName,
+        named: &[DistributionId],
+    ) -> anyhow::Result<Outcome> {
+        let distributions = match named {
+            [] => {
+                let listed = clients.distributions().await.map_err(LinkError::Call)?;
+                let serving = serving(clients, &listed, bucket).await.map_err(LinkError::Call)?;
+                serving.into_iter().map(|it| it.id.clone()).collect()
+            }
+            named => named.to_vec(),
         };
+        if distributions.is_empty() {
+            return Err(LinkError::NoneServes {
+                bucket: bucket.clone(),
+                account: deployment.account.clone(),
+                given: deployment.given.clone(),
+            }
+            .into());
+        }
         let request = LinkRequest {
-            bucket: self.bucket,
-            distributions: self.distributions,
-            via,
-            filter: KeyFilter { prefix: self.prefix, suffix: self.suffix },
+            bucket: bucket.clone(),
+            distributions,
+            via: match self.via {
+                ViaArg::Queue => Via::Queue,
+                ViaArg::Function => Via::Function,
+                ViaArg::EventBridge => Via::EventBridge,
+            },
+            filter: KeyFilter { prefix: self.prefix.clone(), suffix: self.suffix.clone() },
             skip_origin_check: self.skip_origin_check,
             replace: self.replace,
         };
-        let link_plan = plan_link(&clients, &deployment, &request).await?;
+        let link_plan = plan_link(clients, deployment, &request).await?;
+        self.explain(deployment, &request, &link_plan);
+        let snippet = link_plan.managed_by.as_ref();
+        let snippet = snippet.map(|it| template_snippet::of(it, &request, deployment.tag(), &link_plan));
+        let mut outcome = Outcome::new(&link_plan.change_set);
+        if link_plan.change_set.steps.is_empty() {
+            self.confirm.say(format_args!("No changes: {bucket} is already linked."));
+            snippet.into_iter().for_each(note);
+        } else {
+            self.confirm.show(&link_plan.change_set);
+            let (tags, rules) = (link_plan.unchanged_tags, link_plan.unchanged_rules);
+            if tags + rules > 0 {
+                let (tags, rules) = (counted(tags, "tag"), counted(rules, "event notification"));
+                self.confirm.say(format_args!("Unchanged: {tags}, {rules}"));
+            }
+            snippet.into_iter().for_each(note);
+            outcome.is_applied = self.confirm.is_confirmed()?;
+            if outcome.is_applied {
+                apply(clients, &link_plan.change_set, PAUSE).await?;
+                self.confirm
+                    .say(format_args!("Linked {bucket}. S3 starts to send event notifications in about five minutes."));
+            }
+        }
+        if self.invalidate_now && !self.confirm.dry_run {
+            self.invalidate_everything(clients, deployment, &request).await?;
+        }
+        Ok(outcome)
+    }
+
+    /// Prints what was found out about the distributions and the queue.
+    fn explain(&self, deployment: &Deployment, request: &LinkRequest, link_plan: &LinkPlan) {
         for (id, paths) in &link_plan.origin_paths {
             match paths.as_slice() {
                 [] => {
-                    note(format_args!(
-                        "Warning: cannot confirm that an origin of {id} points to {}. To check the bucket, run {}.",
+                    warn(format_args!(
+                        "cannot confirm that an origin of {id} points to {}; to check the bucket, run {}",
                         request.bucket,
                         deployment.given.invalidator(&["status", request.bucket.as_str(), "--skip-origin-check"])
                     ));
                 }
-                [path] => say(format_args!("{id} serves {} with origin path {path}.", request.bucket)),
-                paths => say(format_args!("{id} serves {} with origin paths {}.", request.bucket, paths.join(" and "))),
+                paths => self.confirm.say(format_args!(
+                    "{id} serves {} with origin path {}.",
+                    request.bucket,
+                    paths.join(" and ")
+                )),
             }
         }
-        if deployment.function.is_dry_run {
-            note("Warning: the function sends no invalidations (DRY_RUN). Deploy it with DryRun=false.");
+        for error in &link_plan.wrong_distributions {
+            warn(format_args!("the bucket's tag also names another distribution: {}", one_line(&error.to_string())));
         }
         if let Some(problem) = &link_plan.unread_queue {
-            note(format_args!("Warning: {}.", one_line(&problem.message)));
+            warn(one_line(&problem.message));
         }
-        let snippet = link_plan.managed_by.as_ref();
-        let snippet = snippet.map(|it| template_snippet::of(it, &request, deployment.tag(), &link_plan));
-        if link_plan.change_set.steps.is_empty() {
-            say(format_args!("No changes: {} is already linked.", request.bucket));
-            snippet.into_iter().for_each(note);
-            return Ok(());
-        }
-        show(&link_plan.change_set);
-        let (tags, rules) = (link_plan.unchanged_tags, link_plan.unchanged_rules);
-        if tags + rules > 0 {
-            say(format_args!("Unchanged: {}, {}", counted(tags, "tag"), counted(rules, "event notification")));
-        }
-        snippet.into_iter().for_each(note);
-        if self.confirm.confirmed()? {
-            apply(&clients, &link_plan.change_set, PAUSE).await?;
-            say(format_args!(
-                "Linked {}. S3 starts to send event notifications in about five minutes.",
-                request.bucket
-            ));
+    }
+
+    /// Invalidates everything in each distribution.
+    async fn invalidate_everything(
+        &self,
+        clients: &OperatorClients,
+        deployment: &Deployment,
+        request: &LinkRequest,
+    ) -> anyhow::Result<()> {
+        let (everything, _) = named_items([EVERYTHING])?;
+        let delivery = request_id();
+        let planned = plan_named(&request.distributions, &everything, None, &DeliveryId::Invocation(&delivery));
+        for invalidation in planned {
+            let id = &invalidation.distribution;
+            clients.cloud_front().create(&invalidation).await.map_err(|error| {
+                let again = ["invalidate", "--distribution", id.as_str(), "--paths", EVERYTHING];
+                anyhow!("cannot invalidate everything in {id}: {error}; run {}", deployment.given.invalidator(&again))
+            })?;
+            self.confirm.say(format_args!("Invalidated everything in {id}."));
         }
         Ok(())
     }
 }
 
 impl UnlinkArgs {
+    pub(super) fn is_json(&self) -> bool {
+        self.confirm.json
+    }
+
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let (clients, deployment) =
-            if self.force { self.aws.without_function().await? } else { self.deployment.find(&self.aws).await? };
+        self.confirm.check()?;
+        let (clients, deployment) = if self.force {
+            self.aws.without_function().await?
+        } else {
+            self.deployment.find(&self.aws, Some(&self.bucket)).await?
+        };
         let tag = self.tag.as_deref().unwrap_or_else(|| deployment.tag());
         let unlink_plan =
             plan_unlink(&clients, &deployment, tag, &self.bucket, &self.distributions, self.everything).await?;
@@ -207,69 +366,57 @@ impl UnlinkArgs {
         }
         if change_set.steps.is_empty() {
             let ids: Vec<_> = self.distributions.iter().map(DistributionId::as_str).collect();
-            match ids.as_slice() {
-                [] => say(format_args!("No changes: {} has no changes from link.", self.bucket)),
-                ids => say(format_args!("No changes: link did not add {} to {}.", ids.join(" or "), self.bucket)),
-            }
-            return Ok(());
+            self.confirm.say(match ids.as_slice() {
+                [] => format!("No changes: {} has no changes from link.", self.bucket),
+                ids => format!("No changes: link did not add {} to {}.", ids.join(" or "), self.bucket),
+            });
+            return self.confirm.finish(vec![Outcome::new(change_set)], &[]);
         }
-        show(change_set);
+        self.confirm.show(change_set);
         if *queued_messages > 0 {
-            note(format_args!(
-                "Warning: the queue has about {}. The function skips messages for this bucket after the tag is \
+            warn(format_args!(
+                "the queue has about {}. The function skips messages for this bucket after the tag is \
                  removed.",
                 counted(usize::try_from(*queued_messages).unwrap_or(usize::MAX), "message")
             ));
         }
-        if self.confirm.confirmed()? {
+        let mut outcome = Outcome::new(change_set);
+        outcome.is_applied = self.confirm.is_confirmed()?;
+        if outcome.is_applied {
             apply(&clients, change_set, PAUSE).await?;
-            if *removes_last {
-                say(format_args!("Unlinked {}.", self.bucket));
+            self.confirm.say(if *removes_last {
+                format!("Unlinked {}.", self.bucket)
             } else {
-                say(format_args!("Removed the distributions; {} is still linked to others.", self.bucket));
-            }
+                format!("Removed the distributions; {} is still linked to others.", self.bucket)
+            });
         }
-        Ok(())
+        self.confirm.finish(vec![outcome], &[])
     }
 }
 
-impl ConfirmArgs {
-    /// Returns whether to apply the change set. Asks for confirmation unless `--yes` or `--dry-run` is given.
-    ///
-    /// # Errors
-    /// If standard input is not a terminal, or cannot be read.
-    fn confirmed(&self) -> anyhow::Result<bool> {
-        if self.dry_run {
-            say("Dry run: nothing was changed.");
-            return Ok(false);
-        }
-        if self.yes {
-            return Ok(true);
-        }
-        if !io::stdin().is_terminal() {
-            bail!("cannot ask for confirmation, since standard input is not a terminal; specify --yes or --dry-run");
-        }
-        let mut stderr = io::stderr();
-        // A failed write is ignored: only an explicit yes applies the change set.
-        let _ = write!(stderr, "Apply these changes? [y/N] ").and_then(|()| stderr.flush());
-        let mut answer = String::new();
-        io::stdin().lock().read_line(&mut answer)?;
-        let is_yes = ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str());
-        if !is_yes {
-            say("Nothing was changed.");
-        }
-        Ok(is_yes)
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Prints the steps of a change set.
-fn show(change_set: &ChangeSet) {
-    let mut rows = plain_table();
-    for step in &change_set.steps {
-        let (what, lines) = step.lines();
-        for (number, line) in lines.into_iter().enumerate() {
-            rows.add_row([if number == 0 { what } else { "" }, &line]);
+    #[test]
+    fn a_word_is_a_distribution_a_domain_name_or_the_address_of_a_bucket() {
+        for (text, expected) in [
+            ("E2EXAMPLE1ABCD", "Distribution(E2EXAMPLE1ABCD)"),
+            ("arn:aws:cloudfront::123456789012:distribution/E2EXAMPLE1ABCD", "Distribution(E2EXAMPLE1ABCD)"),
+            ("s3://my-docs/", "Bucket(my-docs)"),
+            ("d111111abcdef8.cloudfront.net", "DomainName(d111111abcdef8.cloudfront.net)"),
+            ("www.example.com.", "DomainName(www.example.com)"),
+        ] {
+            let word = match Word::parse(text) {
+                Ok(Word::Distribution(id)) => format!("Distribution({id})"),
+                Ok(Word::Bucket(name)) => format!("Bucket({name})"),
+                Ok(Word::DomainName(name)) => format!("DomainName({name})"),
+                Err(error) => error.to_string(),
+            };
+            assert_eq!(word, expected);
         }
+        let error = Word::parse("my-docs").unwrap_err().to_string();
+        assert!(error.contains("my-docs") && error.contains("s3://BUCKET"), "{error}");
+        assert!(Word::parse("E1,E2").unwrap_err().to_string().contains("separate them by spaces"));
     }
-    say(rows.trim_fmt());
 }

@@ -6,10 +6,13 @@
 pub mod aws;
 mod aws_args;
 mod changes;
+mod completions;
 mod config;
 pub mod config_json;
+mod confirm;
 mod demo;
 mod explain;
+mod failure;
 mod input;
 mod invalidate;
 mod invalidate_table;
@@ -25,10 +28,7 @@ mod wait;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-
-/// The exit status for options that cannot work, also those that clap rejects.
-const USAGE: u8 = 2;
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Invalidates CloudFront automatically when S3 objects change: links buckets to the Lambda function, checks them, and
 /// sends invalidations from the command line.
@@ -36,7 +36,7 @@ const USAGE: u8 = 2;
 #[command(
     name = "invalidator",
     version,
-    max_term_width = 80,
+    max_term_width = 100,
     after_help = "\
 Exit status:
   0  done
@@ -50,38 +50,51 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the function on this machine against a fake AWS, with the files of a directory as changed objects.
+    /// Print a shell script that completes commands and options.
+    Completions(completions::CompletionsArgs),
+    /// Run the function on this machine against a fake AWS, with the files of a directory as objects.
     Demo(demo::DemoArgs),
     /// Create CloudFront invalidations for changed S3 objects, without a deployed function.
     Invalidate(invalidate::InvalidateArgs),
-    /// Link a bucket to the function: tag the bucket with its distributions, and send its event notifications to the
-    /// function.
+    /// Link buckets to the function: tag each with its distributions, and send its event notifications to the function.
     Link(link_command::LinkArgs),
     /// Show the paths and the price of an invalidation, without sending it.
     Plan(plan::PlanArgs),
     /// Check buckets, their distributions, the function and its queues.
     Status(status::StatusArgs),
-    /// Remove the tags, event notifications and permission that link added to a bucket.
+    /// Remove what link added to a bucket.
     Unlink(link_command::UnlinkArgs),
 }
 
 impl Cli {
     /// Runs the command. An error is printed to standard error, with its remedy.
     pub async fn run(self) -> ExitCode {
-        match self.command.run().await {
+        let is_json = self.command.is_json();
+        // Boxed, because the nested future types are large.
+        match Box::pin(self.command.run()).await {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                // The message may quote outside text, such as a bucket's tags, with control characters in it.
-                terminal::note(format_args!("Error: {}", crate::change::text::one_line(&format!("{error:#}"))));
-                if error.is::<input::UsageError>() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
-            }
+            Err(error) => failure::report(&error, is_json),
         }
     }
 }
 
 impl Command {
+    /// Whether the command prints JSON.
+    fn is_json(&self) -> bool {
+        match self {
+            Self::Completions(_) => false,
+            Self::Demo(demo) => demo.json,
+            Self::Invalidate(invalidate) => invalidate.json,
+            Self::Link(link) => link.is_json(),
+            Self::Plan(plan) => plan.json,
+            Self::Status(status) => status.json,
+            Self::Unlink(unlink) => unlink.is_json(),
+        }
+    }
+
     async fn run(self) -> anyhow::Result<()> {
         match self {
+            Command::Completions(completions) => completions.run(Cli::command()),
             Command::Demo(demo) => demo.run().await,
             Command::Invalidate(invalidate) => invalidate.run().await,
             Command::Link(link) => link.run().await,

@@ -8,14 +8,18 @@ use anyhow::{Context, bail};
 use clap::Args;
 use serde::Serialize;
 
+use super::aws_args::AwsArgs;
 use super::changes::{ChangedKeys, ChangesArgs, is_complete, owner};
 use super::config::ConfigArgs;
+use super::failure::{Failure, Reported};
 use super::input::UsageError;
 use super::keys::{self, InputError, LineOptions};
-use super::terminal::{MAX_ROWS, more, note, price, right, say, shorten, table};
+use super::terminal::{
+    MAX_ROWS, keep_on_one_line, more, note, price, print, right, say, say_json, shorten, table, warn,
+};
 use super::{explain, input};
-use crate::change::text::{counted, json_line, one_line};
-use crate::change::{Bucket, BucketName, ObjectKey, Region};
+use crate::change::text::{counted, one_line};
+use crate::change::{Bucket, BucketName, ObjectKey};
 use crate::collapse::{Budget, Collapsed, CostModel, Counted, Coverage, Heuristic, Objective, collapse};
 use crate::config::Config;
 use crate::path::{
@@ -38,7 +42,7 @@ Examples:
 pub(super) struct PlanArgs {
     #[command(flatten)]
     changes: ChangesArgs,
-    /// Listing of all keys in the bucket: the output of `aws s3 ls --recursive`, a JSON array, or one key per line; - reads
+    /// Listing of all keys in the bucket before the change: the output of `aws s3 ls --recursive`, a JSON array, or one key per line; - reads
     /// standard input. The output of `aws s3 sync` is accepted too, but lists only some keys, so the number of unchanged URLs
     /// evicted stays unknown
     #[arg(long, value_name = "FILE")]
@@ -46,13 +50,10 @@ pub(super) struct PlanArgs {
     /// Prefix of the listed keys, if the listing covers only part of the bucket
     #[arg(long, value_name = "PREFIX", requires = "listing")]
     listing_prefix: Option<String>,
-    /// Bucket that contains the keys; used to find the origins that point to it in the distribution config. With --event, only changes in
-    /// this bucket are planned
+    /// Bucket that contains the keys; used to find the origins that point to it in the distribution config. With --event,
+    /// only changes in this bucket count
     #[arg(long, value_name = "NAME", value_parser = super::input::bucket)]
     bucket: Option<BucketName>,
-    /// Region of the bucket, to match the domain names of origins; default: match any
-    #[arg(long, value_name = "REGION", value_parser = Region::new)]
-    region: Option<Region>,
     #[command(flatten)]
     source: ConfigArgs,
     /// Show the URLs of each key, and whether and why CloudFront requests them from the bucket
@@ -75,13 +76,15 @@ pub(super) struct PlanArgs {
     /// default: index.html, where the distribution serves such URLs
     #[arg(long, value_name = "NAMES", value_parser = IndexDocuments::parse)]
     index_documents: Option<IndexDocuments>,
-    /// Forms of the URLs that viewers request, separated by spaces, as in the bucket's tag invalidation:urls, such as
-    /// "/:key /:page"; default: /:key
+    /// Patterns of the URLs that viewers request, separated by spaces, as in the bucket's tag invalidation:urls
+    /// (docs/urls.md); default: /:key
     #[arg(long, value_name = "FORMS", value_parser = UrlForms::parse)]
     urls: Option<UrlForms>,
     /// Print one JSON object instead of tables
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
+    #[command(flatten)]
+    aws: AwsArgs,
 }
 
 /// Returns a parser of numbers from 1 to `most`.
@@ -135,19 +138,28 @@ impl PlanArgs {
             let invalidation = JsonInvalidation::new(&set.items, changed.len(), wildcards(&set), set.unchanged_evicted);
             let urls = self.explain.then(|| explain::rows(&mapping, &keys, self.urls.is_some()));
             let urls_uncertain = (mapping.are_urls_uncertain && !changed.is_empty()).then_some(changed.len());
-            JsonPlan { ok: unreadable.count == 0, urls_uncertain, invalidations: vec![invalidation], urls }.print()?;
+            let refused = unreadable.refuse().map_err(|error| error.to_string());
+            let failures = refused.err().map(|message| Failure { code: "record-invalid", message });
+            JsonPlan {
+                ok: failures.is_none(),
+                urls_uncertain,
+                invalidations: vec![invalidation],
+                urls,
+                failures: failures.into_iter().collect(),
+            }
+            .print()?;
         } else {
             if self.explain {
                 explain::print(&mapping, &keys, self.urls.is_some());
             }
             print_tables(&set, &changed, unchanged_urls.as_ref(), keys.len() - changed.len());
         }
-        unreadable.refuse().context("the plan is incomplete")
+        unreadable.refuse().map_err(|error| Reported(format!("the plan is incomplete: {error}")).into())
     }
 
     /// Returns how the distribution maps the bucket's keys to URLs. Defaults apply where that is not known.
     async fn mapping(&self) -> anyhow::Result<Mapping> {
-        let config = self.source.read(self.region.as_ref()).await?.map(Arc::new);
+        let config = self.source.read(&self.aws).await?.map(Arc::new);
         let default_names = || IndexDocuments::Default(vec![Config::DEFAULT_INDEX_DOCUMENT.to_owned()]);
         let options = BucketOptions {
             distributions: Vec::new(),
@@ -159,17 +171,17 @@ impl PlanArgs {
             max_paths: None,
             ignored: Vec::new(),
         };
-        let bucket = self.bucket.clone().map(|name| Bucket { name, region: self.region.clone() });
+        let bucket = self.bucket.clone().map(|name| Bucket { name, region: self.aws.region().cloned() });
         let Some(bucket) = bucket else { return Ok(Mapping::without_config(&options)) };
         let mapping = Mapping::new(&bucket, &options, config.as_ref());
         if mapping.unnamed_functions.at_origin_request {
-            note(URLS_UNCERTAIN);
+            warn(URLS_UNCERTAIN);
         } else if mapping.unnamed_functions.at_viewer_request {
             note(URLS_REWRITTEN);
         }
         if config.is_some() && !mapping.is_conclusive() {
-            note(format_args!(
-                "The distribution config does not show which origins point to bucket {}. The plan uses defaults where \
+            warn(format_args!(
+                "the distribution config does not show which origins point to bucket {}. The plan uses defaults where \
                  the config is unclear.",
                 bucket.name
             ));
@@ -182,13 +194,15 @@ impl PlanArgs {
         let wildcards = items.iter().filter(|item| item.is_wildcard()).count();
         if self.json {
             let invalidations = vec![JsonInvalidation::new(items, 0, wildcards, None)];
-            return JsonPlan { ok: true, urls_uncertain: None, invalidations, urls: None }.print();
+            return JsonPlan { ok: true, urls_uncertain: None, invalidations, urls: None, failures: Vec::new() }
+                .print();
         }
         let mut rows = table(&["PATH"]);
         for item in items.iter().take(MAX_ROWS) {
             rows.add_row([item.to_string()]);
         }
-        say(rows.trim_fmt());
+        keep_on_one_line(&mut rows, &[0]);
+        print(rows);
         more(items.len(), "path");
         if left_out > 0 {
             say(format_args!("{} left out, because these cover them", counted(left_out, "other path")));
@@ -257,6 +271,9 @@ struct JsonPlan<'a, P> {
     /// The URLs of the keys, with `--explain`.
     #[serde(skip_serializing_if = "Option::is_none")]
     urls: Option<Vec<explain::Row>>,
+    /// Why the plan does not have all changes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    failures: Vec<Failure>,
 }
 
 #[derive(Serialize)]
@@ -291,8 +308,7 @@ impl<'a, P> JsonInvalidation<'a, P> {
 impl<P: Serialize> JsonPlan<'_, P> {
     fn print(mut self) -> anyhow::Result<()> {
         self.invalidations.retain(|it| !it.paths.is_empty());
-        say(json_line(&serde_json::to_string(&self)?));
-        Ok(())
+        say_json(&self)
     }
 }
 
@@ -328,8 +344,9 @@ fn print_tables(
             evicted.map_or_else(|| "unknown".to_owned(), |urls| urls.to_string()),
         ]);
     }
+    keep_on_one_line(&mut rows, &[0, 2]);
     right(&mut rows, &[1, 3]);
-    say(rows.trim_fmt());
+    print(rows);
     more(set.items.len(), "path");
 
     let mut costs = table(&["METHOD", "PATHS", "WILDCARDS", "PRICE", "UNCHANGED URLS EVICTED"]);
@@ -342,5 +359,5 @@ fn print_tables(
     row("\"/*\"", 1, 1, unchanged_urls.and_then(|it| it.count("/")));
     right(&mut costs, &[1, 2, 3, 4]);
     say("");
-    say(costs.trim_fmt());
+    print(costs);
 }

@@ -6,23 +6,22 @@ use std::time::SystemTime;
 
 use anyhow::bail;
 use clap::Args;
+use comfy_table::{Cell, Table};
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
 use super::aws_args::{AwsArgs, DeploymentArgs};
+use super::failure::Reported;
 use super::link::{
     BucketStatus, CachedApi, Check, Deployment, DeploymentStatus, OperatorApi, Problem, check_bucket, check_deployment,
 };
-use super::terminal::{keep_on_one_line, narrow, note, right, say, shorten_to, table};
-use crate::change::text::{counted, excerpt, json_line, one_line};
+use super::terminal::{bad, good, keep_on_one_line, print_with_names, right, say, say_json, shorten_to, table, warn};
+use crate::change::text::{counted, excerpt, one_line};
 use crate::change::{BucketName, Timestamp};
 use crate::report::logging::timestamp;
 
 /// The most buckets that are checked concurrently.
 const MAX_CONCURRENT_CHECKS: usize = 8;
-
-/// The most characters of a queue's name in the table.
-const MAX_QUEUE_NAME: usize = 44;
 
 /// What to check.
 #[derive(Debug, Args)]
@@ -39,7 +38,7 @@ pub(super) struct StatusArgs {
     /// Buckets to check
     #[arg(value_name = "BUCKET", value_parser = super::input::bucket)]
     buckets: Vec<BucketName>,
-    /// Check all buckets of the Region that are tagged for the function, and buckets whose tags cannot be read
+    /// Check all buckets of the Region that have the function's tag, and buckets whose tags cannot be read
     #[arg(long, conflicts_with = "buckets")]
     all: bool,
     /// Accept distributions without an origin that points to the bucket, or with origins that cannot be read
@@ -47,7 +46,7 @@ pub(super) struct StatusArgs {
     skip_origin_check: bool,
     /// Print one JSON object instead of tables
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     #[command(flatten)]
     deployment: DeploymentArgs,
     #[command(flatten)]
@@ -56,7 +55,7 @@ pub(super) struct StatusArgs {
 
 impl StatusArgs {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let (clients, deployment) = self.deployment.find(&self.aws).await?;
+        let (clients, deployment) = self.deployment.find(&self.aws, self.buckets.first()).await?;
         let api = CachedApi::new(&clients);
         // Boxed, because the nested future types are large.
         let function = Box::pin(check_deployment(&api, &deployment, timestamp(SystemTime::now()))).await;
@@ -72,16 +71,19 @@ impl StatusArgs {
         if self.json {
             let status =
                 Status { ok: problems.is_empty(), function: &function, buckets: &buckets, problems: &problems };
-            say(json_line(&serde_json::to_string(&status)?));
+            say_json(&status)?;
         } else {
             if !buckets.is_empty() {
-                say(format_args!("{}\n", bucket_table(&buckets)));
+                print_with_names(|most| bucket_table(&buckets, most));
+                say("");
             }
-            say(queue_table(&function));
+            print_with_names(|most| queue_table(&function, most));
             for last_poll in function.queues.iter().filter_map(|it| it.last_poll.as_ref()) {
-                let text = format!("Polled last: {}", last_poll.state);
-                say(format_args!("\n{}", one_line(&mark(last_poll, &text))));
+                let mark = if last_poll.is_ok() { "" } else { "! " };
+                say(format_args!("\n{mark}Polled last: {}", one_line(&last_poll.state)));
             }
+            let mark = if function.invocations.is_ok() { "" } else { "! " };
+            say(format_args!("\n{mark}Invocations: {}", one_line(&function.invocations.state)));
             let version = function.version.as_deref().unwrap_or("unknown");
             say(format_args!("\nVersion of the function: {}", excerpt(version)));
             for (bucket, note) in buckets.iter().flat_map(notes) {
@@ -92,10 +94,10 @@ impl StatusArgs {
             }
         }
         if let Some(warning) = version_warning(function.version.as_deref()) {
-            note(warning);
+            warn(warning);
         }
         if !problems.is_empty() {
-            bail!("{} found", counted(problems.len(), "problem"));
+            bail!(Reported(format!("{} found", counted(problems.len(), "problem"))));
         }
         Ok(())
     }
@@ -124,7 +126,7 @@ fn version_warning(of_function: Option<&str>) -> Option<String> {
     let own = env!("CARGO_PKG_VERSION");
     let other = of_function.filter(|version| *version != own)?;
     Some(format!(
-        "warning: the function has version {}, and this command line has version {own}; use the same version of both",
+        "the function has version {}, and this command line has version {own}; use the same version of both",
         excerpt(other)
     ))
 }
@@ -175,60 +177,59 @@ fn problems<'a>(function: &'a DeploymentStatus, buckets: &'a [BucketStatus]) -> 
     buckets.iter().flat_map(of_bucket).chain(function.problems().map(of_function)).collect()
 }
 
-fn bucket_table(buckets: &[BucketStatus]) -> String {
+/// The table of the buckets, with at most this many characters of a name.
+fn bucket_table(buckets: &[BucketStatus], most: usize) -> Table {
     let mut rows =
         table(&["BUCKET", "TAG", "DISTRIBUTION", "ORIGIN\nPATH", "EVENTS\nVIA", "POLICY", "LAST\nINVALIDATION"]);
-    narrow(&mut rows);
-    // Distribution IDs and times are short. The names of buckets are not.
-    keep_on_one_line(&mut rows, &[2, 6]);
     for it in buckets {
         // The columns have no space for these two checks, so another cell of the same object shows their problems.
-        let name = mark(&it.dry_run, &it.name);
-        let shared = [&it.tag, &it.events_via, &it.policy].map(marked);
-        let [tag, events_via, policy] = &shared;
+        let name = unless_wrong(&it.dry_run, &shorten_to(most, &it.name));
+        let [tag, events_via, policy] = [&it.tag, &it.events_via, &it.policy].map(marked);
         if it.distributions.is_empty() {
-            rows.add_row([name.as_str(), tag, "", "", events_via, policy, ""]);
+            rows.add_row([name, tag, Cell::new(""), Cell::new(""), events_via, policy]);
+            continue;
         }
-        for (number, each) in it.distributions.iter().enumerate() {
+        let mut shared = [Some([name, tag]), Some([events_via, policy])];
+        for each in &it.distributions {
             let served = if each.origin_path.is_ok() { &each.urls } else { &each.origin_path };
-            let (id, origin_path) = (mark(&each.exists, &each.id), mark(served, &each.origin_path.state));
             let last = match &each.last_invalidation {
                 Some(last) => ago(last.created_at),
                 None if each.is_listed => "never".to_owned(),
                 None => "unknown".to_owned(),
             };
-            if number == 0 {
-                rows.add_row([&name, tag, &id, &origin_path, events_via, policy, &last].map(String::as_str));
-            } else {
-                rows.add_row(["", "", &id, &origin_path, "", "", &last]);
-            }
+            let [before, after] =
+                shared.each_mut().map(|cells| cells.take().unwrap_or_else(|| ["", ""].map(Cell::new)));
+            let id = unless_wrong(&each.exists, &each.id);
+            let origin_path = unless_wrong(served, &each.origin_path.state);
+            rows.add_row(before.into_iter().chain([id, origin_path]).chain(after).chain([Cell::new(last)]));
         }
     }
-    rows.trim_fmt()
+    // Names and IDs are not broken.
+    keep_on_one_line(&mut rows, &[0, 2, 6]);
+    rows
 }
 
-fn queue_table(function: &DeploymentStatus) -> String {
+/// The table of the queues, with at most this many characters of a name.
+fn queue_table(function: &DeploymentStatus, most: usize) -> Table {
     let mut rows = table(&["QUEUE", "STATE", "AVAILABLE", "IN FLIGHT"]);
-    narrow(&mut rows);
     for it in function.queues.iter().chain(&function.dead_letter_queues) {
-        rows.add_row([
-            shorten_to(MAX_QUEUE_NAME, &it.name),
-            marked(&it.state),
-            it.available.to_string(),
-            it.in_flight.to_string(),
-        ]);
+        let numbers = [it.available, it.in_flight].map(Cell::new);
+        let name = Cell::new(shorten_to(most, &it.name));
+        rows.add_row([name, marked(&it.state)].into_iter().chain(numbers));
     }
+    keep_on_one_line(&mut rows, &[0]);
     right(&mut rows, &[2, 3]);
-    rows.trim_fmt()
+    rows
 }
 
-fn marked(check: &Check) -> String {
-    mark(check, &check.state)
+/// A cell with the state of a check.
+fn marked(check: &Check) -> Cell {
+    if check.is_ok() { good(&check.state) } else { bad(&check.state) }
 }
 
-/// Returns the text, after `!` if the check has a problem.
-fn mark(check: &Check, text: &str) -> String {
-    if check.is_ok() { text.to_owned() } else { format!("! {text}") }
+/// A cell with this text, which is marked if the check has a problem.
+fn unless_wrong(check: &Check, text: &str) -> Cell {
+    if check.is_ok() { Cell::new(text) } else { bad(text) }
 }
 
 /// The time since `created_at`, such as `5 min ago`.
@@ -246,6 +247,7 @@ fn ago(created_at: Timestamp) -> String {
 mod tests {
     use super::*;
     use crate::cli::link::{DistributionStatus, LastInvalidation, QueueStatus};
+    use crate::cli::terminal::{fitted, rendered};
 
     fn ok(state: &str) -> Check {
         Check { state: state.to_owned(), problem: None }
@@ -293,6 +295,7 @@ mod tests {
         let function = DeploymentStatus {
             arn: "arn:aws:lambda:eu-central-1:123456789012:function:f".to_owned(),
             version: None,
+            invocations: ok("no failures"),
             queues: vec![queue("cloudfront-invalidator-Queue-6BB05B5F75285", ok("enabled"))],
             dead_letter_queues: vec![queue(
                 "cloudfront-invalidator-DeadLetterQueue-42E4C03ED2987",
@@ -300,7 +303,19 @@ mod tests {
             )],
             own_problems: Vec::new(),
         };
-        let shown = format!("{}\n{}", bucket_table(&buckets), queue_table(&function));
+        let shown = |width| {
+            let tables = [
+                fitted(width, |most| bucket_table(&buckets, most)),
+                fitted(width, |most| queue_table(&function, most)),
+            ];
+            tables.map(|it| rendered(it, width)).join("\n")
+        };
+        let in_a_file = shown(None);
+        assert!(
+            in_a_file.contains("\ncloudfront-invalidator-DeadLetterQueue-42E4C03ED2987  ! not empty"),
+            "{in_a_file}"
+        );
+        let shown = shown(Some(80));
         assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
         let has = |cells: &[&str]| {
             shown
@@ -316,18 +331,19 @@ mod tests {
             events_via: ok("EventBridge"),
             ..bucket("by-eventbridge", ok("ok"), &[("E2EXAMPLE1ABCD", Some(5))])
         };
-        let shown_forwarded = bucket_table(&[forwarded]);
+        let shown_forwarded = rendered(bucket_table(&[forwarded], usize::MAX), Some(80));
         assert!(
             shown_forwarded.contains("by-eventbridge") && shown_forwarded.contains("EventBridge"),
             "{shown_forwarded}"
         );
-        assert!(has(&["…t-invalidator-DeadLetterQueue-42E4C03ED2987", "! not empty", "12345", "0"]), "{shown}");
+        assert!(has(&["…nt-invalidator-DeadLetterQueue-42E4C03ED2987", "! not empty", "12345", "0"]), "{shown}");
     }
 
     #[test]
     fn each_problem_is_marked_in_the_table() {
         let ids = [("E2EXAMPLE1ABCD", Some(5))];
-        let shown = |bucket: BucketStatus| bucket_table(&[bucket]).lines().last().unwrap_or_default().to_owned();
+        let shown =
+            |bucket| rendered(bucket_table(&[bucket], usize::MAX), None).lines().last().unwrap_or_default().to_owned();
         assert!(!shown(bucket("my-site", ok("ok"), &ids)).contains('!'));
         let failed = BucketStatus { dry_run: problem("failed", "dry-run-failed"), ..bucket("my-site", ok("ok"), &ids) };
         assert!(shown(failed).starts_with("! my-site"));
@@ -351,7 +367,7 @@ mod tests {
         assert_eq!(version_warning(None), None, "not known");
         assert_eq!(version_warning(Some(env!("CARGO_PKG_VERSION"))), None);
         let warning = version_warning(Some("9.8.7\n")).unwrap();
-        assert!(warning.starts_with("warning: the function has version 9.8.7\\n, and this"), "{warning}");
+        assert!(warning.starts_with("the function has version 9.8.7\\n, and this"), "{warning}");
     }
 
     #[test]
@@ -360,6 +376,7 @@ mod tests {
         let function = DeploymentStatus {
             arn: String::new(),
             version: None,
+            invocations: ok("no failures"),
             queues: vec![queue("changes", problem("disabled", "event-source-disabled"))],
             dead_letter_queues: Vec::new(),
             own_problems: vec![Problem { code: "dry-run", message: "a remedy".to_owned() }],

@@ -152,6 +152,7 @@ mod tests {
             rule("c", Destination::Topic("arn:aws:sns:r:1:t".to_owned()), &["s3:ObjectAcl:Put"], ""),
         ];
         let link_plan = LinkPlan {
+            wrong_distributions: Vec::new(),
             change_set: ChangeSet { bucket: bucket.clone(), steps: Vec::new() },
             origin_paths: Vec::new(),
             managed_by: None,

@@ -1,14 +1,13 @@
-//! Prints lines and tables for a terminal of 80 columns. Without colors, so that the output is the same in a file.
+//! Prints lines and tables, and on a terminal in its width and with colors.
 
 use std::io::{self, Write};
 
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
+use comfy_table::{Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
+use console::Term;
+use serde::Serialize;
 
-use crate::change::text::counted;
+use crate::change::text::{counted, json_line};
 use crate::plan::price_usd;
-
-/// The maximum width of a table, in columns.
-const WIDTH: u16 = 80;
 
 /// The most rows of a table that are printed. [`more`] prints the number of the others.
 pub(super) const MAX_ROWS: usize = 40;
@@ -16,11 +15,14 @@ pub(super) const MAX_ROWS: usize = 40;
 /// The most characters of an example's key that are printed.
 const MAX_EXAMPLE: usize = 24;
 
-/// A line below the header and no other borders.
-const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::new('─', '─', '─', '─'));
+/// The fewest characters to which a name is shortened so that a table fits.
+const MIN_NAME: usize = 16;
 
-/// The same without space for borders.
-const NARROW_STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));
+/// The spaces between two columns.
+const GAP: usize = 2;
+
+/// A line below the header, two spaces between columns, and no other borders.
+const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));
 
 /// Prints a line to standard output. A closed pipe is not an error; after any other failed write the program exits
 /// with status 1.
@@ -35,33 +37,127 @@ pub(super) fn say(line: impl std::fmt::Display) {
     }
 }
 
+/// Prints a value as one line of JSON to standard output.
+pub(super) fn say_json(value: &impl Serialize) -> anyhow::Result<()> {
+    say(json_line(&serde_json::to_string(value)?));
+    Ok(())
+}
+
 /// Prints a line to standard error.
 pub(super) fn note(line: impl std::fmt::Display) {
     // A failed write is ignored: standard output may still work.
     let _ = writeln!(io::stderr(), "{line}");
 }
 
+/// Prints a warning to standard error.
+pub(super) fn warn(message: impl std::fmt::Display) {
+    note(format_args!("{} {message}", console::style("Warning:").yellow().for_stderr()));
+}
+
+/// Prints the function's warnings as those of the command. Its errors are the command's own, which are printed at the end.
+pub(super) struct FunctionLog;
+
+impl Write for FunctionLog {
+    /// Writes one line of the log.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if let Some(warning) = String::from_utf8_lossy(line).strip_prefix("WARN ") {
+            warn(warning.trim());
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Prints an error to standard error.
+pub(super) fn error(message: impl std::fmt::Display) {
+    note(format_args!("{} {message}", console::style("Error:").red().for_stderr()));
+}
+
+/// Prints a table, in the width of the terminal. Where standard output is none, such as a file or a pipe, no cell
+/// wraps.
+pub(super) fn print(mut table: Table) {
+    table.force_no_tty();
+    if console::colors_enabled() {
+        table.enforce_styling();
+    }
+    say(rendered(table, width()));
+}
+
+/// Prints a table that has names in its first column, and shortens them if it would be wider than the terminal. `build`
+/// makes it with at most so many characters of a name.
+pub(super) fn print_with_names(build: impl Fn(usize) -> Table) {
+    print(fitted(width(), build));
+}
+
+/// The table that fits this width, if a width is given.
+pub(super) fn fitted(width: Option<u16>, build: impl Fn(usize) -> Table) -> Table {
+    let table = build(usize::MAX);
+    let widths: Vec<_> = table.column_max_content_widths().into_iter().map(usize::from).collect();
+    let total = widths.iter().map(|it| it + GAP).sum::<usize>().saturating_sub(GAP);
+    match (width, widths.first()) {
+        (Some(width), Some(names)) if total > usize::from(width) => {
+            build(names.saturating_sub(total - usize::from(width)).max(MIN_NAME))
+        }
+        _ => table,
+    }
+}
+
+/// The number of columns of the terminal; `None` if standard output is none.
+pub(super) fn width() -> Option<u16> {
+    Term::stdout().size_checked().map(|(_, columns)| columns).filter(|columns| *columns > 0)
+}
+
+/// A table as text, with at most this many columns if a width is given.
+pub(super) fn rendered(mut table: Table, width: Option<u16>) -> String {
+    match width {
+        Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
+        None => table.set_content_arrangement(ContentArrangement::Disabled),
+    };
+    let last = table.column_count().saturating_sub(1);
+    for (number, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, if number == last { 0 } else { 2 }));
+    }
+    table.trim_fmt()
+}
+
 /// Returns an empty table with a header, in upper case.
 pub(super) fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(STYLE).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
-    table.set_header(header);
+    let mut table = plain_table();
+    table.load_style(STYLE).set_header(header);
     table
 }
 
 /// Returns an empty table without header and borders.
 pub(super) fn plain_table() -> Table {
     let mut table = Table::new();
-    table.load_style(TableStyle::new()).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
+    table.load_style(TableStyle::new());
     table
 }
 
-/// Reduces the space between columns to two characters.
-pub(super) fn narrow(table: &mut Table) {
-    table.load_style(NARROW_STYLE);
-    let last = table.column_count().saturating_sub(1);
-    for (number, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, if number == last { 0 } else { 2 }));
+/// A cell of something that is right.
+pub(super) fn good(text: impl ToString) -> Cell {
+    Cell::new(text).fg(Color::DarkGreen)
+}
+
+/// A cell of something that is wrong, which starts with `!`.
+pub(super) fn bad(text: impl std::fmt::Display) -> Cell {
+    Cell::new(format_args!("! {text}")).fg(Color::DarkRed)
+}
+
+/// A cell with a line of a difference: `+` added, `-` removed.
+pub(super) fn difference(line: String) -> Cell {
+    let color = match line.as_bytes().first() {
+        Some(b'+') => Some(Color::DarkGreen),
+        Some(b'-') => Some(Color::DarkRed),
+        _ => None,
+    };
+    let cell = Cell::new_owned(line);
+    match color {
+        Some(color) => cell.fg(color),
+        None => cell,
     }
 }
 

@@ -31,8 +31,8 @@ const MAX_BYTES: usize = 20 * 1024 * 1024;
 #[derive(Default)]
 struct Received {
     batch: Batch,
-    /// The last receipt handle of each message, by message ID.
-    receipt_handles: HashMap<Box<str>, Box<str>>,
+    /// The last receipt handle of each message and how often it was received, by message ID.
+    receipts: HashMap<Box<str>, (Box<str>, u64)>,
     /// The bytes of all bodies.
     bytes: usize,
     /// The bytes of the longest body.
@@ -50,11 +50,11 @@ impl Received {
             Vec::new()
         });
         let any = !messages.is_empty();
-        for ReceivedMessage { id, receipt_handle, is_redelivered, body } in messages {
-            if self.receipt_handles.insert(id.clone(), receipt_handle).is_none() {
+        for ReceivedMessage { id, receipt_handle, receive_count, body } in messages {
+            if self.receipts.insert(id.clone(), (receipt_handle, receive_count)).is_none() {
                 self.bytes += body.len();
                 self.longest = self.longest.max(body.len());
-                decode_message(id, is_redelivered, &body, &mut self.batch);
+                decode_message(id, receive_count > 1, &body, &mut self.batch);
             }
         }
         any
@@ -63,7 +63,7 @@ impl Received {
     /// Returns how many messages each of the next receives may return, so that the bounds are kept if no body is longer
     /// than those before.
     fn room(&self) -> usize {
-        let messages = MAX_MESSAGES.saturating_sub(self.receipt_handles.len());
+        let messages = MAX_MESSAGES.saturating_sub(self.receipts.len());
         let bytes = MAX_BYTES.saturating_sub(self.bytes);
         (messages.min(bytes / self.longest.max(1)) / RECEIVERS).min(MAX_BATCH)
     }
@@ -85,13 +85,14 @@ impl App {
             tracing::info!("the poll is late and the next is due, so it is skipped");
             return report.into();
         }
-        let Received { mut batch, receipt_handles, error, .. } = receive_all(queue, invocation).await;
+        let Received { mut batch, receipts, error, .. } = receive_all(queue, invocation).await;
         let mut failures = Vec::new();
         // Counted as one change, so that the alarm on failures reports it.
         let queue_failure = |error: &CallError| Failure { changes: 1, ..Failure::queue(error) };
         let mut queue_failures: Vec<_> = error.iter().map(queue_failure).collect();
         let messages = batch.messages.get_or_insert_default().len();
         let mut deleted = 0;
+        let mut attempt = receipts.values().map(|(_, receive_count)| *receive_count).max();
         if messages > 0 {
             let reserve = delete_reserve(messages, invocation);
             let deadline = invocation.deadline.checked_sub(reserve).unwrap_or(invocation.deadline);
@@ -102,9 +103,17 @@ impl App {
                 .await
             {
                 Ok(handled) => {
-                    let done = batch.messages.iter().flatten().filter(|message| !handled.has_failed(message));
-                    let done = done.filter_map(|message| receipt_handles.get(&message.id).cloned());
-                    let (count, error) = delete_all(queue, done.collect(), invocation).await;
+                    let mut done = Vec::new();
+                    attempt = None;
+                    for message in batch.messages.iter().flatten() {
+                        let Some((receipt_handle, receive_count)) = receipts.get(&message.id) else { continue };
+                        if handled.has_failed(message) {
+                            attempt = attempt.max(Some(*receive_count));
+                        } else {
+                            done.push(receipt_handle.clone());
+                        }
+                    }
+                    let (count, error) = delete_all(queue, done, invocation).await;
                     deleted = count;
                     queue_failures.extend(error.iter().map(queue_failure));
                     failures.extend(handled.failures);
@@ -116,7 +125,7 @@ impl App {
                 }
             }
         }
-        report.queue = Some(QueueCounts { received: messages, deleted });
+        report.queue = Some(QueueCounts { received: messages, deleted, attempt });
         log_failures(&failures, 0, batch.unlisted_failures);
         for failure in &queue_failures {
             tracing::error!(failure = failure.message, "the queue was not read completely");

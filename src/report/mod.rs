@@ -311,6 +311,9 @@ pub struct QueueCounts {
     /// The number of messages deleted, because nothing of them failed.
     #[serde(rename = "messagesDeleted")]
     pub deleted: usize,
+    /// How often the message of which something failed was received that was received most often.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u64>,
 }
 
 /// The number of changes by outcome. Every change is counted once.

@@ -101,7 +101,7 @@ def from_a_zip_without_rust(emulator, deploy, zip_file):
 
     until("all URLs of the sample site are invalidated", invalidated)
     printed = emulator.invalidator("status", "my-site", notes=True)
-    assert f"\nVersion of the function: {VERSION}\n" in printed and "warning:" not in printed, printed
+    assert f"\nVersion of the function: {VERSION}\n" in printed and "Warning:" not in printed, printed
 
 
 def the_bucket_must_fit(emulator, deploy, workdir, zip_file):
@@ -181,7 +181,7 @@ def from_a_release(emulator, deploy, workdir, zip_file):
     configuration = emulator.client("lambda").get_function_configuration(FunctionName=outputs["FunctionArn"])
     assert configuration["Environment"]["Variables"]["VERSION"] == outputs["Version"] == version, outputs
     printed = emulator.invalidator("status", "--stack", "released", notes=True)
-    assert f"warning: the function has version {version}, and this command line has version {VERSION}" in printed, printed
+    assert f"Warning: the function has version {version}, and this command line has version {VERSION}" in printed, printed
     assert configuration["Environment"]["Variables"]["MAX_PATHS"] == "7", configuration
     # A repository that is not on GitHub has no releases that the script knows.
     assert "set RELEASES_URL" in deploy(*release, code=1)

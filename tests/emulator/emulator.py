@@ -3,15 +3,20 @@
 It checks neither paths nor quotas, and knows no CodePipeline: those are the fake AWS's.
 """
 
+import contextlib
 import datetime
+import fcntl
 import importlib.util
 import json
 import os
+import pty
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import termios
 import time
 import urllib.error
 import urllib.request
@@ -104,6 +109,24 @@ class Emulator:
         if done.returncode != int(fails):
             raise SystemExit(f"{' '.join(map(str, command))}: {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout + done.stderr if fails or notes else done.stdout
+
+    def screen(self, *command, columns=80, color=False, answer="", fails=False, **environment):
+        """Runs a command on a terminal of this width; everything that it printed there. `answer` is typed at its prompt."""
+        environment = self.environment | {"TERM": "xterm-256color"} | ({} if color else {"NO_COLOR": "1"}) | environment
+        controller, terminal = pty.openpty()
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+        process = subprocess.Popen(command, env=environment, cwd=ROOT, stdin=terminal, stdout=terminal, stderr=terminal)
+        os.close(terminal)
+        os.write(controller, answer.encode())
+        printed = b""
+        # Linux reports an error once nobody has the terminal open any more.
+        with contextlib.suppress(OSError):
+            while part := os.read(controller, 65536):
+                printed += part
+        os.close(controller)
+        printed = printed.decode().replace("\r\n", "\n")
+        assert process.wait() == int(fails), (command, process.returncode, printed)
+        return printed
 
     def invalidator(self, *arguments, **options):
         """The operator's command line."""

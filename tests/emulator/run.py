@@ -14,6 +14,7 @@ from pathlib import Path
 import burst
 import existing_configuration
 import permissions
+import screens
 import status_problems
 from emulator import ROOT, SCHEDULED_TIME, Emulator, is_covered, site, until, url_of
 
@@ -53,21 +54,41 @@ def as_the_readme_says(emulator):
     home = Path(os.environ["HOME"])
     defaults = [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")]
     own = {name: os.environ.get(name, str(home / default)) for name, default in defaults}
-    printed = emulator.run("bash", "-euc", commands, BUCKET="my-site", DISTRIBUTION=distribution, **own)
+    printed = emulator.screen("bash", "-euc", commands, BUCKET="my-site", **own)
     sample = ROOT / "tests/fixtures/sample-site"
     urls = {url_of(str(file.relative_to(sample))) for file in sample.rglob("*") if file.is_file()} | {"/"}
     wait_for(emulator, "my-site", distribution, {}, urls)
     # After the next poll, as the README says.
     emulator.count_empty_receives(emulator.outputs(STACK)["QueueUrl"], 1, minutes_ago=1)
-    status = emulator.invalidator("status", "my-site")
+    invalidator = ROOT / "target/debug/invalidator"
+    status = emulator.screen(invalidator, "status", "my-site")
     is_shown("docs/command-line.md", "link", printed, distribution)
     is_shown("docs/command-line.md", "status", status, distribution)
     invalidate = ["invalidate", "--distribution", distribution, "--paths", "/index.html", "/img/*", "--wait"]
     is_shown("docs/command-line.md", "invalidate", emulator.invalidator(*invalidate, notes=True), distribution)
+    made_up = {distribution: "E2EXAMPLE1ABCD"}
+    emulator.bucket("my-docs")
+    made_up[docs := emulator.distribution("my-docs")] = "E2EXAMPLE2ABCD"
+    screens.check(emulator, "link", "link", "my-docs", "--dry-run", made_up=made_up)
+    screens.check(emulator, "status", "status", "my-site", made_up=made_up)
+    screens.check(emulator, "no-stack", "status", "--stack", "other", made_up=made_up, fails=True)
+    is_asked(emulator, docs)
     emulator.client("s3").delete_bucket_tagging(Bucket="my-site")
-    printed = emulator.invalidator("status", "my-site", fails=True)
+    printed = emulator.screen(invalidator, "status", "my-site", fails=True)
+    screens.check(emulator, "status-problem", "status", "my-site", made_up=made_up, fails=True)
     is_shown("docs/command-line.md", "status without the tag", printed, distribution)
     is_removed(emulator)
+
+
+def is_asked(emulator, distribution):
+    """`link` finds the distribution, and asks. A no changes nothing and is no success."""
+    command = [ROOT / "target/debug/invalidator", "link", "my-docs"]
+    printed = emulator.screen(*command, answer="n\n", fails=True)
+    assert "Apply these changes? [y/N]" in printed and "Error: not confirmed; nothing was changed" in printed, printed
+    printed = emulator.screen(*command, "--invalidate-now", answer="y\n")
+    assert f"{distribution} serves my-docs" in printed and "Linked my-docs." in printed, printed
+    assert list(emulator.invalidations(distribution).values()) == [["/*"]], printed
+    emulator.invalidator("unlink", "my-docs", "--yes")
 
 
 def is_removed(emulator):

@@ -56,6 +56,8 @@ def play(emulator, distributions, outputs):
     kept = kept.get("requestPayload", kept)
     assert kept["Records"][0]["s3"]["object"]["key"] == "lost+and+found.txt", kept
     assert_reports(emulator, "by-function", "dead-letter-queue-not-empty", "the dead-letter queue has 1 message")
+    # The function's log has the code of the failure.
+    assert_reports(emulator, "by-function", "invocations-failed", ": config-not-found: ")
     sqs.purge_queue(**dead)
     # unlink removes all of it.
     for bucket in distributions:

@@ -116,14 +116,16 @@ impl CommandRow {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_error_of_a_command_is_the_tables() {
     let mut wrong = Vec::new();
-    for row in rows::<CommandRow>("command-errors.json") {
+    for (number, row) in rows::<CommandRow>("command-errors.json").into_iter().enumerate() {
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("errors-{}", fastrand::u64(..)));
         fs::create_dir_all(&directory).unwrap();
         let (status, output, errors) = row.run(&directory).await;
         fs::remove_dir_all(directory).unwrap();
         let is_output = row.output.as_ref().map_or(output.is_empty(), |part| output.contains(part));
         if (status, &errors) != (row.status, &row.message) || !is_output {
-            wrong.push(json!({ "command": row.command, "status": status, "output": output, "message": errors }));
+            wrong.push(
+                json!({ "row": number, "command": row.command, "status": status, "output": output, "message": errors }),
+            );
         }
     }
     assert!(wrong.is_empty(), "{}", serde_json::to_string_pretty(&wrong).unwrap());

@@ -144,7 +144,7 @@ def deploys_without_rust(emulator, workdir):
     distribution = emulator.distribution("my-site")
     emulator.run(invalidator, "link", "my-site", distribution, "--yes")
     status = emulator.run(invalidator, "status", "my-site", notes=True)
-    assert f"Version of the function: {VERSION}" in status and "warning:" not in status, status
+    assert f"Version of the function: {VERSION}" in status and "Warning:" not in status, status
     # As in the console: the zip with its name in a bucket, and the template with only the bucket given.
     s3, cloudformation = emulator.client("s3"), emulator.client("cloudformation")
     emulator.bucket("uploads")

@@ -143,7 +143,7 @@ fn every_command_in_the_documents_exists() {
     let commands = commands();
     assert_eq!(
         commands.iter().map(String::as_str).collect::<Vec<_>>(),
-        ["demo", "invalidate", "link", "plan", "status", "unlink"]
+        ["completions", "demo", "invalidate", "link", "plan", "status", "unlink"]
     );
     let mut shown = BTreeSet::new();
     for document in documents() {

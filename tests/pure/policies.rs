@@ -37,8 +37,8 @@ fn called(path: &Path, text: &str, clients: &[(&str, &str)]) -> BTreeSet<String>
         let Some((operation, rest)) = code[at + 1..].split_once("()") else { continue };
         let verb = operation.split('_').next().unwrap();
         let verbs = [
-            "add", "create", "delete", "describe", "get", "head", "list", "put", "receive", "remove", "send", "tag",
-            "untag",
+            "add", "create", "delete", "describe", "filter", "get", "head", "list", "put", "receive", "remove", "send",
+            "tag", "untag",
         ];
         let is_operation =
             verbs.contains(&verb) && operation.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c == '2');
@@ -93,6 +93,7 @@ fn the_operator_policy_allows_exactly_the_actions_of_the_commands() {
         ("self.cloud_watch", "cloudwatch"),
         ("self.event_bridge", "events"),
         ("self.lambda", "lambda"),
+        ("self.logs", "logs"),
         ("self.scheduler", "scheduler"),
         ("self.s3", "s3"),
         ("self.s3_control", "s3"),

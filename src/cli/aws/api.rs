@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_cloudfront::types::InvalidationSummary;
+use aws_sdk_cloudfront::types::{ConnectionMode, InvalidationSummary};
 use aws_sdk_eventbridge::types::RuleState;
 use aws_sdk_lambda::operation::add_permission::AddPermissionError;
 use aws_sdk_lambda::primitives::Blob;
-use aws_sdk_lambda::types::FunctionResponseType;
+use aws_sdk_lambda::types::{ApplicationLogLevel, FunctionResponseType, LogFormat};
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::{BucketLocationConstraint, Tag, Tagging};
 use aws_sdk_scheduler::types::ScheduleState;
@@ -21,10 +21,10 @@ use crate::aws::response::{
 use crate::aws::{CallError, ErrorClass};
 use crate::change::{AccountId, BucketName, DistributionId, Timestamp};
 use crate::cli::link::{
-    DryRun, EventRule, EventSourceMapping, FunctionInfo, LastInvalidation, Notifications, OperatorApi, Queue,
-    S3_PRINCIPAL, Schedule, name_of_arn,
+    DryRun, EventRule, EventSourceMapping, FailedInvocation, FunctionInfo, LastInvalidation, ListedDistribution,
+    Notifications, OperatorApi, Queue, S3_PRINCIPAL, Schedule, name_of_arn,
 };
-use crate::path::{DistributionConfig, Tags, Tenant};
+use crate::path::{DistributionConfig, Origin, Tags, Tenant};
 
 /// The response header with a bucket's Region. S3 sends it also if the request went to another Region.
 const REGION_HEADER: &str = "x-amz-bucket-region";
@@ -91,7 +91,14 @@ impl OperatorApi for OperatorClients {
             ));
         }
         let mut variables = output.environment.and_then(|it| it.variables).unwrap_or_default();
+        let log_group = output.logging_config.and_then(|it| {
+            let is_logged =
+                !matches!(it.application_log_level(), Some(ApplicationLogLevel::Error | ApplicationLogLevel::Fatal));
+            let default = || format!("/aws/lambda/{}", name_of_arn(&arn));
+            (it.log_format == Some(LogFormat::Json) && is_logged).then(|| it.log_group.unwrap_or_else(default))
+        });
         Ok(FunctionInfo {
+            log_group,
             arn,
             distribution_tag: variables.remove("DISTRIBUTION_TAG"),
             is_dry_run: variables.remove("DRY_RUN").is_some_and(|it| it.trim() == "true"),
@@ -193,6 +200,12 @@ impl OperatorApi for OperatorClients {
             dead_letter_queue: dead_letter_queue.map(ToOwned::to_owned),
             available: number(QueueAttributeName::ApproximateNumberOfMessages),
             in_flight: number(QueueAttributeName::ApproximateNumberOfMessagesNotVisible),
+            visibility_timeout: number(QueueAttributeName::VisibilityTimeout),
+            max_receive_count: redrive.as_ref().and_then(|it| {
+                let count = it.get("maxReceiveCount")?;
+                // The console writes a number, and the AWS CLI a text.
+                count.as_u64().or_else(|| count.as_str()?.parse().ok())
+            }),
         })
     }
 
@@ -237,6 +250,10 @@ impl OperatorApi for OperatorClients {
 
     async fn last_poll(&self, queue: &str) -> Result<Option<Timestamp>, CallError> {
         self.last_receive(name_of_arn(queue)).await
+    }
+
+    async fn failed_invocations(&self, log_group: &str) -> Result<Vec<FailedInvocation>, CallError> {
+        self.failed_log_lines(log_group).await
     }
 
     async fn buckets(&self) -> Result<Vec<BucketName>, CallError> {
@@ -347,6 +364,31 @@ impl OperatorApi for OperatorClients {
 
     async fn tenant(&self, tenant: &DistributionId) -> Result<Tenant, CallError> {
         self.cloud_front.tenant(tenant).await
+    }
+
+    async fn distributions(&self) -> Result<Vec<ListedDistribution>, CallError> {
+        let mut listed = Vec::new();
+        let mut pages = self.cloud_front.client.list_distributions().into_paginator().items().send();
+        while let Some(it) = pages.next().await {
+            let it = it.map_err(|error| call_error("ListDistributions", &error))?;
+            let invalid = |error: &dyn std::fmt::Display| invalid_response("ListDistributions", &error.to_string());
+            let id = DistributionId::new(&it.id).map_err(|error| invalid(&error))?;
+            let origin = |it: &aws_sdk_cloudfront::types::Origin| {
+                Origin::new(&it.id, &it.domain_name, it.origin_path.as_deref().unwrap_or_default())
+            };
+            let origins = it.origins.iter().flat_map(|it| &it.items).map(origin).collect::<Result<_, _>>();
+            let aliases = it.aliases.map(|it| it.items.unwrap_or_default()).unwrap_or_default();
+            listed.push(ListedDistribution {
+                id,
+                domain_names: std::iter::once(it.domain_name).chain(aliases).collect(),
+                config: DistributionConfig {
+                    origins: origins.map_err(|error| invalid(&error))?,
+                    is_multi_tenant: it.connection_mode == Some(ConnectionMode::TenantOnly),
+                    ..DistributionConfig::default()
+                },
+            });
+        }
+        Ok(listed)
     }
 
     async fn distribution_config(&self, distribution: &DistributionId) -> Result<DistributionConfig, CallError> {

@@ -4,6 +4,7 @@
 
 mod api;
 mod known_elements;
+mod logs;
 mod metrics;
 mod notifications;
 mod s3_control;
@@ -76,6 +77,12 @@ pub async fn load_config(
     Ok(loader.load().await)
 }
 
+/// Returns the configuration with this Region.
+#[must_use]
+pub fn in_region(config: SdkConfig, region: &'static str) -> SdkConfig {
+    config.into_builder().region(aws_config::Region::from_static(region)).build()
+}
+
 /// Checks that a profile exists. `source` is what named it.
 async fn require_profile(name: &str, source: &str) -> anyhow::Result<()> {
     let profiles = profile::load(&Fs::real(), &Env::real(), &EnvConfigFiles::default(), None).await;
@@ -103,6 +110,7 @@ pub struct OperatorClients {
     cloud_watch: aws_sdk_cloudwatch::Client,
     event_bridge: aws_sdk_eventbridge::Client,
     lambda: aws_sdk_lambda::Client,
+    logs: aws_sdk_cloudwatchlogs::Client,
     scheduler: aws_sdk_scheduler::Client,
     s3: aws_sdk_s3::Client,
     s3_control: aws_sdk_s3control::Client,
@@ -133,6 +141,7 @@ impl OperatorClients {
             cloud_watch: aws_sdk_cloudwatch::Client::new(config),
             event_bridge: aws_sdk_eventbridge::Client::new(config),
             lambda: aws_sdk_lambda::Client::new(config),
+            logs: aws_sdk_cloudwatchlogs::Client::new(config),
             scheduler: aws_sdk_scheduler::Client::new(config),
             s3: aws_sdk_s3::Client::from_conf(s3_config),
             s3_control: s3_control::client(config),

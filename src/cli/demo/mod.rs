@@ -11,13 +11,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::Args;
+use serde::Serialize;
 use serde_json::json;
 
 use self::delivery::{Deliveries, events};
 use self::methods::Urls;
 use self::site::{BUCKET, DISTRIBUTION, QUEUE, Site};
+use self::tables::{DeliveryRow, MethodRow};
 use crate::change::{Bucket, BucketName, Region};
 use crate::cli::config_json;
+use crate::cli::terminal::say_json;
 use crate::config::Config;
 use crate::local::{ACCOUNT, FakeAws, FakeBucket, FakeDistribution, FunctionProcess, Lambda, REGION, State};
 use crate::path::{BucketDefaults, InvalidationPath, Mapping};
@@ -34,8 +37,8 @@ const MAX_ONE_BY_ONE: usize = 300;
 /// What to demonstrate.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The demo runs the same binary as Lambda. It needs no AWS account. The bucket is
-the origin of a distribution, as a website endpoint.
+The demo runs Lambda's binary, and needs no AWS account. The bucket's website
+endpoint is a distribution's origin.
 
 Examples:
   invalidator demo
@@ -51,6 +54,24 @@ pub(super) struct DemoArgs {
     /// Binary of the function; default: bootstrap in this program's directory
     #[arg(long, value_name = "FILE")]
     bootstrap: Option<PathBuf>,
+    /// Print one JSON object instead of tables
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Demonstration<'a> {
+    ok: bool,
+    /// The number of objects after the deploy.
+    objects: usize,
+    /// The number of objects that the deploy changed or deleted.
+    changed: usize,
+    startup_ms: f64,
+    paths: Vec<&'a str>,
+    methods: Vec<MethodRow>,
+    deliveries: Vec<DeliveryRow>,
 }
 
 impl DemoArgs {
@@ -100,10 +121,23 @@ impl DemoArgs {
         let sent: Vec<_> =
             through_queue.invalidations.iter().flatten().map(|path| InvalidationPath::parse(path)).collect();
         let sent: Vec<_> = sent.into_iter().collect::<Result<_, _>>()?;
+        let methods = tables::method_rows(&sent, &urls);
+        let deliveries = tables::delivery_rows(&through_queue, one_by_one.as_ref());
+        if self.json {
+            return say_json(&Demonstration {
+                ok: true,
+                objects: site.keys.len(),
+                changed: site.changed.len(),
+                startup_ms: startup.as_secs_f64() * 1000.0,
+                paths: sent.iter().map(InvalidationPath::as_str).collect(),
+                methods,
+                deliveries,
+            });
+        }
         tables::heading(&site, startup);
         tables::paths(&sent, &urls);
-        tables::methods(&sent, &urls);
-        tables::deliveries(&through_queue, one_by_one.as_ref());
+        tables::methods(&methods);
+        tables::deliveries(&deliveries);
         Ok(())
     }
 }

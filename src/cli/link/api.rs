@@ -30,6 +30,9 @@ pub struct FunctionInfo {
     pub version: Option<String>,
     /// The ARN of the queue or topic in the function's dead-letter configuration.
     pub dead_letter_queue: Option<String>,
+    /// The log group with a line of JSON for each failed invocation; `None` if the log format is another, or if the log
+    /// level drops these lines.
+    pub log_group: Option<String>,
 }
 
 /// An event source mapping.
@@ -65,6 +68,10 @@ pub struct Queue {
     pub available: u64,
     /// The approximate number of messages in flight.
     pub in_flight: u64,
+    /// After how many seconds a received message that was not deleted is received again.
+    pub visibility_timeout: u64,
+    /// How often a message is received before SQS moves it to the dead-letter queue.
+    pub max_receive_count: Option<u64>,
 }
 
 /// A rule of EventBridge's default event bus.
@@ -96,6 +103,42 @@ pub struct Schedule {
 /// How far back the last poll of a queue is looked for. At 3 hours, a queue is still active, so it still has metrics.
 /// Source: SQS developer guide, "Monitoring Amazon SQS queues using CloudWatch": a queue is active for six hours.
 pub const LAST_POLL_WINDOW: Duration = Duration::from_hours(3);
+
+/// A distribution as the list of an account's distributions shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedDistribution {
+    /// The ID.
+    pub id: DistributionId,
+    /// Its own domain name, and its aliases.
+    pub domain_names: Vec<String>,
+    /// Its config, of which the list has the origins, and whether it is a multi-tenant one.
+    pub config: DistributionConfig,
+}
+
+impl ListedDistribution {
+    /// Whether viewers request this domain name from the distribution.
+    #[must_use]
+    pub fn has_domain_name(&self, name: &str) -> bool {
+        self.domain_names.iter().any(|it| it.eq_ignore_ascii_case(name))
+    }
+}
+
+/// How far back failed invocations are looked for. A failed message comes back after the visibility timeout, which is three
+/// minutes in the templates, so what keeps failing is in this window.
+pub const FAILURE_WINDOW: Duration = Duration::from_mins(15);
+
+/// An invocation in which something failed, according to the function's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedInvocation {
+    /// The time of the log line.
+    pub time: Timestamp,
+    /// The code and the message of the failure with the most changes.
+    pub failure: Option<(String, String)>,
+    /// How many messages a poll received and did not delete.
+    pub messages_left: u64,
+    /// How often the one of them was received that was received most often.
+    pub attempt: Option<u64>,
+}
 
 /// What the function answered to a dry run: a request that changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -180,6 +223,10 @@ pub trait OperatorApi {
     /// [`LAST_POLL_WINDOW`]. A poll is known some minutes later.
     fn last_poll(&self, queue: &str) -> impl Future<Output = Result<Option<Timestamp>, CallError>>;
 
+    /// Returns the invocations of the last [`FAILURE_WINDOW`] in which something failed, oldest first, from a log group
+    /// whose lines are JSON.
+    fn failed_invocations(&self, log_group: &str) -> impl Future<Output = Result<Vec<FailedInvocation>, CallError>>;
+
     /// Returns the account's buckets in this Region.
     fn buckets(&self) -> impl Future<Output = Result<Vec<BucketName>, CallError>>;
 
@@ -212,6 +259,9 @@ pub trait OperatorApi {
     /// Returns a distribution tenant.
     fn tenant(&self, tenant: &DistributionId) -> impl Future<Output = Result<Tenant, CallError>>;
 
+    /// Returns the account's distributions.
+    fn distributions(&self) -> impl Future<Output = Result<Vec<ListedDistribution>, CallError>>;
+
     /// Returns the config of a distribution.
     fn distribution_config(
         &self,
@@ -225,10 +275,55 @@ pub trait OperatorApi {
     ) -> impl Future<Output = Result<Option<LastInvalidation>, CallError>>;
 }
 
-/// The remedy to append to an error message if the call was denied; empty for any other error.
-pub(super) fn missing_permissions(error: &CallError) -> &'static str {
-    match error.class {
-        ErrorClass::AccessDenied => "; grant your user or role the permissions in docs/operator-policy.json",
-        _ => "",
+/// The error codes of expired credentials.
+const EXPIRED: [&str; 4] = ["ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"];
+
+/// The error codes of an access key, or of a session, that AWS does not know.
+const UNKNOWN_KEY: [&str; 4] =
+    ["InvalidClientTokenId", "InvalidAccessKeyId", "UnrecognizedClientException", "InvalidToken"];
+
+/// The error codes of a secret access key that does not belong to the access key.
+const WRONG_SECRET: [&str; 2] = ["SignatureDoesNotMatch", "InvalidSignatureException"];
+
+/// The remedy to append to an error message: for credentials that AWS does not accept, and for a call that was denied;
+/// empty for any other error. Sources of the codes: "Common error types" in the API references of STS and S3.
+#[must_use]
+pub fn remedy(error: &CallError) -> &'static str {
+    // A message is "operation: code: text".
+    let code = error.message.split(": ").nth(1).unwrap_or_default();
+    if EXPIRED.contains(&code) {
+        "; the credentials have expired: sign in again (`aws sso login`), or renew them"
+    } else if UNKNOWN_KEY.contains(&code) {
+        "; AWS does not know this access key or session: correct the profile (--profile, AWS_PROFILE), or \
+         AWS_ACCESS_KEY_ID and AWS_SESSION_TOKEN"
+    } else if WRONG_SECRET.contains(&code) {
+        "; the secret access key is not that of the access key: correct the profile (--profile, AWS_PROFILE), or \
+         AWS_SECRET_ACCESS_KEY"
+    } else if error.class == ErrorClass::AccessDenied {
+        "; grant your user or role the permissions in docs/operator-policy.json"
+    } else {
+        ""
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_and_permissions_have_their_own_remedies() {
+        let remedy = |class, message: &str| remedy(&CallError { class, message: message.to_owned() });
+        for (message, expected) in [
+            ("GetCallerIdentity: ExpiredToken: The security token is expired (HTTP 403)", "expired"),
+            ("GetCallerIdentity: InvalidClientTokenId: The token is invalid (HTTP 403)", "this access key"),
+            ("ListBuckets: InvalidAccessKeyId: The key does not exist (HTTP 403)", "this access key"),
+            ("GetQueueUrl: SignatureDoesNotMatch: The signature does not match (HTTP 403)", "secret access key"),
+            ("DescribeStacks: AccessDenied: not authorized (HTTP 403)", "operator-policy.json"),
+            ("HeadBucket: unhandled error (HTTP 403)", "operator-policy.json"),
+        ] {
+            assert!(remedy(ErrorClass::AccessDenied, message).contains(expected), "{message}");
+        }
+        assert!(remedy(ErrorClass::Other, "DescribeStacks: ExpiredToken: expired (HTTP 400)").contains("expired"));
+        assert_eq!(remedy(ErrorClass::NotFound, "DescribeStacks: ValidationError: does not exist"), "");
     }
 }

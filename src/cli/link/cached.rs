@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OnceCell;
 
-use super::api::{DryRun, EventRule, EventSourceMapping, FunctionInfo, LastInvalidation, OperatorApi, Queue, Schedule};
+use super::api::{
+    DryRun, EventRule, EventSourceMapping, FailedInvocation, FunctionInfo, LastInvalidation, ListedDistribution,
+    OperatorApi, Queue, Schedule,
+};
 use super::notification::Notifications;
 use crate::aws::CallError;
 use crate::change::{AccountId, BucketName, DistributionId, Timestamp};
@@ -142,6 +145,10 @@ impl<A: OperatorApi> OperatorApi for CachedApi<'_, A> {
         self.last_poll.get(queue, self.api.last_poll(queue)).await
     }
 
+    async fn failed_invocations(&self, log_group: &str) -> Result<Vec<FailedInvocation>, CallError> {
+        self.api.failed_invocations(log_group).await
+    }
+
     async fn buckets(&self) -> Result<Vec<BucketName>, CallError> {
         self.api.buckets().await
     }
@@ -176,6 +183,10 @@ impl<A: OperatorApi> OperatorApi for CachedApi<'_, A> {
 
     async fn tenant(&self, tenant: &DistributionId) -> Result<Tenant, CallError> {
         self.tenant.get(tenant, self.api.tenant(tenant)).await
+    }
+
+    async fn distributions(&self) -> Result<Vec<ListedDistribution>, CallError> {
+        self.api.distributions().await
     }
 
     async fn distribution_config(&self, distribution: &DistributionId) -> Result<DistributionConfig, CallError> {

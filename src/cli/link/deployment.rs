@@ -1,8 +1,9 @@
 //! Finds the function that serves a Region's buckets, by its stack or its name, and the queues that it reads.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
-use super::api::{EventSourceMapping, FunctionInfo, OperatorApi, missing_permissions};
+use super::api::{EventSourceMapping, FunctionInfo, OperatorApi, remedy};
 use super::given_options::GivenOptions;
 use super::notification::{Destination, NotificationRule, Notifications, name_of_arn};
 use super::tags::{Owners, linking_functions};
@@ -40,30 +41,69 @@ pub struct Deployment {
     pub given: GivenOptions,
 }
 
+/// An account and a Region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    account: AccountId,
+    region: String,
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "account {}, Region {}", self.account.as_str(), self.region)
+    }
+}
+
 /// Why the function was not found or cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FindError {
     /// There is no stack of this name.
     #[error(
-        "stack \"{}\" does not exist in this account and Region; deploy it with scripts/deploy, correct --stack, \
-         --profile or --region, or name the function with --function; if the function was deleted, run {}",
-        excerpt(stack), given.invalidator_for(&["unlink", "BUCKET", "--force"])
+        "stack \"{}\" does not exist in {location}; deploy it with scripts/deploy, correct --stack, --profile or --region, or \
+         name the function with --function; if the function was deleted, run {}",
+        excerpt(stack),
+        unlink
     )]
     Stack {
         /// The stack.
         stack: String,
-        /// The options of the command.
-        given: GivenOptions,
+        /// Where it was looked for.
+        location: Location,
+        /// The command that unlinks the bucket from a function that no longer exists.
+        unlink: String,
     },
     /// The stack has no output `FunctionArn`.
     #[error("stack \"{}\" has no output FunctionArn; name the function with --function", excerpt(.0))]
     Output(String),
+    /// The function that the stack names does not exist. An update of the stack does not create it again.
+    #[error(
+        "function \"{}\" of stack \"{}\" does not exist in {location}; delete the stack, deploy it again, and run link again \
+         for each bucket; or run {}",
+        excerpt(function),
+        excerpt(stack),
+        unlink
+    )]
+    DeletedFunction {
+        /// The function.
+        function: String,
+        /// The stack.
+        stack: String,
+        /// Where it was looked for.
+        location: Location,
+        /// The command that unlinks the bucket from a function that no longer exists.
+        unlink: String,
+    },
     /// There is no function of this name.
     #[error(
-        "function \"{}\" does not exist in this account and Region; correct --function, --profile or --region",
-        excerpt(.0)
+        "function \"{}\" does not exist in {location}; correct --function, --profile or --region",
+        excerpt(function)
     )]
-    Function(String),
+    Function {
+        /// The function.
+        function: String,
+        /// Where it was looked for.
+        location: Location,
+    },
     /// The function is in this account, which is not the caller's. Buckets are linked with the function's account only.
     #[error(
         "the function is in account {0}, but your credentials are of another account; select a profile of the \
@@ -74,8 +114,23 @@ pub enum FindError {
     #[error("the function's environment variables are invalid: {0}")]
     Config(String),
     /// A call to AWS failed.
-    #[error("{0}{remedy}", remedy = missing_permissions(.0))]
+    #[error("{0}{remedy}", remedy = remedy(.0))]
     Call(CallError),
+}
+
+impl FindError {
+    /// The code in JSON.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Stack { .. } => "stack-not-found",
+            Self::Output(_) => "stack-without-function",
+            Self::Function { .. } | Self::DeletedFunction { .. } => "function-not-found",
+            Self::OtherAccount(_) => "other-account",
+            Self::Config(_) => "function-config",
+            Self::Call(error) => error.class.name(),
+        }
+    }
 }
 
 impl From<CallError> for FindError {
@@ -84,29 +139,44 @@ impl From<CallError> for FindError {
     }
 }
 
-/// Finds the function, its queue and its event sources. `given` are the options for the commands in remedies.
+/// Finds the function in this Region, its queue and its event sources. `given` are the options for the commands in
+/// remedies.
 ///
 /// # Errors
 /// [`FindError`], with the remedy.
 pub async fn find(
     api: &impl OperatorApi,
     locator: &FunctionLocator,
+    region: &str,
     given: &GivenOptions,
 ) -> Result<Deployment, FindError> {
+    // It needs no permission, so that its error is one of the credentials.
+    let account = api.account().await?;
+    let location = || Location { account: account.clone(), region: region.to_owned() };
     let (name, schedule) = match locator {
         FunctionLocator::Function(name) => (name.clone(), None),
         FunctionLocator::Stack(stack) => {
-            let missing = || FindError::Stack { stack: stack.clone(), given: given.clone() };
+            let missing =
+                || FindError::Stack { stack: stack.clone(), location: location(), unlink: given.forced_unlink() };
             let mut outputs = api.stack_outputs(stack).await?.ok_or_else(missing)?;
             let function = outputs.remove("FunctionArn").ok_or_else(|| FindError::Output(stack.clone()))?;
             (function, outputs.remove("ScheduleName"))
         }
     };
     let function = match api.function(&name).await {
-        Err(error) if error.class == ErrorClass::NotFound => return Err(FindError::Function(name)),
+        Err(error) if error.class == ErrorClass::NotFound => {
+            return Err(match locator {
+                FunctionLocator::Function(_) => FindError::Function { function: name, location: location() },
+                FunctionLocator::Stack(stack) => FindError::DeletedFunction {
+                    function: name,
+                    stack: stack.clone(),
+                    location: location(),
+                    unlink: given.forced_unlink(),
+                },
+            });
+        }
         result => result?,
     };
-    let account = api.account().await?;
     if let Some(other) = AccountId::from_function_arn(&function.arn).filter(|it| *it != account) {
         return Err(FindError::OtherAccount(other.as_str().to_owned()));
     }

@@ -1,19 +1,19 @@
 //! Why a bucket cannot be linked or unlinked, with the remedy.
 
-use super::api::missing_permissions;
+use super::api::remedy;
 use super::given_options::GivenOptions;
 use super::notification::{Overlap, name_of_arn};
 use super::policy::{S3_PRINCIPAL, SQS_MANAGED_KEY};
 use super::tags::TagsError;
 use crate::aws::{CallError, ErrorClass};
-use crate::change::DistributionId;
 use crate::change::text::one_line;
+use crate::change::{AccountId, BucketName, DistributionId};
 
 /// Why a bucket cannot be linked or unlinked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LinkError {
     /// A call to AWS failed.
-    #[error("{0}{remedy}", remedy = missing_permissions(.0))]
+    #[error("{0}{remedy}", remedy = remedy(.0))]
     Call(CallError),
     /// The bucket and the function are in different Regions.
     #[error(
@@ -45,8 +45,30 @@ pub enum LinkError {
         error: CallError,
     },
     /// There is no such distribution.
-    #[error("distribution {0} does not exist in this account; correct the ID or --profile")]
-    NoDistribution(DistributionId),
+    #[error(
+        "distribution {distribution} does not exist in account {}; correct the ID or --profile",
+        account.as_str()
+    )]
+    NoDistribution {
+        /// The distribution.
+        distribution: DistributionId,
+        /// The account.
+        account: AccountId,
+    },
+    /// No distribution has the bucket as an origin.
+    #[error(
+        "no distribution of account {} has an origin that points to the bucket; name the distribution: run {}",
+        account.as_str(),
+        given.invalidator(&["link", bucket.as_str(), "DISTRIBUTION"])
+    )]
+    NoneServes {
+        /// The bucket.
+        bucket: BucketName,
+        /// The account.
+        account: AccountId,
+        /// The options of the command.
+        given: GivenOptions,
+    },
     /// The distribution is a multi-tenant one, and not one of its tenants.
     #[error(
         "{0} is a multi-tenant distribution, whose cache is invalidated per tenant; name the IDs of its tenants instead \
@@ -139,6 +161,31 @@ pub enum LinkError {
     /// A key filter was given, which has no effect with EventBridge: its rules select the keys.
     #[error("--prefix and --suffix have no effect with --via eventbridge; filter the keys in the EventBridge rule")]
     FilterInEventBridge,
+}
+
+impl LinkError {
+    /// The code in JSON. Where `status` reports the same as a problem, it has the same code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Call(error) => error.class.name(),
+            Self::OtherRegion { .. } => "other-region",
+            Self::OtherOwner(_) => "other-owner",
+            Self::NoCloudFront { .. } => "no-cloudfront",
+            Self::NoDistribution { .. } => "distribution-not-found",
+            Self::MultiTenant(_) => "multi-tenant-distribution",
+            Self::NoOrigin { .. } | Self::NoneServes { .. } => "origin-missing",
+            Self::OriginsUnreadable { .. } => "origins-unknown",
+            Self::Tags(_) => "tag-invalid",
+            Self::OtherDeployment { .. } => "other-deployment",
+            Self::Overlap(_) => "notifications-overlap",
+            Self::NoQueue => "queue-missing",
+            Self::QueuePolicyDenies { .. } => "policy-missing",
+            Self::QueueKeyUnusable(_) => "queue-key",
+            Self::NoEventRule => "event-rule-missing",
+            Self::FilterInEventBridge => "options-invalid",
+        }
+    }
 }
 
 impl From<CallError> for LinkError {

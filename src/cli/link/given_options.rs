@@ -1,5 +1,7 @@
 //! The options that a command was given, for the commands in its remedies.
 
+use crate::change::BucketName;
+
 /// The options that select the function, the credentials, the Region and the endpoint, as they were given. A remedy that
 /// names a command repeats them, so that the command finds the same function and the same account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -8,9 +10,17 @@ pub struct GivenOptions {
     pub function: Vec<(&'static str, String)>,
     /// `--profile`, `--region` and `--endpoint-url`, which the AWS CLI has too.
     pub aws: Vec<(&'static str, String)>,
+    /// The bucket, if the command was given one.
+    pub bucket: Option<BucketName>,
 }
 
 impl GivenOptions {
+    /// Returns the command that unlinks the bucket from a function that no longer exists.
+    pub(super) fn forced_unlink(&self) -> String {
+        let bucket = self.bucket.as_ref().map_or("BUCKET", BucketName::as_str);
+        self.invalidator_for(&["unlink", bucket, "--force"])
+    }
+
     /// Returns the command of `invalidator` with these words and the options, in backticks.
     #[must_use]
     pub fn invalidator(&self, words: &[&str]) -> String {
@@ -59,6 +69,7 @@ mod tests {
         let given = GivenOptions {
             function: vec![("--stack", "two".to_owned())],
             aws: vec![("--profile", "my team".to_owned()), ("--region", "eu-west-1".to_owned())],
+            bucket: None,
         };
         assert_eq!(
             given.invalidator(&["unlink", "my-site"]),

@@ -8,6 +8,7 @@
 mod api;
 mod apply;
 mod cached;
+mod candidates;
 mod deployment;
 mod error;
 mod event_pattern;
@@ -21,12 +22,13 @@ mod tags;
 mod unlink;
 
 pub use self::api::{
-    DryRun, EventRule, EventSourceMapping, FunctionInfo, LAST_POLL_WINDOW, LastInvalidation, OperatorApi, Queue,
-    Schedule,
+    DryRun, EventRule, EventSourceMapping, FAILURE_WINDOW, FailedInvocation, FunctionInfo, LAST_POLL_WINDOW,
+    LastInvalidation, ListedDistribution, OperatorApi, Queue, Schedule, remedy,
 };
 pub use self::apply::{ApplyError, ChangeSet, apply};
 pub use self::cached::CachedApi;
-pub use self::deployment::{Deployment, FindError, FunctionLocator, find};
+pub use self::candidates::serving;
+pub use self::deployment::{Deployment, FindError, FunctionLocator, Location, find};
 pub use self::error::LinkError;
 pub use self::given_options::{GivenOptions, quoted};
 pub use self::notification::{

@@ -13,8 +13,8 @@ use super::status::{Problem, check_reader};
 use super::step::{Permission, Step};
 use super::tags::{self, ManagedBy};
 use crate::aws::{CallError, ErrorClass};
-use crate::change::{Bucket, BucketName, DistributionId, Region};
-use crate::path::DistributionConfig;
+use crate::change::{AccountId, Bucket, BucketName, DistributionId, Region};
+use crate::path::{DistributionConfig, Tags};
 
 /// The partitions in which CloudFront has an endpoint. Source: AWS General Reference, "Amazon CloudFront endpoints and
 /// quotas"; "Amazon CloudFront" in "Getting Started with Amazon Web Services in China".
@@ -55,6 +55,8 @@ pub struct LinkPlan {
     pub change_set: ChangeSet,
     /// The origin paths through which each distribution serves the bucket; none if no origin is known to be the bucket.
     pub origin_paths: Vec<(DistributionId, Vec<String>)>,
+    /// What is wrong with the other distributions that the tag names and keeps.
+    pub wrong_distributions: Vec<LinkError>,
     /// The tool that manages the bucket, according to its tags.
     pub managed_by: Option<ManagedBy>,
     /// Why the function does not read the queue that is the destination; `None` if it does, or for another destination.
@@ -88,7 +90,7 @@ pub async fn plan_link(
     let bucket = Bucket { name: request.bucket.clone(), region: Region::new(&region).ok() };
     let mut paths = Vec::new();
     for id in request.distributions.iter().collect::<BTreeSet<_>>() {
-        match config_of(api, &bucket, id).await {
+        match config_of(api, &deployment.account, &bucket, id).await {
             Ok(config) => paths.push((id.clone(), origin_paths(&config, &bucket))),
             Err(LinkError::NoOrigin { .. } | LinkError::OriginsUnreadable { .. }) if request.skip_origin_check => {
                 paths.push((id.clone(), Vec::new()));
@@ -134,6 +136,7 @@ pub async fn plan_link(
     Ok(LinkPlan {
         change_set: ChangeSet { bucket: request.bucket.clone(), steps },
         origin_paths: paths,
+        wrong_distributions: wrong_distributions(api, deployment, &bucket, request, &after).await,
         managed_by: ManagedBy::of(&before),
         unread_queue,
         tag_value: after.get(deployment.tag()).cloned().unwrap_or_default(),
@@ -141,6 +144,31 @@ pub async fn plan_link(
         unchanged_tags: before.iter().filter(|(key, value)| after.get(*key) == Some(value)).count(),
         unchanged_rules,
     })
+}
+
+/// Returns what is wrong with the distributions that the tag names beside those of the request. One whose config cannot be
+/// read is not known to be wrong.
+async fn wrong_distributions(
+    api: &impl OperatorApi,
+    deployment: &Deployment,
+    bucket: &Bucket,
+    request: &LinkRequest,
+    tags: &Tags,
+) -> Vec<LinkError> {
+    let ids = tags.get(deployment.tag()).and_then(|value| DistributionId::parse_tag(value).ok()).unwrap_or_default();
+    let mut wrong = Vec::new();
+    for id in ids.iter().filter(|id| !request.distributions.contains(id)) {
+        match config_of(api, &deployment.account, bucket, id).await {
+            Err(LinkError::NoOrigin { .. }) if request.skip_origin_check => {}
+            Err(
+                error @ (LinkError::NoDistribution { .. } | LinkError::NoOrigin { .. } | LinkError::MultiTenant(_)),
+            ) => {
+                wrong.push(error);
+            }
+            _ => {}
+        }
+    }
+    wrong
 }
 
 /// Returns the destination of the events, and the notification configuration that sends them there.
@@ -246,11 +274,12 @@ async fn permission(
 /// Returns the config of a distribution of which an origin is the bucket; of a tenant, that of its distribution.
 pub(super) async fn config_of(
     api: &impl OperatorApi,
+    account: &AccountId,
     bucket: &Bucket,
     id: &DistributionId,
 ) -> Result<DistributionConfig, LinkError> {
     let link_error = |error: CallError| match error.class {
-        ErrorClass::NotFound => LinkError::NoDistribution(id.clone()),
+        ErrorClass::NotFound => LinkError::NoDistribution { distribution: id.clone(), account: account.clone() },
         ErrorClass::AccessDenied => LinkError::OriginsUnreadable { distribution: id.clone(), error },
         _ => LinkError::Call(error),
     };

@@ -167,6 +167,19 @@ async fn queued() -> Vec<Value> {
     lines(harness).await
 }
 
+/// The line for a poll of a message that fails.
+async fn failed_poll() -> Vec<Value> {
+    let mut state = state(&[("site", "E1")]);
+    let mut queue = FakeQueue::default();
+    queue.send(created(&[("site", "a")]));
+    state.queues.insert(QUEUE.into(), queue);
+    state.faults.push(Fault::always("GetBucketTagging", "site", Effect::error(403, "AccessDenied")));
+    let harness = Harness::start(state, &with_queue(&[])).await;
+    let report = harness.report("r1", POLL).await;
+    assert_eq!(report["queue"], json!({ "messagesReceived": 1, "messagesDeleted": 0, "attempt": 1 }));
+    lines(harness).await
+}
+
 /// The line for a message that was received before, and whose invalidation is refused until it is late.
 async fn merged() -> Vec<Value> {
     let mut state = state(&[("site", "E1")]);
@@ -192,11 +205,11 @@ async fn merged() -> Vec<Value> {
 
 #[tokio::test]
 async fn every_field_is_documented_and_every_query_names_existing_fields() {
-    let (batch, more, stale, queued, merged) =
-        (batch().await, more().await, stale().await, queued().await, merged().await);
-    let all = || batch.iter().chain(&more).chain(&stale).chain(&queued).chain(&merged);
+    let (batch, more, stale, queued, failed_poll, merged) =
+        (batch().await, more().await, stale().await, queued().await, failed_poll().await, merged().await);
+    let all = || batch.iter().chain(&more).chain(&stale).chain(&queued).chain(&failed_poll).chain(&merged);
     let summaries = all().filter(|line| is_summary(line)).collect::<Vec<_>>();
-    assert_eq!(summaries.len(), 8, "one for each invocation");
+    assert_eq!(summaries.len(), 9, "one for each invocation");
     for line in &summaries {
         assert!(line.to_string().len() < 64 * 1024, "{} bytes", line.to_string().len());
     }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use s3_cloudfront_invalidator::aws::CallError;
 use s3_cloudfront_invalidator::change::{AccountId, BucketName, DistributionId, Timestamp};
 use s3_cloudfront_invalidator::cli::link::{
-    DryRun, EventRule, EventSourceMapping, FunctionInfo, LastInvalidation, Notifications, OperatorApi, Queue, Schedule,
+    DryRun, EventRule, EventSourceMapping, FailedInvocation, FunctionInfo, LastInvalidation, ListedDistribution,
+    Notifications, OperatorApi, Queue, Schedule,
 };
 use s3_cloudfront_invalidator::path::{Behavior, DistributionConfig, Origin, Tags, Tenant};
 
@@ -31,7 +32,7 @@ impl OperatorApi for Account {
         if !self.second_is_deleted.get() && [OTHER_FUNCTION, "second"].contains(&name) {
             return Ok(FunctionInfo { arn: OTHER_FUNCTION.into(), ..FunctionInfo::default() });
         }
-        if ![FUNCTION, "invalidator"].contains(&name) {
+        if ![FUNCTION, "invalidator"].contains(&name) || self.is_deleted.get() {
             return Err(missing(name));
         }
         let dead_letter_queue = self.function_dead.borrow().clone();
@@ -44,6 +45,7 @@ impl OperatorApi for Account {
             queue_url: self.queue_url.borrow().clone(),
             version: Some("0.1.0".to_owned()),
             dead_letter_queue,
+            log_group: self.log_group.borrow().clone(),
         })
     }
 
@@ -199,6 +201,29 @@ impl OperatorApi for Account {
             behaviors: vec![Behavior::new(None, "o", None, false, self.function_at.get()).unwrap()],
             ..DistributionConfig::default()
         })
+    }
+
+    async fn failed_invocations(&self, log_group: &str) -> Result<Vec<FailedInvocation>, CallError> {
+        self.called("failed_invocations", log_group);
+        self.failed_invocations.borrow().clone()
+    }
+
+    async fn distributions(&self) -> Result<Vec<ListedDistribution>, CallError> {
+        self.called("distributions", "");
+        if self.no_cloud_front.get() {
+            return Err(CallError::timed_out("ListDistributions"));
+        }
+        let origin = |(domain, path): &(String, String)| Origin::new("o", domain, path).unwrap();
+        let listed = |(id, origins): (&String, &Vec<(String, String)>)| ListedDistribution {
+            id: DistributionId::new(id).unwrap(),
+            domain_names: vec![format!("{}.cloudfront.net", id.to_lowercase())],
+            config: DistributionConfig {
+                origins: origins.iter().map(origin).collect(),
+                is_multi_tenant: origins.iter().any(|(_, path)| path.contains("{{")),
+                ..DistributionConfig::default()
+            },
+        };
+        Ok(self.origins.borrow().iter().map(listed).collect())
     }
 
     async fn last_invalidation(&self, distribution: &DistributionId) -> Result<Option<LastInvalidation>, CallError> {

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use s3_cloudfront_invalidator::aws::{CallError, ErrorClass};
 use s3_cloudfront_invalidator::change::Timestamp;
-use s3_cloudfront_invalidator::cli::link::{DryRun, EventRule, EventSourceMapping, Notifications, Queue, Schedule};
+use s3_cloudfront_invalidator::cli::link::{
+    DryRun, EventRule, EventSourceMapping, FailedInvocation, Notifications, Queue, Schedule,
+};
 use s3_cloudfront_invalidator::path::Tags;
 
 pub(crate) const REGION: &str = "eu-central-1";
@@ -79,6 +81,10 @@ pub(crate) struct Account {
     pub(crate) schedules_denied: Cell<bool>,
     /// When `QUEUE` was polled last.
     pub(crate) last_poll: RefCell<Result<Option<Timestamp>, CallError>>,
+    /// The function's log group, if its failures can be read.
+    pub(crate) log_group: RefCell<Option<String>>,
+    /// The failed invocations in the log.
+    pub(crate) failed_invocations: RefCell<Result<Vec<FailedInvocation>, CallError>>,
     /// What the function answers to a dry run.
     pub(crate) dry_run: RefCell<Result<DryRun, CallError>>,
     pub(crate) sources: RefCell<Vec<EventSourceMapping>>,
@@ -95,6 +101,8 @@ pub(crate) struct Account {
     pub(crate) region: RefCell<String>,
     /// Whether `OTHER_FUNCTION` and `OTHER_QUEUE` no longer exist.
     pub(crate) second_is_deleted: Cell<bool>,
+    /// Whether the function does not exist any more.
+    pub(crate) is_deleted: Cell<bool>,
     /// Whether CloudFront has no endpoint.
     pub(crate) no_cloud_front: Cell<bool>,
     /// The calls that read, each with its argument.
@@ -156,6 +164,8 @@ impl Account {
         let queue = Queue {
             policy: Some(policy(&[from_buckets, from_rule])),
             dead_letter_queue: Some(DEAD.into()),
+            visibility_timeout: 180,
+            max_receive_count: Some(5),
             ..Queue::default()
         };
         let pattern = serde_json::json!({
@@ -176,6 +186,8 @@ impl Account {
             schedule_name: RefCell::new(Some("poll".into())),
             schedules_denied: Cell::new(false),
             last_poll: RefCell::new(Ok(Some(minutes_ago(2)))),
+            log_group: RefCell::new(Some("/aws/lambda/invalidator".into())),
+            failed_invocations: RefCell::new(Ok(Vec::new())),
             dry_run: RefCell::new(Ok(DryRun::Planned { urls_uncertain: false })),
             sources: RefCell::default(),
             rules: RefCell::new(vec![rule]),
@@ -187,6 +199,7 @@ impl Account {
             function_at: Cell::new(None),
             region: RefCell::new(REGION.into()),
             second_is_deleted: Cell::new(false),
+            is_deleted: Cell::new(false),
             no_cloud_front: Cell::new(false),
             calls: RefCell::default(),
             tag: RefCell::new(None),

@@ -1,11 +1,12 @@
 //! What `link` and `unlink` change, and what they refuse.
 
+use s3_cloudfront_invalidator::change::BucketName;
 use s3_cloudfront_invalidator::cli::link::{
-    Destination, EVENTS, KeyFilter, LinkError, ManagedBy, NotificationRule, Via,
+    Destination, EVENTS, KeyFilter, LinkError, ManagedBy, NotificationRule, OperatorApi, Via, serving,
 };
 
 use super::fake_account::{Account, Eventual, FUNCTION, QUEUE, policy, statement};
-use super::{configuration, configured_account, ids, link, request, rule, unlink};
+use super::{configuration, configured_account, ids, link, request, rule, run, unlink};
 
 const ALL_VIAS: [Via; 3] = [Via::Queue, Via::Function, Via::EventBridge];
 
@@ -183,7 +184,7 @@ fn the_origin_check_can_be_skipped_but_not_the_distribution_check() {
     account.origins.borrow_mut().get_mut("E1").unwrap()[0].0 = "proxy.example.com".into();
     link(&account, &super::LinkRequest { skip_origin_check: true, ..request(Via::Queue) }).unwrap().unwrap();
     let gone = super::LinkRequest { skip_origin_check: true, distributions: ids(&["E9"]), ..request(Via::Queue) };
-    assert!(matches!(link(&account, &gone), Err(LinkError::NoDistribution(_))));
+    assert!(matches!(link(&account, &gone), Err(LinkError::NoDistribution { .. })));
 }
 
 #[test]
@@ -195,7 +196,7 @@ fn a_tenant_is_looked_up_by_its_distribution() {
     assert_eq!(configuration(&account).0["distributionId"], "E2 dt_1");
     assert_eq!(configuration(&account).0["invalidation:link:invalidator"], "E2 dt_1");
     let gone = super::LinkRequest { distributions: ids(&["dt_9"]), ..request(Via::Queue) };
-    assert!(matches!(link(&account, &gone), Err(LinkError::NoDistribution(_))));
+    assert!(matches!(link(&account, &gone), Err(LinkError::NoDistribution { .. })));
 }
 
 #[test]
@@ -279,4 +280,36 @@ fn a_queue_that_the_function_does_not_read_is_linked_with_a_warning() {
         let linked = link(&account, &request(via)).unwrap().unwrap();
         assert_eq!(linked.unread_queue.map(|problem| problem.code), code, "{via:?}");
     }
+}
+
+#[test]
+fn the_distributions_of_a_bucket_are_found_by_their_origins() {
+    let account = Account::new();
+    account.add_multi_tenant_distribution();
+    let other = vec![("other.s3.eu-central-1.amazonaws.com".to_owned(), String::new())];
+    account.origins.borrow_mut().insert("E3".to_owned(), other);
+    let listed = run(account.distributions()).unwrap();
+    let serves = |bucket| {
+        let found = run(serving(&account, &listed, &BucketName::new(bucket).unwrap())).unwrap();
+        found.into_iter().map(|it| it.id.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(serves("my-site"), ["E1", "E2"], "not E5, whose cache is invalidated per tenant");
+    assert_eq!(serves("other"), ["E3"]);
+    assert_eq!(serves("another"), [""; 0]);
+    let named: Vec<_> = listed.iter().filter(|it| it.has_domain_name("E2.CloudFront.net")).map(|it| &it.id).collect();
+    assert_eq!(named, [&ids(&["E2"])[0]]);
+}
+
+#[test]
+fn a_distribution_in_the_tag_that_does_not_serve_the_bucket_is_reported() {
+    let account = Account::new();
+    let other = vec![("other.s3.eu-central-1.amazonaws.com".to_owned(), String::new())];
+    account.origins.borrow_mut().insert("E3".to_owned(), other);
+    *account.tags.borrow_mut() = Eventual::of([("distributionId".to_owned(), "E2 E3 E9".to_owned())].into());
+    let linked = link(&account, &request(Via::Queue)).unwrap().unwrap();
+    let errors: Vec<_> = linked.wrong_distributions.iter().map(LinkError::code).collect();
+    assert_eq!(errors, ["origin-missing", "distribution-not-found"], "{:?}", linked.wrong_distributions);
+    let skipping = super::LinkRequest { skip_origin_check: true, via: Via::Function, ..request(Via::Queue) };
+    let linked = link(&account, &skipping).unwrap().unwrap();
+    assert_eq!(linked.wrong_distributions.len(), 1, "{:?}", linked.wrong_distributions);
 }

@@ -19,7 +19,7 @@ use s3_cloudfront_invalidator::cli::link::{
 };
 use s3_cloudfront_invalidator::path::Tags;
 
-use self::fake_account::{Account, Eventual};
+use self::fake_account::{Account, Eventual, REGION};
 
 pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
@@ -45,7 +45,9 @@ fn request(via: Via) -> LinkRequest {
 }
 
 async fn deployment(account: &Account) -> Deployment {
-    find(account, &FunctionLocator::Stack("cloudfront-invalidator".into()), &GivenOptions::default()).await.unwrap()
+    find(account, &FunctionLocator::Stack("cloudfront-invalidator".into()), REGION, &GivenOptions::default())
+        .await
+        .unwrap()
 }
 
 /// Plans a link and applies it.

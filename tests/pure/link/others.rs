@@ -8,7 +8,7 @@ use s3_cloudfront_invalidator::cli::link::{
     Via, apply, find, plan_link, plan_unlink,
 };
 
-use super::fake_account::{Account, Eventual, FUNCTION, OTHER_FUNCTION, OTHER_QUEUE, QUEUE, policy, statement};
+use super::fake_account::{Account, Eventual, FUNCTION, OTHER_FUNCTION, OTHER_QUEUE, QUEUE, REGION, policy, statement};
 use super::{
     Configuration, bucket, configuration, configured_account, deployment, ids, link, request, rule, run, unlink,
 };
@@ -135,10 +135,10 @@ fn the_function_of_another_account_is_refused_and_so_is_an_invalid_configuration
     let account = Account::new();
     *account.caller.borrow_mut() = "999999999999".into();
     let locator = FunctionLocator::Function("invalidator".into());
-    assert!(matches!(run(find(&account, &locator, &GivenOptions::default())), Err(FindError::OtherAccount(_))));
+    assert!(matches!(run(find(&account, &locator, REGION, &GivenOptions::default())), Err(FindError::OtherAccount(_))));
     let account = Account::new();
     *account.tag.borrow_mut() = Some(String::new());
-    assert!(matches!(run(find(&account, &locator, &GivenOptions::default())), Err(FindError::Config(_))));
+    assert!(matches!(run(find(&account, &locator, REGION, &GivenOptions::default())), Err(FindError::Config(_))));
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn unlink_through_another_stack_than_the_one_that_linked_is_refused() {
 
 fn given() -> GivenOptions {
     let aws = [("--profile", "prod".to_owned()), ("--region", "eu-central-1".to_owned())].into();
-    GivenOptions { function: vec![("--stack", "two".to_owned())], aws }
+    GivenOptions { function: vec![("--stack", "two".to_owned())], aws, bucket: None }
 }
 
 #[test]

@@ -7,12 +7,13 @@ use s3_cloudfront_invalidator::cli::link::{
     check_bucket, check_deployment, find,
 };
 
-use super::fake_account::{Account, DEAD, FUNCTION, QUEUE, now};
+use super::fake_account::{Account, DEAD, FUNCTION, QUEUE, QUEUE_URL, REGION, now};
+use super::status::status;
 use super::{LinkRequest, bucket, deployment, link, request, rule, run};
 
 fn given() -> GivenOptions {
     let aws = [("--profile", "my team".to_owned()), ("--region", "eu-central-1".to_owned())].into();
-    GivenOptions { function: vec![("--stack", "two".to_owned())], aws }
+    GivenOptions { function: vec![("--stack", "two".to_owned())], aws, bucket: None }
 }
 
 /// The remedies of a bucket and of the function.
@@ -37,11 +38,12 @@ fn a_bucket_is_linked_again_in_the_same_way() {
         (Via::Function, filter, "--via function --prefix 'a b/' --suffix .html "),
         (Via::EventBridge, KeyFilter::default(), "--via eventbridge "),
     ] {
-        for (skip_origin_check, skip) in [(false, ""), (true, "--skip-origin-check ")] {
+        for (skip_origin_check, skip) in [(false, ["", ""]), (true, ["DISTRIBUTION ", "--skip-origin-check "])] {
             let account = Account::new();
             link(&account, &LinkRequest { filter: filter.clone(), ..request(via) }).unwrap().unwrap();
             account.tags.borrow_mut().newest.clear();
-            let expected = format!("run `invalidator link my-site DISTRIBUTION {words}{skip}{options}`");
+            let [id, skip] = skip;
+            let expected = format!("run `invalidator link my-site {id}{words}{skip}{options}`");
             let [remedy] = &remedies(&account, skip_origin_check)[..] else { panic!() };
             assert!(remedy.ends_with(&expected), "{remedy}\n{expected}");
         }
@@ -49,7 +51,7 @@ fn a_bucket_is_linked_again_in_the_same_way() {
     let account = Account::new();
     *account.queue_url.borrow_mut() = None;
     let found = remedies(&account, false);
-    assert!(found[0].contains("run `invalidator link my-site DISTRIBUTION --via function --stack two"), "{found:?}");
+    assert!(found[0].contains("run `invalidator link my-site --via function --stack two"), "{found:?}");
 }
 
 /// `link` would refuse the bucket because of the rules that it did not make.
@@ -123,9 +125,32 @@ fn messages_are_moved_only_where_sqs_takes_the_task() {
 #[test]
 fn a_stack_that_does_not_exist_can_have_been_deleted() {
     let account = Account::new();
-    let error = run(find(&account, &FunctionLocator::Stack("two".into()), &given())).unwrap_err().to_string();
+    let error = run(find(&account, &FunctionLocator::Stack("two".into()), REGION, &given())).unwrap_err().to_string();
     let command = "run `invalidator unlink BUCKET --force --profile 'my team' --region eu-central-1`";
     assert!(error.ends_with(command), "{error}");
+    assert!(error.contains("does not exist in account 123456789012, Region eu-central-1"), "{error}");
+    let given = GivenOptions { bucket: Some(bucket()), ..given() };
+    let error = run(find(&account, &FunctionLocator::Stack("two".into()), REGION, &given)).unwrap_err().to_string();
+    assert!(error.contains("`invalidator unlink my-site --force "), "{error}");
+}
+
+#[test]
+fn a_deleted_function_and_a_deleted_queue_have_a_remedy() {
+    let account = Account::new();
+    account.is_deleted.set(true);
+    let given = GivenOptions { bucket: Some(bucket()), ..given() };
+    let stack = FunctionLocator::Stack("cloudfront-invalidator".into());
+    let error = run(find(&account, &stack, REGION, &given)).unwrap_err();
+    assert_eq!(error.code(), "function-not-found");
+    let error = error.to_string();
+    assert!(error.contains("delete the stack, deploy it again") && error.contains("unlink my-site --force"), "{error}");
+    let by_name = run(find(&account, &FunctionLocator::Function("invalidator".into()), REGION, &given)).unwrap_err();
+    assert!(by_name.to_string().contains("correct --function"), "{by_name}");
+
+    let queue_is_deleted = |it: &Account| *it.queue_url.borrow_mut() = Some(QUEUE_URL.replace("/changes", "/gone"));
+    let (_, of_function) = status(Via::Function, queue_is_deleted, false);
+    let problems: Vec<_> = of_function.problems().map(|(queue, problem)| (queue, problem.code)).collect();
+    assert_eq!(problems, [(Some("gone"), "queue-not-found")]);
 }
 
 /// `status --all` reads the tags of all buckets, and then checks those that have the tag.

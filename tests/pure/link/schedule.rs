@@ -4,7 +4,7 @@ use s3_cloudfront_invalidator::aws::CallError;
 use s3_cloudfront_invalidator::change::Timestamp;
 use s3_cloudfront_invalidator::cli::link::{Check, FindError, FunctionLocator, GivenOptions, Problem, Via, find};
 
-use super::fake_account::{Account, FUNCTION, OTHER_QUEUE, POLL, QUEUE, denied, failed, minutes_ago, schedule};
+use super::fake_account::{Account, FUNCTION, OTHER_QUEUE, POLL, QUEUE, REGION, denied, failed, minutes_ago, schedule};
 use super::run;
 use super::status::status;
 
@@ -226,7 +226,8 @@ fn the_last_poll_is_no_problem_of_its_own_if_the_schedule_has_one() {
 #[test]
 fn the_polled_queue_is_found_by_its_url() {
     let account = Account::new();
-    let found = || run(find(&account, &FunctionLocator::Function("invalidator".into()), &GivenOptions::default()));
+    let found =
+        || run(find(&account, &FunctionLocator::Function("invalidator".into()), REGION, &GivenOptions::default()));
     for (url, expected) in [
         (Some("https://sqs.eu-central-1.amazonaws.com/222222222222/a-b_c"), Some("222222222222:a-b_c")),
         (Some(" http://127.0.0.1:4566/queue/123456789012/changes "), Some("123456789012:changes")),

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use s3_cloudfront_invalidator::aws::{CallError, ErrorClass};
+use s3_cloudfront_invalidator::aws::CallError;
 use s3_cloudfront_invalidator::cli::link::{
-    BucketStatus, Check, DeploymentStatus, Destination, DryRun, EVENTS, Problem, Via, check_bucket, check_deployment,
+    BucketStatus, Check, DeploymentStatus, Destination, DryRun, EVENTS, FailedInvocation, Problem, Via, check_bucket,
+    check_deployment,
 };
 use serde_json::{Value, json};
 
-use super::fake_account::{Account, FUNCTION, QUEUE, denied, now};
+use super::fake_account::{Account, FUNCTION, QUEUE, REGION, denied, now};
 use super::{bucket, deployment, link, request, rule, run};
 use crate::document_links::read;
 
@@ -149,12 +150,7 @@ fn each_problem_of_a_bucket_is_reported_with_its_remedy() {
             "tag: other-owner",
             "accepts only buckets of account 222222222222 (EXPECTED_BUCKET_OWNER)",
         ),
-        (
-            Via::Queue,
-            |it| it.tags.borrow_mut().newest.clear(),
-            "tag: tag-missing",
-            "invalidator link my-site DISTRIBUTION`",
-        ),
+        (Via::Queue, |it| it.tags.borrow_mut().newest.clear(), "tag: tag-missing", "invalidator link my-site`"),
         (
             Via::Queue,
             |it| drop(it.tags.borrow_mut().newest.insert("distributionId".into(), "nonsense".into())),
@@ -287,6 +283,36 @@ fn each_problem_of_the_function_is_reported_with_its_remedy() {
     }
 }
 
+#[test]
+fn failed_invocations_are_reported_with_what_becomes_of_their_messages() {
+    let failed = |messages_left, attempt| FailedInvocation {
+        time: now(),
+        failure: Some(("tags-access-denied".to_owned(), "GetBucketTagging: AccessDenied".to_owned())),
+        messages_left,
+        attempt,
+    };
+    let status_with = |failed: Vec<FailedInvocation>| {
+        let (_, of_function) = status(Via::Queue, |it| *it.failed_invocations.borrow_mut() = Ok(failed.clone()), false);
+        of_function.invocations
+    };
+    let what = "something failed in 2 invocations of the last 15 minutes, the last time at 2026-01-02 03:04 UTC: \
+                tags-access-denied: GetBucketTagging: AccessDenied";
+    for (last, rest) in [
+        (failed(1, Some(2)), "; 1 message not done after attempt 2 of 5, received again from 2026-01-02 03:07 UTC"),
+        (failed(3, Some(5)), "; 3 messages not done after attempt 5 of 5, the last before the dead-letter queue"),
+        (failed(0, None), ""),
+    ] {
+        let Problem { code, message } = status_with(vec![failed(0, None), last]).problem.unwrap();
+        assert_eq!((code, message), ("invocations-failed", format!("{what}{rest}; correct the cause")));
+    }
+    // That the log cannot be read is no problem.
+    let check = |breakage: fn(&Account)| status(Via::Queue, breakage, false).1.invocations;
+    let denied = check(|it| *it.failed_invocations.borrow_mut() = Err(denied("FilterLogEvents: AccessDenied")));
+    assert!(denied.is_ok() && denied.state.contains("operator-policy.json"), "{denied:?}");
+    let as_text = check(|it| *it.log_group.borrow_mut() = None);
+    assert!(as_text.is_ok() && as_text.state.starts_with("unknown: "), "{as_text:?}");
+}
+
 /// A failure of a function that only a pipeline or a person invokes is seen where it is invoked.
 #[test]
 fn a_function_that_receives_no_events_needs_no_dead_letter_queue() {
@@ -305,11 +331,11 @@ fn a_function_that_receives_no_events_needs_no_dead_letter_queue() {
 }
 
 #[test]
-fn a_failed_call_is_a_problem_with_the_class_of_its_error() {
+fn a_queue_that_does_not_exist_is_a_problem() {
     let unreadable = |it: &Account| it.add_mapping(&format!("{QUEUE}-2"));
     let (_, of_function) = status(Via::Queue, unreadable, false);
     let (queue, problem) = of_function.problems().next().unwrap();
-    assert_eq!((queue, problem.code), (Some("changes-2"), ErrorClass::NotFound.name()));
+    assert_eq!((queue, problem.code), (Some("changes-2"), "queue-not-found"));
 }
 
 /// The check cannot distinguish a proxy between the distribution and the bucket from a wrong tag.
@@ -366,6 +392,7 @@ fn the_json_of_a_status_names_every_field() {
             "arn": FUNCTION,
             "version": "0.1.0",
             "ok": true,
+            "invocations": ok("no failures in the last 15 minutes"),
             "queues": [polled],
             "deadLetterQueues": [queue("dead", "empty")],
         })
@@ -461,7 +488,7 @@ fn the_documented_example_is_a_status() {
 fn a_function_is_found_by_its_stack_or_by_its_name() {
     use s3_cloudfront_invalidator::cli::link::{Deployment, FunctionLocator, GivenOptions, find};
     let account = Account::new();
-    let found = |locator| run(find(&account, &locator, &GivenOptions::default()));
+    let found = |locator| run(find(&account, &locator, REGION, &GivenOptions::default()));
     let by_stack = found(FunctionLocator::Stack("cloudfront-invalidator".into())).unwrap();
     let by_name = found(FunctionLocator::Function("invalidator".into())).unwrap();
     assert_eq!(by_name, Deployment { schedule: None, ..by_stack.clone() });

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{BucketStatus, Check, DistributionStatus};
 use crate::change::text::one_line;
 use crate::change::{Bucket, BucketName, DistributionId, Region};
-use crate::cli::link::api::{DryRun, OperatorApi, missing_permissions};
+use crate::cli::link::api::{DryRun, OperatorApi, remedy};
 use crate::cli::link::deployment::Deployment;
 use crate::cli::link::error::LinkError;
 use crate::cli::link::notification::{Destination, EVENTS, KeyFilter, NotificationRule, Notifications, Overlap};
@@ -129,16 +129,17 @@ async fn check_distribution(
     id: &DistributionId,
     skip_origin_check: bool,
 ) -> DistributionStatus {
-    let config = config_of(api, bucket, id).await;
+    let config = config_of(api, &deployment.account, bucket, id).await;
     let (urls, note) = match &config {
         Ok(config) => check_urls(bucket, options, id, config),
         Err(_) => (Check::not_checked(), None),
     };
     let (exists, origin_path) = match config {
         Ok(config) => (Check::ok("yes"), check_origin_path(deployment, bucket, options, &config)),
-        Err(LinkError::NoDistribution(_)) => {
+        Err(LinkError::NoDistribution { .. }) => {
             let message = format!(
-                "distribution {id} does not exist in this account; remove its ID from the bucket's tag: run {}",
+                "distribution {id} does not exist in account {}; remove its ID from the bucket's tag: run {}",
+                deployment.account.as_str(),
                 deployment.given.invalidator(&["unlink", bucket.name.as_str(), id.as_str(), "--everything"])
             );
             (Check::problem("no", "distribution-not-found", message), Check::not_checked())
@@ -157,7 +158,7 @@ async fn check_distribution(
             (Check::ok("yes"), Check::problem("none", "origin-missing", message))
         }
         Err(LinkError::OriginsUnreadable { error, .. }) => {
-            let message = format!("cannot read the origins of {id}: {error}{}", missing_permissions(&error));
+            let message = format!("cannot read the origins of {id}: {error}{}", remedy(&error));
             (Check::not_checked(), Check::problem("unknown", "origins-unknown", message))
         }
         Err(LinkError::Call(error)) => (Check::not_checked(), Check::failed_call(&error)),
@@ -242,7 +243,8 @@ impl<'a> RelinkCommand<'a> {
         };
         let filters: BTreeSet<_> = rules.iter().map(|rule| &rule.filter).collect();
         let filter = if filters.len() == 1 { filters.first().copied().cloned() } else { None };
-        let ids = vec!["DISTRIBUTION".to_owned()];
+        // `link` finds distributions by their origins.
+        let ids = if skip_origin_check { vec!["DISTRIBUTION".to_owned()] } else { Vec::new() };
         Self { deployment, bucket, ids, via, filter: filter.unwrap_or_default(), skip_origin_check }
     }
 

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::failures::check_invocations;
 use super::schedule::{check_last_poll, find_reader};
 use super::{Check, DeploymentStatus, Problem, QueueStatus};
+use crate::aws::{CallError, ErrorClass};
 use crate::change::Timestamp;
 use crate::cli::link::api::{OperatorApi, Queue};
 use crate::cli::link::deployment::{Deployment, is_queue};
@@ -19,8 +21,12 @@ pub async fn check_deployment(
     let mut dead: BTreeMap<String, Option<&str>> =
         deployment.function.dead_letter_queue.iter().map(|arn| (arn.clone(), None)).collect();
     let mut queues = Vec::new();
+    let mut polled = None;
     for arn in deployment.queues() {
         let result = api.queue(arn).await;
+        if deployment.polled_queue.as_deref() == Some(arn) {
+            polled = result.clone().ok();
+        }
         dead.extend(result.iter().filter_map(|queue| Some((queue.dead_letter_queue.clone()?, Some(arn)))));
         queues.push(match result {
             Ok(queue) => {
@@ -31,7 +37,7 @@ pub async fn check_deployment(
                     if is_polled { Some(check_last_poll(api, arn, schedule.as_ref(), now).await) } else { None };
                 QueueStatus { last_poll, ..queue_status(arn, &queue, state) }
             }
-            Err(error) => queue_status(arn, &Queue::default(), Check::failed_call(&error)),
+            Err(error) => queue_status(arn, &Queue::default(), unreadable(arn, &error)),
         });
     }
     let mut dead_letter_queues = Vec::new();
@@ -47,7 +53,7 @@ pub async fn check_deployment(
                 };
                 queue_status(arn, &queue, state)
             }
-            Err(error) => queue_status(arn, &Queue::default(), Check::failed_call(&error)),
+            Err(error) => queue_status(arn, &Queue::default(), unreadable(arn, &error)),
         });
     }
     let mut own_problems = Vec::new();
@@ -60,7 +66,21 @@ pub async fn check_deployment(
         own_problems.push(Problem { code: "dead-letter-queue-missing", message: message.to_owned() });
     }
     let (arn, version) = (deployment.function.arn.clone(), deployment.function.version.clone());
-    DeploymentStatus { arn, version, queues, dead_letter_queues, own_problems }
+    let invocations = check_invocations(api, deployment, polled.as_ref()).await;
+    DeploymentStatus { arn, version, invocations, queues, dead_letter_queues, own_problems }
+}
+
+/// Why the attributes of a queue cannot be read.
+fn unreadable(arn: &str, error: &CallError) -> Check {
+    if error.class != ErrorClass::NotFound {
+        return Check::failed_call(error);
+    }
+    let message = format!(
+        "queue {} does not exist; an update of the stack does not create it again, so delete the stack, deploy it again, and run link \
+         again for each bucket",
+        name_of_arn(arn)
+    );
+    Check::problem("deleted", "queue-not-found", message)
 }
 
 /// Whether events are sent to the function: to a queue that it reads, or by a service that its policy allows to invoke it. A

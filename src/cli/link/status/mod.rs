@@ -2,12 +2,13 @@
 
 mod bucket;
 mod deployment;
+mod failures;
 mod schedule;
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::api::{LastInvalidation, missing_permissions};
+use super::api::{LastInvalidation, remedy};
 use crate::aws::CallError;
 
 pub use self::bucket::check_bucket;
@@ -49,7 +50,7 @@ impl Check {
     }
 
     fn failed_call(error: &CallError) -> Self {
-        Self::problem("unknown", error.class.name(), format!("{error}{}", missing_permissions(error)))
+        Self::problem("unknown", error.class.name(), format!("{error}{}", remedy(error)))
     }
 
     fn not_checked() -> Self {
@@ -127,6 +128,8 @@ pub struct DeploymentStatus {
     pub arn: String,
     /// The version of its package; `None` if its environment variables do not contain it.
     pub version: Option<String>,
+    /// Whether something failed in its last invocations.
+    pub invocations: Check,
     /// The queues that it reads.
     pub queues: Vec<QueueStatus>,
     /// The dead-letter queues of the function and of its queues.
@@ -143,6 +146,7 @@ impl Serialize for DeploymentStatus {
             fields.serialize_entry("version", version)?;
         }
         fields.serialize_entry("ok", &self.problems().next().is_none())?;
+        fields.serialize_entry("invocations", &self.invocations)?;
         fields.serialize_entry("queues", &self.queues)?;
         fields.serialize_entry("deadLetterQueues", &self.dead_letter_queues)?;
         fields.end()
@@ -193,6 +197,7 @@ impl DeploymentStatus {
         let checks =
             queues.flat_map(|it| [Some(&it.state), it.last_poll.as_ref()].map(|check| (it.name.as_str(), check)));
         let of_queues = checks.filter_map(|(queue, check)| Some((Some(queue), check?.problem.as_ref()?)));
-        of_queues.chain(self.own_problems.iter().map(|problem| (None, problem)))
+        let own = self.own_problems.iter().chain(&self.invocations.problem);
+        of_queues.chain(own.map(|problem| (None, problem)))
     }
 }

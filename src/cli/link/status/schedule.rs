@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Check;
 use crate::aws::CallError;
 use crate::change::Timestamp;
-use crate::cli::link::api::{LAST_POLL_WINDOW, OperatorApi, Schedule, missing_permissions};
+use crate::cli::link::api::{LAST_POLL_WINDOW, OperatorApi, Schedule, remedy};
 use crate::cli::link::deployment::Deployment;
 use crate::cli::link::notification::Destination;
 use crate::event::{Event, Poll, decode};
@@ -66,7 +66,7 @@ pub(super) async fn check_last_poll(
 ) -> Check {
     let last = match api.last_poll(queue).await {
         Ok(last) => last,
-        Err(error) => return Check::ok(format!("unknown: {error}{}", missing_permissions(&error))),
+        Err(error) => return Check::ok(format!("unknown: {error}{}", remedy(&error))),
     };
     let state = last.map_or_else(not_in_window, to_the_minute);
     let Some(ActiveSchedule { name, interval, modified_at }) = schedule else { return Check::ok(state) };
@@ -91,7 +91,7 @@ fn not_in_window() -> String {
 }
 
 /// A time such as `2026-01-02 03:04 UTC`.
-fn to_the_minute(time: Timestamp) -> String {
+pub(super) fn to_the_minute(time: Timestamp) -> String {
     // RFC 3339 has the minute before its 17th character.
     let time = time.to_string();
     format!("{} UTC", time.get(..16).unwrap_or(&time).replace('T', " "))
