@@ -114,14 +114,16 @@ impl ConfirmArgs {
         if self.json {
             return;
         }
-        let mut rows = plain_table();
         for step in &change_set.steps {
             let (what, lines) = step.lines();
-            for (number, line) in lines.into_iter().enumerate() {
-                rows.add_row([Cell::new(if number == 0 { what } else { "" }), difference(line)]);
+            say(format_args!("{what}:"));
+            let mut rows = plain_table();
+            for line in lines {
+                // The first column indents the lines.
+                rows.add_row([Cell::new(""), difference(line)]);
             }
+            print(rows);
         }
-        print(rows);
     }
 
     /// Prints the outcomes as JSON, if that is asked for. Errors of some of several buckets are those of the command.

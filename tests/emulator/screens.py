@@ -33,7 +33,7 @@ def readable(printed, made_up):
     """What was printed, with replacements of the same length, so that columns stay where they are."""
     for text, replacement in made_up.items():
         printed = printed.replace(text, replacement)
-    rules = [(r"-[0-9A-F]{13}\b", "-1234567890ABC"), (r"\b\d+ s ago", "5 s ago"), ("\x1b", "␛"), (r"[ \t]+\n", "\n")]
+    rules = [(r"-[0-9A-F]{13}\b", "-1234567890ABC"), (r"\d+ (s|min) ago", "5 s ago"), ("\x1b", "␛"), (r"[ \t]+\n", "\n")]
     rules.append((r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "2026-11-30 10:14 UTC"))
     for pattern, replacement in rules:
         printed = re.sub(pattern, replacement, printed)

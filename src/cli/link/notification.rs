@@ -217,26 +217,13 @@ impl Notifications {
     }
 }
 
-/// The most characters of a tag's key in a line, which a table of 80 columns has room for. The key of an ownership
-/// tag can be longer.
-const MAX_SHOWN_KEY: usize = 51;
-
-/// Returns the end of a key that is longer than a line has room for.
-fn shown(key: &str) -> String {
-    let count = key.chars().count();
-    if count <= MAX_SHOWN_KEY {
-        return key.to_owned();
-    }
-    "…".chars().chain(key.chars().skip(count - MAX_SHOWN_KEY + 1)).collect()
-}
-
 /// The differences between two tag sets, one line each: `-` removed, `+` added, `~` changed.
 pub(super) fn tag_difference(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<String> {
     let keys: BTreeSet<_> = before.keys().chain(after.keys()).collect();
     let line = |key: &String| match (before.get(key), after.get(key)) {
-        (None, Some(value)) => Some(format!("+ {} = {value}", shown(key))),
-        (Some(value), None) => Some(format!("- {} = {value}", shown(key))),
-        (Some(old), Some(new)) if old != new => Some(format!("~ {} = {new} (was {old})", shown(key))),
+        (None, Some(value)) => Some(format!("+ {key} = {value}")),
+        (Some(value), None) => Some(format!("- {key} = {value}")),
+        (Some(old), Some(new)) if old != new => Some(format!("~ {key} = {new} (was {old})")),
         _ => None,
     };
     keys.into_iter().filter_map(line).map(|line| one_line(&line)).collect()
