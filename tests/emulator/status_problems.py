@@ -31,9 +31,11 @@ def play(emulator, distributions, outputs):
     assert_reports(emulator, "by-function", "policy-missing", "does not allow S3 to invoke it for the bucket")
     emulator.invalidator("link", "by-function", distributions["by-function"], "--via", "function", "--yes")
     emulator.invalidator("status", "by-function")
-    # The emulator's CloudFormation leaves it out.
+    # The emulator's CloudFormation leaves the first out, and its Lambda the second, which follows of `LoggingConfig`.
     dead_letters = {"TargetArn": outputs["DeadLetterQueueArn"]}
-    functions.update_function_configuration(FunctionName=function, DeadLetterConfig=dead_letters)
+    variables = functions.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
+    environment = {"Variables": variables | {"AWS_LAMBDA_LOG_FORMAT": "JSON"}}
+    functions.update_function_configuration(FunctionName=function, DeadLetterConfig=dead_letters, Environment=environment)
     # The distribution does not exist: changes fail, are retried, and go to the dead-letter queue.
     gone = distributions["by-function"]
     cloudfront = emulator.client("cloudfront")
