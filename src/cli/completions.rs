@@ -1,9 +1,9 @@
 //! `invalidator completions`: prints the completions of a shell.
 
-use std::io;
-
 use clap::{Args, Command};
 use clap_complete::Shell;
+
+use super::terminal::say;
 
 /// The shell.
 #[derive(Debug, Args)]
@@ -22,7 +22,7 @@ impl CompletionsArgs {
     pub(super) fn run(self, mut program: Command) -> anyhow::Result<()> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut program, "invalidator", &mut script);
-        io::Write::write_all(&mut io::stdout(), &script)?;
+        say(String::from_utf8(script)?.trim_end());
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use anyhow::{Context, anyhow, bail};
 use clap::Args;
 
 use super::aws_args::AwsArgs;
+use super::failure::CodedError;
 use super::link::remedy;
 use super::terminal::warn;
 use super::{config_json, input};
@@ -66,8 +67,13 @@ impl ConfigArgs {
                  (dt_…) with --distribution"
             ),
             Ok(config) => Ok(Some(config)),
-            Err(error) if error.class == ErrorClass::NotFound => bail!("{error}; correct --distribution"),
-            Err(error) => Err(unreadable(&format_args!("{error}{}", remedy(&error)))),
+            Err(error) => {
+                let message = match error.class {
+                    ErrorClass::NotFound => format!("{error}; correct --distribution"),
+                    _ => unreadable(&format_args!("{error}{}", remedy(&error))).to_string(),
+                };
+                Err(CodedError { code: error.class.name(), message }.into())
+            }
         }
     }
 }

@@ -8,12 +8,12 @@ use clap::Args;
 use comfy_table::Cell;
 use serde::Serialize;
 
-use super::failure::{Failure, Reported};
+use super::failure::{Failure, Reported, code};
 use super::input::UsageError;
 use super::link::ChangeSet;
 use super::terminal::{difference, plain_table, print, say, say_json};
-use crate::change::BucketName;
 use crate::change::text::one_line;
+use crate::change::{BucketName, DistributionId};
 
 /// Whether to ask for confirmation, and how to print the changes.
 #[derive(Debug, Args)]
@@ -30,12 +30,43 @@ pub(super) struct ConfirmArgs {
 }
 
 /// What `--json` prints.
-#[derive(Serialize)]
-struct Outcomes {
-    ok: bool,
+#[derive(Default, Serialize)]
+pub(super) struct Outcomes {
     buckets: Vec<Outcome>,
+    /// The distributions in which everything was invalidated.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    invalidated: Vec<DistributionId>,
+    /// Why some of the buckets or distributions failed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     failures: Vec<Failure>,
+}
+
+/// The outcomes, with whether nothing failed.
+#[derive(Serialize)]
+struct Printed {
+    ok: bool,
+    #[serde(flatten)]
+    outcomes: Outcomes,
+}
+
+impl Outcomes {
+    /// The outcome of a command with one bucket.
+    pub(super) fn of(outcome: Outcome) -> Self {
+        Self { buckets: vec![outcome], ..Self::default() }
+    }
+
+    pub(super) fn add(&mut self, outcome: Outcome) {
+        self.buckets.push(outcome);
+    }
+
+    pub(super) fn invalidated(&mut self, id: &DistributionId) {
+        self.invalidated.push(id.clone());
+    }
+
+    /// Adds a failure, with what it concerns before its message.
+    pub(super) fn fail(&mut self, what: &str, error: &anyhow::Error) {
+        self.failures.push(Failure { code: code(error), message: one_line(&format!("{what}{error:#}")) });
+    }
 }
 
 /// The changes of a bucket.
@@ -126,13 +157,15 @@ impl ConfirmArgs {
         }
     }
 
-    /// Prints the outcomes as JSON, if that is asked for. Errors of some of several buckets are those of the command.
-    pub(super) fn finish(&self, buckets: Vec<Outcome>, errors: &[String]) -> anyhow::Result<()> {
-        let failure = |message: &String| Failure { code: "failed", message: one_line(message) };
-        let failures = errors.iter().map(failure).collect();
+    /// Prints the outcomes as JSON, if that is asked for.
+    ///
+    /// # Errors
+    /// The failures among them.
+    pub(super) fn finish(&self, outcomes: Outcomes) -> anyhow::Result<()> {
+        let messages: Vec<_> = outcomes.failures.iter().map(|it| it.message.clone()).collect();
         if self.json {
-            say_json(&Outcomes { ok: errors.is_empty(), buckets, failures })?;
+            say_json(&Printed { ok: messages.is_empty(), outcomes })?;
         }
-        if errors.is_empty() { Ok(()) } else { bail!(Reported(errors.join("; "))) }
+        if messages.is_empty() { Ok(()) } else { bail!(Reported(messages.join("; "))) }
     }
 }

@@ -12,12 +12,20 @@ use crate::aws::CallError;
 use crate::change::text::one_line;
 
 /// The exit status for options that cannot work, also those that clap rejects.
-const USAGE: u8 = 2;
+pub(super) const USAGE: u8 = 2;
 
 /// An error that the command has already printed as JSON, if it prints JSON.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Reported(pub(super) String);
+
+/// An error with the code of its cause, whose message is part of the error's own.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(super) struct CodedError {
+    pub(super) code: &'static str,
+    pub(super) message: String,
+}
 
 /// A failure in JSON.
 #[derive(Serialize)]
@@ -50,15 +58,16 @@ pub(super) fn report(error: &anyhow::Error, is_json: bool) -> ExitCode {
 }
 
 /// Returns the code of an error.
-fn code(error: &anyhow::Error) -> &'static str {
+pub(super) fn code(error: &anyhow::Error) -> &'static str {
     let known = error.chain().find_map(|cause| {
         let call = || cause.downcast_ref::<CallError>().map(|error| error.class.name());
+        let coded = || cause.downcast_ref::<CodedError>().map(|error| error.code);
         let find = || cause.downcast_ref::<FindError>().map(FindError::code);
         let link = || cause.downcast_ref::<LinkError>().map(LinkError::code);
         let apply = || cause.is::<ApplyError>().then_some("changes-failed");
         let usage = || cause.is::<UsageError>().then_some("options-invalid");
         let input = || cause.is::<InputError>().then_some("input-invalid");
-        call().or_else(find).or_else(link).or_else(apply).or_else(usage).or_else(input)
+        call().or_else(coded).or_else(find).or_else(link).or_else(apply).or_else(usage).or_else(input)
     });
     known.unwrap_or("failed")
 }

@@ -1,5 +1,6 @@
 //! `invalidator link` and `invalidator unlink`: print a bucket's change set, ask for confirmation, and apply it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
@@ -8,11 +9,11 @@ use clap::{Args, ValueEnum};
 
 use super::aws::OperatorClients;
 use super::aws_args::{AwsArgs, DeploymentArgs};
-use super::confirm::{ConfirmArgs, Outcome};
+use super::confirm::{ConfirmArgs, Outcome, Outcomes};
 use super::invalidate::request_id;
 use super::link::{
-    Deployment, KeyFilter, LinkError, LinkPlan, LinkRequest, OperatorApi, UnlinkPlan, Via, apply, plan_link,
-    plan_unlink, quoted, serving,
+    Deployment, KeyFilter, LinkError, LinkPlan, LinkRequest, OperatorApi, UnlinkPlan, Via, apply, list_distributions,
+    plan_link, plan_unlink, quoted, serving,
 };
 use super::template_snippet;
 use super::terminal::{note, warn};
@@ -87,12 +88,13 @@ enum Word {
 
 impl Word {
     fn parse(text: &str) -> Result<Self, NameError> {
+        let host = text.strip_prefix("https://").unwrap_or(text).trim_end_matches('/').trim_end_matches('.');
         match DistributionId::from_word(text) {
             Ok(id) => Ok(Self::Distribution(id)),
             Err(_) if text.starts_with("s3://") => super::input::bucket(text).map(Self::Bucket),
-            // Every domain name is a valid name of a bucket, but for a dot at its end.
-            Err(_) if text.contains('.') && BucketName::new(text.trim_end_matches('.')).is_ok() => {
-                Ok(Self::DomainName(text.trim_end_matches('.').to_owned()))
+            // Every domain name is a valid name of a bucket. An alias can begin with a wildcard.
+            Err(_) if host.contains('.') && BucketName::new(host.trim_start_matches("*.")).is_ok() => {
+                Ok(Self::DomainName(host.to_owned()))
             }
             Err(_) if BucketName::new(text).is_ok() => {
                 Err(NameError::new(text, "is not a distribution; write s3://BUCKET for another bucket"))
@@ -158,9 +160,8 @@ impl LinkArgs {
         self.confirm.check()?;
         if self.prefix.starts_with('/') {
             warn(format_args!(
-                "the prefix {} matches only keys that begin with a slash, which few have; did you mean {}?",
-                quoted(&self.prefix),
-                quoted(self.prefix.trim_start_matches('/'))
+                "the prefix {} matches only keys that begin with a slash, which few have; leave its slash out",
+                quoted(&self.prefix)
             ));
         }
         let (clients, deployment) = self.deployment.find(&self.aws, Some(&self.bucket)).await?;
@@ -168,22 +169,29 @@ impl LinkArgs {
             Word::Bucket(name) => Some(name),
             Word::Distribution(_) | Word::DomainName(_) => None,
         });
-        let buckets: Vec<_> = std::iter::once(&self.bucket).chain(more).collect();
+        let buckets: BTreeSet<_> = std::iter::once(&self.bucket).chain(more).collect();
         let named = self.named_distributions(&clients, &deployment).await?;
         if deployment.function.is_dry_run {
             warn("the function sends no invalidations (DRY_RUN); deploy it with DryRun=false");
         }
-        let mut outcomes = Vec::new();
-        let mut errors = Vec::new();
+        let mut outcomes = Outcomes::default();
+        // The distributions in which everything is to be invalidated. Several buckets can have the same.
+        let mut stale = BTreeSet::new();
         for bucket in &buckets {
             // Boxed, because the nested future types are large.
-            match Box::pin(self.link(&clients, &deployment, bucket, &named)).await {
-                Ok(outcome) => outcomes.push(outcome),
+            match Box::pin(self.link(&clients, &deployment, bucket, &named, &mut stale)).await {
+                Ok(outcome) => outcomes.add(outcome),
                 Err(error) if buckets.len() == 1 => return Err(error),
-                Err(error) => errors.push(format!("{bucket}: {error:#}")),
+                Err(error) => outcomes.fail(&format!("{bucket}: "), &error),
             }
         }
-        self.confirm.finish(outcomes, &errors)
+        for id in &stale {
+            match self.invalidate_everything(&clients, &deployment, id).await {
+                Ok(()) => outcomes.invalidated(id),
+                Err(error) => outcomes.fail("", &error),
+            }
+        }
+        self.confirm.finish(outcomes)
     }
 
     /// Returns the distributions that the words name; all that serve a bucket are linked if there are none.
@@ -201,7 +209,7 @@ impl LinkArgs {
                 Word::DomainName(name) => {
                     let all = match &mut listed {
                         Some(all) => all,
-                        none => none.insert(api.distributions().await.map_err(LinkError::Call)?),
+                        none => none.insert(list_distributions(api, deployment).await?),
                     };
                     let Some(named) = all.iter().find(|it| it.has_domain_name(name)) else {
                         bail!(
@@ -224,22 +232,18 @@ impl LinkArgs {
         deployment: &Deployment,
         bucket: &BucketName,
         named: &[DistributionId],
+        stale: &mut BTreeSet<DistributionId>,
     ) -> anyhow::Result<Outcome> {
         let distributions = match named {
             [] => {
-                let listed = clients.distributions().await.map_err(LinkError::Call)?;
+                let listed = list_distributions(clients, deployment).await?;
                 let serving = serving(clients, &listed, bucket).await.map_err(LinkError::Call)?;
                 serving.into_iter().map(|it| it.id.clone()).collect()
             }
             named => named.to_vec(),
         };
         if distributions.is_empty() {
-            return Err(LinkError::NoneServes {
-                bucket: bucket.clone(),
-                account: deployment.account.clone(),
-                given: deployment.given.clone(),
-            }
-            .into());
+            return Err(LinkError::NoneServes(deployment.account.clone()).into());
         }
         let request = LinkRequest {
             bucket: bucket.clone(),
@@ -258,9 +262,16 @@ impl LinkArgs {
         let snippet = link_plan.managed_by.as_ref();
         let snippet = snippet.map(|it| template_snippet::of(it, &request, deployment.tag(), &link_plan));
         let mut outcome = Outcome::new(&link_plan.change_set);
+        let ids = request.distributions.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
+        if self.invalidate_now {
+            self.confirm.say(format_args!("Then everything ({EVERYTHING}) is invalidated in {ids}."));
+        }
         if link_plan.change_set.steps.is_empty() {
             self.confirm.say(format_args!("No changes: {bucket} is already linked."));
             snippet.into_iter().for_each(note);
+            if self.invalidate_now && self.confirm.is_confirmed()? {
+                stale.extend(request.distributions);
+            }
         } else {
             self.confirm.show(&link_plan.change_set);
             let (tags, rules) = (link_plan.unchanged_tags, link_plan.unchanged_rules);
@@ -274,10 +285,10 @@ impl LinkArgs {
                 apply(clients, &link_plan.change_set, PAUSE).await?;
                 self.confirm
                     .say(format_args!("Linked {bucket}. S3 starts to send event notifications in about five minutes."));
+                if self.invalidate_now {
+                    stale.extend(request.distributions);
+                }
             }
-        }
-        if self.invalidate_now && !self.confirm.dry_run {
-            self.invalidate_everything(clients, deployment, &request).await?;
         }
         Ok(outcome)
     }
@@ -300,25 +311,29 @@ impl LinkArgs {
                 )),
             }
         }
-        for error in &link_plan.wrong_distributions {
-            warn(format_args!("the bucket's tag also names another distribution: {}", one_line(&error.to_string())));
+        for id in &link_plan.wrong_distributions {
+            warn(format_args!(
+                "the bucket's tag also names {id}, which does not exist or has no origin that points to the bucket; if it is \
+                 wrong, run {}",
+                deployment.given.invalidator(&["unlink", request.bucket.as_str(), id.as_str(), "--everything"])
+            ));
         }
         if let Some(problem) = &link_plan.unread_queue {
             warn(one_line(&problem.message));
         }
     }
 
-    /// Invalidates everything in each distribution.
+    /// Invalidates everything in a distribution.
     async fn invalidate_everything(
         &self,
         clients: &OperatorClients,
         deployment: &Deployment,
-        request: &LinkRequest,
+        id: &DistributionId,
     ) -> anyhow::Result<()> {
         let (everything, _) = named_items([EVERYTHING])?;
         let delivery = request_id();
-        let planned = plan_named(&request.distributions, &everything, None, &DeliveryId::Invocation(&delivery));
-        for invalidation in planned {
+        let id = std::slice::from_ref(id);
+        for invalidation in plan_named(id, &everything, None, &DeliveryId::Invocation(&delivery)) {
             let id = &invalidation.distribution;
             clients.cloud_front().create(&invalidation).await.map_err(|error| {
                 let again = ["invalidate", "--distribution", id.as_str(), "--paths", EVERYTHING];
@@ -370,7 +385,7 @@ impl UnlinkArgs {
                 [] => format!("No changes: {} has no changes from link.", self.bucket),
                 ids => format!("No changes: link did not add {} to {}.", ids.join(" or "), self.bucket),
             });
-            return self.confirm.finish(vec![Outcome::new(change_set)], &[]);
+            return self.confirm.finish(Outcomes::of(Outcome::new(change_set)));
         }
         self.confirm.show(change_set);
         if *queued_messages > 0 {
@@ -390,7 +405,7 @@ impl UnlinkArgs {
                 format!("Removed the distributions; {} is still linked to others.", self.bucket)
             });
         }
-        self.confirm.finish(vec![outcome], &[])
+        self.confirm.finish(Outcomes::of(outcome))
     }
 }
 
@@ -406,6 +421,8 @@ mod tests {
             ("s3://my-docs/", "Bucket(my-docs)"),
             ("d111111abcdef8.cloudfront.net", "DomainName(d111111abcdef8.cloudfront.net)"),
             ("www.example.com.", "DomainName(www.example.com)"),
+            ("https://www.example.com/", "DomainName(www.example.com)"),
+            ("*.example.com", "DomainName(*.example.com)"),
         ] {
             let word = match Word::parse(text) {
                 Ok(Word::Distribution(id)) => format!("Distribution({id})"),

@@ -7,5 +7,8 @@ use s3_cloudfront_invalidator::cli::Cli;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    Cli::parse().run().await
+    match Cli::try_parse() {
+        Ok(cli) => cli.run().await,
+        Err(error) => Cli::refuse(&error),
+    }
 }

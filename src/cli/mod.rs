@@ -67,6 +67,17 @@ enum Command {
 }
 
 impl Cli {
+    /// Prints why the arguments cannot be parsed, or the help or the version that was asked for, and returns the exit status.
+    #[must_use]
+    pub fn refuse(error: &clap::Error) -> ExitCode {
+        let text = error.to_string();
+        match text.trim_end().strip_prefix("error: ") {
+            Some(text) => terminal::error(text),
+            None => terminal::say(text.trim_end()),
+        }
+        ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(failure::USAGE))
+    }
+
     /// Runs the command. An error is printed to standard error, with its remedy.
     pub async fn run(self) -> ExitCode {
         let is_json = self.command.is_json();

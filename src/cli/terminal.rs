@@ -113,14 +113,31 @@ pub(super) fn width() -> Option<u16> {
 /// A table as text, with at most this many columns if a width is given.
 pub(super) fn rendered(mut table: Table, width: Option<u16>) -> String {
     match width {
-        Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
-        None => table.set_content_arrangement(ContentArrangement::Disabled),
+        Some(width) if least_width(&table) <= width.into() => {
+            table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width)
+        }
+        // The terminal itself wraps lines that are too long.
+        _ => table.set_content_arrangement(ContentArrangement::Disabled),
     };
     let last = table.column_count().saturating_sub(1);
     for (number, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, if number == last { 0 } else { 2 }));
     }
     table.trim_fmt()
+}
+
+/// The least width of a table in which no word is broken.
+fn least_width(table: &Table) -> usize {
+    let whole = table.column_max_content_widths();
+    let columns = table.column_iter().zip(whole).enumerate().map(|(number, (column, whole))| {
+        if column.constraint() == Some(&ColumnConstraint::ContentWidth) {
+            return usize::from(whole);
+        }
+        let cells = table.column_cells_with_header_iter(number).flatten().map(Cell::content);
+        let longest = |cell: String| cell.split_whitespace().map(|word| word.chars().count()).max();
+        cells.filter_map(longest).max().unwrap_or_default()
+    });
+    columns.map(|it| it + GAP).sum::<usize>().saturating_sub(GAP)
 }
 
 /// Returns an empty table with a header, in upper case.
@@ -213,6 +230,26 @@ pub(super) fn usd(amount: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_word_is_broken_on_a_terminal() {
+        let build = |key: &str| {
+            let mut rows = table(&["KEY", "REASON"]);
+            rows.add_row([key, "cache behavior * sends requests to origin"]);
+            keep_on_one_line(&mut rows, &[0]);
+            rows
+        };
+        let shown = rendered(build("a.txt"), Some(24));
+        assert_eq!(
+            shown,
+            "KEY    REASON\n────────────────────────\na.txt  cache behavior *\n       sends requests to\n       origin"
+        );
+        let long = "blog/2026/12/a-post-about-caches.html";
+        for width in [Some(40), None] {
+            let shown = rendered(build(long), width);
+            assert!(shown.ends_with(&format!("{long}  cache behavior * sends requests to origin")), "{shown}");
+        }
+    }
 
     #[test]
     fn a_price_has_three_decimals() {

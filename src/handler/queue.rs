@@ -92,7 +92,8 @@ impl App {
         let mut queue_failures: Vec<_> = error.iter().map(queue_failure).collect();
         let messages = batch.messages.get_or_insert_default().len();
         let mut deleted = 0;
-        let mut attempt = receipts.values().map(|(_, receive_count)| *receive_count).max();
+        let mut attempt = None;
+        let any_attempt = || receipts.values().map(|(_, receive_count)| *receive_count).max();
         if messages > 0 {
             let reserve = delete_reserve(messages, invocation);
             let deadline = invocation.deadline.checked_sub(reserve).unwrap_or(invocation.deadline);
@@ -104,7 +105,6 @@ impl App {
             {
                 Ok(handled) => {
                     let mut done = Vec::new();
-                    attempt = None;
                     for message in batch.messages.iter().flatten() {
                         let Some((receipt_handle, receive_count)) = receipts.get(&message.id) else { continue };
                         if handled.has_failed(message) {
@@ -113,13 +113,18 @@ impl App {
                             done.push(receipt_handle.clone());
                         }
                     }
+                    let to_delete = done.len();
                     let (count, error) = delete_all(queue, done, invocation).await;
                     deleted = count;
+                    if deleted < to_delete {
+                        attempt = any_attempt();
+                    }
                     queue_failures.extend(error.iter().map(queue_failure));
                     failures.extend(handled.failures);
                     report = handled.report;
                 }
                 Err(error) => {
+                    attempt = any_attempt();
                     report = *error.report;
                     failures.extend(error.failures);
                 }

@@ -311,7 +311,7 @@ pub struct QueueCounts {
     /// The number of messages deleted, because nothing of them failed.
     #[serde(rename = "messagesDeleted")]
     pub deleted: usize,
-    /// How often the message of which something failed was received that was received most often.
+    /// How often the message that was received most often was received, of those that were not deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u64>,
 }

@@ -1,6 +1,7 @@
 //! [`OperatorApi`] over the AWS SDK: each call that `link`, `unlink` and `status` make.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use aws_sdk_cloudfront::types::{ConnectionMode, InvalidationSummary};
 use aws_sdk_eventbridge::types::RuleState;
@@ -21,7 +22,7 @@ use crate::aws::response::{
 use crate::aws::{CallError, ErrorClass};
 use crate::change::{AccountId, BucketName, DistributionId, Timestamp};
 use crate::cli::link::{
-    DryRun, EventRule, EventSourceMapping, FailedInvocation, FunctionInfo, LastInvalidation, ListedDistribution,
+    DryRun, EventRule, EventSourceMapping, FailedInvocations, FunctionInfo, LastInvalidation, ListedDistribution,
     Notifications, OperatorApi, Queue, S3_PRINCIPAL, Schedule, name_of_arn,
 };
 use crate::path::{DistributionConfig, Origin, Tags, Tenant};
@@ -252,8 +253,12 @@ impl OperatorApi for OperatorClients {
         self.last_receive(name_of_arn(queue)).await
     }
 
-    async fn failed_invocations(&self, log_group: &str) -> Result<Vec<FailedInvocation>, CallError> {
-        self.failed_log_lines(log_group).await
+    async fn failed_invocations(
+        &self,
+        log_group: &str,
+        window: Duration,
+    ) -> Result<Option<FailedInvocations>, CallError> {
+        self.failed_log_lines(log_group, window).await
     }
 
     async fn buckets(&self) -> Result<Vec<BucketName>, CallError> {
@@ -380,6 +385,7 @@ impl OperatorApi for OperatorClients {
             let aliases = it.aliases.map(|it| it.items.unwrap_or_default()).unwrap_or_default();
             listed.push(ListedDistribution {
                 id,
+                is_live: it.enabled && !it.staging,
                 domain_names: std::iter::once(it.domain_name).chain(aliases).collect(),
                 config: DistributionConfig {
                     origins: origins.map_err(|error| invalid(&error))?,

@@ -111,6 +111,8 @@ pub struct ListedDistribution {
     pub id: DistributionId,
     /// Its own domain name, and its aliases.
     pub domain_names: Vec<String>,
+    /// Whether it is enabled, and no staging distribution.
+    pub is_live: bool,
     /// Its config, of which the list has the origins, and whether it is a multi-tenant one.
     pub config: DistributionConfig,
 }
@@ -123,9 +125,23 @@ impl ListedDistribution {
     }
 }
 
-/// How far back failed invocations are looked for. A failed message comes back after the visibility timeout, which is three
-/// minutes in the templates, so what keeps failing is in this window.
-pub const FAILURE_WINDOW: Duration = Duration::from_mins(15);
+/// How far back failed invocations are looked for, at least. See [`failure_window`].
+const MIN_FAILURE_WINDOW: Duration = Duration::from_mins(15);
+
+/// Returns how far back failed invocations are looked for: so far that what keeps failing is in it. A failed message is received
+/// again after its visibility timeout, by the next of the polls that are made at this interval.
+pub(super) fn failure_window(interval: Duration, visibility_timeout: Duration) -> Duration {
+    MIN_FAILURE_WINDOW.max(interval * 2 + visibility_timeout)
+}
+
+/// The invocations in which something failed, according to the function's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedInvocations {
+    /// Their number.
+    pub count: usize,
+    /// The last one.
+    pub last: FailedInvocation,
+}
 
 /// An invocation in which something failed, according to the function's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -223,9 +239,13 @@ pub trait OperatorApi {
     /// [`LAST_POLL_WINDOW`]. A poll is known some minutes later.
     fn last_poll(&self, queue: &str) -> impl Future<Output = Result<Option<Timestamp>, CallError>>;
 
-    /// Returns the invocations of the last [`FAILURE_WINDOW`] in which something failed, oldest first, from a log group
-    /// whose lines are JSON.
-    fn failed_invocations(&self, log_group: &str) -> impl Future<Output = Result<Vec<FailedInvocation>, CallError>>;
+    /// Returns the invocations in this last time in which something failed, from a log group whose lines are JSON; `None` if
+    /// there are none. The caller of a direct invocation sees its failure, so it is not one of them.
+    fn failed_invocations(
+        &self,
+        log_group: &str,
+        window: Duration,
+    ) -> impl Future<Output = Result<Option<FailedInvocations>, CallError>>;
 
     /// Returns the account's buckets in this Region.
     fn buckets(&self) -> impl Future<Output = Result<Vec<BucketName>, CallError>>;
@@ -309,6 +329,13 @@ pub fn remedy(error: &CallError) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_keeps_failing_is_in_the_window() {
+        let minutes = Duration::from_mins;
+        assert_eq!(failure_window(minutes(1), minutes(3)), minutes(15));
+        assert_eq!(failure_window(minutes(60), minutes(3)), minutes(123));
+    }
 
     #[test]
     fn credentials_and_permissions_have_their_own_remedies() {

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::OnceCell;
 
 use super::api::{
-    DryRun, EventRule, EventSourceMapping, FailedInvocation, FunctionInfo, LastInvalidation, ListedDistribution,
+    DryRun, EventRule, EventSourceMapping, FailedInvocations, FunctionInfo, LastInvalidation, ListedDistribution,
     OperatorApi, Queue, Schedule,
 };
 use super::notification::Notifications;
@@ -145,8 +146,12 @@ impl<A: OperatorApi> OperatorApi for CachedApi<'_, A> {
         self.last_poll.get(queue, self.api.last_poll(queue)).await
     }
 
-    async fn failed_invocations(&self, log_group: &str) -> Result<Vec<FailedInvocation>, CallError> {
-        self.api.failed_invocations(log_group).await
+    async fn failed_invocations(
+        &self,
+        log_group: &str,
+        window: Duration,
+    ) -> Result<Option<FailedInvocations>, CallError> {
+        self.api.failed_invocations(log_group, window).await
     }
 
     async fn buckets(&self) -> Result<Vec<BucketName>, CallError> {

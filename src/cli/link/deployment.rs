@@ -60,7 +60,7 @@ pub enum FindError {
     /// There is no stack of this name.
     #[error(
         "stack \"{}\" does not exist in {location}; deploy it with scripts/deploy, correct --stack, --profile or --region, or \
-         name the function with --function; if the function was deleted, run {}",
+         name the function with --function; if the stack was deleted, run {}",
         excerpt(stack),
         unlink
     )]
@@ -77,8 +77,8 @@ pub enum FindError {
     Output(String),
     /// The function that the stack names does not exist. An update of the stack does not create it again.
     #[error(
-        "function \"{}\" of stack \"{}\" does not exist in {location}; delete the stack, deploy it again, and run link again \
-         for each bucket; or run {}",
+        "function \"{}\" of stack \"{}\" does not exist in {location}; delete the stack, then deploy it again and run link again for \
+         each bucket, or run {}",
         excerpt(function),
         excerpt(stack),
         unlink
@@ -95,7 +95,8 @@ pub enum FindError {
     },
     /// There is no function of this name.
     #[error(
-        "function \"{}\" does not exist in {location}; correct --function, --profile or --region",
+        "function \"{}\" does not exist in {location}; correct --function, --profile or --region; if it was deleted, delete the rest \
+         of its deployment, and deploy it again",
         excerpt(function)
     )]
     Function {

@@ -1,13 +1,18 @@
 //! Why a bucket cannot be linked or unlinked, with the remedy.
 
 use super::api::remedy;
+use super::deployment::Deployment;
 use super::given_options::GivenOptions;
 use super::notification::{Overlap, name_of_arn};
 use super::policy::{S3_PRINCIPAL, SQS_MANAGED_KEY};
 use super::tags::TagsError;
 use crate::aws::{CallError, ErrorClass};
 use crate::change::text::one_line;
-use crate::change::{AccountId, BucketName, DistributionId};
+use crate::change::{AccountId, DistributionId};
+
+/// The partitions in which CloudFront has an endpoint. Source: AWS General Reference, "Amazon CloudFront endpoints and
+/// quotas"; "Amazon CloudFront" in "Getting Started with Amazon Web Services in China".
+const WITH_CLOUD_FRONT: [&str; 2] = ["aws", "aws-cn"];
 
 /// Why a bucket cannot be linked or unlinked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,18 +62,17 @@ pub enum LinkError {
     },
     /// No distribution has the bucket as an origin.
     #[error(
-        "no distribution of account {} has an origin that points to the bucket; name the distribution: run {}",
-        account.as_str(),
-        given.invalidator(&["link", bucket.as_str(), "DISTRIBUTION"])
+        "no enabled distribution of account {} has an origin that points to the bucket; name the ID of the distribution or of its \
+         tenant (dt_…), with --skip-origin-check if one of its origins is a proxy of the bucket",
+        .0.as_str()
     )]
-    NoneServes {
-        /// The bucket.
-        bucket: BucketName,
-        /// The account.
-        account: AccountId,
-        /// The options of the command.
-        given: GivenOptions,
-    },
+    NoneServes(AccountId),
+    /// The distributions cannot be listed.
+    #[error("{0}{remedy}; or name the ID of the distribution", remedy = remedy(.0))]
+    NoList(CallError),
+    /// The function's queue does not exist.
+    #[error("queue {} does not exist; {QUEUE_REMEDY}", name_of_arn(.0))]
+    QueueNotFound(String),
     /// The distribution is a multi-tenant one, and not one of its tenants.
     #[error(
         "{0} is a multi-tenant distribution, whose cache is invalidated per tenant; name the IDs of its tenants instead \
@@ -163,18 +167,32 @@ pub enum LinkError {
     FilterInEventBridge,
 }
 
+/// The remedy for a queue that does not exist.
+pub(super) const QUEUE_REMEDY: &str = "if a stack made it, delete the stack, deploy it again, and run link again for each \
+                                       bucket; otherwise create it, or correct the function's QUEUE_URL or event source mapping";
+
 impl LinkError {
+    /// Returns the error of a call to CloudFront, which may not exist in the function's partition.
+    pub(super) fn of_cloud_front(error: CallError, deployment: &Deployment) -> Self {
+        let partition = deployment.partition();
+        if error.class == ErrorClass::Unavailable && !WITH_CLOUD_FRONT.contains(&partition) {
+            return Self::NoCloudFront { partition: partition.to_owned(), error };
+        }
+        Self::Call(error)
+    }
+
     /// The code in JSON. Where `status` reports the same as a problem, it has the same code.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Call(error) => error.class.name(),
+            Self::Call(error) | Self::NoList(error) => error.class.name(),
+            Self::QueueNotFound(_) => "queue-not-found",
             Self::OtherRegion { .. } => "other-region",
             Self::OtherOwner(_) => "other-owner",
             Self::NoCloudFront { .. } => "no-cloudfront",
             Self::NoDistribution { .. } => "distribution-not-found",
             Self::MultiTenant(_) => "multi-tenant-distribution",
-            Self::NoOrigin { .. } | Self::NoneServes { .. } => "origin-missing",
+            Self::NoOrigin { .. } | Self::NoneServes(_) => "origin-missing",
             Self::OriginsUnreadable { .. } => "origins-unknown",
             Self::Tags(_) => "tag-invalid",
             Self::OtherDeployment { .. } => "other-deployment",
@@ -183,7 +201,7 @@ impl LinkError {
             Self::QueuePolicyDenies { .. } => "policy-missing",
             Self::QueueKeyUnusable(_) => "queue-key",
             Self::NoEventRule => "event-rule-missing",
-            Self::FilterInEventBridge => "options-invalid",
+            Self::FilterInEventBridge => "filter-in-event-rule",
         }
     }
 }

@@ -22,12 +22,12 @@ mod tags;
 mod unlink;
 
 pub use self::api::{
-    DryRun, EventRule, EventSourceMapping, FAILURE_WINDOW, FailedInvocation, FunctionInfo, LAST_POLL_WINDOW,
+    DryRun, EventRule, EventSourceMapping, FailedInvocation, FailedInvocations, FunctionInfo, LAST_POLL_WINDOW,
     LastInvalidation, ListedDistribution, OperatorApi, Queue, Schedule, remedy,
 };
 pub use self::apply::{ApplyError, ChangeSet, apply};
 pub use self::cached::CachedApi;
-pub use self::candidates::serving;
+pub use self::candidates::{list_distributions, serving};
 pub use self::deployment::{Deployment, FindError, FunctionLocator, Location, find};
 pub use self::error::LinkError;
 pub use self::given_options::{GivenOptions, quoted};

@@ -11,14 +11,10 @@ use super::notification::{Destination, KeyFilter, NotificationRule, Notification
 use super::policy::{AccessRequest, EVENT_BRIDGE_PRINCIPAL, S3_PRINCIPAL, allows, is_sqs_managed_key};
 use super::status::{Problem, check_reader};
 use super::step::{Permission, Step};
-use super::tags::{self, ManagedBy};
+use super::tags::{self, ManagedBy, added_ids, linking_functions};
 use crate::aws::{CallError, ErrorClass};
 use crate::change::{AccountId, Bucket, BucketName, DistributionId, Region};
 use crate::path::{DistributionConfig, Tags};
-
-/// The partitions in which CloudFront has an endpoint. Source: AWS General Reference, "Amazon CloudFront endpoints and
-/// quotas"; "Amazon CloudFront" in "Getting Started with Amazon Web Services in China".
-const WITH_CLOUD_FRONT: [&str; 2] = ["aws", "aws-cn"];
 
 /// How a bucket's events reach the function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,8 +51,8 @@ pub struct LinkPlan {
     pub change_set: ChangeSet,
     /// The origin paths through which each distribution serves the bucket; none if no origin is known to be the bucket.
     pub origin_paths: Vec<(DistributionId, Vec<String>)>,
-    /// What is wrong with the other distributions that the tag names and keeps.
-    pub wrong_distributions: Vec<LinkError>,
+    /// The other distributions that the tag names and keeps, and that do not exist or do not serve the bucket.
+    pub wrong_distributions: Vec<DistributionId>,
     /// The tool that manages the bucket, according to its tags.
     pub managed_by: Option<ManagedBy>,
     /// Why the function does not read the queue that is the destination; `None` if it does, or for another destination.
@@ -95,11 +91,7 @@ pub async fn plan_link(
             Err(LinkError::NoOrigin { .. } | LinkError::OriginsUnreadable { .. }) if request.skip_origin_check => {
                 paths.push((id.clone(), Vec::new()));
             }
-            Err(LinkError::Call(error))
-                if error.class == ErrorClass::Unavailable && !WITH_CLOUD_FRONT.contains(&deployment.partition()) =>
-            {
-                return Err(LinkError::NoCloudFront { partition: deployment.partition().to_owned(), error });
-            }
+            Err(LinkError::Call(error)) => return Err(LinkError::of_cloud_front(error, deployment)),
             Err(error) => return Err(error),
         }
     }
@@ -146,25 +138,22 @@ pub async fn plan_link(
     })
 }
 
-/// Returns what is wrong with the distributions that the tag names beside those of the request. One whose config cannot be
-/// read is not known to be wrong.
+/// Returns the distributions that the tag names beside those of the request, and that do not exist or do not serve the bucket.
+/// One that `link` added may be behind a proxy, and one whose config cannot be read is not known to be wrong.
 async fn wrong_distributions(
     api: &impl OperatorApi,
     deployment: &Deployment,
     bucket: &Bucket,
     request: &LinkRequest,
     tags: &Tags,
-) -> Vec<LinkError> {
+) -> Vec<DistributionId> {
     let ids = tags.get(deployment.tag()).and_then(|value| DistributionId::parse_tag(value).ok()).unwrap_or_default();
+    let linked: BTreeSet<_> = linking_functions(tags).flat_map(|function| added_ids(tags, function)).collect();
     let mut wrong = Vec::new();
-    for id in ids.iter().filter(|id| !request.distributions.contains(id)) {
-        match config_of(api, &deployment.account, bucket, id).await {
-            Err(LinkError::NoOrigin { .. }) if request.skip_origin_check => {}
-            Err(
-                error @ (LinkError::NoDistribution { .. } | LinkError::NoOrigin { .. } | LinkError::MultiTenant(_)),
-            ) => {
-                wrong.push(error);
-            }
+    for id in ids.into_iter().filter(|id| !request.distributions.contains(id)) {
+        match config_of(api, &deployment.account, bucket, &id).await {
+            Err(LinkError::NoOrigin { .. }) if !linked.contains(&id) && !request.skip_origin_check => wrong.push(id),
+            Err(LinkError::NoDistribution { .. } | LinkError::MultiTenant(_)) => wrong.push(id),
             _ => {}
         }
     }
@@ -204,7 +193,10 @@ async fn notification_destination(
 /// Returns the ARN of the function's queue, if S3 may send the bucket's events to it.
 async fn queue(api: &impl OperatorApi, deployment: &Deployment, bucket: &BucketName) -> Result<String, LinkError> {
     let arn = deployment.queues().next().ok_or(LinkError::NoQueue)?;
-    let queue = api.queue(arn).await?;
+    let queue = api.queue(arn).await.map_err(|error| match error.class {
+        ErrorClass::NotFound => LinkError::QueueNotFound(arn.to_owned()),
+        _ => LinkError::Call(error),
+    })?;
     if is_sqs_managed_key(queue.kms_key.as_deref()) {
         return Err(LinkError::QueueKeyUnusable(arn.to_owned()));
     }

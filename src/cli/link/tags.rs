@@ -226,7 +226,7 @@ fn words<'t>(tags: &'t Tags, function: &str) -> impl Iterator<Item = &'t str> {
 }
 
 /// The distributions in a function's ownership tag.
-fn added_ids(tags: &Tags, function: &str) -> impl Iterator<Item = DistributionId> {
+pub(super) fn added_ids(tags: &Tags, function: &str) -> impl Iterator<Item = DistributionId> {
     words(tags, function).filter_map(|word| DistributionId::new(word).ok())
 }
 

@@ -42,7 +42,7 @@ async fn a_failure_is_json_too() {
     let environment = fake_aws_environment(&url);
     let event = r#"{"Records":[{"eventSource":"aws:s3"}]}"#;
     for (arguments, input, code) in [
-        (&["plan", "--keys", "-", "--bucket", "site", "--distribution", "E2"][..], "a.css", "failed"),
+        (&["plan", "--keys", "-", "--bucket", "site", "--distribution", "E2"][..], "a.css", "not-found"),
         (&["plan", "--keys", "missing.txt"], "", "failed"),
         (&["plan", "--event", "-"], event, "record-invalid"),
         (&["invalidate", "--paths", "/a"], "", "options-invalid"),

@@ -1,11 +1,12 @@
 //! The calls of the operator's commands, on the in-memory account.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use s3_cloudfront_invalidator::aws::CallError;
 use s3_cloudfront_invalidator::change::{AccountId, BucketName, DistributionId, Timestamp};
 use s3_cloudfront_invalidator::cli::link::{
-    DryRun, EventRule, EventSourceMapping, FailedInvocation, FunctionInfo, LastInvalidation, ListedDistribution,
+    DryRun, EventRule, EventSourceMapping, FailedInvocations, FunctionInfo, LastInvalidation, ListedDistribution,
     Notifications, OperatorApi, Queue, Schedule,
 };
 use s3_cloudfront_invalidator::path::{Behavior, DistributionConfig, Origin, Tags, Tenant};
@@ -203,8 +204,13 @@ impl OperatorApi for Account {
         })
     }
 
-    async fn failed_invocations(&self, log_group: &str) -> Result<Vec<FailedInvocation>, CallError> {
+    async fn failed_invocations(
+        &self,
+        log_group: &str,
+        window: Duration,
+    ) -> Result<Option<FailedInvocations>, CallError> {
         self.called("failed_invocations", log_group);
+        assert!(window >= Duration::from_mins(15), "{window:?}");
         self.failed_invocations.borrow().clone()
     }
 
@@ -215,6 +221,7 @@ impl OperatorApi for Account {
         }
         let origin = |(domain, path): &(String, String)| Origin::new("o", domain, path).unwrap();
         let listed = |(id, origins): (&String, &Vec<(String, String)>)| ListedDistribution {
+            is_live: id != "E4",
             id: DistributionId::new(id).unwrap(),
             domain_names: vec![format!("{}.cloudfront.net", id.to_lowercase())],
             config: DistributionConfig {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use s3_cloudfront_invalidator::aws::{CallError, ErrorClass};
 use s3_cloudfront_invalidator::change::Timestamp;
 use s3_cloudfront_invalidator::cli::link::{
-    DryRun, EventRule, EventSourceMapping, FailedInvocation, Notifications, Queue, Schedule,
+    DryRun, EventRule, EventSourceMapping, FailedInvocations, Notifications, Queue, Schedule,
 };
 use s3_cloudfront_invalidator::path::Tags;
 
@@ -84,7 +84,7 @@ pub(crate) struct Account {
     /// The function's log group, if its failures can be read.
     pub(crate) log_group: RefCell<Option<String>>,
     /// The failed invocations in the log.
-    pub(crate) failed_invocations: RefCell<Result<Vec<FailedInvocation>, CallError>>,
+    pub(crate) failed_invocations: RefCell<Result<Option<FailedInvocations>, CallError>>,
     /// What the function answers to a dry run.
     pub(crate) dry_run: RefCell<Result<DryRun, CallError>>,
     pub(crate) sources: RefCell<Vec<EventSourceMapping>>,
@@ -187,7 +187,7 @@ impl Account {
             schedules_denied: Cell::new(false),
             last_poll: RefCell::new(Ok(Some(minutes_ago(2)))),
             log_group: RefCell::new(Some("/aws/lambda/invalidator".into())),
-            failed_invocations: RefCell::new(Ok(Vec::new())),
+            failed_invocations: RefCell::new(Ok(None)),
             dry_run: RefCell::new(Ok(DryRun::Planned { urls_uncertain: false })),
             sources: RefCell::default(),
             rules: RefCell::new(vec![rule]),

@@ -143,7 +143,10 @@ fn a_deleted_function_and_a_deleted_queue_have_a_remedy() {
     let error = run(find(&account, &stack, REGION, &given)).unwrap_err();
     assert_eq!(error.code(), "function-not-found");
     let error = error.to_string();
-    assert!(error.contains("delete the stack, deploy it again") && error.contains("unlink my-site --force"), "{error}");
+    assert!(
+        error.contains("delete the stack, then deploy it again") && error.contains("unlink my-site --force"),
+        "{error}"
+    );
     let by_name = run(find(&account, &FunctionLocator::Function("invalidator".into()), REGION, &given)).unwrap_err();
     assert!(by_name.to_string().contains("correct --function"), "{by_name}");
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use s3_cloudfront_invalidator::aws::CallError;
 use s3_cloudfront_invalidator::cli::link::{
-    BucketStatus, Check, DeploymentStatus, Destination, DryRun, EVENTS, FailedInvocation, Problem, Via, check_bucket,
-    check_deployment,
+    BucketStatus, Check, DeploymentStatus, Destination, DryRun, EVENTS, FailedInvocation, FailedInvocations, Problem,
+    Via, check_bucket, check_deployment,
 };
 use serde_json::{Value, json};
 
@@ -291,18 +291,25 @@ fn failed_invocations_are_reported_with_what_becomes_of_their_messages() {
         messages_left,
         attempt,
     };
-    let status_with = |failed: Vec<FailedInvocation>| {
-        let (_, of_function) = status(Via::Queue, |it| *it.failed_invocations.borrow_mut() = Ok(failed.clone()), false);
-        of_function.invocations
+    let status_with = |last: FailedInvocation| {
+        let failed = FailedInvocations { count: 2, last };
+        let set = |it: &Account| *it.failed_invocations.borrow_mut() = Ok(Some(failed.clone()));
+        status(Via::Queue, set, false).1.invocations
     };
     let what = "something failed in 2 invocations of the last 15 minutes, the last time at 2026-01-02 03:04 UTC: \
                 tags-access-denied: GetBucketTagging: AccessDenied";
     for (last, rest) in [
-        (failed(1, Some(2)), "; 1 message not done after attempt 2 of 5, received again from 2026-01-02 03:07 UTC"),
-        (failed(3, Some(5)), "; 3 messages not done after attempt 5 of 5, the last before the dead-letter queue"),
+        (
+            failed(1, Some(2)),
+            "; 1 message not done, the oldest after attempt 2 of 5, received again by the first poll after 2026-01-02 03:07 UTC",
+        ),
+        (
+            failed(3, Some(5)),
+            "; 3 messages not done, the oldest after attempt 5 of 5, the last before the dead-letter queue",
+        ),
         (failed(0, None), ""),
     ] {
-        let Problem { code, message } = status_with(vec![failed(0, None), last]).problem.unwrap();
+        let Problem { code, message } = status_with(last).problem.unwrap();
         assert_eq!((code, message), ("invocations-failed", format!("{what}{rest}; correct the cause")));
     }
     // That the log cannot be read is no problem.

@@ -1,6 +1,7 @@
 //! Checks the function and its queues.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::failures::check_invocations;
 use super::schedule::{check_last_poll, find_reader};
@@ -9,6 +10,7 @@ use crate::aws::{CallError, ErrorClass};
 use crate::change::Timestamp;
 use crate::cli::link::api::{OperatorApi, Queue};
 use crate::cli::link::deployment::{Deployment, is_queue};
+use crate::cli::link::error::LinkError;
 use crate::cli::link::notification::name_of_arn;
 
 /// Checks the function, the queues that it reads, and the dead-letter queues of both. `now` is the time of the check.
@@ -21,7 +23,7 @@ pub async fn check_deployment(
     let mut dead: BTreeMap<String, Option<&str>> =
         deployment.function.dead_letter_queue.iter().map(|arn| (arn.clone(), None)).collect();
     let mut queues = Vec::new();
-    let mut polled = None;
+    let (mut polled, mut interval) = (None, Duration::ZERO);
     for arn in deployment.queues() {
         let result = api.queue(arn).await;
         if deployment.polled_queue.as_deref() == Some(arn) {
@@ -33,6 +35,9 @@ pub async fn check_deployment(
                 let (reader, schedule) = find_reader(api, deployment, arn).await;
                 let state = queue_state(deployment, arn, reader, queue.dead_letter_queue.is_some());
                 let is_polled = deployment.polled_queue.as_deref() == Some(arn);
+                if let Some(schedule) = schedule.as_ref().filter(|_| is_polled) {
+                    interval = schedule.interval;
+                }
                 let last_poll =
                     if is_polled { Some(check_last_poll(api, arn, schedule.as_ref(), now).await) } else { None };
                 QueueStatus { last_poll, ..queue_status(arn, &queue, state) }
@@ -66,7 +71,7 @@ pub async fn check_deployment(
         own_problems.push(Problem { code: "dead-letter-queue-missing", message: message.to_owned() });
     }
     let (arn, version) = (deployment.function.arn.clone(), deployment.function.version.clone());
-    let invocations = check_invocations(api, deployment, polled.as_ref()).await;
+    let invocations = check_invocations(api, deployment, polled.as_ref(), interval).await;
     DeploymentStatus { arn, version, invocations, queues, dead_letter_queues, own_problems }
 }
 
@@ -75,12 +80,7 @@ fn unreadable(arn: &str, error: &CallError) -> Check {
     if error.class != ErrorClass::NotFound {
         return Check::failed_call(error);
     }
-    let message = format!(
-        "queue {} does not exist; an update of the stack does not create it again, so delete the stack, deploy it again, and run link \
-         again for each bucket",
-        name_of_arn(arn)
-    );
-    Check::problem("deleted", "queue-not-found", message)
+    Check::problem("deleted", "queue-not-found", LinkError::QueueNotFound(arn.to_owned()).to_string())
 }
 
 /// Whether events are sent to the function: to a queue that it reads, or by a service that its policy allows to invoke it. A

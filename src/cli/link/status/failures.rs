@@ -6,34 +6,39 @@ use super::Check;
 use super::schedule::to_the_minute;
 use crate::change::Timestamp;
 use crate::change::text::{counted, one_line};
-use crate::cli::link::api::{FAILURE_WINDOW, FailedInvocation, OperatorApi, Queue, remedy};
+use crate::cli::link::api::{FailedInvocation, FailedInvocations, OperatorApi, Queue, failure_window, remedy};
 use crate::cli::link::deployment::Deployment;
 
-/// Checks whether something failed in the function's last invocations. `queue` is the one that it polls.
-pub(super) async fn check_invocations(api: &impl OperatorApi, deployment: &Deployment, queue: Option<&Queue>) -> Check {
+/// Checks whether something failed in the function's last invocations. `queue` is the one that it polls at this interval.
+pub(super) async fn check_invocations(
+    api: &impl OperatorApi,
+    deployment: &Deployment,
+    queue: Option<&Queue>,
+    interval: Duration,
+) -> Check {
     let Some(log_group) = &deployment.function.log_group else {
         return Check::ok("unknown: the function's log is not JSON, or its level drops failures");
     };
-    let minutes = FAILURE_WINDOW.as_secs() / 60;
-    match api.failed_invocations(log_group).await {
+    let visibility_timeout = Duration::from_secs(queue.map_or(0, |it| it.visibility_timeout));
+    let window = failure_window(interval, visibility_timeout);
+    let minutes = window.as_secs() / 60;
+    match api.failed_invocations(log_group, window).await {
         // That this cannot be known is no failure.
         Err(error) => Check::ok(format!("unknown: {error}{}", remedy(&error))),
-        Ok(failed) => match failed.last() {
-            None => Check::ok(format!("no failures in the last {minutes} minutes")),
-            Some(last) => {
-                let message = format!(
-                    "something failed in {} of the last {minutes} minutes, the last time at {}: {}{}; correct the cause",
-                    counted(failed.len(), "invocation"),
-                    to_the_minute(last.time),
-                    last.failure.as_ref().map_or_else(
-                        || "see the log".to_owned(),
-                        |(code, message)| format!("{code}: {}", one_line(message))
-                    ),
-                    messages_left(last, queue),
-                );
-                Check::problem("failures", "invocations-failed", message)
-            }
-        },
+        Ok(None) => Check::ok(format!("no failures in the last {minutes} minutes")),
+        Ok(Some(FailedInvocations { count, last })) => {
+            let message = format!(
+                "something failed in {} of the last {minutes} minutes, the last time at {}: {}{}; correct the cause",
+                counted(count, "invocation"),
+                to_the_minute(last.time),
+                last.failure.as_ref().map_or_else(
+                    || "see the log".to_owned(),
+                    |(code, message)| format!("{code}: {}", one_line(message))
+                ),
+                messages_left(&last, queue),
+            );
+            Check::problem("failures", "invocations-failed", message)
+        }
     }
 }
 
@@ -44,11 +49,12 @@ fn messages_left(last: &FailedInvocation, queue: Option<&Queue>) -> String {
     let last_attempt = queue.max_receive_count.map_or_else(String::new, |most| format!(" of {most}"));
     if queue.max_receive_count.is_some_and(|most| attempt >= most) {
         return format!(
-            "; {messages} not done after attempt {attempt}{last_attempt}, the last before the dead-letter queue"
+            "; {messages} not done, the oldest after attempt {attempt}{last_attempt}, the last before the dead-letter queue"
         );
     }
     let timeout = Duration::from_secs(queue.visibility_timeout);
     let back = Timestamp::new(last.time.milliseconds() + u64::try_from(timeout.as_millis()).unwrap_or_default());
-    let back = back.map_or_else(String::new, |time| format!(", received again from {}", to_the_minute(time)));
-    format!("; {messages} not done after attempt {attempt}{last_attempt}{back}")
+    let back = back
+        .map_or_else(String::new, |time| format!(", received again by the first poll after {}", to_the_minute(time)));
+    format!("; {messages} not done, the oldest after attempt {attempt}{last_attempt}{back}")
 }

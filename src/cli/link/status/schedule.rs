@@ -27,7 +27,7 @@ const MAX_DELAY: Duration = Duration::from_mins(30);
 /// A schedule that makes the function poll its queue.
 pub(super) struct ActiveSchedule {
     name: String,
-    interval: Duration,
+    pub(super) interval: Duration,
     modified_at: Option<Timestamp>,
 }
 
