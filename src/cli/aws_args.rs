@@ -2,10 +2,11 @@
 
 use std::env;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow};
 use clap::Args;
 
 use super::aws::{ConfigOverrides, OperatorClients, in_region, load_config};
+use super::failure::CodedError;
 use super::link::{Deployment, FunctionLocator, GivenOptions, find};
 use crate::aws;
 use crate::change::text::excerpt;
@@ -103,7 +104,8 @@ impl AwsArgs {
     pub(super) async fn config(&self) -> anyhow::Result<aws::SdkConfig> {
         let config = self.load().await?;
         if config.region().is_none() {
-            bail!("no Region configured; set --region, AWS_REGION or the profile's region");
+            let message = "no Region configured; set --region, AWS_REGION or the profile's region".to_owned();
+            return Err(CodedError { code: "region-missing", message }.into());
         }
         Ok(config)
     }

@@ -7,8 +7,8 @@ use anyhow::{Context, anyhow, bail};
 use clap::Args;
 
 use super::aws_args::AwsArgs;
-use super::failure::CodedError;
-use super::link::remedy;
+use super::failure::{CodedError, code};
+use super::link::{call_code, remedy};
 use super::terminal::warn;
 use super::{config_json, input};
 use crate::aws::{CallError, CloudFront, ErrorClass};
@@ -60,7 +60,10 @@ impl ConfigArgs {
         let unreadable = |error: &dyn Display| {
             anyhow!("cannot read the config of {id}: {error}; add --offline to plan without it, with defaults")
         };
-        let aws = aws.cloud_front_config().await.map_err(|error| unreadable(&format_args!("{error:#}")))?;
+        let aws = aws.cloud_front_config().await.map_err(|error| {
+            let message = unreadable(&format_args!("{error:#}")).to_string();
+            CodedError { code: code(&error), message }
+        })?;
         match read_config(&CloudFront::new(&aws), id).await {
             Ok(config) if config.is_multi_tenant => bail!(
                 "{id} is a multi-tenant distribution, whose cache is invalidated per tenant; name one of its tenants \
@@ -72,7 +75,7 @@ impl ConfigArgs {
                     ErrorClass::NotFound => format!("{error}; correct --distribution"),
                     _ => unreadable(&format_args!("{error}{}", remedy(&error))).to_string(),
                 };
-                Err(CodedError { code: error.class.name(), message }.into())
+                Err(CodedError { code: call_code(&error), message }.into())
             }
         }
     }

@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
+use super::aws::ProfileNotFound;
 use super::input::UsageError;
 use super::keys::InputError;
-use super::link::{ApplyError, FindError, LinkError};
+use super::link::{ApplyError, FindError, LinkError, call_code};
 use super::terminal;
 use crate::aws::CallError;
 use crate::change::text::one_line;
@@ -60,14 +61,15 @@ pub(super) fn report(error: &anyhow::Error, is_json: bool) -> ExitCode {
 /// Returns the code of an error.
 pub(super) fn code(error: &anyhow::Error) -> &'static str {
     let known = error.chain().find_map(|cause| {
-        let call = || cause.downcast_ref::<CallError>().map(|error| error.class.name());
+        let call = || cause.downcast_ref::<CallError>().map(call_code);
         let coded = || cause.downcast_ref::<CodedError>().map(|error| error.code);
+        let profile = || cause.is::<ProfileNotFound>().then_some("profile-not-found");
         let find = || cause.downcast_ref::<FindError>().map(FindError::code);
         let link = || cause.downcast_ref::<LinkError>().map(LinkError::code);
         let apply = || cause.is::<ApplyError>().then_some("changes-failed");
         let usage = || cause.is::<UsageError>().then_some("options-invalid");
         let input = || cause.is::<InputError>().then_some("input-invalid");
-        call().or_else(coded).or_else(find).or_else(link).or_else(apply).or_else(usage).or_else(input)
+        call().or_else(coded).or_else(profile).or_else(find).or_else(link).or_else(apply).or_else(usage).or_else(input)
     });
     known.unwrap_or("failed")
 }

@@ -73,6 +73,7 @@ impl Cli {
         let text = error.to_string();
         match text.trim_end().strip_prefix("error: ") {
             Some(text) => terminal::error(text),
+            None if error.use_stderr() => terminal::note(text.trim_end()),
             None => terminal::say(text.trim_end()),
         }
         ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(failure::USAGE))

@@ -12,7 +12,7 @@ mod s3_control;
 use std::env;
 use std::time::Duration;
 
-use anyhow::{anyhow, bail};
+use anyhow::anyhow;
 use aws_config::profile::{self, ProfileFileCredentialsProvider};
 use aws_config::provider_config::ProviderConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -83,6 +83,17 @@ pub fn in_region(config: SdkConfig, region: &'static str) -> SdkConfig {
     config.into_builder().region(aws_config::Region::from_static(region)).build()
 }
 
+/// The profile that an option or a variable names does not exist.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the profile \"{name}\" does not exist; correct {named_by} (`aws configure list-profiles` prints the profiles)"
+)]
+pub struct ProfileNotFound {
+    name: String,
+    /// The option or the variable.
+    named_by: String,
+}
+
 /// Checks that a profile exists. `source` is what named it.
 async fn require_profile(name: &str, source: &str) -> anyhow::Result<()> {
     let profiles = profile::load(&Fs::real(), &Env::real(), &EnvConfigFiles::default(), None).await;
@@ -92,10 +103,7 @@ async fn require_profile(name: &str, source: &str) -> anyhow::Result<()> {
         anyhow!("{}", text.split_whitespace().collect::<Vec<_>>().join(" "))
     })?;
     if profiles.get_profile(name).is_none() {
-        bail!(
-            "the profile \"{}\" does not exist; correct {source} (`aws configure list-profiles` prints the profiles)",
-            excerpt(name)
-        );
+        return Err(ProfileNotFound { name: excerpt(name), named_by: source.to_owned() }.into());
     }
     Ok(())
 }

@@ -305,12 +305,31 @@ const UNKNOWN_KEY: [&str; 4] =
 /// The error codes of a secret access key that does not belong to the access key.
 const WRONG_SECRET: [&str; 2] = ["SignatureDoesNotMatch", "InvalidSignatureException"];
 
+/// Part of the message of a call without credentials; see [`CallError`].
+const NO_CREDENTIALS: &str = "unable to locate credentials";
+
+/// Returns the service's error code; empty if there is none. A message is "operation: code: text".
+fn service_code(error: &CallError) -> &str {
+    error.message.split(": ").nth(1).unwrap_or_default()
+}
+
+/// The code of a failed call in JSON: that of credentials that AWS does not accept, or else the class of the error.
+#[must_use]
+pub fn call_code(error: &CallError) -> &'static str {
+    match service_code(error) {
+        code if EXPIRED.contains(&code) => "credentials-expired",
+        code if UNKNOWN_KEY.contains(&code) => "access-key-unknown",
+        code if WRONG_SECRET.contains(&code) => "secret-key-wrong",
+        _ if error.message.contains(NO_CREDENTIALS) => "credentials-missing",
+        _ => error.class.name(),
+    }
+}
+
 /// The remedy to append to an error message: for credentials that AWS does not accept, and for a call that was denied;
 /// empty for any other error. Sources of the codes: "Common error types" in the API references of STS and S3.
 #[must_use]
 pub fn remedy(error: &CallError) -> &'static str {
-    // A message is "operation: code: text".
-    let code = error.message.split(": ").nth(1).unwrap_or_default();
+    let code = service_code(error);
     if EXPIRED.contains(&code) {
         "; the credentials have expired: sign in again (`aws sso login`), or renew them"
     } else if UNKNOWN_KEY.contains(&code) {
@@ -339,18 +358,26 @@ mod tests {
 
     #[test]
     fn credentials_and_permissions_have_their_own_remedies() {
-        let remedy = |class, message: &str| remedy(&CallError { class, message: message.to_owned() });
-        for (message, expected) in [
-            ("GetCallerIdentity: ExpiredToken: The security token is expired (HTTP 403)", "expired"),
-            ("GetCallerIdentity: InvalidClientTokenId: The token is invalid (HTTP 403)", "this access key"),
-            ("ListBuckets: InvalidAccessKeyId: The key does not exist (HTTP 403)", "this access key"),
-            ("GetQueueUrl: SignatureDoesNotMatch: The signature does not match (HTTP 403)", "secret access key"),
-            ("DescribeStacks: AccessDenied: not authorized (HTTP 403)", "operator-policy.json"),
-            ("HeadBucket: unhandled error (HTTP 403)", "operator-policy.json"),
+        let error = |class, message: &str| CallError { class, message: message.to_owned() };
+        let (expired, unknown) = ("credentials-expired", "access-key-unknown");
+        for (message, code, expected) in [
+            ("GetCallerIdentity: ExpiredToken: The security token is expired (HTTP 403)", expired, "expired"),
+            ("GetCallerIdentity: InvalidClientTokenId: The token is invalid (HTTP 403)", unknown, "this access key"),
+            ("ListBuckets: InvalidAccessKeyId: The key does not exist (HTTP 403)", unknown, "this access key"),
+            ("GetQueueUrl: SignatureDoesNotMatch: No match (HTTP 403)", "secret-key-wrong", "secret access key"),
+            ("DescribeStacks: AccessDenied: not authorized (HTTP 403)", "access-denied", "operator-policy.json"),
+            ("HeadBucket: unhandled error (HTTP 403)", "access-denied", "operator-policy.json"),
         ] {
-            assert!(remedy(ErrorClass::AccessDenied, message).contains(expected), "{message}");
+            let error = error(ErrorClass::AccessDenied, message);
+            assert_eq!(call_code(&error), code, "{message}");
+            assert!(remedy(&error).contains(expected), "{message}");
         }
-        assert!(remedy(ErrorClass::Other, "DescribeStacks: ExpiredToken: expired (HTTP 400)").contains("expired"));
-        assert_eq!(remedy(ErrorClass::NotFound, "DescribeStacks: ValidationError: does not exist"), "");
+        let error_of_expired = error(ErrorClass::Other, "DescribeStacks: ExpiredToken: expired (HTTP 400)");
+        assert!(remedy(&error_of_expired).contains("expired"));
+        let missing = error(ErrorClass::NotFound, "DescribeStacks: ValidationError: does not exist");
+        assert_eq!((call_code(&missing), remedy(&missing)), ("not-found", ""));
+        let without =
+            error(ErrorClass::Unavailable, "GetCallerIdentity: unable to locate credentials; choose a profile");
+        assert_eq!(call_code(&without), "credentials-missing");
     }
 }

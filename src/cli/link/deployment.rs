@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::api::{EventSourceMapping, FunctionInfo, OperatorApi, remedy};
+use super::api::{EventSourceMapping, FunctionInfo, OperatorApi, call_code, remedy};
 use super::given_options::GivenOptions;
 use super::notification::{Destination, NotificationRule, Notifications, name_of_arn};
 use super::tags::{Owners, linking_functions};
@@ -129,7 +129,7 @@ impl FindError {
             Self::Function { .. } | Self::DeletedFunction { .. } => "function-not-found",
             Self::OtherAccount(_) => "other-account",
             Self::Config(_) => "function-config",
-            Self::Call(error) => error.class.name(),
+            Self::Call(error) => call_code(error),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Why a bucket cannot be linked or unlinked, with the remedy.
 
-use super::api::remedy;
+use super::api::{call_code, remedy};
 use super::deployment::Deployment;
 use super::given_options::GivenOptions;
 use super::notification::{Overlap, name_of_arn};
@@ -185,7 +185,7 @@ impl LinkError {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Call(error) | Self::NoList(error) => error.class.name(),
+            Self::Call(error) | Self::NoList(error) => call_code(error),
             Self::QueueNotFound(_) => "queue-not-found",
             Self::OtherRegion { .. } => "other-region",
             Self::OtherOwner(_) => "other-owner",

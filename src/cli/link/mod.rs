@@ -23,7 +23,7 @@ mod unlink;
 
 pub use self::api::{
     DryRun, EventRule, EventSourceMapping, FailedInvocation, FailedInvocations, FunctionInfo, LAST_POLL_WINDOW,
-    LastInvalidation, ListedDistribution, OperatorApi, Queue, Schedule, remedy,
+    LastInvalidation, ListedDistribution, OperatorApi, Queue, Schedule, call_code, remedy,
 };
 pub use self::apply::{ApplyError, ChangeSet, apply};
 pub use self::cached::CachedApi;

@@ -3,7 +3,7 @@
 use s3_cloudfront_invalidator::local::{FakeAws, FakeBucket, FakeDistribution, State};
 use serde_json::{Value, json};
 
-use super::plan::{fake_aws_environment, invalidator};
+use super::plan::{NO_CREDENTIALS, fake_aws_environment, invalidator};
 
 /// A fake AWS with the bucket `site` behind the distribution `E1`.
 async fn aws() -> FakeAws {
@@ -57,6 +57,21 @@ async fn a_failure_is_json_too() {
         assert!(!is_ok && failure["ok"] == false, "{arguments:?}: {printed}");
         assert_eq!(failure["failures"][0]["code"], code, "{arguments:?}: {printed}{errors}");
         assert!(errors.contains("Error: "), "{arguments:?}: {errors}");
+    }
+}
+
+#[test]
+fn a_missing_profile_region_and_credentials_have_their_own_codes() {
+    let list = &["invalidate", "--keys", "-", "--bucket", "site", "--json"][..];
+    let by_profile = [list, &["--profile", "nope"]].concat();
+    for (arguments, environment, code) in [
+        (&by_profile[..], &NO_CREDENTIALS[..], "profile-not-found"),
+        (list, &NO_CREDENTIALS[..1], "region-missing"),
+        (list, &NO_CREDENTIALS[..], "credentials-missing"),
+    ] {
+        let (is_ok, printed, errors) = invalidator(arguments, environment, b"a");
+        let failure: Value = serde_json::from_str(&printed).unwrap_or_else(|_| panic!("{printed}{errors}"));
+        assert!(!is_ok && failure["failures"][0]["code"] == code, "{printed}{errors}");
     }
 }
 
