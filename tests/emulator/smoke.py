@@ -156,6 +156,12 @@ class Smoke:
     def buckets(self):
         return [it["Name"] for it in self.emulator.client("s3").list_buckets()["Buckets"]]
 
+    def has_uploaded(self):
+        """Whether scripts/deploy has uploaded the zip file."""
+        s3 = self.emulator.client("s3")
+        uploads = [it for it in self.buckets() if it.endswith("-uploads")]
+        return any(s3.list_objects_v2(Bucket=it)["KeyCount"] for it in uploads)
+
     def remaining(self):
         """The names of everything in the emulator that the script and its stacks can make. Log groups are left out: the emulator
         makes one again for an invocation that ends after the stack is deleted, which the function's role does not allow in AWS."""
@@ -237,8 +243,8 @@ def removes_after_a_kill(smoke):
     names_are_masked()
     expired_credentials_end_the_removal(smoke)
     the_budget_is_kept()
-    # While scripts/deploy runs: it goes on for a while, and the next run waits for it.
-    kill(smoke, "queue", lambda: any(it.endswith("-function") for it in smoke.remaining().get("stacks", [])))
+    # While scripts/deploy runs, which has just uploaded the zip file: it goes on to make the stack, and the next run waits for it.
+    kill(smoke, "queue", smoke.has_uploaded)
     assert "Waiting for another run" in smoke("--remove")
     assert smoke.remaining() == before and not smoke.state.exists(), smoke.remaining()
     # While a question is asked; the next run removes before it makes anything.
