@@ -12,8 +12,8 @@ use super::aws_args::{AwsArgs, DeploymentArgs};
 use super::confirm::{ConfirmArgs, Outcome, Outcomes};
 use super::invalidate::request_id;
 use super::link::{
-    Deployment, KeyFilter, LinkError, LinkPlan, LinkRequest, OperatorApi, UnlinkPlan, Via, apply, list_distributions,
-    plan_link, plan_unlink, quoted, serving,
+    Deployment, KeyFilter, LinkError, LinkPlan, LinkRequest, ListedDistribution, UnlinkPlan, Via, apply,
+    list_distributions, plan_link, plan_unlink, quoted, serving,
 };
 use super::template_snippet;
 use super::terminal::{note, warn};
@@ -170,7 +170,11 @@ impl LinkArgs {
             Word::Distribution(_) | Word::DomainName(_) => None,
         });
         let buckets: BTreeSet<_> = std::iter::once(&self.bucket).chain(more).collect();
-        let named = self.named_distributions(&clients, &deployment).await?;
+        // IDs need no list, for which a permission is necessary.
+        let has_name = self.words.iter().any(|it| matches!(it, Word::DomainName(_)));
+        let has_id = self.words.iter().any(|it| matches!(it, Word::Distribution(_)));
+        let listed = if has_name || !has_id { list_distributions(&clients, &deployment).await? } else { Vec::new() };
+        let named = self.named_distributions(&listed, &deployment)?;
         if deployment.function.is_dry_run {
             warn("the function sends no invalidations (DRY_RUN); deploy it with DryRun=false");
         }
@@ -179,7 +183,7 @@ impl LinkArgs {
         let mut stale = BTreeSet::new();
         for bucket in &buckets {
             // Boxed, because the nested future types are large.
-            match Box::pin(self.link(&clients, &deployment, bucket, &named, &mut stale)).await {
+            match Box::pin(self.link(&clients, &deployment, bucket, (&named, &listed), &mut stale)).await {
                 Ok(outcome) => outcomes.add(outcome),
                 Err(error) if buckets.len() == 1 => return Err(error),
                 Err(error) => outcomes.fail(&format!("{bucket}: "), &error),
@@ -194,24 +198,19 @@ impl LinkArgs {
         self.confirm.finish(outcomes)
     }
 
-    /// Returns the distributions that the words name; all that serve a bucket are linked if there are none.
-    async fn named_distributions(
+    /// Returns the distributions that the words name, of those that are listed.
+    fn named_distributions(
         &self,
-        api: &impl OperatorApi,
+        listed: &[ListedDistribution],
         deployment: &Deployment,
     ) -> anyhow::Result<Vec<DistributionId>> {
-        let mut listed = None;
         let mut found = Vec::new();
         for word in &self.words {
             match word {
                 Word::Bucket(_) => {}
                 Word::Distribution(id) => found.push(id.clone()),
                 Word::DomainName(name) => {
-                    let all = match &mut listed {
-                        Some(all) => all,
-                        none => none.insert(list_distributions(api, deployment).await?),
-                    };
-                    let Some(named) = all.iter().find(|it| it.has_domain_name(name)) else {
+                    let Some(named) = listed.iter().find(|it| it.has_domain_name(name)) else {
                         bail!(
                             "no distribution of account {} has the domain name or alias {name}; name its ID, or write \
                              s3://{name} if it is a bucket",
@@ -231,13 +230,12 @@ impl LinkArgs {
         clients: &OperatorClients,
         deployment: &Deployment,
         bucket: &BucketName,
-        named: &[DistributionId],
+        (named, listed): (&[DistributionId], &[ListedDistribution]),
         stale: &mut BTreeSet<DistributionId>,
     ) -> anyhow::Result<Outcome> {
         let distributions = match named {
             [] => {
-                let listed = list_distributions(clients, deployment).await?;
-                let serving = serving(clients, &listed, bucket).await.map_err(LinkError::Call)?;
+                let serving = serving(clients, listed, bucket).await.map_err(LinkError::Call)?;
                 serving.into_iter().map(|it| it.id.clone()).collect()
             }
             named => named.to_vec(),
