@@ -88,6 +88,14 @@ def is_asked(emulator, distribution):
     printed = emulator.screen(*command, "--invalidate-now", answer="y\n")
     assert f"{distribution} serves my-docs" in printed and "Linked my-docs." in printed, printed
     assert list(emulator.invalidations(distribution).values()) == [["/*"]], printed
+    # Both are linked already, by the name of the distribution and by its origin.
+    name = emulator.client("cloudfront").get_distribution(Id=distribution)["Distribution"]["DomainName"]
+    emulator.invalidator("link", "my-docs", name, "--yes")
+    outcome = json.loads(emulator.invalidator("link", "my-docs", "s3://my-site", "--yes", "--json"))
+    assert outcome["ok"] and [(it["bucket"], it["applied"], it["changes"]) for it in outcome["buckets"]] == [
+        ("my-docs", False, []),
+        ("my-site", False, []),
+    ], outcome
     emulator.invalidator("unlink", "my-docs", "--yes")
     # S3 sent a test event to the queue.
     emulator.poll()
