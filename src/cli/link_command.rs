@@ -260,33 +260,31 @@ impl LinkArgs {
         let snippet = link_plan.managed_by.as_ref();
         let snippet = snippet.map(|it| template_snippet::of(it, &request, deployment.tag(), &link_plan));
         let mut outcome = Outcome::new(&link_plan.change_set);
-        let ids = request.distributions.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
-        if self.invalidate_now {
-            self.confirm.say(format_args!("Then everything ({EVERYTHING}) is invalidated in {ids}."));
-        }
-        if link_plan.change_set.steps.is_empty() {
-            self.confirm.say(format_args!("No changes: {bucket} is already linked."));
-            snippet.into_iter().for_each(note);
-            if self.invalidate_now && self.confirm.is_confirmed()? {
-                stale.extend(request.distributions);
-            }
-        } else {
+        let has_changes = !link_plan.change_set.steps.is_empty();
+        if has_changes {
             self.confirm.show(&link_plan.change_set);
             let (tags, rules) = (link_plan.unchanged_tags, link_plan.unchanged_rules);
             if tags + rules > 0 {
                 let (tags, rules) = (counted(tags, "tag"), counted(rules, "event notification"));
                 self.confirm.say(format_args!("Unchanged: {tags}, {rules}"));
             }
-            snippet.into_iter().for_each(note);
-            outcome.is_applied = self.confirm.is_confirmed()?;
-            if outcome.is_applied {
-                apply(clients, &link_plan.change_set, PAUSE).await?;
-                self.confirm
-                    .say(format_args!("Linked {bucket}. S3 starts to send event notifications in about five minutes."));
-                if self.invalidate_now {
-                    stale.extend(request.distributions);
-                }
-            }
+        } else {
+            self.confirm.say(format_args!("No changes: {bucket} is already linked."));
+        }
+        if self.invalidate_now {
+            let ids = request.distributions.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
+            self.confirm.say(format_args!("Then everything ({EVERYTHING}) is invalidated in {ids}."));
+        }
+        snippet.into_iter().for_each(note);
+        let is_confirmed = (has_changes || self.invalidate_now) && self.confirm.is_confirmed()?;
+        if is_confirmed && has_changes {
+            apply(clients, &link_plan.change_set, PAUSE).await?;
+            outcome.is_applied = true;
+            self.confirm
+                .say(format_args!("Linked {bucket}. S3 starts to send event notifications in about five minutes."));
+        }
+        if is_confirmed && self.invalidate_now {
+            stale.extend(request.distributions);
         }
         Ok(outcome)
     }

@@ -52,8 +52,7 @@ fn messages_left(last: &FailedInvocation, queue: Option<&Queue>) -> String {
             "; {messages} not done, the oldest after attempt {attempt}{last_attempt}, the last before the dead-letter queue"
         );
     }
-    let timeout = Duration::from_secs(queue.visibility_timeout);
-    let back = Timestamp::new(last.time.milliseconds() + u64::try_from(timeout.as_millis()).unwrap_or_default());
+    let back = Timestamp::new(last.time.milliseconds().saturating_add(queue.visibility_timeout.saturating_mul(1000)));
     let back = back
         .map_or_else(String::new, |time| format!(", received again by the first poll after {}", to_the_minute(time)));
     format!("; {messages} not done, the oldest after attempt {attempt}{last_attempt}{back}")
